@@ -1,0 +1,107 @@
+"""The command line: lazy commands, and the one place where errors become words and exit codes."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import NoReturn
+
+import click
+
+from lime_cli import __version__
+from lime_cli.errors import LimexError, OutputError, SettingsError
+
+COMMANDS = {
+    "explain": "lime_cli.commands.explain:explain",
+    "demo": "lime_cli.commands.demo:demo",
+}
+
+INTERRUPTED, PIPE_CLOSED, BUG = 130, 141, 70
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order in which a newcomer meets them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command; None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), attribute)
+        return command
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="limex", message="%(prog)s %(version)s")
+@click.option("--json-errors", is_flag=True, help="Print an error as one JSON object.")
+def program(json_errors: bool) -> None:
+    """Explain one prediction of a trained model: which parts of the input made it.
+
+    \b
+    Examples:
+      limex demo
+      limex explain tabular model.pkl people.csv --row 17
+      limex explain text spam.onnx mail.txt -f json
+      limex explain image model.onnx cat.jpg -o cat.png
+    """
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code."""
+    sys.exit(run(sys.argv[1:]))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; return the exit code, with one line on stderr where it failed."""
+    as_json = "--json-errors" in arguments
+    try:
+        result = program.main(arguments, prog_name="limex", standalone_mode=False)
+        sys.stdout.flush()
+    except LimexError as error:
+        return _tell(error, as_json)
+    except click.exceptions.Exit as done:
+        return done.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        return INTERRUPTED
+    except click.ClickException as error:
+        return _tell(_usage(error), as_json)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return PIPE_CLOSED
+    except OSError as error:
+        if error.filename is None and error.errno is not None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            return _tell(
+                OutputError(f"standard output: cannot be written ({error.strerror})"), as_json
+            )
+        return _bug()
+    except Exception:  # the boundary: whatever is left is a mistake of ours
+        return _bug()
+    return result if isinstance(result, int) else 0
+
+
+def _usage(error: click.ClickException) -> SettingsError:
+    """Put click's words for a wrong command line into one line of ours."""
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "limex"
+    return SettingsError(" ".join(error.format_message().split()).rstrip("."), f"see {path} --help")
+
+
+def _tell(error: LimexError, as_json: bool) -> int:
+    from lime_cli.console import print_error
+
+    print_error(error, as_json)
+    return error.exit_code
+
+
+def _bug() -> int:
+    import traceback
+
+    traceback.print_exc()
+    print("limex: this is a bug in limex; please report it with the lines above", file=sys.stderr)
+    return BUG

@@ -1,0 +1,1 @@
+"""The commands: the thin face over modalities, models, engine and formats."""

@@ -1,0 +1,106 @@
+"""The options of the engine: what is explained, from how many samples, by which surrogate."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from lime_cli.commands.options import NumberOrAuto, option_group
+from lime_cli.errors import SettingsError
+from lime_cli.settings import SELECTIONS, Settings
+
+
+@dataclass(frozen=True)
+class Neighbourhood:
+    """The engine's options as typed; the number of samples may still depend on the modality."""
+
+    settings: dict[str, Any]
+    samples: int | None
+
+    def resolved(self, default_samples: int) -> Settings:
+        """Return checked settings; raise SettingsError for an impossible value."""
+        samples = default_samples if self.samples is None else self.samples
+        return Settings(samples=samples, **self.settings)
+
+
+def _neighbourhood(
+    target: tuple[str, ...],
+    samples: int | None,
+    seed: int,
+    kernel_width: float | None,
+    features: int,
+    selection: str,
+    penalty: str,
+    batch_size: int | None,
+) -> Neighbourhood:
+    kind, _, amount = penalty.rpartition(":")
+    try:
+        penalty_value = float(amount)
+    except ValueError:
+        raise SettingsError(
+            f"--penalty: {penalty!r} is not possible", "give X or lasso:X"
+        ) from None
+    settings = {
+        "targets": tuple(target) or ("predicted",),
+        "seed": seed,
+        "kernel_width": kernel_width,
+        "features": features,
+        "selection": selection,
+        "penalty": penalty_value,
+        "penalty_kind": kind or "ridge",
+        "batch_size": batch_size,
+    }
+    return Neighbourhood(settings, samples)
+
+
+engine_options = option_group(
+    "neighbourhood",
+    _neighbourhood,
+    click.option(
+        "--target",
+        multiple=True,
+        metavar="NAME",
+        help="What to explain: predicted (default), all, top:K, a class or its index; repeatable.",
+    ),
+    click.option(
+        "--samples",
+        type=NumberOrAuto(int),
+        default="auto",
+        show_default=True,
+        help="Perturbed inputs to ask the model about.",
+    ),
+    click.option("--seed", type=int, default=0, show_default=True),
+    click.option(
+        "--kernel-width",
+        type=NumberOrAuto(float),
+        default="auto",
+        show_default=True,
+        help="How far the neighbourhood reaches.",
+    ),
+    click.option(
+        "--features", type=int, default=10, show_default=True, help="Components to keep, at most."
+    ),
+    click.option(
+        "--selection",
+        type=click.Choice(SELECTIONS),
+        default="lasso",
+        show_default=True,
+        help="How they are chosen.",
+    ),
+    click.option(
+        "--penalty",
+        default="0",
+        show_default=True,
+        metavar="X|lasso:X",
+        help="L2 penalty of the fit; with --selection none, lasso:X for an L1 penalty.",
+    ),
+    click.option(
+        "--batch-size",
+        type=NumberOrAuto(int),
+        default="auto",
+        show_default=True,
+        help="Model inputs in one call.",
+    ),
+)

@@ -1,0 +1,64 @@
+"""Option groups: each reaches a command as one object."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from inspect import signature
+from typing import Any
+
+import click
+
+Command = Callable[..., Any]
+
+
+def option_group(
+    name: str, build: Callable[..., Any], *parts: Callable[[Command], Command]
+) -> Callable[[Command], Command]:
+    """Make a decorator that adds click parameters and hands them to the command as ``name``.
+
+    ``build`` takes the parameters by their names and returns the object.
+    """
+    keys = tuple(signature(build).parameters)
+
+    def decorate(command: Command) -> Command:
+        @wraps(command)
+        def wrapped(**values: Any) -> Any:
+            own = {key: values.pop(key) for key in keys}
+            return command(**values, **{name: build(**own)})
+
+        decorated: Command = wrapped
+        for part in reversed(parts):
+            decorated = part(decorated)
+        return decorated
+
+    return decorate
+
+
+class CommaList(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """Values separated by commas, as a tuple."""
+
+    name = "a,b,..."
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Split; an empty part is dropped."""
+        if isinstance(value, tuple):
+            return value
+        return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """A number, or ``auto`` as None."""
+
+    def __init__(self, kind: type[int] | type[float]) -> None:
+        self.kind = kind
+        self.name = "auto|N" if kind is int else "auto|X"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Parse; fail with the words of the option."""
+        if value == "auto" or not isinstance(value, str):
+            return None if value == "auto" else value
+        try:
+            return self.kind(value)
+        except ValueError:
+            return self.fail(f"{value!r} is neither auto nor a number", param, ctx)

@@ -1,0 +1,132 @@
+"""Where results go: standard output or a file that appears only when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import click
+
+from lime_cli.commands.options import option_group
+from lime_cli.console import Console
+from lime_cli.errors import OutputError, SettingsError
+from lime_cli.formats import FORMATS, MANY, SUFFIXES, Look
+
+
+@dataclass(frozen=True)
+class Output:
+    """The output options of a command."""
+
+    path: str | None
+    format: str
+    force: bool
+    console: Console
+    no_color: bool
+
+    def check(self, n_instances: int) -> None:
+        """Refuse, before any model work, what cannot be written."""
+        if n_instances > 1 and self.format not in MANY:
+            raise SettingsError(
+                f"{n_instances} instances do not fit into one {self.format} file", "use -f jsonl"
+            )
+        if self.path is None:
+            if self.format == "png" and sys.stdout.isatty():
+                raise SettingsError(
+                    "a picture cannot be printed on a terminal", "name a file: -o overlay.png"
+                )
+            return
+        path = Path(self.path)
+        if path.is_dir():
+            raise OutputError(f"{self.path}: is a folder", "name a file")
+        if path.exists() and not self.force:
+            raise OutputError(f"{self.path}: exists already", "choose another name, or --force")
+        if not path.parent.is_dir():
+            raise OutputError(f"{self.path}: there is no folder {path.parent}", "make it first")
+        if not os.access(path.parent, os.W_OK):
+            raise OutputError(f"{self.path}: the folder cannot be written to")
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """Open for writing; a file takes its name when it is whole, or leaves nothing."""
+        if self.path is None:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+            return
+        path = Path(self.path)
+        try:
+            with tempfile.NamedTemporaryFile(
+                dir=path.parent, prefix=".limex-", delete=False
+            ) as stream:
+                try:
+                    yield stream
+                    stream.flush()
+                    os.fsync(stream.fileno())
+                    Path(stream.name).chmod(0o666 & ~_umask())
+                    Path(stream.name).replace(path)
+                except BaseException:
+                    Path(stream.name).unlink(missing_ok=True)
+                    raise
+        except OSError as error:
+            raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from None
+        self.console.say(f"wrote {self.path}")
+
+    def look(self, drawing: dict[str, Any] | None = None) -> Look:
+        """Return how to draw: for a terminal its width and colours, for a file plainly."""
+        terminal = self.path is None and sys.stdout.isatty()
+        plain = (
+            self.no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        )
+        encoding = "utf-8" if self.path else (getattr(sys.stdout, "encoding", None) or "ascii")
+        width = (
+            shutil.get_terminal_size().columns if terminal else int(os.environ.get("COLUMNS", "80"))
+        )
+        return Look(
+            width=max(40, width),
+            colour=(terminal or bool(os.environ.get("FORCE_COLOR"))) and not plain,
+            unicode=encoding.lower().replace("-", "") == "utf8"
+            and (terminal or self.path is not None),
+            **(drawing or {}),
+        )
+
+
+def _output(
+    output: str | None,
+    format_name: str | None,
+    force: bool,
+    quiet: bool,
+    verbose: bool,
+    no_color: bool,
+) -> Output:
+    chosen = format_name or SUFFIXES.get(Path(output).suffix.lower() if output else "", "table")
+    return Output(output, chosen, force, Console(quiet, verbose), no_color)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+output_options = option_group(
+    "output",
+    _output,
+    click.option("-o", "--output", metavar="PATH", help="File to write; standard output without."),
+    click.option(
+        "-f",
+        "--format",
+        "format_name",
+        type=click.Choice(list(FORMATS)),
+        help="Default: what the suffix of -o says, else table.",
+    ),
+    click.option("--force", is_flag=True, help="Replace a file that exists."),
+    click.option("-q", "--quiet", is_flag=True, help="Print no warnings."),
+    click.option("-v", "--verbose", is_flag=True, help="Say more."),
+    click.option("--no-color", is_flag=True, help="Print without colours."),
+)

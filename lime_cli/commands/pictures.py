@@ -1,0 +1,145 @@
+"""The options of pictures: how they are read, cut and drawn."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from lime_cli.commands.options import CommaList, option_group
+from lime_cli.errors import SettingsError
+from lime_cli.modalities import MODALITIES, Modality
+
+
+def _image(
+    inputs: tuple[str, ...],
+    segmenter: str,
+    segments: int | None,
+    fill: str,
+    preprocess: str | None,
+    size: str | None,
+    resize: str | None,
+    scale: float | None,
+    mean: tuple[str, ...],
+    std: tuple[str, ...],
+    channels: str | None,
+    max_pixels: int,
+    segment_seed: int,
+) -> Modality:
+    if not inputs:
+        raise SettingsError("there is no input", "name picture files")
+    pictures: Modality = MODALITIES["image"](
+        inputs=inputs,
+        segmenter=segmenter,
+        n_segments=segments,
+        fill=fill,
+        preprocess=preprocess,
+        size=_size(size),
+        resize=resize,
+        scale=scale,
+        mean=_numbers("--mean", mean),
+        std=_numbers("--std", std),
+        channels=channels,
+        seed=segment_seed,
+        max_pixels=max_pixels,
+    )
+    return pictures
+
+
+def _numbers(option: str, words: tuple[str, ...]) -> tuple[float, ...] | None:
+    try:
+        return tuple(map(float, words)) or None
+    except ValueError:
+        raise SettingsError(f"{option}: {','.join(words)} is not a list of numbers") from None
+
+
+def _size(words: str | None) -> tuple[int, int] | None:
+    """Read ``224`` or ``HEIGHTxWIDTH``."""
+    if words is None:
+        return None
+    parts = words.lower().split("x")
+    if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise SettingsError(f"--size: {words!r} is not possible", "give 224 or HEIGHTxWIDTH")
+    return int(parts[0]), int(parts[-1])
+
+
+image_options = option_group(
+    "modality",
+    _image,
+    click.argument("inputs", nargs=-1, metavar="INPUT..."),
+    click.option(
+        "--segmenter",
+        type=click.Choice(["slic", "quickshift", "felzenszwalb", "grid"]),
+        default="slic",
+        show_default=True,
+        help="How the picture is cut into superpixels.",
+    ),
+    click.option("--segments", type=click.IntRange(1), help="About how many; 50 without."),
+    click.option(
+        "--fill",
+        default="mean",
+        show_default=True,
+        metavar="mean|black|blur|noise|#RRGGBB",
+        help="What becomes of a superpixel that goes.",
+    ),
+    click.option("--preprocess", metavar="PRESET", help="imagenet, unit, signed, raw or caffe."),
+    click.option(
+        "--size",
+        metavar="N|HxW",
+        help="Size of the model's input; read from the model where it says.",
+    ),
+    click.option(
+        "--resize",
+        type=click.Choice(["stretch", "crop", "pad"]),
+        help="How a picture is made to fit.",
+    ),
+    click.option("--scale", type=float, help="Factor for pixel values of 0-255."),
+    click.option(
+        "--mean", type=CommaList(), default=(), help="Subtracted from each channel after scaling."
+    ),
+    click.option("--std", type=CommaList(), default=(), help="Each channel is divided by it."),
+    click.option(
+        "--channels", type=click.Choice(["RGB", "BGR", "L"]), help="What the model's channels are."
+    ),
+    click.option(
+        "--max-pixels",
+        type=int,
+        default=50_000_000,
+        show_default=True,
+        help="Refuse larger pictures.",
+    ),
+    click.option("--segment-seed", type=int, default=0, hidden=True),
+)
+
+layout_option = click.option(
+    "--layout", type=click.Choice(["NCHW", "NHWC"]), help="Where the model's channels are."
+)
+
+
+def _drawing(style: str, top: int | None, sign: str, weight_scale: float | None) -> dict[str, Any]:
+    return {"style": style, "top": top, "sign": sign, "scale": weight_scale}
+
+
+drawing_options = option_group(
+    "drawing",
+    _drawing,
+    click.option(
+        "--style",
+        type=click.Choice(["outline", "heat", "hide"]),
+        default="outline",
+        show_default=True,
+        help="Of the overlay.",
+    ),
+    click.option("--top", type=click.IntRange(1), help="Draw this many superpixels, at most."),
+    click.option(
+        "--positive", "sign", flag_value="positive", help="Draw what speaks for the target."
+    ),
+    click.option("--negative", "sign", flag_value="negative", help="Draw what speaks against it."),
+    click.option("--both", "sign", flag_value="both", default="both", help="Draw both (default)."),
+    click.option(
+        "--weight-scale",
+        type=float,
+        metavar="X",
+        help="Weight drawn at full strength, to compare pictures.",
+    ),
+)

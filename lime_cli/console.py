@@ -1,0 +1,58 @@
+"""What a person reads on standard error: one line at a time, never a result."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lime_cli.errors import LimexError
+
+
+@dataclass(frozen=True)
+class Console:
+    """Say things, or not."""
+
+    quiet: bool = False
+    verbose: bool = False
+
+    def say(self, words: str) -> None:
+        """Tell what was done; silent with ``-q``."""
+        if not self.quiet:
+            print_line(f"limex: {words}")
+
+    def detail(self, words: str) -> None:
+        """Tell what only ``-v`` asks for."""
+        if self.verbose:
+            print_line(f"limex: {words}")
+
+    def warn(self, found: Iterable[tuple[str, str]]) -> None:
+        """Print each kind of warning once, (code, message), with how often it came."""
+        if self.quiet:
+            return
+        first: dict[str, str] = {}
+        counts: Counter[str] = Counter()
+        for code, message in found:
+            first.setdefault(code, message)
+            counts[code] += 1
+        for code, message in first.items():
+            more = f" ({counts[code]} times)" if counts[code] > 1 else ""
+            print_line(f"limex: warning: {message} [{code}]{more}")
+
+
+def print_error(error: LimexError, as_json: bool) -> None:
+    """Print an error as one line: in words, or as a JSON object."""
+    if as_json:
+        fields = {"error": type(error).__name__, "message": error.message, "hint": error.hint}
+        print_line(json.dumps({**fields, "exit_code": error.exit_code}))
+    else:
+        print_line(f"limex: {error}")
+
+
+def print_line(words: str) -> None:
+    """Print to standard error, whatever its encoding; control characters as escapes."""
+    plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
+    encoding = getattr(sys.stderr, "encoding", None) or "ascii"
+    print(plain.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)

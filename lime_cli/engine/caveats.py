@@ -1,0 +1,105 @@
+"""What a reader must know before trusting an explanation: when each warning is due, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from lime_cli.engine.explanation import Surrogate
+from lime_cli.engine.instance import Caveat, FloatArray, Model
+from lime_cli.engine.neighbourhood import Neighbourhood
+from lime_cli.settings import Settings
+
+LOW_FIDELITY, WORTHLESS = 0.3, 0.1
+FLAT_ABSOLUTE, FLAT_SHARE = 1e-9, 1e-3
+LARGE_GAP = 0.2
+SATURATED = 0.999
+
+
+def caveats_of_model(model: Model, prediction: FloatArray) -> Iterator[Caveat]:
+    """Judge the model and its answer for the instance, (k,)."""
+    yield from model.caveats
+    if model.identity.task != "classification":
+        return
+    total = prediction.sum()
+    outside = prediction.min() < -1e-6 or prediction.max() > 1 + 1e-6
+    if outside or (model.probabilities and abs(total - 1) > 1e-3):
+        yield Caveat(
+            "not_probabilities",
+            f"the model's outputs are no probabilities (they lie between "
+            f"{prediction.min():.3g} and {prediction.max():.3g} and sum to {total:.3g}); weights are in the model's own unit",
+        )
+    top = np.sort(prediction)[::-1]
+    if len(top) > 1 and top[0] - top[1] <= 1e-6:
+        yield Caveat(
+            "ties_at_top", "several outputs share the highest value; the first is explained"
+        )
+
+
+def caveats_of_neighbourhood(neighbourhood: Neighbourhood, settings: Settings) -> Iterator[Caveat]:
+    """Judge the samples and their weights."""
+    d = neighbourhood.interpretable.shape[1]
+    kept = min(settings.features, d) if settings.selection != "none" else d
+    if neighbourhood.n_blocks > 1 and neighbourhood.effective_samples < 5 * (kept + 1):
+        yield Caveat(
+            "few_effective_samples",
+            f"the samples count for only {neighbourhood.effective_samples:.0f} near the instance; "
+            "raise --samples or --kernel-width",
+        )
+    if d == 1:
+        yield Caveat(
+            "one_component", "the instance has one component: it gets all the weight there is"
+        )
+
+
+def caveats_of_surrogate(
+    surrogate: Surrogate, neighbourhood: Neighbourhood, model: Model, settings: Settings
+) -> Iterator[Caveat]:
+    """Judge the fit of one target; a flat response leaves nothing else to judge."""
+    name = surrogate.name
+    values = neighbourhood.predictions[:, surrogate.target]
+    if _flat(values, neighbourhood.weights, model.probabilities):
+        yield Caveat(
+            "flat_response", f"{name}: the model answers all samples alike; nothing to explain"
+        )
+        return
+    if surrogate.fidelity is not None and surrogate.fidelity < LOW_FIDELITY:
+        verdict = "close to worthless" if surrogate.fidelity < WORTHLESS else "to be read with care"
+        yield Caveat(
+            "low_fidelity",
+            f"{name}: the weights explain {max(surrogate.fidelity, 0):.0%} of what the model does "
+            f"near the instance; they are {verdict}",
+        )
+    possible = 1.0 if model.probabilities else float(np.ptp(values))
+    if abs(surrogate.gap) > LARGE_GAP * possible:
+        yield Caveat(
+            "large_gap",
+            f"{name}: the model says {surrogate.model_prediction:.3g} where the weights add up to "
+            f"{surrogate.local_prediction:.3g}",
+        )
+    if model.probabilities and surrogate.model_prediction > SATURATED:
+        yield Caveat(
+            "saturated",
+            f"{name}: the model is all but certain ({surrogate.model_prediction:.6g}); "
+            "small differences say little",
+        )
+    yield from _too_few(surrogate, neighbourhood.interpretable.shape[1], settings)
+
+
+def _too_few(surrogate: Surrogate, d: int, settings: Settings) -> Iterator[Caveat]:
+    wanted = min(settings.features, d)
+    if settings.selection != "none" and len(surrogate.weights) < wanted:
+        yield Caveat(
+            "few_components",
+            f"{surrogate.name}: only {len(surrogate.weights)} of {wanted} components have any "
+            "weight of their own",
+        )
+
+
+def _flat(values: FloatArray, weights: FloatArray, probabilities: bool) -> bool:
+    """Tell whether the weighted spread is nothing, or a thousandth of a probability."""
+    mean = np.average(values, weights=weights)
+    spread = float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
+    nothing = FLAT_ABSOLUTE * max(1.0, float(np.abs(values).max()))
+    return spread < (FLAT_SHARE if probabilities else nothing)

@@ -1,0 +1,87 @@
+"""Designs place points in the unit cube; laws turn points into samples.
+
+The laws are those of LIME: every component stays or goes by a fair coin (pictures), the number
+gone is uniform and the subset random (texts), or every column takes a value observed in the
+background (tables). Each law can also be enumerated, with every outcome's probability as its mass.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import comb, prod
+
+import numpy as np
+
+from lime_cli.engine.instance import Design, FloatArray, IntArray, Samples
+
+N_BLOCKS = 8
+
+
+def random(n: int, m: int, rng: np.random.Generator) -> FloatArray:
+    """Return n independent uniform points in [0, 1)^m."""
+    return rng.random((n, m))
+
+
+DESIGNS: dict[str, Design] = {"random": random}
+
+
+def coins(n: int, d: int, design: Design | None, rng: np.random.Generator) -> Samples:
+    """Keep each of d components with probability one half; codes are masks (n, d)."""
+    if design is None:
+        masks = _all_masks(d)[:-1]
+        return Samples(masks, np.ones(len(masks)), n_blocks=1)
+    return _drawn((design(n, d, rng) >= 0.5).astype(np.int64))
+
+
+def subsets(n: int, d: int, design: Design | None, rng: np.random.Generator) -> Samples:
+    """Let a uniform number of 1..d components go, a random subset; codes are masks (n, d)."""
+    if design is None:
+        masks = _all_masks(d)[:-1]
+        gone = d - masks.sum(axis=1)
+        chance = np.array([0.0] + [1 / (d * comb(d, g)) for g in range(1, d + 1)])
+        return Samples(masks, chance[gone] * len(masks), n_blocks=1)
+    points = design(n, d + 1, rng)
+    n_gone = np.floor(points[:, :1] * d).astype(np.int64) + 1
+    rank = points[:, 1:].argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+    return _drawn((rank >= n_gone).astype(np.int64))
+
+
+def levels(
+    n: int, shares: Sequence[FloatArray], design: Design | None, rng: np.random.Generator
+) -> Samples:
+    """Draw a level of every column, independently, level i of column j with share ``shares[j][i]``.
+
+    Codes are level numbers (n, columns). A design that spreads its points well spreads the levels
+    well, for neighbouring levels get neighbouring stretches of [0, 1).
+    """
+    if design is None:
+        sizes = [len(share) for share in shares]
+        codes = np.indices(sizes).reshape(len(sizes), -1).T
+        chance = np.prod([share[codes[:, j]] for j, share in enumerate(shares)], axis=0)
+        return Samples(codes, chance * len(codes), n_blocks=1)
+    points = design(n, len(shares), rng)
+    codes = np.empty(points.shape, np.int64)
+    for j, share in enumerate(shares):
+        edges = np.cumsum(share)[:-1]
+        codes[:, j] = np.searchsorted(edges, points[:, j], side="right")
+    return _drawn(codes)
+
+
+def n_masks(d: int) -> float:
+    """Count the masks of d components, the full one left out."""
+    return 2.0**d - 1 if d < 1000 else float("inf")
+
+
+def n_levels(shares: Sequence[FloatArray]) -> float:
+    """Count the combinations of the columns' levels."""
+    return float(prod(float(len(share)) for share in shares))
+
+
+def _all_masks(d: int) -> IntArray:
+    """Return every mask of d components (2^d, d), the full one last."""
+    return (np.arange(2**d)[:, None] >> np.arange(d)) & 1
+
+
+def _drawn(codes: IntArray) -> Samples:
+    n = len(codes)
+    return Samples(codes, np.ones(n), n_blocks=max(1, min(N_BLOCKS, n // 2)))

@@ -1,0 +1,223 @@
+"""What the engine knows of an instance and of a model: protocols, components, samples.
+
+Shapes: n samples, d components, k targets, m codes per sample. The instance itself is never among
+the samples; the engine adds it as row 0 with every component kept.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Column:
+    """A component that is one column of a table."""
+
+    column: str
+
+
+@dataclass(frozen=True)
+class Spans:
+    """A component that is a piece of text: where it stands, once or several times."""
+
+    spans: tuple[tuple[int, int], ...]
+    """Half-open ranges of characters (code points), ascending."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """A component that is a superpixel; places are in pixels of the picture as drawn."""
+
+    segment: int
+    area: int
+    box: tuple[int, int, int, int]
+    """Left, top, right, bottom; right and bottom are outside."""
+    centroid: tuple[float, float]
+    """x, y."""
+
+
+@dataclass(frozen=True)
+class Component:
+    """One interpretable part of an instance, that stays or goes."""
+
+    name: str
+    value: str | float | int | bool | None
+    where: Column | Spans | Segment
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """A code and a sentence that the reader of an explanation must know."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A part of the instance that is no component, and why."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True, eq=False)
+class Picture:
+    """What an overlay is drawn on."""
+
+    pixels: NDArray[np.uint8]
+    """(height, width, 3), RGB."""
+    labels: IntArray
+    """(height, width): which component a pixel belongs to; -1 where the model does not look."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subject:
+    """The instance as records and drawings need it; never used to compute."""
+
+    id: str
+    modality: str
+    source: str
+    """Name of the file it was found in, without its folder."""
+    digest: str
+    """SHA-256 of what was read."""
+    facts: dict[str, Any]
+    """What the record says of it: a row's values, a text, the size of a picture."""
+    picture: Picture | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Samples:
+    """Perturbed inputs in their shortest form."""
+
+    codes: IntArray
+    """(n, m): whatever determines a model input: masks, or the drawn value of each column."""
+    mass: FloatArray
+    """(n,): how often each sample stands for itself; ones for independent draws."""
+    n_blocks: int
+    """Sample i belongs to block i modulo ``n_blocks``; 1 where nothing was drawn at random."""
+
+
+class Design(Protocol):
+    """Where n points lie in the unit cube of m dimensions."""
+
+    def __call__(self, n: int, m: int, rng: np.random.Generator) -> FloatArray:
+        """Return (n, m) points in [0, 1)."""
+        ...
+
+
+class Instance(Protocol):
+    """One input being explained, and how to sample around it. Pure, but for ``rng``."""
+
+    @property
+    def subject(self) -> Subject:
+        """The instance as records and drawings need it."""
+        ...
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """The d interpretable parts, in a fixed order."""
+        ...
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Parts that are no components."""
+        ...
+
+    @property
+    def caveats(self) -> tuple[Caveat, ...]:
+        """What reading the instance brought up."""
+        ...
+
+    @property
+    def pool(self) -> str:
+        """Name of the sample set, from its content: one pool, one draw, one answer."""
+        ...
+
+    @property
+    def shared(self) -> bool:
+        """Whether other instances may be of the same pool."""
+        ...
+
+    @property
+    def distance(self) -> str:
+        """How far a sample is, by name: see ``engine.neighbourhood.DISTANCES``."""
+        ...
+
+    @property
+    def input_bytes(self) -> int:
+        """About how much memory one model input takes."""
+        ...
+
+    def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
+        """Draw n samples around the instance; None enumerates every sample there is."""
+        ...
+
+    def n_exhaustive(self) -> float:
+        """Count the samples that enumerating would take."""
+        ...
+
+    def interpretable(self, codes: IntArray) -> BoolArray:
+        """Return (n, d): which components each sample keeps."""
+        ...
+
+    def model_inputs(self, codes: IntArray) -> Any:
+        """Build the model's inputs, n of them, as the modality's natural batch."""
+        ...
+
+    def original(self) -> Any:
+        """Return the instance itself as a batch of one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which model was asked, as records name it."""
+
+    format: str
+    digest: str
+    """SHA-256 of the file."""
+    task: str
+    targets: tuple[str, ...]
+
+
+class Model(Protocol):
+    """Something that predicts."""
+
+    @property
+    def identity(self) -> Identity:
+        """Which model it is."""
+        ...
+
+    @property
+    def caveats(self) -> tuple[Caveat, ...]:
+        """What loading it brought up."""
+        ...
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether the outputs are probabilities that sum to one."""
+        ...
+
+    def predict(self, inputs: Any) -> FloatArray:
+        """Return (n, k) finite outputs; raise PredictionError otherwise."""
+        ...
+
+
+def join(batches: Sequence[Any]) -> Any:
+    """Put batches of one modality together: lists, arrays, or anything with ``joined``."""
+    first = batches[0]
+    if isinstance(first, list):
+        return [item for batch in batches for item in batch]
+    if isinstance(first, np.ndarray):
+        return np.concatenate(list(batches))
+    return type(first).joined(batches)

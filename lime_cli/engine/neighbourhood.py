@@ -1,0 +1,158 @@
+"""Draw samples, ask the model about each distinct one, weigh them by proximity."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from lime_cli.engine import designs
+from lime_cli.engine.instance import (
+    BoolArray,
+    Design,
+    FloatArray,
+    Instance,
+    IntArray,
+    Model,
+    Samples,
+    join,
+)
+from lime_cli.settings import Settings
+
+BATCH_BYTES = 32 * 2**20
+ORIGINALS_PER_CALL = 16
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """A sample set and what the model said to it; shared by every instance of one pool."""
+
+    samples: Samples
+    predictions: FloatArray
+    """(n, k)"""
+
+
+@dataclass(frozen=True, eq=False)
+class Neighbourhood:
+    """The instance (row 0) and its samples, weighed."""
+
+    interpretable: BoolArray
+    """(n + 1, d)"""
+    predictions: FloatArray
+    """(n + 1, k)"""
+    weights: FloatArray
+    """(n + 1,): proximity times mass."""
+    n_blocks: int
+    kernel_width: float
+
+    @property
+    def effective_samples(self) -> float:
+        """Kish's effective sample size of the weights."""
+        return float(self.weights.sum() ** 2 / (self.weights**2).sum())
+
+
+class Distance(NamedTuple):
+    """A distance from the number of components gone, and the kernel width that goes with it."""
+
+    default_width: float
+    per_root_component: bool
+
+    def width(self, d: int) -> float:
+        """Return the default kernel width for d components."""
+        return self.default_width * (np.sqrt(d) if self.per_root_component else 1.0)
+
+    def of(self, gone: IntArray, d: int) -> FloatArray:
+        """Return the distance of samples with ``gone`` of d components gone."""
+        if self.per_root_component:
+            return np.asarray(np.sqrt(gone), float)
+        return np.asarray(1.0 - np.sqrt((d - gone) / d), float)
+
+
+DISTANCES = {
+    "euclidean": Distance(0.75, per_root_component=True),
+    "cosine": Distance(0.25, per_root_component=False),
+}
+"""Of a mask to the full mask: square root of the number gone; one minus the cosine."""
+
+
+def ask(instance: Instance, model: Model, settings: Settings) -> Answers:
+    """Draw the sample set of the instance's pool and ask the model, each distinct input once."""
+    rng = np.random.default_rng(np.random.SeedSequence(settings.entropy_for(instance.pool)))
+    samples = instance.sample(settings.samples, _design(instance, settings), rng)
+    first, inverse = _distinct(samples.codes)
+    codes = samples.codes[first]
+    size = settings.batch_size or max(1, BATCH_BYTES // max(1, instance.input_bytes))
+    parts = [
+        model.predict(instance.model_inputs(codes[start : start + size]))
+        for start in range(0, len(codes), size)
+    ]
+    return Answers(samples, np.concatenate(parts)[inverse])
+
+
+def ask_originals(instances: list[Instance], model: Model) -> FloatArray:
+    """Ask the model about the instances themselves: (instances, k).
+
+    Instances that share a pool are asked in calls of one fixed size, the last one filled up,
+    because many models answer in other last digits when a call has another size.
+    """
+    if not instances[0].shared:
+        return np.concatenate([model.predict(instance.original()) for instance in instances])
+    parts = []
+    for start in range(0, len(instances), ORIGINALS_PER_CALL):
+        block = instances[start : start + ORIGINALS_PER_CALL]
+        filled = block + [block[-1]] * (ORIGINALS_PER_CALL - len(block))
+        parts.append(model.predict(join([one.original() for one in filled]))[: len(block)])
+    return np.concatenate(parts)
+
+
+def weigh(
+    instance: Instance, answers: Answers, original: FloatArray, kernel_width: float | None
+) -> Neighbourhood:
+    """Put the instance (its own outputs ``original``, (k,)) in front of its samples and weigh all.
+
+    The kernel is exp(-D² / (2 w²)) of the distance in the interpretable space (Ribeiro et al. 2016,
+    section 3.4, with marcotcr/lime's factor 2).
+    """
+    kept = instance.interpretable(answers.samples.codes)
+    d = kept.shape[1]
+    distance = DISTANCES[instance.distance]
+    width = kernel_width or distance.width(d)
+    proximity = np.exp(-(distance.of(d - kept.sum(axis=1), d) ** 2) / (2 * width**2))
+    return Neighbourhood(
+        interpretable=np.vstack([np.ones((1, d), bool), kept]),
+        predictions=np.vstack([original[None], answers.predictions]),
+        weights=np.concatenate([[1.0], proximity * answers.samples.mass]),
+        n_blocks=answers.samples.n_blocks,
+        kernel_width=float(width),
+    )
+
+
+def _design(instance: Instance, settings: Settings) -> Design | None:
+    """Choose the design; None enumerates, where that takes no more than the samples asked for."""
+    if settings.design == "exhaustive":
+        return None
+    if settings.design == "auto" and instance.n_exhaustive() <= settings.samples:
+        return None
+    return designs.DESIGNS["random" if settings.design == "auto" else settings.design]
+
+
+def _distinct(codes: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the first row of every distinct row of ``codes``, and for each row which one it is.
+
+    Rows are told apart by a 64-bit hash, checked against the rows themselves.
+    """
+    n, m = codes.shape
+    if n == 0 or m == 0:
+        return np.zeros(min(n, 1), np.int64), np.zeros(n, np.int64)
+    odd = np.random.default_rng(0).integers(0, 2**63, m, np.uint64) * np.uint64(2) + np.uint64(1)
+    mixed = (codes.astype(np.uint64) + np.uint64(1)) * odd
+    mixed ^= mixed >> np.uint64(29)
+    hashes = (mixed * np.uint64(0xBF58476D1CE4E5B9)).sum(axis=1, dtype=np.uint64)
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    if not np.array_equal(codes[first[inverse]], codes):
+        _, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return first[order], place[inverse.reshape(-1)]

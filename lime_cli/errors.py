@@ -1,0 +1,74 @@
+"""Every way limex says no, and the exit code of each.
+
+    LimexError                 message and hint; never raised itself
+      SettingsError        2   options contradict each other or the input
+        MissingDependency  2   an optional package is not installed
+      InputError           3   an input or a background cannot be read
+      ModelError           4   a model file cannot be loaded or used
+        UntrustedModel     4   loading it would run code that is not on the list
+        PredictionError    4   the model failed on inputs or answered in the wrong shape
+      OutputError          5   a result cannot be written
+
+A message is one line in the user's words, `where: what is wrong`; the hint says what to do. Both
+stand in ``args`` so that an error keeps them on the way back from a worker process.
+"""
+
+from __future__ import annotations
+
+
+class LimexError(Exception):
+    """Carry one clear line for a person: what is wrong and what to do about it."""
+
+    exit_code = 70
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message, hint)
+
+    @property
+    def message(self) -> str:
+        """What is wrong, starting with the file it is about."""
+        return str(self.args[0])
+
+    @property
+    def hint(self) -> str:
+        """What to do; empty where the message says it all."""
+        return str(self.args[1])
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}" if self.hint else self.message
+
+
+class SettingsError(LimexError):
+    """The options contradict each other or the input."""
+
+    exit_code = 2
+
+
+class MissingDependency(SettingsError):
+    """An optional package is not installed; the hint is the line that installs it."""
+
+
+class InputError(LimexError):
+    """An input, a background or a list of names cannot be read."""
+
+    exit_code = 3
+
+
+class ModelError(LimexError):
+    """A model file cannot be loaded or used."""
+
+    exit_code = 4
+
+
+class UntrustedModel(ModelError):
+    """Loading the file would run code that is not on the list of what may be loaded."""
+
+
+class PredictionError(ModelError):
+    """The model failed on inputs, or answered in a shape that means nothing."""
+
+
+class OutputError(LimexError):
+    """A result cannot be written."""
+
+    exit_code = 5

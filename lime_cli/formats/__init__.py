@@ -1,0 +1,56 @@
+"""The formats seam: how explanations become bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import IO, TYPE_CHECKING, Protocol
+
+from lime_cli.registry import Registry
+
+if TYPE_CHECKING:
+    from lime_cli.engine.explanation import Explanation
+
+FORMATS = Registry(
+    "format",
+    {
+        "table": "lime_cli.formats.table:write",
+        "json": "lime_cli.formats.json:write",
+        "jsonl": "lime_cli.formats.json:write_lines",
+        "png": "lime_cli.formats.overlay:write",
+    },
+)
+
+SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".png": "png", ".txt": "table"}
+"""Which format a file's suffix asks for."""
+
+MANY = ("table", "jsonl")
+"""Formats that hold any number of explanations; the others hold one."""
+
+
+@dataclass(frozen=True)
+class Look:
+    """How to draw; each format reads what concerns it."""
+
+    width: int = 80
+    """Columns of the terminal."""
+    colour: bool = False
+    """Whether the terminal shows colours; without, plain text."""
+    unicode: bool = True
+    """Whether more than ASCII may be printed."""
+    style: str = "outline"
+    """Of an overlay: ``outline``, ``heat`` or ``hide``."""
+    top: int | None = None
+    """Of an overlay: superpixels shown, at most; None for all that have a weight."""
+    sign: str = "both"
+    """Of an overlay: ``positive``, ``negative`` or ``both``."""
+    scale: float | None = None
+    """Of an overlay: the weight drawn at full strength; None for the largest."""
+
+
+class Format(Protocol):
+    """Write explanations, in order, as one file."""
+
+    def __call__(self, explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
+        """Write to an open binary file; raise SettingsError when the format cannot show them."""
+        ...

@@ -1,0 +1,113 @@
+"""Signed bars and the numbers beside them, as plain text in columns that line up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from lime_cli.engine.explanation import Weight
+from lime_cli.formats.words import number_format
+
+LONGEST, SHORTEST = 24, 8
+"""Cells of half a bar on a page that is wide enough."""
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """The characters that bars and numbers are made of."""
+
+    positive: str
+    negative: str
+    positive_tip: str
+    """Half a cell; empty where there is none."""
+    negative_tip: str
+    axis: str
+    plus_minus: str
+    times: str
+    ellipsis: str
+
+
+UNICODE = Glyphs("━", "━", "╸", "╺", "│", "±", "×", "…")
+ASCII = Glyphs("#", "=", "", "", "|", "+-", "x", "...")
+
+
+@dataclass(frozen=True)
+class Bars:
+    """The bars of one target: their scale, and the widths of their columns in cells."""
+
+    glyphs: Glyphs
+    half: int
+    """Of a bar at full scale, on either side of the axis."""
+    scale: float
+    """The weight at full scale; 0 where all weights are."""
+    form: str
+    """Format of weights and of half widths."""
+    weight: int
+    interval: int
+    """0 where no weight has an interval."""
+
+    @property
+    def width(self) -> int:
+        """Cells of bar, axis and numbers, with the gaps between."""
+        return 2 * self.half + 1 + 2 + self.weight + self.interval
+
+    def header(self) -> str:
+        """Name the columns: the ends of the scale, its zero and what the numbers are."""
+        end = f"{self.scale:{self.form}}"
+        if len(end) >= self.half:
+            end = f"{self.scale:.2g}"
+        fits = len(end) < self.half
+        left, right = (f"{sign}{end}" * fits for sign in "-+")
+        numbers = "weight".rjust(self.weight)
+        if self.interval:
+            numbers += f" {self.glyphs.plus_minus} 95%".ljust(self.interval)
+        return f"{left.ljust(self.half)}0{right.rjust(self.half)}  {numbers}"
+
+    def bar(self, weight: float) -> str:
+        """Draw a weight from the axis to its side, to half a cell where there is a glyph for it."""
+        glyphs = self.glyphs
+        tip, body = glyphs.negative_tip, glyphs.negative
+        if weight > 0:
+            tip, body = glyphs.positive_tip, glyphs.positive
+        length = self.half * min(1.0, abs(weight) / self.scale) if self.scale else 0.0
+        full, rest = divmod(round(2 * length), 2) if tip else (round(length), 0)
+        drawn = body * full + tip * rest
+        if weight > 0:
+            return " " * self.half + glyphs.axis + drawn.ljust(self.half)
+        return drawn[::-1].rjust(self.half) + glyphs.axis + " " * self.half
+
+    def numbers(self, one: Weight) -> str:
+        """Write a weight and its half width, marked ``~`` where the interval holds 0."""
+        mark = "~" if unresolved(one) else ""
+        text = (mark + f"{one.weight:+{self.form}}").rjust(self.weight)
+        beside = ""
+        if one.interval is not None:
+            beside = f" {self.glyphs.plus_minus}{half_width(one):{self.form}}"
+        return text + beside.ljust(self.interval)
+
+
+def bars_of(weights: Sequence[Weight], scale: float, room: tuple[int, int], glyphs: Glyphs) -> Bars:
+    """Lay out bars and numbers.
+
+    ``room`` counts cells: the width of the page and what of it is wanted for the names. Long names
+    shorten the bars, but not to nothing.
+    """
+    width, names = room
+    form = number_format(one.weight for one in weights)
+    signed = [len(f"{one.weight:+{form}}") + unresolved(one) for one in weights]
+    halves = [len(f"{half_width(one):{form}}") for one in weights if one.interval is not None]
+    heading = f" {glyphs.plus_minus} 95%"
+    interval = max(max(halves) + 1 + len(glyphs.plus_minus), len(heading)) if halves else 0
+    weight = max(*signed, len("weight"))
+    half = min((width - names - 3 - weight - interval) // 2, LONGEST, width // 5)
+    return Bars(glyphs, max(half, min(SHORTEST, width // 8)), scale, form, weight, interval)
+
+
+def half_width(one: Weight) -> float:
+    """Return half the width of a weight's interval; 0 without one."""
+    return 0.0 if one.interval is None else (one.interval[1] - one.interval[0]) / 2
+
+
+def unresolved(one: Weight) -> bool:
+    """Tell whether a weight's interval holds 0, so that its sign is not certain."""
+    return one.interval is not None and one.interval[0] <= 0 <= one.interval[1]

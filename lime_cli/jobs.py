@@ -1,0 +1,99 @@
+"""Jobs: a slice of sources on its way through model, modality and engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from lime_cli.engine import explain
+from lime_cli.engine.explanation import Explanation
+from lime_cli.engine.instance import Instance
+from lime_cli.engine.neighbourhood import Answers
+from lime_cli.errors import InputError, LimexError, PredictionError
+from lime_cli.modalities import Modality, Source
+from lime_cli.models import ModelFile
+from lime_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from lime_cli.models import LoadedModel
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs: paths and choices, never a model or an array."""
+
+    model: ModelFile
+    modality: Modality
+    settings: Settings
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """A source that went well."""
+
+    source: Source
+    explanation: Explanation
+
+
+@dataclass(frozen=True, eq=False)
+class Failed:
+    """A source that did not; the others go on."""
+
+    source: Source
+    error: LimexError
+
+
+def run(job: Job) -> Iterator[Explained | Failed]:
+    """Explain every source of a job, in order.
+
+    Raises ModelError and SettingsError, which concern all sources; an InputError or a
+    PredictionError concerns one and becomes ``Failed``.
+    """
+    model, modality, answered = _prepared(job.model, job.modality, job.settings)
+    ready: list[tuple[Source, Instance]] = []
+    for source in job.sources:
+        try:
+            instance = modality.read(source)
+        except InputError as error:
+            yield from _explain(ready, model, job.settings, answered)
+            ready = []
+            yield Failed(source, error)
+            continue
+        ready.append((source, instance))
+        if not instance.shared:
+            yield from _explain(ready, model, job.settings, answered)
+            ready = []
+    yield from _explain(ready, model, job.settings, answered)
+
+
+def _explain(
+    ready: list[tuple[Source, Instance]],
+    model: LoadedModel,
+    settings: Settings,
+    answered: dict[str, Answers],
+) -> Iterator[Explained | Failed]:
+    """Explain instances together, or one by one when the model fails on some."""
+    sources, instances = [one for one, _ in ready], [one for _, one in ready]
+    try:
+        explanations = list(explain(instances, model, settings, answered))
+    except PredictionError as error:
+        if len(ready) == 1:
+            yield Failed(sources[0], error)
+            return
+        for pair in ready:
+            yield from _explain([pair], model, settings, answered)
+        return
+    for source, explanation in zip(sources, explanations, strict=True):
+        yield Explained(source, explanation)
+
+
+@lru_cache(maxsize=1)
+def _prepared(
+    file: ModelFile, modality: Modality, settings: Settings
+) -> tuple[LoadedModel, Modality, dict[str, Answers]]:
+    """Load once per process what all jobs of a run share: model, background, its answers."""
+    model = file.load()
+    return model, modality.fitted(model.input), {}

@@ -1,0 +1,56 @@
+"""The modalities seam: how files become instances."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from lime_cli.registry import Registry
+
+if TYPE_CHECKING:
+    from lime_cli.engine.instance import Instance
+    from lime_cli.models import ModelInput
+
+MODALITIES = Registry(
+    "modality",
+    {
+        "tabular": "lime_cli.modalities.tabular:TabularModality",
+        "text": "lime_cli.modalities.text:TextModality",
+        "image": "lime_cli.modalities.image:ImageModality",
+    },
+)
+
+
+@dataclass(frozen=True)
+class Source:
+    """An input found but not yet read: cheap to list and to send to a worker."""
+
+    id: str
+    """What a person calls it: a row's number or id, a file's name."""
+    path: str
+    """The file it is in; ``-`` for standard input."""
+    row: int | None = None
+    """Of a table, counted from 0, the header not counted."""
+
+
+class Modality(Protocol):
+    """Find inputs and read them; the fields are the modality's options, frozen."""
+
+    default_samples: int
+
+    def __hash__(self) -> int:
+        """Hash the options: workers keep what they prepared for a modality."""
+        ...
+
+    def sources(self) -> Iterator[Source]:
+        """List the inputs asked for, in a stable order; raise InputError when there are none."""
+        ...
+
+    def fitted(self, model_input: ModelInput) -> Modality:
+        """Return a copy that knows what the model wants; raise ModelError when they do not fit."""
+        ...
+
+    def read(self, source: Source) -> Instance:
+        """Read one input; raise InputError when it cannot be used."""
+        ...

@@ -1,0 +1,237 @@
+"""The background of a table: what every column was seen to hold, and how it falls into bins."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lime_cli.engine.instance import FloatArray, IntArray
+from lime_cli.errors import InputError, SettingsError
+from lime_cli.modalities.tables import MISSING, TRUE_FALSE, Cells, kind_of, numbers
+from lime_cli.settings import digest_of
+
+FEW_VALUES = 10
+"""Whole numbers with at most this many different values are levels, not quantities."""
+
+NAMED_BINS = {"quartile": 4, "decile": 10}
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """One column: its different values, how often each occurs, and which bin each lies in."""
+
+    name: str
+    numeric: bool
+    """Whether values are compared by size (bins) or by identity (levels)."""
+    values: NDArray[Any]
+    """(levels,) ascending, a missing value last: int64, float64, bool, or object: str, None."""
+    shares: FloatArray
+    """(levels,) of the background's rows; sums to one."""
+    bins: IntArray
+    """(levels,)"""
+    cuts: FloatArray
+    """(bins - 1,) ascending, missing values aside; a value equal to a cut lies below it."""
+
+    @property
+    def constant(self) -> bool:
+        """Whether the background holds a single value."""
+        return len(self.values) == 1
+
+    def bin_of(self, value: Any) -> int:
+        """Return the bin of a value; -1 for a level the background does not know."""
+        if is_missing(value):
+            return int(self.bins[-1]) if is_missing(self.values[-1]) else -1
+        if self.numeric:
+            return int(np.searchsorted(self.cuts, value, side="left"))
+        found = [i for i, level in enumerate(self.values.tolist()) if level == value]
+        return int(self.bins[found[0]]) if found else -1
+
+    def condition(self, value: Any) -> str:
+        """Say what a value's bin means: ``3.2 < petal length <= 4.5``, ``hair = 1``."""
+        if is_missing(value):
+            return f"{self.name} is missing"
+        if not self.numeric:
+            return f"{self.name} = {spelled(value)}"
+        place = self.bin_of(value)
+        low = f"{self.cuts[place - 1]:.4g} < " if place > 0 else ""
+        high = f" <= {self.cuts[place]:.4g}" if place < len(self.cuts) else ""
+        if not low and not high:
+            return f"{self.name} = {spelled(value)}"
+        return f"{low}{self.name}{high}" if high else f"{self.name} > {self.cuts[place - 1]:.4g}"
+
+    def outside(self, value: Any) -> bool:
+        """Tell whether a number lies beyond everything the background holds."""
+        if not self.numeric or is_missing(value):
+            return False
+        present = self.values[~np.isnan(self.values.astype(float))]
+        return bool(value < present[0] or value > present[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class Background:
+    """All columns that the model is given, in its order."""
+
+    source: str
+    """Name of the file it was made of, without its folder."""
+    n_rows: int
+    features: tuple[Feature, ...]
+    digest: str
+    """SHA-256 of the features: equal backgrounds draw equal samples."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a person said about the columns; everything else is inferred."""
+
+    categorical: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    bins: str = "quartile"
+    """``quartile``, ``decile``, ``entropy`` or a number of bins."""
+    label: str | None = None
+    """The column of true classes that entropy bins are cut by."""
+
+    def __post_init__(self) -> None:
+        known = self.bins in (*NAMED_BINS, "entropy") or (
+            self.bins.isdecimal() and int(self.bins) > 1
+        )
+        if not known:
+            raise SettingsError(
+                f"--bins: {self.bins!r} is not possible",
+                "give quartile, decile, entropy or a number above 1",
+            )
+        if self.bins == "entropy" and self.label is None:
+            raise SettingsError(
+                "--bins entropy needs the true classes", "name their column with --label"
+            )
+
+
+def build_background(cells: Cells, columns: Sequence[str], schema: Schema) -> Background:
+    """Learn the columns, in the given order; raise InputError for one that holds nothing."""
+    for name in (*schema.categorical, *schema.numeric, *([schema.label] if schema.label else [])):
+        if name not in cells.header:
+            raise SettingsError(
+                f"{cells.name}: has no column {name!r}", f"it has {', '.join(cells.header)}"
+            )
+    if len(set(cells.rows)) < 2:
+        raise InputError(
+            f"{cells.name}: has one row only", "a background needs at least 2 different rows"
+        )
+    features = tuple(_feature(cells, name, schema) for name in columns)
+    facts = [
+        [
+            one.name,
+            one.numeric,
+            [spelled(v) for v in one.values.tolist()],
+            one.shares.tolist(),
+            one.bins.tolist(),
+        ]
+        for one in features
+    ]
+    return Background(cells.name, len(cells.rows), features, digest_of(json.dumps(facts).encode()))
+
+
+def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:
+    """Return one cell of a row as the feature's kind of value; missing is NaN or None.
+
+    Raises InputError naming line and column for a cell of another kind.
+    """
+    cell = cells.rows[row][cells.header.index(feature.name)]
+    if feature.values.dtype == object:
+        return _word(cell, any(isinstance(level, bool) for level in feature.values.tolist()))
+    if feature.values.dtype == bool:
+        return _word(cell, truth=True)
+    value = float(numbers(cells.name, feature.name, [cell], [cells.lines[row]])[0])
+    whole = feature.values.dtype == np.int64 and value.is_integer()
+    return int(value) if whole else value
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a value stands for none: None or NaN."""
+    return value is None or value != value
+
+
+def spelled(value: Any) -> str:
+    """Write a value as a person would: ``1``, ``0.25``, ``True``, ``salaried``."""
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
+
+
+def _feature(cells: Cells, name: str, schema: Schema) -> Feature:
+    column = cells.column(name)
+    kind = kind_of(column)
+    if kind == "empty":
+        raise InputError(f"{cells.name}: column {name!r} has no values", "leave it out with --drop")
+    if name in schema.numeric or kind in ("integer", "number"):
+        values = numbers(cells.name, name, column, cells.lines)
+        return _of_numbers(cells, name, values, schema)
+    words = [_word(cell, kind == "bool") for cell in column]
+    return _of_levels(name, words)
+
+
+def _of_numbers(cells: Cells, name: str, column: FloatArray, schema: Schema) -> Feature:
+    present = column[~np.isnan(column)]
+    values, counts = np.unique(present, return_counts=True)
+    whole = bool((values == np.floor(values)).all() and np.abs(values).max() < 2**53)
+    few = whole and len(values) <= FEW_VALUES and name not in schema.numeric
+    n_missing = len(column) - len(present)
+    if few or name in schema.categorical:
+        cuts, bins = np.empty(0), np.arange(len(values))
+    else:
+        cuts = _cuts(cells, column, schema)
+        bins = np.searchsorted(cuts, values, side="left")
+    if whole and not n_missing:
+        values = values.astype(np.int64)
+    if n_missing:
+        values, counts = np.append(values, np.nan), np.append(counts, n_missing)
+        bins = np.append(bins, bins.max() + 1)
+    numeric = not (few or name in schema.categorical)
+    return Feature(name, numeric, values, counts / counts.sum(), bins, cuts)
+
+
+def _of_levels(name: str, words: list[Any]) -> Feature:
+    levels = sorted({word for word in words if word is not None}, key=str)
+    place = {level: i for i, level in enumerate(levels)}
+    if None in words:
+        place[None] = len(levels)
+        levels.append(None)
+    counts = np.bincount([place[word] for word in words], minlength=len(levels))
+    plain_bool = all(isinstance(level, bool) for level in levels)
+    values = np.array(levels, dtype=bool if plain_bool else object)
+    return Feature(name, False, values, counts / counts.sum(), np.arange(len(levels)), np.empty(0))
+
+
+def _cuts(cells: Cells, column: FloatArray, schema: Schema) -> FloatArray:
+    """Return cut points that leave no bin empty."""
+    present = column[~np.isnan(column)]
+    if schema.bins == "entropy":
+        cuts = _entropy_cuts(column, cells.column(str(schema.label)))
+    else:
+        n_bins = NAMED_BINS.get(schema.bins) or int(schema.bins)
+        cuts = np.quantile(present, np.arange(1, n_bins) / n_bins)
+    cuts = np.unique(cuts)
+    inside: FloatArray = cuts[(cuts >= present.min()) & (cuts < present.max())]
+    return inside
+
+
+def _entropy_cuts(column: FloatArray, labels: list[str]) -> FloatArray:
+    """Cut where an entropy tree of depth 3 on this column splits, else at the median."""
+    from sklearn.tree import DecisionTreeClassifier
+
+    known = ~np.isnan(column)
+    tree = DecisionTreeClassifier(criterion="entropy", max_depth=3, random_state=0)
+    tree.fit(column[known, None], np.array(labels)[known])
+    inner = tree.tree_.children_left >= 0
+    found: FloatArray = np.asarray(tree.tree_.threshold[inner], float)
+    return found if len(found) else np.array([np.median(column[known])])
+
+
+def _word(cell: str, truth: bool) -> Any:
+    """Read a cell of a column of words; in a column of truth values, as one where it is one."""
+    if truth:
+        word = cell.strip()
+        return None if word in MISSING else TRUE_FALSE.get(word, word)
+    return cell or None

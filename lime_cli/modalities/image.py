@@ -1,0 +1,249 @@
+"""Images: the components are superpixels, that stay or are filled."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lime_cli.engine import designs
+from lime_cli.engine.instance import (
+    BoolArray,
+    Caveat,
+    Component,
+    Design,
+    IntArray,
+    Picture,
+    Samples,
+    Skipped,
+    Subject,
+)
+from lime_cli.errors import InputError, ModelError, SettingsError
+from lime_cli.modalities import Source
+from lime_cli.modalities.fills import FILLS, coloured, filled, is_fill
+from lime_cli.modalities.pixels import MAX_PIXELS, Photo, Preprocessing, preset, read_picture
+from lime_cli.modalities.segments import SEGMENTERS, places, segment, segment_view
+from lime_cli.modalities.view import Pixels, View
+from lime_cli.models import ModelInput
+from lime_cli.settings import digest_of
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+"""What pictures in a folder are told by."""
+ASSUMED = Caveat(
+    "preprocessing_assumed",
+    "how pixels become numbers is not said, so 0..1 in RGB is assumed; --preprocess changes it",
+)
+
+
+@dataclass(frozen=True)
+class ImageModality:
+    """Read pictures and cut them into superpixels; None leaves a choice to model or preset."""
+
+    inputs: tuple[str, ...]
+    """Files, and folders of which every picture is taken."""
+    segmenter: str = "slic"
+    n_segments: int | None = None
+    """A wish; None wishes for 50, of quickshift for LIME's own parameters."""
+    fill: str = "mean"
+    """Of superpixels that are gone: ``mean``, ``black``, ``blur``, ``noise`` or ``#RRGGBB``."""
+    preprocess: str | None = None
+    """Name of a preset; the options from ``resize`` to ``channels`` override it."""
+    size: tuple[int, int] | None = None
+    """(height, width) of the model's input; None takes every picture at its own size."""
+    resize: str | None = None
+    scale: float | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    channels: str | None = None
+    seed: int = 0
+    """Of the noise fill and of quickshift."""
+    max_pixels: int = MAX_PIXELS
+    layout: str = "NHWC"
+    """How inputs lie in memory, ``NHWC`` or ``NCHW``; their shape is (n, h, w, c) either way."""
+    assumed: bool = False
+    """Whether neither the user nor the model said how pixels become numbers."""
+
+    default_samples = 1024
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a value that makes no sense."""
+        _check(self.segmenter in SEGMENTERS, "--segmenter", self.segmenter, ", ".join(SEGMENTERS))
+        n = self.n_segments
+        _check(n is None or n >= 1, "--segments", n, "a whole number, at least 1")
+        _check(is_fill(self.fill), "--fill", self.fill, "mean, black, blur, noise or #RRGGBB")
+        _check(self.max_pixels >= 1, "--max-pixels", self.max_pixels, "1 or more")
+        _check(min(self.size or (1,)) >= 1, "--size", _by(self.size), "HEIGHTxWIDTH, 1x1 or more")
+        _check(self.layout in ("NHWC", "NCHW"), "--layout", self.layout, "NHWC or NCHW")
+        _ = self.preprocessing
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What becomes of pixels: the preset with the options that override it."""
+        base = preset(self.preprocess or "unit", self.size)
+        return Preprocessing(
+            size=self.size,
+            resize=self.resize or base.resize,
+            resize_to=base.resize_to,
+            scale=base.scale if self.scale is None else self.scale,
+            mean=self.mean or base.mean,
+            std=self.std or base.std,
+            channels=self.channels or base.channels,
+        )
+
+    def sources(self) -> Iterator[Source]:
+        """List the pictures asked for, a folder's by the bytes of their names."""
+        for name in self.inputs:
+            path = Path(name)
+            if not path.is_dir():
+                yield Source(path.name, name)
+                continue
+            found = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
+            if not found:
+                raise InputError(
+                    f"{name}: no pictures in this folder", f"wanted: {' '.join(SUFFIXES)}"
+                )
+            for file in sorted(found, key=lambda p: os.fsencode(p.name)):
+                yield Source(file.name, str(file))
+
+    def fitted(self, model_input: ModelInput) -> ImageModality:
+        """Return a copy with the model's size, channels, layout and preset."""
+        size, n_channels = model_input.size, model_input.channels
+        if size and self.size and size != self.size:
+            raise SettingsError(
+                f"--size {_by(self.size)}: the model takes pictures of {_by(size)}", "leave it out"
+            )
+        if n_channels not in (None, 1, 3):
+            raise ModelError(
+                f"the model takes pictures of {n_channels} channels", "1 or 3 can be given"
+            )
+        ways = (self.preprocess, model_input.preprocess, self.scale, self.mean, self.std)
+        fitted = replace(
+            self,
+            size=self.size or size,
+            channels=self.channels or ("L" if n_channels == 1 else None),
+            layout=model_input.layout or self.layout,
+            preprocess=self.preprocess or model_input.preprocess,
+            assumed=all(way is None for way in ways),
+        )
+        channels = fitted.preprocessing.channels
+        if n_channels not in (None, len(channels)):
+            said = f"--channels {channels}: the model takes {n_channels} channels"
+            raise SettingsError(said, "give L for 1 channel, RGB or BGR for 3")
+        return fitted
+
+    def read(self, source: Source) -> ImageInstance:
+        """Read and segment one picture; raise InputError when it cannot be used."""
+        photo = read_picture(Path(source.path), self.max_pixels)
+        preprocessing = self.preprocessing
+        view = preprocessing.view(photo.pixels.shape[:2])
+        labels, on_grid = segment_view(photo.pixels, view, self._cut)
+        raw = preprocessing.in_channels(view.grid(photo.pixels))
+        if self.fill in FILLS:
+            gone: NDArray[Any] = filled(raw, on_grid, self.fill, self.seed)
+        else:
+            gone = coloured(raw, self.fill, preprocessing)
+        components = tuple(
+            Component(f"superpixel {place.segment}", None, place) for place in places(labels, view)
+        )
+        return ImageInstance(
+            subject=self._subject(source, photo, view, labels),
+            components=components,
+            caveats=photo.caveats + ((ASSUMED,) if self.assumed else ()),
+            pool=self._pool(photo),
+            picture=self._in_memory(preprocessing.numbers(raw)),
+            gone=self._in_memory(preprocessing.numbers(gone)),
+            labels=on_grid,
+            layout=self.layout,
+        )
+
+    def _cut(self, pixels: Pixels) -> IntArray:
+        return segment(pixels, self.segmenter, self.n_segments, self.seed)
+
+    def _subject(self, source: Source, photo: Photo, view: View, labels: IntArray) -> Subject:
+        height, width = photo.pixels.shape[:2]
+        facts: dict[str, Any] = {
+            "width": width,
+            "height": height,
+            "segments": int(labels.max()) + 1,
+            "segmenter": self.segmenter,
+            "fill": self.fill,
+            "input": {**asdict(self.preprocessing), "size": [view.y.grid, view.x.grid]},
+        }
+        picture = Picture(photo.pixels, view.labels_on_picture(labels))
+        name = Path(source.path).name
+        return Subject(source.id, "image", name, photo.digest, facts, picture)
+
+    def _pool(self, photo: Photo) -> str:
+        """Name what the model is asked: the pixels as read, and all options that change them."""
+        ways = [self.segmenter, self.n_segments, self.fill, self.seed, asdict(self.preprocessing)]
+        said = json.dumps([photo.pixels.shape, ways]).encode()
+        return f"image:{digest_of(said + photo.pixels.tobytes())}"
+
+    def _in_memory(self, grid: NDArray[np.float32]) -> NDArray[np.float32]:
+        return np.ascontiguousarray(grid.transpose(2, 0, 1)) if self.layout == "NCHW" else grid
+
+
+@dataclass(frozen=True, eq=False)
+class ImageInstance:
+    """A picture on the model's grid, whose superpixels stay or are filled."""
+
+    subject: Subject
+    components: tuple[Component, ...]
+    caveats: tuple[Caveat, ...]
+    pool: str
+    picture: NDArray[np.float32]
+    """(c, h, w) for the layout NCHW, else (h, w, c): what the model is fed for the instance."""
+    gone: NDArray[np.float32]
+    """As ``picture``, with every superpixel gone."""
+    labels: IntArray
+    """(h, w): which component a place of the grid belongs to; -1 in the padding."""
+    layout: str
+    skipped: tuple[Skipped, ...] = ()
+    shared: bool = False
+    distance: str = "cosine"
+
+    @property
+    def input_bytes(self) -> int:
+        """About how much memory one model input takes."""
+        return self.picture.nbytes
+
+    def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
+        """Keep each superpixel by a fair coin, n times; None enumerates every mask."""
+        return designs.coins(n, len(self.components), design, rng)
+
+    def n_exhaustive(self) -> float:
+        """Count the masks there are."""
+        return designs.n_masks(len(self.components))
+
+    def interpretable(self, codes: IntArray) -> BoolArray:
+        """Return (n, d): the masks themselves."""
+        return codes.astype(np.bool_)
+
+    def model_inputs(self, codes: IntArray) -> NDArray[np.float32]:
+        """Return (n, h, w, c), in the memory order of the model's layout."""
+        padding = np.ones((len(codes), 1), np.bool_)  # label -1 finds it, and it always stays
+        kept = np.concatenate([self.interpretable(codes), padding], axis=1)
+        stays = np.take(kept, self.labels, axis=1)
+        if self.layout == "NCHW":
+            return np.where(stays[:, None], self.picture, self.gone).transpose(0, 2, 3, 1)
+        return np.where(stays[..., None], self.picture, self.gone)
+
+    def original(self) -> NDArray[np.float32]:
+        """Return the picture as a batch of one, (1, h, w, c)."""
+        batch = self.picture[None]
+        return batch.transpose(0, 2, 3, 1) if self.layout == "NCHW" else batch
+
+
+def _check(good: bool, option: str, value: object, wanted: str) -> None:
+    if not good:
+        raise SettingsError(f"{option}: {value} is not possible", f"give {wanted}")
+
+
+def _by(size: tuple[int, int] | None) -> str:
+    return "x".join(map(str, size or ()))

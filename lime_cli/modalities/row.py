@@ -1,0 +1,153 @@
+"""A row of a table as an instance: which columns stay in their bin, what replaces the others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lime_cli.engine import designs
+from lime_cli.engine.instance import (
+    BoolArray,
+    Caveat,
+    Column,
+    Component,
+    Design,
+    IntArray,
+    Samples,
+    Skipped,
+    Subject,
+)
+from lime_cli.modalities import Source
+from lime_cli.modalities.background import Background, Feature, is_missing, spelled
+from lime_cli.modalities.tables import Table
+from lime_cli.settings import digest_of
+
+
+@dataclass(frozen=True, eq=False)
+class RowInstance:
+    """A row; it shares its samples with every other row of the same background."""
+
+    source: Source
+    background: Background
+    values: tuple[Any, ...]
+    read_caveats: tuple[Caveat, ...]
+
+    shared = True
+    distance = "euclidean"
+
+    @property
+    def pool(self) -> str:
+        """Name the background: samples depend on nothing else."""
+        return f"table:{self.background.digest}"
+
+    @property
+    def input_bytes(self) -> int:
+        """Count 64 bytes a cell: numbers take 8, words more."""
+        return 64 * len(self.values)
+
+    @property
+    def subject(self) -> Subject:
+        """The row with its values and where its replacements come from."""
+        values = {
+            feature.name: None if is_missing(value) else value
+            for feature, value in zip(self.background.features, self.values, strict=True)
+        }
+        facts = {
+            "row": self.source.row,
+            "values": values,
+            "background": {
+                "source": self.background.source,
+                "digest": self.background.digest,
+                "rows": self.background.n_rows,
+            },
+        }
+        words = "\x1f".join(f"{name}\x1e{value!r}" for name, value in values.items())
+        name = Path(self.source.path).name
+        return Subject(self.source.id, "tabular", name, digest_of(words.encode()), facts)
+
+    @property
+    def components(self) -> tuple[Component, ...]:
+        """One for each column that varies."""
+        return tuple(
+            Component(
+                feature.condition(value), None if is_missing(value) else value, Column(feature.name)
+            )
+            for feature, value in self._pairs()
+            if not feature.constant
+        )
+
+    @property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Columns that hold one value in the whole background."""
+        return tuple(
+            Skipped(one.name, "constant in the background")
+            for one in self.background.features
+            if one.constant
+        )
+
+    @property
+    def caveats(self) -> tuple[Caveat, ...]:
+        """Values that the background has never seen."""
+        found = list(self.read_caveats)
+        for feature, value in self._pairs():
+            if feature.bin_of(value) < 0:
+                found.append(
+                    Caveat(
+                        "unseen_category",
+                        f"{feature.name} = {spelled(value)} does not occur in the background",
+                    )
+                )
+            elif feature.outside(value):
+                found.append(
+                    Caveat(
+                        "outside_background",
+                        f"{feature.name} = {spelled(value)} lies outside the background's values",
+                    )
+                )
+        return tuple(found)
+
+    def n_exhaustive(self) -> float:
+        """Count the combinations of all observed values."""
+        return designs.n_levels([feature.shares for feature in self.background.features])
+
+    def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
+        """Draw every column's value from the background, independently; codes are level numbers."""
+        return designs.levels(n, [one.shares for one in self.background.features], design, rng)
+
+    def interpretable(self, codes: IntArray) -> BoolArray:
+        """Return (n, d): 1 where a value lies in the bin of the row's own."""
+        kept = [
+            feature.bins[codes[:, j]] == feature.bin_of(value)
+            for j, (feature, value) in enumerate(self._pairs())
+            if not feature.constant
+        ]
+        return np.stack(kept, axis=1)
+
+    def model_inputs(self, codes: IntArray) -> Table:
+        """Return n rows of observed values."""
+        features = self.background.features
+        columns = tuple(feature.values[codes[:, j]] for j, feature in enumerate(features))
+        return Table(tuple(feature.name for feature in features), columns)
+
+    def original(self) -> Table:
+        """Return the row itself."""
+        names = tuple(feature.name for feature in self.background.features)
+        columns = tuple(
+            np.array([value], dtype=_dtype(feature, value)) for feature, value in self._pairs()
+        )
+        return Table(names, columns)
+
+    def _pairs(self) -> Iterator[tuple[Feature, Any]]:
+        return zip(self.background.features, self.values, strict=True)
+
+
+def _dtype(feature: Feature, value: Any) -> Any:
+    """Return the column's own type, or one that holds a value the background never saw."""
+    own = feature.values.dtype
+    if own.kind in "Of" or isinstance(value, (bool, int)):
+        return own
+    return np.float64 if isinstance(value, float) else object

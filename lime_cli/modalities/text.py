@@ -1,0 +1,194 @@
+"""Texts: units (words, say) are the components; gone means removed or masked."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import compress
+from pathlib import Path
+
+import numpy as np
+
+from lime_cli.engine import designs
+from lime_cli.engine.instance import (
+    BoolArray,
+    Caveat,
+    Component,
+    Design,
+    IntArray,
+    Samples,
+    Skipped,
+    Spans,
+    Subject,
+)
+from lime_cli.errors import InputError
+from lime_cli.modalities import Source
+from lime_cli.modalities.words import Span, cut
+from lime_cli.models import ModelInput
+from lime_cli.settings import digest_of
+
+
+@dataclass(frozen=True)
+class TextModality:
+    """Explain texts."""
+
+    inputs: tuple[str, ...] = ()
+    """Files, folders of files, or ``-`` for standard input."""
+    text: str | None = None
+    """A text given on the command line."""
+    unit: str = "word"
+    merge_repeats: bool = True
+    """Whether all copies of a unit are one component."""
+    mask: str | None = None
+    """What stands in for a unit that is gone; None removes it."""
+
+    default_samples = 2048
+
+    def sources(self) -> Iterator[Source]:
+        """List the texts in the order given, a folder's by name; raise InputError for none."""
+        if self.text is not None:
+            yield Source("--text", "--text")
+        for name in self.inputs:
+            path = Path(name)
+            if name != "-" and path.is_dir():
+                yield from _listed(path)
+            else:
+                yield Source("stdin" if name == "-" else path.name, name)
+
+    def fitted(self, model_input: ModelInput) -> TextModality:
+        """Return itself: every text model takes texts."""
+        return self
+
+    def read(self, source: Source) -> TextInstance:
+        """Read one text; raise InputError for one that is empty, or not UTF-8, or has no units."""
+        text = self.text if source.path == "--text" else _read(source.path)
+        name = source.id
+        if text is None or not text.strip():
+            raise InputError(f"{name}: there is no text", "give a text with at least one word")
+        spans = cut(text, self.unit)
+        if not spans:
+            raise InputError(f"{name}: there are no {self._units()} to vary", "give another --unit")
+        return TextInstance(source, text, _components(text, spans, self.merge_repeats), self)
+
+    def _units(self) -> str:
+        return "matches" if self.unit.startswith("regex:") else f"{self.unit}s"
+
+
+@dataclass(frozen=True, eq=False)
+class TextInstance:
+    """A text with its components."""
+
+    source: Source
+    text: str
+    components: tuple[Component, ...]
+    modality: TextModality
+
+    shared = False
+    distance = "cosine"
+    skipped: tuple[Skipped, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+
+    @property
+    def pool(self) -> str:
+        """Name the text and how it is cut."""
+        modality = self.modality
+        return f"text:{modality.unit}:{modality.merge_repeats}:{modality.mask}:{self.text}"
+
+    @property
+    def input_bytes(self) -> int:
+        """Count four bytes a character."""
+        return 4 * len(self.text) + 64
+
+    @property
+    def subject(self) -> Subject:
+        """The text itself."""
+        facts = {"text": self.text, "unit": self.modality.unit, "mask": self.modality.mask}
+        return Subject(
+            self.source.id,
+            "text",
+            Path(self.source.path).name,
+            digest_of(self.text.encode()),
+            facts,
+        )
+
+    def n_exhaustive(self) -> float:
+        """Count the masks."""
+        return designs.n_masks(len(self.components))
+
+    def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
+        """Let a uniform number of components go; codes are masks."""
+        return designs.subsets(n, len(self.components), design, rng)
+
+    def interpretable(self, codes: IntArray) -> BoolArray:
+        """Return (n, d): the masks themselves."""
+        return codes.astype(bool)
+
+    def model_inputs(self, codes: IntArray) -> list[str]:
+        """Return n texts in which only the kept units stand."""
+        pieces, owner = self._pieces
+        kept = np.ones((len(codes), len(pieces)), bool)
+        kept[:, owner >= 0] = codes[:, owner[owner >= 0]].astype(bool)
+        if self.modality.mask is None:
+            return ["".join(compress(pieces, row)) for row in kept.tolist()]
+        table = np.array([[self.modality.mask] * len(pieces), pieces], dtype=object)
+        return ["".join(row) for row in table[kept.astype(np.int64), np.arange(len(pieces))]]
+
+    def original(self) -> list[str]:
+        """Return the text itself."""
+        return [self.text]
+
+    @cached_property
+    def _pieces(self) -> tuple[list[str], IntArray]:
+        """Return the pieces of the text and whose component each is, -1 for those between."""
+        spans = sorted(
+            (start, end, j)
+            for j, component in enumerate(self.components)
+            if isinstance(component.where, Spans)
+            for start, end in component.where.spans
+        )
+        pieces, owner, place = [], [], 0
+        for start, end, j in spans:
+            pieces += [self.text[place:start], self.text[start:end]]
+            owner += [-1, j]
+            place = end
+        return [*pieces, self.text[place:]], np.array([*owner, -1])
+
+
+def _components(text: str, spans: list[Span], merge: bool) -> tuple[Component, ...]:
+    if not merge:
+        return tuple(
+            Component(text[start:end], None, Spans(((start, end),))) for start, end in spans
+        )
+    places: dict[str, list[Span]] = {}
+    for start, end in spans:
+        places.setdefault(text[start:end], []).append((start, end))
+    return tuple(Component(word, None, Spans(tuple(found))) for word, found in places.items())
+
+
+def _listed(folder: Path) -> Iterator[Source]:
+    files = sorted(
+        (one for one in folder.iterdir() if one.is_file()), key=lambda one: one.name.encode()
+    )
+    if not files:
+        raise InputError(f"{folder}: has no files", "give texts, or a folder of them")
+    for one in files:
+        yield Source(one.name, str(one))
+
+
+def _read(name: str) -> str:
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except FileNotFoundError:
+        raise InputError(
+            f"{name}: no such file", "check its path, or give the words with --text"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror})") from None
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{Path(name).name}: is not UTF-8 at byte {error.start}", "save it as UTF-8"
+        ) from None

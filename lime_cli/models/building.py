@@ -1,0 +1,210 @@
+"""Building the objects of a pickle, with every rule checked on the very bytes being built."""
+
+# The methods are described where they are declared, in `pickle` and in `machine.py`.
+# ruff: noqa: D102
+
+from __future__ import annotations
+
+import codecs
+import importlib
+import math
+import types
+from collections.abc import Iterable, Mapping
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+
+from lime_cli.models.allowed import INERT_MODULES, Global, Policy, Refused
+from lime_cli.models.constructors import call, check_keys, check_names, check_plain
+from lime_cli.models.damage import check_state
+from lime_cli.models.machine import (
+    ARRAY_WRAPPER,
+    Arguments,
+    ArrayWrapper,
+    InlineArray,
+    Machine,
+    Named,
+)
+
+_EMPTY_ARRAYS = ("_reconstruct", "_mareconstruct")
+_STATES = (dict, tuple, list, str, bytes, bytearray, int, float, bool, type(None))
+_BASES: Mapping[str, type] = {
+    base.__name__: base for base in (dict, list, set, frozenset, tuple, str, bytes, int, float)
+}
+
+
+class Missing(Exception):  # noqa: N818
+    """A name on the list is not in the packages installed here; `key` is that name."""
+
+    def __init__(self, key: Global, reason: str) -> None:
+        super().__init__(key, reason)
+        self.key = key
+        self.reason = reason
+
+
+class Inert:
+    """Stands for what is not needed to predict: the search space of a randomised search."""
+
+
+class Builder(Machine):
+    """Run a pickle and build what it holds.
+
+    `made` lists every object that a call or a class gave, so that nothing hides from later checks.
+    """
+
+    def __init__(
+        self, stream: BinaryIO, end: int | None, known: Mapping[Global, Named], policy: Policy
+    ) -> None:
+        super().__init__(stream, end)
+        self.made: list[object] = []
+        self._known = known
+        self._policy = policy
+        self._unfilled: dict[int, object] = {}
+
+    def find(self, module: str, name: str) -> Named:
+        named = self._known.get((module, name))
+        if named is None or not self._policy.roles(module, name):
+            raise Refused(f"uses {module}.{name}")
+        return named
+
+    def use(self, named: Named, role: str) -> None:
+        if role not in self._policy.roles(*named.key):
+            raise Refused(f"uses {named}")
+
+    def make(self, named: Named, args: Arguments) -> object:
+        if isinstance(named.thing, Inert):
+            return Inert()
+        made = call(named.key, cast(Any, named.thing), args)
+        if isinstance(made, np.ndarray):
+            if named.key[1] not in _EMPTY_ARRAYS:
+                return made  # finished: giving it another state would pull its memory from users
+            self.open[id(made)] = made
+        return self._note(made)
+
+    def create(self, named: Named, args: Arguments, kwargs: dict[str, object]) -> object:
+        cls = named.thing
+        if isinstance(cls, Inert):
+            return Inert()
+        if not isinstance(cls, type):
+            raise Refused(f"makes an object of {named}, which is no class")
+        check_plain(args)
+        check_plain(kwargs.values())
+        return self._note(cast(Any, cls).__new__(cls, *args, **kwargs))
+
+    def rebuild(self, named: Named, base: str, state: object) -> object:
+        cls, plain = named.thing, _BASES.get(base)
+        if not isinstance(cls, type) or plain is None or type(state) is not plain:
+            raise Refused(f"rebuilds {named} from something else than its base")
+        if plain in (set, frozenset):
+            check_keys(cast("Iterable[object]", state))
+        if plain is dict:
+            check_names(cast("Iterable[object]", state))
+        made = cast(Any, plain).__new__(cls, state)
+        if plain in (dict, list, set):
+            cast(Any, plain).__init__(made, state)
+        return self._note(made)
+
+    def _note(self, made: object) -> object:
+        self.made.append(made)
+        self._unfilled[id(made)] = made
+        return made
+
+    def fill(self, instance: object, state: object) -> None:
+        if isinstance(instance, Inert):
+            return
+        kind = type(instance)
+        if self._unfilled.pop(id(instance), self) is not instance:
+            raise Refused(f"changes a {kind.__name__} that is in use")
+        if type(state) not in _STATES:
+            raise Refused(f"gives a {kind.__name__} the state of another object")
+        self.check_finished(_values(state))
+        for part in state if isinstance(state, tuple) else (state,):
+            if isinstance(part, dict):
+                check_names(part)
+        check_state(instance, state)
+        setstate = getattr(kind, "__setstate__", None)
+        if setstate is not None:
+            setstate(instance, state)
+        else:
+            _fill_attributes(instance, state)
+        self.open.pop(id(instance), None)
+
+    def put(self, target: object) -> None:
+        raise Refused(f"puts items into a {type(target).__name__}")
+
+    def fault(self, sentence: str) -> object:
+        raise Refused(sentence)
+
+    def value_bytes(self, n_bytes: int) -> bytes:
+        return self.take(n_bytes)
+
+    def read_array(self, array: InlineArray) -> object:
+        dtype, shape = array.dtype, array.shape
+        if dtype.subdtype is not None or not dtype.itemsize:
+            raise Refused("holds an array of an odd type")
+        n_bytes = math.prod(shape) * dtype.itemsize
+        self.check_left(n_bytes)
+        raw = np.empty(n_bytes, np.uint8)
+        self._read_into(raw.data)
+        items = raw.view(dtype)
+        if not dtype.isnative:
+            items = items.byteswap().view(dtype.newbyteorder("="))
+        return items.reshape(shape[::-1]).transpose() if array.is_fortran else items.reshape(shape)
+
+    def _read_into(self, buffer: memoryview) -> None:
+        filled = 0
+        while filled < len(buffer):
+            n_bytes = cast(Any, self.stream).readinto(buffer[filled:])
+            if not n_bytes:
+                raise EOFError
+            filled += n_bytes
+
+
+def resolve(keys: Iterable[Global], policy: Policy) -> dict[Global, Named]:
+    """Import what the names mean; raises Missing, and whatever a trusted module raises."""
+    codecs.lookup("latin1")  # which Python would import only when a file first needs it
+    return {key: Named(key, _thing(key, policy)) for key in keys}
+
+
+def _thing(key: Global, policy: Policy) -> object:
+    module, name = key
+    if key == ARRAY_WRAPPER:
+        return ArrayWrapper
+    if INERT_MODULES.match(module):
+        return Inert()
+    if module.startswith("numpy._core") and np.__version__.startswith("1."):
+        module = module.replace("numpy._core", "numpy.core", 1)
+    try:
+        thing = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError) as error:
+        raise Missing(key, str(error)) from error
+    if module in policy.modules and getattr(thing, "__module__", module) != module:
+        raise Refused(f"takes {name} from {module}, which only imported it")
+    return thing
+
+
+def _values(state: object) -> Iterable[object]:
+    if isinstance(state, dict):
+        return state.values()
+    return state if isinstance(state, tuple | list) else ()
+
+
+def _fill_attributes(instance: object, state: object) -> None:
+    """Do as `pickle` does where a class has no say: set the attributes, then the slots."""
+    slots = None
+    if type(state) is tuple and len(state) == 2:
+        state, slots = state
+    for name, value in _attributes(state):
+        instance.__dict__[name] = value
+    for name, value in _attributes(slots):
+        if not isinstance(getattr(type(instance), name, None), types.MemberDescriptorType):
+            raise Refused(f"sets {name} of a {type(instance).__name__}, which is no slot")
+        object.__setattr__(instance, name, value)
+
+
+def _attributes(state: object) -> Iterable[tuple[str, object]]:
+    if not state:
+        return ()
+    if type(state) is not dict or any(type(name) is not str for name in state):
+        raise Refused("holds damaged attributes")
+    return state.items()

@@ -1,0 +1,134 @@
+"""Damage that would crash native code, not raise: trees that point outside of themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
+
+import numpy as np
+
+from lime_cli.models.allowed import Refused
+
+_TREE = ("sklearn.tree._tree", "Tree")
+_LEAF = -1
+
+
+class Damaged(Exception):  # noqa: N818
+    """The file holds a model that native code must not be given; the text says what is broken."""
+
+
+def check_state(instance: object, state: object) -> None:
+    """Check the nodes of a scikit-learn tree before it takes them. Raises Damaged."""
+    if not _is_tree(instance):
+        return
+    tree = cast(Any, instance)
+    nodes = state.get("nodes") if type(state) is dict else None
+    if not isinstance(nodes, np.ndarray) or nodes.ndim != 1 or nodes.dtype.names is None:
+        raise Damaged("a decision tree without nodes")
+    count = cast("dict[str, object]", state).get("node_count")
+    if count != len(nodes) or not {"left_child", "right_child", "feature"} <= set(
+        nodes.dtype.names
+    ):
+        raise Damaged("a decision tree with missing nodes")
+    depth = _depth(nodes["left_child"], nodes["right_child"])
+    inner = nodes["left_child"] != _LEAF
+    _check_range(nodes["feature"][inner], tree.n_features)
+    if depth > cast("dict[str, Any]", state).get("max_depth", -1):
+        raise Damaged("a decision tree deeper than it says")
+
+
+def _is_tree(thing: object) -> bool:
+    return (type(thing).__module__, type(thing).__name__) == _TREE
+
+
+def check_made(made: Iterable[object]) -> None:
+    """Check finished objects that rely on each other. Raises Damaged, Refused."""
+    for thing in made:
+        _check_reader(thing)
+        _check_classes(thing)
+        for n_features, tree in _trees(thing):
+            if tree.n_features > n_features:
+                raise Damaged(f"a decision tree of {tree.n_features} columns for {n_features}")
+        _check_histogram_trees(thing)
+
+
+def _check_reader(thing: object) -> None:
+    """Refuse vectorisers that take each text for the name of a file to read."""
+    if hasattr(type(thing), "build_analyzer") or hasattr(type(thing), "build_tokenizer"):
+        source = getattr(thing, "input", "content")
+        if type(source) is not str or source != "content":
+            raise Refused(f"reads the files that its input names ({type(thing).__name__})")
+
+
+def _check_classes(thing: object) -> None:
+    """Refuse classes in place of functions: their constructors take more than arrays."""
+    for name, value in getattr(thing, "__dict__", {}).items():
+        if not isinstance(value, type):
+            continue
+        is_function = type(thing).__name__ == "FunctionTransformer" and name.endswith("func")
+        if is_function or value.__module__.partition(".")[0] in ("xgboost", "lightgbm"):
+            raise Refused(f"calls a class, {value.__name__}, as a function")
+
+
+def _trees(thing: object) -> Iterator[tuple[int, Any]]:
+    """Pair every tree that an estimator hands its rows to with the width of those rows."""
+    attributes = getattr(thing, "__dict__", {})
+    width = attributes.get("n_features_in_", attributes.get("n_features_", 0))
+    if _is_tree(attributes.get("tree_")):
+        yield width, attributes["tree_"]
+    module = type(thing).__module__
+    if module in ("sklearn.ensemble._forest", "sklearn.ensemble._gb"):
+        members = attributes.get("estimators_", ())
+        for member in members.ravel() if isinstance(members, np.ndarray) else members:
+            yield width, member.tree_
+    if module == "sklearn.ensemble._iforest":
+        columns = attributes.get("_estimators_features", attributes.get("estimators_features_", ()))
+        for member, used in zip(attributes.get("estimators_", ()), columns, strict=True):
+            yield min(width, len(used)), member.tree_
+
+
+def _check_histogram_trees(thing: object) -> None:
+    attributes = getattr(thing, "__dict__", {})
+    if not type(thing).__module__.startswith("sklearn.ensemble._hist_gradient_boosting"):
+        return
+    width = attributes.get("n_features_in_", 0)
+    for round_ in attributes.get("_predictors", ()):
+        for predictor in round_:
+            _check_histogram_tree(predictor, width)
+
+
+def _check_histogram_tree(predictor: Any, n_features: int) -> None:
+    nodes = predictor.nodes
+    inner = nodes["is_leaf"] == 0
+    n_nodes = len(nodes)
+    for child in ("left", "right"):
+        below = nodes[child][inner].astype(np.int64)
+        if np.any(below >= n_nodes) or np.any(below <= np.flatnonzero(inner)):
+            raise Damaged("a decision tree whose branches lead outside of it")
+    _check_range(nodes["feature_idx"][inner], n_features)
+    categorical = inner & (nodes["is_categorical"] != 0)
+    _check_range(nodes["bitset_idx"][categorical], len(predictor.raw_left_cat_bitsets))
+
+
+def _depth(left: np.ndarray, right: np.ndarray) -> int:
+    """Measure the depth of a tree whose children all come after their parents; else Damaged."""
+    inner = np.flatnonzero(left != _LEAF)
+    for below in (left[inner], right[inner]):
+        if np.any(below <= inner) or np.any(below >= len(left)):
+            raise Damaged("a decision tree whose branches lead outside of it")
+    depth = 0
+    level = np.zeros(min(1, len(left)), np.intp)
+    while True:
+        level = level[left[level] != _LEAF]
+        if not len(level):
+            return depth
+        level = np.concatenate([left[level], right[level]])
+        if len(level) > len(left):
+            raise Damaged("a decision tree whose branches meet")
+        depth += 1
+
+
+def _check_range(indices: np.ndarray, end: int) -> None:
+    values = indices.astype(np.int64)
+    if np.any(values < 0) or np.any(values >= end):
+        raise Damaged("a decision tree that asks for a column beyond the last")

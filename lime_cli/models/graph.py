@@ -1,0 +1,194 @@
+"""Read from an ONNX file's protobuf what the runtime does not tell, without the onnx package.
+
+Field numbers are those of onnx.proto3 (ModelProto, GraphProto, NodeProto, AttributeProto,
+TensorProto).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lime_cli.errors import ModelError, UntrustedModel
+
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+"""Operator sets whose code is the runtime's own."""
+
+CLASS_LABELS = (b"classlabels_strings", b"classlabels_int64s", b"classlabels_ints")
+
+MODEL_GRAPH, MODEL_OPSET, MODEL_METADATA, MODEL_FUNCTIONS = 7, 8, 14, 25
+GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
+NODE_ATTRIBUTE, NODE_DOMAIN, FUNCTION_NODE = 5, 7, 7
+ATTRIBUTE_NAME, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS = 1, 8, 9
+ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS, ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
+TENSOR_EXTERNAL, SPARSE_TENSORS = 13, (1, 2)
+ENTRY_KEY, ENTRY_VALUE = 1, 2
+
+
+@dataclass
+class Graph:
+    """What the walk found."""
+
+    metadata: dict[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] | None = None
+    """Labels of the last classifier operator."""
+    domains: set[str] = field(default_factory=set)
+    external: list[str] = field(default_factory=list)
+    """Files that weights are read from, relative to the model's folder."""
+
+
+def read_graph(path: Path) -> Graph:
+    """Walk the whole file; raise ModelError for a file that is cut short or damaged."""
+    found = Graph()
+    try:
+        _model(path.read_bytes(), found)
+    except (IndexError, ValueError, UnicodeDecodeError):
+        size = path.stat().st_size
+        raise ModelError(
+            f"{path.name}: is no ONNX model, or is cut short ({size:,} bytes)", "export it again"
+        ) from None
+    return found
+
+
+def check_graph(path: Path, graph: Graph) -> None:
+    """Raise UntrustedModel for strangers' operators and for weights outside the folder."""
+    strange = sorted(graph.domains - set(DOMAINS))
+    if strange:
+        raise UntrustedModel(
+            f"{path.name}: needs operators of {', '.join(strange)}, which limex does not load",
+            "export the model with standard operators",
+        )
+    folder = path.parent.resolve()
+    for location in sorted(set(graph.external)):
+        target = folder / location
+        if Path(location).is_absolute() or not target.resolve().is_relative_to(folder):
+            raise UntrustedModel(f"{path.name}: its weights point outside its folder ({location})")
+        if not target.exists():
+            raise ModelError(
+                f"{path.name}: its weights are missing ({location})", "put the file beside it"
+            )
+        if target.is_symlink() or not target.is_file() or target.stat().st_nlink != 1:
+            raise UntrustedModel(
+                f"{path.name}: its weights in {location} are a link, not a plain file"
+            )
+
+
+def _model(data: bytes, found: Graph) -> None:
+    for number, value in _fields(data):
+        if number == MODEL_METADATA:
+            key, text = _entry(_bytes(value))
+            found.metadata[key] = text
+        elif number == MODEL_GRAPH:
+            _graph(_bytes(value), found)
+        elif number == MODEL_FUNCTIONS:
+            for inner, node in _fields(_bytes(value)):
+                if inner == FUNCTION_NODE:
+                    _node(_bytes(node), found)
+
+
+def _graph(data: bytes, found: Graph) -> None:
+    for number, value in _fields(data):
+        if number == GRAPH_NODE:
+            _node(_bytes(value), found)
+        elif number == GRAPH_INITIALIZER:
+            _tensor(_bytes(value), found)
+        elif number == GRAPH_SPARSE:
+            _sparse(_bytes(value), found)
+
+
+def _node(data: bytes, found: Graph) -> None:
+    for number, value in _fields(data):
+        if number == NODE_DOMAIN:
+            found.domains.add(_bytes(value).decode())
+        elif number == NODE_ATTRIBUTE:
+            _attribute(_bytes(value), found)
+
+
+def _attribute(data: bytes, found: Graph) -> None:
+    fields = list(_fields(data))
+    name = next((_bytes(value) for number, value in fields if number == ATTRIBUTE_NAME), b"")
+    for number, value in fields:
+        if number in ATTRIBUTE_GRAPHS:
+            _graph(_bytes(value), found)
+        elif number in ATTRIBUTE_TENSORS:
+            _tensor(_bytes(value), found)
+        elif number in ATTRIBUTE_SPARSE:
+            _sparse(_bytes(value), found)
+    if name in CLASS_LABELS:
+        found.classes = tuple(_labels(fields)) or found.classes
+
+
+def _labels(fields: list[tuple[int, bytes | int]]) -> Iterator[str]:
+    for number, value in fields:
+        if number == ATTRIBUTE_STRINGS:
+            yield _bytes(value).decode()
+        elif number == ATTRIBUTE_INTS:
+            yield from map(str, [value] if isinstance(value, int) else _varints(value))
+
+
+def _tensor(data: bytes, found: Graph) -> None:
+    for number, value in _fields(data):
+        if number == TENSOR_EXTERNAL:
+            key, text = _entry(_bytes(value))
+            if key == "location":
+                found.external.append(text)
+
+
+def _sparse(data: bytes, found: Graph) -> None:
+    for number, value in _fields(data):
+        if number in SPARSE_TENSORS:
+            _tensor(_bytes(value), found)
+
+
+def _entry(data: bytes) -> tuple[str, str]:
+    pairs = {number: _bytes(value).decode() for number, value in _fields(data)}
+    return pairs.get(ENTRY_KEY, ""), pairs.get(ENTRY_VALUE, "")
+
+
+def _bytes(value: bytes | int) -> bytes:
+    if isinstance(value, int):
+        raise ValueError("a number where a message is due")
+    return value
+
+
+def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
+    """Yield (field number, value) of one message; a varint as an int, all else as bytes."""
+    place = 0
+    while place < len(data):
+        key, place = _varint(data, place)
+        kind = key & 7
+        if kind == 0:
+            number, place = _varint(data, place)
+            yield key >> 3, number
+            continue
+        if kind == 2:
+            length, place = _varint(data, place)
+        elif kind in (1, 5):
+            length = 8 if kind == 1 else 4
+        else:
+            raise ValueError(f"wire type {kind}")
+        if place + length > len(data):
+            raise ValueError("cut short")
+        yield key >> 3, data[place : place + length]
+        place += length
+
+
+def _varints(data: bytes) -> Iterator[int]:
+    place = 0
+    while place < len(data):
+        number, place = _varint(data, place)
+        yield number
+
+
+def _varint(data: bytes, place: int) -> tuple[int, int]:
+    number = shift = 0
+    while True:
+        byte = data[place]
+        place += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (number - 2**64 if number >= 2**63 else number), place
+        shift += 7
+        if shift > 63:
+            raise ValueError("a varint without end")

@@ -1,0 +1,211 @@
+"""Loading pickled models safely: inspect, import, arm the tripwire, build, check."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import joblib
+
+from lime_cli.errors import ModelError, UntrustedModel
+from lime_cli.models import complaints, tripwire
+from lime_cli.models.allowed import Global, Policy, Refused
+from lime_cli.models.archive import (
+    HEAD_BYTES,
+    LIKE_TEXT,
+    Archive,
+    TooLarge,
+    archive,
+    looks_like,
+    looks_pickled,
+)
+from lime_cli.models.building import Builder, Missing, resolve
+from lime_cli.models.damage import Damaged, check_made
+from lime_cli.models.survey import Survey, Surveyor
+
+__all__ = ["Trust", "Verdict", "inspect_pickle", "looks_pickled", "unpickle"]
+
+_LOST_CLASS = re.compile(r"Can't get attribute '(\w+)' on <module '([\w.]+)'")
+
+
+@dataclass(frozen=True)
+class Trust:
+    """What the person at the keyboard allowed beyond the list."""
+
+    everything: bool = False
+    modules: tuple[str, ...] = ()  # exact names; all that a module itself defines
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One global of a file, the roles it is used in (ref, new, call), and whether it may be."""
+
+    module: str
+    name: str
+    roles: frozenset[str]
+    allowed: bool
+
+
+@dataclass(frozen=True)
+class _Inspected:
+    file: Archive
+    survey: Survey
+    error: ModelError | None  # why the dry run ended before the file did
+
+    def names_refused(self, policy: Policy) -> list[Global]:
+        seen = self.survey.roles.items()
+        return [key for key, roles in seen if not roles <= policy.roles(*key)]
+
+
+def unpickle(path: Path, trust: Trust = Trust()) -> object:
+    """Load a joblib or pickle file of any protocol, compressed or not, by its content.
+
+    Raises UntrustedModel for what may not be loaded, ModelError for what cannot be.
+    """
+    with _file_errors(path):
+        if trust.everything:
+            loaded = _load_trusting(path)
+        else:
+            loaded = _load(_inspect(path), Policy(trust.modules))
+    error = complaints.not_alone(path, loaded)
+    if error is not None:
+        raise error
+    return loaded
+
+
+def inspect_pickle(path: Path) -> tuple[Verdict, ...]:
+    """List the globals of a file, in order of appearance, without importing any of them.
+
+    Raises ModelError for a file that cannot be read to its end, and UntrustedModel for one that
+    breaks another rule, unless a name already tells that it must not be loaded.
+    """
+    with _file_errors(path):
+        inspected = _inspect(path)
+    refused = inspected.names_refused(Policy())
+    if not refused:
+        _raise_faults(inspected)
+    return tuple(
+        Verdict(*key, roles=frozenset(roles), allowed=key not in refused)
+        for key, roles in inspected.survey.roles.items()
+    )
+
+
+def _inspect(path: Path) -> _Inspected:
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not looks_pickled(head):
+        raise complaints.not_a_model(path, head)
+    survey = Survey()
+    packed = archive(path)
+    try:
+        with packed.open() as stream:
+            Surveyor(stream, packed.size(), survey).load()
+    except Refused as refusal:
+        survey.faults.append(str(refusal))
+    except TooLarge:
+        raise
+    except Exception as error:
+        # Reading noise as a pickle can raise anything, and all of it means the same.
+        return _Inspected(packed, survey, _unreadable(packed, head, error))
+    return _Inspected(packed, survey, None)
+
+
+def _unreadable(packed: Archive, head: bytes, error: Exception) -> ModelError:
+    path = packed.path
+    if not head.startswith(b"\x80") and not packed.packing and looks_like(head) == LIKE_TEXT:
+        return complaints.not_a_model(path, head)
+    if isinstance(error, EOFError | IndexError) or "unpack requires" in str(error):
+        return complaints.cut_short(path)
+    return complaints.damaged(path, f"{type(error).__name__}: {complaints.first_line(str(error))}")
+
+
+def _raise_faults(inspected: _Inspected) -> None:
+    if inspected.survey.faults:
+        raise complaints.unsafe(inspected.file.path, inspected.survey.faults[0])
+    if inspected.error is not None:
+        raise inspected.error
+
+
+def _load(inspected: _Inspected, policy: Policy) -> object:
+    path, survey = inspected.file.path, inspected.survey
+    names = inspected.names_refused(policy)
+    text_after_all = inspected.error is not None and "not a model" in inspected.error.message
+    if names and not text_after_all:
+        raise complaints.untrusted(path, names, survey.sklearn_version)
+    _raise_faults(inspected)
+    try:
+        return _build(inspected, policy)
+    except Refused as refusal:
+        raise complaints.unsafe(path, str(refusal)) from None
+    except tripwire.Alarm as alarm:
+        raise complaints.unsafe(path, f"tries {alarm} while it is loaded") from None
+    except Missing as error:
+        raise complaints.missing(path, error, survey.sklearn_version) from error
+    except Damaged as damage:
+        raise complaints.damaged(path, str(damage)) from None
+    except EOFError:
+        raise complaints.cut_short(path) from None
+    except Exception as error:
+        # Whatever the classes of the file raise on a state that is not theirs.
+        raise complaints.unbuildable(path, error, survey.sklearn_version) from error
+
+
+def _build(inspected: _Inspected, policy: Policy) -> object:
+    file = inspected.file
+    known = resolve(inspected.survey.roles, policy)
+    with file.open() as stream, _warnings_later():
+        builder = Builder(stream, file.size(), known, policy)
+        with tripwire.armed():
+            loaded = builder.load()
+        check_made(builder.made)
+    return loaded
+
+
+@contextmanager
+def _warnings_later() -> Iterator[None]:
+    """Give warnings once each and after the tripwire: showing one may open source files."""
+    with warnings.catch_warnings(record=True) as heard:
+        warnings.simplefilter("always")
+        yield
+    for warning in {str(warning.message): warning for warning in heard}.values():
+        warnings.warn(warning.message, warning.category, stacklevel=4)
+
+
+def _load_trusting(path: Path) -> object:
+    """Load a file with everything it brings, as the person asked."""
+    with path.open("rb") as file:
+        head = file.read(HEAD_BYTES)
+    if not looks_pickled(head):
+        raise complaints.not_a_model(path, head)
+    try:
+        return joblib.load(path)
+    except EOFError:
+        raise complaints.cut_short(path) from None
+    except ModuleNotFoundError as error:
+        key = (error.name or "a module", "*")
+        raise complaints.missing(path, Missing(key, str(error)), "") from error
+    except Exception as error:
+        lost = _LOST_CLASS.search(str(error))
+        if lost:
+            key = (lost[2], lost[1])
+            raise complaints.missing(path, Missing(key, str(error)), "") from error
+        raise complaints.unbuildable(path, error, "") from error
+
+
+@contextmanager
+def _file_errors(path: Path) -> Iterator[None]:
+    """Word what goes wrong with the file itself, before anything in it counts."""
+    try:
+        yield
+    except (ModelError, UntrustedModel):
+        raise
+    except TooLarge:
+        raise complaints.too_large(path) from None
+    except EOFError:
+        raise complaints.cut_short(path) from None
+    except OSError as error:
+        raise ModelError(f"{path.name}: cannot be read: {error.strerror or error}") from error

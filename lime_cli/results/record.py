@@ -1,0 +1,250 @@
+"""The record: an explanation as plain JSON data, the same for all modalities, and back.
+
+``schema/explanation-1.json`` describes it.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import platform
+import sys
+from dataclasses import asdict
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from lime_cli import __version__
+from lime_cli.engine.explanation import Explanation, Surrogate, Weight
+from lime_cli.engine.instance import (
+    Caveat,
+    Column,
+    Component,
+    Identity,
+    Segment,
+    Skipped,
+    Spans,
+    Subject,
+)
+from lime_cli.errors import InputError, SettingsError
+from lime_cli.settings import Settings, digest_of
+
+NAME, NUMBER = "limex/explanation", 1
+LIBRARIES = {
+    "joblib": "joblib",
+    "numpy": "numpy",
+    "onnxruntime": "onnxruntime",
+    "pandas": "pandas",
+    "pillow": "PIL",
+    "scikit-image": "skimage",
+    "scikit-learn": "sklearn",
+    "scipy": "scipy",
+    "skops": "skops",
+}
+"""Packages that can change a number, and the module whose version tells."""
+
+
+def record_of(explanation: Explanation) -> dict[str, Any]:
+    """Turn an explanation into JSON data, keys in a fixed order, numbers in full.
+
+    What is not a finite number becomes null. ``hash`` covers everything but itself and
+    ``environment``, so that equal runs give equal hashes.
+    """
+    facts = dict(explanation.subject.facts)
+    background = facts.pop("background", None)
+    hashed = _plain(
+        {
+            "schema": {"name": NAME, "number": NUMBER},
+            "limex": __version__,
+            "instance": _instance(explanation.subject, facts),
+            "model": asdict(explanation.model),
+            "settings": {
+                **explanation.settings.numbers(),
+                "kernel_width": explanation.kernel_width,
+            },
+            "background": background,
+            "samples": explanation.samples,
+            "effective_samples": explanation.effective_samples,
+            "stop": explanation.stop,
+            "targets": [_target(explanation, one) for one in explanation.surrogates],
+            "warnings": [asdict(one) for one in explanation.caveats],
+            "skipped": [asdict(one) for one in explanation.skipped],
+        }
+    )
+    head = {"schema": hashed["schema"], "limex": hashed["limex"], "hash": hash_of(hashed)}
+    return {**head, **hashed, "environment": _environment()}
+
+
+def hash_of(record: dict[str, Any]) -> str:
+    """Return the SHA-256 of a record's canonical JSON, ``hash`` and ``environment`` left out."""
+    hashed = {key: record[key] for key in record if key not in ("hash", "environment")}
+    canonical = json.dumps(hashed, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return digest_of(canonical.encode())
+
+
+def _instance(subject: Subject, facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": subject.id,
+        "modality": subject.modality,
+        "source": subject.source,
+        "digest": subject.digest,
+        "facts": facts,
+    }
+
+
+def _target(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
+    return {
+        "name": surrogate.name,
+        "index": surrogate.target,
+        "model_prediction": surrogate.model_prediction,
+        "intercept": surrogate.intercept,
+        "local_prediction": surrogate.local_prediction,
+        "gap": surrogate.gap,
+        "fidelity": surrogate.fidelity,
+        "fit_r2": surrogate.fit_r2,
+        "components": [
+            _component(explanation.components[one.component], one) for one in surrogate.weights
+        ],
+    }
+
+
+def _component(component: Component, weight: Weight) -> dict[str, Any]:
+    return {
+        "name": component.name,
+        "value": component.value,
+        "where": _where(component.where),
+        "weight": weight.weight,
+        "std_error": weight.std_error,
+        "interval": weight.interval,
+        "rank_range": weight.rank_range,
+        "selected": weight.selected,
+    }
+
+
+def _where(place: Column | Spans | Segment) -> dict[str, Any]:
+    match place:
+        case Column(column):
+            return {"column": column}
+        case Spans(spans):
+            return {"spans": spans}
+        case Segment(segment, area, box, centroid):
+            return {"segment": segment, "area": area, "box": box, "centroid": centroid}
+
+
+def _environment() -> dict[str, str]:
+    """List the versions of what is loaded; nothing is imported to find out."""
+    versions = {"python": platform.python_version()}
+    for package, module in LIBRARIES.items():
+        version = getattr(sys.modules.get(module), "__version__", None)
+        if version is not None:
+            versions[package] = str(version)
+    return versions
+
+
+def _plain(value: Any) -> Any:
+    """Reduce to what JSON has; TypeError for what has no place there."""
+    match value:
+        case np.ndarray() | np.generic():
+            return _plain(value.tolist())
+        case float():
+            return float(value) if math.isfinite(value) else None
+        case None | bool() | str():
+            return value
+        case int():
+            return int(value)
+        case dict():
+            return {str(key): _plain(one) for key, one in value.items()}
+        case list() | tuple():
+            return [_plain(one) for one in value]
+        case date():
+            return value.isoformat()
+    raise TypeError(f"no place in a record for {type(value).__name__}")
+
+
+def explanation_of(record: dict[str, Any]) -> Explanation:
+    """Rebuild an explanation from its record, without the picture.
+
+    Only components that some target gives a weight are there. Raises InputError for anything
+    that is not a record of this schema number.
+    """
+    _check_schema(record)
+    try:
+        return _rebuilt(record)
+    except KeyError as error:
+        raise InputError(f"the record lacks {error.args[0]!r}", "explain it again") from error
+    except (AttributeError, TypeError, ValueError, SettingsError) as error:
+        raise InputError(f"the record is damaged: {error}", "explain it again") from error
+
+
+def _check_schema(record: Any) -> None:
+    schema = record.get("schema") if isinstance(record, dict) else None
+    if not isinstance(schema, dict) or schema.get("name") != NAME:
+        raise InputError("this is not an explanation", "give a file that limex explain wrote")
+    if schema.get("number") != NUMBER:
+        raise InputError(
+            f"the explanation is of schema {schema.get('number')}, this limex reads {NUMBER}",
+            f"use the version of limex that wrote it ({record.get('limex')})",
+        )
+
+
+def _rebuilt(record: dict[str, Any]) -> Explanation:
+    instance, model = record["instance"], record["model"]
+    background = {} if record["background"] is None else {"background": record["background"]}
+    settings = {**record["settings"], "targets": tuple(record["settings"]["targets"])}
+    components: dict[str, Component] = {}
+    surrogates = tuple(_surrogate(one, components) for one in record["targets"])
+    return Explanation(
+        subject=Subject(**{**instance, "facts": {**instance["facts"], **background}}),
+        model=Identity(**{**model, "targets": tuple(model["targets"])}),
+        components=tuple(components.values()),
+        skipped=tuple(Skipped(**one) for one in record["skipped"]),
+        surrogates=surrogates,
+        caveats=tuple(Caveat(**one) for one in record["warnings"]),
+        samples=record["samples"],
+        effective_samples=float(record["effective_samples"]),
+        kernel_width=float(settings["kernel_width"]),
+        stop=record["stop"],
+        settings=Settings(**settings),
+    )
+
+
+def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surrogate:
+    """Rebuild one target; add its components to ``components``, keyed by what they are."""
+    weights = []
+    for one in target["components"]:
+        key = json.dumps([one["name"], one["where"]])
+        components.setdefault(key, Component(one["name"], one["value"], _place(one["where"])))
+        weights.append(_weight(one, list(components).index(key)))
+    return Surrogate(
+        target=target["index"],
+        name=target["name"],
+        model_prediction=float(target["model_prediction"]),
+        intercept=float(target["intercept"]),
+        local_prediction=float(target["local_prediction"]),
+        fidelity=target["fidelity"],
+        fit_r2=target["fit_r2"],
+        weights=tuple(weights),
+    )
+
+
+def _weight(one: dict[str, Any], component: int) -> Weight:
+    low_high, ranks = one["interval"], one["rank_range"]
+    return Weight(
+        component=component,
+        weight=float(one["weight"]),
+        std_error=one["std_error"],
+        interval=None if low_high is None else (low_high[0], low_high[1]),
+        rank_range=None if ranks is None else (ranks[0], ranks[1]),
+        selected=one["selected"],
+    )
+
+
+def _place(where: dict[str, Any]) -> Column | Spans | Segment:
+    if "column" in where:
+        return Column(where["column"])
+    if "spans" in where:
+        return Spans(tuple((start, end) for start, end in where["spans"]))
+    left, top, right, bottom = where["box"]
+    x, y = where["centroid"]
+    return Segment(where["segment"], where["area"], (left, top, right, bottom), (x, y))

@@ -1,0 +1,85 @@
+"""Settings: every choice of the engine that changes a number, checked once and never changed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from lime_cli.errors import SettingsError
+
+SELECTIONS = ("lasso", "forward", "highest", "none")
+DESIGNS = ("auto", "random", "exhaustive")
+PENALTIES = ("ridge", "lasso")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Hold the engine's choices; raise SettingsError for a value that makes no sense."""
+
+    samples: int = 4096
+    """Perturbed inputs asked of the model, the instance itself not counted."""
+    seed: int = 0
+    targets: tuple[str, ...] = ("predicted",)
+    """What to explain: ``predicted``, ``all``, ``top:K``, a target's name or its index."""
+    features: int = 10
+    """Components kept in a surrogate, at most."""
+    selection: str = "lasso"
+    design: str = "auto"
+    kernel_width: float | None = None
+    """In the unit of the modality's distance; None takes the modality's default."""
+    penalty: float = 0.0
+    """L2: against unscaled weighted sums; L1: of the objective divided by the sum of weights."""
+    penalty_kind: str = "ridge"
+    batch_size: int | None = None
+    """Model inputs in one call; None lets the size of an input decide. Changes no number."""
+
+    def __post_init__(self) -> None:
+        _check(self.samples >= 2, "--samples", self.samples, "a whole number, at least 2")
+        _check(self.seed >= 0, "--seed", self.seed, "a whole number, at least 0")
+        _check(self.features >= 1, "--features", self.features, "a whole number, at least 1")
+        _check(self.selection in SELECTIONS, "--selection", self.selection, " ".join(SELECTIONS))
+        _check(self.design in DESIGNS, "--design", self.design, " ".join(DESIGNS))
+        _check(
+            self.kernel_width is None or self.kernel_width > 0,
+            "--kernel-width",
+            self.kernel_width,
+            "auto or a number above 0",
+        )
+        _check(self.penalty >= 0, "--penalty", self.penalty, "a number, at least 0")
+        _check(
+            self.batch_size is None or self.batch_size >= 1,
+            "--batch-size",
+            self.batch_size,
+            "auto or a whole number, at least 1",
+        )
+        if self.penalty_kind == "lasso" and self.selection != "none":
+            raise SettingsError("--penalty lasso:X chooses by itself", "add --selection none")
+
+    def numbers(self) -> dict[str, Any]:
+        """List every choice that changes a number, by name, in a fixed order."""
+        return {name: value for name, value in asdict(self).items() if name != "batch_size"}
+
+    def fingerprint(self) -> str:
+        """Identify these choices: the SHA-256 of ``numbers()`` in hexadecimal."""
+        return digest_of(json.dumps(self.numbers(), sort_keys=True).encode())
+
+    def entropy_for(self, pool: str) -> list[int]:
+        """Return what seeds the random generator of one sample set: the seed and its pool.
+
+        Depends on the content that ``pool`` names and on nothing else, so that neither order,
+        batching nor workers change a draw.
+        """
+        words = hashlib.sha256(pool.encode()).digest()[:16]
+        return [self.seed, *(int.from_bytes(words[i : i + 4], "little") for i in range(0, 16, 4))]
+
+
+def digest_of(data: bytes) -> str:
+    """Return the SHA-256 of ``data`` in hexadecimal."""
+    return hashlib.sha256(data).hexdigest()
+
+
+def _check(good: bool, option: str, value: object, wanted: str) -> None:
+    if not good:
+        raise SettingsError(f"{option}: {value} is not possible", f"give {wanted}")

@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lime_cli.engine.explanation import Explanation, Surrogate, Weight
+from lime_cli.engine.instance import Component, Identity, Picture, Segment, Subject
+from lime_cli.errors import SettingsError
+from lime_cli.formats import Look
+from lime_cli.formats.overlay import STYLES, write
+from lime_cli.settings import Settings
+
+
+def surrogate(name: str = "cat", fidelity: float | None = 0.8) -> Surrogate:
+    weights = (Weight(0, 0.5), Weight(3, -0.25), Weight(1, 0.1))
+    return Surrogate(0, name, 0.83, 0.1, 0.8, fidelity, 0.9, weights)
+
+
+def explanation(
+    height: int = 400, width: int = 400, surrogates: tuple[Surrogate, ...] = (surrogate(),)
+) -> Explanation:
+    """Four quarters: for, weakly for, nothing, against."""
+    rows, columns = np.arange(height) * 2 // height, np.arange(width) * 2 // width
+    picture = Picture(
+        np.full((height, width, 3), 128, np.uint8), (rows[:, None] * 2 + columns).astype(np.int64)
+    )
+    places = [Segment(i, 1, (0, 0, 1, 1), (0.5, 0.5)) for i in range(4)]
+    components = tuple(Component(f"superpixel {i}", None, place) for i, place in enumerate(places))
+    return Explanation(
+        subject=Subject("a.png", "image", "a.png", "0" * 64, {}, picture),
+        model=Identity("onnx", "0" * 64, "classification", ("cat", "dog")),
+        components=components,
+        skipped=(),
+        surrogates=surrogates,
+        caveats=(),
+        samples=1024,
+        effective_samples=100.0,
+        kernel_width=0.25,
+        stop="samples",
+        settings=Settings(),
+    )
+
+
+def drawn(one: Explanation, **look: object) -> np.ndarray:
+    out = io.BytesIO()
+    write([one], out, Look(**look))
+    image = Image.open(out)
+    assert (image.format, image.mode) == ("PNG", "RGB")
+    return np.asarray(image).astype(int)
+
+
+def quarters(pixels: np.ndarray) -> list[np.ndarray]:
+    """Return the colour in the middle of each superpixel of a picture of 400 x 400."""
+    return [pixels[y, x] for y in (100, 300) for x in (100, 300)]
+
+
+def is_blue(colour: np.ndarray) -> bool:
+    return bool(colour[2] > colour[0] + 4)
+
+
+def is_orange(colour: np.ndarray) -> bool:
+    return bool(colour[0] > colour[2] + 4)
+
+
+@pytest.mark.parametrize("style", ["outline", "heat"])
+def test_what_speaks_for_the_target_is_blue_and_against_it_orange(style: str) -> None:
+    strong, weak, nothing, against = quarters(drawn(explanation(), style=style))
+    assert is_blue(strong)
+    assert is_blue(weak)
+    assert strong[2] - strong[0] > weak[2] - weak[0]
+    assert nothing[0] == nothing[2]
+    assert is_orange(against)
+
+
+def test_hide_keeps_the_pixels_of_superpixels_with_weight() -> None:
+    strong, _, nothing, against = quarters(drawn(explanation(), style="hide"))
+    assert strong.tolist() == against.tolist() == [128] * 3
+    assert nothing.max() < 64
+
+
+def test_outline_draws_a_line_on_the_border_and_leaves_the_rest_alone() -> None:
+    pixels = drawn(explanation())
+    assert is_blue(pixels[100, 0])
+    assert is_orange(pixels[399, 300])
+    assert (pixels[210:390, 10:190] == 128).all()
+
+
+def test_top_and_sign_choose_what_is_shown() -> None:
+    strong, weak, _, against = quarters(drawn(explanation(), style="heat", top=1))
+    assert is_blue(strong)
+    assert not is_blue(weak)
+    assert not is_orange(against)
+    strong, _, _, against = quarters(drawn(explanation(), style="heat", sign="negative"))
+    assert not is_blue(strong)
+    assert is_orange(against)
+    _, weak, _, against = quarters(drawn(explanation(), style="heat", sign="positive", top=2))
+    assert is_blue(weak)
+    assert not is_orange(against)
+
+
+def test_a_fixed_scale_makes_pictures_comparable() -> None:
+    strong, weak, *_ = quarters(drawn(explanation(), style="heat", scale=0.1))
+    assert strong.tolist() == weak.tolist()  # both at full strength
+    faint, *_ = quarters(drawn(explanation(), style="heat", scale=5.0))
+    assert 0 < faint[2] - faint[0] < 30
+
+
+def test_the_picture_keeps_its_size_above_the_legend() -> None:
+    pixels = drawn(explanation(500, 700))
+    assert pixels.shape[1] == 700
+    assert 550 < pixels.shape[0] < 700
+    assert (pixels[-1] == 255).all()  # the legend is on white
+
+
+@pytest.mark.parametrize(
+    ("size", "width"), [((32, 32), 384), ((10, 100), 400), ((600, 4), 384), ((1, 1), 384)]
+)
+def test_a_tiny_picture_is_enlarged_by_a_whole_factor(size: tuple[int, int], width: int) -> None:
+    pixels = drawn(explanation(*size))
+    assert pixels.shape[1] == width
+    assert pixels.shape[0] < 1800
+
+
+def test_targets_stand_side_by_side_and_wrap() -> None:
+    height, width, _ = drawn(explanation()).shape
+    one = explanation(surrogates=(surrogate("cat"), surrogate("dog")))
+    assert drawn(one).shape[:2] == (height, 2 * width + width // 24)
+    five = explanation(surrogates=tuple(surrogate(name) for name in "abcde"))
+    assert drawn(five).shape[0] == 2 * height + width // 24
+
+
+def test_what_the_model_does_not_look_at_is_bleached() -> None:
+    one = explanation()
+    assert one.subject.picture is not None
+    labels = one.subject.picture.labels.copy()
+    labels[:, 350:] = -1
+    picture = Picture(one.subject.picture.pixels, labels)
+    pixels = drawn(replace(one, subject=replace(one.subject, picture=picture)))
+    assert (pixels[:400, 380] == 128 // 3 + 170).all()
+
+
+@pytest.mark.parametrize("name", ["x" * 400, "Kätzchen 猫\x1b[31m\n", ""])
+@pytest.mark.parametrize("fidelity", [None, 1.0, -1.0])
+def test_any_name_and_fidelity_fit_the_legend(name: str, fidelity: float | None) -> None:
+    pixels = drawn(explanation(surrogates=(surrogate(name, fidelity),)))
+    assert pixels.shape == drawn(explanation()).shape
+
+
+@pytest.mark.parametrize("style", STYLES)
+def test_equal_explanations_give_equal_bytes(style: str) -> None:
+    outs = [io.BytesIO(), io.BytesIO()]
+    for out in outs:
+        write([explanation()], out, Look(style=style))
+    assert outs[0].getvalue() == outs[1].getvalue()
+
+
+def test_no_weights_at_all_still_make_a_picture() -> None:
+    none = replace(surrogate(), weights=())
+    assert (drawn(explanation(surrogates=(none,)))[:400] == 128).all()
+
+
+def test_only_one_explanation_of_a_picture_can_be_drawn() -> None:
+    one = explanation()
+    table = replace(one, subject=Subject("3", "tabular", "people.csv", "0" * 64, {}))
+    crowd = replace(one, surrogates=(surrogate(),) * 33)
+    for wrong, said in (
+        ([], "no explanation"),
+        ([one, one], "several explanations"),
+        ([table], r"png draws pictures, and people.csv is none \(tabular\)"),
+        ([crowd], "up to 32 targets"),
+    ):
+        with pytest.raises(SettingsError, match=said):
+            write(wrong, io.BytesIO(), Look())
+    for look in (Look(style="neon"), Look(sign="up")):
+        with pytest.raises(SettingsError, match="is unknown"):
+            write([one], io.BytesIO(), look)

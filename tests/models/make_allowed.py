@@ -1,0 +1,285 @@
+"""Grow `lime_cli/models/allowed.txt` by what the scikit-learn installed here writes into pickles.
+
+Run it under the oldest, the middle and the newest scikit-learn that limex supports, then read the
+diff: a line marked REVIEW names special methods that a person must look at before it may stay.
+
+    python tests/models/make_allowed.py
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pickle
+import tempfile
+import types
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import scipy.special
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import all_estimators
+
+from lime_cli.models.allowed import LIST, canonical, is_danger
+from lime_cli.models.unpickling import inspect_pickle
+
+HEADER = """\
+# What a pickled model may hold: module, name, roles, and why a class with special methods is safe.
+#   ref   may stand as a value    new   may be made without its constructor    call   may be called
+# Written by tests/models/make_allowed.py and reviewed line by line. Names of numpy 1
+# (numpy.core) are looked up as those of numpy 2 (numpy._core).
+"""
+SPECIAL = ("__setstate__", "__reduce__", "__reduce_ex__", "__del__", "__setattr__", "__new__")
+REVIEWED_BASES = (BaseEstimator, object, dict, tuple, np.ndarray)
+
+# Functions of arrays that people put into FunctionTransformer; none reads, writes or evaluates.
+NUMPY_FUNCTIONS = """
+    abs all amax amin any argmax argmin argsort around array asarray atleast_1d atleast_2d
+    ascontiguousarray clip column_stack concatenate convolve corrcoef cov cumprod cumsum diff
+    digitize dot expand_dims fix flip hstack interp isin isneginf isposinf ix_ matmul max mean
+    median min nan_to_num nanmax nanmean nanmedian nanmin nanstd nansum nanvar norm percentile prod
+    ptp quantile ravel real reshape roll round sort split squeeze stack std sum tile trace
+    transpose unique var vstack where zeros_like ones_like
+""".split()  # noqa: SIM905
+# Values of dtype parameters and the like.
+PLAIN_REFS = {
+    "builtins": "bool bytes complex dict float frozenset int list object set str tuple",
+    "numpy": """bool bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32
+        float64 longdouble complex64 complex128 str_ bytes_ object_ intp number floating integer
+        ndarray generic""",
+    "sklearn.feature_extraction.text": "strip_accents_ascii strip_accents_unicode strip_tags",
+    "sklearn.feature_selection._univariate_selection":
+        "chi2 f_classif f_oneway f_regression r_regression",
+    "sklearn.feature_selection._mutual_info": "mutual_info_classif mutual_info_regression",
+    "sklearn.neighbors._ball_tree": "BallTree BallTree32 BallTree64",
+    "sklearn.neighbors._kd_tree": "KDTree KDTree32 KDTree64",
+}  # fmt: skip
+# Plain values that pickles call for: their arguments are checked in constructors.py.
+CALLS = {
+    "builtins": "bytearray bytes complex frozenset range set slice",
+    "collections": "OrderedDict defaultdict",
+    "sklearn.neighbors._ball_tree": "newObj",
+    "sklearn.neighbors._kd_tree": "newObj",
+}
+# Modules whose own classes are parts of fitted models: their constructors are never run.
+PART_MODULES = """
+    sklearn._loss.link sklearn._loss.loss sklearn.calibration sklearn.cluster._birch
+    sklearn.cluster._bisect_k_means sklearn.compose._column_transformer sklearn.ensemble._gb_losses
+    sklearn.ensemble._hist_gradient_boosting.binning
+    sklearn.ensemble._hist_gradient_boosting.gradient_boosting
+    sklearn.ensemble._hist_gradient_boosting.predictor sklearn.gaussian_process._gpc
+    sklearn.gaussian_process.kernels sklearn.model_selection._search sklearn.model_selection._split
+    sklearn.multiclass sklearn.neural_network._stochastic_optimizers sklearn.utils._bunch
+    sklearn.utils._metadata_requests
+""".split()  # noqa: SIM905
+# Classes compiled from Cython that rebuild themselves by a call with plain numbers.
+NATIVE_MODULES = """
+    sklearn._loss._loss sklearn.linear_model._sgd_fast sklearn.metrics._dist_metrics
+""".split()  # noqa: SIM905
+
+UFUNCS = "scipy.special._ufuncs"  # where scipy before 1.15 kept all of them
+BARRED_METRICS = (
+    "_", "check_", "distance_metrics", "gen_", "get_", "kernel_metrics", "make_",
+    "pairwise_distances_chunked", "plot_",
+)  # fmt: skip
+BARRED_PARTS = (
+    "ArrayAPI", "Base", "CalibrationDisplay", "CyLossFunction", "Metadata", "Method", "Mixin",
+    "Parameter", "RequestMethod", "RouterMapping", "_MetadataRequester", "_RepeatedSplits",
+    "_Unsupported",
+)  # fmt: skip
+
+Roles = dict[tuple[str, str], set[str]]
+
+
+def main() -> None:
+    """Rewrite the list as what it is plus what is found here."""
+    roles, notes = read(LIST)
+    for key, more in found():
+        if not is_danger(*key) or key[0] == "builtins":
+            roles.setdefault(key, set()).update(more)
+    lines = [line(key, roles[key], notes.get(key, review(*key))) for key in sorted(roles)]
+    LIST.write_text(HEADER + "\n".join(lines) + "\n", "utf-8")
+    print(f"{len(lines)} names")
+
+
+def read(path: Path) -> tuple[Roles, dict[tuple[str, str], str]]:
+    """Read a list with the notes on its lines."""
+    roles: Roles = {}
+    notes = {}
+    for text in path.read_text("utf-8").splitlines():
+        words, _, note = text.partition("#")
+        if words.split():
+            module, name, allowed = words.split()
+            roles[module, name] = set(allowed.split(","))
+            if note:
+                notes[module, name] = note.strip()
+    return roles, notes
+
+
+def line(key: tuple[str, str], roles: set[str], note: str) -> str:
+    """Write one line of the list."""
+    words = f"{key[0]} {key[1]} {','.join(sorted(roles))}"
+    return f"{words}  # {note}" if note else words
+
+
+def review(module: str, name: str) -> str:
+    """Name the special methods, written in Python, that a class brings on its own."""
+    try:
+        thing = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError):
+        return ""
+    own = [
+        special
+        for special in SPECIAL
+        for cls in getattr(thing, "__mro__", ())
+        if cls not in REVIEWED_BASES and inspect.isfunction(vars(cls).get(special))
+    ]
+    return f"REVIEW {', '.join(sorted(set(own)))}" if own else ""
+
+
+def found() -> Iterator[tuple[tuple[str, str], set[str]]]:
+    """Give every name with the roles it needs, of all the sources below."""
+    for table, role in ((PLAIN_REFS, "ref"), (CALLS, "call")):
+        for module, names in table.items():
+            for name in names.split():
+                yield (module, name), {"ref", role}
+    yield from functions()
+    yield from classes()
+    for thing in fitted():
+        yield from globals_of(thing)
+
+
+def functions() -> Iterator[tuple[tuple[str, str], set[str]]]:
+    """Give pure functions: ufuncs, array functions, metrics, pairwise kernels."""
+    import sklearn.metrics
+    import sklearn.metrics.pairwise
+
+    things = [getattr(np, name, None) for name in NUMPY_FUNCTIONS]
+    for module, inner in ((np, "numpy._core._multiarray_umath"), (scipy.special, UFUNCS)):
+        for name, thing in vars(module).items():
+            if isinstance(thing, np.ufunc):
+                things.append(thing)
+                yield (module.__name__, name), {"ref"}
+                yield (inner, name), {"ref"}
+    for module in (sklearn.metrics, sklearn.metrics.pairwise):
+        for name, thing in vars(module).items():
+            if is_metric(name, thing):
+                things.append(thing)
+    for thing in things:
+        yield from globals_of(thing)
+
+
+def is_metric(name: str, thing: object) -> bool:
+    """Tell a function of arrays from factories, plots and helpers."""
+    return (
+        isinstance(thing, types.FunctionType)
+        and thing.__module__.startswith("sklearn.metrics.")
+        and not name.startswith(BARRED_METRICS)
+    )
+
+
+def classes() -> Iterator[tuple[tuple[str, str], set[str]]]:
+    """Give all estimators, and the classes of which fitted estimators are made."""
+    for _, cls in all_estimators():
+        yield (cls.__module__, cls.__name__), {"new", "ref"}
+    for name in PART_MODULES + NATIVE_MODULES:
+        try:
+            module = importlib.import_module(name)
+        except ImportError:
+            continue
+        for cls in vars(module).values():
+            if is_part(cls, name):
+                yield (name, cls.__name__), {"new", "ref"} if name in PART_MODULES else {"ref"}
+        for word, thing in vars(module).items() if name in NATIVE_MODULES else ():
+            rebuilds = word.startswith("__pyx_unpickle_Cy") or word == "newObj"
+            if rebuilds or is_native_loss(name, thing):
+                yield (name, word), {"call", "ref"}
+
+
+def is_part(thing: object, module: str) -> bool:
+    """Tell a class that models are made of from mixins, bases and helpers beside it."""
+    return (
+        inspect.isclass(thing)
+        and thing.__module__ == module
+        and not inspect.isabstract(thing)
+        and not thing.__name__.startswith(BARRED_PARTS)
+        and not thing.__name__.endswith(("Mixin", "ArrayAPI"))
+    )
+
+
+def is_native_loss(module: str, thing: object) -> bool:
+    """Tell a class whose instances pickle as a call of the class itself."""
+    return is_part(thing, module) and "__reduce__" in vars(thing) and "_dist_metrics" not in module
+
+
+def fitted() -> Iterator[object]:
+    """Give every estimator fitted on small data, and plain parts of models."""
+    random = np.random.default_rng(0)
+    yield from (np.random.RandomState(0), random, np.random.SeedSequence(1))
+    yield from (np.float64(1), np.ma.masked_array([1.0], [True]), np.array(["a"], object))
+    yield from (np.random.Generator(kind(0)) for kind in (np.random.Philox, np.random.SFC64))
+    yield np.random.Generator(np.random.PCG64DXSM(0))
+    for estimator in instances():
+        if fit(estimator, random):
+            yield estimator
+
+
+def instances() -> Iterator[BaseEstimator]:
+    """Construct every estimator that can be; parameters as scikit-learn's own tests choose them."""
+    for _, cls in all_estimators():
+        try:
+            from sklearn.utils._test_common.instance_generator import _construct_instances
+        except ImportError:
+            from sklearn.utils.estimator_checks import _construct_instance as _one
+
+            _construct_instances = lambda cls, one=_one: [one(cls)]  # noqa: E731
+        try:
+            yield from _construct_instances(cls)
+        except (Exception, SystemExit):
+            print("cannot construct", cls.__name__)
+
+
+def fit(estimator: BaseEstimator, random: np.random.Generator) -> bool:
+    """Fit on whichever small data an estimator accepts."""
+    table = random.random((40, 4))
+    classes = random.integers(0, 2, 40)
+    texts = [f"word{n % 7} other{n % 3} thing" for n in range(40)]
+    tables = [
+        (table, classes), (table, classes.astype(float) + 0.5), (table, table), (texts, classes),
+        ([{"a": n} for n in range(40)], classes), (table, np.eye(2)[classes].astype(int)),
+        (classes, None), (table[:, 0], classes), (random.random((40, 6, 6)), None),
+    ]  # fmt: skip
+    for rows, target in tables:
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                estimator.fit(rows, target) if target is not None else estimator.fit(rows)
+        except (Exception, NotFittedError):
+            continue
+        return True
+    print("cannot fit", type(estimator).__name__)
+    return False
+
+
+def globals_of(thing: object) -> Iterator[tuple[tuple[str, str], set[str]]]:
+    """Give the names in a thing's pickles of all protocols."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "thing.pkl"
+        for protocol in (0, 2, 5):
+            try:
+                path.write_bytes(pickle.dumps(thing, protocol))
+                verdicts = inspect_pickle(path)
+            except Exception as error:
+                print(f"cannot pickle {thing!r:.60}: {error!r:.200}")
+                continue
+            for verdict in verdicts:
+                module, name = canonical(verdict.module, verdict.name, 4)
+                if not module.startswith("scipy.stats"):
+                    yield (module, name), set(verdict.roles)
+
+
+if __name__ == "__main__":
+    main()
