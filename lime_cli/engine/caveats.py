@@ -27,8 +27,8 @@ def caveats_of_model(model: Model, prediction: FloatArray) -> Iterator[Caveat]:
     if outside or (model.probabilities and abs(total - 1) > 1e-3):
         yield Caveat(
             "not_probabilities",
-            f"the model's outputs are no probabilities (they lie between "
-            f"{prediction.min():.3g} and {prediction.max():.3g} and sum to {total:.3g}); weights are in the model's own unit",
+            f"the model's outputs are no probabilities (from {prediction.min():.3g} "
+            f"to {prediction.max():.3g}, their sum is {total:.3g}); weights are in their unit",
         )
     top = np.sort(prediction)[::-1]
     if len(top) > 1 and top[0] - top[1] <= 1e-6:

@@ -21,15 +21,15 @@ def is_fill(fill: str) -> bool:
     return fill in FILLS or fullmatch("#[0-9a-fA-F]{6}", fill) is not None
 
 
-def filled(raw: Pixels, labels: IntArray, fill: str, seed: int) -> FloatArray:
+def filled(
+    raw: Pixels, labels: IntArray, fill: str, preprocessing: Preprocessing, seed: int
+) -> FloatArray:
     """Return ``raw`` with every segment gone; ``seed`` is that of noise."""
-    return FILLS[fill](raw, labels, np.random.default_rng(seed))
-
-
-def coloured(raw: Pixels, fill: str, preprocessing: Preprocessing) -> Pixels:
-    """Return the shape of ``raw`` in one colour, ``#RRGGBB``."""
+    if fill in FILLS:
+        return FILLS[fill](raw, labels, np.random.default_rng(seed))
     colour = np.array(list(bytes.fromhex(fill[1:])), np.uint8)
-    return np.broadcast_to(preprocessing.in_channels(colour[None, None]), raw.shape)
+    one = preprocessing.in_channels(colour[None, None])
+    return np.broadcast_to(one, raw.shape).astype(np.float64)
 
 
 def means(raw: Pixels, parts: IntArray) -> FloatArray:

@@ -12,23 +12,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine import designs
 from lime_cli.engine.instance import (
-    BoolArray,
     Caveat,
     Component,
-    Design,
     IntArray,
     Picture,
-    Samples,
-    Skipped,
     Subject,
 )
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.modalities import Source
-from lime_cli.modalities.fills import FILLS, coloured, filled, is_fill
+from lime_cli.modalities.fills import filled, is_fill
 from lime_cli.modalities.pixels import MAX_PIXELS, Photo, Preprocessing, preset, read_picture
 from lime_cli.modalities.segments import SEGMENTERS, places, segment, segment_view
+from lime_cli.modalities.superpixels import ImageInstance
 from lime_cli.modalities.view import Pixels, View
 from lime_cli.models import ModelInput
 from lime_cli.settings import digest_of
@@ -103,25 +99,22 @@ class ImageModality:
             if not path.is_dir():
                 yield Source(path.name, name)
                 continue
-            found = [p for p in path.iterdir() if p.suffix.lower() in SUFFIXES and p.name[0] != "."]
+            found = _pictures_in(path)
             if not found:
-                raise InputError(
-                    f"{name}: no pictures in this folder", f"wanted: {' '.join(SUFFIXES)}"
-                )
-            for file in sorted(found, key=lambda p: os.fsencode(p.name)):
-                yield Source(file.name, str(file))
+                wanted = f"wanted: {' '.join(SUFFIXES)}"
+                raise InputError(f"{name}: no pictures in this folder", wanted)
+            yield from (Source(file, str(path / file)) for file in found)
 
     def fitted(self, model_input: ModelInput) -> ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""
+        model_input.require("picture")
         size, n_channels = model_input.size, model_input.channels
         if size and self.size and size != self.size:
-            raise SettingsError(
-                f"--size {_by(self.size)}: the model takes pictures of {_by(size)}", "leave it out"
-            )
+            said = f"--size {_by(self.size)}: the model takes pictures of {_by(size)}"
+            raise SettingsError(said, "leave it out")
         if n_channels not in (None, 1, 3):
-            raise ModelError(
-                f"the model takes pictures of {n_channels} channels", "1 or 3 can be given"
-            )
+            said = f"the model takes pictures of {n_channels} channels"
+            raise ModelError(said, "give a model of 1 or 3 channels")
         ways = (self.preprocess, model_input.preprocess, self.scale, self.mean, self.std)
         fitted = replace(
             self,
@@ -144,10 +137,7 @@ class ImageModality:
         view = preprocessing.view(photo.pixels.shape[:2])
         labels, on_grid = segment_view(photo.pixels, view, self._cut)
         raw = preprocessing.in_channels(view.grid(photo.pixels))
-        if self.fill in FILLS:
-            gone: NDArray[Any] = filled(raw, on_grid, self.fill, self.seed)
-        else:
-            gone = coloured(raw, self.fill, preprocessing)
+        gone = filled(raw, on_grid, self.fill, preprocessing, self.seed)
         components = tuple(
             Component(f"superpixel {place.segment}", None, place) for place in places(labels, view)
         )
@@ -189,55 +179,12 @@ class ImageModality:
         return np.ascontiguousarray(grid.transpose(2, 0, 1)) if self.layout == "NCHW" else grid
 
 
-@dataclass(frozen=True, eq=False)
-class ImageInstance:
-    """A picture on the model's grid, whose superpixels stay or are filled."""
-
-    subject: Subject
-    components: tuple[Component, ...]
-    caveats: tuple[Caveat, ...]
-    pool: str
-    picture: NDArray[np.float32]
-    """(c, h, w) for the layout NCHW, else (h, w, c): what the model is fed for the instance."""
-    gone: NDArray[np.float32]
-    """As ``picture``, with every superpixel gone."""
-    labels: IntArray
-    """(h, w): which component a place of the grid belongs to; -1 in the padding."""
-    layout: str
-    skipped: tuple[Skipped, ...] = ()
-    shared: bool = False
-    distance: str = "cosine"
-
-    @property
-    def input_bytes(self) -> int:
-        """About how much memory one model input takes."""
-        return self.picture.nbytes
-
-    def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
-        """Keep each superpixel by a fair coin, n times; None enumerates every mask."""
-        return designs.coins(n, len(self.components), design, rng)
-
-    def n_exhaustive(self) -> float:
-        """Count the masks there are."""
-        return designs.n_masks(len(self.components))
-
-    def interpretable(self, codes: IntArray) -> BoolArray:
-        """Return (n, d): the masks themselves."""
-        return codes.astype(np.bool_)
-
-    def model_inputs(self, codes: IntArray) -> NDArray[np.float32]:
-        """Return (n, h, w, c), in the memory order of the model's layout."""
-        padding = np.ones((len(codes), 1), np.bool_)  # label -1 finds it, and it always stays
-        kept = np.concatenate([self.interpretable(codes), padding], axis=1)
-        stays = np.take(kept, self.labels, axis=1)
-        if self.layout == "NCHW":
-            return np.where(stays[:, None], self.picture, self.gone).transpose(0, 2, 3, 1)
-        return np.where(stays[..., None], self.picture, self.gone)
-
-    def original(self) -> NDArray[np.float32]:
-        """Return the picture as a batch of one, (1, h, w, c)."""
-        batch = self.picture[None]
-        return batch.transpose(0, 2, 3, 1) if self.layout == "NCHW" else batch
+def _pictures_in(folder: Path) -> list[str]:
+    try:
+        names = sorted((path.name for path in folder.iterdir()), key=os.fsencode)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be read ({error.strerror})") from None
+    return [name for name in names if name.lower().endswith(SUFFIXES) and name[0] != "."]
 
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:

@@ -38,7 +38,7 @@ def slic(pixels: Pixels, n_segments: int | None, _seed: int) -> IntArray:
     from skimage.segmentation import slic
 
     wish = n_segments or DEFAULT_SEGMENTS
-    blur = max(pixels.shape) / 160  # smooth outlines, the same at every resolution
+    blur = max(pixels.shape[:2]) / 160  # smooth outlines, the same at every resolution
     found = slic(pixels / 255, n_segments=wish, compactness=10, sigma=blur, start_label=0)
     return _ints(found)
 

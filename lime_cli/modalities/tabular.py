@@ -48,6 +48,7 @@ class TabularModality:
 
     def fitted(self, model_input: ModelInput) -> TabularModality:
         """Learn the background in the model's columns; raise when model and tables do not fit."""
+        model_input.require("table")
         cells = self._cells()
         columns = _columns(cells, model_input, self.drop)
         if self.background is None and len(cells.rows) < ENOUGH_ROWS:

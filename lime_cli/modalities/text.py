@@ -58,14 +58,15 @@ class TextModality:
                 yield Source("stdin" if name == "-" else path.name, name)
 
     def fitted(self, model_input: ModelInput) -> TextModality:
-        """Return itself: every text model takes texts."""
+        """Return itself; raise ModelError for a model that takes something else."""
+        model_input.require("text")
         return self
 
     def read(self, source: Source) -> TextInstance:
         """Read one text; raise InputError for one that is empty, or not UTF-8, or has no units."""
-        text = self.text if source.path == "--text" else _read(source.path)
+        text = _typed(self.text) if source.path == "--text" else _read(source.path)
         name = source.id
-        if text is None or not text.strip():
+        if not text.strip():
             raise InputError(f"{name}: there is no text", "give a text with at least one word")
         spans = cut(text, self.unit)
         if not spans:
@@ -165,6 +166,11 @@ def _components(text: str, spans: list[Span], merge: bool) -> tuple[Component, .
     for start, end in spans:
         places.setdefault(text[start:end], []).append((start, end))
     return tuple(Component(word, None, Spans(tuple(found))) for word, found in places.items())
+
+
+def _typed(text: str | None) -> str:
+    """Return words of the command line as UTF-8, whatever locale they were decoded by."""
+    return (text or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
 
 
 def _listed(folder: Path) -> Iterator[Source]:

@@ -34,24 +34,15 @@ LOADERS = Registry(
     },
 )
 
-COMPRESSED = (
-    b"\x78\x01",
-    b"\x78\x5e",
-    b"\x78\x9c",
-    b"\x78\xda",
-    b"\x1f\x8b",
-    b"BZ",
-    b"\xfd7zXZ",
-    b"\x5d\x00\x00",
-    b"\x04\x22\x4d\x18",
-)
-"""How zlib, gzip, bz2, xz, lzma and lz4 files begin; joblib writes them."""
-
 
 @dataclass(frozen=True)
 class ModelInput:
     """What a model says of its input; None where it does not say."""
 
+    model: str = "the model"
+    """Name of its file, for messages."""
+    kind: str | None = None
+    """``table``, ``text`` or ``picture``, where that is certain."""
     columns: tuple[str, ...] | None = None
     """Names of a table's columns in the model's order."""
     n_columns: int | None = None
@@ -63,8 +54,14 @@ class ModelInput:
     """``NCHW`` or ``NHWC``."""
     preprocess: str | None = None
     """Name of a preprocessing preset."""
-    missing: bool = True
-    """Whether missing values may be given; False only when that is known."""
+
+    def require(self, kind: str) -> None:
+        """Raise ModelError when the model certainly takes something else than ``kind``."""
+        if self.kind is not None and self.kind != kind:
+            hint = "limex explain " + {"table": "tabular", "picture": "image"}.get(
+                self.kind, self.kind
+            )
+            raise ModelError(f"{self.model}: takes a {self.kind}, not a {kind}", f"try {hint}")
 
 
 @dataclass(frozen=True)
@@ -106,10 +103,12 @@ def _load(file: ModelFile, written: int) -> LoadedModel:
 
 def format_of(path: Path) -> str:
     """Tell a model file's format by its first bytes; raise ModelError for something else."""
+    from lime_cli.models.archive import looks_pickled
+
     head = _first_bytes(path)
     if not head:
         raise ModelError(f"{path.name}: is empty", "give a model file: pickle, joblib or ONNX")
-    kind = _pickled(head) or ("onnx" if _looks_onnx(head) else None)
+    kind = "pickle" if looks_pickled(head) else "onnx" if _looks_onnx(head) else None
     if kind is None:
         raise ModelError(
             f"{path.name}: is not a model file{_looks_like(head)}",
@@ -134,17 +133,6 @@ def _first_bytes(path: Path) -> bytes:
         raise ModelError(f"{path}: is a folder", "a model is one file") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def _pickled(head: bytes) -> str | None:
-    if head.startswith(COMPRESSED):
-        return "joblib"
-    binary = head[0] == 0x80 and len(head) > 1 and head[1] in range(1, 6)
-    return "pickle" if binary or _looks_protocol_0(head) else None
-
-
-def _looks_protocol_0(head: bytes) -> bool:
-    return head.startswith((b"ccopy_reg", b"ccopyreg", b"(iskl", b"cskl", b"(dp", b"(lp", b"ccol"))
 
 
 def _looks_onnx(head: bytes) -> bool:

@@ -47,7 +47,7 @@ _DANGER = frozenset(
 Global = tuple[str, str]
 
 
-class Refused(Exception):  # noqa: N818
+class Refused(Exception):
     """The file asks for something that no model needs; the text completes `it ...`."""
 
 

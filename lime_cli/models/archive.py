@@ -68,7 +68,7 @@ class Archive:
         return unpacking(self.path, self.packing)
 
 
-class TooLarge(Exception):  # noqa: N818
+class TooLarge(Exception):
     """The file unpacks to more than `MAX_BYTES`."""
 
 
@@ -115,7 +115,7 @@ def looks_pickled(head: bytes) -> bool:
         plain = unpacked_head(head, packing)
         return plain is None or not plain or looks_pickled(plain)
     if head[:1] == b"\x80":
-        return len(head) > 1 and head[1] <= 5
+        return head[1:2] <= b"\x05"
     return _OLD_PICKLE.match(head) is not None
 
 

@@ -14,6 +14,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from lime_cli.models import tripwire
 from lime_cli.models.allowed import INERT_MODULES, Global, Policy, Refused
 from lime_cli.models.constructors import call, check_keys, check_names, check_plain
 from lime_cli.models.damage import check_state
@@ -27,13 +28,14 @@ from lime_cli.models.machine import (
 )
 
 _EMPTY_ARRAYS = ("_reconstruct", "_mareconstruct")
+_NATIVE = ("xgboost.core", "lightgbm.basic")
 _STATES = (dict, tuple, list, str, bytes, bytearray, int, float, bool, type(None))
 _BASES: Mapping[str, type] = {
     base.__name__: base for base in (dict, list, set, frozenset, tuple, str, bytes, int, float)
 }
 
 
-class Missing(Exception):  # noqa: N818
+class Missing(Exception):
     """A name on the list is not in the packages installed here; `key` is that name."""
 
     def __init__(self, key: Global, reason: str) -> None:
@@ -123,7 +125,10 @@ class Builder(Machine):
                 check_names(part)
         check_state(instance, state)
         setstate = getattr(kind, "__setstate__", None)
-        if setstate is not None:
+        if setstate is not None and kind.__module__ in _NATIVE:
+            with tripwire.in_library():
+                setstate(instance, state)
+        elif setstate is not None:
             setstate(instance, state)
         else:
             _fill_attributes(instance, state)

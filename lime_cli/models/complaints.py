@@ -97,6 +97,8 @@ def other_version(path: Path, what: str, sklearn_version: str) -> ModelError:
 
 def unbuildable(path: Path, error: Exception, sklearn_version: str) -> ModelError:
     """Word that building the objects of a file failed in foreign code."""
+    if isinstance(error, MemoryError):
+        return ModelError(f"{path.name}: needs more memory than there is")
     reason = f"{type(error).__name__}: {first_line(str(error))}"
     if sklearn_version and sklearn_version != metadata.version("scikit-learn"):
         return other_version(path, f"cannot be rebuilt ({reason})", sklearn_version)

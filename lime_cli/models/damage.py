@@ -10,17 +10,37 @@ import numpy as np
 from lime_cli.models.allowed import Refused
 
 _TREE = ("sklearn.tree._tree", "Tree")
+_SPATIAL = ("sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree")
 _LEAF = -1
 
 
-class Damaged(Exception):  # noqa: N818
+class Damaged(Exception):
     """The file holds a model that native code must not be given; the text says what is broken."""
 
 
 def check_state(instance: object, state: object) -> None:
-    """Check the nodes of a scikit-learn tree before it takes them. Raises Damaged."""
-    if not _is_tree(instance):
-        return
+    """Check the state of what is written in C before it takes it. Raises Damaged."""
+    if _is_tree(instance):
+        _check_tree(instance, state)
+    elif type(instance).__module__ in _SPATIAL and type(state) is tuple:
+        _check_spatial(*state[:7])
+
+
+def _check_spatial(
+    data: Any, rows: Any, nodes: Any, bounds: Any, _leaf_size: int, _n_levels: int, n_nodes: int
+) -> None:
+    """Check a KD tree or ball tree: its rows, the rows of its nodes, and where branches end."""
+    n = len(data)
+    inside = len(rows) == n and np.all(rows >= 0) and np.all(rows < n)
+    for end in (nodes["idx_start"], nodes["idx_end"]):
+        inside = inside and np.all(end >= 0) and np.all(end <= n)
+    below = 2 * np.flatnonzero(nodes["is_leaf"] == 0) + 2
+    inside = inside and len(nodes) == n_nodes and np.all(below < n_nodes)
+    if not inside or bounds.shape[1:] != (n_nodes, data.shape[1]):
+        raise Damaged("a search tree whose branches lead outside of it")
+
+
+def _check_tree(instance: object, state: object) -> None:
     tree = cast(Any, instance)
     nodes = state.get("nodes") if type(state) is dict else None
     if not isinstance(nodes, np.ndarray) or nodes.ndim != 1 or nodes.dtype.names is None:
@@ -50,6 +70,8 @@ def check_made(made: Iterable[object]) -> None:
             if tree.n_features > n_features:
                 raise Damaged(f"a decision tree of {tree.n_features} columns for {n_features}")
         _check_histogram_trees(thing)
+        if type(thing).__module__.startswith("scipy.sparse."):
+            cast(Any, type(thing)).check_format(thing, True)
 
 
 def _check_reader(thing: object) -> None:

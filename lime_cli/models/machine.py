@@ -17,7 +17,7 @@ from typing import BinaryIO
 import numpy as np
 
 from lime_cli.models.allowed import CALL, NEW, Global, Refused, canonical
-from lime_cli.models.constructors import fill_dtype, make_dtype
+from lime_cli.models.dtypes import fill_dtype, make_dtype
 from lime_cli.models.opcodes import Reader
 
 MAX_NESTED_PICKLES = 4
@@ -137,6 +137,9 @@ class Machine(Reader):
         if named.key == RECONSTRUCTOR and len(args) == 3:
             return self._reconstructed(*args)
         self.check_finished(args)
+        for arg in args:
+            if type(arg) is dict:
+                self.check_finished(arg.values())
         if named.key != DTYPE:
             return self.make(named, args)
         dtype = make_dtype(args)

@@ -19,8 +19,10 @@ from lime_cli.models.graph import Graph, check_graph, read_graph
 from lime_cli.models.outputs import Stated, settle
 from lime_cli.settings import digest_of
 
-CHANNELS = (1, 3, 4)
-"""Sizes of an axis that may be a picture's channels."""
+CHANNELS = ((3,), (1,), (4,))
+"""Sizes of an axis that may be a picture's channels, the likeliest first."""
+LABELS = ("tensor(string)", "tensor(int64)")
+"""Types of an output that names classes."""
 
 
 def load(file: ModelFile) -> OnnxModel:
@@ -99,13 +101,16 @@ class OnnxModel:
     def _read_input(self) -> ModelInput:
         """Read columns, or size, channels and layout, from the graph's inputs and its metadata."""
         if len(self._inputs) > 1:
-            return ModelInput(columns=tuple(one.name for one in self._inputs), missing=True)
+            names = tuple(str(one.name) for one in self._inputs)
+            return ModelInput(self._name, "table", names)
         shape = self._inputs[0].shape
         if len(shape) == 4:
             layout = self._layout(shape)
             height, width = shape[2:] if layout == "NCHW" else shape[1:3]
             channels = shape[1] if layout == "NCHW" else shape[3]
             return ModelInput(
+                self._name,
+                "picture",
                 size=(height, width)
                 if isinstance(height, int) and isinstance(width, int)
                 else None,
@@ -115,18 +120,22 @@ class OnnxModel:
             )
         columns = _listed(self._graph.metadata.get("limex.features"))
         n_columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
-        return ModelInput(columns=columns, n_columns=n_columns)
+        kind = None if self._inputs[0].type == "tensor(string)" else "table"
+        return ModelInput(self._name, kind, columns, n_columns)
 
     def _layout(self, shape: list[Any]) -> str:
         if self._file.layout:
             return self._file.layout
-        first, last = shape[1] in CHANNELS, shape[3] in CHANNELS
-        if first == last:
-            raise SettingsError(
-                f"{self._name}: its input {shape} does not tell where the channels are",
-                "say --layout NCHW or --layout NHWC",
-            )
-        return "NCHW" if first else "NHWC"
+        for sizes in CHANNELS:
+            first, last = shape[1] in sizes, shape[3] in sizes
+            if first != last:
+                return "NCHW" if first else "NHWC"
+        if shape[1] != shape[3] and shape[2] in (shape[1], shape[3]):
+            return "NCHW" if shape[2] == shape[3] else "NHWC"
+        raise SettingsError(
+            f"{self._name}: its input {shape} does not tell where the channels are",
+            "say --layout NCHW or --layout NHWC",
+        )
 
     def _choose_output(self) -> Any:
         """Choose the output to explain: the one named, else probabilities rather than labels."""
@@ -142,20 +151,14 @@ class OnnxModel:
             raise SettingsError(
                 f"{self._name}: has no output {wanted!r}", f"it has {', '.join(names)}"
             )
-        numeric = [one for one in outputs if "string" not in one.type and "int64)" not in one.type]
-        return (numeric or [one for one in outputs if "string" not in one.type] or outputs)[0]
+        return next((one for one in outputs if one.type not in LABELS), outputs[0])
 
     def _task(self) -> str | None:
         """A label beside the scores, or scores by class, mean classification."""
         outputs = self._session.get_outputs()
-        labels = [
-            one
-            for one in outputs
-            if one is not self._output
-            and one.name != self._output.name
-            and ("string" in one.type or "int64)" in one.type)
-        ]
-        return "classification" if labels or "map" in self._output.type else None
+        others = [one for one in outputs if one.name != self._output.name]
+        named = "map" in self._output.type or any(one.type in LABELS for one in others)
+        return "classification" if named else None
 
     def _classes(self) -> tuple[str, ...] | None:
         return _listed(self._graph.metadata.get("limex.classes")) or self._graph.classes

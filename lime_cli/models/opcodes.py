@@ -34,7 +34,7 @@ _REFUSED = {
 }
 
 
-class _Done(Exception):  # noqa: N818
+class _Done(Exception):
     pass
 
 
@@ -78,6 +78,8 @@ class Reader(pickle._Unpickler):
             while True:
                 dispatch[read(1)[0]](self)
         except _Done:
+            if not self.stack:
+                raise Refused("holds nothing at all") from None
             return self.stack[-1]
 
     @abstractmethod

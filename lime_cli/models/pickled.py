@@ -41,6 +41,7 @@ class Estimator:
         columns = getattr(model, "feature_names_in_", None)
         n_columns = getattr(model, "n_features_in_", None)
         self.input = ModelInput(
+            self._name,
             columns=None if columns is None else tuple(map(str, columns)),
             n_columns=None if n_columns is None else int(n_columns),
         )

@@ -1,7 +1,7 @@
 """The dry run: what a pickle would use, found without importing or building anything it names."""
 
 # The methods are described where they are declared, in `pickle` and in `machine.py`.
-# ruff: noqa: ARG002, D102
+# ruff: noqa: D102
 
 from __future__ import annotations
 

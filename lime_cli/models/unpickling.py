@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import lzma
 import re
 import warnings
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,7 +31,10 @@ from lime_cli.models.survey import Survey, Surveyor
 
 __all__ = ["Trust", "Verdict", "inspect_pickle", "looks_pickled", "unpickle"]
 
-_LOST_CLASS = re.compile(r"Can't get attribute '(\w+)' on <module '([\w.]+)'")
+_LOST_CLASS = re.compile(
+    r"Can't get attribute '(?P<name>\w+)' on <module '(?P<module>[\w.]+)'"
+    r"|module '(?P<module_>[\w.]+)' has no attribute '(?P<name_>\w+)'"
+)
 
 
 @dataclass(frozen=True)
@@ -102,8 +107,7 @@ def _inspect(path: Path) -> _Inspected:
     survey = Survey()
     packed = archive(path)
     try:
-        with packed.open() as stream:
-            Surveyor(stream, packed.size(), survey).load()
+        _run(packed, survey)
     except Refused as refusal:
         survey.faults.append(str(refusal))
     except TooLarge:
@@ -114,11 +118,24 @@ def _inspect(path: Path) -> _Inspected:
     return _Inspected(packed, survey, None)
 
 
+def _run(packed: Archive, survey: Survey) -> None:
+    """Run the dry run; raises EOFError where the file ends before its last instruction."""
+    with packed.open() as stream:
+        try:
+            Surveyor(stream, packed.size(), survey).load()
+        except (EOFError, Refused, TooLarge):
+            raise
+        except Exception as error:
+            if not stream.read(1):
+                raise EOFError from error
+            raise
+
+
 def _unreadable(packed: Archive, head: bytes, error: Exception) -> ModelError:
     path = packed.path
     if not head.startswith(b"\x80") and not packed.packing and looks_like(head) == LIKE_TEXT:
         return complaints.not_a_model(path, head)
-    if isinstance(error, EOFError | IndexError) or "unpack requires" in str(error):
+    if isinstance(error, EOFError):
         return complaints.cut_short(path)
     return complaints.damaged(path, f"{type(error).__name__}: {complaints.first_line(str(error))}")
 
@@ -191,7 +208,7 @@ def _load_trusting(path: Path) -> object:
     except Exception as error:
         lost = _LOST_CLASS.search(str(error))
         if lost:
-            key = (lost[2], lost[1])
+            key = lost["module"] or lost["module_"], lost["name"] or lost["name_"]
             raise complaints.missing(path, Missing(key, str(error)), "") from error
         raise complaints.unbuildable(path, error, "") from error
 
@@ -209,3 +226,7 @@ def _file_errors(path: Path) -> Iterator[None]:
         raise complaints.cut_short(path) from None
     except OSError as error:
         raise ModelError(f"{path.name}: cannot be read: {error.strerror or error}") from error
+    except ImportError as error:
+        raise ModelError(f"{path.name}: is packed with lz4", "pip install lz4") from error
+    except (ValueError, zlib.error, lzma.LZMAError) as error:
+        raise complaints.damaged(path, complaints.first_line(str(error))) from error

@@ -50,6 +50,10 @@ PLAIN_REFS = {
     "numpy": """bool bool_ int8 int16 int32 int64 uint8 uint16 uint32 uint64 float16 float32
         float64 longdouble complex64 complex128 str_ bytes_ object_ intp number floating integer
         ndarray generic""",
+    "pandas": "Index RangeIndex StringDtype",
+    "pandas.arrays": "StringArray",
+    "pandas.core.indexes.base": "Index",
+    "pandas.core.indexes.range": "RangeIndex",
     "sklearn.feature_extraction.text": "strip_accents_ascii strip_accents_unicode strip_tags",
     "sklearn.feature_selection._univariate_selection":
         "chi2 f_classif f_oneway f_regression r_regression",
@@ -62,6 +66,9 @@ CALLS = {
     "builtins": "bytearray bytes complex frozenset range set slice",
     "collections": "OrderedDict defaultdict",
     "sklearn.neighbors._ball_tree": "newObj",
+    "pandas": "StringDtype",
+    "pandas._libs.arrays": "__pyx_unpickle_NDArrayBacked",
+    "pandas.core.indexes.base": "_new_Index",
     "sklearn.neighbors._kd_tree": "newObj",
 }
 # Modules whose own classes are parts of fitted models: their constructors are never run.
@@ -86,9 +93,9 @@ BARRED_METRICS = (
     "pairwise_distances_chunked", "plot_",
 )  # fmt: skip
 BARRED_PARTS = (
-    "ArrayAPI", "Base", "CalibrationDisplay", "CyLossFunction", "Metadata", "Method", "Mixin",
-    "Parameter", "RequestMethod", "RouterMapping", "_MetadataRequester", "_RepeatedSplits",
-    "_Unsupported",
+    "ArrayAPI", "Base", "CalibrationDisplay", "CyLossFunction", "LossFunction", "Metadata",
+    "Method", "Mixin", "Parameter", "RequestMethod", "RouterMapping", "_MetadataRequester",
+    "_RepeatedSplits", "_Unsupported",
 )  # fmt: skip
 
 Roles = dict[tuple[str, str], set[str]]
@@ -142,6 +149,9 @@ def review(module: str, name: str) -> str:
 
 def found() -> Iterator[tuple[tuple[str, str], set[str]]]:
     """Give every name with the roles it needs, of all the sources below."""
+    for module in ("_csr", "_csc"):
+        for kind in ("matrix", "array"):
+            yield (f"scipy.sparse.{module}", f"{module[1:]}_{kind}"), {"new", "ref"}
     for table, role in ((PLAIN_REFS, "ref"), (CALLS, "call")):
         for module, names in table.items():
             for name in names.split():
@@ -194,8 +204,10 @@ def classes() -> Iterator[tuple[tuple[str, str], set[str]]]:
             if is_part(cls, name):
                 yield (name, cls.__name__), {"new", "ref"} if name in PART_MODULES else {"ref"}
         for word, thing in vars(module).items() if name in NATIVE_MODULES else ():
-            rebuilds = word.startswith("__pyx_unpickle_Cy") or word == "newObj"
-            if rebuilds or is_native_loss(name, thing):
+            if is_native_loss(name, thing):
+                yield (name, word), {"call", "ref"}
+                yield (name, f"__pyx_unpickle_{word}"), {"call", "ref"}
+            elif word == "newObj":
                 yield (name, word), {"call", "ref"}
 
 
@@ -212,7 +224,8 @@ def is_part(thing: object, module: str) -> bool:
 
 def is_native_loss(module: str, thing: object) -> bool:
     """Tell a class whose instances pickle as a call of the class itself."""
-    return is_part(thing, module) and "__reduce__" in vars(thing) and "_dist_metrics" not in module
+    reduces = getattr(thing, "__reduce__", None) is not object.__reduce__
+    return is_part(thing, module) and reduces and "_dist_metrics" not in module
 
 
 def fitted() -> Iterator[object]:

@@ -1,0 +1,209 @@
+"""Pickled models: what is asked of them, and what is said when they cannot answer."""
+
+import pickle
+import warnings
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron, RidgeClassifier
+from sklearn.neighbors import NearestCentroid
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC, LinearSVC
+
+from lime_cli.errors import ModelError, PredictionError, SettingsError, UntrustedModel
+from lime_cli.modalities.tables import Table
+from lime_cli.models import ModelFile, format_of
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(90, 3))
+Y = np.array(["a", "b", "c"])[np.digitize(X[:, 0] + X[:, 1], [-0.5, 0.5])]
+TABLE = Table(("u", "v", "w"), tuple(X.T))
+
+
+def saved(tmp_path, model, name="m.pkl"):
+    path = tmp_path / name
+    path.write_bytes(pickle.dumps(model))
+    return str(path)
+
+
+def loaded(tmp_path, model, **choices):
+    return ModelFile(saved(tmp_path, model), **choices).load()
+
+
+def test_probabilities_are_asked_for_where_there_are_any(tmp_path):
+    fitted = LogisticRegression().fit(X, Y)
+    model = loaded(tmp_path, fitted)
+    assert np.array_equal(model.predict(TABLE), fitted.predict_proba(X))
+    assert model.identity.targets == ("a", "b", "c")
+    assert model.probabilities
+    assert model.caveats == ()
+
+
+@pytest.mark.parametrize("estimator", [LinearSVC(), SVC(), RidgeClassifier(), Perceptron()])
+def test_decision_values_come_second_and_are_named_so(tmp_path, estimator):
+    fitted = estimator.fit(X, Y)
+    model = loaded(tmp_path, fitted)
+    assert np.array_equal(model.predict(TABLE), fitted.decision_function(X))
+    assert [caveat.code for caveat in model.caveats] == ["decision_values"]
+    assert not model.probabilities
+
+
+def test_two_classes_margins_have_two_signs_even_between_0_and_1(tmp_path):
+    fitted = LinearSVC().fit(X, Y == "a")
+    model = loaded(tmp_path, fitted)
+    inside = np.flatnonzero((fitted.decision_function(X) > 0) & (fitted.decision_function(X) < 1))
+    one = Table(TABLE.names, tuple(column[inside[:1]] for column in TABLE.columns))
+    margin = fitted.decision_function(X[inside[:1]])[0]
+    assert model.predict(one)[0] == pytest.approx([-margin, margin])
+
+
+def test_labels_alone_are_read_as_votes_and_called_coarse(tmp_path):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = NearestCentroid().fit(X, Y)
+    model = loaded(tmp_path, fitted, output="labels")
+    assert np.array_equal(
+        model.predict(TABLE).argmax(axis=1), np.searchsorted(["a", "b", "c"], fitted.predict(X))
+    )
+    assert [caveat.code for caveat in model.caveats] == ["coarse_output"]
+
+
+def test_a_regressor_is_a_regression(tmp_path):
+    model = loaded(tmp_path, LinearRegression().fit(X, X @ [1.0, 2.0, 3.0]))
+    assert model.predict(TABLE)[:, 0] == pytest.approx(X @ [1.0, 2.0, 3.0])
+    assert (model.identity.task, model.identity.targets) == ("regression", ("prediction",))
+
+
+def test_an_outlier_detector_is_explained_by_its_score(tmp_path):
+    fitted = IsolationForest(n_estimators=5, random_state=0).fit(X)
+    model = loaded(tmp_path, fitted)
+    assert model.predict(TABLE)[:, 0] == pytest.approx(fitted.decision_function(X))
+    assert model.identity.task == "regression"
+
+
+def test_a_model_fitted_on_a_data_frame_gets_one_without_complaint(tmp_path):
+    fitted = RandomForestClassifier(3, random_state=0).fit(pd.DataFrame(X, columns=TABLE.names), Y)
+    model = loaded(tmp_path, fitted)
+    assert model.input.columns == TABLE.names
+    assert model.predict(TABLE).shape == (90, 3)
+
+
+def test_a_forest_of_many_threads_is_asked_with_one(tmp_path):
+    model = loaded(tmp_path, RandomForestClassifier(3, n_jobs=-1, random_state=0).fit(X, Y))
+    assert model._model.n_jobs == 1
+
+
+@pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
+def test_joblib_files_load_in_every_compression(tmp_path, compress):
+    fitted = LogisticRegression().fit(X, Y)
+    joblib.dump(fitted, tmp_path / "m.joblib", compress=compress)
+    model = ModelFile(str(tmp_path / "m.joblib")).load()
+    assert np.array_equal(model.predict(TABLE), fitted.predict_proba(X))
+
+
+class Noisy(LogisticRegression):
+    def predict_proba(self, inputs):
+        print("predicting")
+        return super().predict_proba(inputs)
+
+
+def test_what_a_model_prints_goes_to_standard_error(tmp_path, capsys):
+    loaded(tmp_path, Noisy().fit(X, Y), trust=True).predict(TABLE)
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "predicting" in err
+
+
+def test_a_class_that_is_not_on_the_list_is_named_with_the_ways_on(tmp_path):
+    with pytest.raises(UntrustedModel) as caught:
+        loaded(tmp_path, Noisy().fit(X, Y))
+    assert "Noisy" in str(caught.value)
+    assert "--trust" in str(caught.value)
+    assert loaded(tmp_path, Noisy().fit(X, Y), trust_modules=(Noisy.__module__,)).predict(
+        TABLE
+    ).shape == (90, 3)
+
+
+@pytest.mark.parametrize(
+    ("model", "message"),
+    [
+        (StandardScaler().fit(X), "cannot predict"),
+        (LogisticRegression(), "not fitted"),
+        (np.ones(3), "holds a numpy array, not a model"),
+        ([1, 2], "holds a list"),
+        (LinearRegression().fit(np.where(X > 2, 0, X), X[:, 0]), "missing values"),
+    ],
+    ids=["transformer", "unfitted", "array", "list", "missing values"],
+)
+def test_what_is_no_usable_model_is_refused_by_name(tmp_path, model, message):
+    broken = Table(TABLE.names, (np.full(90, np.nan), *TABLE.columns[1:]))
+    with pytest.raises(ModelError, match=message) as caught:
+        loaded(tmp_path, model).predict(broken)
+    assert str(caught.value).startswith("m.pkl: ")
+
+
+def test_a_failure_of_the_model_is_told_in_its_words(tmp_path):
+    with pytest.raises(
+        PredictionError, match=r"m\.pkl: the model failed on its input \(ValueError: .*3 features"
+    ):
+        loaded(tmp_path, LogisticRegression().fit(X, Y)).predict(Table(("u",), (X[:, 0],)))
+
+
+def test_an_unknown_output_is_refused(tmp_path):
+    with pytest.raises(ModelError, match="no output 'decision'"):
+        loaded(tmp_path, RandomForestClassifier(2).fit(X, Y), output="decision")
+
+
+def test_another_version_of_scikit_learn_is_a_caveat(tmp_path):
+    fitted = LogisticRegression().fit(X, Y)
+    state = pickle.dumps(fitted)
+    import sklearn
+
+    assert sklearn.__version__.encode() in state
+    other = "0" * len(sklearn.__version__)
+    path = tmp_path / "m.pkl"
+    path.write_bytes(state.replace(sklearn.__version__.encode(), other.encode()))
+    caveats = ModelFile(str(path)).load().caveats
+    assert [caveat.code for caveat in caveats] == ["version_gap"]
+    assert other in caveats[0].message
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"hello, this is a text\n", "is not a model file .*hello"),
+        (bytes(range(7, 60)), "is not a model file"),
+    ],
+)
+def test_no_model_file_is_told_by_its_first_bytes(tmp_path, content, message):
+    (tmp_path / "m.pkl").write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        format_of(tmp_path / "m.pkl")
+
+
+def test_a_name_that_belies_the_content_is_refused(tmp_path):
+    path = tmp_path / "m.onnx"
+    path.write_bytes(pickle.dumps(LogisticRegression()))
+    with pytest.raises(ModelError, match=r"named \.onnx but its content is a pickle"):
+        ModelFile(str(path)).load()
+
+
+def test_a_missing_model_and_a_folder_are_told(tmp_path):
+    with pytest.raises(ModelError, match="no such file"):
+        ModelFile(str(tmp_path / "m.pkl")).load()
+    with pytest.raises(ModelError, match="is a folder"):
+        ModelFile(str(tmp_path)).load()
+
+
+def test_a_digest_that_differs_is_refused(tmp_path):
+    path = saved(tmp_path, LinearRegression().fit(X, X[:, 0]))
+    with pytest.raises(ModelError, match="digest"):
+        ModelFile(path, sha256="00").load()
+
+
+def test_settings_errors_are_no_model_errors():
+    assert not issubclass(SettingsError, ModelError)

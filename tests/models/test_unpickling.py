@@ -1,0 +1,629 @@
+"""Loading pickles: ordinary models load and predict the same; nothing else gets anywhere."""
+
+from __future__ import annotations
+
+import contextlib
+import pickle
+import random
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+import scipy.stats
+from sklearn.base import BaseEstimator
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
+from sklearn.compose import ColumnTransformer, TransformedTargetRegressor, make_column_selector
+from sklearn.decomposition import PCA
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import (
+    AdaBoostClassifier,
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
+    IsolationForest,
+    RandomForestClassifier,
+    RandomForestRegressor,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
+from sklearn.feature_selection import SelectKBest, f_classif
+from sklearn.frozen import FrozenEstimator
+from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, Matern, WhiteKernel
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import (
+    LinearRegression,
+    LogisticRegression,
+    PoissonRegressor,
+    Ridge,
+    SGDClassifier,
+)
+from sklearn.metrics import f1_score, make_scorer
+from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import MultiOutputRegressor
+from sklearn.naive_bayes import GaussianNB, MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    OneHotEncoder,
+    PolynomialFeatures,
+    QuantileTransformer,
+    StandardScaler,
+)
+from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier
+
+from lime_cli.errors import ModelError, UntrustedModel
+from lime_cli.models import archive, tripwire
+from lime_cli.models.allowed import LIST, is_danger, listed
+from lime_cli.models.unpickling import Trust, inspect_pickle, looks_pickled, unpickle
+from tests.models import live, malicious
+
+RANDOM = np.random.default_rng(0)
+TABLE = RANDOM.random((60, 4))
+CLASSES = (TABLE[:, 0] + TABLE[:, 1] > 1).astype(int)
+VALUES = TABLE[:, 0] * 2 + TABLE[:, 2]
+WORDS = np.array(["good", "bad"], object)[CLASSES]
+TEXTS = [f"{word} film number{n % 5}" for n, word in enumerate(WORDS)]
+MIXED = np.column_stack([TABLE.astype(object), WORDS])
+GOOD_LOOKS = frozenset({"ref", "new", "call"})
+
+TABULAR: dict[str, BaseEstimator] = {
+    "logistic": LogisticRegression(),
+    "sgd": SGDClassifier(loss="modified_huber", random_state=0),
+    "svc": SVC(probability=False),
+    "linear svc": LinearSVC(),
+    "tree": DecisionTreeClassifier(random_state=0),
+    "forest": RandomForestClassifier(5, random_state=0),
+    "forest of a generator": RandomForestClassifier(3, random_state=np.random.RandomState(0)),
+    "extra trees": ExtraTreesClassifier(5, random_state=0),
+    "boosting": GradientBoostingClassifier(n_estimators=5, random_state=0),
+    "histogram boosting": HistGradientBoostingClassifier(max_iter=3),
+    "ada boost": AdaBoostClassifier(n_estimators=3),
+    "bagging": BaggingClassifier(n_estimators=3, max_features=0.5, random_state=0),
+    "isolation forest": IsolationForest(n_estimators=5, max_features=0.5, random_state=0),
+    "neighbours in a tree": KNeighborsClassifier(algorithm="kd_tree"),
+    "neighbours in a ball": KNeighborsClassifier(algorithm="ball_tree", metric="manhattan"),
+    "naive bayes": GaussianNB(),
+    "discriminant": LinearDiscriminantAnalysis(),
+    "gaussian process": GaussianProcessClassifier(1.0 * RBF() + WhiteKernel()),
+    "dummy": DummyClassifier(),
+    "network": MLPClassifier((3,), max_iter=400, random_state=0, tol=0.1),
+    "one against the rest": OneVsRestClassifier(LogisticRegression()),
+    "calibrated": CalibratedClassifierCV(LinearSVC(), cv=2),
+    "isotonic": CalibratedClassifierCV(GaussianNB(), method="isotonic", cv=2),
+    "voting": VotingClassifier([("a", GaussianNB()), ("b", LogisticRegression())], voting="soft"),
+    "stacking": StackingClassifier([("a", GaussianNB()), ("b", LogisticRegression())], cv=2),
+    "frozen": FrozenEstimator(LogisticRegression().fit(TABLE, CLASSES)),
+    "clusters": KMeans(2, random_state=0),
+    "search": GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2),
+    "search with a scorer": GridSearchCV(
+        LogisticRegression(), {"C": [0.1, 1.0]}, cv=2, scoring=make_scorer(f1_score)
+    ),
+    "random search": RandomizedSearchCV(
+        LogisticRegression(), {"C": scipy.stats.uniform(0.1, 2)}, n_iter=2, cv=2, random_state=0
+    ),
+    "functions": make_pipeline(FunctionTransformer(np.log1p), LogisticRegression()),
+    "bins": make_pipeline(KBinsDiscretizer(3), LogisticRegression()),
+    "union": make_pipeline(
+        FeatureUnion([("a", PCA(2)), ("b", SelectKBest(f_classif, k=2))]), LogisticRegression()
+    ),
+    "polynomials": make_pipeline(SimpleImputer(), PolynomialFeatures(2), LogisticRegression()),
+}  # fmt: skip
+VALUED: dict[str, BaseEstimator] = {
+    "linear": LinearRegression(),
+    "poisson": PoissonRegressor(),
+    "forest of values": RandomForestRegressor(3, random_state=0),
+    "boosted values": GradientBoostingRegressor(n_estimators=3, random_state=0),
+    "histogram of values": HistGradientBoostingRegressor(loss="absolute_error", max_iter=3),
+    "neighbouring values": KNeighborsRegressor(),
+    "process of values": GaussianProcessRegressor(Matern()),
+    "transformed target": TransformedTargetRegressor(Ridge(), func=np.log1p, inverse_func=np.expm1),
+    "several outputs": MultiOutputRegressor(Ridge()),
+    "quantiles": make_pipeline(QuantileTransformer(n_quantiles=10), Ridge()),
+}
+TEXTUAL: dict[str, BaseEstimator] = {
+    "counts": make_pipeline(CountVectorizer(), MultinomialNB()),
+    "tf-idf": make_pipeline(TfidfVectorizer(ngram_range=(1, 2)), LogisticRegression()),
+    "hashes": make_pipeline(HashingVectorizer(n_features=16), SGDClassifier(random_state=0)),
+}
+
+
+@pytest.fixture(scope="module")
+def models() -> dict[str, tuple[BaseEstimator, Any]]:
+    """Give every model fitted, with rows to predict."""
+    fitted: dict[str, tuple[BaseEstimator, Any]] = {}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name, model in TABULAR.items():
+            fitted[name] = model.fit(TABLE, CLASSES), TABLE
+        for name, model in VALUED.items():
+            target = np.column_stack([VALUES, VALUES]) if "outputs" in name else VALUES
+            fitted[name] = model.fit(TABLE, target), TABLE
+        for name, model in TEXTUAL.items():
+            fitted[name] = model.fit(TEXTS, WORDS), TEXTS
+        columns = ColumnTransformer([("n", StandardScaler(), [0, 1]), ("w", OneHotEncoder(), [4])])
+        fitted["columns"] = make_pipeline(columns, LogisticRegression()).fit(MIXED, CLASSES), MIXED
+    return fitted
+
+
+def predictions(model: Any, rows: Any) -> np.ndarray:
+    method = getattr(model, "predict_proba", None) or model.predict
+    return np.asarray(method(rows))
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_models_load_from_every_protocol(models: Any, protocol: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    for name, (model, rows) in models.items():
+        path.write_bytes(pickle.dumps(model, protocol))
+        same = np.array_equal(predictions(unpickle(path), rows), predictions(model, rows))
+        assert same, name
+
+
+@pytest.mark.parametrize(
+    "compress", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)], ids=str
+)
+def test_models_load_from_joblib_however_packed(models: Any, compress: Any, tmp_path: Path) -> None:
+    path = tmp_path / "model.joblib"
+    chosen = models if compress in (0, 3) else dict(list(models.items())[::4])
+    for name, (model, rows) in chosen.items():
+        joblib.dump(model, path, compress=compress)
+        same = np.array_equal(predictions(unpickle(path), rows), predictions(model, rows))
+        assert same, name
+
+
+def test_a_file_too_large_to_keep_is_unpacked_as_it_is_read(
+    models: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "KEPT_BYTES", 1000)
+    model, rows = models["forest"]
+    joblib.dump(model, tmp_path / "m.joblib", compress=3)
+    loaded = unpickle(tmp_path / "m.joblib")
+    assert np.array_equal(predictions(loaded, rows), predictions(model, rows))
+
+
+def test_a_search_loses_its_distributions_and_nothing_else(models: Any, tmp_path: Path) -> None:
+    model, _ = models["random search"]
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(model))
+    loaded: Any = unpickle(path)
+    assert type(loaded.param_distributions["C"]).__name__ == "Inert"
+    assert loaded.best_params_ == model.best_params_
+
+
+def test_selectors_and_big_endian_arrays_load(tmp_path: Path) -> None:
+    path = tmp_path / "model.joblib"
+    kept = {"array": np.arange(3, dtype=">f8"), "selector": make_column_selector("a")}
+    kept["columns"] = np.asfortranarray(np.arange(6.0).reshape(2, 3))
+    joblib.dump(kept, path)
+    loaded: Any = unpickle(path)
+    assert loaded["array"].tolist() == [0, 1, 2]
+    assert loaded["array"].dtype.isnative
+    assert np.array_equal(loaded["columns"], kept["columns"])
+
+
+@pytest.fixture(scope="module")
+def armed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[Path, Path]]:
+    """Write every live payload: its file and the marker it would make."""
+    folder = tmp_path_factory.mktemp("payloads")
+    files = {}
+    for n, (name, make) in enumerate(malicious.payloads().items()):
+        path, marker = folder / f"{n}.pkl", folder / f"marker{n}"
+        path.write_bytes(make(marker))
+        files[name] = path, marker
+    return files
+
+
+@pytest.mark.parametrize("name", malicious.payloads())
+def test_a_payload_is_refused_and_never_runs(armed: Any, name: str) -> None:
+    path, marker = armed[name]
+    verdicts = inspect_pickle(path)
+    with pytest.raises(ModelError, match=path.name):
+        unpickle(path)
+    assert not marker.exists()
+    assert all(v.allowed for v in verdicts) == (name == "a distribution of scipy")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="the payloads use a POSIX shell")
+def test_every_payload_is_live_under_plain_loading(tmp_path: Path) -> None:
+    markers = {}
+    for n, (name, make) in enumerate(malicious.payloads().items()):
+        marker = tmp_path / f"marker{n}"
+        (tmp_path / f"{n}.pkl").write_bytes(make(marker))
+        markers[name] = marker
+    paths = [str(path) for path in tmp_path.glob("*.pkl")]
+    subprocess.run([sys.executable, live.__file__, *paths], check=True, cwd=tmp_path, timeout=120)
+    assert [name for name, marker in markers.items() if not marker.exists()] == []
+
+
+@pytest.mark.parametrize("name", malicious.BROKEN_RULES)
+def test_a_broken_rule_is_refused(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(malicious.BROKEN_RULES[name])
+    with pytest.raises(
+        ModelError, match=r"model\.pkl: (is not safe|needs 1 name|not a model file)"
+    ):
+        unpickle(path)
+
+
+def test_the_tripwire_stops_what_the_list_would_let_pass(
+    armed: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    everything = {"roles": lambda *_: GOOD_LOOKS}
+    monkeypatch.setattr(
+        "lime_cli.models.unpickling.Policy",
+        lambda _=(): type("P", (), {**everything, "modules": ()})(),
+    )
+    monkeypatch.setattr("lime_cli.models.building.call", lambda _, function, args: function(*args))
+    stopped = 0
+    for name in ("os.popen", "posix.system", "builtins.exec", "numpy.savetxt", "runpy.run_path"):
+        path, marker = armed[name]
+        with pytest.raises(UntrustedModel, match=r"it tries \S+ while it is loaded"):
+            unpickle(path)
+        stopped += not marker.exists()
+    assert stopped == 5
+
+
+def test_a_swallowed_alarm_still_counts(tmp_path: Path) -> None:
+    def swallow() -> None:
+        with contextlib.suppress(tripwire.Alarm):
+            (tmp_path / "x").write_text("x")
+
+    with pytest.raises(tripwire.Alarm, match="open"), tripwire.armed():
+        swallow()
+    assert not (tmp_path / "x").exists()
+
+
+def test_inspecting_imports_nothing(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"\x80\x02cmycorp_absent.features\nCleaner\n)\x81}b.")
+    verdicts = inspect_pickle(path)
+    assert [(v.module, v.name, v.allowed) for v in verdicts] == [
+        ("mycorp_absent.features", "Cleaner", False)
+    ]
+    assert verdicts[0].roles == {"ref", "new"}
+
+
+NO_TRUST = Trust()
+
+
+def said(path: Path, trust: Trust = NO_TRUST) -> tuple[type, str, str]:
+    with pytest.raises(ModelError) as caught:
+        unpickle(path, trust)
+    return type(caught.value), caught.value.message, caught.value.hint
+
+
+def test_unknown_names_are_listed_with_the_way_to_trust_them(tmp_path: Path) -> None:
+    path = tmp_path / "churn.pkl"
+    path.write_bytes(b"\x80\x02cmycorp.features\nCleaner\n)\x81}b.")
+    kind, message, hint = said(path)
+    assert kind is UntrustedModel
+    assert message == "churn.pkl: needs 1 name limex does not know: mycorp.features.Cleaner"
+    assert hint == (
+        "if you trust this file: --trust, or only this module: --trust-module mycorp.features"
+    )
+
+
+def test_a_known_danger_is_named(armed: Any) -> None:
+    path, _ = armed["os.system, protocol 4"]
+    kind, message, hint = said(path)
+    assert kind is UntrustedModel
+    assert message == f"{path.name}: is not safe to load: it uses os.system"
+    assert hint == f"look inside: limex inspect {path.name}; load it anyway: --trust"
+
+
+def test_a_trusted_module_is_loaded_and_only_its_own_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "limex_house.py").write_text(
+        "from os import system\nclass Cleaner:\n    def predict(self, rows):\n        return rows\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    path = tmp_path / "model.pkl"
+    trust = Trust(modules=("limex_house", "os"))
+    path.write_bytes(b"\x80\x02climex_house\nCleaner\n)\x81}b.")
+    assert type(unpickle(path, trust)).__name__ == "Cleaner"
+    assert "limex_house.Cleaner" in said(path)[1]
+    path.write_bytes(b"\x80\x02climex_house\nsystem\nX\x04\x00\x00\x00true\x85R.")
+    assert "which only imported it" in said(path, trust)[1]
+    path.write_bytes(malicious.FILES["os.system, protocol 2"](tmp_path / "marker"))
+    assert "uses os.system" in said(path, trust)[1]
+    assert not (tmp_path / "marker").exists()
+
+
+def test_trust_in_everything_loads_everything(tmp_path: Path) -> None:
+    path, marker = tmp_path / "model.pkl", tmp_path / "marker"
+    path.write_bytes(malicious.dumps({"a": malicious.Call(exec, malicious.code(marker))}))
+    assert unpickle(path, Trust(everything=True)) == {"a": None}
+    assert marker.exists()
+
+
+@pytest.mark.parametrize("trust", [Trust(), Trust(everything=True)], ids=["list", "trust"])
+def test_a_class_of_the_training_script_is_explained(trust: Trust, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"\x80\x02c__main__\nCleaner\n)\x81}b.")
+    _, message, hint = said(path, trust)
+    assert message == "model.pkl: needs Cleaner, which was defined in the training script"
+    assert hint.startswith("move it to a module")
+
+
+@pytest.mark.parametrize("everything", [False, True])
+def test_a_missing_module_is_named(everything: bool, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(b"\x80\x02cmycompany_absent.features\nCleaner\n)\x81}b.")
+    trust = Trust(everything=everything, modules=("mycompany_absent.features",))
+    _, message, hint = said(path, trust)
+    assert "needs mycompany_absent" in message
+    assert "pip install" in hint
+
+
+def test_a_class_of_another_scikit_learn_names_the_version(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    state = pickle.dumps({"_sklearn_version": "1.3.2"}, 2)[2:-1]
+    path.write_bytes(
+        b"\x80\x02csklearn.ensemble._gb_losses\nBinomialDeviance\n)\x81" + state + b"b."
+    )
+    _, message, hint = said(path)
+    assert "was written by scikit-learn 1.3.2 and needs sklearn.ensemble._gb_losses" in message
+    assert "pip install scikit-learn==1.3.2" in hint
+
+
+def test_an_older_scikit_learn_is_a_warning(models: Any, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    import sklearn
+
+    data = pickle.dumps(models["functions"][0], 2)
+    now = sklearn.__version__.encode()
+    path.write_bytes(data.replace(now, b"0" * (len(now) - 2) + b".1"))
+    with pytest.warns(UserWarning, match="unpickle estimator"):
+        unpickle(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "gist"),
+    [
+        (b"", "not a model file: it is empty"),
+        (b"\0" * 100, "not a model file: it holds zero bytes"),
+        (b"age,city\n31,Oslo\n", "not a model file: it looks like text"),
+        (b"cat\ndog\nfish\n", "not a model file: it looks like text"),
+        (b"PK\x03\x04" + b"\0" * 50, "not a model file: it looks like a zip archive"),
+        (b"\x89PNG\r\n", "not a model file: it looks like a PNG picture"),
+        (bytes(range(200, 256)), "not a model file: its first bytes are of no known format"),
+        (pickle.dumps(np.zeros(3)), "holds a numpy array, not a model"),
+        (pickle.dumps([1, "a"]), r"holds a list of 2 \(int, str\), not a model"),
+        (pickle.dumps(None), "holds nothing, not a model"),
+        (b"\x80\x04\xff\xff\xff", "is damaged"),
+    ],
+)
+def test_what_is_no_model_is_told(content: bytes, gist: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match=r"^model\.pkl: " + gist):
+        unpickle(path)
+
+
+@pytest.mark.parametrize("how", ["pickle", "joblib", "zlib", "gzip", "bz2", "xz"])
+def test_a_file_cut_short_says_so(models: Any, how: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    if how == "pickle":
+        path.write_bytes(pickle.dumps(models["forest"][0]))
+    else:
+        joblib.dump(models["forest"][0], path, compress=0 if how == "joblib" else (how, 3))
+    whole = path.read_bytes()
+    for part in (0.4, 0.97):
+        path.write_bytes(whole[: int(len(whole) * part)])
+        size = f"{path.stat().st_size:,}"
+        assert said(path)[1] == f"model.pkl: is cut short ({size} bytes)"
+
+
+def test_a_missing_file_and_a_folder_are_model_errors(tmp_path: Path) -> None:
+    assert "cannot be read: No such file" in said(tmp_path / "none.pkl")[1]
+    assert "cannot be read" in said(tmp_path)[1]
+
+
+def test_a_bomb_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(archive, "MAX_BYTES", 1 << 20)
+    path = tmp_path / "model.joblib"
+    joblib.dump(np.zeros(1 << 20), path, compress=9)
+    assert "expands beyond" in said(path)[1]
+
+
+def test_lengths_beyond_the_end_ask_for_no_memory(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    for opcode in (b"\x8e", b"\x8d", b"\x96"):
+        path.write_bytes(b"\x80\x05" + opcode + (1 << 40).to_bytes(8, "little") + b"x")
+        assert "is cut short" in said(path)[1]
+
+
+def change_nodes(tree: Any, column: str, value: int) -> None:
+    state = tree.__getstate__()
+    state["nodes"] = state["nodes"].copy()
+    inner = np.flatnonzero(state["nodes"]["left_child"] != -1)
+    state["nodes"][column][inner[0]] = value
+    tree.__setstate__(state)
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [("feature", 900), ("feature", -3), ("left_child", 10**6), ("right_child", 0)],
+)
+def test_a_tree_that_points_outside_is_damaged(column: str, value: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    model = RandomForestClassifier(2, random_state=0).fit(TABLE, CLASSES)
+    change_nodes(model.estimators_[1].tree_, column, value)
+    path.write_bytes(pickle.dumps(model))
+    assert "is damaged: a decision tree" in said(path)[1]
+
+
+@pytest.mark.parametrize("algorithm", ["kd_tree", "ball_tree"])
+def test_a_search_tree_that_points_outside_is_damaged(algorithm: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    model = KNeighborsClassifier(algorithm=algorithm).fit(TABLE, CLASSES)
+    state = list(model._tree.__getstate__())
+    state[1] = np.asarray(state[1]) + 1000
+    model._tree.__setstate__(tuple(state))
+    path.write_bytes(pickle.dumps(model))
+    assert "is damaged: a search tree" in said(path)[1]
+
+
+def test_a_sparse_matrix_that_points_outside_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    model = KNeighborsClassifier().fit(scipy.sparse.csr_matrix(TABLE), CLASSES)
+    model._fit_X.indices[0] = 10**6
+    path.write_bytes(pickle.dumps(model))
+    assert "is damaged" in said(path)[1]
+
+
+@pytest.mark.parametrize("protocol", range(6))
+def test_columns_taken_from_a_table_load(protocol: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    table = pd.DataFrame({"a": TABLE[:, 0], "b": TABLE[:, 1], "word": WORDS})
+    numbers = table.select_dtypes("number").columns
+    columns = ColumnTransformer(
+        [("n", StandardScaler(), numbers), ("w", OneHotEncoder(), ["word"])]
+    )
+    model = make_pipeline(columns, LogisticRegression()).fit(table, CLASSES)
+    path.write_bytes(pickle.dumps(model, protocol))
+    assert np.array_equal(predictions(unpickle(path), table), predictions(model, table))
+
+
+def test_a_tree_of_more_columns_than_its_forest_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    model = RandomForestClassifier(2, random_state=0).fit(TABLE, CLASSES)
+    model.n_features_in_ = 1
+    path.write_bytes(pickle.dumps(model))
+    assert "a decision tree of 4 columns for 1" in said(path)[1]
+
+
+@pytest.mark.parametrize(("column", "value"), [("feature_idx", 900), ("left", 10**6), ("right", 0)])
+def test_a_histogram_tree_that_points_outside_is_damaged(
+    column: str, value: int, tmp_path: Path
+) -> None:
+    path = tmp_path / "model.pkl"
+    model = HistGradientBoostingClassifier(max_iter=2).fit(TABLE, CLASSES)
+    model._predictors[1][0].nodes[column][0] = value
+    path.write_bytes(pickle.dumps(model))
+    assert "is damaged: a decision tree" in said(path)[1]
+
+
+@pytest.mark.parametrize("source", ["filename", "file"])
+def test_a_vectoriser_that_opens_files_is_refused(source: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    model = make_pipeline(CountVectorizer(), MultinomialNB()).fit(TEXTS, WORDS)
+    model[0].input = source
+    path.write_bytes(pickle.dumps(model))
+    assert "reads the files that its input names" in said(path)[1]
+
+
+def test_a_class_in_place_of_a_function_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(FunctionTransformer(np.ndarray)))
+    assert "calls a class, ndarray, as a function" in said(path)[1]
+
+
+def test_a_function_that_is_not_listed_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps(FunctionTransformer(np.fromfile)))
+    assert "uses numpy.fromfile" in said(path)[1]
+
+
+def test_the_list_holds_no_danger_and_nothing_unreviewed() -> None:
+    assert "REVIEW" not in LIST.read_text("utf-8")
+    plain = {"builtins", "copyreg", "joblib.numpy_pickle"}
+    assert [key for key in listed() if is_danger(*key) and key[0] not in plain] == []
+    builtin = {name for module, name in listed() if module == "builtins"}
+    assert not builtin & {"getattr", "eval", "exec", "map", "open", "type", "vars", "print"}
+    assert all(roles <= GOOD_LOOKS and "ref" in roles for roles in listed().values())
+
+
+def test_only_these_may_be_called() -> None:
+    called = {module for (module, _), roles in listed().items() if "call" in roles}
+    assert called == {
+        "_codecs", "builtins", "collections", "copyreg", "numpy", "numpy._core.multiarray",
+        "numpy._core.numeric", "numpy.ma.core", "numpy.random._pickle",
+        "numpy.random.bit_generator", "pandas", "pandas._libs.arrays", "pandas.core.indexes.base",
+        "sklearn._loss._loss", "sklearn.linear_model._sgd_fast",
+        "sklearn.metrics._dist_metrics", "sklearn.neighbors._ball_tree",
+        "sklearn.neighbors._kd_tree", "sklearn.tree._tree",
+    }  # fmt: skip
+
+
+def test_first_bytes_tell_a_pickle(tmp_path: Path) -> None:
+    for protocol in range(6):
+        for thing in ({"a": 1}, [1], LogisticRegression(), (1, 2)):
+            assert looks_pickled(pickle.dumps(thing, protocol)[:64])
+    for compress in (0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)):
+        joblib.dump(LogisticRegression(), tmp_path / "m", compress=compress)
+        assert looks_pickled((tmp_path / "m").read_bytes()[:64])
+    for head in (
+        b"",
+        b"a,b\n1,2\n",
+        b"PK\x03\x04",
+        b"\x89PNG",
+        b"\x08\x07\x12\x04",
+        b"xylophone\n",
+    ):
+        assert not looks_pickled(head)
+
+
+def programs(seed: int) -> Iterator[bytes]:
+    """Give random programs over allowed names, more often sensible than not."""
+    dice = random.Random(seed)
+    names = list(listed())
+    callable_names = [key for key, roles in listed().items() if "call" in roles]
+    text = b"X\x02\x00\x00\x00f8 X\x06\x00\x00\x00latin1 X\x00\x00\x00\x00".split(b" ")
+    state = b"(K\x03X\x01\x00\x00\x00<NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t"
+    inputs = b"}X\x05\x00\x00\x00inputX\x08\x00\x00\x00filenames"
+    plain = [*b"N K\x01 ] } ) C\x01b K\x00\x85 \x89".split(b" "), *text, state, inputs]
+    steps = b")\x81 )R b \x85 \x86 \x87 R \x81 s a ( t 0 \x94 h\x00 h\x01 u e }b \x90 \x91".split(
+        b" "
+    )
+    while True:
+        program = [b"\x80", bytes([dice.choice([2, 4])])]
+        for _ in range(dice.randint(3, 14)):
+            pool = dice.random()
+            if pool < 0.35:
+                module, name = dice.choice(callable_names if dice.random() < 0.5 else names)
+                program.append(f"c{module}\n{name}\n".encode())
+            else:
+                program.append(dice.choice(plain if pool < 0.65 else steps))
+        yield b"".join([*program, b"."])
+
+
+def test_random_programs_of_allowed_names_do_nothing_but_build(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    generator = programs(seed=1)
+    said_so = [_outcome(path, next(generator)) for _ in range(400)]
+    assert not [words for words in said_so if "it tries" in words]
+    assert sum(not words or "not a model" in words for words in said_so) > 10
+
+
+def _outcome(path: Path, program: bytes) -> str:
+    """Load a program; give what limex says of it, nothing if it loads."""
+    path.write_bytes(program)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            unpickle(path)
+    except ModelError as error:
+        return error.message
+    return ""
