@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import math
 import platform
-import sys
 from dataclasses import asdict
 from datetime import date
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -32,17 +32,12 @@ from lime_cli.settings import Settings, digest_of
 
 NAME, NUMBER = "limex/explanation", 1
 LIBRARIES = {
-    "joblib": "joblib",
-    "numpy": "numpy",
-    "onnxruntime": "onnxruntime",
-    "pandas": "pandas",
-    "pillow": "PIL",
-    "scikit-image": "skimage",
-    "scikit-learn": "sklearn",
-    "scipy": "scipy",
-    "skops": "skops",
+    "onnx": ("onnxruntime",),
+    "pickle": ("scikit-learn", "joblib", "pandas"),
+    "image": ("pillow", "scikit-image"),
+    "text": ("regex",),
 }
-"""Packages that can change a number, and the module whose version tells."""
+"""Packages that can change a number, by model format and by modality."""
 
 
 def record_of(explanation: Explanation) -> dict[str, Any]:
@@ -72,8 +67,9 @@ def record_of(explanation: Explanation) -> dict[str, Any]:
             "skipped": [asdict(one) for one in explanation.skipped],
         }
     )
+    environment = _environment(explanation.model.format, explanation.subject.modality)
     head = {"schema": hashed["schema"], "limex": hashed["limex"], "hash": hash_of(hashed)}
-    return {**head, **hashed, "environment": _environment()}
+    return {**head, **hashed, "environment": environment}
 
 
 def hash_of(record: dict[str, Any]) -> str:
@@ -132,14 +128,10 @@ def _where(place: Column | Spans | Segment) -> dict[str, Any]:
             return {"segment": segment, "area": area, "box": box, "centroid": centroid}
 
 
-def _environment() -> dict[str, str]:
-    """List the versions of what is loaded; nothing is imported to find out."""
-    versions = {"python": platform.python_version()}
-    for package, module in LIBRARIES.items():
-        version = getattr(sys.modules.get(module), "__version__", None)
-        if version is not None:
-            versions[package] = str(version)
-    return versions
+def _environment(*parts: str) -> dict[str, str]:
+    """List the versions of what takes part, whatever else this process has loaded."""
+    packages = ["numpy", *(name for part in parts for name in LIBRARIES.get(part, ()))]
+    return {"python": platform.python_version(), **{one: version(one) for one in packages}}
 
 
 def _plain(value: Any) -> Any:

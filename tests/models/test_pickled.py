@@ -42,7 +42,7 @@ def test_probabilities_are_asked_for_where_there_are_any(tmp_path):
     assert model.caveats == ()
 
 
-@pytest.mark.parametrize("estimator", [LinearSVC(), SVC(), RidgeClassifier(), Perceptron()])
+@pytest.mark.parametrize("estimator", [LinearSVC(dual=True), SVC(), RidgeClassifier(), Perceptron()])
 def test_decision_values_come_second_and_are_named_so(tmp_path, estimator):
     fitted = estimator.fit(X, Y)
     model = loaded(tmp_path, fitted)
@@ -52,7 +52,7 @@ def test_decision_values_come_second_and_are_named_so(tmp_path, estimator):
 
 
 def test_two_classes_margins_have_two_signs_even_between_0_and_1(tmp_path):
-    fitted = LinearSVC().fit(X, Y == "a")
+    fitted = LinearSVC(dual=True).fit(X, Y == "a")
     model = loaded(tmp_path, fitted)
     inside = np.flatnonzero((fitted.decision_function(X) > 0) & (fitted.decision_function(X) < 1))
     one = Table(TABLE.names, tuple(column[inside[:1]] for column in TABLE.columns))

@@ -41,7 +41,6 @@ from sklearn.ensemble import (
 )
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer, TfidfVectorizer
 from sklearn.feature_selection import SelectKBest, f_classif
-from sklearn.frozen import FrozenEstimator
 from sklearn.gaussian_process import GaussianProcessClassifier, GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import RBF, Matern, WhiteKernel
 from sklearn.impute import SimpleImputer
@@ -76,6 +75,14 @@ from lime_cli.models import archive, tripwire
 from lime_cli.models.allowed import LIST, is_danger, listed
 from lime_cli.models.unpickling import Trust, inspect_pickle, looks_pickled, unpickle
 from tests.models import live, malicious
+
+try:
+    from sklearn.frozen import FrozenEstimator as _frozen
+except ImportError:  # before scikit-learn 1.6 nothing stood for it
+
+    def _frozen(estimator: Any) -> Any:
+        return estimator
+
 
 RANDOM = np.random.default_rng(0)
 TABLE = RANDOM.random((60, 4))
@@ -112,7 +119,7 @@ TABULAR: dict[str, BaseEstimator] = {
     "isotonic": CalibratedClassifierCV(GaussianNB(), method="isotonic", cv=2),
     "voting": VotingClassifier([("a", GaussianNB()), ("b", LogisticRegression())], voting="soft"),
     "stacking": StackingClassifier([("a", GaussianNB()), ("b", LogisticRegression())], cv=2),
-    "frozen": FrozenEstimator(LogisticRegression().fit(TABLE, CLASSES)),
+    "frozen": _frozen(LogisticRegression().fit(TABLE, CLASSES)),
     "clusters": KMeans(2, random_state=0),
     "search": GridSearchCV(Ridge(), {"alpha": [0.1, 1.0]}, cv=2),
     "search with a scorer": GridSearchCV(
