@@ -1,9 +1,9 @@
-"""What limex adds: whole-process time over a bare script with the same model, input and predictions.
+"""What limex adds: whole-process time over a bare script that makes the same predictions.
 
     python benchmarks/overhead.py [--runs 7]
 
-Each case alternates a bare script and ``limex explain`` in fresh processes, after one warm-up of each, and
-prints the medians and the median of the ratios, run by run.
+Each case alternates a bare script and ``limex explain`` in fresh processes, after one warm-up of
+each, and prints the medians and the median of the ratios, run by run.
 """
 
 from __future__ import annotations
@@ -62,8 +62,14 @@ class Case(NamedTuple):
 
 
 CASES = (
-    Case("table, forest", TABLE, "tabular sample_models/cancer_forest.joblib sample_data/breast_cancer.csv --row 3"),
-    Case("table, ONNX", TABLE_ONNX, "tabular sample_models/zoo_mlp.onnx sample_data/zoo.csv --row 84"),
+    Case(
+        "table, forest",
+        TABLE,
+        "tabular sample_models/cancer_forest.joblib sample_data/breast_cancer.csv --row 3",
+    ),
+    Case(
+        "table, ONNX", TABLE_ONNX, "tabular sample_models/zoo_mlp.onnx sample_data/zoo.csv --row 84"
+    ),
     Case("text, ONNX", TEXT, "text sample_models/reviews.onnx sample_data/review.txt"),
     Case("image, ONNX", IMAGE, "image sample_models/scenes.onnx sample_data/scene.png"),
 )

@@ -42,7 +42,10 @@ def test_probabilities_are_asked_for_where_there_are_any(tmp_path):
     assert model.caveats == ()
 
 
-@pytest.mark.parametrize("estimator", [LinearSVC(dual=True), SVC(), RidgeClassifier(), Perceptron()])
+MARGINS = [LinearSVC(dual=True), SVC(), RidgeClassifier(), Perceptron()]
+
+
+@pytest.mark.parametrize("estimator", MARGINS)
 def test_decision_values_come_second_and_are_named_so(tmp_path, estimator):
     fitted = estimator.fit(X, Y)
     model = loaded(tmp_path, fitted)
