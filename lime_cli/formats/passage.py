@@ -30,7 +30,7 @@ def passage(explanation: Explanation, surrogate: Surrogate, page: Page) -> Itera
         return
     largest = max(abs(one) for one in weights.values())
     passage = Text()
-    for piece, weight in marked(text, weights):
+    for piece, weight in marked(text.rstrip(), weights):
         passage.append_text(_piece(piece, weight, largest, page))
     yield from _excerpt(page.wrapped(passage), page)
     yield Text()

@@ -58,11 +58,13 @@ class Feature:
         if not self.numeric:
             return f"{self.name} = {spelled(value)}"
         place = self.bin_of(value)
-        low = f"{self.cuts[place - 1]:.4g} < " if place > 0 else ""
-        high = f" <= {self.cuts[place]:.4g}" if place < len(self.cuts) else ""
-        if not low and not high:
+        low = _edge(self.cuts[place - 1]) if place > 0 else None
+        high = _edge(self.cuts[place]) if place < len(self.cuts) else None
+        if low is None and high is None:
             return f"{self.name} = {spelled(value)}"
-        return f"{low}{self.name}{high}" if high else f"{self.name} > {self.cuts[place - 1]:.4g}"
+        if high is None:
+            return f"{self.name} > {low}"
+        return f"{low} < {self.name} <= {high}" if low is not None else f"{self.name} <= {high}"
 
     def outside(self, value: Any) -> bool:
         """Tell whether a number lies beyond everything the background holds."""
@@ -157,7 +159,14 @@ def is_missing(value: Any) -> bool:
 
 def spelled(value: Any) -> str:
     """Write a value as a person would: ``1``, ``0.25``, ``True``, ``salaried``."""
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    if not isinstance(value, float):
+        return str(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
+def _edge(cut: float) -> str:
+    """Write a cut point to four digits, large ones in full."""
+    return f"{cut:.0f}" if 1e4 <= abs(cut) < 1e15 else f"{cut:.4g}"
 
 
 def _feature(cells: Cells, name: str, schema: Schema) -> Feature:
