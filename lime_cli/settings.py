@@ -10,7 +10,7 @@ from typing import Any
 from lime_cli.errors import SettingsError
 
 SELECTIONS = ("lasso", "forward", "highest", "none")
-DESIGNS = ("auto", "random", "exhaustive")
+DESIGNS = ("auto", "random", "paired", "sobol", "exhaustive")
 PENALTIES = ("ridge", "lasso")
 
 
@@ -19,7 +19,11 @@ class Settings:
     """Hold the engine's choices; raise SettingsError for a value that makes no sense."""
 
     samples: int = 4096
-    """Perturbed inputs asked of the model, the instance itself not counted."""
+    """Perturbed inputs to begin with, the instance itself not counted."""
+    max_samples: int | None = None
+    """Go on, doubling, until the weights are settled or this many are drawn; None: ``samples``."""
+    tolerance: float = 0.1
+    """Half-width of a 95% interval that settles a weight, as a share of the largest weight."""
     seed: int = 0
     targets: tuple[str, ...] = ("predicted",)
     """What to explain: ``predicted``, ``all``, ``top:K``, a target's name or its index."""
@@ -37,6 +41,13 @@ class Settings:
 
     def __post_init__(self) -> None:
         _check(self.samples >= 2, "--samples", self.samples, "a whole number, at least 2")
+        _check(
+            self.max_samples is None or self.max_samples >= self.samples,
+            "--max-samples",
+            self.max_samples,
+            f"a whole number, at least {self.samples}",
+        )
+        _check(0 < self.tolerance < 1, "--tolerance", self.tolerance, "a number between 0 and 1")
         _check(self.seed >= 0, "--seed", self.seed, "a whole number, at least 0")
         _check(self.features >= 1, "--features", self.features, "a whole number, at least 1")
         _check(self.selection in SELECTIONS, "--selection", self.selection, " ".join(SELECTIONS))

@@ -40,6 +40,7 @@ class MaskInstance:
 
     shared = False
     distance = "cosine"
+    design = "random"
     input_bytes = 8
     skipped = ()
     caveats = ()

@@ -122,11 +122,19 @@ def test_the_batch_size_changes_no_number(batch_size):
     assert weights_of(again) == pytest.approx(weights_of(first), rel=1e-9)
 
 
-def test_every_distinct_input_is_asked_once():
-    model = FunctionModel(lambda z: np.tanh(z @ BETA[:6]))
-    explanation = one(MaskInstance(6, "subsets"), model, samples=5000, design="random")
-    assert explanation.samples == 5000
-    assert sum(model.calls) == 1 + 2**6 - 1
+@pytest.mark.parametrize("law", LAWS)
+def test_no_input_is_asked_twice_however_far_sampling_goes(law):
+    seen = []
+
+    def remembered(z):
+        seen.extend(map(tuple, z.tolist()))
+        return np.tanh(z @ BETA[:9])
+
+    choices = {"samples": 64, "max_samples": 4096, "tolerance": 0.001, "design": "random"}
+    explanation = one(MaskInstance(9, law), FunctionModel(remembered), **choices)
+    assert explanation.samples == 4096
+    samples = seen[1:]  # the first one is the instance itself
+    assert len(samples) == len(set(samples)) <= 2**9
 
 
 def test_all_targets_at_once_are_the_targets_one_by_one():

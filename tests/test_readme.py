@@ -1,4 +1,7 @@
-"""Every command of the README and the docs runs, and prints what they show."""
+"""Every command of the README and the docs runs, and prints what they show.
+
+``python -m tests.test_readme`` writes what the commands print now into the pages.
+"""
 
 import re
 import shlex
@@ -89,3 +92,19 @@ def test_nothing_speaks_of_the_machine_it_was_written_on():
     for path in names:
         if path.is_file():
             assert str(ROOT.parent) + "/" not in path.read_text("utf-8"), path
+
+
+def update() -> None:
+    """Replace every output that a page shows by what its command prints now."""
+    for page in PAGES:
+        text = page.read_text("utf-8")
+        for name, command, shown in COMMANDS:
+            if name == page.name and shown:
+                words = [sys.executable, "-m", "lime_cli", *shlex.split(command)[1:]]
+                done = subprocess.run(words, capture_output=True, check=True, cwd=ROOT)
+                text = text.replace(f"$ {command}\n{shown}", f"$ {command}\n{done.stdout.decode()}")
+        page.write_text(text, "utf-8")
+
+
+if __name__ == "__main__":
+    update()

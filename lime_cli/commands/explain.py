@@ -106,7 +106,7 @@ def _run(
     model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, output: Output, look: Look
 ) -> int:
     """Explain what the modality finds and write it; return the exit code."""
-    settings = neighbourhood.resolved(modality.default_samples)
+    settings = neighbourhood.resolved(modality.default_samples, modality.max_samples)
     sources = tuple(modality.sources())
     output.check(len(sources))
     from lime_cli.jobs import Explained, Job, run

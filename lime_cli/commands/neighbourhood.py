@@ -18,16 +18,25 @@ class Neighbourhood:
 
     settings: dict[str, Any]
     samples: int | None
+    max_samples: int | None
 
-    def resolved(self, default_samples: int) -> Settings:
-        """Return checked settings; raise SettingsError for an impossible value."""
-        samples = default_samples if self.samples is None else self.samples
-        return Settings(samples=samples, **self.settings)
+    def resolved(self, default_samples: int, max_samples: int) -> Settings:
+        """Return checked settings; raise SettingsError for an impossible value.
+
+        ``--samples N`` is N; auto begins with the modality's number and ends at ``--max-samples``.
+        """
+        if self.samples is not None:
+            return Settings(samples=self.samples, **self.settings)
+        most = max_samples if self.max_samples is None else self.max_samples
+        first = min(default_samples, most)
+        return Settings(samples=first, max_samples=most, **self.settings)
 
 
 def _neighbourhood(
     target: tuple[str, ...],
     samples: int | None,
+    max_samples: int | None,
+    tolerance: float,
     seed: int,
     kernel_width: float | None,
     features: int,
@@ -44,6 +53,7 @@ def _neighbourhood(
         ) from None
     settings = {
         "targets": tuple(target) or ("predicted",),
+        "tolerance": tolerance,
         "seed": seed,
         "kernel_width": kernel_width,
         "features": features,
@@ -52,7 +62,7 @@ def _neighbourhood(
         "penalty_kind": kind or "ridge",
         "batch_size": batch_size,
     }
-    return Neighbourhood(settings, samples)
+    return Neighbourhood(settings, samples, max_samples)
 
 
 engine_options = option_group(
@@ -69,7 +79,17 @@ engine_options = option_group(
         type=NumberOrAuto(int),
         default="auto",
         show_default=True,
-        help="Perturbed inputs to ask the model about.",
+        help="Perturbed inputs to ask the model about; auto goes on until the weights are settled.",
+    ),
+    click.option(
+        "--max-samples", type=int, metavar="N", help="Where auto ends; the modality's own without."
+    ),
+    click.option(
+        "--tolerance",
+        type=float,
+        default=0.1,
+        show_default=True,
+        help="Error that settles a weight, as a share of the largest weight.",
     ),
     click.option("--seed", type=int, default=0, show_default=True),
     click.option(

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from lime_cli.engine import caveats
+from lime_cli.engine.caveats import judge
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import FloatArray, Instance, Model
 from lime_cli.engine.neighbourhood import Answers, Neighbourhood, ask, ask_originals, weigh
-from lime_cli.engine.surrogate import fit
+from lime_cli.engine.stopping import settled
+from lime_cli.engine.surrogate import Fit, fit
 from lime_cli.engine.targets import choose_targets
+from lime_cli.engine.uncertainty import rank_ranges
 from lime_cli.settings import Settings
 
 __all__ = ["explain"]
@@ -25,8 +27,8 @@ def explain(
 ) -> Iterator[Explanation]:
     """Explain instances in order; each must have at least one component.
 
-    ``answered`` keeps the answers of shared pools from one call to the next, by pool. Raises
-    PredictionError when the model fails and SettingsError for a target it does not have.
+    ``answered`` keeps the answers of shared pools from one call to the next. Raises PredictionError
+    when the model fails and SettingsError for a target it does not have.
     """
     answered = {} if answered is None else answered
     shared = [one for one in instances if one.shared]
@@ -34,52 +36,57 @@ def explain(
     for instance in instances:
         original = next(together) if instance.shared else ask_originals([instance], model)[0]
         targets = choose_targets(settings.targets, model, original)
-        answers = answered.get(instance.pool) or ask(instance, model, settings)
-        if instance.shared:
-            answered[instance.pool] = answers
-        yield _explain_one(
-            instance,
-            model,
-            settings,
-            weigh(instance, answers, original, settings.kernel_width),
-            targets,
+        pool = answered if instance.shared else {}
+        neighbourhood, fitted, stop = _settle(instance, model, settings, (original, targets, pool))
+        surrogates = _surrogates(neighbourhood, fitted, model, targets)
+        yield Explanation(
+            subject=instance.subject,
+            model=model.identity,
+            components=instance.components,
+            skipped=instance.skipped,
+            surrogates=surrogates,
+            caveats=tuple(judge(instance, model, neighbourhood, surrogates, settings, stop)),
+            samples=len(neighbourhood.weights) - 1,
+            effective_samples=neighbourhood.effective_samples,
+            kernel_width=neighbourhood.kernel_width,
+            stop=stop,
+            settings=settings,
         )
 
 
-def _explain_one(
+def _settle(
     instance: Instance,
     model: Model,
     settings: Settings,
-    neighbourhood: Neighbourhood,
-    targets: list[int],
-) -> Explanation:
-    surrogates = _surrogates(neighbourhood, model, targets, settings)
-    warnings = [
-        *instance.caveats,
-        *caveats.caveats_of_model(model, neighbourhood.predictions[0]),
-        *caveats.caveats_of_neighbourhood(neighbourhood, settings),
-    ]
-    for surrogate in surrogates:
-        warnings += caveats.caveats_of_surrogate(surrogate, neighbourhood, model, settings)
-    return Explanation(
-        subject=instance.subject,
-        model=model.identity,
-        components=instance.components,
-        skipped=instance.skipped,
-        surrogates=surrogates,
-        caveats=tuple(warnings),
-        samples=len(neighbourhood.weights) - 1,
-        effective_samples=neighbourhood.effective_samples,
-        kernel_width=neighbourhood.kernel_width,
-        stop="samples" if neighbourhood.n_blocks > 1 else "exhaustive",
-        settings=settings,
-    )
+    asked: tuple[FloatArray, list[int], dict[str, Answers]],
+) -> tuple[Neighbourhood, Fit, str]:
+    """Draw, ask and fit, doubling the samples until the weights are settled; say why it stopped.
+
+    What a row of a table gets depends on its own needs only: the first samples of a pool are the
+    same however many another row has asked for.
+    """
+    original, targets, pool = asked
+    n = settings.samples
+    while True:
+        answers = pool[f"{n}:{instance.pool}"] = pool.get(f"{n}:{instance.pool}") or ask(
+            instance, model, settings, n, pool.get(f"{n // 2}:{instance.pool}")
+        )
+        neighbourhood = weigh(instance, answers, original, settings)
+        fitted = fit(neighbourhood, np.array(targets), settings)
+        if neighbourhood.n_blocks == 1:
+            return neighbourhood, fitted, "exhaustive"
+        if settings.max_samples is None:
+            return neighbourhood, fitted, "samples"
+        if settled(fitted, settings):
+            return neighbourhood, fitted, "resolved"
+        if 2 * n > settings.max_samples:
+            return neighbourhood, fitted, "max_samples"
+        n *= 2
 
 
 def _surrogates(
-    neighbourhood: Neighbourhood, model: Model, targets: list[int], settings: Settings
+    neighbourhood: Neighbourhood, fitted: Fit, model: Model, targets: list[int]
 ) -> tuple[Surrogate, ...]:
-    fitted = fit(neighbourhood, np.array(targets), settings)
     return tuple(
         Surrogate(
             target=target,
@@ -89,16 +96,31 @@ def _surrogates(
             local_prediction=float(fitted.intercepts[i] + fitted.coefficients[i].sum()),
             fidelity=_number(fitted.fidelity[i]),
             fit_r2=_number(fitted.fit_r2[i]),
-            weights=_weights(fitted.coefficients[i], np.flatnonzero(fitted.chosen[i])),
+            weights=_weights(fitted, i),
         )
         for i, target in enumerate(targets)
     )
 
 
-def _weights(coefficients: FloatArray, chosen: np.ndarray) -> tuple[Weight, ...]:
+def _weights(fitted: Fit, target: int) -> tuple[Weight, ...]:
     """List the chosen weights by falling size, the earlier component first among equals."""
-    order = chosen[np.argsort(-np.abs(coefficients[chosen]), kind="stable")]
-    return tuple(Weight(int(j), float(coefficients[j])) for j in order)
+    chosen = np.flatnonzero(fitted.chosen[target])
+    order = chosen[np.argsort(-np.abs(fitted.coefficients[target, chosen]), kind="stable")]
+    values = fitted.coefficients[target, order]
+    errors = fitted.uncertainty
+    wide = errors.half_widths[target, order]
+    ranks = rank_ranges(values, wide)
+    return tuple(
+        Weight(
+            component=int(j),
+            weight=float(values[i]),
+            std_error=float(errors.std_errors[target, j]),
+            interval=(float(values[i] - wide[i]), float(values[i] + wide[i])),
+            rank_range=ranks[i],
+            selected=float(errors.selected[target, j]),
+        )
+        for i, j in enumerate(order)
+    )
 
 
 def _number(value: float) -> float | None:

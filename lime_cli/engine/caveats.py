@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from lime_cli.engine.explanation import Surrogate
-from lime_cli.engine.instance import Caveat, FloatArray, Model
+from lime_cli.engine.instance import Caveat, FloatArray, Instance, Model
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.settings import Settings
 
@@ -17,7 +17,35 @@ LARGE_GAP = 0.2
 SATURATED = 0.999
 
 
-def caveats_of_model(model: Model, prediction: FloatArray) -> Iterator[Caveat]:
+def judge(
+    instance: Instance,
+    model: Model,
+    neighbourhood: Neighbourhood,
+    surrogates: tuple[Surrogate, ...],
+    settings: Settings,
+    stop: str,
+) -> Iterator[Caveat]:
+    """Judge an explanation: the instance, the model, the samples, and each surrogate."""
+    yield from instance.caveats
+    yield from _of_model(model, neighbourhood.predictions[0])
+    yield from _of_neighbourhood(neighbourhood, settings)
+    for surrogate in surrogates:
+        yield from _of_surrogate(surrogate, neighbourhood, model, settings)
+        if stop == "max_samples" and surrogate.weights:
+            yield from _unsettled(surrogate, len(neighbourhood.weights) - 1)
+
+
+def _unsettled(surrogate: Surrogate, n: int) -> Iterator[Caveat]:
+    intervals = [one.interval for one in surrogate.weights if one.interval]
+    n_open = sum(low <= 0 <= high for low, high in intervals)
+    yield Caveat(
+        "unresolved_top",
+        f"{surrogate.name}: not settled after {n} samples; the sign of {n_open} of "
+        f"{len(intervals)} weights is open; raise --max-samples or --tolerance",
+    )
+
+
+def _of_model(model: Model, prediction: FloatArray) -> Iterator[Caveat]:
     """Judge the model and its answer for the instance, (k,)."""
     yield from model.caveats
     if model.identity.task != "classification":
@@ -37,7 +65,7 @@ def caveats_of_model(model: Model, prediction: FloatArray) -> Iterator[Caveat]:
         )
 
 
-def caveats_of_neighbourhood(neighbourhood: Neighbourhood, settings: Settings) -> Iterator[Caveat]:
+def _of_neighbourhood(neighbourhood: Neighbourhood, settings: Settings) -> Iterator[Caveat]:
     """Judge the samples and their weights."""
     d = neighbourhood.interpretable.shape[1]
     kept = min(settings.features, d) if settings.selection != "none" else d
@@ -53,7 +81,7 @@ def caveats_of_neighbourhood(neighbourhood: Neighbourhood, settings: Settings) -
         )
 
 
-def caveats_of_surrogate(
+def _of_surrogate(
     surrogate: Surrogate, neighbourhood: Neighbourhood, model: Model, settings: Settings
 ) -> Iterator[Caveat]:
     """Judge the fit of one target; a flat response leaves nothing else to judge."""

@@ -8,11 +8,13 @@ background (tables). Each law can also be enumerated, with every outcome's proba
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import comb, prod
 
 import numpy as np
 
-from lime_cli.engine.instance import Design, FloatArray, IntArray, Samples
+from lime_cli.engine.instance import Design, FloatArray, IntArray, Points, Samples
+from lime_cli.engine.sobol import sobol
 
 N_BLOCKS = 8
 
@@ -22,7 +24,28 @@ def random(n: int, m: int, rng: np.random.Generator) -> FloatArray:
     return rng.random((n, m))
 
 
-DESIGNS: dict[str, Design] = {"random": random}
+def in_blocks(n: int, m: int, rng: np.random.Generator) -> FloatArray:
+    """Return Sobol' points in blocks scrambled independently, point i in block i modulo 8.
+
+    Independent blocks are what error bars are computed from; within a block points spread evenly.
+    """
+    points = np.empty((n, m))
+    for block, child in enumerate(rng.spawn(N_BLOCKS)):
+        points[block::N_BLOCKS] = sobol(len(range(block, n, N_BLOCKS)), m, child)
+    return points
+
+
+def paired(n: int, m: int, rng: np.random.Generator) -> FloatArray:
+    """Return independent uniform points, each followed by its mirror image through the centre.
+
+    A pair falls into one block: rows i and i + 8 of every 16 mirror each other.
+    """
+    half = rng.random((-(-n // (2 * N_BLOCKS)), N_BLOCKS, m))
+    mirrored = np.stack([half, np.nextafter(1.0, 0.0) - half], axis=1)
+    return mirrored.reshape(-1, m)[:n]
+
+
+DESIGNS: dict[str, Points] = {"random": random, "paired": paired, "sobol": in_blocks}
 
 
 def coins(n: int, d: int, design: Design | None, rng: np.random.Generator) -> Samples:
@@ -30,20 +53,28 @@ def coins(n: int, d: int, design: Design | None, rng: np.random.Generator) -> Sa
     if design is None:
         masks = _all_masks(d)[:-1]
         return Samples(masks, np.ones(len(masks)), n_blocks=1)
-    return _drawn((design(n, d, rng) >= 0.5).astype(np.int64))
+    return _drawn((design.points(n, d, rng) >= 0.5).astype(np.int64))
 
 
 def subsets(n: int, d: int, design: Design | None, rng: np.random.Generator) -> Samples:
-    """Let a uniform number of 1..d components go, a random subset; codes are masks (n, d)."""
+    """Let a uniform number of 1..d components go, a random subset; codes are masks (n, d).
+
+    Numbers that the kernel gives little weight are drawn as rarely as that, each draw standing for
+    more in return: the weighted law is the same, and no model call is spent on weightless samples
+    (sampling from the weighted law: Tan, Tian & Li 2023, "GLIME", section 4).
+    """
     if design is None:
         masks = _all_masks(d)[:-1]
         gone = d - masks.sum(axis=1)
         chance = np.array([0.0] + [1 / (d * comb(d, g)) for g in range(1, d + 1)])
         return Samples(masks, chance[gone] * len(masks), n_blocks=1)
-    points = design(n, d + 1, rng)
-    n_gone = np.floor(points[:, :1] * d).astype(np.int64) + 1
+    points = design.points(n, d + 1, rng)
+    weight = np.maximum(design.proximity[1:], 1e-12)
+    reach = np.cumsum(weight) / weight.sum()
+    n_gone = np.searchsorted(reach[:-1], points[:, :1], side="right") + 1
     rank = points[:, 1:].argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-    return _drawn((rank >= n_gone).astype(np.int64))
+    codes = (rank >= n_gone).astype(np.int64)
+    return replace(_drawn(codes), mass=(weight.mean() / weight)[n_gone[:, 0] - 1])
 
 
 def levels(
@@ -51,15 +82,15 @@ def levels(
 ) -> Samples:
     """Draw a level of every column, independently, level i of column j with share ``shares[j][i]``.
 
-    Codes are level numbers (n, columns). A design that spreads its points well spreads the levels
-    well, for neighbouring levels get neighbouring stretches of [0, 1).
+    Codes are level numbers (n, columns). Points that spread well spread the levels well, for
+    neighbouring levels get neighbouring stretches of [0, 1).
     """
     if design is None:
         sizes = [len(share) for share in shares]
         codes = np.indices(sizes).reshape(len(sizes), -1).T
         chance = np.prod([share[codes[:, j]] for j, share in enumerate(shares)], axis=0)
         return Samples(codes, chance * len(codes), n_blocks=1)
-    points = design(n, len(shares), rng)
+    points = design.points(n, len(shares), rng)
     codes = np.empty(points.shape, np.int64)
     for j, share in enumerate(shares):
         edges = np.cumsum(share)[:-1]

@@ -107,12 +107,21 @@ class Samples:
     """Sample i belongs to block i modulo ``n_blocks``; 1 where nothing was drawn at random."""
 
 
-class Design(Protocol):
+class Points(Protocol):
     """Where n points lie in the unit cube of m dimensions."""
 
     def __call__(self, n: int, m: int, rng: np.random.Generator) -> FloatArray:
-        """Return (n, m) points in [0, 1)."""
+        """Return (n, m) points in [0, 1); the first ones are the same whatever n."""
         ...
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """How samples are drawn."""
+
+    points: Points
+    proximity: FloatArray
+    """(d + 1,): the kernel by the number of components gone, for laws that draw by weight."""
 
 
 class Instance(Protocol):
@@ -154,12 +163,20 @@ class Instance(Protocol):
         ...
 
     @property
+    def design(self) -> str:
+        """The design of the smallest error per model call, as benchmarks/designs.py measures it."""
+        ...
+
+    @property
     def input_bytes(self) -> int:
         """About how much memory one model input takes."""
         ...
 
     def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
-        """Draw n samples around the instance; None enumerates every sample there is."""
+        """Draw n samples around the instance, the first ones the same whatever n.
+
+        The design None enumerates every sample there is.
+        """
         ...
 
     def n_exhaustive(self) -> float:

@@ -20,7 +20,7 @@ from lime_cli.engine.instance import (
 )
 from lime_cli.settings import Settings
 
-BATCH_BYTES = 32 * 2**20
+BATCH_BYTES = 8 * 2**20
 ORIGINALS_PER_CALL = 16
 
 
@@ -44,6 +44,8 @@ class Neighbourhood:
     weights: FloatArray
     """(n + 1,): proximity times mass."""
     n_blocks: int
+    independent: bool
+    """Whether the samples are independent draws, not only their blocks."""
     kernel_width: float
 
     @property
@@ -76,18 +78,27 @@ DISTANCES = {
 """Of a mask to the full mask: square root of the number gone; one minus the cosine."""
 
 
-def ask(instance: Instance, model: Model, settings: Settings) -> Answers:
-    """Draw the sample set of the instance's pool and ask the model, each distinct input once."""
+def ask(
+    instance: Instance, model: Model, settings: Settings, n: int, known: Answers | None = None
+) -> Answers:
+    """Draw n samples of the instance's pool and ask the model, each distinct input once.
+
+    Enumerates instead, where that takes no more samples. What ``known`` answers is not asked again.
+    """
     rng = np.random.default_rng(np.random.SeedSequence(settings.entropy_for(instance.pool)))
-    samples = instance.sample(settings.samples, _design(instance, settings), rng)
-    first, inverse = _distinct(samples.codes)
-    codes = samples.codes[first]
+    samples = instance.sample(n, _design(instance, settings, n), rng)
+    old = known.samples.codes if known else samples.codes[:0]
+    codes = np.vstack([old, samples.codes])
+    first, inverse = _distinct(codes)
+    fresh = codes[first[first >= len(old)]]
     size = settings.batch_size or max(1, BATCH_BYTES // max(1, instance.input_bytes))
     parts = [
-        model.predict(instance.model_inputs(codes[start : start + size]))
-        for start in range(0, len(codes), size)
+        model.predict(instance.model_inputs(fresh[start : start + size]))
+        for start in range(0, len(fresh), size)
     ]
-    return Answers(samples, np.concatenate(parts)[inverse])
+    if known:
+        parts.insert(0, known.predictions[first[first < len(old)]])
+    return Answers(samples, np.concatenate(parts)[inverse[len(old) :]])
 
 
 def ask_originals(instances: list[Instance], model: Model) -> FloatArray:
@@ -107,34 +118,48 @@ def ask_originals(instances: list[Instance], model: Model) -> FloatArray:
 
 
 def weigh(
-    instance: Instance, answers: Answers, original: FloatArray, kernel_width: float | None
+    instance: Instance, answers: Answers, original: FloatArray, settings: Settings
 ) -> Neighbourhood:
-    """Put the instance (its own outputs ``original``, (k,)) in front of its samples and weigh all.
-
-    The kernel is exp(-D² / (2 w²)) of the distance in the interpretable space (Ribeiro et al. 2016,
-    section 3.4, with marcotcr/lime's factor 2).
-    """
+    """Put the instance, with its own outputs ``original`` (k,), before its samples; weigh all."""
     kept = instance.interpretable(answers.samples.codes)
     d = kept.shape[1]
-    distance = DISTANCES[instance.distance]
-    width = kernel_width or distance.width(d)
-    proximity = np.exp(-(distance.of(d - kept.sum(axis=1), d) ** 2) / (2 * width**2))
+    proximity = _proximity(instance, settings)[d - kept.sum(axis=1)]
     return Neighbourhood(
         interpretable=np.vstack([np.ones((1, d), bool), kept]),
         predictions=np.vstack([original[None], answers.predictions]),
         weights=np.concatenate([[1.0], proximity * answers.samples.mass]),
         n_blocks=answers.samples.n_blocks,
-        kernel_width=float(width),
+        independent=_design_name(instance, settings) == "random",
+        kernel_width=_width(instance, settings),
     )
 
 
-def _design(instance: Instance, settings: Settings) -> Design | None:
-    """Choose the design; None enumerates, where that takes no more than the samples asked for."""
-    if settings.design == "exhaustive":
+def _proximity(instance: Instance, settings: Settings) -> FloatArray:
+    """Return the kernel (d + 1,) by the number of components gone.
+
+    It is exp(-D² / (2 w²)) of the distance in the interpretable space (Ribeiro et al. 2016, section
+    3.4, with marcotcr/lime's factor 2).
+    """
+    d = len(instance.components)
+    distance = DISTANCES[instance.distance].of(np.arange(d + 1), d)
+    return np.asarray(np.exp(-(distance**2) / (2 * _width(instance, settings) ** 2)))
+
+
+def _width(instance: Instance, settings: Settings) -> float:
+    d = len(instance.components)
+    return float(settings.kernel_width or DISTANCES[instance.distance].width(d))
+
+
+def _design(instance: Instance, settings: Settings, n: int) -> Design | None:
+    """Choose the design; None enumerates, where that takes no more than n samples."""
+    name = settings.design
+    if name == "exhaustive" or (name == "auto" and instance.n_exhaustive() <= n):
         return None
-    if settings.design == "auto" and instance.n_exhaustive() <= settings.samples:
-        return None
-    return designs.DESIGNS["random" if settings.design == "auto" else settings.design]
+    return Design(designs.DESIGNS[_design_name(instance, settings)], _proximity(instance, settings))
+
+
+def _design_name(instance: Instance, settings: Settings) -> str:
+    return instance.design if settings.design == "auto" else settings.design
 
 
 def _distinct(codes: IntArray) -> tuple[IntArray, IntArray]:

@@ -38,6 +38,9 @@ class Modality(Protocol):
     """Find inputs and read them; the fields are the modality's options, frozen."""
 
     default_samples: int
+    """Samples to begin with when ``--samples`` is auto."""
+    max_samples: int
+    """Samples to stop at when ``--samples`` is auto."""
 
     def __hash__(self) -> int:
         """Hash the options: workers keep what they prepared for a modality."""

@@ -65,7 +65,8 @@ class ImageModality:
     assumed: bool = False
     """Whether neither the user nor the model said how pixels become numbers."""
 
-    default_samples = 1024
+    default_samples = 256
+    max_samples = 2_048
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that makes no sense."""

@@ -38,6 +38,7 @@ class RowInstance:
 
     shared = True
     distance = "euclidean"
+    design = "sobol"
 
     @property
     def pool(self) -> str:

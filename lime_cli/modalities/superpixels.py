@@ -38,6 +38,7 @@ class ImageInstance:
     skipped: tuple[Skipped, ...] = ()
     shared: bool = False
     distance: str = "cosine"
+    design: str = "sobol"
 
     @property
     def input_bytes(self) -> int:

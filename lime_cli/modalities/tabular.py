@@ -37,7 +37,8 @@ class TabularModality:
     separator: str | None = None
     fitted_background: Background | None = None
 
-    default_samples = 4096
+    default_samples = 4_096
+    max_samples = 65_536
 
     def sources(self) -> Iterator[Source]:
         """List the rows in the order asked for; raise SettingsError for one out of range."""

@@ -44,7 +44,8 @@ class TextModality:
     mask: str | None = None
     """What stands in for a unit that is gone; None removes it."""
 
-    default_samples = 2048
+    default_samples = 256
+    max_samples = 8_192
 
     def sources(self) -> Iterator[Source]:
         """List the texts in the order given, a folder's by name; raise InputError for none."""
@@ -88,6 +89,7 @@ class TextInstance:
 
     shared = False
     distance = "cosine"
+    design = "paired"
     skipped: tuple[Skipped, ...] = ()
     caveats: tuple[Caveat, ...] = ()
 

@@ -8,9 +8,9 @@ from __future__ import annotations
 import json
 import math
 import platform
+import sys
 from dataclasses import asdict
 from datetime import date
-from importlib.metadata import version
 from typing import Any
 
 import numpy as np
@@ -32,12 +32,12 @@ from lime_cli.settings import Settings, digest_of
 
 NAME, NUMBER = "limex/explanation", 1
 LIBRARIES = {
-    "onnx": ("onnxruntime",),
-    "pickle": ("scikit-learn", "joblib", "pandas"),
-    "image": ("pillow", "scikit-image"),
-    "text": ("regex",),
+    "onnx": {"onnxruntime": "onnxruntime"},
+    "pickle": {"scikit-learn": "sklearn", "joblib": "joblib"},
+    "image": {"pillow": "PIL"},
+    "text": {"regex": "regex"},
 }
-"""Packages that can change a number, by model format and by modality."""
+"""Packages that can change a number, by model format and by modality, and their modules."""
 
 
 def record_of(explanation: Explanation) -> dict[str, Any]:
@@ -130,8 +130,12 @@ def _where(place: Column | Spans | Segment) -> dict[str, Any]:
 
 def _environment(*parts: str) -> dict[str, str]:
     """List the versions of what takes part, whatever else this process has loaded."""
-    packages = ["numpy", *(name for part in parts for name in LIBRARIES.get(part, ()))]
-    return {"python": platform.python_version(), **{one: version(one) for one in packages}}
+    versions = {"python": platform.python_version(), "numpy": np.__version__}
+    for package, module in (pair for part in parts for pair in LIBRARIES.get(part, {}).items()):
+        found = getattr(sys.modules.get(module), "__version__", None)
+        if found is not None:
+            versions[package] = str(found)
+    return versions
 
 
 def _plain(value: Any) -> Any:

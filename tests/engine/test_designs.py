@@ -6,9 +6,16 @@ import numpy as np
 import pytest
 
 from lime_cli.engine import designs
+from lime_cli.engine.instance import Design
+from lime_cli.engine.sobol import directions, sobol
 
 ALL = sorted(designs.DESIGNS)
 N = 20_000
+
+
+def design(name, d=5):
+    """Draw by points of that name, under a kernel that takes all samples alike."""
+    return Design(designs.DESIGNS[name], np.ones(d + 1))
 
 
 def rng():
@@ -26,14 +33,14 @@ def test_points_lie_in_the_unit_cube_and_come_again_from_the_same_seed(name):
 
 @pytest.mark.parametrize("name", ALL)
 def test_coins_keep_half_of_the_components(name):
-    codes = designs.coins(N, 6, designs.DESIGNS[name], rng()).codes
+    codes = designs.coins(N, 6, design(name), rng()).codes
     assert set(np.unique(codes)) == {0, 1}
     assert codes.mean(axis=0) == pytest.approx(0.5, abs=0.015)
 
 
 @pytest.mark.parametrize("name", ALL)
 def test_subsets_have_a_uniform_number_gone_and_no_favourites(name):
-    codes = designs.subsets(N, 5, designs.DESIGNS[name], rng()).codes
+    codes = designs.subsets(N, 5, design(name), rng()).codes
     gone = 5 - codes.sum(axis=1)
     assert gone.min() == 1
     assert np.bincount(gone, minlength=6)[1:] / N == pytest.approx(0.2, abs=0.015)
@@ -43,7 +50,7 @@ def test_subsets_have_a_uniform_number_gone_and_no_favourites(name):
 @pytest.mark.parametrize("name", ALL)
 def test_levels_come_with_their_shares(name):
     shares = [np.array([0.5, 0.3, 0.2]), np.array([1.0]), np.array([0.1, 0.9])]
-    codes = designs.levels(N, shares, designs.DESIGNS[name], rng()).codes
+    codes = designs.levels(N, shares, design(name), rng()).codes
     for j, share in enumerate(shares):
         assert np.bincount(codes[:, j], minlength=len(share)) / N == pytest.approx(share, abs=0.015)
 
@@ -70,3 +77,47 @@ def test_enumerated_levels_weigh_as_often_as_they_are_drawn():
     for j, share in enumerate(shares):
         drawn = np.bincount(samples.codes[:, j], samples.mass) / samples.mass.sum()
         assert drawn == pytest.approx(share)
+
+
+def test_numbers_of_little_weight_are_drawn_as_rarely_and_stand_for_more():
+    kernel = np.array([1.0, 0.8, 0.4, 0.2, 0.1, 0.05])
+    samples = designs.subsets(N, 5, Design(designs.random, kernel), rng())
+    gone = 5 - samples.codes.sum(axis=1)
+    share = kernel[1:] / kernel[1:].sum()
+    assert np.bincount(gone, minlength=6)[1:] / N == pytest.approx(share, abs=0.015)
+    weights = samples.mass * kernel[gone]
+    assert weights == pytest.approx(np.full(N, kernel[1:].mean()))
+
+
+def test_pairs_mirror_each_other_within_a_block():
+    points = designs.paired(64, 3, rng())
+    first, second = points[:8], points[8:16]
+    assert first + second == pytest.approx(1)
+
+
+@pytest.mark.parametrize("name", ALL)
+def test_the_first_points_are_the_same_whatever_their_number(name):
+    many, few = (designs.DESIGNS[name](n, 7, rng()) for n in (256, 128))
+    assert np.array_equal(many[:128], few)
+
+
+def test_sobol_points_unscrambled_are_those_of_scipy():
+    from scipy.stats import qmc
+
+    from lime_cli.engine.sobol import BITS, _sequence
+
+    theirs = qmc.Sobol(1024, scramble=False, bits=BITS).random(64)
+    ours = _sequence(64, directions(1024)) / 2.0**BITS
+    assert {tuple(row) for row in ours} == {tuple(row) for row in theirs}
+
+
+def test_sobol_points_fill_every_interval_once():
+    points = sobol(256, 40, rng())
+    for column in points.T:
+        assert sorted(np.floor(column * 256)) == list(range(256))
+
+
+def test_more_dimensions_than_the_table_holds_are_filled_up():
+    points = sobol(16, 1030, rng())
+    assert points.shape == (16, 1030)
+    assert len(np.unique(points[:, -1])) == 16

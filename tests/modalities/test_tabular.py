@@ -9,6 +9,7 @@ from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from lime_cli.engine.designs import DESIGNS
+from lime_cli.engine.instance import Design
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.modalities.background import Schema, build_background
 from lime_cli.modalities.row import RowInstance
@@ -128,7 +129,7 @@ def test_every_value_drawn_was_observed_in_its_column(rows, seed):
     modality = TabularModality("t.csv", background="t.csv", fitted_background=background)
     values = tuple(feature.values[0] for feature in background.features)
     instance = RowInstance(None, background, values, ())
-    drawn = instance.sample(64, DESIGNS["random"], np.random.default_rng(seed))
+    drawn = instance.sample(64, Design(DESIGNS["random"], np.ones(1)), np.random.default_rng(seed))
     table = instance.model_inputs(drawn.codes)
     for column, feature in zip(table.columns, background.features, strict=True):
         observed = {str(value) for value in feature.values.tolist()}

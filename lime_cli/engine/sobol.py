@@ -1,0 +1,88 @@
+"""Scrambled Sobol' points: spread evenly over the unit cube, random all the same.
+
+The sequence is that of Sobol' (1967) with the direction numbers of Joe & Kuo (2008, "Constructing
+Sobol sequences with better two-dimensional projections"). It is scrambled by random triangular
+binary matrices and a digital shift (Matoušek 1998, section 4), so that every point is uniform and
+the mean of any function over the points is unbiased.
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from importlib.resources import files
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lime_cli.engine.instance import FloatArray
+
+BITS = 30
+DIMENSIONS = 1024
+"""In the table of direction numbers."""
+Words = NDArray[np.uint32]
+
+
+def sobol(n: int, m: int, rng: np.random.Generator) -> FloatArray:
+    """Return n scrambled points in [0, 1)^m; the first points are the same whatever n.
+
+    Dimensions beyond the table of direction numbers are independent uniform draws.
+    """
+    words = directions(min(m, DIMENSIONS))
+    known, scrambled = len(words), _scrambled(words, rng)
+    shift = rng.integers(0, 2**BITS, known, np.uint32)
+    beyond = rng.spawn(1)[0].random((n, m - known))
+    return np.hstack([(_sequence(n, scrambled) ^ shift) / 2.0**BITS, beyond])
+
+
+@lru_cache(maxsize=4)
+def directions(dimensions: int) -> Words:
+    """Return the direction numbers as (dimensions, BITS) words, the first bit the highest."""
+    table = files("lime_cli.engine").joinpath("joe_kuo.txt").read_text("ascii").splitlines()
+    lines = [line for line in table if not line.startswith("#")][:dimensions]
+    rows = [list(map(int, line.split())) for line in lines]
+    found = np.empty((len(rows), BITS), np.uint32)
+    found[0] = 1 << np.arange(BITS - 1, -1, -1)
+    for place, (polynomial, *first) in enumerate(rows[1:], 1):
+        found[place] = _recurrence(polynomial, first)
+    return found
+
+
+def _recurrence(polynomial: int, first: list[int]) -> list[int]:
+    """Extend a dimension's first numbers by its primitive polynomial (Joe & Kuo, section 2)."""
+    degree = len(first)
+    numbers = list(first)
+    for k in range(degree, BITS):
+        value = numbers[k - degree] ^ (numbers[k - degree] << degree)
+        for step in range(1, degree):
+            if (polynomial >> (degree - step)) & 1:
+                value ^= numbers[k - step] << step
+        numbers.append(value)
+    return [number << (BITS - 1 - k) for k, number in enumerate(numbers)]
+
+
+def _scrambled(words: Words, rng: np.random.Generator) -> Words:
+    """Multiply every dimension's words by a random lower-triangular matrix over {0, 1}."""
+    dimensions = len(words)
+    rows = rng.integers(0, 2**BITS, (dimensions, BITS), np.uint32)
+    diagonal = np.uint32(1) << np.arange(BITS - 1, -1, -1, dtype=np.uint32)
+    above = ~(diagonal - np.uint32(1))
+    rows = (rows & above) | diagonal
+    result = np.zeros_like(words)
+    for bit in range(BITS):
+        result |= _parity(rows[:, bit : bit + 1] & words) << np.uint32(BITS - 1 - bit)
+    return result
+
+
+def _parity(words: Words) -> Words:
+    """Return whether the number of set bits is odd, as 0 or 1."""
+    for half in (16, 8, 4, 2, 1):
+        words = words ^ (words >> np.uint32(half))
+    return words & np.uint32(1)
+
+
+def _sequence(n: int, words: Words) -> Words:
+    """Return the first n points as words (n, dimensions), in natural order."""
+    points = np.zeros((1, len(words)), np.uint32)
+    for bit in range(max(1, n - 1).bit_length()):
+        points = np.vstack([points, points ^ words[:, bit]])
+    return points[:n]
