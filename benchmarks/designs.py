@@ -25,6 +25,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "random": {"design": "random"},
     "paired": {"design": "paired"},
     "sobol": {"design": "sobol"},
+    "tilted": {"design": "tilted"},
 }
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from lime_cli.errors import SettingsError
 
 SELECTIONS = ("lasso", "forward", "highest", "none")
-DESIGNS = ("auto", "random", "paired", "sobol", "exhaustive")
+DESIGNS = ("auto", "random", "paired", "sobol", "tilted", "exhaustive")
 PENALTIES = ("ridge", "lasso")
 
 

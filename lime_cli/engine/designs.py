@@ -36,16 +36,25 @@ def in_blocks(n: int, m: int, rng: np.random.Generator) -> FloatArray:
 
 
 def paired(n: int, m: int, rng: np.random.Generator) -> FloatArray:
-    """Return independent uniform points, each followed by its mirror image through the centre.
+    """Return uniform points, each followed by its mirror image through the centre.
 
-    A pair falls into one block: rows i and i + 8 of every 16 mirror each other.
+    A pair falls into one block: rows i and i + 8 of every 16 mirror each other. The first
+    coordinate of each block spreads evenly; laws give it what matters most.
     """
-    half = rng.random((-(-n // (2 * N_BLOCKS)), N_BLOCKS, m))
+    half = np.empty((-(-n // (2 * N_BLOCKS)), N_BLOCKS, m))
+    for block, child in enumerate(rng.spawn(N_BLOCKS)):
+        half[:, block, :1] = sobol(len(half), 1, child)
+        half[:, block, 1:] = child.random((len(half), m - 1))
     mirrored = np.stack([half, np.nextafter(1.0, 0.0) - half], axis=1)
     return mirrored.reshape(-1, m)[:n]
 
 
-DESIGNS: dict[str, Points] = {"random": random, "paired": paired, "sobol": in_blocks}
+DESIGNS: dict[str, Points] = {
+    "random": random,
+    "paired": paired,
+    "sobol": in_blocks,
+    "tilted": random,
+}
 
 
 def coins(n: int, d: int, design: Design | None, rng: np.random.Generator) -> Samples:
@@ -59,9 +68,8 @@ def coins(n: int, d: int, design: Design | None, rng: np.random.Generator) -> Sa
 def subsets(n: int, d: int, design: Design | None, rng: np.random.Generator) -> Samples:
     """Let a uniform number of 1..d components go, a random subset; codes are masks (n, d).
 
-    Numbers that the kernel gives little weight are drawn as rarely as that, each draw standing for
-    more in return: the weighted law is the same, and no model call is spent on weightless samples
-    (sampling from the weighted law: Tan, Tian & Li 2023, "GLIME", section 4).
+    A tilted design draws numbers that the kernel gives little weight as rarely as that, each draw
+    standing for more in return (the weighted law: Tan, Tian & Li 2023, "GLIME", section 4).
     """
     if design is None:
         masks = _all_masks(d)[:-1]
@@ -69,7 +77,7 @@ def subsets(n: int, d: int, design: Design | None, rng: np.random.Generator) -> 
         chance = np.array([0.0] + [1 / (d * comb(d, g)) for g in range(1, d + 1)])
         return Samples(masks, chance[gone] * len(masks), n_blocks=1)
     points = design.points(n, d + 1, rng)
-    weight = np.maximum(design.proximity[1:], 1e-12)
+    weight = np.ones(d) if design.tilt is None else np.maximum(design.tilt[1:], 1e-12)
     reach = np.cumsum(weight) / weight.sum()
     n_gone = np.searchsorted(reach[:-1], points[:, :1], side="right") + 1
     rank = points[:, 1:].argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")

@@ -120,7 +120,7 @@ class Design:
     """How samples are drawn."""
 
     points: Points
-    proximity: FloatArray
+    tilt: FloatArray | None = None
     """(d + 1,): the kernel by the number of components gone, for laws that draw by weight."""
 
 

@@ -129,7 +129,7 @@ def weigh(
         predictions=np.vstack([original[None], answers.predictions]),
         weights=np.concatenate([[1.0], proximity * answers.samples.mass]),
         n_blocks=answers.samples.n_blocks,
-        independent=_design_name(instance, settings) == "random",
+        independent=_design_name(instance, settings) in ("random", "tilted"),
         kernel_width=_width(instance, settings),
     )
 
@@ -155,7 +155,9 @@ def _design(instance: Instance, settings: Settings, n: int) -> Design | None:
     name = settings.design
     if name == "exhaustive" or (name == "auto" and instance.n_exhaustive() <= n):
         return None
-    return Design(designs.DESIGNS[_design_name(instance, settings)], _proximity(instance, settings))
+    name = _design_name(instance, settings)
+    tilt = _proximity(instance, settings) if name == "tilted" else None
+    return Design(designs.DESIGNS[name], tilt)
 
 
 def _design_name(instance: Instance, settings: Settings) -> str:

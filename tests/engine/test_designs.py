@@ -13,9 +13,9 @@ ALL = sorted(designs.DESIGNS)
 N = 20_000
 
 
-def design(name, d=5):
-    """Draw by points of that name, under a kernel that takes all samples alike."""
-    return Design(designs.DESIGNS[name], np.ones(d + 1))
+def design(name):
+    """Draw by points of that name."""
+    return Design(designs.DESIGNS[name])
 
 
 def rng():

@@ -34,7 +34,7 @@ def test_hc3_is_the_textbook_formula():
     rng = np.random.default_rng(np.random.SeedSequence(settings.entropy_for("masks")))
     from lime_cli.engine import designs
 
-    codes = designs.coins(200, 12, Design(designs.random, np.ones(13)), rng).codes
+    codes = designs.coins(200, 12, Design(designs.random), rng).codes
     Z = np.vstack([np.ones(12), codes]).astype(float)
     gone = 12 - Z.sum(axis=1)
     weights = np.exp(-((1 - np.sqrt((12 - gone) / 12)) ** 2) / (2 * 0.25**2))

@@ -38,7 +38,7 @@ def read(
 
 
 def masks(instance: ImageInstance, n: int = 9) -> np.ndarray:
-    return instance.sample(n, Design(random, np.ones(1)), np.random.default_rng(0)).codes
+    return instance.sample(n, Design(random), np.random.default_rng(0)).codes
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
@@ -203,7 +203,7 @@ def test_the_engine_finds_what_it_needs(tmp_path: Path) -> None:
     assert (instance.distance, instance.shared, instance.skipped) == ("cosine", False, ())
     assert instance.n_exhaustive() == 2.0**d - 1
     assert instance.input_bytes == 24 * 24 * 3 * 4
-    samples = instance.sample(64, Design(random, np.ones(1)), np.random.default_rng(0))
+    samples = instance.sample(64, Design(random), np.random.default_rng(0))
     assert instance.interpretable(samples.codes).shape == (64, d)
     assert 0.4 < instance.interpretable(samples.codes).mean() < 0.6
 

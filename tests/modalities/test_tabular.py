@@ -129,7 +129,7 @@ def test_every_value_drawn_was_observed_in_its_column(rows, seed):
     modality = TabularModality("t.csv", background="t.csv", fitted_background=background)
     values = tuple(feature.values[0] for feature in background.features)
     instance = RowInstance(None, background, values, ())
-    drawn = instance.sample(64, Design(DESIGNS["random"], np.ones(1)), np.random.default_rng(seed))
+    drawn = instance.sample(64, Design(DESIGNS["random"]), np.random.default_rng(seed))
     table = instance.model_inputs(drawn.codes)
     for column, feature in zip(table.columns, background.features, strict=True):
         observed = {str(value) for value in feature.values.tolist()}
