@@ -37,7 +37,7 @@ class Answers:
 class Neighbourhood:
     """The instance (row 0) and its samples, weighed."""
 
-    interpretable: BoolArray
+    interpretable: BoolArray | FloatArray
     """(n + 1, d)"""
     predictions: FloatArray
     """(n + 1, k)"""
@@ -80,14 +80,21 @@ def ask(instance: Instance, model: Model, settings: Settings) -> Answers:
     """Draw the sample set of the instance's pool and ask the model, each distinct input once."""
     rng = np.random.default_rng(np.random.SeedSequence(settings.entropy_for(instance.pool)))
     samples = instance.sample(settings.samples, _design(instance, settings), rng)
-    first, inverse = _distinct(samples.codes)
-    codes = samples.codes[first]
-    size = settings.batch_size or max(1, BATCH_BYTES // max(1, instance.input_bytes))
+    return Answers(samples, ask_about(instance, model, samples.codes, settings.batch_size))
+
+
+def ask_about(
+    instance: Instance, model: Model, codes: IntArray, batch_size: int | None
+) -> FloatArray:
+    """Ask the model about samples (n, m) of the instance, each distinct one once: (n, k)."""
+    first, inverse = _distinct(codes)
+    codes = codes[first]
+    size = batch_size or max(1, BATCH_BYTES // max(1, instance.input_bytes))
     parts = [
         model.predict(instance.model_inputs(codes[start : start + size]))
         for start in range(0, len(codes), size)
     ]
-    return Answers(samples, np.concatenate(parts)[inverse])
+    return np.asarray(np.concatenate(parts)[inverse])
 
 
 def ask_originals(instances: list[Instance], model: Model) -> FloatArray:
