@@ -4,6 +4,7 @@ import json
 import warnings
 
 import joblib
+import jsonschema
 import numpy as np
 import pandas as pd
 import pytest
@@ -13,6 +14,7 @@ from lime_cli.engine.compatibility import Choices
 from lime_cli.modalities.background import Schema
 from lime_cli.modalities.image import ImageModality
 from lime_cli.models import ModelInput
+from lime_cli.results.record import explanation_of
 from tests.conftest import ROOT
 from tests.engine.test_compatibility import (
     explained,
@@ -32,6 +34,7 @@ with warnings.catch_warnings():
     from lime.lime_tabular import LimeTabularExplainer
     from lime.lime_text import LimeTextExplainer
 
+SCHEMA = json.loads((ROOT / "lime_cli/results/schema/explanation-1.json").read_text("utf-8"))
 TINY = 1e-12
 """Weights this small are rounding, and which of them is kept is chance."""
 
@@ -342,6 +345,8 @@ def test_a_forest_from_the_command_line(limex, tmp_path):
     assert (settings["samples"], found["samples"]) == (500, 499)
     assert (settings["selection"], settings["penalty"]) == ("forward", 1.0)
     assert (settings["like_lime"], settings["targets"]) == (True, ["label 1"])
+    jsonschema.validate(found, SCHEMA)
+    assert explanation_of(found).settings.like_lime
 
 
 @pytest.mark.parametrize("options", [(), ("--each-position",), ("--unit", "char")])
@@ -395,6 +400,21 @@ def test_a_number_of_segments_needs_a_segmenter_that_takes_one(limex):
     assert result.code == 2
     assert "--segments" in result.err
     assert "--segmenter" in result.err
+
+
+def test_a_text_without_a_word_is_refused_in_words(limex):
+    review = ("explain", "text", "sample_models/reviews.onnx", "--text", "...")
+    result = limex(*review, "--like-lime")
+    assert (result.code, result.out) == (3, "")
+    assert "there are no words to vary" in result.err
+
+
+@pytest.mark.parametrize("target", ["0", "all"])
+def test_a_regression_has_one_target_and_limes_default_is_it(limex, target):
+    table = ("explain", "tabular", "sample_models/diabetes.onnx", "sample_data/diabetes.csv")
+    options = ("--row", 3, "--like-lime", "--samples", 200, "-f", "json")
+    _, ours = components(limex(*table, *options))
+    assert components(limex(*table, *options, "--target", target))[1] == ours
 
 
 def test_missing_numbers_are_refused_as_lime_has_none(limex, tmp_path):

@@ -192,6 +192,13 @@ def _surrogate(
         intercept=intercept,
         local_prediction=float(intercept + coefficients @ data[0, chosen]),
         fidelity=None if flat else float(fitted.fidelity[0]),
-        fit_r2=1.0 if flat else float(fitted.fit_r2[0]),
+        fit_r2=_flat_score(neighbourhood, answers) if flat else float(fitted.fit_r2[0]),
         weights=tuple(Weight(int(chosen[i]), float(coefficients[i])) for i in order),
     )
+
+
+def _flat_score(neighbourhood: Neighbourhood, answers: FloatArray) -> float:
+    """Return 1 where answers do not vary at all, or only where weights vanish, and 0 otherwise."""
+    weights = neighbourhood.weights
+    varied = weights @ (answers - weights @ answers / weights.sum()) ** 2
+    return float(varied == 0 or np.ptp(answers) == 0)
