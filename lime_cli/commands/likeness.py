@@ -63,7 +63,8 @@ def _image() -> dict[str, Any]:
     """Cut by lime's quickshift on the model's grid; fill with means in whole numbers."""
     if _said("segments") and not _said("segmenter"):
         raise SettingsError(
-            "--segments: lime's quickshift finds its own number", "name a --segmenter, or leave out"
+            "--segments: lime's quickshift finds its own number",
+            "name a --segmenter, or leave it out",
         )
     options = [option for option in ("segmenter", "fill") if not _said(option)]
     return dict.fromkeys(options, "lime")
