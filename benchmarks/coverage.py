@@ -2,7 +2,7 @@
 
     python benchmarks/coverage.py [tables texts pictures] [--samples 256,1024,4096] [--seeds 20]
 
-The truth is the answer from --truth samples. ``auto`` among the samples stands for the adaptive stop.
+The truth is the answer from --truth samples; ``auto`` among the samples is the adaptive stop.
 Counted over all components (selection none) of all problems and seeds.
 """
 
@@ -40,7 +40,9 @@ def main() -> None:
                 for problem, truth in zip(found, truths, strict=True)
             ]
             hits, widths = np.array(rows).T
-            print(f"{n:<12}{hits.mean():>10.3f}{hits.min():>10.3f}{widths.mean():>10.3f}", flush=True)
+            print(
+                f"{n:<12}{hits.mean():>10.3f}{hits.min():>10.3f}{widths.mean():>10.3f}", flush=True
+            )
 
 
 def choices(n: str, modality: str, design: str) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lime_cli.engine import explain
+from lime_cli.engine.compatibility import explain_like_lime
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.neighbourhood import Answers
@@ -50,7 +51,8 @@ def run(job: Job) -> Iterator[Explained | Failed]:
     """Explain every source of a job, in order.
 
     Raises ModelError and SettingsError, which concern all sources; an InputError or a
-    PredictionError concerns one and becomes ``Failed``.
+    PredictionError concerns one and becomes ``Failed``. Settings say whether samples and sums are
+    limex's own or marcotcr/lime's.
     """
     model, modality, answered = _prepared(job.model, job.modality, job.settings)
     ready: list[tuple[Source, Instance]] = []
@@ -78,8 +80,9 @@ def _explain(
     """Explain instances together, or one by one when the model fails on some."""
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
     try:
-        explanations = list(explain(instances, model, settings, answered))
-    except PredictionError as error:
+        way = explain_like_lime if settings.like_lime else explain
+        explanations = list(way(instances, model, settings, answered))
+    except (InputError, PredictionError) as error:
         if len(ready) == 1:
             yield Failed(sources[0], error)
             return

@@ -36,6 +36,9 @@ class Settings:
     penalty: float = 0.0
     """L2: against unscaled weighted sums; L1: of the objective divided by the sum of weights."""
     penalty_kind: str = "ridge"
+    like_lime: bool = False
+    """Whether marcotcr/lime's samples, weights and sums are made in place of limex's own; then
+    ``samples`` counts the instance, and ``kernel_width`` is in lime's unit."""
     batch_size: int | None = None
     """Model inputs in one call; None lets the size of an input decide. Changes no number."""
 

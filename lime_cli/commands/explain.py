@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lime_cli.commands.inputs import table_options, text_options
+from lime_cli.commands.likeness import likened
 from lime_cli.commands.model import model_options
 from lime_cli.commands.neighbourhood import Neighbourhood, engine_options
 from lime_cli.commands.output import Output, output_options
@@ -106,6 +107,8 @@ def _run(
     model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, output: Output, look: Look
 ) -> int:
     """Explain what the modality finds and write it; return the exit code."""
+    if neighbourhood.settings["like_lime"]:
+        neighbourhood, modality = likened(neighbourhood, modality)
     settings = neighbourhood.resolved(modality.default_samples, modality.max_samples)
     sources = tuple(modality.sources())
     output.check(len(sources))

@@ -42,6 +42,7 @@ def _neighbourhood(
     features: int,
     selection: str,
     penalty: str,
+    like_lime: bool,
     batch_size: int | None,
 ) -> Neighbourhood:
     kind, _, amount = penalty.rpartition(":")
@@ -60,6 +61,7 @@ def _neighbourhood(
         "selection": selection,
         "penalty": penalty_value,
         "penalty_kind": kind or "ridge",
+        "like_lime": like_lime,
         "batch_size": batch_size,
     }
     return Neighbourhood(settings, samples, max_samples)
@@ -115,6 +117,11 @@ engine_options = option_group(
         show_default=True,
         metavar="X|lasso:X",
         help="L2 penalty of the fit; with --selection none, lasso:X for an L1 penalty.",
+    ),
+    click.option(
+        "--like-lime",
+        is_flag=True,
+        help="Samples, defaults and sums of marcotcr/lime, to compare with its numbers.",
     ),
     click.option(
         "--batch-size",

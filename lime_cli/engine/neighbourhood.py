@@ -37,7 +37,7 @@ class Answers:
 class Neighbourhood:
     """The instance (row 0) and its samples, weighed."""
 
-    interpretable: BoolArray
+    interpretable: BoolArray | FloatArray
     """(n + 1, d)"""
     predictions: FloatArray
     """(n + 1, k)"""
@@ -81,24 +81,36 @@ DISTANCES = {
 def ask(
     instance: Instance, model: Model, settings: Settings, n: int, known: Answers | None = None
 ) -> Answers:
-    """Draw n samples of the instance's pool and ask the model, each distinct input once.
+    """Draw n samples of the instance's pool and ask the model.
 
     Enumerates instead, where that takes no more samples. What ``known`` answers is not asked again.
     """
     rng = np.random.default_rng(np.random.SeedSequence(settings.entropy_for(instance.pool)))
     samples = instance.sample(n, _design(instance, settings, n), rng)
-    old = known.samples.codes if known else samples.codes[:0]
-    codes = np.vstack([old, samples.codes])
+    answers = ask_about(instance, model, samples.codes, settings.batch_size, known)
+    return Answers(samples, answers)
+
+
+def ask_about(
+    instance: Instance,
+    model: Model,
+    codes: IntArray,
+    batch_size: int | None,
+    known: Answers | None = None,
+) -> FloatArray:
+    """Ask about samples (n, m), each distinct one once and none that is known: (n, k)."""
+    old = known.samples.codes if known else codes[:0]
+    codes = np.vstack([old, codes])
     first, inverse = _distinct(codes)
     fresh = codes[first[first >= len(old)]]
-    size = settings.batch_size or max(1, BATCH_BYTES // max(1, instance.input_bytes))
+    size = batch_size or max(1, BATCH_BYTES // max(1, instance.input_bytes))
     parts = [
         model.predict(instance.model_inputs(fresh[start : start + size]))
         for start in range(0, len(fresh), size)
     ]
     if known:
         parts.insert(0, known.predictions[first[first < len(old)]])
-    return Answers(samples, np.concatenate(parts)[inverse[len(old) :]])
+    return np.asarray(np.concatenate(parts)[inverse[len(old) :]])
 
 
 def ask_originals(instances: list[Instance], model: Model) -> FloatArray:

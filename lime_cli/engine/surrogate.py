@@ -123,7 +123,8 @@ def _refits(
 
 def _moments(neighbourhood: Neighbourhood, targets: IntArray) -> Moments:
     weights, n_blocks = neighbourhood.weights, neighbourhood.n_blocks
-    data = np.hstack([neighbourhood.interpretable, neighbourhood.predictions[:, targets]])
+    answers = neighbourhood.predictions[:, targets]
+    data: FloatArray = np.hstack([neighbourhood.interpretable, answers])
     shift = weights @ data / weights.sum()
     table = np.hstack([np.ones((len(data), 1)), data - shift])
     blocks = [slice(1 + b, None, n_blocks) for b in range(n_blocks)] + [slice(0, 1)]

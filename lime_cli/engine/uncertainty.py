@@ -70,7 +70,7 @@ def _hc3(neighbourhood: Neighbourhood, target: int, coefficients: FloatArray) ->
     chosen = np.flatnonzero(~np.isnan(coefficients))
     errors = np.full(len(coefficients), np.nan)
     weights = neighbourhood.weights / neighbourhood.weights.mean()
-    design = neighbourhood.interpretable[:, chosen]
+    design = neighbourhood.interpretable[:, chosen].astype(np.float64)
     X = np.hstack([np.ones((len(design), 1)), design])
     answers = neighbourhood.predictions[:, target]
     inverse = np.linalg.pinv((X * weights[:, None]).T @ X, hermitian=True)

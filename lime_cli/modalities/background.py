@@ -36,6 +36,8 @@ class Feature:
     """(levels,)"""
     cuts: FloatArray
     """(bins - 1,) ascending, missing values aside; a value equal to a cut lies below it."""
+    capped: bool = False
+    """Whether the largest value is a cut point too, with nothing observed above it."""
 
     @property
     def constant(self) -> bool:
@@ -84,6 +86,8 @@ class Background:
     features: tuple[Feature, ...]
     digest: str
     """SHA-256 of the features: equal backgrounds draw equal samples."""
+    bins: str = "quartile"
+    """How numbers were cut, as ``Schema.bins``."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,8 @@ def build_background(cells: Cells, columns: Sequence[str], schema: Schema) -> Ba
         ]
         for one in features
     ]
-    return Background(cells.name, len(cells.rows), features, digest_of(json.dumps(facts).encode()))
+    digest = digest_of(json.dumps(facts).encode())
+    return Background(cells.name, len(cells.rows), features, digest, schema.bins)
 
 
 def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:
@@ -177,8 +182,7 @@ def _feature(cells: Cells, name: str, schema: Schema) -> Feature:
     if name in schema.numeric or kind in ("integer", "number"):
         values = numbers(cells.name, name, column, cells.lines)
         return _of_numbers(cells, name, values, schema)
-    words = [_word(cell, kind == "bool") for cell in column]
-    return _of_levels(name, words)
+    return _of_levels(name, [_word(cell, kind == "bool") for cell in column])
 
 
 def _of_numbers(cells: Cells, name: str, column: FloatArray, schema: Schema) -> Feature:
@@ -186,11 +190,12 @@ def _of_numbers(cells: Cells, name: str, column: FloatArray, schema: Schema) -> 
     values, counts = np.unique(present, return_counts=True)
     whole = bool((values == np.floor(values)).all() and np.abs(values).max() < 2**53)
     few = whole and len(values) <= FEW_VALUES and name not in schema.numeric
-    n_missing = len(column) - len(present)
+    n_missing, capped = len(column) - len(present), False
     if few or name in schema.categorical:
         cuts, bins = np.empty(0), np.arange(len(values))
     else:
         cuts = _cuts(cells, column, schema)
+        capped, cuts = bool(cuts[-1] >= values[-1]), cuts[cuts < values[-1]]
         bins = np.searchsorted(cuts, values, side="left")
     if whole and not n_missing:
         values = values.astype(np.int64)
@@ -198,7 +203,7 @@ def _of_numbers(cells: Cells, name: str, column: FloatArray, schema: Schema) -> 
         values, counts = np.append(values, np.nan), np.append(counts, n_missing)
         bins = np.append(bins, bins.max() + 1)
     numeric = not (few or name in schema.categorical)
-    return Feature(name, numeric, values, counts / counts.sum(), bins, cuts)
+    return Feature(name, numeric, values, counts / counts.sum(), bins, cuts, capped)
 
 
 def _of_levels(name: str, words: list[Any]) -> Feature:
@@ -214,7 +219,7 @@ def _of_levels(name: str, words: list[Any]) -> Feature:
 
 
 def _cuts(cells: Cells, column: FloatArray, schema: Schema) -> FloatArray:
-    """Return cut points that leave no bin empty."""
+    """Return cut points, ascending, between the smallest and the largest value or on them."""
     present = column[~np.isnan(column)]
     if schema.bins == "entropy":
         cuts = _entropy_cuts(column, cells.column(str(schema.label)))
@@ -222,8 +227,7 @@ def _cuts(cells: Cells, column: FloatArray, schema: Schema) -> FloatArray:
         n_bins = NAMED_BINS.get(schema.bins) or int(schema.bins)
         cuts = np.quantile(present, np.arange(1, n_bins) / n_bins)
     cuts = np.unique(cuts)
-    inside: FloatArray = cuts[(cuts >= present.min()) & (cuts < present.max())]
-    return inside
+    return np.asarray(cuts[(cuts >= present.min()) & (cuts <= present.max())])
 
 
 def _entropy_cuts(column: FloatArray, labels: list[str]) -> FloatArray:

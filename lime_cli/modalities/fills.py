@@ -44,6 +44,11 @@ def _mean(raw: Pixels, labels: IntArray, _rng: np.random.Generator) -> FloatArra
     return means(raw, labels + 1)[labels + 1]  # the padding, -1, is a part of its own
 
 
+def _lime(raw: Pixels, labels: IntArray, rng: np.random.Generator) -> FloatArray:
+    """Return marcotcr/lime's means: what is behind the point is lost to the picture's type."""
+    return np.floor(_mean(raw, labels, rng))
+
+
 def _black(raw: Pixels, _labels: IntArray, _rng: np.random.Generator) -> FloatArray:
     return np.zeros(raw.shape)
 
@@ -65,6 +70,7 @@ def _noise(raw: Pixels, _labels: IntArray, rng: np.random.Generator) -> FloatArr
 
 FILLS: dict[str, Callable[[Pixels, IntArray, np.random.Generator], FloatArray]] = {
     "mean": _mean,
+    "lime": _lime,
     "black": _black,
     "blur": _blur,
     "noise": _noise,

@@ -23,7 +23,13 @@ from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.modalities import Source
 from lime_cli.modalities.fills import filled, is_fill
 from lime_cli.modalities.pixels import MAX_PIXELS, Photo, Preprocessing, preset, read_picture
-from lime_cli.modalities.segments import SEGMENTERS, places, segment, segment_view
+from lime_cli.modalities.segments import (
+    SEGMENTERS,
+    places,
+    quickshift_like_lime,
+    segment,
+    segment_view,
+)
 from lime_cli.modalities.superpixels import ImageInstance
 from lime_cli.modalities.view import Pixels, View
 from lime_cli.models import ModelInput
@@ -70,7 +76,8 @@ class ImageModality:
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that makes no sense."""
-        _check(self.segmenter in SEGMENTERS, "--segmenter", self.segmenter, ", ".join(SEGMENTERS))
+        known = self.segmenter in (*SEGMENTERS, "lime")
+        _check(known, "--segmenter", self.segmenter, ", ".join(SEGMENTERS))
         n = self.n_segments
         _check(n is None or n >= 1, "--segments", n, "a whole number, at least 1")
         _check(is_fill(self.fill), "--fill", self.fill, "mean, black, blur, noise or #RRGGBB")
@@ -136,7 +143,7 @@ class ImageModality:
         photo = read_picture(Path(source.path), self.max_pixels)
         preprocessing = self.preprocessing
         view = preprocessing.view(photo.pixels.shape[:2])
-        labels, on_grid = segment_view(photo.pixels, view, self._cut)
+        labels, on_grid = self._segmented(photo.pixels, view)
         raw = preprocessing.in_channels(view.grid(photo.pixels))
         gone = filled(raw, on_grid, self.fill, preprocessing, self.seed)
         components = tuple(
@@ -152,6 +159,15 @@ class ImageModality:
             labels=on_grid,
             layout=self.layout,
         )
+
+    def _segmented(self, pixels: Pixels, view: View) -> tuple[IntArray, IntArray]:
+        if self.segmenter != "lime":
+            return segment_view(pixels, view, self._cut)
+        seen = view.seen(pixels, (view.y.n_inner, view.x.n_inner))
+        if self.preprocessing.channels == "L":
+            seen = np.repeat(self.preprocessing.in_channels(seen), 3, axis=2)
+        labels = quickshift_like_lime(seen)
+        return labels, view.labels_on_grid(labels)
 
     def _cut(self, pixels: Pixels) -> IntArray:
         return segment(pixels, self.segmenter, self.n_segments, self.seed)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lime_cli.engine import designs
 from lime_cli.engine.instance import (
@@ -131,16 +132,17 @@ class RowInstance:
     def model_inputs(self, codes: IntArray) -> Table:
         """Return n rows of observed values."""
         features = self.background.features
-        columns = tuple(feature.values[codes[:, j]] for j, feature in enumerate(features))
-        return Table(tuple(feature.name for feature in features), columns)
+        return self.table([feature.values[codes[:, j]] for j, feature in enumerate(features)])
+
+    def table(self, columns: Sequence[NDArray[Any]]) -> Table:
+        """Return rows of any values, given as a column for each feature."""
+        return Table(tuple(feature.name for feature in self.background.features), tuple(columns))
 
     def original(self) -> Table:
         """Return the row itself."""
-        names = tuple(feature.name for feature in self.background.features)
-        columns = tuple(
-            np.array([value], dtype=_dtype(feature, value)) for feature, value in self._pairs()
+        return self.table(
+            [np.array([value], dtype=_dtype(feature, value)) for feature, value in self._pairs()]
         )
-        return Table(names, columns)
 
     def _pairs(self) -> Iterator[tuple[Feature, Any]]:
         return zip(self.background.features, self.values, strict=True)

@@ -112,6 +112,14 @@ def segment_view(
     return labels, on_grid
 
 
+def quickshift_like_lime(pixels: Pixels) -> IntArray:
+    """Cut RGB pixels at their own size as marcotcr/lime does, into however many segments."""
+    from skimage import segmentation
+
+    shift: Any = segmentation.quickshift
+    return _numbered(_ints(shift(pixels, kernel_size=4, max_dist=200, ratio=0.2)))
+
+
 def boundaries(labels: IntArray) -> BoolArray:
     """Return (h, w): which pixels have another label than their right or lower neighbour."""
     edge = np.zeros(labels.shape, np.bool_)

@@ -75,7 +75,8 @@ class TextModality:
         return TextInstance(source, text, _components(text, spans, self.merge_repeats), self)
 
     def _units(self) -> str:
-        return "matches" if self.unit.startswith("regex:") else f"{self.unit}s"
+        unit = self.unit.removeprefix("lime-")
+        return "matches" if unit.startswith("regex:") else f"{unit}s"
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -26,7 +27,8 @@ def cut(text: str, unit: str) -> list[Span]:
 
     Words are what lies between Unicode word boundaries and holds a letter, a digit or a pictograph;
     characters are grapheme clusters that are not blank; lines are those that are not blank. Raises
-    SettingsError for an unknown unit or a broken expression.
+    SettingsError for an unknown unit or a broken expression. ``lime-word`` and ``lime-char`` are
+    marcotcr/lime's: runs of what Python's ``re`` takes for word characters, and every code point.
     """
     if unit == "word":
         return list(_words(text))
@@ -34,6 +36,10 @@ def cut(text: str, unit: str) -> list[Span]:
         return [match.span() for match in GRAPHEME.finditer(text) if not match.group().isspace()]
     if unit == "line":
         return [match.span() for match in LINE.finditer(text)]
+    if unit == "lime-word":
+        return [match.span() for match in re.finditer(r"\w+", text)]
+    if unit == "lime-char":
+        return [(place, place + 1) for place in range(len(text))]
     if not unit.startswith("regex:"):
         raise SettingsError(
             f"--unit: {unit!r} is not possible", f"give {', '.join(UNITS)} or regex:EXPR"

@@ -1,0 +1,76 @@
+"""``--like-lime``: marcotcr/lime's defaults wherever the user did not say otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from lime_cli.commands.neighbourhood import Neighbourhood
+from lime_cli.errors import SettingsError
+from lime_cli.modalities import Modality
+
+FEW_FEATURES = 6
+"""Up to so many are chosen one by one, more by the size of their weights."""
+UNITS = {"word": ("lime-word", "UNKWORDZ"), "char": ("lime-char", "\0")}
+"""What stands for the unit of a text, and what masks it where positions count."""
+
+
+def likened(neighbourhood: Neighbourhood, modality: Modality) -> tuple[Neighbourhood, Modality]:
+    """Return both with lime's defaults; raise SettingsError for what lime cannot do."""
+    own: Any = modality
+    match click.get_current_context().info_name:
+        case "text":
+            return _engine(neighbourhood, 5000, 10, None), replace(own, **_text(own))
+        case "image":
+            features, target = 100_000, "top:5"
+            return _engine(neighbourhood, 1000, features, target), replace(own, **_image())
+    return _engine(neighbourhood, 5000, 10, None), modality
+
+
+def _engine(
+    neighbourhood: Neighbourhood, samples: int, features: int, target: str | None
+) -> Neighbourhood:
+    from lime_cli.engine.compatibility import LABEL_1
+
+    features = neighbourhood.settings["features"] if _said("features") else features
+    few = features <= FEW_FEATURES
+    choices = {
+        "target": ("targets", (target or LABEL_1,)),
+        "features": ("features", features),
+        "selection": ("selection", "forward" if few else "highest"),
+        "penalty": ("penalty", 1.0),
+    }
+    unsaid = dict(choice for option, choice in choices.items() if not _said(option))
+    return Neighbourhood(
+        settings={**neighbourhood.settings, **unsaid, "design": "random"},
+        samples=neighbourhood.samples if neighbourhood.samples is not None else samples,
+        max_samples=None,
+    )
+
+
+def _text(modality: Any) -> dict[str, Any]:
+    """Cut at what is no word character; mask by position, remove every copy of a word."""
+    if modality.unit not in UNITS:
+        return {}
+    unit, mask = UNITS[modality.unit]
+    keeps_mask = _said("mask") or modality.merge_repeats
+    return {"unit": unit, "mask": modality.mask if keeps_mask else mask}
+
+
+def _image() -> dict[str, Any]:
+    """Cut by lime's quickshift on the model's grid; fill with means in whole numbers."""
+    if _said("segments") and not _said("segmenter"):
+        raise SettingsError(
+            "--segments: lime's quickshift finds its own number",
+            "name a --segmenter, or leave it out",
+        )
+    options = [option for option in ("segmenter", "fill") if not _said(option)]
+    return dict.fromkeys(options, "lime")
+
+
+def _said(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not ParameterSource.DEFAULT
