@@ -25,6 +25,7 @@ FLOORS = (
 LIGHT = [
     "__init__.py",
     "cli.py",
+    "config.py",
     "errors.py",
     "registry.py",
     "settings.py",
