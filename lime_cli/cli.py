@@ -15,6 +15,7 @@ from lime_cli.errors import LimexError, OutputError, SettingsError
 
 COMMANDS = {
     "explain": "lime_cli.commands.explain:explain",
+    "inspect": "lime_cli.commands.inspect:inspect",
     "demo": "lime_cli.commands.demo:demo",
 }
 

@@ -86,7 +86,9 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         said = _PLACE.search(str(error))
         line = int(said["line"]) if said and said["line"] else text.count("\n") + 1
         words = _PLACE.sub("", str(error)).strip()
-        raise SettingsError(f"{_place(path, line if said else None)}: is not TOML: {words}") from None
+        raise SettingsError(
+            f"{_place(path, line if said else None)}: is not TOML: {words}"
+        ) from None
 
 
 def _entry(path: Path, text: str, name: tuple[str, str], value: Any) -> Entry:

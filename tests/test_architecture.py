@@ -15,7 +15,7 @@ FLOORS = (
     ["engine"],
     ["modalities", "models"],
     ["formats", "results"],
-    ["jobs"],
+    ["jobs", "trial"],
     ["console"],
     ["commands"],
     ["cli", "__main__"],
