@@ -5,8 +5,11 @@ import shutil
 
 import pytest
 
+from lime_cli.commands import layers
+from lime_cli.commands.explain import explain
 from lime_cli.config import read_config, sidecar_of
 from lime_cli.errors import SettingsError
+from tests.conftest import ROOT
 
 ANIMAL = ("sample_data/zoo.csv", "--row", "84", "-f", "json")
 
@@ -173,15 +176,17 @@ def test_the_environment_grants_no_trust(limex, tmp_path, monkeypatch, name):
     assert (result.code, "is not safe to load" in result.err) == (4, True)
 
 
-def test_every_option_of_explain_may_stand_in_a_sidecar_or_is_kept_out_on_purpose():
-    from lime_cli.commands import layers
-    from lime_cli.commands.explain import explain
+def test_what_a_file_may_not_say_are_options_of_every_kind_of_explanation():
+    for command in explain.commands.values():
+        assert set(layers.switches(command)) >= layers.TRUSTING | layers.WRITING
 
-    kept_out = layers.TRUSTING | layers.WRITING
-    for modality, command in explain.commands.items():
-        longs = set(layers.switches(command))
-        assert set(layers.explain_keys(modality)) == longs - kept_out
-        assert kept_out <= longs
+
+def test_the_sidecar_of_the_docs_works(limex, tmp_path, samples):
+    page = (ROOT / "docs" / "inspect.md").read_text("utf-8")
+    model = beside(tmp_path, samples / "scenes.onnx")(page.split("```toml\n")[1].split("```")[0])
+    (tmp_path / "classes.txt").write_text("nothing\nastronaut\ncat\ncup\nrocket\n")
+    used = settings(limex("explain", "image", model, "sample_data/scene.png", "-f", "json"))
+    assert (used["samples"], used["targets"]) == (500, ["cat", "cup"])
 
 
 def test_the_file_is_read_as_it_stands(tmp_path):

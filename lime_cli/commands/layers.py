@@ -115,11 +115,6 @@ def placed(error: LimexError, ctx: click.Context) -> LimexError:
     return error if origin is None else type(error)(origin.say(said["words"]), error.hint)
 
 
-def explain_keys(modality: str) -> tuple[str, ...]:
-    """List the long names that a sidecar may hold for a modality."""
-    return tuple(key for key in _explain_switches()[modality] if key not in TRUSTING | WRITING)
-
-
 def _explain_switches() -> dict[str, dict[str, Switch]]:
     """List the options of every kind of explanation by their long names, modality by modality."""
     from lime_cli.commands.explain import explain

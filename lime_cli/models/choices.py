@@ -16,7 +16,6 @@ MODALITIES = {"table": "tabular", "text": "text", "picture": "image"}
 """Modality of each kind of input."""
 LINE = 90
 """Characters of a line of a sidecar, about."""
-METADATA = "the file's metadata"
 
 
 @dataclass(frozen=True)
@@ -98,7 +97,7 @@ def _common(report: Report) -> Iterator[Choice]:
         yield Choice("model-output", probe.asked, f"of {len(signature.outputs)} outputs")
     if names is not None:
         named = names != tuple(map(str, range(len(names))))
-        why = "as the model names them" if named else f"it names none of its {len(names)} classes"
+        why = "its own names" if named else f"it names none of its {len(names)} classes"
         yield Choice("classes", names if named else "names.txt", why, named)
 
 
@@ -112,7 +111,7 @@ def _of_modality(report: Report) -> Iterator[Choice]:
     height, width = known.size or (224, 224)
     size = f"{height}" if height == width else f"{height}x{width}"
     free = "any size goes; without, every picture is taken as it is"
-    why = "the shape of its input"
+    why = "its input's shape"
     yield Choice("size", size, why if known.size else free, known.size is not None, modality)
     if known.layout:
         yield Choice("layout", known.layout, why, True, modality)
@@ -120,7 +119,7 @@ def _of_modality(report: Report) -> Iterator[Choice]:
         channels = "L" if known.channels == 1 else "RGB"
         yield Choice("channels", channels, f"{known.channels} in its input", True, modality)
     if known.preprocess:
-        yield Choice("preprocess", known.preprocess, METADATA, True, modality)
+        yield Choice("preprocess", known.preprocess, "its metadata", True, modality)
     else:
         why = "how pixels become numbers; unit (0 to 1) is assumed without"
         yield Choice("preprocess", "imagenet", why, False, modality)
