@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -187,4 +188,9 @@ def _decoded(data: object, dtype: np.dtype) -> object:
         return data
     if not isinstance(data, bytes | bytearray) or dtype.hasobject or not dtype.itemsize:
         return None
-    return np.frombuffer(bytes(data[: len(data) - len(data) % dtype.itemsize]), dtype)
+    raw = bytes(data[: len(data) - len(data) % dtype.itemsize])
+    if dtype.kind == "U":
+        codes = np.frombuffer(raw, np.dtype("u4").newbyteorder(dtype.byteorder))
+        if codes.size and codes.max() > sys.maxunicode:
+            return None
+    return np.frombuffer(raw, dtype)

@@ -121,8 +121,10 @@ def report_on(file: ModelFile) -> Report:
     n_bytes, digest = _digest(path)
     with path.open("rb") as stream:
         packing = packing_of(stream.read(512))
-    form, refusal = None, None
+    form = None
     try:
+        if file.sha256 is not None and digest != file.sha256.lower():
+            raise ModelError(f"{path.name}: its digest is not the one given with --sha256")
         form = file.format if file.format != "auto" else format_of(path)
     except ModelError as error:
         return Report(file.path, form, packing, n_bytes, digest, refusal=error)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from lime_cli.errors import ModelError
 from lime_cli.models.graph import MODEL_GRAPH, MODEL_OPSET, Graph, fields, nested, read_graph
 
 MODEL_IR, MODEL_PRODUCER, MODEL_PRODUCER_VERSION = 1, 2, 3
@@ -74,11 +75,18 @@ class Signature:
 def read_signature(path: Path) -> Signature:
     """Read a file; raise ModelError for one that is cut short or damaged."""
     graph = read_graph(path)
+    try:
+        return _read(path.read_bytes(), graph)
+    except (IndexError, ValueError, RecursionError):
+        raise ModelError(f"{path.name}: is a damaged ONNX model", "export it again") from None
+
+
+def _read(data: bytes, graph: Graph) -> Signature:
     plain: dict[int, int] = {}
     words: dict[int, str] = {}
     opsets: list[tuple[str, int]] = []
     parts: list[tuple[int, bytes | int]] = []
-    for number, value in fields(path.read_bytes()):
+    for number, value in fields(data):
         if number == MODEL_OPSET:
             opsets.append(_opset(nested(value)))
         elif number == MODEL_GRAPH:

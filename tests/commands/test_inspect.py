@@ -342,3 +342,29 @@ def test_looking_at_an_onnx_file_loads_little():
 def test_looking_at_a_pickle_imports_nothing_it_names(tmp_path):
     loaded = loaded_by("inspect", "sample_models/loans.pkl", "--no-load")
     assert not loaded & {"sklearn", "pandas", "onnxruntime"}
+
+
+def test_class_names_of_impossible_characters_are_left_out(limex, tmp_path):
+    data = pickle.dumps(LogisticRegression().fit([[0.0], [1.0]], np.array(["xx", "yy"])), 4)
+    assert b"x\0\0\0x\0\0\0" in data
+    (tmp_path / "m.pkl").write_bytes(data.replace(b"x\0\0\0x\0\0\0", b"x\0\xff\xffx\0\0\0"))
+    found = report(limex("inspect", tmp_path / "m.pkl", "--no-load", "-f", "json"))
+    assert (found["classes"], found["input"]["n_columns"]) == (None, 1)
+
+
+def test_another_digest_than_the_one_given_is_told(limex, pipeline):
+    found = report(limex("inspect", pipeline, "-f", "json"))
+    assert limex("inspect", pipeline, "--sha256", found["sha256"]).code == 0
+    other = limex("inspect", pipeline, "--sha256", "0" * 64, "--no-load")
+    assert (other.code, "its digest is not the one given" in other.err) == (4, True)
+    assert found["sha256"] in other.out
+
+
+def test_damaged_onnx_files_are_told_in_one_line(limex, tmp_path, samples):
+    whole = (samples / "zoo_mlp.onnx").read_bytes()
+    for place in range(0, 400, 7):
+        path = tmp_path / f"{place}.onnx"
+        path.write_bytes(whole[:place] + b"\xff" + whole[place + 1 :])
+        result = limex("inspect", path, "--no-load")
+        assert result.code in (0, 4), result.err
+        assert result.err.count("\n") == (result.code == 4)
