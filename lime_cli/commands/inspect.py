@@ -105,10 +105,9 @@ def _telling(
     write_config: bool,
     force: bool,
     quiet: bool,
-    verbose: bool,
     no_color: bool,
 ) -> Telling:
-    output = Output(None, "table", force, Console(quiet, verbose), no_color)
+    output = Output(None, "table", force, Console(quiet), no_color)
     return Telling(report_format == "json", write_config, output)
 
 
@@ -127,8 +126,7 @@ telling_options = option_group(
         "--write-config", is_flag=True, help="Write the options limex would use to MODEL.toml."
     ),
     click.option("--force", is_flag=True, help="Replace a MODEL.toml that exists."),
-    click.option("-q", "--quiet", is_flag=True, help="Print no more than the report."),
-    click.option("-v", "--verbose", is_flag=True, help="Say more."),
+    click.option("-q", "--quiet", is_flag=True, help="Say nothing beside the report."),
     click.option("--no-color", is_flag=True, help="Print without colours."),
 )
 
@@ -168,7 +166,7 @@ def _report(file: ModelFile, trial: Trial) -> tuple[Report, LimexError | None]:
     """Look at the file and, where that is allowed, ask it; return also what failed."""
     from lime_cli.models.report import report_on
 
-    report = report_on(file)
+    report = replace(report_on(file), said=file)
     if report.refusal is not None or not trial.load:
         return report, report.refusal
     from lime_cli.trial import check, probe

@@ -93,7 +93,12 @@ def _common(report: Report) -> Iterator[Choice]:
         yield Choice("task", probe.task, "as it answers")
     elif names is not None:
         yield Choice("task", "classification", "it has classes")
-    if probe is not None and signature is not None and len(signature.outputs) > 1:
+    said = report.said
+    if said is not None and said.activation != "none":
+        yield Choice("activation", said.activation, "as said")
+    if said is not None and said.output is not None:
+        yield Choice("model-output", said.output, "as said")
+    elif probe is not None and signature is not None and len(signature.outputs) > 1:
         yield Choice("model-output", probe.asked, f"of {len(signature.outputs)} outputs")
     if names is not None:
         named = names != tuple(map(str, range(len(names))))

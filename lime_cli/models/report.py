@@ -100,6 +100,8 @@ class Report:
     signature: Signature | None = None
     refusal: ModelError | None = None
     """Why limex would not load it."""
+    said: ModelFile | None = None
+    """How the person at the keyboard said it is to be read."""
     probe: Probe | None = None
     check: Check | None = None
 

@@ -258,6 +258,15 @@ def test_a_sidecar_is_not_replaced_without_force(limex, tmp_path, samples):
     assert 'preprocess = "unit"' in (tmp_path / "m.onnx.toml").read_text()
 
 
+def test_what_was_said_is_written_too(limex, tmp_path, samples):
+    model = shutil.copyfile(samples / "scenes.onnx", tmp_path / "m.onnx")
+    said = ("--activation", "softmax", "--model-output", "0", "--classes", "a,b,c,d,e")
+    assert limex("inspect", model, *said, "--write-config").code == 0
+    options = report(limex("inspect", model, "-f", "json"))["options"]
+    assert (options["activation"], options["model-output"]) == ("softmax", "0")
+    assert options["classes"] == ["a", "b", "c", "d", "e"]
+
+
 def test_a_refused_model_gets_no_sidecar(limex, stranger):
     assert limex("inspect", stranger, "--write-config").code == 4
     assert not stranger.with_name("stranger.pkl.toml").exists()
