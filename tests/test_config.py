@@ -214,3 +214,10 @@ def test_a_module_is_imported_before_the_model_is_loaded(limex, tmp_path, monkey
     result = limex(*command, "--import", "no_such_plugin")
     assert (result.code, result.err.count("\n")) == (2, 1)
     assert "--import no_such_plugin: fails" in result.err
+
+
+def test_help_needs_no_model(limex):
+    for command in (("explain", "text"), ("inspect",)):
+        result = limex(*command, "--help")
+        assert (result.code, "--config FILE" in result.out) == (0, True)
+        assert limex(*command).code == 2

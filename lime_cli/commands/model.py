@@ -74,7 +74,7 @@ def _model_file(
 
 
 def _layered(ctx: click.Context, _param: click.Parameter, model: str) -> str:
-    """Read the sidecar as soon as the model is known, before any other option is settled."""
+    """Read the sidecar once the model is known: click settles what was not typed after that."""
     read_layers(ctx, model)
     return model
 
@@ -91,7 +91,7 @@ model_options = option_group(
     click.option(
         "--no-config", is_flag=True, is_eager=True, help="Ignore MODEL.toml beside the model."
     ),
-    click.argument("model", is_eager=True, callback=_layered),
+    click.argument("model", callback=_layered),
     click.option(
         "--model-format",
         type=click.Choice(["auto", *LOADERS]),
