@@ -10,10 +10,12 @@ from typing import Any, NoReturn
 import click
 
 from lime_cli import __version__
+from lime_cli.commands.layers import origin_of
 from lime_cli.errors import LimexError, OutputError, SettingsError
 
 COMMANDS = {
     "explain": "lime_cli.commands.explain:explain",
+    "inspect": "lime_cli.commands.inspect:inspect",
     "demo": "lime_cli.commands.demo:demo",
 }
 
@@ -100,7 +102,9 @@ def _usage(error: click.ClickException) -> SettingsError:
     """Put click's words for a wrong command line into one line of ours."""
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "limex"
-    return SettingsError(" ".join(error.format_message().split()).rstrip("."), f"see {path} --help")
+    origin = origin_of(context, getattr(getattr(error, "param", None), "name", None))
+    words = origin.say(error.message) if origin else error.format_message()
+    return SettingsError(" ".join(words.split()).rstrip("."), f"see {path} --help")
 
 
 def _tell(error: LimexError, as_json: bool) -> int:

@@ -15,7 +15,7 @@ FLOORS = (
     ["engine"],
     ["modalities", "models"],
     ["formats", "results"],
-    ["jobs"],
+    ["jobs", "trial"],
     ["console"],
     ["commands"],
     ["cli", "__main__"],
@@ -25,6 +25,7 @@ FLOORS = (
 LIGHT = [
     "__init__.py",
     "cli.py",
+    "config.py",
     "errors.py",
     "registry.py",
     "settings.py",

@@ -3,18 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from lime_cli.commands.layers import read_layers, tell_layers
 from lime_cli.commands.options import option_group
 from lime_cli.errors import InputError
 from lime_cli.models import LOADERS, ModelFile
 
 
-def names_from(words: str | None) -> tuple[str, ...] | None:
+class Names(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """Words that may be names or a file of them, or a list of names from a sidecar."""
+
+    name = "names"
+    takes_many = True
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Leave both as they are: only the words need reading, and that may fail."""
+        return value
+
+
+def names_from(words: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
     """Read a list of names: from the file of that name, one a line, else separated by commas."""
-    if words is None:
-        return None
+    if words is None or isinstance(words, tuple):
+        return words
     path = Path(words)
     if "," in words or not path.suffix:
         return tuple(word.strip() for word in words.split(","))
@@ -38,9 +51,13 @@ def _model_file(
     task: str,
     model_output: str | None,
     activation: str,
-    classes: str | None,
+    classes: str | tuple[str, ...] | None,
     threads: int | None,
+    import_module: tuple[str, ...],
+    config: str | None,
+    no_config: bool,
 ) -> ModelFile:
+    tell_layers(click.get_current_context())
     return ModelFile(
         path=model,
         format=model_format,
@@ -52,13 +69,29 @@ def _model_file(
         activation=activation,
         classes=names_from(classes),
         threads=threads,
+        imports=import_module,
     )
+
+
+def _layered(ctx: click.Context, _param: click.Parameter, model: str) -> str:
+    """Read the sidecar once the model is known: click settles what was not typed after that."""
+    read_layers(ctx, model)
+    return model
 
 
 model_options = option_group(
     "model",
     _model_file,
-    click.argument("model"),
+    click.option(
+        "--config",
+        metavar="FILE",
+        is_eager=True,
+        help="Options to use; without, those in MODEL.toml beside the model.",
+    ),
+    click.option(
+        "--no-config", is_flag=True, is_eager=True, help="Ignore MODEL.toml beside the model."
+    ),
+    click.argument("model", callback=_layered),
     click.option(
         "--model-format",
         type=click.Choice(["auto", *LOADERS]),
@@ -72,6 +105,13 @@ model_options = option_group(
         multiple=True,
         metavar="NAME",
         help="Let a pickle use this module too; repeatable.",
+    ),
+    click.option(
+        "--import",
+        "import_module",
+        multiple=True,
+        metavar="MODULE",
+        help="Import this first, for what it registers: it runs, as with --trust; repeatable.",
     ),
     click.option(
         "--sha256", metavar="HEX", help="Refuse the model unless its file has this digest."
@@ -94,6 +134,8 @@ model_options = option_group(
         show_default=True,
         help="What to apply to logits.",
     ),
-    click.option("--classes", metavar="A,B,...|FILE", help="Names of the outputs, in order."),
+    click.option(
+        "--classes", type=Names(), metavar="A,B,...|FILE", help="Names of the outputs, in order."
+    ),
     click.option("--threads", type=click.IntRange(1), help="Threads the model may use."),
 )

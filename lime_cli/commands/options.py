@@ -9,6 +9,9 @@ from typing import Any
 
 import click
 
+from lime_cli.commands.layers import placed
+from lime_cli.errors import SettingsError
+
 Command = Callable[..., Any]
 
 
@@ -25,7 +28,10 @@ def option_group(
         @wraps(command)
         def wrapped(**values: Any) -> Any:
             own = {key: values.pop(key) for key in keys}
-            return command(**values, **{name: build(**own)})
+            try:
+                return command(**values, **{name: build(**own)})
+            except SettingsError as error:
+                raise placed(error, click.get_current_context()) from None
 
         decorated: Command = wrapped
         for part in reversed(parts):
@@ -39,6 +45,7 @@ class CommaList(click.ParamType):  # type: ignore[type-arg]  # not generic befor
     """Values separated by commas, as a tuple."""
 
     name = "a,b,..."
+    takes_many = True
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Split; an empty part is dropped."""

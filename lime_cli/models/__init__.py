@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lime_cli.errors import ModelError
+from lime_cli.errors import ModelError, SettingsError
 from lime_cli.registry import Registry
 from lime_cli.settings import digest_of
 
@@ -81,6 +82,8 @@ class ModelFile:
     sha256: str | None = None
     """What the file's digest must be."""
     threads: int | None = None
+    imports: tuple[str, ...] = ()
+    """Modules to import before the file is loaded, for what they register."""
 
     def load(self) -> LoadedModel:
         """Load the model, once per process; raise ModelError when it cannot be used."""
@@ -97,8 +100,19 @@ def _load(file: ModelFile, written: int) -> LoadedModel:
     name = file.format if file.format != "auto" else format_of(path)
     if file.sha256 is not None and digest_of(path.read_bytes()) != file.sha256.lower():
         raise ModelError(f"{path.name}: its digest is not the one given with --sha256")
+    for module in file.imports:
+        _import(module)
     model: LoadedModel = LOADERS[name](file)
     return model
+
+
+def _import(module: str) -> None:
+    try:
+        import_module(module)
+    except Exception as error:  # a stranger's code may raise anything
+        words = f"--import {module}: fails ({type(error).__name__}: {error})"
+        hint = "pip install its package, or put it on PYTHONPATH"
+        raise SettingsError(" ".join(words.split()), hint) from error
 
 
 def format_of(path: Path) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from lime_cli.models import tripwire
 from lime_cli.models.allowed import INERT_MODULES, Global, Policy, Refused
 from lime_cli.models.constructors import call, check_keys, check_names, check_plain
-from lime_cli.models.damage import check_state
+from lime_cli.models.damage import check_state, check_words
 from lime_cli.models.machine import (
     ARRAY_WRAPPER,
     Arguments,
@@ -154,6 +154,7 @@ class Builder(Machine):
         items = raw.view(dtype)
         if not dtype.isnative:
             items = items.byteswap().view(dtype.newbyteorder("="))
+        check_words(items)
         return items.reshape(shape[::-1]).transpose() if array.is_fortran else items.reshape(shape)
 
     def _read_into(self, buffer: memoryview) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
@@ -64,6 +65,8 @@ def _is_tree(thing: object) -> bool:
 def check_made(made: Iterable[object]) -> None:
     """Check finished objects that rely on each other. Raises Damaged, Refused."""
     for thing in made:
+        if isinstance(thing, np.ndarray):
+            check_words(thing)
         _check_reader(thing)
         _check_classes(thing)
         for n_features, tree in _trees(thing):
@@ -72,6 +75,16 @@ def check_made(made: Iterable[object]) -> None:
         _check_histogram_trees(thing)
         if type(thing).__module__.startswith("scipy.sparse."):
             cast(Any, type(thing)).check_format(thing, True)
+
+
+def check_words(array: np.ndarray) -> None:
+    """Check an array of words: numpy makes broken text of numbers beyond the last character."""
+    for name in array.dtype.names or ():
+        check_words(array[name])
+    if array.dtype.kind == "U" and array.dtype.itemsize and array.size:
+        codes = np.dtype("u4").newbyteorder(array.dtype.byteorder)
+        if np.ascontiguousarray(array).reshape(-1).view(codes).max() > sys.maxunicode:
+            raise Damaged("words of no known characters")
 
 
 def _check_reader(thing: object) -> None:

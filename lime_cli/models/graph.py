@@ -75,84 +75,85 @@ def check_graph(path: Path, graph: Graph) -> None:
 
 
 def _model(data: bytes, found: Graph) -> None:
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == MODEL_METADATA:
-            key, text = _entry(_bytes(value))
+            key, text = _entry(nested(value))
             found.metadata[key] = text
         elif number == MODEL_GRAPH:
-            _graph(_bytes(value), found)
+            _graph(nested(value), found)
         elif number == MODEL_FUNCTIONS:
-            for inner, node in _fields(_bytes(value)):
+            for inner, node in fields(nested(value)):
                 if inner == FUNCTION_NODE:
-                    _node(_bytes(node), found)
+                    _node(nested(node), found)
 
 
 def _graph(data: bytes, found: Graph) -> None:
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == GRAPH_NODE:
-            _node(_bytes(value), found)
+            _node(nested(value), found)
         elif number == GRAPH_INITIALIZER:
-            _tensor(_bytes(value), found)
+            _tensor(nested(value), found)
         elif number == GRAPH_SPARSE:
-            _sparse(_bytes(value), found)
+            _sparse(nested(value), found)
 
 
 def _node(data: bytes, found: Graph) -> None:
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == NODE_DOMAIN:
-            found.domains.add(_bytes(value).decode())
+            found.domains.add(nested(value).decode())
         elif number == NODE_ATTRIBUTE:
-            _attribute(_bytes(value), found)
+            _attribute(nested(value), found)
 
 
 def _attribute(data: bytes, found: Graph) -> None:
-    fields = list(_fields(data))
-    name = next((_bytes(value) for number, value in fields if number == ATTRIBUTE_NAME), b"")
-    for number, value in fields:
+    parts = list(fields(data))
+    name = next((nested(value) for number, value in parts if number == ATTRIBUTE_NAME), b"")
+    for number, value in parts:
         if number in ATTRIBUTE_GRAPHS:
-            _graph(_bytes(value), found)
+            _graph(nested(value), found)
         elif number in ATTRIBUTE_TENSORS:
-            _tensor(_bytes(value), found)
+            _tensor(nested(value), found)
         elif number in ATTRIBUTE_SPARSE:
-            _sparse(_bytes(value), found)
+            _sparse(nested(value), found)
     if name in CLASS_LABELS:
-        found.classes = tuple(_labels(fields)) or found.classes
+        found.classes = tuple(_labels(parts)) or found.classes
 
 
-def _labels(fields: list[tuple[int, bytes | int]]) -> Iterator[str]:
-    for number, value in fields:
+def _labels(parts: list[tuple[int, bytes | int]]) -> Iterator[str]:
+    for number, value in parts:
         if number == ATTRIBUTE_STRINGS:
-            yield _bytes(value).decode()
+            yield nested(value).decode()
         elif number == ATTRIBUTE_INTS:
             yield from map(str, [value] if isinstance(value, int) else _varints(value))
 
 
 def _tensor(data: bytes, found: Graph) -> None:
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number == TENSOR_EXTERNAL:
-            key, text = _entry(_bytes(value))
+            key, text = _entry(nested(value))
             if key == "location":
                 found.external.append(text)
 
 
 def _sparse(data: bytes, found: Graph) -> None:
-    for number, value in _fields(data):
+    for number, value in fields(data):
         if number in SPARSE_TENSORS:
-            _tensor(_bytes(value), found)
+            _tensor(nested(value), found)
 
 
 def _entry(data: bytes) -> tuple[str, str]:
-    pairs = {number: _bytes(value).decode() for number, value in _fields(data)}
+    pairs = {number: nested(value).decode() for number, value in fields(data)}
     return pairs.get(ENTRY_KEY, ""), pairs.get(ENTRY_VALUE, "")
 
 
-def _bytes(value: bytes | int) -> bytes:
+def nested(value: bytes | int) -> bytes:
+    """Return a value that must be bytes; raise ValueError for a number."""
     if isinstance(value, int):
         raise ValueError("a number where a message is due")
     return value
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
+def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
     """Yield (field number, value) of one message; a varint as an int, all else as bytes."""
     place = 0
     while place < len(data):

@@ -73,6 +73,11 @@ class OnnxModel:
         )
         self.probabilities = self._outputs.probabilities
 
+    @property
+    def asked(self) -> str:
+        """Which output of the graph is read."""
+        return str(self._output.name)
+
     def predict(self, inputs: Any) -> FloatArray:
         """Return (n, k) outputs for a table, a list of texts or (n, height, width, channels)."""
         feeds = feed(inputs, self._inputs, self.input.layout)

@@ -53,6 +53,12 @@ class Estimator:
         return Identity("pickle", self._digest, self._settled.task, self._settled.targets)
 
     @property
+    def asked(self) -> str:
+        """Which of its methods is called."""
+        name = getattr(self._method, "__name__", "predict")
+        return name if name in ("predict_proba", "decision_function") else "predict"
+
+    @property
     def probabilities(self) -> bool:
         """Whether the outputs are probabilities that sum to one."""
         return bool(self._settled.probabilities)
@@ -170,7 +176,8 @@ def _limit_threads(model: Any, threads: int) -> None:
         wanted = {key: threads for key in model.get_params() if key.split("__")[-1] == "n_jobs"}
         if wanted:
             model.set_params(**wanted)
-    for part in getattr(model, "estimators_", None) or ():
+    parts = getattr(model, "estimators_", None)
+    for part in parts.ravel() if isinstance(parts, np.ndarray) else parts or ():
         if hasattr(part, "n_jobs"):
             part.n_jobs = threads
 

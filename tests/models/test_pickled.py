@@ -210,3 +210,18 @@ def test_a_digest_that_differs_is_refused(tmp_path):
 
 def test_settings_errors_are_no_model_errors():
     assert not issubclass(SettingsError, ModelError)
+
+
+@pytest.mark.parametrize("packed_by", [pickle, joblib])
+def test_class_names_of_impossible_characters_are_damage(tmp_path, packed_by):
+    model = LogisticRegression().fit([[0.0], [1.0]], np.array(["xx", "yy"]))
+    path = tmp_path / "m.pkl"
+    if packed_by is pickle:
+        path.write_bytes(pickle.dumps(model, 4))
+    else:
+        joblib.dump(model, path)
+    words = b"x\0\0\0x\0\0\0"
+    assert words in path.read_bytes()
+    path.write_bytes(path.read_bytes().replace(words, b"x\0\xff\xffx\0\0\0"))
+    with pytest.raises(ModelError, match="is damaged: words of no known characters"):
+        ModelFile(str(path)).load()
