@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from lime_cli.errors import ModelError, PredictionError
+from lime_cli.errors import InputError, ModelError, PredictionError
 from lime_cli.models import ModelFile
 from lime_cli.models.outputs import Stated, as_matrix, settle
 
@@ -79,8 +79,10 @@ def test_logits_become_probabilities_when_asked():
 
 
 def test_names_of_another_number_are_refused_with_both_numbers():
-    with pytest.raises(ModelError, match=r"m\.onnx: 3 names for 2 classes"):
+    with pytest.raises(InputError, match=r"m\.onnx: 3 names for 2 classes"):
         settled(PROBABILITIES, classes=("a", "b", "c"))
+    with pytest.raises(ModelError, match=r"m\.onnx: 3 names for 2 classes"):
+        settled(PROBABILITIES, Stated("classification", ("a", "b", "c")))
 
 
 def test_names_given_win_over_names_carried():

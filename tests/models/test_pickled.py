@@ -9,13 +9,16 @@ import pandas as pd
 import pytest
 from sklearn.ensemble import IsolationForest, RandomForestClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron, RidgeClassifier
+from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import NearestCentroid
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
 from lime_cli.errors import ModelError, PredictionError, SettingsError, UntrustedModel
 from lime_cli.modalities.tables import Table
 from lime_cli.models import ModelFile, format_of
+from lime_cli.models.parts import limit_threads
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 3))
@@ -95,8 +98,11 @@ def test_a_model_fitted_on_a_data_frame_gets_one_without_complaint(tmp_path):
 
 
 def test_a_forest_of_many_threads_is_asked_with_one(tmp_path):
-    model = loaded(tmp_path, RandomForestClassifier(3, n_jobs=-1, random_state=0).fit(X, Y))
-    assert model._model.n_jobs == 1
+    many = RandomForestClassifier(3, n_jobs=-1, random_state=0)
+    searched = GridSearchCV(make_pipeline(StandardScaler(), many), {}, cv=2).fit(X, Y)
+    limit_threads(searched, 1)
+    assert searched.best_estimator_[-1].n_jobs == 1
+    assert loaded(tmp_path, searched).predict(TABLE).shape == (90, 3)
 
 
 @pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
