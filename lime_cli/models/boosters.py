@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import warnings
 from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
@@ -89,7 +90,8 @@ def _library(package: str, file: ModelFile) -> Any:
 def _loaded(kind: str, file: ModelFile, read: Callable[[], Any]) -> Predictor:
     path = Path(file.path)
     try:
-        with quiet():
+        with warnings.catch_warnings(), quiet():
+            warnings.simplefilter("ignore")
             booster = as_estimator(read())
     except ModelError:
         raise

@@ -66,9 +66,9 @@ def _text(path: Path, words: str) -> str:
 
 def _from_lines(lines: list[str]) -> tuple[str, ...]:
     numbered = [INDEXED.fullmatch(line) for line in lines]
-    if all(numbered):
+    if lines and all(numbered):
         pairs = {int(one[1]): one[2] for one in numbered if one}
-        first = min(pairs, default=0)
+        first = min(pairs)
         if first in (0, 1) and len(pairs) == len(lines) and max(pairs) == first + len(lines) - 1:
             lines = [pairs[i] for i in sorted(pairs)]
     return _without_ids(lines)

@@ -115,7 +115,7 @@ def _same(values: FloatArray, stated: Stated) -> FloatArray:
 
 
 def _one(values: FloatArray, stated: Stated) -> bool:
-    return values.shape[1] == 1
+    return bool(values.shape[1] == 1)
 
 
 def _within(values: FloatArray) -> bool:

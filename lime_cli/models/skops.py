@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import warnings
 import zipfile
@@ -11,7 +12,7 @@ from typing import Any
 
 from lime_cli.errors import MissingDependency, ModelError
 from lime_cli.models import ModelFile, complaints
-from lime_cli.models.allowed import NEW, REF, Global, Policy, Refused, is_danger
+from lime_cli.models.allowed import CALL, NEW, REF, Global, Policy, Refused, is_danger
 from lime_cli.models.archive import MAX_BYTES
 from lime_cli.models.damage import Damaged, check_made, check_state
 from lime_cli.models.parts import parts
@@ -23,6 +24,12 @@ MAX_ENTRIES = 1_000_000
 GADGETS = ("MethodNode", "PartialNode", "OperatorFuncNode")
 """Loaders that tie a function to arguments of the file's choice; no listed model needs one."""
 FUNCTIONS = "FunctionNode"
+MADE_EMPTY = (
+    "sklearn.metrics._dist_metrics",
+    "sklearn.neighbors._ball_tree",
+    "sklearn.neighbors._kd_tree",
+)
+"""Modules whose classes a pickle makes by a helper, which it calls on the class."""
 
 
 def load(file: ModelFile) -> Predictor:
@@ -30,18 +37,19 @@ def load(file: ModelFile) -> Predictor:
     path = Path(file.path)
     try:
         from skops.io import get_untrusted_types
-        from skops.io import load as skops_load
+        from skops.io import loads
     except ImportError:
         raise MissingDependency(
             f"{path.name}: skops is not installed", "pip install 'limex[skops]'"
         ) from None
-    schema = _schema(path)
+    content = _content(path)
+    schema = _schema(path, content)
     with warnings.catch_warnings(record=True) as heard, quiet():
         warnings.simplefilter("always")
         try:
-            unknown = get_untrusted_types(file=path)
+            unknown = get_untrusted_types(data=content)
             _check_trust(path, file, schema, unknown)
-            held = skops_load(path, trusted=unknown)
+            held = loads(content, trusted=unknown)
             if not file.trust:
                 _check_parts(held)
         except ModelError:
@@ -53,10 +61,17 @@ def load(file: ModelFile) -> Predictor:
     return predictor_of(held, file, "skops", heard)
 
 
-def _schema(path: Path) -> Any:
+def _content(path: Path) -> bytes:
+    """Read the file once, so that what is checked is what is loaded."""
+    if path.stat().st_size > MAX_BYTES:
+        raise complaints.too_large(path)
+    return path.read_bytes()
+
+
+def _schema(path: Path, content: bytes) -> Any:
     """Read the description of the objects, after looking at the sizes of all entries."""
     try:
-        with zipfile.ZipFile(path) as archive:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             if sum(entry.file_size for entry in entries) > MAX_BYTES or len(entries) > MAX_ENTRIES:
                 raise complaints.too_large(path)
@@ -82,11 +97,24 @@ def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -
     names = []
     for word in unknown:
         module, _, name = word.rpartition(".")
-        wanted = REF if (module, name) in functions else NEW
-        if wanted not in policy.roles(module, name) or is_danger(module, name):
-            names.append((module, name))
+        key = module, name
+        if not _may_be_made(policy, key) and not (key in functions and REF in policy.roles(*key)):
+            names.append(key)
     if names:
         raise complaints.untrusted(path, names, str(schema.get("_sklearn_version", "")))
+
+
+def _may_be_made(policy: Policy, key: Global) -> bool:
+    """Tell whether an object of this class may be in the file.
+
+    What the list lets a pickle call are classes written in C and helpers of pickling; the helpers
+    have no place in this format.
+    """
+    module, name = key
+    roles = policy.roles(module, name)
+    constructed = CALL in roles and module.startswith("sklearn.") and name[0] != "_"
+    constructed = constructed or (REF in roles and module in MADE_EMPTY)
+    return (NEW in roles or constructed) and not is_danger(module, name)
 
 
 def _function(node: dict[str, Any], key: Global) -> Global:
