@@ -101,7 +101,7 @@ def _stated(model: Any, chosen: str) -> Stated:
     classes = getattr(model, "classes_", getattr(ending, "classes_", None))
     if classes is None and chosen == "labels":
         classes = _clusters(ending)
-    several = isinstance(classes, list)
+    several = isinstance(classes, list) and all(np.ndim(one) == 1 for one in classes)
     return Stated(
         task=_task(ending, chosen, classes is not None),
         classes=None if classes is None or several else tuple(map(str, classes)),

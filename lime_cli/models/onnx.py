@@ -167,6 +167,8 @@ class _Session:
 
 def _refusal(path: Path, error: Exception) -> ModelError:
     words = " ".join(str(error).split())
+    if "locale" in words.lower():
+        return ModelError(*_failure(path.name, error))
     if "opset" in words.lower() or "IR version" in words:
         return ModelError(
             f"{path.name}: needs a newer runtime than onnxruntime {onnxruntime.__version__}",

@@ -16,8 +16,8 @@ import numpy as np
 from lime_cli.engine.instance import Caveat, FloatArray
 from lime_cli.errors import PredictionError
 
-TOLERANCE = 1e-3
-"""As a share of the largest answer; half precision rounds by nearly as much."""
+TOLERANCE, FLOOR = 1e-3, 1e-5
+"""As a share of each answer (half precision rounds by nearly as much), and of the largest one."""
 
 NOT_DETERMINISTIC = Caveat(
     "not_deterministic",
@@ -86,5 +86,5 @@ def _alike(inputs: Any) -> bool:
 
 
 def _differ(one: FloatArray, other: FloatArray) -> bool:
-    scale = max(float(np.abs(one).max()), float(np.abs(other).max()))
-    return bool(np.abs(one - other).max() > TOLERANCE * scale)
+    size = np.maximum(np.abs(one), np.abs(other))
+    return bool((np.abs(one - other) > TOLERANCE * size + FLOOR * size.max()).any())

@@ -36,8 +36,7 @@ def load(file: ModelFile) -> Predictor:
     """Load the file; raise UntrustedModel for types that are not on the list."""
     path = Path(file.path)
     try:
-        from skops.io import get_untrusted_types
-        from skops.io import loads
+        from skops.io import get_untrusted_types, loads
     except ImportError:
         raise MissingDependency(
             f"{path.name}: skops is not installed", "pip install 'limex[skops]'"

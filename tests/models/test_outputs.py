@@ -199,7 +199,7 @@ def test_labels_are_votes_and_called_coarse():
 
 
 def test_words_without_known_classes_ask_for_them():
-    with pytest.raises(PredictionError, match="answered with words .'yes'.*--classes"):
+    with pytest.raises(PredictionError, match=r"answered with words .'yes'.*--classes"):
         settled(np.array(["yes", "no"]))
     outputs = settled(np.array(["yes", "no"]), classes=("no", "yes"))
     assert outputs.read(np.array(["yes", "no"]), 2).tolist() == [[0, 1], [1, 0]]
@@ -207,7 +207,7 @@ def test_words_without_known_classes_ask_for_them():
 
 def test_one_output_that_turns_out_to_be_no_probability_is_refused():
     outputs = settled(np.array([0.5, 0.5]), CLASSIFIER)
-    with pytest.raises(PredictionError, match="looked like a probability.*--activation sigmoid"):
+    with pytest.raises(PredictionError, match=r"looked like a probability.*--activation sigmoid"):
         outputs.read(np.array([3.0, 0.5]), 2)
 
 

@@ -124,7 +124,7 @@ def test_a_model_whose_answers_depend_on_the_batch_is_asked_row_by_row():
 
 
 def test_equal_rows_prove_nothing_and_the_probe_goes_on():
-    model = loaded("centred")
+    model = loaded("centred", threads=2)  # another file, so loaded anew
     same = rows(TABLE, [0, 0, 0])
     assert model.predict(same)[:, 0].tolist() == [0.0, 0.0, 0.0]
     assert codes(model) == []
