@@ -121,10 +121,20 @@ def _load(file: ModelFile, written: int) -> LoadedModel:
         )
     if file.tokenizer is not None and name != "onnx":
         raise SettingsError("--tokenizer: only ONNX models take token ids", "leave it out")
+    if name != "python":
+        _must_exist(path)
+    elif file.sha256 is not None:
+        raise SettingsError("--sha256: a function is no file", "leave it out")
     if file.sha256 is not None and digest_of(path.read_bytes()) != file.sha256.lower():
         raise ModelError(f"{path.name}: its digest is not the one given with --sha256")
     model: LoadedModel = LOADERS[name](file)
     return model
+
+
+def _must_exist(path: Path) -> None:
+    from lime_cli.models.magic import first_bytes
+
+    first_bytes(path)
 
 
 def _format_of(file: ModelFile, path: Path) -> str:

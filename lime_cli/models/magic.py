@@ -38,7 +38,7 @@ XGBOOST = re.compile(rb"\s*\{\s*\"(learner|version)\"\s*:|\{L.{7}[\x07]learner|b
 
 def format_of(path: Path) -> str:
     """Tell a model file's format by its first bytes; raise ModelError for something else."""
-    head = _first_bytes(path)
+    head = first_bytes(path)
     if not head:
         raise ModelError(f"{path.name}: is empty", WANTED)
     kind = _kind(path, head)
@@ -110,7 +110,8 @@ def _known(path: Path, head: bytes) -> tuple[str, str]:
     return "", ""
 
 
-def _first_bytes(path: Path) -> bytes:
+def first_bytes(path: Path) -> bytes:
+    """Read the beginning of a file; raise ModelError where there is none."""
     try:
         with path.open("rb") as stream:
             return stream.read(HEAD_BYTES)

@@ -10,7 +10,7 @@ import math
 import platform
 from dataclasses import asdict
 from datetime import date
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,10 @@ NAME, NUMBER = "limex/explanation", 1
 LIBRARIES = {
     "onnx": ("onnxruntime",),
     "pickle": ("scikit-learn", "joblib", "pandas"),
+    "skops": ("scikit-learn", "skops", "pandas"),
+    "xgboost": ("xgboost",),
+    "lightgbm": ("lightgbm",),
+    "catboost": ("catboost",),
     "image": ("pillow", "scikit-image"),
     "text": ("regex",),
 }
@@ -131,7 +135,17 @@ def _where(place: Column | Spans | Segment) -> dict[str, Any]:
 def _environment(*parts: str) -> dict[str, str]:
     """List the versions of what takes part, whatever else this process has loaded."""
     packages = ["numpy", *(name for part in parts for name in LIBRARIES.get(part, ()))]
-    return {"python": platform.python_version(), **{one: version(one) for one in packages}}
+    return {"python": platform.python_version(), **{one: _version(one) for one in packages}}
+
+
+def _version(package: str) -> str:
+    """Return the version of a package, which may be installed as its build for one device."""
+    for name in (package, f"{package}-gpu", f"{package}-cpu"):
+        try:
+            return version(name)
+        except PackageNotFoundError:
+            continue
+    return "unknown"
 
 
 def _plain(value: Any) -> Any:

@@ -152,3 +152,15 @@ def test_a_sound_model_is_probed_once(monkeypatch):
     for _ in range(3):
         model.predict(TABLE)
     assert sizes == [3, 2, 2, 1, 1, 3, 3]
+
+
+def test_a_function_has_no_file_whose_digest_could_be_checked():
+    with pytest.raises(SettingsError, match="--sha256"):
+        loaded("total", sha256="00")
+
+
+@pytest.mark.parametrize("kind", ["pickle", "skops", "onnx", "xgboost", "catboost"])
+def test_a_file_that_is_missing_is_told_whatever_format_it_should_have(tmp_path, kind):
+    for choices in ({}, {"sha256": "00"}):
+        with pytest.raises(ModelError, match="no such file"):
+            ModelFile(str(tmp_path / "m"), format=kind, **choices).load()
