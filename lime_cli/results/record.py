@@ -7,10 +7,8 @@ from __future__ import annotations
 
 import json
 import math
-import platform
 from dataclasses import asdict
 from datetime import date
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import numpy as np
@@ -28,20 +26,10 @@ from lime_cli.engine.instance import (
     Subject,
 )
 from lime_cli.errors import InputError, SettingsError
+from lime_cli.results.versions import environment_of
 from lime_cli.settings import Settings, digest_of
 
 NAME, NUMBER = "limex/explanation", 1
-LIBRARIES = {
-    "onnx": ("onnxruntime",),
-    "pickle": ("scikit-learn", "joblib", "pandas"),
-    "skops": ("scikit-learn", "skops", "pandas"),
-    "xgboost": ("xgboost",),
-    "lightgbm": ("lightgbm",),
-    "catboost": ("catboost",),
-    "image": ("pillow", "scikit-image"),
-    "text": ("regex",),
-}
-"""Packages that can change a number, by model format and by modality."""
 
 
 def record_of(explanation: Explanation) -> dict[str, Any]:
@@ -71,7 +59,7 @@ def record_of(explanation: Explanation) -> dict[str, Any]:
             "skipped": [asdict(one) for one in explanation.skipped],
         }
     )
-    environment = _environment(explanation.model.format, explanation.subject.modality)
+    environment = environment_of(explanation.model.format, explanation.subject.modality)
     head = {"schema": hashed["schema"], "limex": hashed["limex"], "hash": hash_of(hashed)}
     return {**head, **hashed, "environment": environment}
 
@@ -130,22 +118,6 @@ def _where(place: Column | Spans | Segment) -> dict[str, Any]:
             return {"spans": spans}
         case Segment(segment, area, box, centroid):
             return {"segment": segment, "area": area, "box": box, "centroid": centroid}
-
-
-def _environment(*parts: str) -> dict[str, str]:
-    """List the versions of what takes part, whatever else this process has loaded."""
-    packages = ["numpy", *(name for part in parts for name in LIBRARIES.get(part, ()))]
-    return {"python": platform.python_version(), **{one: _version(one) for one in packages}}
-
-
-def _version(package: str) -> str:
-    """Return the version of a package, which may be installed as its build for one device."""
-    for name in (package, f"{package}-gpu", f"{package}-cpu"):
-        try:
-            return version(name)
-        except PackageNotFoundError:
-            continue
-    return "unknown"
 
 
 def _plain(value: Any) -> Any:

@@ -249,8 +249,9 @@ def test_the_hash_covers_everything_but_itself_and_the_environment():
 
 def test_the_environment_names_what_takes_part_and_nothing_else():
     code = (
-        "import sys, lime_cli.results.record as r;"
-        "assert set(r._environment('onnx', 'text')) == {'python', 'numpy', 'onnxruntime', 'regex'};"
+        "import sys, lime_cli.results.versions as r;"
+        "named = {'python', 'numpy', 'onnxruntime', 'regex'};"
+        "assert set(r.environment_of('onnx', 'text')) == named;"
         "heavy = {'pandas', 'sklearn', 'scipy', 'rich', 'click', 'onnxruntime'};"
         "assert not heavy & set(sys.modules)"
     )
