@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
 from lime_cli.commands.layers import read_layers, tell_layers
 from lime_cli.commands.options import option_group
-from lime_cli.errors import InputError
 from lime_cli.models import LOADERS, ModelFile
+from lime_cli.models.names import read_names
 
 
 class Names(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
@@ -24,24 +23,6 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # not generic before cl
         return value
 
 
-def names_from(words: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
-    """Read a list of names: from the file of that name, one a line, else separated by commas."""
-    if words is None or isinstance(words, tuple):
-        return words
-    path = Path(words)
-    if "," in words or not path.suffix:
-        return tuple(word.strip() for word in words.split(","))
-    try:
-        lines = path.read_text("utf-8").splitlines()
-    except FileNotFoundError:
-        raise InputError(
-            f"{words}: no such file", "give names separated by commas, or a file of them"
-        ) from None
-    except (OSError, UnicodeDecodeError):
-        raise InputError(f"{words}: cannot be read as a list of names") from None
-    return tuple(line.strip() for line in lines if line.strip())
-
-
 def _model_file(
     model: str,
     model_format: str,
@@ -53,6 +34,9 @@ def _model_file(
     activation: str,
     classes: str | tuple[str, ...] | None,
     threads: int | None,
+    key: str | None,
+    tokenizer: str | None,
+    provider: str,
     import_module: tuple[str, ...],
     config: str | None,
     no_config: bool,
@@ -67,8 +51,11 @@ def _model_file(
         task=task,
         output=model_output,
         activation=activation,
-        classes=names_from(classes),
+        classes=read_names(classes) if isinstance(classes, str) else classes,
         threads=threads,
+        key=key,
+        tokenizer=tokenizer,
+        provider=provider,
         imports=import_module,
     )
 
@@ -125,7 +112,8 @@ model_options = option_group(
     click.option(
         "--model-output",
         metavar="NAME|INDEX",
-        help="Output of an ONNX graph; probabilities, decision or labels of a pickled model.",
+        help="Output of an ONNX graph; probabilities, decision, labels, or the index of one of "
+        "several answers of other models.",
     ),
     click.option(
         "--activation",
@@ -135,7 +123,27 @@ model_options = option_group(
         help="What to apply to logits.",
     ),
     click.option(
-        "--classes", type=Names(), metavar="A,B,...|FILE", help="Names of the outputs, in order."
+        "--classes",
+        type=Names(),
+        metavar="A,B,...|FILE",
+        help="Names of the outputs, in order; a file holds one a line, or JSON.",
     ),
     click.option("--threads", type=click.IntRange(1), help="Threads the model may use."),
+    click.option(
+        "--key",
+        metavar="NAME",
+        help="Where the model stands in a file that holds more: a key, an index, an attribute.",
+    ),
+    click.option(
+        "--tokenizer",
+        metavar="FILE",
+        help="The tokenizer.json of an ONNX model that takes token ids.",
+    ),
+    click.option(
+        "--provider",
+        type=click.Choice(["cpu", "cuda"]),
+        default="cpu",
+        show_default=True,
+        help="What runs an ONNX model.",
+    ),
 )

@@ -27,7 +27,7 @@ def judge(
 ) -> Iterator[Caveat]:
     """Judge an explanation: the instance, the model, the samples, and each surrogate."""
     yield from instance.caveats
-    yield from _of_model(model, neighbourhood.predictions[0])
+    yield from of_model(model, neighbourhood.predictions[0])
     yield from _of_neighbourhood(neighbourhood, settings)
     for surrogate in surrogates:
         yield from _of_surrogate(surrogate, neighbourhood, model, settings)
@@ -45,7 +45,7 @@ def _unsettled(surrogate: Surrogate, n: int) -> Iterator[Caveat]:
     )
 
 
-def _of_model(model: Model, prediction: FloatArray) -> Iterator[Caveat]:
+def of_model(model: Model, prediction: FloatArray) -> Iterator[Caveat]:
     """Judge the model and its answer for the instance, (k,)."""
     yield from model.caveats
     if model.identity.task != "classification":

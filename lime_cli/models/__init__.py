@@ -25,15 +25,33 @@ if TYPE_CHECKING:
             """What the file says of its input."""
             ...
 
+        @property
+        def asked(self) -> str:
+            """Which of its methods is called, or which of its outputs is read."""
+            ...
+
+        @property
+        def reading(self) -> str:
+            """How its answers are read, in words; empty before it has answered."""
+            ...
+
 
 LOADERS = Registry(
     "model format",
     {
         "pickle": "lime_cli.models.pickled:load",
         "joblib": "lime_cli.models.pickled:load",
+        "skops": "lime_cli.models.skops:load",
         "onnx": "lime_cli.models.onnx:load",
+        "xgboost": "lime_cli.models.boosters:load_xgboost",
+        "lightgbm": "lime_cli.models.boosters:load_lightgbm",
+        "catboost": "lime_cli.models.boosters:load_catboost",
+        "python": "lime_cli.models.python:load",
     },
 )
+
+PYTHON_PREFIX = "py:"
+"""What stands before the name of a function instead of a model's path."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +91,8 @@ class ModelFile:
     format: str = "auto"
     task: str = "auto"
     output: str | None = None
-    """Name or index of an ONNX output; ``decision`` or ``labels`` of a scikit-learn model."""
+    """Name or index of an ONNX output; ``decision``, ``labels`` or the index of one of several
+    answers of a scikit-learn model."""
     activation: str = "none"
     classes: tuple[str, ...] | None = None
     layout: str | None = None
@@ -82,8 +101,14 @@ class ModelFile:
     sha256: str | None = None
     """What the file's digest must be."""
     threads: int | None = None
+    key: str | None = None
+    """Where in the file the model stands, if the file holds more."""
+    tokenizer: str | None = None
+    """Path of the tokenizer.json of an ONNX model that takes token ids."""
     imports: tuple[str, ...] = ()
     """Modules to import before the file is loaded, for what they register."""
+    provider: str = "cpu"
+    """``cpu`` or ``cuda``: what runs an ONNX model."""
 
     def load(self) -> LoadedModel:
         """Load the model, once per process; raise ModelError when it cannot be used."""
@@ -97,7 +122,17 @@ class ModelFile:
 @lru_cache(maxsize=2)
 def _load(file: ModelFile, written: int) -> LoadedModel:
     path = Path(file.path)
-    name = file.format if file.format != "auto" else format_of(path)
+    name = file.format if file.format != "auto" else _format_of(file, path)
+    if file.provider != "cpu" and name != "onnx":
+        raise SettingsError(
+            f"--provider {file.provider}: only ONNX models run there", "leave it out"
+        )
+    if file.tokenizer is not None and name != "onnx":
+        raise SettingsError("--tokenizer: only ONNX models take token ids", "leave it out")
+    if name != "python":
+        _must_exist(path)
+    elif file.sha256 is not None:
+        raise SettingsError("--sha256: a function is no file", "leave it out")
     if file.sha256 is not None and digest_of(path.read_bytes()) != file.sha256.lower():
         raise ModelError(f"{path.name}: its digest is not the one given with --sha256")
     for module in file.imports:
@@ -115,58 +150,18 @@ def _import(module: str) -> None:
         raise SettingsError(" ".join(words.split()), hint) from error
 
 
+def _must_exist(path: Path) -> None:
+    from lime_cli.models.magic import first_bytes
+
+    first_bytes(path)
+
+
+def _format_of(file: ModelFile, path: Path) -> str:
+    return "python" if file.path.startswith(PYTHON_PREFIX) else format_of(path)
+
+
 def format_of(path: Path) -> str:
     """Tell a model file's format by its first bytes; raise ModelError for something else."""
-    from lime_cli.models.archive import looks_pickled
+    from lime_cli.models.magic import format_of as by_first_bytes
 
-    head = _first_bytes(path)
-    if not head:
-        raise ModelError(f"{path.name}: is empty", "give a model file: pickle, joblib or ONNX")
-    kind = "pickle" if looks_pickled(head) else "onnx" if _looks_onnx(head) else None
-    if kind is None:
-        raise ModelError(
-            f"{path.name}: is not a model file{_looks_like(head)}",
-            "give a pickle, joblib or ONNX file",
-        )
-    wrong = {"onnx": (".pkl", ".pickle", ".joblib"), "pickle": (".onnx", ".skops")}
-    if path.suffix.lower() in wrong.get("onnx" if kind == "onnx" else "pickle", ()):
-        raise ModelError(
-            f"{path.name}: is named {path.suffix} but its content is {_a(kind)}",
-            f"rename it, or say --model-format {kind}",
-        )
-    return kind
-
-
-def _first_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as stream:
-            return stream.read(64)
-    except FileNotFoundError:
-        raise ModelError(f"{path}: no such file", "check the path of the model") from None
-    except IsADirectoryError:
-        raise ModelError(f"{path}: is a folder", "a model is one file") from None
-    except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
-
-
-def _looks_onnx(head: bytes) -> bool:
-    """An ONNX file is a protobuf whose first field is the IR version, a small number."""
-    return (
-        head[0] == 0x08 and len(head) > 2 and head[1] < 0x20 and head[2] in (0x12, 0x1A, 0x3A, 0x42)
-    )
-
-
-def _looks_like(head: bytes) -> str:
-    try:
-        text = head.decode("utf-8")
-    except UnicodeDecodeError:
-        return ""
-    return (
-        f" (it begins with the text {text.splitlines()[0][:30]!r})"
-        if text.isprintable() or "\n" in text
-        else ""
-    )
-
-
-def _a(kind: str) -> str:
-    return "an ONNX model" if kind == "onnx" else f"a {kind}"
+    return by_first_bytes(path)

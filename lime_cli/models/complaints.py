@@ -111,6 +111,8 @@ def not_alone(path: Path, loaded: object) -> ModelError | None:
         words = "a numpy array"
     elif isinstance(loaded, Inert):
         words = "a probability distribution"
+    elif isinstance(loaded, list | tuple) and any(hasattr(one, "predict") for one in loaded):
+        return None  # opened with --key
     elif isinstance(loaded, list | tuple) and loaded:
         kinds = [type(item).__name__ for item in loaded[:_NAMES_SHOWN]]
         words = f"a {type(loaded).__name__} of {len(loaded)} ({', '.join(kinds)})"

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lime_cli.errors import PredictionError
+
 DTYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -15,6 +17,7 @@ DTYPES: dict[str, Any] = {
     "tensor(int64)": np.int64,
     "tensor(int32)": np.int32,
     "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
     "tensor(bool)": np.bool_,
     "tensor(string)": np.object_,
 }
@@ -23,7 +26,8 @@ DTYPES: dict[str, Any] = {
 def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, NDArray[Any]]:
     """Turn a table, a list of texts or (n, height, width, channels) into what each input wants.
 
-    ``wanted`` are the session's inputs; several take one column of a table each, by name.
+    ``wanted`` are the session's inputs; several take one column of a table each, by name. Raises
+    PredictionError naming the column for a value that the graph's type cannot hold.
     """
     first = wanted[0]
     if isinstance(inputs, list):
@@ -31,27 +35,88 @@ def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, ND
         return {first.name: texts if len(first.shape) == 1 else texts[:, None]}
     if isinstance(inputs, np.ndarray):
         pictures = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
-        return {first.name: np.ascontiguousarray(pictures, DTYPES[first.type])}
+        return {first.name: np.ascontiguousarray(_pixels(pictures, first.type))}
     if len(wanted) > 1:
         columns = dict(zip(inputs.names, inputs.columns, strict=True))
-        return {one.name: _cast(columns[one.name], one.type)[:, None] for one in wanted}
-    cast = [_cast(column, first.type) for column in inputs.columns]
-    return {first.name: np.stack(cast, axis=1)}
+        return {
+            one.name: _shaped(cast(columns[one.name], one.type, one.name), one) for one in wanted
+        }
+    pairs = zip(inputs.names, inputs.columns, strict=True)
+    cells = [cast(column, first.type, name) for name, column in pairs]
+    stacked = cells[0] if len(first.shape) == 1 else np.stack(cells, axis=1)
+    return {first.name: stacked}
 
 
-def _cast(column: NDArray[Any], kind: str) -> NDArray[Any]:
+def cast(column: NDArray[Any], kind: str, name: str) -> NDArray[Any]:
+    """Return a column in the graph's type; raise PredictionError where that loses something."""
     if kind == "tensor(string)":
-        return np.array(
-            ["" if cell is None else str(cell) for cell in column.tolist()], dtype=object
-        )
-    if column.dtype == object:
-        column = np.array(
-            [np.nan if cell is None else cell for cell in column.tolist()], dtype=float
-        )
-    return column.astype(DTYPES[kind])
+        return np.array([_word(cell) for cell in column.tolist()], dtype=object)
+    numbers = _numbers(column, kind, name)
+    dtype = np.dtype(DTYPES[kind])
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = numbers.astype(dtype)
+    if dtype.kind == "f":
+        lost = np.isfinite(numbers) & ~np.isfinite(found)
+    else:
+        lost = found.astype(numbers.dtype) != numbers
+    if lost.any():
+        raise _misfit(name, kind, numbers[lost][0])
+    return found
 
 
 def filled(values: NDArray[Any], n: int) -> NDArray[Any]:
     """Repeat the last input until there are n."""
     missing = n - len(values)
     return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) if missing else values
+
+
+def _shaped(column: NDArray[Any], wanted: Any) -> NDArray[Any]:
+    return column if len(wanted.shape) == 1 else column[:, None]
+
+
+def _word(cell: Any) -> str:
+    """Write a cell as the file did: nothing for a missing one, no point for a whole number."""
+    if cell is None or cell != cell:
+        return ""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _numbers(column: NDArray[Any], kind: str, name: str) -> NDArray[Any]:
+    if column.dtype != object:
+        return column
+    found = []
+    for cell in column.tolist():
+        try:
+            found.append(np.nan if cell is None else float(cell))
+        except ValueError:
+            raise _misfit(name, kind, cell) from None
+    return np.array(found)
+
+
+def _misfit(name: str, kind: str, cell: Any) -> PredictionError:
+    dtype = np.dtype(DTYPES[kind])
+    wants = {"f": "numbers", "b": "0 or 1"}.get(dtype.kind, "whole numbers")
+    holds = repr(cell) if isinstance(cell, str) else f"{cell:g}"
+    missing = not isinstance(cell, str) and np.isnan(cell)
+    return PredictionError(
+        f"column {name!r}: the model's input takes {wants} ({dtype.name}), "
+        f"not {'a missing value' if missing else holds}",
+        "give the table that the model was made for",
+    )
+
+
+def _pixels(pictures: NDArray[Any], kind: str) -> NDArray[Any]:
+    """Return pictures in the graph's type; raise PredictionError where whole numbers lose them."""
+    dtype = np.dtype(DTYPES[kind])
+    if dtype.kind not in "iu":
+        return pictures.astype(dtype)
+    whole = np.rint(pictures)
+    bounds = np.iinfo(dtype)
+    fractions = pictures.max() <= 1 and bool((whole != pictures).any())
+    if fractions or whole.min() < bounds.min or whole.max() > bounds.max:
+        raise PredictionError(
+            f"the model takes pixels as whole numbers ({dtype.name}), not "
+            f"{pictures.min():.3g} to {pictures.max():.3g}",
+            "say --preprocess raw",
+        )
+    return np.asarray(whole.astype(dtype))

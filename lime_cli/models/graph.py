@@ -15,10 +15,14 @@ from lime_cli.errors import ModelError, UntrustedModel
 DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
 """Operator sets whose code is the runtime's own."""
 
+SHAPING = ("Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
+"""Operators that change no number."""
+
 CLASS_LABELS = (b"classlabels_strings", b"classlabels_int64s", b"classlabels_ints")
 
 MODEL_GRAPH, MODEL_OPSET, MODEL_METADATA, MODEL_FUNCTIONS = 7, 8, 14, 25
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
+NODE_INPUT, NODE_OUTPUT, NODE_OPERATOR = 1, 2, 4
 NODE_ATTRIBUTE, NODE_DOMAIN, FUNCTION_NODE = 5, 7, 7
 ATTRIBUTE_NAME, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS = 1, 8, 9
 ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS, ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
@@ -34,8 +38,19 @@ class Graph:
     classes: tuple[str, ...] | None = None
     """Labels of the last classifier operator."""
     domains: set[str] = field(default_factory=set)
+    makers: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """For the name of every value: the operator that makes it, and that operator's first input."""
     external: list[str] = field(default_factory=list)
     """Files that weights are read from, relative to the model's folder."""
+
+    def ends_in(self, output: str) -> str:
+        """Return the operator that makes an output's numbers, changes of shape and type aside."""
+        operator = ""
+        for _ in self.makers:
+            operator, output = self.makers.get(output, ("", ""))
+            if operator not in SHAPING:
+                break
+        return operator
 
 
 def read_graph(path: Path) -> Graph:
@@ -98,11 +113,17 @@ def _graph(data: bytes, found: Graph) -> None:
 
 
 def _node(data: bytes, found: Graph) -> None:
+    words: dict[int, list[str]] = {NODE_INPUT: [], NODE_OUTPUT: [], NODE_OPERATOR: []}
     for number, value in fields(data):
-        if number == NODE_DOMAIN:
+        if number in words:
+            words[number].append(nested(value).decode())
+        elif number == NODE_DOMAIN:
             found.domains.add(nested(value).decode())
         elif number == NODE_ATTRIBUTE:
             _attribute(nested(value), found)
+    first = next(iter(words[NODE_INPUT]), "")
+    operator = next(iter(words[NODE_OPERATOR]), "")
+    found.makers.update(dict.fromkeys(words[NODE_OUTPUT], (operator, first)))
 
 
 def _attribute(data: bytes, found: Graph) -> None:

@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.instance import FloatArray
-from lime_cli.errors import ModelError, PredictionError
+from lime_cli.engine.instance import Caveat, FloatArray
+from lime_cli.errors import InputError, ModelError, PredictionError
 from lime_cli.models import ModelFile
+from lime_cli.models.answers import Answer, Stated, as_matrix
+from lime_cli.models.names import fitted_names
 
+__all__ = ["Outputs", "Stated", "as_matrix", "settle", "softmax"]
 
-@dataclass(frozen=True)
-class Stated:
-    """What a model itself says of its answers; None where it does not."""
+SLACK = 1e-3
+"""How far a sum of probabilities may be from one, and a probability from 0..1."""
 
-    task: str | None = None
-    classes: tuple[str, ...] | None = None
-    margins: bool = False
-    """The answers are signed distances, never probabilities."""
+NOTHING = Stated()
+COARSE = Caveat(
+    "coarse_output", "the model only names a class: weights tell where the name changes"
+)
+LOGARITHMS = Caveat(
+    "log_probabilities", "the model answers with logarithms of probabilities; they are undone"
+)
 
 
 @dataclass(frozen=True)
@@ -31,115 +37,197 @@ class Outputs:
     task: str
     """``classification`` or ``regression``."""
     targets: tuple[str, ...]
+    reading: str = "numbers"
+    """Name of the rule in ``READINGS`` by which numbers become outputs."""
+    rule: str = ""
+    """How answers are read, in words, for a person."""
     activation: str = "none"
-    complement: bool = False
-    """The model gives one probability p; it is read as (1 - p, p)."""
-    margin: bool = False
-    """The model gives one signed margin f; it is read as (-f, f)."""
+    stated: Stated = NOTHING
     probabilities: bool = False
+    caveats: tuple[Caveat, ...] = ()
 
     def read(self, raw: Any, n: int) -> FloatArray:
         """Return (n, k) finite numbers; raise PredictionError for any other answer."""
-        values = _activate(as_matrix(raw, self.name)[0], self.activation)
+        values = _activate(as_matrix(raw, self.name, self.stated)[0], self.activation)
         if len(values) != n:
             raise PredictionError(f"{self.name}: {len(values)} answers for {n} inputs")
-        if self.complement:
-            values = np.hstack([1 - values, values])
-        elif self.margin:
-            values = np.hstack([-values, values])
-        if values.shape[1] != len(self.targets):
-            raise PredictionError(
-                f"{self.name}: {values.shape[1]} outputs instead of {len(self.targets)}"
-            )
-        broken = int((~np.isfinite(values)).any(axis=1).sum())
+        outputs = READINGS[self.reading].apply(values, self.stated)
+        broken = int((~np.isfinite(outputs)).any(axis=1).sum())
         if broken:
             raise PredictionError(
                 f"{self.name}: the model returned NaN or infinity for {broken} of {n} samples"
             )
-        return values
+        if self.reading == "probability" and not _within(values):
+            raise PredictionError(
+                f"{self.name}: its one output looked like a probability, but lies between "
+                f"{values.min():.4g} and {values.max():.4g} for other inputs",
+                "say --activation sigmoid, or --task regression",
+            )
+        if outputs.shape[1] != len(self.targets):
+            raise PredictionError(
+                f"{self.name}: {outputs.shape[1]} outputs instead of {len(self.targets)}"
+            )
+        return outputs
 
 
 def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
     """Decide from a first answer ``raw`` how all answers are read; ``--task`` and ``--classes``
     win.
 
-    Raises ModelError when names and outputs differ in number.
+    Raises ModelError, or InputError for ``--classes``, when names and outputs differ in number.
     """
-    values, keys = as_matrix(raw, name)
+    if file.classes and not stated.classes and _are_words(raw):
+        stated = replace(stated, classes=file.classes, labels=True)
+    values, answer = as_matrix(raw, name, stated)
     values = _activate(values, file.activation)
-    width = values.shape[1]
-    unit = width == 1 and not stated.margins and bool(((values >= 0) & (values <= 1)).all())
-    task = _task(file, stated.task, width, keys is not None or file.activation != "none")
-    names = file.classes or stated.classes or keys
+    carried = answer.names or stated.classes
+    task = _task(file, stated, values.shape[1], carried is not None)
     if task == "regression":
-        return Outputs(name, task, _names(names, width, name, "output"), file.activation)
-    single = width == 1
-    complement = single and (unit or file.activation == "sigmoid")
+        reading = "numbers"
+    else:
+        reading = next(key for key, one in READINGS.items() if one.fits(values, stated))
     outputs = Outputs(
-        name, task, _names(names, 2 if single else width, name, "class"), file.activation
+        name,
+        task,
+        (),
+        reading,
+        "; ".join((*answer.rules, READINGS[reading].sentence)),
+        file.activation,
+        stated,
+        caveats=_caveats(stated, reading),
     )
-    outputs = replace(outputs, complement=complement, margin=single and not complement)
-    sums = outputs.read(raw, len(values)).sum(axis=1)
-    return replace(
-        outputs,
-        probabilities=complement
-        or bool((values >= -1e-6).all() and (np.abs(sums - 1) < 1e-3).all()),
-    )
+    width = READINGS[reading].apply(values, stated).shape[1]
+    targets = _names(file, _first_fit(answer, stated, width), width, outputs)
+    probabilities = reading in ("probability", "probabilities", "log-probabilities")
+    return replace(outputs, targets=targets, probabilities=probabilities)
 
 
-def as_matrix(raw: Any, name: str) -> tuple[FloatArray, tuple[str, ...] | None]:
-    """Return an answer as (n, k) float64, with the names it carries.
+class Reading(NamedTuple):
+    """How (n, w) numbers become (n, k) outputs, and when."""
 
-    Rules: a list of dictionaries (ZipMap) is read by the order of its keys; trailing axes of
-    length one ([n, k, 1, 1]) are dropped; (n,) is one column; data frames and series are their
-    values.
+    sentence: str
+    fits: Callable[[FloatArray, Stated], bool]
+    apply: Callable[[FloatArray, Stated], FloatArray]
+
+
+def _same(values: FloatArray, stated: Stated) -> FloatArray:
+    return values
+
+
+def _one(values: FloatArray, stated: Stated) -> bool:
+    return bool(values.shape[1] == 1)
+
+
+def _within(values: FloatArray) -> bool:
+    return bool(((values >= -SLACK) & (values <= 1 + SLACK)).all())
+
+
+def _sum_to_one(values: FloatArray) -> bool:
+    return bool(((values >= -1e-6).all(axis=1) & (np.abs(values.sum(axis=1) - 1) < SLACK)).all())
+
+
+def _are_pairs(values: FloatArray, stated: Stated) -> bool:
+    k = len(stated.classes or ())
+    return stated.pairs and k > 2 and values.shape[1] == k * (k - 1) // 2
+
+
+def _votes(values: FloatArray, stated: Stated) -> FloatArray:
+    """Count each pair's winner, the sum of margins deciding among equals.
+
+    As scikit-learn does for ``decision_function_shape="ovr"``; a margin above 0 is a vote for the
+    first of its pair.
     """
-    keys: tuple[str, ...] | None = None
-    if isinstance(raw, list) and raw and isinstance(raw[0], dict):
-        keys = tuple(str(key) for key in raw[0])
-        raw = [list(answer.values()) for answer in raw]
-    try:
-        values = np.asarray(raw, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise PredictionError(
-            f"{name}: the model answered with {type(raw).__name__}, not numbers"
-        ) from None
-    while values.ndim > 2 and values.shape[-1] == 1:
-        values = values[..., 0]
-    if values.ndim == 1:
-        values = values[:, None]
-    if values.ndim != 2 or values.shape[1] == 0:
-        raise PredictionError(
-            f"{name}: the model answered in shape {values.shape}, not (samples, outputs)"
-        )
-    return values, keys
+    k = len(stated.classes or ())
+    wins, sums = np.zeros((len(values), k)), np.zeros((len(values), k))
+    pairs = [(i, j) for i in range(k) for j in range(i + 1, k)]
+    for column, (i, j) in zip(values.T, pairs, strict=True):
+        wins[:, i] += column > 0
+        wins[:, j] += column <= 0
+        sums[:, i] += column
+        sums[:, j] -= column
+    return np.asarray(wins + sums / (3 * (np.abs(sums) + 1)))
 
 
-def _task(file: ModelFile, stated: str | None, width: int, named: bool) -> str:
+READINGS: dict[str, Reading] = {
+    "pairs": Reading("margins between every two classes, counted as votes", _are_pairs, _votes),
+    "votes": Reading("one vote for the class that is named", lambda v, s: s.labels, _same),
+    "margin": Reading(
+        "one signed margin f, read as (-f, f)",
+        lambda v, s: _one(v, s) and (s.margins or not _within(v)),
+        lambda v, s: np.hstack([-v, v]),
+    ),
+    "probability": Reading(
+        "one probability p, read as (1 - p, p)", _one, lambda v, s: np.hstack([1 - v, v])
+    ),
+    "margins": Reading("a signed margin for every class", lambda v, s: s.margins, _same),
+    "independent": Reading(
+        "a probability of its own for every label",
+        lambda v, s: _within(v) and (s.independent or not _sum_to_one(v)),
+        _same,
+    ),
+    "probabilities": Reading("probabilities", lambda v, s: _sum_to_one(v), _same),
+    "log-probabilities": Reading(
+        "logarithms of probabilities, undone",
+        lambda v, s: bool((v <= 0).all()) and _sum_to_one(np.exp(v)),
+        lambda v, s: np.exp(v),
+    ),
+    "scores": Reading("scores that are no probabilities", lambda v, s: True, _same),
+    "numbers": Reading("numbers as they are", lambda v, s: True, _same),
+}
+"""How a classifier's numbers are read: the first that fits; ``numbers`` for a regression."""
+
+
+def _caveats(stated: Stated, reading: str) -> tuple[Caveat, ...]:
+    found = [COARSE] if stated.labels else []
+    return (*found, LOGARITHMS) if reading == "log-probabilities" else tuple(found)
+
+
+def _are_words(raw: Any) -> bool:
+    words = raw.tolist() if isinstance(raw, np.ndarray) else raw
+    return isinstance(words, list) and all(isinstance(one, str) for one in words)
+
+
+def _task(file: ModelFile, stated: Stated, width: int, named: bool) -> str:
     if file.task != "auto":
         return file.task
-    if stated is not None:
-        return stated
-    return "classification" if width > 1 or named or file.classes else "regression"
+    if stated.task is not None:
+        return stated.task
+    several = width > 1 or named or file.classes or file.activation != "none"
+    return "classification" if several else "regression"
 
 
-def _names(known: tuple[str, ...] | None, width: int, name: str, noun: str) -> tuple[str, ...]:
-    if known is None:
-        if noun == "output":
+def _first_fit(answer: Answer, stated: Stated, width: int) -> tuple[str, ...] | None:
+    """Return the names that the answer carries where they fit, else those that the model states."""
+    fitting = [one for one in (answer.names, stated.classes) if one and len(one) == width]
+    return fitting[0] if fitting else answer.names or stated.classes
+
+
+def _names(
+    file: ModelFile, known: tuple[str, ...] | None, width: int, outputs: Outputs
+) -> tuple[str, ...]:
+    noun = "classes" if outputs.task == "classification" else "outputs"
+    if file.classes is None and known is None:
+        if noun == "outputs":
             return ("prediction",) if width == 1 else tuple(f"output {i}" for i in range(width))
         return tuple(str(i) for i in range(width))
-    if len(known) != width:
-        raise ModelError(
-            f"{name}: {len(known)} names for {width} {'classes' if noun == 'class' else 'outputs'}",
-            "give as many names with --classes",
-        )
-    return tuple(str(one) for one in known)
+    given = file.classes or known or ()
+    fitted = fitted_names(given, width)
+    if fitted is None:
+        kind = InputError if file.classes else ModelError
+        words = f"{outputs.name}: {len(given)} names for {width} {noun}"
+        raise kind(words, "give as many names with --classes")
+    return tuple(map(str, fitted))
+
+
+def softmax(values: FloatArray) -> FloatArray:
+    """Turn logits (n, k) into probabilities."""
+    powers = np.exp(values - values.max(axis=1, keepdims=True))
+    return np.asarray(powers / powers.sum(axis=1, keepdims=True))
 
 
 def _activate(values: FloatArray, activation: str) -> FloatArray:
     if activation == "softmax":
-        powers = np.exp(values - values.max(axis=1, keepdims=True))
-        return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+        return softmax(values)
     if activation == "sigmoid":
         return np.asarray(0.5 * (1 + np.tanh(values / 2)))
     return values

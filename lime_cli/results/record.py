@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import platform
-import sys
 from dataclasses import asdict
 from datetime import date
 from typing import Any
@@ -28,16 +26,10 @@ from lime_cli.engine.instance import (
     Subject,
 )
 from lime_cli.errors import InputError, SettingsError
+from lime_cli.results.versions import environment_of
 from lime_cli.settings import Settings, digest_of
 
 NAME, NUMBER = "limex/explanation", 1
-LIBRARIES = {
-    "onnx": {"onnxruntime": "onnxruntime"},
-    "pickle": {"scikit-learn": "sklearn", "joblib": "joblib"},
-    "image": {"pillow": "PIL"},
-    "text": {"regex": "regex"},
-}
-"""Packages that can change a number, by model format and by modality, and their modules."""
 
 
 def record_of(explanation: Explanation) -> dict[str, Any]:
@@ -67,7 +59,7 @@ def record_of(explanation: Explanation) -> dict[str, Any]:
             "skipped": [asdict(one) for one in explanation.skipped],
         }
     )
-    environment = _environment(explanation.model.format, explanation.subject.modality)
+    environment = environment_of(explanation.model.format, explanation.subject.modality)
     head = {"schema": hashed["schema"], "limex": hashed["limex"], "hash": hash_of(hashed)}
     return {**head, **hashed, "environment": environment}
 
@@ -126,16 +118,6 @@ def _where(place: Column | Spans | Segment) -> dict[str, Any]:
             return {"spans": spans}
         case Segment(segment, area, box, centroid):
             return {"segment": segment, "area": area, "box": box, "centroid": centroid}
-
-
-def _environment(*parts: str) -> dict[str, str]:
-    """List the versions of what takes part, whatever else this process has loaded."""
-    versions = {"python": platform.python_version(), "numpy": np.__version__}
-    for package, module in (pair for part in parts for pair in LIBRARIES.get(part, {}).items()):
-        found = getattr(sys.modules.get(module), "__version__", None)
-        if found is not None:
-            versions[package] = str(found)
-    return versions
 
 
 def _plain(value: Any) -> Any:

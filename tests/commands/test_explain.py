@@ -318,7 +318,7 @@ BAD = [
     (f"{TABLE} sample_data/zoo.csv --row 1 --samples 1", 2, "--samples: 1 is not possible"),
     (f"{TABLE} sample_data/zoo.csv --row 1 --samples many", 2, "neither auto nor a number"),
     (f"{TABLE} sample_data/zoo.csv --row 1 --bins some", 2, "--bins: 'some' is not possible"),
-    (f"{TABLE} sample_data/zoo.csv --row 1 --classes a,b", 4, "2 names for 7 classes"),
+    (f"{TABLE} sample_data/zoo.csv --row 1 --classes a,b", 3, "2 names for 7 classes"),
     (
         f"{TABLE} sample_data/zoo.csv --row 1-2 -f json",
         2,

@@ -5,7 +5,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from lime_cli.errors import ModelError, PredictionError, SettingsError, UntrustedModel
+from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError, UntrustedModel
 from lime_cli.modalities.tables import Table
 from lime_cli.models import ModelFile
 
@@ -204,3 +204,265 @@ def test_the_model_is_loaded_once_per_process(samples):
 
 def test_onnx_and_its_checker_agree_that_the_test_models_are_valid(tmp_path):
     onnx.checker.check_model(onnx.load(mean_model(tmp_path / "m.onnx", ["n", 3, 4, 4])))
+
+
+def picks(path, inputs):
+    """A graph that answers the sum of its inputs, each cast to float."""
+    nodes = [
+        helper.make_node("Cast", [one.name], [f"{one.name}_f"], to=TensorProto.FLOAT)
+        for one in inputs
+    ]
+    nodes.append(helper.make_node("Sum", [f"{one.name}_f" for one in inputs], ["y"]))
+    return saved(path, nodes, inputs, [value("y", ["n", 1])])
+
+
+KINDS = [
+    TensorProto.FLOAT,
+    TensorProto.DOUBLE,
+    TensorProto.INT64,
+    TensorProto.INT32,
+    TensorProto.BOOL,
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("dtype", [float, int, bool, object])
+def test_a_column_of_another_type_is_cast_where_nothing_is_lost(tmp_path, kind, dtype):
+    path = picks(tmp_path / "m.onnx", [value("a", ["n", 1], kind), value("b", ["n", 1])])
+    table = Table(("b", "a"), (np.array([2.5, 0.5]), np.array([1, 0]).astype(dtype)))
+    assert ModelFile(path).load().predict(table)[:, 0].tolist() == [3.5, 0.5]
+
+
+@pytest.mark.parametrize(
+    ("kind", "cell", "message"),
+    [
+        (TensorProto.INT64, 3.5, r"takes whole numbers \(int64\), not 3\.5"),
+        (TensorProto.INT64, np.nan, "whole numbers .*not a missing value"),
+        (TensorProto.INT32, 2.0**40, r"whole numbers \(int32\)"),
+        (TensorProto.BOOL, 2, "takes 0 or 1"),
+        (TensorProto.FLOAT, 1e300, r"takes numbers \(float32\), not 1e\+300"),
+        (TensorProto.FLOAT, "Oslo", "takes numbers .*not 'Oslo'"),
+    ],
+)
+def test_a_cast_that_loses_something_names_the_column(tmp_path, kind, cell, message):
+    path = picks(tmp_path / "m.onnx", [value("a", ["n", 1], kind), value("b", ["n", 1])])
+    column = np.array([cell, cell], object if isinstance(cell, str) else None)
+    with pytest.raises(PredictionError, match=rf"^m\.onnx: column 'a': .*{message}"):
+        ModelFile(path).load().predict(Table(("a", "b"), (column, np.zeros(2))))
+
+
+def test_words_and_numbers_go_to_inputs_of_their_own(tmp_path):
+    inputs = [value("age", ["n", 1], TensorProto.INT64), value("city", ["n"], TensorProto.STRING)]
+    nodes = [
+        helper.make_node("LabelEncoder", ["city"], ["code"], domain="ai.onnx.ml",
+                         keys_strings=["Oslo", "7"], values_floats=[1.0, 2.0], default_float=0.0),
+        helper.make_node("Cast", ["age"], ["age_f"], to=TensorProto.FLOAT),
+        helper.make_node("Squeeze", ["age_f"], ["flat"]),
+        helper.make_node("Add", ["code", "flat"], ["y"]),
+    ]  # fmt: skip
+    graph = helper.make_graph(nodes, "g", inputs, [value("y", ["n"])])
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 2)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    cities = np.array(["Oslo", "Rome", 7.0], object)
+    table = Table(("city", "age"), (cities, np.array([10.0, 20.0, 30.0])))
+    model = ModelFile(str(tmp_path / "m.onnx")).load()
+    assert model.predict(table)[:, 0].tolist() == [11.0, 20.0, 32.0]
+
+
+def test_inputs_that_cannot_be_fed_together_are_listed(tmp_path):
+    nodes = [helper.make_node("Sub", ["num", "cat"], ["y"])]
+    inputs = [value("num", ["n", 4]), value("cat", ["n", 4])]
+    path = saved(tmp_path / "m.onnx", nodes, inputs, [value("y", ["n", 4])])
+    with pytest.raises(ModelError, match=r"num \[n, 4\], cat \[n, 4\]; export it with one input"):
+        ModelFile(path).load()
+
+
+@pytest.mark.parametrize("shape", [["n"], ["n", 1], ["n", "m"], [1, "n"], [1], [7]])
+def test_texts_are_fed_in_every_shape_a_string_input_has(tmp_path, shape):
+    out = [shape[0], *(["k"] if len(shape) == 2 else [])]
+    nodes = [
+        helper.make_node("LabelEncoder", ["x"], ["y"], domain="ai.onnx.ml",
+                         keys_strings=["good", "bad"], values_floats=[1.0, -1.0],
+                         default_float=0.0),
+    ]  # fmt: skip
+    graph = helper.make_graph(
+        nodes, "g", [value("x", shape, TensorProto.STRING)], [value("y", out)]
+    )
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid("ai.onnx.ml", 2)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    loaded = ModelFile(str(tmp_path / "m.onnx")).load()
+    loaded.input.require("text")
+    assert loaded.predict(["good", "bad", "so so"])[:, 0].tolist() == [1.0, -1.0, 0.0]
+
+
+@pytest.mark.parametrize("batch", ["n", 1, 7])
+def test_pictures_of_bytes_are_fed_whole_numbers(tmp_path, batch):
+    nodes = [
+        helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        helper.make_node("ReduceMean", ["f"], ["y"], axes=[1, 2, 3], keepdims=0),
+    ]
+    inputs = [value("x", [batch, 4, 4, 3], TensorProto.UINT8)]
+    path = saved(tmp_path / "m.onnx", nodes, inputs, [value("y", [batch])], opset=13)
+    model = ModelFile(path).load()
+    assert model.input.preprocess == "raw"
+    pictures = np.random.default_rng(0).integers(0, 256, (9, 4, 4, 3)).astype(np.float32)
+    expected = pictures.mean(axis=(1, 2, 3))
+    assert model.predict(pictures)[:, 0] == pytest.approx(expected, abs=1e-3)
+    with pytest.raises(PredictionError, match=r"pixels as whole numbers \(uint8\).*--preprocess"):
+        model.predict(pictures / 255)
+
+
+def ending_in(path, operator, width, **more):
+    nodes = [helper.make_node(operator, ["x"], ["z"]), helper.make_node("Identity", ["z"], ["y"])]
+    return saved(path, nodes, [value("x", ["n", width])], [value("y", ["n", width])], **more)
+
+
+def logits(k):
+    columns = np.random.default_rng(0).normal(size=(k, 5)) * 3
+    return Table(tuple("abc"[:k]), tuple(columns))
+
+
+@pytest.mark.parametrize(
+    ("operator", "width", "reading", "probabilities"),
+    [
+        ("Softmax", 3, "probabilities", True),
+        ("LogSoftmax", 3, "logarithms of probabilities, undone", True),
+        ("Sigmoid", 3, "a probability of its own for every label", False),
+        ("Sigmoid", 1, "one probability p, read as (1 - p, p)", True),
+        ("Neg", 3, "scores that are no probabilities", False),
+    ],
+)
+def test_the_last_operator_tells_what_the_numbers_are(
+    tmp_path, operator, width, reading, probabilities
+):
+    model = ModelFile(ending_in(tmp_path / "m.onnx", operator, width)).load()
+    model.predict(logits(width))
+    assert model.identity.task == "classification"
+    assert (model.reading, model.probabilities) == (reading, probabilities)
+
+
+def test_class_names_come_from_the_metadata(tmp_path):
+    path = tmp_path / "m.onnx"
+    ending_in(path, "Softmax", 3)
+    model = onnx.load(path)
+    helper.set_model_props(model, {"names": "{0: 'cat', 1: 'dog', 2: 'cow'}"})
+    onnx.save(model, path)
+    assert ModelFile(str(path)).load().identity.targets == ("cat", "dog", "cow")
+
+
+def test_class_names_come_from_an_output_that_lists_them(tmp_path):
+    names = helper.make_tensor("c", TensorProto.STRING, [3], ["cat", "dog", "cow"])
+    nodes = [
+        helper.make_node("ArgMax", ["x"], ["label"], axis=1, keepdims=0),
+        helper.make_node("Softmax", ["x"], ["p"]),
+        helper.make_node("Constant", [], ["classes"], value=names),
+    ]
+    outputs = [
+        value("label", ["n"], TensorProto.INT64),
+        value("p", ["n", 3]),
+        value("classes", [3], TensorProto.STRING),
+    ]
+    path = saved(tmp_path / "m.onnx", nodes, [value("x", ["n", 3])], outputs)
+    model = ModelFile(path).load()
+    assert model.predict(logits(3)).sum(axis=1) == pytest.approx(1)
+    assert model.identity.targets == ("cat", "dog", "cow")
+
+
+def test_a_label_alone_is_a_vote(tmp_path):
+    nodes = [helper.make_node("ArgMax", ["x"], ["label"], axis=1, keepdims=0)]
+    outputs = [value("label", ["n"], TensorProto.INT64)]
+    path = tmp_path / "m.onnx"
+    saved(path, nodes, [value("x", ["n", 3])], outputs)
+    model = onnx.load(path)
+    helper.set_model_props(model, {"classes": '["0", "1", "2"]'})
+    onnx.save(model, path)
+    table = logits(3)
+    loaded = ModelFile(str(path)).load()
+    expected = np.stack(table.columns, axis=1).argmax(axis=1)
+    assert np.array_equal(loaded.predict(table).argmax(axis=1), expected)
+    assert [one.code for one in loaded.caveats] == ["coarse_output"]
+
+
+def test_a_graph_that_depends_on_its_batch_is_asked_row_by_row(tmp_path):
+    nodes = [
+        helper.make_node("DynamicQuantizeLinear", ["x"], ["q", "s", "z"]),
+        helper.make_node("DequantizeLinear", ["q", "s", "z"], ["y"]),
+    ]
+    path = saved(tmp_path / "m.onnx", nodes, [value("x", ["n", 1])], [value("y", ["n", 1])])
+    model = ModelFile(path).load()
+    table = Table(("x",), (np.array([0.1234, 55.0, 1000.0]),))
+    assert model.predict(table)[:, 0] == pytest.approx(table.columns[0], rel=1e-6)
+    assert [one.code for one in model.caveats] == ["batch_dependent"]
+
+
+def tokenizer(path, **more):
+    tokenizers = pytest.importorskip("tokenizers")
+    words = {"[PAD]": 0, "[UNK]": 1, "good": 2, "bad": 3, "film": 4}
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel(words, unk_token="[UNK]"))
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
+    made.save(str(path))
+    return str(path)
+
+
+def token_model(path, length="length", names=("input_ids", "attention_mask")):
+    """A graph that answers the mean id of a text's words, padding masked."""
+    whole = TensorProto.INT64
+    nodes = [
+        helper.make_node("Mul", [names[0], names[-1]], ["kept"]),
+        helper.make_node("ReduceSum", ["kept", "axis"], ["total"], keepdims=0),
+        helper.make_node("ReduceSum", [names[-1], "axis"], ["count"], keepdims=0),
+        helper.make_node("Cast", ["total"], ["t"], to=TensorProto.FLOAT),
+        helper.make_node("Cast", ["count"], ["c"], to=TensorProto.FLOAT),
+        helper.make_node("Div", ["t", "c"], ["y"]),
+    ]
+    axis = numpy_helper.from_array(np.array([1]), "axis")
+    inputs = [value(name, ["n", length], whole) for name in names]
+    return saved(path, nodes, inputs, [value("y", ["n"])], [axis])
+
+
+@pytest.mark.parametrize("length", ["length", 6])
+def test_texts_become_token_ids_by_their_tokenizer(tmp_path, length):
+    words = tokenizer(tmp_path / "tokenizer.json")
+    model = ModelFile(token_model(tmp_path / "m.onnx", length), tokenizer=words).load()
+    model.input.require("text")
+    texts = ["good film", "bad", "bad film good film", "film film " * 9]
+    assert model.predict(texts)[:, 0] == pytest.approx([3, 3, 3.25, 4])
+    assert model.caveats == ()
+
+
+def test_token_ids_ask_for_a_tokenizer_and_it_for_its_inputs(tmp_path):
+    path = token_model(tmp_path / "m.onnx")
+    with pytest.raises(SettingsError, match="takes token ids; name its tokenizer"):
+        ModelFile(path).load()
+    words = tokenizer(tmp_path / "tokenizer.json")
+    other = token_model(tmp_path / "o.onnx", names=("input_ids", "speaker"))
+    with pytest.raises(ModelError, match="does not fill its input 'speaker'"):
+        ModelFile(other, tokenizer=words).load()
+    (tmp_path / "bad.json").write_text("{}")
+    with pytest.raises(InputError, match=r"bad\.json: is no tokenizer\.json"):
+        ModelFile(path, tokenizer=str(tmp_path / "bad.json")).load()
+    with pytest.raises(InputError, match="no such file"):
+        ModelFile(path, tokenizer=str(tmp_path / "none.json")).load()
+
+
+def test_a_graphics_card_that_is_not_there_is_refused(tmp_path):
+    import onnxruntime
+
+    if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
+        pytest.skip("this runtime has one")
+    path = mean_model(tmp_path / "m.onnx", ["n", 3, 4, 4])
+    with pytest.raises(SettingsError, match=r"--provider cuda: .*pip install onnxruntime-gpu"):
+        ModelFile(path, provider="cuda").load()
+
+
+def test_a_locale_that_is_missing_is_named_with_the_way_to_install_it(tmp_path):
+    nodes = [
+        helper.make_node("StringNormalizer", ["x"], ["y"], case_change_action="LOWER",
+                         locale="xx_XX.UTF-8"),
+    ]  # fmt: skip
+    ends = [value(name, ["n"], TensorProto.STRING) for name in "xy"]
+    path = saved(tmp_path / "m.onnx", nodes, ends[:1], ends[1:])
+    with pytest.raises(ModelError, match=r"lower-cases texts.*locale"):
+        ModelFile(path).load().predict(["Good"])

@@ -1,9 +1,12 @@
 """Whatever a model answers becomes (n, k) numbers with names."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
+from sklearn.svm import SVC
 
-from lime_cli.errors import ModelError, PredictionError
+from lime_cli.errors import InputError, ModelError, PredictionError
 from lime_cli.models import ModelFile
 from lime_cli.models.outputs import Stated, as_matrix, settle
 
@@ -16,7 +19,8 @@ def settled(raw, stated=None, **choices):
 
 
 def read(raw, stated=None, **choices):
-    return settled(raw, stated, **choices).read(raw, len(raw))
+    n = raw.shape[0] if hasattr(raw, "shape") else len(raw)
+    return settled(raw, stated, **choices).read(raw, n)
 
 
 @pytest.mark.parametrize(
@@ -79,8 +83,10 @@ def test_logits_become_probabilities_when_asked():
 
 
 def test_names_of_another_number_are_refused_with_both_numbers():
-    with pytest.raises(ModelError, match=r"m\.onnx: 3 names for 2 classes"):
+    with pytest.raises(InputError, match=r"m\.onnx: 3 names for 2 classes"):
         settled(PROBABILITIES, classes=("a", "b", "c"))
+    with pytest.raises(ModelError, match=r"m\.onnx: 3 names for 2 classes"):
+        settled(PROBABILITIES, Stated("classification", ("a", "b", "c")))
 
 
 def test_names_given_win_over_names_carried():
@@ -99,3 +105,112 @@ def test_broken_answers_are_refused_with_their_count():
         as_matrix(["yes", "no"], "m")
     with pytest.raises(PredictionError, match="in shape"):
         as_matrix(np.ones((2, 3, 4)), "m")
+
+
+def test_every_shape_rule_is_named_when_it_is_used():
+    assert settled([{"no": 0.2, "yes": 0.8}]).rule.startswith("dictionaries by class")
+    assert settled(PROBABILITIES).rule == "probabilities"
+
+
+def test_labels_come_first_and_probabilities_second():
+    raw = (np.array(["yes", "no"]), PROBABILITIES)
+    outputs = settled(raw, CLASSIFIER)
+    assert outputs.read(raw, 2) == pytest.approx(PROBABILITIES)
+    assert outputs.rule.startswith("labels come first")
+    named = settled((*raw, np.array(["no", "yes"])), CLASSIFIER)
+    assert named.targets == ("no", "yes")
+
+
+def test_several_answers_of_two_classes_each_are_labels_that_may_hold_together():
+    raw = [PROBABILITIES, np.array([[0.1, 0.9], [0.7, 0.3]])]
+    outputs = settled(raw, Stated("classification", groups=(("0", "1"), ("0", "1"))))
+    assert outputs.read(raw, 2) == pytest.approx(np.array([[0.8, 0.9], [0.4, 0.3]]))
+    assert (outputs.targets, outputs.probabilities) == (("0", "1"), False)
+    assert outputs.reading == "independent"
+
+
+def test_several_answers_of_named_classes_stand_side_by_side():
+    raw = [PROBABILITIES, np.array([[0.1, 0.2, 0.7], [0.7, 0.2, 0.1]])]
+    stated = Stated("classification", groups=(("no", "yes"), ("a", "b", "c")))
+    assert settled(raw, stated).targets == ("0: no", "0: yes", "1: a", "1: b", "1: c")
+    assert settled(raw, stated).read(raw, 2) == pytest.approx(np.hstack(raw))
+
+
+def test_bytes_are_divided_by_255():
+    raw = np.array([[51, 204], [255, 0]], np.uint8)
+    assert read(raw) == pytest.approx(np.array([[0.2, 0.8], [1, 0]]))
+    assert settled(raw).probabilities
+
+
+@pytest.mark.parametrize("shape", [(2, 2, 1, 1), (2, 1, 2), (2, 1, 1, 2)])
+def test_axes_of_length_one_are_dropped_wherever_they_stand(shape):
+    assert read(PROBABILITIES.reshape(shape)) == pytest.approx(PROBABILITIES)
+
+
+def test_a_data_frame_names_its_outputs():
+    frame = pd.DataFrame(PROBABILITIES, columns=["no", "yes"])
+    assert settled(frame).targets == ("no", "yes")
+    assert read(frame) == pytest.approx(PROBABILITIES)
+
+
+def test_a_sparse_matrix_is_written_out():
+    assert read(csr_matrix(np.eye(3)), CLASSIFIER) == pytest.approx(np.eye(3))
+
+
+def test_logarithms_of_probabilities_are_undone_and_said():
+    raw = np.log(np.array([[0.2, 0.8], [0.6, 0.4]]))
+    outputs = settled(raw)
+    assert outputs.read(raw, 2) == pytest.approx(PROBABILITIES)
+    assert outputs.probabilities
+    assert [one.code for one in outputs.caveats] == ["log_probabilities"]
+    certain = np.array([[-np.inf, 0.0]])
+    assert outputs.read(certain, 1) == pytest.approx(np.array([[0.0, 1.0]]))
+
+
+def test_negative_logits_are_no_logarithms():
+    outputs = settled(np.array([[-3.0, -1.0], [-2.0, -5.0]]))
+    assert (outputs.reading, outputs.probabilities, outputs.caveats) == ("scores", False, ())
+
+
+def test_labels_that_may_hold_together_need_not_sum_to_one():
+    raw = np.array([[0.9, 0.8, 0.1], [0.2, 0.2, 0.2]])
+    outputs = settled(raw, CLASSIFIER)
+    assert (outputs.reading, outputs.probabilities) == ("independent", False)
+    certain = settled(np.array([[0.5, 0.5]]), Stated("classification", independent=True))
+    assert (certain.reading, certain.probabilities) == ("independent", False)
+
+
+def test_margins_between_every_two_classes_are_counted_as_scikit_learn_does():
+    rng = np.random.default_rng(0)
+    X, y = rng.normal(size=(80, 3)), rng.integers(0, 4, 80)
+    pairs = SVC(decision_function_shape="ovo").fit(X, y)
+    expected = SVC(decision_function_shape="ovr").fit(X, y).decision_function(X)
+    stated = Stated("classification", tuple("0123"), margins=True, pairs=True)
+    raw = pairs.decision_function(X)
+    assert raw.shape == (80, 6)
+    assert read(raw, stated) == pytest.approx(expected)
+
+
+def test_labels_are_votes_and_called_coarse():
+    stated = Stated("classification", ("a", "b", "c"), labels=True)
+    outputs = settled(np.array(["c", "a"]), stated)
+    assert outputs.read(np.array(["c", "a"]), 2).tolist() == [[0, 0, 1], [1, 0, 0]]
+    assert [one.code for one in outputs.caveats] == ["coarse_output"]
+
+
+def test_words_without_known_classes_ask_for_them():
+    with pytest.raises(PredictionError, match=r"answered with words .'yes'.*--classes"):
+        settled(np.array(["yes", "no"]))
+    outputs = settled(np.array(["yes", "no"]), classes=("no", "yes"))
+    assert outputs.read(np.array(["yes", "no"]), 2).tolist() == [[0, 1], [1, 0]]
+
+
+def test_one_output_that_turns_out_to_be_no_probability_is_refused():
+    outputs = settled(np.array([0.5, 0.5]), CLASSIFIER)
+    with pytest.raises(PredictionError, match=r"looked like a probability.*--activation sigmoid"):
+        outputs.read(np.array([3.0, 0.5]), 2)
+
+
+def test_a_regression_of_one_or_several_outputs_is_read_as_it_is():
+    assert settled(np.array([0.3, 0.7]), Stated("regression")).targets == ("prediction",)
+    assert read(np.ones((2, 3)) * 0.2, Stated("regression")).tolist() == [[0.2] * 3] * 2

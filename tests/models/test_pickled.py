@@ -7,15 +7,32 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.ensemble import IsolationForest, RandomForestClassifier
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import (
+    HistGradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.linear_model import LinearRegression, LogisticRegression, Perceptron, RidgeClassifier
-from sklearn.neighbors import NearestCentroid
+from sklearn.model_selection import GridSearchCV
+from sklearn.multiclass import OneVsRestClassifier
+from sklearn.multioutput import ClassifierChain, MultiOutputClassifier
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neighbors import KNeighborsClassifier, NearestCentroid
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
+from lime_cli.engine.caveats import of_model
 from lime_cli.errors import ModelError, PredictionError, SettingsError, UntrustedModel
 from lime_cli.modalities.tables import Table
 from lime_cli.models import ModelFile, format_of
+from lime_cli.models.parts import limit_threads
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 3))
@@ -95,8 +112,11 @@ def test_a_model_fitted_on_a_data_frame_gets_one_without_complaint(tmp_path):
 
 
 def test_a_forest_of_many_threads_is_asked_with_one(tmp_path):
-    model = loaded(tmp_path, RandomForestClassifier(3, n_jobs=-1, random_state=0).fit(X, Y))
-    assert model._model.n_jobs == 1
+    many = RandomForestClassifier(3, n_jobs=-1, random_state=0)
+    searched = GridSearchCV(make_pipeline(StandardScaler(), many), {}, cv=2).fit(X, Y)
+    limit_threads(searched, 1)
+    assert searched.best_estimator_[-1].n_jobs == 1
+    assert loaded(tmp_path, searched).predict(TABLE).shape == (90, 3)
 
 
 @pytest.mark.parametrize("compress", [0, 3, ("gzip", 3), ("bz2", 3), ("xz", 3), ("lzma", 3)])
@@ -210,6 +230,85 @@ def test_a_digest_that_differs_is_refused(tmp_path):
 
 def test_settings_errors_are_no_model_errors():
     assert not issubclass(SettingsError, ModelError)
+
+
+LABELS = np.stack([X[:, 0] > 0, X[:, 1] > 0, X[:, 2] > 1], axis=1).astype(int)
+MULTILABEL = [
+    OneVsRestClassifier(LogisticRegression()),
+    MultiOutputClassifier(LogisticRegression()),
+    ClassifierChain(LogisticRegression()),
+    RandomForestClassifier(5, random_state=0),
+    KNeighborsClassifier(),
+    MLPClassifier((4,), max_iter=5, random_state=0),
+]
+
+
+@pytest.mark.parametrize("estimator", MULTILABEL, ids=lambda one: type(one).__name__)
+def test_labels_that_may_hold_together_have_a_probability_each(tmp_path, estimator):
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fitted = estimator.fit(X, LABELS)
+    model = loaded(tmp_path, fitted)
+    values = model.predict(TABLE)
+    raw = fitted.predict_proba(X)
+    expected = np.stack([one[:, 1] for one in raw], axis=1) if isinstance(raw, list) else raw
+    assert values == pytest.approx(expected)
+    assert (model.identity.task, model.identity.targets) == ("classification", ("0", "1", "2"))
+    assert not model.probabilities
+    assert list(of_model(model, values[0])) == []
+    assert model.reading.endswith("a probability of its own for every label")
+
+
+@pytest.mark.parametrize(
+    "estimator",
+    [
+        CalibratedClassifierCV(LinearSVC(dual=True), cv=2),
+        VotingClassifier([("a", LogisticRegression()), ("b", GaussianNB())], voting="soft"),
+        StackingClassifier([("a", GaussianNB())], cv=2),
+        GaussianProcessClassifier(),
+        KNeighborsClassifier(),
+        HistGradientBoostingClassifier(max_iter=3),
+        GridSearchCV(LogisticRegression(), {}, cv=2),
+        DummyClassifier(),
+    ],
+    ids=lambda one: type(one).__name__,
+)
+def test_classifiers_of_every_family_give_their_probabilities(tmp_path, estimator):
+    fitted = estimator.fit(X, Y)
+    model = loaded(tmp_path, fitted)
+    assert model.predict(TABLE) == pytest.approx(fitted.predict_proba(X))
+    assert (model.identity.targets, model.probabilities) == (("a", "b", "c"), True)
+    assert model.caveats == ()
+
+
+def test_a_hard_vote_names_a_class_only(tmp_path):
+    fitted = VotingClassifier([("a", LogisticRegression()), ("b", GaussianNB())]).fit(X, Y)
+    model = loaded(tmp_path, fitted)
+    assert model.predict(TABLE).sum(axis=1).tolist() == [1.0] * 90
+    assert [one.code for one in model.caveats] == ["coarse_output"]
+
+
+def test_margins_between_every_two_classes_become_one_for_each_class(tmp_path):
+    fitted = SVC(decision_function_shape="ovo").fit(X, Y)
+    model = loaded(tmp_path, fitted)
+    expected = SVC(decision_function_shape="ovr").fit(X, Y).decision_function(X)
+    assert model.predict(TABLE) == pytest.approx(expected)
+    assert model.identity.targets == ("a", "b", "c")
+
+
+def test_a_regression_of_several_outputs_names_their_places(tmp_path):
+    model = loaded(tmp_path, LinearRegression().fit(X, X[:, :2]))
+    assert model.predict(TABLE) == pytest.approx(X[:, :2])
+    assert model.identity.targets == ("output 0", "output 1")
+    assert model.identity.task == "regression"
+
+
+def test_how_answers_are_read_is_known_once_it_has_answered(tmp_path):
+    model = loaded(tmp_path, LogisticRegression().fit(X, Y))
+    assert model.reading == ""
+    assert (model.identity.task, model.identity.targets) == ("classification", ("a", "b", "c"))
+    model.predict(TABLE)
+    assert model.reading == "probabilities"
 
 
 @pytest.mark.parametrize("packed_by", [pickle, joblib])

@@ -250,8 +250,8 @@ def test_the_hash_covers_everything_but_itself_and_the_environment():
 
 def test_the_environment_names_what_takes_part_and_nothing_else():
     code = (
-        "import sys, regex, lime_cli.results.record as r;"
-        "assert set(r._environment('text', 'none')) == {'python', 'numpy', 'regex'};"
+        "import sys, numpy, regex, lime_cli.results.versions as r;"
+        "assert set(r.environment_of('onnx', 'text')) == {'python', 'numpy', 'regex'};"
         "heavy = {'pandas', 'sklearn', 'scipy', 'rich', 'click', 'onnxruntime'};"
         "assert not heavy & set(sys.modules)"
     )

@@ -1,0 +1,204 @@
+"""Boosted trees in their libraries' own files: XGBoost, LightGBM, CatBoost."""
+
+from __future__ import annotations
+
+import json
+import re
+import warnings
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lime_cli.errors import MissingDependency, ModelError
+from lime_cli.models import ModelFile
+from lime_cli.models.estimators import way_of
+from lime_cli.models.outputs import softmax
+from lime_cli.models.predictor import Origin, Predictor, quiet
+from lime_cli.settings import digest_of
+
+XGBOOST_KEEPS_CATEGORIES = (3, 1)
+UNNAMED = re.compile(r"Column_\d+|\d+")
+"""What LightGBM and CatBoost call the columns of an array."""
+
+
+class Boosted:
+    """A booster that answers the scikit-learn way."""
+
+    def __init__(self, booster: Any, method: str, ask: Callable[[Any], Any]) -> None:
+        """``ask`` takes a data frame, or an array where columns have no names."""
+        self.booster = booster
+        self.multilabel_ = False
+        setattr(self, method, ask)
+
+    def describe(self, names: list[str] | None, n_columns: int, classes: Any = None) -> Boosted:
+        """Say of columns and classes what the library knows; return itself."""
+        if names and not all(UNNAMED.fullmatch(one) for one in names):
+            self.feature_names_in_ = names
+        self.n_features_in_ = n_columns
+        if classes is not None:
+            self.classes_ = np.array(classes)
+        return self
+
+
+def load_xgboost(file: ModelFile) -> Predictor:
+    """Load a .json, .ubj or binary file; raise MissingDependency without XGBoost."""
+    xgboost = _library("xgboost", file)
+
+    def read() -> Any:
+        booster = xgboost.Booster()
+        booster.load_model(file.path)
+        return booster
+
+    return _loaded("xgboost", file, read)
+
+
+def load_lightgbm(file: ModelFile) -> Predictor:
+    """Load a text file; raise MissingDependency without LightGBM."""
+    lightgbm = _library("lightgbm", file)
+    return _loaded("lightgbm", file, lambda: lightgbm.Booster(model_file=file.path))
+
+
+def load_catboost(file: ModelFile) -> Predictor:
+    """Load a .cbm file; raise MissingDependency without CatBoost."""
+    catboost = _library("catboost", file)
+    return _loaded("catboost", file, lambda: catboost.CatBoost().load_model(file.path, "cbm"))
+
+
+def as_estimator(model: Any) -> Any:
+    """Return a booster in what answers the scikit-learn way; anything else as it is."""
+    kind = type(model)
+    wrap = {
+        ("xgboost.core", "Booster"): _xgboost,
+        ("lightgbm.basic", "Booster"): _lightgbm,
+        ("catboost.core", "CatBoost"): _catboost,
+    }.get((kind.__module__, kind.__name__))
+    return model if wrap is None else wrap(model)
+
+
+def _library(package: str, file: ModelFile) -> Any:
+    try:
+        return import_module(package)
+    except ImportError:
+        raise MissingDependency(
+            f"{Path(file.path).name}: {package} is not installed", f"pip install 'limex[{package}]'"
+        ) from None
+
+
+def _loaded(kind: str, file: ModelFile, read: Callable[[], Any]) -> Predictor:
+    path = Path(file.path)
+    try:
+        with warnings.catch_warnings(), quiet():
+            warnings.simplefilter("ignore")
+            booster = as_estimator(read())
+    except ModelError:
+        raise
+    except Exception as error:  # each library raises a type of its own
+        words = " ".join(str(error).split())[-160:]
+        raise ModelError(f"{path.name}: {kind} cannot load it ({words})", "save it again") from None
+    origin = Origin(kind, digest_of(path.read_bytes()), path.name)
+    return Predictor(file, way_of(booster, file, origin))
+
+
+def _xgboost(booster: Any) -> Boosted:
+    learner = json.loads(booster.save_config())["learner"]
+    objective = learner["objective"]["name"]
+    n_classes = int(learner["learner_model_param"].get("num_class", 0))
+    n_targets = int(learner["learner_model_param"].get("num_target", 1))
+    raw = objective in ("multi:softmax", "binary:logitraw", "binary:hinge")
+    categories = "c" in (booster.feature_types or [])
+    if categories and _version("xgboost") < XGBOOST_KEEPS_CATEGORIES:
+        raise ModelError(
+            "the model learnt categories, which needs xgboost 3.1", "pip install -U xgboost"
+        )
+
+    def ask(inputs: Any) -> Any:
+        answers = booster.predict(_matrix(booster, inputs, categories), output_margin=raw)
+        return softmax(answers) if objective == "multi:softmax" else answers
+
+    probable = objective.startswith("multi:") or objective == "binary:logistic"
+    classified = probable or raw
+    method = "predict_proba" if probable else "decision_function" if raw else "predict"
+    boosted = Boosted(booster, method, ask)
+    boosted.multilabel_ = probable and n_targets > 1
+    classes = range(max(n_classes, 2)) if classified and n_targets == 1 else None
+    return boosted.describe(booster.feature_names, booster.num_features(), classes)
+
+
+def _matrix(booster: Any, inputs: Any, categories: bool) -> Any:
+    import xgboost
+
+    names, kinds = booster.feature_names, booster.feature_types
+    if not categories:
+        values = np.asarray(inputs, np.float32)
+        return xgboost.DMatrix(values, feature_names=names, feature_types=kinds)
+    if hasattr(inputs, "columns"):
+        of_kind = zip(inputs.columns, kinds, strict=True)
+        inputs = inputs.astype({name: "category" for name, kind in of_kind if kind == "c"})
+    return xgboost.DMatrix(inputs, enable_categorical=True)
+
+
+def _lightgbm(booster: Any) -> Boosted:
+    head = booster.model_to_string(num_iteration=1)
+    found = re.search(r"^objective=(\S+)", head, re.MULTILINE)
+    objective = found[1] if found else ""
+    n_classes = booster.num_model_per_iteration()
+
+    def ask(inputs: Any) -> Any:
+        if booster.pandas_categorical and hasattr(inputs, "columns"):
+            worded = [name for name in inputs.columns if inputs[name].dtype.kind not in "iufb"]
+            inputs = inputs.astype(dict.fromkeys(worded, "category"))
+        return booster.predict(inputs, num_threads=1)
+
+    classified = objective == "binary" or objective.startswith("multiclass")
+    boosted = Boosted(booster, "predict_proba" if classified else "predict", ask)
+    classes = range(max(n_classes, 2)) if classified else None
+    return boosted.describe(booster.feature_name(), booster.num_feature(), classes)
+
+
+def _catboost(booster: Any) -> Boosted:
+    names = list(booster.feature_names_)
+    categorical = list(booster.get_cat_feature_indices())
+    classes = booster.classes_ if len(booster.classes_) else None
+
+    def ask(inputs: Any) -> Any:
+        rows = inputs if hasattr(inputs, "columns") else np.asarray(inputs, object)
+        if categorical:
+            rows = _with_words(rows, categorical)
+        kind = "RawFormulaVal" if classes is None else "Probability"
+        return booster.predict(_pool(rows, names, categorical), kind, thread_count=1)
+
+    boosted = Boosted(booster, "predict" if classes is None else "predict_proba", ask)
+    return boosted.describe(names, len(names), classes)
+
+
+def _pool(rows: Any, names: list[str], categorical: list[int]) -> Any:
+    import catboost
+
+    if hasattr(rows, "columns"):
+        return catboost.Pool(rows, cat_features=categorical)
+    return catboost.Pool(rows, cat_features=categorical, feature_names=names)
+
+
+def _with_words(rows: Any, categorical: list[int]) -> Any:
+    """Write the categorical columns as words, whole numbers without a point, as CatBoost does."""
+    if hasattr(rows, "columns"):
+        changed = {rows.columns[i]: [_word(cell) for cell in rows.iloc[:, i]] for i in categorical}
+        return rows.assign(**changed)
+    rows = rows.copy()
+    for i in categorical:
+        rows[:, i] = [_word(cell) for cell in rows[:, i]]
+    return rows
+
+
+def _word(cell: Any) -> str:
+    whole = isinstance(cell, float) and cell.is_integer()
+    return str(int(cell) if whole else cell)
+
+
+def _version(package: str) -> tuple[int, ...]:
+    from importlib.metadata import version
+
+    return tuple(int(part) for part in re.findall(r"\d+", version(package))[:2])

@@ -1,0 +1,125 @@
+"""Files that hold something else than one model: opened with ``--key``, or told apart in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lime_cli.errors import ModelError
+from lime_cli.models.parts import final
+
+ANSWERS = ("predict_proba", "decision_function", "predict")
+EXPORTS = {
+    "torch": "export it to ONNX with torch.onnx.export",
+    "tensorflow": "export it to ONNX with tf2onnx",
+    "keras": "export it to ONNX: model.export('model.onnx', format='onnx')",
+}
+SHOWN = 8
+
+
+def opened(held: Any, key: str | None, name: str) -> Any:
+    """Return the model in what a file holds: the thing itself, or what stands under ``key``.
+
+    ``key`` is a dictionary's key, a place in a list, an attribute, or several of these with dots
+    between. Raises ModelError that names the keys there are, or says what the thing is instead.
+    """
+    if key is None:
+        if not can_predict(held):
+            raise _no_model(held, name)
+        return held
+    found = _under(held, key, name)
+    if not can_predict(found):
+        raise ModelError(
+            f"{name}: under {key!r} is {what(found)}, which cannot predict", _keys(held)
+        )
+    return found
+
+
+def can_predict(thing: Any) -> bool:
+    """Tell whether a thing answers the scikit-learn way."""
+    return not isinstance(thing, type) and any(hasattr(thing, method) for method in ANSWERS)
+
+
+def check_fitted(model: Any, name: str) -> None:
+    """Raise ModelError for a scikit-learn model that was saved before ``fit``."""
+    if not type(final(model)).__module__.startswith("sklearn."):
+        return
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        raise ModelError(
+            f"{name}: the model is not fitted ({type(model).__name__})", "save it after calling fit"
+        ) from None
+    except Exception:  # a wrapper that cannot tell will say so when it is asked
+        return
+
+
+def what(thing: Any) -> str:
+    """Name a thing: ``a sklearn StandardScaler``, ``a dict``."""
+    kind = type(thing)
+    if thing is None:
+        return "nothing"
+    if kind.__module__ == "builtins":
+        return f"a {kind.__name__}"
+    return f"a {kind.__module__.split('.')[0]} {kind.__name__}"
+
+
+def _under(held: Any, key: str, name: str) -> Any:
+    missing = object()
+    found = _child(held, key, missing)
+    if found is missing:
+        found = held
+        for part in key.split("."):
+            found = _child(found, part, missing)
+            if found is missing:
+                raise ModelError(f"{name}: holds {what(held)} without {key!r}", _keys(held))
+    return found
+
+
+def _child(held: Any, key: str, default: Any) -> Any:
+    children = _children(held)
+    return next((value for one, value in children.items() if str(one) == key), default)
+
+
+def _children(held: Any) -> dict[Any, Any]:
+    if isinstance(held, Mapping):
+        return dict(held)
+    if isinstance(held, (list, tuple)):
+        return dict(enumerate(held))
+    return dict(getattr(held, "__dict__", {}))
+
+
+def _keys(held: Any) -> str:
+    names = [str(one) for one in _children(held)]
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return f"it has {', '.join(names[:SHOWN])}{more}" if names else "it is empty"
+
+
+def _no_model(held: Any, name: str) -> ModelError:
+    library = type(held).__module__.split(".")[0]
+    bases = {base.__module__.split(".")[0] for base in type(held).__mro__}
+    for known, way in EXPORTS.items():
+        if known in bases:
+            return ModelError(f"{name}: holds a {known} model, which limex does not run", way)
+    models = [str(one) for one, child in _children(held).items() if can_predict(child)]
+    if models:
+        listed = ", ".join(str(one) for one in list(_children(held))[:SHOWN])
+        return ModelError(
+            f"{name}: holds {what(held)}: {listed}",
+            "use " + " or ".join(f"--key {one}" for one in models[:SHOWN]),
+        )
+    if hasattr(held, "transform"):
+        return ModelError(
+            f"{name}: holds {what(held)}, which transforms inputs and cannot predict",
+            "save the whole pipeline, the model at its end",
+        )
+    if isinstance(held, type):
+        return ModelError(f"{name}: holds the class {held.__name__}", "save a fitted model of it")
+    if library == "builtins":
+        return ModelError(
+            f"{name}: holds {what(held)}, not a model", "save the fitted model itself"
+        )
+    return ModelError(f"{name}: holds {what(held)}, which cannot predict", "give the model itself")

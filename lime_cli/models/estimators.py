@@ -1,0 +1,178 @@
+"""Objects that answer the scikit-learn way: what is asked of them, and what they say of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from lime_cli.engine.instance import Caveat
+from lime_cli.errors import ModelError
+from lime_cli.models import ModelFile, ModelInput
+from lime_cli.models.outputs import Stated
+from lime_cli.models.parts import final, limit_threads
+from lime_cli.models.predictor import Origin, Way
+
+OUTPUTS = ("probabilities", "decision", "labels")
+METHODS = {
+    "probabilities": "predict_proba",
+    "decision": "decision_function",
+    "labels": "predict",
+}
+MARGINS = Caveat(
+    "decision_values",
+    "the model gives no probabilities; its decision values are explained",
+)
+
+
+def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
+    """Choose what to ask ``model``: probabilities, else decision values, else predictions."""
+    name = origin.name
+    limit_threads(model, file.threads or 1)
+    output, place = _wanted(file.output)
+    chosen = next((one for one in _ways(output) if hasattr(model, METHODS[one])), None)
+    if chosen is None:
+        raise ModelError(
+            f"{name}: the model has no output {file.output!r}",
+            f"it has {', '.join(one for one in OUTPUTS if hasattr(model, METHODS[one]))}",
+        )
+    stated = _stated(model, chosen)
+    method = getattr(model, METHODS[chosen])
+    if place is not None:
+        stated, method = _one_answer(method, stated, place, name)
+    said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
+    given = _input(model, name)
+
+    def ask(inputs: Any) -> Any:
+        return _as_columns(method(as_fitted(inputs, given)), stated)
+
+    return Way(origin, ask, stated, given, METHODS[chosen], said)
+
+
+def as_fitted(inputs: Any, given: ModelInput) -> Any:
+    """Return a modality's batch as a model fitted on frames or on arrays wants it."""
+    if isinstance(inputs, list):
+        if given.columns is None or len(given.columns) != 1:
+            return inputs
+        import pandas
+
+        return pandas.DataFrame({given.columns[0]: inputs})
+    if isinstance(inputs, np.ndarray):
+        return inputs.reshape(len(inputs), -1) if given.n_columns else inputs
+    return as_frame(inputs) if given.columns is not None else as_array(inputs)
+
+
+def as_array(table: Any) -> Any:
+    """Return a table as a float array, or as an object array when it holds words."""
+    if any(column.dtype == object for column in table.columns):
+        return np.stack([column.astype(object) for column in table.columns], axis=1)
+    return np.stack([column.astype(float) for column in table.columns], axis=1)
+
+
+def as_frame(table: Any) -> Any:
+    """Return a table as the data frame that pandas would have read from the file."""
+    import pandas
+
+    columns = {}
+    for name, column in zip(table.names, table.columns, strict=True):
+        if column.dtype == object:
+            column = np.array(
+                [np.nan if cell is None else cell for cell in column.tolist()], dtype=object
+            )
+        columns[name] = pandas.Series(column)
+    return pandas.DataFrame(columns)
+
+
+def _wanted(output: str | None) -> tuple[str | None, int | None]:
+    """Split ``--model-output`` into what is asked and, of several answers, which."""
+    if output is not None and output.isdecimal():
+        return None, int(output)
+    return output, None
+
+
+def _ways(output: str | None) -> tuple[str, ...]:
+    return OUTPUTS if output is None else tuple(one for one in OUTPUTS if one == output)
+
+
+def _stated(model: Any, chosen: str) -> Stated:
+    ending = final(model)
+    classes = getattr(model, "classes_", getattr(ending, "classes_", None))
+    if classes is None and chosen == "labels":
+        classes = _clusters(ending)
+    several = isinstance(classes, list) and all(np.ndim(one) == 1 for one in classes)
+    return Stated(
+        task=_task(ending, chosen, classes is not None),
+        classes=None if classes is None or several else tuple(map(str, classes)),
+        groups=tuple(tuple(map(str, one)) for one in classes or ()) if several else None,
+        margins=chosen == "decision",
+        pairs=chosen == "decision" and getattr(ending, "decision_function_shape", "") == "ovo",
+        independent=_multilabel(ending) or several,
+        labels=chosen == "labels" and classes is not None and not several,
+    )
+
+
+def _task(ending: Any, chosen: str, has_classes: bool) -> str | None:
+    """Tell classification from regression; None for a stranger's ``predict`` that does not say."""
+    if has_classes or chosen == "probabilities":
+        return "classification"
+    known = type(ending).__module__.split(".")[0] in ("sklearn", "lightgbm", "xgboost", "catboost")
+    return "regression" if known or chosen == "decision" else None
+
+
+def _clusters(ending: Any) -> list[int] | None:
+    """Return the numbers of a clustering's groups, of which ``predict`` names one."""
+    labels = getattr(ending, "labels_", None)
+    return None if labels is None else list(range(int(np.max(labels)) + 1))
+
+
+def _multilabel(ending: Any) -> bool:
+    """Tell whether outputs are probabilities of their own, as for labels that may hold together."""
+    several = getattr(ending, "n_outputs_", 1) > 1
+    logistic = getattr(ending, "out_activation_", "") == "logistic"
+    return bool(getattr(ending, "multilabel_", False)) or (logistic and several)
+
+
+def _one_answer(
+    method: Callable[[Any], Any], stated: Stated, place: int, name: str
+) -> tuple[Stated, Callable[[Any], Any]]:
+    """Narrow a model of several answers to one of them."""
+    groups = stated.groups
+    if groups is None or place >= len(groups):
+        count = len(groups) if groups else 1
+        raise ModelError(
+            f"{name}: has no answer {place}", f"it gives {count}; leave --model-output out"
+        )
+    one = replace(stated, classes=groups[place], groups=None, independent=False)
+
+    def ask(inputs: Any) -> Any:
+        answers = method(inputs)
+        if isinstance(answers, list):
+            return answers[place]
+        return np.asarray(answers)[:, place]
+
+    return replace(one, labels=method.__name__ == "predict"), ask
+
+
+def _as_columns(raw: Any, stated: Stated) -> Any:
+    """Turn the labels of several answers into one array of votes for each."""
+    if stated.groups is None or isinstance(raw, list) or np.ndim(raw) != 2:
+        return raw
+    found = np.asarray(raw)
+    if found.shape[1] != len(stated.groups) or found.dtype.kind == "f":
+        return raw
+    words = found.astype(str)
+    return [
+        (words[:, [i]] == np.array(group)).astype(float) for i, group in enumerate(stated.groups)
+    ]
+
+
+def _input(model: Any, name: str) -> ModelInput:
+    columns = getattr(model, "feature_names_in_", None)
+    n_columns = getattr(model, "n_features_in_", None)
+    return ModelInput(
+        name,
+        columns=None if columns is None else tuple(map(str, columns)),
+        n_columns=None if n_columns is None else int(n_columns),
+    )

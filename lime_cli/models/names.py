@@ -1,0 +1,142 @@
+"""Names of the classes: from a list on the command line or from a file, however it writes them."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from lime_cli.errors import InputError
+
+INDEXED = re.compile(r"(\d+)(?:\s*[:,\t]\s*|\s+)(\S.*)")
+"""``0 tench``, ``0: tench``, ``0,tench``, ``0<TAB>tench``."""
+WORDNET = re.compile(r"n\d{8}(?:\s*[:,\t]\s*|\s+)(\S.*)")
+"""``n01440764 tench, Tinca tinca``, as lists of ImageNet's classes have it."""
+WORDNET_ID = re.compile(r"n\d{8}")
+NO_CLASS = re.compile(r"_*(background|dummy)( class)?_*", re.IGNORECASE)
+"""What the first of 1001 ImageNet names is: no class that 1000 outputs know."""
+
+
+def read_names(words: str) -> tuple[str, ...]:
+    """Return the names that ``--classes`` gives: a comma list, or a file of names.
+
+    A file holds one name a line, bare or behind its index or its WordNet id, or is JSON: a list,
+    ``{index: name}``, ``{index: [id, name]}``, ``{name: index}``, or a configuration that holds
+    one of these as ``id2label``. Raises InputError for a file that cannot be read so.
+    """
+    path = Path(words)
+    if not path.is_file() and ("," in words or not path.suffix):
+        return tuple(word.strip() for word in words.split(","))
+    text = _text(path, words)
+    if text.lstrip()[:1] in ("[", "{"):
+        names = _from_json(path.name, text)
+    else:
+        names = _from_lines([line.strip() for line in text.splitlines() if line.strip()])
+    if not names:
+        raise InputError(f"{words}: holds no names", "write one name a line")
+    return names
+
+
+def fitted_names(names: tuple[str, ...], width: int) -> tuple[str, ...] | None:
+    """Return the names of ``width`` outputs, a leading background left out; None where that fails.
+
+    Lists of ImageNet's classes have 1000 names, or 1001 with the background first.
+    """
+    if len(names) == width + 1 and NO_CLASS.fullmatch(names[0]):
+        names = names[1:]
+    return names if len(names) == width else None
+
+
+def _text(path: Path, words: str) -> str:
+    try:
+        return path.read_text("utf-8-sig")
+    except FileNotFoundError:
+        raise InputError(
+            f"{words}: no such file", "give names separated by commas, or a file of them"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{words}: is not UTF-8 at byte {error.start}", "save it as UTF-8"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{words}: cannot be read ({error.strerror})") from None
+
+
+def _from_lines(lines: list[str]) -> tuple[str, ...]:
+    numbered = [INDEXED.fullmatch(line) for line in lines]
+    if lines and all(numbered):
+        pairs = {int(one[1]): one[2] for one in numbered if one}
+        first = min(pairs)
+        if first in (0, 1) and len(pairs) == len(lines) and max(pairs) == first + len(lines) - 1:
+            lines = [pairs[i] for i in sorted(pairs)]
+    return _without_ids(lines)
+
+
+def _without_ids(lines: list[str]) -> tuple[str, ...]:
+    """Drop the WordNet ids where every line but a background begins with one."""
+    found = [WORDNET.fullmatch(line) for line in lines]
+    pairs = list(zip(found, lines, strict=True))
+    if any(found) and all(one or NO_CLASS.fullmatch(line) for one, line in pairs):
+        return tuple(one[1] if one else line for one, line in pairs)
+    return tuple(lines)
+
+
+def _from_json(name: str, text: str) -> tuple[str, ...]:
+    try:
+        held = json.loads(text)
+    except ValueError as error:
+        raise InputError(f"{name}: is not JSON ({error})", "write one name a line") from None
+    if isinstance(held, dict) and isinstance(held.get("id2label"), dict):
+        held = held["id2label"]
+    if isinstance(held, list) and all(isinstance(one, (str, int, float)) for one in held):
+        return tuple(map(str, held))
+    pairs = _pairs(held)
+    if pairs is None:
+        raise InputError(
+            f"{name}: is JSON, but no list of names",
+            'write ["a", "b"], {"0": "a", "1": "b"} or {"a": 0, "b": 1}',
+        )
+    missing = next((i for i in range(len(pairs)) if i not in pairs), None)
+    if missing is not None:
+        raise InputError(f"{name}: has {len(pairs)} names, but none for index {missing}")
+    return tuple(pairs[i] for i in range(len(pairs)))
+
+
+def _pairs(held: Any) -> dict[int, str] | None:
+    """Return names by index from either direction of an object; None where it is neither."""
+    if not isinstance(held, dict) or not held:
+        return None
+    if all(key.isdecimal() for key in held):
+        names = {int(key): _name(value) for key, value in held.items()}
+        return None if None in names.values() else {i: str(name) for i, name in names.items()}
+    if all(type(value) is int for value in held.values()):
+        return {index: name for name, index in held.items()}
+    return None
+
+
+def _name(value: Any) -> str | None:
+    """Return a name given bare, or as the last of an id and a name."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and value and all(isinstance(one, str) for one in value):
+        return str(value[-1])
+    return None
+
+
+def names_in(text: str) -> tuple[str, ...] | None:
+    """Return the names that a model's metadata holds, as JSON or as Python writes it; else None."""
+    for read in (json.loads, ast.literal_eval):
+        try:
+            held = read(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            continue
+        if isinstance(held, dict):
+            pairs = _pairs({str(key): value for key, value in held.items()})
+            whole = pairs and sorted(pairs) == list(range(len(pairs)))
+            return tuple(pairs[i] for i in range(len(pairs))) if pairs and whole else None
+        if isinstance(held, (list, tuple)) and all(isinstance(one, (str, int)) for one in held):
+            return tuple(map(str, held)) or None
+        return None
+    return tuple(word.strip() for word in text.split(",")) if "," in text else None

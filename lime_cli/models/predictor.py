@@ -1,0 +1,161 @@
+"""What every model format hands out: something that predicts, and says how it is understood."""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from lime_cli.engine.instance import Caveat, FloatArray, Identity
+from lime_cli.errors import LimexError, ModelError, PredictionError
+from lime_cli.models import ModelFile, ModelInput
+from lime_cli.models.outputs import Outputs, Stated, settle
+from lime_cli.models.probe import Probe
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a model came from."""
+
+    format: str
+    digest: str
+    """SHA-256 of the file."""
+    name: str
+    """Of the file, for messages."""
+    caveats: tuple[Caveat, ...] = ()
+    """What loading brought up."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """How a loaded model is asked, by its format."""
+
+    origin: Origin
+    ask: Callable[[Any], Any]
+    """From a table, a list of texts or (n, height, width, channels) to whatever it answers."""
+    stated: Stated
+    input: ModelInput
+    asked: str = ""
+    """Which method or output that is."""
+    caveats: tuple[Caveat, ...] = ()
+    """What the choice of what to ask brought up."""
+    trial: Callable[[], Any] | None = None
+    """Asks without an input of anybody's, where the model says what it wants to be fed."""
+
+
+class Predictor:
+    """A loaded model of any format."""
+
+    def __init__(self, file: ModelFile, way: Way) -> None:
+        self._file, self._way = file, way
+        self._settled: Outputs | None = None
+        self._guess: Outputs | None = None
+        self._tried = False
+        self._probe = Probe(self._answer)
+
+    @property
+    def input(self) -> ModelInput:
+        """What the file says of its input."""
+        return self._way.input
+
+    @property
+    def identity(self) -> Identity:
+        """Which model it is; task and names are known once it has answered."""
+        outputs, stated = self._outputs(), self._way.stated
+        task = outputs.task if outputs else stated.task or "unknown"
+        targets = outputs.targets if outputs else stated.classes or ()
+        return Identity(self._way.origin.format, self._way.origin.digest, task, targets)
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether the outputs are probabilities that sum to one."""
+        outputs = self._outputs()
+        return bool(outputs and outputs.probabilities)
+
+    @property
+    def caveats(self) -> tuple[Caveat, ...]:
+        """What loading, reading and probing it brought up so far."""
+        settled = self._settled.caveats if self._settled else ()
+        way = self._way
+        return (*way.origin.caveats, *way.caveats, *settled, *self._probe.caveats)
+
+    @property
+    def asked(self) -> str:
+        """Which of its methods is called, or which of its outputs is read."""
+        return self._way.asked
+
+    @property
+    def reading(self) -> str:
+        """How its answers are read, in words; empty before it has answered."""
+        outputs = self._outputs()
+        return outputs.rule if outputs else ""
+
+    def predict(self, inputs: Any) -> FloatArray:
+        """Return (n, k) outputs for a table, a list of texts or (n, height, width, channels)."""
+        return self._probe.predict(inputs)
+
+    def _answer(self, inputs: Any) -> FloatArray:
+        raw = self._asked(lambda: self._way.ask(inputs), inputs)
+        if self._settled is None:
+            self._settled = settle(raw, self._file, self._way.origin.name, self._way.stated)
+        return self._settled.read(raw, len(inputs))
+
+    def _outputs(self) -> Outputs | None:
+        """Return how answers are read: by the first real one, before that by a trial."""
+        if self._settled is None and self._way.trial is not None and not self._tried:
+            self._tried = True
+            with contextlib.suppress(PredictionError):  # not every model takes zeros
+                raw = self._asked(self._way.trial, None)
+                self._guess = settle(raw, self._file, self._way.origin.name, self._way.stated)
+        return self._settled or self._guess
+
+    def _asked(self, ask: Callable[[], Any], inputs: Any) -> Any:
+        try:
+            with warnings.catch_warnings(), quiet():
+                warnings.simplefilter("ignore")
+                return ask()
+        except LimexError:
+            raise
+        except (Exception, SystemExit) as error:  # a stranger's code may raise anything
+            raise failure(self._way.origin.name, error, inputs) from error
+
+
+def failure(name: str, error: BaseException, inputs: Any) -> ModelError:
+    """Word why a model did not answer."""
+    words = " ".join(str(error).split())
+    if isinstance(error, SystemExit):
+        return PredictionError(f"{name}: the model left the program (exit {error.code})")
+    if type(error).__name__ == "NotFittedError":
+        return PredictionError(f"{name}: the model is not fitted", "save it after calling fit")
+    if "contains NaN" in words or "missing values" in words:
+        return PredictionError(
+            f"{name}: the model does not accept missing values{_with_missing(inputs)}",
+            "fill them in, or put an imputer into the pipeline",
+        )
+    if len(words) > 200:
+        words = words[:197] + "..."
+    return PredictionError(
+        f"{name}: the model failed on its input ({type(error).__name__}: {words})"
+    )
+
+
+def _with_missing(inputs: Any) -> str:
+    """List the columns of a table that hold missing values."""
+    if not hasattr(inputs, "names"):
+        return ""
+    found = [
+        repr(name)
+        for name, column in zip(inputs.names, inputs.columns, strict=True)
+        if any(cell is None or cell != cell for cell in column.tolist())
+    ]
+    return f" (column{'s' * (len(found) > 1)} {', '.join(found[:5])})" if found else ""
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Send what a stranger's code prints to standard error: standard output is for results."""
+    with contextlib.redirect_stdout(sys.stderr):
+        yield

@@ -1,0 +1,90 @@
+"""The two-row probe: is a model the same twice, and the same for one input as for many?
+
+A model whose answer to an input depends on what else is in the batch (a batch normalised by its
+own statistics, dynamic quantisation, padding that is not masked) is asked row by row: that is the
+answer a person gets who asks about one input, and no batch size changes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from lime_cli.engine.instance import Caveat, FloatArray
+from lime_cli.errors import PredictionError
+
+TOLERANCE, FLOOR = 1e-3, 1e-5
+"""As a share of each answer (half precision rounds by nearly as much), and of the largest one."""
+
+NOT_DETERMINISTIC = Caveat(
+    "not_deterministic",
+    "the model answered the same input differently the second time; weights hold its noise",
+)
+BATCH_DEPENDENT = Caveat(
+    "batch_dependent",
+    "the model answers an input differently beside others than alone; it is asked row by row",
+)
+
+
+class Probe:
+    """Asks a model, and looks at the first answers before they are believed."""
+
+    def __init__(self, answer: Callable[[Any], FloatArray]) -> None:
+        """``answer`` takes a modality's batch of n and returns (n, k)."""
+        self._answer = answer
+        self._done = self._row_by_row = False
+        self.caveats: tuple[Caveat, ...] = ()
+
+    def predict(self, inputs: Any) -> FloatArray:
+        """Return (n, k), probed until two different rows were seen together."""
+        if self._row_by_row:
+            return self._one_by_one(inputs)
+        answers = self._answer(inputs)
+        if not self._done:
+            self._look(inputs, answers)
+        return self._one_by_one(inputs) if self._row_by_row else answers
+
+    def _look(self, inputs: Any, answers: FloatArray) -> None:
+        pair = [0, len(inputs) - 1] if len(inputs) > 1 else [0]
+        first = self._answer(rows(inputs, pair))
+        second = self._answer(rows(inputs, pair)) if len(inputs) > 2 else answers
+        if _differ(first, second):
+            self.caveats, self._done = (NOT_DETERMINISTIC,), True
+            return
+        if len(inputs) < 2:
+            return
+        try:
+            alone = self._one_by_one(rows(inputs, pair))
+        except PredictionError:  # a model that takes no single row has no other answer
+            self._done = True
+            return
+        if _differ(alone, first) or _differ(alone, answers[pair]):
+            self.caveats, self._row_by_row = (BATCH_DEPENDENT,), True
+        self._done = self._row_by_row or not _alike(inputs)
+
+    def _one_by_one(self, inputs: Any) -> FloatArray:
+        return np.concatenate([self._answer(rows(inputs, [i])) for i in range(len(inputs))])
+
+
+def rows(inputs: Any, wanted: list[int]) -> Any:
+    """Return some rows of a list of texts, an array of pictures or a table."""
+    if isinstance(inputs, list):
+        return [inputs[i] for i in wanted]
+    if isinstance(inputs, np.ndarray):
+        return inputs[wanted]
+    return replace(inputs, columns=tuple(column[wanted] for column in inputs.columns))
+
+
+def _alike(inputs: Any) -> bool:
+    """Tell whether the first and the last row are the same, which proves nothing of batches."""
+    if isinstance(inputs, (list, np.ndarray)):
+        return bool(np.all(inputs[0] == inputs[-1]))
+    return all(column[0] == column[-1] for column in inputs.columns)
+
+
+def _differ(one: FloatArray, other: FloatArray) -> bool:
+    size = np.maximum(np.abs(one), np.abs(other))
+    return bool((np.abs(one - other) > TOLERANCE * size + FLOOR * size.max()).any())

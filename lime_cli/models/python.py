@@ -1,0 +1,105 @@
+"""Python callables, ``py:package.module:function``: how any framework or service is explained.
+
+Naming one on the command line is trusting it. The current folder is not on Python's path, so that
+no ``numpy.py`` lying there is imported by mistake; only where the module named is found nowhere
+else but lies there, the folder is put at the end of the path.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lime_cli.errors import ModelError
+from lime_cli.models import PYTHON_PREFIX, ModelFile, ModelInput
+from lime_cli.models.boosters import as_estimator
+from lime_cli.models.containers import can_predict, check_fitted
+from lime_cli.models.estimators import as_frame, way_of
+from lime_cli.models.outputs import Stated
+from lime_cli.models.predictor import Origin, Predictor, Way, quiet
+from lime_cli.settings import digest_of
+
+FORM = "write py:package.module:function"
+
+
+def load(file: ModelFile) -> Predictor:
+    """Import the callable, or a fitted model that stands in a module; raise ModelError for none.
+
+    A callable takes a data frame, a list of texts or (n, height, width, channels) float32, and
+    answers (n, k) or (n,) numbers. Its attributes ``classes`` and ``features``, where it has them,
+    name the outputs and the columns it is given.
+    """
+    module, _, attribute = file.path.removeprefix(PYTHON_PREFIX).partition(":")
+    if not module or not attribute:
+        raise ModelError(f"{file.path}: names no function", FORM)
+    found = _attribute(_imported(module, file.path), attribute, file.path)
+    origin = Origin("python", _digest(module), file.path)
+    if can_predict(found):
+        check_fitted(found, file.path)
+        return Predictor(file, way_of(as_estimator(found), file, origin))
+    if not callable(found):
+        raise ModelError(f"{file.path}: {attribute} is a {type(found).__name__}, no function", FORM)
+    return Predictor(file, _way(found, origin))
+
+
+def _way(function: Any, origin: Origin) -> Way:
+    classes, features = (
+        None if words is None else tuple(map(str, words))
+        for words in (getattr(function, "classes", None), getattr(function, "features", None))
+    )
+
+    def ask(inputs: Any) -> Any:
+        return function(inputs if isinstance(inputs, (list, np.ndarray)) else as_frame(inputs))
+
+    stated = Stated("classification" if classes else None, classes)
+    return Way(origin, ask, stated, ModelInput(origin.name, columns=features))
+
+
+def _imported(module: str, name: str) -> Any:
+    _find_beside(module.partition(".")[0])
+    try:
+        with quiet():
+            return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        hint = "put its folder on PYTHONPATH, or run limex there"
+        raise ModelError(f"{name}: there is no module {error.name}", hint) from None
+    except (Exception, SystemExit) as error:  # a stranger's code may raise anything
+        words = " ".join(str(error).split())[:200]
+        raise ModelError(
+            f"{name}: its module cannot be imported ({type(error).__name__}: {words})"
+        ) from error
+
+
+def _find_beside(package: str) -> None:
+    """Put the current folder at the end of the path where only there the package is found."""
+    here = Path.cwd()
+    beside = (here / f"{package}.py").is_file() or (here / package).is_dir()
+    if beside and importlib.util.find_spec(package) is None and str(here) not in sys.path:
+        sys.path.append(str(here))
+        importlib.invalidate_caches()
+
+
+def _attribute(module: Any, path: str, name: str) -> Any:
+    found = module
+    for part in path.split("."):
+        try:
+            found = getattr(found, part)
+        except AttributeError:
+            known = [
+                one for one in vars(module) if callable(getattr(module, one)) and one[0] != "_"
+            ]
+            raise ModelError(
+                f"{name}: {module.__name__} has no {path}", f"it has {', '.join(known[:8])}"
+            ) from None
+    return found
+
+
+def _digest(module: str) -> str:
+    """Identify the function by its module's source, so far as there is one."""
+    source = getattr(sys.modules[module], "__file__", None)
+    return digest_of(Path(source).read_bytes() if source else module.encode())

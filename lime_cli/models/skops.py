@@ -1,0 +1,154 @@
+"""skops files: loaded by the skops library with our own list of what may be in them."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from lime_cli.errors import MissingDependency, ModelError
+from lime_cli.models import ModelFile, complaints
+from lime_cli.models.allowed import CALL, NEW, REF, Global, Policy, Refused, is_danger
+from lime_cli.models.archive import MAX_BYTES
+from lime_cli.models.damage import Damaged, check_made, check_state
+from lime_cli.models.parts import parts
+from lime_cli.models.pickled import predictor_of
+from lime_cli.models.predictor import Predictor, quiet
+
+MAX_SCHEMA_BYTES = 512 << 20
+MAX_ENTRIES = 1_000_000
+GADGETS = ("MethodNode", "PartialNode", "OperatorFuncNode")
+"""Loaders that tie a function to arguments of the file's choice; no listed model needs one."""
+FUNCTIONS = "FunctionNode"
+MADE_EMPTY = (
+    "sklearn.metrics._dist_metrics",
+    "sklearn.neighbors._ball_tree",
+    "sklearn.neighbors._kd_tree",
+)
+"""Modules whose classes a pickle makes by a helper, which it calls on the class."""
+
+
+def load(file: ModelFile) -> Predictor:
+    """Load the file; raise UntrustedModel for types that are not on the list."""
+    path = Path(file.path)
+    try:
+        from skops.io import get_untrusted_types, loads
+    except ImportError:
+        raise MissingDependency(
+            f"{path.name}: skops is not installed", "pip install 'limex[skops]'"
+        ) from None
+    content = _content(path)
+    schema = _schema(path, content)
+    with warnings.catch_warnings(record=True) as heard, quiet():
+        warnings.simplefilter("always")
+        try:
+            unknown = get_untrusted_types(data=content)
+            _check_trust(path, file, schema, unknown)
+            held = loads(content, trusted=unknown)
+            if not file.trust:
+                _check_parts(held)
+        except ModelError:
+            raise
+        except (Damaged, Refused) as error:
+            raise complaints.damaged(path, str(error)) from None
+        except Exception as error:  # a damaged or newer file can raise anything
+            raise _unreadable(path, error) from error
+    return predictor_of(held, file, "skops", heard)
+
+
+def _content(path: Path) -> bytes:
+    """Read the file once, so that what is checked is what is loaded."""
+    if path.stat().st_size > MAX_BYTES:
+        raise complaints.too_large(path)
+    return path.read_bytes()
+
+
+def _schema(path: Path, content: bytes) -> Any:
+    """Read the description of the objects, after looking at the sizes of all entries."""
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as archive:
+            entries = archive.infolist()
+            if sum(entry.file_size for entry in entries) > MAX_BYTES or len(entries) > MAX_ENTRIES:
+                raise complaints.too_large(path)
+            if archive.getinfo("schema.json").file_size > MAX_SCHEMA_BYTES:
+                raise complaints.too_large(path)
+            return json.loads(archive.read("schema.json"))
+    except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, RecursionError) as error:
+        raise complaints.damaged(path, complaints.first_line(str(error))) from None
+
+
+def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -> None:
+    """Raise UntrustedModel for what neither skops, nor our list, nor the person trusts."""
+    if file.trust:
+        return
+    policy = Policy(file.trust_modules)
+    functions: set[Global] = set()
+    for node in _nodes(schema):
+        loader, key = node["__loader__"], (str(node["__module__"]), str(node["__class__"]))
+        if loader in GADGETS:
+            raise complaints.unsafe(path, f"ties a function to arguments ({loader})")
+        if loader == FUNCTIONS:
+            functions.add(_function(node, key))
+    names = []
+    for word in unknown:
+        module, _, name = word.rpartition(".")
+        key = module, name
+        if not _may_be_made(policy, key) and not (key in functions and REF in policy.roles(*key)):
+            names.append(key)
+    if names:
+        raise complaints.untrusted(path, names, str(schema.get("_sklearn_version", "")))
+
+
+def _may_be_made(policy: Policy, key: Global) -> bool:
+    """Tell whether an object of this class may be in the file.
+
+    What the list lets a pickle call are classes written in C and helpers of pickling; the helpers
+    have no place in this format.
+    """
+    module, name = key
+    roles = policy.roles(module, name)
+    constructed = CALL in roles and module.startswith("sklearn.") and name[0] != "_"
+    constructed = constructed or (REF in roles and module in MADE_EMPTY)
+    return (NEW in roles or constructed) and not is_danger(module, name)
+
+
+def _function(node: dict[str, Any], key: Global) -> Global:
+    content = node.get("content")
+    if isinstance(content, dict):  # as skops before 0.9 wrote functions
+        return str(content.get("module_path")), str(content.get("function"))
+    return key
+
+
+def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
+    todo = [schema]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, dict):
+            if "__loader__" in one and "__class__" in one and "__module__" in one:
+                yield one
+            todo.extend(one.values())
+        elif isinstance(one, list):
+            todo.extend(one)
+
+
+def _check_parts(held: Any) -> None:
+    """Check what native code must not be given damaged. Raises Damaged, Refused."""
+    made = list(parts(held))
+    for part in made:
+        if type(part).__module__.startswith("sklearn.") and not hasattr(part, "get_params"):
+            state = getattr(part, "__getstate__", None)
+            check_state(part, state() if state else None)
+    check_made(made)
+
+
+def _unreadable(path: Path, error: Exception) -> ModelError:
+    words = complaints.first_line(str(error))
+    if isinstance(error, TypeError) and "loader" in words:
+        return ModelError(f"{path.name}: was written by a newer skops", "pip install -U skops")
+    if isinstance(error, ModuleNotFoundError):
+        return ModelError(f"{path.name}: needs {error.name}", "pip install the package with it")
+    return complaints.damaged(path, f"{type(error).__name__}: {words}")

@@ -1,0 +1,179 @@
+"""Files that hold more than a model, or something else: opened, or told what to do."""
+
+import pickle
+import zipfile
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.cluster import KMeans
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lime_cli.errors import ModelError
+from lime_cli.modalities.tables import Table
+from lime_cli.models import ModelFile, format_of
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(60, 3))
+Y = (X[:, 0] > 0).astype(int)
+FITTED = LogisticRegression().fit(X, Y)
+TABLE = Table(("u", "v", "w"), tuple(X.T))
+
+
+def saved(tmp_path, held):
+    joblib.dump(held, tmp_path / "m.joblib")
+    return str(tmp_path / "m.joblib")
+
+
+@pytest.mark.parametrize(
+    ("held", "key", "message"),
+    [
+        ({"model": FITTED, "features": ["u"]}, "model", "holds a dict: model, features"),
+        ([StandardScaler().fit(X), FITTED], "1", "holds a list: 0, 1"),
+        ((FITTED, {"note": 1}), "0", "holds a tuple: 0, 1"),
+        ({"v1": {"clf": FITTED}, "clf": FITTED}, "v1.clf", "holds a dict: v1, clf"),
+        ({7: FITTED}, "7", "holds a dict: 7"),
+    ],
+    ids=["dict", "list", "tuple", "nested", "number"],
+)
+def test_a_container_lists_its_keys_and_opens_with_one(tmp_path, held, key, message):
+    path = saved(tmp_path, held)
+    with pytest.raises(ModelError, match=rf"^m\.joblib: {message}; use --key"):
+        ModelFile(path).load()
+    model = ModelFile(path, key=key).load()
+    assert np.array_equal(model.predict(TABLE), FITTED.predict_proba(X))
+
+
+def test_a_key_that_is_not_there_lists_those_that_are(tmp_path):
+    path = saved(tmp_path, {"model": FITTED, "features": ["u"]})
+    with pytest.raises(ModelError, match="without 'modle'; it has model, features"):
+        ModelFile(path, key="modle").load()
+    with pytest.raises(ModelError, match="under 'features' is a list, which cannot predict"):
+        ModelFile(path, key="features").load()
+
+
+class Service:
+    """An object around a model, as deployments have it."""
+
+    def __init__(self, model):
+        self.model = model
+        self.version = 3
+
+
+def test_an_object_opens_by_the_name_of_its_attribute(tmp_path):
+    path = saved(tmp_path, Service(FITTED))
+    with pytest.raises(ModelError, match="Service: model, version; use --key model"):
+        ModelFile(path, trust=True).load()
+    assert ModelFile(path, trust=True, key="model").load().predict(TABLE).shape == (60, 2)
+
+
+def test_a_search_is_its_best_model(tmp_path):
+    search = GridSearchCV(make_pipeline(StandardScaler(), LogisticRegression()), {}, cv=2)
+    model = ModelFile(saved(tmp_path, search.fit(X, Y))).load()
+    assert np.array_equal(model.predict(TABLE), search.predict_proba(X))
+
+
+@pytest.mark.parametrize(
+    ("held", "message"),
+    [
+        (LogisticRegression(), r"is not fitted \(LogisticRegression\); save it after calling fit"),
+        (make_pipeline(StandardScaler(), LogisticRegression()), "is not fitted"),
+        (GridSearchCV(LogisticRegression(), {}), "is not fitted"),
+        (StandardScaler().fit(X), "StandardScaler, which transforms inputs and cannot predict"),
+        (TfidfVectorizer().fit(["a good film"]), "TfidfVectorizer, which transforms"),
+        (make_pipeline(StandardScaler()).fit(X), "which transforms .*save the whole pipeline"),
+        ({"note": "none"}, "holds a dict, not a model"),
+        ({}, "holds a dict, not a model"),
+        (np.ones(3), "holds a numpy array, not a model"),
+        (np.array([FITTED], object), "holds a numpy array, not a model"),
+    ],
+    ids=lambda one: type(one).__name__ if not isinstance(one, str) else "",
+)
+def test_what_is_no_model_gets_a_sentence_of_its_own(tmp_path, held, message):
+    with pytest.raises(ModelError, match=message) as caught:
+        ModelFile(saved(tmp_path, held)).load()
+    assert str(caught.value).startswith("m.joblib: ")
+    assert "\n" not in str(caught.value)
+
+
+def test_a_clustering_votes_for_the_group_it_names(tmp_path):
+    fitted = KMeans(3, n_init=1, random_state=0).fit(X)
+    model = ModelFile(saved(tmp_path, fitted)).load()
+    assert np.array_equal(model.predict(TABLE).argmax(axis=1), fitted.predict(X))
+    assert model.identity.targets == ("0", "1", "2")
+    assert [one.code for one in model.caveats] == ["coarse_output"]
+
+
+def test_columns_that_hold_missing_values_are_named(tmp_path):
+    model = ModelFile(saved(tmp_path, LinearRegression().fit(X, X[:, 0]))).load()
+    broken = Table(TABLE.names, (TABLE.columns[0], np.full(60, np.nan), TABLE.columns[2]))
+    with pytest.raises(ModelError, match=r"does not accept missing values \(column 'v'\)"):
+        model.predict(broken)
+
+
+ZIPS = {
+    "PyTorch": ["archive/data.pkl", "archive/data/0"],
+    "Keras": ["config.json", "model.weights.h5"],
+    "zip archive without": ["notes.txt"],
+}
+
+
+@pytest.mark.parametrize("word", ZIPS)
+def test_archives_of_other_frameworks_say_how_to_export(tmp_path, word):
+    with zipfile.ZipFile(tmp_path / "m.pt", "w") as archive:
+        for name in ZIPS[word]:
+            archive.writestr(name, "x")
+    with pytest.raises(ModelError, match=rf"^m\.pt: is a .*{word}"):
+        format_of(tmp_path / "m.pt")
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"\x89HDF\r\n\x1a\n" + b"\0" * 40, "is a Keras file; export it"),
+        (b"\x1c\0\0\0TFL3" + b"\0" * 40, "is a TensorFlow Lite model; convert it"),
+        (b'\x10\0\0\0\0\0\0\0{"a": 1}      ', "is a safetensors file"),
+        (b'<?xml version="1.0"?><PMML version="4.4">', "is a PMML document"),
+        (b"PK\x03\x04" + b"\0" * 40, "is cut short"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, r"is not a model file \(it looks like a PNG picture"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
+        (b"<!DOCTYPE html><html>", "a web page"),
+    ],
+)
+def test_other_files_are_told_apart_by_their_first_bytes(tmp_path, content, message):
+    (tmp_path / "m.h5").write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        format_of(tmp_path / "m.h5")
+
+
+def test_a_saved_model_s_folder_says_how_to_convert_it(tmp_path):
+    (tmp_path / "saved_model.pb").write_bytes(b"x")
+    with pytest.raises(ModelError, match=r"is a TensorFlow SavedModel; convert it: .*tf2onnx"):
+        format_of(tmp_path)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".skops", ".cbm", ".ubj"])
+def test_a_name_that_promises_another_format_is_refused(tmp_path, suffix):
+    (tmp_path / f"m{suffix}").write_bytes(pickle.dumps(FITTED))
+    with pytest.raises(ModelError, match=rf"named \{suffix} but its content is a pickle"):
+        format_of(tmp_path / f"m{suffix}")
+
+
+def test_a_forest_of_several_answers_can_be_narrowed_to_one(tmp_path):
+    both = np.stack([np.array(["no", "yes"])[Y], np.array(["a", "b"])[(X[:, 1] > 0) * 1]], axis=1)
+    fitted = RandomForestClassifier(5, random_state=0).fit(X, both)
+    path = saved(tmp_path, fitted)
+    model = ModelFile(path).load()
+    assert model.predict(TABLE) == pytest.approx(np.hstack(fitted.predict_proba(X)))
+    assert model.identity.targets == ("0: no", "0: yes", "1: a", "1: b")
+    second = ModelFile(path, output="1").load()
+    assert second.predict(TABLE) == pytest.approx(fitted.predict_proba(X)[1])
+    assert second.identity.targets == ("a", "b")
+    assert second.probabilities
+    with pytest.raises(ModelError, match="has no answer 2; it gives 2"):
+        ModelFile(path, output="2").load()

@@ -1,0 +1,166 @@
+"""Python callables as models, and the probe that looks at their first answers."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from lime_cli.errors import ModelError, PredictionError, SettingsError
+from lime_cli.modalities.tables import Table
+from lime_cli.models import ModelFile
+from lime_cli.models.probe import rows
+
+PLACE = "py:tests.models.python_functions:"
+TABLE = Table(("age", "height"), (np.array([20.0, 30.0, 70.0]), np.array([1.8, 1.7, 1.6])))
+AGES = Table(("age",), (np.array([-20.0, 0.0, 70.0]),))
+
+
+def loaded(name, **choices):
+    return ModelFile(PLACE + name, **choices).load()
+
+
+def codes(model):
+    return [one.code for one in model.caveats]
+
+
+def test_a_function_s_attributes_name_its_classes_and_columns():
+    model = loaded("chance")
+    assert model.input.columns == ("age",)
+    values = model.predict(AGES)
+    assert model.identity.targets == ("young", "old")
+    assert (model.identity.task, model.identity.format) == ("classification", "python")
+    assert values[1].tolist() == [0.5, 0.5]
+    assert values.sum(axis=1) == pytest.approx(1)
+
+
+def test_a_function_of_one_number_is_a_regression():
+    model = loaded("total")
+    assert model.predict(TABLE)[:, 0] == pytest.approx([21.8, 31.7, 71.6])
+    assert (model.identity.task, model.caveats) == ("regression", ())
+
+
+def test_texts_and_pictures_go_in_as_they_are():
+    assert loaded("lengths").predict(["a" * 10, "a" * 30])[:, 0] == pytest.approx([0.5, 0.75])
+    pictures = np.random.default_rng(0).random((2, 4, 4, 3)).astype(np.float32)
+    expected = pictures.mean(axis=(1, 2, 3))
+    assert loaded("brightness").predict(pictures)[:, 0] == pytest.approx(expected)
+
+
+def test_a_fitted_model_in_a_module_is_asked_like_one_in_a_file():
+    model = loaded("fitted")
+    table = Table(("a", "b"), (np.array([3.0, -3.0]), np.array([0.0, 0.0])))
+    assert model.predict(table)[:, 1].round() == pytest.approx([1, 0])
+    assert model.identity.targets == ("False", "True")
+
+
+def test_what_a_function_prints_goes_to_standard_error(capsys):
+    assert loaded("squeezed").predict(TABLE).tolist() == [[0.2, 0.8]] * 3
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("py:tests.models.python_functions", "names no function"),
+        (PLACE + "nothing", r"has no nothing; it has .*brightness"),
+        (PLACE + "number", "number is a int, no function"),
+        (PLACE + "unfitted", "is not fitted"),
+        ("py:no_such_module:f", "no module no_such_module"),
+    ],
+)
+def test_what_cannot_be_called_is_refused(name, message):
+    with pytest.raises(ModelError, match=message) as caught:
+        ModelFile(name).load()
+    assert str(caught.value).startswith(name)
+
+
+def test_a_function_that_leaves_the_program_does_not():
+    with pytest.raises(PredictionError, match=r"left the program \(exit 3\)"):
+        loaded("leaves").predict(TABLE)
+
+
+def run_in(folder, code):
+    done = subprocess.run(
+        [sys.executable, "-P" if sys.version_info >= (3, 11) else "-I", "-c", code],
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(__import__("pathlib").Path(__file__).parents[2]), "PATH": ""},
+    )
+    return done.stdout + done.stderr
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="needs python -P")
+def test_a_module_of_this_folder_is_found_but_hides_no_installed_one(tmp_path):
+    (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong numpy')")
+    (tmp_path / "mine.py").write_text("import numpy\n\ndef f(texts):\n    return numpy.ones(2)\n")
+    code = (
+        "from lime_cli.models import ModelFile\n"
+        "print(ModelFile('py:mine:f').load().predict(['a', 'b']).tolist())"
+    )
+    assert run_in(tmp_path, code).strip() == "[[1.0], [1.0]]"
+
+
+def test_only_onnx_models_take_a_tokenizer_or_run_on_a_graphics_card():
+    with pytest.raises(SettingsError, match="--tokenizer"):
+        loaded("total", tokenizer="t.json")
+    with pytest.raises(SettingsError, match="--provider"):
+        loaded("total", provider="cuda")
+
+
+def test_a_model_that_is_not_the_same_twice_is_said_to_be_so():
+    model = loaded("noisy")
+    assert codes(model) == []
+    model.predict(TABLE)
+    assert codes(model) == ["not_deterministic"]
+
+
+def test_a_model_whose_answers_depend_on_the_batch_is_asked_row_by_row():
+    model = loaded("centred")
+    assert model.predict(TABLE)[:, 0].tolist() == [0.0, 0.0, 0.0]
+    assert codes(model) == ["batch_dependent"]
+    assert model.predict(TABLE)[:, 0].tolist() == [0.0, 0.0, 0.0]
+
+
+def test_equal_rows_prove_nothing_and_the_probe_goes_on():
+    model = loaded("centred", threads=2)  # another file, so loaded anew
+    same = rows(TABLE, [0, 0, 0])
+    assert model.predict(same)[:, 0].tolist() == [0.0, 0.0, 0.0]
+    assert codes(model) == []
+    model.predict(TABLE)
+    assert codes(model) == ["batch_dependent"]
+
+
+def test_a_model_that_takes_no_single_row_is_asked_in_batches():
+    model = loaded("never_alone")
+    assert model.predict(TABLE)[:, 0].tolist() == [20.0, 30.0, 70.0]
+    assert codes(model) == []
+
+
+def test_a_sound_model_is_probed_once(monkeypatch):
+    from tests.models import python_functions
+
+    sizes = []
+
+    def counted(frame):
+        sizes.append(len(frame))
+        return python_functions.total(frame)
+
+    monkeypatch.setattr(python_functions, "counted", counted, raising=False)
+    model = loaded("counted")
+    for _ in range(3):
+        model.predict(TABLE)
+    assert sizes == [3, 2, 2, 1, 1, 3, 3]
+
+
+def test_a_function_has_no_file_whose_digest_could_be_checked():
+    with pytest.raises(SettingsError, match="--sha256"):
+        loaded("total", sha256="00")
+
+
+@pytest.mark.parametrize("kind", ["pickle", "skops", "onnx", "xgboost", "catboost"])
+def test_a_file_that_is_missing_is_told_whatever_format_it_should_have(tmp_path, kind):
+    for choices in ({}, {"sha256": "00"}):
+        with pytest.raises(ModelError, match="no such file"):
+            ModelFile(str(tmp_path / "m"), format=kind, **choices).load()
