@@ -87,7 +87,7 @@ class Estimator:
                 return self._method(inputs)
         except LimexError:
             raise
-        except Exception as error:  # a stranger's code may raise anything
+        except (Exception, SystemExit) as error:  # a stranger's code may raise anything
             raise _failure(self._name, error) from error
 
 
@@ -175,7 +175,7 @@ def _limit_threads(model: Any, threads: int) -> None:
             part.n_jobs = threads
 
 
-def _failure(name: str, error: Exception) -> PredictionError:
+def _failure(name: str, error: BaseException) -> PredictionError:
     words = " ".join(str(error).split())
     if type(error).__name__ == "NotFittedError":
         return PredictionError(f"{name}: the model is not fitted", "save it after calling fit")
