@@ -6,6 +6,7 @@ TensorProto).
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -42,7 +43,10 @@ def read_graph(path: Path) -> Graph:
     """Walk the whole file; raise ModelError for a file that is cut short or damaged."""
     found = Graph()
     try:
-        _model(path.read_bytes(), found)
+        with path.open("rb") as file:
+            # A view of the file: its weights are passed over, neither read nor copied.
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        _model(memoryview(content), found)
     except (IndexError, ValueError, UnicodeDecodeError):
         size = path.stat().st_size
         raise ModelError(
@@ -74,7 +78,7 @@ def check_graph(path: Path, graph: Graph) -> None:
             )
 
 
-def _model(data: bytes, found: Graph) -> None:
+def _model(data: memoryview, found: Graph) -> None:
     for number, value in _fields(data):
         if number == MODEL_METADATA:
             key, text = _entry(_bytes(value))
@@ -87,7 +91,7 @@ def _model(data: bytes, found: Graph) -> None:
                     _node(_bytes(node), found)
 
 
-def _graph(data: bytes, found: Graph) -> None:
+def _graph(data: memoryview, found: Graph) -> None:
     for number, value in _fields(data):
         if number == GRAPH_NODE:
             _node(_bytes(value), found)
@@ -97,17 +101,17 @@ def _graph(data: bytes, found: Graph) -> None:
             _sparse(_bytes(value), found)
 
 
-def _node(data: bytes, found: Graph) -> None:
+def _node(data: memoryview, found: Graph) -> None:
     for number, value in _fields(data):
         if number == NODE_DOMAIN:
-            found.domains.add(_bytes(value).decode())
+            found.domains.add(str(_bytes(value), "utf-8"))
         elif number == NODE_ATTRIBUTE:
             _attribute(_bytes(value), found)
 
 
-def _attribute(data: bytes, found: Graph) -> None:
+def _attribute(data: memoryview, found: Graph) -> None:
     fields = list(_fields(data))
-    name = next((_bytes(value) for number, value in fields if number == ATTRIBUTE_NAME), b"")
+    name = next((bytes(_bytes(value)) for number, value in fields if number == ATTRIBUTE_NAME), b"")
     for number, value in fields:
         if number in ATTRIBUTE_GRAPHS:
             _graph(_bytes(value), found)
@@ -119,15 +123,15 @@ def _attribute(data: bytes, found: Graph) -> None:
         found.classes = tuple(_labels(fields)) or found.classes
 
 
-def _labels(fields: list[tuple[int, bytes | int]]) -> Iterator[str]:
+def _labels(fields: list[tuple[int, memoryview | int]]) -> Iterator[str]:
     for number, value in fields:
         if number == ATTRIBUTE_STRINGS:
-            yield _bytes(value).decode()
+            yield str(_bytes(value), "utf-8")
         elif number == ATTRIBUTE_INTS:
             yield from map(str, [value] if isinstance(value, int) else _varints(value))
 
 
-def _tensor(data: bytes, found: Graph) -> None:
+def _tensor(data: memoryview, found: Graph) -> None:
     for number, value in _fields(data):
         if number == TENSOR_EXTERNAL:
             key, text = _entry(_bytes(value))
@@ -135,24 +139,24 @@ def _tensor(data: bytes, found: Graph) -> None:
                 found.external.append(text)
 
 
-def _sparse(data: bytes, found: Graph) -> None:
+def _sparse(data: memoryview, found: Graph) -> None:
     for number, value in _fields(data):
         if number in SPARSE_TENSORS:
             _tensor(_bytes(value), found)
 
 
-def _entry(data: bytes) -> tuple[str, str]:
-    pairs = {number: _bytes(value).decode() for number, value in _fields(data)}
+def _entry(data: memoryview) -> tuple[str, str]:
+    pairs = {number: str(_bytes(value), "utf-8") for number, value in _fields(data)}
     return pairs.get(ENTRY_KEY, ""), pairs.get(ENTRY_VALUE, "")
 
 
-def _bytes(value: bytes | int) -> bytes:
+def _bytes(value: memoryview | int) -> memoryview:
     if isinstance(value, int):
         raise ValueError("a number where a message is due")
     return value
 
 
-def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
+def _fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     """Yield (field number, value) of one message; a varint as an int, all else as bytes."""
     place = 0
     while place < len(data):
@@ -174,14 +178,14 @@ def _fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
         place += length
 
 
-def _varints(data: bytes) -> Iterator[int]:
+def _varints(data: memoryview) -> Iterator[int]:
     place = 0
     while place < len(data):
         number, place = _varint(data, place)
         yield number
 
 
-def _varint(data: bytes, place: int) -> tuple[int, int]:
+def _varint(data: memoryview, place: int) -> tuple[int, int]:
     number = shift = 0
     while True:
         byte = data[place]

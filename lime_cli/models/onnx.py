@@ -17,7 +17,7 @@ from lime_cli.models import ModelFile, ModelInput
 from lime_cli.models.feeds import DTYPES, feed, filled
 from lime_cli.models.graph import Graph, check_graph, read_graph
 from lime_cli.models.outputs import Stated, settle
-from lime_cli.settings import digest_of
+from lime_cli.settings import digest_of_file
 
 CHANNELS = ((3,), (1,), (4,))
 """Sizes of an axis that may be a picture's channels, the likeliest first."""
@@ -67,7 +67,7 @@ class OnnxModel:
         )
         self.identity = Identity(
             "onnx",
-            digest_of(Path(file.path).read_bytes()),
+            digest_of_file(Path(file.path)),
             self._outputs.task,
             self._outputs.targets,
         )

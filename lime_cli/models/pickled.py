@@ -16,7 +16,7 @@ from lime_cli.errors import LimexError, ModelError, PredictionError
 from lime_cli.models import ModelFile, ModelInput
 from lime_cli.models.outputs import Stated, settle
 from lime_cli.models.unpickling import Trust, unpickle
-from lime_cli.settings import digest_of
+from lime_cli.settings import digest_of_file
 
 
 def load(file: ModelFile) -> Estimator:
@@ -45,7 +45,7 @@ class Estimator:
             columns=None if columns is None else tuple(map(str, columns)),
             n_columns=None if n_columns is None else int(n_columns),
         )
-        self._digest = digest_of(path.read_bytes())
+        self._digest = digest_of_file(path)
 
     @property
     def identity(self) -> Identity:
@@ -170,7 +170,7 @@ def _limit_threads(model: Any, threads: int) -> None:
         wanted = {key: threads for key in model.get_params() if key.split("__")[-1] == "n_jobs"}
         if wanted:
             model.set_params(**wanted)
-    for part in getattr(model, "estimators_", None) or ():
+    for part in np.ravel(getattr(model, "estimators_", ())):
         if hasattr(part, "n_jobs"):
             part.n_jobs = threads
 
