@@ -11,6 +11,7 @@ from lime_cli.models.allowed import Refused
 
 _TREE = ("sklearn.tree._tree", "Tree")
 _SPATIAL = ("sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree")
+_FORESTS = ("sklearn.ensemble._forest", "sklearn.ensemble._gb", "imblearn.ensemble._forest")
 _LEAF = -1
 _LINKS = {"left_child", "right_child", "feature"}
 _GROUP = 1 << 14  # nodes checked at once: enough for many small trees, little beside one large
@@ -97,7 +98,7 @@ def _trees(thing: object) -> Iterator[tuple[int, Any]]:
     if _is_tree(attributes.get("tree_")):
         yield width, attributes["tree_"]
     module = type(thing).__module__
-    if module in ("sklearn.ensemble._forest", "sklearn.ensemble._gb"):
+    if module in _FORESTS:
         members = attributes.get("estimators_", ())
         for member in members.ravel() if isinstance(members, np.ndarray) else members:
             yield width, member.tree_
