@@ -314,7 +314,8 @@ def fit(estimator: BaseEstimator, random: np.random.Generator) -> object:
     tables = [
         (table, classes), (words, classes), (table, classes.astype(float) + 0.5), (table, table),
         (texts, classes), ([{"a": n} for n in range(40)], classes),
-        (table, np.eye(2)[classes].astype(int)), (classes, None), (table[:, 0], classes), (random.random((40, 6, 6)), None),
+        (table, np.eye(2)[classes].astype(int)), (classes, None),
+        (table[:, 0], classes), (random.random((40, 6, 6)), None),
     ]  # fmt: skip
     for rows, target in tables:
         try:
