@@ -650,10 +650,11 @@ def programs(seed: int) -> Iterator[bytes]:
         yield b"".join([*program, b"."])
 
 
-def test_random_programs_of_allowed_names_do_nothing_but_build(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [400, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_random_programs_of_allowed_names_do_nothing_but_build(count: int, tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     generator = programs(seed=1)
-    said_so = [_outcome(path, next(generator)) for _ in range(400)]
+    said_so = [_outcome(path, next(generator)) for _ in range(count)]
     assert not [words for words in said_so if "it tries" in words]
     assert sum(not words or "not a model" in words for words in said_so) > 10
 
