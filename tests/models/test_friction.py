@@ -92,18 +92,20 @@ def troubles(fitted: Iterator[Fitted], writers: dict[str, Writer], path: Path) -
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name, model, rows in fitted:
-            expected = answers(model, rows)
+            try:
+                plain = pickle.loads(pickle.dumps(model))  # which may turn arrays: other last bits
+            except Exception:
+                continue  # cannot be pickled by anybody
+            expected = answers(plain, rows)
+            is_random = not same(expected, answers(plain, rows))
             for way, write in writers.items():
-                try:
-                    write(model, path)
-                except Exception:
-                    continue  # cannot be pickled by anybody
+                write(model, path)
                 try:
                     loaded: Any = unpickle(path)
                 except ModelError as error:
                     yield f"{name:.60}, {way}: {error}"
                     continue
-                good = same(expected, answers(loaded, rows))
+                good = is_random or same(expected, answers(loaded, rows))
                 yield "" if good else f"{name:.60}, {way}: answers otherwise"
 
 
