@@ -99,7 +99,10 @@ def troubles(fitted: Iterator[Fitted], writers: dict[str, Writer], path: Path) -
             expected = answers(plain, rows)
             is_random = not same(expected, answers(plain, rows))
             for way, write in writers.items():
-                write(model, path)
+                try:
+                    write(model, path)
+                except Exception:
+                    continue  # not in this protocol
                 try:
                     loaded: Any = unpickle(path)
                 except ModelError as error:
