@@ -11,6 +11,7 @@ import click
 
 from lime_cli import __version__
 from lime_cli.commands.layers import origin_of
+from lime_cli.containment import Containment
 from lime_cli.errors import LimexError, OutputError, SettingsError
 
 COMMANDS = {
@@ -66,14 +67,20 @@ def program(json_errors: bool) -> None:
 
 def main() -> NoReturn:
     """Run the command line and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    containment = Containment()
+    code = run(sys.argv[1:], containment)
+    containment.report(code)
+    sys.exit(code)
 
 
-def run(arguments: list[str]) -> int:
-    """Run the command line; return the exit code, with one line on stderr where it failed."""
+def run(arguments: list[str], containment: Containment | None = None) -> int:
+    """Run the command line; return the exit code, with one line on stderr where it failed.
+
+    Models stay in this process unless there is a containment for them.
+    """
     as_json = "--json-errors" in arguments
     try:
-        result = program.main(arguments, prog_name="limex", standalone_mode=False)
+        result = program.main(arguments, prog_name="limex", standalone_mode=False, obj=containment)
         sys.stdout.flush()
     except LimexError as error:
         return _tell(error, as_json)

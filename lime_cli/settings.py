@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Any
 
 from lime_cli.errors import SettingsError
@@ -12,6 +13,8 @@ from lime_cli.errors import SettingsError
 SELECTIONS = ("lasso", "forward", "highest", "none")
 DESIGNS = ("auto", "random", "paired", "sobol", "tilted", "exhaustive")
 PENALTIES = ("ridge", "lasso")
+
+_PIECE_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -92,6 +95,15 @@ class Settings:
 def digest_of(data: bytes) -> str:
     """Return the SHA-256 of ``data`` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal, reading it in pieces."""
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_PIECE_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:

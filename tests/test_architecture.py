@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "lime_cli"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ["settings", "registry", "errors"],
+    ["settings", "registry", "errors", "containment"],
     ["engine"],
     ["modalities", "models"],
     ["formats", "results"],
@@ -30,6 +30,7 @@ LIGHT = [
     "registry.py",
     "settings.py",
     "console.py",
+    "containment.py",
     "commands/*.py",
     "modalities/__init__.py",
     "models/__init__.py",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from lime_cli.commands.contained import ContainedCommand
 from lime_cli.commands.inputs import table_options, text_options
 from lime_cli.commands.likeness import likened
 from lime_cli.commands.model import model_options
@@ -39,7 +40,7 @@ def explain() -> None:
     """
 
 
-@explain.command()
+@explain.command(cls=ContainedCommand)
 @model_options
 @table_options
 @engine_options
@@ -58,7 +59,7 @@ def tabular(
     return _run(model, modality, neighbourhood, output, output.look())
 
 
-@explain.command()
+@explain.command(cls=ContainedCommand)
 @model_options
 @text_options
 @engine_options
@@ -75,7 +76,7 @@ def text(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, out
     return _run(model, modality, neighbourhood, output, output.look())
 
 
-@explain.command()
+@explain.command(cls=ContainedCommand)
 @model_options
 @image_options
 @layout_option

@@ -16,6 +16,7 @@ import click
 
 from lime_cli.commands.options import option_group
 from lime_cli.console import Console
+from lime_cli.containment import TEMPORARY
 from lime_cli.errors import OutputError, SettingsError
 from lime_cli.formats import FORMATS, MANY, SUFFIXES, Look
 
@@ -62,7 +63,7 @@ class Output:
         path = Path(self.path)
         try:
             with tempfile.NamedTemporaryFile(
-                dir=path.parent, prefix=".limex-", delete=False
+                dir=path.parent, prefix=TEMPORARY.format(pid=os.getpid()), delete=False
             ) as stream:
                 try:
                     yield stream

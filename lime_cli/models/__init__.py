@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.registry import Registry
-from lime_cli.settings import digest_of
+from lime_cli.settings import digest_of_file
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -133,7 +133,7 @@ def _load(file: ModelFile, written: int) -> LoadedModel:
         _must_exist(path)
     elif file.sha256 is not None:
         raise SettingsError("--sha256: a function is no file", "leave it out")
-    if file.sha256 is not None and digest_of(path.read_bytes()) != file.sha256.lower():
+    if file.sha256 is not None and digest_of_file(path) != file.sha256.lower():
         raise ModelError(f"{path.name}: its digest is not the one given with --sha256")
     for module in file.imports:
         _import(module)

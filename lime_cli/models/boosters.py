@@ -17,7 +17,7 @@ from lime_cli.models import ModelFile
 from lime_cli.models.estimators import way_of
 from lime_cli.models.outputs import softmax
 from lime_cli.models.predictor import Origin, Predictor, quiet
-from lime_cli.settings import digest_of
+from lime_cli.settings import digest_of_file
 
 XGBOOST_KEEPS_CATEGORIES = (3, 1)
 UNNAMED = re.compile(r"Column_\d+|\d+")
@@ -98,7 +98,7 @@ def _loaded(kind: str, file: ModelFile, read: Callable[[], Any]) -> Predictor:
     except Exception as error:  # each library raises a type of its own
         words = " ".join(str(error).split())[-160:]
         raise ModelError(f"{path.name}: {kind} cannot load it ({words})", "save it again") from None
-    origin = Origin(kind, digest_of(path.read_bytes()), path.name)
+    origin = Origin(kind, digest_of_file(path), path.name)
     return Predictor(file, way_of(booster, file, origin))
 
 

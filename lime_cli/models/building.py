@@ -60,17 +60,17 @@ class Builder(Machine):
         super().__init__(stream, end)
         self.made: list[object] = []
         self._known = known
-        self._policy = policy
+        self._roles = {key: policy.roles(*key) for key in known}
         self._unfilled: dict[int, object] = {}
 
     def find(self, module: str, name: str) -> Named:
         named = self._known.get((module, name))
-        if named is None or not self._policy.roles(module, name):
+        if named is None or not self._roles[module, name]:
             raise Refused(f"uses {module}.{name}")
         return named
 
     def use(self, named: Named, role: str) -> None:
-        if role not in self._policy.roles(*named.key):
+        if role not in self._roles[named.key]:
             raise Refused(f"uses {named}")
 
     def make(self, named: Named, args: Arguments) -> object:

@@ -12,7 +12,10 @@ from lime_cli.models.allowed import Refused
 
 _TREE = ("sklearn.tree._tree", "Tree")
 _SPATIAL = ("sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree")
+_FORESTS = ("sklearn.ensemble._forest", "sklearn.ensemble._gb", "imblearn.ensemble._forest")
 _LEAF = -1
+_LINKS = {"left_child", "right_child", "feature"}
+_GROUP = 1 << 14  # nodes checked at once: enough for many small trees, little beside one large
 
 
 class Damaged(Exception):
@@ -22,7 +25,7 @@ class Damaged(Exception):
 def check_state(instance: object, state: object) -> None:
     """Check the state of what is written in C before it takes it. Raises Damaged."""
     if _is_tree(instance):
-        _check_tree(instance, state)
+        _check_nodes(state)
     elif type(instance).__module__ in _SPATIAL and type(state) is tuple:
         _check_spatial(*state[:7])
 
@@ -41,21 +44,14 @@ def _check_spatial(
         raise Damaged("a search tree whose branches lead outside of it")
 
 
-def _check_tree(instance: object, state: object) -> None:
-    tree = cast(Any, instance)
+def _check_nodes(state: object) -> None:
+    """Check that a decision tree holds the nodes it says it does."""
     nodes = state.get("nodes") if type(state) is dict else None
     if not isinstance(nodes, np.ndarray) or nodes.ndim != 1 or nodes.dtype.names is None:
         raise Damaged("a decision tree without nodes")
     count = cast("dict[str, object]", state).get("node_count")
-    if count != len(nodes) or not {"left_child", "right_child", "feature"} <= set(
-        nodes.dtype.names
-    ):
+    if count != len(nodes) or not set(nodes.dtype.names) >= _LINKS:
         raise Damaged("a decision tree with missing nodes")
-    depth = _depth(nodes["left_child"], nodes["right_child"])
-    inner = nodes["left_child"] != _LEAF
-    _check_range(nodes["feature"][inner], tree.n_features)
-    if depth > cast("dict[str, Any]", state).get("max_depth", -1):
-        raise Damaged("a decision tree deeper than it says")
 
 
 def _is_tree(thing: object) -> bool:
@@ -63,7 +59,10 @@ def _is_tree(thing: object) -> bool:
 
 
 def check_made(made: Iterable[object]) -> None:
-    """Check finished objects that rely on each other. Raises Damaged, Refused."""
+    """Check finished objects, which rely on each other. Raises Damaged, Refused."""
+    made = tuple(made)
+    for group in _groups([thing for thing in made if _is_tree(thing)]):
+        _check_trees(group)
     for thing in made:
         if isinstance(thing, np.ndarray):
             check_words(thing)
@@ -112,7 +111,7 @@ def _trees(thing: object) -> Iterator[tuple[int, Any]]:
     if _is_tree(attributes.get("tree_")):
         yield width, attributes["tree_"]
     module = type(thing).__module__
-    if module in ("sklearn.ensemble._forest", "sklearn.ensemble._gb"):
+    if module in _FORESTS:
         members = attributes.get("estimators_", ())
         for member in members.ravel() if isinstance(members, np.ndarray) else members:
             yield width, member.tree_
@@ -145,25 +144,57 @@ def _check_histogram_tree(predictor: Any, n_features: int) -> None:
     _check_range(nodes["bitset_idx"][categorical], len(predictor.raw_left_cat_bitsets))
 
 
-def _depth(left: np.ndarray, right: np.ndarray) -> int:
-    """Measure the depth of a tree whose children all come after their parents; else Damaged."""
+def _groups(trees: Iterable[Any]) -> Iterator[list[Any]]:
+    """Put trees together by some number of nodes; a tree with more stands alone."""
+    group: list[Any] = []
+    n_nodes = 0
+    for tree in trees:
+        n_nodes += tree.node_count
+        if group and n_nodes > _GROUP:
+            yield group
+            group, n_nodes = [], tree.node_count
+        group.append(tree)
+    if group:
+        yield group
+
+
+def _check_trees(trees: list[Any]) -> None:
+    """Check trees laid end to end: links go down inside one tree, columns exist, depths hold."""
+    counts = np.array([tree.node_count for tree in trees])
+    left = np.concatenate([tree.children_left for tree in trees])
     inner = np.flatnonzero(left != _LEAF)
-    for below in (left[inner], right[inner]):
-        if np.any(below <= inner) or np.any(below >= len(left)):
+    owner = np.repeat(np.arange(len(trees)), counts)[inner]
+    start = (np.cumsum(counts) - counts)[owner]
+    here, size = inner - start, counts[owner]
+    right = np.concatenate([tree.children_right for tree in trees])
+    below = left[inner], right[inner]
+    for child in below:
+        if np.any(child <= here) or np.any(child >= size):
             raise Damaged("a decision tree whose branches lead outside of it")
-    depth = 0
-    level = np.zeros(min(1, len(left)), np.intp)
-    while True:
-        level = level[left[level] != _LEAF]
-        if not len(level):
-            return depth
-        level = np.concatenate([left[level], right[level]])
-        if len(level) > len(left):
-            raise Damaged("a decision tree whose branches meet")
+        child += start
+    feature = np.concatenate([tree.feature for tree in trees])
+    _check_range(feature[inner], np.array([tree.n_features for tree in trees])[owner])
+    rank = np.full(len(left), -1)
+    rank[inner] = np.arange(len(inner))
+    if np.count_nonzero(np.bincount(np.concatenate(below))) != 2 * len(inner):
+        raise Damaged("a decision tree whose branches meet")
+    limits = np.array([tree.max_depth for tree in trees])
+    _check_depths(rank[below[0]], rank[below[1]], limits[owner], here == 0)
+
+
+def _check_depths(left: Any, right: Any, limits: Any, is_root: Any) -> None:
+    """Walk down all trees at once; the arrays tell of inner nodes, -1 standing for a leaf."""
+    level, depth = np.flatnonzero(is_root), 0
+    lowest = limits.min(initial=np.iinfo(limits.dtype).max)
+    while len(level):
         depth += 1
+        if depth > lowest and np.any(limits[level] < depth):
+            raise Damaged("a decision tree deeper than it says")
+        level = np.concatenate([left[level], right[level]])
+        level = level[level >= 0]
 
 
-def _check_range(indices: np.ndarray, end: int) -> None:
+def _check_range(indices: np.ndarray, end: int | np.ndarray) -> None:
     values = indices.astype(np.int64)
     if np.any(values < 0) or np.any(values >= end):
         raise Damaged("a decision tree that asks for a column beyond the last")

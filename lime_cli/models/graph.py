@@ -6,6 +6,7 @@ TensorProto).
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -57,7 +58,10 @@ def read_graph(path: Path) -> Graph:
     """Walk the whole file; raise ModelError for a file that is cut short or damaged."""
     found = Graph()
     try:
-        _model(path.read_bytes(), found)
+        with path.open("rb") as file:
+            # A view of the file: its weights are passed over, neither read nor copied.
+            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+        _model(memoryview(content), found)
     except (IndexError, ValueError, UnicodeDecodeError):
         size = path.stat().st_size
         raise ModelError(
@@ -89,7 +93,7 @@ def check_graph(path: Path, graph: Graph) -> None:
             )
 
 
-def _model(data: bytes, found: Graph) -> None:
+def _model(data: memoryview, found: Graph) -> None:
     for number, value in fields(data):
         if number == MODEL_METADATA:
             key, text = _entry(nested(value))
@@ -102,7 +106,7 @@ def _model(data: bytes, found: Graph) -> None:
                     _node(nested(node), found)
 
 
-def _graph(data: bytes, found: Graph) -> None:
+def _graph(data: memoryview, found: Graph) -> None:
     for number, value in fields(data):
         if number == GRAPH_NODE:
             _node(nested(value), found)
@@ -112,13 +116,13 @@ def _graph(data: bytes, found: Graph) -> None:
             _sparse(nested(value), found)
 
 
-def _node(data: bytes, found: Graph) -> None:
+def _node(data: memoryview, found: Graph) -> None:
     words: dict[int, list[str]] = {NODE_INPUT: [], NODE_OUTPUT: [], NODE_OPERATOR: []}
     for number, value in fields(data):
         if number in words:
-            words[number].append(nested(value).decode())
+            words[number].append(str(nested(value), "utf-8"))
         elif number == NODE_DOMAIN:
-            found.domains.add(nested(value).decode())
+            found.domains.add(str(nested(value), "utf-8"))
         elif number == NODE_ATTRIBUTE:
             _attribute(nested(value), found)
     first = next(iter(words[NODE_INPUT]), "")
@@ -126,9 +130,9 @@ def _node(data: bytes, found: Graph) -> None:
     found.makers.update(dict.fromkeys(words[NODE_OUTPUT], (operator, first)))
 
 
-def _attribute(data: bytes, found: Graph) -> None:
+def _attribute(data: memoryview, found: Graph) -> None:
     parts = list(fields(data))
-    name = next((nested(value) for number, value in parts if number == ATTRIBUTE_NAME), b"")
+    name = next((bytes(nested(value)) for number, value in parts if number == ATTRIBUTE_NAME), b"")
     for number, value in parts:
         if number in ATTRIBUTE_GRAPHS:
             _graph(nested(value), found)
@@ -140,15 +144,15 @@ def _attribute(data: bytes, found: Graph) -> None:
         found.classes = tuple(_labels(parts)) or found.classes
 
 
-def _labels(parts: list[tuple[int, bytes | int]]) -> Iterator[str]:
+def _labels(parts: list[tuple[int, memoryview | int]]) -> Iterator[str]:
     for number, value in parts:
         if number == ATTRIBUTE_STRINGS:
-            yield nested(value).decode()
+            yield str(nested(value), "utf-8")
         elif number == ATTRIBUTE_INTS:
             yield from map(str, [value] if isinstance(value, int) else _varints(value))
 
 
-def _tensor(data: bytes, found: Graph) -> None:
+def _tensor(data: memoryview, found: Graph) -> None:
     for number, value in fields(data):
         if number == TENSOR_EXTERNAL:
             key, text = _entry(nested(value))
@@ -156,25 +160,25 @@ def _tensor(data: bytes, found: Graph) -> None:
                 found.external.append(text)
 
 
-def _sparse(data: bytes, found: Graph) -> None:
+def _sparse(data: memoryview, found: Graph) -> None:
     for number, value in fields(data):
         if number in SPARSE_TENSORS:
             _tensor(nested(value), found)
 
 
-def _entry(data: bytes) -> tuple[str, str]:
-    pairs = {number: nested(value).decode() for number, value in fields(data)}
+def _entry(data: memoryview) -> tuple[str, str]:
+    pairs = {number: str(nested(value), "utf-8") for number, value in fields(data)}
     return pairs.get(ENTRY_KEY, ""), pairs.get(ENTRY_VALUE, "")
 
 
-def nested(value: bytes | int) -> bytes:
-    """Return a value that must be bytes; raise ValueError for a number."""
+def nested(value: memoryview | int) -> memoryview:
+    """Return a value that must be a message; raise ValueError for a number."""
     if isinstance(value, int):
         raise ValueError("a number where a message is due")
     return value
 
 
-def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
+def fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
     """Yield (field number, value) of one message; a varint as an int, all else as bytes."""
     place = 0
     while place < len(data):
@@ -196,14 +200,14 @@ def fields(data: bytes) -> Iterator[tuple[int, bytes | int]]:
         place += length
 
 
-def _varints(data: bytes) -> Iterator[int]:
+def _varints(data: memoryview) -> Iterator[int]:
     place = 0
     while place < len(data):
         number, place = _varint(data, place)
         yield number
 
 
-def _varint(data: bytes, place: int) -> tuple[int, int]:
+def _varint(data: memoryview, place: int) -> tuple[int, int]:
     number = shift = 0
     while True:
         byte = data[place]

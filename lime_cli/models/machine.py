@@ -106,7 +106,8 @@ class Machine(Reader):
 
     def check_finished(self, parts: Iterable[object]) -> None:
         """Refuse the use of a dtype or array that the file could still change afterwards."""
-        if self.open and any(self.open.get(id(part), self) is part for part in parts):
+        # What is open is alive, so that its id is no other object's.
+        if self.open and not self.open.keys().isdisjoint(map(id, parts)):
             raise Refused("uses an array before it is finished")
 
     def load_global(self) -> None:

@@ -19,7 +19,7 @@ from lime_cli.models.names import names_in
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Predictor, Way
 from lime_cli.models.tokens import Tokens
-from lime_cli.settings import digest_of
+from lime_cli.settings import digest_of_file
 
 LABELS = ("tensor(string)", "tensor(int64)")
 """Types of an output that names classes."""
@@ -35,7 +35,7 @@ def load(file: ModelFile) -> Predictor:
     graph = read_graph(path)
     check_graph(path, graph)
     session = _Session(file, _session(file, path), graph)
-    origin = Origin("onnx", digest_of(path.read_bytes()), path.name)
+    origin = Origin("onnx", digest_of_file(path), path.name)
     stated = session.stated()
     way = Way(origin, session.ask, stated, session.input, session.asked, trial=session.trial)
     return Predictor(file, way)

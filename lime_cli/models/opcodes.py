@@ -48,16 +48,17 @@ class Reader(pickle._Unpickler):
     append: Callable[[object], None]
     pop_mark: Callable[[], list[object]]
     _decode_string: Callable[[bytes], str]
-    dispatch: ClassVar[dict[int, Callable[..., None]]]
+    instructions: ClassVar[dict[bytes, Callable[..., None]]]
 
     def __init_subclass__(cls) -> None:
         # `pickle` looks functions up in a table, past the methods of a subclass.
-        cls.dispatch = {
-            code: _refuser(_REFUSED[function.__name__])
+        cls.instructions = {
+            bytes([code]): _refuser(_REFUSED[function.__name__])
             if function.__name__ in _REFUSED
             else getattr(cls, function.__name__)
             for code, function in pickle._Unpickler.dispatch.items()
         }
+        cls.instructions[b""] = cls.load_nothing
 
     def __init__(self, stream: BinaryIO, end: int | None) -> None:
         # Python 2 wrote the bytes of arrays as text; latin-1 gives them back one to one.
@@ -73,10 +74,10 @@ class Reader(pickle._Unpickler):
         self.stack = []
         self.append = self.stack.append
         self.proto = 0
-        read, dispatch = self.read, self.dispatch
+        read, instructions = self.read, self.instructions
         try:
             while True:
-                dispatch[read(1)[0]](self)
+                instructions[read(1)](self)
         except _Done:
             if not self.stack:
                 raise Refused("holds nothing at all") from None
@@ -102,6 +103,10 @@ class Reader(pickle._Unpickler):
         """Raise EOFError if the file is known to hold fewer bytes than announced."""
         if self.end is not None and n_bytes > self.end - self.stream.tell():
             raise EOFError
+
+    def load_nothing(self) -> None:
+        """Raise EOFError: the stream ended before its last instruction."""
+        raise EOFError
 
     def load_stop(self) -> None:
         raise _Done

@@ -14,7 +14,7 @@ from lime_cli.models.containers import check_fitted, opened
 from lime_cli.models.estimators import way_of
 from lime_cli.models.predictor import Origin, Predictor, quiet
 from lime_cli.models.unpickling import Trust, unpickle
-from lime_cli.settings import digest_of
+from lime_cli.settings import digest_of_file
 
 
 def load(file: ModelFile) -> Predictor:
@@ -37,7 +37,7 @@ def predictor_of(
     model = opened(held, file.key, path.name)
     check_fitted(model, path.name)
     caveats = tuple(_version_gap(path.name, heard))
-    origin = Origin(kind, digest_of(path.read_bytes()), path.name, caveats)
+    origin = Origin(kind, digest_of_file(path), path.name, caveats)
     return Predictor(file, way_of(as_estimator(model), file, origin))
 
 

@@ -41,6 +41,8 @@ ELEMENTS = {
 }
 """Of TensorProto.DataType."""
 
+EMPTY = memoryview(b"")
+
 Size = int | str | None
 
 
@@ -76,16 +78,16 @@ def read_signature(path: Path) -> Signature:
     """Read a file; raise ModelError for one that is cut short or damaged."""
     graph = read_graph(path)
     try:
-        return _read(path.read_bytes(), graph)
+        return _read(memoryview(path.read_bytes()), graph)
     except (IndexError, ValueError, RecursionError):
         raise ModelError(f"{path.name}: is a damaged ONNX model", "export it again") from None
 
 
-def _read(data: bytes, graph: Graph) -> Signature:
+def _read(data: memoryview, graph: Graph) -> Signature:
     plain: dict[int, int] = {}
     words: dict[int, str] = {}
     opsets: list[tuple[str, int]] = []
-    parts: list[tuple[int, bytes | int]] = []
+    parts: list[tuple[int, memoryview | int]] = []
     for number, value in fields(data):
         if number == MODEL_OPSET:
             opsets.append(_opset(nested(value)))
@@ -94,7 +96,7 @@ def _read(data: bytes, graph: Graph) -> Signature:
         elif isinstance(value, int):
             plain[number] = value
         elif number in (MODEL_PRODUCER, MODEL_PRODUCER_VERSION):
-            words[number] = value.decode("utf-8", "replace")
+            words[number] = str(value, "utf-8", "replace")
     names = [words.get(one, "") for one in (MODEL_PRODUCER, MODEL_PRODUCER_VERSION)]
     return _signature(graph, plain.get(MODEL_IR, 0), " ".join(filter(None, names)), opsets, parts)
 
@@ -104,7 +106,7 @@ def _signature(
     ir_version: int,
     producer: str,
     opsets: list[tuple[str, int]],
-    parts: list[tuple[int, bytes | int]],
+    parts: list[tuple[int, memoryview | int]],
 ) -> Signature:
     weights = {_named(nested(v), TENSOR_NAME) for n, v in parts if n == GRAPH_INITIALIZER}
     inputs = (_port(nested(value)) for number, value in parts if number == GRAPH_INPUT)
@@ -123,23 +125,23 @@ def _signature(
     )
 
 
-def _opset(data: bytes) -> tuple[str, int]:
+def _opset(data: memoryview) -> tuple[str, int]:
     found = dict(fields(data))
-    domain, version = found.get(OPSET_DOMAIN, b""), found.get(OPSET_VERSION, 0)
-    name = nested(domain).decode("utf-8", "replace")
+    domain, version = found.get(OPSET_DOMAIN, EMPTY), found.get(OPSET_VERSION, 0)
+    name = str(nested(domain), "utf-8", "replace")
     return name or "ai.onnx", version if isinstance(version, int) else 0
 
 
-def _named(data: bytes, number: int) -> str:
-    return nested(dict(fields(data)).get(number, b"")).decode("utf-8", "replace")
+def _named(data: memoryview, number: int) -> str:
+    return str(nested(dict(fields(data)).get(number, EMPTY)), "utf-8", "replace")
 
 
-def _port(data: bytes) -> Port:
-    kind, shape = _type(nested(dict(fields(data)).get(VALUE_TYPE, b"")))
+def _port(data: memoryview) -> Port:
+    kind, shape = _type(nested(dict(fields(data)).get(VALUE_TYPE, EMPTY)))
     return Port(_named(data, VALUE_NAME), kind, shape)
 
 
-def _type(data: bytes) -> tuple[str, tuple[Size, ...] | None]:
+def _type(data: memoryview) -> tuple[str, tuple[Size, ...] | None]:
     for number, value in fields(data):
         inner = dict(fields(nested(value))) if not isinstance(value, int) else {}
         if number == TYPE_TENSOR:
@@ -148,24 +150,24 @@ def _type(data: bytes) -> tuple[str, tuple[Size, ...] | None]:
             return _element(inner.get(TENSOR_ELEMENT, 0)), sizes
         if number in (TYPE_SEQUENCE, TYPE_OPTIONAL):
             word = "sequence" if number == TYPE_SEQUENCE else "optional"
-            return f"{word} of {_type(nested(inner.get(INNER_TYPE, b'')))[0]}", None
+            return f"{word} of {_type(nested(inner.get(INNER_TYPE, EMPTY)))[0]}", None
         if number == TYPE_MAP:
-            to = _type(nested(inner.get(MAP_VALUE, b"")))[0]
+            to = _type(nested(inner.get(MAP_VALUE, EMPTY)))[0]
             return f"map of {_element(inner.get(MAP_KEY, 0))} to {to}", None
     return "undefined", None
 
 
-def _element(number: bytes | int) -> str:
+def _element(number: memoryview | int) -> str:
     return ELEMENTS.get(number, f"type {number}") if isinstance(number, int) else "undefined"
 
 
-def _sizes(data: bytes) -> list[Size]:
+def _sizes(data: memoryview) -> list[Size]:
     found: list[Size] = []
     for number, value in fields(data):
         if number == SHAPE_SIZE:
             size = dict(fields(nested(value)))
             name = size.get(SIZE_NAME)
             fixed = size.get(SIZE_NUMBER)
-            free = name.decode("utf-8", "replace") if isinstance(name, bytes) else None
+            free = str(name, "utf-8", "replace") if isinstance(name, memoryview) else None
             found.append(fixed if isinstance(fixed, int) else free)
     return found

@@ -21,6 +21,8 @@ from lime_cli.models.predictor import Predictor, quiet
 
 MAX_SCHEMA_BYTES = 512 << 20
 MAX_ENTRIES = 1_000_000
+DTYPE = ("numpy", "dtype")
+"""Made by skops from an empty array that numpy reads without pickles."""
 GADGETS = ("MethodNode", "PartialNode", "OperatorFuncNode")
 """Loaders that tie a function to arguments of the file's choice; no listed model needs one."""
 FUNCTIONS = "FunctionNode"
@@ -112,7 +114,7 @@ def _may_be_made(policy: Policy, key: Global) -> bool:
     module, name = key
     roles = policy.roles(module, name)
     constructed = CALL in roles and module.startswith("sklearn.") and name[0] != "_"
-    constructed = constructed or (REF in roles and module in MADE_EMPTY)
+    constructed = constructed or (REF in roles and module in MADE_EMPTY) or key == DTYPE
     return (NEW in roles or constructed) and not is_danger(module, name)
 
 

@@ -70,6 +70,7 @@ from sklearn.preprocessing import (
 )
 from sklearn.svm import SVC, LinearSVC
 from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree._tree import Tree
 
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models import archive, tripwire
@@ -485,6 +486,35 @@ def test_a_tree_that_points_outside_is_damaged(column: str, value: int, tmp_path
     assert "is damaged: a decision tree" in said(path)[1]
 
 
+def test_a_tree_whose_branches_meet_is_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    model = RandomForestClassifier(2, random_state=0).fit(TABLE, CLASSES)
+    tree = model.estimators_[1].tree_
+    change_nodes(tree, "right_child", int(tree.children_left[0]))
+    path.write_bytes(pickle.dumps(model))
+    assert "is damaged: a decision tree whose branches meet" in said(path)[1]
+
+
+@pytest.mark.parametrize("place", [0, 400])
+def test_a_tree_deeper_than_it_says_is_damaged(place: int, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    noise = RANDOM.random(60) > 0.5
+    model = RandomForestClassifier(401, random_state=0).fit(TABLE, noise)
+    tree = model.estimators_[place].tree_
+    tree.__setstate__({**tree.__getstate__(), "max_depth": tree.max_depth - 1})
+    path.write_bytes(pickle.dumps(model))
+    assert "is damaged: a decision tree deeper than it says" in said(path)[1]
+
+
+def test_a_tree_without_any_nodes_is_no_reason_to_crash(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    model = DecisionTreeClassifier().fit(TABLE, CLASSES)
+    model.tree_ = Tree(4, np.array([2]), 1)
+    path.write_bytes(pickle.dumps({"model": model}))
+    with contextlib.suppress(ModelError):
+        unpickle(path)
+
+
 @pytest.mark.parametrize("algorithm", ["kd_tree", "ball_tree"])
 def test_a_search_tree_that_points_outside_is_damaged(algorithm: str, tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
@@ -620,10 +650,11 @@ def programs(seed: int) -> Iterator[bytes]:
         yield b"".join([*program, b"."])
 
 
-def test_random_programs_of_allowed_names_do_nothing_but_build(tmp_path: Path) -> None:
+@pytest.mark.parametrize("count", [400, pytest.param(100_000, marks=pytest.mark.slow)])
+def test_random_programs_of_allowed_names_do_nothing_but_build(count: int, tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     generator = programs(seed=1)
-    said_so = [_outcome(path, next(generator)) for _ in range(400)]
+    said_so = [_outcome(path, next(generator)) for _ in range(count)]
     assert not [words for words in said_so if "it tries" in words]
     assert sum(not words or "not a model" in words for words in said_so) > 10
 

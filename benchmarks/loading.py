@@ -1,0 +1,169 @@
+"""What limex adds until a model of some size first answers, over a bare script that loads it.
+
+    python benchmarks/loading.py [--runs 5] [--folder FOLDER]
+
+The models are made once, in the folder: a forest of about 50 MB as a pickle and as joblib writes
+it, 300 small boosted trees, and an ONNX file of about 20 MB. Each line times whole processes,
+from their start to the first answer: a bare script against the adapter of limex, taking turns;
+the last column is the unpickling alone, in one process, against joblib.load. Goals: at most 1.3
+for pickles, 1.15 for ONNX, 2 for the unpickling.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pickle
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import joblib
+import numpy as np
+
+ROOT = Path(__file__).parents[1]
+ROWS, COLUMNS, LAYERS, WIDTH = 20000, 20, 5, 1024
+
+BARE = """
+import joblib, numpy
+print(joblib.load({path!r}).predict_proba(numpy.full((1, {columns}), 0.5)))
+"""
+BARE_PICKLE = """
+import pickle, numpy
+print(pickle.load(open({path!r}, "rb")).predict_proba(numpy.full((1, {columns}), 0.5)))
+"""
+BARE_ONNX = """
+import numpy, onnxruntime
+session = onnxruntime.InferenceSession({path!r}, providers=["CPUExecutionProvider"])
+print(session.run(None, {{"x": numpy.full((1, {columns}), 0.5, numpy.float32)}}))
+"""
+LIMEX = """
+import numpy
+from lime_cli.modalities.tables import Table
+from lime_cli.models import ModelFile
+columns = tuple(numpy.full(1, 0.5) for _ in range({columns}))
+model = ModelFile({path!r}).load()
+print(model.predict(Table(tuple(f"x{{n}}" for n in range({columns})), columns)))
+"""
+UNPICKLING = """
+import sys, time, joblib, warnings, sklearn.ensemble
+from pathlib import Path
+from lime_cli.models.unpickling import unpickle
+def took(load):
+    times = []
+    for _ in range(7):
+        began = time.perf_counter()
+        loaded = load({path!r})
+        times.append(time.perf_counter() - began)
+        del loaded
+    return min(times)
+print(took(lambda path: unpickle(Path(path))) / took(joblib.load))
+"""
+
+
+def main() -> None:
+    """Make the models where they are missing, time all, print a line for each."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "limex-loading"))
+    chosen = parser.parse_args()
+    chosen.folder.mkdir(exist_ok=True)
+    print(f"{'file':<22}{'MB':>7}{'bare s':>9}{'limex s':>9}{'ratio':>8}{'unpickling':>12}")
+    for name, make in MODELS.items():
+        path = chosen.folder / name
+        if not path.exists():
+            make(path)
+        line(path, chosen.runs)
+
+
+def line(path: Path, runs: int) -> None:
+    """Time one file and print what came out."""
+    bare = {".onnx": BARE_ONNX, ".pkl": BARE_PICKLE}.get(path.suffix, BARE)
+    words = {"path": str(path), "columns": WIDTH if path.suffix == ".onnx" else COLUMNS}
+    scripts = bare.format(**words), LIMEX.format(**words)
+    for script in scripts:
+        took(script)
+    pairs = [tuple(took(script) for script in scripts) for _ in range(runs)]
+    medians = [statistics.median(column) for column in zip(*pairs, strict=True)]
+    ratio = statistics.median(ours / theirs for theirs, ours in pairs)
+    alone = "" if path.suffix == ".onnx" else f"{float(said(UNPICKLING.format(**words))):.2f}"
+    megabytes = path.stat().st_size / 1e6
+    print(
+        f"{path.name:<22}{megabytes:>7.1f}{medians[0]:>9.3f}{medians[1]:>9.3f}{ratio:>8.2f}"
+        f"{alone:>12}",
+        flush=True,
+    )
+
+
+def took(script: str) -> float:
+    """Return the seconds a process takes."""
+    began = time.perf_counter()
+    said(script)
+    return time.perf_counter() - began
+
+
+def said(script: str) -> str:
+    """Run a script in a fresh process; return what it prints."""
+    done = subprocess.run(
+        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True, text=True
+    )
+    return done.stdout
+
+
+def forest() -> object:
+    from sklearn.ensemble import RandomForestClassifier
+
+    table = np.random.default_rng(0).random((ROWS, COLUMNS))
+    classes = np.random.default_rng(1).random(ROWS) < table[:, 0]
+    model = RandomForestClassifier(125, random_state=0, n_jobs=-1).fit(table, classes)
+    return model.set_params(n_jobs=None)
+
+
+def boosted() -> object:
+    from sklearn.ensemble import GradientBoostingClassifier
+
+    table = np.random.default_rng(0).random((ROWS // 10, COLUMNS))
+    classes = np.random.default_rng(1).random(ROWS // 10) < table[:, 0]
+    return GradientBoostingClassifier(n_estimators=300, random_state=0).fit(table, classes)
+
+
+def layers(path: Path) -> None:
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    random = np.random.default_rng(0)
+    weights = [random.normal(0, 0.03, (WIDTH, WIDTH)).astype(np.float32) for _ in range(LAYERS)]
+    names = ["x", *(f"h{n}" for n in range(LAYERS))]
+    nodes = [helper.make_node("MatMul", [names[n], f"w{n}"], [names[n + 1]]) for n in range(LAYERS)]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", WIDTH])
+        for name in (names[0], names[-1])
+    ]
+    kept = [numpy_helper.from_array(weight, f"w{n}") for n, weight in enumerate(weights)]
+    graph = helper.make_graph(nodes, "layers", ends[:1], ends[1:], kept)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    onnx.save(model, path)
+
+
+def pickled(make: Callable[[], object]) -> Callable[[Path], None]:
+    return lambda path: path.write_bytes(pickle.dumps(make()))  # type: ignore[func-returns-value]
+
+
+def dumped(make: Callable[[], object], compress: int) -> Callable[[Path], None]:
+    return lambda path: joblib.dump(make(), path, compress=compress)
+
+
+MODELS: dict[str, Callable[[Path], None]] = {
+    "forest.pkl": pickled(forest),
+    "forest.joblib": dumped(forest, 0),
+    "forest-packed.joblib": dumped(forest, 3),
+    "boosted.pkl": pickled(boosted),
+    "layers.onnx": layers,
+}
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,152 @@
+"""A child process for work that may crash, and the words and exit code its death becomes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lime_cli.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEMPORARY = ".limex-{pid}-"
+"""How the names of unfinished files begin, so that those of a dead process can be told."""
+
+_PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP")
+_PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_SIGNALLED = 128  # what a shell adds to the number of the signal that ended a program
+
+
+class Containment:
+    """The one child of this process that runs what a stranger's model may crash.
+
+    Where the system cannot fork, the work runs in this process.
+    """
+
+    def __init__(self) -> None:
+        self._report_to: int | None = None
+
+    def enter(self, model: str, folder: str | None) -> int | None:
+        """Fork: None in the child, which does the work; its exit code in the parent.
+
+        Call it before anything starts a thread. Raises ModelError in the parent when the child
+        ended without a report; its unfinished files in ``folder`` are removed first.
+        """
+        if not hasattr(os, "fork"):
+            return None
+        sys.stdout.flush()
+        sys.stderr.flush()
+        report, self._report_to = os.pipe()
+        with _held_back() as passed_on:
+            parent = os.getpid()
+            child = os.fork()
+            if child == 0:
+                os.close(report)
+                _die_with(parent)
+                return None
+            os.close(self._report_to)
+            self._report_to = None
+            received, status = _wait(child, passed_on)
+        with os.fdopen(report, "rb") as stream:
+            reported = stream.read(1)
+        if reported:
+            return reported[0]
+        _remove_unfinished(child, folder)
+        code = os.waitstatus_to_exitcode(status)
+        if -code in received:
+            return _SIGNALLED - code
+        raise _death(model, code)
+
+    def report(self, code: int) -> None:
+        """Tell the parent that the work came to its end; nothing outside of the child."""
+        if self._report_to is not None:
+            os.write(self._report_to, bytes([code]))
+
+
+@contextlib.contextmanager
+def _held_back() -> Iterator[set[signal.Signals]]:
+    """Hold back, in the parent alone, the signals that are for the child."""
+    passed_on = {getattr(signal, name) for name in _PASSED_ON}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {*passed_on, signal.SIGCHLD})
+    try:
+        yield passed_on
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _wait(child: int, passed_on: set[signal.Signals]) -> tuple[set[int], int]:
+    """Wait for the end of the child, passing signals on; return those received, and its status."""
+    received: set[int] = set()
+    while True:
+        ended, status = os.waitpid(child, os.WNOHANG)
+        if ended:
+            return received, status
+        number, from_terminal = _next_signal({*passed_on, signal.SIGCHLD})
+        if number == signal.SIGCHLD:
+            continue
+        received.add(number)
+        if not from_terminal:
+            os.kill(child, number)
+
+
+def _next_signal(awaited: set[signal.Signals]) -> tuple[int, bool]:
+    """Return the next signal, and whether a terminal sent it, so that the child has it too."""
+    if sys.platform == "darwin":  # has no sigwaitinfo, so who sent the signal is a guess
+        number = signal.sigwait(awaited)
+        return number, number == signal.SIGINT and os.isatty(sys.stderr.fileno())
+    caught = signal.sigwaitinfo(awaited)
+    return caught.si_signo, caught.si_pid == 0
+
+
+def _die_with(parent: int) -> None:
+    """Have the system end this process with its parent, so that a kill leaves nothing behind."""
+    if sys.platform == "linux":
+        import ctypes
+
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        import threading
+
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+    if os.getppid() != parent:
+        os._exit(_SIGNALLED + signal.SIGKILL)
+
+
+def _watch(parent: int) -> None:
+    import time
+
+    while os.getppid() == parent:
+        time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _remove_unfinished(child: int, folder: str | None) -> None:
+    if folder is not None:
+        for path in Path(folder).glob(TEMPORARY.format(pid=child) + "*"):
+            with contextlib.suppress(OSError):
+                path.unlink()
+
+
+def _death(model: str, code: int) -> ModelError:
+    """Word how the child ended: by a signal, code < 0, or by itself in the midst of its work."""
+    name = Path(model).name
+    if -code == signal.SIGKILL:
+        return ModelError(
+            f"{name}: the model process was killed (out of memory?)",
+            "free memory, or ask for less: --samples, --batch-size",
+        )
+    if code < 0:
+        words = (signal.strsignal(-code) or "unknown").lower()
+        return ModelError(
+            f"{name}: the model process died (signal {-code}, {words})",
+            "save the model again with the libraries installed here, or export it to ONNX",
+        )
+    return ModelError(
+        f"{name}: the model process ended itself (exit code {code})",
+        "a model must answer, not call exit",
+    )
