@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import re
-import zipfile
 from pathlib import Path
 
 from lime_cli.errors import ModelError
-from lime_cli.models.archive import looks_like, looks_pickled
 
 WANTED = "give a pickle, joblib, skops, ONNX, XGBoost, LightGBM or CatBoost file"
 NAMES = {
@@ -54,6 +52,8 @@ def format_of(path: Path) -> str:
 
 
 def _kind(path: Path, head: bytes) -> str | None:
+    if _looks_onnx(head):
+        return "onnx"
     if head.startswith(b"CBM1"):
         return "catboost"
     if head.startswith((b"tree\nversion=", b"tree\r\nversion=")):
@@ -62,13 +62,15 @@ def _kind(path: Path, head: bytes) -> str | None:
         return "xgboost"
     if head.startswith(b"PK\x03\x04"):
         return "skops" if "schema.json" in _entries(path) else None
-    if looks_pickled(head):
-        return "pickle"
-    return "onnx" if _looks_onnx(head) else None
+    from lime_cli.models.archive import looks_pickled  # brings every decompressor
+
+    return "pickle" if looks_pickled(head) else None
 
 
 def _entries(path: Path) -> set[str]:
     """Return the names in a zip file, without the folder that PyTorch puts them in."""
+    import zipfile
+
     try:
         with zipfile.ZipFile(path) as archive:
             names = archive.namelist()
@@ -84,6 +86,8 @@ def _foreign(path: Path, head: bytes) -> ModelError:
     what, hint = _known(path, head)
     if what:
         return ModelError(f"{path.name}: is {what}", hint)
+    from lime_cli.models.archive import looks_like
+
     first = looks_like(head)
     if first == "it looks like text":
         words = head.decode("utf-8", "replace").strip().splitlines()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,6 @@ from lime_cli.models.inputs import read_input, zeros
 from lime_cli.models.names import names_in
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Predictor, Way
-from lime_cli.models.tokens import Tokens
 from lime_cli.settings import digest_of_file
 
 LABELS = ("tensor(string)", "tensor(int64)")
@@ -34,8 +34,12 @@ def load(file: ModelFile) -> Predictor:
     path = Path(file.path)
     graph = read_graph(path)
     check_graph(path, graph)
+    digests: list[str] = []
+    aside = Thread(target=lambda: digests.append(digest_of_file(path)))
+    aside.start()  # it reads the file while the runtime builds its session
     session = _Session(file, _session(file, path), graph)
-    origin = Origin("onnx", digest_of_file(path), path.name)
+    aside.join()
+    origin = Origin("onnx", digests[0], path.name)
     stated = session.stated()
     way = Way(origin, session.ask, stated, session.input, session.asked, trial=session.trial)
     return Predictor(file, way)
@@ -76,9 +80,14 @@ class _Session:
         self._outputs = session.get_outputs()
         self._output = self._choose_output()
         self.input = read_input(self._name, self._inputs, graph, file)
-        self._tokens = (
-            Tokens(Path(file.tokenizer), self._inputs, self._name) if file.tokenizer else None
-        )
+        self._tokens = self._tokenizer(file)
+
+    def _tokenizer(self, file: ModelFile) -> Any:
+        if not file.tokenizer:
+            return None
+        from lime_cli.models.tokens import Tokens
+
+        return Tokens(Path(file.tokenizer), self._inputs, self._name)
 
     @property
     def asked(self) -> str:
