@@ -21,12 +21,15 @@ from lime_cli.engine import explain
 from lime_cli.settings import Settings
 
 VARIANTS: dict[str, dict[str, Any]] = {
-    "lime": {"design": "random", "penalty": 1.0},
-    "random": {"design": "random"},
-    "paired": {"design": "paired"},
-    "sobol": {"design": "sobol"},
-    "tilted": {"design": "tilted"},
+    "lime": {"design": "random", "assist": "off", "penalty": 1.0},
+    "random": {"design": "random", "assist": "off"},
+    "paired": {"design": "paired", "assist": "off"},
+    "sobol": {"design": "sobol", "assist": "off"},
+    "tilted": {"design": "tilted", "assist": "off"},
+    "paired+": {"design": "paired", "assist": "on"},
+    "sobol+": {"design": "sobol", "assist": "on"},
 }
+"""``+`` is assisted estimation."""
 
 
 def main() -> None:

@@ -129,7 +129,7 @@ class _DigitInstance:
 
     shared = False
     distance = "cosine"
-    design = "sobol"
+    design = "paired"
     input_bytes = 512
     skipped = ()
     caveats = ()

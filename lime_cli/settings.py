@@ -12,6 +12,7 @@ from lime_cli.errors import SettingsError
 
 SELECTIONS = ("lasso", "forward", "highest", "none")
 DESIGNS = ("auto", "random", "paired", "sobol", "tilted", "exhaustive")
+ASSISTS = ("auto", "on", "off")
 PENALTIES = ("ridge", "lasso")
 
 _PIECE_BYTES = 1 << 18
@@ -42,6 +43,8 @@ class Settings:
     like_lime: bool = False
     """Whether marcotcr/lime's samples, weights and sums are made in place of limex's own; then
     ``samples`` counts the instance, and ``kernel_width`` is in lime's unit."""
+    assist: str = "auto"
+    """Whether a cheap model helps to estimate: ``on``, ``off``, or by what is explained."""
     batch_size: int | None = None
     """Model inputs in one call; None lets the size of an input decide. Changes no number."""
 
@@ -57,6 +60,7 @@ class Settings:
         _check(self.seed >= 0, "--seed", self.seed, "a whole number, at least 0")
         _check(self.features >= 1, "--features", self.features, "a whole number, at least 1")
         _check(self.selection in SELECTIONS, "--selection", self.selection, " ".join(SELECTIONS))
+        _check(self.assist in ASSISTS, "--assist", self.assist, " ".join(ASSISTS))
         _check(self.design in DESIGNS, "--design", self.design, " ".join(DESIGNS))
         _check(
             self.kernel_width is None or self.kernel_width > 0,
@@ -73,6 +77,14 @@ class Settings:
         )
         if self.penalty_kind == "lasso" and self.selection != "none":
             raise SettingsError("--penalty lasso:X chooses by itself", "add --selection none")
+
+    def assists(self, shared: bool) -> bool:
+        """Tell whether to use assisted estimation; auto: not where instances share their samples.
+
+        Never decided by the clock, so that equal runs give equal bytes: texts and pictures ask for
+        samples of their own, whose cost is the model's; the rows of a table share theirs.
+        """
+        return self.assist == "on" or (self.assist == "auto" and not shared)
 
     def numbers(self) -> dict[str, Any]:
         """List every choice that changes a number, by name, in a fixed order."""

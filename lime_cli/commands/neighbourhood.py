@@ -9,7 +9,7 @@ import click
 
 from lime_cli.commands.options import NumberOrAuto, option_group
 from lime_cli.errors import SettingsError
-from lime_cli.settings import SELECTIONS, Settings
+from lime_cli.settings import ASSISTS, SELECTIONS, Settings
 
 
 @dataclass(frozen=True)
@@ -37,6 +37,7 @@ def _neighbourhood(
     samples: int | None,
     max_samples: int | None,
     tolerance: float,
+    assist: str,
     seed: int,
     kernel_width: float | None,
     features: int,
@@ -55,6 +56,7 @@ def _neighbourhood(
     settings = {
         "targets": tuple(target) or ("predicted",),
         "tolerance": tolerance,
+        "assist": assist,
         "seed": seed,
         "kernel_width": kernel_width,
         "features": features,
@@ -92,6 +94,13 @@ engine_options = option_group(
         default=0.1,
         show_default=True,
         help="Error that settles a weight, as a share of the largest weight.",
+    ),
+    click.option(
+        "--assist",
+        type=click.Choice(ASSISTS),
+        default="auto",
+        show_default=True,
+        help="Let a cheap model of the answers take away noise; auto: for texts and pictures.",
     ),
     click.option("--seed", type=int, default=0, show_default=True),
     click.option(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from lime_cli.engine.assist import FOLDS, assisted, pool_size
 from lime_cli.engine.caveats import judge
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import FloatArray, Instance, Model
@@ -62,6 +64,9 @@ def _settle(
             instance, model, settings, n, pool.get(f"{n // 2}:{instance.pool}")
         )
         neighbourhood = weigh(instance, answers, original, settings)
+        if _assists(instance, neighbourhood, settings):
+            aided = assisted(instance, neighbourhood, np.array(targets), settings)
+            neighbourhood = replace(neighbourhood, assisted=aided)
         fitted = fit(neighbourhood, np.array(targets), settings)
         if neighbourhood.n_blocks == 1:
             return neighbourhood, fitted, "exhaustive"
@@ -72,6 +77,12 @@ def _settle(
         if 2 * n > settings.max_samples:
             return neighbourhood, fitted, "max_samples"
         n *= 2
+
+
+def _assists(instance: Instance, neighbourhood: Neighbourhood, settings: Settings) -> bool:
+    n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
+    enough = neighbourhood.n_blocks >= FOLDS and pool_size(d, n) > 0
+    return enough and settings.assists(instance.shared)
 
 
 def _surrogates(

@@ -47,6 +47,8 @@ class Neighbourhood:
     independent: bool
     """Whether the samples are independent draws, not only their blocks."""
     kernel_width: float
+    assisted: FloatArray | None = None
+    """(n + 1, targets): what is fitted instead of the answers; see ``engine.assist``."""
 
     @property
     def effective_samples(self) -> float:
@@ -135,7 +137,7 @@ def weigh(
     """Put the instance, with its own outputs ``original`` (k,), before its samples; weigh all."""
     kept = instance.interpretable(answers.samples.codes)
     d = kept.shape[1]
-    proximity = _proximity(instance, settings)[d - kept.sum(axis=1)]
+    proximity = proximity_of(instance, settings)[d - kept.sum(axis=1)]
     return Neighbourhood(
         interpretable=np.vstack([np.ones((1, d), bool), kept]),
         predictions=np.vstack([original[None], answers.predictions]),
@@ -146,7 +148,7 @@ def weigh(
     )
 
 
-def _proximity(instance: Instance, settings: Settings) -> FloatArray:
+def proximity_of(instance: Instance, settings: Settings) -> FloatArray:
     """Return the kernel (d + 1,) by the number of components gone.
 
     It is exp(-D² / (2 w²)) of the distance in the interpretable space (Ribeiro et al. 2016, section
@@ -168,7 +170,7 @@ def _design(instance: Instance, settings: Settings, n: int) -> Design | None:
     if name == "exhaustive" or (name == "auto" and instance.n_exhaustive() <= n):
         return None
     name = _design_name(instance, settings)
-    tilt = _proximity(instance, settings) if name == "tilted" else None
+    tilt = proximity_of(instance, settings) if name == "tilted" else None
     return Design(designs.DESIGNS[name], tilt)
 
 

@@ -21,17 +21,18 @@ from lime_cli.settings import Settings
 
 @dataclass(frozen=True, eq=False)
 class Moments:
-    """Weighted second moments of (1, Z, Y), Z and Y shifted by their weighted means, for each
-    block.
+    """Weighted second moments of (1, Z, F, Y), all but the one shifted by their weighted means.
 
-    The instance itself is the last block, so that no fold leaves it out.
+    Z are the components, F what is fitted, Y the answers; F is Y where nothing assists. The
+    instance itself is the last block, so that no fold leaves it out.
     """
 
     blocks: FloatArray
-    """(blocks, 1 + d + k, 1 + d + k)"""
+    """(blocks, 1 + d + 2 k, 1 + d + 2 k)"""
     shift: FloatArray
-    """(d + k,)"""
+    """(d + 2 k,)"""
     d: int
+    k: int
 
     def fold(self, left_out: int | None) -> FloatArray:
         """Return the moments of all blocks, or of all but one."""
@@ -48,7 +49,7 @@ class Problem:
     correlations: FloatArray
     """(folds, k, d)"""
     means: FloatArray
-    """(folds, d + k), in the units of the shifted data."""
+    """(folds, d + k), of Z and F, in the units of the shifted data."""
     mass: FloatArray
     """(folds,): sum of weights."""
 
@@ -82,7 +83,7 @@ def fit(neighbourhood: Neighbourhood, targets: IntArray, settings: Settings) -> 
     flat = _flat(moments, problem.mass[0])
     in_sample = _r_squared(moments, [None], coefficients[:1], intercepts[:1])
     out = _r_squared(moments, folds, coefficients[1:], intercepts[1:]) if folds else in_sample
-    level, means = moments.shift[moments.d :], moments.shift[: moments.d]
+    means, level = moments.shift[: moments.d], moments.shift[moments.d : moments.d + moments.k]
     kept = chosen[0] & ~flat[:, None]
     marked = np.where(kept, coefficients[0], np.nan)
     refits = _refits(problem, coefficients, chosen[0], settings)
@@ -99,8 +100,8 @@ def fit(neighbourhood: Neighbourhood, targets: IntArray, settings: Settings) -> 
 
 def _flat(moments: Moments, mass: float) -> BoolArray:
     """Tell which targets (k,) do not vary beyond rounding."""
-    varied = np.diagonal(moments.fold(None))[1 + moments.d :]
-    return np.asarray(varied <= 1e-24 * np.maximum(moments.shift[moments.d :] ** 2, 1e-30) * mass)
+    varied = np.diagonal(moments.fold(None))[-moments.k :]
+    return np.asarray(varied <= 1e-24 * np.maximum(moments.shift[-moments.k :] ** 2, 1e-30) * mass)
 
 
 def _refits(
@@ -124,19 +125,21 @@ def _refits(
 def _moments(neighbourhood: Neighbourhood, targets: IntArray) -> Moments:
     weights, n_blocks = neighbourhood.weights, neighbourhood.n_blocks
     answers = neighbourhood.predictions[:, targets]
-    data: FloatArray = np.hstack([neighbourhood.interpretable, answers])
+    fitted = answers if neighbourhood.assisted is None else neighbourhood.assisted
+    data: FloatArray = np.hstack([neighbourhood.interpretable, fitted, answers])
     shift = weights @ data / weights.sum()
     table = np.hstack([np.ones((len(data), 1)), data - shift])
     blocks = [slice(1 + b, None, n_blocks) for b in range(n_blocks)] + [slice(0, 1)]
     moments = np.stack([(table[rows] * weights[rows, None]).T @ table[rows] for rows in blocks])
-    return Moments(moments, shift, neighbourhood.interpretable.shape[1])
+    return Moments(moments, shift, neighbourhood.interpretable.shape[1], len(targets))
 
 
 def _problem(moments: Moments, folds: list[int | None]) -> Problem:
     sums = np.stack([moments.fold(fold) for fold in folds])
-    d, mass = moments.d, sums[:, 0, 0]
-    means = sums[:, 0, 1:] / mass[:, None]
-    centred = sums[:, 1:, 1:] / mass[:, None, None] - means[:, :, None] * means[:, None, :]
+    d, mass, end = moments.d, sums[:, 0, 0], 1 + moments.d + moments.k
+    means = sums[:, 0, 1:end] / mass[:, None]
+    second = sums[:, 1:end, 1:end] / mass[:, None, None]
+    centred = second - means[:, :, None] * means[:, None, :]
     return Problem(
         grams=centred[:, :d, :d],
         correlations=centred[:, d:, :d],
@@ -172,13 +175,16 @@ def _r_squared(
 ) -> FloatArray:
     """Return each target's weighted R² (k,) of the fits on the blocks they left out, summed.
 
-    The fold None is judged on everything. The mean that R² compares with is that of all samples.
+    The fold None is judged on everything, always by the answers themselves. The mean that R²
+    compares with is that of all samples.
     """
-    k, d = coefficients.shape[1], moments.d
+    k = moments.k
+    away = moments.shift[-k:] - moments.shift[moments.d : moments.d + k]
     lost, total = np.zeros(k), np.zeros(k)
     for fold, betas, constants in zip(folds, coefficients, intercepts, strict=True):
         judged = moments.fold(None) if fold is None else moments.blocks[fold]
-        residual = np.hstack([-constants[:, None], -betas, np.eye(k)])
+        constants = constants - away
+        residual = np.hstack([-constants[:, None], -betas, np.zeros((k, k)), np.eye(k)])
         lost += np.einsum("ki,ij,kj->k", residual, judged, residual)
-        total += np.diagonal(judged)[1 + d :]
+        total += np.diagonal(judged)[-k:]
     return np.asarray(1.0 - np.divide(lost, total, out=np.full(k, np.nan), where=total > 0))

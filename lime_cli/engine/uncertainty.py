@@ -44,8 +44,13 @@ def uncertainty_of(
         return Uncertainty(zero, zero, np.where(np.isnan(coefficients), 0.0, 1.0))
     selected = choices.mean(axis=0)
     if neighbourhood.independent:
-        pairs = zip(targets, coefficients, strict=True)
-        errors = np.stack([_hc3(neighbourhood, int(target), row) for target, row in pairs])
+        assisted = neighbourhood.assisted
+        errors = np.stack(
+            [
+                _hc3(neighbourhood, int(t), row, None if assisted is None else assisted[:, i])
+                for i, (t, row) in enumerate(zip(targets, coefficients, strict=True))
+            ]
+        )
         spare = len(neighbourhood.weights) - 1 - (~np.isnan(coefficients)).sum(axis=1)
         scale = np.array([student(max(1, int(one))) for one in spare])[:, None]
     else:
@@ -65,14 +70,19 @@ def student(freedom: int) -> float:
     return z + first / freedom + second / freedom**2 + third / freedom**3
 
 
-def _hc3(neighbourhood: Neighbourhood, target: int, coefficients: FloatArray) -> FloatArray:
+def _hc3(
+    neighbourhood: Neighbourhood,
+    target: int,
+    coefficients: FloatArray,
+    fitted: FloatArray | None,
+) -> FloatArray:
     """Return standard errors (d,) by HC3: (X'WX)⁻¹ X'W diag(e / (1 - h))² W X (X'WX)⁻¹."""
     chosen = np.flatnonzero(~np.isnan(coefficients))
     errors = np.full(len(coefficients), np.nan)
     weights = neighbourhood.weights / neighbourhood.weights.mean()
     design = neighbourhood.interpretable[:, chosen].astype(np.float64)
     X = np.hstack([np.ones((len(design), 1)), design])
-    answers = neighbourhood.predictions[:, target]
+    answers = neighbourhood.predictions[:, target] if fitted is None else fitted
     inverse = np.linalg.pinv((X * weights[:, None]).T @ X, hermitian=True)
     spread = X @ inverse
     leverage = np.minimum((spread * X).sum(axis=1) * weights, 1 - 1e-9)

@@ -38,7 +38,7 @@ class ImageInstance:
     skipped: tuple[Skipped, ...] = ()
     shared: bool = False
     distance: str = "cosine"
-    design: str = "sobol"
+    design: str = "paired"
 
     @property
     def input_bytes(self) -> int:

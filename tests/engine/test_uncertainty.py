@@ -28,7 +28,7 @@ def test_student_s_points_are_those_of_scipy(freedom):
 
 
 def test_hc3_is_the_textbook_formula():
-    settings = Settings(samples=200, selection="none", design="random")
+    settings = Settings(samples=200, selection="none", design="random", assist="off")
     model = FunctionModel(curved)
     found = next(explain([MaskInstance(12)], model, settings)).surrogates[0]
     rng = np.random.default_rng(np.random.SeedSequence(settings.entropy_for("masks")))

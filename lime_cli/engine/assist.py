@@ -1,0 +1,127 @@
+"""Assisted estimation: a cheap model takes away variance and leaves the weights alone.
+
+Any function g of the mask may serve as a control: h = g minus its own weighted linear projection
+has the projection zero, so that answers less c h have the same weights as the answers, with less
+noise where g is right (control variates; the projection is taken over a large pool of masks that
+the model is never asked about). Here g is a polynomial of degree 3 in two things: the index of a
+linear model on the logit scale, and the share of components kept. It is fitted out of fold, so
+that no answer assists itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from lime_cli.engine import designs
+from lime_cli.engine.instance import Design, FloatArray, Instance, IntArray
+from lime_cli.engine.neighbourhood import Neighbourhood, proximity_of
+from lime_cli.settings import Settings
+
+FOLDS = 4
+POOL, POOL_SHARE, POOL_WORK = 16_384, 8, 2**30
+"""Masks in the pool, at least; per sample, at least; times components squared, at most.
+
+The pool's own error is not seen by the error bars, so that it must be small beside the samples'.
+"""
+EDGE = 0.02
+"""Shares are kept this far from 0 and 1 before the logit."""
+
+Cheap = Callable[[FloatArray], FloatArray]
+
+
+def assisted(
+    instance: Instance, neighbourhood: Neighbourhood, targets: IntArray, settings: Settings
+) -> FloatArray:
+    """Return the answers (n + 1, targets) less what the cheap model explains beyond the weights."""
+    Z = _with_one(neighbourhood.interpretable.astype(float))
+    weights = neighbourhood.weights
+    level = neighbourhood.predictions[0, targets]
+    answers = neighbourhood.predictions[:, targets] - level
+    fold = np.concatenate([[0], np.arange(len(Z) - 1) % neighbourhood.n_blocks % FOLDS])
+    size = pool_size(Z.shape[1] - 1, len(Z) - 1)
+    pool, pool_weights = _pool(instance, settings, size)
+    project = _projection(pool, pool_weights)
+    controls = np.zeros_like(answers)
+    for target in range(len(targets)):
+        for one in range(FOLDS):
+            own = fold == one
+            cheap = _cheap_model(Z[~own], answers[~own, target], weights[~own])
+            controls[own, target] = cheap(Z[own]) - Z[own] @ project(cheap(pool))
+    return np.asarray(level + answers - controls * _slopes(Z, weights, controls, answers))
+
+
+def pool_size(d: int, n: int) -> int:
+    """Return how many masks the pool needs for d components and n samples; 0 if too many."""
+    wanted = max(POOL_SHARE * n, min(POOL, POOL_WORK // (d + 1) ** 2))
+    return wanted if wanted * (d + 1) ** 2 <= POOL_WORK else 0
+
+
+def _pool(instance: Instance, settings: Settings, n: int) -> tuple[FloatArray, FloatArray]:
+    """Draw n masks by the instance's law: (n, 1 + d) with a leading one, and their weights."""
+    d = len(instance.components)
+    rng = np.random.default_rng(
+        np.random.SeedSequence([*settings.entropy_for(instance.pool), FOLDS])
+    )
+    samples = instance.sample(n, Design(designs.DESIGNS["sobol"]), rng)
+    masks = instance.interpretable(samples.codes).astype(float)
+    gone = d - masks.sum(axis=1).astype(np.int64)
+    return _with_one(masks), proximity_of(instance, settings)[gone] * samples.mass
+
+
+def _projection(Z: FloatArray, weights: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Return what projects a function, given by its values on Z, onto the columns of Z."""
+    weighted = Z * weights[:, None]
+    gram = weighted.T @ Z
+    gram += np.eye(len(gram)) * 1e-10 * np.trace(gram) / len(gram)
+    inverse = np.linalg.inv(gram)
+    return lambda values: inverse @ (weighted.T @ values)
+
+
+def _cheap_model(Z: FloatArray, answers: FloatArray, weights: FloatArray) -> Cheap:
+    index = _least_squares(Z, _logit(answers), weights, 1e-4)
+    features = _polynomial(Z, index)
+    centre, scale = features.mean(axis=0), features.std(axis=0) + 1e-12
+    centre[0], scale[0] = 0.0, 1.0
+    slopes = _least_squares((features - centre) / scale, answers, weights, 1e-6)
+    return lambda masks: np.asarray(((_polynomial(masks, index) - centre) / scale) @ slopes)
+
+
+def _polynomial(Z: FloatArray, index: FloatArray) -> FloatArray:
+    """Return all products of up to three of: the index, the share kept."""
+    s, m = Z @ index, Z[:, 1:].mean(axis=1)
+    return np.stack([s**0, s, s**2, s**3, m, m**2, m**3, s * m, s**2 * m, s * m**2], axis=1)
+
+
+def _logit(answers: FloatArray) -> FloatArray:
+    """Map the range of the answers to the logit scale; the same for a x + b as for x."""
+    low, high = answers.min(), answers.max()
+    share = np.clip((answers - low) / max(high - low, 1e-300), EDGE, 1 - EDGE)
+    return np.asarray(np.log(share / (1 - share)))
+
+
+def _slopes(
+    Z: FloatArray, weights: FloatArray, controls: FloatArray, answers: FloatArray
+) -> FloatArray:
+    """Return each control's coefficient (targets,) in the regression on the components and it."""
+    project = _projection(Z, weights)
+    left = controls - Z @ project(controls)
+    spread = (weights[:, None] * left**2).sum(axis=0)
+    together = (weights[:, None] * left * answers).sum(axis=0)
+    slopes: FloatArray = np.zeros_like(spread)
+    np.divide(together, spread, out=slopes, where=spread > 1e-300)
+    return slopes
+
+
+def _least_squares(
+    A: FloatArray, values: FloatArray, weights: FloatArray, ridge: float
+) -> FloatArray:
+    weighted = A * weights[:, None]
+    gram = weighted.T @ A
+    gram += np.eye(len(gram)) * ridge * np.trace(gram) / len(gram)
+    return np.asarray(np.linalg.solve(gram, weighted.T @ values))
+
+
+def _with_one(masks: FloatArray) -> FloatArray:
+    return np.hstack([np.ones((len(masks), 1)), masks])
