@@ -174,6 +174,7 @@ def _as_rows(fitted: Any) -> Callable[[Any], np.ndarray]:
 
 
 def background_of(X: np.ndarray) -> Any:
+    """Return the background of a table of numbers, its columns named c0, c1, ..."""
     names = tuple(f"c{j}" for j in range(X.shape[1]))
     rows = tuple(tuple(map(repr, line)) for line in X.tolist())
     cells = Cells("t.csv", names, rows, tuple(range(2, len(X) + 2)))
