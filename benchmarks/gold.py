@@ -10,6 +10,8 @@ instance. Gold, as in the paper's own code: of a regression the features with a 
 tree those on the instance's path; of a text only the words in it. ``moving`` counts only gold
 features that change the prediction when they alone go; ``used`` all that the model uses anywhere.
 Texts are --join reviews of one class put together: reviews have 11 words, so that any 10 would do.
+What limex misses by default has a weight of less than a tenth of the largest, which is as far as it
+samples; --tolerance 0.01 goes on.
 """
 
 from __future__ import annotations
