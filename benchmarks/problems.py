@@ -71,7 +71,7 @@ def tables() -> Iterator[Problem]:
     shapes = rng.normal(size=(600, 12)) @ rng.normal(size=(12, 12))
     target = (np.sin(shapes[:, 0]) + shapes[:, 1] * shapes[:, 2] > 0).astype(int)
     for name, X, y in (("cancer", data.data, data.target), ("curved", shapes, target)):
-        background = _background(X)
+        background = background_of(X)
         for kind, model in _classifiers():
             fitted = clone(model).fit(X, y)
             row = 17 if name == "cancer" else 23
@@ -173,7 +173,8 @@ def _as_rows(fitted: Any) -> Callable[[Any], np.ndarray]:
     return lambda table: fitted.predict_proba(np.stack(table.columns, axis=1))
 
 
-def _background(X: np.ndarray) -> Any:
+def background_of(X: np.ndarray) -> Any:
+    """Return the background of a table of numbers, its columns named c0, c1, ..."""
     names = tuple(f"c{j}" for j in range(X.shape[1]))
     rows = tuple(tuple(map(repr, line)) for line in X.tolist())
     cells = Cells("t.csv", names, rows, tuple(range(2, len(X) + 2)))

@@ -10,6 +10,7 @@ from typing import Any
 
 from lime_cli.errors import SettingsError
 
+SURROGATES = ("linear", "tree")
 SELECTIONS = ("lasso", "forward", "highest", "none")
 DESIGNS = ("auto", "random", "paired", "sobol", "tilted", "exhaustive")
 ASSISTS = ("auto", "on", "off")
@@ -32,7 +33,7 @@ class Settings:
     targets: tuple[str, ...] = ("predicted",)
     """What to explain: ``predicted``, ``all``, ``top:K``, a target's name or its index."""
     features: int = 10
-    """Components kept in a surrogate, at most."""
+    """Components kept in a linear surrogate, leaves of a tree, at most."""
     selection: str = "lasso"
     design: str = "auto"
     kernel_width: float | None = None
@@ -45,6 +46,7 @@ class Settings:
     ``samples`` counts the instance, and ``kernel_width`` is in lime's unit."""
     assist: str = "auto"
     """Whether a cheap model helps to estimate: ``on``, ``off``, or by what is explained."""
+    surrogate: str = "linear"
     batch_size: int | None = None
     """Model inputs in one call; None lets the size of an input decide. Changes no number."""
 
@@ -75,6 +77,17 @@ class Settings:
             self.batch_size,
             "auto or a whole number, at least 1",
         )
+        _check(self.surrogate in SURROGATES, "--surrogate", self.surrogate, " ".join(SURROGATES))
+        self._check_pairs()
+
+    def _check_pairs(self) -> None:
+        if self.surrogate == "tree" and self.like_lime:
+            raise SettingsError("--surrogate tree: marcotcr/lime has none", "leave one out")
+        if self.surrogate == "tree" and (self.selection != "lasso" or self.penalty):
+            raise SettingsError(
+                "--surrogate tree has neither selection nor penalty",
+                "leave out --selection and --penalty",
+            )
         if self.penalty_kind == "lasso" and self.selection != "none":
             raise SettingsError("--penalty lasso:X chooses by itself", "add --selection none")
 

@@ -9,7 +9,7 @@ import click
 
 from lime_cli.commands.options import NumberOrAuto, option_group
 from lime_cli.errors import SettingsError
-from lime_cli.settings import ASSISTS, SELECTIONS, Settings
+from lime_cli.settings import ASSISTS, SELECTIONS, SURROGATES, Settings
 
 
 @dataclass(frozen=True)
@@ -43,6 +43,7 @@ def _neighbourhood(
     features: int,
     selection: str,
     penalty: str,
+    surrogate: str,
     like_lime: bool,
     batch_size: int | None,
 ) -> Neighbourhood:
@@ -63,6 +64,7 @@ def _neighbourhood(
         "selection": selection,
         "penalty": penalty_value,
         "penalty_kind": kind or "ridge",
+        "surrogate": surrogate,
         "like_lime": like_lime,
         "batch_size": batch_size,
     }
@@ -126,6 +128,13 @@ engine_options = option_group(
         show_default=True,
         metavar="X|lasso:X",
         help="L2 penalty of the fit; with --selection none, lasso:X for an L1 penalty.",
+    ),
+    click.option(
+        "--surrogate",
+        type=click.Choice(SURROGATES),
+        default="linear",
+        show_default=True,
+        help="Weights, or the rules of a tree of at most --features leaves.",
     ),
     click.option(
         "--like-lime",

@@ -31,11 +31,18 @@ def judge(
     yield from _of_neighbourhood(neighbourhood, settings)
     for surrogate in surrogates:
         yield from _of_surrogate(surrogate, neighbourhood, model, settings)
-        if stop == "max_samples" and surrogate.weights:
+        if stop == "max_samples" and (surrogate.weights or len(surrogate.rules) > 1):
             yield from _unsettled(surrogate, len(neighbourhood.weights) - 1)
 
 
 def _unsettled(surrogate: Surrogate, n: int) -> Iterator[Caveat]:
+    if surrogate.rules:
+        yield Caveat(
+            "unresolved_top",
+            f"{surrogate.name}: the rules are not settled after {n} samples; others may fit as "
+            "well; raise --max-samples or --tolerance",
+        )
+        return
     intervals = [one.interval for one in surrogate.weights if one.interval]
     n_open = sum(low <= 0 <= high for low, high in intervals)
     yield Caveat(
@@ -92,19 +99,20 @@ def _of_surrogate(
             "flat_response", f"{name}: the model answers all samples alike; nothing to explain"
         )
         return
+    parts = "rules" if surrogate.rules else "weights"
     if surrogate.fidelity is not None and surrogate.fidelity < LOW_FIDELITY:
         verdict = "close to worthless" if surrogate.fidelity < WORTHLESS else "to be read with care"
         yield Caveat(
             "low_fidelity",
-            f"{name}: the weights explain {max(surrogate.fidelity, 0):.0%} of what the model does "
+            f"{name}: the {parts} explain {max(surrogate.fidelity, 0):.0%} of what the model does "
             f"near the instance; they are {verdict}",
         )
     possible = 1.0 if model.probabilities else float(np.ptp(values))
     if abs(surrogate.gap) > LARGE_GAP * possible:
         yield Caveat(
             "large_gap",
-            f"{name}: the model says {surrogate.model_prediction:.3g} where the weights add up to "
-            f"{surrogate.local_prediction:.3g}",
+            f"{name}: the model says {surrogate.model_prediction:.3g} where the {parts} "
+            f"{'give' if surrogate.rules else 'add up to'} {surrogate.local_prediction:.3g}",
         )
     if model.probabilities and surrogate.model_prediction > SATURATED:
         yield Caveat(
@@ -117,7 +125,8 @@ def _of_surrogate(
 
 def _too_few(surrogate: Surrogate, d: int, settings: Settings) -> Iterator[Caveat]:
     wanted = min(settings.features, d)
-    if settings.selection != "none" and len(surrogate.weights) < wanted:
+    linear = settings.surrogate == "linear" and settings.selection != "none"
+    if linear and len(surrogate.weights) < wanted:
         yield Caveat(
             "few_components",
             f"{surrogate.name}: only {len(surrogate.weights)} of {wanted} components have any "

@@ -15,6 +15,7 @@ from lime_cli.engine.neighbourhood import Answers, Neighbourhood, ask, ask_origi
 from lime_cli.engine.stopping import settled
 from lime_cli.engine.surrogate import Fit, fit
 from lime_cli.engine.targets import choose_targets
+from lime_cli.engine.tree import tree_surrogates, trees_settled
 from lime_cli.engine.uncertainty import rank_ranges
 from lime_cli.settings import Settings
 
@@ -30,7 +31,11 @@ def explain_all(
         targets = choose_targets(settings.targets, model, original)
         pool = answered if instance.shared else {}
         neighbourhood, fitted, stop = _settle(instance, model, settings, (original, targets, pool))
-        surrogates = _surrogates(neighbourhood, fitted, model, targets)
+        if settings.surrogate == "tree":
+            names = model.identity.targets
+            surrogates = tree_surrogates(neighbourhood, targets, names, settings)
+        else:
+            surrogates = _surrogates(neighbourhood, fitted, model, targets)
         yield Explanation(
             subject=instance.subject,
             model=model.identity,
@@ -72,7 +77,8 @@ def _settle(
             return neighbourhood, fitted, "exhaustive"
         if settings.max_samples is None:
             return neighbourhood, fitted, "samples"
-        if settled(fitted, settings):
+        trees = settings.surrogate == "tree"
+        if trees_settled(neighbourhood, targets, settings) if trees else settled(fitted, settings):
             return neighbourhood, fitted, "resolved"
         if 2 * n > settings.max_samples:
             return neighbourhood, fitted, "max_samples"
@@ -82,6 +88,7 @@ def _settle(
 def _assists(instance: Instance, neighbourhood: Neighbourhood, settings: Settings) -> bool:
     n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
     enough = neighbourhood.n_blocks >= FOLDS and pool_size(d, n) > 0
+    enough = enough and settings.surrogate == "linear"
     return enough and settings.assists(instance.shared)
 
 

@@ -25,8 +25,20 @@ class Weight:
 
 
 @dataclass(frozen=True)
+class Rule:
+    """A leaf of a tree: what it says wherever these components stay or are gone."""
+
+    conditions: tuple[tuple[int, bool], ...]
+    """Component and whether it stays, from the root."""
+    value: float
+    """In the unit of the target."""
+    share: float
+    """Of the weighted samples, in 0..1."""
+
+
+@dataclass(frozen=True)
 class Surrogate:
-    """The sparse linear model of one target near the instance."""
+    """The simple model of one target near the instance: weights, or the rules of a tree."""
 
     target: int
     name: str
@@ -40,6 +52,8 @@ class Surrogate:
     """Weighted R² on the samples it was fitted to."""
     weights: tuple[Weight, ...]
     """By falling absolute weight."""
+    rules: tuple[Rule, ...] = ()
+    """Leaves of a tree in its order, the instance's own first; none of a linear surrogate."""
 
     @property
     def gap(self) -> float:

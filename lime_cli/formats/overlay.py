@@ -34,6 +34,8 @@ def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> No
     if explanation.subject.picture is None:
         what = f"{explanation.subject.source} is none ({explanation.subject.modality})"
         raise SettingsError(f"png draws pictures, and {what}", "use -f table or -f json")
+    if any(one.rules for one in explanation.surrogates):
+        raise SettingsError("png draws weights, and a tree has rules", "use -f table or -f json")
     for option, value, choices in (("--style", look.style, STYLES), ("--sign", look.sign, SIGNS)):
         if value not in choices:
             raise SettingsError(f"{option}: {value!r} is unknown", f"one of: {', '.join(choices)}")

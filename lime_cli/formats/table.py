@@ -13,6 +13,7 @@ from lime_cli.engine.instance import Component, Segment, Spans
 from lime_cli.formats.bars import bars_of, unresolved
 from lime_cli.formats.page import GAP, MARGIN, Page, page_of
 from lime_cli.formats.passage import passage
+from lime_cli.formats.rules import tree_lines
 from lime_cli.formats.words import fidelity_in_words, number_format, value_beside
 
 if TYPE_CHECKING:
@@ -49,7 +50,15 @@ def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:
         yield Text.assemble(page.literal(surrogate.name), ": the model says ", said)
         yield Text()
         yield from passage(explanation, surrogate, page)
-        yield from _bars(explanation, surrogate, page)
+        if surrogate.rules:
+            labels = {
+                j: _label(explanation.components[j], page)[0]
+                for rule in surrogate.rules
+                for j, _ in rule.conditions
+            }
+            yield from tree_lines(surrogate.rules, labels, page)
+        else:
+            yield from _bars(explanation, surrogate, page)
         yield Text()
         yield from _sums(surrogate, page)
     if len(explanation.surrogates) > 1:
@@ -146,7 +155,8 @@ def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:
     every = ", all there are" if explanation.stop == "exhaustive" else ""
     worth = f"worth {explanation.effective_samples:.0f} near the instance"
     yield from _row("samples", f"{explanation.samples}{every}, {worth}", page)
-    if any(isinstance(one.where, Segment) for one in explanation.components):
+    segments = any(isinstance(one.where, Segment) for one in explanation.components)
+    if segments and not any(one.rules for one in explanation.surrogates):
         yield from _row("picture", "-o overlay.png draws the superpixels on it", page)
     reasons: dict[str, list[str]] = {}
     for skipped in explanation.skipped:

@@ -17,15 +17,14 @@ from lime_cli import __version__
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import (
     Caveat,
-    Column,
     Component,
     Identity,
-    Segment,
     Skipped,
-    Spans,
     Subject,
 )
 from lime_cli.errors import InputError, SettingsError
+from lime_cli.results.places import place_of, where_of
+from lime_cli.results.rules import rule_data, rule_of
 from lime_cli.results.versions import environment_of
 from lime_cli.settings import Settings, digest_of
 
@@ -59,7 +58,9 @@ def record_of(explanation: Explanation) -> dict[str, Any]:
             "skipped": [asdict(one) for one in explanation.skipped],
         }
     )
-    environment = environment_of(explanation.model.format, explanation.subject.modality)
+    environment = environment_of(
+        explanation.model.format, explanation.subject.modality, explanation.settings.surrogate
+    )
     head = {"schema": hashed["schema"], "limex": hashed["limex"], "hash": hash_of(hashed)}
     return {**head, **hashed, "environment": environment}
 
@@ -82,6 +83,7 @@ def _instance(subject: Subject, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _target(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
+    rules = [rule_data(one, explanation.components) for one in surrogate.rules]
     return {
         "name": surrogate.name,
         "index": surrogate.target,
@@ -94,6 +96,7 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
         "components": [
             _component(explanation.components[one.component], one) for one in surrogate.weights
         ],
+        **({"rules": rules} if rules else {}),
     }
 
 
@@ -101,23 +104,13 @@ def _component(component: Component, weight: Weight) -> dict[str, Any]:
     return {
         "name": component.name,
         "value": component.value,
-        "where": _where(component.where),
+        "where": where_of(component.where),
         "weight": weight.weight,
         "std_error": weight.std_error,
         "interval": weight.interval,
         "rank_range": weight.rank_range,
         "selected": weight.selected,
     }
-
-
-def _where(place: Column | Spans | Segment) -> dict[str, Any]:
-    match place:
-        case Column(column):
-            return {"column": column}
-        case Spans(spans):
-            return {"spans": spans}
-        case Segment(segment, area, box, centroid):
-            return {"segment": segment, "area": area, "box": box, "centroid": centroid}
 
 
 def _plain(value: Any) -> Any:
@@ -189,11 +182,12 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
 
 def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surrogate:
     """Rebuild one target; add its components to ``components``, keyed by what they are."""
-    weights = []
-    for one in target["components"]:
+
+    def known(one: dict[str, Any]) -> int:
         key = json.dumps([one["name"], one["where"]])
-        components.setdefault(key, Component(one["name"], one["value"], _place(one["where"])))
-        weights.append(_weight(one, list(components).index(key)))
+        components.setdefault(key, Component(one["name"], one["value"], place_of(one["where"])))
+        return list(components).index(key)
+
     return Surrogate(
         target=target["index"],
         name=target["name"],
@@ -202,7 +196,8 @@ def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surr
         local_prediction=float(target["local_prediction"]),
         fidelity=target["fidelity"],
         fit_r2=target["fit_r2"],
-        weights=tuple(weights),
+        weights=tuple(_weight(one, known(one)) for one in target["components"]),
+        rules=tuple(rule_of(one, known) for one in target.get("rules", ())),
     )
 
 
@@ -216,13 +211,3 @@ def _weight(one: dict[str, Any], component: int) -> Weight:
         rank_range=None if ranks is None else (ranks[0], ranks[1]),
         selected=one["selected"],
     )
-
-
-def _place(where: dict[str, Any]) -> Column | Spans | Segment:
-    if "column" in where:
-        return Column(where["column"])
-    if "spans" in where:
-        return Spans(tuple((start, end) for start, end in where["spans"]))
-    left, top, right, bottom = where["box"]
-    x, y = where["centroid"]
-    return Segment(where["segment"], where["area"], (left, top, right, bottom), (x, y))

@@ -14,8 +14,9 @@ LIBRARIES = {
     "catboost": {"catboost": "catboost"},
     "image": {"pillow": "PIL"},
     "text": {"regex": "regex"},
+    "tree": {"scikit-learn": "sklearn"},
 }
-"""Packages that can change a number, by model format and by modality, and their modules."""
+"""Packages that can change a number, by model format, modality and surrogate, and their modules."""
 
 
 def environment_of(*parts: str) -> dict[str, str]:

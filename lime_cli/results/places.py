@@ -1,0 +1,29 @@
+"""Where a component is, as a record says it, and back."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from lime_cli.engine.instance import Column, Segment, Spans
+
+
+def where_of(place: Column | Spans | Segment) -> dict[str, Any]:
+    """Return the place as JSON data."""
+    match place:
+        case Column(column):
+            return {"column": column}
+        case Spans(spans):
+            return {"spans": spans}
+        case Segment(segment, area, box, centroid):
+            return {"segment": segment, "area": area, "box": box, "centroid": centroid}
+
+
+def place_of(where: dict[str, Any]) -> Column | Spans | Segment:
+    """Return the place that JSON data names; KeyError for none."""
+    if "column" in where:
+        return Column(where["column"])
+    if "spans" in where:
+        return Spans(tuple((start, end) for start, end in where["spans"]))
+    left, top, right, bottom = where["box"]
+    x, y = where["centroid"]
+    return Segment(where["segment"], where["area"], (left, top, right, bottom), (x, y))
