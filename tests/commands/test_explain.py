@@ -95,7 +95,7 @@ def test_a_file_under_another_name_gives_the_same_weights(limex, tmp_path, data)
 def test_any_batch_size_gives_the_same_weights(limex, case):
     first = weights(record(limex(*case, "-f", "json")))
     again = weights(record(limex(*case, "-f", "json", "--batch-size", "37")))
-    assert again == pytest.approx(first, abs=1e-7 if "scenes" in case[2] else 1e-9)
+    assert again == pytest.approx(first, abs=1e-9)
 
 
 def test_a_row_alone_is_the_row_among_others(limex):
