@@ -112,22 +112,36 @@ class _Remembering:
 
 @dataclass(frozen=True, eq=False)
 class _Seed:
-    """The settings of one seed and what is known under it."""
+    """The settings of one seed and what is known under it, for rows that share samples."""
 
     settings: Settings
     model: _Remembering
     answered: dict[str, Answers] = field(default_factory=dict)
+    drawn: dict[tuple[str, int], Answers] = field(default_factory=dict)
+    """By pool and number of samples."""
+
+    def answers(self, instance: Instance, n: int) -> Answers:
+        """Draw the n samples again that an explanation was made from: their answers are known."""
+        key = (instance.pool, n)
+        if key not in self.drawn:
+            known = self.model.known.get(instance.pool)
+            asked = cast("LoadedModel", self.model)
+            self.drawn[key] = ask(instance, asked, self.settings, n, known)
+        return self.drawn[key]
+
+    def forget(self) -> None:
+        """Make room where no other instance shares the samples."""
+        self.model.known.clear()
+        self.drawn.clear()
 
 
 def _replicate(instance: Instance, model: LoadedModel, seeds: list[_Seed]) -> Iterator[Replicate]:
-    """Explain with each seed, then draw the same samples again: their answers are known."""
     asking = cast(Instance, _Asking(instance))
     original = ask_originals([instance], model)[0]
     for seed in seeds:
         asked = cast("LoadedModel", seed.model)
         explanation = next(explain([asking], asked, seed.settings, seed.answered))
-        known = seed.model.known.get(instance.pool)
-        answers = ask(asking, asked, seed.settings, explanation.samples, known)
+        answers = seed.answers(asking, explanation.samples)
         yield Replicate(explanation, weigh(instance, answers, original, seed.settings))
         if not instance.shared:
-            seed.model.known.clear()
+            seed.forget()

@@ -61,10 +61,8 @@ WRITERS = {"table": write_page, "json": write_json, "jsonl": write_lines}
 
 def _lines(judged: Judged, page: Page) -> Iterator[Text]:
     first = judged.explanations[0]
-    subject, seeds = first.subject, [one.settings.seed for one in judged.explanations]
-    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
-    model = f"{first.model.format} {first.model.digest[:8]}"
-    yield Text.assemble((page.literal(name), "bold"), GAP, (page.literal(model), "dim"))
+    seeds = [one.settings.seed for one in judged.explanations]
+    yield _title(first, page)
     for verdict in judged.verdicts:
         said = (f"{verdict.model_prediction:.3g}", "bold")
         yield Text.assemble(page.literal(verdict.name), ": the model says ", said)
@@ -79,6 +77,15 @@ def _lines(judged: Judged, page: Page) -> Iterator[Text]:
     for one in warnings_of(judged.explanations):
         often = f" ({one['seeds']} of {len(seeds)} seeds)" if one["seeds"] < len(seeds) else ""
         yield from _row("warning", f"{one['code']}: {one['message']}{often}", page)
+
+
+def _title(explanation: Explanation, page: Page) -> Text:
+    subject, model = explanation.subject, explanation.model
+    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
+    left = Text(page.literal(name), style="bold")
+    right = Text(page.literal(f"{model.format} {model.digest[:8]}"), style="dim")
+    room = max(len(GAP), page.prose - right.cell_len - left.cell_len)
+    return Text.assemble(left, " " * room, right)
 
 
 def _components(verdict: Verdict, components: Sequence[Component], page: Page) -> Iterator[Text]:
@@ -130,7 +137,8 @@ def _sums(verdict: Verdict, page: Page) -> Iterator[Text]:
 
 
 def _spread(spread: Spread, page: Page) -> str:
-    return f"{_number(spread.mean, '.3f')} {page.glyphs.plus_minus}{_number(spread.sd, '.3f')}"
+    beside = f" {page.glyphs.plus_minus}{spread.sd:.3f}" if spread.sd is not None else ""
+    return _number(spread.mean, ".3f") + beside
 
 
 def _number(value: float | None, form: str) -> str:
