@@ -63,13 +63,15 @@ def _lines(judged: Judged, page: Page) -> Iterator[Text]:
     first = judged.explanations[0]
     seeds = [one.settings.seed for one in judged.explanations]
     yield _title(first, page)
-    for verdict in judged.verdicts:
+    for number, verdict in enumerate(judged.verdicts):
+        yield from [Text()] * (number > 0)
         said = (f"{verdict.model_prediction:.3g}", "bold")
         yield Text.assemble(page.literal(verdict.name), ": the model says ", said)
         yield Text()
         yield from _components(verdict, first.components, page)
         yield Text()
         yield from _sums(verdict, page)
+    yield from [Text()] * (len(judged.verdicts) > 1)
     drawn = sorted({one.samples for one in judged.explanations})
     every = ", all there are" if first.stop == "exhaustive" else ""
     samples = " to ".join(f"{one}" for one in dict.fromkeys((drawn[0], drawn[-1])))
@@ -125,8 +127,8 @@ def _sums(verdict: Verdict, page: Page) -> Iterator[Text]:
         words = f"{_spread(verdict.held_out, page)}, {words}"
     yield from _row("held out", f"{words}; fidelity on the samples of other seeds", page)
     yield from _row("reported", f"{_spread(verdict.fidelity, page)}; cross-validated", page)
-    csi = _number(verdict.csi, ".1f")
-    yield from _row("stability", f"VSI {verdict.vsi:.1f}%, CSI {csi}%", page)
+    csi = "undefined" if verdict.csi is None else f"{verdict.csi:.1f}%"
+    yield from _row("stability", f"VSI {verdict.vsi:.1f}%, CSI {csi}", page)
     tops = ", ".join(f"{mean:.2f} of the first {k}" for k, mean in verdict.jaccard)
     if tops:
         yield from _row("overlap", f"{tops} (Jaccard)", page)

@@ -110,7 +110,7 @@ def held_out_fidelity(
     """Return for each seed the weighted R² of its surrogate on the samples of all other seeds.
 
     The instance itself, which every fit has seen, is left out. R² compares with the mean of the
-    samples judged; None where they do not vary.
+    samples judged; None where they do not vary, or none is near enough to count.
     """
     drawn = range(len(neighbourhoods))
     target = surrogates[0].target
@@ -139,6 +139,8 @@ def _r_squared(
     losses: FloatArray, moments: FloatArray, shift: float, others: FloatArray
 ) -> float | None:
     mass, first, second = moments[others].sum(axis=0)
+    if mass == 0:
+        return None
     total = second - first**2 / mass
     if total <= FLAT * mass * max((shift + first / mass) ** 2, 1e-30):
         return None
@@ -214,8 +216,8 @@ def top_jaccard(orders: Sequence[Sequence[int]], k: int) -> float:
 
 
 def spread_of(values: Iterable[float | None]) -> Spread:
-    """Return mean and standard deviation (n - 1) of what is not None."""
-    known = [one for one in values if one is not None]
+    """Return mean and standard deviation (n - 1) of what is a finite number."""
+    known = [one for one in values if one is not None and np.isfinite(one)]
     sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
     return Spread(float(np.mean(known)) if known else None, sd)
 

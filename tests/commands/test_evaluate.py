@@ -87,6 +87,18 @@ def test_several_rows_and_targets_come_one_to_a_line(limex):
     assert found[1] == alone
 
 
+@pytest.mark.parametrize("case", [(*ZOO, "--row", "84"), REVIEW])
+def test_a_neighbourhood_too_narrow_for_any_sample_says_so(limex, case):
+    narrow = (*case, *FEW, "--kernel-width", "0.001")
+    result = limex(*narrow)
+    assert (result.code, result.err) == (0, "")
+    assert "few_effective_samples" in result.out
+    assert "CSI undefined" in result.out
+    (target,) = record(limex(*narrow, "-f", "json"))["targets"]
+    assert target["held_out_fidelity"] == {"mean": None, "sd": None}
+    assert target["components"] == []
+
+
 def test_a_file_is_written_in_the_format_of_its_suffix(limex, tmp_path):
     path = tmp_path / "verdict.json"
     result = limex(*REVIEW, *FEW, "-o", path)
