@@ -12,7 +12,7 @@ from itertools import combinations
 import numpy as np
 
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import FloatArray
+from lime_cli.engine.instance import BoolArray, FloatArray
 from lime_cli.engine.neighbourhood import Neighbourhood
 
 DEPTHS = (3, 5)
@@ -110,9 +110,10 @@ def held_out_fidelity(
     """Return for each seed the weighted R² of its surrogate on the samples of all other seeds.
 
     The instance itself, which every fit has seen, is left out. R² compares with the mean of the
-    samples judged; None where they do not vary, or none is near enough to count.
+    samples judged; None where they do not vary, where none is near enough to count, and for a
+    response that the explanation finds constant.
     """
-    drawn = range(len(neighbourhoods))
+    drawn = np.arange(len(neighbourhoods))
     target = surrogates[0].target
     d = neighbourhoods[0].interpretable.shape[1]
     coefficients = np.stack([_coefficients(one, d) for one in surrogates], axis=1)
@@ -125,7 +126,10 @@ def held_out_fidelity(
         losses[:, t] = weights @ residual**2
         moved = answers - shift
         moments[t] = weights.sum(), weights @ moved, weights @ moved**2
-    return [_r_squared(losses[s], moments, shift, np.arange(len(drawn)) != s) for s in drawn]
+    return [
+        None if one.fidelity is None else _r_squared(losses[s], moments, shift, drawn != s)
+        for s, one in enumerate(surrogates)
+    ]
 
 
 def _coefficients(surrogate: Surrogate, d: int) -> FloatArray:
@@ -136,7 +140,7 @@ def _coefficients(surrogate: Surrogate, d: int) -> FloatArray:
 
 
 def _r_squared(
-    losses: FloatArray, moments: FloatArray, shift: float, others: FloatArray
+    losses: FloatArray, moments: FloatArray, shift: float, others: BoolArray
 ) -> float | None:
     mass, first, second = moments[others].sum(axis=0)
     if mass == 0:
