@@ -16,6 +16,7 @@ from lime_cli.errors import LimexError, OutputError, SettingsError
 
 COMMANDS = {
     "explain": "lime_cli.commands.explain:explain",
+    "evaluate": "lime_cli.commands.evaluate:evaluate",
     "inspect": "lime_cli.commands.inspect:inspect",
     "demo": "lime_cli.commands.demo:demo",
 }

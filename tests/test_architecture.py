@@ -15,7 +15,7 @@ FLOORS = (
     ["engine"],
     ["modalities", "models"],
     ["formats", "results"],
-    ["jobs", "trial"],
+    ["jobs", "trial", "replicates"],
     ["console"],
     ["commands"],
     ["cli", "__main__"],

@@ -1,0 +1,155 @@
+"""How good explanations are: a page for a terminal, or JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from typing import IO, TYPE_CHECKING, NamedTuple
+
+from rich.text import Text
+
+from lime_cli.engine.explanation import Explanation
+from lime_cli.engine.instance import Component, Segment
+from lime_cli.formats.page import GAP, MARGIN, Page, page_of
+from lime_cli.formats.words import fidelity_in_words, number_format, value_beside
+from lime_cli.results.evaluation import Spread, Stability, Verdict
+from lime_cli.results.judgement import record_of, warnings_of
+
+if TYPE_CHECKING:
+    from lime_cli.formats import Look
+
+KEY = 12
+"""Columns of the footer's keys."""
+HEADER = ("weight", "sd", "error", "chosen", "sign", "component")
+"""Mean and spread over seeds, mean standard error reported, shares of seeds."""
+
+
+class Judged(NamedTuple):
+    """An instance's explanations by several seeds, and the verdicts on its targets."""
+
+    explanations: Sequence[Explanation]
+    verdicts: Sequence[Verdict]
+
+
+def write_page(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
+    """Write a block for each instance as soon as it is there, an empty line between two."""
+    page = page_of(look)
+    for number, judged in enumerate(found):
+        with page.console.capture() as captured:
+            for line in [Text()] * (number > 0) + list(_lines(judged, page)):
+                line.rstrip()
+                page.console.print(page.cut(line, look.width), soft_wrap=True)
+        out.write(captured.get().encode("utf-8" if look.unicode else "ascii"))
+
+
+def write_json(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
+    """Write the record of each instance, pure ASCII, the keys in a fixed order."""
+    for one in found:
+        record = record_of(one.verdicts, one.explanations)
+        out.write(json.dumps(record, indent=2, allow_nan=False).encode() + b"\n")
+
+
+def write_lines(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
+    """Write the record of each instance to a line of its own as soon as it is there."""
+    for one in found:
+        record = record_of(one.verdicts, one.explanations)
+        out.write(json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n")
+
+
+WRITERS = {"table": write_page, "json": write_json, "jsonl": write_lines}
+
+
+def _lines(judged: Judged, page: Page) -> Iterator[Text]:
+    first = judged.explanations[0]
+    seeds = [one.settings.seed for one in judged.explanations]
+    yield _title(first, page)
+    for number, verdict in enumerate(judged.verdicts):
+        yield from [Text()] * (number > 0)
+        said = (f"{verdict.model_prediction:.3g}", "bold")
+        yield Text.assemble(page.literal(verdict.name), ": the model says ", said)
+        yield Text()
+        yield from _components(verdict, first.components, page)
+        yield Text()
+        yield from _sums(verdict, page)
+    yield from [Text()] * (len(judged.verdicts) > 1)
+    drawn = sorted({one.samples for one in judged.explanations})
+    every = ", all there are" if first.stop == "exhaustive" else ""
+    samples = " to ".join(f"{one}" for one in dict.fromkeys((drawn[0], drawn[-1])))
+    yield from _row("samples", f"{samples} for each of seeds {seeds[0]}-{seeds[-1]}{every}", page)
+    for one in warnings_of(judged.explanations):
+        often = f" ({one['seeds']} of {len(seeds)} seeds)" if one["seeds"] < len(seeds) else ""
+        yield from _row("warning", f"{one['code']}: {one['message']}{often}", page)
+
+
+def _title(explanation: Explanation, page: Page) -> Text:
+    subject, model = explanation.subject, explanation.model
+    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
+    left = Text(page.literal(name), style="bold")
+    right = Text(page.literal(f"{model.format} {model.digest[:8]}"), style="dim")
+    room = max(len(GAP), page.prose - right.cell_len - left.cell_len)
+    return Text.assemble(left, " " * room, right)
+
+
+def _components(verdict: Verdict, components: Sequence[Component], page: Page) -> Iterator[Text]:
+    """Draw a line for each component that any seed selects, in columns that line up."""
+    if not verdict.components:
+        yield Text(MARGIN + "no component has any weight", style="dim")
+        return
+    form = number_format(one.weight.mean or 0.0 for one in verdict.components)
+    rows = [HEADER, *(_cells(one, components[one.component], form) for one in verdict.components)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER) - 1)]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row[:-1], widths, strict=True)]
+        words = GAP.join([*cells, page.literal(row[-1])])
+        yield Text(MARGIN + words, style="dim" if row is HEADER else "")
+
+
+def _cells(one: Stability, component: Component, form: str) -> tuple[str, ...]:
+    beside = value_beside(component.name, component.value)
+    if isinstance(component.where, Segment):
+        left, top, right, bottom = component.where.box
+        beside = f"x {left}-{right}, y {top}-{bottom}"
+    return (
+        _number(one.weight.mean, "+" + form),
+        _number(one.weight.sd, form),
+        _number(one.std_error, form),
+        f"{one.selected:.0%}",
+        f"{one.sign_agreement:.0%}",
+        component.name + (GAP + beside if beside else ""),
+    )
+
+
+def _sums(verdict: Verdict, page: Page) -> Iterator[Text]:
+    """Say how far the surrogates hold elsewhere, how alike they are, and what errors are worth."""
+    held_out = verdict.held_out.mean
+    words = fidelity_in_words(held_out)
+    if held_out is not None:
+        words = f"{_spread(verdict.held_out, page)}, {words}"
+    yield from _row("held out", f"{words}; fidelity on the samples of other seeds", page)
+    yield from _row("reported", f"{_spread(verdict.fidelity, page)}; cross-validated", page)
+    csi = "undefined" if verdict.csi is None else f"{verdict.csi:.1f}%"
+    yield from _row("stability", f"VSI {verdict.vsi:.1f}%, CSI {csi}", page)
+    tops = ", ".join(f"{mean:.2f} of the first {k}" for k, mean in verdict.jaccard)
+    if tops:
+        yield from _row("overlap", f"{tops} (Jaccard)", page)
+    if verdict.error_ratio is not None:
+        yield from _row(
+            "errors", f"sd over seeds is {verdict.error_ratio:.2f} times the error reported", page
+        )
+
+
+def _spread(spread: Spread, page: Page) -> str:
+    beside = f" {page.glyphs.plus_minus}{spread.sd:.3f}" if spread.sd is not None else ""
+    return _number(spread.mean, ".3f") + beside
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else f"{value:{form}}"
+
+
+def _row(key: str, text: str, page: Page) -> Iterator[Text]:
+    """Set a line of the footer: its key, and what it says wrapped beside it."""
+    lines = Text(page.literal(text)).wrap(page.console, max(1, page.prose - len(MARGIN) - KEY))
+    for number, line in enumerate(lines):
+        shown = key if number == 0 else ""
+        yield Text.assemble(MARGIN, (shown.ljust(KEY), "bold" if key == "warning" else "dim"), line)

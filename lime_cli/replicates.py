@@ -1,0 +1,147 @@
+"""Replicates: instances explained with several seeds, and what the model said to each seed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+
+from lime_cli.engine import explain
+from lime_cli.engine.explanation import Explanation
+from lime_cli.engine.instance import FloatArray, Instance, IntArray, Samples
+from lime_cli.engine.neighbourhood import (
+    Answers,
+    Neighbourhood,
+    ask,
+    ask_originals,
+    weigh,
+)
+from lime_cli.errors import InputError, PredictionError
+from lime_cli.jobs import Failed, Job
+from lime_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from lime_cli.modalities import Source
+    from lime_cli.models import LoadedModel
+
+
+@dataclass(frozen=True, eq=False)
+class Replicate:
+    """An explanation by one seed and the neighbourhood which that seed drew."""
+
+    explanation: Explanation
+    neighbourhood: Neighbourhood
+
+
+@dataclass(frozen=True, eq=False)
+class Replicated:
+    """A source explained with every seed."""
+
+    source: Source
+    replicates: tuple[Replicate, ...]
+
+
+def replicated(job: Job, n_seeds: int) -> Iterator[Replicated | Failed]:
+    """Explain every source of a job, in order, with its seed and the ``n_seeds - 1`` after it.
+
+    Raises ModelError and SettingsError, which concern all sources; what concerns one becomes
+    ``Failed``. The model is asked once about the samples of a seed, however many rows share them.
+    """
+    model = job.model.load()
+    modality = job.modality.fitted(model.input)
+    seeds = [
+        _Seed(replace(job.settings, seed=job.settings.seed + i), _Remembering(model))
+        for i in range(n_seeds)
+    ]
+    for source in job.sources:
+        try:
+            instance = modality.read(source)
+            found = tuple(_replicate(instance, model, seeds))
+        except (InputError, PredictionError) as error:
+            yield Failed(source, error)
+        else:
+            yield Replicated(source, found)
+
+
+@dataclass(frozen=True, eq=False)
+class _Question:
+    """Samples that the model is to be asked about."""
+
+    instance: Instance
+    codes: IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class _Asking:
+    """An instance whose model inputs still say which samples they are; itself otherwise."""
+
+    instance: Instance
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.instance, name)
+
+    def model_inputs(self, codes: IntArray) -> _Question:
+        return _Question(self.instance, codes)
+
+
+@dataclass(frozen=True, eq=False)
+class _Remembering:
+    """A model that keeps what it said to the samples of each pool."""
+
+    model: LoadedModel
+    known: dict[str, Answers] = field(default_factory=dict)
+    """By pool."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.model, name)
+
+    def predict(self, inputs: Any) -> FloatArray:
+        if not isinstance(inputs, _Question):
+            return self.model.predict(inputs)
+        instance, codes = inputs.instance, inputs.codes
+        answers = said = self.model.predict(instance.model_inputs(codes))
+        if instance.pool in self.known:
+            known = self.known[instance.pool]
+            codes = np.vstack([known.samples.codes, codes])
+            said = np.vstack([known.predictions, answers])
+        self.known[instance.pool] = Answers(Samples(codes, np.ones(len(codes)), 1), said)
+        return answers
+
+
+@dataclass(frozen=True, eq=False)
+class _Seed:
+    """The settings of one seed and what is known under it, for rows that share samples."""
+
+    settings: Settings
+    model: _Remembering
+    answered: dict[str, Answers] = field(default_factory=dict)
+    drawn: dict[tuple[str, int], Answers] = field(default_factory=dict)
+    """By pool and number of samples."""
+
+    def answers(self, instance: Instance, n: int) -> Answers:
+        """Draw the n samples again that an explanation was made from: their answers are known."""
+        key = (instance.pool, n)
+        if key not in self.drawn:
+            known = self.model.known.get(instance.pool)
+            asked = cast("LoadedModel", self.model)
+            self.drawn[key] = ask(instance, asked, self.settings, n, known)
+        return self.drawn[key]
+
+    def forget(self) -> None:
+        """Make room where no other instance shares the samples."""
+        self.model.known.clear()
+        self.drawn.clear()
+
+
+def _replicate(instance: Instance, model: LoadedModel, seeds: list[_Seed]) -> Iterator[Replicate]:
+    asking = cast(Instance, _Asking(instance))
+    original = ask_originals([instance], model)[0]
+    for seed in seeds:
+        asked = cast("LoadedModel", seed.model)
+        explanation = next(explain([asking], asked, seed.settings, seed.answered))
+        answers = seed.answers(asking, explanation.samples)
+        yield Replicate(explanation, weigh(instance, answers, original, seed.settings))
+        if not instance.shared:
+            seed.forget()
