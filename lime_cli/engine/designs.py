@@ -123,4 +123,4 @@ def _all_masks(d: int) -> IntArray:
 
 def _drawn(codes: IntArray) -> Samples:
     n = len(codes)
-    return Samples(codes, np.ones(n), n_blocks=max(1, min(N_BLOCKS, n // 2)))
+    return Samples(codes, np.ones(n), n_blocks=max(2, min(N_BLOCKS, n // 2)))

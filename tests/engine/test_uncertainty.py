@@ -116,3 +116,10 @@ def test_a_component_that_every_fold_chooses_is_selected_for_sure():
     found = one(selection="lasso", features=3).surrogates[0]
     assert found.weights[0].selected == 1.0
     assert all(0 < weight.selected <= 1 for weight in found.weights)
+
+
+@pytest.mark.parametrize("samples", [2, 3, 5])
+def test_few_draws_are_not_taken_for_all_there_are(samples):
+    found = one(samples=samples)
+    assert found.stop == "samples"
+    assert max(weight.std_error for weight in found.surrogates[0].weights) > 0
