@@ -41,6 +41,12 @@ texts = numpy.array([[open("sample_data/review.txt").read()]] * 2049, dtype=obje
 print(session.run(["probabilities"], {"text": texts})[0][0])
 """
 
+TEXT_PICKLE = """
+import pickle
+model = pickle.load(open("sample_models/reviews.pkl", "rb"))
+print(model.predict_proba([open("sample_data/review.txt").read()] * 2049)[0])
+"""
+
 IMAGE = """
 import numpy, onnxruntime
 from PIL import Image
@@ -61,17 +67,25 @@ class Case(NamedTuple):
     command: str
 
 
+FOREST = "sample_models/cancer_forest.joblib sample_data/breast_cancer.csv"
 CASES = (
+    Case("table, forest", TABLE, f"tabular {FOREST} --row 3 --samples 4096"),
     Case(
-        "table, forest",
-        TABLE,
-        "tabular sample_models/cancer_forest.joblib sample_data/breast_cancer.csv --row 3",
+        "table, ONNX",
+        TABLE_ONNX,
+        "tabular sample_models/zoo_mlp.onnx sample_data/zoo.csv --row 84 --samples 4096",
     ),
     Case(
-        "table, ONNX", TABLE_ONNX, "tabular sample_models/zoo_mlp.onnx sample_data/zoo.csv --row 84"
+        "text, pickle",
+        TEXT_PICKLE,
+        "text sample_models/reviews.pkl sample_data/review.txt --samples 2048",
     ),
-    Case("text, ONNX", TEXT, "text sample_models/reviews.onnx sample_data/review.txt"),
-    Case("image, ONNX", IMAGE, "image sample_models/scenes.onnx sample_data/scene.png"),
+    Case(
+        "text, ONNX", TEXT, "text sample_models/reviews.onnx sample_data/review.txt --samples 2048"
+    ),
+    Case(
+        "image, ONNX", IMAGE, "image sample_models/scenes.onnx sample_data/scene.png --samples 1024"
+    ),
 )
 
 

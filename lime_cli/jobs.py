@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lime_cli.engine import explain
-from lime_cli.engine.compatibility import explain_like_lime
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.neighbourhood import Answers
@@ -80,7 +79,7 @@ def _explain(
     """Explain instances together, or one by one when the model fails on some."""
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
     try:
-        way = explain_like_lime if settings.like_lime else explain
+        way = _like_lime() if settings.like_lime else explain
         explanations = list(way(instances, model, settings, answered))
     except (InputError, PredictionError) as error:
         if len(ready) == 1:
@@ -91,6 +90,12 @@ def _explain(
         return
     for source, explanation in zip(sources, explanations, strict=True):
         yield Explained(source, explanation)
+
+
+def _like_lime() -> Callable[..., Iterator[Explanation]]:
+    from lime_cli.engine.compatibility import explain_like_lime
+
+    return explain_like_lime
 
 
 @lru_cache(maxsize=1)

@@ -80,8 +80,8 @@ def subsets(n: int, d: int, design: Design | None, rng: np.random.Generator) -> 
     weight = np.ones(d) if design.tilt is None else np.maximum(design.tilt[1:], 1e-12)
     reach = np.cumsum(weight) / weight.sum()
     n_gone = np.searchsorted(reach[:-1], points[:, :1], side="right") + 1
-    rank = points[:, 1:].argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-    codes = (rank >= n_gone).astype(np.int64)
+    border = np.take_along_axis(np.sort(points[:, 1:], axis=1), n_gone - 1, axis=1)
+    codes = (points[:, 1:] > border).astype(np.int64)
     return replace(_drawn(codes), mass=(weight.mean() / weight)[n_gone[:, 0] - 1])
 
 

@@ -9,7 +9,7 @@ the mean of any function over the points is unbiased.
 from __future__ import annotations
 
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -37,7 +37,7 @@ def sobol(n: int, m: int, rng: np.random.Generator) -> FloatArray:
 @lru_cache(maxsize=4)
 def directions(dimensions: int) -> Words:
     """Return the direction numbers as (dimensions, BITS) words, the first bit the highest."""
-    table = files("lime_cli.engine").joinpath("joe_kuo.txt").read_text("ascii").splitlines()
+    table = Path(__file__).with_name("joe_kuo.txt").read_text("ascii").splitlines()
     lines = [line for line in table if not line.startswith("#")][:dimensions]
     rows = [list(map(int, line.split())) for line in lines]
     found = np.empty((len(rows), BITS), np.uint32)
