@@ -99,6 +99,8 @@ def _ways(output: str | None) -> tuple[str, ...]:
 def _stated(model: Any, chosen: str) -> Stated:
     ending = final(model)
     classes = getattr(model, "classes_", getattr(ending, "classes_", None))
+    if classes is not None and len(classes) == 0:  # of CatBoost's regressors
+        classes = None
     if classes is None and chosen == "labels":
         classes = _clusters(ending)
     several = isinstance(classes, list) and all(np.ndim(one) == 1 for one in classes)
@@ -174,5 +176,5 @@ def _input(model: Any, name: str) -> ModelInput:
     return ModelInput(
         name,
         columns=None if columns is None else tuple(map(str, columns)),
-        n_columns=None if n_columns is None else int(n_columns),
+        n_columns=int(n_columns) if n_columns else None,  # 0 of CatBoost: it does not know
     )

@@ -244,7 +244,7 @@ def answers(fitted, rows):
         two_classes = found.ndim == 1 and hasattr(fitted, "classes_")
         return np.column_stack([-found, found]) if two_classes else found.reshape(len(found), -1)
     found = fitted.predict(rows)
-    if hasattr(fitted, "classes_"):
+    if len(getattr(fitted, "classes_", ())):  # CatBoost gives regressors an empty one
         return (found[:, None] == fitted.classes_).astype(float)
     return np.reshape(found, (len(found), -1))
 
