@@ -6,6 +6,7 @@ import contextlib
 import os
 import signal
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ TEMPORARY = ".limex-{pid}-"
 
 _PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP")
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+_PATIENCE = 1.5  # seconds from a signal to the end, at most
+_MOMENT = 0.25  # seconds between two looks at the clock
 _SIGNALLED = 128  # what a shell adds to the number of the signal that ended a program
 
 
@@ -58,8 +61,8 @@ class Containment:
             return reported[0]
         _remove_unfinished(child, folder)
         code = os.waitstatus_to_exitcode(status)
-        if -code in received:
-            return _SIGNALLED - code
+        if received and code in (-received[0], -signal.SIGKILL):
+            return _SIGNALLED + received[0]
         raise _death(model, code)
 
     def report(self, code: int) -> None:
@@ -87,28 +90,41 @@ def _held_back() -> Iterator[set[signal.Signals]]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _wait(child: int, passed_on: set[signal.Signals]) -> tuple[set[int], int]:
-    """Wait for the end of the child, passing signals on; return those received, and its status."""
-    received: set[int] = set()
+def _wait(child: int, passed_on: set[signal.Signals]) -> tuple[list[int], int]:
+    """Wait for the end of the child, passing signals on; return those received, and its status.
+
+    A signal may be lost on the child, in the midst of an import, say: it is killed a little later.
+    """
+    received: list[int] = []
+    deadline = float("inf")
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
             return received, status
+        if time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
         number, from_terminal = _next_signal({*passed_on, signal.SIGCHLD})
-        if number == signal.SIGCHLD:
+        if number in (None, signal.SIGCHLD):
             continue
-        received.add(number)
+        received.append(int(number))
+        deadline = min(deadline, time.monotonic() + _PATIENCE)
         if not from_terminal:
             os.kill(child, number)
 
 
-def _next_signal(awaited: set[signal.Signals]) -> tuple[int, bool]:
-    """Return the next signal, and whether a terminal sent it, so that the child has it too."""
-    if sys.platform == "darwin":  # has no sigwaitinfo, so who sent the signal is a guess
+def _next_signal(awaited: set[signal.Signals]) -> tuple[int | None, bool]:
+    """Return the next signal, None after a while, and whether a terminal sent it.
+
+    What a terminal sends, it sends to the child too.
+    """
+    if sys.platform == "darwin":  # has no sigtimedwait, so who sent the signal is a guess
+        time.sleep(_MOMENT / 10)
+        if not signal.sigpending() & awaited:
+            return None, False
         number = signal.sigwait(awaited)
         return number, number == signal.SIGINT and os.isatty(sys.stderr.fileno())
-    caught = signal.sigwaitinfo(awaited)
-    return caught.si_signo, caught.si_pid == 0
+    caught = signal.sigtimedwait(awaited, _MOMENT)
+    return (None, False) if caught is None else (caught.si_signo, caught.si_pid == 0)
 
 
 def _die_with(parent: int) -> None:
@@ -126,8 +142,6 @@ def _die_with(parent: int) -> None:
 
 
 def _watch(parent: int) -> None:
-    import time
-
     while os.getppid() == parent:
         time.sleep(1)
     os.kill(os.getpid(), signal.SIGKILL)
