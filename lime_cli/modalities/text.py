@@ -23,7 +23,7 @@ from lime_cli.engine.instance import (
     Spans,
     Subject,
 )
-from lime_cli.errors import InputError
+from lime_cli.errors import InputError, ModelError
 from lime_cli.modalities import Source
 from lime_cli.modalities.words import Span, cut
 from lime_cli.models import ModelInput
@@ -61,6 +61,12 @@ class TextModality:
     def fitted(self, model_input: ModelInput) -> TextModality:
         """Return itself; raise ModelError for a model that takes something else."""
         model_input.require("text")
+        n_columns = len(model_input.columns or ())
+        if n_columns > 1:
+            raise ModelError(
+                f"{model_input.model}: takes a table of {n_columns} columns, not a text",
+                "try limex explain tabular",
+            )
         return self
 
     def read(self, source: Source) -> TextInstance:

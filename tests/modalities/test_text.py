@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lime_cli.errors import InputError, SettingsError
+from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.modalities import Source
 from lime_cli.modalities.text import TextModality
 from lime_cli.modalities.words import cut
@@ -111,6 +111,12 @@ def test_a_folder_gives_its_files_by_name(tmp_path):
         "a.txt",
         "b.txt",
     ]
+
+
+def test_a_model_of_a_table_is_not_asked_about_a_text():
+    wanted = ModelInput("m.pkl", columns=("age", "income"))
+    with pytest.raises(ModelError, match=r"m\.pkl: takes a table of 2 columns, not a text"):
+        TextModality(text="words").fitted(wanted)
 
 
 def test_the_same_text_draws_the_same_samples_under_any_name(tmp_path):
