@@ -65,6 +65,7 @@ class RowInstance:
                 "source": self.background.source,
                 "digest": self.background.digest,
                 "rows": self.background.n_rows,
+                "bins": self.background.bins,
             },
         }
         words = "\x1f".join(f"{name}\x1e{value!r}" for name, value in values.items())

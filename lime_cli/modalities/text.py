@@ -114,7 +114,12 @@ class TextInstance:
     @property
     def subject(self) -> Subject:
         """The text itself."""
-        facts = {"text": self.text, "unit": self.modality.unit, "mask": self.modality.mask}
+        facts = {
+            "text": self.text,
+            "unit": self.modality.unit,
+            "merge_repeats": self.modality.merge_repeats,
+            "mask": self.modality.mask,
+        }
         return Subject(
             self.source.id,
             "text",
