@@ -6,7 +6,6 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -208,13 +207,3 @@ def numbers(
             if np.isinf(values[i]):
                 raise InputError(f"{name}: line {lines[i]}, {column!r}: {cell!r} is infinite")
     return values
-
-
-def first_rows(cells: Cells, n: int) -> Cells:
-    """Return the table cut to its first n rows."""
-    return Cells(cells.name, cells.header, cells.rows[:n], cells.lines[:n])
-
-
-def every_cell(cells: Cells) -> Iterator[str]:
-    """Yield header and cells in order, for digests."""
-    yield from chain(cells.header, *cells.rows)
