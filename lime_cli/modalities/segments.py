@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lime_cli.engine.instance import BoolArray, FloatArray, IntArray, Segment
+from lime_cli.engine.instance import FloatArray, IntArray, Segment
 from lime_cli.modalities.fills import means
 from lime_cli.modalities.view import Pixels, View
 
@@ -118,14 +118,6 @@ def quickshift_like_lime(pixels: Pixels) -> IntArray:
 
     shift: Any = segmentation.quickshift
     return _numbered(_ints(shift(pixels, kernel_size=4, max_dist=200, ratio=0.2)))
-
-
-def boundaries(labels: IntArray) -> BoolArray:
-    """Return (h, w): which pixels have another label than their right or lower neighbour."""
-    edge = np.zeros(labels.shape, np.bool_)
-    edge[:, :-1] |= labels[:, :-1] != labels[:, 1:]
-    edge[:-1] |= labels[:-1] != labels[1:]
-    return edge
 
 
 def places(labels: IntArray, view: View) -> tuple[Segment, ...]:

@@ -12,7 +12,6 @@ from lime_cli.modalities.pixels import Preprocessing
 from lime_cli.modalities.segments import (
     MAX_SEGMENTS,
     SEGMENTERS,
-    boundaries,
     places,
     segment,
     segment_view,
@@ -101,13 +100,6 @@ def test_the_grid_has_nearly_square_cells() -> None:
     labels = segment(np.zeros((60, 120, 3), np.uint8), "grid", 50, 0)
     assert labels.max() + 1 == 50
     np.testing.assert_array_equal(labels[::12, ::12].ravel(), np.arange(50))
-
-
-def test_boundaries_lie_between_labels() -> None:
-    labels = np.array([[0, 0, 1], [0, 0, 1], [2, 2, 2]])
-    expected = [[0, 1, 0], [1, 1, 1], [0, 0, 0]]
-    np.testing.assert_array_equal(boundaries(labels), np.array(expected, bool))
-    assert not boundaries(np.zeros((1, 1), np.int64)).any()
 
 
 @settings(max_examples=60, deadline=None)
