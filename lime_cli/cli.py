@@ -10,16 +10,16 @@ from typing import Any, NoReturn
 import click
 
 from lime_cli import __version__
-from lime_cli.commands.layers import origin_of
 from lime_cli.containment import Containment
 from lime_cli.errors import LimexError, OutputError, SettingsError
 
 COMMANDS = {
-    "explain": "lime_cli.commands.explain:explain",
-    "evaluate": "lime_cli.commands.evaluate:evaluate",
-    "inspect": "lime_cli.commands.inspect:inspect",
-    "demo": "lime_cli.commands.demo:demo",
+    "explain": ("lime_cli.commands.explain:explain", "Tell which parts of an input matter."),
+    "evaluate": ("lime_cli.commands.evaluate:evaluate", "Tell how good explanations are."),
+    "inspect": ("lime_cli.commands.inspect:inspect", "Tell what a model file is."),
+    "demo": ("lime_cli.commands.demo:demo", "Explain an animal, a film review and a picture."),
 }
+"""Where each command is, and what it does: to list the commands none is imported."""
 
 INTERRUPTED, PIPE_CLOSED, BUG = 130, 141, 70
 
@@ -46,9 +46,14 @@ class LazyGroup(click.Group):
         """Import a command; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
-        module, _, attribute = COMMANDS[cmd_name].partition(":")
+        module, _, attribute = COMMANDS[cmd_name][0].partition(":")
         command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands with what they do."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -108,6 +113,8 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
 
 def _usage(error: click.ClickException) -> SettingsError:
     """Put click's words for a wrong command line into one line of ours."""
+    from lime_cli.commands.layers import origin_of
+
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "limex"
     origin = origin_of(context, getattr(getattr(error, "param", None), "name", None))

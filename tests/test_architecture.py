@@ -137,6 +137,18 @@ def test_help_and_version_load_nothing_heavy(arguments):
     assert not loaded_by(*arguments) & heavy
 
 
+def test_listing_the_commands_imports_none_of_them():
+    code = (
+        "import sys\nfrom lime_cli.cli import run\nrun(['--help'])\n"
+        "assert not any(name.startswith('lime_cli.commands.ex') for name in sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True
+    )
+    for command in ("explain", "evaluate", "inspect", "demo"):
+        assert f"\n  {command} " in done.stdout
+
+
 def test_an_onnx_picture_needs_neither_scikit_learn_nor_pandas(tmp_path):
     loaded = loaded_by(
         "explain",
