@@ -62,6 +62,7 @@ class Settings:
         _check(self.seed >= 0, "--seed", self.seed, "a whole number, at least 0")
         _check(self.features >= 1, "--features", self.features, "a whole number, at least 1")
         _check(self.selection in SELECTIONS, "--selection", self.selection, " ".join(SELECTIONS))
+        _check(self.penalty_kind in PENALTIES, "--penalty", f"{self.penalty_kind}:", "X or lasso:X")
         _check(self.assist in ASSISTS, "--assist", self.assist, " ".join(ASSISTS))
         _check(self.design in DESIGNS, "--design", self.design, " ".join(DESIGNS))
         _check(

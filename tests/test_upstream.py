@@ -62,6 +62,15 @@ def test_texts_agree(merge):
     agree(ours, theirs)
 
 
+def row_of(X, row):
+    """Return a row of numbers as an instance, the whole table being its background."""
+    names = tuple(f"c{j}" for j in range(X.shape[1]))
+    rows = tuple(tuple(map(repr, line)) for line in X.tolist())
+    cells = Cells("t.csv", names, rows, tuple(range(2, len(X) + 2)))
+    background = build_background(cells, names, Schema(numeric=names))
+    return RowInstance(Source(str(row), "t.csv", row), background, tuple(X[row].tolist()), ())
+
+
 def binned(X, cuts, beta):
     """Answer by the bin of each value alone, so that draws inside bins do not matter."""
     codes = np.stack([np.searchsorted(c, X[:, j]) for j, c in enumerate(cuts)], axis=1)
@@ -77,15 +86,7 @@ def test_tables_agree_on_what_bins_decide(name, row):
     d = X.shape[1]
     beta = np.random.default_rng(row).normal(size=d) * 0.8
     cuts = [np.unique(np.quantile(X[:, j], [0.25, 0.5, 0.75])) for j in range(d)]
-    names = tuple(f"c{j}" for j in range(d))
-    cells = Cells(
-        "t.csv",
-        names,
-        tuple(tuple(map(repr, line)) for line in X.tolist()),
-        tuple(range(2, len(X) + 2)),
-    )
-    background = build_background(cells, names, Schema(numeric=names))
-    instance = RowInstance(Source(str(row), "t.csv", row), background, tuple(X[row].tolist()), ())
+    instance = row_of(X, row)
     model = FunctionModel(
         lambda table: binned(np.stack(table.columns, axis=1), cuts, beta),
         "classification",
@@ -114,15 +115,7 @@ def test_tables_rank_alike_on_a_real_forest(row):
     loaded = load_breast_cancer()
     X = loaded.data[:, 20:30]
     forest = RandomForestClassifier(20, max_depth=4, random_state=0).fit(X, loaded.target)
-    names = tuple(f"c{j}" for j in range(10))
-    cells = Cells(
-        "t.csv",
-        names,
-        tuple(tuple(map(repr, line)) for line in X.tolist()),
-        tuple(range(2, len(X) + 2)),
-    )
-    background = build_background(cells, names, Schema(numeric=names))
-    instance = RowInstance(Source(str(row), "t.csv", row), background, tuple(X[row].tolist()), ())
+    instance = row_of(X, row)
     model = FunctionModel(
         lambda table: forest.predict_proba(np.stack(table.columns, axis=1)),
         "classification",
