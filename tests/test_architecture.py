@@ -16,6 +16,8 @@ FLOORS = (
     ["modalities", "models"],
     ["formats", "results"],
     ["jobs", "trial", "replicates"],
+    ["outcomes"],
+    ["executors"],
     ["console"],
     ["commands"],
     ["cli", "__main__"],
