@@ -15,6 +15,7 @@ from lime_cli.errors import LimexError, OutputError, SettingsError
 
 COMMANDS = {
     "explain": ("lime_cli.commands.explain:explain", "Tell which parts of an input matter."),
+    "render": ("lime_cli.commands.render:render", "Draw saved explanations again."),
     "evaluate": ("lime_cli.commands.evaluate:evaluate", "Tell how good explanations are."),
     "inspect": ("lime_cli.commands.inspect:inspect", "Tell what a model file is."),
     "demo": ("lime_cli.commands.demo:demo", "Explain an animal, a film review and a picture."),

@@ -17,14 +17,24 @@ FORMATS = Registry(
         "table": "lime_cli.formats.table:write",
         "json": "lime_cli.formats.json:write",
         "jsonl": "lime_cli.formats.json:write_lines",
+        "csv": "lime_cli.formats.csv:write",
+        "md": "lime_cli.formats.markdown:write",
         "png": "lime_cli.formats.overlay:write",
     },
 )
 
-SUFFIXES = {".json": "json", ".jsonl": "jsonl", ".ndjson": "jsonl", ".png": "png", ".txt": "table"}
+SUFFIXES = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".md": "md",
+    ".png": "png",
+    ".txt": "table",
+}
 """Which format a file's suffix asks for."""
 
-MANY = ("table", "jsonl")
+MANY = ("table", "jsonl", "csv", "md")
 """Formats that hold any number of explanations; the others hold one."""
 
 

@@ -1,0 +1,57 @@
+"""``limex render``: draw saved explanations again, without the model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from lime_cli.commands.output import Output, output_options
+from lime_cli.commands.pictures import drawing_options
+from lime_cli.errors import InputError
+from lime_cli.formats import FORMATS, MANY
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lime_cli.engine.explanation import Explanation
+
+
+@click.command()
+@click.argument("result")
+@click.option(
+    "--id", "ids", multiple=True, metavar="ID", help="Only this instance; may be given again."
+)
+@drawing_options
+@output_options
+def render(result: str, ids: tuple[str, ...], drawing: dict[str, Any], output: Output) -> None:
+    """Draw saved explanations again: RESULT is JSON, JSON lines or a batch's folder.
+
+    \b
+    Examples:
+      limex render explanation.json
+      limex render out/ -f csv -o weights.csv
+      limex render out/ --id 17 -f md
+    """
+    from lime_cli.results.reading import read_explanations
+
+    found = read_explanations(result)
+    chosen = _chosen(found, frozenset(ids), result) if ids else found
+    if output.format not in MANY:
+        chosen = iter(list(chosen))
+    output.check(1)
+    with output.opened() as stream:
+        FORMATS[output.format](chosen, stream, output.look(drawing))
+
+
+def _chosen(
+    found: Iterator[Explanation], ids: frozenset[str], result: str
+) -> Iterator[Explanation]:
+    """Pass on the instances named; raise InputError for a name that none has."""
+    missing = set(ids)
+    for explanation in found:
+        if explanation.subject.id in ids:
+            missing.discard(explanation.subject.id)
+            yield explanation
+    if missing:
+        raise InputError(f"{result}: has no instance {min(missing)!r}", "see limex render RESULT")

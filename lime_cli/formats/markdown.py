@@ -1,0 +1,87 @@
+"""Markdown: a section and a table for each explanation, as a pull request shows them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from typing import IO, TYPE_CHECKING
+
+from lime_cli.formats.bars import half_width, unresolved
+from lime_cli.formats.words import fidelity_in_words, literal, number_format, value_beside
+
+if TYPE_CHECKING:
+    from lime_cli.engine.explanation import Explanation, Surrogate
+    from lime_cli.formats import Look
+
+ACTING = re.compile(r"([\\`*_{}\[\]#|<>~&@])")
+"""Characters that Markdown, or HTML inside it, may act on."""
+
+
+def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
+    """Write each explanation as soon as it is there; names and values are shown literally."""
+    for number, explanation in enumerate(explanations):
+        lines = [""] * (number > 0) + list(_lines(explanation))
+        out.write("".join(line + "\n" for line in lines).encode("utf-8", "backslashreplace"))
+
+
+def _lines(explanation: Explanation) -> Iterator[str]:
+    subject = explanation.subject
+    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
+    yield f"### {escaped(name)}"
+    for surrogate in explanation.surrogates:
+        yield ""
+        yield from _target(explanation, surrogate)
+    yield ""
+    yield f"{explanation.samples:,} samples, {explanation.stop.replace('_', ' ')}."
+    for caveat in explanation.caveats:
+        yield ""
+        yield f"> **{escaped(caveat.code)}**: {escaped(caveat.message)}"
+
+
+def _target(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
+    form = number_format((surrogate.model_prediction, surrogate.local_prediction))
+    fidelity = fidelity_in_words(surrogate.fidelity)
+    if surrogate.fidelity is not None:
+        fidelity = f"{surrogate.fidelity:.2f} ({fidelity})"
+    yield (
+        f"**{escaped(surrogate.name)}**: the model says {surrogate.model_prediction:{form}}, "
+        f"the surrogate {surrogate.local_prediction:{form}}; fidelity {fidelity}."
+    )
+    yield ""
+    if surrogate.rules:
+        yield from _rules(explanation, surrogate)
+    elif surrogate.weights:
+        yield from _weights(explanation, surrogate)
+    else:
+        yield "No component has any weight."
+
+
+def _weights(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
+    form = number_format(one.weight for one in surrogate.weights)
+    rows = [("component", "value", "weight", "± 95%", ""), ("---", "---", "--:", "--:", "---")]
+    for one in surrogate.weights:
+        component = explanation.components[one.component]
+        beside = escaped(value_beside(component.name, component.value))
+        width = "" if one.interval is None else f"{half_width(one):{form}}"
+        remark = "sign not certain" if unresolved(one) else ""
+        rows.append((escaped(component.name), beside, f"{one.weight:+{form}}", width, remark))
+    filled = [any(column[2:]) for column in zip(*rows, strict=True)]
+    for row in rows:
+        yield f"| {' | '.join(cell for cell, full in zip(row, filled, strict=True) if full)} |"
+
+
+def _rules(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
+    yield "| where | value | share of the samples |"
+    yield "|---|--:|--:|"
+    form = number_format(rule.value for rule in surrogate.rules)
+    for rule in surrogate.rules:
+        said = " and ".join(
+            ("" if kept else "not ") + escaped(explanation.components[j].name)
+            for j, kept in rule.conditions
+        )
+        yield f"| {said or 'everywhere'} | {rule.value:{form}} | {rule.share:.0%} |"
+
+
+def escaped(text: str) -> str:
+    """Return text that Markdown shows as it is, on one line."""
+    return ACTING.sub(r"\\\1", literal(" ".join(text.split())))
