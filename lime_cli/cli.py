@@ -16,6 +16,9 @@ from lime_cli.errors import LimexError, OutputError, SettingsError
 COMMANDS = {
     "explain": ("lime_cli.commands.explain:explain", "Tell which parts of an input matter."),
     "render": ("lime_cli.commands.render:render", "Draw saved explanations again."),
+    "summarize": ("lime_cli.commands.summarize:summarize", "Sum up many explanations."),
+    "compare": ("lime_cli.commands.compare:compare", "Tell what changed between two results."),
+    "check": ("lime_cli.commands.check:check", "Judge explanations by a policy, for CI."),
     "evaluate": ("lime_cli.commands.evaluate:evaluate", "Tell how good explanations are."),
     "inspect": ("lime_cli.commands.inspect:inspect", "Tell what a model file is."),
     "demo": ("lime_cli.commands.demo:demo", "Explain an animal, a film review and a picture."),

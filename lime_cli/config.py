@@ -48,9 +48,9 @@ def read_config(path: Path, tables: tuple[str, ...]) -> Config:
 
     Raises SettingsError naming file and line for what is not readable, not TOML, or no option.
     """
-    text = _text(path)
+    text, parsed = read_toml(path)
     entries = []
-    for key, value in _parsed(path, text).items():
+    for key, value in parsed.items():
         if not isinstance(value, dict):
             entries.append(_entry(path, text, ("", key), value))
         elif key in tables:
@@ -62,13 +62,22 @@ def read_config(path: Path, tables: tuple[str, ...]) -> Config:
     return Config(path, tuple(entries))
 
 
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return a file's text and what it says.
+
+    Raises SettingsError naming file and line for what cannot be read or is not TOML.
+    """
+    text = _text(path)
+    return text, _parsed(path, text)
+
+
 def _text(path: Path) -> str:
     try:
         if path.is_file() and path.stat().st_size > MAX_BYTES:
             raise SettingsError(f"{path.name}: is too large for a file of options")
         return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
-        raise SettingsError(f"{path}: no such file", "check --config") from None
+        raise SettingsError(f"{path}: no such file", "check its path") from None
     except OSError as error:
         raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
     except UnicodeDecodeError:

@@ -8,6 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -19,16 +20,35 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 
-def examples():
-    """Yield (page, command, shown output) of every console block."""
+def blocks():
+    """Yield (page, [(command, shown output)]) of every console block."""
     for page in PAGES:
         for block in BLOCK.findall(page.read_text("utf-8")):
-            for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
-                command, _, shown = part.partition("\n")
-                yield page.name, command, shown
+            parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+            yield page.name, [(command, shown) for command, _, shown in map(cut, parts)]
 
 
-COMMANDS = [example for example in examples() if example[1].startswith("limex ")]
+def cut(part: str) -> tuple[str, str, str]:
+    return part.partition("\n")
+
+
+def examples():
+    """Yield (page, command, shown output) of every command."""
+    for page, commands in blocks():
+        for command, shown in commands:
+            yield page, command, shown
+
+
+def expected_code(command: str) -> int:
+    """Return the exit code that a comment behind a command announces; 0 without."""
+    said = re.search(r"# exit code (\d+)$", command)
+    return int(said[1]) if said else 0
+
+
+BLOCKS = [
+    (page, [one for one in commands if one[0].startswith("limex ")]) for page, commands in blocks()
+]
+BLOCKS = [(page, commands) for page, commands in BLOCKS if commands]
 
 
 @pytest.fixture(scope="module")
@@ -42,15 +62,18 @@ def folder(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(("page", "command", "shown"), COMMANDS, ids=[one[1] for one in COMMANDS])
-def test_a_command_of_the_docs_runs_and_prints_what_they_show(folder, page, command, shown):
-    words = [sys.executable, "-m", "lime_cli", *shlex.split(command)[1:]]
-    done = subprocess.run(
-        words, capture_output=True, text=True, cwd=folder, check=False, encoding="utf-8"
-    )
-    assert done.returncode == 0, done.stderr
-    if shown:
-        assert done.stdout.rstrip() == shown.rstrip()
+@pytest.mark.parametrize(
+    ("page", "commands"), BLOCKS, ids=[f"{page}: {found[0][0]}" for page, found in BLOCKS]
+)
+def test_the_commands_of_a_block_run_and_print_what_it_shows(folder, page, commands):
+    for command, shown in commands:
+        words = [sys.executable, "-m", "lime_cli", *shlex.split(command, comments=True)[1:]]
+        done = subprocess.run(
+            words, capture_output=True, text=True, cwd=folder, check=False, encoding="utf-8"
+        )
+        assert done.returncode == expected_code(command), f"{command}\n{done.stderr}"
+        if shown:
+            assert done.stdout.rstrip() == shown.rstrip()
 
 
 def test_the_readme_shows_each_modality_and_both_one_line_commands():
@@ -96,14 +119,23 @@ def test_nothing_speaks_of_the_machine_it_was_written_on():
 
 def update() -> None:
     """Replace every output that a page shows by what its command prints now."""
-    for page in PAGES:
-        text = page.read_text("utf-8")
-        for name, command, shown in COMMANDS:
-            if name == page.name and shown:
-                words = [sys.executable, "-m", "lime_cli", *shlex.split(command)[1:]]
-                done = subprocess.run(words, capture_output=True, check=True, cwd=ROOT)
-                text = text.replace(f"$ {command}\n{shown}", f"$ {command}\n{done.stdout.decode()}")
-        page.write_text(text, "utf-8")
+    with tempfile.TemporaryDirectory() as name:
+        where = Path(name)
+        for samples in ("sample_models", "sample_data"):
+            shutil.copytree(ROOT / samples, where / samples)
+        for page in PAGES:
+            text = page.read_text("utf-8")
+            for _, command, shown in (one for one in examples() if one[0] == page.name):
+                if not command.startswith("limex "):
+                    continue
+                words = shlex.split(command, comments=True)[1:]
+                words = [sys.executable, "-m", "lime_cli", *words]
+                done = subprocess.run(words, capture_output=True, check=False, cwd=where)
+                if shown:
+                    printed = done.stdout.decode().rstrip() + "\n"
+                    printed += "\n" * (len(shown) - len(shown.rstrip("\n")) - 1)
+                    text = text.replace(f"$ {command}\n{shown}", f"$ {command}\n{printed}")
+            page.write_text(text, "utf-8")
 
 
 if __name__ == "__main__":

@@ -34,6 +34,9 @@ SUFFIXES = {
 }
 """Which format a file's suffix asks for."""
 
+SHEETS = ("table", "json", "csv", "md")
+"""Formats of the commands whose result is a sheet of tables."""
+
 MANY = ("table", "jsonl", "csv", "md")
 """Formats that hold any number of explanations; the others hold one."""
 

@@ -53,11 +53,13 @@ def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> No
 
 def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows([_safe(cell) for cell in row] for row in rows)
+    csv.writer(text, lineterminator="\n").writerows(
+        [safe_cell(cell) for cell in row] for row in rows
+    )
     return text.getvalue().encode("utf-8", "backslashreplace")
 
 
-def _safe(cell: Any) -> Any:
+def safe_cell(cell: Any) -> Any:
     """Return what to write for a cell: no formula, nothing that csv leaves bare, "" for None."""
     if isinstance(cell, str):
         cell = cell.replace("\0", "\\0").replace("\r", "\\r")

@@ -1,0 +1,47 @@
+"""``limex summarize``: many explanations in one table, and the instances that stand for them."""
+
+from __future__ import annotations
+
+import click
+
+from lime_cli.commands.output import Output
+from lime_cli.commands.sheets import sheet_options
+
+
+@click.command()
+@click.argument("result")
+@click.option(
+    "--top",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    metavar="K",
+    help="How many of an instance's largest weights count as its top.",
+)
+@click.option(
+    "--pick",
+    "picks",
+    type=click.IntRange(0),
+    default=0,
+    metavar="B",
+    help="Choose B instances that stand for all (submodular pick).",
+)
+@sheet_options
+def summarize(result: str, top: int, picks: int, output: Output) -> None:
+    """Sum up many explanations: RESULT is JSON lines or a batch's folder.
+
+    \b
+    Examples:
+      limex summarize out/
+      limex summarize out/ --pick 5 -f json
+      limex summarize explanations.jsonl -o summary.csv
+    """
+    from lime_cli.formats.sheets import WRITERS
+    from lime_cli.formats.summary import sheet_of
+    from lime_cli.results.reading import read_entries
+    from lime_cli.results.summary import summarize as sum_up
+
+    output.check(1)
+    summary, chosen = sum_up(read_entries(result), top, picks)
+    with output.opened() as stream:
+        WRITERS[output.format](sheet_of(summary, chosen), stream, output.look())

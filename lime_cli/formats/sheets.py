@@ -1,0 +1,180 @@
+"""Sheets: what a command found out, as a page for a terminal, JSON, CSV or Markdown."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import IO, TYPE_CHECKING, Any
+
+from rich.cells import cell_len
+from rich.text import Text
+
+from lime_cli.formats.csv import safe_cell
+from lime_cli.formats.markdown import escaped
+from lime_cli.formats.page import GAP, MARGIN, Page, page_of
+
+if TYPE_CHECKING:
+    from lime_cli.formats import Look
+
+Cell = str | float | int | None
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of a grid."""
+
+    name: str
+    form: str = ""
+    """How numbers are shown to people: ``+.3f``, ``.0%``; CSV has them in full."""
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table with a caption."""
+
+    name: str
+    """What CSV calls it."""
+    caption: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    shown: int | None = None
+    """Rows that a page for people shows, at most."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A title, sentences, tables, and the same as data."""
+
+    title: str
+    lines: tuple[str, ...]
+    grids: tuple[Grid, ...]
+    data: dict[str, Any] = field(compare=False)
+
+
+def write_page(sheet: Sheet, out: IO[bytes], look: Look) -> None:
+    """Write a page for people."""
+    page = page_of(look)
+    with page.console.capture() as captured:
+        for line in _page_lines(sheet, page):
+            line.rstrip()
+            page.console.print(page.cut(line, look.width), soft_wrap=True)
+    out.write(captured.get().encode("utf-8" if look.unicode else "ascii"))
+
+
+def write_json(sheet: Sheet, out: IO[bytes], look: Look) -> None:
+    """Write the data, pure ASCII, the keys in their order."""
+    out.write(json.dumps(sheet.data, indent=2, allow_nan=False).encode() + b"\n")
+
+
+def write_csv(sheet: Sheet, out: IO[bytes], look: Look) -> None:
+    """Write the tables under each other, their name first in each line, numbers in full."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    header: tuple[str, ...] = ()
+    for grid in sheet.grids:
+        names = ("table", *(column.name for column in grid.columns))
+        if names != header:
+            writer.writerow(names)
+            header = names
+        writer.writerows(
+            [safe_cell(grid.name), *(safe_cell(cell) for cell in row)] for row in grid.rows
+        )
+    out.write(text.getvalue().encode("utf-8", "backslashreplace"))
+
+
+def write_markdown(sheet: Sheet, out: IO[bytes], look: Look) -> None:
+    """Write headings, sentences and tables as a pull request shows them."""
+    lines = [f"### {escaped(sheet.title)}", ""]
+    lines += [line for said in sheet.lines for line in (escaped(said), "")]
+    for grid in sheet.grids:
+        lines += [f"**{escaped(grid.caption)}**", ""] if grid.caption else []
+        lines += [*_markdown_rows(grid), ""]
+    out.write("\n".join(lines).encode("utf-8", "backslashreplace"))
+
+
+WRITERS = {
+    "table": write_page,
+    "json": write_json,
+    "csv": write_csv,
+    "md": write_markdown,
+}
+
+
+def shown(cell: Cell, column: Column) -> str:
+    """Return a cell as people read it."""
+    if cell is None:
+        return "-"
+    if isinstance(cell, str):
+        return cell
+    return f"{cell:{column.form}}"
+
+
+def _page_lines(sheet: Sheet, page: Page) -> Iterator[Text]:
+    yield Text(page.literal(sheet.title), style="bold")
+    for said in sheet.lines:
+        yield from page.wrapped(Text(page.literal(said)))
+    for grid in sheet.grids:
+        yield Text()
+        if grid.caption:
+            yield Text(page.literal(grid.caption), style="bold")
+        yield from _grid_lines(grid, page)
+
+
+def _grid_lines(grid: Grid, page: Page) -> Iterator[Text]:
+    if not grid.rows:
+        yield Text(MARGIN + "none", style="dim")
+        return
+    rows = [_literal_row(row, grid, page) for row in grid.rows[: grid.shown]]
+    header = [column.name for column in grid.columns]
+    widths = [max(map(cell_len, cells)) for cells in zip(header, *rows, strict=True)]
+    room = page.look.width - len(MARGIN) - sum(widths[1:]) - len(GAP) * (len(widths) - 1)
+    widths[0] = max(min(widths[0], room), 8)
+    numeric = _numeric(grid)
+    top = _line(header, widths, numeric, page)
+    top.stylize("dim")
+    yield top
+    for row in rows:
+        yield _line(row, widths, numeric, page)
+    if len(grid.rows) > len(rows):
+        yield Text(f"{MARGIN}and {len(grid.rows) - len(rows):,} more", style="dim")
+
+
+def _numeric(grid: Grid) -> list[bool]:
+    return [
+        all(not isinstance(cell, str) for cell in cells) for cells in zip(*grid.rows, strict=True)
+    ]
+
+
+def _literal_row(row: Sequence[Cell], grid: Grid, page: Page) -> list[str]:
+    return [
+        page.literal(shown(cell, column)) for cell, column in zip(row, grid.columns, strict=True)
+    ]
+
+
+def _line(cells: Sequence[str], widths: list[int], numeric: list[bool], page: Page) -> Text:
+    """Set cells in columns: numbers to the right, words to the left, the first one cut to fit."""
+    line = Text(MARGIN)
+    for i, (cell, width, right) in enumerate(zip(cells, widths, numeric, strict=True)):
+        piece = page.cut(Text(cell), width)
+        blanks = " " * (width - piece.cell_len)
+        line.append(GAP if i else "")
+        line.append_text(Text(blanks).append_text(piece) if right else piece.append(blanks))
+    return line
+
+
+def _markdown_rows(grid: Grid) -> Iterator[str]:
+    if not grid.rows:
+        yield "none"
+        return
+    yield f"| {' | '.join(escaped(column.name) for column in grid.columns)} |"
+    numeric = _numeric(grid)
+    yield "|" + "|".join("--:" if right else "---" for right in numeric) + "|"
+    for row in grid.rows[: grid.shown]:
+        cells = [escaped(shown(cell, one)) for cell, one in zip(row, grid.columns, strict=True)]
+        yield f"| {' | '.join(cells)} |"
+    if grid.shown is not None and len(grid.rows) > grid.shown:
+        yield ""
+        yield f"and {len(grid.rows) - grid.shown:,} more"
