@@ -19,6 +19,7 @@ FORMATS = Registry(
         "jsonl": "lime_cli.formats.json:write_lines",
         "csv": "lime_cli.formats.csv:write",
         "md": "lime_cli.formats.markdown:write",
+        "html": "lime_cli.formats.html:write",
         "png": "lime_cli.formats.overlay:write",
     },
 )
@@ -29,15 +30,17 @@ SUFFIXES = {
     ".ndjson": "jsonl",
     ".csv": "csv",
     ".md": "md",
+    ".html": "html",
+    ".htm": "html",
     ".png": "png",
     ".txt": "table",
 }
 """Which format a file's suffix asks for."""
 
-SHEETS = ("table", "json", "csv", "md")
+SHEETS = ("table", "json", "csv", "md", "html")
 """Formats of the commands whose result is a sheet of tables."""
 
-MANY = ("table", "jsonl", "csv", "md")
+MANY = ("table", "jsonl", "csv", "md", "html")
 """Formats that hold any number of explanations; the others hold one."""
 
 

@@ -1,4 +1,4 @@
-"""Sheets: what a command found out, as a page for a terminal, JSON, CSV or Markdown."""
+"""Sheets: what a command found out, as a page for a terminal, JSON, CSV, Markdown or HTML."""
 
 from __future__ import annotations
 
@@ -95,11 +95,32 @@ def write_markdown(sheet: Sheet, out: IO[bytes], look: Look) -> None:
     out.write("\n".join(lines).encode("utf-8", "backslashreplace"))
 
 
+def write_html(sheet: Sheet, out: IO[bytes], look: Look) -> None:
+    """Write one page that needs nothing but itself, without a script."""
+    from lime_cli.formats.html import filled
+
+    grids = [
+        {
+            "caption": grid.caption,
+            "columns": list(zip([one.name for one in grid.columns], _numeric(grid), strict=False)),
+            "rows": [
+                [shown(cell, one) for cell, one in zip(row, grid.columns, strict=True)]
+                for row in grid.rows[: grid.shown]
+            ],
+            "more": max(0, len(grid.rows) - (grid.shown or len(grid.rows))),
+        }
+        for grid in sheet.grids
+    ]
+    data = {"title": sheet.title, "lines": sheet.lines, "grids": grids}
+    out.write(filled("sheet.html", data).encode("utf-8", "xmlcharrefreplace"))
+
+
 WRITERS = {
     "table": write_page,
     "json": write_json,
     "csv": write_csv,
     "md": write_markdown,
+    "html": write_html,
 }
 
 
