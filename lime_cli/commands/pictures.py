@@ -125,7 +125,7 @@ drawing_options = option_group(
     _drawing,
     click.option(
         "--style",
-        type=click.Choice(["outline", "heat", "hide"]),
+        type=click.Choice(["outline", "heat", "hide", "panel"]),
         default="outline",
         show_default=True,
         help="Of the overlay.",

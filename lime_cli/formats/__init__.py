@@ -20,7 +20,8 @@ FORMATS = Registry(
         "csv": "lime_cli.formats.csv:write",
         "md": "lime_cli.formats.markdown:write",
         "html": "lime_cli.formats.html:write",
-        "png": "lime_cli.formats.overlay:write",
+        "png": "lime_cli.formats.drawing:write_png",
+        "svg": "lime_cli.formats.drawing:write_svg",
     },
 )
 
@@ -33,6 +34,7 @@ SUFFIXES = {
     ".html": "html",
     ".htm": "html",
     ".png": "png",
+    ".svg": "svg",
     ".txt": "table",
 }
 """Which format a file's suffix asks for."""
@@ -55,7 +57,7 @@ class Look:
     unicode: bool = True
     """Whether more than ASCII may be printed."""
     style: str = "outline"
-    """Of an overlay: ``outline``, ``heat`` or ``hide``."""
+    """Of an overlay: ``outline``, ``heat``, ``hide`` or ``panel``."""
     top: int | None = None
     """Of an overlay: superpixels shown, at most; None for all that have a weight."""
     sign: str = "both"

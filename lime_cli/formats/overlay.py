@@ -30,10 +30,15 @@ SIGNS: dict[str, tuple[float, ...]] = {"both": (-1.0, 1.0), "positive": (1.0,), 
 
 def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation of a picture, a panel for each target; SettingsError for others."""
-    explanation = _only(explanations)
+    explanation = only(explanations)
     if explanation.subject.picture is None:
         what = f"{explanation.subject.source} is none ({explanation.subject.modality})"
-        raise SettingsError(f"png draws pictures, and {what}", "use -f table or -f json")
+        raise SettingsError(f"an overlay draws pictures, and {what}", "use -f table or -f json")
+    overlay(explanation, explanation.subject.picture, look).save(out, "PNG")
+
+
+def overlay(explanation: Explanation, found: Picture, look: Look) -> Image.Image:
+    """Return the panels of all targets on one sheet; SettingsError for what cannot be drawn."""
     if any(one.rules for one in explanation.surrogates):
         raise SettingsError("png draws weights, and a tree has rules", "use -f table or -f json")
     for option, value, choices in (("--style", look.style, STYLES), ("--sign", look.sign, SIGNS)):
@@ -42,13 +47,15 @@ def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> No
     if len(explanation.surrogates) > MOST_PANELS:
         said = f"png draws up to {MOST_PANELS} targets, not {len(explanation.surrogates)}"
         raise SettingsError(said, "choose with --target top:4, or use -f json")
-    picture = _enlarged(explanation.subject.picture)
+    picture = enlarged(found)
     scale = look.scale or _largest(explanation) or 1.0
-    panels = [_panel(explanation, one, picture, scale, look) for one in explanation.surrogates]
-    _sheet(panels).save(out, "PNG")
+    return _sheet(
+        [_panel(explanation, one, picture, scale, look) for one in explanation.surrogates]
+    )
 
 
-def _only(explanations: Iterable[Explanation]) -> Explanation:
+def only(explanations: Iterable[Explanation]) -> Explanation:
+    """Return the one explanation there is; raise SettingsError for none or several."""
     found = list(islice(explanations, 2))
     if len(found) != 1:
         said = "several explanations" if found else "no explanation"
@@ -62,7 +69,8 @@ def _largest(explanation: Explanation) -> float:
     return max(map(abs, weights), default=0.0)
 
 
-def _enlarged(picture: Picture) -> Picture:
+def enlarged(picture: Picture) -> Picture:
+    """Enlarge a small picture by a whole factor."""
     height, width = picture.labels.shape
     factor = min(-(-SMALLEST_WIDTH // width), max(1, LARGEST_SIDE // max(height, width)))
     if factor == 1:

@@ -325,7 +325,6 @@ BAD = [
         2,
         "2 instances do not fit into one json file",
     ),
-    (f"{TABLE} sample_data/zoo.csv --row 1 -f png", 2, "png"),
     (f"{TABLE} sample_data/zoo.csv --row 1 -o BAD/none/x.json", 5, "there is no folder"),
     (f"{TABLE} sample_data/zoo.csv --row 1 -o BAD", 5, "is a folder"),
     (f"{TABLE} sample_data/zoo.csv --rwo 1", 2, "--rwo"),

@@ -170,7 +170,7 @@ def test_only_one_explanation_of_a_picture_can_be_drawn() -> None:
     for wrong, said in (
         ([], "no explanation"),
         ([one, one], "several explanations"),
-        ([table], r"png draws pictures, and people.csv is none \(tabular\)"),
+        ([table], r"an overlay draws pictures, and people.csv is none \(tabular\)"),
         ([crowd], "up to 32 targets"),
     ):
         with pytest.raises(SettingsError, match=said):

@@ -1,0 +1,111 @@
+"""PNG and SVG: a picture with its superpixels, or the chart of a row or a text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+from dataclasses import replace
+from html import escape
+from typing import IO, TYPE_CHECKING
+
+from PIL import Image
+
+from lime_cli.errors import SettingsError
+from lime_cli.formats.chart import save
+from lime_cli.formats.overlay import enlarged, only, overlay
+
+if TYPE_CHECKING:
+    from lime_cli.engine.explanation import Explanation
+    from lime_cli.engine.instance import Picture
+    from lime_cli.formats import Look
+
+PANEL_INCHES = 6.0
+"""Width of the bars in a panel."""
+
+
+def write_png(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
+    """Draw one explanation as PNG; raise SettingsError for any other number of them."""
+    explanation = only(explanations)
+    picture = _picture(explanation)
+    if picture is None:
+        save(explanation, out, "png")
+    elif look.style == "panel":
+        _panel(explanation, picture, look).save(out, "PNG")
+    else:
+        overlay(explanation, picture, look).save(out, "PNG")
+
+
+def write_svg(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
+    """Draw one explanation as SVG; raise SettingsError for any other number of them."""
+    explanation = only(explanations)
+    picture = _picture(explanation)
+    if picture is None:
+        save(explanation, out, "svg")
+    else:
+        out.write(_outlined(explanation, picture).encode("utf-8", "xmlcharrefreplace"))
+
+
+def _picture(explanation: Explanation) -> Picture | None:
+    subject = explanation.subject
+    if subject.modality == "image" and subject.picture is None:
+        raise SettingsError(
+            f"{subject.source}: the record does not hold the picture", "name it with --pictures"
+        )
+    return subject.picture
+
+
+def _panel(explanation: Explanation, picture: Picture, look: Look) -> Image.Image:
+    """Put the picture, its overlay and the bars side by side, a row for each target."""
+    rows = []
+    for surrogate in explanation.surrogates:
+        one = replace(explanation, surrogates=(surrogate,))
+        middle = overlay(one, picture, replace(look, style="outline"))
+        original = Image.fromarray(enlarged(picture).pixels)
+        stream = io.BytesIO()
+        save(one, stream, "png", PANEL_INCHES)
+        bars = Image.open(stream)
+        width = round(bars.width * middle.height / bars.height)
+        shown = bars.convert("RGB").resize((width, middle.height), Image.Resampling.LANCZOS)
+        rows.append(_row([original, middle, shown]))
+    sheet = Image.new("RGB", (max(row.width for row in rows), sum(r.height for r in rows)), "white")
+    top = 0
+    for row in rows:
+        sheet.paste(row, (0, top))
+        top += row.height
+    return sheet
+
+
+def _row(parts: list[Image.Image]) -> Image.Image:
+    gap = parts[0].width // 24
+    size = sum(one.width + gap for one in parts) - gap, max(one.height for one in parts)
+    row = Image.new("RGB", size, "white")
+    left = 0
+    for one in parts:
+        row.paste(one, (left, 0))
+        left += one.width + gap
+    return row
+
+
+def _outlined(explanation: Explanation, picture: Picture) -> str:
+    """Return the picture of the first target, every segment with its weight as a title."""
+    from lime_cli.formats.outlines import picture_uri
+    from lime_cli.formats.views import item_of
+
+    item = item_of(explanation, "")
+    height, width = picture.labels.shape
+    target = item["targets"][0]
+    colours = {"for": "#2f7df0", "against": "#ff8a1f"}
+    paths = "\n".join(
+        f'<path d="{one["path"]}" fill="{colours[one["sign"]]}" '
+        f'fill-opacity="{one["strength"]}" stroke="{colours[one["sign"]]}" '
+        f'stroke-width="2" vector-effect="non-scaling-stroke">'
+        f"<title>{escape(one['said'])}</title></path>"
+        for one in target["picture"]
+    )
+    said = f"{item['name']}: {target['name']} {target['prediction']}, fidelity {target['fidelity']}"
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+        f'width="{width}" height="{height}">\n<title>{escape(said)}</title>\n'
+        f'<image width="{width}" height="{height}" href="{picture_uri(picture)}"/>\n'
+        f"{paths}\n</svg>\n"
+    )
