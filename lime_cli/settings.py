@@ -118,7 +118,7 @@ class Settings:
         return [self.seed, *(int.from_bytes(words[i : i + 4], "little") for i in range(0, 16, 4))]
 
 
-def digest_of(data: bytes) -> str:
+def digest_of(data: bytes | memoryview) -> str:
     """Return the SHA-256 of ``data`` in hexadecimal."""
     return hashlib.sha256(data).hexdigest()
 
