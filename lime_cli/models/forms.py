@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from lime_cli.engine.instance import Caveat
-from lime_cli.errors import LimexError, SettingsError
+from lime_cli.errors import LimexError, PredictionError, SettingsError
 from lime_cli.models import ModelInput
 
 KEPT_ROWS = ("_fit_X", "X_fit_", "X_", "support_vectors_")
@@ -69,14 +69,14 @@ def fitted_form(model: Any) -> str:
 
 
 def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
-    """Return a modality's batch in a form; raise SettingsError for one it cannot take."""
+    """Return a modality's batch in a form; raise SettingsError where it has no such form."""
     if isinstance(inputs, list):
         return _texts(inputs, form, given)
     if isinstance(inputs, np.ndarray):
         return _pictures(inputs, form, given)
     match form:
         case "sparse":
-            return as_sparse(inputs)
+            return as_sparse(inputs, given.model)
         case "frame":
             return as_frame(inputs)
         case "array":
@@ -105,15 +105,15 @@ def as_frame(table: Any) -> Any:
     return pandas.DataFrame(columns)
 
 
-def as_sparse(table: Any) -> Any:
-    """Return a table as a CSR matrix; raise SettingsError naming a column that holds words."""
+def as_sparse(table: Any, model: str) -> Any:
+    """Return a table as a CSR matrix; raise PredictionError naming a column that holds words."""
     from scipy.sparse import csr_matrix
 
     for name, column in zip(table.names, table.columns, strict=True):
         if column.dtype == object and any(isinstance(cell, str) for cell in column.tolist()):
-            raise SettingsError(
-                f"--input-form sparse: column {name!r} holds words, sparse rows hold numbers",
-                "leave it out",
+            raise PredictionError(
+                f"{model}: is given sparse rows, which cannot hold the words of column {name!r}",
+                "say --input-form frame or array, or leave the column out with --drop",
             )
     return csr_matrix(np.stack([column.astype(float) for column in table.columns], axis=1))
 

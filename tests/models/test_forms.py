@@ -148,7 +148,9 @@ def test_what_the_model_wants_does_not_hang_on_the_rows_it_fails_on(tmp_path):
 def test_words_do_not_go_into_sparse_rows(tmp_path):
     model = SVC().fit(csr_matrix(ROWS), CLASSES)
     words = Table(NAMES, (np.array(["x", "y"], object), *(np.zeros(2) for _ in NAMES[1:])))
-    with pytest.raises(SettingsError, match="--input-form sparse: column 'a' holds words"):
+    with pytest.raises(
+        PredictionError, match=r"model\.pkl: is given sparse rows, .* the words of column 'a'"
+    ):
         saved(tmp_path, model, input_form="sparse").load().predict(words)
 
 
