@@ -8,9 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lime_cli.digests import digest_of_file
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.registry import Registry
-from lime_cli.settings import digest_of_file
 
 if TYPE_CHECKING:
     from typing import Protocol

@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from lime_cli.digests import digest_of_file
 from lime_cli.errors import MissingDependency, ModelError
 from lime_cli.models import ModelFile
 from lime_cli.models.estimators import way_of
 from lime_cli.models.outputs import softmax
 from lime_cli.models.predictor import Origin, Predictor, quiet
-from lime_cli.settings import digest_of_file
 
 XGBOOST_KEEPS_CATEGORIES = (3, 1)
 UNNAMED = re.compile(r"Column_\d+|\d+")

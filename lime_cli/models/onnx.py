@@ -9,9 +9,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lime_cli.digests import digest_of
 from lime_cli.models.aside import Aside
 from lime_cli.models.graph import check_graph, mapped, read_graph
-from lime_cli.settings import digest_of
 
 if TYPE_CHECKING:
     from lime_cli.models import ModelFile

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from lime_cli.digests import digest_of
 from lime_cli.errors import ModelError
 from lime_cli.models import PYTHON_PREFIX, ModelFile, ModelInput
 from lime_cli.models.boosters import as_estimator
@@ -23,7 +24,6 @@ from lime_cli.models.estimators import way_of
 from lime_cli.models.forms import Handing, as_frame
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Predictor, Way, quiet
-from lime_cli.settings import digest_of
 
 FORM = "write py:package.module:function"
 
