@@ -49,7 +49,8 @@ def _stacked(inputs: Any, wanted: Any) -> NDArray[Any]:
     kinds = {column.dtype for column in inputs.columns}
     numbers = wanted.type != "tensor(string)" and np.dtype(object) not in kinds
     if numbers and len(kinds) == 1 and len(wanted.shape) > 1:
-        found, lost = _narrowed(np.stack(inputs.columns, axis=1), wanted.type)
+        rows = np.concatenate(inputs.columns).reshape(len(inputs.columns), -1).T
+        found, lost = _narrowed(rows, wanted.type)
         if not lost.any():
             return found
     pairs = zip(inputs.names, inputs.columns, strict=True)
@@ -72,7 +73,7 @@ def _narrowed(numbers: NDArray[Any], kind: str) -> tuple[NDArray[Any], NDArray[n
     """Return numbers in the graph's type, and where that is not what they were."""
     dtype = np.dtype(DTYPES[kind])
     with np.errstate(invalid="ignore", over="ignore"):
-        found = numbers.astype(dtype)
+        found = numbers.astype(dtype, order="C")
     if dtype.kind == "f":
         return found, np.isfinite(numbers) & ~np.isfinite(found)
     return found, found.astype(numbers.dtype) != numbers
