@@ -70,6 +70,28 @@ def test_sparse_rows_are_told_of_and_written_down_and_read_again(limex, tmp_path
     assert (found["input"]["form"], found["options"]["input-form"]) == ("sparse", "sparse")
 
 
+SPARSE_ONLY = """
+class Counting:
+    classes_, n_features_in_ = ["no", "yes"], 3
+    def predict_proba(self, X):
+        import numpy
+        share = X.tocsr().getnnz(axis=1) / 3
+        return numpy.column_stack([1 - share, share])
+model = Counting()
+"""
+
+
+def test_a_model_that_refuses_all_but_sparse_rows_is_told_of(limex, tmp_path, monkeypatch):
+    (tmp_path / "sparse_only.py").write_text(SPARSE_ONLY, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = __import__("sparse_only")
+    path = saved(tmp_path / "model.pkl", module.model)
+    result = limex("inspect", path, "--trust-module", "sparse_only")
+    assert "  given       sparse rows (CSR)\n" in result.out, result.err
+    found = limex("inspect", path, "--trust-module", "sparse_only", "--input-form", "array")
+    assert "no answer" in found.out
+
+
 def test_sparse_rows_for_a_column_of_words_are_one_line(limex, tmp_path):
     model = saved(tmp_path / "model.pkl", clf().fit(np.eye(2), [0, 1]))
     (tmp_path / "rows.csv").write_text("a,b\n" + "x,1\ny,2\n" * 60, "utf-8")
