@@ -5,13 +5,15 @@
 The models are made once, in the folder: a forest of about 50 MB as a pickle and as joblib writes
 it, 300 small boosted trees, and an ONNX file of about 20 MB. Each line times whole processes,
 from their start to the first answer: a bare script against the adapter of limex, taking turns;
-the last column is the unpickling alone, in one process, against joblib.load. Goals: at most 1.3
-for pickles, 1.15 for ONNX, 2 for the unpickling.
+the last column is the unpickling alone, in one process, against joblib.load. All run from byte
+code, which pip makes of what it installs. Goals: at most 1.3 for pickles, 1.15 for ONNX, 2 for the
+unpickling.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import pickle
 import statistics
 import subprocess
@@ -25,6 +27,7 @@ import joblib
 import numpy as np
 
 ROOT = Path(__file__).parents[1]
+ENV = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 ROWS, COLUMNS, LAYERS, WIDTH = 20000, 20, 5, 1024
 
 BARE = """
@@ -107,9 +110,8 @@ def took(script: str) -> float:
 
 def said(script: str) -> str:
     """Run a script in a fresh process; return what it prints."""
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=ROOT, capture_output=True, check=True, text=True
-    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, cwd=ROOT, env=ENV, capture_output=True, check=True, text=True)
     return done.stdout
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
+from lime_cli.digests import digest_of
 from lime_cli.errors import SettingsError
 
 SURROGATES = ("linear", "tree")
@@ -15,8 +15,6 @@ SELECTIONS = ("lasso", "forward", "highest", "none")
 DESIGNS = ("auto", "random", "paired", "sobol", "tilted", "exhaustive")
 ASSISTS = ("auto", "on", "off")
 PENALTIES = ("ridge", "lasso")
-
-_PIECE_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
@@ -116,20 +114,6 @@ class Settings:
         """
         words = hashlib.sha256(pool.encode()).digest()[:16]
         return [self.seed, *(int.from_bytes(words[i : i + 4], "little") for i in range(0, 16, 4))]
-
-
-def digest_of(data: bytes) -> str:
-    """Return the SHA-256 of ``data`` in hexadecimal."""
-    return hashlib.sha256(data).hexdigest()
-
-
-def digest_of_file(path: Path) -> str:
-    """Return the SHA-256 of a file in hexadecimal, reading it in pieces."""
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while piece := file.read(_PIECE_BYTES):
-            digest.update(piece)
-    return digest.hexdigest()
 
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "lime_cli"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ["settings", "registry", "errors", "containment"],
+    ["settings", "digests", "registry", "errors", "containment"],
     ["engine"],
     ["modalities", "models"],
     ["formats", "results"],
@@ -31,6 +31,7 @@ LIGHT = [
     "errors.py",
     "registry.py",
     "settings.py",
+    "digests.py",
     "console.py",
     "containment.py",
     "commands/*.py",

@@ -37,6 +37,7 @@ def _model_file(
     key: str | None,
     tokenizer: str | None,
     provider: str,
+    input_form: str,
     import_module: tuple[str, ...],
     config: str | None,
     no_config: bool,
@@ -56,6 +57,7 @@ def _model_file(
         key=key,
         tokenizer=tokenizer,
         provider=provider,
+        input_form=input_form,
         imports=import_module,
     )
 
@@ -145,5 +147,12 @@ model_options = option_group(
         default="cpu",
         show_default=True,
         help="What runs an ONNX model.",
+    ),
+    click.option(
+        "--input-form",
+        type=click.Choice(["auto", "frame", "array", "sparse"]),
+        default="auto",
+        show_default=True,
+        help="How a table is handed over: data frame, array or CSR rows; auto: as it was fitted.",
     ),
 )

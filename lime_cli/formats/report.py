@@ -27,6 +27,8 @@ LONGEST = 40
 """Names listed on the page, at most; the JSON has all."""
 PLACES = {"tabular": "DATA.csv --row 0", "text": "TEXT.txt", "image": "PICTURE.png"}
 """What follows the model in a command that explains."""
+GIVEN = {"frame": "data frames", "array": "arrays", "sparse": "sparse rows (CSR)"}
+"""In words, the form in which a model is given a table."""
 SAID = {
     "allowed": "may be loaded",
     "trusted": "trusted by an option",
@@ -110,6 +112,8 @@ def _answers(report: Report, page: Page) -> Iterator[Text]:
         yield from _row("columns", f"{len(known.columns)}: {_some(known.columns)}", page)
     elif known.n_columns and known.kind != "text" and report.kind != "text":
         yield from _row("columns", f"{known.n_columns}, without names", page)
+    if known.form:
+        yield from _row("given", GIVEN[known.form], page)
     if classes:
         yield from _row("classes", f"{len(classes)}: {_some(classes)}", page)
     if probe is None:

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lime_cli.digests import digest_of
 from lime_cli.engine.instance import FloatArray, IntArray
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.modalities.tables import MISSING, TRUE_FALSE, Cells, kind_of, numbers
-from lime_cli.settings import digest_of
 
 FEW_VALUES = 10
 """Whole numbers with at most this many different values are levels, not quantities."""

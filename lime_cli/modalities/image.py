@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lime_cli.digests import digest_of
 from lime_cli.engine.instance import (
     Caveat,
     Component,
@@ -33,7 +34,6 @@ from lime_cli.modalities.segments import (
 from lime_cli.modalities.superpixels import ImageInstance
 from lime_cli.modalities.view import Pixels, View
 from lime_cli.models import ModelInput
-from lime_cli.settings import digest_of
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff")
 """What pictures in a folder are told by."""

@@ -16,10 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
+from lime_cli.digests import digest_of
 from lime_cli.engine.instance import Caveat, FloatArray
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.modalities.view import Pixels, View, cropped, padded, stretched
-from lime_cli.settings import digest_of
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 MAX_PIXELS = 50_000_000

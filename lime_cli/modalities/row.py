@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lime_cli.digests import digest_of
 from lime_cli.engine import designs
 from lime_cli.engine.instance import (
     BoolArray,
@@ -25,7 +26,6 @@ from lime_cli.engine.instance import (
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Background, Feature, is_missing, spelled
 from lime_cli.modalities.tables import Table
-from lime_cli.settings import digest_of
 
 
 @dataclass(frozen=True, eq=False)

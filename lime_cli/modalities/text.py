@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lime_cli.digests import digest_of
 from lime_cli.engine import designs
 from lime_cli.engine.instance import (
     BoolArray,
@@ -27,7 +28,6 @@ from lime_cli.errors import InputError, ModelError
 from lime_cli.modalities import Source
 from lime_cli.modalities.words import Span, cut
 from lime_cli.models import ModelInput
-from lime_cli.settings import digest_of
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lime_cli.digests import digest_of_file
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.registry import Registry
-from lime_cli.settings import digest_of_file
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -73,6 +73,8 @@ class ModelInput:
     """``NCHW`` or ``NHWC``."""
     preprocess: str | None = None
     """Name of a preprocessing preset."""
+    form: str | None = None
+    """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
 
     def require(self, kind: str) -> None:
         """Raise ModelError when the model certainly takes something else than ``kind``."""
@@ -109,6 +111,8 @@ class ModelFile:
     """Modules to import before the file is loaded, for what they register."""
     provider: str = "cpu"
     """``cpu`` or ``cuda``: what runs an ONNX model."""
+    input_form: str = "auto"
+    """``frame``, ``array`` or ``sparse``: in what form a model of Python is given a table."""
 
     def load(self) -> LoadedModel:
         """Load the model, once per process; raise ModelError when it cannot be used."""
@@ -123,22 +127,30 @@ class ModelFile:
 def _load(file: ModelFile, written: int) -> LoadedModel:
     path = Path(file.path)
     name = file.format if file.format != "auto" else _format_of(file, path)
-    if file.provider != "cpu" and name != "onnx":
-        raise SettingsError(
-            f"--provider {file.provider}: only ONNX models run there", "leave it out"
-        )
-    if file.tokenizer is not None and name != "onnx":
-        raise SettingsError("--tokenizer: only ONNX models take token ids", "leave it out")
+    _check_options(file, name)
     if name != "python":
         _must_exist(path)
-    elif file.sha256 is not None:
-        raise SettingsError("--sha256: a function is no file", "leave it out")
     if file.sha256 is not None and digest_of_file(path) != file.sha256.lower():
         raise ModelError(f"{path.name}: its digest is not the one given with --sha256")
     for module in file.imports:
         _import(module)
     model: LoadedModel = LOADERS[name](file)
     return model
+
+
+def _check_options(file: ModelFile, name: str) -> None:
+    """Raise SettingsError for an option that a model of this format knows nothing of."""
+    wrong = None
+    if file.provider != "cpu" and name != "onnx":
+        wrong = f"--provider {file.provider}: only ONNX models run there"
+    elif file.tokenizer is not None and name != "onnx":
+        wrong = "--tokenizer: only ONNX models take token ids"
+    elif file.input_form != "auto" and name == "onnx":
+        wrong = f"--input-form {file.input_form}: an ONNX graph says itself what it is given"
+    elif file.sha256 is not None and name == "python":
+        wrong = "--sha256: a function is no file"
+    if wrong is not None:
+        raise SettingsError(wrong, "leave it out")
 
 
 def _import(module: str) -> None:

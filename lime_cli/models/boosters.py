@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from lime_cli.digests import digest_of_file
 from lime_cli.errors import MissingDependency, ModelError
 from lime_cli.models import ModelFile
 from lime_cli.models.estimators import way_of
 from lime_cli.models.outputs import softmax
 from lime_cli.models.predictor import Origin, Predictor, quiet
-from lime_cli.settings import digest_of_file
 
 XGBOOST_KEEPS_CATEGORIES = (3, 1)
 UNNAMED = re.compile(r"Column_\d+|\d+")
@@ -132,7 +132,8 @@ def _matrix(booster: Any, inputs: Any, categories: bool) -> Any:
 
     names, kinds = booster.feature_names, booster.feature_types
     if not categories:
-        values = np.asarray(inputs, np.float32)
+        sparse = hasattr(inputs, "tocsr")  # whose zeros are missing values to XGBoost
+        values = inputs.astype(np.float32) if sparse else np.asarray(inputs, np.float32)
         return xgboost.DMatrix(values, feature_names=names, feature_types=kinds)
     if hasattr(inputs, "columns"):
         of_kind = zip(inputs.columns, kinds, strict=True)
@@ -164,7 +165,8 @@ def _catboost(booster: Any) -> Boosted:
     classes = booster.classes_ if len(booster.classes_) else None
 
     def ask(inputs: Any) -> Any:
-        rows = inputs if hasattr(inputs, "columns") else np.asarray(inputs, object)
+        plain = not hasattr(inputs, "columns") and not hasattr(inputs, "tocsr")
+        rows = np.asarray(inputs, object) if plain else inputs
         if categorical:
             rows = _with_words(rows, categorical)
         kind = "RawFormulaVal" if classes is None else "Probability"

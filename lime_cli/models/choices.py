@@ -100,6 +100,10 @@ def _common(report: Report) -> Iterator[Choice]:
         yield Choice("model-output", said.output, "as said")
     elif probe is not None and signature is not None and len(signature.outputs) > 1:
         yield Choice("model-output", probe.asked, f"of {len(signature.outputs)} outputs")
+    form = known_input(report).form
+    if form is not None:
+        chosen = said is None or said.input_form == "auto"
+        yield Choice("input-form", form, "what it wants" if chosen else "as said")
     if names is not None:
         named = names != tuple(map(str, range(len(names))))
         why = "its own names" if named else f"it names none of its {len(names)} classes"

@@ -11,6 +11,7 @@ import numpy as np
 from lime_cli.engine.instance import Caveat
 from lime_cli.errors import ModelError
 from lime_cli.models import ModelFile, ModelInput
+from lime_cli.models.forms import Handing, fitted_form
 from lime_cli.models.outputs import Stated
 from lime_cli.models.parts import final, limit_threads
 from lime_cli.models.predictor import Origin, Way
@@ -44,45 +45,13 @@ def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
         stated, method = _one_answer(method, stated, place, name)
     said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
     given = _input(model, name)
+    form = file.input_form if file.input_form != "auto" else fitted_form(model)
+    handing = Handing(method, form, given)
 
     def ask(inputs: Any) -> Any:
-        return _as_columns(method(as_fitted(inputs, given)), stated)
+        return _as_columns(handing.ask(inputs), stated)
 
-    return Way(origin, ask, stated, given, METHODS[chosen], said)
-
-
-def as_fitted(inputs: Any, given: ModelInput) -> Any:
-    """Return a modality's batch as a model fitted on frames or on arrays wants it."""
-    if isinstance(inputs, list):
-        if given.columns is None or len(given.columns) != 1:
-            return inputs
-        import pandas
-
-        return pandas.DataFrame({given.columns[0]: inputs})
-    if isinstance(inputs, np.ndarray):
-        return inputs.reshape(len(inputs), -1) if given.n_columns else inputs
-    return as_frame(inputs) if given.columns is not None else as_array(inputs)
-
-
-def as_array(table: Any) -> Any:
-    """Return a table as a float array, or as an object array when it holds words."""
-    if any(column.dtype == object for column in table.columns):
-        return np.stack([column.astype(object) for column in table.columns], axis=1)
-    return np.stack([column.astype(float) for column in table.columns], axis=1)
-
-
-def as_frame(table: Any) -> Any:
-    """Return a table as the data frame that pandas would have read from the file."""
-    import pandas
-
-    columns = {}
-    for name, column in zip(table.names, table.columns, strict=True):
-        if column.dtype == object:
-            column = np.array(
-                [np.nan if cell is None else cell for cell in column.tolist()], dtype=object
-            )
-        columns[name] = pandas.Series(column)
-    return pandas.DataFrame(columns)
+    return Way(origin, ask, stated, given, METHODS[chosen], said, handing=handing)
 
 
 def _wanted(output: str | None) -> tuple[str | None, int | None]:

@@ -41,10 +41,21 @@ def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, ND
         return {
             one.name: _shaped(cast(columns[one.name], one.type, one.name), one) for one in wanted
         }
+    return {first.name: _stacked(inputs, first)}
+
+
+def _stacked(inputs: Any, wanted: Any) -> NDArray[Any]:
+    """Return a table in one array: at once where its columns are alike and nothing gets lost."""
+    kinds = {column.dtype for column in inputs.columns}
+    numbers = wanted.type != "tensor(string)" and np.dtype(object) not in kinds
+    if numbers and len(kinds) == 1 and len(wanted.shape) > 1:
+        rows = np.concatenate(inputs.columns).reshape(len(inputs.columns), -1).T
+        found, lost = _narrowed(rows, wanted.type)
+        if not lost.any():
+            return found
     pairs = zip(inputs.names, inputs.columns, strict=True)
-    cells = [cast(column, first.type, name) for name, column in pairs]
-    stacked = cells[0] if len(first.shape) == 1 else np.stack(cells, axis=1)
-    return {first.name: stacked}
+    cells = [cast(column, wanted.type, name) for name, column in pairs]
+    return cells[0] if len(wanted.shape) == 1 else np.stack(cells, axis=1)
 
 
 def cast(column: NDArray[Any], kind: str, name: str) -> NDArray[Any]:
@@ -52,16 +63,20 @@ def cast(column: NDArray[Any], kind: str, name: str) -> NDArray[Any]:
     if kind == "tensor(string)":
         return np.array([_word(cell) for cell in column.tolist()], dtype=object)
     numbers = _numbers(column, kind, name)
-    dtype = np.dtype(DTYPES[kind])
-    with np.errstate(invalid="ignore", over="ignore"):
-        found = numbers.astype(dtype)
-    if dtype.kind == "f":
-        lost = np.isfinite(numbers) & ~np.isfinite(found)
-    else:
-        lost = found.astype(numbers.dtype) != numbers
+    found, lost = _narrowed(numbers, kind)
     if lost.any():
         raise _misfit(name, kind, numbers[lost][0])
     return found
+
+
+def _narrowed(numbers: NDArray[Any], kind: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return numbers in the graph's type, and where that is not what they were."""
+    dtype = np.dtype(DTYPES[kind])
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = numbers.astype(dtype, order="C")
+    if dtype.kind == "f":
+        return found, np.isfinite(numbers) & ~np.isfinite(found)
+    return found, found.astype(numbers.dtype) != numbers
 
 
 def filled(values: NDArray[Any], n: int) -> NDArray[Any]:

@@ -58,16 +58,19 @@ def read_graph(path: Path) -> Graph:
     """Walk the whole file; raise ModelError for a file that is cut short or damaged."""
     found = Graph()
     try:
-        with path.open("rb") as file:
-            # A view of the file: its weights are passed over, neither read nor copied.
-            content = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-        _model(memoryview(content), found)
+        _model(mapped(path), found)
     except (IndexError, ValueError, UnicodeDecodeError):
         size = path.stat().st_size
         raise ModelError(
             f"{path.name}: is no ONNX model, or is cut short ({size:,} bytes)", "export it again"
         ) from None
     return found
+
+
+def mapped(path: Path) -> memoryview:
+    """Return a view of a file, nothing of it read or copied; ValueError for an empty one."""
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
 def check_graph(path: Path, graph: Graph) -> None:

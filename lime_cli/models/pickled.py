@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lime_cli.digests import digest_of_file
 from lime_cli.engine.instance import Caveat
 from lime_cli.models import ModelFile
 from lime_cli.models.boosters import as_estimator
@@ -14,7 +15,6 @@ from lime_cli.models.containers import check_fitted, opened
 from lime_cli.models.estimators import way_of
 from lime_cli.models.predictor import Origin, Predictor, quiet
 from lime_cli.models.unpickling import Trust, unpickle
-from lime_cli.settings import digest_of_file
 
 
 def load(file: ModelFile) -> Predictor:

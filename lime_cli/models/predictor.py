@@ -6,14 +6,17 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from lime_cli.engine.instance import Caveat, FloatArray, Identity
 from lime_cli.errors import LimexError, ModelError, PredictionError
 from lime_cli.models import ModelFile, ModelInput
 from lime_cli.models.outputs import Outputs, Stated, settle
 from lime_cli.models.probe import Probe
+
+if TYPE_CHECKING:
+    from lime_cli.models.forms import Handing
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Way:
     """What the choice of what to ask brought up."""
     trial: Callable[[], Any] | None = None
     """Asks without an input of anybody's, where the model says what it wants to be fed."""
+    handing: Handing | None = None
+    """In what form it is given tables, where that is not settled by its format."""
 
 
 class Predictor:
@@ -58,8 +63,9 @@ class Predictor:
 
     @property
     def input(self) -> ModelInput:
-        """What the file says of its input."""
-        return self._way.input
+        """What the file says of its input, and the form in which it is given that."""
+        handing = self._way.handing
+        return replace(self._way.input, form=handing.form) if handing else self._way.input
 
     @property
     def identity(self) -> Identity:
@@ -80,7 +86,8 @@ class Predictor:
         """What loading, reading and probing it brought up so far."""
         settled = self._settled.caveats if self._settled else ()
         way = self._way
-        return (*way.origin.caveats, *way.caveats, *settled, *self._probe.caveats)
+        handing = way.handing.caveats if way.handing else ()
+        return (*way.origin.caveats, *way.caveats, *handing, *settled, *self._probe.caveats)
 
     @property
     def asked(self) -> str:

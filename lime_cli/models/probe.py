@@ -49,8 +49,9 @@ class Probe:
 
     def _look(self, inputs: Any, answers: FloatArray) -> None:
         pair = [0, len(inputs) - 1] if len(inputs) > 1 else [0]
-        first = self._answer(rows(inputs, pair))
-        second = self._answer(rows(inputs, pair)) if len(inputs) > 2 else answers
+        few = len(inputs) <= len(pair)
+        first = self._answer(inputs if few else rows(inputs, pair))
+        second = answers if few else self._answer(rows(inputs, pair))
         if _differ(first, second):
             self.caveats, self._done = (NOT_DETERMINISTIC,), True
             return

@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from lime_cli.digests import digest_of
 from lime_cli.errors import ModelError
 from lime_cli.models import PYTHON_PREFIX, ModelFile, ModelInput
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import can_predict, check_fitted
-from lime_cli.models.estimators import as_frame, way_of
+from lime_cli.models.estimators import way_of
+from lime_cli.models.forms import Handing, as_frame
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Predictor, Way, quiet
-from lime_cli.settings import digest_of
 
 FORM = "write py:package.module:function"
 
@@ -30,9 +31,9 @@ FORM = "write py:package.module:function"
 def load(file: ModelFile) -> Predictor:
     """Import the callable, or a fitted model that stands in a module; raise ModelError for none.
 
-    A callable takes a data frame, a list of texts or (n, height, width, channels) float32, and
-    answers (n, k) or (n,) numbers. Its attributes ``classes`` and ``features``, where it has them,
-    name the outputs and the columns it is given.
+    A callable takes a data frame (or what ``--input-form`` says), a list of texts or (n, height,
+    width, channels) float32, and answers (n, k) or (n,) numbers. Its attributes ``classes`` and
+    ``features``, where it has them, name the outputs and the columns it is given.
     """
     module, _, attribute = file.path.removeprefix(PYTHON_PREFIX).partition(":")
     if not module or not attribute:
@@ -44,20 +45,24 @@ def load(file: ModelFile) -> Predictor:
         return Predictor(file, way_of(as_estimator(found), file, origin))
     if not callable(found):
         raise ModelError(f"{file.path}: {attribute} is a {type(found).__name__}, no function", FORM)
-    return Predictor(file, _way(found, origin))
+    return Predictor(file, _way(found, file, origin))
 
 
-def _way(function: Any, origin: Origin) -> Way:
+def _way(function: Any, file: ModelFile, origin: Origin) -> Way:
     classes, features = (
         None if words is None else tuple(map(str, words))
         for words in (getattr(function, "classes", None), getattr(function, "features", None))
     )
+    stated = Stated("classification" if classes else None, classes)
+    given = ModelInput(origin.name, columns=features)
+    if file.input_form != "auto":
+        handing = Handing(function, file.input_form, given)
+        return Way(origin, handing.ask, stated, given, handing=handing)
 
     def ask(inputs: Any) -> Any:
         return function(inputs if isinstance(inputs, (list, np.ndarray)) else as_frame(inputs))
 
-    stated = Stated("classification" if classes else None, classes)
-    return Way(origin, ask, stated, ModelInput(origin.name, columns=features))
+    return Way(origin, ask, stated, given)
 
 
 def _imported(module: str, name: str) -> Any:

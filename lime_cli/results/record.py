@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lime_cli import __version__
+from lime_cli.digests import digest_of
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import (
     Caveat,
@@ -26,7 +27,7 @@ from lime_cli.errors import InputError, SettingsError
 from lime_cli.results.places import place_of, where_of
 from lime_cli.results.rules import rule_data, rule_of
 from lime_cli.results.versions import environment_of
-from lime_cli.settings import Settings, digest_of
+from lime_cli.settings import Settings
 
 NAME, NUMBER = "limex/explanation", 1
 

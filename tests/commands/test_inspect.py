@@ -8,9 +8,11 @@ import sys
 import joblib
 import numpy as np
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
+from sklearn.svm import SVC
 
 from tests.models import malicious
 from tests.test_architecture import loaded_by
@@ -53,6 +55,51 @@ class Stranger:
 def stranger(tmp_path):
     """A pickle of a class that no list knows."""
     return saved(tmp_path / "stranger.pkl", Stranger())
+
+
+def test_sparse_rows_are_told_of_and_written_down_and_read_again(limex, tmp_path):
+    rows = csr_matrix(np.eye(6)[np.arange(60) % 6])
+    model = saved(tmp_path / "model.pkl", SVC().fit(rows, np.arange(60) % 2))
+    assert "  given       sparse rows (CSR)\n" in limex("inspect", model, "--write-config").out
+    assert 'input-form = "sparse"' in (tmp_path / "model.pkl.toml").read_text("utf-8")
+    lines = [",".join("abcdef"), *(",".join(str(int(i == j)) for i in range(6)) for j in range(6))]
+    (tmp_path / "rows.csv").write_text("\n".join(lines + lines[1:] * 9), "utf-8")
+    explained = limex("explain", "tabular", model, tmp_path / "rows.csv", "--row", "0")
+    assert explained.code == 0, explained.err
+    found = report(limex("inspect", model, "-f", "json"))
+    assert (found["input"]["form"], found["options"]["input-form"]) == ("sparse", "sparse")
+
+
+SPARSE_ONLY = """
+class Counting:
+    classes_, n_features_in_ = ["no", "yes"], 3
+    def predict_proba(self, X):
+        import numpy
+        share = X.tocsr().getnnz(axis=1) / 3
+        return numpy.column_stack([1 - share, share])
+model = Counting()
+"""
+
+
+def test_a_model_that_refuses_all_but_sparse_rows_is_told_of(limex, tmp_path, monkeypatch):
+    (tmp_path / "sparse_only.py").write_text(SPARSE_ONLY, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    module = __import__("sparse_only")
+    path = saved(tmp_path / "model.pkl", module.model)
+    result = limex("inspect", path, "--trust-module", "sparse_only")
+    assert "  given       sparse rows (CSR)\n" in result.out, result.err
+    found = limex("inspect", path, "--trust-module", "sparse_only", "--input-form", "array")
+    assert "no answer" in found.out
+
+
+def test_sparse_rows_for_a_column_of_words_are_one_line(limex, tmp_path):
+    model = saved(tmp_path / "model.pkl", clf().fit(np.eye(2), [0, 1]))
+    (tmp_path / "rows.csv").write_text("a,b\n" + "x,1\ny,2\n" * 60, "utf-8")
+    said = ("explain", "tabular", model, tmp_path / "rows.csv", "--row", "0")
+    result = limex(*said, "--input-form", "sparse")
+    line = "limex: model.pkl: is given sparse rows, which cannot hold the words of column 'a'; "
+    hint = "say --input-form frame or array, or leave the column out with --drop"
+    assert (result.code, result.err.splitlines()) == (4, [line + hint])
 
 
 def test_a_pickle_is_described_on_a_page(limex, pipeline):

@@ -1,5 +1,7 @@
 """ONNX models: inputs of every kind, fixed and free batches, and what is refused."""
 
+import hashlib
+
 import numpy as np
 import onnx
 import pytest
@@ -197,6 +199,12 @@ def test_inputs_of_another_size_are_refused_in_words(tmp_path):
         model.predict(np.zeros((1, 5, 5, 3), np.float32))
 
 
+def test_the_digest_is_that_of_the_file(samples):
+    path = samples / "scenes.onnx"
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert ModelFile(str(path)).load().identity.digest == digest
+
+
 def test_the_model_is_loaded_once_per_process(samples):
     file = ModelFile(str(samples / "scenes.onnx"))
     assert file.load() is file.load()
@@ -249,6 +257,31 @@ def test_a_cast_that_loses_something_names_the_column(tmp_path, kind, cell, mess
     column = np.array([cell, cell], object if isinstance(cell, str) else None)
     with pytest.raises(PredictionError, match=rf"^m\.onnx: column 'a': .*{message}"):
         ModelFile(path).load().predict(Table(("a", "b"), (column, np.zeros(2))))
+
+
+@pytest.mark.parametrize("dtypes", [(float, float), (int, int), (float, int), (object, float)])
+def test_columns_of_one_input_are_cast_alike_whether_at_once_or_each(tmp_path, dtypes):
+    path = saved(
+        tmp_path / "m.onnx",
+        [helper.make_node("ReduceSum", ["x"], ["y"], axes=[1])],
+        [value("x", ["n", 2])],
+        [value("y", ["n", 1])],
+        opset=11,
+    )
+    columns = tuple(np.array([n, n + 1]).astype(one) for n, one in zip((1, 5), dtypes, strict=True))
+    assert ModelFile(path).load().predict(Table(("a", "b"), columns)).tolist() == [[6], [8]]
+
+
+def test_a_cast_that_loses_something_among_many_columns_names_the_column(tmp_path):
+    path = saved(
+        tmp_path / "m.onnx",
+        [helper.make_node("Identity", ["x"], ["y"])],
+        [value("x", ["n", 3])],
+        [value("y", ["n", 3])],
+    )
+    columns = (np.zeros(2), np.array([1.0, 1e300]), np.full(2, np.inf))
+    with pytest.raises(PredictionError, match=r"^m\.onnx: column 'b': .*not 1e\+300"):
+        ModelFile(path).load().predict(Table(("a", "b", "c"), columns))
 
 
 def test_words_and_numbers_go_to_inputs_of_their_own(tmp_path):
