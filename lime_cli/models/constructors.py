@@ -68,7 +68,10 @@ def call(key: Global, function: Constructor, args: tuple[object, ...]) -> object
         check_plain(args)
     elif not guard(*args):
         raise Refused(f"gives {'.'.join(key)} something it must not get")
-    return function(*args)
+    made = function(*args)
+    if key == _ARROW_ARRAY:  # its offsets may point outside its buffers
+        _validate(made)
+    return made
 
 
 def _array(cls: object = None, shape: object = None, code: object = None) -> bool:
@@ -137,13 +140,40 @@ def _index(cls: object, parts: object) -> bool:
     if type(parts) is not dict or not _is_pandas(cls, "Index", "RangeIndex"):
         return False
     data = parts.get("data")
-    plain = data is None or isinstance(data, np.ndarray) or _is_pandas(type(data), "StringArray")
+    words = _is_pandas(type(data), "StringArray", "ArrowStringArray")
+    plain = data is None or isinstance(data, np.ndarray) or words
     check_plain(value for key, value in parts.items() if key != "data")
     return plain and set(parts) <= {"data", "name", "start", "stop", "step"}
 
 
 def _text_array(cls: object, checksum: object, state: object) -> bool:
     return _is_pandas(cls, "StringArray") and type(checksum) is int and state is None
+
+
+def _arrow_type(name: object) -> bool:
+    return type(name) is str and name in ("string", "large_string")
+
+
+def _arrow_buffer(data: object) -> bool:
+    return type(data) in (bytes, bytearray)
+
+
+def _arrow_array(parts: object) -> bool:
+    """Check an array of words: its type, three counts, and buffers for gaps, ends and letters."""
+    if type(parts) is not tuple or len(parts) != 7:
+        return False
+    kind, *counts, buffers, children, dictionary = cast("tuple[object, ...]", parts)
+    whole = all(type(one) is int and -1 <= one < 2**40 for one in counts)
+    held = type(buffers) is list and len(cast("list[object]", buffers)) == 3
+    alone = children == [] and type(children) is list and dictionary is None
+    return held and whole and alone and str(kind) in ("string", "large_string")
+
+
+def _validate(array: object) -> None:
+    try:
+        array.validate(full=True)  # type: ignore[attr-defined]  # pyarrow has no types
+    except ValueError:
+        raise Refused("holds damaged words of a table") from None
 
 
 def _is_pandas(cls: object, *names: str) -> bool:
@@ -164,6 +194,8 @@ _NEW_OBJECTS = {
     )
 }
 
+_ARROW_ARRAY = ("pyarrow.lib", "_restore_array")
+
 GUARDS: Mapping[Global, Callable[..., bool]] = {
     ("_codecs", "encode"): _encoded,
     ("builtins", "bytearray"): _bytes,
@@ -180,6 +212,9 @@ GUARDS: Mapping[Global, Callable[..., bool]] = {
     ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): _text_array,
     ("pandas.core.indexes.base", "_new_Index"): _index,
     ("numpy.random._pickle", "__randomstate_ctor"): _generator,
+    ("pyarrow.lib", "type_for_alias"): _arrow_type,
+    ("pyarrow.lib", "py_buffer"): _arrow_buffer,
+    _ARROW_ARRAY: _arrow_array,
     ("sklearn.tree._tree", "Tree"): _tree,
     **_NEW_OBJECTS,
 }

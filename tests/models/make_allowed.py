@@ -66,7 +66,7 @@ PLAIN_REFS = {
         float64 longdouble complex64 complex128 str_ bytes_ object_ intp number floating integer
         ndarray generic""",
     "pandas": "Index RangeIndex StringDtype",
-    "pandas.arrays": "StringArray",
+    "pandas.arrays": "ArrowStringArray StringArray",
     "pandas.core.indexes.base": "Index",
     "pandas.core.indexes.range": "RangeIndex",
     "sklearn.feature_extraction.text": "strip_accents_ascii strip_accents_unicode strip_tags",
@@ -84,6 +84,7 @@ CALLS = {
     "pandas": "StringDtype",
     "pandas._libs.arrays": "__pyx_unpickle_NDArrayBacked",
     "pandas.core.indexes.base": "_new_Index",
+    "pyarrow.lib": "_restore_array py_buffer type_for_alias",
     "sklearn.neighbors._kd_tree": "newObj",
 }
 # Modules whose own classes are parts of fitted models: their constructors are never run.

@@ -547,6 +547,38 @@ def test_columns_taken_from_a_table_load(protocol: int, tmp_path: Path) -> None:
     assert np.array_equal(predictions(unpickle(path), table), predictions(model, table))
 
 
+def test_words_that_point_outside_their_letters_are_damaged(tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+
+    class Forged:
+        def __reduce__(self):
+            ends = np.array([0, 2**40, 2**41], np.int64)
+            buffers = [None, pa.py_buffer(ends.tobytes()), pa.py_buffer(b"ab")]
+            whole = (pa.large_string(), 2, 0, 0, buffers, [], None)
+            return pa.lib._restore_array, (whole,)
+
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps({"columns": Forged()}))
+    assert "holds damaged words of a table" in said(path)[1]
+
+
+@pytest.mark.parametrize("change", [{1: -2}, {4: []}, {5: [None]}, {6: "x"}])
+def test_words_of_another_shape_are_refused(change: dict[int, object], tmp_path: Path) -> None:
+    pa = pytest.importorskip("pyarrow")
+
+    class Forged:
+        def __reduce__(self):
+            ends = pa.py_buffer(np.array([0, 1, 2], np.int64).tobytes())
+            parts = [pa.large_string(), 2, 0, 0, [None, ends, pa.py_buffer(b"ab")], [], None]
+            for place, value in change.items():
+                parts[place] = value
+            return pa.lib._restore_array, (tuple(parts),)
+
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps({"columns": Forged()}))
+    assert "pyarrow.lib._restore_array something it must not get" in said(path)[1]
+
+
 def test_a_tree_of_more_columns_than_its_forest_is_damaged(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     model = RandomForestClassifier(2, random_state=0).fit(TABLE, CLASSES)
@@ -602,7 +634,7 @@ def test_only_these_may_be_called() -> None:
         "_codecs", "builtins", "collections", "copyreg", "numpy", "numpy._core.multiarray",
         "numpy._core.numeric", "numpy.ma.core", "numpy.random._pickle",
         "numpy.random.bit_generator", "pandas", "pandas._libs.arrays", "pandas.core.indexes.base",
-        "sklearn._loss._loss", "sklearn.linear_model._sgd_fast",
+        "pyarrow.lib", "sklearn._loss._loss", "sklearn.linear_model._sgd_fast",
         "sklearn.metrics._dist_metrics", "sklearn.neighbors._ball_tree",
         "sklearn.neighbors._kd_tree", "sklearn.tree._tree",
     }  # fmt: skip
