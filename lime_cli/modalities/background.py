@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lime_cli.digests import digest_of
 from lime_cli.engine.instance import FloatArray, IntArray
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.modalities.tables import MISSING, TRUE_FALSE, Cells, kind_of, numbers
+from lime_cli.modalities.tables import MISSING, TRUE_FALSE, Cells, numbers
 
 FEW_VALUES = 10
 """Whole numbers with at most this many different values are levels, not quantities."""
@@ -147,12 +147,12 @@ def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:
 
     Raises InputError naming line and column for a cell of another kind.
     """
-    cell = cells.rows[row][cells.header.index(feature.name)]
+    cell = cells.rows[row][cells.places[feature.name]]
     if feature.values.dtype == object:
         return _word(cell, any(isinstance(level, bool) for level in feature.values.tolist()))
     if feature.values.dtype == bool:
         return _word(cell, truth=True)
-    value = float(numbers(cells.name, feature.name, [cell], [cells.lines[row]])[0])
+    value = float(numbers(cells, feature.name, [row])[0])
     whole = feature.values.dtype == np.int64 and value.is_integer()
     return int(value) if whole else value
 
@@ -176,11 +176,11 @@ def _edge(cut: float) -> str:
 
 def _feature(cells: Cells, name: str, schema: Schema) -> Feature:
     column = cells.column(name)
-    kind = kind_of(column)
+    kind = cells.kind(name)
     if kind == "empty":
         raise InputError(f"{cells.name}: column {name!r} has no values", "leave it out with --drop")
     if name in schema.numeric or kind in ("integer", "number"):
-        values = numbers(cells.name, name, column, cells.lines)
+        values = cells.numbers(name)
         return _of_numbers(cells, name, values, schema)
     return _of_levels(name, [_word(cell, kind == "bool") for cell in column])
 
