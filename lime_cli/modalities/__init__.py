@@ -68,6 +68,10 @@ class Modality(Protocol):
         """List the inputs asked for, in a stable order; raise InputError when there are none."""
         ...
 
+    def stamp(self) -> tuple[int, ...]:
+        """Tell when the files were written that all inputs share: prepared work is kept as long."""
+        ...
+
     def fitted(self, model_input: ModelInput) -> Modality:
         """Return a copy that knows what the model wants; raise ModelError when they do not fit."""
         ...

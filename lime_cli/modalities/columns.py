@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import isinf
 from typing import TYPE_CHECKING
 
 from lime_cli.errors import ModelError
@@ -85,10 +86,11 @@ def _wrong_cells(cells: Cells, name: str, numeric: bool) -> frozenset[str]:
     """Return the cells of a column of numbers that are none; of another column, nothing."""
     present = {cell for cell in set(cells.column(name)) if cell.strip() not in MISSING}
     good = {cell for cell in present if is_number(cell, cells.dialect)}
+    endless = {cell for cell in good if isinf(float(cells.dialect.plain(cell)))}
     wrong = present - good
     like = sum(misspelled(cell, cells.dialect) for cell in wrong) + len(good)
     nearly = len(present) >= 2 and like >= NEARLY_ALL * len(present)
     spelled_otherwise = nearly and like > len(good)
-    if numeric or (nearly and len(good) >= MANY) or spelled_otherwise:
-        return frozenset(wrong)
+    if numeric or not wrong or (nearly and len(good) >= MANY) or spelled_otherwise:
+        return frozenset(wrong | endless)
     return frozenset()

@@ -29,14 +29,18 @@ def read_delimited(
     if first.count(separator) >= MANY_COLUMNS and '"' not in first:
         raise too_many(name, first.count(separator) + 1)
     reader = csv.reader(chain([first], lines), delimiter=separator, strict=True)
-    names = _next(name, reader, 1)
+    rows = _rows(name, reader)
+    _, names = next(rows, (0, "has no header"))
+    if isinstance(names, str) or (len(names) == 1 and not first.strip().startswith('"')):
+        _check_separator(name, first.strip(), separator, lines)
+    if isinstance(names, str):
+        raise InputError(f"{name}: {names}", "the first line must name the columns")
     if not dialect.header:
         header = tuple(map(str, range(len(names))))
         again: list[Any] = [(1, names)]
-        return header, _records(name, header, chain(again, _rows(name, reader)), dialect)
+        return header, _records(name, header, chain(again, rows), dialect)
     header = checked_header(name, names)
-    _check_separator(name, header, separator, lines)
-    return header, _records(name, header, _rows(name, reader), dialect)
+    return header, _records(name, header, rows, dialect)
 
 
 def checked_header(name: str, names: list[str]) -> tuple[str, ...]:
@@ -76,15 +80,14 @@ def _first_line(name: str, lines: Iterator[str]) -> tuple[str, Iterator[str]]:
     raise InputError(f"{name}: is empty", "give a table with a header line")
 
 
-def _check_separator(
-    name: str, header: tuple[str, ...], separator: str, lines: Iterator[str]
-) -> None:
-    marks = [mark for mark in ";|\t," if mark != separator and mark in header[0]]
-    if len(header) > 1 or not marks:
+def _check_separator(name: str, first: str, separator: str, lines: Iterator[str]) -> None:
+    """Raise InputError where the first line was likely cut at the wrong mark."""
+    marks = [mark for mark in ";|\t," if mark != separator and mark in first]
+    if not marks:
         return
     comma = marks[0] == ";" and re.search(r"\d,\d", next(lines, ""))
     raise InputError(
-        f"{name}: one column named {header[0][:40]!r}",
+        f"{name}: one column named {first[:40]!r}",
         f"try --sep {marks[0]!r}" + (" --decimal ','" if comma else ""),
     )
 
@@ -102,14 +105,6 @@ def _rows(name: str, reader: Any) -> Iterator[tuple[int, list[str] | str]]:
             continue
         if cells:
             yield reader.line_num, cells
-
-
-def _next(name: str, reader: Any, start: int) -> list[str]:
-    for _, found in _rows(name, reader):
-        if isinstance(found, str):
-            raise InputError(f"{name}: {found}")
-        return found
-    raise InputError(f"{name}: has no header", "the first line must name the columns")
 
 
 def _records(

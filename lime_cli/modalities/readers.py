@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
@@ -172,7 +173,7 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
 def _first_bytes(name: str, stream: IO[bytes]) -> bytes:
     try:
         head = stream.read(16)
-    except (OSError, EOFError):
+    except (OSError, EOFError, zlib.error):
         raise InputError(f"{name}: is cut short or damaged", "compress it again") from None
     stream.seek(0)
     return head

@@ -142,10 +142,10 @@ def parse_ranges(words: str) -> list[range]:
         digits = first + last
         if not digits.isascii() or not first.isdigit() or (dash and not last.isdigit()):
             raise SettingsError(
-                f"--row {words}: is not a list of rows", "write 3 or 3,10-20, counted from 0"
+                f"--row {words[:80]}: is not a list of rows", "write 3 or 3,10-20, counted from 0"
             )
         if len(digits) > 30:
-            raise SettingsError(f"--row {words}: is too large a number", "count from 0")
+            raise SettingsError(f"--row {words[:20]}...: is too large a number", "count from 0")
         start, stop = int(first), int(last if dash else first) + 1
         if start >= stop:
             raise SettingsError(f"--row {part.strip()}: runs backwards", "write 10-20")

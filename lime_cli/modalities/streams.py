@@ -102,21 +102,22 @@ class Watch:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self._seen = None if is_once(path) else self._look()
+        self.state = () if is_once(path) else self._look()
+        """Node, bytes and time of the last change, in ns; empty where there is no file."""
 
     def check(self) -> None:
         """Raise InputError where the file was changed since."""
-        if self._seen is not None and self._look() != self._seen:
+        if self.state and self._look() != self.state:
             raise InputError(
                 f"{name_of(self._path)}: changed while it was being read",
                 "run the command again when nobody writes to it",
             )
 
-    def _look(self) -> tuple[int, int, int] | None:
+    def _look(self) -> tuple[int, ...]:
         try:
             found = Path(self._path).stat()
-        except OSError:
-            return None
+        except (OSError, ValueError):
+            return ()
         return found.st_ino, found.st_size, found.st_mtime_ns
 
 

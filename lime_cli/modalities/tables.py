@@ -181,7 +181,10 @@ def numbers(cells: Cells, column: str, rows: Sequence[int]) -> NDArray[np.float6
         if cell in MISSING:
             values[i] = np.nan
         elif NUMBER.fullmatch(plain) is None:
-            raise InputError(f"{where}: {shortened(cell)} is not a number", _advice(cell))
+            raise InputError(
+                f"{where}: {shortened(cell)} is not a number",
+                _advice(cell) or "mend it, or name what stands for missing with --na-values",
+            )
         else:
             values[i] = float(plain)
             if np.isinf(values[i]):

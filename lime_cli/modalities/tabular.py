@@ -13,7 +13,7 @@ from lime_cli.modalities.columns import columns_for, named, sifted
 from lime_cli.modalities.readers import open_table, read_evenly
 from lime_cli.modalities.row import RowInstance
 from lime_cli.modalities.rows import Rows, caveats_of, cells_of, require
-from lime_cli.modalities.streams import is_once
+from lime_cli.modalities.streams import Watch, is_once
 from lime_cli.modalities.tables import PLAIN, Dialect
 from lime_cli.models import ModelInput
 
@@ -55,6 +55,10 @@ class TabularModality:
         Raises SettingsError for a row out of range.
         """
         return self._rows().sources()
+
+    def stamp(self) -> tuple[int, ...]:
+        """Tell which state of the background's file is the one to learn from."""
+        return Watch(self.background or self.path).state
 
     def fitted(self, model_input: ModelInput) -> TabularModality:
         """Learn the background in the model's columns; raise when model and tables do not fit.

@@ -66,6 +66,10 @@ class TextModality:
             else:
                 yield Source("stdin" if name == "-" else path.name, name)
 
+    def stamp(self) -> tuple[int, ...]:
+        """Return nothing: inputs share no file."""
+        return ()
+
     def fitted(self, model_input: ModelInput) -> TextModality:
         """Return itself; raise ModelError for a model that takes something else."""
         model_input.require("text")
