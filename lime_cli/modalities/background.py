@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -39,6 +40,11 @@ class Feature:
     capped: bool = False
     """Whether the largest value is a cut point too, with nothing observed above it."""
 
+    @cached_property
+    def places(self) -> dict[Any, int]:
+        """Where each value stands."""
+        return {level: place for place, level in enumerate(self.values.tolist())}
+
     @property
     def constant(self) -> bool:
         """Whether the background holds a single value."""
@@ -50,8 +56,8 @@ class Feature:
             return int(self.bins[-1]) if is_missing(self.values[-1]) else -1
         if self.numeric:
             return int(np.searchsorted(self.cuts, value, side="left"))
-        found = [i for i, level in enumerate(self.values.tolist()) if level == value]
-        return int(self.bins[found[0]]) if found else -1
+        place = self.places.get(value)
+        return -1 if place is None else int(self.bins[place])
 
     def condition(self, value: Any) -> str:
         """Say what a value's bin means: ``3.2 < petal length <= 4.5``, ``hair = 1``."""
@@ -129,14 +135,8 @@ def build_background(cells: Cells, columns: Sequence[str], schema: Schema) -> Ba
         )
     features = tuple(_feature(cells, name, schema) for name in columns)
     facts = [
-        [
-            one.name,
-            one.numeric,
-            [spelled(v) for v in one.values.tolist()],
-            one.shares.tolist(),
-            one.bins.tolist(),
-        ]
-        for one in features
+        [f.name, f.numeric, [*map(spelled, f.values.tolist())], f.shares.tolist(), f.bins.tolist()]
+        for f in features
     ]
     digest = digest_of(json.dumps(facts).encode())
     return Background(cells.name, len(cells.rows), features, digest, schema.bins)
@@ -148,10 +148,8 @@ def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:
     Raises InputError naming line and column for a cell of another kind.
     """
     cell = cells.rows[row][cells.places[feature.name]]
-    if feature.values.dtype == object:
-        return _word(cell, any(isinstance(level, bool) for level in feature.values.tolist()))
-    if feature.values.dtype == bool:
-        return _word(cell, truth=True)
+    if feature.values.dtype in (object, bool):
+        return _word(cell, True in feature.places or False in feature.places)
     value = float(numbers(cells, feature.name, [row])[0])
     whole = feature.values.dtype == np.int64 and value.is_integer()
     return int(value) if whole else value

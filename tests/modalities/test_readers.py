@@ -110,7 +110,8 @@ def test_delimited_text_is_read_back(
 def test_what_pandas_writes_is_read_back(tmp_path, frame):
     kinds, header, rows = frame
     path = tmp_path / "rows.csv"
-    pd.DataFrame(rows, columns=header, dtype=object).to_csv(path, index=False, lineterminator="\n")
+    frame = pd.DataFrame(rows, columns=header, dtype=object)
+    frame.to_csv(path, index=False, quoting=csv.QUOTE_NONNUMERIC)
     agree(read_cells(str(path)), kinds, header, rows)
 
 
