@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import gzip
 import io
-import multiprocessing
 import os
 import re
 import shutil
@@ -75,6 +75,8 @@ def unreadable(path: str, error: OSError) -> InputError:
 
 @lru_cache(maxsize=4)
 def _kept(path: str) -> IO[bytes]:
+    import multiprocessing
+
     if multiprocessing.parent_process() is not None:
         raise SettingsError(
             f"{name_of(path)}: is read once, by one process", "name training data with --background"
@@ -89,6 +91,7 @@ def _kept(path: str) -> IO[bytes]:
     except OSError as error:
         raise unreadable(path, error) from None
     kept.flush()
+    atexit.register(kept.close)
     return kept
 
 
