@@ -53,7 +53,9 @@ def run(job: Job) -> Iterator[Explained | Failed]:
     PredictionError concerns one and becomes ``Failed``. Settings say whether samples and sums are
     limex's own or marcotcr/lime's.
     """
-    model, modality, answered = _prepared(job.model, job.modality, job.settings)
+    model, modality, answered = _prepared(
+        job.model, job.modality, job.settings, job.modality.stamp()
+    )
     ready: list[tuple[Source, Instance]] = []
     for source in job.sources:
         try:
@@ -100,7 +102,7 @@ def _like_lime() -> Callable[..., Iterator[Explanation]]:
 
 @lru_cache(maxsize=1)
 def _prepared(
-    file: ModelFile, modality: Modality, settings: Settings
+    file: ModelFile, modality: Modality, settings: Settings, stamp: tuple[int, ...]
 ) -> tuple[LoadedModel, Modality, dict[str, Answers]]:
     """Load once per process what all jobs of a run share: model, background, its answers."""
     model = file.load()

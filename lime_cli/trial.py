@@ -13,14 +13,15 @@ import numpy as np
 from lime_cli.engine.instance import FloatArray, join
 from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError
 from lime_cli.modalities import MODALITIES
-from lime_cli.modalities.tables import Table, read_cells
+from lime_cli.modalities.readers import SUFFIXES, read_cells, suffix_of
+from lime_cli.modalities.tables import Table
 from lime_cli.models import ModelFile, ModelInput
 from lime_cli.models.report import Check, Probe, Report
 
 if TYPE_CHECKING:
     from lime_cli.models import LoadedModel
 
-TABLES, TEXTS = (".csv", ".tsv", ".tab"), (".txt", ".md", ".text")
+TEXTS = (".txt", ".md", ".text")
 UNFIT = "made-up rows do not fit the model"
 
 
@@ -94,10 +95,10 @@ def _kind(known: ModelInput, report: Report, rows: Rows | None) -> str | None:
         return "table"
     if rows is None:
         return None
-    suffix = Path(rows.path).suffix.lower()
+    suffix = suffix_of(rows.path)
     if rows.column or suffix in TEXTS:
         return "text"
-    return "table" if suffix in TABLES else "picture"
+    return "table" if suffix in SUFFIXES else "picture"
 
 
 def _batches(model: LoadedModel, report: Report, rows: Rows | None) -> Iterator[Any]:
@@ -130,7 +131,7 @@ def _real(kind: str | None, known: ModelInput, rows: Rows) -> Any:
     if kind == "picture":
         modality = MODALITIES["image"](inputs=(rows.path,))
     else:
-        n = min(rows.n, len(read_cells(Path(rows.path)).rows))
+        n = min(rows.n, len(read_cells(rows.path, most=rows.n).rows))
         modality = MODALITIES["tabular"](rows.path, rows=f"0-{n - 1}", background=rows.path)
     fitted = modality.fitted(known)
     sources = islice(fitted.sources(), rows.n)
@@ -140,11 +141,11 @@ def _real(kind: str | None, known: ModelInput, rows: Rows) -> Any:
 def _texts(rows: Rows) -> list[str]:
     """Read texts: the cells of a column, or the lines of a text file that hold any."""
     path = Path(rows.path)
-    if rows.column is None and path.suffix.lower() not in TABLES:
+    if rows.column is None and suffix_of(rows.path) not in SUFFIXES:
         modality = MODALITIES["text"](inputs=(rows.path,))
         lines = modality.read(next(iter(modality.sources()))).text.splitlines()
         return [line for line in lines if line.strip()][: rows.n]
-    cells = read_cells(path)
+    cells = read_cells(rows.path, most=rows.n)
     if rows.column is None and len(cells.header) > 1:
         said = f"{path.name}: which column holds the texts is not said"
         raise SettingsError(said, f"name it with --column: {', '.join(cells.header[:12])}")

@@ -153,7 +153,7 @@ def test_a_wrong_sidecar_is_told_by_file_and_line(limex, zoo, text, said):
     [
         ("LIMEX_SAMPLES", "many", "limex: LIMEX_SAMPLES: 'many' is neither auto nor a number"),
         ("LIMEX_KERNEL_WIDTH", "-1", "limex: LIMEX_KERNEL_WIDTH: -1.0 is not possible"),
-        ("LIMEX_SEP", "ab", "limex: LIMEX_SEP: 'ab' is not one character"),
+        ("LIMEX_SEP", "ab", "limex: LIMEX_SEP: 'ab' is not possible"),
     ],
 )
 def test_a_wrong_variable_is_told_by_its_name(limex, zoo, monkeypatch, name, value, said):

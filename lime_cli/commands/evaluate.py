@@ -97,7 +97,7 @@ def evaluate() -> None:
 def tabular(
     model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, report: Report
 ) -> int:
-    """Evaluate the explanations of rows of a table: DATA is a CSV or TSV file with a header.
+    """Evaluate the explanations of rows of a table: DATA is a CSV, JSON lines or Parquet file.
 
     \b
     Examples:

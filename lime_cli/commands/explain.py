@@ -48,7 +48,7 @@ def explain() -> None:
 def tabular(
     model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, output: Output
 ) -> int:
-    """Explain rows of a table: DATA is a CSV or TSV file with a header.
+    """Explain rows of a table: DATA is a CSV, JSON lines or Parquet file.
 
     \b
     Examples:

@@ -7,36 +7,37 @@ from typing import Any
 import click
 
 from lime_cli.commands.options import CommaList, option_group
+from lime_cli.commands.reading import dialect_options, is_said, row_options
 from lime_cli.errors import SettingsError
 from lime_cli.modalities import MODALITIES, Modality
 
 
 def _table(
     data: str,
-    rows: str | None,
-    ids: tuple[str, ...],
-    id_column: str | None,
-    every: bool,
+    choice: dict[str, Any],
+    dialect: Any,
     background: str | None,
     categorical: tuple[str, ...],
     numeric: tuple[str, ...],
     drop: tuple[str, ...],
     bins: str,
     label: str | None,
-    sep: str | None,
 ) -> Modality:
-    if (rows is not None) + bool(ids) + every != 1:
-        raise SettingsError("say which rows to explain", "give one of --row 17, --id A17 or --all")
+    if not is_said(choice):
+        raise SettingsError(
+            "say which rows to explain", "give one of --row 17, --id A17, --where 'age > 60', --all"
+        )
     schema = _schema(categorical=categorical, numeric=numeric, bins=bins, label=label)
     table: Modality = MODALITIES["tabular"](
         path=data,
-        rows=rows,
-        ids=ids,
-        id_column=id_column,
+        rows=choice["numbers"],
+        ids=choice["ids"],
+        id_column=choice["id_column"],
+        where=choice["where"],
         background=background,
         schema=schema,
         drop=drop,
-        separator=_separator(sep),
+        dialect=dialect,
     )
     return table
 
@@ -47,23 +48,11 @@ def _schema(**choices: Any) -> Any:
     return Schema(**choices)
 
 
-def _separator(sep: str | None) -> str | None:
-    if sep is None:
-        return None
-    sep = {"\\t": "\t", "tab": "\t"}.get(sep, sep)
-    if len(sep) != 1:
-        raise SettingsError(f"--sep: {sep!r} is not one character", "give a comma, ';', '|' or tab")
-    return sep
-
-
 table_options = option_group(
     "modality",
     _table,
     click.argument("data"),
-    click.option("--row", "rows", metavar="N|N-M,...", help="Rows by number, counted from 0."),
-    click.option("--id", "ids", multiple=True, metavar="ID", help="A row by its id; repeatable."),
-    click.option("--id-column", metavar="NAME", help="The column that ids stand in."),
-    click.option("--all", "every", is_flag=True, help="Every row."),
+    row_options,
     click.option(
         "--background",
         metavar="FILE",
@@ -82,22 +71,34 @@ table_options = option_group(
         help="How numeric columns are cut.",
     ),
     click.option("--label", metavar="NAME", help="Column of true classes, for --bins entropy."),
-    click.option(
-        "--sep", metavar="CHAR", help="What separates cells; a comma without (.tsv: a tab)."
-    ),
+    dialect_options,
 )
 
 
 def _text(
-    inputs: tuple[str, ...], text: str | None, unit: str, each_position: bool, mask: str
+    inputs: tuple[str, ...],
+    text: str | None,
+    column: str | None,
+    choice: dict[str, Any],
+    dialect: Any,
+    unit: str,
+    each_position: bool,
+    mask: str,
 ) -> Modality:
     if not inputs and text is None:
         raise SettingsError(
             "there is no input", "name text files, - for standard input, or give --text"
         )
+    if column is None and is_said(choice):
+        raise SettingsError("rows are those of a table", "name its column of texts with --column")
+    if column is not None and (text is not None or len(inputs) != 1):
+        raise SettingsError("--column: is of one table", "name one file")
+    table = None if column is None else _rows(inputs[0], dialect, choice)
     texts: Modality = MODALITIES["text"](
         inputs=inputs,
         text=text,
+        table=table,
+        column=column,
         unit=unit,
         merge_repeats=not each_position,
         mask=None if mask == "remove" else mask,
@@ -105,11 +106,22 @@ def _text(
     return texts
 
 
+def _rows(path: str, dialect: Any, choice: dict[str, Any]) -> Any:
+    from lime_cli.modalities.rows import Rows
+
+    return Rows(path, dialect, **{key: choice[key] for key in choice if key != "every"})
+
+
 text_options = option_group(
     "modality",
     _text,
     click.argument("inputs", nargs=-1, metavar="INPUT..."),
     click.option("--text", metavar="WORDS", help="A text given right here."),
+    click.option(
+        "--column", metavar="NAME", help="INPUT is a table, and this its column of texts."
+    ),
+    row_options,
+    dialect_options,
     click.option(
         "--unit",
         default="word",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from lime_cli.registry import Registry
@@ -22,6 +22,22 @@ MODALITIES = Registry(
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A row of a table as its file spells it, taken along so that a worker opens no file."""
+
+    header: tuple[str, ...]
+    """Names of the columns; the rows of a table share it."""
+    cells: tuple[str, ...]
+    line: int
+    """Of the file, on which the row ends, counted from 1; the row's number where unit is row."""
+    unit: str = "line"
+    fault: str = ""
+    """Why the row cannot be used; empty where it can."""
+    repeated: str | None = None
+    """The column of ids, where the row's id was seen before."""
+
+
 @dataclass(frozen=True)
 class Source:
     """An input found but not yet read: cheap to list and to send to a worker."""
@@ -32,6 +48,8 @@ class Source:
     """The file it is in; ``-`` for standard input."""
     row: int | None = None
     """Of a table, counted from 0, the header not counted."""
+    record: Record | None = field(default=None, repr=False)
+    """Of a table, the row itself."""
 
 
 class Modality(Protocol):
@@ -48,6 +66,10 @@ class Modality(Protocol):
 
     def sources(self) -> Iterator[Source]:
         """List the inputs asked for, in a stable order; raise InputError when there are none."""
+        ...
+
+    def stamp(self) -> tuple[int, ...]:
+        """Tell when the files were written that all inputs share: prepared work is kept as long."""
         ...
 
     def fitted(self, model_input: ModelInput) -> Modality:

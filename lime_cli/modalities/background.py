@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from lime_cli.digests import digest_of
 from lime_cli.engine.instance import FloatArray, IntArray
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.modalities.tables import MISSING, TRUE_FALSE, Cells, kind_of, numbers
+from lime_cli.modalities.tables import MISSING, TRUE_FALSE, Cells, numbers
 
 FEW_VALUES = 10
 """Whole numbers with at most this many different values are levels, not quantities."""
@@ -39,6 +40,11 @@ class Feature:
     capped: bool = False
     """Whether the largest value is a cut point too, with nothing observed above it."""
 
+    @cached_property
+    def places(self) -> dict[Any, int]:
+        """Where each value stands."""
+        return {level: place for place, level in enumerate(self.values.tolist())}
+
     @property
     def constant(self) -> bool:
         """Whether the background holds a single value."""
@@ -50,8 +56,8 @@ class Feature:
             return int(self.bins[-1]) if is_missing(self.values[-1]) else -1
         if self.numeric:
             return int(np.searchsorted(self.cuts, value, side="left"))
-        found = [i for i, level in enumerate(self.values.tolist()) if level == value]
-        return int(self.bins[found[0]]) if found else -1
+        place = self.places.get(value)
+        return -1 if place is None else int(self.bins[place])
 
     def condition(self, value: Any) -> str:
         """Say what a value's bin means: ``3.2 < petal length <= 4.5``, ``hair = 1``."""
@@ -129,14 +135,8 @@ def build_background(cells: Cells, columns: Sequence[str], schema: Schema) -> Ba
         )
     features = tuple(_feature(cells, name, schema) for name in columns)
     facts = [
-        [
-            one.name,
-            one.numeric,
-            [spelled(v) for v in one.values.tolist()],
-            one.shares.tolist(),
-            one.bins.tolist(),
-        ]
-        for one in features
+        [f.name, f.numeric, [*map(spelled, f.values.tolist())], f.shares.tolist(), f.bins.tolist()]
+        for f in features
     ]
     digest = digest_of(json.dumps(facts).encode())
     return Background(cells.name, len(cells.rows), features, digest, schema.bins)
@@ -147,12 +147,10 @@ def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:
 
     Raises InputError naming line and column for a cell of another kind.
     """
-    cell = cells.rows[row][cells.header.index(feature.name)]
-    if feature.values.dtype == object:
-        return _word(cell, any(isinstance(level, bool) for level in feature.values.tolist()))
-    if feature.values.dtype == bool:
-        return _word(cell, truth=True)
-    value = float(numbers(cells.name, feature.name, [cell], [cells.lines[row]])[0])
+    cell = cells.rows[row][cells.places[feature.name]]
+    if feature.values.dtype in (object, bool):
+        return _word(cell, True in feature.places or False in feature.places)
+    value = float(numbers(cells, feature.name, [row])[0])
     whole = feature.values.dtype == np.int64 and value.is_integer()
     return int(value) if whole else value
 
@@ -176,11 +174,11 @@ def _edge(cut: float) -> str:
 
 def _feature(cells: Cells, name: str, schema: Schema) -> Feature:
     column = cells.column(name)
-    kind = kind_of(column)
+    kind = cells.kind(name)
     if kind == "empty":
         raise InputError(f"{cells.name}: column {name!r} has no values", "leave it out with --drop")
     if name in schema.numeric or kind in ("integer", "number"):
-        values = numbers(cells.name, name, column, cells.lines)
+        values = cells.numbers(name)
         return _of_numbers(cells, name, values, schema)
     return _of_levels(name, [_word(cell, kind == "bool") for cell in column])
 

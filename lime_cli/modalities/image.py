@@ -113,6 +113,10 @@ class ImageModality:
                 raise InputError(f"{name}: no pictures in this folder", wanted)
             yield from (Source(file, str(path / file)) for file in found)
 
+    def stamp(self) -> tuple[int, ...]:
+        """Return nothing: inputs share no file."""
+        return ()
+
     def fitted(self, model_input: ModelInput) -> ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""
         model_input.require("picture")

@@ -1,17 +1,17 @@
-"""Tables: columns by name, read from CSV or TSV with every fault named by line and column."""
+"""Tables: cells as their file spells them, what a column of them holds, and columns of values."""
 
 from __future__ import annotations
 
-import csv
+import codecs
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, TextIO
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lime_cli.errors import InputError
+from lime_cli.errors import InputError, SettingsError
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -26,11 +26,70 @@ TRUE_FALSE = {
     "false": False,
     "FALSE": False,
 }
-FIELD_CHARACTERS = 2**20
-MANY_COLUMNS = 20_000
 NUMBER = re.compile(
     r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII
 )
+GROUPED = re.compile(r"[+-]?\d{1,3}([,.' \u00a0\u202f])\d{3}(\1\d{3})*([.,]\d+)?", re.ASCII)
+"""A number with a mark between its thousands."""
+COMMA_DECIMAL = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+SWAPPED = str.maketrans(",.", ".,")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file spells its cells, as far as a person said."""
+
+    separator: str | None = None
+    """None for the comma, or the tab in a .tsv file."""
+    encoding: str | None = None
+    """None for UTF-8."""
+    decimal: str = "."
+    thousands: str | None = None
+    """The mark between the thousands of a number; None for none."""
+    na_values: tuple[str, ...] = ()
+    """Cells that stand for a missing value in every column."""
+    header: bool = True
+    """Whether the first row names the columns; they are numbered from 0 otherwise."""
+
+    def __post_init__(self) -> None:
+        if self.decimal not in (".", ","):
+            raise SettingsError(f"--decimal: {self.decimal!r} is not possible", "give . or ,")
+        if self.thousands is not None and (
+            len(self.thousands) != 1 or self.thousands in (*"0123456789+-", self.decimal)
+        ):
+            raise SettingsError(
+                f"--thousands: {self.thousands!r} is not possible", "give a mark such as , or '"
+            )
+        if self.encoding is not None and not _is_text_encoding(self.encoding):
+            raise SettingsError(
+                f"--encoding: {self.encoding!r} is not known", "give utf-8, latin-1, utf-16, cp1252"
+            )
+
+    def plain(self, cell: str) -> str:
+        """Return the cell of a number as Python spells it; another cell as something that is none.
+
+        With a decimal comma, a full stop that does not mark thousands makes it none.
+        """
+        cell = cell.strip()
+        if self.thousands and _grouped(self.thousands, self.decimal).fullmatch(cell):
+            cell = re.sub(_mark(self.thousands), "", cell)
+        return cell.translate(SWAPPED) if self.decimal == "," else cell
+
+    def spelled(self, value: Any) -> str:
+        """Spell a value of a typed file; none is the empty cell, a list its JSON."""
+        if value is None or value != value:
+            return ""
+        if isinstance(value, (list, dict)):
+            import json
+
+            return json.dumps(value, default=str, ensure_ascii=False)
+        if isinstance(value, bytes):
+            return value.decode("utf-8", "replace")
+        words = value if isinstance(value, str) else str(value)
+        return words.translate(SWAPPED) if self.decimal == "," and _is_number(value) else words
+
+
+PLAIN = Dialect()
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,12 +101,32 @@ class Cells:
     header: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     lines: tuple[int, ...]
-    """Line of the file on which each row ends, counted from 1."""
+    """Line of the file on which each row ends, counted from 1; or its number where unit is row."""
+    unit: str = "line"
+    texts: frozenset[str] = field(default=frozenset())
+    """Columns that the file itself says are text, though they may look like numbers."""
+    dialect: Dialect = PLAIN
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Position of each column in a row."""
+        return {name: place for place, name in enumerate(self.header)}
 
     def column(self, name: str) -> list[str]:
         """Return the cells of a column."""
-        place = self.header.index(name)
+        place = self.places[name]
         return [row[place] for row in self.rows]
+
+    def kind(self, name: str) -> str:
+        """Tell what a column holds, as ``kind_of``."""
+        cells = self.column(name)
+        if name in self.texts:
+            return "text" if any(cells) else "empty"
+        return kind_of(cells, self.dialect)
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Parse a column as float64; raise InputError naming line and column."""
+        return numbers(self, name, range(len(self.rows)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,142 +149,82 @@ class Table:
         return Table(tables[0].names, tuple(stacked))
 
 
-def read_cells(path: Path, separator: str | None = None) -> Cells:
-    """Read a CSV or TSV file; raise InputError naming file, line and column.
-
-    The separator is the comma, or the tab where the file's suffix says .tsv.
-    """
-    separator = separator or ("\t" if path.suffix.lower() in (".tsv", ".tab") else ",")
-    csv.field_size_limit(FIELD_CHARACTERS)
-    with _opened(path) as stream:
-        try:
-            return _parse(path.name, stream, separator)
-        except UnicodeDecodeError:
-            raise _not_utf8(path) from None
-        except csv.Error as error:
-            raise InputError(f"{path.name}: {_in_words(error)}") from None
-
-
-def _opened(path: Path) -> TextIO:
-    try:
-        with path.open("rb") as stream:
-            head = stream.read(8)
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file", "check the path of the table") from None
-    except IsADirectoryError:
-        raise InputError(f"{path}: is a folder", "a table is one file") from None
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    for magic, kind in (
-        (b"\x89PNG", "PNG"),
-        (b"\x1f\x8b", "gzip"),
-        (b"PK", "zip"),
-        (b"PAR1", "Parquet"),
-    ):
-        if head.startswith(magic):
-            raise InputError(f"{path.name}: is not a CSV file ({kind})", "give a CSV or TSV file")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        raise InputError(f"{path.name}: looks like UTF-16", "save it as UTF-8")
-    return path.open(encoding="utf-8-sig", newline="")
-
-
-def _parse(name: str, stream: TextIO, separator: str) -> Cells:
-    reader = csv.reader(_no_nul(name, stream), delimiter=separator, strict=True)
-    records = (record for record in reader if record)
-    first = next(records, None)
-    if first is None:
-        raise InputError(f"{name}: is empty", "give a table with a header line")
-    header = _header(name, first, separator)
-    rows, lines = [], []
-    start = reader.line_num + 1
-    try:
-        for record in records:
-            if len(record) != len(header):
-                raise InputError(
-                    f"{name}: line {reader.line_num}: {len(record)} fields, expected {len(header)}"
-                )
-            rows.append(tuple(record))
-            lines.append(reader.line_num)
-            start = reader.line_num + 1
-    except csv.Error as error:
-        if "unexpected end of data" in str(error):
-            raise InputError(f"{name}: a quote opened on line {start} is never closed") from None
-        raise InputError(f"{name}: line {reader.line_num}: {_in_words(error)}") from None
-    if not rows:
-        raise InputError(f"{name}: has a header but no data rows")
-    return Cells(name, header, tuple(rows), tuple(lines))
-
-
-def _header(name: str, first: list[str], separator: str) -> tuple[str, ...]:
-    header = tuple(cell.strip() for cell in first)
-    if not any(header):
-        raise InputError(f"{name}: has no header", "the first line must name the columns")
-    if len(header) > MANY_COLUMNS:
-        raise InputError(f"{name}: has {len(header):,} columns, the limit is {MANY_COLUMNS:,}")
-    seen: set[str] = set()
-    for column in header:
-        if column in seen:
-            raise InputError(
-                f"{name}: column {column!r} appears twice", "give every column its own name"
-            )
-        seen.add(column)
-    if len(header) == 1 and any(mark in header[0] for mark in ";|\t" if mark != separator):
-        mark = next(mark for mark in ";|\t" if mark in header[0])
-        raise InputError(f"{name}: one column named {header[0][:40]!r}", f"try --sep {mark!r}")
-    return header
-
-
-def _no_nul(name: str, stream: TextIO) -> Iterator[str]:
-    for number, line in enumerate(stream, 1):
-        if "\0" in line:
-            raise InputError(f"{name}: NUL character on line {number}", "give a text file")
-        yield line
-
-
-def _not_utf8(path: Path) -> InputError:
-    for number, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            line.decode("utf-8")
-        except UnicodeDecodeError as error:
-            byte = line[error.start]
-            return InputError(
-                f"{path.name}: byte 0x{byte:02X} on line {number} is not UTF-8", "save it as UTF-8"
-            )
-    return InputError(f"{path.name}: is not UTF-8", "save it as UTF-8")
-
-
-def _in_words(error: csv.Error) -> str:
-    if "field larger" in str(error):
-        return f"a field is longer than {FIELD_CHARACTERS:,} characters"
-    return str(error)
-
-
-def kind_of(cells: Sequence[str]) -> str:
+def kind_of(cells: Sequence[str], dialect: Dialect = PLAIN) -> str:
     """Tell what a column holds: ``integer``, ``number``, ``bool``, ``text``, or ``empty``."""
-    present = {cell.strip() for cell in cells} - MISSING
+    present = {cell.strip() for cell in set(cells)} - MISSING
     if not present:
         return "empty"
     if all(cell in TRUE_FALSE for cell in present):
         return "bool"
-    if not all(NUMBER.fullmatch(cell) for cell in present):
+    plain = [dialect.plain(cell) for cell in present]
+    if not all(NUMBER.fullmatch(cell) for cell in plain):
         return "text"
-    whole = all(cell.lstrip("+-").isdecimal() for cell in present)
+    whole = all(cell.lstrip("+-").isdecimal() for cell in plain)
     return "integer" if whole else "number"
 
 
-def numbers(
-    name: str, column: str, cells: Sequence[str], lines: Sequence[int]
-) -> NDArray[np.float64]:
-    """Parse cells as float64, missing ones as NaN; raise InputError naming line and column."""
-    values = np.empty(len(cells))
-    for i, cell in enumerate(map(str.strip, cells)):
+def is_number(cell: str, dialect: Dialect) -> bool:
+    """Tell whether a cell is missing or spells a number."""
+    return cell.strip() in MISSING or NUMBER.fullmatch(dialect.plain(cell)) is not None
+
+
+def numbers(cells: Cells, column: str, rows: Sequence[int]) -> NDArray[np.float64]:
+    """Parse some cells of a column as float64, missing ones as NaN.
+
+    Raises InputError naming line and column of a cell that is no number, or an infinite one.
+    """
+    values, place = np.empty(len(rows)), cells.places[column]
+    for i, row in enumerate(rows):
+        cell = cells.rows[row][place].strip()
+        plain = cells.dialect.plain(cell)
+        where = f"{cells.name}: {cells.unit} {cells.lines[row]}, {column!r}"
         if cell in MISSING:
             values[i] = np.nan
-        elif NUMBER.fullmatch(cell) is None:
-            hint = "leave out the thousands separator" if re.fullmatch(r"[\d,.' ]+", cell) else ""
-            raise InputError(f"{name}: line {lines[i]}, {column!r}: {cell!r} is not a number", hint)
+        elif NUMBER.fullmatch(plain) is None:
+            raise InputError(
+                f"{where}: {shortened(cell)} is not a number",
+                _advice(cell) or "mend it, or name what stands for missing with --na-values",
+            )
         else:
-            values[i] = float(cell)
+            values[i] = float(plain)
             if np.isinf(values[i]):
-                raise InputError(f"{name}: line {lines[i]}, {column!r}: {cell!r} is infinite")
+                raise InputError(f"{where}: {shortened(cell)} is infinite", "limex needs a number")
     return values
+
+
+def shortened(cell: str) -> str:
+    """Quote a cell for a message, a long one by its beginning."""
+    return repr(cell) if len(cell) <= 60 else repr(cell[:60]) + "..."
+
+
+def misspelled(cell: str, dialect: Dialect) -> bool:
+    """Tell whether a cell is a number in the spelling of another dialect."""
+    return not is_number(cell, dialect) and bool(_advice(cell.strip()))
+
+
+def _advice(cell: str) -> str:
+    grouped = GROUPED.fullmatch(cell)
+    if grouped and (grouped[2] or grouped[3] or grouped[1] == ","):
+        return f"try --thousands {grouped[1]!r}"
+    return "try --decimal ," if COMMA_DECIMAL.fullmatch(cell) else ""
+
+
+def _is_text_encoding(name: str) -> bool:
+    try:
+        return bool(getattr(codecs.lookup(name), "_is_text_encoding", True))
+    except (LookupError, ValueError):
+        return False
+
+
+def _is_number(value: Any) -> bool:
+    return not isinstance(value, (str, bool)) and NUMBER.fullmatch(str(value)) is not None
+
+
+def _mark(thousands: str) -> str:
+    return "[ \u00a0\u202f]" if thousands == " " else re.escape(thousands)
+
+
+@lru_cache(maxsize=8)
+def _grouped(thousands: str, decimal: str) -> re.Pattern[str]:
+    mark, point = _mark(thousands), re.escape(decimal)
+    return re.compile(rf"[+-]?\d{{1,3}}(?:{mark}\d{{3}})+(?:{point}\d*)?", re.ASCII)

@@ -4,22 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from difflib import get_close_matches
-from functools import lru_cache
-from pathlib import Path
 
 from lime_cli.engine.instance import Caveat
-from lime_cli.errors import InputError, ModelError, SettingsError
+from lime_cli.errors import SettingsError
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Background, Schema, build_background, parse_cell
+from lime_cli.modalities.columns import columns_for, named, sifted
+from lime_cli.modalities.readers import open_table, read_evenly
 from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.tables import Cells, read_cells
+from lime_cli.modalities.rows import Rows, caveats_of, cells_of, require
+from lime_cli.modalities.streams import Watch, is_once
+from lime_cli.modalities.tables import PLAIN, Dialect
 from lime_cli.models import ModelInput
 
 ENOUGH_ROWS = 50
 """An input with at least this many rows may serve as its own background."""
-
-read_once = lru_cache(maxsize=4)(read_cells)
+ITSELF = Caveat(
+    "background_is_input",
+    "replacement values come from the input itself; name training data with --background",
+)
 
 
 @dataclass(frozen=True)
@@ -28,128 +31,83 @@ class TabularModality:
 
     path: str
     rows: str | None = None
-    """By number, counted from 0: ``3``, ``3,10-20``; None for those named by ``ids``, or all."""
+    """By number, counted from 0: ``3``, ``3,10-20``; None for those named otherwise, or all."""
     ids: tuple[str, ...] = ()
     id_column: str | None = None
     background: str | None = None
     schema: Schema = field(default_factory=Schema)
     drop: tuple[str, ...] = ()
-    separator: str | None = None
+    where: str | None = None
+    """Which rows, as a condition."""
+    dialect: Dialect = PLAIN
+    """How the cells of all files are spelled."""
     fitted_background: Background | None = None
+    fitted_header: tuple[str, ...] | None = None
+    """What the columns of a file without a header are called."""
+    fitted_caveats: tuple[Caveat, ...] = ()
 
     default_samples = 4_096
     max_samples = 65_536
 
     def sources(self) -> Iterator[Source]:
-        """List the rows in the order asked for; raise SettingsError for one out of range."""
-        cells = self._cells()
-        names = self._ids(cells)
-        for row in self._wanted(cells, names):
-            yield Source(names[row] if names else str(row), self.path, row)
+        """List the rows in the order asked for, reading as they are taken.
+
+        Raises SettingsError for a row out of range.
+        """
+        return self._rows().sources()
+
+    def stamp(self) -> tuple[int, ...]:
+        """Tell which state of the background's file is the one to learn from."""
+        return Watch(self.background or self.path).state
 
     def fitted(self, model_input: ModelInput) -> TabularModality:
-        """Learn the background in the model's columns; raise when model and tables do not fit."""
+        """Learn the background in the model's columns; raise when model and tables do not fit.
+
+        A table that can be read only once is left to the process that lists its rows, if there is
+        a background beside it.
+        """
         model_input.require("table")
-        cells = self._cells()
-        columns = _columns(cells, model_input, self.drop)
-        if self.background is None and len(cells.rows) < ENOUGH_ROWS:
+        spared = self.background is not None and is_once(self.path)
+        first = str(self.background) if spared else self.path
+        with open_table(first, self.dialect) as stream:
+            header = named(stream, self.dialect, model_input, self.drop)
+            columns = columns_for(header, model_input, self.drop)
+        own = self.background is None
+        with open_table(self.background or self.path, self.dialect) as stream:
+            seen = named(stream, self.dialect, model_input, self.drop)
+            require(seen.name, seen.header, columns)
+            cells, n_rows = read_evenly(seen, self.dialect, strict=not own)
+        if own and n_rows < ENOUGH_ROWS:
             raise SettingsError(
-                f"{cells.name}: has {len(cells.rows)} rows, too few to draw replacements from",
+                f"{cells.name}: has {n_rows} rows, too few to draw replacements from",
                 "name training data with --background",
             )
-        seen = read_once(Path(self.background), self.separator) if self.background else cells
-        _require(seen, columns)
-        return replace(self, fitted_background=build_background(seen, columns, self.schema))
+        caveats: tuple[Caveat, ...] = (ITSELF,) if own else ()
+        if len(cells.rows) < n_rows:
+            words = f"replacement values come from {len(cells.rows):,} of {n_rows:,} rows"
+            caveats += (Caveat("background_sampled", f"{words}, evenly spaced"),)
+        cells = sifted(cells, columns, self.schema, strict=not own)
+        return replace(
+            self,
+            fitted_background=build_background(cells, columns, self.schema),
+            fitted_header=None if self.dialect.header else header.header,
+            fitted_caveats=caveats,
+        )
 
     def read(self, source: Source) -> RowInstance:
         """Read one row; raise InputError naming line and column for a cell of the wrong kind."""
         assert self.fitted_background is not None
         assert source.row is not None
-        cells, features = self._cells(), self.fitted_background.features
-        values = tuple(parse_cell(feature, cells, source.row) for feature in features)
-        caveats = (
-            ()
-            if self.background
-            else (
-                Caveat(
-                    "background_is_input",
-                    "replacement values come from the input itself; "
-                    "name training data with --background",
-                ),
-            )
-        )
+        record = source.record or self._rows().record(source.row)
+        cells = cells_of(source, record, self.dialect)
+        features = self.fitted_background.features
+        if self.fitted_header is not None and len(self.fitted_header) == len(cells.header):
+            cells = replace(cells, header=self.fitted_header)
+        if not all(one.name in cells.places for one in features):
+            require(cells.name, cells.header, [one.name for one in features])
+        values = tuple(parse_cell(feature, cells, 0) for feature in features)
+        caveats = (*self.fitted_caveats, *caveats_of(record))
         return RowInstance(source, self.fitted_background, values, caveats)
 
-    def _cells(self) -> Cells:
-        return read_once(Path(self.path), self.separator)
-
-    def _ids(self, cells: Cells) -> list[str]:
-        if self.id_column is None:
-            return []
-        _require(cells, (self.id_column,))
-        return cells.column(self.id_column)
-
-    def _wanted(self, cells: Cells, names: list[str]) -> list[int]:
-        if self.ids:
-            if not names:
-                raise SettingsError(
-                    "--id needs the column that ids stand in", "name it with --id-column"
-                )
-            missing = [one for one in self.ids if one not in names]
-            if missing:
-                raise InputError(f"{cells.name}: no row with {self.id_column} {missing[0]!r}")
-            return [names.index(one) for one in self.ids]
-        if self.rows is None:
-            return list(range(len(cells.rows)))
-        return _parse_rows(self.rows, cells)
-
-
-def _columns(cells: Cells, model_input: ModelInput, drop: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the columns that the model is given, in its order."""
-    if model_input.columns is not None:
-        _require(cells, model_input.columns)
-        return model_input.columns
-    _require(cells, drop)
-    columns = tuple(name for name in cells.header if name not in drop)
-    wanted = model_input.n_columns
-    if wanted is not None and wanted != len(columns):
-        hint = (
-            "leave columns out with --drop"
-            if len(columns) > wanted
-            else "give the table it was fitted on"
-        )
-        raise ModelError(
-            f"{cells.name}: the model expects {wanted} columns, the file has {len(columns)}", hint
-        )
-    return columns
-
-
-def _require(cells: Cells, columns: tuple[str, ...]) -> None:
-    missing = [name for name in columns if name not in cells.header]
-    if not missing:
-        return
-    plain = {name.casefold().strip(): name for name in cells.header}
-    near = [plain.get(missing[0].casefold()), *get_close_matches(missing[0], cells.header, n=1)]
-    guess = next((name for name in near if name), None)
-    listed = ", ".join(repr(name) for name in missing[:5]) + (" ..." if len(missing) > 5 else "")
-    has = ", ".join(cells.header[:12]) + (" ..." if len(cells.header) > 12 else "")
-    raise InputError(
-        f"{cells.name}: lacks column{'s' * (len(missing) > 1)} {listed}",
-        f"did you mean {guess!r}?" if guess else f"it has {has}",
-    )
-
-
-def _parse_rows(rows: str, cells: Cells) -> list[int]:
-    n = len(cells.rows)
-    found: list[int] = []
-    for part in rows.split(","):
-        first, dash, last = part.strip().partition("-")
-        if not first.isdecimal() or (dash and not last.isdecimal()):
-            raise SettingsError(
-                f"--row {rows}: is not a list of rows", "write 3 or 3,10-20, counted from 0"
-            )
-        start, stop = int(first), int(last if dash else first)
-        if stop >= n or start > stop:
-            raise SettingsError(f"--row {part.strip()}: {cells.name} has rows 0-{n - 1}")
-        found.extend(row for row in range(start, stop + 1) if row not in found)
-    return found
+    def _rows(self) -> Rows:
+        return Rows(self.path, self.dialect, self.rows, self.ids, self.id_column, self.where)

@@ -26,6 +26,8 @@ from lime_cli.engine.instance import (
 )
 from lime_cli.errors import InputError, ModelError
 from lime_cli.modalities import Source
+from lime_cli.modalities.rows import Rows, cells_of, require
+from lime_cli.modalities.streams import name_of
 from lime_cli.modalities.words import Span, cut
 from lime_cli.models import ModelInput
 
@@ -38,6 +40,9 @@ class TextModality:
     """Files, folders of files, or ``-`` for standard input."""
     text: str | None = None
     """A text given on the command line."""
+    table: Rows | None = None
+    """Rows of a table whose cells in ``column`` are the texts."""
+    column: str | None = None
     unit: str = "word"
     merge_repeats: bool = True
     """Whether all copies of a unit are one component."""
@@ -49,6 +54,9 @@ class TextModality:
 
     def sources(self) -> Iterator[Source]:
         """List the texts in the order given, a folder's by name; raise InputError for none."""
+        if self.table is not None:
+            yield from self.table.sources()
+            return
         if self.text is not None:
             yield Source("--text", "--text")
         for name in self.inputs:
@@ -57,6 +65,10 @@ class TextModality:
                 yield from _listed(path)
             else:
                 yield Source("stdin" if name == "-" else path.name, name)
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return nothing: inputs share no file."""
+        return ()
 
     def fitted(self, model_input: ModelInput) -> TextModality:
         """Return itself; raise ModelError for a model that takes something else."""
@@ -71,14 +83,27 @@ class TextModality:
 
     def read(self, source: Source) -> TextInstance:
         """Read one text; raise InputError for one that is empty, or not UTF-8, or has no units."""
-        text = _typed(self.text) if source.path == "--text" else _read(source.path)
-        name = source.id
+        text, name = self._text(source), self._name(source)
         if not text.strip():
             raise InputError(f"{name}: there is no text", "give a text with at least one word")
         spans = cut(text, self.unit)
         if not spans:
             raise InputError(f"{name}: there are no {self._units()} to vary", "give another --unit")
         return TextInstance(source, text, _components(text, spans, self.merge_repeats), self)
+
+    def _text(self, source: Source) -> str:
+        if self.table is None or self.column is None:
+            return _typed(self.text) if source.path == "--text" else _read(source.path)
+        record = source.record or self.table.record(source.row or 0)
+        cells = cells_of(source, record, self.table.dialect)
+        require(cells.name, cells.header, (self.column,))
+        return cells.column(self.column)[0]
+
+    def _name(self, source: Source) -> str:
+        record = source.record
+        if record is None:
+            return source.id
+        return f"{name_of(source.path)}: {record.unit} {record.line}"
 
     def _units(self) -> str:
         unit = self.unit.removeprefix("lime-")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.errors import PredictionError
+from lime_cli.errors import InputError, PredictionError
 
 DTYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
@@ -21,6 +22,9 @@ DTYPES: dict[str, Any] = {
     "tensor(bool)": np.bool_,
     "tensor(string)": np.object_,
 }
+
+DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}")
+"""How a cell begins that is a date."""
 
 
 def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, NDArray[Any]]:
@@ -108,11 +112,24 @@ def _numbers(column: NDArray[Any], kind: str, name: str) -> NDArray[Any]:
     return np.array(found)
 
 
-def _misfit(name: str, kind: str, cell: Any) -> PredictionError:
+def date_in_numbers(column: str, cell: str) -> InputError | None:
+    """Word that a column of dates was given to a model that wants numbers; None for no date."""
+    if DATE.match(cell) is None:
+        return None
+    return InputError(
+        f"column {column!r} holds dates such as {cell[:30]!r}; the model wants numbers",
+        "turn it into a number, or leave it out with --drop",
+    )
+
+
+def _misfit(name: str, kind: str, cell: Any) -> PredictionError | InputError:
     dtype = np.dtype(DTYPES[kind])
     wants = {"f": "numbers", "b": "0 or 1"}.get(dtype.kind, "whole numbers")
     holds = repr(cell) if isinstance(cell, str) else f"{cell:g}"
     missing = not isinstance(cell, str) and np.isnan(cell)
+    dated = date_in_numbers(name, cell) if isinstance(cell, str) else None
+    if dated is not None:
+        return dated
     return PredictionError(
         f"column {name!r}: the model's input takes {wants} ({dtype.name}), "
         f"not {'a missing value' if missing else holds}",

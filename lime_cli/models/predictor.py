@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -10,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lime_cli.engine.instance import Caveat, FloatArray, Identity
-from lime_cli.errors import LimexError, ModelError, PredictionError
+from lime_cli.errors import InputError, LimexError, ModelError, PredictionError
 from lime_cli.models import ModelFile, ModelInput
+from lime_cli.models.feeds import date_in_numbers
 from lime_cli.models.outputs import Outputs, Stated, settle
 from lime_cli.models.probe import Probe
 
@@ -130,7 +132,7 @@ class Predictor:
             raise failure(self._way.origin.name, error, inputs) from error
 
 
-def failure(name: str, error: BaseException, inputs: Any) -> ModelError:
+def failure(name: str, error: BaseException, inputs: Any) -> ModelError | InputError:
     """Word why a model did not answer."""
     words = " ".join(str(error).split())
     if isinstance(error, SystemExit):
@@ -142,10 +144,27 @@ def failure(name: str, error: BaseException, inputs: Any) -> ModelError:
             f"{name}: the model does not accept missing values{_with_missing(inputs)}",
             "fill them in, or put an imputer into the pipeline",
         )
+    text = re.search(r"could not convert string to float: '(.*)'", words)
+    if text is not None and hasattr(inputs, "names"):
+        return _text_in_numbers(name, text[1], inputs)
     if len(words) > 200:
         words = words[:197] + "..."
     return PredictionError(
         f"{name}: the model failed on its input ({type(error).__name__}: {words})"
+    )
+
+
+def _text_in_numbers(name: str, cell: str, table: Any) -> PredictionError | InputError:
+    """Word that a column of words was given to a model that wants numbers."""
+    columns = zip(table.names, table.columns, strict=True)
+    column = next((one for one, values in columns if cell in values.tolist()), None)
+    dated = date_in_numbers(str(column), cell) if column is not None else None
+    if dated is not None:
+        return dated
+    where = f" in column {column!r}" if column is not None else ""
+    return PredictionError(
+        f"{name}: the model wants numbers, not {cell[:60]!r}{where}",
+        "give the table that the model was made for, or leave the column out with --drop",
     )
 
 

@@ -6,13 +6,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lime_cli.errors import InputError
-from lime_cli.modalities.tables import Table, kind_of, numbers, read_cells
+from lime_cli.modalities.readers import read_cells
+from lime_cli.modalities.tables import Cells, Table, kind_of, numbers
 
 
 def written(tmp_path, content, name="rows.csv"):
     path = tmp_path / name
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return path
+    return str(path)
 
 
 @pytest.mark.parametrize(
@@ -52,12 +53,12 @@ def test_a_quoted_newline_stays_in_its_cell_and_lines_are_counted_on(tmp_path):
     ("content", "message"),
     [
         (b"", "is empty"),
-        (b"\n\n", "is empty"),
+        (b"\n\n", "has no header"),
         (b"a,b\n", "no data rows"),
         (b"a,a\n1,2\n", "column 'a' appears twice"),
         (b"a,b\n1,2\n1,2,3\n", "line 3: 3 fields, expected 2"),
         (b"a,b\n1,2,3\n1,2,3\n", "line 2: 3 fields, expected 2"),
-        (b"a,b\n1,2\n1\n", "line 3: 1 fields, expected 2"),
+        (b"a,b\n1,2\n1\n", "line 3: 1 field, expected 2"),
         (b"a,b\n1,2\n\xe9,2\n", "byte 0xE9 on line 3 is not UTF-8"),
         ("a,b\n1,2\n".encode("utf-16"), "looks like UTF-16"),
         (b'a,b\n"1,2\n3,4\n', "a quote opened on line 2 is never closed"),
@@ -77,9 +78,9 @@ def test_a_broken_table_is_refused_in_words(tmp_path, content, message):
 
 def test_a_folder_and_a_missing_file_are_refused(tmp_path):
     with pytest.raises(InputError, match="is a folder"):
-        read_cells(tmp_path)
+        read_cells(str(tmp_path))
     with pytest.raises(InputError, match="no such file"):
-        read_cells(tmp_path / "none.csv")
+        read_cells(str(tmp_path / "none.csv"))
 
 
 @pytest.mark.parametrize(
@@ -108,14 +109,14 @@ def test_a_column_s_kind_is_told_from_its_cells(cells, kind):
 )
 def test_a_cell_that_is_no_number_is_named_by_line_and_column(cell, message):
     with pytest.raises(InputError) as caught:
-        numbers("rows.csv", "age", ["1", cell], [6, 7])
+        numbers(Cells("rows.csv", ("age",), (("1",), (cell,)), (6, 7)), "age", range(2))
     assert message in str(caught.value)
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)), min_size=1))
 def test_numbers_come_back_as_they_were_written(values):
-    cells = ["" if value is None else repr(value) for value in values]
-    read = numbers("rows.csv", "x", cells, range(len(cells)))
+    cells = tuple(("" if value is None else repr(value),) for value in values)
+    read = Cells("rows.csv", ("x",), cells, tuple(range(len(cells)))).numbers("x")
     assert all(np.isnan(r) if v is None else r == v for r, v in zip(read, values, strict=True))
 
 
