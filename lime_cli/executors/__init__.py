@@ -26,7 +26,7 @@ class Workers:
     threads: int | None = None
     """Of each worker; None: one, so that no sum depends on them."""
     item_timeout: float | None = None
-    """Seconds that one instance may take, not counted the samples that the rows of a table share."""
+    """Seconds that one instance may take, beside the samples that the rows of a table share."""
 
     def __post_init__(self) -> None:
         if self.executor not in ("here", "local", "dask"):

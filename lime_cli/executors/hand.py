@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import pickle
 import signal
@@ -30,13 +29,13 @@ THREADS = (
 )
 """What libraries read, when they are loaded, for how many threads they may start."""
 
-_PROGRAM = """
-import json, sys
-path, parent, idle = json.loads({told!r})
-sys.path[:] = path
-from lime_cli.executors.worker import main
-main(parent, idle)
-"""
+NAME = "limex-worker"
+"""How a list of processes tells them."""
+
+_PROGRAM = (
+    "import sys; sys.path[:] = {path!r}; "
+    "from lime_cli.executors.worker import main; main({parent!r}, {idle!r})"
+)
 
 
 class Said(NamedTuple):
@@ -71,7 +70,7 @@ class Hand:
         self._allowance = 0.0
         with _signals_held():
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _program(idle)],
+                [sys.executable, "-c", _program(idle), NAME],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 env={**os.environ, **dict.fromkeys(THREADS, str(threads))},
@@ -141,8 +140,8 @@ def _program(idle: float | None) -> str:
     Linux ends a process with the thread that started it, so only the main thread asks for that.
     """
     mortal = threading.current_thread() is threading.main_thread()
-    told = json.dumps([sys.path, os.getpid() if mortal else None, idle])
-    return _PROGRAM.format(told=told)
+    parent = os.getpid() if mortal else None
+    return _PROGRAM.format(path=sys.path, parent=parent, idle=idle)
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
+from pathlib import Path
 from queue import Empty, SimpleQueue
 
 from lime_cli.containment import death
@@ -176,9 +177,8 @@ class Local(AbstractContextManager["Local"]):
     def _reason(self, hand: Hand, code: int, source: Source) -> LimexError:
         where = f" at {source.id}" if source.row is None else f" at row {source.row}"
         if hand.late:
-            seconds = f"{self._workers.item_timeout:g} s"
-            name = death(self._model, code).message.partition(":")[0]
-            return PredictionError(f"{name}: no answer in {seconds}{where}")
+            name, seconds = Path(self._model).name, self._workers.item_timeout
+            return PredictionError(f"{name}: no answer in {seconds:g} s{where}")
         why: ModelError = death(self._model, code, where)
         return PredictionError(why.message, why.hint)
 

@@ -1,0 +1,172 @@
+"""A dask cluster: its scheduler hands the works out, and again where a worker was lost."""
+
+from __future__ import annotations
+
+import logging
+import time
+import uuid
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any
+
+from lime_cli.errors import (
+    MissingDependency,
+    ModelError,
+    OutputError,
+    PredictionError,
+    SettingsError,
+)
+from lime_cli.executors import Workers
+from lime_cli.executors.local import MOMENT
+from lime_cli.executors.remote import Order, complete_there, leave
+from lime_cli.executors.task import GRACE
+from lime_cli.models import PYTHON_PREFIX
+from lime_cli.outcomes import Outcome, Work, failed
+from lime_cli.settings import digest_of_file
+
+PATIENCE = 10.0
+"""Seconds to wait for an answer of the scheduler, and for it to have a worker."""
+AHEAD = 2
+"""Works handed out for every thread of the cluster."""
+
+
+@contextmanager
+def cluster(workers: Workers, model: str) -> Iterator[Cluster]:
+    """Connect to the scheduler; raise SettingsError when none answers or it has no workers."""
+    try:
+        import distributed
+    except ImportError:
+        raise MissingDependency(
+            "--executor dask: dask is not installed", "pip install 'limex[dask]'"
+        ) from None
+    assert workers.scheduler is not None
+    before = logging.getLogger("distributed").level
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    try:
+        with _connected(distributed, workers.scheduler) as client:
+            running = Cluster(client, workers, model)
+            try:
+                yield running
+            finally:
+                running.close()
+    finally:
+        logging.getLogger("distributed").setLevel(before)
+
+
+def _connected(distributed: Any, scheduler: str) -> Any:
+    """Return a client of the scheduler at an address, or of the one that wrote a file."""
+    where = {"address": scheduler}
+    if Path(scheduler).is_file():
+        where = {"scheduler_file": scheduler}
+    elif ":" not in scheduler:
+        raise SettingsError(
+            f"--scheduler {scheduler}: no such file", "give tcp://HOST:PORT, or a scheduler file"
+        )
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about versions that differ
+            client = distributed.Client(**where, timeout=PATIENCE - 1, set_as_default=False)
+    except (OSError, TimeoutError, ValueError, KeyError) as error:
+        raise SettingsError(
+            f"--scheduler {scheduler}: no dask scheduler answers there",
+            "start one: dask scheduler",
+        ) from error
+    try:
+        client.wait_for_workers(1, timeout=PATIENCE)
+    except TimeoutError:
+        client.close()
+        raise SettingsError(
+            f"--scheduler {scheduler}: it has no workers", "start some: dask worker ADDRESS"
+        ) from None
+    return client
+
+
+class Cluster:
+    """Works on whatever workers the scheduler has."""
+
+    def __init__(self, client: Any, workers: Workers, model: str) -> None:
+        self._client, self._workers = client, workers
+        self._model = Path(model).name
+        self._run = uuid.uuid4().hex
+        digest = None if model.startswith(PYTHON_PREFIX) else _digest(Path(model))
+        self._order = Order(self._run, str(Path.cwd()), digest, workers)
+        self._done: SimpleQueue[Any] = SimpleQueue()
+
+    def run_all(
+        self, works: Iterator[Work], stop: Callable[[], bool]
+    ) -> Iterator[tuple[Work, tuple[Outcome, ...]]]:
+        """Yield works with their outcomes as they are done; see ``Executor``."""
+        out: dict[str, tuple[Any, Work]] = {}
+        late = float("inf")
+        try:
+            while time.monotonic() < late:
+                if late == float("inf") and stop():
+                    late = time.monotonic() + GRACE
+                if late == float("inf"):
+                    self._hand_out(works, out)
+                if not out:
+                    return
+                with suppress(Empty):
+                    future = self._done.get(timeout=MOMENT)
+                    if future.key in out:
+                        work = out.pop(future.key)[1]
+                        yield work, self._outcomes(future, work)
+        finally:
+            if out:
+                self._give_up([future for future, _ in out.values()])
+
+    def close(self) -> None:
+        """Have the workers end the processes of this run."""
+        with suppress(Exception):  # they end by themselves when nothing comes
+            self._client.run(leave, self._run, on_error="ignore")
+
+    def _hand_out(self, works: Iterator[Work], out: dict[str, tuple[Any, Work]]) -> None:
+        window = AHEAD * max(1, sum(self._client.nthreads().values())) if not out else 0
+        self._window = window or self._window
+        while len(out) < self._window:
+            work = next(works, None)
+            if work is None:
+                return
+            key = f"limex-{self._run}-{work.number}"
+            future = self._client.submit(
+                complete_there, work, self._order, key=key, pure=False, retries=0
+            )
+            out[future.key] = (future, work)
+            future.add_done_callback(self._done.put)
+
+    def _outcomes(self, future: Any, work: Work) -> tuple[Outcome, ...]:
+        """Return what a task came to; raise its error when it concerns every source."""
+        error = future.exception() if future.status != "cancelled" else None
+        match type(error).__name__:
+            case "NoneType" if future.status == "finished":
+                found: tuple[Outcome, ...] = future.result()
+                return found
+            case "NoneType":
+                raise OutputError(
+                    "the dask scheduler gave the run up", "start it again, and limex, which goes on"
+                )
+            case "KilledWorker":
+                why = PredictionError(f"{self._model}: every dask worker that tried it died")
+                return tuple(failed(source, why) for source in work.job.sources)
+            case "ModuleNotFoundError" | "ImportError":
+                raise SettingsError(
+                    f"--executor dask: a worker cannot import limex ({error})",
+                    "install the same version of it where the workers are",
+                )
+        raise error
+
+    def _give_up(self, futures: list[Any]) -> None:
+        with suppress(Exception):  # the scheduler may be gone
+            self._client.cancel(futures, force=True)
+            self._client.run(leave, self._run, on_error="ignore")
+
+
+def _digest(path: Path) -> str | None:
+    """Return the digest of the model's file; None where only workers have it."""
+    try:
+        return digest_of_file(path) if path.is_file() else None
+    except OSError as error:
+        raise ModelError(f"{path.name}: cannot be read ({error.strerror})") from None
