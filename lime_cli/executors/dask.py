@@ -22,9 +22,9 @@ from lime_cli.errors import (
 from lime_cli.executors import Workers
 from lime_cli.executors.local import MOMENT
 from lime_cli.executors.remote import Order, complete_there, leave
-from lime_cli.executors.task import GRACE
+from lime_cli.executors.task import GRACE, Task, place_of
 from lime_cli.models import PYTHON_PREFIX
-from lime_cli.outcomes import Outcome, Work, failed
+from lime_cli.outcomes import Outcome, Work
 from lime_cli.settings import digest_of_file
 
 PATIENCE = 10.0
@@ -69,7 +69,7 @@ def _connected(distributed: Any, scheduler: str) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about versions that differ
             client = distributed.Client(**where, timeout=PATIENCE - 1, set_as_default=False)
-    except (OSError, TimeoutError, ValueError, KeyError) as error:
+    except Exception as error:  # dask raises anything, of an address or a file that is none
         raise SettingsError(
             f"--scheduler {scheduler}: no dask scheduler answers there",
             "start one: dask scheduler",
@@ -94,74 +94,96 @@ class Cluster:
         digest = None if model.startswith(PYTHON_PREFIX) else _digest(Path(model))
         self._order = Order(self._run, str(Path.cwd()), digest, workers)
         self._done: SimpleQueue[Any] = SimpleQueue()
+        self._out: dict[str, tuple[Any, Task]] = {}
+        self._window = self._submitted = 0
 
     def run_all(
         self, works: Iterator[Work], stop: Callable[[], bool]
     ) -> Iterator[tuple[Work, tuple[Outcome, ...]]]:
         """Yield works with their outcomes as they are done; see ``Executor``."""
-        out: dict[str, tuple[Any, Work]] = {}
         late = float("inf")
         try:
             while time.monotonic() < late:
                 if late == float("inf") and stop():
                     late = time.monotonic() + GRACE
                 if late == float("inf"):
-                    self._hand_out(works, out)
-                if not out:
+                    self._hand_out(works)
+                if not self._out:
                     return
                 with suppress(Empty):
-                    future = self._done.get(timeout=MOMENT)
-                    if future.key in out:
-                        work = out.pop(future.key)[1]
-                        yield work, self._outcomes(future, work)
+                    task = self._ended(self._done.get(timeout=MOMENT))
+                    if task is not None:
+                        yield task.work, task.outcomes
         finally:
-            if out:
-                self._give_up([future for future, _ in out.values()])
+            self._give_up()
 
     def close(self) -> None:
         """Have the workers end the processes of this run."""
         with suppress(Exception):  # they end by themselves when nothing comes
             self._client.run(leave, self._run, on_error="ignore")
 
-    def _hand_out(self, works: Iterator[Work], out: dict[str, tuple[Any, Work]]) -> None:
-        window = AHEAD * max(1, sum(self._client.nthreads().values())) if not out else 0
-        self._window = window or self._window
-        while len(out) < self._window:
+    def _hand_out(self, works: Iterator[Work]) -> None:
+        if len(self._out) <= self._window // 2:  # workers may have come or gone
+            self._window = AHEAD * max(1, sum(self._client.nthreads().values()))
+        while len(self._out) < self._window:
             work = next(works, None)
             if work is None:
                 return
-            key = f"limex-{self._run}-{work.number}"
-            future = self._client.submit(
-                complete_there, work, self._order, key=key, pure=False, retries=0
-            )
-            out[future.key] = (future, work)
+            self._submit(Task(work, self._workers.threads))
+
+    def _submit(self, task: Task) -> None:
+        self._submitted += 1
+        key = f"limex-{self._run}-{self._submitted}"
+        future = self._client.submit(complete_there, task.asked(), self._order, key=key, pure=False)
+        self._out[key] = (future, task)
+        future.add_done_callback(self._done.put)
+
+    def _ended(self, future: Any) -> Task | None:
+        """Return the task that a future was the rest of; None where some of it is still to do.
+
+        Raises an error that concerns every source.
+        """
+        if future.key not in self._out:
+            return None
+        if future.status in ("pending", "lost"):  # the worker went before it was asked for it
             future.add_done_callback(self._done.put)
+            return None
+        task = self._out.pop(future.key)[1]
+        if future.status == "finished":
+            for outcome in future.result():
+                task.heard(outcome)
+        else:
+            self._strike(task, future.exception() if future.status == "error" else None)
+        if task.done:
+            return task
+        self._submit(task)
+        return None
 
-    def _outcomes(self, future: Any, work: Work) -> tuple[Outcome, ...]:
-        """Return what a task came to; raise its error when it concerns every source."""
-        error = future.exception() if future.status != "cancelled" else None
-        match type(error).__name__:
-            case "NoneType" if future.status == "finished":
-                found: tuple[Outcome, ...] = future.result()
-                return found
-            case "NoneType":
-                raise OutputError(
-                    "the dask scheduler gave the run up", "start it again, and limex, which goes on"
-                )
-            case "KilledWorker":
-                why = PredictionError(f"{self._model}: every dask worker that tried it died")
-                return tuple(failed(source, why) for source in work.job.sources)
-            case "ModuleNotFoundError" | "ImportError":
-                raise SettingsError(
-                    f"--executor dask: a worker cannot import limex ({error})",
-                    "install the same version of it where the workers are",
-                )
-        raise error
+    def _strike(self, task: Task, error: BaseException | None) -> None:
+        """Charge a task for the dask workers it took down; raise any other error in our words."""
+        if type(error).__name__ == "KilledWorker":
+            words = f"{self._model}: every dask worker that tried it died, at "
+            task.struck(lambda source: PredictionError(words + place_of(source)), late=True)
+        elif isinstance(error, ImportError):
+            raise SettingsError(
+                f"--executor dask: a worker cannot import limex ({error})",
+                "install the same version of it where the workers are",
+            )
+        elif error is None:
+            raise OutputError(
+                "--executor dask: the scheduler gave the run up", "run again, which goes on"
+            )
+        else:
+            raise error
 
-    def _give_up(self, futures: list[Any]) -> None:
-        with suppress(Exception):  # the scheduler may be gone
-            self._client.cancel(futures, force=True)
-            self._client.run(leave, self._run, on_error="ignore")
+    def _give_up(self) -> None:
+        """Call back what nobody waits for any more."""
+        futures = [future for future, _ in self._out.values()]
+        self._out.clear()
+        if futures:
+            with suppress(Exception):  # the scheduler may be gone
+                self._client.cancel(futures, force=True)
+            self.close()
 
 
 def _digest(path: Path) -> str | None:

@@ -129,7 +129,7 @@ class Hand:
         stream = self._process.stdout
         assert stream is not None
         with stream:
-            while (content := receive(stream)) is not None:  # type: ignore[arg-type]
+            while (content := receive(stream)) is not None:
                 said.put(Said(self, pickle.loads(content), time.monotonic()))
         said.put(Said(self, ("death", self._process.wait()), time.monotonic()))
 

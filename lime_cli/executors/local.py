@@ -14,7 +14,7 @@ from lime_cli.containment import death
 from lime_cli.errors import LimexError, ModelError, OutputError, PredictionError
 from lime_cli.executors import Workers
 from lime_cli.executors.hand import Hand, Said
-from lime_cli.executors.task import GRACE, Task
+from lime_cli.executors.task import GRACE, Task, place_of
 from lime_cli.modalities import Source
 from lime_cli.outcomes import Outcome, Work
 
@@ -175,7 +175,7 @@ class Local(AbstractContextManager["Local"]):
                 raise death(self._model, code, f" at each of the first {BAD_ITEMS}")
 
     def _reason(self, hand: Hand, code: int, source: Source) -> LimexError:
-        where = f" at {source.id}" if source.row is None else f" at row {source.row}"
+        where = f" at {place_of(source)}"
         if hand.late:
             name, seconds = Path(self._model).name, self._workers.item_timeout
             return PredictionError(f"{name}: no answer in {seconds:g} s{where}")

@@ -22,6 +22,11 @@ def sized(work: Work, threads: int | None) -> Work:
     return replace(work, job=replace(work.job, model=model))
 
 
+def place_of(source: Source) -> str:
+    """Say where a source is: a table's row, or by what a person calls it."""
+    return source.id if source.row is None else f"row {source.row}"
+
+
 class Task:
     """A work, and what became of its sources so far.
 

@@ -13,7 +13,7 @@ import sys
 import threading
 import traceback
 from queue import Empty, SimpleQueue
-from typing import BinaryIO
+from typing import IO
 
 from lime_cli.containment import die_with
 from lime_cli.errors import LimexError
@@ -51,7 +51,7 @@ def main(parent: int | None, idle: float | None) -> None:
             send(outcomes, ("bug", traceback.format_exc()))
 
 
-def _own_streams() -> tuple[BinaryIO, BinaryIO]:
+def _own_streams() -> tuple[IO[bytes], IO[bytes]]:
     """Keep input and output for messages: what a model prints goes to standard error."""
     works, outcomes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
     nothing = os.open(os.devnull, os.O_RDWR)
@@ -61,14 +61,14 @@ def _own_streams() -> tuple[BinaryIO, BinaryIO]:
     return works, outcomes
 
 
-def _listen(works: BinaryIO, given: SimpleQueue[bytes]) -> None:
+def _listen(works: IO[bytes], given: SimpleQueue[bytes]) -> None:
     """Pass works on; end the process when the input ends, as it does when the parent is gone."""
     while (content := receive(works)) is not None:
         given.put(content)
     os._exit(0)
 
 
-def _work(work: Work, outcomes: BinaryIO) -> None:
+def _work(work: Work, outcomes: IO[bytes]) -> None:
     load(work.job)
     send(outcomes, ("ready", ask_ahead(work.job)))
     for outcome in complete(work):
