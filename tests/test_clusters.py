@@ -1,7 +1,9 @@
 """A dask cluster of real processes: the same bytes, whatever becomes of its workers."""
 
 import os
+import re
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -197,3 +199,33 @@ def test_without_dask_the_pip_line_is_told(monkeypatch):
     workers = Workers("dask", scheduler="tcp://host:1")
     with pytest.raises(SettingsError, match=r"pip install 'limex\[dask\]'"), opened(workers, "m"):
         pass
+
+
+PAGE = (ROOT / "docs" / "clusters.md").read_text("utf-8")
+BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+AS_INSTALLED = """
+limex() { "$PYTHON" -m lime_cli "$@"; }
+dask() { "$PYTHON" -m dask "$@"; }
+trap 'kill $(jobs -p); wait' EXIT
+"""
+
+
+@pytest.mark.parametrize("number", [0, 1], ids=["cores", "dask"])
+def test_the_commands_of_the_page_on_clusters_run(folder, number):
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    for name in ("sample_models", "sample_data"):
+        (folder / name).symlink_to(ROOT / name)
+    commands = BLOCKS[number].replace("8786", port).replace("dask worker", "dask worker --no-nanny")
+    done = subprocess.run(
+        ["bash", "-ec", AS_INSTALLED + commands],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    lines = (folder / "animals" / "explanations.jsonl").read_text().splitlines()
+    assert len(lines) == 102
