@@ -269,6 +269,18 @@ def test_a_worker_has_one_thread_unless_asked_otherwise(folder, threads, expecte
     assert json.loads(outcome.line)["targets"][0]["model_prediction"] == expected
 
 
+def test_a_forest_that_wants_every_core_gives_the_same_bytes(folder):
+    """Its sums are in another order with every number of threads."""
+    (folder / "limex_forest.py").write_text(
+        "import numpy as np\nfrom sklearn.ensemble import RandomForestRegressor\n"
+        "rng = np.random.default_rng(0)\nrows = rng.normal(size=(200, 3))\n"
+        "model = RandomForestRegressor(30, n_jobs=-1, random_state=0)\n"
+        "model.fit(rows, rows @ [1.0, 0.1, 0.01])\n"
+    )
+    works = list(works_of(table(folder, 20), ModelFile("py:limex_forest:model"), 5))
+    assert run(Workers("local", 2), works) == run(Workers(), works)
+
+
 @pytest.mark.parametrize("executor", ["here", "local"])
 def test_works_are_taken_as_they_are_needed(folder, executor):
     taken = []
