@@ -12,6 +12,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any
 
+from lime_cli.digests import digest_of_file
 from lime_cli.errors import (
     MissingDependency,
     ModelError,
@@ -25,7 +26,6 @@ from lime_cli.executors.remote import Order, complete_there, leave
 from lime_cli.executors.task import GRACE, Task, place_of
 from lime_cli.models import PYTHON_PREFIX
 from lime_cli.outcomes import Outcome, Work
-from lime_cli.settings import digest_of_file
 
 PATIENCE = 10.0
 """Seconds to wait for an answer of the scheduler, and for it to have a worker."""

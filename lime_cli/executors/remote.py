@@ -14,11 +14,11 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from lime_cli.digests import digest_of_file
 from lime_cli.errors import ModelError
 from lime_cli.executors import Workers
 from lime_cli.executors.local import Local
 from lime_cli.outcomes import Outcome, Work
-from lime_cli.settings import digest_of_file
 
 IDLE = 60.0
 """Seconds after which a process ends for which nothing came."""
