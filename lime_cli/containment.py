@@ -50,7 +50,7 @@ class Containment:
             child = os.fork()
             if child == 0:
                 os.close(report)
-                _die_with(parent)
+                die_with(parent)
                 return None
             os.close(self._report_to)
             self._report_to = None
@@ -63,7 +63,7 @@ class Containment:
         code = os.waitstatus_to_exitcode(status)
         if received and code in (-received[0], -signal.SIGKILL):
             return _SIGNALLED + received[0]
-        raise _death(model, code)
+        raise death(model, code)
 
     def report(self, code: int) -> None:
         """End the child, telling the parent that the work came to its end; else do nothing.
@@ -127,7 +127,7 @@ def _next_signal(awaited: set[signal.Signals]) -> tuple[int | None, bool]:
     return (None, False) if caught is None else (caught.si_signo, caught.si_pid == 0)
 
 
-def _die_with(parent: int) -> None:
+def die_with(parent: int) -> None:
     """Have the system end this process with its parent, so that a kill leaves nothing behind."""
     if sys.platform == "linux":
         import ctypes
@@ -154,21 +154,21 @@ def _remove_unfinished(child: int, folder: str | None) -> None:
                 path.unlink()
 
 
-def _death(model: str, code: int) -> ModelError:
+def death(model: str, code: int, where: str = "") -> ModelError:
     """Word how the child ended: by a signal, code < 0, or by itself in the midst of its work."""
     name = Path(model).name
     if -code == signal.SIGKILL:
         return ModelError(
-            f"{name}: the model process was killed (out of memory?)",
+            f"{name}: the model process was killed (out of memory?){where}",
             "free memory, or ask for less: --samples, --batch-size",
         )
     if code < 0:
         words = (signal.strsignal(-code) or "unknown").lower()
         return ModelError(
-            f"{name}: the model process died (signal {-code}, {words})",
+            f"{name}: the model process died (signal {-code}, {words}){where}",
             "save the model again with the libraries installed here, or export it to ONNX",
         )
     return ModelError(
-        f"{name}: the model process ended itself (exit code {code})",
+        f"{name}: the model process ended itself (exit code {code}){where}",
         "a model must answer, not call exit",
     )

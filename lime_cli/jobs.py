@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from lime_cli.engine import explain
+from lime_cli.engine import ask_shared, explain
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.neighbourhood import Answers
@@ -70,6 +72,29 @@ def run(job: Job) -> Iterator[Explained | Failed]:
             yield from _explain(ready, model, job.settings, answered)
             ready = []
     yield from _explain(ready, model, job.settings, answered)
+
+
+def load(job: Job) -> None:
+    """Load what all jobs of a run share, once per process; raise ModelError and SettingsError."""
+    _prepared(job.model, job.modality, job.settings)
+
+
+def ask_ahead(job: Job) -> float:
+    """Ask about the samples that the rows of a table share; return the seconds that allows for.
+
+    That is the time it took, as often over as there may be samples before the weights are settled.
+    """
+    model, modality, answered = _prepared(job.model, job.modality, job.settings)
+    settings, began = job.settings, time.monotonic()
+    rows = () if settings.like_lime else (one for one in job.sources if one.row is not None)
+    for source in rows:
+        with contextlib.suppress(InputError):
+            instance = modality.read(source)
+            with contextlib.suppress(PredictionError):  # which every row will be told of
+                ask_shared(instance, model, settings, answered)
+            break
+    rounds = (settings.max_samples or settings.samples) / settings.samples
+    return (time.monotonic() - began) * rounds
 
 
 def _explain(

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lime_cli.engine.neighbourhood import Answers
     from lime_cli.settings import Settings
 
-__all__ = ["explain"]
+__all__ = ["ask_shared", "explain"]
 
 
 def explain(
@@ -29,3 +29,13 @@ def explain(
     from lime_cli.engine.explaining import explain_all
 
     return explain_all(instances, model, settings, {} if answered is None else answered)
+
+
+def ask_shared(
+    instance: Instance, model: Model, settings: Settings, answered: dict[str, Answers]
+) -> None:
+    """Ask ahead about the samples that an instance of a shared pool begins with."""
+    from lime_cli.engine.explaining import answers_of
+
+    if instance.shared:
+        answers_of(instance, model, settings, settings.samples, answered)

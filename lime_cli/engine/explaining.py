@@ -65,9 +65,7 @@ def _settle(
     original, targets, pool = asked
     n = settings.samples
     while True:
-        answers = pool[f"{n}:{instance.pool}"] = pool.get(f"{n}:{instance.pool}") or ask(
-            instance, model, settings, n, pool.get(f"{n // 2}:{instance.pool}")
-        )
+        answers = answers_of(instance, model, settings, n, pool)
         neighbourhood = weigh(instance, answers, original, settings)
         if _assists(instance, neighbourhood, settings):
             aided = assisted(instance, neighbourhood, np.array(targets), settings)
@@ -83,6 +81,16 @@ def _settle(
         if 2 * n > settings.max_samples:
             return neighbourhood, fitted, "max_samples"
         n *= 2
+
+
+def answers_of(
+    instance: Instance, model: Model, settings: Settings, n: int, pool: dict[str, Answers]
+) -> Answers:
+    """Return the first n samples with their answers, kept in ``pool`` under the instance's."""
+    key, half = f"{n}:{instance.pool}", f"{n // 2}:{instance.pool}"
+    if key not in pool:
+        pool[key] = ask(instance, model, settings, n, pool.get(half))
+    return pool[key]
 
 
 def _assists(instance: Instance, neighbourhood: Neighbourhood, settings: Settings) -> bool:
