@@ -16,11 +16,14 @@ class ContainedCommand(click.Command):
     def invoke(self, ctx: click.Context) -> Any:
         """Run in a child of ``limex``; in this process where the program is called as a library.
 
+        With workers the model is theirs, and this process never loads it.
+
         Options are parsed by now and nothing heavy is imported yet: forking is cheap and safe.
         """
         containment = ctx.find_object(Containment)
         output = ctx.params.get("output")
-        if containment is not None:
+        workers = [ctx.params.get(key) for key in ("jobs", "executor", "scheduler")]
+        if containment is not None and all(one is None for one in workers):
             code = containment.enter(
                 ctx.params["model"], None if output is None else str(Path(output).parent)
             )

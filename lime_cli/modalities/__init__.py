@@ -41,6 +41,8 @@ class Modality(Protocol):
     """Samples to begin with when ``--samples`` is auto."""
     max_samples: int
     """Samples to stop at when ``--samples`` is auto."""
+    slice_size: int
+    """Sources of a batch that go to a worker, and into the ledger, together."""
 
     def __hash__(self) -> int:
         """Hash the options: workers keep what they prepared for a modality."""
@@ -48,6 +50,10 @@ class Modality(Protocol):
 
     def sources(self) -> Iterator[Source]:
         """List the inputs asked for, in a stable order; raise InputError when there are none."""
+        ...
+
+    def strays(self) -> int:
+        """Count the files beside the inputs that are none."""
         ...
 
     def fitted(self, model_input: ModelInput) -> Modality:

@@ -39,6 +39,7 @@ class TabularModality:
 
     default_samples = 4_096
     max_samples = 65_536
+    slice_size = 256
 
     def sources(self) -> Iterator[Source]:
         """List the rows in the order asked for; raise SettingsError for one out of range."""
@@ -46,6 +47,10 @@ class TabularModality:
         names = self._ids(cells)
         for row in self._wanted(cells, names):
             yield Source(names[row] if names else str(row), self.path, row)
+
+    def strays(self) -> int:
+        """Return 0: a table has rows and nothing else."""
+        return 0
 
     def fitted(self, model_input: ModelInput) -> TabularModality:
         """Learn the background in the model's columns; raise when model and tables do not fit."""
