@@ -157,11 +157,12 @@ def _explain_one(
     from lime_cli.jobs import Failed, Job, run
 
     began = time.monotonic()
-    outcome = next(run(Job(model, modality, settings, (source,))))
-    if isinstance(outcome, Failed):
-        raise outcome.error
-    output, explanation = way.output, outcome.explanation
+    output = way.output
     with output.opened() as stream:
+        outcome = next(run(Job(model, modality, settings, (source,))))
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        explanation = outcome.explanation
         FORMATS[output.format]([explanation], stream, way.look)
     if output.format != "table":
         output.console.warn((one.code, one.message) for one in explanation.caveats)
