@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
+from typing import IO, TYPE_CHECKING
 
+from lime_cli import errors
 from lime_cli.commands.output import Output
 from lime_cli.commands.running import Running
 from lime_cli.commands.slices import Slice, slices
 from lime_cli.commands.stops import Stops
 from lime_cli.console import print_line
-from lime_cli.formats import Look
-from lime_cli.modalities import Modality
+from lime_cli.formats import FORMATS, Look
+from lime_cli.modalities import Modality, Source
 
 if TYPE_CHECKING:
+    from lime_cli.executors import Executor
     from lime_cli.jobs import Job
     from lime_cli.outcomes import Outcome, Work
 
@@ -32,11 +35,13 @@ class Batch:
     running: Running
     output: Output
     look: Look
+    sources: Callable[[], Iterator[Source]]
+    """Begins anew with each call, where it is called more than once."""
 
     def slices(self) -> Iterator[Slice]:
         """Yield this shard's slices, in order."""
         modality = self.job.modality
-        found = slices(modality.sources(), modality.slice_size)
+        found = slices(self.sources(), modality.slice_size)
         return (one for one in found if self.running.owns(one.number))
 
     def works(self, wanted: Iterator[Slice], drawings: tuple[str, ...]) -> Iterator[Work]:
@@ -54,31 +59,69 @@ def run_into_lines(batch: Batch) -> int:
 
     The path named, or standard output, gets explanations alone; failures are told in words.
     """
-    from lime_cli.executors import opened
-
-    output, lines = batch.output, batch.output.format == "jsonl" and batch.look.unicode
-    drawings = () if lines else (output.format,)
-    workers = batch.running.workers(batch.job.model.threads)
-    caveats: list[tuple[str, str]] = []
+    output = batch.output
     stops = Stops(batch.running)
-    written = 0
-    with output.opened() as stream, opened(workers, batch.job.model.path) as executor:
-        works = batch.works(batch.slices(), drawings)
-        for outcome in _in_order(executor.run_all(works, lambda: bool(stops.reason))):
-            if outcome.error is not None:
-                print_line(f"limex: {said_of(outcome)}")
-                stops.failed += 1
-                continue
-            separated = output.format == "table" and written
-            content = outcome.line if lines else outcome.drawings[0][1]
-            stream.write(b"\n" + content if separated else content)
-            caveats.extend(outcome.warnings)
-            written += 1
+    caveats: list[tuple[str, str]] = []
+    with output.opened() as stream, _executor(batch) as executor:
+        works = batch.works(batch.slices(), ())
+        done = executor.run_all(works, lambda: bool(stops.reason))
+        _write(_explained(_in_order(done), stops, caveats), stream, batch)
     if output.format != "table":
         output.console.warn(caveats)
     if stops.reason:
-        output.console.say(f"stopped after {written + stops.failed:,}: {stops.reason}")
+        output.console.say(f"stopped: {stops.reason}")
     return SOME_FAILED if stops.failed or stops.reason else 0
+
+
+def run_one(batch: Batch) -> int:
+    """Let a worker explain the one instance there is; what is wrong with it ends the command."""
+    output = batch.output
+    with output.opened() as stream, _executor(batch) as executor:
+        works = batch.works(batch.slices(), (output.format,))
+        _, (outcome,) = next(executor.run_all(works, lambda: False))
+        if outcome.error is not None:
+            error = json.loads(outcome.line)["error"]
+            raise getattr(errors, outcome.error)(error["message"], error["hint"])
+        stream.write(outcome.drawings[0][1])
+    if output.format != "table":
+        output.console.warn(outcome.warnings)
+    return 0
+
+
+def _executor(batch: Batch) -> AbstractContextManager[Executor]:
+    from lime_cli.executors import opened
+
+    model = batch.job.model
+    return opened(batch.running.workers(model.threads), model.path)
+
+
+def _explained(
+    outcomes: Iterator[Outcome], stops: Stops, caveats: list[tuple[str, str]]
+) -> Iterator[bytes]:
+    """Yield the lines of those that went well; tell of the others."""
+    for outcome in outcomes:
+        if outcome.error is None:
+            caveats.extend(outcome.warnings)
+            yield outcome.line
+        else:
+            stops.failed += 1
+            print_line(f"limex: {said_of(outcome)}")
+
+
+def _write(lines: Iterator[bytes], stream: IO[bytes], batch: Batch) -> None:
+    if batch.output.format == "jsonl":
+        for line in lines:
+            plain = line if batch.look.unicode else _in_ascii(line)
+            stream.write(plain)
+        return
+    from lime_cli.results.record import explanation_of
+
+    explanations = (explanation_of(json.loads(line)) for line in lines)
+    FORMATS[batch.output.format](explanations, stream, batch.look)
+
+
+def _in_ascii(line: bytes) -> bytes:
+    return (json.dumps(json.loads(line), separators=(",", ":"), ensure_ascii=True) + "\n").encode()
 
 
 def without_inputs(modality: Modality) -> Modality:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from lime_cli.commands.batches import Batch, run_into_lines
+from lime_cli.commands.batches import Batch, run_into_lines, run_one
 from lime_cli.commands.contained import ContainedCommand
 from lime_cli.commands.folder import run_into_folder
 from lime_cli.commands.inputs import table_options, text_options
@@ -19,7 +19,7 @@ from lime_cli.commands.neighbourhood import Neighbourhood, engine_options
 from lime_cli.commands.output import Output, output_options
 from lime_cli.commands.pictures import drawing_options, image_options, layout_option
 from lime_cli.commands.running import Running, running_options
-from lime_cli.formats import FORMATS, Look
+from lime_cli.formats import FORMATS, MANY, Look
 from lime_cli.modalities import Modality, Source
 from lime_cli.models import ModelFile
 
@@ -133,7 +133,8 @@ def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, way
         neighbourhood, modality = likened(neighbourhood, modality)
     settings = neighbourhood.resolved(modality.default_samples, modality.max_samples)
     output, running = way.output, way.running
-    found = tuple(islice(modality.sources(), 2))
+    listed = modality.sources()
+    found = tuple(islice(listed, 2))
     into_folder = output.is_folder(len(found) > 1)
     running.check(into_folder, found)
     if len(found) == 1 and not into_folder and running.here:
@@ -143,11 +144,14 @@ def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, way
 
     if into_folder or not running.here:
         model = replace(model, threads=model.threads or 1)
-    batch = Batch(Job(model, modality, settings, ()), running, output, way.look)
+    job = Job(model, modality, settings, ())
     if into_folder:
-        return run_into_folder(batch)
-    output.check(sum(1 for _ in modality.sources()))
-    return run_into_lines(batch)
+        return run_into_folder(Batch(job, running, output, way.look, modality.sources))
+    if output.format not in MANY and len(found) > 1:
+        found += tuple(listed)
+    output.check(len(found))
+    batch = Batch(job, running, output, way.look, lambda: chain(found, listed))
+    return run_into_lines(batch) if len(found) > 1 else run_one(batch)
 
 
 def _explain_one(

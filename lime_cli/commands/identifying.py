@@ -58,13 +58,19 @@ def identity_of(
 
 def _described(options: Any) -> dict[str, Any]:
     """Return a dataclass as data, files as their digests."""
-    said = asdict(options)
+    return _without_paths(asdict(options))
+
+
+def _without_paths(said: dict[str, Any]) -> dict[str, Any]:
     found = {}
     for key, value in said.items():
         if key in _CHANGE_NO_NUMBER or key == "inputs":
             continue
-        name = "digest" if key == "path" else key
-        found[name] = _digest(value) if key in _PATHS and value else value
+        if isinstance(value, dict):
+            value = _without_paths(value)
+        elif key in _PATHS and value:
+            value = _digest(value)
+        found["digest" if key == "path" else key] = value
     return found
 
 

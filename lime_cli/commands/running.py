@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -50,7 +51,13 @@ class Running:
             ):
                 if given:
                     raise SettingsError(f"{option} is for a batch in a folder", "name it: -o DIR")
-        if not self.here and any(one.path == "-" for one in found):
+        once = any(one.row is not None and not Path(one.path).is_file() for one in found)
+        if into_folder and once:
+            raise SettingsError(
+                f"{found[0].path}: a batch in a folder reads its table again to go on",
+                "save it to a file first",
+            )
+        if not self.here and any(one.path == "-" and one.row is None for one in found):
             raise SettingsError("-j: workers cannot read standard input", "name files, or no -j")
 
     def workers(self, threads: int | None) -> Workers:
