@@ -43,16 +43,23 @@ def opened(folder: Path, identity: Identity, beginning: Beginning) -> Iterator[L
         ledger = Ledger(folder, identity)
         if beginning.restart:
             _clear(folder)
-        if _RUN in files.names_in(inside):
-            identity.require_same(str(folder), files.read(inside / _RUN))
-        else:
-            files.write_whole(inside / _RUN, identity.data())
-            files.settle(inside)
-            files.settle(folder)
         _remove(folder, files.UNFINISHED)
         _remove(inside, files.UNFINISHED)
+        _identify(folder, identity)
         _resume(ledger, inside, beginning.retry_failed)
         yield ledger
+
+
+def _identify(folder: Path, identity: Identity) -> None:
+    """Put the identity down; a folder in which something was kept must have the same."""
+    inside = folder / INSIDE
+    names = files.names_in(inside)
+    if any(name.startswith((PART, INDEX)) for name in names):
+        identity.require_same(str(folder), files.read(inside / _RUN) if _RUN in names else b"")
+    elif _RUN not in names or files.read(inside / _RUN) != identity.data():
+        files.write_whole(inside / _RUN, identity.data())
+        files.settle(inside)
+        files.settle(folder)
 
 
 def _require_usable(folder: Path, force: bool) -> None:
