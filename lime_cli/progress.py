@@ -48,6 +48,12 @@ class Progress:
         return (self.total - self.done) / speed if speed > 0 else None
 
 
+def release_terminal() -> None:
+    """Take the bar away and show the cursor, where the process ends before the bar does."""
+    if sys.stderr.isatty():
+        sys.stderr.write("\r\x1b[K\x1b[?25h")
+
+
 @contextlib.contextmanager
 def shown(progress: Progress, way: str, quiet: bool) -> Iterator[Progress]:
     """Show progress on standard error while a batch is at work: ``auto``, ``json`` or ``off``."""

@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from lime_cli.containment import Containment
+from lime_cli.interruption import leave_at_signals
 
 
 class ContainedCommand(click.Command):
@@ -23,7 +24,9 @@ class ContainedCommand(click.Command):
         containment = ctx.find_object(Containment)
         output = ctx.params.get("output")
         workers = [ctx.params.get(key) for key in ("jobs", "executor", "scheduler")]
-        if containment is not None and all(one is None for one in workers):
+        if containment is not None and any(one is not None for one in workers):
+            leave_at_signals()
+        elif containment is not None:
             code = containment.enter(
                 ctx.params["model"], None if output is None else str(Path(output).parent)
             )

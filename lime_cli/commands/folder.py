@@ -51,7 +51,7 @@ def run_into_folder(batch: Batch) -> int:
         with opened(folder, identity, batch.running.beginning(batch.output.force)) as ledger:
             stops = Stops(batch.running, interruption)
             run = _Run(batch, ledger, stops, listing.n_sources, drawings)
-            interruption.farewell = lambda: run.say_kept("")
+            interruption.farewell = run.say_farewell
             if run.worked():
                 return run.finished()
             return run.stopped()
@@ -124,6 +124,13 @@ class _Run:
             return interruption.code
         self.say_kept(f"{self.stops.reason}: ")
         return SOME_FAILED
+
+    def say_farewell(self) -> None:
+        """Say how to go on, on the way out."""
+        from lime_cli.progress import release_terminal
+
+        release_terminal()
+        self.say_kept("")
 
     def say_kept(self, reason: str) -> None:
         """Say what is kept, and how to go on."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lime_cli import __version__
-from lime_cli.settings import digest_of_file
+from lime_cli.digests import digest_of_file
 
 if TYPE_CHECKING:
     from lime_cli.commands.slices import Listing

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lime_cli import files
+from lime_cli.digests import digest_of_file
 from lime_cli.errors import OutputError
 from lime_cli.results.identity import Identity
 from lime_cli.results.ledger import FINISHED, INDEX, INSIDE, PART, SUMMARY, Ledger
 from lime_cli.results.parts import Stretch, index_of, part_of
-from lime_cli.settings import digest_of_file
 
 _RUN, _LOCK = "run.json", "lock"
 _DRAWING = re.compile(r"\d{5,}-.*\.\w+")

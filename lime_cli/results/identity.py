@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from lime_cli import __version__
+from lime_cli.digests import digest_of
 from lime_cli.errors import OutputError
 from lime_cli.results.parts import sealed, unsealed
-from lime_cli.settings import digest_of
 
 HEADER_SCHEMA = {"name": "limex/run", "number": 1}
 

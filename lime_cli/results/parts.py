@@ -6,8 +6,8 @@ import json
 from dataclasses import astuple, dataclass
 from typing import Any
 
+from lime_cli.digests import digest_of
 from lime_cli.results.tally import Tally
-from lime_cli.settings import digest_of
 
 _SEAL_BYTES = 65  # of a SHA-256 in hexadecimal and its newline
 
