@@ -87,6 +87,16 @@ def make_folder(path: Path) -> None:
     _done("mkdir", path, lambda: path.mkdir(exist_ok=True))
 
 
+def exists(path: Path) -> bool:
+    """Tell whether there is anything of that name."""
+    return _done("stat", path, path.exists)
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether there is a folder of that name."""
+    return _done("stat", path, path.is_dir)
+
+
 def names_in(folder: Path) -> list[str]:
     """List a folder's names in the order of their bytes; none where there is no folder."""
     return _done("listdir", folder, lambda: _names_in(folder))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 _SIGNALLED = 128  # what a shell adds to the number of the signal that ended a program
 _ONE_TOUCH = 0.3  # seconds in which a signal that comes twice, to process and group, is one
-_GRACE = 1.3  # seconds in which the work at hand may end by itself
+_GRACE = 1.2  # seconds in which the work at hand may end by itself
 
 
 class Interruption:

@@ -15,7 +15,7 @@ import click
 from lime_cli import __version__
 from lime_cli.commands.batches import SOME_FAILED, Batch, said_of
 from lime_cli.commands.identifying import identity_of
-from lime_cli.commands.slices import Slice, listing_of
+from lime_cli.commands.slices import Listing, Slice, listing_of
 from lime_cli.commands.stops import Stops
 from lime_cli.containment import Containment
 from lime_cli.formats import SUFFIXES
@@ -50,7 +50,7 @@ def run_into_folder(batch: Batch) -> int:
         folder = Path(batch.output.path or "")
         with opened(folder, identity, batch.running.beginning(batch.output.force)) as ledger:
             stops = Stops(batch.running, interruption)
-            run = _Run(batch, ledger, stops, listing.n_sources, drawings)
+            run = _Run(batch, ledger, stops, listing, drawings)
             interruption.farewell = run.say_farewell
             if run.worked():
                 return run.finished()
@@ -64,7 +64,7 @@ class _Run:
     batch: Batch
     ledger: Ledger
     stops: Stops
-    total: int
+    listing: Listing
     drawings: tuple[str, ...]
     handed: dict[int, tuple[int, str]] = field(default_factory=dict)
     """Slices at work: the place of the first instance, and what the inputs look like."""
@@ -81,19 +81,19 @@ class _Run:
         if first is None:
             return True
         console, running, ledger = self.batch.output.console, self.batch.running, self.ledger
-        if ledger.tally.instances:
-            console.say(f"{ledger.folder}: goes on, {ledger.tally.instances:,} are done")
-        progress = Progress(self.total, kept=ledger.tally.instances)
+        if ledger.n_done:
+            console.say(f"{ledger.folder}: goes on, {ledger.n_done:,} are done")
+        progress = Progress(self.listing.n_sources, kept=ledger.n_done)
         works = self.batch.works(itertools.chain([first], todo), self.drawings)
         model = self.batch.job.model
         with (
             opened(running.workers(model.threads), model.path) as executor,
             shown(progress, running.progress, console.quiet),
         ):
-            progress.advance(ledger.tally.instances, ledger.tally.failed)
+            progress.advance(ledger.n_done, ledger.n_failed)
             for work, outcomes in executor.run_all(works, lambda: bool(self.stops.reason)):
                 self._keep(work.number, outcomes)
-                progress.advance(ledger.tally.instances, ledger.tally.failed)
+                progress.advance(ledger.n_done, ledger.n_failed)
         return not self.handed and next(todo, None) is None
 
     def _todo(self) -> Iterator[Slice]:
@@ -134,14 +134,14 @@ class _Run:
 
     def say_kept(self, reason: str) -> None:
         """Say what is kept, and how to go on."""
-        kept = f"kept {self.ledger.tally.instances:,} of {self.total:,}"
+        kept = f"kept {self.ledger.n_done:,} of {self.listing.n_sources:,}"
         self.batch.output.console.say(f"{self.ledger.folder}: {reason}{kept}; {_GO_ON}")
 
     def finished(self) -> int:
         """Put everything together, say what came of it; return the exit code."""
         ledger, console = self.ledger, self.batch.output.console
         merged = bool(ledger.parts) or not ledger.stretches
-        tally = ledger.finish(one.number for one in self.batch.slices())
+        tally = ledger.finish(self.batch.running.numbers(self.listing.n_slices))
         if merged or not ledger.summarized:
             ledger.summarize(self._summary(tally))
         self._say_result(tally, merged)

@@ -79,6 +79,11 @@ class Running:
         which, n = self.shard
         return number % n == which - 1
 
+    def numbers(self, n: int) -> range:
+        """Return the numbers of the n parts that belong to this shard."""
+        which, n_shards = self.shard
+        return range(which - 1, which - 1 + n * n_shards, n_shards)
+
 
 def executor_of(jobs: int | None, executor: str | None, scheduler: str | None) -> str:
     """Name the executor that the options mean: without any, this process."""

@@ -63,9 +63,9 @@ def _identify(folder: Path, identity: Identity) -> None:
 
 
 def _require_usable(folder: Path, force: bool) -> None:
-    if not folder.parent.is_dir():
+    if not files.is_folder(folder.parent):
         raise OutputError(f"{folder}: there is no folder {folder.parent}", "make it first")
-    if folder.exists() and not folder.is_dir():
+    if files.exists(folder) and not files.is_folder(folder):
         raise OutputError(f"{folder}: is a file", "several results need a folder")
     if force or _RUN in files.names_in(folder / INSIDE):
         return
@@ -105,13 +105,13 @@ def _resume(ledger: Ledger, inside: Path, retry_failed: bool) -> None:
             continue
         number = int(name.removeprefix(PART))
         ledger.parts[number] = part.inputs
-        ledger.tally.add(part.tally)
+        ledger.count(number, part.tally)
     for number, stretch in stretches.items():
         if retry_failed and stretch.failed and number not in ledger.parts:
             continue
         ledger.stretches[number] = stretch
         if number not in ledger.parts:
-            ledger.tally.add(stretch.tally)
+            ledger.count(number, stretch.tally)
 
 
 def _stretches(ledger: Ledger, inside: Path) -> dict[int, Stretch]:

@@ -39,8 +39,10 @@ class Ledger:
     """Of the file that an earlier run finished."""
     parts: dict[int, str] = field(default_factory=dict)
     """Parts that wait for the others, and what their inputs looked like."""
-    tally: Tally = field(default_factory=Tally)
-    """Of everything done, in the order in which it was."""
+    counts: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Of each part, the instances done and those of them that failed."""
+    n_done: int = 0
+    n_failed: int = 0
 
     @property
     def finished(self) -> Path:
@@ -69,7 +71,14 @@ class Ledger:
         files.write_whole(self._part(number), part.data())
         files.settle(self._inside)
         self.parts[number] = part.inputs
-        self.tally.add(part.tally)
+        self.count(number, part.tally)
+
+    def count(self, number: int, tally: Tally) -> None:
+        """Count what a part holds, in place of what it held before."""
+        done, failed = self.counts.get(number, (0, 0))
+        self.counts[number] = tally.instances, tally.failed
+        self.n_done += tally.instances - done
+        self.n_failed += tally.failed - failed
 
     def finish(self, numbers: Iterable[int]) -> Tally:
         """Merge the parts in order, put the file in place, clean up; return its tally.
