@@ -18,6 +18,7 @@ from lime_cli.formats import FORMATS, Look
 from lime_cli.modalities import Modality, Source
 
 if TYPE_CHECKING:
+    from lime_cli.engine.explanation import Explanation
     from lime_cli.executors import Executor
     from lime_cli.jobs import Job
     from lime_cli.outcomes import Outcome, Work
@@ -62,15 +63,39 @@ def run_into_lines(batch: Batch) -> int:
     output = batch.output
     stops = Stops(batch.running)
     caveats: list[tuple[str, str]] = []
-    with output.opened() as stream, _executor(batch) as executor:
-        works = batch.works(batch.slices(), ())
-        done = executor.run_all(works, lambda: bool(stops.reason))
-        _write(_explained(_in_order(done), stops, caveats), stream, batch)
+    with output.opened() as stream:
+        if batch.running.here and output.format != "jsonl":
+            explanations = _explained_here(batch, stops, caveats)
+            FORMATS[output.format](explanations, stream, batch.look)
+        else:
+            with _executor(batch) as executor:
+                works = batch.works(batch.slices(), ())
+                done = executor.run_all(works, lambda: bool(stops.reason))
+                _write(_explained(_in_order(done), stops, caveats), stream, batch)
     if output.format != "table":
         output.console.warn(caveats)
     if stops.reason:
         output.console.say(f"stopped: {stops.reason}")
     return SOME_FAILED if stops.failed or stops.reason else 0
+
+
+def _explained_here(
+    batch: Batch, stops: Stops, caveats: list[tuple[str, str]]
+) -> Iterator[Explanation]:
+    """Yield explanations as they are, pictures and all; tell of those that failed."""
+    from lime_cli.jobs import Failed, run
+
+    for one in batch.slices():
+        if stops.reason:
+            return
+        for outcome in run(replace(batch.job, sources=one.sources)):
+            if isinstance(outcome, Failed):
+                stops.failed += 1
+                print_line(f"limex: {outcome.source.id}: {outcome.error}")
+            else:
+                found = outcome.explanation
+                caveats.extend((one.code, one.message) for one in found.caveats)
+                yield found
 
 
 def run_one(batch: Batch) -> int:
