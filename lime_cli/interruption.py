@@ -57,10 +57,27 @@ class Interruption:
         os._exit(self.code)
 
 
-def leave_at_signals() -> None:
-    """Let a signal end this process at once, with its code: until there is anything to keep."""
-    for number in _heeded():
-        signal.signal(number, lambda received, _: os._exit(_SIGNALLED + received))
+def leave_at_signals() -> dict[signal.Signals, object]:
+    """Let a signal end this process at once, with its code; return what was done before."""
+    return {
+        number: signal.signal(number, lambda received, _: os._exit(_SIGNALLED + received))
+        for number in _heeded()
+    }
+
+
+def die_of_interrupts() -> None:
+    """Let Ctrl-C end this process as other signals do, even where an import would swallow it."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def leaving_at_signals() -> Iterator[None]:
+    """Let signals end this process at once in the meantime, as when there is nothing to keep."""
+    before = leave_at_signals()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)  # type: ignore[arg-type]
 
 
 @contextlib.contextmanager

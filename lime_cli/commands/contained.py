@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lime_cli.containment import Containment
-from lime_cli.interruption import leave_at_signals
+from lime_cli.interruption import die_of_interrupts, leave_at_signals
 
 
 class ContainedCommand(click.Command):
@@ -32,4 +33,6 @@ class ContainedCommand(click.Command):
             )
             if code is not None:
                 return code
+            if hasattr(os, "fork"):
+                die_of_interrupts()
         return super().invoke(ctx)
