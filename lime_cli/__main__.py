@@ -1,5 +1,18 @@
-"""``python -m lime_cli`` is ``limex``."""
+"""Where ``limex`` and ``python -m lime_cli`` begin: a signal ends them well from here on."""
 
-from lime_cli.cli import main
+from __future__ import annotations
 
-main()
+from typing import NoReturn
+
+from lime_cli.interruption import leaving_at_signals
+
+
+def main() -> NoReturn:
+    """Run the command line and exit with its code; imports are no reason for a traceback."""
+    with leaving_at_signals():
+        from lime_cli import cli
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

@@ -30,13 +30,17 @@ class Console:
 
     def warn(self, found: Iterable[tuple[str, str]]) -> None:
         """Print each kind of warning once, (code, message), with how often it came."""
-        if self.quiet:
-            return
         first: dict[str, str] = {}
         counts: Counter[str] = Counter()
         for code, message in found:
             first.setdefault(code, message)
             counts[code] += 1
+        self.warn_counted(first, counts)
+
+    def warn_counted(self, first: dict[str, str], counts: Counter[str]) -> None:
+        """Print the first message of each code, with how often the code came."""
+        if self.quiet:
+            return
         for code, message in first.items():
             more = f" ({counts[code]} times)" if counts[code] > 1 else ""
             print_line(f"limex: warning: {message} [{code}]{more}")

@@ -81,8 +81,12 @@ class Containment:
 
 @contextlib.contextmanager
 def _held_back() -> Iterator[set[signal.Signals]]:
-    """Hold back, in the parent alone, the signals that are for the child."""
-    passed_on = {getattr(signal, name) for name in _PASSED_ON}
+    """Hold back, in the parent alone, the signals that are for the child.
+
+    Those that whoever started it has ignored, as nohup does, stay ignored.
+    """
+    known = {getattr(signal, name) for name in _PASSED_ON}
+    passed_on = {one for one in known if signal.getsignal(one) is not signal.SIG_IGN}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*passed_on, signal.SIGCHLD})
     try:
         yield passed_on

@@ -11,7 +11,7 @@ PACKAGE = Path(__file__).parents[1] / "lime_cli"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = (
-    ["settings", "digests", "registry", "errors", "containment"],
+    ["settings", "digests", "registry", "errors", "containment", "files", "interruption"],
     ["engine"],
     ["modalities", "models"],
     ["formats", "results"],
@@ -19,6 +19,7 @@ FLOORS = (
     ["outcomes"],
     ["executors"],
     ["console"],
+    ["progress"],
     ["commands"],
     ["cli", "__main__"],
 )
@@ -34,6 +35,9 @@ LIGHT = [
     "digests.py",
     "console.py",
     "containment.py",
+    "files.py",
+    "interruption.py",
+    "progress.py",
     "commands/*.py",
     "modalities/__init__.py",
     "models/__init__.py",

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from lime_cli.commands.batches import Batch, run_into_lines, run_one
 from lime_cli.commands.contained import ContainedCommand
+from lime_cli.commands.folder import run_into_folder
 from lime_cli.commands.inputs import table_options, text_options
 from lime_cli.commands.likeness import likened
 from lime_cli.commands.model import model_options
 from lime_cli.commands.neighbourhood import Neighbourhood, engine_options
 from lime_cli.commands.output import Output, output_options
 from lime_cli.commands.pictures import drawing_options, image_options, layout_option
-from lime_cli.console import print_line
-from lime_cli.formats import FORMATS, Look
-from lime_cli.modalities import Modality
+from lime_cli.commands.running import Running, running_options
+from lime_cli.formats import FORMATS, MANY, Look
+from lime_cli.modalities import Modality, Source
 from lime_cli.models import ModelFile
 
 if TYPE_CHECKING:
-    from lime_cli.engine.explanation import Explanation
-    from lime_cli.jobs import Failed
-
-SOME_FAILED = 6
+    from lime_cli.settings import Settings
 
 
 @click.group()
@@ -45,8 +44,13 @@ def explain() -> None:
 @table_options
 @engine_options
 @output_options
+@running_options
 def tabular(
-    model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, output: Output
+    model: ModelFile,
+    modality: Modality,
+    neighbourhood: Neighbourhood,
+    output: Output,
+    running: Running,
 ) -> int:
     """Explain rows of a table: DATA is a CSV, JSON lines or Parquet file.
 
@@ -55,8 +59,9 @@ def tabular(
       limex explain tabular model.pkl people.csv --row 17
       limex explain tabular model.onnx people.csv --id A17 --id-column customer
       limex explain tabular model.joblib new.csv --all --background train.csv -f jsonl
+      limex explain tabular model.joblib new.csv --all --background train.csv -o out/ -j 4
     """
-    return _run(model, modality, neighbourhood, output, output.look())
+    return _run(model, modality, neighbourhood, Way(output, running, output.look()))
 
 
 @explain.command(cls=ContainedCommand)
@@ -64,7 +69,14 @@ def tabular(
 @text_options
 @engine_options
 @output_options
-def text(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, output: Output) -> int:
+@running_options
+def text(
+    model: ModelFile,
+    modality: Modality,
+    neighbourhood: Neighbourhood,
+    output: Output,
+    running: Running,
+) -> int:
     """Explain texts: files, folders of files, or standard input.
 
     \b
@@ -73,7 +85,7 @@ def text(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, out
       limex explain text spam.pkl --text "You have won a prize" -f json
       cat mail.txt | limex explain text spam.onnx - --each-position
     """
-    return _run(model, modality, neighbourhood, output, output.look())
+    return _run(model, modality, neighbourhood, Way(output, running, output.look()))
 
 
 @explain.command(cls=ContainedCommand)
@@ -83,6 +95,7 @@ def text(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, out
 @drawing_options
 @engine_options
 @output_options
+@running_options
 def image(
     model: ModelFile,
     modality: Modality,
@@ -90,6 +103,7 @@ def image(
     drawing: dict[str, Any],
     neighbourhood: Neighbourhood,
     output: Output,
+    running: Running,
 ) -> int:
     """Explain pictures: PNG, JPEG, WebP, BMP, GIF or TIFF files.
 
@@ -98,46 +112,63 @@ def image(
       limex explain image model.onnx cat.jpg -o cat.png
       limex explain image model.onnx cat.jpg --fill black --target top:3 -f json
       limex explain image net.onnx cat.jpg --preprocess imagenet --style heat -o heat.png
+      limex explain image net.onnx pictures/ --recursive -o out/ -f png
     """
-    return _run(
-        replace(model, layout=layout), modality, neighbourhood, output, output.look(drawing)
-    )
+    way = Way(output, running, output.look(drawing))
+    return _run(replace(model, layout=layout), modality, neighbourhood, way)
 
 
-def _run(
-    model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, output: Output, look: Look
-) -> int:
+@dataclass(frozen=True)
+class Way:
+    """Where results go, how they look, and how many instances are gone through."""
+
+    output: Output
+    running: Running
+    look: Look
+
+
+def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, way: Way) -> int:
     """Explain what the modality finds and write it; return the exit code."""
     if neighbourhood.settings["like_lime"]:
         neighbourhood, modality = likened(neighbourhood, modality)
     settings = neighbourhood.resolved(modality.default_samples, modality.max_samples)
-    sources = tuple(modality.sources())
-    output.check(len(sources))
-    from lime_cli.jobs import Explained, Job, run
+    output, running = way.output, way.running
+    listed = modality.sources()
+    found = tuple(islice(listed, 2))
+    into_folder = output.is_folder(len(found) > 1)
+    running.check(into_folder, found)
+    if len(found) == 1 and not into_folder and running.here:
+        output.check(1)
+        return _explain_one(model, modality, settings, found[0], way)
+    from lime_cli.jobs import Job
+
+    if into_folder or not running.here:
+        model = replace(model, threads=model.threads or 1)
+    job = Job(model, modality, settings, ())
+    if into_folder:
+        return run_into_folder(Batch(job, running, output, way.look, modality.sources))
+    if output.format not in MANY and len(found) > 1:
+        found += tuple(listed)
+    output.check(len(found))
+    batch = Batch(job, running, output, way.look, lambda: chain(found, listed))
+    return run_into_lines(batch) if len(found) > 1 else run_one(batch)
+
+
+def _explain_one(
+    model: ModelFile, modality: Modality, settings: Settings, source: Source, way: Way
+) -> int:
+    """Explain a single instance in this process; what is wrong with it ends the command."""
+    from lime_cli.jobs import Failed, Job, run
 
     began = time.monotonic()
-    failures: list[Failed] = []
-    caveats: list[tuple[str, str]] = []
-
-    def explained() -> Iterator[Explanation]:
-        for outcome in run(Job(model, modality, settings, sources)):
-            if isinstance(outcome, Explained):
-                caveats.extend((one.code, one.message) for one in outcome.explanation.caveats)
-                yield outcome.explanation
-            elif len(sources) == 1:
-                raise outcome.error
-            else:
-                failures.append(outcome)
-                _tell(outcome)
-
-    write = FORMATS[output.format]
+    output = way.output
     with output.opened() as stream:
-        write(explained(), stream, look)
+        outcome = next(run(Job(model, modality, settings, (source,))))
+        if isinstance(outcome, Failed):
+            raise outcome.error
+        explanation = outcome.explanation
+        FORMATS[output.format]([explanation], stream, way.look)
     if output.format != "table":
-        output.console.warn(caveats)
-    output.console.detail(f"{len(sources)} explained in {time.monotonic() - began:.2f} s")
-    return SOME_FAILED if failures else 0
-
-
-def _tell(failed: Failed) -> None:
-    print_line(f"limex: {failed.source.id}: {failed.error}")
+        output.console.warn((one.code, one.message) for one in explanation.caveats)
+    output.console.detail(f"1 explained in {time.monotonic() - began:.2f} s")
+    return 0

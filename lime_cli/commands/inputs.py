@@ -75,6 +75,12 @@ table_options = option_group(
 )
 
 
+folder_options = (
+    click.option("--recursive", is_flag=True, help="Go through the folders in a folder too."),
+    click.option("--glob", metavar="PATTERN", help="Files to take from folders, such as '*.txt'."),
+)
+
+
 def _text(
     inputs: tuple[str, ...],
     text: str | None,
@@ -84,6 +90,8 @@ def _text(
     unit: str,
     each_position: bool,
     mask: str,
+    recursive: bool,
+    glob: str | None,
 ) -> Modality:
     if not inputs and text is None:
         raise SettingsError(
@@ -102,6 +110,8 @@ def _text(
         unit=unit,
         merge_repeats=not each_position,
         mask=None if mask == "remove" else mask,
+        recursive=recursive,
+        glob=glob,
     )
     return texts
 
@@ -141,4 +151,5 @@ text_options = option_group(
         metavar="remove|TOKEN",
         help="What becomes of a word that goes.",
     ),
+    *folder_options,
 )

@@ -30,6 +30,16 @@ class Output:
     force: bool
     console: Console
     no_color: bool
+    drawings: tuple[str, ...] = ()
+    """Formats of what is drawn beside the records of a batch, a file an instance."""
+
+    def is_folder(self, several: bool) -> bool:
+        """Tell whether ``-o`` means a folder: there is one, it is written so, or must be."""
+        if self.path is None:
+            return False
+        if self.path.endswith(("/", os.sep)) or Path(self.path).is_dir():
+            return True
+        return several and Path(self.path).suffix.lower() not in SUFFIXES
 
     def check(self, n_instances: int) -> None:
         """Refuse, before any model work, what cannot be written."""
@@ -106,7 +116,8 @@ def _output(
     no_color: bool,
 ) -> Output:
     chosen = format_name or SUFFIXES.get(Path(output).suffix.lower() if output else "", "table")
-    return Output(output, chosen, force, Console(quiet, verbose), no_color)
+    drawings = (format_name,) if format_name not in (None, "jsonl") else ()
+    return Output(output, chosen, force, Console(quiet, verbose), no_color, drawings)
 
 
 def _umask() -> int:

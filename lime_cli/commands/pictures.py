@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import sys
 from typing import Any
 
 import click
 
+from lime_cli.commands.inputs import folder_options
 from lime_cli.commands.options import CommaList, option_group
-from lime_cli.errors import SettingsError
+from lime_cli.errors import InputError, SettingsError
 from lime_cli.modalities import MODALITIES, Modality
 
 
@@ -25,11 +28,13 @@ def _image(
     channels: str | None,
     max_pixels: int,
     segment_seed: int,
+    recursive: bool,
+    glob: str | None,
 ) -> Modality:
     if not inputs:
         raise SettingsError("there is no input", "name picture files")
     pictures: Modality = MODALITIES["image"](
-        inputs=inputs,
+        inputs=inputs if inputs != ("-",) else _listed(),
         segmenter=segmenter,
         n_segments=segments,
         fill=fill,
@@ -42,8 +47,30 @@ def _image(
         channels=channels,
         seed=segment_seed,
         max_pixels=max_pixels,
+        recursive=recursive,
+        glob=glob,
     )
     return pictures
+
+
+def _listed() -> tuple[str, ...]:
+    """Read paths from standard input: one a line, or lines of JSON that have a ``path``."""
+    data = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    found = tuple(_path_of(line, n) for n, line in enumerate(data.splitlines(), 1) if line.strip())
+    if not found:
+        raise InputError("standard input: names no pictures", "write a path a line")
+    return found
+
+
+def _path_of(line: str, number: int) -> str:
+    if not line.lstrip().startswith("{"):
+        return line
+    try:
+        return str(json.loads(line)["path"])
+    except (ValueError, KeyError):
+        raise InputError(
+            f"standard input: line {number} has no path", 'write {"path": "cat.jpg"}'
+        ) from None
 
 
 def _numbers(option: str, words: tuple[str, ...]) -> tuple[float, ...] | None:
@@ -109,6 +136,7 @@ image_options = option_group(
         help="Refuse larger pictures.",
     ),
     click.option("--segment-seed", type=int, default=0, hidden=True),
+    *folder_options,
 )
 
 layout_option = click.option(

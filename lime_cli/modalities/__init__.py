@@ -59,6 +59,8 @@ class Modality(Protocol):
     """Samples to begin with when ``--samples`` is auto."""
     max_samples: int
     """Samples to stop at when ``--samples`` is auto."""
+    slice_size: int
+    """Sources of a batch that go to a worker, and into the ledger, together."""
 
     def __hash__(self) -> int:
         """Hash the options: workers keep what they prepared for a modality."""
@@ -70,6 +72,10 @@ class Modality(Protocol):
 
     def stamp(self) -> tuple[int, ...]:
         """Tell when the files were written that all inputs share: prepared work is kept as long."""
+        ...
+
+    def strays(self) -> int:
+        """Count the files beside the inputs that are none."""
         ...
 
     def fitted(self, model_input: ModelInput) -> Modality:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -20,9 +19,10 @@ from lime_cli.engine.instance import (
     Picture,
     Subject,
 )
-from lime_cli.errors import InputError, ModelError, SettingsError
+from lime_cli.errors import ModelError, SettingsError
 from lime_cli.modalities import Source
 from lime_cli.modalities.fills import filled, is_fill
+from lime_cli.modalities.listing import Listing
 from lime_cli.modalities.pixels import MAX_PIXELS, Photo, Preprocessing, preset, read_picture
 from lime_cli.modalities.segments import (
     SEGMENTERS,
@@ -68,11 +68,15 @@ class ImageModality:
     max_pixels: int = MAX_PIXELS
     layout: str = "NHWC"
     """How inputs lie in memory, ``NHWC`` or ``NCHW``; their shape is (n, h, w, c) either way."""
+    recursive: bool = False
+    glob: str | None = None
+    """Pattern of the names taken from folders."""
     assumed: bool = False
     """Whether neither the user nor the model said how pixels become numbers."""
 
     default_samples = 256
     max_samples = 2_048
+    slice_size = 1
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that makes no sense."""
@@ -102,16 +106,14 @@ class ImageModality:
 
     def sources(self) -> Iterator[Source]:
         """List the pictures asked for, a folder's by the bytes of their names."""
-        for name in self.inputs:
-            path = Path(name)
-            if not path.is_dir():
-                yield Source(path.name, name)
-                continue
-            found = _pictures_in(path)
-            if not found:
-                wanted = f"wanted: {' '.join(SUFFIXES)}"
-                raise InputError(f"{name}: no pictures in this folder", wanted)
-            yield from (Source(file, str(path / file)) for file in found)
+        yield from self._listing().sources(self.inputs)
+
+    def strays(self) -> int:
+        """Count the files of folders that are no pictures by their names."""
+        return self._listing().n_strays(self.inputs)
+
+    def _listing(self) -> Listing:
+        return Listing(self.recursive, self.glob, SUFFIXES, "pictures")
 
     def stamp(self) -> tuple[int, ...]:
         """Return nothing: inputs share no file."""
@@ -198,14 +200,6 @@ class ImageModality:
 
     def _in_memory(self, grid: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.ascontiguousarray(grid.transpose(2, 0, 1)) if self.layout == "NCHW" else grid
-
-
-def _pictures_in(folder: Path) -> list[str]:
-    try:
-        names = sorted((path.name for path in folder.iterdir()), key=os.fsencode)
-    except OSError as error:
-        raise InputError(f"{folder}: cannot be read ({error.strerror})") from None
-    return [name for name in names if name.lower().endswith(SUFFIXES) and name[0] != "."]
 
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:

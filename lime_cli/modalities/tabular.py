@@ -48,6 +48,7 @@ class TabularModality:
 
     default_samples = 4_096
     max_samples = 65_536
+    slice_size = 256
 
     def sources(self) -> Iterator[Source]:
         """List the rows in the order asked for, reading as they are taken.
@@ -59,6 +60,10 @@ class TabularModality:
     def stamp(self) -> tuple[int, ...]:
         """Tell which state of the background's file is the one to learn from."""
         return Watch(self.background or self.path).state
+
+    def strays(self) -> int:
+        """Return 0: a table has rows and nothing else."""
+        return 0
 
     def fitted(self, model_input: ModelInput) -> TabularModality:
         """Learn the background in the model's columns; raise when model and tables do not fit.

@@ -26,6 +26,7 @@ from lime_cli.engine.instance import (
 )
 from lime_cli.errors import InputError, ModelError
 from lime_cli.modalities import Source
+from lime_cli.modalities.listing import Listing
 from lime_cli.modalities.rows import Rows, cells_of, require
 from lime_cli.modalities.streams import name_of
 from lime_cli.modalities.words import Span, cut
@@ -48,9 +49,13 @@ class TextModality:
     """Whether all copies of a unit are one component."""
     mask: str | None = None
     """What stands in for a unit that is gone; None removes it."""
+    recursive: bool = False
+    glob: str | None = None
+    """Pattern of the names taken from folders."""
 
     default_samples = 256
     max_samples = 8_192
+    slice_size = 4
 
     def sources(self) -> Iterator[Source]:
         """List the texts in the order given, a folder's by name; raise InputError for none."""
@@ -59,12 +64,14 @@ class TextModality:
             return
         if self.text is not None:
             yield Source("--text", "--text")
-        for name in self.inputs:
-            path = Path(name)
-            if name != "-" and path.is_dir():
-                yield from _listed(path)
-            else:
-                yield Source("stdin" if name == "-" else path.name, name)
+        yield from self._listing().sources(self.inputs)
+
+    def strays(self) -> int:
+        """Count the files of folders that are no texts: every file is one."""
+        return 0
+
+    def _listing(self) -> Listing:
+        return Listing(self.recursive, self.glob)
 
     def stamp(self) -> tuple[int, ...]:
         """Return nothing: inputs share no file."""
@@ -210,16 +217,6 @@ def _components(text: str, spans: list[Span], merge: bool) -> tuple[Component, .
 def _typed(text: str | None) -> str:
     """Return words of the command line as UTF-8, whatever locale they were decoded by."""
     return (text or "").encode("utf-8", "surrogateescape").decode("utf-8", "replace")
-
-
-def _listed(folder: Path) -> Iterator[Source]:
-    files = sorted(
-        (one for one in folder.iterdir() if one.is_file()), key=lambda one: one.name.encode()
-    )
-    if not files:
-        raise InputError(f"{folder}: has no files", "give texts, or a folder of them")
-    for one in files:
-        yield Source(one.name, str(one))
 
 
 def _read(name: str) -> str:

@@ -1,0 +1,184 @@
+"""Every file operation of a batch folder, in one place, where each failure becomes one line."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import socket
+import time
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from lime_cli.errors import OutputError
+
+Done = TypeVar("Done")
+
+UNFINISHED = ".limex-unfinished-"
+"""How the names of files begin that are not whole yet."""
+_PATIENCE = 1.0  # seconds to wait for a lock: a killed holder takes a moment to end
+_WORDS = {
+    errno.ENOSPC: ("the disk is full", "make room, then run the same command again"),
+    errno.EDQUOT: ("the disk quota is used up", "make room, then run the same command again"),
+    errno.EFBIG: ("the file grew beyond the limit", "raise it, then run the same command again"),
+}
+
+
+def before(operation: str, path: Path) -> None:
+    """Do nothing: what happens before every operation, where tests let one fail."""
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Put a file in place at once or not at all; a link of that name is replaced.
+
+    Its name lasts through a power cut once ``settle`` was called on its folder.
+    """
+    write_pieces(path, [content])
+
+
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
+    """Put a file in place from its pieces, at once or not at all."""
+    unfinished = path.with_name(f"{UNFINISHED}{path.name}"[:200])
+    write_unfinished(unfinished, pieces)
+    replace(unfinished, path)
+
+
+def write_unfinished(path: Path, pieces: Iterable[bytes]) -> None:
+    """Write and sync a file; remove it where that fails."""
+    descriptor = _done("open", path, lambda: os.open(path, _NEW, 0o666))
+    try:
+        try:
+            for piece in pieces:
+                _write(descriptor, path, piece)
+            _done("fsync", path, lambda: os.fsync(descriptor))
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            path.unlink()
+        raise
+
+
+def replace(source: Path, target: Path) -> None:
+    """Give a file another's name; what had the name is gone."""
+    _done("replace", target, lambda: source.replace(target))
+
+
+def settle(folder: Path) -> None:
+    """Make the names in a folder last through a power cut."""
+    if os.name == "nt":
+        return
+    descriptor = _done("open", folder, lambda: os.open(folder, os.O_RDONLY))
+    try:
+        _done("fsync", folder, lambda: os.fsync(descriptor))
+    finally:
+        os.close(descriptor)
+
+
+def remove(path: Path) -> None:
+    """Remove a file that may be gone already."""
+    _done("unlink", path, lambda: path.unlink(missing_ok=True))
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder that may exist already."""
+    _done("mkdir", path, lambda: path.mkdir(exist_ok=True))
+
+
+def exists(path: Path) -> bool:
+    """Tell whether there is anything of that name."""
+    return _done("stat", path, path.exists)
+
+
+def is_folder(path: Path) -> bool:
+    """Tell whether there is a folder of that name."""
+    return _done("stat", path, path.is_dir)
+
+
+def names_in(folder: Path) -> list[str]:
+    """List a folder's names in the order of their bytes; none where there is no folder."""
+    return _done("listdir", folder, lambda: _names_in(folder))
+
+
+def read(path: Path) -> bytes:
+    """Read a whole file."""
+    return _done("read", path, path.read_bytes)
+
+
+def read_range(path: Path, start: int, size: int) -> Iterator[bytes]:
+    """Read a part of a file in pieces."""
+    with _done("open", path, lambda: path.open("rb")) as stream:
+        stream.seek(start)
+        while size > 0:
+            most = min(size, _PIECE_BYTES)
+            piece = _done("read", path, partial(stream.read, most))
+            if not piece:
+                raise OutputError(f"{path}: is shorter than it was", "give --restart")
+            size -= len(piece)
+            yield piece
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a folder; raise OutputError naming the process that holds it."""
+    descriptor = _done("open", path, lambda: os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
+    try:
+        _done("lock", path, lambda: _lock(descriptor, path))
+        holder = f"pid {os.getpid()} on {socket.gethostname()}\n".encode()
+        _done("truncate", path, lambda: os.ftruncate(descriptor, 0))
+        _write(descriptor, path, holder)
+        yield
+    finally:
+        os.close(descriptor)
+
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+_PIECE_BYTES = 1 << 20
+
+
+def _names_in(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted((one.name for one in folder.iterdir()), key=os.fsencode)
+
+
+def _lock(descriptor: int, path: Path) -> None:
+    try:
+        import fcntl
+    except ImportError:  # Windows has no flock: there nothing tells two runs apart
+        return
+    deadline = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except BlockingIOError:
+            if time.monotonic() < deadline:
+                time.sleep(0.05)
+                continue
+        holder = os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip()
+        raise OutputError(
+            f"{path.parent.parent}: is in use by {holder or 'another run'}",
+            "wait for it, or name another folder",
+        )
+
+
+def _write(descriptor: int, path: Path, content: bytes) -> None:
+    rest = memoryview(content)
+    while rest:
+        rest = rest[_done("write", path, partial(os.write, descriptor, rest)) :]
+
+
+def _done(operation: str, path: Path, act: Callable[[], Done]) -> Done:
+    """Do one operation; raise OutputError in words where the system refuses."""
+    try:
+        before(operation, path)
+        return act()
+    except OSError as error:
+        said = (error.strerror or str(error)).lower()
+        words, hint = _WORDS.get(
+            error.errno or 0, (said, "mend that, then run the same command again")
+        )
+        raise OutputError(f"{path}: cannot be written ({words})", hint) from None

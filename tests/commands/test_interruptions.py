@@ -1,0 +1,216 @@
+"""Batches that are killed, told to stop or run out of disk end with the same bytes.
+
+``LIMEX_KILLS`` says how many kills and signals the slow loops make; ``LIMEX_SEED`` says when.
+"""
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from tests.commands.test_batches import TEXT, WORDS, leftovers
+from tests.conftest import ROOT
+
+KILLS = int(os.environ.get("LIMEX_KILLS", "6"))
+SEED = int(os.environ.get("LIMEX_SEED", "0"))
+N = 40
+
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder with forty texts, and what an undisturbed batch makes of them."""
+    folder = tmp_path_factory.mktemp("texts")
+    (folder / "texts").mkdir()
+    for n in range(N):
+        (folder / "texts" / f"{n:02d}.txt").write_text(
+            f"{WORDS[n % 4]} and {WORDS[n % 3]}, say {n}"
+        )
+    assert ended(start(folder, folder / "whole"))[0] == 0
+    return folder
+
+
+def start(folder, out, *options):
+    """Start a batch in a group of its own."""
+    words = [*TEXT, folder / "texts", "--samples", 256, "-o", out, *options]
+    return subprocess.Popen(
+        [sys.executable, "-m", "lime_cli", *map(str, words)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def ended(process):
+    out, err = process.communicate(timeout=60)
+    assert out == ""
+    return process.returncode, err
+
+
+def await_parts(out, n, process):
+    """Wait until a batch has published so many parts."""
+    patience = time.monotonic() + 60
+    while len(list(out.glob(".limex/part-*"))) < n:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < patience
+        time.sleep(0.005)
+
+
+def is_whole(folder, out):
+    whole = (folder / "whole" / "explanations.jsonl").read_bytes()
+    return (out / "explanations.jsonl").read_bytes() == whole and leftovers(out) == []
+
+
+def hurt_a_part(out, chance):
+    """Tear or zero one part, as a power cut may."""
+    parts = sorted(out.glob(".limex/part-*"))
+    if parts:
+        path = chance.choice(parts)
+        data = path.read_bytes()
+        path.write_bytes(chance.choice([bytes(len(data)), data[: len(data) // 2], b""]))
+
+
+@pytest.mark.slow
+def test_whoever_is_killed_whenever_the_end_is_the_same(folder, tmp_path):
+    chance = random.Random(SEED)
+    kills = runs = 0
+    while kills < KILLS:
+        out = tmp_path / f"{runs}"
+        runs += 1
+        finished = False
+        while not finished:
+            process = start(folder, out)
+            time.sleep(chance.uniform(0.2, 3.0))
+            if process.poll() is None and kills < KILLS:
+                kills += 1
+                chance.choice([os.kill, os.killpg])(process.pid, signal.SIGKILL)
+                process.communicate()
+                final = out / "explanations.jsonl"
+                assert not final.exists() or is_final(folder, final)
+                if kills % 2:
+                    hurt_a_part(out, chance)
+                continue
+            code, err = ended(process)
+            assert code == 0, err
+            finished = True
+        assert is_whole(folder, out)
+
+
+def is_final(folder, path):
+    return path.read_bytes() == (folder / "whole" / "explanations.jsonl").read_bytes()
+
+
+@pytest.mark.slow
+def test_whenever_a_signal_comes_it_leaves_soon_and_the_end_is_the_same(folder, tmp_path):
+    chance = random.Random(SEED)
+    out, finished = tmp_path / "out", 0
+    codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
+    for _ in range(KILLS):
+        process = start(folder, out)
+        time.sleep(chance.uniform(0.2, 3.0))
+        number = chance.choice(list(codes))
+        began = time.monotonic()
+        chance.choice([os.kill, os.killpg])(process.pid, number)
+        code, err = ended(process)
+        assert time.monotonic() - began < 2.5
+        assert code in (0, codes[number], -number), err
+        assert "Traceback" not in err or "lime_cli/" not in err  # Python may not be up yet
+        if code == 0:
+            assert is_whole(folder, out)
+            finished += 1
+            out = tmp_path / f"out{finished}"
+    assert ended(start(folder, out))[0] == 0
+    assert is_whole(folder, out)
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
+)
+def test_a_signal_stops_a_batch_which_says_how_to_go_on(folder, tmp_path, number, code):
+    out = tmp_path / "out"
+    process = start(folder, out)
+    await_parts(out, 2, process)
+    began = time.monotonic()
+    os.killpg(process.pid, number)
+    assert (found := ended(process))[0] == code, found
+    assert time.monotonic() - began < 2.5
+    assert "out: kept " in found[1]
+    assert f" of {N}; run the same command again to go on" in found[1]
+    assert not (out / "explanations.jsonl").exists()
+    again = ended(start(folder, out))
+    assert again[0] == 0
+    assert "goes on, " in again[1]
+    assert is_whole(folder, out)
+
+
+def test_a_batch_that_is_killed_goes_on(folder, tmp_path):
+    out = tmp_path / "out"
+    process = start(folder, out)
+    await_parts(out, 3, process)
+    process.kill()
+    process.communicate()
+    assert not (out / "explanations.jsonl").exists()
+    hurt_a_part(out, random.Random(SEED))
+    assert ended(start(folder, out))[0] == 0
+    assert is_whole(folder, out)
+
+
+def test_a_second_run_in_the_same_folder_is_refused_and_the_first_goes_on(folder, tmp_path):
+    out = tmp_path / "out"
+    process = start(folder, out)
+    await_parts(out, 1, process)
+    code, err = ended(start(folder, out))
+    first = ended(process)
+    assert first[0] == 0
+    assert code == 5, (code, err)
+    assert "is in use by pid " in err
+    assert err.count("\n") == 1
+    assert is_whole(folder, out)
+
+
+def test_a_file_that_may_not_grow_is_told_and_nothing_is_lost(folder, tmp_path):
+    out = tmp_path / "out"
+    words = [*TEXT, folder / "texts", "--samples", 256, "-o", out, "-q"]
+    command = " ".join([sys.executable, "-m", "lime_cli", *map(str, words)])
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 32; exec {command}"], capture_output=True, cwd=ROOT, check=False
+    )
+    assert done.returncode == 5, done
+    assert done.stderr.decode().count("\n") == 1
+    assert b"the file grew beyond the limit" in done.stderr
+    assert not (out / "explanations.jsonl").exists()
+    assert ended(start(folder, out))[0] == 0
+    assert is_whole(folder, out)
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write")
+def test_a_folder_that_may_not_be_written_is_told_before_any_work(folder, tmp_path):
+    (tmp_path / "out").mkdir(mode=0o555)
+    code, err = ended(start(folder, tmp_path / "out"))
+    assert (code, err.count("\n")) == (5, 1)
+
+
+def test_signals_that_are_ignored_stay_ignored(folder, tmp_path):
+    out = tmp_path / "out"
+    words = [*TEXT, folder / "texts", "--samples", 256, "-o", out]
+    command = " ".join([sys.executable, "-m", "lime_cli", *map(str, words)])
+    process = subprocess.Popen(
+        ["bash", "-c", f"trap '' INT HUP; exec {command}"],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    await_parts(out, 1, process)
+    os.killpg(process.pid, signal.SIGINT)
+    os.killpg(process.pid, signal.SIGHUP)
+    assert ended(process)[0] == 0
+    assert is_whole(folder, out)
