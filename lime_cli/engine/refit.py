@@ -34,7 +34,8 @@ def refit(
     exact = (
         np.where(valid[:, :, None] & valid[:, None, :], block, 0.0) + unit * ridge[:, None, None]
     )
-    level = CONDITIONING * np.einsum("gii->g", grams)[which] / d
+    trace = np.einsum("gii->gi", grams).copy().sum(axis=1)
+    level = CONDITIONING * trace[which] / d
     system = exact + unit * np.where(level > 0, level, 1.0)[:, None, None]
     wanted = np.where(valid, np.take_along_axis(correlations, columns, axis=1), 0.0)
     solve = factorised(system)

@@ -6,6 +6,7 @@ import csv
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -30,6 +31,9 @@ NUMBER = re.compile(
     r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII
 )
 
+PLAIN = re.compile(r"-?\d{1,15}(\.\d{1,25})?", re.ASCII)
+"""Numbers that need no further look."""
+
 
 @dataclass(frozen=True, eq=False)
 class Cells:
@@ -42,9 +46,14 @@ class Cells:
     lines: tuple[int, ...]
     """Line of the file on which each row ends, counted from 1."""
 
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Where each column stands."""
+        return {name: place for place, name in enumerate(self.header)}
+
     def column(self, name: str) -> list[str]:
         """Return the cells of a column."""
-        place = self.header.index(name)
+        place = self.places[name]
         return [row[place] for row in self.rows]
 
 
@@ -207,3 +216,10 @@ def numbers(
             if np.isinf(values[i]):
                 raise InputError(f"{name}: line {lines[i]}, {column!r}: {cell!r} is infinite")
     return values
+
+
+def number(cells: Cells, column: str, row: int, cell: str) -> float:
+    """Parse one cell as ``numbers`` does."""
+    if PLAIN.fullmatch(cell) is not None:
+        return float(cell)
+    return float(numbers(cells.name, column, [cell], [cells.lines[row]])[0])
