@@ -40,20 +40,22 @@ def lasso_path(
     correlations: FloatArray,
     n_active: int,
     penalty: float = 0.0,
+    scale: FloatArray | None = None,
 ) -> Path:
     """Walk every problem's path down to ``penalty``, or to the first knot with ``n_active``
     components.
 
     ``grams`` is (g, d, d), ``which`` (P,) says which of them problem p uses, ``correlations`` is
-    (P, d). Components without variance, or explained by the active ones, never join. No problem's
-    last digits depend on how many others there are.
+    (P, d). Components without variance, or explained by the active ones, never join. With a
+    ``scale`` (g, d) the walk is over components divided by theirs, whose correlations are given.
+    No problem's last digits depend on how many others there are.
     """
     P, d = correlations.shape
     path = Path(np.zeros((P, d)), np.full((P, d), -1))
     room = max(1, TOGETHER // (d + 1))
     for start in range(0, P, room):
         some = np.arange(start, min(P, start + room))
-        walk = _Walk(grams, which[some], correlations[some], min(n_active, d), penalty)
+        walk = _Walk((grams, scale), which[some], correlations[some], min(n_active, d), penalty)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             walk.to_the_end()
         path.coefficients[some], path.entry[some] = walk.found()
@@ -69,16 +71,19 @@ class _Walk:
 
     def __init__(
         self,
-        grams: FloatArray,
+        scaled: tuple[FloatArray, FloatArray | None],
         which: IntArray,
         correlations: FloatArray,
         n_active: int,
         stop: float,
     ) -> None:
         P, d = correlations.shape
-        self.grams, self.which, self.n_active, self.stop = grams, which, n_active, stop
-        self.all = np.arange(P)
-        self.variance = np.ascontiguousarray(np.einsum("gii->gi", grams)[which].T)
+        (self.grams, self.scale), self.which = scaled, which
+        self.n_active, self.stop, self.all = n_active, stop, np.arange(P)
+        variance = np.einsum("gii->gi", self.grams)[which]
+        if self.scale is not None:
+            variance = variance / self.scale[which] ** 2
+        self.variance = np.ascontiguousarray(variance.T)
         self.residual = np.array(correlations.T, float, order="C")
         self.closed = self.variance <= 1e-12 * self.variance.max(axis=0)
         """(d, P): active, or never to join."""
@@ -159,6 +164,9 @@ class _Walk:
         self.column[slot, good], self.entered[slot, good] = best, step
         self.sign[slot, good] = np.where(self.residual[best, good] < 0, -1.0, 1.0)
         entered = self.grams[self.which[good], best]
+        if self.scale is not None:
+            scale = self.scale[self.which[good]]
+            entered = entered / (scale * scale[np.arange(len(good)), best, None])
         if len(good) == len(self.all) and (slot == slot[0]).all():
             self.rows[slot[0]] = entered.T
         else:

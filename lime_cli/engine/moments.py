@@ -54,8 +54,11 @@ class Moments:
     @property
     def left_out(self) -> FloatArray:
         """Moments of all blocks, then of all but each of the R, (b, 1 + R, p, p)."""
-        total = self.total[:, None]
-        return np.concatenate([total, total - self.blocks[:, : self.n_drawn]], axis=1)
+        b, _, p, _ = self.blocks.shape
+        found = np.empty((b, 1 + self.n_drawn, p, p))
+        found[:, 0] = self.total
+        np.subtract(self.total[:, None], self.blocks[:, : self.n_drawn], out=found[:, 1:])
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +80,12 @@ def problem_of(moments: Moments) -> Problem:
     sums = moments.left_out
     d, mass, end = moments.d, sums[..., 0, 0], 1 + moments.d + moments.k
     means = sums[..., 0, 1:end] / mass[..., None]
-    second = sums[..., 1:end, 1:end] / mass[..., None, None]
-    second -= means[..., :, None] * means[..., None, :]
-    return Problem(
-        grams=np.ascontiguousarray(second[..., :d, :d]),
-        correlations=np.ascontiguousarray(second[..., d:, :d]),
-        means=means,
-        mass=mass,
-    )
+    own, fitted = means[..., :d], means[..., d:]
+    grams = sums[..., 1 : 1 + d, 1 : 1 + d] / mass[..., None, None]
+    grams -= own[..., :, None] * own[..., None, :]
+    correlations = sums[..., 1 + d : end, 1 : 1 + d] / mass[..., None, None]
+    correlations -= fitted[..., :, None] * own[..., None, :]
+    return Problem(grams, correlations, means, mass)
 
 
 def moments_of(neighbourhood: Neighbourhood, targets: IntArray) -> Moments:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,18 +17,16 @@ from numpy.typing import NDArray
 from lime_cli.engine.instance import FloatArray, IntArray, SharedInstance
 from lime_cli.engine.neighbourhood import Answers
 
-MOST_NUMBERS = 2**22
-"""Of the indicator matrix kept as floats; a larger one is converted row by row."""
-PIECE = 2**18
-"""Numbers multiplied at a time: what stays in the cache."""
+MOST_FLOATS = 2**23
+"""Numbers in an indicator matrix kept as floats; a larger one is turned into them row by row."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pool(Answers):
     """Samples and answers, the samples of a block standing together, blocks filled up to a width.
 
-    ``indicator`` and ``seen`` are (bins of all columns + 1, R * width): which samples lie in a bin,
-    the last row for bins that no sample lies in.
+    ``seen`` is (bins of all columns + 1, R * width): which samples lie in a bin, the last row for
+    bins that no sample lies in.
     """
 
     first_bin: IntArray
@@ -36,10 +35,16 @@ class Pool(Answers):
     """(d,)"""
     seen: NDArray[np.uint8]
     indicator: NDArray[np.float64] | NDArray[np.uint8]
-    root_mass: FloatArray
-    """(R * width,): square roots of the samples' mass, 0 where filled up."""
+    """(R, bins + 1, width): ``seen`` block by block."""
+    mass: FloatArray
+    """(R * width,): of the samples, 0 where filled up."""
     order: IntArray
     """(n,): where each sample stands."""
+
+    @property
+    def counts(self) -> type[np.unsignedinteger[Any]]:
+        """The smallest type that counts components."""
+        return np.uint8 if len(self.n_bins) < 256 else np.uint16
 
     @cached_property
     def answers(self) -> FloatArray:
@@ -56,40 +61,37 @@ class Pool(Answers):
         known = (own >= 0) & (own < self.n_bins)
         return np.where(known, self.first_bin + own, len(self.seen) - 1)
 
-    def roots(self, places: IntArray, proximity: FloatArray) -> FloatArray:
-        """Return the square roots of the samples' weights for a row, (R * width,).
+    def weights(self, places: IntArray, proximity: FloatArray) -> FloatArray:
+        """Return the samples' weights for a row, (R * width,).
 
         ``proximity`` (d + 1,) is the kernel by the number of components gone.
         """
-        kept = self.seen[places].sum(axis=0, dtype=np.uint16)
-        return np.asarray(np.sqrt(proximity[::-1])[kept] * self.root_mass)
+        kept = self.seen.take(places, axis=0).sum(axis=0, dtype=self.counts)
+        return np.asarray(proximity[::-1].take(kept) * self.mass)
 
     def spread_out(self, columns: FloatArray) -> FloatArray:
         """Return columns (n, c) of the samples as rows (c, R * width), 0 where filled up."""
-        rows = np.zeros((columns.shape[1], len(self.root_mass)))
+        rows = np.zeros((columns.shape[1], len(self.mass)))
         rows[:, self.order] = columns.T
         return rows
 
-    def moments(self, places: IntArray, roots: FloatArray, columns: FloatArray) -> FloatArray:
+    def moments(self, places: IntArray, weights: FloatArray, columns: FloatArray) -> FloatArray:
         """Return the moments (R, p, p) of (1, Z, ``columns``), p = 1 + d + c.
 
         ``columns`` (c, R * width) are whatever else is regressed: answers less their mean, and
         what stands in for them or beside them.
         """
-        d, c, R = len(places), len(columns), self.samples.n_blocks
-        width = len(roots) // R
-        found = np.empty((R, 1 + d + c, 1 + d + c))
-        step = max(1, PIECE // ((1 + d + c) * width))
-        table = np.empty((1 + d + c, step * width))
-        for first in range(0, R, step):
-            some = slice(first * width, min(R, first + step) * width)
-            piece = table[:, : some.stop - some.start]
-            piece[0] = roots[some]
-            np.multiply(self.indicator[places, some], roots[some], out=piece[1 : 1 + d])
-            np.multiply(columns[:, some], roots[some], out=piece[1 + d :])
-            for block in range(piece.shape[1] // width):
-                own = piece[:, block * width : (block + 1) * width]
-                found[first + block] = own @ own.T
+        d, R = len(places), self.samples.n_blocks
+        p, width = 1 + d + len(columns), len(weights) // R
+        found = np.empty((R, p, p))
+        table, roots = np.empty((p, width)), np.sqrt(weights)
+        for block in range(R):
+            own = slice(block * width, (block + 1) * width)
+            table[0] = 1.0
+            table[1 : 1 + d] = self.indicator[block].take(places, axis=0)
+            table[1 + d :] = columns[:, own]
+            table *= roots[own]
+            np.matmul(table, table.T, out=found[block])
         return found
 
 
@@ -105,16 +107,18 @@ def pool_of(instance: SharedInstance, answers: Answers) -> Pool:
     seen = np.zeros((int(n_bins.sum()) + 1, R * width), np.uint8)
     for j, start in enumerate(first_bin):
         seen[start + bins[:, j], order] = 1
-    root_mass = np.zeros(R * width)
-    root_mass[order] = np.sqrt(samples.mass)
+    mass = np.zeros(R * width)
+    mass[order] = samples.mass
     return Pool(
         samples,
         answers.predictions,
         first_bin,
         n_bins,
         seen,
-        seen.astype(np.float64) if seen.size <= MOST_NUMBERS else seen,
-        root_mass,
+        np.stack(np.split(seen, R, axis=1)).astype(
+            np.float64 if seen.size <= MOST_FLOATS else np.uint8
+        ),
+        mass,
         order,
     )
 

@@ -31,7 +31,7 @@ from lime_cli.engine.uncertainty import sandwiched
 from lime_cli.engine.weights import surrogates_of
 from lime_cli.settings import Settings
 
-LOT_NUMBERS, LOT_ROWS = 2**21, 128
+LOT_NUMBERS, LOT_ROWS = 2**21, 64
 """Numbers in the moments of the rows fitted in step, and rows, at most."""
 
 
@@ -145,31 +145,30 @@ def _moments(rows: list[Row], pool: Pool, settings: Settings) -> tuple[Moments, 
         (place.tobytes(), row.targets, i if aid is not None else None)
         for i, (place, row, aid) in enumerate(zip(places, rows, stand_ins, strict=True))
     ]
+    owns = np.stack([_own(row, aid) for row, aid in zip(rows, stand_ins, strict=True)])
     for i, same in alike(keys):
-        roots = pool.roots(places[i], proximity)
-        columns, own = _columns(rows[i], stand_ins[i], pool)
-        weights = roots * roots
-        mass = weights.sum()
-        shift[same, d:] = columns @ weights / mass if mass > 0 else own
-        blocks[same, :R] = pool.moments(places[i], roots, columns - shift[i, d:, None])
-        effective[same] = (1.0 + mass) ** 2 / (1.0 + (weights * weights).sum())
-        for other in same:
-            own = _columns(rows[other], stand_ins[other], pool)[1]
-            if mass <= 0:
-                shift[other, d:] = own
-            itself = np.concatenate([np.ones(1 + d), own - shift[other, d:]])
-            blocks[other, R] = itself[:, None] * itself
+        weights = pool.weights(places[i], proximity)
+        mass, columns = float(weights.sum()), _columns(rows[i], stand_ins[i], pool)
+        shift[same, d:] = columns @ weights / mass if mass > 0 else owns[same]
+        blocks[same, :R] = pool.moments(places[i], weights, columns - shift[i, d:, None])
+        effective[same] = (1.0 + mass) ** 2 / (1.0 + float(weights @ weights))
+    itself = np.hstack([np.ones((len(rows), 1 + d)), owns - shift[:, d:]])
+    blocks[:, R] = itself[:, :, None] * itself[:, None, :]
     return Moments(blocks, shift, d, k), effective
 
 
-def _columns(row: Row, stand_in: FloatArray | None, pool: Pool) -> tuple[FloatArray, FloatArray]:
-    """Return what is regressed, of the samples (c, R * width) and of the row itself (c,)."""
-    targets = list(row.targets)
-    answers, own = pool.answers[targets], row.original[targets]
+def _columns(row: Row, stand_in: FloatArray | None, pool: Pool) -> FloatArray:
+    """Return what is regressed of the samples, (c, R * width)."""
+    answers = pool.answers[list(row.targets)]
     if stand_in is None:
-        return answers, own
-    rows = np.vstack([pool.spread_out(stand_in[1:]), answers])
-    return rows, np.concatenate([stand_in[0], own])
+        return answers
+    return np.vstack([pool.spread_out(stand_in[1:]), answers])
+
+
+def _own(row: Row, stand_in: FloatArray | None) -> FloatArray:
+    """Return what is regressed of the row itself, (c,)."""
+    own = row.original[list(row.targets)]
+    return own if stand_in is None else np.concatenate([stand_in[0], own])
 
 
 def _stand_in(row: Row, pool: Pool, settings: Settings) -> FloatArray | None:
