@@ -28,6 +28,8 @@ class Job:
     modality: Modality
     settings: Settings
     sources: tuple[Source, ...]
+    cache: str | None = None
+    """Folder that keeps what the model says to the samples that all rows of a table share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,7 +55,7 @@ def run(job: Job) -> Iterator[Explained | Failed]:
     PredictionError concerns one and becomes ``Failed``. Settings say whether samples and sums are
     limex's own or marcotcr/lime's.
     """
-    model, modality, answered = _prepared(job.model, job.modality, job.settings)
+    model, modality, answered = _prepared(job.model, job.modality, job.settings, job.cache)
     ready: list[tuple[Source, Instance]] = []
     for source in job.sources:
         try:
@@ -100,8 +102,14 @@ def _like_lime() -> Callable[..., Iterator[Explanation]]:
 
 @lru_cache(maxsize=1)
 def _prepared(
-    file: ModelFile, modality: Modality, settings: Settings
+    file: ModelFile, modality: Modality, settings: Settings, cache: str | None
 ) -> tuple[LoadedModel, Modality, dict[str, Answers]]:
     """Load once per process what all jobs of a run share: model, background, its answers."""
     model = file.load()
-    return model, modality.fitted(model.input), {}
+    fitted = modality.fitted(model.input)
+    answered: dict[str, Answers] = {}
+    if cache is not None and not settings.like_lime:
+        from lime_cli.cache import Cache
+
+        answered = Cache(cache, file, model, settings)
+    return model, fitted, answered

@@ -44,9 +44,14 @@ def explain() -> None:
 @model_options
 @table_options
 @engine_options
+@click.option("--cache", metavar="DIR", help="Folder that keeps the model's answers to samples.")
 @output_options
 def tabular(
-    model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, output: Output
+    model: ModelFile,
+    modality: Modality,
+    neighbourhood: Neighbourhood,
+    cache: str | None,
+    output: Output,
 ) -> int:
     """Explain rows of a table: DATA is a CSV or TSV file with a header.
 
@@ -56,7 +61,7 @@ def tabular(
       limex explain tabular model.onnx people.csv --id A17 --id-column customer
       limex explain tabular model.joblib new.csv --all --background train.csv -f jsonl
     """
-    return _run(model, modality, neighbourhood, output, output.look())
+    return _run(model, modality, neighbourhood, output, output.look(), cache)
 
 
 @explain.command(cls=ContainedCommand)
@@ -105,7 +110,12 @@ def image(
 
 
 def _run(
-    model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, output: Output, look: Look
+    model: ModelFile,
+    modality: Modality,
+    neighbourhood: Neighbourhood,
+    output: Output,
+    look: Look,
+    cache: str | None = None,
 ) -> int:
     """Explain what the modality finds and write it; return the exit code."""
     if neighbourhood.settings["like_lime"]:
@@ -120,7 +130,7 @@ def _run(
     caveats: list[tuple[str, str]] = []
 
     def explained() -> Iterator[Explanation]:
-        for outcome in run(Job(model, modality, settings, sources)):
+        for outcome in run(Job(model, modality, settings, sources, cache)):
             if isinstance(outcome, Explained):
                 caveats.extend((one.code, one.message) for one in outcome.explanation.caveats)
                 yield outcome.explanation

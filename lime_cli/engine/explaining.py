@@ -12,9 +12,10 @@ import numpy as np
 from lime_cli.engine.assist import FOLDS, assisted, pool_size
 from lime_cli.engine.caveats import judge
 from lime_cli.engine.explanation import Explanation
-from lime_cli.engine.instance import FloatArray, Instance, Model, SharedInstance
+from lime_cli.engine.instance import FloatArray, Instance, Model
 from lime_cli.engine.neighbourhood import Answers, Neighbourhood, ask, ask_originals, weigh
 from lime_cli.engine.rows import Row, Settled, settle_rows
+from lime_cli.engine.shared import SharedInstance
 from lime_cli.engine.stopping import settled
 from lime_cli.engine.surrogate import Fit, fit
 from lime_cli.engine.targets import choose_targets

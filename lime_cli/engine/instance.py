@@ -196,23 +196,6 @@ class Instance(Protocol):
         ...
 
 
-class SharedInstance(Instance, Protocol):
-    """An instance that shares its samples: its components are the bins that its columns lie in."""
-
-    @property
-    def own_bins(self) -> IntArray:
-        """The bin of each component's column (d,); -1 for one that no sample lies in."""
-        ...
-
-    def bins(self, codes: IntArray) -> IntArray:
-        """Return the bins (n, d) of samples; the same for every instance of the pool."""
-        ...
-
-    def originals(self, instances: Sequence[Any]) -> Any:
-        """Return instances of the pool, this one or others, as one batch."""
-        ...
-
-
 @dataclass(frozen=True)
 class Identity:
     """Which model was asked, as records name it."""

@@ -220,7 +220,9 @@ class _Walk:
         slot = drops[:, some].argmin(axis=0)
         self.closed[self.column[slot, some], some] = False
         own = self.inverse[:, slot, some]
-        left: FloatArray = self.inverse[:, :, some] - own[:, None] * (own / own[slot, range(len(some))])
+        left: FloatArray = self.inverse[:, :, some] - own[:, None] * (
+            own / own[slot, range(len(some))]
+        )
         left[slot, :, range(len(some))] = 0.0
         left[:, slot, range(len(some))] = 0.0
         self.inverse[:, :, some] = left

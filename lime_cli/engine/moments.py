@@ -38,7 +38,7 @@ class Moments:
     @cached_property
     def total(self) -> FloatArray:
         """Moments of all blocks, (b, p, p)."""
-        return added(self.blocks)
+        return np.asarray(added(self.blocks))
 
     @cached_property
     def level(self) -> FloatArray:
@@ -49,7 +49,7 @@ class Moments:
     def variance(self) -> FloatArray:
         """Weighted variances of Y, (b, k)."""
         square = np.einsum("bii->bi", self.total)[:, -self.k :] / self.total[:, 0, :1]
-        return np.maximum(square - self.level**2, 0.0)
+        return np.asarray(np.maximum(square - self.level**2, 0.0))
 
     @property
     def left_out(self) -> FloatArray:

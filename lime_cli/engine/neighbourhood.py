@@ -17,8 +17,8 @@ from lime_cli.engine.instance import (
     IntArray,
     Model,
     Samples,
-    SharedInstance,
 )
+from lime_cli.engine.shared import SharedInstance
 from lime_cli.settings import Settings
 
 BATCH_BYTES = 8 * 2**20

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import FloatArray, IntArray, SharedInstance
+from lime_cli.engine.instance import FloatArray, IntArray
 from lime_cli.engine.neighbourhood import Answers
+from lime_cli.engine.shared import SharedInstance
 
 MOST_FLOATS = 2**23
 """Numbers in an indicator matrix kept as floats; a larger one is turned into them row by row."""
@@ -109,18 +110,11 @@ def pool_of(instance: SharedInstance, answers: Answers) -> Pool:
         seen[start + bins[:, j], order] = 1
     mass = np.zeros(R * width)
     mass[order] = samples.mass
-    return Pool(
-        samples,
-        answers.predictions,
-        first_bin,
-        n_bins,
-        seen,
-        np.stack(np.split(seen, R, axis=1)).astype(
-            np.float64 if seen.size <= MOST_FLOATS else np.uint8
-        ),
-        mass,
-        order,
-    )
+    indicator: Any = np.stack(np.split(seen, R, axis=1))
+    if seen.size <= MOST_FLOATS:
+        indicator = indicator.astype(np.float64)
+    predictions = answers.predictions
+    return Pool(samples, predictions, first_bin, n_bins, seen, indicator, mass, order)
 
 
 def alike(keys: Sequence[tuple[object, ...]]) -> Iterator[tuple[int, list[int]]]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from lime_cli.engine.assist import FOLDS, assisted, pool_size
 from lime_cli.engine.explanation import Surrogate
-from lime_cli.engine.instance import FloatArray, IntArray, Model, SharedInstance
+from lime_cli.engine.instance import FloatArray, IntArray, Model
 from lime_cli.engine.moments import Moments
 from lime_cli.engine.neighbourhood import (
     Answers,
@@ -25,13 +25,14 @@ from lime_cli.engine.neighbourhood import (
     width_of,
 )
 from lime_cli.engine.pool import Pool, alike, pool_of
+from lime_cli.engine.shared import SharedInstance
 from lime_cli.engine.stopping import settled
 from lime_cli.engine.surrogate import fit_all
 from lime_cli.engine.uncertainty import sandwiched
 from lime_cli.engine.weights import surrogates_of
 from lime_cli.settings import Settings
 
-LOT_NUMBERS, LOT_ROWS = 2**21, 64
+LOT_NUMBERS, LOT_ROWS = 2**21, 32
 """Numbers in the moments of the rows fitted in step, and rows, at most."""
 
 

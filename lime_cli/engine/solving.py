@@ -19,7 +19,9 @@ SMALL = 24
 def factorised(systems: FloatArray) -> Callable[[FloatArray], FloatArray]:
     """Factorise positive definite systems (P, m, m): what solves them for right sides (P, m)."""
     if systems.shape[1] > SMALL:
-        return lambda wanted: np.linalg.solve(systems, wanted[:, :, None])[:, :, 0]
+        return lambda wanted: np.asarray(
+            np.linalg.solve(systems, wanted[:, :, None])[:, :, 0], float
+        )
     m = systems.shape[1]
     left = np.ascontiguousarray(systems.transpose(1, 2, 0))
     for j in range(m):

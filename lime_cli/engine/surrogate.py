@@ -155,4 +155,6 @@ def _r_squared(
     centre = moments.level[:, None]
     about = np.einsum("bfii->bfi", judged)[..., -k:] - 2 * centre * judged[..., 0, -k:]
     total = added(about + centre**2 * judged[..., :1, 0])
-    return np.asarray(1.0 - np.divide(lost, total, out=np.full(lost.shape, np.nan), where=total > 0))
+    return np.asarray(
+        1.0 - np.divide(lost, total, out=np.full(lost.shape, np.nan), where=total > 0)
+    )

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lime_cli.engine.instance import FloatArray, IntArray
+from lime_cli.engine.instance import FloatArray
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.modalities.feature import Feature, is_missing, spelled
+from lime_cli.modalities.feature import Feature, spelled
 from lime_cli.modalities.tables import MISSING, TRUE_FALSE, Cells, kind_of, number, numbers
 from lime_cli.settings import digest_of
 

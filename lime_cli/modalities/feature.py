@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -87,10 +88,7 @@ class Feature:
     def _conditions(self) -> list[str]:
         """Say what each bin means."""
         edges = [_edge(cut) for cut in self._cuts]
-        between = [
-            f"{low} < {self.name} <= {high}"
-            for low, high in zip(edges[:-1], edges[1:], strict=True)
-        ]
+        between = [f"{low} < {self.name} <= {high}" for low, high in pairwise(edges)]
         return [f"{self.name} <= {edges[0]}", *between, f"{self.name} > {edges[-1]}"]
 
     @cached_property

@@ -23,7 +23,8 @@ from lime_cli.engine.instance import (
     Subject,
 )
 from lime_cli.modalities import Source
-from lime_cli.modalities.background import Background, Feature, is_missing, spelled
+from lime_cli.modalities.background import Background
+from lime_cli.modalities.feature import Feature, is_missing, spelled
 from lime_cli.modalities.tables import Table
 from lime_cli.settings import digest_of
 
@@ -76,9 +77,7 @@ class RowInstance:
     def components(self) -> tuple[Component, ...]:
         """One for each column that varies."""
         return tuple(
-            Component(
-                feature.condition(value), None if is_missing(value) else value, feature.place
-            )
+            Component(feature.condition(value), None if is_missing(value) else value, feature.place)
             for feature, value in self._pairs()
             if not feature.constant
         )
@@ -135,7 +134,7 @@ class RowInstance:
 
     def interpretable(self, codes: IntArray) -> BoolArray:
         """Return (n, d): 1 where a value lies in the bin of the row's own."""
-        return self.bins(codes) == self.own_bins
+        return np.asarray(self.bins(codes) == self.own_bins)
 
     def model_inputs(self, codes: IntArray) -> Table:
         """Return n rows of observed values."""
