@@ -89,11 +89,18 @@ class Pool(Answers):
         for block in range(R):
             own = slice(block * width, (block + 1) * width)
             table[0] = 1.0
-            table[1 : 1 + d] = self.indicator[block].take(places, axis=0)
+            self._lie(block, places, table[1 : 1 + d])
             table[1 + d :] = columns[:, own]
             table *= roots[own]
             np.matmul(table, table.T, out=found[block])
         return found
+
+    def _lie(self, block: int, places: IntArray, out: FloatArray) -> None:
+        """Write which samples of a block lie in the bins (d,) into ``out`` (d, width)."""
+        if self.indicator.dtype == np.float64:
+            np.take(self.indicator[block], places, axis=0, out=out, mode="clip")
+        else:
+            out[:] = self.indicator[block].take(places, axis=0)
 
 
 def pool_of(instance: SharedInstance, answers: Answers) -> Pool:
