@@ -30,6 +30,8 @@ class Job:
     modality: Modality
     settings: Settings
     sources: tuple[Source, ...]
+    cache: str | None = None
+    """Folder that keeps what the model says to the samples that all rows of a table share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,9 +57,7 @@ def run(job: Job) -> Iterator[Explained | Failed]:
     PredictionError concerns one and becomes ``Failed``. Settings say whether samples and sums are
     limex's own or marcotcr/lime's.
     """
-    model, modality, answered = _prepared(
-        job.model, job.modality, job.settings, job.modality.stamp()
-    )
+    model, modality, answered = _prepared_for(job)
     ready: list[tuple[Source, Instance]] = []
     for source in job.sources:
         try:
@@ -76,7 +76,7 @@ def run(job: Job) -> Iterator[Explained | Failed]:
 
 def load(job: Job) -> None:
     """Load what all jobs of a run share, once per process; raise ModelError and SettingsError."""
-    _prepared(job.model, job.modality, job.settings)
+    _prepared_for(job)
 
 
 def ask_ahead(job: Job) -> float:
@@ -84,7 +84,7 @@ def ask_ahead(job: Job) -> float:
 
     That is the time it took, as often over as there may be samples before the weights are settled.
     """
-    model, modality, answered = _prepared(job.model, job.modality, job.settings)
+    model, modality, answered = _prepared_for(job)
     settings, began = job.settings, time.monotonic()
     rows = () if settings.like_lime else (one for one in job.sources if one.row is not None)
     for source in rows:
@@ -125,10 +125,27 @@ def _like_lime() -> Callable[..., Iterator[Explanation]]:
     return explain_like_lime
 
 
+Prepared = tuple["LoadedModel", Modality, dict[str, Answers]]
+
+
+def _prepared_for(job: Job) -> Prepared:
+    """Load once per process what all jobs of a run share: model, background, its answers."""
+    return _prepared(job.model, job.modality, job.settings, (job.cache, job.modality.stamp()))
+
+
 @lru_cache(maxsize=1)
 def _prepared(
-    file: ModelFile, modality: Modality, settings: Settings, stamp: tuple[int, ...]
-) -> tuple[LoadedModel, Modality, dict[str, Answers]]:
-    """Load once per process what all jobs of a run share: model, background, its answers."""
+    file: ModelFile,
+    modality: Modality,
+    settings: Settings,
+    kept: tuple[str | None, tuple[int, ...]],
+) -> Prepared:
+    cache, _ = kept  # the stamp only tells a background that was written anew
     model = file.load()
-    return model, modality.fitted(model.input), {}
+    fitted = modality.fitted(model.input)
+    answered: dict[str, Answers] = {}
+    if cache is not None and not settings.like_lime:
+        from lime_cli.cache import Cache
+
+        answered = Cache(cache, file, model, settings)
+    return model, fitted, answered

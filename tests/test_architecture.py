@@ -15,7 +15,7 @@ FLOORS = (
     ["engine"],
     ["modalities", "models"],
     ["formats", "results"],
-    ["jobs", "trial", "replicates"],
+    ["jobs", "trial", "replicates", "cache"],
     ["outcomes"],
     ["executors"],
     ["console"],

@@ -43,12 +43,14 @@ def explain() -> None:
 @model_options
 @table_options
 @engine_options
+@click.option("--cache", metavar="DIR", help="Folder that keeps the model's answers to samples.")
 @output_options
 @running_options
 def tabular(
     model: ModelFile,
     modality: Modality,
     neighbourhood: Neighbourhood,
+    cache: str | None,
     output: Output,
     running: Running,
 ) -> int:
@@ -61,7 +63,7 @@ def tabular(
       limex explain tabular model.joblib new.csv --all --background train.csv -f jsonl
       limex explain tabular model.joblib new.csv --all --background train.csv -o out/ -j 4
     """
-    return _run(model, modality, neighbourhood, Way(output, running, output.look()))
+    return _run(model, modality, neighbourhood, Way(output, running, output.look(), cache))
 
 
 @explain.command(cls=ContainedCommand)
@@ -125,6 +127,8 @@ class Way:
     output: Output
     running: Running
     look: Look
+    cache: str | None = None
+    """Folder that keeps what the model says to shared samples."""
 
 
 def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, way: Way) -> int:
@@ -144,7 +148,7 @@ def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, way
 
     if into_folder or not running.here:
         model = replace(model, threads=model.threads or 1)
-    job = Job(model, modality, settings, ())
+    job = Job(model, modality, settings, (), way.cache)
     if into_folder:
         return run_into_folder(Batch(job, running, output, way.look, modality.sources))
     if output.format not in MANY and len(found) > 1:
@@ -163,7 +167,7 @@ def _explain_one(
     began = time.monotonic()
     output = way.output
     with output.opened() as stream:
-        outcome = next(run(Job(model, modality, settings, (source,))))
+        outcome = next(run(Job(model, modality, settings, (source,), way.cache)))
         if isinstance(outcome, Failed):
             raise outcome.error
         explanation = outcome.explanation

@@ -35,7 +35,7 @@ def ask_shared(
     instance: Instance, model: Model, settings: Settings, answered: dict[str, Answers]
 ) -> None:
     """Ask ahead about the samples that an instance of a shared pool begins with."""
-    from lime_cli.engine.explaining import answers_of
+    from lime_cli.engine.neighbourhood import answers_of
 
     if instance.shared:
         answers_of(instance, model, settings, settings.samples, answered)

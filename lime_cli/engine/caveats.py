@@ -8,7 +8,7 @@ import numpy as np
 
 from lime_cli.engine.explanation import Surrogate
 from lime_cli.engine.instance import Caveat, FloatArray, Instance, Model
-from lime_cli.engine.neighbourhood import Neighbourhood
+from lime_cli.engine.neighbourhood import Summary
 from lime_cli.settings import Settings
 
 LOW_FIDELITY, WORTHLESS = 0.3, 0.1
@@ -20,19 +20,19 @@ SATURATED = 0.999
 def judge(
     instance: Instance,
     model: Model,
-    neighbourhood: Neighbourhood,
+    summary: Summary,
     surrogates: tuple[Surrogate, ...],
     settings: Settings,
     stop: str,
 ) -> Iterator[Caveat]:
     """Judge an explanation: the instance, the model, the samples, and each surrogate."""
     yield from instance.caveats
-    yield from of_model(model, neighbourhood.predictions[0])
-    yield from _of_neighbourhood(neighbourhood, settings)
-    for surrogate in surrogates:
-        yield from _of_surrogate(surrogate, neighbourhood, model, settings)
+    yield from of_model(model, summary.original)
+    yield from _of_samples(summary, settings)
+    for place, surrogate in enumerate(surrogates):
+        yield from _of_surrogate(surrogate, place, summary, model, settings)
         if stop == "max_samples" and (surrogate.weights or len(surrogate.rules) > 1):
-            yield from _unsettled(surrogate, len(neighbourhood.weights) - 1)
+            yield from _unsettled(surrogate, summary.n)
 
 
 def _unsettled(surrogate: Surrogate, n: int) -> Iterator[Caveat]:
@@ -72,14 +72,14 @@ def of_model(model: Model, prediction: FloatArray) -> Iterator[Caveat]:
         )
 
 
-def _of_neighbourhood(neighbourhood: Neighbourhood, settings: Settings) -> Iterator[Caveat]:
+def _of_samples(summary: Summary, settings: Settings) -> Iterator[Caveat]:
     """Judge the samples and their weights."""
-    d = neighbourhood.interpretable.shape[1]
+    d = summary.d
     kept = min(settings.features, d) if settings.selection != "none" else d
-    if neighbourhood.n_blocks > 1 and neighbourhood.effective_samples < 5 * (kept + 1):
+    if summary.n_blocks > 1 and summary.effective_samples < 5 * (kept + 1):
         yield Caveat(
             "few_effective_samples",
-            f"the samples count for only {neighbourhood.effective_samples:.0f} near the instance; "
+            f"the samples count for only {summary.effective_samples:.0f} near the instance; "
             "raise --samples or --kernel-width",
         )
     if d == 1:
@@ -89,12 +89,11 @@ def _of_neighbourhood(neighbourhood: Neighbourhood, settings: Settings) -> Itera
 
 
 def _of_surrogate(
-    surrogate: Surrogate, neighbourhood: Neighbourhood, model: Model, settings: Settings
+    surrogate: Surrogate, place: int, summary: Summary, model: Model, settings: Settings
 ) -> Iterator[Caveat]:
     """Judge the fit of one target; a flat response leaves nothing else to judge."""
     name = surrogate.name
-    values = neighbourhood.predictions[:, surrogate.target]
-    if _flat(values, neighbourhood.weights, model.probabilities):
+    if _flat(summary, place, model.probabilities):
         yield Caveat(
             "flat_response", f"{name}: the model answers all samples alike; nothing to explain"
         )
@@ -107,7 +106,8 @@ def _of_surrogate(
             f"{name}: the {parts} explain {max(surrogate.fidelity, 0):.0%} of what the model does "
             f"near the instance; they are {verdict}",
         )
-    possible = 1.0 if model.probabilities else float(np.ptp(values))
+    reach = float(summary.high[place] - summary.low[place])
+    possible = 1.0 if model.probabilities else reach
     if abs(surrogate.gap) > LARGE_GAP * possible:
         yield Caveat(
             "large_gap",
@@ -120,7 +120,7 @@ def _of_surrogate(
             f"{name}: the model is all but certain ({surrogate.model_prediction:.6g}); "
             "small differences say little",
         )
-    yield from _too_few(surrogate, neighbourhood.interpretable.shape[1], settings)
+    yield from _too_few(surrogate, summary.d, settings)
 
 
 def _too_few(surrogate: Surrogate, d: int, settings: Settings) -> Iterator[Caveat]:
@@ -134,9 +134,8 @@ def _too_few(surrogate: Surrogate, d: int, settings: Settings) -> Iterator[Cavea
         )
 
 
-def _flat(values: FloatArray, weights: FloatArray, probabilities: bool) -> bool:
+def _flat(summary: Summary, place: int, probabilities: bool) -> bool:
     """Tell whether the weighted spread is nothing, or a thousandth of a probability."""
-    mean = np.average(values, weights=weights)
-    spread = float(np.sqrt(np.average((values - mean) ** 2, weights=weights)))
-    nothing = FLAT_ABSOLUTE * max(1.0, float(np.abs(values).max()))
-    return spread < (FLAT_SHARE if probabilities else nothing)
+    size = max(abs(float(summary.low[place])), abs(float(summary.high[place])))
+    nothing = FLAT_ABSOLUTE * max(1.0, size)
+    return bool(summary.deviation[place] < (FLAT_SHARE if probabilities else nothing))

@@ -62,8 +62,8 @@ def explain_like_lime(
     """
     answered = {} if answered is None else answered
     choices = choices or Choices()
-    for instance in instances:
-        original = ask_originals([instance], model)[0]
+    originals = ask_originals(instances, model) if instances else ()
+    for instance, original in zip(instances, originals, strict=True):
         targets = _targets(settings, model, original)
         if instance.subject.modality == "tabular":
             row = cast(Row, instance)
@@ -153,7 +153,8 @@ def _explanation(
 ) -> Explanation:
     components, neighbourhood, targets = found
     surrogates = tuple(_surrogate(neighbourhood, model, one, settings) for one in targets)
-    warnings = judge(instance, model, neighbourhood, surrogates, settings, "samples")
+    summary = neighbourhood.summary(targets)
+    warnings = judge(instance, model, summary, surrogates, settings, "samples")
     return Explanation(
         subject=instance.subject,
         model=model.identity,
@@ -177,8 +178,8 @@ def _surrogate(
     chosen = choose(settings.selection, data, answers, neighbourhood.weights, settings.features)
     kept = replace(neighbourhood, interpretable=data[:, chosen])
     fitted = fit(kept, np.array([target]), replace(settings, selection="none"))
-    coefficients, intercept = fitted.coefficients[0], float(fitted.intercepts[0])
-    flat = bool(np.isnan(fitted.fit_r2[0]))
+    coefficients, intercept = fitted.coefficients[0, 0], float(fitted.intercepts[0, 0])
+    flat = bool(np.isnan(fitted.fit_r2[0, 0]))
     order = np.argsort(-np.abs(coefficients), kind="stable")
     return Surrogate(
         target=target,
@@ -186,8 +187,8 @@ def _surrogate(
         model_prediction=float(answers[0]),
         intercept=intercept,
         local_prediction=float(intercept + coefficients @ data[0, chosen]),
-        fidelity=None if flat else float(fitted.fidelity[0]),
-        fit_r2=_flat_score(neighbourhood, answers) if flat else float(fitted.fit_r2[0]),
+        fidelity=None if flat else float(fitted.fidelity[0, 0]),
+        fit_r2=_flat_score(neighbourhood, answers) if flat else float(fitted.fit_r2[0, 0]),
         weights=tuple(Weight(int(chosen[i]), float(coefficients[i])) for i in order),
     )
 

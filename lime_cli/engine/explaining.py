@@ -4,19 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import groupby
+from typing import cast
 
 import numpy as np
 
 from lime_cli.engine.assist import FOLDS, assisted, pool_size
 from lime_cli.engine.caveats import judge
-from lime_cli.engine.explanation import Explanation, Surrogate, Weight
+from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import FloatArray, Instance, Model
-from lime_cli.engine.neighbourhood import Answers, Neighbourhood, ask, ask_originals, weigh
+from lime_cli.engine.neighbourhood import Answers, Neighbourhood, answers_of, ask_originals, weigh
+from lime_cli.engine.rows import Row, Settled, settle_rows
+from lime_cli.engine.shared import SharedInstance
 from lime_cli.engine.stopping import settled
 from lime_cli.engine.surrogate import Fit, fit
 from lime_cli.engine.targets import choose_targets
 from lime_cli.engine.tree import tree_surrogates, trees_settled
-from lime_cli.engine.uncertainty import rank_ranges
+from lime_cli.engine.weights import surrogates_of
 from lime_cli.settings import Settings
 
 
@@ -24,120 +28,111 @@ def explain_all(
     instances: list[Instance], model: Model, settings: Settings, answered: dict[str, Answers]
 ) -> Iterator[Explanation]:
     """Explain instances in order; ``answered`` keeps the answers of shared pools, by pool."""
-    shared = [one for one in instances if one.shared]
-    together = iter(ask_originals(shared, model) if shared else ())
-    for instance in instances:
-        original = next(together) if instance.shared else ask_originals([instance], model)[0]
-        targets = choose_targets(settings.targets, model, original)
-        pool = answered if instance.shared else {}
-        neighbourhood, fitted, stop = _settle(instance, model, settings, (original, targets, pool))
-        if settings.surrogate == "tree":
-            names = model.identity.targets
-            surrogates = tree_surrogates(neighbourhood, targets, names, settings)
-        else:
-            surrogates = _surrogates(neighbourhood, fitted, model, targets)
-        yield Explanation(
-            subject=instance.subject,
-            model=model.identity,
-            components=instance.components,
-            skipped=instance.skipped,
-            surrogates=surrogates,
-            caveats=tuple(judge(instance, model, neighbourhood, surrogates, settings, stop)),
-            samples=len(neighbourhood.weights) - 1,
-            effective_samples=neighbourhood.effective_samples,
-            kernel_width=neighbourhood.kernel_width,
-            stop=stop,
-            settings=settings,
-        )
+    for pool, together in groupby(instances, lambda one: one.pool if one.shared else None):
+        if pool is None:
+            for instance in together:
+                original = ask_originals([instance], model)[0]
+                found = _settle(instance, original, model, settings, {})
+                yield _explanation(instance, model, settings, found)
+            continue
+        yield from _of_rows(cast("list[SharedInstance]", list(together)), model, settings, answered)
+
+
+def _of_rows(
+    instances: list[SharedInstance],
+    model: Model,
+    settings: Settings,
+    answered: dict[str, Answers],
+) -> Iterator[Explanation]:
+    """Explain instances of one pool."""
+    originals = ask_originals(instances, model)
+    if settings.surrogate == "tree":
+        for instance, original in zip(instances, originals, strict=True):
+            found = _settle(instance, original, model, settings, answered)
+            yield _explanation(instance, model, settings, found)
+        return
+    rows = [
+        Row(instance, original, tuple(choose_targets(settings.targets, model, original)))
+        for instance, original in zip(instances, originals, strict=True)
+    ]
+    for row, found in zip(rows, settle_rows(rows, model, settings, answered), strict=True):
+        yield _explanation(row.instance, model, settings, found)
+
+
+def _explanation(
+    instance: Instance, model: Model, settings: Settings, found: Settled
+) -> Explanation:
+    summary = found.summary
+    caveats = judge(instance, model, summary, found.surrogates, settings, found.stop)
+    return Explanation(
+        subject=instance.subject,
+        model=model.identity,
+        components=instance.components,
+        skipped=instance.skipped,
+        surrogates=found.surrogates,
+        caveats=tuple(caveats),
+        samples=summary.n,
+        effective_samples=summary.effective_samples,
+        kernel_width=summary.kernel_width,
+        stop=found.stop,
+        settings=settings,
+    )
 
 
 def _settle(
     instance: Instance,
+    original: FloatArray,
     model: Model,
     settings: Settings,
-    asked: tuple[FloatArray, list[int], dict[str, Answers]],
-) -> tuple[Neighbourhood, Fit, str]:
-    """Draw, ask and fit, doubling the samples until the weights are settled; say why it stopped.
-
-    What a row of a table gets depends on its own needs only: the first samples of a pool are the
-    same however many another row has asked for.
-    """
-    original, targets, pool = asked
+    pool: dict[str, Answers],
+) -> Settled:
+    """Draw, ask and fit one instance, doubling the samples until its surrogates are settled."""
+    targets = choose_targets(settings.targets, model, original)
     n = settings.samples
     while True:
         answers = answers_of(instance, model, settings, n, pool)
         neighbourhood = weigh(instance, answers, original, settings)
-        if _assists(instance, neighbourhood, settings):
-            aided = assisted(instance, neighbourhood, np.array(targets), settings)
-            neighbourhood = replace(neighbourhood, assisted=aided)
-        fitted = fit(neighbourhood, np.array(targets), settings)
-        if neighbourhood.n_blocks == 1:
-            return neighbourhood, fitted, "exhaustive"
-        if settings.max_samples is None:
-            return neighbourhood, fitted, "samples"
-        trees = settings.surrogate == "tree"
-        if trees_settled(neighbourhood, targets, settings) if trees else settled(fitted, settings):
-            return neighbourhood, fitted, "resolved"
-        if 2 * n > settings.max_samples:
-            return neighbourhood, fitted, "max_samples"
+        neighbourhood = _assisted(instance, neighbourhood, targets, settings)
+        fitted = None
+        if settings.surrogate == "linear":
+            fitted = fit(neighbourhood, np.array(targets), settings)
+        stop = _stop(neighbourhood, fitted, targets, settings)
+        if stop:
+            names = model.identity.targets
+            surrogates = (
+                tree_surrogates(neighbourhood, targets, names, settings)
+                if fitted is None
+                else surrogates_of(fitted, original[None], [targets], names)[0]
+            )
+            return Settled(surrogates, neighbourhood.summary(targets), stop)
         n *= 2
 
 
-def answers_of(
-    instance: Instance, model: Model, settings: Settings, n: int, pool: dict[str, Answers]
-) -> Answers:
-    """Return the first n samples with their answers, kept in ``pool`` under the instance's."""
-    key, half = f"{n}:{instance.pool}", f"{n // 2}:{instance.pool}"
-    if key not in pool:
-        pool[key] = ask(instance, model, settings, n, pool.get(half))
-    return pool[key]
+def _stop(
+    neighbourhood: Neighbourhood, fitted: Fit | None, targets: list[int], settings: Settings
+) -> str:
+    """Say why to stop here, or nothing; ``fitted`` is None where trees are grown."""
+    if neighbourhood.n_blocks == 1:
+        return "exhaustive"
+    if settings.max_samples is None:
+        return "samples"
+    if fitted is None:
+        enough = trees_settled(neighbourhood, targets, settings)
+    else:
+        enough = bool(settled(fitted, settings)[0])
+    if enough:
+        return "resolved"
+    n = len(neighbourhood.weights) - 1
+    return "max_samples" if 2 * n > settings.max_samples else ""
 
 
-def _assists(instance: Instance, neighbourhood: Neighbourhood, settings: Settings) -> bool:
+def _assisted(
+    instance: Instance, neighbourhood: Neighbourhood, targets: list[int], settings: Settings
+) -> Neighbourhood:
+    """Put what a cheap model leaves in the place of the answers, where that is wanted."""
     n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
     enough = neighbourhood.n_blocks >= FOLDS and pool_size(d, n) > 0
-    enough = enough and settings.surrogate == "linear"
-    return enough and settings.assists(instance.shared)
-
-
-def _surrogates(
-    neighbourhood: Neighbourhood, fitted: Fit, model: Model, targets: list[int]
-) -> tuple[Surrogate, ...]:
-    return tuple(
-        Surrogate(
-            target=target,
-            name=model.identity.targets[target],
-            model_prediction=float(neighbourhood.predictions[0, target]),
-            intercept=float(fitted.intercepts[i]),
-            local_prediction=float(fitted.intercepts[i] + fitted.coefficients[i].sum()),
-            fidelity=_number(fitted.fidelity[i]),
-            fit_r2=_number(fitted.fit_r2[i]),
-            weights=_weights(fitted, i),
-        )
-        for i, target in enumerate(targets)
-    )
-
-
-def _weights(fitted: Fit, target: int) -> tuple[Weight, ...]:
-    """List the chosen weights by falling size, the earlier component first among equals."""
-    chosen = np.flatnonzero(fitted.chosen[target])
-    order = chosen[np.argsort(-np.abs(fitted.coefficients[target, chosen]), kind="stable")]
-    values = fitted.coefficients[target, order]
-    errors = fitted.uncertainty
-    wide = errors.half_widths[target, order]
-    ranks = rank_ranges(values, wide)
-    return tuple(
-        Weight(
-            component=int(j),
-            weight=float(values[i]),
-            std_error=float(errors.std_errors[target, j]),
-            interval=(float(values[i] - wide[i]), float(values[i] + wide[i])),
-            rank_range=ranks[i],
-            selected=float(errors.selected[target, j]),
-        )
-        for i, j in enumerate(order)
-    )
-
-
-def _number(value: float) -> float | None:
-    return None if np.isnan(value) else float(value)
+    if not (enough and settings.surrogate == "linear" and settings.assists(instance.shared)):
+        return neighbourhood
+    aided = assisted(instance, neighbourhood, np.array(targets), settings)
+    return replace(neighbourhood, assisted=aided)

@@ -18,6 +18,10 @@ COLLINEAR = 1e-9
 """A component this much explained by the active ones, in units of its own variance, never joins."""
 NOTHING_LEFT = 1e-10
 """The path ends when the penalty is this small against its start."""
+IMPRECISE = 1e-11
+"""A direction that misses the unit slope by more than this is refined once."""
+TOGETHER = 2**14
+"""Numbers of a component each, in the walks of one lot: a lot that stays in the cache is fast."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,134 +40,201 @@ def lasso_path(
     correlations: FloatArray,
     n_active: int,
     penalty: float = 0.0,
+    scale: FloatArray | None = None,
 ) -> Path:
     """Walk every problem's path down to ``penalty``, or to the first knot with ``n_active``
     components.
 
     ``grams`` is (g, d, d), ``which`` (P,) says which of them problem p uses, ``correlations`` is
-    (P, d). Components without variance, or explained by the active ones, never join.
+    (P, d). Components without variance, or explained by the active ones, never join. With a
+    ``scale`` (g, d) the walk is over components divided by theirs, whose correlations are given.
+    No problem's last digits depend on how many others there are.
     """
-    walk = _Walk(grams, which, correlations, min(n_active, correlations.shape[1]), penalty)
-    for step in range(8 * correlations.shape[1] + 8):
-        if not walk.running.any():
-            break
-        walk.join(step)
-        walk.move()
-    return Path(walk.coefficients, np.where(walk.active, walk.entry, -1))
+    P, d = correlations.shape
+    path = Path(np.zeros((P, d)), np.full((P, d), -1))
+    room = max(1, TOGETHER // (d + 1))
+    for start in range(0, P, room):
+        some = np.arange(start, min(P, start + room))
+        walk = _Walk((grams, scale), which[some], correlations[some], min(n_active, d), penalty)
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+            walk.to_the_end()
+        path.coefficients[some], path.entry[some] = walk.found()
+    return path
 
 
 class _Walk:
-    """The state of all walks; arrays are (P,) or (P, d)."""
+    """The state of all walks, problems last: arrays are (P,), (d, P), or of m slots.
+
+    A slot holds an active component; empty ones hold zeros everywhere, which add nothing. All
+    arithmetic is number by number, so that P does not matter.
+    """
 
     def __init__(
         self,
-        grams: FloatArray,
+        scaled: tuple[FloatArray, FloatArray | None],
         which: IntArray,
         correlations: FloatArray,
         n_active: int,
         stop: float,
     ) -> None:
-        self.grams, self.which, self.n_active, self.stop = grams, which, n_active, stop
-        self.variance = np.einsum("gii->gi", grams)[which]
-        self.residual = np.array(correlations, float)
-        self.coefficients = np.zeros_like(self.residual)
-        self.active = np.zeros(self.residual.shape, bool)
-        self.barred = self.variance <= 1e-12 * self.variance.max(axis=1, keepdims=True)
-        self.sign = np.zeros_like(self.residual)
-        self.entry = np.full(self.residual.shape, -1)
-        self.start = np.abs(np.where(self.barred, 0, self.residual)).max(axis=1)
+        P, d = correlations.shape
+        (self.grams, self.scale), self.which = scaled, which
+        self.n_active, self.stop, self.all = n_active, stop, np.arange(P)
+        variance = np.einsum("gii->gi", self.grams)[which]
+        if self.scale is not None:
+            variance = variance / self.scale[which] ** 2
+        self.variance = np.ascontiguousarray(variance.T)
+        self.residual = np.array(correlations.T, float, order="C")
+        self.closed = self.variance <= 1e-12 * self.variance.max(axis=0)
+        """(d, P): active, or never to join."""
+        self.start = np.abs(np.where(self.closed, 0, self.residual)).max(axis=0)
         self.penalty = self.start.copy()
-        self.joining = np.ones(len(which), bool)
+        self.joining = np.ones(P, bool)
         self.running = (self.start > stop) & (self.start > 1e-300)
+        self.slots = {
+            "column": np.full((0, P), -1),
+            "entered": np.zeros((0, P), np.int64),
+            "sign": np.zeros((0, P)),
+            "held": np.zeros((0, P)),
+            "rows": np.zeros((0, d, P)),
+            "inverse": np.zeros((0, 0, P)),
+        }
+        self._grow(0)
 
-    def join(self, step: int) -> None:
+    def to_the_end(self) -> None:
+        """Walk until every problem has ended."""
+        for step in range(8 * len(self.residual) + 8):
+            if not self.running.any():
+                return
+            self._grow(min(self.n_active, step + 1))
+            self._join(step)
+            self._move()
+
+    def found(self) -> tuple[FloatArray, IntArray]:
+        """Return the coefficients (P, d), and when each component joined."""
+        d, P = self.residual.shape
+        coefficients, entry = np.zeros((P, d)), np.full((P, d), -1)
+        slot, problem = np.nonzero(self.column >= 0)
+        coefficients[problem, self.column[slot, problem]] = self.held[slot, problem]
+        entry[problem, self.column[slot, problem]] = self.entered[slot, problem]
+        return coefficients, entry
+
+    def _grow(self, wanted: int) -> None:
+        """Open so many slots: a matter of the step, not of the problems."""
+        more = min(self.n_active, max(8, 2 * wanted)) - len(self.slots["sign"])
+        if wanted > len(self.slots["sign"]):
+            for name, array in self.slots.items():
+                room = [(0, more), (0, 0), (0, 0)][: array.ndim]
+                room = [(0, more), (0, more), (0, 0)] if name == "inverse" else room
+                self.slots[name] = np.pad(array, room, constant_values=-(name == "column"))
+        self.column, self.entered = self.slots["column"][:wanted], self.slots["entered"][:wanted]
+        self.sign, self.held = self.slots["sign"][:wanted], self.slots["held"][:wanted]
+        self.rows = self.slots["rows"][:wanted]
+        """The Gram matrix's rows of the slots, (m, d, P)."""
+        self.inverse = self.slots["inverse"][:wanted, :wanted]
+        """Of the slots' own Gram matrix, (m, m, P)."""
+
+    def _join(self, step: int) -> None:
         """Let the component of the largest correlation join, where the last event asks for it."""
-        rows = np.flatnonzero(self.running & self.joining)
-        while len(rows):
-            free = ~(self.active[rows] | self.barred[rows])
-            size = np.where(free, np.abs(self.residual[rows]), -1.0)
-            best = size.argmax(axis=1)
-            found = size.max(axis=1) >= 0
-            self.running[rows[~found & ~self.active[rows].any(axis=1)]] = False
-            rows, best = rows[found], best[found]
-            fresh = self._left_over(rows, best) > COLLINEAR * self.variance[rows, best]
-            self.barred[rows[~fresh], best[~fresh]] = True
-            good, chosen = rows[fresh], best[fresh]
-            self.active[good, chosen] = True
-            self.sign[good, chosen] = np.sign(self.residual[good, chosen])
-            self.entry[good, chosen] = step
-            tied = np.abs(self.residual[rows, best]) >= self.penalty[rows] * (1 - 1e-9)
-            rows = rows[~fresh & tied]
+        some = self.running & self.joining
+        while some.any():
+            size = np.where(self.closed, -1.0, np.abs(self.residual))
+            best = size.argmax(axis=0)
+            found = size[best, self.all] >= 0
+            self.running &= ~(some & ~found & (self.column < 0).all(axis=0))
+            some = some & found
+            fresh = self._enter(some, best, step)
+            self.closed[best[some], self.all[some]] = True
+            tied = np.abs(self.residual[best, self.all]) >= self.penalty * (1 - 1e-9)
+            some = some & ~fresh & tied
 
-    def move(self) -> None:
+    def _enter(self, some: BoolArray, best: IntArray, step: int) -> BoolArray:
+        """Give ``best`` a slot, bordering the inverse, where the active ones do not explain it."""
+        between = self.rows[:, best, self.all]
+        solved, own = _dot(self.inverse, between), self.variance[best, self.all]
+        left = own - _dot(between, solved)
+        fresh = some & (left > COLLINEAR * own)
+        slot = (self.column < 0).argmax(axis=0)
+        solved[slot, self.all] = -1.0
+        shrunk = solved / np.where(fresh, left, np.inf)
+        for k in range(len(solved)):
+            self.inverse[k] += shrunk[k] * solved
+        good = np.flatnonzero(fresh)
+        slot, best = slot[good], best[good]
+        self.column[slot, good], self.entered[slot, good] = best, step
+        self.sign[slot, good] = np.where(self.residual[best, good] < 0, -1.0, 1.0)
+        entered = self.grams[self.which[good], best]
+        if self.scale is not None:
+            scale = self.scale[self.which[good]]
+            entered = entered / (scale * scale[np.arange(len(good)), best, None])
+        if len(good) == len(self.all) and (slot == slot[0]).all():
+            self.rows[slot[0]] = entered.T
+        else:
+            self.rows[slot, :, good] = entered
+        return fresh
+
+    def _move(self) -> None:
         """Move along the equiangular direction to the next event: a join, a drop or the end."""
-        rows = np.flatnonzero(self.running)
-        direction, fall = self._direction(rows)
-        joins = self._until_join(rows, fall)
-        drops = self._until_drop(rows, direction)
-        ends = self.penalty[rows] - self.stop
-        step = np.minimum(np.minimum(joins.min(axis=1), drops.min(axis=1)), ends)
-        self.coefficients[rows] += step[:, None] * direction
-        self.residual[rows] -= step[:, None] * fall
-        self.penalty[rows] -= step
-        drop = drops.min(axis=1) <= step
-        gone, column = rows[drop], drops[drop].argmin(axis=1)
-        self.active[gone, column] = False
-        self.coefficients[gone, column] = 0.0
-        full = self.active[rows].sum(axis=1) >= self.n_active
-        ended = self.penalty[rows] <= self.stop + NOTHING_LEFT * self.start[rows]
-        self.joining[rows] = ~drop
-        self.running[rows] = ~(ended | (full & ~drop & (self.stop == 0)))
+        steps, fall = self._direction()
+        drops = np.where(self.held * steps < 0, -self.held / steps, np.inf)
+        drop, ends = drops.min(axis=0), self.penalty - self.stop
+        size = np.minimum(np.minimum(self._until_join(fall), drop), ends)
+        size = np.where(self.running, size, 0.0)
+        self.held += size * steps
+        self.residual -= size * fall
+        self.penalty = self.penalty - size
+        gone = self.running & (drop <= size)
+        if gone.any():
+            self._leave(np.flatnonzero(gone), drops)
+        full = (self.column >= 0).sum(axis=0) >= self.n_active
+        ended = self.penalty <= self.stop + NOTHING_LEFT * self.start
+        self.joining = ~gone
+        self.running &= ~(ended | (full & ~gone & (self.stop == 0)))
 
-    def _direction(self, rows: IntArray) -> tuple[FloatArray, FloatArray]:
-        """Return the direction (rows, d) and how fast each correlation falls along it (rows, d)."""
-        columns, valid = self._active_columns(rows)
-        system = self._system(rows, columns, valid)
-        signs = np.where(valid, np.take_along_axis(self.sign[rows], columns, axis=1), 0.0)
-        solved = np.linalg.solve(system, signs[:, :, None])[:, :, 0]
-        direction = np.zeros((len(rows), self.residual.shape[1]))
-        np.put_along_axis(direction, columns, np.where(valid, solved, 0.0), axis=1)
-        between = self.grams[self.which[rows][:, None], columns]
-        return direction, np.einsum("pm,pmd->pd", np.where(valid, solved, 0.0), between)
+    def _direction(self) -> tuple[FloatArray, FloatArray]:
+        """Return the slots' directions (m, P) and how fast each correlation falls (d, P)."""
+        steps = _dot(self.inverse, self.sign)
+        fall = _dot(self.rows.transpose(1, 0, 2), steps)
+        missed = np.where(self.column >= 0, self.sign - fall[self.column, self.all], 0.0)
+        coarse = np.abs(missed).max(axis=0) > IMPRECISE
+        if coarse.any():
+            more = np.where(coarse, _dot(self.inverse, missed), 0.0)
+            steps += more
+            fall += _dot(self.rows.transpose(1, 0, 2), more)
+        return steps, fall
 
-    def _until_join(self, rows: IntArray, fall: FloatArray) -> FloatArray:
-        """Return how far until each free component's correlation equals the penalty (rows, d)."""
-        free = ~(self.active[rows] | self.barred[rows])
+    def _until_join(self, fall: FloatArray) -> FloatArray:
+        """Return how far until a free component's correlation equals the penalty (P,)."""
         distance = np.full(fall.shape, np.inf)
-        for sign in (1.0, -1.0):
-            speed = 1.0 - sign * fall
-            room = np.maximum(self.penalty[rows][:, None] - sign * self.residual[rows], 0.0)
-            meets = np.divide(room, speed, out=np.full(fall.shape, np.inf), where=speed > 1e-12)
+        for speed, room in (
+            (1.0 - fall, self.penalty - self.residual),
+            (1.0 + fall, self.penalty + self.residual),
+        ):
+            meets = np.where(speed > 1e-12, np.maximum(room, 0.0) / speed, np.inf)
             distance = np.minimum(distance, meets)
-        return np.asarray(np.where(free, distance, np.inf))
+        distance[self.closed] = np.inf
+        return np.asarray(distance.min(axis=0))
 
-    def _until_drop(self, rows: IntArray, direction: FloatArray) -> FloatArray:
-        """Return how far until each active coefficient is zero (rows, d)."""
-        shrinking = self.active[rows] & (self.coefficients[rows] * direction < 0)
-        distance = np.full(direction.shape, np.inf)
-        np.divide(-self.coefficients[rows], direction, out=distance, where=shrinking)
-        return distance
+    def _leave(self, some: IntArray, drops: FloatArray) -> None:
+        """Empty the slot that comes to zero first, and take it out of the inverse."""
+        slot = drops[:, some].argmin(axis=0)
+        self.closed[self.column[slot, some], some] = False
+        own = self.inverse[:, slot, some]
+        left: FloatArray = self.inverse[:, :, some] - own[:, None] * (
+            own / own[slot, range(len(some))]
+        )
+        left[slot, :, range(len(some))] = 0.0
+        left[:, slot, range(len(some))] = 0.0
+        self.inverse[:, :, some] = left
+        self.column[slot, some] = -1
+        self.sign[slot, some] = self.held[slot, some] = 0.0
+        self.rows[slot, :, some] = 0.0
 
-    def _left_over(self, rows: IntArray, columns: IntArray) -> FloatArray:
-        """Return the variance of one component per problem that its active ones do not explain."""
-        own: FloatArray = self.variance[rows, columns]
-        if not len(rows) or not self.active[rows].any():
-            return own
-        others, valid = self._active_columns(rows)
-        grams = self.which[rows]
-        cross = np.where(valid, self.grams[grams[:, None], others, columns[:, None]], 0.0)
-        solved = np.linalg.solve(self._system(rows, others, valid), cross[:, :, None])[:, :, 0]
-        return np.asarray(own - (cross * solved).sum(axis=1))
 
-    def _active_columns(self, rows: IntArray) -> tuple[IntArray, BoolArray]:
-        """Return the active columns (rows, m), padded, and which entries are no padding."""
-        count = self.active[rows].sum(axis=1)
-        columns = np.argsort(~self.active[rows], axis=1, kind="stable")[:, : max(1, count.max())]
-        return columns, np.arange(columns.shape[1]) < count[:, None]
-
-    def _system(self, rows: IntArray, columns: IntArray, valid: BoolArray) -> FloatArray:
-        """Return the Gram matrices of the given columns (rows, m, m), the identity where padded."""
-        grams = self.which[rows][:, None, None]
-        block = self.grams[grams, columns[:, :, None], columns[:, None, :]]
-        both = valid[:, :, None] & valid[:, None, :]
-        return np.where(both, block, np.eye(columns.shape[1]))
+def _dot(left: FloatArray, right: FloatArray) -> FloatArray:
+    """Multiply (m, P) or (a, m, P) by (m, P) over m, in the order of m whatever P is."""
+    terms = left if left.ndim == 2 else left.transpose(1, 0, 2)
+    total: FloatArray = np.zeros(terms.shape[1:])
+    for one, other in zip(terms, right, strict=True):
+        total += one * other
+    return total

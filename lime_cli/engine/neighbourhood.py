@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import numpy as np
 
@@ -16,12 +17,12 @@ from lime_cli.engine.instance import (
     IntArray,
     Model,
     Samples,
-    join,
 )
+from lime_cli.engine.shared import SharedInstance
 from lime_cli.settings import Settings
 
 BATCH_BYTES = 8 * 2**20
-ORIGINALS_PER_CALL = 16
+ORIGINALS_PER_CALL = 256
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +32,23 @@ class Answers:
     samples: Samples
     predictions: FloatArray
     """(n, k)"""
+
+
+@dataclass(frozen=True, eq=False)
+class Summary:
+    """What explanations tell of the samples behind them, by target where (targets,)."""
+
+    original: FloatArray
+    """(k,): all outputs for the instance."""
+    n: int
+    d: int
+    n_blocks: int
+    effective_samples: float
+    kernel_width: float
+    deviation: FloatArray
+    """(targets,): weighted standard deviation of the answers, the instance counted."""
+    low: FloatArray
+    high: FloatArray
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +72,23 @@ class Neighbourhood:
     def effective_samples(self) -> float:
         """Kish's effective sample size of the weights."""
         return float(self.weights.sum() ** 2 / (self.weights**2).sum())
+
+    def summary(self, targets: Sequence[int]) -> Summary:
+        """Return what is told of these samples, by target."""
+        values, d = self.predictions[:, list(targets)], self.interpretable.shape[1]
+        middle = np.average(values, axis=0, weights=self.weights)
+        spread = np.average((values - middle) ** 2, axis=0, weights=self.weights)
+        return Summary(
+            original=self.predictions[0],
+            n=len(self.weights) - 1,
+            d=d,
+            n_blocks=self.n_blocks,
+            effective_samples=self.effective_samples,
+            kernel_width=self.kernel_width,
+            deviation=np.sqrt(spread),
+            low=values.min(axis=0),
+            high=values.max(axis=0),
+        )
 
 
 class Distance(NamedTuple):
@@ -93,6 +128,18 @@ def ask(
     return Answers(samples, answers)
 
 
+def answers_of(
+    instance: Instance, model: Model, settings: Settings, n: int, known: dict[str, Answers]
+) -> Answers:
+    """Return n samples of the instance's pool with their answers, kept in ``known``."""
+    key = f"{n}:{instance.pool}"
+    answers = known.get(key)
+    if answers is None:
+        earlier = known.get(f"{n // 2}:{instance.pool}")
+        answers = known[key] = ask(instance, model, settings, n, earlier)
+    return answers
+
+
 def ask_about(
     instance: Instance,
     model: Model,
@@ -115,7 +162,7 @@ def ask_about(
     return np.asarray(np.concatenate(parts)[inverse[len(old) :]])
 
 
-def ask_originals(instances: list[Instance], model: Model) -> FloatArray:
+def ask_originals(instances: Sequence[Instance], model: Model) -> FloatArray:
     """Ask the model about the instances themselves: (instances, k).
 
     Instances that share a pool are asked in calls of one fixed size, the last one filled up,
@@ -123,11 +170,11 @@ def ask_originals(instances: list[Instance], model: Model) -> FloatArray:
     """
     if not instances[0].shared:
         return np.concatenate([model.predict(instance.original()) for instance in instances])
-    parts = []
-    for start in range(0, len(instances), ORIGINALS_PER_CALL):
-        block = instances[start : start + ORIGINALS_PER_CALL]
+    parts, rows = [], cast("list[SharedInstance]", list(instances))
+    for start in range(0, len(rows), ORIGINALS_PER_CALL):
+        block = rows[start : start + ORIGINALS_PER_CALL]
         filled = block + [block[-1]] * (ORIGINALS_PER_CALL - len(block))
-        parts.append(model.predict(join([one.original() for one in filled]))[: len(block)])
+        parts.append(model.predict(filled[0].originals(filled))[: len(block)])
     return np.concatenate(parts)
 
 
@@ -143,8 +190,8 @@ def weigh(
         predictions=np.vstack([original[None], answers.predictions]),
         weights=np.concatenate([[1.0], proximity * answers.samples.mass]),
         n_blocks=answers.samples.n_blocks,
-        independent=_design_name(instance, settings) in ("random", "tilted"),
-        kernel_width=_width(instance, settings),
+        independent=draws_independently(instance, settings),
+        kernel_width=width_of(instance, settings),
     )
 
 
@@ -156,12 +203,18 @@ def proximity_of(instance: Instance, settings: Settings) -> FloatArray:
     """
     d = len(instance.components)
     distance = DISTANCES[instance.distance].of(np.arange(d + 1), d)
-    return np.asarray(np.exp(-(distance**2) / (2 * _width(instance, settings) ** 2)))
+    return np.asarray(np.exp(-(distance**2) / (2 * width_of(instance, settings) ** 2)))
 
 
-def _width(instance: Instance, settings: Settings) -> float:
+def width_of(instance: Instance, settings: Settings) -> float:
+    """Return the kernel width asked for, or the distance's own."""
     d = len(instance.components)
     return float(settings.kernel_width or DISTANCES[instance.distance].width(d))
+
+
+def draws_independently(instance: Instance, settings: Settings) -> bool:
+    """Tell whether the samples are independent draws."""
+    return _design_name(instance, settings) in ("random", "tilted")
 
 
 def _design(instance: Instance, settings: Settings, n: int) -> Design | None:

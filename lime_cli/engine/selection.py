@@ -16,8 +16,7 @@ from lime_cli.engine.refit import refit
 def _by_lasso(grams: FloatArray, which: IntArray, correlations: FloatArray, n: int) -> BoolArray:
     """Walk the path over standardised components to the first knot with n (K-LASSO)."""
     deviation = _deviation(grams)
-    scaled = grams / (deviation[:, :, None] * deviation[:, None, :])
-    return lasso_path(scaled, which, correlations / deviation[which], n).entry >= 0
+    return lasso_path(grams, which, correlations / deviation[which], n, 0.0, deviation).entry >= 0
 
 
 def _by_forward(grams: FloatArray, which: IntArray, correlations: FloatArray, n: int) -> BoolArray:

@@ -4,32 +4,25 @@ from __future__ import annotations
 
 import numpy as np
 
+from lime_cli.engine.instance import BoolArray
 from lime_cli.engine.surrogate import Fit
 from lime_cli.settings import Settings
 
 
-def settled(fit: Fit, settings: Settings) -> bool:
-    """Tell whether every target's weights are known well enough.
+def settled(fit: Fit, settings: Settings) -> BoolArray:
+    """Tell of which of b instances every target's weights are known well enough: (b,).
 
     Each half-width must be at most ``tolerance`` times the largest weight; and every fit that
     leaves a block out must choose the same components, but for some at the border: those that it
     lets in or out must be as small as the smallest weight kept, within its error.
     """
-    return all(_settled(fit, target, settings.tolerance) for target in range(len(fit.coefficients)))
-
-
-def _settled(fit: Fit, target: int, tolerance: float) -> bool:
-    kept = fit.chosen[target]
-    if not kept.any():
-        return True
-    sizes = np.abs(fit.coefficients[target])
-    wide = fit.uncertainty.half_widths[target]
-    if (wide[kept] > tolerance * sizes.max()).any():
-        return False
-    border = sizes[kept].min() + max(wide[kept].max(), 0.0)
-    wavering = (fit.uncertainty.selected[target] < 1) & kept
-    visitors = (fit.uncertainty.selected[target] > 0) & ~kept
-    return bool(
-        (sizes[wavering] <= border + wide[wavering]).all()
-        and (fit.drifts[:, target][:, visitors] <= 2 * border).all()
-    )
+    kept, sizes = fit.chosen, np.abs(fit.coefficients)
+    wide = np.where(kept, fit.uncertainty.half_widths, 0.0)
+    known = ~(wide > settings.tolerance * sizes.max(axis=2, keepdims=True)).any(axis=2)
+    smallest = np.where(kept, sizes, np.inf).min(axis=2)
+    border = (smallest + wide.max(axis=2))[..., None]
+    selected = fit.uncertainty.selected
+    wavering, visitors = (selected < 1) & kept, (selected > 0) & ~kept
+    known &= (~wavering | (sizes <= border + wide)).all(axis=2)
+    known &= (~visitors[:, None] | (fit.drifts <= 2 * border[:, None])).all(axis=(1, 3))
+    return np.asarray((known | ~kept.any(axis=2)).all(axis=1))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
 from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
+from lime_cli.engine.moments import added
 from lime_cli.engine.neighbourhood import Neighbourhood
 
 T_975 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622, 2.2281)
@@ -15,48 +17,56 @@ T_975 = (12.7062, 4.3027, 3.1824, 2.7764, 2.5706, 2.4469, 2.3646, 2.3060, 2.2622
 
 @dataclass(frozen=True, eq=False)
 class Uncertainty:
-    """Of k targets and d components; zero error where nothing was drawn at random."""
+    """Of k targets of b instances; zero error where nothing was drawn at random."""
 
     std_errors: FloatArray
-    """(k, d); nan where not chosen."""
+    """(b, k, d); nan where not chosen."""
     half_widths: FloatArray
-    """(k, d): of 95% intervals."""
+    """(b, k, d): of 95% intervals."""
     selected: FloatArray
-    """(k, d): share of the leave-one-block-out fits that choose the component."""
+    """(b, k, d): share of the leave-one-block-out fits that choose the component."""
 
 
-def uncertainty_of(
-    neighbourhood: Neighbourhood,
-    targets: IntArray,
-    coefficients: FloatArray,
-    refits: FloatArray,
-    choices: BoolArray,
+Sandwich = Callable[[int, FloatArray], tuple[FloatArray, FloatArray]]
+"""From an instance's place among b and its coefficients (k, d) to what ``sandwiched`` returns."""
+
+
+def jackknifed(
+    coefficients: FloatArray, refits: FloatArray, choices: BoolArray, sandwich: Sandwich | None
 ) -> Uncertainty:
-    """Compute the errors of fitted ``coefficients`` (k, d), nan where not chosen.
+    """Compute the errors of fitted ``coefficients`` (b, k, d), nan where not chosen.
 
-    ``refits`` (R, k, d) are the same components fitted without each of the R blocks, ``choices``
-    (R, k, d) the components that selection takes then. Independent draws get the sandwich HC3
-    (MacKinnon & White 1985), designs of independent blocks the delete-one-block jackknife.
+    ``refits`` (b, R, k, d) are the same components fitted without each of the R blocks, ``choices``
+    (b, R, k, d) the components that selection takes then. Designs of independent blocks get the
+    delete-one-block jackknife, independent draws what ``sandwich`` says.
     """
-    R = len(refits)
+    R = refits.shape[1]
     if R == 0:
         zero = np.where(np.isnan(coefficients), np.nan, 0.0)
         return Uncertainty(zero, zero, np.where(np.isnan(coefficients), 0.0, 1.0))
-    selected = choices.mean(axis=0)
-    if neighbourhood.independent:
-        assisted = neighbourhood.assisted
-        errors = np.stack(
-            [
-                _hc3(neighbourhood, int(t), row, None if assisted is None else assisted[:, i])
-                for i, (t, row) in enumerate(zip(targets, coefficients, strict=True))
-            ]
-        )
-        spare = len(neighbourhood.weights) - 1 - (~np.isnan(coefficients)).sum(axis=1)
-        scale = np.array([student(max(1, int(one))) for one in spare])[:, None]
-    else:
-        errors = np.sqrt((R - 1) / R * ((refits - coefficients) ** 2).sum(axis=0))
-        scale = np.array([[student(R - 1)]])
-    return Uncertainty(errors, errors * scale, selected)
+    selected = added(choices.astype(float)) / R
+    if sandwich is None:
+        errors = np.sqrt((R - 1) / R * added((refits - coefficients[:, None]) ** 2))
+        return Uncertainty(errors, errors * student(R - 1), selected)
+    found = [sandwich(i, one) for i, one in enumerate(coefficients)]
+    errors, half_widths = (np.stack(part) for part in zip(*found, strict=True))
+    return Uncertainty(errors, half_widths, selected)
+
+
+def sandwiched(
+    neighbourhood: Neighbourhood, targets: IntArray, coefficients: FloatArray
+) -> tuple[FloatArray, FloatArray]:
+    """Return standard errors and half-widths (k, d) by HC3 (MacKinnon & White 1985)."""
+    assisted = neighbourhood.assisted
+    errors = np.stack(
+        [
+            _hc3(neighbourhood, int(t), row, None if assisted is None else assisted[:, i])
+            for i, (t, row) in enumerate(zip(targets, coefficients, strict=True))
+        ]
+    )
+    spare = len(neighbourhood.weights) - 1 - (~np.isnan(coefficients)).sum(axis=1)
+    scale = np.array([student(max(1, int(one))) for one in spare])[:, None]
+    return errors, errors * scale
 
 
 def student(freedom: int) -> float:
@@ -93,12 +103,14 @@ def _hc3(
     return errors
 
 
-def rank_ranges(weights: FloatArray, half_widths: FloatArray) -> list[tuple[int, int]]:
+def rank_ranges(weights: FloatArray, half_widths: FloatArray) -> tuple[IntArray, IntArray]:
     """Return the best and the worst rank by size that each weight's interval leaves possible.
 
-    A weight surely outranks another when the interval of its size lies wholly above the other's.
+    Both are (..., m), of m weights; nan pads where there are fewer. A weight surely outranks
+    another when the interval of its size lies wholly above the other's.
     """
     low, high = np.abs(weights) - half_widths, np.abs(weights) + half_widths
-    above = (low[:, None] > high[None, :]).sum(axis=0)
-    below = (high[:, None] < low[None, :]).sum(axis=0)
-    return [(1 + int(a), len(weights) - int(b)) for a, b in zip(above, below, strict=True)]
+    above = (low[..., :, None] > high[..., None, :]).sum(axis=-2)
+    below = (high[..., :, None] < low[..., None, :]).sum(axis=-2)
+    present = (~np.isnan(weights)).sum(axis=-1, keepdims=True)
+    return 1 + above, present - below

@@ -28,10 +28,9 @@ def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> No
 
 def write_lines(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Write each explanation to a line of its own as soon as it is there."""
+    encoder = json.JSONEncoder(separators=(",", ":"), **_strict(look))
     for explanation in explanations:
-        out.write(
-            _bytes(json.dumps(record_of(explanation), separators=(",", ":"), **_strict(look)))
-        )
+        out.write(_bytes(encoder.encode(record_of(explanation))))
 
 
 def _strict(look: Look) -> dict[str, Any]:
@@ -40,5 +39,7 @@ def _strict(look: Look) -> dict[str, Any]:
 
 def _bytes(text: str) -> bytes:
     """Encode a line; what steers a terminal or is no UTF-8 becomes ``\\uXXXX``, as JSON has it."""
+    if text.isascii() and "\x7f" not in text:
+        return (text + "\n").encode()
     shown = STEERING.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
     return (shown + "\n").encode("utf-8", "backslashreplace")

@@ -5,81 +5,20 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lime_cli.digests import digest_of
-from lime_cli.engine.instance import FloatArray, IntArray
+from lime_cli.engine.instance import FloatArray
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.modalities.tables import MISSING, TRUE_FALSE, Cells, numbers
+from lime_cli.modalities.feature import Feature, spelled
+from lime_cli.modalities.tables import MISSING, TRUE_FALSE, Cells, number
 
 FEW_VALUES = 10
 """Whole numbers with at most this many different values are levels, not quantities."""
 
 NAMED_BINS = {"quartile": 4, "decile": 10}
-
-
-@dataclass(frozen=True, eq=False)
-class Feature:
-    """One column: its different values, how often each occurs, and which bin each lies in."""
-
-    name: str
-    numeric: bool
-    """Whether values are compared by size (bins) or by identity (levels)."""
-    values: NDArray[Any]
-    """(levels,) ascending, a missing value last: int64, float64, bool, or object: str, None."""
-    shares: FloatArray
-    """(levels,) of the background's rows; sums to one."""
-    bins: IntArray
-    """(levels,)"""
-    cuts: FloatArray
-    """(bins - 1,) ascending, missing values aside; a value equal to a cut lies below it."""
-    capped: bool = False
-    """Whether the largest value is a cut point too, with nothing observed above it."""
-
-    @cached_property
-    def places(self) -> dict[Any, int]:
-        """Where each value stands."""
-        return {level: place for place, level in enumerate(self.values.tolist())}
-
-    @property
-    def constant(self) -> bool:
-        """Whether the background holds a single value."""
-        return len(self.values) == 1
-
-    def bin_of(self, value: Any) -> int:
-        """Return the bin of a value; -1 for a level the background does not know."""
-        if is_missing(value):
-            return int(self.bins[-1]) if is_missing(self.values[-1]) else -1
-        if self.numeric:
-            return int(np.searchsorted(self.cuts, value, side="left"))
-        place = self.places.get(value)
-        return -1 if place is None else int(self.bins[place])
-
-    def condition(self, value: Any) -> str:
-        """Say what a value's bin means: ``3.2 < petal length <= 4.5``, ``hair = 1``."""
-        if is_missing(value):
-            return f"{self.name} is missing"
-        if not self.numeric:
-            return f"{self.name} = {spelled(value)}"
-        place = self.bin_of(value)
-        low = _edge(self.cuts[place - 1]) if place > 0 else None
-        high = _edge(self.cuts[place]) if place < len(self.cuts) else None
-        if low is None and high is None:
-            return f"{self.name} = {spelled(value)}"
-        if high is None:
-            return f"{self.name} > {low}"
-        return f"{low} < {self.name} <= {high}" if low is not None else f"{self.name} <= {high}"
-
-    def outside(self, value: Any) -> bool:
-        """Tell whether a number lies beyond everything the background holds."""
-        if not self.numeric or is_missing(value):
-            return False
-        present = self.values[~np.isnan(self.values.astype(float))]
-        return bool(value < present[0] or value > present[-1])
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,28 +87,11 @@ def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:
     Raises InputError naming line and column for a cell of another kind.
     """
     cell = cells.rows[row][cells.places[feature.name]]
-    if feature.values.dtype in (object, bool):
-        return _word(cell, True in feature.places or False in feature.places)
-    value = float(numbers(cells, feature.name, [row])[0])
-    whole = feature.values.dtype == np.int64 and value.is_integer()
-    return int(value) if whole else value
-
-
-def is_missing(value: Any) -> bool:
-    """Tell whether a value stands for none: None or NaN."""
-    return value is None or value != value
-
-
-def spelled(value: Any) -> str:
-    """Write a value as a person would: ``1``, ``0.25``, ``True``, ``salaried``."""
-    if not isinstance(value, float):
-        return str(value)
-    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
-
-
-def _edge(cut: float) -> str:
-    """Write a cut point to four digits, large ones in full."""
-    return f"{cut:.0f}" if 1e4 <= abs(cut) < 1e15 else f"{cut:.4g}"
+    kind = feature.values.dtype.kind
+    if kind in "Ob":
+        return _word(cell, kind == "b" or feature.holds_truth)
+    value = number(cells, feature.name, row, cell)
+    return int(value) if kind == "i" and value.is_integer() else value
 
 
 def _feature(cells: Cells, name: str, schema: Schema) -> Feature:

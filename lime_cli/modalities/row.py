@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,6 @@ from lime_cli.engine import designs
 from lime_cli.engine.instance import (
     BoolArray,
     Caveat,
-    Column,
     Component,
     Design,
     IntArray,
@@ -24,7 +24,8 @@ from lime_cli.engine.instance import (
     Subject,
 )
 from lime_cli.modalities import Source
-from lime_cli.modalities.background import Background, Feature, is_missing, spelled
+from lime_cli.modalities.background import Background
+from lime_cli.modalities.feature import Feature, is_missing, spelled
 from lime_cli.modalities.tables import Table
 
 
@@ -72,15 +73,20 @@ class RowInstance:
         name = Path(self.source.path).name
         return Subject(self.source.id, "tabular", name, digest_of(words.encode()), facts)
 
-    @property
+    @cached_property
     def components(self) -> tuple[Component, ...]:
         """One for each column that varies."""
         return tuple(
-            Component(
-                feature.condition(value), None if is_missing(value) else value, Column(feature.name)
-            )
+            Component(feature.condition(value), None if is_missing(value) else value, feature.place)
             for feature, value in self._pairs()
             if not feature.constant
+        )
+
+    @cached_property
+    def own_bins(self) -> IntArray:
+        """The bin of each column that varies; -1 for one that no sample lies in."""
+        return np.array(
+            [one.bin_of(value) for one, value in self._pairs() if not one.constant], np.int64
         )
 
     @property
@@ -121,14 +127,14 @@ class RowInstance:
         """Draw every column's value from the background, independently; codes are level numbers."""
         return designs.levels(n, [one.shares for one in self.background.features], design, rng)
 
+    def bins(self, codes: IntArray) -> IntArray:
+        """Return the bin (n, d) of every value drawn in every column that varies."""
+        features = enumerate(self.background.features)
+        return np.stack([one.bins[codes[:, j]] for j, one in features if not one.constant], axis=1)
+
     def interpretable(self, codes: IntArray) -> BoolArray:
         """Return (n, d): 1 where a value lies in the bin of the row's own."""
-        kept = [
-            feature.bins[codes[:, j]] == feature.bin_of(value)
-            for j, (feature, value) in enumerate(self._pairs())
-            if not feature.constant
-        ]
-        return np.stack(kept, axis=1)
+        return np.asarray(self.bins(codes) == self.own_bins)
 
     def model_inputs(self, codes: IntArray) -> Table:
         """Return n rows of observed values."""
@@ -141,17 +147,24 @@ class RowInstance:
 
     def original(self) -> Table:
         """Return the row itself."""
+        return self.originals([self])
+
+    def originals(self, instances: Sequence[RowInstance]) -> Table:
+        """Return rows of this background as one batch."""
+        columns = zip(*(one.values for one in instances), strict=True)
+        features = self.background.features
         return self.table(
-            [np.array([value], dtype=_dtype(feature, value)) for feature, value in self._pairs()]
+            [_column(feature, values) for feature, values in zip(features, columns, strict=True)]
         )
 
     def _pairs(self) -> Iterator[tuple[Feature, Any]]:
         return zip(self.background.features, self.values, strict=True)
 
 
-def _dtype(feature: Feature, value: Any) -> Any:
-    """Return the column's own type, or one that holds a value the background never saw."""
+def _column(feature: Feature, values: Sequence[Any]) -> NDArray[Any]:
+    """Return values in the column's own type, or one that holds what the background never saw."""
+    types = {type(value) for value in values}
     own = feature.values.dtype
-    if own.kind in "Of" or isinstance(value, (bool, int)):
-        return own
-    return np.float64 if isinstance(value, float) else object
+    if own.kind not in "Of" and not types <= {bool, int}:
+        own = np.dtype(np.float64 if types <= {bool, int, float} else object)
+    return np.array(values, dtype=own)

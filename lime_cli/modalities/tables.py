@@ -90,6 +90,8 @@ class Dialect:
 
 
 PLAIN = Dialect()
+SIMPLE = re.compile(r"-?\d{1,15}(\.\d{1,25})?", re.ASCII)
+"""Numbers that need no further look, where the decimal mark is a full stop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +192,13 @@ def numbers(cells: Cells, column: str, rows: Sequence[int]) -> NDArray[np.float6
             if np.isinf(values[i]):
                 raise InputError(f"{where}: {shortened(cell)} is infinite", "limex needs a number")
     return values
+
+
+def number(cells: Cells, column: str, row: int, cell: str) -> float:
+    """Parse one cell as ``numbers`` does."""
+    if cells.dialect.decimal == "." and SIMPLE.fullmatch(cell) is not None:
+        return float(cell)
+    return float(numbers(cells, column, [row])[0])
 
 
 def shortened(cell: str) -> str:

@@ -9,6 +9,7 @@ import json
 import math
 from dataclasses import asdict
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -40,25 +41,21 @@ def record_of(explanation: Explanation) -> dict[str, Any]:
     """
     facts = dict(explanation.subject.facts)
     background = facts.pop("background", None)
-    hashed = _plain(
-        {
-            "schema": {"name": NAME, "number": NUMBER},
-            "limex": __version__,
-            "instance": _instance(explanation.subject, facts),
-            "model": asdict(explanation.model),
-            "settings": {
-                **explanation.settings.numbers(),
-                "kernel_width": explanation.kernel_width,
-            },
-            "background": background,
-            "samples": explanation.samples,
-            "effective_samples": explanation.effective_samples,
-            "stop": explanation.stop,
-            "targets": [_target(explanation, one) for one in explanation.surrogates],
-            "warnings": [asdict(one) for one in explanation.caveats],
-            "skipped": [asdict(one) for one in explanation.skipped],
-        }
-    )
+    settings = {**_numbers(explanation.settings), "kernel_width": _plain(explanation.kernel_width)}
+    hashed = {
+        "schema": {"name": NAME, "number": NUMBER},
+        "limex": __version__,
+        "instance": _plain(_instance(explanation.subject, facts)),
+        "model": dict(_model(explanation.model)),
+        "settings": settings,
+        "background": _plain(background),
+        "samples": _plain(explanation.samples),
+        "effective_samples": _plain(explanation.effective_samples),
+        "stop": explanation.stop,
+        "targets": [_plain(_target(explanation, one)) for one in explanation.surrogates],
+        "warnings": [{"code": one.code, "message": one.message} for one in explanation.caveats],
+        "skipped": [{"name": one.name, "reason": one.reason} for one in explanation.skipped],
+    }
     environment = environment_of(
         explanation.model.format, explanation.subject.modality, explanation.settings.surrogate
     )
@@ -69,8 +66,23 @@ def record_of(explanation: Explanation) -> dict[str, Any]:
 def hash_of(record: dict[str, Any]) -> str:
     """Return the SHA-256 of a record's canonical JSON, ``hash`` and ``environment`` left out."""
     hashed = {key: record[key] for key in record if key not in ("hash", "environment")}
-    canonical = json.dumps(hashed, sort_keys=True, separators=(",", ":"), allow_nan=False)
-    return digest_of(canonical.encode())
+    return digest_of(_CANONICAL.encode(hashed).encode())
+
+
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+
+
+@lru_cache(maxsize=8)
+def _model(identity: Identity) -> dict[str, Any]:
+    """Return what thousands of records share."""
+    plain: dict[str, Any] = _plain(asdict(identity))
+    return plain
+
+
+@lru_cache(maxsize=8)
+def _numbers(settings: Settings) -> dict[str, Any]:
+    plain: dict[str, Any] = _plain(settings.numbers())
+    return plain
 
 
 def _instance(subject: Subject, facts: dict[str, Any]) -> dict[str, Any]:
@@ -116,19 +128,38 @@ def _component(component: Component, weight: Weight) -> dict[str, Any]:
 
 def _plain(value: Any) -> Any:
     """Reduce to what JSON has; TypeError for what has no place there."""
+    kind = type(value)
+    if kind in _AS_IT_IS:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind is dict:
+        return {
+            str(key): one if type(one) in _AS_IT_IS else _plain(one) for key, one in value.items()
+        }
+    if kind is list or kind is tuple:
+        return [one if type(one) in _AS_IT_IS else _plain(one) for one in value]
+    return _plain_of_others(value)
+
+
+_AS_IT_IS = frozenset((str, int, bool, type(None)))
+
+
+def _plain_of_others(value: Any) -> Any:
+    """Reduce numpy's numbers and arrays, dates, and what is like a plain kind."""
     match value:
         case np.ndarray() | np.generic():
             return _plain(value.tolist())
         case float():
-            return float(value) if math.isfinite(value) else None
-        case None | bool() | str():
+            return _plain(float(value))
+        case str():
             return value
         case int():
             return int(value)
         case dict():
-            return {str(key): _plain(one) for key, one in value.items()}
+            return _plain(dict(value))
         case list() | tuple():
-            return [_plain(one) for one in value]
+            return _plain(list(value))
         case date():
             return value.isoformat()
     raise TypeError(f"no place in a record for {type(value).__name__}")

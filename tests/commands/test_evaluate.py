@@ -5,6 +5,7 @@ import json
 import pytest
 
 from lime_cli.engine.instance import Identity
+from lime_cli.engine.neighbourhood import ORIGINALS_PER_CALL
 from lime_cli.jobs import Explained, Job, run
 from lime_cli.modalities import MODALITIES
 from lime_cli.models import ModelFile
@@ -188,5 +189,5 @@ def test_the_model_is_asked_as_often_as_explaining_with_every_seed_asks(job, mon
     explaining = sum(asked)
     asked.clear()
     list(replicated(job, 2))
-    originals = 16 * (2 * 3 - 2) if len(job.sources) > 1 else 1
-    assert sum(asked) == explaining + originals
+    originals = ORIGINALS_PER_CALL if len(job.sources) > 1 else 1
+    assert sum(asked) == explaining + originals * (len(job.sources) - 2)

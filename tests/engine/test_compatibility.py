@@ -219,7 +219,7 @@ def test_case_a_in_between():
         return petals(table)
 
     explanation = explained(iris(), remembered, **FORWARD)
-    samples = next(X for X in asked if len(X) > 100)
+    samples = next(X for X in asked if len(X) > 256)
     assert samples.shape == (999, 4)
     expected = [[7.076191, 2.965178, 1.400847, 2.388578], [6.287883, 3.604699, 5.441607, 0.183988]]
     assert samples[:2] == pytest.approx(np.array(expected), abs=5e-7)

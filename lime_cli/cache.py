@@ -1,0 +1,149 @@
+"""What a model said to the samples of a table, kept on disk for the next run.
+
+An entry is named by everything that its content depends on: the model's digest and the options
+that change its answers, the background, how samples are drawn, and the versions of what computes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from dataclasses import asdict
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lime_cli import __version__
+from lime_cli.containment import TEMPORARY
+from lime_cli.digests import digest_of
+from lime_cli.engine.instance import Model, Samples
+from lime_cli.engine.neighbourhood import Answers
+from lime_cli.errors import OutputError, SettingsError
+from lime_cli.models import ModelFile
+from lime_cli.results.versions import environment_of
+from lime_cli.settings import Settings
+
+LOG = logging.getLogger("limex")
+
+UNLIKE = ("path", "trust", "trust_modules", "sha256", "threads")
+"""Of a model file, what changes none of its answers; the path stands for the digest."""
+FLEETING = ("not_deterministic", "batch_dependent")
+"""Warnings of models whose answers are not kept: the next run must find out again."""
+
+
+class Cache(dict[str, Answers]):
+    """Answers by number of samples and pool, as the engine keeps them, and a folder behind."""
+
+    def __init__(self, folder: str, file: ModelFile, model: Model, settings: Settings) -> None:
+        """Raise OutputError for a folder that cannot be made or written to."""
+        super().__init__()
+        if model.identity.format == "python":
+            raise SettingsError(
+                "--cache: what a function answers may hang on more than its file",
+                "leave out --cache, or export the model",
+            )
+        self.folder, self.model = Path(folder), model
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from None
+        options = asdict(file)
+        self.about = {
+            "model": model.identity.digest,
+            "options": {name: options[name] for name in options if name not in UNLIKE},
+            "tokenizer": digest_of(Path(file.tokenizer).read_bytes()) if file.tokenizer else None,
+            "sampling": [settings.seed, settings.design, settings.kernel_width],
+            "limex": __version__,
+            "environment": environment_of(model.identity.format, "tabular"),
+        }
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return what is known in this process or, with its digest checked, in the folder."""
+        if key not in self:
+            found = self._read(key)
+            if found is not None:
+                super().__setitem__(key, found)
+        return super().get(key, default)
+
+    def __setitem__(self, key: str, answers: Answers) -> None:
+        """Keep answers, in the folder too unless they are there."""
+        known = key in self
+        super().__setitem__(key, answers)
+        fleeting = any(one.code in FLEETING for one in self.model.caveats)
+        if not known and not fleeting:
+            self._write(key, answers)
+
+    def _path(self, key: str) -> Path:
+        words = json.dumps({**self.about, "pool": key}, sort_keys=True)
+        return self.folder / f"{digest_of(words.encode())}.npz"
+
+    def _read(self, key: str) -> Answers | None:
+        path = self._path(key)
+        try:
+            with np.load(BytesIO(path.read_bytes()), allow_pickle=False) as entry:
+                arrays = {name: entry[name] for name in entry.files}
+            digest = arrays.pop("digest").tobytes()
+            if digest != _digest(key, arrays):
+                raise ValueError("its digest is another")
+            codes = arrays["codes"].astype(np.int64)
+            samples = Samples(codes, arrays["mass"], int(arrays["blocks"]))
+            return Answers(samples, arrays["predictions"])
+        except FileNotFoundError:
+            return None
+        except Exception:  # damage shows in as many ways as zip files have parts
+            LOG.warning("limex: %s: is damaged; the model is asked again", path)
+            return None
+
+    def _write(self, key: str, answers: Answers) -> None:
+        codes = answers.samples.codes
+        arrays: dict[str, NDArray[Any]] = {
+            "codes": codes.astype(np.min_scalar_type(int(codes.max(initial=0)))),
+            "mass": answers.samples.mass,
+            "blocks": np.array(answers.samples.n_blocks),
+            "predictions": answers.predictions,
+        }
+        digest = np.frombuffer(_digest(key, arrays), np.uint8)
+        stream = BytesIO()
+        np.savez(stream, **{**arrays, "digest": digest})  # type: ignore[arg-type]
+        try:
+            _publish(self._path(key), stream.getvalue())
+        except OSError as error:
+            raise _unwritable(self.folder, error) from None
+
+
+def _publish(path: Path, data: bytes) -> None:
+    """Write a file that appears whole or not at all, and stays."""
+    prefix = TEMPORARY.format(pid=os.getpid())
+    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, delete=False) as stream:
+        try:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+            Path(stream.name).replace(path)
+        except BaseException:
+            Path(stream.name).unlink(missing_ok=True)
+            raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _digest(key: str, arrays: dict[str, NDArray[Any]]) -> bytes:
+    digest = hashlib.sha256(key.encode())
+    for name in sorted(arrays):
+        array = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.digest()
+
+
+def _unwritable(folder: Path, error: OSError) -> OutputError:
+    return OutputError(f"{folder}: cannot be written ({error.strerror})", "give another --cache")

@@ -1,0 +1,132 @@
+"""The sample set that all rows of a table share, laid out for taking one row's moments fast.
+
+A row differs from another only by which bin of each column it lies in: its components are rows of
+one indicator matrix, its weights follow from how many of its bins each sample misses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lime_cli.engine.instance import FloatArray, IntArray
+from lime_cli.engine.neighbourhood import Answers
+from lime_cli.engine.shared import SharedInstance
+
+MOST_FLOATS = 2**23
+"""Numbers in an indicator matrix kept as floats; a larger one is turned into them row by row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pool(Answers):
+    """Samples and answers, the samples of a block standing together, blocks filled up to a width.
+
+    ``seen`` is (bins of all columns + 1, R * width): which samples lie in a bin, the last row for
+    bins that no sample lies in.
+    """
+
+    first_bin: IntArray
+    """(d,): which row of the indicator is each column's bin 0."""
+    n_bins: IntArray
+    """(d,)"""
+    seen: NDArray[np.uint8]
+    indicator: NDArray[np.float64] | NDArray[np.uint8]
+    """(R, bins + 1, width): ``seen`` block by block."""
+    mass: FloatArray
+    """(R * width,): of the samples, 0 where filled up."""
+    order: IntArray
+    """(n,): where each sample stands."""
+
+    @property
+    def counts(self) -> type[np.unsignedinteger[Any]]:
+        """The smallest type that counts components."""
+        return np.uint8 if len(self.n_bins) < 256 else np.uint16
+
+    @cached_property
+    def answers(self) -> FloatArray:
+        """What the model said, (k, R * width)."""
+        return self.spread_out(self.predictions)
+
+    @property
+    def n(self) -> int:
+        """Count the samples."""
+        return len(self.predictions)
+
+    def places(self, own: IntArray) -> IntArray:
+        """Return the indicator's rows (d,) of the bins that an instance lies in."""
+        known = (own >= 0) & (own < self.n_bins)
+        return np.where(known, self.first_bin + own, len(self.seen) - 1)
+
+    def weights(self, places: IntArray, proximity: FloatArray) -> FloatArray:
+        """Return the samples' weights for a row, (R * width,).
+
+        ``proximity`` (d + 1,) is the kernel by the number of components gone.
+        """
+        kept = self.seen.take(places, axis=0).sum(axis=0, dtype=self.counts)
+        return np.asarray(proximity[::-1].take(kept) * self.mass)
+
+    def spread_out(self, columns: FloatArray) -> FloatArray:
+        """Return columns (n, c) of the samples as rows (c, R * width), 0 where filled up."""
+        rows = np.zeros((columns.shape[1], len(self.mass)))
+        rows[:, self.order] = columns.T
+        return rows
+
+    def moments(self, places: IntArray, weights: FloatArray, columns: FloatArray) -> FloatArray:
+        """Return the moments (R, p, p) of (1, Z, ``columns``), p = 1 + d + c.
+
+        ``columns`` (c, R * width) are whatever else is regressed: answers less their mean, and
+        what stands in for them or beside them.
+        """
+        d, R = len(places), self.samples.n_blocks
+        p, width = 1 + d + len(columns), len(weights) // R
+        found = np.empty((R, p, p))
+        table, roots = np.empty((p, width)), np.sqrt(weights)
+        for block in range(R):
+            own = slice(block * width, (block + 1) * width)
+            table[0] = 1.0
+            self._lie(block, places, table[1 : 1 + d])
+            table[1 + d :] = columns[:, own]
+            table *= roots[own]
+            np.matmul(table, table.T, out=found[block])
+        return found
+
+    def _lie(self, block: int, places: IntArray, out: FloatArray) -> None:
+        """Write which samples of a block lie in the bins (d,) into ``out`` (d, width)."""
+        if self.indicator.dtype == np.float64:
+            np.take(self.indicator[block], places, axis=0, out=out, mode="clip")
+        else:
+            out[:] = self.indicator[block].take(places, axis=0)
+
+
+def pool_of(instance: SharedInstance, answers: Answers) -> Pool:
+    """Lay out the answers of an instance's pool."""
+    samples = answers.samples
+    bins = instance.bins(samples.codes)
+    n_bins = bins.max(axis=0) + 1
+    first_bin = np.concatenate([[0], np.cumsum(n_bins)[:-1]])
+    n, R = len(bins), samples.n_blocks
+    width = -(-n // R)
+    order = np.arange(n) % R * width + np.arange(n) // R
+    seen = np.zeros((int(n_bins.sum()) + 1, R * width), np.uint8)
+    for j, start in enumerate(first_bin):
+        seen[start + bins[:, j], order] = 1
+    mass = np.zeros(R * width)
+    mass[order] = samples.mass
+    indicator: Any = np.stack(np.split(seen, R, axis=1))
+    if seen.size <= MOST_FLOATS:
+        indicator = indicator.astype(np.float64)
+    predictions = answers.predictions
+    return Pool(samples, predictions, first_bin, n_bins, seen, indicator, mass, order)
+
+
+def alike(keys: Sequence[tuple[object, ...]]) -> Iterator[tuple[int, list[int]]]:
+    """Yield the first place of every key and all places that have it."""
+    places: dict[tuple[object, ...], list[int]] = {}
+    for i, key in enumerate(keys):
+        places.setdefault(key, []).append(i)
+    yield from ((found[0], found) for found in places.values())

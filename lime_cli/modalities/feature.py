@@ -1,0 +1,114 @@
+"""One column of a background: its values, how often each occurs, which bin each lies in."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lime_cli.engine.instance import Column, FloatArray, IntArray
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """One column: its different values, how often each occurs, and which bin each lies in."""
+
+    name: str
+    numeric: bool
+    """Whether values are compared by size (bins) or by identity (levels)."""
+    values: NDArray[Any]
+    """(levels,) ascending, a missing value last: int64, float64, bool, or object: str, None."""
+    shares: FloatArray
+    """(levels,) of the background's rows; sums to one."""
+    bins: IntArray
+    """(levels,)"""
+    cuts: FloatArray
+    """(bins - 1,) ascending, missing values aside; a value equal to a cut lies below it."""
+    capped: bool = False
+    """Whether the largest value is a cut point too, with nothing observed above it."""
+
+    @cached_property
+    def constant(self) -> bool:
+        """Whether the background holds a single value."""
+        return len(self.values) == 1
+
+    @cached_property
+    def place(self) -> Column:
+        """Where a component of this column is."""
+        return Column(self.name)
+
+    @cached_property
+    def holds_truth(self) -> bool:
+        """Whether words among the values are read as truth values where they are such."""
+        return any(isinstance(level, bool) for level in self.values.tolist())
+
+    def bin_of(self, value: Any) -> int:
+        """Return the bin of a value; -1 for a level the background does not know."""
+        if is_missing(value):
+            return self._missing_bin
+        if self.numeric:
+            return bisect_left(self._cuts, float(value))
+        return self._bin_of_level.get(value, -1)
+
+    def condition(self, value: Any) -> str:
+        """Say what a value's bin means: ``3.2 < petal length <= 4.5``, ``hair = 1``."""
+        if is_missing(value):
+            return f"{self.name} is missing"
+        if not self.numeric or not self._cuts:
+            return f"{self.name} = {spelled(value)}"
+        return self._conditions[bisect_left(self._cuts, float(value))]
+
+    def outside(self, value: Any) -> bool:
+        """Tell whether a number lies beyond everything the background holds."""
+        if not self.numeric or is_missing(value):
+            return False
+        low, high = self._range
+        return bool(value < low or value > high)
+
+    @cached_property
+    def _missing_bin(self) -> int:
+        return int(self.bins[-1]) if is_missing(self.values[-1]) else -1
+
+    @cached_property
+    def _cuts(self) -> list[float]:
+        found: list[float] = self.cuts.tolist()
+        return found
+
+    @cached_property
+    def _bin_of_level(self) -> dict[Any, int]:
+        pairs = zip(self.values.tolist(), self.bins.tolist(), strict=True)
+        return dict(reversed(list(pairs)))
+
+    @cached_property
+    def _conditions(self) -> list[str]:
+        """Say what each bin means."""
+        edges = [_edge(cut) for cut in self._cuts]
+        between = [f"{low} < {self.name} <= {high}" for low, high in pairwise(edges)]
+        return [f"{self.name} <= {edges[0]}", *between, f"{self.name} > {edges[-1]}"]
+
+    @cached_property
+    def _range(self) -> tuple[Any, Any]:
+        present = self.values[~np.isnan(self.values.astype(float))].tolist()
+        return present[0], present[-1]
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a value stands for none: None or NaN."""
+    return value is None or value != value
+
+
+def spelled(value: Any) -> str:
+    """Write a value as a person would: ``1``, ``0.25``, ``True``, ``salaried``."""
+    if not isinstance(value, float):
+        return str(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
+def _edge(cut: float) -> str:
+    """Write a cut point to four digits, large ones in full."""
+    return f"{cut:.0f}" if 1e4 <= abs(cut) < 1e15 else f"{cut:.4g}"
