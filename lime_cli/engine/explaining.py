@@ -9,8 +9,9 @@ import numpy as np
 
 from lime_cli.engine.assist import FOLDS, assisted, pool_size
 from lime_cli.engine.caveats import judge
+from lime_cli.engine.control import Tabular, controllable, controlled
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import FloatArray, Instance, Model
+from lime_cli.engine.instance import FloatArray, Instance, IntArray, Model
 from lime_cli.engine.neighbourhood import Answers, Neighbourhood, ask, ask_originals, weigh
 from lime_cli.engine.stopping import settled
 from lime_cli.engine.surrogate import Fit, fit
@@ -67,9 +68,8 @@ def _settle(
     while True:
         answers = answers_of(instance, model, settings, n, pool)
         neighbourhood = weigh(instance, answers, original, settings)
-        if _assists(instance, neighbourhood, settings):
-            aided = assisted(instance, neighbourhood, np.array(targets), settings)
-            neighbourhood = replace(neighbourhood, assisted=aided)
+        aided = _aided(instance, answers, neighbourhood, np.array(targets), settings)
+        neighbourhood = replace(neighbourhood, assisted=aided)
         fitted = fit(neighbourhood, np.array(targets), settings)
         if neighbourhood.n_blocks == 1:
             return neighbourhood, fitted, "exhaustive"
@@ -93,11 +93,21 @@ def answers_of(
     return pool[key]
 
 
-def _assists(instance: Instance, neighbourhood: Neighbourhood, settings: Settings) -> bool:
+def _aided(
+    instance: Instance,
+    answers: Answers,
+    neighbourhood: Neighbourhood,
+    targets: IntArray,
+    settings: Settings,
+) -> FloatArray | None:
+    """Return what is fitted in place of the answers, (n + 1, targets); None for themselves."""
     n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
-    enough = neighbourhood.n_blocks >= FOLDS and pool_size(d, n) > 0
-    enough = enough and settings.surrogate == "linear"
-    return enough and settings.assists(instance.shared)
+    if settings.surrogate != "linear" or not settings.assists(instance.shared):
+        return None
+    if isinstance(instance, Tabular) and controllable(instance, answers):
+        return controlled(instance, answers, neighbourhood, targets)
+    enough = not instance.shared and neighbourhood.n_blocks >= FOLDS and pool_size(d, n) > 0
+    return assisted(instance, neighbourhood, targets, settings) if enough else None
 
 
 def _surrogates(
