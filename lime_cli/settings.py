@@ -16,6 +16,9 @@ DESIGNS = ("auto", "random", "paired", "sobol", "tilted", "exhaustive")
 ASSISTS = ("auto", "on", "off")
 PENALTIES = ("ridge", "lasso")
 
+FEW_SAMPLES = 2048
+"""Shared samples, at most, that assistance is worth its own time for."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -91,12 +94,15 @@ class Settings:
             raise SettingsError("--penalty lasso:X chooses by itself", "add --selection none")
 
     def assists(self, shared: bool) -> bool:
-        """Tell whether to use assisted estimation; auto: not where instances share their samples.
+        """Tell whether to use assisted estimation; auto: wherever the model's time is the price.
 
         Never decided by the clock, so that equal runs give equal bytes: texts and pictures ask for
-        samples of their own, whose cost is the model's; the rows of a table share theirs.
+        samples of their own, whose cost is the model's. The rows of a table share theirs; whoever
+        begins with few of them has a slow model, or else many would cost less than assistance.
         """
-        return self.assist == "on" or (self.assist == "auto" and not shared)
+        return self.assist == "on" or (
+            self.assist == "auto" and (not shared or self.samples <= FEW_SAMPLES)
+        )
 
     def numbers(self) -> dict[str, Any]:
         """List every choice that changes a number, by name, in a fixed order."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from lime_cli.engine.assist import FOLDS, assisted, pool_size
 from lime_cli.engine.caveats import judge
+from lime_cli.engine.control import Tabular, controllable, controlled
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import FloatArray, Instance, Model
 from lime_cli.engine.neighbourhood import Answers, Neighbourhood, answers_of, ask_originals, weigh
@@ -92,7 +93,7 @@ def _settle(
     while True:
         answers = answers_of(instance, model, settings, n, pool)
         neighbourhood = weigh(instance, answers, original, settings)
-        neighbourhood = _assisted(instance, neighbourhood, targets, settings)
+        neighbourhood = _assisted(instance, answers, neighbourhood, targets, settings)
         fitted = None
         if settings.surrogate == "linear":
             fitted = fit(neighbourhood, np.array(targets), settings)
@@ -127,12 +128,19 @@ def _stop(
 
 
 def _assisted(
-    instance: Instance, neighbourhood: Neighbourhood, targets: list[int], settings: Settings
+    instance: Instance,
+    answers: Answers,
+    neighbourhood: Neighbourhood,
+    targets: list[int],
+    settings: Settings,
 ) -> Neighbourhood:
     """Put what a cheap model leaves in the place of the answers, where that is wanted."""
-    n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
-    enough = neighbourhood.n_blocks >= FOLDS and pool_size(d, n) > 0
-    if not (enough and settings.surrogate == "linear" and settings.assists(instance.shared)):
+    if settings.surrogate != "linear" or not settings.assists(instance.shared):
         return neighbourhood
-    aided = assisted(instance, neighbourhood, np.array(targets), settings)
+    n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
+    aided = None
+    if isinstance(instance, Tabular) and controllable(instance, answers):
+        aided = controlled(instance, answers, neighbourhood, np.array(targets))
+    elif not instance.shared and neighbourhood.n_blocks >= FOLDS and pool_size(d, n) > 0:
+        aided = assisted(instance, neighbourhood, np.array(targets), settings)
     return replace(neighbourhood, assisted=aided)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lime_cli.engine.assist import FOLDS, assisted, pool_size
+from lime_cli.engine.control import Tabular, controllable, controlled
 from lime_cli.engine.explanation import Surrogate
 from lime_cli.engine.instance import FloatArray, IntArray, Model
 from lime_cli.engine.moments import Moments
@@ -171,11 +171,13 @@ def _own(row: Row, stand_in: FloatArray | None) -> FloatArray:
 
 def _stand_in(row: Row, pool: Pool, settings: Settings) -> FloatArray | None:
     """Return what is fitted instead of the answers, (1 + n, targets), the row itself first."""
-    enough = pool.samples.n_blocks >= FOLDS and pool_size(len(pool.n_bins), pool.n) > 0
-    if not (enough and settings.assists(shared=True)):
+    instance = row.instance
+    if not (isinstance(instance, Tabular) and settings.assists(shared=True)):
         return None
-    neighbourhood = weigh(row.instance, pool, row.original, settings)
-    return assisted(row.instance, neighbourhood, np.array(row.targets), settings)
+    if not controllable(instance, pool):
+        return None
+    neighbourhood = weigh(instance, pool, row.original, settings)
+    return controlled(instance, pool, neighbourhood, np.array(row.targets))
 
 
 def _summaries(

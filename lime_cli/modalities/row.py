@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lime_cli.digests import digest_of
 from lime_cli.engine import designs
+from lime_cli.engine.encoding import ColumnLaw
 from lime_cli.engine.instance import (
     BoolArray,
     Caveat,
@@ -90,6 +91,15 @@ class RowInstance:
         )
 
     @property
+    def laws(self) -> tuple[ColumnLaw, ...]:
+        """How the columns that vary are drawn."""
+        return _laws(self.background)
+
+    def drawn(self, codes: IntArray) -> IntArray:
+        """Return the level numbers (n, d) of the columns that vary."""
+        return codes[:, [not one.constant for one in self.background.features]]
+
+    @property
     def skipped(self) -> tuple[Skipped, ...]:
         """Columns that hold one value in the whole background."""
         return tuple(
@@ -159,6 +169,20 @@ class RowInstance:
 
     def _pairs(self) -> Iterator[tuple[Feature, Any]]:
         return zip(self.background.features, self.values, strict=True)
+
+
+@lru_cache(maxsize=8)
+def _laws(background: Background) -> tuple[ColumnLaw, ...]:
+    """Return how the columns that vary are drawn."""
+    return tuple(
+        ColumnLaw(
+            one.shares,
+            one.bins,
+            None if one.values.dtype == object else one.values.astype(float),
+        )
+        for one in background.features
+        if not one.constant
+    )
 
 
 def _column(feature: Feature, values: Sequence[Any]) -> NDArray[Any]:

@@ -72,8 +72,9 @@ def test_no_call_of_the_model_is_spent_on_help():
     assert counts[0] == counts[1]
 
 
-def test_rows_that_share_their_samples_go_without_unless_asked():
+def test_rows_that_share_many_samples_go_without_unless_asked():
     assert not Settings().assists(shared=True)
+    assert Settings(samples=2048).assists(shared=True)
     assert Settings().assists(shared=False)
     assert Settings(assist="on").assists(shared=True)
 
