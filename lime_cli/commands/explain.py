@@ -143,6 +143,7 @@ def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, way
     running.check(into_folder, found)
     if len(found) == 1 and not into_folder and running.here:
         output.check(1)
+        settings = replace(settings, time_limit=running.time_limit)
         return _explain_one(model, modality, settings, found[0], way)
     from lime_cli.jobs import Job
 

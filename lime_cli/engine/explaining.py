@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
@@ -14,10 +15,17 @@ from lime_cli.engine.caveats import judge
 from lime_cli.engine.control import Tabular, controllable, controlled
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import FloatArray, Instance, Model
-from lime_cli.engine.neighbourhood import Answers, Neighbourhood, answers_of, ask_originals, weigh
+from lime_cli.engine.neighbourhood import (
+    Answers,
+    Neighbourhood,
+    answers_of,
+    ask,
+    ask_originals,
+    weigh,
+)
 from lime_cli.engine.rows import Row, Settled, settle_rows
 from lime_cli.engine.shared import SharedInstance
-from lime_cli.engine.stopping import settled
+from lime_cli.engine.stopping import out_of_time, settled, stages
 from lime_cli.engine.surrogate import Fit, fit
 from lime_cli.engine.targets import choose_targets
 from lime_cli.engine.tree import tree_surrogates, trees_settled
@@ -87,18 +95,25 @@ def _settle(
     settings: Settings,
     pool: dict[str, Answers],
 ) -> Settled:
-    """Draw, ask and fit one instance, doubling the samples until its surrogates are settled."""
+    """Draw, ask and fit more and more samples of one instance until its surrogates are settled."""
     targets = choose_targets(settings.targets, model, original)
-    n = settings.samples
+    began, numbers, answers = time.monotonic(), stages(settings, instance.shared), None
+    n = next(numbers)
     while True:
-        answers = answers_of(instance, model, settings, n, pool)
+        if instance.shared:
+            answers = answers_of(instance, model, settings, n, pool)
+        else:
+            answers = ask(instance, model, settings, n, answers)
         neighbourhood = weigh(instance, answers, original, settings)
         neighbourhood = _assisted(instance, answers, neighbourhood, targets, settings)
         fitted = None
         if settings.surrogate == "linear":
             fitted = fit(neighbourhood, np.array(targets), settings)
         stop = _stop(neighbourhood, fitted, targets, settings)
-        if stop:
+        following = next(numbers, None)
+        if not stop and (following is None or out_of_time(began, following / n, settings)):
+            stop = "time" if following else "max_samples"
+        if stop or following is None:
             names = model.identity.targets
             surrogates = (
                 tree_surrogates(neighbourhood, targets, names, settings)
@@ -106,13 +121,13 @@ def _settle(
                 else surrogates_of(fitted, original[None], [targets], names)[0]
             )
             return Settled(surrogates, neighbourhood.summary(targets), stop)
-        n *= 2
+        n = following
 
 
 def _stop(
     neighbourhood: Neighbourhood, fitted: Fit | None, targets: list[int], settings: Settings
 ) -> str:
-    """Say why to stop here, or nothing; ``fitted`` is None where trees are grown."""
+    """Say whether to stop here, and why; ``fitted`` is None where trees are grown."""
     if neighbourhood.n_blocks == 1:
         return "exhaustive"
     if settings.max_samples is None:
@@ -121,10 +136,7 @@ def _stop(
         enough = trees_settled(neighbourhood, targets, settings)
     else:
         enough = bool(settled(fitted, settings)[0])
-    if enough:
-        return "resolved"
-    n = len(neighbourhood.weights) - 1
-    return "max_samples" if 2 * n > settings.max_samples else ""
+    return "resolved" if enough else ""
 
 
 def _assisted(
@@ -138,9 +150,9 @@ def _assisted(
     if settings.surrogate != "linear" or not settings.assists(instance.shared):
         return neighbourhood
     n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
-    aided = None
     if isinstance(instance, Tabular) and controllable(instance, answers):
         aided = controlled(instance, answers, neighbourhood, np.array(targets))
-    elif not instance.shared and neighbourhood.n_blocks >= FOLDS and pool_size(d, n) > 0:
-        aided = assisted(instance, neighbourhood, np.array(targets), settings)
-    return replace(neighbourhood, assisted=aided)
+        return replace(neighbourhood, assisted=aided)
+    if instance.shared or neighbourhood.n_blocks < FOLDS or pool_size(d, n) == 0:
+        return neighbourhood
+    return assisted(instance, neighbourhood, np.array(targets), settings)

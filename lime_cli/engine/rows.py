@@ -6,6 +6,7 @@ moments are taken row by row, everything after them number by number or matrix b
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -26,7 +27,7 @@ from lime_cli.engine.neighbourhood import (
 )
 from lime_cli.engine.pool import Pool, alike, pool_of
 from lime_cli.engine.shared import SharedInstance
-from lime_cli.engine.stopping import settled
+from lime_cli.engine.stopping import out_of_time, settled
 from lime_cli.engine.surrogate import fit_all
 from lime_cli.engine.uncertainty import sandwiched
 from lime_cli.engine.weights import surrogates_of
@@ -63,10 +64,13 @@ def settle_rows(
     many another row has asked for.
     """
     found: dict[int, Settled] = {}
-    n, waiting = settings.samples, list(range(len(rows)))
+    n, waiting, began = settings.samples, list(range(len(rows))), time.monotonic()
+    unsettled = "samples" if settings.max_samples is None else "max_samples"
     while waiting:
         pool = _answered(rows[0].instance, model, settings, n, answered)
         more = settings.max_samples is not None and 2 * n <= settings.max_samples
+        if more and out_of_time(began, 2.0, settings):
+            more, unsettled = False, "time"
         for some in _lots(rows, waiting, pool):
             fitted = _fitted([rows[i] for i in some], pool, model, settings)
             found.update(
@@ -74,7 +78,6 @@ def settle_rows(
             )
         waiting = [i for i in waiting if i not in found]
         n *= 2
-    unsettled = "samples" if settings.max_samples is None else "max_samples"
     return [replace(found[i], stop=found[i].stop or unsettled) for i in range(len(rows))]
 
 

@@ -50,8 +50,9 @@ class RowInstance:
 
     @property
     def input_bytes(self) -> int:
-        """Count 64 bytes a cell: numbers take 8, words more."""
-        return 64 * len(self.values)
+        """Count 8 bytes for a number, 64 for a word."""
+        kinds = [feature.values.dtype.kind for feature in self.background.features]
+        return sum(64 if kind == "O" else 8 for kind in kinds)
 
     @property
     def subject(self) -> Subject:
