@@ -149,8 +149,7 @@ def ask_about(
 ) -> FloatArray:
     """Ask about samples (n, m), each distinct one once and none that is known: (n, k)."""
     old = known.samples.codes if known else codes[:0]
-    if len(old):
-        codes = np.vstack([old, codes])
+    codes = np.vstack([old, codes]) if len(old) else codes
     first, inverse = _distinct(codes)
     fresh = codes if len(first) == len(codes) and not len(old) else codes[first[first >= len(old)]]
     size = batch_size or max(1, BATCH_BYTES // max(1, instance.input_bytes))
@@ -241,10 +240,9 @@ def _distinct(codes: IntArray) -> tuple[IntArray, IntArray]:
     if n == 0 or m == 0:
         return np.zeros(min(n, 1), np.int64), np.zeros(n, np.int64)
     odd = np.random.default_rng(0).integers(0, 2**63, m, np.uint64) * np.uint64(2) + np.uint64(1)
-    hashes = np.ascontiguousarray(codes).view(np.uint64) @ odd
+    hashes = np.ascontiguousarray(codes, np.int64).view(np.uint64) @ odd
     _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    again = np.flatnonzero(first[inverse] != np.arange(n))
-    if not np.array_equal(codes[first[inverse[again]]], codes[again]):
+    if len(first) < n and not np.array_equal(codes[first[inverse]], codes):
         _, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     place = np.empty_like(order)
