@@ -10,6 +10,7 @@ import numpy as np
 
 from lime_cli.engine import explain
 from lime_cli.engine.explanation import Explanation
+from lime_cli.engine.focus import focused
 from lime_cli.engine.instance import FloatArray, Instance, IntArray, Samples
 from lime_cli.engine.neighbourhood import (
     Answers,
@@ -57,7 +58,7 @@ def replicated(job: Job, n_seeds: int) -> Iterator[Replicated | Failed]:
     ]
     for source in job.sources:
         try:
-            instance = modality.read(source)
+            instance = focused(modality.read(source), model, job.settings)
             found = tuple(_replicate(instance, model, seeds))
         except (InputError, PredictionError) as error:
             yield Failed(source, error)

@@ -92,6 +92,7 @@ def _text(
     mask: str,
     recursive: bool,
     glob: str | None,
+    max_characters: int,
 ) -> Modality:
     if not inputs and text is None:
         raise SettingsError(
@@ -112,8 +113,15 @@ def _text(
         mask=None if mask == "remove" else mask,
         recursive=recursive,
         glob=glob,
+        files=_files(dialect.encoding or "utf-8", max_characters),
     )
     return texts
+
+
+def _files(encoding: str, max_characters: int) -> Any:
+    from lime_cli.modalities.textfiles import Files
+
+    return Files(encoding, max_characters)
 
 
 def _rows(path: str, dialect: Any, choice: dict[str, Any]) -> Any:
@@ -136,8 +144,8 @@ text_options = option_group(
         "--unit",
         default="word",
         show_default=True,
-        metavar="word|char|line|regex:EXPR",
-        help="What a component is.",
+        metavar="word|char|sentence|line|icu|auto|regex:EXPR",
+        help="What a component is; auto: of more than 200 words, those in the strongest sentences.",
     ),
     click.option(
         "--each-position/--merge-repeats",
@@ -152,4 +160,12 @@ text_options = option_group(
         help="What becomes of a word that goes.",
     ),
     *folder_options,
+    click.option(
+        "--max-characters",
+        type=int,
+        default=1_000_000,
+        show_default=True,
+        metavar="N",
+        help="Refuse a longer text.",
+    ),
 )

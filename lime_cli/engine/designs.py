@@ -39,12 +39,12 @@ def paired(n: int, m: int, rng: np.random.Generator) -> FloatArray:
     A pair falls into one block: rows i and i + 8 of every 16 mirror each other. The first
     coordinate of each block spreads evenly; laws give it what matters most.
     """
-    half = np.empty((-(-n // (2 * N_BLOCKS)), N_BLOCKS, m))
+    points = np.empty((-(-n // (2 * N_BLOCKS)), 2, N_BLOCKS, m))
     for block, child in enumerate(rng.spawn(N_BLOCKS)):
-        half[:, block, :1] = sobol(len(half), 1, child)
-        half[:, block, 1:] = child.random((len(half), m - 1))
-    mirrored = np.stack([half, np.nextafter(1.0, 0.0) - half], axis=1)
-    return mirrored.reshape(-1, m)[:n]
+        points[:, 0, block, :1] = sobol(len(points), 1, child)
+        points[:, 0, block, 1:] = child.random((len(points), m - 1))
+    np.subtract(np.nextafter(1.0, 0.0), points[:, 0], out=points[:, 1])
+    return points.reshape(-1, m)[:n]
 
 
 def balanced(n: int, m: int, rng: np.random.Generator) -> FloatArray:

@@ -35,6 +35,11 @@ if TYPE_CHECKING:
             """How its answers are read, in words; empty before it has answered."""
             ...
 
+        @property
+        def manner(self) -> str:
+            """How samples were put to it, in words; empty for the usual way."""
+            ...
+
 
 LOADERS = Registry(
     "model format",
