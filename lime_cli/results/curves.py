@@ -93,9 +93,7 @@ def _masks(order: IntArray, steps: IntArray) -> BoolArray:
     return np.asarray(places[None] >= steps[:, None])
 
 
-def _ask(
-    instance: Instance, model: Model, kept: BoolArray, rng: np.random.Generator
-) -> FloatArray:
+def _ask(instance: Instance, model: Model, kept: BoolArray, rng: np.random.Generator) -> FloatArray:
     """Return the mean answer to each mask, (masks, k)."""
     draws = DRAWS if instance.shared else 1
     rows = np.repeat(kept, draws, axis=0)
