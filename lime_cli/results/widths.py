@@ -50,6 +50,8 @@ def _fitted(
 ) -> Width:
     original, target = asked
     neighbourhood = weigh(instance, answers, original, settings)
+    if not neighbourhood.weights[1:].any():  # no sample is near enough to count
+        return Width(neighbourhood.kernel_width, None, 1.0, 0.0, ())
     fitted = fit(neighbourhood, np.array([target]), settings)
     chosen = np.flatnonzero(fitted.chosen[0, 0])
     order = chosen[np.argsort(-np.abs(fitted.coefficients[0, 0, chosen]), kind="stable")]
