@@ -29,6 +29,9 @@ TRAINING = 4096
 FEWEST, FOLDS = 64, 4
 """Samples and blocks that it takes to fit anything."""
 
+FAINTEST = 1e-9
+"""Weight of a sample with one column gone, below which there is no neighbourhood to model."""
+
 
 @runtime_checkable
 class Tabular(Protocol):
@@ -95,6 +98,8 @@ def controlled(
     drawn, n_blocks = neighbourhood.interpretable[1:], neighbourhood.n_blocks
     found = neighbourhood.predictions[:, targets].copy()
     bins, fade = instance.own_bins[None], math.exp(-0.5 / neighbourhood.kernel_width**2)
+    if fade < FAINTEST:
+        return found
     kept = KEPT.setdefault(answers, {})
     for place, target in enumerate(targets.tolist()):
         known = answers.predictions[:, target]

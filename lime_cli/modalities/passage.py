@@ -111,6 +111,10 @@ class TextInstance:
         """Return n texts in which only the kept units stand."""
         return Texts(self._pieces, codes.astype(bool))
 
+    def keeping(self, kept: BoolArray, rng: np.random.Generator) -> Texts:
+        """Return texts in which only these units stand, (n, d)."""
+        return self.model_inputs(kept.astype(np.int64))
+
     def original(self) -> list[str]:
         """Return the text itself."""
         return [self.text]

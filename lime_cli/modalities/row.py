@@ -168,6 +168,21 @@ class RowInstance:
             [_column(feature, values) for feature, values in zip(features, columns, strict=True)]
         )
 
+    def keeping(self, kept: BoolArray, rng: np.random.Generator) -> Table:
+        """Return rows that keep these of the row's values, (n, d), others from other bins."""
+        stays = iter(kept.T)
+        columns = []
+        for feature, value in self._pairs():
+            own = np.repeat(_column(feature, [value]), len(kept))
+            if not feature.constant:
+                mask = next(stays)
+                other = np.flatnonzero(feature.bins != feature.bin_of(value))
+                chance = feature.shares[other] / feature.shares[other].sum()
+                drawn = feature.values[rng.choice(other, len(kept), p=chance)]
+                own = np.where(mask, own, drawn)
+            columns.append(own)
+        return self.table(columns)
+
     def _pairs(self) -> Iterator[tuple[Feature, Any]]:
         return zip(self.background.features, self.values, strict=True)
 
