@@ -18,6 +18,7 @@ FLOORS = (
     ["jobs", "trial", "replicates", "cache"],
     ["outcomes"],
     ["executors"],
+    ["api"],
     ["console"],
     ["progress"],
     ["commands"],

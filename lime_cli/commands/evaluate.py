@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,8 @@ from lime_cli.models import ModelFile
 from lime_cli.settings import Settings
 
 if TYPE_CHECKING:
+    from lime_cli.engine.explanation import Explanation
+    from lime_cli.engine.instance import Caveat
     from lime_cli.formats.evaluation import Judged
     from lime_cli.jobs import Failed
 
@@ -164,9 +166,8 @@ def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, rep
             if isinstance(outcome, Replicated):
                 explanations = [one.explanation for one in outcome.replicates]
                 drawn = [one.neighbourhood for one in outcome.replicates]
-                found = {one.code: one.message for run in explanations for one in run.caveats}
-                caveats.extend(found.items())
                 verdicts = judge(explanations, drawn)
+                caveats.extend({one.code: one.message for one in _caveats(explanations)}.items())
                 yield Judged(explanations, verdicts, outcome.curves, outcome.widths)
             elif len(sources) == 1:
                 raise outcome.error
@@ -179,6 +180,10 @@ def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, rep
     if report.output.format != "table":
         report.output.console.warn(caveats)
     return SOME_FAILED if failures else 0
+
+
+def _caveats(explanations: Sequence[Explanation]) -> Iterator[Caveat]:
+    return (one for explanation in explanations for one in explanation.caveats)
 
 
 def _settings(neighbourhood: Neighbourhood, modality: Modality) -> Settings:

@@ -1,0 +1,129 @@
+"""The Python interface: the same explanations as the command line's, one after the other.
+
+Nothing is printed; what cannot be explained comes back as ``Failed`` in its place.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from lime_cli import errors
+from lime_cli.executors import Workers, opened
+from lime_cli.jobs import Explained, Failed, Job, run
+from lime_cli.modalities import MODALITIES, Modality, Source
+from lime_cli.models import ModelFile
+from lime_cli.outcomes import Outcome, Work
+from lime_cli.results.record import explanation_of
+from lime_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from lime_cli.models import LoadedModel
+
+Model = str | ModelFile
+
+
+def load_model(model: Model) -> LoadedModel:
+    """Load a model; raise ModelError for a file that is none or may not be loaded."""
+    return _file(model).load()
+
+
+def explain_tabular(
+    model: Model,
+    path: str,
+    rows: str | None = None,
+    background: str | None = None,
+    settings: Settings | None = None,
+    *,
+    workers: Workers | None = None,
+) -> Iterator[Explained | Failed]:
+    """Explain rows of a table, all of them or ``"3,10-20"``, counted from 0.
+
+    For more choices make a ``modalities.tabular.TabularModality`` and call ``explain``.
+    """
+    modality = MODALITIES["tabular"](path=path, rows=rows, background=background)
+    return explain(model, modality, settings, workers=workers)
+
+
+def explain_text(
+    model: Model,
+    *paths: str,
+    text: str | None = None,
+    settings: Settings | None = None,
+    workers: Workers | None = None,
+) -> Iterator[Explained | Failed]:
+    """Explain text files, folders of them, or a text given as ``text``."""
+    modality = MODALITIES["text"](inputs=paths, text=text)
+    return explain(model, modality, settings, workers=workers)
+
+
+def explain_image(
+    model: Model,
+    *paths: str,
+    settings: Settings | None = None,
+    workers: Workers | None = None,
+) -> Iterator[Explained | Failed]:
+    """Explain picture files, and folders of them."""
+    return explain(model, MODALITIES["image"](inputs=paths), settings, workers=workers)
+
+
+def explain(
+    model: Model,
+    modality: Modality,
+    settings: Settings | None = None,
+    *,
+    workers: Workers | None = None,
+) -> Iterator[Explained | Failed]:
+    """Explain what a modality finds, in order, reading as it goes.
+
+    Without settings sampling goes on until the weights are settled, as on the command line. With
+    ``workers`` models stay out of this process; explanations then come without pictures. Raises
+    ModelError and SettingsError, which concern every instance.
+    """
+    settings = settings or Settings(
+        samples=modality.default_samples, max_samples=modality.max_samples
+    )
+    file = _file(model)
+    file = replace(file, threads=file.threads or 1) if workers else file
+    job = Job(file, modality, settings, ())
+    jobs = (replace(job, sources=some) for some in _cut(modality.sources(), modality.slice_size))
+    if workers is None:
+        for one in jobs:
+            yield from run(one)
+        return
+    with opened(workers, file.path) as executor:
+        works = (Work(number, one) for number, one in enumerate(jobs))
+        done = executor.run_all(works, lambda: False)
+        for outcome in _in_order(done):
+            yield _rebuilt(outcome)
+
+
+def _file(model: Model) -> ModelFile:
+    return ModelFile(model) if isinstance(model, str) else model
+
+
+def _cut(sources: Iterable[Source], size: int) -> Iterator[tuple[Source, ...]]:
+    remaining = iter(sources)
+    while some := tuple(islice(remaining, size)):
+        yield some
+
+
+def _in_order(done: Iterator[tuple[Work, tuple[Outcome, ...]]]) -> Iterator[Outcome]:
+    waiting: dict[int, tuple[Outcome, ...]] = {}
+    turn = 0
+    for work, outcomes in done:
+        waiting[work.number] = outcomes
+        while turn in waiting:
+            yield from waiting.pop(turn)
+            turn += 1
+
+
+def _rebuilt(outcome: Outcome) -> Explained | Failed:
+    record = json.loads(outcome.line)
+    if outcome.error is None:
+        return Explained(outcome.source, explanation_of(record))
+    said = record["error"]
+    return Failed(outcome.source, getattr(errors, outcome.error)(said["message"], said["hint"]))
