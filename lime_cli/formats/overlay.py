@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lime_cli.engine.instance import BoolArray, FloatArray, IntArray, Picture
+from lime_cli.engine.instance import BoolArray, FloatArray, IntArray, Picture, Segment
 from lime_cli.errors import SettingsError
 from lime_cli.formats.legend import AGAINST, FOR, legend
 
@@ -83,7 +83,7 @@ def _panel(
     explanation: Explanation, surrogate: Surrogate, picture: Picture, scale: float, look: Look
 ) -> Image.Image:
     """Draw one target: the picture, in the middle where the legend is wider, and the legend."""
-    strengths = _strengths(explanation, surrogate, scale, look)
+    strengths = strengths_of(explanation, surrogate, picture, scale, look)
     drawn = STYLES[look.style](picture, strengths)
     drawn = np.where(picture.labels[..., None] < 0, _faded(drawn), drawn)
     height, width = picture.labels.shape
@@ -94,14 +94,19 @@ def _panel(
     return panel
 
 
-def _strengths(
-    explanation: Explanation, surrogate: Surrogate, scale: float, look: Look
+def strengths_of(
+    explanation: Explanation, surrogate: Surrogate, picture: Picture, scale: float, look: Look
 ) -> FloatArray:
-    """Return (d + 1,) weights in -1..1 of the full colour; 0 where not shown, and for label -1."""
-    strengths = np.zeros(len(explanation.components) + 1)
+    """Return (s + 1,) weights by segment, in -1..1 of the full colour.
+
+    0 is for segments not shown, and for label -1.
+    """
+    strengths = np.zeros(int(picture.labels.max()) + 2)
     chosen = [one for one in surrogate.weights if np.sign(one.weight) in SIGNS[look.sign]]
     for one in chosen[: look.top]:
-        strengths[one.component] = np.clip(one.weight / scale, -1, 1)
+        where = explanation.components[one.component].where
+        if isinstance(where, Segment) and where.segment < len(strengths) - 1:
+            strengths[where.segment] = np.clip(one.weight / scale, -1, 1)
     return strengths
 
 
@@ -134,7 +139,7 @@ STYLES: dict[str, Callable[[Picture, FloatArray], Pixels]] = {
 
 
 def _colours(strengths: FloatArray) -> FloatArray:
-    """Return (d + 1, 3): the colour of every component's sign."""
+    """Return (s + 1, 3): the colour of every segment's sign."""
     return np.where(strengths[:, None] < 0, np.array(AGAINST), np.array(FOR)).astype(np.float64)
 
 

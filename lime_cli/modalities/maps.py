@@ -21,6 +21,8 @@ from lime_cli.modalities.view import Axis, View
 SUFFIXES = (".png", ".npy")
 KEPT_SIDE = 512
 """Longer side in pixels, at most, of a map inside a record."""
+LARGEST = 32_767
+"""Labels of a record are smaller."""
 NONE = 65_535
 """What stands in a PNG file where no superpixel is."""
 
@@ -89,6 +91,12 @@ def labels_of(kept: Any, size: tuple[int, int]) -> IntArray:
             image = Image.open(io.BytesIO(data), formats=["PNG"])
             check_size("label map", image.width * image.height, KEPT_SIDE**2)
             labels = np.asarray(image).astype(np.int64)
+        if (
+            labels.ndim != 2
+            or labels.max() >= LARGEST
+            or not (0 <= left < right <= size[1] and 0 <= top < bottom <= size[0])
+        ):
+            raise ValueError("no labels")
     except (KeyError, TypeError, ValueError, OSError, binascii.Error, SyntaxError) as error:
         raise InputError(
             f"the record's label map is damaged: {error}", "explain it again"
