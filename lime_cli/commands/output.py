@@ -121,6 +121,7 @@ class Output:
         return Look(
             width=max(40, width),
             colour=(terminal or bool(os.environ.get("FORCE_COLOR"))) and not plain,
+            true_colour=os.environ.get("COLORTERM") in ("truecolor", "24bit"),
             unicode=encoding.lower().replace("-", "") == "utf8"
             and (terminal or self.path is not None),
             **(drawing or {}),

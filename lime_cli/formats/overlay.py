@@ -48,7 +48,7 @@ def overlay(explanation: Explanation, found: Picture, look: Look) -> Image.Image
         said = f"png draws up to {MOST_PANELS} targets, not {len(explanation.surrogates)}"
         raise SettingsError(said, "choose with --target top:4, or use -f json")
     picture = enlarged(found)
-    scale = look.scale or _largest(explanation) or 1.0
+    scale = look.scale or largest_weight(explanation) or 1.0
     return _sheet(
         [_panel(explanation, one, picture, scale, look) for one in explanation.surrogates]
     )
@@ -63,7 +63,7 @@ def only(explanations: Iterable[Explanation]) -> Explanation:
     return found[0]
 
 
-def _largest(explanation: Explanation) -> float:
+def largest_weight(explanation: Explanation) -> float:
     """Return the largest absolute weight of all targets, so that panels compare."""
     weights = [one.weight for surrogate in explanation.surrogates for one in surrogate.weights]
     return max(map(abs, weights), default=0.0)
@@ -84,14 +84,20 @@ def _panel(
 ) -> Image.Image:
     """Draw one target: the picture, in the middle where the legend is wider, and the legend."""
     strengths = strengths_of(explanation, surrogate, picture, scale, look)
-    drawn = STYLES[look.style](picture, strengths)
-    drawn = np.where(picture.labels[..., None] < 0, _faded(drawn), drawn)
+    drawn = bleached(STYLES[look.style](picture, strengths), picture)
     height, width = picture.labels.shape
     strip = legend(surrogate, explanation.model.task, scale, max(width, SMALLEST_WIDTH))
     panel = Image.new("RGB", (strip.width, height + strip.height), "white")
     panel.paste(Image.fromarray(drawn), ((strip.width - width) // 2, 0))
     panel.paste(strip, (0, height))
     return panel
+
+
+def bleached(drawn: Pixels, picture: Picture) -> Pixels:
+    """Bleach what the model does not look at."""
+    faded = (drawn // 3 + 170).astype(np.uint8)
+    result: Pixels = np.where(picture.labels[..., None] < 0, faded, drawn)
+    return result
 
 
 def strengths_of(
@@ -129,6 +135,13 @@ def _hide(picture: Picture, strengths: FloatArray) -> Pixels:
     dark = (grey // 5 + 24).astype(np.uint8)[..., None]
     shown = np.where((strengths != 0)[picture.labels][..., None], picture.pixels, dark)
     return _lined(shown, picture.labels, strengths, 320)
+
+
+def tinted(picture: Picture, strengths: FloatArray) -> Pixels:
+    """Colour a third grey picture by the weights, without lines: for very small drawings."""
+    grey = np.asarray(Image.fromarray(picture.pixels).convert("L"))[..., None]
+    dull = ((picture.pixels.astype(np.uint16) * 2 + grey) // 3).astype(np.uint8)
+    return _blend(dull, _colours(strengths), 0.8 * np.abs(strengths), picture.labels)
 
 
 STYLES: dict[str, Callable[[Picture, FloatArray], Pixels]] = {
@@ -180,11 +193,6 @@ def _disc(radius: int) -> list[tuple[int, int]]:
     circle = np.stack([np.sin(angles), np.cos(angles)], axis=1)
     offsets = np.rint(np.concatenate([circle * radius, circle[::2] * radius / 2])).astype(int)
     return sorted({(int(down), int(right)) for down, right in offsets})
-
-
-def _faded(pixels: Pixels) -> Pixels:
-    """Bleach what the model does not look at."""
-    return (pixels // 3 + 170).astype(np.uint8)
 
 
 def _sheet(panels: list[Image.Image]) -> Image.Image:
