@@ -25,6 +25,8 @@ Pixels = NDArray[np.uint8]
 SMALLEST_WIDTH, LARGEST_SIDE = 384, 1536
 """Pixels: narrower pictures are enlarged by a whole factor, unless they get larger than this."""
 PANELS_PER_ROW, MOST_PANELS = 4, 32
+FAINTEST = 0.02
+"""Share of the full strength below which a superpixel is not outlined: a line would say more."""
 SIGNS: dict[str, tuple[float, ...]] = {"both": (-1.0, 1.0), "positive": (1.0,), "negative": (-1.0,)}
 
 
@@ -133,7 +135,7 @@ def _hide(picture: Picture, strengths: FloatArray) -> Pixels:
     """Show the superpixels that have weight, nearly nothing of the rest."""
     grey = np.asarray(Image.fromarray(picture.pixels).convert("L"))
     dark = (grey // 5 + 24).astype(np.uint8)[..., None]
-    shown = np.where((strengths != 0)[picture.labels][..., None], picture.pixels, dark)
+    shown = np.where(_visible(strengths)[picture.labels][..., None], picture.pixels, dark)
     return _lined(shown, picture.labels, strengths, 320)
 
 
@@ -151,6 +153,10 @@ STYLES: dict[str, Callable[[Picture, FloatArray], Pixels]] = {
 }
 
 
+def _visible(strengths: FloatArray) -> BoolArray:
+    return np.abs(strengths) >= FAINTEST
+
+
 def _colours(strengths: FloatArray) -> FloatArray:
     """Return (s + 1, 3): the colour of every segment's sign."""
     return np.where(strengths[:, None] < 0, np.array(AGAINST), np.array(FOR)).astype(np.float64)
@@ -166,7 +172,7 @@ def _blend(pixels: Pixels, colours: FloatArray, share: FloatArray, labels: IntAr
 def _lined(pixels: Pixels, labels: IntArray, strengths: FloatArray, fineness: int) -> Pixels:
     """Draw the inner border of every shown component, a ``fineness``-th of the picture wide."""
     width = max(2, round(max(labels.shape) / fineness))
-    shown = np.where((strengths != 0)[labels], labels, -1).astype(np.int16)  # 500 labels at most
+    shown = np.where(_visible(strengths)[labels], labels, -1).astype(np.int16)  # 500 labels at most
     drawn = pixels.copy()
     halo = _border(shown, width + max(1, width // 2))
     drawn[halo] = 255

@@ -140,6 +140,9 @@ class ImageModality:
             assumed=all(way is None for way in ways),
         )
         own = fitted.preprocessing
+        if self.show and own.channels in MODES:
+            said = f"--show: the model takes {own.channels}, which is shown as it is"
+            raise SettingsError(said, "leave it out")
         if n_channels not in (None, own.n_channels):
             said = f"--channels {own.channels}: the model takes {n_channels} channels"
             raise SettingsError(said, "give L for 1 channel, RGB or BGR for 3, else their number")
