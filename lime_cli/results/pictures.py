@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +27,8 @@ class Pictures:
     """Path of the result; ``-`` for standard input."""
     named: str | None = None
     """A file, or a folder, of pictures; None looks beside the result and in the current folder."""
+    inputs: tuple[str, ...] = ()
+    """Files and folders that were explained, where they are known: looked at first."""
 
     def restored(self, explanation: Explanation, needed: bool) -> Explanation:
         """Return an explanation with its picture, where it is one and its picture is found.
@@ -67,16 +70,26 @@ class Pictures:
         if self.named is not None and not Path(self.named).is_dir():
             yield Path(self.named)
             return
+        yield from self._files.get(subject.source, ())
         for folder in self._folders():
             for name in dict.fromkeys((subject.id, subject.source)):
                 inside = Path(name)
                 if not inside.is_absolute() and ".." not in inside.parts:
                     yield folder / inside
 
+    @cached_property
+    def _files(self) -> dict[str, list[Path]]:
+        """Files that were explained, by their names."""
+        found: dict[str, list[Path]] = {}
+        for path in map(Path, self.inputs):
+            found.setdefault(path.name, []).append(path)
+        return found
+
     def _folders(self) -> Iterator[Path]:
         if self.named is not None:
             yield Path(self.named)
             return
+        yield from (Path(one) for one in self.inputs if Path(one).is_dir())
         if self.result != "-":
             result = Path(self.result)
             yield from (result, result.parent) if result.is_dir() else (result.parent,)

@@ -171,3 +171,15 @@ def test_numbers_are_drawn_again_as_they_were(limex, tmp_path):
     assert limex(*explained, *how, "-o", tmp_path / "a.json").code == 0
     assert limex("render", tmp_path / "a.json", "-o", tmp_path / "b.png").code == 0
     np.testing.assert_array_equal(pixels(tmp_path / "a.png"), pixels(tmp_path / "b.png"))
+
+
+def test_a_page_from_workers_shows_the_pictures_too(limex, scene, tmp_path):
+    other = tmp_path / "more"
+    other.mkdir()
+    shutil.copy(scene, other / "other.png")
+    explained = (*SCENE, scene, other, *QUICK)
+    for number, workers in (("a", ()), ("b", ("-j", "2"))):
+        done = limex(*explained, *workers, "-o", tmp_path / f"{number}.html")
+        assert done.code == 0, done.err
+        page = (tmp_path / f"{number}.html").read_text()
+        assert page.count("data:image/") == 4  # of two pictures, for each of two classes
