@@ -118,10 +118,11 @@ class Output:
         width = (
             shutil.get_terminal_size().columns if terminal else int(os.environ.get("COLUMNS", "80"))
         )
+        colour = (terminal or bool(os.environ.get("FORCE_COLOR"))) and not plain
         return Look(
             width=max(40, width),
-            colour=(terminal or bool(os.environ.get("FORCE_COLOR"))) and not plain,
-            true_colour=os.environ.get("COLORTERM") in ("truecolor", "24bit"),
+            colour=colour,
+            true_colour=colour and os.environ.get("COLORTERM") in ("truecolor", "24bit"),
             unicode=encoding.lower().replace("-", "") == "utf8"
             and (terminal or self.path is not None),
             **(drawing or {}),

@@ -225,3 +225,22 @@ def test_segments_are_saved_and_cut_the_same_picture_again(limex, tmp_path, data
     assert boxes[0] == boxes[1]
     two = limex(*MODEL, data / "scene.png", data / "scene.png", "--save-segments", kept, "--force")
     assert (two.code, two.out) == (2, "")
+
+
+def test_a_batch_does_not_go_on_with_another_label_map(limex, tmp_path):
+    photos, out, label_map = tmp_path / "photos", tmp_path / "out", tmp_path / "map.npy"
+    photos.mkdir()
+    for name in ("a.png", "b.png"):
+        (photos / name).write_bytes(encoded("PNG"))
+    batch = (*MODEL, photos, *QUICK, "--segmenter", label_map, "-o", out)
+    np.save(label_map, np.arange(60)[None].repeat(40, axis=0) // 10)
+    assert limex(*batch).code == 0
+    np.save(label_map, np.arange(60)[None].repeat(40, axis=0) // 20)
+    refused = limex(*batch)
+    assert refused.code == 5
+    assert "holds a different run (segmenter " in refused.err
+    kept = limex(*batch, "--restart", "--save-segments", tmp_path / "kept.npy")
+    assert (kept.code, "--save-segments: holds the label map of one picture" in kept.err) == (
+        2,
+        True,
+    )
