@@ -129,6 +129,7 @@ image_options = option_group(
     click.option(
         "--segmenter",
         type=Segmenter(),
+        metavar=Segmenter.name,
         default="slic",
         show_default=True,
         help="How the picture is cut into superpixels, or a label map of its own size.",

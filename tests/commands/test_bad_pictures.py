@@ -244,3 +244,13 @@ def test_a_batch_does_not_go_on_with_another_label_map(limex, tmp_path):
         2,
         True,
     )
+
+
+def test_a_label_map_may_lie_beside_the_options_that_name_it(limex, tmp_path, data):
+    options = tmp_path / "scenes.toml"
+    options.write_text('[image]\nsegmenter = "map.npy"\n')
+    np.save(tmp_path / "map.npy", np.arange(256)[None].repeat(256, axis=0) // 32)
+    scene = (*MODEL, data / "scene.png", *QUICK, "--config", options, "-f", "json")
+    found = json.loads(limex(*scene).out)
+    assert found["instance"]["facts"]["segmenter"] == "map.npy"
+    assert found["instance"]["facts"]["segments"] == 8
