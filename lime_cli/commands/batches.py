@@ -141,8 +141,18 @@ def _write(lines: Iterator[bytes], stream: IO[bytes], batch: Batch) -> None:
         return
     from lime_cli.results.record import explanation_of
 
-    explanations = (explanation_of(json.loads(line)) for line in lines)
+    explanations: Iterator[Explanation] = map(explanation_of, map(json.loads, lines))
+    if batch.output.format in ("html", "table"):
+        explanations = _with_pictures(explanations, batch)
     FORMATS[batch.output.format](explanations, stream, batch.look)
+
+
+def _with_pictures(explanations: Iterator[Explanation], batch: Batch) -> Iterator[Explanation]:
+    """Put back the pictures that workers do not send."""
+    from lime_cli.results.pictures import Pictures
+
+    places = Pictures("-", inputs=getattr(batch.job.modality, "inputs", ()))
+    return (places.restored(one, needed=False) for one in explanations)
 
 
 def _in_ascii(line: bytes) -> bytes:

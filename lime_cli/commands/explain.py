@@ -17,7 +17,12 @@ from lime_cli.commands.likeness import likened
 from lime_cli.commands.model import model_options
 from lime_cli.commands.neighbourhood import Neighbourhood, engine_options
 from lime_cli.commands.output import Output, output_options
-from lime_cli.commands.pictures import drawing_options, image_options, layout_option
+from lime_cli.commands.pictures import (
+    drawing_options,
+    image_options,
+    layout_option,
+    save_segments_option,
+)
 from lime_cli.commands.running import Running, running_options
 from lime_cli.formats import FORMATS, MANY, Look
 from lime_cli.modalities import Modality, Source
@@ -94,6 +99,7 @@ def text(
 @model_options
 @image_options
 @layout_option
+@save_segments_option
 @drawing_options
 @engine_options
 @output_options
@@ -102,12 +108,13 @@ def image(
     model: ModelFile,
     modality: Modality,
     layout: str | None,
+    save_segments: str | None,
     drawing: dict[str, Any],
     neighbourhood: Neighbourhood,
     output: Output,
     running: Running,
 ) -> int:
-    """Explain pictures: PNG, JPEG, WebP, BMP, GIF or TIFF files.
+    """Explain pictures: PNG, JPEG, WebP, BMP, GIF, TIFF or NPY files.
 
     \b
     Examples:
@@ -116,6 +123,7 @@ def image(
       limex explain image net.onnx cat.jpg --preprocess imagenet --style heat -o heat.png
       limex explain image net.onnx pictures/ --recursive -o out/ -f png
     """
+    output = replace(output, label_map=save_segments)
     way = Way(output, running, output.look(drawing))
     return _run(replace(model, layout=layout), modality, neighbourhood, way)
 
@@ -141,6 +149,7 @@ def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, way
     found = tuple(islice(listed, 2))
     into_folder = output.is_folder(len(found) > 1)
     running.check(into_folder, found)
+    output.check_label_map(len(found) == 1 and not into_folder and running.here)
     if len(found) == 1 and not into_folder and running.here:
         output.check(1)
         settings = replace(settings, time_limit=running.time_limit)
@@ -172,6 +181,7 @@ def _explain_one(
         if isinstance(outcome, Failed):
             raise outcome.error
         explanation = outcome.explanation
+        output.keep(explanation)
         FORMATS[output.format]([explanation], stream, way.look)
     if output.format != "table":
         output.console.warn((one.code, one.message) for one in explanation.caveats)

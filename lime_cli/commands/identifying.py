@@ -30,7 +30,7 @@ PACKAGES = (
     "skops",
 )
 """Whose versions may change a number."""
-_PATHS = ("path", "inputs", "background", "tokenizer")
+_PATHS = ("path", "inputs", "background", "tokenizer", "segmenter")
 """Options that name files: what is in them counts, not where they are."""
 _CHANGE_NO_NUMBER = ("trust", "trust_modules", "sha256", "imports", "fitted_background")
 

@@ -10,7 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 import click
 
@@ -19,6 +19,9 @@ from lime_cli.console import Console
 from lime_cli.containment import TEMPORARY
 from lime_cli.errors import OutputError, SettingsError
 from lime_cli.formats import FORMATS, MANY, SUFFIXES, Look
+
+if TYPE_CHECKING:
+    from lime_cli.engine.explanation import Explanation
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,9 @@ class Output:
     no_color: bool
     drawings: tuple[str, ...] = ()
     """Formats of what is drawn beside the records of a batch, a file an instance."""
+
+    label_map: str | None = None
+    """Where the label map of a picture goes."""
 
     def is_folder(self, several: bool) -> bool:
         """Tell whether ``-o`` means a folder: there is one, it is written so, or must be."""
@@ -52,16 +58,33 @@ class Output:
                 raise SettingsError(
                     "a picture cannot be printed on a terminal", "name a file: -o overlay.png"
                 )
+        else:
+            self._check_file(self.path)
+
+    def check_label_map(self, alone: bool) -> None:
+        """Refuse a label map that cannot be written, or of anything but one picture alone."""
+        if self.label_map is None:
             return
-        path = Path(self.path)
+        if not alone:
+            raise SettingsError(
+                "--save-segments: holds the label map of one picture",
+                "name one picture, without a folder to write into and without workers",
+            )
+        if not self.label_map.lower().endswith((".png", ".npy")):
+            said = f"--save-segments: {self.label_map} is neither PNG nor NPY"
+            raise SettingsError(said, "name it FILE.png or FILE.npy")
+        self._check_file(self.label_map)
+
+    def _check_file(self, name: str) -> None:
+        path = Path(name)
         if path.is_dir():
-            raise OutputError(f"{self.path}: is a folder", "name a file")
+            raise OutputError(f"{name}: is a folder", "name a file")
         if path.exists() and not self.force:
-            raise OutputError(f"{self.path}: exists already", "choose another name, or --force")
+            raise OutputError(f"{name}: exists already", "choose another name, or --force")
         if not path.parent.is_dir():
-            raise OutputError(f"{self.path}: there is no folder {path.parent}", "make it first")
+            raise OutputError(f"{name}: there is no folder {path.parent}", "make it first")
         if not os.access(path.parent, os.W_OK):
-            raise OutputError(f"{self.path}: the folder cannot be written to")
+            raise OutputError(f"{name}: the folder cannot be written to")
 
     @contextlib.contextmanager
     def opened(self) -> Iterator[IO[bytes]]:
@@ -70,23 +93,20 @@ class Output:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
             return
-        path = Path(self.path)
-        try:
-            with tempfile.NamedTemporaryFile(
-                dir=path.parent, prefix=TEMPORARY.format(pid=os.getpid()), delete=False
-            ) as stream:
-                try:
-                    yield stream
-                    stream.flush()
-                    os.fsync(stream.fileno())
-                    Path(stream.name).chmod(0o666 & ~_umask())
-                    Path(stream.name).replace(path)
-                except BaseException:
-                    Path(stream.name).unlink(missing_ok=True)
-                    raise
-        except OSError as error:
-            raise OutputError(f"{self.path}: cannot be written ({error.strerror})") from None
+        with _whole(self.path) as stream:
+            yield stream
         self.console.say(f"wrote {self.path}")
+
+    def keep(self, explanation: Explanation) -> None:
+        """Write the label map of a picture, where that was asked for."""
+        picture = explanation.subject.picture
+        if self.label_map is None or picture is None:
+            return
+        from lime_cli.modalities.maps import map_bytes
+
+        with _whole(self.label_map) as stream:
+            stream.write(map_bytes(picture.labels, Path(self.label_map).suffix.lower()))
+        self.console.say(f"wrote {self.label_map}")
 
     def look(self, drawing: dict[str, Any] | None = None) -> Look:
         """Return how to draw: for a terminal its width and colours, for a file plainly."""
@@ -98,13 +118,36 @@ class Output:
         width = (
             shutil.get_terminal_size().columns if terminal else int(os.environ.get("COLUMNS", "80"))
         )
+        colour = (terminal or bool(os.environ.get("FORCE_COLOR"))) and not plain
         return Look(
             width=max(40, width),
-            colour=(terminal or bool(os.environ.get("FORCE_COLOR"))) and not plain,
+            colour=colour,
+            true_colour=colour and os.environ.get("COLORTERM") in ("truecolor", "24bit"),
             unicode=encoding.lower().replace("-", "") == "utf8"
             and (terminal or self.path is not None),
             **(drawing or {}),
         )
+
+
+@contextlib.contextmanager
+def _whole(name: str) -> Iterator[IO[bytes]]:
+    """Open a file beside ``name`` that takes its place when all went well."""
+    path = Path(name)
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=TEMPORARY.format(pid=os.getpid()), delete=False
+        ) as stream:
+            try:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+                Path(stream.name).chmod(0o666 & ~_umask())
+                Path(stream.name).replace(path)
+            except BaseException:
+                Path(stream.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise OutputError(f"{name}: cannot be written ({error.strerror})") from None
 
 
 def _output(

@@ -27,6 +27,8 @@ def _image(
     std: tuple[str, ...],
     channels: str | None,
     max_pixels: int,
+    pixel_range: tuple[str, ...],
+    show: tuple[str, ...],
     segment_seed: int,
     recursive: bool,
     glob: str | None,
@@ -47,6 +49,8 @@ def _image(
         channels=channels,
         seed=segment_seed,
         max_pixels=max_pixels,
+        pixel_range=_range(pixel_range),
+        show=_places(show),
         recursive=recursive,
         glob=glob,
     )
@@ -80,6 +84,34 @@ def _numbers(option: str, words: tuple[str, ...]) -> tuple[float, ...] | None:
         raise SettingsError(f"{option}: {','.join(words)} is not a list of numbers") from None
 
 
+def _range(words: tuple[str, ...]) -> tuple[float, float] | None:
+    """Read ``LOW,HIGH``."""
+    found = _numbers("--pixel-range", words)
+    if found is not None and len(found) != 2:
+        raise SettingsError(f"--pixel-range: {','.join(words)} is not possible", "give LOW,HIGH")
+    return None if found is None else (found[0], found[1])
+
+
+def _places(words: tuple[str, ...]) -> tuple[int, ...]:
+    if not all(word.isdecimal() for word in words):
+        said = f"--show: {','.join(words)} is not possible"
+        raise SettingsError(said, "give 1 or 3 channels, counted from 0")
+    return tuple(map(int, words))
+
+
+class Segmenter(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """The name of a segmenter, or a label map's path."""
+
+    name = "slic|quickshift|felzenszwalb|grid|FILE"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Pass on; fail for what is neither."""
+        named = value in ("slic", "quickshift", "felzenszwalb", "grid")
+        if named or value.lower().endswith((".png", ".npy")):
+            return value
+        return self.fail(f"{value!r} is neither a segmenter nor a PNG or NPY file", param, ctx)
+
+
 def _size(words: str | None) -> tuple[int, int] | None:
     """Read ``224`` or ``HEIGHTxWIDTH``."""
     if words is None:
@@ -96,17 +128,18 @@ image_options = option_group(
     click.argument("inputs", nargs=-1, metavar="INPUT..."),
     click.option(
         "--segmenter",
-        type=click.Choice(["slic", "quickshift", "felzenszwalb", "grid"]),
+        type=Segmenter(),
+        metavar=Segmenter.name,
         default="slic",
         show_default=True,
-        help="How the picture is cut into superpixels.",
+        help="How the picture is cut into superpixels, or a label map of its own size.",
     ),
     click.option("--segments", type=click.IntRange(1), help="About how many; 50 without."),
     click.option(
         "--fill",
         default="mean",
         show_default=True,
-        metavar="mean|black|blur|noise|#RRGGBB",
+        metavar="mean|black|blur|noise|inpaint|#RRGGBB",
         help="What becomes of a superpixel that goes.",
     ),
     click.option("--preprocess", metavar="PRESET", help="imagenet, unit, signed, raw or caffe."),
@@ -126,7 +159,7 @@ image_options = option_group(
     ),
     click.option("--std", type=CommaList(), default=(), help="Each channel is divided by it."),
     click.option(
-        "--channels", type=click.Choice(["RGB", "BGR", "L"]), help="What the model's channels are."
+        "--channels", metavar="RGB|BGR|L|N", help="What the model's channels are, or how many."
     ),
     click.option(
         "--max-pixels",
@@ -135,8 +168,28 @@ image_options = option_group(
         show_default=True,
         help="Refuse larger pictures.",
     ),
+    click.option(
+        "--pixel-range",
+        type=CommaList(),
+        default=(),
+        metavar="LOW,HIGH",
+        help="Numbers that are black and white in NPY, 16 bit and float files.",
+    ),
+    click.option(
+        "--show",
+        type=CommaList(),
+        default=(),
+        metavar="R,G,B",
+        help="Channels, from 0, drawn in colour where there are many.",
+    ),
     click.option("--segment-seed", type=int, default=0, hidden=True),
     *folder_options,
+)
+
+save_segments_option = click.option(
+    "--save-segments",
+    metavar="FILE",
+    help="Write the label map, PNG of 16 bits or NPY, at the picture's own size.",
 )
 
 layout_option = click.option(

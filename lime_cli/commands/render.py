@@ -9,12 +9,17 @@ import click
 from lime_cli.commands.output import Output, output_options
 from lime_cli.commands.pictures import drawing_options
 from lime_cli.errors import InputError
-from lime_cli.formats import FORMATS, MANY
+from lime_cli.formats import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from lime_cli.engine.explanation import Explanation
+
+DRAWN = ("png", "svg", "html")
+"""Formats that show a picture."""
+NEEDED = ("png", "svg")
+"""Formats that show nothing else."""
 
 
 @click.command()
@@ -22,9 +27,21 @@ if TYPE_CHECKING:
 @click.option(
     "--id", "ids", multiple=True, metavar="ID", help="Only this instance; may be given again."
 )
+@click.option(
+    "--pictures",
+    metavar="PATH",
+    help="The picture that was explained, or the folder of several; without, they are looked for"
+    " beside RESULT and in the current folder.",
+)
 @drawing_options
 @output_options
-def render(result: str, ids: tuple[str, ...], drawing: dict[str, Any], output: Output) -> None:
+def render(
+    result: str,
+    ids: tuple[str, ...],
+    pictures: str | None,
+    drawing: dict[str, Any],
+    output: Output,
+) -> None:
     """Draw saved explanations again: RESULT is JSON, JSON lines or a batch's folder.
 
     \b
@@ -32,16 +49,18 @@ def render(result: str, ids: tuple[str, ...], drawing: dict[str, Any], output: O
       limex render explanation.json
       limex render out/ -f csv -o weights.csv
       limex render out/ --id 17 -f md
+      limex render cat.json --pictures photos/ -o cat.png
     """
     from lime_cli.results.reading import read_explanations
 
     found = read_explanations(result)
     chosen = _chosen(found, frozenset(ids), result) if ids else found
-    if output.format not in MANY:
-        chosen = iter(list(chosen))
     output.check(1)
+    look = output.look(drawing)
+    if output.format in DRAWN or pictures or (output.format == "table" and look.colour):
+        chosen = _with_pictures(chosen, result, pictures, output.format in NEEDED)
     with output.opened() as stream:
-        FORMATS[output.format](chosen, stream, output.look(drawing))
+        FORMATS[output.format](chosen, stream, look)
 
 
 def _chosen(
@@ -55,3 +74,12 @@ def _chosen(
             yield explanation
     if missing:
         raise InputError(f"{result}: has no instance {min(missing)!r}", "see limex render RESULT")
+
+
+def _with_pictures(
+    explanations: Iterator[Explanation], result: str, named: str | None, needed: bool
+) -> Iterator[Explanation]:
+    from lime_cli.results.pictures import Pictures
+
+    places = Pictures(result, named)
+    return (places.restored(one, needed) for one in explanations)

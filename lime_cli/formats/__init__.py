@@ -54,6 +54,8 @@ class Look:
     """Columns of the terminal."""
     colour: bool = False
     """Whether the terminal shows colours; without, plain text."""
+    true_colour: bool = False
+    """Whether these are 24 bits deep; without, 256 of them."""
     unicode: bool = True
     """Whether more than ASCII may be printed."""
     style: str = "outline"

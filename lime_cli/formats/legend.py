@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import unicodedata
 from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from lime_cli.formats.words import fidelity_in_words, literal, number_format
+from lime_cli.formats.fonts import Font, drawable
+from lime_cli.formats.words import fidelity_in_words, number_format
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Surrogate
@@ -19,21 +19,20 @@ INK, FAINT = (20, 20, 20), (90, 90, 90)
 CHARACTERS = 27
 """A legend is about so many letters of its title wide."""
 
-Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
-
 
 def legend(surrogate: Surrogate, task: str, scale: float, width: int) -> Image.Image:
     """Draw the target, what the model says, the fidelity, and what the colours mean."""
     unit = width // CHARACTERS
     strip = Image.new("RGB", (width, round(6.1 * unit)), "white")
     draw = ImageDraw.Draw(strip)
-    large, small = ImageFont.load_default(1.15 * unit), ImageFont.load_default(0.85 * unit)
+    name, large = drawable(surrogate.name, 1.15 * unit)
+    small = ImageFont.load_default(0.85 * unit)
     said = "probability" if task == "classification" else "prediction"
     number = format(surrogate.model_prediction, number_format([surrogate.model_prediction]))
     left, right = unit // 2, width - unit // 2
     draw.text((right, 1.6 * unit), f"{said} {number}", FAINT, small, anchor="rs")
     room = right - left - unit - draw.textlength(f"{said} {number}", small)
-    draw.text((left, 1.6 * unit), _cut(draw, surrogate.name, large, room), INK, large, anchor="ls")
+    draw.text((left, 1.6 * unit), _cut(draw, name, large, room), INK, large, anchor="ls")
     draw.text((left, 3.0 * unit), _fidelity(surrogate), FAINT, small, anchor="ls")
     strip.paste(_bar(right - left, round(0.6 * unit)), (left, round(3.6 * unit)))
     form = number_format([scale])
@@ -60,10 +59,8 @@ def _bar(width: int, height: int) -> Image.Image:
     return Image.fromarray(np.rint(line).astype(np.uint8)[None].repeat(height, axis=0))
 
 
-def _cut(draw: ImageDraw.ImageDraw, name: str, font: Font, room: float) -> str:
-    """Return as much of a name as there is room for; the font knows little beyond ASCII."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", name) if not unicodedata.combining(c))
-    text = literal(plain, unicode=False)
+def _cut(draw: ImageDraw.ImageDraw, text: str, font: Font, room: float) -> str:
+    """Return as much of a text as there is room for."""
     if draw.textlength(text, font) <= room:
         return text
     length = len(text)

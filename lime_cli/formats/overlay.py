@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lime_cli.engine.instance import BoolArray, FloatArray, IntArray, Picture
+from lime_cli.engine.instance import BoolArray, FloatArray, IntArray, Picture, Segment
 from lime_cli.errors import SettingsError
 from lime_cli.formats.legend import AGAINST, FOR, legend
 
@@ -25,6 +25,8 @@ Pixels = NDArray[np.uint8]
 SMALLEST_WIDTH, LARGEST_SIDE = 384, 1536
 """Pixels: narrower pictures are enlarged by a whole factor, unless they get larger than this."""
 PANELS_PER_ROW, MOST_PANELS = 4, 32
+FAINTEST = 0.02
+"""Share of the full strength below which a superpixel is not outlined: a line would say more."""
 SIGNS: dict[str, tuple[float, ...]] = {"both": (-1.0, 1.0), "positive": (1.0,), "negative": (-1.0,)}
 
 
@@ -48,7 +50,7 @@ def overlay(explanation: Explanation, found: Picture, look: Look) -> Image.Image
         said = f"png draws up to {MOST_PANELS} targets, not {len(explanation.surrogates)}"
         raise SettingsError(said, "choose with --target top:4, or use -f json")
     picture = enlarged(found)
-    scale = look.scale or _largest(explanation) or 1.0
+    scale = look.scale or largest_weight(explanation) or 1.0
     return _sheet(
         [_panel(explanation, one, picture, scale, look) for one in explanation.surrogates]
     )
@@ -63,7 +65,7 @@ def only(explanations: Iterable[Explanation]) -> Explanation:
     return found[0]
 
 
-def _largest(explanation: Explanation) -> float:
+def largest_weight(explanation: Explanation) -> float:
     """Return the largest absolute weight of all targets, so that panels compare."""
     weights = [one.weight for surrogate in explanation.surrogates for one in surrogate.weights]
     return max(map(abs, weights), default=0.0)
@@ -83,9 +85,8 @@ def _panel(
     explanation: Explanation, surrogate: Surrogate, picture: Picture, scale: float, look: Look
 ) -> Image.Image:
     """Draw one target: the picture, in the middle where the legend is wider, and the legend."""
-    strengths = _strengths(explanation, surrogate, scale, look)
-    drawn = STYLES[look.style](picture, strengths)
-    drawn = np.where(picture.labels[..., None] < 0, _faded(drawn), drawn)
+    strengths = strengths_of(explanation, surrogate, picture, scale, look)
+    drawn = bleached(STYLES[look.style](picture, strengths), picture)
     height, width = picture.labels.shape
     strip = legend(surrogate, explanation.model.task, scale, max(width, SMALLEST_WIDTH))
     panel = Image.new("RGB", (strip.width, height + strip.height), "white")
@@ -94,14 +95,26 @@ def _panel(
     return panel
 
 
-def _strengths(
-    explanation: Explanation, surrogate: Surrogate, scale: float, look: Look
+def bleached(drawn: Pixels, picture: Picture) -> Pixels:
+    """Bleach what the model does not look at."""
+    faded = (drawn // 3 + 170).astype(np.uint8)
+    result: Pixels = np.where(picture.labels[..., None] < 0, faded, drawn)
+    return result
+
+
+def strengths_of(
+    explanation: Explanation, surrogate: Surrogate, picture: Picture, scale: float, look: Look
 ) -> FloatArray:
-    """Return (d + 1,) weights in -1..1 of the full colour; 0 where not shown, and for label -1."""
-    strengths = np.zeros(len(explanation.components) + 1)
+    """Return (s + 1,) weights by segment, in -1..1 of the full colour.
+
+    0 is for segments not shown, and for label -1.
+    """
+    strengths = np.zeros(int(picture.labels.max()) + 2)
     chosen = [one for one in surrogate.weights if np.sign(one.weight) in SIGNS[look.sign]]
     for one in chosen[: look.top]:
-        strengths[one.component] = np.clip(one.weight / scale, -1, 1)
+        where = explanation.components[one.component].where
+        if isinstance(where, Segment) and where.segment < len(strengths) - 1:
+            strengths[where.segment] = np.clip(one.weight / scale, -1, 1)
     return strengths
 
 
@@ -122,8 +135,15 @@ def _hide(picture: Picture, strengths: FloatArray) -> Pixels:
     """Show the superpixels that have weight, nearly nothing of the rest."""
     grey = np.asarray(Image.fromarray(picture.pixels).convert("L"))
     dark = (grey // 5 + 24).astype(np.uint8)[..., None]
-    shown = np.where((strengths != 0)[picture.labels][..., None], picture.pixels, dark)
+    shown = np.where(_visible(strengths)[picture.labels][..., None], picture.pixels, dark)
     return _lined(shown, picture.labels, strengths, 320)
+
+
+def tinted(picture: Picture, strengths: FloatArray) -> Pixels:
+    """Colour a third grey picture by the weights, without lines: for very small drawings."""
+    grey = np.asarray(Image.fromarray(picture.pixels).convert("L"))[..., None]
+    dull = ((picture.pixels.astype(np.uint16) * 2 + grey) // 3).astype(np.uint8)
+    return _blend(dull, _colours(strengths), 0.8 * np.abs(strengths), picture.labels)
 
 
 STYLES: dict[str, Callable[[Picture, FloatArray], Pixels]] = {
@@ -133,8 +153,12 @@ STYLES: dict[str, Callable[[Picture, FloatArray], Pixels]] = {
 }
 
 
+def _visible(strengths: FloatArray) -> BoolArray:
+    return np.abs(strengths) >= FAINTEST
+
+
 def _colours(strengths: FloatArray) -> FloatArray:
-    """Return (d + 1, 3): the colour of every component's sign."""
+    """Return (s + 1, 3): the colour of every segment's sign."""
     return np.where(strengths[:, None] < 0, np.array(AGAINST), np.array(FOR)).astype(np.float64)
 
 
@@ -148,7 +172,7 @@ def _blend(pixels: Pixels, colours: FloatArray, share: FloatArray, labels: IntAr
 def _lined(pixels: Pixels, labels: IntArray, strengths: FloatArray, fineness: int) -> Pixels:
     """Draw the inner border of every shown component, a ``fineness``-th of the picture wide."""
     width = max(2, round(max(labels.shape) / fineness))
-    shown = np.where((strengths != 0)[labels], labels, -1).astype(np.int16)  # 500 labels at most
+    shown = np.where(_visible(strengths)[labels], labels, -1).astype(np.int16)  # 500 labels at most
     drawn = pixels.copy()
     halo = _border(shown, width + max(1, width // 2))
     drawn[halo] = 255
@@ -175,11 +199,6 @@ def _disc(radius: int) -> list[tuple[int, int]]:
     circle = np.stack([np.sin(angles), np.cos(angles)], axis=1)
     offsets = np.rint(np.concatenate([circle * radius, circle[::2] * radius / 2])).astype(int)
     return sorted({(int(down), int(right)) for down, right in offsets})
-
-
-def _faded(pixels: Pixels) -> Pixels:
-    """Bleach what the model does not look at."""
-    return (pixels // 3 + 170).astype(np.uint8)
 
 
 def _sheet(panels: list[Image.Image]) -> Image.Image:

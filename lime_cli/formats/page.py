@@ -60,7 +60,7 @@ def _console(look: Look) -> Console:
         file=io.StringIO(),
         width=look.width,
         height=25,
-        color_system="256" if look.colour else None,
+        color_system=("truecolor" if look.true_colour else "256") if look.colour else None,
         force_terminal=look.colour,
         no_color=False,
         force_jupyter=False,

@@ -50,6 +50,7 @@ def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:
         yield Text.assemble(page.literal(surrogate.name), ": the model says ", said)
         yield Text()
         yield from passage(explanation, surrogate, page)
+        yield from _thumbnail(explanation, surrogate, page)
         if surrogate.rules:
             labels = {
                 j: _label(explanation.components[j], page)[0]
@@ -64,6 +65,15 @@ def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:
     if len(explanation.surrogates) > 1:
         yield Text()
     yield from _footer(explanation, page)
+
+
+def _thumbnail(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterator[Text]:
+    picture = explanation.subject.picture
+    if picture is None or surrogate.rules or not (page.look.colour and page.look.unicode):
+        return
+    from lime_cli.formats.thumbnail import thumbnail
+
+    yield from thumbnail(explanation, surrogate, picture, page)
 
 
 def _title(explanation: Explanation, page: Page) -> Text:

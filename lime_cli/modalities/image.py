@@ -12,30 +12,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.digests import digest_of
-from lime_cli.engine.instance import (
-    Caveat,
-    Component,
-    IntArray,
-    Picture,
-    Subject,
-)
-from lime_cli.errors import ModelError, SettingsError
+from lime_cli.engine.instance import Caveat, Component, Picture, Subject
+from lime_cli.errors import SettingsError
 from lime_cli.modalities import Source
-from lime_cli.modalities.fills import filled, is_fill
+from lime_cli.modalities.cutting import Cut, Cutter, cut_up, few_caveat, places
+from lime_cli.modalities.fills import FILLS, filled, is_fill
 from lime_cli.modalities.listing import Listing
-from lime_cli.modalities.pixels import MAX_PIXELS, Photo, Preprocessing, preset, read_picture
-from lime_cli.modalities.segments import (
-    SEGMENTERS,
-    places,
-    quickshift_like_lime,
-    segment,
-    segment_view,
-)
+from lime_cli.modalities.maps import SUFFIXES as MAPS
+from lime_cli.modalities.maps import kept_map
+from lime_cli.modalities.photo import MAX_PIXELS, Photo, Reading
+from lime_cli.modalities.pixels import read_picture
+from lime_cli.modalities.preprocessing import MODES, Preprocessing, preset
+from lime_cli.modalities.segments import SEGMENTERS, quickshift_like_lime
 from lime_cli.modalities.superpixels import ImageInstance
 from lime_cli.modalities.view import Pixels, View
 from lime_cli.models import ModelInput
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy")
 """What pictures in a folder are told by."""
 ASSUMED = Caveat(
     "preprocessing_assumed",
@@ -50,10 +43,11 @@ class ImageModality:
     inputs: tuple[str, ...]
     """Files, and folders of which every picture is taken."""
     segmenter: str = "slic"
+    """A name, or the path of a label map."""
     n_segments: int | None = None
     """A wish; None wishes for 50, of quickshift for LIME's own parameters."""
     fill: str = "mean"
-    """Of superpixels that are gone: ``mean``, ``black``, ``blur``, ``noise`` or ``#RRGGBB``."""
+    """Of superpixels that are gone: a name of ``fills.FILLS``, or ``#RRGGBB``."""
     preprocess: str | None = None
     """Name of a preset; the options from ``resize`` to ``channels`` override it."""
     size: tuple[int, int] | None = None
@@ -66,6 +60,10 @@ class ImageModality:
     seed: int = 0
     """Of the noise fill and of quickshift."""
     max_pixels: int = MAX_PIXELS
+    pixel_range: tuple[float, float] | None = None
+    """Numbers that are black and white in files of numbers; None goes by their type."""
+    show: tuple[int, ...] = ()
+    """Channels, from 0, drawn as red, green and blue, or as grey, where there are more than 4."""
     layout: str = "NHWC"
     """How inputs lie in memory, ``NHWC`` or ``NCHW``; their shape is (n, h, w, c) either way."""
     recursive: bool = False
@@ -80,15 +78,21 @@ class ImageModality:
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that makes no sense."""
-        known = self.segmenter in (*SEGMENTERS, "lime")
-        _check(known, "--segmenter", self.segmenter, ", ".join(SEGMENTERS))
-        n = self.n_segments
+        known = self.segmenter in (*SEGMENTERS, "lime") or self._map is not None
+        _check(known, "--segmenter", self.segmenter, f"{', '.join(SEGMENTERS)}, a PNG or NPY file")
+        n, fills = self.n_segments, ", ".join(one for one in FILLS if one != "lime")
         _check(n is None or n >= 1, "--segments", n, "a whole number, at least 1")
-        _check(is_fill(self.fill), "--fill", self.fill, "mean, black, blur, noise or #RRGGBB")
+        _check(is_fill(self.fill), "--fill", self.fill, f"{fills} or #RRGGBB")
         _check(self.max_pixels >= 1, "--max-pixels", self.max_pixels, "1 or more")
         _check(min(self.size or (1,)) >= 1, "--size", _by(self.size), "HEIGHTxWIDTH, 1x1 or more")
         _check(self.layout in ("NHWC", "NCHW"), "--layout", self.layout, "NHWC or NCHW")
-        _ = self.preprocessing
+        low, high = self.pixel_range or (0, 1)
+        said = f"{low:g},{high:g}"
+        _check(low < high, "--pixel-range", said, "two numbers, that of black first")
+        shown = len(self.show) in (0, 1, 3) and min(self.show, default=0) >= 0
+        _check(shown, "--show", ",".join(map(str, self.show)), "1 or 3 channels, from 0")
+        colours = self.preprocessing.channels in MODES or self.fill in FILLS
+        _check(colours, "--fill", self.fill, "a fill that is no colour: the channels are none")
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -126,80 +130,93 @@ class ImageModality:
         if size and self.size and size != self.size:
             said = f"--size {_by(self.size)}: the model takes pictures of {_by(size)}"
             raise SettingsError(said, "leave it out")
-        if n_channels not in (None, 1, 3):
-            said = f"the model takes pictures of {n_channels} channels"
-            raise ModelError(said, "give a model of 1 or 3 channels")
         ways = (self.preprocess, model_input.preprocess, self.scale, self.mean, self.std)
         fitted = replace(
             self,
             size=self.size or size,
-            channels=self.channels or ("L" if n_channels == 1 else None),
+            channels=_channels(self.channels or str(n_channels or "")),
             layout=model_input.layout or self.layout,
             preprocess=self.preprocess or model_input.preprocess,
             assumed=all(way is None for way in ways),
         )
-        channels = fitted.preprocessing.channels
-        if n_channels not in (None, len(channels)):
-            said = f"--channels {channels}: the model takes {n_channels} channels"
-            raise SettingsError(said, "give L for 1 channel, RGB or BGR for 3")
+        own = fitted.preprocessing
+        if self.show and own.channels in MODES:
+            said = f"--show: the model takes {own.channels}, which is shown as it is"
+            raise SettingsError(said, "leave it out")
+        if n_channels not in (None, own.n_channels):
+            said = f"--channels {own.channels}: the model takes {n_channels} channels"
+            raise SettingsError(said, "give L for 1 channel, RGB or BGR for 3, else their number")
         return fitted
 
     def read(self, source: Source) -> ImageInstance:
         """Read and segment one picture; raise InputError when it cannot be used."""
-        photo = read_picture(Path(source.path), self.max_pixels)
         preprocessing = self.preprocessing
+        reading = Reading(self.max_pixels, preprocessing.channels, self.pixel_range, self.show)
+        photo = read_picture(Path(source.path), reading)
         view = preprocessing.view(photo.pixels.shape[:2])
-        labels, on_grid = self._segmented(photo.pixels, view)
-        raw = preprocessing.in_channels(view.grid(photo.pixels))
-        gone = filled(raw, on_grid, self.fill, preprocessing, self.seed)
-        components = tuple(
-            Component(f"superpixel {place.segment}", None, place) for place in places(labels, view)
-        )
+        cut = self._cut(photo.pixels, view)
+        raw = preprocessing.in_channels(view.grid(photo.values))
+        gone = filled(raw, cut.on_grid, self.fill, preprocessing, self.seed)
+        parts = zip(cut.names, places(cut.labels, view), strict=True)
         return ImageInstance(
-            subject=self._subject(source, photo, view, labels),
-            components=components,
-            caveats=photo.caveats + ((ASSUMED,) if self.assumed else ()),
-            pool=self._pool(photo),
+            subject=self._subject(source, photo, view, cut),
+            components=tuple(Component(name, None, place) for name, place in parts),
+            caveats=photo.caveats + cut.caveats + ((ASSUMED,) if self.assumed else ()),
+            pool=self._pool(photo, cut),
             picture=self._in_memory(preprocessing.numbers(raw)),
             gone=self._in_memory(preprocessing.numbers(gone)),
-            labels=on_grid,
+            labels=cut.on_grid,
             layout=self.layout,
         )
 
-    def _segmented(self, pixels: Pixels, view: View) -> tuple[IntArray, IntArray]:
+    @property
+    def _map(self) -> Path | None:
+        """Path of the label map that stands in for a segmenter."""
+        path = Path(self.segmenter)
+        return path if path.suffix.lower() in MAPS else None
+
+    def _cut(self, pixels: Pixels, view: View) -> Cut:
         if self.segmenter != "lime":
-            return segment_view(pixels, view, self._cut)
+            return cut_up(pixels, view, Cutter(self.segmenter, self.n_segments, self.seed))
         seen = view.seen(pixels, (view.y.n_inner, view.x.n_inner))
         if self.preprocessing.channels == "L":
             seen = np.repeat(self.preprocessing.in_channels(seen), 3, axis=2)
         labels = quickshift_like_lime(seen)
-        return labels, view.labels_on_grid(labels)
+        n = int(labels.max()) + 1
+        names = tuple(f"superpixel {i}" for i in range(n))
+        return Cut(labels, view.labels_on_grid(labels), names, tuple(few_caveat(n)))
 
-    def _cut(self, pixels: Pixels) -> IntArray:
-        return segment(pixels, self.segmenter, self.n_segments, self.seed)
-
-    def _subject(self, source: Source, photo: Photo, view: View, labels: IntArray) -> Subject:
+    def _subject(self, source: Source, photo: Photo, view: View, cut: Cut) -> Subject:
         height, width = photo.pixels.shape[:2]
         facts: dict[str, Any] = {
             "width": width,
             "height": height,
-            "segments": int(labels.max()) + 1,
-            "segmenter": self.segmenter,
+            "segments": len(cut.names),
+            "segmenter": self._map.name if self._map else self.segmenter,
             "fill": self.fill,
             "input": {**asdict(self.preprocessing), "size": [view.y.grid, view.x.grid]},
+            **({"pixel_range": self.pixel_range} if self.pixel_range else {}),
+            **({"show": self.show} if self.show else {}),
+            "label_map": kept_map(cut.labels, view),
         }
-        picture = Picture(photo.pixels, view.labels_on_picture(labels))
+        picture = Picture(photo.pixels, view.labels_on_picture(cut.labels))
         name = Path(source.path).name
         return Subject(source.id, "image", name, photo.digest, facts, picture)
 
-    def _pool(self, photo: Photo) -> str:
+    def _pool(self, photo: Photo, cut: Cut) -> str:
         """Name what the model is asked: the pixels as read, and all options that change them."""
-        ways = [self.segmenter, self.n_segments, self.fill, self.seed, asdict(self.preprocessing)]
-        said = json.dumps([photo.pixels.shape, ways]).encode()
-        return f"image:{digest_of(said + photo.pixels.tobytes())}"
+        labels = digest_of(cut.on_grid.tobytes()) if self._map else self.segmenter
+        ways = [labels, self.n_segments, self.fill, self.seed, asdict(self.preprocessing)]
+        said = json.dumps([photo.values.shape, ways, self.show]).encode()
+        return f"image:{digest_of(said + photo.values.tobytes())}"
 
     def _in_memory(self, grid: NDArray[np.float32]) -> NDArray[np.float32]:
         return np.ascontiguousarray(grid.transpose(2, 0, 1)) if self.layout == "NCHW" else grid
+
+
+def _channels(said: str) -> str | None:
+    """Spell 1 and 3 channels as grey and colours, none as what the preset says."""
+    return {"1": "L", "3": "RGB"}.get(said, said) or None
 
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:

@@ -1,68 +1,53 @@
-"""Pixels: reading picture files, and turning them into what a model sees.
-
-Sizes are (height, width); boxes are left, top, right, bottom, the last two outside.
-"""
+"""Pixels: reading picture files, whatever their format, depth and number of channels."""
 
 from __future__ import annotations
 
 import io
+import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
 from lime_cli.digests import digest_of
-from lime_cli.engine.instance import Caveat, FloatArray
-from lime_cli.errors import InputError, SettingsError
-from lime_cli.modalities.view import Pixels, View, cropped, padded, stretched
+from lime_cli.engine.instance import Caveat
+from lime_cli.errors import InputError
+from lime_cli.modalities.numbers import from_numbers, read_npy, read_tiff
+from lime_cli.modalities.photo import Photo, Reading, check_channels, check_size
+from lime_cli.modalities.preprocessing import MODES
+from lime_cli.modalities.view import Pixels, Values
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
-MAX_PIXELS = 50_000_000
-WANTED = "give a PNG, JPEG, WebP, BMP, GIF or TIFF file"
-MODES = ("RGB", "BGR", "L")
-RESIZES = ("stretch", "crop", "pad")
+WANTED = "give a PNG, JPEG, WebP, BMP, GIF, TIFF or NPY file"
 FOREIGN = (
     (b"%!PS", "EPS"), (b"%PDF", "PDF"), (b"<svg", "SVG"), (b"<?xml", "SVG"), (b"ftypavif", "AVIF"),
-    (b"ftyphei", "HEIC"), (b"ftypmif1", "HEIC"), (b"8BPS", "PSD"), (b"\x93NUMPY", "NPY"),
+    (b"ftyphei", "HEIC"), (b"ftypmif1", "HEIC"), (b"8BPS", "PSD"),
 )  # fmt: skip
 """What stands in the first bytes of files people take for pictures."""
+NPY = b"\x93NUMPY"
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
-@dataclass(frozen=True, eq=False)
-class Photo:
-    """A picture file as read: turned as its EXIF says, on white where it was transparent."""
-
-    pixels: Pixels
-    """(height, width, 3), RGB; a grey picture has three equal channels."""
-    digest: str
-    """SHA-256 of the file."""
-    caveats: tuple[Caveat, ...] = ()
-
-
-def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> Photo:
+def read_picture(path: Path, reading: Reading | None = None) -> Photo:
     """Read a picture; raise InputError when it is damaged, foreign or too large."""
-    data = _bytes_of(path)
-    with _alone_with_pillow():
-        image = _opened(path.name, data, max_pixels)
-        try:
-            n_frames = int(getattr(image, "n_frames", 1))
-            image.load()
-            turned = ImageOps.exif_transpose(image)
-        except Exception:  # decoders raise whatever they stumble over
-            raise InputError(
-                f"{path.name}: the picture is cut short or damaged", "copy or export it again"
-            ) from None
-        pixels = _rgb(path.name, turned, image.format)
-    caveat = Caveat("first_frame", f"{path.name} has {n_frames} frames; the first one is explained")
-    return Photo(pixels, digest_of(data), (caveat,) if n_frames > 1 else ())
+    reading = reading or Reading()
+    data = bytes_of(path)
+    if data.startswith(NPY):
+        numbers, n = read_npy(path.name, data, reading.max_pixels), 1
+        pixels, values = from_numbers(path.name, numbers, reading)
+    else:
+        with quietly():
+            pixels, values, n = _decoded(path.name, data, reading)
+    parts = "pages" if data.startswith(TIFF) else "frames"
+    caveat = Caveat("first_frame", f"{path.name} has {n} {parts}; the first one is explained")
+    return Photo(pixels, values, digest_of(data), (caveat,) if n > 1 else ())
 
 
-def _bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path) -> bytes:
+    """Read a file; raise InputError when it is none, or empty."""
     if path.exists() and not path.is_file():
         raise InputError(f"{path.name}: is not a file", WANTED)
     try:
@@ -77,123 +62,77 @@ def _bytes_of(path: Path) -> bytes:
 
 
 @contextmanager
-def _alone_with_pillow() -> Iterator[None]:
-    """Silence Pillow's warnings and lift its own cap on pixels, which ours stands in for."""
+def quietly() -> Iterator[None]:
+    """Silence Pillow and lift its own cap on pixels, which ours stands in for."""
     cap, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+    log = logging.getLogger("PIL")
+    level = log.level
+    log.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
         Image.MAX_IMAGE_PIXELS = cap
+        log.setLevel(level)
 
 
-def _opened(name: str, data: bytes, max_pixels: int) -> Image.Image:
-    """Read the header only; the size is known before anything is decoded."""
+def _decoded(name: str, data: bytes, reading: Reading) -> tuple[Pixels, Values, int]:
+    """Return what is drawn, what the model is fed, and how many frames there are."""
+    image = _opened(name, data)
+    if image is None:
+        numbers, n_pages = read_tiff(name, data, reading.max_pixels)
+        return (*from_numbers(name, numbers, reading), n_pages)
+    check_size(name, image.width * image.height, reading.max_pixels)
     try:
-        image = Image.open(io.BytesIO(data), formats=FORMATS)
+        n_frames = int(getattr(image, "n_frames", 1))
+        image.load()
+        turned = ImageOps.exif_transpose(image)
+    except Exception:  # decoders raise whatever they stumble over
+        raise InputError(
+            f"{name}: the picture is cut short or damaged", "copy or export it again"
+        ) from None
+    return (*_photographed(name, turned, image.format, reading), n_frames)
+
+
+def _opened(name: str, data: bytes) -> Image.Image | None:
+    """Read the header only; the size is known before anything is decoded.
+
+    None stands for a TIFF file of a kind that Pillow does not know.
+    """
+    try:
+        return Image.open(io.BytesIO(data), formats=FORMATS)
     except Exception:  # as above: a damaged header can raise anything
+        if data.startswith(TIFF):
+            return None
         foreign = next((f" ({kind})" for sign, kind in FOREIGN if sign in data[:256]), "")
         what = f"format not supported{foreign}" if foreign else "is not a picture, or is damaged"
         raise InputError(f"{name}: {what}", WANTED) from None
-    if image.width * image.height > max_pixels:
-        size, limit = image.width * image.height / 1e6, max_pixels / 1e6
-        raise InputError(
-            f"{name}: {size:.4g} megapixels, the limit is {limit:.4g}",
-            "make it smaller, or raise --max-pixels",
-        )
-    return image
 
 
-def _rgb(name: str, image: Image.Image, file_format: str | None) -> Pixels:
-    """Return (h, w, 3) RGB from any mode Pillow opens; raise InputError where white is unknown."""
-    if image.mode.startswith("I;16") or (image.mode == "I" and file_format == "PNG"):
-        grey = (np.asarray(image).astype(np.int64) + 128) // 257
-        return np.repeat(grey.astype(np.uint8)[..., None], 3, axis=2)
-    if image.mode == "F":
-        return _from_floats(name, np.asarray(image))
-    if image.mode in ("I", "LAB"):
-        raise InputError(f"{name}: pixels of mode {image.mode}", "convert it to 8 or 16 bits RGB")
+def _photographed(
+    name: str, image: Image.Image, file_format: str | None, reading: Reading
+) -> tuple[Pixels, Values]:
+    """Return what is drawn and what the model is fed, from any mode Pillow opens."""
+    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
+        deep = np.asarray(image)
+        if image.mode != "F" and (image.mode != "I" or file_format == "PNG"):
+            deep = deep.astype(np.uint16)
+        return from_numbers(name, deep[..., None], reading)
+    if image.mode == "LAB":
+        raise InputError(f"{name}: pixels of mode LAB", "convert it to RGB")
+    if image.has_transparency_data and image.mode not in ("RGBA", "LA"):
+        image = image.convert("RGBA")
+    pixels = _on_white(image)
+    if reading.channels in MODES:
+        return pixels, pixels
+    check_channels(name, len(image.getbands()), reading)
+    return pixels, np.asarray(image)
+
+
+def _on_white(image: Image.Image) -> Pixels:
     if image.has_transparency_data:
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
-        return np.asarray(Image.alpha_composite(white, image).convert("RGB"))
+        image = Image.alpha_composite(white, image)
     return np.asarray(image.convert("RGB"))
-
-
-def _from_floats(name: str, grey: NDArray[np.float32]) -> Pixels:
-    if np.isnan(grey).any():
-        raise InputError(f"{name}: holds NaN pixels", "fill them first")
-    if grey.min() < 0 or grey.max() > 1:
-        raise InputError(f"{name}: float pixels outside 0..1", "scale them to 0..1 first")
-    return np.repeat(np.rint(grey * 255).astype(np.uint8)[..., None], 3, axis=2)
-
-
-@dataclass(frozen=True)
-class Preprocessing:
-    """What becomes of a picture's pixels: fitted to a grid, then (x * scale - mean) / std."""
-
-    size: tuple[int, int] | None = None
-    """Of the model's input; None takes every picture at its own size."""
-    resize: str = "stretch"
-    """``stretch``, ``crop`` (the centre) or ``pad`` (with black)."""
-    resize_to: int | None = None
-    """Shorter side in pixels before the centre is cropped; None crops as little as possible."""
-    scale: float = 1 / 255
-    mean: tuple[float, ...] = (0.0,)
-    """One for all channels, or one per channel in the model's order."""
-    std: tuple[float, ...] = (1.0,)
-    channels: str = "RGB"
-
-    def __post_init__(self) -> None:
-        _one_of("--resize", self.resize, RESIZES)
-        _one_of("--channels", self.channels, MODES)
-        for option, values in (("--mean", self.mean), ("--std", self.std)):
-            if len(values) not in (1, len(self.channels)):
-                said = f"{len(values)} numbers for the channels {self.channels}"
-                raise SettingsError(f"{option}: {said}", f"give 1 or {len(self.channels)}")
-        if not all(self.std) or not np.isfinite([self.scale, *self.mean, *self.std]).all():
-            raise SettingsError("--scale, --mean, --std: finite numbers are wanted, no std of 0")
-
-    def view(self, size: tuple[int, int]) -> View:
-        """Return what the model sees of a picture of ``size``."""
-        wanted = self.size or size
-        if self.resize == "stretch":
-            return stretched(size, wanted)
-        if self.resize == "pad":
-            return padded(size, wanted)
-        return cropped(size, wanted, self.resize_to)
-
-    def in_channels(self, pixels: Pixels) -> Pixels:
-        """Return (h, w, c): RGB pixels in the model's channels."""
-        if self.channels == "L":
-            return np.asarray(Image.fromarray(pixels).convert("L"))[..., None]
-        return pixels[..., ::-1] if self.channels == "BGR" else pixels
-
-    def numbers(self, raw: Pixels | FloatArray) -> NDArray[np.float32]:
-        """Return what the model is fed for values 0..255 in its channels, (..., c) float32."""
-        numbers = (raw * self.scale - np.array(self.mean)) / np.array(self.std)
-        return np.asarray(numbers, np.float32)
-
-
-def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise SettingsError(f"{option}: {value!r} is unknown", f"one of: {', '.join(choices)}")
-
-
-PRESETS = {
-    "imagenet": Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), resize="crop"),
-    "unit": Preprocessing(),
-    "signed": Preprocessing(scale=1 / 127.5, mean=(1.0,)),
-    "raw": Preprocessing(scale=1.0),
-    "caffe": Preprocessing(scale=1.0, mean=(104.0, 117.0, 123.0), channels="BGR", resize="crop"),
-}
-
-
-def preset(name: str, size: tuple[int, int] | None) -> Preprocessing:
-    """Return the preset ``name`` for a model of ``size``; SettingsError for an unknown name."""
-    _one_of("--preprocess", name, tuple(PRESETS))
-    found = replace(PRESETS[name], size=size)
-    if size and found.resize == "crop":  # 256 for the usual 224
-        return replace(found, resize_to=round(min(size) * 256 / 224))
-    return found

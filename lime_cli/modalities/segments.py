@@ -6,28 +6,43 @@ A label map is (height, width) int64 with the labels 0..s-1, each of them presen
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from math import ceil, sqrt
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from lime_cli.engine.instance import FloatArray, IntArray, Segment
+from lime_cli.engine.instance import IntArray
 from lime_cli.modalities.fills import means
-from lime_cli.modalities.view import Pixels, View
+from lime_cli.modalities.view import Pixels
 
-MAX_SEGMENTS = 500
+MIN_SEGMENTS, MAX_SEGMENTS = 3, 500
 DEFAULT_SEGMENTS = 50
 SEARCH_STEPS = 6
-WORKING_SIDE = 512
-"""Longer side in pixels, at most, of what is cut."""
 
 
 def segment(pixels: Pixels, segmenter: str, n_segments: int | None, seed: int) -> IntArray:
-    """Return the label map of RGB ``pixels``; ``n_segments`` is a wish, at most 500 are given."""
-    wish = None if n_segments is None else min(n_segments, MAX_SEGMENTS)
-    labels = _numbered(SEGMENTERS[segmenter](pixels, wish, seed))
+    """Return the label map of RGB ``pixels``; ``n_segments`` is a wish, 3 to 500 are given."""
+    return segment_counted(pixels, segmenter, n_segments, seed)[0]
+
+
+def segment_counted(
+    pixels: Pixels, segmenter: str, n_segments: int | None, seed: int
+) -> tuple[IntArray, int]:
+    """Return the label map, and how many segments were found before their number was adjusted.
+
+    Too many are merged; where nearly nothing was told apart, the picture is cut into a grid.
+    """
+    wish = None if n_segments is None else max(MIN_SEGMENTS, min(n_segments, MAX_SEGMENTS))
+    labels = numbered(SEGMENTERS[segmenter](pixels, wish, seed))
+    found = int(labels.max()) + 1
+    if found < MIN_SEGMENTS:
+        labels = grid(pixels, wish, seed)
+    return limited(labels, pixels), found
+
+
+def limited(labels: IntArray, pixels: Pixels) -> IntArray:
+    """Merge the smallest segments into their neighbours until there are 500 at most."""
     while labels.max() >= MAX_SEGMENTS:
         labels = _merged(labels, pixels)
     return labels
@@ -94,81 +109,15 @@ SEGMENTERS: dict[str, Callable[[Pixels, int | None, int], IntArray]] = {
 }
 
 
-def segment_view(
-    pixels: Pixels, view: View, cut: Callable[[Pixels], IntArray]
-) -> tuple[IntArray, IntArray]:
-    """Cut what the model sees; return the labels of equal parts of the view, and of the grid.
-
-    A grid too coarse to show every segment is cut at its own size: both hold the same labels.
-    """
-    size = view.working_size(WORKING_SIDE)
-    labels = cut(view.seen(pixels, size))
-    on_grid = view.labels_on_grid(labels)
-    if len(np.unique(on_grid[on_grid >= 0])) <= labels.max():
-        labels = cut(
-            view.seen(pixels, (min(size[0], view.y.n_inner), min(size[1], view.x.n_inner)))
-        )
-        on_grid = view.labels_on_grid(labels)
-    return labels, on_grid
-
-
 def quickshift_like_lime(pixels: Pixels) -> IntArray:
     """Cut RGB pixels at their own size as marcotcr/lime does, into however many segments."""
     from skimage import segmentation
 
     shift: Any = segmentation.quickshift
-    return _numbered(_ints(shift(pixels, kernel_size=4, max_dist=200, ratio=0.2)))
+    return numbered(_ints(shift(pixels, kernel_size=4, max_dist=200, ratio=0.2)))
 
 
-def places(labels: IntArray, view: View) -> tuple[Segment, ...]:
-    """Measure every segment of a map of the view in pixels of the original picture."""
-    height, width = labels.shape
-    y, x = (
-        _Shares.of(view.y.on_picture(height), height),
-        _Shares.of(view.x.on_picture(width), width),
-    )
-    parts = labels.ravel()
-    area = np.bincount(parts, np.outer(y.pixels, x.pixels).ravel())
-    centre_y = np.bincount(parts, np.outer(y.middles, x.pixels).ravel()) / area
-    centre_x = np.bincount(parts, np.outer(y.pixels, x.middles).ravel()) / area
-    (top, bottom), (left, right) = y.ends(labels), x.ends(labels.T)
-    box = np.stack([left, top, right, bottom], axis=1).tolist()
-    return tuple(
-        Segment(i, int(area[i]), tuple(box[i]), (float(centre_x[i]), float(centre_y[i])))
-        for i in range(len(area))
-    )
-
-
-@dataclass(frozen=True, eq=False)
-class _Shares:
-    """What n equal parts of a side hold of the picture's pixels."""
-
-    pixels: IntArray
-    """(n,): how many."""
-    middles: FloatArray
-    """(n,): sum of their middles."""
-    index: IntArray
-    """(length,): which part each pixel is in; -1 for none."""
-
-    @classmethod
-    def of(cls, index: IntArray, n: int) -> _Shares:
-        seen = np.flatnonzero(index >= 0)
-        parts = index[seen]
-        return cls(
-            np.bincount(parts, minlength=n),
-            np.bincount(parts, seen + 0.5, n).astype(np.float64),
-            index,
-        )
-
-    def ends(self, labels: IntArray) -> tuple[IntArray, IntArray]:
-        """Return (s,) first pixel and (s,) pixel after the last of each label along axis 0."""
-        along = np.zeros((int(labels.max()) + 1, len(labels) + 1), np.bool_)
-        along[labels, np.arange(len(labels))[:, None]] = True
-        pixels = along[:, self.index]
-        return pixels.argmax(axis=1), len(self.index) - pixels[:, ::-1].argmax(axis=1)
-
-
-def _numbered(labels: IntArray) -> IntArray:
+def numbered(labels: IntArray) -> IntArray:
     """Number the labels 0..s-1 in their order, without gaps."""
     _, numbers = np.unique(labels.ravel(), return_inverse=True)
     return numbers.reshape(labels.shape).astype(np.int64)
@@ -189,7 +138,7 @@ def _merged(labels: IntArray, pixels: Pixels) -> IntArray:
     root = np.arange(n)
     for small in smallest:
         root[root == root[small]] = root[likest[small]]
-    return _numbered(root[labels])
+    return numbered(root[labels])
 
 
 def _touching(labels: IntArray) -> IntArray:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import ceil
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,8 @@ from PIL import Image
 from lime_cli.engine.instance import IntArray
 
 Pixels = NDArray[np.uint8]
+Values = NDArray[Any]
+"""uint8 or float32 (h, w, c), any number of channels, 0 for black and 255 for white."""
 TINY = 1e-9
 """Pixels: what rounding may shift a border by."""
 
@@ -46,6 +49,11 @@ class Axis:
         index[first:last] = ((np.arange(last - first) + 0.5) / (last - first) * n).astype(np.int64)
         return index
 
+    def sampled(self, n: int) -> IntArray:
+        """Return (n,): the pixel of the original picture in the middle of each of n parts."""
+        middles = self.start + (np.arange(n) + 0.5) / n * (self.stop - self.start)
+        return np.clip(np.floor(middles + TINY), 0, self.length - 1).astype(np.int64)
+
     def on_picture(self, n: int) -> IntArray:
         """Return (length,): which of n equal parts of the view each pixel shows; -1 outside it."""
         first = min(ceil(self.start - 0.5 - TINY), self.length - 1)
@@ -63,18 +71,25 @@ class View:
     y: Axis
     x: Axis
 
-    def seen(self, pixels: Pixels, size: tuple[int, int]) -> Pixels:
+    def seen(self, pixels: Values, size: tuple[int, int]) -> Values:
         """Return the part the model sees, resized to ``size`` without the padding."""
-        box = (self.x.start, self.y.start, self.x.stop, self.y.stop)
-        picture = Image.fromarray(pixels)
-        return np.asarray(picture.resize(size[::-1], Image.Resampling.BILINEAR, box=box))
+        if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
+            return self._resized(pixels, size)
+        planes = (np.ascontiguousarray(plane) for plane in np.moveaxis(pixels, -1, 0))
+        return np.stack([self._resized(plane, size) for plane in planes], axis=-1)
 
-    def grid(self, pixels: Pixels) -> Pixels:
-        """Return (grid height, grid width, 3): what the model sees, black where padded."""
+    def grid(self, pixels: Values) -> Values:
+        """Return (grid height, grid width, c): what the model sees, black where padded."""
         (top, bottom), (left, right) = self.y.inner, self.x.inner
-        grid = np.zeros((self.y.grid, self.x.grid, 3), np.uint8)
+        grid = np.zeros((self.y.grid, self.x.grid, pixels.shape[2]), pixels.dtype)
         grid[top:bottom, left:right] = self.seen(pixels, (bottom - top, right - left))
         return grid
+
+    def _resized(self, plane: Values, size: tuple[int, int]) -> Values:
+        box = (self.x.start, self.y.start, self.x.stop, self.y.stop)
+        picture = Image.fromarray(plane)
+        resized = picture.resize(size[::-1], Image.Resampling.BILINEAR, box=box)
+        return np.asarray(resized, plane.dtype)
 
     def working_size(self, longest: int) -> tuple[int, int]:
         """Return the view's own size, shrunk to ``longest`` on its longer side where larger."""

@@ -124,8 +124,8 @@ def _of_modality(report: Report) -> Iterator[Choice]:
     yield Choice("size", size, why if known.size else free, known.size is not None, modality)
     if known.layout:
         yield Choice("layout", known.layout, why, True, modality)
-    if known.channels in (1, 3):
-        channels = "L" if known.channels == 1 else "RGB"
+    if known.channels:
+        channels = {1: "L", 3: "RGB"}.get(known.channels, str(known.channels))
         yield Choice("channels", channels, f"{known.channels} in its input", True, modality)
     if known.preprocess:
         yield Choice("preprocess", known.preprocess, "its metadata", True, modality)

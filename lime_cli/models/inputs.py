@@ -94,6 +94,9 @@ def _layout(name: str, shape: list[Any]) -> str:
             return "NCHW" if first else "NHWC"
     if shape[1] != shape[3] and shape[2] in (shape[1], shape[3]):
         return "NCHW" if shape[2] == shape[3] else "NHWC"
+    sides = [n for n in shape[1:] if isinstance(n, int)]
+    if len(sides) == 3 and 2 * min(sides) <= sorted(sides)[1] and sides[1] > min(sides):
+        return "NCHW" if sides[0] == min(sides) else "NHWC"  # far fewer than rows and columns
     raise SettingsError(
         f"{name}: its input {shape} does not tell where the channels are",
         "say --layout NCHW or --layout NHWC",

@@ -89,6 +89,15 @@ def test_outline_draws_a_line_on_the_border_and_leaves_the_rest_alone() -> None:
     assert (pixels[210:390, 10:190] == 128).all()
 
 
+def test_a_weight_too_small_to_be_seen_is_not_outlined() -> None:
+    weights = (Weight(0, 0.5), Weight(3, -0.25), Weight(1, 0.005))
+    one = explanation(surrogates=(replace(surrogate(), weights=weights),))
+    pixels = drawn(one)
+    assert (pixels[10:190, 210:390] // 8 == 128 // 8).all()
+    assert pixels[2, 300].tolist() == pixels[100, 300].tolist()
+    assert drawn(one, style="hide")[100, 300].max() < 64
+
+
 def test_top_and_sign_choose_what_is_shown() -> None:
     strong, weak, _, against = quarters(drawn(explanation(), style="heat", top=1))
     assert is_blue(strong)

@@ -10,7 +10,7 @@ from PIL import Image
 
 from lime_cli.engine.designs import random
 from lime_cli.engine.instance import Design, Segment, join
-from lime_cli.errors import InputError, ModelError, SettingsError
+from lime_cli.errors import InputError, SettingsError
 from lime_cli.modalities.image import ImageInstance, ImageModality
 from lime_cli.models import ModelInput
 
@@ -228,8 +228,8 @@ def test_options_that_contradict_the_model_are_refused() -> None:
     assert ImageModality(("a.png",), size=(24, 24)).fitted(NCHW).size == (24, 24)
     with pytest.raises(SettingsError, match=r"--channels L: the model takes 3 channels"):
         ImageModality(("a.png",), channels="L").fitted(NCHW)
-    with pytest.raises(ModelError, match="4 channels"):
-        ImageModality(("a.png",)).fitted(ModelInput(channels=4))
+    with pytest.raises(SettingsError, match=r"--channels RGB: the model takes 4 channels"):
+        ImageModality(("a.png",), channels="RGB").fitted(ModelInput(channels=4))
 
 
 @pytest.mark.parametrize(

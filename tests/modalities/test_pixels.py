@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.modalities.pixels import PRESETS, Preprocessing, preset, read_picture
+from lime_cli.modalities.photo import Reading
+from lime_cli.modalities.pixels import read_picture
+from lime_cli.modalities.preprocessing import PRESETS, Preprocessing, preset
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[9, 9, 9], [99, 9, 9], [9, 99, 9]]])
 RGB = COLOURS.astype(np.uint8).repeat(8, axis=0).repeat(8, axis=1)
@@ -126,9 +128,9 @@ def test_an_enormous_picture_is_refused_before_it_is_decoded(tmp_path: Path) -> 
 def test_the_limit_on_pixels_is_exact(tmp_path: Path) -> None:
     path = saved(tmp_path, "a.png", Image.fromarray(RGB))
     n_pixels = RGB.shape[0] * RGB.shape[1]
-    assert read_picture(path, n_pixels).pixels.shape == RGB.shape
+    assert read_picture(path, Reading(n_pixels)).pixels.shape == RGB.shape
     with pytest.raises(InputError, match="the limit is"):
-        read_picture(path, n_pixels - 1)
+        read_picture(path, Reading(n_pixels - 1))
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "bmp", "gif", "tiff"])
@@ -155,7 +157,7 @@ def test_a_damaged_file_is_read_or_refused_but_never_crashes(
     path = tmp_path_factory.getbasetemp() / "a.jpg"
     path.write_bytes(data[:place] + junk + data[place + len(junk) :])
     with suppress(InputError):
-        assert read_picture(path, 1_000_000).pixels.ndim == 3
+        assert read_picture(path, Reading(1_000_000)).pixels.ndim == 3
 
 
 @pytest.mark.parametrize(

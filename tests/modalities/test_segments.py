@@ -8,14 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lime_cli.modalities.pixels import Preprocessing
-from lime_cli.modalities.segments import (
-    MAX_SEGMENTS,
-    SEGMENTERS,
-    places,
-    segment,
-    segment_view,
-)
+from lime_cli.modalities.cutting import places, segment_view
+from lime_cli.modalities.preprocessing import Preprocessing
+from lime_cli.modalities.segments import MAX_SEGMENTS, SEGMENTERS, segment
 
 
 def blobs(height: int, width: int) -> np.ndarray:
