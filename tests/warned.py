@@ -11,7 +11,8 @@ def two(function):
     """Make a classifier of a chance by a list of numbers."""
 
     def ask(texts):
-        chance = np.array([function([int(word[1:]) for word in text.split()]) for text in texts])
+        words = [[one for one in text.split() if one.startswith("w")] for text in texts]
+        chance = np.array([function([int(one[1:]) for one in some]) for some in words])
         return np.stack([1 - chance, chance], axis=1)
 
     ask.classes = CLASSES
