@@ -12,12 +12,14 @@ import time
 
 import pytest
 
-from tests.commands.test_batches import TEXT, WORDS, leftovers
+from tests.commands.test_batches import WORDS, leftovers
 from tests.conftest import ROOT
 
 KILLS = int(os.environ.get("LIMEX_KILLS", "6"))
 SEED = int(os.environ.get("LIMEX_SEED", "0"))
 N = 40
+SLOW = "py:tests.slow:chances"
+"""A model that takes its time, so that there is something to interrupt."""
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are another matter there")
 
@@ -37,7 +39,7 @@ def folder(tmp_path_factory):
 
 def start(folder, out, *options):
     """Start a batch in a group of its own."""
-    words = [*TEXT, folder / "texts", "--samples", 256, "-o", out, *options]
+    words = ["explain", "text", SLOW, folder / "texts", "--samples", 256, "-o", out, *options]
     return subprocess.Popen(
         [sys.executable, "-m", "lime_cli", *map(str, words)],
         cwd=ROOT,
@@ -177,7 +179,7 @@ def test_a_second_run_in_the_same_folder_is_refused_and_the_first_goes_on(folder
 
 def test_a_file_that_may_not_grow_is_told_and_nothing_is_lost(folder, tmp_path):
     out = tmp_path / "out"
-    words = [*TEXT, folder / "texts", "--samples", 256, "-o", out, "-q"]
+    words = ["explain", "text", SLOW, folder / "texts", "--samples", 256, "-o", out, "-q"]
     command = " ".join([sys.executable, "-m", "lime_cli", *map(str, words)])
     done = subprocess.run(
         ["bash", "-c", f"ulimit -f 32; exec {command}"], capture_output=True, cwd=ROOT, check=False
@@ -199,7 +201,7 @@ def test_a_folder_that_may_not_be_written_is_told_before_any_work(folder, tmp_pa
 
 def test_signals_that_are_ignored_stay_ignored(folder, tmp_path):
     out = tmp_path / "out"
-    words = [*TEXT, folder / "texts", "--samples", 256, "-o", out]
+    words = ["explain", "text", SLOW, folder / "texts", "--samples", 256, "-o", out]
     command = " ".join([sys.executable, "-m", "lime_cli", *map(str, words)])
     process = subprocess.Popen(
         ["bash", "-c", f"trap '' INT HUP; exec {command}"],
