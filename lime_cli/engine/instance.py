@@ -31,6 +31,8 @@ class Spans:
 
     spans: tuple[tuple[int, int], ...]
     """Half-open ranges of characters (code points), ascending."""
+    column: str | None = None
+    """Of a table, where the text is one of its cells."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from lime_cli.engine.instance import (
     Caveat,
     Component,
     Design,
+    FloatArray,
     IntArray,
     Samples,
     Skipped,
@@ -25,27 +26,37 @@ from lime_cli.engine.instance import (
 )
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Background
+from lime_cli.modalities.cell_words import COIN, CellWords
 from lime_cli.modalities.feature import Feature, is_missing, spelled
+from lime_cli.modalities.groups import Part
 from lime_cli.modalities.tables import Table
 
 
 @dataclass(frozen=True, eq=False)
 class RowInstance:
-    """A row; it shares its samples with every other row of the same background."""
+    """A row; it shares its samples with other rows of the background if all of it is drawn."""
 
     source: Source
     background: Background
     values: tuple[Any, ...]
     read_caveats: tuple[Caveat, ...]
+    texts: tuple[CellWords, ...] = ()
+    """Cells whose words are components too, after the columns."""
 
-    shared = True
     distance = "euclidean"
     design = "sobol"
 
     @property
+    def shared(self) -> bool:
+        """Whether samples hold nothing of the row's own."""
+        return not self.background.kept
+
+    @property
     def pool(self) -> str:
-        """Name the background: samples depend on nothing else."""
-        return f"table:{self.background.digest}"
+        """Name the background, and what of the row itself is in every sample."""
+        name = f"table:{self.background.digest}"
+        own = [repr(self.values[place]) for place in self.background.kept]
+        return f"{name}:{digest_of(chr(31).join(own).encode())}" if own else name
 
     @property
     def input_bytes(self) -> int:
@@ -62,12 +73,7 @@ class RowInstance:
         facts = {
             "row": self.source.row,
             "values": values,
-            "background": {
-                "source": self.background.source,
-                "digest": self.background.digest,
-                "rows": self.background.n_rows,
-                "bins": self.background.bins,
-            },
+            "background": self.background.facts,
         }
         words = "\x1f".join(f"{name}\x1e{value!r}" for name, value in values.items())
         name = Path(self.source.path).name
@@ -75,71 +81,93 @@ class RowInstance:
 
     @cached_property
     def components(self) -> tuple[Component, ...]:
-        """One for each column that varies."""
-        return tuple(
-            Component(feature.condition(value), None if is_missing(value) else value, feature.place)
-            for feature, value in self._pairs()
-            if not feature.constant
+        """One for each column or group that varies, then one for each word."""
+        return (
+            *(
+                Component(part.condition(values), part.value(values), part.place)
+                for part, values in self._varying()
+            ),
+            *(component for text in self.texts for component in text.components),
         )
 
     @cached_property
     def own_bins(self) -> IntArray:
-        """The bin of each column that varies; -1 for one that no sample lies in."""
-        return np.array(
-            [one.bin_of(value) for one, value in self._pairs() if not one.constant], np.int64
-        )
+        """The bin of each component; -1 for one that no sample lies in, 1 for a word."""
+        bins = [part.bin_of(values) for part, values in self._varying()]
+        return np.array([*bins, *(1 for text in self.texts for _ in text.components)], np.int64)
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """Columns that hold one value in the whole background."""
-        return tuple(
-            Skipped(one.name, "constant in the background")
-            for one in self.background.features
-            if one.constant
-        )
+        """Columns that are held, those of one value in the whole background, and wordless cells."""
+        wordless = (text.column for text in self.texts if not text.components)
+        return (*self.background.skipped, *(Skipped(one, "there are no words") for one in wordless))
 
     @property
     def caveats(self) -> tuple[Caveat, ...]:
         """Values that the background has never seen."""
         found = list(self.read_caveats)
-        for feature, value in self._pairs():
+        kept = set(self.background.kept)
+        for place, (feature, value) in enumerate(self._pairs()):
+            if place in kept:
+                continue
+            said = f"{feature.name} = {spelled(value)}"
             if feature.bin_of(value) < 0:
-                found.append(
-                    Caveat(
-                        "unseen_category",
-                        f"{feature.name} = {spelled(value)} does not occur in the background",
-                    )
-                )
+                found.append(Caveat("unseen_category", f"{said} does not occur in the background"))
             elif feature.outside(value):
                 found.append(
-                    Caveat(
-                        "outside_background",
-                        f"{feature.name} = {spelled(value)} lies outside the background's values",
-                    )
+                    Caveat("outside_background", f"{said} lies outside the background's values")
                 )
-        return tuple(found)
+        return (*found, *self._unseen_together())
+
+    def _unseen_together(self) -> Iterator[Caveat]:
+        for group in self.background.groups:
+            pairs = [(self.background.features[i], self.values[i]) for i in group.places]
+            known = all(feature.bin_of(value) >= 0 for feature, value in pairs)
+            unseen = group.bin_of([value for _, value in pairs]) < 0
+            if known and unseen and group.name not in self.background.held:
+                words = f"{group.name}: no row of the background holds such values together"
+                yield Caveat("unseen_combination", words)
 
     def n_exhaustive(self) -> float:
         """Count the combinations of all observed values."""
-        return designs.n_levels([feature.shares for feature in self.background.features])
+        return designs.n_levels(self._shares)
 
     def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
         """Draw every column's value from the background, independently; codes are level numbers."""
-        return designs.levels(n, [one.shares for one in self.background.features], design, rng)
+        return designs.levels(n, self._shares, design, rng)
 
     def bins(self, codes: IntArray) -> IntArray:
         """Return the bin (n, d) of every value drawn in every column that varies."""
-        features = enumerate(self.background.features)
-        return np.stack([one.bins[codes[:, j]] for j, one in features if not one.constant], axis=1)
+        drawn = self.background.drawn
+        words = codes[:, len(drawn) :]
+        if not self.background.varying:
+            return words
+        bins = [drawn[i].bins[codes[:, i]] for i in self.background.varying]
+        return np.hstack([np.stack(bins, axis=1), words])
+
+    @property
+    def _shares(self) -> list[FloatArray]:
+        words = sum(len(text.components) for text in self.texts)
+        return [*(part.shares for part in self.background.drawn), *[COIN] * words]
 
     def interpretable(self, codes: IntArray) -> BoolArray:
         """Return (n, d): 1 where a value lies in the bin of the row's own."""
         return np.asarray(self.bins(codes) == self.own_bins)
 
     def model_inputs(self, codes: IntArray) -> Table:
-        """Return n rows of observed values."""
-        features = self.background.features
-        return self.table([feature.values[codes[:, j]] for j, feature in enumerate(features)])
+        """Return n rows of observed values, the row's own where they are held."""
+        features, drawn = self.background.features, self.background.drawn
+        columns: dict[int, NDArray[Any]] = {}
+        for part, levels in zip(drawn, codes.T[: len(drawn)], strict=True):
+            columns.update(zip(part.places, part.drawn(levels), strict=True))
+        for place in self.background.kept:
+            columns[place] = np.repeat(_column(features[place], [self.values[place]]), len(codes))
+        start = len(drawn)
+        for text in self.texts:
+            place = self.background.place_of[text.column]
+            columns[place] = text.kept(codes[:, start : start + len(text.components)])
+            start += len(text.components)
+        return self.table([columns[place] for place in range(len(features))])
 
     def table(self, columns: Sequence[NDArray[Any]]) -> Table:
         """Return rows of any values, given as a column for each feature."""
@@ -156,6 +184,12 @@ class RowInstance:
         return self.table(
             [_column(feature, values) for feature, values in zip(features, columns, strict=True)]
         )
+
+    def _varying(self) -> Iterator[tuple[Part, tuple[Any, ...]]]:
+        """Yield what varies with the row's own values of it."""
+        for i in self.background.varying:
+            part = self.background.drawn[i]
+            yield part, tuple(self.values[place] for place in part.places)
 
     def _pairs(self) -> Iterator[tuple[Feature, Any]]:
         return zip(self.background.features, self.values, strict=True)

@@ -8,11 +8,13 @@ from dataclasses import dataclass, field, replace
 from lime_cli.engine.instance import Caveat
 from lime_cli.errors import SettingsError
 from lime_cli.modalities import Source
-from lime_cli.modalities.background import Background, Schema, build_background, parse_cell
+from lime_cli.modalities.background import Background, build_background, parse_cell
+from lime_cli.modalities.cell_words import CellWords
 from lime_cli.modalities.columns import columns_for, named, sifted
 from lime_cli.modalities.readers import open_table, read_evenly
 from lime_cli.modalities.row import RowInstance
 from lime_cli.modalities.rows import Rows, caveats_of, cells_of, require
+from lime_cli.modalities.schema import Schema
 from lime_cli.modalities.streams import Watch, is_once
 from lime_cli.modalities.tables import PLAIN, Dialect
 from lime_cli.models import ModelInput
@@ -112,7 +114,12 @@ class TabularModality:
             require(cells.name, cells.header, [one.name for one in features])
         values = tuple(parse_cell(feature, cells, 0) for feature in features)
         caveats = (*self.fitted_caveats, *caveats_of(record))
-        return RowInstance(source, self.fitted_background, values, caveats)
+        words = (
+            CellWords(one.name, "" if value is None else str(value))
+            for one, value in zip(features, values, strict=True)
+            if self.fitted_background.held.get(one.name) == ""
+        )
+        return RowInstance(source, self.fitted_background, values, caveats, tuple(words))
 
     def _rows(self) -> Rows:
         return Rows(self.path, self.dialect, self.rows, self.ids, self.id_column, self.where)

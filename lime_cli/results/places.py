@@ -12,18 +12,20 @@ def where_of(place: Column | Spans | Segment) -> dict[str, Any]:
     match place:
         case Column(column):
             return {"column": column}
-        case Spans(spans):
+        case Spans(spans, None):
             return {"spans": spans}
+        case Spans(spans, column):
+            return {"spans": spans, "column": column}
         case Segment(segment, area, box, centroid):
             return {"segment": segment, "area": area, "box": box, "centroid": centroid}
 
 
 def place_of(where: dict[str, Any]) -> Column | Spans | Segment:
     """Return the place that JSON data names; KeyError for none."""
+    if "spans" in where:
+        return Spans(tuple((start, end) for start, end in where["spans"]), where.get("column"))
     if "column" in where:
         return Column(where["column"])
-    if "spans" in where:
-        return Spans(tuple((start, end) for start, end in where["spans"]))
     left, top, right, bottom = where["box"]
     x, y = where["centroid"]
     return Segment(where["segment"], where["area"], (left, top, right, bottom), (x, y))
