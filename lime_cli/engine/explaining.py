@@ -21,6 +21,7 @@ from lime_cli.engine.surrogate import Fit, fit
 from lime_cli.engine.targets import choose_targets
 from lime_cli.engine.tree import tree_surrogates, trees_settled
 from lime_cli.engine.weights import surrogates_of
+from lime_cli.errors import SettingsError
 from lime_cli.settings import Settings
 
 
@@ -46,7 +47,10 @@ def _of_rows(
 ) -> Iterator[Explanation]:
     """Explain instances of one pool."""
     originals = ask_originals(instances, model)
-    if settings.surrogate == "tree":
+    by_size = instances[0].distance == "standardised"
+    if by_size and settings.surrogate == "tree":
+        raise SettingsError("--bins none: the rules of a tree need bins", "leave one out")
+    if by_size or settings.surrogate == "tree":
         for instance, original in zip(instances, originals, strict=True):
             found = _settle(instance, original, model, settings, answered)
             yield _explanation(instance, model, settings, found)

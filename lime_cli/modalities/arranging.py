@@ -25,21 +25,14 @@ def arranged(features: Sequence[Feature], cells: Cells, schema: Schema) -> Backg
     if schema.onehot:
         grouped = {name for _, columns in schema.groups for name in columns}
         groups += _blocks([one for one in features if one.name not in grouped], features, cells)
-    return background_of(cells.name, len(cells.rows), features, groups, schema)
+    digest = digest_of_features(features, groups)
+    n_rows, bins = len(cells.rows), schema.bins
+    plain = Background(cells.name, n_rows, tuple(features), digest, bins, tuple(groups))
+    return held_by(plain, schema)
 
 
-def background_of(
-    source: str, n_rows: int, features: Sequence[Feature], groups: Sequence[Group], schema: Schema
-) -> Background:
+def held_by(plain: Background, schema: Schema) -> Background:
     """Decide which columns are held; raise SettingsError where nothing is left to vary."""
-    plain = Background(
-        source,
-        n_rows,
-        tuple(features),
-        digest_of_features(features, groups),
-        schema.bins,
-        tuple(groups),
-    )
     _check(plain, schema)
     found = replace(plain, held=_held(plain, schema))
     chosen = schema.fixed or schema.only
@@ -69,7 +62,7 @@ def _check(background: Background, schema: Schema) -> None:
 
 def _held(background: Background, schema: Schema) -> dict[str, str]:
     """Tell for columns and groups that are not drawn why; for one whose words vary, nothing."""
-    dates = {one.name for one in background.features if one.date}
+    dates = {one.name for one in background.features if one.date and not one.numeric}
     held = {}
     for name in background.names:
         reason = schema.reason(name, name in dates)

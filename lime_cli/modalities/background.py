@@ -143,7 +143,7 @@ def _feature(cells: Cells, name: str, schema: Schema) -> Feature:
     kind = cells.kind(name)
     if kind == "empty":
         raise InputError(f"{cells.name}: column {name!r} has no values", "leave it out with --drop")
-    date = kind == "text" and are_dates(column)
+    date = kind == "text" and name not in schema.categorical and are_dates(column)
     if date and name in schema.numeric:
         return _of_dates(cells, name, schema)
     if name in schema.numeric or kind in ("integer", "number"):
@@ -181,10 +181,8 @@ def _of_dates(cells: Cells, name: str, schema: Schema) -> Feature:
     found = _of_levels(name, words)
     present = [one for one in found.level_of if one is not None]
     dated = sorted((float(days_of(one) or 0.0), one) for one in present)
-    order, sizes = (
-        np.array([found.level_of[one] for _, one in dated]),
-        np.array([size for size, _ in dated]),
-    )
+    order = np.array([found.level_of[one] for _, one in dated])
+    sizes = np.array([size for size, _ in dated])
     cuts = np.unique(np.floor(_cuts(cells, days, schema)) + 1 - 1 / DAY)
     capped, cuts = bool(len(cuts) and cuts[-1] >= sizes[-1]), cuts[cuts < sizes[-1]]
     bins = np.searchsorted(cuts, sizes, side="left")

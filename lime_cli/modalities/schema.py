@@ -87,8 +87,7 @@ class Schema:
             return BY_USER
         if self.only:
             return "" if name in self.only else NOT_AMONG
-        typed = name in (*self.categorical, *self.numeric)
-        return A_DATE if date and not typed else ""
+        return A_DATE if date else ""
 
 
 def parse_groups(words: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -67,7 +67,8 @@ class Predictor:
     def input(self) -> ModelInput:
         """What the file says of its input, and the form in which it is given that."""
         handing = self._way.handing
-        return replace(self._way.input, form=handing.form) if handing else self._way.input
+        form = handing.form if handing else self._way.input.form
+        return replace(self._way.input, form=form, takes=self._takes)
 
     @property
     def identity(self) -> Identity:
@@ -105,6 +106,17 @@ class Predictor:
     def predict(self, inputs: Any) -> FloatArray:
         """Return (n, k) outputs for a table, a list of texts or (n, height, width, channels)."""
         return self._probe.predict(inputs)
+
+    def _takes(self, inputs: Any) -> bool:
+        """Tell whether it answers to a batch; how answers are read is not decided by that."""
+        way = self._way
+        try:
+            raw = self._asked(lambda: way.ask(inputs), inputs)
+            outputs = self._settled or settle(raw, self._file, way.origin.name, way.stated)
+            outputs.read(raw, len(inputs))
+        except LimexError:
+            return False
+        return True
 
     def _answer(self, inputs: Any) -> FloatArray:
         raw = self._asked(lambda: self._way.ask(inputs), inputs)
