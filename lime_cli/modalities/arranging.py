@@ -12,7 +12,7 @@ from lime_cli.errors import SettingsError
 from lime_cli.modalities.background import Background, digest_of_features, parse_cell
 from lime_cli.modalities.feature import Feature, is_missing
 from lime_cli.modalities.groups import Group, exclusive_blocks
-from lime_cli.modalities.schema import Schema, check_names
+from lime_cli.modalities.schema import UNCUT, Schema, check_names
 from lime_cli.modalities.tables import Cells
 
 
@@ -54,10 +54,19 @@ def _check(background: Background, schema: Schema) -> None:
         if group.name in others:
             said = f"--group {group.name}: is the name of another column"
             raise SettingsError(said, "call it something else")
+    _check_bins(background)
     for name in schema.texts:
         if features[name].values.dtype != object or features[name].date:
             raise SettingsError(f"--text-column {name}: holds no texts", "leave it out")
     check_names(schema.of_parts(), background.names, "the model is not given a column")
+
+
+def _check_bins(background: Background) -> None:
+    """Raise SettingsError for groups of numbers that have no bins to stay in."""
+    for group in background.groups:
+        if background.bins == UNCUT and any(one.numeric for one in group.features):
+            said = f"--bins none: the numbers of group {group.name!r} have no bins to stay in"
+            raise SettingsError(said, "leave one out")
 
 
 def _held(background: Background, schema: Schema) -> dict[str, str]:
