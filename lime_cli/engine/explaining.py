@@ -15,6 +15,7 @@ from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import FloatArray, Instance, Model
 from lime_cli.engine.neighbourhood import Answers, Neighbourhood, answers_of, ask_originals, weigh
 from lime_cli.engine.rows import Row, Settled, settle_rows
+from lime_cli.engine.screening import MOST, may_double, screen_samples, unscreened
 from lime_cli.engine.shared import SharedInstance
 from lime_cli.engine.stopping import settled
 from lime_cli.engine.surrogate import Fit, fit
@@ -50,7 +51,8 @@ def _of_rows(
     by_size = instances[0].distance == "standardised"
     if by_size and settings.surrogate == "tree":
         raise SettingsError("--bins none: the rules of a tree need bins", "leave one out")
-    if by_size or settings.surrogate == "tree":
+    wide = len(instances[0].components) > MOST
+    if by_size or wide or settings.surrogate == "tree":
         for instance, original in zip(instances, originals, strict=True):
             found = _settle(instance, original, model, settings, answered)
             yield _explanation(instance, model, settings, found)
@@ -97,16 +99,17 @@ def _settle(
         answers = answers_of(instance, model, settings, n, pool)
         neighbourhood = weigh(instance, answers, original, settings)
         neighbourhood = _assisted(instance, neighbourhood, targets, settings)
-        fitted = None
+        fitted, chosen = None, np.arange(0)
         if settings.surrogate == "linear":
-            fitted = fit(neighbourhood, np.array(targets), settings)
+            narrow, chosen = screen_samples(neighbourhood, np.array(targets), settings)
+            fitted = fit(narrow, np.array(targets), settings)
         stop = _stop(neighbourhood, fitted, targets, settings)
         if stop:
             names = model.identity.targets
             surrogates = (
                 tree_surrogates(neighbourhood, targets, names, settings)
                 if fitted is None
-                else surrogates_of(fitted, original[None], [targets], names)[0]
+                else unscreened(surrogates_of(fitted, original[None], [targets], names)[0], chosen)
             )
             return Settled(surrogates, neighbourhood.summary(targets), stop)
         n *= 2
@@ -126,8 +129,8 @@ def _stop(
         enough = bool(settled(fitted, settings)[0])
     if enough:
         return "resolved"
-    n = len(neighbourhood.weights) - 1
-    return "max_samples" if 2 * n > settings.max_samples else ""
+    n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
+    return "" if may_double(n, d, settings) else "max_samples"
 
 
 def _assisted(

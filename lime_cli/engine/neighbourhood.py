@@ -126,9 +126,10 @@ def ask_about(
 ) -> FloatArray:
     """Ask about samples (n, m), each distinct one once and none that is known: (n, k)."""
     old = known.samples.codes if known else codes[:0]
-    codes = np.vstack([old, codes])
+    if len(old):
+        codes = np.vstack([old, codes])
     first, inverse = _distinct(codes)
-    fresh = codes[first[first >= len(old)]]
+    fresh = codes if len(first) == len(codes) and not len(old) else codes[first[first >= len(old)]]
     size = batch_size or max(1, BATCH_BYTES // max(1, instance.input_bytes))
     parts = [
         model.predict(instance.model_inputs(fresh[start : start + size]))
@@ -200,11 +201,10 @@ def _distinct(codes: IntArray) -> tuple[IntArray, IntArray]:
     if n == 0 or m == 0:
         return np.zeros(min(n, 1), np.int64), np.zeros(n, np.int64)
     odd = np.random.default_rng(0).integers(0, 2**63, m, np.uint64) * np.uint64(2) + np.uint64(1)
-    mixed = (codes.astype(np.uint64) + np.uint64(1)) * odd
-    mixed ^= mixed >> np.uint64(29)
-    hashes = (mixed * np.uint64(0xBF58476D1CE4E5B9)).sum(axis=1, dtype=np.uint64)
+    hashes = np.ascontiguousarray(codes).view(np.uint64) @ odd
     _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    if not np.array_equal(codes[first[inverse]], codes):
+    again = np.flatnonzero(first[inverse] != np.arange(n))
+    if not np.array_equal(codes[first[inverse[again]]], codes[again]):
         _, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     place = np.empty_like(order)

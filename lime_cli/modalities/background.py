@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 import numpy as np
 
-from lime_cli.digests import digest_of
 from lime_cli.engine.instance import FloatArray, Skipped
 from lime_cli.errors import InputError
 from lime_cli.modalities.dates import DAY, are_dates, days_of
-from lime_cli.modalities.feature import Feature, spelled
+from lime_cli.modalities.feature import Feature
 from lime_cli.modalities.groups import Group, Part, Single
 from lime_cli.modalities.schema import NAMED_BINS, UNCUT, Schema, check_names
 from lime_cli.modalities.tables import MISSING, TRUE_FALSE, Cells, number, shortened
@@ -115,12 +116,15 @@ def build_background(cells: Cells, columns: Sequence[str], schema: Schema) -> Ba
 
 def digest_of_features(features: Sequence[Feature], groups: Sequence[Group]) -> str:
     """Return the SHA-256 of all that samples are drawn from."""
-    facts: list[Any] = [
-        [f.name, f.numeric, [*map(spelled, f.values.tolist())], f.shares.tolist(), f.bins.tolist()]
-        for f in features
-    ]
-    facts += [[g.name, g.places, g.levels.tolist(), g.shares.tolist()] for g in groups]
-    return digest_of(json.dumps(facts).encode())
+    facts: Iterator[list[Any]] = chain(
+        ([f.name, f.numeric, f.spelled, f.shares.tolist(), f.bins.tolist()] for f in features),
+        ([g.name, g.places, g.levels.tolist(), g.shares.tolist()] for g in groups),
+    )
+    digest = hashlib.sha256(b"[")
+    for i, fact in enumerate(facts):
+        digest.update((", " * (i > 0) + json.dumps(fact)).encode())
+    digest.update(b"]")
+    return digest.hexdigest()
 
 
 def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:

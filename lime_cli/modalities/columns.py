@@ -65,6 +65,8 @@ def sifted(cells: Cells, columns: Sequence[str], schema: Schema, strict: bool) -
     for name in columns:
         if name in cells.texts or name in schema.categorical or name in schema.texts:
             continue
+        if cells.simple(name):
+            continue
         if name in schema.numeric and are_dates(cells.column(name)):
             continue
         wrong = _wrong_cells(cells, name, name in schema.numeric)

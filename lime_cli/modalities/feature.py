@@ -58,10 +58,24 @@ class Feature:
     @cached_property
     def sizes(self) -> FloatArray:
         """The values as they are compared, (levels,), a missing one as NaN; of numbers and days."""
+        if self.values.dtype.kind in "ifb":
+            return self.values.astype(np.float64)
         found: FloatArray = np.array(
             [np.nan if is_missing(one) else self.size(one) for one in self.values.tolist()]
         )
         return found
+
+    @property
+    def spelled(self) -> list[str]:
+        """The values in words that tell them apart."""
+        values = self.values.tolist()
+        if self.values.dtype.kind != "f":
+            return list(map(str, values))
+        words = map(spelled, values)
+        return [
+            said if value != value or float(said) == value else repr(value)
+            for said, value in zip(words, values, strict=True)
+        ]
 
     @cached_property
     def level_of(self) -> dict[Any, int]:

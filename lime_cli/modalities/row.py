@@ -31,6 +31,12 @@ from lime_cli.modalities.feature import Feature, is_missing, spelled
 from lime_cli.modalities.groups import Part
 from lime_cli.modalities.tables import Table
 
+MOST_SPREAD = 256
+"""Columns that Sobol' points spread over better than independent ones do.
+
+Of 4,096 points in 8 blocks; the first bits of a dimension are one of 256 patterns in each.
+"""
+
 
 @dataclass(frozen=True, eq=False)
 class RowInstance:
@@ -44,7 +50,11 @@ class RowInstance:
     """Cells whose words are components too, after the columns."""
 
     distance = "euclidean"
-    design = "sobol"
+
+    @property
+    def design(self) -> str:
+        """Sobol' points, but not of so many dimensions that they fall into line with each other."""
+        return "sobol" if len(self.background.drawn) <= MOST_SPREAD else "random"
 
     @property
     def shared(self) -> bool:
@@ -60,8 +70,9 @@ class RowInstance:
 
     @property
     def input_bytes(self) -> int:
-        """Count 64 bytes a cell: numbers take 8, words more."""
-        return 64 * len(self.values)
+        """Count 8 bytes for a number, 64 for a word."""
+        kinds = [feature.values.dtype.kind for feature in self.background.features]
+        return sum(64 if kind == "O" else 8 for kind in kinds)
 
     @property
     def subject(self) -> Subject:
@@ -140,10 +151,12 @@ class RowInstance:
         """Return the bin (n, d) of every value drawn in every column that varies."""
         drawn = self.background.drawn
         words = codes[:, len(drawn) :]
-        if not self.background.varying:
-            return words
-        bins = [drawn[i].bins[codes[:, i]] for i in self.background.varying]
-        return np.hstack([np.stack(bins, axis=1), words])
+        varying = self.background.varying
+        found = np.empty((len(codes), len(varying) + words.shape[1]), np.int64)
+        for j, i in enumerate(varying):
+            found[:, j] = drawn[i].bins[codes[:, i]]
+        found[:, len(varying) :] = words
+        return found
 
     @property
     def _shares(self) -> list[FloatArray]:
@@ -151,8 +164,14 @@ class RowInstance:
         return [*(part.shares for part in self.background.drawn), *[COIN] * words]
 
     def interpretable(self, codes: IntArray) -> BoolArray:
-        """Return (n, d): 1 where a value lies in the bin of the row's own."""
-        return np.asarray(self.bins(codes) == self.own_bins)
+        """Return (n, d): 1 where a value lies in the bin of the row's own, and a word stays."""
+        drawn, varying = self.background.drawn, self.background.varying
+        words = codes[:, len(drawn) :]
+        kept = np.empty((len(codes), len(varying) + words.shape[1]), bool, order="F")
+        for j, i in enumerate(varying):
+            np.equal(drawn[i].bins[codes[:, i]], self.own_bins[j], out=kept[:, j])
+        kept[:, len(varying) :] = words == 1
+        return kept
 
     def model_inputs(self, codes: IntArray) -> Table:
         """Return n rows of observed values, the row's own where they are held."""
