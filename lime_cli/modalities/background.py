@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -112,19 +109,6 @@ def build_background(cells: Cells, columns: Sequence[str], schema: Schema) -> Ba
         )
     features = tuple(_feature(cells, name, schema) for name in columns)
     return arranged(features, cells, schema)
-
-
-def digest_of_features(features: Sequence[Feature], groups: Sequence[Group]) -> str:
-    """Return the SHA-256 of all that samples are drawn from."""
-    facts: Iterator[list[Any]] = chain(
-        ([f.name, f.numeric, f.spelled, f.shares.tolist(), f.bins.tolist()] for f in features),
-        ([g.name, g.places, g.levels.tolist(), g.shares.tolist()] for g in groups),
-    )
-    digest = hashlib.sha256(b"[")
-    for i, fact in enumerate(facts):
-        digest.update((", " * (i > 0) + json.dumps(fact)).encode())
-    digest.update(b"]")
-    return digest.hexdigest()
 
 
 def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:

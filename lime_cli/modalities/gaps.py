@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.instance import Caveat
-from lime_cli.modalities.background import Background, digest_of_features
+from lime_cli.modalities.background import Background
 from lime_cli.modalities.feature import Feature
-from lime_cli.modalities.groups import Group
+from lime_cli.modalities.groups import Group, digest_of_features
 from lime_cli.modalities.tables import Table
 
 NAMED = 5

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import chain
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,6 +15,7 @@ from numpy.typing import NDArray
 
 from lime_cli.engine.instance import Column, FloatArray, IntArray
 from lime_cli.modalities.feature import Feature, is_missing, spelled
+from lime_cli.modalities.onehot import MARKS
 
 SHOWN = 3
 """Columns of a group that its name tells the values of, at most."""
@@ -185,51 +189,14 @@ class Group:
         return next((one for one in starts if all(n.startswith(one) for n in names)), "")
 
 
-MARKS = ("_", "=", ".", "-", " ")
-"""What stands between the name of a one-hot block and a level of it."""
-
-
-def exclusive_blocks(ones: dict[str, NDArray[np.uint8]]) -> dict[str, tuple[str, ...]]:
-    """Find 0/1 columns (rows,) of which every row has exactly one: their names, by the block's.
-
-    Columns that are called alike up to a mark are tried first, wherever they stand; then those
-    that stand beside each other, the first such run from the left.
-    """
-    found: dict[str, tuple[str, ...]] = {}
-    left = list(ones)
-    for prefix, names in _called_alike(left).items():
-        if prefix not in ones and _exclusive([ones[name] for name in names]):
-            found[prefix] = tuple(names)
-            left = [name for name in left if name not in set(names)]
-    while left:
-        run = _run([ones[name] for name in left])
-        if run:
-            found[f"{left[0]}..{left[run - 1]}"] = tuple(left[:run])
-        left = left[max(1, run) :]
-    return found
-
-
-def _called_alike(names: Sequence[str]) -> dict[str, list[str]]:
-    alike: dict[str, list[str]] = {}
-    for name in names:
-        end = max(name.rfind(mark) for mark in MARKS)
-        if end > 0:
-            alike.setdefault(name[:end], []).append(name)
-    return alike
-
-
-def _exclusive(columns: Sequence[NDArray[np.uint8]]) -> bool:
-    varying = sum(bool((one != one[0]).any()) for one in columns)
-    return varying >= 2 and bool((np.sum(columns, axis=0, dtype=np.int64) == 1).all())
-
-
-def _run(columns: Sequence[NDArray[np.uint8]]) -> int:
-    """Return how many columns from the first on make the shortest exclusive run; 0 for none."""
-    total = np.zeros(len(columns[0]), np.int64)
-    for i, column in enumerate(columns):
-        total += column
-        if total.max() > 1:
-            return 0
-        if total.min() == 1:
-            return i + 1 if _exclusive(columns[: i + 1]) else 0
-    return 0
+def digest_of_features(features: Sequence[Feature], groups: Sequence[Group]) -> str:
+    """Return the SHA-256 of all that samples are drawn from."""
+    facts: Iterator[list[Any]] = chain(
+        ([f.name, f.numeric, f.spelled, f.shares.tolist(), f.bins.tolist()] for f in features),
+        ([g.name, g.places, g.levels.tolist(), g.shares.tolist()] for g in groups),
+    )
+    digest = hashlib.sha256(b"[")
+    for i, fact in enumerate(facts):
+        digest.update((", " * (i > 0) + json.dumps(fact)).encode())
+    digest.update(b"]")
+    return digest.hexdigest()

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from lime_cli.engine.instance import Caveat, FloatArray, IntArray
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.modalities.background import Background, digest_of_features
+from lime_cli.modalities.background import Background
 from lime_cli.modalities.dates import date_of
 from lime_cli.modalities.feature import Feature
-from lime_cli.modalities.groups import Group
+from lime_cli.modalities.groups import Group, digest_of_features
 
 
 def made_private(background: Background, least: int) -> tuple[Background, Caveat]:

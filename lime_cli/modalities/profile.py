@@ -19,9 +19,9 @@ from lime_cli.digests import digest_of
 from lime_cli.engine.instance import Caveat, IntArray
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.modalities.arranging import held_by
-from lime_cli.modalities.background import Background, digest_of_features
+from lime_cli.modalities.background import Background
 from lime_cli.modalities.feature import Feature, is_missing
-from lime_cli.modalities.groups import Group
+from lime_cli.modalities.groups import Group, digest_of_features
 from lime_cli.modalities.readers import Stream
 from lime_cli.modalities.rows import require
 from lime_cli.modalities.schema import Schema
