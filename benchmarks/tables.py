@@ -35,7 +35,7 @@ from lime_cli.modalities.schema import Schema  # noqa: E402
 from lime_cli.modalities.tables import Cells, Table  # noqa: E402
 from lime_cli.settings import Settings  # noqa: E402
 
-COLUMNS, ROWS, SAMPLES, FEATURES = 200, 1_000, 5_000, 10
+COLUMNS, ROWS, SAMPLES, FEATURES, TOGETHER = 200, 1_000, 5_000, 10, 64
 WIDE_COLUMNS, WIDE_ROWS, WIDE_SAMPLES = 5_000, 800, 4_096
 
 
@@ -76,21 +76,27 @@ def compare(runs: int) -> None:
     settings = Settings(samples=SAMPLES, features=FEATURES)
     answered = {}
 
-    def own(i: int, kept: dict) -> None:
-        instance = RowInstance(Source(str(i), "rows.csv", i), background, tuple(rows[i]), ())
-        list(explain([instance], model, settings, kept))
+    def own(chosen, kept: dict) -> None:
+        instances = [
+            RowInstance(Source(str(i), "rows.csv", i), background, tuple(rows[i].tolist()), ())
+            for i in chosen
+        ]
+        list(explain(instances, model, settings, kept))
 
     def other(i: int) -> None:
         options = {"num_features": FEATURES, "num_samples": SAMPLES}
         theirs.explain_instance(rows[i], model.ask, **options)
 
-    for call in (lambda: own(0, answered), lambda: other(0)):
+    for call in (lambda: own([0], answered), lambda: other(0)):
         call()
-    times: dict[str, list[float]] = {"marcotcr/lime": [], "first row": [], "further rows": []}
+    names_of = ("marcotcr/lime", "first row", "further row", "row of many")
+    times: dict[str, list[float]] = {name: [] for name in names_of}
+    many = range(100, 100 + TOGETHER)
     for i in range(1, runs + 1):
         times["marcotcr/lime"].append(seconds(lambda i=i: other(i)))
-        times["first row"].append(seconds(lambda i=i: own(i, {})))
-        times["further rows"].append(seconds(lambda i=i: own(i, answered)))
+        times["first row"].append(seconds(lambda i=i: own([i], {})))
+        times["further row"].append(seconds(lambda i=i: own([i], answered)))
+        times["row of many"].append(seconds(lambda: own(many, answered)) / TOGETHER)
     print(f"{COLUMNS} columns, {SAMPLES:,} samples, medians of {runs}, seconds a row")
     reference = statistics.median(times["marcotcr/lime"])
     for name, found in times.items():

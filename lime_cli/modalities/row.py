@@ -119,15 +119,15 @@ class RowInstance:
         found = list(self.read_caveats)
         kept = set(self.background.kept)
         for place, (feature, value) in enumerate(self._pairs()):
-            if place in kept:
+            unseen = feature.bin_of(value) < 0
+            if place in kept or not (unseen or feature.outside(value)):
                 continue
             said = f"{feature.name} = {spelled(value)}"
-            if feature.bin_of(value) < 0:
-                found.append(Caveat("unseen_category", f"{said} does not occur in the background"))
-            elif feature.outside(value):
-                found.append(
-                    Caveat("outside_background", f"{said} lies outside the background's values")
-                )
+            found.append(
+                Caveat("unseen_category", f"{said} does not occur in the background")
+                if unseen
+                else Caveat("outside_background", f"{said} lies outside the background's values")
+            )
         return (*found, *self._unseen_together())
 
     def _unseen_together(self) -> Iterator[Caveat]:
@@ -197,11 +197,18 @@ class RowInstance:
         return self.originals([self])
 
     def originals(self, instances: Sequence[RowInstance]) -> Table:
-        """Return rows of this background as one batch."""
-        columns = zip(*(one.values for one in instances), strict=True)
-        features = self.background.features
+        """Return rows of this background as one batch; repeats of the last one cost nothing."""
+        n, last = len(instances), instances[-1]
+        while n > 1 and instances[n - 2] is last:
+            n -= 1
+        columns = zip(*(one.values for one in instances[:n]), strict=True)
+        features, times = self.background.features, np.ones(n, np.int64)
+        times[-1] += len(instances) - n
         return self.table(
-            [_column(feature, values) for feature, values in zip(features, columns, strict=True)]
+            [
+                np.repeat(_column(feature, values), times)
+                for feature, values in zip(features, columns, strict=True)
+            ]
         )
 
     def _varying(self) -> Iterator[tuple[Part, tuple[Any, ...]]]:
