@@ -36,6 +36,10 @@ if TYPE_CHECKING:
             """How its answers are read, in words; empty before it has answered."""
             ...
 
+        def takes(self, inputs: Any) -> bool:
+            """Tell whether it answers to a batch."""
+            ...
+
 
 LOADERS = Registry(
     "model format",

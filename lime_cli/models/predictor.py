@@ -67,8 +67,7 @@ class Predictor:
     def input(self) -> ModelInput:
         """What the file says of its input, and the form in which it is given that."""
         handing = self._way.handing
-        form = handing.form if handing else self._way.input.form
-        return replace(self._way.input, form=form, takes=self._takes)
+        return replace(self._way.input, form=handing.form) if handing else self._way.input
 
     @property
     def identity(self) -> Identity:
@@ -107,7 +106,7 @@ class Predictor:
         """Return (n, k) outputs for a table, a list of texts or (n, height, width, channels)."""
         return self._probe.predict(inputs)
 
-    def _takes(self, inputs: Any) -> bool:
+    def takes(self, inputs: Any) -> bool:
         """Tell whether it answers to a batch; how answers are read is not decided by that."""
         way = self._way
         try:
