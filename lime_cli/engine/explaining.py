@@ -139,7 +139,9 @@ def _assisted(
     """Put what a cheap model leaves in the place of the answers, where that is wanted."""
     n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
     enough = neighbourhood.n_blocks >= FOLDS and pool_size(d, n) > 0
-    if not (enough and settings.surrogate == "linear" and settings.assists(instance.shared)):
+    # rows with columns of their own follow the rule of those that share all: no table is assisted
+    shares = instance.shared or instance.distance != "cosine"
+    if not (enough and settings.surrogate == "linear" and settings.assists(shares)):
         return neighbourhood
     aided = assisted(instance, neighbourhood, np.array(targets), settings)
     return replace(neighbourhood, assisted=aided)
