@@ -25,9 +25,11 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "random": {"design": "random", "assist": "off"},
     "paired": {"design": "paired", "assist": "off"},
     "sobol": {"design": "sobol", "assist": "off"},
+    "balanced": {"design": "balanced", "assist": "off"},
     "tilted": {"design": "tilted", "assist": "off"},
     "paired+": {"design": "paired", "assist": "on"},
     "sobol+": {"design": "sobol", "assist": "on"},
+    "balanced+": {"design": "balanced", "assist": "on"},
 }
 """``+`` is assisted estimation."""
 

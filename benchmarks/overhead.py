@@ -1,9 +1,10 @@
 """What limex adds: whole-process time over a bare script that makes the same predictions.
 
-    python benchmarks/overhead.py [--runs 7]
+    python benchmarks/overhead.py [--runs 7] [--inside]
 
-Each case alternates a bare script and ``limex explain`` in fresh processes, after one warm-up of
-each, and prints the medians and the median of the ratios, run by run.
+With --inside, one explanation in a warm process against the bare call of its model (inside.py).
+Otherwise each case alternates a bare script and ``limex explain`` in fresh processes, after one
+warm-up of each, and prints the medians and the median of the ratios, run by run.
 """
 
 from __future__ import annotations
@@ -93,7 +94,14 @@ def main() -> None:
     """Run all cases and print a line for each."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=7)
-    runs = parser.parse_args().runs
+    parser.add_argument("--inside", action="store_true")
+    options = parser.parse_args()
+    runs = options.runs
+    if options.inside:
+        from inside import measure
+
+        measure(runs)
+        return
     print(f"{'case':<16}{'bare s':>9}{'limex s':>9}{'ratio':>8}")
     for case in CASES:
         bare = [sys.executable, "-c", case.script]

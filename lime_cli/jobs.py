@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lime_cli.engine import ask_shared, explain
 from lime_cli.engine.explanation import Explanation
+from lime_cli.engine.focus import focused
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.neighbourhood import Answers
 from lime_cli.errors import InputError, LimexError, PredictionError
@@ -79,6 +80,12 @@ def load(job: Job) -> None:
     _prepared_for(job)
 
 
+def manner(job: Job) -> str:
+    """Say how the model of a job was asked, to end a sentence; empty for the usual way."""
+    words = _prepared_for(job)[0].manner
+    return f"; {words}" if words else ""
+
+
 def ask_ahead(job: Job) -> float:
     """Ask about the samples that the rows of a table share; return the seconds that allows for.
 
@@ -107,6 +114,7 @@ def _explain(
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
     try:
         way = _like_lime() if settings.like_lime else explain
+        instances = [focused(one, model, settings) for one in instances]
         explanations = list(way(instances, model, settings, answered))
     except (InputError, PredictionError) as error:
         if len(ready) == 1:

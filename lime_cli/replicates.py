@@ -10,6 +10,7 @@ import numpy as np
 
 from lime_cli.engine import explain
 from lime_cli.engine.explanation import Explanation
+from lime_cli.engine.focus import focused
 from lime_cli.engine.instance import FloatArray, Instance, IntArray, Samples
 from lime_cli.engine.neighbourhood import (
     Answers,
@@ -20,11 +21,16 @@ from lime_cli.engine.neighbourhood import (
 )
 from lime_cli.errors import InputError, PredictionError
 from lime_cli.jobs import Failed, Job
+from lime_cli.results.curves import Curves, curves
+from lime_cli.results.widths import Width, widths
 from lime_cli.settings import Settings
 
 if TYPE_CHECKING:
     from lime_cli.modalities import Source
     from lime_cli.models import LoadedModel
+
+
+_CURVES = 1  # tells the curves' random numbers from those of the samples
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,14 +39,17 @@ class Replicate:
 
     explanation: Explanation
     neighbourhood: Neighbourhood
+    answers: Answers
 
 
 @dataclass(frozen=True, eq=False)
 class Replicated:
-    """A source explained with every seed."""
+    """A source explained with every seed; curves and widths are those of the first, by target."""
 
     source: Source
     replicates: tuple[Replicate, ...]
+    curves: tuple[Curves, ...]
+    widths: tuple[tuple[Width, ...], ...]
 
 
 def replicated(job: Job, n_seeds: int) -> Iterator[Replicated | Failed]:
@@ -57,12 +66,30 @@ def replicated(job: Job, n_seeds: int) -> Iterator[Replicated | Failed]:
     ]
     for source in job.sources:
         try:
-            instance = modality.read(source)
-            found = tuple(_replicate(instance, model, seeds))
+            instance = focused(modality.read(source), model, job.settings)
+            yield _replicated(source, instance, model, seeds)
         except (InputError, PredictionError) as error:
             yield Failed(source, error)
-        else:
-            yield Replicated(source, found)
+
+
+def _replicated(
+    source: Source, instance: Instance, model: LoadedModel, seeds: list[_Seed]
+) -> Replicated:
+    found = tuple(_replicate(instance, model, seeds))
+    first, settings = found[0], seeds[0].settings
+    surrogates = first.explanation.surrogates
+    entropy = [*settings.entropy_for(instance.pool), _CURVES]
+    if settings.surrogate == "tree":  # has no weights, so no order and no width to speak of
+        return Replicated(source, found, (), ())
+    original = first.neighbourhood.predictions[0]
+    return Replicated(
+        source,
+        found,
+        tuple(curves(instance, model, one, entropy) for one in surrogates),
+        tuple(
+            widths(instance, first.answers, (original, one.target), settings) for one in surrogates
+        ),
+    )
 
 
 @dataclass(frozen=True, eq=False)
@@ -159,6 +186,7 @@ def _replicate(instance: Instance, model: LoadedModel, seeds: list[_Seed]) -> It
         asked = cast("LoadedModel", seed.model)
         explanation = next(explain([asking], asked, seed.settings, seed.answered))
         answers = seed.answers(asking, explanation.samples)
-        yield Replicate(explanation, weigh(instance, answers, original, seed.settings))
+        drawn = weigh(instance, answers, original, seed.settings)
+        yield Replicate(explanation, drawn, answers)
         if not instance.shared:
             seed.forget()

@@ -12,9 +12,14 @@ from lime_cli.errors import SettingsError
 
 SURROGATES = ("linear", "tree")
 SELECTIONS = ("lasso", "forward", "highest", "none")
-DESIGNS = ("auto", "random", "paired", "sobol", "tilted", "exhaustive")
+DESIGNS = ("auto", "random", "paired", "sobol", "balanced", "tilted", "exhaustive")
 ASSISTS = ("auto", "on", "off")
 PENALTIES = ("ridge", "lasso")
+
+FEW_SAMPLES = 2048
+"""Shared samples, at most, that assistance is worth its own time for."""
+
+_SILENT = ("batch_size", "time_limit")
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,7 @@ class Settings:
     samples: int = 4096
     """Perturbed inputs to begin with, the instance itself not counted."""
     max_samples: int | None = None
-    """Go on, doubling, until the weights are settled or this many are drawn; None: ``samples``."""
+    """Go on until the weights are settled or this many are drawn; None: ``samples``."""
     tolerance: float = 0.1
     """Half-width of a 95% interval that settles a weight, as a share of the largest weight."""
     seed: int = 0
@@ -47,37 +52,44 @@ class Settings:
     surrogate: str = "linear"
     batch_size: int | None = None
     """Model inputs in one call; None lets the size of an input decide. Changes no number."""
+    time_limit: float | None = None
+    """Seconds for an instance, after which ``max_samples`` is not waited for; None: no limit. The
+    one choice whose numbers depend on the clock; what it ended says so (``stop``)."""
 
     def __post_init__(self) -> None:
-        _check(self.samples >= 2, "--samples", self.samples, "a whole number, at least 2")
-        _check(
-            self.max_samples is None or self.max_samples >= self.samples,
-            "--max-samples",
-            self.max_samples,
-            f"a whole number, at least {self.samples}",
-        )
-        _check(0 < self.tolerance < 1, "--tolerance", self.tolerance, "a number between 0 and 1")
-        _check(self.seed >= 0, "--seed", self.seed, "a whole number, at least 0")
-        _check(self.features >= 1, "--features", self.features, "a whole number, at least 1")
+        self._check_names()
+        self._check_numbers()
+        self._check_limits()
+        self._check_pairs()
+
+    def _check_names(self) -> None:
         _check(self.selection in SELECTIONS, "--selection", self.selection, " ".join(SELECTIONS))
         _check(self.penalty_kind in PENALTIES, "--penalty", f"{self.penalty_kind}:", "X or lasso:X")
         _check(self.assist in ASSISTS, "--assist", self.assist, " ".join(ASSISTS))
         _check(self.design in DESIGNS, "--design", self.design, " ".join(DESIGNS))
-        _check(
-            self.kernel_width is None or self.kernel_width > 0,
-            "--kernel-width",
-            self.kernel_width,
-            "auto or a number above 0",
-        )
-        _check(self.penalty >= 0, "--penalty", self.penalty, "a number, at least 0")
-        _check(
-            self.batch_size is None or self.batch_size >= 1,
-            "--batch-size",
-            self.batch_size,
-            "auto or a whole number, at least 1",
-        )
         _check(self.surrogate in SURROGATES, "--surrogate", self.surrogate, " ".join(SURROGATES))
-        self._check_pairs()
+
+    def _check_numbers(self) -> None:
+        _check(self.samples >= 2, "--samples", self.samples, "a whole number, at least 2")
+        _check(0 < self.tolerance < 1, "--tolerance", self.tolerance, "a number between 0 and 1")
+        _check(self.seed >= 0, "--seed", self.seed, "a whole number, at least 0")
+        _check(self.features >= 1, "--features", self.features, "a whole number, at least 1")
+        width = self.kernel_width
+        _check(width is None or width > 0, "--kernel-width", width, "auto or a number above 0")
+        _check(self.penalty >= 0, "--penalty", self.penalty, "a number, at least 0")
+
+    def _check_limits(self) -> None:
+        most, size, seconds = self.max_samples, self.batch_size, self.time_limit
+        _check(
+            most is None or most >= self.samples,
+            "--max-samples",
+            most,
+            f"a whole number, at least {self.samples}",
+        )
+        whole = "auto or a whole number, at least 1"
+        _check(size is None or size >= 1, "--batch-size", size, whole)
+        wanted = "seconds, a number above 0"
+        _check(seconds is None or seconds > 0, "--time-limit", seconds, wanted)
 
     def _check_pairs(self) -> None:
         if self.surrogate == "tree" and self.like_lime:
@@ -91,16 +103,22 @@ class Settings:
             raise SettingsError("--penalty lasso:X chooses by itself", "add --selection none")
 
     def assists(self, shared: bool) -> bool:
-        """Tell whether to use assisted estimation; auto: not where instances share their samples.
+        """Tell whether to use assisted estimation; auto: wherever the model's time is the price.
 
         Never decided by the clock, so that equal runs give equal bytes: texts and pictures ask for
-        samples of their own, whose cost is the model's; the rows of a table share theirs.
+        samples of their own, whose cost is the model's. The rows of a table share theirs; whoever
+        begins with few of them has a slow model, or else many would cost less than assistance.
         """
-        return self.assist == "on" or (self.assist == "auto" and not shared)
+        return self.assist == "on" or (
+            self.assist == "auto" and (not shared or self.samples <= FEW_SAMPLES)
+        )
 
     def numbers(self) -> dict[str, Any]:
-        """List every choice that changes a number, by name, in a fixed order."""
-        return {name: value for name, value in asdict(self).items() if name != "batch_size"}
+        """List every choice that changes a number, by name, in a fixed order.
+
+        The time limit is none: where it ended nothing, it changed nothing.
+        """
+        return {name: value for name, value in asdict(self).items() if name not in _SILENT}
 
     def fingerprint(self) -> str:
         """Identify these choices: the SHA-256 of ``numbers()`` in hexadecimal."""

@@ -65,6 +65,9 @@ class MaskInstance:
     def model_inputs(self, codes):
         return codes.astype(float)
 
+    def keeping(self, kept, rng):
+        return kept.astype(float)
+
     def original(self):
         return np.ones((1, self.d))
 

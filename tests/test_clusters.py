@@ -10,7 +10,6 @@ import time
 
 import pytest
 
-from lime_cli.commands.explain import explain
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.executors import Workers, opened
 from lime_cli.models import ModelFile
@@ -207,10 +206,6 @@ BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
 TIDY = "trap 'kill $(jobs -p) || true; wait' EXIT\n"
 
 
-@pytest.mark.skipif(
-    not any("--executor" in one.opts for one in explain.commands["tabular"].params),
-    reason="the command has no such options yet",
-)
 @pytest.mark.parametrize("number", [0, 1], ids=["cores", "dask"])
 def test_the_commands_of_the_page_on_clusters_run(folder, number):
     with socket.socket() as free:

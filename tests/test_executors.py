@@ -202,7 +202,9 @@ def test_a_row_that_never_returns_is_one_error(folder):
 def test_shared_samples_are_not_an_items_time(folder):
     (folder / "limex_patient.py").write_text(
         "import time\nimport numpy as np\n"
-        "def model(rows):\n    time.sleep(len(rows) / 64)\n    return np.asarray(rows['a'] * 1.0)\n"
+        "def model(rows):\n"
+        "    time.sleep(2.5 if 50 < len(rows) < 256 else 0)\n"  # 99 samples, 256 rows in a call
+        "    return np.asarray(rows['a'] * 1.0)\n"
     )
     modality = table(folder, 4)
     workers = Workers("local", item_timeout=1.5)

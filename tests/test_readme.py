@@ -52,14 +52,26 @@ BLOCKS = [(page, commands) for page, commands in BLOCKS if commands]
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """A folder with the samples, pickles as the installed scikit-learn writes them."""
-    folder = tmp_path_factory.mktemp("readme")
-    for name in ("sample_models", "sample_data"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+def samples(tmp_path_factory):
+    """The samples, pickles as the installed scikit-learn writes them."""
+    folder = tmp_path_factory.mktemp("samples")
+    copy_samples(folder)
     for name in ("zoo_mlp.pkl", "loans.pkl", "cancer_forest.joblib"):
         shutil.copyfile(readable(name, folder), folder / "sample_models" / name)
     return folder
+
+
+@pytest.fixture
+def folder(samples, tmp_path):
+    """A folder with the samples for one block of commands."""
+    copy_samples(tmp_path, samples)
+    return tmp_path
+
+
+def copy_samples(folder: Path, source: Path = ROOT) -> None:
+    for name in ("sample_models", "sample_data"):
+        ignored = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(source / name, folder / name, ignore=ignored)
 
 
 @pytest.mark.parametrize(
@@ -119,23 +131,20 @@ def test_nothing_speaks_of_the_machine_it_was_written_on():
 
 def update() -> None:
     """Replace every output that a page shows by what its command prints now."""
-    with tempfile.TemporaryDirectory() as name:
-        where = Path(name)
-        for samples in ("sample_models", "sample_data"):
-            shutil.copytree(ROOT / samples, where / samples)
-        for page in PAGES:
-            text = page.read_text("utf-8")
-            for _, command, shown in (one for one in examples() if one[0] == page.name):
-                if not command.startswith("limex "):
-                    continue
+    pages = {page.name: page for page in PAGES}
+    for name, commands in BLOCKS:
+        with tempfile.TemporaryDirectory() as where:
+            copy_samples(Path(where))
+            for command, shown in commands:
                 words = shlex.split(command, comments=True)[1:]
                 words = [sys.executable, "-m", "lime_cli", *words]
                 done = subprocess.run(words, capture_output=True, check=False, cwd=where)
                 if shown:
                     printed = done.stdout.decode().rstrip() + "\n"
                     printed += "\n" * (len(shown) - len(shown.rstrip("\n")) - 1)
-                    text = text.replace(f"$ {command}\n{shown}", f"$ {command}\n{printed}")
-            page.write_text(text, "utf-8")
+                    text = pages[name].read_text("utf-8")
+                    old, new = f"$ {command}\n{shown}", f"$ {command}\n{printed}"
+                    pages[name].write_text(text.replace(old, new), "utf-8")
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lime_cli.jobs import Failed
 
 SOME_FAILED = 6
-FORMATS = ("table", "json", "jsonl")
+FORMATS = ("table", "json", "jsonl", "png")
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,8 @@ def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, rep
                 drawn = [one.neighbourhood for one in outcome.replicates]
                 found = {one.code: one.message for run in explanations for one in run.caveats}
                 caveats.extend(found.items())
-                yield Judged(explanations, judge(explanations, drawn))
+                verdicts = judge(explanations, drawn)
+                yield Judged(explanations, verdicts, outcome.curves, outcome.widths)
             elif len(sources) == 1:
                 raise outcome.error
             else:

@@ -143,6 +143,7 @@ def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, way
     running.check(into_folder, found)
     if len(found) == 1 and not into_folder and running.here:
         output.check(1)
+        settings = replace(settings, time_limit=running.time_limit)
         return _explain_one(model, modality, settings, found[0], way)
     from lime_cli.jobs import Job
 
@@ -162,17 +163,17 @@ def _explain_one(
     model: ModelFile, modality: Modality, settings: Settings, source: Source, way: Way
 ) -> int:
     """Explain a single instance in this process; what is wrong with it ends the command."""
-    from lime_cli.jobs import Failed, Job, run
+    from lime_cli.jobs import Failed, Job, manner, run
 
     began = time.monotonic()
-    output = way.output
+    output, job = way.output, Job(model, modality, settings, (source,), way.cache)
     with output.opened() as stream:
-        outcome = next(run(Job(model, modality, settings, (source,), way.cache)))
+        outcome = next(run(job))
         if isinstance(outcome, Failed):
             raise outcome.error
         explanation = outcome.explanation
         FORMATS[output.format]([explanation], stream, way.look)
     if output.format != "table":
         output.console.warn((one.code, one.message) for one in explanation.caveats)
-    output.console.detail(f"1 explained in {time.monotonic() - began:.2f} s")
+    output.console.detail(f"1 explained in {time.monotonic() - began:.2f} s{manner(job)}")
     return 0

@@ -135,6 +135,7 @@ def _text(
     mask: str,
     recursive: bool,
     glob: str | None,
+    max_characters: int,
 ) -> Modality:
     if not inputs and text is None:
         raise SettingsError(
@@ -155,8 +156,15 @@ def _text(
         mask=None if mask == "remove" else mask,
         recursive=recursive,
         glob=glob,
+        files=_files(dialect.encoding or "utf-8", max_characters),
     )
     return texts
+
+
+def _files(encoding: str, max_characters: int) -> Any:
+    from lime_cli.modalities.textfiles import Files
+
+    return Files(encoding, max_characters)
 
 
 def _rows(path: str, dialect: Any, choice: dict[str, Any]) -> Any:
@@ -179,8 +187,8 @@ text_options = option_group(
         "--unit",
         default="word",
         show_default=True,
-        metavar="word|char|line|regex:EXPR",
-        help="What a component is.",
+        metavar="word|char|sentence|line|icu|auto|regex:EXPR",
+        help="What a component is; auto: of more than 200 words, those in the strongest sentences.",
     ),
     click.option(
         "--each-position/--merge-repeats",
@@ -195,4 +203,12 @@ text_options = option_group(
         help="What becomes of a word that goes.",
     ),
     *folder_options,
+    click.option(
+        "--max-characters",
+        type=int,
+        default=1_000_000,
+        show_default=True,
+        metavar="N",
+        help="Refuse a longer text.",
+    ),
 )

@@ -70,11 +70,13 @@ def _engine(
 
 def _text(modality: Any) -> dict[str, Any]:
     """Cut at what is no word character; mask by position, remove every copy of a word."""
+    if modality.unit == "auto":
+        raise SettingsError("--unit auto: lime has no such way", "name a --unit, or leave it out")
     if modality.unit not in UNITS:
-        return {}
+        return {"like_lime": True}
     unit, mask = UNITS[modality.unit]
     keeps_mask = _said("mask") or modality.merge_repeats
-    return {"unit": unit, "mask": modality.mask if keeps_mask else mask}
+    return {"like_lime": True, "unit": unit, "mask": modality.mask if keeps_mask else mask}
 
 
 def _image() -> dict[str, Any]:

@@ -102,7 +102,8 @@ engine_options = option_group(
         type=click.Choice(ASSISTS),
         default="auto",
         show_default=True,
-        help="Let a cheap model of the answers take away noise; auto: for texts and pictures.",
+        help="Let cheap models of the answers take away noise; auto: not where a table's rows "
+        "share more than 2,048 samples.",
     ),
     click.option("--seed", type=int, default=0, show_default=True),
     click.option(

@@ -162,7 +162,13 @@ running_options = option_group(
         metavar="N",
         help="Stop a batch when more than so many failed.",
     ),
-    click.option("--time-limit", type=_SECONDS, metavar="S", help="Stop a batch after so long."),
+    click.option(
+        "--time-limit",
+        type=_SECONDS,
+        metavar="S",
+        help="Stop a batch after so long; ask no more samples of a single instance than are done "
+        "by then, the one way in which a result depends on the clock.",
+    ),
     click.option(
         "--shard", metavar="I/N", help="Do one of N shares of a batch, in a folder of its own."
     ),

@@ -11,12 +11,13 @@ that no answer assists itself.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from lime_cli.engine import designs
 from lime_cli.engine.instance import Design, FloatArray, Instance, IntArray
-from lime_cli.engine.neighbourhood import Neighbourhood
+from lime_cli.engine.neighbourhood import Law, Neighbourhood
 from lime_cli.engine.proximity import proximity_at
 from lime_cli.settings import Settings
 
@@ -34,8 +35,8 @@ Cheap = Callable[[FloatArray], FloatArray]
 
 def assisted(
     instance: Instance, neighbourhood: Neighbourhood, targets: IntArray, settings: Settings
-) -> FloatArray:
-    """Return the answers (n + 1, targets) less what the cheap model explains beyond the weights."""
+) -> Neighbourhood:
+    """Take from the answers what the cheap model explains beyond the weights; add the law."""
     Z = _with_one(neighbourhood.interpretable.astype(float))
     weights = neighbourhood.weights
     level = neighbourhood.predictions[0, targets]
@@ -50,7 +51,8 @@ def assisted(
             own = fold == one
             cheap = _cheap_model(Z[~own], answers[~own, target], weights[~own])
             controls[own, target] = cheap(Z[own]) - Z[own] @ project(cheap(pool))
-    return np.asarray(level + answers - controls * _slopes(Z, weights, controls, answers))
+    left = level + answers - controls * _slopes(Z, weights, controls, answers)
+    return replace(neighbourhood, assisted=left, law=_law(pool, pool_weights))
 
 
 def pool_size(d: int, n: int) -> int:
@@ -70,6 +72,12 @@ def _pool(instance: Instance, settings: Settings, n: int) -> tuple[FloatArray, F
     return _with_one(masks.astype(float)), proximity * samples.mass
 
 
+def _law(pool: FloatArray, weights: FloatArray) -> Law:
+    masks, shares = pool[:, 1:], weights / weights.sum()
+    means = shares @ masks
+    return Law(means, (masks * shares[:, None]).T @ masks - np.outer(means, means))
+
+
 def _projection(Z: FloatArray, weights: FloatArray) -> Callable[[FloatArray], FloatArray]:
     """Return what projects a function, given by its values on Z, onto the columns of Z."""
     weighted = Z * weights[:, None]
@@ -84,14 +92,18 @@ def _cheap_model(Z: FloatArray, answers: FloatArray, weights: FloatArray) -> Che
     features = _polynomial(Z, index)
     centre, scale = features.mean(axis=0), features.std(axis=0) + 1e-12
     centre[0], scale[0] = 0.0, 1.0
-    slopes = _least_squares((features - centre) / scale, answers, weights, 1e-6)
-    return lambda masks: np.asarray(((_polynomial(masks, index) - centre) / scale) @ slopes)
+    slopes = _least_squares((features - centre) / scale, answers, weights, 1e-6) / scale
+    level = float(centre @ slopes)
+    return lambda masks: np.asarray(_polynomial(masks, index) @ slopes - level)
 
 
 def _polynomial(Z: FloatArray, index: FloatArray) -> FloatArray:
     """Return all products of up to three of: the index, the share kept."""
-    s, m = Z @ index, Z[:, 1:].mean(axis=1)
-    return np.stack([s**0, s, s**2, s**3, m, m**2, m**3, s * m, s**2 * m, s * m**2], axis=1)
+    s = Z @ index
+    m = (Z.sum(axis=1) - 1) / (Z.shape[1] - 1)
+    s2, m2 = s * s, m * m
+    powers = [np.ones_like(s), s, s2, s2 * s, m, m2, m2 * m, s * m, s2 * m, s * m2]
+    return np.stack(powers).T
 
 
 def _logit(answers: FloatArray) -> FloatArray:

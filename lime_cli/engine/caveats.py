@@ -32,16 +32,17 @@ def judge(
     yield from _of_samples(summary, settings)
     for place, surrogate in enumerate(surrogates):
         yield from _of_surrogate(surrogate, place, summary, model, settings)
-        if stop == "max_samples" and (surrogate.weights or len(surrogate.rules) > 1):
-            yield from _unsettled(surrogate, summary.n)
+        if stop in ("max_samples", "time") and (surrogate.weights or len(surrogate.rules) > 1):
+            yield from _unsettled(surrogate, summary.n, stop)
 
 
-def _unsettled(surrogate: Surrogate, n: int) -> Iterator[Caveat]:
+def _unsettled(surrogate: Surrogate, n: int, stop: str) -> Iterator[Caveat]:
+    remedy = f"raise {'--time-limit' if stop == 'time' else '--max-samples'} or --tolerance"
     if surrogate.rules:
         yield Caveat(
             "unresolved_top",
             f"{surrogate.name}: the rules are not settled after {n} samples; others may fit as "
-            "well; raise --max-samples or --tolerance",
+            f"well; {remedy}",
         )
         return
     intervals = [one.interval for one in surrogate.weights if one.interval]
@@ -49,7 +50,7 @@ def _unsettled(surrogate: Surrogate, n: int) -> Iterator[Caveat]:
     yield Caveat(
         "unresolved_top",
         f"{surrogate.name}: not settled after {n} samples; the sign of {n_open} of "
-        f"{len(intervals)} weights is open; raise --max-samples or --tolerance",
+        f"{len(intervals)} weights is open; {remedy}",
     )
 
 

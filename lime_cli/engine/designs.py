@@ -13,6 +13,7 @@ from math import comb, prod
 
 import numpy as np
 
+from lime_cli.engine.balanced import halves, quarters
 from lime_cli.engine.instance import Design, FloatArray, IntArray, Points, Samples
 from lime_cli.engine.sobol import sobol
 
@@ -29,10 +30,7 @@ def in_blocks(n: int, m: int, rng: np.random.Generator) -> FloatArray:
 
     Independent blocks are what error bars are computed from; within a block points spread evenly.
     """
-    points = np.empty((n, m))
-    for block, child in enumerate(rng.spawn(N_BLOCKS)):
-        points[block::N_BLOCKS] = sobol(len(range(block, n, N_BLOCKS)), m, child)
-    return points
+    return _blocks_of(sobol, n, m, rng)
 
 
 def paired(n: int, m: int, rng: np.random.Generator) -> FloatArray:
@@ -41,20 +39,37 @@ def paired(n: int, m: int, rng: np.random.Generator) -> FloatArray:
     A pair falls into one block: rows i and i + 8 of every 16 mirror each other. The first
     coordinate of each block spreads evenly; laws give it what matters most.
     """
-    half = np.empty((-(-n // (2 * N_BLOCKS)), N_BLOCKS, m))
+    points = np.empty((-(-n // (2 * N_BLOCKS)), 2, N_BLOCKS, m))
     for block, child in enumerate(rng.spawn(N_BLOCKS)):
-        half[:, block, :1] = sobol(len(half), 1, child)
-        half[:, block, 1:] = child.random((len(half), m - 1))
-    mirrored = np.stack([half, np.nextafter(1.0, 0.0) - half], axis=1)
-    return mirrored.reshape(-1, m)[:n]
+        points[:, 0, block, :1] = sobol(len(points), 1, child)
+        points[:, 0, block, 1:] = child.random((len(points), m - 1))
+    np.subtract(np.nextafter(1.0, 0.0), points[:, 0], out=points[:, 1])
+    return points.reshape(-1, m)[:n]
+
+
+def balanced(n: int, m: int, rng: np.random.Generator) -> FloatArray:
+    """Return points of two-level orthogonal arrays in blocks randomised independently.
+
+    Each coordinate is as often below one half as above when n is a multiple of 16; any three see
+    all their combinations equally often once a block has twice as many points as coordinates.
+    """
+    return _blocks_of(halves, n, m, rng)
+
+
+def balanced_quarters(n: int, m: int, rng: np.random.Generator) -> FloatArray:
+    """Return points of four-level orthogonal arrays in blocks randomised independently."""
+    return _blocks_of(quarters, n, m, rng)
 
 
 DESIGNS: dict[str, Points] = {
     "random": random,
     "paired": paired,
     "sobol": in_blocks,
+    "balanced": balanced,
     "tilted": random,
 }
+FOR_LEVELS: dict[Points, Points] = {balanced: balanced_quarters}
+"""What takes the place of a design where columns have more than two levels: bins are quartiles."""
 
 
 def coins(n: int, d: int, design: Design | None, rng: np.random.Generator) -> Samples:
@@ -98,11 +113,10 @@ def levels(
         codes = np.indices(sizes).reshape(len(sizes), -1).T
         chance = np.prod([share[codes[:, j]] for j, share in enumerate(shares)], axis=0)
         return Samples(codes, chance * len(codes), n_blocks=1)
-    points = design.points(n, len(shares), rng)
-    codes = np.empty(points.shape, np.int64)
+    points = FOR_LEVELS.get(design.points, design.points)(n, len(shares), rng)
+    codes = np.empty(points.shape, np.int64, order="F")
     for j, share in enumerate(shares):
-        edges = np.cumsum(share)[:-1]
-        codes[:, j] = np.searchsorted(edges, points[:, j], side="right")
+        codes[:, j] = _places(points[:, j].copy(), np.cumsum(share)[:-1])
     return _drawn(codes)
 
 
@@ -114,6 +128,34 @@ def n_masks(d: int) -> float:
 def n_levels(shares: Sequence[FloatArray]) -> float:
     """Count the combinations of the columns' levels."""
     return float(prod(float(len(share)) for share in shares))
+
+
+def _blocks_of(points: Points, n: int, m: int, rng: np.random.Generator) -> FloatArray:
+    """Deal out n points to blocks that draw their own, point i to block i modulo 8."""
+    dealt = np.empty((n, m))
+    for block, child in enumerate(rng.spawn(N_BLOCKS)):
+        dealt[block::N_BLOCKS] = points(len(range(block, n, N_BLOCKS)), m, child)
+    return dealt
+
+
+def _places(points: FloatArray, edges: FloatArray) -> IntArray:
+    """Return how many of the ascending ``edges`` lie at or below each point in [0, 1).
+
+    Starts from the edges below the point's own stretch of a fine even grid: a binary search of
+    many edges takes ten times as long.
+    """
+    if len(edges) < 16:
+        return np.searchsorted(edges, points, side="right")
+    cells = 1 << len(edges).bit_length()
+    inside = np.ceil(np.minimum(edges, 1.0) * cells).astype(np.int64)
+    below = np.cumsum(np.bincount(inside, minlength=cells + 1))
+    places = below[(points * cells).astype(np.int64)]
+    ending = np.append(edges, np.inf)
+    late = np.flatnonzero(ending[places] <= points)
+    while len(late):
+        places[late] += 1
+        late = late[ending[places[late]] <= points[late]]
+    return places
 
 
 def _all_masks(d: int) -> IntArray:

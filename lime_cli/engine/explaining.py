@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import groupby
@@ -11,13 +12,21 @@ import numpy as np
 
 from lime_cli.engine.assist import FOLDS, assisted, pool_size
 from lime_cli.engine.caveats import judge
+from lime_cli.engine.control import Tabular, controllable, controlled
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import FloatArray, Instance, Model
-from lime_cli.engine.neighbourhood import Answers, Neighbourhood, answers_of, ask_originals, weigh
+from lime_cli.engine.neighbourhood import (
+    Answers,
+    Neighbourhood,
+    answers_of,
+    ask,
+    ask_originals,
+    weigh,
+)
 from lime_cli.engine.rows import Row, Settled, settle_rows
-from lime_cli.engine.screening import MOST, may_double, screen_samples, unscreened
+from lime_cli.engine.screening import MOST, allowed, screen_samples, unscreened
 from lime_cli.engine.shared import SharedInstance
-from lime_cli.engine.stopping import settled
+from lime_cli.engine.stopping import out_of_time, settled, stages
 from lime_cli.engine.surrogate import Fit, fit
 from lime_cli.engine.targets import choose_targets
 from lime_cli.engine.tree import tree_surrogates, trees_settled
@@ -92,19 +101,28 @@ def _settle(
     settings: Settings,
     pool: dict[str, Answers],
 ) -> Settled:
-    """Draw, ask and fit one instance, doubling the samples until its surrogates are settled."""
+    """Draw, ask and fit more and more samples of one instance until its surrogates are settled."""
     targets = choose_targets(settings.targets, model, original)
-    n = settings.samples
+    began, numbers, answers = time.monotonic(), stages(settings, instance.shared), None
+    n = next(numbers)
     while True:
-        answers = answers_of(instance, model, settings, n, pool)
+        if instance.shared:
+            answers = answers_of(instance, model, settings, n, pool)
+        else:
+            answers = ask(instance, model, settings, n, answers)
         neighbourhood = weigh(instance, answers, original, settings)
-        neighbourhood = _assisted(instance, neighbourhood, targets, settings)
+        neighbourhood = _assisted(instance, answers, neighbourhood, targets, settings)
         fitted, chosen = None, np.arange(0)
         if settings.surrogate == "linear":
             narrow, chosen = screen_samples(neighbourhood, np.array(targets), settings)
             fitted = fit(narrow, np.array(targets), settings)
         stop = _stop(neighbourhood, fitted, targets, settings)
-        if stop:
+        following = next(numbers, None)
+        if following and not allowed(following, neighbourhood.interpretable.shape[1]):
+            following = None
+        if not stop and (following is None or out_of_time(began, following / n, settings)):
+            stop = "time" if following else "max_samples"
+        if stop or following is None:
             names = model.identity.targets
             surrogates = (
                 tree_surrogates(neighbourhood, targets, names, settings)
@@ -112,13 +130,13 @@ def _settle(
                 else unscreened(surrogates_of(fitted, original[None], [targets], names)[0], chosen)
             )
             return Settled(surrogates, neighbourhood.summary(targets), stop)
-        n *= 2
+        n = following
 
 
 def _stop(
     neighbourhood: Neighbourhood, fitted: Fit | None, targets: list[int], settings: Settings
 ) -> str:
-    """Say why to stop here, or nothing; ``fitted`` is None where trees are grown."""
+    """Say whether to stop here, and why; ``fitted`` is None where trees are grown."""
     if neighbourhood.n_blocks == 1:
         return "exhaustive"
     if settings.max_samples is None:
@@ -127,21 +145,31 @@ def _stop(
         enough = trees_settled(neighbourhood, targets, settings)
     else:
         enough = bool(settled(fitted, settings)[0])
-    if enough:
-        return "resolved"
-    n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
-    return "" if may_double(n, d, settings) else "max_samples"
+    return "resolved" if enough else ""
+
+
+def _assists(instance: Instance, settings: Settings) -> bool:
+    """Tell whether to use assistance: never by size, of rows that share nothing only if asked."""
+    if instance.distance == "standardised":
+        return False
+    alike = instance.shared or instance.distance == "cosine"
+    return settings.assists(instance.shared) if alike else settings.assist == "on"
 
 
 def _assisted(
-    instance: Instance, neighbourhood: Neighbourhood, targets: list[int], settings: Settings
+    instance: Instance,
+    answers: Answers,
+    neighbourhood: Neighbourhood,
+    targets: list[int],
+    settings: Settings,
 ) -> Neighbourhood:
     """Put what a cheap model leaves in the place of the answers, where that is wanted."""
-    n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
-    enough = neighbourhood.n_blocks >= FOLDS and pool_size(d, n) > 0
-    # rows with columns of their own follow the rule of those that share all: no table is assisted
-    shares = instance.shared or instance.distance != "cosine"
-    if not (enough and settings.surrogate == "linear" and settings.assists(shares)):
+    if settings.surrogate != "linear" or not _assists(instance, settings):
         return neighbourhood
-    aided = assisted(instance, neighbourhood, np.array(targets), settings)
-    return replace(neighbourhood, assisted=aided)
+    n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
+    if isinstance(instance, Tabular) and controllable(instance, answers):
+        aided = controlled(instance, answers, neighbourhood, np.array(targets))
+        return replace(neighbourhood, assisted=aided)
+    if instance.shared or neighbourhood.n_blocks < FOLDS or pool_size(d, n) == 0:
+        return neighbourhood
+    return assisted(instance, neighbourhood, np.array(targets), settings)

@@ -77,5 +77,6 @@ class Explanation:
     """(sum of weights)² / sum of squared weights, the instance counted."""
     kernel_width: float
     stop: str
-    """Why sampling stopped: ``samples`` (as many as asked for) or ``exhaustive``."""
+    """Why sampling stopped: ``samples`` (as many as asked for), ``resolved``, ``max_samples``,
+    ``time`` or ``exhaustive``."""
     settings: Settings

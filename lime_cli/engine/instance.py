@@ -202,6 +202,10 @@ class Instance(Protocol):
         """Return the instance itself as a batch of one."""
         ...
 
+    def keeping(self, kept: BoolArray, rng: np.random.Generator) -> Any:
+        """Build the model's inputs that keep exactly these components, (n, d)."""
+        ...
+
 
 @dataclass(frozen=True)
 class Identity:

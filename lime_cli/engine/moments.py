@@ -93,11 +93,14 @@ def moments_of(neighbourhood: Neighbourhood, targets: IntArray) -> Moments:
     weights, n_blocks = neighbourhood.weights, neighbourhood.n_blocks
     answers = neighbourhood.predictions[:, targets]
     fitted = () if neighbourhood.assisted is None else (neighbourhood.assisted,)
-    data: FloatArray = np.hstack([neighbourhood.interpretable, *fitted, answers])
-    shift = weights @ data / weights.sum()
-    table = np.hstack([np.ones((len(data), 1)), data - shift])
-    blocks = [slice(1 + b, None, n_blocks) for b in range(n_blocks)] + [slice(0, 1)]
-    moments = np.stack([(table[rows] * weights[rows, None]).T @ table[rows] for rows in blocks])
+    table: FloatArray = np.hstack(
+        [np.ones((len(answers), 1)), neighbourhood.interpretable, *fitted, answers]
+    )
+    shift = weights @ table[:, 1:] / weights.sum()
+    table[:, 1:] -= shift
+    table *= np.sqrt(weights)[:, None]
+    blocks = [table[1 + b :: n_blocks] for b in range(n_blocks)] + [table[:1]]
+    moments = np.stack([rows.T @ rows for rows in blocks])
     return Moments(moments[None], shift[None], neighbourhood.interpretable.shape[1], len(targets))
 
 

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import NamedTuple, cast
 
 import numpy as np
 
 from lime_cli.engine import designs
+from lime_cli.engine.distinct import distinct
 from lime_cli.engine.instance import (
     BoolArray,
     Design,
@@ -52,6 +53,15 @@ class Summary:
     high: FloatArray
 
 
+class Law(NamedTuple):
+    """Moments of the components under the law of the samples and the kernel."""
+
+    means: FloatArray
+    """(d,)"""
+    covariance: FloatArray
+    """(d, d)"""
+
+
 @dataclass(frozen=True, eq=False)
 class Neighbourhood:
     """The instance (row 0) and its samples, weighed."""
@@ -68,6 +78,8 @@ class Neighbourhood:
     kernel_width: float
     assisted: FloatArray | None = None
     """(n + 1, targets): what is fitted instead of the answers; see ``engine.assist``."""
+    law: Law | None = None
+    """What the samples' weighted moments would be without end, where that is known."""
 
     @property
     def effective_samples(self) -> float:
@@ -126,10 +138,9 @@ def ask_about(
 ) -> FloatArray:
     """Ask about samples (n, m), each distinct one once and none that is known: (n, k)."""
     old = known.samples.codes if known else codes[:0]
-    if len(old):
-        codes = np.vstack([old, codes])
-    first, inverse = _distinct(codes)
-    fresh = codes if len(first) == len(codes) and not len(old) else codes[first[first >= len(old)]]
+    codes = np.vstack([old, codes]) if known else codes
+    first, inverse = distinct(codes)
+    fresh = codes if len(first) == len(codes) and not known else codes[first[first >= len(old)]]
     size = batch_size or max(1, BATCH_BYTES // max(1, instance.input_bytes))
     parts = [
         model.predict(instance.model_inputs(fresh[start : start + size]))
@@ -190,23 +201,3 @@ def _design(instance: Instance, settings: Settings, n: int) -> Design | None:
 
 def _design_name(instance: Instance, settings: Settings) -> str:
     return instance.design if settings.design == "auto" else settings.design
-
-
-def _distinct(codes: IntArray) -> tuple[IntArray, IntArray]:
-    """Return the first row of every distinct row of ``codes``, and for each row which one it is.
-
-    Rows are told apart by a 64-bit hash, checked against the rows themselves.
-    """
-    n, m = codes.shape
-    if n == 0 or m == 0:
-        return np.zeros(min(n, 1), np.int64), np.zeros(n, np.int64)
-    odd = np.random.default_rng(0).integers(0, 2**63, m, np.uint64) * np.uint64(2) + np.uint64(1)
-    hashes = np.ascontiguousarray(codes).view(np.uint64) @ odd
-    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    again = np.flatnonzero(first[inverse] != np.arange(n))
-    if not np.array_equal(codes[first[inverse[again]]], codes[again]):
-        _, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
-    order = np.argsort(first, kind="stable")
-    place = np.empty_like(order)
-    place[order] = np.arange(len(order))
-    return first[order], place[inverse.reshape(-1)]

@@ -6,12 +6,13 @@ moments are taken row by row, everything after them number by number or matrix b
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
-from lime_cli.engine.assist import FOLDS, assisted, pool_size
+from lime_cli.engine.control import Tabular, controllable, controlled
 from lime_cli.engine.explanation import Surrogate
 from lime_cli.engine.instance import FloatArray, IntArray, Model
 from lime_cli.engine.moments import Moments
@@ -25,7 +26,7 @@ from lime_cli.engine.neighbourhood import (
 from lime_cli.engine.pool import Pool, alike, pool_of
 from lime_cli.engine.proximity import proximity_of, width_of
 from lime_cli.engine.shared import SharedInstance
-from lime_cli.engine.stopping import settled
+from lime_cli.engine.stopping import out_of_time, settled
 from lime_cli.engine.surrogate import fit_all
 from lime_cli.engine.uncertainty import sandwiched
 from lime_cli.engine.weights import surrogates_of
@@ -62,10 +63,13 @@ def settle_rows(
     many another row has asked for.
     """
     found: dict[int, Settled] = {}
-    n, waiting = settings.samples, list(range(len(rows)))
+    n, waiting, began = settings.samples, list(range(len(rows))), time.monotonic()
+    unsettled = "samples" if settings.max_samples is None else "max_samples"
     while waiting:
         pool = _answered(rows[0].instance, model, settings, n, answered)
         more = settings.max_samples is not None and 2 * n <= settings.max_samples
+        if more and out_of_time(began, 2.0, settings):
+            more, unsettled = False, "time"
         for some in _lots(rows, waiting, pool):
             fitted = _fitted([rows[i] for i in some], pool, model, settings)
             found.update(
@@ -73,7 +77,6 @@ def settle_rows(
             )
         waiting = [i for i in waiting if i not in found]
         n *= 2
-    unsettled = "samples" if settings.max_samples is None else "max_samples"
     return [replace(found[i], stop=found[i].stop or unsettled) for i in range(len(rows))]
 
 
@@ -170,11 +173,13 @@ def _own(row: Row, stand_in: FloatArray | None) -> FloatArray:
 
 def _stand_in(row: Row, pool: Pool, settings: Settings) -> FloatArray | None:
     """Return what is fitted instead of the answers, (1 + n, targets), the row itself first."""
-    enough = pool.samples.n_blocks >= FOLDS and pool_size(len(pool.n_bins), pool.n) > 0
-    if not (enough and settings.assists(shared=True)):
+    instance = row.instance
+    if not (isinstance(instance, Tabular) and settings.assists(shared=True)):
         return None
-    neighbourhood = weigh(row.instance, pool, row.original, settings)
-    return assisted(row.instance, neighbourhood, np.array(row.targets), settings)
+    if not controllable(instance, pool):
+        return None
+    neighbourhood = weigh(instance, pool, row.original, settings)
+    return controlled(instance, pool, neighbourhood, np.array(row.targets))
 
 
 def _summaries(

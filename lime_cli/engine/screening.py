@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from lime_cli.engine.explanation import Surrogate
 from lime_cli.engine.instance import FloatArray, IntArray
-from lime_cli.engine.neighbourhood import Neighbourhood
+from lime_cli.engine.neighbourhood import Law, Neighbourhood
 from lime_cli.settings import Settings
 
 MOST = 500
@@ -25,11 +25,9 @@ CHUNK = 256
 """Components looked at in one matrix product."""
 
 
-def may_double(n: int, d: int, settings: Settings) -> bool:
-    """Tell whether twice n samples of d components are allowed for."""
-    return settings.max_samples is not None and (
-        2 * n <= settings.max_samples and (2 * n * d <= MOST_CELLS or d <= MOST)
-    )
+def allowed(n: int, d: int) -> bool:
+    """Tell whether n samples of d components are not too many to go on to."""
+    return d <= MOST or n * d <= MOST_CELLS
 
 
 def screen(components: NDArray[np.generic], weights: FloatArray, answers: FloatArray) -> IntArray:
@@ -71,7 +69,11 @@ def screen_samples(
     )
     if len(chosen) == neighbourhood.interpretable.shape[1]:
         return neighbourhood, chosen
-    return replace(neighbourhood, interpretable=neighbourhood.interpretable[:, chosen]), chosen
+    law = neighbourhood.law
+    if law is not None:
+        law = Law(law.means[chosen], law.covariance[np.ix_(chosen, chosen)])
+    kept = neighbourhood.interpretable[:, chosen]
+    return replace(neighbourhood, interpretable=kept, law=law), chosen
 
 
 def unscreened(surrogates: tuple[Surrogate, ...], chosen: IntArray) -> tuple[Surrogate, ...]:

@@ -27,11 +27,13 @@ def sobol(n: int, m: int, rng: np.random.Generator) -> FloatArray:
 
     Dimensions beyond the table of direction numbers are independent uniform draws.
     """
-    words = directions(min(m, DIMENSIONS))
+    words = directions(min(m, DIMENSIONS))[:, : max(1, n - 1).bit_length()]
     known, scrambled = len(words), _scrambled(words, rng)
     shift = rng.integers(0, 2**BITS, known, np.uint32)
-    beyond = rng.spawn(1)[0].random((n, m - known))
-    return np.hstack([(_sequence(n, scrambled) ^ shift) / 2.0**BITS, beyond])
+    points: FloatArray = (_sequence(n, scrambled) ^ shift) * 2.0**-BITS
+    if m == known:
+        return points
+    return np.hstack([points, rng.spawn(1)[0].random((n, m - known))])
 
 
 @lru_cache(maxsize=4)
@@ -67,10 +69,8 @@ def _scrambled(words: Words, rng: np.random.Generator) -> Words:
     diagonal = np.uint32(1) << np.arange(BITS - 1, -1, -1, dtype=np.uint32)
     above = ~(diagonal - np.uint32(1))
     rows = (rows & above) | diagonal
-    result = np.zeros_like(words)
-    for bit in range(BITS):
-        result |= _parity(rows[:, bit : bit + 1] & words) << np.uint32(BITS - 1 - bit)
-    return result
+    bits = _parity(rows[:, :, None] & words[:, None]) * diagonal[:, None]
+    return np.asarray(np.bitwise_or.reduce(bits, axis=1))
 
 
 def _parity(words: Words) -> Words:
@@ -82,7 +82,9 @@ def _parity(words: Words) -> Words:
 
 def _sequence(n: int, words: Words) -> Words:
     """Return the first n points as words (n, dimensions), in natural order."""
-    points = np.zeros((1, len(words)), np.uint32)
-    for bit in range(max(1, n - 1).bit_length()):
-        points = np.vstack([points, points ^ words[:, bit]])
+    bits = max(1, n - 1).bit_length()
+    points = np.zeros((1 << bits, len(words)), np.uint32)
+    for bit in range(bits):
+        half = 1 << bit
+        np.bitwise_xor(points[:half], words[:, bit], out=points[half : 2 * half])
     return points[:n]

@@ -14,11 +14,16 @@ import numpy as np
 from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
 from lime_cli.engine.lasso import lasso_path
 from lime_cli.engine.moments import Moments, Problem, added, moments_of, problem_of
-from lime_cli.engine.neighbourhood import Neighbourhood
+from lime_cli.engine.neighbourhood import Law, Neighbourhood
 from lime_cli.engine.refit import refit
 from lime_cli.engine.selection import SELECT
-from lime_cli.engine.uncertainty import Uncertainty, jackknifed, sandwiched
+from lime_cli.engine.uncertainty import Uncertainty, jackknifed, sandwiched, widened
 from lime_cli.settings import Settings
+
+FULL_FIT = 4
+"""Effective samples per component from which all components may be fitted together."""
+MANY = 10**6
+"""Degrees of freedom of errors that are as good as known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,16 +52,23 @@ def fit(neighbourhood: Neighbourhood, targets: IntArray, settings: Settings) -> 
         return sandwiched(neighbourhood, targets, coefficients)
 
     moments = moments_of(neighbourhood, targets)
-    return fit_all(moments, settings, sandwich if neighbourhood.independent else None)
+    if neighbourhood.independent:
+        return fit_all(moments, settings, sandwich)
+    return fit_all(moments, settings, law=_lent(neighbourhood, settings))
 
 
 def fit_all(
     moments: Moments,
     settings: Settings,
     sandwich: Callable[[int, FloatArray], tuple[FloatArray, FloatArray]] | None = None,
+    law: Law | None = None,
 ) -> Fit:
-    """Fit b instances; ``sandwich`` returns the errors of one that was drawn independently."""
+    """Fit b instances; ``sandwich`` returns the errors of one that was drawn independently.
+
+    Where the ``law`` of the samples of all of them is given, the fit on all components is lent.
+    """
     problem = problem_of(moments)
+    problem = _by_law(problem, law, moments.shift) if law else problem
     coefficients, chosen = _solve(problem, settings)
     intercepts = _intercepts(problem, coefficients)
     everything, level = moments.total[:, None], moments.level
@@ -71,14 +83,44 @@ def fit_all(
     marked = np.where(kept, coefficients[:, 0], np.nan)
     at_means = (coefficients[:, 0] @ means[:, :, None])[..., 0]
     refits = _refits(problem, coefficients, chosen, settings)
+    errors = jackknifed(marked, refits, chosen[:, 1:], sandwich)
+    chance = (out <= 0) & (settings.selection != "none") & (moments.n_drawn > 0)
     return Fit(
         coefficients=np.where(kept, coefficients[:, 0], 0.0),
         chosen=kept,
         intercepts=np.where(flat, shift + level, shift + intercepts[:, 0] - at_means),
         fidelity=np.where(flat, np.nan, np.clip(out, -1.0, 1.0)),
         fit_r2=np.where(flat, np.nan, in_sample),
-        uncertainty=jackknifed(marked, refits, chosen[:, 1:], sandwich),
+        uncertainty=widened(errors, chance, MANY if sandwich else max(1, moments.n_drawn - 1)),
         drifts=np.abs(coefficients[:, 1:]),
+    )
+
+
+def _lent(neighbourhood: Neighbourhood, settings: Settings) -> Law | None:
+    """Return the law where samples are enough to fit all components together, and few are kept."""
+    wanted = FULL_FIT * (1 + neighbourhood.interpretable.shape[1])
+    chooses = settings.selection != "none" and settings.penalty == 0
+    return neighbourhood.law if chooses and neighbourhood.effective_samples >= wanted else None
+
+
+def _by_law(problem: Problem, law: Law, shift: FloatArray) -> Problem:
+    """Return the problem that endless samples would pose if the fit on all components were true.
+
+    A choice has the same weights there in expectation: the residual of the full fit is orthogonal
+    to every component. What the others do, which is noise to a fit on a few, is then no noise.
+    """
+    b, folds, k, d = problem.correlations.shape
+    which, everything = np.repeat(np.arange(b * folds), k), np.ones((b * folds * k, d), bool)
+    grams, wanted = problem.grams.reshape(-1, d, d), problem.correlations.reshape(-1, d)
+    full = refit(grams, which, wanted, everything, np.zeros(len(which)))
+    full = full.reshape(b, folds, k, d)
+    means = np.broadcast_to((law.means - shift[:, :d])[:, None], (b, folds, d))
+    level = problem.means[..., d:] + (full @ (means - problem.means[..., :d])[..., None])[..., 0]
+    return Problem(
+        grams=np.broadcast_to(law.covariance, (b, folds, d, d)),
+        correlations=full @ law.covariance,
+        means=np.concatenate([means, level], axis=-1),
+        mass=problem.mass,
     )
 
 

@@ -69,6 +69,18 @@ def sandwiched(
     return errors, errors * scale
 
 
+def among(freedom: int, d: int) -> float:
+    """Return the point of Student's t that d numbers of mean zero all stay within 95 times of 100.
+
+    Bonferroni's bound; t is the root of ``freedom`` times the tangent of an angle whose density is
+    the cosine's power.
+    """
+    angles = np.linspace(0, np.pi / 2, 100_001)
+    density = np.cos(angles) ** (freedom - 1)
+    beyond = np.cumsum(density[::-1])[::-1] / density.sum() / 2
+    return float(np.sqrt(freedom) * np.tan(angles[beyond >= 0.025 / d][-1]))
+
+
 def student(freedom: int) -> float:
     """Return the 97.5% point of Student's t; above 10 degrees by Cornish & Fisher, to 1e-5."""
     if freedom <= len(T_975):
@@ -101,6 +113,19 @@ def _hc3(
     influence = spread * (weights * residual / (1 - leverage))[:, None]
     errors[chosen] = np.sqrt((influence[:, 1:] ** 2).sum(axis=0))
     return errors
+
+
+def widened(errors: Uncertainty, chance: BoolArray, freedom: int) -> Uncertainty:
+    """Widen the intervals of the targets (b, k) whose components are chosen by chance.
+
+    Where a surrogate explains nothing of samples left out, the largest weights are the largest
+    errors of all d; an interval then holds for all components at once.
+    """
+    if not chance.any():
+        return errors
+    scale = max(1.0, among(freedom, errors.std_errors.shape[-1]) / student(freedom))
+    wide = np.where(chance[..., None], errors.half_widths * scale, errors.half_widths)
+    return Uncertainty(errors.std_errors, wide, errors.selected)
 
 
 def rank_ranges(weights: FloatArray, half_widths: FloatArray) -> tuple[IntArray, IntArray]:

@@ -10,10 +10,14 @@ from rich.text import Text
 
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import Component, Segment
+from lime_cli.errors import SettingsError
 from lime_cli.formats.page import GAP, MARGIN, Page, page_of
+from lime_cli.formats.trials import curve_lines, width_lines, write_picture
 from lime_cli.formats.words import fidelity_in_words, number_format, value_beside
+from lime_cli.results.curves import Curves
 from lime_cli.results.evaluation import Spread, Stability, Verdict
 from lime_cli.results.judgement import record_of, warnings_of
+from lime_cli.results.widths import Width
 
 if TYPE_CHECKING:
     from lime_cli.formats import Look
@@ -25,10 +29,12 @@ HEADER = ("weight", "sd", "error", "chosen", "sign", "component")
 
 
 class Judged(NamedTuple):
-    """An instance's explanations by several seeds, and the verdicts on its targets."""
+    """An instance's explanations by several seeds, and what is found of each target."""
 
     explanations: Sequence[Explanation]
     verdicts: Sequence[Verdict]
+    curves: Sequence[Curves] = ()
+    widths: Sequence[Sequence[Width]] = ()
 
 
 def write_page(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
@@ -45,18 +51,26 @@ def write_page(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
 def write_json(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
     """Write the record of each instance, pure ASCII, the keys in a fixed order."""
     for one in found:
-        record = record_of(one.verdicts, one.explanations)
+        record = record_of(*one)
         out.write(json.dumps(record, indent=2, allow_nan=False).encode() + b"\n")
 
 
 def write_lines(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
     """Write the record of each instance to a line of its own as soon as it is there."""
     for one in found:
-        record = record_of(one.verdicts, one.explanations)
+        record = record_of(*one)
         out.write(json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n")
 
 
-WRITERS = {"table": write_page, "json": write_json, "jsonl": write_lines}
+def write_png(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
+    """Draw the curves of the one instance there is; raise SettingsError for more."""
+    judged = list(found)
+    if len(judged) != 1 or not judged[0].curves:
+        raise SettingsError("png draws the curves of one instance", "use -f table or -f jsonl")
+    write_picture(judged[0].explanations[0], judged[0].curves, out)
+
+
+WRITERS = {"table": write_page, "json": write_json, "jsonl": write_lines, "png": write_png}
 
 
 def _lines(judged: Judged, page: Page) -> Iterator[Text]:
@@ -71,6 +85,9 @@ def _lines(judged: Judged, page: Page) -> Iterator[Text]:
         yield from _components(verdict, first.components, page)
         yield Text()
         yield from _sums(verdict, page)
+        if judged.curves:
+            yield from curve_lines(judged.curves[number], page)
+            yield from width_lines(judged.widths[number], page)
     yield from [Text()] * (len(judged.verdicts) > 1)
     drawn = sorted({one.samples for one in judged.explanations})
     every = ", all there are" if first.stop == "exhaustive" else ""

@@ -14,7 +14,7 @@ from lime_cli.formats.bars import bars_of, unresolved
 from lime_cli.formats.page import GAP, MARGIN, Page, page_of
 from lime_cli.formats.passage import passage
 from lime_cli.formats.rules import tree_lines
-from lime_cli.formats.words import fidelity_in_words, number_format, value_beside
+from lime_cli.formats.words import fidelity_in_words, in_order, number_format, value_beside
 
 if TYPE_CHECKING:
     from lime_cli.formats import Look
@@ -116,7 +116,7 @@ class Label(NamedTuple):
 
 
 def _label(component: Component, page: Page) -> Label:
-    return Label(page.literal(component.name), page.literal(_beside(component, page)))
+    return Label(in_order(page.literal(component.name)), page.literal(_beside(component, page)))
 
 
 def _widest(texts: Iterable[str]) -> int:

@@ -11,6 +11,10 @@ SMALLEST, LARGEST = 1e-4, 1e6
 """Outside, numbers are written with an exponent."""
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories that steer a terminal or cannot be seen."""
+RIGHT_TO_LEFT = ("R", "AL")
+"""Bidirectional classes of Unicode (UAX 9)."""
+LEFT_TO_RIGHT = "\u200e"
+"""A mark that takes no room."""
 JOINERS = "\u200c\u200d"
 """Part of how words and emoji are spelled."""
 
@@ -44,6 +48,15 @@ def literal(text: str, unicode: bool = True) -> str:
     if not text.isprintable():
         shown = "".join(_escaped(one) if _is_hidden(one) else one for one in text)
     return shown if unicode else shown.encode("ascii", "backslashreplace").decode()
+
+
+def in_order(text: str) -> str:
+    """Keep what stands before and behind a word of a right-to-left script where it stands.
+
+    A terminal that knows such scripts would turn the whole line around it.
+    """
+    turned = any(unicodedata.bidirectional(one) in RIGHT_TO_LEFT for one in text)
+    return f"{LEFT_TO_RIGHT}{text}{LEFT_TO_RIGHT}" if turned else text
 
 
 def value_beside(name: str, value: str | float | int | bool | None) -> str:

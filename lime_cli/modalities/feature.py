@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
@@ -110,6 +111,14 @@ class Feature:
             return False
         low, high = self._range
         return bool(self.size(value) < low or self.size(value) > high)
+
+    def column(self, values: Sequence[Any]) -> NDArray[Any]:
+        """Return values in the column's own type, or one that holds what was never seen."""
+        types = {type(value) for value in values}
+        own = self.values.dtype
+        if own.kind not in "Of" and not types <= {bool, int}:
+            own = np.dtype(np.float64 if types <= {bool, int, float} else object)
+        return np.array(values, dtype=own)
 
     def without_gaps(self) -> Feature:
         """Return the column as if it had no missing values; one that has nothing else as it is."""

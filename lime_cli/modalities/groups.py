@@ -50,6 +50,11 @@ class Part(Protocol):
         ...
 
     @property
+    def sizes(self) -> FloatArray | None:
+        """The levels as numbers (levels,), nan for a missing one; None where they are none."""
+        ...
+
+    @property
     def constant(self) -> bool:
         """Whether there is one level."""
         ...
@@ -99,6 +104,12 @@ class Single:
         return self.feature.bins
 
     @property
+    def sizes(self) -> FloatArray | None:
+        """The values as numbers; None for words and dates that are not compared."""
+        words = self.feature.values.dtype == object and not self.feature.numeric
+        return None if words else self.feature.sizes
+
+    @property
     def constant(self) -> bool:
         """Whether the background holds one value."""
         return self.feature.constant
@@ -137,6 +148,10 @@ class Group:
     def place(self) -> Column:
         """Where a component of it is."""
         return Column(self.name)
+
+    @property
+    def sizes(self) -> None:
+        """Return nothing: combinations are no numbers."""
 
     @property
     def constant(self) -> bool:

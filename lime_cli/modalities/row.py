@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lime_cli.digests import digest_of
 from lime_cli.engine import designs
+from lime_cli.engine.encoding import ColumnLaw
 from lime_cli.engine.instance import (
     BoolArray,
     Caveat,
@@ -27,9 +28,10 @@ from lime_cli.engine.instance import (
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Background
 from lime_cli.modalities.cell_words import COIN, CellWords
-from lime_cli.modalities.feature import Feature, is_missing, spelled
+from lime_cli.modalities.feature import Feature, is_missing
 from lime_cli.modalities.groups import Part
 from lime_cli.modalities.tables import Table
+from lime_cli.modalities.unseen import unseen
 
 MOST_SPREAD = 256
 """Columns that Sobol' points spread over better than independent ones do.
@@ -108,6 +110,18 @@ class RowInstance:
         return np.array([*bins, *(1 for text in self.texts for _ in text.components)], np.int64)
 
     @property
+    def laws(self) -> tuple[ColumnLaw, ...]:
+        """How what varies is drawn."""
+        found = _laws(self.background)
+        words = (ColumnLaw(COIN, np.arange(2), None),) * self._n_words
+        return (*found, *words) if words else found
+
+    def drawn(self, codes: IntArray) -> IntArray:
+        """Return the level numbers (n, d) of what varies."""
+        first = len(self.background.drawn)
+        return codes[:, [*self.background.varying, *range(first, first + self._n_words)]]
+
+    @property
     def skipped(self) -> tuple[Skipped, ...]:
         """Columns that are held, those of one value in the whole background, and wordless cells."""
         wordless = (text.column for text in self.texts if not text.components)
@@ -116,28 +130,7 @@ class RowInstance:
     @property
     def caveats(self) -> tuple[Caveat, ...]:
         """Values that the background has never seen."""
-        found = list(self.read_caveats)
-        kept = set(self.background.kept)
-        for place, (feature, value) in enumerate(self._pairs()):
-            unseen = feature.bin_of(value) < 0
-            if place in kept or not (unseen or feature.outside(value)):
-                continue
-            said = f"{feature.name} = {spelled(value)}"
-            found.append(
-                Caveat("unseen_category", f"{said} does not occur in the background")
-                if unseen
-                else Caveat("outside_background", f"{said} lies outside the background's values")
-            )
-        return (*found, *self._unseen_together())
-
-    def _unseen_together(self) -> Iterator[Caveat]:
-        for group in self.background.groups:
-            pairs = [(self.background.features[i], self.values[i]) for i in group.places]
-            known = all(feature.bin_of(value) >= 0 for feature, value in pairs)
-            unseen = group.bin_of([value for _, value in pairs]) < 0
-            if known and unseen and group.name not in self.background.held:
-                words = f"{group.name}: no row of the background holds such values together"
-                yield Caveat("unseen_combination", words)
+        return (*self.read_caveats, *unseen(self.background, self.values))
 
     def n_exhaustive(self) -> float:
         """Count the combinations of all observed values."""
@@ -160,8 +153,11 @@ class RowInstance:
 
     @property
     def _shares(self) -> list[FloatArray]:
-        words = sum(len(text.components) for text in self.texts)
-        return [*(part.shares for part in self.background.drawn), *[COIN] * words]
+        return [*(part.shares for part in self.background.drawn), *[COIN] * self._n_words]
+
+    @property
+    def _n_words(self) -> int:
+        return sum(len(text.components) for text in self.texts)
 
     def interpretable(self, codes: IntArray) -> BoolArray:
         """Return (n, d): 1 where a value lies in the bin of the row's own, and a word stays."""
@@ -180,7 +176,7 @@ class RowInstance:
         for part, levels in zip(drawn, codes.T[: len(drawn)], strict=True):
             columns.update(zip(part.places, part.drawn(levels), strict=True))
         for place in self.background.kept:
-            columns[place] = np.repeat(_column(features[place], [self.values[place]]), len(codes))
+            columns[place] = np.repeat(features[place].column([self.values[place]]), len(codes))
         start = len(drawn)
         for text in self.texts:
             place = self.background.place_of[text.column]
@@ -206,10 +202,27 @@ class RowInstance:
         times[-1] += len(instances) - n
         return self.table(
             [
-                np.repeat(_column(feature, values), times)
+                np.repeat(feature.column(values), times)
                 for feature, values in zip(features, columns, strict=True)
             ]
         )
+
+    def keeping(self, kept: BoolArray, rng: np.random.Generator) -> Table:
+        """Return rows that keep these of the row's values, (n, d), others from other bins."""
+        n = len(kept)
+        columns = [np.repeat(one.column([value]), n) for one, value in self._pairs()]
+        first = len(self.background.varying)
+        for mask, (part, values) in zip(kept.T[:first], self._varying(), strict=True):
+            other = np.flatnonzero(part.bins != part.bin_of(values))
+            other = other if len(other) else np.arange(len(part.bins))
+            levels = rng.choice(other, n, p=part.shares[other] / part.shares[other].sum())
+            for place, drawn in zip(part.places, part.drawn(levels), strict=True):
+                columns[place] = np.where(mask, columns[place], drawn)
+        for text in self.texts:
+            stays = kept[:, first : first + len(text.components)].astype(np.int64)
+            columns[self.background.place_of[text.column]] = text.kept(stays)
+            first += len(text.components)
+        return self.table(columns)
 
     def _varying(self) -> Iterator[tuple[Part, tuple[Any, ...]]]:
         """Yield what varies with the row's own values of it."""
@@ -221,10 +234,8 @@ class RowInstance:
         return zip(self.background.features, self.values, strict=True)
 
 
-def _column(feature: Feature, values: Sequence[Any]) -> NDArray[Any]:
-    """Return values in the column's own type, or one that holds what the background never saw."""
-    types = {type(value) for value in values}
-    own = feature.values.dtype
-    if own.kind not in "Of" and not types <= {bool, int}:
-        own = np.dtype(np.float64 if types <= {bool, int, float} else object)
-    return np.array(values, dtype=own)
+@lru_cache(maxsize=8)
+def _laws(background: Background) -> tuple[ColumnLaw, ...]:
+    """Return how what varies of the columns is drawn."""
+    parts = (background.drawn[i] for i in background.varying)
+    return tuple(ColumnLaw(one.shares, one.bins, one.sizes) for one in parts)

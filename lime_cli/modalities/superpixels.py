@@ -66,6 +66,10 @@ class ImageInstance:
             return np.where(stays[:, None], self.picture, self.gone).transpose(0, 2, 3, 1)
         return np.where(stays[..., None], self.picture, self.gone)
 
+    def keeping(self, kept: BoolArray, rng: np.random.Generator) -> NDArray[np.float32]:
+        """Return pictures in which only these superpixels stay, (n, d)."""
+        return self.model_inputs(kept.astype(np.int64))
+
     def original(self) -> NDArray[np.float32]:
         """Return the picture as a batch of one, (1, h, w, c)."""
         batch = self.picture[None]

@@ -36,6 +36,11 @@ if TYPE_CHECKING:
             """How its answers are read, in words; empty before it has answered."""
             ...
 
+        @property
+        def manner(self) -> str:
+            """How samples were put to it, in words; empty for the usual way."""
+            ...
+
         def takes(self, inputs: Any) -> bool:
             """Tell whether it answers to a batch."""
             ...

@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from lime_cli.engine.instance import Caveat
+from lime_cli.engine.texts import Texts
 from lime_cli.errors import ModelError
 from lime_cli.models import ModelFile, ModelInput
+from lime_cli.models.bags import bags_of
 from lime_cli.models.forms import Handing, fitted_form
 from lime_cli.models.outputs import Stated
 from lime_cli.models.parts import final, limit_threads
@@ -41,6 +43,7 @@ def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
         )
     stated = _stated(model, chosen)
     method = getattr(model, METHODS[chosen])
+    bags = bags_of(model, METHODS[chosen]) if place is None else None
     if place is not None:
         stated, method = _one_answer(method, stated, place, name)
     said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
@@ -49,9 +52,14 @@ def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
     handing = Handing(method, form, given)
 
     def ask(inputs: Any) -> Any:
+        if isinstance(inputs, Texts):
+            answers = bags.ask(inputs) if bags else None
+            if answers is not None:
+                return _as_columns(answers, stated)
+            inputs = inputs.strings
         return _as_columns(handing.ask(inputs), stated)
 
-    return Way(origin, ask, stated, given, METHODS[chosen], said, handing=handing)
+    return Way(origin, ask, stated, given, METHODS[chosen], said, handing=handing, bags=bags)
 
 
 def _wanted(output: str | None) -> tuple[str | None, int | None]:

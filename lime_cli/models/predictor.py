@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from lime_cli.engine.instance import Caveat, FloatArray, Identity
+from lime_cli.engine.texts import Texts
 from lime_cli.errors import InputError, LimexError, ModelError, PredictionError
 from lime_cli.models import ModelFile, ModelInput
 from lime_cli.models.feeds import date_in_numbers
@@ -18,6 +19,7 @@ from lime_cli.models.outputs import Outputs, Stated, settle
 from lime_cli.models.probe import Probe
 
 if TYPE_CHECKING:
+    from lime_cli.models.bags import Bags
     from lime_cli.models.forms import Handing
 
 
@@ -51,6 +53,8 @@ class Way:
     """Asks without an input of anybody's, where the model says what it wants to be fed."""
     handing: Handing | None = None
     """In what form it is given tables, where that is not settled by its format."""
+    bags: Bags | None = None
+    """Answers samples of a text from their masks, where the model is recognised."""
 
 
 class Predictor:
@@ -102,8 +106,15 @@ class Predictor:
         outputs = self._outputs()
         return outputs.rule if outputs else ""
 
+    @property
+    def manner(self) -> str:
+        """How samples were put to it, in words; empty for the usual way."""
+        return self._way.bags.manner if self._way.bags else ""
+
     def predict(self, inputs: Any) -> FloatArray:
-        """Return (n, k) outputs for a table, a list of texts or (n, height, width, channels)."""
+        """Return (n, k) outputs for a table, texts or (n, height, width, channels)."""
+        if isinstance(inputs, Texts) and self._way.bags is None:
+            inputs = inputs.strings
         return self._probe.predict(inputs)
 
     def takes(self, inputs: Any) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from lime_cli.engine.instance import Caveat, FloatArray
+from lime_cli.engine.texts import Texts
 from lime_cli.errors import PredictionError
 
 TOLERANCE, FLOOR = 1e-3, 1e-5
@@ -76,12 +77,14 @@ def rows(inputs: Any, wanted: list[int]) -> Any:
         return [inputs[i] for i in wanted]
     if isinstance(inputs, np.ndarray):
         return inputs[wanted]
+    if isinstance(inputs, Texts):
+        return inputs.chosen(wanted)
     return replace(inputs, columns=tuple(column[wanted] for column in inputs.columns))
 
 
 def _alike(inputs: Any) -> bool:
     """Tell whether the first and the last row are the same, which proves nothing of batches."""
-    if isinstance(inputs, (list, np.ndarray)):
+    if isinstance(inputs, (list, np.ndarray, Texts)):
         return bool(np.all(inputs[0] == inputs[-1]))
     return all(column[0] == column[-1] for column in inputs.columns)
 

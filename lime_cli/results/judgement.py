@@ -7,18 +7,25 @@ from dataclasses import asdict
 from typing import Any
 
 from lime_cli.engine.explanation import Explanation
+from lime_cli.results.curves import Curves
 from lime_cli.results.evaluation import Stability, Verdict
 from lime_cli.results.record import hash_of
 from lime_cli.results.record import record_of as record_of_explanation
+from lime_cli.results.widths import Width
 
 NAME, NUMBER = "limex/evaluation", 1
 
 
-def record_of(verdicts: Sequence[Verdict], explanations: Sequence[Explanation]) -> dict[str, Any]:
+def record_of(
+    explanations: Sequence[Explanation],
+    verdicts: Sequence[Verdict],
+    curves: Sequence[Curves] = (),
+    widths: Sequence[Sequence[Width]] = (),
+) -> dict[str, Any]:
     """Turn the verdicts on the explanations of one instance into JSON data, keys in a fixed order.
 
-    ``settings`` are those of the first seed. ``hash`` covers everything but itself and
-    ``environment``.
+    ``settings`` are those of the first seed, as are ``curves`` and ``widths``, by target. ``hash``
+    covers everything but itself and ``environment``.
     """
     records = [record_of_explanation(one) for one in explanations]
     first = records[0]
@@ -30,7 +37,11 @@ def record_of(verdicts: Sequence[Verdict], explanations: Sequence[Explanation]) 
         "samples": [one.samples for one in explanations],
         "stop": [one.stop for one in explanations],
         "targets": [
-            _target(verdict, _places(explanations, records, i))
+            {
+                **_target(verdict, _places(explanations, records, i)),
+                "curves": _curves(curves[i]) if curves else None,
+                "widths": [_width(one, explanations[0]) for one in widths[i]] if widths else None,
+            }
             for i, verdict in enumerate(verdicts)
         ],
         "warnings": warnings_of(explanations),
@@ -86,4 +97,21 @@ def _component(one: Stability) -> dict[str, Any]:
         "std_error": one.std_error,
         "selected": one.selected,
         "sign_agreement": one.sign_agreement,
+    }
+
+
+def _curves(curves: Curves) -> dict[str, Any]:
+    return {
+        **asdict(curves),
+        "deletion_area": curves.deletion_area,
+        "insertion_area": curves.insertion_area,
+        "random_area": curves.random_area,
+    }
+
+
+def _width(one: Width, explanation: Explanation) -> dict[str, Any]:
+    named = [(explanation.components[j].name, weight) for j, weight in one.weights]
+    return {
+        **asdict(one),
+        "weights": [{"name": name, "weight": weight} for name, weight in named],
     }

@@ -10,6 +10,7 @@ from lime_cli.jobs import Explained, Job, run
 from lime_cli.modalities import MODALITIES
 from lime_cli.models import ModelFile
 from lime_cli.replicates import replicated
+from lime_cli.results.curves import DRAWS, ORDERS
 from lime_cli.results.record import record_of
 from lime_cli.settings import Settings
 from tests.conftest import ROOT
@@ -52,6 +53,8 @@ def test_every_modality_is_judged_with_the_same_keys_and_the_same_bytes_each_tim
         "jaccard",
         "error_ratio",
         "components",
+        "curves",
+        "widths",
     ]
     assert target["held_out_fidelity"]["mean"] <= 1
     assert [one["k"] for one in target["jaccard"]] == [3, 5, 10]
@@ -100,6 +103,13 @@ def test_a_neighbourhood_too_narrow_for_any_sample_says_so(limex, case):
     assert target["components"] == []
 
 
+def test_the_curves_are_drawn(limex, tmp_path):
+    pytest.importorskip("matplotlib")
+    path = tmp_path / "curves.png"
+    assert limex(*REVIEW, *FEW, "-o", path).code == 0
+    assert path.read_bytes().startswith(b"\x89PNG")
+
+
 def test_a_file_is_written_in_the_format_of_its_suffix(limex, tmp_path):
     path = tmp_path / "verdict.json"
     result = limex(*REVIEW, *FEW, "-o", path)
@@ -126,7 +136,8 @@ def test_one_bad_input_of_several_leaves_the_others_judged(limex, data, tmp_path
         ((*ZOO, "--row", "84", "--like-lime"), 2, "--like-lime: only limex's own"),
         ((*ZOO, "--row", "9999"), 2, "zoo.csv has rows 0-"),
         ((*ZOO, "--row", "1,2", "-f", "json"), 2, "use -f jsonl"),
-        ((*ZOO, "--row", "84", "-f", "png"), 2, "'png' is not one of"),
+        ((*ZOO, "--row", "84", "-f", "md"), 2, "'md' is not one of"),
+        ((*ZOO, "--row", "3,84", "-f", "png"), 2, "2 instances do not fit into one png file"),
         ((*ZOO, "--row", "84", "--target", "unicorn"), 2, "no output 'unicorn'"),
         ((*REVIEW[:3], "missing.txt"), 3, "missing.txt"),
         ((*ZOO[:2], "missing.onnx", ZOO[3], "--row", "84"), 4, "missing.onnx"),
@@ -188,6 +199,9 @@ def test_the_model_is_asked_as_often_as_explaining_with_every_seed_asks(job, mon
         list(run(Job(job.model, job.modality, settings, job.sources)))
     explaining = sum(asked)
     asked.clear()
-    list(replicated(job, 2))
+    found = list(replicated(job, 2))
     originals = ORIGINALS_PER_CALL if len(job.sources) > 1 else 1
-    assert sum(asked) == explaining + originals * (len(job.sources) - 2)
+    draws = DRAWS if len(job.sources) > 1 else 1
+    points = sum(len(curve.removed) for one in found for curve in one.curves)
+    curves = (2 + ORDERS) * draws * points
+    assert sum(asked) == explaining + originals * (len(job.sources) - 2) + curves

@@ -72,8 +72,9 @@ def test_no_call_of_the_model_is_spent_on_help():
     assert counts[0] == counts[1]
 
 
-def test_rows_that_share_their_samples_go_without_unless_asked():
+def test_rows_that_share_many_samples_go_without_unless_asked():
     assert not Settings().assists(shared=True)
+    assert Settings(samples=2048).assists(shared=True)
     assert Settings().assists(shared=False)
     assert Settings(assist="on").assists(shared=True)
 
@@ -83,3 +84,22 @@ def test_rows_that_share_their_samples_go_without_unless_asked():
 )
 def test_the_pool_is_large_beside_the_samples_or_not_there(d, n, size):
     assert pool_size(d, n) == size
+
+
+def test_the_fit_on_all_components_lends_its_precision_to_a_choice_of_three():
+    choices = {"selection": "lasso", "features": 3, "samples": 512}
+    instance, model = MaskInstance(12), FunctionModel(steep)
+    exact = next(explain([instance], model, Settings(design="exhaustive", features=3)))
+    truth = {w.component: w.weight for w in exact.surrogates[0].weights}
+    misses, hits = {"paired": [], "random": []}, []
+    for design in misses:
+        for seed in SEEDS:
+            settings = Settings(seed=seed, design=design, assist="on", **choices)
+            found = next(explain([instance], model, settings)).surrogates[0].weights
+            if {weight.component for weight in found} != set(truth):
+                continue
+            misses[design] += [weight.weight - truth[weight.component] for weight in found]
+            hits += [one.interval[0] <= truth[one.component] <= one.interval[1] for one in found]
+    assert np.mean(np.square(misses["paired"])) < 0.6 * np.mean(np.square(misses["random"]))
+    assert abs(np.mean(misses["paired"])) < 0.15 * np.std(misses["paired"])
+    assert 0.9 <= np.mean(hits) <= 0.995

@@ -121,3 +121,40 @@ def test_more_dimensions_than_the_table_holds_are_filled_up():
     points = sobol(16, 1030, rng())
     assert points.shape == (16, 1030)
     assert len(np.unique(points[:, -1])) == 16
+
+
+@pytest.mark.parametrize(("n", "d"), [(16, 6), (256, 50), (512, 200)])
+def test_balanced_coins_show_each_component_as_often_kept_as_gone(n, d):
+    codes = designs.coins(n, d, design("balanced"), rng()).codes
+    assert set(codes.sum(axis=0)) == {n // 2}
+    assert np.array_equal(codes[:8], 1 - codes[8:16])
+
+
+def test_balanced_coins_show_all_combinations_of_any_three_equally_often():
+    codes = designs.coins(8 * 16, 8, design("balanced"), rng()).codes
+    for block in range(8):
+        signs = 2 * codes[block::8] - 1
+        assert np.array_equal(signs.T @ signs, 16 * np.eye(8))
+        assert not np.einsum("ni,nj,nk->ijk", signs, signs, signs).any()
+
+
+def test_balanced_levels_show_all_pairs_of_quarters_equally_often():
+    shares = [np.full(4, 0.25)] * 16
+    codes = designs.levels(8 * 64, shares, design("balanced"), rng()).codes
+    for block in range(8):
+        levels = np.eye(4)[codes[block::8]].reshape(64, -1)
+        together = (levels.T @ levels).reshape(16, 4, 16, 4)
+        for i in range(16):
+            assert np.array_equal(together[i, :, i], 16 * np.eye(4))
+            for j in range(i):
+                assert (together[i, :, j] == 4).all()
+
+
+def test_balanced_points_are_uniform_one_by_one():
+    points = [
+        designs.DESIGNS["balanced"](16, 3, np.random.default_rng(seed)) for seed in range(2000)
+    ]
+    for row in (0, 7, 8, 15):
+        one = np.array([drawn[row] for drawn in points])
+        assert one.mean(axis=0) == pytest.approx(0.5, abs=0.03)
+        assert np.histogramdd(one >= 0.5, 2)[0] / 2000 == pytest.approx(1 / 8, abs=0.03)

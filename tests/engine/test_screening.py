@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from lime_cli.engine import explain
-from lime_cli.engine.screening import MOST, may_double, screen
+from lime_cli.engine.screening import MOST, allowed, screen
 from lime_cli.settings import Settings
 from tests.conftest import ROOT, FunctionModel, MaskInstance
 
@@ -50,10 +50,9 @@ def test_weights_are_of_the_components_they_belong_to():
 
 
 def test_samples_stop_doubling_where_their_components_are_many():
-    settings = Settings(samples=4_096, max_samples=65_536)
-    assert may_double(32_768, 400, settings)
-    assert not may_double(65_536, 40, settings)
-    assert not may_double(4_096, 5_000, settings)
+    assert allowed(65_536, 500)
+    assert allowed(4_096, 5_000)
+    assert not allowed(8_192, 5_000)
 
 
 MODEL = """

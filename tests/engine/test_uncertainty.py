@@ -1,12 +1,14 @@
 """Error bars: the formulas by hand, and how often they hold."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy import stats
 
 from lime_cli.engine import explain
 from lime_cli.engine.instance import Design
-from lime_cli.engine.uncertainty import rank_ranges, student
+from lime_cli.engine.uncertainty import among, rank_ranges, student
 from lime_cli.settings import Settings
 from tests.conftest import FunctionModel, MaskInstance
 
@@ -54,7 +56,7 @@ def test_hc3_is_the_textbook_formula():
         )
 
 
-@pytest.mark.parametrize("design", ["random", "paired", "sobol"])
+@pytest.mark.parametrize("design", ["random", "paired", "sobol", "balanced"])
 def test_intervals_hold_the_truth_about_as_often_as_they_say(design):
     truth = {w.component: w.weight for w in one(design="exhaustive").surrogates[0].weights}
     hits = [
@@ -80,7 +82,7 @@ def test_enumeration_leaves_no_error():
 
 
 def test_a_linear_model_leaves_no_error_under_any_design():
-    for design in ("random", "paired", "sobol"):
+    for design in ("random", "paired", "sobol", "balanced"):
         settings = Settings(samples=128, design=design)
         found = next(explain([MaskInstance(12)], FunctionModel(lambda z: z @ BETA), settings))
         assert max(weight.std_error for weight in found.surrogates[0].weights) < 1e-8
@@ -122,3 +124,28 @@ def test_few_draws_are_not_taken_for_all_there_are(samples):
     found = one(samples=samples)
     assert found.stop == "samples"
     assert max(weight.std_error for weight in found.surrogates[0].weights) > 0
+
+
+@pytest.mark.parametrize("freedom", [1, 7, 50, 2000])
+@pytest.mark.parametrize("d", [1, 36, 400])
+def test_the_point_for_many_at_once_is_that_of_scipy(freedom, d):
+    assert among(freedom, d) == pytest.approx(stats.t.ppf(1 - 0.025 / d, freedom), rel=0.05)
+
+
+def test_noise_that_was_chosen_for_its_size_is_not_taken_for_a_weight():
+    noise = np.random.default_rng(0).normal(size=2**12)
+
+    def hopeless(z):
+        return noise[(z.astype(int) << np.arange(12)).sum(axis=1)]
+
+    chosen = Settings(samples=256, features=3, design="paired")
+    clear = 0
+    for seed in range(30):
+        (found,) = explain([MaskInstance(12)], FunctionModel(hopeless), replace(chosen, seed=seed))
+        if found.surrogates[0].fidelity <= 0:
+            clear += any(low > 0 or high < 0 for low, high in intervals(found))
+    assert clear <= 3
+
+
+def intervals(found):
+    return [weight.interval for weight in found.surrogates[0].weights]

@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lime_cli.errors import InputError, ModelError, SettingsError
-from lime_cli.modalities import Source
+from lime_cli.modalities.passage import FINE, FINEST, MANY, LongText
 from lime_cli.modalities.text import TextModality
 from lime_cli.modalities.words import cut
 from lime_cli.models import ModelInput
@@ -17,55 +17,14 @@ def read(text, **options):
     return modality.read(next(modality.sources()))
 
 
-def words(text, unit="word"):
-    return [text[start:end] for start, end in cut(text, unit)]
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("I don't like 3.14, naïve café!", ["I", "don't", "like", "3.14", "naïve", "café"]),
-        ("यह फिल्म बहुत अच्छी है।", ["यह", "फिल्म", "बहुत", "अच्छी", "है"]),
-        ("هذا الفيلم رائع", ["هذا", "الفيلم", "رائع"]),
-        ("我喜欢", ["我", "喜", "欢"]),
-        ("good 👨‍👩‍👧 film", ["good", "👨‍👩‍👧", "film"]),
-        ("well-known snake_case", ["well", "known", "snake_case"]),
-    ],
-    ids=["english", "hindi", "arabic", "chinese", "emoji", "joined"],
-)
-def test_words_follow_unicode(text, expected):
-    assert words(text) == expected
-
-
-def test_other_units_are_cut():
-    assert words("añ b", "char") == ["a", "ñ", "b"]
-    assert words("one\n\n two \nthree", "line") == ["one", " two ", "three"]
-    assert words("a1b22", r"regex:\d+") == ["1", "22"]
-
-
-@pytest.mark.parametrize(
-    ("unit", "message"), [("letter", "--unit"), ("regex:(", "not a regular expression")]
-)
-def test_an_impossible_unit_is_refused(unit, message):
-    with pytest.raises(SettingsError, match=message):
-        cut("text", unit)
-
-
-@given(st.text(max_size=80), st.sampled_from(["word", "char", "line"]))
-def test_spans_are_ascending_disjoint_and_inside(text, unit):
-    place = 0
-    for start, end in cut(text, unit):
-        assert place <= start < end <= len(text)
-        place = end
-
-
+@settings(deadline=None)
 @given(st.text(min_size=1, max_size=60), st.booleans(), st.sampled_from([None, "[MASK]"]))
 def test_keeping_everything_gives_the_text_back(text, merge, mask):
     if not text.strip() or not cut(text, "word"):
         return
     instance = read(text, merge_repeats=merge, mask=mask)
     full = np.ones((1, len(instance.components)), np.int64)
-    assert instance.model_inputs(full) == instance.original() == [text]
+    assert list(instance.model_inputs(full)) == instance.original() == [text]
 
 
 def test_repeats_are_one_component_or_several():
@@ -80,8 +39,8 @@ def test_repeats_are_one_component_or_several():
 
 def test_what_goes_is_removed_or_masked():
     codes = np.array([[0, 1], [1, 0]])
-    assert read("bad, bad film").model_inputs(codes) == [",  film", "bad, bad "]
-    assert read("bad, bad film", mask="UNK").model_inputs(codes) == [
+    assert list(read("bad, bad film").model_inputs(codes)) == [",  film", "bad, bad "]
+    assert list(read("bad, bad film", mask="UNK").model_inputs(codes)) == [
         "UNK, UNK film",
         "bad, bad UNK",
     ]
@@ -95,22 +54,46 @@ def test_a_text_without_words_is_refused(text, message):
         read(text)
 
 
-def test_files_are_read_as_utf_8(tmp_path):
-    path = tmp_path / "a.txt"
-    path.write_bytes("\ufeffgrüße".encode())
-    assert TextModality(inputs=(str(path),)).read(Source("a.txt", str(path))).text == "grüße"
-    path.write_bytes(b"ok \xff")
-    with pytest.raises(InputError, match=r"a\.txt: is not UTF-8 at byte 3"):
-        TextModality(inputs=(str(path),)).read(Source("a.txt", str(path)))
+@pytest.mark.parametrize("unit", ["letter", "regex:(", "regex:[a"])
+def test_an_impossible_unit_is_refused(unit):
+    with pytest.raises(SettingsError, match="--unit"):
+        TextModality(text="words", unit=unit)
 
 
-def test_a_folder_gives_its_files_by_name(tmp_path):
-    for name in ("b.txt", "a.txt"):
-        (tmp_path / name).write_text("words")
-    assert [source.id for source in TextModality(inputs=(str(tmp_path),)).sources()] == [
-        "a.txt",
-        "b.txt",
-    ]
+def test_where_nothing_is_left_a_full_stop_is_asked_about():
+    nothing = np.zeros((1, 2), np.int64)
+    assert list(read("good film").model_inputs(nothing)) == ["."]
+    assert list(read("good film!").model_inputs(nothing)) == [" !"]
+    assert list(read("good film", mask="UNK").model_inputs(nothing)) == ["UNK UNK"]
+    assert list(read("good film", unit="lime-word").model_inputs(nothing)) == [" "]
+
+
+@settings(deadline=None)
+@given(st.text(min_size=1, max_size=40), st.integers(0, 2**32 - 1), st.booleans())
+def test_no_sample_is_empty_and_what_stays_stands_in_order(text, seed, merge):
+    if not text.strip() or not cut(text, "word"):
+        return
+    instance = read(text, merge_repeats=merge)
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, 2, (8, len(instance.components)))
+    for sample, mask in zip(instance.model_inputs(codes), codes, strict=True):
+        assert sample.strip()
+        gone = {
+            place
+            for kept, one in zip(mask, instance.components, strict=True)
+            if not kept
+            for start, end in one.where.spans
+            for place in range(start, end)
+        }
+        left = "".join(c for place, c in enumerate(instance.text) if place not in gone)
+        assert sample == (left if left.strip() else ".")
+
+
+def test_a_text_with_halves_of_characters_is_read():
+    instance = read("good \udcff film \ud800 end")
+    assert "good" in [one.name for one in instance.components]
+    instance.text.encode()
+    assert len(instance.subject.digest) == 64
 
 
 def test_a_model_of_a_table_is_not_asked_about_a_text():
@@ -124,3 +107,49 @@ def test_the_same_text_draws_the_same_samples_under_any_name(tmp_path):
     (tmp_path / "b.txt").write_text("one two")
     modality = TextModality(inputs=(str(tmp_path),))
     assert len({modality.read(source).pool for source in modality.sources()}) == 1
+
+
+def story(n, sentences=20):
+    size = n // sentences
+    return " ".join(
+        " ".join(f"Word{i * size + j}" for j in range(size)) + "." for i in range(sentences)
+    )
+
+
+def test_auto_takes_a_short_text_by_words_and_a_long_one_by_sentences_first():
+    assert type(read(story(200), unit="auto")).__name__ == "TextInstance"
+    long = read(story(400), unit="auto")
+    assert isinstance(long, LongText)
+    assert len(long.components) == 20
+    finer = long.finer(np.arange(20.0))
+    assert len(finer.components) == FINEST
+    assert finer.components[0].name == "Word300"
+    assert finer.subject.facts["unit"] == "word"
+    assert finer.subject.facts["within"][0] == [
+        finer.text.index("Word300"),
+        finer.text.index(". Word320"),
+    ]
+    assert len(finer.skipped) == 15
+    assert not finer.caveats
+    full = np.ones((1, FINEST), np.int64)
+    assert list(finer.model_inputs(full)) == [finer.text]
+
+
+@pytest.mark.parametrize("sentences", [1, 40, 700])
+def test_a_text_of_too_many_units_is_looked_at_in_stretches(sentences):
+    long = read(story(MANY + 400, sentences))
+    assert isinstance(long, LongText)
+    assert len(long.components) <= 200
+    assert sum(len(part) for part in long.parts) == (MANY + 400) // sentences * sentences
+    finer = long.finer(np.zeros(len(long.components)))
+    assert len(finer.components) <= FINE
+    assert [one.code for one in finer.caveats] == ["long_text"]
+
+
+def test_one_long_stretch_is_taken_whole():
+    assert len(read(story(20_000), unit="auto").finer(np.ones(200)).components) == 100
+
+
+def test_like_lime_weighs_a_long_text_unit_by_unit():
+    assert not isinstance(read(story(MANY + 400), unit="lime-word"), LongText)
+    assert not isinstance(read(story(MANY + 400), unit=r"regex:\w+", like_lime=True), LongText)

@@ -226,8 +226,8 @@ def explained_live(fitted, modality):
 
 def rows_of(inputs, columns):
     """Put a modality's batch into what the model was fitted on."""
-    if isinstance(inputs, list):
-        return inputs
+    if not hasattr(inputs, "columns"):
+        return list(inputs)
     if columns is None:
         return np.column_stack(inputs.columns)
     frame = pd.DataFrame(dict(zip(inputs.names, inputs.columns, strict=True)))

@@ -196,8 +196,8 @@ def test_a_spread_says_what_is_not_known():
 def test_the_record_is_hashed_and_names_every_component():
     explanations, drawn = runs(noise, d=18)
     verdicts = evaluate(explanations, drawn)
-    record = record_of(verdicts, explanations)
-    assert record == record_of(verdicts, explanations)
+    record = record_of(explanations, verdicts)
+    assert record == record_of(explanations, verdicts)
     assert record["hash"] == hash_of(record)
     assert record["seeds"] == list(range(6))
     (target,) = record["targets"]

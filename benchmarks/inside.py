@@ -1,0 +1,195 @@
+"""Cases of ``overhead.py --inside``: one explanation against the bare call of its model, warm.
+
+The bare call gets as many inputs, ready made, in one go. marcotcr/lime, where it is installed,
+explains the same with as many samples.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import pickle
+import statistics
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, NamedTuple
+
+import numpy as np
+from problems import ROOT, background_of
+from sklearn.datasets import load_digits, make_classification
+from sklearn.ensemble import RandomForestClassifier
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from lime_cli.engine import explain
+from lime_cli.modalities import Source
+from lime_cli.modalities.image import ImageModality
+from lime_cli.modalities.row import RowInstance
+from lime_cli.modalities.text import TextModality
+from lime_cli.models import ModelFile
+from lime_cli.settings import Settings
+
+SAMPLES = 5000
+PICTURES = 1000
+
+
+class Case(NamedTuple):
+    """The same work by the model alone, by limex, and by marcotcr/lime."""
+
+    name: str
+    bound: float
+    """What limex may take, in bare calls."""
+    bare: Callable[[], Any]
+    limex: Callable[[], Any]
+    lime: Callable[[], Any]
+
+
+def measure(runs: int) -> None:
+    """Print medians in milliseconds, and by how much each is above the bare call."""
+    warnings.simplefilter("ignore")
+    print(f"{'case':<26}{'bare ms':>9}{'limex ms':>9}{'ratio':>7}{'bound':>7}{'lime':>7}")
+    with TemporaryDirectory() as folder:
+        for case in cases(Path(folder)):
+            rows = [[took(one) for one in case[2:]] for _ in range(runs + 1)][1:]
+            bare, limex, _ = (statistics.median(column) for column in zip(*rows, strict=True))
+            ratio, lime = (statistics.median(row[i] / row[0] for row in rows) for i in (1, 2))
+            times = f"{1e3 * bare:>9.1f}{1e3 * limex:>9.1f}"
+            print(f"{case.name:<26}{times}{ratio:>7.2f}{case.bound:>7}{lime:>7.1f}", flush=True)
+
+
+def cases(folder: Path) -> Iterator[Case]:
+    """Yield tables, a text, and pictures."""
+    for columns in (30, 200):
+        X, y = make_classification(2000, columns, n_informative=12, random_state=0)
+        forest = RandomForestClassifier(100, random_state=0)
+        for kind, model, bound in (
+            ("forest", forest, 1.3),
+            ("logistic", LogisticRegression(max_iter=500), 5.0 if columns == 30 else 6.0),
+        ):
+            if columns == 30 or kind == "logistic":
+                yield _table(f"{kind}, {columns} columns", model.fit(X, y), X, bound, folder)
+    yield _text(folder)
+    yield from _pictures(folder)
+
+
+def _table(name: str, model: Any, X: np.ndarray, bound: float, folder: Path) -> Case:
+    from lime.lime_tabular import LimeTabularExplainer
+
+    background = background_of(X)
+    loaded = _loaded(model, folder)
+    rows = X[np.random.default_rng(0).integers(0, len(X), SAMPLES)]
+    values = tuple(X[17].tolist())
+    theirs = LimeTabularExplainer(X, random_state=0)
+    return Case(
+        name,
+        bound,
+        lambda: model.predict_proba(rows),
+        lambda: _explained(
+            RowInstance(Source("17", "t.csv", 17), background, values, ()), loaded, SAMPLES
+        ),
+        lambda: theirs.explain_instance(X[17], model.predict_proba, num_samples=SAMPLES),
+    )
+
+
+def _text(folder: Path) -> Case:
+    from lime.lime_text import LimeTextExplainer
+
+    lines = (ROOT / "sample_data" / "reviews.csv").read_text("utf-8").splitlines()[1:]
+    words = [line.rpartition(",")[0].strip('"') for line in lines]
+    labels = [line.rpartition(",")[2] for line in lines]
+    text = " ".join(" ".join(words).split()[:500])
+    forest = RandomForestClassifier(100, random_state=0)
+    model = make_pipeline(TfidfVectorizer(lowercase=False), forest).fit(words, labels)
+    loaded = _loaded(model, folder)
+    modality = TextModality(text=text).fitted(loaded.input)
+    (source,) = modality.sources()
+    instance = modality.read(source)
+    masks = np.random.default_rng(0).random((SAMPLES, len(instance.components)))
+    shorter = instance.model_inputs((masks < 0.5).astype(np.int64))
+    theirs = LimeTextExplainer(random_state=0, class_names=list(model.classes_))
+    return Case(
+        "text of 500 words, forest",
+        1.3,
+        lambda: model.predict_proba(shorter),
+        lambda: _explained(modality.read(source), loaded, SAMPLES),
+        lambda: theirs.explain_instance(text, model.predict_proba, num_samples=SAMPLES),
+    )
+
+
+def _pictures(folder: Path) -> Iterator[Case]:
+    scenes = ModelFile(str(ROOT / "sample_models" / "scenes.onnx"), threads=1).load()
+    modality = ImageModality((str(ROOT / "sample_data" / "scene.png"),)).fitted(scenes.input)
+    yield _picture("picture, network", 1.05, modality, scenes)
+    digits = load_digits()
+    path = folder / "digit.npy.png"
+    from PIL import Image
+
+    Image.fromarray((digits.images[3] * 15).astype(np.uint8)).save(path)
+    model = LogisticRegression(max_iter=2000).fit(digits.data / 16, digits.target)
+    loaded = _loaded(Flat(model), folder)
+    tiny = ImageModality((str(path),), channels="L", segmenter="grid", n_segments=16)
+    yield _picture("tiny picture, logistic", 10.0, tiny.fitted(loaded.input), loaded)
+
+
+class Flat:
+    """A model of rows that takes pictures."""
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.classes_ = model.classes_
+
+    def predict_proba(self, pictures: np.ndarray) -> np.ndarray:
+        """Answer (n, height, width, channels) by the first channel."""
+        return self.model.predict_proba(pictures[..., 0].reshape(len(pictures), -1))
+
+
+def _picture(name: str, bound: float, modality: ImageModality, model: Any) -> Case:
+    from lime.lime_image import LimeImageExplainer
+
+    (source,) = modality.sources()
+    instance = modality.read(source)
+    original = instance.original()
+    inputs = np.repeat(original, PICTURES, axis=0)
+    step = max(1, 8 * 2**20 // instance.input_bytes)
+    theirs = LimeImageExplainer(random_state=0)
+    picture = np.repeat(original[0], 3 // original.shape[-1], axis=2).astype(float)
+
+    def bare() -> None:
+        for start in range(0, PICTURES, step):
+            model._way.ask(inputs[start : start + step])
+
+    def lime() -> None:
+        theirs.explain_instance(
+            picture,
+            lambda batch: model.predict(batch[..., : original.shape[-1]].astype(np.float32)),
+            num_samples=PICTURES,
+            segmentation_fn=lambda _: (
+                np.arange(picture[..., 0].size).reshape(picture.shape[:2])
+                % len(instance.components)
+            ),
+            batch_size=step,
+        )
+
+    return Case(name, bound, bare, lambda: _explained(modality.read(source), model, PICTURES), lime)
+
+
+def _loaded(model: Any, folder: Path) -> Any:
+    path = folder / "model.pkl"
+    path.write_bytes(pickle.dumps(model))
+    return ModelFile(str(path), trust=True).load()
+
+
+def _explained(instance: Any, model: Any, samples: int) -> Any:
+    return next(explain([instance], model, Settings(samples=samples)))
+
+
+def took(work: Callable[[], Any]) -> float:
+    """Return the seconds some work takes."""
+    began = time.perf_counter()
+    with contextlib.redirect_stderr(io.StringIO()):
+        work()
+    return time.perf_counter() - began

@@ -1,0 +1,40 @@
+"""Which samples are the same, so that a model is asked about each distinct one once."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lime_cli.engine.instance import IntArray
+
+FEW = 12
+"""Codes of a row that are looked at first: rows of numbers already differ there."""
+
+
+def distinct(codes: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the first row of every distinct row of ``codes``, and for each row which one it is.
+
+    Rows are told apart by a 64-bit hash, checked against the rows themselves.
+    """
+    n, m = codes.shape
+    if n == 0 or m == 0:
+        return np.zeros(min(n, 1), np.int64), np.zeros(n, np.int64)
+    if m > FEW and len(np.unique(_hashes(codes[:, :FEW]))) == n:
+        return np.arange(n), np.arange(n)
+    hashes = _hashes(codes)
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    if not np.array_equal(codes[first[inverse]], codes):
+        _, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return first[order], place[inverse.reshape(-1)]
+
+
+def _hashes(codes: IntArray) -> NDArray[np.uint64]:
+    """Return a 64-bit number for each row."""
+    m = codes.shape[1]
+    odd = np.random.default_rng(0).integers(0, 2**63, m, np.uint64) * np.uint64(2) + np.uint64(1)
+    mixed = (codes.astype(np.uint64) + np.uint64(1)) * odd
+    mixed ^= mixed >> np.uint64(29)
+    return np.asarray((mixed * np.uint64(0xBF58476D1CE4E5B9)).sum(axis=1, dtype=np.uint64))

@@ -1,0 +1,52 @@
+"""Two passes for an instance of too many components: where it matters, then what matters there."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
+
+import numpy as np
+
+from lime_cli.engine.explaining import explain_all
+from lime_cli.engine.instance import FloatArray, Instance, Model
+from lime_cli.settings import Settings
+
+MAX_SAMPLES = 512
+"""Of the first pass, where sampling goes on until weights are settled: it only has to rank."""
+
+
+@runtime_checkable
+class Coarse(Protocol):
+    """An instance whose components are to be taken apart where they weigh most."""
+
+    def finer(self, strengths: FloatArray) -> Instance:
+        """Return the same instance with finer components in the strongest of the d coarse ones.
+
+        ``strengths`` (d,) are sizes of weights, the largest among the targets.
+        """
+        ...
+
+
+def focused(instance: Instance, model: Model, settings: Settings) -> Instance:
+    """Return the instance to explain: itself, or a finer one by what a first pass finds.
+
+    Raises PredictionError when the model fails and SettingsError for a target it does not have.
+    """
+    if not isinstance(instance, Coarse):
+        return instance
+    most = settings.max_samples
+    first = replace(
+        settings,
+        samples=settings.samples if most is None else min(settings.samples, MAX_SAMPLES),
+        max_samples=None if most is None else min(most, MAX_SAMPLES),
+        surrogate="linear",
+        selection="lasso",
+        penalty=0.0,
+        penalty_kind="ridge",
+    )
+    explanation = next(explain_all([instance], model, first, {}))
+    strengths = np.zeros(len(instance.components))
+    for surrogate in explanation.surrogates:
+        for one in surrogate.weights:
+            strengths[one.component] = max(strengths[one.component], abs(one.weight))
+    return instance.finer(strengths)
