@@ -19,7 +19,7 @@ from lime_cli.settings import Settings
 
 MOST = 500
 """Components that are fitted together."""
-MOST_CELLS = 2**25
+MOST_CELLS = 2**24
 """Samples times components, from which on no more samples are drawn."""
 CHUNK = 256
 """Components looked at in one matrix product."""

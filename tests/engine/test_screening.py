@@ -51,8 +51,8 @@ def test_weights_are_of_the_components_they_belong_to():
 
 def test_samples_stop_doubling_where_their_components_are_many():
     assert allowed(65_536, 500)
-    assert allowed(4_096, 5_000)
-    assert not allowed(8_192, 5_000)
+    assert allowed(4_096, 4_000)
+    assert not allowed(8_192, 4_000)
 
 
 MODEL = """
