@@ -20,6 +20,7 @@ COMMANDS = {
     "compare": ("lime_cli.commands.compare:compare", "Tell what changed between two results."),
     "check": ("lime_cli.commands.check:check", "Judge explanations by a policy, for CI."),
     "evaluate": ("lime_cli.commands.evaluate:evaluate", "Tell how good explanations are."),
+    "profile": ("lime_cli.commands.profile:profile", "Make a background without its rows."),
     "inspect": ("lime_cli.commands.inspect:inspect", "Tell what a model file is."),
     "demo": ("lime_cli.commands.demo:demo", "Explain an animal, a film review and a picture."),
 }

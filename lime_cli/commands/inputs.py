@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import click
@@ -12,22 +13,61 @@ from lime_cli.errors import SettingsError
 from lime_cli.modalities import MODALITIES, Modality
 
 
+def _schema(
+    categorical: tuple[str, ...],
+    numeric: tuple[str, ...],
+    bins: str,
+    label: str | None,
+    group: tuple[str, ...],
+    onehot: bool,
+) -> Any:
+    from lime_cli.modalities.schema import Schema, parse_groups
+
+    return Schema(categorical, numeric, bins, label, parse_groups(group), onehot)
+
+
+schema_options = option_group(
+    "schema",
+    _schema,
+    click.option(
+        "--categorical", type=CommaList(), default=(), help="Columns to compare by identity."
+    ),
+    click.option(
+        "--numeric", type=CommaList(), default=(), help="Columns to compare by size, or by day."
+    ),
+    click.option(
+        "--bins",
+        default="quartile",
+        show_default=True,
+        metavar="quartile|decile|entropy|N|none",
+        help="How numeric columns are cut.",
+    ),
+    click.option("--label", metavar="NAME", help="Column of true classes, for --bins entropy."),
+    click.option(
+        "--group",
+        multiple=True,
+        metavar="NAME=A,B",
+        help="Columns that stay or go together; repeatable.",
+    ),
+    click.option("--onehot", is_flag=True, help="Find exclusive 0/1 columns; move them together."),
+)
+
+
 def _table(
     data: str,
     choice: dict[str, Any],
     dialect: Any,
     background: str | None,
-    categorical: tuple[str, ...],
-    numeric: tuple[str, ...],
+    schema: Any,
     drop: tuple[str, ...],
-    bins: str,
-    label: str | None,
+    fixed: tuple[str, ...],
+    features_only: tuple[str, ...],
+    texts: tuple[str, ...],
 ) -> Modality:
     if not is_said(choice):
         raise SettingsError(
             "say which rows to explain", "give one of --row 17, --id A17, --where 'age > 60', --all"
         )
-    schema = _schema(categorical=categorical, numeric=numeric, bins=bins, label=label)
     table: Modality = MODALITIES["tabular"](
         path=data,
         rows=choice["numbers"],
@@ -35,18 +75,16 @@ def _table(
         id_column=choice["id_column"],
         where=choice["where"],
         background=background,
-        schema=schema,
+        schema=replace(schema, fixed=fixed, only=features_only, texts=texts),
         drop=drop,
         dialect=dialect,
     )
     return table
 
 
-def _schema(**choices: Any) -> Any:
-    from lime_cli.modalities.background import Schema
-
-    return Schema(**choices)
-
+drop_option = click.option(
+    "--drop", type=CommaList(), default=(), help="Columns the model is not given."
+)
 
 table_options = option_group(
     "modality",
@@ -56,21 +94,26 @@ table_options = option_group(
     click.option(
         "--background",
         metavar="FILE",
-        help="Table that replacement values come from; DATA itself without.",
+        help="Table or profile that replacement values come from; DATA itself without.",
+    ),
+    schema_options,
+    drop_option,
+    click.option(
+        "--fixed", type=CommaList(), default=(), help="Columns or groups that are never varied."
     ),
     click.option(
-        "--categorical", type=CommaList(), default=(), help="Columns to compare by identity."
+        "--features-only",
+        type=CommaList(),
+        default=(),
+        help="Columns or groups that vary; all others are held.",
     ),
-    click.option("--numeric", type=CommaList(), default=(), help="Columns to compare by size."),
-    click.option("--drop", type=CommaList(), default=(), help="Columns the model is not given."),
     click.option(
-        "--bins",
-        default="quartile",
-        show_default=True,
-        metavar="quartile|decile|entropy|N",
-        help="How numeric columns are cut.",
+        "--text-column",
+        "texts",
+        type=CommaList(),
+        default=(),
+        help="Columns whose words vary one by one.",
     ),
-    click.option("--label", metavar="NAME", help="Column of true classes, for --bins entropy."),
     dialect_options,
 )
 

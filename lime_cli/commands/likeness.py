@@ -27,7 +27,24 @@ def likened(neighbourhood: Neighbourhood, modality: Modality) -> tuple[Neighbour
         case "image":
             features, target = 100_000, "top:5"
             return _engine(neighbourhood, 1000, features, target), replace(own, **_image())
+    _check_table(own)
     return _engine(neighbourhood, 5000, 10, None), modality
+
+
+def _check_table(modality: Any) -> None:
+    """Raise SettingsError for choices about columns that lime knows nothing of."""
+    schema = modality.schema
+    unknown = {
+        "--group": schema.groups,
+        "--onehot": schema.onehot,
+        "--fixed": schema.fixed,
+        "--features-only": schema.only,
+        "--text-column": schema.texts,
+        "--bins none": schema.bins == "none",
+    }
+    for option, said in unknown.items():
+        if said:
+            raise SettingsError(f"--like-lime: marcotcr/lime has no {option}", "leave one out")
 
 
 def _engine(

@@ -17,7 +17,8 @@ import numpy as np
 
 from lime_cli.engine import designs
 from lime_cli.engine.instance import Design, FloatArray, Instance, IntArray
-from lime_cli.engine.neighbourhood import Law, Neighbourhood, proximity_of
+from lime_cli.engine.neighbourhood import Law, Neighbourhood
+from lime_cli.engine.proximity import proximity_at
 from lime_cli.settings import Settings
 
 FOLDS = 4
@@ -62,14 +63,13 @@ def pool_size(d: int, n: int) -> int:
 
 def _pool(instance: Instance, settings: Settings, n: int) -> tuple[FloatArray, FloatArray]:
     """Draw n masks by the instance's law: (n, 1 + d) with a leading one, and their weights."""
-    d = len(instance.components)
     rng = np.random.default_rng(
         np.random.SeedSequence([*settings.entropy_for(instance.pool), FOLDS])
     )
     samples = instance.sample(n, Design(designs.DESIGNS["sobol"]), rng)
-    masks = instance.interpretable(samples.codes).astype(float)
-    gone = d - masks.sum(axis=1).astype(np.int64)
-    return _with_one(masks), proximity_of(instance, settings)[gone] * samples.mass
+    masks = instance.interpretable(samples.codes)
+    proximity = proximity_at(instance, settings, masks)
+    return _with_one(masks.astype(float)), proximity * samples.mass
 
 
 def _law(pool: FloatArray, weights: FloatArray) -> Law:

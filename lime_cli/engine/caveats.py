@@ -9,6 +9,7 @@ import numpy as np
 from lime_cli.engine.explanation import Surrogate
 from lime_cli.engine.instance import Caveat, FloatArray, Instance, Model
 from lime_cli.engine.neighbourhood import Summary
+from lime_cli.engine.screening import MOST
 from lime_cli.settings import Settings
 
 LOW_FIDELITY, WORTHLESS = 0.3, 0.1
@@ -82,6 +83,12 @@ def _of_samples(summary: Summary, settings: Settings) -> Iterator[Caveat]:
             "few_effective_samples",
             f"the samples count for only {summary.effective_samples:.0f} near the instance; "
             "raise --samples or --kernel-width",
+        )
+    if d > MOST and settings.surrogate == "linear":
+        yield Caveat(
+            "screened",
+            f"of {d:,} components only {MOST} are fitted: those that go along most with the "
+            "answers to the first samples",
         )
     if d == 1:
         yield Caveat(

@@ -24,12 +24,14 @@ from lime_cli.engine.neighbourhood import (
     weigh,
 )
 from lime_cli.engine.rows import Row, Settled, settle_rows
+from lime_cli.engine.screening import MOST, allowed, screen_samples, unscreened
 from lime_cli.engine.shared import SharedInstance
 from lime_cli.engine.stopping import out_of_time, settled, stages
 from lime_cli.engine.surrogate import Fit, fit
 from lime_cli.engine.targets import choose_targets
 from lime_cli.engine.tree import tree_surrogates, trees_settled
 from lime_cli.engine.weights import surrogates_of
+from lime_cli.errors import SettingsError
 from lime_cli.settings import Settings
 
 
@@ -55,7 +57,11 @@ def _of_rows(
 ) -> Iterator[Explanation]:
     """Explain instances of one pool."""
     originals = ask_originals(instances, model)
-    if settings.surrogate == "tree":
+    by_size = instances[0].distance == "standardised"
+    if by_size and settings.surrogate == "tree":
+        raise SettingsError("--bins none: the rules of a tree need bins", "leave one out")
+    wide = len(instances[0].components) > MOST
+    if by_size or wide or settings.surrogate == "tree":
         for instance, original in zip(instances, originals, strict=True):
             found = _settle(instance, original, model, settings, answered)
             yield _explanation(instance, model, settings, found)
@@ -106,11 +112,14 @@ def _settle(
             answers = ask(instance, model, settings, n, answers)
         neighbourhood = weigh(instance, answers, original, settings)
         neighbourhood = _assisted(instance, answers, neighbourhood, targets, settings)
-        fitted = None
+        fitted, chosen = None, np.arange(0)
         if settings.surrogate == "linear":
-            fitted = fit(neighbourhood, np.array(targets), settings)
+            narrow, chosen = screen_samples(neighbourhood, np.array(targets), settings)
+            fitted = fit(narrow, np.array(targets), settings)
         stop = _stop(neighbourhood, fitted, targets, settings)
         following = next(numbers, None)
+        if following and not allowed(following, neighbourhood.interpretable.shape[1]):
+            following = None
         if not stop and (following is None or out_of_time(began, following / n, settings)):
             stop = "time" if following else "max_samples"
         if stop or following is None:
@@ -118,7 +127,7 @@ def _settle(
             surrogates = (
                 tree_surrogates(neighbourhood, targets, names, settings)
                 if fitted is None
-                else surrogates_of(fitted, original[None], [targets], names)[0]
+                else unscreened(surrogates_of(fitted, original[None], [targets], names)[0], chosen)
             )
             return Settled(surrogates, neighbourhood.summary(targets), stop)
         n = following
@@ -139,6 +148,14 @@ def _stop(
     return "resolved" if enough else ""
 
 
+def _assists(instance: Instance, settings: Settings) -> bool:
+    """Tell whether to use assistance: never by size, of rows that share nothing only if asked."""
+    if instance.distance == "standardised":
+        return False
+    alike = instance.shared or instance.distance == "cosine"
+    return settings.assists(instance.shared) if alike else settings.assist == "on"
+
+
 def _assisted(
     instance: Instance,
     answers: Answers,
@@ -147,7 +164,7 @@ def _assisted(
     settings: Settings,
 ) -> Neighbourhood:
     """Put what a cheap model leaves in the place of the answers, where that is wanted."""
-    if settings.surrogate != "linear" or not settings.assists(instance.shared):
+    if settings.surrogate != "linear" or not _assists(instance, settings):
         return neighbourhood
     n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
     if isinstance(instance, Tabular) and controllable(instance, answers):

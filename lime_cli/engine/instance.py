@@ -31,6 +31,8 @@ class Spans:
 
     spans: tuple[tuple[int, int], ...]
     """Half-open ranges of characters (code points), ascending."""
+    column: str | None = None
+    """Of a table, where the text is one of its cells."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,8 @@ class Component:
     name: str
     value: str | float | int | bool | None
     where: Column | Spans | Segment
+    step: float | None = None
+    """Of a number that counts by size: what its weight is per, in the number's own unit."""
 
 
 @dataclass(frozen=True)
@@ -159,7 +163,7 @@ class Instance(Protocol):
 
     @property
     def distance(self) -> str:
-        """How far a sample is, by name: see ``engine.neighbourhood.DISTANCES``."""
+        """How far a sample is, by name: see ``engine.proximity.DISTANCES``."""
         ...
 
     @property
@@ -183,8 +187,11 @@ class Instance(Protocol):
         """Count the samples that enumerating would take."""
         ...
 
-    def interpretable(self, codes: IntArray) -> BoolArray:
-        """Return (n, d): which components each sample keeps."""
+    def interpretable(self, codes: IntArray) -> BoolArray | FloatArray:
+        """Return (n, d): which components each sample keeps, or how far it is from them.
+
+        Floats are 1 at the instance, and differences from that are distances.
+        """
         ...
 
     def model_inputs(self, codes: IntArray) -> Any:

@@ -19,6 +19,7 @@ from lime_cli.engine.instance import (
     Model,
     Samples,
 )
+from lime_cli.engine.proximity import proximity_at, proximity_of, width_of
 from lime_cli.engine.shared import SharedInstance
 from lime_cli.settings import Settings
 
@@ -103,30 +104,6 @@ class Neighbourhood:
         )
 
 
-class Distance(NamedTuple):
-    """A distance from the number of components gone, and the kernel width that goes with it."""
-
-    default_width: float
-    per_root_component: bool
-
-    def width(self, d: int) -> float:
-        """Return the default kernel width for d components."""
-        return self.default_width * (np.sqrt(d) if self.per_root_component else 1.0)
-
-    def of(self, gone: IntArray, d: int) -> FloatArray:
-        """Return the distance of samples with ``gone`` of d components gone."""
-        if self.per_root_component:
-            return np.asarray(np.sqrt(gone), float)
-        return np.asarray(1.0 - np.sqrt((d - gone) / d), float)
-
-
-DISTANCES = {
-    "euclidean": Distance(0.75, per_root_component=True),
-    "cosine": Distance(0.25, per_root_component=False),
-}
-"""Of a mask to the full mask: square root of the number gone; one minus the cosine."""
-
-
 def ask(
     instance: Instance, model: Model, settings: Settings, n: int, known: Answers | None = None
 ) -> Answers:
@@ -196,7 +173,7 @@ def weigh(
     """Put the instance, with its own outputs ``original`` (k,), before its samples; weigh all."""
     kept = instance.interpretable(answers.samples.codes)
     d = kept.shape[1]
-    proximity = proximity_of(instance, settings)[d - kept.sum(axis=1)]
+    proximity = proximity_at(instance, settings, kept)
     return Neighbourhood(
         interpretable=np.vstack([np.ones((1, d), bool), kept]),
         predictions=np.vstack([original[None], answers.predictions]),
@@ -205,23 +182,6 @@ def weigh(
         independent=draws_independently(instance, settings),
         kernel_width=width_of(instance, settings),
     )
-
-
-def proximity_of(instance: Instance, settings: Settings) -> FloatArray:
-    """Return the kernel (d + 1,) by the number of components gone.
-
-    It is exp(-D² / (2 w²)) of the distance in the interpretable space (Ribeiro et al. 2016, section
-    3.4, with marcotcr/lime's factor 2).
-    """
-    d = len(instance.components)
-    distance = DISTANCES[instance.distance].of(np.arange(d + 1), d)
-    return np.asarray(np.exp(-(distance**2) / (2 * width_of(instance, settings) ** 2)))
-
-
-def width_of(instance: Instance, settings: Settings) -> float:
-    """Return the kernel width asked for, or the distance's own."""
-    d = len(instance.components)
-    return float(settings.kernel_width or DISTANCES[instance.distance].width(d))
 
 
 def draws_independently(instance: Instance, settings: Settings) -> bool:

@@ -21,11 +21,10 @@ from lime_cli.engine.neighbourhood import (
     Summary,
     answers_of,
     draws_independently,
-    proximity_of,
     weigh,
-    width_of,
 )
 from lime_cli.engine.pool import Pool, alike, pool_of
+from lime_cli.engine.proximity import proximity_of, width_of
 from lime_cli.engine.shared import SharedInstance
 from lime_cli.engine.stopping import out_of_time, settled
 from lime_cli.engine.surrogate import fit_all

@@ -98,8 +98,9 @@ def _place(component: Component) -> str:
     match component.where:
         case Column(column):
             return column
-        case Spans(spans):
-            return " ".join(f"{start}:{end}" for start, end in spans)
+        case Spans(spans, column):
+            ranges = " ".join(f"{start}:{end}" for start, end in spans)
+            return ranges if column is None else f"{column} {ranges}"
         case Segment(segment, box=box):
             return f"segment {segment} at " + ",".join(map(str, box))
 

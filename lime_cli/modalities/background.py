@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from lime_cli.digests import digest_of
-from lime_cli.engine.instance import FloatArray
-from lime_cli.errors import InputError, SettingsError
-from lime_cli.modalities.feature import Feature, spelled
-from lime_cli.modalities.tables import MISSING, TRUE_FALSE, Cells, number
+from lime_cli.engine.instance import FloatArray, Skipped
+from lime_cli.errors import InputError
+from lime_cli.modalities.dates import DAY, are_dates, days_of
+from lime_cli.modalities.feature import Feature
+from lime_cli.modalities.groups import Group, Part, Single
+from lime_cli.modalities.schema import NAMED_BINS, UNCUT, Schema, check_names
+from lime_cli.modalities.tables import MISSING, TRUE_FALSE, Cells, number, shortened
 
 FEW_VALUES = 10
 """Whole numbers with at most this many different values are levels, not quantities."""
-
-NAMED_BINS = {"quartile": 4, "decile": 10}
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,55 +30,85 @@ class Background:
     n_rows: int
     features: tuple[Feature, ...]
     digest: str
-    """SHA-256 of the features: equal backgrounds draw equal samples."""
+    """SHA-256 of features and groups: equal backgrounds draw equal samples."""
     bins: str = "quartile"
     """How numbers were cut, as ``Schema.bins``."""
+    groups: tuple[Group, ...] = ()
+    held: Mapping[str, str] = field(default_factory=dict)
+    """Columns and groups that are not drawn, and why; of a column of texts, nothing."""
 
+    @cached_property
+    def drawn(self) -> tuple[Part, ...]:
+        """What is drawn for a sample, in the order of the first columns."""
+        return tuple(one for one in self._parts if one.name not in self.held)
 
-@dataclass(frozen=True)
-class Schema:
-    """What a person said about the columns; everything else is inferred."""
+    @cached_property
+    def varying(self) -> tuple[int, ...]:
+        """Which of ``drawn`` have more than one value."""
+        return tuple(i for i, one in enumerate(self.drawn) if not one.constant)
 
-    categorical: tuple[str, ...] = ()
-    numeric: tuple[str, ...] = ()
-    bins: str = "quartile"
-    """``quartile``, ``decile``, ``entropy`` or a number of bins."""
-    label: str | None = None
-    """The column of true classes that entropy bins are cut by."""
+    @cached_property
+    def kept(self) -> tuple[int, ...]:
+        """Places of the columns that keep the row's own values."""
+        return tuple(place for one in self._parts if one.name in self.held for place in one.places)
 
-    def __post_init__(self) -> None:
-        known = self.bins in (*NAMED_BINS, "entropy") or (
-            self.bins.isdecimal() and int(self.bins) > 1
+    @cached_property
+    def skipped(self) -> tuple[Skipped, ...]:
+        """Columns and groups that are no components."""
+        reasons = ((one, self.held.get(one.name)) for one in self._parts)
+        return tuple(
+            Skipped(one.name, reason or "constant in the background")
+            for one, reason in reasons
+            if reason or (reason is None and one.constant)
         )
-        if not known:
-            raise SettingsError(
-                f"--bins: {self.bins!r} is not possible",
-                "give quartile, decile, entropy or a number above 1",
-            )
-        if self.bins == "entropy" and self.label is None:
-            raise SettingsError(
-                "--bins entropy needs the true classes", "name their column with --label"
-            )
+
+    @cached_property
+    def place_of(self) -> dict[str, int]:
+        """Place of each column."""
+        return {one.name: place for place, one in enumerate(self.features)}
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What a record says of the background."""
+        found: dict[str, Any] = {
+            "source": self.source,
+            "digest": self.digest,
+            "rows": self.n_rows,
+            "bins": self.bins,
+        }
+        if self.groups:
+            found["groups"] = {g.name: [one.name for one in g.features] for g in self.groups}
+        return found
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What is drawn by itself: columns that are in no group, and groups."""
+        return tuple(one.name for one in self._parts)
+
+    @cached_property
+    def _parts(self) -> tuple[Part, ...]:
+        grouped = {place for one in self.groups for place in one.places}
+        singles: list[Part] = [
+            Single(one, (place,)) for place, one in enumerate(self.features) if place not in grouped
+        ]
+        return tuple(sorted([*singles, *self.groups], key=lambda one: min(one.places)))
 
 
 def build_background(cells: Cells, columns: Sequence[str], schema: Schema) -> Background:
-    """Learn the columns, in the given order; raise InputError for one that holds nothing."""
-    for name in (*schema.categorical, *schema.numeric, *([schema.label] if schema.label else [])):
-        if name not in cells.header:
-            raise SettingsError(
-                f"{cells.name}: has no column {name!r}", f"it has {', '.join(cells.header)}"
-            )
+    """Learn the columns, in the given order; raise InputError for one that holds nothing.
+
+    Raises SettingsError for a choice that names what is not there.
+    """
+    from lime_cli.modalities.arranging import arranged
+
+    check_names(schema.of_file(), cells.header, f"{cells.name} has no column")
+    check_names(schema.of_model(), columns, "the model is not given a column")
     if len(set(cells.rows)) < 2:
         raise InputError(
             f"{cells.name}: has one row only", "a background needs at least 2 different rows"
         )
     features = tuple(_feature(cells, name, schema) for name in columns)
-    facts = [
-        [f.name, f.numeric, [*map(spelled, f.values.tolist())], f.shares.tolist(), f.bins.tolist()]
-        for f in features
-    ]
-    digest = digest_of(json.dumps(facts).encode())
-    return Background(cells.name, len(cells.rows), features, digest, schema.bins)
+    return arranged(features, cells, schema)
 
 
 def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:
@@ -88,6 +118,8 @@ def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:
     """
     cell = cells.rows[row][cells.places[feature.name]]
     kind = feature.values.dtype.kind
+    if feature.date and feature.numeric:
+        return _date(cell, feature, cells, row)
     if kind in "Ob":
         return _word(cell, kind == "b" or feature.holds_truth)
     value = number(cells, feature.name, row, cell)
@@ -99,10 +131,14 @@ def _feature(cells: Cells, name: str, schema: Schema) -> Feature:
     kind = cells.kind(name)
     if kind == "empty":
         raise InputError(f"{cells.name}: column {name!r} has no values", "leave it out with --drop")
+    date = kind == "text" and name not in schema.categorical and are_dates(column)
+    if date and name in schema.numeric:
+        return _of_dates(cells, name, schema)
     if name in schema.numeric or kind in ("integer", "number"):
         values = cells.numbers(name)
         return _of_numbers(cells, name, values, schema)
-    return _of_levels(name, [_word(cell, kind == "bool") for cell in column])
+    found = _of_levels(name, [_word(cell, kind == "bool") for cell in column])
+    return replace(found, date=date)
 
 
 def _of_numbers(cells: Cells, name: str, column: FloatArray, schema: Schema) -> Feature:
@@ -115,7 +151,7 @@ def _of_numbers(cells: Cells, name: str, column: FloatArray, schema: Schema) -> 
         cuts, bins = np.empty(0), np.arange(len(values))
     else:
         cuts = _cuts(cells, column, schema)
-        capped, cuts = bool(cuts[-1] >= values[-1]), cuts[cuts < values[-1]]
+        capped, cuts = bool(len(cuts) and cuts[-1] >= values[-1]), cuts[cuts < values[-1]]
         bins = np.searchsorted(cuts, values, side="left")
     if whole and not n_missing:
         values = values.astype(np.int64)
@@ -124,6 +160,24 @@ def _of_numbers(cells: Cells, name: str, column: FloatArray, schema: Schema) -> 
         bins = np.append(bins, bins.max() + 1)
     numeric = not (few or name in schema.categorical)
     return Feature(name, numeric, values, counts / counts.sum(), bins, cuts, capped)
+
+
+def _of_dates(cells: Cells, name: str, schema: Schema) -> Feature:
+    """Compare dates by the day, as they are spelled; each cut is the end of a day."""
+    words = [None if cell.strip() in MISSING else cell for cell in cells.column(name)]
+    days = np.array([np.nan if word is None else days_of(word) for word in words], float)
+    found = _of_levels(name, words)
+    present = [one for one in found.level_of if one is not None]
+    dated = sorted((float(days_of(one) or 0.0), one) for one in present)
+    order = np.array([found.level_of[one] for _, one in dated])
+    sizes = np.array([size for size, _ in dated])
+    cuts = np.unique(np.floor(_cuts(cells, days, schema)) + 1 - 1 / DAY)
+    capped, cuts = bool(len(cuts) and cuts[-1] >= sizes[-1]), cuts[cuts < sizes[-1]]
+    bins = np.searchsorted(cuts, sizes, side="left")
+    if found.gaps:
+        order, bins = np.append(order, len(order)), np.append(bins, bins.max() + 1)
+    values, shares = found.values[order], found.shares[order]
+    return Feature(name, True, values, shares, bins, cuts, capped, date=True)
 
 
 def _of_levels(name: str, words: list[Any]) -> Feature:
@@ -141,6 +195,8 @@ def _of_levels(name: str, words: list[Any]) -> Feature:
 def _cuts(cells: Cells, column: FloatArray, schema: Schema) -> FloatArray:
     """Return cut points, ascending, between the smallest and the largest value or on them."""
     present = column[~np.isnan(column)]
+    if schema.bins == UNCUT:
+        return np.empty(0)
     if schema.bins == "entropy":
         cuts = _entropy_cuts(column, cells.column(str(schema.label)))
     else:
@@ -160,6 +216,16 @@ def _entropy_cuts(column: FloatArray, labels: list[str]) -> FloatArray:
     inner = tree.tree_.children_left >= 0
     found: FloatArray = np.asarray(tree.tree_.threshold[inner], float)
     return found if len(found) else np.array([np.median(column[known])])
+
+
+def _date(cell: str, feature: Feature, cells: Cells, row: int) -> str | None:
+    """Return a date as it is spelled; raise InputError for another cell."""
+    if cell.strip() in MISSING:
+        return None
+    if days_of(cell) is None:
+        where = f"{cells.name}: {cells.unit} {cells.lines[row]}, {feature.name!r}"
+        raise InputError(f"{where}: {shortened(cell)} is not a date", "write it as 2024-05-31")
+    return cell
 
 
 def _word(cell: str, truth: bool) -> Any:

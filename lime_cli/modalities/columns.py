@@ -8,13 +8,14 @@ from math import isinf
 from typing import TYPE_CHECKING
 
 from lime_cli.errors import ModelError
+from lime_cli.modalities.dates import are_dates
 from lime_cli.modalities.readers import Stream
 from lime_cli.modalities.rows import require
 from lime_cli.modalities.tables import MISSING, Cells, Dialect, is_number, misspelled, numbers
 from lime_cli.models import ModelInput
 
 if TYPE_CHECKING:
-    from lime_cli.modalities.background import Schema
+    from lime_cli.modalities.schema import Schema
 
 NEARLY_ALL = 0.9
 """Share of a column's different cells that are numbers, from which the others are mistakes."""
@@ -62,7 +63,11 @@ def sifted(cells: Cells, columns: Sequence[str], schema: Schema, strict: bool) -
     """
     bad: set[int] = set()
     for name in columns:
-        if name in cells.texts or name in schema.categorical:
+        if name in cells.texts or name in schema.categorical or name in schema.texts:
+            continue
+        if cells.simple(name):
+            continue
+        if name in schema.numeric and are_dates(cells.column(name)):
             continue
         wrong = _wrong_cells(cells, name, name in schema.numeric)
         if not wrong:

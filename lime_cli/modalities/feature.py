@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.instance import Column, FloatArray, IntArray
+from lime_cli.modalities.dates import date_of, days_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,8 @@ class Feature:
     """(bins - 1,) ascending, missing values aside; a value equal to a cut lies below it."""
     capped: bool = False
     """Whether the largest value is a cut point too, with nothing observed above it."""
+    date: bool = False
+    """Whether values are dates as the file spells them; where numeric, compared as days."""
 
     @cached_property
     def constant(self) -> bool:
@@ -47,12 +51,50 @@ class Feature:
         """Whether words among the values are read as truth values where they are such."""
         return any(isinstance(level, bool) for level in self.values.tolist())
 
+    @cached_property
+    def gaps(self) -> bool:
+        """Whether the background lacks a value somewhere."""
+        return is_missing(self.values[-1])
+
+    @cached_property
+    def sizes(self) -> FloatArray:
+        """The values as they are compared, (levels,), a missing one as NaN; of numbers and days."""
+        if self.values.dtype.kind in "ifb":
+            return self.values.astype(np.float64)
+        found: FloatArray = np.array(
+            [np.nan if is_missing(one) else self.size(one) for one in self.values.tolist()]
+        )
+        return found
+
+    @property
+    def spelled(self) -> list[str]:
+        """The values in words that tell them apart."""
+        values = self.values.tolist()
+        if self.values.dtype.kind != "f":
+            return list(map(str, values))
+        words = map(spelled, values)
+        return [
+            said if value != value or float(said) == value else repr(value)
+            for said, value in zip(words, values, strict=True)
+        ]
+
+    @cached_property
+    def level_of(self) -> dict[Any, int]:
+        """Place of each value among the values; a missing one is None."""
+        return {
+            None if is_missing(value) else value: i for i, value in enumerate(self.values.tolist())
+        }
+
+    def size(self, value: Any) -> float:
+        """Return what a value is compared by: a number itself, the days of a date."""
+        return float(days_of(value) or 0.0) if self.date else float(value)
+
     def bin_of(self, value: Any) -> int:
         """Return the bin of a value; -1 for a level the background does not know."""
         if is_missing(value):
             return self._missing_bin
         if self.numeric:
-            return bisect_left(self._cuts, float(value))
+            return bisect_left(self._cuts, self.size(value))
         return self._bin_of_level.get(value, -1)
 
     def condition(self, value: Any) -> str:
@@ -61,18 +103,36 @@ class Feature:
             return f"{self.name} is missing"
         if not self.numeric or not self._cuts:
             return f"{self.name} = {spelled(value)}"
-        return self._conditions[bisect_left(self._cuts, float(value))]
+        return self._conditions[bisect_left(self._cuts, self.size(value))]
 
     def outside(self, value: Any) -> bool:
         """Tell whether a number lies beyond everything the background holds."""
         if not self.numeric or is_missing(value):
             return False
         low, high = self._range
-        return bool(value < low or value > high)
+        return bool(self.size(value) < low or self.size(value) > high)
+
+    def column(self, values: Sequence[Any]) -> NDArray[Any]:
+        """Return values in the column's own type, or one that holds what was never seen."""
+        types = {type(value) for value in values}
+        own = self.values.dtype
+        if own.kind not in "Of" and not types <= {bool, int}:
+            own = np.dtype(np.float64 if types <= {bool, int, float} else object)
+        return np.array(values, dtype=own)
+
+    def without_gaps(self) -> Feature:
+        """Return the column as if it had no missing values; one that has nothing else as it is."""
+        if not self.gaps or self.constant:
+            return self
+        values = self.values[:-1]
+        if values.dtype.kind == "f" and bool((values == np.floor(values)).all()):
+            values = values.astype(np.int64)
+        shares = self.shares[:-1] / self.shares[:-1].sum()
+        return replace(self, values=values, shares=shares, bins=self.bins[:-1])
 
     @cached_property
     def _missing_bin(self) -> int:
-        return int(self.bins[-1]) if is_missing(self.values[-1]) else -1
+        return int(self.bins[-1]) if self.gaps else -1
 
     @cached_property
     def _cuts(self) -> list[float]:
@@ -87,14 +147,14 @@ class Feature:
     @cached_property
     def _conditions(self) -> list[str]:
         """Say what each bin means."""
-        edges = [_edge(cut) for cut in self._cuts]
+        edges = [date_of(cut) if self.date else _edge(cut) for cut in self._cuts]
         between = [f"{low} < {self.name} <= {high}" for low, high in pairwise(edges)]
         return [f"{self.name} <= {edges[0]}", *between, f"{self.name} > {edges[-1]}"]
 
     @cached_property
-    def _range(self) -> tuple[Any, Any]:
-        present = self.values[~np.isnan(self.values.astype(float))].tolist()
-        return present[0], present[-1]
+    def _range(self) -> tuple[float, float]:
+        sizes = self.sizes
+        return float(np.nanmin(sizes)), float(np.nanmax(sizes))
 
 
 def is_missing(value: Any) -> bool:

@@ -19,6 +19,7 @@ from lime_cli.engine.instance import (
     Caveat,
     Component,
     Design,
+    FloatArray,
     IntArray,
     Samples,
     Skipped,
@@ -26,27 +27,48 @@ from lime_cli.engine.instance import (
 )
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Background
-from lime_cli.modalities.feature import Feature, is_missing, spelled
+from lime_cli.modalities.cell_words import COIN, CellWords
+from lime_cli.modalities.feature import Feature, is_missing
+from lime_cli.modalities.groups import Part
 from lime_cli.modalities.tables import Table
+from lime_cli.modalities.unseen import unseen
+
+MOST_SPREAD = 256
+"""Columns that Sobol' points spread over better than independent ones do.
+
+Of 4,096 points in 8 blocks; the first bits of a dimension are one of 256 patterns in each.
+"""
 
 
 @dataclass(frozen=True, eq=False)
 class RowInstance:
-    """A row; it shares its samples with every other row of the same background."""
+    """A row; it shares its samples with other rows of the background if all of it is drawn."""
 
     source: Source
     background: Background
     values: tuple[Any, ...]
     read_caveats: tuple[Caveat, ...]
+    texts: tuple[CellWords, ...] = ()
+    """Cells whose words are components too, after the columns."""
 
-    shared = True
     distance = "euclidean"
-    design = "sobol"
+
+    @property
+    def design(self) -> str:
+        """Sobol' points, but not of so many dimensions that they fall into line with each other."""
+        return "sobol" if len(self.background.drawn) <= MOST_SPREAD else "random"
+
+    @property
+    def shared(self) -> bool:
+        """Whether samples hold nothing of the row's own."""
+        return not self.background.kept
 
     @property
     def pool(self) -> str:
-        """Name the background: samples depend on nothing else."""
-        return f"table:{self.background.digest}"
+        """Name the background, and what of the row itself is in every sample."""
+        name = f"table:{self.background.digest}"
+        own = [repr(self.values[place]) for place in self.background.kept]
+        return f"{name}:{digest_of(chr(31).join(own).encode())}" if own else name
 
     @property
     def input_bytes(self) -> int:
@@ -64,12 +86,7 @@ class RowInstance:
         facts = {
             "row": self.source.row,
             "values": values,
-            "background": {
-                "source": self.background.source,
-                "digest": self.background.digest,
-                "rows": self.background.n_rows,
-                "bins": self.background.bins,
-            },
+            "background": self.background.facts,
         }
         words = "\x1f".join(f"{name}\x1e{value!r}" for name, value in values.items())
         name = Path(self.source.path).name
@@ -77,80 +94,95 @@ class RowInstance:
 
     @cached_property
     def components(self) -> tuple[Component, ...]:
-        """One for each column that varies."""
-        return tuple(
-            Component(feature.condition(value), None if is_missing(value) else value, feature.place)
-            for feature, value in self._pairs()
-            if not feature.constant
+        """One for each column or group that varies, then one for each word."""
+        return (
+            *(
+                Component(part.condition(values), part.value(values), part.place)
+                for part, values in self._varying()
+            ),
+            *(component for text in self.texts for component in text.components),
         )
 
     @cached_property
     def own_bins(self) -> IntArray:
-        """The bin of each column that varies; -1 for one that no sample lies in."""
-        return np.array(
-            [one.bin_of(value) for one, value in self._pairs() if not one.constant], np.int64
-        )
+        """The bin of each component; -1 for one that no sample lies in, 1 for a word."""
+        bins = [part.bin_of(values) for part, values in self._varying()]
+        return np.array([*bins, *(1 for text in self.texts for _ in text.components)], np.int64)
 
     @property
     def laws(self) -> tuple[ColumnLaw, ...]:
-        """How the columns that vary are drawn."""
-        return _laws(self.background)
+        """How what varies is drawn."""
+        found = _laws(self.background)
+        words = (ColumnLaw(COIN, np.arange(2), None),) * self._n_words
+        return (*found, *words) if words else found
 
     def drawn(self, codes: IntArray) -> IntArray:
-        """Return the level numbers (n, d) of the columns that vary."""
-        return codes[:, [not one.constant for one in self.background.features]]
+        """Return the level numbers (n, d) of what varies."""
+        first = len(self.background.drawn)
+        return codes[:, [*self.background.varying, *range(first, first + self._n_words)]]
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
-        """Columns that hold one value in the whole background."""
-        return tuple(
-            Skipped(one.name, "constant in the background")
-            for one in self.background.features
-            if one.constant
-        )
+        """Columns that are held, those of one value in the whole background, and wordless cells."""
+        wordless = (text.column for text in self.texts if not text.components)
+        return (*self.background.skipped, *(Skipped(one, "there are no words") for one in wordless))
 
     @property
     def caveats(self) -> tuple[Caveat, ...]:
         """Values that the background has never seen."""
-        found = list(self.read_caveats)
-        for feature, value in self._pairs():
-            if feature.bin_of(value) < 0:
-                found.append(
-                    Caveat(
-                        "unseen_category",
-                        f"{feature.name} = {spelled(value)} does not occur in the background",
-                    )
-                )
-            elif feature.outside(value):
-                found.append(
-                    Caveat(
-                        "outside_background",
-                        f"{feature.name} = {spelled(value)} lies outside the background's values",
-                    )
-                )
-        return tuple(found)
+        return (*self.read_caveats, *unseen(self.background, self.values))
 
     def n_exhaustive(self) -> float:
         """Count the combinations of all observed values."""
-        return designs.n_levels([feature.shares for feature in self.background.features])
+        return designs.n_levels(self._shares)
 
     def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
         """Draw every column's value from the background, independently; codes are level numbers."""
-        return designs.levels(n, [one.shares for one in self.background.features], design, rng)
+        return designs.levels(n, self._shares, design, rng)
 
     def bins(self, codes: IntArray) -> IntArray:
         """Return the bin (n, d) of every value drawn in every column that varies."""
-        features = enumerate(self.background.features)
-        return np.stack([one.bins[codes[:, j]] for j, one in features if not one.constant], axis=1)
+        drawn = self.background.drawn
+        words = codes[:, len(drawn) :]
+        varying = self.background.varying
+        found = np.empty((len(codes), len(varying) + words.shape[1]), np.int64)
+        for j, i in enumerate(varying):
+            found[:, j] = drawn[i].bins[codes[:, i]]
+        found[:, len(varying) :] = words
+        return found
+
+    @property
+    def _shares(self) -> list[FloatArray]:
+        return [*(part.shares for part in self.background.drawn), *[COIN] * self._n_words]
+
+    @property
+    def _n_words(self) -> int:
+        return sum(len(text.components) for text in self.texts)
 
     def interpretable(self, codes: IntArray) -> BoolArray:
-        """Return (n, d): 1 where a value lies in the bin of the row's own."""
-        return np.asarray(self.bins(codes) == self.own_bins)
+        """Return (n, d): 1 where a value lies in the bin of the row's own, and a word stays."""
+        drawn, varying = self.background.drawn, self.background.varying
+        words = codes[:, len(drawn) :]
+        kept = np.empty((len(codes), len(varying) + words.shape[1]), bool, order="F")
+        for j, i in enumerate(varying):
+            np.equal(drawn[i].bins[codes[:, i]], self.own_bins[j], out=kept[:, j])
+        kept[:, len(varying) :] = words == 1
+        return kept
 
     def model_inputs(self, codes: IntArray) -> Table:
-        """Return n rows of observed values."""
-        features = self.background.features
-        return self.table([feature.values[codes[:, j]] for j, feature in enumerate(features)])
+        """Return n rows of observed values, the row's own where they are held."""
+        features, drawn = self.background.features, self.background.drawn
+        columns: dict[int, NDArray[Any]] = {}
+        for part, levels in zip(drawn, codes.T[: len(drawn)], strict=True):
+            columns.update(zip(part.places, part.drawn(levels), strict=True))
+        for place in self.background.kept:
+            columns[place] = np.repeat(features[place].column([self.values[place]]), len(codes))
+        start = len(drawn)
+        for text in self.texts:
+            place = self.background.place_of[text.column]
+            columns[place] = text.kept(codes[:, start : start + len(text.components)])
+            start += len(text.components)
+        return self.table([columns[place] for place in range(len(features))])
 
     def table(self, columns: Sequence[NDArray[Any]]) -> Table:
         """Return rows of any values, given as a column for each feature."""
@@ -161,27 +193,42 @@ class RowInstance:
         return self.originals([self])
 
     def originals(self, instances: Sequence[RowInstance]) -> Table:
-        """Return rows of this background as one batch."""
-        columns = zip(*(one.values for one in instances), strict=True)
-        features = self.background.features
+        """Return rows of this background as one batch; repeats of the last one cost nothing."""
+        n, last = len(instances), instances[-1]
+        while n > 1 and instances[n - 2] is last:
+            n -= 1
+        columns = zip(*(one.values for one in instances[:n]), strict=True)
+        features, times = self.background.features, np.ones(n, np.int64)
+        times[-1] += len(instances) - n
         return self.table(
-            [_column(feature, values) for feature, values in zip(features, columns, strict=True)]
+            [
+                np.repeat(feature.column(values), times)
+                for feature, values in zip(features, columns, strict=True)
+            ]
         )
 
     def keeping(self, kept: BoolArray, rng: np.random.Generator) -> Table:
         """Return rows that keep these of the row's values, (n, d), others from other bins."""
-        stays = iter(kept.T)
-        columns = []
-        for feature, value in self._pairs():
-            own = np.repeat(_column(feature, [value]), len(kept))
-            if not feature.constant:
-                mask = next(stays)
-                other = np.flatnonzero(feature.bins != feature.bin_of(value))
-                chance = feature.shares[other] / feature.shares[other].sum()
-                drawn = feature.values[rng.choice(other, len(kept), p=chance)]
-                own = np.where(mask, own, drawn)
-            columns.append(own)
+        n = len(kept)
+        columns = [np.repeat(one.column([value]), n) for one, value in self._pairs()]
+        first = len(self.background.varying)
+        for mask, (part, values) in zip(kept.T[:first], self._varying(), strict=True):
+            other = np.flatnonzero(part.bins != part.bin_of(values))
+            other = other if len(other) else np.arange(len(part.bins))
+            levels = rng.choice(other, n, p=part.shares[other] / part.shares[other].sum())
+            for place, drawn in zip(part.places, part.drawn(levels), strict=True):
+                columns[place] = np.where(mask, columns[place], drawn)
+        for text in self.texts:
+            stays = kept[:, first : first + len(text.components)].astype(np.int64)
+            columns[self.background.place_of[text.column]] = text.kept(stays)
+            first += len(text.components)
         return self.table(columns)
+
+    def _varying(self) -> Iterator[tuple[Part, tuple[Any, ...]]]:
+        """Yield what varies with the row's own values of it."""
+        for i in self.background.varying:
+            part = self.background.drawn[i]
+            yield part, tuple(self.values[place] for place in part.places)
 
     def _pairs(self) -> Iterator[tuple[Feature, Any]]:
         return zip(self.background.features, self.values, strict=True)
@@ -189,22 +236,6 @@ class RowInstance:
 
 @lru_cache(maxsize=8)
 def _laws(background: Background) -> tuple[ColumnLaw, ...]:
-    """Return how the columns that vary are drawn."""
-    return tuple(
-        ColumnLaw(
-            one.shares,
-            one.bins,
-            None if one.values.dtype == object else one.values.astype(float),
-        )
-        for one in background.features
-        if not one.constant
-    )
-
-
-def _column(feature: Feature, values: Sequence[Any]) -> NDArray[Any]:
-    """Return values in the column's own type, or one that holds what the background never saw."""
-    types = {type(value) for value in values}
-    own = feature.values.dtype
-    if own.kind not in "Of" and not types <= {bool, int}:
-        own = np.dtype(np.float64 if types <= {bool, int, float} else object)
-    return np.array(values, dtype=own)
+    """Return how what varies of the columns is drawn."""
+    parts = (background.drawn[i] for i in background.varying)
+    return tuple(ColumnLaw(one.shares, one.bins, one.sizes) for one in parts)

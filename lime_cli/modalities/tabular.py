@@ -6,23 +6,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 
 from lime_cli.engine.instance import Caveat
-from lime_cli.errors import SettingsError
+from lime_cli.errors import InputError
 from lime_cli.modalities import Source
-from lime_cli.modalities.background import Background, Schema, build_background, parse_cell
-from lime_cli.modalities.columns import columns_for, named, sifted
-from lime_cli.modalities.readers import open_table, read_evenly
+from lime_cli.modalities.background import Background, parse_cell
+from lime_cli.modalities.cell_words import CellWords
+from lime_cli.modalities.columns import columns_for, named
+from lime_cli.modalities.gaps import without_refused_gaps
+from lime_cli.modalities.learning import learn
+from lime_cli.modalities.profile import Profile, is_profile, read_profile
+from lime_cli.modalities.readers import open_table
 from lime_cli.modalities.row import RowInstance
 from lime_cli.modalities.rows import Rows, caveats_of, cells_of, require
+from lime_cli.modalities.scaled import ScaledRow
+from lime_cli.modalities.schema import UNCUT, Schema
 from lime_cli.modalities.streams import Watch, is_once
 from lime_cli.modalities.tables import PLAIN, Dialect
 from lime_cli.models import ModelInput
-
-ENOUGH_ROWS = 50
-"""An input with at least this many rows may serve as its own background."""
-ITSELF = Caveat(
-    "background_is_input",
-    "replacement values come from the input itself; name training data with --background",
-)
 
 
 @dataclass(frozen=True)
@@ -72,32 +71,38 @@ class TabularModality:
         a background beside it.
         """
         model_input.require("table")
-        spared = self.background is not None and is_once(self.path)
-        first = str(self.background) if spared else self.path
-        with open_table(first, self.dialect) as stream:
-            header = named(stream, self.dialect, model_input, self.drop)
-            columns = columns_for(header, model_input, self.drop)
-        own = self.background is None
-        with open_table(self.background or self.path, self.dialect) as stream:
-            seen = named(stream, self.dialect, model_input, self.drop)
-            require(seen.name, seen.header, columns)
-            cells, n_rows = read_evenly(seen, self.dialect, strict=not own)
-        if own and n_rows < ENOUGH_ROWS:
-            raise SettingsError(
-                f"{cells.name}: has {n_rows} rows, too few to draw replacements from",
-                "name training data with --background",
+        profile = read_profile(self.background) if is_profile(self.background) else None
+        header, columns = self._columns(model_input, profile)
+        if profile is not None:
+            background, caveats = profile.background(columns, self.schema)
+        else:
+            background, caveats = learn(
+                self.background or self.path,
+                self.dialect,
+                self.schema,
+                lambda stream: (named(stream, self.dialect, model_input, self.drop), columns),
+                own=self.background is None,
             )
-        caveats: tuple[Caveat, ...] = (ITSELF,) if own else ()
-        if len(cells.rows) < n_rows:
-            words = f"replacement values come from {len(cells.rows):,} of {n_rows:,} rows"
-            caveats += (Caveat("background_sampled", f"{words}, evenly spaced"),)
-        cells = sifted(cells, columns, self.schema, strict=not own)
+        background, refused = without_refused_gaps(background, model_input.takes)
         return replace(
             self,
-            fitted_background=build_background(cells, columns, self.schema),
-            fitted_header=None if self.dialect.header else header.header,
-            fitted_caveats=caveats,
+            fitted_background=background,
+            fitted_header=None if self.dialect.header else header,
+            fitted_caveats=(*caveats, *refused),
         )
+
+    def _columns(
+        self, model_input: ModelInput, profile: Profile | None
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the names of the table's columns, and those that the model is given."""
+        spared = self.background is not None and is_once(self.path)
+        if spared and profile is not None:
+            names = profile.stream()
+            return names.header, columns_for(names, model_input, self.drop)
+        first = str(self.background) if spared else self.path
+        with open_table(first, self.dialect) as stream:
+            seen = named(stream, self.dialect, model_input, self.drop)
+            return seen.header, columns_for(seen, model_input, self.drop)
 
     def read(self, source: Source) -> RowInstance:
         """Read one row; raise InputError naming line and column for a cell of the wrong kind."""
@@ -112,7 +117,16 @@ class TabularModality:
             require(cells.name, cells.header, [one.name for one in features])
         values = tuple(parse_cell(feature, cells, 0) for feature in features)
         caveats = (*self.fitted_caveats, *caveats_of(record))
-        return RowInstance(source, self.fitted_background, values, caveats)
+        words = tuple(
+            CellWords(one.name, "" if value is None else str(value))
+            for one, value in zip(features, values, strict=True)
+            if self.fitted_background.held.get(one.name) == ""
+        )
+        if not self.fitted_background.varying and not any(one.components for one in words):
+            where = f"{cells.name}: {cells.unit} {cells.lines[0]}"
+            raise InputError(f"{where}: nothing of it varies", "vary other columns")
+        kind = ScaledRow if self.fitted_background.bins == UNCUT else RowInstance
+        return kind(source, self.fitted_background, values, caveats, words)
 
     def _rows(self) -> Rows:
         return Rows(self.path, self.dialect, self.rows, self.ids, self.id_column, self.where)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lime_cli.digests import digest_of_file
 from lime_cli.errors import ModelError, SettingsError
@@ -38,6 +39,10 @@ if TYPE_CHECKING:
         @property
         def manner(self) -> str:
             """How samples were put to it, in words; empty for the usual way."""
+            ...
+
+        def takes(self, inputs: Any) -> bool:
+            """Tell whether it answers to a batch."""
             ...
 
 
@@ -80,6 +85,8 @@ class ModelInput:
     """Name of a preprocessing preset."""
     form: str | None = None
     """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
+    takes: Callable[[Any], bool] | None = field(default=None, compare=False, repr=False)
+    """Tells whether the model answers to a batch, where it can be asked."""
 
     def require(self, kind: str) -> None:
         """Raise ModelError when the model certainly takes something else than ``kind``."""

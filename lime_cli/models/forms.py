@@ -101,7 +101,8 @@ def as_frame(table: Any) -> Any:
             column = np.array(
                 [np.nan if cell is None else cell for cell in column.tolist()], dtype=object
             )
-        columns[name] = pandas.Series(column)
+            column = pandas.Series(column)
+        columns[name] = column
     return pandas.DataFrame(columns)
 
 

@@ -117,6 +117,17 @@ class Predictor:
             inputs = inputs.strings
         return self._probe.predict(inputs)
 
+    def takes(self, inputs: Any) -> bool:
+        """Tell whether it answers to a batch; how answers are read is not decided by that."""
+        way = self._way
+        try:
+            raw = self._asked(lambda: way.ask(inputs), inputs)
+            outputs = self._settled or settle(raw, self._file, way.origin.name, way.stated)
+            outputs.read(raw, len(inputs))
+        except LimexError:
+            return False
+        return True
+
     def _answer(self, inputs: Any) -> FloatArray:
         raw = self._asked(lambda: self._way.ask(inputs), inputs)
         if self._settled is None:

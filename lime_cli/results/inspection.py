@@ -11,6 +11,8 @@ from lime_cli.models.choices import choices, known_classes, known_input, modalit
 from lime_cli.models.report import Report
 
 NAME, NUMBER = "limex/inspection", 1
+UNSAID = ("model", "takes")
+"""Of a model's input, what is told elsewhere or means nothing in a file."""
 
 
 def record_of(report: Report) -> dict[str, Any]:
@@ -27,7 +29,7 @@ def record_of(report: Report) -> dict[str, Any]:
         "loadable": report.refusal is None,
         "refusal": None if report.refusal is None else str(report.refusal),
         "modality": modality_of(report),
-        "input": {key: value for key, value in asdict(known).items() if key != "model"},
+        "input": {key: one for key, one in asdict(known).items() if key not in UNSAID},
         "classes": known_classes(report),
         "names": [asdict(one) for one in report.names],
         "pickle": _outline(report),

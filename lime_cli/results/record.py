@@ -25,7 +25,7 @@ from lime_cli.engine.instance import (
     Subject,
 )
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.results.places import place_of, where_of
+from lime_cli.results.places import by_size, place_of, where_of
 from lime_cli.results.rules import rule_data, rule_of
 from lime_cli.results.versions import environment_of
 from lime_cli.settings import Settings
@@ -123,6 +123,7 @@ def _component(component: Component, weight: Weight) -> dict[str, Any]:
         "interval": weight.interval,
         "rank_range": weight.rank_range,
         "selected": weight.selected,
+        **by_size(component, weight),
     }
 
 
@@ -217,7 +218,8 @@ def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surr
 
     def known(one: dict[str, Any]) -> int:
         key = json.dumps([one["name"], one["where"]])
-        components.setdefault(key, Component(one["name"], one["value"], place_of(one["where"])))
+        where = place_of(one["where"])
+        components.setdefault(key, Component(one["name"], one["value"], where, one.get("step")))
         return list(components).index(key)
 
     return Surrogate(
