@@ -15,6 +15,7 @@ import click
 from lime_cli import __version__
 from lime_cli.commands.batches import SOME_FAILED, Batch, said_of
 from lime_cli.commands.identifying import identity_of
+from lime_cli.commands.indexing import write_index
 from lime_cli.commands.slices import Listing, Slice, listing_of
 from lime_cli.commands.stops import Stops
 from lime_cli.containment import Containment
@@ -144,6 +145,8 @@ class _Run:
         tally = ledger.finish(self.batch.running.numbers(self.listing.n_slices))
         if merged or not ledger.summarized:
             ledger.summarize(self._summary(tally))
+        if merged and "html" in self.drawings and tally.explained:
+            write_index(ledger.folder)
         self._say_result(tally, merged)
         if merged:
             console.warn_counted(tally.sentences, tally.warnings)

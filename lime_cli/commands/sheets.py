@@ -45,4 +45,5 @@ def _options(formats: tuple[str, ...]) -> Callable[[Command], Command]:
 
 
 sheet_options = _options(SHEETS)
+summary_options = _options((*SHEETS, "png"))
 findings_options = _options(("table", "json"))

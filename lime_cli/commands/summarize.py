@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 from lime_cli.commands.output import Output
-from lime_cli.commands.sheets import sheet_options
+from lime_cli.commands.sheets import summary_options
 
 
 @click.command()
@@ -26,7 +26,7 @@ from lime_cli.commands.sheets import sheet_options
     metavar="B",
     help="Choose B instances that stand for all (submodular pick).",
 )
-@sheet_options
+@summary_options
 def summarize(result: str, top: int, picks: int, output: Output) -> None:
     """Sum up many explanations: RESULT is JSON lines or a batch's folder.
 
@@ -35,6 +35,7 @@ def summarize(result: str, top: int, picks: int, output: Output) -> None:
       limex summarize out/
       limex summarize out/ --pick 5 -f json
       limex summarize explanations.jsonl -o summary.csv
+      limex summarize out/ -o summary.png
     """
     from lime_cli.formats.sheets import WRITERS
     from lime_cli.formats.summary import sheet_of
@@ -44,4 +45,9 @@ def summarize(result: str, top: int, picks: int, output: Output) -> None:
     output.check(1)
     summary, chosen = sum_up(read_entries(result), top, picks)
     with output.opened() as stream:
-        WRITERS[output.format](sheet_of(summary, chosen), stream, output.look())
+        if output.format == "png":
+            from lime_cli.formats.summary_chart import save
+
+            save(summary, stream)
+        else:
+            WRITERS[output.format](sheet_of(summary, chosen), stream, output.look())

@@ -54,7 +54,9 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
         import matplotlib as mpl
     except ImportError:
         raise MissingDependency("charts need matplotlib", "pip install 'limex[charts]'") from None
-    with mpl.rc_context({"svg.hashsalt": "limex", "font.family": _installed(), "font.size": 10}):
+    with mpl.rc_context(
+        {"svg.hashsalt": "limex", "font.family": installed_fonts(), "font.size": 10}
+    ):
         figure = _figure(explanation, width)
         stream = io.BytesIO()
         metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
@@ -64,7 +66,8 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
     out.write(stream.getvalue())
 
 
-def _installed() -> list[str]:
+def installed_fonts() -> list[str]:
+    """List the fonts of `FONTS` that are here."""
     from matplotlib import font_manager
 
     known = set(font_manager.get_font_names())

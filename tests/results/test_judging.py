@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 
@@ -101,6 +102,19 @@ def test_a_damaged_record_is_named():
     del one.record["targets"][0]["components"]
     with pytest.raises(InputError, match=r"saved\.jsonl:0: the record is damaged"):
         summarize([one], top=1)
+
+
+def test_a_summary_is_drawn_and_one_of_nothing_is_refused():
+    pytest.importorskip("matplotlib")
+    from lime_cli.formats.summary_chart import save
+
+    out = io.BytesIO()
+    summary, _ = summarize([entry("0", {"a": 0.4, "<b>$": -0.2})], top=1)
+    save(summary, out)
+    assert out.getvalue().startswith(b"\x89PNG")
+    summary, _ = summarize([Entry("f:1", FAILURE)], top=1)
+    with pytest.raises(InputError, match="no explanation to draw"):
+        save(summary, out)
 
 
 # -- submodular pick --------------------------------------------------------------------------
