@@ -188,10 +188,7 @@ class Instance(Protocol):
         ...
 
     def interpretable(self, codes: IntArray) -> BoolArray | FloatArray:
-        """Return (n, d): which components each sample keeps, or how far it is from them.
-
-        Floats are 1 at the instance, and differences from that are distances.
-        """
+        """Return (n, d): which components a sample keeps; floats, 1 at the instance, by size."""
         ...
 
     def model_inputs(self, codes: IntArray) -> Any:
