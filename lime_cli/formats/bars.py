@@ -21,14 +21,16 @@ class Glyphs:
     positive_tip: str
     """Half a cell; empty where there is none."""
     negative_tip: str
+    whisker: str
+    """From the end of a bar to the end of its interval."""
     axis: str
     plus_minus: str
     times: str
     ellipsis: str
 
 
-UNICODE = Glyphs("━", "━", "╸", "╺", "│", "±", "×", "…")
-ASCII = Glyphs("#", "=", "", "", "|", "+-", "x", "...")
+UNICODE = Glyphs("━", "━", "╸", "╺", "─", "│", "±", "×", "…")
+ASCII = Glyphs("#", "=", "", "", "-", "|", "+-", "x", "...")
 
 
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Bars:
     half: int
     """Of a bar at full scale, on either side of the axis."""
     scale: float
-    """The weight at full scale; 0 where all weights are."""
+    """The end of an interval, or the weight, at full scale; 0 where all weights are."""
     form: str
     """Format of weights and of half widths."""
     weight: int
@@ -63,18 +65,25 @@ class Bars:
             numbers += f" {self.glyphs.plus_minus} 95%".ljust(self.interval)
         return f"{left.ljust(self.half)}0{right.rjust(self.half)}  {numbers}"
 
-    def bar(self, weight: float) -> str:
-        """Draw a weight from the axis to its side, to half a cell where there is a glyph for it."""
+    def bar(self, one: Weight) -> str:
+        """Draw a weight from the axis to its side, then a whisker to the end of its interval."""
+        low, high = one.interval or (one.weight, one.weight)
         glyphs = self.glyphs
-        tip, body = glyphs.negative_tip, glyphs.negative
-        if weight > 0:
-            tip, body = glyphs.positive_tip, glyphs.positive
-        length = self.half * min(1.0, abs(weight) / self.scale) if self.scale else 0.0
-        full, rest = divmod(round(2 * length), 2) if tip else (round(length), 0)
+        left = self._side(-one.weight, -low, (glyphs.negative, glyphs.negative_tip))
+        right = self._side(one.weight, high, (glyphs.positive, glyphs.positive_tip))
+        return left[::-1] + glyphs.axis + right
+
+    def _side(self, length: float, reach: float, glyphs: tuple[str, str]) -> str:
+        """Draw outwards from the axis, to half a cell where there is a glyph for it."""
+        body, tip = glyphs
+        full, rest = divmod(round(2 * self._cells(length)), 2)
+        if not tip:
+            full, rest = round(self._cells(length)), 0
         drawn = body * full + tip * rest
-        if weight > 0:
-            return " " * self.half + glyphs.axis + drawn.ljust(self.half)
-        return drawn[::-1].rjust(self.half) + glyphs.axis + " " * self.half
+        return drawn.ljust(round(self._cells(reach)), self.glyphs.whisker).ljust(self.half)
+
+    def _cells(self, value: float) -> float:
+        return self.half * min(1.0, max(0.0, value / self.scale)) if self.scale else 0.0
 
     def numbers(self, one: Weight) -> str:
         """Write a weight and its half width, marked ``~`` where the interval holds 0."""

@@ -101,7 +101,7 @@ def _bars(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterato
     names = max(min(longest, width - bars.width - reserved), 1)
     yield Text(f"{MARGIN}{bars.header()}{GAP}component", style="dim")
     for one, label in zip(weights, labels, strict=True):
-        left, axis, right = bars.bar(one.weight).partition(page.glyphs.axis)
+        left, axis, right = bars.bar(one).partition(page.glyphs.axis)
         drawn = Text.assemble((left, AGAINST), (axis, "dim"), (right, FOR))
         name = page.cut(Text(label.name), names if label.beside else width - bars.width)
         name.pad_right(names - name.cell_len)
@@ -112,10 +112,12 @@ def _bars(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterato
 
 
 def _scale(explanation: Explanation, surrogate: Surrogate) -> float:
-    """Return the weight at full scale: classes share one, quantities have their own units."""
+    """Return the farthest end of any interval: classes share it, quantities have their own."""
     shared = explanation.model.task == "classification"
     drawn = explanation.surrogates if shared else (surrogate,)
-    return max((abs(w.weight) for one in drawn for w in one.weights), default=0.0)
+    weights = [one for surrogate in drawn for one in surrogate.weights]
+    ends = [abs(end) for one in weights for end in (one.weight, *(one.interval or ()))]
+    return max(ends, default=0.0)
 
 
 class Label(NamedTuple):

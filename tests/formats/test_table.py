@@ -101,10 +101,10 @@ ADULT = """\
 adult.csv 17                                                     pickle 3fa9c1d2
 >50K: the model says 0.873
 
-  -0.231         0         +0.231   weight +- 95%   component
-                 |###############   +0.231 +-0.010  education num > 12    14
-          =======|                  -0.104 +-0.010  hours per week <= 40  38
-                 |#                ~+0.012 +-0.020  sex = Male
+  -0.241         0         +0.241   weight +- 95%   component
+                 |##############-   +0.231 +-0.010  education num > 12    14
+          -======|                  -0.104 +-0.010  hours per week <= 40  38
+                 |#-               ~+0.012 +-0.020  sex = Male
 
   ~           the interval holds 0: the sign is not certain
   surrogate   0.726 against the model's 0.873, gap +0.147; intercept 0.312
@@ -168,7 +168,7 @@ def test_classes_share_a_scale_and_quantities_do_not():
     one = adult()
     small = replace(one.surrogates[0], name="<=50K", target=0, weights=(Weight(0, 0.05),))
     both = replace(one, surrogates=(one.surrogates[0], small))
-    assert plain(both).count("  -0.231") == 2
+    assert plain(both).count("  -0.241") == 2
     assert "<=50K: the model says 0.873" in plain(both)
     quantity = replace(both, model=replace(both.model, task="regression"))
     assert "-0.0500 " in plain(quantity)
@@ -214,8 +214,16 @@ def test_words_of_a_text_are_tinted_in_colour():
 
 def test_bars_are_blue_for_and_orange_against():
     text = drawn(adult(), colour=True)
-    assert "\x1b[38;5;33m━━━━━━━━━━━━━━━\x1b[0m   +0.231" in text
-    assert "\x1b[38;5;208m        ━━━━━━━\x1b[0m" in text
+    assert "\x1b[38;5;33m━━━━━━━━━━━━━━╸\x1b[0m   +0.231" in text
+    assert "\x1b[38;5;208m        ╺━━━━━━\x1b[0m" in text
+
+
+def test_a_whisker_goes_to_the_end_of_the_interval_on_either_side():
+    components = [Component(name, None, Column(name)) for name in "ab"]
+    weights = [Weight(0, 0.5, 0.25, (0.0, 1.0)), Weight(1, -0.25, 0.25, (-0.75, 0.25))]
+    text = drawn(explanation(components, weights))
+    assert "│━━━━━━━╸───────" in text
+    assert "    ───────━━━━│────           " in text
 
 
 def test_unresolved_weights_are_dimmed_in_colour():
