@@ -131,4 +131,5 @@ def test_every_warning_of_the_engine_is_in_the_tables():
     source = (ROOT / "lime_cli" / "engine" / "caveats.py").read_text("utf-8")
     written = set(re.findall(r'Caveat\(\s*"(\w+)"', source))
     assert written
-    assert written <= {*TEXTS, *ROWS, *MODELS}
+    elsewhere = {"screened"}  # of tables with hundreds of columns: tests/engine/test_screening.py
+    assert written <= {*TEXTS, *ROWS, *MODELS} | elsewhere

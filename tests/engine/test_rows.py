@@ -66,20 +66,22 @@ def records(rows, settings, model=None):
     }
 
 
+PLAIN = {"assist": "off"}
 CHOICES = [
-    {"samples": 512},
-    {"samples": 509},
-    {"samples": 256, "max_samples": 4096},
-    {"samples": 512, "targets": ("all",)},
-    {"samples": 512, "targets": ("predicted", "b")},
-    {"samples": 512, "selection": "none"},
-    {"samples": 512, "selection": "forward", "penalty": 1.0},
-    {"samples": 512, "selection": "highest", "features": 3},
-    {"samples": 512, "selection": "none", "penalty": 0.001, "penalty_kind": "lasso"},
-    {"samples": 512, "design": "random"},
+    {**PLAIN, "samples": 512},
+    {**PLAIN, "samples": 509},
+    {**PLAIN, "samples": 256, "max_samples": 4096},
+    {**PLAIN, "samples": 512, "targets": ("all",)},
+    {**PLAIN, "samples": 512, "targets": ("predicted", "b")},
+    {**PLAIN, "samples": 512, "selection": "none"},
+    {**PLAIN, "samples": 512, "selection": "forward", "penalty": 1.0},
+    {**PLAIN, "samples": 512, "selection": "highest", "features": 3},
+    {**PLAIN, "samples": 512, "selection": "none", "penalty": 0.001, "penalty_kind": "lasso"},
+    {**PLAIN, "samples": 512, "design": "random"},
     {"samples": 512, "assist": "on"},
-    {"samples": 512, "kernel_width": 0.02},
-    {"samples": 128, "surrogate": "tree", "features": 4},
+    {"samples": 256, "max_samples": 512, "targets": ("predicted", "b")},
+    {**PLAIN, "samples": 512, "kernel_width": 0.02},
+    {**PLAIN, "samples": 128, "surrogate": "tree", "features": 4},
 ]
 
 
