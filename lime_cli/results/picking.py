@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from lime_cli.results.weights import instance_of, targets_of
 
-_CHUNK = 1 << 16
+_CHUNK = 1 << 13
 
 
 class Pick(NamedTuple):
