@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import time
 import uuid
@@ -65,15 +66,13 @@ def _connected(distributed: Any, scheduler: str) -> Any:
         raise SettingsError(
             f"--scheduler {scheduler}: no such file", "give tcp://HOST:PORT, or a scheduler file"
         )
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about versions that differ
-            client = distributed.Client(**where, timeout=PATIENCE - 1, set_as_default=False)
-    except Exception as error:  # dask raises anything, of an address or a file that is none
+    client = _client(distributed, where)
+    if client is None:
+        gc.collect()  # the half-made client: its end within another's beginning is a deadlock
         raise SettingsError(
             f"--scheduler {scheduler}: no dask scheduler answers there",
             "start one: dask scheduler",
-        ) from error
+        )
     try:
         client.wait_for_workers(1, timeout=PATIENCE)
     except TimeoutError:
@@ -82,6 +81,16 @@ def _connected(distributed: Any, scheduler: str) -> Any:
             f"--scheduler {scheduler}: it has no workers", "start some: dask worker ADDRESS"
         ) from None
     return client
+
+
+def _client(distributed: Any, where: dict[str, str]) -> Any:
+    """Return a client, or None where nobody answers."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about versions that differ
+            return distributed.Client(**where, timeout=PATIENCE - 1, set_as_default=False)
+    except Exception:  # dask raises anything, of an address or a file that is none
+        return None
 
 
 class Cluster:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
-from lime_cli.errors import InputError
 from lime_cli.results.comparison import Difference
+from lime_cli.results.damage import damage_named
 from lime_cli.results.policy import (
     Forbidden,
     Policy,
@@ -61,10 +61,8 @@ def check(entries: Iterable[Entry], policy: Policy, checked: Checked) -> Iterato
             checked.failed += 1
             continue
         checked.explained += 1
-        try:
+        with damage_named(entry.place):
             found = [*_instance(entry.record, policy), *_warnings(entry.record, runs)]
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(f"{entry.place}: the record is damaged ({error!r})") from None
         yield from found
     for rule in runs:
         if rule.max_failures is not None and checked.failed > rule.max_failures:

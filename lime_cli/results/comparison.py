@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lime_cli.errors import InputError
+from lime_cli.results.damage import damage_named
 from lime_cli.results.reading import FAILURE, Entry
 from lime_cli.results.weights import Seen, Target, instance_of, targets_of
 
@@ -117,18 +118,15 @@ def _pairs(
 
 
 def _key(entry: Entry) -> Key:
-    try:
+    with damage_named(entry.place):
         source, own = instance_of(entry.record)
-    except (KeyError, TypeError) as error:
-        raise InputError(f"{entry.place}: the record is damaged ({error!r})") from None
     return source.rpartition("/")[2], own
 
 
 def _targets(entry: Entry) -> dict[str, Target]:
-    try:
-        return {one.name: one for one in targets_of(entry.record)}
-    except (KeyError, TypeError, ValueError) as error:
-        raise InputError(f"{entry.place}: the record is damaged ({error!r})") from None
+    with damage_named(entry.place):
+        found = {one.name: one for one in targets_of(entry.record)}
+    return found  # noqa: RET504  # a context may swallow, for all mypy knows
 
 
 def _difference(names: tuple[str, str, str], old: Target, new: Target, top: int) -> Difference:

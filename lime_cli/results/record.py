@@ -24,7 +24,8 @@ from lime_cli.engine.instance import (
     Skipped,
     Subject,
 )
-from lime_cli.errors import InputError, SettingsError
+from lime_cli.errors import InputError
+from lime_cli.results.damage import DAMAGE
 from lime_cli.results.places import by_size, place_of, where_of
 from lime_cli.results.rules import rule_data, rule_of
 from lime_cli.results.versions import environment_of
@@ -177,7 +178,7 @@ def explanation_of(record: dict[str, Any]) -> Explanation:
         return _rebuilt(record)
     except KeyError as error:
         raise InputError(f"the record lacks {error.args[0]!r}", "explain it again") from error
-    except (AttributeError, TypeError, ValueError, SettingsError) as error:
+    except DAMAGE as error:
         raise InputError(f"the record is damaged: {error}", "explain it again") from error
 
 
@@ -198,6 +199,7 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
     settings = {**record["settings"], "targets": tuple(record["settings"]["targets"])}
     components: dict[str, Component] = {}
     surrogates = tuple(_surrogate(one, components) for one in record["targets"])
+    assert surrogates, "it explains no target"
     return Explanation(
         subject=Subject(**{**instance, "facts": {**instance["facts"], **background}}),
         model=Identity(**{**model, "targets": tuple(model["targets"])}),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from lime_cli.errors import InputError
+from lime_cli.results.damage import damage_named
 from lime_cli.results.picking import Explained, Pick, pick
 from lime_cli.results.reading import FAILURE, Entry
 from lime_cli.results.weights import Target, targets_of
@@ -103,21 +103,19 @@ class Summary:
 
     def add(self, entry: Entry) -> None:
         """Count one entry; raise InputError, naming its place, for a damaged one."""
-        record = entry.record
-        try:
-            if entry.schema == FAILURE:
-                self.failures[str(record["error"]["kind"])] += 1
-                return
-            self.explained += 1
-            self.stops[str(record["stop"])] += 1
-            self.warnings.update({str(one["code"]) for one in record["warnings"]})
-            for target in targets_of(record):
-                aspect = self.aspects.setdefault(target.name, Aspect(target.name))
-                aspect.add(target, self.top)
-        except (KeyError, TypeError, ValueError) as error:
-            raise InputError(
-                f"{entry.place}: the record is damaged ({error!r})", "explain it again"
-            ) from None
+        with damage_named(entry.place):
+            self._count(entry.schema, entry.record)
+
+    def _count(self, schema: str, record: dict[str, Any]) -> None:
+        if schema == FAILURE:
+            self.failures[str(record["error"]["kind"])] += 1
+            return
+        self.explained += 1
+        self.stops[str(record["stop"])] += 1
+        self.warnings.update({str(one["code"]) for one in record["warnings"]})
+        for target in targets_of(record):
+            aspect = self.aspects.setdefault(target.name, Aspect(target.name))
+            aspect.add(target, self.top)
 
 
 def summarize(entries: Iterable[Entry], top: int, picks: int = 0) -> tuple[Summary, list[Pick]]:
@@ -127,7 +125,8 @@ def summarize(entries: Iterable[Entry], top: int, picks: int = 0) -> tuple[Summa
         for entry in entries:
             summary.add(entry)
             if picks and entry.schema != FAILURE:
-                explained.add(entry.record)
+                with damage_named(entry.place):
+                    explained.add(entry.record)
         return summary, pick(explained, picks)
 
 

@@ -117,6 +117,14 @@ def test_a_summary_is_drawn_and_one_of_nothing_is_refused():
         save(summary, out)
 
 
+@pytest.mark.parametrize("lost", ["instance", "targets", "warnings", "stop"])
+def test_whatever_a_record_lacks_its_place_is_named(lost):
+    one = entry("0", {"a": 1.0})
+    del one.record[lost]
+    with pytest.raises(InputError, match=r"saved\.jsonl:0: the record is damaged"):
+        summarize([one], top=1, picks=1)
+
+
 # -- submodular pick --------------------------------------------------------------------------
 
 

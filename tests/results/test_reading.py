@@ -85,3 +85,12 @@ def test_a_missing_file_and_an_unfinished_folder_say_so(tmp_path):
         list(read_entries(str(tmp_path / "none.json")))
     with pytest.raises(InputError, match=r"holds no explanations\.jsonl"):
         list(read_entries(str(tmp_path)))
+
+
+def test_a_record_without_targets_is_damaged(tmp_path):
+    record = record_of(explanation("a"))
+    record["targets"] = []
+    path = tmp_path / "x.jsonl"
+    path.write_text(json.dumps(record) + "\n")
+    with pytest.raises(InputError, match="it explains no target"):
+        list(read_explanations(str(path)))
