@@ -203,7 +203,7 @@ def test_without_dask_the_pip_line_is_told(monkeypatch):
 
 PAGE = (ROOT / "docs" / "clusters.md").read_text("utf-8")
 BLOCKS = re.findall(r"^```sh\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-TIDY = "trap 'kill $(jobs -p) || true; wait' EXIT\n"
+TIDY = "trap 'kill -9 $(jobs -p) || true; wait' EXIT\n"
 
 
 @pytest.mark.parametrize("number", [0, 1], ids=["cores", "dask"])

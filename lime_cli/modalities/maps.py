@@ -21,6 +21,8 @@ from lime_cli.modalities.view import Axis, View
 SUFFIXES = (".png", ".npy")
 KEPT_SIDE = 512
 """Longer side in pixels, at most, of a map inside a record."""
+HAIR = 1e-6
+"""Pixels by which a box may go over the edge, from rounding."""
 LARGEST = 32_767
 """Labels of a record are smaller."""
 NONE = 65_535
@@ -94,7 +96,7 @@ def labels_of(kept: Any, size: tuple[int, int]) -> IntArray:
         if (
             labels.ndim != 2
             or labels.max() >= LARGEST
-            or not (0 <= left < right <= size[1] and 0 <= top < bottom <= size[0])
+            or not (0 <= left < right <= size[1] + HAIR and 0 <= top < bottom <= size[0] + HAIR)
         ):
             raise ValueError("no labels")
     except (KeyError, TypeError, ValueError, OSError, binascii.Error, SyntaxError) as error:

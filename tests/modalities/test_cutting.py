@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
@@ -168,6 +168,7 @@ def test_saved_segments_cut_the_picture_again_as_it_was(
 
 
 @settings(max_examples=50, deadline=None)
+@example(size=(22, 29), resize="crop", side=11)
 @given(
     size=st.tuples(st.integers(1, 700), st.integers(1, 60)),
     resize=st.sampled_from(["stretch", "crop", "pad"]),
