@@ -56,7 +56,7 @@ def samples(tmp_path_factory):
     """The samples, pickles as the installed scikit-learn writes them."""
     folder = tmp_path_factory.mktemp("samples")
     copy_samples(folder)
-    for name in ("zoo_mlp.pkl", "loans.pkl", "cancer_forest.joblib"):
+    for name in ("zoo_mlp.pkl", "loans.pkl", "diabetes.pkl", "cancer_forest.joblib"):
         shutil.copyfile(readable(name, folder), folder / "sample_models" / name)
     return folder
 

@@ -46,7 +46,7 @@ MODELS = {
         sklearn.__version__.encode(), b"0" * len(sklearn.__version__)
     ),
     "decision_values": lambda fitted: pickle.dumps(
-        LinearSVC().fit([[0.0, 1], [1, 0], [2, 1]], [0, 1, 1])
+        LinearSVC(dual=True).fit([[0.0, 1], [1, 0], [2, 1]], [0, 1, 1])
     ),
 }
 """What becomes of the file of a model."""
