@@ -16,7 +16,7 @@ from lime_cli.executors import Workers, opened
 from lime_cli.jobs import Explained, Failed, Job, run
 from lime_cli.modalities import MODALITIES, Modality, Source
 from lime_cli.models import ModelFile
-from lime_cli.outcomes import Outcome, Work
+from lime_cli.outcomes import Outcome, Work, in_order
 from lime_cli.results.record import explanation_of
 from lime_cli.settings import Settings
 
@@ -97,7 +97,7 @@ def explain(
     with opened(workers, file.path) as executor:
         works = (Work(number, one) for number, one in enumerate(jobs))
         done = executor.run_all(works, lambda: False)
-        for outcome in _in_order(done):
+        for outcome in in_order(done):
             yield _rebuilt(outcome)
 
 
@@ -109,16 +109,6 @@ def _cut(sources: Iterable[Source], size: int) -> Iterator[tuple[Source, ...]]:
     remaining = iter(sources)
     while some := tuple(islice(remaining, size)):
         yield some
-
-
-def _in_order(done: Iterator[tuple[Work, tuple[Outcome, ...]]]) -> Iterator[Outcome]:
-    waiting: dict[int, tuple[Outcome, ...]] = {}
-    turn = 0
-    for work, outcomes in done:
-        waiting[work.number] = outcomes
-        while turn in waiting:
-            yield from waiting.pop(turn)
-            turn += 1
 
 
 def _rebuilt(outcome: Outcome) -> Explained | Failed:

@@ -64,6 +64,19 @@ def complete(work: Work) -> Iterator[Outcome]:
                 yield failed(source, error)
 
 
+def in_order(done: Iterator[tuple[Work, tuple[Outcome, ...]]]) -> Iterator[Outcome]:
+    """Yield outcomes by the number of their work, whatever is finished first."""
+    waiting: dict[int, tuple[Outcome, ...]] = {}
+    turn = 0
+    for work, outcomes in done:
+        waiting[work.number] = outcomes
+        while turn in waiting:
+            yield from waiting.pop(turn)
+            turn += 1
+    for number in sorted(waiting):
+        yield from waiting[number]
+
+
 def failed(source: Source, error: LimexError) -> Outcome:
     """Return the outcome of a source that could not be explained."""
     kind = type(error).__name__

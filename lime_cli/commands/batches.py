@@ -68,10 +68,12 @@ def run_into_lines(batch: Batch) -> int:
             explanations = _explained_here(batch, stops, caveats)
             FORMATS[output.format](explanations, stream, batch.look)
         else:
+            from lime_cli.outcomes import in_order
+
             with _executor(batch) as executor:
                 works = batch.works(batch.slices(), ())
                 done = executor.run_all(works, lambda: bool(stops.reason))
-                _write(_explained(_in_order(done), stops, caveats), stream, batch)
+                _write(_explained(in_order(done), stops, caveats), stream, batch)
     if output.format != "table":
         output.console.warn(caveats)
     if stops.reason:
@@ -172,16 +174,3 @@ def said_of(outcome: Outcome) -> str:
     name = outcome.source.id
     prefix = "" if error["message"].startswith(name) else f"{name}: "
     return f"{prefix}{error['message']}{hint}"
-
-
-def _in_order(done: Iterator[tuple[Work, tuple[Outcome, ...]]]) -> Iterator[Outcome]:
-    """Yield outcomes by the number of their work, whatever is finished first."""
-    waiting: dict[int, tuple[Outcome, ...]] = {}
-    turn = 0
-    for work, outcomes in done:
-        waiting[work.number] = outcomes
-        while turn in waiting:
-            yield from waiting.pop(turn)
-            turn += 1
-    for number in sorted(waiting):
-        yield from waiting[number]
