@@ -8,7 +8,7 @@ import click
 
 from lime_cli.commands.options import option_group
 from lime_cli.commands.output import Output
-from lime_cli.commands.sheets import sheet_options
+from lime_cli.commands.sheets import sheet_options, top_option
 
 FOUND = 1
 
@@ -63,14 +63,7 @@ limit_options = option_group(
 @click.command()
 @click.argument("old")
 @click.argument("new")
-@click.option(
-    "--top",
-    type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    metavar="K",
-    help="How many of an instance's largest weights count as its top.",
-)
+@top_option
 @limit_options
 @sheet_options
 def compare(old: str, new: str, top: int, limits: dict[str, Any], output: Output) -> int:

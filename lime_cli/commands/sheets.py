@@ -47,3 +47,11 @@ def _options(formats: tuple[str, ...]) -> Callable[[Command], Command]:
 sheet_options = _options(SHEETS)
 summary_options = _options((*SHEETS, "png"))
 findings_options = _options(("table", "json"))
+top_option = click.option(
+    "--top",
+    type=click.IntRange(1),
+    default=5,
+    show_default=True,
+    metavar="K",
+    help="How many of an instance's largest weights count as its top.",
+)

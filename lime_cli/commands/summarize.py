@@ -5,19 +5,12 @@ from __future__ import annotations
 import click
 
 from lime_cli.commands.output import Output
-from lime_cli.commands.sheets import summary_options
+from lime_cli.commands.sheets import summary_options, top_option
 
 
 @click.command()
 @click.argument("result")
-@click.option(
-    "--top",
-    type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    metavar="K",
-    help="How many of an instance's largest weights count as its top.",
-)
+@top_option
 @click.option(
     "--pick",
     "picks",

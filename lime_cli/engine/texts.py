@@ -10,7 +10,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import BoolArray, IntArray
+from lime_cli.engine.instance import BoolArray, Component, IntArray, Spans
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,3 +81,19 @@ class Texts(Sequence[str]):
         if not self.pieces.blank:
             return found
         return [text if text and not text.isspace() else self.pieces.blank for text in found]
+
+
+def pieces_of(text: str, components: Sequence[Component]) -> tuple[tuple[str, ...], IntArray]:
+    """Return the pieces of a text and whose component each is, -1 for those between."""
+    spans = sorted(
+        (start, end, j)
+        for j, component in enumerate(components)
+        if isinstance(component.where, Spans)
+        for start, end in component.where.spans
+    )
+    pieces, owners, place = [], [], 0
+    for start, end, j in spans:
+        pieces += [text[place:start], text[start:end]]
+        owners += [-1, j]
+        place = end
+    return (*pieces, text[place:]), np.array([*owners, -1])

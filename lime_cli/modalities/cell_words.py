@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.instance import Component, FloatArray, IntArray, Spans
+from lime_cli.engine.texts import pieces_of
 from lime_cli.modalities.words import cut
 
 COIN: FloatArray = np.array([0.5, 0.5])
@@ -49,17 +50,5 @@ class CellWords:
         return cells
 
     @cached_property
-    def _pieces(self) -> tuple[list[str], IntArray]:
-        """Return the pieces of the text and whose component each is, -1 for those between."""
-        spans = sorted(
-            (start, end, j)
-            for j, component in enumerate(self.components)
-            if isinstance(component.where, Spans)
-            for start, end in component.where.spans
-        )
-        pieces, owners, place = [], [], 0
-        for start, end, j in spans:
-            pieces += [self.text[place:start], self.text[start:end]]
-            owners += [-1, j]
-            place = end
-        return [*pieces, self.text[place:]], np.array([*owners, -1])
+    def _pieces(self) -> tuple[tuple[str, ...], IntArray]:
+        return pieces_of(self.text, self.components)

@@ -24,7 +24,7 @@ from lime_cli.engine.instance import (
     Spans,
     Subject,
 )
-from lime_cli.engine.texts import Pieces, Texts
+from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.modalities import Source
 from lime_cli.modalities.sentences import Span, stretches
 
@@ -121,21 +121,10 @@ class TextInstance:
 
     @cached_property
     def _pieces(self) -> Pieces:
-        spans = sorted(
-            (start, end, j)
-            for j, component in enumerate(self.components)
-            if isinstance(component.where, Spans)
-            for start, end in component.where.spans
-        )
-        pieces, owners, place = [], [], 0
-        for start, end, j in spans:
-            pieces += [self.text[place:start], self.text[start:end]]
-            owners += [-1, j]
-            place = end
-        pieces.append(self.text[place:])
+        pieces, owners = pieces_of(self.text, self.components)
         mask = self.modality.mask or ""
         blank = "" if self.modality.as_lime else BLANK
-        return Pieces(tuple(pieces), np.array([*owners, -1]), mask, blank)
+        return Pieces(pieces, owners, mask, blank)
 
 
 @dataclass(frozen=True, eq=False)
