@@ -7,7 +7,7 @@ as lime's ``num_samples`` does; kernel widths are in lime's units.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple, cast
 
@@ -67,7 +67,7 @@ def explain_like_lime(
         targets = _targets(settings, model, original)
         if instance.subject.modality == "tabular":
             row = cast(Row, instance)
-            components = components_of_row(row, choices)
+            components: Sequence[Component] = components_of_row(row, choices)
             data, predictions = row_data(row, model, settings, choices, answered)
         else:
             components = instance.components
@@ -149,7 +149,7 @@ def _explanation(
     instance: Instance,
     model: Model,
     settings: Settings,
-    found: tuple[tuple[Component, ...], Neighbourhood, list[int]],
+    found: tuple[Sequence[Component], Neighbourhood, list[int]],
 ) -> Explanation:
     components, neighbourhood, targets = found
     surrogates = tuple(_surrogate(neighbourhood, model, one, settings) for one in targets)

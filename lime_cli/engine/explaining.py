@@ -23,7 +23,8 @@ from lime_cli.engine.neighbourhood import (
     ask_originals,
     weigh,
 )
-from lime_cli.engine.rows import Row, Settled, settle_rows
+from lime_cli.engine.row_moments import Row
+from lime_cli.engine.rows import Settled, settle_rows
 from lime_cli.engine.screening import MOST, allowed, screen_samples, unscreened
 from lime_cli.engine.shared import SharedInstance
 from lime_cli.engine.stopping import out_of_time, settled, stages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from lime_cli.engine.instance import Caveat, Component, Identity, Skipped, Subject
@@ -67,7 +68,7 @@ class Explanation:
 
     subject: Subject
     model: Identity
-    components: tuple[Component, ...]
+    components: Sequence[Component]
     skipped: tuple[Skipped, ...]
     surrogates: tuple[Surrogate, ...]
     caveats: tuple[Caveat, ...]

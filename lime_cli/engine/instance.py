@@ -137,7 +137,7 @@ class Instance(Protocol):
         ...
 
     @property
-    def components(self) -> tuple[Component, ...]:
+    def components(self) -> Sequence[Component]:
         """The d interpretable parts, in a fixed order."""
         ...
 

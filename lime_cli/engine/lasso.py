@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lime_cli.engine.grams import Grams, whole
 from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
 
 COLLINEAR = 1e-9
@@ -32,33 +33,36 @@ class Path:
     """(P, d)"""
     entry: IntArray
     """(P, d): at which step the component joined; -1 for one that is not active."""
+    lost: BoolArray
+    """(P,): whether it ended because a component was to join whose row is not there."""
 
 
 def lasso_path(
-    grams: FloatArray,
+    grams: FloatArray | Grams,
     which: IntArray,
     correlations: FloatArray,
     n_active: int,
     penalty: float = 0.0,
-    scale: FloatArray | None = None,
 ) -> Path:
     """Walk every problem's path down to ``penalty``, or to the first knot with ``n_active``
     components.
 
     ``grams`` is (g, d, d), ``which`` (P,) says which of them problem p uses, ``correlations`` is
-    (P, d). Components without variance, or explained by the active ones, never join. With a
-    ``scale`` (g, d) the walk is over components divided by theirs, whose correlations are given.
-    No problem's last digits depend on how many others there are.
+    (P, d), of components divided by their scale where there is one. Components without variance,
+    or explained by the active ones, never join. No problem's last digits depend on how many others
+    there are.
     """
     P, d = correlations.shape
-    path = Path(np.zeros((P, d)), np.full((P, d), -1))
+    path = Path(np.zeros((P, d)), np.full((P, d), -1), np.zeros(P, bool))
+    given = grams if isinstance(grams, Grams) else whole(grams, np.ones(grams.shape[:2]))
     room = max(1, TOGETHER // (d + 1))
     for start in range(0, P, room):
         some = np.arange(start, min(P, start + room))
-        walk = _Walk((grams, scale), which[some], correlations[some], min(n_active, d), penalty)
+        walk = _Walk(given, which[some], correlations[some], min(n_active, d), penalty)
         with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             walk.to_the_end()
         path.coefficients[some], path.entry[some] = walk.found()
+        path.lost[some] = walk.lost
     return path
 
 
@@ -71,18 +75,16 @@ class _Walk:
 
     def __init__(
         self,
-        scaled: tuple[FloatArray, FloatArray | None],
+        given: Grams,
         which: IntArray,
         correlations: FloatArray,
         n_active: int,
         stop: float,
     ) -> None:
         P, d = correlations.shape
-        (self.grams, self.scale), self.which = scaled, which
+        self.given, self.which = given, which
         self.n_active, self.stop, self.all = n_active, stop, np.arange(P)
-        variance = np.einsum("gii->gi", self.grams)[which]
-        if self.scale is not None:
-            variance = variance / self.scale[which] ** 2
+        variance = given.variance[which] / given.scale[which] ** 2
         self.variance = np.ascontiguousarray(variance.T)
         self.residual = np.array(correlations.T, float, order="C")
         self.closed = self.variance <= 1e-12 * self.variance.max(axis=0)
@@ -91,6 +93,7 @@ class _Walk:
         self.penalty = self.start.copy()
         self.joining = np.ones(P, bool)
         self.running = (self.start > stop) & (self.start > 1e-300)
+        self.lost = np.zeros(P, bool)
         self.slots = {
             "column": np.full((0, P), -1),
             "entered": np.zeros((0, P), np.int64),
@@ -154,6 +157,10 @@ class _Walk:
         solved, own = _dot(self.inverse, between), self.variance[best, self.all]
         left = own - _dot(between, solved)
         fresh = some & (left > COLLINEAR * own)
+        lost = fresh & (self.given.place[self.which, best] < 0)
+        self.lost |= lost
+        self.running &= ~lost
+        fresh &= ~lost
         slot = (self.column < 0).argmax(axis=0)
         solved[slot, self.all] = -1.0
         shrunk = solved / np.where(fresh, left, np.inf)
@@ -163,10 +170,10 @@ class _Walk:
         slot, best = slot[good], best[good]
         self.column[slot, good], self.entered[slot, good] = best, step
         self.sign[slot, good] = np.where(self.residual[best, good] < 0, -1.0, 1.0)
-        entered = self.grams[self.which[good], best]
-        if self.scale is not None:
-            scale = self.scale[self.which[good]]
-            entered = entered / (scale * scale[np.arange(len(good)), best, None])
+        which = self.which[good]
+        scale = self.given.scale[which]
+        entered = self.given.rows[which, self.given.place[which, best]]
+        entered = entered / (scale * scale[np.arange(len(good)), best, None])
         if len(good) == len(self.all) and (slot == slot[0]).all():
             self.rows[slot[0]] = entered.T
         else:

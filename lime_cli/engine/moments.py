@@ -23,11 +23,13 @@ class Moments:
     """
 
     blocks: FloatArray
-    """(b, blocks, p, p)"""
+    """(b, blocks, q, p): q = p, or fewer where the components of a shortlist stand for all Z."""
     shift: FloatArray
     """(b, p - 1): what was taken off Z, F and Y; for these, about their weighted means."""
     d: int
     k: int
+    near: IntArray | None = None
+    """(b, m): the shortlist, ascending, where there is one."""
 
     @property
     def n_drawn(self) -> int:
@@ -37,7 +39,7 @@ class Moments:
 
     @cached_property
     def total(self) -> FloatArray:
-        """Moments of all blocks, (b, p, p)."""
+        """Moments of all blocks, (b, q, p)."""
         return np.asarray(added(self.blocks))
 
     @cached_property
@@ -48,17 +50,9 @@ class Moments:
     @cached_property
     def variance(self) -> FloatArray:
         """Weighted variances of Y, (b, k)."""
-        square = np.einsum("bii->bi", self.total)[:, -self.k :] / self.total[:, 0, :1]
+        own = self.total[:, -self.k :, -self.k :]
+        square = np.einsum("bii->bi", own) / self.total[:, 0, :1]
         return np.asarray(np.maximum(square - self.level**2, 0.0))
-
-    @property
-    def left_out(self) -> FloatArray:
-        """Moments of all blocks, then of all but each of the R, (b, 1 + R, p, p)."""
-        b, _, p, _ = self.blocks.shape
-        found = np.empty((b, 1 + self.n_drawn, p, p))
-        found[:, 0] = self.total
-        np.subtract(self.total[:, None], self.blocks[:, : self.n_drawn], out=found[:, 1:])
-        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,7 +60,7 @@ class Problem:
     """Centred, normalised Gram matrices of several fits; folds are everything, then R without."""
 
     grams: FloatArray
-    """(b, folds, d, d)"""
+    """(b, folds, d, d); (b, folds, m, d) of a shortlist."""
     correlations: FloatArray
     """(b, folds, k, d)"""
     means: FloatArray
@@ -76,16 +70,23 @@ class Problem:
 
 
 def problem_of(moments: Moments) -> Problem:
-    """Centre the moments of all folds."""
-    sums = moments.left_out
-    d, mass, end = moments.d, sums[..., 0, 0], 1 + moments.d + moments.k
-    means = sums[..., 0, 1:end] / mass[..., None]
-    own, fitted = means[..., :d], means[..., d:]
-    grams = sums[..., 1 : 1 + d, 1 : 1 + d] / mass[..., None, None]
-    grams -= own[..., :, None] * own[..., None, :]
-    correlations = sums[..., 1 + d : end, 1 : 1 + d] / mass[..., None, None]
-    correlations -= fitted[..., :, None] * own[..., None, :]
-    return Problem(grams, correlations, means, mass)
+    """Centre the moments of all folds, instance by instance: what stays in the cache is fast."""
+    d, k, folds = moments.d, moments.k, 1 + moments.n_drawn
+    b, end = len(moments.blocks), 1 + d + k
+    m = d if moments.near is None else moments.near.shape[1]
+    grams, correlations = np.empty((b, folds, m, d)), np.empty((b, folds, k, d))
+    sums, first = np.empty((folds, 1 + m + k, end)), np.empty((b, folds, end))
+    for i, blocks in enumerate(moments.blocks[:, :, : 1 + m + k, :end]):
+        sums[0] = moments.total[i, : 1 + m + k, :end]
+        np.subtract(sums[0], blocks[: folds - 1], out=sums[1:])
+        first[i] = sums[:, 0]
+        sums /= first[i, :, :1, None]
+        means = sums[:, 0]
+        own, fitted = means[:, None, 1 : 1 + d], means[:, 1 + d :, None]
+        near = own[:, 0] if moments.near is None else own[:, 0, moments.near[i]]
+        np.subtract(sums[:, 1 : 1 + m, 1 : 1 + d], near[..., None] * own, out=grams[i])
+        np.subtract(sums[:, 1 + m :, 1 : 1 + d], fitted * own, out=correlations[i])
+    return Problem(grams, correlations, first[..., 1:] / first[..., :1], first[..., 0].copy())
 
 
 def moments_of(neighbourhood: Neighbourhood, targets: IntArray) -> Moments:

@@ -18,7 +18,7 @@ from lime_cli.engine.instance import FloatArray, IntArray
 from lime_cli.engine.neighbourhood import Answers
 from lime_cli.engine.shared import SharedInstance
 
-MOST_FLOATS = 2**23
+MOST_FLOATS = 2**21
 """Numbers in an indicator matrix kept as floats; a larger one is turned into them row by row."""
 
 
@@ -76,24 +76,57 @@ class Pool(Answers):
         rows[:, self.order] = columns.T
         return rows
 
-    def moments(self, places: IntArray, weights: FloatArray, columns: FloatArray) -> FloatArray:
+    def moments(
+        self,
+        places: IntArray,
+        weights: FloatArray,
+        columns: FloatArray,
+        near: IntArray | None = None,
+    ) -> FloatArray:
         """Return the moments (R, p, p) of (1, Z, ``columns``), p = 1 + d + c.
 
         ``columns`` (c, R * width) are whatever else is regressed: answers less their mean, and
-        what stands in for them or beside them.
+        what stands in for them or beside them. Of the components ``near`` (m,) only, beside all
+        others, it is (R, 1 + m + c, p).
         """
         d, R = len(places), self.samples.n_blocks
         p, width = 1 + d + len(columns), len(weights) // R
-        found = np.empty((R, p, p))
+        rows = None if near is None else [0, *(1 + near).tolist(), *range(1 + d, p)]
+        found = np.empty((R, p if rows is None else len(rows), p))
         table, roots = np.empty((p, width)), np.sqrt(weights)
         for block in range(R):
             own = slice(block * width, (block + 1) * width)
             table[0] = 1.0
             self._lie(block, places, table[1 : 1 + d])
             table[1 + d :] = columns[:, own]
-            table *= roots[own]
-            np.matmul(table, table.T, out=found[block])
+            if rows is None:
+                table *= roots[own]
+                np.matmul(table, table.T, out=found[block])
+            else:
+                np.matmul(table[rows] * weights[own], table.T, out=found[block])
         return found
+
+    def foremost(
+        self, places: IntArray, weights: FloatArray, columns: FloatArray, m: int
+    ) -> IntArray:
+        """Return the m components that correlate most with any of ``columns`` (c, R * width).
+
+        Be it over all samples or without a block of them. Ascending; columns are of mean zero.
+        Single precision is enough to choose by.
+        """
+        R = self.samples.n_blocks
+        scaled = np.vstack([weights[None], columns * weights]).astype(np.float32)
+        sums = np.empty((R, len(scaled), len(places)), np.float32)
+        for block, part in enumerate(np.split(scaled, R, axis=1)):
+            lies = self.indicator[block].take(places, axis=0).astype(np.float32)
+            np.matmul(part, lies.T, out=sums[block])
+        total, mass = sums.sum(axis=0), weights.reshape(R, -1).sum(axis=1)
+        folds = np.concatenate([total[None], total - sums]) if R > 1 else total[None]
+        masses = np.append(0.0, mass if R > 1 else [])
+        share = folds[:, 0] / (mass.sum() - masses)[:, None]
+        spread = np.maximum(share * (1 - share), 1e-12)
+        score = (np.abs(folds[:, 1:]) / np.sqrt(spread)[:, None]).max(axis=(0, 1))
+        return np.sort(np.argsort(-score, kind="stable")[:m])
 
     def _lie(self, block: int, places: IntArray, out: FloatArray) -> None:
         """Write which samples of a block lie in the bins (d,) into ``out`` (d, width)."""

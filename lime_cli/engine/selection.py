@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from lime_cli.engine.grams import deviation_of, whole
 from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
 from lime_cli.engine.lasso import lasso_path
 from lime_cli.engine.refit import refit
@@ -15,8 +16,8 @@ from lime_cli.engine.refit import refit
 
 def _by_lasso(grams: FloatArray, which: IntArray, correlations: FloatArray, n: int) -> BoolArray:
     """Walk the path over standardised components to the first knot with n (K-LASSO)."""
-    deviation = _deviation(grams)
-    return lasso_path(grams, which, correlations / deviation[which], n, 0.0, deviation).entry >= 0
+    deviation = deviation_of(np.einsum("gii->gi", grams))
+    return lasso_path(whole(grams, deviation), which, correlations / deviation[which], n).entry >= 0
 
 
 def _by_forward(grams: FloatArray, which: IntArray, correlations: FloatArray, n: int) -> BoolArray:
@@ -42,7 +43,8 @@ def _by_weight(grams: FloatArray, which: IntArray, correlations: FloatArray, n: 
     """Take the n largest standardised weights of the fit on all components."""
     everything = np.ones(correlations.shape, bool)
     weights = refit(grams, which, correlations, everything, np.zeros(len(which)))
-    size = np.abs(weights) * np.where(_deviation(grams) < np.inf, _deviation(grams), 0.0)[which]
+    deviation = deviation_of(np.einsum("gii->gi", grams))
+    size = np.abs(weights) * np.where(deviation < np.inf, deviation, 0.0)[which]
     order = np.argsort(-size, axis=1, kind="stable")[:, :n]
     chosen = np.zeros(correlations.shape, bool)
     np.put_along_axis(chosen, order, True, axis=1)
@@ -52,13 +54,6 @@ def _by_weight(grams: FloatArray, which: IntArray, correlations: FloatArray, n: 
 def _all(grams: FloatArray, which: IntArray, correlations: FloatArray, n: int) -> BoolArray:
     """Take every component, however many."""
     return np.ones(correlations.shape, bool)
-
-
-def _deviation(grams: FloatArray) -> FloatArray:
-    """Return the components' standard deviations (g, d), infinite where there is none."""
-    variance = np.einsum("gii->gi", grams)
-    floor = 1e-12 * np.maximum(variance.max(axis=1, keepdims=True, initial=0), 1e-300)
-    return np.where(variance > floor, np.sqrt(np.maximum(variance, 0)), np.inf)
 
 
 SELECT = {"lasso": _by_lasso, "forward": _by_forward, "highest": _by_weight, "none": _all}

@@ -6,22 +6,21 @@ number, or matrix by matrix of sizes that the settings alone decide.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
 from lime_cli.engine.lasso import lasso_path
+from lime_cli.engine.lending import by_law, lent
 from lime_cli.engine.moments import Moments, Problem, added, moments_of, problem_of
 from lime_cli.engine.neighbourhood import Law, Neighbourhood
 from lime_cli.engine.refit import refit
 from lime_cli.engine.selection import SELECT
-from lime_cli.engine.uncertainty import Uncertainty, jackknifed, sandwiched, widened
+from lime_cli.engine.shortlist import choose, of_shortlist, spread, widely
+from lime_cli.engine.uncertainty import Sandwich, Uncertainty, jackknifed, sandwiched, widened
 from lime_cli.settings import Settings
 
-FULL_FIT = 4
-"""Effective samples per component from which all components may be fitted together."""
 MANY = 10**6
 """Degrees of freedom of errors that are as good as known."""
 
@@ -43,6 +42,8 @@ class Fit:
     uncertainty: Uncertainty
     drifts: FloatArray
     """(b, R, k, d): sizes of the weights when selection and fit leave a block out."""
+    lost: BoolArray
+    """(b,): which have to be fitted again, with all moments."""
 
 
 def fit(neighbourhood: Neighbourhood, targets: IntArray, settings: Settings) -> Fit:
@@ -54,22 +55,46 @@ def fit(neighbourhood: Neighbourhood, targets: IntArray, settings: Settings) -> 
     moments = moments_of(neighbourhood, targets)
     if neighbourhood.independent:
         return fit_all(moments, settings, sandwich)
-    return fit_all(moments, settings, law=_lent(neighbourhood, settings))
+    return fit_all(moments, settings, law=lent(neighbourhood, settings))
 
 
 def fit_all(
     moments: Moments,
     settings: Settings,
-    sandwich: Callable[[int, FloatArray], tuple[FloatArray, FloatArray]] | None = None,
+    sandwich: Sandwich | None = None,
     law: Law | None = None,
 ) -> Fit:
     """Fit b instances; ``sandwich`` returns the errors of one that was drawn independently.
 
     Where the ``law`` of the samples of all of them is given, the fit on all components is lent.
     """
-    problem = problem_of(moments)
-    problem = _by_law(problem, law, moments.shift) if law else problem
-    coefficients, chosen = _solve(problem, settings)
+    problem, near, d = problem_of(moments), moments.near, moments.d
+    if near is None:
+        problem = by_law(problem, law, moments.shift) if law else problem
+        coefficients, chosen = _solve(problem, settings)
+        found = _judged((moments, problem), coefficients, chosen, settings, sandwich)
+    else:
+        joined, lost = choose(problem, near, settings.features)
+        moments, problem = of_shortlist(moments, problem)
+        coefficients, chosen = _refit_chosen(problem, joined, settings)
+        found = _judged(
+            (moments, problem), coefficients, chosen, settings, widely(sandwich, near, d)
+        )
+        found = _spread_out(found, near, d, lost)
+    chance = (found.fidelity <= 0) & (settings.selection != "none") & (moments.n_drawn > 0)
+    freedom = MANY if sandwich else max(1, moments.n_drawn - 1)
+    return replace(found, uncertainty=widened(found.uncertainty, chance, freedom))
+
+
+def _judged(
+    posed: tuple[Moments, Problem],
+    coefficients: FloatArray,
+    chosen: BoolArray,
+    settings: Settings,
+    sandwich: Sandwich | None,
+) -> Fit:
+    """Say how good the fits of all folds are: intercepts, fidelity and errors of the first."""
+    moments, problem = posed
     intercepts = _intercepts(problem, coefficients)
     everything, level = moments.total[:, None], moments.level
     flat = _flat(moments)
@@ -83,44 +108,32 @@ def fit_all(
     marked = np.where(kept, coefficients[:, 0], np.nan)
     at_means = (coefficients[:, 0] @ means[:, :, None])[..., 0]
     refits = _refits(problem, coefficients, chosen, settings)
-    errors = jackknifed(marked, refits, chosen[:, 1:], sandwich)
-    chance = (out <= 0) & (settings.selection != "none") & (moments.n_drawn > 0)
     return Fit(
         coefficients=np.where(kept, coefficients[:, 0], 0.0),
         chosen=kept,
         intercepts=np.where(flat, shift + level, shift + intercepts[:, 0] - at_means),
         fidelity=np.where(flat, np.nan, np.clip(out, -1.0, 1.0)),
         fit_r2=np.where(flat, np.nan, in_sample),
-        uncertainty=widened(errors, chance, MANY if sandwich else max(1, moments.n_drawn - 1)),
+        uncertainty=jackknifed(marked, refits, chosen[:, 1:], sandwich),
         drifts=np.abs(coefficients[:, 1:]),
+        lost=np.zeros(len(kept), bool),
     )
 
 
-def _lent(neighbourhood: Neighbourhood, settings: Settings) -> Law | None:
-    """Return the law where samples are enough to fit all components together, and few are kept."""
-    wanted = FULL_FIT * (1 + neighbourhood.interpretable.shape[1])
-    chooses = settings.selection != "none" and settings.penalty == 0
-    return neighbourhood.law if chooses and neighbourhood.effective_samples >= wanted else None
-
-
-def _by_law(problem: Problem, law: Law, shift: FloatArray) -> Problem:
-    """Return the problem that endless samples would pose if the fit on all components were true.
-
-    A choice has the same weights there in expectation: the residual of the full fit is orthogonal
-    to every component. What the others do, which is noise to a fit on a few, is then no noise.
-    """
-    b, folds, k, d = problem.correlations.shape
-    which, everything = np.repeat(np.arange(b * folds), k), np.ones((b * folds * k, d), bool)
-    grams, wanted = problem.grams.reshape(-1, d, d), problem.correlations.reshape(-1, d)
-    full = refit(grams, which, wanted, everything, np.zeros(len(which)))
-    full = full.reshape(b, folds, k, d)
-    means = np.broadcast_to((law.means - shift[:, :d])[:, None], (b, folds, d))
-    level = problem.means[..., d:] + (full @ (means - problem.means[..., :d])[..., None])[..., 0]
-    return Problem(
-        grams=np.broadcast_to(law.covariance, (b, folds, d, d)),
-        correlations=full @ law.covariance,
-        means=np.concatenate([means, level], axis=-1),
-        mass=problem.mass,
+def _spread_out(fits: Fit, near: IntArray, d: int, lost: BoolArray) -> Fit:
+    """Return fits on shortlists as fits on all d components."""
+    errors = fits.uncertainty
+    return replace(
+        fits,
+        coefficients=spread(fits.coefficients, near, d, 0.0),
+        chosen=spread(fits.chosen, near, d, False).astype(bool),
+        uncertainty=Uncertainty(
+            spread(errors.std_errors, near, d, np.nan),
+            spread(errors.half_widths, near, d, np.nan),
+            spread(errors.selected, near, d, 0.0),
+        ),
+        drifts=spread(fits.drifts, near, d, 0.0),
+        lost=lost,
     )
 
 
@@ -165,12 +178,27 @@ def _solve(problem: Problem, settings: Settings) -> tuple[FloatArray, BoolArray]
     grams, correlations = problem.grams.reshape(-1, d, d), problem.correlations.reshape(-1, d)
     if settings.penalty_kind == "lasso":
         path = lasso_path(grams, which, correlations, d, settings.penalty)
-        coefficients, chosen = path.coefficients, path.coefficients != 0
-    else:
-        chosen = SELECT[settings.selection](grams, which, correlations, settings.features)
-        ridge = settings.penalty / problem.mass.reshape(-1)[which]
-        coefficients = refit(grams, which, correlations, chosen, ridge, _most(settings))
-    return coefficients.reshape(b, folds, k, d), chosen.reshape(b, folds, k, d)
+        coefficients = path.coefficients.reshape(b, folds, k, d)
+        return coefficients, coefficients != 0
+    chosen = SELECT[settings.selection](grams, which, correlations, settings.features)
+    return _refit_chosen(problem, chosen.reshape(b, folds, k, d), settings)
+
+
+def _refit_chosen(
+    problem: Problem, chosen: BoolArray, settings: Settings
+) -> tuple[FloatArray, BoolArray]:
+    """Fit the components chosen (b, folds, k, d)."""
+    b, folds, k, d = chosen.shape
+    which = np.repeat(np.arange(b * folds), k)
+    coefficients = refit(
+        problem.grams.reshape(-1, d, d),
+        which,
+        problem.correlations.reshape(-1, d),
+        chosen.reshape(-1, d),
+        settings.penalty / problem.mass.reshape(-1)[which],
+        _most(settings),
+    )
+    return coefficients.reshape(chosen.shape), chosen
 
 
 def _intercepts(problem: Problem, coefficients: FloatArray) -> FloatArray:

@@ -109,7 +109,7 @@ class Feature:
         """Tell whether a number lies beyond everything the background holds."""
         if not self.numeric or is_missing(value):
             return False
-        low, high = self._range
+        low, high = self.range
         return bool(self.size(value) < low or self.size(value) > high)
 
     def column(self, values: Sequence[Any]) -> NDArray[Any]:
@@ -152,7 +152,8 @@ class Feature:
         return [f"{self.name} <= {edges[0]}", *between, f"{self.name} > {edges[-1]}"]
 
     @cached_property
-    def _range(self) -> tuple[float, float]:
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest number or day."""
         sizes = self.sizes
         return float(np.nanmin(sizes)), float(np.nanmax(sizes))
 

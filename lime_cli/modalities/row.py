@@ -27,9 +27,11 @@ from lime_cli.engine.instance import (
 )
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Background
+from lime_cli.modalities.binning import binning_of
 from lime_cli.modalities.cell_words import COIN, CellWords
 from lime_cli.modalities.feature import Feature, is_missing
-from lime_cli.modalities.groups import Part
+from lime_cli.modalities.groups import Part, Single
+from lime_cli.modalities.named import Named
 from lime_cli.modalities.tables import Table
 from lime_cli.modalities.unseen import unseen
 
@@ -93,21 +95,25 @@ class RowInstance:
         return Subject(self.source.id, "tabular", name, digest_of(words.encode()), facts)
 
     @cached_property
-    def components(self) -> tuple[Component, ...]:
+    def components(self) -> Sequence[Component]:
         """One for each column or group that varies, then one for each word."""
-        return (
-            *(
-                Component(part.condition(values), part.value(values), part.place)
-                for part, values in self._varying()
-            ),
-            *(component for text in self.texts for component in text.components),
-        )
+        words = tuple(component for text in self.texts for component in text.components)
+        return Named(self.background, self.values, words)
 
     @cached_property
     def own_bins(self) -> IntArray:
         """The bin of each component; -1 for one that no sample lies in, 1 for a word."""
-        bins = [part.bin_of(values) for part, values in self._varying()]
+        columns, _ = self._lies
+        bins = [
+            columns[part.places[0]] if isinstance(part, Single) else part.bin_of(values)
+            for part, values in self._varying()
+        ]
         return np.array([*bins, *(1 for text in self.texts for _ in text.components)], np.int64)
+
+    @cached_property
+    def _lies(self) -> tuple[IntArray, BoolArray]:
+        """The bin of each column, and which values lie outside the background's."""
+        return binning_of(self.background).lies(self.values)
 
     @property
     def laws(self) -> tuple[ColumnLaw, ...]:
@@ -130,7 +136,7 @@ class RowInstance:
     @property
     def caveats(self) -> tuple[Caveat, ...]:
         """Values that the background has never seen."""
-        return (*self.read_caveats, *unseen(self.background, self.values))
+        return (*self.read_caveats, *unseen(self.background, self.values, self._lies))
 
     def n_exhaustive(self) -> float:
         """Count the combinations of all observed values."""

@@ -10,7 +10,7 @@ kernel width is 0.75 sqrt(d), as for bins. A value that is missing in a sample c
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cached_property
 
@@ -33,7 +33,7 @@ class ScaledRow(RowInstance):
         return f"{super().pool}:uncut"
 
     @cached_property
-    def components(self) -> tuple[Component, ...]:
+    def components(self) -> Sequence[Component]:
         """As with bins, but a number's is a step of a standard deviation."""
         found = list(super().components)
         for i, feature, _ in self._numbers():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lime_cli.engine.explanation import Rule
@@ -10,7 +10,7 @@ from lime_cli.engine.instance import Component
 from lime_cli.results.places import where_of
 
 
-def rule_data(rule: Rule, components: tuple[Component, ...]) -> dict[str, Any]:
+def rule_data(rule: Rule, components: Sequence[Component]) -> dict[str, Any]:
     """Return a rule with its components spelled out."""
     conditions = [
         {
