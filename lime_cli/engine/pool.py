@@ -36,7 +36,7 @@ class Pool(Answers):
     """(d,)"""
     seen: NDArray[np.uint8]
     indicator: NDArray[np.float64] | NDArray[np.uint8]
-    """(R, bins + 1, width): ``seen`` block by block."""
+    """((bins + 1) * R, width): ``seen`` as it is, or as floats; row * R + block is a block's."""
     mass: FloatArray
     """(R * width,): of the samples, 0 where filled up."""
     order: IntArray
@@ -118,7 +118,7 @@ class Pool(Answers):
         scaled = np.vstack([weights[None], columns * weights]).astype(np.float32)
         sums = np.empty((R, len(scaled), len(places)), np.float32)
         for block, part in enumerate(np.split(scaled, R, axis=1)):
-            lies = self.indicator[block].take(places, axis=0).astype(np.float32)
+            lies = self.indicator.take(places * R + block, axis=0).astype(np.float32)
             np.matmul(part, lies.T, out=sums[block])
         total, mass = sums.sum(axis=0), weights.reshape(R, -1).sum(axis=1)
         folds = np.concatenate([total[None], total - sums]) if R > 1 else total[None]
@@ -130,10 +130,11 @@ class Pool(Answers):
 
     def _lie(self, block: int, places: IntArray, out: FloatArray) -> None:
         """Write which samples of a block lie in the bins (d,) into ``out`` (d, width)."""
+        own = places * self.samples.n_blocks + block
         if self.indicator.dtype == np.float64:
-            np.take(self.indicator[block], places, axis=0, out=out, mode="clip")
+            np.take(self.indicator, own, axis=0, out=out, mode="clip")
         else:
-            out[:] = self.indicator[block].take(places, axis=0)
+            out[:] = self.indicator.take(own, axis=0)
 
 
 def pool_of(instance: SharedInstance, answers: Answers) -> Pool:
@@ -146,11 +147,13 @@ def pool_of(instance: SharedInstance, answers: Answers) -> Pool:
     width = -(-n // R)
     order = np.arange(n) % R * width + np.arange(n) // R
     seen = np.zeros((int(n_bins.sum()) + 1, R * width), np.uint8)
-    for j, start in enumerate(first_bin):
-        seen[start + bins[:, j], order] = 1
+    lies = np.full(R * width, -1, bins.dtype)
+    for column, start, count in zip(bins.T, first_bin, n_bins, strict=True):
+        lies[order] = column
+        np.equal(lies, np.arange(count)[:, None], out=seen[start : start + count].view(np.bool_))
     mass = np.zeros(R * width)
     mass[order] = samples.mass
-    indicator: Any = np.stack(np.split(seen, R, axis=1))
+    indicator: Any = seen.reshape(-1, width)
     if seen.size <= MOST_FLOATS:
         indicator = indicator.astype(np.float64)
     predictions = answers.predictions

@@ -151,7 +151,7 @@ class RowInstance:
         drawn = self.background.drawn
         words = codes[:, len(drawn) :]
         varying = self.background.varying
-        found = np.empty((len(codes), len(varying) + words.shape[1]), np.int64)
+        found = np.empty((len(codes), len(varying) + words.shape[1]), np.int64, order="F")
         for j, i in enumerate(varying):
             found[:, j] = drawn[i].bins[codes[:, i]]
         found[:, len(varying) :] = words
