@@ -80,6 +80,13 @@ class Watched:
         late = [size for share, size in self.readings[pid] if share >= 0.96]
         return max(early, default=float("nan")), max(late, default=float("nan"))
 
+    def by_tenths(self, pid: int) -> list[float]:
+        """Return the largest reading of a process in each tenth of the way, and in the end."""
+        found: dict[int, float] = {}
+        for share, size in self.readings[pid]:
+            found[int(10 * share)] = max(size, found.get(int(10 * share), 0.0))
+        return [size for _, size in sorted(found.items())]
+
 
 def family(parent: int) -> list[int]:
     """Return a process and everybody who descends from it."""
@@ -144,6 +151,7 @@ def rows(folder: Path, n: int) -> bool:
         early, late = watched.growth(pid)
         name = "parent" if pid == watched.process.pid else "worker"
         print(f"  {name}: {early:.1f} MB at 10%, {late:.1f} MB at 100%: {late - early:+.1f} MB")
+        print(f"    by tenths: {' '.join(f'{one:.1f}' for one in watched.by_tenths(pid))}")
         good = good and late - early < GROWTH
     print(f"  goal: less than {GROWTH:g} MB each: {'reached' if good else 'MISSED'}")
     return good
