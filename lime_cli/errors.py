@@ -7,6 +7,7 @@
       ModelError           4   a model file cannot be loaded or used
         UntrustedModel     4   loading it would run code that is not on the list
         PredictionError    4   the model failed on inputs or answered in the wrong shape
+          OutOfMemory    4   there was no memory for the inputs of one call
       OutputError          5   a result cannot be written
 
 A message is one line in the user's words, `where: what is wrong`; the hint says what to do. Both
@@ -66,6 +67,10 @@ class UntrustedModel(ModelError):
 
 class PredictionError(ModelError):
     """The model failed on inputs, or answered in a shape that means nothing."""
+
+
+class OutOfMemory(PredictionError):
+    """There was no memory for the inputs of one call: fewer may fit."""
 
 
 class OutputError(LimexError):

@@ -10,6 +10,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lime_cli.engine import ask_shared, explain
+from lime_cli.engine.asking import Asked, taken
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.focus import focused
 from lime_cli.engine.instance import Instance
@@ -84,6 +85,11 @@ def manner(job: Job) -> str:
     """Say how the model of a job was asked, to end a sentence; empty for the usual way."""
     words = _prepared_for(job)[0].manner
     return f"; {words}" if words else ""
+
+
+def asked(job: Job) -> Asked:
+    """Return what this process asked the model of a job since this was last called."""
+    return taken(_prepared_for(job)[0])
 
 
 def ask_ahead(job: Job) -> float:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from lime_cli.engine.asking import NOTHING, Asked
 from lime_cli.formats import FORMATS, Look
-from lime_cli.jobs import Explained, Failed, Job, run
+from lime_cli.jobs import Explained, Failed, Job, asked, run
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
@@ -49,6 +50,8 @@ class Outcome:
     """One a target."""
     warnings: tuple[tuple[str, str], ...] = ()
     """Code and sentence."""
+    asked: Asked = field(default=NOTHING, compare=False)
+    """What the model was asked since the process's last outcome."""
 
 
 def complete(work: Work) -> Iterator[Outcome]:
@@ -56,12 +59,13 @@ def complete(work: Work) -> Iterator[Outcome]:
 
     Raises what concerns every source: ModelError and SettingsError.
     """
-    for outcome in run(work.job):
-        match outcome:
+    for found in run(work.job):
+        match found:
             case Explained(source, explanation):
-                yield _explained(source, explanation, work)
+                outcome = _explained(source, explanation, work)
             case Failed(source, error):
-                yield failed(source, error)
+                outcome = failed(source, error)
+        yield replace(outcome, asked=asked(work.job))
 
 
 def in_order(done: Iterator[tuple[Work, tuple[Outcome, ...]]]) -> Iterator[Outcome]:

@@ -180,7 +180,7 @@ class _Seed:
 
 
 def _replicate(instance: Instance, model: LoadedModel, seeds: list[_Seed]) -> Iterator[Replicate]:
-    original = ask_originals([instance], model)[0]
+    original = ask_originals([instance], model, seeds[0].settings)[0]
     asking = cast(Instance, _Asking(instance, original))
     for seed in seeds:
         asked = cast("LoadedModel", seed.model)

@@ -19,7 +19,7 @@ PENALTIES = ("ridge", "lasso")
 FEW_SAMPLES = 2048
 """Shared samples, at most, that assistance is worth its own time for."""
 
-_SILENT = ("batch_size", "time_limit")
+_SILENT = ("batch_size", "max_memory", "time_limit")
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,11 @@ class Settings:
     """Whether a cheap model helps to estimate: ``on``, ``off``, or by what is explained."""
     surrogate: str = "linear"
     batch_size: int | None = None
-    """Model inputs in one call; None lets the size of an input decide. Changes no number."""
+    """Model inputs in one call; None: as many as 8 MiB hold, fewer where the model runs out of
+    memory. Changes no number."""
+    max_memory: int | None = None
+    """Bytes of the model inputs in one call, at most, though always one input; None: by
+    ``batch_size``. Changes no number."""
     time_limit: float | None = None
     """Seconds for an instance, after which ``max_samples`` is not waited for; None: no limit. The
     one choice whose numbers depend on the clock; what it ended says so (``stop``)."""
@@ -80,6 +84,7 @@ class Settings:
 
     def _check_limits(self) -> None:
         most, size, seconds = self.max_samples, self.batch_size, self.time_limit
+        room = self.max_memory
         _check(
             most is None or most >= self.samples,
             "--max-samples",
@@ -88,6 +93,7 @@ class Settings:
         )
         whole = "auto or a whole number, at least 1"
         _check(size is None or size >= 1, "--batch-size", size, whole)
+        _check(room is None or room >= 1, "--max-memory", room, "a size above 0, such as 512MB")
         wanted = "seconds, a number above 0"
         _check(seconds is None or seconds > 0, "--time-limit", seconds, wanted)
 

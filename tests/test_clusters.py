@@ -150,6 +150,33 @@ def test_a_lost_dask_workers_works_are_done_again(folder):
 
 
 @pytest.mark.slow
+def test_a_batch_from_the_shell_survives_the_loss_of_a_dask_worker(tmp_path):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for n in range(40):
+        (texts / f"{n:02d}.txt").write_text(f"A {('warm', 'dull', 'slow')[n % 3]} film, say {n}")
+    command = ["explain", "text", "py:tests.slow:chances", texts, "--samples", 256, "-q"]
+    command = [sys.executable, "-m", "lime_cli", *map(str, command), "-o"]
+    subprocess.run([*command, str(tmp_path / "whole")], cwd=ROOT, check=True)
+    cluster = Cluster(tmp_path)
+    try:
+        doomed = cluster.worker("--nthreads", "1", "--no-nanny")
+        cluster.worker("--nthreads", "1", "--no-nanny")
+        where = ("--executor", "dask", "--scheduler", str(cluster.file))
+        batch = subprocess.Popen([*command, str(tmp_path / "out"), *where], cwd=ROOT)
+        while len(list(tmp_path.glob("out/.limex/part-*"))) < 3:
+            assert batch.poll() is None
+            time.sleep(0.01)
+        doomed.send_signal(signal.SIGKILL)
+        assert not (tmp_path / "out" / "explanations.jsonl").exists()
+        assert batch.wait(120) == 0
+    finally:
+        cluster.end()
+    found, whole = (tmp_path / one / "explanations.jsonl" for one in ("out", "whole"))
+    assert found.read_bytes() == whole.read_bytes()
+
+
+@pytest.mark.slow
 def test_a_row_that_takes_dask_workers_down_is_one_error(folder):
     (folder / "limex_murder.py").write_text(
         "import os, signal\nimport numpy as np\n"

@@ -122,6 +122,7 @@ def image(
       limex explain image model.onnx cat.jpg --fill black --target top:3 -f json
       limex explain image net.onnx cat.jpg --preprocess imagenet --style heat -o heat.png
       limex explain image net.onnx pictures/ --recursive -o out/ -f png
+      limex explain image net.onnx large.tif --max-memory 512MB
     """
     output = replace(output, label_map=save_segments)
     way = Way(output, running, output.look(drawing))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lime_cli.results.parts import Part
     from lime_cli.results.tally import Tally
 
-SUMMARY_SCHEMA = {"name": "limex/summary", "number": 1}
+SUMMARY_SCHEMA = {"name": "limex/batch", "number": 1}
 _GO_ON = "run the same command again to go on"
 _SLUG_CHARACTERS = 40
 _WIDTH = 80  # of what is drawn in columns: a terminal's must not change a file
@@ -196,6 +196,7 @@ def _part(outcomes: tuple[Outcome, ...], inputs: str) -> Part:
 
     tally = Tally()
     for outcome in outcomes:
+        tally.count_asked(outcome.asked)
         if outcome.error is not None:
             tally.count_failure(outcome.error, said_of(outcome))
             continue

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lime_cli.commands.options import NumberOrAuto, option_group
+from lime_cli.commands.options import Bytes, NumberOrAuto, option_group
 from lime_cli.errors import SettingsError
 from lime_cli.settings import ASSISTS, SELECTIONS, SURROGATES, Settings
 
@@ -46,6 +46,7 @@ def _neighbourhood(
     surrogate: str,
     like_lime: bool,
     batch_size: int | None,
+    max_memory: int | None,
 ) -> Neighbourhood:
     kind, _, amount = penalty.rpartition(":")
     try:
@@ -67,6 +68,7 @@ def _neighbourhood(
         "surrogate": surrogate,
         "like_lime": like_lime,
         "batch_size": batch_size,
+        "max_memory": max_memory,
     }
     return Neighbourhood(settings, samples, max_samples)
 
@@ -147,6 +149,13 @@ engine_options = option_group(
         type=NumberOrAuto(int),
         default="auto",
         show_default=True,
-        help="Model inputs in one call.",
+        help="Model inputs in one call; auto: as many as fit, halved when the model runs out of "
+        "memory.",
+    ),
+    click.option(
+        "--max-memory",
+        type=Bytes(),
+        metavar="SIZE",
+        help="Memory for the inputs of one call, at most: 512MB, 2GiB.",
     ),
 )

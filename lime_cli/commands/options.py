@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from functools import wraps
 from inspect import signature
@@ -69,3 +70,21 @@ class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # not generic be
             return self.kind(value)
         except ValueError:
             return self.fail(f"{value!r} is neither auto nor a number", param, ctx)
+
+
+class Bytes(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """An amount of memory as people write it, ``512MB`` or ``2 GiB``, in bytes."""
+
+    name = "size"
+    _SPELLED = re.compile(r"\s*(\d{1,15}(?:\.\d+)?)\s*([kmgt]?)(i?)(b?)\s*", re.IGNORECASE)
+    _UNITS = ("", "k", "m", "g", "t")
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Parse; thousands for ``MB``, 1024s for ``MiB``; fail with the words of the option."""
+        if not isinstance(value, str):
+            return value
+        parts = self._SPELLED.fullmatch(value)
+        if parts is None or (parts[3] and not parts[2]):
+            return self.fail(f"{value!r} is no size; give one such as 512MB or 2GiB", param, ctx)
+        unit = 1024 if parts[3] else 1000
+        return int(float(parts[1]) * unit ** self._UNITS.index(parts[2].lower()))

@@ -62,7 +62,7 @@ def explain_like_lime(
     """
     answered = {} if answered is None else answered
     choices = choices or Choices()
-    originals = ask_originals(instances, model) if instances else ()
+    originals = ask_originals(instances, model, settings) if instances else ()
     for instance, original in zip(instances, originals, strict=True):
         targets = _targets(settings, model, original)
         if instance.subject.modality == "tabular":
@@ -90,7 +90,7 @@ def _mask_data(
     rng = np.random.RandomState(settings.seed)
     draw = _text_masks if instance.subject.modality == "text" else _picture_masks
     masks = draw(settings.samples, len(instance.components), rng)
-    predictions = ask_about(instance, model, masks[1:], settings.batch_size)
+    predictions = ask_about(instance, model, masks[1:], settings)
     return masks.astype(np.float64), predictions
 
 

@@ -12,10 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lime_cli.engine.asking import Question, put
 from lime_cli.engine.compatibility_columns import Feature, Learned
 from lime_cli.engine.designs import N_BLOCKS
 from lime_cli.engine.instance import Column, Component, FloatArray, Instance, Model, Samples
-from lime_cli.engine.neighbourhood import BATCH_BYTES, Answers
+from lime_cli.engine.neighbourhood import Answers
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.settings import Settings
 
@@ -163,9 +164,9 @@ def _normal_data(
 
 def _asked(row: Row, model: Model, columns: list[NDArray[Any]], settings: Settings) -> FloatArray:
     """Return the model's answers to rows given by their columns, (rows, k)."""
-    size = settings.batch_size or max(1, BATCH_BYTES // max(1, row.input_bytes))
-    parts = [
-        model.predict(row.table([column[start : start + size] for column in columns]))
-        for start in range(0, len(columns[0]), size)
-    ]
-    return np.concatenate(parts)
+    question = Question(
+        row,
+        len(columns[0]),
+        lambda start, n: row.table([column[start : start + n] for column in columns]),
+    )
+    return put(question, model, settings)

@@ -43,7 +43,7 @@ def explain_all(
     for pool, together in groupby(instances, lambda one: one.pool if one.shared else None):
         if pool is None:
             for instance in together:
-                original = ask_originals([instance], model)[0]
+                original = ask_originals([instance], model, settings)[0]
                 found = _settle(instance, original, model, settings, {})
                 yield _explanation(instance, model, settings, found)
             continue
@@ -57,7 +57,7 @@ def _of_rows(
     answered: dict[str, Answers],
 ) -> Iterator[Explanation]:
     """Explain instances of one pool."""
-    originals = ask_originals(instances, model)
+    originals = ask_originals(instances, model, settings)
     by_size = instances[0].distance == "standardised"
     if by_size and settings.surrogate == "tree":
         raise SettingsError("--bins none: the rules of a tree need bins", "leave one out")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from lime_cli.engine import designs
+from lime_cli.engine.asking import Question, count_repeated, put
 from lime_cli.engine.distinct import distinct
 from lime_cli.engine.instance import (
     BoolArray,
@@ -23,7 +24,6 @@ from lime_cli.engine.proximity import proximity_at, proximity_of, width_of
 from lime_cli.engine.shared import SharedInstance
 from lime_cli.settings import Settings
 
-BATCH_BYTES = 8 * 2**20
 ORIGINALS_PER_CALL = 256
 
 
@@ -113,7 +113,7 @@ def ask(
     """
     rng = np.random.default_rng(np.random.SeedSequence(settings.entropy_for(instance.pool)))
     samples = instance.sample(n, _design(instance, settings, n), rng)
-    answers = ask_about(instance, model, samples.codes, settings.batch_size, known)
+    answers = ask_about(instance, model, samples.codes, settings, known)
     return Answers(samples, answers)
 
 
@@ -133,38 +133,45 @@ def ask_about(
     instance: Instance,
     model: Model,
     codes: IntArray,
-    batch_size: int | None,
+    settings: Settings,
     known: Answers | None = None,
 ) -> FloatArray:
     """Ask about samples (n, m), each distinct one once and none that is known: (n, k)."""
     old = known.samples.codes if known else codes[:0]
+    more = len(codes) - len(old)
     codes = np.vstack([old, codes]) if known else codes
     first, inverse = distinct(codes)
     fresh = codes if len(first) == len(codes) and not known else codes[first[first >= len(old)]]
-    size = batch_size or max(1, BATCH_BYTES // max(1, instance.input_bytes))
-    parts = [
-        model.predict(instance.model_inputs(fresh[start : start + size]))
-        for start in range(0, len(fresh), size)
-    ]
-    if known:
-        parts.insert(0, known.predictions[first[first < len(old)]])
+    parts = [known.predictions[first[first < len(old)]]] if known else []
+    if len(fresh):
+        question = Question(
+            instance, len(fresh), lambda start, n: instance.model_inputs(fresh[start : start + n])
+        )
+        parts.append(put(question, model, settings))
+    count_repeated(model, max(0, more - len(fresh)))
     return np.asarray(np.concatenate(parts)[inverse[len(old) :]])
 
 
-def ask_originals(instances: Sequence[Instance], model: Model) -> FloatArray:
+def ask_originals(instances: Sequence[Instance], model: Model, settings: Settings) -> FloatArray:
     """Ask the model about the instances themselves: (instances, k).
 
     Instances that share a pool are asked in calls of one fixed size, the last one filled up,
     because many models answer in other last digits when a call has another size.
     """
     if not instances[0].shared:
-        return np.concatenate([model.predict(instance.original()) for instance in instances])
-    parts, rows = [], cast("list[SharedInstance]", list(instances))
-    for start in range(0, len(rows), ORIGINALS_PER_CALL):
-        block = rows[start : start + ORIGINALS_PER_CALL]
-        filled = block + [block[-1]] * (ORIGINALS_PER_CALL - len(block))
-        parts.append(model.predict(filled[0].originals(filled))[: len(block)])
-    return np.concatenate(parts)
+        alone = [Question(one, 1, _original_of(one)) for one in instances]
+        return np.concatenate([put(one, model, settings) for one in alone])
+    rows = cast("list[SharedInstance]", list(instances))
+
+    def originals(start: int, n: int) -> Any:
+        block = rows[start : start + n]
+        return rows[0].originals(block + [block[-1]] * (n - len(block)))
+
+    return put(Question(rows[0], len(rows), originals, ORIGINALS_PER_CALL), model, settings)
+
+
+def _original_of(instance: Instance) -> Callable[[int, int], Any]:
+    return lambda _start, _n: instance.original()
 
 
 def weigh(

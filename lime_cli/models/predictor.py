@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from lime_cli.engine.instance import Caveat, FloatArray, Identity
 from lime_cli.engine.texts import Texts
-from lime_cli.errors import InputError, LimexError, ModelError, PredictionError
+from lime_cli.errors import InputError, LimexError, ModelError, OutOfMemory, PredictionError
 from lime_cli.models import ModelFile, ModelInput
 from lime_cli.models.feeds import date_in_numbers
+from lime_cli.models.memory import is_shortage
 from lime_cli.models.outputs import Outputs, Stated, settle
 from lime_cli.models.probe import Probe
 
@@ -157,6 +158,8 @@ class Predictor:
 def failure(name: str, error: BaseException, inputs: Any) -> ModelError | InputError:
     """Word why a model did not answer."""
     words = " ".join(str(error).split())
+    if is_shortage(error):
+        return OutOfMemory(f"{name}: the model ran out of memory")
     if isinstance(error, SystemExit):
         return PredictionError(f"{name}: the model left the program (exit {error.code})")
     if type(error).__name__ == "NotFittedError":

@@ -8,11 +8,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.errors import PredictionError, SettingsError
+from lime_cli.errors import OutOfMemory, PredictionError, SettingsError
 from lime_cli.models import ModelFile
 from lime_cli.models.feeds import feed, filled
 from lime_cli.models.graph import Graph
 from lime_cli.models.inputs import read_input, zeros
+from lime_cli.models.memory import is_shortage
 from lime_cli.models.names import names_in
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Predictor, Way
@@ -123,6 +124,8 @@ class Session:
         try:
             return self._session.run([output.name], feeds)[0]
         except Exception as error:  # as above
+            if is_shortage(error):
+                raise OutOfMemory(f"{self._name}: the model ran out of memory") from None
             raise PredictionError(*failure(self._name, error)) from None
 
     def _choose_output(self) -> Any:

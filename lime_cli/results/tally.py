@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from lime_cli.engine.asking import NOTHING, Asked
+
 EXAMPLES = 5
 """Failures that are told one by one."""
 _STEPS = 100
@@ -30,6 +32,8 @@ class Tally:
     """The first warning of each code, in input order."""
     examples: list[str] = field(default_factory=list)
     """The first failures in words, in input order."""
+    asked: Asked = NOTHING
+    """What the model was asked, by however many processes."""
 
     @property
     def failed(self) -> int:
@@ -47,6 +51,10 @@ class Tally:
         self.samples += samples
         self.fidelities.update(round(one * _STEPS) for one in fidelities if one is not None)
 
+    def count_asked(self, asked: Asked) -> None:
+        """Count what the model was asked, for an instance that went well or not."""
+        self.asked = self.asked.plus(asked)
+
     def count_failure(self, kind: str, words: str) -> None:
         """Count an instance that did not."""
         self.failures[kind] += 1
@@ -61,6 +69,7 @@ class Tally:
         """Add what comes after in input order."""
         self.explained += other.explained
         self.samples += other.samples
+        self.asked = self.asked.plus(other.asked)
         self.failures.update(other.failures)
         self.fidelities.update(other.fidelities)
         self.warnings.update(other.warnings)
@@ -77,6 +86,7 @@ class Tally:
             "warnings": dict(sorted(self.warnings.items())),
             "sentences": dict(sorted(self.sentences.items())),
             "examples": self.examples,
+            "asked": self.asked,
         }
 
     @staticmethod
@@ -90,6 +100,7 @@ class Tally:
             Counter(data["warnings"]),
             dict(data["sentences"]),
             list(data["examples"]),
+            Asked(*data["asked"]),
         )
 
     def summary(self) -> dict[str, Any]:
@@ -100,6 +111,7 @@ class Tally:
             "failed": self.failed,
             "failures": dict(sorted(self.failures.items())),
             "samples": self.samples,
+            "asked": self.asked._asdict(),
             "fidelity": {name: self._fidelity_at(share) for name, share in _QUANTILES.items()},
             "warnings": {
                 code: {"count": count, "message": self.sentences[code]}

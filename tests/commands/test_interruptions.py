@@ -1,14 +1,17 @@
 """Batches that are killed, told to stop or run out of disk end with the same bytes.
 
-``LIMEX_KILLS`` says how many kills and signals the slow loops make; ``LIMEX_SEED`` says when.
+``LIMEX_KILLS`` says how many kills the slow loop makes, and a quarter as many signals the other;
+``LIMEX_SEED`` says when.
 """
 
+import contextlib
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 
 import pytest
 
@@ -16,6 +19,7 @@ from tests.commands.test_batches import WORDS, leftovers
 from tests.conftest import ROOT
 
 KILLS = int(os.environ.get("LIMEX_KILLS", "6"))
+SIGNALS = max(6, KILLS // 4)
 SEED = int(os.environ.get("LIMEX_SEED", "0"))
 N = 40
 SLOW = "py:tests.slow:chances"
@@ -71,38 +75,71 @@ def is_whole(folder, out):
 
 
 def hurt_a_part(out, chance):
-    """Tear or zero one part, as a power cut may."""
+    """Tear or zero one part, as a power cut may; tell whether there was one."""
     parts = sorted(out.glob(".limex/part-*"))
     if parts:
         path = chance.choice(parts)
         data = path.read_bytes()
         path.write_bytes(chance.choice([bytes(len(data)), data[: len(data) // 2], b""]))
+    return bool(parts)
 
 
 @pytest.mark.slow
 def test_whoever_is_killed_whenever_the_end_is_the_same(folder, tmp_path):
-    chance = random.Random(SEED)
-    kills = runs = 0
-    while kills < KILLS:
-        out = tmp_path / f"{runs}"
-        runs += 1
-        finished = False
-        while not finished:
-            process = start(folder, out)
-            time.sleep(chance.uniform(0.2, 3.0))
-            if process.poll() is None and kills < KILLS:
-                kills += 1
-                chance.choice([os.kill, os.killpg])(process.pid, signal.SIGKILL)
-                process.communicate()
-                final = out / "explanations.jsonl"
-                assert not final.exists() or is_final(folder, final)
-                if kills % 2:
-                    hurt_a_part(out, chance)
-                continue
-            code, err = ended(process)
-            assert code == 0, err
-            finished = True
+    chance, counts = random.Random(SEED), Counter()
+    while counts["kills"] < KILLS:
+        out = tmp_path / f"{counts['runs']}"
+        counts["runs"] += 1
+        while not finishes(folder, out, chance, counts):
+            final = out / "explanations.jsonl"
+            assert not final.exists() or is_final(folder, final)
+            if 2 * counts["hurt"] <= counts["kills"]:
+                counts["hurt"] += hurt_a_part(out, chance)
         assert is_whole(folder, out)
+    print(dict(counts))
+    assert KILLS < 50 or all(counts[one] > KILLS // 6 for one in ("parent", "worker", "group"))
+    assert KILLS < 50 or counts["hurt"] > KILLS // 2 - 20
+
+
+def finishes(folder, out, chance, counts):
+    """Start a batch and kill somebody; tell whether it came to its end all the same."""
+    jobs = chance.choice([(), ("-j", 2)])
+    process = start(folder, out, *jobs)
+    time.sleep(chance.uniform(0.1, 2.4))
+    victim = chance.choice(["parent", "group", "worker", "worker"] if jobs else ["parent", "group"])
+    workers = workers_of(process) if victim == "worker" else []
+    if process.poll() is None and counts["kills"] < KILLS and (workers or victim != "worker"):
+        counts.update(("kills", victim))
+        if victim == "worker":
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(chance.choice(workers), signal.SIGKILL)
+        else:
+            (os.kill if victim == "parent" else os.killpg)(process.pid, signal.SIGKILL)
+            process.communicate()
+            await_end_of(process)
+            return False
+    code, err = ended(process)
+    assert code == 0, err
+    return True
+
+
+def session_of(process):
+    """Return the processes of a batch's session, with what they were called with."""
+    listed = subprocess.run(["ps", "-wweo", "pid,sid,args"], capture_output=True, text=True)
+    lines = (line.split(maxsplit=2) for line in listed.stdout.splitlines()[1:])
+    return [(int(pid), args) for pid, sid, args in lines if sid == str(process.pid)]
+
+
+def workers_of(process):
+    return [pid for pid, args in session_of(process) if args.endswith("limex-worker")]
+
+
+def await_end_of(process):
+    """Wait until whoever worked for a killed process is gone, as they must be by themselves."""
+    patience = time.monotonic() + 10
+    while any("defunct" not in args for _, args in session_of(process)):
+        assert time.monotonic() < patience, session_of(process)
+        time.sleep(0.02)
 
 
 def is_final(folder, path):
@@ -114,15 +151,17 @@ def test_whenever_a_signal_comes_it_leaves_soon_and_the_end_is_the_same(folder, 
     chance = random.Random(SEED)
     out, finished = tmp_path / "out", 0
     codes = {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGHUP: 129}
-    for _ in range(KILLS):
-        process = start(folder, out)
-        time.sleep(chance.uniform(0.2, 3.0))
+    counts = Counter()
+    for _ in range(SIGNALS):
+        process = start(folder, out, *chance.choice([(), ("-j", 2)]))
+        time.sleep(chance.uniform(0.1, 2.4))
         number = chance.choice(list(codes))
         began = time.monotonic()
         chance.choice([os.kill, os.killpg])(process.pid, number)
         code, err = ended(process)
         assert time.monotonic() - began < 2.5
         assert code in (0, codes[number], -number), err
+        counts.update((number.name, f"exit {code}"))
         assert "Traceback" not in err or "lime_cli/" not in err  # Python may not be up yet
         if code == 0:
             assert is_whole(folder, out)
@@ -130,6 +169,7 @@ def test_whenever_a_signal_comes_it_leaves_soon_and_the_end_is_the_same(folder, 
             out = tmp_path / f"out{finished}"
     assert ended(start(folder, out))[0] == 0
     assert is_whole(folder, out)
+    print(dict(counts))
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_tables_of_any_width_give_the_same_record_alone(n_columns):
 @pytest.mark.parametrize("choices", CHOICES[:-1], ids=str)
 def test_a_lot_of_rows_gives_the_weights_of_the_plain_sums(choices):
     rows, settings, model = instances(n=5), Settings(**choices), Classifier()
-    originals = ask_originals(rows, model)
+    originals = ask_originals(rows, model, settings)
     for row, original, explanation in zip(
         rows, originals, explain(rows, model, settings), strict=True
     ):

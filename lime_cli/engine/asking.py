@@ -1,0 +1,123 @@
+"""Ask a model in calls that fit into memory: as many inputs as allowed, halved until they do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+from weakref import finalize
+
+import numpy as np
+
+from lime_cli.engine.instance import FloatArray, Instance, Model
+from lime_cli.errors import OutOfMemory
+from lime_cli.settings import Settings
+
+BATCH_BYTES = 8 * 2**20
+"""Of the inputs in one call, where neither their number nor the memory is given."""
+
+
+class Asked(NamedTuple):
+    """What a model was asked."""
+
+    calls: int = 0
+    inputs: int = 0
+    """In these calls."""
+    repeated: int = 0
+    """Samples that were not asked about, because an equal one was."""
+
+    def plus(self, other: Asked) -> Asked:
+        """Add what else was asked."""
+        return Asked(*(one + more for one, more in zip(self, other, strict=True)))
+
+
+NOTHING = Asked()
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Model inputs that are made when their turn comes."""
+
+    instance: Instance
+    """One of those they belong to: how large an input is."""
+    n: int
+    inputs: Callable[[int, int], Any]
+    """From the place of the first and a number to so many inputs, fewer at the end."""
+    most: int | None = None
+    """Inputs in a call, at most; a call always has its full size, filled up at the end."""
+
+
+def put(question: Question, model: Model, settings: Settings) -> FloatArray:
+    """Return the answers (n, k), in calls of as many inputs as ``settings`` allow and memory fits.
+
+    What was answered is not asked again. Raises PredictionError when the model fails, OutOfMemory
+    where a single input is too much, or as many as the settings insist on.
+    """
+    asking, parts, start = _asking(model), [], 0
+    while start < question.n:
+        left = question.n - start
+        size = asking.size(question.instance, settings)
+        size = min(size, question.most or left)
+        try:
+            answers = model.predict(question.inputs(start, size))
+        except (MemoryError, OutOfMemory) as error:
+            if size == 1 or settings.batch_size is not None:
+                raise _shortage(error, question.instance, size) from None
+            asking.fits = size // 2
+            continue
+        asking.asked = asking.asked.plus(Asked(1, size))
+        parts.append(answers[:left])
+        start += size
+    return np.concatenate(parts)
+
+
+def count_repeated(model: Model, n: int) -> None:
+    """Take note of samples that need not be asked about, for equal ones were."""
+    asking = _asking(model)
+    asking.asked = asking.asked.plus(Asked(repeated=n))
+
+
+def taken(model: Model) -> Asked:
+    """Return what was asked in this process since this was last wanted to be known."""
+    asking = _asking(model)
+    asked, asking.asked = asking.asked, NOTHING
+    return asked
+
+
+class _Asking:
+    """What this process knows of asking a model."""
+
+    def __init__(self) -> None:
+        self.fits: int | None = None
+        """Inputs that a call may have since one was too large for the memory; None: none was."""
+        self.asked = NOTHING
+
+    def size(self, instance: Instance, settings: Settings) -> int:
+        """Return how many inputs a call may have."""
+        room = settings.max_memory
+        fitting = max(1, (room or BATCH_BYTES) // max(1, instance.input_bytes))
+        if settings.batch_size is None:
+            return min(fitting, self.fits or fitting)
+        return min(settings.batch_size, fitting) if room else settings.batch_size
+
+
+_known: dict[int, _Asking] = {}
+"""By identity of the loaded model, as long as this process keeps that."""
+
+
+def _asking(model: Model) -> _Asking:
+    if id(model) not in _known:
+        _known[id(model)] = _Asking()
+        finalize(model, _known.pop, id(model), None)
+    return _known[id(model)]
+
+
+def _shortage(error: MemoryError | OutOfMemory, instance: Instance, size: int) -> OutOfMemory:
+    """Word that a call cannot be made smaller."""
+    name = instance.subject.source
+    said = error.message if isinstance(error, OutOfMemory) else f"{name}: the memory is used up"
+    if size == 1:
+        hint = "free memory, or let fewer processes work at a time: -j"
+        return OutOfMemory(f"{said} with one input in a call", hint)
+    hint = "give a smaller --batch-size, or auto"
+    return OutOfMemory(f"{said} with {size:,} inputs in a call", hint)
