@@ -21,6 +21,7 @@ from lime_cli.engine.neighbourhood import (
     answers_of,
     ask,
     ask_originals,
+    ask_with_itself,
     weigh,
 )
 from lime_cli.engine.row_moments import Row
@@ -57,7 +58,10 @@ def _of_rows(
     answered: dict[str, Answers],
 ) -> Iterator[Explanation]:
     """Explain instances of one pool."""
-    originals = ask_originals(instances, model, settings)
+    if len(instances) == 1:
+        originals = ask_with_itself(instances[0], model, settings, answered)
+    else:
+        originals = ask_originals(instances, model, settings)
     by_size = instances[0].distance == "standardised"
     if by_size and settings.surrogate == "tree":
         raise SettingsError("--bins none: the rules of a tree need bins", "leave one out")

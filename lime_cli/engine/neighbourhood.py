@@ -111,10 +111,39 @@ def ask(
 
     Enumerates instead, where that takes no more samples. What ``known`` answers is not asked again.
     """
-    rng = np.random.default_rng(np.random.SeedSequence(settings.entropy_for(instance.pool)))
-    samples = instance.sample(n, _design(instance, settings, n), rng)
+    samples = _drawn(instance, settings, n)
     answers = ask_about(instance, model, samples.codes, settings, known)
     return Answers(samples, answers)
+
+
+def ask_with_itself(
+    instance: SharedInstance, model: Model, settings: Settings, known: dict[str, Answers]
+) -> FloatArray:
+    """Ask about an instance (1, k) in one call with the first samples of its pool.
+
+    Their answers are kept in ``known``. Where they are there already, or the instance has values
+    that no column of samples can hold, it is asked alone.
+    """
+    key = f"{settings.samples}:{instance.pool}"
+    if key in known or not instance.fits_samples:
+        return ask_originals([instance], model, settings)
+    samples = _drawn(instance, settings, settings.samples)
+    first, inverse = distinct(samples.codes)
+
+    def inputs(start: int, n: int) -> Any:
+        some = first[max(0, start - 1) : start - 1 + n]
+        return instance.model_inputs(samples.codes[some], itself=start == 0)
+
+    answers = put(Question(instance, 1 + len(first), inputs), model, settings)
+    count_repeated(model, len(inverse) - len(first))
+    known[key] = Answers(samples, answers[1:][inverse])
+    return answers[:1]
+
+
+def _drawn(instance: Instance, settings: Settings, n: int) -> Samples:
+    """Draw n samples of the instance's pool, or enumerate all there are."""
+    rng = np.random.default_rng(np.random.SeedSequence(settings.entropy_for(instance.pool)))
+    return instance.sample(n, _design(instance, settings, n), rng)
 
 
 def answers_of(

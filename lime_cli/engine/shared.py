@@ -16,6 +16,15 @@ class SharedInstance(Instance, Protocol):
         """The bin of each component's column (d,); -1 for one that no sample lies in."""
         ...
 
+    @property
+    def fits_samples(self) -> bool:
+        """Whether its own values and those of samples can be in one batch as they are."""
+        ...
+
+    def model_inputs(self, codes: IntArray, itself: bool = False) -> Any:
+        """Return what the model is asked for samples, after the instance itself if wanted."""
+        ...
+
     def bins(self, codes: IntArray) -> IntArray:
         """Return the bins (n, d) of samples; the same for every instance of the pool."""
         ...

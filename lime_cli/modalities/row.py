@@ -175,8 +175,16 @@ class RowInstance:
         kept[:, len(varying) :] = words == 1
         return kept
 
-    def model_inputs(self, codes: IntArray) -> Table:
-        """Return n rows of observed values, the row's own where they are held."""
+    @property
+    def fits_samples(self) -> bool:
+        """Whether the row's own values are of the kinds that the background's columns hold."""
+        return all(one.column([value]).dtype == one.values.dtype for one, value in self._pairs())
+
+    def model_inputs(self, codes: IntArray, itself: bool = False) -> Table:
+        """Return n rows of observed values, the row's own where they are held.
+
+        With ``itself`` the row comes first, as it is, and then the samples.
+        """
         features, drawn = self.background.features, self.background.drawn
         columns: dict[int, NDArray[Any]] = {}
         for part, levels in zip(drawn, codes.T[: len(drawn)], strict=True):
@@ -188,7 +196,11 @@ class RowInstance:
             place = self.background.place_of[text.column]
             columns[place] = text.kept(codes[:, start : start + len(text.components)])
             start += len(text.components)
-        return self.table([columns[place] for place in range(len(features))])
+        drawn_columns = [columns[place] for place in range(len(features))]
+        if itself:
+            own = self.original().columns
+            drawn_columns = list(map(np.concatenate, zip(own, drawn_columns, strict=True)))
+        return self.table(drawn_columns)
 
     def table(self, columns: Sequence[NDArray[Any]]) -> Table:
         """Return rows of any values, given as a column for each feature."""
