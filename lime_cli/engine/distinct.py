@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,22 +21,31 @@ def distinct(codes: IntArray) -> tuple[IntArray, IntArray]:
     n, m = codes.shape
     if n == 0 or m == 0:
         return np.zeros(min(n, 1), np.int64), np.zeros(n, np.int64)
-    if m > FEW and len(np.unique(_hashes(codes[:, :FEW]))) == n:
+    rows = _packed(codes) if codes.max() <= 1 and codes.min() >= 0 else codes
+    if rows.shape[1] > FEW and len(np.unique(_hashes(rows[:, :FEW]))) == n:
         return np.arange(n), np.arange(n)
-    hashes = _hashes(codes)
+    hashes = _hashes(rows)
     _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    if not np.array_equal(codes[first[inverse]], codes):
-        _, first, inverse = np.unique(codes, axis=0, return_index=True, return_inverse=True)
+    if not np.array_equal(rows[first[inverse]], rows):
+        _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
     order = np.argsort(first, kind="stable")
     place = np.empty_like(order)
     place[order] = np.arange(len(order))
     return first[order], place[inverse.reshape(-1)]
 
 
-def _hashes(codes: IntArray) -> NDArray[np.uint64]:
+def _packed(masks: IntArray) -> NDArray[np.uint64]:
+    """Return masks of zeros and ones, 64 in a number."""
+    bits = np.packbits(masks.astype(np.bool_), axis=1)
+    words = np.zeros((len(bits), -(-bits.shape[1] // 8) * 8), np.uint8)
+    words[:, : bits.shape[1]] = bits
+    return words.view(np.uint64)
+
+
+def _hashes(rows: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
     """Return a 64-bit number for each row."""
-    m = codes.shape[1]
+    m = rows.shape[1]
     odd = np.random.default_rng(0).integers(0, 2**63, m, np.uint64) * np.uint64(2) + np.uint64(1)
-    mixed = (codes.astype(np.uint64) + np.uint64(1)) * odd
+    mixed = (rows.astype(np.uint64) + np.uint64(1)) * odd
     mixed ^= mixed >> np.uint64(29)
     return np.asarray((mixed * np.uint64(0xBF58476D1CE4E5B9)).sum(axis=1, dtype=np.uint64))

@@ -92,17 +92,23 @@ def problem_of(moments: Moments) -> Problem:
 def moments_of(neighbourhood: Neighbourhood, targets: IntArray) -> Moments:
     """Take the moments of one instance's samples, b = 1."""
     weights, n_blocks = neighbourhood.weights, neighbourhood.n_blocks
-    answers = neighbourhood.predictions[:, targets]
+    kept, answers = neighbourhood.interpretable, neighbourhood.predictions[:, targets]
     fitted = () if neighbourhood.assisted is None else (neighbourhood.assisted,)
-    table: FloatArray = np.hstack(
-        [np.ones((len(answers), 1)), neighbourhood.interpretable, *fitted, answers]
-    )
-    shift = weights @ table[:, 1:] / weights.sum()
-    table[:, 1:] -= shift
-    table *= np.sqrt(weights)[:, None]
-    blocks = [table[1 + b :: n_blocks] for b in range(n_blocks)] + [table[:1]]
-    moments = np.stack([rows.T @ rows for rows in blocks])
-    return Moments(moments[None], shift[None], neighbourhood.interpretable.shape[1], len(targets))
+    slices = [*(slice(1 + block, None, n_blocks) for block in range(n_blocks)), slice(0, 1)]
+
+    def table(own: slice) -> FloatArray:
+        """Return samples as they are regressed; those of one block stay in the cache."""
+        columns = (kept[own], *(one[own] for one in (*fitted, answers)))
+        return np.hstack([np.ones((len(answers[own]), 1)), *columns])
+
+    shift = np.sum([weights[own] @ table(own)[:, 1:] for own in slices], axis=0) / weights.sum()
+    moments = []
+    for own in slices:
+        rows = table(own)
+        rows[:, 1:] -= shift
+        rows *= np.sqrt(weights[own])[:, None]
+        moments.append(rows.T @ rows)
+    return Moments(np.stack(moments)[None], shift[None], kept.shape[1], len(targets))
 
 
 def added(blocks: FloatArray) -> FloatArray:
