@@ -35,6 +35,8 @@ from lime_cli.settings import Settings
 
 SAMPLES = 5000
 PICTURES = 1000
+SQUEEZENET = ROOT.parent / "shared" / "data" / "squeezenet_fp16.onnx"
+"""A network of the usual size, for pictures of 224 x 224, where it is at hand."""
 
 
 class Case(NamedTuple):
@@ -123,7 +125,12 @@ def _text(folder: Path) -> Case:
 def _pictures(folder: Path) -> Iterator[Case]:
     scenes = ModelFile(str(ROOT / "sample_models" / "scenes.onnx"), threads=1).load()
     modality = ImageModality((str(ROOT / "sample_data" / "scene.png"),)).fitted(scenes.input)
-    yield _picture("picture, network", 1.05, modality, scenes)
+    yield _picture("small picture and network", 10.0, modality, scenes)
+    if SQUEEZENET.exists():
+        squeezenet = ModelFile(str(SQUEEZENET), threads=1).load()
+        coffee = str(ROOT / "sample_data" / "scene.png")
+        large = ImageModality((coffee,), preprocess="imagenet", n_segments=50)
+        yield _picture("picture, SqueezeNet", 1.05, large.fitted(squeezenet.input), squeezenet)
     digits = load_digits()
     path = folder / "digit.npy.png"
     from PIL import Image

@@ -30,7 +30,8 @@ The pool's own error is not seen by the error bars, so that it must be small bes
 EDGE = 0.02
 """Shares are kept this far from 0 and 1 before the logit."""
 
-Cheap = Callable[[FloatArray], FloatArray]
+Cheap = Callable[[FloatArray, FloatArray], FloatArray]
+"""From masks with a leading one, and how much of the instance each keeps, to values."""
 
 
 def assisted(
@@ -44,15 +45,17 @@ def assisted(
     fold = np.concatenate([[0], np.arange(len(Z) - 1) % neighbourhood.n_blocks % FOLDS])
     size = pool_size(Z.shape[1] - 1, len(Z) - 1)
     pool, pool_weights = _pool(instance, settings, size)
-    project = _projection(pool, pool_weights)
+    project, gram = _projection(pool, pool_weights)
+    shares, pool_shares = _share_kept(Z), _share_kept(pool)
     controls = np.zeros_like(answers)
     for target in range(len(targets)):
         for one in range(FOLDS):
             own = fold == one
             cheap = _cheap_model(Z[~own], answers[~own, target], weights[~own])
-            controls[own, target] = cheap(Z[own]) - Z[own] @ project(cheap(pool))
+            expected = project(cheap(pool, pool_shares))
+            controls[own, target] = cheap(Z[own], shares[own]) - Z[own] @ expected
     left = level + answers - controls * _slopes(Z, weights, controls, answers)
-    return replace(neighbourhood, assisted=left, law=_law(pool, pool_weights))
+    return replace(neighbourhood, assisted=left, law=_law(gram))
 
 
 def pool_size(d: int, n: int) -> int:
@@ -72,19 +75,24 @@ def _pool(instance: Instance, settings: Settings, n: int) -> tuple[FloatArray, F
     return _with_one(masks.astype(float)), proximity * samples.mass
 
 
-def _law(pool: FloatArray, weights: FloatArray) -> Law:
-    masks, shares = pool[:, 1:], weights / weights.sum()
-    means = shares @ masks
-    return Law(means, (masks * shares[:, None]).T @ masks - np.outer(means, means))
+def _law(gram: FloatArray) -> Law:
+    """Return the moments of the components from the Gram matrix of the pool, its one first."""
+    shares = gram / gram[0, 0]
+    means = shares[0, 1:]
+    return Law(means, shares[1:, 1:] - np.outer(means, means))
 
 
-def _projection(Z: FloatArray, weights: FloatArray) -> Callable[[FloatArray], FloatArray]:
-    """Return what projects a function, given by its values on Z, onto the columns of Z."""
+def _projection(
+    Z: FloatArray, weights: FloatArray
+) -> tuple[Callable[[FloatArray], FloatArray], FloatArray]:
+    """Return what projects a function, given by its values on Z, onto the columns of Z.
+
+    And the weighted Gram matrix of these.
+    """
     weighted = Z * weights[:, None]
     gram = weighted.T @ Z
-    gram += np.eye(len(gram)) * 1e-10 * np.trace(gram) / len(gram)
-    inverse = np.linalg.inv(gram)
-    return lambda values: inverse @ (weighted.T @ values)
+    inverse = np.linalg.inv(gram + np.eye(len(gram)) * 1e-10 * np.trace(gram) / len(gram))
+    return lambda values: inverse @ (weighted.T @ values), gram
 
 
 def _cheap_model(Z: FloatArray, answers: FloatArray, weights: FloatArray) -> Cheap:
@@ -94,16 +102,28 @@ def _cheap_model(Z: FloatArray, answers: FloatArray, weights: FloatArray) -> Che
     centre[0], scale[0] = 0.0, 1.0
     slopes = _least_squares((features - centre) / scale, answers, weights, 1e-6) / scale
     level = float(centre @ slopes)
-    return lambda masks: np.asarray(_polynomial(masks, index) @ slopes - level)
+
+    def cheap(masks: FloatArray, m: FloatArray) -> FloatArray:
+        one, *of = slopes
+        s = masks @ index
+        in_s = s * (of[0] + s * (of[1] + s * of[2]))
+        in_m = m * (of[3] + m * (of[4] + m * of[5]))
+        return np.asarray(in_s + in_m + s * m * (of[6] + of[7] * s + of[8] * m) + (one - level))
+
+    return cheap
 
 
 def _polynomial(Z: FloatArray, index: FloatArray) -> FloatArray:
     """Return all products of up to three of: the index, the share kept."""
-    s = Z @ index
-    m = (Z.sum(axis=1) - 1) / (Z.shape[1] - 1)
+    s, m = Z @ index, _share_kept(Z)
     s2, m2 = s * s, m * m
     powers = [np.ones_like(s), s, s2, s2 * s, m, m2, m2 * m, s * m, s2 * m, s * m2]
     return np.stack(powers).T
+
+
+def _share_kept(Z: FloatArray) -> FloatArray:
+    """Return how much of the instance each mask keeps, (n,)."""
+    return np.asarray((Z.sum(axis=1) - 1) / (Z.shape[1] - 1))
 
 
 def _logit(answers: FloatArray) -> FloatArray:
@@ -117,7 +137,7 @@ def _slopes(
     Z: FloatArray, weights: FloatArray, controls: FloatArray, answers: FloatArray
 ) -> FloatArray:
     """Return each control's coefficient (targets,) in the regression on the components and it."""
-    project = _projection(Z, weights)
+    project, _ = _projection(Z, weights)
     left = controls - Z @ project(controls)
     spread = (weights[:, None] * left**2).sum(axis=0)
     together = (weights[:, None] * left * answers).sum(axis=0)
