@@ -14,6 +14,7 @@ import numpy as np
 
 from lime_cli.engine.grams import Grams, whole
 from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
+from lime_cli.engine.stepping import dot, met
 
 COLLINEAR = 1e-9
 """A component this much explained by the active ones, in units of its own variance, never joins."""
@@ -21,6 +22,8 @@ NOTHING_LEFT = 1e-10
 """The path ends when the penalty is this small against its start."""
 IMPRECISE = 1e-11
 """A direction that misses the unit slope by more than this is refined once."""
+FIRST_SLOTS = 16
+"""Of active components; twice as many where these are not enough."""
 TOGETHER = 2**14
 """Numbers of a component each, in the walks of one lot: a lot that stays in the cache is fast."""
 
@@ -84,8 +87,8 @@ class _Walk:
         P, d = correlations.shape
         self.given, self.which = given, which
         self.n_active, self.stop, self.all = n_active, stop, np.arange(P)
-        variance = given.variance[which] / given.scale[which] ** 2
-        self.variance = np.ascontiguousarray(variance.T)
+        self.unit = np.ascontiguousarray((1.0 / given.scale)[which].T)
+        self.variance = given.variance[which].T * self.unit**2
         self.residual = np.array(correlations.T, float, order="C")
         self.closed = self.variance <= 1e-12 * self.variance.max(axis=0)
         """(d, P): active, or never to join."""
@@ -124,12 +127,15 @@ class _Walk:
 
     def _grow(self, wanted: int) -> None:
         """Open so many slots: a matter of the step, not of the problems."""
-        more = min(self.n_active, max(8, 2 * wanted)) - len(self.slots["sign"])
-        if wanted > len(self.slots["sign"]):
+        open_so_far = len(self.slots["sign"])
+        if wanted > open_so_far:
+            m = min(self.n_active, max(FIRST_SLOTS, 2 * wanted))
             for name, array in self.slots.items():
-                room = [(0, more), (0, 0), (0, 0)][: array.ndim]
-                room = [(0, more), (0, more), (0, 0)] if name == "inverse" else room
-                self.slots[name] = np.pad(array, room, constant_values=-(name == "column"))
+                rest = (m, *array.shape[2:]) if name == "inverse" else array.shape[1:]
+                grown = np.zeros((m, *rest), array.dtype)
+                grown[tuple(map(slice, array.shape))] = array
+                self.slots[name] = grown
+            self.slots["column"][open_so_far:] = -1
         self.column, self.entered = self.slots["column"][:wanted], self.slots["entered"][:wanted]
         self.sign, self.held = self.slots["sign"][:wanted], self.slots["held"][:wanted]
         self.rows = self.slots["rows"][:wanted]
@@ -154,8 +160,8 @@ class _Walk:
     def _enter(self, some: BoolArray, best: IntArray, step: int) -> BoolArray:
         """Give ``best`` a slot, bordering the inverse, where the active ones do not explain it."""
         between = self.rows[:, best, self.all]
-        solved, own = _dot(self.inverse, between), self.variance[best, self.all]
-        left = own - _dot(between, solved)
+        solved, own = dot(self.inverse, between), self.variance[best, self.all]
+        left = own - dot(between, solved)
         fresh = some & (left > COLLINEAR * own)
         lost = fresh & (self.given.place[self.which, best] < 0)
         self.lost |= lost
@@ -171,13 +177,13 @@ class _Walk:
         self.column[slot, good], self.entered[slot, good] = best, step
         self.sign[slot, good] = np.where(self.residual[best, good] < 0, -1.0, 1.0)
         which = self.which[good]
-        scale = self.given.scale[which]
-        entered = self.given.rows[which, self.given.place[which, best]]
-        entered = entered / (scale * scale[np.arange(len(good)), best, None])
+        entered = self.given.rows[which, self.given.place[which, best]].T
         if len(good) == len(self.all) and (slot == slot[0]).all():
-            self.rows[slot[0]] = entered.T
+            row = np.multiply(entered, self.unit, out=self.rows[slot[0]])
+            row *= self.unit[best, good]
         else:
-            self.rows[slot, :, good] = entered
+            scaled = entered * self.unit[:, good] * self.unit[best, good]
+            self.rows[slot, :, good] = scaled.T
         return fresh
 
     def _move(self) -> None:
@@ -200,27 +206,24 @@ class _Walk:
 
     def _direction(self) -> tuple[FloatArray, FloatArray]:
         """Return the slots' directions (m, P) and how fast each correlation falls (d, P)."""
-        steps = _dot(self.inverse, self.sign)
-        fall = _dot(self.rows.transpose(1, 0, 2), steps)
+        steps = dot(self.inverse, self.sign)
+        fall = dot(self.rows.transpose(1, 0, 2), steps)
         missed = np.where(self.column >= 0, self.sign - fall[self.column, self.all], 0.0)
         coarse = np.abs(missed).max(axis=0) > IMPRECISE
         if coarse.any():
-            more = np.where(coarse, _dot(self.inverse, missed), 0.0)
+            more = np.where(coarse, dot(self.inverse, missed), 0.0)
             steps += more
-            fall += _dot(self.rows.transpose(1, 0, 2), more)
+            fall += dot(self.rows.transpose(1, 0, 2), more)
         return steps, fall
 
     def _until_join(self, fall: FloatArray) -> FloatArray:
         """Return how far until a free component's correlation equals the penalty (P,)."""
-        distance = np.full(fall.shape, np.inf)
-        for speed, room in (
-            (1.0 - fall, self.penalty - self.residual),
-            (1.0 + fall, self.penalty + self.residual),
-        ):
-            meets = np.where(speed > 1e-12, np.maximum(room, 0.0) / speed, np.inf)
-            distance = np.minimum(distance, meets)
-        distance[self.closed] = np.inf
-        return np.asarray(distance.min(axis=0))
+        nearest = np.minimum(
+            met(self.penalty - self.residual, 1.0 - fall),
+            met(self.penalty + self.residual, 1.0 + fall),
+        )
+        np.putmask(nearest, self.closed, np.inf)
+        return np.asarray(nearest.min(axis=0))
 
     def _leave(self, some: IntArray, drops: FloatArray) -> None:
         """Empty the slot that comes to zero first, and take it out of the inverse."""
@@ -236,12 +239,3 @@ class _Walk:
         self.column[slot, some] = -1
         self.sign[slot, some] = self.held[slot, some] = 0.0
         self.rows[slot, :, some] = 0.0
-
-
-def _dot(left: FloatArray, right: FloatArray) -> FloatArray:
-    """Multiply (m, P) or (a, m, P) by (m, P) over m, in the order of m whatever P is."""
-    terms = left if left.ndim == 2 else left.transpose(1, 0, 2)
-    total: FloatArray = np.zeros(terms.shape[1:])
-    for one, other in zip(terms, right, strict=True):
-        total += one * other
-    return total
