@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from lime_cli.engine.encoding import ColumnLaw
 from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
 from lime_cli.modalities.background import Background
 from lime_cli.modalities.feature import Feature
@@ -61,3 +62,10 @@ def binning_of(background: Background) -> Binning:
         ranges=np.array([one.range for _, one in numbers]).reshape(-1, 2).T,
         others=tuple((place, one) for place, one in features if not one.numeric or one.date),
     )
+
+
+@lru_cache(maxsize=8)
+def laws_of(background: Background) -> tuple[ColumnLaw, ...]:
+    """Return how what varies of the columns is drawn."""
+    parts = (background.drawn[i] for i in background.varying)
+    return tuple(ColumnLaw(one.shares, one.bins, one.sizes) for one in parts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from lime_cli.engine.instance import (
 )
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Background
-from lime_cli.modalities.binning import binning_of
+from lime_cli.modalities.binning import binning_of, laws_of
 from lime_cli.modalities.cell_words import COIN, CellWords
 from lime_cli.modalities.feature import Feature, is_missing
 from lime_cli.modalities.groups import Part, Single
@@ -118,7 +118,7 @@ class RowInstance:
     @property
     def laws(self) -> tuple[ColumnLaw, ...]:
         """How what varies is drawn."""
-        found = _laws(self.background)
+        found = laws_of(self.background)
         words = (ColumnLaw(COIN, np.arange(2), None),) * self._n_words
         return (*found, *words) if words else found
 
@@ -196,11 +196,8 @@ class RowInstance:
             place = self.background.place_of[text.column]
             columns[place] = text.kept(codes[:, start : start + len(text.components)])
             start += len(text.components)
-        drawn_columns = [columns[place] for place in range(len(features))]
-        if itself:
-            own = self.original().columns
-            drawn_columns = list(map(np.concatenate, zip(own, drawn_columns, strict=True)))
-        return self.table(drawn_columns)
+        found = self.table([columns[place] for place in range(len(features))])
+        return Table.joined([self.original(), found]) if itself else found
 
     def table(self, columns: Sequence[NDArray[Any]]) -> Table:
         """Return rows of any values, given as a column for each feature."""
@@ -250,10 +247,3 @@ class RowInstance:
 
     def _pairs(self) -> Iterator[tuple[Feature, Any]]:
         return zip(self.background.features, self.values, strict=True)
-
-
-@lru_cache(maxsize=8)
-def _laws(background: Background) -> tuple[ColumnLaw, ...]:
-    """Return how what varies of the columns is drawn."""
-    parts = (background.drawn[i] for i in background.varying)
-    return tuple(ColumnLaw(one.shares, one.bins, one.sizes) for one in parts)
