@@ -29,6 +29,8 @@ from sklearn.linear_model import LogisticRegression
 
 ROOT = Path(__file__).parents[1]
 COLUMNS, SAMPLES, BACKGROUND = 4, 64, 1_000
+MASKS = 16
+"""Samples of a picture."""
 FEW = 50
 SIDE = 64
 """Of a picture, in pixels."""
@@ -167,7 +169,7 @@ def pictures(folder: Path, n: int) -> bool:
         for i in range(count):
             left, top = (int(rng.integers(0, side - SIDE)) for side in scene.size)
             scene.crop((left, top, left + SIDE, top + SIDE)).save(own / f"{i:05d}.png")
-        given = "sample_models/scenes.onnx", own, "--samples", SAMPLES, "-o", folder / f"out{count}"
+        given = "sample_models/scenes.onnx", own, "--samples", MASKS, "-o", folder / f"out{count}"
         peaks[count] = batch(count, "image", *given).peak
         print(f"{count:,} pictures: {peaks[count]:.1f} MB in all processes together", flush=True)
     good = peaks[n] - peaks[FEW] < SPREAD

@@ -164,7 +164,7 @@ def death(model: str, code: int, where: str = "") -> ModelError:
     if -code == signal.SIGKILL:
         return ModelError(
             f"{name}: the model process was killed (out of memory?){where}",
-            "free memory, or ask for less: --samples, --batch-size",
+            "free memory, or ask for less at a time: --max-memory, --batch-size",
         )
     if code < 0:
         words = (signal.strsignal(-code) or "unknown").lower()

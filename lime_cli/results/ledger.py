@@ -21,7 +21,7 @@ from typing import Any
 from lime_cli import files
 from lime_cli.errors import OutputError
 from lime_cli.results.identity import Identity
-from lime_cli.results.parts import Part, Stretch, index_data, part_of, stretch_of
+from lime_cli.results.parts import Part, Stretch, index_pieces, part_of, stretch_of
 from lime_cli.results.tally import Tally
 
 FINISHED, SUMMARY, INSIDE = "explanations.jsonl", "summary.json", ".limex"
@@ -107,7 +107,7 @@ class Ledger:
         unfinished = self.folder / f"{files.UNFINISHED}{FINISHED}"
         files.write_unfinished(unfinished, merged.pieces())
         name = f"{INDEX}{merged.digest.hexdigest()[:_DIGITS]}"
-        files.write_whole(self._inside / name, index_data(merged.stretches))
+        files.write_pieces(self._inside / name, index_pieces(merged.stretches))
         files.settle(self._inside)
         files.replace(unfinished, self.finished)
         files.settle(self.folder)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
-from dataclasses import astuple, dataclass
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
 from lime_cli.digests import digest_of
@@ -29,15 +32,15 @@ class Part:
 
 def part_of(data: bytes) -> Part | None:
     """Read a part; None where it is torn, zeroed or anything else."""
-    content = unsealed(data)
-    if content is None:
+    if not _is_whole(data):
         return None
-    end = content.rfind(b"\n", 0, -1) + 1
-    said = json.loads(content[end:])
-    return Part(content[:end], Tally.of(said["tally"]), said["inputs"])
+    sealed_at = len(data) - _SEAL_BYTES
+    end = data.rfind(b"\n", 0, sealed_at - 1) + 1
+    said = json.loads(data[end:sealed_at])
+    return Part(data[:end], Tally.of(said["tally"]), said["inputs"])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Stretch:
     """Where a part's lines lie in the finished file."""
 
@@ -47,24 +50,30 @@ class Stretch:
     """In bytes."""
     failed: int
     inputs: str
-    written: str
-    """The tally as JSON: there may be many stretches, and few are ever read."""
+    packed: bytes
+    """The tally as JSON, compressed: there may be many stretches, and few are ever read."""
 
     @property
     def tally(self) -> Tally:
         """What a summary counts of these lines."""
-        return Tally.of(json.loads(self.written))
+        return Tally.of(json.loads(zlib.decompress(self.packed)))
 
 
 def stretch_of(start: int, part: Part) -> Stretch:
     """Say where a part's lines begin in the finished file."""
-    tally = json.dumps(part.tally.data(), separators=(",", ":"))
-    return Stretch(start, len(part.lines), part.tally.failed, part.inputs, tally)
+    packed = zlib.compress(_json(part.tally.data()))
+    return Stretch(start, len(part.lines), part.tally.failed, part.inputs, packed)
 
 
-def index_data(stretches: dict[int, Stretch]) -> bytes:
-    """Return the content of an index, with its digest."""
-    return sealed(b"".join(_json([number, *astuple(one)]) for number, one in stretches.items()))
+def index_pieces(stretches: dict[int, Stretch]) -> Iterator[bytes]:
+    """Yield the content of an index, line by line, and its digest."""
+    digest = hashlib.sha256()
+    for number, one in stretches.items():
+        tally = zlib.decompress(one.packed).decode()
+        line = _json([number, one.start, one.size, one.failed, one.inputs, tally])
+        digest.update(line)
+        yield line
+    yield _seal(digest.hexdigest())
 
 
 def index_of(data: bytes) -> dict[int, Stretch] | None:
@@ -72,19 +81,31 @@ def index_of(data: bytes) -> dict[int, Stretch] | None:
     content = unsealed(data)
     if content is None:
         return None
-    rows = map(json.loads, content.splitlines())
-    return {number: Stretch(*values) for number, *values in rows}
+    stretches = {}
+    for number, start, size, failed, inputs, tally in map(json.loads, content.splitlines()):
+        packed = zlib.compress(tally.encode())
+        stretches[number] = Stretch(start, size, failed, inputs, packed)
+    return stretches
 
 
 def sealed(content: bytes) -> bytes:
     """Put the SHA-256 behind a content."""
-    return content + f"{digest_of(content)}\n".encode()
+    return content + _seal(digest_of(content))
 
 
 def unsealed(data: bytes) -> bytes | None:
     """Take the SHA-256 off; None where it is not the content's."""
-    content, seal = data[:-_SEAL_BYTES], data[-_SEAL_BYTES:]
-    return content if seal == f"{digest_of(content)}\n".encode() else None
+    return data[:-_SEAL_BYTES] if _is_whole(data) else None
+
+
+def _is_whole(data: bytes) -> bool:
+    """Tell whether the digest at the end is the content's, which may be large: copy nothing."""
+    content = memoryview(data)[:-_SEAL_BYTES]
+    return data[-_SEAL_BYTES:] == _seal(digest_of(content))
+
+
+def _seal(digest: str) -> bytes:
+    return f"{digest}\n".encode()
 
 
 def _json(value: Any) -> bytes:

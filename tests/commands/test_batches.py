@@ -62,7 +62,20 @@ def test_all_rows_of_a_table_go_into_a_folder(limex, tmp_path):
     assert (summary["instances"], summary["explained"], summary["failed"]) == (101, 101, 0)
     assert summary["samples"] == sum(one["samples"] for one in records)
     assert summary["warnings"]["background_is_input"]["count"] == 101
+    assert summary["schema"] == {"name": "limex/batch", "number": 1}
     assert leftovers(tmp_path / "out") == []
+
+
+def test_a_summary_tells_what_the_model_was_asked_and_what_it_was_spared(limex, tmp_path):
+    command = (*ZOO[:-2], "--all", "--samples", 1024, "--batch-size", 10)
+    assert limex(*command, "-o", tmp_path / "out").code == 0
+    asked = json.loads((tmp_path / "out" / "summary.json").read_text())["asked"]
+    distinct = 1024 - asked["repeated"]
+    assert 0 < distinct < 1024
+    assert asked["calls"] == -(-distinct // 10) + 11
+    assert asked["inputs"] == distinct + 110  # calls about the rows themselves are filled up
+    header, records = lines(tmp_path / "out")
+    assert "asked" not in json.dumps([header, *records])
 
 
 def test_running_a_finished_batch_again_says_so(limex, tmp_path, texts):
