@@ -18,14 +18,8 @@ if TYPE_CHECKING:
 
 MISSING = frozenset(("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "#N/A"))
 """Cells that stand for a missing value; in columns of text only the empty cell does."""
-TRUE_FALSE = {
-    "True": True,
-    "true": True,
-    "TRUE": True,
-    "False": False,
-    "false": False,
-    "FALSE": False,
-}
+TRUE_FALSE = dict.fromkeys(("True", "true", "TRUE"), True)
+TRUE_FALSE |= dict.fromkeys(("False", "false", "FALSE"), False)
 NUMBER = re.compile(
     r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII
 )
@@ -152,6 +146,10 @@ class Table:
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
+
+    def chosen(self, rows: Sequence[int]) -> Table:
+        """Return some of the rows."""
+        return Table(self.names, tuple(column[rows] for column in self.columns))
 
     @staticmethod
     def joined(tables: Sequence[Table]) -> Table:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.model import Caveat
 from lime_cli.engine.texts import Texts
 from lime_cli.errors import ModelError
 from lime_cli.models import ModelFile, ModelInput

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lime_cli.errors import InputError, PredictionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DTYPES: dict[str, Any] = {
     "tensor(float)": np.float32,

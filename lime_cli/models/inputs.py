@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.models import ModelFile, ModelInput
 from lime_cli.models.feeds import DTYPES
 from lime_cli.models.graph import Graph
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CHANNELS = ((3,), (1,), (4,))
 """Sizes of an axis that may be a picture's channels, the likeliest first."""
@@ -108,4 +109,8 @@ def _shape(one: Any) -> str:
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:
-    return tuple(map(str, json.loads(text))) if text else None
+    if not text:
+        return None
+    import json
+
+    return tuple(map(str, json.loads(text)))

@@ -10,8 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lime_cli.engine.instance import Caveat, FloatArray, Identity
-from lime_cli.engine.texts import Texts
+from lime_cli.engine.model import Caveat, Identity
 from lime_cli.errors import InputError, LimexError, ModelError, PredictionError
 from lime_cli.models import ModelFile, ModelInput
 from lime_cli.models.feeds import date_in_numbers
@@ -19,6 +18,7 @@ from lime_cli.models.outputs import Outputs, Stated, settle
 from lime_cli.models.probe import Probe
 
 if TYPE_CHECKING:
+    from lime_cli.engine.instance import FloatArray
     from lime_cli.models.bags import Bags
     from lime_cli.models.forms import Handing
 
@@ -28,8 +28,8 @@ class Origin:
     """Where a model came from."""
 
     format: str
-    digest: str
-    """SHA-256 of the file."""
+    digest: Callable[[], str]
+    """Gives the SHA-256 of the file, which no prediction waits for."""
     name: str
     """Of the file, for messages."""
     caveats: tuple[Caveat, ...] = ()
@@ -79,7 +79,7 @@ class Predictor:
         outputs, stated = self._outputs(), self._way.stated
         task = outputs.task if outputs else stated.task or "unknown"
         targets = outputs.targets if outputs else stated.classes or ()
-        return Identity(self._way.origin.format, self._way.origin.digest, task, targets)
+        return Identity(self._way.origin.format, self._way.origin.digest(), task, targets)
 
     @property
     def probabilities(self) -> bool:
@@ -113,9 +113,8 @@ class Predictor:
 
     def predict(self, inputs: Any) -> FloatArray:
         """Return (n, k) outputs for a table, texts or (n, height, width, channels)."""
-        if isinstance(inputs, Texts) and self._way.bags is None:
-            inputs = inputs.strings
-        return self._probe.predict(inputs)
+        known = self._way.bags is not None
+        return self._probe.predict(inputs if known else getattr(inputs, "strings", inputs))
 
     def takes(self, inputs: Any) -> bool:
         """Tell whether it answers to a batch; how answers are read is not decided by that."""
