@@ -79,8 +79,9 @@ class Dialect:
             return json.dumps(value, default=str, ensure_ascii=False)
         if isinstance(value, bytes):
             return value.decode("utf-8", "replace")
-        words = value if isinstance(value, str) else str(value)
-        return words.translate(SWAPPED) if self.decimal == "," and _is_number(value) else words
+        words = str(value)
+        number = not isinstance(value, (str, bool)) and NUMBER.fullmatch(words) is not None
+        return words.translate(SWAPPED) if self.decimal == "," and number else words
 
 
 PLAIN = Dialect()
@@ -143,13 +144,16 @@ class Table:
     names: tuple[str, ...]
     columns: tuple[NDArray[Any], ...]
     """Each (n,): float64 with NaN, int64, bool, or object: str, bool and None."""
+    places: tuple[str, ...] = ()
+    """Of rows as a file has them: ``line 3``, for each; nothing where samples are among them."""
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
 
     def chosen(self, rows: Sequence[int]) -> Table:
         """Return some of the rows."""
-        return Table(self.names, tuple(column[rows] for column in self.columns))
+        places = tuple(self.places[row] for row in rows if self.places)
+        return Table(self.names, tuple(column[rows] for column in self.columns), places)
 
     @staticmethod
     def joined(tables: Sequence[Table]) -> Table:
@@ -232,10 +236,6 @@ def _is_text_encoding(name: str) -> bool:
         return bool(getattr(codecs.lookup(name), "_is_text_encoding", True))
     except (LookupError, ValueError):
         return False
-
-
-def _is_number(value: Any) -> bool:
-    return not isinstance(value, (str, bool)) and NUMBER.fullmatch(str(value)) is not None
 
 
 def _mark(thousands: str) -> str:

@@ -44,6 +44,7 @@ class TabularModality:
     fitted_header: tuple[str, ...] | None = None
     """What the columns of a file without a header are called."""
     fitted_caveats: tuple[Caveat, ...] = ()
+    fitted_ignored: tuple[str, ...] = ()
 
     default_samples = 4_096
     max_samples = 65_536
@@ -63,6 +64,10 @@ class TabularModality:
     def strays(self) -> int:
         """Return 0: a table has rows and nothing else."""
         return 0
+
+    def ignored(self) -> tuple[str, ...]:
+        """Name the columns that the model is not given and that nothing else asks for."""
+        return self.fitted_ignored
 
     def fitted(self, model_input: ModelInput) -> TabularModality:
         """Learn the background in the model's columns; raise when model and tables do not fit.
@@ -89,7 +94,13 @@ class TabularModality:
             fitted_background=background,
             fitted_header=None if self.dialect.header else header,
             fitted_caveats=(*caveats, *refused),
+            fitted_ignored=tuple(one for one in header if one not in {*columns, *self._asked}),
         )
+
+    @property
+    def _asked(self) -> tuple[str | None, ...]:
+        """Columns that a person names for something else than the model."""
+        return (*self.drop, self.id_column, self.schema.label)
 
     def _columns(
         self, model_input: ModelInput, profile: Profile | None

@@ -190,15 +190,18 @@ def _text_in_numbers(name: str, cell: str, table: Any) -> PredictionError | Inpu
 
 
 def _with_missing(inputs: Any) -> str:
-    """List the columns of a table that hold missing values."""
+    """List the columns of a table that hold missing values; of rows of a file, those of one."""
     if not hasattr(inputs, "names"):
         return ""
-    found = [
-        repr(name)
-        for name, column in zip(inputs.names, inputs.columns, strict=True)
-        if any(cell is None or cell != cell for cell in column.tolist())
-    ]
-    return f" (column{'s' * (len(found) > 1)} {', '.join(found[:5])})" if found else ""
+    pairs = zip(inputs.names, inputs.columns, strict=True)
+    gaps = {repr(name): [cell is None or cell != cell for cell in c.tolist()] for name, c in pairs}
+    places = getattr(inputs, "places", ())
+    first = next((i for i, row in enumerate(zip(*gaps.values(), strict=True)) if any(row)), None)
+    if first is None:
+        return ""
+    found = [name for name, gap in gaps.items() if (gap[first] if places else any(gap))]
+    where = [", ".join(found[:5]), *places[first : first + 1]]
+    return f" (column{'s' * (len(found) > 1)} {', '.join(where)})"
 
 
 @contextlib.contextmanager
