@@ -14,7 +14,7 @@ from lime_cli.modalities.columns import columns_for, named
 from lime_cli.modalities.gaps import without_refused_gaps
 from lime_cli.modalities.learning import learn
 from lime_cli.modalities.profile import Profile, is_profile, read_profile
-from lime_cli.modalities.readers import open_table
+from lime_cli.modalities.readers import Stream, open_table
 from lime_cli.modalities.row import RowInstance
 from lime_cli.modalities.rows import Rows, caveats_of, cells_of, require
 from lime_cli.modalities.scaled import ScaledRow
@@ -85,7 +85,7 @@ class TabularModality:
                 self.background or self.path,
                 self.dialect,
                 self.schema,
-                lambda stream: (named(stream, self.dialect, model_input, self.drop), columns),
+                lambda stream: (self._seen(stream, model_input, columns), columns),
                 own=self.background is None,
             )
         background, refused = without_refused_gaps(background, model_input.takes)
@@ -96,6 +96,12 @@ class TabularModality:
             fitted_caveats=(*caveats, *refused),
             fitted_ignored=tuple(one for one in header if one not in {*columns, *self._asked}),
         )
+
+    def _seen(self, stream: Stream, model_input: ModelInput, columns: tuple[str, ...]) -> Stream:
+        """Return a table whose columns are called, and are text, as the model has them."""
+        words = frozenset(columns[place] for place in model_input.words if place < len(columns))
+        seen = named(stream, self.dialect, model_input, self.drop)
+        return replace(seen, words=words - {*self.schema.numeric})
 
     @property
     def _asked(self) -> tuple[str | None, ...]:

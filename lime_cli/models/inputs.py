@@ -40,7 +40,8 @@ def read_input(name: str, inputs: list[Any], graph: Graph, file: ModelFile) -> M
     columns = _listed(graph.metadata.get("limex.features"))
     n_columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
     words = kind == "tensor(string)" and (n_columns is None or n_columns == 1)
-    return ModelInput(name, None if words else "table", columns, n_columns)
+    texts = range(n_columns or 0) if kind == "tensor(string)" else ()
+    return ModelInput(name, None if words else "table", columns, n_columns, tuple(texts))
 
 
 def zeros(inputs: list[Any], given: ModelInput) -> dict[str, NDArray[Any]]:
@@ -68,7 +69,8 @@ def _of_columns(name: str, inputs: list[Any]) -> ModelInput:
                 f"{name}: limex cannot feed its inputs together: {listed}",
                 "export it with one input, or with one input for every column",
             )
-    return ModelInput(name, "table", tuple(str(one.name) for one in inputs))
+    texts = tuple(i for i, one in enumerate(inputs) if one.type == "tensor(string)")
+    return ModelInput(name, "table", tuple(str(one.name) for one in inputs), words=texts)
 
 
 def _of_pictures(name: str, one: Any, graph: Graph, file: ModelFile) -> ModelInput:
