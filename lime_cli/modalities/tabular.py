@@ -80,6 +80,7 @@ class TabularModality:
         header, columns = self._columns(model_input, profile)
         if profile is not None:
             background, caveats = profile.background(columns, self.schema)
+            _check_words(profile.name, background, model_input)
         else:
             background, caveats = learn(
                 self.background or self.path,
@@ -147,3 +148,13 @@ class TabularModality:
 
     def _rows(self) -> Rows:
         return Rows(self.path, self.dialect, self.rows, self.ids, self.id_column, self.where)
+
+
+def _check_words(name: str, background: Background, model_input: ModelInput) -> None:
+    """Raise InputError where a profile made numbers of what the model takes as text."""
+    for feature in (background.features[place] for place in model_input.words):
+        if feature.values.dtype != object:
+            raise InputError(
+                f"{name}: holds numbers in column {feature.name!r}, which the model takes as text",
+                "make it of JSON lines or Parquet, or name the table with --background",
+            )

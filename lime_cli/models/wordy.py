@@ -48,7 +48,7 @@ def _along(steps: list[Any], places: list[int], names: Sequence[str]) -> Iterato
 
 def _chosen(columns: Any, places: list[int], names: Sequence[str]) -> list[int]:
     """Return the places of the columns that a column transformer hands to one of its parts."""
-    listed = [columns] if isinstance(columns, (str, int)) else columns
+    listed = [columns] if isinstance(columns, (str, int, np.integer)) else columns
     if isinstance(listed, slice):
         return [] if isinstance(listed.start or listed.stop, str) else places[listed]
     cells = list(listed)

@@ -540,6 +540,16 @@ def test_codes_that_begin_with_zero_stay_text_where_the_background_has_them_so(
     assert found["instance"]["facts"]["values"]["code"] == "004"
 
 
+def test_a_profile_that_made_numbers_of_codes_is_one_line(limex, tmp_path):
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(encoding()))
+    (tmp_path / "rows.csv").write_text(UNTYPED)
+    assert limex("profile", tmp_path / "rows.csv", "-o", tmp_path / "seen.json").code == 0
+    rows = (tmp_path / "model.pkl", tmp_path / "rows.csv", "--row", "4", "--samples", "64")
+    result = limex("explain", "tabular", *rows, "--background", tmp_path / "seen.json")
+    assert (result.code, result.out, result.err.count("\n")) == (3, "", 1)
+    assert "seen.json: holds numbers in column 'code', which the model takes as text" in result.err
+
+
 def test_codes_that_begin_with_zero_stay_text_where_the_file_says_so(explain, frame, models):
     from lime_cli.modalities.tabular import TabularModality
     from lime_cli.models import ModelInput
