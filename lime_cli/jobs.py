@@ -83,8 +83,10 @@ def load(job: Job) -> None:
 
 def manner(job: Job) -> str:
     """Say how the model of a job was asked, to end a sentence; empty for the usual way."""
-    words = _prepared_for(job)[0].manner
-    return f"; {words}" if words else ""
+    model, modality, _ = _prepared_for(job)
+    ignored = ", ".join(map(repr, modality.ignored()))
+    words = (model.manner, f"ignored: {ignored}" if ignored else "")
+    return "".join(f"; {one}" for one in words if one)
 
 
 def asked(job: Job) -> Asked:

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import random
+import shutil
 import tempfile
 import time
 from collections import Counter
@@ -35,7 +36,10 @@ FEW = ["--samples", "16", "-f", "json", "-q"]
 
 
 def corpus(folder: Path) -> dict[str, tuple[bytes, list[str]]]:
-    """Return name, content and command of every kind of file; FILE stands for the damaged one."""
+    """Return name, content and command of every kind of file; FILE stands for the damaged one.
+
+    A name with a slash is that of a file in the folder of a batch, which the command goes on with.
+    """
     table = b"".join((ROOT / "sample_data" / "zoo.csv").read_bytes().splitlines(True)[:60])
     good = folder / "good.csv"
     good.write_bytes(table)
@@ -66,7 +70,28 @@ def corpus(folder: Path) -> dict[str, tuple[bytes, list[str]]]:
         "policy.toml": (policy, ["check", str(saved), "--policy", "FILE"]),
         **{f"x.{kind}": (drawn(kind), picture) for kind in ("png", "gif", "bmp", "tiff", "jpg",
                                                             "webp", "npy")},
+        **batches(folder),
     }  # fmt: skip
+
+
+def batches(folder: Path) -> dict[str, tuple[bytes, list[str]]]:
+    """Return the files of a finished batch, and of one that stopped at its first failure."""
+    texts = folder / "texts"
+    texts.mkdir()
+    for name in "abcdef":
+        (texts / f"{name}.txt").write_text("!?" if name in "de" else "a fine film")
+    model = str(ROOT / "sample_models" / "reviews.onnx")
+    found = {}
+    for out, more in (("done", []), ("stopped", ["--max-failures", "0"])):
+        command = ["explain", "text", model, str(texts), "--samples", "16", "-q",
+                   "-o", str(folder / "batch"), *more]  # fmt: skip
+        quiet(command)
+        (folder / "batch").rename(folder / out)
+        for path in sorted((folder / out).rglob("*")):
+            if path.is_file() and path.name != "lock":
+                name = path.relative_to(folder).as_posix()
+                found[name] = path.read_bytes(), command
+    return found
 
 
 def drawn(kind: str) -> bytes:
@@ -121,9 +146,18 @@ def tries(seed: int, more: Callable[[], bool]) -> Iterator[tuple[str, int, str, 
             data, command = kinds[kind]
             content = damaged(data, chance)
             path = folder / f"damaged-{kind}"
+            if "/" in kind:
+                path = copied(folder, *kind.split("/", 1))
             path.write_bytes(content)
             code, said = quiet([str(path) if word == "FILE" else word for word in command])
             yield kind, code, said, content
+
+
+def copied(folder: Path, batch: str, name: str) -> Path:
+    """Put a batch where its command looks for it; return the path of one of its files."""
+    shutil.rmtree(folder / "batch", ignore_errors=True)
+    shutil.copytree(folder / batch, folder / "batch")
+    return folder / "batch" / name
 
 
 def is_fine(code: int, said: str) -> bool:
@@ -144,11 +178,11 @@ def main() -> None:
         codes[kind, code] += 1
         if not is_fine(code, said):
             broken += 1
-            path = Path(tempfile.gettempdir()) / f"limex-fuzz-{broken}-{kind}"
+            path = Path(tempfile.gettempdir()) / f"limex-fuzz-{broken}-{kind.replace('/', '-')}"
             path.write_bytes(content)
             print(f"{path}: code {code}\n{said[-2000:]}", flush=True)
     for kind, code in sorted(codes):
-        print(f"{kind:<14} code {code} {codes[kind, code]:>7}")
+        print(f"{kind:<36} code {code} {codes[kind, code]:>7}")
     print(f"{codes.total():,} damaged files, {broken} of them broke limex")
     os._exit(1 if broken else 0)
 

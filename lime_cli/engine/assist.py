@@ -27,6 +27,8 @@ POOL, POOL_SHARE, POOL_WORK = 16_384, 8, 2**30
 
 The pool's own error is not seen by the error bars, so that it must be small beside the samples'.
 """
+FAINTEST = 1e-200
+"""What the pool's masks weigh together, at least: in a kernel too narrow for any, nothing helps."""
 EDGE = 0.02
 """Shares are kept this far from 0 and 1 before the logit."""
 
@@ -45,6 +47,8 @@ def assisted(
     fold = np.concatenate([[0], np.arange(len(Z) - 1) % neighbourhood.n_blocks % FOLDS])
     size = pool_size(Z.shape[1] - 1, len(Z) - 1)
     pool, pool_weights = _pool(instance, settings, size)
+    if pool_weights.sum() < FAINTEST:
+        return neighbourhood
     project, gram = _projection(pool, pool_weights)
     shares, pool_shares = _share_kept(Z), _share_kept(pool)
     controls = np.zeros_like(answers)

@@ -1,4 +1,4 @@
-"""What the engine knows of an instance and of a model: protocols, components, samples.
+"""What the engine knows of an instance: its protocol, its components, its samples.
 
 Shapes: n samples, d components, k targets, m codes per sample. The instance itself is never among
 the samples; the engine adds it as row 0 with every component kept.
@@ -12,6 +12,10 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from lime_cli.engine.model import Caveat as Caveat
+from lime_cli.engine.model import Identity as Identity
+from lime_cli.engine.model import Model as Model
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.int64]
@@ -56,14 +60,6 @@ class Component:
     where: Column | Spans | Segment
     step: float | None = None
     """Of a number that counts by size: what its weight is per, in the number's own unit."""
-
-
-@dataclass(frozen=True)
-class Caveat:
-    """A code and a sentence that the reader of an explanation must know."""
-
-    code: str
-    message: str
 
 
 @dataclass(frozen=True)
@@ -201,40 +197,6 @@ class Instance(Protocol):
 
     def keeping(self, kept: BoolArray, rng: np.random.Generator) -> Any:
         """Build the model's inputs that keep exactly these components, (n, d)."""
-        ...
-
-
-@dataclass(frozen=True)
-class Identity:
-    """Which model was asked, as records name it."""
-
-    format: str
-    digest: str
-    """SHA-256 of the file."""
-    task: str
-    targets: tuple[str, ...]
-
-
-class Model(Protocol):
-    """Something that predicts."""
-
-    @property
-    def identity(self) -> Identity:
-        """Which model it is."""
-        ...
-
-    @property
-    def caveats(self) -> tuple[Caveat, ...]:
-        """What loading it brought up."""
-        ...
-
-    @property
-    def probabilities(self) -> bool:
-        """Whether the outputs are probabilities that sum to one."""
-        ...
-
-    def predict(self, inputs: Any) -> FloatArray:
-        """Return (n, k) finite outputs; raise PredictionError otherwise."""
         ...
 
 

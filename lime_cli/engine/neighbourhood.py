@@ -22,6 +22,7 @@ from lime_cli.engine.instance import (
 )
 from lime_cli.engine.proximity import proximity_at, proximity_of, width_of
 from lime_cli.engine.shared import SharedInstance
+from lime_cli.errors import PredictionError
 from lime_cli.settings import Settings
 
 ORIGINALS_PER_CALL = 256
@@ -122,7 +123,8 @@ def ask_with_itself(
     """Ask about an instance (1, k) in one call with the first samples of its pool.
 
     Their answers are kept in ``known``. Where they are there already, or the instance has values
-    that no column of samples can hold, it is asked alone.
+    that no column of samples can hold, it is asked alone; and where the model fails, so that the
+    error tells whether the instance is to blame.
     """
     key = f"{settings.samples}:{instance.pool}"
     if key in known or not instance.fits_samples:
@@ -134,7 +136,10 @@ def ask_with_itself(
         some = first[max(0, start - 1) : start - 1 + n]
         return instance.model_inputs(samples.codes[some], itself=start == 0)
 
-    answers = put(Question(instance, 1 + len(first), inputs), model, settings)
+    try:
+        answers = put(Question(instance, 1 + len(first), inputs), model, settings)
+    except PredictionError:
+        return ask_originals([instance], model, settings)
     count_repeated(model, len(inverse) - len(first))
     known[key] = Answers(samples, answers[1:][inverse])
     return answers[:1]

@@ -35,6 +35,9 @@ DISTANCES = {
 """Of a mask to the full mask: square root of the number gone; one minus the cosine. Standardised
 is Euclidean too, where components count by size."""
 
+NARROWEST = 1e-100
+"""A kernel width whose square is still a number: none of the samples counts as it is."""
+
 
 def proximity_of(instance: Instance, settings: Settings) -> FloatArray:
     """Return the kernel (d + 1,) by the number of components gone.
@@ -61,4 +64,4 @@ def proximity_at(
 def width_of(instance: Instance, settings: Settings) -> float:
     """Return the kernel width asked for, or the distance's own."""
     d = len(instance.components)
-    return float(settings.kernel_width or DISTANCES[instance.distance].width(d))
+    return max(NARROWEST, float(settings.kernel_width or DISTANCES[instance.distance].width(d)))

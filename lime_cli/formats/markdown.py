@@ -43,9 +43,10 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     fidelity = fidelity_in_words(surrogate.fidelity)
     if surrogate.fidelity is not None:
         fidelity = f"{surrogate.fidelity:.2f} ({fidelity})"
+    intercept = "" if surrogate.rules else f" (intercept {surrogate.intercept:{form}})"
     yield (
         f"**{escaped(surrogate.name)}**: the model says {surrogate.model_prediction:{form}}, "
-        f"the surrogate {surrogate.local_prediction:{form}}; fidelity {fidelity}."
+        f"the surrogate {surrogate.local_prediction:{form}}{intercept}; fidelity {fidelity}."
     )
     yield ""
     if surrogate.rules:

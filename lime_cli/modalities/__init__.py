@@ -51,6 +51,13 @@ class Source:
     record: Record | None = field(default=None, repr=False)
     """Of a table, the row itself."""
 
+    @property
+    def place(self) -> str:
+        """Say where a row stands in its file: ``line 3``."""
+        if self.record is None:
+            return f"row {self.row}"
+        return f"{self.record.unit} {self.record.line}"
+
 
 class Modality(Protocol):
     """Find inputs and read them; the fields are the modality's options, frozen."""
@@ -76,6 +83,10 @@ class Modality(Protocol):
 
     def strays(self) -> int:
         """Count the files beside the inputs that are none."""
+        ...
+
+    def ignored(self) -> tuple[str, ...]:
+        """Name what the inputs hold and the model is not given; known once it is fitted."""
         ...
 
     def fitted(self, model_input: ModelInput) -> Modality:

@@ -116,6 +116,10 @@ class ImageModality:
         """Count the files of folders that are no pictures by their names."""
         return self._listing().n_strays(self.inputs)
 
+    def ignored(self) -> tuple[str, ...]:
+        """Return nothing: the model is given all there is."""
+        return ()
+
     def _listing(self) -> Listing:
         return Listing(self.recursive, self.glob, SUFFIXES, "pictures")
 

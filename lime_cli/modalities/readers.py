@@ -51,6 +51,8 @@ class Stream:
     """Where the file says so."""
     file: IO[bytes] | None = None
     """What is closed when the reading ends."""
+    words: frozenset[str] = frozenset()
+    """Columns that are text because the model takes them so."""
 
     def __enter__(self) -> Stream:
         return self
@@ -61,8 +63,9 @@ class Stream:
 
     @property
     def texts(self) -> frozenset[str]:
-        """Columns that the file says are text."""
-        return self.typed.texts if self.typed is not None else frozenset()
+        """Columns that are text, whatever they look like."""
+        said: frozenset[str] = self.typed.texts if self.typed is not None else frozenset()
+        return said | self.words
 
     def cells(self, records: Sequence[Record], dialect: Dialect) -> Cells:
         """Put rows together."""

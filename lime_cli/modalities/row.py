@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -215,12 +215,9 @@ class RowInstance:
         columns = zip(*(one.values for one in instances[:n]), strict=True)
         features, times = self.background.features, np.ones(n, np.int64)
         times[-1] += len(instances) - n
-        return self.table(
-            [
-                np.repeat(feature.column(values), times)
-                for feature, values in zip(features, columns, strict=True)
-            ]
-        )
+        pairs = zip(features, columns, strict=True)
+        rows = self.table([np.repeat(feature.column(values), times) for feature, values in pairs])
+        return replace(rows, places=tuple(one.source.place for one in instances))
 
     def keeping(self, kept: BoolArray, rng: np.random.Generator) -> Table:
         """Return rows that keep these of the row's values, (n, d), others from other bins."""

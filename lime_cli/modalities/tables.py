@@ -18,14 +18,8 @@ if TYPE_CHECKING:
 
 MISSING = frozenset(("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "#N/A"))
 """Cells that stand for a missing value; in columns of text only the empty cell does."""
-TRUE_FALSE = {
-    "True": True,
-    "true": True,
-    "TRUE": True,
-    "False": False,
-    "false": False,
-    "FALSE": False,
-}
+TRUE_FALSE = dict.fromkeys(("True", "true", "TRUE"), True)
+TRUE_FALSE |= dict.fromkeys(("False", "false", "FALSE"), False)
 NUMBER = re.compile(
     r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII
 )
@@ -85,8 +79,9 @@ class Dialect:
             return json.dumps(value, default=str, ensure_ascii=False)
         if isinstance(value, bytes):
             return value.decode("utf-8", "replace")
-        words = value if isinstance(value, str) else str(value)
-        return words.translate(SWAPPED) if self.decimal == "," and _is_number(value) else words
+        words = str(value)
+        number = not isinstance(value, (str, bool)) and NUMBER.fullmatch(words) is not None
+        return words.translate(SWAPPED) if self.decimal == "," and number else words
 
 
 PLAIN = Dialect()
@@ -107,7 +102,7 @@ class Cells:
     """Line of the file on which each row ends, counted from 1; or its number where unit is row."""
     unit: str = "line"
     texts: frozenset[str] = field(default=frozenset())
-    """Columns that the file itself says are text, though they may look like numbers."""
+    """Columns that the file or the model says are text, though they may look like numbers."""
     dialect: Dialect = PLAIN
 
     @cached_property
@@ -149,9 +144,16 @@ class Table:
     names: tuple[str, ...]
     columns: tuple[NDArray[Any], ...]
     """Each (n,): float64 with NaN, int64, bool, or object: str, bool and None."""
+    places: tuple[str, ...] = ()
+    """Of rows as a file has them: ``line 3``, for each; nothing where samples are among them."""
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
+
+    def chosen(self, rows: Sequence[int]) -> Table:
+        """Return some of the rows."""
+        places = tuple(self.places[row] for row in rows if self.places)
+        return Table(self.names, tuple(column[rows] for column in self.columns), places)
 
     @staticmethod
     def joined(tables: Sequence[Table]) -> Table:
@@ -234,10 +236,6 @@ def _is_text_encoding(name: str) -> bool:
         return bool(getattr(codecs.lookup(name), "_is_text_encoding", True))
     except (LookupError, ValueError):
         return False
-
-
-def _is_number(value: Any) -> bool:
-    return not isinstance(value, (str, bool)) and NUMBER.fullmatch(str(value)) is not None
 
 
 def _mark(thousands: str) -> str:

@@ -14,7 +14,7 @@ from lime_cli.modalities.columns import columns_for, named
 from lime_cli.modalities.gaps import without_refused_gaps
 from lime_cli.modalities.learning import learn
 from lime_cli.modalities.profile import Profile, is_profile, read_profile
-from lime_cli.modalities.readers import open_table
+from lime_cli.modalities.readers import Stream, open_table
 from lime_cli.modalities.row import RowInstance
 from lime_cli.modalities.rows import Rows, caveats_of, cells_of, require
 from lime_cli.modalities.scaled import ScaledRow
@@ -44,6 +44,7 @@ class TabularModality:
     fitted_header: tuple[str, ...] | None = None
     """What the columns of a file without a header are called."""
     fitted_caveats: tuple[Caveat, ...] = ()
+    fitted_ignored: tuple[str, ...] = ()
 
     default_samples = 4_096
     max_samples = 65_536
@@ -64,6 +65,10 @@ class TabularModality:
         """Return 0: a table has rows and nothing else."""
         return 0
 
+    def ignored(self) -> tuple[str, ...]:
+        """Name the columns that the model is not given and that nothing else asks for."""
+        return self.fitted_ignored
+
     def fitted(self, model_input: ModelInput) -> TabularModality:
         """Learn the background in the model's columns; raise when model and tables do not fit.
 
@@ -75,12 +80,13 @@ class TabularModality:
         header, columns = self._columns(model_input, profile)
         if profile is not None:
             background, caveats = profile.background(columns, self.schema)
+            _check_words(profile.name, background, model_input)
         else:
             background, caveats = learn(
                 self.background or self.path,
                 self.dialect,
                 self.schema,
-                lambda stream: (named(stream, self.dialect, model_input, self.drop), columns),
+                lambda stream: (self._seen(stream, model_input, columns), columns),
                 own=self.background is None,
             )
         background, refused = without_refused_gaps(background, model_input.takes)
@@ -89,7 +95,19 @@ class TabularModality:
             fitted_background=background,
             fitted_header=None if self.dialect.header else header,
             fitted_caveats=(*caveats, *refused),
+            fitted_ignored=tuple(one for one in header if one not in {*columns, *self._asked}),
         )
+
+    def _seen(self, stream: Stream, model_input: ModelInput, columns: tuple[str, ...]) -> Stream:
+        """Return a table whose columns are called, and are text, as the model has them."""
+        words = frozenset(columns[place] for place in model_input.words if place < len(columns))
+        seen = named(stream, self.dialect, model_input, self.drop)
+        return replace(seen, words=words - {*self.schema.numeric})
+
+    @property
+    def _asked(self) -> tuple[str | None, ...]:
+        """Columns that a person names for something else than the model."""
+        return (*self.drop, self.id_column, self.schema.label)
 
     def _columns(
         self, model_input: ModelInput, profile: Profile | None
@@ -130,3 +148,13 @@ class TabularModality:
 
     def _rows(self) -> Rows:
         return Rows(self.path, self.dialect, self.rows, self.ids, self.id_column, self.where)
+
+
+def _check_words(name: str, background: Background, model_input: ModelInput) -> None:
+    """Raise InputError where a profile made numbers of what the model takes as text."""
+    for feature in (background.features[place] for place in model_input.words):
+        if feature.values.dtype != object:
+            raise InputError(
+                f"{name}: holds numbers in column {feature.name!r}, which the model takes as text",
+                "make it of JSON lines or Parquet, or name the table with --background",
+            )

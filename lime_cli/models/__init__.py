@@ -75,6 +75,8 @@ class ModelInput:
     columns: tuple[str, ...] | None = None
     """Names of a table's columns in the model's order."""
     n_columns: int | None = None
+    words: tuple[int, ...] = ()
+    """Places, in that order, of the columns that it takes as text, whatever they look like."""
     size: tuple[int, int] | None = None
     """(height, width) of a picture, in pixels."""
     channels: int | None = None

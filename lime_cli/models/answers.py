@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lime_cli.engine.instance import FloatArray
 from lime_cli.errors import PredictionError
+
+if TYPE_CHECKING:
+    from lime_cli.engine.instance import FloatArray
 
 
 @dataclass(frozen=True)

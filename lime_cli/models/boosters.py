@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.digests import digest_of_file
 from lime_cli.errors import MissingDependency, ModelError
 from lime_cli.models import ModelFile
+from lime_cli.models.aside import digest_aside
 from lime_cli.models.estimators import way_of
 from lime_cli.models.outputs import softmax
 from lime_cli.models.predictor import Origin, Predictor, quiet
@@ -98,7 +98,7 @@ def _loaded(kind: str, file: ModelFile, read: Callable[[], Any]) -> Predictor:
     except Exception as error:  # each library raises a type of its own
         words = " ".join(str(error).split())[-160:]
         raise ModelError(f"{path.name}: {kind} cannot load it ({words})", "save it again") from None
-    origin = Origin(kind, digest_of_file(path), path.name)
+    origin = Origin(kind, digest_aside(path), path.name)
     return Predictor(file, way_of(booster, file, origin))
 
 

@@ -163,23 +163,25 @@ def _check_trees(trees: list[Any]) -> None:
     counts = np.array([tree.node_count for tree in trees])
     left = np.concatenate([tree.children_left for tree in trees])
     inner = np.flatnonzero(left != _LEAF)
-    owner = np.repeat(np.arange(len(trees)), counts)[inner]
-    start = (np.cumsum(counts) - counts)[owner]
-    here, size = inner - start, counts[owner]
+    owner = np.repeat(np.arange(len(trees)), counts).take(inner)
+    start = (np.cumsum(counts) - counts).take(owner)
     right = np.concatenate([tree.children_right for tree in trees])
-    below = left[inner], right[inner]
+    end = start + counts.take(owner)
+    below = left.take(inner) + start, right.take(inner) + start
     for child in below:
-        if np.any(child <= here) or np.any(child >= size):
+        if np.any(child <= inner) or np.any(child >= end):
             raise Damaged("a decision tree whose branches lead outside of it")
-        child += start
     feature = np.concatenate([tree.feature for tree in trees])
-    _check_range(feature[inner], np.array([tree.n_features for tree in trees])[owner])
-    rank = np.full(len(left), -1)
-    rank[inner] = np.arange(len(inner))
-    if np.count_nonzero(np.bincount(np.concatenate(below))) != 2 * len(inner):
+    _check_range(feature.take(inner), np.array([tree.n_features for tree in trees]).take(owner))
+    is_met = np.zeros(len(left), bool)
+    for child in below:
+        is_met[child] = True
+    if np.count_nonzero(is_met) != 2 * len(inner):
         raise Damaged("a decision tree whose branches meet")
-    limits = np.array([tree.max_depth for tree in trees])
-    _check_depths(rank[below[0]], rank[below[1]], limits[owner], here == 0)
+    rank = np.full(len(left), _LEAF)
+    rank[inner] = np.arange(len(inner))
+    limits = np.array([tree.max_depth for tree in trees]).take(owner)
+    _check_depths(rank.take(below[0]), rank.take(below[1]), limits, inner == start)
 
 
 def _check_depths(left: Any, right: Any, limits: Any, is_root: Any) -> None:
@@ -190,8 +192,8 @@ def _check_depths(left: Any, right: Any, limits: Any, is_root: Any) -> None:
         depth += 1
         if depth > lowest and np.any(limits[level] < depth):
             raise Damaged("a decision tree deeper than it says")
-        level = np.concatenate([left[level], right[level]])
-        level = level[level >= 0]
+        level = np.concatenate([left.take(level), right.take(level)])
+        level = level.compress(level >= 0)
 
 
 def _check_range(indices: np.ndarray, end: int | np.ndarray) -> None:

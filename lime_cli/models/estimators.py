@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.model import Caveat
 from lime_cli.engine.texts import Texts
 from lime_cli.errors import ModelError
 from lime_cli.models import ModelFile, ModelInput
@@ -17,6 +17,7 @@ from lime_cli.models.forms import Handing, fitted_form
 from lime_cli.models.outputs import Stated
 from lime_cli.models.parts import final, limit_threads
 from lime_cli.models.predictor import Origin, Way
+from lime_cli.models.wordy import places_of_words
 
 OUTPUTS = ("probabilities", "decision", "labels")
 METHODS = {
@@ -150,8 +151,10 @@ def _as_columns(raw: Any, stated: Stated) -> Any:
 def _input(model: Any, name: str) -> ModelInput:
     columns = getattr(model, "feature_names_in_", None)
     n_columns = getattr(model, "n_features_in_", None)
+    names = None if columns is None else tuple(map(str, columns))
     return ModelInput(
         name,
-        columns=None if columns is None else tuple(map(str, columns)),
+        columns=names,
         n_columns=int(n_columns) if n_columns else None,  # 0 of CatBoost: it does not know
+        words=places_of_words(model, names, int(n_columns)) if n_columns else (),
     )

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lime_cli.errors import InputError, PredictionError
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 DTYPES: dict[str, Any] = {
     "tensor(float)": np.float32,
@@ -43,7 +45,8 @@ def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, ND
     if len(wanted) > 1:
         columns = dict(zip(inputs.names, inputs.columns, strict=True))
         return {
-            one.name: _shaped(cast(columns[one.name], one.type, one.name), one) for one in wanted
+            one.name: _shaped(cast(columns[one.name], one.type, one.name, inputs.places), one)
+            for one in wanted
         }
     return {first.name: _stacked(inputs, first)}
 
@@ -58,18 +61,22 @@ def _stacked(inputs: Any, wanted: Any) -> NDArray[Any]:
         if not lost.any():
             return found
     pairs = zip(inputs.names, inputs.columns, strict=True)
-    cells = [cast(column, wanted.type, name) for name, column in pairs]
+    cells = [cast(column, wanted.type, name, inputs.places) for name, column in pairs]
     return cells[0] if len(wanted.shape) == 1 else np.stack(cells, axis=1)
 
 
-def cast(column: NDArray[Any], kind: str, name: str) -> NDArray[Any]:
-    """Return a column in the graph's type; raise PredictionError where that loses something."""
+def cast(column: NDArray[Any], kind: str, name: str, places: Sequence[str] = ()) -> NDArray[Any]:
+    """Return a column in the graph's type; raise PredictionError where that loses something.
+
+    ``places`` say where the rows stand in their file, if they do.
+    """
     if kind == "tensor(string)":
         return np.array([_word(cell) for cell in column.tolist()], dtype=object)
     numbers = _numbers(column, kind, name)
     found, lost = _narrowed(numbers, kind)
     if lost.any():
-        raise _misfit(name, kind, numbers[lost][0])
+        row = int(np.flatnonzero(lost)[0])
+        raise _misfit(name, kind, numbers[row], *places[row : row + 1])
     return found
 
 
@@ -122,7 +129,7 @@ def date_in_numbers(column: str, cell: str) -> InputError | None:
     )
 
 
-def _misfit(name: str, kind: str, cell: Any) -> PredictionError | InputError:
+def _misfit(name: str, kind: str, cell: Any, place: str = "") -> PredictionError | InputError:
     dtype = np.dtype(DTYPES[kind])
     wants = {"f": "numbers", "b": "0 or 1"}.get(dtype.kind, "whole numbers")
     holds = repr(cell) if isinstance(cell, str) else f"{cell:g}"
@@ -131,7 +138,7 @@ def _misfit(name: str, kind: str, cell: Any) -> PredictionError | InputError:
     if dated is not None:
         return dated
     return PredictionError(
-        f"column {name!r}: the model's input takes {wants} ({dtype.name}), "
+        f"column {name!r}{place and ', ' + place}: the model's input takes {wants} ({dtype.name}), "
         f"not {'a missing value' if missing else holds}",
         "give the table that the model was made for",
     )

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.model import Caveat
 from lime_cli.errors import LimexError, PredictionError, SettingsError
 from lime_cli.models import ModelInput
 

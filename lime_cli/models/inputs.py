@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.models import ModelFile, ModelInput
 from lime_cli.models.feeds import DTYPES
 from lime_cli.models.graph import Graph
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 CHANNELS = ((3,), (1,), (4,))
 """Sizes of an axis that may be a picture's channels, the likeliest first."""
@@ -39,7 +40,8 @@ def read_input(name: str, inputs: list[Any], graph: Graph, file: ModelFile) -> M
     columns = _listed(graph.metadata.get("limex.features"))
     n_columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
     words = kind == "tensor(string)" and (n_columns is None or n_columns == 1)
-    return ModelInput(name, None if words else "table", columns, n_columns)
+    texts = range(n_columns or 0) if kind == "tensor(string)" else ()
+    return ModelInput(name, None if words else "table", columns, n_columns, tuple(texts))
 
 
 def zeros(inputs: list[Any], given: ModelInput) -> dict[str, NDArray[Any]]:
@@ -67,7 +69,8 @@ def _of_columns(name: str, inputs: list[Any]) -> ModelInput:
                 f"{name}: limex cannot feed its inputs together: {listed}",
                 "export it with one input, or with one input for every column",
             )
-    return ModelInput(name, "table", tuple(str(one.name) for one in inputs))
+    texts = tuple(i for i, one in enumerate(inputs) if one.type == "tensor(string)")
+    return ModelInput(name, "table", tuple(str(one.name) for one in inputs), words=texts)
 
 
 def _of_pictures(name: str, one: Any, graph: Graph, file: ModelFile) -> ModelInput:
@@ -108,4 +111,8 @@ def _shape(one: Any) -> str:
 
 
 def _listed(text: str | None) -> tuple[str, ...] | None:
-    return tuple(map(str, json.loads(text))) if text else None
+    if not text:
+        return None
+    import json
+
+    return tuple(map(str, json.loads(text)))

@@ -1,7 +1,7 @@
 """ONNX models through onnxruntime: checked by a walk of the graph before the runtime sees them.
 
-Three things take their time: importing the runtime, building its session, and the digest of the
-file. None of them needs the others or, for the most part, Python: so they run side by side.
+Building a session takes its time, and needs no Python: what reads its answers is imported
+meanwhile. The digest of the file waits until then, as the session takes all the cores there are.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lime_cli.digests import digest_of
 from lime_cli.models.aside import Aside
-from lime_cli.models.graph import check_graph, mapped, read_graph
+from lime_cli.models.graph import check_graph, read_graph
 
 if TYPE_CHECKING:
     from lime_cli.models import ModelFile
@@ -23,10 +22,9 @@ def load(file: ModelFile) -> Predictor:
     path = Path(file.path)
     graph = read_graph(path)
     check_graph(path, graph)
-    digest = Aside(lambda: digest_of(mapped(path)))
     from lime_cli.models.runtime import opened  # brings onnxruntime
 
     built = Aside(lambda: opened(file, path))
     from lime_cli.models.session import Session, predictor_of  # brings what reads its answers
 
-    return predictor_of(file, Session(file, built.result(), graph), digest.result())
+    return predictor_of(file, Session(file, built.result(), graph))

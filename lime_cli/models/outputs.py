@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.instance import Caveat, FloatArray
+from lime_cli.engine.model import Caveat
 from lime_cli.errors import InputError, ModelError, PredictionError
 from lime_cli.models import ModelFile
 from lime_cli.models.answers import Answer, Stated, as_matrix
-from lime_cli.models.names import fitted_names
+
+if TYPE_CHECKING:
+    from lime_cli.engine.instance import FloatArray
 
 __all__ = ["Outputs", "Stated", "as_matrix", "settle", "softmax"]
 
@@ -210,6 +212,8 @@ def _names(
         if noun == "outputs":
             return ("prediction",) if width == 1 else tuple(f"output {i}" for i in range(width))
         return tuple(str(i) for i in range(width))
+    from lime_cli.models.names import fitted_names  # brings readers of several notations
+
     given = file.classes or known or ()
     fitted = fitted_names(given, width)
     if fitted is None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lime_cli.digests import digest_of_file
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.model import Caveat
 from lime_cli.models import ModelFile
+from lime_cli.models.aside import digest_aside
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import check_fitted, opened
 from lime_cli.models.estimators import way_of
@@ -37,7 +37,7 @@ def predictor_of(
     model = opened(held, file.key, path.name)
     check_fitted(model, path.name)
     caveats = tuple(_version_gap(path.name, heard))
-    origin = Origin(kind, digest_of_file(path), path.name, caveats)
+    origin = Origin(kind, digest_aside(path), path.name, caveats)
     return Predictor(file, way_of(as_estimator(model), file, origin))
 
 

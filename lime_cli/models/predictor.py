@@ -10,16 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from lime_cli.engine.instance import Caveat, FloatArray, Identity
-from lime_cli.engine.texts import Texts
+from lime_cli.engine.model import Caveat, Identity
 from lime_cli.errors import InputError, LimexError, ModelError, OutOfMemory, PredictionError
 from lime_cli.models import ModelFile, ModelInput
 from lime_cli.models.feeds import date_in_numbers
-from lime_cli.models.memory import is_shortage
 from lime_cli.models.outputs import Outputs, Stated, settle
 from lime_cli.models.probe import Probe
 
 if TYPE_CHECKING:
+    from lime_cli.engine.instance import FloatArray
     from lime_cli.models.bags import Bags
     from lime_cli.models.forms import Handing
 
@@ -29,8 +28,8 @@ class Origin:
     """Where a model came from."""
 
     format: str
-    digest: str
-    """SHA-256 of the file."""
+    digest: Callable[[], str]
+    """Gives the SHA-256 of the file, which no prediction waits for."""
     name: str
     """Of the file, for messages."""
     caveats: tuple[Caveat, ...] = ()
@@ -80,7 +79,7 @@ class Predictor:
         outputs, stated = self._outputs(), self._way.stated
         task = outputs.task if outputs else stated.task or "unknown"
         targets = outputs.targets if outputs else stated.classes or ()
-        return Identity(self._way.origin.format, self._way.origin.digest, task, targets)
+        return Identity(self._way.origin.format, self._way.origin.digest(), task, targets)
 
     @property
     def probabilities(self) -> bool:
@@ -114,9 +113,8 @@ class Predictor:
 
     def predict(self, inputs: Any) -> FloatArray:
         """Return (n, k) outputs for a table, texts or (n, height, width, channels)."""
-        if isinstance(inputs, Texts) and self._way.bags is None:
-            inputs = inputs.strings
-        return self._probe.predict(inputs)
+        known = self._way.bags is not None
+        return self._probe.predict(inputs if known else getattr(inputs, "strings", inputs))
 
     def takes(self, inputs: Any) -> bool:
         """Tell whether it answers to a batch; how answers are read is not decided by that."""
@@ -157,6 +155,8 @@ class Predictor:
 
 def failure(name: str, error: BaseException, inputs: Any) -> ModelError | InputError:
     """Word why a model did not answer."""
+    from lime_cli.models.memory import is_shortage
+
     words = " ".join(str(error).split())
     if is_shortage(error):
         return OutOfMemory(f"{name}: the model ran out of memory")
@@ -194,15 +194,18 @@ def _text_in_numbers(name: str, cell: str, table: Any) -> PredictionError | Inpu
 
 
 def _with_missing(inputs: Any) -> str:
-    """List the columns of a table that hold missing values."""
+    """List the columns of a table that hold missing values; of rows of a file, those of one."""
     if not hasattr(inputs, "names"):
         return ""
-    found = [
-        repr(name)
-        for name, column in zip(inputs.names, inputs.columns, strict=True)
-        if any(cell is None or cell != cell for cell in column.tolist())
-    ]
-    return f" (column{'s' * (len(found) > 1)} {', '.join(found[:5])})" if found else ""
+    pairs = zip(inputs.names, inputs.columns, strict=True)
+    gaps = {repr(name): [cell is None or cell != cell for cell in c.tolist()] for name, c in pairs}
+    places = getattr(inputs, "places", ())
+    first = next((i for i, row in enumerate(zip(*gaps.values(), strict=True)) if any(row)), None)
+    if first is None:
+        return ""
+    found = [name for name, gap in gaps.items() if (gap[first] if places else any(gap))]
+    where = [", ".join(found[:5]), *places[first : first + 1]]
+    return f" (column{'s' * (len(found) > 1)} {', '.join(where)})"
 
 
 @contextlib.contextmanager

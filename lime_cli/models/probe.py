@@ -8,14 +8,15 @@ answer a person gets who asks about one input, and no batch size changes it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lime_cli.engine.instance import Caveat, FloatArray
-from lime_cli.engine.texts import Texts
+from lime_cli.engine.model import Caveat
 from lime_cli.errors import PredictionError
+
+if TYPE_CHECKING:
+    from lime_cli.engine.instance import FloatArray
 
 TOLERANCE, FLOOR = 1e-3, 1e-5
 """As a share of each answer (half precision rounds by nearly as much), and of the largest one."""
@@ -72,21 +73,19 @@ class Probe:
 
 
 def rows(inputs: Any, wanted: list[int]) -> Any:
-    """Return some rows of a list of texts, an array of pictures or a table."""
+    """Return some rows of a list, an array, or anything with ``chosen``."""
     if isinstance(inputs, list):
         return [inputs[i] for i in wanted]
     if isinstance(inputs, np.ndarray):
         return inputs[wanted]
-    if isinstance(inputs, Texts):
-        return inputs.chosen(wanted)
-    return replace(inputs, columns=tuple(column[wanted] for column in inputs.columns))
+    return inputs.chosen(wanted)
 
 
 def _alike(inputs: Any) -> bool:
     """Tell whether the first and the last row are the same, which proves nothing of batches."""
-    if isinstance(inputs, (list, np.ndarray, Texts)):
-        return bool(np.all(inputs[0] == inputs[-1]))
-    return all(column[0] == column[-1] for column in inputs.columns)
+    if hasattr(inputs, "columns"):
+        return all(column[0] == column[-1] for column in inputs.columns)
+    return bool(np.all(inputs[0] == inputs[-1]))
 
 
 def _differ(one: FloatArray, other: FloatArray) -> bool:

@@ -39,7 +39,8 @@ def load(file: ModelFile) -> Predictor:
     if not module or not attribute:
         raise ModelError(f"{file.path}: names no function", FORM)
     found = _attribute(_imported(module, file.path), attribute, file.path)
-    origin = Origin("python", _digest(module), file.path)
+    digest = _digest(module)
+    origin = Origin("python", lambda: digest, file.path)
     if can_predict(found):
         check_fitted(found, file.path)
         return Predictor(file, way_of(as_estimator(found), file, origin))

@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lime_cli.errors import OutOfMemory, PredictionError, SettingsError
 from lime_cli.models import ModelFile
+from lime_cli.models.aside import digest_aside
 from lime_cli.models.feeds import feed, filled
 from lime_cli.models.graph import Graph
 from lime_cli.models.inputs import read_input, zeros
-from lime_cli.models.memory import is_shortage
-from lime_cli.models.names import names_in
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Predictor, Way
 from lime_cli.models.runtime import failure
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 LABELS = ("tensor(string)", "tensor(int64)")
 """Types of an output that names classes."""
@@ -26,9 +27,10 @@ NAME_KEYS = ("limex.classes", "classes", "class_names", "labels", "names")
 PROBABLE = ("Softmax", "LogSoftmax", "Sigmoid")
 
 
-def predictor_of(file: ModelFile, session: Session, digest: str) -> Predictor:
+def predictor_of(file: ModelFile, session: Session) -> Predictor:
     """Return what asks the session."""
-    origin = Origin("onnx", digest, Path(file.path).name)
+    path = Path(file.path)
+    origin = Origin("onnx", digest_aside(path), path.name)
     stated = session.stated()
     way = Way(origin, session.ask, stated, session.input, session.asked, trial=session.trial)
     return Predictor(file, way)
@@ -90,8 +92,12 @@ class Session:
 
     def _classes(self, others: list[Any]) -> tuple[str, ...] | None:
         """Return names from the metadata, a classifier's operator, or an output that lists them."""
-        for key in NAME_KEYS:
-            found = names_in(self._graph.metadata.get(key, ""))
+        metadata = self._graph.metadata
+        named = [metadata[key] for key in NAME_KEYS if key in metadata]
+        if named:
+            from lime_cli.models.names import names_in  # brings readers of several notations
+
+            found = next((names for names in map(names_in, named) if names is not None), None)
             if found is not None:
                 return found
         if self._graph.classes is not None:
@@ -124,6 +130,8 @@ class Session:
         try:
             return self._session.run([output.name], feeds)[0]
         except Exception as error:  # as above
+            from lime_cli.models.memory import is_shortage
+
             if is_shortage(error):
                 raise OutOfMemory(f"{self._name}: the model ran out of memory") from None
             raise PredictionError(*failure(self._name, error)) from None

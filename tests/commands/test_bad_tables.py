@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
+from sklearn.ensemble import VotingClassifier
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -203,7 +204,7 @@ ONE_BAD_ROW = {
     "11": ("1,2", "pipe.pkl", "line 3: 2 fields, expected 4"),
     "12": ("thirty,2,Oslo,m", "pipe.pkl", "line 3, 'age': 'thirty' is not a number"),
     "15": ("40,inf,Oslo,m", "pipe.pkl", "line 3, 'fare': 'inf' is infinite"),
-    "17": (",2,Oslo,m", "strict.pkl", "does not accept missing values (column 'age')"),
+    "17": (",2,Oslo,m", "strict.pkl", "does not accept missing values (column 'age', line 3)"),
     "19": ("40,2,Atlantis,m", "strict.pkl", "unknown categories ['Atlantis']"),
     "a stray quote": ('40,2,"Oslo"x,m', "pipe.pkl", "line 3: text after a closing quote"),
 }
@@ -482,6 +483,71 @@ def test_a_name_that_is_not_utf_8_never_crashes(explain, good, formatted):
     refused = explain(name, "--row", "900")
     assert refused.code == 2
     assert "caf\\udce9.csv" in refused.err
+
+
+CODED = [{"code": f"{i % 7:03d}", "x": i / 3} for i in range(60)]
+UNTYPED = "code,x\n" + "".join(f"{one['code']},{one['x']}\n" for one in CODED)
+
+
+def encoding(*steps):
+    """Return a model that knows the codes as words."""
+    words = make_pipeline(*steps, OneHotEncoder()) if steps else OneHotEncoder()
+    first = make_column_transformer((words, ["code"]), ("passthrough", ["x"]))
+    frame = pd.DataFrame(CODED)
+    return make_pipeline(first, LogisticRegression()).fit(frame, frame["code"] > "003")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        encoding,
+        lambda: encoding(SimpleImputer(strategy="most_frequent")),
+        lambda: VotingClassifier([("one", encoding())], voting="soft").fit(
+            pd.DataFrame(CODED), [one["code"] > "003" for one in CODED]
+        ),
+        lambda: make_pipeline(OneHotEncoder(), LogisticRegression()).fit(
+            pd.DataFrame(CODED).astype(str), [one["code"] > "003" for one in CODED]
+        ),
+    ],
+    ids=["45 an encoder", "45 behind an imputer", "45 among others", "45 of every column"],
+)
+def test_codes_that_begin_with_zero_stay_text_where_the_model_knows_them_so(limex, tmp_path, make):
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(make()))
+    (tmp_path / "rows.csv").write_text(UNTYPED)
+    rows = (tmp_path / "model.pkl", tmp_path / "rows.csv", "--row", "4", "--samples", "64")
+    found = record(limex("explain", "tabular", *rows, "-f", "json"))
+    assert found["instance"]["facts"]["values"]["code"] == "004"
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "profile"])
+def test_codes_that_begin_with_zero_stay_text_where_the_background_has_them_so(
+    limex, models, tmp_path, kind
+):
+    frame = pd.DataFrame(CODED)
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(encoding()))
+    (tmp_path / "rows.csv").write_text(UNTYPED)
+    seen = tmp_path / ("seen.parquet" if kind == "parquet" else "seen.jsonl")
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+        frame.to_parquet(seen)
+    else:
+        seen.write_text("\n".join(map(json.dumps, CODED)))
+    if kind == "profile":
+        assert limex("profile", seen, "-o", tmp_path / "seen.json").code == 0
+        seen = tmp_path / "seen.json"
+    rows = (tmp_path / "model.pkl", tmp_path / "rows.csv", "--row", "4", "--samples", "64")
+    found = record(limex("explain", "tabular", *rows, "--background", seen, "-f", "json"))
+    assert found["instance"]["facts"]["values"]["code"] == "004"
+
+
+def test_a_profile_that_made_numbers_of_codes_is_one_line(limex, tmp_path):
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(encoding()))
+    (tmp_path / "rows.csv").write_text(UNTYPED)
+    assert limex("profile", tmp_path / "rows.csv", "-o", tmp_path / "seen.json").code == 0
+    rows = (tmp_path / "model.pkl", tmp_path / "rows.csv", "--row", "4", "--samples", "64")
+    result = limex("explain", "tabular", *rows, "--background", tmp_path / "seen.json")
+    assert (result.code, result.out, result.err.count("\n")) == (3, "", 1)
+    assert "seen.json: holds numbers in column 'code', which the model takes as text" in result.err
 
 
 def test_codes_that_begin_with_zero_stay_text_where_the_file_says_so(explain, frame, models):

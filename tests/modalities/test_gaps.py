@@ -67,7 +67,7 @@ def test_a_model_that_refuses_missing_values_is_given_observed_ones(limex, train
 
 def test_a_row_that_lacks_what_the_model_needs_is_told_so(limex, train):
     words = explained(limex, train, "refuses_income", 1, code=4)
-    assert "does not accept missing values (column 'income')" in words
+    assert "does not accept missing values (column 'income', line 3)" in words
 
 
 def test_a_scikit_learn_pipeline_without_imputer_is_explained(limex, train, tmp_path):

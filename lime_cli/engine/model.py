@@ -1,0 +1,54 @@
+"""What the engine knows of a model: which one it is, how it answers, what a reader must know.
+
+Model files import nothing else of the engine, so that a model answers before the rest is loaded.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from lime_cli.engine.instance import FloatArray
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """A code and a sentence that the reader of an explanation must know."""
+
+    code: str
+    message: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Which model was asked, as records name it."""
+
+    format: str
+    digest: str
+    """SHA-256 of the file."""
+    task: str
+    targets: tuple[str, ...]
+
+
+class Model(Protocol):
+    """Something that predicts."""
+
+    @property
+    def identity(self) -> Identity:
+        """Which model it is."""
+        ...
+
+    @property
+    def caveats(self) -> tuple[Caveat, ...]:
+        """What loading it brought up."""
+        ...
+
+    @property
+    def probabilities(self) -> bool:
+        """Whether the outputs are probabilities that sum to one."""
+        ...
+
+    def predict(self, inputs: Any) -> FloatArray:
+        """Return (n, k) finite outputs; raise PredictionError otherwise."""
+        ...
