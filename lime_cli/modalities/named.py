@@ -38,5 +38,11 @@ class Named(Sequence[Component]):
         own = [self.values[i] for i in part.places]
         return Component(part.condition(own), part.value(own), part.place)
 
+    def __eq__(self, other: object) -> bool:
+        return tuple(self) == tuple(other) if isinstance(other, Sequence) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(tuple(self))
+
     def __reduce__(self) -> tuple[type, tuple[list[Component]]]:
         return tuple, (list(self),)
