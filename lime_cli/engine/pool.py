@@ -18,9 +18,6 @@ from lime_cli.engine.instance import FloatArray, IntArray
 from lime_cli.engine.neighbourhood import Answers
 from lime_cli.engine.shared import SharedInstance
 
-MOST_FLOATS = 2**21
-"""Numbers in an indicator matrix kept as floats; a larger one is turned into them row by row."""
-
 
 @dataclass(frozen=True, eq=False)
 class Pool(Answers):
@@ -31,12 +28,10 @@ class Pool(Answers):
     """
 
     first_bin: IntArray
-    """(d,): which row of the indicator is each column's bin 0."""
+    """(d,): which row of ``seen`` is each column's bin 0."""
     n_bins: IntArray
     """(d,)"""
     seen: NDArray[np.uint8]
-    indicator: NDArray[np.float64] | NDArray[np.uint8]
-    """((bins + 1) * R, width): ``seen`` as it is, or as floats; row * R + block is a block's."""
     mass: FloatArray
     """(R * width,): of the samples, 0 where filled up."""
     order: IntArray
@@ -58,17 +53,21 @@ class Pool(Answers):
         return len(self.predictions)
 
     def places(self, own: IntArray) -> IntArray:
-        """Return the indicator's rows (d,) of the bins that an instance lies in."""
+        """Return the rows of ``seen`` (d,) for the bins that an instance lies in."""
         known = (own >= 0) & (own < self.n_bins)
         return np.where(known, self.first_bin + own, len(self.seen) - 1)
 
-    def weights(self, places: IntArray, proximity: FloatArray) -> FloatArray:
+    def kept(self, places: IntArray) -> NDArray[np.uint8]:
+        """Return which samples lie in the same bins as a row, (d, R * width), as 0 and 1."""
+        return self.seen.take(places, axis=0)
+
+    def weights(self, kept: NDArray[np.uint8], proximity: FloatArray) -> FloatArray:
         """Return the samples' weights for a row, (R * width,).
 
         ``proximity`` (d + 1,) is the kernel by the number of components gone.
         """
-        kept = self.seen.take(places, axis=0).sum(axis=0, dtype=self.counts)
-        return np.asarray(proximity[::-1].take(kept) * self.mass)
+        count = kept.sum(axis=0, dtype=self.counts)
+        return np.asarray(proximity[::-1].take(count) * self.mass)
 
     def spread_out(self, columns: FloatArray) -> FloatArray:
         """Return columns (n, c) of the samples as rows (c, R * width), 0 where filled up."""
@@ -78,7 +77,7 @@ class Pool(Answers):
 
     def moments(
         self,
-        places: IntArray,
+        kept: NDArray[np.uint8],
         weights: FloatArray,
         columns: FloatArray,
         near: IntArray | None = None,
@@ -89,7 +88,7 @@ class Pool(Answers):
         what stands in for them or beside them. Of the components ``near`` (m,) only, beside all
         others, it is (R, 1 + m + c, p).
         """
-        d, R = len(places), self.samples.n_blocks
+        d, R = len(kept), self.samples.n_blocks
         p, width = 1 + d + len(columns), len(weights) // R
         rows = None if near is None else [0, *(1 + near).tolist(), *range(1 + d, p)]
         found = np.empty((R, p if rows is None else len(rows), p))
@@ -97,7 +96,7 @@ class Pool(Answers):
         for block in range(R):
             own = slice(block * width, (block + 1) * width)
             table[0] = 1.0
-            self._lie(block, places, table[1 : 1 + d])
+            table[1 : 1 + d] = kept[:, own]
             table[1 + d :] = columns[:, own]
             if rows is None:
                 table *= roots[own]
@@ -107,7 +106,7 @@ class Pool(Answers):
         return found
 
     def foremost(
-        self, places: IntArray, weights: FloatArray, columns: FloatArray, m: int
+        self, kept: NDArray[np.uint8], weights: FloatArray, columns: FloatArray, m: int
     ) -> IntArray:
         """Return the m components that correlate most with any of ``columns`` (c, R * width).
 
@@ -116,10 +115,12 @@ class Pool(Answers):
         """
         R = self.samples.n_blocks
         scaled = np.vstack([weights[None], columns * weights]).astype(np.float32)
-        sums = np.empty((R, len(scaled), len(places)), np.float32)
-        for block, part in enumerate(np.split(scaled, R, axis=1)):
-            lies = self.indicator.take(places * R + block, axis=0).astype(np.float32)
-            np.matmul(part, lies.T, out=sums[block])
+        sums = np.empty((R, len(scaled), len(kept)), np.float32)
+        components = np.empty((len(kept), len(weights) // R), np.float32)
+        blocks = (np.split(array, R, axis=1) for array in (scaled, kept))
+        for found, left, right in zip(sums, *blocks, strict=True):
+            components[:] = right
+            np.matmul(left, components.T, out=found)
         total, mass = sums.sum(axis=0), weights.reshape(R, -1).sum(axis=1)
         folds = np.concatenate([total[None], total - sums]) if R > 1 else total[None]
         masses = np.append(0.0, mass if R > 1 else [])
@@ -127,14 +128,6 @@ class Pool(Answers):
         spread = np.maximum(share * (1 - share), 1e-12)
         score = (np.abs(folds[:, 1:]) / np.sqrt(spread)[:, None]).max(axis=(0, 1))
         return np.sort(np.argsort(-score, kind="stable")[:m])
-
-    def _lie(self, block: int, places: IntArray, out: FloatArray) -> None:
-        """Write which samples of a block lie in the bins (d,) into ``out`` (d, width)."""
-        own = places * self.samples.n_blocks + block
-        if self.indicator.dtype == np.float64:
-            np.take(self.indicator, own, axis=0, out=out, mode="clip")
-        else:
-            out[:] = self.indicator.take(own, axis=0)
 
 
 def pool_of(instance: SharedInstance, answers: Answers) -> Pool:
@@ -153,11 +146,8 @@ def pool_of(instance: SharedInstance, answers: Answers) -> Pool:
         np.equal(lies, np.arange(count)[:, None], out=seen[start : start + count].view(np.bool_))
     mass = np.zeros(R * width)
     mass[order] = samples.mass
-    indicator: Any = seen.reshape(-1, width)
-    if seen.size <= MOST_FLOATS:
-        indicator = indicator.astype(np.float64)
     predictions = answers.predictions
-    return Pool(samples, predictions, first_bin, n_bins, seen, indicator, mass, order)
+    return Pool(samples, predictions, first_bin, n_bins, seen, mass, order)
 
 
 def alike(keys: Sequence[tuple[object, ...]]) -> Iterator[tuple[int, list[int]]]:

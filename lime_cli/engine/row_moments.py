@@ -46,14 +46,15 @@ def moments_of_rows(
     found = _nothing(len(rows), pool.samples.n_blocks, (d, k, owns.shape[1]), near)
     effective = np.empty(len(rows))
     for i, same in alike(keys):
-        weights = pool.weights(places[i], proximity)
+        kept = pool.kept(places[i])
+        weights = pool.weights(kept, proximity)
         mass, columns = float(weights.sum()), _columns(rows[i], stand_ins[i], pool)
         found.shift[same, d:] = columns @ weights / mass if mass > 0 else owns[same]
         columns = columns - found.shift[i, d:, None]
         if found.near is not None:
-            found.near[same] = pool.foremost(places[i], weights, columns[:k], near or d)
+            found.near[same] = pool.foremost(kept, weights, columns[:k], near or d)
         closer = None if found.near is None else found.near[i]
-        found.blocks[same, :-1] = pool.moments(places[i], weights, columns, closer)
+        found.blocks[same, :-1] = pool.moments(kept, weights, columns, closer)
         effective[same] = (1.0 + mass) ** 2 / (1.0 + float(weights @ weights))
     own = owns - found.shift[:, d:]
     left, right = (np.hstack([np.ones((len(rows), 1 + n)), own]) for n in (near or d, d))

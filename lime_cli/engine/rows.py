@@ -33,7 +33,7 @@ from lime_cli.engine.uncertainty import sandwiched
 from lime_cli.engine.weights import surrogates_of
 from lime_cli.settings import Settings
 
-LOT_NUMBERS, LOT_ROWS = 2**21, 64
+LOT_NUMBERS, LOT_ROWS = 2**20, 64
 """Numbers in the moments of the rows fitted in step, and rows, at most."""
 Asked = tuple[Pool, Model, Settings]
 
