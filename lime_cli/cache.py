@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from lime_cli import __version__
 from lime_cli.containment import TEMPORARY
 from lime_cli.digests import digest_of
+from lime_cli.engine.answers import Answers
 from lime_cli.engine.instance import Model, Samples
-from lime_cli.engine.neighbourhood import Answers
 from lime_cli.errors import OutputError, SettingsError
 from lime_cli.models import ModelFile
 from lime_cli.results.versions import environment_of

@@ -8,6 +8,7 @@
         UntrustedModel     4   loading it would run code that is not on the list
         PredictionError    4   the model failed on inputs or answered in the wrong shape
           OutOfMemory    4   there was no memory for the inputs of one call
+          NotFinite      4   some answers are NaN or infinity
       OutputError          5   a result cannot be written
 
 A message is one line in the user's words, `where: what is wrong`; the hint says what to do. Both
@@ -15,6 +16,8 @@ stand in ``args`` so that an error keeps them on the way back from a worker proc
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 
 class LimexError(Exception):
@@ -71,6 +74,14 @@ class PredictionError(ModelError):
 
 class OutOfMemory(PredictionError):
     """There was no memory for the inputs of one call: fewer may fit."""
+
+
+class NotFinite(PredictionError):
+    """Some of a model's answers are NaN or infinity; ``answers`` (n, k) are all of one call."""
+
+    def __init__(self, message: str, hint: str = "", answers: Any = None) -> None:
+        super().__init__(message, hint)
+        self.answers = answers
 
 
 class OutputError(LimexError):

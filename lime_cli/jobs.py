@@ -10,11 +10,11 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from lime_cli.engine import ask_shared, explain
+from lime_cli.engine.answers import Answers
 from lime_cli.engine.asking import Asked, taken
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.focus import focused
 from lime_cli.engine.instance import Instance
-from lime_cli.engine.neighbourhood import Answers
 from lime_cli.errors import InputError, LimexError, PredictionError
 from lime_cli.modalities import Modality, Source
 from lime_cli.models import ModelFile

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from lime_cli.engine import explain
+from lime_cli.engine.answers import Answers
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.focus import focused
 from lime_cli.engine.instance import FloatArray, Instance, IntArray, Samples
 from lime_cli.engine.neighbourhood import (
-    Answers,
     Neighbourhood,
     ask,
     ask_originals,

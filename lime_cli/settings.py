@@ -50,6 +50,8 @@ class Settings:
     assist: str = "auto"
     """Whether a cheap model helps to estimate: ``on``, ``off``, or by what is explained."""
     surrogate: str = "linear"
+    drop_failed: float = 0.0
+    """Share of the samples, at most, that are left out where the model answers NaN or infinity."""
     batch_size: int | None = None
     """Model inputs in one call; None: as many as 8 MiB hold, fewer where the model runs out of
     memory. Changes no number."""
@@ -81,6 +83,8 @@ class Settings:
         width = self.kernel_width
         _check(width is None or width > 0, "--kernel-width", width, "auto or a number above 0")
         _check(self.penalty >= 0, "--penalty", self.penalty, "a number, at least 0")
+        share = f"{self.drop_failed:.3g}"
+        _check(0 <= self.drop_failed < 1, "--drop-failed", share, "a share below 100%")
 
     def _check_limits(self) -> None:
         most, size, seconds = self.max_samples, self.batch_size, self.time_limit
@@ -98,6 +102,8 @@ class Settings:
         _check(seconds is None or seconds > 0, "--time-limit", seconds, wanted)
 
     def _check_pairs(self) -> None:
+        if self.drop_failed and self.like_lime:
+            raise SettingsError("--drop-failed: marcotcr/lime has none", "leave one out")
         if self.surrogate == "tree" and self.like_lime:
             raise SettingsError("--surrogate tree: marcotcr/lime has none", "leave one out")
         if self.surrogate == "tree" and (self.selection != "lasso" or self.penalty):

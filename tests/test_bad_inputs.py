@@ -107,7 +107,8 @@ ROWS = {
     "61 another number of columns": "modalities/test_tabular.py::"
     "test_a_wrong_number_of_columns_is_told_with_both_numbers",
     "62 NaN output": HERE + "test_a_model_that_answers_with_nan_is_one_line",
-    "63 NaN for some samples": OUTPUTS + "test_broken_answers_are_refused_with_their_count",
+    "63 NaN for some samples": "test_drop_failed.py::"
+    "test_samples_without_an_answer_are_refused_and_the_way_on_is_named",
     "64 model raises": MODELS + "test_a_failure_of_the_model_is_told_in_its_words",
     "65 wrong width": OUTPUTS + "test_names_of_another_number_are_refused_with_both_numbers",
     "66 sums to 5": HERE + "test_outputs_that_sum_to_five_are_said_to_be_no_probabilities",

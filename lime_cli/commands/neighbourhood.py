@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lime_cli.commands.options import Bytes, NumberOrAuto, option_group
+from lime_cli.commands.options import Bytes, NumberOrAuto, Percent, option_group
 from lime_cli.errors import SettingsError
 from lime_cli.settings import ASSISTS, SELECTIONS, SURROGATES, Settings
 
@@ -45,6 +45,7 @@ def _neighbourhood(
     penalty: str,
     surrogate: str,
     like_lime: bool,
+    drop_failed: float,
     batch_size: int | None,
     max_memory: int | None,
 ) -> Neighbourhood:
@@ -67,6 +68,7 @@ def _neighbourhood(
         "penalty_kind": kind or "ridge",
         "surrogate": surrogate,
         "like_lime": like_lime,
+        "drop_failed": drop_failed,
         "batch_size": batch_size,
         "max_memory": max_memory,
     }
@@ -143,6 +145,14 @@ engine_options = option_group(
         "--like-lime",
         is_flag=True,
         help="Samples, defaults and sums of marcotcr/lime, to compare with its numbers.",
+    ),
+    click.option(
+        "--drop-failed",
+        type=Percent(),
+        default="0%",
+        show_default=True,
+        metavar="N%",
+        help="Leave out samples that the model answers with NaN or infinity, up to this share.",
     ),
     click.option(
         "--batch-size",

@@ -72,6 +72,22 @@ class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # not generic be
             return self.fail(f"{value!r} is neither auto nor a number", param, ctx)
 
 
+class Percent(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """A share as people write it, ``5%``, in [0, 1]."""
+
+    name = "N%"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Parse; fail with the words of the option."""
+        if not isinstance(value, str):
+            return value
+        number = value.strip().removesuffix("%")
+        try:
+            return float(number) / 100
+        except ValueError:
+            return self.fail(f"{value!r} is no share; give one such as 5%", param, ctx)
+
+
 class Bytes(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
     """An amount of memory as people write it, ``512MB`` or ``2 GiB``, in bytes."""
 

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from lime_cli.engine.answers import Answers
     from lime_cli.engine.explanation import Explanation
     from lime_cli.engine.instance import Instance, Model
-    from lime_cli.engine.neighbourhood import Answers
     from lime_cli.settings import Settings
 
 __all__ = ["ask_shared", "explain"]

@@ -10,7 +10,7 @@ from weakref import finalize
 import numpy as np
 
 from lime_cli.engine.instance import FloatArray, Instance, Model
-from lime_cli.errors import OutOfMemory
+from lime_cli.errors import NotFinite, OutOfMemory
 from lime_cli.settings import Settings
 
 BATCH_BYTES = 8 * 2**20
@@ -60,6 +60,10 @@ def put(question: Question, model: Model, settings: Settings) -> FloatArray:
         size = min(size, question.most or left)
         try:
             answers = model.predict(question.inputs(start, size))
+        except NotFinite as error:
+            if not settings.drop_failed:
+                raise
+            answers = error.answers
         except (MemoryError, OutOfMemory) as error:
             if size == 1 or settings.batch_size is not None:
                 raise _shortage(error, question.instance, size) from None

@@ -76,6 +76,12 @@ def of_model(model: Model, prediction: FloatArray) -> Iterator[Caveat]:
 
 def _of_samples(summary: Summary, settings: Settings) -> Iterator[Caveat]:
     """Judge the samples and their weights."""
+    if summary.n_failed:
+        yield Caveat(
+            "dropped_samples",
+            f"{summary.n_failed:,} of {summary.n:,} samples are left out: the model returned NaN "
+            "or infinity for them",
+        )
     d = summary.d
     kept = min(settings.features, d) if settings.selection != "none" else d
     if summary.n_blocks > 1 and summary.effective_samples < 5 * (kept + 1):

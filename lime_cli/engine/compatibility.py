@@ -13,13 +13,14 @@ from typing import NamedTuple, cast
 
 import numpy as np
 
+from lime_cli.engine.answers import Answers
 from lime_cli.engine.caveats import judge
 from lime_cli.engine.compatibility_selection import choose
 from lime_cli.engine.compatibility_tables import Choices, Row, components_of_row, row_data
 from lime_cli.engine.designs import N_BLOCKS
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import Component, FloatArray, Instance, IntArray, Model
-from lime_cli.engine.neighbourhood import Answers, Neighbourhood, ask_about, ask_originals
+from lime_cli.engine.neighbourhood import Neighbourhood, ask_about, ask_originals
 from lime_cli.engine.surrogate import fit
 from lime_cli.engine.targets import choose_targets
 from lime_cli.settings import Settings

@@ -12,11 +12,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lime_cli.engine.answers import Answers
 from lime_cli.engine.asking import Question, put
 from lime_cli.engine.compatibility_columns import Feature, Learned
 from lime_cli.engine.designs import N_BLOCKS
 from lime_cli.engine.instance import Column, Component, FloatArray, Instance, Model, Samples
-from lime_cli.engine.neighbourhood import Answers
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.settings import Settings
 

@@ -18,11 +18,12 @@ from weakref import WeakKeyDictionary
 import numpy as np
 
 from lime_cli.engine.additive import Additive, additive
+from lime_cli.engine.answers import Answers
 from lime_cli.engine.encoding import FEATURES, ColumnLaw
 from lime_cli.engine.features import features_of
 from lime_cli.engine.instance import FloatArray, Instance, IntArray
 from lime_cli.engine.kernel import Kernel, kernel
-from lime_cli.engine.neighbourhood import Answers, Neighbourhood
+from lime_cli.engine.neighbourhood import Neighbourhood
 
 TRAINING = 4096
 """Samples that the models are fitted to, at most."""
@@ -102,7 +103,7 @@ def controlled(
         return found
     kept = KEPT.setdefault(answers, {})
     for place, target in enumerate(targets.tolist()):
-        known = answers.predictions[:, target]
+        known = answers.finite[:, target]
         if np.ptp(known) == 0.0:
             continue
         if target not in kept:

@@ -10,13 +10,13 @@ from typing import cast
 
 import numpy as np
 
+from lime_cli.engine.answers import Answers
 from lime_cli.engine.assist import FOLDS, assisted, pool_size
 from lime_cli.engine.caveats import judge
 from lime_cli.engine.control import Tabular, controllable, controlled
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import FloatArray, Instance, Model
 from lime_cli.engine.neighbourhood import (
-    Answers,
     Neighbourhood,
     answers_of,
     ask,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from lime_cli.engine import designs
+from lime_cli.engine.answers import Answers, checked
 from lime_cli.engine.asking import Question, count_repeated, put
 from lime_cli.engine.distinct import distinct
 from lime_cli.engine.instance import (
@@ -29,15 +30,6 @@ ORIGINALS_PER_CALL = 256
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
-    """A sample set and what the model said to it; shared by every instance of one pool."""
-
-    samples: Samples
-    predictions: FloatArray
-    """(n, k)"""
-
-
-@dataclass(frozen=True, eq=False)
 class Summary:
     """What explanations tell of the samples behind them, by target where (targets,)."""
 
@@ -52,6 +44,8 @@ class Summary:
     """(targets,): weighted standard deviation of the answers, the instance counted."""
     low: FloatArray
     high: FloatArray
+    n_failed: int = 0
+    """Samples that are left out, for the model failed on them."""
 
 
 class Law(NamedTuple):
@@ -79,6 +73,8 @@ class Neighbourhood:
     kernel_width: float
     assisted: FloatArray | None = None
     """(n + 1, targets): what is fitted instead of the answers; see ``engine.assist``."""
+    n_failed: int = 0
+    """Samples that are left out."""
     law: Law | None = None
     """What the samples' weighted moments would be without end, where that is known."""
 
@@ -102,6 +98,7 @@ class Neighbourhood:
             deviation=np.sqrt(spread),
             low=values.min(axis=0),
             high=values.max(axis=0),
+            n_failed=self.n_failed,
         )
 
 
@@ -113,8 +110,8 @@ def ask(
     Enumerates instead, where that takes no more samples. What ``known`` answers is not asked again.
     """
     samples = _drawn(instance, settings, n)
-    answers = ask_about(instance, model, samples.codes, settings, known)
-    return Answers(samples, answers)
+    answers = Answers(samples, ask_about(instance, model, samples.codes, settings, known))
+    return checked(answers, settings, instance.subject.source)
 
 
 def ask_with_itself(
@@ -140,6 +137,8 @@ def ask_with_itself(
         answers = put(Question(instance, 1 + len(first), inputs), model, settings)
     except PredictionError:
         return ask_originals([instance], model, settings)
+    if not np.isfinite(answers[0]).all():
+        return ask_originals([instance], model, settings)
     count_repeated(model, len(inverse) - len(first))
     known[key] = Answers(samples, answers[1:][inverse])
     return answers[:1]
@@ -160,7 +159,7 @@ def answers_of(
     if answers is None:
         earlier = known.get(f"{n // 2}:{instance.pool}")
         answers = known[key] = ask(instance, model, settings, n, earlier)
-    return answers
+    return checked(answers, settings, instance.subject.source)
 
 
 def ask_about(
@@ -192,6 +191,7 @@ def ask_originals(instances: Sequence[Instance], model: Model, settings: Setting
     Instances that share a pool are asked in calls of one fixed size, the last one filled up,
     because many models answer in other last digits when a call has another size.
     """
+    settings = replace(settings, drop_failed=0.0)  # an instance is no sample to do without
     if not instances[0].shared:
         alone = [Question(one, 1, _original_of(one)) for one in instances]
         return np.concatenate([put(one, model, settings) for one in alone])
@@ -217,11 +217,12 @@ def weigh(
     proximity = proximity_at(instance, settings, kept)
     return Neighbourhood(
         interpretable=np.vstack([np.ones((1, d), bool), kept]),
-        predictions=np.vstack([original[None], answers.predictions]),
-        weights=np.concatenate([[1.0], proximity * answers.samples.mass]),
+        predictions=np.vstack([original[None], answers.finite]),
+        weights=np.concatenate([[1.0], proximity * answers.mass]),
         n_blocks=answers.samples.n_blocks,
         independent=draws_independently(instance, settings),
         kernel_width=width_of(instance, settings),
+        n_failed=answers.n_failed,
     )
 
 

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lime_cli.engine.answers import Answers
 from lime_cli.engine.instance import FloatArray, IntArray
-from lime_cli.engine.neighbourhood import Answers
 from lime_cli.engine.shared import SharedInstance
 
 
@@ -32,7 +32,7 @@ class Pool(Answers):
     n_bins: IntArray
     """(d,)"""
     seen: NDArray[np.uint8]
-    mass: FloatArray
+    spread_mass: FloatArray
     """(R * width,): of the samples, 0 where filled up."""
     order: IntArray
     """(n,): where each sample stands."""
@@ -45,7 +45,7 @@ class Pool(Answers):
     @cached_property
     def answers(self) -> FloatArray:
         """What the model said, (k, R * width)."""
-        return self.spread_out(self.predictions)
+        return self.spread_out(self.finite)
 
     @property
     def n(self) -> int:
@@ -67,11 +67,11 @@ class Pool(Answers):
         ``proximity`` (d + 1,) is the kernel by the number of components gone.
         """
         count = kept.sum(axis=0, dtype=self.counts)
-        return np.asarray(proximity[::-1].take(count) * self.mass)
+        return np.asarray(proximity[::-1].take(count) * self.spread_mass)
 
     def spread_out(self, columns: FloatArray) -> FloatArray:
         """Return columns (n, c) of the samples as rows (c, R * width), 0 where filled up."""
-        rows = np.zeros((columns.shape[1], len(self.mass)))
+        rows = np.zeros((columns.shape[1], len(self.spread_mass)))
         rows[:, self.order] = columns.T
         return rows
 
@@ -144,10 +144,9 @@ def pool_of(instance: SharedInstance, answers: Answers) -> Pool:
     for column, start, count in zip(bins.T, first_bin, n_bins, strict=True):
         lies[order] = column
         np.equal(lies, np.arange(count)[:, None], out=seen[start : start + count].view(np.bool_))
-    mass = np.zeros(R * width)
-    mass[order] = samples.mass
-    predictions = answers.predictions
-    return Pool(samples, predictions, first_bin, n_bins, seen, mass, order)
+    spread = np.zeros(R * width)
+    spread[order] = answers.mass
+    return Pool(samples, answers.predictions, first_bin, n_bins, seen, spread, order)
 
 
 def alike(keys: Sequence[tuple[object, ...]]) -> Iterator[tuple[int, list[int]]]:

@@ -12,11 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lime_cli.engine.answers import Answers
 from lime_cli.engine.explanation import Surrogate
 from lime_cli.engine.instance import FloatArray, IntArray, Model
 from lime_cli.engine.moments import Moments
 from lime_cli.engine.neighbourhood import (
-    Answers,
     Summary,
     answers_of,
     draws_independently,
@@ -149,7 +149,7 @@ def _fitted(
 def _summaries(
     rows: list[Row], pool: Pool, moments: Moments, effective: FloatArray, width: float
 ) -> Iterator[Summary]:
-    low, high = pool.predictions.min(axis=0), pool.predictions.max(axis=0)
+    low, high = pool.finite.min(axis=0), pool.finite.max(axis=0)
     targets: IntArray = np.array([row.targets for row in rows])
     own = np.stack([row.original[list(row.targets)] for row in rows])
     deviation = np.sqrt(moments.variance)
@@ -165,4 +165,5 @@ def _summaries(
             deviation=deviation[i],
             low=lowest[i],
             high=highest[i],
+            n_failed=pool.n_failed,
         )

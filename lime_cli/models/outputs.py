@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lime_cli.engine.model import Caveat
-from lime_cli.errors import InputError, ModelError, PredictionError
+from lime_cli.errors import InputError, ModelError, NotFinite, PredictionError
 from lime_cli.models import ModelFile
 from lime_cli.models.answers import Answer, Stated, as_matrix
 
@@ -54,22 +54,29 @@ class Outputs:
         if len(values) != n:
             raise PredictionError(f"{self.name}: {len(values)} answers for {n} inputs")
         outputs = READINGS[self.reading].apply(values, self.stated)
-        broken = int((~np.isfinite(outputs)).any(axis=1).sum())
-        if broken:
+        if outputs.shape[1] != len(self.targets):
             raise PredictionError(
-                f"{self.name}: the model returned NaN or infinity for {broken} of {n} samples"
+                f"{self.name}: {outputs.shape[1]} outputs instead of {len(self.targets)}"
             )
+        if not np.isfinite(outputs).all():
+            raise not_finite(self.name, outputs)
         if self.reading == "probability" and not _within(values):
             raise PredictionError(
                 f"{self.name}: its one output looked like a probability, but lies between "
                 f"{values.min():.4g} and {values.max():.4g} for other inputs",
                 "say --activation sigmoid, or --task regression",
             )
-        if outputs.shape[1] != len(self.targets):
-            raise PredictionError(
-                f"{self.name}: {outputs.shape[1]} outputs instead of {len(self.targets)}"
-            )
         return outputs
+
+
+def not_finite(name: str, answers: FloatArray) -> NotFinite:
+    """Word that some of a model's answers (n, k) are no finite numbers."""
+    broken = int((~np.isfinite(answers)).any(axis=1).sum())
+    return NotFinite(
+        f"{name}: the model returned NaN or infinity for {broken:,} of {len(answers):,} samples",
+        "--drop-failed 5% leaves such samples out, up to that share",
+        answers,
+    )
 
 
 def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:

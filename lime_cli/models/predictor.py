@@ -65,7 +65,7 @@ class Predictor:
         self._settled: Outputs | None = None
         self._guess: Outputs | None = None
         self._tried = False
-        self._probe = Probe(self._answer)
+        self._probe = Probe(way.origin.name, self._answer)
 
     @property
     def input(self) -> ModelInput:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lime_cli.engine.model import Caveat
-from lime_cli.errors import PredictionError
+from lime_cli.errors import NotFinite, PredictionError
+from lime_cli.models.outputs import not_finite
 
 if TYPE_CHECKING:
     from lime_cli.engine.instance import FloatArray
@@ -34,9 +35,9 @@ BATCH_DEPENDENT = Caveat(
 class Probe:
     """Asks a model, and looks at the first answers before they are believed."""
 
-    def __init__(self, answer: Callable[[Any], FloatArray]) -> None:
+    def __init__(self, name: str, answer: Callable[[Any], FloatArray]) -> None:
         """``answer`` takes a modality's batch of n and returns (n, k)."""
-        self._answer = answer
+        self._name, self._answer = name, answer
         self._done = self._row_by_row = False
         self.caveats: tuple[Caveat, ...] = ()
 
@@ -69,7 +70,18 @@ class Probe:
         self._done = self._row_by_row or not _alike(inputs)
 
     def _one_by_one(self, inputs: Any) -> FloatArray:
-        return np.concatenate([self._answer(rows(inputs, [i])) for i in range(len(inputs))])
+        answers = np.concatenate([self._alone(rows(inputs, [i])) for i in range(len(inputs))])
+        if not np.isfinite(answers).all():
+            raise not_finite(self._name, answers)
+        return answers
+
+    def _alone(self, one: Any) -> FloatArray:
+        """Ask about one input, whatever the answer is."""
+        try:
+            return self._answer(one)
+        except NotFinite as error:
+            answers: FloatArray = error.answers
+            return answers
 
 
 def rows(inputs: Any, wanted: list[int]) -> Any:

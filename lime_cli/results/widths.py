@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lime_cli.engine.answers import Answers
 from lime_cli.engine.instance import FloatArray, Instance
-from lime_cli.engine.neighbourhood import Answers, weigh
+from lime_cli.engine.neighbourhood import weigh
 from lime_cli.engine.surrogate import fit
 from lime_cli.settings import Settings
 
