@@ -128,10 +128,11 @@ def ask_with_itself(
         return ask_originals([instance], model, settings)
     samples = _drawn(instance, settings, settings.samples)
     first, inverse = distinct(samples.codes)
+    codes = samples.codes if len(first) == len(inverse) else samples.codes[first]
 
     def inputs(start: int, n: int) -> Any:
-        some = first[max(0, start - 1) : start - 1 + n]
-        return instance.model_inputs(samples.codes[some], itself=start == 0)
+        some = codes[max(0, start - 1) : start - 1 + n]
+        return instance.model_inputs(some, itself=start == 0)
 
     try:
         answers = put(Question(instance, 1 + len(first), inputs), model, settings)

@@ -140,10 +140,15 @@ def pool_of(instance: SharedInstance, answers: Answers) -> Pool:
     width = -(-n // R)
     order = np.arange(n) % R * width + np.arange(n) // R
     seen = np.zeros((int(n_bins.sum()) + 1, R * width), np.uint8)
-    lies = np.full(R * width, -1, bins.dtype)
-    for column, start, count in zip(bins.T, first_bin, n_bins, strict=True):
+    small = np.int16 if n_bins.max(initial=0) < 2**15 else np.int64
+    lies = np.full(R * width, -1, small)
+    for column, start, count in zip(bins.T.astype(small), first_bin, n_bins, strict=True):
         lies[order] = column
-        np.equal(lies, np.arange(count)[:, None], out=seen[start : start + count].view(np.bool_))
+        np.equal(
+            lies,
+            np.arange(count, dtype=small)[:, None],
+            out=seen[start : start + count].view(np.bool_),
+        )
     spread = np.zeros(R * width)
     spread[order] = answers.mass
     return Pool(samples, answers.predictions, first_bin, n_bins, seen, spread, order)
