@@ -1,7 +1,7 @@
 """Cases of ``overhead.py --inside``: one explanation against the bare call of its model, warm.
 
-The bare call gets as many inputs, ready made, in one go. marcotcr/lime, where it is installed,
-explains the same with as many samples.
+The bare call gets as many inputs of the same kind, ready made, in one go. marcotcr/lime, where it
+is installed, explains the same with as many samples.
 """
 
 from __future__ import annotations
@@ -26,6 +26,8 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from lime_cli.engine import explain
+from lime_cli.engine.designs import DESIGNS
+from lime_cli.engine.instance import Design
 from lime_cli.modalities import Source
 from lime_cli.modalities.image import ImageModality
 from lime_cli.modalities.row import RowInstance
@@ -83,8 +85,10 @@ def _table(name: str, model: Any, X: np.ndarray, bound: float, folder: Path) -> 
 
     background = background_of(X)
     loaded = _loaded(model, folder)
-    rows = X[np.random.default_rng(0).integers(0, len(X), SAMPLES)]
     values = tuple(X[17].tolist())
+    row = RowInstance(Source("17", "t.csv", 17), background, values, ())
+    drawn = row.sample(SAMPLES, Design(DESIGNS["random"]), np.random.default_rng(0))
+    rows = np.stack(row.model_inputs(drawn.codes).columns, axis=1)
     theirs = LimeTabularExplainer(X, random_state=0)
     return Case(
         name,
