@@ -19,7 +19,7 @@ from lime_cli.engine.neighbourhood import (
     ask_originals,
     weigh,
 )
-from lime_cli.errors import InputError, PredictionError
+from lime_cli.errors import InputError, NotFinite, PredictionError
 from lime_cli.jobs import Failed, Job
 from lime_cli.results.curves import Curves, curves
 from lime_cli.results.widths import Width, widths
@@ -115,6 +115,9 @@ class _Asking:
     said: FloatArray
     """(k,): the model's answer for the instance itself."""
 
+    fits_samples = False
+    """What it says of itself is known already."""
+
     def __getattr__(self, name: str) -> Any:
         return getattr(self.instance, name)
 
@@ -145,13 +148,20 @@ class _Remembering:
         if not isinstance(inputs, _Question):
             return self.model.predict(inputs)
         instance, codes = inputs.instance, inputs.codes
-        answers = said = self.model.predict(instance.model_inputs(codes))
+        try:
+            answers = self.model.predict(instance.model_inputs(codes))
+        except NotFinite as error:
+            self._keep(instance, codes, error.answers)
+            raise
+        self._keep(instance, codes, answers)
+        return answers
+
+    def _keep(self, instance: Instance, codes: IntArray, said: FloatArray) -> None:
         if instance.pool in self.known:
             known = self.known[instance.pool]
             codes = np.vstack([known.samples.codes, codes])
-            said = np.vstack([known.predictions, answers])
+            said = np.vstack([known.predictions, said])
         self.known[instance.pool] = Answers(Samples(codes, np.ones(len(codes)), 1), said)
-        return answers
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,7 +106,11 @@ def test_a_model_without_any_answer_has_no_explanation(limex, module, tmp_path):
 
 @pytest.mark.parametrize(
     ("value", "said"),
-    [("many", "give one such as 5%"), ("100%", "a share below 100%"), ("-1%", "a share below 100%")],
+    [
+        ("many", "give one such as 5%"),
+        ("100%", "a share below 100%"),
+        ("-1%", "a share below 100%"),
+    ],
 )
 def test_shares_that_are_none_are_refused(limex, module, table, value, said):
     case = ("explain", "tabular", f"py:{module}:rows", table, "--row", "0")

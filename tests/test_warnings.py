@@ -32,6 +32,7 @@ TEXTS = {
     "not_deterministic": ("noisy",),
     "batch_dependent": ("of_the_batch",),
     "log_probabilities": ("logarithms",),
+    "dropped_samples": ("of_gaps", "--drop-failed", "60%"),
 }
 """What is asked of a text of twelve words when the warning is due."""
 

@@ -90,3 +90,9 @@ def brightness(pictures):
 
 def age(frame):
     return frame["age"].to_numpy(float) + (frame["town"] == "Oslo").to_numpy(float)
+
+
+@two
+def of_gaps(numbers):
+    """Have no answer without the first two."""
+    return 0.1 + 0.05 * len(numbers) if {0, 1} & set(numbers) else float("nan")

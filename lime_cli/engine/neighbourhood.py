@@ -124,7 +124,8 @@ def ask_with_itself(
     error tells whether the instance is to blame.
     """
     key = f"{settings.samples}:{instance.pool}"
-    if key in known or not instance.fits_samples:
+    lasting = type(known) is not dict  # equal bytes, whether it is empty or full
+    if lasting or key in known or not instance.fits_samples:
         return ask_originals([instance], model, settings)
     samples = _drawn(instance, settings, settings.samples)
     first, inverse = distinct(samples.codes)
