@@ -28,7 +28,7 @@ pytestmark = [
 ]
 KINDS = {"tabular": 300, "text": 60, "image": 24}
 SIZES = {"tabular": (7, 64, 300), "text": (1, 7, 60), "image": (1, 5, 24)}
-N_SAMPLES = {"tabular": 1024, "text": 256, "image": 64}
+N_SAMPLES = {"tabular": 256, "text": 64, "image": 32}
 
 
 @pytest.fixture(scope="module")

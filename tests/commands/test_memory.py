@@ -11,7 +11,7 @@ from tests import narrow
 
 TEXT = ("explain", "text", "py:tests.narrow:chances", "sample_data/review.txt", "-f", "json")
 TABLE = ("explain", "tabular", "py:tests.narrow:rows", "sample_data/zoo.csv")
-ROW = (*TABLE, "--row", "84", "-f", "json")
+ROW = (*TABLE, "--row", "84", "--samples", "300", "-f", "json")
 PICTURE = ("explain", "image", "py:tests.narrow:pictures", "sample_data/scene.png", "-f", "json")
 SMALL = (*PICTURE, "--size", "32x32", "--channels", "RGB", "--samples", "300")
 CASES = {"text": (*TEXT, "--samples", "300"), "row": ROW, "picture": SMALL}

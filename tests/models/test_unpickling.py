@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import pickle
 import random
 import subprocess
@@ -682,7 +683,11 @@ def programs(seed: int) -> Iterator[bytes]:
         yield b"".join([*program, b"."])
 
 
-@pytest.mark.parametrize("count", [400, pytest.param(100_000, marks=pytest.mark.slow)])
+MANY = int(os.environ.get("LIMEX_PROGRAMS", "20000"))
+"""Random programs of the slow test; 100,000 were looked at."""
+
+
+@pytest.mark.parametrize("count", [400, pytest.param(MANY, marks=pytest.mark.slow)])
 def test_random_programs_of_allowed_names_do_nothing_but_build(count: int, tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     generator = programs(seed=1)
