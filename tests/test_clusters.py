@@ -52,7 +52,11 @@ class Cluster:
         for process in self.processes:
             process.terminate()
         for process in self.processes:
-            process.wait()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:  # it may wait for a scheduler that has gone
+                process.kill()
+                process.wait()
 
     @property
     def workers(self):
