@@ -18,7 +18,7 @@ import pytest
 from tests.commands.test_batches import WORDS, leftovers
 from tests.conftest import ROOT
 
-KILLS = int(os.environ.get("LIMEX_KILLS", "6"))
+KILLS = int(os.environ.get("LIMEX_KILLS", "4"))
 SIGNALS = max(6, KILLS // 4)
 SEED = int(os.environ.get("LIMEX_SEED", "0"))
 N = 40
