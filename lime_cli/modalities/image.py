@@ -66,6 +66,8 @@ class ImageModality:
     """Channels, from 0, drawn as red, green and blue, or as grey, where there are more than 4."""
     layout: str = "NHWC"
     """How inputs lie in memory, ``NHWC`` or ``NCHW``; their shape is (n, h, w, c) either way."""
+    precision: str = "float32"
+    """Type of the numbers that the model is fed, ``float32`` or ``float16``."""
     recursive: bool = False
     glob: str | None = None
     """Pattern of the names taken from folders."""
@@ -140,6 +142,7 @@ class ImageModality:
             size=self.size or size,
             channels=_channels(self.channels or str(n_channels or "")),
             layout=model_input.layout or self.layout,
+            precision=model_input.precision or self.precision,
             preprocess=self.preprocess or model_input.preprocess,
             assumed=all(way is None for way in ways),
         )
@@ -214,8 +217,11 @@ class ImageModality:
         said = json.dumps([photo.values.shape, ways, self.show]).encode()
         return f"image:{digest_of(said + photo.values.tobytes())}"
 
-    def _in_memory(self, grid: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.ascontiguousarray(grid.transpose(2, 0, 1)) if self.layout == "NCHW" else grid
+    def _in_memory(self, grid: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
+        """Return numbers as the model is fed them, so that no sample has to be turned around."""
+        numbers = grid.astype(self.precision, copy=False)
+        turned = self.layout == "NCHW"
+        return np.ascontiguousarray(numbers.transpose(2, 0, 1)) if turned else numbers
 
 
 def _channels(said: str) -> str | None:

@@ -83,6 +83,8 @@ class ModelInput:
     """Of a picture: 1, 3, ..."""
     layout: str | None = None
     """``NCHW`` or ``NHWC``."""
+    precision: str | None = None
+    """``float16`` where a picture's numbers are of half precision."""
     preprocess: str | None = None
     """Name of a preprocessing preset."""
     form: str | None = None

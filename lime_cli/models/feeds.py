@@ -148,7 +148,7 @@ def _pixels(pictures: NDArray[Any], kind: str) -> NDArray[Any]:
     """Return pictures in the graph's type; raise PredictionError where whole numbers lose them."""
     dtype = np.dtype(DTYPES[kind])
     if dtype.kind not in "iu":
-        return pictures.astype(dtype)
+        return pictures.astype(dtype, copy=False)
     whole = np.rint(pictures)
     bounds = np.iinfo(dtype)
     fractions = pictures.max() <= 1 and bool((whole != pictures).any())

@@ -86,6 +86,7 @@ def _of_pictures(name: str, one: Any, graph: Graph, file: ModelFile) -> ModelInp
         size=(height, width) if known else None,
         channels=channels if isinstance(channels, int) else None,
         layout=layout,
+        precision="float16" if one.type == "tensor(float16)" else None,
         preprocess=graph.metadata.get("limex.preprocess", raw),
     )
 
