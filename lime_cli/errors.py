@@ -83,6 +83,11 @@ class NotFinite(PredictionError):
         super().__init__(message, hint)
         self.answers = answers
 
+    @staticmethod
+    def words(name: str, failed: int, n: int) -> str:
+        """Say of how many samples that is so."""
+        return f"{name}: the model returned NaN or infinity for {failed:,} of {n:,} samples"
+
 
 class OutputError(LimexError):
     """A result cannot be written."""

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from lime_cli.engine.instance import BoolArray, FloatArray, Samples
-from lime_cli.errors import PredictionError
+from lime_cli.errors import NotFinite, PredictionError
 from lime_cli.settings import Settings
 
 
@@ -49,7 +49,7 @@ def checked(answers: Answers, settings: Settings, source: str) -> Answers:
     """Return the answers; raise PredictionError where more failed than may be left out."""
     n, failed = len(answers.predictions), answers.n_failed
     if failed > settings.drop_failed * n:
-        said = f"{source}: the model returned NaN or infinity for {failed:,} of {n:,} samples"
+        said = NotFinite.words(source, failed, n)
         allowed = f"--drop-failed {100 * settings.drop_failed:.3g}%"
         raise PredictionError(said, f"more than {allowed} leaves out; give a larger share")
     return answers

@@ -55,7 +55,8 @@ def assisted(
     for target in range(len(targets)):
         for one in range(FOLDS):
             own = fold == one
-            cheap = _cheap_model(Z[~own], answers[~own, target], weights[~own])
+            known = (Z[~own], shares[~own], answers[~own, target], weights[~own])
+            cheap = _cheap_model(*known)
             expected = project(cheap(pool, pool_shares))
             controls[own, target] = cheap(Z[own], shares[own]) - Z[own] @ expected
     left = level + answers - controls * _slopes(Z, weights, controls, answers)
@@ -99,27 +100,28 @@ def _projection(
     return lambda values: inverse @ (weighted.T @ values), gram
 
 
-def _cheap_model(Z: FloatArray, answers: FloatArray, weights: FloatArray) -> Cheap:
+def _cheap_model(
+    Z: FloatArray, shares: FloatArray, answers: FloatArray, weights: FloatArray
+) -> Cheap:
     index = _least_squares(Z, _logit(answers), weights, 1e-4)
-    features = _polynomial(Z, index)
+    features = _polynomial(Z @ index, shares)
     centre, scale = features.mean(axis=0), features.std(axis=0) + 1e-12
     centre[0], scale[0] = 0.0, 1.0
     slopes = _least_squares((features - centre) / scale, answers, weights, 1e-6) / scale
     level = float(centre @ slopes)
-
-    def cheap(masks: FloatArray, m: FloatArray) -> FloatArray:
-        one, *of = slopes
-        s = masks @ index
-        in_s = s * (of[0] + s * (of[1] + s * of[2]))
-        in_m = m * (of[3] + m * (of[4] + m * of[5]))
-        return np.asarray(in_s + in_m + s * m * (of[6] + of[7] * s + of[8] * m) + (one - level))
-
-    return cheap
+    return lambda masks, kept: _value(slopes, masks @ index, kept) - level
 
 
-def _polynomial(Z: FloatArray, index: FloatArray) -> FloatArray:
+def _value(slopes: FloatArray, s: FloatArray, m: FloatArray) -> FloatArray:
+    """Return ``_polynomial(s, m) @ slopes`` without laying the products out."""
+    one, *of = slopes
+    in_s = s * (of[0] + s * (of[1] + s * of[2]))
+    in_m = m * (of[3] + m * (of[4] + m * of[5]))
+    return np.asarray(in_s + in_m + s * m * (of[6] + of[7] * s + of[8] * m) + one)
+
+
+def _polynomial(s: FloatArray, m: FloatArray) -> FloatArray:
     """Return all products of up to three of: the index, the share kept."""
-    s, m = Z @ index, _share_kept(Z)
     s2, m2 = s * s, m * m
     powers = [np.ones_like(s), s, s2, s2 * s, m, m2, m2 * m, s * m, s2 * m, s * m2]
     return np.stack(powers).T

@@ -35,7 +35,7 @@ from lime_cli.settings import Settings
 
 LOT_NUMBERS, LOT_ROWS = 2**20, 64
 """Numbers in the moments of the rows fitted in step, and rows, at most."""
-Asked = tuple[Pool, Model, Settings]
+Given = tuple[Pool, Model, Settings]
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,17 +97,17 @@ def _lots(
 
 
 def _fitted_all(
-    rows: Sequence[Row], waiting: list[int], asked: Asked, closely: bool = True
+    rows: Sequence[Row], waiting: list[int], given: Given, closely: bool = True
 ) -> Iterator[tuple[int, Settled]]:
     """Fit rows lot by lot; by shortlists of components, where that is enough."""
-    pool, _, settings = asked
+    pool, _, settings = given
     lost: list[int] = []
     for some, near in _lots(rows, waiting, pool, settings if closely else None):
-        fitted = _fitted([rows[i] for i in some], *asked, near)
+        fitted = _fitted([rows[i] for i in some], *given, near)
         lost += [i for i, one in zip(some, fitted, strict=True) if one is None]
         yield from ((i, one) for i, one in zip(some, fitted, strict=True) if one is not None)
     if lost:
-        yield from _fitted_all(rows, lost, asked, closely=False)
+        yield from _fitted_all(rows, lost, given, closely=False)
 
 
 def _fitted(

@@ -73,7 +73,7 @@ def not_finite(name: str, answers: FloatArray) -> NotFinite:
     """Word that some of a model's answers (n, k) are no finite numbers."""
     broken = int((~np.isfinite(answers)).any(axis=1).sum())
     return NotFinite(
-        f"{name}: the model returned NaN or infinity for {broken:,} of {len(answers):,} samples",
+        NotFinite.words(name, broken, len(answers)),
         "--drop-failed 5% leaves such samples out, up to that share",
         answers,
     )

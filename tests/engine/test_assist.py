@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from lime_cli.engine import explain
-from lime_cli.engine.assist import pool_size
+from lime_cli.engine.assist import _polynomial, _value, pool_size
 from lime_cli.settings import Settings
 from tests.conftest import FunctionModel, MaskInstance
 
@@ -103,3 +103,9 @@ def test_the_fit_on_all_components_lends_its_precision_to_a_choice_of_three():
     assert np.mean(np.square(misses["paired"])) < 0.6 * np.mean(np.square(misses["random"]))
     assert abs(np.mean(misses["paired"])) < 0.15 * np.std(misses["paired"])
     assert 0.9 <= np.mean(hits) <= 0.995
+
+
+def test_the_polynomial_is_valued_as_it_is_laid_out():
+    rng = np.random.default_rng(0)
+    slopes, s, m = rng.normal(size=10), rng.normal(size=50), rng.random(50)
+    np.testing.assert_allclose(_value(slopes, s, m), _polynomial(s, m) @ slopes, atol=1e-12)
