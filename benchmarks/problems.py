@@ -24,9 +24,9 @@ from lime_cli.engine import designs
 from lime_cli.engine.instance import Column, Component, Identity, Instance, Samples, Subject
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Schema, build_background
+from lime_cli.modalities.cells import Cells
 from lime_cli.modalities.image import ImageModality
 from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.tables import Cells
 from lime_cli.modalities.text import TextModality
 from lime_cli.models import ModelFile, ModelInput
 

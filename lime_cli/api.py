@@ -87,7 +87,7 @@ def explain(
         samples=modality.default_samples, max_samples=modality.max_samples
     )
     file = _file(model)
-    file = replace(file, threads=file.threads or 1) if workers else file
+    file = file._replace(threads=file.threads or 1) if workers else file
     job = Job(file, modality, settings, ())
     jobs = (replace(job, sources=some) for some in _cut(modality.sources(), modality.slice_size))
     if workers is None:

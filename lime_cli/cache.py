@@ -11,7 +11,6 @@ import json
 import logging
 import os
 import tempfile
-from dataclasses import asdict
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -53,7 +52,7 @@ class Cache(dict[str, Answers]):
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(self.folder, error) from None
-        options = asdict(file)
+        options = file._asdict()
         self.about = {
             "model": model.identity.digest,
             "options": {name: options[name] for name in options if name not in UNLIKE},

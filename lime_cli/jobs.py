@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -158,7 +158,7 @@ def _prepared(
 ) -> Prepared:
     cache, _ = kept  # the stamp only tells a background that was written anew
     model = file.load()
-    fitted = modality.fitted(replace(model.input, takes=model.takes))
+    fitted = modality.fitted(model.input._replace(takes=model.takes))
     answered: dict[str, Answers] = {}
     if cache is not None and not settings.like_lime:
         from lime_cli.cache import Cache

@@ -62,7 +62,7 @@ def check(file: ModelFile, other: ModelFile, report: Report, rows: Rows, toleran
     kind = _kind(first.input, report, rows)
     wanted = second.input
     if wanted.columns is None and first.input.columns is not None:
-        wanted = replace(wanted, columns=first.input.columns)
+        wanted = wanted._replace(columns=first.input.columns)
     ours, theirs = (
         model.predict(_real(kind, one, rows))
         for model, one in ((first, first.input), (second, wanted))

@@ -9,8 +9,8 @@ from sklearn.datasets import load_breast_cancer, load_iris
 from lime_cli.engine import explain
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Schema, build_background
+from lime_cli.modalities.cells import Cells
 from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.tables import Cells
 from lime_cli.modalities.text import TextModality
 from lime_cli.models import ModelInput
 from lime_cli.settings import Settings

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -145,7 +145,7 @@ def image(
       limex evaluate image model.onnx cat.jpg --samples 256
       limex evaluate image model.onnx cat.jpg --segmenter grid --segments 30 -f json
     """
-    return _run(replace(model, layout=layout), modality, neighbourhood, report)
+    return _run(model._replace(layout=layout), modality, neighbourhood, report)
 
 
 def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, report: Report) -> int:

@@ -126,7 +126,7 @@ def image(
     """
     output = replace(output, label_map=save_segments)
     way = Way(output, running, output.look(drawing))
-    return _run(replace(model, layout=layout), modality, neighbourhood, way)
+    return _run(model._replace(layout=layout), modality, neighbourhood, way)
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,7 @@ def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, way
     from lime_cli.jobs import Job
 
     if into_folder or not running.here:
-        model = replace(model, threads=model.threads or 1)
+        model = model._replace(threads=model.threads or 1)
     job = Job(model, modality, settings, (), way.cache)
     if into_folder:
         return run_into_folder(Batch(job, running, output, way.look, modality.sources))

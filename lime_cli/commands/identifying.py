@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from lime_cli import __version__
 from lime_cli.digests import digest_of_file
@@ -43,8 +43,11 @@ def identity_of(
 
     formats, look = drawn
     parts = {
-        "model": _described(job.model),
-        "input": {**_described(job.modality), "instances": listing.n_sources},
+        "model": _without_paths(job.model._asdict()),
+        "input": {
+            **_without_paths(asdict(cast(Any, job.modality))),
+            "instances": listing.n_sources,
+        },
         "listing": {"instances_by_name": listing.digest},
         "settings": job.settings.numbers(),
         "drawings": {"format": ",".join(formats), **(asdict(look) if formats else {})},
@@ -56,12 +59,8 @@ def identity_of(
     return Identity(parts, paths)
 
 
-def _described(options: Any) -> dict[str, Any]:
-    """Return a dataclass as data, files as their digests."""
-    return _without_paths(asdict(options))
-
-
 def _without_paths(said: dict[str, Any]) -> dict[str, Any]:
+    """Return options with the digests of files instead of their paths."""
     found = {}
     for key, value in said.items():
         if key in _CHANGE_NO_NUMBER or key == "inputs":

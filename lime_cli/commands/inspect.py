@@ -149,7 +149,7 @@ def inspect(model: ModelFile, layout: str | None, trial: Trial, telling: Telling
       limex inspect model.onnx --write-config
       limex inspect model.pkl --check-against model.onnx --data people.csv
     """
-    file = replace(model, layout=layout)
+    file = model._replace(layout=layout)
     if telling.write_config:
         _sidecar_output(file, telling).check(1)
     report, failure = _report(file, trial)
@@ -175,7 +175,7 @@ def _report(file: ModelFile, trial: Trial) -> tuple[Report, LimexError | None]:
     try:
         report = replace(report, probe=probe(file, report, rows))
         if trial.against is not None and rows is not None:
-            other = replace(file, path=trial.against, format="auto", sha256=None, output=None)
+            other = file._replace(path=trial.against, format="auto", sha256=None, output=None)
             report = replace(report, check=check(file, other, report, rows, trial.tolerance))
     except LimexError as error:
         loaded = report.probe is not None or isinstance(error, PredictionError)

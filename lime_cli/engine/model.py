@@ -5,23 +5,20 @@ Model files import nothing else of the engine, so that a model answers before th
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from lime_cli.engine.instance import FloatArray
 
 
-@dataclass(frozen=True)
-class Caveat:
+class Caveat(NamedTuple):
     """A code and a sentence that the reader of an explanation must know."""
 
     code: str
     message: str
 
 
-@dataclass(frozen=True)
-class Identity:
+class Identity(NamedTuple):
     """Which model was asked, as records name it."""
 
     format: str

@@ -18,7 +18,7 @@ STRIKES = 2
 def sized(work: Work, threads: int | None) -> Work:
     """Return the work with a number of threads for its model: one, unless asked otherwise."""
     model = work.job.model
-    model = replace(model, threads=threads or model.threads or 1)
+    model = model._replace(threads=threads or model.threads or 1)
     return replace(work, job=replace(work.job, model=model))
 
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from lime_cli.registry import Registry
 
@@ -22,8 +21,7 @@ MODALITIES = Registry(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """A row of a table as its file spells it, taken along so that a worker opens no file."""
 
     header: tuple[str, ...]
@@ -38,8 +36,7 @@ class Record:
     """The column of ids, where the row's id was seen before."""
 
 
-@dataclass(frozen=True)
-class Source:
+class Source(NamedTuple):
     """An input found but not yet read: cheap to list and to send to a worker."""
 
     id: str
@@ -48,7 +45,7 @@ class Source:
     """The file it is in; ``-`` for standard input."""
     row: int | None = None
     """Of a table, counted from 0, the header not counted."""
-    record: Record | None = field(default=None, repr=False)
+    record: Record | None = None
     """Of a table, the row itself."""
 
     @property

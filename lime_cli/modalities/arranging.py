@@ -10,11 +10,11 @@ import numpy as np
 from lime_cli.engine.instance import IntArray
 from lime_cli.errors import SettingsError
 from lime_cli.modalities.background import Background, parse_cell
+from lime_cli.modalities.cells import Cells
 from lime_cli.modalities.feature import Feature, is_missing
 from lime_cli.modalities.groups import Group, digest_of_features
 from lime_cli.modalities.onehot import exclusive_blocks
 from lime_cli.modalities.schema import UNCUT, Schema, check_names
-from lime_cli.modalities.tables import Cells
 
 
 def arranged(features: Sequence[Feature], cells: Cells, schema: Schema) -> Background:

@@ -8,10 +8,10 @@ from math import isinf
 from typing import TYPE_CHECKING
 
 from lime_cli.errors import ModelError
+from lime_cli.modalities.cells import MISSING, Cells, Dialect, is_number, misspelled, numbers
 from lime_cli.modalities.dates import are_dates
 from lime_cli.modalities.readers import Stream
 from lime_cli.modalities.rows import require
-from lime_cli.modalities.tables import MISSING, Cells, Dialect, is_number, misspelled, numbers
 from lime_cli.models import ModelInput
 
 if TYPE_CHECKING:

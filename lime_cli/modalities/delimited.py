@@ -10,8 +10,8 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.modalities import Record
+from lime_cli.modalities.cells import Dialect
 from lime_cli.modalities.streams import FIELD_CHARACTERS, text_lines
-from lime_cli.modalities.tables import Dialect
 
 MANY_COLUMNS = 20_000
 

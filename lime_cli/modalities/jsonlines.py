@@ -9,9 +9,9 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.modalities import Record
+from lime_cli.modalities.cells import Dialect
 from lime_cli.modalities.delimited import checked_header
 from lime_cli.modalities.streams import SURROGATE, text_lines
-from lime_cli.modalities.tables import Dialect
 
 FIRST = 1_000
 """Rows whose keys name the columns; a key that comes later is no column."""

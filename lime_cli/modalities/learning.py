@@ -7,11 +7,11 @@ from collections.abc import Callable, Sequence
 from lime_cli.engine.instance import Caveat
 from lime_cli.errors import SettingsError
 from lime_cli.modalities.background import Background, build_background
+from lime_cli.modalities.cells import Dialect
 from lime_cli.modalities.columns import sifted
 from lime_cli.modalities.readers import Stream, open_table, read_evenly
 from lime_cli.modalities.rows import require
 from lime_cli.modalities.schema import Schema
-from lime_cli.modalities.tables import Dialect
 
 ENOUGH_ROWS = 50
 """An input with at least this many rows may serve as its own background."""

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from lime_cli.modalities.cells import Dialect
 from lime_cli.modalities.learning import learn
 from lime_cli.modalities.privacy import made_private
 from lime_cli.modalities.profile import profile_data
 from lime_cli.modalities.readers import Stream
 from lime_cli.modalities.rows import require
 from lime_cli.modalities.schema import Schema
-from lime_cli.modalities.tables import Dialect
 
 
 def profiled(

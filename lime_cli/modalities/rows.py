@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice, pairwise
 
 from lime_cli.engine.instance import Caveat
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.modalities import Record, Source
+from lime_cli.modalities.cells import PLAIN, Cells, Dialect
 from lime_cli.modalities.readers import Stream, open_table
 from lime_cli.modalities.streams import name_of
-from lime_cli.modalities.tables import PLAIN, Cells, Dialect
 from lime_cli.modalities.where import Condition, parse_condition
 
 REMEMBERED = 100_000
@@ -69,7 +69,7 @@ class Rows:
             name = str(number)
             if place is not None and record.cells:
                 name = record.cells[place].strip() or name
-                record = replace(record, repeated=self.id_column) if name in seen else record
+                record = record._replace(repeated=self.id_column) if name in seen else record
                 if len(seen) < REMEMBERED:
                     seen.add(name)
             yield Source(name, self.path, number, record)
@@ -189,7 +189,7 @@ def caveats_of(record: Record) -> tuple[Caveat, ...]:
 def _told_apart(source: Source, column: str, n: int) -> Source:
     if n == 1 or source.record is None:
         return source
-    return replace(source, record=replace(source.record, repeated=column))
+    return source._replace(record=source.record._replace(repeated=column))
 
 
 def _fits(source: Source, condition: Condition) -> bool:

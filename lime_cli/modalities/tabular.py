@@ -10,6 +10,7 @@ from lime_cli.errors import InputError
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Background, parse_cell
 from lime_cli.modalities.cell_words import CellWords
+from lime_cli.modalities.cells import PLAIN, Dialect
 from lime_cli.modalities.columns import columns_for, named
 from lime_cli.modalities.gaps import without_refused_gaps
 from lime_cli.modalities.learning import learn
@@ -20,7 +21,6 @@ from lime_cli.modalities.rows import Rows, caveats_of, cells_of, require
 from lime_cli.modalities.scaled import ScaledRow
 from lime_cli.modalities.schema import UNCUT, Schema
 from lime_cli.modalities.streams import Watch, is_once
-from lime_cli.modalities.tables import PLAIN, Dialect
 from lime_cli.models import ModelInput
 
 

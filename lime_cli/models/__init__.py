@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli.digests import digest_of_file
 from lime_cli.errors import ModelError, SettingsError
@@ -64,8 +63,7 @@ PYTHON_PREFIX = "py:"
 """What stands before the name of a function instead of a model's path."""
 
 
-@dataclass(frozen=True)
-class ModelInput:
+class ModelInput(NamedTuple):
     """What a model says of its input; None where it does not say."""
 
     model: str = "the model"
@@ -89,7 +87,7 @@ class ModelInput:
     """Name of a preprocessing preset."""
     form: str | None = None
     """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
-    takes: Callable[[Any], bool] | None = field(default=None, compare=False, repr=False)
+    takes: Callable[[Any], bool] | None = None
     """Tells whether the model answers to a batch, where it can be asked."""
 
     def require(self, kind: str) -> None:
@@ -101,8 +99,7 @@ class ModelInput:
             raise ModelError(f"{self.model}: takes a {self.kind}, not a {kind}", f"try {hint}")
 
 
-@dataclass(frozen=True)
-class ModelFile:
+class ModelFile(NamedTuple):
     """A model's path and how to read it: small enough to be sent to a worker."""
 
     path: str

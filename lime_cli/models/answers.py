@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
     from lime_cli.engine.instance import FloatArray
 
 
-@dataclass(frozen=True)
-class Stated:
+class Stated(NamedTuple):
     """What a model itself says of its answers; None where it does not."""
 
     task: str | None = None
@@ -32,8 +30,7 @@ class Stated:
     """The answers name a class each."""
 
 
-@dataclass(frozen=True, eq=False)
-class Answer:
+class Answer(NamedTuple):
     """An answer on its way to (n, k)."""
 
     raw: Any
@@ -42,13 +39,16 @@ class Answer:
     """Sentences of the rules that were used."""
 
 
-def as_matrix(raw: Any, name: str, stated: Stated = Stated()) -> tuple[FloatArray, Answer]:
+UNSTATED = Stated()
+
+
+def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArray, Answer]:
     """Return an answer as (n, k) float64, and what it carried; raise PredictionError for others."""
     answer = Answer(raw)
     for sentence, rule in SHAPES:
         changed = rule(answer, stated)
         if changed is not None:
-            answer = replace(changed, rules=(*answer.rules, sentence))
+            answer = changed._replace(rules=(*answer.rules, sentence))
     try:
         values = np.asarray(answer.raw, dtype=np.float64)
     except (TypeError, ValueError):
@@ -87,7 +87,7 @@ def _after_labels(answer: Answer, stated: Stated) -> Answer | None:
 
 def _sparse(answer: Answer, stated: Stated) -> Answer | None:
     dense = getattr(answer.raw, "toarray", None)
-    return None if dense is None else replace(answer, raw=dense())
+    return None if dense is None else answer._replace(raw=dense())
 
 
 def _dictionaries(answer: Answer, stated: Stated) -> Answer | None:
@@ -129,20 +129,20 @@ def _labels(answer: Answer, stated: Stated) -> Answer | None:
         return None
     found = np.asarray(answer.raw).ravel()
     votes = np.array([str(one) for one in found.tolist()])[:, None] == np.array(stated.classes)
-    return replace(answer, raw=votes.astype(float), names=stated.classes)
+    return answer._replace(raw=votes.astype(float), names=stated.classes)
 
 
 def _bytes(answer: Answer, stated: Stated) -> Answer | None:
     if getattr(answer.raw, "dtype", None) != np.uint8 or stated.task == "regression":
         return None
-    return replace(answer, raw=answer.raw / 255)
+    return answer._replace(raw=answer.raw / 255)
 
 
 def _thin(answer: Answer, stated: Stated) -> Answer | None:
     shape: tuple[int, ...] = getattr(answer.raw, "shape", ())
     if len(shape) < 3 or sum(size > 1 for size in shape[1:]) > 1:
         return None
-    return replace(answer, raw=np.reshape(answer.raw, (shape[0], -1)))
+    return answer._replace(raw=np.reshape(answer.raw, (shape[0], -1)))
 
 
 SHAPES: tuple[tuple[str, Callable[[Answer, Stated], Answer | None]], ...] = (

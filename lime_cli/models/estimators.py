@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -124,7 +123,7 @@ def _one_answer(
         raise ModelError(
             f"{name}: has no answer {place}", f"it gives {count}; leave --model-output out"
         )
-    one = replace(stated, classes=groups[place], groups=None, independent=False)
+    one = stated._replace(classes=groups[place], groups=None, independent=False)
 
     def ask(inputs: Any) -> Any:
         answers = method(inputs)
@@ -132,7 +131,7 @@ def _one_answer(
             return answers[place]
         return np.asarray(answers)[:, place]
 
-    return replace(one, labels=method.__name__ == "predict"), ask
+    return one._replace(labels=method.__name__ == "predict"), ask
 
 
 def _as_columns(raw: Any, stated: Stated) -> Any:

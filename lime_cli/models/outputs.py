@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -11,7 +10,7 @@ import numpy as np
 from lime_cli.engine.model import Caveat
 from lime_cli.errors import InputError, ModelError, NotFinite, PredictionError
 from lime_cli.models import ModelFile
-from lime_cli.models.answers import Answer, Stated, as_matrix
+from lime_cli.models.answers import UNSTATED, Answer, Stated, as_matrix
 
 if TYPE_CHECKING:
     from lime_cli.engine.instance import FloatArray
@@ -21,7 +20,6 @@ __all__ = ["Outputs", "Stated", "as_matrix", "settle", "softmax"]
 SLACK = 1e-3
 """How far a sum of probabilities may be from one, and a probability from 0..1."""
 
-NOTHING = Stated()
 COARSE = Caveat(
     "coarse_output", "the model only names a class: weights tell where the name changes"
 )
@@ -30,8 +28,7 @@ LOGARITHMS = Caveat(
 )
 
 
-@dataclass(frozen=True)
-class Outputs:
+class Outputs(NamedTuple):
     """How a model's answers are read, settled once by looking at a first answer."""
 
     name: str
@@ -44,7 +41,7 @@ class Outputs:
     rule: str = ""
     """How answers are read, in words, for a person."""
     activation: str = "none"
-    stated: Stated = NOTHING
+    stated: Stated = UNSTATED
     probabilities: bool = False
     caveats: tuple[Caveat, ...] = ()
 
@@ -86,7 +83,7 @@ def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
     Raises ModelError, or InputError for ``--classes``, when names and outputs differ in number.
     """
     if file.classes and not stated.classes and _are_words(raw):
-        stated = replace(stated, classes=file.classes, labels=True)
+        stated = stated._replace(classes=file.classes, labels=True)
     values, answer = as_matrix(raw, name, stated)
     values = _activate(values, file.activation)
     carried = answer.names or stated.classes
@@ -108,7 +105,7 @@ def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
     width = READINGS[reading].apply(values, stated).shape[1]
     targets = _names(file, _first_fit(answer, stated, width), width, outputs)
     probabilities = reading in ("probability", "probabilities", "log-probabilities")
-    return replace(outputs, targets=targets, probabilities=probabilities)
+    return outputs._replace(targets=targets, probabilities=probabilities)
 
 
 class Reading(NamedTuple):

@@ -7,8 +7,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli.engine.model import Caveat, Identity
 from lime_cli.errors import InputError, LimexError, ModelError, OutOfMemory, PredictionError
@@ -23,8 +22,7 @@ if TYPE_CHECKING:
     from lime_cli.models.forms import Handing
 
 
-@dataclass(frozen=True)
-class Origin:
+class Origin(NamedTuple):
     """Where a model came from."""
 
     format: str
@@ -36,8 +34,7 @@ class Origin:
     """What loading brought up."""
 
 
-@dataclass(frozen=True)
-class Way:
+class Way(NamedTuple):
     """How a loaded model is asked, by its format."""
 
     origin: Origin
@@ -71,7 +68,7 @@ class Predictor:
     def input(self) -> ModelInput:
         """What the file says of its input, and the form in which it is given that."""
         handing = self._way.handing
-        return replace(self._way.input, form=handing.form) if handing else self._way.input
+        return self._way.input._replace(form=handing.form) if handing else self._way.input
 
     @property
     def identity(self) -> Identity:

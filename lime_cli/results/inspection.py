@@ -29,7 +29,7 @@ def record_of(report: Report) -> dict[str, Any]:
         "loadable": report.refusal is None,
         "refusal": None if report.refusal is None else str(report.refusal),
         "modality": modality_of(report),
-        "input": {key: one for key, one in asdict(known).items() if key not in UNSAID},
+        "input": {key: one for key, one in known._asdict().items() if key not in UNSAID},
         "classes": known_classes(report),
         "names": [asdict(one) for one in report.names],
         "pickle": _outline(report),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict
 from datetime import date
 from functools import lru_cache
 from typing import Any
@@ -76,7 +75,7 @@ _CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=F
 @lru_cache(maxsize=8)
 def _model(identity: Identity) -> dict[str, Any]:
     """Return what thousands of records share."""
-    plain: dict[str, Any] = _plain(asdict(identity))
+    plain: dict[str, Any] = _plain(identity._asdict())
     return plain
 
 

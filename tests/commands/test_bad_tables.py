@@ -563,7 +563,7 @@ def test_codes_that_begin_with_zero_stay_text_where_the_file_says_so(explain, fr
 
 @pytest.mark.parametrize("spelled", ["True", "true", "TRUE"])
 def test_truth_values_are_spelled_in_three_ways_and_one_is_a_number(tmp_path, spelled):
-    from lime_cli.modalities.tables import kind_of
+    from lime_cli.modalities.cells import kind_of
 
     assert kind_of([spelled, "False", ""]) == "bool"
     assert kind_of(["1", "0"]) == "integer"

@@ -10,8 +10,8 @@ from lime_cli.engine.control import KEPT, control_of
 from lime_cli.engine.encoding import FEATURES
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Schema, build_background
+from lime_cli.modalities.cells import Cells
 from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.tables import Cells
 from lime_cli.settings import Settings
 from tests.conftest import FunctionModel
 

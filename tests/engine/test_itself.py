@@ -6,8 +6,8 @@ from lime_cli.engine import ask_shared, explain
 from lime_cli.engine.instance import Identity
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Schema, build_background
+from lime_cli.modalities.cells import Cells
 from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.tables import Cells
 from lime_cli.results.record import record_of
 from lime_cli.settings import Settings
 

@@ -170,7 +170,7 @@ def test_classes_share_a_scale_and_quantities_do_not():
     both = replace(one, surrogates=(one.surrogates[0], small))
     assert plain(both).count("  -0.241") == 2
     assert "<=50K: the model says 0.873" in plain(both)
-    quantity = replace(both, model=replace(both.model, task="regression"))
+    quantity = replace(both, model=both.model._replace(task="regression"))
     assert "-0.0500 " in plain(quantity)
 
 
@@ -201,7 +201,7 @@ def test_words_of_a_text_are_marked_in_place_without_colour():
     assert "  Awfully [+good+] [red]music[/red].\n" in text
     assert "[+for+] >50K, [-against-] it" in text
     assert "good  x2\n" in text
-    quantity = replace(review(), model=replace(review().model, task="regression"))
+    quantity = replace(review(), model=review().model._replace(task="regression"))
     assert "[+raises+] >50K, [-lowers-] it" in plain(quantity)
 
 

@@ -12,11 +12,11 @@ from lime_cli.engine.designs import DESIGNS
 from lime_cli.engine.instance import Design, Spans
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.modalities.background import build_background
+from lime_cli.modalities.cells import Cells
 from lime_cli.modalities.feature import is_missing
 from lime_cli.modalities.onehot import exclusive_blocks
 from lime_cli.modalities.row import RowInstance
 from lime_cli.modalities.schema import Schema, parse_groups
-from lime_cli.modalities.tables import Cells
 from tests.modalities.test_tabular import read, written
 
 PLACES = [("High St", "Oslo"), ("Low St", "Oslo"), ("High St", "Bergen"), ("Quay", "Bergen")]

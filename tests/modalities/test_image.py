@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -43,7 +42,7 @@ def masks(instance: ImageInstance, n: int = 9) -> np.ndarray:
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
 def test_all_kept_is_the_original_and_all_gone_is_the_fill(tmp_path: Path, layout: str) -> None:
-    instance = read(tmp_path, scene(), replace(NCHW, layout=layout), fill="#ff8000")
+    instance = read(tmp_path, scene(), NCHW._replace(layout=layout), fill="#ff8000")
     d = len(instance.components)
     batch = instance.model_inputs(np.stack([np.ones(d, np.int64), np.zeros(d, np.int64)]))
     assert batch.shape == (2, 24, 24, 3)
@@ -62,7 +61,7 @@ def test_the_models_layout_costs_no_copy(tmp_path: Path) -> None:
         join([instance.model_inputs(codes), instance.original()]),
     ):
         assert batch.transpose(0, 3, 1, 2).flags.c_contiguous
-    same = read(tmp_path, scene(), replace(NCHW, layout="NHWC"))
+    same = read(tmp_path, scene(), NCHW._replace(layout="NHWC"))
     assert same.model_inputs(codes).flags.c_contiguous
     np.testing.assert_array_equal(same.model_inputs(codes), instance.model_inputs(codes))
 
@@ -88,7 +87,7 @@ def test_the_mean_fill_of_a_picture_of_one_colour_changes_nothing(
     tmp_path: Path, options: dict
 ) -> None:
     pixels = np.full((30, 30, 3), (12, 200, 77), np.uint8)
-    instance = read(tmp_path, pixels, replace(NCHW, preprocess=None), **options)
+    instance = read(tmp_path, pixels, NCHW._replace(preprocess=None), **options)
     np.testing.assert_array_equal(
         instance.model_inputs(masks(instance)), instance.original().repeat(9, axis=0)
     )
@@ -108,7 +107,7 @@ def test_the_mean_fill_changes_nothing_for_a_grey_model_and_a_flat_picture(tmp_p
 def test_every_fill_repeats_and_leaves_the_padding_alone(
     tmp_path: Path, fill: str, channels: int
 ) -> None:
-    model_input = replace(NCHW, channels=channels)
+    model_input = NCHW._replace(channels=channels)
     options = {"fill": fill, "resize": "pad", "seed": 3}
     one, two = (read(tmp_path, scene(), model_input, **options) for _ in range(2))
     codes = np.zeros((1, len(one.components)), np.int64)
@@ -217,7 +216,7 @@ def test_assumed_preprocessing_is_said_once_nobody_said_it(tmp_path: Path) -> No
 
 def test_explicit_options_override_the_preset_of_the_model() -> None:
     modality = ImageModality(("a.png",), scale=0.5, resize="pad", channels="BGR")
-    used = modality.fitted(replace(NCHW, preprocess="imagenet")).preprocessing
+    used = modality.fitted(NCHW._replace(preprocess="imagenet")).preprocessing
     assert (used.scale, used.resize, used.channels, used.mean[0]) == (0.5, "pad", "BGR", 0.485)
     assert modality.fitted(NCHW).fitted(NCHW) == modality.fitted(NCHW)
 

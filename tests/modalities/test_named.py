@@ -7,8 +7,8 @@ import pytest
 from lime_cli.engine.instance import Column, Component
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Schema, build_background
+from lime_cli.modalities.cells import Cells
 from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.tables import Cells
 
 
 @pytest.fixture

@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lime_cli.errors import InputError
+from lime_cli.modalities.cells import Cells, kind_of, numbers
 from lime_cli.modalities.readers import read_cells
-from lime_cli.modalities.tables import Cells, Table, kind_of, numbers
+from lime_cli.modalities.tables import Table
 
 
 def written(tmp_path, content, name="rows.csv"):

@@ -12,8 +12,8 @@ from lime_cli.engine.designs import DESIGNS
 from lime_cli.engine.instance import Design
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.modalities.background import Schema, build_background
+from lime_cli.modalities.cells import Cells
 from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.tables import Cells
 from lime_cli.modalities.tabular import TabularModality
 from lime_cli.models import ModelInput
 

@@ -7,8 +7,8 @@ from lime_cli.engine import explain
 from lime_cli.engine.neighbourhood import ask
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Schema, build_background
+from lime_cli.modalities.cells import Cells
 from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.tables import Cells
 from lime_cli.results.curves import area, curves
 from lime_cli.results.widths import LADDER, widths
 from lime_cli.settings import Settings
