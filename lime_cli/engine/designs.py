@@ -18,6 +18,8 @@ from lime_cli.engine.instance import Design, FloatArray, IntArray, Points, Sampl
 from lime_cli.engine.sobol import sobol
 
 N_BLOCKS = 8
+AT_ONCE = 512
+"""Samples that are sorted in one go, so that they stay in the cache."""
 MOST_ROWS = 2**20
 """Of a background, that are laid out for looking levels up."""
 
@@ -97,8 +99,11 @@ def subsets(n: int, d: int, design: Design | None, rng: np.random.Generator) -> 
     weight = np.ones(d) if design.tilt is None else np.maximum(design.tilt[1:], 1e-12)
     reach = np.cumsum(weight) / weight.sum()
     n_gone = np.searchsorted(reach[:-1], points[:, :1], side="right") + 1
-    border = np.take_along_axis(np.sort(points[:, 1:], axis=1), n_gone - 1, axis=1)
-    codes = (points[:, 1:] > border).astype(np.int64)
+    codes = np.empty((n, d), np.int8)
+    for start in range(0, n, AT_ONCE):
+        own = slice(start, start + AT_ONCE)
+        border = np.take_along_axis(np.sort(points[own, 1:], axis=1), n_gone[own] - 1, axis=1)
+        np.greater(points[own, 1:], border, out=codes[own].view(np.bool_))
     return replace(_drawn(codes), mass=(weight.mean() / weight)[n_gone[:, 0] - 1])
 
 

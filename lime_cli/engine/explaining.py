@@ -15,7 +15,7 @@ from lime_cli.engine.assist import FOLDS, assisted, pool_size
 from lime_cli.engine.caveats import judge
 from lime_cli.engine.control import Tabular, controllable, controlled
 from lime_cli.engine.explanation import Explanation
-from lime_cli.engine.instance import FloatArray, Instance, Model
+from lime_cli.engine.instance import FloatArray, Instance, IntArray, Model
 from lime_cli.engine.neighbourhood import (
     Neighbourhood,
     answers_of,
@@ -117,7 +117,8 @@ def _settle(
             answers = ask(instance, model, settings, n, answers)
         neighbourhood = weigh(instance, answers, original, settings)
         neighbourhood = _assisted(instance, answers, neighbourhood, targets, settings)
-        fitted, chosen = None, np.arange(0)
+        fitted = None
+        chosen: IntArray = np.arange(0)
         if settings.surrogate == "linear":
             narrow, chosen = screen_samples(neighbourhood, np.array(targets), settings)
             fitted = fit(narrow, np.array(targets), settings)

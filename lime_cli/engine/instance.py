@@ -18,7 +18,7 @@ from lime_cli.engine.model import Identity as Identity
 from lime_cli.engine.model import Model as Model
 
 FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.int64]
+IntArray = NDArray[np.integer[Any]]
 BoolArray = NDArray[np.bool_]
 
 

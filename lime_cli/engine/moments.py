@@ -94,21 +94,19 @@ def moments_of(neighbourhood: Neighbourhood, targets: IntArray) -> Moments:
     weights, n_blocks = neighbourhood.weights, neighbourhood.n_blocks
     kept, answers = neighbourhood.interpretable, neighbourhood.predictions[:, targets]
     fitted = () if neighbourhood.assisted is None else (neighbourhood.assisted,)
-    slices = [*(slice(1 + block, None, n_blocks) for block in range(n_blocks)), slice(0, 1)]
-
-    def table(own: slice) -> FloatArray:
-        """Return samples as they are regressed; those of one block stay in the cache."""
-        columns = (kept[own], *(one[own] for one in (*fitted, answers)))
-        return np.hstack([np.ones((len(answers[own]), 1)), *columns])
-
-    shift = np.sum([weights[own] @ table(own)[:, 1:] for own in slices], axis=0) / weights.sum()
-    moments = []
-    for own in slices:
-        rows = table(own)
-        rows[:, 1:] -= shift
+    regressed, d, mass = np.hstack([*fitted, answers]), kept.shape[1], weights.sum()
+    binary = kept.dtype == np.bool_  # 0 and 1 lie close enough to their mean
+    shift = np.concatenate([np.zeros(d) if binary else weights @ kept, weights @ regressed]) / mass
+    moments, room = [], np.empty((1 + len(weights) // n_blocks, 1 + len(shift)))
+    for own in (*(slice(1 + block, None, n_blocks) for block in range(n_blocks)), slice(0, 1)):
+        rows = room[: len(weights[own])]
+        rows[:, 0] = 1.0
+        rows[:, 1 : 1 + d] = kept[own]
+        rows[:, 1 + d :] = regressed[own]
+        rows[:, 1 + d * binary :] -= shift[d * binary :]
         rows *= np.sqrt(weights[own])[:, None]
         moments.append(rows.T @ rows)
-    return Moments(np.stack(moments)[None], shift[None], kept.shape[1], len(targets))
+    return Moments(np.stack(moments)[None], shift[None], d, len(targets))
 
 
 def added(blocks: FloatArray) -> FloatArray:

@@ -5,12 +5,39 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import product
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.instance import BoolArray, Component, IntArray, Spans
+
+RUN, MANY = 5, 10_000
+"""Pieces to a run; of more pieces than that in all, each stands alone, as ways take memory."""
+NUMBERS = 2**17
+"""Runs of several texts that are looked up at once, at most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Runs:
+    """A text cut into runs of as many pieces each."""
+
+    ways: NDArray[np.object_]
+    """(runs * 2 ** pieces,): each way that a run may stand; those of the first run come first."""
+    owners: IntArray
+    """(runs, pieces): of each piece, the first of which counts most in the number of a way."""
+
+    def written(self, masks: BoolArray) -> list[list[str]]:
+        """Return the runs of texts that keep components (n, d)."""
+        stands = np.ascontiguousarray(masks.T).view(np.uint8)
+        number = np.zeros((len(self.owners), len(masks)), np.uint8)
+        for owner in self.owners.T:
+            number <<= 1
+            number |= stands.take(owner, axis=0)
+        first = np.arange(len(self.owners)) * 2 ** self.owners.shape[1]
+        found: list[list[str]] = self.ways[np.ascontiguousarray(number.T) + first].tolist()
+        return found
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,25 +53,17 @@ class Pieces:
     """What is asked where nothing but blanks is left; empty leaves them."""
 
     @cached_property
-    def letters(self) -> tuple[NDArray[np.generic], IntArray, str]:
-        """Return all characters that may stand, in order, what each depends on, and their codec.
-
-        A character stands where component j stays (j), where it goes (d + j), or always (2 d).
-        """
-        d = int(self.owners.max(initial=-1)) + 1
-        written, places = [], []
-        for text, owner in zip(self.texts, self.owners.tolist(), strict=True):
-            if owner >= 0 and self.gone:
-                written.append(self.gone)
-                places.append(d + owner)
-            written.append(text)
-            places.append(owner if owner >= 0 else 2 * d)
-        lengths = [len(one) for one in written]
-        whole = "".join(written)
-        narrow = max(whole, default="") < "\u0100"
-        codec, dtype = ("latin-1", "u1") if narrow else ("utf-32-le", "<u4")
-        letters = np.frombuffer(whole.encode(codec, "surrogatepass"), dtype)
-        return letters, np.repeat(np.array(places, np.int64), lengths), codec
+    def runs(self) -> Runs:
+        """Return the text in runs of a few pieces, each written in all ways that it may stand."""
+        ways, owners = _ways(self)
+        size = RUN if len(ways) <= MANY else 1
+        spare = -len(ways) % size
+        ways, owners = ways + [("", "")] * spare, owners + [0] * spare
+        runs = [
+            list(map("".join, product(*ways[start : start + size])))
+            for start in range(0, len(ways), size)
+        ]
+        return Runs(np.array(runs, dtype=object).ravel(), np.array(owners).reshape(-1, size))
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +91,34 @@ class Texts(Sequence[str]):
     @cached_property
     def strings(self) -> list[str]:
         """Write every text out."""
-        letters, places, codec = self.pieces.letters
-        always = np.ones((len(self.masks), 1), bool)
+        runs = self.pieces.runs
+        at_once = max(1, NUMBERS // len(runs.owners))
         found = [
-            letters[stands[places]].tobytes().decode(codec, "surrogatepass")
-            for stands in np.hstack([self.masks, ~self.masks, always])
+            "".join(row)
+            for start in range(0, len(self.masks), at_once)
+            for row in runs.written(self.masks[start : start + at_once])
         ]
         if not self.pieces.blank:
             return found
         return [text if text and not text.isspace() else self.pieces.blank for text in found]
+
+
+def _ways(pieces: Pieces) -> tuple[list[tuple[str, str]], list[int]]:
+    """Return how pieces of components stand, gone and kept, and whose they are.
+
+    What always stays goes with the piece before it, or with the first.
+    """
+    ways, owners, always = [], [], ""
+    for text, owner in zip(reversed(pieces.texts), reversed(pieces.owners.tolist()), strict=True):
+        if owner < 0:
+            always = text + always
+        else:
+            ways.append((pieces.gone + always, text + always))
+            owners.append(owner)
+            always = ""
+    ways = ways[::-1] or [("", "")]
+    ways[0] = (always + ways[0][0], always + ways[0][1])
+    return ways, owners[::-1] or [0]
 
 
 def pieces_of(text: str, components: Sequence[Component]) -> tuple[tuple[str, ...], IntArray]:

@@ -36,7 +36,7 @@ def made_private(background: Background, least: int) -> tuple[Background, Caveat
 
 
 def _feature(feature: Feature, n_rows: int, least: int, source: str) -> Feature:
-    counts = np.rint(feature.shares * n_rows).astype(np.int64)
+    counts: IntArray = np.rint(feature.shares * n_rows).astype(np.int64)
     if feature.date and not feature.numeric:
         return _one_date(feature, counts, least)
     found, counts = (

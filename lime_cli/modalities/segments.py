@@ -80,7 +80,8 @@ def felzenszwalb(pixels: Pixels, n_segments: int | None, _seed: int) -> IntArray
 
     wish = n_segments or DEFAULT_SEGMENTS
     smallest = max(4, pixels[..., 0].size // (wish * 10))
-    low, high, best = 0.0, 4.0, np.zeros(pixels.shape[:2], np.int64)
+    low, high = 0.0, 4.0
+    best: IntArray = np.zeros(pixels.shape[:2], np.int64)
     for step in range(SEARCH_STEPS):
         scale = 10 ** ((low + high) / 2)
         labels = _ints(felzenszwalb(pixels / 255, scale=scale, sigma=0.8, min_size=smallest))

@@ -141,5 +141,5 @@ def _cropped(length: int, grid: int, ratio: float) -> Axis:
 
 
 def _carried(labels: IntArray, rows: IntArray, columns: IntArray) -> IntArray:
-    framed = np.pad(labels, (0, 1), constant_values=-1)  # index -1 finds the frame
-    return framed[np.ix_(rows, columns)]
+    framed: IntArray = np.pad(labels, (0, 1), constant_values=-1)  # index -1 finds the frame
+    return np.asarray(framed[np.ix_(rows, columns)])
