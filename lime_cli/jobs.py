@@ -89,9 +89,10 @@ def manner(job: Job) -> str:
     return "".join(f"; {one}" for one in words if one)
 
 
-def asked(job: Job) -> Asked:
-    """Return what this process asked the model of a job since this was last called."""
-    return taken(_prepared_for(job)[0])
+def asker(job: Job) -> Callable[[], Asked]:
+    """Return what tells what this process asked the model of a job since it was last called."""
+    model = _prepared_for(job)[0]
+    return lambda: taken(model)
 
 
 def ask_ahead(job: Job) -> float:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli.engine.asking import NOTHING, Asked
 from lime_cli.formats import FORMATS, Look
-from lime_cli.jobs import Explained, Failed, Job, asked, run
+from lime_cli.jobs import Explained, Failed, Job, asker, run
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
@@ -34,8 +34,7 @@ class Work:
     look: Look = _LOOK
 
 
-@dataclass(frozen=True)
-class Outcome:
+class Outcome(NamedTuple):
     """One source's line of the ledger, its drawings, and what a summary counts."""
 
     source: Source
@@ -50,7 +49,7 @@ class Outcome:
     """One a target."""
     warnings: tuple[tuple[str, str], ...] = ()
     """Code and sentence."""
-    asked: Asked = field(default=NOTHING, compare=False)
+    asked: Asked = NOTHING
     """What the model was asked since the process's last outcome."""
 
 
@@ -59,13 +58,14 @@ def complete(work: Work) -> Iterator[Outcome]:
 
     Raises what concerns every source: ModelError and SettingsError.
     """
+    asked, look = asker(work.job), replace(work.look, unicode=True)
     for found in run(work.job):
         match found:
             case Explained(source, explanation):
-                outcome = _explained(source, explanation, work)
+                outcome = _explained(source, explanation, work, look)
             case Failed(source, error):
                 outcome = failed(source, error)
-        yield replace(outcome, asked=asked(work.job))
+        yield outcome._replace(asked=asked())
 
 
 def in_order(done: Iterator[tuple[Work, tuple[Outcome, ...]]]) -> Iterator[Outcome]:
@@ -92,10 +92,11 @@ def failed(source: Source, error: LimexError) -> Outcome:
     return Outcome(source, _line(record), error=kind)
 
 
-def _explained(source: Source, explanation: Explanation, work: Work) -> Outcome:
+def _explained(source: Source, explanation: Explanation, work: Work, look: Look) -> Outcome:
+    """Write an explanation down; ``look`` is that of its line."""
     return Outcome(
         source,
-        _written("jsonl", explanation, replace(work.look, unicode=True)),
+        _written("jsonl", explanation, look),
         tuple((one, _written(one, explanation, work.look)) for one in work.drawings),
         samples=explanation.samples,
         fidelities=tuple(one.fidelity for one in explanation.surrogates),

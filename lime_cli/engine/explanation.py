@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lime_cli.engine.instance import Caveat, Component, Identity, Skipped, Subject
 from lime_cli.settings import Settings
 
 
-@dataclass(frozen=True)
-class Weight:
+class Weight(NamedTuple):
     """What one component adds to the surrogate when it stays; None where not computed."""
 
     component: int

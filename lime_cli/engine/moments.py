@@ -28,6 +28,8 @@ class Moments:
     """(b, p - 1): what was taken off Z, F and Y; for these, about their weighted means."""
     d: int
     k: int
+    n: int
+    """Samples, the instance not among them."""
     near: IntArray | None = None
     """(b, m): the shortlist, ascending, where there is one."""
 
@@ -36,6 +38,11 @@ class Moments:
         """Count the blocks that can be left out: none where nothing was drawn at random."""
         n = self.blocks.shape[1] - 1
         return n if n > 1 else 0
+
+    @property
+    def fewest(self) -> int:
+        """Count the samples, the instance among them, of the smallest fold."""
+        return 1 + self.n - (-(-self.n // self.n_drawn) if self.n_drawn else 0)
 
     @cached_property
     def total(self) -> FloatArray:
@@ -106,7 +113,7 @@ def moments_of(neighbourhood: Neighbourhood, targets: IntArray) -> Moments:
         rows[:, 1 + d * binary :] -= shift[d * binary :]
         rows *= np.sqrt(weights[own])[:, None]
         moments.append(rows.T @ rows)
-    return Moments(np.stack(moments)[None], shift[None], d, len(targets))
+    return Moments(np.stack(moments)[None], shift[None], d, len(targets), len(weights) - 1)
 
 
 def added(blocks: FloatArray) -> FloatArray:

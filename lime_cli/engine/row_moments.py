@@ -43,7 +43,7 @@ def moments_of_rows(
         for i, (place, row, aid) in enumerate(zip(places, rows, stand_ins, strict=True))
     ]
     owns = np.stack([_own(row, aid) for row, aid in zip(rows, stand_ins, strict=True)])
-    found = _nothing(len(rows), pool.samples.n_blocks, (d, k, owns.shape[1]), near)
+    found = _nothing(len(rows), pool, (d, k, owns.shape[1]), near)
     effective = np.empty(len(rows))
     for i, same in alike(keys):
         kept = pool.kept(places[i])
@@ -62,12 +62,12 @@ def moments_of_rows(
     return found, effective
 
 
-def _nothing(b: int, n_blocks: int, sizes: tuple[int, int, int], near: int | None) -> Moments:
+def _nothing(b: int, pool: Pool, sizes: tuple[int, int, int], near: int | None) -> Moments:
     """Return moments to be filled in, of d components, k targets and c columns regressed."""
     d, k, c = sizes
-    blocks = np.empty((b, n_blocks + 1, 1 + (near or d) + c, 1 + d + c))
+    blocks = np.empty((b, pool.samples.n_blocks + 1, 1 + (near or d) + c, 1 + d + c))
     shortlists = np.empty((b, near), np.int64) if near else None
-    return Moments(blocks, np.zeros((b, d + c)), d, k, shortlists)
+    return Moments(blocks, np.zeros((b, d + c)), d, k, pool.n, shortlists)
 
 
 def _columns(row: Row, stand_in: FloatArray | None, pool: Pool) -> FloatArray:

@@ -81,7 +81,7 @@ def unscreened(surrogates: tuple[Surrogate, ...], chosen: IntArray) -> tuple[Sur
     return tuple(
         replace(
             one,
-            weights=tuple(replace(w, component=int(chosen[w.component])) for w in one.weights),
+            weights=tuple(w._replace(component=int(chosen[w.component])) for w in one.weights),
         )
         for one in surrogates
     )

@@ -62,7 +62,7 @@ def of_shortlist(moments: Moments, problem: Problem) -> tuple[Moments, Problem]:
     fitted = np.broadcast_to(np.arange(d, d + moments.k), (b, moments.k))
     means = np.take_along_axis(problem.means, np.hstack([near, fitted])[:, None], axis=2)
     closer = near[:, None, None]
-    return Moments(blocks, shift, m, moments.k), replace(
+    return Moments(blocks, shift, m, moments.k, moments.n), replace(
         problem,
         grams=np.take_along_axis(problem.grams, closer, axis=3),
         correlations=np.take_along_axis(problem.correlations, closer, axis=3),

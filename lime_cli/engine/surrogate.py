@@ -18,7 +18,14 @@ from lime_cli.engine.neighbourhood import Law, Neighbourhood
 from lime_cli.engine.refit import refit
 from lime_cli.engine.selection import SELECT
 from lime_cli.engine.shortlist import choose, of_shortlist, spread, widely
-from lime_cli.engine.uncertainty import Sandwich, Uncertainty, jackknifed, sandwiched, widened
+from lime_cli.engine.uncertainty import (
+    Sandwich,
+    Uncertainty,
+    jackknifed,
+    known,
+    sandwiched,
+    widened,
+)
 from lime_cli.settings import Settings
 
 MANY = 10**6
@@ -108,13 +115,14 @@ def _judged(
     marked = np.where(kept, coefficients[:, 0], np.nan)
     at_means = (coefficients[:, 0] @ means[:, :, None])[..., 0]
     refits = _refits(problem, coefficients, chosen, settings)
+    errors = jackknifed(marked, refits, chosen[:, 1:], sandwich)
     return Fit(
         coefficients=np.where(kept, coefficients[:, 0], 0.0),
         chosen=kept,
         intercepts=np.where(flat, shift + level, shift + intercepts[:, 0] - at_means),
         fidelity=np.where(flat, np.nan, np.clip(out, -1.0, 1.0)),
         fit_r2=np.where(flat, np.nan, in_sample),
-        uncertainty=jackknifed(marked, refits, chosen[:, 1:], sandwich),
+        uncertainty=known(errors, _through_all_points(moments, chosen, sandwich is not None)),
         drifts=np.abs(coefficients[:, 1:]),
         lost=np.zeros(len(kept), bool),
     )
@@ -141,6 +149,16 @@ def _flat(moments: Moments) -> BoolArray:
     """Tell which targets (b, k) do not vary beyond rounding."""
     size = np.maximum((moments.shift[:, -moments.k :] + moments.level) ** 2, 1e-30)
     return np.asarray(moments.variance <= 1e-24 * size)
+
+
+def _through_all_points(moments: Moments, chosen: BoolArray, independent: bool) -> BoolArray:
+    """Tell of which targets (b, k) a fit leaves no sample over to err by."""
+    if not moments.n_drawn:
+        return np.zeros((len(chosen), moments.k), bool)
+    n_chosen = chosen.sum(axis=3)
+    if independent:
+        return np.asarray(n_chosen[:, 0] >= moments.n)
+    return np.asarray((n_chosen >= moments.fewest - 1).any(axis=1))
 
 
 def _refits(

@@ -20,9 +20,9 @@ class Uncertainty:
     """Of k targets of b instances; zero error where nothing was drawn at random."""
 
     std_errors: FloatArray
-    """(b, k, d); nan where not chosen."""
+    """(b, k, d); nan where not chosen, or not known."""
     half_widths: FloatArray
-    """(b, k, d): of 95% intervals."""
+    """(b, k, d): of 95% intervals; infinite where not known."""
     selected: FloatArray
     """(b, k, d): share of the leave-one-block-out fits that choose the component."""
 
@@ -126,6 +126,15 @@ def widened(errors: Uncertainty, chance: BoolArray, freedom: int) -> Uncertainty
     scale = max(1.0, among(freedom, errors.std_errors.shape[-1]) / student(freedom))
     wide = np.where(chance[..., None], errors.half_widths * scale, errors.half_widths)
     return Uncertainty(errors.std_errors, wide, errors.selected)
+
+
+def known(errors: Uncertainty, unknown: BoolArray) -> Uncertainty:
+    """Return errors without those of targets (b, k) of which they are ``unknown``."""
+    if not unknown.any():
+        return errors
+    std_errors = np.where(unknown[..., None], np.nan, errors.std_errors)
+    half_widths = np.where(unknown[..., None], np.inf, errors.half_widths)
+    return Uncertainty(std_errors, half_widths, errors.selected)
 
 
 def rank_ranges(weights: FloatArray, half_widths: FloatArray) -> tuple[IntArray, IntArray]:

@@ -79,6 +79,8 @@ def _weight(
     worst: int,
     selected: float,
 ) -> Weight:
+    if error != error:  # not known
+        return Weight(component, weight, None, None, (best, worst), selected)
     return Weight(component, weight, error, (low, high), (best, worst), selected)
 
 

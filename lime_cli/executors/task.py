@@ -60,8 +60,7 @@ class Task:
 
     def heard(self, outcome: Outcome) -> None:
         """Take the outcome of the next source."""
-        self._left.pop(0)
-        self._outcomes.append(outcome)
+        self._outcomes.append(outcome._replace(source=self._left.pop(0)))
         if not self._singly:
             self._strikes = 0
 

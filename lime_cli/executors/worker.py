@@ -72,5 +72,6 @@ def _work(work: Work, outcomes: IO[bytes]) -> None:
     load(work.job)
     send(outcomes, ("ready", ask_ahead(work.job)))
     for outcome in complete(work):
-        send(outcomes, ("outcome", outcome))
+        named = outcome.source._replace(record=None)  # the parent has its row already
+        send(outcomes, ("outcome", outcome._replace(source=named)))
     send(outcomes, ("done",))

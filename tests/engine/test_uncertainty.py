@@ -119,12 +119,25 @@ def test_a_component_that_every_fold_chooses_is_selected_for_sure():
     assert all(0 < weight.selected <= 1 for weight in found.weights)
 
 
+@pytest.mark.parametrize("design", ["paired", "random"])
 @pytest.mark.parametrize("samples", [2, 3, 5])
-def test_few_draws_are_not_taken_for_all_there_are(samples):
-    found = one(samples=samples)
+def test_few_draws_are_not_taken_for_all_there_are(samples, design):
+    found = one(samples=samples, design=design)
     assert found.stop == "samples"
     assert "few_effective_samples" in {caveat.code for caveat in found.caveats}
-    assert all(weight.std_error >= 0 for weight in found.surrogates[0].weights)
+    assert all(weight.std_error is None or weight.std_error > 0 for weight in weights(found))
+
+
+@pytest.mark.parametrize("design", ["paired", "random"])
+def test_a_fit_through_all_points_has_no_error_bars(design):
+    (found, *_) = weights(one(samples=2, design=design))
+    assert (found.std_error, found.interval) == (None, None)
+    assert found.rank_range[0] == 1
+    assert all(weight.std_error > 0 for weight in weights(one(samples=64, design=design)))
+
+
+def weights(found):
+    return found.surrogates[0].weights
 
 
 @pytest.mark.parametrize("freedom", [1, 7, 50, 2000])
