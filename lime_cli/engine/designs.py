@@ -15,13 +15,12 @@ import numpy as np
 
 from lime_cli.engine.balanced import halves, quarters
 from lime_cli.engine.instance import Design, FloatArray, IntArray, Points, Samples
-from lime_cli.engine.sobol import sobol
+from lime_cli.engine.levels import Levels
+from lime_cli.engine.sobol import interleaved, sobol
 
 N_BLOCKS = 8
 AT_ONCE = 512
 """Samples that are sorted in one go, so that they stay in the cache."""
-MOST_ROWS = 2**20
-"""Of a background, that are laid out for looking levels up."""
 
 
 def random(n: int, m: int, rng: np.random.Generator) -> FloatArray:
@@ -34,7 +33,7 @@ def in_blocks(n: int, m: int, rng: np.random.Generator) -> FloatArray:
 
     Independent blocks are what error bars are computed from; within a block points spread evenly.
     """
-    return _blocks_of(sobol, n, m, rng)
+    return interleaved(n, m, rng.spawn(N_BLOCKS))
 
 
 def paired(n: int, m: int, rng: np.random.Generator) -> FloatArray:
@@ -108,24 +107,22 @@ def subsets(n: int, d: int, design: Design | None, rng: np.random.Generator) -> 
 
 
 def levels(
-    n: int, shares: Sequence[FloatArray], design: Design | None, rng: np.random.Generator
+    n: int, columns: Sequence[Levels], design: Design | None, rng: np.random.Generator
 ) -> Samples:
-    """Draw a level of every column, independently, level i of column j with share ``shares[j][i]``.
+    """Draw a level of every column, independently, by its share.
 
     Codes are level numbers (n, columns). Points that spread well spread the levels well, for
     neighbouring levels get neighbouring stretches of [0, 1).
     """
     if design is None:
-        sizes = [len(share) for share in shares]
+        sizes = [len(column.shares) for column in columns]
         codes = np.indices(sizes).reshape(len(sizes), -1).T
-        chance = np.prod([share[codes[:, j]] for j, share in enumerate(shares)], axis=0)
+        chance = np.prod([one.shares[codes[:, j]] for j, one in enumerate(columns)], axis=0)
         return Samples(codes, chance * len(codes), n_blocks=1)
-    points = FOR_LEVELS.get(design.points, design.points)(n, len(shares), rng)
+    points = FOR_LEVELS.get(design.points, design.points)(n, len(columns), rng)
     codes = np.empty(points.shape, np.int64, order="F")
-    for j, share in enumerate(shares):
-        column = points[:, j].copy()
-        found = _by_count(column, share)
-        codes[:, j] = _places(column, np.cumsum(share)[:-1]) if found is None else found
+    for j, column in enumerate(columns):
+        codes[:, j] = column.at(np.ascontiguousarray(points[:, j]))
     return _drawn(codes)
 
 
@@ -134,9 +131,9 @@ def n_masks(d: int) -> float:
     return 2.0**d - 1 if d < 1000 else float("inf")
 
 
-def n_levels(shares: Sequence[FloatArray]) -> float:
+def n_levels(columns: Sequence[Levels]) -> float:
     """Count the combinations of the columns' levels."""
-    return float(prod(float(len(share)) for share in shares))
+    return float(prod(float(len(one.shares)) for one in columns))
 
 
 def _blocks_of(points: Points, n: int, m: int, rng: np.random.Generator) -> FloatArray:
@@ -145,43 +142,6 @@ def _blocks_of(points: Points, n: int, m: int, rng: np.random.Generator) -> Floa
     for block, child in enumerate(rng.spawn(N_BLOCKS)):
         dealt[block::N_BLOCKS] = points(len(range(block, n, N_BLOCKS)), m, child)
     return dealt
-
-
-def _by_count(points: FloatArray, share: FloatArray) -> IntArray | None:
-    """Return the level of each point, where shares are counts of which the smallest is one.
-
-    So they are of nearly every column of measurements: its n rows in order, one looked up at
-    n times the point, is five times as fast as a search among the levels. None for other shares.
-    """
-    smallest = float(share.min())
-    if len(share) < 16 or smallest * MOST_ROWS < 1.0:
-        return None
-    n = round(1.0 / smallest)
-    counts = np.rint(share * n)
-    if np.abs(share * n - counts).max() > 1e-6 or counts.sum() != n:
-        return None
-    rows = np.repeat(np.arange(len(share)), counts.astype(np.int64))
-    return rows[(points * n).astype(np.int64)]
-
-
-def _places(points: FloatArray, edges: FloatArray) -> IntArray:
-    """Return how many of the ascending ``edges`` lie at or below each point in [0, 1).
-
-    Starts from the edges below the point's own stretch of a fine even grid: a binary search of
-    many edges takes ten times as long.
-    """
-    if len(edges) < 16:
-        return np.searchsorted(edges, points, side="right")
-    cells = 1 << len(edges).bit_length()
-    inside = np.ceil(np.minimum(edges, 1.0) * cells).astype(np.int64)
-    below = np.cumsum(np.bincount(inside, minlength=cells + 1))
-    places = below[(points * cells).astype(np.int64)]
-    ending = np.append(edges, np.inf)
-    late = np.flatnonzero(ending[places] <= points)
-    while len(late):
-        places[late] += 1
-        late = late[ending[places[late]] <= points[late]]
-    return places
 
 
 def _all_masks(d: int) -> IntArray:

@@ -21,26 +21,24 @@ from lime_cli.engine.shared import SharedInstance
 
 @dataclass(frozen=True, eq=False)
 class Pool(Answers):
-    """Samples and answers, the samples of a block standing together, blocks filled up to a width.
+    """Samples and answers, the samples of a block side by side, blocks filled up to a width."""
 
-    ``seen`` is (bins of all columns + 1, R * width): which samples lie in a bin, the last row for
-    bins that no sample lies in.
-    """
-
-    first_bin: IntArray
-    """(d,): which row of ``seen`` is each column's bin 0."""
-    n_bins: IntArray
-    """(d,)"""
-    seen: NDArray[np.uint8]
+    bins: IntArray
+    """(d, R * width): in which bin of each column every sample lies; where filled up, in none."""
     spread_mass: FloatArray
     """(R * width,): of the samples, 0 where filled up."""
     order: IntArray
     """(n,): where each sample stands."""
 
     @property
+    def d(self) -> int:
+        """Count the components."""
+        return len(self.bins)
+
+    @property
     def counts(self) -> type[np.unsignedinteger[Any]]:
         """The smallest type that counts components."""
-        return np.uint8 if len(self.n_bins) < 256 else np.uint16
+        return np.uint8 if self.d < 256 else np.uint16
 
     @cached_property
     def answers(self) -> FloatArray:
@@ -52,14 +50,14 @@ class Pool(Answers):
         """Count the samples."""
         return len(self.predictions)
 
-    def places(self, own: IntArray) -> IntArray:
-        """Return the rows of ``seen`` (d,) for the bins that an instance lies in."""
-        known = (own >= 0) & (own < self.n_bins)
-        return np.where(known, self.first_bin + own, len(self.seen) - 1)
+    def kept(self, own: IntArray) -> NDArray[np.uint8]:
+        """Return which samples lie in the same bins as a row, (d, R * width), as 0 and 1.
 
-    def kept(self, places: IntArray) -> NDArray[np.uint8]:
-        """Return which samples lie in the same bins as a row, (d, R * width), as 0 and 1."""
-        return self.seen.take(places, axis=0)
+        ``own`` (d,) are the bins that the row lies in, -1 for one that no sample can lie in.
+        """
+        none = np.iinfo(self.bins.dtype).max - 1
+        known = np.where((own >= 0) & (own < none), own, none).astype(self.bins.dtype)
+        return np.equal(self.bins, known[:, None]).view(np.uint8)
 
     def weights(self, kept: NDArray[np.uint8], proximity: FloatArray) -> FloatArray:
         """Return the samples' weights for a row, (R * width,).
@@ -133,25 +131,18 @@ class Pool(Answers):
 def pool_of(instance: SharedInstance, answers: Answers) -> Pool:
     """Lay out the answers of an instance's pool."""
     samples = answers.samples
-    bins = instance.bins(samples.codes)
-    n_bins = bins.max(axis=0) + 1
-    first_bin = np.concatenate([[0], np.cumsum(n_bins)[:-1]])
-    n, R = len(bins), samples.n_blocks
+    found = instance.bins(samples.codes)
+    n, R = len(found), samples.n_blocks
     width = -(-n // R)
+    small = np.min_scalar_type(2 + int(found.max(initial=0)))  # two numbers stand for no bin
+    bins = np.full((found.shape[1], R, width), np.iinfo(small).max, small)
+    for block in range(R):
+        own = found[block::R]
+        bins[:, block, : len(own)] = own.T
     order = np.arange(n) % R * width + np.arange(n) // R
-    seen = np.zeros((int(n_bins.sum()) + 1, R * width), np.uint8)
-    small = np.int16 if n_bins.max(initial=0) < 2**15 else np.int64
-    lies = np.full(R * width, -1, small)
-    for column, start, count in zip(bins.T.astype(small), first_bin, n_bins, strict=True):
-        lies[order] = column
-        np.equal(
-            lies,
-            np.arange(count, dtype=small)[:, None],
-            out=seen[start : start + count].view(np.bool_),
-        )
     spread = np.zeros(R * width)
     spread[order] = answers.mass
-    return Pool(samples, answers.predictions, first_bin, n_bins, seen, spread, order)
+    return Pool(samples, answers.predictions, bins.reshape(-1, R * width), spread, order)
 
 
 def alike(keys: Sequence[tuple[object, ...]]) -> Iterator[tuple[int, list[int]]]:

@@ -34,19 +34,19 @@ def moments_of_rows(
     row and target, stands between the components and the answers. With ``near``, rows get a
     shortlist of so many components.
     """
-    places = [pool.places(row.instance.own_bins) for row in rows]
+    bins = [row.instance.own_bins for row in rows]
     stand_ins = [stand_in_of(row, pool, settings) for row in rows]
     proximity = proximity_of(rows[0].instance, settings)
-    d, k = len(places[0]), len(rows[0].targets)
+    d, k = pool.d, len(rows[0].targets)
     keys = [
-        (place.tobytes(), row.targets, i if aid is not None else None)
-        for i, (place, row, aid) in enumerate(zip(places, rows, stand_ins, strict=True))
+        (own.tobytes(), row.targets, i if aid is not None else None)
+        for i, (own, row, aid) in enumerate(zip(bins, rows, stand_ins, strict=True))
     ]
     owns = np.stack([_own(row, aid) for row, aid in zip(rows, stand_ins, strict=True)])
     found = _nothing(len(rows), pool, (d, k, owns.shape[1]), near)
     effective = np.empty(len(rows))
     for i, same in alike(keys):
-        kept = pool.kept(places[i])
+        kept = pool.kept(bins[i])
         weights = pool.weights(kept, proximity)
         mass, columns = float(weights.sum()), _columns(rows[i], stand_ins[i], pool)
         found.shift[same, d:] = columns @ weights / mass if mass > 0 else owns[same]

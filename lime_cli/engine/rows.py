@@ -87,7 +87,7 @@ def _lots(
 
     Yields with each how many components to shortlist; None for all, as without ``settings``.
     """
-    d, R = len(pool.n_bins), pool.samples.n_blocks
+    d, R = pool.d, pool.samples.n_blocks
     for _, places in alike([(len(rows[i].targets),) for i in waiting]):
         k = len(rows[waiting[places[0]]].targets)
         near, width = length_of(d, k, settings) if settings else None, 1 + d + 2 * k

@@ -8,6 +8,7 @@ the mean of any function over the points is unbiased.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import lru_cache
 from pathlib import Path
 
@@ -27,13 +28,29 @@ def sobol(n: int, m: int, rng: np.random.Generator) -> FloatArray:
 
     Dimensions beyond the table of direction numbers are independent uniform draws.
     """
-    words = directions(min(m, DIMENSIONS))[:, : max(1, n - 1).bit_length()]
-    known, scrambled = len(words), _scrambled(words, rng)
-    shift = rng.integers(0, 2**BITS, known, np.uint32)
-    points: FloatArray = (_sequence(n, scrambled) ^ shift) * 2.0**-BITS
-    if m == known:
-        return points
-    return np.hstack([points, rng.spawn(1)[0].random((n, m - known))])
+    return interleaved(n, m, [rng])
+
+
+def interleaved(n: int, m: int, rngs: Sequence[np.random.Generator]) -> FloatArray:
+    """Return n points in [0, 1)^m (n, m), as R generators scramble the sequence: point i by i % R.
+
+    Dimensions are laid out one after the other.
+    """
+    R, known = len(rngs), min(m, DIMENSIONS)
+    each = -(-n // R)
+    words = directions(known)[:, : max(1, each - 1).bit_length()]
+    scrambled = np.empty((*words.shape, R), np.uint32)
+    shift = np.empty((known, 1, R), np.uint32)
+    for i, rng in enumerate(rngs):
+        scrambled[..., i] = _scrambled(words, rng)
+        shift[:, 0, i] = rng.integers(0, 2**BITS, known, np.uint32)
+    points = _sequence(each, scrambled)
+    points ^= shift
+    found = np.empty((m, n))
+    np.multiply(points.reshape(known, -1)[:, :n], 2.0**-BITS, out=found[:known])
+    for i, rng in enumerate(rngs if m > known else ()):
+        found[known:, i::R] = rng.spawn(1)[0].random((len(range(i, n, R)), m - known)).T
+    return found.T
 
 
 @lru_cache(maxsize=4)
@@ -81,10 +98,12 @@ def _parity(words: Words) -> Words:
 
 
 def _sequence(n: int, words: Words) -> Words:
-    """Return the first n points as words (n, dimensions), in natural order."""
-    bits = max(1, n - 1).bit_length()
-    points = np.zeros((1 << bits, len(words)), np.uint32)
-    for bit in range(bits):
-        half = 1 << bit
-        np.bitwise_xor(points[:half], words[:, bit], out=points[half : 2 * half])
-    return points[:n]
+    """Return the first n points (dimensions, n, R) of R sequences, in natural order.
+
+    ``words`` are (dimensions, bits, R), bits enough for n.
+    """
+    points = np.zeros((len(words), n, words.shape[2]), np.uint32)
+    for bit in range(max(0, n - 1).bit_length()):
+        half, end = 1 << bit, min(n, 2 << bit)
+        np.bitwise_xor(points[:, : end - half], words[:, bit, None], out=points[:, half:end])
+    return points

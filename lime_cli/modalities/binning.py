@@ -11,6 +11,7 @@ import numpy as np
 
 from lime_cli.engine.encoding import ColumnLaw
 from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
+from lime_cli.engine.levels import Levels
 from lime_cli.modalities.background import Background
 from lime_cli.modalities.feature import Feature
 
@@ -69,3 +70,16 @@ def laws_of(background: Background) -> tuple[ColumnLaw, ...]:
     """Return how what varies of the columns is drawn."""
     parts = (background.drawn[i] for i in background.varying)
     return tuple(ColumnLaw(one.shares, one.bins, one.sizes) for one in parts)
+
+
+@lru_cache(maxsize=8)
+def levels_of(background: Background) -> tuple[Levels, ...]:
+    """Return the levels of all columns drawn."""
+    return tuple(Levels(one.shares) for one in background.drawn)
+
+
+@lru_cache(maxsize=8)
+def bins_of(background: Background) -> tuple[IntArray, ...]:
+    """Return in which bin each level of what varies lies, in the smallest type that holds it."""
+    bins = [background.drawn[i].bins for i in background.varying]
+    return tuple(one.astype(np.min_scalar_type(int(one.max(initial=0)))) for one in bins)

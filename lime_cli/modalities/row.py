@@ -19,15 +19,15 @@ from lime_cli.engine.instance import (
     Caveat,
     Component,
     Design,
-    FloatArray,
     IntArray,
     Samples,
     Skipped,
     Subject,
 )
+from lime_cli.engine.levels import Levels
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Background
-from lime_cli.modalities.binning import binning_of, laws_of
+from lime_cli.modalities.binning import binning_of, bins_of, laws_of, levels_of
 from lime_cli.modalities.cell_words import COIN, CellWords
 from lime_cli.modalities.feature import Feature, is_missing
 from lime_cli.modalities.groups import Part, Single
@@ -35,6 +35,7 @@ from lime_cli.modalities.named import Named
 from lime_cli.modalities.tables import Table
 from lime_cli.modalities.unseen import unseen
 
+HEADS_OR_TAILS = Levels(COIN)
 MOST_SPREAD = 256
 """Columns that Sobol' points spread over better than independent ones do.
 
@@ -140,26 +141,28 @@ class RowInstance:
 
     def n_exhaustive(self) -> float:
         """Count the combinations of all observed values."""
-        return designs.n_levels(self._shares)
+        return designs.n_levels(self._levels)
 
     def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
         """Draw every column's value from the background, independently; codes are level numbers."""
-        return designs.levels(n, self._shares, design, rng)
+        return designs.levels(n, self._levels, design, rng)
 
     def bins(self, codes: IntArray) -> IntArray:
         """Return the bin (n, d) of every value drawn in every column that varies."""
         drawn = self.background.drawn
         words = codes[:, len(drawn) :]
         varying = self.background.varying
-        found = np.empty((len(codes), len(varying) + words.shape[1]), np.int64, order="F")
-        for j, i in enumerate(varying):
-            found[:, j] = drawn[i].bins[codes[:, i]]
+        bins = bins_of(self.background)
+        small = np.result_type(np.uint8, *bins)
+        found = np.empty((len(codes), len(varying) + words.shape[1]), small, order="F")
+        for j, (i, own) in enumerate(zip(varying, bins, strict=True)):
+            found[:, j] = own[codes[:, i]]
         found[:, len(varying) :] = words
         return found
 
     @property
-    def _shares(self) -> list[FloatArray]:
-        return [*(part.shares for part in self.background.drawn), *[COIN] * self._n_words]
+    def _levels(self) -> list[Levels]:
+        return [*levels_of(self.background), *[HEADS_OR_TAILS] * self._n_words]
 
     @property
     def _n_words(self) -> int:

@@ -7,6 +7,7 @@ import pytest
 
 from lime_cli.engine import designs
 from lime_cli.engine.instance import Design
+from lime_cli.engine.levels import Levels
 from lime_cli.engine.sobol import directions, sobol
 
 ALL = sorted(designs.DESIGNS)
@@ -50,7 +51,7 @@ def test_subsets_have_a_uniform_number_gone_and_no_favourites(name):
 @pytest.mark.parametrize("name", ALL)
 def test_levels_come_with_their_shares(name):
     shares = [np.array([0.5, 0.3, 0.2]), np.array([1.0]), np.array([0.1, 0.9])]
-    codes = designs.levels(N, shares, design(name), rng()).codes
+    codes = designs.levels(N, [*map(Levels, shares)], design(name), rng()).codes
     for j, share in enumerate(shares):
         assert np.bincount(codes[:, j], minlength=len(share)) / N == pytest.approx(share, abs=0.015)
 
@@ -72,7 +73,7 @@ def test_enumerated_subsets_weigh_as_often_as_they_are_drawn():
 
 def test_enumerated_levels_weigh_as_often_as_they_are_drawn():
     shares = [np.array([0.5, 0.5]), np.array([0.2, 0.3, 0.5])]
-    samples = designs.levels(99, shares, None, rng())
+    samples = designs.levels(99, [*map(Levels, shares)], None, rng())
     assert len(samples.codes) == 6
     for j, share in enumerate(shares):
         drawn = np.bincount(samples.codes[:, j], samples.mass) / samples.mass.sum()
@@ -107,7 +108,7 @@ def test_sobol_points_unscrambled_are_those_of_scipy():
     from lime_cli.engine.sobol import BITS, _sequence
 
     theirs = qmc.Sobol(1024, scramble=False, bits=BITS).random(64)
-    ours = _sequence(64, directions(1024)) / 2.0**BITS
+    ours = _sequence(64, directions(1024)[..., None])[..., 0].T / 2.0**BITS
     assert {tuple(row) for row in ours} == {tuple(row) for row in theirs}
 
 
@@ -140,7 +141,7 @@ def test_balanced_coins_show_all_combinations_of_any_three_equally_often():
 
 def test_balanced_levels_show_all_pairs_of_quarters_equally_often():
     shares = [np.full(4, 0.25)] * 16
-    codes = designs.levels(8 * 64, shares, design("balanced"), rng()).codes
+    codes = designs.levels(8 * 64, [*map(Levels, shares)], design("balanced"), rng()).codes
     for block in range(8):
         levels = np.eye(4)[codes[block::8]].reshape(64, -1)
         together = (levels.T @ levels).reshape(16, 4, 16, 4)
