@@ -64,6 +64,8 @@ class Local(AbstractContextManager["Local"]):
                 if not any(hand.task for hand in self._hands):
                     return
                 for task in self._listen():
+                    if late == float("inf") and not stop():
+                        self._hand_out(tasks)  # nobody waits until what is done is written down
                     yield task.work, task.outcomes
         finally:
             self._drop()
