@@ -18,12 +18,16 @@ from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 from problems import ROOT, background_of
+from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import load_digits, make_classification
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from lime_cli.engine import explain
 from lime_cli.engine.designs import DESIGNS
@@ -76,11 +80,23 @@ def cases(folder: Path) -> Iterator[Case]:
         ):
             if columns == 30 or kind == "logistic":
                 yield _table(f"{kind}, {columns} columns", model.fit(X, y), X, bound, folder)
+        names = [f"c{j}" for j in range(columns)]
+        model = _pipeline().fit(pd.DataFrame(X, columns=names), y)
+        yield _table(f"pipeline, {columns} columns", model, X, bound, folder, names)
     yield _text(folder)
     yield from _pictures(folder)
 
 
-def _table(name: str, model: Any, X: np.ndarray, bound: float, folder: Path) -> Case:
+def _pipeline() -> Any:
+    """Return a logistic regression as people save one: of named columns, imputed and scaled."""
+    numbers = make_pipeline(SimpleImputer(), StandardScaler())
+    columns = make_column_transformer((numbers, make_column_selector(dtype_include=np.number)))
+    return make_pipeline(columns, LogisticRegression(max_iter=500))
+
+
+def _table(
+    name: str, model: Any, X: np.ndarray, bound: float, folder: Path, names: list[str] | None = None
+) -> Case:
     from lime.lime_tabular import LimeTabularExplainer
 
     background = background_of(X)
@@ -89,15 +105,20 @@ def _table(name: str, model: Any, X: np.ndarray, bound: float, folder: Path) -> 
     row = RowInstance(Source("17", "t.csv", 17), background, values, ())
     drawn = row.sample(SAMPLES, Design(DESIGNS["random"]), np.random.default_rng(0))
     rows = np.stack(row.model_inputs(drawn.codes).columns, axis=1)
+    given = rows if names is None else pd.DataFrame(rows, columns=names)
     theirs = LimeTabularExplainer(X, random_state=0)
+
+    def ask(rows: np.ndarray) -> np.ndarray:
+        return model.predict_proba(rows if names is None else pd.DataFrame(rows, columns=names))
+
     return Case(
         name,
         bound,
-        lambda: model.predict_proba(rows),
+        lambda: model.predict_proba(given),
         lambda: _explained(
             RowInstance(Source("17", "t.csv", 17), background, values, ()), loaded, SAMPLES
         ),
-        lambda: theirs.explain_instance(X[17], model.predict_proba, num_samples=SAMPLES),
+        lambda: theirs.explain_instance(X[17], ask, num_samples=SAMPLES),
     )
 
 

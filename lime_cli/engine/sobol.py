@@ -92,9 +92,11 @@ def _scrambled(words: Words, rng: np.random.Generator) -> Words:
 
 def _parity(words: Words) -> Words:
     """Return whether the number of set bits is odd, as 0 or 1."""
+    odd, rest = words.copy(), np.empty_like(words)
     for half in (16, 8, 4, 2, 1):
-        words = words ^ (words >> np.uint32(half))
-    return words & np.uint32(1)
+        odd ^= np.right_shift(odd, np.uint32(half), out=rest)
+    odd &= np.uint32(1)
+    return odd
 
 
 def _sequence(n: int, words: Words) -> Words:
