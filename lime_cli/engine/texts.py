@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from lime_cli.engine.instance import BoolArray, Component, IntArray, Spans
 
-RUN, MANY = 5, 10_000
-"""Pieces to a run; of more pieces than that in all, each stands alone, as ways take memory."""
+RUN, MANY, LONG = 5, 10_000, 2**20
+"""Pieces to a run; of more pieces or characters in all, each stands alone: ways take memory."""
 NUMBERS = 2**17
 """Runs of several texts that are looked up at once, at most."""
 
@@ -56,7 +56,8 @@ class Pieces:
     def runs(self) -> Runs:
         """Return the text in runs of a few pieces, each written in all ways that it may stand."""
         ways, owners = _ways(self)
-        size = RUN if len(ways) <= MANY else 1
+        short = len(ways) <= MANY and sum(map(len, self.texts)) <= LONG
+        size = RUN if short else 1
         spare = -len(ways) % size
         ways, owners = ways + [("", "")] * spare, owners + [0] * spare
         runs = [

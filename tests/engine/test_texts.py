@@ -29,10 +29,11 @@ def test_runs_of_pieces_say_what_the_pieces_say(
     assert written.strings == [spelled(parts, gone, mask) for mask in masks]
 
 
-def test_a_text_of_very_many_pieces_is_written_piece_by_piece(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize("bound", ["MANY", "LONG"])
+def test_a_very_long_text_is_written_piece_by_piece(
+    bound: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(texts, "MANY", 10)
+    monkeypatch.setattr(texts, bound, 10)
     monkeypatch.setattr(texts, "NUMBERS", 30)
     parts = [(f"{i} ", i % D) for i in range(23)]
     masks = np.random.default_rng(0).random((50, D)) < 0.5
