@@ -17,7 +17,7 @@ from lime_cli.jobs import Explained, Failed, Job, run
 from lime_cli.modalities import MODALITIES, Modality, Source
 from lime_cli.models import ModelFile
 from lime_cli.outcomes import Outcome, Work, in_order
-from lime_cli.results.record import explanation_of
+from lime_cli.results.rebuilding import explanation_of
 from lime_cli.settings import Settings
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from lime_cli.engine.compatibility import Choices
 from lime_cli.modalities.background import Schema
 from lime_cli.modalities.image import ImageModality
 from lime_cli.models import ModelInput
-from lime_cli.results.record import explanation_of
+from lime_cli.results.rebuilding import explanation_of
 from tests.conftest import ROOT
 from tests.engine.test_compatibility import (
     explained,

@@ -141,7 +141,7 @@ def _write(lines: Iterator[bytes], stream: IO[bytes], batch: Batch) -> None:
             plain = line if batch.look.unicode else _in_ascii(line)
             stream.write(plain)
         return
-    from lime_cli.results.record import explanation_of
+    from lime_cli.results.rebuilding import explanation_of
 
     explanations: Iterator[Explanation] = map(explanation_of, map(json.loads, lines))
     if batch.output.format in ("html", "table"):

@@ -26,6 +26,8 @@ class Identity(NamedTuple):
     """SHA-256 of the file."""
     task: str
     targets: tuple[str, ...]
+    options: tuple[tuple[str, str], ...] = ()
+    """Choices of how it is asked that may change its answers: those that are not the default."""
 
 
 class Model(Protocol):

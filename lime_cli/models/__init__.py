@@ -59,6 +59,10 @@ LOADERS = Registry(
     },
 )
 
+ASKING = ("output", "activation", "layout", "key", "input_form", "provider")
+USUAL = ("none", "auto", "cpu")
+"""Options of how a model is asked, and their defaults."""
+
 PYTHON_PREFIX = "py:"
 """What stands before the name of a function instead of a model's path."""
 
@@ -126,6 +130,15 @@ class ModelFile(NamedTuple):
     """``cpu`` or ``cuda``: what runs an ONNX model."""
     input_form: str = "auto"
     """``frame``, ``array`` or ``sparse``: in what form a model of Python is given a table."""
+
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """Options that may change an answer, where they are not the default."""
+        said = ((name, getattr(self, name)) for name in ASKING)
+        found = tuple((name, str(value)) for name, value in said if value not in (None, *USUAL))
+        if self.tokenizer is None:
+            return found
+        return (*found, ("tokenizer", digest_of_file(Path(self.tokenizer))))
 
     def load(self) -> LoadedModel:
         """Load the model, once per process; raise ModelError when it cannot be used."""

@@ -58,7 +58,7 @@ class Predictor:
     """A loaded model of any format."""
 
     def __init__(self, file: ModelFile, way: Way) -> None:
-        self._file, self._way = file, way
+        self._file, self._way, self._options = file, way, file.options
         self._settled: Outputs | None = None
         self._guess: Outputs | None = None
         self._tried = False
@@ -76,7 +76,8 @@ class Predictor:
         outputs, stated = self._outputs(), self._way.stated
         task = outputs.task if outputs else stated.task or "unknown"
         targets = outputs.targets if outputs else stated.classes or ()
-        return Identity(self._way.origin.format, self._way.origin.digest(), task, targets)
+        origin = self._way.origin
+        return Identity(origin.format, origin.digest(), task, targets, self._options)
 
     @property
     def probabilities(self) -> bool:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from lime_cli.errors import InputError
-from lime_cli.results.record import NAME, explanation_of
+from lime_cli.results.rebuilding import explanation_of
+from lime_cli.results.record import NAME
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation

@@ -9,7 +9,8 @@ import pytest
 
 from lime_cli.engine import explain
 from lime_cli.errors import SettingsError
-from lime_cli.results.record import explanation_of, record_of
+from lime_cli.results.rebuilding import explanation_of
+from lime_cli.results.record import record_of
 from lime_cli.settings import Settings
 from tests.conftest import FunctionModel, MaskInstance
 

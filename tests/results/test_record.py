@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import hashlib
 import json
 import math
 import subprocess
@@ -29,8 +30,11 @@ from lime_cli.engine.instance import (
     Subject,
 )
 from lime_cli.errors import InputError
-from lime_cli.results.record import explanation_of, hash_of, record_of
+from lime_cli.models import ModelFile
+from lime_cli.results.rebuilding import explanation_of
+from lime_cli.results.record import hash_of, record_of
 from lime_cli.settings import Settings
+from tests.conftest import ROOT
 
 
 @dataclass(frozen=True, eq=False)
@@ -286,3 +290,29 @@ def damaged(path, value):
 def test_what_is_no_record_of_this_schema_is_refused(record, said):
     with pytest.raises(InputError, match=said):
         explanation_of(record)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({}, None),
+        ({"activation": "sigmoid"}, {"activation": "sigmoid"}),
+        ({"input_form": "array", "threads": 1}, {"input_form": "array"}),
+        ({"output": "labels", "trust": True}, {"output": "labels"}),
+    ],
+)
+def test_options_that_change_what_a_model_answers_are_in_the_record(options, said):
+    file = ModelFile(str(ROOT / "sample_models" / "cancer_forest.joblib"), **options)
+    assert dict(file.load().identity.options) == dict(file.options) == (said or {})
+    one = explained()
+    record = record_of(replace(one, model=one.model._replace(options=file.options)))
+    validate(record)
+    assert record["model"].get("options") == said
+    assert explanation_of(record).model.options == file.options
+
+
+def test_a_tokenizer_is_named_by_its_digest(tmp_path):
+    (tmp_path / "tokenizer.json").write_text("{}")
+    file = ModelFile("m.onnx", tokenizer=str(tmp_path / "tokenizer.json"))
+    digest = hashlib.sha256(b"{}").hexdigest()
+    assert file.options == (("tokenizer", digest),)
