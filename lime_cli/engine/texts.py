@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import product
 from typing import overload
 
 import numpy as np
@@ -13,7 +12,7 @@ from numpy.typing import NDArray
 
 from lime_cli.engine.instance import BoolArray, Component, IntArray, Spans
 
-RUN, MANY, LONG = 5, 10_000, 2**20
+RUN, MANY, LONG = 6, 10_000, 2**19
 """Pieces to a run; of more pieces or characters in all, each stands alone: ways take memory."""
 NUMBERS = 2**17
 """Runs of several texts that are looked up at once, at most."""
@@ -60,10 +59,12 @@ class Pieces:
         size = RUN if short else 1
         spare = -len(ways) % size
         ways, owners = ways + [("", "")] * spare, owners + [0] * spare
-        runs = [
-            list(map("".join, product(*ways[start : start + size])))
-            for start in range(0, len(ways), size)
-        ]
+        runs = []
+        for start in range(0, len(ways), size):
+            found = [""]
+            for both in ways[start : start + size]:
+                found = [begun + one for begun in found for one in both]
+            runs.append(found)
         return Runs(np.array(runs, dtype=object).ravel(), np.array(owners).reshape(-1, size))
 
 
