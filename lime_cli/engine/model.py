@@ -27,7 +27,7 @@ class Identity(NamedTuple):
     task: str
     targets: tuple[str, ...]
     options: tuple[tuple[str, str], ...] = ()
-    """Choices of how it is asked that may change its answers: those that are not the default."""
+    """How it is asked, as far as somebody chose that: names and values."""
 
 
 class Model(Protocol):

@@ -59,9 +59,8 @@ LOADERS = Registry(
     },
 )
 
-ASKING = ("output", "activation", "layout", "key", "input_form", "provider")
-USUAL = ("none", "auto", "cpu")
-"""Options of how a model is asked, and their defaults."""
+ASKING = {"activation": "none", "key": None, "provider": "cpu"}
+"""Options that may change an answer and leave no other trace, with their defaults."""
 
 PYTHON_PREFIX = "py:"
 """What stands before the name of a function instead of a model's path."""
@@ -133,9 +132,9 @@ class ModelFile(NamedTuple):
 
     @property
     def options(self) -> tuple[tuple[str, str], ...]:
-        """Options that may change an answer, where they are not the default."""
+        """Options that may change an answer and leave no other trace, where they are given."""
         said = ((name, getattr(self, name)) for name in ASKING)
-        found = tuple((name, str(value)) for name, value in said if value not in (None, *USUAL))
+        found = tuple((name, value) for name, value in said if value != ASKING[name])
         if self.tokenizer is None:
             return found
         return (*found, ("tokenizer", digest_of_file(Path(self.tokenizer))))

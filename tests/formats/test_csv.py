@@ -40,7 +40,7 @@ def test_a_negative_weight_stays_a_number():
 
     one = explanation()
     (surrogate,) = one.surrogates
-    weights = (replace(surrogate.weights[0], weight=-0.25),)
+    weights = (surrogate.weights[0]._replace(weight=-0.25),)
     negative = replace(one, surrogates=(replace(surrogate, weights=weights),))
     (row,) = rows(written("csv", [negative]))
     assert row["weight"] == "-0.25"

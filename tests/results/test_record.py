@@ -297,8 +297,7 @@ def test_what_is_no_record_of_this_schema_is_refused(record, said):
     [
         ({}, None),
         ({"activation": "sigmoid"}, {"activation": "sigmoid"}),
-        ({"input_form": "array", "threads": 1}, {"input_form": "array"}),
-        ({"output": "labels", "trust": True}, {"output": "labels"}),
+        ({"threads": 1, "trust": True}, None),
     ],
 )
 def test_options_that_change_what_a_model_answers_are_in_the_record(options, said):
