@@ -6,7 +6,7 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from lime_cli.engine import ask_shared, explain
@@ -21,6 +21,7 @@ from lime_cli.models import ModelFile
 from lime_cli.settings import Settings
 
 if TYPE_CHECKING:
+    from lime_cli.engine.explaining import Watch
     from lime_cli.models import LoadedModel
 
 
@@ -52,28 +53,29 @@ class Failed:
     error: LimexError
 
 
-def run(job: Job) -> Iterator[Explained | Failed]:
+def run(job: Job, watch: Watch | None = None) -> Iterator[Explained | Failed]:
     """Explain every source of a job, in order.
 
     Raises ModelError and SettingsError, which concern all sources; an InputError or a
     PredictionError concerns one and becomes ``Failed``. Settings say whether samples and sums are
-    limex's own or marcotcr/lime's.
+    limex's own or marcotcr/lime's; ``watch`` is given the samples of the former.
     """
     model, modality, answered = _prepared_for(job)
+    way = _like_lime() if job.settings.like_lime else partial(explain, watch=watch)
     ready: list[tuple[Source, Instance]] = []
     for source in job.sources:
         try:
             instance = modality.read(source)
         except InputError as error:
-            yield from _explain(ready, model, job.settings, answered)
+            yield from _explain(ready, way, model, job.settings, answered)
             ready = []
             yield Failed(source, error)
             continue
         ready.append((source, instance))
         if not instance.shared:
-            yield from _explain(ready, model, job.settings, answered)
+            yield from _explain(ready, way, model, job.settings, answered)
             ready = []
-    yield from _explain(ready, model, job.settings, answered)
+    yield from _explain(ready, way, model, job.settings, answered)
 
 
 def load(job: Job) -> None:
@@ -115,6 +117,7 @@ def ask_ahead(job: Job) -> float:
 
 def _explain(
     ready: list[tuple[Source, Instance]],
+    way: Callable[..., Iterator[Explanation]],
     model: LoadedModel,
     settings: Settings,
     answered: dict[str, Answers],
@@ -122,7 +125,6 @@ def _explain(
     """Explain instances together, or one by one when the model fails on some."""
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
     try:
-        way = _like_lime() if settings.like_lime else explain
         instances = [focused(one, model, settings) for one in instances]
         explanations = list(way(instances, model, settings, answered))
     except (InputError, PredictionError) as error:
@@ -130,7 +132,7 @@ def _explain(
             yield Failed(sources[0], error)
             return
         for pair in ready:
-            yield from _explain([pair], model, settings, answered)
+            yield from _explain([pair], way, model, settings, answered)
         return
     for source, explanation in zip(sources, explanations, strict=True):
         yield Explained(source, explanation)

@@ -16,7 +16,7 @@ from lime_cli.commands.inputs import table_options, text_options
 from lime_cli.commands.likeness import likened
 from lime_cli.commands.model import model_options
 from lime_cli.commands.neighbourhood import Neighbourhood, engine_options
-from lime_cli.commands.output import Output, output_options
+from lime_cli.commands.output import Output, output_options, save_samples_option
 from lime_cli.commands.pictures import (
     drawing_options,
     image_options,
@@ -29,6 +29,8 @@ from lime_cli.modalities import Modality, Source
 from lime_cli.models import ModelFile
 
 if TYPE_CHECKING:
+    from lime_cli.engine.instance import Instance
+    from lime_cli.engine.neighbourhood import Neighbourhood as Samples
     from lime_cli.settings import Settings
 
 
@@ -50,6 +52,7 @@ def explain() -> None:
 @engine_options
 @click.option("--cache", metavar="DIR", help="Folder that keeps the model's answers to samples.")
 @output_options
+@save_samples_option
 @running_options
 def tabular(
     model: ModelFile,
@@ -57,6 +60,7 @@ def tabular(
     neighbourhood: Neighbourhood,
     cache: str | None,
     output: Output,
+    save_samples: str | None,
     running: Running,
 ) -> int:
     """Explain rows of a table: DATA is a CSV, JSON lines or Parquet file.
@@ -68,6 +72,7 @@ def tabular(
       limex explain tabular model.joblib new.csv --all --background train.csv -f jsonl
       limex explain tabular model.joblib new.csv --all --background train.csv -o out/ -j 4
     """
+    output = replace(output, samples=save_samples)
     return _run(model, modality, neighbourhood, Way(output, running, output.look(), cache))
 
 
@@ -76,12 +81,14 @@ def tabular(
 @text_options
 @engine_options
 @output_options
+@save_samples_option
 @running_options
 def text(
     model: ModelFile,
     modality: Modality,
     neighbourhood: Neighbourhood,
     output: Output,
+    save_samples: str | None,
     running: Running,
 ) -> int:
     """Explain texts: files, folders of files, or standard input.
@@ -92,6 +99,7 @@ def text(
       limex explain text spam.pkl --text "You have won a prize" -f json
       cat mail.txt | limex explain text spam.onnx - --each-position
     """
+    output = replace(output, samples=save_samples)
     return _run(model, modality, neighbourhood, Way(output, running, output.look()))
 
 
@@ -103,6 +111,7 @@ def text(
 @drawing_options
 @engine_options
 @output_options
+@save_samples_option
 @running_options
 def image(
     model: ModelFile,
@@ -112,6 +121,7 @@ def image(
     drawing: dict[str, Any],
     neighbourhood: Neighbourhood,
     output: Output,
+    save_samples: str | None,
     running: Running,
 ) -> int:
     """Explain pictures: PNG, JPEG, WebP, BMP, GIF, TIFF or NPY files.
@@ -124,7 +134,7 @@ def image(
       limex explain image net.onnx pictures/ --recursive -o out/ -f png
       limex explain image net.onnx large.tif --max-memory 512MB
     """
-    output = replace(output, label_map=save_segments)
+    output = replace(output, label_map=save_segments, samples=save_samples)
     way = Way(output, running, output.look(drawing))
     return _run(model._replace(layout=layout), modality, neighbourhood, way)
 
@@ -150,8 +160,10 @@ def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, way
     found = tuple(islice(listed, 2))
     into_folder = output.is_folder(len(found) > 1)
     running.check(into_folder, found)
-    output.check_label_map(len(found) == 1 and not into_folder and running.here)
-    if len(found) == 1 and not into_folder and running.here:
+    alone = len(found) == 1 and not into_folder and running.here
+    output.check_label_map(alone)
+    output.check_samples(alone, settings.like_lime)
+    if alone:
         output.check(1)
         settings = replace(settings, time_limit=running.time_limit)
         return _explain_one(model, modality, settings, found[0], way)
@@ -178,11 +190,14 @@ def _explain_one(
     began = time.monotonic()
     output, job = way.output, Job(model, modality, settings, (source,), way.cache)
     with output.opened() as stream:
-        outcome = next(run(job))
+        seen: list[tuple[Instance, Samples]] = []
+        outcome = next(run(job, lambda *one: seen.append(one) if output.samples else None))
         if isinstance(outcome, Failed):
             raise outcome.error
         explanation = outcome.explanation
         output.keep(explanation)
+        if seen:
+            output.keep_samples(*seen[-1], explanation.model)
         FORMATS[output.format]([explanation], stream, way.look)
     if output.format != "table":
         output.console.warn((one.code, one.message) for one in explanation.caveats)

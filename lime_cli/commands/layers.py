@@ -23,7 +23,7 @@ from lime_cli.errors import LimexError, SettingsError
 PREFIX = "LIMEX_"
 TRUSTING = frozenset(("trust", "trust-module", "import"))
 """Options that let a file run code: only who types them can mean them."""
-WRITING = frozenset(("output", "save-segments", "force", "config", "no-config"))
+WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config", "no-config"))
 """Options that a file which came with a model must not decide."""
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 _ORIGINS = "lime_cli.layers.origins"

@@ -22,6 +22,8 @@ from lime_cli.formats import FORMATS, MANY, SUFFIXES, Look
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
+    from lime_cli.engine.instance import Identity, Instance
+    from lime_cli.engine.neighbourhood import Neighbourhood
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class Output:
 
     label_map: str | None = None
     """Where the label map of a picture goes."""
+    samples: str | None = None
+    """Where the samples of an instance go."""
 
     def is_folder(self, several: bool) -> bool:
         """Tell whether ``-o`` means a folder: there is one, it is written so, or must be."""
@@ -75,6 +79,21 @@ class Output:
             raise SettingsError(said, "name it FILE.png or FILE.npy")
         self._check_file(self.label_map)
 
+    def check_samples(self, alone: bool, like_lime: bool) -> None:
+        """Refuse samples that cannot be written, or of anything but one instance alone."""
+        if self.samples is None:
+            return
+        if like_lime:
+            raise SettingsError("--save-samples: --like-lime keeps none", "leave one of them out")
+        if not alone:
+            raise SettingsError(
+                "--save-samples: holds the samples of one instance",
+                "name one, without a folder to write into and without workers",
+            )
+        if not self.samples.lower().endswith(".npz"):
+            raise SettingsError(f"--save-samples: {self.samples} is no NPZ", "name it FILE.npz")
+        self._check_file(self.samples)
+
     def _check_file(self, name: str) -> None:
         path = Path(name)
         if path.is_dir():
@@ -107,6 +126,15 @@ class Output:
         with _whole(self.label_map) as stream:
             stream.write(map_bytes(picture.labels, Path(self.label_map).suffix.lower()))
         self.console.say(f"wrote {self.label_map}")
+
+    def keep_samples(self, instance: Instance, samples: Neighbourhood, model: Identity) -> None:
+        """Write the samples of an instance, itself first."""
+        assert self.samples is not None
+        from lime_cli.results.samples import samples_bytes
+
+        with _whole(self.samples) as stream:
+            stream.write(samples_bytes(instance, samples, model.targets))
+        self.console.say(f"wrote {self.samples}")
 
     def look(self, drawing: dict[str, Any] | None = None) -> Look:
         """Return how to draw: for a terminal its width and colours, for a file plainly."""
@@ -184,4 +212,10 @@ output_options = option_group(
     click.option("-q", "--quiet", is_flag=True, help="Print no warnings."),
     click.option("-v", "--verbose", is_flag=True, help="Say more."),
     click.option("--no-color", is_flag=True, help="Print without colours."),
+)
+
+save_samples_option = click.option(
+    "--save-samples",
+    metavar="FILE",
+    help="Write what was asked and answered: masks, predictions and weights, as NPZ.",
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import groupby
 from typing import cast
@@ -36,17 +36,45 @@ from lime_cli.engine.weights import surrogates_of
 from lime_cli.errors import SettingsError
 from lime_cli.settings import Settings
 
+Watch = Callable[[Instance, Neighbourhood], None]
+"""What looks on while instances are explained."""
+Found = tuple[Instance, FloatArray, Settled, dict[str, Answers]]
+"""An instance, what the model says of it, what became of it, and where its samples' answers are."""
+
 
 def explain_all(
-    instances: list[Instance], model: Model, settings: Settings, answered: dict[str, Answers]
+    instances: list[Instance],
+    model: Model,
+    settings: Settings,
+    answered: dict[str, Answers],
+    watch: Watch | None = None,
 ) -> Iterator[Explanation]:
-    """Explain instances in order; ``answered`` keeps the answers of shared pools, by pool."""
+    """Explain instances in order; ``answered`` keeps the answers of shared pools, by pool.
+
+    ``watch`` is given what each was explained by.
+    """
+    for instance, original, found, known in _all_settled(instances, model, settings, answered):
+        if watch is not None:
+            answers = _of_pool(known, instance.pool, found.summary.n)
+            watch(instance, weigh(instance, answers, original, settings))
+        yield _explanation(instance, model, settings, found)
+
+
+def _of_pool(known: dict[str, Answers], pool: str, n: int) -> Answers:
+    """Return the last n samples of a pool that were asked about."""
+    pairs = reversed(known.items())
+    return next(one for key, one in pairs if key.endswith(f":{pool}") and len(one.predictions) == n)
+
+
+def _all_settled(
+    instances: list[Instance], model: Model, settings: Settings, answered: dict[str, Answers]
+) -> Iterator[Found]:
     for pool, together in groupby(instances, lambda one: one.pool if one.shared else None):
         if pool is None:
             for instance in together:
                 original = ask_originals([instance], model, settings)[0]
-                found = _settle(instance, original, model, settings, {})
-                yield _explanation(instance, model, settings, found)
+                own: dict[str, Answers] = {}
+                yield instance, original, _settle(instance, original, model, settings, own), own
             continue
         yield from _of_rows(cast("list[SharedInstance]", list(together)), model, settings, answered)
 
@@ -56,7 +84,7 @@ def _of_rows(
     model: Model,
     settings: Settings,
     answered: dict[str, Answers],
-) -> Iterator[Explanation]:
+) -> Iterator[Found]:
     """Explain instances of one pool."""
     if len(instances) == 1:
         originals = ask_with_itself(instances[0], model, settings, answered)
@@ -69,14 +97,14 @@ def _of_rows(
     if by_size or wide or settings.surrogate == "tree":
         for instance, original in zip(instances, originals, strict=True):
             found = _settle(instance, original, model, settings, answered)
-            yield _explanation(instance, model, settings, found)
+            yield instance, original, found, answered
         return
     rows = [
         Row(instance, original, tuple(choose_targets(settings.targets, model, original)))
         for instance, original in zip(instances, originals, strict=True)
     ]
     for row, found in zip(rows, settle_rows(rows, model, settings, answered), strict=True):
-        yield _explanation(row.instance, model, settings, found)
+        yield row.instance, row.original, found, answered
 
 
 def _explanation(
@@ -106,15 +134,15 @@ def _settle(
     settings: Settings,
     pool: dict[str, Answers],
 ) -> Settled:
-    """Draw, ask and fit more and more samples of one instance until its surrogates are settled."""
+    """Draw, ask and fit more and more samples of one instance until its surrogates are settled.
+
+    ``pool`` keeps the answers: those to all samples of its pool, or to the last of its own.
+    """
     targets = choose_targets(settings.targets, model, original)
-    began, numbers, answers = time.monotonic(), stages(settings, instance.shared), None
+    began, numbers = time.monotonic(), stages(settings, instance.shared)
     n = next(numbers)
     while True:
-        if instance.shared:
-            answers = answers_of(instance, model, settings, n, pool)
-        else:
-            answers = ask(instance, model, settings, n, answers)
+        answers = _asked(instance, model, settings, n, pool)
         neighbourhood = weigh(instance, answers, original, settings)
         neighbourhood = _assisted(instance, answers, neighbourhood, targets, settings)
         fitted = None
@@ -137,6 +165,18 @@ def _settle(
             )
             return Settled(surrogates, neighbourhood.summary(targets), stop)
         n = following
+
+
+def _asked(
+    instance: Instance, model: Model, settings: Settings, n: int, pool: dict[str, Answers]
+) -> Answers:
+    """Ask about n samples; of an instance's own ``pool`` keeps the last answers alone."""
+    if instance.shared:
+        return answers_of(instance, model, settings, n, pool)
+    answers = ask(instance, model, settings, n, next(iter(pool.values()), None))
+    pool.clear()
+    pool[f"{n}:{instance.pool}"] = answers
+    return answers
 
 
 def _stop(
