@@ -301,7 +301,7 @@ def test_what_is_no_record_of_this_schema_is_refused(record, said):
     ],
 )
 def test_options_that_change_what_a_model_answers_are_in_the_record(options, said):
-    file = ModelFile(str(ROOT / "sample_models" / "cancer_forest.joblib"), **options)
+    file = ModelFile(str(ROOT / "sample_models" / "zoo_mlp.onnx"), **options)
     assert dict(file.load().identity.options) == dict(file.options) == (said or {})
     one = explained()
     record = record_of(replace(one, model=one.model._replace(options=file.options)))
