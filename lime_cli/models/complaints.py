@@ -78,8 +78,17 @@ def missing(path: Path, error: Missing, sklearn_version: str) -> ModelError:
         return other_version(path, f"needs {module}.{name}", sklearn_version)
     text = f"{path.name}: needs {module}.{name}: {first_line(error.reason)}"
     if package in _LIBRARIES:
-        return ModelError(text, f"pip install {_PIP_NAMES.get(package, package)}")
+        return ModelError(text, _install(_PIP_NAMES.get(package, package)))
     return ModelError(text, f"pip install the package with {package}, or put it on PYTHONPATH")
+
+
+def _install(package: str) -> str:
+    """Say what to install, where a package is missing or is not the one a file was saved with."""
+    try:
+        here = metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return f"pip install {package}"
+    return f"install the {package} that it was saved with (here: {here}): pip install -U {package}"
 
 
 def other_version(path: Path, what: str, sklearn_version: str) -> ModelError:

@@ -2,6 +2,8 @@
 
 import pickle
 import warnings
+from importlib import metadata
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -32,6 +34,8 @@ from lime_cli.engine.caveats import of_model
 from lime_cli.errors import ModelError, PredictionError, SettingsError, UntrustedModel
 from lime_cli.modalities.tables import Table
 from lime_cli.models import ModelFile, format_of
+from lime_cli.models.building import Missing
+from lime_cli.models.complaints import missing
 from lime_cli.models.parts import limit_threads
 
 RNG = np.random.default_rng(0)
@@ -324,3 +328,21 @@ def test_class_names_of_impossible_characters_are_damage(tmp_path, packed_by):
     path.write_bytes(path.read_bytes().replace(words, b"x\0\xff\xffx\0\0\0"))
     with pytest.raises(ModelError, match="is damaged: words of no known characters"):
         ModelFile(str(path)).load()
+
+
+@pytest.mark.parametrize(
+    ("module", "said"),
+    [
+        ("numpy._inner", f"(here: {np.__version__}): pip install -U numpy"),
+        ("lightgbm.basic", "pip install lightgbm"),
+    ],
+)
+def test_a_library_that_lacks_a_name_is_brought_up_to_date(monkeypatch, module, said):
+    error = Missing((module, "thing"), f"No module named {module!r}")
+    if module.startswith("lightgbm"):
+        monkeypatch.setattr(metadata, "version", lambda name: absent(name))
+    assert missing(Path("m.pkl"), error, "").hint.endswith(said)
+
+
+def absent(name):
+    raise metadata.PackageNotFoundError(name)
