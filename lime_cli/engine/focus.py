@@ -32,7 +32,7 @@ def focused(instance: Instance, model: Model, settings: Settings) -> Instance:
 
     Raises PredictionError when the model fails and SettingsError for a target it does not have.
     """
-    if not isinstance(instance, Coarse):
+    if instance.shared or not isinstance(instance, Coarse):
         return instance
     most = settings.max_samples
     first = replace(

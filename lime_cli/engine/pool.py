@@ -18,6 +18,9 @@ from lime_cli.engine.answers import Answers
 from lime_cli.engine.instance import FloatArray, IntArray
 from lime_cli.engine.shared import SharedInstance
 
+NUMBERS = 2**18
+"""Of as many blocks as are multiplied in one go, at most, so that they stay in the cache."""
+
 
 @dataclass(frozen=True, eq=False)
 class Pool(Answers):
@@ -90,17 +93,21 @@ class Pool(Answers):
         p, width = 1 + d + len(columns), len(weights) // R
         rows = None if near is None else [0, *(1 + near).tolist(), *range(1 + d, p)]
         found = np.empty((R, p if rows is None else len(rows), p))
-        table, roots = np.empty((p, width)), np.sqrt(weights)
-        for block in range(R):
-            own = slice(block * width, (block + 1) * width)
+        roots, together = np.sqrt(weights), max(1, min(R, NUMBERS // (p * width)))
+        for start in range(0, R, together):
+            own = slice(start * width, (start + together) * width)
+            table = np.empty((p, len(weights[own])))
             table[0] = 1.0
             table[1 : 1 + d] = kept[:, own]
             table[1 + d :] = columns[:, own]
+            left = table
             if rows is None:
                 table *= roots[own]
-                np.matmul(table, table.T, out=found[block])
             else:
-                np.matmul(table[rows] * weights[own], table.T, out=found[block])
+                left = table[rows] * weights[own]
+            one, other = (array.reshape(len(array), -1, width) for array in (left, table))
+            places = found[start : start + together]
+            np.matmul(one.transpose(1, 0, 2), other.transpose(1, 2, 0), out=places)
         return found
 
     def foremost(

@@ -87,7 +87,7 @@ def _own(row: Row, stand_in: FloatArray | None) -> FloatArray:
 def stand_in_of(row: Row, pool: Pool, settings: Settings) -> FloatArray | None:
     """Return what is fitted instead of the answers, (1 + n, targets), the row itself first."""
     instance = row.instance
-    if not (isinstance(instance, Tabular) and settings.assists(shared=True)):
+    if not (settings.assists(shared=True) and isinstance(instance, Tabular)):
         return None
     if not controllable(instance, pool):
         return None

@@ -14,13 +14,14 @@ from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
 from lime_cli.engine.levels import Levels
 from lime_cli.modalities.background import Background
 from lime_cli.modalities.feature import Feature
+from lime_cli.modalities.groups import Part, Single
 
 
 @dataclass(frozen=True, eq=False)
 class Binning:
     """Number columns side by side, m of them, and the others, which are looked up one by one."""
 
-    places: tuple[int, ...]
+    places: list[int]
     """Of the numbers among all columns."""
     cuts: FloatArray
     """(m, most cuts): ascending, filled up with infinity."""
@@ -34,7 +35,7 @@ class Binning:
         """Return each value's bin (columns,), -1 for an unknown one, and which lie outside."""
         n = len(self.places) + len(self.others)
         bins, outside = np.empty(n, np.int64), np.zeros(n, bool)
-        places = list(self.places)
+        places = self.places
         sizes = np.array([values[place] for place in places], np.float64)
         inside = (self.cuts < sizes[:, None]).sum(axis=1)
         bins[places] = np.where(np.isnan(sizes), self.gaps, inside)
@@ -57,7 +58,7 @@ def binning_of(background: Background) -> Binning:
     for own, (_, one) in zip(cuts, numbers, strict=True):
         own[: len(one.cuts)] = one.cuts
     return Binning(
-        places=tuple(place for place, _ in numbers),
+        places=[place for place, _ in numbers],
         cuts=cuts,
         gaps=np.array([one.bin_of(None) for _, one in numbers], np.int64),
         ranges=np.array([one.range for _, one in numbers]).reshape(-1, 2).T,
@@ -70,6 +71,14 @@ def laws_of(background: Background) -> tuple[ColumnLaw, ...]:
     """Return how what varies of the columns is drawn."""
     parts = (background.drawn[i] for i in background.varying)
     return tuple(ColumnLaw(one.shares, one.bins, one.sizes) for one in parts)
+
+
+@lru_cache(maxsize=8)
+def varying_of(background: Background) -> tuple[IntArray, tuple[tuple[int, Part], ...]]:
+    """Return the first column of whatever varies, and which of that are groups of columns."""
+    parts = [background.drawn[i] for i in background.varying]
+    groups = ((i, part) for i, part in enumerate(parts) if not isinstance(part, Single))
+    return np.array([part.places[0] for part in parts], np.int64), tuple(groups)
 
 
 @lru_cache(maxsize=8)

@@ -27,10 +27,10 @@ from lime_cli.engine.instance import (
 from lime_cli.engine.levels import Levels
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Background
-from lime_cli.modalities.binning import binning_of, bins_of, laws_of, levels_of
+from lime_cli.modalities.binning import binning_of, bins_of, laws_of, levels_of, varying_of
 from lime_cli.modalities.cell_words import COIN, CellWords
 from lime_cli.modalities.feature import Feature, is_missing
-from lime_cli.modalities.groups import Part, Single
+from lime_cli.modalities.groups import Part
 from lime_cli.modalities.named import Named
 from lime_cli.modalities.tables import Table
 from lime_cli.modalities.unseen import unseen
@@ -105,11 +105,11 @@ class RowInstance:
     def own_bins(self) -> IntArray:
         """The bin of each component; -1 for one that no sample lies in, 1 for a word."""
         columns, _ = self._lies
-        bins = [
-            columns[part.places[0]] if isinstance(part, Single) else part.bin_of(values)
-            for part, values in self._varying()
-        ]
-        return np.array([*bins, *(1 for text in self.texts for _ in text.components)], np.int64)
+        first, groups = varying_of(self.background)
+        bins = columns[first]
+        for i, group in groups:
+            bins[i] = group.bin_of([self.values[place] for place in group.places])
+        return np.append(bins, np.ones(self._n_words, np.int64)) if self.texts else bins
 
     @cached_property
     def _lies(self) -> tuple[IntArray, BoolArray]:
