@@ -191,7 +191,7 @@ def _explain_one(
     output, job = way.output, Job(model, modality, settings, (source,), way.cache)
     with output.opened() as stream:
         seen: list[tuple[Instance, Samples]] = []
-        outcome = next(run(job, lambda *one: seen.append(one) if output.samples else None))
+        outcome = next(run(job, (lambda *one: seen.append(one)) if output.samples else None))
         if isinstance(outcome, Failed):
             raise outcome.error
         explanation = outcome.explanation

@@ -25,8 +25,8 @@ def explain(
     """Explain instances in order; each must have at least one component.
 
     ``answered`` keeps the answers of shared pools from one call to the next; ``watch`` is given
-    every instance with the samples that explain it. Raises PredictionError
-    when the model fails and SettingsError for a target it does not have.
+    every instance with the samples that explain it. Raises PredictionError when the model fails and
+    SettingsError for a target it does not have.
     """
     # Models and modalities import types from this package; they need not pay for the mathematics.
     from lime_cli.engine.explaining import explain_all
