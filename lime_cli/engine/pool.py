@@ -18,7 +18,7 @@ from lime_cli.engine.answers import Answers
 from lime_cli.engine.instance import FloatArray, IntArray
 from lime_cli.engine.shared import SharedInstance
 
-NUMBERS = 2**18
+NUMBERS = 3 * 2**16
 """Of as many blocks as are multiplied in one go, at most, so that they stay in the cache."""
 
 
@@ -94,9 +94,10 @@ class Pool(Answers):
         rows = None if near is None else [0, *(1 + near).tolist(), *range(1 + d, p)]
         found = np.empty((R, p if rows is None else len(rows), p))
         roots, together = np.sqrt(weights), max(1, min(R, NUMBERS // (p * width)))
+        room = np.empty((p, together * width))
         for start in range(0, R, together):
             own = slice(start * width, (start + together) * width)
-            table = np.empty((p, len(weights[own])))
+            table = room[:, : len(weights[own])]
             table[0] = 1.0
             table[1 : 1 + d] = kept[:, own]
             table[1 + d :] = columns[:, own]
