@@ -56,7 +56,7 @@ class Cache(dict[str, Answers]):
         self.about = {
             "model": model.identity.digest,
             "options": {name: options[name] for name in options if name not in UNLIKE},
-            "tokenizer": digest_of(Path(file.tokenizer).read_bytes()) if file.tokenizer else None,
+            "tokenizer": dict(model.identity.options).get("tokenizer"),
             "sampling": [settings.seed, settings.design, settings.kernel_width],
             "limex": __version__,
             "environment": environment_of(model.identity.format, "tabular"),

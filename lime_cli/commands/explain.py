@@ -197,7 +197,7 @@ def _explain_one(
         explanation = outcome.explanation
         output.keep(explanation)
         if seen:
-            output.keep_samples(*seen[-1], explanation.model)
+            output.keep_samples(*seen[-1], explanation.model.targets)
         FORMATS[output.format]([explanation], stream, way.look)
     if output.format != "table":
         output.console.warn((one.code, one.message) for one in explanation.caveats)

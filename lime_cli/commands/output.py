@@ -22,7 +22,7 @@ from lime_cli.formats import FORMATS, MANY, SUFFIXES, Look
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
-    from lime_cli.engine.instance import Identity, Instance
+    from lime_cli.engine.instance import Instance
     from lime_cli.engine.neighbourhood import Neighbourhood
 
 
@@ -70,10 +70,7 @@ class Output:
         if self.label_map is None:
             return
         if not alone:
-            raise SettingsError(
-                "--save-segments: holds the label map of one picture",
-                "name one picture, without a folder to write into and without workers",
-            )
+            raise _not_alone("--save-segments", "the label map", "picture")
         if not self.label_map.lower().endswith((".png", ".npy")):
             said = f"--save-segments: {self.label_map} is neither PNG nor NPY"
             raise SettingsError(said, "name it FILE.png or FILE.npy")
@@ -86,10 +83,7 @@ class Output:
         if like_lime:
             raise SettingsError("--save-samples: --like-lime keeps none", "leave one of them out")
         if not alone:
-            raise SettingsError(
-                "--save-samples: holds the samples of one instance",
-                "name one, without a folder to write into and without workers",
-            )
+            raise _not_alone("--save-samples", "the samples", "instance")
         if not self.samples.lower().endswith(".npz"):
             raise SettingsError(f"--save-samples: {self.samples} is no NPZ", "name it FILE.npz")
         self._check_file(self.samples)
@@ -123,18 +117,22 @@ class Output:
             return
         from lime_cli.modalities.maps import map_bytes
 
-        with _whole(self.label_map) as stream:
-            stream.write(map_bytes(picture.labels, Path(self.label_map).suffix.lower()))
-        self.console.say(f"wrote {self.label_map}")
+        self._put(self.label_map, map_bytes(picture.labels, Path(self.label_map).suffix.lower()))
 
-    def keep_samples(self, instance: Instance, samples: Neighbourhood, model: Identity) -> None:
+    def keep_samples(
+        self, instance: Instance, samples: Neighbourhood, targets: tuple[str, ...]
+    ) -> None:
         """Write the samples of an instance, itself first."""
         assert self.samples is not None
         from lime_cli.results.samples import samples_bytes
 
-        with _whole(self.samples) as stream:
-            stream.write(samples_bytes(instance, samples, model.targets))
-        self.console.say(f"wrote {self.samples}")
+        self._put(self.samples, samples_bytes(instance, samples, targets))
+
+    def _put(self, name: str, content: bytes) -> None:
+        """Write a file beside the result, and say so."""
+        with _whole(name) as stream:
+            stream.write(content)
+        self.console.say(f"wrote {name}")
 
     def look(self, drawing: dict[str, Any] | None = None) -> Look:
         """Return how to draw: for a terminal its width and colours, for a file plainly."""
@@ -155,6 +153,13 @@ class Output:
             and (terminal or self.path is not None),
             **(drawing or {}),
         )
+
+
+def _not_alone(option: str, what: str, whose: str) -> SettingsError:
+    return SettingsError(
+        f"{option}: holds {what} of one {whose}",
+        f"name one {whose}, without a folder to write into and without workers",
+    )
 
 
 @contextlib.contextmanager
