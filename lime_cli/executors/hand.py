@@ -29,6 +29,13 @@ THREADS = (
 )
 """What libraries read, when they are loaded, for how many threads they may start."""
 
+MEMORY = {
+    "MALLOC_TRIM_THRESHOLD_": str(2**26),
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+}
+"""What glibc reads when a process starts: memory that is freed is kept for the next row's arrays,
+which would otherwise be handed back and zeroed again hundreds of times a second."""
+
 NAME = "limex-worker"
 """How a list of processes tells them."""
 
@@ -73,7 +80,7 @@ class Hand:
                 [sys.executable, "-c", _program(idle), NAME],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                env={**os.environ, **dict.fromkeys(THREADS, str(threads))},
+                env={**MEMORY, **os.environ, **dict.fromkeys(THREADS, str(threads))},
                 cwd=folder if folder and Path(folder).is_dir() else None,
             )
         threading.Thread(target=self._read, args=(said,), daemon=True).start()

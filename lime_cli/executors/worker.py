@@ -6,6 +6,7 @@ model is loaded, an ``outcome`` a source, then ``done``, or the ``error`` that c
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import signal
@@ -70,6 +71,7 @@ def _listen(works: IO[bytes], given: SimpleQueue[bytes]) -> None:
 
 def _work(work: Work, outcomes: IO[bytes]) -> None:
     load(work.job)
+    gc.freeze()  # what is there for good is not looked through again and again
     send(outcomes, ("ready", ask_ahead(work.job)))
     for outcome in complete(work):
         named = outcome.source._replace(record=None)  # the parent has its row already

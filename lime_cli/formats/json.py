@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
 
 from lime_cli.errors import SettingsError
-from lime_cli.results.record import record_of
+from lime_cli.results.record import line_of, record_of
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
@@ -30,7 +30,10 @@ def write_lines(explanations: Iterable[Explanation], out: IO[bytes], look: Look)
     """Write each explanation to a line of its own as soon as it is there."""
     encoder = json.JSONEncoder(separators=(",", ":"), **_strict(look))
     for explanation in explanations:
-        out.write(_bytes(encoder.encode(record_of(explanation))))
+        line = line_of(explanation)
+        if look.unicode and "\\u" in line:
+            line = encoder.encode(json.loads(line))
+        out.write(_bytes(line))
 
 
 def _strict(look: Look) -> dict[str, Any]:

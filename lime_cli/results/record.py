@@ -27,6 +27,8 @@ from lime_cli.results.versions import environment_of
 from lime_cli.settings import Settings
 
 NAME, NUMBER = "limex/explanation", 1
+FIRST = ("schema", "limex")
+"""Keys that stand before the hash."""
 
 
 def record_of(explanation: Explanation) -> dict[str, Any]:
@@ -35,10 +37,37 @@ def record_of(explanation: Explanation) -> dict[str, Any]:
     What is not a finite number becomes null. ``hash`` covers everything but itself and
     ``environment``, so that equal runs give equal hashes.
     """
+    hashed = _hashed(explanation)
+    head = {key: hashed[key] for key in FIRST}
+    environment = _environment(explanation)
+    return {**head, "hash": hash_of(hashed), **hashed, "environment": environment}
+
+
+def line_of(explanation: Explanation) -> str:
+    """Return the record as one line of ASCII JSON, encoded once for the line and its hash."""
+    hashed = _hashed(explanation)
+    text, head = _encoded(hashed), _encoded({key: hashed[key] for key in FIRST})[:-1]
+    hash_, rest = digest_of(text.encode()), text[len(head) : -1]
+    return f'{head},"hash":"{hash_}"{rest},"environment":{_encoded(_environment(explanation))}}}'
+
+
+def hash_of(record: dict[str, Any]) -> str:
+    """Return the SHA-256 of a record as JSON, ``hash`` and ``environment`` left out.
+
+    Its keys stand in their order, nothing between them, all of it in ASCII.
+    """
+    hashed = {key: record[key] for key in record if key not in ("hash", "environment")}
+    return digest_of(_encoded(hashed).encode())
+
+
+_encoded = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def _hashed(explanation: Explanation) -> dict[str, Any]:
     facts = dict(explanation.subject.facts)
     background = facts.pop("background", None)
     settings = {**_numbers(explanation.settings), "kernel_width": _plain(explanation.kernel_width)}
-    hashed = {
+    return {
         "schema": {"name": NAME, "number": NUMBER},
         "limex": __version__,
         "instance": _plain(_instance(explanation.subject, facts)),
@@ -52,20 +81,11 @@ def record_of(explanation: Explanation) -> dict[str, Any]:
         "warnings": [{"code": one.code, "message": one.message} for one in explanation.caveats],
         "skipped": [{"name": one.name, "reason": one.reason} for one in explanation.skipped],
     }
-    environment = environment_of(
-        explanation.model.format, explanation.subject.modality, explanation.settings.surrogate
-    )
-    head = {"schema": hashed["schema"], "limex": hashed["limex"], "hash": hash_of(hashed)}
-    return {**head, **hashed, "environment": environment}
 
 
-def hash_of(record: dict[str, Any]) -> str:
-    """Return the SHA-256 of a record's canonical JSON, ``hash`` and ``environment`` left out."""
-    hashed = {key: record[key] for key in record if key not in ("hash", "environment")}
-    return digest_of(_CANONICAL.encode(hashed).encode())
-
-
-_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
+def _environment(explanation: Explanation) -> dict[str, str]:
+    subject, settings = explanation.subject, explanation.settings
+    return environment_of(explanation.model.format, subject.modality, settings.surrogate)
 
 
 @lru_cache(maxsize=8)

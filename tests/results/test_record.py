@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import io
 import json
 import math
 import subprocess
@@ -30,6 +31,7 @@ from lime_cli.engine.instance import (
     Subject,
 )
 from lime_cli.errors import InputError
+from lime_cli.formats import FORMATS, Look
 from lime_cli.models import ModelFile
 from lime_cli.results.rebuilding import explanation_of
 from lime_cli.results.record import hash_of, record_of
@@ -250,6 +252,23 @@ def test_the_hash_covers_everything_but_itself_and_the_environment():
     changed = {**record, "hash": "", "environment": {"python": "9"}}
     assert hash_of(changed) == record["hash"]
     assert hash_of({**record, "samples": 1}) != record["hash"]
+
+
+@pytest.mark.parametrize("name", ["part", "caf\u00e9 \u65e5\u672c", "\\u0041", 'a "b"'])
+@pytest.mark.parametrize("unicode", [True, False])
+def test_a_line_is_the_record_and_its_hash_is_that_of_what_is_read_back(name, unicode):
+    one = explained()
+    components = tuple(replace(part, name=f"{name} {i}") for i, part in enumerate(one.components))
+    one = replace(one, components=components)
+    stream = io.BytesIO()
+    FORMATS["jsonl"]([one], stream, Look(unicode=unicode))
+    line = stream.getvalue().decode()
+    record = record_of(one)
+    assert line == json.dumps(record, separators=(",", ":"), ensure_ascii=not unicode) + "\n"
+    read = json.loads(line)
+    rest = {key: read[key] for key in read if key not in ("hash", "environment")}
+    text = json.dumps(rest, separators=(",", ":"))
+    assert read["hash"] == hashlib.sha256(text.encode()).hexdigest()
 
 
 def test_the_environment_names_what_takes_part_and_nothing_else():
