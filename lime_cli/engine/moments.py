@@ -13,6 +13,9 @@ import numpy as np
 from lime_cli.engine.instance import FloatArray, IntArray
 from lime_cli.engine.neighbourhood import Neighbourhood
 
+FEW, STRIP = 40, 8
+"""Up to so many rows a product with itself is taken in strips, of so many rows each."""
+
 
 @dataclass(frozen=True, eq=False)
 class Moments:
@@ -122,3 +125,19 @@ def added(blocks: FloatArray) -> FloatArray:
     for i in range(1, blocks.shape[1]):
         total += blocks[:, i]
     return total
+
+
+def square(tables: FloatArray, out: FloatArray) -> None:
+    """Write the products of each table (p, n) of ``tables`` with its transpose to ``out``.
+
+    A product is symmetric. For few rows BLAS gains nothing by that, for it lays them out first;
+    strips of them take two thirds of the time.
+    """
+    p = tables.shape[1]
+    if p > FEW:
+        np.matmul(tables, tables.transpose(0, 2, 1), out=out)
+        return
+    for start in range(0, p, STRIP):
+        own = slice(start, start + STRIP)
+        np.matmul(tables[:, own], tables[:, start:].transpose(0, 2, 1), out=out[:, own, start:])
+        out[:, own, :start] = out[:, :start, own].transpose(0, 2, 1)

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from lime_cli.engine.answers import Answers
 from lime_cli.engine.instance import FloatArray, IntArray
+from lime_cli.engine.moments import square
 from lime_cli.engine.shared import SharedInstance
 
 NUMBERS = 3 * 2**16
@@ -53,13 +54,19 @@ class Pool(Answers):
         """Count the samples."""
         return len(self.predictions)
 
-    def kept(self, own: IntArray) -> NDArray[np.uint8]:
-        """Return which samples lie in the same bins as a row, (d, R * width), as 0 and 1.
+    def known(self, own: IntArray) -> IntArray:
+        """Return bins that rows lie in as samples' bins are numbered.
 
-        ``own`` (d,) are the bins that the row lies in, -1 for one that no sample can lie in.
+        -1, and whatever no sample can lie in, become the last number but one.
         """
         none = np.iinfo(self.bins.dtype).max - 1
-        known = np.where((own >= 0) & (own < none), own, none).astype(self.bins.dtype)
+        return np.where((own >= 0) & (own < none), own, none).astype(self.bins.dtype)
+
+    def kept(self, known: IntArray) -> NDArray[np.uint8]:
+        """Return which samples lie in the same ``known`` bins (d,) as a row, (d, R * width).
+
+        As 0 and 1.
+        """
         return np.equal(self.bins, known[:, None]).view(np.uint8)
 
     def weights(self, kept: NDArray[np.uint8], proximity: FloatArray) -> FloatArray:
@@ -101,14 +108,13 @@ class Pool(Answers):
             table[0] = 1.0
             table[1 : 1 + d] = kept[:, own]
             table[1 + d :] = columns[:, own]
-            left = table
+            places = found[start : start + together]
             if rows is None:
                 table *= roots[own]
+                square(_by_block(table, width), places)
             else:
-                left = table[rows] * weights[own]
-            one, other = (array.reshape(len(array), -1, width) for array in (left, table))
-            places = found[start : start + together]
-            np.matmul(one.transpose(1, 0, 2), other.transpose(1, 2, 0), out=places)
+                left, right = (_by_block(one, width) for one in (table[rows] * weights[own], table))
+                np.matmul(left, right.transpose(0, 2, 1), out=places)
         return found
 
     def foremost(
@@ -134,6 +140,11 @@ class Pool(Answers):
         spread = np.maximum(share * (1 - share), 1e-12)
         score = (np.abs(folds[:, 1:]) / np.sqrt(spread)[:, None]).max(axis=(0, 1))
         return np.sort(np.argsort(-score, kind="stable")[:m])
+
+
+def _by_block(table: FloatArray, width: int) -> FloatArray:
+    """View rows (p, R * width) as blocks (R, p, width)."""
+    return table.reshape(len(table), -1, width).transpose(1, 0, 2)
 
 
 def pool_of(instance: SharedInstance, answers: Answers) -> Pool:

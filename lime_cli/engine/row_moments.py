@@ -34,7 +34,7 @@ def moments_of_rows(
     row and target, stands between the components and the answers. With ``near``, rows get a
     shortlist of so many components.
     """
-    bins = [row.instance.own_bins for row in rows]
+    bins = pool.known(np.stack([row.instance.own_bins for row in rows]))
     stand_ins = [stand_in_of(row, pool, settings) for row in rows]
     proximity = proximity_of(rows[0].instance, settings)
     d, k = pool.d, len(rows[0].targets)

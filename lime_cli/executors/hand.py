@@ -16,7 +16,7 @@ from queue import SimpleQueue
 from typing import Any, NamedTuple
 
 from lime_cli.executors.task import Task
-from lime_cli.executors.wire import receive, send
+from lime_cli.executors.wire import ROOM, receive, send
 from lime_cli.executors.worker import PARENTS_BUSINESS
 
 THREADS = (
@@ -80,6 +80,7 @@ class Hand:
                 [sys.executable, "-c", _program(idle), NAME],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                bufsize=ROOM,
                 env={**MEMORY, **os.environ, **dict.fromkeys(THREADS, str(threads))},
                 cwd=folder if folder and Path(folder).is_dir() else None,
             )

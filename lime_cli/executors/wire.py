@@ -6,14 +6,17 @@ import pickle
 import struct
 from typing import IO, Any
 
+ROOM = 2**16
+"""Bytes of messages that travel together, at most."""
 _LENGTH = struct.Struct("<Q")
 
 
-def send(stream: IO[bytes], message: Any) -> None:
-    """Write one message; raise OSError when nobody is there to read it."""
+def send(stream: IO[bytes], message: Any, now: bool = True) -> None:
+    """Write one message, or leave it to go with the next; OSError when nobody is there to read."""
     content = pickle.dumps(message, pickle.HIGHEST_PROTOCOL)
     stream.write(_LENGTH.pack(len(content)) + content)
-    stream.flush()
+    if now:
+        stream.flush()
 
 
 def receive(stream: IO[bytes]) -> bytes | None:

@@ -18,7 +18,7 @@ from typing import IO
 
 from lime_cli.containment import die_with
 from lime_cli.errors import LimexError
-from lime_cli.executors.wire import receive, send
+from lime_cli.executors.wire import ROOM, receive, send
 from lime_cli.jobs import ask_ahead, load
 from lime_cli.outcomes import Work, complete
 
@@ -54,7 +54,7 @@ def main(parent: int | None, idle: float | None) -> None:
 
 def _own_streams() -> tuple[IO[bytes], IO[bytes]]:
     """Keep input and output for messages: what a model prints goes to standard error."""
-    works, outcomes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb")
+    works, outcomes = os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb", ROOM)
     nothing = os.open(os.devnull, os.O_RDWR)
     os.dup2(nothing, 0)
     os.dup2(2, 1)
@@ -75,5 +75,6 @@ def _work(work: Work, outcomes: IO[bytes]) -> None:
     send(outcomes, ("ready", ask_ahead(work.job)))
     for outcome in complete(work):
         named = outcome.source._replace(record=None)  # the parent has its row already
-        send(outcomes, ("outcome", outcome._replace(source=named)))
+        one_of_many = outcome.source.row is not None  # which are explained together
+        send(outcomes, ("outcome", outcome._replace(source=named)), now=not one_of_many)
     send(outcomes, ("done",))
