@@ -107,16 +107,18 @@ def moments_of(neighbourhood: Neighbourhood, targets: IntArray) -> Moments:
     regressed, d, mass = np.hstack([*fitted, answers]), kept.shape[1], weights.sum()
     stays = d if kept.dtype == np.bool_ else 0  # 0 and 1 lie close enough to their mean
     shift = np.concatenate([np.zeros(d) if stays else weights @ kept, weights @ regressed]) / mass
-    moments, room = [], np.empty((1 + len(weights) // n_blocks, 1 + len(shift)))
-    for own in (*(slice(1 + block, None, n_blocks) for block in range(n_blocks)), slice(0, 1)):
+    p = 1 + len(shift)
+    moments, room = np.empty((1, n_blocks + 1, p, p)), np.empty((1 + len(weights) // n_blocks, p))
+    blocks = (*(slice(1 + block, None, n_blocks) for block in range(n_blocks)), slice(0, 1))
+    for own, found in zip(blocks, moments[0], strict=True):
         rows = room[: len(weights[own])]
         rows[:, 0] = 1.0
         rows[:, 1 : 1 + d] = kept[own]
         rows[:, 1 + d :] = regressed[own]
         rows[:, 1 + stays :] -= shift[stays:]
         rows *= np.sqrt(weights[own])[:, None]
-        moments.append(rows.T @ rows)
-    return Moments(np.stack(moments)[None], shift[None], d, len(targets), len(weights) - 1)
+        np.matmul(rows.T, rows, out=found)
+    return Moments(moments, shift[None], d, len(targets), len(weights) - 1)
 
 
 def added(blocks: FloatArray) -> FloatArray:
