@@ -10,7 +10,6 @@ import hashlib
 import json
 import logging
 import os
-import tempfile
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli import __version__
+from lime_cli import __version__, files
 from lime_cli.containment import TEMPORARY
 from lime_cli.digests import digest_of
 from lime_cli.engine.answers import Answers
@@ -51,7 +50,8 @@ class Cache(dict[str, Answers]):
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise _unwritable(self.folder, error) from None
+            words = f"{folder}: cannot be written ({error.strerror})"
+            raise OutputError(words, "give another --cache") from None
         options = file._asdict()
         self.about = {
             "model": model.identity.digest,
@@ -110,29 +110,19 @@ class Cache(dict[str, Answers]):
         digest = np.frombuffer(_digest(key, arrays), np.uint8)
         stream = BytesIO()
         np.savez(stream, **{**arrays, "digest": digest})  # type: ignore[arg-type]
-        try:
-            _publish(self._path(key), stream.getvalue())
-        except OSError as error:
-            raise _unwritable(self.folder, error) from None
+        _publish(self._path(key), stream.getvalue())
 
 
 def _publish(path: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all, and stays."""
-    prefix = TEMPORARY.format(pid=os.getpid())
-    with tempfile.NamedTemporaryFile(dir=path.parent, prefix=prefix, delete=False) as stream:
-        try:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-            Path(stream.name).replace(path)
-        except BaseException:
-            Path(stream.name).unlink(missing_ok=True)
-            raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    """Write a file that appears whole or not at all, and stays; whoever else writes it too."""
+    unfinished = path.with_name(TEMPORARY.format(pid=os.getpid()) + path.name)
+    files.write_unfinished(unfinished, [data])
     try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+        files.replace(unfinished, path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+    files.settle(path.parent)
 
 
 def _digest(key: str, arrays: dict[str, NDArray[Any]]) -> bytes:
@@ -142,7 +132,3 @@ def _digest(key: str, arrays: dict[str, NDArray[Any]]) -> bytes:
         digest.update(f"{name}{array.dtype.str}{array.shape}".encode())
         digest.update(array.tobytes())
     return digest.digest()
-
-
-def _unwritable(folder: Path, error: OSError) -> OutputError:
-    return OutputError(f"{folder}: cannot be written ({error.strerror})", "give another --cache")

@@ -1,12 +1,14 @@
 """``--cache``: what a model said to the samples of a table is kept, and checked."""
 
+import errno
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from lime_cli import cache as caching
+from lime_cli import files
+from lime_cli.errors import OutputError
 from lime_cli.jobs import Job, _prepared, run
 from lime_cli.modalities.tabular import TabularModality
 from lime_cli.models import ModelFile, _load
@@ -150,12 +152,14 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path, limex):
     assert "--cache" in result.err
 
 
-def test_a_write_that_fails_leaves_nothing_behind(tmp_path, monkeypatch):
-    def full(_):
-        raise OSError(28, "No space left on device")
+@pytest.mark.parametrize("operation", ["open", "write", "fsync", "replace"])
+def test_a_write_that_fails_leaves_nothing_behind(operation, tmp_path, monkeypatch):
+    def full(begun, path):
+        if begun == operation:
+            raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(caching.os, "fsync", full)
-    with pytest.raises(caching.OutputError, match="No space left"):
+    monkeypatch.setattr(files, "before", full)
+    with pytest.raises(OutputError, match=r"the disk is full.*make room"):
         records(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
