@@ -99,7 +99,7 @@ def measured(ways: dict[str, Callable[[str], None]], texts: list[str]) -> dict[s
 
 def command(model: str, texts: list[str], folder: Path, choices: argparse.Namespace) -> float:
     """Return the seconds a text of the whole command with several workers."""
-    inputs = folder / "texts"
+    inputs = folder / f"{len(texts)}-texts"
     inputs.mkdir(exist_ok=True)
     for i, text in enumerate(texts):
         (inputs / f"{i:04d}.txt").write_text(text, "utf-8")
