@@ -71,7 +71,8 @@ def _listen(works: IO[bytes], given: SimpleQueue[bytes]) -> None:
 
 def _work(work: Work, outcomes: IO[bytes]) -> None:
     load(work.job)
-    gc.freeze()  # what is there for good is not looked through again and again
+    if not gc.get_freeze_count():  # but once, for what is garbage by then stays for good
+        gc.freeze()  # model and libraries are not looked through again and again
     send(outcomes, ("ready", ask_ahead(work.job)))
     for outcome in complete(work):
         named = outcome.source._replace(record=None)  # the parent has its row already
