@@ -9,9 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from lime_cli.commands.batches import Batch, run_into_lines, run_one
 from lime_cli.commands.contained import ContainedCommand
-from lime_cli.commands.folder import run_into_folder
 from lime_cli.commands.inputs import table_options, text_options
 from lime_cli.commands.likeness import likened
 from lime_cli.commands.model import model_options
@@ -167,12 +165,15 @@ def _run(model: ModelFile, modality: Modality, neighbourhood: Neighbourhood, way
         output.check(1)
         settings = replace(settings, time_limit=running.time_limit)
         return _explain_one(model, modality, settings, found[0], way)
+    from lime_cli.commands.batches import Batch, run_into_lines, run_one
     from lime_cli.jobs import Job
 
     if into_folder or not running.here:
         model = model._replace(threads=model.threads or 1)
     job = Job(model, modality, settings, (), way.cache)
     if into_folder:
+        from lime_cli.commands.folder import run_into_folder
+
         return run_into_folder(Batch(job, running, output, way.look, modality.sources))
     if output.format not in MANY and len(found) > 1:
         found += tuple(listed)

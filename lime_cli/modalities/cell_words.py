@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from lime_cli.engine.instance import Component, FloatArray, IntArray, Spans
 from lime_cli.engine.texts import pieces_of
-from lime_cli.modalities.words import cut
 
 COIN: FloatArray = np.array([0.5, 0.5])
 """A word goes or stays by a fair coin.
@@ -32,6 +31,8 @@ class CellWords:
     @cached_property
     def components(self) -> tuple[Component, ...]:
         """One for each different word, in the order of the text."""
+        from lime_cli.modalities.words import cut  # brings regex
+
         places: dict[str, list[tuple[int, int]]] = {}
         for start, end in cut(self.text, "word"):
             places.setdefault(self.text[start:end], []).append((start, end))
