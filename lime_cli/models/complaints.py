@@ -88,7 +88,8 @@ def _install(package: str) -> str:
         here = metadata.version(package)
     except metadata.PackageNotFoundError:
         return f"pip install {package}"
-    return f"install the {package} that it was saved with (here: {here}): pip install -U {package}"
+    wanted = f"install the {package} that it was saved with (here: {here})"
+    return f"{wanted}: pip install {package}==VERSION"
 
 
 def other_version(path: Path, what: str, sklearn_version: str) -> ModelError:
