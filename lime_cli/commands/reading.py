@@ -18,7 +18,7 @@ def _dialect(
     na_values: tuple[str, ...],
     no_header: bool,
 ) -> Any:
-    from lime_cli.modalities.cells import Dialect
+    from lime_cli.modalities.dialect import Dialect
 
     return Dialect(_separator(sep), encoding, decimal, thousands, tuple(na_values), not no_header)
 

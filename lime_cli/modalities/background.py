@@ -11,8 +11,9 @@ import numpy as np
 
 from lime_cli.engine.instance import FloatArray, Skipped
 from lime_cli.errors import InputError
-from lime_cli.modalities.cells import MISSING, TRUE_FALSE, Cells, number, shortened
+from lime_cli.modalities.cells import Cells, number, shortened
 from lime_cli.modalities.dates import DAY, are_dates, days_of
+from lime_cli.modalities.dialect import MISSING, TRUE_FALSE
 from lime_cli.modalities.feature import Feature
 from lime_cli.modalities.groups import Group, Part, Single
 from lime_cli.modalities.schema import NAMED_BINS, UNCUT, Schema, check_names

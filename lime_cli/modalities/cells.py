@@ -2,92 +2,29 @@
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from lime_cli.errors import InputError, SettingsError
+from lime_cli.errors import InputError
+from lime_cli.modalities.dialect import MISSING, NUMBER, PLAIN, TRUE_FALSE, Dialect
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
-MISSING = frozenset(("", "NA", "N/A", "NaN", "nan", "null", "NULL", "None", "<NA>", "#N/A"))
-"""Cells that stand for a missing value; in columns of text only the empty cell does."""
-TRUE_FALSE = dict.fromkeys(("True", "true", "TRUE"), True)
-TRUE_FALSE |= dict.fromkeys(("False", "false", "FALSE"), False)
-NUMBER = re.compile(
-    r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII
-)
 GROUPED = re.compile(r"[+-]?\d{1,3}([,.' \u00a0\u202f])\d{3}(\1\d{3})*([.,]\d+)?", re.ASCII)
 """A number with a mark between its thousands."""
 COMMA_DECIMAL = re.compile(r"[+-]?\d+,\d+", re.ASCII)
-SWAPPED = str.maketrans(",.", ".,")
 
 
-@dataclass(frozen=True)
-class Dialect:
-    """How a file spells its cells, as far as a person said."""
-
-    separator: str | None = None
-    """None for the comma, or the tab in a .tsv file."""
-    encoding: str | None = None
-    """None for UTF-8."""
-    decimal: str = "."
-    thousands: str | None = None
-    """The mark between the thousands of a number; None for none."""
-    na_values: tuple[str, ...] = ()
-    """Cells that stand for a missing value in every column."""
-    header: bool = True
-    """Whether the first row names the columns; they are numbered from 0 otherwise."""
-
-    def __post_init__(self) -> None:
-        if self.decimal not in (".", ","):
-            raise SettingsError(f"--decimal: {self.decimal!r} is not possible", "give . or ,")
-        if self.thousands is not None and (
-            len(self.thousands) != 1 or self.thousands in (*"0123456789+-", self.decimal)
-        ):
-            raise SettingsError(
-                f"--thousands: {self.thousands!r} is not possible", "give a mark such as , or '"
-            )
-        if self.encoding is not None and not _is_text_encoding(self.encoding):
-            raise SettingsError(
-                f"--encoding: {self.encoding!r} is not known", "give utf-8, latin-1, utf-16, cp1252"
-            )
-
-    def plain(self, cell: str) -> str:
-        """Return the cell of a number as Python spells it; another cell as something that is none.
-
-        With a decimal comma, a full stop that does not mark thousands makes it none.
-        """
-        cell = cell.strip()
-        if self.thousands and _grouped(self.thousands, self.decimal).fullmatch(cell):
-            cell = re.sub(_mark(self.thousands), "", cell)
-        return cell.translate(SWAPPED) if self.decimal == "," else cell
-
-    def spelled(self, value: Any) -> str:
-        """Spell a value of a typed file; none is the empty cell, a list its JSON."""
-        if value is None or value != value:
-            return ""
-        if isinstance(value, (list, dict)):
-            import json
-
-            return json.dumps(value, default=str, ensure_ascii=False)
-        if isinstance(value, bytes):
-            return value.decode("utf-8", "replace")
-        words = str(value)
-        number = not isinstance(value, (str, bool)) and NUMBER.fullmatch(words) is not None
-        return words.translate(SWAPPED) if self.decimal == "," and number else words
-
-
-PLAIN = Dialect()
 SIMPLE = re.compile(r"-?\d{1,15}(\.\d{1,25})?", re.ASCII)
-SIMPLES = re.compile(r"(?:-?\d{1,15}(?:\.\d{1,25})?\n)+", re.ASCII)
-"""Numbers that need no further look, where the decimal mark is a full stop; lines of them."""
+"""A number that needs no further look, where the decimal mark is a full stop."""
+OF_NUMBERS = dict.fromkeys(map(ord, "0123456789.-"))
+"""Characters of which float() takes nothing but such numbers."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,14 +49,11 @@ class Cells:
 
     def column(self, name: str) -> list[str]:
         """Return the cells of a column."""
-        place = self.places[name]
-        return [row[place] for row in self.rows]
+        return list(self._columns[self.places[name]]) if self.rows else []
 
     def simple(self, name: str) -> bool:
-        """Tell whether a column holds numbers that need no further look, and nothing else."""
-        if self.dialect.decimal != ".":
-            return False
-        return SIMPLES.fullmatch("\n".join([*self.column(name), ""])) is not None
+        """Tell whether a column holds numbers that need no further look, and gaps at most."""
+        return self._parsed(name) is not None
 
     def kind(self, name: str) -> str:
         """Tell what a column holds, as ``kind_of``."""
@@ -132,9 +66,49 @@ class Cells:
 
     def numbers(self, name: str) -> NDArray[np.float64]:
         """Parse a column as float64; raise InputError naming line and column."""
-        if self.simple(name):
-            return np.array([float(cell) for cell in self.column(name)])
-        return numbers(self, name, range(len(self.rows)))
+        parsed = self._parsed(name)
+        return numbers(self, name, range(len(self.rows))) if parsed is None else parsed.copy()
+
+    @cached_property
+    def _columns(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(zip(*self.rows, strict=True))
+
+    @cached_property
+    def _known(self) -> dict[str, NDArray[np.float64] | None]:
+        return {}
+
+    def _parsed(self, name: str) -> NDArray[np.float64] | None:
+        """Return the numbers of a column of simple ones, NaN in its gaps; None for another."""
+        if name not in self._known:
+            self._known[name] = _parsed(self.column(name), self.dialect)
+        return self._known[name]
+
+
+def _parsed(cells: list[str], dialect: Dialect) -> NDArray[np.float64] | None:
+    if dialect.decimal != ".":
+        return None
+    whole = MISSING.isdisjoint(cells)
+    present = cells if whole else [cell for cell in cells if cell not in MISSING]
+    if not present or _holds_others(present[:1]) or _holds_others(present):
+        return None
+    try:
+        values = np.fromiter(map(float, present), np.float64, len(present))
+    except ValueError:
+        return None
+    if not np.isfinite(values).all():
+        return None
+    return values if whole else _between_gaps(values, cells)
+
+
+def _between_gaps(values: NDArray[np.float64], cells: list[str]) -> NDArray[np.float64]:
+    """Put the values of the cells that are there in their places; NaN elsewhere."""
+    found = np.full(len(cells), np.nan)
+    found[[cell not in MISSING for cell in cells]] = values
+    return found
+
+
+def _holds_others(cells: list[str]) -> bool:
+    return bool("".join(cells).translate(OF_NUMBERS))
 
 
 def kind_of(cells: Sequence[str], dialect: Dialect = PLAIN) -> str:
@@ -202,20 +176,3 @@ def _advice(cell: str) -> str:
     if grouped and (grouped[2] or grouped[3] or grouped[1] == ","):
         return f"try --thousands {grouped[1]!r}"
     return "try --decimal ," if COMMA_DECIMAL.fullmatch(cell) else ""
-
-
-def _is_text_encoding(name: str) -> bool:
-    try:
-        return bool(getattr(codecs.lookup(name), "_is_text_encoding", True))
-    except (LookupError, ValueError):
-        return False
-
-
-def _mark(thousands: str) -> str:
-    return "[ \u00a0\u202f]" if thousands == " " else re.escape(thousands)
-
-
-@lru_cache(maxsize=8)
-def _grouped(thousands: str, decimal: str) -> re.Pattern[str]:
-    mark, point = _mark(thousands), re.escape(decimal)
-    return re.compile(rf"[+-]?\d{{1,3}}(?:{mark}\d{{3}})+(?:{point}\d*)?", re.ASCII)

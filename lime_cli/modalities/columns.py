@@ -8,8 +8,9 @@ from math import isinf
 from typing import TYPE_CHECKING
 
 from lime_cli.errors import ModelError
-from lime_cli.modalities.cells import MISSING, Cells, Dialect, is_number, misspelled, numbers
+from lime_cli.modalities.cells import Cells, is_number, misspelled, numbers
 from lime_cli.modalities.dates import are_dates
+from lime_cli.modalities.dialect import MISSING, Dialect
 from lime_cli.modalities.readers import Stream
 from lime_cli.modalities.rows import require
 from lime_cli.models import ModelInput

@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.modalities import Record
-from lime_cli.modalities.cells import Dialect
+from lime_cli.modalities.dialect import Dialect
 from lime_cli.modalities.streams import FIELD_CHARACTERS, text_lines
 
 MANY_COLUMNS = 20_000

@@ -9,8 +9,8 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.modalities import Record
-from lime_cli.modalities.cells import Dialect
 from lime_cli.modalities.delimited import checked_header
+from lime_cli.modalities.dialect import Dialect
 from lime_cli.modalities.streams import SURROGATE, text_lines
 
 FIRST = 1_000

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from lime_cli.engine.instance import Caveat
 from lime_cli.errors import SettingsError
 from lime_cli.modalities.background import Background, build_background
-from lime_cli.modalities.cells import Dialect
 from lime_cli.modalities.columns import sifted
+from lime_cli.modalities.dialect import Dialect
 from lime_cli.modalities.readers import Stream, open_table, read_evenly
 from lime_cli.modalities.rows import require
 from lime_cli.modalities.schema import Schema

@@ -8,8 +8,8 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError, MissingDependency
 from lime_cli.modalities import Record
-from lime_cli.modalities.cells import Dialect
 from lime_cli.modalities.delimited import checked_header
+from lime_cli.modalities.dialect import Dialect
 
 BATCH = 1_024
 """Rows taken at a time."""

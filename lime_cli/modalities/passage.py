@@ -71,10 +71,10 @@ class TextInstance:
 
     @property
     def input_bytes(self) -> int:
-        """Count the half of the characters that stays, in one, two or four bytes, and the mask."""
+        """Count the characters, in Python's one, two or four bytes, and the mask."""
         widest = max(self.text, default="")
         wide = 1 if widest <= "\xff" else 2 if widest <= "\uffff" else 4
-        return wide * len(self.text) // 2 + len(self.components) + 64
+        return wide * len(self.text) + 2 * len(self.components) + 64
 
     @property
     def subject(self) -> Subject:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from lime_cli.modalities.cells import Dialect
+from lime_cli.modalities.dialect import Dialect
 from lime_cli.modalities.learning import learn
 from lime_cli.modalities.privacy import made_private
 from lime_cli.modalities.profile import profile_data

@@ -11,8 +11,9 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.modalities import Record
-from lime_cli.modalities.cells import PLAIN, Cells, Dialect
+from lime_cli.modalities.cells import Cells
 from lime_cli.modalities.delimited import read_delimited
+from lime_cli.modalities.dialect import PLAIN, Dialect
 from lime_cli.modalities.streams import STDIN, Watch, name_of, open_bytes, unreadable, unzipped
 
 PARQUET, GZIP = b"PAR1", b"\x1f\x8b"

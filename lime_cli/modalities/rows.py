@@ -10,7 +10,8 @@ from itertools import islice, pairwise
 from lime_cli.engine.instance import Caveat
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.modalities import Record, Source
-from lime_cli.modalities.cells import PLAIN, Cells, Dialect
+from lime_cli.modalities.cells import Cells
+from lime_cli.modalities.dialect import PLAIN, Dialect
 from lime_cli.modalities.readers import Stream, open_table
 from lime_cli.modalities.streams import name_of
 from lime_cli.modalities.where import Condition, parse_condition

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.modalities.cells import Dialect
+from lime_cli.modalities.dialect import Dialect
 
 STDIN = "-"
 LINE_CHARACTERS = 2**24

@@ -10,8 +10,8 @@ from lime_cli.errors import InputError
 from lime_cli.modalities import Source
 from lime_cli.modalities.background import Background, parse_cell
 from lime_cli.modalities.cell_words import CellWords
-from lime_cli.modalities.cells import PLAIN, Dialect
 from lime_cli.modalities.columns import columns_for, named
+from lime_cli.modalities.dialect import PLAIN, Dialect
 from lime_cli.modalities.gaps import without_refused_gaps
 from lime_cli.modalities.learning import learn
 from lime_cli.modalities.profile import Profile, is_profile, read_profile

@@ -16,7 +16,7 @@ from difflib import get_close_matches
 from typing import Any
 
 from lime_cli.errors import SettingsError
-from lime_cli.modalities.cells import MISSING, NUMBER, TRUE_FALSE, Dialect
+from lime_cli.modalities.dialect import MISSING, NUMBER, TRUE_FALSE, Dialect
 
 Condition = Callable[[Sequence[str]], bool]
 Operand = Callable[[Sequence[str]], Any]

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lime_cli.errors import InputError, MissingDependency, SettingsError
 from lime_cli.modalities import readers
-from lime_cli.modalities.cells import Dialect
+from lime_cli.modalities.dialect import Dialect
 from lime_cli.modalities.readers import open_table, read_cells, read_evenly
 from lime_cli.modalities.rows import Rows, parse_ranges
 from lime_cli.modalities.tabular import TabularModality

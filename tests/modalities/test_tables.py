@@ -1,5 +1,7 @@
 """Reading tables: what is accepted, and how every fault is named."""
 
+import re
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -119,6 +121,30 @@ def test_numbers_come_back_as_they_were_written(values):
     cells = tuple(("" if value is None else repr(value),) for value in values)
     read = Cells("rows.csv", ("x",), cells, tuple(range(len(cells)))).numbers("x")
     assert all(np.isnan(r) if v is None else r == v for r, v in zip(read, values, strict=True))
+
+
+DIGITS = st.text("0123456789.-", max_size=20)
+
+
+@given(st.lists(st.one_of(DIGITS, st.sampled_from(["", "NA", "nan"])), min_size=1, max_size=4))
+def test_a_column_parsed_at_once_is_what_its_cells_are_one_by_one(column):
+    cells = Cells("rows.csv", ("x",), tuple((cell,) for cell in column), tuple(range(len(column))))
+    assert cells.kind("x") == kind_of(column)
+    try:
+        wanted = numbers(cells, "x", range(len(column)))
+    except InputError as error:
+        assert not cells.simple("x")
+        with pytest.raises(InputError, match=re.escape(str(error))):
+            cells.numbers("x")
+    else:
+        np.testing.assert_array_equal(cells.numbers("x"), wanted)
+
+
+@pytest.mark.parametrize("cell", ["1_0", " 1", "1 ", "+1", "inf", "\u0661", "1e5", "9" * 400])
+def test_what_float_takes_beyond_plain_digits_is_looked_at(cell):
+    cells = Cells("rows.csv", ("x",), (("1",), (cell,)), (2, 3))
+    assert not cells.simple("x")
+    assert cells.kind("x") == kind_of(["1", cell])
 
 
 def test_tables_of_the_same_columns_join():
