@@ -71,8 +71,9 @@ class Dialect:
         if isinstance(value, bytes):
             return value.decode("utf-8", "replace")
         words = str(value)
-        number = not isinstance(value, (str, bool)) and NUMBER.fullmatch(words) is not None
-        return words.translate(SWAPPED) if self.decimal == "," and number else words
+        if self.decimal == "." or isinstance(value, (str, bool)):
+            return words
+        return words.translate(SWAPPED) if NUMBER.fullmatch(words) else words
 
 
 PLAIN = Dialect()
