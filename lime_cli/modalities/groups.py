@@ -206,12 +206,20 @@ class Group:
 
 def digest_of_features(features: Sequence[Feature], groups: Sequence[Group]) -> str:
     """Return the SHA-256 of all that samples are drawn from."""
-    facts: Iterator[list[Any]] = chain(
-        ([f.name, f.numeric, f.spelled, f.shares.tolist(), f.bins.tolist()] for f in features),
-        ([g.name, g.places, g.levels.tolist(), g.shares.tolist()] for g in groups),
+    facts: Iterator[tuple[list[Any], FloatArray, list[Any]]] = chain(
+        (([f.name, f.numeric, f.spelled], f.shares, [f.bins.tolist()]) for f in features),
+        (([g.name, g.places, g.levels.tolist()], g.shares, []) for g in groups),
     )
     digest = hashlib.sha256(b"[")
-    for i, fact in enumerate(facts):
-        digest.update((", " * (i > 0) + json.dumps(fact)).encode())
+    for i, (before, shares, after) in enumerate(facts):
+        listed = [*map(json.dumps, before), _listed(shares), *map(json.dumps, after)]
+        digest.update(f"{', ' * (i > 0)}[{', '.join(listed)}]".encode())
     digest.update(b"]")
     return digest.hexdigest()
+
+
+def _listed(shares: FloatArray) -> str:
+    """Return shares as a JSON list; most are the same few, and those are written once."""
+    different, places = np.unique(shares, return_inverse=True)
+    words = list(map(json.dumps, different.tolist()))
+    return f"[{', '.join([words[place] for place in places.tolist()])}]"
