@@ -19,8 +19,6 @@ if TYPE_CHECKING:
 GROUPED = re.compile(r"[+-]?\d{1,3}([,.' \u00a0\u202f])\d{3}(\1\d{3})*([.,]\d+)?", re.ASCII)
 """A number with a mark between its thousands."""
 COMMA_DECIMAL = re.compile(r"[+-]?\d+,\d+", re.ASCII)
-
-
 SIMPLE = re.compile(r"-?\d{1,15}(\.\d{1,25})?", re.ASCII)
 """A number that needs no further look, where the decimal mark is a full stop."""
 OF_NUMBERS = dict.fromkeys(map(ord, "0123456789.-"))
@@ -80,11 +78,11 @@ class Cells:
     def _parsed(self, name: str) -> NDArray[np.float64] | None:
         """Return the numbers of a column of simple ones, NaN in its gaps; None for another."""
         if name not in self._known:
-            self._known[name] = _parsed(self.column(name), self.dialect)
+            self._known[name] = _all_numbers(self.column(name), self.dialect)
         return self._known[name]
 
 
-def _parsed(cells: list[str], dialect: Dialect) -> NDArray[np.float64] | None:
+def _all_numbers(cells: list[str], dialect: Dialect) -> NDArray[np.float64] | None:
     if dialect.decimal != ".":
         return None
     whole = MISSING.isdisjoint(cells)
