@@ -88,7 +88,7 @@ def as_array(table: Any) -> Any:
     """Return a table as a float array, or as an object array when it holds words."""
     if any(column.dtype == object for column in table.columns):
         return np.stack([column.astype(object) for column in table.columns], axis=1)
-    return np.stack([column.astype(float, copy=False) for column in table.columns], axis=1)
+    return np.ascontiguousarray(np.array(table.columns, float).T)
 
 
 def as_frame(table: Any) -> Any:
