@@ -70,13 +70,7 @@ class Feature:
     def spelled(self) -> list[str]:
         """The values in words that tell them apart."""
         values = self.values.tolist()
-        if self.values.dtype.kind != "f":
-            return list(map(str, values))
-        words = map(spelled, values)
-        return [
-            said if value != value or float(said) == value else repr(value)
-            for said, value in zip(words, values, strict=True)
-        ]
+        return list(map(told_apart if self.values.dtype.kind == "f" else str, values))
 
     @cached_property
     def level_of(self) -> dict[Any, int]:
@@ -168,6 +162,14 @@ def spelled(value: Any) -> str:
     if not isinstance(value, float):
         return str(value)
     return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
+def told_apart(value: float) -> str:
+    """Write a number as ``spelled`` does, in full where six digits are not all it has."""
+    if 1e-4 <= abs(value) < 1e6 and not value.is_integer():
+        return repr(value)  # what six digits would be too, if they are all
+    said = spelled(value)
+    return said if value != value or float(said) == value else repr(value)
 
 
 def _edge(cut: float) -> str:

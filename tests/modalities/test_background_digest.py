@@ -5,9 +5,12 @@ import json
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lime_cli.modalities.background import build_background
 from lime_cli.modalities.cells import Cells
+from lime_cli.modalities.feature import spelled, told_apart
 from lime_cli.modalities.schema import Schema
 
 HEADER = ("size", "age", "kind", "member", "street", "city")
@@ -37,3 +40,10 @@ def test_it_is_that_of_the_facts_as_json(groups):
     assert len(drawn) == len(groups)
     text = json.dumps(features + drawn)
     assert found.digest == hashlib.sha256(text.encode()).hexdigest()
+
+
+@given(st.one_of(st.floats(), st.decimals(-(10**7), 10**7, places=4).map(float)))
+def test_a_number_is_written_in_six_digits_where_they_are_all_it_has(value):
+    said = spelled(value)
+    wanted = said if value != value or float(said) == value else repr(value)
+    assert told_apart(value) == wanted
