@@ -110,19 +110,9 @@ class Cache(dict[str, Answers]):
         digest = np.frombuffer(_digest(key, arrays), np.uint8)
         stream = BytesIO()
         np.savez(stream, **{**arrays, "digest": digest})  # type: ignore[arg-type]
-        _publish(self._path(key), stream.getvalue())
-
-
-def _publish(path: Path, data: bytes) -> None:
-    """Write a file that appears whole or not at all, and stays; whoever else writes it too."""
-    unfinished = path.with_name(TEMPORARY.format(pid=os.getpid()) + path.name)
-    files.write_unfinished(unfinished, [data])
-    try:
-        files.replace(unfinished, path)
-    except BaseException:
-        unfinished.unlink(missing_ok=True)
-        raise
-    files.settle(path.parent)
+        beginning = TEMPORARY.format(pid=os.getpid())  # other workers may write the same entry
+        files.write_whole(self._path(key), stream.getvalue(), beginning)
+        files.settle(self.folder)
 
 
 def _digest(key: str, arrays: dict[str, NDArray[Any]]) -> bytes:

@@ -30,19 +30,25 @@ def before(operation: str, path: Path) -> None:
     """Do nothing: what happens before every operation, where tests let one fail."""
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, beginning: str = UNFINISHED) -> None:
     """Put a file in place at once or not at all; a link of that name is replaced.
 
-    Its name lasts through a power cut once ``settle`` was called on its folder.
+    Its name lasts through a power cut once ``settle`` was called on its folder. ``beginning`` is
+    how its name begins until it is whole; writers of the same file each need their own.
     """
-    write_pieces(path, [content])
+    write_pieces(path, [content], beginning)
 
 
-def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
-    """Put a file in place from its pieces, at once or not at all."""
-    unfinished = path.with_name(f"{UNFINISHED}{path.name}"[:200])
+def write_pieces(path: Path, pieces: Iterable[bytes], beginning: str = UNFINISHED) -> None:
+    """Put a file in place from its pieces, as ``write_whole`` does."""
+    unfinished = path.with_name(f"{beginning}{path.name}"[:200])
     write_unfinished(unfinished, pieces)
-    replace(unfinished, path)
+    try:
+        replace(unfinished, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            unfinished.unlink()
+        raise
 
 
 def write_unfinished(path: Path, pieces: Iterable[bytes]) -> None:

@@ -63,10 +63,7 @@ class Pool(Answers):
         return np.where((own >= 0) & (own < none), own, none).astype(self.bins.dtype)
 
     def kept(self, known: IntArray) -> NDArray[np.uint8]:
-        """Return which samples lie in the same ``known`` bins (d,) as a row, (d, R * width).
-
-        As 0 and 1.
-        """
+        """Return which samples lie in a row's ``known`` bins (d,), as 0 and 1, (d, R * width)."""
         return np.equal(self.bins, known[:, None]).view(np.uint8)
 
     def weights(self, kept: NDArray[np.uint8], proximity: FloatArray) -> FloatArray:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import compress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -85,24 +86,16 @@ class Cells:
 def _all_numbers(cells: list[str], dialect: Dialect) -> NDArray[np.float64] | None:
     if dialect.decimal != ".":
         return None
-    whole = MISSING.isdisjoint(cells)
-    present = cells if whole else [cell for cell in cells if cell not in MISSING]
-    if not present or _holds_others(present[:1]) or _holds_others(present):
+    there = [cell not in MISSING for cell in cells]
+    present = list(compress(cells, there))
+    if not present or _holds_others(present[:1]) or _holds_others(present):  # one often tells
         return None
+    found = np.full(len(cells), np.nan)
     try:
-        values = np.fromiter(map(float, present), np.float64, len(present))
+        found[there] = np.fromiter(map(float, present), np.float64, len(present))
     except ValueError:
         return None
-    if not np.isfinite(values).all():
-        return None
-    return values if whole else _between_gaps(values, cells)
-
-
-def _between_gaps(values: NDArray[np.float64], cells: list[str]) -> NDArray[np.float64]:
-    """Put the values of the cells that are there in their places; NaN elsewhere."""
-    found = np.full(len(cells), np.nan)
-    found[[cell not in MISSING for cell in cells]] = values
-    return found
+    return None if np.isinf(found).any() else found
 
 
 def _holds_others(cells: list[str]) -> bool:

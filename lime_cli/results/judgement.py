@@ -9,8 +9,8 @@ from typing import Any
 from lime_cli.engine.explanation import Explanation
 from lime_cli.results.curves import Curves
 from lime_cli.results.evaluation import Stability, Verdict
-from lime_cli.results.record import hash_of
 from lime_cli.results.record import record_of as record_of_explanation
+from lime_cli.results.record import stamped
 from lime_cli.results.widths import Width
 
 NAME, NUMBER = "limex/evaluation", 1
@@ -46,8 +46,7 @@ def record_of(
         ],
         "warnings": warnings_of(explanations),
     }
-    head = {"schema": hashed["schema"], "limex": hashed["limex"], "hash": hash_of(hashed)}
-    return {**head, **hashed, "environment": first["environment"]}
+    return stamped(hashed, first["environment"])
 
 
 def warnings_of(explanations: Sequence[Explanation]) -> list[dict[str, Any]]:

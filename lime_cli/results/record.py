@@ -37,9 +37,12 @@ def record_of(explanation: Explanation) -> dict[str, Any]:
     What is not a finite number becomes null. ``hash`` covers everything but itself and
     ``environment``, so that equal runs give equal hashes.
     """
-    hashed = _hashed(explanation)
+    return stamped(_hashed(explanation), _environment(explanation))
+
+
+def stamped(hashed: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
+    """Return a record with its hash after the keys that stand first, and its environment last."""
     head = {key: hashed[key] for key in FIRST}
-    environment = _environment(explanation)
     return {**head, "hash": hash_of(hashed), **hashed, "environment": environment}
 
 
