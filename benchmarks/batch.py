@@ -33,10 +33,10 @@ from threadpoolctl import threadpool_limits
 
 from lime_cli.formats import Look
 from lime_cli.formats.json import write_lines
-from lime_cli.jobs import Explained, Job, run
-from lime_cli.modalities.tabular import TabularModality
-from lime_cli.models import ModelFile
+from lime_cli.models.model_file import ModelFile
+from lime_cli.running.job import Explained, Job, run
 from lime_cli.settings import Settings
+from lime_cli.tabular.modality import TabularModality
 
 N_COLUMNS, N_ROWS, N_SAMPLES, TURNS = 30, 2_000, 5_000, 5
 MANY = 20_000

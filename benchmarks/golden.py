@@ -13,13 +13,13 @@ from sklearn.datasets import load_breast_cancer
 from sklearn.feature_extraction.text import CountVectorizer
 
 from lime_cli.engine import explain
-from lime_cli.modalities import Source
-from lime_cli.modalities.background import Background
-from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.tabular import TabularModality
-from lime_cli.modalities.text import TextModality
-from lime_cli.models import ModelInput
+from lime_cli.models.model_file import ModelInput
 from lime_cli.settings import Settings
+from lime_cli.sources import Source
+from lime_cli.tabular.background import Background
+from lime_cli.tabular.modality import TabularModality
+from lime_cli.tabular.row import RowInstance
+from lime_cli.texts.modality import TextModality
 
 Ask = Callable[[np.ndarray], np.ndarray]
 

@@ -32,12 +32,12 @@ from sklearn.preprocessing import StandardScaler
 from lime_cli.engine import explain
 from lime_cli.engine.designs import DESIGNS
 from lime_cli.engine.instance import Design
-from lime_cli.modalities import Source
-from lime_cli.modalities.image import ImageModality
-from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.text import TextModality
-from lime_cli.models import ModelFile
+from lime_cli.images.modality import ImageModality
+from lime_cli.models.model_file import ModelFile
 from lime_cli.settings import Settings
+from lime_cli.sources import Source
+from lime_cli.tabular.row import RowInstance
+from lime_cli.texts.modality import TextModality
 
 SAMPLES = 5000
 PICTURES = 1000

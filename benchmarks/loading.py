@@ -45,8 +45,8 @@ print(session.run(None, {{"x": numpy.full((1, {columns}), 0.5, numpy.float32)}})
 """
 LIMEX = """
 import numpy
-from lime_cli.modalities.tables import Table
-from lime_cli.models import ModelFile
+from lime_cli.tabular.row import Table
+from lime_cli.models.model_file import ModelFile
 columns = tuple(numpy.full(1, 0.5) for _ in range({columns}))
 model = ModelFile({path!r}).load()
 print(model.predict(Table(tuple(f"x{{n}}" for n in range({columns})), columns)))
@@ -54,7 +54,7 @@ print(model.predict(Table(tuple(f"x{{n}}" for n in range({columns})), columns)))
 UNPICKLING = """
 import time, joblib, sklearn.ensemble
 from pathlib import Path
-from lime_cli.models.unpickling import unpickle
+from lime_cli.models.pickles.loading import unpickle
 began = time.process_time()
 loaded = {load}
 print(time.process_time() - began)

@@ -22,13 +22,14 @@ from sklearn.svm import SVC
 
 from lime_cli.engine import designs
 from lime_cli.engine.instance import Column, Component, Identity, Instance, Samples, Subject
-from lime_cli.modalities import Source
-from lime_cli.modalities.background import Schema, build_background
-from lime_cli.modalities.cells import Cells
-from lime_cli.modalities.image import ImageModality
-from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.text import TextModality
-from lime_cli.models import ModelFile, ModelInput
+from lime_cli.images.modality import ImageModality
+from lime_cli.models.model_file import ModelFile, ModelInput
+from lime_cli.sources import Source
+from lime_cli.tables.cells import Cells
+from lime_cli.tabular.background import build_background
+from lime_cli.tabular.row import RowInstance
+from lime_cli.tabular.schema import Schema
+from lime_cli.texts.modality import TextModality
 
 ROOT = Path(__file__).parents[1]
 MODALITIES = ("tables", "texts", "pictures")

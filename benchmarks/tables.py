@@ -28,13 +28,15 @@ sys.path.insert(0, str(ROOT))
 
 from lime_cli.engine import explain  # noqa: E402
 from lime_cli.engine.instance import Identity  # noqa: E402
-from lime_cli.modalities import Source  # noqa: E402
-from lime_cli.modalities.background import build_background  # noqa: E402
-from lime_cli.modalities.cells import Cells  # noqa: E402
-from lime_cli.modalities.row import RowInstance  # noqa: E402
-from lime_cli.modalities.schema import Schema  # noqa: E402
-from lime_cli.modalities.tables import Table  # noqa: E402
 from lime_cli.settings import Settings  # noqa: E402
+from lime_cli.sources import Source  # noqa: E402
+from lime_cli.tables.cells import Cells  # noqa: E402
+from lime_cli.tabular.background import build_background  # noqa: E402
+from lime_cli.tabular.row import (  # noqa: E402
+    RowInstance,
+    Table,
+)
+from lime_cli.tabular.schema import Schema  # noqa: E402
 
 COLUMNS, ROWS, SAMPLES, FEATURES, TOGETHER = 200, 1_000, 5_000, 10, 64
 WIDE_COLUMNS, WIDE_ROWS, WIDE_SAMPLES = 5_000, 800, 4_096

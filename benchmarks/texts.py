@@ -34,9 +34,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from threadpoolctl import threadpool_limits
 
 from lime_cli.engine import explain
-from lime_cli.modalities.text import TextModality
-from lime_cli.models import ModelFile
+from lime_cli.models.model_file import ModelFile
 from lime_cli.settings import Settings
+from lime_cli.texts.modality import TextModality
 
 WORDS = 500
 FEATURES = 10

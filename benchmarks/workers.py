@@ -22,11 +22,13 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from lime_cli.executors import Workers, opened  # noqa: E402
-from lime_cli.jobs import Job  # noqa: E402
-from lime_cli.modalities import MODALITIES, Modality  # noqa: E402
-from lime_cli.models import ModelFile  # noqa: E402
-from lime_cli.outcomes import Work  # noqa: E402
+from lime_cli.modality import MODALITIES, Modality  # noqa: E402
+from lime_cli.models.model_file import ModelFile  # noqa: E402
+from lime_cli.running.executor import Workers, opened  # noqa: E402
+from lime_cli.running.job import (  # noqa: E402
+    Job,
+    Work,
+)
 from lime_cli.settings import Settings  # noqa: E402
 
 MODULE = """

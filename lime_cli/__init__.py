@@ -5,25 +5,21 @@ From Python the same is an iterator: ``lime_cli.explain_tabular("model.onnx", "p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-if TYPE_CHECKING:
-    from lime_cli.api import (
-        explain,
-        explain_image,
-        explain_tabular,
-        explain_text,
-        load_model,
-    )
-
-__version__ = "0.1.0"
-
-__all__ = ["explain", "explain_image", "explain_tabular", "explain_text", "load_model"]
+__all__ = [
+    "__version__",
+    "explain",
+    "explain_image",
+    "explain_tabular",
+    "explain_text",
+    "load_model",
+]
 
 
 def __getattr__(name: str) -> Any:
     """Import the Python interface when it is asked for: the command line starts without it."""
-    if name in __all__:
+    if name != "__version__" and name in __all__:
         from lime_cli import api
 
         return getattr(api, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NoReturn
 
-from lime_cli.interruption import leaving_at_signals
+from lime_cli.running.signals import leaving_at_signals
 
 
 def main() -> NoReturn:

@@ -12,16 +12,17 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from lime_cli import errors
-from lime_cli.executors import Workers, opened
-from lime_cli.jobs import Explained, Failed, Job, run
-from lime_cli.modalities import MODALITIES, Modality, Source
-from lime_cli.models import ModelFile
-from lime_cli.outcomes import Outcome, Work, in_order
-from lime_cli.results.rebuilding import explanation_of
+from lime_cli.modality import MODALITIES, Modality
+from lime_cli.models.model_file import ModelFile
+from lime_cli.records.record import explanation_of
+from lime_cli.running.executor import Workers, opened
+from lime_cli.running.job import Explained, Failed, Job, Outcome, Work, in_order, run
 from lime_cli.settings import Settings
+from lime_cli.sources import Source
 
 if TYPE_CHECKING:
-    from lime_cli.models import LoadedModel
+    from lime_cli.models.model_file import LoadedModel
+
 
 Model = str | ModelFile
 

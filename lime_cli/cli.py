@@ -9,22 +9,23 @@ from typing import Any, NoReturn
 
 import click
 
-from lime_cli import __version__
-from lime_cli.containment import Containment
 from lime_cli.errors import LimexError, OutputError, SettingsError
+from lime_cli.running.containment import Containment
+from lime_cli.version import __version__
 
 COMMANDS = {
-    "explain": ("lime_cli.commands.explain:explain", "Tell which parts of an input matter."),
-    "render": ("lime_cli.commands.render:render", "Draw saved explanations again."),
-    "summarize": ("lime_cli.commands.summarize:summarize", "Sum up many explanations."),
-    "compare": ("lime_cli.commands.compare:compare", "Tell what changed between two results."),
-    "check": ("lime_cli.commands.check:check", "Judge explanations by a policy, for CI."),
-    "evaluate": ("lime_cli.commands.evaluate:evaluate", "Tell how good explanations are."),
-    "profile": ("lime_cli.commands.profile:profile", "Make a background without its rows."),
-    "inspect": ("lime_cli.commands.inspect:inspect", "Tell what a model file is."),
-    "demo": ("lime_cli.commands.demo:demo", "Explain an animal, a film review and a picture."),
+    "explain": ("lime_cli.tools.explain.command:explain", "Tell which parts of an input matter."),
+    "render": ("lime_cli.tools.render:render", "Draw saved explanations again."),
+    "summarize": ("lime_cli.tools.summarize.command:summarize", "Sum up many explanations."),
+    "compare": ("lime_cli.tools.compare.command:compare", "Tell what changed between two results."),
+    "check": ("lime_cli.tools.check.command:check", "Judge explanations by a policy, for CI."),
+    "evaluate": ("lime_cli.tools.evaluate.command:evaluate", "Tell how good explanations are."),
+    "profile": ("lime_cli.tools.profile:profile", "Make a background without its rows."),
+    "inspect": ("lime_cli.tools.inspect.command:inspect", "Tell what a model file is."),
+    "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and a picture."),
 }
 """Where each command is, and what it does: to list the commands none is imported."""
+
 
 INTERRUPTED, PIPE_CLOSED, BUG = 130, 141, 70
 
@@ -118,7 +119,7 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
 
 def _usage(error: click.ClickException) -> SettingsError:
     """Put click's words for a wrong command line into one line of ours."""
-    from lime_cli.commands.layers import origin_of
+    from lime_cli.options.layers import origin_of
 
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "limex"

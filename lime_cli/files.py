@@ -1,4 +1,4 @@
-"""Every file operation of a batch folder, in one place, where each failure becomes one line."""
+"""File operations that fail in one line each, digests of what was read, and work in a thread."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from threading import Thread
+from typing import Generic, TypeVar
 
 from lime_cli.errors import OutputError
 
 Done = TypeVar("Done")
 
+
 UNFINISHED = ".limex-unfinished-"
 """How the names of files begin that are not whole yet."""
+
 _PATIENCE = 1.0  # seconds to wait for a lock: a killed holder takes a moment to end
+
 _WORDS = {
     errno.ENOSPC: ("the disk is full", "make room, then run the same command again"),
     errno.EDQUOT: ("the disk quota is used up", "make room, then run the same command again"),
@@ -118,7 +122,7 @@ def read_range(path: Path, start: int, size: int) -> Iterator[bytes]:
     with _done("open", path, lambda: path.open("rb")) as stream:
         stream.seek(start)
         while size > 0:
-            most = min(size, _PIECE_BYTES)
+            most = min(size, _READ_BYTES)
             piece = _done("read", path, partial(stream.read, most))
             if not piece:
                 raise OutputError(f"{path}: is shorter than it was", "give --restart")
@@ -141,7 +145,8 @@ def locked(path: Path) -> Iterator[None]:
 
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
-_PIECE_BYTES = 1 << 20
+
+_READ_BYTES = 1 << 20
 
 
 def _names_in(folder: Path) -> list[str]:
@@ -188,3 +193,57 @@ def _done(operation: str, path: Path, act: Callable[[], Done]) -> Done:
             error.errno or 0, (said, "mend that, then run the same command again")
         )
         raise OutputError(f"{path}: cannot be written ({words})", hint) from None
+
+
+_HASH_BYTES = 1 << 18
+
+
+def digest_of(data: bytes | memoryview) -> str:
+    """Return the SHA-256 of ``data`` in hexadecimal."""
+    import hashlib  # brings libcrypto
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def digest_of_file(path: Path) -> str:
+    """Return the SHA-256 of a file in hexadecimal, reading it in pieces."""
+    import hashlib  # as above
+
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as file:
+        while piece := file.read(_HASH_BYTES):
+            digest.update(piece)
+    return digest.hexdigest()
+
+
+T = TypeVar("T")
+
+
+class InThread(Generic[T]):
+    """A function that began to run when this was made."""
+
+    def __init__(self, work: Callable[[], T], finish: bool = True) -> None:
+        """A process that ends waits for ``work``, unless it need not ``finish``."""
+        self._work = work
+        self._done: list[T] = []
+        self._error: BaseException | None = None
+        self._thread = Thread(target=self._run, daemon=not finish)
+        self._thread.start()
+
+    def result(self) -> T:
+        """Wait for the function; return what it returned, raise what it raised."""
+        self._thread.join()
+        if self._error is not None:
+            raise self._error
+        return self._done[0]
+
+    def _run(self) -> None:
+        try:
+            self._done.append(self._work())
+        except BaseException as error:  # raised again where the result is wanted
+            self._error = error
+
+
+def digest_in_thread(path: Path) -> Callable[[], str]:
+    """Begin to compute the SHA-256 of a file; return what waits for it and returns it."""
+    return InThread(lambda: digest_of_file(path), finish=False).result

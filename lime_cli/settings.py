@@ -7,17 +7,23 @@ import json
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from lime_cli.digests import digest_of
 from lime_cli.errors import SettingsError
+from lime_cli.files import digest_of
 
 SURROGATES = ("linear", "tree")
+
 SELECTIONS = ("lasso", "forward", "highest", "none")
+
 DESIGNS = ("auto", "random", "paired", "sobol", "balanced", "tilted", "exhaustive")
+
 ASSISTS = ("auto", "on", "off")
+
 PENALTIES = ("ridge", "lasso")
+
 
 FEW_SAMPLES = 2048
 """Shared samples, at most, that assistance is worth its own time for."""
+
 
 _SILENT = ("batch_size", "max_memory", "time_limit")
 

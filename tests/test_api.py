@@ -6,9 +6,9 @@ import pytest
 
 import lime_cli
 from lime_cli.errors import ModelError
-from lime_cli.executors import Workers
-from lime_cli.jobs import Explained, Failed
-from lime_cli.results.record import record_of
+from lime_cli.records.record import record_of
+from lime_cli.running.executor import Workers
+from lime_cli.running.job import Explained, Failed
 from lime_cli.settings import Settings
 from tests.conftest import ROOT
 

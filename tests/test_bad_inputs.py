@@ -11,19 +11,19 @@ import pytest
 
 from tests.conftest import ROOT
 
-TABLES = "commands/test_bad_tables.py::"
-PICTURES = "commands/test_bad_pictures.py::"
-TEXTS = "commands/test_explain_text.py::"
-BATCHES = "commands/test_batches.py::"
-STOPS = "commands/test_interruptions.py::"
-ONE = "commands/test_explain.py::"
+TABLES = "tables/test_bad_tables.py::"
+PICTURES = "images/test_bad_images.py::"
+TEXTS = "tools/explain/test_text.py::"
+BATCHES = "running/test_batch.py::"
+STOPS = "running/test_interruptions.py::"
+ONE = "tools/explain/test_command.py::"
 PICKLES = "models/test_unpickling.py::"
 MODELS = "models/test_pickled.py::"
 ONNX = "models/test_onnx.py::"
 OUTPUTS = "models/test_outputs.py::"
 HOLDERS = "models/test_containers.py::"
-WORKERS = "test_executors.py::"
-LEDGER = "results/test_ledger.py::"
+WORKERS = "running/test_executor.py::"
+LEDGER = "running/test_ledger.py::"
 HERE = "test_bad_inputs.py::"
 
 REFUSED = TABLES + "test_a_bad_table_is_refused_in_one_line"
@@ -104,7 +104,7 @@ ROWS = {
     "58 not fitted": MISUSED,
     "59 no probabilities": MODELS + "test_decision_values_come_second_and_are_named_so",
     "60 regressor": MODELS + "test_a_regressor_is_a_regression",
-    "61 another number of columns": "modalities/test_tabular.py::"
+    "61 another number of columns": "tabular/test_modality.py::"
     "test_a_wrong_number_of_columns_is_told_with_both_numbers",
     "62 NaN output": HERE + "test_a_model_that_answers_with_nan_is_one_line",
     "63 NaN for some samples": "test_drop_failed.py::"
@@ -122,7 +122,7 @@ ROWS = {
     "73 class of another scikit-learn": PICKLES
     + "test_a_class_of_another_scikit_learn_names_the_version",
     "74 model prints": MODELS + "test_what_a_model_prints_goes_to_standard_error",
-    "75 model leaves the program": "test_containment.py::"
+    "75 model leaves the program": "running/test_containment.py::"
     "test_a_model_that_ends_its_process_is_one_line_and_exit_code_4",
     "76 model is not deterministic": "models/test_python.py::"
     "test_a_model_that_is_not_the_same_twice_is_said_to_be_so",
@@ -196,7 +196,7 @@ ROWS = {
     "137 numpy.py in this folder": "models/test_python.py::"
     "test_a_module_of_this_folder_is_found_but_hides_no_installed_one",
     "138 no home": HERE + "test_no_home_is_needed",
-    "139 broken sidecar, or one that trusts": "test_config.py::"
+    "139 broken sidecar, or one that trusts": "options/test_config.py::"
     "test_a_wrong_sidecar_is_told_by_file_and_line",
     "140 no network": HERE + "test_the_network_is_never_used",
 }

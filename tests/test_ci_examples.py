@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from lime_cli.results.policy import read_policy
+from lime_cli.tools.check.policy import read_policy
 from tests.conftest import ROOT
 from tests.samples import readable
 

@@ -10,20 +10,19 @@ from tests.test_bad_inputs import HERE as BAD_INPUTS
 from tests.test_bad_inputs import SCENES, ZOO, check_register
 
 PEERS = "test_peers.py::"
-COLUMNS = "modalities/test_tabular.py::"
-SEGMENTS = "modalities/test_segments.py::"
-NUMBERS = "modalities/test_numbers.py::"
-ONE = "commands/test_explain.py::"
+COLUMNS = "tabular/test_modality.py::"
+SEGMENTS = "images/test_segments.py::"
+NUMBERS = "images/test_image_types.py::"
+ONE = "tools/explain/test_command.py::"
 OUTPUTS = "models/test_outputs.py::"
 
 DEFECTS = {
     "a bin of no width gives a standard score": COLUMNS
     + "test_every_value_drawn_was_observed_in_its_column",
-    "labels that do not begin at 0 give wrong weights": "modalities/test_cutting.py::"
+    "labels that do not begin at 0 give wrong weights": "images/test_cutting.py::"
     "test_segments_come_from_a_file_under_their_own_numbers",
     "labels with gaps": SEGMENTS + "test_labels_run_from_0_without_gaps",
-    "only one segment": "modalities/test_cutting.py::"
-    "test_one_pixel_is_one_superpixel_and_that_is_said",
+    "only one segment": "images/test_cutting.py::test_one_pixel_is_one_superpixel_and_that_is_said",
     "the seed of the segmentation is ignored": SEGMENTS
     + "test_the_seed_of_quickshift_is_honoured_and_repeats",
     "bytes and floats of one picture are cut otherwise": NUMBERS
@@ -42,19 +41,19 @@ DEFECTS = {
     "masks are made for the segments wished for": SEGMENTS
     + "test_the_wish_for_a_number_is_roughly_met",
     "a failure ends as a success": ONE + "test_a_bad_input_gets_one_line_and_its_exit_code",
-    "a missing value ends in an obscure error": "modalities/test_gaps.py::"
+    "a missing value ends in an obscure error": "tabular/test_missing_values.py::"
     "test_a_row_that_lacks_what_the_model_needs_is_told_so",
-    "a text without words ends in an obscure error": "commands/test_explain_text.py::"
+    "a text without words ends in an obscure error": "tools/explain/test_text.py::"
     "test_a_text_without_words_is_an_input_error",
-    "grey pictures and those with transparency fail": "modalities/test_pixels.py::"
+    "grey pictures and those with transparency fail": "images/test_pixels.py::"
     "test_every_mode_becomes_rgb_of_the_same_size",
     "a page of more than a megabyte": "formats/test_html.py::"
     "test_many_explanations_stay_under_300_kilobytes",
     "a page with names that are not escaped": "formats/test_html.py::"
     "test_a_hostile_name_is_only_text",
-    "a result that is no JSON": "results/test_record.py::"
+    "a result that is no JSON": "records/test_record.py::"
     "test_a_record_survives_the_way_through_a_file_and_back",
-    "an explainer that cannot be sent to a process": "test_executors.py::"
+    "an explainer that cannot be sent to a process": "running/test_executor.py::"
     "test_bytes_depend_neither_on_workers_nor_on_the_size_of_works",
     "a wrong word is taken": PEERS + "test_a_selection_that_there_is_not_is_a_wrong_command_line",
     "outputs of one column": OUTPUTS + "test_one_probability_is_read_with_its_complement",
@@ -66,7 +65,7 @@ DEFECTS = {
     "a kernel of another kind's unit": PEERS
     + "test_the_kernel_tells_near_from_far_for_every_kind_of_input",
     "fidelity and intercept are lost": PEERS + "test_every_format_tells_how_well_the_weights_fit",
-    "statistics are believed that do not hold together": "commands/test_profile.py::"
+    "statistics are believed that do not hold together": "tools/test_profile.py::"
     "test_a_profile_that_cannot_be_used_is_one_line",
     "broken outputs": BAD_INPUTS + "test_a_model_that_answers_with_nan_is_one_line",
 }

@@ -7,13 +7,14 @@ import pytest
 from sklearn.datasets import load_breast_cancer, load_iris
 
 from lime_cli.engine import explain
-from lime_cli.modalities import Source
-from lime_cli.modalities.background import Schema, build_background
-from lime_cli.modalities.cells import Cells
-from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.text import TextModality
-from lime_cli.models import ModelInput
+from lime_cli.models.model_file import ModelInput
 from lime_cli.settings import Settings
+from lime_cli.sources import Source
+from lime_cli.tables.cells import Cells
+from lime_cli.tabular.background import build_background
+from lime_cli.tabular.row import RowInstance
+from lime_cli.tabular.schema import Schema
+from lime_cli.texts.modality import TextModality
 from tests.conftest import FunctionModel
 
 with warnings.catch_warnings():

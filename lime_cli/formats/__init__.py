@@ -11,6 +11,7 @@ from lime_cli.registry import Registry
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
 
+
 FORMATS = Registry(
     "format",
     {
@@ -24,6 +25,7 @@ FORMATS = Registry(
         "svg": "lime_cli.formats.drawing:write_svg",
     },
 )
+
 
 SUFFIXES = {
     ".json": "json",
@@ -39,8 +41,10 @@ SUFFIXES = {
 }
 """Which format a file's suffix asks for."""
 
+
 SHEETS = ("table", "json", "csv", "md", "html")
 """Formats of the commands whose result is a sheet of tables."""
+
 
 MANY = ("table", "jsonl", "csv", "md", "html")
 """Formats that hold any number of explanations; the others hold one."""

@@ -10,20 +10,24 @@ from typing import IO, TYPE_CHECKING
 from lime_cli.engine.explanation import Explanation, Surrogate
 from lime_cli.engine.instance import Component
 from lime_cli.errors import MissingDependency, SettingsError
-from lime_cli.formats.bars import unresolved
-from lime_cli.formats.words import fidelity_in_words, literal, value_beside
+from lime_cli.formats.wording import fidelity_in_words, literal, unresolved, value_beside
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+
 FOR, AGAINST, INK, FAINT = "#0a5fd7", "#e66e00", "#14141c", "#5a5f68"
+
 MOST = 8
 """Targets of one chart."""
+
 WIDTH, ROW, HEAD = 7.5, 0.32, 1.1
 """Inches: of a chart, of a bar, of what stands over and under the bars of a target."""
+
 NAME = 44
 """Characters of a component's name."""
+
 FONTS = (
     "DejaVu Sans",
     "Noto Sans",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation, Surrogate, Weight
     from lime_cli.formats import Look
 
+
 HEADER = (
     "instance",
     "source",
@@ -36,6 +37,7 @@ HEADER = (
     "stop",
     "warnings",
 )
+
 FORMULA = ("=", "+", "-", "@", "\t")
 """What a spreadsheet would take for the start of a formula."""
 

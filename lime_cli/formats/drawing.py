@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from lime_cli.engine.instance import Picture
     from lime_cli.formats import Look
 
+
 PANEL_INCHES = 6.0
 """Width of the bars in a panel."""
 
@@ -88,8 +89,7 @@ def _row(parts: list[Image.Image]) -> Image.Image:
 
 def _outlined(explanation: Explanation, picture: Picture) -> str:
     """Return the picture of the first target, every segment with its weight as a title."""
-    from lime_cli.formats.outlines import picture_uri
-    from lime_cli.formats.views import item_of
+    from lime_cli.formats.html import item_of, picture_uri
 
     item = item_of(explanation, "")
     height, width = picture.labels.shape

@@ -8,11 +8,12 @@ from collections.abc import Iterable
 from typing import IO, TYPE_CHECKING, Any
 
 from lime_cli.errors import SettingsError
-from lime_cli.results.record import line_of, record_of
+from lime_cli.records.record import line_of, record_of
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
     from lime_cli.formats import Look
+
 
 STEERING = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 """Characters that JSON allows as they are, but that act on a terminal or end a line."""

@@ -6,12 +6,19 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING
 
-from lime_cli.formats.bars import half_width, unresolved
-from lime_cli.formats.words import fidelity_in_words, literal, number_format, value_beside
+from lime_cli.formats.wording import (
+    fidelity_in_words,
+    half_width,
+    literal,
+    number_format,
+    unresolved,
+    value_beside,
+)
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation, Surrogate
     from lime_cli.formats import Look
+
 
 ACTING = re.compile(r"([\\`*_{}\[\]#|<>~&@])")
 """Characters that Markdown, or HTML inside it, may act on."""

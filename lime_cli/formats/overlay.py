@@ -1,32 +1,174 @@
-"""The overlay: an explanation drawn on its picture, a legend under it, as PNG.
+"""The overlay: an explanation drawn on its image with a legend, as PNG or in half blocks.
 
 Blue speaks for the target and orange against it: told apart by every kind of colour vision.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
 from itertools import islice
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
+from rich.color import Color, ColorSystem
+from rich.style import Style
+from rich.text import Text
 
 from lime_cli.engine.instance import BoolArray, FloatArray, IntArray, Picture, Segment
 from lime_cli.errors import SettingsError
-from lime_cli.formats.legend import AGAINST, FOR, legend
+from lime_cli.formats.chart import FONTS
+from lime_cli.formats.terminal import MARGIN, Page
+from lime_cli.formats.wording import fidelity_in_words, literal, number_format
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation, Surrogate
     from lime_cli.formats import Look
 
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+OTHERS = ("noto sans", "droid sans", "wenquanyi", "source han", "takao", "ipa", "nanum", "unifont")
+"""How families begin that know the letters of many scripts, asked after the named ones."""
+
+
+def drawable(text: str, size: float) -> tuple[str, Font]:
+    """Return a name as it can be drawn, and the font for it.
+
+    matplotlib knows the installed fonts; without it, or where none has the letters, what is
+    beyond ASCII loses its accents or is spelled out.
+    """
+    shown = literal(text)
+    found = None if shown.isascii() else _best(frozenset(shown))
+    if found is None:
+        return _in_ascii(text), ImageFont.load_default(size)
+    path, missing = found
+    spelled = "".join(literal(one, unicode=False) if one in missing else one for one in shown)
+    return spelled, ImageFont.truetype(path, round(size))
+
+
+def _in_ascii(text: str) -> str:
+    return "".join(map(_plain, unicodedata.normalize("NFC", text)))
+
+
+def _plain(letter: str) -> str:
+    """Return a letter without its accents, or spelled out where it is none of ASCII's."""
+    parts = unicodedata.normalize("NFKD", letter)
+    bare = "".join(one for one in parts if not unicodedata.combining(one))
+    return literal(bare if bare.isascii() else letter, unicode=False)
+
+
+@lru_cache(maxsize=64)
+def _best(letters: frozenset[str]) -> tuple[str, frozenset[str]] | None:
+    """Return the path of the first font that has most of the letters, and those it has not."""
+    try:
+        from matplotlib import font_manager
+    except ImportError:
+        return None
+    foreign = frozenset(one for one in letters if not one.isascii())
+    best: tuple[str, frozenset[str]] | None = None
+    for path in _paths(font_manager):
+        missing = letters - _known(path)
+        if (best is None or len(missing) < len(best[1])) and not foreign <= missing:
+            best = path, missing
+        if not missing:
+            break
+    return best
+
+
+def _paths(font_manager: Any) -> list[str]:
+    """List regular fonts, the named families first, then others in the order of their names."""
+    regular = {
+        one.name: one.fname
+        for one in sorted(font_manager.fontManager.ttflist, key=lambda one: str(one.fname))
+        if one.style == "normal" and one.weight in (400, "normal", "regular")
+    }
+    named = [one for one in FONTS if one in regular]
+    others = sorted(one for one in regular if one.lower().startswith(OTHERS) and one not in named)
+    return [str(regular[one]) for one in (*named, *others)]
+
+
+@lru_cache(maxsize=512)
+def _known(path: str) -> frozenset[str]:
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        return frozenset(map(chr, FT2Font(path).get_charmap()))
+    except (OSError, RuntimeError):  # a font that cannot be read has no letters
+        return frozenset()
+
+
+FOR, AGAINST = (10, 95, 215), (230, 110, 0)
+"""RGB of the full strength."""
+
+INK, FAINT = (20, 20, 20), (90, 90, 90)
+
+CHARACTERS = 27
+"""A legend is about so many letters of its title wide."""
+
+
+def legend(surrogate: Surrogate, task: str, scale: float, width: int) -> Image.Image:
+    """Draw the target, what the model says, the fidelity, and what the colours mean."""
+    unit = width // CHARACTERS
+    strip = Image.new("RGB", (width, round(6.1 * unit)), "white")
+    draw = ImageDraw.Draw(strip)
+    name, large = drawable(surrogate.name, 1.15 * unit)
+    small = ImageFont.load_default(0.85 * unit)
+    said = "probability" if task == "classification" else "prediction"
+    number = format(surrogate.model_prediction, number_format([surrogate.model_prediction]))
+    left, right = unit // 2, width - unit // 2
+    draw.text((right, 1.6 * unit), f"{said} {number}", FAINT, small, anchor="rs")
+    room = right - left - unit - draw.textlength(f"{said} {number}", small)
+    draw.text((left, 1.6 * unit), _cut(draw, name, large, room), INK, large, anchor="ls")
+    draw.text((left, 3.0 * unit), _fidelity(surrogate), FAINT, small, anchor="ls")
+    strip.paste(_bar(right - left, round(0.6 * unit)), (left, round(3.6 * unit)))
+    form = number_format([scale])
+    for x, text, anchor in (
+        (left, f"against  -{scale:{form}}", "ls"),
+        (width / 2, "0", "ms"),
+        (right, f"+{scale:{form}}  for", "rs"),
+    ):
+        draw.text((x, 5.3 * unit), text, FAINT, small, anchor=anchor)
+    return strip
+
+
+def _fidelity(surrogate: Surrogate) -> str:
+    if surrogate.fidelity is None:
+        return "fidelity undefined: flat response"
+    return f"fidelity {surrogate.fidelity:.2f}, {fidelity_in_words(surrogate.fidelity)}"
+
+
+def _bar(width: int, height: int) -> Image.Image:
+    """Draw the colours of the weights from full against to full for."""
+    strength = np.linspace(-1, 1, width)[:, None]
+    colour = np.where(strength < 0, np.array(AGAINST), np.array(FOR))
+    line = 255 + (colour - 255) * np.abs(strength)
+    return Image.fromarray(np.rint(line).astype(np.uint8)[None].repeat(height, axis=0))
+
+
+def _cut(draw: ImageDraw.ImageDraw, text: str, font: Font, room: float) -> str:
+    """Return as much of a text as there is room for."""
+    if draw.textlength(text, font) <= room:
+        return text
+    length = len(text)
+    while length > 1 and draw.textlength(text[:length].rstrip() + "…", font) > room:
+        length -= 1
+    return text[:length].rstrip() + "…"
+
+
 Pixels = NDArray[np.uint8]
+
 SMALLEST_WIDTH, LARGEST_SIDE = 384, 1536
 """Pixels: narrower pictures are enlarged by a whole factor, unless they get larger than this."""
+
 PANELS_PER_ROW, MOST_PANELS = 4, 32
+
 FAINTEST = 0.02
 """Share of the full strength below which a superpixel is not outlined: a line would say more."""
+
 SIGNS: dict[str, tuple[float, ...]] = {"both": (-1.0, 1.0), "positive": (1.0,), "negative": (-1.0,)}
 
 
@@ -213,3 +355,50 @@ def _sheet(panels: list[Image.Image]) -> Image.Image:
         row, column = divmod(number, columns)
         sheet.paste(panel, (column * (width + gap), row * (height + gap)))
     return sheet
+
+
+COLUMNS, LINES = 40, 20
+"""Characters of a thumbnail, at most."""
+
+UPPER_HALF = "▀"
+
+
+def thumbnail(
+    explanation: Explanation, surrogate: Surrogate, found: Picture, page: Page
+) -> Iterator[Text]:
+    """Yield the lines of a picture with its superpixels coloured by their weights."""
+    picture = _reduced(found, min(COLUMNS, page.look.width - 2 * len(MARGIN)), 2 * LINES)
+    scale = page.look.scale or largest_weight(explanation) or 1.0
+    strengths = strengths_of(explanation, surrogate, picture, scale, page.look)
+    yield from _lines(bleached(tinted(picture, strengths), picture), page.look.true_colour)
+    yield Text()
+
+
+def _reduced(picture: Picture, width: int, height: int) -> Picture:
+    """Shrink a picture, or enlarge a tiny one, to fit into so many pixels."""
+    rows, columns = picture.labels.shape
+    ratio = min(width / columns, height / rows)
+    size = max(1, round(columns * ratio)), max(1, round(rows * ratio))
+    pixels = Image.fromarray(picture.pixels).resize(size, Image.Resampling.BOX)
+    places = np.ix_(
+        *(
+            (np.arange(n) * 2 + 1) * m // (2 * n)
+            for n, m in zip(size[::-1], picture.labels.shape, strict=True)
+        )
+    )
+    return Picture(np.asarray(pixels), picture.labels[places])
+
+
+def _lines(pixels: Pixels, true_colour: bool) -> Iterator[Text]:
+    # rich caches the codes of a style, so how deep its colours are is for us to say
+    system = ColorSystem.TRUECOLOR if true_colour else ColorSystem.EIGHT_BIT
+
+    def colour(pixel: Pixels) -> Color:
+        return Color.from_rgb(*map(int, pixel)).downgrade(system)
+
+    for top in range(0, len(pixels), 2):
+        line = Text(MARGIN)
+        for column, upper in enumerate(pixels[top]):
+            lower = colour(pixels[top + 1, column]) if top + 1 < len(pixels) else None
+            line.append(UPPER_HALF, Style(color=colour(upper), bgcolor=lower))
+        yield line

@@ -14,16 +14,17 @@ from rich.text import Text
 
 from lime_cli.formats.csv import safe_cell
 from lime_cli.formats.markdown import escaped
-from lime_cli.formats.page import GAP, MARGIN, Page, page_of
+from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 
 if TYPE_CHECKING:
     from lime_cli.formats import Look
+
 
 Cell = str | float | int | None
 
 
 @dataclass(frozen=True)
-class Column:
+class SheetColumn:
     """A column of a grid."""
 
     name: str
@@ -38,7 +39,7 @@ class Grid:
     name: str
     """What CSV calls it."""
     caption: str
-    columns: tuple[Column, ...]
+    columns: tuple[SheetColumn, ...]
     rows: tuple[tuple[Cell, ...], ...]
     shown: int | None = None
     """Rows that a page for people shows, at most."""
@@ -124,7 +125,7 @@ WRITERS = {
 }
 
 
-def shown(cell: Cell, column: Column) -> str:
+def shown(cell: Cell, column: SheetColumn) -> str:
     """Return a cell as people read it."""
     if cell is None:
         return "-"

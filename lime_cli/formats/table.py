@@ -2,29 +2,149 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from itertools import groupby
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
 from rich.text import Text
 
-from lime_cli.engine.explanation import Explanation, Surrogate
+from lime_cli.engine.explanation import Explanation, Rule, Surrogate
 from lime_cli.engine.instance import Component, Segment, Spans
-from lime_cli.formats.bars import bars_of, unresolved
-from lime_cli.formats.page import GAP, MARGIN, Page, page_of
-from lime_cli.formats.passage import passage
-from lime_cli.formats.rules import tree_lines
-from lime_cli.formats.words import fidelity_in_words, in_order, number_format, value_beside
+from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
+from lime_cli.formats.wording import (
+    bars_of,
+    fidelity_in_words,
+    in_order,
+    marked,
+    number_format,
+    unresolved,
+    value_beside,
+)
 
 if TYPE_CHECKING:
     from lime_cli.formats import Look
 
+
+STEP = "  "
+
+WORDS = {True: "kept", False: "gone"}
+
+
+def tree_lines(rules: tuple[Rule, ...], names: Mapping[int, str], page: Page) -> Iterator[Text]:
+    """Draw leaves in order: value, share of the weighted samples, the way there.
+
+    ``names`` are safe to print; the first leaf is the instance's own.
+    """
+    form = number_format([rule.value for rule in rules])
+    values = [f"{rule.value:{form}}" for rule in rules]
+    width = max(map(len, [*values, "value"]))
+    head = f"{MARGIN}{'value':>{width}}{GAP}share{GAP}rule"
+    yield page.cut(Text(head, style="dim"), page.look.width)
+    blank = " " * (len(head) - len("rule"))
+    before: tuple[tuple[int, bool], ...] = ()
+    for number, (rule, value) in enumerate(zip(rules, values, strict=True)):
+        shared = _shared(before, rule.conditions)
+        before = rule.conditions
+        for depth in range(shared, len(rule.conditions) - 1):
+            yield page.cut(Text(blank + _said(rule, depth, names)), page.look.width)
+        said = _said(rule, len(rule.conditions) - 1, names) if rule.conditions else "always"
+        left = f"{MARGIN}{value:>{width}}{GAP}{rule.share:>5.1%}{GAP}"
+        yield page.cut(
+            Text.assemble(left, said, style="bold" if number == 0 else ""), page.look.width
+        )
+
+
+def _said(rule: Rule, depth: int, names: Mapping[int, str]) -> str:
+    component, kept = rule.conditions[depth]
+    return f"{STEP * depth}{WORDS[kept]} {names[component]}"
+
+
+def _shared(one: tuple[tuple[int, bool], ...], other: tuple[tuple[int, bool], ...]) -> int:
+    """Count the conditions that two leaves have in common, from the root."""
+    pairs = zip(one, other, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+LONG = 30
+"""Lines; a longer text is shown only where words are marked."""
+
+TINTS_FOR = ("color(16) on color(153)", "color(16) on color(117)", "color(16) on color(75)")
+
+TINTS_AGAINST = ("color(16) on color(223)", "color(16) on color(216)", "color(16) on color(208)")
+"""Black on ever stronger blue and orange, for thirds of the largest weight.
+
+Every kind of colour vision tells them apart, and the ground of the terminal does not matter.
+"""
+
+
+def passage(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterator[Text]:
+    """Show a text with its weighted words marked in place."""
+    text = explanation.subject.facts.get("text")
+    weights = _weights_in_text(explanation, surrogate)
+    if not isinstance(text, str) or not weights:
+        return
+    largest = max(abs(one) for one in weights.values())
+    passage = Text()
+    for piece, weight in marked(text.rstrip(), weights):
+        passage.append_text(_piece(piece, weight, largest, page))
+    yield from _excerpt(page.wrapped(passage), page)
+    yield Text()
+    name = page.literal(surrogate.name)
+    quantity = explanation.model.task == "regression"
+    marks = [
+        _piece("raises" if quantity else "for", 1, 1, page),
+        _piece("lowers" if quantity else "against", -1, 1, page),
+    ]
+    yield Text.assemble(MARGIN, marks[0], f" {name}, ", marks[1], " it")
+    yield Text()
+
+
+def _weights_in_text(
+    explanation: Explanation, surrogate: Surrogate
+) -> dict[tuple[int, int], float]:
+    return {
+        span: one.weight
+        for one in surrogate.weights
+        if one.weight != 0
+        for where in [explanation.components[one.component].where]
+        if isinstance(where, Spans)
+        for span in where.spans
+    }
+
+
+def _piece(text: str, weight: float, largest: float, page: Page) -> Text:
+    """Tint a piece of text by its weight, or put it in brackets with its sign."""
+    lines = text.replace("\r\n", "\n").replace("\t", "    ").split("\n")
+    shown = "\n".join(page.literal(line) for line in lines)
+    if weight == 0:
+        return Text(shown)
+    strength = min(2, int(3 * abs(weight) / largest))
+    if page.look.colour:
+        return Text(shown, style=(TINTS_FOR if weight > 0 else TINTS_AGAINST)[strength])
+    sign = "+" if weight > 0 else "-"
+    return Text(f"[{sign}{shown}{sign}]", style="bold")
+
+
+def _excerpt(lines: list[Text], page: Page) -> Iterator[Text]:
+    """Leave the lines without marks out of a long text."""
+    for has_marks, some in groupby(lines, lambda line: bool(line.spans)):
+        run = list(some)
+        if has_marks or len(lines) <= LONG or len(run) == 1:
+            yield from run
+        else:
+            yield Text(f"{MARGIN}{page.glyphs.ellipsis} {len(run)} lines", style="dim")
+
+
 KEY = 12
 """Columns of the footer's keys."""
+
 FOR, AGAINST = "color(33)", "color(208)"
 """Blue and orange: told apart by every kind of colour vision, on dark and on light."""
+
 NAMES = 34
 """Columns that names and values get, where they need them, before the bars do."""
+
 NAMED = 6
 """Skipped components named for a reason, at most."""
 
@@ -71,7 +191,7 @@ def _thumbnail(explanation: Explanation, surrogate: Surrogate, page: Page) -> It
     picture = explanation.subject.picture
     if picture is None or surrogate.rules or not (page.look.colour and page.look.unicode):
         return
-    from lime_cli.formats.thumbnail import thumbnail
+    from lime_cli.formats.overlay import thumbnail
 
     yield from thumbnail(explanation, surrogate, picture, page)
 

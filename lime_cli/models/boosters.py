@@ -13,13 +13,14 @@ from typing import Any
 import numpy as np
 
 from lime_cli.errors import MissingDependency, ModelError
-from lime_cli.models import ModelFile
-from lime_cli.models.aside import digest_aside
-from lime_cli.models.estimators import way_of
+from lime_cli.files import digest_in_thread
+from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import softmax
 from lime_cli.models.predictor import Origin, Predictor, quiet
+from lime_cli.models.sklearn import way_of
 
 XGBOOST_KEEPS_CATEGORIES = (3, 1)
+
 UNNAMED = re.compile(r"Column_\d+|\d+")
 """What LightGBM and CatBoost call the columns of an array."""
 
@@ -98,7 +99,7 @@ def _loaded(kind: str, file: ModelFile, read: Callable[[], Any]) -> Predictor:
     except Exception as error:  # each library raises a type of its own
         words = " ".join(str(error).split())[-160:]
         raise ModelError(f"{path.name}: {kind} cannot load it ({words})", "save it again") from None
-    origin = Origin(kind, digest_aside(path), path.name)
+    origin = Origin(kind, digest_in_thread(path), path.name)
     return Predictor(file, way_of(booster, file, origin))
 
 

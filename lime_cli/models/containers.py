@@ -6,14 +6,16 @@ from collections.abc import Mapping
 from typing import Any
 
 from lime_cli.errors import ModelError
-from lime_cli.models.parts import final
+from lime_cli.models.sklearn import final
 
 ANSWERS = ("predict_proba", "decision_function", "predict")
+
 EXPORTS = {
     "torch": "export it to ONNX with torch.onnx.export",
     "tensorflow": "export it to ONNX with tf2onnx",
     "keras": "export it to ONNX: model.export('model.onnx', format='onnx')",
 }
+
 SHOWN = 8
 
 

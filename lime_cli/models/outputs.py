@@ -9,20 +9,165 @@ import numpy as np
 
 from lime_cli.engine.model import Caveat
 from lime_cli.errors import InputError, ModelError, NotFinite, PredictionError
-from lime_cli.models import ModelFile
-from lime_cli.models.answers import UNSTATED, Answer, Stated, as_matrix
+from lime_cli.models.model_file import ModelFile
 
 if TYPE_CHECKING:
     from lime_cli.engine.instance import FloatArray
 
-__all__ = ["Outputs", "Stated", "as_matrix", "settle", "softmax"]
+
+class Stated(NamedTuple):
+    """What a model itself says of its answers; None where it does not."""
+
+    task: str | None = None
+    classes: tuple[str, ...] | None = None
+    groups: tuple[tuple[str, ...], ...] | None = None
+    """Classes of each of several answers, of a model that gives several at once."""
+    margins: bool = False
+    """The answers are signed distances, never probabilities."""
+    pairs: bool = False
+    """The margins are those between every two classes: k (k - 1) / 2 columns for k classes."""
+    independent: bool = False
+    """Every output is a probability of its own; they need not sum to one."""
+    labels: bool = False
+    """The answers name a class each."""
+
+
+class Answer(NamedTuple):
+    """An answer on its way to (n, k)."""
+
+    raw: Any
+    names: tuple[str, ...] | None = None
+    rules: tuple[str, ...] = ()
+    """Sentences of the rules that were used."""
+
+
+UNSTATED = Stated()
+
+
+def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArray, Answer]:
+    """Return an answer as (n, k) float64, and what it carried; raise PredictionError for others."""
+    answer = Answer(raw)
+    for sentence, rule in SHAPES:
+        changed = rule(answer, stated)
+        if changed is not None:
+            answer = changed._replace(rules=(*answer.rules, sentence))
+    try:
+        values = np.asarray(answer.raw, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise _no_numbers(name, answer.raw) from None
+    if values.ndim == 1:
+        values = values[:, None]
+    if values.ndim != 2 or values.shape[1] == 0:
+        raise PredictionError(
+            f"{name}: the model answered in shape {values.shape}, not (samples, outputs)",
+            "give a model that answers with one row of numbers per input",
+        )
+    return values, answer
+
+
+def _no_numbers(name: str, raw: Any) -> PredictionError:
+    items = raw.tolist() if isinstance(raw, np.ndarray) else raw
+    if isinstance(items, list) and items and all(isinstance(one, str) for one in items):
+        return PredictionError(
+            f"{name}: the model answered with words ({items[0]!r}), not numbers",
+            "name all its classes with --classes",
+        )
+    return PredictionError(f"{name}: the model answered with {type(raw).__name__}, not numbers")
+
+
+def _after_labels(answer: Answer, stated: Stated) -> Answer | None:
+    """(labels (n,), probabilities (n, k)), perhaps with the names (k,) behind them."""
+    raw = answer.raw
+    if not isinstance(raw, tuple) or len(raw) not in (2, 3):
+        return None
+    labels, numbers, *more = list(raw)
+    if np.ndim(labels) != 1 or len(labels) != len(numbers):
+        return None
+    names = tuple(map(str, np.ravel(more[0]))) if more else None
+    return Answer(numbers, names, answer.rules)
+
+
+def _sparse(answer: Answer, stated: Stated) -> Answer | None:
+    dense = getattr(answer.raw, "toarray", None)
+    return None if dense is None else answer._replace(raw=dense())
+
+
+def _dictionaries(answer: Answer, stated: Stated) -> Answer | None:
+    raw = answer.raw
+    if not isinstance(raw, (list, tuple)) or not raw or not isinstance(raw[0], dict):
+        return None
+    keys = tuple(raw[0])
+    rows = [[one.get(key, np.nan) for key in keys] for one in raw]
+    return Answer(rows, tuple(map(str, keys)), answer.rules)
+
+
+def _frame(answer: Answer, stated: Stated) -> Answer | None:
+    columns = getattr(answer.raw, "columns", None)
+    if columns is None or not hasattr(answer.raw, "to_numpy"):
+        return None
+    worded = all(isinstance(one, str) for one in columns)
+    return Answer(answer.raw.to_numpy(), tuple(columns) if worded else None, answer.rules)
+
+
+def _several(answer: Answer, stated: Stated) -> Answer | None:
+    """[(n, a), (n, b), ...], the probabilities of several answers."""
+    raw = answer.raw
+    if not isinstance(raw, (list, tuple)) or not raw:
+        return None
+    if not all(isinstance(one, np.ndarray) and one.ndim == 2 for one in raw):
+        return None
+    if len({len(one) for one in raw}) > 1:
+        return None
+    groups = stated.groups or tuple(tuple(map(str, range(one.shape[1]))) for one in raw)
+    if all(group in (("0", "1"), ("False", "True")) for group in groups):
+        return Answer(np.stack([one[:, 1] for one in raw], axis=1), None, answer.rules)
+    names = tuple(f"{i}: {name}" for i, group in enumerate(groups) for name in group)
+    return Answer(np.hstack(raw), names, answer.rules)
+
+
+def _labels(answer: Answer, stated: Stated) -> Answer | None:
+    """(n,) names of classes, each a vote for one of those known."""
+    if not stated.labels or stated.classes is None:
+        return None
+    found = np.asarray(answer.raw).ravel()
+    votes = np.array([str(one) for one in found.tolist()])[:, None] == np.array(stated.classes)
+    return answer._replace(raw=votes.astype(float), names=stated.classes)
+
+
+def _bytes(answer: Answer, stated: Stated) -> Answer | None:
+    if getattr(answer.raw, "dtype", None) != np.uint8 or stated.task == "regression":
+        return None
+    return answer._replace(raw=answer.raw / 255)
+
+
+def _thin(answer: Answer, stated: Stated) -> Answer | None:
+    shape: tuple[int, ...] = getattr(answer.raw, "shape", ())
+    if len(shape) < 3 or sum(size > 1 for size in shape[1:]) > 1:
+        return None
+    return answer._replace(raw=np.reshape(answer.raw, (shape[0], -1)))
+
+
+SHAPES: tuple[tuple[str, Callable[[Answer, Stated], Answer | None]], ...] = (
+    ("labels come first, the numbers behind them are read", _after_labels),
+    ("a sparse matrix is written out", _sparse),
+    ("dictionaries by class are read in the order of their keys", _dictionaries),
+    ("a data frame's columns are the outputs", _frame),
+    ("the arrays of several answers stand side by side", _several),
+    ("a class that is named gets 1, the others 0", _labels),
+    ("bytes are divided by 255", _bytes),
+    ("axes of length one are dropped", _thin),
+)
+"""What is done to an answer, in this order, each rule where it applies."""
+
 
 SLACK = 1e-3
 """How far a sum of probabilities may be from one, and a probability from 0..1."""
 
+
 COARSE = Caveat(
     "coarse_output", "the model only names a class: weights tell where the name changes"
 )
+
 LOGARITHMS = Caveat(
     "log_probabilities", "the model answers with logarithms of probabilities; they are undone"
 )
@@ -108,7 +253,7 @@ def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
     return outputs._replace(targets=targets, probabilities=probabilities)
 
 
-class Reading(NamedTuple):
+class OutputReading(NamedTuple):
     """How (n, w) numbers become (n, k) outputs, and when."""
 
     sentence: str
@@ -154,31 +299,33 @@ def _votes(values: FloatArray, stated: Stated) -> FloatArray:
     return np.asarray(wins + sums / (3 * (np.abs(sums) + 1)))
 
 
-READINGS: dict[str, Reading] = {
-    "pairs": Reading("margins between every two classes, counted as votes", _are_pairs, _votes),
-    "votes": Reading("one vote for the class that is named", lambda v, s: s.labels, _same),
-    "margin": Reading(
+READINGS: dict[str, OutputReading] = {
+    "pairs": OutputReading(
+        "margins between every two classes, counted as votes", _are_pairs, _votes
+    ),
+    "votes": OutputReading("one vote for the class that is named", lambda v, s: s.labels, _same),
+    "margin": OutputReading(
         "one signed margin f, read as (-f, f)",
         lambda v, s: _one(v, s) and (s.margins or not _within(v)),
         lambda v, s: np.hstack([-v, v]),
     ),
-    "probability": Reading(
+    "probability": OutputReading(
         "one probability p, read as (1 - p, p)", _one, lambda v, s: np.hstack([1 - v, v])
     ),
-    "margins": Reading("a signed margin for every class", lambda v, s: s.margins, _same),
-    "independent": Reading(
+    "margins": OutputReading("a signed margin for every class", lambda v, s: s.margins, _same),
+    "independent": OutputReading(
         "a probability of its own for every label",
         lambda v, s: _within(v) and (s.independent or not _sum_to_one(v)),
         _same,
     ),
-    "probabilities": Reading("probabilities", lambda v, s: _sum_to_one(v), _same),
-    "log-probabilities": Reading(
+    "probabilities": OutputReading("probabilities", lambda v, s: _sum_to_one(v), _same),
+    "log-probabilities": OutputReading(
         "logarithms of probabilities, undone",
         lambda v, s: bool((v <= 0).all()) and _sum_to_one(np.exp(v)),
         lambda v, s: np.exp(v),
     ),
-    "scores": Reading("scores that are no probabilities", lambda v, s: True, _same),
-    "numbers": Reading("numbers as they are", lambda v, s: True, _same),
+    "scores": OutputReading("scores that are no probabilities", lambda v, s: True, _same),
+    "numbers": OutputReading("numbers as they are", lambda v, s: True, _same),
 }
 """How a classifier's numbers are read: the first that fits; ``numbers`` for a regression."""
 

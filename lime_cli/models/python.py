@@ -7,7 +7,6 @@ else but lies there, the folder is put at the end of the path.
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
 import sys
 from pathlib import Path
@@ -15,15 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.digests import digest_of
 from lime_cli.errors import ModelError
-from lime_cli.models import PYTHON_PREFIX, ModelFile, ModelInput
+from lime_cli.files import digest_of
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import can_predict, check_fitted
-from lime_cli.models.estimators import way_of
-from lime_cli.models.forms import Handing, as_frame
+from lime_cli.models.input_forms import Handing, as_frame
+from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile, ModelInput
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Predictor, Way, quiet
+from lime_cli.models.sklearn import way_of
 
 FORM = "write py:package.module:function"
 

@@ -11,21 +11,27 @@ from pathlib import Path
 from typing import Any
 
 from lime_cli.errors import MissingDependency, ModelError
-from lime_cli.models import ModelFile, complaints
-from lime_cli.models.allowed import CALL, NEW, REF, Global, Policy, Refused, is_danger
-from lime_cli.models.archive import MAX_BYTES
-from lime_cli.models.damage import Damaged, check_made, check_state
-from lime_cli.models.parts import parts
-from lime_cli.models.pickled import predictor_of
+from lime_cli.models.model_file import ModelFile
+from lime_cli.models.pickles import refusals
+from lime_cli.models.pickles.archive import MAX_BYTES
+from lime_cli.models.pickles.building import Damaged, check_made, check_state
+from lime_cli.models.pickles.loading import predictor_of
+from lime_cli.models.pickles.policy import CALL, NEW, REF, AllowList, Global, Refused, is_danger
 from lime_cli.models.predictor import Predictor, quiet
+from lime_cli.models.sklearn import parts
 
 MAX_SCHEMA_BYTES = 512 << 20
+
 MAX_ENTRIES = 1_000_000
+
 DTYPE = ("numpy", "dtype")
 """Made by skops from an empty array that numpy reads without pickles."""
+
 GADGETS = ("MethodNode", "PartialNode", "OperatorFuncNode")
 """Loaders that tie a function to arguments of the file's choice; no listed model needs one."""
+
 FUNCTIONS = "FunctionNode"
+
 MADE_EMPTY = (
     "sklearn.metrics._dist_metrics",
     "sklearn.neighbors._ball_tree",
@@ -56,7 +62,7 @@ def load(file: ModelFile) -> Predictor:
         except ModelError:
             raise
         except (Damaged, Refused) as error:
-            raise complaints.damaged(path, str(error)) from None
+            raise refusals.damaged(path, str(error)) from None
         except Exception as error:  # a damaged or newer file can raise anything
             raise _unreadable(path, error) from error
     return predictor_of(held, file, "skops", heard)
@@ -65,7 +71,7 @@ def load(file: ModelFile) -> Predictor:
 def _content(path: Path) -> bytes:
     """Read the file once, so that what is checked is what is loaded."""
     if path.stat().st_size > MAX_BYTES:
-        raise complaints.too_large(path)
+        raise refusals.too_large(path)
     return path.read_bytes()
 
 
@@ -75,24 +81,24 @@ def _schema(path: Path, content: bytes) -> Any:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
             if sum(entry.file_size for entry in entries) > MAX_BYTES or len(entries) > MAX_ENTRIES:
-                raise complaints.too_large(path)
+                raise refusals.too_large(path)
             if archive.getinfo("schema.json").file_size > MAX_SCHEMA_BYTES:
-                raise complaints.too_large(path)
+                raise refusals.too_large(path)
             return json.loads(archive.read("schema.json"))
     except (zipfile.BadZipFile, KeyError, ValueError, EOFError, OSError, RecursionError) as error:
-        raise complaints.damaged(path, complaints.first_line(str(error))) from None
+        raise refusals.damaged(path, refusals.first_line(str(error))) from None
 
 
 def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -> None:
     """Raise UntrustedModel for what neither skops, nor our list, nor the person trusts."""
     if file.trust:
         return
-    policy = Policy(file.trust_modules)
+    policy = AllowList(file.trust_modules)
     functions: set[Global] = set()
     for node in _nodes(schema):
         loader, key = node["__loader__"], (str(node["__module__"]), str(node["__class__"]))
         if loader in GADGETS:
-            raise complaints.unsafe(path, f"ties a function to arguments ({loader})")
+            raise refusals.unsafe(path, f"ties a function to arguments ({loader})")
         if loader == FUNCTIONS:
             functions.add(_function(node, key))
     names = []
@@ -102,10 +108,10 @@ def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -
         if not _may_be_made(policy, key) and not (key in functions and REF in policy.roles(*key)):
             names.append(key)
     if names:
-        raise complaints.untrusted(path, names, str(schema.get("_sklearn_version", "")))
+        raise refusals.untrusted(path, names, str(schema.get("_sklearn_version", "")))
 
 
-def _may_be_made(policy: Policy, key: Global) -> bool:
+def _may_be_made(policy: AllowList, key: Global) -> bool:
     """Tell whether an object of this class may be in the file.
 
     What the list lets a pickle call are classes written in C and helpers of pickling; the helpers
@@ -148,9 +154,9 @@ def _check_parts(held: Any) -> None:
 
 
 def _unreadable(path: Path, error: Exception) -> ModelError:
-    words = complaints.first_line(str(error))
+    words = refusals.first_line(str(error))
     if isinstance(error, TypeError) and "loader" in words:
         return ModelError(f"{path.name}: was written by a newer skops", "pip install -U skops")
     if isinstance(error, ModuleNotFoundError):
         return ModelError(f"{path.name}: needs {error.name}", "pip install the package with it")
-    return complaints.damaged(path, f"{type(error).__name__}: {words}")
+    return refusals.damaged(path, f"{type(error).__name__}: {words}")

@@ -6,14 +6,15 @@ from sklearn.datasets import load_iris
 
 from lime_cli.engine.compatibility import Choices, explain_like_lime
 from lime_cli.engine.instance import Component, Segment, Subject
-from lime_cli.modalities import Source
-from lime_cli.modalities.background import Schema, build_background
-from lime_cli.modalities.cells import Cells
-from lime_cli.modalities.row import RowInstance
-from lime_cli.modalities.superpixels import ImageInstance
-from lime_cli.modalities.text import TextModality
-from lime_cli.models import ModelInput
+from lime_cli.images.modality import ImageInstance
+from lime_cli.models.model_file import ModelInput
 from lime_cli.settings import Settings
+from lime_cli.sources import Source
+from lime_cli.tables.cells import Cells
+from lime_cli.tabular.background import build_background
+from lime_cli.tabular.row import RowInstance
+from lime_cli.tabular.schema import Schema
+from lime_cli.texts.modality import TextModality
 from tests.conftest import FunctionModel
 
 PRINTED = 1e-9

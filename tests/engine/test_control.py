@@ -8,11 +8,12 @@ import pytest
 from lime_cli.engine import explain
 from lime_cli.engine.control import KEPT, control_of
 from lime_cli.engine.encoding import FEATURES
-from lime_cli.modalities import Source
-from lime_cli.modalities.background import Schema, build_background
-from lime_cli.modalities.cells import Cells
-from lime_cli.modalities.row import RowInstance
 from lime_cli.settings import Settings
+from lime_cli.sources import Source
+from lime_cli.tables.cells import Cells
+from lime_cli.tabular.background import build_background
+from lime_cli.tabular.row import RowInstance
+from lime_cli.tabular.schema import Schema
 from tests.conftest import FunctionModel
 
 SEEDS = range(12)

@@ -4,12 +4,13 @@ import numpy as np
 
 from lime_cli.engine import ask_shared, explain
 from lime_cli.engine.instance import Identity
-from lime_cli.modalities import Source
-from lime_cli.modalities.background import Schema, build_background
-from lime_cli.modalities.cells import Cells
-from lime_cli.modalities.row import RowInstance
-from lime_cli.results.record import record_of
+from lime_cli.records.record import record_of
 from lime_cli.settings import Settings
+from lime_cli.sources import Source
+from lime_cli.tables.cells import Cells
+from lime_cli.tabular.background import build_background
+from lime_cli.tabular.row import RowInstance
+from lime_cli.tabular.schema import Schema
 
 WORDS = ("red", "blue", "green")
 SETTINGS = Settings(samples=512)

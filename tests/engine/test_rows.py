@@ -9,12 +9,13 @@ from lime_cli.engine import explain
 from lime_cli.engine.explaining import _settle
 from lime_cli.engine.instance import Identity
 from lime_cli.engine.neighbourhood import ask_originals
-from lime_cli.modalities import Source
-from lime_cli.modalities.background import Schema, build_background
-from lime_cli.modalities.cells import Cells
-from lime_cli.modalities.row import RowInstance
-from lime_cli.results.record import record_of
+from lime_cli.records.record import record_of
 from lime_cli.settings import Settings
+from lime_cli.sources import Source
+from lime_cli.tables.cells import Cells
+from lime_cli.tabular.background import build_background
+from lime_cli.tabular.row import RowInstance
+from lime_cli.tabular.schema import Schema
 
 
 def table(n_rows, n_columns, seed=0):

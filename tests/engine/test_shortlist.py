@@ -5,11 +5,12 @@ import pytest
 
 from lime_cli.engine import explain, rows, shortlist
 from lime_cli.engine.instance import Identity
-from lime_cli.modalities import Source
-from lime_cli.modalities.background import Schema, build_background
-from lime_cli.modalities.cells import Cells
-from lime_cli.modalities.row import RowInstance
 from lime_cli.settings import Settings
+from lime_cli.sources import Source
+from lime_cli.tables.cells import Cells
+from lime_cli.tabular.background import build_background
+from lime_cli.tabular.row import RowInstance
+from lime_cli.tabular.schema import Schema
 
 D = 120
 

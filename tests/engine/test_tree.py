@@ -9,8 +9,7 @@ import pytest
 
 from lime_cli.engine import explain
 from lime_cli.errors import SettingsError
-from lime_cli.results.rebuilding import explanation_of
-from lime_cli.results.record import record_of
+from lime_cli.records.record import explanation_of, record_of
 from lime_cli.settings import Settings
 from tests.conftest import FunctionModel, MaskInstance
 
@@ -126,7 +125,7 @@ def test_what_a_tree_cannot_do_is_refused(choices):
 def test_the_record_keeps_to_its_schema_and_survives_the_way_back(limex):
     done = limex("explain", "tabular", *FOREST, "--surrogate", "tree", "-f", "json")
     record = json.loads(done.out)
-    schema = resources.files("lime_cli.results") / "schema" / "explanation-1.json"
+    schema = resources.files("lime_cli.records") / "schema" / "explanation-1.json"
     jsonschema.validate(record, json.loads(schema.read_text("utf-8")))
     target = record["targets"][0]
     assert target["components"] == []

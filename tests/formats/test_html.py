@@ -10,8 +10,7 @@ import pytest
 
 from lime_cli.engine.explanation import Weight
 from lime_cli.engine.instance import Component, Picture, Segment, Spans
-from lime_cli.formats.html import LISTED, write_page
-from lime_cli.formats.outlines import outlines
+from lime_cli.formats.html import LISTED, outlines, write_page
 from tests.formats.test_json import explanation, written
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"

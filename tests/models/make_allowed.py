@@ -1,4 +1,4 @@
-"""Grow `lime_cli/models/allowed.txt` by what the libraries installed here write into pickles.
+"""Grow `lime_cli/models/pickles/allowed.txt` by what the libraries here write into pickles.
 
 Run it in three environments, one after the other: with the oldest scikit-learn that limex supports,
 a middle one, and the newest with all of ``LIBRARIES`` beside it:
@@ -9,7 +9,7 @@ a middle one, and the newest with all of ``LIBRARIES`` beside it:
             imbalanced-learn category_encoders xgboost lightgbm
         PYTHONPATH=. /tmp/list-$version/bin/python tests/models/make_allowed.py
     done
-    git diff lime_cli/models/allowed.txt
+    git diff lime_cli/models/pickles/allowed.txt
 
 It only adds. Then read the diff, line by line: what may be called must do nothing but build from
 numbers and text (or get a guard in `constructors.py`), what may be made anew must not act on its
@@ -38,8 +38,8 @@ from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import all_estimators
 
-from lime_cli.models.allowed import LIST, canonical, is_danger
-from lime_cli.models.unpickling import inspect_pickle
+from lime_cli.models.pickles.loading import inspect_pickle
+from lime_cli.models.pickles.policy import LIST, canonical, is_danger
 
 HEADER = """\
 # What a pickled model may hold: module, name, roles, and why a class with special methods is safe.

@@ -8,8 +8,8 @@ import pandas as pd
 import pytest
 
 from lime_cli.errors import MissingDependency, ModelError
-from lime_cli.modalities.tables import Table
-from lime_cli.models import ModelFile, format_of
+from lime_cli.models.model_file import ModelFile, format_of
+from lime_cli.tabular.row import Table
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(120, 3)).astype(np.float32)

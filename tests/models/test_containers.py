@@ -15,8 +15,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lime_cli.errors import ModelError
-from lime_cli.modalities.tables import Table
-from lime_cli.models import ModelFile, format_of
+from lime_cli.models.model_file import ModelFile, format_of
+from lime_cli.tabular.row import Table
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(60, 3))

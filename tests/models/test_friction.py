@@ -17,7 +17,7 @@ import pytest
 from sklearn.base import BaseEstimator, clone
 
 from lime_cli.errors import ModelError
-from lime_cli.models.unpickling import unpickle
+from lime_cli.models.pickles.loading import unpickle
 from tests.models import make_allowed, test_unpickling, test_zoo
 
 COMPRESSIONS = ["zlib", "gzip", "bz2", "xz", "lzma", *(["lz4"] if find_spec("lz4") else [])]

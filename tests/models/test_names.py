@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lime_cli.errors import InputError
-from lime_cli.models import ModelFile
+from lime_cli.models.model_file import ModelFile
 from lime_cli.models.names import fitted_names, names_in, read_names
 from lime_cli.models.outputs import Stated, settle
 

@@ -8,8 +8,8 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError, UntrustedModel
-from lime_cli.modalities.tables import Table
-from lime_cli.models import ModelFile
+from lime_cli.models.model_file import ModelFile
+from lime_cli.tabular.row import Table
 
 
 def saved(path, nodes, inputs, outputs, weights=(), opset=17, domains=()):

@@ -7,7 +7,7 @@ from scipy.sparse import csr_matrix
 from sklearn.svm import SVC
 
 from lime_cli.errors import InputError, ModelError, PredictionError
-from lime_cli.models import ModelFile
+from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import Stated, as_matrix, settle
 
 CLASSIFIER = Stated(task="classification")

@@ -32,11 +32,11 @@ from sklearn.svm import SVC, LinearSVC
 
 from lime_cli.engine.caveats import of_model
 from lime_cli.errors import ModelError, PredictionError, SettingsError, UntrustedModel
-from lime_cli.modalities.tables import Table
-from lime_cli.models import ModelFile, format_of
-from lime_cli.models.building import Missing
-from lime_cli.models.complaints import missing
-from lime_cli.models.parts import limit_threads
+from lime_cli.models.model_file import ModelFile, format_of
+from lime_cli.models.pickles.building import Missing
+from lime_cli.models.pickles.refusals import missing
+from lime_cli.models.sklearn import limit_threads
+from lime_cli.tabular.row import Table
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(90, 3))

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from lime_cli.errors import ModelError, PredictionError, SettingsError
-from lime_cli.modalities.tables import Table
-from lime_cli.models import ModelFile
-from lime_cli.models.probe import rows
+from lime_cli.models.model_file import ModelFile
+from lime_cli.models.predictor import rows
+from lime_cli.tabular.row import Table
 
 PLACE = "py:tests.models.python_functions:"
 TABLE = Table(("age", "height"), (np.array([20.0, 30.0, 70.0]), np.array([1.8, 1.7, 1.6])))
@@ -96,7 +96,7 @@ def test_a_module_of_this_folder_is_found_but_hides_no_installed_one(tmp_path):
     (tmp_path / "numpy.py").write_text("raise SystemExit('the wrong numpy')")
     (tmp_path / "mine.py").write_text("import numpy\n\ndef f(texts):\n    return numpy.ones(2)\n")
     code = (
-        "from lime_cli.models import ModelFile\n"
+        "from lime_cli.models.model_file import ModelFile\n"
         "print(ModelFile('py:mine:f').load().predict(['a', 'b']).tolist())"
     )
     assert run_in(tmp_path, code).strip() == "[[1.0], [1.0]]"

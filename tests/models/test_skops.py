@@ -15,9 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
 
 from lime_cli.errors import MissingDependency, ModelError, UntrustedModel
-from lime_cli.modalities.tables import Table
-from lime_cli.models import ModelFile, format_of
+from lime_cli.models.model_file import ModelFile, format_of
 from lime_cli.models.skops import _nodes
+from lime_cli.tabular.row import Table
 
 sio = pytest.importorskip("skops.io")
 

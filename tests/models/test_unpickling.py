@@ -74,9 +74,10 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
 
 from lime_cli.errors import ModelError, UntrustedModel
-from lime_cli.models import archive, tripwire
-from lime_cli.models.allowed import LIST, is_danger, listed
-from lime_cli.models.unpickling import Trust, inspect_pickle, looks_pickled, unpickle
+from lime_cli.models.pickles import archive, tripwire
+from lime_cli.models.pickles.archive import looks_pickled
+from lime_cli.models.pickles.loading import Trust, inspect_pickle, unpickle
+from lime_cli.models.pickles.policy import LIST, is_danger, listed
 from tests.models import live, malicious
 
 try:
@@ -280,10 +281,12 @@ def test_the_tripwire_stops_what_the_list_would_let_pass(
 ) -> None:
     everything = {"roles": lambda *_: GOOD_LOOKS}
     monkeypatch.setattr(
-        "lime_cli.models.unpickling.Policy",
+        "lime_cli.models.pickles.loading.AllowList",
         lambda _=(): type("P", (), {**everything, "modules": ()})(),
     )
-    monkeypatch.setattr("lime_cli.models.building.call", lambda _, function, args: function(*args))
+    monkeypatch.setattr(
+        "lime_cli.models.pickles.building.call", lambda _, function, args: function(*args)
+    )
     stopped = 0
     for name in ("os.popen", "posix.system", "builtins.exec", "numpy.savetxt", "runpy.run_path"):
         path, marker = armed[name]

@@ -47,11 +47,11 @@ from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
 from lime_cli.engine import explain
-from lime_cli.jobs import Explained, Job, run
-from lime_cli.modalities.tabular import TabularModality
-from lime_cli.modalities.text import TextModality
-from lime_cli.models import LOADERS, ModelFile, ModelInput
+from lime_cli.models.model_file import LOADERS, ModelFile, ModelInput
+from lime_cli.running.job import Explained, Job, run
 from lime_cli.settings import Settings
+from lime_cli.tabular.modality import TabularModality
+from lime_cli.texts.modality import TextModality
 from tests.conftest import FunctionModel
 
 RANDOM = np.random.default_rng(0)

@@ -1,1 +1,0 @@
-"""The commands: the thin face over modalities, models, engine and formats."""

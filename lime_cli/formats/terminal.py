@@ -1,0 +1,72 @@
+"""The page: what all lines of a terminal's table share, and how text gets on it safely."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.text import Text
+
+from lime_cli.formats.wording import ASCII, UNICODE, Glyphs, literal
+
+if TYPE_CHECKING:
+    from lime_cli.formats import Look
+
+
+MARGIN, GAP = "  ", "  "
+
+PROSE = 100
+"""Columns that running text fills at most."""
+
+
+@dataclass(frozen=True)
+class Page:
+    """What all lines share."""
+
+    look: Look
+    glyphs: Glyphs
+    console: Console
+
+    @property
+    def prose(self) -> int:
+        """Columns for running text."""
+        return min(self.look.width, PROSE)
+
+    def literal(self, text: str) -> str:
+        """Spell out what must not reach the terminal as it is."""
+        return literal(text, self.look.unicode)
+
+    def cut(self, text: Text, width: int) -> Text:
+        """Shorten to so many cells, with an ellipsis where something is gone."""
+        if text.cell_len > width:
+            text.truncate(max(0, width - len(self.glyphs.ellipsis)))
+            text.append(self.glyphs.ellipsis[:width])
+        return text
+
+    def wrapped(self, text: Text) -> list[Text]:
+        """Break into lines of running text behind a margin."""
+        lines = text.wrap(self.console, max(1, self.prose - len(MARGIN)))
+        return [Text(MARGIN).append_text(line) for line in lines]
+
+
+def page_of(look: Look) -> Page:
+    """Make a page that takes nothing from the terminal or the environment."""
+    return Page(look, UNICODE if look.unicode else ASCII, _console(look))
+
+
+def _console(look: Look) -> Console:
+    return Console(
+        file=io.StringIO(),
+        width=look.width,
+        height=25,
+        color_system=("truecolor" if look.true_colour else "256") if look.colour else None,
+        force_terminal=look.colour,
+        no_color=False,
+        force_jupyter=False,
+        legacy_windows=False,
+        markup=False,
+        emoji=False,
+        highlight=False,
+    )

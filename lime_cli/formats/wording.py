@@ -1,0 +1,216 @@
+"""Numbers, foreign words, marked texts and bars as a reader of plain text meets them."""
+
+from __future__ import annotations
+
+import math
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+from lime_cli.engine.explanation import Weight
+
+FIDELITY = ((0.9, "very good"), (0.7, "good"), (0.5, "fair"), (0.3, "weak"))
+
+SMALLEST, LARGEST = 1e-4, 1e6
+"""Outside, numbers are written with an exponent."""
+
+HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
+"""Unicode categories that steer a terminal or cannot be seen."""
+
+RIGHT_TO_LEFT = ("R", "AL")
+"""Bidirectional classes of Unicode (UAX 9)."""
+
+LEFT_TO_RIGHT = "\u200e"
+"""A mark that takes no room."""
+
+JOINERS = "\u200c\u200d"
+"""Part of how words and emoji are spelled."""
+
+
+def fidelity_in_words(fidelity: float | None) -> str:
+    """Say how far a surrogate may be trusted; None is the fidelity to a constant response."""
+    if fidelity is None:
+        return "undefined: the model answers all samples alike"
+    return next((word for least, word in FIDELITY if fidelity >= least), "poor")
+
+
+def number_format(numbers: Iterable[float], digits: int = 3) -> str:
+    """Return the format, such as ``.3f``, that shows the largest number with that many digits.
+
+    Numbers written with one format line up at their decimal points.
+    """
+    largest = max((abs(number) for number in numbers), default=0.0)
+    if largest == 0:
+        return f".{digits - 1}f"
+    if not SMALLEST <= largest < LARGEST:
+        return f".{digits - 1}e"
+    return f".{max(0, digits - 1 - math.floor(math.log10(largest)))}f"
+
+
+def literal(text: str, unicode: bool = True) -> str:
+    """Spell out every character that a terminal would obey instead of show: ``\\x1b``.
+
+    Without ``unicode``, everything beyond ASCII too.
+    """
+    shown = text
+    if not text.isprintable():
+        shown = "".join(_escaped(one) if _is_hidden(one) else one for one in text)
+    return shown if unicode else shown.encode("ascii", "backslashreplace").decode()
+
+
+def in_order(text: str) -> str:
+    """Keep what stands before and behind a word of a right-to-left script where it stands.
+
+    A terminal that knows such scripts would turn the whole line around it.
+    """
+    turned = any(unicodedata.bidirectional(one) in RIGHT_TO_LEFT for one in text)
+    return f"{LEFT_TO_RIGHT}{text}{LEFT_TO_RIGHT}" if turned else text
+
+
+def value_beside(name: str, value: str | float | int | bool | None) -> str:
+    """Return a component's value as text; empty where the name already says it."""
+    if value is None or value != value:
+        return ""
+    if isinstance(value, str):
+        return "" if value in name else value
+    text = f"{value:.6g}" if isinstance(value, float) else str(value)
+    return "" if name.endswith((f" = {text}", f" = {value}", f" = {float(value):g}")) else text
+
+
+def marked(text: str, weights: dict[tuple[int, int], float]) -> Iterator[tuple[str, float]]:
+    """Cut a text into pieces, each with its weight; 0 for what lies between the weighted spans.
+
+    Spans are half-open ranges of characters; one that starts inside another is passed over.
+    """
+    place = 0
+    for (start, end), weight in sorted(weights.items()):
+        if start >= place and text[start:end]:
+            if text[place:start]:
+                yield text[place:start], 0.0
+            yield text[start:end], weight
+            place = end
+    if text[place:]:
+        yield text[place:], 0.0
+
+
+def _is_hidden(character: str) -> bool:
+    return unicodedata.category(character) in HIDDEN and character not in JOINERS
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
+LONGEST, SHORTEST = 24, 8
+"""Cells of half a bar on a page that is wide enough."""
+
+
+@dataclass(frozen=True)
+class Glyphs:
+    """The characters that bars and numbers are made of."""
+
+    positive: str
+    negative: str
+    positive_tip: str
+    """Half a cell; empty where there is none."""
+    negative_tip: str
+    whisker: str
+    """From the end of a bar to the end of its interval."""
+    axis: str
+    plus_minus: str
+    times: str
+    ellipsis: str
+
+
+UNICODE = Glyphs("━", "━", "╸", "╺", "─", "│", "±", "×", "…")
+
+ASCII = Glyphs("#", "=", "", "", "-", "|", "+-", "x", "...")
+
+
+@dataclass(frozen=True)
+class Bars:
+    """The bars of one target: their scale, and the widths of their columns in cells."""
+
+    glyphs: Glyphs
+    half: int
+    """Of a bar at full scale, on either side of the axis."""
+    scale: float
+    """The end of an interval, or the weight, at full scale; 0 where all weights are."""
+    form: str
+    """Format of weights and of half widths."""
+    weight: int
+    interval: int
+    """0 where no weight has an interval."""
+
+    @property
+    def width(self) -> int:
+        """Cells of bar, axis and numbers, with the gaps between."""
+        return 2 * self.half + 1 + 2 + self.weight + self.interval
+
+    def header(self) -> str:
+        """Name the columns: the ends of the scale, its zero and what the numbers are."""
+        end = f"{self.scale:{self.form}}"
+        if len(end) >= self.half:
+            end = f"{self.scale:.2g}"
+        fits = len(end) < self.half
+        left, right = (f"{sign}{end}" * fits for sign in "-+")
+        numbers = "weight".rjust(self.weight)
+        if self.interval:
+            numbers += f" {self.glyphs.plus_minus} 95%".ljust(self.interval)
+        return f"{left.ljust(self.half)}0{right.rjust(self.half)}  {numbers}"
+
+    def bar(self, one: Weight) -> str:
+        """Draw a weight from the axis to its side, then a whisker to the end of its interval."""
+        low, high = one.interval or (one.weight, one.weight)
+        glyphs = self.glyphs
+        left = self._side(-one.weight, -low, (glyphs.negative, glyphs.negative_tip))
+        right = self._side(one.weight, high, (glyphs.positive, glyphs.positive_tip))
+        return left[::-1] + glyphs.axis + right
+
+    def _side(self, length: float, reach: float, glyphs: tuple[str, str]) -> str:
+        """Draw outwards from the axis, to half a cell where there is a glyph for it."""
+        body, tip = glyphs
+        full, rest = divmod(round(2 * self._cells(length)), 2)
+        if not tip:
+            full, rest = round(self._cells(length)), 0
+        drawn = body * full + tip * rest
+        return drawn.ljust(round(self._cells(reach)), self.glyphs.whisker).ljust(self.half)
+
+    def _cells(self, value: float) -> float:
+        return self.half * min(1.0, max(0.0, value / self.scale)) if self.scale else 0.0
+
+    def numbers(self, one: Weight) -> str:
+        """Write a weight and its half width, marked ``~`` where the interval holds 0."""
+        mark = "~" if unresolved(one) else ""
+        text = (mark + f"{one.weight:+{self.form}}").rjust(self.weight)
+        beside = ""
+        if one.interval is not None:
+            beside = f" {self.glyphs.plus_minus}{half_width(one):{self.form}}"
+        return text + beside.ljust(self.interval)
+
+
+def bars_of(weights: Sequence[Weight], scale: float, room: tuple[int, int], glyphs: Glyphs) -> Bars:
+    """Lay out bars and numbers.
+
+    ``room`` counts cells: the width of the page and what of it is wanted for the names. Long names
+    shorten the bars, but not to nothing.
+    """
+    width, names = room
+    form = number_format(one.weight for one in weights)
+    signed = [len(f"{one.weight:+{form}}") + unresolved(one) for one in weights]
+    halves = [len(f"{half_width(one):{form}}") for one in weights if one.interval is not None]
+    heading = f" {glyphs.plus_minus} 95%"
+    interval = max(max(halves) + 1 + len(glyphs.plus_minus), len(heading)) if halves else 0
+    weight = max(*signed, len("weight"))
+    half = min((width - names - 3 - weight - interval) // 2, LONGEST, width // 5)
+    return Bars(glyphs, max(half, min(SHORTEST, width // 8)), scale, form, weight, interval)
+
+
+def half_width(one: Weight) -> float:
+    """Return half the width of a weight's interval; 0 without one."""
+    return 0.0 if one.interval is None else (one.interval[1] - one.interval[0]) / 2
+
+
+def unresolved(one: Weight) -> bool:
+    """Tell whether a weight's interval holds 0, so that its sign is not certain."""
+    return one.interval is not None and one.interval[0] <= 0 <= one.interval[1]

@@ -1,0 +1,1 @@
+"""Images as instances: the superpixels are the components."""

@@ -1,0 +1,133 @@
+"""Fills: what stands where a superpixel is gone.
+
+Pictures are (h, w, c) in the model's channels, 0..255; the label -1 marks what is never gone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from re import fullmatch
+
+import numpy as np
+from PIL import Image, ImageFilter
+
+from lime_cli.engine.instance import FloatArray, IntArray
+from lime_cli.images.view import Preprocessing, Values
+
+INPAINT_SIDE = 256
+"""Longer side in pixels, at most, at which inpainting is solved."""
+
+TRACE = 1e-6
+"""Weight of a pixel's own value, against 1 of a neighbour's."""
+
+
+def is_fill(fill: str) -> bool:
+    """Tell whether ``fill`` names a fill or a colour."""
+    return fill in FILLS or fullmatch("#[0-9a-fA-F]{6}", fill) is not None
+
+
+def filled(
+    raw: Values, labels: IntArray, fill: str, preprocessing: Preprocessing, seed: int
+) -> FloatArray:
+    """Return ``raw`` with every segment gone; ``seed`` is that of noise."""
+    if fill in FILLS:
+        return FILLS[fill](raw, labels, np.random.default_rng(seed))
+    colour = np.array(list(bytes.fromhex(fill[1:])), np.uint8)
+    one = preprocessing.in_channels(colour[None, None])
+    return np.broadcast_to(one, raw.shape).astype(np.float64)
+
+
+def means(raw: Values, parts: IntArray) -> FloatArray:
+    """Return (parts, c): the mean of every part in each channel; ``parts`` (h, w) counts from 0."""
+    area = np.maximum(1, np.bincount(parts.ravel()))
+    sums = [np.bincount(parts.ravel(), channel.ravel()) for channel in np.moveaxis(raw, -1, 0)]
+    result: FloatArray = np.stack(sums, axis=-1) / area[:, None]
+    return result
+
+
+def _mean(raw: Values, labels: IntArray, _rng: np.random.Generator) -> FloatArray:
+    return means(raw, labels + 1)[labels + 1]  # the padding, -1, is a part of its own
+
+
+def _lime(raw: Values, labels: IntArray, rng: np.random.Generator) -> FloatArray:
+    """Return marcotcr/lime's means: what is behind the point is lost to the picture's type."""
+    return np.floor(_mean(raw, labels, rng))
+
+
+def _black(raw: Values, _labels: IntArray, _rng: np.random.Generator) -> FloatArray:
+    return np.zeros(raw.shape)
+
+
+def _blur(raw: Values, labels: IntArray, _rng: np.random.Generator) -> FloatArray:
+    """Blur by a Gaussian whose sigma is a twelfth of the longer side, the padding left out."""
+    seen = np.ix_((labels >= 0).any(axis=1), (labels >= 0).any(axis=0))
+    inner = raw[seen]
+    result = np.zeros(raw.shape)
+    if raw.dtype == np.uint8 and raw.shape[2] in (1, 3):
+        picture = Image.fromarray(inner[..., 0] if raw.shape[2] == 1 else inner)
+        blur = ImageFilter.GaussianBlur(max(picture.size) / 12)
+        result[seen] = np.asarray(picture.filter(blur)).reshape(inner.shape)
+        return result
+    from scipy.ndimage import gaussian_filter
+
+    sigma = max(inner.shape[:2]) / 12
+    result[seen] = gaussian_filter(inner.astype(np.float64), (sigma, sigma, 0), mode="nearest")
+    return result
+
+
+def _inpaint(raw: Values, labels: IntArray, _rng: np.random.Generator) -> FloatArray:
+    """Continue into every segment what is around it, as smoothly as can be (Laplace's equation)."""
+    step = max(1, -(-max(labels.shape) // INPAINT_SIDE))
+    few = membrane(raw[::step, ::step].astype(np.float64), labels[::step, ::step])
+    height, width = labels.shape
+    rows, columns = np.arange(height) // step, np.arange(width) // step
+    return np.where((labels < 0)[..., None], raw, few[np.ix_(rows, columns)])
+
+
+def membrane(raw: FloatArray, labels: IntArray) -> FloatArray:
+    """Solve Laplace's equation in each segment, its neighbours' pixels (h, w, c) being the border.
+
+    One sparse system for all segments: no unknown meets one of another segment.
+    """
+    from scipy.sparse import coo_matrix, diags
+    from scipy.sparse.linalg import spsolve
+
+    pairs = _sides(labels)
+    n, flat = labels.size, raw.reshape(-1, raw.shape[2])
+    one, other = pairs[:, 0], pairs[:, 1]
+    segment = labels.ravel()
+    inside = segment[one] == segment[other]
+    border = ~inside & (segment[other] >= 0)
+    known = np.zeros(flat.shape)
+    np.add.at(known, one[border], flat[other[border]])
+    kept = inside | border
+    degree = np.bincount(one[kept], minlength=n).astype(np.float64)
+    # a trace of the pixel's own value decides where no border does
+    system = diags(degree + TRACE) - coo_matrix(
+        (np.ones(int(inside.sum())), (one[inside], other[inside])), (n, n)
+    )
+    solved = spsolve(system.tocsc(), known + TRACE * flat)
+    return np.asarray(solved).reshape(raw.shape)
+
+
+def _sides(labels: IntArray) -> IntArray:
+    """Return (m, 2): indices of pixels side by side, both ways round."""
+    index = np.arange(labels.size).reshape(labels.shape)
+    across = np.stack([index[:, :-1].ravel(), index[:, 1:].ravel()], axis=1)
+    down = np.stack([index[:-1].ravel(), index[1:].ravel()], axis=1)
+    pairs = np.concatenate([across, down])
+    return np.concatenate([pairs, pairs[:, ::-1]])
+
+
+def _noise(raw: Values, _labels: IntArray, rng: np.random.Generator) -> FloatArray:
+    return np.floor(rng.random(raw.shape) * 256)
+
+
+FILLS: dict[str, Callable[[Values, IntArray, np.random.Generator], FloatArray]] = {
+    "mean": _mean,
+    "lime": _lime,
+    "black": _black,
+    "blur": _blur,
+    "noise": _noise,
+    "inpaint": _inpaint,
+}

@@ -1,0 +1,321 @@
+"""Images: the components are superpixels, that stay or are filled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lime_cli.engine import designs
+from lime_cli.engine.instance import (
+    BoolArray,
+    Caveat,
+    Component,
+    Design,
+    IntArray,
+    Picture,
+    Samples,
+    Skipped,
+    Subject,
+)
+from lime_cli.errors import SettingsError
+from lime_cli.files import digest_of
+from lime_cli.images.fills import FILLS, filled, is_fill
+from lime_cli.images.pixels import MAX_PIXELS, ImageReading, Photo, read_picture
+from lime_cli.images.segments import (
+    SEGMENTERS,
+    Cut,
+    Cutter,
+    cut_up,
+    few_caveat,
+    kept_map,
+    places,
+    quickshift_like_lime,
+)
+from lime_cli.images.segments import SUFFIXES as MAPS
+from lime_cli.images.view import MODES, Pixels, Preprocessing, View, preset
+from lime_cli.models.model_file import ModelInput
+from lime_cli.sources import Listing, Source
+
+
+@dataclass(frozen=True, eq=False)
+class ImageInstance:
+    """A picture on the model's grid, whose superpixels stay or are filled."""
+
+    subject: Subject
+    components: tuple[Component, ...]
+    caveats: tuple[Caveat, ...]
+    pool: str
+    picture: NDArray[np.floating[Any]]
+    """(c, h, w) for the layout NCHW, else (h, w, c): what the model is fed for the instance."""
+    gone: NDArray[np.floating[Any]]
+    """As ``picture``, with every superpixel gone."""
+    labels: IntArray
+    """(h, w): which component a place of the grid belongs to; -1 in the padding."""
+    layout: str
+    skipped: tuple[Skipped, ...] = ()
+    shared: bool = False
+    distance: str = "cosine"
+    design: str = "paired"
+
+    @property
+    def input_bytes(self) -> int:
+        """About how much memory one model input takes."""
+        return self.picture.nbytes
+
+    def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
+        """Keep each superpixel by a fair coin, n times; None enumerates every mask."""
+        return designs.coins(n, len(self.components), design, rng)
+
+    def n_exhaustive(self) -> float:
+        """Count the masks there are."""
+        return designs.n_masks(len(self.components))
+
+    def interpretable(self, codes: IntArray) -> BoolArray:
+        """Return (n, d): the masks themselves."""
+        return codes.astype(np.bool_)
+
+    def model_inputs(self, codes: IntArray) -> NDArray[np.floating[Any]]:
+        """Return (n, h, w, c), in the memory order of the model's layout."""
+        gone, change = self._bits
+        padding = np.ones((len(codes), 1), np.bool_)  # label -1 finds it, and it always stays
+        kept = np.concatenate([self.interpretable(codes), padding], axis=1)
+        stays = np.take(-kept.astype(gone.dtype), self.labels, axis=1)
+        turned = self.layout == "NCHW"
+        bits = (stays[:, None] if turned else stays[..., None]) & change
+        bits ^= gone
+        batch: NDArray[np.floating[Any]] = bits.view(self.picture.dtype)
+        return batch.transpose(0, 2, 3, 1) if turned else batch
+
+    @cached_property
+    def _bits(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The bits of ``gone``, and those to flip where superpixels stay: faster than choosing."""
+        whole = np.dtype(f"i{self.picture.itemsize}")
+        gone, picture = self.gone.view(whole), self.picture.view(whole)
+        return gone, gone ^ picture
+
+    def keeping(self, kept: BoolArray, rng: np.random.Generator) -> NDArray[np.floating[Any]]:
+        """Return pictures in which only these superpixels stay, (n, d)."""
+        return self.model_inputs(kept.astype(np.int64))
+
+    def original(self) -> NDArray[np.floating[Any]]:
+        """Return the picture as a batch of one, (1, h, w, c)."""
+        batch = self.picture[None]
+        return batch.transpose(0, 2, 3, 1) if self.layout == "NCHW" else batch
+
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy")
+"""What pictures in a folder are told by."""
+
+ASSUMED = Caveat(
+    "preprocessing_assumed",
+    "how pixels become numbers is not said, so 0..1 in RGB is assumed; --preprocess changes it",
+)
+
+
+@dataclass(frozen=True)
+class ImageModality:
+    """Read pictures and cut them into superpixels; None leaves a choice to model or preset."""
+
+    inputs: tuple[str, ...]
+    """Files, and folders of which every picture is taken."""
+    segmenter: str = "slic"
+    """A name, or the path of a label map."""
+    n_segments: int | None = None
+    """A wish; None wishes for 50, of quickshift for LIME's own parameters."""
+    fill: str = "mean"
+    """Of superpixels that are gone: a name of ``fills.FILLS``, or ``#RRGGBB``."""
+    preprocess: str | None = None
+    """Name of a preset; the options from ``resize`` to ``channels`` override it."""
+    size: tuple[int, int] | None = None
+    """(height, width) of the model's input; None takes every picture at its own size."""
+    resize: str | None = None
+    scale: float | None = None
+    mean: tuple[float, ...] | None = None
+    std: tuple[float, ...] | None = None
+    channels: str | None = None
+    seed: int = 0
+    """Of the noise fill and of quickshift."""
+    max_pixels: int = MAX_PIXELS
+    pixel_range: tuple[float, float] | None = None
+    """Numbers that are black and white in files of numbers; None goes by their type."""
+    show: tuple[int, ...] = ()
+    """Channels, from 0, drawn as red, green and blue, or as grey, where there are more than 4."""
+    layout: str = "NHWC"
+    """How inputs lie in memory, ``NHWC`` or ``NCHW``; their shape is (n, h, w, c) either way."""
+    precision: str = "float32"
+    """Type of the numbers that the model is fed, ``float32`` or ``float16``."""
+    recursive: bool = False
+    glob: str | None = None
+    """Pattern of the names taken from folders."""
+    assumed: bool = False
+    """Whether neither the user nor the model said how pixels become numbers."""
+
+    default_samples = 256
+    max_samples = 2_048
+    slice_size = 1
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a value that makes no sense."""
+        known = self.segmenter in (*SEGMENTERS, "lime") or self._map is not None
+        _check(known, "--segmenter", self.segmenter, f"{', '.join(SEGMENTERS)}, a PNG or NPY file")
+        n, fills = self.n_segments, ", ".join(one for one in FILLS if one != "lime")
+        _check(n is None or n >= 1, "--segments", n, "a whole number, at least 1")
+        _check(is_fill(self.fill), "--fill", self.fill, f"{fills} or #RRGGBB")
+        _check(self.max_pixels >= 1, "--max-pixels", self.max_pixels, "1 or more")
+        _check(min(self.size or (1,)) >= 1, "--size", _by(self.size), "HEIGHTxWIDTH, 1x1 or more")
+        _check(self.layout in ("NHWC", "NCHW"), "--layout", self.layout, "NHWC or NCHW")
+        low, high = self.pixel_range or (0, 1)
+        said = f"{low:g},{high:g}"
+        _check(low < high, "--pixel-range", said, "two numbers, that of black first")
+        shown = len(self.show) in (0, 1, 3) and min(self.show, default=0) >= 0
+        _check(shown, "--show", ",".join(map(str, self.show)), "1 or 3 channels, from 0")
+        colours = self.preprocessing.channels in MODES or self.fill in FILLS
+        _check(colours, "--fill", self.fill, "a fill that is no colour: the channels are none")
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What becomes of pixels: the preset with the options that override it."""
+        base = preset(self.preprocess or "unit", self.size)
+        return Preprocessing(
+            size=self.size,
+            resize=self.resize or base.resize,
+            resize_to=base.resize_to,
+            scale=base.scale if self.scale is None else self.scale,
+            mean=self.mean or base.mean,
+            std=self.std or base.std,
+            channels=self.channels or base.channels,
+        )
+
+    def sources(self) -> Iterator[Source]:
+        """List the pictures asked for, a folder's by the bytes of their names."""
+        yield from self._listing().sources(self.inputs)
+
+    def strays(self) -> int:
+        """Count the files of folders that are no pictures by their names."""
+        return self._listing().n_strays(self.inputs)
+
+    def ignored(self) -> tuple[str, ...]:
+        """Return nothing: the model is given all there is."""
+        return ()
+
+    def _listing(self) -> Listing:
+        return Listing(self.recursive, self.glob, SUFFIXES, "pictures")
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return nothing: inputs share no file."""
+        return ()
+
+    def fitted(self, model_input: ModelInput) -> ImageModality:
+        """Return a copy with the model's size, channels, layout and preset."""
+        model_input.require("picture")
+        size, n_channels = model_input.size, model_input.channels
+        if size and self.size and size != self.size:
+            said = f"--size {_by(self.size)}: the model takes pictures of {_by(size)}"
+            raise SettingsError(said, "leave it out")
+        ways = (self.preprocess, model_input.preprocess, self.scale, self.mean, self.std)
+        fitted = replace(
+            self,
+            size=self.size or size,
+            channels=_channels(self.channels or str(n_channels or "")),
+            layout=model_input.layout or self.layout,
+            precision=model_input.precision or self.precision,
+            preprocess=self.preprocess or model_input.preprocess,
+            assumed=all(way is None for way in ways),
+        )
+        own = fitted.preprocessing
+        if self.show and own.channels in MODES:
+            said = f"--show: the model takes {own.channels}, which is shown as it is"
+            raise SettingsError(said, "leave it out")
+        if n_channels not in (None, own.n_channels):
+            said = f"--channels {own.channels}: the model takes {n_channels} channels"
+            raise SettingsError(said, "give L for 1 channel, RGB or BGR for 3, else their number")
+        return fitted
+
+    def read(self, source: Source) -> ImageInstance:
+        """Read and segment one picture; raise InputError when it cannot be used."""
+        preprocessing = self.preprocessing
+        reading = ImageReading(self.max_pixels, preprocessing.channels, self.pixel_range, self.show)
+        photo = read_picture(Path(source.path), reading)
+        view = preprocessing.view(photo.pixels.shape[:2])
+        cut = self._cut(photo.pixels, view)
+        raw = preprocessing.in_channels(view.grid(photo.values))
+        gone = filled(raw, cut.on_grid, self.fill, preprocessing, self.seed)
+        parts = zip(cut.names, places(cut.labels, view), strict=True)
+        return ImageInstance(
+            subject=self._subject(source, photo, view, cut),
+            components=tuple(Component(name, None, place) for name, place in parts),
+            caveats=photo.caveats + cut.caveats + ((ASSUMED,) if self.assumed else ()),
+            pool=self._pool(photo, cut),
+            picture=self._in_memory(preprocessing.numbers(raw)),
+            gone=self._in_memory(preprocessing.numbers(gone)),
+            labels=cut.on_grid,
+            layout=self.layout,
+        )
+
+    @property
+    def _map(self) -> Path | None:
+        """Path of the label map that stands in for a segmenter."""
+        path = Path(self.segmenter)
+        return path if path.suffix.lower() in MAPS else None
+
+    def _cut(self, pixels: Pixels, view: View) -> Cut:
+        if self.segmenter != "lime":
+            return cut_up(pixels, view, Cutter(self.segmenter, self.n_segments, self.seed))
+        seen = view.seen(pixels, (view.y.n_inner, view.x.n_inner))
+        if self.preprocessing.channels == "L":
+            seen = np.repeat(self.preprocessing.in_channels(seen), 3, axis=2)
+        labels = quickshift_like_lime(seen)
+        n = int(labels.max()) + 1
+        names = tuple(f"superpixel {i}" for i in range(n))
+        return Cut(labels, view.labels_on_grid(labels), names, tuple(few_caveat(n)))
+
+    def _subject(self, source: Source, photo: Photo, view: View, cut: Cut) -> Subject:
+        height, width = photo.pixels.shape[:2]
+        facts: dict[str, Any] = {
+            "width": width,
+            "height": height,
+            "segments": len(cut.names),
+            "segmenter": self._map.name if self._map else self.segmenter,
+            "fill": self.fill,
+            "input": {**asdict(self.preprocessing), "size": [view.y.grid, view.x.grid]},
+            **({"pixel_range": self.pixel_range} if self.pixel_range else {}),
+            **({"show": self.show} if self.show else {}),
+            "label_map": kept_map(cut.labels, view),
+        }
+        picture = Picture(photo.pixels, view.labels_on_picture(cut.labels))
+        name = Path(source.path).name
+        return Subject(source.id, "image", name, photo.digest, facts, picture)
+
+    def _pool(self, photo: Photo, cut: Cut) -> str:
+        """Name what the model is asked: the pixels as read, and all options that change them."""
+        labels = digest_of(cut.on_grid.tobytes()) if self._map else self.segmenter
+        ways = [labels, self.n_segments, self.fill, self.seed, asdict(self.preprocessing)]
+        said = json.dumps([photo.values.shape, ways, self.show]).encode()
+        return f"image:{digest_of(said + photo.values.tobytes())}"
+
+    def _in_memory(self, grid: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
+        """Return numbers as the model is fed them, so that no sample has to be turned around."""
+        numbers = grid.astype(self.precision, copy=False)
+        turned = self.layout == "NCHW"
+        return np.ascontiguousarray(numbers.transpose(2, 0, 1)) if turned else numbers
+
+
+def _channels(said: str) -> str | None:
+    """Spell 1 and 3 channels as grey and colours, none as what the preset says."""
+    return {"1": "L", "3": "RGB"}.get(said, said) or None
+
+
+def _check(good: bool, option: str, value: object, wanted: str) -> None:
+    if not good:
+        raise SettingsError(f"{option}: {value} is not possible", f"give {wanted}")
+
+
+def _by(size: tuple[int, int] | None) -> str:
+    return "x".join(map(str, size or ()))

@@ -1,0 +1,446 @@
+"""Cutting an image into superpixels, by an algorithm or by a label map.
+
+A label map is (height, width) int64 with the labels 0..s-1, each of them present.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from math import ceil, sqrt
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from lime_cli.engine.instance import Caveat, FloatArray, IntArray, Segment
+from lime_cli.errors import InputError
+from lime_cli.images.fills import means
+from lime_cli.images.pixels import MAX_PIXELS, NPY, bytes_of, check_size, quietly, read_npy
+from lime_cli.images.view import Axis, Pixels, View
+
+MIN_SEGMENTS, MAX_SEGMENTS = 3, 500
+
+DEFAULT_SEGMENTS = 50
+
+SEARCH_STEPS = 6
+
+
+def segment(pixels: Pixels, segmenter: str, n_segments: int | None, seed: int) -> IntArray:
+    """Return the label map of RGB ``pixels``; ``n_segments`` is a wish, 3 to 500 are given."""
+    return segment_counted(pixels, segmenter, n_segments, seed)[0]
+
+
+def segment_counted(
+    pixels: Pixels, segmenter: str, n_segments: int | None, seed: int
+) -> tuple[IntArray, int]:
+    """Return the label map, and how many segments were found before their number was adjusted.
+
+    Too many are merged; where nearly nothing was told apart, the picture is cut into a grid.
+    """
+    wish = None if n_segments is None else max(MIN_SEGMENTS, min(n_segments, MAX_SEGMENTS))
+    labels = numbered(SEGMENTERS[segmenter](pixels, wish, seed))
+    found = int(labels.max()) + 1
+    if found < MIN_SEGMENTS:
+        labels = grid(pixels, wish, seed)
+    return limited(labels, pixels), found
+
+
+def limited(labels: IntArray, pixels: Pixels) -> IntArray:
+    """Merge the smallest segments into their neighbours until there are 500 at most."""
+    while labels.max() >= MAX_SEGMENTS:
+        labels = _merged(labels, pixels)
+    return labels
+
+
+def slic(pixels: Pixels, n_segments: int | None, _seed: int) -> IntArray:
+    """Cut by SLIC (Achanta et al. 2012): compact superpixels of about equal size."""
+    from skimage.segmentation import slic
+
+    wish = n_segments or DEFAULT_SEGMENTS
+    blur = max(pixels.shape[:2]) / 160  # smooth outlines, the same at every resolution
+    found = slic(pixels / 255, n_segments=wish, compactness=10, sigma=blur, start_label=0)
+    return _ints(found)
+
+
+def quickshift(pixels: Pixels, n_segments: int | None, seed: int) -> IntArray:
+    """Cut by quick shift (Vedaldi & Soatto 2008), as LIME does unless a number is wished for."""
+    from skimage import segmentation
+
+    shift: Any = segmentation.quickshift
+    small = _at_most(pixels, 256)
+    window = 4.0
+    for _ in range(3):
+        labels = _ints(shift(small / 255, kernel_size=window, max_dist=200, ratio=0.2, rng=seed))
+        found = len(np.unique(labels))
+        if n_segments is None or abs(found - n_segments) <= 0.15 * n_segments:
+            break
+        window = float(np.clip(window * sqrt(found / n_segments), 1, 12))
+    return _nearest(labels, pixels.shape[:2])
+
+
+def felzenszwalb(pixels: Pixels, n_segments: int | None, _seed: int) -> IntArray:
+    """Cut by Felzenszwalb & Huttenlocher's graph (2004), its scale found by bisection."""
+    from skimage.segmentation import felzenszwalb
+
+    wish = n_segments or DEFAULT_SEGMENTS
+    smallest = max(4, pixels[..., 0].size // (wish * 10))
+    low, high = 0.0, 4.0
+    best: IntArray = np.zeros(pixels.shape[:2], np.int64)
+    for step in range(SEARCH_STEPS):
+        scale = 10 ** ((low + high) / 2)
+        labels = _ints(felzenszwalb(pixels / 255, scale=scale, sigma=0.8, min_size=smallest))
+        found = int(labels.max()) + 1
+        if step == 0 or abs(found - wish) < abs(int(best.max()) + 1 - wish):
+            best = labels
+        low, high = ((low + high) / 2, high) if found > wish else (low, (low + high) / 2)
+    return best
+
+
+def grid(pixels: Pixels, n_segments: int | None, _seed: int) -> IntArray:
+    """Cut into nearly square cells, at least as many as wished for where there is room."""
+    height, width = pixels.shape[:2]
+    wish = n_segments or DEFAULT_SEGMENTS
+    n_rows = min(height, max(1, round(sqrt(wish * height / width))))
+    n_columns = min(width, MAX_SEGMENTS // n_rows, ceil(wish / n_rows))
+    rows, columns = np.arange(height) * n_rows // height, np.arange(width) * n_columns // width
+    return _ints(rows[:, None] * n_columns + columns)
+
+
+SEGMENTERS: dict[str, Callable[[Pixels, int | None, int], IntArray]] = {
+    "slic": slic,
+    "quickshift": quickshift,
+    "felzenszwalb": felzenszwalb,
+    "grid": grid,
+}
+
+
+def quickshift_like_lime(pixels: Pixels) -> IntArray:
+    """Cut RGB pixels at their own size as marcotcr/lime does, into however many segments."""
+    from skimage import segmentation
+
+    shift: Any = segmentation.quickshift
+    return numbered(_ints(shift(pixels, kernel_size=4, max_dist=200, ratio=0.2)))
+
+
+def numbered(labels: IntArray) -> IntArray:
+    """Number the labels 0..s-1 in their order, without gaps."""
+    _, numbers = np.unique(labels.ravel(), return_inverse=True)
+    return numbers.reshape(labels.shape).astype(np.int64)
+
+
+def _merged(labels: IntArray, pixels: Pixels) -> IntArray:
+    """Give the smallest of too many segments to the neighbour most alike in colour, once each."""
+    n = int(labels.max()) + 1
+    area = np.bincount(labels.ravel(), minlength=n)
+    smallest = np.argsort(area, kind="stable")[: n - MAX_SEGMENTS]
+    colours = means(pixels, labels)
+    pairs = np.unique(_touching(labels), axis=0)
+    apart = np.abs(colours[pairs[:, 0]] - colours[pairs[:, 1]]).sum(axis=1)
+    order = np.lexsort((pairs[:, 1], apart, pairs[:, 0]))
+    owners, first = np.unique(pairs[order, 0], return_index=True)
+    likest = np.zeros(n, np.int64)
+    likest[owners] = pairs[order[first], 1]
+    root = np.arange(n)
+    for small in smallest:
+        root[root == root[small]] = root[likest[small]]
+    return numbered(root[labels])
+
+
+def _touching(labels: IntArray) -> IntArray:
+    """Return (m, 2): pairs of different labels side by side, both ways round."""
+    across = np.stack([labels[:, :-1].ravel(), labels[:, 1:].ravel()], axis=1)
+    down = np.stack([labels[:-1].ravel(), labels[1:].ravel()], axis=1)
+    pairs = np.concatenate([across, down])
+    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
+    return np.concatenate([pairs, pairs[:, ::-1]])
+
+
+def _at_most(pixels: Pixels, longest: int) -> Pixels:
+    """Shrink a picture whose longer side is above ``longest``."""
+    height, width = pixels.shape[:2]
+    shrink = longest / max(height, width)
+    if shrink >= 1:
+        return pixels
+    size = max(1, round(width * shrink)), max(1, round(height * shrink))
+    return np.asarray(Image.fromarray(pixels).resize(size, Image.Resampling.BILINEAR))
+
+
+def _nearest(labels: IntArray, size: tuple[int, int]) -> IntArray:
+    rows, columns = (np.arange(n) * m // n for n, m in zip(size, labels.shape, strict=True))
+    return _ints(labels[rows[:, None], columns])
+
+
+def _ints(labels: Any) -> IntArray:
+    """Take a label map from scikit-image, whose types vary."""
+    return np.asarray(labels, np.int64)
+
+
+SUFFIXES = (".png", ".npy")
+
+KEPT_SIDE = 512
+"""Longer side in pixels, at most, of a map inside a record."""
+
+HAIR = 1e-6
+"""Pixels by which a box may go over the edge, from rounding."""
+
+LARGEST = 32_767
+"""Labels of a record are smaller."""
+
+NONE = 65_535
+"""What stands in a PNG file where no superpixel is."""
+
+
+def read_map(path: Path) -> IntArray:
+    """Read (height, width) labels from PNG or NPY; raise InputError for what is no label map.
+
+    Every number, palette index or colour is a label of its own.
+    """
+    data = bytes_of(path)
+    if data.startswith(NPY):
+        numbers = read_npy(path.name, data, MAX_PIXELS)
+        if numbers.shape[2] != 1 or numbers.dtype.kind not in "bui":
+            said = f"{path.name}: is {numbers.dtype} of {numbers.shape[2]} channels, not labels"
+            raise InputError(said, "save whole numbers, height x width")
+        return numbers[..., 0].astype(np.int64)
+    with quietly():
+        try:
+            image = Image.open(io.BytesIO(data), formats=["PNG"])
+            check_size(path.name, image.width * image.height, MAX_PIXELS)
+            bands = np.asarray(image).astype(np.int64)
+        except InputError:
+            raise
+        except Exception:  # a damaged file can raise anything
+            said = f"{path.name}: is no label map, or is damaged"
+            raise InputError(said, "give a PNG or NPY file") from None
+    if bands.ndim == 2:
+        return bands
+    powers = 256 ** np.arange(bands.shape[2])[::-1]
+    labels: IntArray = bands @ powers
+    return labels
+
+
+def map_bytes(labels: IntArray, suffix: str) -> bytes:
+    """Return (height, width) labels as a file: ``.png`` of 16 bits, or ``.npy``."""
+    stream = io.BytesIO()
+    if suffix == ".npy":
+        np.save(stream, labels.astype(np.int32))
+    else:
+        numbers = np.where(labels < 0, NONE, labels).astype(np.uint16)
+        Image.fromarray(numbers).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def kept_map(labels: IntArray, view: View) -> dict[str, Any]:
+    """Return a map of the view's equal parts as a record keeps it."""
+    height, width = labels.shape
+    step = max(1, -(-max(height, width) // KEPT_SIDE))
+    few = labels[step // 2 :: step, step // 2 :: step] if step > 1 else labels
+    depth = np.uint8 if few.max() < 256 else np.uint16
+    stream = io.BytesIO()
+    Image.fromarray(few.astype(depth)).save(stream, "PNG", optimize=True)
+    box = [view.x.start, view.y.start, view.x.stop, view.y.stop]
+    return {"box": box, "png": base64.b64encode(stream.getvalue()).decode()}
+
+
+def labels_of(kept: Any, size: tuple[int, int]) -> IntArray:
+    """Return (height, width) labels of a picture from what a record keeps; -1 outside the view.
+
+    Raises InputError where the record is damaged.
+    """
+    try:
+        left, top, right, bottom = map(float, kept["box"])
+        data = base64.b64decode(kept["png"], validate=True)
+        with quietly():
+            image = Image.open(io.BytesIO(data), formats=["PNG"])
+            check_size("label map", image.width * image.height, KEPT_SIDE**2)
+            labels = np.asarray(image).astype(np.int64)
+        if (
+            labels.ndim != 2
+            or labels.max() >= LARGEST
+            or not (0 <= left < right <= size[1] + HAIR and 0 <= top < bottom <= size[0] + HAIR)
+        ):
+            raise ValueError("no labels")
+    except (KeyError, TypeError, ValueError, OSError, binascii.Error, SyntaxError) as error:
+        raise InputError(
+            f"the record's label map is damaged: {error}", "explain it again"
+        ) from error
+    y, x = (Axis(size[0], top, bottom, 1, (0, 1)), Axis(size[1], left, right, 1, (0, 1)))
+    return View(y, x).labels_on_picture(labels)
+
+
+WORKING_SIDE = 512
+"""Longer side in pixels, at most, of what a segmenter cuts."""
+
+MAP_SIDE = 2048
+"""Longer side in pixels, at most, at which a label map from a file is read."""
+
+
+@dataclass(frozen=True)
+class Cutter:
+    """How pictures are cut."""
+
+    segmenter: str
+    """Name of a segmenter, or the path of a label map."""
+    n_segments: int | None
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """The superpixels of a picture."""
+
+    labels: IntArray
+    """Of equal parts of the view, 0..s-1."""
+    on_grid: IntArray
+    """The same labels on the model's grid; -1 in the padding."""
+    names: tuple[str, ...]
+    """(s,): what each is called."""
+    caveats: tuple[Caveat, ...] = ()
+
+
+def cut_up(pixels: Pixels, view: View, cutter: Cutter) -> Cut:
+    """Cut what the model sees; raise InputError for a label map that does not fit."""
+    if cutter.segmenter not in SEGMENTERS:
+        return _cut_by_map(pixels, view, Path(cutter.segmenter))
+    counts: list[int] = []
+
+    def cut(seen: Pixels) -> IntArray:
+        labels, found = segment_counted(seen, cutter.segmenter, cutter.n_segments, cutter.seed)
+        counts.append(found)
+        return labels
+
+    labels, on_grid = segment_view(pixels, view, cut)
+    n = int(labels.max()) + 1
+    return Cut(labels, on_grid, _numbers(n), tuple(_said(cutter, counts[-1], n)))
+
+
+def segment_view(
+    pixels: Pixels, view: View, cut: Callable[[Pixels], IntArray], longest: int = WORKING_SIDE
+) -> tuple[IntArray, IntArray]:
+    """Cut what the model sees; return the labels of equal parts of the view, and of the grid.
+
+    A grid too coarse to show every segment is cut at its own size: both hold the same labels.
+    """
+    size = view.working_size(longest)
+    labels = cut(view.seen(pixels, size))
+    on_grid = view.labels_on_grid(labels)
+    if len(np.unique(on_grid[on_grid >= 0])) <= labels.max():
+        labels = cut(
+            view.seen(pixels, (min(size[0], view.y.n_inner), min(size[1], view.x.n_inner)))
+        )
+        on_grid = view.labels_on_grid(labels)
+    return labels, on_grid
+
+
+def few_caveat(n: int) -> Iterator[Caveat]:
+    """Say that a picture has too few superpixels to be compared."""
+    if n < MIN_SEGMENTS:
+        parts = "1 superpixel" if n == 1 else f"{n} superpixels"
+        said = f"the picture has {parts}: there is little to tell apart"
+        yield Caveat("few_segments", said)
+
+
+def _cut_by_map(pixels: Pixels, view: View, path: Path) -> Cut:
+    given = read_map(path)
+    if given.shape != pixels.shape[:2]:
+        height, width = given.shape
+        wanted = f"the picture is {pixels.shape[1]} x {pixels.shape[0]}"
+        raise InputError(
+            f"{path.name}: the label map is {width} x {height}, {wanted}",
+            "give a map of the picture's own size, width x height",
+        )
+    sampled: list[IntArray] = []
+
+    def cut(seen: Pixels) -> IntArray:
+        height, width = seen.shape[:2]
+        found = given[np.ix_(view.y.sampled(height), view.x.sampled(width))]
+        sampled.append(np.unique(found))
+        return limited(numbered(found), seen)
+
+    labels, on_grid = segment_view(pixels, view, cut, MAP_SIDE)
+    n, values = int(labels.max()) + 1, sampled[-1]
+    names = tuple(f"segment {i}" for i in values) if n == len(values) else _numbers(n)
+    caveats = [*_merged_caveat(len(values), n), *few_caveat(n)]
+    lost = len(np.unique(given)) - len(values)
+    if lost > 0:
+        said = f"{lost} segments of {path.name} are too small, or outside, for the model to see"
+        caveats.append(Caveat("segments_unseen", said))
+    return Cut(labels, on_grid, names, tuple(caveats))
+
+
+def _numbers(n: int) -> tuple[str, ...]:
+    return tuple(f"superpixel {i}" for i in range(n))
+
+
+def _said(cutter: Cutter, found: int, n: int) -> Iterator[Caveat]:
+    """Say what became of a number of segments that was wished for or found."""
+    wish = cutter.n_segments
+    if wish is not None and not MIN_SEGMENTS <= wish <= MAX_SEGMENTS:
+        bound = min(max(wish, MIN_SEGMENTS), MAX_SEGMENTS)
+        said = f"{wish} superpixels were wished for; limex cuts into {bound} or so"
+        yield Caveat("segments_adjusted", said)
+    if found < MIN_SEGMENTS <= n:
+        parts = "1 part" if found == 1 else f"{found} parts"
+        said = f"{cutter.segmenter} tells {parts} apart; the picture is cut into a grid of {n}"
+        yield Caveat("segments_adjusted", said)
+    yield from _merged_caveat(found, n)
+    yield from few_caveat(n)
+
+
+def _merged_caveat(found: int, n: int) -> Iterator[Caveat]:
+    if found > MAX_SEGMENTS:
+        said = f"{found} superpixels are too many; the smallest are merged, {n} are left"
+        yield Caveat("segments_adjusted", said)
+
+
+def places(labels: IntArray, view: View) -> tuple[Segment, ...]:
+    """Measure every segment of a map of the view in pixels of the original picture."""
+    height, width = labels.shape
+    y, x = (
+        _Shares.of(view.y.on_picture(height), height),
+        _Shares.of(view.x.on_picture(width), width),
+    )
+    parts = labels.ravel()
+    area = np.bincount(parts, np.outer(y.pixels, x.pixels).ravel())
+    centre_y = np.bincount(parts, np.outer(y.middles, x.pixels).ravel()) / area
+    centre_x = np.bincount(parts, np.outer(y.pixels, x.middles).ravel()) / area
+    (top, bottom), (left, right) = y.ends(labels), x.ends(labels.T)
+    box = np.stack([left, top, right, bottom], axis=1).tolist()
+    return tuple(
+        Segment(i, int(area[i]), tuple(box[i]), (float(centre_x[i]), float(centre_y[i])))
+        for i in range(len(area))
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Shares:
+    """What n equal parts of a side hold of the picture's pixels."""
+
+    pixels: IntArray
+    """(n,): how many."""
+    middles: FloatArray
+    """(n,): sum of their middles."""
+    index: IntArray
+    """(length,): which part each pixel is in; -1 for none."""
+
+    @classmethod
+    def of(cls, index: IntArray, n: int) -> _Shares:
+        seen = np.flatnonzero(index >= 0)
+        parts = index[seen]
+        return cls(
+            np.bincount(parts, minlength=n),
+            np.bincount(parts, seen + 0.5, n).astype(np.float64),
+            index,
+        )
+
+    def ends(self, labels: IntArray) -> tuple[IntArray, IntArray]:
+        """Return (s,) first pixel and (s,) pixel after the last of each label along axis 0."""
+        along = np.zeros((int(labels.max()) + 1, len(labels) + 1), np.bool_)
+        along[labels, np.arange(len(labels))[:, None]] = True
+        pixels = along[:, self.index]
+        return pixels.argmax(axis=1), len(self.index) - pixels[:, ::-1].argmax(axis=1)

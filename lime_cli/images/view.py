@@ -1,0 +1,245 @@
+"""What a model sees of an image: which part, at which size, and what becomes of its pixels.
+
+Sizes are (height, width). A view is cut into n equal parts per side; their labels are carried
+to the grid and to the original picture by looking up the part under the middle of each pixel.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import ceil
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from lime_cli.engine.instance import FloatArray, IntArray
+from lime_cli.errors import SettingsError
+
+Pixels = NDArray[np.uint8]
+
+Values = NDArray[Any]
+"""uint8 or float32 (h, w, c), any number of channels, 0 for black and 255 for white."""
+
+TINY = 1e-9
+"""Pixels: what rounding may shift a border by."""
+
+
+@dataclass(frozen=True)
+class Axis:
+    """One side of a picture against one side of the model's grid."""
+
+    length: int
+    """Of the original picture, in pixels."""
+    start: float
+    """Where the model's view begins in the original picture."""
+    stop: float
+    grid: int
+    """Length of the model's input, in pixels."""
+    inner: tuple[int, int]
+    """Where the view lies in the grid; the rest is padding."""
+
+    @property
+    def n_inner(self) -> int:
+        """Count the places of the grid that show the view."""
+        return self.inner[1] - self.inner[0]
+
+    def on_grid(self, n: int) -> IntArray:
+        """Return (grid,): which of n equal parts of the view a place shows; -1 in the padding."""
+        first, last = self.inner
+        index = np.full(self.grid, -1, np.int64)
+        index[first:last] = ((np.arange(last - first) + 0.5) / (last - first) * n).astype(np.int64)
+        return index
+
+    def sampled(self, n: int) -> IntArray:
+        """Return (n,): the pixel of the original picture in the middle of each of n parts."""
+        middles = self.start + (np.arange(n) + 0.5) / n * (self.stop - self.start)
+        return np.clip(np.floor(middles + TINY), 0, self.length - 1).astype(np.int64)
+
+    def on_picture(self, n: int) -> IntArray:
+        """Return (length,): which of n equal parts of the view each pixel shows; -1 outside it."""
+        first = min(ceil(self.start - 0.5 - TINY), self.length - 1)
+        last = max(first + 1, min(ceil(self.stop - 0.5 - TINY), self.length))
+        place = (np.arange(first, last) + 0.5 - self.start) / (self.stop - self.start) * n
+        index = np.full(self.length, -1, np.int64)
+        index[first:last] = np.clip(np.floor(place + TINY), 0, n - 1)
+        return index
+
+
+@dataclass(frozen=True)
+class View:
+    """Which part of a picture the model sees, and where on its grid."""
+
+    y: Axis
+    x: Axis
+
+    def seen(self, pixels: Values, size: tuple[int, int]) -> Values:
+        """Return the part the model sees, resized to ``size`` without the padding."""
+        if pixels.dtype == np.uint8 and pixels.shape[2] == 3:
+            return self._resized(pixels, size)
+        planes = (np.ascontiguousarray(plane) for plane in np.moveaxis(pixels, -1, 0))
+        return np.stack([self._resized(plane, size) for plane in planes], axis=-1)
+
+    def grid(self, pixels: Values) -> Values:
+        """Return (grid height, grid width, c): what the model sees, black where padded."""
+        (top, bottom), (left, right) = self.y.inner, self.x.inner
+        grid = np.zeros((self.y.grid, self.x.grid, pixels.shape[2]), pixels.dtype)
+        grid[top:bottom, left:right] = self.seen(pixels, (bottom - top, right - left))
+        return grid
+
+    def _resized(self, plane: Values, size: tuple[int, int]) -> Values:
+        box = (self.x.start, self.y.start, self.x.stop, self.y.stop)
+        picture = Image.fromarray(plane)
+        resized = picture.resize(size[::-1], Image.Resampling.BILINEAR, box=box)
+        return np.asarray(resized, plane.dtype)
+
+    def working_size(self, longest: int) -> tuple[int, int]:
+        """Return the view's own size, shrunk to ``longest`` on its longer side where larger."""
+        sides = (self.y.stop - self.y.start, self.x.stop - self.x.start)
+        shrink = min(1.0, longest / max(sides))
+        return max(1, int(sides[0] * shrink + TINY)), max(1, int(sides[1] * shrink + TINY))
+
+    def labels_on_grid(self, labels: IntArray) -> IntArray:
+        """Carry a label map of the view to the model's grid; -1 in the padding."""
+        return _carried(labels, self.y.on_grid(len(labels)), self.x.on_grid(labels.shape[1]))
+
+    def labels_on_picture(self, labels: IntArray) -> IntArray:
+        """Carry a label map of the view to the original picture; -1 outside the view."""
+        return _carried(labels, self.y.on_picture(len(labels)), self.x.on_picture(labels.shape[1]))
+
+
+def stretched(size: tuple[int, int], grid: tuple[int, int]) -> View:
+    """Show the whole picture, its proportions changed."""
+    y, x = (Axis(n, 0, n, m, (0, m)) for n, m in zip(size, grid, strict=True))
+    return View(y, x)
+
+
+def padded(size: tuple[int, int], grid: tuple[int, int]) -> View:
+    """Show the whole picture in the middle of a black grid."""
+    ratio = min(grid[0] / size[0], grid[1] / size[1])
+    y, x = (_padded(n, m, ratio) for n, m in zip(size, grid, strict=True))
+    return View(y, x)
+
+
+def cropped(size: tuple[int, int], grid: tuple[int, int], resize_to: int | None) -> View:
+    """Show the centre of a picture resized so that its shorter side is ``resize_to`` and covers."""
+    ratio = max(grid[0] / size[0], grid[1] / size[1], (resize_to or 0) / min(size))
+    y, x = (_cropped(n, m, ratio) for n, m in zip(size, grid, strict=True))
+    return View(y, x)
+
+
+def _padded(length: int, grid: int, ratio: float) -> Axis:
+    inner = min(grid, max(1, round(length * ratio)))
+    first = (grid - inner) // 2
+    return Axis(length, 0, length, grid, (first, first + inner))
+
+
+def _cropped(length: int, grid: int, ratio: float) -> Axis:
+    """Resize to whole pixels, then take the centre, as torchvision does."""
+    resized = max(grid, int(length * ratio + TINY))
+    first = round((resized - grid) / 2)
+    pixel = length / resized
+    return Axis(length, first * pixel, (first + grid) * pixel, grid, (0, grid))
+
+
+def _carried(labels: IntArray, rows: IntArray, columns: IntArray) -> IntArray:
+    framed: IntArray = np.pad(labels, (0, 1), constant_values=-1)  # index -1 finds the frame
+    return np.asarray(framed[np.ix_(rows, columns)])
+
+
+MODES = ("RGB", "BGR", "L")
+
+RESIZES = ("stretch", "crop", "pad")
+
+LUMA = (0.299, 0.587, 0.114)
+"""Shares of red, green and blue in grey (ITU-R BT.601), as Pillow takes them."""
+
+
+@dataclass(frozen=True)
+class Preprocessing:
+    """What becomes of a picture's pixels: fitted to a grid, then (x * scale - mean) / std."""
+
+    size: tuple[int, int] | None = None
+    """Of the model's input; None takes every picture at its own size."""
+    resize: str = "stretch"
+    """``stretch``, ``crop`` (the centre) or ``pad`` (with black)."""
+    resize_to: int | None = None
+    """Shorter side in pixels before the centre is cropped; None crops as little as possible."""
+    scale: float = 1 / 255
+    mean: tuple[float, ...] = (0.0,)
+    """One for all channels, or one per channel in the model's order."""
+    std: tuple[float, ...] = (1.0,)
+    channels: str = "RGB"
+    """``RGB``, ``BGR``, ``L`` (grey), or how many channels of any kind."""
+
+    def __post_init__(self) -> None:
+        _one_of("--resize", self.resize, RESIZES)
+        if not (self.channels.isdecimal() and int(self.channels) > 0):
+            _one_of("--channels", self.channels, (*MODES, "a number"))
+        for option, values in (("--mean", self.mean), ("--std", self.std)):
+            if len(values) not in (1, self.n_channels):
+                said = f"{len(values)} numbers for the channels {self.channels}"
+                raise SettingsError(f"{option}: {said}", f"give 1 or {self.n_channels}")
+        if not all(self.std) or not np.isfinite([self.scale, *self.mean, *self.std]).all():
+            raise SettingsError("--scale, --mean, --std: finite numbers are wanted, no std of 0")
+
+    @property
+    def n_channels(self) -> int:
+        """Count the model's channels."""
+        return len(self.channels) if self.channels in MODES else int(self.channels)
+
+    def view(self, size: tuple[int, int]) -> View:
+        """Return what the model sees of a picture of ``size``."""
+        wanted = self.size or size
+        if self.resize == "stretch":
+            return stretched(size, wanted)
+        if self.resize == "pad":
+            return padded(size, wanted)
+        return cropped(size, wanted, self.resize_to)
+
+    def in_channels(self, values: Values) -> Values:
+        """Return (h, w, c): the values of a photo, grey or RGB or as many as the model takes."""
+        if self.channels not in MODES:
+            return values
+        if self.channels == "L":
+            return _grey(values)
+        if values.shape[2] == 1:
+            return np.repeat(values, 3, axis=2)
+        return values[..., ::-1] if self.channels == "BGR" else values
+
+    def numbers(self, raw: Values | FloatArray) -> NDArray[np.float32]:
+        """Return what the model is fed for values 0..255 in its channels, (..., c) float32."""
+        numbers = (raw * self.scale - np.array(self.mean)) / np.array(self.std)
+        return np.asarray(numbers, np.float32)
+
+
+def _grey(values: Values) -> Values:
+    if values.shape[2] == 1:
+        return values
+    if values.dtype == np.uint8:
+        return np.asarray(Image.fromarray(values).convert("L"))[..., None]
+    return (values @ np.array(LUMA, np.float32))[..., None]
+
+
+def _one_of(option: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise SettingsError(f"{option}: {value!r} is unknown", f"one of: {', '.join(choices)}")
+
+
+PRESETS = {
+    "imagenet": Preprocessing(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), resize="crop"),
+    "unit": Preprocessing(),
+    "signed": Preprocessing(scale=1 / 127.5, mean=(1.0,)),
+    "raw": Preprocessing(scale=1.0),
+    "caffe": Preprocessing(scale=1.0, mean=(104.0, 117.0, 123.0), channels="BGR", resize="crop"),
+}
+
+
+def preset(name: str, size: tuple[int, int] | None) -> Preprocessing:
+    """Return the preset ``name`` for a model of ``size``; SettingsError for an unknown name."""
+    _one_of("--preprocess", name, tuple(PRESETS))
+    found = replace(PRESETS[name], size=size)
+    if size and found.resize == "crop":  # 256 for the usual 224
+        return replace(found, resize_to=round(min(size) * 256 / 224))
+    return found

@@ -1,0 +1,62 @@
+"""How files become instances: what every modality does, and the table of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Protocol
+
+from lime_cli.registry import Registry
+from lime_cli.sources import Source
+
+if TYPE_CHECKING:
+    from lime_cli.engine.instance import Instance
+    from lime_cli.models.model_file import ModelInput
+
+
+MODALITIES = Registry(
+    "modality",
+    {
+        "tabular": "lime_cli.tabular.modality:TabularModality",
+        "text": "lime_cli.texts.modality:TextModality",
+        "image": "lime_cli.images.modality:ImageModality",
+    },
+)
+
+
+class Modality(Protocol):
+    """Find inputs and read them; the fields are the modality's options, frozen."""
+
+    default_samples: int
+    """Samples to begin with when ``--samples`` is auto."""
+    max_samples: int
+    """Samples to stop at when ``--samples`` is auto."""
+    slice_size: int
+    """Sources of a batch that go to a worker, and into the ledger, together."""
+
+    def __hash__(self) -> int:
+        """Hash the options: workers keep what they prepared for a modality."""
+        ...
+
+    def sources(self) -> Iterator[Source]:
+        """List the inputs asked for, in a stable order; raise InputError when there are none."""
+        ...
+
+    def stamp(self) -> tuple[int, ...]:
+        """Tell when the files were written that all inputs share: prepared work is kept as long."""
+        ...
+
+    def strays(self) -> int:
+        """Count the files beside the inputs that are none."""
+        ...
+
+    def ignored(self) -> tuple[str, ...]:
+        """Name what the inputs hold and the model is not given; known once it is fitted."""
+        ...
+
+    def fitted(self, model_input: ModelInput) -> Modality:
+        """Return a copy that knows what the model wants; raise ModelError when they do not fit."""
+        ...
+
+    def read(self, source: Source) -> Instance:
+        """Read one input; raise InputError when it cannot be used."""
+        ...

@@ -1,0 +1,308 @@
+"""In what form a model is handed a batch: data frame, array, sparse rows, an ONNX graph's types."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from lime_cli.engine.model import Caveat
+from lime_cli.errors import InputError, LimexError, PredictionError, SettingsError
+from lime_cli.models.model_file import ModelInput
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+DTYPES: dict[str, Any] = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(double)": np.float64,
+    "tensor(int64)": np.int64,
+    "tensor(int32)": np.int32,
+    "tensor(uint8)": np.uint8,
+    "tensor(int8)": np.int8,
+    "tensor(bool)": np.bool_,
+    "tensor(string)": np.object_,
+}
+
+
+DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}")
+"""How a cell begins that is a date."""
+
+
+def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, NDArray[Any]]:
+    """Turn a table, a list of texts or (n, height, width, channels) into what each input wants.
+
+    ``wanted`` are the session's inputs; several take one column of a table each, by name. Raises
+    PredictionError naming the column for a value that the graph's type cannot hold.
+    """
+    first = wanted[0]
+    if isinstance(inputs, list):
+        texts = np.array(inputs, dtype=object)
+        return {first.name: texts if len(first.shape) == 1 else texts[:, None]}
+    if isinstance(inputs, np.ndarray):
+        pictures = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
+        return {first.name: np.ascontiguousarray(_pixels(pictures, first.type))}
+    if len(wanted) > 1:
+        columns = dict(zip(inputs.names, inputs.columns, strict=True))
+        return {
+            one.name: _shaped(cast(columns[one.name], one.type, one.name, inputs.places), one)
+            for one in wanted
+        }
+    return {first.name: _stacked(inputs, first)}
+
+
+def _stacked(inputs: Any, wanted: Any) -> NDArray[Any]:
+    """Return a table in one array: at once where its columns are alike and nothing gets lost."""
+    kinds = {column.dtype for column in inputs.columns}
+    numbers = wanted.type != "tensor(string)" and np.dtype(object) not in kinds
+    if numbers and len(kinds) == 1 and len(wanted.shape) > 1:
+        rows = np.concatenate(inputs.columns).reshape(len(inputs.columns), -1).T
+        found, lost = _narrowed(rows, wanted.type)
+        if not lost.any():
+            return found
+    pairs = zip(inputs.names, inputs.columns, strict=True)
+    cells = [cast(column, wanted.type, name, inputs.places) for name, column in pairs]
+    return cells[0] if len(wanted.shape) == 1 else np.stack(cells, axis=1)
+
+
+def cast(column: NDArray[Any], kind: str, name: str, places: Sequence[str] = ()) -> NDArray[Any]:
+    """Return a column in the graph's type; raise PredictionError where that loses something.
+
+    ``places`` say where the rows stand in their file, if they do.
+    """
+    if kind == "tensor(string)":
+        return np.array([_word(cell) for cell in column.tolist()], dtype=object)
+    numbers = _numbers(column, kind, name)
+    found, lost = _narrowed(numbers, kind)
+    if lost.any():
+        row = int(np.flatnonzero(lost)[0])
+        raise _misfit(name, kind, numbers[row], *places[row : row + 1])
+    return found
+
+
+def _narrowed(numbers: NDArray[Any], kind: str) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+    """Return numbers in the graph's type, and where that is not what they were."""
+    dtype = np.dtype(DTYPES[kind])
+    with np.errstate(invalid="ignore", over="ignore"):
+        found = numbers.astype(dtype, order="C")
+    if dtype.kind == "f":
+        return found, np.isfinite(numbers) & ~np.isfinite(found)
+    return found, found.astype(numbers.dtype) != numbers
+
+
+def filled(values: NDArray[Any], n: int) -> NDArray[Any]:
+    """Repeat the last input until there are n."""
+    missing = n - len(values)
+    return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) if missing else values
+
+
+def _shaped(column: NDArray[Any], wanted: Any) -> NDArray[Any]:
+    return column if len(wanted.shape) == 1 else column[:, None]
+
+
+def _word(cell: Any) -> str:
+    """Write a cell as the file did: nothing for a missing one, no point for a whole number."""
+    if cell is None or cell != cell:
+        return ""
+    return str(int(cell)) if isinstance(cell, float) and cell.is_integer() else str(cell)
+
+
+def _numbers(column: NDArray[Any], kind: str, name: str) -> NDArray[Any]:
+    if column.dtype != object:
+        return column
+    found = []
+    for cell in column.tolist():
+        try:
+            found.append(np.nan if cell is None else float(cell))
+        except ValueError:
+            raise _misfit(name, kind, cell) from None
+    return np.array(found)
+
+
+def date_in_numbers(column: str, cell: str) -> InputError | None:
+    """Word that a column of dates was given to a model that wants numbers; None for no date."""
+    if DATE.match(cell) is None:
+        return None
+    return InputError(
+        f"column {column!r} holds dates such as {cell[:30]!r}; the model wants numbers",
+        "turn it into a number, or leave it out with --drop",
+    )
+
+
+def _misfit(name: str, kind: str, cell: Any, place: str = "") -> PredictionError | InputError:
+    dtype = np.dtype(DTYPES[kind])
+    wants = {"f": "numbers", "b": "0 or 1"}.get(dtype.kind, "whole numbers")
+    holds = repr(cell) if isinstance(cell, str) else f"{cell:g}"
+    missing = not isinstance(cell, str) and np.isnan(cell)
+    dated = date_in_numbers(name, cell) if isinstance(cell, str) else None
+    if dated is not None:
+        return dated
+    return PredictionError(
+        f"column {name!r}{place and ', ' + place}: the model's input takes {wants} ({dtype.name}), "
+        f"not {'a missing value' if missing else holds}",
+        "give the table that the model was made for",
+    )
+
+
+def _pixels(pictures: NDArray[Any], kind: str) -> NDArray[Any]:
+    """Return pictures in the graph's type; raise PredictionError where whole numbers lose them."""
+    dtype = np.dtype(DTYPES[kind])
+    if dtype.kind not in "iu":
+        return pictures.astype(dtype, copy=False)
+    whole = np.rint(pictures)
+    bounds = np.iinfo(dtype)
+    fractions = pictures.max() <= 1 and bool((whole != pictures).any())
+    if fractions or whole.min() < bounds.min or whole.max() > bounds.max:
+        raise PredictionError(
+            f"the model takes pixels as whole numbers ({dtype.name}), not "
+            f"{pictures.min():.3g} to {pictures.max():.3g}",
+            "say --preprocess raw",
+        )
+    return np.asarray(whole.astype(dtype))
+
+
+KEPT_ROWS = ("_fit_X", "X_fit_", "X_", "support_vectors_")
+"""Where scikit-learn's neighbours, kernels and support vectors keep rows they were fitted on."""
+
+SPARSE_ONLY = Caveat("sparse_only", "the model answers to sparse rows only; it is given those")
+
+
+class Handing:
+    """Hands batches to a method, in the form that was said or that the model turns out to want."""
+
+    def __init__(self, method: Callable[[Any], Any], form: str, given: ModelInput) -> None:
+        """``form`` is ``frame``, ``array`` or ``sparse``; ``auto`` is as the model was fitted."""
+        self._method, self._given = method, given
+        self._undecided = form == "auto"
+        self.form = None if form == "auto" else form
+        """None while names of columns decide."""
+        self.caveats: tuple[Caveat, ...] = ()
+
+    def ask(self, inputs: Any) -> Any:
+        """Return the method's answer; where it refuses all but sparse rows, to sparse rows."""
+        try:
+            answer = self._method(handed(inputs, self.form, self._given))
+        except LimexError:
+            raise
+        except Exception:
+            if not self._undecided or not self._wants_sparse(inputs):
+                raise
+            self.form, self.caveats = "sparse", (SPARSE_ONLY,)
+            answer = self._method(handed(inputs, self.form, self._given))
+        self._undecided = False
+        return answer
+
+    def _wants_sparse(self, inputs: Any) -> bool:
+        """Tell by two rows of zeros, so that no row of anybody's decides."""
+        if not hasattr(inputs, "columns") or any(one.dtype == object for one in inputs.columns):
+            return False
+        empty = replace(inputs, columns=tuple(np.zeros(2) for _ in inputs.columns))
+        return self._answers("sparse", empty) and not self._answers(None, empty)
+
+    def _answers(self, form: str | None, inputs: Any) -> bool:
+        try:
+            self._method(handed(inputs, form, self._given))
+        except Exception:  # a stranger's code may raise anything
+            return False
+        return True
+
+
+def fitted_form(model: Any) -> str:
+    """Return ``sparse`` for a model that kept sparse rows it was fitted on, else ``auto``."""
+    first = _first(model)
+    known = type(first).__module__.startswith("sklearn.")
+    # of distances, what is not stored is no neighbour, not a zero
+    if not known or getattr(first, "metric", "") == "precomputed":
+        return "auto"
+    kept = (getattr(first, name, None) for name in KEPT_ROWS)
+    return "sparse" if any(hasattr(one, "tocsr") for one in kept) else "auto"
+
+
+def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
+    """Return a modality's batch in a form; raise SettingsError where it has no such form."""
+    if isinstance(inputs, list):
+        return _texts(inputs, form, given)
+    if isinstance(inputs, np.ndarray):
+        return _pictures(inputs, form, given)
+    match form:
+        case "sparse":
+            return as_sparse(inputs, given.model)
+        case "frame":
+            return as_frame(inputs)
+        case "array":
+            return as_array(inputs)
+    return as_frame(inputs) if given.columns is not None else as_array(inputs)
+
+
+def as_array(table: Any) -> Any:
+    """Return a table as a float array, or as an object array when it holds words."""
+    if any(column.dtype == object for column in table.columns):
+        return np.stack([column.astype(object) for column in table.columns], axis=1)
+    return np.ascontiguousarray(np.array(table.columns, float).T)
+
+
+def as_frame(table: Any) -> Any:
+    """Return a table as the data frame that pandas would have read from the file."""
+    import pandas
+
+    columns = {}
+    for name, column in zip(table.names, table.columns, strict=True):
+        if column.dtype == object:
+            column = np.array(
+                [np.nan if cell is None else cell for cell in column.tolist()], dtype=object
+            )
+            column = pandas.Series(column)
+        columns[name] = column
+    return pandas.DataFrame(columns)
+
+
+def as_sparse(table: Any, model: str) -> Any:
+    """Return a table as a CSR matrix; raise PredictionError naming a column that holds words."""
+    from scipy.sparse import csr_matrix
+
+    for name, column in zip(table.names, table.columns, strict=True):
+        if column.dtype == object and any(isinstance(cell, str) for cell in column.tolist()):
+            raise PredictionError(
+                f"{model}: is given sparse rows, which cannot hold the words of column {name!r}",
+                "say --input-form frame or array, or leave the column out with --drop",
+            )
+    return csr_matrix(np.stack([column.astype(float) for column in table.columns], axis=1))
+
+
+def _texts(texts: list[str], form: str | None, given: ModelInput) -> Any:
+    if form in ("array", "sparse"):
+        raise SettingsError(f"--input-form {form}: texts have none", "leave it out")
+    if given.columns is None or len(given.columns) != 1:
+        return texts
+    import pandas
+
+    return pandas.DataFrame({given.columns[0]: texts})
+
+
+def _pictures(pictures: Any, form: str | None, given: ModelInput) -> Any:
+    if form == "frame":
+        raise SettingsError("--input-form frame: pictures have no columns", "leave it out")
+    flat = pictures.reshape(len(pictures), -1)
+    if form == "sparse":
+        from scipy.sparse import csr_matrix
+
+        return csr_matrix(flat)
+    return flat if given.n_columns else pictures
+
+
+def _first(model: Any) -> Any:
+    """Return what is fed: of a pipeline its first step, of a search its best."""
+    while True:
+        steps = getattr(model, "steps", None)
+        if isinstance(steps, list) and steps and isinstance(steps[0], tuple):
+            fed = (one for _, one in steps if one not in (None, "passthrough"))
+            model = next(fed, None)
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            return model

@@ -1,0 +1,330 @@
+"""A model file: which format it has, how it is to be loaded, and what it wants to be fed."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lime_cli.errors import ModelError, SettingsError
+from lime_cli.files import digest_of_file
+from lime_cli.registry import Registry
+
+if TYPE_CHECKING:
+    from typing import Protocol
+
+    from lime_cli.engine.instance import Model
+
+    class LoadedModel(Model, Protocol):
+        """A model that also says what it wants to be fed."""
+
+        @property
+        def input(self) -> ModelInput:
+            """What the file says of its input."""
+            ...
+
+        @property
+        def asked(self) -> str:
+            """Which of its methods is called, or which of its outputs is read."""
+            ...
+
+        @property
+        def reading(self) -> str:
+            """How its answers are read, in words; empty before it has answered."""
+            ...
+
+        @property
+        def manner(self) -> str:
+            """How samples were put to it, in words; empty for the usual way."""
+            ...
+
+        def takes(self, inputs: Any) -> bool:
+            """Tell whether it answers to a batch."""
+            ...
+
+
+LOADERS = Registry(
+    "model format",
+    {
+        "pickle": "lime_cli.models.pickles.loading:load",
+        "joblib": "lime_cli.models.pickles.loading:load",
+        "skops": "lime_cli.models.skops:load",
+        "onnx": "lime_cli.models.onnx:load",
+        "xgboost": "lime_cli.models.boosters:load_xgboost",
+        "lightgbm": "lime_cli.models.boosters:load_lightgbm",
+        "catboost": "lime_cli.models.boosters:load_catboost",
+        "python": "lime_cli.models.python:load",
+    },
+)
+
+
+ASKING = {"activation": "none", "key": None, "provider": "cpu"}
+"""Options that may change an answer and leave no other trace, with their defaults."""
+
+
+PYTHON_PREFIX = "py:"
+"""What stands before the name of a function instead of a model's path."""
+
+
+class ModelInput(NamedTuple):
+    """What a model says of its input; None where it does not say."""
+
+    model: str = "the model"
+    """Name of its file, for messages."""
+    kind: str | None = None
+    """``table``, ``text`` or ``picture``, where that is certain."""
+    columns: tuple[str, ...] | None = None
+    """Names of a table's columns in the model's order."""
+    n_columns: int | None = None
+    words: tuple[int, ...] = ()
+    """Places, in that order, of the columns that it takes as text, whatever they look like."""
+    size: tuple[int, int] | None = None
+    """(height, width) of a picture, in pixels."""
+    channels: int | None = None
+    """Of a picture: 1, 3, ..."""
+    layout: str | None = None
+    """``NCHW`` or ``NHWC``."""
+    precision: str | None = None
+    """``float16`` where a picture's numbers are of half precision."""
+    preprocess: str | None = None
+    """Name of a preprocessing preset."""
+    form: str | None = None
+    """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
+    takes: Callable[[Any], bool] | None = None
+    """Tells whether the model answers to a batch, where it can be asked."""
+
+    def require(self, kind: str) -> None:
+        """Raise ModelError when the model certainly takes something else than ``kind``."""
+        if self.kind is not None and self.kind != kind:
+            hint = "limex explain " + {"table": "tabular", "picture": "image"}.get(
+                self.kind, self.kind
+            )
+            raise ModelError(f"{self.model}: takes a {self.kind}, not a {kind}", f"try {hint}")
+
+
+class ModelFile(NamedTuple):
+    """A model's path and how to read it: small enough to be sent to a worker."""
+
+    path: str
+    format: str = "auto"
+    task: str = "auto"
+    output: str | None = None
+    """Name or index of an ONNX output; ``decision``, ``labels`` or the index of one of several
+    answers of a scikit-learn model."""
+    activation: str = "none"
+    classes: tuple[str, ...] | None = None
+    layout: str | None = None
+    trust: bool = False
+    trust_modules: tuple[str, ...] = ()
+    sha256: str | None = None
+    """What the file's digest must be."""
+    threads: int | None = None
+    key: str | None = None
+    """Where in the file the model stands, if the file holds more."""
+    tokenizer: str | None = None
+    """Path of the tokenizer.json of an ONNX model that takes token ids."""
+    imports: tuple[str, ...] = ()
+    """Modules to import before the file is loaded, for what they register."""
+    provider: str = "cpu"
+    """``cpu`` or ``cuda``: what runs an ONNX model."""
+    input_form: str = "auto"
+    """``frame``, ``array`` or ``sparse``: in what form a model of Python is given a table."""
+
+    @property
+    def options(self) -> tuple[tuple[str, str], ...]:
+        """Options that may change an answer and leave no other trace, where they are given."""
+        said = ((name, getattr(self, name)) for name in ASKING)
+        found = tuple((name, value) for name, value in said if value != ASKING[name])
+        if self.tokenizer is None:
+            return found
+        return (*found, ("tokenizer", digest_of_file(Path(self.tokenizer))))
+
+    def load(self) -> LoadedModel:
+        """Load the model, once per process; raise ModelError when it cannot be used."""
+        try:
+            written = Path(self.path).stat().st_mtime_ns
+        except OSError:
+            written = 0
+        return _load(self, written)
+
+
+@lru_cache(maxsize=2)
+def _load(file: ModelFile, written: int) -> LoadedModel:
+    path = Path(file.path)
+    name = file.format if file.format != "auto" else _format_of(file, path)
+    _check_options(file, name)
+    if name != "python":
+        first_bytes(path)
+    if file.sha256 is not None and digest_of_file(path) != file.sha256.lower():
+        raise ModelError(f"{path.name}: its digest is not the one given with --sha256")
+    for module in file.imports:
+        _import(module)
+    model: LoadedModel = LOADERS[name](file)
+    return model
+
+
+def _check_options(file: ModelFile, name: str) -> None:
+    """Raise SettingsError for an option that a model of this format knows nothing of."""
+    wrong = None
+    if file.provider != "cpu" and name != "onnx":
+        wrong = f"--provider {file.provider}: only ONNX models run there"
+    elif file.tokenizer is not None and name != "onnx":
+        wrong = "--tokenizer: only ONNX models take token ids"
+    elif file.input_form != "auto" and name == "onnx":
+        wrong = f"--input-form {file.input_form}: an ONNX graph says itself what it is given"
+    elif file.sha256 is not None and name == "python":
+        wrong = "--sha256: a function is no file"
+    if wrong is not None:
+        raise SettingsError(wrong, "leave it out")
+
+
+def _import(module: str) -> None:
+    try:
+        import_module(module)
+    except Exception as error:  # a stranger's code may raise anything
+        words = f"--import {module}: fails ({type(error).__name__}: {error})"
+        hint = "pip install its package, or put it on PYTHONPATH"
+        raise SettingsError(" ".join(words.split()), hint) from error
+
+
+def _format_of(file: ModelFile, path: Path) -> str:
+    return "python" if file.path.startswith(PYTHON_PREFIX) else format_of(path)
+
+
+WANTED = "give a pickle, joblib, skops, ONNX, XGBoost, LightGBM or CatBoost file"
+
+NAMES = {
+    "pickle": "a pickle",
+    "onnx": "an ONNX model",
+    "skops": "a skops file",
+    "xgboost": "an XGBoost model",
+    "lightgbm": "a LightGBM model",
+    "catboost": "a CatBoost model",
+}
+
+SUFFIXES = {
+    ".pkl": "pickle",
+    ".pickle": "pickle",
+    ".joblib": "pickle",
+    ".onnx": "onnx",
+    ".ort": "onnx",
+    ".skops": "skops",
+    ".ubj": "xgboost",
+    ".json": "xgboost",
+    ".cbm": "catboost",
+}
+"""Suffixes that promise one format; others promise none."""
+
+TORCH = ("a PyTorch file, which runs code when it is loaded", "export it: torch.onnx.export")
+
+KERAS = ("a Keras file", "export it: model.export('model.onnx', format='onnx'), or tf2onnx")
+
+HEAD_BYTES = 512
+
+XGBOOST = re.compile(rb"\s*\{\s*\"(learner|version)\"\s*:|\{L.{7}[\x07]learner|binf", re.DOTALL)
+
+
+def format_of(path: Path) -> str:
+    """Tell a model file's format by its first bytes; raise ModelError for something else."""
+    head = first_bytes(path)
+    if not head:
+        raise ModelError(f"{path.name}: is empty", WANTED)
+    kind = _kind(path, head)
+    if kind is None:
+        raise _foreign(path, head)
+    promised = SUFFIXES.get(path.suffix.lower(), kind)
+    if promised != kind:
+        raise ModelError(
+            f"{path.name}: is named {path.suffix} but its content is {NAMES[kind]}",
+            f"rename it, or say --model-format {kind}",
+        )
+    return kind
+
+
+def _kind(path: Path, head: bytes) -> str | None:
+    if _looks_onnx(head):
+        return "onnx"
+    if head.startswith(b"CBM1"):
+        return "catboost"
+    if head.startswith((b"tree\nversion=", b"tree\r\nversion=")):
+        return "lightgbm"
+    if XGBOOST.match(head):
+        return "xgboost"
+    if head.startswith(b"PK\x03\x04"):
+        return "skops" if "schema.json" in _entries(path) else None
+    from lime_cli.models.pickles.archive import looks_pickled  # brings every decompressor
+
+    return "pickle" if looks_pickled(head) else None
+
+
+def _entries(path: Path) -> set[str]:
+    """Return the names in a zip file, without the folder that PyTorch puts them in."""
+    import zipfile
+
+    try:
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        raise ModelError(
+            f"{path.name}: is cut short ({path.stat().st_size:,} bytes)", "copy it again"
+        ) from None
+    return {*names, *(name.partition("/")[2] for name in names)}
+
+
+def _foreign(path: Path, head: bytes) -> ModelError:
+    """Say what a file is that limex does not load, and what to do with it."""
+    what, hint = _known(path, head)
+    if what:
+        return ModelError(f"{path.name}: is {what}", hint)
+    from lime_cli.models.pickles.archive import looks_like
+
+    first = looks_like(head)
+    if first == "it looks like text":
+        words = head.decode("utf-8", "replace").strip().splitlines()
+        first = f"it begins with the text {words[0][:30]!r}" if words else "it holds blank lines"
+    return ModelError(f"{path.name}: is not a model file ({first})", WANTED)
+
+
+def _known(path: Path, head: bytes) -> tuple[str, str]:
+    if head.startswith(b"PK\x03\x04"):
+        entries = _entries(path)
+        if "data.pkl" in entries:
+            return TORCH
+        if "config.json" in entries or "model.weights.h5" in entries:
+            return KERAS
+        return "a zip archive without a model", WANTED
+    if head.startswith(b"\x89HDF"):
+        return KERAS
+    if head[4:8] == b"TFL3":
+        return "a TensorFlow Lite model", "convert it: python -m tf2onnx.convert --tflite"
+    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 << 20:
+        return "a safetensors file: weights without a model", "export the model to ONNX"
+    if b"<PMML" in head:
+        return "a PMML document", "export the model to ONNX"
+    return "", ""
+
+
+def first_bytes(path: Path) -> bytes:
+    """Read the beginning of a file; raise ModelError where there is none."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(HEAD_BYTES)
+    except FileNotFoundError:
+        raise ModelError(f"{path}: no such file", "check the path of the model") from None
+    except IsADirectoryError:
+        saved = (path / "saved_model.pb").exists()
+        hint = "convert it: python -m tf2onnx.convert --saved-model" if saved else ""
+        what = "a TensorFlow SavedModel" if saved else "a folder"
+        raise ModelError(f"{path}: is {what}", hint or "a model is one file") from None
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _looks_onnx(head: bytes) -> bool:
+    """An ONNX file is a protobuf whose first field is the IR version, a small number."""
+    return (
+        head[0] == 0x08 and len(head) > 2 and head[1] < 0x20 and head[2] in (0x12, 0x1A, 0x3A, 0x42)
+    )

@@ -1,0 +1,30 @@
+"""ONNX models through onnxruntime: checked by a walk of the graph before the runtime sees them.
+
+Building a session takes its time, and needs no Python: what reads its answers is imported
+meanwhile. The digest of the file waits until then, as the session takes all the cores there are.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lime_cli.files import InThread
+from lime_cli.models.onnx.graph import check_graph, read_graph
+
+if TYPE_CHECKING:
+    from lime_cli.models.model_file import ModelFile
+    from lime_cli.models.predictor import Predictor
+
+
+def load(file: ModelFile) -> Predictor:
+    """Load the file; raise ModelError, or UntrustedModel for what reaches outside its folder."""
+    path = Path(file.path)
+    graph = read_graph(path)
+    check_graph(path, graph)
+    from lime_cli.models.onnx.runtime import opened  # brings onnxruntime
+
+    built = InThread(lambda: opened(file, path))
+    from lime_cli.models.onnx.session import Session, predictor_of  # brings what reads its answers
+
+    return predictor_of(file, Session(file, built.result(), graph))

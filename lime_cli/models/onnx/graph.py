@@ -1,0 +1,408 @@
+"""Read from an ONNX file's protobuf, without the onnx package, what it says of itself.
+
+Field numbers are those of onnx.proto3 (ModelProto, GraphProto, NodeProto, AttributeProto,
+TensorProto).
+
+Field numbers are those of onnx.proto3 (ModelProto, GraphProto, ValueInfoProto, TypeProto).
+"""
+
+from __future__ import annotations
+
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from lime_cli.errors import ModelError, UntrustedModel
+
+DOMAINS = ("", "ai.onnx", "ai.onnx.ml", "com.microsoft")
+"""Operator sets whose code is the runtime's own."""
+
+
+SHAPING = ("Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsqueeze")
+"""Operators that change no number."""
+
+
+CLASS_LABELS = (b"classlabels_strings", b"classlabels_int64s", b"classlabels_ints")
+
+
+MODEL_GRAPH, MODEL_OPSET, MODEL_METADATA, MODEL_FUNCTIONS = 7, 8, 14, 25
+
+GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
+
+NODE_INPUT, NODE_OUTPUT, NODE_OPERATOR = 1, 2, 4
+
+NODE_ATTRIBUTE, NODE_DOMAIN, FUNCTION_NODE = 5, 7, 7
+
+ATTRIBUTE_NAME, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS = 1, 8, 9
+
+ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS, ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
+
+TENSOR_EXTERNAL, SPARSE_TENSORS = 13, (1, 2)
+
+ENTRY_KEY, ENTRY_VALUE = 1, 2
+
+
+@dataclass
+class Graph:
+    """What the walk found."""
+
+    metadata: dict[str, str] = field(default_factory=dict)
+    classes: tuple[str, ...] | None = None
+    """Labels of the last classifier operator."""
+    domains: set[str] = field(default_factory=set)
+    makers: dict[str, tuple[str, str]] = field(default_factory=dict)
+    """For the name of every value: the operator that makes it, and that operator's first input."""
+    external: list[str] = field(default_factory=list)
+    """Files that weights are read from, relative to the model's folder."""
+
+    def ends_in(self, output: str) -> str:
+        """Return the operator that makes an output's numbers, changes of shape and type aside."""
+        operator = ""
+        for _ in self.makers:
+            operator, output = self.makers.get(output, ("", ""))
+            if operator not in SHAPING:
+                break
+        return operator
+
+
+def read_graph(path: Path) -> Graph:
+    """Walk the whole file; raise ModelError for a file that is cut short or damaged."""
+    found = Graph()
+    try:
+        _model(mapped(path), found)
+    except (IndexError, ValueError, UnicodeDecodeError):
+        size = path.stat().st_size
+        raise ModelError(
+            f"{path.name}: is no ONNX model, or is cut short ({size:,} bytes)", "export it again"
+        ) from None
+    return found
+
+
+def mapped(path: Path) -> memoryview:
+    """Return a view of a file, nothing of it read or copied; ValueError for an empty one."""
+    with path.open("rb") as file:
+        return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+
+
+def check_graph(path: Path, graph: Graph) -> None:
+    """Raise UntrustedModel for strangers' operators and for weights outside the folder."""
+    strange = sorted(graph.domains - set(DOMAINS))
+    if strange:
+        raise UntrustedModel(
+            f"{path.name}: needs operators of {', '.join(strange)}, which limex does not load",
+            "export the model with standard operators",
+        )
+    folder = path.parent.resolve()
+    for location in sorted(set(graph.external)):
+        target = folder / location
+        if Path(location).is_absolute() or not target.resolve().is_relative_to(folder):
+            raise UntrustedModel(f"{path.name}: its weights point outside its folder ({location})")
+        if not target.exists():
+            raise ModelError(
+                f"{path.name}: its weights are missing ({location})", "put the file beside it"
+            )
+        if target.is_symlink() or not target.is_file() or target.stat().st_nlink != 1:
+            raise UntrustedModel(
+                f"{path.name}: its weights in {location} are a link, not a plain file"
+            )
+
+
+def _model(data: memoryview, found: Graph) -> None:
+    for number, value in fields(data):
+        if number == MODEL_METADATA:
+            key, text = _entry(nested(value))
+            found.metadata[key] = text
+        elif number == MODEL_GRAPH:
+            _graph(nested(value), found)
+        elif number == MODEL_FUNCTIONS:
+            for inner, node in fields(nested(value)):
+                if inner == FUNCTION_NODE:
+                    _node(nested(node), found)
+
+
+def _graph(data: memoryview, found: Graph) -> None:
+    for number, value in fields(data):
+        if number == GRAPH_NODE:
+            _node(nested(value), found)
+        elif number == GRAPH_INITIALIZER:
+            _tensor(nested(value), found)
+        elif number == GRAPH_SPARSE:
+            _sparse(nested(value), found)
+
+
+def _node(data: memoryview, found: Graph) -> None:
+    words: dict[int, list[str]] = {NODE_INPUT: [], NODE_OUTPUT: [], NODE_OPERATOR: []}
+    for number, value in fields(data):
+        if number in words:
+            words[number].append(str(nested(value), "utf-8"))
+        elif number == NODE_DOMAIN:
+            found.domains.add(str(nested(value), "utf-8"))
+        elif number == NODE_ATTRIBUTE:
+            _attribute(nested(value), found)
+    first = next(iter(words[NODE_INPUT]), "")
+    operator = next(iter(words[NODE_OPERATOR]), "")
+    found.makers.update(dict.fromkeys(words[NODE_OUTPUT], (operator, first)))
+
+
+def _attribute(data: memoryview, found: Graph) -> None:
+    parts = list(fields(data))
+    name = next((bytes(nested(value)) for number, value in parts if number == ATTRIBUTE_NAME), b"")
+    for number, value in parts:
+        if number in ATTRIBUTE_GRAPHS:
+            _graph(nested(value), found)
+        elif number in ATTRIBUTE_TENSORS:
+            _tensor(nested(value), found)
+        elif number in ATTRIBUTE_SPARSE:
+            _sparse(nested(value), found)
+    if name in CLASS_LABELS:
+        found.classes = tuple(_labels(parts)) or found.classes
+
+
+def _labels(parts: list[tuple[int, memoryview | int]]) -> Iterator[str]:
+    for number, value in parts:
+        if number == ATTRIBUTE_STRINGS:
+            yield str(nested(value), "utf-8")
+        elif number == ATTRIBUTE_INTS:
+            yield from map(str, [value] if isinstance(value, int) else _varints(value))
+
+
+def _tensor(data: memoryview, found: Graph) -> None:
+    for number, value in fields(data):
+        if number == TENSOR_EXTERNAL:
+            key, text = _entry(nested(value))
+            if key == "location":
+                found.external.append(text)
+
+
+def _sparse(data: memoryview, found: Graph) -> None:
+    for number, value in fields(data):
+        if number in SPARSE_TENSORS:
+            _tensor(nested(value), found)
+
+
+def _entry(data: memoryview) -> tuple[str, str]:
+    pairs = {number: str(nested(value), "utf-8") for number, value in fields(data)}
+    return pairs.get(ENTRY_KEY, ""), pairs.get(ENTRY_VALUE, "")
+
+
+def nested(value: memoryview | int) -> memoryview:
+    """Return a value that must be a message; raise ValueError for a number."""
+    if isinstance(value, int):
+        raise ValueError("a number where a message is due")
+    return value
+
+
+def fields(data: memoryview) -> Iterator[tuple[int, memoryview | int]]:
+    """Yield (field number, value) of one message; a varint as an int, all else as bytes."""
+    place = 0
+    while place < len(data):
+        key, place = _varint(data, place)
+        kind = key & 7
+        if kind == 0:
+            number, place = _varint(data, place)
+            yield key >> 3, number
+            continue
+        if kind == 2:
+            length, place = _varint(data, place)
+        elif kind in (1, 5):
+            length = 8 if kind == 1 else 4
+        else:
+            raise ValueError(f"wire type {kind}")
+        if place + length > len(data):
+            raise ValueError("cut short")
+        yield key >> 3, data[place : place + length]
+        place += length
+
+
+def _varints(data: memoryview) -> Iterator[int]:
+    place = 0
+    while place < len(data):
+        number, place = _varint(data, place)
+        yield number
+
+
+def _varint(data: memoryview, place: int) -> tuple[int, int]:
+    number = shift = 0
+    while True:
+        byte = data[place]
+        place += 1
+        number |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return (number - 2**64 if number >= 2**63 else number), place
+        shift += 7
+        if shift > 63:
+            raise ValueError("a varint without end")
+
+
+MODEL_IR, MODEL_PRODUCER, MODEL_PRODUCER_VERSION = 1, 2, 3
+
+OPSET_DOMAIN, OPSET_VERSION = 1, 2
+
+GRAPH_INPUT, GRAPH_OUTPUT = 11, 12
+
+TENSOR_NAME = 8
+
+VALUE_NAME, VALUE_TYPE = 1, 2
+
+TYPE_TENSOR, TYPE_SEQUENCE, TYPE_MAP, TYPE_OPTIONAL = 1, 4, 5, 9
+
+TENSOR_ELEMENT, TENSOR_SHAPE, SHAPE_SIZE = 1, 2, 1
+
+SIZE_NUMBER, SIZE_NAME = 1, 2
+
+MAP_KEY, MAP_VALUE, INNER_TYPE = 1, 2, 1
+
+
+ELEMENTS = {
+    1: "float",
+    2: "uint8",
+    3: "int8",
+    4: "uint16",
+    5: "int16",
+    6: "int32",
+    7: "int64",
+    8: "string",
+    9: "bool",
+    10: "float16",
+    11: "double",
+    12: "uint32",
+    13: "uint64",
+    14: "complex64",
+    15: "complex128",
+    16: "bfloat16",
+}
+"""Of TensorProto.DataType."""
+
+
+EMPTY = memoryview(b"")
+
+
+Size = int | str | None
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or an output of a graph."""
+
+    name: str
+    kind: str
+    """``float``, ``string``, ``sequence of map of int64 to float``, ..."""
+    shape: tuple[Size, ...] | None
+    """A number, the name of a free size, or None for an unnamed one; None without a shape."""
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The outside of an ONNX model."""
+
+    ir_version: int
+    producer: str
+    opsets: tuple[tuple[str, int], ...]
+    """(domain, version), the standard domain as ``ai.onnx``."""
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    operators: tuple[str, ...]
+    """The different operators of the main graph, in alphabetical order."""
+    domains: tuple[str, ...]
+    classes: tuple[str, ...] | None
+    metadata: tuple[tuple[str, str], ...]
+
+
+def read_signature(path: Path) -> Signature:
+    """Read a file; raise ModelError for one that is cut short or damaged."""
+    graph = read_graph(path)
+    try:
+        return _read(memoryview(path.read_bytes()), graph)
+    except (IndexError, ValueError, RecursionError):
+        raise ModelError(f"{path.name}: is a damaged ONNX model", "export it again") from None
+
+
+def _read(data: memoryview, graph: Graph) -> Signature:
+    plain: dict[int, int] = {}
+    words: dict[int, str] = {}
+    opsets: list[tuple[str, int]] = []
+    parts: list[tuple[int, memoryview | int]] = []
+    for number, value in fields(data):
+        if number == MODEL_OPSET:
+            opsets.append(_opset(nested(value)))
+        elif number == MODEL_GRAPH:
+            parts = list(fields(nested(value)))
+        elif isinstance(value, int):
+            plain[number] = value
+        elif number in (MODEL_PRODUCER, MODEL_PRODUCER_VERSION):
+            words[number] = str(value, "utf-8", "replace")
+    names = [words.get(one, "") for one in (MODEL_PRODUCER, MODEL_PRODUCER_VERSION)]
+    return _signature(graph, plain.get(MODEL_IR, 0), " ".join(filter(None, names)), opsets, parts)
+
+
+def _signature(
+    graph: Graph,
+    ir_version: int,
+    producer: str,
+    opsets: list[tuple[str, int]],
+    parts: list[tuple[int, memoryview | int]],
+) -> Signature:
+    weights = {_named(nested(v), TENSOR_NAME) for n, v in parts if n == GRAPH_INITIALIZER}
+    inputs = (_port(nested(value)) for number, value in parts if number == GRAPH_INPUT)
+    return Signature(
+        ir_version=ir_version,
+        producer=producer,
+        opsets=tuple(sorted(opsets)),
+        inputs=tuple(one for one in inputs if one.name not in weights),
+        outputs=tuple(_port(nested(value)) for number, value in parts if number == GRAPH_OUTPUT),
+        operators=tuple(
+            sorted({_named(nested(v), NODE_OPERATOR) for n, v in parts if n == GRAPH_NODE})
+        ),
+        domains=tuple(sorted({one or "ai.onnx" for one in graph.domains or {""}})),
+        classes=graph.classes,
+        metadata=tuple(sorted(graph.metadata.items())),
+    )
+
+
+def _opset(data: memoryview) -> tuple[str, int]:
+    found = dict(fields(data))
+    domain, version = found.get(OPSET_DOMAIN, EMPTY), found.get(OPSET_VERSION, 0)
+    name = str(nested(domain), "utf-8", "replace")
+    return name or "ai.onnx", version if isinstance(version, int) else 0
+
+
+def _named(data: memoryview, number: int) -> str:
+    return str(nested(dict(fields(data)).get(number, EMPTY)), "utf-8", "replace")
+
+
+def _port(data: memoryview) -> Port:
+    kind, shape = _type(nested(dict(fields(data)).get(VALUE_TYPE, EMPTY)))
+    return Port(_named(data, VALUE_NAME), kind, shape)
+
+
+def _type(data: memoryview) -> tuple[str, tuple[Size, ...] | None]:
+    for number, value in fields(data):
+        inner = dict(fields(nested(value))) if not isinstance(value, int) else {}
+        if number == TYPE_TENSOR:
+            shape = inner.get(TENSOR_SHAPE)
+            sizes = None if shape is None else tuple(_sizes(nested(shape)))
+            return _element(inner.get(TENSOR_ELEMENT, 0)), sizes
+        if number in (TYPE_SEQUENCE, TYPE_OPTIONAL):
+            word = "sequence" if number == TYPE_SEQUENCE else "optional"
+            return f"{word} of {_type(nested(inner.get(INNER_TYPE, EMPTY)))[0]}", None
+        if number == TYPE_MAP:
+            to = _type(nested(inner.get(MAP_VALUE, EMPTY)))[0]
+            return f"map of {_element(inner.get(MAP_KEY, 0))} to {to}", None
+    return "undefined", None
+
+
+def _element(number: memoryview | int) -> str:
+    return ELEMENTS.get(number, f"type {number}") if isinstance(number, int) else "undefined"
+
+
+def _sizes(data: memoryview) -> list[Size]:
+    found: list[Size] = []
+    for number, value in fields(data):
+        if number == SHAPE_SIZE:
+            size = dict(fields(nested(value)))
+            name = size.get(SIZE_NAME)
+            fixed = size.get(SIZE_NUMBER)
+            free = str(name, "utf-8", "replace") if isinstance(name, memoryview) else None
+            found.append(fixed if isinstance(fixed, int) else free)
+    return found

@@ -1,0 +1,74 @@
+"""onnxruntime: a session for a file, and its failures in words."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import onnxruntime
+
+from lime_cli.errors import ModelError, SettingsError
+from lime_cli.models.model_file import ModelFile
+
+PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
+
+
+def opened(file: ModelFile, path: Path) -> Any:
+    """Return a session; raise ModelError for a file that the runtime refuses."""
+    provider = PROVIDERS[file.provider]
+    if provider not in onnxruntime.get_available_providers():
+        raise SettingsError(
+            f"--provider {file.provider}: this onnxruntime has none",
+            "pip install onnxruntime-gpu, or leave it out",
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    options.inter_op_num_threads = 1
+    if file.threads is not None:
+        options.intra_op_num_threads = file.threads
+    providers = [provider] if file.provider == "cpu" else [provider, PROVIDERS["cpu"]]
+    try:
+        session = onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
+    except Exception as error:  # the runtime raises a type of its own for every cause
+        raise _refusal(path, error) from None
+    if provider not in session.get_providers():
+        raise SettingsError(
+            f"--provider {file.provider}: onnxruntime could not start it",
+            "check the driver and its libraries, or leave it out",
+        )
+    return session
+
+
+def _refusal(path: Path, error: Exception) -> ModelError:
+    words = " ".join(str(error).split())
+    if "locale" in words.lower():
+        return ModelError(*failure(path.name, error))
+    if "opset" in words.lower() or "IR version" in words:
+        return ModelError(
+            f"{path.name}: needs a newer runtime than onnxruntime {onnxruntime.__version__}",
+            "pip install -U onnxruntime, or export it with a lower opset",
+        )
+    return ModelError(
+        f"{path.name}: onnxruntime cannot load it ({_short(words)})", "export it again"
+    )
+
+
+def failure(name: str, error: Exception) -> tuple[str, str]:
+    """Word why a session did not run: message and hint."""
+    words = " ".join(str(error).split())
+    if "locale" in words.lower():
+        return (
+            f"{name}: it lower-cases texts, for which the system lacks the locale en_US.UTF-8",
+            "install it (Debian: apt-get install locales && locale-gen en_US.UTF-8)",
+        )
+    return (
+        f"{name}: the model failed on its input ({_short(words)})",
+        "check size, type and number of inputs",
+    )
+
+
+def _short(words: str) -> str:
+    """Return the sentence of a runtime's message, without its prefix of codes."""
+    words = words.split(" : ", 3)[-1]
+    return words if len(words) <= 160 else words[:157] + "..."

@@ -1,0 +1,1 @@
+"""Pickled models, loaded by an allow-list."""

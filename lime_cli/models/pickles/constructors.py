@@ -1,0 +1,299 @@
+"""Guards before what a pickle may construct: calls with checked arguments, and dtypes."""
+
+from __future__ import annotations
+
+import re
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Mapping
+from typing import cast
+
+import numpy as np
+
+from lime_cli.models.pickles.policy import Global, Refused
+
+_DTYPE = re.compile(r"[<>=|]?[?bBhHiIlLqQuefdgFDGSUVOMmc]\d{0,9}")
+
+_FLEXIBLE = frozenset("SUV")
+
+_ALIGNED_STRUCT = 0x80
+
+_TIME_UNITS = frozenset(b"Y M W D h m s ms us ns ps fs as generic".split())
+
+
+def make_dtype(args: tuple[object, ...]) -> np.dtype:
+    """Make a dtype of its own from a plain code like `f8`; never one that numpy shares."""
+    if not args or type(args[0]) is not str or not _DTYPE.fullmatch(args[0]):
+        raise Refused("makes a numpy dtype from something else than its code")
+    return np.dtype(args[0], False, True)
+
+
+def fill_dtype(dtype: np.dtype, state: object) -> None:
+    """Give a dtype its state if numpy itself would have written it so.
+
+    numpy believes the state: item sizes, offsets and flags that do not fit let later code read
+    and write outside of arrays, or take numbers for pointers to objects.
+    """
+    if type(state) is not tuple or len(state) not in (8, 9):
+        raise Refused("holds a damaged numpy dtype")
+    order, subarray, names, fields, itemsize, alignment, flags = state[1:8]
+    if order not in ("<", ">", "|", "="):
+        raise Refused("holds a numpy dtype of unknown byte order")
+    if len(state) == 9:
+        _check_unit(dtype, state[8])
+    expected = _expected(dtype, subarray, names, fields)
+    if type(flags) is not int or flags & ~_ALIGNED_STRUCT != expected.flags & ~_ALIGNED_STRUCT:
+        raise Refused("holds a numpy dtype with forged flags")
+    sizes = (expected.itemsize,) if expected.kind in _FLEXIBLE else (-1, expected.itemsize)
+    if itemsize not in sizes or expected.itemsize != dtype.itemsize:
+        raise Refused("holds a numpy dtype with a forged size")
+    if alignment not in (-1, 1, 2, 4, 8, 16, 32):
+        raise Refused("holds a numpy dtype with a forged alignment")
+    dtype.__setstate__(state)  # type: ignore[attr-defined]
+
+
+def _expected(dtype: np.dtype, subarray: object, names: object, fields: object) -> np.dtype:
+    """Build, by numpy's checked way, the dtype that a state describes."""
+    if subarray is not None:
+        base, shape = cast("tuple[object, object]", subarray)
+        if not isinstance(base, np.dtype) or names or fields:
+            raise Refused("holds a damaged numpy dtype")
+        return np.dtype((base, shape))
+    if names is None and fields is None:
+        return dtype
+    if type(names) is not tuple or type(fields) is not dict or set(names) != set(fields):
+        raise Refused("holds a numpy dtype with damaged fields")
+    if dtype.kind != "V" or any(len(field) not in (2, 3) for field in fields.values()):
+        raise Refused("holds a numpy dtype with damaged fields")
+    formats = [fields[name][0] for name in names]
+    if not all(isinstance(field, np.dtype) for field in formats):
+        raise Refused("holds a numpy dtype with damaged fields")
+    offsets = [fields[name][1] for name in names]
+    layout = {"names": names, "formats": formats, "offsets": offsets, "itemsize": dtype.itemsize}
+    return np.dtype(layout)  # type: ignore[call-overload,no-any-return]
+
+
+def _check_unit(dtype: np.dtype, metadata: object) -> None:
+    plain = type(metadata) is tuple and len(metadata) == 2 and not metadata[0]
+    if not plain or dtype.kind not in "mM":
+        raise Refused("holds a numpy dtype with metadata")
+    unit = cast("tuple[object, tuple[object, ...]]", metadata)[1]
+    name, *counts = unit if type(unit) is tuple else (None,)
+    known = name in _TIME_UNITS or (type(name) is str and name.encode() in _TIME_UNITS)
+    if not known or not all(type(n) is int and 0 <= n < 1 << 31 for n in counts):
+        raise Refused("holds a numpy dtype of an unknown unit of time")
+
+
+Constructor = Callable[..., object]
+
+
+MAX_KEY_DEPTH = 20
+
+_SIMPLE = frozenset({str, int, float, bool, complex, bytes, type(None)})
+
+_FACTORIES = frozenset({int, float, str, list, dict, set, tuple, bool, OrderedDict})
+
+_BIT_GENERATORS = frozenset({"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"})
+
+
+def check_keys(keys: Iterable[object]) -> None:
+    """Refuse keys whose hashing would run code or exhaust the C stack."""
+    for key in keys:
+        if type(key) not in _SIMPLE:
+            _check_key(key)
+
+
+def _check_key(key: object) -> None:
+    layer = [key]
+    for _ in range(MAX_KEY_DEPTH):
+        inner: list[object] = []
+        for part in layer:
+            if type(part) is tuple or type(part) is frozenset:
+                inner.extend(cast("tuple[object]", part))
+            elif not _hashes_plainly(part):
+                raise Refused(f"uses a {type(part).__name__} as a key")
+        layer = inner
+        if not layer:
+            return
+    raise Refused("uses tuples in tuples in tuples as a key")
+
+
+def _hashes_plainly(key: object) -> bool:
+    by_identity = type(key).__hash__ is object.__hash__
+    return by_identity or type(key) in _SIMPLE or isinstance(key, np.generic)
+
+
+def check_names(names: Iterable[object]) -> None:
+    """Refuse names like `__array_interface__`, by which numpy takes a number for an address."""
+    for name in names:
+        if isinstance(name, str) and name.startswith("__"):
+            raise Refused(f"sets {name}")
+
+
+def check_plain(args: Iterable[object], depth: int = 0) -> None:
+    """Refuse arguments other than numbers, text, arrays and names, alone or in tuples."""
+    for arg in args:
+        if type(arg) is tuple and depth < 3:
+            check_plain(arg, depth + 1)
+        elif type(arg) not in _SIMPLE and not isinstance(arg, np.ndarray | np.generic | type):
+            raise Refused(f"passes a {type(arg).__name__} to a constructor")
+
+
+def call(key: Global, function: Constructor, args: tuple[object, ...]) -> object:
+    """Call an allowed function after checking what it is given."""
+    guard = GUARDS.get(key)
+    if guard is None:
+        check_plain(args)
+    elif not guard(*args):
+        raise Refused(f"gives {'.'.join(key)} something it must not get")
+    made = function(*args)
+    if key == _ARROW_ARRAY:  # its offsets may point outside its buffers
+        _validate(made)
+    return made
+
+
+def _array(cls: object = None, shape: object = None, code: object = None) -> bool:
+    return cls is np.ndarray and shape == (0,) and code in (b"b", "b")
+
+
+def _masked(cls: object, base: object, shape: object, code: object) -> bool:
+    return cls is np.ma.MaskedArray and base is np.ndarray and shape == (0,) and code in (b"b", "b")
+
+
+def _scalar(dtype: object, data: object = None) -> bool:
+    plain = isinstance(dtype, np.dtype) and not dtype.hasobject and not dtype.subdtype
+    if type(data) is str:  # Python 2 wrote bytes as text
+        data = data.encode("latin-1")
+    return plain and type(data) is bytes and len(data) == cast("np.dtype", dtype).itemsize
+
+
+def _buffer(data: object, dtype: object, shape: object, order: object, *axes: object) -> bool:
+    check_plain((shape, order, *axes))
+    plain = isinstance(dtype, np.dtype) and not dtype.hasobject
+    return plain and type(data) in (bytes, bytearray)
+
+
+def _encoded(text: object, code: object = None) -> bool:
+    return type(text) is str and code in ("latin1", "latin-1")
+
+
+def _bytes(*args: object) -> bool:
+    if len(args) == 2:
+        return _encoded(*args)
+    return not args or (len(args) == 1 and type(args[0]) in (bytes, bytearray))
+
+
+def _set(items: object = ()) -> bool:
+    if type(items) not in (list, tuple):
+        return False
+    check_keys(cast("list[object]", items))
+    return True
+
+
+def _factory(factory: object = None) -> bool:
+    return factory is None or (isinstance(factory, type) and factory in _FACTORIES)
+
+
+def _bit_generator(kind: object = "MT19937") -> bool:
+    if isinstance(kind, type):
+        return issubclass(kind, np.random.BitGenerator)
+    return type(kind) is str and kind in _BIT_GENERATORS
+
+
+def _generator(source: object = "MT19937", maker: object = None) -> bool:
+    known = isinstance(source, np.random.BitGenerator) or _bit_generator(source)
+    return known and getattr(maker, "__name__", "__bit_generator_ctor") == "__bit_generator_ctor"
+
+
+def _tree(n_features: object, n_classes: object, n_outputs: object) -> bool:
+    whole = isinstance(n_features, int | np.integer) and isinstance(n_outputs, int | np.integer)
+    counts = (
+        isinstance(n_classes, np.ndarray) and n_classes.dtype.kind == "i" and n_classes.ndim == 1
+    )
+    return whole and counts and len(cast("np.ndarray", n_classes)) == n_outputs
+
+
+def _index(cls: object, parts: object) -> bool:
+    """Check the columns of a table, as column transformers keep them."""
+    if type(parts) is not dict or not _is_pandas(cls, "Index", "RangeIndex"):
+        return False
+    data = parts.get("data")
+    words = _is_pandas(type(data), "StringArray", "ArrowStringArray")
+    plain = data is None or isinstance(data, np.ndarray) or words
+    check_plain(value for key, value in parts.items() if key != "data")
+    return plain and set(parts) <= {"data", "name", "start", "stop", "step"}
+
+
+def _text_array(cls: object, checksum: object, state: object) -> bool:
+    return _is_pandas(cls, "StringArray") and type(checksum) is int and state is None
+
+
+def _arrow_type(name: object) -> bool:
+    return type(name) is str and name in ("string", "large_string")
+
+
+def _arrow_buffer(data: object) -> bool:
+    return type(data) in (bytes, bytearray)
+
+
+def _arrow_array(parts: object) -> bool:
+    """Check an array of words: its type, three counts, and buffers for gaps, ends and letters."""
+    if type(parts) is not tuple or len(parts) != 7:
+        return False
+    kind, *counts, buffers, children, dictionary = cast("tuple[object, ...]", parts)
+    whole = all(type(one) is int and -1 <= one < 2**40 for one in counts)
+    held = type(buffers) is list and len(cast("list[object]", buffers)) == 3
+    alone = children == [] and type(children) is list and dictionary is None
+    return held and whole and alone and str(kind) in ("string", "large_string")
+
+
+def _validate(array: object) -> None:
+    try:
+        array.validate(full=True)  # type: ignore[attr-defined]  # pyarrow has no types
+    except ValueError:
+        raise Refused("holds damaged words of a table") from None
+
+
+def _is_pandas(cls: object, *names: str) -> bool:
+    known = isinstance(cls, type) and cls.__module__.partition(".")[0] == "pandas"
+    return known and cast("type", cls).__name__ in names
+
+
+def _native(module: str) -> Callable[[object], bool]:
+    return lambda cls: isinstance(cls, type) and cls.__module__ == module
+
+
+_NEW_OBJECTS = {
+    (module, "newObj"): _native(module)
+    for module in (
+        "sklearn.metrics._dist_metrics",
+        "sklearn.neighbors._ball_tree",
+        "sklearn.neighbors._kd_tree",
+    )
+}
+
+
+_ARROW_ARRAY = ("pyarrow.lib", "_restore_array")
+
+
+GUARDS: Mapping[Global, Callable[..., bool]] = {
+    ("_codecs", "encode"): _encoded,
+    ("builtins", "bytearray"): _bytes,
+    ("builtins", "bytes"): _bytes,
+    ("builtins", "frozenset"): _set,
+    ("builtins", "set"): _set,
+    ("collections", "defaultdict"): _factory,
+    ("numpy._core.multiarray", "_reconstruct"): _array,
+    ("numpy._core.multiarray", "scalar"): _scalar,
+    ("numpy._core.numeric", "_frombuffer"): _buffer,
+    ("numpy.ma.core", "_mareconstruct"): _masked,
+    ("numpy.random._pickle", "__bit_generator_ctor"): _bit_generator,
+    ("numpy.random._pickle", "__generator_ctor"): _generator,
+    ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): _text_array,
+    ("pandas.core.indexes.base", "_new_Index"): _index,
+    ("numpy.random._pickle", "__randomstate_ctor"): _generator,
+    ("pyarrow.lib", "type_for_alias"): _arrow_type,
+    ("pyarrow.lib", "py_buffer"): _arrow_buffer,
+    _ARROW_ARRAY: _arrow_array,
+    ("sklearn.tree._tree", "Tree"): _tree,
+    **_NEW_OBJECTS,
+}

@@ -1,0 +1,446 @@
+"""The pickle machine: reads instructions, and keeps one set of rules for names, calls and states.
+
+Lengths and keys are checked here; what names, calls and states may do, in `machine.py`.
+
+`survey.py` runs it with stand-ins for all objects and imports nothing; `building.py` builds.
+What is inspected is therefore what is loaded.
+"""
+
+from __future__ import annotations
+
+import pickle
+from abc import abstractmethod
+from collections import OrderedDict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from struct import unpack
+from typing import BinaryIO, ClassVar, cast
+
+import numpy as np
+
+from lime_cli.models.pickles.constructors import check_keys, check_names, fill_dtype, make_dtype
+from lime_cli.models.pickles.policy import CALL, NEW, Global, Refused, canonical
+
+MAX_LONG_BYTES = 8192
+
+_BIG_BYTES = 1 << 16
+
+
+# None of these is written by pickle or joblib for a model of today.
+_REFUSED = {
+    "load_persid": "asks for objects that are not in the file",
+    "load_binpersid": "asks for objects that are not in the file",
+    "load_ext1": "uses names through the extension registry",
+    "load_ext2": "uses names through the extension registry",
+    "load_ext4": "uses names through the extension registry",
+    "load_next_buffer": "asks for data that is not in the file",
+    "load_readonly_buffer": "asks for data that is not in the file",
+    "load_dup": "doubles what is on the stack, which pickle never does",
+}
+
+
+class _Done(Exception):
+    pass
+
+
+class Reader(pickle._Unpickler):
+    """Run the instructions of a pickle that make plain values: numbers, text, containers."""
+
+    stack: list[object]
+    metastack: list[list[object]]
+    memo: dict[int, object]
+    proto: int
+    append: Callable[[object], None]
+    pop_mark: Callable[[], list[object]]
+    _decode_string: Callable[[bytes], str]
+    instructions: ClassVar[dict[bytes, Callable[..., None]]]
+
+    def __init_subclass__(cls) -> None:
+        # `pickle` looks functions up in a table, past the methods of a subclass.
+        cls.instructions = {
+            bytes([code]): _refuser(_REFUSED[function.__name__])
+            if function.__name__ in _REFUSED
+            else getattr(cls, function.__name__)
+            for code, function in pickle._Unpickler.dispatch.items()
+        }
+        cls.instructions[b""] = cls.load_nothing
+
+    def __init__(self, stream: BinaryIO, end: int | None) -> None:
+        # Python 2 wrote the bytes of arrays as text; latin-1 gives them back one to one.
+        super().__init__(stream, encoding="latin1")
+        self.stream = stream
+        self.end = end
+        self.read = stream.read
+        self.readline = stream.readline
+
+    def load(self) -> object:
+        """Run the instructions up to STOP and give what is on top of the stack."""
+        self.metastack = []
+        self.stack = []
+        self.append = self.stack.append
+        self.proto = 0
+        read, instructions = self.read, self.instructions
+        try:
+            while True:
+                instructions[read(1)](self)
+        except _Done:
+            if not self.stack:
+                raise Refused("holds nothing at all") from None
+            return self.stack[-1]
+
+    @abstractmethod
+    def put(self, target: object) -> None:
+        """Refuse that something other than a real container gets items, or pass over it."""
+
+    @abstractmethod
+    def value_bytes(self, n_bytes: int) -> bytes:
+        """Read a long run of bytes that becomes a value."""
+
+    def take(self, n_bytes: int) -> bytes:
+        """Read exactly so many bytes; raise EOFError before asking for memory to hold them."""
+        self.check_left(n_bytes)
+        data = self.read(n_bytes)
+        if len(data) != n_bytes:
+            raise EOFError
+        return data
+
+    def check_left(self, n_bytes: int) -> None:
+        """Raise EOFError if the file is known to hold fewer bytes than announced."""
+        if self.end is not None and n_bytes > self.end - self.stream.tell():
+            raise EOFError
+
+    def load_nothing(self) -> None:
+        """Raise EOFError: the stream ended before its last instruction."""
+        raise EOFError
+
+    def load_stop(self) -> None:
+        raise _Done
+
+    def load_frame(self) -> None:
+        # Frames only tell how far to read ahead; arrays of joblib lie between them.
+        self.take(8)
+
+    def load_binbytes(self) -> None:
+        self.append(self._bytes(unpack("<I", self.take(4))[0]))
+
+    def load_binbytes8(self) -> None:
+        self.append(self._bytes(unpack("<Q", self.take(8))[0]))
+
+    def load_bytearray8(self) -> None:
+        self.append(bytearray(self._bytes(unpack("<Q", self.take(8))[0])))
+
+    def load_binstring(self) -> None:
+        self.append(self._bytes(unpack("<I", self.take(4))[0]).decode("latin-1"))
+
+    def load_binunicode(self) -> None:
+        data = self.take(unpack("<I", self.take(4))[0])
+        self.append(str(data, "utf-8", "surrogatepass"))
+
+    def load_binunicode8(self) -> None:
+        data = self.take(unpack("<Q", self.take(8))[0])
+        self.append(str(data, "utf-8", "surrogatepass"))
+
+    def load_long4(self) -> None:
+        n_bytes = unpack("<I", self.take(4))[0]
+        if n_bytes > MAX_LONG_BYTES:
+            raise Refused("holds a whole number of thousands of digits")
+        self.append(int.from_bytes(self.take(n_bytes), "little", signed=True))
+
+    def _bytes(self, n_bytes: int) -> bytes:
+        return self.take(n_bytes) if n_bytes < _BIG_BYTES else self.value_bytes(n_bytes)
+
+    def load_append(self) -> None:
+        value = self.stack.pop()
+        self._extend([value])
+
+    def load_appends(self) -> None:
+        self._extend(self.pop_mark())
+
+    def _extend(self, items: list[object]) -> None:
+        target = self.stack[-1]
+        if type(target) is list:
+            target.extend(items)
+        else:
+            self.put(target)
+
+    def load_setitem(self) -> None:
+        value, key = self.stack.pop(), self.stack.pop()
+        self._set([key, value])
+
+    def load_setitems(self) -> None:
+        self._set(self.pop_mark())
+
+    def _set(self, items: list[object]) -> None:
+        target = self.stack[-1]
+        keys = items[::2]
+        check_keys(keys)
+        if _is_dict(target):
+            if type(target) is not dict:
+                check_names(keys)
+            cast("dict[object, object]", target).update(zip(keys, items[1::2], strict=True))
+        else:
+            self.put(target)
+
+    def load_dict(self) -> None:
+        items = self.pop_mark()
+        self.append({})
+        self._set(items)
+
+    def load_additems(self) -> None:
+        items = self.pop_mark()
+        check_keys(items)
+        target = self.stack[-1]
+        if type(target) is set:
+            target.update(items)
+        else:
+            self.put(target)
+
+    def load_frozenset(self) -> None:
+        items = self.pop_mark()
+        check_keys(items)
+        self.append(frozenset(items))
+
+
+def _is_dict(target: object) -> bool:
+    """Tell a dict that stores items as dict does, so that storing runs no code of a class."""
+    cls = type(target)
+    if cls is dict or cls is OrderedDict:
+        return True
+    plain = all(getattr(cls, name, None) is vars(dict)[name] for name in ("__setitem__", "update"))
+    return isinstance(target, dict) and plain
+
+
+def _refuser(sentence: str) -> Callable[[Reader], None]:
+    def refuse(_reader: Reader) -> None:
+        raise Refused(sentence)
+
+    return refuse
+
+
+MAX_NESTED_PICKLES = 4
+
+RECONSTRUCTOR = ("copyreg", "_reconstructor")
+
+ARRAY_WRAPPER = ("joblib.numpy_pickle", "NumpyArrayWrapper")
+
+DTYPE = ("numpy", "dtype")
+
+
+Arguments = tuple[object, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Named:
+    """A global of the file: the name it goes by, and the object that stands for it."""
+
+    key: Global
+    thing: object
+
+    def __str__(self) -> str:
+        return ".".join(self.key)
+
+
+@dataclass(frozen=True)
+class InlineArray:
+    """What joblib says about an array whose bytes follow in the file."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype
+    is_fortran: bool
+
+
+class ArrayWrapper:
+    """Stands on the stack until the description of an array is complete."""
+
+
+class Machine(Reader):
+    """Run a pickle under the rules; what is built is up to a subclass."""
+
+    def __init__(self, stream: BinaryIO, end: int | None) -> None:
+        super().__init__(stream, end)
+        self.names: dict[int, Named] = {}
+        self.open: dict[int, object] = {}  # made but not yet filled, so not yet fit for use
+        self._n_nested = 0
+
+    @abstractmethod
+    def find(self, module: str, name: str) -> Named:
+        """Give what stands for a global; `names` holds it from then on."""
+
+    @abstractmethod
+    def use(self, named: Named, role: str) -> None:
+        """Note, or check, that a global is used in a role."""
+
+    @abstractmethod
+    def make(self, named: Named, args: Arguments) -> object:
+        """Call a global."""
+
+    @abstractmethod
+    def create(self, named: Named, args: Arguments, kwargs: dict[str, object]) -> object:
+        """Make an instance of a global without running its constructor."""
+
+    @abstractmethod
+    def rebuild(self, named: Named, base: str, state: object) -> object:
+        """Make an instance of a global from a value of its builtin base (protocols 0 and 1)."""
+
+    @abstractmethod
+    def fill(self, instance: object, state: object) -> None:
+        """Give an instance its state."""
+
+    @abstractmethod
+    def fault(self, sentence: str) -> object:
+        """Refuse what the file asks for, or note it and give a stand-in."""
+
+    @abstractmethod
+    def read_array(self, array: InlineArray) -> object:
+        """Read the bytes of an array of joblib's."""
+
+    def named(self, thing: object, role: str) -> Named | None:
+        """Give the global that an object on the stack is, noting its use; None if it is none.
+
+        Only the very object that a checked name gave counts: never an instance, never a result.
+        """
+        named = self.names.get(id(thing))
+        if named is None or named.thing is not thing:
+            return None
+        self.use(named, role)
+        return named
+
+    def check_finished(self, parts: Iterable[object]) -> None:
+        """Refuse the use of a dtype or array that the file could still change afterwards."""
+        # What is open is alive, so that its id is no other object's.
+        if self.open and not self.open.keys().isdisjoint(map(id, parts)):
+            raise Refused("uses an array before it is finished")
+
+    def load_global(self) -> None:
+        module = self.readline()[:-1].decode("utf-8")
+        name = self.readline()[:-1].decode("utf-8")
+        self._push(module, name)
+
+    def load_stack_global(self) -> None:
+        name, module = self.stack.pop(), self.stack.pop()
+        if type(name) is str and type(module) is str:
+            self._push(module, name)
+        else:
+            self.append(self.fault("computes the name of what it uses"))
+
+    def _push(self, module: str, name: str) -> None:
+        named = self.find(*canonical(module, name, self.proto))
+        self.names[id(named.thing)] = named
+        self.append(named.thing)
+
+    def load_reduce(self) -> None:
+        args = self.stack.pop()
+        self.stack[-1] = self._called(self.stack[-1], args)
+
+    def _called(self, callee: object, args: object) -> object:
+        named = self.named(callee, CALL)
+        if named is None or type(args) is not tuple:
+            return self.fault("calls what it must not call")
+        if named.key == RECONSTRUCTOR and len(args) == 3:
+            return self._reconstructed(*args)
+        self.check_finished(args)
+        for arg in args:
+            if type(arg) is dict:
+                self.check_finished(arg.values())
+        if named.key != DTYPE:
+            return self.make(named, args)
+        dtype = make_dtype(args)
+        self.open[id(dtype)] = dtype
+        return dtype
+
+    def _reconstructed(self, cls: object, base: object, state: object) -> object:
+        """Do for protocols 0 and 1 what NEWOBJ does later: a class, its base, the base's state."""
+        plain = self.names.get(id(base))
+        if plain is None or plain.key[0] != "builtins":
+            return self.fault("rebuilds an object from a base of its own")
+        if plain.key[1] == "object":
+            return self._created(cls, (), {})
+        named = self.named(cls, NEW)
+        if named is None:
+            return self.fault("makes an object it must not make")
+        return self.rebuild(named, plain.key[1], state)
+
+    def load_newobj(self) -> None:
+        args = self.stack.pop()
+        self.stack[-1] = self._created(self.stack[-1], args, {})
+
+    def load_newobj_ex(self) -> None:
+        kwargs, args = self.stack.pop(), self.stack.pop()
+        self.stack[-1] = self._created(self.stack[-1], args, kwargs)
+
+    def _created(self, cls: object, args: object, kwargs: object) -> object:
+        named = self.named(cls, NEW)
+        if named is None or type(args) is not tuple or type(kwargs) is not dict:
+            return self.fault("makes an object it must not make")
+        if named.key == ARRAY_WRAPPER:
+            return ArrayWrapper()
+        self.check_finished(args)
+        return self.create(named, args, kwargs)
+
+    def load_inst(self) -> None:
+        self.load_global()
+        cls = self.stack.pop()
+        self._old_instance(cls, self.pop_mark())
+
+    def load_obj(self) -> None:
+        cls, *args = self.pop_mark()
+        self._old_instance(cls, args)
+
+    def _old_instance(self, cls: object, _args: list[object]) -> None:
+        self.named(cls, CALL)
+        self.append(self.fault("makes objects the way Python 2 did"))
+
+    def load_build(self) -> None:
+        state = self.stack.pop()
+        instance = self.stack[-1]
+        if isinstance(instance, ArrayWrapper):
+            self.stack[-1] = self._array(state)
+        elif isinstance(instance, np.dtype):
+            self._fill_dtype(instance, state)
+        elif id(instance) in self.names and self.names[id(instance)].thing is instance:
+            self.fault(f"changes {self.names[id(instance)]}")
+        else:
+            self.fill(instance, state)
+
+    def _fill_dtype(self, dtype: np.dtype, state: object) -> None:
+        if self.open.get(id(dtype)) is not dtype:
+            raise Refused("changes a numpy dtype that is in use")
+        self.check_finished(_parts(state))
+        fill_dtype(dtype, state)
+        del self.open[id(dtype)]
+
+    def _array(self, state: object) -> object:
+        if type(state) is not dict or not isinstance(state.get("dtype"), np.dtype):
+            raise Refused("holds an array of unknown type")
+        shape, dtype = state.get("shape"), state["dtype"]
+        if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
+            raise Refused("holds an array of unknown shape")
+        self.check_finished([dtype])
+        if dtype.hasobject:
+            return self._nested()
+        if state.get("numpy_array_alignment_bytes") is not None:
+            self.take(self.take(1)[0])
+        return self.read_array(InlineArray(shape, dtype, state.get("order") == "F"))
+
+    def _nested(self) -> object:
+        """Run the pickle that joblib writes in place of an array of objects."""
+        if self._n_nested >= MAX_NESTED_PICKLES:
+            raise Refused("holds pickles in pickles in pickles")
+        outer = self.memo, self.stack, self.metastack, self.append, self.proto
+        self.memo = {}
+        self._n_nested += 1
+        value = self.load()
+        self._n_nested -= 1
+        self.memo, self.stack, self.metastack, self.append, self.proto = outer
+        return value
+
+
+def _parts(state: object) -> list[object]:
+    """List the dtypes inside the state of a dtype: of its subarray and of its fields."""
+    parts: list[object] = []
+    for item in state if type(state) is tuple else ():
+        if type(item) is tuple:
+            parts.extend(item)
+        elif type(item) is dict:
+            parts.extend(part for field in item.values() for part in field)
+    return parts

@@ -1,0 +1,270 @@
+"""Objects that answer the scikit-learn way: their parts, what is asked, what they say of it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from lime_cli.engine.model import Caveat
+from lime_cli.engine.texts import Texts
+from lime_cli.errors import ModelError
+from lime_cli.models.bag_of_words import bags_of
+from lime_cli.models.input_forms import Handing, fitted_form
+from lime_cli.models.model_file import ModelFile, ModelInput
+from lime_cli.models.outputs import Stated
+from lime_cli.models.predictor import Origin, Way
+
+_HOLDERS = (list, tuple, set, frozenset)
+
+_PLAIN = (str, bytes, int, float, bool, complex, type(None), type)
+
+MANY_ITEMS = 100_000
+"""A longer list holds data, such as a vocabulary, not parts."""
+
+
+def parts(model: Any) -> Iterator[Any]:
+    """Yield the model and every object below it, each once; what only holds data is left out."""
+    seen: set[int] = set()
+    todo = [model]
+    while todo:
+        one = todo.pop()
+        if isinstance(one, _PLAIN) or id(one) in seen:
+            continue
+        seen.add(id(one))
+        if isinstance(one, dict):
+            todo.extend(one.values() if len(one) <= MANY_ITEMS else ())
+        elif isinstance(one, _HOLDERS):
+            todo.extend(one if len(one) <= MANY_ITEMS else ())
+        elif isinstance(one, np.ndarray):
+            todo.extend(one.ravel() if one.dtype == object and one.size <= MANY_ITEMS else ())
+        else:
+            yield one
+            todo.extend(getattr(one, "__dict__", {}).values())
+
+
+def final(model: Any) -> Any:
+    """Return the estimator that answers in the end: of a pipeline its last step, of a search its
+    best."""
+    while True:
+        steps = getattr(model, "steps", None)
+        if isinstance(steps, list) and steps and isinstance(steps[-1], tuple):
+            model = steps[-1][1]
+        elif hasattr(model, "best_estimator_"):
+            model = model.best_estimator_
+        else:
+            return model
+
+
+def limit_threads(model: Any, threads: int) -> None:
+    """Set ``n_jobs`` everywhere in the model: more threads change the last digits of sums."""
+    for part in parts(model):
+        if "n_jobs" in getattr(part, "__dict__", {}):
+            with contextlib.suppress(Exception):  # a stranger's attribute may refuse
+                part.n_jobs = threads
+        if type(part).__module__.startswith("xgboost.") and hasattr(part, "set_param"):
+            with contextlib.suppress(Exception):
+                part.set_param({"nthread": threads})
+
+
+HOLDERS = ("best_estimator_", "estimator_", "calibrated_classifiers_", "estimators_", "estimator")
+"""Attributes of a model that holds others and hands its rows on."""
+
+
+def places_of_words(model: Any, names: Sequence[str] | None, n_columns: int) -> tuple[int, ...]:
+    """Return the places of those columns: those whose categories or fillings are all words."""
+    return tuple(sorted(set(_places(model, list(range(n_columns)), names or ()))))
+
+
+def _places(step: Any, places: list[int], names: Sequence[str]) -> Iterator[int]:
+    """Yield places of words among the columns that a step is given, which stand at ``places``."""
+    held = next((getattr(step, one) for one in HOLDERS if hasattr(step, one)), None)
+    held = held[0] if isinstance(held, list) and held else held
+    steps, parts = getattr(step, "steps", None), getattr(step, "transformers_", None)
+    if isinstance(steps, list):
+        yield from _along(steps, places, names)
+    elif isinstance(parts, list):
+        for _, part, columns in parts:
+            yield from _places(part, _chosen(columns, places, names), names)
+    elif held is not None and not isinstance(held, (str, np.ndarray)):
+        yield from _places(held, places, names)
+    elif getattr(step, "vocabulary_", None) is not None:
+        yield from places[:1]
+    else:
+        known = getattr(step, "categories_", getattr(step, "statistics_", ()))
+        if isinstance(known, (list, np.ndarray)) and len(known) == len(places):
+            yield from (place for place, one in zip(places, known, strict=True) if _words(one))
+
+
+def _along(steps: list[Any], places: list[int], names: Sequence[str]) -> Iterator[int]:
+    """Go through a pipeline as long as its steps keep the columns as they are."""
+    for _, step in steps:
+        if step in (None, "passthrough"):
+            continue
+        yield from _places(step, places, names)
+        if not hasattr(step, "statistics_") or getattr(step, "indicator_", None) is not None:
+            return
+
+
+def _chosen(columns: Any, places: list[int], names: Sequence[str]) -> list[int]:
+    """Return the places of the columns that a column transformer hands to one of its parts."""
+    listed = [columns] if isinstance(columns, (str, int, np.integer)) else columns
+    if isinstance(listed, slice):
+        return [] if isinstance(listed.start or listed.stop, str) else places[listed]
+    cells = list(listed)
+    if cells and all(isinstance(one, (bool, np.bool_)) for one in cells):
+        return [place for place, one in zip(places, cells, strict=False) if one]
+    at = {name: place for place, name in enumerate(names)}
+    found = (at.get(one) if isinstance(one, str) else int(one) for one in cells)
+    return [places[one] for one in found if one is not None and -len(places) <= one < len(places)]
+
+
+def _words(known: Any) -> bool:
+    """Tell whether the values of a column that an encoder knows, gaps aside, are all words."""
+    present = [one for one in np.ravel(known).tolist() if one is not None and one == one]
+    return bool(present) and all(isinstance(one, str) for one in present)
+
+
+OUTPUTS = ("probabilities", "decision", "labels")
+
+METHODS = {
+    "probabilities": "predict_proba",
+    "decision": "decision_function",
+    "labels": "predict",
+}
+
+MARGINS = Caveat(
+    "decision_values",
+    "the model gives no probabilities; its decision values are explained",
+)
+
+
+def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
+    """Choose what to ask ``model``: probabilities, else decision values, else predictions."""
+    name = origin.name
+    limit_threads(model, file.threads or 1)
+    output, place = _wanted(file.output)
+    chosen = next((one for one in _ways(output) if hasattr(model, METHODS[one])), None)
+    if chosen is None:
+        raise ModelError(
+            f"{name}: the model has no output {file.output!r}",
+            f"it has {', '.join(one for one in OUTPUTS if hasattr(model, METHODS[one]))}",
+        )
+    stated = _stated(model, chosen)
+    method = getattr(model, METHODS[chosen])
+    bags = bags_of(model, METHODS[chosen]) if place is None else None
+    if place is not None:
+        stated, method = _one_answer(method, stated, place, name)
+    said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
+    given = _input(model, name)
+    form = file.input_form if file.input_form != "auto" else fitted_form(model)
+    handing = Handing(method, form, given)
+
+    def ask(inputs: Any) -> Any:
+        if isinstance(inputs, Texts):
+            answers = bags.ask(inputs) if bags else None
+            if answers is not None:
+                return _as_columns(answers, stated)
+            inputs = inputs.strings
+        return _as_columns(handing.ask(inputs), stated)
+
+    return Way(origin, ask, stated, given, METHODS[chosen], said, handing=handing, bags=bags)
+
+
+def _wanted(output: str | None) -> tuple[str | None, int | None]:
+    """Split ``--model-output`` into what is asked and, of several answers, which."""
+    if output is not None and output.isdecimal():
+        return None, int(output)
+    return output, None
+
+
+def _ways(output: str | None) -> tuple[str, ...]:
+    return OUTPUTS if output is None else tuple(one for one in OUTPUTS if one == output)
+
+
+def _stated(model: Any, chosen: str) -> Stated:
+    ending = final(model)
+    classes = getattr(model, "classes_", getattr(ending, "classes_", None))
+    if classes is not None and len(classes) == 0:  # of CatBoost's regressors
+        classes = None
+    if classes is None and chosen == "labels":
+        classes = _clusters(ending)
+    several = isinstance(classes, list) and all(np.ndim(one) == 1 for one in classes)
+    return Stated(
+        task=_task(ending, chosen, classes is not None),
+        classes=None if classes is None or several else tuple(map(str, classes)),
+        groups=tuple(tuple(map(str, one)) for one in classes or ()) if several else None,
+        margins=chosen == "decision",
+        pairs=chosen == "decision" and getattr(ending, "decision_function_shape", "") == "ovo",
+        independent=_multilabel(ending) or several,
+        labels=chosen == "labels" and classes is not None and not several,
+    )
+
+
+def _task(ending: Any, chosen: str, has_classes: bool) -> str | None:
+    """Tell classification from regression; None for a stranger's ``predict`` that does not say."""
+    if has_classes or chosen == "probabilities":
+        return "classification"
+    known = type(ending).__module__.split(".")[0] in ("sklearn", "lightgbm", "xgboost", "catboost")
+    return "regression" if known or chosen == "decision" else None
+
+
+def _clusters(ending: Any) -> list[int] | None:
+    """Return the numbers of a clustering's groups, of which ``predict`` names one."""
+    labels = getattr(ending, "labels_", None)
+    return None if labels is None else list(range(int(np.max(labels)) + 1))
+
+
+def _multilabel(ending: Any) -> bool:
+    """Tell whether outputs are probabilities of their own, as for labels that may hold together."""
+    several = getattr(ending, "n_outputs_", 1) > 1
+    logistic = getattr(ending, "out_activation_", "") == "logistic"
+    return bool(getattr(ending, "multilabel_", False)) or (logistic and several)
+
+
+def _one_answer(
+    method: Callable[[Any], Any], stated: Stated, place: int, name: str
+) -> tuple[Stated, Callable[[Any], Any]]:
+    """Narrow a model of several answers to one of them."""
+    groups = stated.groups
+    if groups is None or place >= len(groups):
+        count = len(groups) if groups else 1
+        raise ModelError(
+            f"{name}: has no answer {place}", f"it gives {count}; leave --model-output out"
+        )
+    one = stated._replace(classes=groups[place], groups=None, independent=False)
+
+    def ask(inputs: Any) -> Any:
+        answers = method(inputs)
+        if isinstance(answers, list):
+            return answers[place]
+        return np.asarray(answers)[:, place]
+
+    return one._replace(labels=method.__name__ == "predict"), ask
+
+
+def _as_columns(raw: Any, stated: Stated) -> Any:
+    """Turn the labels of several answers into one array of votes for each."""
+    if stated.groups is None or isinstance(raw, list) or np.ndim(raw) != 2:
+        return raw
+    found = np.asarray(raw)
+    if found.shape[1] != len(stated.groups) or found.dtype.kind == "f":
+        return raw
+    words = found.astype(str)
+    return [
+        (words[:, [i]] == np.array(group)).astype(float) for i, group in enumerate(stated.groups)
+    ]
+
+
+def _input(model: Any, name: str) -> ModelInput:
+    columns = getattr(model, "feature_names_in_", None)
+    n_columns = getattr(model, "n_features_in_", None)
+    names = None if columns is None else tuple(map(str, columns))
+    return ModelInput(
+        name,
+        columns=names,
+        n_columns=int(n_columns) if n_columns else None,  # 0 of CatBoost: it does not know
+        words=places_of_words(model, names, int(n_columns)) if n_columns else (),
+    )

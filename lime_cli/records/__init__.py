@@ -1,0 +1,1 @@
+"""Records: explanations as JSON data, written and read back."""

@@ -1,0 +1,204 @@
+"""Saved explanations, read one by one, and their weights in a form that compares."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from lime_cli.errors import InputError
+from lime_cli.records.record import NAME, explanation_of
+
+if TYPE_CHECKING:
+    from lime_cli.engine.explanation import Explanation
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One weight of a record."""
+
+    feature: str
+    """Column, word or superpixel: the same for every instance that has it."""
+    name: str
+    """The component's own name: ``age > 40``."""
+    place: str
+    """Tells components of one instance apart, in every explanation of it."""
+    weight: float
+    interval: tuple[float, float] | None
+    std_error: float | None
+    selected: float | None
+
+    @property
+    def resolved(self) -> bool:
+        """Whether the sign is certain; True where no interval was computed."""
+        return self.interval is None or not self.interval[0] <= 0 <= self.interval[1]
+
+
+@dataclass(frozen=True)
+class Target:
+    """One explained output of a record; ``weights`` by falling size."""
+
+    name: str
+    prediction: float
+    local_prediction: float
+    fidelity: float | None
+    weights: tuple[Seen, ...]
+
+    @property
+    def gap(self) -> float:
+        """Model's prediction minus the surrogate's."""
+        return self.prediction - self.local_prediction
+
+    @property
+    def total(self) -> float:
+        """Sum of absolute weights."""
+        return sum(abs(one.weight) for one in self.weights)
+
+
+def targets_of(record: dict[str, Any]) -> Iterator[Target]:
+    """Read the targets of a record; KeyError, TypeError or ValueError for a damaged one."""
+    for one in record["targets"]:
+        yield Target(
+            str(one["name"]),
+            float(one["model_prediction"]),
+            float(one["local_prediction"]),
+            one["fidelity"],
+            tuple(map(_seen, one["components"])),
+        )
+
+
+def instance_of(record: dict[str, Any]) -> tuple[str, str]:
+    """Return the source and the id of a record's instance."""
+    return str(record["instance"]["source"]), str(record["instance"]["id"])
+
+
+def _seen(one: dict[str, Any]) -> Seen:
+    where = one["where"]
+    if "column" in where:
+        feature = place = str(where["column"])
+    elif "segment" in where:
+        feature = place = str(one["name"])
+    else:
+        feature, place = str(one["name"]), f"{one['name']} {where['spans']}"
+    interval = one["interval"]
+    return Seen(
+        feature,
+        str(one["name"]),
+        place,
+        float(one["weight"]),
+        None if interval is None else (interval[0], interval[1]),
+        one["std_error"],
+        one["selected"],
+    )
+
+
+LEDGER = "explanations.jsonl"
+"""The file of a batch's folder that holds its records."""
+
+FAILURE, RUN = "limex/failure", "limex/run"
+"""Schemas of the other lines of a ledger: an instance that failed, and the header."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One saved record and where it was found."""
+
+    place: str
+    """File and line, for messages."""
+    record: dict[str, Any]
+
+    @property
+    def schema(self) -> str:
+        """Name of what the record holds: an explanation, a failure, a run."""
+        schema = self.record.get("schema")
+        return str(schema.get("name")) if isinstance(schema, dict) else ""
+
+    def explanation(self) -> Explanation:
+        """Rebuild the explanation; raise InputError, naming the place, for a damaged one."""
+        try:
+            return explanation_of(self.record)
+        except InputError as error:
+            raise InputError(f"{self.place}: {error.message}", error.hint) from None
+
+
+def read_entries(path: str) -> Iterator[Entry]:
+    """Read records in their order, one at a time, ``-`` from standard input.
+
+    Headers of ledgers are passed over; failures are not. Raises InputError for what is no record,
+    and for a file without any.
+    """
+    name, found = path, False
+    with _opened(path) as stream:
+        for line, record in _parsed(stream, name):
+            entry = Entry(f"{name}:{line}", record)
+            if entry.schema == RUN:
+                continue
+            if entry.schema not in (NAME, FAILURE):
+                raise InputError(
+                    f"{entry.place}: this is not an explanation",
+                    "give what limex explain wrote: JSON, JSON lines or a batch's folder",
+                )
+            found = True
+            yield entry
+    if not found:
+        raise InputError(f"{name}: holds no explanation", "give what limex explain wrote")
+
+
+def read_explanations(path: str) -> Iterator[Explanation]:
+    """Read the explanations alone, failures passed over; raise InputError where there is none."""
+    found = False
+    for entry in read_entries(path):
+        if entry.schema == NAME:
+            found = True
+            yield entry.explanation()
+    if not found:
+        raise InputError(f"{path}: every instance failed", "nothing can be shown")
+
+
+def _opened(path: str) -> IO[bytes]:
+    if path == "-":
+        return sys.stdin.buffer
+    file = Path(path)
+    try:
+        if file.is_dir():
+            file = file / LEDGER
+            if not file.exists():
+                raise InputError(
+                    f"{path}: holds no {LEDGER}", "finish the batch: run its command again"
+                )
+        return file.open("rb")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file", "give what limex explain wrote") from None
+    except OSError as error:
+        raise InputError(f"{path}: cannot be read ({error.strerror})") from None
+
+
+def _parsed(stream: IO[bytes], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+    """Yield line numbers, counted from 1, and objects; a file may also be one object over lines."""
+    for number, line in enumerate(stream, 1):
+        if not line.strip():
+            continue
+        try:
+            yield number, _object(line)
+        except ValueError as error:
+            if number > 1:
+                raise _damaged(f"{name}:{number}", error) from None
+            try:
+                yield number, _object(line + stream.read())
+            except ValueError as whole:
+                raise _damaged(name, whole) from None
+
+
+def _object(text: bytes) -> dict[str, Any]:
+    value = json.loads(text)
+    if not isinstance(value, dict):
+        raise ValueError(f"it is a JSON {type(value).__name__}, not an object")
+    return value
+
+
+def _damaged(place: str, error: ValueError) -> InputError:
+    reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
+    return InputError(f"{place}: is no JSON record ({reason})", "give what limex explain wrote")

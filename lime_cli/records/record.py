@@ -1,0 +1,381 @@
+"""The record: an explanation as plain JSON data, and back, the same for all modalities.
+
+``schema/explanation-1.json`` describes it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import math
+import platform
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from datetime import date
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from lime_cli.engine.explanation import Explanation, Rule, Surrogate, Weight
+from lime_cli.engine.instance import (
+    Caveat,
+    Column,
+    Component,
+    Identity,
+    Segment,
+    Skipped,
+    Spans,
+    Subject,
+)
+from lime_cli.errors import InputError, SettingsError
+from lime_cli.files import digest_of
+from lime_cli.settings import Settings
+from lime_cli.version import __version__
+
+LIBRARIES = {
+    "onnx": {"onnxruntime": "onnxruntime"},
+    "pickle": {"scikit-learn": "sklearn", "joblib": "joblib"},
+    "skops": {"scikit-learn": "sklearn", "skops": "skops"},
+    "xgboost": {"xgboost": "xgboost"},
+    "lightgbm": {"lightgbm": "lightgbm"},
+    "catboost": {"catboost": "catboost"},
+    "image": {"pillow": "PIL"},
+    "text": {"regex": "regex"},
+    "tree": {"scikit-learn": "sklearn"},
+}
+"""Packages that can change a number, by model format, modality and surrogate, and their modules."""
+
+
+def environment_of(*parts: str) -> dict[str, str]:
+    """List the versions of what takes part, whatever else this process has loaded."""
+    versions = {"python": platform.python_version()}
+    packages = [pair for part in parts for pair in LIBRARIES.get(part, {}).items()]
+    for package, module in [("numpy", "numpy"), *packages]:
+        found = getattr(sys.modules.get(module), "__version__", None)
+        if found is not None:
+            versions[package] = str(found)
+    return versions
+
+
+DAMAGE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    SettingsError,
+)
+
+
+@contextlib.contextmanager
+def damage_named(place: str) -> Iterator[None]:
+    """Turn what a damaged record brings about into an InputError that names its place."""
+    try:
+        yield
+    except DAMAGE as error:
+        raise InputError(
+            f"{place}: the record is damaged ({error!r})", "explain it again"
+        ) from None
+
+
+def where_of(place: Column | Spans | Segment) -> dict[str, Any]:
+    """Return the place as JSON data."""
+    match place:
+        case Column(column):
+            return {"column": column}
+        case Spans(spans, None):
+            return {"spans": spans}
+        case Spans(spans, column):
+            return {"spans": spans, "column": column}
+        case Segment(segment, area, box, centroid):
+            return {"segment": segment, "area": area, "box": box, "centroid": centroid}
+
+
+def place_of(where: dict[str, Any]) -> Column | Spans | Segment:
+    """Return the place that JSON data names; KeyError for none."""
+    if "spans" in where:
+        return Spans(tuple((start, end) for start, end in where["spans"]), where.get("column"))
+    if "column" in where:
+        return Column(where["column"])
+    left, top, right, bottom = where["box"]
+    x, y = where["centroid"]
+    return Segment(where["segment"], where["area"], (left, top, right, bottom), (x, y))
+
+
+def by_size(component: Component, weight: Weight) -> dict[str, Any]:
+    """Return the weight in a number's own unit too, where the component is a number."""
+    step = component.step
+    return {} if step is None else {"step": step, "weight_per_unit": weight.weight / step}
+
+
+def rule_data(rule: Rule, components: Sequence[Component]) -> dict[str, Any]:
+    """Return a rule with its components spelled out."""
+    conditions = [
+        {
+            "name": components[j].name,
+            "value": components[j].value,
+            "where": where_of(components[j].where),
+            "kept": kept,
+        }
+        for j, kept in rule.conditions
+    ]
+    return {"conditions": conditions, "value": rule.value, "share": rule.share}
+
+
+def rule_of(data: dict[str, Any], known: Callable[[dict[str, Any]], int]) -> Rule:
+    """Rebuild a rule; ``known`` returns the index of a component, adding it where it is new."""
+    return Rule(
+        conditions=tuple((known(one), bool(one["kept"])) for one in data["conditions"]),
+        value=float(data["value"]),
+        share=float(data["share"]),
+    )
+
+
+NAME, NUMBER = "limex/explanation", 1
+
+FIRST = ("schema", "limex")
+"""Keys that stand before the hash."""
+
+
+def record_of(explanation: Explanation) -> dict[str, Any]:
+    """Turn an explanation into JSON data, keys in a fixed order, numbers in full.
+
+    What is not a finite number becomes null. ``hash`` covers everything but itself and
+    ``environment``, so that equal runs give equal hashes.
+    """
+    return stamped(_hashed(explanation), _environment(explanation))
+
+
+def stamped(hashed: dict[str, Any], environment: dict[str, str]) -> dict[str, Any]:
+    """Return a record with its hash after the keys that stand first, and its environment last."""
+    head = {key: hashed[key] for key in FIRST}
+    return {**head, "hash": hash_of(hashed), **hashed, "environment": environment}
+
+
+def line_of(explanation: Explanation) -> str:
+    """Return the record as one line of ASCII JSON, encoded once for the line and its hash."""
+    hashed = _hashed(explanation)
+    text, head = _encoded(hashed), _encoded({key: hashed[key] for key in FIRST})[:-1]
+    hash_, rest = digest_of(text.encode()), text[len(head) : -1]
+    return f'{head},"hash":"{hash_}"{rest},"environment":{_encoded(_environment(explanation))}}}'
+
+
+def hash_of(record: dict[str, Any]) -> str:
+    """Return the SHA-256 of a record as JSON, ``hash`` and ``environment`` left out.
+
+    Its keys stand in their order, nothing between them, all of it in ASCII.
+    """
+    hashed = {key: record[key] for key in record if key not in ("hash", "environment")}
+    return digest_of(_encoded(hashed).encode())
+
+
+_encoded = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
+
+
+def _hashed(explanation: Explanation) -> dict[str, Any]:
+    facts = dict(explanation.subject.facts)
+    background = facts.pop("background", None)
+    settings = {**_numbers(explanation.settings), "kernel_width": _plain(explanation.kernel_width)}
+    return {
+        "schema": {"name": NAME, "number": NUMBER},
+        "limex": __version__,
+        "instance": _plain(_instance(explanation.subject, facts)),
+        "model": dict(_model(explanation.model)),
+        "settings": settings,
+        "background": _plain(background),
+        "samples": _plain(explanation.samples),
+        "effective_samples": _plain(explanation.effective_samples),
+        "stop": explanation.stop,
+        "targets": [_plain(_target(explanation, one)) for one in explanation.surrogates],
+        "warnings": [{"code": one.code, "message": one.message} for one in explanation.caveats],
+        "skipped": [{"name": one.name, "reason": one.reason} for one in explanation.skipped],
+    }
+
+
+def _environment(explanation: Explanation) -> dict[str, str]:
+    subject, settings = explanation.subject, explanation.settings
+    return environment_of(explanation.model.format, subject.modality, settings.surrogate)
+
+
+@lru_cache(maxsize=8)
+def _model(identity: Identity) -> dict[str, Any]:
+    """Return what thousands of records share."""
+    plain: dict[str, Any] = _plain(identity._asdict())
+    options = dict(plain.pop("options"))
+    return {**plain, "options": options} if options else plain
+
+
+@lru_cache(maxsize=8)
+def _numbers(settings: Settings) -> dict[str, Any]:
+    plain: dict[str, Any] = _plain(settings.numbers())
+    return plain
+
+
+def _instance(subject: Subject, facts: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "id": subject.id,
+        "modality": subject.modality,
+        "source": subject.source,
+        "digest": subject.digest,
+        "facts": facts,
+    }
+
+
+def _target(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
+    rules = [rule_data(one, explanation.components) for one in surrogate.rules]
+    return {
+        "name": surrogate.name,
+        "index": surrogate.target,
+        "model_prediction": surrogate.model_prediction,
+        "intercept": surrogate.intercept,
+        "local_prediction": surrogate.local_prediction,
+        "gap": surrogate.gap,
+        "fidelity": surrogate.fidelity,
+        "fit_r2": surrogate.fit_r2,
+        "components": [
+            _component(explanation.components[one.component], one) for one in surrogate.weights
+        ],
+        **({"rules": rules} if rules else {}),
+    }
+
+
+def _component(component: Component, weight: Weight) -> dict[str, Any]:
+    return {
+        "name": component.name,
+        "value": component.value,
+        "where": where_of(component.where),
+        "weight": weight.weight,
+        "std_error": weight.std_error,
+        "interval": weight.interval,
+        "rank_range": weight.rank_range,
+        "selected": weight.selected,
+        **by_size(component, weight),
+    }
+
+
+def _plain(value: Any) -> Any:
+    """Reduce to what JSON has; TypeError for what has no place there."""
+    kind = type(value)
+    if kind in _AS_IT_IS:
+        return value
+    if kind is float:
+        return value if math.isfinite(value) else None
+    if kind is dict:
+        return {
+            str(key): one if type(one) in _AS_IT_IS else _plain(one) for key, one in value.items()
+        }
+    if kind is list or kind is tuple:
+        return [one if type(one) in _AS_IT_IS else _plain(one) for one in value]
+    return _plain_of_others(value)
+
+
+_AS_IT_IS = frozenset((str, int, bool, type(None)))
+
+
+def _plain_of_others(value: Any) -> Any:
+    """Reduce numpy's numbers and arrays, dates, and what is like a plain kind."""
+    match value:
+        case np.ndarray() | np.generic():
+            return _plain(value.tolist())
+        case float():
+            return _plain(float(value))
+        case str():
+            return value
+        case int():
+            return int(value)
+        case dict():
+            return _plain(dict(value))
+        case list() | tuple():
+            return _plain(list(value))
+        case date():
+            return value.isoformat()
+    raise TypeError(f"no place in a record for {type(value).__name__}")
+
+
+def explanation_of(record: dict[str, Any]) -> Explanation:
+    """Rebuild an explanation from its record, without the picture.
+
+    Only components that some target gives a weight are there. Raises InputError for anything
+    that is not a record of this schema number.
+    """
+    _check_schema(record)
+    try:
+        return _rebuilt(record)
+    except KeyError as error:
+        raise InputError(f"the record lacks {error.args[0]!r}", "explain it again") from error
+    except DAMAGE as error:
+        raise InputError(f"the record is damaged: {error}", "explain it again") from error
+
+
+def _check_schema(record: Any) -> None:
+    schema = record.get("schema") if isinstance(record, dict) else None
+    if not isinstance(schema, dict) or schema.get("name") != NAME:
+        raise InputError("this is not an explanation", "give a file that limex explain wrote")
+    if schema.get("number") != NUMBER:
+        raise InputError(
+            f"the explanation is of schema {schema.get('number')}, this limex reads {NUMBER}",
+            f"use the version of limex that wrote it ({record.get('limex')})",
+        )
+
+
+def _rebuilt(record: dict[str, Any]) -> Explanation:
+    instance, model = record["instance"], record["model"]
+    background = {} if record["background"] is None else {"background": record["background"]}
+    settings = {**record["settings"], "targets": tuple(record["settings"]["targets"])}
+    components: dict[str, Component] = {}
+    surrogates = tuple(_surrogate(one, components) for one in record["targets"])
+    assert surrogates, "it explains no target"
+    return Explanation(
+        subject=Subject(**{**instance, "facts": {**instance["facts"], **background}}),
+        model=_identity(model),
+        components=tuple(components.values()),
+        skipped=tuple(Skipped(**one) for one in record["skipped"]),
+        surrogates=surrogates,
+        caveats=tuple(Caveat(**one) for one in record["warnings"]),
+        samples=record["samples"],
+        effective_samples=float(record["effective_samples"]),
+        kernel_width=float(settings["kernel_width"]),
+        stop=record["stop"],
+        settings=Settings(**settings),
+    )
+
+
+def _identity(model: dict[str, Any]) -> Identity:
+    options = tuple(model.get("options", {}).items())
+    return Identity(**{**model, "targets": tuple(model["targets"]), "options": options})
+
+
+def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surrogate:
+    """Rebuild one target; add its components to ``components``, keyed by what they are."""
+
+    def known(one: dict[str, Any]) -> int:
+        key = json.dumps([one["name"], one["where"]])
+        where = place_of(one["where"])
+        components.setdefault(key, Component(one["name"], one["value"], where, one.get("step")))
+        return list(components).index(key)
+
+    return Surrogate(
+        target=target["index"],
+        name=target["name"],
+        model_prediction=float(target["model_prediction"]),
+        intercept=float(target["intercept"]),
+        local_prediction=float(target["local_prediction"]),
+        fidelity=target["fidelity"],
+        fit_r2=target["fit_r2"],
+        weights=tuple(_weight(one, known(one)) for one in target["components"]),
+        rules=tuple(rule_of(one, known) for one in target.get("rules", ())),
+    )
+
+
+def _weight(one: dict[str, Any], component: int) -> Weight:
+    low_high, ranks = one["interval"], one["rank_range"]
+    return Weight(
+        component=component,
+        weight=float(one["weight"]),
+        std_error=one["std_error"],
+        interval=None if low_high is None else (low_high[0], low_high[1]),
+        rank_range=None if ranks is None else (ranks[0], ranks[1]),
+        selected=one["selected"],
+    )

@@ -1,1 +1,0 @@
-"""What is done with explanations after they are made."""

@@ -1,0 +1,1 @@
+"""Running: jobs, who does them, and where their outcomes go."""

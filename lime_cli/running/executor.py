@@ -1,0 +1,188 @@
+"""Executors: who does the jobs of a batch, and the one that does them in this process."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from threadpoolctl import threadpool_limits
+
+from lime_cli.errors import LimexError, SettingsError
+from lime_cli.registry import Registry
+from lime_cli.running.job import Outcome, Work, ask_ahead, complete, failed, load
+from lime_cli.sources import Source
+
+EXECUTORS = Registry(
+    "executor",
+    {
+        "here": "lime_cli.running.executor:Here",
+        "local": "lime_cli.running.local:Local",
+        "dask": "lime_cli.running.dask:cluster",
+    },
+)
+
+
+@dataclass(frozen=True)
+class Workers:
+    """Who works; raise SettingsError for what does not go together."""
+
+    executor: str = "here"
+    """``here``, ``local`` or ``dask``."""
+    n: int = 1
+    """Processes on this machine; a cluster has as many as it has."""
+    scheduler: str | None = None
+    """Address of a dask scheduler, or the path of the file that it wrote."""
+    threads: int | None = None
+    """Of each worker; None: one, so that no sum depends on them."""
+    item_timeout: float | None = None
+    """Seconds that one instance may take, beside the samples that the rows of a table share."""
+
+    def __post_init__(self) -> None:
+        if self.executor not in EXECUTORS:
+            raise SettingsError(f"--executor {self.executor}: there is none", "local or dask")
+        if self.n < 1:
+            raise SettingsError(f"--jobs {self.n}: nobody would work", "1 or more")
+        if self.executor == "dask" and not self.scheduler:
+            raise SettingsError("--executor dask: which cluster?", "--scheduler tcp://HOST:8786")
+        if self.executor != "dask" and self.scheduler:
+            raise SettingsError("--scheduler: is dask's", "add --executor dask")
+        if self.executor == "here" and self.item_timeout is not None:
+            raise SettingsError(
+                "--item-timeout: a model in this process cannot be stopped", "add --jobs 1"
+            )
+
+
+class Executor(Protocol):
+    """Does works, whatever becomes of the processes that do them."""
+
+    def run_all(
+        self, works: Iterator[Work], stop: Callable[[], bool]
+    ) -> Iterator[tuple[Work, tuple[Outcome, ...]]]:
+        """Yield works with their outcomes, in order of completion, never one in part.
+
+        Works are taken as they are needed. Once ``stop`` says so nothing more is begun, and what
+        is not done a second later is given up. Raises what concerns every source: ModelError and
+        SettingsError.
+        """
+        ...
+
+
+def opened(workers: Workers, model: str) -> AbstractContextManager[Executor]:
+    """Open an executor, to be used in a ``with``; ``model`` is the model's path, for messages."""
+    executor: AbstractContextManager[Executor] = EXECUTORS[workers.executor](workers, model)
+    return executor
+
+
+GRACE = 1.0
+"""Seconds from the wish to stop until what is not done is given up."""
+
+STRIKES = 2
+"""Deaths that a source is charged with: the second is after a retry in a fresh process."""
+
+
+def sized(work: Work, threads: int | None) -> Work:
+    """Return the work with a number of threads for its model: one, unless asked otherwise."""
+    model = work.job.model
+    model = model._replace(threads=threads or model.threads or 1)
+    return replace(work, job=replace(work.job, model=model))
+
+
+def place_of(source: Source) -> str:
+    """Say where a source is: a table's row, or by what a person calls it."""
+    return source.id if source.row is None else f"row {source.row}"
+
+
+class Task:
+    """A work, and what became of its sources so far.
+
+    Rows of a table are asked together, so that a death says nothing of which row it was. The rest
+    of the work is done again as it was, for the death may have come from outside and the bytes of
+    the others should not change. Where that ends the same way, sources are asked one by one.
+    """
+
+    def __init__(self, work: Work, threads: int | None) -> None:
+        self.work = work
+        self._sized = sized(work, threads)
+        self._left = list(work.job.sources)
+        self._outcomes: list[Outcome] = []
+        self._strikes = 0
+        self._singly = False
+
+    @property
+    def done(self) -> bool:
+        """Whether every source has its outcome."""
+        return not self._left
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """One a source that is done, in the work's order."""
+        return tuple(self._outcomes)
+
+    def asked(self) -> Work:
+        """Return what a process is to do next of it."""
+        sources = tuple(self._left[:1] if self._singly else self._left)
+        return replace(self._sized, job=replace(self._sized.job, sources=sources))
+
+    def heard(self, outcome: Outcome) -> None:
+        """Take the outcome of the next source."""
+        self._outcomes.append(outcome._replace(source=self._left.pop(0)))
+        if not self._singly:
+            self._strikes = 0
+
+    def struck(self, why: Callable[[Source], LimexError], late: bool) -> bool:
+        """Take note that the process died, or was ``late``; tell whether that charged a source.
+
+        A late one is not asked together with others again: waiting is dear.
+        """
+        self._strikes += 1
+        if self._singly or len(self._left) == 1:
+            if self._strikes < STRIKES:
+                return False
+            source = self._left.pop(0)
+            self._outcomes.append(failed(source, why(source)))
+            self._strikes = 0
+            return True
+        if late or self._strikes == STRIKES:
+            self._singly, self._strikes = True, 1
+        return False
+
+
+class Here(AbstractContextManager["Here"]):
+    """Works in this process: nothing is started, and a crash of the model is a crash of limex."""
+
+    def __init__(self, workers: Workers, _model: str = "") -> None:
+        self._threads = workers.threads
+
+    def run_all(
+        self, works: Iterator[Work], stop: Callable[[], bool]
+    ) -> Iterator[tuple[Work, tuple[Outcome, ...]]]:
+        """Yield works with their outcomes, in order; see ``Executor``."""
+        while not stop():
+            work = next(works, None)
+            if work is None:
+                return
+            outcomes = self._complete(work, stop)
+            if len(outcomes) < len(work.job.sources):
+                return
+            yield work, outcomes
+
+    def _complete(self, work: Work, stop: Callable[[], bool]) -> tuple[Outcome, ...]:
+        """Do a work, or a part of it when told to stop."""
+        own = sized(work, self._threads)
+        load(own.job)
+        found = []
+        late = float("inf")
+        with threadpool_limits(own.job.model.threads):  # of libraries that the model brought, too
+            ask_ahead(own.job)
+            for outcome in complete(own):
+                found.append(outcome)
+                late = min(late, time.monotonic() + GRACE) if stop() else late
+                if time.monotonic() > late:
+                    break
+        return tuple(found)
+
+    def __exit__(self, *_: object) -> None:
+        """Nothing was started."""

@@ -1,0 +1,272 @@
+"""Jobs: a slice of sources on its way through model, modality and engine, to bytes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from lime_cli.engine import ask_shared, explain
+from lime_cli.engine.answers import Answers
+from lime_cli.engine.asking import NOTHING, Asked, taken
+from lime_cli.engine.explanation import Explanation
+from lime_cli.engine.focus import focused
+from lime_cli.engine.instance import Instance
+from lime_cli.errors import InputError, LimexError, PredictionError
+from lime_cli.formats import FORMATS, Look
+from lime_cli.modality import Modality
+from lime_cli.models.model_file import ModelFile
+from lime_cli.settings import Settings
+from lime_cli.sources import Source
+
+if TYPE_CHECKING:
+    from lime_cli.engine.explaining import Watch
+    from lime_cli.models.model_file import LoadedModel
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a worker needs: paths and choices, never a model or an array."""
+
+    model: ModelFile
+    modality: Modality
+    settings: Settings
+    sources: tuple[Source, ...]
+    cache: str | None = None
+    """Folder that keeps what the model says to the samples that all rows of a table share."""
+
+
+@dataclass(frozen=True, eq=False)
+class Explained:
+    """A source that went well."""
+
+    source: Source
+    explanation: Explanation
+
+
+@dataclass(frozen=True, eq=False)
+class Failed:
+    """A source that did not; the others go on."""
+
+    source: Source
+    error: LimexError
+
+
+def run(job: Job, watch: Watch | None = None) -> Iterator[Explained | Failed]:
+    """Explain every source of a job, in order.
+
+    Raises ModelError and SettingsError, which concern all sources; an InputError or a
+    PredictionError concerns one and becomes ``Failed``. Settings say whether samples and sums are
+    limex's own or marcotcr/lime's; ``watch`` is given the samples of the former.
+    """
+    model, modality, answered = _prepared_for(job)
+    way = _like_lime() if job.settings.like_lime else partial(explain, watch=watch)
+    ready: list[tuple[Source, Instance]] = []
+    for source in job.sources:
+        try:
+            instance = modality.read(source)
+        except InputError as error:
+            yield from _explain(ready, way, model, job.settings, answered)
+            ready = []
+            yield Failed(source, error)
+            continue
+        ready.append((source, instance))
+        if not instance.shared:
+            yield from _explain(ready, way, model, job.settings, answered)
+            ready = []
+    yield from _explain(ready, way, model, job.settings, answered)
+
+
+def load(job: Job) -> None:
+    """Load what all jobs of a run share, once per process; raise ModelError and SettingsError."""
+    _prepared_for(job)
+
+
+def manner(job: Job) -> str:
+    """Say how the model of a job was asked, to end a sentence; empty for the usual way."""
+    model, modality, _ = _prepared_for(job)
+    ignored = ", ".join(map(repr, modality.ignored()))
+    words = (model.manner, f"ignored: {ignored}" if ignored else "")
+    return "".join(f"; {one}" for one in words if one)
+
+
+def asker(job: Job) -> Callable[[], Asked]:
+    """Return what tells what this process asked the model of a job since it was last called."""
+    model = _prepared_for(job)[0]
+    return lambda: taken(model)
+
+
+def ask_ahead(job: Job) -> float:
+    """Ask about the samples that the rows of a table share; return the seconds that allows for.
+
+    That is the time it took, as often over as there may be samples before the weights are settled.
+    """
+    model, modality, answered = _prepared_for(job)
+    settings, began = job.settings, time.monotonic()
+    rows = () if settings.like_lime else (one for one in job.sources if one.row is not None)
+    for source in rows:
+        with contextlib.suppress(InputError):
+            instance = modality.read(source)
+            with contextlib.suppress(PredictionError):  # which every row will be told of
+                ask_shared(instance, model, settings, answered)
+            break
+    rounds = (settings.max_samples or settings.samples) / settings.samples
+    return (time.monotonic() - began) * rounds
+
+
+def _explain(
+    ready: list[tuple[Source, Instance]],
+    way: Callable[..., Iterator[Explanation]],
+    model: LoadedModel,
+    settings: Settings,
+    answered: dict[str, Answers],
+) -> Iterator[Explained | Failed]:
+    """Explain instances together, or one by one when the model fails on some."""
+    sources, instances = [one for one, _ in ready], [one for _, one in ready]
+    try:
+        instances = [focused(one, model, settings) for one in instances]
+        explanations = list(way(instances, model, settings, answered))
+    except (InputError, PredictionError) as error:
+        if len(ready) == 1:
+            yield Failed(sources[0], error)
+            return
+        for pair in ready:
+            yield from _explain([pair], way, model, settings, answered)
+        return
+    for source, explanation in zip(sources, explanations, strict=True):
+        yield Explained(source, explanation)
+
+
+def _like_lime() -> Callable[..., Iterator[Explanation]]:
+    from lime_cli.engine.compatibility import explain_like_lime
+
+    return explain_like_lime
+
+
+Prepared = tuple["LoadedModel", Modality, dict[str, Answers]]
+
+
+def _prepared_for(job: Job) -> Prepared:
+    """Load once per process what all jobs of a run share: model, background, its answers."""
+    return _prepared(job.model, job.modality, job.settings, (job.cache, job.modality.stamp()))
+
+
+@lru_cache(maxsize=1)
+def _prepared(
+    file: ModelFile,
+    modality: Modality,
+    settings: Settings,
+    kept: tuple[str | None, tuple[int, ...]],
+) -> Prepared:
+    cache, _ = kept  # the stamp only tells a background that was written anew
+    model = file.load()
+    fitted = modality.fitted(model.input._replace(takes=model.takes))
+    answered: dict[str, Answers] = {}
+    if cache is not None and not settings.like_lime:
+        from lime_cli.running.cache import Cache
+
+        answered = Cache(cache, file, model, settings)
+    return model, fitted, answered
+
+
+FAILURE_SCHEMA = {"name": "limex/failure", "number": 1}
+
+
+_LOOK = Look(unicode=True)
+
+
+@dataclass(frozen=True)
+class Work:
+    """A job of a batch, and what is drawn beside its records."""
+
+    number: int
+    """Place in the batch, from 0, in input order."""
+    job: Job
+    drawings: tuple[str, ...] = ()
+    """Formats, one file an instance each."""
+    look: Look = _LOOK
+
+
+class Outcome(NamedTuple):
+    """One source's line of the ledger, its drawings, and what a summary counts."""
+
+    source: Source
+    line: bytes
+    """The record, or the record of the error, as one line of JSON with its newline."""
+    drawings: tuple[tuple[str, bytes], ...] = ()
+    """Format and content of the file."""
+    error: str | None = None
+    """Class of the error; None where all went well."""
+    samples: int = 0
+    fidelities: tuple[float | None, ...] = ()
+    """One a target."""
+    warnings: tuple[tuple[str, str], ...] = ()
+    """Code and sentence."""
+    asked: Asked = NOTHING
+    """What the model was asked since the process's last outcome."""
+
+
+def complete(work: Work) -> Iterator[Outcome]:
+    """Do a job; return one outcome a source, in order.
+
+    Raises what concerns every source: ModelError and SettingsError.
+    """
+    asked, look = asker(work.job), replace(work.look, unicode=True)
+    for found in run(work.job):
+        match found:
+            case Explained(source, explanation):
+                outcome = _explained(source, explanation, work, look)
+            case Failed(source, error):
+                outcome = failed(source, error)
+        yield outcome._replace(asked=asked())
+
+
+def in_order(done: Iterator[tuple[Work, tuple[Outcome, ...]]]) -> Iterator[Outcome]:
+    """Yield outcomes by the number of their work, whatever is finished first."""
+    waiting: dict[int, tuple[Outcome, ...]] = {}
+    turn = 0
+    for work, outcomes in done:
+        waiting[work.number] = outcomes
+        while turn in waiting:
+            yield from waiting.pop(turn)
+            turn += 1
+    for number in sorted(waiting):
+        yield from waiting[number]
+
+
+def failed(source: Source, error: LimexError) -> Outcome:
+    """Return the outcome of a source that could not be explained."""
+    kind = type(error).__name__
+    record = {
+        "schema": FAILURE_SCHEMA,
+        "instance": {"id": source.id, "source": source.path, "row": source.row},
+        "error": {"kind": kind, "message": error.message, "hint": error.hint},
+    }
+    return Outcome(source, _line(record), error=kind)
+
+
+def _explained(source: Source, explanation: Explanation, work: Work, look: Look) -> Outcome:
+    """Write an explanation down; ``look`` is that of its line."""
+    return Outcome(
+        source,
+        _written("jsonl", explanation, look),
+        tuple((one, _written(one, explanation, work.look)) for one in work.drawings),
+        samples=explanation.samples,
+        fidelities=tuple(one.fidelity for one in explanation.surrogates),
+        warnings=tuple((one.code, one.message) for one in explanation.caveats),
+    )
+
+
+def _written(name: str, explanation: Explanation, look: Look) -> bytes:
+    stream = io.BytesIO()
+    FORMATS[name]([explanation], stream, look)
+    return stream.getvalue()
+
+
+def _line(record: dict[str, Any]) -> bytes:
+    return (json.dumps(record, separators=(",", ":"), ensure_ascii=True) + "\n").encode()

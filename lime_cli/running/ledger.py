@@ -1,0 +1,452 @@
+"""The ledger: the folder of a batch, which loses no finished line and is never half a result.
+
+DIR/explanations.jsonl    appears when it is whole: a header, then a line per instance
+DIR/summary.json          what it holds, counted
+DIR/00042-slug.png        drawings
+DIR/.limex/run.json       the identity of the run
+DIR/.limex/lock           held while a run is at work
+DIR/.limex/part-00000042  lines that wait for the others
+DIR/.limex/index-1a2b3c   where each part's lines went in the file of that digest
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from lime_cli import files
+from lime_cli.engine.asking import NOTHING, Asked
+from lime_cli.errors import OutputError
+from lime_cli.files import digest_of
+from lime_cli.version import __version__
+
+EXAMPLES = 5
+"""Failures that are told one by one."""
+
+_STEPS = 100
+"""Fidelities are counted to a hundredth, so that their quantiles need no list of them."""
+
+_QUANTILES = {"minimum": 0.0, "tenth": 0.1, "median": 0.5, "ninetieth": 0.9, "maximum": 1.0}
+
+
+@dataclass
+class Tally:
+    """Counts of instances, failures, model inputs, fidelities and warnings; they add up."""
+
+    explained: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    """By class of the error."""
+    samples: int = 0
+    fidelities: Counter[int] = field(default_factory=Counter)
+    """Of targets, by the fidelity in hundredths."""
+    warnings: Counter[str] = field(default_factory=Counter)
+    """By code."""
+    sentences: dict[str, str] = field(default_factory=dict)
+    """The first warning of each code, in input order."""
+    examples: list[str] = field(default_factory=list)
+    """The first failures in words, in input order."""
+    asked: Asked = NOTHING
+    """What the model was asked, by however many processes."""
+
+    @property
+    def failed(self) -> int:
+        """Instances that could not be explained."""
+        return self.failures.total()
+
+    @property
+    def instances(self) -> int:
+        """All instances."""
+        return self.explained + self.failed
+
+    def count(self, samples: int, fidelities: Iterable[float | None]) -> None:
+        """Count an instance that went well."""
+        self.explained += 1
+        self.samples += samples
+        self.fidelities.update(round(one * _STEPS) for one in fidelities if one is not None)
+
+    def count_asked(self, asked: Asked) -> None:
+        """Count what the model was asked, for an instance that went well or not."""
+        self.asked = self.asked.plus(asked)
+
+    def count_failure(self, kind: str, words: str) -> None:
+        """Count an instance that did not."""
+        self.failures[kind] += 1
+        self.examples = [*self.examples, words][:EXAMPLES]
+
+    def count_warning(self, code: str, sentence: str) -> None:
+        """Count a warning; the first sentence of a code stands for all."""
+        self.warnings[code] += 1
+        self.sentences.setdefault(code, sentence)
+
+    def add(self, other: Tally) -> None:
+        """Add what comes after in input order."""
+        self.explained += other.explained
+        self.samples += other.samples
+        self.asked = self.asked.plus(other.asked)
+        self.failures.update(other.failures)
+        self.fidelities.update(other.fidelities)
+        self.warnings.update(other.warnings)
+        self.sentences = {**other.sentences, **self.sentences}
+        self.examples = [*self.examples, *other.examples][:EXAMPLES]
+
+    def data(self) -> dict[str, Any]:
+        """Return the tally as JSON data, in a fixed order."""
+        return {
+            "explained": self.explained,
+            "failures": dict(sorted(self.failures.items())),
+            "samples": self.samples,
+            "fidelities": sorted(self.fidelities.items()),
+            "warnings": dict(sorted(self.warnings.items())),
+            "sentences": dict(sorted(self.sentences.items())),
+            "examples": self.examples,
+            "asked": self.asked,
+        }
+
+    @staticmethod
+    def of(data: dict[str, Any]) -> Tally:
+        """Read what ``data`` returned."""
+        return Tally(
+            data["explained"],
+            Counter(data["failures"]),
+            data["samples"],
+            Counter(dict(data["fidelities"])),
+            Counter(data["warnings"]),
+            dict(data["sentences"]),
+            list(data["examples"]),
+            Asked(*data["asked"]),
+        )
+
+    def summary(self) -> dict[str, Any]:
+        """Return what a person reads of it, as JSON data."""
+        return {
+            "instances": self.instances,
+            "explained": self.explained,
+            "failed": self.failed,
+            "failures": dict(sorted(self.failures.items())),
+            "samples": self.samples,
+            "asked": self.asked._asdict(),
+            "fidelity": {name: self._fidelity_at(share) for name, share in _QUANTILES.items()},
+            "warnings": {
+                code: {"count": count, "message": self.sentences[code]}
+                for code, count in sorted(self.warnings.items())
+            },
+        }
+
+    def _fidelity_at(self, share: float) -> float | None:
+        """Return a quantile to a hundredth; None where no target has a fidelity."""
+        left = share * (self.fidelities.total() - 1)
+        for hundredths, count in sorted(self.fidelities.items()):
+            left -= count
+            if left < 0:
+                return hundredths / _STEPS
+        return None
+
+
+_SEAL_BYTES = 65  # of a SHA-256 in hexadecimal and its newline
+
+
+@dataclass(frozen=True)
+class LedgerPart:
+    """Lines of consecutive instances, and what a summary counts of them."""
+
+    lines: bytes
+    tally: Tally
+    inputs: str = ""
+    """What the files of its instances looked like when they were read; empty: not looked at."""
+
+    def data(self) -> bytes:
+        """Return the content of the file: the lines, the tally, the digest of both."""
+        tally = {"inputs": self.inputs, "tally": self.tally.data()}
+        return sealed(self.lines + _json(tally))
+
+
+def part_of(data: bytes) -> LedgerPart | None:
+    """Read a part; None where it is torn, zeroed or anything else."""
+    if not _is_whole(data):
+        return None
+    sealed_at = len(data) - _SEAL_BYTES
+    end = data.rfind(b"\n", 0, sealed_at - 1) + 1
+    said = json.loads(data[end:sealed_at])
+    return LedgerPart(data[:end], Tally.of(said["tally"]), said["inputs"])
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Where a part's lines lie in the finished file."""
+
+    start: int
+    """In bytes."""
+    size: int
+    """In bytes."""
+    failed: int
+    inputs: str
+    packed: bytes
+    """The tally as JSON, compressed: there may be many stretches, and few are ever read."""
+
+    @property
+    def tally(self) -> Tally:
+        """What a summary counts of these lines."""
+        return Tally.of(json.loads(zlib.decompress(self.packed)))
+
+
+def stretch_of(start: int, part: LedgerPart) -> Stretch:
+    """Say where a part's lines begin in the finished file."""
+    packed = zlib.compress(_json(part.tally.data()))
+    return Stretch(start, len(part.lines), part.tally.failed, part.inputs, packed)
+
+
+def index_pieces(stretches: dict[int, Stretch]) -> Iterator[bytes]:
+    """Yield the content of an index, line by line, and its digest."""
+    digest = hashlib.sha256()
+    for number, one in stretches.items():
+        tally = zlib.decompress(one.packed).decode()
+        line = _json([number, one.start, one.size, one.failed, one.inputs, tally])
+        digest.update(line)
+        yield line
+    yield _seal(digest.hexdigest())
+
+
+def index_of(data: bytes) -> dict[int, Stretch] | None:
+    """Read an index, by the number of the part; None where it is not whole."""
+    content = unsealed(data)
+    if content is None:
+        return None
+    stretches = {}
+    for number, start, size, failed, inputs, tally in map(json.loads, content.splitlines()):
+        packed = zlib.compress(tally.encode())
+        stretches[number] = Stretch(start, size, failed, inputs, packed)
+    return stretches
+
+
+def sealed(content: bytes) -> bytes:
+    """Put the SHA-256 behind a content."""
+    return content + _seal(digest_of(content))
+
+
+def unsealed(data: bytes) -> bytes | None:
+    """Take the SHA-256 off; None where it is not the content's."""
+    return data[:-_SEAL_BYTES] if _is_whole(data) else None
+
+
+def _is_whole(data: bytes) -> bool:
+    """Tell whether the digest at the end is the content's, which may be large: copy nothing."""
+    content = memoryview(data)[:-_SEAL_BYTES]
+    return data[-_SEAL_BYTES:] == _seal(digest_of(content))
+
+
+def _seal(digest: str) -> bytes:
+    return f"{digest}\n".encode()
+
+
+def _json(value: Any) -> bytes:
+    return (json.dumps(value, separators=(",", ":"), ensure_ascii=True) + "\n").encode()
+
+
+HEADER_SCHEMA = {"name": "limex/run", "number": 1}
+
+
+@dataclass(frozen=True)
+class BatchIdentity:
+    """The choices, inputs and versions of a batch as JSON data."""
+
+    parts: dict[str, Any]
+    """By group: model, input, settings, drawn, slices, versions."""
+    paths: dict[str, Any]
+    """Where model and inputs are: said to a person, never compared."""
+
+    @property
+    def digest(self) -> str:
+        """Identify the batch: the SHA-256 of its parts."""
+        return digest_of(json.dumps(self.parts, sort_keys=True).encode())
+
+    def data(self) -> bytes:
+        """Return the content of the file that keeps the identity."""
+        said = {"run": self.digest, "parts": self.parts, "paths": self.paths}
+        return sealed(json.dumps(said, indent=1).encode() + b"\n")
+
+    def header(self) -> bytes:
+        """Return the first line of the finished file: equal for equal batches."""
+        said = {"schema": HEADER_SCHEMA, "limex": __version__, "run": self.digest, **self.parts}
+        return (json.dumps(said, separators=(",", ":"), ensure_ascii=True) + "\n").encode()
+
+    def require_same(self, folder: str, data: bytes) -> None:
+        """Raise OutputError unless the folder's run, as ``data`` wrote it, is this one."""
+        content = unsealed(data)
+        if content is None:
+            raise OutputError(f"{folder}: .limex/run.json is damaged", "start anew with --restart")
+        held = json.loads(json.dumps(json.loads(content)["parts"]))
+        mine = json.loads(json.dumps(self.parts))
+        found = list(_differences(held, mine))
+        if not found:
+            return
+        said = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
+        raise OutputError(
+            f"{folder}: holds a different run ({said})", "name another folder, or --restart"
+        )
+
+
+def _differences(held: Any, mine: Any, name: str = "") -> Iterator[str]:
+    """Say what differs, each as ``seed 1, now 2``."""
+    if isinstance(held, dict) and isinstance(mine, dict):
+        for key in {**held, **mine}:
+            yield from _differences(held.get(key), mine.get(key), key)
+    elif held != mine:
+        yield f"{name.replace('_', '-')} {_short(held)}, now {_short(mine)}"
+
+
+def _short(value: Any) -> str:
+    match value:
+        case None:
+            return "none"
+        case str():
+            return f"{value[:8]}..." if len(value) == 64 else value
+        case _:
+            return json.dumps(value)
+
+
+FINISHED, SUMMARY, INSIDE = "explanations.jsonl", "summary.json", ".limex"
+
+PART, INDEX = "part-", "index-"
+
+_DIGITS = 16  # of a digest in a name
+
+
+@dataclass
+class Ledger:
+    """What is done of a batch, by the number of the part."""
+
+    folder: Path
+    identity: BatchIdentity
+    stretches: dict[int, Stretch] = field(default_factory=dict)
+    """Of the file that an earlier run finished."""
+    parts: dict[int, str] = field(default_factory=dict)
+    """Parts that wait for the others, and what their inputs looked like."""
+    counts: dict[int, tuple[int, int]] = field(default_factory=dict)
+    """Of each part, the instances done and those of them that failed."""
+    n_done: int = 0
+    n_failed: int = 0
+
+    @property
+    def finished(self) -> Path:
+        """The file that appears at the end."""
+        return self.folder / FINISHED
+
+    @property
+    def summarized(self) -> bool:
+        """Tell whether the summary is there."""
+        return SUMMARY in files.names_in(self.folder)
+
+    def has(self, number: int, inputs: str) -> bool:
+        """Tell whether a part is done, of inputs that still look the same."""
+        if number in self.parts:
+            return self.parts[number] == inputs
+        return number in self.stretches and self.stretches[number].inputs == inputs
+
+    def publish(
+        self, number: int, part: LedgerPart, drawings: Iterable[tuple[str, bytes]] = ()
+    ) -> None:
+        """Keep a part for good, the drawings its lines stand for first."""
+        drawn = False
+        for name, content in drawings:
+            files.write_whole(self.folder / name, content)
+            drawn = True
+        if drawn:
+            files.settle(self.folder)
+        files.write_whole(self._part(number), part.data())
+        files.settle(self._inside)
+        self.parts[number] = part.inputs
+        self.count(number, part.tally)
+
+    def count(self, number: int, tally: Tally) -> None:
+        """Count what a part holds, in place of what it held before."""
+        done, failed = self.counts.get(number, (0, 0))
+        self.counts[number] = tally.instances, tally.failed
+        self.n_done += tally.instances - done
+        self.n_failed += tally.failed - failed
+
+    def finish(self, numbers: Iterable[int]) -> Tally:
+        """Merge the parts in order, put the file in place, clean up; return its tally.
+
+        Whenever this is cut short, the folder holds the old file or the new one, whole, and
+        enough to do it again.
+        """
+        if self.parts or not self.stretches:
+            self._merge(numbers)
+        total = Tally()
+        for stretch in self.stretches.values():
+            total.add(stretch.tally)
+        return total
+
+    def summarize(self, summary: dict[str, Any]) -> None:
+        """Write the summary, then forget the parts."""
+        content = (json.dumps(summary, indent=2, ensure_ascii=True) + "\n").encode()
+        files.write_whole(self.folder / SUMMARY, content)
+        files.settle(self.folder)
+        for number in sorted(self.parts):
+            files.remove(self._part(number))
+        self.parts.clear()
+
+    def _merge(self, numbers: Iterable[int]) -> None:
+        merged = _Merged(self, numbers)
+        unfinished = self.folder / f"{files.UNFINISHED}{FINISHED}"
+        files.write_unfinished(unfinished, merged.pieces())
+        name = f"{INDEX}{merged.digest.hexdigest()[:_DIGITS]}"
+        files.write_pieces(self._inside / name, index_pieces(merged.stretches))
+        files.settle(self._inside)
+        files.replace(unfinished, self.finished)
+        files.settle(self.folder)
+        for other in files.names_in(self._inside):
+            if other.startswith(INDEX) and other != name:
+                files.remove(self._inside / other)
+        self.stretches = merged.stretches
+
+    def part(self, number: int) -> LedgerPart:
+        """Read a part back; raise OutputError where it is not what was written."""
+        part = part_of(files.read(self._part(number)))
+        if part is None:
+            raise OutputError(f"{self._part(number)}: is damaged", "run the same command again")
+        return part
+
+    @property
+    def _inside(self) -> Path:
+        return self.folder / INSIDE
+
+    def _part(self, number: int) -> Path:
+        return self._inside / f"{PART}{number:08d}"
+
+
+class _Merged:
+    """The finished file on its way: its pieces in order, its digest, where the parts lie in it."""
+
+    def __init__(self, ledger: Ledger, numbers: Iterable[int]) -> None:
+        self.digest = hashlib.sha256()
+        self.stretches: dict[int, Stretch] = {}
+        self._ledger, self._numbers = ledger, numbers
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the header, then each part's lines, from its file or from the last result."""
+        for piece in self._pieces():
+            self.digest.update(piece)
+            yield piece
+
+    def _pieces(self) -> Iterator[bytes]:
+        ledger = self._ledger
+        header = ledger.identity.header()
+        yield header
+        place = len(header)
+        for number in self._numbers:
+            if number in ledger.parts:
+                part = ledger.part(number)
+                self.stretches[number] = stretch_of(place, part)
+                yield part.lines
+            else:
+                before = ledger.stretches[number]
+                self.stretches[number] = replace(before, start=place)
+                yield from files.read_range(ledger.finished, before.start, before.size)
+            place += self.stretches[number].size

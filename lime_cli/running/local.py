@@ -1,0 +1,351 @@
+"""This machine's processes: a dead or stuck one costs the instance it was busy with, no more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from typing import Any, NamedTuple
+
+from lime_cli.errors import LimexError, ModelError, OutputError, PredictionError
+from lime_cli.running.containment import death
+from lime_cli.running.executor import GRACE, Task, Workers, place_of
+from lime_cli.running.job import Outcome, Work
+from lime_cli.running.worker import PARENTS_BUSINESS, ROOM, receive, send
+from lime_cli.sources import Source
+
+THREADS = (
+    "OMP_NUM_THREADS",
+    "OPENBLAS_NUM_THREADS",
+    "MKL_NUM_THREADS",
+    "BLIS_NUM_THREADS",
+    "VECLIB_MAXIMUM_THREADS",
+    "NUMEXPR_NUM_THREADS",
+)
+"""What libraries read, when they are loaded, for how many threads they may start."""
+
+
+MEMORY = {
+    "MALLOC_TRIM_THRESHOLD_": str(2**26),
+    "MALLOC_MMAP_THRESHOLD_": str(2**25),
+}
+"""What glibc reads when a process starts: memory that is freed is kept for the next row's arrays,
+which would otherwise be handed back and zeroed again hundreds of times a second."""
+
+
+NAME = "limex-worker"
+"""How a list of processes tells them."""
+
+
+_PROGRAM = (
+    "import sys; sys.path[:] = {path!r}; "
+    "from lime_cli.running.worker import main; main({parent!r}, {idle!r})"
+)
+
+
+class Said(NamedTuple):
+    """What a hand said, and when: the last word of each is ``death``, with its exit code."""
+
+    hand: Hand
+    words: tuple[Any, ...]
+    at: float
+    """In seconds of ``time.monotonic``."""
+
+
+class Hand:
+    """A worker process and what it is busy with.
+
+    Its outcomes are read by a thread, so that it never waits for a parent that is busy.
+    """
+
+    def __init__(
+        self,
+        threads: int,
+        said: SimpleQueue[Said],
+        folder: str | None = None,
+        idle: float | None = None,
+    ) -> None:
+        """Start it in ``folder``, to end after ``idle`` seconds; raise OSError if that fails."""
+        self.task: Task | None = None
+        self.ready = False
+        """Whether it has ever loaded the model."""
+        self.late = False
+        self._awake = False
+        self._since: float | None = None
+        self._allowance = 0.0
+        with _signals_held():
+            self._process = subprocess.Popen(
+                [sys.executable, "-c", _program(idle), NAME],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                bufsize=ROOM,
+                env={**MEMORY, **os.environ, **dict.fromkeys(THREADS, str(threads))},
+                cwd=folder if folder and Path(folder).is_dir() else None,
+            )
+        threading.Thread(target=self._read, args=(said,), daemon=True).start()
+
+    @property
+    def gone(self) -> bool:
+        """Whether the process has ended."""
+        return self._process.poll() is not None
+
+    def take(self, task: Task) -> None:
+        """Begin with a task, as soon as the process is awake."""
+        self.task = task
+        if self._awake:
+            with contextlib.suppress(OSError):  # it died: its last word is on its way
+                assert self._process.stdin is not None
+                send(self._process.stdin, task.asked())
+
+    def heard(self, said: Said) -> None:
+        """Take note of what it said: whether it is awake, and since when it works on an item."""
+        match said.words:
+            case ("hello",):
+                self._awake = True
+                if self.task is not None:
+                    self.take(self.task)
+            case ("ready", seconds):
+                self.ready, self._since = True, said.at
+                self._allowance = max(self._allowance, seconds)
+            case ("outcome", _):
+                self._since = said.at
+            case _:
+                self._since = None
+
+    def is_late(self, seconds: float | None) -> bool:
+        """Tell whether an item takes longer than ``seconds`` and its table's shared samples."""
+        if seconds is None or self._since is None:
+            return False
+        return time.monotonic() - self._since > seconds + self._allowance
+
+    def kill(self) -> None:
+        """End the process now; its death is told like any other."""
+        self._since = None
+        self._process.kill()
+
+    def close(self) -> None:
+        """End the process and wait until it is gone."""
+        self._process.kill()
+        self._process.wait()
+        with contextlib.suppress(OSError):
+            assert self._process.stdin is not None
+            self._process.stdin.close()
+
+    def _read(self, said: SimpleQueue[Said]) -> None:
+        stream = self._process.stdout
+        assert stream is not None
+        with stream:
+            while (content := receive(stream)) is not None:
+                said.put(Said(self, pickle.loads(content), time.monotonic()))
+        said.put(Said(self, ("death", self._process.wait()), time.monotonic()))
+
+
+def _program(idle: float | None) -> str:
+    """Write the program: modules are found where this process finds them, nowhere else.
+
+    Linux ends a process with the thread that started it, so only the main thread asks for that.
+    """
+    mortal = threading.current_thread() is threading.main_thread()
+    parent = os.getpid() if mortal else None
+    return _PROGRAM.format(path=sys.path, parent=parent, idle=idle)
+
+
+@contextlib.contextmanager
+def _signals_held() -> Iterator[None]:
+    """Let a child begin with signals held back: it would die of a Ctrl-C while Python starts."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    numbers = {getattr(signal, name) for name in PARENTS_BUSINESS}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+BAD_STARTS = 2
+"""Processes in a row that may die before their model is loaded."""
+
+BAD_ITEMS = 5
+"""Instances that may take their process with them before any was explained."""
+
+MOMENT = 0.1
+"""Seconds between two looks at the clock and at whether to stop."""
+
+
+class Local(AbstractContextManager["Local"]):
+    """Works in ``workers.n`` processes, each with the model loaded once.
+
+    They stay from one ``run_all`` to the next, and end with the ``with``, or with this process.
+    """
+
+    def __init__(
+        self,
+        workers: Workers,
+        model: str,
+        folder: str | None = None,
+        idle: float | None = None,
+    ) -> None:
+        """Processes start in ``folder`` and end after ``idle`` seconds without work."""
+        self._workers, self._model = workers, model
+        self._folder, self._idle = folder, idle
+        self._said: SimpleQueue[Said] = SimpleQueue()
+        self._hands: list[Hand] = []
+        self._n = workers.n
+        self._again: deque[Task] = deque()
+        self._bad_starts = self._bad_items = 0
+        self._explained = False
+
+    def run_all(
+        self, works: Iterator[Work], stop: Callable[[], bool]
+    ) -> Iterator[tuple[Work, tuple[Outcome, ...]]]:
+        """Yield works with their outcomes as they are done; see ``Executor``."""
+        tasks = (Task(work, self._workers.threads) for work in works)
+        late = float("inf")
+        try:
+            while time.monotonic() < late:
+                if late == float("inf") and stop():
+                    late = time.monotonic() + GRACE
+                if late == float("inf"):
+                    self._hand_out(tasks)
+                if not any(hand.task for hand in self._hands):
+                    return
+                for task in self._listen():
+                    if late == float("inf") and not stop():
+                        self._hand_out(tasks)  # nobody waits until what is done is written down
+                    yield task.work, task.outcomes
+        finally:
+            self._drop()
+
+    def close(self) -> None:
+        """End every process."""
+        for hand in self._hands:
+            hand.close()
+        self._hands.clear()
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _hand_out(self, tasks: Iterator[Task]) -> None:
+        """Give every free hand a task, and every missing one that there is work for."""
+        while True:
+            free = next((one for one in self._hands if one.task is None), None)
+            if free is None and len(self._hands) >= self._n:
+                return
+            task = self._again.popleft() if self._again else next(tasks, None)
+            if task is None:
+                return
+            if len(self._hands) < self._n:
+                free = self._started(task) or free
+            if free is None:
+                return
+            free.take(task)
+
+    def _started(self, task: Task) -> Hand | None:
+        """Start one more hand; where the system allows no more, do with those there are."""
+        threads = task.asked().job.model.threads or 1
+        try:
+            hand = Hand(threads, self._said, self._folder, self._idle)
+        except OSError as error:
+            if not self._hands:
+                raise OutputError(
+                    f"no process can be started ({error.strerror})",
+                    "end others, or raise the limits: ulimit -u, ulimit -n",
+                ) from None
+            self._n = len(self._hands)
+            if all(one.task for one in self._hands):
+                self._again.appendleft(task)
+            return None
+        self._hands.append(hand)
+        return hand
+
+    def _listen(self) -> Iterator[Task]:
+        """Yield the tasks that came to their end within a moment."""
+        try:
+            said = self._said.get(timeout=MOMENT)
+        except Empty:
+            self._end_late_ones()
+            return
+        with contextlib.suppress(Empty):
+            while True:
+                said.hand.heard(said)
+                yield from self._heard(said)
+                said = self._said.get_nowait()
+        self._end_late_ones()
+
+    def _end_late_ones(self) -> None:
+        for hand in self._hands:
+            if hand.is_late(self._workers.item_timeout):
+                hand.late = True
+                hand.kill()
+
+    def _heard(self, said: Said) -> Iterator[Task]:
+        hand, task = said.hand, said.hand.task
+        match said.words:
+            case ("ready", _):
+                self._bad_starts = 0
+            case ("outcome", outcome) if task:
+                self._explained = self._explained or outcome.error is None
+                task.heard(outcome)
+            case ("done",):
+                yield from self._released(hand)
+            case ("error", error):
+                raise error
+            case ("bug", trace):
+                raise RuntimeError(trace)
+            case ("death", code) if hand in self._hands:
+                self._hands.remove(hand)
+                hand.close()
+                if task:
+                    self._died(hand, task, code)
+                yield from self._released(hand)
+
+    def _released(self, hand: Hand) -> Iterator[Task]:
+        """Take the task from a hand: it is done, or somebody goes on with it."""
+        task, hand.task = hand.task, None
+        if task is None:
+            return
+        if task.done:
+            yield task
+        else:
+            self._again.appendleft(task)
+
+    def _died(self, hand: Hand, task: Task, code: int) -> None:
+        """Charge a death: to the start, or to the source; raise ModelError for one too many."""
+        if not hand.ready:
+            self._bad_starts += 1
+            if any(one.ready for one in self._hands):
+                self._n = len(self._hands)
+            elif self._bad_starts >= BAD_STARTS:
+                raise death(self._model, code)
+        elif task.struck(lambda source: self._reason(hand, code, source), hand.late):
+            self._bad_items += 1
+            if self._bad_items >= BAD_ITEMS and not self._explained:
+                raise death(self._model, code, f" at each of the first {BAD_ITEMS}")
+
+    def _reason(self, hand: Hand, code: int, source: Source) -> LimexError:
+        where = f" at {place_of(source)}"
+        if hand.late:
+            name, seconds = Path(self._model).name, self._workers.item_timeout
+            return PredictionError(f"{name}: no answer in {seconds:g} s{where}")
+        why: ModelError = death(self._model, code, where)
+        return PredictionError(why.message, why.hint)
+
+    def _drop(self) -> None:
+        """End the hands that are busy with what nobody waits for any more."""
+        busy = [hand for hand in self._hands if hand.task]
+        for hand in busy:
+            self._hands.remove(hand)
+            hand.close()
+        self._again.clear()

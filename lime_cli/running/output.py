@@ -1,0 +1,206 @@
+"""Where results go: standard output or a file that appears only when it is whole."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import sys
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from lime_cli.console import Console
+from lime_cli.errors import OutputError, SettingsError
+from lime_cli.formats import MANY, SUFFIXES, Look
+from lime_cli.running.containment import TEMPORARY
+
+if TYPE_CHECKING:
+    from lime_cli.engine.explanation import Explanation
+    from lime_cli.engine.instance import Instance
+    from lime_cli.engine.neighbourhood import Neighbourhood
+
+
+def samples_bytes(instance: Instance, samples: Neighbourhood, targets: tuple[str, ...]) -> bytes:
+    """Return an NPZ archive that needs no pickle; row 0 is the instance itself.
+
+    ``interpretable`` (n + 1, d): which components a sample keeps; ``predictions`` (n + 1, k): what
+    the model says; ``weights`` (n + 1,): proximity times mass; ``components`` (d,) and ``targets``
+    (k,): names.
+    """
+    import numpy as np
+
+    stream = BytesIO()
+    np.savez_compressed(
+        stream,
+        interpretable=samples.interpretable,
+        predictions=samples.predictions,
+        weights=samples.weights,
+        components=np.array([one.name for one in instance.components], str),
+        targets=np.array(targets, str),
+    )
+    return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class Output:
+    """The output options of a command."""
+
+    path: str | None
+    format: str
+    force: bool
+    console: Console
+    no_color: bool
+    drawings: tuple[str, ...] = ()
+    """Formats of what is drawn beside the records of a batch, a file an instance."""
+
+    label_map: str | None = None
+    """Where the label map of a picture goes."""
+    samples: str | None = None
+    """Where the samples of an instance go."""
+
+    def is_folder(self, several: bool) -> bool:
+        """Tell whether ``-o`` means a folder: there is one, it is written so, or must be."""
+        if self.path is None:
+            return False
+        if self.path.endswith(("/", os.sep)) or Path(self.path).is_dir():
+            return True
+        return several and Path(self.path).suffix.lower() not in SUFFIXES
+
+    def check(self, n_instances: int) -> None:
+        """Refuse, before any model work, what cannot be written."""
+        if n_instances > 1 and self.format not in MANY:
+            raise SettingsError(
+                f"{n_instances} instances do not fit into one {self.format} file", "use -f jsonl"
+            )
+        if self.path is None:
+            if self.format == "png" and sys.stdout.isatty():
+                raise SettingsError(
+                    "a picture cannot be printed on a terminal", "name a file: -o overlay.png"
+                )
+        else:
+            self._check_file(self.path)
+
+    def check_label_map(self, alone: bool) -> None:
+        """Refuse a label map that cannot be written, or of anything but one picture alone."""
+        if self.label_map is None:
+            return
+        if not alone:
+            raise _not_alone("--save-segments", "the label map", "picture")
+        if not self.label_map.lower().endswith((".png", ".npy")):
+            said = f"--save-segments: {self.label_map} is neither PNG nor NPY"
+            raise SettingsError(said, "name it FILE.png or FILE.npy")
+        self._check_file(self.label_map)
+
+    def check_samples(self, alone: bool, like_lime: bool) -> None:
+        """Refuse samples that cannot be written, or of anything but one instance alone."""
+        if self.samples is None:
+            return
+        if like_lime:
+            raise SettingsError("--save-samples: --like-lime keeps none", "leave one of them out")
+        if not alone:
+            raise _not_alone("--save-samples", "the samples", "instance")
+        if not self.samples.lower().endswith(".npz"):
+            raise SettingsError(f"--save-samples: {self.samples} is no NPZ", "name it FILE.npz")
+        self._check_file(self.samples)
+
+    def _check_file(self, name: str) -> None:
+        path = Path(name)
+        if path.is_dir():
+            raise OutputError(f"{name}: is a folder", "name a file")
+        if path.exists() and not self.force:
+            raise OutputError(f"{name}: exists already", "choose another name, or --force")
+        if not path.parent.is_dir():
+            raise OutputError(f"{name}: there is no folder {path.parent}", "make it first")
+        if not os.access(path.parent, os.W_OK):
+            raise OutputError(f"{name}: the folder cannot be written to")
+
+    @contextlib.contextmanager
+    def opened(self) -> Iterator[IO[bytes]]:
+        """Open for writing; a file takes its name when it is whole, or leaves nothing."""
+        if self.path is None:
+            yield sys.stdout.buffer
+            sys.stdout.buffer.flush()
+            return
+        with _whole(self.path) as stream:
+            yield stream
+        self.console.say(f"wrote {self.path}")
+
+    def keep(self, explanation: Explanation) -> None:
+        """Write the label map of a picture, where that was asked for."""
+        picture = explanation.subject.picture
+        if self.label_map is None or picture is None:
+            return
+        from lime_cli.images.segments import map_bytes
+
+        self._put(self.label_map, map_bytes(picture.labels, Path(self.label_map).suffix.lower()))
+
+    def keep_samples(
+        self, instance: Instance, samples: Neighbourhood, targets: tuple[str, ...]
+    ) -> None:
+        """Write the samples of an instance, itself first."""
+        assert self.samples is not None
+        self._put(self.samples, samples_bytes(instance, samples, targets))
+
+    def _put(self, name: str, content: bytes) -> None:
+        """Write a file beside the result, and say so."""
+        with _whole(name) as stream:
+            stream.write(content)
+        self.console.say(f"wrote {name}")
+
+    def look(self, drawing: dict[str, Any] | None = None) -> Look:
+        """Return how to draw: for a terminal its width and colours, for a file plainly."""
+        terminal = self.path is None and sys.stdout.isatty()
+        plain = (
+            self.no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
+        )
+        encoding = "utf-8" if self.path else (getattr(sys.stdout, "encoding", None) or "ascii")
+        width = (
+            shutil.get_terminal_size().columns if terminal else int(os.environ.get("COLUMNS", "80"))
+        )
+        colour = (terminal or bool(os.environ.get("FORCE_COLOR"))) and not plain
+        return Look(
+            width=max(40, width),
+            colour=colour,
+            true_colour=colour and os.environ.get("COLORTERM") in ("truecolor", "24bit"),
+            unicode=encoding.lower().replace("-", "") == "utf8"
+            and (terminal or self.path is not None),
+            **(drawing or {}),
+        )
+
+
+def _not_alone(option: str, what: str, whose: str) -> SettingsError:
+    return SettingsError(
+        f"{option}: holds {what} of one {whose}",
+        f"name one {whose}, without a folder to write into and without workers",
+    )
+
+
+@contextlib.contextmanager
+def _whole(name: str) -> Iterator[IO[bytes]]:
+    """Open a file beside ``name`` that takes its place when all went well."""
+    path = Path(name)
+    try:
+        with tempfile.NamedTemporaryFile(
+            dir=path.parent, prefix=TEMPORARY.format(pid=os.getpid()), delete=False
+        ) as stream:
+            try:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
+                Path(stream.name).chmod(0o666 & ~_umask())
+                Path(stream.name).replace(path)
+            except BaseException:
+                Path(stream.name).unlink(missing_ok=True)
+                raise
+    except OSError as error:
+        raise OutputError(f"{name}: cannot be written ({error.strerror})") from None
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

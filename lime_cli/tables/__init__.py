@@ -1,0 +1,1 @@
+"""Tables as files: formats, dialects, cells and which rows are meant; nothing of LIME."""

@@ -1,0 +1,209 @@
+"""Cells of a table as their file spells them: numbers, dates, and what a column holds."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from itertools import compress
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from lime_cli.errors import InputError
+from lime_cli.tables.dialect import MISSING, NUMBER, PLAIN, TRUE_FALSE, Dialect
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+
+DATE = re.compile(
+    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII
+)
+
+DAY = 86_400
+"""Seconds."""
+
+
+def days_of(cell: str) -> float | None:
+    """Return the days from the year 1 to a date, hours as a fraction; None for no date.
+
+    Fractions of a second and time zones are passed over.
+    """
+    found = DATE.fullmatch(cell.strip())
+    if found is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(f"{found[1]}T{found[2] or '00:00'}{found[3] or ':00'}")
+    except ValueError:
+        return None
+    seconds = moment.hour * 3600 + moment.minute * 60 + moment.second
+    return moment.toordinal() + seconds / DAY
+
+
+def date_of(days: float) -> str:
+    """Write the day that a number of days ends in."""
+    return date.fromordinal(int(days)).isoformat()
+
+
+def are_dates(cells: Iterable[str]) -> bool:
+    """Tell whether a column holds dates and nothing else, missing cells aside."""
+    present = {cell for cell in cells if cell.strip() not in MISSING}
+    return bool(present) and all(days_of(cell) is not None for cell in present)
+
+
+GROUPED = re.compile(r"[+-]?\d{1,3}([,.' \u00a0\u202f])\d{3}(\1\d{3})*([.,]\d+)?", re.ASCII)
+"""A number with a mark between its thousands."""
+
+COMMA_DECIMAL = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+
+SIMPLE = re.compile(r"-?\d{1,15}(\.\d{1,25})?", re.ASCII)
+"""A number that needs no further look, where the decimal mark is a full stop."""
+
+OF_NUMBERS = dict.fromkeys(map(ord, "0123456789.-"))
+"""Characters of which float() takes nothing but such numbers."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cells:
+    """A table as its file spells it: header and rows of text, nothing guessed yet."""
+
+    name: str
+    """File name, for messages."""
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    lines: tuple[int, ...]
+    """Line of the file on which each row ends, counted from 1; or its number where unit is row."""
+    unit: str = "line"
+    texts: frozenset[str] = field(default=frozenset())
+    """Columns that the file or the model says are text, though they may look like numbers."""
+    dialect: Dialect = PLAIN
+
+    @cached_property
+    def places(self) -> dict[str, int]:
+        """Position of each column in a row."""
+        return {name: place for place, name in enumerate(self.header)}
+
+    def column(self, name: str) -> list[str]:
+        """Return the cells of a column."""
+        return list(self._columns[self.places[name]]) if self.rows else []
+
+    def simple(self, name: str) -> bool:
+        """Tell whether a column holds numbers that need no further look, and gaps at most."""
+        return self._parsed(name) is not None
+
+    def kind(self, name: str) -> str:
+        """Tell what a column holds, as ``kind_of``."""
+        cells = self.column(name)
+        if name in self.texts:
+            return "text" if any(cells) else "empty"
+        if self.simple(name):
+            return "number" if "." in "".join(cells) else "integer"
+        return kind_of(cells, self.dialect)
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """Parse a column as float64; raise InputError naming line and column."""
+        parsed = self._parsed(name)
+        return numbers(self, name, range(len(self.rows))) if parsed is None else parsed.copy()
+
+    @cached_property
+    def _columns(self) -> tuple[tuple[str, ...], ...]:
+        return tuple(zip(*self.rows, strict=True))
+
+    @cached_property
+    def _known(self) -> dict[str, NDArray[np.float64] | None]:
+        return {}
+
+    def _parsed(self, name: str) -> NDArray[np.float64] | None:
+        """Return the numbers of a column of simple ones, NaN in its gaps; None for another."""
+        if name not in self._known:
+            self._known[name] = _all_numbers(self.column(name), self.dialect)
+        return self._known[name]
+
+
+def _all_numbers(cells: list[str], dialect: Dialect) -> NDArray[np.float64] | None:
+    if dialect.decimal != ".":
+        return None
+    there = [cell not in MISSING for cell in cells]
+    present = list(compress(cells, there))
+    if not present or _holds_others(present[:1]) or _holds_others(present):  # one often tells
+        return None
+    found = np.full(len(cells), np.nan)
+    try:
+        found[there] = np.fromiter(map(float, present), np.float64, len(present))
+    except ValueError:
+        return None
+    return None if np.isinf(found).any() else found
+
+
+def _holds_others(cells: list[str]) -> bool:
+    return bool("".join(cells).translate(OF_NUMBERS))
+
+
+def kind_of(cells: Sequence[str], dialect: Dialect = PLAIN) -> str:
+    """Tell what a column holds: ``integer``, ``number``, ``bool``, ``text``, or ``empty``."""
+    present = {cell.strip() for cell in set(cells)} - MISSING
+    if not present:
+        return "empty"
+    if all(cell in TRUE_FALSE for cell in present):
+        return "bool"
+    plain = [dialect.plain(cell) for cell in present]
+    if not all(NUMBER.fullmatch(cell) for cell in plain):
+        return "text"
+    whole = all(cell.lstrip("+-").isdecimal() for cell in plain)
+    return "integer" if whole else "number"
+
+
+def is_number(cell: str, dialect: Dialect) -> bool:
+    """Tell whether a cell is missing or spells a number."""
+    return cell.strip() in MISSING or NUMBER.fullmatch(dialect.plain(cell)) is not None
+
+
+def numbers(cells: Cells, column: str, rows: Sequence[int]) -> NDArray[np.float64]:
+    """Parse some cells of a column as float64, missing ones as NaN.
+
+    Raises InputError naming line and column of a cell that is no number, or an infinite one.
+    """
+    values, place = np.empty(len(rows)), cells.places[column]
+    for i, row in enumerate(rows):
+        cell = cells.rows[row][place].strip()
+        plain = cells.dialect.plain(cell)
+        where = f"{cells.name}: {cells.unit} {cells.lines[row]}, {column!r}"
+        if cell in MISSING:
+            values[i] = np.nan
+        elif NUMBER.fullmatch(plain) is None:
+            raise InputError(
+                f"{where}: {shortened(cell)} is not a number",
+                _advice(cell) or "mend it, or name what stands for missing with --na-values",
+            )
+        else:
+            values[i] = float(plain)
+            if np.isinf(values[i]):
+                raise InputError(f"{where}: {shortened(cell)} is infinite", "limex needs a number")
+    return values
+
+
+def number(cells: Cells, column: str, row: int, cell: str) -> float:
+    """Parse one cell as ``numbers`` does."""
+    if cells.dialect.decimal == "." and SIMPLE.fullmatch(cell) is not None:
+        return float(cell)
+    return float(numbers(cells, column, [row])[0])
+
+
+def shortened(cell: str) -> str:
+    """Quote a cell for a message, a long one by its beginning."""
+    return repr(cell) if len(cell) <= 60 else repr(cell[:60]) + "..."
+
+
+def misspelled(cell: str, dialect: Dialect) -> bool:
+    """Tell whether a cell is a number in the spelling of another dialect."""
+    return not is_number(cell, dialect) and bool(_advice(cell.strip()))
+
+
+def _advice(cell: str) -> str:
+    grouped = GROUPED.fullmatch(cell)
+    if grouped and (grouped[2] or grouped[3] or grouped[1] == ","):
+        return f"try --thousands {grouped[1]!r}"
+    return "try --decimal ," if COMMA_DECIMAL.fullmatch(cell) else ""

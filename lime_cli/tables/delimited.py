@@ -1,0 +1,146 @@
+"""Tables of delimited text: CSV, TSV and what else separates cells by a mark."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Iterator
+from itertools import chain
+from typing import IO, Any
+
+from lime_cli.errors import InputError
+from lime_cli.sources import Record
+from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
+
+MANY_COLUMNS = 20_000
+
+
+def read_delimited(
+    name: str, stream: IO[bytes], dialect: Dialect, separator: str
+) -> tuple[tuple[str, ...], Iterator[Record]]:
+    """Return the header and the rows; raise InputError naming file and line.
+
+    A row of the wrong length, or with a stray quote, becomes a record that says so.
+    """
+    csv.field_size_limit(FIELD_CHARACTERS)
+    lines = text_lines(name, stream, dialect)
+    first, lines = _first_line(name, lines)
+    if first.count(separator) >= MANY_COLUMNS and '"' not in first:
+        raise too_many(name, first.count(separator) + 1)
+    reader = csv.reader(chain([first], lines), delimiter=separator, strict=True)
+    rows = _rows(name, reader)
+    _, names = next(rows, (0, "has no header"))
+    if isinstance(names, str) or (len(names) == 1 and not first.strip().startswith('"')):
+        _check_separator(name, first.strip(), separator, lines)
+    if isinstance(names, str):
+        raise InputError(f"{name}: {names}", "the first line must name the columns")
+    if not dialect.header:
+        header = tuple(map(str, range(len(names))))
+        again: list[Any] = [(1, names)]
+        return header, _records(name, header, chain(again, rows), dialect)
+    header = checked_header(name, names)
+    return header, _records(name, header, rows, dialect)
+
+
+def checked_header(name: str, names: list[str]) -> tuple[str, ...]:
+    """Strip the names of columns; raise InputError for none, too many, or one that comes twice."""
+    header = tuple(cell.strip() for cell in names)
+    if not any(header):
+        raise InputError(f"{name}: has no header", "the first line must name the columns")
+    if len(header) > MANY_COLUMNS:
+        raise too_many(name, len(header))
+    seen: set[str] = set()
+    for column in header:
+        if column in seen:
+            raise InputError(
+                f"{name}: column {column!r} appears twice", "give every column its own name"
+            )
+        seen.add(column)
+    return header
+
+
+def too_many(name: str, n: int) -> InputError:
+    """Word that a table is too wide."""
+    return InputError(
+        f"{name}: has {n:,} columns, the limit is {MANY_COLUMNS:,}",
+        "give only those that the model takes",
+    )
+
+
+def _first_line(name: str, lines: Iterator[str]) -> tuple[str, Iterator[str]]:
+    """Find the line with the header, counting the blank ones before it as lines of the file."""
+    blank: list[str] = []
+    for line in lines:
+        if line.strip():
+            return "".join(blank) + line, lines
+        blank.append("\n")
+    if blank:
+        raise InputError(f"{name}: has no header", "the first line must name the columns")
+    raise InputError(f"{name}: is empty", "give a table with a header line")
+
+
+def _check_separator(name: str, first: str, separator: str, lines: Iterator[str]) -> None:
+    """Raise InputError where the first line was likely cut at the wrong mark."""
+    marks = [mark for mark in ";|\t," if mark != separator and mark in first]
+    if not marks:
+        return
+    comma = marks[0] == ";" and re.search(r"\d,\d", next(lines, ""))
+    raise InputError(
+        f"{name}: one column named {first[:40]!r}",
+        f"try --sep {marks[0]!r}" + (" --decimal ','" if comma else ""),
+    )
+
+
+def _rows(name: str, reader: Any) -> Iterator[tuple[int, list[str] | str]]:
+    """Yield the line on which each row ends, and its cells or what is wrong with it."""
+    while True:
+        start = reader.line_num + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield reader.line_num, _in_words(name, error, start, reader.line_num)
+            continue
+        if cells:
+            yield reader.line_num, cells
+
+
+def _records(
+    name: str,
+    header: tuple[str, ...],
+    rows: Iterator[tuple[int, list[str] | str]],
+    dialect: Dialect,
+) -> Iterator[Record]:
+    n, missing = len(header), frozenset(dialect.na_values)
+    for line, found in rows:
+        if isinstance(found, str):
+            yield Record(header, (), line, fault=f"{name}: {found}")
+        elif len(found) != n:
+            said = f"{len(found)} field{'s' * (len(found) != 1)}, expected {n}"
+            yield Record(header, (), line, fault=f"{name}: line {line}: {said}")
+        elif missing:
+            cells = ("" if cell.strip() in missing else cell for cell in found)
+            yield Record(header, tuple(cells), line)
+        else:
+            yield Record(header, tuple(found), line)
+
+
+def _in_words(name: str, error: csv.Error, start: int, line: int) -> str:
+    """Word a fault of one row; raise InputError for one after which no row can be told."""
+    words = str(error)
+    if "unexpected end of data" in words:
+        raise InputError(
+            f"{name}: a quote opened on line {start} is never closed", "close or remove it"
+        )
+    if "field larger" in words:
+        or_quote = f", or a quote opened on line {start} is never closed" if line > start else ""
+        raise InputError(
+            f"{name}: line {line}: a field is longer than {FIELD_CHARACTERS:,} characters"
+            + or_quote,
+            "check the separator and the quotes",
+        )
+    if "expected after" in words:
+        return f"line {line}: text after a closing quote"
+    return f"line {line}: {words}"

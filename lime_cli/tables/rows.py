@@ -1,0 +1,190 @@
+"""The rows of a table that a person asked for: by number, by id, by a condition, or all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from itertools import islice, pairwise
+
+from lime_cli.errors import InputError, SettingsError
+from lime_cli.sources import Record, Source
+from lime_cli.tables.cells import Cells
+from lime_cli.tables.dialect import PLAIN, Dialect
+from lime_cli.tables.readers import Stream, open_table
+from lime_cli.tables.streams import name_of
+from lime_cli.tables.where import Condition, parse_condition
+
+REMEMBERED = 100_000
+"""Ids that are compared with those of later rows."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A table and which of its rows are meant; all of them where nothing is said."""
+
+    path: str
+    dialect: Dialect = PLAIN
+    numbers: str | None = None
+    """Counted from 0: ``3``, ``3,10-20``."""
+    ids: tuple[str, ...] = ()
+    id_column: str | None = None
+    where: str | None = None
+    """A condition, as ``modalities.where`` has them."""
+
+    def sources(self) -> Iterator[Source]:
+        """Yield the rows in the order asked for, each with its cells, while the file is read.
+
+        Raises SettingsError for a row out of range, InputError for an unknown id or column.
+        """
+        if self.numbers is not None:
+            yield from self._by_number(parse_ranges(self.numbers))
+        elif self.ids:
+            yield from self._by_id()
+        elif self.where is not None:
+            yield from self._by_condition(self.where)
+        else:
+            yield from self._numbered()
+
+    def record(self, row: int) -> Record:
+        """Read one row; raise InputError where the table has fewer."""
+        with open_table(self.path, self.dialect) as stream:
+            found = next(islice(stream.records, row, None), None)
+        if found is None:
+            raise InputError(f"{name_of(self.path)}: has no row {row}", "it has become shorter")
+        return found
+
+    def _numbered(self) -> Iterator[Source]:
+        """Yield all rows with their numbers and ids."""
+        with open_table(self.path, self.dialect) as stream:
+            yield from self._named(stream)
+
+    def _named(self, stream: Stream) -> Iterator[Source]:
+        place = None
+        if self.id_column is not None:
+            require(stream.name, stream.header, (self.id_column,))
+            place = stream.header.index(self.id_column)
+        seen: set[str] = set()
+        for number, record in enumerate(stream.records):
+            name = str(number)
+            if place is not None and record.cells:
+                name = record.cells[place].strip() or name
+                record = record._replace(repeated=self.id_column) if name in seen else record
+                if len(seen) < REMEMBERED:
+                    seen.add(name)
+            yield Source(name, self.path, number, record)
+
+    def _by_number(self, ranges: list[range]) -> Iterator[Source]:
+        self._check_reach(ranges)
+        ascending = all(one.stop <= two.start for one, two in pairwise(ranges))
+        last = max(one.stop for one in ranges)
+        if ascending:
+            left = iter(ranges)
+            current = next(left)
+            for source in islice(self._numbered(), last):
+                if source.row == current.stop:
+                    current = next(left)
+                if source.row in current:
+                    yield source
+            return
+        order = dict.fromkeys(row for one in ranges for row in one)
+        found = {one.row: one for one in islice(self._numbered(), last) if one.row in order}
+        for row in order:
+            yield found[row]
+
+    def _check_reach(self, ranges: list[range]) -> None:
+        """Raise SettingsError, before anything is explained, for a row that is not there."""
+        reach = max(one.stop for one in ranges)
+        with open_table(self.path, self.dialect) as stream:
+            n = stream.n_rows
+            if n is None:
+                n = sum(1 for _ in islice(stream.records, reach))
+        for one in ranges:
+            if one.stop > n:
+                said = f"{one.start}-{one.stop - 1}" if len(one) > 1 else one.start
+                raise SettingsError(
+                    f"--row {said}: {stream.name} has rows 0-{n - 1}", "count them from 0"
+                )
+
+    def _by_id(self) -> Iterator[Source]:
+        if self.id_column is None:
+            raise SettingsError(
+                "--id needs the column that ids stand in", "name it with --id-column"
+            )
+        found: dict[str, list[Source]] = {name: [] for name in self.ids}
+        for source in self._numbered():
+            if source.id in found:
+                found[source.id].append(source)
+        for name, sources in found.items():
+            if not sources:
+                said = f"{name_of(self.path)}: no row with {self.id_column} {name!r}"
+                raise InputError(said, "check --id and --id-column")
+            for source in sources:
+                yield _told_apart(source, self.id_column, len(sources))
+
+    def _by_condition(self, where: str) -> Iterator[Source]:
+        n = 0
+        with open_table(self.path, self.dialect) as stream:
+            condition = parse_condition(where, stream.name, stream.header, self.dialect)
+            for source in self._named(stream):
+                if _fits(source, condition):
+                    n += 1
+                    yield source
+        if not n:
+            raise InputError(f"{stream.name}: no row is {where!r}", "check --where")
+
+
+def parse_ranges(words: str) -> list[range]:
+    """Parse ``3,10-20``; raise SettingsError for something else."""
+    found = []
+    for part in words.split(","):
+        first, dash, last = (word.strip() for word in part.partition("-"))
+        digits = first + last
+        if not digits.isascii() or not first.isdigit() or (dash and not last.isdigit()):
+            raise SettingsError(
+                f"--row {words[:80]}: is not a list of rows", "write 3 or 3,10-20, counted from 0"
+            )
+        if len(digits) > 30:
+            raise SettingsError(f"--row {words[:20]}...: is too large a number", "count from 0")
+        start, stop = int(first), int(last if dash else first) + 1
+        if start >= stop:
+            raise SettingsError(f"--row {part.strip()}: runs backwards", "write 10-20")
+        found.append(range(start, stop))
+    return found
+
+
+def require(name: str, header: Sequence[str], columns: Sequence[str]) -> None:
+    """Raise InputError where a table lacks columns, with the one that was likely meant."""
+    has = set(header)
+    missing = [column for column in columns if column not in has]
+    if not missing:
+        return
+    plain = {one.casefold().strip(): one for one in header}
+    near = [plain.get(missing[0].casefold()), *get_close_matches(missing[0], header, n=1)]
+    guess = next((one for one in near if one), None)
+    listed = ", ".join(repr(one) for one in missing[:5]) + (" ..." if len(missing) > 5 else "")
+    shown = ", ".join(header[:12]) + (" ..." if len(header) > 12 else "")
+    raise InputError(
+        f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}",
+        f"did you mean {guess!r}?" if guess else f"it has {shown}",
+    )
+
+
+def cells_of(source: Source, record: Record, dialect: Dialect) -> Cells:
+    """Return a row as a table of one; raise InputError for a broken one."""
+    if record.fault:
+        raise InputError(record.fault, "mend the row, or leave it out")
+    name = name_of(source.path)
+    return Cells(name, record.header, (record.cells,), (record.line,), record.unit, dialect=dialect)
+
+
+def _told_apart(source: Source, column: str, n: int) -> Source:
+    if n == 1 or source.record is None:
+        return source
+    return source._replace(record=source.record._replace(repeated=column))
+
+
+def _fits(source: Source, condition: Condition) -> bool:
+    """Tell whether a row is asked for; a broken one is, so that it is not passed over silently."""
+    record = source.record
+    return record is not None and (bool(record.fault) or condition(record.cells))

@@ -1,0 +1,187 @@
+"""Open the file of a table, or what comes through a pipe, as bytes and as lines of text."""
+
+from __future__ import annotations
+
+import atexit
+import contextlib
+import gzip
+import io
+import os
+import re
+import shutil
+import stat
+import sys
+import tempfile
+import zlib
+from collections.abc import Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import IO, cast
+
+from lime_cli.errors import InputError, SettingsError
+from lime_cli.tables.dialect import Dialect
+
+STDIN = "-"
+
+LINE_CHARACTERS = 2**24
+"""Of one line, at most: far more than a table of 20,000 columns needs."""
+
+FIELD_CHARACTERS = 2**20
+"""Of one cell, at most."""
+
+PIECE = 2**16
+"""Characters asked for at a time, so that a file without line ends is not read whole."""
+
+SURROGATE = re.compile("[\ud800-\udfff]")
+"""What stands for half a character, or for a byte that is none."""
+
+
+def name_of(path: str) -> str:
+    """Name a table in messages: by its file, without the folder."""
+    return "stdin" if path == STDIN else Path(path).name
+
+
+def is_once(path: str) -> bool:
+    """Tell whether an input can be read only once: standard input, a named pipe."""
+    try:
+        mode = 0 if path == STDIN else Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return path == STDIN or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
+
+
+def open_bytes(path: str) -> IO[bytes]:
+    """Open for reading, at its beginning, a file that can be read more than once.
+
+    What can be read only once is kept in an unnamed file of this process. Raises InputError.
+    """
+    if is_once(path):
+        kept = os.dup(_kept(path).fileno())
+        os.lseek(kept, 0, os.SEEK_SET)
+        return os.fdopen(kept, "rb")
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file", "check the path of the table") from None
+    except IsADirectoryError:
+        raise InputError(f"{path}: is a folder", "a table is one file") from None
+    except ValueError:
+        raise InputError(f"{path!r}: is no path", "check the path of the table") from None
+    except OSError as error:
+        raise unreadable(path, error) from None
+
+
+def unreadable(path: str, error: OSError) -> InputError:
+    """Word what the system says of a file that cannot be read."""
+    reason = (error.strerror or str(error)).lower()
+    return InputError(f"{path}: cannot be read ({reason})", "check the file and who may read it")
+
+
+@lru_cache(maxsize=4)
+def _kept(path: str) -> IO[bytes]:
+    import multiprocessing
+
+    if multiprocessing.parent_process() is not None:
+        raise SettingsError(
+            f"{name_of(path)}: is read once, by one process", "name training data with --background"
+        )
+    kept = tempfile.TemporaryFile(prefix=".limex-")  # noqa: SIM115  # lives as long as the process
+    try:
+        if path == STDIN:
+            shutil.copyfileobj(sys.stdin.buffer, kept)
+        else:
+            with Path(path).open("rb") as stream:
+                shutil.copyfileobj(stream, kept)
+    except OSError as error:
+        raise unreadable(path, error) from None
+    kept.flush()
+    atexit.register(kept.close)
+    return kept
+
+
+def unzipped(stream: IO[bytes]) -> IO[bytes]:
+    """Return a stream of what a gzip file holds."""
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb"))
+
+
+class Watch:
+    """A look at a file, to tell later whether it is still the same."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self.state = () if is_once(path) else self._look()
+        """Node, bytes and time of the last change, in ns; empty where there is no file."""
+
+    def check(self) -> None:
+        """Raise InputError where the file was changed since."""
+        if self.state and self._look() != self.state:
+            raise InputError(
+                f"{name_of(self._path)}: changed while it was being read",
+                "run the command again when nobody writes to it",
+            )
+
+    def _look(self) -> tuple[int, ...]:
+        try:
+            found = Path(self._path).stat()
+        except (OSError, ValueError):
+            return ()
+        return found.st_ino, found.st_size, found.st_mtime_ns
+
+
+def text_lines(name: str, stream: IO[bytes], dialect: Dialect) -> Iterator[str]:
+    """Yield a text file's lines with their ends, decoded; raise InputError naming the line.
+
+    A line, and so the memory it takes, is bounded.
+    """
+    encoding = (dialect.encoding or "utf-8").lower()
+    encoding = "utf-8-sig" if encoding.replace("_", "-") in ("utf-8", "utf8") else encoding
+    escaped = "strict" if encoding.startswith(("utf-16", "utf-32", "utf_16", "utf_32")) else None
+    text = io.TextIOWrapper(
+        cast("io.BufferedReader", stream), encoding, escaped or "surrogateescape", newline=""
+    )
+    number = 1
+    try:
+        while line := _line(name, text, number):
+            if "\0" in line:
+                raise InputError(f"{name}: NUL character on line {number}", "give a text file")
+            if not line.isascii():
+                _check_decoded(name, line, number, dialect)
+            yield line
+            number += 1
+    except UnicodeError:
+        raise InputError(
+            f"{name}: what follows line {number - 1} is not {encoding}", "try another --encoding"
+        ) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile):
+        raise InputError(f"{name}: is cut short or damaged", "compress it again") from None
+    finally:
+        with contextlib.suppress(ValueError):  # closed already
+            text.detach()
+
+
+def _line(name: str, text: io.TextIOWrapper, number: int) -> str:
+    line = text.readline(PIECE)
+    if len(line) < PIECE or line.endswith(("\n", "\r")):
+        return line
+    pieces, length = [line], PIECE
+    while len(line) == PIECE and not line.endswith(("\n", "\r")):
+        line = text.readline(PIECE)
+        pieces.append(line)
+        length += len(line)
+        if length > LINE_CHARACTERS:
+            raise InputError(
+                f"{name}: line {number}: a field is longer than {FIELD_CHARACTERS:,} characters, "
+                f"or the line than {LINE_CHARACTERS:,}",
+                "check the separator and the line ends",
+            )
+    return "".join(pieces)
+
+
+def _check_decoded(name: str, line: str, number: int, dialect: Dialect) -> None:
+    found = SURROGATE.search(line)
+    if found is None:
+        return
+    said = (dialect.encoding or "UTF-8").upper()
+    byte = ord(found[0]) & 0xFF
+    hint = "try another --encoding" if dialect.encoding else "try --encoding latin-1"
+    raise InputError(f"{name}: byte 0x{byte:02X} on line {number} is not {said}", hint)

@@ -1,0 +1,1 @@
+"""Rows of tables as instances: the columns are the components."""

@@ -1,0 +1,142 @@
+"""Which columns a model is given, and the background that is learned from them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from math import isinf
+
+from lime_cli.engine.instance import Caveat
+from lime_cli.errors import ModelError, SettingsError
+from lime_cli.models.model_file import ModelInput
+from lime_cli.tables.cells import Cells, are_dates, is_number, misspelled, numbers
+from lime_cli.tables.dialect import MISSING, Dialect
+from lime_cli.tables.readers import Stream, open_table, read_evenly
+from lime_cli.tables.rows import require
+from lime_cli.tabular.background import Background, build_background
+from lime_cli.tabular.schema import Schema
+
+NEARLY_ALL = 0.9
+"""Share of a column's different cells that are numbers, from which the others are mistakes."""
+
+MANY = 10
+"""Different numbers that a column must hold for that."""
+
+
+def named(stream: Stream, dialect: Dialect, model_input: ModelInput, drop: Sequence[str]) -> Stream:
+    """Give the columns of a table without a header the model's names, where their number fits."""
+    names = model_input.columns
+    if dialect.header or names is None or stream.typed is not None:
+        return stream
+    left = [name for name in stream.header if name not in drop]
+    if len(left) != len(names):
+        return stream
+    called = dict(zip(left, names, strict=True))
+    return replace(stream, header=tuple(called.get(name, name) for name in stream.header))
+
+
+def columns_for(stream: Stream, model_input: ModelInput, drop: Sequence[str]) -> tuple[str, ...]:
+    """Return the columns that the model is given, in its order; raise when it has none for it."""
+    if model_input.columns is not None:
+        require(stream.name, stream.header, model_input.columns)
+        return model_input.columns
+    require(stream.name, stream.header, drop)
+    columns = tuple(name for name in stream.header if name not in drop)
+    wanted = model_input.n_columns
+    if wanted is not None and wanted != len(columns):
+        hint = (
+            "leave columns out with --drop"
+            if len(columns) > wanted
+            else "give the table it was fitted on"
+        )
+        raise ModelError(
+            f"{stream.name}: the model expects {wanted} columns, the file has {len(columns)}", hint
+        )
+    return columns
+
+
+def sifted(cells: Cells, columns: Sequence[str], schema: Schema, strict: bool) -> Cells:
+    """Look for cells that are no numbers in columns of numbers.
+
+    A row with one raises InputError where ``strict``, else it is left out: it will fail by itself
+    when it is explained. Numbers in another spelling raise InputError: all of the column is so.
+    """
+    bad: set[int] = set()
+    for name in columns:
+        if name in cells.texts or name in schema.categorical or name in schema.texts:
+            continue
+        if cells.simple(name):
+            continue
+        if name in schema.numeric and are_dates(cells.column(name)):
+            continue
+        wrong = _wrong_cells(cells, name, name in schema.numeric)
+        if not wrong:
+            continue
+        rows = [i for i, cell in enumerate(cells.column(name)) if cell in wrong]
+        spelled = [i for i in rows if misspelled(cells.rows[i][cells.places[name]], cells.dialect)]
+        if strict or spelled:
+            numbers(cells, name, spelled[:1] or rows[:1])
+        bad.update(rows)
+    if not bad:
+        return cells
+    kept = [i for i in range(len(cells.rows)) if i not in bad]
+    return replace(
+        cells,
+        rows=tuple(cells.rows[i] for i in kept),
+        lines=tuple(cells.lines[i] for i in kept),
+    )
+
+
+def _wrong_cells(cells: Cells, name: str, numeric: bool) -> frozenset[str]:
+    """Return the cells of a column of numbers that are none; of another column, nothing."""
+    present = {cell for cell in set(cells.column(name)) if cell.strip() not in MISSING}
+    good = {cell for cell in present if is_number(cell, cells.dialect)}
+    endless = {cell for cell in good if isinf(float(cells.dialect.plain(cell)))}
+    wrong = present - good
+    like = sum(misspelled(cell, cells.dialect) for cell in wrong) + len(good)
+    nearly = len(present) >= 2 and like >= NEARLY_ALL * len(present)
+    spelled_otherwise = nearly and like > len(good)
+    if numeric or not wrong or (nearly and len(good) >= MANY) or spelled_otherwise:
+        return frozenset(wrong | endless)
+    return frozenset()
+
+
+ENOUGH_ROWS = 50
+"""An input with at least this many rows may serve as its own background."""
+
+ITSELF = Caveat(
+    "background_is_input",
+    "replacement values come from the input itself; name training data with --background",
+)
+
+
+Learned = tuple[Background, tuple[Caveat, ...]]
+
+
+def learn(
+    path: str,
+    dialect: Dialect,
+    schema: Schema,
+    columns_of: Callable[[Stream], tuple[Stream, Sequence[str]]],
+    own: bool = False,
+) -> Learned:
+    """Return what the columns of a table hold, and what a reader must know of that.
+
+    ``columns_of`` names a table's columns and chooses among them. Where the table is explained by
+    its ``own`` rows, too few of them raise SettingsError, and broken ones are left out.
+    """
+    with open_table(path, dialect) as stream:
+        seen, columns = columns_of(stream)
+        require(seen.name, seen.header, columns)
+        cells, n_rows = read_evenly(seen, dialect, strict=not own)
+    if own and n_rows < ENOUGH_ROWS:
+        raise SettingsError(
+            f"{cells.name}: has {n_rows} rows, too few to draw replacements from",
+            "name training data with --background",
+        )
+    caveats: tuple[Caveat, ...] = (ITSELF,) if own else ()
+    if len(cells.rows) < n_rows:
+        words = f"replacement values come from {len(cells.rows):,} of {n_rows:,} rows"
+        caveats += (Caveat("background_sampled", f"{words}, evenly spaced"),)
+    cells = sifted(cells, columns, schema, strict=not own)
+    return build_background(cells, columns, schema), caveats

@@ -1,0 +1,436 @@
+"""The features of a background: one column, columns that move together, one-hot blocks."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import chain, pairwise
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lime_cli.engine.instance import Column, FloatArray, IntArray
+from lime_cli.tables.cells import date_of, days_of
+
+MARKS = ("_", "=", ".", "-", " ")
+"""What stands between the name of a one-hot block and a level of it."""
+
+
+def exclusive_blocks(ones: dict[str, NDArray[np.uint8]]) -> dict[str, tuple[str, ...]]:
+    """Find 0/1 columns (rows,) of which every row has exactly one: their names, by the block's.
+
+    Columns that are called alike up to a mark are tried first, wherever they stand; then those
+    that stand beside each other, the first such run from the left.
+    """
+    found: dict[str, tuple[str, ...]] = {}
+    left = list(ones)
+    for prefix, names in _called_alike(left).items():
+        if prefix not in ones and _exclusive([ones[name] for name in names]):
+            found[prefix] = tuple(names)
+            left = [name for name in left if name not in set(names)]
+    while left:
+        run = _run([ones[name] for name in left])
+        if run:
+            found[f"{left[0]}..{left[run - 1]}"] = tuple(left[:run])
+        left = left[max(1, run) :]
+    return found
+
+
+def _called_alike(names: Sequence[str]) -> dict[str, list[str]]:
+    alike: dict[str, list[str]] = {}
+    for name in names:
+        end = max(name.rfind(mark) for mark in MARKS)
+        if end > 0:
+            alike.setdefault(name[:end], []).append(name)
+    return alike
+
+
+def _exclusive(columns: Sequence[NDArray[np.uint8]]) -> bool:
+    varying = sum(bool((one != one[0]).any()) for one in columns)
+    return varying >= 2 and bool((np.sum(columns, axis=0, dtype=np.int64) == 1).all())
+
+
+def _run(columns: Sequence[NDArray[np.uint8]]) -> int:
+    """Return how many columns from the first on make the shortest exclusive run; 0 for none."""
+    total = np.zeros(len(columns[0]), np.int64)
+    for i, column in enumerate(columns):
+        total += column
+        if total.max() > 1:
+            return 0
+        if total.min() == 1:
+            return i + 1 if _exclusive(columns[: i + 1]) else 0
+    return 0
+
+
+@dataclass(frozen=True, eq=False)
+class Feature:
+    """One column: its different values, how often each occurs, and which bin each lies in."""
+
+    name: str
+    numeric: bool
+    """Whether values are compared by size (bins) or by identity (levels)."""
+    values: NDArray[Any]
+    """(levels,) ascending, a missing value last: int64, float64, bool, or object: str, None."""
+    shares: FloatArray
+    """(levels,) of the background's rows; sums to one."""
+    bins: IntArray
+    """(levels,)"""
+    cuts: FloatArray
+    """(bins - 1,) ascending, missing values aside; a value equal to a cut lies below it."""
+    capped: bool = False
+    """Whether the largest value is a cut point too, with nothing observed above it."""
+    date: bool = False
+    """Whether values are dates as the file spells them; where numeric, compared as days."""
+
+    @cached_property
+    def constant(self) -> bool:
+        """Whether the background holds a single value."""
+        return len(self.values) == 1
+
+    @cached_property
+    def place(self) -> Column:
+        """Where a component of this column is."""
+        return Column(self.name)
+
+    @cached_property
+    def holds_truth(self) -> bool:
+        """Whether words among the values are read as truth values where they are such."""
+        return any(isinstance(level, bool) for level in self.values.tolist())
+
+    @cached_property
+    def gaps(self) -> bool:
+        """Whether the background lacks a value somewhere."""
+        return is_missing(self.values[-1])
+
+    @cached_property
+    def sizes(self) -> FloatArray:
+        """The values as they are compared, (levels,), a missing one as NaN; of numbers and days."""
+        if self.values.dtype.kind in "ifb":
+            return self.values.astype(np.float64)
+        found: FloatArray = np.array(
+            [np.nan if is_missing(one) else self.size(one) for one in self.values.tolist()]
+        )
+        return found
+
+    @property
+    def spelled(self) -> list[str]:
+        """The values in words that tell them apart."""
+        values = self.values.tolist()
+        return list(map(told_apart if self.values.dtype.kind == "f" else str, values))
+
+    @cached_property
+    def level_of(self) -> dict[Any, int]:
+        """Place of each value among the values; a missing one is None."""
+        return {
+            None if is_missing(value) else value: i for i, value in enumerate(self.values.tolist())
+        }
+
+    def size(self, value: Any) -> float:
+        """Return what a value is compared by: a number itself, the days of a date."""
+        return float(days_of(value) or 0.0) if self.date else float(value)
+
+    def bin_of(self, value: Any) -> int:
+        """Return the bin of a value; -1 for a level the background does not know."""
+        if is_missing(value):
+            return self._missing_bin
+        if self.numeric:
+            return bisect_left(self._cuts, self.size(value))
+        return self._bin_of_level.get(value, -1)
+
+    def condition(self, value: Any) -> str:
+        """Say what a value's bin means: ``3.2 < petal length <= 4.5``, ``hair = 1``."""
+        if is_missing(value):
+            return f"{self.name} is missing"
+        if not self.numeric or not self._cuts:
+            return f"{self.name} = {spelled(value)}"
+        return self._conditions[bisect_left(self._cuts, self.size(value))]
+
+    def outside(self, value: Any) -> bool:
+        """Tell whether a number lies beyond everything the background holds."""
+        if not self.numeric or is_missing(value):
+            return False
+        low, high = self.range
+        return bool(self.size(value) < low or self.size(value) > high)
+
+    def column(self, values: Sequence[Any]) -> NDArray[Any]:
+        """Return values in the column's own type, or one that holds what was never seen."""
+        types = {type(value) for value in values}
+        own = self.values.dtype
+        if own.kind not in "Of" and not types <= {bool, int}:
+            own = np.dtype(np.float64 if types <= {bool, int, float} else object)
+        return np.array(values, dtype=own)
+
+    def without_gaps(self) -> Feature:
+        """Return the column as if it had no missing values; one that has nothing else as it is."""
+        if not self.gaps or self.constant:
+            return self
+        values = self.values[:-1]
+        if values.dtype.kind == "f" and bool((values == np.floor(values)).all()):
+            values = values.astype(np.int64)
+        shares = self.shares[:-1] / self.shares[:-1].sum()
+        return replace(self, values=values, shares=shares, bins=self.bins[:-1])
+
+    @cached_property
+    def _missing_bin(self) -> int:
+        return int(self.bins[-1]) if self.gaps else -1
+
+    @cached_property
+    def _cuts(self) -> list[float]:
+        found: list[float] = self.cuts.tolist()
+        return found
+
+    @cached_property
+    def _bin_of_level(self) -> dict[Any, int]:
+        pairs = zip(self.values.tolist(), self.bins.tolist(), strict=True)
+        return dict(reversed(list(pairs)))
+
+    @cached_property
+    def _conditions(self) -> list[str]:
+        """Say what each bin means."""
+        edges = [date_of(cut) if self.date else _edge(cut) for cut in self._cuts]
+        between = [f"{low} < {self.name} <= {high}" for low, high in pairwise(edges)]
+        return [f"{self.name} <= {edges[0]}", *between, f"{self.name} > {edges[-1]}"]
+
+    @cached_property
+    def range(self) -> tuple[float, float]:
+        """The smallest and the largest number or day."""
+        sizes = self.sizes
+        return float(np.nanmin(sizes)), float(np.nanmax(sizes))
+
+
+def is_missing(value: Any) -> bool:
+    """Tell whether a value stands for none: None or NaN."""
+    return value is None or value != value
+
+
+def spelled(value: Any) -> str:
+    """Write a value as a person would: ``1``, ``0.25``, ``True``, ``salaried``."""
+    if not isinstance(value, float):
+        return str(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
+def told_apart(value: float) -> str:
+    """Write a number as ``spelled`` does, in full where six digits are not all it has."""
+    if 1e-4 <= abs(value) < 1e6 and not value.is_integer():
+        return repr(value)  # what six digits would be too, if they are all
+    said = spelled(value)
+    return said if value != value or float(said) == value else repr(value)
+
+
+def _edge(cut: float) -> str:
+    """Write a cut point to four digits, large ones in full."""
+    return f"{cut:.0f}" if 1e4 <= abs(cut) < 1e15 else f"{cut:.4g}"
+
+
+SHOWN = 3
+"""Columns of a group that its name tells the values of, at most."""
+
+
+class Part(Protocol):
+    """Columns whose values are drawn together; they stay if all lie in the row's own bins."""
+
+    @property
+    def name(self) -> str:
+        """What a reader calls it."""
+        ...
+
+    @property
+    def places(self) -> tuple[int, ...]:
+        """Which of the background's columns they are."""
+        ...
+
+    @property
+    def place(self) -> Column:
+        """Where a component of it is."""
+        ...
+
+    @property
+    def shares(self) -> FloatArray:
+        """How often each level occurs (levels,); sums to one."""
+        ...
+
+    @property
+    def bins(self) -> IntArray:
+        """In which bin each level lies (levels,)."""
+        ...
+
+    @property
+    def sizes(self) -> FloatArray | None:
+        """The levels as numbers (levels,), nan for a missing one; None where they are none."""
+        ...
+
+    @property
+    def constant(self) -> bool:
+        """Whether there is one level."""
+        ...
+
+    def bin_of(self, values: Sequence[Any]) -> int:
+        """Return the bin of a row, given its values of these columns; -1 for none."""
+        ...
+
+    def condition(self, values: Sequence[Any]) -> str:
+        """Say what the bin of a row means."""
+        ...
+
+    def value(self, values: Sequence[Any]) -> Any:
+        """Return what a record says a row has there; None for nothing."""
+        ...
+
+    def drawn(self, levels: IntArray) -> Iterator[NDArray[Any]]:
+        """Yield the values (n,) of each column for levels (n,)."""
+        ...
+
+
+@dataclass(frozen=True, eq=False)
+class Single:
+    """A column by itself."""
+
+    feature: Feature
+    places: tuple[int, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the column."""
+        return self.feature.name
+
+    @property
+    def place(self) -> Column:
+        """Where a component of it is."""
+        return self.feature.place
+
+    @property
+    def shares(self) -> FloatArray:
+        """How often each value occurs."""
+        return self.feature.shares
+
+    @property
+    def bins(self) -> IntArray:
+        """In which bin each value lies."""
+        return self.feature.bins
+
+    @property
+    def sizes(self) -> FloatArray | None:
+        """The values as numbers; None for words and dates that are not compared."""
+        words = self.feature.values.dtype == object and not self.feature.numeric
+        return None if words else self.feature.sizes
+
+    @property
+    def constant(self) -> bool:
+        """Whether the background holds one value."""
+        return self.feature.constant
+
+    def bin_of(self, values: Sequence[Any]) -> int:
+        """Return the bin of a value; -1 for none."""
+        return self.feature.bin_of(values[0])
+
+    def condition(self, values: Sequence[Any]) -> str:
+        """Say what the bin of a value means."""
+        return self.feature.condition(values[0])
+
+    def value(self, values: Sequence[Any]) -> Any:
+        """Return the value; None for a missing one."""
+        return None if is_missing(values[0]) else values[0]
+
+    def drawn(self, levels: IntArray) -> Iterator[NDArray[Any]]:
+        """Yield the values (n,) for levels (n,)."""
+        yield self.feature.values[levels]
+
+
+@dataclass(frozen=True, eq=False)
+class Group:
+    """Columns whose values come together, from one row of the background."""
+
+    name: str
+    features: tuple[Feature, ...]
+    places: tuple[int, ...]
+    levels: IntArray
+    """(levels, columns): the values that were seen together, by their number in each column."""
+    shares: FloatArray
+    onehot: bool = False
+    """Whether they are 0/1 columns of which every row of the background has one."""
+
+    @cached_property
+    def place(self) -> Column:
+        """Where a component of it is."""
+        return Column(self.name)
+
+    @property
+    def sizes(self) -> None:
+        """Return nothing: combinations are no numbers."""
+
+    @property
+    def constant(self) -> bool:
+        """Whether the background holds one combination of values."""
+        return len(self.levels) == 1
+
+    @cached_property
+    def bins(self) -> IntArray:
+        """In which combination of the columns' bins each combination of values lies."""
+        return np.array([self._numbers[bins] for bins in self._bins], np.int64)
+
+    def bin_of(self, values: Sequence[Any]) -> int:
+        """Return the number of a row's combination of bins; -1 for one never seen."""
+        own = tuple(one.bin_of(value) for one, value in zip(self.features, values, strict=True))
+        return self._numbers.get(own, -1)
+
+    def condition(self, values: Sequence[Any]) -> str:
+        """Name the level of a one-hot block, else what each column holds."""
+        if self.onehot:
+            return f"{self.name} = {self.value(values)}"
+        pairs = list(zip(self.features, values, strict=True))
+        said = ", ".join(one.condition(value) for one, value in pairs[:SHOWN])
+        return f"{self.name}: {said}{', ...' if len(pairs) > SHOWN else ''}"
+
+    def value(self, values: Sequence[Any]) -> str:
+        """Return the level of a one-hot block, else the values, separated by commas."""
+        if self.onehot:
+            named = [one.name for one, value in zip(self.features, values, strict=True) if value]
+            return " and ".join(one.removeprefix(self._prefix) for one in named) or "none"
+        return ", ".join("" if is_missing(one) else spelled(one) for one in values)
+
+    def drawn(self, levels: IntArray) -> Iterator[NDArray[Any]]:
+        """Yield the values (n,) of each column for combinations (n,)."""
+        for j, feature in enumerate(self.features):
+            yield feature.values[self.levels[levels, j]]
+
+    @cached_property
+    def _bins(self) -> list[tuple[int, ...]]:
+        columns = [one.bins[self.levels[:, j]] for j, one in enumerate(self.features)]
+        return [tuple(row) for row in np.stack(columns, axis=1).tolist()]
+
+    @cached_property
+    def _numbers(self) -> dict[tuple[int, ...], int]:
+        return {bins: i for i, bins in enumerate(dict.fromkeys(self._bins))}
+
+    @cached_property
+    def _prefix(self) -> str:
+        names = [one.name for one in self.features]
+        starts = [f"{self.name}{mark}" for mark in MARKS]
+        return next((one for one in starts if all(n.startswith(one) for n in names)), "")
+
+
+def digest_of_features(features: Sequence[Feature], groups: Sequence[Group]) -> str:
+    """Return the SHA-256 of all that samples are drawn from."""
+    facts: Iterator[tuple[list[Any], FloatArray, list[Any]]] = chain(
+        (([f.name, f.numeric, f.spelled], f.shares, [f.bins.tolist()]) for f in features),
+        (([g.name, g.places, g.levels.tolist()], g.shares, []) for g in groups),
+    )
+    digest = hashlib.sha256(b"[")
+    for i, (before, shares, after) in enumerate(facts):
+        listed = [*map(json.dumps, before), _listed(shares), *map(json.dumps, after)]
+        digest.update(f"{', ' * (i > 0)}[{', '.join(listed)}]".encode())
+    digest.update(b"]")
+    return digest.hexdigest()
+
+
+def _listed(shares: FloatArray) -> str:
+    """Return shares as a JSON list; most are the same few, and those are written once."""
+    different, places = np.unique(shares, return_inverse=True)
+    words = list(map(json.dumps, different.tolist()))
+    return f"[{', '.join([words[place] for place in places.tolist()])}]"

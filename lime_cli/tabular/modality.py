@@ -1,0 +1,241 @@
+"""Tables: a row's columns are its components, the background's observed values replace them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lime_cli.engine.instance import Caveat
+from lime_cli.errors import InputError
+from lime_cli.models.model_file import ModelInput
+from lime_cli.sources import Record, Source
+from lime_cli.tables.dialect import PLAIN, Dialect
+from lime_cli.tables.readers import Stream, open_table
+from lime_cli.tables.rows import Rows, cells_of, require
+from lime_cli.tables.streams import Watch, is_once
+from lime_cli.tabular.background import Background, parse_cell
+from lime_cli.tabular.columns import columns_for, learn, named
+from lime_cli.tabular.groups import Feature, Group, digest_of_features
+from lime_cli.tabular.profile import Profile, is_profile, read_profile
+from lime_cli.tabular.row import CellWords, RowInstance, ScaledRow, Table
+from lime_cli.tabular.schema import UNCUT, Schema
+
+
+def caveats_of(record: Record) -> tuple[Caveat, ...]:
+    """Return what is odd about a row though it can be read."""
+    if not record.repeated:
+        return ()
+    words = f"an id comes more than once in column {record.repeated!r}; tell rows by their number"
+    return (Caveat("duplicate_id", words),)
+
+
+NAMED = 5
+"""Columns that a warning names, at most."""
+
+
+Takes = Callable[[Any], bool]
+"""Tells whether a model answers to a batch."""
+
+
+def without_refused_gaps(
+    background: Background, takes: Takes | None
+) -> tuple[Background, tuple[Caveat, ...]]:
+    """Leave missing values out of the columns where the model answers to none.
+
+    It is asked about a row of the commonest values: as it is, with all gaps there are, and if it
+    refuses that, with each. A model that refuses the row itself decides nothing.
+    """
+    held = {background.features[place].name for place in background.kept}
+    gaps = [
+        place
+        for place, one in enumerate(background.features)
+        if one.gaps and not one.constant and one.name not in held
+    ]
+    if not gaps or takes is None or not takes(_row(background, ())):
+        return background, ()
+    if takes(_row(background, gaps)):
+        return background, ()
+    refused = [place for place in gaps if not takes(_row(background, (place,)))] or gaps
+    names = [background.features[place].name for place in refused]
+    listed = ", ".join(map(repr, names[:NAMED])) + (" ..." if len(names) > NAMED else "")
+    words = f"the model takes no missing values: those of {listed} are drawn from observed ones"
+    return _filled(background, set(refused)), (Caveat("missing_not_drawn", words),)
+
+
+def _row(background: Background, missing: Sequence[int]) -> Table:
+    """Return a row of the commonest values, some of them missing."""
+    columns = tuple(
+        _cell(feature, place in set(missing)) for place, feature in enumerate(background.features)
+    )
+    return Table(tuple(one.name for one in background.features), columns)
+
+
+def _cell(feature: Feature, missing: bool) -> NDArray[Any]:
+    if missing:
+        return feature.values[-1:]
+    shares = feature.shares.copy()
+    if feature.gaps and not feature.constant:
+        shares[-1] = -1.0
+    place = int(np.argmax(shares))
+    return feature.values[place : place + 1]
+
+
+def _filled(background: Background, refused: set[int]) -> Background:
+    features = tuple(
+        one.without_gaps() if place in refused else one
+        for place, one in enumerate(background.features)
+    )
+    groups = tuple(_group(one, features, refused) for one in background.groups)
+    digest = digest_of_features(features, groups)
+    return replace(background, features=features, groups=groups, digest=digest)
+
+
+def _group(group: Group, features: Sequence[Feature], refused: set[int]) -> Group:
+    """Leave out the combinations that hold a missing value of a refused column."""
+    whole = np.ones(len(group.levels), bool)
+    for j, place in enumerate(group.places):
+        if place in refused:
+            whole &= group.levels[:, j] < len(features[place].values)
+    shares = group.shares[whole] / group.shares[whole].sum()
+    members = tuple(features[place] for place in group.places)
+    return replace(group, features=members, levels=group.levels[whole], shares=shares)
+
+
+@dataclass(frozen=True)
+class TabularModality:
+    """Explain rows of a table."""
+
+    path: str
+    rows: str | None = None
+    """By number, counted from 0: ``3``, ``3,10-20``; None for those named otherwise, or all."""
+    ids: tuple[str, ...] = ()
+    id_column: str | None = None
+    background: str | None = None
+    schema: Schema = field(default_factory=Schema)
+    drop: tuple[str, ...] = ()
+    where: str | None = None
+    """Which rows, as a condition."""
+    dialect: Dialect = PLAIN
+    """How the cells of all files are spelled."""
+    fitted_background: Background | None = None
+    fitted_header: tuple[str, ...] | None = None
+    """What the columns of a file without a header are called."""
+    fitted_caveats: tuple[Caveat, ...] = ()
+    fitted_ignored: tuple[str, ...] = ()
+
+    default_samples = 4_096
+    max_samples = 65_536
+    slice_size = 256
+
+    def sources(self) -> Iterator[Source]:
+        """List the rows in the order asked for, reading as they are taken.
+
+        Raises SettingsError for a row out of range.
+        """
+        return self._rows().sources()
+
+    def stamp(self) -> tuple[int, ...]:
+        """Tell which state of the background's file is the one to learn from."""
+        return Watch(self.background or self.path).state
+
+    def strays(self) -> int:
+        """Return 0: a table has rows and nothing else."""
+        return 0
+
+    def ignored(self) -> tuple[str, ...]:
+        """Name the columns that the model is not given and that nothing else asks for."""
+        return self.fitted_ignored
+
+    def fitted(self, model_input: ModelInput) -> TabularModality:
+        """Learn the background in the model's columns; raise when model and tables do not fit.
+
+        A table that can be read only once is left to the process that lists its rows, if there is
+        a background beside it.
+        """
+        model_input.require("table")
+        profile = read_profile(self.background) if is_profile(self.background) else None
+        header, columns = self._columns(model_input, profile)
+        if profile is not None:
+            background, caveats = profile.background(columns, self.schema)
+            _check_words(profile.name, background, model_input)
+        else:
+            background, caveats = learn(
+                self.background or self.path,
+                self.dialect,
+                self.schema,
+                lambda stream: (self._seen(stream, model_input, columns), columns),
+                own=self.background is None,
+            )
+        background, refused = without_refused_gaps(background, model_input.takes)
+        return replace(
+            self,
+            fitted_background=background,
+            fitted_header=None if self.dialect.header else header,
+            fitted_caveats=(*caveats, *refused),
+            fitted_ignored=tuple(one for one in header if one not in {*columns, *self._asked}),
+        )
+
+    def _seen(self, stream: Stream, model_input: ModelInput, columns: tuple[str, ...]) -> Stream:
+        """Return a table whose columns are called, and are text, as the model has them."""
+        words = frozenset(columns[place] for place in model_input.words if place < len(columns))
+        seen = named(stream, self.dialect, model_input, self.drop)
+        return replace(seen, words=words - {*self.schema.numeric})
+
+    @property
+    def _asked(self) -> tuple[str | None, ...]:
+        """Columns that a person names for something else than the model."""
+        return (*self.drop, self.id_column, self.schema.label)
+
+    def _columns(
+        self, model_input: ModelInput, profile: Profile | None
+    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """Return the names of the table's columns, and those that the model is given."""
+        spared = self.background is not None and is_once(self.path)
+        if spared and profile is not None:
+            names = profile.stream()
+            return names.header, columns_for(names, model_input, self.drop)
+        first = str(self.background) if spared else self.path
+        with open_table(first, self.dialect) as stream:
+            seen = named(stream, self.dialect, model_input, self.drop)
+            return seen.header, columns_for(seen, model_input, self.drop)
+
+    def read(self, source: Source) -> RowInstance:
+        """Read one row; raise InputError naming line and column for a cell of the wrong kind."""
+        assert self.fitted_background is not None
+        assert source.row is not None
+        record = source.record or self._rows().record(source.row)
+        cells = cells_of(source, record, self.dialect)
+        features = self.fitted_background.features
+        if self.fitted_header is not None and len(self.fitted_header) == len(cells.header):
+            cells = replace(cells, header=self.fitted_header)
+        if not all(one.name in cells.places for one in features):
+            require(cells.name, cells.header, [one.name for one in features])
+        values = tuple(parse_cell(feature, cells, 0) for feature in features)
+        caveats = (*self.fitted_caveats, *caveats_of(record))
+        words = tuple(
+            CellWords(one.name, "" if value is None else str(value))
+            for one, value in zip(features, values, strict=True)
+            if self.fitted_background.held.get(one.name) == ""
+        )
+        if not self.fitted_background.varying and not any(one.components for one in words):
+            where = f"{cells.name}: {cells.unit} {cells.lines[0]}"
+            raise InputError(f"{where}: nothing of it varies", "vary other columns")
+        kind = ScaledRow if self.fitted_background.bins == UNCUT else RowInstance
+        return kind(source, self.fitted_background, values, caveats, words)
+
+    def _rows(self) -> Rows:
+        return Rows(self.path, self.dialect, self.rows, self.ids, self.id_column, self.where)
+
+
+def _check_words(name: str, background: Background, model_input: ModelInput) -> None:
+    """Raise InputError where a profile made numbers of what the model takes as text."""
+    for feature in (background.features[place] for place in model_input.words):
+        if feature.values.dtype != object:
+            raise InputError(
+                f"{name}: holds numbers in column {feature.name!r}, which the model takes as text",
+                "make it of JSON lines or Parquet, or name the table with --background",
+            )

@@ -1,0 +1,125 @@
+"""What a person says about the columns of a table; everything else is inferred."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+from lime_cli.errors import SettingsError
+
+NAMED_BINS = {"quartile": 4, "decile": 10}
+
+UNCUT = "none"
+"""Of bins: numbers are not cut, their weights are by size."""
+
+
+BY_USER, NOT_AMONG, A_DATE = "fixed by the user", "not among --features-only", "a date"
+"""Why a column is not varied."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What a person said about the columns."""
+
+    categorical: tuple[str, ...] = ()
+    numeric: tuple[str, ...] = ()
+    bins: str = "quartile"
+    """``quartile``, ``decile``, ``entropy``, a number of bins, or ``none``."""
+    label: str | None = None
+    """The column of true classes that entropy bins are cut by."""
+    groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Columns that move together, by the name of the group."""
+    onehot: bool = False
+    """Whether exclusive 0/1 columns are looked for, to be such groups."""
+    fixed: tuple[str, ...] = ()
+    """Columns and groups that keep the row's own values."""
+    only: tuple[str, ...] = ()
+    """Columns and groups that vary; empty for all."""
+    texts: tuple[str, ...] = ()
+    """Columns whose words vary one by one."""
+
+    def __post_init__(self) -> None:
+        known = self.bins in (*NAMED_BINS, "entropy", UNCUT) or (
+            self.bins.isdecimal() and int(self.bins) > 1
+        )
+        if not known:
+            raise SettingsError(
+                f"--bins: {self.bins!r} is not possible",
+                "give quartile, decile, entropy, none or a number above 1",
+            )
+        if self.bins == "entropy" and self.label is None:
+            raise SettingsError(
+                "--bins entropy needs the true classes", "name their column with --label"
+            )
+        self._check_groups()
+
+    def _check_groups(self) -> None:
+        members = [column for _, columns in self.groups for column in columns]
+        for name, columns in self.groups:
+            if len(columns) < 2:
+                raise SettingsError(f"--group {name}: has one column", "name two at least")
+        for one in (*members, *(name for name, _ in self.groups)):
+            if (members if one in members else [n for n, _ in self.groups]).count(one) > 1:
+                raise SettingsError(f"--group: {one!r} is named twice", "name it once")
+        for one in self.texts:
+            if one in (*members, *self.fixed):
+                raise SettingsError(f"--text-column {one}: is grouped or fixed too", "choose one")
+
+    def of_file(self) -> Iterator[tuple[str, str]]:
+        """Yield options and the columns that they say a file has."""
+        yield from (("--categorical", name) for name in self.categorical)
+        yield from (("--numeric", name) for name in self.numeric)
+        if self.label is not None:
+            yield "--label", self.label
+
+    def of_model(self) -> Iterator[tuple[str, str]]:
+        """Yield options and the columns that they say the model is given."""
+        yield from (("--group", name) for _, columns in self.groups for name in columns)
+        yield from (("--text-column", name) for name in self.texts)
+
+    def of_parts(self) -> Iterator[tuple[str, str]]:
+        """Yield options and the columns or groups that they say there are."""
+        yield from (("--fixed", name) for name in self.fixed)
+        yield from (("--features-only", name) for name in self.only)
+
+    def reason(self, name: str, date: bool) -> str:
+        """Say why a column or group is not varied; nothing for one that is."""
+        if name in self.fixed:
+            return BY_USER
+        if self.only:
+            return "" if name in self.only else NOT_AMONG
+        return A_DATE if date else ""
+
+
+def parse_groups(words: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    """Parse ``address=street,city``; a list that was cut at its commas is put together again.
+
+    Raises SettingsError for words without a name.
+    """
+    found: list[tuple[str, list[str]]] = []
+    for word in words:
+        name, mark, rest = word.partition("=")
+        if not mark and not found:
+            raise SettingsError(f"--group {word}: has no name", "write --group address=street,city")
+        if mark:
+            found.append((name.strip(), []))
+        columns = (rest if mark else word).split(",")
+        found[-1][1].extend(one.strip() for one in columns if one.strip())
+    return tuple((name, tuple(columns)) for name, columns in found)
+
+
+def check_names(pairs: Iterator[tuple[str, str]], known: Sequence[str], whose: str) -> None:
+    """Raise SettingsError for an option that names what is not among ``known``, with the nearest.
+
+    ``whose`` says whose names these are: ``rows.csv: has no column``.
+    """
+    has = set(known)
+    for option, name in pairs:
+        if name not in has:
+            near = next((one for one in known if one.casefold() == name.casefold()), None) or next(
+                iter(get_close_matches(name, known, n=1)), None
+            )
+            shown = ", ".join(known[:12]) + (" ..." if len(known) > 12 else "")
+            hint = f"did you mean {near!r}?" if near else f"it has {shown}"
+            raise SettingsError(f"{option}: {whose} {name!r}", hint)

@@ -1,0 +1,1 @@
+"""Texts as instances: units such as words are the components."""

@@ -1,0 +1,395 @@
+"""Texts: units (words, say) are the components; gone means removed or masked."""
+
+from __future__ import annotations
+
+import codecs
+import sys
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from lime_cli.engine import designs
+from lime_cli.engine.instance import (
+    BoolArray,
+    Caveat,
+    Component,
+    Design,
+    FloatArray,
+    IntArray,
+    Samples,
+    Skipped,
+    Spans,
+    Subject,
+)
+from lime_cli.engine.texts import Pieces, Texts, pieces_of
+from lime_cli.errors import InputError, ModelError, SettingsError
+from lime_cli.files import digest_of
+from lime_cli.models.model_file import ModelInput
+from lime_cli.sources import Listing, Source
+from lime_cli.tables.rows import Rows, cells_of, require
+from lime_cli.tables.streams import name_of
+from lime_cli.texts.units import PREFIX, Span, check_unit, cut, stretches
+
+MAX_CHARACTERS = 1_000_000
+
+WIDEST = 4
+"""Bytes of a character, at most, in any encoding in use."""
+
+
+@dataclass(frozen=True)
+class Files:
+    """How files are read."""
+
+    encoding: str = "utf-8"
+    max_characters: int = MAX_CHARACTERS
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for no characters."""
+        if self.max_characters < 1:
+            raise SettingsError(
+                f"--max-characters: {self.max_characters} is not possible", "give 1 or more"
+            )
+
+    def read(self, name: str) -> str:
+        """Return the text of a file; raise InputError for one too long, or that holds no text."""
+        shown = "stdin" if name == "-" else Path(name).name
+        most = WIDEST * (self.max_characters + 1)  # one for the mark of the byte order
+        data = _data(name, most + 1)
+        text = "" if len(data) > most else self._decoded(data, shown)
+        if len(data) > most or len(text) > self.max_characters:
+            raise InputError(
+                f"{shown}: has more than {self.max_characters:,} characters",
+                "raise --max-characters, or cut it into parts",
+            )
+        if "\0" in text:
+            raise InputError(
+                f"{shown}: is no text (a zero at character {text.index(chr(0))})",
+                "give plain text, or name its --encoding",
+            )
+        return text
+
+    def _decoded(self, data: bytes, shown: str) -> str:
+        name = codecs.lookup(self.encoding).name
+        try:
+            return data.decode("utf-8-sig" if name == "utf-8" else name)
+        except UnicodeError as error:
+            place = getattr(error, "start", 0)
+        two = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
+        hint = "utf-16" if two and name != "utf-16" else "latin-1, say"
+        raise InputError(
+            f"{shown}: is not {name.upper()} at byte {place}",
+            f"name its encoding, --encoding {hint}, or save it as UTF-8",
+        )
+
+
+FILES = Files()
+
+
+def _data(name: str, most: int) -> bytes:
+    try:
+        if name == "-":
+            return sys.stdin.buffer.read(most)
+        with Path(name).open("rb") as file:
+            return file.read(most)
+    except FileNotFoundError:
+        raise InputError(
+            f"{name}: no such file", "check its path, or give the words with --text"
+        ) from None
+    except OSError as error:
+        raise InputError(f"{name}: cannot be read ({error.strerror})") from None
+
+
+LONG = 200
+"""Words; ``--unit auto`` looks at the sentences of a longer text first."""
+
+MANY = 1_000
+"""Components; so many cannot be weighed one by one, whatever the unit."""
+
+FINE, FINEST = 300, 100
+"""Units of the strongest stretches that are weighed one by one, at most: of a text that is too
+long, and of one that ``--unit auto`` looks at in two steps."""
+
+BLANK = "."
+"""What a model is asked where nothing of a text is left: many cannot answer an empty one."""
+
+
+@dataclass(frozen=True, eq=False)
+class TextInstance:
+    """A text with its components."""
+
+    source: Source
+    text: str
+    components: tuple[Component, ...]
+    modality: TextModality
+    unit: str
+    """What the components are; of the modality's ``auto``, the one that was chosen."""
+    within: tuple[Span, ...] = ()
+    """The stretches that components are taken from; empty for the whole text."""
+    skipped: tuple[Skipped, ...] = ()
+    caveats: tuple[Caveat, ...] = ()
+
+    shared = False
+    distance = "cosine"
+    design = "paired"
+
+    @property
+    def pool(self) -> str:
+        """Name the text and how it is cut."""
+        modality = self.modality
+        within = f"{self.within}:" if self.within else ""
+        choices = f"{self.unit}:{modality.merge_repeats}:{modality.mask}"
+        return f"text:{choices}:{within}{self.text}"
+
+    @property
+    def input_bytes(self) -> int:
+        """Count the characters, in Python's one, two or four bytes, and the mask."""
+        widest = max(self.text, default="")
+        wide = 1 if widest <= "\xff" else 2 if widest <= "\uffff" else 4
+        return wide * len(self.text) + 2 * len(self.components) + 64
+
+    @property
+    def subject(self) -> Subject:
+        """The text itself."""
+        facts = {
+            "text": self.text,
+            "unit": self.unit,
+            "merge_repeats": self.modality.merge_repeats,
+            "mask": self.modality.mask,
+        }
+        if self.within:
+            facts["within"] = [list(span) for span in self.within]
+        return Subject(
+            self.source.id,
+            "text",
+            Path(self.source.path).name,
+            digest_of(self.text.encode("utf-8", "surrogatepass")),
+            facts,
+        )
+
+    def n_exhaustive(self) -> float:
+        """Count the masks."""
+        return designs.n_masks(len(self.components))
+
+    def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
+        """Let a uniform number of components go; codes are masks."""
+        return designs.subsets(n, len(self.components), design, rng)
+
+    def interpretable(self, codes: IntArray) -> BoolArray:
+        """Return (n, d): the masks themselves."""
+        return codes.astype(bool)
+
+    def model_inputs(self, codes: IntArray) -> Texts:
+        """Return n texts in which only the kept units stand."""
+        return Texts(self._pieces, codes.astype(bool))
+
+    def keeping(self, kept: BoolArray, rng: np.random.Generator) -> Texts:
+        """Return texts in which only these units stand, (n, d)."""
+        return self.model_inputs(kept.astype(np.int64))
+
+    def original(self) -> list[str]:
+        """Return the text itself."""
+        return [self.text]
+
+    @cached_property
+    def _pieces(self) -> Pieces:
+        pieces, owners = pieces_of(self.text, self.components)
+        mask = self.modality.mask or ""
+        blank = "" if self.modality.as_lime else BLANK
+        return Pieces(pieces, owners, mask, blank)
+
+
+@dataclass(frozen=True, eq=False)
+class LongText(TextInstance):
+    """A text too long to weigh unit by unit: the components are its stretches."""
+
+    parts: tuple[tuple[Span, ...], ...] = ()
+    """The units of each stretch."""
+    fine: str = "word"
+    """What those units are."""
+
+    def finer(self, strengths: FloatArray) -> TextInstance:
+        """Return the same text with the units of its strongest stretches as components."""
+        order = np.argsort(-strengths, kind="stable").tolist()
+        sizes = np.cumsum([len(self.parts[j]) for j in order])
+        most = FINEST if self.modality.unit == "auto" else FINE
+        strongest = sorted(order[: max(1, int((sizes <= most).sum()))])
+        units = [span for j in strongest for span in self.parts[j]]
+        within = tuple((self.parts[j][0][0], self.parts[j][-1][1]) for j in strongest)
+        skipped = tuple(
+            Skipped(f"characters {one[0][0]}-{one[-1][1]}", "stretches that weigh less")
+            for j, one in enumerate(self.parts)
+            if j not in strongest
+        )
+        return TextInstance(
+            self.source,
+            self.text,
+            components_of(self.text, units, self.modality.merge_repeats),
+            self.modality,
+            self.fine,
+            within,
+            skipped,
+            self.caveats,
+        )
+
+
+def instance_of(
+    source: Source, text: str, units: Sequence[Span], modality: TextModality
+) -> TextInstance:
+    """Return the text by its units, or by its stretches where there are too many of them."""
+    auto = modality.unit == "auto"
+    unit = "word" if auto else modality.unit
+    components = components_of(text, units, modality.merge_repeats)
+    long = len(components) > MANY or (auto and len(units) > LONG)
+    if not long or modality.as_lime:
+        return TextInstance(source, text, components, modality, unit)
+    parts = tuple(tuple(one) for one in stretches(text, units))
+    ends = [(one[0][0], one[-1][1]) for one in parts]
+    said = Caveat(
+        "long_text",
+        f"{len(components):,} different units are too many to weigh one by one: only those in "
+        "the stretches of the text that weigh most are",
+    )
+    caveats = () if auto else (said,)
+    return LongText(
+        source,
+        text,
+        components_of(text, ends, merge=False),
+        modality,
+        "stretch",
+        caveats=caveats,
+        parts=parts,
+        fine=unit,
+    )
+
+
+def components_of(text: str, spans: Sequence[Span], merge: bool) -> tuple[Component, ...]:
+    """Return a component for each span, or for each different text among them."""
+    if not merge:
+        return tuple(
+            Component(text[start:end], None, Spans(((start, end),))) for start, end in spans
+        )
+    places: dict[str, list[Span]] = {}
+    for start, end in spans:
+        places.setdefault(text[start:end], []).append((start, end))
+    return tuple(Component(word, None, Spans(tuple(found))) for word, found in places.items())
+
+
+SUFFIXES = (".txt", ".text", ".md")
+"""What texts in a folder are told by."""
+
+
+@dataclass(frozen=True)
+class TextModality:
+    """Explain texts."""
+
+    inputs: tuple[str, ...] = ()
+    """Files, folders of files, or ``-`` for standard input."""
+    text: str | None = None
+    """A text given on the command line."""
+    table: Rows | None = None
+    """Rows of a table whose cells in ``column`` are the texts."""
+    column: str | None = None
+    unit: str = "word"
+    """One of ``words.UNITS``, ``regex:EXPR``, or ``auto``: words, in a long text only those of the
+    strongest sentences."""
+    merge_repeats: bool = True
+    """Whether all copies of a unit are one component."""
+    mask: str | None = None
+    """What stands in for a unit that is gone; None removes it."""
+    recursive: bool = False
+    glob: str | None = None
+    """Pattern of the names taken from folders; None: ``SUFFIXES``."""
+    files: Files = FILES
+    like_lime: bool = False
+    """Whether every sample is made as marcotcr/lime makes it."""
+
+    default_samples = 256
+    max_samples = 8_192
+    slice_size = 4
+
+    def __post_init__(self) -> None:
+        """Raise SettingsError for a unit that there is none of."""
+        if self.unit != "auto":
+            check_unit(self.unit)
+
+    @property
+    def as_lime(self) -> bool:
+        """Whether empty texts are asked about too, and long ones are weighed unit by unit."""
+        return self.like_lime or self.unit.startswith("lime-")
+
+    def sources(self) -> Iterator[Source]:
+        """List the texts in the order given, a folder's by name; raise InputError for none."""
+        if self.table is not None:
+            yield from self.table.sources()
+            return
+        if self.text is not None:
+            yield Source("--text", "--text")
+        yield from self._listing().sources(self.inputs)
+
+    def strays(self) -> int:
+        """Count the files of folders that are no texts."""
+        return self._listing().n_strays(self.inputs)
+
+    def ignored(self) -> tuple[str, ...]:
+        """Return nothing: the model is given all there is."""
+        return ()
+
+    def _listing(self) -> Listing:
+        return Listing(self.recursive, self.glob, SUFFIXES, "texts")
+
+    def stamp(self) -> tuple[int, ...]:
+        """Return nothing: inputs share no file."""
+        return ()
+
+    def fitted(self, model_input: ModelInput) -> TextModality:
+        """Return itself; raise ModelError for a model that takes something else."""
+        model_input.require("text")
+        n_columns = len(model_input.columns or ())
+        if n_columns > 1:
+            raise ModelError(
+                f"{model_input.model}: takes a table of {n_columns} columns, not a text",
+                "try limex explain tabular",
+            )
+        return self
+
+    def read(self, source: Source) -> TextInstance:
+        """Read one text; raise InputError for one that is empty, or no text, or has no units."""
+        text, name = self._text(source), self._name(source)
+        if not text.strip():
+            raise InputError(f"{name}: there is no text", "give a text with at least one word")
+        units = cut(text, "word" if self.unit == "auto" else self.unit)
+        if not units:
+            raise InputError(f"{name}: there are no {self._units()} to vary", "give another --unit")
+        return instance_of(source, text, units, self)
+
+    def _text(self, source: Source) -> str:
+        if self.table is None or self.column is None:
+            return _typed(self.text) if source.path == "--text" else self.files.read(source.path)
+        record = source.record or self.table.record(source.row or 0)
+        cells = cells_of(source, record, self.table.dialect)
+        require(cells.name, cells.header, (self.column,))
+        return cells.column(self.column)[0]
+
+    def _name(self, source: Source) -> str:
+        record = source.record
+        if record is None:
+            return source.id
+        return f"{name_of(source.path)}: {record.unit} {record.line}"
+
+    def _units(self) -> str:
+        unit = self.unit.removeprefix("lime-")
+        if unit.startswith(PREFIX):
+            return "matches"
+        return "words" if unit in ("auto", "icu") else f"{unit}s"
+
+
+def _typed(text: str | None) -> str:
+    """Return words of the command line as UTF-8, whatever locale they were decoded by."""
+    try:
+        data = (text or "").encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # halves of pairs, which a command line on Windows may hold
+        data = (text or "").encode("utf-8", "replace")
+    return data.decode("utf-8", "replace")

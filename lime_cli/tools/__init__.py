@@ -1,0 +1,1 @@
+"""The tools: a folder or a file for each command."""

@@ -1,0 +1,86 @@
+"""``limex check``: the gate that judges explanations by a policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from lime_cli.errors import OutputError, SettingsError
+from lime_cli.options.output import findings_options
+from lime_cli.running.output import Output
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lime_cli.tools.check.measure import Checked, Finding
+    from lime_cli.tools.check.policy import Policy
+
+
+FOUND = 1
+
+
+@click.command()
+@click.argument("result")
+@click.option("--policy", required=True, metavar="FILE", help="What explanations must be like.")
+@click.option("--baseline", metavar="OLD", help="Earlier result, for the rules on drift.")
+@click.option("--junit", metavar="FILE", help="Also write JUnit's XML.")
+@click.option("--github", is_flag=True, help="Print annotations for GitHub Actions.")
+@findings_options
+def check(
+    result: str, policy: str, baseline: str | None, junit: str | None, github: bool, output: Output
+) -> int:
+    """Judge explanations by a policy: RESULT is JSON, JSON lines or a batch's folder.
+
+    The exit code is 1 where something is found, and 0 where nothing is.
+
+    \b
+    Examples:
+      limex check out/ --policy policy.toml
+      limex check out/ --policy policy.toml --baseline last/ --junit check.xml
+      limex check explanations.jsonl --policy policy.toml --github
+    """
+    from lime_cli.tools.check.measure import Checked
+    from lime_cli.tools.check.policy import read_policy
+    from lime_cli.tools.check.report import WRITERS, github_line, write_junit
+
+    output.check(1)
+    rules, checked = read_policy(Path(policy)), Checked()
+    findings = list(_findings(result, baseline, rules, checked))
+    if junit is not None:
+        try:
+            with Path(junit).open("wb") as stream:
+                write_junit(findings, rules, stream)
+        except OSError as error:
+            raise OutputError(f"{junit}: cannot be written ({error.strerror})") from None
+    with output.opened() as stream:
+        if github:
+            for one in findings:
+                click.echo(github_line(one))
+        else:
+            WRITERS[output.format](findings, checked, rules, stream, output.look())
+    return FOUND if findings else 0
+
+
+def _findings(
+    result: str, baseline: str | None, policy: Policy, checked: Checked
+) -> Iterator[Finding]:
+    """Check every instance, and its distance from the baseline where there is one."""
+    from lime_cli.records.reading import read_entries
+    from lime_cli.tools.check.measure import check, check_drift
+    from lime_cli.tools.check.policy import Steady
+    from lime_cli.tools.compare.measure import Unmatched, compare
+
+    steady = policy.of(Steady)
+    if bool(steady) != (baseline is not None):
+        raise SettingsError(
+            f"{policy.name}: has {'a [drift] and there is no' if steady else 'no [drift] for the'}"
+            " --baseline",
+            "give both or neither",
+        )
+    yield from check(read_entries(result), policy, checked)
+    if baseline is not None:
+        top, left = max(one.top for one in steady), Unmatched()
+        old, new = read_entries(baseline), read_entries(result)
+        yield from check_drift(compare(old, new, top, left), policy)

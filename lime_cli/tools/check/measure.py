@@ -1,0 +1,194 @@
+"""Checking explanations against a policy: what is found, instance by instance."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from typing import Any
+
+from lime_cli.records.reading import FAILURE, Entry, Seen, Target, instance_of, targets_of
+from lime_cli.records.record import damage_named
+from lime_cli.tools.check.policy import (
+    Forbidden,
+    Policy,
+    PolicyRule,
+    Quality,
+    Required,
+    Run,
+    Signed,
+    Steady,
+)
+from lime_cli.tools.compare.measure import Difference
+
+NAME, NUMBER = "limex/check", 1
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a policy does not allow."""
+
+    rule: str
+    """Kind of the rule: ``forbid``."""
+    place: str
+    """File and line of the rule."""
+    source: str
+    id: str
+    """Empty for what concerns all instances together, as is ``target``."""
+    target: str
+    message: str
+
+
+@dataclass
+class Checked:
+    """What was looked at."""
+
+    explained: int = 0
+    failed: int = 0
+    findings: int = 0
+
+
+def check(entries: Iterable[Entry], policy: Policy, checked: Checked) -> Iterator[Finding]:
+    """Yield what the policy does not allow, in input order, and count in ``checked``.
+
+    Raises InputError, naming its place, for a damaged record.
+    """
+    runs: list[Run] = policy.of(Run)
+    for entry in entries:
+        if entry.schema == FAILURE:
+            checked.failed += 1
+            continue
+        checked.explained += 1
+        with damage_named(entry.place):
+            found = [*_instance(entry.record, policy), *_warnings(entry.record, runs)]
+        yield from found
+    for rule in runs:
+        if rule.max_failures is not None and checked.failed > rule.max_failures:
+            said = f"{checked.failed} instances failed, at most {rule.max_failures} may"
+            yield Finding("run", rule.place, "", "", "", said)
+
+
+def check_drift(found: Iterable[Difference], policy: Policy) -> Iterator[Finding]:
+    """Yield where explanations are too far from a baseline's."""
+    rules: list[Steady] = policy.of(Steady)
+    for one in found:
+        for rule in rules:
+            if rule.applies(one.target, one.id):
+                for said in _moved(one, rule):
+                    yield Finding("drift", rule.place, one.source, one.id, one.target, said)
+
+
+def _instance(record: dict[str, Any], policy: Policy) -> Iterator[Finding]:
+    source, own = instance_of(record)
+    effective = float(record["effective_samples"])
+    for target in targets_of(record):
+        for rule in policy.rules:
+            if rule.applies(target.name, own):
+                kind, said = _broken(rule, target, effective)
+                for one in said:
+                    yield Finding(kind, rule.place, source, own, target.name, one)
+
+
+def _broken(rule: PolicyRule, target: Target, effective: float) -> tuple[str, Iterable[str]]:
+    match rule:
+        case Quality():
+            return "quality", _quality(rule, target, effective)
+        case Forbidden():
+            return "forbid", _forbidden(rule, target)
+        case Required():
+            return "require", _required(rule, target)
+        case Signed():
+            return "sign", _signed(rule, target)
+    return "", ()
+
+
+def _quality(rule: Quality, target: Target, effective: float) -> Iterator[str]:
+    top = target.weights[: rule.top]
+    if rule.min_fidelity is not None:
+        if target.fidelity is None:
+            yield "the fidelity is undefined: the model answers all samples alike"
+        elif target.fidelity < rule.min_fidelity:
+            yield f"the fidelity is {target.fidelity:.3f}, at least {rule.min_fidelity:g} is asked"
+    if rule.max_gap is not None and abs(target.gap) > rule.max_gap:
+        yield f"the gap is {target.gap:+.3g}, at most {rule.max_gap:g} is allowed"
+    floor = rule.min_effective_samples
+    if floor is not None and effective < floor:
+        yield f"{effective:.0f} samples count, at least {floor:g} must"
+    for one in top:
+        if rule.min_selected is not None and (one.selected or 0.0) < rule.min_selected:
+            share = "unknown" if one.selected is None else f"{one.selected:.0%}"
+            yield f"{one.name} is not stable: chosen in {share} of the fits"
+    unresolved = sum(not one.resolved for one in top)
+    if rule.max_unresolved is not None and unresolved > rule.max_unresolved:
+        yield f"{unresolved} of the top {len(top)} signs are not certain"
+
+
+def _matching(features: tuple[str, ...], weights: Iterable[Seen]) -> list[Seen]:
+    """List the weights whose feature or own name is meant by one of the patterns."""
+    return [
+        one
+        for one in weights
+        if any(fnmatchcase(one.feature, f) or fnmatchcase(one.name, f) for f in features)
+    ]
+
+
+def _forbidden(rule: Forbidden, target: Target) -> Iterator[str]:
+    anywhere = rule.top is None and rule.share is None
+    ranks = {one.place: rank for rank, one in enumerate(target.weights, 1)}
+    for one in _matching(rule.features, target.weights):
+        share = abs(one.weight) / target.total if target.total else 0.0
+        if anywhere or (rule.top is not None and ranks[one.place] <= rule.top):
+            yield f"{one.name} is number {ranks[one.place]} with weight {one.weight:+.3g}"
+        elif rule.share is not None and share > rule.share:
+            yield f"{one.name} has {share:.1%} of the weight, at most {rule.share:.1%} is allowed"
+
+
+def _required(rule: Required, target: Target) -> Iterator[str]:
+    found = _matching(rule.features, target.weights[: rule.top])
+    wanted = " or ".join(rule.features)
+    if not found:
+        among = f"the top {rule.top}" if rule.top is not None else "the components chosen"
+        yield f"{wanted} is not among {among}"
+    elif rule.share is not None:
+        share = sum(abs(one.weight) for one in found) / target.total if target.total else 0.0
+        if share < rule.share:
+            yield f"{wanted} has {share:.1%} of the weight, at least {rule.share:.1%} is asked"
+
+
+def _signed(rule: Signed, target: Target) -> Iterator[str]:
+    for one in _matching(rule.features, target.weights):
+        certain = one.resolved and one.weight != 0
+        wrong = {
+            "positive": not (certain and one.weight > 0),
+            "negative": not (certain and one.weight < 0),
+            "not positive": certain and one.weight > 0,
+            "not negative": certain and one.weight < 0,
+        }[rule.sign]
+        if wrong:
+            doubt = "" if certain else ", not certain"
+            yield f"{one.name} has weight {one.weight:+.3g}{doubt}; it must be {rule.sign}"
+
+
+def _warnings(record: dict[str, Any], runs: list[Run]) -> Iterator[Finding]:
+    source, own = instance_of(record)
+    codes = Counter(str(one["code"]) for one in record["warnings"])
+    for rule in runs:
+        for code in codes:
+            if any(fnmatchcase(code, one) for one in rule.forbid_warnings):
+                said = next(str(w["message"]) for w in record["warnings"] if w["code"] == code)
+                yield Finding("run", rule.place, source, own, "", f"{code}: {said}")
+
+
+def _moved(one: Difference, rule: Steady) -> Iterator[str]:
+    if rule.max_changed is not None and one.beyond > rule.max_changed:
+        names = ", ".join(change.name for change in one.changes if change.beyond)
+        yield f"{one.beyond} weights changed beyond both error bars: {names}"
+    if rule.max_flips is not None and one.flips > rule.max_flips:
+        names = ", ".join(change.name for change in one.changes if change.flipped)
+        yield f"the sign changed of {names}"
+    if rule.min_overlap is not None and one.overlap < rule.min_overlap:
+        yield f"{one.overlap:.0%} of the top components are the baseline's"
+    limit = rule.max_prediction_change
+    if limit is not None and abs(one.prediction_change) > limit:
+        yield f"the prediction changed by {one.prediction_change:+.3g}, limit {limit:g}"

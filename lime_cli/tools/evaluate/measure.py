@@ -1,0 +1,395 @@
+"""How good an explanation is: fidelity and stability, curves, and the kernel-width table.
+
+R is the number of seeds, each with the explanation it gives and the neighbourhood it drew.
+
+Samek et al. 2017, "Evaluating the visualization of what a deep neural network has learned";
+Petsiuk, Das and Saenko 2018, "RISE", section 4.1. The baseline are random orders.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import combinations
+
+import numpy as np
+
+from lime_cli.engine.answers import Answers
+from lime_cli.engine.explanation import Explanation, Surrogate, Weight
+from lime_cli.engine.instance import BoolArray, FloatArray, Instance, IntArray, Model
+from lime_cli.engine.neighbourhood import Neighbourhood, weigh
+from lime_cli.engine.surrogate import fit
+from lime_cli.settings import Settings
+
+DEPTHS = (3, 5)
+"""Numbers of leading components that are compared, beside the number kept."""
+
+ROUNDING = 1e-9
+"""Differences below this share of the largest weight are none."""
+
+FLAT = 1e-24
+"""Mean square about the mean, relative to the squared mean, below which answers do not vary."""
+
+
+Interval = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Mean and standard deviation over seeds; None where no seed, or only one, has the number."""
+
+    mean: float | None
+    sd: float | None
+
+
+@dataclass(frozen=True)
+class Stability:
+    """What becomes of one component; all but ``selected`` is over the seeds that select it."""
+
+    component: int
+    """Index into the explanations' components."""
+    weight: Spread
+    std_error: float | None
+    """Mean of the standard errors that the explanations report."""
+    selected: float
+    """Share of the seeds."""
+    sign_agreement: float
+    """Share that the commoner sign has."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How good the surrogates of one target are."""
+
+    target: int
+    name: str
+    model_prediction: float
+    held_out: Spread
+    """Weighted R² of each seed's surrogate on the samples of all other seeds; at most 1."""
+    fidelity: Spread
+    """What the explanations report: cross-validated, in [-1, 1]."""
+    vsi: float
+    """Percent."""
+    csi: float | None
+    """Percent; None where no component is selected twice."""
+    jaccard: tuple[tuple[int, float], ...]
+    """k and the mean overlap of the k largest, over pairs of seeds."""
+    error_ratio: float | None
+    """Root mean square over the components that every seed selects: sd over seeds, divided by
+    reported standard error. About 1 where error bars are honest; None where there are none."""
+    components: tuple[Stability, ...]
+    """By falling size of weight times ``selected``."""
+
+
+def evaluate(
+    explanations: Sequence[Explanation], neighbourhoods: Sequence[Neighbourhood]
+) -> tuple[Verdict, ...]:
+    """Judge the explanations of one instance by R seeds, at least two, target by target."""
+    depth = explanations[0].settings.features
+    return tuple(
+        _verdict([one.surrogates[i] for one in explanations], neighbourhoods, depth)
+        for i in range(len(explanations[0].surrogates))
+    )
+
+
+def _verdict(
+    surrogates: list[Surrogate], neighbourhoods: Sequence[Neighbourhood], depth: int
+) -> Verdict:
+    first = surrogates[0]
+    orders = [[one.component for one in run.weights] for run in surrogates]
+    components = stabilities(surrogates)
+    size = max((abs(one.weight) for run in surrogates for one in run.weights), default=0.0)
+    return Verdict(
+        target=first.target,
+        name=first.name,
+        model_prediction=first.model_prediction,
+        held_out=spread_of(held_out_fidelity(surrogates, neighbourhoods)),
+        fidelity=spread_of(one.fidelity for one in surrogates),
+        vsi=variables_stability(orders),
+        csi=coefficients_stability([_intervals(one) for one in surrogates], ROUNDING * size),
+        jaccard=tuple((k, top_jaccard(orders, k)) for k in sorted({*DEPTHS, depth}) if k <= depth),
+        error_ratio=_error_ratio(components, ROUNDING * size),
+        components=components,
+    )
+
+
+def held_out_fidelity(
+    surrogates: Sequence[Surrogate], neighbourhoods: Sequence[Neighbourhood]
+) -> list[float | None]:
+    """Return for each seed the weighted R² of its surrogate on the samples of all other seeds.
+
+    The instance itself, which every fit has seen, is left out. R² compares with the mean of the
+    samples judged; None where they do not vary, where none is near enough to count, and for a
+    response that the explanation finds constant.
+    """
+    drawn = np.arange(len(neighbourhoods))
+    target = surrogates[0].target
+    d = neighbourhoods[0].interpretable.shape[1]
+    coefficients = np.stack([_coefficients(one, d) for one in surrogates], axis=1)
+    intercepts = np.array([one.intercept for one in surrogates])
+    shift = neighbourhoods[0].predictions[0, target]
+    moments, losses = np.zeros((len(drawn), 3)), np.zeros((len(drawn), len(drawn)))
+    for t, one in enumerate(neighbourhoods):
+        weights, answers = one.weights[1:], one.predictions[1:, target]
+        residual = answers[:, None] - (one.interpretable[1:] @ coefficients + intercepts)
+        losses[:, t] = weights @ residual**2
+        moved = answers - shift
+        moments[t] = weights.sum(), weights @ moved, weights @ moved**2
+    return [
+        None if one.fidelity is None else _r_squared(losses[s], moments, shift, drawn != s)
+        for s, one in enumerate(surrogates)
+    ]
+
+
+def _coefficients(surrogate: Surrogate, d: int) -> FloatArray:
+    found = np.zeros(d)
+    for one in surrogate.weights:
+        found[one.component] = one.weight
+    return found
+
+
+def _r_squared(
+    losses: FloatArray, moments: FloatArray, shift: float, others: BoolArray
+) -> float | None:
+    mass, first, second = moments[others].sum(axis=0)
+    if mass == 0:
+        return None
+    total = second - first**2 / mass
+    if total <= FLAT * mass * max((shift + first / mass) ** 2, 1e-30):
+        return None
+    return float(1 - losses[others].sum() / total)
+
+
+def stabilities(surrogates: Sequence[Surrogate]) -> tuple[Stability, ...]:
+    """Describe each component that any seed selects, the weightiest first."""
+    found: dict[int, list[Weight]] = {}
+    for run in surrogates:
+        for one in run.weights:
+            found.setdefault(one.component, []).append(one)
+    every = [_stability(j, found[j], len(surrogates)) for j in sorted(found)]
+    return tuple(sorted(every, key=lambda one: -abs(one.weight.mean or 0.0) * one.selected))
+
+
+def _stability(component: int, weights: list[Weight], n_seeds: int) -> Stability:
+    signs = np.sign([one.weight for one in weights])
+    return Stability(
+        component=component,
+        weight=spread_of(one.weight for one in weights),
+        std_error=spread_of(one.std_error for one in weights).mean,
+        selected=len(weights) / n_seeds,
+        sign_agreement=float(max((signs == sign).mean() for sign in (-1, 0, 1))),
+    )
+
+
+def _error_ratio(components: Iterable[Stability], smallest: float) -> float | None:
+    pairs = [
+        (one.weight.sd, one.std_error)
+        for one in components
+        if one.selected == 1 and one.weight.sd is not None and one.std_error is not None
+    ]
+    if not pairs:
+        return None
+    sd, error = np.sqrt((np.array(pairs) ** 2).mean(axis=0))
+    return float(sd / error) if error > smallest else None
+
+
+def variables_stability(runs: Sequence[Iterable[int]]) -> float:
+    """Return the VSI in percent: mean over pairs of runs of |intersection| / k.
+
+    Visani, Bagli, Chesani, Poluzzi & Capuzzo 2022, section 3. There each run selects k variables;
+    where one selects fewer, k is the larger of the two numbers.
+    """
+    pairs = combinations([set(one) for one in runs], 2)
+    shares = [len(a & b) / max(len(a), len(b)) if a or b else 1.0 for a, b in pairs]
+    return 100 * float(np.mean(shares))
+
+
+def coefficients_stability(
+    runs: Sequence[Mapping[int, Interval]], tolerance: float = 0.0
+) -> float | None:
+    """Return the CSI in percent: how often two runs' intervals of a variable overlap.
+
+    Visani et al. 2022, section 3: the share of overlapping pairs of each variable, averaged over
+    variables. Pairs are of runs that both select the variable; one that no two runs select says
+    nothing. Intervals less than ``tolerance`` apart overlap.
+    """
+    shares = []
+    for variable in sorted({name for run in runs for name in run}):
+        pairs = list(combinations([run[variable] for run in runs if variable in run], 2))
+        if pairs:
+            apart = [max(a[0], b[0]) - min(a[1], b[1]) > tolerance for a, b in pairs]
+            shares.append(1 - float(np.mean(apart)))
+    return 100 * float(np.mean(shares)) if shares else None
+
+
+def top_jaccard(orders: Sequence[Sequence[int]], k: int) -> float:
+    """Return the mean over pairs of runs of |intersection| / |union| of their first k."""
+    pairs = combinations([set(one[:k]) for one in orders], 2)
+    return float(np.mean([len(a & b) / len(a | b) if a | b else 1.0 for a, b in pairs]))
+
+
+def spread_of(values: Iterable[float | None]) -> Spread:
+    """Return mean and standard deviation (n - 1) of what is a finite number."""
+    known = [one for one in values if one is not None and np.isfinite(one)]
+    sd = float(np.std(known, ddof=1)) if len(known) > 1 else None
+    return Spread(float(np.mean(known)) if known else None, sd)
+
+
+def _intervals(surrogate: Surrogate) -> dict[int, Interval]:
+    return {one.component: one.interval for one in surrogate.weights if one.interval is not None}
+
+
+POINTS = 21
+"""Of a curve, at most."""
+
+ORDERS = 10
+"""Random orders of the baseline."""
+
+DRAWS = 16
+"""Rows that stand for a mask, where what goes is replaced at random."""
+
+_ROWS_PER_CALL = 512
+
+
+@dataclass(frozen=True)
+class Curves:
+    """What the model says of one target; the first point has all parts, the last has none."""
+
+    removed: tuple[float, ...]
+    """Share of the components that are gone, ascending."""
+    deletion: tuple[float, ...]
+    """Largest weight gone first."""
+    insertion: tuple[float, ...]
+    """Largest weight gone last: read from the right, it comes first."""
+    random: tuple[float, ...]
+    """Mean over random orders."""
+    random_sd: float
+    """Of the area, over random orders."""
+
+    @property
+    def deletion_area(self) -> float:
+        """Mean height; low where the explanation names what matters."""
+        return area(self.removed, self.deletion)
+
+    @property
+    def insertion_area(self) -> float:
+        """Mean height; high where the explanation names what matters."""
+        return area(self.removed, self.insertion)
+
+    @property
+    def random_area(self) -> float:
+        """Mean height over random orders: what knowing nothing gives."""
+        return area(self.removed, self.random)
+
+
+def area(removed: tuple[float, ...], heights: tuple[float, ...]) -> float:
+    """Return the area under a curve over 0..1, by trapezoids: its mean height."""
+    x, y = np.array(removed), np.array(heights)
+    return float((np.diff(x) * (y[1:] + y[:-1]) / 2).sum())
+
+
+def curves(instance: Instance, model: Model, surrogate: Surrogate, seed: list[int]) -> Curves:
+    """Ask the model about ever fewer parts: by falling weight, by rising weight, and at random.
+
+    Parts without a weight count as 0. ``seed`` determines the random orders and, for rows of a
+    table, the values that come in place of those gone.
+    """
+    d = len(instance.components)
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    weights = np.zeros(d)
+    for one in surrogate.weights:
+        weights[one.component] = one.weight
+    steps = np.unique(np.linspace(0, d, min(d + 1, POINTS)).round().astype(int))
+    falling = np.argsort(-weights, kind="stable")
+    orders = [falling, falling[::-1], *(rng.permutation(d) for _ in range(ORDERS))]
+    kept = np.concatenate([_masks(order, steps) for order in orders])
+    answers = _ask(instance, model, kept, rng)[:, surrogate.target].reshape(len(orders), -1)
+    removed = tuple((steps / d).tolist())
+    areas = [area(removed, tuple(one)) for one in answers[2:].tolist()]
+    return Curves(
+        removed,
+        tuple(answers[0].tolist()),
+        tuple(answers[1].tolist()),
+        tuple(answers[2:].mean(axis=0).tolist()),
+        float(np.std(areas, ddof=1)),
+    )
+
+
+def _masks(order: IntArray, steps: IntArray) -> BoolArray:
+    """Return (steps, d): the first so many components of an order gone."""
+    places = np.empty(len(order), int)
+    places[order] = np.arange(len(order))
+    return np.asarray(places[None] >= steps[:, None])
+
+
+def _ask(instance: Instance, model: Model, kept: BoolArray, rng: np.random.Generator) -> FloatArray:
+    """Return the mean answer to each mask, (masks, k)."""
+    draws = DRAWS if instance.shared else 1
+    rows = np.repeat(kept, draws, axis=0)
+    size = max(1, min(_ROWS_PER_CALL, 8 * 2**20 // max(1, instance.input_bytes)))
+    parts = [
+        model.predict(instance.keeping(rows[start : start + size], rng))
+        for start in range(0, len(rows), size)
+    ]
+    answers = np.concatenate(parts)
+    return np.asarray(answers.reshape(len(kept), draws, -1).mean(axis=1))
+
+
+LADDER = (0.25, 0.5, 1.0, 2.0, 4.0)
+"""Times the width that was used."""
+
+
+@dataclass(frozen=True)
+class Width:
+    """What one kernel width gives."""
+
+    width: float
+    fidelity: float | None
+    effective_samples: float
+    overlap: float
+    """Share of the components chosen that the width used chooses too."""
+    weights: tuple[tuple[int, float], ...]
+    """Component and weight, by falling size."""
+
+
+def widths(
+    instance: Instance, answers: Answers, asked: tuple[FloatArray, int], settings: Settings
+) -> tuple[Width, ...]:
+    """Fit again with each width of the ladder; ``asked`` are the instance's outputs and a target.
+
+    No width asks the model anything; errors are those of the plain fit, without assistance.
+    """
+    original, target = asked
+    used = weigh(instance, answers, original, settings).kernel_width
+    found = [
+        _fitted(instance, answers, (original, target), replace(settings, kernel_width=used * one))
+        for one in LADDER
+    ]
+    reference = {component for component, _ in found[LADDER.index(1.0)].weights}
+    return tuple(replace(one, overlap=_share(one, reference)) for one in found)
+
+
+def _fitted(
+    instance: Instance, answers: Answers, asked: tuple[FloatArray, int], settings: Settings
+) -> Width:
+    original, target = asked
+    neighbourhood = weigh(instance, answers, original, settings)
+    if not neighbourhood.weights[1:].any():  # no sample is near enough to count
+        return Width(neighbourhood.kernel_width, None, 1.0, 0.0, ())
+    fitted = fit(neighbourhood, np.array([target]), settings)
+    chosen = np.flatnonzero(fitted.chosen[0, 0])
+    order = chosen[np.argsort(-np.abs(fitted.coefficients[0, 0, chosen]), kind="stable")]
+    fidelity = float(fitted.fidelity[0, 0])
+    return Width(
+        neighbourhood.kernel_width,
+        None if np.isnan(fidelity) else fidelity,
+        neighbourhood.effective_samples,
+        0.0,
+        tuple((int(j), float(fitted.coefficients[0, 0, j])) for j in order),
+    )
+
+
+def _share(one: Width, reference: set[int]) -> float:
+    chosen = {component for component, _ in one.weights}
+    most = max(len(chosen), len(reference))
+    return len(chosen & reference) / most if most else 1.0

@@ -1,0 +1,335 @@
+"""An evaluation as JSON data, as pages for a terminal and as pictures of its curves."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from rich.text import Text
+
+from lime_cli.engine.explanation import Explanation
+from lime_cli.engine.instance import Component, Segment
+from lime_cli.errors import MissingDependency, SettingsError
+from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
+from lime_cli.formats.wording import fidelity_in_words, literal, number_format, value_beside
+from lime_cli.records.record import record_of as record_of_explanation
+from lime_cli.records.record import stamped
+from lime_cli.tools.evaluate.measure import Curves, Spread, Stability, Verdict, Width
+
+if TYPE_CHECKING:
+    from lime_cli.formats import Look
+
+
+KEY = 12
+"""Columns of the keys."""
+
+
+def curve_lines(curves: Curves, page: Page) -> Iterator[Text]:
+    """Say how much sooner the prediction falls, or comes, than in random order."""
+    random = f"{curves.random_area:.3f} {page.glyphs.plus_minus}{curves.random_sd:.3f} at random"
+    for key, value, better in (
+        ("deletion", curves.deletion_area, curves.deletion_area < curves.random_area),
+        ("insertion", curves.insertion_area, curves.insertion_area > curves.random_area),
+    ):
+        words = "better" if better else "no better"
+        said = f"area {value:.3f} against {random}: {words} than chance"
+        for number, line in enumerate(_wrapped(said, page)):
+            yield Text.assemble(MARGIN, ((key if number == 0 else "").ljust(KEY), "dim"), line)
+
+
+def _wrapped(said: str, page: Page) -> list[Text]:
+    return list(Text(said).wrap(page.console, max(1, page.prose - len(MARGIN) - KEY)))
+
+
+def width_lines(widths: Sequence[Width], page: Page) -> Iterator[Text]:
+    """Set the table of kernel widths, the one used in the middle."""
+    yield Text()
+    names = ("kernel width", "fidelity", "samples count", "same components")
+    yield Text(MARGIN + GAP.join(names), style="dim")
+    for one in widths:
+        fidelity = "-" if one.fidelity is None else f"{one.fidelity:.3f}"
+        cells = (
+            f"{one.width:.4g}",
+            fidelity,
+            f"{one.effective_samples:,.0f}",
+            f"{one.overlap:.0%}",
+        )
+        padded = [cell.rjust(len(name)) for cell, name in zip(cells, names, strict=True)]
+        yield Text(MARGIN + GAP.join(padded))
+
+
+def write_picture(explanation: Explanation, curves: Sequence[Curves], out: IO[bytes]) -> None:
+    """Draw the curves of every target as PNG; raise MissingDependency without matplotlib."""
+    try:
+        from matplotlib.figure import Figure
+    except ImportError:
+        raise MissingDependency("charts need matplotlib", "pip install 'limex[charts]'") from None
+    figure = Figure(figsize=(7.0, 3.4 * len(curves)), layout="constrained")
+    axes = figure.subplots(len(curves), 1, squeeze=False)[:, 0]
+    for one, surrogate, axis in zip(curves, explanation.surrogates, axes, strict=True):
+        axis.plot(one.removed, one.random, color="#8a8f98", linestyle="--", label="random order")
+        axis.plot(one.removed, one.deletion, color="#e66e00", label="largest weight goes first")
+        axis.plot(one.removed, one.insertion, color="#0a5fd7", label="largest weight goes last")
+        title = f"{literal(explanation.subject.id)}: {literal(surrogate.name)}"
+        axis.set_title(title, loc="left", fontsize=10.5, fontweight="bold", parse_math=False)
+        axis.set_xlabel("share of the components gone")
+        axis.set_ylabel("prediction")
+        axis.spines[["top", "right"]].set_visible(False)
+        axis.legend(frameon=False, fontsize=9)
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=150, metadata={"Software": None})
+    out.write(stream.getvalue())
+
+
+NAME, NUMBER = "limex/evaluation", 1
+
+
+def record_of(
+    explanations: Sequence[Explanation],
+    verdicts: Sequence[Verdict],
+    curves: Sequence[Curves] = (),
+    widths: Sequence[Sequence[Width]] = (),
+) -> dict[str, Any]:
+    """Turn the verdicts on the explanations of one instance into JSON data, keys in a fixed order.
+
+    ``settings`` are those of the first seed, as are ``curves`` and ``widths``, by target. ``hash``
+    covers everything but itself and ``environment``.
+    """
+    records = [record_of_explanation(one) for one in explanations]
+    first = records[0]
+    hashed = {
+        "schema": {"name": NAME, "number": NUMBER},
+        "limex": first["limex"],
+        **{key: first[key] for key in ("instance", "model", "settings", "background")},
+        "seeds": [one.settings.seed for one in explanations],
+        "samples": [one.samples for one in explanations],
+        "stop": [one.stop for one in explanations],
+        "targets": [
+            {
+                **_target(verdict, _places(explanations, records, i)),
+                "curves": _curves(curves[i]) if curves else None,
+                "widths": [_width(one, explanations[0]) for one in widths[i]] if widths else None,
+            }
+            for i, verdict in enumerate(verdicts)
+        ],
+        "warnings": warnings_of(explanations),
+    }
+    return stamped(hashed, first["environment"])
+
+
+def warnings_of(explanations: Sequence[Explanation]) -> list[dict[str, Any]]:
+    """List each kind of warning once: in the words of the first seed that has it, and how many."""
+    found: dict[str, dict[str, Any]] = {}
+    for explanation in explanations:
+        for code, message in {one.code: one.message for one in explanation.caveats}.items():
+            one = found.setdefault(code, {"code": code, "message": message, "seeds": 0})
+            one["seeds"] += 1
+    return list(found.values())
+
+
+def _places(
+    explanations: Sequence[Explanation], records: list[dict[str, Any]], target: int
+) -> dict[int, dict[str, Any]]:
+    """Return name, value and place of each component that a seed selects, as its record has it."""
+    return {
+        weight.component: {key: written[key] for key in ("name", "value", "where")}
+        for explanation, record in zip(explanations, records, strict=True)
+        for weight, written in zip(
+            explanation.surrogates[target].weights,
+            record["targets"][target]["components"],
+            strict=True,
+        )
+    }
+
+
+def _target(verdict: Verdict, places: dict[int, dict[str, Any]]) -> dict[str, Any]:
+    return {
+        "name": verdict.name,
+        "index": verdict.target,
+        "model_prediction": verdict.model_prediction,
+        "held_out_fidelity": asdict(verdict.held_out),
+        "fidelity": asdict(verdict.fidelity),
+        "vsi": verdict.vsi,
+        "csi": verdict.csi,
+        "jaccard": [{"k": k, "mean": mean} for k, mean in verdict.jaccard],
+        "error_ratio": verdict.error_ratio,
+        "components": [{**places[one.component], **_component(one)} for one in verdict.components],
+    }
+
+
+def _component(one: Stability) -> dict[str, Any]:
+    return {
+        "weight": one.weight.mean,
+        "sd": one.weight.sd,
+        "std_error": one.std_error,
+        "selected": one.selected,
+        "sign_agreement": one.sign_agreement,
+    }
+
+
+def _curves(curves: Curves) -> dict[str, Any]:
+    return {
+        **asdict(curves),
+        "deletion_area": curves.deletion_area,
+        "insertion_area": curves.insertion_area,
+        "random_area": curves.random_area,
+    }
+
+
+def _width(one: Width, explanation: Explanation) -> dict[str, Any]:
+    named = [(explanation.components[j].name, weight) for j, weight in one.weights]
+    return {
+        **asdict(one),
+        "weights": [{"name": name, "weight": weight} for name, weight in named],
+    }
+
+
+HEADER = ("weight", "sd", "error", "chosen", "sign", "component")
+"""Mean and spread over seeds, mean standard error reported, shares of seeds."""
+
+
+class Judged(NamedTuple):
+    """An instance's explanations by several seeds, and what is found of each target."""
+
+    explanations: Sequence[Explanation]
+    verdicts: Sequence[Verdict]
+    curves: Sequence[Curves] = ()
+    widths: Sequence[Sequence[Width]] = ()
+
+
+def write_page(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
+    """Write a block for each instance as soon as it is there, an empty line between two."""
+    page = page_of(look)
+    for number, judged in enumerate(found):
+        with page.console.capture() as captured:
+            for line in [Text()] * (number > 0) + list(_lines(judged, page)):
+                line.rstrip()
+                page.console.print(page.cut(line, look.width), soft_wrap=True)
+        out.write(captured.get().encode("utf-8" if look.unicode else "ascii"))
+
+
+def write_json(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
+    """Write the record of each instance, pure ASCII, the keys in a fixed order."""
+    for one in found:
+        record = record_of(*one)
+        out.write(json.dumps(record, indent=2, allow_nan=False).encode() + b"\n")
+
+
+def write_lines(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
+    """Write the record of each instance to a line of its own as soon as it is there."""
+    for one in found:
+        record = record_of(*one)
+        out.write(json.dumps(record, separators=(",", ":"), allow_nan=False).encode() + b"\n")
+
+
+def write_png(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
+    """Draw the curves of the one instance there is; raise SettingsError for more."""
+    judged = list(found)
+    if len(judged) != 1 or not judged[0].curves:
+        raise SettingsError("png draws the curves of one instance", "use -f table or -f jsonl")
+    write_picture(judged[0].explanations[0], judged[0].curves, out)
+
+
+WRITERS = {"table": write_page, "json": write_json, "jsonl": write_lines, "png": write_png}
+
+
+def _lines(judged: Judged, page: Page) -> Iterator[Text]:
+    first = judged.explanations[0]
+    seeds = [one.settings.seed for one in judged.explanations]
+    yield _title(first, page)
+    for number, verdict in enumerate(judged.verdicts):
+        yield from [Text()] * (number > 0)
+        said = (f"{verdict.model_prediction:.3g}", "bold")
+        yield Text.assemble(page.literal(verdict.name), ": the model says ", said)
+        yield Text()
+        yield from _components(verdict, first.components, page)
+        yield Text()
+        yield from _sums(verdict, page)
+        if judged.curves:
+            yield from curve_lines(judged.curves[number], page)
+            yield from width_lines(judged.widths[number], page)
+    yield from [Text()] * (len(judged.verdicts) > 1)
+    drawn = sorted({one.samples for one in judged.explanations})
+    every = ", all there are" if first.stop == "exhaustive" else ""
+    samples = " to ".join(f"{one}" for one in dict.fromkeys((drawn[0], drawn[-1])))
+    yield from _row("samples", f"{samples} for each of seeds {seeds[0]}-{seeds[-1]}{every}", page)
+    for one in warnings_of(judged.explanations):
+        often = f" ({one['seeds']} of {len(seeds)} seeds)" if one["seeds"] < len(seeds) else ""
+        yield from _row("warning", f"{one['code']}: {one['message']}{often}", page)
+
+
+def _title(explanation: Explanation, page: Page) -> Text:
+    subject, model = explanation.subject, explanation.model
+    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
+    left = Text(page.literal(name), style="bold")
+    right = Text(page.literal(f"{model.format} {model.digest[:8]}"), style="dim")
+    room = max(len(GAP), page.prose - right.cell_len - left.cell_len)
+    return Text.assemble(left, " " * room, right)
+
+
+def _components(verdict: Verdict, components: Sequence[Component], page: Page) -> Iterator[Text]:
+    """Draw a line for each component that any seed selects, in columns that line up."""
+    if not verdict.components:
+        yield Text(MARGIN + "no component has any weight", style="dim")
+        return
+    form = number_format(one.weight.mean or 0.0 for one in verdict.components)
+    rows = [HEADER, *(_cells(one, components[one.component], form) for one in verdict.components)]
+    widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER) - 1)]
+    for row in rows:
+        cells = [cell.rjust(width) for cell, width in zip(row[:-1], widths, strict=True)]
+        words = GAP.join([*cells, page.literal(row[-1])])
+        yield Text(MARGIN + words, style="dim" if row is HEADER else "")
+
+
+def _cells(one: Stability, component: Component, form: str) -> tuple[str, ...]:
+    beside = value_beside(component.name, component.value)
+    if isinstance(component.where, Segment):
+        left, top, right, bottom = component.where.box
+        beside = f"x {left}-{right}, y {top}-{bottom}"
+    return (
+        _number(one.weight.mean, "+" + form),
+        _number(one.weight.sd, form),
+        _number(one.std_error, form),
+        f"{one.selected:.0%}",
+        f"{one.sign_agreement:.0%}",
+        component.name + (GAP + beside if beside else ""),
+    )
+
+
+def _sums(verdict: Verdict, page: Page) -> Iterator[Text]:
+    """Say how far the surrogates hold elsewhere, how alike they are, and what errors are worth."""
+    held_out = verdict.held_out.mean
+    words = fidelity_in_words(held_out)
+    if held_out is not None:
+        words = f"{_spread(verdict.held_out, page)}, {words}"
+    yield from _row("held out", f"{words}; fidelity on the samples of other seeds", page)
+    yield from _row("reported", f"{_spread(verdict.fidelity, page)}; cross-validated", page)
+    csi = "undefined" if verdict.csi is None else f"{verdict.csi:.1f}%"
+    yield from _row("stability", f"VSI {verdict.vsi:.1f}%, CSI {csi}", page)
+    tops = ", ".join(f"{mean:.2f} of the first {k}" for k, mean in verdict.jaccard)
+    if tops:
+        yield from _row("overlap", f"{tops} (Jaccard)", page)
+    if verdict.error_ratio is not None:
+        yield from _row(
+            "errors", f"sd over seeds is {verdict.error_ratio:.2f} times the error reported", page
+        )
+
+
+def _spread(spread: Spread, page: Page) -> str:
+    beside = f" {page.glyphs.plus_minus}{spread.sd:.3f}" if spread.sd is not None else ""
+    return _number(spread.mean, ".3f") + beside
+
+
+def _number(value: float | None, form: str) -> str:
+    return "-" if value is None else f"{value:{form}}"
+
+
+def _row(key: str, text: str, page: Page) -> Iterator[Text]:
+    """Set a line of the footer: its key, and what it says wrapped beside it."""
+    lines = Text(page.literal(text)).wrap(page.console, max(1, page.prose - len(MARGIN) - KEY))
+    for number, line in enumerate(lines):
+        shown = key if number == 0 else ""
+        yield Text.assemble(MARGIN, (shown.ljust(KEY), "bold" if key == "warning" else "dim"), line)

@@ -1,0 +1,96 @@
+"""``--like-lime``: marcotcr/lime's defaults wherever the user did not say otherwise."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import click
+from click.core import ParameterSource
+
+from lime_cli.errors import SettingsError
+from lime_cli.modality import Modality
+from lime_cli.options.engine import EngineOptions
+
+FEW_FEATURES = 6
+"""Up to so many are chosen one by one, more by the size of their weights."""
+
+UNITS = {"word": ("lime-word", "UNKWORDZ"), "char": ("lime-char", "\0")}
+"""What stands for the unit of a text, and what masks it where positions count."""
+
+
+def likened(neighbourhood: EngineOptions, modality: Modality) -> tuple[EngineOptions, Modality]:
+    """Return both with lime's defaults; raise SettingsError for what lime cannot do."""
+    own: Any = modality
+    match click.get_current_context().info_name:
+        case "text":
+            return _engine(neighbourhood, 5000, 10, None), replace(own, **_text(own))
+        case "image":
+            features, target = 100_000, "top:5"
+            return _engine(neighbourhood, 1000, features, target), replace(own, **_image())
+    _check_table(own)
+    return _engine(neighbourhood, 5000, 10, None), modality
+
+
+def _check_table(modality: Any) -> None:
+    """Raise SettingsError for choices about columns that lime knows nothing of."""
+    schema = modality.schema
+    unknown = {
+        "--group": schema.groups,
+        "--onehot": schema.onehot,
+        "--fixed": schema.fixed,
+        "--features-only": schema.only,
+        "--text-column": schema.texts,
+        "--bins none": schema.bins == "none",
+    }
+    for option, said in unknown.items():
+        if said:
+            raise SettingsError(f"--like-lime: marcotcr/lime has no {option}", "leave one out")
+
+
+def _engine(
+    neighbourhood: EngineOptions, samples: int, features: int, target: str | None
+) -> EngineOptions:
+    from lime_cli.engine.compatibility import LABEL_1
+
+    features = neighbourhood.settings["features"] if _said("features") else features
+    few = features <= FEW_FEATURES
+    choices = {
+        "target": ("targets", (target or LABEL_1,)),
+        "features": ("features", features),
+        "selection": ("selection", "forward" if few else "highest"),
+        "penalty": ("penalty", 1.0),
+    }
+    unsaid = dict(choice for option, choice in choices.items() if not _said(option))
+    return EngineOptions(
+        settings={**neighbourhood.settings, **unsaid, "design": "random"},
+        samples=neighbourhood.samples if neighbourhood.samples is not None else samples,
+        max_samples=None,
+    )
+
+
+def _text(modality: Any) -> dict[str, Any]:
+    """Cut at what is no word character; mask by position, remove every copy of a word."""
+    if modality.unit == "auto":
+        raise SettingsError("--unit auto: lime has no such way", "name a --unit, or leave it out")
+    if modality.unit not in UNITS:
+        return {"like_lime": True}
+    unit, mask = UNITS[modality.unit]
+    keeps_mask = _said("mask") or modality.merge_repeats
+    return {"like_lime": True, "unit": unit, "mask": modality.mask if keeps_mask else mask}
+
+
+def _image() -> dict[str, Any]:
+    """Cut by lime's quickshift on the model's grid; fill with means in whole numbers."""
+    if _said("segments") and not _said("segmenter"):
+        raise SettingsError(
+            "--segments: lime's quickshift finds its own number",
+            "name a --segmenter, or leave it out",
+        )
+    options = [option for option in ("segmenter", "fill") if not _said(option)]
+    return dict.fromkeys(options, "lime")
+
+
+def _said(option: str) -> bool:
+    source = click.get_current_context().get_parameter_source(option)
+    return source is not ParameterSource.DEFAULT

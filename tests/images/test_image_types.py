@@ -1,0 +1,327 @@
+"""Pictures of any depth and channel count enter as the same numbers, or are refused by name."""
+
+from __future__ import annotations
+
+import io
+import struct
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tifffile
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from lime_cli.errors import InputError, SettingsError
+from lime_cli.images.modality import ImageModality
+from lime_cli.images.pixels import ImageReading, read_picture
+from lime_cli.models.model_file import ModelInput
+
+RNG = np.random.default_rng(5)
+GREY = RNG.integers(0, 256, (21, 34)).astype(np.uint8)
+COLOUR = RNG.integers(0, 256, (21, 34, 3)).astype(np.uint8)
+
+
+def npy(folder: Path, array: np.ndarray, name: str = "a.npy") -> Path:
+    np.save(folder / name, array)
+    return folder / name
+
+
+def png(folder: Path, array: np.ndarray, name: str = "a.png") -> Path:
+    Image.fromarray(array).save(folder / name)
+    return folder / name
+
+
+def tiff(folder: Path, array: np.ndarray, **options: object) -> Path:
+    tifffile.imwrite(folder / "a.tif", array, **options)
+    return folder / "a.tif"
+
+
+def instance(path: Path, model_input: ModelInput, **options: object):
+    modality = ImageModality((str(path),), **options).fitted(model_input)
+    return modality.read(next(modality.sources()))
+
+
+def test_the_same_grey_picture_is_the_same_model_input_whatever_its_type(tmp_path: Path) -> None:
+    deep, unit = GREY.astype(np.uint16) * 257, GREY / 255
+    paths = [
+        png(tmp_path, GREY),
+        png(tmp_path, deep, "deep.png"),
+        npy(tmp_path, GREY),
+        npy(tmp_path, deep, "deep.npy"),
+        npy(tmp_path, unit, "double.npy"),
+        npy(tmp_path, unit.astype(np.float32)[..., None], "single.npy"),
+    ]
+    Image.fromarray(unit.astype(np.float32)).save(tmp_path / "a.tif")
+    paths.append(tmp_path / "a.tif")
+    for channels in (1, 3):
+        first, *others = (
+            instance(path, ModelInput(size=(9, 11), channels=channels)) for path in paths
+        )
+        for other in others:
+            np.testing.assert_array_equal(first.original(), other.original())
+            np.testing.assert_array_equal(first.labels, other.labels)
+            assert first.pool == other.pool
+
+
+def test_the_same_colours_are_the_same_model_input_whatever_their_type(tmp_path: Path) -> None:
+    deep, unit = COLOUR.astype(np.uint16) * 257, (COLOUR / 255).astype(np.float32)
+    paths = [
+        png(tmp_path, COLOUR),
+        npy(tmp_path, COLOUR),
+        npy(tmp_path, deep, "deep.npy"),
+        npy(tmp_path, unit, "unit.npy"),
+        npy(tmp_path, np.asfortranarray(unit), "fortran.npy"),
+        tiff(tmp_path, unit, photometric="rgb"),
+    ]
+    first, *others = (instance(path, ModelInput(size=(12, 12), channels=3)) for path in paths)
+    for other in others:
+        np.testing.assert_array_equal(first.original(), other.original())
+        assert first.pool == other.pool
+
+
+def test_what_8_bits_cannot_hold_reaches_the_model(tmp_path: Path) -> None:
+    deep = np.arange(20 * 20, dtype=np.uint16).reshape(20, 20)  # all of it is black in 8 bits
+    found = instance(npy(tmp_path, deep), ModelInput(channels=1))
+    np.testing.assert_allclose(found.original()[0, ..., 0], deep / 65535, atol=1e-8)
+    assert len(np.unique(found.original())) == 400
+
+
+def test_a_float_picture_differs_from_its_8_bits_by_rounding_alone(tmp_path: Path) -> None:
+    unit = RNG.random((30, 40, 3))
+    rounded = png(tmp_path, np.rint(unit * 255).astype(np.uint8))
+    one, two = (
+        instance(path, ModelInput(size=(17, 23), channels=3))
+        for path in (npy(tmp_path, unit), rounded)
+    )
+    assert np.abs(one.original() - two.original()).max() < 1.01 / 255
+    np.testing.assert_array_equal(one.labels, two.labels)
+
+
+@pytest.mark.parametrize("channels", [2, 4, 13])
+def test_a_model_of_any_number_of_channels_gets_them_all(tmp_path: Path, channels: int) -> None:
+    cube = RNG.random((18, 25, channels)).astype(np.float32)
+    found = instance(npy(tmp_path, cube), ModelInput(channels=channels, layout="NCHW"))
+    np.testing.assert_allclose(found.original()[0], cube, atol=1e-6)
+    picture = found.subject.picture
+    assert picture is not None
+    assert picture.pixels.shape == (18, 25, 3)
+    assert found.subject.facts["input"]["channels"] == str(channels)
+    smaller = instance(npy(tmp_path, cube), ModelInput(size=(9, 9), channels=channels))
+    assert smaller.original().shape == (1, 9, 9, channels)
+
+
+@pytest.mark.parametrize("fill", ["mean", "black", "blur", "noise", "inpaint"])
+def test_every_fill_knows_any_number_of_channels(tmp_path: Path, fill: str) -> None:
+    cube = RNG.random((24, 24, 5)).astype(np.float32)
+    found = instance(npy(tmp_path, cube), ModelInput(channels=5), fill=fill)
+    gone = found.model_inputs(np.zeros((1, len(found.components)), np.int64))
+    assert np.isfinite(gone).all()
+    assert gone.shape == (1, 24, 24, 5)
+    assert gone.min() >= -1e-6
+    assert gone.max() <= 1 + 1e-6
+
+
+def test_a_colour_fills_no_picture_whose_channels_are_none(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match="--fill: #336699"):
+        instance(npy(tmp_path, np.zeros((9, 9, 5))), ModelInput(channels=5), fill="#336699")
+
+
+def test_the_channels_shown_are_those_asked_for(tmp_path: Path) -> None:
+    cube = np.zeros((12, 12, 6), np.float32)
+    cube[:6, :, 4] = 1
+    reading = ImageReading(channels="6", shown=(4, 1, 1))
+    pixels = read_picture(npy(tmp_path, cube), reading).pixels
+    assert pixels[0, 0].tolist() == [255, 0, 0]
+    assert pixels[11, 0].tolist() == [0, 0, 0]
+    grey = read_picture(npy(tmp_path, cube), ImageReading(channels="6", shown=(4,))).pixels
+    assert grey[0, 0].tolist() == [255, 255, 255]
+    with pytest.raises(InputError, match="has no channel 6 to show"):
+        read_picture(npy(tmp_path, cube), ImageReading(channels="6", shown=(6,)))
+
+
+def test_a_range_says_which_numbers_are_black_and_white(tmp_path: Path) -> None:
+    scan = np.array([[-1024, 0, 1023]], np.int16)
+    with pytest.raises(InputError, match="which int16 numbers are black and white") as raised:
+        read_picture(npy(tmp_path, scan))
+    assert "--pixel-range" in raised.value.hint
+    photo = read_picture(npy(tmp_path, scan), ImageReading(pixel_range=(-1024, 1023)))
+    assert photo.pixels[0, :, 0].tolist() == [0, 128, 255]
+    np.testing.assert_allclose(photo.values[0, :, 0], (scan[0] + 1024) / 2047 * 255, atol=1e-4)
+    beyond = read_picture(npy(tmp_path, scan), ImageReading(pixel_range=(0, 512)))
+    assert beyond.pixels[0, :, 0].tolist() == [0, 0, 255]
+    assert beyond.values[0, 2, 0] > 500  # the model gets what the file holds
+
+
+def test_transparency_in_numbers_is_on_white(tmp_path: Path) -> None:
+    rgba = np.zeros((4, 4, 4), np.uint8)
+    rgba[:2] = (10, 20, 30, 255)
+    pixels = read_picture(npy(tmp_path, rgba)).pixels
+    np.testing.assert_array_equal(pixels, read_picture(png(tmp_path, rgba)).pixels)
+    assert pixels[3, 3].tolist() == [255, 255, 255]
+
+
+def test_a_model_of_4_channels_gets_transparency_as_it_is(tmp_path: Path) -> None:
+    rgba = RNG.integers(0, 256, (9, 9, 4)).astype(np.uint8)
+    found = instance(png(tmp_path, rgba), ModelInput(channels=4))
+    np.testing.assert_allclose(found.original()[0] * 255, rgba, atol=1e-4)
+    with pytest.raises(InputError, match=r"a\.png: has 3 channels, the model takes 4"):
+        instance(png(tmp_path, COLOUR), ModelInput(channels=4))
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (np.full((4, 4), np.nan), "holds NaN pixels"),
+        (np.full((4, 4), np.inf), "holds infinite pixels"),
+        (np.full((4, 4), 3.0), r"float pixels outside 0\.\.1"),
+        (np.zeros((4, 4, 13)), "has 13 channels, the model is given RGB"),
+        (np.zeros((2, 4, 4, 3)), "2 x 4 x 4 x 3 is no picture"),
+        (np.zeros(7), "7 is no picture"),
+        (np.zeros((0, 3)), "0 x 3 is no picture"),
+        (np.zeros((4, 4), np.complex64), "holds complex64, not numbers"),
+        (np.array([["a", "b"]]), "holds <U1, not numbers"),
+        (np.zeros((4, 4), np.int64), "which int64 numbers are black and white"),
+    ],
+)
+def test_numbers_that_are_no_picture_are_refused_by_name(
+    tmp_path: Path, array: np.ndarray, said: str
+) -> None:
+    with pytest.raises(InputError, match=rf"^a\.npy: .*{said}") as raised:
+        read_picture(npy(tmp_path, array))
+    assert raised.value.hint
+
+
+def test_objects_are_never_unpickled(tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", np.array([[{}]], object), allow_pickle=True)
+    with pytest.raises(InputError, match="holds object, not numbers"):
+        read_picture(tmp_path / "a.npy")
+
+
+def test_a_header_that_lies_about_the_size_is_refused_before_memory_is_taken(
+    tmp_path: Path,
+) -> None:
+    stream = io.BytesIO()
+    head = {"descr": "<f8", "fortran_order": False, "shape": (9_000_000, 9_000_000)}
+    np.lib.format.write_array_header_1_0(stream, head)
+    (tmp_path / "a.npy").write_bytes(stream.getvalue() + bytes(99))
+    with pytest.raises(InputError, match="megapixels, the limit is 50"):
+        read_picture(tmp_path / "a.npy")
+    head["shape"] = (3000, 3000)
+    stream = io.BytesIO()
+    np.lib.format.write_array_header_1_0(stream, head)
+    (tmp_path / "a.npy").write_bytes(stream.getvalue() + bytes(99))
+    with pytest.raises(InputError, match="cut short"):
+        read_picture(tmp_path / "a.npy")
+
+
+@pytest.mark.parametrize("kept", [7, 30, 100, -1])
+def test_numbers_cut_short_are_refused(tmp_path: Path, kept: int) -> None:
+    path = npy(tmp_path, COLOUR)
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(InputError, match=r"^a\.npy: the picture is cut short"):
+        read_picture(path)
+
+
+@pytest.mark.parametrize("planes", [False, True])
+def test_a_tiff_of_many_channels_is_read(tmp_path: Path, planes: bool) -> None:
+    cube = RNG.integers(0, 65536, (15, 20, 13)).astype(np.uint16)
+    data = cube.transpose(2, 0, 1) if planes else cube
+    layout = "separate" if planes else "contig"
+    path = tiff(tmp_path, data, photometric="minisblack", planarconfig=layout)
+    values = read_picture(path, ImageReading(channels="13")).values
+    np.testing.assert_allclose(values, cube / 257, atol=1e-3)
+
+
+def test_the_first_page_of_a_tiff_is_taken_and_said(tmp_path: Path) -> None:
+    pages = np.stack([np.full((8, 8), value) for value in (0.25, 0.75)])
+    for dtype in (np.float32, np.float64):  # one for Pillow, one that it does not know
+        photo = read_picture(tiff(tmp_path, pages.astype(dtype), photometric="minisblack"))
+        assert photo.pixels[0, 0, 0] == 64
+        assert "a.tif has 2 pages; the first one" in photo.caveats[0].message
+
+
+def test_a_tiff_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
+    path = tiff(tmp_path, np.zeros((8, 8), np.float64))
+    data = bytearray(path.read_bytes())
+    for tag in (256, 257):
+        place = data.index(struct.pack("<HH", tag, 3)) if struct.pack("<HH", tag, 3) in data else -1
+        kind = "<I" if place < 0 else "<H"
+        place = place if place >= 0 else data.index(struct.pack("<HH", tag, 4))
+        struct.pack_into(kind, data, place + 8, 60_000)
+    path.write_bytes(bytes(data))
+    with pytest.raises(InputError, match="megapixels, the limit is 50"):
+        read_picture(path)
+
+
+def test_reading_says_nothing_on_its_own(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
+    cube = np.zeros((15, 20, 13), np.uint16)
+    path = tiff(tmp_path, cube, photometric="minisblack", planarconfig="contig")
+    read_picture(path, ImageReading(channels="13"))
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    with pytest.raises(InputError, match="cut short"):
+        read_picture(path, ImageReading(channels="13"))
+    assert capfd.readouterr() == ("", "")
+
+
+FORMATS = {
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    "TIFF": ("1", "L", "P", "RGB", "RGBA", "CMYK", "I;16", "F"),
+    "BMP": ("1", "L", "P", "RGB"),
+    "GIF": ("L", "P"),
+    "WEBP": ("RGB", "RGBA"),
+    "NPY": ("L", "RGB", "RGBA", "I;16", "F"),
+}
+
+
+def expected(image: Image.Image) -> np.ndarray:
+    """Return the colours of a picture on white, by another road than the reader's."""
+    if image.mode == "I;16":
+        return np.rint(np.asarray(image) / 257)[..., None].repeat(3, axis=2)
+    if image.mode == "F":
+        return np.rint(np.asarray(image, np.float64) * 255)[..., None].repeat(3, axis=2)
+    rgba = np.asarray(image.convert("RGBA")).astype(np.float64)
+    share = rgba[..., 3:] / 255
+    return rgba[..., :3] * share + 255 * (1 - share)
+
+
+@settings(max_examples=120, deadline=None)
+@given(data=st.data(), height=st.integers(1, 20), width=st.integers(1, 20))
+def test_any_picture_that_is_written_is_read_back(
+    data: st.DataObject, height: int, width: int, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    kind = data.draw(st.sampled_from(sorted(FORMATS)))
+    mode = data.draw(st.sampled_from(FORMATS[kind]))
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    image = made(mode, height, width, rng)
+    path = tmp_path_factory.getbasetemp() / f"any.{kind.lower()}"
+    if kind == "NPY":
+        np.save(path, np.asarray(image))
+    else:
+        image.save(path, kind, **({"lossless": True, "exact": True} if kind == "WEBP" else {}))
+    pixels = read_picture(path).pixels
+    assert pixels.shape == (height, width, 3)
+    np.testing.assert_allclose(pixels, expected(image), atol=1.01 if "A" in mode else 0)
+
+
+def made(mode: str, height: int, width: int, rng: np.random.Generator) -> Image.Image:
+    if mode == "I;16":
+        return Image.fromarray(rng.integers(0, 65536, (height, width)).astype(np.uint16))
+    if mode == "F":
+        return Image.fromarray(rng.random((height, width)).astype(np.float32))
+    if mode == "P":
+        return made("RGB", height, width, rng).quantize(17)
+    n = {"1": 1, "L": 1, "LA": 2, "RGB": 3}.get(mode, 4)
+    bands = [Image.fromarray(plane) for plane in rng.integers(0, 256, (n, height, width), np.uint8)]
+    if mode == "1":
+        return bands[0].convert("1")
+    return bands[0] if mode == "L" else Image.merge(mode, bands)
+
+
+def test_an_interlaced_png_is_read(tmp_path: Path) -> None:
+    from tests.images.interlaced import interlaced
+
+    (tmp_path / "a.png").write_bytes(interlaced(COLOUR))
+    np.testing.assert_array_equal(read_picture(tmp_path / "a.png").pixels, COLOUR)

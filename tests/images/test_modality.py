@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from lime_cli.engine.designs import random
+from lime_cli.engine.instance import Design, Segment, join
+from lime_cli.errors import InputError, SettingsError
+from lime_cli.images.modality import ImageInstance, ImageModality
+from lime_cli.models.model_file import ModelInput
+
+NCHW = ModelInput(size=(24, 24), channels=3, layout="NCHW", preprocess="unit")
+
+
+def scene(height: int = 40, width: int = 60) -> np.ndarray:
+    y, x = np.mgrid[:height, :width]
+    picture = np.stack([3 * x, 5 * y, 2 * x + y], axis=-1) % 256
+    picture[height // 4 : height // 2, width // 2 : width // 2 + width // 6] = (250, 250, 20)
+    return picture.astype(np.uint8)
+
+
+def read(
+    folder: Path,
+    pixels: np.ndarray,
+    model_input: ModelInput = NCHW,
+    name: str = "a.png",
+    **options: object,
+) -> ImageInstance:
+    path = folder / name
+    Image.fromarray(pixels).save(path, **({"lossless": True} if name.endswith("webp") else {}))
+    modality = ImageModality((str(path),), **options).fitted(model_input)
+    return modality.read(next(modality.sources()))
+
+
+def masks(instance: ImageInstance, n: int = 9) -> np.ndarray:
+    return instance.sample(n, Design(random), np.random.default_rng(0)).codes
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_all_kept_is_the_original_and_all_gone_is_the_fill(tmp_path: Path, layout: str) -> None:
+    instance = read(tmp_path, scene(), NCHW._replace(layout=layout), fill="#ff8000")
+    d = len(instance.components)
+    batch = instance.model_inputs(np.stack([np.ones(d, np.int64), np.zeros(d, np.int64)]))
+    assert batch.shape == (2, 24, 24, 3)
+    assert batch.dtype == np.float32
+    np.testing.assert_array_equal(batch[:1], instance.original())
+    orange = np.broadcast_to(np.array([255, 128, 0]) / 255, (24, 24, 3))
+    np.testing.assert_allclose(batch[1], orange, atol=1e-6)
+
+
+def test_the_models_layout_costs_no_copy(tmp_path: Path) -> None:
+    instance = read(tmp_path, scene())
+    codes = masks(instance)
+    for batch in (
+        instance.model_inputs(codes),
+        instance.original(),
+        join([instance.model_inputs(codes), instance.original()]),
+    ):
+        assert batch.transpose(0, 3, 1, 2).flags.c_contiguous
+    same = read(tmp_path, scene(), NCHW._replace(layout="NHWC"))
+    assert same.model_inputs(codes).flags.c_contiguous
+    np.testing.assert_array_equal(same.model_inputs(codes), instance.model_inputs(codes))
+
+
+def test_a_superpixel_that_is_gone_changes_its_own_place_only(tmp_path: Path) -> None:
+    instance = read(tmp_path, scene(), fill="black")
+    codes = np.ones((1, len(instance.components)), np.int64)
+    codes[0, 3] = 0
+    changed = (instance.model_inputs(codes) != instance.original())[0].any(axis=-1)
+    np.testing.assert_array_equal(changed, instance.labels == 3)
+
+
+def test_the_mean_fill_is_each_superpixels_mean_of_raw_pixels(tmp_path: Path) -> None:
+    instance = read(tmp_path, scene(), segmenter="grid")
+    gone = instance.model_inputs(np.zeros((1, len(instance.components)), np.int64))[0]
+    part = instance.labels == 7
+    mean = instance.original()[0][part].mean(axis=0)
+    np.testing.assert_allclose(gone[part], np.broadcast_to(mean, gone[part].shape), atol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{}, {"channels": "BGR"}, {"preprocess": "imagenet"}])
+def test_the_mean_fill_of_a_picture_of_one_colour_changes_nothing(
+    tmp_path: Path, options: dict
+) -> None:
+    pixels = np.full((30, 30, 3), (12, 200, 77), np.uint8)
+    instance = read(tmp_path, pixels, NCHW._replace(preprocess=None), **options)
+    np.testing.assert_array_equal(
+        instance.model_inputs(masks(instance)), instance.original().repeat(9, axis=0)
+    )
+
+
+def test_the_mean_fill_changes_nothing_for_a_grey_model_and_a_flat_picture(tmp_path: Path) -> None:
+    pixels = np.full((30, 30, 3), (12, 200, 77), np.uint8)
+    instance = read(tmp_path, pixels, ModelInput(size=(9, 9), channels=1))
+    assert instance.original().shape == (1, 9, 9, 1)
+    np.testing.assert_array_equal(
+        instance.model_inputs(masks(instance)), instance.original().repeat(9, axis=0)
+    )
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("fill", ["mean", "black", "blur", "noise", "#336699"])
+def test_every_fill_repeats_and_leaves_the_padding_alone(
+    tmp_path: Path, fill: str, channels: int
+) -> None:
+    model_input = NCHW._replace(channels=channels)
+    options = {"fill": fill, "resize": "pad", "seed": 3}
+    one, two = (read(tmp_path, scene(), model_input, **options) for _ in range(2))
+    codes = np.zeros((1, len(one.components)), np.int64)
+    gone = one.model_inputs(codes)
+    np.testing.assert_array_equal(gone, two.model_inputs(codes))
+    assert (one.labels[:4] == -1).all()
+    assert (gone[0, :4] == 0).all()
+    assert (gone[0, 4:20] != one.original()[0, 4:20]).any()
+
+
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+@pytest.mark.parametrize("turned", [False, True])
+def test_labels_are_carried_to_the_place_they_have_in_the_picture(
+    tmp_path: Path, resize: str, turned: bool
+) -> None:
+    pixels = np.full((90, 150, 3), 30, np.uint8)
+    pixels[30:60, 60:90] = 240
+    pixels = pixels.transpose(1, 0, 2) if turned else pixels
+    instance = read(tmp_path, np.ascontiguousarray(pixels), resize=resize, n_segments=20)
+    bright = instance.original()[0].mean(axis=-1) > 0.7
+    assert bright.any()
+    picture = instance.subject.picture
+    assert picture is not None
+    shown = np.isin(picture.labels, np.unique(instance.labels[bright]))
+    inside = pixels[..., 0] > 128
+    assert shown[inside].mean() > 0.95
+    assert shown[~inside].mean() < 0.1
+
+
+def test_a_crop_hides_the_rest_and_places_are_in_the_whole_picture(tmp_path: Path) -> None:
+    instance = read(tmp_path, scene(40, 100), resize="crop")
+    picture = instance.subject.picture
+    assert picture is not None
+    assert (picture.labels[:, :30] == -1).all()
+    assert (picture.labels[:, 30:70] >= 0).all()
+    places = [one.where for one in instance.components if isinstance(one.where, Segment)]
+    assert sum(place.area for place in places) == 40 * 40
+    assert min(place.box[0] for place in places) == 30
+    assert max(place.box[2] for place in places) == 70
+
+
+def test_every_component_is_on_a_grid_much_smaller_than_the_picture(tmp_path: Path) -> None:
+    instance = read(tmp_path, scene(300, 400), ModelInput(size=(5, 5)), n_segments=200)
+    assert set(instance.labels.ravel()) == set(range(len(instance.components)))
+
+
+def test_a_model_of_any_size_sees_the_picture_as_it_is(tmp_path: Path) -> None:
+    instance = read(tmp_path, scene(), ModelInput(preprocess="raw"))
+    np.testing.assert_array_equal(instance.original()[0], scene())
+
+
+def test_equal_pixels_give_equal_labels_and_one_pool_in_every_format(tmp_path: Path) -> None:
+    one, two, three = (read(tmp_path, scene(), name=name) for name in ("a.png", "a.webp", "a.bmp"))
+    for other in (two, three):
+        np.testing.assert_array_equal(one.labels, other.labels)
+        assert one.pool == other.pool
+        assert one.subject.digest != other.subject.digest
+
+
+def test_the_pool_follows_pixels_and_options(tmp_path: Path) -> None:
+    pools = [read(tmp_path, scene(), fill=fill).pool for fill in ("mean", "black")]
+    pools.append(read(tmp_path, scene(41)).pool)
+    assert len(set(pools)) == 3
+
+
+@pytest.mark.parametrize("height_width", [(1, 1), (2, 200), (200, 2), (3, 3)])
+@pytest.mark.parametrize("resize", ["stretch", "crop", "pad"])
+def test_tiny_and_thin_pictures_are_read(
+    tmp_path: Path, height_width: tuple[int, int], resize: str
+) -> None:
+    instance = read(tmp_path, scene(*height_width), resize=resize)
+    assert len(instance.components) >= 1
+    assert np.isfinite(instance.model_inputs(masks(instance, 4))).all()
+
+
+def test_the_record_says_what_was_done(tmp_path: Path) -> None:
+    instance = read(tmp_path, scene(), preprocess="imagenet")
+    subject = instance.subject
+    assert (subject.modality, subject.source, subject.id) == ("image", "a.png", "a.png")
+    assert subject.facts["width"] == 60
+    assert subject.facts["height"] == 40
+    assert subject.facts["segments"] == len(instance.components)
+    assert subject.facts["input"]["resize_to"] == 27
+    assert instance.components[4].name == "superpixel 4"
+    assert instance.components[4].value is None
+    assert instance.caveats == ()
+
+
+def test_the_engine_finds_what_it_needs(tmp_path: Path) -> None:
+    instance = read(tmp_path, scene())
+    d = len(instance.components)
+    assert (instance.distance, instance.shared, instance.skipped) == ("cosine", False, ())
+    assert instance.n_exhaustive() == 2.0**d - 1
+    assert instance.input_bytes == 24 * 24 * 3 * 4
+    samples = instance.sample(64, Design(random), np.random.default_rng(0))
+    assert instance.interpretable(samples.codes).shape == (64, d)
+    assert 0.4 < instance.interpretable(samples.codes).mean() < 0.6
+
+
+def test_assumed_preprocessing_is_said_once_nobody_said_it(tmp_path: Path) -> None:
+    codes = [caveat.code for caveat in read(tmp_path, scene(), ModelInput()).caveats]
+    assert codes == ["preprocessing_assumed"]
+    assert read(tmp_path, scene(), ModelInput(), scale=1.0).caveats == ()
+    assert read(tmp_path, scene(), ModelInput(), preprocess="raw").caveats == ()
+
+
+def test_explicit_options_override_the_preset_of_the_model() -> None:
+    modality = ImageModality(("a.png",), scale=0.5, resize="pad", channels="BGR")
+    used = modality.fitted(NCHW._replace(preprocess="imagenet")).preprocessing
+    assert (used.scale, used.resize, used.channels, used.mean[0]) == (0.5, "pad", "BGR", 0.485)
+    assert modality.fitted(NCHW).fitted(NCHW) == modality.fitted(NCHW)
+
+
+def test_options_that_contradict_the_model_are_refused() -> None:
+    with pytest.raises(SettingsError, match=r"--size 32x32: the model takes pictures of 24x24"):
+        ImageModality(("a.png",), size=(32, 32)).fitted(NCHW)
+    assert ImageModality(("a.png",), size=(24, 24)).fitted(NCHW).size == (24, 24)
+    with pytest.raises(SettingsError, match=r"--channels L: the model takes 3 channels"):
+        ImageModality(("a.png",), channels="L").fitted(NCHW)
+    with pytest.raises(SettingsError, match=r"--channels RGB: the model takes 4 channels"):
+        ImageModality(("a.png",), channels="RGB").fitted(ModelInput(channels=4))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"segmenter": "snic"}, "--segmenter: snic"),
+        ({"n_segments": 0}, "--segments: 0"),
+        ({"fill": "red"}, "--fill: red"),
+        ({"fill": "#12345"}, "--fill: #12345"),
+        ({"max_pixels": 0}, "--max-pixels: 0"),
+        ({"size": (0, 9)}, "--size: 0x9"),
+        ({"layout": "CHWN"}, "--layout: CHWN"),
+        ({"preprocess": "vgg"}, "--preprocess: 'vgg'"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused(wrong: dict, said: str) -> None:
+    with pytest.raises(SettingsError, match=said):
+        ImageModality(("a.png",), **wrong)
+
+
+def test_a_folder_lists_its_pictures_by_the_bytes_of_their_names(tmp_path: Path) -> None:
+    names = ["b.png", "a.JPG", "é.bmp", "notes.txt", "Z.tiff", ".hidden.png"]
+    for name in names:
+        (tmp_path / name).touch()
+    found = list(ImageModality(("one.png", str(tmp_path))).sources())
+    assert [source.id for source in found] == ["one.png", "Z.tiff", "a.JPG", "b.png", "é.bmp"]
+    assert found[1].path == str(tmp_path / "Z.tiff")
+
+
+def test_a_folder_without_pictures_and_a_missing_file_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no pictures in this folder"):
+        list(ImageModality((str(tmp_path),)).sources())
+    modality = ImageModality((str(tmp_path / "none.png"),))
+    with pytest.raises(InputError, match=r"none\.png: no such file"):
+        modality.read(next(modality.sources()))
+
+
+def test_the_modality_is_small_enough_to_travel() -> None:
+    modality = ImageModality(("a.png",)).fitted(NCHW)
+    assert pickle.loads(pickle.dumps(modality)) == modality
+    assert len(pickle.dumps(modality)) < 1000

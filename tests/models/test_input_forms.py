@@ -1,0 +1,228 @@
+"""The form of a model's input: data frame, array or sparse rows; as said, fitted or answered."""
+
+import pickle
+import sys
+
+import numpy as np
+import pytest
+from scipy.sparse import csr_matrix
+from sklearn.kernel_ridge import KernelRidge
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC, SVR, NuSVC, OneClassSVM
+
+from lime_cli.errors import PredictionError, SettingsError
+from lime_cli.models.model_file import ModelFile
+from lime_cli.tabular.row import Table
+
+RANDOM = np.random.default_rng(0)
+ROWS = RANDOM.random((80, 6)) * (RANDOM.random((80, 6)) < 0.4)
+CLASSES = (ROWS.sum(axis=1) > 1).astype(int)
+NAMES = tuple("abcdef")
+TABLE = Table(NAMES, tuple(ROWS[:9].T))
+
+OWN = '''
+from sklearn.base import BaseEstimator, ClassifierMixin
+class Counting(ClassifierMixin, BaseEstimator):
+    """Answers to matrices of counts only, as they come from a vectoriser."""
+    def fit(self, X, y):
+        self.classes_ = sorted(set(y))
+        self.n_features_in_ = X.shape[1]
+        return self
+    def predict_proba(self, X):
+        import numpy
+        share = X.tocsr().getnnz(axis=1) / X.shape[1]
+        return numpy.column_stack([1 - share, share])
+class Refusing(Counting):
+    def predict_proba(self, X):
+        raise ValueError("it is closed")
+class Framed(Counting):
+    def predict_proba(self, X):
+        import numpy
+        share = X["a"].to_numpy()
+        return numpy.column_stack([1 - share, share])
+'''
+
+
+def saved(folder, model, **options):
+    path = folder / "model.pkl"
+    path.write_bytes(pickle.dumps(model))
+    return ModelFile(str(path), **options)
+
+
+@pytest.fixture
+def own(tmp_path, monkeypatch):
+    """A module of the user's with models that take one form only."""
+    (tmp_path / "own_forms.py").write_text(OWN, "utf-8")
+    monkeypatch.syspath_prepend(tmp_path)
+    yield __import__("own_forms")
+    del sys.modules["own_forms"]
+
+
+FITTED_SPARSE = [
+    SVC(),
+    SVC(kernel="linear"),
+    NuSVC(nu=0.2),
+    SVR(),
+    OneClassSVM(),
+    KNeighborsClassifier(),
+    KNeighborsRegressor(),
+    KernelRidge(),
+    GridSearchCV(SVC(), {"C": [1, 2]}, cv=2),
+]
+
+
+@pytest.mark.parametrize("model", FITTED_SPARSE, ids=lambda one: type(one).__name__)
+def test_a_model_that_kept_sparse_rows_is_given_sparse_rows(tmp_path, model):
+    model.fit(csr_matrix(ROWS), CLASSES)
+    loaded = saved(tmp_path, model).load()
+    method = getattr(model, loaded.asked)
+    assert loaded.input.form == "sparse"
+    expected = np.asarray(method(csr_matrix(ROWS[:9])))
+    assert np.array_equal(loaded.predict(TABLE)[:, -1], expected.reshape(9, -1)[:, -1])
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        SVC(),
+        KNeighborsClassifier(),
+        LogisticRegression(),
+        make_pipeline(OneHotEncoder(handle_unknown="ignore"), SVC()),
+    ],
+    ids=["SVC", "KNeighbors", "LogisticRegression", "encoded SVC"],
+)
+def test_a_model_fitted_on_arrays_is_given_arrays(tmp_path, model):
+    assert saved(tmp_path, model.fit(ROWS, CLASSES)).load().input.form is None
+
+
+@pytest.mark.parametrize("form", ["auto", "array", "frame", "sparse"])
+def test_a_pipeline_fitted_on_sparse_rows_answers_alike_in_every_form(tmp_path, form):
+    model = make_pipeline(StandardScaler(with_mean=False), LogisticRegression()).fit(
+        csr_matrix(ROWS), CLASSES
+    )
+    loaded = saved(tmp_path, model, input_form=form).load()
+    expected = model.predict_proba(csr_matrix(ROWS[:9]))
+    assert loaded.predict(TABLE) == pytest.approx(expected, abs=1e-12)
+    assert loaded.input.form == (None if form == "auto" else form)
+    assert not loaded.caveats
+
+
+def test_a_model_that_refuses_dense_rows_is_given_sparse_ones_and_that_is_said(tmp_path, own):
+    model = own.Counting().fit(csr_matrix(ROWS), CLASSES)
+    file = saved(tmp_path, model, trust_modules=("own_forms",))
+    loaded = file.load()
+    expected = model.predict_proba(csr_matrix(ROWS[:9]))
+    assert np.array_equal(loaded.predict(TABLE), expected)
+    assert loaded.input.form == "sparse"
+    assert [one.code for one in loaded.caveats] == ["sparse_only"]
+    with pytest.raises(PredictionError, match="tocsr"):
+        ModelFile(file.path, trust_modules=("own_forms",), input_form="array").load().predict(TABLE)
+
+
+def test_a_model_that_refuses_both_says_why_it_refused_dense_rows(tmp_path, own):
+    model = own.Refusing().fit(ROWS, CLASSES)
+    loaded = saved(tmp_path, model, trust_modules=("own_forms",)).load()
+    with pytest.raises(PredictionError, match="ValueError: it is closed"):
+        loaded.predict(TABLE)
+    assert loaded.input.form is None
+
+
+def test_a_model_without_names_that_wants_a_data_frame_gets_one_when_told(tmp_path, own):
+    model = own.Framed().fit(ROWS, CLASSES)
+    file = saved(tmp_path, model, trust_modules=("own_forms",), input_form="frame")
+    assert np.array_equal(file.load().predict(TABLE)[:, 1], ROWS[:9, 0])
+
+
+def test_what_the_model_wants_does_not_hang_on_the_rows_it_fails_on(tmp_path):
+    model = LogisticRegression().fit(csr_matrix(ROWS), CLASSES)
+    loaded = saved(tmp_path, model).load()
+    holes = Table(NAMES, tuple(np.full(2, np.nan) for _ in NAMES))
+    with pytest.raises(PredictionError, match="missing values"):
+        loaded.predict(holes)
+    assert loaded.input.form is None
+    assert np.array_equal(loaded.predict(TABLE), model.predict_proba(ROWS[:9]))
+
+
+def test_words_do_not_go_into_sparse_rows(tmp_path):
+    model = SVC().fit(csr_matrix(ROWS), CLASSES)
+    words = Table(NAMES, (np.array(["x", "y"], object), *(np.zeros(2) for _ in NAMES[1:])))
+    with pytest.raises(
+        PredictionError, match=r"model\.pkl: is given sparse rows, .* the words of column 'a'"
+    ):
+        saved(tmp_path, model, input_form="sparse").load().predict(words)
+
+
+def test_truth_and_gaps_go_into_sparse_rows_as_numbers(tmp_path, own):
+    file = ModelFile("py:own_forms_asked:ask", input_form="sparse")
+    (tmp_path / "own_forms_asked.py").write_text(
+        "def ask(rows):\n    return rows.sum(axis=1)\n", "utf-8"
+    )
+    columns = (np.array([True, False], object), np.array([True, True]), np.array([2, 3]))
+    answers = file.load().predict(Table(("a", "b", "c"), columns))
+    assert answers[:, 0].tolist() == [4, 4]
+
+
+def test_pictures_are_flattened_into_sparse_rows(tmp_path):
+    model = LogisticRegression().fit(csr_matrix(ROWS), CLASSES)
+    pictures = ROWS[:4].reshape(4, 2, 3, 1).astype(np.float32)
+    answers = saved(tmp_path, model, input_form="sparse").load().predict(pictures)
+    expected = model.predict_proba(csr_matrix(ROWS[:4].astype(np.float32)))
+    assert answers == pytest.approx(expected, abs=1e-9)
+
+
+def test_pictures_are_no_data_frames(tmp_path):
+    model = LogisticRegression().fit(ROWS, CLASSES)
+    with pytest.raises(SettingsError, match="--input-form frame: pictures have no columns"):
+        saved(tmp_path, model, input_form="frame").load().predict(np.zeros((1, 2, 3, 1)))
+
+
+@pytest.mark.parametrize("form", ["array", "sparse"])
+def test_texts_have_no_other_form(tmp_path, form):
+    model = LogisticRegression().fit(ROWS, CLASSES)
+    with pytest.raises(SettingsError, match=f"--input-form {form}: texts have none"):
+        saved(tmp_path, model, input_form=form).load().predict(["a text"])
+
+
+def test_an_onnx_graph_says_itself_what_it_is_given(samples):
+    file = ModelFile(str(samples / "scenes.onnx"), input_form="sparse")
+    with pytest.raises(SettingsError, match="an ONNX graph says itself"):
+        file.load()
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["estimator", "booster"])
+def test_xgboost_reads_the_zeros_of_sparse_rows_as_missing(tmp_path, native):
+    xgboost = pytest.importorskip("xgboost")
+    model = xgboost.XGBClassifier(n_estimators=9, max_depth=3).fit(csr_matrix(ROWS), CLASSES)
+    path = tmp_path / ("model.ubj" if native else "model.pkl")
+    if native:
+        model.save_model(path)
+    else:
+        path.write_bytes(pickle.dumps(model))
+    dense, sparse = (
+        ModelFile(str(path), input_form=form).load().predict(TABLE)[:, 1]
+        for form in ("array", "sparse")
+    )
+    assert sparse == pytest.approx(model.predict_proba(csr_matrix(ROWS[:9]))[:, 1], abs=1e-6)
+    assert dense == pytest.approx(model.predict_proba(ROWS[:9])[:, 1], abs=1e-6)
+    assert not np.allclose(dense, sparse)
+
+
+@pytest.mark.parametrize("package", ["lightgbm", "catboost"])
+def test_boosters_of_other_libraries_take_sparse_rows(tmp_path, package):
+    library = pytest.importorskip(package)
+    path = tmp_path / "model.txt"
+    if package == "lightgbm":
+        kind = library.LGBMClassifier(n_estimators=9, min_child_samples=5, verbose=-1)
+        model = kind.fit(csr_matrix(ROWS), CLASSES)
+        model.booster_.save_model(path)
+    else:
+        model = library.CatBoostClassifier(iterations=9, verbose=0, allow_writing_files=False)
+        model.fit(csr_matrix(ROWS), CLASSES)
+        path = path.with_suffix(".cbm")
+        model.save_model(path)
+    answers = ModelFile(str(path), input_form="sparse").load().predict(TABLE)
+    assert answers == pytest.approx(model.predict_proba(csr_matrix(ROWS[:9])), abs=1e-9)

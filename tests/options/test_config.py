@@ -1,0 +1,224 @@
+"""Options from a sidecar, from the environment and from the command line: who wins, who is told."""
+
+import json
+import shutil
+
+import pytest
+
+from lime_cli.errors import SettingsError
+from lime_cli.options import layers
+from lime_cli.options.config import read_config, sidecar_of
+from lime_cli.tools.explain.command import explain
+from tests.conftest import ROOT
+
+ANIMAL = ("sample_data/zoo.csv", "--row", "84", "-f", "json")
+
+
+@pytest.fixture
+def reviews(tmp_path, samples):
+    """A text model in a folder of its own, and a way to write its sidecar."""
+    return beside(tmp_path, samples / "reviews.onnx")
+
+
+@pytest.fixture
+def zoo(tmp_path, samples):
+    """A table model in a folder of its own."""
+    return beside(tmp_path, samples / "zoo_mlp.onnx")
+
+
+def beside(folder, model):
+    copy = folder / model.name
+    shutil.copyfile(model, copy)
+
+    def write(text):
+        sidecar_of(str(copy)).write_text(text)
+        return copy
+
+    return write
+
+
+def settings(result):
+    assert result.code == 0, result.err
+    return json.loads(result.out)["settings"]
+
+
+def test_a_sidecar_is_read_and_said(limex, reviews):
+    model = reviews('samples = 300\ntarget = ["negative"]\nkernel-width = 0.5\n')
+    result = limex("explain", "text", model, "sample_data/review.txt", "-f", "json")
+    used = settings(result)
+    assert (used["samples"], used["targets"], used["kernel_width"]) == (300, ["negative"], 0.5)
+    assert result.err == f"limex: options from {model}.toml\n"
+    assert limex("explain", "text", model, "sample_data/review.txt", "-q").err == ""
+
+
+def test_later_layers_win(limex, zoo, monkeypatch):
+    model = zoo("samples = 300\nseed = 3\nfeatures = 4\n[tabular]\nfeatures = 5\n")
+    monkeypatch.setenv("LIMEX_SEED", "4")
+    monkeypatch.setenv("LIMEX_FEATURES", "6")
+    used = settings(limex("explain", "tabular", model, *ANIMAL, "--features", "7"))
+    assert (used["samples"], used["seed"], used["features"]) == (300, 4, 7)
+    monkeypatch.delenv("LIMEX_FEATURES")
+    assert settings(limex("explain", "tabular", model, *ANIMAL))["features"] == 5
+
+
+def test_a_sidecar_can_be_ignored_and_another_named(limex, zoo, tmp_path, monkeypatch):
+    model = zoo("seed = 3\n")
+    (tmp_path / "other.toml").write_text("seed = 5\n")
+    command = ("explain", "tabular", model, *ANIMAL)
+    assert settings(limex(*command, "--no-config"))["seed"] == 0
+    assert settings(limex(*command, "--config", tmp_path / "other.toml"))["seed"] == 5
+    both = limex(*command, "--no-config", "--config", tmp_path / "other.toml")
+    assert both.code == 2
+    missing = limex(*command, "--config", tmp_path / "none.toml")
+    assert (missing.code, "no such file" in missing.err) == (2, True)
+    monkeypatch.setenv("LIMEX_CONFIG", str(tmp_path / "other.toml"))
+    assert settings(limex(*command))["seed"] == 5
+    monkeypatch.setenv("LIMEX_NO_CONFIG", "1")
+    monkeypatch.delenv("LIMEX_CONFIG")
+    assert settings(limex(*command))["seed"] == 0
+
+
+def test_tables_concern_their_modality_only(limex, zoo):
+    model = zoo('preprocess = "imagenet"\n[image]\nseed = 9\n[text]\nunit = "line"\n')
+    assert settings(limex("explain", "tabular", model, *ANIMAL))["seed"] == 0
+
+
+def test_names_may_hold_commas_in_a_list(limex, reviews):
+    model = reviews('classes = ["bad, really", "good"]\ntarget = "bad, really"\n')
+    result = limex("explain", "text", model, "sample_data/review.txt", "-f", "json")
+    assert settings(result)["targets"] == ["bad, really"]
+    assert json.loads(result.out)["model"]["targets"] == ["bad, really", "good"]
+
+
+def test_files_are_looked_for_beside_the_sidecar(limex, zoo, tmp_path, data):
+    (tmp_path / "train").mkdir()
+    shutil.copyfile(data / "zoo.csv", tmp_path / "train" / "seen.csv")
+    names = "amphibian bird bug fish invertebrate mammal reptile".upper().split()
+    (tmp_path / "names.txt").write_text("\n".join(names))
+    model = zoo('classes = "names.txt"\n[tabular]\nbackground = "train/seen.csv"\n')
+    result = limex("explain", "tabular", model, *ANIMAL)
+    found = json.loads(result.out)
+    assert found["background"]["source"] == "seen.csv"
+    assert found["model"]["targets"] == names
+
+
+def test_flags_are_true_or_false(limex, reviews, monkeypatch):
+    command = ("explain", "text", reviews("[text]\neach-position = true\n"))
+    call = (*command, "--text", "good good", "--samples", "50", "-f", "json", "-q")
+    assert len(json.loads(limex(*call).out)["targets"][0]["components"]) == 2
+    assert len(json.loads(limex(*call, "--merge-repeats").out)["targets"][0]["components"]) == 1
+    monkeypatch.setenv("LIMEX_MERGE_REPEATS", "yes")
+    assert len(json.loads(limex(*call).out)["targets"][0]["components"]) == 1
+    monkeypatch.setenv("LIMEX_MERGE_REPEATS", "perhaps")
+    assert "limex: LIMEX_MERGE_REPEATS: 'perhaps' is not possible" in limex(*call).err
+
+
+def test_a_list_in_a_variable_is_separated_by_commas(limex, zoo, monkeypatch):
+    monkeypatch.setenv("LIMEX_TARGET", "mammal, bird")
+    used = settings(limex("explain", "tabular", zoo(""), *ANIMAL))
+    assert used["targets"] == ["mammal", "bird"]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("# one\nsmaples = 3", "onnx.toml:2: unknown option 'smaples'; did you mean 'samples'?"),
+        ("kernel_width = 3", "onnx.toml:1: unknown option 'kernel_width'; did you mean 'kernel-"),
+        ('[image]\nunit = "word"', "onnx.toml:2: unknown option 'unit' in [image]"),
+        ("[tables]\nseed = 1", "onnx.toml:1: unknown table [tables]"),
+        ('seed = 1\nfill = "mean', "onnx.toml:2: is not TOML"),
+        ("seed = 1\nseed = 2", "onnx.toml"),
+        ("\nseed = 1999-01-01", "onnx.toml:2: seed: is neither a text"),
+        ("seed = [1]", "onnx.toml:1: seed: is a list; give one value"),
+        ("\n\nsamples = 1.5", "onnx.toml:3: samples: '1.5' is neither auto nor a number"),
+        ("samples = 1", "onnx.toml:1: samples: 1 is not possible; give a whole number"),
+        ("selection = 'best'", "onnx.toml:1: selection: 'best' is not one of"),
+        ("[tabular]\nbins = 'many'", "onnx.toml:2: bins: 'many' is not possible"),
+        ("quiet = 1", "onnx.toml:1: quiet: 1 is not possible; give true or false"),
+        ("trust = true", "onnx.toml:1: trust cannot be set"),
+        ("trust-module = ['os']", "onnx.toml:1: trust cannot be set"),
+        ("[tabular]\nimport = 'mine'", "onnx.toml:2: trust cannot be set"),
+        ("force = true", "onnx.toml:1: force cannot be set"),
+        ("output = 'x.json'", "onnx.toml:1: output cannot be set"),
+    ],
+)
+def test_a_wrong_sidecar_is_told_by_file_and_line(limex, zoo, text, said):
+    result = limex("explain", "tabular", zoo(text), *ANIMAL)
+    assert (result.code, result.out) == (2, "")
+    assert said in result.err.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("LIMEX_SAMPLES", "many", "limex: LIMEX_SAMPLES: 'many' is neither auto nor a number"),
+        ("LIMEX_KERNEL_WIDTH", "-1", "limex: LIMEX_KERNEL_WIDTH: -1.0 is not possible"),
+        ("LIMEX_SEP", "ab", "limex: LIMEX_SEP: 'ab' is not possible"),
+    ],
+)
+def test_a_wrong_variable_is_told_by_its_name(limex, zoo, monkeypatch, name, value, said):
+    monkeypatch.setenv(name, value)
+    result = limex("explain", "tabular", zoo(""), *ANIMAL)
+    assert result.code == 2
+    assert said in result.err
+
+
+def test_a_wrong_option_typed_is_not_blamed_on_the_sidecar(limex, zoo):
+    result = limex("explain", "tabular", zoo("samples = 300\n"), *ANIMAL, "--samples", "1")
+    assert "limex: --samples: 1 is not possible" in result.err
+
+
+@pytest.mark.parametrize("name", ["LIMEX_TRUST", "LIMEX_TRUST_MODULE", "LIMEX_IMPORT"])
+def test_the_environment_grants_no_trust(limex, tmp_path, monkeypatch, name):
+    (tmp_path / "bad.pkl").write_bytes(b"cos\nsystem\n(S'true'\ntR.")
+    monkeypatch.setenv(name, "os" if "_" in name[6:] or "IMPORT" in name else "1")
+    result = limex("explain", "tabular", tmp_path / "bad.pkl", *ANIMAL)
+    assert (result.code, "is not safe to load" in result.err) == (4, True)
+
+
+def test_what_a_file_may_not_say_are_options_of_every_kind_of_explanation():
+    for command in explain.commands.values():
+        own = {"save-segments"} if command.name != "image" else set()
+        assert set(layers.switches(command)) >= (layers.TRUSTING | layers.WRITING) - own
+
+
+def test_the_sidecar_of_the_docs_works(limex, tmp_path, samples):
+    page = (ROOT / "docs" / "inspect.md").read_text("utf-8")
+    model = beside(tmp_path, samples / "scenes.onnx")(page.split("```toml\n")[1].split("```")[0])
+    (tmp_path / "classes.txt").write_text("nothing\nastronaut\ncat\ncup\nrocket\n")
+    used = settings(limex("explain", "image", model, "sample_data/scene.png", "-f", "json"))
+    assert (used["samples"], used["targets"]) == (500, ["cat", "cup"])
+
+
+def test_the_file_is_read_as_it_stands(tmp_path):
+    path = tmp_path / "m.toml"
+    path.write_bytes(b'\xef\xbb\xbfa = 1\r\n[text]\r\n"b" = [1, 2]\r\n')
+    entries = read_config(path, ("text",)).entries
+    assert [(one.key, one.value, one.table, one.place) for one in entries] == [
+        ("a", 1, "", "m.toml:1"),
+        ("b", (1, 2), "text", "m.toml:3"),
+    ]
+    path.write_bytes(b"\xff\xfe")
+    with pytest.raises(SettingsError, match="not UTF-8"):
+        read_config(path, ())
+    path.write_bytes(b"#" * (2**20 + 1))
+    with pytest.raises(SettingsError, match="too large"):
+        read_config(path, ())
+
+
+def test_a_module_is_imported_before_the_model_is_loaded(limex, tmp_path, monkeypatch):
+    (tmp_path / "my_plugin_for_limex.py").write_text("import sys\nprint('here', file=sys.stderr)\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    command = ("explain", "tabular", "sample_models/zoo_mlp.onnx", *ANIMAL)
+    result = limex(*command, "--import", "my_plugin_for_limex")
+    assert (result.code, "here" in result.err) == (0, True)
+    result = limex(*command, "--import", "no_such_plugin")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert "--import no_such_plugin: fails" in result.err
+
+
+def test_help_needs_no_model(limex):
+    for command in (("explain", "text"), ("inspect",)):
+        result = limex(*command, "--help")
+        assert (result.code, "--config FILE" in result.out) == (0, True)
+        assert limex(*command).code == 2

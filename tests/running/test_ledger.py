@@ -1,0 +1,284 @@
+"""The ledger loses no finished line, is never half a result, and knows its own run."""
+
+import errno
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lime_cli import files
+from lime_cli.errors import OutputError
+from lime_cli.running.ledger import BatchIdentity, LedgerPart, Tally, part_of
+from lime_cli.running.resume import Beginning, opened
+from tests.conftest import ROOT
+
+N = 4
+
+
+def identity(**settings):
+    return BatchIdentity({"settings": {"seed": 1, **settings}}, {})
+
+
+def part(number, failed=False):
+    tally = Tally()
+    if failed:
+        tally.count_failure("InputError", f"{number}: broken")
+    else:
+        tally.count(10, (0.5,))
+        tally.count_warning("flat", f"flat {number}")
+    return LedgerPart(f'{{"number":{number},"failed":{str(failed).lower()}}}\n'.encode(), tally)
+
+
+def work(folder, beginning=None, broken=(), drawn=True, who=None):
+    """Go on with a batch of N parts, as the command does; return its tally."""
+    with opened(folder, who or identity(), beginning or Beginning()) as ledger:
+        for number in range(N):
+            if not ledger.has(number, ""):
+                drawings = [(f"{number:05d}-x.png", b"picture")] if drawn else []
+                ledger.publish(number, part(number, number in broken), drawings)
+        tally = ledger.finish(range(N))
+        ledger.summarize(tally.summary())
+        return tally
+
+
+def names(folder):
+    return sorted(str(path.relative_to(folder)) for path in folder.rglob("*"))
+
+
+@pytest.fixture(autouse=True)
+def _no_waiting_for_the_disk(monkeypatch):
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.fixture
+def whole(tmp_path):
+    """The files of an undisturbed batch, by name."""
+    folder = tmp_path / "whole"
+    work(folder)
+    return {
+        name: (folder / name).read_bytes()
+        for name in names(folder)
+        if (folder / name).is_file() and "lock" not in name
+    }
+
+
+def content(folder):
+    return {
+        name: (folder / name).read_bytes()
+        for name in names(folder)
+        if (folder / name).is_file() and "lock" not in name
+    }
+
+
+def test_a_batch_ends_as_a_header_and_its_lines_in_order(tmp_path):
+    work(tmp_path / "out")
+    header, *lines = (tmp_path / "out" / "explanations.jsonl").read_bytes().splitlines()
+    assert b'"limex/run"' in header
+    assert [b'"number":%d,' % n in line for n, line in enumerate(lines)] == [True] * N
+    assert not [name for name in names(tmp_path) if "part-" in name or "unfinished" in name]
+
+
+@pytest.mark.parametrize("error", [errno.ENOSPC, errno.EIO, errno.EACCES])
+def test_whatever_file_operation_fails_the_next_run_ends_with_the_same_bytes(
+    tmp_path, whole, monkeypatch, error
+):
+    n, failed = 0, True
+    while failed:
+        n, failed, count = n + 1, False, 0
+        folder = tmp_path / f"out{n}"
+
+        def fail(operation, path, n=n):
+            nonlocal count
+            count += 1
+            if count == n:
+                raise OSError(error, os.strerror(error), str(path))
+
+        monkeypatch.setattr(files, "before", fail)
+        try:
+            work(folder)
+        except OutputError:
+            failed = True
+            final = folder / "explanations.jsonl"
+            assert not final.exists() or final.read_bytes() == whole["explanations.jsonl"]
+        monkeypatch.setattr(files, "before", lambda operation, path: None)
+        work(folder)
+        assert content(folder) == whole
+    assert n > 40
+
+
+@pytest.mark.parametrize("damage", ["torn", "zeroed", "emptied", "lengthened"])
+def test_a_damaged_part_is_done_again(tmp_path, whole, damage):
+    folder = tmp_path / "out"
+    with opened(folder, identity(), Beginning()) as ledger:
+        for number in range(3):
+            ledger.publish(number, part(number), [(f"{number:05d}-x.png", b"picture")])
+    hurt = folder / ".limex" / "part-00000001"
+    data = hurt.read_bytes()
+    hurt.write_bytes(
+        {
+            "torn": data[: len(data) // 2],
+            "zeroed": bytes(len(data)),
+            "emptied": b"",
+            "lengthened": data + b"\n",
+        }[damage]
+    )
+    with opened(folder, identity(), Beginning()) as ledger:
+        assert [ledger.has(number, "") for number in range(N)] == [True, False, True, False]
+    work(folder)
+    assert content(folder) == whole
+
+
+def test_a_part_reads_back_as_it_was_written():
+    assert part_of(part(7).data()) == part(7)
+    assert part_of(part(7, failed=True).data()) == part(7, failed=True)
+
+
+def test_a_part_of_files_that_look_otherwise_now_is_done_again(tmp_path):
+    with opened(tmp_path / "out", identity(), Beginning()) as ledger:
+        ledger.publish(0, LedgerPart(b"{}\n", Tally(), "as it was"))
+        assert ledger.has(0, "as it was")
+        assert not ledger.has(0, "mended")
+
+
+def test_a_finished_folder_has_nothing_left_to_do(tmp_path, whole):
+    work(tmp_path / "out")
+    with opened(tmp_path / "out", identity(), Beginning()) as ledger:
+        assert all(ledger.has(number, "") for number in range(N))
+        assert ledger.finish(range(N)).explained == N
+    assert content(tmp_path / "out") == whole
+
+
+def test_failed_ones_are_done_again_in_a_finished_folder(tmp_path, whole):
+    folder = tmp_path / "out"
+    assert work(folder, broken=(1, 2)).failed == 2
+    assert work(folder).failed == 2
+    tally = work(folder, Beginning(retry_failed=True))
+    assert (tally.explained, tally.failed) == (N, 0)
+    assert content(folder) == whole
+
+
+def test_a_retry_cut_short_at_any_operation_keeps_the_old_result_or_gives_the_new(
+    tmp_path, whole, monkeypatch
+):
+    folder, n, failed = tmp_path / "out", 0, True
+    while failed:
+        n, failed, count = n + 1, False, 0
+        work(folder, Beginning(restart=True), broken=(1, 2))
+        old = (folder / "explanations.jsonl").read_bytes()
+
+        def fail(operation, path, n=n):
+            nonlocal count
+            count += 1
+            if count == n:
+                raise OSError(errno.EIO, "input/output error", str(path))
+
+        monkeypatch.setattr(files, "before", fail)
+        try:
+            work(folder, Beginning(retry_failed=True))
+        except OutputError:
+            failed = True
+        monkeypatch.setattr(files, "before", lambda operation, path: None)
+        final = (folder / "explanations.jsonl").read_bytes()
+        assert final in (old, whole["explanations.jsonl"])
+        work(folder, Beginning(retry_failed=True))
+        assert content(folder) == whole
+
+
+def test_another_run_is_refused_in_words_and_restart_begins_anew(tmp_path, whole):
+    folder = tmp_path / "out"
+    work(folder, who=identity(seed=2))
+    with pytest.raises(OutputError, match=r"holds a different run \(seed 2, now 1\)") as refused:
+        work(folder)
+    assert "--restart" in refused.value.hint
+    work(folder, Beginning(restart=True))
+    assert content(folder) == whole
+
+
+def test_a_folder_in_which_nothing_was_kept_belongs_to_nobody(tmp_path, whole):
+    with opened(tmp_path / "out", identity(seed=2), Beginning()):
+        pass
+    work(tmp_path / "out")
+    assert content(tmp_path / "out") == whole
+
+
+def test_files_of_others_are_refused_unless_forced(tmp_path):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "diary.txt").write_text("precious")
+    with pytest.raises(OutputError, match=r"holds other files \(diary.txt\)"):
+        work(folder)
+    assert names(folder) == ["diary.txt"]
+    work(folder, Beginning(force=True))
+    assert (folder / "diary.txt").read_text() == "precious"
+
+
+def test_a_link_in_the_folder_is_replaced_and_never_followed(tmp_path):
+    folder, precious = tmp_path / "out", tmp_path / "precious"
+    precious.write_text("precious")
+    folder.mkdir()
+    for name in ("explanations.jsonl", "00001-x.png", "summary.json"):
+        (folder / name).symlink_to(precious)
+    work(folder, Beginning(force=True))
+    assert precious.read_text() == "precious"
+    assert not (folder / "explanations.jsonl").is_symlink()
+
+
+def test_a_changed_result_is_not_built_upon(tmp_path):
+    folder = tmp_path / "out"
+    work(folder)
+    with (folder / "explanations.jsonl").open("ab") as stream:
+        stream.write(b"{}\n")
+    with pytest.raises(OutputError, match="was changed since"):
+        work(folder)
+
+
+def test_leftovers_are_cleaned(tmp_path, whole):
+    folder = tmp_path / "out"
+    work(folder)
+    (folder / f"{files.UNFINISHED}explanations.jsonl").write_bytes(b"half")
+    (folder / ".limex" / f"{files.UNFINISHED}part-00000001").write_bytes(b"half")
+    (folder / ".limex" / "index-0123456789abcdef").write_bytes(b"half")
+    work(folder)
+    assert content(folder) == whole
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there is no flock")
+def test_a_folder_in_use_is_refused_naming_the_process(tmp_path):
+    code = (
+        "import sys, time\nfrom pathlib import Path\nfrom lime_cli import files\n"
+        "with files.locked(Path(sys.argv[1])):\n    print('held', flush=True)\n    time.sleep(60)"
+    )
+    folder = tmp_path / "out"
+    work(folder)
+    holder = subprocess.Popen(
+        [sys.executable, "-c", code, str(folder / ".limex" / "lock")],
+        stdout=subprocess.PIPE,
+        cwd=ROOT,
+    )
+    try:
+        holder.stdout.readline()
+        with pytest.raises(OutputError, match=rf"is in use by pid {holder.pid} on "):
+            work(folder)
+    finally:
+        holder.kill()
+        holder.communicate()
+    work(folder)
+
+
+def test_a_tally_counts_the_same_in_any_pieces():
+    whole, halves = Tally(), [Tally(), Tally()]
+    for n in range(100):
+        for tally in (whole, halves[n >= 50]):
+            tally.count(n, (n / 100, None))
+            tally.count_warning("odd" if n % 2 else "even", f"{n}")
+    halves[0].add(Tally.of(halves[1].data()))
+    assert halves[0].data() == whole.data()
+    assert whole.summary()["fidelity"] == {
+        "minimum": 0.0,
+        "tenth": 0.09,
+        "median": 0.49,
+        "ninetieth": 0.89,
+        "maximum": 0.99,
+    }
+    assert Tally().summary()["fidelity"]["median"] is None

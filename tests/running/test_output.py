@@ -1,0 +1,75 @@
+"""``--save-samples``: what an instance was explained by, as arrays."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lime_cli.models.model_file import ModelFile
+from lime_cli.running.job import Job, asker, run
+from lime_cli.settings import Settings
+from lime_cli.texts.modality import TextModality
+from tests.conftest import ROOT
+
+ROW = ("tabular", "sample_models/cancer_forest.joblib", "sample_data/breast_cancer.csv", "--row", 3)
+REVIEW = ("text", "sample_models/reviews.onnx", "sample_data/review.txt")
+SCENE = ("image", "sample_models/scenes.onnx", "sample_data/scene.png", "--samples", 200)
+
+
+def saved(limex, path, *call):
+    result = limex("explain", *call, "--save-samples", path, "-f", "json")
+    assert result.code == 0, result.err
+    assert f"wrote {path}" in result.err
+    with np.load(path) as archive:
+        return json.loads(result.out), dict(archive)
+
+
+@pytest.mark.parametrize("call", [ROW, REVIEW, SCENE, (*ROW, "--bins", "none")])
+def test_the_weights_are_those_of_least_squares_on_the_samples(limex, tmp_path, call):
+    record, kept = saved(
+        limex, tmp_path / "s.npz", *call, "--assist", "off", "--selection", "lasso"
+    )
+    (target,) = record["targets"]
+    names = kept["components"].tolist()
+    chosen = [names.index(one["name"]) for one in target["components"]]
+    Z = np.column_stack([np.ones(len(kept["weights"])), kept["interpretable"][:, chosen]])
+    answers = kept["predictions"][:, kept["targets"].tolist().index(target["name"])]
+    roots = np.sqrt(kept["weights"])
+    fitted = np.linalg.lstsq(Z * roots[:, None], answers * roots, rcond=None)[0]
+    wanted = [target["intercept"], *(one["weight"] for one in target["components"])]
+    assert fitted == pytest.approx(wanted, rel=1e-5, abs=1e-7)
+    assert answers[0] == target["model_prediction"]
+    assert (kept["interpretable"][0] == 1).all()
+    assert len(kept["weights"]) == 1 + record["samples"]
+
+
+def test_nothing_more_is_asked_for_them():
+    modality = TextModality((str(ROOT / "sample_data" / "review.txt"),))
+    file = ModelFile(str(ROOT / "sample_models" / "reviews.onnx"))
+    job = Job(file, modality, Settings(samples=300), tuple(modality.sources()))
+    asked, seen = asker(job), []
+    list(run(job))
+    without = asked()
+    list(run(job, lambda *one: seen.append(one)))
+    assert asked() == without
+    assert len(seen[0][1].weights) == 301
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "said"),
+    [
+        ((*ROW, "--save-samples", "s.csv"), 2, "--save-samples: s.csv is no NPZ; name it FILE.npz"),
+        ((*ROW, "--save-samples", "s.npz", "--like-lime"), 2, "--like-lime keeps none"),
+        ((*ROW, "--save-samples", "s.npz", "-j", 1), 2, "holds the samples of one instance"),
+        ((*ROW[:-1], "3-4", "--save-samples", "s.npz"), 2, "holds the samples of one instance"),
+        ((*ROW, "--save-samples", "no/s.npz"), 5, "there is no folder no"),
+        ((*ROW, "--save-samples", "old.npz"), 5, "old.npz: exists already"),
+    ],
+)
+def test_samples_that_cannot_be_kept_are_refused(limex, tmp_path, monkeypatch, call, code, said):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "old.npz").write_bytes(b"")
+    call = [str(ROOT / one) if str(one).startswith("sample_") else one for one in call]
+    result = limex("explain", *call)
+    assert (result.code, said in result.err) == (code, True), result.err
+    assert [one.name for one in tmp_path.iterdir()] == ["old.npz"]

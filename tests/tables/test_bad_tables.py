@@ -1,0 +1,569 @@
+"""What every kind of bad table gets: an exit code, one line on stderr, an empty stdout."""
+
+import gzip
+import json
+import os
+import pickle
+import subprocess
+import sys
+import threading
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import VotingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
+
+from tests.conftest import ROOT
+
+N = 80
+CITIES = ("Oslo", "Bergen", "NA")
+
+
+@pytest.fixture(scope="module")
+def frame():
+    rng = np.random.default_rng(0)
+    fares = rng.gamma(2, 20, N).round(2) + 0.01
+    columns = {"age": rng.integers(18, 80, N), "fare": fares, "city": rng.choice(CITIES, N)}
+    return pd.DataFrame({**columns, "sex": rng.choice(["m", "f"], N)})
+
+
+@pytest.fixture(scope="module")
+def models(frame, tmp_path_factory):
+    """``pipe.pkl`` takes all, ``strict.pkl`` no gaps or new words, ``lr.pkl`` numbers."""
+    folder = tmp_path_factory.mktemp("models")
+    y = ((frame["age"] > 40) & (frame["fare"] > 30) | (frame["city"] == "NA")).astype(int)
+    numbers, words = ["age", "fare"], ["city", "sex"]
+    lenient = make_column_transformer(
+        (SimpleImputer(), numbers), (OneHotEncoder(handle_unknown="ignore"), words)
+    )
+    strict = make_column_transformer(("passthrough", numbers), (OneHotEncoder(), words))
+    for name, first in (("pipe.pkl", lenient), ("strict.pkl", strict)):
+        model = make_pipeline(first, LogisticRegression(max_iter=1000)).fit(frame, y)
+        (folder / name).write_bytes(pickle.dumps(model))
+    plain = LogisticRegression(max_iter=1000).fit(frame[numbers], y)
+    (folder / "lr.pkl").write_bytes(pickle.dumps(plain))
+    return folder
+
+
+@pytest.fixture
+def explain(limex, models, tmp_path, monkeypatch):
+    """Run ``limex explain tabular`` in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments, model="pipe.pkl"):
+        options = ("-f", "jsonl", "--samples", "100")
+        return limex("explain", "tabular", *options, models / model, *arguments)
+
+    return call
+
+
+@pytest.fixture
+def good(frame):
+    return frame.to_csv(index=False)
+
+
+def put(name, content):
+    Path(name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return name
+
+
+def with_row(good, *rows):
+    """Return the table with its first rows replaced."""
+    lines = good.splitlines()
+    return "\n".join([lines[0], *rows, *lines[1 + len(rows) :]]) + "\n"
+
+
+def longer(good):
+    head, *rows = good.splitlines()
+    return "\n".join([head, *(f"{row},9" for row in rows)])
+
+
+def without(good, column):
+    return pd.read_csv(StringIO(good)).drop(columns=column).to_csv(index=False)
+
+
+REFUSED = {
+    "1 zero bytes": (lambda good: "", (), "is empty"),
+    "2 a header only": (lambda good: good.splitlines()[0] + "\n", (), "no data rows"),
+    "3 blank lines": (lambda good: "\n \n\n", (), "has no header"),
+    "4 a column is missing": (
+        lambda good: without(good, "city"),
+        (),
+        "lacks column 'city'; it has age, fare, sex",
+    ),
+    "5 two columns are renamed": (
+        lambda good: good.replace("age", "Age", 1).replace("city", "CITY", 1),
+        (),
+        "lacks columns 'age', 'city'; did you mean 'Age'?",
+    ),
+    "8 a column comes twice": (
+        lambda good: good.replace("fare", "age", 1),
+        (),
+        "column 'age' appears twice",
+    ),
+    "9 a row is too long": (
+        lambda good: with_row(good, "1,2,Oslo,m,5"),
+        (),
+        "line 2: 5 fields, expected 4",
+    ),
+    "10 all rows are too long": (longer, (), "line 2: 5 fields, expected 4; check the separator"),
+    "11 a row is too short": (
+        lambda good: with_row(good, "1,2"),
+        (),
+        "line 2: 2 fields, expected 4",
+    ),
+    "12 text among numbers": (
+        lambda good: with_row(good, "thirty,2,Oslo,m"),
+        (),
+        "line 2, 'age': 'thirty' is not a number; mend it",
+    ),
+    "13 thousands": (
+        lambda good: with_row(good, '40,"1,250.00",Oslo,m'),
+        (),
+        "line 2, 'fare': '1,250.00' is not a number; try --thousands ','",
+    ),
+    "14 semicolons": (
+        lambda good: good.replace(",", ";").replace(".", ","),
+        (),
+        "one column named 'age;fare;city;sex'; try --sep ';' --decimal ','",
+    ),
+    "14 decimal commas": (
+        lambda good: good.replace(",", ";").replace(".", ","),
+        ("--sep", ";"),
+        "is not a number; try --decimal ,",
+    ),
+    "15 infinite": (
+        lambda good: with_row(good, "40,1e400,Oslo,m"),
+        (),
+        "line 2, 'fare': '1e400' is infinite",
+    ),
+    "15 inf": (lambda good: with_row(good, "40,-inf,Oslo,m"), (), "'-inf' is infinite"),
+    "20 Latin-1": (
+        lambda good: with_row(good, "40,2,Orléans,m").encode("latin-1"),
+        (),
+        "byte 0xE9 on line 2 is not UTF-8; try --encoding latin-1",
+    ),
+    "21 UTF-16": (
+        lambda good: good.encode("utf-16"),
+        (),
+        "looks like UTF-16; try --encoding utf-16",
+    ),
+    "25 an open quote": (
+        lambda good: with_row(good, '40,2,"Oslo,m'),
+        (),
+        "a quote opened on line 2 is never closed",
+    ),
+    "26 NUL": (lambda good: with_row(good, "40,2,Os\0lo,m"), (), "NUL character on line 2"),
+    "27 a million columns": (
+        lambda good: ",".join(f"c{i}" for i in range(10**6)) + "\n1\n",
+        (),
+        "has 1,000,000 columns, the limit is 20,000",
+    ),
+    "28 a huge field": (
+        lambda good: good.splitlines()[0] + "\n40,2," + "x" * 20_000_000 + ",m\n",
+        (),
+        "line 2: a field is longer than 1,048,576 characters",
+    ),
+    "29 a picture": (lambda good: b"\x89PNG\r\n\x1a\n", (), "is not a CSV file (PNG)"),
+    "29 gzip": (
+        lambda good: gzip.compress(good.encode()),
+        (),
+        "is not a CSV file (gzip); let its name end with .gz",
+    ),
+    "44 a column of nothing": (
+        lambda good: "\n".join(
+            line if i == 0 else "," + line.partition(",")[2]
+            for i, line in enumerate(good.splitlines())
+        ),
+        (),
+        "column 'age' has no values",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_bad_table_is_refused_in_one_line(explain, good, name):
+    make, options, words = REFUSED[name]
+    result = explain(put("rows.csv", make(good)), "--row", "0", *options)
+    assert result.code == 3
+    assert result.out == ""
+    assert result.err.startswith("limex: rows.csv: ")
+    assert words in result.err
+    assert result.err.count("\n") == 1
+
+
+ONE_BAD_ROW = {
+    "9": ("1,2,Oslo,m,5", "pipe.pkl", "line 3: 5 fields, expected 4"),
+    "11": ("1,2", "pipe.pkl", "line 3: 2 fields, expected 4"),
+    "12": ("thirty,2,Oslo,m", "pipe.pkl", "line 3, 'age': 'thirty' is not a number"),
+    "15": ("40,inf,Oslo,m", "pipe.pkl", "line 3, 'fare': 'inf' is infinite"),
+    "17": (",2,Oslo,m", "strict.pkl", "does not accept missing values (column 'age', line 3)"),
+    "19": ("40,2,Atlantis,m", "strict.pkl", "unknown categories ['Atlantis']"),
+    "a stray quote": ('40,2,"Oslo"x,m', "pipe.pkl", "line 3: text after a closing quote"),
+}
+
+
+@pytest.mark.parametrize("name", ONE_BAD_ROW)
+def test_a_bad_row_is_one_failure_among_rows_that_are_explained(explain, good, name):
+    row, model, words = ONE_BAD_ROW[name]
+    put("train.csv", good)
+    rows = put("rows.csv", with_row(good, good.splitlines()[1], row))
+    result = explain(rows, "--row", "0-3", "--background", "train.csv", model=model)
+    assert result.code == 6
+    assert [json.loads(line)["instance"]["id"] for line in result.out.splitlines()] == [
+        "0",
+        "2",
+        "3",
+    ]
+    told = [line for line in result.err.splitlines() if "warning" not in line]
+    assert len(told) == 1
+    assert told[0].startswith("limex: 1: ")
+    assert words in told[0]
+    alone = explain(rows, "--row", "1", "--background", "train.csv", model=model)
+    assert alone.code == (4 if model == "strict.pkl" else 3)
+    assert (alone.out, alone.err.count("\n")) == ("", 1)
+    assert words in alone.err
+
+
+@pytest.mark.parametrize("row", ["1,2,Oslo,m,5", "thirty,2,Oslo,m", "40,inf,Oslo,m"])
+def test_a_bad_row_is_left_out_where_the_table_is_its_own_background(explain, good, row):
+    rows = put("rows.csv", with_row(good, row))
+    assert explain(rows, "--row", "0-3").code == 6
+    assert explain(rows, "--row", "1").code == 0
+    result = explain(put("few.csv", good), "--row", "1", "--background", rows)
+    assert result.code == 3
+    assert result.err.startswith("limex: rows.csv: line 2")
+
+
+def test_a_bad_background_is_refused(explain, good):
+    put("rows.csv", good)
+    line = good.splitlines()[1]
+    for i, (content, words) in enumerate(
+        (
+            ("", "is empty"),
+            ("x,y\n1,2\n3,4\n", "lacks columns 'age', 'fare', 'city', 'sex'; it has x, y"),
+            (f"age,fare,city,sex\n{line}\n", "at least 2 different rows"),
+            (f"age,fare,city,sex\n{line}\n{line}\n", "at least 2 different rows"),
+        )
+    ):
+        seen = put(f"seen{i}.csv", content)
+        result = explain("rows.csv", "--row", "0", "--background", seen)
+        assert (result.code, result.out, result.err.count("\n")) == (3, "", 1)
+        assert result.err.startswith(f"limex: {seen}: ")
+        assert words in result.err
+
+
+ACCEPTED = {
+    "6 another column": (lambda good: good.replace("\n", ",1\n").replace("sex,1", "sex,x"), ()),
+    "7 other order": (
+        lambda good: (
+            pd.read_csv(StringIO(good), dtype=str, keep_default_na=False)
+            .iloc[:, ::-1]
+            .to_csv(index=False)
+        ),
+        (),
+    ),
+    "14 semicolons": (
+        lambda good: good.replace(",", ";").replace(".", ","),
+        ("--sep", ";", "--decimal", ","),
+    ),
+    "21 UTF-16": (lambda good: good.encode("utf-16"), ("--encoding", "utf-16")),
+    "22 a byte order mark": (lambda good: good.encode("utf-8-sig"), ()),
+    "23 CRLF, no end": (lambda good: good.replace("\n", "\r\n").rstrip(), ()),
+    "23 CR": (lambda good: good.replace("\n", "\r"), ()),
+    "24 quoted": (
+        lambda good: "\n".join(
+            ",".join(f'"{cell}"' for cell in line.split(",")) for line in good.splitlines()
+        ),
+        (),
+    ),
+    "pipes": (lambda good: good.replace(",", "|"), ("--sep", "|")),
+}
+
+
+@pytest.mark.parametrize("name", ACCEPTED)
+def test_another_spelling_of_a_table_gives_the_same_bytes(explain, good, name):
+    make, options = ACCEPTED[name]
+    Path("a").mkdir()
+    Path("b").mkdir()
+    first = explain(put("a/rows.csv", good), "--row", "3,0")
+    again = explain(put("b/rows.csv", make(good)), "--row", "3,0", *options)
+    assert again.code == 0, again.err
+    assert again.out == first.out
+
+
+def record(result):
+    assert result.code == 0, result.err
+    return json.loads(result.out)
+
+
+def test_gaps_and_new_words_are_explained_where_the_model_takes_them(explain, good):
+    put("train.csv", good)
+    rows = put("rows.csv", with_row(good, ",2,Atlantis,m"))
+    found = record(explain(rows, "--row", "0", "--background", "train.csv"))
+    assert found["instance"]["facts"]["values"]["age"] is None
+    assert found["instance"]["facts"]["values"]["city"] == "Atlantis"
+    assert "unseen_category" in {one["code"] for one in found["warnings"]}
+
+
+def test_a_quoted_newline_is_one_row_and_lines_are_counted_on(explain, good):
+    put("train.csv", good)
+    rows = put("rows.csv", with_row(good, '40,2,"Os\nlo",m', "thirty,2,Oslo,m"))
+    found = record(explain(rows, "--row", "0", "--background", "train.csv"))
+    assert found["instance"]["facts"]["values"]["city"] == "Os\nlo"
+    assert "line 4, 'age'" in explain(rows, "--row", "1", "--background", "train.csv").err
+
+
+def test_the_country_code_na_stays_a_word(explain, good):
+    row = next(i for i, line in enumerate(good.splitlines()[1:]) if ",NA," in line)
+    found = record(explain(put("rows.csv", good), "--row", row))
+    assert found["instance"]["facts"]["values"]["city"] == "NA"
+    said = record(explain(put("again.csv", good), "--row", row, "--na-values", "NA,-"))
+    assert said["instance"]["facts"]["values"]["city"] is None
+
+
+def test_a_constant_column_is_skipped_with_a_note(explain, good):
+    lines = good.splitlines()
+    constant = "\n".join([lines[0], *("7," + line.partition(",")[2] for line in lines[1:])])
+    found = record(explain(put("rows.csv", constant), "--row", "0"))
+    assert [one["name"] for one in found["skipped"]] == ["age"]
+
+
+def test_dates_where_the_model_wants_numbers_are_named(explain, good):
+    lines = good.splitlines()
+    days = pd.date_range("2024-01-01", periods=N).strftime("%Y-%m-%d")
+    rows = [day + "," + line.partition(",")[2] for day, line in zip(days, lines[1:], strict=True)]
+    table = put("rows.csv", "\n".join([lines[0], *rows]))
+    result = explain(table, "--row", "0", model="lr.pkl")
+    assert (result.code, result.out, result.err.count("\n")) == (3, "", 1)
+    assert "column 'age' holds dates such as '2024-01-01'; the model wants numbers" in result.err
+
+
+def test_words_where_the_model_wants_numbers_are_named(explain, good):
+    words = good.replace("age,", "years,").replace("city", "age")
+    result = explain(put("rows.csv", words), "--row", "0", model="lr.pkl")
+    assert result.code == 4
+    assert "the model wants numbers, not" in result.err
+    assert "in column 'age'" in result.err
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ("900", "--row 900: rows.csv has rows 0-79"),
+        ("3,70-90", "--row 70-90: rows.csv has rows 0-79"),
+        ("9" * 5000, "is too large a number"),
+        ("9-3", "--row 9-3: runs backwards"),
+        ("three", "--row three: is not a list of rows"),
+    ],
+)
+def test_rows_that_are_not_there_are_a_wrong_command_line(explain, good, rows, words):
+    result = explain(put("rows.csv", good), "--row", rows)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert words in result.err
+
+
+def test_ids_that_come_twice_are_told_apart_by_row_number_with_a_warning(explain, good):
+    lines = good.splitlines()
+    named = [f"{line},p{max(i, 1)}" for i, line in enumerate(lines[1:])]
+    rows = put("rows.csv", "\n".join([lines[0] + ",who", *named]))
+    result = explain(rows, "--id-column", "who", "--id", "p1")
+    found = [json.loads(line)["instance"] for line in result.out.splitlines()]
+    assert [(one["id"], one["facts"]["row"]) for one in found] == [("p1", 0), ("p1", 1)]
+    assert "an id comes more than once in column 'who'" in result.err
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda path: path.mkdir(), "is a folder; a table is one file"),
+        (lambda path: path.symlink_to(path.name), "too many levels of symbolic links"),
+        (lambda path: None, "no such file"),
+    ],
+    ids=["30 a folder", "31 a loop of links", "nothing"],
+)
+def test_what_is_no_file_is_refused(explain, tmp_path, make, words):
+    make(tmp_path / "rows.csv")
+    result = explain("rows.csv", "--row", "0")
+    assert (result.code, result.out, result.err.count("\n")) == (3, "", 1)
+    assert words in result.err
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
+def test_a_named_pipe_is_read_once(explain, good):
+    Path("pipe").mkdir()
+    os.mkfifo("pipe/rows.csv")
+    writer = threading.Thread(target=lambda: Path("pipe/rows.csv").write_text(good))
+    writer.start()
+    piped = explain("pipe/rows.csv", "--row", "3,0")
+    writer.join()
+    assert piped.code == 0, piped.err
+    assert piped.out == explain(put("rows.csv", good), "--row", "3,0").out
+
+
+@pytest.mark.parametrize("path", ["-", "/dev/stdin"])
+def test_standard_input_is_read_once(models, good, path):
+    command = [sys.executable, "-m", "lime_cli", "explain", "tabular", str(models / "pipe.pkl")]
+    done = subprocess.run(
+        [*command, path, "--row", "0", "-f", "json", "--samples", "100"],
+        input=good.encode(),
+        capture_output=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["instance"]["facts"]["row"] == 0
+
+
+def test_a_file_that_changes_while_it_is_read_is_told(tmp_path, good):
+    from lime_cli.errors import InputError
+    from lime_cli.tables.rows import Rows
+
+    path = tmp_path / "rows.csv"
+    path.write_text(good)
+    sources = Rows(str(path)).sources()
+    next(sources)
+    with path.open("a") as stream:
+        stream.write("1,2,Oslo,m\n")
+    with pytest.raises(InputError, match=r"rows.csv: changed while it was being read"):
+        list(sources)
+
+
+HOSTILE = "<b>[red]\x1b[31m</b>"
+
+
+@pytest.mark.parametrize("formatted", ["table", "json"])
+def test_markup_and_escapes_are_shown_literally(explain, good, formatted):
+    city = HOSTILE.replace(",", "")
+    rows = put("rows.csv", with_row(good, *[f"{40 + i},2.5,{city},m" for i in range(30)]))
+    result = explain(rows, "--row", "0", "-f", formatted)
+    assert result.code == 0, result.err
+    assert "\x1b" not in result.out + result.err
+    assert "<b>[red]" in result.out
+
+
+def test_names_that_are_not_ascii_work_in_the_c_locale(models, good, tmp_path):
+    table = tmp_path / "mes données.csv"
+    table.write_text(good, "utf-8")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "lime_cli", "explain", "tabular"),
+            *(str(models / "pipe.pkl"), str(table), "--row", "0", "--samples", "100"),
+        ],
+        capture_output=True,
+        cwd=ROOT,
+        env={**os.environ, "LANG": "C", "LC_ALL": "C", "PYTHONUTF8": "0"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+
+
+def test_a_name_that_begins_with_a_dash_is_given_after_two_or_with_its_folder(
+    limex, explain, models, good
+):
+    put("-rows.csv", good)
+    before = ("explain", "tabular", "--row", "0", "--samples", "100", "--")
+    assert limex(*before, models / "pipe.pkl", "-rows.csv").code == 0
+    assert explain("./-rows.csv", "--row", "0").code == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="file names are Unicode there")
+@pytest.mark.parametrize("formatted", ["table", "json"])
+def test_a_name_that_is_not_utf_8_never_crashes(explain, good, formatted):
+    name = os.fsdecode(b"caf\xe9.csv")
+    put(name, good)
+    assert explain(name, "--row", "0", "-f", formatted).code == 0
+    refused = explain(name, "--row", "900")
+    assert refused.code == 2
+    assert "caf\\udce9.csv" in refused.err
+
+
+CODED = [{"code": f"{i % 7:03d}", "x": i / 3} for i in range(60)]
+UNTYPED = "code,x\n" + "".join(f"{one['code']},{one['x']}\n" for one in CODED)
+
+
+def encoding(*steps):
+    """Return a model that knows the codes as words."""
+    words = make_pipeline(*steps, OneHotEncoder()) if steps else OneHotEncoder()
+    first = make_column_transformer((words, ["code"]), ("passthrough", ["x"]))
+    frame = pd.DataFrame(CODED)
+    return make_pipeline(first, LogisticRegression()).fit(frame, frame["code"] > "003")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        encoding,
+        lambda: encoding(SimpleImputer(strategy="most_frequent")),
+        lambda: VotingClassifier([("one", encoding())], voting="soft").fit(
+            pd.DataFrame(CODED), [one["code"] > "003" for one in CODED]
+        ),
+        lambda: make_pipeline(OneHotEncoder(), LogisticRegression()).fit(
+            pd.DataFrame(CODED).astype(str), [one["code"] > "003" for one in CODED]
+        ),
+    ],
+    ids=["45 an encoder", "45 behind an imputer", "45 among others", "45 of every column"],
+)
+def test_codes_that_begin_with_zero_stay_text_where_the_model_knows_them_so(limex, tmp_path, make):
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(make()))
+    (tmp_path / "rows.csv").write_text(UNTYPED)
+    rows = (tmp_path / "model.pkl", tmp_path / "rows.csv", "--row", "4", "--samples", "64")
+    found = record(limex("explain", "tabular", *rows, "-f", "json"))
+    assert found["instance"]["facts"]["values"]["code"] == "004"
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet", "profile"])
+def test_codes_that_begin_with_zero_stay_text_where_the_background_has_them_so(
+    limex, models, tmp_path, kind
+):
+    frame = pd.DataFrame(CODED)
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(encoding()))
+    (tmp_path / "rows.csv").write_text(UNTYPED)
+    seen = tmp_path / ("seen.parquet" if kind == "parquet" else "seen.jsonl")
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+        frame.to_parquet(seen)
+    else:
+        seen.write_text("\n".join(map(json.dumps, CODED)))
+    if kind == "profile":
+        assert limex("profile", seen, "-o", tmp_path / "seen.json").code == 0
+        seen = tmp_path / "seen.json"
+    rows = (tmp_path / "model.pkl", tmp_path / "rows.csv", "--row", "4", "--samples", "64")
+    found = record(limex("explain", "tabular", *rows, "--background", seen, "-f", "json"))
+    assert found["instance"]["facts"]["values"]["code"] == "004"
+
+
+def test_a_profile_that_made_numbers_of_codes_is_one_line(limex, tmp_path):
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(encoding()))
+    (tmp_path / "rows.csv").write_text(UNTYPED)
+    assert limex("profile", tmp_path / "rows.csv", "-o", tmp_path / "seen.json").code == 0
+    rows = (tmp_path / "model.pkl", tmp_path / "rows.csv", "--row", "4", "--samples", "64")
+    result = limex("explain", "tabular", *rows, "--background", tmp_path / "seen.json")
+    assert (result.code, result.out, result.err.count("\n")) == (3, "", 1)
+    assert "seen.json: holds numbers in column 'code', which the model takes as text" in result.err
+
+
+def test_codes_that_begin_with_zero_stay_text_where_the_file_says_so(explain, frame, models):
+    from lime_cli.models.model_file import ModelInput
+    from lime_cli.tabular.modality import TabularModality
+
+    rows = [{"code": f"{i % 7:03d}", "x": i / 3} for i in range(60)]
+    put("rows.jsonl", "\n".join(map(json.dumps, rows)))
+    fitted = TabularModality("rows.jsonl", rows="4").fitted(ModelInput())
+    (source,) = fitted.sources()
+    assert fitted.read(source).values[0] == "004"
+
+
+@pytest.mark.parametrize("spelled", ["True", "true", "TRUE"])
+def test_truth_values_are_spelled_in_three_ways_and_one_is_a_number(tmp_path, spelled):
+    from lime_cli.tables.cells import kind_of
+
+    assert kind_of([spelled, "False", ""]) == "bool"
+    assert kind_of(["1", "0"]) == "integer"

@@ -1,0 +1,152 @@
+"""Reading tables: what is accepted, and how every fault is named."""
+
+import re
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lime_cli.errors import InputError
+from lime_cli.tables.cells import Cells, kind_of, numbers
+from lime_cli.tables.readers import read_cells
+from lime_cli.tabular.row import Table
+
+
+def written(tmp_path, content, name="rows.csv"):
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "a,b\n1,x\n2,y\n",
+        "a,b\r\n1,x\r\n2,y",
+        "\ufeffa,b\n1,x\n2,y\n",
+        'a,b\n"1",x\n\n2,"y"\n',
+        " a ,b\n1,x\n2,y\n",
+    ],
+    ids=[
+        "plain",
+        "crlf without final newline",
+        "byte order mark",
+        "quotes and a blank line",
+        "blanks",
+    ],
+)
+def test_spellings_of_one_table_read_the_same(tmp_path, content):
+    cells = read_cells(written(tmp_path, content))
+    assert cells.header == ("a", "b")
+    assert cells.rows == (("1", "x"), ("2", "y"))
+
+
+def test_a_tsv_file_is_cut_at_tabs(tmp_path):
+    assert read_cells(written(tmp_path, "a\tb\n1\tx,y\n", "rows.tsv")).rows == (("1", "x,y"),)
+
+
+def test_a_quoted_newline_stays_in_its_cell_and_lines_are_counted_on(tmp_path):
+    cells = read_cells(written(tmp_path, 'a,b\n"x\ny",1\nz,2\n'))
+    assert cells.rows[0] == ("x\ny", "1")
+    assert cells.lines == (3, 4)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\n\n", "has no header"),
+        (b"a,b\n", "no data rows"),
+        (b"a,a\n1,2\n", "column 'a' appears twice"),
+        (b"a,b\n1,2\n1,2,3\n", "line 3: 3 fields, expected 2"),
+        (b"a,b\n1,2,3\n1,2,3\n", "line 2: 3 fields, expected 2"),
+        (b"a,b\n1,2\n1\n", "line 3: 1 field, expected 2"),
+        (b"a,b\n1,2\n\xe9,2\n", "byte 0xE9 on line 3 is not UTF-8"),
+        ("a,b\n1,2\n".encode("utf-16"), "looks like UTF-16"),
+        (b'a,b\n"1,2\n3,4\n', "a quote opened on line 2 is never closed"),
+        (b"a,b\n1,\x002\n", "NUL character on line 2"),
+        (b"a;b;c\n1;2;3\n", "one column named 'a;b;c'; try --sep ';'"),
+        (b"\x89PNG\r\n\x1a\n", "is not a CSV file (PNG)"),
+        (b"a,b\n1," + b"x" * 1_100_000 + b"\n", "a field is longer than"),
+        (b",".join(b"c%d" % i for i in range(30_000)) + b"\n", "30,000 columns"),
+    ],
+)
+def test_a_broken_table_is_refused_in_words(tmp_path, content, message):
+    with pytest.raises(InputError) as caught:
+        read_cells(written(tmp_path, content))
+    assert message in str(caught.value)
+    assert str(caught.value).startswith("rows.csv: ")
+
+
+def test_a_folder_and_a_missing_file_are_refused(tmp_path):
+    with pytest.raises(InputError, match="is a folder"):
+        read_cells(str(tmp_path))
+    with pytest.raises(InputError, match="no such file"):
+        read_cells(str(tmp_path / "none.csv"))
+
+
+@pytest.mark.parametrize(
+    ("cells", "kind"),
+    [
+        (["1", "2", ""], "integer"),
+        (["1", "2.5", "NA"], "number"),
+        (["1e3", "-.5"], "number"),
+        (["True", "false", ""], "bool"),
+        (["1", "x"], "text"),
+        (["1_000"], "text"),
+        (["", "NA"], "empty"),
+    ],
+)
+def test_a_column_s_kind_is_told_from_its_cells(cells, kind):
+    assert kind_of(cells) == kind
+
+
+@pytest.mark.parametrize(
+    ("cell", "message"),
+    [
+        ("thirty", "line 7, 'age': 'thirty' is not a number"),
+        ("1,250.00", "thousands"),
+        ("1e400", "infinite"),
+    ],
+)
+def test_a_cell_that_is_no_number_is_named_by_line_and_column(cell, message):
+    with pytest.raises(InputError) as caught:
+        numbers(Cells("rows.csv", ("age",), (("1",), (cell,)), (6, 7)), "age", range(2))
+    assert message in str(caught.value)
+
+
+@given(st.lists(st.one_of(st.none(), st.floats(allow_nan=False, allow_infinity=False)), min_size=1))
+def test_numbers_come_back_as_they_were_written(values):
+    cells = tuple(("" if value is None else repr(value),) for value in values)
+    read = Cells("rows.csv", ("x",), cells, tuple(range(len(cells)))).numbers("x")
+    assert all(np.isnan(r) if v is None else r == v for r, v in zip(read, values, strict=True))
+
+
+DIGITS = st.text("0123456789.-", max_size=20)
+
+
+@given(st.lists(st.one_of(DIGITS, st.sampled_from(["", "NA", "nan"])), min_size=1, max_size=4))
+def test_a_column_parsed_at_once_is_what_its_cells_are_one_by_one(column):
+    cells = Cells("rows.csv", ("x",), tuple((cell,) for cell in column), tuple(range(len(column))))
+    assert cells.kind("x") == kind_of(column)
+    try:
+        wanted = numbers(cells, "x", range(len(column)))
+    except InputError as error:
+        assert not cells.simple("x")
+        with pytest.raises(InputError, match=re.escape(str(error))):
+            cells.numbers("x")
+    else:
+        np.testing.assert_array_equal(cells.numbers("x"), wanted)
+
+
+@pytest.mark.parametrize("cell", ["1_0", " 1", "1 ", "+1", "inf", "\u0661", "1e5", "9" * 400])
+def test_what_float_takes_beyond_plain_digits_is_looked_at(cell):
+    cells = Cells("rows.csv", ("x",), (("1",), (cell,)), (2, 3))
+    assert not cells.simple("x")
+    assert cells.kind("x") == kind_of(["1", cell])
+
+
+def test_tables_of_the_same_columns_join():
+    one = Table(("a",), (np.array([1, 2]),))
+    assert len(Table.joined([one, one])) == 4
