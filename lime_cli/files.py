@@ -133,7 +133,7 @@ def read_range(path: Path, start: int, size: int) -> Iterator[bytes]:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock of a folder; raise OutputError naming the process that holds it."""
-    descriptor = _done("open", path, lambda: os.open(path, os.O_RDWR | os.O_CREAT, 0o666))
+    descriptor = _done("open", path, lambda: os.open(path, _LOCKED, 0o666))
     try:
         _done("lock", path, lambda: _lock(descriptor, path))
         holder = f"pid {os.getpid()} on {socket.gethostname()}\n".encode()
@@ -143,6 +143,8 @@ def locked(path: Path) -> Iterator[None]:
     finally:
         os.close(descriptor)
 
+
+_LOCKED = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
 
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
 

@@ -220,10 +220,11 @@ class ImageModality:
             said = f"--size {_by(self.size)}: the model takes pictures of {_by(size)}"
             raise SettingsError(said, "leave it out")
         ways = (self.preprocess, model_input.preprocess, self.scale, self.mean, self.std)
+        named = self.preprocess or model_input.preprocess or "unit"
         fitted = replace(
             self,
             size=self.size or size,
-            channels=_channels(self.channels or str(n_channels or "")),
+            channels=_channels(self.channels or _counted(n_channels, named, self.size or size)),
             layout=model_input.layout or self.layout,
             precision=model_input.precision or self.precision,
             preprocess=self.preprocess or model_input.preprocess,
@@ -305,6 +306,15 @@ class ImageModality:
         numbers = grid.astype(self.precision, copy=False)
         turned = self.layout == "NCHW"
         return np.ascontiguousarray(numbers.transpose(2, 0, 1)) if turned else numbers
+
+
+def _counted(n_channels: int | None, named: str, size: tuple[int, int] | None) -> str:
+    """Spell the model's number of channels where the preset has another one.
+
+    A graph knows how many channels it takes, never in which order: that is the preset's to say.
+    """
+    same = n_channels in (None, preset(named, size).n_channels)
+    return "" if same else str(n_channels)
 
 
 def _channels(said: str) -> str | None:

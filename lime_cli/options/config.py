@@ -39,6 +39,8 @@ class Config:
 
     path: Path
     entries: tuple[ConfigEntry, ...]
+    beside: bool = False
+    """Whether it was found beside the model: then it came with the model, from whoever made it."""
 
 
 def sidecar_of(model: str) -> Path:

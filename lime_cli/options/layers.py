@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
@@ -27,6 +27,25 @@ TRUSTING = frozenset(("trust", "trust-module", "import"))
 
 WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config", "no-config"))
 """Options that a file which came with a model must not decide."""
+
+# fmt: off
+DESCRIBING = frozenset((
+    "activation", "assist", "background", "bins", "both", "categorical", "channels", "classes",
+    "column", "decimal", "drop", "drop-failed", "each-position", "encoding", "features",
+    "features-only", "fill", "fixed", "format", "group", "id-column", "input-form",
+    "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples", "mean",
+    "merge-repeats", "model-format", "model-output", "na-values", "negative", "no-header",
+    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "resize", "samples",
+    "scale", "seed", "segment-seed", "segmenter", "segments", "selection", "sep", "show", "size",
+    "std", "style", "surrogate", "target", "task", "text-column", "thousands", "tokenizer",
+    "tolerance", "top", "unit", "weight-scale",
+))
+# fmt: on
+"""Options that a sidecar may give: what a model and its inputs are, how they are explained.
+
+A sidecar comes with a model, so that whoever made the model wrote it. It describes and never acts:
+it starts no process, opens no connection, deletes nothing, and names no file outside its folder.
+"""
 
 TRUE, FALSE = ("1", "true", "yes", "on"), ("0", "false", "no", "off", "")
 
@@ -82,6 +101,8 @@ def read_layers(ctx: click.Context, model: str) -> None:
     for entry in _in_force(config, known, command):
         switch = known[_modality(entry, known, command)][entry.key]
         origin = OptionOrigin(entry.place, entry.key)
+        if config and config.beside:
+            _require_inside(switch, entry, folder)
         found[switch.name] = _from_file(switch, entry, origin, folder), origin
     every = {long: one for table in known.values() for long, one in table.items()}
     for long, switch in known.get(command, every).items():
@@ -154,7 +175,7 @@ def _config_of(ctx: click.Context, model: str, tables: tuple[str, ...]) -> Confi
         return read_config(Path(named), tables)
     path = sidecar_of(model)
     try:
-        return read_config(path, tables) if path.is_file() else None
+        return replace(read_config(path, tables), beside=True) if path.is_file() else None
     except (OSError, ValueError):  # no name that a file could have
         return None
 
@@ -180,6 +201,28 @@ def _modality(entry: ConfigEntry, known: dict[str, dict[str, Switch]], command: 
     raise SettingsError(f"{entry.place}: unknown option {entry.key!r}{where}", hint)
 
 
+def _require_describing(entry: ConfigEntry) -> None:
+    """Raise SettingsError for an entry of a sidecar that does more than describe."""
+    python = entry.key == "model-format" and entry.value == "python"
+    if entry.key in DESCRIBING and not python:
+        return
+    what = "model-format: python" if python else entry.key
+    said = f"{entry.place}: {what} cannot be set in a file beside a model"
+    raise SettingsError(said, f"say --{entry.key} on the command line, or name the file: --config")
+
+
+def _require_inside(switch: Switch, entry: ConfigEntry, folder: Path) -> None:
+    """Raise SettingsError for a file that lies outside the folder of the sidecar."""
+    if "FILE" not in (switch.option.metavar or "").split("|"):
+        return
+    for value in entry.value if isinstance(entry.value, tuple) else (entry.value,):
+        path = folder / _spelled(value)
+        if not path.resolve().is_relative_to(folder.resolve()):
+            said = f"{entry.place}: {entry.key}: {value} lies outside the folder of the model"
+            hint = f"say --{entry.key} on the command line, or name the file: --config"
+            raise SettingsError(said, hint)
+
+
 def _in_force(
     config: Config | None, known: dict[str, dict[str, Switch]], command: str
 ) -> list[ConfigEntry]:
@@ -187,6 +230,8 @@ def _in_force(
     entries = config.entries if config else ()
     for entry in entries:
         _modality(entry, known, command)
+        if config and config.beside:
+            _require_describing(entry)
     own = [one for one in entries if one.key in known.get(command, (one.key,))]
     return [one for table in ("", command) for one in own if one.table == table]
 

@@ -2,15 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import click
 
 from lime_cli.console import Console
+from lime_cli.errors import SettingsError
 from lime_cli.formats import FORMATS, SHEETS, SUFFIXES
 from lime_cli.options.types import Command, option_group
 from lime_cli.running.output import Output
+
+
+def format_for(output: str | None, named: str | None, formats: Sequence[str]) -> str:
+    """Return the format that is named, else the one that the suffix of a file asks for.
+
+    Raises SettingsError for a suffix that asks for none of ``formats``.
+    """
+    suffix = Path(output).suffix.lower() if output else ""
+    asked = SUFFIXES.get(suffix, "" if suffix else "table")
+    if named is None and asked not in formats:
+        possible = ", ".join(one for one, name in SUFFIXES.items() if name in formats)
+        raise SettingsError(
+            f"{output}: {suffix} is no format of this command",
+            f"end the name in {possible}, or say -f",
+        )
+    return named or asked
 
 
 def _output(
@@ -23,7 +40,8 @@ def _output(
 ) -> Output:
     chosen = format_name or SUFFIXES.get(Path(output).suffix.lower() if output else "", "table")
     drawings = (format_name,) if format_name not in (None, "jsonl") else ()
-    return Output(output, chosen, force, Console(quiet, verbose), no_color, drawings)
+    console = Console(quiet, verbose)
+    return Output(output, chosen, force, console, no_color, drawings, named=format_name is not None)
 
 
 output_options = option_group(
@@ -55,8 +73,7 @@ def _output_in(formats: tuple[str, ...]) -> Callable[..., Output]:
     def build(
         output: str | None, format_name: str | None, force: bool, quiet: bool, no_color: bool
     ) -> Output:
-        asked = SUFFIXES.get(Path(output).suffix.lower() if output else "", "table")
-        chosen = format_name or (asked if asked in formats else "table")
+        chosen = format_for(output, format_name, formats)
         return Output(output, chosen, force, Console(quiet), no_color)
 
     return build

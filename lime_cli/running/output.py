@@ -61,6 +61,8 @@ class Output:
     """Where the label map of a picture goes."""
     samples: str | None = None
     """Where the samples of an instance go."""
+    named: bool = True
+    """Whether the format was named; if not, the suffix of ``path`` has to be one that is known."""
 
     def is_folder(self, several: bool) -> bool:
         """Tell whether ``-o`` means a folder: there is one, it is written so, or must be."""
@@ -82,6 +84,12 @@ class Output:
                     "a picture cannot be printed on a terminal", "name a file: -o overlay.png"
                 )
         else:
+            suffix = Path(self.path).suffix.lower()
+            if not self.named and suffix and suffix not in SUFFIXES:
+                raise SettingsError(
+                    f"{self.path}: {suffix} is no format of this command",
+                    f"end the name in {', '.join(SUFFIXES)}, or say -f",
+                )
             self._check_file(self.path)
 
     def check_label_map(self, alone: bool) -> None:

@@ -48,6 +48,8 @@ def opened(folder: Path, identity: BatchIdentity, beginning: Beginning) -> Itera
     inside = folder / INSIDE
     _require_usable(folder, beginning.force)
     files.make_folder(folder)
+    if inside.is_symlink():
+        raise OutputError(f"{inside}: is a link", "remove it, or name another folder")
     files.make_folder(inside)
     with files.locked(inside / _LOCK):
         ledger = Ledger(folder, identity)

@@ -270,3 +270,22 @@ def test_the_modality_is_small_enough_to_travel() -> None:
     modality = ImageModality(("a.png",)).fitted(NCHW)
     assert pickle.loads(pickle.dumps(modality)) == modality
     assert len(pickle.dumps(modality)) < 1000
+
+
+@pytest.mark.parametrize(
+    ("preset", "n_channels", "channels"),
+    [("caffe", 3, "BGR"), ("imagenet", 3, "RGB"), (None, 3, "RGB"), (None, 1, "L"), (None, 6, "6")],
+)
+def test_the_preset_orders_the_channels_and_the_model_counts_them(preset, n_channels, channels):
+    fitted = ImageModality(("a.png",), preprocess=preset).fitted(
+        ModelInput(kind="picture", channels=n_channels)
+    )
+    assert fitted.preprocessing.channels == channels
+
+
+def test_caffe_feeds_blue_first(limex):
+    command = ("explain", "image", "sample_models/scenes.onnx", "sample_data/scene.png")
+    caffe = (*command, "--preprocess", "caffe", "--samples", "8", "-f", "json", "-q")
+    said = limex(*caffe).out
+    assert said == limex(*caffe, "--channels", "BGR").out
+    assert said != limex(*caffe, "--channels", "RGB").out

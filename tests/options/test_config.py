@@ -134,7 +134,7 @@ def test_a_list_in_a_variable_is_separated_by_commas(limex, zoo, monkeypatch):
         ("samples = 1", "onnx.toml:1: samples: 1 is not possible; give a whole number"),
         ("selection = 'best'", "onnx.toml:1: selection: 'best' is not one of"),
         ("[tabular]\nbins = 'many'", "onnx.toml:2: bins: 'many' is not possible"),
-        ("quiet = 1", "onnx.toml:1: quiet: 1 is not possible; give true or false"),
+        ("like-lime = 1", "onnx.toml:1: like-lime: 1 is not possible; give true or false"),
         ("trust = true", "onnx.toml:1: trust cannot be set"),
         ("trust-module = ['os']", "onnx.toml:1: trust cannot be set"),
         ("[tabular]\nimport = 'mine'", "onnx.toml:2: trust cannot be set"),
@@ -222,3 +222,50 @@ def test_help_needs_no_model(limex):
         result = limex(*command, "--help")
         assert (result.code, "--config FILE" in result.out) == (0, True)
         assert limex(*command).code == 2
+
+
+ACTING = [
+    ("executor", '"dask"'),
+    ("scheduler", '"tcp://127.0.0.1:9"'),
+    ("jobs", "2"),
+    ("restart", "true"),
+    ("retry-failed", "true"),
+    ("shard", '"1/2"'),
+    ("max-failures", "1"),
+    ("item-timeout", "5"),
+    ("threads", "1"),
+    ("max-memory", '"1GB"'),
+    ("provider", '"cuda"'),
+    ("progress", '"json"'),
+    ("model-format", '"python"'),
+]
+
+
+@pytest.mark.parametrize(("key", "value"), ACTING)
+def test_a_sidecar_describes_and_never_acts(limex, zoo, key, value):
+    result = limex("explain", "tabular", zoo(f"seed = 1\n{key} = {value}\n"), *ANIMAL)
+    assert (result.code, result.out) == (2, "")
+    said = result.err.splitlines()[-1]
+    assert "onnx.toml:2: " in said
+    assert f"{key}: python" in said or f" {key} cannot be set in a file beside a model" in said
+    assert f"say --{key} on the command line" in said
+
+
+def test_a_file_that_a_person_names_may_say_how_to_run(limex, zoo, tmp_path):
+    (tmp_path / "mine.toml").write_text("threads = 1\nseed = 5\n")
+    result = limex("explain", "tabular", zoo(""), *ANIMAL, "--config", tmp_path / "mine.toml")
+    assert settings(result)["seed"] == 5
+
+
+@pytest.mark.parametrize("outside", ["../people.csv", "link.csv"])
+def test_a_sidecar_names_no_file_outside_its_folder(limex, tmp_path, samples, data, outside):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    shutil.copyfile(data / "zoo.csv", tmp_path / "people.csv")
+    (folder / "link.csv").symlink_to(tmp_path / "people.csv")
+    model = beside(folder, samples / "zoo_mlp.onnx")(f'[tabular]\nbackground = "{outside}"\n')
+    result = limex("explain", "tabular", model, *ANIMAL)
+    assert (result.code, result.out) == (2, "")
+    assert f"onnx.toml:2: background: {outside} lies outside the folder" in result.err
+    typed = limex("explain", "tabular", model, *ANIMAL, "--config", f"{model}.toml")
+    assert typed.code == 0, typed.err

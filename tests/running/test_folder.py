@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 TEXT = ("explain", "text", "sample_models/reviews.onnx")
 
 
@@ -28,3 +30,20 @@ def test_a_batch_without_pages_has_no_index(limex, tmp_path):
     assert limex(*words, "--row", "1-2", "--samples", "64", "-o", f"{out}/", "-q").code == 0
     assert (out / "explanations.jsonl").exists()
     assert not (out / "index.html").exists()
+
+
+@pytest.mark.parametrize("link", [".limex", ".limex/lock"])
+def test_no_link_is_followed_where_a_run_keeps_its_state(limex, tmp_path, link):
+    precious = tmp_path / "precious"
+    target = precious if link == ".limex" else precious / "file"
+    precious.mkdir()
+    (precious / "file").write_text("mine")
+    (precious / "part-00000").write_text("mine")
+    (tmp_path / "out" / link).parent.mkdir(parents=True)
+    (tmp_path / "out" / link).symlink_to(target)
+    command = ("explain", "tabular", "sample_models/zoo_mlp.onnx", "sample_data/zoo.csv")
+    for more in ((), ("--restart",)):
+        result = limex(*command, "--row", "1,2", "-o", tmp_path / "out", *more)
+        assert (result.code, result.err.count("\n")) == (5, 1), result.err
+    assert sorted(one.name for one in precious.iterdir()) == ["file", "part-00000"]
+    assert {one.read_text() for one in precious.iterdir()} == {"mine"}

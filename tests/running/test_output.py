@@ -73,3 +73,18 @@ def test_samples_that_cannot_be_kept_are_refused(limex, tmp_path, monkeypatch, c
     result = limex("explain", *call)
     assert (result.code, said in result.err) == (code, True), result.err
     assert [one.name for one in tmp_path.iterdir()] == ["old.npz"]
+
+
+@pytest.mark.parametrize("name", ["a.jpg", "a.xlsx", "a.parquet", "a.yaml"])
+def test_a_suffix_without_a_format_is_refused_with_the_list(limex, tmp_path, name):
+    command = ("explain", "tabular", "sample_models/zoo_mlp.onnx", "sample_data/zoo.csv")
+    path = tmp_path / name
+    result = limex(*command, "--row", "3", "-o", path)
+    assert (result.code, path.exists()) == (2, False)
+    assert f"{path}: .{name[2:]} is no format of this command; end the name in .json" in result.err
+    lines = tmp_path / "lines.jsonl"
+    assert limex(*command, "--row", "3", "--samples", "16", "-o", lines).code == 0
+    result = limex("summarize", lines, "-o", path)
+    assert (result.code, path.exists()) == (2, False)
+    assert "is no format of this command" in result.err
+    assert limex(*command, "--row", "3", "--samples", "16", "-o", path, "-f", "json").code == 0

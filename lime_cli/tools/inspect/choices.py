@@ -125,9 +125,11 @@ def _of_modality(report: ModelReport) -> Iterator[Choice]:
     yield Choice("size", size, why if known.size else free, known.size is not None, modality)
     if known.layout:
         yield Choice("layout", known.layout, why, True, modality)
-    if known.channels:
-        channels = {1: "L", 3: "RGB"}.get(known.channels, str(known.channels))
-        yield Choice("channels", channels, f"{known.channels} in its input", True, modality)
+    if known.channels and not (known.channels == 3 and known.preprocess):
+        colours = known.channels == 3
+        channels = "RGB" if colours else {1: "L"}.get(known.channels, str(known.channels))
+        why = "3 in its input, in an order that it does not say" if colours else "as its input has"
+        yield Choice("channels", channels, why, not colours, modality)
     if known.preprocess:
         yield Choice("preprocess", known.preprocess, "its metadata", True, modality)
     else:
