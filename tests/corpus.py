@@ -233,6 +233,8 @@ def prepared(folder: Path) -> None:
     (folder / "evil.pkl").write_bytes(b"cos\nsystem\n(S'echo no'\ntR.")
     (folder / "side").mkdir()
     shutil.copy(ROOT / "sample_models/zoo_mlp.onnx", folder / "side")
+    for path in folder.rglob("*"):
+        os.utime(path, (1_700_000_000, 1_700_000_000))
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
