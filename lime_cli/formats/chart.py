@@ -66,6 +66,8 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
         metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "Glyph .* missing")
+            # older releases also name scripts that they cannot shape
+            warnings.filterwarnings("ignore", "Matplotlib currently does not support")
             figure.savefig(stream, format=kind, dpi=150, metadata=metadata)
     out.write(stream.getvalue())
 
