@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
+from lime_cli.errors import SettingsError
 from lime_cli.registry import Registry
 
 if TYPE_CHECKING:
@@ -40,6 +42,20 @@ SUFFIXES = {
     ".txt": "table",
 }
 """Which format a file's suffix asks for."""
+
+
+def format_of(path: str | None, formats: Collection[str]) -> str:
+    """Return the format that a file's suffix asks for; a table without a file or a suffix.
+
+    Raises SettingsError for a suffix that asks for none of ``formats``.
+    """
+    suffix = Path(path or "").suffix.lower()
+    asked = SUFFIXES.get(suffix, "") if suffix else "table"
+    if asked not in formats:
+        possible = ", ".join(one for one, name in SUFFIXES.items() if name in formats)
+        said = f"{path}: {suffix} is no format of this command"
+        raise SettingsError(said, f"end the name in {possible}, or say -f")
+    return asked
 
 
 SHEETS = ("table", "json", "csv", "md", "html")

@@ -97,13 +97,10 @@ def read_layers(ctx: click.Context, model: str) -> None:
     command = ctx.info_name or ""
     config = _config_of(ctx, model, tuple(known))
     found: dict[str, tuple[Any, OptionOrigin]] = {}
-    folder = config.path.parent if config else Path()
     for entry in _in_force(config, known, command):
         switch = known[_modality(entry, known, command)][entry.key]
         origin = OptionOrigin(entry.place, entry.key)
-        if config and config.beside:
-            _require_inside(switch, entry, folder)
-        found[switch.name] = _from_file(switch, entry, origin, folder), origin
+        found[switch.name] = _from_file(switch, entry, origin, cast(Config, config)), origin
     every = {long: one for table in known.values() for long, one in table.items()}
     for long, switch in known.get(command, every).items():
         variable = _variable(long)
@@ -211,18 +208,6 @@ def _require_describing(entry: ConfigEntry) -> None:
     raise SettingsError(said, f"say --{entry.key} on the command line, or name the file: --config")
 
 
-def _require_inside(switch: Switch, entry: ConfigEntry, folder: Path) -> None:
-    """Raise SettingsError for a file that lies outside the folder of the sidecar."""
-    if "FILE" not in (switch.option.metavar or "").split("|"):
-        return
-    for value in entry.value if isinstance(entry.value, tuple) else (entry.value,):
-        path = folder / _spelled(value)
-        if not path.resolve().is_relative_to(folder.resolve()):
-            said = f"{entry.place}: {entry.key}: {value} lies outside the folder of the model"
-            hint = f"say --{entry.key} on the command line, or name the file: --config"
-            raise SettingsError(said, hint)
-
-
 def _in_force(
     config: Config | None, known: dict[str, dict[str, Switch]], command: str
 ) -> list[ConfigEntry]:
@@ -236,7 +221,7 @@ def _in_force(
     return [one for table in ("", command) for one in own if one.table == table]
 
 
-def _from_file(switch: Switch, entry: ConfigEntry, origin: OptionOrigin, folder: Path) -> Any:
+def _from_file(switch: Switch, entry: ConfigEntry, origin: OptionOrigin, config: Config) -> Any:
     """Return a value of a file as the command line would have spelled it."""
     value = entry.value
     if switch.flag is not None:
@@ -247,7 +232,7 @@ def _from_file(switch: Switch, entry: ConfigEntry, origin: OptionOrigin, folder:
         if not switch.many:
             raise SettingsError(origin.say("is a list"), "give one value")
         return tuple(map(_spelled, value))
-    words = _placed_path(switch.option, _spelled(value), folder)
+    words = _located(switch, origin, _spelled(value), config)
     return (words,) if switch.option.multiple else words
 
 
@@ -272,10 +257,28 @@ def _spelled(value: Scalar) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _placed_path(option: click.Option, words: str, folder: Path) -> str:
-    """Put the folder of the file before a path that is written in it."""
-    kinds = (option.metavar or "").split("|")
-    looks = len(kinds) == 1 or (
-        "," not in words and ":" not in words and (Path(words).suffix or "/" in words)
-    )
-    return str(folder / words) if "FILE" in kinds and looks else words
+def _located(switch: Switch, origin: OptionOrigin, words: str, config: Config) -> Any:
+    """Put the folder of the file before a path that is written in it; words stay as they are.
+
+    Names that are no file beside it are a list, so that none of them is looked for elsewhere.
+    Raises SettingsError for a path out of the folder that holds a sidecar.
+    """
+    kinds = (switch.option.metavar or "").split("|")
+    if "FILE" not in kinds:
+        return words
+    folder = config.path.parent
+    path = folder / words
+    try:
+        real = path.resolve()
+        looks = path.is_file() or (
+            bool(path.suffix or "/" in words) and not (switch.many and {",", ":"} & set(words))
+        )
+        inside = real.is_relative_to(folder.resolve())
+    except (OSError, RuntimeError, ValueError):  # too long, a circle of links, or a NUL in it
+        raise SettingsError(origin.say(f"{words!r} is no file's name"), "name a file") from None
+    if len(kinds) > 1 and not looks:
+        return tuple(part.strip() for part in words.split(",")) if switch.many else words
+    if config.beside and not inside:
+        hint = f"say --{origin.key} on the command line, or name the file: --config"
+        raise SettingsError(origin.say(f"{words} lies outside the folder of the model"), hint)
+    return str(path)

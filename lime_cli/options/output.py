@@ -2,32 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from lime_cli.console import Console
-from lime_cli.errors import SettingsError
-from lime_cli.formats import FORMATS, SHEETS, SUFFIXES
+from lime_cli.formats import FORMATS, SHEETS, SUFFIXES, format_of
 from lime_cli.options.types import Command, option_group
 from lime_cli.running.output import Output
-
-
-def format_for(output: str | None, named: str | None, formats: Sequence[str]) -> str:
-    """Return the format that is named, else the one that the suffix of a file asks for.
-
-    Raises SettingsError for a suffix that asks for none of ``formats``.
-    """
-    suffix = Path(output).suffix.lower() if output else ""
-    asked = SUFFIXES.get(suffix, "" if suffix else "table")
-    if named is None and asked not in formats:
-        possible = ", ".join(one for one, name in SUFFIXES.items() if name in formats)
-        raise SettingsError(
-            f"{output}: {suffix} is no format of this command",
-            f"end the name in {possible}, or say -f",
-        )
-    return named or asked
 
 
 def _output(
@@ -73,7 +56,7 @@ def _output_in(formats: tuple[str, ...]) -> Callable[..., Output]:
     def build(
         output: str | None, format_name: str | None, force: bool, quiet: bool, no_color: bool
     ) -> Output:
-        chosen = format_for(output, format_name, formats)
+        chosen = format_name or format_of(output, formats)
         return Output(output, chosen, force, Console(quiet), no_color)
 
     return build

@@ -15,7 +15,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from lime_cli.console import Console
 from lime_cli.errors import OutputError, SettingsError
-from lime_cli.formats import MANY, SUFFIXES, Look
+from lime_cli.formats import FORMATS, MANY, SUFFIXES, Look, format_of
 from lime_cli.running.containment import TEMPORARY
 
 if TYPE_CHECKING:
@@ -84,12 +84,8 @@ class Output:
                     "a picture cannot be printed on a terminal", "name a file: -o overlay.png"
                 )
         else:
-            suffix = Path(self.path).suffix.lower()
-            if not self.named and suffix and suffix not in SUFFIXES:
-                raise SettingsError(
-                    f"{self.path}: {suffix} is no format of this command",
-                    f"end the name in {', '.join(SUFFIXES)}, or say -f",
-                )
+            if not self.named:
+                format_of(self.path, FORMATS)
             self._check_file(self.path)
 
     def check_label_map(self, alone: bool) -> None:

@@ -269,3 +269,35 @@ def test_a_sidecar_names_no_file_outside_its_folder(limex, tmp_path, samples, da
     assert f"onnx.toml:2: background: {outside} lies outside the folder" in result.err
     typed = limex("explain", "tabular", model, *ANIMAL, "--config", f"{model}.toml")
     assert typed.code == 0, typed.err
+
+
+def test_names_in_a_sidecar_are_not_looked_for_in_the_folder_of_work(
+    limex, zoo, tmp_path, data, monkeypatch
+):
+    work = tmp_path / "work"
+    work.mkdir()
+    (work / "names").write_text("a\nb\nc\nd\ne\nf\ng\n")
+    model, table = zoo('classes = "names"\n').resolve(), (data / "zoo.csv").resolve()
+    monkeypatch.chdir(work)
+    command = ("explain", "tabular", model, table, "--row", "3", "--samples", "16", "-f", "json")
+    result = limex(*command)
+    assert (result.code, "1 names for 7 classes" in result.err) == (3, True), result.err
+    (tmp_path / "names").write_text("h\ni\nj\nk\nl\nm\nn\n")
+    assert json.loads(limex(*command).out)["model"]["targets"] == list("hijklmn")
+
+
+@pytest.mark.parametrize("segmenter", ["../map.png", "/map,1.png"])
+def test_a_label_map_of_a_sidecar_lies_in_its_folder(limex, tmp_path, samples, segmenter):
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (tmp_path / "map.png").write_bytes(b"")
+    model = beside(folder, samples / "scenes.onnx")(f'[image]\nsegmenter = "{segmenter}"\n')
+    result = limex("explain", "image", model, "sample_data/scene.png")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+
+
+@pytest.mark.parametrize("name", ["a\\u0000b.csv", "a" * 5000 + ".csv"])
+def test_what_is_no_name_of_a_file_is_one_line(limex, zoo, name):
+    result = limex("explain", "tabular", zoo(f'[tabular]\nbackground = "{name}"\n'), *ANIMAL)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "onnx.toml:2: background: " in result.err

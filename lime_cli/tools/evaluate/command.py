@@ -10,13 +10,13 @@ import click
 
 from lime_cli.console import Console, print_line
 from lime_cli.errors import SettingsError
+from lime_cli.formats import format_of
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
 from lime_cli.options.engine import EngineOptions, engine_options
 from lime_cli.options.images import image_options, layout_option
 from lime_cli.options.inputs import table_options, text_options
 from lime_cli.options.model import model_options
-from lime_cli.options.output import format_for
 from lime_cli.options.types import option_group
 from lime_cli.running.containment import ContainedCommand
 from lime_cli.running.output import Output
@@ -50,7 +50,7 @@ def _report(
     quiet: bool,
     no_color: bool,
 ) -> ReportOptions:
-    chosen = format_for(output, format_name, FORMATS)
+    chosen = format_name or format_of(output, FORMATS)
     return ReportOptions(seeds, Output(output, chosen, force, Console(quiet), no_color))
 
 
