@@ -57,6 +57,10 @@ class Modality(Protocol):
         """Return a copy that knows what the model wants; raise ModelError when they do not fit."""
         ...
 
+    def jointly(self) -> Modality:
+        """Return a copy whose components can be replaced together, from one row of a background."""
+        ...
+
     def read(self, source: Source) -> Instance:
         """Read one input; raise InputError when it cannot be used."""
         ...

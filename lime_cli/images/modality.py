@@ -12,18 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine import designs
 from lime_cli.engine.instance import (
     BoolArray,
     Caveat,
     Component,
-    Design,
+    Everything,
+    FloatArray,
     IntArray,
     Picture,
-    Samples,
     Skipped,
     Subject,
 )
+from lime_cli.engine.masks import Masks, every_mask
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of
 from lime_cli.images.fills import FILLS, filled, is_fill
@@ -61,31 +61,36 @@ class ImageInstance:
     layout: str
     skipped: tuple[Skipped, ...] = ()
     shared: bool = False
-    distance: str = "cosine"
-    design: str = "paired"
+    random: bool = False
+    n_rows: int = 1
 
     @property
     def input_bytes(self) -> int:
         """About how much memory one model input takes."""
         return self.picture.nbytes
 
-    def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
-        """Keep each superpixel by a fair coin, n times; None enumerates every mask."""
-        return designs.coins(n, len(self.components), design, rng)
+    def n_inputs(self) -> float:
+        """Count the masks."""
+        return 2.0 ** min(len(self.components), 1000)
 
-    def n_exhaustive(self) -> float:
-        """Count the masks there are."""
-        return designs.n_masks(len(self.components))
+    def codes(self, masks: Masks) -> IntArray:
+        """Return (n, d): 1 for what is kept."""
+        return (~masks.masked).astype(np.int8)
 
-    def interpretable(self, codes: IntArray) -> BoolArray:
-        """Return (n, d): the masks themselves."""
-        return codes.astype(np.bool_)
+    def everything(self) -> Everything:
+        """List every mask."""
+        masks = every_mask(len(self.components))
+        return Everything(self.codes(masks), masks.masked, np.ones(masks.n))
+
+    def joint(self, masked: BoolArray, _row: FloatArray) -> IntArray:
+        """Return (n, d): 1 for what is kept."""
+        return np.asarray((~masked).astype(np.int8))
 
     def model_inputs(self, codes: IntArray) -> NDArray[np.floating[Any]]:
         """Return (n, h, w, c), in the memory order of the model's layout."""
         gone, change = self._bits
         padding = np.ones((len(codes), 1), np.bool_)  # label -1 finds it, and it always stays
-        kept = np.concatenate([self.interpretable(codes), padding], axis=1)
+        kept = np.concatenate([codes.astype(bool), padding], axis=1)
         stays = np.take(-kept.astype(gone.dtype), self.labels, axis=1)
         turned = self.layout == "NCHW"
         bits = (stays[:, None] if turned else stays[..., None]) & change
@@ -99,10 +104,6 @@ class ImageInstance:
         whole = np.dtype(f"i{self.picture.itemsize}")
         gone, picture = self.gone.view(whole), self.picture.view(whole)
         return gone, gone ^ picture
-
-    def keeping(self, kept: BoolArray, rng: np.random.Generator) -> NDArray[np.floating[Any]]:
-        """Return pictures in which only these superpixels stay, (n, d)."""
-        return self.model_inputs(kept.astype(np.int64))
 
     def original(self) -> NDArray[np.floating[Any]]:
         """Return the picture as a batch of one, (1, h, w, c)."""
@@ -211,6 +212,10 @@ class ImageModality:
     def stamp(self) -> tuple[int, ...]:
         """Return nothing: inputs share no file."""
         return ()
+
+    def jointly(self) -> ImageModality:
+        """Return itself: what replaces a component is one thing."""
+        return self
 
     def fitted(self, model_input: ModelInput) -> ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""

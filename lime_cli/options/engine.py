@@ -9,7 +9,7 @@ import click
 
 from lime_cli.errors import SettingsError
 from lime_cli.options.types import Bytes, NumberOrAuto, Percent, option_group
-from lime_cli.settings import ASSISTS, SELECTIONS, SURROGATES, Settings
+from lime_cli.settings import KERNELS, SELECTIONS, SURROGATES, Settings
 
 
 @dataclass(frozen=True)
@@ -37,9 +37,11 @@ def _neighbourhood(
     samples: int | None,
     max_samples: int | None,
     tolerance: float,
-    assist: str,
     seed: int,
+    kernel: str,
+    radius: float | None,
     kernel_width: float | None,
+    refit: bool,
     features: int,
     selection: str,
     penalty: str,
@@ -59,9 +61,11 @@ def _neighbourhood(
     settings = {
         "targets": tuple(target) or ("predicted",),
         "tolerance": tolerance,
-        "assist": assist,
         "seed": seed,
+        "kernel": kernel,
+        "radius": radius,
         "kernel_width": kernel_width,
+        "refit": refit,
         "features": features,
         "selection": selection,
         "penalty": penalty_value,
@@ -101,24 +105,37 @@ engine_options = option_group(
         show_default=True,
         help="Error that settles a weight, as a share of the largest weight.",
     ),
+    click.option("--seed", type=int, default=0, show_default=True),
     click.option(
-        "--assist",
-        type=click.Choice(ASSISTS),
+        "--kernel",
+        type=click.Choice(KERNELS),
+        default="product",
+        show_default=True,
+        help="How masks count: the squared exponential kernel, or shapley for Shapley values.",
+    ),
+    click.option(
+        "--radius",
+        type=NumberOrAuto(float),
         default="auto",
         show_default=True,
-        help="Let cheap models of the answers take away noise; auto: not where a table's rows "
-        "share more than 2,048 samples.",
+        help="Share of the components masked on average, up to 0.5; auto: the most local one at "
+        "which the weights describe the model.",
     ),
-    click.option("--seed", type=int, default=0, show_default=True),
     click.option(
         "--kernel-width",
         type=NumberOrAuto(float),
         default="auto",
         show_default=True,
-        help="How far the neighbourhood reaches.",
+        help="The radius as a width w of the kernel exp(-m / (2 w^2)) on m masked components.",
     ),
     click.option(
-        "--features", type=int, default=10, show_default=True, help="Components to keep, at most."
+        "--refit",
+        is_flag=True,
+        help="Fit the components shown again without the others (K-LASSO); the weights of the fit "
+        "on all components without.",
+    ),
+    click.option(
+        "--features", type=int, default=10, show_default=True, help="Components to show, at most."
     ),
     click.option(
         "--selection",

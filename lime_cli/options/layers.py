@@ -30,13 +30,14 @@ WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config
 
 # fmt: off
 DESCRIBING = frozenset((
-    "activation", "assist", "background", "bins", "both", "categorical", "channels", "classes",
+    "activation", "background", "bins", "both", "categorical", "channels", "classes",
     "column", "decimal", "drop", "drop-failed", "each-position", "encoding", "features",
     "features-only", "fill", "fixed", "format", "group", "id-column", "input-form",
     "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples", "mean",
     "merge-repeats", "model-format", "model-output", "na-values", "negative", "no-header",
-    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "resize", "samples",
-    "scale", "seed", "segment-seed", "segmenter", "segments", "selection", "sep", "show", "size",
+    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "radius", "refit",
+    "resize", "samples", "scale", "seed", "segment-seed", "segmenter", "segments", "selection",
+    "sep", "show", "size",
     "std", "style", "surrogate", "target", "task", "text-column", "thousands", "tokenizer",
     "tolerance", "top", "unit", "weight-scale",
 ))

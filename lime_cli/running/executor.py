@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 
 from lime_cli.errors import LimexError, SettingsError
 from lime_cli.registry import Registry
-from lime_cli.running.job import Outcome, Work, ask_ahead, complete, failed, load
+from lime_cli.running.job import Outcome, Work, complete, failed, load
 from lime_cli.sources import Source
 
 EXECUTORS = Registry(
@@ -176,7 +176,6 @@ class Here(AbstractContextManager["Here"]):
         found = []
         late = float("inf")
         with threadpool_limits(own.job.model.threads):  # of libraries that the model brought, too
-            ask_ahead(own.job)
             for outcome in complete(own):
                 found.append(outcome)
                 late = min(late, time.monotonic() + GRACE) if stop() else late

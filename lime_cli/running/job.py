@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lime_cli.engine import ask_shared, explain
-from lime_cli.engine.answers import Answers
+from lime_cli.engine import explain
 from lime_cli.engine.asking import NOTHING, Asked, taken
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.focus import focused
@@ -37,8 +34,6 @@ class Job:
     modality: Modality
     settings: Settings
     sources: tuple[Source, ...]
-    cache: str | None = None
-    """Folder that keeps what the model says to the samples that all rows of a table share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,22 +59,22 @@ def run(job: Job, watch: Watch | None = None) -> Iterator[Explained | Failed]:
     PredictionError concerns one and becomes ``Failed``. Settings say whether samples and sums are
     limex's own or marcotcr/lime's; ``watch`` is given the samples of the former.
     """
-    model, modality, answered = _prepared_for(job)
-    way = _like_lime() if job.settings.like_lime else partial(explain, watch=watch)
+    model, modality, known = _prepared_for(job)
+    way = _like_lime(known) if job.settings.like_lime else partial(explain, watch=watch)
     ready: list[tuple[Source, Instance]] = []
     for source in job.sources:
         try:
             instance = modality.read(source)
         except InputError as error:
-            yield from _explain(ready, way, model, job.settings, answered)
+            yield from _explain(ready, way, model, job.settings)
             ready = []
             yield Failed(source, error)
             continue
         ready.append((source, instance))
         if not instance.shared:
-            yield from _explain(ready, way, model, job.settings, answered)
+            yield from _explain(ready, way, model, job.settings)
             ready = []
-    yield from _explain(ready, way, model, job.settings, answered)
+    yield from _explain(ready, way, model, job.settings)
 
 
 def load(job: Job) -> None:
@@ -101,59 +96,43 @@ def asker(job: Job) -> Callable[[], Asked]:
     return lambda: taken(model)
 
 
-def ask_ahead(job: Job) -> float:
-    """Ask about the samples that the rows of a table share; return the seconds that allows for.
-
-    That is the time it took, as often over as there may be samples before the weights are settled.
-    """
-    model, modality, answered = _prepared_for(job)
-    settings, began = job.settings, time.monotonic()
-    rows = () if settings.like_lime else (one for one in job.sources if one.row is not None)
-    for source in rows:
-        with contextlib.suppress(InputError):
-            instance = modality.read(source)
-            with contextlib.suppress(PredictionError):  # which every row will be told of
-                ask_shared(instance, model, settings, answered)
-            break
-    rounds = (settings.max_samples or settings.samples) / settings.samples
-    return (time.monotonic() - began) * rounds
-
-
 def _explain(
     ready: list[tuple[Source, Instance]],
     way: Callable[..., Iterator[Explanation]],
     model: LoadedModel,
     settings: Settings,
-    answered: dict[str, Answers],
 ) -> Iterator[Explained | Failed]:
     """Explain instances together, or one by one when the model fails on some."""
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
     try:
         instances = [focused(one, model, settings) for one in instances]
-        explanations = list(way(instances, model, settings, answered))
+        explanations = list(way(instances, model, settings))
     except (InputError, PredictionError) as error:
         if len(ready) == 1:
             yield Failed(sources[0], error)
             return
         for pair in ready:
-            yield from _explain([pair], way, model, settings, answered)
+            yield from _explain([pair], way, model, settings)
         return
     for source, explanation in zip(sources, explanations, strict=True):
         yield Explained(source, explanation)
 
 
-def _like_lime() -> Callable[..., Iterator[Explanation]]:
-    from lime_cli.engine.compatibility import explain_like_lime
+def _like_lime(known: dict[str, Any]) -> Callable[..., Iterator[Explanation]]:
+    from lime_cli.engine.like_lime import explain_like_lime
 
-    return explain_like_lime
+    return partial(explain_like_lime, answered=known)
 
 
-Prepared = tuple["LoadedModel", Modality, dict[str, Answers]]
+Prepared = tuple["LoadedModel", Modality, dict[str, Any]]
 
 
 def _prepared_for(job: Job) -> Prepared:
-    """Load once per process what all jobs of a run share: model, background, its answers."""
-    return _prepared(job.model, job.modality, job.settings, (job.cache, job.modality.stamp()))
+    """Load once per process what all jobs of a run share: model, background.
+
+    And what the model says to the samples of a table that are marcotcr/lime's, which rows share.
+    """
+    return _prepared(job.model, job.modality, job.settings, job.modality.stamp())
 
 
 @lru_cache(maxsize=1)
@@ -161,17 +140,11 @@ def _prepared(
     file: ModelFile,
     modality: Modality,
     settings: Settings,
-    kept: tuple[str | None, tuple[int, ...]],
+    stamp: tuple[int, ...],  # only tells a background that was written anew
 ) -> Prepared:
-    cache, _ = kept  # the stamp only tells a background that was written anew
     model = file.load()
-    fitted = modality.fitted(model.input._replace(takes=model.takes))
-    answered: dict[str, Answers] = {}
-    if cache is not None and not settings.like_lime:
-        from lime_cli.running.cache import Cache
-
-        answered = Cache(cache, file, model, settings)
-    return model, fitted, answered
+    modality = modality.jointly() if settings.kernel == "shapley" else modality
+    return model, modality.fitted(model.input._replace(takes=model.takes)), {}
 
 
 FAILURE_SCHEMA = {"name": "limex/failure", "number": 1}

@@ -43,6 +43,8 @@ class Background:
     groups: tuple[Group, ...] = ()
     held: Mapping[str, str] = field(default_factory=dict)
     """Columns and groups that are not drawn, and why; of a column of texts, nothing."""
+    rows: IntArray | None = None
+    """(n, columns): the level numbers of rows, where columns are to be replaced together."""
 
     @cached_property
     def drawn(self) -> tuple[Part, ...]:
@@ -52,7 +54,7 @@ class Background:
     @cached_property
     def varying(self) -> tuple[int, ...]:
         """Which of ``drawn`` have more than one value."""
-        return tuple(i for i, one in enumerate(self.drawn) if not one.constant)
+        return tuple(i for i, one in enumerate(self.drawn) if not self._constant(one))
 
     @cached_property
     def kept(self) -> tuple[int, ...]:
@@ -66,8 +68,12 @@ class Background:
         return tuple(
             Skipped(one.name, reason or "constant in the background")
             for one, reason in reasons
-            if reason or (reason is None and one.constant)
+            if reason or (reason is None and self._constant(one))
         )
+
+    def _constant(self, part: Part) -> bool:
+        """Tell whether nothing of a part could replace a value of it: all is in one bin."""
+        return part.constant or (self.bins != UNCUT and bool((part.bins == part.bins[0]).all()))
 
     @cached_property
     def place_of(self) -> dict[str, int]:
@@ -253,6 +259,8 @@ def arranged(features: Sequence[Feature], cells: Cells, schema: Schema) -> Backg
     digest = digest_of_features(features, groups)
     n_rows, bins = len(cells.rows), schema.bins
     plain = Background(cells.name, n_rows, tuple(features), digest, bins, tuple(groups))
+    if schema.joint:
+        plain = replace(plain, rows=_joint(features, cells))
     return held_by(plain, schema)
 
 
@@ -303,6 +311,21 @@ def _held(background: Background, schema: Schema) -> dict[str, str]:
         if reason or name in schema.texts:
             held[name] = reason
     return held
+
+
+MOST_JOINT = 1_000
+"""Rows of a background that columns are replaced from together, at most, evenly spaced."""
+
+
+def _joint(features: Sequence[Feature], cells: Cells) -> IntArray:
+    n = len(cells.rows)
+    some = np.unique(np.linspace(0, n - 1, min(n, MOST_JOINT)).round().astype(np.int64))
+    few = replace(
+        cells,
+        rows=tuple(cells.rows[i] for i in some.tolist()),
+        lines=tuple(cells.lines[i] for i in some.tolist()),
+    )
+    return levels_of(features, few)
 
 
 def _group(name: str, columns: Sequence[str], features: Sequence[Feature], cells: Cells) -> Group:

@@ -21,8 +21,8 @@ from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.columns import columns_for, learn, named
 from lime_cli.tabular.groups import Feature, Group, digest_of_features
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
-from lime_cli.tabular.row import CellWords, RowInstance, ScaledRow, Table
-from lime_cli.tabular.schema import UNCUT, Schema
+from lime_cli.tabular.row import CellWords, RowInstance, Table
+from lime_cli.tabular.schema import Schema
 
 
 def caveats_of(record: Record) -> tuple[Caveat, ...]:
@@ -127,8 +127,8 @@ class TabularModality:
     fitted_caveats: tuple[Caveat, ...] = ()
     fitted_ignored: tuple[str, ...] = ()
 
-    default_samples = 4_096
-    max_samples = 65_536
+    default_samples = 1_024
+    max_samples = 16_384
     slice_size = 256
 
     def sources(self) -> Iterator[Source]:
@@ -149,6 +149,10 @@ class TabularModality:
     def ignored(self) -> tuple[str, ...]:
         """Name the columns that the model is not given and that nothing else asks for."""
         return self.fitted_ignored
+
+    def jointly(self) -> TabularModality:
+        """Return a copy that keeps rows of the background, to replace columns together."""
+        return replace(self, schema=replace(self.schema, joint=True))
 
     def fitted(self, model_input: ModelInput) -> TabularModality:
         """Learn the background in the model's columns; raise when model and tables do not fit.
@@ -224,8 +228,7 @@ class TabularModality:
         if not self.fitted_background.varying and not any(one.components for one in words):
             where = f"{cells.name}: {cells.unit} {cells.lines[0]}"
             raise InputError(f"{where}: nothing of it varies", "vary other columns")
-        kind = ScaledRow if self.fitted_background.bins == UNCUT else RowInstance
-        return kind(source, self.fitted_background, values, caveats, words)
+        return RowInstance(source, self.fitted_background, values, caveats, words)
 
     def _rows(self) -> Rows:
         return Rows(self.path, self.dialect, self.rows, self.ids, self.id_column, self.where)

@@ -38,6 +38,8 @@ class Schema:
     """Columns and groups that vary; empty for all."""
     texts: tuple[str, ...] = ()
     """Columns whose words vary one by one."""
+    joint: bool = False
+    """Whether rows of the background are kept, to replace columns together."""
 
     def __post_init__(self) -> None:
         known = self.bins in (*NAMED_BINS, "entropy", UNCUT) or (

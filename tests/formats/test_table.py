@@ -161,7 +161,7 @@ def test_weights_of_any_size_are_drawn(weight):
 def test_no_weights_are_said():
     text = plain(explanation([], [], fidelity=None))
     assert "no component has any weight" in text
-    assert "fidelity    undefined: the model answers all samples alike" in text
+    assert "fidelity    undefined: masking components decides nothing" in text
 
 
 def test_classes_share_a_scale_and_quantities_do_not():
@@ -332,9 +332,9 @@ def test_long_names_are_cut_with_an_ellipsis(letter, unicode, end):
         (0.9, "very good"),
         (0.7, "good"),
         (0.5, "fair"),
-        (0.3, "weak"),
-        (0.29, "poor"),
-        (-1, "poor"),
+        (0.3, "poor"),
+        (0.29, "very poor, the surrogate does not describe the model here"),
+        (-1, "very poor, the surrogate does not describe the model here"),
     ],
 )
 def test_fidelity_in_words(fidelity, words):

@@ -203,19 +203,6 @@ def test_a_row_that_never_returns_is_one_error(folder):
     assert len(outcomes) == 40
 
 
-def test_shared_samples_are_not_an_items_time(folder):
-    (folder / "limex_patient.py").write_text(
-        "import time\nimport numpy as np\n"
-        "def model(rows):\n"
-        "    time.sleep(2.5 if 50 < len(rows) < 256 else 0)\n"  # 99 samples, 256 rows in a call
-        "    return np.asarray(rows['a'] * 1.0)\n"
-    )
-    modality = table(folder, 4)
-    workers = Workers("local", item_timeout=1.5)
-    works = works_of(modality, ModelFile("py:limex_patient:model"), 4, Settings(samples=256))
-    assert errors_of(run(workers, works)) == {}
-
-
 def test_a_process_killed_from_outside_changes_nothing(folder):
     modality = table(folder, 120)
     expected = [one.line for one in run(Workers(), works_of(modality, model("slow"), 10))]

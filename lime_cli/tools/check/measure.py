@@ -134,9 +134,12 @@ def _matching(features: tuple[str, ...], weights: Iterable[Seen]) -> list[Seen]:
 
 
 def _forbidden(rule: Forbidden, target: Target) -> Iterator[str]:
+    """Say which weights there must not be; of those alone that are certainly not zero."""
     anywhere = rule.top is None and rule.share is None
     ranks = {one.place: rank for rank, one in enumerate(target.weights, 1)}
     for one in _matching(rule.features, target.weights):
+        if not one.resolved:
+            continue
         share = abs(one.weight) / target.total if target.total else 0.0
         if anywhere or (rule.top is not None and ranks[one.place] <= rule.top):
             yield f"{one.name} is number {ranks[one.place]} with weight {one.weight:+.3g}"

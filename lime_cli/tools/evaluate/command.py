@@ -172,7 +172,7 @@ def _run(
                 drawn = [one.neighbourhood for one in outcome.replicates]
                 verdicts = judge(explanations, drawn)
                 caveats.extend({one.code: one.message for one in _caveats(explanations)}.items())
-                yield Judged(explanations, verdicts, outcome.curves, outcome.widths)
+                yield Judged(explanations, verdicts, outcome.curves)
             elif len(sources) == 1:
                 raise outcome.error
             else:

@@ -51,7 +51,6 @@ def explain() -> None:
 @model_options
 @table_options
 @engine_options
-@click.option("--cache", metavar="DIR", help="Folder that keeps the model's answers to samples.")
 @output_options
 @save_samples_option
 @running_options
@@ -59,7 +58,6 @@ def tabular(
     model: ModelFile,
     modality: Modality,
     neighbourhood: EngineOptions,
-    cache: str | None,
     output: Output,
     save_samples: str | None,
     running: Running,
@@ -74,7 +72,7 @@ def tabular(
       limex explain tabular model.joblib new.csv --all --background train.csv -o out/ -j 4
     """
     output = replace(output, samples=save_samples)
-    return _run(model, modality, neighbourhood, Destination(output, running, output.look(), cache))
+    return _run(model, modality, neighbourhood, Destination(output, running, output.look()))
 
 
 @explain.command(cls=ContainedCommand)
@@ -147,8 +145,6 @@ class Destination:
     output: Output
     running: Running
     look: Look
-    cache: str | None = None
-    """Folder that keeps what the model says to shared samples."""
 
 
 def _run(
@@ -175,7 +171,7 @@ def _run(
 
     if into_folder or not running.here:
         model = model._replace(threads=model.threads or 1)
-    job = Job(model, modality, settings, (), way.cache)
+    job = Job(model, modality, settings, ())
     if into_folder:
         from lime_cli.running.folder import run_into_folder
 
@@ -194,7 +190,7 @@ def _explain_one(
     from lime_cli.running.job import Failed, Job, manner, run
 
     began = time.monotonic()
-    output, job = way.output, Job(model, modality, settings, (source,), way.cache)
+    output, job = way.output, Job(model, modality, settings, (source,))
     with output.opened() as stream:
         seen: list[tuple[Instance, Samples]] = []
         outcome = next(run(job, (lambda *one: seen.append(one)) if output.samples else None))

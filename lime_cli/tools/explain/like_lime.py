@@ -51,7 +51,7 @@ def _check_table(modality: Any) -> None:
 def _engine(
     neighbourhood: EngineOptions, samples: int, features: int, target: str | None
 ) -> EngineOptions:
-    from lime_cli.engine.compatibility import LABEL_1
+    from lime_cli.engine.like_lime import LABEL_1
 
     features = neighbourhood.settings["features"] if _said("features") else features
     few = features <= FEW_FEATURES
@@ -63,7 +63,7 @@ def _engine(
     }
     unsaid = dict(choice for option, choice in choices.items() if not _said(option))
     return EngineOptions(
-        settings={**neighbourhood.settings, **unsaid, "design": "random"},
+        settings={**neighbourhood.settings, **unsaid},
         samples=neighbourhood.samples if neighbourhood.samples is not None else samples,
         max_samples=None,
     )

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_iris
 
-from lime_cli.engine.compatibility import Choices, explain_like_lime
 from lime_cli.engine.instance import Component, Segment, Subject
+from lime_cli.engine.like_lime import Choices, explain_like_lime
 from lime_cli.images.modality import ImageInstance
 from lime_cli.models.model_file import ModelInput
 from lime_cli.settings import Settings
