@@ -1,7 +1,7 @@
 """Where options come from: defaults, then the sidecar, then the environment, then the line typed.
 
-A command that takes a model gets the layers by ``model_options`` alone: they are put under the
-command line as click's default map, for every option that the command shares with ``explain``.
+A command that takes a model has the layers: its sidecar is click's default map, for every option
+that the command shares with ``explain``, and its options have variables that are read then.
 """
 
 from __future__ import annotations
@@ -86,8 +86,41 @@ class OptionOrigin:
         return f"{self.place}: {self.key}: {words}" if self.key else f"{self.place}: {words}"
 
 
+class Option(click.Option):
+    """An option under a heading of the help, with variables ``LIMEX_<OPTION>``."""
+
+    def __init__(
+        self, *args: Any, heading: str, common: bool = False, typed: bool = False, **attributes: Any
+    ) -> None:
+        """A ``common`` option is in the short help; a ``typed`` one has no variable."""
+        shown = (
+            attributes.get("default") not in (None, (), False) and "flag_value" not in attributes
+        )
+        super().__init__(*args, **{"show_default": shown, **attributes})
+        self.heading, self.common = heading, common
+        longs = [one[2:] for one in (*self.opts, *self.secondary_opts) if one.startswith("--")]
+        if not typed and not TRUSTING.intersection(longs):
+            self.envvar = [_variable(one) for one in longs]
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """Read the variables of a command with layers; those of all flags that fill one field."""
+        origins = ctx.meta.get(_ORIGINS)
+        if origins is None:
+            return None
+        for one in (one for one in ctx.command.params if one.name == self.name and one.envvar):
+            for long, switch in _switches(cast(click.Option, one)).items():
+                variable = _variable(long)
+                if variable in os.environ:
+                    origin = OptionOrigin(variable, "")
+                    value = _from_words(switch, os.environ[variable], origin)
+                    if value is not None:
+                        origins[self.name] = origin
+                        return value
+        return None
+
+
 def read_layers(ctx: click.Context, model: str) -> None:
-    """Put sidecar and environment under the command line of ``ctx``.
+    """Put the sidecar under the command line of ``ctx``, and let its options read their variables.
 
     Raises SettingsError for a file that does not fit, naming file and line.
     """
@@ -101,12 +134,6 @@ def read_layers(ctx: click.Context, model: str) -> None:
         switch = known[_modality(entry, known, command)][entry.key]
         origin = OptionOrigin(entry.place, entry.key)
         found[switch.name] = _from_file(switch, entry, origin, cast(Config, config)), origin
-    every = {long: one for table in known.values() for long, one in table.items()}
-    for long, switch in known.get(command, every).items():
-        variable = _variable(long)
-        if variable in os.environ and long not in TRUSTING:
-            origin = OptionOrigin(variable, "")
-            found[switch.name] = _from_words(switch, os.environ[variable], origin), origin
     ctx.default_map = {name: value for name, (value, _) in found.items() if value is not None}
     ctx.meta[_ORIGINS] = {name: origin for name, (_, origin) in found.items()}
     ctx.meta[_CONFIG] = config
@@ -123,9 +150,9 @@ def origin_of(ctx: click.Context | None, name: str | None) -> OptionOrigin | Non
     """Tell where a layer gave an option its value; None where it was typed, or is the default."""
     if ctx is None or name is None:
         return None
-    layered = ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+    layered = (ParameterSource.DEFAULT_MAP, ParameterSource.ENVIRONMENT)
     origin: OptionOrigin | None = ctx.meta.get(_ORIGINS, {}).get(name)
-    return origin if layered else None
+    return origin if ctx.get_parameter_source(name) in layered else None
 
 
 def placed(error: LimexError, ctx: click.Context) -> LimexError:
@@ -148,16 +175,18 @@ def _explain_switches(ctx: click.Context) -> dict[str, dict[str, Switch]]:
 
 def switches(command: click.Command) -> dict[str, Switch]:
     """List a command's options by their long names, without the dashes."""
-    found = {}
-    for option in command.params:
-        if not isinstance(option, click.Option):
-            continue
-        on = option.flag_value if isinstance(option.flag_value, str) else True
-        for value, names in ((on, option.opts), (False, option.secondary_opts)):
-            for long in names:
-                if long.startswith("--"):
-                    found[long[2:]] = Switch(option, value if option.is_flag else None)
-    return found
+    found = (_switches(one) for one in command.params if isinstance(one, click.Option))
+    return {long: switch for one in found for long, switch in one.items()}
+
+
+def _switches(option: click.Option) -> dict[str, Switch]:
+    on = option.flag_value if isinstance(option.flag_value, str) else True
+    return {
+        long[2:]: Switch(option, value if option.is_flag else None)
+        for value, names in ((on, option.opts), (False, option.secondary_opts))
+        for long in names
+        if long.startswith("--")
+    }
 
 
 def _config_of(ctx: click.Context, model: str, tables: tuple[str, ...]) -> Config | None:

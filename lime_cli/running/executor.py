@@ -11,18 +11,9 @@ from typing import Protocol
 from threadpoolctl import threadpool_limits
 
 from lime_cli.errors import LimexError, SettingsError
-from lime_cli.registry import Registry
+from lime_cli.registry import EXECUTORS
 from lime_cli.running.job import Outcome, Work, ask_ahead, complete, failed, load
 from lime_cli.sources import Source
-
-EXECUTORS = Registry(
-    "executor",
-    {
-        "here": "lime_cli.running.executor:Here",
-        "local": "lime_cli.running.local:Local",
-        "dask": "lime_cli.running.dask:cluster",
-    },
-)
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from lime_cli.console import Console
 from lime_cli.errors import OutputError, SettingsError
-from lime_cli.formats import FORMATS, MANY, SUFFIXES, Look, format_of
+from lime_cli.formats import Look, format_of
+from lime_cli.registry import FORMATS, MANY, SUFFIXES
 from lime_cli.running.containment import TEMPORARY
 
 if TYPE_CHECKING:
@@ -155,7 +156,7 @@ class Output:
             stream.write(content)
         self.console.say(f"wrote {name}")
 
-    def look(self, drawing: dict[str, Any] | None = None) -> Look:
+    def look(self) -> Look:
         """Return how to draw: for a terminal its width and colours, for a file plainly."""
         terminal = self.path is None and sys.stdout.isatty()
         plain = (
@@ -172,7 +173,6 @@ class Output:
             true_colour=colour and os.environ.get("COLORTERM") in ("truecolor", "24bit"),
             unicode=encoding.lower().replace("-", "") == "utf8"
             and (terminal or self.path is not None),
-            **(drawing or {}),
         )
 
 

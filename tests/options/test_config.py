@@ -219,7 +219,7 @@ def test_a_module_is_imported_before_the_model_is_loaded(limex, tmp_path, monkey
 
 def test_help_needs_no_model(limex):
     for command in (("explain", "text"), ("inspect",)):
-        result = limex(*command, "--help")
+        result = limex(*command, "--help-all")
         assert (result.code, "--config FILE" in result.out) == (0, True)
         assert limex(*command).code == 2
 

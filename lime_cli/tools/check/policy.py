@@ -92,7 +92,7 @@ class Steady(PolicyRule):
 
 
 @dataclass(frozen=True)
-class Run(PolicyRule):
+class WholeRun(PolicyRule):
     """What holds for all instances together."""
 
     max_failures: int | None = None
@@ -106,7 +106,7 @@ KINDS: dict[str, type[PolicyRule]] = {
     "require": Required,
     "sign": Signed,
     "drift": Steady,
-    "run": Run,
+    "run": WholeRun,
 }
 
 

@@ -6,9 +6,9 @@ import pytest
 
 from lime_cli.engine.instance import Identity
 from lime_cli.engine.neighbourhood import ORIGINALS_PER_CALL
-from lime_cli.modality import MODALITIES
 from lime_cli.models.model_file import ModelFile
 from lime_cli.records.record import record_of
+from lime_cli.registry import MODALITIES
 from lime_cli.running.job import Explained, Job, run
 from lime_cli.settings import Settings
 from lime_cli.tools.evaluate.measure import DRAWS, ORDERS
