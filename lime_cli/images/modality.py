@@ -74,11 +74,9 @@ class ImageInstance:
         return designs.coins(n, len(self.components), design, rng)
 
     def n_exhaustive(self) -> float:
-        """Count the masks there are."""
         return designs.n_masks(len(self.components))
 
     def interpretable(self, codes: IntArray) -> BoolArray:
-        """Return (n, d): the masks themselves."""
         return codes.astype(np.bool_)
 
     def model_inputs(self, codes: IntArray) -> NDArray[np.floating[Any]]:
@@ -105,7 +103,6 @@ class ImageInstance:
         return self.model_inputs(kept.astype(np.int64))
 
     def original(self) -> NDArray[np.floating[Any]]:
-        """Return the picture as a batch of one, (1, h, w, c)."""
         batch = self.picture[None]
         return batch.transpose(0, 2, 3, 1) if self.layout == "NCHW" else batch
 
@@ -198,18 +195,15 @@ class ImageModality:
         yield from self._listing().sources(self.inputs)
 
     def strays(self) -> int:
-        """Count the files of folders that are no pictures by their names."""
         return self._listing().n_strays(self.inputs)
 
     def ignored(self) -> tuple[str, ...]:
-        """Return nothing: the model is given all there is."""
         return ()
 
     def _listing(self) -> Listing:
         return Listing(self.recursive, self.glob, SUFFIXES, "pictures")
 
     def stamp(self) -> tuple[int, ...]:
-        """Return nothing: inputs share no file."""
         return ()
 
     def fitted(self, model_input: ModelInput) -> ImageModality:

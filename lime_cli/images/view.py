@@ -185,7 +185,6 @@ class Preprocessing:
 
     @property
     def n_channels(self) -> int:
-        """Count the model's channels."""
         return len(self.channels) if self.channels in MODES else int(self.channels)
 
     def view(self, size: tuple[int, int]) -> View:

@@ -15,16 +15,7 @@ from lime_cli.running.signals import die_of_interrupts, leave_at_signals
 MANY = 20
 """Options, at most, that the short help shows all of."""
 
-ORDER = (
-    "Model",
-    "Input",
-    "Table format",
-    "Columns",
-    "Explanation",
-    "Output",
-    "Drawing",
-    "Running",
-)
+ORDER = ("Model", "Input", "Table format", "Columns", "Explanation", "Output", "Drawing", "Running")
 """Headings in the order of a person's questions; those of a tool alone come first."""
 
 SHORT_HEADINGS = {

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 from lime_cli.errors import SettingsError
 from lime_cli.modality import Modality
-from lime_cli.options.groups import flag, option
+from lime_cli.options.groups import Options, flag, option
 from lime_cli.options.types import Bytes, NumberOrAuto, Percent
 from lime_cli.settings import ASSISTS, SELECTIONS, SURROGATES, Settings
 
 
-@dataclass(frozen=True)
-class EngineOptions:
+class EngineOptions(Options, heading="Explanation"):
     """The engine's options as typed; the number of samples may still depend on the modality."""
-
-    heading: ClassVar[str] = "Explanation"
 
     target: tuple[str, ...] = option(
         "--target",

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import field, fields
 from functools import partial, wraps
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 import click
 
@@ -15,7 +14,53 @@ from lime_cli.options.types import CommaList
 
 Command = Callable[..., Any]
 
-Group = TypeVar("Group")
+Group = TypeVar("Group", bound="Options")
+
+Decorator = Callable[..., Callable[[Command], Command]]
+
+
+class Field(NamedTuple):
+    """What fills an attribute of a group: options or an argument, or a group itself."""
+
+    parameters: tuple[Decorator, ...] = ()
+    """Decorators of click's that lack the name of the attribute."""
+    group: type[Options] | None = None
+
+
+class Options:
+    """A group of options under one heading of the help: frozen, an attribute for each option.
+
+    Attributes are declared by the functions below. A subclass has those of its base too.
+    """
+
+    heading = ""
+
+    def __init_subclass__(cls, heading: str = "") -> None:
+        """Put the options under a heading, else under that of the base."""
+        cls.heading = heading or cls.heading
+
+    def __init__(self, **values: Any) -> None:
+        """Take the values; check them, where a subclass does."""
+        vars(self).update(values)
+        self.check_values()
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise AttributeError(f"{type(self).__name__} is frozen")
+
+    def check_values(self) -> None:
+        """Raise SettingsError for options that contradict each other."""
+
+    def changed(self: Group, **values: Any) -> Group:
+        """Return a copy with other values."""
+        return type(self)(**{**vars(self), **values})
+
+    @classmethod
+    def fields(cls) -> dict[str, Field]:
+        """Return what is declared, by the names of the attributes, in order."""
+        found: dict[str, Field] = {}
+        for one in reversed(cls.__mro__):
+            found |= {name: made for name, made in vars(one).items() if isinstance(made, Field)}
+        return found
 
 
 def option(*words: str, choices: Iterable[str] = (), **attributes: Any) -> Any:
@@ -25,7 +70,7 @@ def option(*words: str, choices: Iterable[str] = (), **attributes: Any) -> Any:
     """
     if choices:
         attributes["type"] = click.Choice(tuple(choices))
-    return field(metadata={"click": (_parameter(*words, **attributes),)})
+    return Field((_parameter(*words, **attributes),))
 
 
 def flag(*words: str, **attributes: Any) -> Any:
@@ -40,31 +85,31 @@ def listed(*words: str, **attributes: Any) -> Any:
 
 def one_of_flags(default: str, help_texts: dict[str, str]) -> Any:
     """Declare a field that one of several flags fills with its own name."""
-    made = [
-        _parameter(
-            f"--{name}", text, flag_value=name, **({"default": name} if name == default else {})
+    given = {default: {"default": default}}
+    return Field(
+        tuple(
+            _parameter(f"--{name}", text, flag_value=name, **given.get(name, {}))
+            for name, text in help_texts.items()
         )
-        for name, text in help_texts.items()
-    ]
-    return field(metadata={"click": tuple(made)})
+    )
 
 
-def _parameter(*words: str, **attributes: Any) -> Callable[..., Callable[[Command], Command]]:
+def _parameter(*words: str, **attributes: Any) -> Decorator:
     *names, text = words
     return partial(click.option, *names, cls=Option, help=text, **attributes)
 
 
 def argument(metavar: str | None = None, **attributes: Any) -> Any:
     """Declare a field that is given by its place."""
-    return field(metadata={"click": (partial(click.argument, metavar=metavar, **attributes),)})
+    return Field((partial(click.argument, metavar=metavar, **attributes),))
 
 
-def group(kind: type[Any]) -> Any:
+def group(kind: type[Options]) -> Any:
     """Declare a field that is a group itself."""
-    return field(metadata={"group": kind})
+    return Field(group=kind)
 
 
-def options(*groups: type[Any]) -> Callable[[Command], Command]:
+def options(*groups: type[Options]) -> Callable[[Command], Command]:
     """Make a decorator that gives a command its options; it is called with one object a group."""
 
     def decorate(command: Command) -> Command:
@@ -85,24 +130,20 @@ def options(*groups: type[Any]) -> Callable[[Command], Command]:
     return decorate
 
 
-def _filled(kind: type[Group], values: dict[str, Any]) -> Group:
+def _filled(kind: type[Options], values: dict[str, Any]) -> Options:
     """Make a group of what click found."""
     found = {
-        one.name: _filled(one.metadata["group"], values)
-        if "group" in one.metadata
-        else values[one.name]
-        for one in fields(kind)  # type: ignore[arg-type]
+        name: _filled(one.group, values) if one.group else values[name]
+        for name, one in kind.fields().items()
     }
     return kind(**found)
 
 
-def _parameters(kind: type[Any]) -> Iterator[Callable[[Command], Command]]:
+def _parameters(kind: type[Options]) -> Iterator[Callable[[Command], Command]]:
     """Yield a decorator of click's for every option and argument of a group."""
-    for one in fields(kind):
-        if "group" in one.metadata:
-            yield from _parameters(one.metadata["group"])
-        for parameter in one.metadata.get("click", ()):
-            if parameter.func is click.option:
-                yield parameter(one.name, heading=kind.heading)
-            else:
-                yield parameter(one.name)
+    for name, one in kind.fields().items():
+        if one.group:
+            yield from _parameters(one.group)
+        for parameter in one.parameters:
+            is_option = parameter.func is click.option  # type: ignore[attr-defined]
+            yield parameter(name, **({"heading": kind.heading} if is_option else {}))

@@ -4,24 +4,19 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import dataclass
-from typing import ClassVar
 
 import click
 
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.modality import Modality
-from lime_cli.options.groups import argument, group, listed, option
+from lime_cli.options.groups import Options, argument, group, listed, option
 from lime_cli.options.inputs import FolderOptions
 from lime_cli.options.types import Segmenter
 from lime_cli.registry import FILLS, MODALITIES, RESIZES
 
 
-@dataclass(frozen=True)
-class ImageOptions:
+class ImageOptions(Options, heading="Input"):
     """Images that are explained, as typed."""
-
-    heading: ClassVar[str] = "Input"
 
     inputs: tuple[str, ...] = argument("INPUT...", nargs=-1)
     segmenter: str = option(
@@ -80,7 +75,6 @@ class ImageOptions:
     folders: FolderOptions = group(FolderOptions)
 
     def modality(self) -> Modality:
-        """Return the images; raise SettingsError for a choice that cannot be."""
         if not self.inputs:
             raise SettingsError("there is no input", "name picture files")
         images: Modality = MODALITIES["image"](

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from lime_cli.errors import SettingsError
 from lime_cli.modality import Modality
-from lime_cli.options.groups import argument, flag, group, listed, option
+from lime_cli.options.groups import Options, argument, flag, group, listed, option
 from lime_cli.registry import MODALITIES
 
 if TYPE_CHECKING:
@@ -15,11 +15,8 @@ if TYPE_CHECKING:
     from lime_cli.tabular.schema import Schema
 
 
-@dataclass(frozen=True)
-class DialectOptions:
+class DialectOptions(Options, heading="Table format"):
     """How a table's file is written, as typed."""
-
-    heading: ClassVar[str] = "Table format"
 
     sep: str | None = option(
         "--sep",
@@ -39,7 +36,6 @@ class DialectOptions:
     )
 
     def dialect(self) -> Dialect:
-        """Return how cells are spelled; raise SettingsError for what cannot be."""
         from lime_cli.tables.dialect import Dialect
 
         return Dialect(
@@ -61,11 +57,8 @@ def _separator(sep: str | None) -> str | None:
     return sep
 
 
-@dataclass(frozen=True)
-class RowOptions:
+class RowOptions(Options, heading="Input"):
     """Which rows of a table are meant, as typed."""
-
-    heading: ClassVar[str] = "Input"
 
     rows: str | None = option(
         "--row", "Rows by number, counted from 0.", metavar="N|N-M,...", common=True
@@ -99,11 +92,8 @@ class RowOptions:
         return bool(ways)
 
 
-@dataclass(frozen=True)
-class SchemaOptions:
+class SchemaOptions(Options, heading="Columns"):
     """What is said of the columns of a table."""
-
-    heading: ClassVar[str] = "Columns"
 
     categorical: tuple[str, ...] = listed("--categorical", "Columns to compare by identity.")
     numeric: tuple[str, ...] = listed("--numeric", "Columns to compare by size, or by day.")
@@ -128,7 +118,6 @@ class SchemaOptions:
     )
 
     def schema(self) -> Schema:
-        """Return what is said of the columns; raise SettingsError for what cannot be."""
         from lime_cli.tabular.schema import Schema, parse_groups
 
         return Schema(
@@ -141,7 +130,6 @@ class SchemaOptions:
         )
 
 
-@dataclass(frozen=True)
 class VaryingOptions(SchemaOptions):
     """What is said of the columns of a table that is explained."""
 
@@ -152,17 +140,11 @@ class VaryingOptions(SchemaOptions):
     texts: tuple[str, ...] = listed("--text-column", "Columns whose words vary one by one.")
 
     def schema(self) -> Schema:
-        """Return what is said of the columns; raise SettingsError for what cannot be."""
-        from dataclasses import replace
-
         return replace(super().schema(), fixed=self.fixed, only=self.only, texts=self.texts)
 
 
-@dataclass(frozen=True)
-class TableOptions:
+class TableOptions(Options, heading="Input"):
     """A table and which of its rows are explained, as typed."""
-
-    heading: ClassVar[str] = "Input"
 
     data: str = argument()
     choice: RowOptions = group(RowOptions)
@@ -176,7 +158,6 @@ class TableOptions:
     file: DialectOptions = group(DialectOptions)
 
     def modality(self) -> Modality:
-        """Return the rows; raise SettingsError for a choice that cannot be."""
         if not self.choice.said:
             raise SettingsError(
                 "say which rows to explain",
@@ -196,11 +177,8 @@ class TableOptions:
         return table
 
 
-@dataclass(frozen=True)
-class FolderOptions:
+class FolderOptions(Options, heading="Input"):
     """Which files of folders are meant, as typed."""
-
-    heading: ClassVar[str] = "Input"
 
     recursive: bool = flag("--recursive", "Go through folders in folders too.", common=True)
     glob: str | None = option(
@@ -208,11 +186,8 @@ class FolderOptions:
     )
 
 
-@dataclass(frozen=True)
-class TextOptions:
+class TextOptions(Options, heading="Input"):
     """Texts that are explained, as typed."""
-
-    heading: ClassVar[str] = "Input"
 
     inputs: tuple[str, ...] = argument("INPUT...", nargs=-1)
     text: str | None = option("--text", "A text, typed here.", metavar="WORDS", common=True)
@@ -242,7 +217,6 @@ class TextOptions:
     )
 
     def modality(self) -> Modality:
-        """Return the texts; raise SettingsError for a choice that cannot be."""
         chosen, dialect = self.choice.said, self.file.dialect()
         if not self.inputs and self.text is None:
             raise SettingsError(

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 import click
 
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.names import read_names
-from lime_cli.options.groups import argument, flag, option
+from lime_cli.options.groups import Options, argument, flag, option
 from lime_cli.options.layers import read_layers
 from lime_cli.options.types import Names, OneOf
 from lime_cli.registry import ACTIVATIONS, INPUT_FORMS, LAYOUTS, LOADERS, PROVIDERS, TASKS
@@ -21,11 +18,8 @@ def _layered(ctx: click.Context, _param: click.Parameter, model: str) -> str:
     return model
 
 
-@dataclass(frozen=True)
-class ModelOptions:
+class ModelOptions(Options, heading="Model"):
     """A model and how it is to be used, as typed."""
-
-    heading: ClassVar[str] = "Model"
 
     config: str | None = option(
         "--config",
@@ -127,7 +121,6 @@ class ModelOptions:
         )
 
 
-@dataclass(frozen=True)
 class ImageModelOptions(ModelOptions):
     """A model that may take images, as typed."""
 
@@ -136,5 +129,4 @@ class ImageModelOptions(ModelOptions):
     )
 
     def file(self) -> ModelFile:
-        """Return the model's file."""
         return super().file()._replace(layout=self.layout)

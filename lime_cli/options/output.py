@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import click
 
 from lime_cli.console import Console
 from lime_cli.formats import Look, format_of
-from lime_cli.options.groups import flag, one_of_flags, option
+from lime_cli.options.groups import Options, flag, one_of_flags, option
 from lime_cli.options.types import OneOf
 from lime_cli.registry import FORMATS, SHEETS, STYLES, SUFFIXES, Registry
 from lime_cli.running.output import Output
@@ -27,12 +27,10 @@ def format_option(formats: tuple[str, ...] | Registry) -> Any:
     )
 
 
-@dataclass(frozen=True)
-class ReportOptions:
+class ReportOptions(Options, heading="Output"):
     """Where the result of a tool goes, as typed."""
 
-    heading: ClassVar[str] = "Output"
-    formats: ClassVar[tuple[str, ...]] = ("table", "json")
+    formats: tuple[str, ...] = ("table", "json")
 
     output: str | None = option(
         "-o", "--output", "File to write, else standard output.", metavar="PATH", common=True
@@ -48,16 +46,14 @@ class ReportOptions:
         return Output(self.output, chosen, self.force, Console(self.quiet), self.no_color)
 
 
-@dataclass(frozen=True)
 class SheetOptions(ReportOptions):
     """Where a sheet of tables goes."""
 
-    formats: ClassVar[tuple[str, ...]] = SHEETS
+    formats: tuple[str, ...] = SHEETS
 
     format_name: str | None = format_option(formats)
 
 
-@dataclass(frozen=True)
 class OutputOptions(ReportOptions):
     """Where explanations go, as typed."""
 
@@ -79,7 +75,6 @@ class OutputOptions(ReportOptions):
         )
 
 
-@dataclass(frozen=True)
 class ExplanationOptions(OutputOptions):
     """Where new explanations go, as typed."""
 
@@ -90,11 +85,9 @@ class ExplanationOptions(OutputOptions):
     )
 
     def destination(self) -> Output:
-        """Return where explanations and samples go."""
         return replace(super().destination(), samples=self.save_samples)
 
 
-@dataclass(frozen=True)
 class ImageExplanationOptions(ExplanationOptions):
     """Where new explanations of images go, as typed."""
 
@@ -105,15 +98,11 @@ class ImageExplanationOptions(ExplanationOptions):
     )
 
     def destination(self) -> Output:
-        """Return where explanations, samples and the label map go."""
         return replace(super().destination(), label_map=self.save_segments)
 
 
-@dataclass(frozen=True)
-class DrawingOptions:
+class DrawingOptions(Options, heading="Drawing"):
     """How an image is drawn, as typed."""
-
-    heading: ClassVar[str] = "Drawing"
 
     style: str = option(
         "--style", "Style of the overlay.", choices=STYLES, default="outline", common=True
@@ -141,7 +130,6 @@ class DrawingOptions:
     )
 
     def applied(self, look: Look) -> Look:
-        """Return a look with this drawing."""
         return replace(
             look, style=self.style, top=self.top, sign=self.sign, scale=self.weight_scale
         )

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import click
 
 from lime_cli.errors import SettingsError
-from lime_cli.options.groups import flag, option
+from lime_cli.options.groups import Options, flag, option
 from lime_cli.registry import EXECUTORS
 from lime_cli.sources import Source
 
@@ -23,11 +22,8 @@ if TYPE_CHECKING:
 _SECONDS = click.FloatRange(0, min_open=True)
 
 
-@dataclass(frozen=True)
-class RunOptions:
+class RunOptions(Options, heading="Running"):
     """How many instances are gone through, as typed."""
-
-    heading: ClassVar[str] = "Running"
 
     jobs: int | None = option(
         "-j",
@@ -77,10 +73,7 @@ class RunOptions:
         default="auto",
     )
 
-    def __post_init__(self) -> None:
-        """Raise SettingsError for options that contradict each other."""
-        if self.scheduler is not None and self.executor == "local":
-            raise SettingsError("--scheduler requires --executor dask", "leave one out")
+    def check_values(self) -> None:
         if self.restart and self.retry_failed:
             raise SettingsError("--restart does the failed ones again anyway", "leave one out")
 
@@ -132,7 +125,6 @@ class RunOptions:
         )
 
 
-@dataclass(frozen=True)
 class CachedRunOptions(RunOptions):
     """How many rows of a table are gone through, as typed."""
 

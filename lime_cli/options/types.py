@@ -17,7 +17,6 @@ class CommaList(click.ParamType):  # type: ignore[type-arg]  # not generic befor
     takes_many = True
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Split; an empty part is dropped."""
         if isinstance(value, tuple):
             return value
         return tuple(part.strip() for part in value.split(",") if part.strip())
@@ -31,7 +30,6 @@ class OneOf(click.Choice):  # type: ignore[type-arg]  # not generic before click
         self._registry = registry
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Pass on what the registry knows; fail for any other name."""
         known = value not in self.choices and value in self._registry
         return value if known else super().convert(value, param, ctx)
 
@@ -44,7 +42,6 @@ class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # not generic be
         self.name = "auto|N" if kind is int else "auto|X"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Parse; fail with the words of the option."""
         if value == "auto" or not isinstance(value, str):
             return None if value == "auto" else value
         try:
@@ -59,7 +56,6 @@ class Percent(click.ParamType):  # type: ignore[type-arg]  # not generic before 
     name = "N%"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Parse; fail with the words of the option."""
         if not isinstance(value, str):
             return value
         number = value.strip().removesuffix("%")
@@ -104,7 +100,6 @@ class Segmenter(click.ParamType):  # type: ignore[type-arg]  # not generic befor
     name = "|".join((*SEGMENTERS, "FILE"))
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Pass on; fail for what is neither."""
         if value in SEGMENTERS or value.lower().endswith((".png", ".npy")):
             return value
         return self.fail(f"{value!r} is neither a segmenter nor a PNG or NPY file", param, ctx)

@@ -25,6 +25,7 @@ from lime_cli.running.job import (
     complete,
     error_of,
     in_order,
+    line_of,
     manner,
 )
 from lime_cli.running.output import Output
@@ -251,7 +252,8 @@ def into_stream(run: Run, output: Output, alone: bool) -> int:
             stream.write(next(found).drawings[0][1])
         elif output.format == "jsonl" and not run.keeps:
             for outcome in found:
-                stream.write(outcome.line if run.look.unicode else _in_ascii(outcome.line))
+                plain = run.look.unicode
+                stream.write(outcome.line if plain else line_of(json.loads(outcome.line)))
         else:
             FORMATS[output.format](_explanations(found, run, output), stream, run.look)
     if output.format != "table":
@@ -283,10 +285,6 @@ def _explanations(found: Iterator[Outcome], run: Run, output: Output) -> Iterato
         if output.format in ("html", "table"):  # workers send no pictures
             explanation = places.restored(explanation, needed=False)
         yield explanation
-
-
-def _in_ascii(line: bytes) -> bytes:
-    return (json.dumps(json.loads(line), separators=(",", ":"), ensure_ascii=True) + "\n").encode()
 
 
 def said_of(outcome: Outcome) -> str:

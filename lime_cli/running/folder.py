@@ -29,15 +29,15 @@ from lime_cli.running.batch import (
     said_of,
 )
 from lime_cli.running.containment import Containment
+from lime_cli.running.ledger import BatchIdentity, Beginning, Ledger, LedgerPart, Tally, opened
 from lime_cli.running.output import Output
+from lime_cli.running.progress import Progress, release_terminal, shown
 from lime_cli.running.signals import interruptible
 from lime_cli.version import __version__
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
-    from lime_cli.formats import Look
-    from lime_cli.running.job import Job, Outcome
-    from lime_cli.running.ledger import BatchIdentity, Ledger, LedgerPart, Tally
+    from lime_cli.running.job import Outcome
 
 
 PACKAGES = (
@@ -61,13 +61,9 @@ _PATHS = ("path", "inputs", "background", "tokenizer", "segmenter")
 _CHANGE_NO_NUMBER = ("trust", "trust_modules", "sha256", "imports", "fitted_background")
 
 
-def identity_of(
-    job: Job, listing: Inventory, drawn: tuple[tuple[str, ...], Look], shard: tuple[int, int]
-) -> BatchIdentity:
-    """Identify the batch whose sources are listed; ``drawn`` are formats and how they look."""
-    from lime_cli.running.ledger import BatchIdentity
-
-    formats, look = drawn
+def identity_of(run: Run, listing: Inventory) -> BatchIdentity:
+    """Identify the batch whose sources are listed."""
+    job, formats = run.job, run.drawings
     parts = {
         "model": _without_paths(job.model._asdict()),
         "input": {
@@ -76,8 +72,8 @@ def identity_of(
         },
         "listing": {"instances_by_name": listing.digest},
         "settings": job.settings.numbers(),
-        "drawings": {"format": ",".join(formats), **(asdict(look) if formats else {})},
-        "shard": "/".join(map(str, shard)),
+        "drawings": {"format": ",".join(formats), **(asdict(run.look) if formats else {})},
+        "shard": "/".join(map(str, run.shard)),
         "versions": _versions(),
     }
     named = [(one, key) for one in (job.modality, job.model) for key in _PATHS]
@@ -94,13 +90,10 @@ def _without_paths(said: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict):
             value = _without_paths(value)
         elif key in _PATHS and value:
-            value = _digest(value)
+            path = Path(value)
+            value = digest_of_file(path) if path.is_file() else value
         found["digest" if key == "path" else key] = value
     return found
-
-
-def _digest(path: str) -> str:
-    return digest_of_file(Path(path)) if Path(path).is_file() else path
 
 
 def _versions() -> dict[str, str]:
@@ -143,8 +136,6 @@ def write_index(folder: Path) -> None:
 
 SUMMARY_SCHEMA = {"name": "limex/batch", "number": 1}
 
-_GO_ON = "run the same command again to go on"
-
 _SLUG_CHARACTERS = 40
 
 _WIDTH = 80  # of what is drawn in columns: a terminal's must not change a file
@@ -159,10 +150,8 @@ def into_folder(run: Run, output: Output) -> int:
     leave = containment.report if containment else _stay
     run = replace(run, look=replace(run.look, width=_WIDTH))
     with interruptible(leave) as interruption:
-        from lime_cli.running.resume import Beginning, opened
-
         listing = inventory_of(run.slices())
-        identity = identity_of(run.job, listing, (run.drawings, run.look), run.shard)
+        identity = identity_of(run, listing)
         beginning = Beginning(run.restart, run.retry_failed, output.force)
         with opened(Path(output.path or ""), identity, beginning) as ledger:
             filling = _Filling(run, output.console, ledger, Stops(run, interruption), listing)
@@ -188,8 +177,6 @@ class _Filling:
 
     def worked(self) -> bool:
         """Do what is not done yet; tell whether nothing is left."""
-        from lime_cli.running.progress import Progress, shown
-
         todo = self._todo()
         first = next(todo, None)
         if first is None:
@@ -239,16 +226,14 @@ class _Filling:
         return SOME_FAILED
 
     def say_farewell(self) -> None:
-        """Say how to go on, on the way out."""
-        from lime_cli.running.progress import release_terminal
-
         release_terminal()
         self.say_kept("")
 
     def say_kept(self, reason: str) -> None:
-        """Say what is kept, and how to go on."""
         kept = f"kept {self.ledger.n_done:,} of {self.listing.n_sources:,}"
-        self.console.say(f"{self.ledger.folder}: {reason}{kept}; {_GO_ON}")
+        self.console.say(
+            f"{self.ledger.folder}: {reason}{kept}; run the same command again to go on"
+        )
 
     def finished(self) -> int:
         """Put everything together, say what came of it; return the exit code."""
@@ -303,8 +288,6 @@ def _stay(code: int) -> None:
 
 
 def _part(found: tuple[Outcome, ...], inputs: str) -> LedgerPart:
-    from lime_cli.running.ledger import LedgerPart, Tally
-
     tally = Tally()
     for outcome in found:
         tally.count_asked(outcome.asked)

@@ -259,7 +259,7 @@ def failed(source: Source, error: LimexError) -> Outcome:
         "instance": {"id": source.id, "source": source.path, "row": source.row},
         "error": {"kind": kind, "message": error.message, "hint": error.hint},
     }
-    return Outcome(source, _line(record), error=kind)
+    return Outcome(source, line_of(record), error=kind)
 
 
 def error_of(outcome: Outcome) -> LimexError:
@@ -290,5 +290,6 @@ def _written(name: str, explanation: Explanation, look: Look) -> bytes:
     return stream.getvalue()
 
 
-def _line(record: dict[str, Any]) -> bytes:
+def line_of(record: dict[str, Any]) -> bytes:
+    """Write a record as a line of ASCII."""
     return (json.dumps(record, separators=(",", ":"), ensure_ascii=True) + "\n").encode()

@@ -146,12 +146,10 @@ class Output:
     def keep_samples(
         self, instance: Instance, samples: Neighbourhood, targets: tuple[str, ...]
     ) -> None:
-        """Write the samples of an instance, itself first."""
         assert self.samples is not None
         self._put(self.samples, samples_bytes(instance, samples, targets))
 
     def _put(self, name: str, content: bytes) -> None:
-        """Write a file beside the result, and say so."""
         with _whole(name) as stream:
             stream.write(content)
         self.console.say(f"wrote {name}")

@@ -58,13 +58,11 @@ class Table:
         return len(self.columns[0]) if self.columns else 0
 
     def chosen(self, rows: Sequence[int]) -> Table:
-        """Return some of the rows."""
         places = tuple(self.places[row] for row in rows if self.places)
         return Table(self.names, tuple(column[rows] for column in self.columns), places)
 
     @staticmethod
     def joined(tables: Sequence[Table]) -> Table:
-        """Put tables of the same columns under each other."""
         stacked = (
             np.concatenate(parts) for parts in zip(*(t.columns for t in tables), strict=True)
         )
@@ -361,7 +359,6 @@ class RowInstance:
         return (*self.read_caveats, *unseen(self.background, self.values, self._lies))
 
     def n_exhaustive(self) -> float:
-        """Count the combinations of all observed values."""
         return designs.n_levels(self._levels)
 
     def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
@@ -428,7 +425,6 @@ class RowInstance:
         return Table(tuple(feature.name for feature in self.background.features), tuple(columns))
 
     def original(self) -> Table:
-        """Return the row itself."""
         return self.originals([self])
 
     def originals(self, instances: Sequence[RowInstance]) -> Table:

@@ -152,7 +152,6 @@ class TextInstance:
 
     @property
     def subject(self) -> Subject:
-        """The text itself."""
         facts = {
             "text": self.text,
             "unit": self.unit,
@@ -170,7 +169,6 @@ class TextInstance:
         )
 
     def n_exhaustive(self) -> float:
-        """Count the masks."""
         return designs.n_masks(len(self.components))
 
     def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
@@ -178,7 +176,6 @@ class TextInstance:
         return designs.subsets(n, len(self.components), design, rng)
 
     def interpretable(self, codes: IntArray) -> BoolArray:
-        """Return (n, d): the masks themselves."""
         return codes.astype(bool)
 
     def model_inputs(self, codes: IntArray) -> Texts:
@@ -190,7 +187,6 @@ class TextInstance:
         return self.model_inputs(kept.astype(np.int64))
 
     def original(self) -> list[str]:
-        """Return the text itself."""
         return [self.text]
 
     @cached_property
@@ -330,18 +326,15 @@ class TextModality:
         yield from self._listing().sources(self.inputs)
 
     def strays(self) -> int:
-        """Count the files of folders that are no texts."""
         return self._listing().n_strays(self.inputs)
 
     def ignored(self) -> tuple[str, ...]:
-        """Return nothing: the model is given all there is."""
         return ()
 
     def _listing(self) -> Listing:
         return Listing(self.recursive, self.glob, SUFFIXES, "texts")
 
     def stamp(self) -> tuple[int, ...]:
-        """Return nothing: inputs share no file."""
         return ()
 
     def fitted(self, model_input: ModelInput) -> TextModality:

@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import shutil
 import sys
-from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
-from typing import ClassVar, cast
+from typing import cast
 
 import click
 
 from lime_cli.console import Console
 from lime_cli.errors import InputError, ModelError, OutputError
 from lime_cli.options.commands import Command
-from lime_cli.options.groups import flag, option, options
+from lime_cli.options.groups import Options, flag, option, options
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -40,11 +39,8 @@ TEXT = ["text", "reviews.onnx", "review.txt"]
 IMAGE = ["image", "scenes.onnx", "scene.png"]
 
 
-@dataclass(frozen=True)
-class DemoOptions:
+class DemoOptions(Options, heading="Output"):
     """Where the demo goes, as typed."""
-
-    heading: ClassVar[str] = "Output"
 
     output: str = option(
         "-o",

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import ClassVar
 
 import click
 
 from lime_cli.console import Console
 from lime_cli.errors import SettingsError
 from lime_cli.options.commands import Command
-from lime_cli.options.groups import argument, flag, option, options
+from lime_cli.options.groups import Options, argument, flag, option, options
 from lime_cli.options.inputs import DialectOptions, SchemaOptions
 from lime_cli.running.output import Output
 
@@ -19,11 +17,8 @@ LEAST = 5
 """Rows that share what a private profile keeps, unless said otherwise."""
 
 
-@dataclass(frozen=True)
-class ProfileOptions:
+class ProfileOptions(Options, heading="Profile"):
     """What is kept of which table, and where it goes, as typed."""
-
-    heading: ClassVar[str] = "Profile"
 
     train: str = argument()
     private: bool = flag("--private", "Keep no single row's value: bins and counts only.")

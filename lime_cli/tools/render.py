@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import click
 
 from lime_cli.errors import InputError
 from lime_cli.options.commands import Command
-from lime_cli.options.groups import argument, option, options
+from lime_cli.options.groups import Options, argument, option, options
 from lime_cli.options.output import DrawingOptions, OutputOptions
 from lime_cli.registry import FORMATS
 
@@ -26,11 +25,8 @@ NEEDED = ("png", "svg")
 """Formats that show nothing else."""
 
 
-@dataclass(frozen=True)
-class RenderOptions:
+class RenderOptions(Options, heading="Input"):
     """What is drawn again, as typed."""
-
-    heading: ClassVar[str] = "Input"
 
     result: str = argument()
     ids: tuple[str, ...] = option(

@@ -10,10 +10,7 @@ from lime_cli.tools.explain.command import explain
 
 MODULE = '''
 import json
-from dataclasses import dataclass
-from typing import ClassVar
-
-from lime_cli.options.groups import argument, option
+from lime_cli.options.groups import Options, argument, option
 from lime_cli.registry import MODALITIES
 
 
@@ -30,11 +27,8 @@ def load(file):
     return file._replace(path="py:limex_added:score", format="python").load()
 
 
-@dataclass(frozen=True)
-class Notes:
+class Notes(Options, heading="Input"):
     """Explain a note of a file of notes."""
-
-    heading: ClassVar[str] = "Input"
 
     notes: str = argument("NOTES")
     note: str = option("--note", "Name of the note.", default="first", common=True)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import click
 
 from lime_cli.errors import OutputError, SettingsError
 from lime_cli.options.commands import Command
-from lime_cli.options.groups import argument, flag, option, options
+from lime_cli.options.groups import Options, argument, flag, option, options
 from lime_cli.options.output import ReportOptions
 
 if TYPE_CHECKING:
@@ -23,11 +22,8 @@ if TYPE_CHECKING:
 FOUND = 1
 
 
-@dataclass(frozen=True)
-class CheckOptions:
+class CheckOptions(Options, heading="Check"):
     """What is checked by which policy, as typed."""
-
-    heading: ClassVar[str] = "Check"
 
     result: str = argument()
     policy: str = option(

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lime_cli.errors import SettingsError
-from lime_cli.options.config import read_toml
+from lime_cli.options.layers import read_toml
 
 SIGNS = ("positive", "negative", "not positive", "not negative")
 
@@ -118,7 +118,6 @@ class Policy:
     rules: tuple[PolicyRule, ...] = field(default=())
 
     def of(self, kind: type[PolicyRule]) -> list[Any]:
-        """List the rules of one kind."""
         return [rule for rule in self.rules if isinstance(rule, kind)]
 
 

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 import click
 
 from lime_cli.options.commands import Command
-from lime_cli.options.groups import argument, option, options
+from lime_cli.options.groups import Options, argument, option, options
 from lime_cli.options.output import SheetOptions, top_option
 
 FOUND = 1
 
 
-@dataclass(frozen=True)
-class ComparisonOptions:
+class ComparisonOptions(Options, heading="Comparison"):
     """What is compared, and what is a finding, as typed."""
-
-    heading: ClassVar[str] = "Comparison"
 
     old: str = argument()
     new: str = argument()

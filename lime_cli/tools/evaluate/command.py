@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import click
 
@@ -21,8 +20,6 @@ from lime_cli.options.model import ImageModelOptions, ModelOptions
 from lime_cli.options.output import ReportOptions, format_option
 
 if TYPE_CHECKING:
-    from lime_cli.engine.explanation import Explanation
-    from lime_cli.engine.instance import Caveat
     from lime_cli.running.job import Failed
     from lime_cli.tools.evaluate.report import Judged
 
@@ -32,11 +29,10 @@ SOME_FAILED = 6
 FORMATS = ("table", "json", "jsonl", "png")
 
 
-@dataclass(frozen=True)
 class EvaluationOptions(ReportOptions):
     """How many seeds are compared, and where the verdict goes, as typed."""
 
-    formats: ClassVar[tuple[str, ...]] = FORMATS
+    formats: tuple[str, ...] = FORMATS
 
     format_name: str | None = format_option(formats)
     seeds: int = option(
@@ -129,7 +125,8 @@ def _run(
                 explanations = [one.explanation for one in outcome.replicates]
                 drawn = [one.neighbourhood for one in outcome.replicates]
                 verdicts = judge(explanations, drawn)
-                caveats.extend({one.code: one.message for one in _caveats(explanations)}.items())
+                said = (one for explanation in explanations for one in explanation.caveats)
+                caveats.extend({one.code: one.message for one in said}.items())
                 yield Judged(explanations, verdicts, outcome.curves, outcome.widths)
             elif len(sources) == 1:
                 raise outcome.error
@@ -142,7 +139,3 @@ def _run(
     if output.format != "table":
         output.console.warn(caveats)
     return SOME_FAILED if failures else 0
-
-
-def _caveats(explanations: Sequence[Explanation]) -> Iterator[Caveat]:
-    return (one for explanation in explanations for one in explanation.caveats)

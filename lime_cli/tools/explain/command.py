@@ -13,7 +13,7 @@ from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
 from lime_cli.options.commands import ModelCommand
 from lime_cli.options.engine import EngineOptions
-from lime_cli.options.groups import options
+from lime_cli.options.groups import Options, options
 from lime_cli.options.images import ImageOptions
 from lime_cli.options.inputs import TableOptions, TextOptions
 from lime_cli.options.model import ImageModelOptions, ModelOptions
@@ -31,7 +31,6 @@ class Modalities(click.Group):
     """The commands of the modalities, also of those that other packages add."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return limex's own modalities first."""
         return list(dict.fromkeys((*self.commands, *sorted(plugins(MODALITY_PLUGINS)))))
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
@@ -128,7 +127,7 @@ def image(
     return _explain((model.file(), images.modality(), engine), to, look, run)
 
 
-def _command(name: str, inputs_of: type[Any]) -> click.Command:
+def _command(name: str, inputs_of: type[Options]) -> click.Command:
     """Make the command of a modality of another package from its group of options."""
 
     @options(ModelOptions, inputs_of, EngineOptions, ExplanationOptions, RunOptions)

@@ -57,8 +57,7 @@ def _engine(
 
     features = engine.features if _said("features") else features
     few = features <= FEW_FEATURES
-    return replace(
-        engine,
+    return engine.changed(
         samples=engine.samples if engine.samples is not None else samples,
         features=features,
         target=engine.target if _said("target") else (target or LABEL_1,),

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -12,8 +12,8 @@ from lime_cli.console import Console, print_error
 from lime_cli.errors import LimexError, ModelError, PredictionError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.options.commands import Command
-from lime_cli.options.config import sidecar_of
-from lime_cli.options.groups import flag, option, options
+from lime_cli.options.groups import Options, flag, option, options
+from lime_cli.options.layers import sidecar_of
 from lime_cli.options.model import ImageModelOptions
 from lime_cli.running.output import Output
 
@@ -27,11 +27,8 @@ typed = partial(option, typed=True, common=True)
 """Declares an option that means something else here than where its variable is for."""
 
 
-@dataclass(frozen=True)
-class InspectionOptions:
+class InspectionOptions(Options, heading="Inspection"):
     """What the model is asked, if it may be loaded, and where the report goes, as typed."""
-
-    heading: ClassVar[str] = "Inspection"
 
     no_load: bool = typed("--no-load", "Only read the file; never load it.", is_flag=True)
     against: str | None = typed(
@@ -69,7 +66,7 @@ class InspectionOptions:
     quiet: bool = flag("-q", "--quiet", "Print no warnings.", common=True)
     no_color: bool = flag("--no-color", "Print without colours.", common=True)
 
-    def __post_init__(self) -> None:
+    def check_values(self) -> None:
         if self.against is not None and self.data_file is None:
             raise SettingsError(
                 "--check-against needs rows to ask about", "name them with --data FILE"
@@ -86,7 +83,6 @@ class InspectionOptions:
         return ProbeRows(self.data_file, self.n_rows, self.text_column)
 
     def output(self, path: str | None = None) -> Output:
-        """Return where the report goes, or a file."""
         return Output(path, "table", self.force, Console(self.quiet), self.no_color)
 
 

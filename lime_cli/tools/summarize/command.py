@@ -2,22 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import ClassVar
-
 import click
 
 from lime_cli.options.commands import Command
-from lime_cli.options.groups import argument, option, options
+from lime_cli.options.groups import Options, argument, option, options
 from lime_cli.options.output import SheetOptions, format_option, top_option
 from lime_cli.registry import SHEETS
 
 
-@dataclass(frozen=True)
-class SummaryOptions:
+class SummaryOptions(Options, heading="Summary"):
     """What is summed up, as typed."""
-
-    heading: ClassVar[str] = "Summary"
 
     result: str = argument()
     top: int = top_option()
@@ -30,11 +24,10 @@ class SummaryOptions:
     )
 
 
-@dataclass(frozen=True)
 class SummaryOutputOptions(SheetOptions):
     """Where the summary goes, as typed."""
 
-    formats: ClassVar[tuple[str, ...]] = (*SHEETS, "png")
+    formats: tuple[str, ...] = (*SHEETS, "png")
 
     format_name: str | None = format_option(formats)
 
