@@ -26,10 +26,10 @@ from lime_cli.engine.instance import (
 from lime_cli.engine.masks import Masks, every_mask
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of
-from lime_cli.images.fills import FILLS, filled, is_fill
+from lime_cli.images.fills import LIKE_LIME, filled, is_fill
 from lime_cli.images.pixels import MAX_PIXELS, ImageReading, Photo, read_picture
+from lime_cli.images.segments import SUFFIXES as MAPS
 from lime_cli.images.segments import (
-    SEGMENTERS,
     Cut,
     Cutter,
     cut_up,
@@ -38,9 +38,9 @@ from lime_cli.images.segments import (
     places,
     quickshift_like_lime,
 )
-from lime_cli.images.segments import SUFFIXES as MAPS
 from lime_cli.images.view import MODES, Pixels, Preprocessing, View, preset
 from lime_cli.models.model_file import ModelInput
+from lime_cli.registry import FILLS, LAYOUTS, SEGMENTERS
 from lime_cli.sources import Listing, Source
 
 
@@ -106,7 +106,6 @@ class ImageInstance:
         return gone, gone ^ picture
 
     def original(self) -> NDArray[np.floating[Any]]:
-        """Return the picture as a batch of one, (1, h, w, c)."""
         batch = self.picture[None]
         return batch.transpose(0, 2, 3, 1) if self.layout == "NCHW" else batch
 
@@ -164,20 +163,20 @@ class ImageModality:
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that makes no sense."""
-        known = self.segmenter in (*SEGMENTERS, "lime") or self._map is not None
+        known = self.segmenter in (*SEGMENTERS, LIKE_LIME) or self._map is not None
         _check(known, "--segmenter", self.segmenter, f"{', '.join(SEGMENTERS)}, a PNG or NPY file")
-        n, fills = self.n_segments, ", ".join(one for one in FILLS if one != "lime")
+        n, fills = self.n_segments, ", ".join(FILLS)
         _check(n is None or n >= 1, "--segments", n, "a whole number, at least 1")
         _check(is_fill(self.fill), "--fill", self.fill, f"{fills} or #RRGGBB")
         _check(self.max_pixels >= 1, "--max-pixels", self.max_pixels, "1 or more")
         _check(min(self.size or (1,)) >= 1, "--size", _by(self.size), "HEIGHTxWIDTH, 1x1 or more")
-        _check(self.layout in ("NHWC", "NCHW"), "--layout", self.layout, "NHWC or NCHW")
+        _check(self.layout in LAYOUTS, "--layout", self.layout, "NHWC or NCHW")
         low, high = self.pixel_range or (0, 1)
         said = f"{low:g},{high:g}"
         _check(low < high, "--pixel-range", said, "two numbers, that of black first")
         shown = len(self.show) in (0, 1, 3) and min(self.show, default=0) >= 0
         _check(shown, "--show", ",".join(map(str, self.show)), "1 or 3 channels, from 0")
-        colours = self.preprocessing.channels in MODES or self.fill in FILLS
+        colours = self.preprocessing.channels in MODES or self.fill in (*FILLS, LIKE_LIME)
         _check(colours, "--fill", self.fill, "a fill that is no colour: the channels are none")
 
     @property
@@ -199,18 +198,15 @@ class ImageModality:
         yield from self._listing().sources(self.inputs)
 
     def strays(self) -> int:
-        """Count the files of folders that are no pictures by their names."""
         return self._listing().n_strays(self.inputs)
 
     def ignored(self) -> tuple[str, ...]:
-        """Return nothing: the model is given all there is."""
         return ()
 
     def _listing(self) -> Listing:
         return Listing(self.recursive, self.glob, SUFFIXES, "pictures")
 
     def stamp(self) -> tuple[int, ...]:
-        """Return nothing: inputs share no file."""
         return ()
 
     def jointly(self) -> ImageModality:
@@ -272,7 +268,7 @@ class ImageModality:
         return path if path.suffix.lower() in MAPS else None
 
     def _cut(self, pixels: Pixels, view: View) -> Cut:
-        if self.segmenter != "lime":
+        if self.segmenter != LIKE_LIME:
             return cut_up(pixels, view, Cutter(self.segmenter, self.n_segments, self.seed))
         seen = view.seen(pixels, (view.y.n_inner, view.x.n_inner))
         if self.preprocessing.channels == "L":

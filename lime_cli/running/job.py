@@ -9,20 +9,23 @@ from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lime_cli import errors
 from lime_cli.engine import explain
 from lime_cli.engine.asking import NOTHING, Asked, taken
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.focus import focused
 from lime_cli.engine.instance import Instance
 from lime_cli.errors import InputError, LimexError, PredictionError
-from lime_cli.formats import FORMATS, Look
+from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
+from lime_cli.registry import FORMATS
 from lime_cli.settings import Settings
 from lime_cli.sources import Source
 
 if TYPE_CHECKING:
     from lime_cli.engine.explaining import Watch
+    from lime_cli.engine.neighbourhood import Neighbourhood
     from lime_cli.models.model_file import LoadedModel
 
 
@@ -163,6 +166,10 @@ class Work:
     drawings: tuple[str, ...] = ()
     """Formats, one file an instance each."""
     look: Look = _LOOK
+    keeps: bool = False
+    """Whether explanations are handed over as they are, without lines and drawings."""
+    watched: bool = False
+    """Whether the samples are handed over too, of a job with one source."""
 
 
 class Outcome(NamedTuple):
@@ -182,6 +189,10 @@ class Outcome(NamedTuple):
     """Code and sentence."""
     asked: Asked = NOTHING
     """What the model was asked since the process's last outcome."""
+    explanation: Explanation | None = None
+    """As it is, in place of its line; never sent."""
+    drawn: tuple[Instance, Neighbourhood] | None = None
+    """The instance and its samples; never sent."""
 
 
 def complete(work: Work) -> Iterator[Outcome]:
@@ -190,13 +201,14 @@ def complete(work: Work) -> Iterator[Outcome]:
     Raises what concerns every source: ModelError and SettingsError.
     """
     asked, look = asker(work.job), replace(work.look, unicode=True)
-    for found in run(work.job):
+    drawn: list[tuple[Instance, Neighbourhood]] = []
+    for found in run(work.job, (lambda *one: drawn.append(one)) if work.watched else None):
         match found:
             case Explained(source, explanation):
                 outcome = _explained(source, explanation, work, look)
             case Failed(source, error):
                 outcome = failed(source, error)
-        yield outcome._replace(asked=asked())
+        yield outcome._replace(asked=asked(), drawn=drawn[-1] if drawn else None)
 
 
 def in_order(done: Iterator[tuple[Work, tuple[Outcome, ...]]]) -> Iterator[Outcome]:
@@ -220,18 +232,28 @@ def failed(source: Source, error: LimexError) -> Outcome:
         "instance": {"id": source.id, "source": source.path, "row": source.row},
         "error": {"kind": kind, "message": error.message, "hint": error.hint},
     }
-    return Outcome(source, _line(record), error=kind)
+    return Outcome(source, line_of(record), error=kind)
+
+
+def error_of(outcome: Outcome) -> LimexError:
+    """Return the error of a source that could not be explained."""
+    assert outcome.error is not None
+    said = json.loads(outcome.line)["error"]
+    error: LimexError = getattr(errors, outcome.error)(said["message"], said["hint"])
+    return error
 
 
 def _explained(source: Source, explanation: Explanation, work: Work, look: Look) -> Outcome:
-    """Write an explanation down; ``look`` is that of its line."""
+    """Write an explanation down, unless it is kept; ``look`` is that of its line."""
+    drawings = () if work.keeps else work.drawings
     return Outcome(
         source,
-        _written("jsonl", explanation, look),
-        tuple((one, _written(one, explanation, work.look)) for one in work.drawings),
+        b"" if work.keeps else _written("jsonl", explanation, look),
+        tuple((one, _written(one, explanation, work.look)) for one in drawings),
         samples=explanation.samples,
         fidelities=tuple(one.fidelity for one in explanation.surrogates),
         warnings=tuple((one.code, one.message) for one in explanation.caveats),
+        explanation=explanation if work.keeps else None,
     )
 
 
@@ -241,5 +263,6 @@ def _written(name: str, explanation: Explanation, look: Look) -> bytes:
     return stream.getvalue()
 
 
-def _line(record: dict[str, Any]) -> bytes:
+def line_of(record: dict[str, Any]) -> bytes:
+    """Write a record as a line of ASCII."""
     return (json.dumps(record, separators=(",", ":"), ensure_ascii=True) + "\n").encode()

@@ -77,7 +77,6 @@ class Background:
 
     @cached_property
     def place_of(self) -> dict[str, int]:
-        """Place of each column."""
         return {one.name: place for place, one in enumerate(self.features)}
 
     @property

@@ -143,7 +143,6 @@ class TabularModality:
         return Watch(self.background or self.path).state
 
     def strays(self) -> int:
-        """Return 0: a table has rows and nothing else."""
         return 0
 
     def ignored(self) -> tuple[str, ...]:

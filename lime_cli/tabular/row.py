@@ -55,13 +55,11 @@ class Table:
         return len(self.columns[0]) if self.columns else 0
 
     def chosen(self, rows: Sequence[int]) -> Table:
-        """Return some of the rows."""
         places = tuple(self.places[row] for row in rows if self.places)
         return Table(self.names, tuple(column[rows] for column in self.columns), places)
 
     @staticmethod
     def joined(tables: Sequence[Table]) -> Table:
-        """Put tables of the same columns under each other."""
         stacked = (
             np.concatenate(parts) for parts in zip(*(t.columns for t in tables), strict=True)
         )

@@ -150,7 +150,6 @@ class TextInstance:
 
     @property
     def subject(self) -> Subject:
-        """The text itself."""
         facts = {
             "text": self.text,
             "unit": self.unit,
@@ -191,7 +190,6 @@ class TextInstance:
         return Texts(self._pieces, codes.astype(bool))
 
     def original(self) -> list[str]:
-        """Return the text itself."""
         return [self.text]
 
     @cached_property
@@ -331,18 +329,15 @@ class TextModality:
         yield from self._listing().sources(self.inputs)
 
     def strays(self) -> int:
-        """Count the files of folders that are no texts."""
         return self._listing().n_strays(self.inputs)
 
     def ignored(self) -> tuple[str, ...]:
-        """Return nothing: the model is given all there is."""
         return ()
 
     def _listing(self) -> Listing:
         return Listing(self.recursive, self.glob, SUFFIXES, "texts")
 
     def stamp(self) -> tuple[int, ...]:
-        """Return nothing: inputs share no file."""
         return ()
 
     def jointly(self) -> TextModality:

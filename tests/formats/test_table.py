@@ -19,8 +19,9 @@ from lime_cli.engine.instance import (
     Spans,
     Subject,
 )
-from lime_cli.formats import FORMATS, Look
+from lime_cli.formats import Look
 from lime_cli.formats.wording import fidelity_in_words, number_format, value_beside
+from lime_cli.registry import FORMATS
 from lime_cli.settings import Settings
 
 REVIEW = "The acting was awful, the music good.\nAwfully good [red]music[/red]."

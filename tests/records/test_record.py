@@ -32,9 +32,10 @@ from lime_cli.engine.instance import (
 )
 from lime_cli.engine.masks import every_mask
 from lime_cli.errors import InputError
-from lime_cli.formats import FORMATS, Look
+from lime_cli.formats import Look
 from lime_cli.models.model_file import ModelFile
 from lime_cli.records.record import explanation_of, hash_of, record_of
+from lime_cli.registry import FORMATS
 from lime_cli.settings import Settings
 from tests.conftest import ROOT
 

@@ -14,8 +14,8 @@ import pytest
 
 from lime_cli.engine.asking import NOTHING
 from lime_cli.errors import ModelError, OutputError, SettingsError
-from lime_cli.modality import MODALITIES
 from lime_cli.models.model_file import ModelFile
+from lime_cli.registry import MODALITIES
 from lime_cli.running.executor import Workers, opened
 from lime_cli.running.job import Job, Work, complete
 from lime_cli.settings import Settings

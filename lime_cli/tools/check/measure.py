@@ -16,9 +16,9 @@ from lime_cli.tools.check.policy import (
     PolicyRule,
     Quality,
     Required,
-    Run,
     Signed,
     Steady,
+    WholeRun,
 )
 from lime_cli.tools.compare.measure import Difference
 
@@ -54,7 +54,7 @@ def check(entries: Iterable[Entry], policy: Policy, checked: Checked) -> Iterato
 
     Raises InputError, naming its place, for a damaged record.
     """
-    runs: list[Run] = policy.of(Run)
+    runs: list[WholeRun] = policy.of(WholeRun)
     for entry in entries:
         if entry.schema == FAILURE:
             checked.failed += 1
@@ -173,7 +173,7 @@ def _signed(rule: Signed, target: Target) -> Iterator[str]:
             yield f"{one.name} has weight {one.weight:+.3g}{doubt}; it must be {rule.sign}"
 
 
-def _warnings(record: dict[str, Any], runs: list[Run]) -> Iterator[Finding]:
+def _warnings(record: dict[str, Any], runs: list[WholeRun]) -> Iterator[Finding]:
     source, own = instance_of(record)
     codes = Counter(str(one["code"]) for one in record["warnings"])
     for rule in runs:

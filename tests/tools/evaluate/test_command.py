@@ -5,9 +5,9 @@ import json
 import pytest
 
 from lime_cli.engine.instance import Identity
-from lime_cli.modality import MODALITIES
 from lime_cli.models.model_file import ModelFile
 from lime_cli.records.record import record_of
+from lime_cli.registry import MODALITIES
 from lime_cli.running.job import Explained, Job, run
 from lime_cli.settings import Settings
 from lime_cli.tools.evaluate.measure import DRAWS, ORDERS
