@@ -108,8 +108,9 @@ class SchemaOptions(Options, heading="Columns"):
     )
     groups: tuple[str, ...] = option(
         "--group",
-        "Columns that are kept or masked together; repeatable.",
-        metavar="NAME=A,B",
+        "Columns that are kept or masked together; auto: those that determine each other; "
+        "repeatable.",
+        metavar="NAME=A,B|auto",
         multiple=True,
     )
     onehot: bool = flag("--onehot", "Find exclusive 0/1 columns and keep or mask them together.")
@@ -125,7 +126,8 @@ class SchemaOptions(Options, heading="Columns"):
             numeric=self.numeric,
             bins=self.bins,
             label=self.label,
-            groups=parse_groups(self.groups),
+            groups=parse_groups(tuple(one for one in self.groups if one != "auto")),
+            auto_groups="auto" in self.groups,
             onehot=self.onehot,
         )
 

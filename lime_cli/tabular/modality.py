@@ -178,7 +178,7 @@ class TabularModality:
             self,
             fitted_background=background,
             fitted_header=None if self.dialect.header else header,
-            fitted_caveats=(*caveats, *refused),
+            fitted_caveats=(*caveats, *refused, *together(background)),
             fitted_ignored=tuple(one for one in header if one not in {*columns, *self._asked}),
         )
 
@@ -231,6 +231,28 @@ class TabularModality:
 
     def _rows(self) -> Rows:
         return Rows(self.path, self.dialect, self.rows, self.ids, self.id_column, self.where)
+
+
+NAMED = 4
+"""Columns of a set that a warning names, at most."""
+
+
+def together(background: Background) -> tuple[Caveat, ...]:
+    """Warn of columns that determine each other and are yet replaced one by one."""
+    varying = {background.drawn[i].name for i in background.varying}
+    sets = [[one for one in names if one in varying] for names in background.dependent]
+    sets = [names for names in sets if len(names) > 1]
+    if not sets:
+        return ()
+    said = "; ".join(
+        ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        for names in sets
+    )
+    words = (
+        f"columns determine each other ({said}); replaced one by one they make rows that cannot "
+        "exist; --group auto keeps them together"
+    )
+    return (Caveat("dependent_columns", words),)
 
 
 def _check_words(name: str, background: Background, model_input: ModelInput) -> None:
