@@ -211,6 +211,7 @@ def _explanation(
         kernel_width=neighbourhood.kernel_width,
         stop="samples",
         settings=settings,
+        outputs=tuple(neighbourhood.predictions[0].tolist()),
     )
 
 
