@@ -11,9 +11,10 @@ from itertools import groupby
 import numpy as np
 
 from lime_cli.engine.answers import Answers, ask
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.caveats import LOW_FIDELITY, Facts, judge
 from lime_cli.engine.explanation import Explanation, Surrogate
-from lime_cli.engine.instance import BoolArray, FloatArray, Instance, IntArray, Model
+from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.kernel import Product, ladder, width_of
 from lime_cli.engine.masks import Masks, Stage, draw, every_mask, kernels
 from lime_cli.engine.neighbourhood import Neighbourhood

@@ -20,8 +20,9 @@ from jinja2 import Environment, select_autoescape
 from markupsafe import Markup
 from PIL import Image
 
+from lime_cli.engine.arrays import BoolArray
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import BoolArray, Column, Component, Picture, Segment, Spans
+from lime_cli.engine.instance import Column, Component, Picture, Segment, Spans
 from lime_cli.formats.wording import (
     choice_said,
     fidelity_said,

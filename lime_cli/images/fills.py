@@ -11,7 +11,7 @@ from typing import cast
 import numpy as np
 from PIL import Image, ImageFilter
 
-from lime_cli.engine.instance import FloatArray, IntArray
+from lime_cli.engine.arrays import FloatArray, IntArray
 from lime_cli.images.view import Preprocessing, Values
 from lime_cli.registry import FILLS
 

@@ -12,17 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import (
-    BoolArray,
-    Caveat,
-    Component,
-    Everything,
-    FloatArray,
-    IntArray,
-    Picture,
-    Skipped,
-    Subject,
-)
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
+from lime_cli.engine.instance import Caveat, Component, Everything, Picture, Skipped, Subject
 from lime_cli.engine.masks import Masks, every_mask
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
 
-from lime_cli.engine.instance import BoolArray, Caveat
+from lime_cli.engine.arrays import BoolArray
+from lime_cli.engine.instance import Caveat
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of
 from lime_cli.images.view import MODES, Pixels, Values

@@ -30,7 +30,7 @@ from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.outputs import Outputs, Stated, not_finite, settle
 
 if TYPE_CHECKING:
-    from lime_cli.engine.instance import FloatArray
+    from lime_cli.engine.arrays import FloatArray
     from lime_cli.models.bag_of_words import Bags
     from lime_cli.models.input_forms import Handing
 
