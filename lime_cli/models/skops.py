@@ -14,11 +14,12 @@ from lime_cli.errors import MissingDependency, ModelError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.pickles import refusals
 from lime_cli.models.pickles.archive import MAX_BYTES
-from lime_cli.models.pickles.building import Damaged, check_made, check_state
 from lime_cli.models.pickles.loading import predictor_of
 from lime_cli.models.pickles.policy import CALL, NEW, REF, AllowList, Global, Refused, is_danger
+from lime_cli.models.pickles.sizes import Damaged, check_state
+from lime_cli.models.pickles.states import check_model
 from lime_cli.models.predictor import Predictor, quiet
-from lime_cli.models.sklearn import parts
+from lime_cli.models.walking import objects
 
 MAX_SCHEMA_BYTES = 512 << 20
 
@@ -31,6 +32,9 @@ GADGETS = ("MethodNode", "PartialNode", "OperatorFuncNode")
 """Loaders that tie a function to arguments of the file's choice; no listed model needs one."""
 
 FUNCTIONS = "FunctionNode"
+
+_OF_NODES = ("__class__", "__module__", "__loader__", "__id__")
+"""What skops itself writes down of every object."""
 
 MADE_EMPTY = (
     "sklearn.metrics._dist_metrics",
@@ -58,10 +62,12 @@ def load(file: ModelFile) -> Predictor:
             _check_trust(path, file, schema, unknown)
             held = loads(content, trusted=unknown)
             if not file.trust:
-                _check_parts(held)
+                _check_parts(held, file.trust_modules)
         except ModelError:
             raise
-        except (Damaged, Refused) as error:
+        except Refused as refusal:
+            raise refusals.unsafe(path, str(refusal)) from None
+        except Damaged as error:
             raise refusals.damaged(path, str(error)) from None
         except Exception as error:  # a damaged or newer file can raise anything
             raise _unreadable(path, error) from error
@@ -96,6 +102,7 @@ def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -
     policy = AllowList(file.trust_modules)
     functions: set[Global] = set()
     for node in _nodes(schema):
+        _check_attributes(path, node)
         loader, key = node["__loader__"], (str(node["__module__"]), str(node["__class__"]))
         if loader in GADGETS:
             raise refusals.unsafe(path, f"ties a function to arguments ({loader})")
@@ -109,6 +116,15 @@ def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -
             names.append(key)
     if names:
         raise refusals.untrusted(path, names, str(schema.get("_sklearn_version", "")))
+
+
+def _check_attributes(path: Path, node: dict[str, Any]) -> None:
+    """Refuse attributes by which numpy takes a number for an address, before any is set."""
+    content = node.get("content")
+    for key, value in content.items() if isinstance(content, dict) else ():
+        plain = key in _OF_NODES and not isinstance(value, dict | list)
+        if key.startswith("__") and not plain:
+            raise refusals.unsafe(path, f"sets {key}")
 
 
 def _may_be_made(policy: AllowList, key: Global) -> bool:
@@ -143,14 +159,14 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
             todo.extend(one)
 
 
-def _check_parts(held: Any) -> None:
-    """Check what native code must not be given damaged. Raises Damaged, Refused."""
-    made = list(parts(held))
-    for part in made:
-        if type(part).__module__.startswith("sklearn.") and not hasattr(part, "get_params"):
-            state = getattr(part, "__getstate__", None)
-            check_state(part, state() if state else None)
-    check_made(made)
+def _check_parts(held: Any, trusted: tuple[str, ...]) -> None:
+    """Check what the objects hold, those written in C too. Raises Damaged, Refused."""
+    states = []
+    for part in objects(held):
+        if type(part).__module__.startswith("sklearn.") and not hasattr(part, "__dict__"):
+            states.append(part.__getstate__() if hasattr(part, "__getstate__") else None)
+            check_state(part, states[-1])
+    check_model(held, *states, trusted=trusted)
 
 
 def _unreadable(path: Path, error: Exception) -> ModelError:

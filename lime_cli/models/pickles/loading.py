@@ -30,9 +30,11 @@ from lime_cli.models.pickles.archive import (
     looks_like,
     looks_pickled,
 )
-from lime_cli.models.pickles.building import Builder, Damaged, Missing, check_made, resolve
+from lime_cli.models.pickles.building import Builder, Missing, resolve
 from lime_cli.models.pickles.dry_run import Survey, Surveyor
 from lime_cli.models.pickles.policy import AllowList, Global, Refused
+from lime_cli.models.pickles.sizes import Damaged
+from lime_cli.models.pickles.states import check_model
 from lime_cli.models.predictor import Origin, Predictor, quiet
 from lime_cli.models.sklearn import way_of
 
@@ -183,7 +185,7 @@ def _build(inspected: _Inspected, policy: AllowList) -> object:
         builder = Builder(stream, file.size(), known, policy)
         with tripwire.armed():
             loaded = builder.load()
-        check_made(builder.made)
+    check_model(loaded, *builder.made, trusted=policy.modules)
     return loaded
 
 
