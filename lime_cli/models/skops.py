@@ -18,7 +18,7 @@ from lime_cli.models.pickles.loading import predictor_of
 from lime_cli.models.pickles.policy import CALL, NEW, REF, AllowList, Global, Refused, is_danger
 from lime_cli.models.pickles.sizes import Damaged, check_state
 from lime_cli.models.pickles.states import check_model
-from lime_cli.models.predictor import Predictor, quiet
+from lime_cli.models.predictor import Predictor, guarded, quiet
 from lime_cli.models.walking import objects
 
 MAX_SCHEMA_BYTES = 512 << 20
@@ -60,7 +60,8 @@ def load(file: ModelFile) -> Predictor:
         try:
             unknown = get_untrusted_types(data=content)
             _check_trust(path, file, schema, unknown)
-            held = loads(content, trusted=unknown)
+            with guarded(file, "skops"):
+                held = loads(content, trusted=unknown)
             if not file.trust:
                 _check_parts(held, file.trust_modules)
         except ModelError:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import lzma
+import os
 import re
+import sys
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -35,7 +37,7 @@ from lime_cli.models.pickles.dry_run import Survey, Surveyor
 from lime_cli.models.pickles.policy import AllowList, Global, Refused
 from lime_cli.models.pickles.sizes import Damaged
 from lime_cli.models.pickles.states import check_model
-from lime_cli.models.predictor import Origin, Predictor, quiet
+from lime_cli.models.predictor import Origin, Predictor, guarded, quiet
 from lime_cli.models.sklearn import way_of
 
 _LOST_CLASS = re.compile(
@@ -256,11 +258,21 @@ def predictor_of(
     Raises ModelError for what is no fitted model.
     """
     path = Path(file.path)
-    model = opened(held, file.key, path.name)
-    check_fitted(model, path.name)
     caveats = tuple(_version_gap(path.name, heard))
     origin = Origin(kind, digest_in_thread(path), path.name, caveats)
-    return Predictor(file, way_of(as_estimator(model), file, origin))
+    _count_processors()
+    with guarded(file, kind):  # what a model has and can is asked of the model
+        model = opened(held, file.key, path.name)
+        check_fitted(model, path.name)
+        return Predictor(file, way_of(as_estimator(model), file, origin))
+
+
+def _count_processors() -> None:
+    """Have joblib count processors now, for which it starts a program when a model is asked."""
+    context = sys.modules.get("joblib.externals.loky.backend.context")
+    if os.cpu_count() == 1 and context is not None:
+        context.physical_cores_cache = 1  # type: ignore[attr-defined]  # there is nothing to count
+    joblib.cpu_count(only_physical_cores=True)
 
 
 def _version_gap(name: str, heard: list[warnings.WarningMessage]) -> Iterator[Caveat]:
