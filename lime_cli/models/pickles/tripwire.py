@@ -58,6 +58,8 @@ _OF_IMPORTS = frozenset(
 )
 """What Python and libraries do while a module is imported."""
 
+_LISTS = frozenset({"os.listdir", "os.scandir"})
+
 _TALKERS = ("xgboost", "lightgbm", "catboost", "threadpoolctl", "onnxruntime", "pyarrow")
 """Packages that call their native library by ctypes."""
 
@@ -167,6 +169,17 @@ def _watched(mode: str, trusted: tuple[str, ...] = ()) -> Iterator[None]:
 
 
 @contextmanager
+def lifted() -> Iterator[None]:
+    """Watch nothing meanwhile: an allowed module is imported."""
+    wire = _wire()
+    before, wire.mode = wire.mode, ""
+    try:
+        yield
+    finally:
+        wire.mode = before
+
+
+@contextmanager
 def in_library() -> Iterator[None]:
     """Let an allowed class talk to its native library meanwhile, as boosters do to be filled."""
     wire = _wire()
@@ -209,6 +222,8 @@ def _may(event: str, args: tuple[Any, ...], trusted: tuple[str, ...]) -> bool:
     if event == "open":
         if _reads(args[1], args[2]) and _is_readable(args[0]):
             return True
+    elif event in _LISTS and _is_readable(args[0]):
+        return True
     elif event in _OF_IMPORTS:
         if _importing() or (event == "compile" and _parsing()):
             return True
@@ -238,7 +253,7 @@ def _is_readable(path: object) -> bool:
         return True
     if not isinstance(path, (str, bytes, os.PathLike)):
         return False
-    return _absolute(os.fsdecode(path)).startswith(_readable())
+    return (_absolute(os.fsdecode(path)) + os.sep).startswith(_readable())
 
 
 def _absolute(path: str) -> str:

@@ -14,6 +14,7 @@ from lime_cli.options.config import sidecar_of
 from lime_cli.options.images import layout_option
 from lime_cli.options.model import model_options
 from lime_cli.options.types import option_group
+from lime_cli.running.containment import ContainedCommand
 from lime_cli.running.output import Output
 
 if TYPE_CHECKING:
@@ -131,7 +132,7 @@ telling_options = option_group(
 )
 
 
-@click.command()
+@click.command(cls=ContainedCommand)
 @model_options
 @layout_option
 @trial_options
