@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lime_cli.errors import MissingDependency, ModelError
+from lime_cli.models.content import Content
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.pickles import refusals
 from lime_cli.models.pickles.archive import MAX_BYTES
@@ -44,7 +45,7 @@ MADE_EMPTY = (
 """Modules whose classes a pickle makes by a helper, which it calls on the class."""
 
 
-def load(file: ModelFile) -> Predictor:
+def load(file: ModelFile, held_file: Content) -> Predictor:
     """Load the file; raise UntrustedModel for types that are not on the list."""
     path = Path(file.path)
     try:
@@ -53,7 +54,7 @@ def load(file: ModelFile) -> Predictor:
         raise MissingDependency(
             f"{path.name}: skops is not installed", "pip install 'limex[skops]'"
         ) from None
-    content = _content(path)
+    content = _content(held_file)
     schema = _schema(path, content)
     with warnings.catch_warnings(record=True) as heard, quiet():
         warnings.simplefilter("always")
@@ -72,14 +73,13 @@ def load(file: ModelFile) -> Predictor:
             raise refusals.damaged(path, str(error)) from None
         except Exception as error:  # a damaged or newer file can raise anything
             raise _unreadable(path, error) from error
-    return predictor_of(held, file, "skops", heard)
+    return predictor_of(held, file, held_file, "skops", heard)
 
 
-def _content(path: Path) -> bytes:
-    """Read the file once, so that what is checked is what is loaded."""
-    if path.stat().st_size > MAX_BYTES:
-        raise refusals.too_large(path)
-    return path.read_bytes()
+def _content(file: Content) -> bytes:
+    if file.size > MAX_BYTES:
+        raise refusals.too_large(file.path)
+    return file.read()
 
 
 def _schema(path: Path, content: bytes) -> Any:

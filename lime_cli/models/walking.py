@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator
-from typing import Any
+from collections.abc import Hashable, Iterable, Iterator
+from functools import cache
+from typing import Any, cast
 
 import numpy as np
 
@@ -61,8 +62,17 @@ def attributes(one: Any) -> dict[str, Any]:
     """Return what an object keeps under names, in its dictionary and in its slots."""
     found = getattr(one, "__dict__", None)
     named = dict(found) if isinstance(found, dict) else {}
-    for cls in type(one).__mro__:
-        for name, value in vars(cls).items():
-            if isinstance(value, types.MemberDescriptorType) and "__slots__" in vars(cls):
-                named[name] = getattr(one, name, None)
+    for name in _slots(cast("Hashable", type(one))):
+        named[name] = getattr(one, name, None)
     return named
+
+
+@cache
+def _slots(cls: Hashable) -> tuple[str, ...]:
+    return tuple(
+        name
+        for base in cast("type", cls).__mro__
+        if "__slots__" in vars(base)
+        for name, value in vars(base).items()
+        if isinstance(value, types.MemberDescriptorType)
+    )

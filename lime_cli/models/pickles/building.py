@@ -13,7 +13,7 @@ import numpy as np
 
 from lime_cli.models.pickles import tripwire
 from lime_cli.models.pickles.constructors import call, check_keys, check_names, check_plain
-from lime_cli.models.pickles.policy import INERT_MODULES, AllowList, Global, Refused
+from lime_cli.models.pickles.policy import INERT_MODULES, AllowList, Global, Refused, listed
 from lime_cli.models.pickles.sizes import check_state, check_words
 from lime_cli.models.pickles.unpickler import (
     ARRAY_WRAPPER,
@@ -54,20 +54,26 @@ class Builder(Machine):
     `made` lists every object that a call or a class gave, so that nothing hides from later checks.
     """
 
-    def __init__(
-        self, stream: BinaryIO, end: int | None, known: Mapping[Global, Named], policy: AllowList
-    ) -> None:
+    def __init__(self, stream: BinaryIO, end: int | None, policy: AllowList) -> None:
         super().__init__(stream, end)
+        for code in ("ascii", "latin1", "utf-8", "raw-unicode-escape"):
+            codecs.lookup(code)  # which Python would import only when a file first needs it
+        listed()  # is read from a file the first time
         self.made: list[object] = []
-        self._known = known
-        self._roles = {key: policy.roles(*key) for key in known}
+        self._policy = policy
+        self._known: dict[Global, Named] = {}
+        self._roles: dict[Global, frozenset[str]] = {}
         self._unfilled: dict[int, object] = {}
 
     def find(self, module: str, name: str) -> Named:
-        named = self._known.get((module, name))
-        if named is None or not self._roles[module, name]:
-            raise Refused(f"uses {module}.{name}")
-        return named
+        key = module, name
+        if key not in self._known:
+            self._roles[key] = self._policy.roles(*key)
+            if not self._roles[key]:
+                raise Refused(f"uses {module}.{name}")
+            with tripwire.lifted():  # to import what is on the list, or trusted
+                self._known[key] = Named(key, _thing(key, self._policy))
+        return self._known[key]
 
     def use(self, named: Named, role: str) -> None:
         if role not in self._roles[named.key]:
@@ -81,6 +87,8 @@ class Builder(Machine):
             if named.key[1] not in _EMPTY_ARRAYS:
                 return made  # finished: giving it another state would pull its memory from users
             self.open[id(made)] = made
+        elif isinstance(made, np.generic):
+            return made  # which has no state to be given
         return self._note(made)
 
     def create(self, named: Named, args: Arguments, kwargs: dict[str, object]) -> object:
@@ -162,12 +170,6 @@ class Builder(Machine):
             if not n_bytes:
                 raise EOFError
             filled += n_bytes
-
-
-def resolve(keys: Iterable[Global], policy: AllowList) -> dict[Global, Named]:
-    """Import what the names mean; raises Missing, and whatever a trusted module raises."""
-    codecs.lookup("latin1")  # which Python would import only when a file first needs it
-    return {key: Named(key, _thing(key, policy)) for key in keys}
 
 
 def _thing(key: Global, policy: AllowList) -> object:

@@ -97,6 +97,9 @@ _BIT_GENERATORS = frozenset({"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"}
 
 def check_keys(keys: Iterable[object]) -> None:
     """Refuse keys whose hashing would run code or exhaust the C stack."""
+    keys = keys if isinstance(keys, list) else list(keys)
+    if set(map(type, keys)) <= _SIMPLE:
+        return
     for key in keys:
         if type(key) not in _SIMPLE:
             _check_key(key)

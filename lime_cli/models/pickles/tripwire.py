@@ -37,6 +37,8 @@ _HARMLESS_WHEN_ASKED = frozenset(
         "array.__new__",
         "gc.collect",
         "import",
+        "object.__delattr__",
+        "object.__setattr__",
         "time.sleep",
     }
 )
@@ -49,8 +51,6 @@ _OF_IMPORTS = frozenset(
         "function.__new__",
         "marshal.loads",
         "marshal.load",
-        "object.__delattr__",
-        "object.__setattr__",
         "os.listdir",
         "os.scandir",
         "os.putenv",
