@@ -87,7 +87,7 @@ def _check_array(array: np.ndarray, is_report: bool) -> None:
 
 def _check_object(thing: Any, trusted: tuple[str, ...]) -> None:
     held = attributes(thing)
-    if isinstance(thing, dict):
+    if isinstance(thing, dict) and type(thing) is not dict:  # items of some are attributes
         _check_names(thing)
     elif type(thing) in (list, tuple, set, frozenset):
         _check_values("an item", thing, trusted)

@@ -19,7 +19,13 @@ from typing import BinaryIO, ClassVar, cast
 
 import numpy as np
 
-from lime_cli.models.pickles.constructors import check_keys, check_names, fill_dtype, make_dtype
+from lime_cli.models.pickles.constructors import (
+    Collisions,
+    check_keys,
+    check_names,
+    fill_dtype,
+    make_dtype,
+)
 from lime_cli.models.pickles.policy import CALL, NEW, Global, Refused, canonical
 
 MAX_LONG_BYTES = 8192
@@ -71,6 +77,7 @@ class Reader(pickle._Unpickler):
         super().__init__(stream, encoding="latin1")
         self.stream = stream
         self.end = end
+        self._collisions = Collisions()
         self.read = stream.read
         self.readline = stream.readline
 
@@ -235,7 +242,7 @@ class Reader(pickle._Unpickler):
     def _set(self, items: list[object]) -> None:
         target = self.stack[-1]
         keys = items[::2]
-        check_keys(keys)
+        check_keys(keys, self._collisions)
         if _is_dict(target):
             if type(target) is not dict:
                 check_names(keys)
@@ -250,7 +257,7 @@ class Reader(pickle._Unpickler):
 
     def load_additems(self) -> None:
         items = self.pop_mark()
-        check_keys(items)
+        check_keys(items, self._collisions)
         target = self.stack[-1]
         if type(target) is set:
             target.update(items)
@@ -259,7 +266,7 @@ class Reader(pickle._Unpickler):
 
     def load_frozenset(self) -> None:
         items = self.pop_mark()
-        check_keys(items)
+        check_keys(items, self._collisions)
         self.append(frozenset(items))
 
 
