@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
-import platform
 import struct
 import sys
 import tempfile
@@ -179,7 +178,7 @@ def _landlock(system: ctypes.CDLL, places: set[Path]) -> int:
 
 def _seccomp(system: ctypes.CDLL) -> bool:
     """Refuse system calls that no prediction makes; tell whether the kernel took the filter."""
-    machine = platform.machine()
+    machine = os.uname().machine
     if machine not in _DENIED or struct.calcsize("P") != 8:
         return False
     program = b"".join(_filter(machine))

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import gc
 import os
-import site
 import sys
-import sysconfig
 import threading
 import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 # Everything else that Python announces is an alarm. These announce that attributes of functions
@@ -241,9 +240,9 @@ def _reads(mode: object, flags: object) -> bool:
 @cache
 def _readable() -> tuple[str, ...]:
     """List the folders of what is installed, and of what the system says of itself."""
-    places = [sys.prefix, sys.base_prefix, sys.exec_prefix, *sysconfig.get_paths().values()]
-    places += [site.getusersitepackages(), *(place for place in sys.path if place)]
-    whole = {_absolute(place) + os.sep for place in places} - {os.sep * 2}
+    places = [sys.prefix, sys.base_prefix, sys.exec_prefix, str(Path(os.__file__).parent)]
+    whole = {_absolute(place) + os.sep for place in (*places, *filter(None, sys.path))}
+    whole -= {os.sep * 2}
     return (*whole, "/proc/", "/sys/", "/usr/share/zoneinfo/")
 
 
