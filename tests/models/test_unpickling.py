@@ -461,6 +461,7 @@ def test_a_bomb_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     path = tmp_path / "model.joblib"
     joblib.dump(np.zeros(1 << 20), path, compress=9)
     assert "expands beyond" in said(path)[1]
+    assert "--trust" not in said(path)[2]
 
 
 def test_lengths_beyond_the_end_ask_for_no_memory(tmp_path: Path) -> None:
