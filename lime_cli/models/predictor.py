@@ -12,6 +12,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -24,10 +25,12 @@ from lime_cli.errors import (
     NotFinite,
     OutOfMemory,
     PredictionError,
+    UntrustedModel,
 )
 from lime_cli.models.input_forms import date_in_numbers
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.outputs import Outputs, Stated, not_finite, settle
+from lime_cli.models.pickles import tripwire
 
 if TYPE_CHECKING:
     from lime_cli.engine.arrays import FloatArray
@@ -237,6 +240,8 @@ class Predictor:
             raw = self._asked(lambda: way.ask(inputs), inputs)
             outputs = self._settled or settle(raw, self._file, way.origin.name, way.stated)
             outputs.read(raw, len(inputs))
+        except UntrustedModel:
+            raise
         except LimexError:
             return False
         return True
@@ -258,7 +263,7 @@ class Predictor:
 
     def _asked(self, ask: Callable[[], Any], inputs: Any) -> Any:
         try:
-            with warnings.catch_warnings(), quiet():
+            with warnings.catch_warnings(), quiet(), guarded(self._file, self._way.origin.format):
                 warnings.simplefilter("ignore")
                 return ask()
         except LimexError:
@@ -318,6 +323,22 @@ def _with_missing(inputs: Any) -> str:
     found = [name for name, gap in gaps.items() if (gap[first] if places else any(gap))]
     where = [", ".join(found[:5]), *places[first : first + 1]]
     return f" (column{'s' * (len(found) > 1)} {', '.join(where)})"
+
+
+@contextlib.contextmanager
+def guarded(file: ModelFile, kind: str) -> Iterator[None]:
+    """Watch what a model does that nobody trusted; raise UntrustedModel for what none needs."""
+    if file.trust or kind == "python":
+        yield
+        return
+    try:
+        with tripwire.asking((*file.trust_modules, *file.imports)):
+            yield
+    except tripwire.Alarm as alarm:
+        raise UntrustedModel(
+            f"{Path(file.path).name}: is not safe to ask: it tries {alarm} when it is asked",
+            "if you trust this file: --trust",
+        ) from None
 
 
 @contextlib.contextmanager

@@ -14,8 +14,11 @@ from lime_cli.models.model_file import ModelFile
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
-def opened(file: ModelFile, path: Path) -> Any:
-    """Return a session; raise ModelError for a file that the runtime refuses."""
+WEIGHTS_BESIDE = "session.model_external_initializers_file_folder_path"
+
+
+def opened(file: ModelFile, path: Path, data: bytes) -> Any:
+    """Return a session of a file's bytes; raise ModelError for what the runtime refuses."""
     provider = PROVIDERS[file.provider]
     if provider not in onnxruntime.get_available_providers():
         raise SettingsError(
@@ -27,9 +30,10 @@ def opened(file: ModelFile, path: Path) -> Any:
     options.inter_op_num_threads = 1
     if file.threads is not None:
         options.intra_op_num_threads = file.threads
+    options.add_session_config_entry(WEIGHTS_BESIDE, os.fspath(path.parent.resolve()))
     providers = [provider] if file.provider == "cpu" else [provider, PROVIDERS["cpu"]]
     try:
-        session = onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
+        session = onnxruntime.InferenceSession(data, options, providers=providers)
     except Exception as error:  # the runtime raises a type of its own for every cause
         raise _refusal(path, error) from None
     if provider not in session.get_providers():

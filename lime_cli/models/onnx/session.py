@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lime_cli.errors import ModelError, OutOfMemory, PredictionError, SettingsError
-from lime_cli.files import digest_in_thread
 from lime_cli.models.input_forms import DTYPES, feed, filled
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.onnx.graph import Graph
@@ -18,6 +17,8 @@ from lime_cli.models.predictor import Origin, Predictor, Way
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from lime_cli.models.content import Content
 
 
 CHANNELS = ((3,), (1,), (4,))
@@ -137,10 +138,9 @@ NAME_KEYS = ("limex.classes", "classes", "class_names", "labels", "names")
 PROBABLE = ("Softmax", "LogSoftmax", "Sigmoid")
 
 
-def predictor_of(file: ModelFile, session: Session) -> Predictor:
+def predictor_of(file: ModelFile, content: Content, session: Session) -> Predictor:
     """Return what asks the session."""
-    path = Path(file.path)
-    origin = Origin("onnx", digest_in_thread(path), path.name)
+    origin = Origin("onnx", content.digest_in_thread(), content.name)
     stated = session.stated()
     way = Way(origin, session.ask, stated, session.input, session.asked, trial=session.trial)
     return Predictor(file, way)
