@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from lime_cli import errors
 from lime_cli.modality import MODALITIES, Modality
+from lime_cli.models.folders import located
 from lime_cli.models.model_file import ModelFile
 from lime_cli.records.record import explanation_of
 from lime_cli.running.executor import Workers, opened
@@ -103,7 +104,8 @@ def explain(
 
 
 def _file(model: Model) -> ModelFile:
-    return ModelFile(model) if isinstance(model, str) else model
+    file = ModelFile(model) if isinstance(model, str) else model
+    return file._replace(path=located(file.path))
 
 
 def _cut(sources: Iterable[Source], size: int) -> Iterator[tuple[Source, ...]]:

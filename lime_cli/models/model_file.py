@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.files import digest_of_file
+from lime_cli.models.folders import located
 from lime_cli.registry import Registry
 
 if TYPE_CHECKING:
@@ -61,12 +62,25 @@ LOADERS = Registry(
 )
 
 
-ASKING = {"activation": "none", "key": None, "provider": "cpu"}
+ASKING = {"activation": "auto", "key": None, "provider": "cpu", "max_tokens": None}
 """Options that may change an answer and leave no other trace, with their defaults."""
 
 
 PYTHON_PREFIX = "py:"
 """What stands before the name of a function instead of a model's path."""
+
+
+class TextReading(NamedTuple):
+    """What a model sees of a text."""
+
+    n_tokens: int
+    """Of the whole text, special ones included."""
+    n_seen: int
+    """Of what the model is given."""
+    seen: tuple[int, int] | None = None
+    """Where the characters stand that it sees, the end left out; None for all of them."""
+    token_bytes: int = 1
+    """About how much memory a token takes in a call."""
 
 
 class ModelInput(NamedTuple):
@@ -95,6 +109,10 @@ class ModelInput(NamedTuple):
     """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
     takes: Callable[[Any], bool] | None = None
     """Tells whether the model answers to a batch, where it can be asked."""
+    max_tokens: int | None = None
+    """Of a text: what is behind them the model does not see."""
+    reading: Callable[[str], TextReading] | None = None
+    """Tells what the model sees of a text."""
 
     def require(self, kind: str) -> None:
         """Raise ModelError when the model certainly takes something else than ``kind``."""
@@ -114,7 +132,8 @@ class ModelFile(NamedTuple):
     output: str | None = None
     """Name or index of an ONNX output; ``decision``, ``labels`` or the index of one of several
     answers of a scikit-learn model."""
-    activation: str = "none"
+    activation: str = "auto"
+    """``none``, ``softmax`` or ``sigmoid``; ``auto`` goes by what lies beside the model."""
     classes: tuple[str, ...] | None = None
     layout: str | None = None
     trust: bool = False
@@ -125,7 +144,10 @@ class ModelFile(NamedTuple):
     key: str | None = None
     """Where in the file the model stands, if the file holds more."""
     tokenizer: str | None = None
-    """Path of the tokenizer.json of an ONNX model that takes token ids."""
+    """Path of the tokenizer.json of an ONNX model that takes token ids, or of its folder; None
+    looks beside the model."""
+    max_tokens: int | None = None
+    """Tokens of a text that such a model is given, at most."""
     imports: tuple[str, ...] = ()
     """Modules to import before the file is loaded, for what they register."""
     provider: str = "cpu"
@@ -137,18 +159,19 @@ class ModelFile(NamedTuple):
     def options(self) -> tuple[tuple[str, str], ...]:
         """Options that may change an answer and leave no other trace, where they are given."""
         said = ((name, getattr(self, name)) for name in ASKING)
-        found = tuple((name, value) for name, value in said if value != ASKING[name])
+        found = tuple((name, str(value)) for name, value in said if value != ASKING[name])
         if self.tokenizer is None:
             return found
         return (*found, ("tokenizer", digest_of_file(Path(self.tokenizer))))
 
     def load(self) -> LoadedModel:
         """Load the model, once per process; raise ModelError when it cannot be used."""
+        file = self._replace(path=located(self.path))
         try:
-            written = Path(self.path).stat().st_mtime_ns
+            written = Path(file.path).stat().st_mtime_ns
         except OSError:
             written = 0
-        return _load(self, written)
+        return _load(file, written)
 
 
 @lru_cache(maxsize=2)
@@ -173,6 +196,8 @@ def _check_options(file: ModelFile, name: str) -> None:
         wrong = f"--provider {file.provider}: only ONNX models run there"
     elif file.tokenizer is not None and name != "onnx":
         wrong = "--tokenizer: only ONNX models take token ids"
+    elif file.max_tokens is not None and name != "onnx":
+        wrong = f"--max-tokens {file.max_tokens}: only ONNX models take token ids"
     elif file.input_form != "auto" and name == "onnx":
         wrong = f"--input-form {file.input_form}: an ONNX graph says itself what it is given"
     elif file.sha256 is not None and name == "python":
@@ -314,11 +339,6 @@ def first_bytes(path: Path) -> bytes:
             return stream.read(HEAD_BYTES)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file", "check the path of the model") from None
-    except IsADirectoryError:
-        saved = (path / "saved_model.pb").exists()
-        hint = "convert it: python -m tf2onnx.convert --saved-model" if saved else ""
-        what = "a TensorFlow SavedModel" if saved else "a folder"
-        raise ModelError(f"{path}: is {what}", hint or "a model is one file") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
 

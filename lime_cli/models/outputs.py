@@ -345,7 +345,7 @@ def _task(file: ModelFile, stated: Stated, width: int, named: bool) -> str:
         return file.task
     if stated.task is not None:
         return stated.task
-    several = width > 1 or named or file.classes or file.activation != "none"
+    several = width > 1 or named or file.classes or file.activation in ACTIVATIONS
     return "classification" if several else "regression"
 
 
@@ -366,6 +366,8 @@ def _names(
     from lime_cli.models.names import fitted_names  # brings readers of several notations
 
     given = file.classes or known or ()
+    if file.classes is None and len(given) == 1 and width == 2:
+        given = (f"not {given[0]}", given[0])  # one probability, read as two
     fitted = fitted_names(given, width)
     if fitted is None:
         kind = InputError if file.classes else ModelError
@@ -378,6 +380,10 @@ def softmax(values: FloatArray) -> FloatArray:
     """Turn logits (n, k) into probabilities."""
     powers = np.exp(values - values.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+ACTIVATIONS = ("softmax", "sigmoid")
+"""What makes probabilities of logits."""
 
 
 def _activate(values: FloatArray, activation: str) -> FloatArray:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from lime_cli.models.folders import located
 from lime_cli.models.model_file import LOADERS, ModelFile
 from lime_cli.models.names import read_names
 from lime_cli.options.layers import read_layers, tell_layers
@@ -36,6 +37,7 @@ def _model_file(
     threads: int | None,
     key: str | None,
     tokenizer: str | None,
+    max_tokens: int | None,
     provider: str,
     input_form: str,
     import_module: tuple[str, ...],
@@ -56,6 +58,7 @@ def _model_file(
         threads=threads,
         key=key,
         tokenizer=tokenizer,
+        max_tokens=max_tokens,
         provider=provider,
         input_form=input_form,
         imports=import_module,
@@ -64,6 +67,7 @@ def _model_file(
 
 def _layered(ctx: click.Context, _param: click.Parameter, model: str) -> str:
     """Read the sidecar once the model is known: click settles what was not typed after that."""
+    model = located(model)
     read_layers(ctx, model)
     return model
 
@@ -119,10 +123,10 @@ model_options = option_group(
     ),
     click.option(
         "--activation",
-        type=click.Choice(["none", "softmax", "sigmoid"]),
-        default="none",
+        type=click.Choice(["auto", "none", "softmax", "sigmoid"]),
+        default="auto",
         show_default=True,
-        help="What to apply to logits.",
+        help="What to apply to logits; auto: what the config.json beside the model says.",
     ),
     click.option(
         "--classes",
@@ -139,7 +143,13 @@ model_options = option_group(
     click.option(
         "--tokenizer",
         metavar="FILE",
-        help="The tokenizer.json of an ONNX model that takes token ids.",
+        help="The tokenizer.json of an ONNX model that takes token ids; without, that beside it.",
+    ),
+    click.option(
+        "--max-tokens",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Cut texts to this many tokens; without, to what the model takes.",
     ),
     click.option(
         "--provider",

@@ -9,11 +9,13 @@ import numpy as np
 
 from lime_cli.errors import ModelError, OutOfMemory, PredictionError, SettingsError
 from lime_cli.files import digest_in_thread
+from lime_cli.models.folders import export_beside
 from lime_cli.models.input_forms import DTYPES, feed, filled
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.onnx.graph import Graph
 from lime_cli.models.onnx.runtime import failure
-from lime_cli.models.outputs import Stated
+from lime_cli.models.onnx.tokenizer import Tokens, takes_tokens
+from lime_cli.models.outputs import ACTIVATIONS, Stated
 from lime_cli.models.predictor import Origin, Predictor, Way
 
 if TYPE_CHECKING:
@@ -22,9 +24,6 @@ if TYPE_CHECKING:
 
 CHANNELS = ((3,), (1,), (4,))
 """Sizes of an axis that may be a picture's channels, the likeliest first."""
-
-TOKENS = "input_ids"
-"""What the input of token ids is called."""
 
 WHOLE = ("tensor(uint8)", "tensor(int8)", "tensor(int32)", "tensor(int64)")
 
@@ -37,10 +36,6 @@ def read_input(name: str, inputs: list[Any], graph: Graph, file: ModelFile) -> M
     for one in inputs:
         if one.type not in DTYPES:
             raise ModelError(f"{name}: limex cannot feed input {one.name!r} of type {one.type}")
-    if file.tokenizer is not None or any(one.name == TOKENS for one in inputs):
-        if file.tokenizer is None:
-            raise SettingsError(f"{name}: takes token ids", "name its tokenizer with --tokenizer")
-        return ModelInput(name, "text")
     if len(inputs) > 1:
         return _of_columns(name, inputs)
     shape, kind = inputs[0].shape, inputs[0].type
@@ -143,27 +138,64 @@ def predictor_of(file: ModelFile, session: Session) -> Predictor:
     origin = Origin("onnx", digest_in_thread(path), path.name)
     stated = session.stated()
     way = Way(origin, session.ask, stated, session.input, session.asked, trial=session.trial)
-    return Predictor(file, way)
+    return Predictor(session.file, way)
 
 
 class Session:
     """A session with what is known of its inputs and outputs."""
 
     def __init__(self, file: ModelFile, session: Any, graph: Graph) -> None:
-        self._file, self._session, self._graph = file, session, graph
-        self._name = Path(file.path).name
+        path = Path(file.path)
+        self._session, self._graph, self._name = session, graph, path.name
         self._inputs = session.get_inputs()
         self._outputs = session.get_outputs()
+        self._export = export_beside(path, file.tokenizer)
+        self.file = file
         self._output = self._choose_output()
-        self.input = read_input(self._name, self._inputs, graph, file)
-        self._tokens = self._tokenizer(file)
+        self._tokens = self._tokenizer()
+        self.file = self._completed()
+        self.input = (
+            read_input(self._name, self._inputs, graph, file)
+            if self._tokens is None
+            else ModelInput(
+                self._name, "text", max_tokens=self._tokens.limit, reading=self._tokens.read
+            )
+        )
 
-    def _tokenizer(self, file: ModelFile) -> Any:
-        if not file.tokenizer:
+    def _tokenizer(self) -> Tokens | None:
+        """Return what makes token ids of texts, where the graph takes those."""
+        file, export = self.file, self._export
+        if not takes_tokens(self._inputs, self._graph, export.tokenizer is not None):
+            if file.tokenizer is not None or file.max_tokens is not None:
+                option = "--tokenizer" if file.tokenizer is not None else "--max-tokens"
+                raise SettingsError(f"{option}: {self._name} takes no token ids", "leave it out")
             return None
-        from lime_cli.models.onnx.tokenizer import Tokens
+        if export.tokenizer is None:
+            hint = "name its tokenizer with --tokenizer, a tokenizer.json or its folder"
+            if export.slow:
+                place, name = Path(export.slow).parent, Path(export.slow).name
+                hint = (
+                    f"{name} is not enough: save a tokenizer.json, python -c 'from transformers "
+                    f'import AutoTokenizer as T; T.from_pretrained("{place}")'
+                    f""".save_pretrained("{place}")'"""
+                )
+            raise SettingsError(f"{self._name}: takes token ids", hint)
+        return Tokens(export, self._inputs, self._name, self._graph, file.max_tokens)
 
-        return Tokens(Path(file.tokenizer), self._inputs, self._name)
+    def _completed(self) -> ModelFile:
+        """Return the file with what lies beside it: a tokenizer, what makes probabilities."""
+        file, said = self.file, self._export.activation
+        if self._tokens is not None:
+            file = file._replace(tokenizer=str(self._export.tokenizer))
+        plain = self._graph.ends_in(self._output.name) not in PROBABLE
+        if (
+            file.activation == "auto"
+            and said in ACTIVATIONS
+            and plain
+            and file.task != "regression"
+        ):
+            file = file._replace(activation=str(said))
+        return file
 
     @property
     def asked(self) -> str:
@@ -173,7 +205,7 @@ class Session:
     def ask(self, inputs: Any) -> Any:
         """Return what the graph answers to a modality's batch."""
         if self._tokens is not None:
-            return self._run(self._tokens.feed(inputs))
+            return self._tokens.ask(inputs, self._run)
         try:
             feeds = feed(inputs, self._inputs, self.input.layout)
         except PredictionError as error:
@@ -183,7 +215,7 @@ class Session:
     def trial(self) -> Any:
         """Ask with an input of zeros, for the shape of the answer."""
         if self._tokens is not None:
-            return self._run(self._tokens.feed([""]))
+            return self._tokens.ask(["a"], self._run)
         return self._get(self._output, zeros(self._inputs, self.input))
 
     def stated(self) -> Stated:
@@ -193,10 +225,12 @@ class Session:
         ending = self._graph.ends_in(self._output.name)
         classes = self._classes(others)
         labels = self._output.type in LABELS and classes is not None
+        activation, said = self.file.activation, self._export.activation
+        known = named or labels or ending in PROBABLE or activation in ACTIVATIONS
         return Stated(
-            "classification" if named or labels or ending in PROBABLE else None,
+            "classification" if known else "regression" if said == "none" else None,
             classes,
-            independent=ending == "Sigmoid",
+            independent="Sigmoid" in (ending, activation.capitalize()),
             labels=labels,
         )
 
@@ -212,6 +246,8 @@ class Session:
                 return found
         if self._graph.classes is not None:
             return self._graph.classes
+        if self._export.classes is not None:
+            return self._export.classes
         labels = next((one for one in others if one.type in LABELS), None)
         listing = [one for one in others if one.type == LABELS[0] and one is not labels]
         if not listing:
@@ -250,7 +286,7 @@ class Session:
         """Choose the output to explain: the one named, else probabilities rather than labels."""
         outputs = self._outputs
         names = [one.name for one in outputs]
-        wanted = self._file.output
+        wanted = self.file.output
         if wanted is not None:
             place = int(wanted) if wanted.isdecimal() and wanted not in names else None
             if place is not None and place < len(outputs):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from lime_cli.models.folders import export_beside
 from lime_cli.models.model_file import ModelInput
 from lime_cli.models.onnx.graph import Size
 from lime_cli.tools.inspect.measure import ModelReport
@@ -25,7 +27,7 @@ class Choice:
 
     key: str
     """Its long name."""
-    value: str | tuple[str, ...]
+    value: str | int | tuple[str, ...]
     why: str
     certain: bool = True
     """Whether limex would choose so; else it is for a person to say."""
@@ -95,8 +97,7 @@ def _common(report: ModelReport) -> Iterator[Choice]:
     elif names is not None:
         yield Choice("task", "classification", "it has classes")
     said = report.said
-    if said is not None and said.activation != "none":
-        yield Choice("activation", said.activation, "as said")
+    yield from _of_tokens(report)
     if said is not None and said.output is not None:
         yield Choice("model-output", said.output, "as said")
     elif probe is not None and signature is not None and len(signature.outputs) > 1:
@@ -109,6 +110,25 @@ def _common(report: ModelReport) -> Iterator[Choice]:
         named = names != tuple(map(str, range(len(names))))
         why = "its own names" if named else f"it names none of its {len(names)} classes"
         yield Choice("classes", names if named else "names.txt", why, named)
+
+
+def _of_tokens(report: ModelReport) -> Iterator[Choice]:
+    """List what makes token ids of texts, and probabilities of what the graph answers."""
+    said = report.said
+    export = export_beside(Path(report.path), said.tokenizer if said else None)
+    asked = dict(report.probe.options) if report.probe else {}
+    if "tokenizer" in asked and export.tokenizer is not None:
+        folder, own = Path(report.path).parent.resolve(), export.tokenizer.resolve()
+        place = os.path.relpath(own, folder)
+        beside = said is None or said.tokenizer is None
+        yield Choice("tokenizer", place, "beside it" if beside else "as said")
+    limit = known_input(report).max_tokens
+    if limit is not None:
+        yield Choice("max-tokens", limit, "longer texts are cut there")
+    typed = said is not None and said.activation != "auto"
+    activation = said.activation if said and typed else asked.get("activation")
+    if activation is not None:
+        yield Choice("activation", activation, "as said" if typed else "by its config.json")
 
 
 def _of_modality(report: ModelReport) -> Iterator[Choice]:
@@ -168,7 +188,9 @@ def _listed(words: str | None) -> tuple[str, ...] | None:
     return tuple(map(str, found)) if isinstance(found, list) else None
 
 
-def _toml(value: str | tuple[str, ...]) -> str:
+def _toml(value: str | int | tuple[str, ...]) -> str:
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, str):
         plain = value.encode("utf-8", "replace").decode()
         return json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")

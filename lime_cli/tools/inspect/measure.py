@@ -75,6 +75,8 @@ class ProbeResult:
     probabilities: bool = False
     caveats: tuple[str, ...] = ()
     """Codes and sentences of what loading brought up."""
+    options: tuple[tuple[str, str], ...] = ()
+    """How it is asked, as far as somebody, or what lies beside it, says that."""
     failure: str = ""
     """Why it did not answer."""
 
@@ -127,6 +129,8 @@ class ModelReport:
         inputs = self.signature.inputs
         if len(inputs) == 1 and inputs[0].shape is not None and len(inputs[0].shape) == 4:
             return "picture"
+        if any(one.name.partition(":")[0] in TOKENS for one in inputs):
+            return "text"
         narrow = len(inputs) == 1 and (inputs[0].shape or (1,))[-1] in (1, None)
         return "text" if narrow and inputs[0].kind == "string" else "table"
 
@@ -169,7 +173,7 @@ def _digest(path: Path) -> tuple[int, str]:
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file", "check the path of the model") from None
     except IsADirectoryError:
-        raise ModelError(f"{path}: is a folder", "a model is one file") from None
+        raise ModelError(f"{path}: is a folder", "name the file in it that is a model") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
     return n_bytes, found.hexdigest()
@@ -209,6 +213,9 @@ def _signature(path: Path) -> tuple[Signature | None, ModelError | None]:
     return signature, None
 
 
+TOKENS = ("input_ids", "ids", "input_word_ids", "token_ids")
+"""What inputs of token ids are called."""
+
 TEXTS = (".txt", ".md", ".text")
 
 UNFIT = "made-up rows do not fit the model"
@@ -241,8 +248,17 @@ def probe(file: ModelFile, report: ModelReport, rows: ProbeRows | None) -> Probe
                 raise
             continue
         who = model.identity
-        return ProbeResult(asked, model.input, who.task, who.targets, model.probabilities, caveats)
-    return ProbeResult(asked, model.input, caveats=caveats, failure=UNFIT)
+        return ProbeResult(
+            asked,
+            model.input,
+            who.task,
+            who.targets,
+            model.probabilities,
+            caveats,
+            who.options,
+        )
+    options = model.identity.options
+    return ProbeResult(asked, model.input, caveats=caveats, options=options, failure=UNFIT)
 
 
 def check(

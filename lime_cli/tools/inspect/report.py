@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NAME, NUMBER = "limex/inspection", 1
 
-UNSAID = ("model", "takes")
+UNSAID = ("model", "takes", "reading")
 """Of a model's input, what is told elsewhere or means nothing in a file."""
 
 
@@ -80,7 +80,8 @@ def _signature(report: ModelReport) -> dict[str, Any] | None:
 def _probe(report: ModelReport) -> dict[str, Any] | None:
     if report.probe is None:
         return None
-    return {key: value for key, value in asdict(report.probe).items() if key != "input"}
+    told = ("input", "options")
+    return {key: value for key, value in asdict(report.probe).items() if key not in told}
 
 
 KEY = 12
@@ -216,8 +217,8 @@ def _options(report: ModelReport, page: Page) -> Iterator[Text]:
             yield page.cut(line, max(page.look.width, len(MARGIN) + KEY + len(option)))
 
 
-def _spelled(value: str | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else _some(value, 3, ",")
+def _spelled(value: str | int | tuple[str, ...]) -> str:
+    return _some(value, 3, ",") if isinstance(value, tuple) else str(value)
 
 
 def _names(report: ModelReport, page: Page) -> Iterator[Text]:
