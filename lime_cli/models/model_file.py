@@ -339,6 +339,9 @@ def first_bytes(path: Path) -> bytes:
             return stream.read(HEAD_BYTES)
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file", "check the path of the model") from None
+    except IsADirectoryError:
+        found = located(str(path))  # raises ModelError for a folder of something else
+        raise ModelError(f"{path}: is a folder", f"name the file: {found}") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
 

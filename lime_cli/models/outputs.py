@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,12 @@ class Stated(NamedTuple):
     """Every output is a probability of its own; they need not sum to one."""
     labels: bool = False
     """The answers name a class each."""
+    output: str = ""
+    """Which of a graph's outputs is read."""
+    others: tuple[str, ...] = ()
+    """Those that are not."""
+    column: bool = False
+    """Whether one column of numbers from 0 to 1 may well be probabilities."""
 
 
 class Answer(NamedTuple):
@@ -60,9 +66,16 @@ def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArra
     if values.ndim != 2 or values.shape[1] == 0:
         raise PredictionError(
             f"{name}: the model answered in shape {values.shape}, not (samples, outputs)",
-            "give a model that answers with one row of numbers per input",
+            _otherwise(stated),
         )
     return values, answer
+
+
+def _otherwise(stated: Stated) -> str:
+    """Word what to do about an answer that is none."""
+    listed = ", ".join(stated.others)
+    other = f"choose another with --model-output: {listed}; or " if listed else ""
+    return other + "explain a function that answers with a row of numbers per input: py:module:name"
 
 
 def _no_numbers(name: str, raw: Any) -> PredictionError:
@@ -194,7 +207,9 @@ class Outputs(NamedTuple):
         """Return (n, k) finite numbers; raise PredictionError for any other answer."""
         values = _activate(as_matrix(raw, self.name, self.stated)[0], self.activation)
         if len(values) != n:
-            raise PredictionError(f"{self.name}: {len(values)} answers for {n} inputs")
+            raise PredictionError(
+                f"{self.name}: {len(values)} answers for {n} inputs", _otherwise(self.stated)
+            )
         outputs = READINGS[self.reading].apply(values, self.stated)
         if outputs.shape[1] != len(self.targets):
             raise PredictionError(
@@ -245,7 +260,7 @@ def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
         "; ".join((*answer.rules, READINGS[reading].sentence)),
         file.activation,
         stated,
-        caveats=_caveats(stated, reading),
+        caveats=(*_caveats(stated, reading), *_assumed(file, values, stated, reading)),
     )
     width = READINGS[reading].apply(values, stated).shape[1]
     targets = _names(file, _first_fit(answer, stated, width), width, outputs)
@@ -333,6 +348,42 @@ READINGS: dict[str, OutputReading] = {
 def _caveats(stated: Stated, reading: str) -> tuple[Caveat, ...]:
     found = [COARSE] if stated.labels else []
     return (*found, LOGARITHMS) if reading == "log-probabilities" else tuple(found)
+
+
+LOGITS = Caveat(
+    "assumed",
+    "the outputs are read as scores; where they are logits, --activation softmax makes "
+    "probabilities of them, --activation sigmoid of labels that do not exclude each other",
+)
+
+LOGIT = Caveat(
+    "assumed",
+    "the output is read as a number; if it is a logit, --activation sigmoid makes a probability",
+)
+
+SHARE = Caveat(
+    "assumed",
+    "the output is read as a number; if it is the probability of a class, say --task "
+    "classification",
+)
+
+
+def _assumed(file: ModelFile, values: FloatArray, stated: Stated, reading: str) -> Iterator[Caveat]:
+    """Say what numbers may be beside what they are taken for, where nobody said it."""
+    if file.activation != "auto":
+        return
+    if reading == "scores":
+        yield LOGITS
+    elif (
+        reading == "numbers"
+        and file.task == "auto"
+        and stated.task is None
+        and _one(values, stated)
+    ):
+        if "logit" in stated.output.lower():
+            yield LOGIT
+        elif stated.column and _within(values) and (values % 1).any():
+            yield SHARE
 
 
 def _are_words(raw: Any) -> bool:

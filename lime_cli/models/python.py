@@ -53,7 +53,7 @@ def _way(function: Any, file: ModelFile, origin: Origin) -> Way:
         None if words is None else tuple(map(str, words))
         for words in (getattr(function, "classes", None), getattr(function, "features", None))
     )
-    stated = Stated("classification" if classes else None, classes)
+    stated = Stated("classification" if classes else None, classes, column=True)
     given = ModelInput(origin.name, columns=features)
     if file.input_form != "auto":
         handing = Handing(function, file.input_form, given)

@@ -12,6 +12,7 @@ from lime_cli.files import digest_in_thread
 from lime_cli.models.folders import export_beside
 from lime_cli.models.input_forms import DTYPES, feed, filled
 from lime_cli.models.model_file import ModelFile, ModelInput
+from lime_cli.models.onnx.choosing import LABELS, PROBABLE, choose
 from lime_cli.models.onnx.graph import Graph
 from lime_cli.models.onnx.runtime import failure
 from lime_cli.models.onnx.tokenizer import Tokens, takes_tokens
@@ -123,13 +124,8 @@ def _listed(text: str | None) -> tuple[str, ...] | None:
     return tuple(map(str, json.loads(text)))
 
 
-LABELS = ("tensor(string)", "tensor(int64)")
-"""Types of an output that names classes."""
-
 NAME_KEYS = ("limex.classes", "classes", "class_names", "labels", "names")
 """Metadata that holds the names of the classes, ours first."""
-
-PROBABLE = ("Softmax", "LogSoftmax", "Sigmoid")
 
 
 def predictor_of(file: ModelFile, session: Session) -> Predictor:
@@ -137,7 +133,15 @@ def predictor_of(file: ModelFile, session: Session) -> Predictor:
     path = Path(file.path)
     origin = Origin("onnx", digest_in_thread(path), path.name)
     stated = session.stated()
-    way = Way(origin, session.ask, stated, session.input, session.asked, trial=session.trial)
+    way = Way(
+        origin,
+        session.ask,
+        stated,
+        session.input,
+        session.asked,
+        session.caveats,
+        trial=session.trial,
+    )
     return Predictor(session.file, way)
 
 
@@ -151,16 +155,18 @@ class Session:
         self._outputs = session.get_outputs()
         self._export = export_beside(path, file.tokenizer)
         self.file = file
-        self._output = self._choose_output()
         self._tokens = self._tokenizer()
-        self.file = self._completed()
-        self.input = (
-            read_input(self._name, self._inputs, graph, file)
-            if self._tokens is None
-            else ModelInput(
-                self._name, "text", max_tokens=self._tokens.limit, reading=self._tokens.read
-            )
+        if self._tokens is None:
+            self.input = read_input(self._name, self._inputs, graph, file)
+        else:
+            limit, reading = self._tokens.limit, self._tokens.read
+            self.input = ModelInput(self._name, "text", max_tokens=limit, reading=reading)
+        classes = file.classes or self._export.classes or graph.classes
+        n = len(classes) if classes else None
+        self._output, self.caveats = choose(
+            self._name, self._outputs, file.output, graph, n, self._nothing
         )
+        self.file = self._completed()
 
     def _tokenizer(self) -> Tokens | None:
         """Return what makes token ids of texts, where the graph takes those."""
@@ -214,9 +220,13 @@ class Session:
 
     def trial(self) -> Any:
         """Ask with an input of zeros, for the shape of the answer."""
+        return self._nothing(self._output)
+
+    def _nothing(self, output: Any) -> Any:
+        """Return what the graph answers at an output to zeros, or to next to no text."""
         if self._tokens is not None:
-            return self._tokens.ask(["a"], self._run)
-        return self._get(self._output, zeros(self._inputs, self.input))
+            return self._tokens.ask(["a"], lambda feeds: self._run(feeds, output))
+        return self._get(output, zeros(self._inputs, self.input))
 
     def stated(self) -> Stated:
         """Read task and classes: a label beside the scores, or scores by class, mean classes."""
@@ -232,6 +242,8 @@ class Session:
             classes,
             independent="Sigmoid" in (ending, activation.capitalize()),
             labels=labels,
+            output=self._output.name,
+            others=tuple(one.name for one in others),
         )
 
     def _classes(self, others: list[Any]) -> tuple[str, ...] | None:
@@ -258,18 +270,19 @@ class Session:
             return None
         return tuple(map(str, np.ravel(names)))
 
-    def _run(self, feeds: dict[str, NDArray[Any]]) -> Any:
+    def _run(self, feeds: dict[str, NDArray[Any]], output: Any = None) -> Any:
         """Run the session, in pieces of the graph's own batch size where that is fixed."""
+        output = output or self._output
         n = len(next(iter(feeds.values())))
         fixed = self._inputs[0].shape[0] if self._inputs[0].shape else None
         if not isinstance(fixed, int) or fixed == n:
-            return self._get(self._output, feeds)
+            return self._get(output, feeds)
         parts: list[Any] = []
         for start in range(0, n, fixed):
             piece = {
                 name: filled(values[start : start + fixed], fixed) for name, values in feeds.items()
             }
-            parts.extend(self._get(self._output, piece)[: min(fixed, n - start)])
+            parts.extend(self._get(output, piece)[: min(fixed, n - start)])
         return parts if isinstance(parts[0], dict) else np.stack(parts)
 
     def _get(self, output: Any, feeds: dict[str, NDArray[Any]]) -> Any:
@@ -281,19 +294,3 @@ class Session:
             if is_shortage(error):
                 raise OutOfMemory(f"{self._name}: the model ran out of memory") from None
             raise PredictionError(*failure(self._name, error)) from None
-
-    def _choose_output(self) -> Any:
-        """Choose the output to explain: the one named, else probabilities rather than labels."""
-        outputs = self._outputs
-        names = [one.name for one in outputs]
-        wanted = self.file.output
-        if wanted is not None:
-            place = int(wanted) if wanted.isdecimal() and wanted not in names else None
-            if place is not None and place < len(outputs):
-                return outputs[place]
-            if wanted in names:
-                return outputs[names.index(wanted)]
-            raise SettingsError(
-                f"{self._name}: has no output {wanted!r}", f"it has {', '.join(names)}"
-            )
-        return next((one for one in outputs if one.type not in LABELS), outputs[0])
