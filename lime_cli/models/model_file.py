@@ -216,7 +216,15 @@ def _import(module: str) -> None:
 
 
 def _format_of(file: ModelFile, path: Path) -> str:
-    return "python" if file.path.startswith(PYTHON_PREFIX) else format_of(path)
+    if file.path.startswith(PYTHON_PREFIX):
+        return "python"
+    code = re.fullmatch(r"([^:]+)\.py(?::(\w+))?", path.name)
+    if code is not None:
+        raise ModelError(
+            f"{path.name}: is Python's code, whose functions are named as a module's are",
+            f"write {PYTHON_PREFIX}{code[1]}:{code[2] or 'NAME'}",
+        )
+    return format_of(path)
 
 
 WANTED = "give a pickle, joblib, skops, ONNX, XGBoost, LightGBM or CatBoost file"

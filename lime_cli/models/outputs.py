@@ -54,9 +54,14 @@ def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArra
     """Return an answer as (n, k) float64, and what it carried; raise PredictionError for others."""
     answer = Answer(raw)
     for sentence, rule in SHAPES:
-        changed = rule(answer, stated)
+        try:
+            changed = rule(answer, stated)
+        except PredictionError as error:
+            raise PredictionError(f"{name}: {error.message}", error.hint) from None
         if changed is not None:
             answer = changed._replace(rules=(*answer.rules, sentence))
+    if answer.raw is None:
+        raise _no_numbers(name, None)
     try:
         values = np.asarray(answer.raw, dtype=np.float64)
     except (TypeError, ValueError):
@@ -85,7 +90,77 @@ def _no_numbers(name: str, raw: Any) -> PredictionError:
             f"{name}: the model answered with words ({items[0]!r}), not numbers",
             "name all its classes with --classes",
         )
-    return PredictionError(f"{name}: the model answered with {type(raw).__name__}, not numbers")
+    hint = "does the function end in return?" if raw is None else ""
+    return PredictionError(
+        f"{name}: the model answered with {type(raw).__name__}, not numbers", hint
+    )
+
+
+def written_out(raw: Any) -> Any:
+    """Return an answer with its tensors as arrays and its generators as lists.
+
+    Tensors may carry gradients, and lie on another device; transformers' models answer with an
+    object that has logits.
+    """
+    if isinstance(raw, np.ndarray):
+        return raw
+    raw = getattr(raw, "logits", raw)
+    if hasattr(raw, "detach"):  # PyTorch
+        raw = raw.detach().cpu()
+        return (raw.float() if "bfloat16" in str(raw.dtype) else raw).numpy()
+    if hasattr(raw, "numpy") and hasattr(raw, "shape"):  # TensorFlow
+        return raw.numpy()
+    if type(raw).__module__.startswith("cupy"):
+        return raw.get()
+    if isinstance(raw, Iterator):
+        raw = list(raw)
+    if type(raw) in (list, tuple) and raw and not isinstance(raw[0], PLAIN):
+        return type(raw)(map(written_out, raw))
+    if type(raw) is dict and raw and not isinstance(next(iter(raw.values())), PLAIN):
+        return {key: written_out(one) for key, one in raw.items()}
+    return raw
+
+
+PLAIN = (str, int, float, np.generic)
+"""What is no tensor, nor holds any."""
+
+
+def _first(answer: Answer, stated: Stated) -> Answer | None:
+    """(numbers (n, k), whatever else ...) of a function."""
+    raw = answer.raw
+    if not stated.column or not isinstance(raw, tuple) or not raw:
+        return None
+    if not isinstance(raw[0], np.ndarray) or (raw[0].ndim < 2 and len(raw) > 1):
+        return None  # a tuple of rows
+    return answer._replace(raw=raw[0])
+
+
+def _scored(answer: Answer, stated: Stated) -> Answer | None:
+    """[[{label, score}, ...], ...], every label of every input, in any order."""
+    rows = answer.raw
+    if not isinstance(rows, list) or not rows:
+        return None
+    rows = [[one] if _is_scored(one) else one for one in rows]
+    if not all(isinstance(row, list) and row and all(map(_is_scored, row)) for row in rows):
+        return None
+    found = [{str(one["label"]): one["score"] for one in row} for row in rows]
+    names = tuple(sorted(found[0], key=_by_number))
+    if any(set(names) != set(row) for row in found):
+        raise PredictionError("the model answers with the scores of some labels only", EVERY)
+    return Answer([[row[name] for name in names] for row in found], names, answer.rules)
+
+
+EVERY = "answer with a number for every class; of a transformers pipeline, top_k=None"
+
+
+def _is_scored(one: Any) -> bool:
+    return isinstance(one, dict) and {"label", "score"} <= set(one)
+
+
+def _by_number(name: str) -> tuple[str, int, str]:
+    """Sort LABEL_2 before LABEL_10."""
+    word = name.rstrip("0123456789")
+    return word, int(name[len(word) :] or -1), name
 
 
 def _after_labels(answer: Answer, stated: Stated) -> Answer | None:
@@ -96,6 +171,8 @@ def _after_labels(answer: Answer, stated: Stated) -> Answer | None:
     labels, numbers, *more = list(raw)
     if np.ndim(labels) != 1 or len(labels) != len(numbers):
         return None
+    if np.ndim(numbers) < 2 and np.asarray(labels).dtype.kind == "f":
+        return None  # two rows of numbers
     names = tuple(map(str, np.ravel(more[0]))) if more else None
     return Answer(numbers, names, answer.rules)
 
@@ -160,8 +237,12 @@ def _thin(answer: Answer, stated: Stated) -> Answer | None:
     return answer._replace(raw=np.reshape(answer.raw, (shape[0], -1)))
 
 
+FIRST = "the first of several answers is read"
+
 SHAPES: tuple[tuple[str, Callable[[Answer, Stated], Answer | None]], ...] = (
     ("labels come first, the numbers behind them are read", _after_labels),
+    (FIRST, _first),
+    ("the scores of all labels are read in the order of the labels", _scored),
     ("a sparse matrix is written out", _sparse),
     ("dictionaries by class are read in the order of their keys", _dictionaries),
     ("a data frame's columns are the outputs", _frame),
@@ -202,10 +283,25 @@ class Outputs(NamedTuple):
     stated: Stated = UNSTATED
     probabilities: bool = False
     caveats: tuple[Caveat, ...] = ()
+    carried: tuple[str, ...] | None = None
+    """Names that the first answer carried, in its order."""
+
+    def _in_order(self, values: FloatArray, names: tuple[str, ...] | None) -> FloatArray:
+        """Return columns in the order of the first answer; raise PredictionError for others."""
+        if names is None or self.carried is None or names == self.carried:
+            return values
+        if sorted(names) != sorted(self.carried):
+            other = next(iter(set(names) ^ set(self.carried)), names[0])
+            raise PredictionError(
+                f"{self.name}: the answers do not always name the same outputs ({other!r})",
+                EVERY,
+            )
+        return values[:, [names.index(name) for name in self.carried]]
 
     def read(self, raw: Any, n: int) -> FloatArray:
         """Return (n, k) finite numbers; raise PredictionError for any other answer."""
-        values = _activate(as_matrix(raw, self.name, self.stated)[0], self.activation)
+        values, answer = as_matrix(raw, self.name, self.stated)
+        values = _activate(self._in_order(values, answer.names), self.activation)
         if len(values) != n:
             raise PredictionError(
                 f"{self.name}: {len(values)} answers for {n} inputs", _otherwise(self.stated)
@@ -246,8 +342,10 @@ def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
         stated = stated._replace(classes=file.classes, labels=True)
     values, answer = as_matrix(raw, name, stated)
     values = _activate(values, file.activation)
-    carried = answer.names or stated.classes
-    task = _task(file, stated, values.shape[1], carried is not None)
+    if file.classes and answer.names and sorted(file.classes) == sorted(answer.names):
+        file = file._replace(classes=answer.names)  # which name is whose, the answer says itself
+    named = (answer.names or stated.classes) is not None
+    task = _task(file, stated, values.shape[1], named)
     if task == "regression":
         reading = "numbers"
     else:
@@ -260,7 +358,8 @@ def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
         "; ".join((*answer.rules, READINGS[reading].sentence)),
         file.activation,
         stated,
-        caveats=(*_caveats(stated, reading), *_assumed(file, values, stated, reading)),
+        carried=answer.names,
+        caveats=(*_caveats(stated, reading), *_assumed(file, values, answer, stated, reading)),
     )
     width = READINGS[reading].apply(values, stated).shape[1]
     targets = _names(file, _first_fit(answer, stated, width), width, outputs)
@@ -368,8 +467,17 @@ SHARE = Caveat(
 )
 
 
-def _assumed(file: ModelFile, values: FloatArray, stated: Stated, reading: str) -> Iterator[Caveat]:
+TUPLE = Caveat(
+    "assumed", "the function answers with a tuple; its first part is read as the prediction"
+)
+
+
+def _assumed(
+    file: ModelFile, values: FloatArray, answer: Answer, stated: Stated, reading: str
+) -> Iterator[Caveat]:
     """Say what numbers may be beside what they are taken for, where nobody said it."""
+    if FIRST in answer.rules:
+        yield TUPLE
     if file.activation != "auto":
         return
     if reading == "scores":

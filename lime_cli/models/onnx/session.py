@@ -9,6 +9,7 @@ import numpy as np
 
 from lime_cli.errors import ModelError, OutOfMemory, PredictionError, SettingsError
 from lime_cli.files import digest_in_thread
+from lime_cli.models.failures import is_shortage
 from lime_cli.models.folders import export_beside
 from lime_cli.models.input_forms import DTYPES, feed, filled
 from lime_cli.models.model_file import ModelFile, ModelInput
@@ -289,8 +290,6 @@ class Session:
         try:
             return self._session.run([output.name], feeds)[0]
         except Exception as error:  # as above
-            from lime_cli.models.predictor import is_shortage
-
             if is_shortage(error):
                 raise OutOfMemory(f"{self._name}: the model ran out of memory") from None
             raise PredictionError(*failure(self._name, error)) from None
