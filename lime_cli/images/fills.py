@@ -12,6 +12,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from lime_cli.engine.instance import FloatArray, IntArray
+from lime_cli.errors import LimexError
 from lime_cli.images.view import Preprocessing, Values
 
 INPAINT_SIDE = 256
@@ -131,3 +132,47 @@ FILLS: dict[str, Callable[[Values, IntArray, np.random.Generator], FloatArray]] 
     "noise": _noise,
     "inpaint": _inpaint,
 }
+
+
+AUTO = "auto"
+
+OTHERS = ("black", "blur", "#ffffff")
+"""Fills that are tried where another changes next to nothing."""
+
+LITTLE, MUCH = 0.05, 0.1
+"""Shares of what a model says of a picture: changes below the one are next to none, a fill that
+changes more than the other, and this many times as much, is better."""
+
+TIMES = 3
+
+
+def weak(
+    own: str,
+    others: list[str],
+    raw: Values,
+    gone_by: Callable[[str], FloatArray],
+    answers: Callable[[list[FloatArray]], FloatArray],
+) -> tuple[str | None, str]:
+    """Return a fill that changes more where a picture's own changes next to nothing, and why.
+
+    ``gone_by`` gives the picture without all its superpixels, ``answers`` what the model says to
+    pictures. None where the own fill does, no other does more, or the model fails.
+    """
+    try:
+        whole, gone = answers([np.asarray(raw, np.float64), gone_by(own)])
+        top = int(whole.argmax())
+        size, change = abs(float(whole[top])), abs(float(whole[top] - gone[top]))
+        if change >= LITTLE * size:
+            return None, ""
+        found = answers([gone_by(one) for one in others])[:, top]
+    except LimexError:  # which the explanation will tell in its own words
+        return None, ""
+    changes = np.abs(found - whole[top])
+    best = int(changes.argmax())
+    if changes[best] < max(MUCH * size, TIMES * change):
+        return None, ""
+    return others[best], (
+        f"with every superpixel filled by {own} the model says {gone[top]:.3g} for "
+        f"{whole[top]:.3g}, so that hardly anything can matter; by {others[best]} it says "
+        f"{found[best]:.3g}"
+    )

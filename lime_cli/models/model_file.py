@@ -109,6 +109,8 @@ class ModelInput(NamedTuple):
     """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
     takes: Callable[[Any], bool] | None = None
     """Tells whether the model answers to a batch, where it can be asked."""
+    answers: Callable[[Any], Any] | None = None
+    """Asks the model about a batch."""
     max_tokens: int | None = None
     """Of a text: what is behind them the model does not see."""
     reading: Callable[[str], TextReading] | None = None

@@ -450,25 +450,25 @@ def _caveats(stated: Stated, reading: str) -> tuple[Caveat, ...]:
 
 
 LOGITS = Caveat(
-    "assumed",
+    "activation_assumed",
     "the outputs are read as scores; where they are logits, --activation softmax makes "
     "probabilities of them, --activation sigmoid of labels that do not exclude each other",
 )
 
 LOGIT = Caveat(
-    "assumed",
+    "activation_assumed",
     "the output is read as a number; if it is a logit, --activation sigmoid makes a probability",
 )
 
 SHARE = Caveat(
-    "assumed",
+    "task_assumed",
     "the output is read as a number; if it is the probability of a class, say --task "
     "classification",
 )
 
 
 TUPLE = Caveat(
-    "assumed", "the function answers with a tuple; its first part is read as the prediction"
+    "answer_assumed", "the function answers with a tuple; its first part is read as the prediction"
 )
 
 
@@ -490,7 +490,7 @@ def _assumed(
     ):
         if "logit" in stated.output.lower():
             yield LOGIT
-        elif stated.column and _within(values) and (values % 1).any():
+        elif stated.column and _within(values[:1]) and (values[:1] % 1).any():
             yield SHARE
 
 

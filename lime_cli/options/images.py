@@ -28,6 +28,7 @@ def _image(
     channels: str | None,
     max_pixels: int,
     pixel_range: tuple[str, ...],
+    invert: bool,
     show: tuple[str, ...],
     segment_seed: int,
     recursive: bool,
@@ -50,6 +51,7 @@ def _image(
         seed=segment_seed,
         max_pixels=max_pixels,
         pixel_range=_range(pixel_range),
+        invert=invert,
         show=_places(show),
         recursive=recursive,
         glob=glob,
@@ -102,11 +104,11 @@ def _places(words: tuple[str, ...]) -> tuple[int, ...]:
 class Segmenter(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
     """The name of a segmenter, or a label map's path."""
 
-    name = "slic|quickshift|felzenszwalb|grid|FILE"
+    name = "slic|quickshift|quickshift:lime|felzenszwalb|grid|FILE"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         """Pass on; fail for what is neither."""
-        named = value in ("slic", "quickshift", "felzenszwalb", "grid")
+        named = value in ("slic", "quickshift", "quickshift:lime", "felzenszwalb", "grid")
         if named or value.lower().endswith((".png", ".npy")):
             return value
         return self.fail(f"{value!r} is neither a segmenter nor a PNG or NPY file", param, ctx)
@@ -137,10 +139,10 @@ image_options = option_group(
     click.option("--segments", type=click.IntRange(1), help="About how many; 50 without."),
     click.option(
         "--fill",
-        default="mean",
+        default="auto",
         show_default=True,
-        metavar="mean|black|blur|noise|inpaint|#RRGGBB",
-        help="What becomes of a superpixel that goes.",
+        metavar="auto|mean|black|blur|noise|inpaint|#RRGGBB",
+        help="What becomes of a superpixel that goes; auto: its mean, unless that changes nothing.",
     ),
     click.option("--preprocess", metavar="PRESET", help="imagenet, unit, signed, raw or caffe."),
     click.option(
@@ -174,6 +176,9 @@ image_options = option_group(
         default=(),
         metavar="LOW,HIGH",
         help="Numbers that are black and white in NPY, 16 bit and float files.",
+    ),
+    click.option(
+        "--invert", is_flag=True, help="Swap black and white: black ink for a model of white ink."
     ),
     click.option(
         "--show",

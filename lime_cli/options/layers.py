@@ -32,7 +32,7 @@ WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config
 DESCRIBING = frozenset((
     "activation", "assist", "background", "bins", "both", "categorical", "channels", "classes",
     "column", "decimal", "drop", "drop-failed", "each-position", "encoding", "features",
-    "features-only", "fill", "fixed", "format", "group", "id-column", "input-form",
+    "features-only", "fill", "fixed", "format", "group", "id-column", "input-form", "invert",
     "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples", "max-tokens",
     "mean",
     "merge-repeats", "model-format", "model-output", "na-values", "negative", "no-header",

@@ -165,7 +165,7 @@ def _prepared(
 ) -> Prepared:
     cache, _ = kept  # the stamp only tells a background that was written anew
     model = file.load()
-    fitted = modality.fitted(model.input._replace(takes=model.takes))
+    fitted = modality.fitted(model.input._replace(takes=model.takes, answers=model.predict))
     answered: dict[str, Answers] = {}
     if cache is not None and not settings.like_lime:
         from lime_cli.running.cache import Cache

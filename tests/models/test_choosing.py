@@ -74,7 +74,7 @@ def test_the_output_that_is_a_prediction_is_chosen_and_said(tmp_path, outputs, c
     if expected is not None:
         assert found == pytest.approx(expected, abs=1e-5)
     said = next(one for one in model.caveats if "--model-output" in one.message)
-    assert said.code == "assumed"
+    assert said.code == "output_assumed"
     assert f"{chosen!r} is explained, of " in said.message
     assert all(name in said.message for name, what in outputs if what != "best")
     assert not any(

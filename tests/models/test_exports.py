@@ -385,3 +385,16 @@ def test_memory_for_the_inputs_of_a_call_is_counted_in_tokens_times_width(tmp_pa
     assert found.input_bytes == 5 * 1_000 * 4
     found, _ = instance(export(tmp_path / "n", config={}), "great " * 300)
     assert found.input_bytes >= 64 * exports.WIDTH * 4
+
+
+def test_a_text_that_is_too_long_for_a_graph_that_does_not_say_it(limex, tmp_path):
+    folder = export(
+        tmp_path / "m", config={"max_position_embeddings": ""}, positions=40, table="places.w"
+    )
+    model = ModelFile(str(folder)).load()
+    assert model.input.max_tokens is None
+    done = limex("explain", "text", folder, "--text", "great " * 60)
+    assert done.code == 4
+    assert "texts of 62 tokens may be too long for it: --max-tokens 512, say" in done.err
+    assert done.err.count("\n") == 1
+    assert explained(limex, folder, "great film " * 30, "--max-tokens", 40)

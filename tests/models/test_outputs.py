@@ -171,7 +171,7 @@ def test_negative_logits_are_no_logarithms():
     outputs = settled(np.array([[-3.0, -1.0], [-2.0, -5.0]]))
     assert (outputs.reading, outputs.probabilities) == ("scores", False)
     (caveat,) = outputs.caveats
-    assert caveat.code == "assumed"
+    assert caveat.code == "activation_assumed"
     assert "--activation softmax" in caveat.message
     said = settled(np.array([[-3.0, -1.0]]), activation="none")
     assert (said.reading, said.caveats) == ("scores", ())

@@ -50,7 +50,7 @@ def choose(
     chosen = likely[0]
     listed = ", ".join(one.name for one in numbers[:8])
     said = f"output {chosen.name!r} is explained, of {listed}; --model-output changes it"
-    return chosen, (Caveat("assumed", said),)
+    return chosen, (Caveat("output_assumed", said),)
 
 
 def _wanted(name: str, outputs: Sequence[Any], wanted: str) -> Any:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lime_cli.engine.model import Caveat
 from lime_cli.errors import ModelError, OutOfMemory, PredictionError, SettingsError
 from lime_cli.files import digest_in_thread
 from lime_cli.models.failures import is_shortage
@@ -97,7 +99,14 @@ def _of_pictures(name: str, one: Any, graph: Graph, file: ModelFile) -> ModelInp
     )
 
 
+CHANNEL_AXIS = re.compile(r"chan|^c$|^c_?in$|colou?r|band", re.IGNORECASE)
+"""How a free axis is called that is a picture's channels."""
+
+
 def _layout(name: str, shape: list[Any]) -> str:
+    named = [isinstance(one, str) and bool(CHANNEL_AXIS.search(one)) for one in shape]
+    if named[1] != named[3]:
+        return "NCHW" if named[1] else "NHWC"
     for sizes in CHANNELS:
         first, last = shape[1] in sizes, shape[3] in sizes
         if first != last:
@@ -129,10 +138,10 @@ NAME_KEYS = ("limex.classes", "classes", "class_names", "labels", "names")
 """Metadata that holds the names of the classes, ours first."""
 
 
-def predictor_of(file: ModelFile, session: Session) -> Predictor:
-    """Return what asks the session."""
+def predictor_of(file: ModelFile, session: Session, caveats: tuple[Caveat, ...] = ()) -> Predictor:
+    """Return what asks the session; ``caveats`` are what opening it brought up."""
     path = Path(file.path)
-    origin = Origin("onnx", digest_in_thread(path), path.name)
+    origin = Origin("onnx", digest_in_thread(path), path.name, caveats)
     stated = session.stated()
     way = Way(
         origin,
@@ -292,4 +301,16 @@ class Session:
         except Exception as error:  # as above
             if is_shortage(error):
                 raise OutOfMemory(f"{self._name}: the model ran out of memory") from None
-            raise PredictionError(*failure(self._name, error)) from None
+            message, hint = failure(self._name, error)
+            raise PredictionError(message, self._remedy(feeds) or hint) from None
+
+    def _remedy(self, feeds: dict[str, NDArray[Any]]) -> str:
+        """Say what to type where the graph leaves open how large an input may be."""
+        shape = next(iter(feeds.values())).shape
+        if self._tokens is not None and len(shape) == 2 and self._tokens.limit is None:
+            return f"texts of {shape[1]:,} tokens may be too long for it: --max-tokens 512, say"
+        given = getattr(self, "input", None)
+        if given is not None and given.kind == "picture" and given.size is None:
+            height, width = shape[2:] if given.layout == "NCHW" else shape[1:3]
+            return f"pictures of {height} x {width} may not fit it: --size 224, say"
+        return ""

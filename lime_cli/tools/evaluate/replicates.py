@@ -53,7 +53,7 @@ def replicated(job: Job, n_seeds: int) -> Iterator[Replicated | Failed]:
     ``Failed``. The model is asked once about the samples of a seed, however many rows share them.
     """
     model = job.model.load()
-    modality = job.modality.fitted(model.input._replace(takes=model.takes))
+    modality = job.modality.fitted(model.input._replace(takes=model.takes, answers=model.predict))
     seeds = [
         _Seed(replace(job.settings, seed=job.settings.seed + i), _Remembering(model))
         for i in range(n_seeds)
