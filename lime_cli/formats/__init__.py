@@ -25,6 +25,8 @@ FORMATS = Registry(
         "html": "lime_cli.formats.html:write",
         "png": "lime_cli.formats.drawing:write_png",
         "svg": "lime_cli.formats.drawing:write_svg",
+        "jpg": "lime_cli.formats.drawing:write_jpg",
+        "webp": "lime_cli.formats.drawing:write_webp",
     },
 )
 
@@ -39,6 +41,9 @@ SUFFIXES = {
     ".htm": "html",
     ".png": "png",
     ".svg": "svg",
+    ".jpg": "jpg",
+    ".jpeg": "jpg",
+    ".webp": "webp",
     ".txt": "table",
 }
 """Which format a file's suffix asks for."""
@@ -77,7 +82,9 @@ class Look:
     true_colour: bool = False
     """Whether these are 24 bits deep; without, 256 of them."""
     unicode: bool = True
-    """Whether more than ASCII may be printed."""
+    """Whether bars and marks may be drawn with more than ASCII."""
+    letters: bool = False
+    """Whether letters of every script may be printed all the same."""
     style: str = "outline"
     """Of an overlay: ``outline``, ``heat``, ``hide`` or ``panel``."""
     top: int | None = None
@@ -86,6 +93,11 @@ class Look:
     """Of an overlay: ``positive``, ``negative`` or ``both``."""
     scale: float | None = None
     """Of an overlay: the weight drawn at full strength; None for the largest."""
+
+    @property
+    def encoding(self) -> str:
+        """What pages are written in."""
+        return "utf-8" if self.unicode or self.letters else "ascii"
 
 
 class Format(Protocol):

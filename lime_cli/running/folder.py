@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from lime_cli.console import print_line
 from lime_cli.files import digest_of_file
 from lime_cli.formats import SUFFIXES
 from lime_cli.running.batch import (
@@ -291,6 +292,9 @@ class _Run:
             console.say(line)
         if tally.failed > len(tally.examples):
             console.say(f"and {tally.failed - len(tally.examples):,} more failed")
+        if console.quiet and tally.failed:
+            many = f"{tally.failed:,} of {tally.failed + tally.explained:,} failed"
+            print_line(f"limex: {folder}: {many}; its records say why")
         counts = [f"{tally.explained:,} explained"]
         counts += [f"{tally.failed:,} failed"] * bool(tally.failed)
         counts += [f"{self._skipped:,} skipped"] * bool(self._skipped)

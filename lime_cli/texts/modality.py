@@ -29,6 +29,8 @@ from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.models.model_file import ModelInput, TextReading
 from lime_cli.sources import Listing, Source
+from lime_cli.tables.dialect import PLAIN
+from lime_cli.tables.readers import open_table, suffix_of
 from lime_cli.tables.rows import Rows, cells_of, require
 from lime_cli.tables.streams import name_of
 from lime_cli.texts.units import PREFIX, Span, check_unit, cut, stretches
@@ -390,11 +392,22 @@ class TextModality:
     def sources(self) -> Iterator[Source]:
         """List the texts in the order given, a folder's by name; raise InputError for none."""
         if self.table is not None:
+            self._check_column(self.table)
             yield from self.table.sources()
             return
+        for name in self.inputs:
+            _check_prose(name)
         if self.text is not None:
             yield Source("--text", "--text")
         yield from self._listing().sources(self.inputs)
+
+    def _check_column(self, table: Rows) -> None:
+        """Raise InputError once for a table without the column, rather than at each of its rows."""
+        path = Path(table.path)
+        if self.column is None or not path.is_file() or suffix_of(path.name) in LINES:
+            return  # lines of JSON need not all hold the same
+        with open_table(table.path, table.dialect) as stream:
+            require(stream.name, stream.header, (self.column,))
 
     def strays(self) -> int:
         """Count the files of folders that are no texts."""
@@ -451,6 +464,29 @@ class TextModality:
         if unit.startswith(PREFIX):
             return "matches"
         return "words" if unit in ("auto", "icu") else f"{unit}s"
+
+
+LINES = (".jsonl", ".ndjson", ".json")
+
+TABLES = (".csv", ".tsv", ".parquet", *LINES)
+"""What files of tables are told by."""
+
+
+def _check_prose(name: str) -> None:
+    """Raise InputError for a table that would be read as one text, its commas and all."""
+    if name == "-" or suffix_of(Path(name).name) not in TABLES or not Path(name).is_file():
+        return
+    try:
+        with open_table(name, PLAIN) as stream:
+            header = stream.header
+    except (InputError, SettingsError):  # it is no table, whatever its name is
+        return
+    if len(header) > 1:
+        raise InputError(
+            f"{Path(name).name}: is a table, not a text",
+            f"name the column of its texts: --column NAME, of {', '.join(header[:12])}; or give "
+            "it as -",
+        )
 
 
 def _typed(text: str | None) -> str:

@@ -24,7 +24,7 @@ def write_text(
     failed = f", {checked.failed:,} failed" if checked.failed else ""
     many = f"{len(findings):,} findings" if len(findings) != 1 else "1 finding"
     lines.append(f"{many} in {checked.explained:,} explanations{failed} ({policy.name})")
-    text = "".join(literal(line, look.unicode) + "\n" for line in lines)
+    text = "".join(literal(line, look.encoding == "utf-8") + "\n" for line in lines)
     out.write(text.encode("utf-8", "backslashreplace"))
 
 

@@ -115,7 +115,7 @@ def write_page(report: ModelReport, out: IO[bytes], look: Look) -> None:
         for line in _lines(report, page):
             line.rstrip()
             page.console.print(line, soft_wrap=True)
-    out.write(captured.get().encode("utf-8" if look.unicode else "ascii"))
+    out.write(captured.get().encode(look.encoding))
 
 
 def write_json(report: ModelReport, out: IO[bytes], look: Look) -> None:
