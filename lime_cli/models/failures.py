@@ -103,6 +103,11 @@ def failure(
     return PredictionError(f"{name}: the model failed on its input ({where}{last_line(error)})")
 
 
+def explains(error: ModelError) -> bool:
+    """Tell whether a failure lies in the model, whatever it is given."""
+    return GAP.search(error.message) is not None or error.message.endswith("is not fitted")
+
+
 def _of_inputs(
     name: str, words: str, inputs: Any, given: ModelInput | None
 ) -> PredictionError | InputError | None:

@@ -107,6 +107,8 @@ class ModelInput(NamedTuple):
     """Name of a preprocessing preset."""
     form: str | None = None
     """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
+    ids: bool = False
+    """Whether its table of whole numbers may well be token ids."""
     takes: Callable[[Any], bool] | None = None
     """Tells whether the model answers to a batch, where it can be asked."""
     answers: Callable[[Any], Any] | None = None
@@ -118,6 +120,11 @@ class ModelInput(NamedTuple):
 
     def require(self, kind: str) -> None:
         """Raise ModelError when the model certainly takes something else than ``kind``."""
+        if self.ids and kind == "text":
+            raise ModelError(
+                f"{self.model}: takes whole numbers, as token ids are, not a text",
+                "name its tokenizer with --tokenizer, or explain a function: py:module:function",
+            )
         if self.kind is not None and self.kind != kind:
             hint = "limex explain " + {"table": "tabular", "picture": "image"}.get(
                 self.kind, self.kind

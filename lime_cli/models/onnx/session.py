@@ -49,7 +49,15 @@ def read_input(name: str, inputs: list[Any], graph: Graph, file: ModelFile) -> M
     n_columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
     words = kind == "tensor(string)" and (n_columns is None or n_columns == 1)
     texts = range(n_columns or 0) if kind == "tensor(string)" else ()
-    return ModelInput(name, None if words else "table", columns, n_columns, tuple(texts))
+    free = len(shape) == 2 and n_columns is None and columns is None
+    return ModelInput(
+        name,
+        None if words else "table",
+        columns,
+        n_columns,
+        tuple(texts),
+        ids=free and kind in ("tensor(int64)", "tensor(int32)"),
+    )
 
 
 def zeros(inputs: list[Any], given: ModelInput) -> dict[str, NDArray[Any]]:

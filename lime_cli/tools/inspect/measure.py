@@ -14,6 +14,7 @@ import numpy as np
 from lime_cli.engine.instance import FloatArray, join
 from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError, UntrustedModel
 from lime_cli.modality import MODALITIES
+from lime_cli.models.failures import explains
 from lime_cli.models.model_file import ModelFile, ModelInput, format_of
 from lime_cli.models.onnx.graph import Signature, check_graph, read_graph, read_signature
 from lime_cli.models.pickles import refusals
@@ -240,12 +241,15 @@ def probe(file: ModelFile, report: ModelReport, rows: ProbeRows | None) -> Probe
     model = file.load()
     asked = str(getattr(model, "asked", "predict"))
     caveats = tuple(f"{one.code}: {one.message}" for one in model.caveats)
+    failure = UNFIT
     for batch in _batches(model, report, rows):
         try:
             model.predict(batch)
-        except PredictionError:
+        except PredictionError as error:
             if rows is not None:
                 raise
+            if explains(error):
+                failure = str(error)
             continue
         who = model.identity
         return ProbeResult(
@@ -258,7 +262,7 @@ def probe(file: ModelFile, report: ModelReport, rows: ProbeRows | None) -> Probe
             who.options,
         )
     options = model.identity.options
-    return ProbeResult(asked, model.input, caveats=caveats, options=options, failure=UNFIT)
+    return ProbeResult(asked, model.input, caveats=caveats, options=options, failure=failure)
 
 
 def check(
