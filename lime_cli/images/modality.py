@@ -42,7 +42,7 @@ from lime_cli.images.segments import (
 )
 from lime_cli.images.segments import SUFFIXES as MAPS
 from lime_cli.images.view import MODES, Pixels, Preprocessing, Values, View, preset
-from lime_cli.models.model_file import ModelInput
+from lime_cli.models.model_file import ModelInput, PixelsInput
 from lime_cli.sources import Listing, Source
 
 
@@ -164,6 +164,8 @@ class ImageModality:
     """Pattern of the names taken from folders."""
     assumed: bool = False
     """Whether neither the user nor the model said how pixels become numbers."""
+    given: PixelsInput | None = None
+    """What lies beside the model and says that, in the place of a preset."""
     answers: Callable[[Any], FloatArray] | None = field(default=None, compare=False)
     """Asks the model, where a fill may be tried out."""
 
@@ -194,6 +196,17 @@ class ImageModality:
     def preprocessing(self) -> Preprocessing:
         """What becomes of pixels: the preset with the options that override it."""
         base = preset(self.preprocess or "unit", self.size)
+        given = self.given
+        if given is not None and self.preprocess is None:
+            base = Preprocessing(
+                resize=given.resize,
+                resize_to=given.resize_to,
+                scale=given.scale,
+                mean=given.mean,
+                std=given.std,
+                resample=given.resample,
+                channels="L" if self.channels == "L" else base.channels,
+            )
         return Preprocessing(
             size=self.size,
             resize=self.resize or base.resize,
@@ -202,6 +215,7 @@ class ImageModality:
             mean=self.mean or base.mean,
             std=self.std or base.std,
             channels=self.channels or base.channels,
+            resample=base.resample,
         )
 
     def sources(self) -> Iterator[Source]:
@@ -226,10 +240,13 @@ class ImageModality:
     def fitted(self, model_input: ModelInput) -> ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""
         model_input.require("picture")
-        size, n_channels = model_input.size, model_input.channels
+        pixels, n_channels = model_input.pixels, model_input.channels
+        size = model_input.size
         if size and self.size and size != self.size:
             said = f"--size {_by(self.size)}: the model takes pictures of {_by(size)}"
             raise SettingsError(said, "leave it out")
+        if size is None and pixels is not None and self.preprocess is None:
+            size = pixels.size
         ways = (self.preprocess, model_input.preprocess, self.scale, self.mean, self.std)
         named = self.preprocess or model_input.preprocess or "unit"
         fitted = replace(
@@ -239,7 +256,8 @@ class ImageModality:
             layout=model_input.layout or self.layout,
             precision=model_input.precision or self.precision,
             preprocess=self.preprocess or model_input.preprocess,
-            assumed=all(way is None for way in ways),
+            assumed=all(way is None for way in (*ways, pixels)),
+            given=pixels,
             answers=model_input.answers,
         )
         own = fitted.preprocessing
@@ -333,7 +351,7 @@ class ImageModality:
             "segments": len(cut.names),
             "segmenter": self._map.name if self._map else self.segmenter,
             "fill": fill,
-            "input": {**asdict(self.preprocessing), "size": [view.y.grid, view.x.grid]},
+            "input": {**self._input(), "size": [view.y.grid, view.x.grid]},
             **({"pixel_range": self.pixel_range} if self.pixel_range else {}),
             **({"invert": True} if self.invert else {}),
             **({"show": self.show} if self.show else {}),
@@ -342,6 +360,13 @@ class ImageModality:
         picture = Picture(photo.pixels, view.labels_on_picture(cut.labels))
         name = Path(source.path).name
         return Subject(source.id, "image", name, photo.digest, facts, picture)
+
+    def _input(self) -> dict[str, Any]:
+        """Return what becomes of pixels as facts; the usual filter goes without saying."""
+        found = asdict(self.preprocessing)
+        if found["resample"] == Preprocessing.resample:
+            del found["resample"]
+        return found
 
     def _pool(self, photo: Photo, cut: Cut, fill: str) -> str:
         """Name what the model is asked: the pixels as read, and all options that change them."""

@@ -83,6 +83,20 @@ class TextReading(NamedTuple):
     """About how much memory a token takes in a call."""
 
 
+class PixelsInput(NamedTuple):
+    """What becomes of a picture's pixels, by a configuration beside the model."""
+
+    size: tuple[int, int] | None = None
+    resize: str = "stretch"
+    resize_to: int | None = None
+    """Shorter side before the centre is cropped."""
+    scale: float = 1 / 255
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    resample: int = 2
+    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic."""
+
+
 class ModelInput(NamedTuple):
     """What a model says of its input; None where it does not say."""
 
@@ -105,6 +119,8 @@ class ModelInput(NamedTuple):
     """``float16`` where a picture's numbers are of half precision."""
     preprocess: str | None = None
     """Name of a preprocessing preset."""
+    pixels: PixelsInput | None = None
+    """What stands in the place of a preset."""
     form: str | None = None
     """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
     ids: bool = False

@@ -336,3 +336,58 @@ def test_a_size_that_does_not_fit_names_the_option(limex, tmp_path):
     done = limex("explain", "image", tmp_path / "m.onnx", saved(tmp_path, "png"))
     assert done.code == 4
     assert "pictures of 64 x 64 may not fit it: --size 224, say" in done.err
+
+
+PROCESSORS = {
+    "vit": (
+        {"size": {"height": 48, "width": 40}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
+        lambda image: np.asarray(image.resize((40, 48), Image.Resampling.BILINEAR)) / 127.5 - 1,
+    ),
+    "bicubic": (
+        {"size": 40, "resample": 3, "image_mean": [0.1, 0.2, 0.3], "image_std": [1, 2, 3],
+         "do_center_crop": True, "crop_size": {"height": 32, "width": 32}},
+        lambda image: (
+            np.asarray(image.resize((50, 40), Image.Resampling.BICUBIC))[4:36, 9:41] / 255
+            - [0.1, 0.2, 0.3]
+        ) / [1, 2, 3],
+    ),
+    "plain": (
+        {"size": {"height": 32, "width": 32}, "do_normalize": False, "image_mean": [9, 9, 9]},
+        lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 255,
+    ),
+    "raw": (
+        {"size": {"height": 32, "width": 32}, "do_normalize": False, "do_rescale": False},
+        lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 1.0,
+    ),
+    "convnext": (
+        {"size": {"shortest_edge": 28}, "crop_pct": 0.875, "do_normalize": False},
+        lambda image: np.asarray(image.resize((40, 32), Image.Resampling.BILINEAR))[2:30, 6:34]
+        / 255,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PROCESSORS)
+def test_a_folder_says_what_becomes_of_its_pixels(tmp_path, kind):
+    said, expected = PROCESSORS[kind]
+    names = {"id2label": {"0": "cat", "1": "dog"}, "architectures": ["ForImageClassification"]}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+    (tmp_path / "config.json").write_text(json.dumps(names))
+    redness(tmp_path / "model.onnx", ("batch_size", "num_channels", "height", "width"))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    model = ModelFile(str(tmp_path)).load()
+    modality = ImageModality((str(tmp_path / "a.png"),), segmenter="grid").fitted(model.input)
+    found = modality.read(next(modality.sources()))
+    fed = expected(Image.open(tmp_path / "a.png"))
+    near = 0.02 * 255 if kind == "raw" else 0.02  # Pillow crops and rounds in another order
+    assert found.original()[0].shape == fed.shape
+    assert found.original()[0] == pytest.approx(fed, abs=near)
+    assert found.caveats == ()
+    model.predict(found.original())
+    assert model.identity.targets == ("cat", "dog")
+    own = ImageModality((str(tmp_path / "a.png"),), preprocess="unit", size=(20, 20))
+    read = own.fitted(model.input)
+    unit = read.read(next(read.sources())).original()[0]
+    assert unit.shape == (20, 20, 3)
+    assert 0 <= unit.min() < unit.max() <= 1

@@ -12,10 +12,10 @@ from lime_cli.engine.model import Caveat
 from lime_cli.errors import ModelError, OutOfMemory, PredictionError, SettingsError
 from lime_cli.files import digest_in_thread
 from lime_cli.models.failures import is_shortage
-from lime_cli.models.folders import export_beside
 from lime_cli.models.input_forms import DTYPES, feed, filled
-from lime_cli.models.model_file import ModelFile, ModelInput
+from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput
 from lime_cli.models.onnx.choosing import LABELS, PROBABLE, choose
+from lime_cli.models.onnx.export import Export, export_beside
 from lime_cli.models.onnx.graph import Graph
 from lime_cli.models.onnx.runtime import failure
 from lime_cli.models.onnx.tokenizer import Tokens, takes_tokens
@@ -35,7 +35,9 @@ PICTURE_SIDE = 32
 """In pixels, of a trial picture where the graph leaves the size open."""
 
 
-def read_input(name: str, inputs: list[Any], graph: Graph, file: ModelFile) -> ModelInput:
+def read_input(
+    name: str, inputs: list[Any], graph: Graph, file: ModelFile, export: Export
+) -> ModelInput:
     """Read columns, or size, channels and layout; raise ModelError for what cannot be fed."""
     for one in inputs:
         if one.type not in DTYPES:
@@ -44,7 +46,7 @@ def read_input(name: str, inputs: list[Any], graph: Graph, file: ModelFile) -> M
         return _of_columns(name, inputs)
     shape, kind = inputs[0].shape, inputs[0].type
     if len(shape) == 4:
-        return _of_pictures(name, inputs[0], graph, file)
+        return _of_pictures(name, inputs[0], graph, file, export.pixels)
     columns = _listed(graph.metadata.get("limex.features"))
     n_columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
     words = kind == "tensor(string)" and (n_columns is None or n_columns == 1)
@@ -89,7 +91,9 @@ def _of_columns(name: str, inputs: list[Any]) -> ModelInput:
     return ModelInput(name, "table", tuple(str(one.name) for one in inputs), words=texts)
 
 
-def _of_pictures(name: str, one: Any, graph: Graph, file: ModelFile) -> ModelInput:
+def _of_pictures(
+    name: str, one: Any, graph: Graph, file: ModelFile, pixels: PixelsInput | None
+) -> ModelInput:
     shape = one.shape
     layout = file.layout or _layout(name, shape)
     height, width = shape[2:] if layout == "NCHW" else shape[1:3]
@@ -104,6 +108,7 @@ def _of_pictures(name: str, one: Any, graph: Graph, file: ModelFile) -> ModelInp
         layout=layout,
         precision="float16" if one.type == "tensor(float16)" else None,
         preprocess=graph.metadata.get("limex.preprocess", raw),
+        pixels=pixels if raw is None and "limex.preprocess" not in graph.metadata else None,
     )
 
 
@@ -175,7 +180,7 @@ class Session:
         self.file = file
         self._tokens = self._tokenizer()
         if self._tokens is None:
-            self.input = read_input(self._name, self._inputs, graph, file)
+            self.input = read_input(self._name, self._inputs, graph, file, self._export)
         else:
             limit, reading = self._tokens.limit, self._tokens.read
             self.input = ModelInput(self._name, "text", max_tokens=limit, reading=reading)

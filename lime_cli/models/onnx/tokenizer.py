@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.errors import InputError, MissingDependency, ModelError, SettingsError
-from lime_cli.models.folders import Export
 from lime_cli.models.input_forms import DTYPES
 from lime_cli.models.model_file import TextReading
+from lime_cli.models.onnx.export import Export
 from lime_cli.models.onnx.graph import Graph
 
 PADS = ("[PAD]", "<pad>", "<|endoftext|>")

@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from lime_cli.models.folders import export_beside
 from lime_cli.models.model_file import ModelInput
+from lime_cli.models.onnx.export import export_beside
 from lime_cli.models.onnx.graph import Size
 from lime_cli.tools.inspect.measure import ModelReport
 
