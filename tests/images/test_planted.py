@@ -351,6 +351,15 @@ PROCESSORS = {
             - [0.1, 0.2, 0.3]
         ) / [1, 2, 3],
     ),
+    "older": (
+        {"size": 32, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
+        lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 127.5 - 1,
+    ),
+    "older and cropped": (
+        {"size": 40, "crop_size": 32, "do_center_crop": True, "do_normalize": False},
+        lambda image: np.asarray(image.resize((50, 40), Image.Resampling.BILINEAR))[4:36, 9:41]
+        / 255,
+    ),
     "plain": (
         {"size": {"height": 32, "width": 32}, "do_normalize": False, "image_mean": [9, 9, 9]},
         lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 255,

@@ -380,6 +380,15 @@ def test_calls_hold_about_a_thousand_tokens_and_hardly_any_padding(tmp_path, cal
         assert len(calls) < 128
 
 
+def test_few_texts_of_different_lengths_are_not_padded_to_the_longest(tmp_path, calls):
+    model = ModelFile(str(export(tmp_path / "m", positions=600))).load()
+    texts = [" ".join(["film"] * n) for n in (48, 118, 248, 398, 498)]
+    model.predict(texts[:2])
+    calls.clear()
+    model._answer(texts)
+    assert calls == [(1, 50), (1, 120), (1, 250), (1, 400), (1, 500)]
+
+
 def test_memory_for_the_inputs_of_a_call_is_counted_in_tokens_times_width(tmp_path):
     folder = export(tmp_path / "m", config={"hidden_size": 1_000})
     found, _ = instance(folder, "a great film")

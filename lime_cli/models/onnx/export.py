@@ -112,7 +112,10 @@ class Export(NamedTuple):
         if "image_mean" not in said and "size" not in said:
             return None
         size, crop = _sides(said.get("size")), _sides(said.get("crop_size"))
-        shorter = _shorter(said.get("size"))
+        cropping = bool(said.get("do_center_crop") or said.get("crop_pct"))
+        older = not isinstance(said.get("size"), dict)  # one number for either meaning
+        shorter = _shorter(said.get("size")) if cropping or not older else None
+        size = None if shorter else size
         share = said.get("crop_pct")
         if isinstance(share, float) and shorter and shorter < WHOLE:
             size, crop = None, (shorter, shorter)
@@ -171,6 +174,8 @@ WHOLE = 384
 
 def _sides(size: Any) -> tuple[int, int] | None:
     """Return (height, width) of a size in any of its notations."""
+    if isinstance(size, int) and not isinstance(size, bool):
+        return size, size
     if not isinstance(size, dict):
         return None
     height, width = size.get("height"), size.get("width")

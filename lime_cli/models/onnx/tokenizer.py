@@ -36,6 +36,9 @@ PARTS = {
 AT_ONCE = 1_024
 """Tokens in a call, padding included, unless a single text has more."""
 
+SPARE, WASTE = 32, 0.05
+"""Tokens of padding in a call, at most: so many cost less than another call, else as a share."""
+
 TRIAL_PADDING = 24
 """Tokens of padding by which it is tried whether padding changes an answer."""
 
@@ -189,12 +192,15 @@ class Tokens:
         """Yield the places of texts that go into one call."""
         mixed = len(set(lengths.tolist())) > 1 and self._padding_is_alike(run)
         call: list[int] = []
+        own = 0
         for i in np.argsort(lengths, kind="stable").tolist():
-            other = bool(call) and lengths[i] != lengths[call[0]]
-            if call and ((other and not mixed) or (len(call) + 1) * lengths[i] > AT_ONCE):
+            n, whole = int(lengths[i]), (len(call) + 1) * int(lengths[i])
+            allowed = max(SPARE, WASTE * (own + n)) if mixed else 0
+            if call and (whole > AT_ONCE or whole - own - n > allowed):
                 yield call
-                call = []
+                call, own = [], 0
             call.append(i)
+            own += n
         yield call
 
     def _padding_is_alike(self, run: Callable[..., Any]) -> bool:
