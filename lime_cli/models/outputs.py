@@ -531,7 +531,10 @@ def _names(
     if fitted is None:
         kind = InputError if file.classes else ModelError
         words = f"{outputs.name}: {len(given)} names for {width} {noun}"
-        raise kind(words, "give as many names with --classes")
+        hint = "give as many names with --classes"
+        if width == len(given) + 1:
+            hint += "; of the 1,001 outputs of some networks the first is 'background'"
+        raise kind(words, hint)
     return tuple(map(str, fitted))
 
 

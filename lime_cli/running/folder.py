@@ -17,6 +17,7 @@ import click
 from lime_cli.console import print_line
 from lime_cli.files import digest_of_file
 from lime_cli.formats import SUFFIXES
+from lime_cli.models.onnx.export import digests_beside
 from lime_cli.running.batch import (
     SOME_FAILED,
     Batch,
@@ -55,7 +56,10 @@ PACKAGES = (
 _PATHS = ("path", "inputs", "background", "tokenizer", "segmenter")
 """Options that name files: what is in them counts, not where they are."""
 
-_CHANGE_NO_NUMBER = ("trust", "trust_modules", "sha256", "imports", "fitted_background")
+_CHANGE_NO_NUMBER = (
+    "trust", "trust_modules", "sha256", "imports", "fitted_background",
+    "reading", "answers", "given",
+)  # fmt: skip
 
 
 def identity_of(
@@ -66,7 +70,7 @@ def identity_of(
 
     formats, look = drawn
     parts = {
-        "model": _without_paths(job.model._asdict()),
+        "model": {**_without_paths(job.model._asdict()), **digests_beside(job.model.path)},
         "input": {
             **_without_paths(asdict(cast(Any, job.modality))),
             "instances": listing.n_sources,

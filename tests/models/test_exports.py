@@ -408,3 +408,19 @@ def test_a_text_that_is_too_long_for_a_graph_that_does_not_say_it(limex, tmp_pat
     assert "texts of 62 tokens may be too long for it: --max-tokens 512, say" in done.err
     assert done.err.count("\n") == 1
     assert explained(limex, folder, "great film " * 30, "--max-tokens", 40)
+
+
+def test_a_batch_is_not_continued_with_another_tokenizer(limex, tmp_path):
+    folder = export(tmp_path / "m")
+    (tmp_path / "in").mkdir()
+    for name in ("a.txt", "b.txt"):
+        (tmp_path / "in" / name).write_text("a great film")
+    words = ("explain", "text", folder, tmp_path / "in", "--samples", 16, "-o", tmp_path / "out")
+    assert limex(*words).code == 0
+    assert limex(*words).code == 0
+    config = json.loads((folder / "config.json").read_text())
+    other = {**config, "id2label": {"0": "x", "1": "y", "2": "z"}}
+    (folder / "config.json").write_text(json.dumps(other))
+    done = limex(*words)
+    assert done.code == 5
+    assert "config.json" in done.err

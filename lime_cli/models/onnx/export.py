@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lime_cli.errors import InputError
+from lime_cli.files import digest_of_file
 from lime_cli.models.model_file import PixelsInput
 
 TOKENIZER = "tokenizer.json"
@@ -152,7 +153,7 @@ def export_beside(model: Path, tokenizer: str | None = None) -> Export:
     Raises InputError for a file that is damaged.
     """
     named = Path(tokenizer) if tokenizer else None
-    folders = [model.parent, *([model.parent.parent] if model.parent.name == "onnx" else [])]
+    folders = _folders(model)
     if named is not None:
         folders.insert(0, named if named.is_dir() else named.parent)
     own = named if named is not None and not named.is_dir() else None
@@ -166,6 +167,28 @@ def export_beside(model: Path, tokenizer: str | None = None) -> Export:
         **_first(folders, "tokenizer_config.json"),
     }
     return Export(found, config, tokens, _first(folders, "preprocessor_config.json"), slow)
+
+
+READ = (
+    TOKENIZER, "config.json", "tokenizer_config.json", "special_tokens_map.json",
+    "preprocessor_config.json",
+)  # fmt: skip
+
+
+def digests_beside(model: str) -> dict[str, str]:
+    """Return the digests of what is read beside a graph, by the files' names."""
+    if not model.endswith(".onnx"):
+        return {}
+    places = [(name, folder / name) for folder in _folders(Path(model)) for name in READ]
+    found: dict[str, str] = {}
+    for name, path in places:
+        if name not in found and path.is_file():
+            found[name] = digest_of_file(path)
+    return found
+
+
+def _folders(model: Path) -> list[Path]:
+    return [model.parent, *([model.parent.parent] if model.parent.name == "onnx" else [])]
 
 
 WHOLE = 384
