@@ -141,3 +141,19 @@ def test_a_table_is_not_read_as_one_text(limex, tmp_path, name):
 def test_prose_whatever_its_name_is_read(limex, tmp_path):
     (tmp_path / "t.csv").write_text("a good film\nand a great one\n")
     assert limex(*REVIEW, tmp_path / "t.csv").code == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "own", "words"),
+    [
+        ("r001.txt", "r001.txt", "r001.txt, spam: odd"),
+        ("a.txt", "in/a.txt", "in/a.txt, spam: odd"),
+        ("people.csv", "17", "people.csv 17, spam: odd"),
+        ("", "", "odd"),
+    ],
+)
+def test_a_finding_names_its_place_once(source, own, words):
+    from lime_cli.tools.check.measure import Finding
+    from lime_cli.tools.check.report import said
+
+    assert said(Finding("kind", "p.toml:3", source, own, "spam" * bool(source), "odd")) == words
