@@ -31,6 +31,14 @@ def located(path: str) -> str:
     raise _no_model(path, folder, graphs)
 
 
+def export_line(folder: str) -> str:
+    """Say how a model of the transformers library becomes one that limex explains."""
+    return (
+        f"optimum-cli export onnx --model {folder} {folder.rstrip('/')}-onnx; or explain a "
+        "function of yours that calls its pipeline: py:module:function"
+    )
+
+
 def _no_model(path: str, folder: Path, graphs: list[Path]) -> ModelError:
     if graphs:
         listed = ", ".join(str(one.relative_to(folder)) for one in graphs[:8])
@@ -43,7 +51,6 @@ def _no_model(path: str, folder: Path, graphs: list[Path]) -> ModelError:
     if any((folder / name).exists() for name in WEIGHTS):
         return ModelError(
             f"{path}: is a model of the transformers library without an ONNX graph",
-            f"optimum-cli export onnx --model {path} {path.rstrip('/')}-onnx; or explain a "
-            "function of yours that calls its pipeline: py:module:function",
+            export_line(path),
         )
     return ModelError(f"{path}: is a folder", "a model is one file, or a folder with a model.onnx")

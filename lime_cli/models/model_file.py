@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.files import digest_of_file
-from lime_cli.models.folders import located
+from lime_cli.models.folders import WEIGHTS, export_line, located
 from lime_cli.registry import Registry
 
 if TYPE_CHECKING:
@@ -335,6 +335,8 @@ def _entries(path: Path) -> set[str]:
 def _foreign(path: Path, head: bytes) -> ModelError:
     """Say what a file is that limex does not load, and what to do with it."""
     what, hint = _known(path, head)
+    if what and path.name in WEIGHTS and (path.parent / "config.json").is_file():
+        return ModelError(f"{path.name}: is {what}", export_line(str(path.parent)))
     if what:
         return ModelError(f"{path.name}: is {what}", hint)
     from lime_cli.models.pickles.archive import looks_like

@@ -424,3 +424,22 @@ def test_a_batch_is_not_continued_with_another_tokenizer(limex, tmp_path):
     done = limex(*words)
     assert done.code == 5
     assert "config.json" in done.err
+
+
+def test_weights_of_the_transformers_library_say_how_to_export_them(tmp_path):
+    import zipfile
+
+    folder = tmp_path / "bert"
+    folder.mkdir()
+    with zipfile.ZipFile(folder / "pytorch_model.bin", "w") as archive:
+        archive.writestr("archive/data.pkl", b"")
+    (folder / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
+    for name in ("pytorch_model.bin", "model.safetensors"):
+        path = str(folder / name)
+        with pytest.raises(ModelError) as caught:
+            ModelFile(path).load()
+        assert "optimum-cli" not in str(caught.value)
+    (folder / "config.json").write_text("{}")
+    for name in ("pytorch_model.bin", "model.safetensors"):
+        with pytest.raises(ModelError, match=r"optimum-cli export onnx --model .*bert .*bert-onnx"):
+            ModelFile(str(folder / name), threads=2).load()
