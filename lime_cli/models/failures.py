@@ -148,10 +148,12 @@ def _unknown(name: str, listed: str, table: Any) -> PredictionError | None:
     column = _holding(value, table)
     if column is None:
         return None
+    place = list(map(str, table.names)).index(column)
+    own = {str(one) for one in table.columns[place].tolist()} == {value}
+    hold = f"--fixed {column} holds the column at each row's own value; "
     return PredictionError(
         f"{name}: the model does not know {value[:60]!r} in column {column!r}",
-        f"--fixed {column} holds the column at each row's own value; "
-        "OneHotEncoder(handle_unknown='ignore') takes any",
+        ("" if own else hold) + "an encoder with handle_unknown='ignore' takes any value",
     )
 
 

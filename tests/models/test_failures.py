@@ -89,6 +89,8 @@ def test_a_value_that_an_encoder_does_not_know_names_its_column():
     found = failure("m.pkl", caught.value, rows)
     assert found.message == "m.pkl: the model does not know '2 May' in column 'day'"
     assert found.hint.startswith("--fixed day holds")
+    one = Table(("day", "size"), (np.array(["2 May"], object), np.array([2.0])))
+    assert "--fixed" not in failure("m.pkl", caught.value, one).hint
 
 
 def test_token_ids_without_names_say_what_fills_them(limex, tmp_path):
