@@ -400,3 +400,18 @@ def test_a_folder_says_what_becomes_of_its_pixels(tmp_path, kind):
     unit = read.read(next(read.sources())).original()[0]
     assert unit.shape == (20, 20, 3)
     assert 0 <= unit.min() < unit.max() <= 1
+
+
+def test_inspect_leaves_to_the_folder_what_it_says_of_pixels(limex, tmp_path):
+    said, _ = PROCESSORS["vit"]
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+    redness(tmp_path / "model.onnx", ("batch_size", "num_channels", "height", "width"))
+    done = limex("inspect", tmp_path, "--write-config", "-f", "json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["input"]["pixels"]["mean"] == [0.5] * 3
+    text = (tmp_path / "model.onnx.toml").read_text()
+    assert 'size = "48x40"' in text
+    assert '# preprocess = "imagenet"' in text
+    words = ("--segmenter", "grid", "--samples", 20, "-f", "json")
+    record = json.loads(limex("explain", "image", tmp_path, saved(tmp_path, "png"), *words).out)
+    assert record["instance"]["facts"]["input"]["std"] == [0.5] * 3

@@ -443,3 +443,18 @@ def test_weights_of_the_transformers_library_say_how_to_export_them(tmp_path):
     for name in ("pytorch_model.bin", "model.safetensors"):
         with pytest.raises(ModelError, match=r"optimum-cli export onnx --model .*bert .*bert-onnx"):
             ModelFile(str(folder / name), threads=2).load()
+
+
+def test_a_sidecar_names_no_file_outside_its_folder(limex, tmp_path):
+    folder = export(tmp_path / "m", place="onnx")
+    assert limex("inspect", folder, "--write-config").code == 0
+    said = (folder / "onnx" / "model.onnx.toml").read_text()
+    assert "tokenizer" not in said
+    assert 'activation = "softmax"' in said
+    assert limex("explain", "text", folder, "--text", "a film", "--samples", 20).code == 0
+    (folder / "tokenizer.json").rename(tmp_path / "t.json")
+    named = ("--tokenizer", tmp_path / "t.json")
+    assert limex("inspect", folder, *named, "--write-config", "--force").code == 0
+    assert '# tokenizer = "../../t.json"' in (folder / "onnx" / "model.onnx.toml").read_text()
+    words = ("explain", "text", folder, "--text", "a film", "--samples", 20)
+    assert limex(*words, *named).code == 0

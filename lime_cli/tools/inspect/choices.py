@@ -121,7 +121,12 @@ def _of_tokens(report: ModelReport) -> Iterator[Choice]:
         folder, own = Path(report.path).parent.resolve(), export.tokenizer.resolve()
         place = os.path.relpath(own, folder)
         beside = said is None or said.tokenizer is None
-        yield Choice("tokenizer", place, "beside it" if beside else "as said")
+        inside = not place.startswith("..")
+        if inside:
+            yield Choice("tokenizer", place, "beside it" if beside else "as said")
+        elif not beside:
+            why = "outside the model's folder, where no sidecar reaches: say it on the command line"
+            yield Choice("tokenizer", place, why, False)
     limit = known_input(report).max_tokens
     if limit is not None:
         yield Choice("max-tokens", limit, "longer texts are cut there")
@@ -138,11 +143,15 @@ def _of_modality(report: ModelReport) -> Iterator[Choice]:
         yield Choice("background", "train.csv", why, False, modality)
     if modality != "image":
         return
-    height, width = known.size or (224, 224)
+    pixels = known.pixels
+    height, width = known.size or (pixels.size if pixels else None) or (224, 224)
     size = f"{height}" if height == width else f"{height}x{width}"
     free = "any size goes; without, every picture is taken as it is"
     why = "its input's shape"
-    yield Choice("size", size, why if known.size else free, known.size is not None, modality)
+    if pixels is None or known.size:
+        yield Choice("size", size, why if known.size else free, known.size is not None, modality)
+    else:
+        yield Choice("size", size, BESIDE, True, modality)
     if known.layout:
         yield Choice("layout", known.layout, why, True, modality)
     if known.channels and not (known.channels == 3 and known.preprocess):
@@ -152,9 +161,15 @@ def _of_modality(report: ModelReport) -> Iterator[Choice]:
         yield Choice("channels", channels, why, not colours, modality)
     if known.preprocess:
         yield Choice("preprocess", known.preprocess, "its metadata", True, modality)
+    elif pixels is not None:
+        why = f"{pixels.resize}, mean and std by {BESIDE}, unless this is said"
+        yield Choice("preprocess", "imagenet", why, False, modality)
     else:
         why = "how pixels become numbers; unit (0 to 1) is assumed without"
         yield Choice("preprocess", "imagenet", why, False, modality)
+
+
+BESIDE = "preprocessor_config.json"
 
 
 def _picture(shape: tuple[Size, ...], preprocess: str | None) -> ModelInput:

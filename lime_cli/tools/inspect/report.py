@@ -41,7 +41,10 @@ def record_of(report: ModelReport) -> dict[str, Any]:
         "loadable": report.refusal is None,
         "refusal": None if report.refusal is None else str(report.refusal),
         "modality": modality_of(report),
-        "input": {key: one for key, one in known._asdict().items() if key not in UNSAID},
+        "input": {
+            **{key: one for key, one in known._asdict().items() if key not in UNSAID},
+            "pixels": None if known.pixels is None else known.pixels._asdict(),
+        },
         "classes": known_classes(report),
         "names": [asdict(one) for one in report.names],
         "pickle": _outline(report),
