@@ -19,6 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from lime_cli.engine.designs import DESIGNS
 from problems import ROOT, background_of
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import load_digits, make_classification
@@ -30,7 +31,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lime_cli.engine import explain
-from lime_cli.engine.designs import DESIGNS
 from lime_cli.engine.instance import Design
 from lime_cli.images.modality import ImageModality
 from lime_cli.models.model_file import ModelFile

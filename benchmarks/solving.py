@@ -16,8 +16,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-
 from lime_cli.engine.moments import moments_of
+
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.engine.surrogate import fit_all
 from lime_cli.settings import Settings

@@ -22,8 +22,9 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-from lime_cli.modality import MODALITIES, Modality  # noqa: E402
+from lime_cli.modality import Modality  # noqa: E402
 from lime_cli.models.model_file import ModelFile  # noqa: E402
+from lime_cli.registry import MODALITIES  # noqa: E402
 from lime_cli.running.executor import Workers, opened  # noqa: E402
 from lime_cli.running.job import (  # noqa: E402
     Job,

@@ -5,21 +5,18 @@ Nothing is printed; what cannot be explained comes back as ``Failed`` in its pla
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator
-from dataclasses import replace
-from itertools import islice
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from lime_cli import errors
-from lime_cli.modality import MODALITIES, Modality
+from lime_cli.formats import Look
+from lime_cli.modality import Modality
 from lime_cli.models.folders import located
 from lime_cli.models.model_file import ModelFile
-from lime_cli.records.record import explanation_of
-from lime_cli.running.executor import Workers, opened
-from lime_cli.running.job import Explained, Failed, Job, Outcome, Work, in_order, run
+from lime_cli.registry import MODALITIES
+from lime_cli.running.batch import Run, in_memory
+from lime_cli.running.executor import Workers
+from lime_cli.running.job import Explained, Failed, Job
 from lime_cli.settings import Settings
-from lime_cli.sources import Source
 
 if TYPE_CHECKING:
     from lime_cli.models.model_file import LoadedModel
@@ -91,32 +88,9 @@ def explain(
     file = _file(model)
     file = file._replace(threads=file.threads or 1) if workers else file
     job = Job(file, modality, settings, ())
-    jobs = (replace(job, sources=some) for some in _cut(modality.sources(), modality.slice_size))
-    if workers is None:
-        for one in jobs:
-            yield from run(one)
-        return
-    with opened(workers, file.path) as executor:
-        works = (Work(number, one) for number, one in enumerate(jobs))
-        done = executor.run_all(works, lambda: False)
-        for outcome in in_order(done):
-            yield _rebuilt(outcome)
+    return in_memory(Run(job, modality.sources, workers or Workers(), Look(), keeps=not workers))
 
 
 def _file(model: Model) -> ModelFile:
     file = ModelFile(model) if isinstance(model, str) else model
     return file._replace(path=located(file.path))
-
-
-def _cut(sources: Iterable[Source], size: int) -> Iterator[tuple[Source, ...]]:
-    remaining = iter(sources)
-    while some := tuple(islice(remaining, size)):
-        yield some
-
-
-def _rebuilt(outcome: Outcome) -> Explained | Failed:
-    record = json.loads(outcome.line)
-    if outcome.error is None:
-        return Explained(outcome.source, explanation_of(record))
-    said = record["error"]
-    return Failed(outcome.source, getattr(errors, outcome.error)(said["message"], said["hint"]))

@@ -45,11 +45,9 @@ class LazyGroup(click.Group):
             raise PipeClosed from None
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order in which a newcomer meets them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import a command; None for an unknown name."""
         if cmd_name not in COMMANDS:
             return None
         module, _, attribute = COMMANDS[cmd_name][0].partition(":")
@@ -57,13 +55,47 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands with what they do."""
         with formatter.section("Commands"):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
+CITATION = f"""\
+Please cite the paper on LIME, and limex with the version you used:
+
+@inproceedings{{ribeiro2016,
+  author    = {{Ribeiro, Marco Tulio and Singh, Sameer and Guestrin, Carlos}},
+  title     = {{"Why Should I Trust You?": Explaining the Predictions of Any Classifier}},
+  booktitle = {{Proceedings of the 22nd ACM SIGKDD International Conference on Knowledge
+               Discovery and Data Mining}},
+  pages     = {{1135--1144}},
+  year      = {{2016}},
+  doi       = {{10.1145/2939672.2939778}}
+}}
+
+@software{{limex,
+  author  = {{{{The limex authors}}}},
+  title   = {{limex: LIME explanations from the command line}},
+  version = {{{__version__}}},
+  url     = {{https://github.com/limex/limex}}
+}}"""
+
+
+def _cite(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        click.echo(CITATION)
+        ctx.exit()
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="limex", message="%(prog)s %(version)s")
+@click.option(
+    "--cite",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_cite,
+    help="Print how to cite limex, as BibTeX, and exit.",
+)
 @click.option("--json-errors", is_flag=True, help="Print an error as one JSON object.")
 def program(json_errors: bool) -> None:
     """Explain one prediction of a trained model: which parts of the input made it.

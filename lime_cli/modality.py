@@ -1,26 +1,15 @@
-"""How files become instances: what every modality does, and the table of them."""
+"""How files become instances: what every modality does."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Protocol
 
-from lime_cli.registry import Registry
 from lime_cli.sources import Source
 
 if TYPE_CHECKING:
     from lime_cli.engine.instance import Instance
     from lime_cli.models.model_file import ModelInput
-
-
-MODALITIES = Registry(
-    "modality",
-    {
-        "tabular": "lime_cli.tabular.modality:TabularModality",
-        "text": "lime_cli.texts.modality:TextModality",
-        "image": "lime_cli.images.modality:ImageModality",
-    },
-)
 
 
 class Modality(Protocol):
@@ -55,6 +44,10 @@ class Modality(Protocol):
 
     def fitted(self, model_input: ModelInput) -> Modality:
         """Return a copy that knows what the model wants; raise ModelError when they do not fit."""
+        ...
+
+    def jointly(self) -> Modality:
+        """Return a copy whose components can be replaced together, from one row of a background."""
         ...
 
     def read(self, source: Source) -> Instance:

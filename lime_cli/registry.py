@@ -1,36 +1,191 @@
-"""Closed tables of names whose code is imported only when asked for."""
+"""Every list of names that options offer and code looks up; the code is imported when asked for.
+
+What the engine chooses among stands in ``settings``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lime_cli.errors import SettingsError
+
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
 
 
 class Registry(Mapping[str, Any]):
     """Map names to objects given as ``"module:attribute"``, importing each on first use.
 
-    Iterates in the order of the table, so that it can serve as the choices of an option.
+    Other packages add names by entry points of ``group``. They are looked for only when a name is
+    not in the table, or all are listed: to read the metadata of all packages takes a while.
     """
 
-    def __init__(self, kind: str, table: dict[str, str]) -> None:
+    def __init__(self, kind: str, table: dict[str, str], group: str = "") -> None:
         self.kind = kind
-        self._table = table
+        self._table, self._group = table, group
+
+    @property
+    def own(self) -> tuple[str, ...]:
+        """The names of limex itself, in their order, as options show them."""
+        return tuple(self._table)
 
     def __getitem__(self, name: str) -> Any:
         """Import and return what ``name`` stands for; SettingsError for an unknown name."""
-        if name not in self._table:
-            raise SettingsError(f"unknown {self.kind} {name!r}", f"one of: {', '.join(self)}")
-        module, _, attribute = self._table[name].partition(":")
-        return getattr(import_module(module), attribute)
+        if name in self._table:
+            module, _, attribute = self._table[name].partition(":")
+            return getattr(import_module(module), attribute)
+        if name in plugins(self._group):
+            return plugins(self._group)[name].load()
+        raise SettingsError(f"unknown {self.kind} {name!r}", f"one of: {', '.join(self)}")
 
     def __contains__(self, name: object) -> bool:
-        return name in self._table
+        return name in self._table or name in plugins(self._group)
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._table)
+        return iter(
+            (*self._table, *(one for one in plugins(self._group) if one not in self._table))
+        )
 
     def __len__(self) -> int:
-        return len(self._table)
+        return len(self._table.keys() | plugins(self._group).keys())
+
+
+@lru_cache(maxsize=8)
+def plugins(group: str) -> dict[str, EntryPoint]:
+    """Return the entry points of a group, by name, of all packages installed."""
+    if not group:
+        return {}
+    from importlib.metadata import entry_points
+
+    return {one.name: one for one in sorted(entry_points(group=group))}
+
+
+FORMATS = Registry(
+    "format",
+    {
+        "table": "lime_cli.formats.table:write",
+        "json": "lime_cli.formats.json:write",
+        "jsonl": "lime_cli.formats.json:write_lines",
+        "csv": "lime_cli.formats.csv:write",
+        "md": "lime_cli.formats.markdown:write",
+        "html": "lime_cli.formats.html:write",
+        "png": "lime_cli.formats.drawing:write_png",
+        "svg": "lime_cli.formats.drawing:write_svg",
+        "jpg": "lime_cli.formats.drawing:write_jpg",
+        "webp": "lime_cli.formats.drawing:write_webp",
+    },
+    "limex.formats",
+)
+"""Of explanations; each is a ``formats.Format``."""
+
+SUFFIXES = {
+    ".json": "json",
+    ".jsonl": "jsonl",
+    ".ndjson": "jsonl",
+    ".csv": "csv",
+    ".md": "md",
+    ".html": "html",
+    ".htm": "html",
+    ".png": "png",
+    ".svg": "svg",
+    ".jpg": "jpg",
+    ".jpeg": "jpg",
+    ".webp": "webp",
+    ".txt": "table",
+}
+"""Which format a file's suffix asks for."""
+
+MANY = ("table", "jsonl", "csv", "md", "html")
+"""Formats that hold any number of explanations; the others hold one."""
+
+SHEETS = ("table", "json", "csv", "md", "html")
+"""Formats of the commands whose result is a sheet of tables."""
+
+LOADERS = Registry(
+    "model format",
+    {
+        "pickle": "lime_cli.models.pickles.loading:load",
+        "joblib": "lime_cli.models.pickles.loading:load",
+        "skops": "lime_cli.models.skops:load",
+        "onnx": "lime_cli.models.onnx:load",
+        "xgboost": "lime_cli.models.boosters:load_xgboost",
+        "lightgbm": "lime_cli.models.boosters:load_lightgbm",
+        "catboost": "lime_cli.models.boosters:load_catboost",
+        "python": "lime_cli.models.python:load",
+    },
+    "limex.models",
+)
+"""Of model files; each is called with a ``ModelFile``."""
+
+TASKS = ("auto", "classification", "regression")
+
+ACTIVATIONS = ("auto", "none", "softmax", "sigmoid")
+
+PROVIDERS = ("cpu", "cuda")
+"""What runs an ONNX model."""
+
+INPUT_FORMS = ("auto", "frame", "array", "sparse")
+"""How a table is handed to a model."""
+
+LAYOUTS = ("NCHW", "NHWC")
+"""Where the channels of a model's image input are."""
+
+MODALITIES = Registry(
+    "modality",
+    {
+        "tabular": "lime_cli.tabular.modality:TabularModality",
+        "text": "lime_cli.texts.modality:TextModality",
+        "image": "lime_cli.images.modality:ImageModality",
+    },
+)
+"""Each is a ``modality.Modality``."""
+
+MODALITY_PLUGINS = "limex.modalities"
+"""Entry points of other packages: groups of options that have a method ``modality``."""
+
+SEGMENTERS = Registry(
+    "segmenter",
+    {
+        "slic": "lime_cli.images.segments:slic",
+        "quickshift": "lime_cli.images.segments:quickshift",
+        "felzenszwalb": "lime_cli.images.segments:felzenszwalb",
+        "grid": "lime_cli.images.segments:grid",
+    },
+)
+"""Each is called with RGB pixels, a wish for a number of segments or None, and a seed."""
+
+LIME_SEGMENTER = "quickshift:lime"
+"""marcotcr/lime's own cut, of what the model sees."""
+
+FILLS = Registry(
+    "fill",
+    {
+        "mean": "lime_cli.images.fills:mean",
+        "black": "lime_cli.images.fills:black",
+        "blur": "lime_cli.images.fills:blur",
+        "noise": "lime_cli.images.fills:noise",
+        "inpaint": "lime_cli.images.fills:inpaint",
+    },
+)
+"""What masks a superpixel; each is called with raw values, the label map and a generator."""
+
+AUTO_FILL = "auto"
+"""The mean, but where that changes next to nothing."""
+
+RESIZES = ("stretch", "crop", "pad")
+
+STYLES = ("outline", "heat", "hide", "panel")
+"""Of an overlay."""
+
+EXECUTORS = Registry(
+    "executor",
+    {
+        "here": "lime_cli.running.executor:Here",
+        "local": "lime_cli.running.local:Local",
+        "dask": "lime_cli.running.dask:cluster",
+    },
+)
+"""Each is called with ``Workers`` and the path of the model."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
+import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,15 +14,9 @@ SURROGATES = ("linear", "tree")
 
 SELECTIONS = ("lasso", "forward", "highest", "none")
 
-DESIGNS = ("auto", "random", "paired", "sobol", "balanced", "tilted", "exhaustive")
-
-ASSISTS = ("auto", "on", "off")
-
 PENALTIES = ("ridge", "lasso")
 
-
-FEW_SAMPLES = 2048
-"""Shared samples, at most, that assistance is worth its own time for."""
+KERNELS = ("product", "shapley")
 
 
 _SILENT = ("batch_size", "max_memory", "time_limit")
@@ -32,7 +26,7 @@ _SILENT = ("batch_size", "max_memory", "time_limit")
 class Settings:
     """Hold the engine's choices; raise SettingsError for a value that makes no sense."""
 
-    samples: int = 4096
+    samples: int = 1024
     """Perturbed inputs to begin with, the instance itself not counted."""
     max_samples: int | None = None
     """Go on until the weights are settled or this many are drawn; None: ``samples``."""
@@ -44,17 +38,21 @@ class Settings:
     features: int = 10
     """Components kept in a linear surrogate, leaves of a tree, at most."""
     selection: str = "lasso"
-    design: str = "auto"
+    """How the components shown are chosen."""
+    kernel: str = "product"
+    """Which masks count how much: ``product``, the squared exponential kernel, or ``shapley``."""
+    radius: float | None = None
+    """Share of the components that are masked on average, in (0, 0.5]; None: from the data."""
     kernel_width: float | None = None
-    """In the unit of the modality's distance; None takes the modality's default."""
+    """The same as a width w of the kernel exp(-m / (2 w²)) on m masked components."""
+    refit: bool = False
+    """Whether the components shown are fitted again without the others (K-LASSO)."""
     penalty: float = 0.0
     """L2: against unscaled weighted sums; L1: of the objective divided by the sum of weights."""
     penalty_kind: str = "ridge"
     like_lime: bool = False
     """Whether marcotcr/lime's samples, weights and sums are made in place of limex's own; then
     ``samples`` counts the instance, and ``kernel_width`` is in lime's unit."""
-    assist: str = "auto"
-    """Whether a cheap model helps to estimate: ``on``, ``off``, or by what is explained."""
     surrogate: str = "linear"
     drop_failed: float = 0.0
     """Share of the samples, at most, that are left out where the model answers NaN or infinity."""
@@ -77,8 +75,7 @@ class Settings:
     def _check_names(self) -> None:
         _check(self.selection in SELECTIONS, "--selection", self.selection, " ".join(SELECTIONS))
         _check(self.penalty_kind in PENALTIES, "--penalty", f"{self.penalty_kind}:", "X or lasso:X")
-        _check(self.assist in ASSISTS, "--assist", self.assist, " ".join(ASSISTS))
-        _check(self.design in DESIGNS, "--design", self.design, " ".join(DESIGNS))
+        _check(self.kernel in KERNELS, "--kernel", self.kernel, " ".join(KERNELS))
         _check(self.surrogate in SURROGATES, "--surrogate", self.surrogate, " ".join(SURROGATES))
 
     def _check_numbers(self) -> None:
@@ -86,8 +83,10 @@ class Settings:
         _check(0 < self.tolerance < 1, "--tolerance", self.tolerance, "a number between 0 and 1")
         _check(self.seed >= 0, "--seed", self.seed, "a whole number, at least 0")
         _check(self.features >= 1, "--features", self.features, "a whole number, at least 1")
-        width = self.kernel_width
+        width, radius = self.kernel_width, self.radius
         _check(width is None or width > 0, "--kernel-width", width, "auto or a number above 0")
+        wanted = "auto or a number above 0, 0.5 at most"
+        _check(radius is None or 0 < radius <= 0.5, "--radius", radius, wanted)
         _check(self.penalty >= 0, "--penalty", self.penalty, "a number, at least 0")
         share = f"{self.drop_failed:.3g}"
         _check(0 <= self.drop_failed < 1, "--drop-failed", share, "a share below 100%")
@@ -110,6 +109,15 @@ class Settings:
     def _check_pairs(self) -> None:
         if self.drop_failed and self.like_lime:
             raise SettingsError("--drop-failed: marcotcr/lime has none", "leave one out")
+        if self.radius is not None and self.kernel_width is not None:
+            raise SettingsError("--radius and --kernel-width say the same", "leave one out")
+        if self.kernel == "shapley":
+            self._check_shapley()
+        if self.like_lime and (self.radius is not None or self.refit):
+            option = "--refit" if self.refit else "--radius"
+            raise SettingsError(f"{option}: marcotcr/lime has none", "leave one out")
+        if self.surrogate == "tree" and self.refit:
+            raise SettingsError("--surrogate tree has no weights to refit", "leave --refit out")
         if self.surrogate == "tree" and self.like_lime:
             raise SettingsError("--surrogate tree: marcotcr/lime has none", "leave one out")
         if self.surrogate == "tree" and (self.selection != "lasso" or self.penalty):
@@ -120,16 +128,37 @@ class Settings:
         if self.penalty_kind == "lasso" and self.selection != "none":
             raise SettingsError("--penalty lasso:X chooses by itself", "add --selection none")
 
-    def assists(self, shared: bool) -> bool:
-        """Tell whether to use assisted estimation; auto: wherever the model's time is the price.
+    def _check_shapley(self) -> None:
+        """Raise SettingsError for what Shapley values have none of."""
+        said = {
+            "--radius": self.radius is not None,
+            "--kernel-width": self.kernel_width is not None,
+            "--refit": self.refit,
+            "--penalty": bool(self.penalty),
+            "--surrogate tree": self.surrogate == "tree",
+            "--like-lime": self.like_lime,
+        }
+        for option, given in said.items():
+            if given:
+                raise SettingsError(f"--kernel shapley has no {option}", "leave one out")
 
-        Never decided by the clock, so that equal runs give equal bytes: texts and pictures ask for
-        samples of their own, whose cost is the model's. The rows of a table share theirs; whoever
-        begins with few of them has a slow model, or else many would cost less than assistance.
+    def chosen_radius(self, d: int) -> float | None:
+        """Return the radius asked for, of d components; None for one from the data.
+
+        Raises SettingsError for a kernel width at which hardly anything is masked.
         """
-        return self.assist == "on" or (
-            self.assist == "auto" and (not shared or self.samples <= FEW_SAMPLES)
-        )
+        if self.kernel_width is None:
+            return self.radius
+        width = self.kernel_width
+        radius = 1.0 / (1.0 + math.exp(1.0 / (2.0 * width**2))) if width > 0.03 else 0.0
+        if radius * d < 0.5:
+            words = (
+                f"--kernel-width {self.kernel_width:g}: masks {radius * d:.2g} of {d} components "
+                "on average, so that no sample differs from the instance"
+            )
+            wanted = max(0.05, min(0.5, 1.0 / d))
+            raise SettingsError(words, f"give --radius {wanted:.2g}, a share of the components")
+        return radius
 
     def numbers(self) -> dict[str, Any]:
         """List every choice that changes a number, by name, in a fixed order.
@@ -141,15 +170,6 @@ class Settings:
     def fingerprint(self) -> str:
         """Identify these choices: the SHA-256 of ``numbers()`` in hexadecimal."""
         return digest_of(json.dumps(self.numbers(), sort_keys=True).encode())
-
-    def entropy_for(self, pool: str) -> list[int]:
-        """Return what seeds the random generator of one sample set: the seed and its pool.
-
-        Depends on the content that ``pool`` names and on nothing else, so that neither order,
-        batching nor workers change a draw.
-        """
-        words = hashlib.sha256(pool.encode()).digest()[:16]
-        return [self.seed, *(int.from_bytes(words[i : i + 4], "little") for i in range(0, 16, 4))]
 
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:

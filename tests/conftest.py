@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lime_cli.cli import run
-from lime_cli.engine import designs
-from lime_cli.engine.instance import Column, Component, Identity, Subject
+from lime_cli.engine.instance import Column, Component, Everything, Identity, Subject
+from lime_cli.engine.masks import every_mask
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
@@ -35,12 +35,11 @@ class MaskInstance:
     """An instance whose model input is its mask."""
 
     d: int
-    law: str = "coins"
     pool: str = "masks"
 
     shared = False
-    distance = "cosine"
-    design = "random"
+    random = False
+    n_rows = 1
     input_bytes = 8
     skipped = ()
     caveats = ()
@@ -53,20 +52,21 @@ class MaskInstance:
     def subject(self):
         return Subject("0", "masks", "masks", "", {})
 
-    def n_exhaustive(self):
-        return designs.n_masks(self.d)
+    def n_inputs(self):
+        return 2.0**self.d
 
-    def sample(self, n, design, rng):
-        return getattr(designs, self.law)(n, self.d, design, rng)
+    def codes(self, masks):
+        return (~masks.masked).astype(np.int8)
 
-    def interpretable(self, codes):
-        return codes.astype(bool)
+    def everything(self):
+        masks = every_mask(self.d)
+        return Everything(self.codes(masks), masks.masked, np.ones(masks.n))
+
+    def joint(self, masked, _row):
+        return (~masked).astype(np.int8)
 
     def model_inputs(self, codes):
         return codes.astype(float)
-
-    def keeping(self, kept, rng):
-        return kept.astype(float)
 
     def original(self):
         return np.ones((1, self.d))

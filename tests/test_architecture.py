@@ -37,7 +37,6 @@ LIGHT = (
     "models/model_file.py",
     "formats/__init__.py",
     "running/signals.py",
-    "running/batch.py",
     "running/containment.py",
     "running/output.py",
     "running/progress.py",

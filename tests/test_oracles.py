@@ -12,7 +12,6 @@ from lime_cli.engine import explain
 from lime_cli.settings import Settings
 from tests.conftest import FunctionModel, MaskInstance
 
-LAWS = ("coins", "subsets")
 BETA = np.array([3.0, -2.0, 1.0, 0.0, 0.5, 0.0, -0.25, 0.0, 0.0, 4.0, 0.0, 0.0])
 
 
@@ -24,11 +23,10 @@ def weights_of(surrogate):
     return {weight.component: weight.weight for weight in surrogate.weights}
 
 
-@pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("selection", ["lasso", "forward", "highest", "none"])
-def test_a_linear_model_is_recovered_exactly(law, selection):
+def test_a_linear_model_is_recovered_exactly(selection):
     model = FunctionModel(lambda z: z @ BETA + 7)
-    surrogate = one(MaskInstance(12, law), model, selection=selection, features=12).surrogates[0]
+    surrogate = one(MaskInstance(12), model, selection=selection, features=12).surrogates[0]
     found = np.zeros(12)
     for j, weight in weights_of(surrogate).items():
         found[j] = weight
@@ -38,10 +36,9 @@ def test_a_linear_model_is_recovered_exactly(law, selection):
     assert surrogate.local_prediction == pytest.approx(surrogate.model_prediction)
 
 
-@pytest.mark.parametrize("law", LAWS)
 @pytest.mark.parametrize("level", [0.0, 3.3, -1e9, 1e-30])
-def test_a_constant_model_gives_no_weight_and_says_so(law, level):
-    explanation = one(MaskInstance(12, law), FunctionModel(lambda z: np.full(len(z), level)))
+def test_a_constant_model_gives_no_weight_and_says_so(level):
+    explanation = one(MaskInstance(12), FunctionModel(lambda z: np.full(len(z), level)))
     surrogate = explanation.surrogates[0]
     assert not any(weights_of(surrogate).values())
     assert surrogate.intercept == pytest.approx(level)
@@ -51,7 +48,7 @@ def test_a_constant_model_gives_no_weight_and_says_so(law, level):
 
 def test_an_xor_has_low_fidelity_and_says_so():
     model = FunctionModel(lambda z: (z[:, 0] != z[:, 1]).astype(float))
-    explanation = one(MaskInstance(12), model, kernel_width=10.0)
+    explanation = one(MaskInstance(12), model, radius=0.5)
     assert explanation.surrogates[0].fidelity < 0.05
     assert "low_fidelity" in {caveat.code for caveat in explanation.caveats}
 
@@ -60,30 +57,27 @@ def curved(z):
     return np.tanh(z @ BETA) + z[:, 0] * z[:, 1]
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_adding_a_constant_moves_only_the_intercept(law):
-    before = one(MaskInstance(12, law), FunctionModel(curved)).surrogates[0]
-    after = one(MaskInstance(12, law), FunctionModel(lambda z: curved(z) + 100)).surrogates[0]
+def test_adding_a_constant_moves_only_the_intercept():
+    before = one(MaskInstance(12), FunctionModel(curved)).surrogates[0]
+    after = one(MaskInstance(12), FunctionModel(lambda z: curved(z) + 100)).surrogates[0]
     assert weights_of(after) == pytest.approx(weights_of(before), abs=1e-10)
     assert after.intercept == pytest.approx(before.intercept + 100)
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_scaling_the_model_scales_weights_and_intercept(law):
-    before = one(MaskInstance(12, law), FunctionModel(curved)).surrogates[0]
-    after = one(MaskInstance(12, law), FunctionModel(lambda z: -5 * curved(z))).surrogates[0]
+def test_scaling_the_model_scales_weights_and_intercept():
+    before = one(MaskInstance(12), FunctionModel(curved)).surrogates[0]
+    after = one(MaskInstance(12), FunctionModel(lambda z: -5 * curved(z))).surrogates[0]
     assert weights_of(after) == pytest.approx({j: -5 * w for j, w in weights_of(before).items()})
     assert after.intercept == pytest.approx(-5 * before.intercept)
     assert after.fidelity == pytest.approx(before.fidelity)
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_permuting_components_permutes_weights_when_all_masks_are_seen(law):
+def test_permuting_components_permutes_weights_when_all_masks_are_seen():
     order = np.array([3, 1, 0, 2, 5, 4])
     settings = {"samples": 100, "features": 6}
-    before = one(MaskInstance(6, law), FunctionModel(lambda z: np.tanh(z @ BETA[:6])), **settings)
+    before = one(MaskInstance(6), FunctionModel(lambda z: np.tanh(z @ BETA[:6])), **settings)
     after = one(
-        MaskInstance(6, law), FunctionModel(lambda z: np.tanh(z[:, order] @ BETA[:6])), **settings
+        MaskInstance(6), FunctionModel(lambda z: np.tanh(z[:, order] @ BETA[:6])), **settings
     )
     assert before.stop == after.stop == "exhaustive"
     expected = {int(order[j]): w for j, w in weights_of(before.surrogates[0]).items()}
@@ -91,12 +85,13 @@ def test_permuting_components_permutes_weights_when_all_masks_are_seen(law):
 
 
 @given_settings(deadline=None, max_examples=30)
-@given(st.integers(2, 40), st.integers(0, 1000), st.sampled_from(LAWS))
-def test_weights_add_up_to_the_local_prediction(d, seed, law):
+@given(st.integers(2, 40), st.integers(0, 1000))
+def test_weights_add_up_to_the_local_prediction(d, seed):
     beta = np.random.default_rng(seed).normal(size=d)
     model = FunctionModel(lambda z: np.sin(z @ beta))
-    surrogate = one(MaskInstance(d, law), model, samples=200, seed=seed).surrogates[0]
+    surrogate = one(MaskInstance(d), model, samples=200, seed=seed).surrogates[0]
     total = surrogate.intercept + sum(weights_of(surrogate).values())
+    total += surrogate.others.weight if surrogate.others else 0.0
     assert surrogate.local_prediction == pytest.approx(total)
     assert len(surrogate.weights) <= 10
     sizes = [abs(weight.weight) for weight in surrogate.weights]
@@ -122,17 +117,16 @@ def test_the_batch_size_changes_no_number(batch_size):
     assert weights_of(again) == pytest.approx(weights_of(first), rel=1e-9)
 
 
-@pytest.mark.parametrize("law", LAWS)
-def test_no_input_is_asked_twice_however_far_sampling_goes(law):
+def test_no_input_is_asked_twice_however_far_sampling_goes():
     seen = []
 
     def remembered(z):
         seen.extend(map(tuple, z.tolist()))
         return np.tanh(z @ BETA[:9])
 
-    choices = {"samples": 64, "max_samples": 4096, "tolerance": 0.001, "design": "random"}
-    explanation = one(MaskInstance(9, law), FunctionModel(remembered), **choices)
-    assert explanation.samples == 4096
+    choices = {"samples": 64, "max_samples": 4096, "tolerance": 0.001}
+    explanation = one(MaskInstance(9), FunctionModel(remembered), **choices)
+    assert (explanation.samples, explanation.stop) == (511, "exhaustive")
     samples = seen[1:]  # the first one is the instance itself
     assert len(samples) == len(set(samples)) <= 2**9
 
@@ -154,12 +148,12 @@ def test_a_penalty_of_lasso_gives_the_plain_weighted_lasso():
     from sklearn.linear_model import Lasso
 
     instance, model = MaskInstance(5), FunctionModel(lambda z: np.tanh(z @ BETA[:5]))
-    choices = {"selection": "none", "penalty": 0.05, "penalty_kind": "lasso"}
+    choices = {"selection": "none", "penalty": 0.05, "penalty_kind": "lasso", "radius": 0.25}
     ours = one(instance, model, **choices).surrogates[0]
     masks = np.array([[(i >> j) & 1 for j in range(5)] for i in range(32)], float)
-    distance = 1 - np.sqrt(masks.sum(axis=1) / 5)
+    weights = np.prod(np.where(masks == 1, 0.75, 0.25), axis=1)
     theirs = Lasso(alpha=0.05, tol=1e-14, max_iter=100_000).fit(
-        masks, np.tanh(masks @ BETA[:5]), sample_weight=np.exp(-(distance**2) / (2 * 0.25**2))
+        masks, np.tanh(masks @ BETA[:5]), sample_weight=weights
     )
     found = [weights_of(ours).get(j, 0.0) for j in range(5)]
     assert found == pytest.approx(theirs.coef_, abs=1e-8)
@@ -174,10 +168,14 @@ def test_a_ridge_penalty_is_the_one_of_scikit_learn():
         FunctionModel(lambda z: np.tanh(z @ BETA[:5])),
         selection="none",
         penalty=1.0,
+        radius=0.25,
     )
-    distance = 1 - np.sqrt(masks.sum(axis=1) / 5)
+    weights = np.prod(np.where(masks == 1, 0.75, 0.25), axis=1)
+    assert masks[-1].all()  # the instance itself
+    effective = weights[:-1].sum() ** 2 / (weights[:-1] ** 2).sum()
+    assert ours.effective_samples == pytest.approx(effective)
     theirs = Ridge(alpha=1.0).fit(
-        masks, np.tanh(masks @ BETA[:5]), sample_weight=np.exp(-(distance**2) / (2 * 0.25**2))
+        masks, np.tanh(masks @ BETA[:5]), sample_weight=weights * effective
     )
     found = [weights_of(ours.surrogates[0]).get(j, 0.0) for j in range(5)]
     assert found == pytest.approx(theirs.coef_, abs=1e-7)

@@ -1,11 +1,13 @@
 """Defects of other tools that explain with LIME: what becomes of each here, and its test."""
 
 import json
+import re
+from math import comb
 
 import numpy as np
 import pytest
 
-from lime_cli.engine.proximity import DISTANCES
+from lime_cli.engine.kernel import Product, ladder
 from tests.test_bad_inputs import HERE as BAD_INPUTS
 from tests.test_bad_inputs import SCENES, ZOO, check_register
 
@@ -94,9 +96,12 @@ def record(result):
 def test_a_kernel_too_narrow_for_any_sample_is_said_and_breaks_nothing(
     limex, kind, width, surrogate
 ):
-    options = ("--samples", "64", "--kernel-width", width, "--surrogate", surrogate, "-f", "json")
-    found = record(limex(*INPUTS[kind], *options))
-    assert "few_effective_samples" in {one["code"] for one in found["warnings"]}
+    options = ("--samples", "64", "--surrogate", surrogate, "-f", "json")
+    result = limex(*INPUTS[kind], *options, "--kernel-width", width)
+    assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
+    assert "so that no sample differs from the instance" in result.err
+    remedy = re.search(r"--radius [\d.]+\d", result.err)[0].split()
+    assert record(limex(*INPUTS[kind], *options, *remedy))["targets"]
 
 
 def test_the_class_that_is_predicted_is_explained_whichever_it_is(limex):
@@ -120,14 +125,15 @@ def test_a_selection_that_there_is_not_is_a_wrong_command_line(limex):
     assert "'forwrd' is not one of 'lasso', 'forward'" in result.err
 
 
-@pytest.mark.parametrize("name", DISTANCES)
-def test_the_kernel_tells_near_from_far_for_every_kind_of_input(name):
-    distance, d = DISTANCES[name], 30
-    away = distance.of(np.arange(d + 1), d)
-    proximity = np.exp(-(away**2) / (2 * distance.width(d) ** 2))
-    assert proximity[0] == 1.0
-    assert np.all(np.diff(proximity) < 0)
-    assert proximity[-1] < 0.5
+@pytest.mark.parametrize("d", [3, 30, 300])
+def test_the_kernel_tells_near_from_far_for_every_kind_of_input(d):
+    for radius in ladder(d)[1:]:
+        kernel = Product(radius)
+        ways = np.array([float(comb(d, m)) for m in range(d + 1)])
+        proximity = kernel.sizes(d) / ways
+        proximity /= proximity[0]
+        assert np.all(np.diff(proximity[:9]) < 0)
+        assert proximity[:9] == pytest.approx(np.exp(-np.arange(d + 1)[:9] / (2 * kernel.width**2)))
 
 
 @pytest.mark.parametrize("form", ["table", "csv", "md", "html"])

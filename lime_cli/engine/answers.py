@@ -1,55 +1,116 @@
-"""What a model said to samples, and which of them it could not answer."""
+"""Ask a model about an instance and its samples: each distinct input once, failures counted."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.instance import BoolArray, FloatArray, Samples
+from lime_cli.engine.asking import Question, count_repeated, put
+from lime_cli.engine.distinct import distinct
+from lime_cli.engine.instance import BoolArray, FloatArray, Instance, IntArray, Model, join
 from lime_cli.errors import NotFinite, PredictionError
 from lime_cli.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """A sample set and what the model said to it; shared by every instance of one pool."""
+    """What a model says of an instance and of its samples."""
 
-    samples: Samples
-    predictions: FloatArray
+    original: FloatArray
+    """(k,)"""
+    codes: IntArray
+    """(n, m): what each sample is."""
+    samples: FloatArray
     """(n, k); NaN or infinity where the model failed and samples may be left out."""
 
-    @cached_property
+    @property
     def failed(self) -> BoolArray:
         """Which samples the model gave no finite answer to, (n,)."""
-        return np.asarray(~np.isfinite(self.predictions).all(axis=1))
-
-    @property
-    def n_failed(self) -> int:
-        """Count the samples that are left out."""
-        return int(self.failed.sum())
-
-    @cached_property
-    def mass(self) -> FloatArray:
-        """What each sample stands for, (n,): nothing where the model failed."""
-        return np.where(self.failed, 0.0, self.samples.mass) if self.n_failed else self.samples.mass
-
-    @cached_property
-    def finite(self) -> FloatArray:
-        """The answers (n, k), those of failed samples, which have no mass, as the others' mean."""
-        if not self.n_failed:
-            return self.predictions
-        return np.where(
-            self.failed[:, None], self.predictions[~self.failed].mean(axis=0), self.predictions
-        )
+        return np.asarray(~np.isfinite(self.samples).all(axis=1))
 
 
-def checked(answers: Answers, settings: Settings, source: str) -> Answers:
+def ask_original(instance: Instance, model: Model, settings: Settings) -> FloatArray:
+    """Ask the model about the instance alone, (k,)."""
+    settings = replace(settings, drop_failed=0.0)  # an instance is no sample to do without
+    question = Question(instance, 1, lambda _start, _n: instance.original())
+    return np.asarray(put(question, model, settings)[0])
+
+
+def ask(
+    instance: Instance,
+    model: Model,
+    codes: IntArray,
+    settings: Settings,
+    known: Answers | None = None,
+) -> Answers:
+    """Ask about samples with these codes (n, m), of which the first are ``known``.
+
+    The instance itself is asked in one call with its first samples, and alone where the model
+    fails, so that the error tells what is to blame. Raises PredictionError.
+    """
+    first, inverse = distinct(codes)
+    n_known = 0 if known is None else len(known.codes)
+    fresh = codes if len(first) == len(codes) and not n_known else codes[first[first >= n_known]]
+    parts: list[FloatArray] = []
+    if known is None:
+        original, answers = _with_itself(instance, model, fresh, settings)
+        parts.append(answers)
+    else:
+        original = known.original
+        parts.append(known.samples[first[first < n_known]])
+        if len(fresh):
+            parts.append(ask_about(instance, model, fresh, settings))
+    count_repeated(model, len(codes) - n_known - len(fresh))
+    found = Answers(original, codes, np.concatenate(parts)[inverse])
+    return _checked(found, settings, instance.subject.source)
+
+
+def ask_about(instance: Instance, model: Model, codes: IntArray, settings: Settings) -> FloatArray:
+    """Ask about every sample with these codes (n, m), in their order: (n, k)."""
+    question = Question(
+        instance, len(codes), lambda start, n: instance.model_inputs(codes[start : start + n])
+    )
+    return put(question, model, settings)
+
+
+def _with_itself(
+    instance: Instance, model: Model, codes: IntArray, settings: Settings
+) -> tuple[FloatArray, FloatArray]:
+    if not instance.shared:  # its inputs are of a kind of their own: pieces of a text, say
+        original = ask_original(instance, model, settings)
+        return original, ask_about(instance, model, codes, settings)
+
+    def inputs(start: int, n: int) -> Any:
+        if start:
+            return instance.model_inputs(codes[start - 1 : start - 1 + n])
+        if n == 1:
+            return instance.original()
+        return join([instance.original(), instance.model_inputs(codes[: n - 1])])
+
+    try:
+        answers = put(Question(instance, 1 + len(codes), inputs), model, settings)
+    except PredictionError:
+        original = ask_original(instance, model, settings)
+        return original, ask_about(instance, model, codes, settings)
+    if not np.isfinite(answers[0]).all():
+        original = ask_original(instance, model, settings)
+        return original, answers[1:]
+    return answers[0], answers[1:]
+
+
+def _checked(answers: Answers, settings: Settings, source: str) -> Answers:
     """Return the answers; raise PredictionError where more failed than may be left out."""
-    n, failed = len(answers.predictions), answers.n_failed
+    n, failed = len(answers.samples), int(answers.failed.sum())
     if failed > settings.drop_failed * n:
         said = NotFinite.words(source, failed, n)
         allowed = f"--drop-failed {100 * settings.drop_failed:.3g}%"
         raise PredictionError(said, f"more than {allowed} leaves out; give a larger share")
     return answers
+
+
+def ask_each(instances: Sequence[Instance], model: Model, settings: Settings) -> FloatArray:
+    """Ask the model about instances alone, one after the other: (instances, k)."""
+    return np.stack([ask_original(one, model, settings) for one in instances])

@@ -3,37 +3,63 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.explanation import Surrogate
-from lime_cli.engine.instance import Caveat, FloatArray, Instance, Model
-from lime_cli.engine.neighbourhood import Summary
-from lime_cli.engine.screening import MOST
+from lime_cli.engine.explanation import POOR, Surrogate
+from lime_cli.engine.instance import BoolArray, Caveat, FloatArray, Instance, Model
 from lime_cli.settings import Settings
 
-LOW_FIDELITY, WORTHLESS = 0.3, 0.1
+LOW_FIDELITY = 0.5
 FLAT_ABSOLUTE, FLAT_SHARE = 1e-9, 1e-3
-LARGE_GAP = 0.2
+LARGE_GAP = 0.1
 SATURATED = 0.999
+NOISY = 0.5
+"""Spread from which a sentence on fidelity says what it is a share of."""
+
+
+class Facts(NamedTuple):
+    """What explanations tell of the samples behind them, by target where (targets,)."""
+
+    original: FloatArray
+    """(k,): all outputs for the instance."""
+    n: int
+    d: int
+    n_blocks: int
+    effective_samples: float
+    deviation: FloatArray
+    """(targets,): weighted standard deviation of the answers, the instance counted."""
+    reach: FloatArray
+    """(targets,): largest answer minus smallest, the instance counted."""
+    flat: BoolArray
+    """(targets,): whether masking decides nothing at any radius."""
+    converged: bool
+    """Whether half the samples would have chosen the same radius."""
+    n_failed: int
+    """Samples that are left out, for the model failed on them."""
+    stop: str
+    remedies: tuple[str, ...] = ()
+    """By target: what was tried on the samples where the fidelity is low, and helps."""
 
 
 def judge(
     instance: Instance,
     model: Model,
-    summary: Summary,
+    facts: Facts,
     surrogates: tuple[Surrogate, ...],
     settings: Settings,
-    stop: str,
 ) -> Iterator[Caveat]:
     """Judge an explanation: the instance, the model, the samples, and each surrogate."""
     yield from instance.caveats
-    yield from of_model(model, summary.original)
-    yield from _of_samples(summary, settings)
+    yield from of_model(model, facts.original)
+    yield from _of_samples(facts, settings)
     for place, surrogate in enumerate(surrogates):
-        yield from _of_surrogate(surrogate, place, summary, model, settings)
-        if stop in ("max_samples", "time") and (surrogate.weights or len(surrogate.rules) > 1):
-            yield from _unsettled(surrogate, summary.n, stop)
+        yield from _of_surrogate(instance, surrogate, place, facts, model, settings)
+        if facts.stop in ("max_samples", "time") and (
+            surrogate.weights or len(surrogate.rules) > 1
+        ):
+            yield from _unsettled(surrogate, facts.n, facts.stop)
 
 
 def _unsettled(surrogate: Surrogate, n: int, stop: str) -> Iterator[Caveat]:
@@ -74,59 +100,76 @@ def of_model(model: Model, prediction: FloatArray) -> Iterator[Caveat]:
         )
 
 
-def _of_samples(summary: Summary, settings: Settings) -> Iterator[Caveat]:
+def _of_samples(facts: Facts, settings: Settings) -> Iterator[Caveat]:
     """Judge the samples and their weights."""
-    if summary.n_failed:
+    if facts.n_failed:
         yield Caveat(
             "dropped_samples",
-            f"{summary.n_failed:,} of {summary.n:,} samples are left out: the model returned NaN "
+            f"{facts.n_failed:,} of {facts.n:,} samples are left out: the model returned NaN "
             "or infinity for them",
         )
-    d = summary.d
-    kept = min(settings.features, d) if settings.selection != "none" else d
-    if summary.n_blocks > 1 and summary.effective_samples < 5 * (kept + 1):
+    if facts.n_blocks > 1 and facts.effective_samples < 2 * facts.d and not facts.flat.all():
         yield Caveat(
             "few_effective_samples",
-            f"the samples count for only {summary.effective_samples:.0f} near the instance; "
-            "raise --samples or --kernel-width",
+            f"the samples count for only {facts.effective_samples:.0f} at the radius chosen, for "
+            f"{facts.d:,} components; raise --samples, or choose coarser components",
         )
-    if d > MOST and settings.surrogate == "linear":
+    ended = facts.stop in ("samples", "max_samples", "time")
+    if ended and not facts.converged and settings.chosen_radius(facts.d) is None:
         yield Caveat(
-            "screened",
-            f"of {d:,} components only {MOST} are fitted: those that go along most with the "
-            "answers to the first samples",
+            "radius_not_converged",
+            "half the samples would have chosen another radius; raise --samples, or fix --radius",
         )
-    if d == 1:
+    if facts.d == 1:
         yield Caveat(
             "one_component", "the instance has one component: it gets all the weight there is"
         )
 
 
 def _of_surrogate(
-    surrogate: Surrogate, place: int, summary: Summary, model: Model, settings: Settings
+    instance: Instance,
+    surrogate: Surrogate,
+    place: int,
+    facts: Facts,
+    model: Model,
+    settings: Settings,
 ) -> Iterator[Caveat]:
     """Judge the fit of one target; a flat response leaves nothing else to judge."""
     name = surrogate.name
-    if _flat(summary, place, model.probabilities):
+    if _flat(facts, place, model.probabilities):
         yield Caveat(
             "flat_response", f"{name}: the model answers all samples alike; nothing to explain"
         )
         return
+    if facts.flat[place]:
+        yield Caveat(
+            "flat_response",
+            f"{name}: which components are masked decides nothing that {facts.n:,} samples can "
+            "tell from chance; the weights are unresolved",
+        )
+        return
     parts = "rules" if surrogate.rules else "weights"
     if surrogate.fidelity is not None and surrogate.fidelity < LOW_FIDELITY:
-        verdict = "close to worthless" if surrogate.fidelity < WORTHLESS else "to be read with care"
-        yield Caveat(
-            "low_fidelity",
-            f"{name}: the {parts} explain {max(surrogate.fidelity, 0):.0%} of what the model does "
-            f"near the instance; they are {verdict}",
+        share = f"{max(surrogate.fidelity, 0):.0%} of what masking components decides"
+        if surrogate.spread is not None and surrogate.spread >= NOISY:
+            share += f", which is {1 - surrogate.spread:.0%} of all variation"
+        verdict = (
+            f"the {parts} do not describe the model here"
+            if surrogate.fidelity < POOR
+            else "read them with care"
         )
-    reach = float(summary.high[place] - summary.low[place])
-    possible = 1.0 if model.probabilities else reach
-    if abs(surrogate.gap) > LARGE_GAP * possible:
+        table = instance.subject.modality == "tabular"
+        together = ", or --group columns that act together" if table else ""
+        tried = facts.remedies[place] if facts.remedies else ""
+        remedy = f"; {tried}" if tried else f"; try more --samples{together}"
+        yield Caveat("low_fidelity", f"{name}: the {parts} explain {share}; {verdict}{remedy}")
+    reach = float(facts.reach[place])
+    if abs(surrogate.gap) > LARGE_GAP * reach > 0:
         yield Caveat(
             "large_gap",
             f"{name}: the model says {surrogate.model_prediction:.3g} where the {parts} "
-            f"{'give' if surrogate.rules else 'add up to'} {surrogate.local_prediction:.3g}",
+            f"{'give' if surrogate.rules else 'add up to'} {surrogate.local_prediction:.3g}; "
+            "try a smaller --radius",
         )
     if model.probabilities and surrogate.model_prediction > SATURATED:
         yield Caveat(
@@ -134,7 +177,7 @@ def _of_surrogate(
             f"{name}: the model is all but certain ({surrogate.model_prediction:.6g}); "
             "small differences say little",
         )
-    yield from _too_few(surrogate, summary.d, settings)
+    yield from _too_few(surrogate, facts.d, settings)
 
 
 def _too_few(surrogate: Surrogate, d: int, settings: Settings) -> Iterator[Caveat]:
@@ -148,8 +191,8 @@ def _too_few(surrogate: Surrogate, d: int, settings: Settings) -> Iterator[Cavea
         )
 
 
-def _flat(summary: Summary, place: int, probabilities: bool) -> bool:
-    """Tell whether the weighted spread is nothing, or a thousandth of a probability."""
-    size = max(abs(float(summary.low[place])), abs(float(summary.high[place])))
+def _flat(facts: Facts, place: int, probabilities: bool) -> bool:
+    """Tell whether answers differ by nothing, or by a thousandth of a probability."""
+    size = float(np.abs(facts.original).max())
     nothing = FLAT_ABSOLUTE * max(1.0, size)
-    return bool(summary.deviation[place] < (FLAT_SHARE if probabilities else nothing))
+    return bool(facts.deviation[place] < (FLAT_SHARE if probabilities else nothing))

@@ -1,221 +1,478 @@
-"""From instances to explanations: draw, ask, weigh, fit, and go on until it is enough."""
+"""From instances to explanations: draw masks, ask the model, fit, and go on until it is enough."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from itertools import groupby
-from typing import cast
 
 import numpy as np
 
-from lime_cli.engine.answers import Answers
-from lime_cli.engine.assist import FOLDS, assisted, pool_size
-from lime_cli.engine.caveats import judge
-from lime_cli.engine.control import Tabular, controllable, controlled
-from lime_cli.engine.explanation import Explanation
-from lime_cli.engine.instance import FloatArray, Instance, IntArray, Model
-from lime_cli.engine.neighbourhood import (
-    Neighbourhood,
-    answers_of,
-    ask,
-    ask_originals,
-    ask_with_itself,
-    weigh,
-)
-from lime_cli.engine.row_moments import Row
-from lime_cli.engine.rows import Settled, settle_rows
-from lime_cli.engine.screening import MOST, allowed, screen_samples, unscreened
-from lime_cli.engine.shared import SharedInstance
-from lime_cli.engine.stopping import out_of_time, settled, stages
-from lime_cli.engine.surrogate import Fit, fit
+from lime_cli.engine.answers import Answers, ask
+from lime_cli.engine.caveats import LOW_FIDELITY, Facts, judge
+from lime_cli.engine.explanation import Explanation, Surrogate
+from lime_cli.engine.instance import BoolArray, FloatArray, Instance, IntArray, Model
+from lime_cli.engine.kernel import Product, ladder, width_of
+from lime_cli.engine.masks import Masks, Stage, draw, every_mask, kernels
+from lime_cli.engine.neighbourhood import Neighbourhood
+from lime_cli.engine.pairs import GAIN, LOW, STRONGEST, pairs_of
+from lime_cli.engine.shapley import explain_one
+from lime_cli.engine.surrogate import Fits, Ground, choose_radius, fit, halved, residuals
 from lime_cli.engine.targets import choose_targets
-from lime_cli.engine.tree import tree_surrogates, trees_settled
-from lime_cli.engine.weights import surrogates_of
-from lime_cli.errors import SettingsError
+from lime_cli.engine.tree import tree_settled, tree_surrogate
+from lime_cli.engine.weights import Shown, show, surrogate_of
 from lime_cli.settings import Settings
 
 Watch = Callable[[Instance, Neighbourhood], None]
 """What looks on while instances are explained."""
-Found = tuple[Instance, FloatArray, Settled, dict[str, Answers]]
-"""An instance, what the model says of it, what became of it, and where its samples' answers are."""
+
+AT_ONCE = 64
+"""Instances of one pool that go through a stage together."""
+PATIENCE = 4
+"""Times the first samples after which a surrogate that explains nothing is given up."""
+HOPELESS = 0.1
+"""Fidelity, with its standard error, below which a surrogate explains nothing."""
+EXHAUSTIVE = 1024
+"""Inputs, at most, that ``auto`` asks about in place of fewer samples."""
+
+
+@dataclass(eq=False)
+class State:
+    """One instance on its way: what is drawn, what is known, what was found."""
+
+    instance: Instance
+    stages: tuple[Stage, ...]
+    answers: Answers | None = None
+    targets: list[int] = field(default_factory=list)
+    radii: list[IntArray] = field(default_factory=list)
+    """(targets,) each: the radius chosen after every stage."""
+    spent: float = 0.0
+    """Seconds so far."""
+    stop: str = ""
+    surrogates: tuple[Surrogate, ...] = ()
+    facts: Facts | None = None
+    neighbourhood: Neighbourhood | None = None
+    conclude: Callable[[], None] | None = None
+    """What is left to do once no more samples come."""
+
+    @property
+    def n(self) -> int:
+        """Count the samples."""
+        return sum(stage.n for stage in self.stages)
 
 
 def explain_all(
-    instances: list[Instance],
-    model: Model,
-    settings: Settings,
-    answered: dict[str, Answers],
-    watch: Watch | None = None,
+    instances: list[Instance], model: Model, settings: Settings, watch: Watch | None = None
 ) -> Iterator[Explanation]:
-    """Explain instances in order; ``answered`` keeps the answers of shared pools, by pool.
-
-    ``watch`` is given what each was explained by.
-    """
-    for instance, original, found, known in _all_settled(instances, model, settings, answered):
-        if watch is not None:
-            answers = _of_pool(known, instance.pool, found.summary.n)
-            watch(instance, weigh(instance, answers, original, settings))
-        yield _explanation(instance, model, settings, found)
-
-
-def _of_pool(known: dict[str, Answers], pool: str, n: int) -> Answers:
-    """Return the last n samples of a pool that were asked about."""
-    pairs = reversed(known.items())
-    return next(one for key, one in pairs if key.endswith(f":{pool}") and len(one.predictions) == n)
-
-
-def _all_settled(
-    instances: list[Instance], model: Model, settings: Settings, answered: dict[str, Answers]
-) -> Iterator[Found]:
+    """Explain instances in order; ``watch`` is given what each was explained by."""
     for pool, together in groupby(instances, lambda one: one.pool if one.shared else None):
-        if pool is None:
-            for instance in together:
-                original = ask_originals([instance], model, settings)[0]
-                own: dict[str, Answers] = {}
-                yield instance, original, _settle(instance, original, model, settings, own), own
+        some = list(together)
+        if settings.kernel == "shapley":
+            yield from (_by_shapley(one, model, settings, watch) for one in some)
             continue
-        yield from _of_rows(cast("list[SharedInstance]", list(together)), model, settings, answered)
+        step = 1 if pool is None else AT_ONCE
+        for i in range(0, len(some), step):
+            for state in _settle(some[i : i + step], model, settings, watch is not None):
+                if watch is not None and state.neighbourhood is not None:
+                    watch(state.instance, state.neighbourhood)
+                yield _explanation(state, model, settings)
 
 
-def _of_rows(
-    instances: list[SharedInstance],
-    model: Model,
-    settings: Settings,
-    answered: dict[str, Answers],
-) -> Iterator[Found]:
-    """Explain instances of one pool."""
-    if len(instances) == 1:
-        originals = ask_with_itself(instances[0], model, settings, answered)
-    else:
-        originals = ask_originals(instances, model, settings)
-    by_size = instances[0].distance == "standardised"
-    if by_size and settings.surrogate == "tree":
-        raise SettingsError("--bins none: the rules of a tree need bins", "leave one out")
-    wide = len(instances[0].components) > MOST
-    if by_size or wide or settings.surrogate == "tree":
-        for instance, original in zip(instances, originals, strict=True):
-            found = _settle(instance, original, model, settings, answered)
-            yield instance, original, found, answered
-        return
-    rows = [
-        Row(instance, original, tuple(choose_targets(settings.targets, model, original)))
-        for instance, original in zip(instances, originals, strict=True)
-    ]
-    for row, found in zip(rows, settle_rows(rows, model, settings, answered), strict=True):
-        yield row.instance, row.original, found, answered
-
-
-def _explanation(
-    instance: Instance, model: Model, settings: Settings, found: Settled
+def _by_shapley(
+    instance: Instance, model: Model, settings: Settings, watch: Watch | None
 ) -> Explanation:
-    summary = found.summary
-    caveats = judge(instance, model, summary, found.surrogates, settings, found.stop)
+    found = explain_one(instance, model, settings)
+    if watch is not None:
+        watch(instance, found.neighbourhood)
+    state = State(instance, (), stop=found.facts.stop, surrogates=found.surrogates)
+    state.facts = found.facts
+    return _explanation(state, model, settings)
+
+
+def _explanation(state: State, model: Model, settings: Settings) -> Explanation:
+    assert state.facts is not None
+    first = state.surrogates[0]
     return Explanation(
-        subject=instance.subject,
+        subject=state.instance.subject,
         model=model.identity,
-        components=instance.components,
-        skipped=instance.skipped,
-        surrogates=found.surrogates,
-        caveats=tuple(caveats),
-        samples=summary.n,
-        effective_samples=summary.effective_samples,
-        kernel_width=summary.kernel_width,
-        stop=found.stop,
+        components=state.instance.components,
+        skipped=state.instance.skipped,
+        surrogates=state.surrogates,
+        caveats=tuple(judge(state.instance, model, state.facts, state.surrogates, settings)),
+        samples=state.facts.n,
+        effective_samples=state.facts.effective_samples,
+        kernel_width=width_of(first.radius or 0.5),
+        stop=state.stop,
         settings=settings,
     )
 
 
 def _settle(
-    instance: Instance,
-    original: FloatArray,
-    model: Model,
+    instances: list[Instance], model: Model, settings: Settings, watched: bool
+) -> list[State]:
+    """Take instances with the same components through stages until each is settled."""
+    d, radii = len(instances[0].components), _radii(settings, len(instances[0].components))
+    states = [State(one, (Stage(settings.samples, radii),)) for one in instances]
+    most = max(settings.samples, EXHAUSTIVE if settings.max_samples else 0)
+    waiting = []
+    for state in states:
+        if state.instance.n_inputs() - 1 <= most:
+            _exhaust(state, model, settings, radii, watched)
+        else:
+            waiting.append(state)
+    while waiting:
+        for state in waiting:
+            _ask(state, model, settings, d)
+        for stages, group in groupby(sorted(waiting, key=_by_stages), lambda one: one.stages):
+            _judge(list(group), _masks(settings, d, stages, instances[0].random), settings, watched)
+        waiting = [one for one in waiting if not one.stop]
+    names = model.identity.targets
+    for state in states:
+        if state.conclude is not None:
+            state.conclude()
+        state.surrogates = tuple(_named(one, names) for one in state.surrogates)
+    return states
+
+
+def _by_stages(state: State) -> list[tuple[int, tuple[float, ...]]]:
+    return [(one.n, one.radii) for one in state.stages]
+
+
+def _named(surrogate: Surrogate, names: tuple[str, ...]) -> Surrogate:
+    return replace(surrogate, name=names[surrogate.target])
+
+
+def _radii(settings: Settings, d: int) -> tuple[float, ...]:
+    chosen = settings.chosen_radius(d)
+    return ladder(d) if chosen is None else (chosen,)
+
+
+def _masks(settings: Settings, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
+    return draw(settings.seed, d, stages, random)
+
+
+@lru_cache(maxsize=6)
+def _ground(masks: Masks, radii: tuple[float, ...], penalty: float) -> Ground:
+    return Ground(masks, kernels(radii), penalty)
+
+
+def _ground_of(masks: Masks, stages: tuple[Stage, ...], settings: Settings) -> Ground:
+    penalty = settings.penalty if settings.penalty_kind == "ridge" and not settings.refit else 0.0
+    return _ground(masks, stages[0].radii, penalty)
+
+
+def _ask(state: State, model: Model, settings: Settings, d: int) -> None:
+    """Ask about the samples that a stage adds."""
+    began = time.monotonic()
+    masks = _masks(settings, d, state.stages, state.instance.random)
+    codes = state.instance.codes(masks)
+    state.answers = ask(state.instance, model, codes, settings, state.answers)
+    if not state.targets:
+        state.targets = choose_targets(settings.targets, model, state.answers.original)
+    state.spent += time.monotonic() - began
+
+
+def _exhaust(
+    state: State, model: Model, settings: Settings, radii: tuple[float, ...], watched: bool
+) -> None:
+    """Ask about every input there is, and average over what replaces each mask's components."""
+    found = state.instance.everything()
+    state.answers = ask(state.instance, model, found.codes, settings)
+    state.targets = choose_targets(settings.targets, model, state.answers.original)
+    failed = state.answers.failed
+    d = found.masked.shape[1]
+    masks = every_mask(d)
+    place = found.masked @ (1 << np.arange(d)) - 1
+    share = np.where(failed, 0.0, found.share)
+    mass = np.bincount(place, share, minlength=masks.n)
+    values = np.where(failed[:, None], 0.0, state.answers.samples)
+    sums = [np.bincount(place, share * one, minlength=masks.n) for one in values.T]
+    lost = mass <= 0
+    means = np.stack(sums, axis=1) / np.where(lost, 1.0, mass)[:, None]
+    if lost.any():
+        masks = _without(masks, lost)
+        means = means[~lost]
+    ground = _ground_of(masks, (Stage(masks.n, radii),), settings)
+    squares = (
+        np.stack(
+            [np.bincount(place, share * one**2, minlength=2**d - 1) for one in values.T], axis=1
+        )[~lost]
+        / mass[~lost][:, None]
+    )
+    within = np.maximum(squares - means**2, 0.0)
+    state.stop = "exhaustive"
+    _conclude([state], ground, [means], settings, watched)
+    state.surrogates = tuple(
+        _spread_of(one, ground, within[:, one.target], means[:, one.target], radii)
+        for one in state.surrogates
+    )
+    assert state.facts is not None
+    state.facts = state.facts._replace(n=len(found.codes), n_failed=int(failed.sum()))
+
+
+def _spread_of(
+    surrogate: Surrogate,
+    ground: Ground,
+    within: FloatArray,
+    means: FloatArray,
+    radii: tuple[float, ...],
+) -> Surrogate:
+    """Say what share of the variance is within masks, where every input was asked about."""
+    if surrogate.radius is None:
+        return surrogate
+    weights, own = ground.masks.weights(Product(surrogate.radius))
+    total = weights.sum() + own
+    middle = (weights @ means + own * surrogate.model_prediction) / total
+    between = weights @ (means - middle) ** 2 + own * (surrogate.model_prediction - middle) ** 2
+    inside = float(weights @ within)
+    everything = inside + float(between)
+    return replace(surrogate, spread=inside / everything if everything > 0 else 0.0)
+
+
+def _without(masks: Masks, lost: BoolArray) -> Masks:
+    """Return masks without some of their samples."""
+    kept = np.flatnonzero(~lost)
+    place = np.full(masks.n, -1)
+    place[kept] = np.arange(len(kept))
+    twins = place[masks.twins]
+    return Masks(
+        masked=masks.masked[kept],
+        block=masks.block[kept],
+        proposal=masks.proposal,
+        n_blocks=masks.n_blocks,
+        twins=twins[(twins >= 0).all(axis=1)],
+        uniforms=None if masks.uniforms is None else masks.uniforms[kept],
+    )
+
+
+def _judge(states: list[State], masks: Masks, settings: Settings, watched: bool) -> None:
+    """Fit what one stage has found for instances of the same stages, and decide who goes on."""
+    began = time.monotonic()
+    whole = [state for state in states if not _answers(state).failed.any()]
+    stages = states[0].stages
+    if whole:
+        answers = [_answers(state).samples for state in whole]
+        _conclude(whole, _ground_of(masks, stages, settings), answers, settings, watched)
+    for state in states:
+        failed = _answers(state).failed
+        if failed.any():
+            ground = _ground_of(_without(masks, failed), stages, settings)
+            _conclude([state], ground, [_answers(state).samples[~failed]], settings, watched)
+            assert state.facts is not None
+            state.facts = state.facts._replace(n=masks.n, n_failed=int(failed.sum()))
+    spent = (time.monotonic() - began) / len(states)
+    for state in states:
+        state.spent += spent
+        if not state.stop:
+            _go_on(state, settings)
+
+
+def _answers(state: State) -> Answers:
+    assert state.answers is not None
+    return state.answers
+
+
+def _conclude(
+    states: list[State],
+    ground: Ground,
+    answers: list[FloatArray],
     settings: Settings,
-    pool: dict[str, Answers],
-) -> Settled:
-    """Draw, ask and fit more and more samples of one instance until its surrogates are settled.
-
-    ``pool`` keeps the answers: those to all samples of its pool, or to the last of its own.
-    """
-    targets = choose_targets(settings.targets, model, original)
-    began, numbers = time.monotonic(), stages(settings, instance.shared)
-    n = next(numbers)
-    while True:
-        answers = _asked(instance, model, settings, n, pool)
-        neighbourhood = weigh(instance, answers, original, settings)
-        neighbourhood = _assisted(instance, answers, neighbourhood, targets, settings)
-        fitted = None
-        chosen: IntArray = np.arange(0)
-        if settings.surrogate == "linear":
-            narrow, chosen = screen_samples(neighbourhood, np.array(targets), settings)
-            fitted = fit(narrow, np.array(targets), settings)
-        stop = _stop(neighbourhood, fitted, targets, settings)
-        following = next(numbers, None)
-        if following and not allowed(following, neighbourhood.interpretable.shape[1]):
-            following = None
-        if not stop and (following is None or out_of_time(began, following / n, settings)):
-            stop = "time" if following else "max_samples"
-        if stop or following is None:
-            names = model.identity.targets
-            surrogates = (
-                tree_surrogates(neighbourhood, targets, names, settings)
-                if fitted is None
-                else unscreened(surrogates_of(fitted, original[None], [targets], names)[0], chosen)
+    watched: bool,
+) -> None:
+    """Fit the targets of some instances, choose radii and components, and decide who stops."""
+    pairs = [(i, target) for i, state in enumerate(states) for target in state.targets]
+    values = np.stack([answers[i][:, target] for i, target in pairs])
+    originals = np.array([_answers(states[i]).original[target] for i, target in pairs])
+    fits = fit(ground, values, originals)
+    radius, good = choose_radius(fits)
+    shown = show(ground, fits, radius, settings, (values, originals))
+    half = None
+    if ground.B > 1 and len(ground.kernels) > 1:
+        half = choose_radius(halved(ground, values, originals))[0]
+    for i, state in enumerate(states):
+        own = [p for p, (owner, _) in enumerate(pairs) if owner == i]
+        state.radii.append(radius[own])
+        neighbourhoods = _neighbourhoods(state, ground, answers[i], radius[own], settings, watched)
+        if settings.surrogate == "tree":
+            state.surrogates = tuple(
+                tree_surrogate(one, target, settings, ground.kernels[int(r)].radius)  # type: ignore[attr-defined]
+                for one, target, r in zip(neighbourhoods, state.targets, radius[own], strict=True)
             )
-            return Settled(surrogates, neighbourhood.summary(targets), stop)
-        n = following
+        else:
+            state.surrogates = tuple(
+                surrogate_of(ground, fits, shown, p, (pairs[p][1], ""), float(originals[p]))
+                for p in own
+            )
+        if neighbourhoods:
+            state.neighbourhood = neighbourhoods[0]
+        before = (
+            state.radii[-2] if len(state.radii) > 1 else half[own] if half is not None else None
+        )
+        same = before is None or bool(good[own, before].all())
+        state.facts = Facts(
+            original=_answers(state).original,
+            n=ground.masks.n,
+            d=ground.d,
+            n_blocks=ground.B,
+            effective_samples=float(ground.effective[radius[own[0]]]),
+            deviation=fits.deviation[own, radius[own]],
+            reach=fits.reach[own],
+            flat=np.asarray(fits.flat[own].all(axis=1)),
+            converged=same,
+            n_failed=0,
+            stop="",
+        )
+        if not state.stop:
+            state.stop = _stop(state, fits, shown, own, same, neighbourhoods, settings)
+        state.facts = state.facts._replace(stop=state.stop)
+        if settings.surrogate == "linear":
+            state.conclude = lambda i=i, own=own, state=state: _improve(
+                state, ground, fits, radius[own], own, (values, originals), settings
+            )
 
 
-def _asked(
-    instance: Instance, model: Model, settings: Settings, n: int, pool: dict[str, Answers]
-) -> Answers:
-    """Ask about n samples; of an instance's own ``pool`` keeps the last answers alone."""
-    if instance.shared:
-        return answers_of(instance, model, settings, n, pool)
-    answers = ask(instance, model, settings, n, next(iter(pool.values()), None))
-    pool.clear()
-    pool[f"{n}:{instance.pool}"] = answers
-    return answers
+def _improve(
+    state: State,
+    ground: Ground,
+    fits: Fits,
+    radius: IntArray,
+    own: list[int],
+    data: tuple[FloatArray, FloatArray],
+    settings: Settings,
+) -> None:
+    """Where the weights explain little, try on the samples in hand what may explain more."""
+    improved, remedies = [], []
+    for place, (surrogate, p, r) in enumerate(
+        zip(state.surrogates, own, radius.tolist(), strict=True)
+    ):
+        fidelity = surrogate.fidelity
+        remedy = ""
+        if fidelity is not None and fidelity < LOW and not ground.thin[r]:
+            left = residuals(ground, r, fits, p, (data[0][p], float(data[1][p])))
+            order = [one.component for one in surrogate.weights[:STRONGEST]]
+            pairs, gain = pairs_of(ground, r, order, left, float(fits.decided[p, r]))
+            better = min(1.0, fidelity + gain) if pairs else None
+            surrogate = replace(surrogate, pairs=pairs, pairs_fidelity=better)
+            remedy = _remedy(state, ground, data[0][p], surrogate, r, place, settings)
+        improved.append(surrogate)
+        remedies.append(remedy)
+    state.surrogates = tuple(improved)
+    assert state.facts is not None
+    state.facts = state.facts._replace(remedies=tuple(remedies))
+
+
+def _remedy(
+    state: State,
+    ground: Ground,
+    answers: FloatArray,
+    surrogate: Surrogate,
+    r: int,
+    place: int,
+    settings: Settings,
+) -> str:
+    """Name what explains more on the samples in hand, with its fidelity."""
+    fidelity = surrogate.fidelity or 0.0
+    found: list[tuple[float, str]] = []
+    if surrogate.pairs_fidelity is not None:
+        found.append((surrogate.pairs_fidelity, "the pairs listed raise it to {:.2f}"))
+    for one in surrogate.by_radius:
+        if one.fidelity is not None and one.radius != surrogate.radius:
+            gap = abs(one.gap or 0.0)
+            words = f"--radius {one.radius:g} has {{:.2f}}, with a gap of {gap:.2g}"
+            found.append((one.fidelity, words))
+    if fidelity < LOW_FIDELITY:
+        masks = ground.masks
+        weights, own = masks.weights(ground.kernels[r])
+        neighbourhood = Neighbourhood(
+            interpretable=np.vstack([np.ones((1, masks.d), bool), ~masks.masked]),
+            predictions=np.concatenate([[surrogate.model_prediction], answers])[:, None],
+            weights=np.concatenate([[own], weights]),
+            block=np.concatenate([[-1], masks.block]),
+            n_blocks=masks.n_blocks,
+            twins=1 + masks.twins,
+            kernel_width=1.0,
+        )
+        tree = tree_surrogate(neighbourhood, 0, settings, surrogate.radius or 0.5)
+        found.append((tree.fidelity or 0.0, "--surrogate tree has {:.2f}"))
+    best = max(found, default=(0.0, ""))
+    if best[0] >= fidelity + GAIN:
+        return best[1].format(min(1.0, best[0]))
+    return "" if surrogate.pairs else "no pair of the strongest components helps"
+
+
+def _neighbourhoods(
+    state: State,
+    ground: Ground,
+    answers: FloatArray,
+    radius: IntArray,
+    settings: Settings,
+    watched: bool,
+) -> list[Neighbourhood]:
+    if not watched and settings.surrogate != "tree":
+        return []
+    masks, found = ground.masks, []
+    for r in radius:
+        kernel = ground.kernels[int(r)]
+        weights, own = masks.weights(kernel)
+        found.append(
+            Neighbourhood(
+                interpretable=np.vstack([np.ones((1, masks.d), bool), ~masks.masked]),
+                predictions=np.vstack([_answers(state).original[None], answers]),
+                weights=np.concatenate([[own], weights]),
+                block=np.concatenate([[-1], masks.block]),
+                n_blocks=masks.n_blocks,
+                twins=1 + masks.twins,
+                kernel_width=width_of(kernel.radius),  # type: ignore[attr-defined]
+            )
+        )
+    return found
 
 
 def _stop(
-    neighbourhood: Neighbourhood, fitted: Fit | None, targets: list[int], settings: Settings
+    state: State,
+    fits: Fits,
+    shown: Shown,
+    own: list[int],
+    same: bool,
+    neighbourhoods: list[Neighbourhood],
+    settings: Settings,
 ) -> str:
-    """Say whether to stop here, and why; ``fitted`` is None where trees are grown."""
-    if neighbourhood.n_blocks == 1:
-        return "exhaustive"
+    """Say whether an instance stops here, and why."""
     if settings.max_samples is None:
         return "samples"
-    if fitted is None:
-        enough = trees_settled(neighbourhood, targets, settings)
+    n = state.n
+    noise = state.instance.random
+    if fits.flat[own].all() and (not noise or n >= PATIENCE * settings.samples):
+        return "flat"
+    if settings.surrogate == "tree":
+        pairs = zip(neighbourhoods, state.targets, strict=True)
+        return "resolved" if all(tree_settled(one, t, settings) for one, t in pairs) else ""
+    best = np.fmax(fits.fidelity[own], fits.steering[own]) + np.nan_to_num(fits.fidelity_error[own])
+    hopeless = ~(np.nan_to_num(best, nan=-1.0).max(axis=1) >= HOPELESS)
+    if hopeless.all() and n >= PATIENCE * settings.samples:
+        return "no_linear_fit"
+    kept = shown.chosen[own]
+    sizes = np.abs(shown.weights[own])
+    wide = np.where(kept, shown.half_widths[own], 0.0)
+    largest = np.where(kept, sizes, 0.0).max(axis=1, keepdims=True)
+    known = (wide <= settings.tolerance * largest).all(axis=1)
+    return "resolved" if known.all() and same else ""
+
+
+def _go_on(state: State, settings: Settings) -> None:
+    """Give an instance its next stage, or end it where there may be none."""
+    n, most = state.n, settings.max_samples or settings.samples
+    more = min(n, most - n)
+    if more < 2 * 8:
+        state.stop = "max_samples"
+    elif settings.time_limit is not None and (n + more) / n * state.spent > settings.time_limit:
+        state.stop = "time"
     else:
-        enough = bool(settled(fitted, settings)[0])
-    return "resolved" if enough else ""
-
-
-def _assists(instance: Instance, settings: Settings) -> bool:
-    """Tell whether to use assistance: never by size, of rows that share nothing only if asked."""
-    if instance.distance == "standardised":
-        return False
-    alike = instance.shared or instance.distance == "cosine"
-    return settings.assists(instance.shared) if alike else settings.assist == "on"
-
-
-def _assisted(
-    instance: Instance,
-    answers: Answers,
-    neighbourhood: Neighbourhood,
-    targets: list[int],
-    settings: Settings,
-) -> Neighbourhood:
-    """Put what a cheap model leaves in the place of the answers, where that is wanted."""
-    if settings.surrogate != "linear" or not _assists(instance, settings):
-        return neighbourhood
-    n, d = len(neighbourhood.weights) - 1, neighbourhood.interpretable.shape[1]
-    if isinstance(instance, Tabular) and controllable(instance, answers):
-        aided = controlled(instance, answers, neighbourhood, np.array(targets))
-        return replace(neighbourhood, assisted=aided)
-    if instance.shared or neighbourhood.n_blocks < FOLDS or pool_size(d, n) == 0:
-        return neighbourhood
-    return assisted(instance, neighbourhood, np.array(targets), settings)
+        radii = state.stages[0].radii
+        near = {i for r in state.radii[-1] for i in (int(r) - 1, int(r), int(r) + 1)}
+        some = tuple(one for i, one in enumerate(radii) if i in near)
+        state.stages = (*state.stages, Stage(more, some))
+    if state.stop and state.facts is not None:
+        state.facts = state.facts._replace(stop=state.stop)

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lime_cli.engine.instance import Caveat, Component, Identity, Skipped, Subject
 from lime_cli.settings import Settings
+
+POOR = 0.3
+"""Fidelity below which weights do not describe the model."""
+WORDS = ((0.9, "very good"), (0.7, "good"), (0.5, "fair"), (POOR, "poor"))
+"""What fidelities from some number on are called."""
+
+
+def called(fidelity: float) -> str:
+    """Say in words how good a fidelity is."""
+    described = "very poor, the surrogate does not describe the model here"
+    return next((word for least, word in WORDS if fidelity >= least), described)
 
 
 class Weight(NamedTuple):
@@ -19,10 +30,46 @@ class Weight(NamedTuple):
     """In the unit of the target."""
     std_error: float | None = None
     interval: tuple[float, float] | None = None
-    """95%."""
+    """95%, of the components shown together: adjusted for their choice among all."""
     rank_range: tuple[int, int] | None = None
     selected: float | None = None
     """Share of the leave-one-block-out fits that choose this component."""
+
+
+class Others(NamedTuple):
+    """What all components that are not shown add together."""
+
+    components: int
+    """How many they are."""
+    weight: float
+    """Sum of their weights, in the unit of the target."""
+    std_error: float | None
+    interval: tuple[float, float] | None
+    """95%."""
+
+
+class Pair(NamedTuple):
+    """What keeping two components is worth beyond keeping each of them."""
+
+    components: tuple[int, int]
+    """Indices into the explanation's components."""
+    weight: float
+    """In the unit of the target."""
+    std_error: float
+    interval: tuple[float, float]
+    """95%."""
+
+
+class AtRadius(NamedTuple):
+    """What the surrogate at one radius is worth."""
+
+    radius: float
+    """Share of the components that are masked on average, in (0, 0.5]."""
+    fidelity: float | None
+    """None where masking decides nothing that can be told from noise."""
+    std_error: float | None
+    gap: float | None
+    """Model's prediction minus the surrogate's, in the unit of the target."""
 
 
 @dataclass(frozen=True)
@@ -48,13 +95,35 @@ class Surrogate:
     local_prediction: float
     """The surrogate's own value at the instance."""
     fidelity: float | None
-    """Weighted R² on samples left out, in [-1, 1]; None for a constant response."""
+    """Of what masking components decides, the share that the surrogate explains on samples left
+    out, in [-1, 1]; None where masking decides nothing."""
     fit_r2: float | None
-    """Weighted R² on the samples it was fitted to."""
+    """Weighted R² on the samples it was fitted to, whatever replaced what was masked."""
     weights: tuple[Weight, ...]
     """By falling absolute weight."""
     rules: tuple[Rule, ...] = ()
     """Leaves of a tree in its order, the instance's own first; none of a linear surrogate."""
+    radius: float | None = None
+    """Share of the components that are masked on average, in (0, 0.5]; None without a choice."""
+    fidelity_error: float | None = None
+    """Standard error of the fidelity."""
+    spread: float | None = None
+    """Share of the variance that is due to which replacement was drawn, in [0, 1]."""
+    others: Others | None = None
+    """None where every component is shown."""
+    pairs: tuple[Pair, ...] = ()
+    """Of the strongest components, where the weights alone explain too little; by falling size."""
+    pairs_fidelity: float | None = None
+    """Fidelity of the weights and the pairs together."""
+    by_radius: tuple[AtRadius, ...] = ()
+    """Every radius that was compared, the widest first."""
+    every_weight: tuple[float, ...] = field(default=(), repr=False, compare=False)
+    """Those of all components, shown or not; in no record."""
+
+    @property
+    def n_components(self) -> int:
+        """Count the components, shown or not; 0 where that is not known."""
+        return len(self.weights) + self.others.components if self.others else len(self.weights)
 
     @property
     def gap(self) -> float:
@@ -75,9 +144,12 @@ class Explanation:
     samples: int
     """Samples drawn, the instance itself not counted."""
     effective_samples: float
-    """(sum of weights)² / sum of squared weights, the instance counted."""
+    """(sum of weights)² / sum of squared weights, at the radius of the first target."""
     kernel_width: float
+    """Width w of the kernel exp(-m / (2 w²)) on m masked components, of the first target; infinite
+    at radius 0.5."""
     stop: str
     """Why sampling stopped: ``samples`` (as many as asked for), ``resolved``, ``max_samples``,
-    ``time`` or ``exhaustive``."""
+    ``time``, ``exhaustive``, ``flat`` (masking decides nothing) or ``no_linear_fit`` (weights
+    explain nothing at any radius)."""
     settings: Settings

@@ -43,10 +43,10 @@ def focused(instance: Instance, model: Model, settings: Settings) -> Instance:
         selection="lasso",
         penalty=0.0,
         penalty_kind="ridge",
+        refit=False,
     )
-    explanation = next(explain_all([instance], model, first, {}))
+    explanation = next(explain_all([instance], model, first))
     strengths = np.zeros(len(instance.components))
     for surrogate in explanation.surrogates:
-        for one in surrogate.weights:
-            strengths[one.component] = max(strengths[one.component], abs(one.weight))
+        strengths = np.maximum(strengths, np.abs(surrogate.every_weight))
     return instance.finer(strengths)

@@ -1,14 +1,14 @@
-"""What the engine knows of an instance: its protocol, its components, its samples.
+"""What the engine knows of an instance: its protocol and its components.
 
-Shapes: n samples, d components, k targets, m codes per sample. The instance itself is never among
-the samples; the engine adds it as row 0 with every component kept.
+Shapes: n samples, d components, k outputs, m codes per sample. The instance itself is never among
+the samples.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from lime_cli.engine.model import Caveat as Caveat
 from lime_cli.engine.model import Identity as Identity
 from lime_cli.engine.model import Model as Model
+
+if TYPE_CHECKING:
+    from lime_cli.engine.masks import Masks
 
 FloatArray = NDArray[np.float64]
 IntArray = NDArray[np.integer[Any]]
@@ -96,32 +99,15 @@ class Subject:
 
 
 @dataclass(frozen=True, eq=False)
-class Samples:
-    """Perturbed inputs in their shortest form."""
+class Everything:
+    """Every input that masking and replacing can make of an instance, but the instance itself."""
 
     codes: IntArray
-    """(n, m): whatever determines a model input: masks, or the drawn value of each column."""
-    mass: FloatArray
-    """(n,): how often each sample stands for itself; ones for independent draws."""
-    n_blocks: int
-    """Sample i belongs to block i modulo ``n_blocks``; 1 where nothing was drawn at random."""
-
-
-class Points(Protocol):
-    """Where n points lie in the unit cube of m dimensions."""
-
-    def __call__(self, n: int, m: int, rng: np.random.Generator) -> FloatArray:
-        """Return (n, m) points in [0, 1); the first ones are the same whatever n."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class Design:
-    """How samples are drawn."""
-
-    points: Points
-    tilt: FloatArray | None = None
-    """(d + 1,): the kernel by the number of components gone, for laws that draw by weight."""
+    """(n, m)"""
+    masked: BoolArray
+    """(n, d)"""
+    share: FloatArray
+    """(n,): how likely each is among those of its mask; these sum to one for every mask."""
 
 
 class Instance(Protocol):
@@ -149,7 +135,7 @@ class Instance(Protocol):
 
     @property
     def pool(self) -> str:
-        """Name of the sample set, from its content: one pool, one draw, one answer."""
+        """Name of what instances must have in common to be explained together, from content."""
         ...
 
     @property
@@ -158,13 +144,8 @@ class Instance(Protocol):
         ...
 
     @property
-    def distance(self) -> str:
-        """How far a sample is, by name: see ``engine.proximity.DISTANCES``."""
-        ...
-
-    @property
-    def design(self) -> str:
-        """The design of the smallest error per model call, as benchmarks/designs.py measures it."""
+    def random(self) -> bool:
+        """Whether what replaces a masked component is drawn; the same in the whole pool."""
         ...
 
     @property
@@ -172,19 +153,28 @@ class Instance(Protocol):
         """About how much memory one model input takes."""
         ...
 
-    def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
-        """Draw n samples around the instance, the first ones the same whatever n.
+    def codes(self, masks: Masks) -> IntArray:
+        """Return (n, m): whatever determines the input of each sample."""
+        ...
 
-        The design None enumerates every sample there is.
+    @property
+    def n_rows(self) -> int:
+        """Count the rows that components can be replaced from together; 1 where nothing differs."""
+        ...
+
+    def joint(self, masked: BoolArray, row: FloatArray) -> IntArray:
+        """Return codes (n, m) of what is masked (n, d) replaced from row ``row`` in [0, 1), (n,).
+
+        Raises SettingsError where no rows are known.
         """
         ...
 
-    def n_exhaustive(self) -> float:
-        """Count the samples that enumerating would take."""
+    def n_inputs(self) -> float:
+        """Count the different inputs that masking and replacing can make, the instance included."""
         ...
 
-    def interpretable(self, codes: IntArray) -> BoolArray | FloatArray:
-        """Return (n, d): which components a sample keeps; floats, 1 at the instance, by size."""
+    def everything(self) -> Everything:
+        """List those inputs but the instance itself."""
         ...
 
     def model_inputs(self, codes: IntArray) -> Any:
@@ -193,10 +183,6 @@ class Instance(Protocol):
 
     def original(self) -> Any:
         """Return the instance itself as a batch of one."""
-        ...
-
-    def keeping(self, kept: BoolArray, rng: np.random.Generator) -> Any:
-        """Build the model's inputs that keep exactly these components, (n, d)."""
         ...
 
 

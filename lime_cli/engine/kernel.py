@@ -1,93 +1,86 @@
-"""A cheap model of a table's answers: Gaussian process regression with a product over columns."""
+"""The proximity kernel: how much a sample counts by the number of components it masks.
+
+Every kernel is a law over masks that depends on a mask's size alone. The default is the paper's
+squared exponential kernel on the Euclidean distance in the interpretable space (Ribeiro et al.
+2016, section 3.4), which over all masks is a product over components.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
+from math import exp, lgamma, log
+from typing import Protocol
 
 import numpy as np
 
-from lime_cli.engine.evidence import CONSTANT, Scales, closeness, scales_of
-from lime_cli.engine.features import Features, Odds
-from lime_cli.engine.instance import FloatArray, IntArray
+from lime_cli.engine.instance import FloatArray
 
-CENTRES = 640
-"""Samples that kernels are put on, at most."""
-ROWS = 64
-"""Rows projected in one go."""
+WIDEST = 0.5
+"""The largest radius: every mask counts the same."""
 
-
-@dataclass(frozen=True, eq=False)
-class Kernel:
-    """One model per fold, fitted without it: a sum of kernels around ``centres``."""
-
-    features: Features
-    scales: Scales
-    centres: IntArray
-    """(m, d): level numbers."""
-    weights: FloatArray
-    """(folds, m)"""
-    level: float
-
-    def of(self, codes: IntArray, fold: int) -> FloatArray:
-        """Return the values (n,) of the fold's model."""
-        at, around = self.features.of(codes), self.features.of(self.centres)
-        return np.asarray(self.level + self.scales(at, around) @ self.weights[fold])
-
-    def project(self, bins: IntArray, odds: Odds) -> FloatArray:
-        """Return each fold's best linear model by row, (rows, folds, 1 + d), exactly."""
-        parts = [slice(start, start + ROWS) for start in range(0, len(bins), ROWS)]
-        return np.concatenate([self._project(bins[part], odds[part]) for part in parts])
-
-    def _project(self, bins: IntArray, odds: Odds) -> FloatArray:
-        d = len(self.features.cells)
-        apart, mean = np.empty((2, len(bins), d, len(self.centres)))
-        straight = np.empty((2, len(bins), d, len(self.weights)))
-        for j, (near, linear, centres) in enumerate(self._tables):
-            one, other = near[:, bins[:, j]][:, :, centres]
-            apart[:, j] = one - other
-            mean[:, j] = other + odds[:, j : j + 1] * apart[:, j]
-            straight[:, :, j] = linear[:, bins[:, j]]
-        product = self.scales.height * mean.prod(axis=1)
-        within, beyond = straight
-        slopes = (product[:, None] / mean * apart) @ self.weights.T + within - beyond
-        level = product @ self.weights.T + self.level + CONSTANT * self.weights.sum(axis=1)
-        level += beyond.sum(axis=1) + (odds[:, :, None] * (within - beyond - slopes)).sum(axis=1)
-        return np.concatenate([level[:, None], slopes], axis=1).transpose(0, 2, 1)
-
-    @cached_property
-    def _tables(self) -> list[tuple[FloatArray, FloatArray, IntArray]]:
-        """For each column: means inside and outside of bins, (2, bins + 1, ...), and its centres.
-
-        Of the closeness to every cell, and of the linear part of every fold.
-        """
-        straight = (self.weights @ self.features.of(self.centres)) * self.scales.linear**2
-        found = []
-        for j, cells in enumerate(self.features.cells):
-            own, laws = self.features.column == j, np.stack([cells.inside, cells.outside])
-            placed = cells.features * self.scales.distance[own]
-            linear = laws @ (cells.features @ straight[:, own].T)
-            centres = self.features.cell(self.centres, j)
-            found.append((laws @ closeness(placed, placed), linear, centres))
-        return found
+LADDER = (0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
+"""Radii that ``auto`` compares; it goes on by halves while one component is masked on average."""
 
 
-def kernel(features: Features, codes: IntArray, answers: FloatArray, n_blocks: int) -> Kernel:
-    """Fit the weights; sample i is in block i modulo ``n_blocks``.
+class Kernel(Protocol):
+    """A law over masks of d components, exchangeable among them."""
 
-    Scales and noise are those of highest evidence.
-    """
-    level, spread = answers.mean(), max(float(answers.std()), 1e-300)
-    F, centres = features.of(codes), codes[:CENTRES]
-    scales = scales_of(F, (answers - level) / spread, features.group, additive=False)
-    near = scales(F, F[:CENTRES])
-    blocks = [near[block::n_blocks] for block in range(n_blocks)]
-    grams = np.stack([one.T @ one for one in blocks])
-    sums = np.stack([one.T @ (answers - level)[b::n_blocks] for b, one in enumerate(blocks)])
-    smooth = scales.noise * near[: len(centres)]
-    smooth += np.eye(len(centres)) * 1e-10 * np.trace(grams.sum(axis=0)) / len(centres)
-    weights = [
-        np.linalg.solve(grams.sum(axis=0) - gram + smooth, sums.sum(axis=0) - own)
-        for gram, own in zip(grams, sums, strict=True)
-    ]
-    return Kernel(features, scales, centres, np.stack(weights), float(level))
+    def sizes(self, d: int) -> FloatArray:
+        """Return the law of the number of masked components, (d + 1,); sums to one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Product:
+    """Mask every component by itself with probability ``radius``, in (0, 0.5]."""
+
+    radius: float
+
+    def sizes(self, d: int) -> FloatArray:
+        """Return the binomial law, (d + 1,)."""
+        return binomial(d, self.radius)
+
+    @property
+    def width(self) -> float:
+        """Width w of the kernel exp(-m / (2 w²)) that this is; infinite at the largest radius."""
+        return width_of(self.radius)
+
+
+def width_of(radius: float) -> float:
+    """Return the kernel width that masks a share of the components on average."""
+    odds = log((1.0 - radius) / radius)
+    return (1.0 / (2.0 * odds)) ** 0.5 if odds > 0 else float("inf")
+
+
+def radius_of(width: float) -> float:
+    """Return the share of components that a kernel of this width masks on average."""
+    return 1.0 / (1.0 + exp(1.0 / (2.0 * width * width))) if width > 0.03 else 0.0
+
+
+@cache
+def binomial(d: int, radius: float) -> FloatArray:
+    """Return the probabilities of 0 to d successes in d trials."""
+    m = np.arange(d + 1)
+    ways = np.array([lgamma(d + 1) - lgamma(i + 1) - lgamma(d - i + 1) for i in range(d + 1)])
+    found = np.exp(ways + m * log(radius) + (d - m) * log(1.0 - radius))
+    found /= found.sum()
+    found.setflags(write=False)
+    return np.asarray(found)
+
+
+def ladder(d: int) -> tuple[float, ...]:
+    """Return the radii that are compared for d components, falling."""
+    found = [one for one in LADDER if one * d >= 1]
+    while found and found[-1] <= LADDER[-1] and found[-1] / 2 * d >= 1:
+        found.append(found[-1] / 2)
+    return tuple(found) or LADDER[:1]
+
+
+def moments(sizes: FloatArray) -> tuple[float, float, float]:
+    """Return mean, variance and covariance of the indicators of what is masked."""
+    d = len(sizes) - 1
+    m = np.arange(d + 1)
+    mean = float(sizes @ m) / d
+    both = float(sizes @ (m * (m - 1.0))) / (d * (d - 1)) if d > 1 else mean * mean
+    return mean, mean - mean * mean, both - mean * mean

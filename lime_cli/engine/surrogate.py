@@ -1,248 +1,447 @@
-"""Fit sparse linear surrogates: selection, refit, fidelity; every instance, target, fold in step.
+"""Fit linear surrogates at every radius, say how faithful each is, and choose the radius.
 
-No result depends on which other instances are fitted along with it: arithmetic is number by
-number, or matrix by matrix of sizes that the settings alone decide.
+A surrogate of one target is f(x) ~ f0 + a + x g, where x marks the components that a sample masks
+and f0 is what the model says of the instance: the weight of a component is -g, the gap -a.
+
+Many problems (an instance and a target each) share one set of masks, and with it the Gram
+matrices. Every product over samples has a shape that the masks alone decide, so that no result
+depends on how many problems are solved together. P problems, R radii, B blocks, L samples a block,
+p = d + 1 unknowns; folds are everything, then everything but each block (F = 1 + B; F = 1 where
+nothing was drawn).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
-from lime_cli.engine.lasso import lasso_path
-from lime_cli.engine.lending import by_law, lent
-from lime_cli.engine.moments import Moments, Problem, added, moments_of, problem_of
-from lime_cli.engine.neighbourhood import Law, Neighbourhood
-from lime_cli.engine.refit import refit
-from lime_cli.engine.selection import SELECT
-from lime_cli.engine.shortlist import choose, of_shortlist, spread, widely
-from lime_cli.engine.uncertainty import (
-    Sandwich,
-    Uncertainty,
-    jackknifed,
-    known,
-    sandwiched,
-    widened,
-)
-from lime_cli.settings import Settings
+from lime_cli.engine.kernel import Kernel, moments
+from lime_cli.engine.masks import Masks
 
-MANY = 10**6
-"""Degrees of freedom of errors that are as good as known."""
+CONDITIONING = 1e-12
+"""Ridge of every fit, relative to the mean diagonal of its Gram matrix."""
+ENOUGH = 2.0
+"""Effective samples a component, at least, for plain least squares."""
+MOST = 600
+"""Components, at most, that are fitted together; the control of more is fitted to the strongest."""
+SCREENED = 64
+"""Components of that control, at most."""
+DEGREES, ROOM = 2, 4
+"""Of the polynomials of what was drawn, at most; samples a regressor, at least."""
+SHRINK = 0.5
+"""Their ridge, in regressors an effective sample."""
+FLAT = 1e-24
+"""Mean square that is rounding, relative to the largest square of the answers."""
+CERTAIN = 3.0
+"""Standard errors by which the variance that masking decides exceeds zero, for it to be there at
+all: by chance at none of the radii."""
+SMALL_GAP, NEAR_BEST = 0.05, 0.03
+"""Of the range of the answers; of fidelity: what the choice of the radius calls small."""
+TOGETHER = 2**22
+"""Numbers that are worked on in one go."""
 
 
 @dataclass(frozen=True, eq=False)
-class Fit:
-    """Coefficients of k targets of b instances."""
+class Fits:
+    """Surrogates of P problems at R radii."""
 
-    coefficients: FloatArray
-    """(b, k, d); zero where not chosen."""
-    chosen: BoolArray
-    """(b, k, d)"""
-    intercepts: FloatArray
-    """(b, k)"""
+    slopes: FloatArray
+    """(P, R, F, d): g of every fold."""
+    offsets: FloatArray
+    """(P, R, F): a of every fold."""
     fidelity: FloatArray
-    """(b, k): weighted R² on left-out blocks, in [-1, 1]; nan for a constant response."""
+    """(P, R): of what masking decides, the share that the surrogate explains; nan where nothing."""
+    fidelity_error: FloatArray
+    """(P, R): its standard error."""
+    steering: FloatArray
+    """(P, R): the same without what too few samples cost, by which radii are compared."""
     fit_r2: FloatArray
-    """(b, k)"""
-    uncertainty: Uncertainty
-    drifts: FloatArray
-    """(b, R, k, d): sizes of the weights when selection and fit leave a block out."""
-    lost: BoolArray
-    """(b,): which have to be fitted again, with all moments."""
+    """(P, R): R² on the samples themselves, whatever was drawn in place of a component."""
+    spread: FloatArray
+    """(P, R): share of the variance that which replacement was drawn decides."""
+    decided: FloatArray
+    """(P, R): variance of the answers that masking decides."""
+    deviation: FloatArray
+    """(P, R): weighted standard deviation of the answers, the instance counted."""
+    flat: BoolArray
+    """(P, R): whether masking decides nothing that can be told from noise."""
+    reach: FloatArray
+    """(P,): largest answer minus smallest, the instance counted."""
+
+    @property
+    def gaps(self) -> FloatArray:
+        """What the model says of the instance minus what the surrogates say, (P, R)."""
+        return -self.offsets[:, :, 0]
 
 
-def fit(neighbourhood: Neighbourhood, targets: IntArray, settings: Settings) -> Fit:
-    """Fit a surrogate to each of the given columns of the predictions; b = 1."""
+class Ground:
+    """What all problems over one set of masks share: weights and factorised Gram matrices."""
 
-    def sandwich(i: int, coefficients: FloatArray) -> tuple[FloatArray, FloatArray]:
-        return sandwiched(neighbourhood, targets, coefficients)
+    def __init__(self, masks: Masks, kernels: tuple[Kernel, ...], penalty: float = 0.0) -> None:
+        self.masks, self.kernels, self.penalty = masks, kernels, penalty
+        self.B, self.d = masks.n_blocks, masks.d
+        self.F = 1 + self.B if self.B > 1 else 1
+        order = np.argsort(masks.block, kind="stable")
+        counts = np.bincount(masks.block, minlength=self.B)
+        L = int(counts.max())
+        place = np.arange(masks.n) - np.repeat(np.cumsum(counts) - counts, counts)
+        self.slot = masks.block[order] * L + place
+        """(n,): where the samples, block by block, lie among B * L slots."""
+        self.order, self.L = order, L
+        controls = _controls(masks)
+        x = np.zeros((self.B * L, 1 + self.d + controls.shape[1]))
+        x[self.slot, 0], x[self.slot, 1 : 1 + self.d] = 1.0, masks.masked[order]
+        x[self.slot, 1 + self.d :] = controls[order]
+        self.X = x.reshape(self.B, L, -1)
+        self.XT = np.ascontiguousarray(self.X.transpose(0, 2, 1))
+        weights = [masks.weights(one) for one in kernels]
+        w = np.zeros((len(kernels), self.B * L))
+        w[:, self.slot] = np.stack([one[order] for one, _ in weights])
+        self.w = w.reshape(-1, self.B, L)
+        self.own = np.array([mass for _, mass in weights])
+        self.rest = 1.0 - counts / masks.n if self.B > 1 else np.zeros(0)
+        """(B,): share of the samples that are in the other blocks."""
+        self.effective = w.sum(axis=1) ** 2 / (w**2).sum(axis=1)
+        """(R,): samples of equal weight that would tell as much (Kish)."""
+        self.thin = (self.effective < ENOUGH * self.d) & (self.B > 1)
+        """(R,): where plain least squares has too few samples."""
+        self._place_twins(order)
 
-    moments = moments_of(neighbourhood, targets)
-    if neighbourhood.independent:
-        return fit_all(moments, settings, sandwich)
-    return fit_all(moments, settings, law=lent(neighbourhood, settings))
+    def _place_twins(self, order: IntArray) -> None:
+        """Lay pairs of samples out by block, (B, T); each sample with itself where none is."""
+        masks = self.masks
+        slot_of = np.empty(masks.n, np.int64)
+        slot_of[order] = self.slot
+        pairs = masks.twins if len(masks.twins) else np.repeat(np.arange(masks.n)[:, None], 2, 1)
+        block = masks.block[pairs[:, 0]]
+        by_block = np.argsort(block, kind="stable")
+        counts = np.bincount(block, minlength=self.B)
+        place = np.arange(len(pairs)) - np.repeat(np.cumsum(counts) - counts, counts)
+        shape = (self.B, int(counts.max()))
+        self.twins, there = np.zeros((2, *shape), np.int64), np.zeros(shape)
+        self.twins[:, block[by_block], place] = slot_of[pairs[by_block]].T
+        there[block[by_block], place] = masks.n / len(pairs)
+        flat = self.w.reshape(len(self.w), -1)
+        self.pair_weights = flat[:, self.twins[0]] * there  # (R, B, T)
 
-
-def fit_all(
-    moments: Moments,
-    settings: Settings,
-    sandwich: Sandwich | None = None,
-    law: Law | None = None,
-) -> Fit:
-    """Fit b instances; ``sandwich`` returns the errors of one that was drawn independently.
-
-    Where the ``law`` of the samples of all of them is given, the fit on all components is lent.
-    """
-    problem, near, d = problem_of(moments), moments.near, moments.d
-    if near is None:
-        problem = by_law(problem, law, moments.shift) if law else problem
-        coefficients, chosen = _solve(problem, settings)
-        found = _judged((moments, problem), coefficients, chosen, settings, sandwich)
-    else:
-        joined, lost = choose(problem, near, settings.features)
-        moments, problem = of_shortlist(moments, problem)
-        coefficients, chosen = _refit_chosen(problem, joined, settings)
-        found = _judged(
-            (moments, problem), coefficients, chosen, settings, widely(sandwich, near, d)
+    @cached_property
+    def half(self) -> Ground:
+        """The same of the first half of the blocks."""
+        masks, B = self.masks, self.B // 2
+        some = masks.block < B
+        place = np.cumsum(some) - 1
+        twins = masks.twins[some[masks.twins[:, 0]]]
+        first = Masks(
+            masked=masks.masked[some],
+            block=masks.block[some],
+            proposal=masks.proposal,
+            n_blocks=B,
+            twins=place[twins],
+            uniforms=None if masks.uniforms is None else masks.uniforms[some],
         )
-        found = _spread_out(found, near, d, lost)
-    chance = (found.fidelity <= 0) & (settings.selection != "none") & (moments.n_drawn > 0)
-    freedom = MANY if sandwich else max(1, moments.n_drawn - 1)
-    return replace(found, uncertainty=widened(found.uncertainty, chance, freedom))
+        return Ground(first, self.kernels, self.penalty)
+
+    @cached_property
+    def grams(self) -> FloatArray:
+        """Gram matrices of (1, x) of all folds, (R, F, p, p), the instance counted."""
+        R, p = len(self.w), self.X.shape[2]
+        found = np.zeros((R, self.F, p, p))
+        for r in range(R):
+            blocks = self.XT @ (self.X * self.w[r][:, :, None])
+            found[r, 0] = blocks.sum(axis=0)
+            if self.F > 1:
+                found[r, 1:] = found[r, 0] - blocks
+            found[r, :, 0, 0] += self.own[r] * np.r_[1.0, self.rest]
+        return found
+
+    @cached_property
+    def inverses(self) -> FloatArray:
+        """What turns correlations into coefficients, (R, F, p, p)."""
+        p, d = self.X.shape[2], self.d
+        systems = self.grams.copy()
+        scale = np.einsum("rfii->rf", systems) / p
+        ridge = np.repeat(CONDITIONING * scale[..., None], p, axis=2)
+        for r, kernel in enumerate(self.kernels):
+            mean, variance, _ = moments(kernel.sizes(d))
+            if self.thin[r]:
+                ridge[r, :, 1 : 1 + d] += variance * d / self.effective[r]
+            ridge[r, :, 1 : 1 + d] += self.penalty / self.effective[r]
+            ridge[r, :, 1 + d :] += SHRINK * mean * p / self.effective[r]
+        systems[:, :, np.arange(p), np.arange(p)] += ridge
+        return np.asarray(np.linalg.inv(systems), np.float64)
+
+    def centred(self, r: int) -> tuple[FloatArray, FloatArray, FloatArray]:
+        """Return covariances (F, d, d) of x, its means (F, d) and the sums of weights (F,)."""
+        gram = self.grams[r][:, : 1 + self.d, : 1 + self.d]
+        mass = gram[:, 0, 0]
+        means = gram[:, 0, 1:] / mass[:, None]
+        own = gram[:, 1:, 1:] / mass[:, None, None] - means[:, :, None] * means[:, None, :]
+        return own, means, mass
+
+    def sorted_answers(self, answers: FloatArray) -> FloatArray:
+        """Lay answers (P, n) out by block, (P, B, L)."""
+        found = np.zeros((len(answers), self.B * self.L))
+        found[:, self.slot] = answers[:, self.order]
+        return found.reshape(-1, self.B, self.L)
+
+    def correlations(self, y: FloatArray) -> FloatArray:
+        """Return the weighted products of (1, x) with y (P, B, L) by block, (P, R, B, p)."""
+        wy = y[:, :, :, None] * self.w.transpose(1, 2, 0)
+        return np.asarray(np.matmul(self.XT, wy).transpose(0, 3, 1, 2))
 
 
-def _judged(
-    posed: tuple[Moments, Problem],
-    coefficients: FloatArray,
-    chosen: BoolArray,
-    settings: Settings,
-    sandwich: Sandwich | None,
-) -> Fit:
-    """Say how good the fits of all folds are: intercepts, fidelity and errors of the first."""
-    moments, problem = posed
-    intercepts = _intercepts(problem, coefficients)
-    everything, level = moments.total[:, None], moments.level
-    flat = _flat(moments)
-    in_sample = _r_squared(moments, everything, coefficients[:, :1], intercepts[:, :1])
-    folds, out = moments.blocks[:, : moments.n_drawn], in_sample
-    if moments.n_drawn:
-        out = _r_squared(moments, folds, coefficients[:, 1:], intercepts[:, 1:])
-    d, k = moments.d, moments.k
-    means, shift = moments.shift[:, :d], moments.shift[:, d : d + k]
-    kept = chosen[:, 0] & ~flat[..., None]
-    marked = np.where(kept, coefficients[:, 0], np.nan)
-    at_means = (coefficients[:, 0] @ means[:, :, None])[..., 0]
-    refits = _refits(problem, coefficients, chosen, settings)
-    errors = jackknifed(marked, refits, chosen[:, 1:], sandwich)
-    return Fit(
-        coefficients=np.where(kept, coefficients[:, 0], 0.0),
-        chosen=kept,
-        intercepts=np.where(flat, shift + level, shift + intercepts[:, 0] - at_means),
-        fidelity=np.where(flat, np.nan, np.clip(out, -1.0, 1.0)),
-        fit_r2=np.where(flat, np.nan, in_sample),
-        uncertainty=known(errors, _through_all_points(moments, chosen, sandwich is not None)),
-        drifts=np.abs(coefficients[:, 1:]),
-        lost=np.zeros(len(kept), bool),
-    )
+def fit(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
+    """Fit P problems: ``answers`` (P, n) to the samples, ``original`` (P,) to the instance."""
+    P, R = len(answers), len(ground.w)
+    room = max(1, TOGETHER // (ground.B * ground.L * R + R * ground.F * (ground.d + 1)))
+    parts = [_fit(ground, answers[i : i + room], original[i : i + room]) for i in range(0, P, room)]
+    if len(parts) == 1:
+        return parts[0]
+    names = Fits.__dataclass_fields__
+    return Fits(**{name: np.concatenate([getattr(one, name) for one in parts]) for name in names})
 
 
-def _spread_out(fits: Fit, near: IntArray, d: int, lost: BoolArray) -> Fit:
-    """Return fits on shortlists as fits on all d components."""
-    errors = fits.uncertainty
-    return replace(
-        fits,
-        coefficients=spread(fits.coefficients, near, d, 0.0),
-        chosen=spread(fits.chosen, near, d, False).astype(bool),
-        uncertainty=Uncertainty(
-            spread(errors.std_errors, near, d, np.nan),
-            spread(errors.half_widths, near, d, np.nan),
-            spread(errors.selected, near, d, 0.0),
-        ),
-        drifts=spread(fits.drifts, near, d, 0.0),
-        lost=lost,
-    )
+def _fit(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
+    moved = answers - original[:, None]
+    y = ground.sorted_answers(moved)
+    blocks = ground.correlations(y)
+    everything = blocks.sum(axis=2)
+    c = np.concatenate([everything[:, :, None], everything[:, :, None] - blocks], axis=2)
+    c = c[:, :, : ground.F]
+    found = _solved(ground, c, y)
+    left_out = found[:, :, 1:] if ground.F > 1 else found
+    said = np.matmul(ground.X, left_out.transpose(0, 2, 3, 1))  # (P, B, L, R)
+    missed = y[..., None] - said
+    means = everything[:, :, 0] / (ground.w.sum(axis=(1, 2)) + ground.own)
+    about = y[..., None] - means[:, None, None, :]
+    raw = np.einsum("pblr,rbl->pr", about**2, ground.w) + ground.own * means**2
+    if ground.X.shape[2] > 1 + ground.d:  # what replacements decide, as the other blocks have it
+        drawn = left_out[..., 1 + ground.d :].transpose(0, 2, 3, 1)
+        about = about - np.matmul(ground.X[..., 1 + ground.d :], drawn)
+    own = ground.own
+    lost, total = _products(ground, missed), _products(ground, about)
+    at_itself = (left_out[..., 0] ** 2).mean(axis=2)
+    B = ground.B
+    lost += (own * at_itself / B)[..., None]
+    total += (own * means**2 / B)[..., None]
+    fidelity, error = _ratio(lost, total)
+    steering = fidelity.copy()
+    for r in np.flatnonzero(ground.thin).tolist():
+        found, steering[:, r] = _corrected(ground, r, found, missed[..., r], blocks, total)
+    found, end = found[..., : 1 + ground.d], 1 + ground.d
+    in_sample = y[..., None] - np.matmul(ground.X[..., :end], found[:, :, :1].transpose(0, 2, 3, 1))
+    residual = np.einsum("pblr,rbl->pr", in_sample**2, ground.w) + own * found[:, :, 0, 0] ** 2
+    largest = np.maximum(np.abs(answers).max(axis=1), np.abs(original))[:, None]
+    nothing = raw <= FLAT * np.maximum(largest**2, 1e-300)
+    everywhere = total.sum(axis=2)
+    noise = np.sqrt(B / max(1, B - 1) * ((total - total.mean(2, keepdims=True)) ** 2).sum(axis=2))
+    flat = nothing | (everywhere <= CERTAIN * noise) if len(ground.masks.twins) else nothing
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return Fits(
+            slopes=found[..., 1:],
+            offsets=found[..., 0],
+            fidelity=np.where(flat, np.nan, fidelity),
+            fidelity_error=np.where(flat, np.nan, error),
+            steering=np.where(flat, np.nan, steering),
+            fit_r2=np.where(nothing, np.nan, 1.0 - residual / raw),
+            spread=np.where(nothing, 0.0, np.clip(1.0 - everywhere / raw, 0.0, 1.0)),
+            decided=everywhere,
+            deviation=np.sqrt(raw),
+            flat=flat,
+            reach=np.maximum(moved.max(axis=1), 0.0) - np.minimum(moved.min(axis=1), 0.0),
+        )
 
 
-def _flat(moments: Moments) -> BoolArray:
-    """Tell which targets (b, k) do not vary beyond rounding."""
-    size = np.maximum((moments.shift[:, -moments.k :] + moments.level) ** 2, 1e-30)
-    return np.asarray(moments.variance <= 1e-24 * size)
+def _solved(ground: Ground, c: FloatArray, y: FloatArray) -> FloatArray:
+    """Return the coefficients (P, R, F, p) of least squares, or of what stands in for it."""
+    if ground.d <= MOST:
+        return np.asarray(np.matmul(ground.inverses, c[..., None])[..., 0])
+    found = np.zeros_like(c)
+    for problem, r, fold in np.ndindex(c.shape[:3]):
+        found[problem, r, fold] = _strongest(ground, r, fold, c[problem, r, fold], y[problem])
+    return found
 
 
-def _through_all_points(moments: Moments, chosen: BoolArray, independent: bool) -> BoolArray:
-    """Tell of which targets (b, k) a fit leaves no sample over to err by."""
-    if not moments.n_drawn:
-        return np.zeros((len(chosen), moments.k), bool)
-    n_chosen = chosen.sum(axis=3)
-    if independent:
-        return np.asarray(n_chosen[:, 0] >= moments.n)
-    return np.asarray((n_chosen >= moments.fewest - 1).any(axis=1))
+def _strongest(ground: Ground, r: int, fold: int, wanted: FloatArray, y: FloatArray) -> FloatArray:
+    """Fit the components that go along most with the answers, (p,); the others get nothing."""
+    weights = ground.w[r].copy()
+    if fold:
+        weights[fold - 1] = 0.0
+    weights = weights.reshape(-1)
+    x = ground.X.reshape(-1, ground.d + 1)
+    mass = weights.sum() + ground.own[r]
+    means = weights @ x / mass
+    along = np.abs(wanted - means * wanted[0])[1:]
+    n = int(min(SCREENED, max(1, ground.effective[r] / 8)))
+    columns = np.r_[0, 1 + np.sort(np.argsort(-along, kind="stable")[:n])]
+    part = x[:, columns]
+    gram = (part * weights[:, None]).T @ part
+    gram[0, 0] += ground.own[r]
+    gram[np.arange(len(gram)), np.arange(len(gram))] += CONDITIONING * np.trace(gram)
+    found = np.zeros(ground.d + 1)
+    found[columns] = np.linalg.solve(gram, wanted[columns])
+    return found
 
 
-def _refits(
-    problem: Problem, coefficients: FloatArray, chosen: BoolArray, settings: Settings
-) -> FloatArray:
-    """Fit what all data choose again without each block, where that chooses else: (b, R, k, d)."""
-    again = coefficients[:, 1:].copy()
-    if settings.penalty_kind == "lasso":
-        return again
-    other = (chosen[:, 1:] != chosen[:, :1]).any(axis=3)
-    b, fold, k = np.nonzero(other)
-    if not len(b):
-        return again
-    which = b * problem.grams.shape[1] + fold + 1
-    again[b, fold, k] = refit(
-        problem.grams.reshape(-1, *problem.grams.shape[2:]),
-        which,
-        problem.correlations[b, fold + 1, k],
-        chosen[b, 0, k],
-        settings.penalty / problem.mass[b, fold + 1],
-        _most(settings),
-    )
-    return again
+def _controls(masks: Masks) -> FloatArray:
+    """Return what is regressed beside the masks, (n, c): polynomials of what was drawn.
 
-
-def _most(settings: Settings) -> int | None:
-    """Return how many components are chosen, at most; None for all."""
-    return None if settings.selection == "none" else settings.features
-
-
-def _solve(problem: Problem, settings: Settings) -> tuple[FloatArray, BoolArray]:
-    """Choose components and refit on them: coefficients and choice, (b, folds, k, d) each."""
-    b, folds, k, d = problem.correlations.shape
-    which = np.repeat(np.arange(b * folds), k)
-    grams, correlations = problem.grams.reshape(-1, d, d), problem.correlations.reshape(-1, d)
-    if settings.penalty_kind == "lasso":
-        path = lasso_path(grams, which, correlations, d, settings.penalty)
-        coefficients = path.coefficients.reshape(b, folds, k, d)
-        return coefficients, coefficients != 0
-    chosen = SELECT[settings.selection](grams, which, correlations, settings.features)
-    return _refit_chosen(problem, chosen.reshape(b, folds, k, d), settings)
-
-
-def _refit_chosen(
-    problem: Problem, chosen: BoolArray, settings: Settings
-) -> tuple[FloatArray, BoolArray]:
-    """Fit the components chosen (b, folds, k, d)."""
-    b, folds, k, d = chosen.shape
-    which = np.repeat(np.arange(b * folds), k)
-    coefficients = refit(
-        problem.grams.reshape(-1, d, d),
-        which,
-        problem.correlations.reshape(-1, d),
-        chosen.reshape(-1, d),
-        settings.penalty / problem.mass.reshape(-1)[which],
-        _most(settings),
-    )
-    return coefficients.reshape(chosen.shape), chosen
-
-
-def _intercepts(problem: Problem, coefficients: FloatArray) -> FloatArray:
-    """Return the intercepts (b, folds, k) of the shifted data."""
-    d = coefficients.shape[-1]
-    at_means = (coefficients @ problem.means[..., :d, None])[..., 0]
-    return np.asarray(problem.means[..., d:] - at_means)
-
-
-def _r_squared(
-    moments: Moments, judged: FloatArray, coefficients: FloatArray, intercepts: FloatArray
-) -> FloatArray:
-    """Return each target's weighted R² (b, k) on the moments ``judged`` (b, folds, p, p), summed.
-
-    It is always judged by the answers themselves, and compares with the mean of all samples.
+    Given the mask they are zero on average (Legendre polynomials of uniform numbers), so that the
+    weights stay what they are; but they take along what the answers owe to the value that was
+    drawn, in so far as that goes up or down, or up and down, with it.
     """
-    d, k = moments.d, moments.k
-    away = moments.shift[:, -k:] - moments.shift[:, d : d + k]
-    residual = np.zeros((*coefficients.shape[:3], judged.shape[-1]))
-    residual[..., 0] = away[:, None] - intercepts
-    residual[..., 1 : 1 + d] = -coefficients
-    residual[..., -k:] += np.eye(k)
-    lost = added(((residual @ judged) * residual).sum(axis=-1))
-    centre = moments.level[:, None]
-    about = np.einsum("bfii->bfi", judged)[..., -k:] - 2 * centre * judged[..., 0, -k:]
-    total = added(about + centre**2 * judged[..., :1, 0])
-    return np.asarray(
-        1.0 - np.divide(lost, total, out=np.full(lost.shape, np.nan), where=total > 0)
-    )
+    n, d = masks.masked.shape
+    degrees = min(DEGREES, (n // ROOM - 1) // d - 1) if masks.uniforms is not None else 0
+    if degrees < 1:
+        return np.zeros((n, 0))
+    t = 2.0 * np.asarray(masks.uniforms, np.float64) - 1.0
+    parts = [np.sqrt(3.0) * t, np.sqrt(5.0) / 2 * (3 * t**2 - 1)]
+    return np.hstack([masks.masked * one for one in parts[:degrees]])
+
+
+def _products(ground: Ground, residual: FloatArray) -> FloatArray:
+    """Return weighted sums of products of twins, (P, R, B), of residuals (P, B, L, R)."""
+    flat = residual.reshape(len(residual), -1, residual.shape[-1])
+    product = flat[:, ground.twins[0]] * flat[:, ground.twins[1]]  # (P, B, T, R)
+    return np.asarray(np.einsum("pbtr,rbt->prb", product, ground.pair_weights))
+
+
+def _ratio(lost: FloatArray, total: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Return 1 - lost / total of all blocks (P, R), and its standard error by the jackknife."""
+    B = lost.shape[2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        found = 1.0 - lost.sum(axis=2) / total.sum(axis=2)
+        if B == 1:
+            return found, np.zeros_like(found)
+        without = 1.0 - (lost.sum(2, keepdims=True) - lost) / (total.sum(2, keepdims=True) - total)
+        spread = ((without - without.mean(2, keepdims=True)) ** 2).sum(axis=2)
+    return found, np.sqrt((B - 1) / B * spread)
+
+
+def _corrected(
+    ground: Ground,
+    r: int,
+    found: FloatArray,
+    missed: FloatArray,
+    blocks: FloatArray,
+    total: FloatArray,
+) -> tuple[FloatArray, FloatArray]:
+    """Correct fits of too few samples by what they miss, with the expected Gram matrix.
+
+    Every block corrects the fit of the others: each weight is then estimated without bias whatever
+    the number of samples (a control variate that is fitted across blocks). Returns the
+    coefficients of all radii, and the share of the variance that the full surrogate explains,
+    from products of blocks, which too few samples do not lower.
+    """
+    B, d = ground.B, ground.d
+    mean, variance, covariance = moments(ground.kernels[r].sizes(d))
+    inside = variance - covariance
+
+    def by_law(products: FloatArray) -> FloatArray:
+        shared = products.sum(axis=-1, keepdims=True) / (inside + d * covariance)
+        return np.asarray((products - covariance * shared) / inside)
+
+    shares = 1.0 - ground.rest
+    w = ground.w[r] / shares[:, None]
+    left_out = found[:, r, 1:]
+    a = left_out[..., 0]
+    level = (missed * w).sum(axis=2) - ground.own[r] * a
+    along = np.matmul(ground.XT[:, 1 : 1 + d], (missed * w)[..., None])[..., 0]
+    more = by_law(along - mean * level[..., None])
+    own = np.concatenate(
+        [(a + level - mean * more.sum(axis=-1))[..., None], left_out[..., 1 : 1 + d] + more],
+        axis=-1,
+    )  # (P, B, p), one estimate a block
+    whole = own.mean(axis=1, keepdims=True)
+    corrected = found.copy()
+    corrected[:, r, :, : 1 + d] = np.concatenate([whole, (B * whole - own) / (B - 1)], axis=1)
+    centre = blocks[:, r].sum(axis=1)[:, :1]
+    apart = blocks[:, r, :, : 1 + d] / shares[None, :, None]
+    sums = ground.XT[:, 1 : 1 + d] @ w[:, :, None]
+    middle = apart[..., 1:] - centre[..., None] * sums[None, :, :, 0]
+    mass = w.sum(axis=1)[:, None] + ground.own[r]
+    effects = by_law(middle - mean * (apart[..., :1] - centre[..., None] * mass))
+    product = (effects.sum(axis=1) ** 2 - (effects**2).sum(axis=1)).sum(axis=-1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        share = inside * product / (B * (B - 1)) / total[:, r].sum(axis=1)
+    return corrected, share
+
+
+def halved(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
+    """Fit to the first half of the blocks: what half the samples would have said."""
+    some = ground.masks.block < ground.masks.n_blocks // 2
+    return fit(ground.half, answers[:, some], original)
+
+
+def choose_radius(fits: Fits) -> tuple[IntArray, BoolArray]:
+    """Return which radius explains each of P problems, and which would do as well, (P, R).
+
+    Among the radii whose gap is small the most local one whose fidelity is as good as the best
+    within its error; where all are flat the widest, index 0.
+    """
+    gaps = np.abs(fits.gaps)
+    B = fits.offsets.shape[2] - 1
+    if B > 0:
+        folds = fits.offsets[:, :, 1:]
+        spread = ((folds - folds.mean(2, keepdims=True)) ** 2).sum(axis=2)
+        gaps = gaps + np.sqrt((B - 1) / B * spread)
+    live = ~fits.flat & np.isfinite(fits.steering)
+    gaps = np.where(live, gaps, np.inf)
+    close = gaps <= np.maximum(SMALL_GAP * fits.reach[:, None], gaps.min(axis=1, keepdims=True))
+    close &= live
+    capped = np.where(close, np.minimum(fits.steering, 1.0), -np.inf)
+    best = capped.argmax(axis=1)
+    rows = np.arange(len(best))
+    slack = np.maximum(np.nan_to_num(fits.fidelity_error[rows, best]), NEAR_BEST)
+    good = close & (capped >= (capped[rows, best] - slack)[:, None])
+    R = good.shape[1]
+    chosen = np.where(good.any(axis=1), R - 1 - good[:, ::-1].argmax(axis=1), 0)
+    good[rows, chosen] = True
+    return chosen, good
+
+
+def residuals(
+    ground: Ground, r: int, fits: Fits, problem: int, data: tuple[FloatArray, float]
+) -> FloatArray:
+    """Return the answers (n,) of one problem without what the weights say, (B, L).
+
+    Each block is judged by the fit without it.
+    """
+    y = ground.sorted_answers((data[0] - data[1])[None])[0]
+    first = 1 if ground.F > 1 else 0
+    slopes, offsets = fits.slopes[problem, r, first:], fits.offsets[problem, r, first:]
+    x = ground.X[..., 1 : 1 + ground.d]
+    found = y - np.matmul(x, slopes[..., None])[..., 0] - offsets[:, None]
+    flat = found.reshape(-1)
+    held = np.zeros(len(flat), bool)
+    held[ground.slot] = True
+    return np.where(held, flat, 0.0).reshape(found.shape)
+
+
+def fidelity_of(
+    ground: Ground,
+    r: int,
+    surrogates: tuple[FloatArray, FloatArray],
+    data: tuple[FloatArray, FloatArray],
+) -> FloatArray:
+    """Return the fidelity (P,) of surrogates at one radius: slopes (P, F, d), offsets (P, F)."""
+    slopes, offsets = surrogates
+    y = ground.sorted_answers(data[0] - data[1][:, None])
+    first = 1 if ground.F > 1 else 0
+    x = ground.X[..., 1 : 1 + ground.d]
+    said = np.matmul(x, slopes[:, first:, :, None])[..., 0] + offsets[:, first:, None]
+    mean = ground.correlations(y)[:, r, :, 0].sum(axis=1) / (ground.w[r].sum() + ground.own[r])
+    own, weights = ground.own[r], ground.pair_weights[r]
+
+    def summed(residual: FloatArray) -> FloatArray:
+        flat = residual.reshape(len(residual), -1)
+        product = flat[:, ground.twins[0]] * flat[:, ground.twins[1]]
+        return np.asarray(np.einsum("pbt,bt->p", product, weights))
+
+    lost = summed(y - said) + own * (offsets[:, first:] ** 2).mean(axis=1)
+    total = summed(y - mean[:, None, None]) + own * mean**2
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.asarray(1.0 - lost / total)

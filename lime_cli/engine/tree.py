@@ -34,44 +34,39 @@ class Trees:
     fit_r2: float | None
 
 
-def tree_surrogates(
-    neighbourhood: Neighbourhood, targets: list[int], names: tuple[str, ...], settings: Settings
-) -> tuple[Surrogate, ...]:
-    """Fit a weighted regression tree of at most ``features`` leaves to each target.
+def tree_surrogate(
+    neighbourhood: Neighbourhood, target: int, settings: Settings, radius: float
+) -> Surrogate:
+    """Fit a weighted regression tree of at most ``features`` leaves to one output.
 
-    The intercept is the tree's value with every component gone.
+    The intercept is the tree's value with every component gone. The name is left empty.
     """
-    grown = [_grow(neighbourhood, target, settings) for target in targets]
-    return tuple(
-        Surrogate(
-            target=target,
-            name=names[target],
-            model_prediction=float(neighbourhood.predictions[0, target]),
-            intercept=tree.rules[-1].value,
-            local_prediction=tree.rules[0].value,
-            fidelity=tree.fidelity,
-            fit_r2=tree.fit_r2,
-            weights=(),
-            rules=tree.rules,
-        )
-        for target, tree in zip(targets, grown, strict=True)
+    tree = _grow(neighbourhood, target, settings)
+    return Surrogate(
+        target=target,
+        name="",
+        model_prediction=float(neighbourhood.predictions[0, target]),
+        intercept=tree.rules[-1].value,
+        local_prediction=tree.rules[0].value,
+        fidelity=tree.fidelity,
+        fit_r2=tree.fit_r2,
+        weights=(),
+        rules=tree.rules,
+        radius=radius,
     )
 
 
-def trees_settled(neighbourhood: Neighbourhood, targets: list[int], settings: Settings) -> bool:
-    """Tell whether what each tree says is known well enough.
+def tree_settled(neighbourhood: Neighbourhood, target: int, settings: Settings) -> bool:
+    """Tell whether what a tree says is known well enough.
 
     Its jackknife error, root mean square over the neighbourhood, must be at most ``tolerance``
     times what lies between the tree's lowest and highest value.
     """
-    for target in targets:
-        tree = _grow(neighbourhood, target, settings)
-        R = len(tree.refits)
-        variance = (R - 1) / R * ((tree.refits - tree.fitted) ** 2).sum(axis=0)
-        error = np.sqrt(np.average(variance, weights=neighbourhood.weights))
-        if error > settings.tolerance * np.ptp(tree.fitted):
-            return False
-    return True
+    tree = _grow(neighbourhood, target, settings)
+    R = len(tree.refits)
+    variance = (R - 1) / R * ((tree.refits - tree.fitted) ** 2).sum(axis=0)
+    error = np.sqrt(np.average(variance, weights=neighbourhood.weights))
+    return bool(error <= settings.tolerance * np.ptp(tree.fitted))
 
 
 def _grow(neighbourhood: Neighbourhood, target: int, settings: Settings) -> Trees:
@@ -84,7 +79,7 @@ def _grow(neighbourhood: Neighbourhood, target: int, settings: Settings) -> Tree
         flat = np.full(len(answers), level)
         return Trees((Rule((), level, 1.0),), flat, np.tile(flat, (n_blocks, 1)), None, None)
     scaled = (answers - level) / spread
-    block = np.concatenate([[-1], np.arange(len(answers) - 1) % max(1, n_blocks)])
+    block = neighbourhood.block
     everything = np.ones(len(answers), bool)
     tree = _fit(neighbourhood, scaled, everything, settings)
     kept = neighbourhood.interpretable
@@ -92,8 +87,7 @@ def _grow(neighbourhood: Neighbourhood, target: int, settings: Settings) -> Tree
     refits = np.array([fold.predict(kept) for fold in folds]).reshape(n_blocks, len(answers))
     fitted = tree.predict(kept)
     out = np.where(block >= 0, refits[block, np.arange(len(answers))], scaled) if folds else fitted
-    judged = block >= 0 if folds else everything
-    fidelity = _r_squared(scaled, out, weights * judged)
+    fidelity = _fidelity(neighbourhood, scaled, out)
     return Trees(
         rules=tuple(_rules(tree.tree_, level, spread)),
         fitted=level + spread * fitted,
@@ -118,6 +112,23 @@ def _fit(
     )
     kept = neighbourhood.interpretable[rows]
     return tree.fit(kept, scaled[rows], sample_weight=neighbourhood.weights[rows])
+
+
+def _fidelity(neighbourhood: Neighbourhood, scaled: FloatArray, said: FloatArray) -> float:
+    """Return the share of what masking decides that a tree explains, (n + 1,) numbers each.
+
+    Products of samples of one mask leave out what only the replacement drawn decides.
+    """
+    weights, twins = neighbourhood.weights, neighbourhood.twins
+    if not len(twins):
+        drawn = neighbourhood.block >= 0 if neighbourhood.n_blocks > 1 else weights >= 0
+        return _r_squared(scaled, said, weights * drawn)
+    missed = scaled - said
+    pairs = weights[twins[:, 0]]
+    own = weights[0] * pairs.sum() / weights[1:].sum()
+    lost = pairs @ np.prod(missed[twins], axis=1) + own * missed[0] ** 2
+    total = pairs @ np.prod(scaled[twins], axis=1) + own * scaled[0] ** 2
+    return float(1.0 - lost / total) if total > 0 else 0.0
 
 
 def _r_squared(scaled: FloatArray, said: FloatArray, weights: FloatArray) -> float:

@@ -1,88 +1,203 @@
-"""From fitted coefficients to surrogates as plain data: weights in order, errors, ranks."""
+"""From fits at every radius to what is shown: the components chosen, their weights and errors."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from lime_cli.engine.explanation import Surrogate, Weight
-from lime_cli.engine.instance import FloatArray
-from lime_cli.engine.surrogate import Fit
-from lime_cli.engine.uncertainty import rank_ranges
+from lime_cli.engine.explanation import AtRadius, Others, Surrogate, Weight
+from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
+from lime_cli.engine.kernel import Product
+from lime_cli.engine.lasso import lasso_path
+from lime_cli.engine.refit import refit
+from lime_cli.engine.selection import SELECT
+from lime_cli.engine.surrogate import Fits, Ground, fidelity_of
+from lime_cli.engine.uncertainty import jackknife, multiplier, rank_ranges
+from lime_cli.settings import Settings
 
 
-def surrogates_of(
-    fits: Fit, originals: FloatArray, targets: Sequence[Sequence[int]], names: tuple[str, ...]
-) -> list[tuple[Surrogate, ...]]:
-    """Return the surrogates of b instances from their fits, each of the same number of targets.
+@dataclass(frozen=True, eq=False)
+class Shown:
+    """Weights of P problems at the radius chosen for each, and which of them are shown."""
 
-    ``originals`` (b, outputs) is what the model says to the instances themselves.
+    radius: IntArray
+    """(P,): its place among those compared."""
+    weights: FloatArray
+    """(P, d): of all components."""
+    std_errors: FloatArray
+    """(P, d)"""
+    half_widths: FloatArray
+    """(P, d): of 95% intervals, adjusted for the choice."""
+    chosen: BoolArray
+    """(P, d)"""
+    selected: FloatArray
+    """(P, d): share of the fits without a block that choose the component."""
+    offsets: FloatArray
+    """(P,)"""
+    others_errors: FloatArray
+    """(P,): standard error of the sum of the weights that are not shown."""
+    others_half_widths: FloatArray
+    """(P,)"""
+    fidelity: FloatArray
+    """(P,)"""
+
+
+def show(
+    ground: Ground,
+    fits: Fits,
+    radius: IntArray,
+    settings: Settings,
+    data: tuple[FloatArray, FloatArray],
+) -> Shown:
+    """Choose what is shown of P fits at the radius of each.
+
+    ``data`` are the answers (P, n) and the answer to the instance (P,), for weights that are not
+    those of the full surrogate.
     """
-    weights = _weights(fits)
-    intercepts = fits.intercepts.tolist()
-    sums = fits.coefficients.copy().sum(axis=2)
-    local, fidelity, fit_r2 = (
-        array.tolist() for array in (fits.intercepts + sums, fits.fidelity, fits.fit_r2)
+    P, F, d = len(radius), ground.F, ground.d
+    rows = np.arange(P)
+    slopes, offsets = fits.slopes[rows, radius], fits.offsets[rows, radius]
+    fidelity = fits.fidelity[rows, radius]
+    chosen = np.zeros((P, F, d), bool)
+    for r in np.unique(radius):
+        some = np.flatnonzero(radius == r)
+        found = _chosen(ground, int(r), slopes[some], settings)
+        chosen[some] = found[1]
+        if found[0] is None:
+            continue
+        new, means = found[0], found[2]
+        offsets[some] += ((slopes[some] - new) * means).sum(axis=2)
+        slopes[some] = new
+        fidelity[some] = fidelity_of(
+            ground, int(r), (slopes[some], offsets[some]), (data[0][some], data[1][some])
+        )
+    flat = fits.flat[rows, radius]
+    chosen &= ~np.isnan(fits.fit_r2[rows, radius])[:, None, None]  # of a constant response nothing
+    shown = chosen[:, 0]
+    errors = jackknife(slopes[:, 1:], 1) if F > 1 else np.zeros((P, d))
+    factors = np.array([multiplier(ground.B, int(n), d) for n in shown.sum(axis=1)])
+    hidden = np.where(shown[:, None], 0.0, slopes).sum(axis=2)
+    other_errors = jackknife(hidden[:, 1:], 1) if F > 1 else np.zeros(P)
+    factor_of_one = multiplier(ground.B, 1, 1)
+    return Shown(
+        radius=radius,
+        weights=-slopes[:, 0],
+        std_errors=errors,
+        half_widths=errors * factors[:, None],
+        chosen=shown,
+        selected=chosen[:, 1:].mean(axis=1) if F > 1 else shown.astype(float),
+        offsets=offsets[:, 0],
+        others_errors=other_errors,
+        others_half_widths=other_errors * factor_of_one,
+        fidelity=np.where(flat, np.nan, np.clip(fidelity, -1.0, 1.0)),
     )
-    return [
-        tuple(
-            Surrogate(
-                target=target,
-                name=names[target],
-                model_prediction=float(originals[i, target]),
-                intercept=intercepts[i][t],
-                local_prediction=local[i][t],
-                fidelity=_number(fidelity[i][t]),
-                fit_r2=_number(fit_r2[i][t]),
-                weights=weights[i][t],
-            )
-            for t, target in enumerate(wanted)
+
+
+def _chosen(
+    ground: Ground, r: int, slopes: FloatArray, settings: Settings
+) -> tuple[FloatArray | None, BoolArray, FloatArray]:
+    """Return weights (P, F, d) where they are not those given, the choice, and means (F, d).
+
+    Of too few samples the expected Gram matrix stands in for theirs: the path then takes
+    components by the size of their weights.
+    """
+    P, F, d = slopes.shape
+    n = d if settings.selection == "none" else min(settings.features, d)
+    plain = settings.penalty_kind != "lasso" and not settings.refit
+    everything = np.ones((P, F, d), bool)
+    if plain and settings.selection == "none":
+        return None, everything, np.zeros((F, d))
+    if plain and (ground.thin[r] or settings.selection == "highest"):
+        return None, _largest(slopes, n), np.zeros((F, d))
+    grams, means, mass = ground.centred(r)
+    which = np.tile(np.arange(F), P)
+    wanted = np.matmul(grams, slopes[..., None])[..., 0].reshape(-1, d)
+    if settings.penalty_kind == "lasso":
+        path = lasso_path(grams, which, wanted, d, settings.penalty)
+        found = path.coefficients.reshape(P, F, d)
+        return found, found != 0, means
+    chosen = SELECT[settings.selection](grams, which, wanted, n)
+    if not settings.refit:
+        return None, chosen.reshape(P, F, d), means
+    ridge = settings.penalty / (ground.effective[r] * mass[which])
+    found = refit(grams, which, wanted, chosen, ridge, n).reshape(P, F, d)
+    return found, chosen.reshape(P, F, d), means
+
+
+def _largest(slopes: FloatArray, n: int) -> BoolArray:
+    order = np.argsort(-np.abs(slopes), axis=-1, kind="stable")[..., :n]
+    chosen = np.zeros(slopes.shape, bool)
+    np.put_along_axis(chosen, order, True, axis=-1)
+    return np.asarray(chosen & (slopes != 0))
+
+
+def surrogate_of(
+    ground: Ground,
+    fits: Fits,
+    shown: Shown,
+    problem: int,
+    target: tuple[int, str],
+    original: float,
+) -> Surrogate:
+    """Return one problem's surrogate as plain data, weights by falling size."""
+    weights, errors = shown.weights[problem], shown.std_errors[problem]
+    wide, there = shown.half_widths[problem], shown.chosen[problem]
+    best, worst = rank_ranges(weights, wide, there)
+    order = [int(j) for j in np.argsort(-np.abs(weights), kind="stable") if there[j]]
+    listed = tuple(
+        Weight(
+            component=j,
+            weight=float(weights[j]),
+            std_error=float(errors[j]),
+            interval=(float(weights[j] - wide[j]), float(weights[j] + wide[j])),
+            rank_range=(int(best[j]), int(worst[j])),
+            selected=float(shown.selected[problem, j]),
         )
-        for i, wanted in enumerate(targets)
-    ]
+        for j in order
+    )
+    local = original + float(shown.offsets[problem])
+    r = int(shown.radius[problem])
+    kernel = ground.kernels[r]
+    return Surrogate(
+        target=target[0],
+        name=target[1],
+        model_prediction=original,
+        intercept=local - float(weights.sum()),
+        local_prediction=local,
+        fidelity=_number(shown.fidelity[problem]),
+        fit_r2=_number(fits.fit_r2[problem, r]),
+        weights=listed,
+        radius=kernel.radius if isinstance(kernel, Product) else None,
+        fidelity_error=_number(fits.fidelity_error[problem, r]),
+        spread=float(fits.spread[problem, r]),
+        others=_others(shown, problem),
+        every_weight=tuple(weights.tolist()),
+        by_radius=tuple(_at(ground, fits, problem, i) for i in range(len(ground.kernels))),
+    )
 
 
-def _weights(fits: Fit) -> list[list[tuple[Weight, ...]]]:
-    """List the chosen weights by falling size, the earlier component first among equals."""
-    size = np.where(fits.chosen, -np.abs(fits.coefficients), np.inf)
-    order = np.argsort(size, axis=2, kind="stable")
-    count = fits.chosen.sum(axis=2)
-    order = order[..., : max(1, int(count.max(initial=0)))]
-    there = np.arange(order.shape[2]) < count[..., None]
-    values = np.where(there, np.take_along_axis(fits.coefficients, order, axis=2), np.nan)
-    errors = fits.uncertainty
-    found = [values]
-    for array in (errors.std_errors, errors.half_widths, errors.selected):
-        found.append(np.take_along_axis(array, order, axis=2))
-    wide = found[2]
-    best, worst = rank_ranges(values, wide)
-    columns = (order, *found[:2], values - wide, values + wide, best, worst, found[3])
-    return [
-        [
-            tuple(_weight(*row) for row in zip(*(one[:n] for one in target), strict=True))
-            for n, *target in zip(counts, *instance, strict=True)
-        ]
-        for counts, *instance in zip(
-            count.tolist(), *(column.tolist() for column in columns), strict=True
-        )
-    ]
+def _others(shown: Shown, problem: int) -> Others | None:
+    hidden = ~shown.chosen[problem]
+    if not hidden.any():
+        return None
+    weight = float(shown.weights[problem][hidden].sum())
+    wide = float(shown.others_half_widths[problem])
+    error = float(shown.others_errors[problem])
+    return Others(int(hidden.sum()), weight, error, (weight - wide, weight + wide))
 
 
-def _weight(
-    component: int,
-    weight: float,
-    error: float,
-    low: float,
-    high: float,
-    best: int,
-    worst: int,
-    selected: float,
-) -> Weight:
-    if error != error:  # not known
-        return Weight(component, weight, None, None, (best, worst), selected)
-    return Weight(component, weight, error, (low, high), (best, worst), selected)
+def _at(ground: Ground, fits: Fits, problem: int, i: int) -> AtRadius:
+    kernel = ground.kernels[i]
+    assert isinstance(kernel, Product)
+    fidelity = fits.fidelity[problem, i]
+    return AtRadius(
+        kernel.radius,
+        _number(np.clip(fidelity, -1.0, 1.0)),
+        _number(fits.fidelity_error[problem, i]),
+        _number(fits.gaps[problem, i]),
+    )
 
 
 def _number(value: float) -> float | None:
-    return None if value != value else value
+    return float(value) if np.isfinite(value) else None

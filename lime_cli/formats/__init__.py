@@ -8,45 +8,10 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from lime_cli.errors import SettingsError
-from lime_cli.registry import Registry
+from lime_cli.registry import SUFFIXES
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
-
-
-FORMATS = Registry(
-    "format",
-    {
-        "table": "lime_cli.formats.table:write",
-        "json": "lime_cli.formats.json:write",
-        "jsonl": "lime_cli.formats.json:write_lines",
-        "csv": "lime_cli.formats.csv:write",
-        "md": "lime_cli.formats.markdown:write",
-        "html": "lime_cli.formats.html:write",
-        "png": "lime_cli.formats.drawing:write_png",
-        "svg": "lime_cli.formats.drawing:write_svg",
-        "jpg": "lime_cli.formats.drawing:write_jpg",
-        "webp": "lime_cli.formats.drawing:write_webp",
-    },
-)
-
-
-SUFFIXES = {
-    ".json": "json",
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".csv": "csv",
-    ".md": "md",
-    ".html": "html",
-    ".htm": "html",
-    ".png": "png",
-    ".svg": "svg",
-    ".jpg": "jpg",
-    ".jpeg": "jpg",
-    ".webp": "webp",
-    ".txt": "table",
-}
-"""Which format a file's suffix asks for."""
 
 
 def format_of(path: str | None, formats: Collection[str]) -> str:
@@ -61,14 +26,6 @@ def format_of(path: str | None, formats: Collection[str]) -> str:
         said = f"{path}: {suffix} is no format of this command"
         raise SettingsError(said, f"end the name in {possible}, or say -f")
     return asked
-
-
-SHEETS = ("table", "json", "csv", "md", "html")
-"""Formats of the commands whose result is a sheet of tables."""
-
-
-MANY = ("table", "jsonl", "csv", "md", "html")
-"""Formats that hold any number of explanations; the others hold one."""
 
 
 @dataclass(frozen=True)

@@ -23,11 +23,13 @@ from PIL import Image
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import BoolArray, Column, Component, Picture, Segment, Spans
 from lime_cli.formats.wording import (
-    fidelity_in_words,
+    choice_said,
+    fidelity_said,
     half_width,
     literal,
     marked,
     number_format,
+    radius_said,
     unresolved,
     value_beside,
 )
@@ -193,9 +195,6 @@ def name_of(explanation: Explanation) -> str:
 
 def _target(explanation: Explanation, surrogate: Surrogate, scale: float) -> Item:
     form = number_format(one.weight for one in surrogate.weights)
-    fidelity = fidelity_in_words(surrogate.fidelity)
-    if surrogate.fidelity is not None:
-        fidelity = f"{surrogate.fidelity:.2f}, {fidelity}"
     numbers = (surrogate.model_prediction, surrogate.local_prediction, surrogate.intercept)
     sums = number_format(numbers, 4)
     return {
@@ -204,7 +203,10 @@ def _target(explanation: Explanation, surrogate: Surrogate, scale: float) -> Ite
         "local": f"{surrogate.local_prediction:{sums}}",
         "gap": f"{surrogate.gap:+{sums}}",
         "intercept": f"{surrogate.intercept:{sums}}",
-        "fidelity": fidelity,
+        "fidelity": fidelity_said(surrogate),
+        "radius": radius_said(surrogate),
+        "others": _others(surrogate, sums),
+        "choice": choice_said(explanation, surrogate),
         "end": f"{scale:{form}}",
         "bars": [
             _bar(explanation.components[one.component], one, scale, form)
@@ -306,6 +308,14 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iter
             }
 
 
+def _others(surrogate: Surrogate, form: str) -> str:
+    """Say what the components that are not shown add together."""
+    others = surrogate.others
+    if others is None or not others.weight:
+        return ""
+    return f"{others.weight:+{form}}, {others.components:,} components together"
+
+
 def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     """Yield what is known of instance and sampling, long texts left out."""
     facts = dict(explanation.subject.facts)
@@ -318,9 +328,10 @@ def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
     yield "samples", f"{explanation.samples:,}, worth {explanation.effective_samples:,.0f}"
     yield "stopped", explanation.stop.replace("_", " ")
     numbers = explanation.settings.numbers()
-    for key in ("seed", "features", "selection", "design", "surrogate"):
+    for key in ("seed", "features", "selection", "surrogate"):
         yield key, str(numbers[key])
-    yield "kernel width", f"{explanation.kernel_width:.4g}"
+    if explanation.settings.like_lime:
+        yield "kernel width", f"{explanation.kernel_width:.4g}"
     for one in explanation.skipped:
         yield f"skipped {literal(one.name)}", one.reason
 

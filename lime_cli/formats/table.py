@@ -14,10 +14,12 @@ from lime_cli.engine.instance import Component, Segment, Spans
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 from lime_cli.formats.wording import (
     bars_of,
-    fidelity_in_words,
+    choice_said,
+    fidelity_said,
     in_order,
     marked,
     number_format,
+    radius_said,
     unresolved,
     value_beside,
 )
@@ -181,7 +183,7 @@ def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:
         else:
             yield from _bars(explanation, surrogate, page)
         yield Text()
-        yield from _sums(surrogate, page)
+        yield from _sums(explanation, surrogate, page)
     if len(explanation.surrogates) > 1:
         yield Text()
     yield from _footer(explanation, page)
@@ -265,7 +267,7 @@ def _beside(component: Component, page: Page) -> str:
             return value_beside(component.name, component.value)
 
 
-def _sums(surrogate: Surrogate, page: Page) -> Iterator[Text]:
+def _sums(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterator[Text]:
     """Say what the weights add up to, and how far to trust them."""
     form = _prediction_format(surrogate)
     if any(unresolved(one) for one in surrogate.weights):
@@ -277,10 +279,32 @@ def _sums(surrogate: Surrogate, page: Page) -> Iterator[Text]:
         f"intercept {surrogate.intercept:{form}}",
         page,
     )
-    fidelity = fidelity_in_words(surrogate.fidelity)
-    if surrogate.fidelity is not None:
-        fidelity = f"{surrogate.fidelity:.2f}, {fidelity}"
-    yield from _row("fidelity", fidelity, page)
+    for pair in surrogate.pairs:
+        form = _prediction_format(surrogate)
+        half = (pair.interval[1] - pair.interval[0]) / 2
+        names = " with ".join(explanation.components[j].name for j in pair.components)
+        said = f"{pair.weight:+{form}} {page.glyphs.plus_minus}{half:{form}}, {names}, both kept"
+        yield from _row("together", said, page)
+    if others := _others(surrogate, page):
+        yield from _row("others", others, page)
+    yield from _row("fidelity", fidelity_said(surrogate), page)
+    if radius := radius_said(surrogate):
+        yield from _row("radius", radius, page)
+    if choice := choice_said(explanation, surrogate):
+        yield from _row("components", choice, page)
+
+
+def _others(surrogate: Surrogate, page: Page) -> str:
+    """Say what the components that are not shown add together."""
+    others = surrogate.others
+    if others is None or not others.weight:
+        return ""
+    form = _prediction_format(surrogate)
+    error = ""
+    if others.interval is not None:
+        half = (others.interval[1] - others.interval[0]) / 2
+        error = f" {page.glyphs.plus_minus}{half:{form}}"
+    return f"{others.weight:+{form}}{error}, {others.components:,} components together"
 
 
 def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:

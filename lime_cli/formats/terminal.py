@@ -31,7 +31,6 @@ class Page:
 
     @property
     def prose(self) -> int:
-        """Columns for running text."""
         return min(self.look.width, PROSE)
 
     def literal(self, text: str) -> str:

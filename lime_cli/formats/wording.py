@@ -7,9 +7,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
-from lime_cli.engine.explanation import Weight
-
-FIDELITY = ((0.9, "very good"), (0.7, "good"), (0.5, "fair"), (0.3, "weak"))
+from lime_cli.engine.explanation import Explanation, Surrogate, Weight, called
 
 SMALLEST, LARGEST = 1e-4, 1e6
 """Outside, numbers are written with an exponent."""
@@ -30,8 +28,56 @@ JOINERS = "\u200c\u200d"
 def fidelity_in_words(fidelity: float | None) -> str:
     """Say how far a surrogate may be trusted; None is the fidelity to a constant response."""
     if fidelity is None:
-        return "undefined: the model answers all samples alike"
-    return next((word for least, word in FIDELITY if fidelity >= least), "poor")
+        return "undefined: masking components decides nothing"
+    return called(fidelity)
+
+
+SMALL_SPREAD = 0.05
+"""Share of the variation that is not worth a word."""
+
+
+def fidelity_said(surrogate: Surrogate) -> str:
+    """Say how much a surrogate explains, of what, and what to call that."""
+    words = fidelity_in_words(surrogate.fidelity)
+    if surrogate.fidelity is None:
+        return words
+    said = f"{surrogate.fidelity:.2f}, {words}"
+    if surrogate.pairs_fidelity is not None:
+        said += f", {surrogate.pairs_fidelity:.2f} with the pairs"
+    if surrogate.spread is None or surrogate.spread < SMALL_SPREAD or surrogate.fidelity <= 0:
+        return said
+    return (
+        f"{said}: explains {surrogate.fidelity:.0%} of what masking decides, which is "
+        f"{1 - surrogate.spread:.0%} of all variation"
+    )
+
+
+def radius_said(surrogate: Surrogate) -> str:
+    """Say how far the samples lie from the instance; nothing where no radius is known."""
+    d = surrogate.n_components
+    if surrogate.radius is None or not d:
+        return ""
+    changed = surrogate.radius * d
+    number = max(1, round(changed))
+    whole = f"about {number:,} of {d:,} components {'changes' if number == 1 else 'change'}"
+    where = "local" if surrogate.radius < WIDE and changed < d / 4 else "wide"
+    return f"{surrogate.radius:.3g}, {where}: {whole} at a time"
+
+
+WIDE = 0.3
+"""Radius from which an explanation is of much more than the instance's surroundings."""
+
+
+def choice_said(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say how the components shown were chosen, and by what the weights are."""
+    settings = explanation.settings
+    if settings.like_lime or surrogate.rules or not surrogate.weights or not surrogate.others:
+        return ""
+    if settings.penalty_kind == "lasso":
+        return "chosen and weighed by the weighted LASSO"
+    chosen = {"lasso": "the weighted LASSO", "forward": "forward selection", "highest": "size"}
+    fitted = "of those alone" if settings.refit else f"of all {surrogate.n_components:,}"
+    return f"chosen by {chosen[settings.selection]}, weights by weighted least squares {fitted}"
 
 
 def number_format(numbers: Iterable[float], digits: int = 3) -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from re import fullmatch
+from typing import cast
 
 import numpy as np
 from PIL import Image, ImageFilter
@@ -14,6 +15,10 @@ from PIL import Image, ImageFilter
 from lime_cli.engine.instance import FloatArray, IntArray
 from lime_cli.errors import LimexError
 from lime_cli.images.view import Preprocessing, Values
+from lime_cli.registry import FILLS
+
+LIKE_LIME = "lime"
+"""A fill and a segmenter that no option names: marcotcr/lime's."""
 
 INPAINT_SIDE = 256
 """Longer side in pixels, at most, at which inpainting is solved."""
@@ -24,15 +29,16 @@ TRACE = 1e-6
 
 def is_fill(fill: str) -> bool:
     """Tell whether ``fill`` names a fill or a colour."""
-    return fill in FILLS or fullmatch("#[0-9a-fA-F]{6}", fill) is not None
+    return fill in (*FILLS, LIKE_LIME) or fullmatch("#[0-9a-fA-F]{6}", fill) is not None
 
 
 def filled(
     raw: Values, labels: IntArray, fill: str, preprocessing: Preprocessing, seed: int
 ) -> FloatArray:
     """Return ``raw`` with every segment gone; ``seed`` is that of noise."""
-    if fill in FILLS:
-        return FILLS[fill](raw, labels, np.random.default_rng(seed))
+    if fill in FILLS or fill == LIKE_LIME:
+        function = mean_like_lime if fill == LIKE_LIME else FILLS[fill]
+        return cast(FloatArray, function(raw, labels, np.random.default_rng(seed)))
     colour = np.array(list(bytes.fromhex(fill[1:])), np.uint8)
     one = preprocessing.in_channels(colour[None, None])
     return np.broadcast_to(one, raw.shape).astype(np.float64)
@@ -46,20 +52,22 @@ def means(raw: Values, parts: IntArray) -> FloatArray:
     return result
 
 
-def _mean(raw: Values, labels: IntArray, _rng: np.random.Generator) -> FloatArray:
+def mean(raw: Values, labels: IntArray, _rng: np.random.Generator) -> FloatArray:
+    """Return the mean of every superpixel."""
     return means(raw, labels + 1)[labels + 1]  # the padding, -1, is a part of its own
 
 
-def _lime(raw: Values, labels: IntArray, rng: np.random.Generator) -> FloatArray:
+def mean_like_lime(raw: Values, labels: IntArray, rng: np.random.Generator) -> FloatArray:
     """Return marcotcr/lime's means: what is behind the point is lost to the picture's type."""
-    return np.floor(_mean(raw, labels, rng))
+    return np.floor(mean(raw, labels, rng))
 
 
-def _black(raw: Values, _labels: IntArray, _rng: np.random.Generator) -> FloatArray:
+def black(raw: Values, _labels: IntArray, _rng: np.random.Generator) -> FloatArray:
+    """Return zeros."""
     return np.zeros(raw.shape)
 
 
-def _blur(raw: Values, labels: IntArray, _rng: np.random.Generator) -> FloatArray:
+def blur(raw: Values, labels: IntArray, _rng: np.random.Generator) -> FloatArray:
     """Blur by a Gaussian whose sigma is a twelfth of the longer side, the padding left out."""
     seen = np.ix_((labels >= 0).any(axis=1), (labels >= 0).any(axis=0))
     inner = raw[seen]
@@ -76,7 +84,7 @@ def _blur(raw: Values, labels: IntArray, _rng: np.random.Generator) -> FloatArra
     return result
 
 
-def _inpaint(raw: Values, labels: IntArray, _rng: np.random.Generator) -> FloatArray:
+def inpaint(raw: Values, labels: IntArray, _rng: np.random.Generator) -> FloatArray:
     """Continue into every segment what is around it, as smoothly as can be (Laplace's equation)."""
     step = max(1, -(-max(labels.shape) // INPAINT_SIDE))
     few = membrane(raw[::step, ::step].astype(np.float64), labels[::step, ::step])
@@ -120,21 +128,10 @@ def _sides(labels: IntArray) -> IntArray:
     return np.concatenate([pairs, pairs[:, ::-1]])
 
 
-def _noise(raw: Values, _labels: IntArray, rng: np.random.Generator) -> FloatArray:
+def noise(raw: Values, _labels: IntArray, rng: np.random.Generator) -> FloatArray:
+    """Return any values of 0-255."""
     return np.floor(rng.random(raw.shape) * 256)
 
-
-FILLS: dict[str, Callable[[Values, IntArray, np.random.Generator], FloatArray]] = {
-    "mean": _mean,
-    "lime": _lime,
-    "black": _black,
-    "blur": _blur,
-    "noise": _noise,
-    "inpaint": _inpaint,
-}
-
-
-AUTO = "auto"
 
 OTHERS = ("black", "blur", "#ffffff")
 """Fills that are tried where another changes next to nothing."""

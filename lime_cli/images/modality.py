@@ -12,26 +12,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine import designs
 from lime_cli.engine.instance import (
     BoolArray,
     Caveat,
     Component,
-    Design,
+    Everything,
     FloatArray,
     IntArray,
     Picture,
-    Samples,
     Skipped,
     Subject,
 )
+from lime_cli.engine.masks import Masks, every_mask
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of
-from lime_cli.images.fills import AUTO, FILLS, OTHERS, filled, is_fill, weak
+from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
 from lime_cli.images.numbers import MAX_PIXELS, ImageReading
 from lime_cli.images.pixels import Photo, read_picture
+from lime_cli.images.segments import SUFFIXES as MAPS
 from lime_cli.images.segments import (
-    SEGMENTERS,
     Cut,
     Cutter,
     cut_up,
@@ -40,9 +39,9 @@ from lime_cli.images.segments import (
     places,
     quickshift_like_lime,
 )
-from lime_cli.images.segments import SUFFIXES as MAPS
 from lime_cli.images.view import MODES, Pixels, Preprocessing, Values, View, preset
 from lime_cli.models.model_file import ModelInput, PixelsInput
+from lime_cli.registry import AUTO_FILL, FILLS, LAYOUTS, LIME_SEGMENTER, SEGMENTERS
 from lime_cli.sources import Listing, Source
 
 
@@ -63,31 +62,36 @@ class ImageInstance:
     layout: str
     skipped: tuple[Skipped, ...] = ()
     shared: bool = False
-    distance: str = "cosine"
-    design: str = "paired"
+    random: bool = False
+    n_rows: int = 1
 
     @property
     def input_bytes(self) -> int:
         """About how much memory one model input takes."""
         return self.picture.nbytes
 
-    def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
-        """Keep each superpixel by a fair coin, n times; None enumerates every mask."""
-        return designs.coins(n, len(self.components), design, rng)
+    def n_inputs(self) -> float:
+        """Count the masks."""
+        return 2.0 ** min(len(self.components), 1000)
 
-    def n_exhaustive(self) -> float:
-        """Count the masks there are."""
-        return designs.n_masks(len(self.components))
+    def codes(self, masks: Masks) -> IntArray:
+        """Return (n, d): 1 for what is kept."""
+        return (~masks.masked).astype(np.int8)
 
-    def interpretable(self, codes: IntArray) -> BoolArray:
-        """Return (n, d): the masks themselves."""
-        return codes.astype(np.bool_)
+    def everything(self) -> Everything:
+        """List every mask."""
+        masks = every_mask(len(self.components))
+        return Everything(self.codes(masks), masks.masked, np.ones(masks.n))
+
+    def joint(self, masked: BoolArray, _row: FloatArray) -> IntArray:
+        """Return (n, d): 1 for what is kept."""
+        return np.asarray((~masked).astype(np.int8))
 
     def model_inputs(self, codes: IntArray) -> NDArray[np.floating[Any]]:
         """Return (n, h, w, c), in the memory order of the model's layout."""
         gone, change = self._bits
         padding = np.ones((len(codes), 1), np.bool_)  # label -1 finds it, and it always stays
-        kept = np.concatenate([self.interpretable(codes), padding], axis=1)
+        kept = np.concatenate([codes.astype(bool), padding], axis=1)
         stays = np.take(-kept.astype(gone.dtype), self.labels, axis=1)
         turned = self.layout == "NCHW"
         bits = (stays[:, None] if turned else stays[..., None]) & change
@@ -102,12 +106,7 @@ class ImageInstance:
         gone, picture = self.gone.view(whole), self.picture.view(whole)
         return gone, gone ^ picture
 
-    def keeping(self, kept: BoolArray, rng: np.random.Generator) -> NDArray[np.floating[Any]]:
-        """Return pictures in which only these superpixels stay, (n, d)."""
-        return self.model_inputs(kept.astype(np.int64))
-
     def original(self) -> NDArray[np.floating[Any]]:
-        """Return the picture as a batch of one, (1, h, w, c)."""
         batch = self.picture[None]
         return batch.transpose(0, 2, 3, 1) if self.layout == "NCHW" else batch
 
@@ -120,7 +119,7 @@ ASSUMED = Caveat(
     "how pixels become numbers is not said, so 0..1{} is assumed; --preprocess changes it",
 )
 
-LIME = ("lime", "quickshift:lime")
+LIME = (LIKE_LIME, LIME_SEGMENTER)
 """Names of marcotcr/lime's own cut: quickshift on what the model sees."""
 
 
@@ -134,7 +133,7 @@ class ImageModality:
     """A name, or the path of a label map."""
     n_segments: int | None = None
     """A wish; None wishes for 50, of quickshift for LIME's own parameters."""
-    fill: str = AUTO
+    fill: str = AUTO_FILL
     """Of superpixels that are gone: a name of ``fills.FILLS``, or ``#RRGGBB``; ``auto`` is their
     mean, but where that changes next to nothing."""
     preprocess: str | None = None
@@ -176,20 +175,22 @@ class ImageModality:
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that makes no sense."""
         known = self.segmenter in (*SEGMENTERS, *LIME) or self._map is not None
-        _check(known, "--segmenter", self.segmenter, f"{', '.join(SEGMENTERS)}, a PNG or NPY file")
-        n, fills = self.n_segments, ", ".join(one for one in FILLS if one != "lime")
+        ways = ", ".join((*SEGMENTERS, LIME_SEGMENTER))
+        _check(known, "--segmenter", self.segmenter, f"{ways}, a PNG or NPY file")
+        n, fills = self.n_segments, ", ".join(FILLS)
         _check(n is None or n >= 1, "--segments", n, "a whole number, at least 1")
-        filling = self.fill == AUTO or is_fill(self.fill)
-        _check(filling, "--fill", self.fill, f"{AUTO}, {fills} or #RRGGBB")
+        filling = self.fill == AUTO_FILL or is_fill(self.fill)
+        _check(filling, "--fill", self.fill, f"{AUTO_FILL}, {fills} or #RRGGBB")
         _check(self.max_pixels >= 1, "--max-pixels", self.max_pixels, "1 or more")
         _check(min(self.size or (1,)) >= 1, "--size", _by(self.size), "HEIGHTxWIDTH, 1x1 or more")
-        _check(self.layout in ("NHWC", "NCHW"), "--layout", self.layout, "NHWC or NCHW")
+        _check(self.layout in LAYOUTS, "--layout", self.layout, "NHWC or NCHW")
         low, high = self.pixel_range or (0, 1)
         said = f"{low:g},{high:g}"
         _check(low < high, "--pixel-range", said, "two numbers, that of black first")
         shown = len(self.show) in (0, 1, 3) and min(self.show, default=0) >= 0
         _check(shown, "--show", ",".join(map(str, self.show)), "1 or 3 channels, from 0")
-        colours = self.preprocessing.channels in MODES or self.fill in (AUTO, *FILLS)
+        plain = self.fill in (AUTO_FILL, *FILLS, LIKE_LIME)
+        colours = plain or self.preprocessing.channels in MODES
         _check(colours, "--fill", self.fill, "a fill that is no colour: the channels are none")
 
     @property
@@ -223,19 +224,20 @@ class ImageModality:
         yield from self._listing().sources(self.inputs)
 
     def strays(self) -> int:
-        """Count the files of folders that are no pictures by their names."""
         return self._listing().n_strays(self.inputs)
 
     def ignored(self) -> tuple[str, ...]:
-        """Return nothing: the model is given all there is."""
         return ()
 
     def _listing(self) -> Listing:
         return Listing(self.recursive, self.glob, SUFFIXES, "pictures")
 
     def stamp(self) -> tuple[int, ...]:
-        """Return nothing: inputs share no file."""
         return ()
+
+    def jointly(self) -> ImageModality:
+        """Return itself: what replaces a component is one thing."""
+        return self
 
     def fitted(self, model_input: ModelInput) -> ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""
@@ -299,7 +301,7 @@ class ImageModality:
         def gone_by(fill: str) -> FloatArray:
             return filled(raw, labels, fill, preprocessing, self.seed)
 
-        own = "mean" if self.fill == AUTO else self.fill
+        own = "mean" if self.fill == AUTO_FILL else self.fill
         if self.answers is None:
             return own, gone_by(own), ()
 
@@ -315,8 +317,8 @@ class ImageModality:
         better, words = weak(own, others, raw, gone_by, answers)
         if better is None:
             return own, gone_by(own), ()
-        chosen = better if self.fill == AUTO else own
-        advice = "is used instead" if self.fill == AUTO else "may show more"
+        chosen = better if self.fill == AUTO_FILL else own
+        advice = "is used instead" if self.fill == AUTO_FILL else "may show more"
         said = Caveat("fill_changes_little", f"{words}; --fill {better} {advice}")
         return chosen, gone_by(chosen), (said,)
 

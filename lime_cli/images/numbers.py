@@ -127,7 +127,7 @@ def read_npy(name: str, data: bytes, max_pixels: int) -> NDArray[Any]:
 
 def read_tiff(name: str, data: bytes, max_pixels: int) -> tuple[NDArray[Any], int]:
     """Return (h, w, c) numbers of the first page of a TIFF file, and how many pages there are."""
-    import tifffile  # comes with scikit-image
+    import tifffile
 
     level = logging.getLogger("tifffile").level
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)

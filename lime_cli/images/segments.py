@@ -23,6 +23,7 @@ from lime_cli.images.fills import means
 from lime_cli.images.numbers import MAX_PIXELS, check_size, read_npy
 from lime_cli.images.pixels import NPY, bytes_of, quietly
 from lime_cli.images.view import Axis, Pixels, View
+from lime_cli.registry import SEGMENTERS
 
 MIN_SEGMENTS, MAX_SEGMENTS = 3, 500
 
@@ -110,14 +111,6 @@ def grid(pixels: Pixels, n_segments: int | None, _seed: int) -> IntArray:
     n_columns = min(width, MAX_SEGMENTS // n_rows, ceil(wish / n_rows))
     rows, columns = np.arange(height) * n_rows // height, np.arange(width) * n_columns // width
     return _ints(rows[:, None] * n_columns + columns)
-
-
-SEGMENTERS: dict[str, Callable[[Pixels, int | None, int], IntArray]] = {
-    "slic": slic,
-    "quickshift": quickshift,
-    "felzenszwalb": felzenszwalb,
-    "grid": grid,
-}
 
 
 def quickshift_like_lime(pixels: Pixels) -> IntArray:

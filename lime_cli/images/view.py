@@ -16,6 +16,7 @@ from PIL import Image
 
 from lime_cli.engine.instance import FloatArray, IntArray
 from lime_cli.errors import SettingsError
+from lime_cli.registry import RESIZES
 
 Pixels = NDArray[np.uint8]
 
@@ -152,8 +153,6 @@ def _carried(labels: IntArray, rows: IntArray, columns: IntArray) -> IntArray:
 
 MODES = ("RGB", "BGR", "L")
 
-RESIZES = ("stretch", "crop", "pad")
-
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in grey (ITU-R BT.601), as Pillow takes them."""
 
@@ -190,7 +189,6 @@ class Preprocessing:
 
     @property
     def n_channels(self) -> int:
-        """Count the model's channels."""
         return len(self.channels) if self.channels in MODES else int(self.channels)
 
     def view(self, size: tuple[int, int]) -> View:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.files import digest_of_file
 from lime_cli.models.folders import WEIGHTS, export_line, located
-from lime_cli.registry import Registry
+from lime_cli.registry import LOADERS
 
 if TYPE_CHECKING:
     from typing import Protocol
@@ -45,21 +45,6 @@ if TYPE_CHECKING:
         def takes(self, inputs: Any) -> bool:
             """Tell whether it answers to a batch."""
             ...
-
-
-LOADERS = Registry(
-    "model format",
-    {
-        "pickle": "lime_cli.models.pickles.loading:load",
-        "joblib": "lime_cli.models.pickles.loading:load",
-        "skops": "lime_cli.models.skops:load",
-        "onnx": "lime_cli.models.onnx:load",
-        "xgboost": "lime_cli.models.boosters:load_xgboost",
-        "lightgbm": "lime_cli.models.boosters:load_lightgbm",
-        "catboost": "lime_cli.models.boosters:load_catboost",
-        "python": "lime_cli.models.python:load",
-    },
-)
 
 
 ASKING = {"activation": "auto", "key": None, "provider": "cpu", "max_tokens": None}

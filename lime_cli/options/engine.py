@@ -2,170 +2,142 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
-import click
-
 from lime_cli.errors import SettingsError
-from lime_cli.options.types import Bytes, NumberOrAuto, Percent, option_group
-from lime_cli.settings import ASSISTS, SELECTIONS, SURROGATES, Settings
+from lime_cli.modality import Modality
+from lime_cli.options.groups import Options, flag, option
+from lime_cli.options.types import Bytes, NumberOrAuto, Percent
+from lime_cli.settings import KERNELS, SELECTIONS, SURROGATES, Settings
 
 
-@dataclass(frozen=True)
-class EngineOptions:
+class EngineOptions(Options, heading="Explanation"):
     """The engine's options as typed; the number of samples may still depend on the modality."""
 
-    settings: dict[str, Any]
-    samples: int | None
-    max_samples: int | None
+    target: tuple[str, ...] = option(
+        "--target",
+        "What to explain: predicted (default), all, top:K, a class or its index; repeatable.",
+        metavar="NAME",
+        multiple=True,
+        common=True,
+    )
+    samples: int | None = option(
+        "--samples",
+        "Number of perturbed inputs; auto goes on until the weights have converged.",
+        type=NumberOrAuto(int),
+        default="auto",
+        common=True,
+    )
+    max_samples: int | None = option(
+        "--max-samples",
+        "Where auto ends; without it, a number that depends on the kind of input.",
+        type=int,
+        metavar="N",
+    )
+    tolerance: float = option(
+        "--tolerance",
+        "Error at which a weight has converged, as a share of the largest weight.",
+        default=0.1,
+        metavar="X",
+    )
+    seed: int = option("--seed", "Seed of the random numbers.", default=0, metavar="N")
+    kernel: str = option(
+        "--kernel",
+        "How masks count: product, the squared exponential kernel, or shapley for Shapley values.",
+        choices=KERNELS,
+        default="product",
+    )
+    radius: float | None = option(
+        "--radius",
+        "Share of the components masked on average, up to 0.5; auto: the most local one at which "
+        "the weights describe the model.",
+        type=NumberOrAuto(float),
+        default="auto",
+        common=True,
+    )
+    kernel_width: float | None = option(
+        "--kernel-width",
+        "The radius as a width w of the kernel exp(-m / (2 w^2)) on m masked components.",
+        type=NumberOrAuto(float),
+        default="auto",
+    )
+    refit: bool = flag(
+        "--refit",
+        "Fit the components shown again without the others (K-LASSO).",
+    )
+    features: int = option(
+        "--features", "Largest number of components to show.", default=10, metavar="K", common=True
+    )
+    selection: str = option(
+        "--selection", "How the components are selected.", choices=SELECTIONS, default="lasso"
+    )
+    penalty: str = option(
+        "--penalty",
+        "L2 penalty of the fit; with --selection none, lasso:X for an L1 penalty.",
+        default="0",
+        metavar="X|lasso:X",
+    )
+    surrogate: str = option(
+        "--surrogate",
+        "Weights, or the rules of a tree of at most --features leaves.",
+        choices=SURROGATES,
+        default="linear",
+    )
+    like_lime: bool = flag(
+        "--like-lime",
+        "Use the samples, defaults and sums of marcotcr/lime, to compare with its numbers.",
+    )
+    drop_failed: float = option(
+        "--drop-failed",
+        "Leave out samples that the model answers with NaN or infinity, up to this share.",
+        type=Percent(),
+        default="0%",
+        metavar="N%",
+    )
+    batch_size: int | None = option(
+        "--batch-size",
+        "Model inputs in one call; auto: as many as fit, halved when the model runs out of memory.",
+        type=NumberOrAuto(int),
+        default="auto",
+    )
+    max_memory: int | None = option(
+        "--max-memory",
+        "Limit of the memory for the inputs of one call: 512MB, 2GiB.",
+        type=Bytes(),
+        metavar="SIZE",
+    )
 
-    def resolved(self, default_samples: int, max_samples: int) -> Settings:
+    def settings(self, modality: Modality) -> Settings:
         """Return checked settings; raise SettingsError for an impossible value.
 
         ``--samples N`` is N; auto begins with the modality's number and ends at ``--max-samples``.
         """
-        if self.samples is not None:
-            return Settings(samples=self.samples, **self.settings)
-        most = max_samples if self.max_samples is None else self.max_samples
-        first = min(default_samples, most)
-        return Settings(samples=first, max_samples=most, **self.settings)
-
-
-def _neighbourhood(
-    target: tuple[str, ...],
-    samples: int | None,
-    max_samples: int | None,
-    tolerance: float,
-    assist: str,
-    seed: int,
-    kernel_width: float | None,
-    features: int,
-    selection: str,
-    penalty: str,
-    surrogate: str,
-    like_lime: bool,
-    drop_failed: float,
-    batch_size: int | None,
-    max_memory: int | None,
-) -> EngineOptions:
-    kind, _, amount = penalty.rpartition(":")
-    try:
-        penalty_value = float(amount)
-    except ValueError:
-        raise SettingsError(
-            f"--penalty: {penalty!r} is not possible", "give X or lasso:X"
-        ) from None
-    settings = {
-        "targets": tuple(target) or ("predicted",),
-        "tolerance": tolerance,
-        "assist": assist,
-        "seed": seed,
-        "kernel_width": kernel_width,
-        "features": features,
-        "selection": selection,
-        "penalty": penalty_value,
-        "penalty_kind": kind or "ridge",
-        "surrogate": surrogate,
-        "like_lime": like_lime,
-        "drop_failed": drop_failed,
-        "batch_size": batch_size,
-        "max_memory": max_memory,
-    }
-    return EngineOptions(settings, samples, max_samples)
-
-
-engine_options = option_group(
-    "neighbourhood",
-    _neighbourhood,
-    click.option(
-        "--target",
-        multiple=True,
-        metavar="NAME",
-        help="What to explain: predicted (default), all, top:K, a class or its index; repeatable.",
-    ),
-    click.option(
-        "--samples",
-        type=NumberOrAuto(int),
-        default="auto",
-        show_default=True,
-        help="Perturbed inputs to ask the model about; auto goes on until the weights are settled.",
-    ),
-    click.option(
-        "--max-samples", type=int, metavar="N", help="Where auto ends; the modality's own without."
-    ),
-    click.option(
-        "--tolerance",
-        type=float,
-        default=0.1,
-        show_default=True,
-        help="Error that settles a weight, as a share of the largest weight.",
-    ),
-    click.option(
-        "--assist",
-        type=click.Choice(ASSISTS),
-        default="auto",
-        show_default=True,
-        help="Let cheap models of the answers take away noise; auto: not where a table's rows "
-        "share more than 2,048 samples.",
-    ),
-    click.option("--seed", type=int, default=0, show_default=True),
-    click.option(
-        "--kernel-width",
-        type=NumberOrAuto(float),
-        default="auto",
-        show_default=True,
-        help="How far the neighbourhood reaches.",
-    ),
-    click.option(
-        "--features", type=int, default=10, show_default=True, help="Components to keep, at most."
-    ),
-    click.option(
-        "--selection",
-        type=click.Choice(SELECTIONS),
-        default="lasso",
-        show_default=True,
-        help="How they are chosen.",
-    ),
-    click.option(
-        "--penalty",
-        default="0",
-        show_default=True,
-        metavar="X|lasso:X",
-        help="L2 penalty of the fit; with --selection none, lasso:X for an L1 penalty.",
-    ),
-    click.option(
-        "--surrogate",
-        type=click.Choice(SURROGATES),
-        default="linear",
-        show_default=True,
-        help="Weights, or the rules of a tree of at most --features leaves.",
-    ),
-    click.option(
-        "--like-lime",
-        is_flag=True,
-        help="Samples, defaults and sums of marcotcr/lime, to compare with its numbers.",
-    ),
-    click.option(
-        "--drop-failed",
-        type=Percent(),
-        default="0%",
-        show_default=True,
-        metavar="N%",
-        help="Leave out samples that the model answers with NaN or infinity, up to this share.",
-    ),
-    click.option(
-        "--batch-size",
-        type=NumberOrAuto(int),
-        default="auto",
-        show_default=True,
-        help="Model inputs in one call; auto: as many as fit, halved when the model runs out of "
-        "memory.",
-    ),
-    click.option(
-        "--max-memory",
-        type=Bytes(),
-        metavar="SIZE",
-        help="Memory for the inputs of one call, at most: 512MB, 2GiB.",
-    ),
-)
+        kind, _, amount = self.penalty.rpartition(":")
+        try:
+            penalty = float(amount)
+        except ValueError:
+            raise SettingsError(
+                f"--penalty: {self.penalty!r} is not possible", "give X or lasso:X"
+            ) from None
+        samples, most = self.samples, None
+        if samples is None:
+            most = modality.max_samples if self.max_samples is None else self.max_samples
+            samples = min(modality.default_samples, most)
+        return Settings(
+            samples=samples,
+            max_samples=most,
+            targets=self.target or ("predicted",),
+            tolerance=self.tolerance,
+            seed=self.seed,
+            kernel=self.kernel,
+            radius=self.radius,
+            kernel_width=self.kernel_width,
+            refit=self.refit,
+            features=self.features,
+            selection=self.selection,
+            penalty=penalty,
+            penalty_kind=kind or "ridge",
+            surrogate=self.surrogate,
+            like_lime=self.like_lime,
+            drop_failed=self.drop_failed,
+            batch_size=self.batch_size,
+            max_memory=self.max_memory,
+        )

@@ -1,62 +1,106 @@
-"""The options of pictures: how they are read, cut and drawn."""
+"""The options of images: how they are read and cut."""
 
 from __future__ import annotations
 
 import json
 import sys
-from typing import Any
 
 import click
 
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.modality import MODALITIES, Modality
-from lime_cli.options.inputs import folder_options
-from lime_cli.options.types import CommaList, option_group
+from lime_cli.modality import Modality
+from lime_cli.options.groups import Options, argument, flag, group, listed, option
+from lime_cli.options.inputs import FolderOptions
+from lime_cli.options.types import Segmenter
+from lime_cli.registry import AUTO_FILL, FILLS, MODALITIES, RESIZES
 
 
-def _image(
-    inputs: tuple[str, ...],
-    segmenter: str,
-    segments: int | None,
-    fill: str,
-    preprocess: str | None,
-    size: str | None,
-    resize: str | None,
-    scale: float | None,
-    mean: tuple[str, ...],
-    std: tuple[str, ...],
-    channels: str | None,
-    max_pixels: int,
-    pixel_range: tuple[str, ...],
-    invert: bool,
-    show: tuple[str, ...],
-    segment_seed: int,
-    recursive: bool,
-    glob: str | None,
-) -> Modality:
-    if not inputs:
-        raise SettingsError("there is no input", "name picture files")
-    pictures: Modality = MODALITIES["image"](
-        inputs=inputs if inputs != ("-",) else _listed(),
-        segmenter=segmenter,
-        n_segments=segments,
-        fill=fill,
-        preprocess=preprocess,
-        size=_size(size),
-        resize=resize,
-        scale=scale,
-        mean=_numbers("--mean", mean),
-        std=_numbers("--std", std),
-        channels=channels,
-        seed=segment_seed,
-        max_pixels=max_pixels,
-        pixel_range=_range(pixel_range),
-        invert=invert,
-        show=_places(show),
-        recursive=recursive,
-        glob=glob,
+class ImageOptions(Options, heading="Input"):
+    """Images that are explained, as typed."""
+
+    inputs: tuple[str, ...] = argument("INPUT...", nargs=-1)
+    segmenter: str = option(
+        "--segmenter",
+        "How the image is cut into superpixels, or a label map of its own size.",
+        type=Segmenter(),
+        default="slic",
+        metavar=Segmenter.name,
+        common=True,
     )
-    return pictures
+    segments: int | None = option(
+        "--segments",
+        "About how many superpixels; 50 without it.",
+        type=click.IntRange(1),
+        metavar="N",
+        common=True,
+    )
+    fill: str = option(
+        "--fill",
+        "What replaces a masked superpixel; auto: its mean, unless that changes next to nothing.",
+        default=AUTO_FILL,
+        metavar="|".join((AUTO_FILL, *FILLS, "#RRGGBB")),
+        common=True,
+    )
+    preprocess: str | None = option(
+        "--preprocess",
+        "How pixels become numbers: imagenet, unit, signed, raw or caffe.",
+        metavar="PRESET",
+        common=True,
+    )
+    size: str | None = option(
+        "--size",
+        "Size of the model's input; read from the model where it says.",
+        metavar="N|HxW",
+        common=True,
+    )
+    resize: str | None = option("--resize", "How an image is made to fit.", choices=RESIZES)
+    scale: float | None = option(
+        "--scale", "Factor for pixel values of 0-255.", type=float, metavar="X"
+    )
+    mean: tuple[str, ...] = listed("--mean", "Subtracted from each channel after scaling.")
+    std: tuple[str, ...] = listed("--std", "Each channel is divided by it.")
+    channels: str | None = option(
+        "--channels", "What the model's channels are, or how many.", metavar="RGB|BGR|L|N"
+    )
+    max_pixels: int = option("--max-pixels", "Refuse larger images.", default=50000000, metavar="N")
+    pixel_range: tuple[str, ...] = listed(
+        "--pixel-range",
+        "Numbers that are black and white in NPY, 16 bit and float files.",
+        metavar="LOW,HIGH",
+    )
+    invert: bool = flag(
+        "--invert", "Swap black and white: black ink for a model of white ink, or the reverse."
+    )
+    show: tuple[str, ...] = listed(
+        "--show", "Channels, from 0, drawn in colour where there are many.", metavar="R,G,B"
+    )
+    segment_seed: int = option("--segment-seed", "Seed of the noise fill.", default=0, hidden=True)
+    folders: FolderOptions = group(FolderOptions)
+
+    def modality(self) -> Modality:
+        if not self.inputs:
+            raise SettingsError("there is no input", "name picture files")
+        images: Modality = MODALITIES["image"](
+            inputs=self.inputs if self.inputs != ("-",) else _listed(),
+            segmenter=self.segmenter,
+            n_segments=self.segments,
+            fill=self.fill,
+            preprocess=self.preprocess,
+            size=_size(self.size),
+            resize=self.resize,
+            scale=self.scale,
+            mean=_numbers("--mean", self.mean),
+            std=_numbers("--std", self.std),
+            channels=self.channels,
+            seed=self.segment_seed,
+            max_pixels=self.max_pixels,
+            pixel_range=_range(self.pixel_range),
+            invert=self.invert,
+            show=_places(self.show),
+            recursive=self.folders.recursive,
+            glob=self.folders.glob,
+        )
+        return images
 
 
 def _listed() -> tuple[str, ...]:
@@ -101,19 +145,6 @@ def _places(words: tuple[str, ...]) -> tuple[int, ...]:
     return tuple(map(int, words))
 
 
-class Segmenter(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
-    """The name of a segmenter, or a label map's path."""
-
-    name = "slic|quickshift|quickshift:lime|felzenszwalb|grid|FILE"
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Pass on; fail for what is neither."""
-        named = value in ("slic", "quickshift", "quickshift:lime", "felzenszwalb", "grid")
-        if named or value.lower().endswith((".png", ".npy")):
-            return value
-        return self.fail(f"{value!r} is neither a segmenter nor a PNG or NPY file", param, ctx)
-
-
 def _size(words: str | None) -> tuple[int, int] | None:
     """Read ``224`` or ``HEIGHTxWIDTH``."""
     if words is None:
@@ -122,112 +153,3 @@ def _size(words: str | None) -> tuple[int, int] | None:
     if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
         raise SettingsError(f"--size: {words!r} is not possible", "give 224 or HEIGHTxWIDTH")
     return int(parts[0]), int(parts[-1])
-
-
-image_options = option_group(
-    "modality",
-    _image,
-    click.argument("inputs", nargs=-1, metavar="INPUT..."),
-    click.option(
-        "--segmenter",
-        type=Segmenter(),
-        metavar=Segmenter.name,
-        default="slic",
-        show_default=True,
-        help="How the picture is cut into superpixels, or a label map of its own size.",
-    ),
-    click.option("--segments", type=click.IntRange(1), help="About how many; 50 without."),
-    click.option(
-        "--fill",
-        default="auto",
-        show_default=True,
-        metavar="auto|mean|black|blur|noise|inpaint|#RRGGBB",
-        help="What becomes of a superpixel that goes; auto: its mean, unless that changes nothing.",
-    ),
-    click.option("--preprocess", metavar="PRESET", help="imagenet, unit, signed, raw or caffe."),
-    click.option(
-        "--size",
-        metavar="N|HxW",
-        help="Size of the model's input; read from the model where it says.",
-    ),
-    click.option(
-        "--resize",
-        type=click.Choice(["stretch", "crop", "pad"]),
-        help="How a picture is made to fit.",
-    ),
-    click.option("--scale", type=float, help="Factor for pixel values of 0-255."),
-    click.option(
-        "--mean", type=CommaList(), default=(), help="Subtracted from each channel after scaling."
-    ),
-    click.option("--std", type=CommaList(), default=(), help="Each channel is divided by it."),
-    click.option(
-        "--channels", metavar="RGB|BGR|L|N", help="What the model's channels are, or how many."
-    ),
-    click.option(
-        "--max-pixels",
-        type=int,
-        default=50_000_000,
-        show_default=True,
-        help="Refuse larger pictures.",
-    ),
-    click.option(
-        "--pixel-range",
-        type=CommaList(),
-        default=(),
-        metavar="LOW,HIGH",
-        help="Numbers that are black and white in NPY, 16 bit and float files.",
-    ),
-    click.option(
-        "--invert", is_flag=True, help="Swap black and white: black ink for a model of white ink."
-    ),
-    click.option(
-        "--show",
-        type=CommaList(),
-        default=(),
-        metavar="R,G,B",
-        help="Channels, from 0, drawn in colour where there are many.",
-    ),
-    click.option("--segment-seed", type=int, default=0, hidden=True),
-    *folder_options,
-)
-
-
-save_segments_option = click.option(
-    "--save-segments",
-    metavar="FILE",
-    help="Write the label map, PNG of 16 bits or NPY, at the picture's own size.",
-)
-
-
-layout_option = click.option(
-    "--layout", type=click.Choice(["NCHW", "NHWC"]), help="Where the model's channels are."
-)
-
-
-def _drawing(style: str, top: int | None, sign: str, weight_scale: float | None) -> dict[str, Any]:
-    return {"style": style, "top": top, "sign": sign, "scale": weight_scale}
-
-
-drawing_options = option_group(
-    "drawing",
-    _drawing,
-    click.option(
-        "--style",
-        type=click.Choice(["outline", "heat", "hide", "panel"]),
-        default="outline",
-        show_default=True,
-        help="Of the overlay.",
-    ),
-    click.option("--top", type=click.IntRange(1), help="Draw this many superpixels, at most."),
-    click.option(
-        "--positive", "sign", flag_value="positive", help="Draw what speaks for the target."
-    ),
-    click.option("--negative", "sign", flag_value="negative", help="Draw what speaks against it."),
-    click.option("--both", "sign", flag_value="both", default="both", help="Draw both (default)."),
-    click.option(
-        "--weight-scale",
-        type=float,
-        metavar="X",
-        help="Weight drawn at full strength, to compare pictures.",
-    ),
-)

@@ -3,26 +3,49 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
-
-import click
+from typing import TYPE_CHECKING
 
 from lime_cli.errors import SettingsError
-from lime_cli.modality import MODALITIES, Modality
-from lime_cli.options.types import CommaList, option_group
+from lime_cli.modality import Modality
+from lime_cli.options.groups import Options, argument, flag, group, listed, option
+from lime_cli.registry import MODALITIES
 
-
-def _dialect(
-    sep: str | None,
-    encoding: str | None,
-    decimal: str,
-    thousands: str | None,
-    na_values: tuple[str, ...],
-    no_header: bool,
-) -> Any:
+if TYPE_CHECKING:
     from lime_cli.tables.dialect import Dialect
+    from lime_cli.tabular.schema import Schema
 
-    return Dialect(_separator(sep), encoding, decimal, thousands, tuple(na_values), not no_header)
+
+class DialectOptions(Options, heading="Table format"):
+    """How a table's file is written, as typed."""
+
+    sep: str | None = option(
+        "--sep",
+        "Character between cells; without it, a comma (in a .tsv file, a tab).",
+        metavar="CHAR",
+    )
+    encoding: str | None = option(
+        "--encoding", "Encoding of text files; UTF-8 without it.", metavar="NAME"
+    )
+    decimal: str = option("--decimal", "Decimal mark.", default=".", metavar=".|,")
+    thousands: str | None = option(
+        "--thousands", "Mark between thousands; none without it.", metavar="CHAR"
+    )
+    na_values: tuple[str, ...] = listed("--na-values", "Cells that stand for a missing value.")
+    no_header: bool = flag(
+        "--no-header", "The first row is data: columns are the model's, or numbered from 0."
+    )
+
+    def dialect(self) -> Dialect:
+        from lime_cli.tables.dialect import Dialect
+
+        return Dialect(
+            _separator(self.sep),
+            self.encoding,
+            self.decimal,
+            self.thousands,
+            self.na_values,
+            not self.no_header,
+        )
 
 
 def _separator(sep: str | None) -> str | None:
@@ -34,265 +57,195 @@ def _separator(sep: str | None) -> str | None:
     return sep
 
 
-dialect_options = option_group(
-    "dialect",
-    _dialect,
-    click.option(
-        "--sep", metavar="CHAR", help="What separates cells; a comma without (.tsv: a tab)."
-    ),
-    click.option("--encoding", metavar="NAME", help="Of text files; UTF-8 without."),
-    click.option(
-        "--decimal", default=".", show_default=True, metavar=".|,", help="The decimal mark."
-    ),
-    click.option("--thousands", metavar="CHAR", help="The mark between thousands; none without."),
-    click.option(
-        "--na-values", type=CommaList(), default=(), help="Cells that stand for a missing value."
-    ),
-    click.option(
-        "--no-header",
-        is_flag=True,
-        help="The first row is data: columns are the model's, or numbered from 0.",
-    ),
-)
+class RowOptions(Options, heading="Input"):
+    """Which rows of a table are meant, as typed."""
 
-
-def _row_choice(
-    rows: str | None,
-    ids: tuple[str, ...],
-    id_column: str | None,
-    where: str | None,
-    every: bool,
-) -> dict[str, Any]:
-    """Return the choice as fields of ``modalities.rows.Rows``; at most one kind may be given."""
-    if (rows is not None) + bool(ids) + (where is not None) + every > 1:
-        raise SettingsError(
-            "which rows to explain is said twice", "give one of --row, --id, --where and --all"
-        )
-    if ids and id_column is None:
-        raise SettingsError("--id needs the column that ids stand in", "name it with --id-column")
-    chosen = {"numbers": rows, "ids": ids, "id_column": id_column, "where": where}
-    return {"every": every, **chosen}
-
-
-row_options = option_group(
-    "choice",
-    _row_choice,
-    click.option("--row", "rows", metavar="N|N-M,...", help="Rows by number, counted from 0."),
-    click.option("--id", "ids", multiple=True, metavar="ID", help="A row by its id; repeatable."),
-    click.option("--id-column", metavar="NAME", help="The column that ids stand in."),
-    click.option(
+    rows: str | None = option(
+        "--row", "Rows by number, counted from 0.", metavar="N|N-M,...", common=True
+    )
+    ids: tuple[str, ...] = option(
+        "--id", "A row by its id; repeatable.", metavar="ID", multiple=True, common=True
+    )
+    id_column: str | None = option(
+        "--id-column", "Column that holds the ids.", metavar="NAME", common=True
+    )
+    where: str | None = option(
         "--where",
+        "Rows by their values: 'age > 60 and city != \"Oslo\"'.",
         metavar="CONDITION",
-        help="Rows by what they hold: 'age > 60 and city != \"Oslo\"'.",
-    ),
-    click.option("--all", "every", is_flag=True, help="Every row."),
-)
-
-
-def is_said(choice: dict[str, Any]) -> bool:
-    """Tell whether a person chose rows at all."""
-    return bool(choice["every"] or choice["ids"]) or any(
-        choice[key] is not None for key in ("numbers", "where")
+        common=True,
     )
+    every: bool = flag("--all", "Every row.", common=True)
+
+    @property
+    def said(self) -> bool:
+        """Whether a person chose rows at all; SettingsError for more than one choice."""
+        ways = (self.rows is not None) + bool(self.ids) + (self.where is not None) + self.every
+        if ways > 1:
+            raise SettingsError(
+                "which rows to explain is said twice", "give one of --row, --id, --where and --all"
+            )
+        if self.ids and self.id_column is None:
+            raise SettingsError(
+                "--id needs the column that ids stand in", "name it with --id-column"
+            )
+        return bool(ways)
 
 
-def _schema(
-    categorical: tuple[str, ...],
-    numeric: tuple[str, ...],
-    bins: str,
-    label: str | None,
-    group: tuple[str, ...],
-    onehot: bool,
-) -> Any:
-    from lime_cli.tabular.schema import Schema, parse_groups
+class SchemaOptions(Options, heading="Columns"):
+    """What is said of the columns of a table."""
 
-    return Schema(categorical, numeric, bins, label, parse_groups(group), onehot)
-
-
-schema_options = option_group(
-    "schema",
-    _schema,
-    click.option(
-        "--categorical", type=CommaList(), default=(), help="Columns to compare by identity."
-    ),
-    click.option(
-        "--numeric", type=CommaList(), default=(), help="Columns to compare by size, or by day."
-    ),
-    click.option(
+    categorical: tuple[str, ...] = listed("--categorical", "Columns to compare by identity.")
+    numeric: tuple[str, ...] = listed("--numeric", "Columns to compare by size, or by day.")
+    bins: str = option(
         "--bins",
+        "How numeric columns are cut.",
         default="quartile",
-        show_default=True,
         metavar="quartile|decile|entropy|N|none",
-        help="How numeric columns are cut.",
-    ),
-    click.option("--label", metavar="NAME", help="Column of true classes, for --bins entropy."),
-    click.option(
+    )
+    label: str | None = option(
+        "--label", "Column of true classes, for --bins entropy.", metavar="NAME"
+    )
+    groups: tuple[str, ...] = option(
         "--group",
+        "Columns that are kept or masked together; auto: those that determine each other; "
+        "repeatable.",
+        metavar="NAME=A,B|auto",
         multiple=True,
-        metavar="NAME=A,B",
-        help="Columns that stay or go together; repeatable.",
-    ),
-    click.option("--onehot", is_flag=True, help="Find exclusive 0/1 columns; move them together."),
-)
-
-
-def _table(
-    data: str,
-    choice: dict[str, Any],
-    dialect: Any,
-    background: str | None,
-    schema: Any,
-    drop: tuple[str, ...],
-    fixed: tuple[str, ...],
-    features_only: tuple[str, ...],
-    texts: tuple[str, ...],
-) -> Modality:
-    if not is_said(choice):
-        raise SettingsError(
-            "say which rows to explain", "give one of --row 17, --id A17, --where 'age > 60', --all"
-        )
-    table: Modality = MODALITIES["tabular"](
-        path=data,
-        rows=choice["numbers"],
-        ids=choice["ids"],
-        id_column=choice["id_column"],
-        where=choice["where"],
-        background=background,
-        schema=replace(schema, fixed=fixed, only=features_only, texts=texts),
-        drop=drop,
-        dialect=dialect,
     )
-    return table
+    onehot: bool = flag("--onehot", "Find exclusive 0/1 columns and keep or mask them together.")
+    drop: tuple[str, ...] = listed(
+        "--drop", "Columns that are not passed to the model.", common=True
+    )
+
+    def schema(self) -> Schema:
+        from lime_cli.tabular.schema import Schema, parse_groups
+
+        return Schema(
+            categorical=self.categorical,
+            numeric=self.numeric,
+            bins=self.bins,
+            label=self.label,
+            groups=parse_groups(tuple(one for one in self.groups if one != "auto")),
+            auto_groups="auto" in self.groups,
+            onehot=self.onehot,
+        )
 
 
-drop_option = click.option(
-    "--drop", type=CommaList(), default=(), help="Columns the model is not given."
-)
+class VaryingOptions(SchemaOptions):
+    """What is said of the columns of a table that is explained."""
+
+    fixed: tuple[str, ...] = listed("--fixed", "Columns or groups that are held.")
+    only: tuple[str, ...] = listed(
+        "--features-only", "Columns or groups that vary; all others are held."
+    )
+    texts: tuple[str, ...] = listed("--text-column", "Columns whose words vary one by one.")
+
+    def schema(self) -> Schema:
+        return replace(super().schema(), fixed=self.fixed, only=self.only, texts=self.texts)
 
 
-table_options = option_group(
-    "modality",
-    _table,
-    click.argument("data"),
-    row_options,
-    click.option(
+class TableOptions(Options, heading="Input"):
+    """A table and which of its rows are explained, as typed."""
+
+    data: str = argument()
+    choice: RowOptions = group(RowOptions)
+    background: str | None = option(
         "--background",
+        "Table or profile that replacement values are drawn from; DATA itself without it.",
         metavar="FILE",
-        help="Table or profile that replacement values come from; DATA itself without.",
-    ),
-    schema_options,
-    drop_option,
-    click.option(
-        "--fixed", type=CommaList(), default=(), help="Columns or groups that are never varied."
-    ),
-    click.option(
-        "--features-only",
-        type=CommaList(),
-        default=(),
-        help="Columns or groups that vary; all others are held.",
-    ),
-    click.option(
-        "--text-column",
-        "texts",
-        type=CommaList(),
-        default=(),
-        help="Columns whose words vary one by one.",
-    ),
-    dialect_options,
-)
-
-
-folder_options = (
-    click.option("--recursive", is_flag=True, help="Go through the folders in a folder too."),
-    click.option("--glob", metavar="PATTERN", help="Files to take from folders, such as '*.txt'."),
-)
-
-
-def _text(
-    inputs: tuple[str, ...],
-    text: str | None,
-    column: str | None,
-    choice: dict[str, Any],
-    dialect: Any,
-    unit: str,
-    each_position: bool,
-    mask: str,
-    recursive: bool,
-    glob: str | None,
-    max_characters: int,
-) -> Modality:
-    if not inputs and text is None:
-        raise SettingsError(
-            "there is no input", "name text files, - for standard input, or give --text"
-        )
-    if column is None and is_said(choice):
-        raise SettingsError("rows are those of a table", "name its column of texts with --column")
-    if column is not None and (text is not None or len(inputs) != 1):
-        raise SettingsError("--column: is of one table", "name one file")
-    table = None if column is None else _rows(inputs[0], dialect, choice)
-    texts: Modality = MODALITIES["text"](
-        inputs=inputs,
-        text=text,
-        table=table,
-        column=column,
-        unit=unit,
-        merge_repeats=not each_position,
-        mask=None if mask == "remove" else mask,
-        recursive=recursive,
-        glob=glob,
-        files=_files(dialect.encoding or "utf-8", max_characters),
+        common=True,
     )
-    return texts
+    columns: VaryingOptions = group(VaryingOptions)
+    file: DialectOptions = group(DialectOptions)
+
+    def modality(self) -> Modality:
+        if not self.choice.said:
+            raise SettingsError(
+                "say which rows to explain",
+                "give one of --row 17, --id A17, --where 'age > 60', --all",
+            )
+        table: Modality = MODALITIES["tabular"](
+            path=self.data,
+            rows=self.choice.rows,
+            ids=self.choice.ids,
+            id_column=self.choice.id_column,
+            where=self.choice.where,
+            background=self.background,
+            schema=self.columns.schema(),
+            drop=self.columns.drop,
+            dialect=self.file.dialect(),
+        )
+        return table
 
 
-def _files(encoding: str, max_characters: int) -> Any:
-    from lime_cli.texts.modality import Files
+class FolderOptions(Options, heading="Input"):
+    """Which files of folders are meant, as typed."""
 
-    return Files(encoding, max_characters)
-
-
-def _rows(path: str, dialect: Any, choice: dict[str, Any]) -> Any:
-    from lime_cli.tables.rows import Rows
-
-    return Rows(path, dialect, **{key: choice[key] for key in choice if key != "every"})
+    recursive: bool = flag("--recursive", "Go through folders in folders too.", common=True)
+    glob: str | None = option(
+        "--glob", "Files to take from folders, such as '*.txt'.", metavar="PATTERN"
+    )
 
 
-text_options = option_group(
-    "modality",
-    _text,
-    click.argument("inputs", nargs=-1, metavar="INPUT..."),
-    click.option("--text", metavar="WORDS", help="A text given right here."),
-    click.option(
-        "--column", metavar="NAME", help="INPUT is a table, and this its column of texts."
-    ),
-    row_options,
-    dialect_options,
-    click.option(
+class TextOptions(Options, heading="Input"):
+    """Texts that are explained, as typed."""
+
+    inputs: tuple[str, ...] = argument("INPUT...", nargs=-1)
+    text: str | None = option("--text", "A text, typed here.", metavar="WORDS", common=True)
+    column: str | None = option(
+        "--column", "INPUT is a table, and this its column of texts.", metavar="NAME", common=True
+    )
+    choice: RowOptions = group(RowOptions)
+    file: DialectOptions = group(DialectOptions)
+    unit: str = option(
         "--unit",
+        "What a component is; auto: of more than 200 words, those in the strongest sentences.",
         default="word",
-        show_default=True,
         metavar="word|char|sentence|line|icu|auto|regex:EXPR",
-        help="What a component is; auto: of more than 200 words, those in the strongest sentences.",
-    ),
-    click.option(
+        common=True,
+    )
+    each_position: bool = option(
         "--each-position/--merge-repeats",
+        "Whether each copy of a word is a component of its own; merged without it.",
         default=False,
-        help="Whether each copy of a word counts for itself; merged without.",
-    ),
-    click.option(
-        "--mask",
-        default="remove",
-        show_default=True,
-        metavar="remove|TOKEN",
-        help="What becomes of a word that goes.",
-    ),
-    *folder_options,
-    click.option(
-        "--max-characters",
-        type=int,
-        default=1_000_000,
-        show_default=True,
-        metavar="N",
-        help="Refuse a longer text.",
-    ),
-)
+    )
+    mask: str = option(
+        "--mask", "What replaces a masked word.", default="remove", metavar="remove|TOKEN"
+    )
+    folders: FolderOptions = group(FolderOptions)
+    max_characters: int = option(
+        "--max-characters", "Refuse a longer text.", default=1000000, metavar="N"
+    )
+
+    def modality(self) -> Modality:
+        chosen, dialect = self.choice.said, self.file.dialect()
+        if not self.inputs and self.text is None:
+            raise SettingsError(
+                "there is no input", "name text files, - for standard input, or give --text"
+            )
+        if self.column is None and chosen:
+            raise SettingsError(
+                "rows are those of a table", "name its column of texts with --column"
+            )
+        if self.column is not None and (self.text is not None or len(self.inputs) != 1):
+            raise SettingsError("--column: is of one table", "name one file")
+        from lime_cli.tables.rows import Rows
+        from lime_cli.texts.modality import Files
+
+        rows = self.choice
+        texts: Modality = MODALITIES["text"](
+            inputs=self.inputs,
+            text=self.text,
+            table=None
+            if self.column is None
+            else Rows(self.inputs[0], dialect, rows.rows, rows.ids, rows.id_column, rows.where),
+            column=self.column,
+            unit=self.unit,
+            merge_repeats=not self.each_position,
+            mask=None if self.mask == "remove" else self.mask,
+            recursive=self.folders.recursive,
+            glob=self.folders.glob,
+            files=Files(dialect.encoding or "utf-8", self.max_characters),
+        )
+        return texts

@@ -1,13 +1,14 @@
 """Where options come from: defaults, then the sidecar, then the environment, then the line typed.
 
-A command that takes a model gets the layers by ``model_options`` alone: they are put under the
-command line as click's default map, for every option that the command shares with ``explain``.
+A command that takes a model has the layers: its sidecar is click's default map, for every option
+that the command shares with ``explain``, and its options have variables that are read then.
 """
 
 from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -18,7 +19,6 @@ from click.core import ParameterSource
 
 from lime_cli.console import Console
 from lime_cli.errors import LimexError, SettingsError
-from lime_cli.options.config import Config, ConfigEntry, Scalar, read_config, sidecar_of
 
 PREFIX = "LIMEX_"
 
@@ -30,14 +30,15 @@ WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config
 
 # fmt: off
 DESCRIBING = frozenset((
-    "activation", "assist", "background", "bins", "both", "categorical", "channels", "classes",
+    "activation", "background", "bins", "both", "categorical", "channels", "classes",
     "column", "decimal", "drop", "drop-failed", "each-position", "encoding", "features",
     "features-only", "fill", "fixed", "format", "group", "id-column", "input-form", "invert",
-    "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples", "max-tokens",
-    "mean",
+    "kernel", "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples",
+    "max-tokens", "mean",
     "merge-repeats", "model-format", "model-output", "na-values", "negative", "no-header",
-    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "resize", "samples",
-    "scale", "seed", "segment-seed", "segmenter", "segments", "selection", "sep", "show", "size",
+    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "radius", "refit",
+    "resize", "samples", "scale", "seed", "segment-seed", "segmenter", "segments", "selection",
+    "sep", "show", "size",
     "std", "style", "surrogate", "target", "task", "text-column", "thousands", "tokenizer",
     "tolerance", "top", "unit", "weight-scale",
 ))
@@ -64,12 +65,10 @@ class Switch:
 
     @property
     def name(self) -> str:
-        """The name by which the command receives the option."""
         return str(self.option.name)
 
     @property
     def many(self) -> bool:
-        """Whether the option takes a list."""
         return self.option.multiple or getattr(self.option.type, "takes_many", False)
 
 
@@ -87,8 +86,41 @@ class OptionOrigin:
         return f"{self.place}: {self.key}: {words}" if self.key else f"{self.place}: {words}"
 
 
+class Option(click.Option):
+    """An option under a heading of the help, with variables ``LIMEX_<OPTION>``."""
+
+    def __init__(
+        self, *args: Any, heading: str, common: bool = False, typed: bool = False, **attributes: Any
+    ) -> None:
+        """A ``common`` option is in the short help; a ``typed`` one has no variable."""
+        shown = (
+            attributes.get("default") not in (None, (), False) and "flag_value" not in attributes
+        )
+        super().__init__(*args, **{"show_default": shown, **attributes})
+        self.heading, self.common = heading, common
+        longs = [one[2:] for one in (*self.opts, *self.secondary_opts) if one.startswith("--")]
+        if not typed and not TRUSTING.intersection(longs):
+            self.envvar = [_variable(one) for one in longs]
+
+    def value_from_envvar(self, ctx: click.Context) -> Any:
+        """Read the variables of a command with layers; those of all flags that fill one field."""
+        origins = ctx.meta.get(_ORIGINS)
+        if origins is None:
+            return None
+        for one in (one for one in ctx.command.params if one.name == self.name and one.envvar):
+            for long, switch in _switches(cast(click.Option, one)).items():
+                variable = _variable(long)
+                if variable in os.environ:
+                    origin = OptionOrigin(variable, "")
+                    value = _from_words(switch, os.environ[variable], origin)
+                    if value is not None:
+                        origins[self.name] = origin
+                        return value
+        return None
+
+
 def read_layers(ctx: click.Context, model: str) -> None:
-    """Put sidecar and environment under the command line of ``ctx``.
+    """Put the sidecar under the command line of ``ctx``, and let its options read their variables.
 
     Raises SettingsError for a file that does not fit, naming file and line.
     """
@@ -102,12 +134,6 @@ def read_layers(ctx: click.Context, model: str) -> None:
         switch = known[_modality(entry, known, command)][entry.key]
         origin = OptionOrigin(entry.place, entry.key)
         found[switch.name] = _from_file(switch, entry, origin, cast(Config, config)), origin
-    every = {long: one for table in known.values() for long, one in table.items()}
-    for long, switch in known.get(command, every).items():
-        variable = _variable(long)
-        if variable in os.environ and long not in TRUSTING:
-            origin = OptionOrigin(variable, "")
-            found[switch.name] = _from_words(switch, os.environ[variable], origin), origin
     ctx.default_map = {name: value for name, (value, _) in found.items() if value is not None}
     ctx.meta[_ORIGINS] = {name: origin for name, (_, origin) in found.items()}
     ctx.meta[_CONFIG] = config
@@ -124,9 +150,9 @@ def origin_of(ctx: click.Context | None, name: str | None) -> OptionOrigin | Non
     """Tell where a layer gave an option its value; None where it was typed, or is the default."""
     if ctx is None or name is None:
         return None
-    layered = ctx.get_parameter_source(name) is ParameterSource.DEFAULT_MAP
+    layered = (ParameterSource.DEFAULT_MAP, ParameterSource.ENVIRONMENT)
     origin: OptionOrigin | None = ctx.meta.get(_ORIGINS, {}).get(name)
-    return origin if layered else None
+    return origin if ctx.get_parameter_source(name) in layered else None
 
 
 def placed(error: LimexError, ctx: click.Context) -> LimexError:
@@ -149,16 +175,18 @@ def _explain_switches(ctx: click.Context) -> dict[str, dict[str, Switch]]:
 
 def switches(command: click.Command) -> dict[str, Switch]:
     """List a command's options by their long names, without the dashes."""
-    found = {}
-    for option in command.params:
-        if not isinstance(option, click.Option):
-            continue
-        on = option.flag_value if isinstance(option.flag_value, str) else True
-        for value, names in ((on, option.opts), (False, option.secondary_opts)):
-            for long in names:
-                if long.startswith("--"):
-                    found[long[2:]] = Switch(option, value if option.is_flag else None)
-    return found
+    found = (_switches(one) for one in command.params if isinstance(one, click.Option))
+    return {long: switch for one in found for long, switch in one.items()}
+
+
+def _switches(option: click.Option) -> dict[str, Switch]:
+    on = option.flag_value if isinstance(option.flag_value, str) else True
+    return {
+        long[2:]: Switch(option, value if option.is_flag else None)
+        for value, names in ((on, option.opts), (False, option.secondary_opts))
+        for long in names
+        if long.startswith("--")
+    }
 
 
 def _config_of(ctx: click.Context, model: str, tables: tuple[str, ...]) -> Config | None:
@@ -283,3 +311,128 @@ def _located(switch: Switch, origin: OptionOrigin, words: str, config: Config) -
         hint = f"say --{origin.key} on the command line, or name the file: --config"
         raise SettingsError(origin.say(f"{words} lies outside the folder of the model"), hint)
     return str(path)
+
+
+SUFFIX = ".toml"
+"""What a model's sidecar is called, behind the whole name of the model."""
+
+MAX_BYTES = 2**20
+
+_PLACE = re.compile(r"\(at (?:line (?P<line>\d+), column \d+|end of document)\)")
+
+
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True)
+class ConfigEntry:
+    """One line of a sidecar: an option's long name and the value it is given."""
+
+    key: str
+    value: Scalar | tuple[Scalar, ...]
+    table: str
+    """Modality of the table it stands in; empty for what concerns every modality."""
+    place: str
+    """File, and line where it is known, for messages."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """What a file of options says, in its order; whether the options exist is not its concern."""
+
+    path: Path
+    entries: tuple[ConfigEntry, ...]
+    beside: bool = False
+    """Whether it was found beside the model: then it came with the model, from whoever made it."""
+
+
+def sidecar_of(model: str) -> Path:
+    """Name the file that holds a model's options: ``zoo.pkl.toml`` beside ``zoo.pkl``."""
+    return Path(model + SUFFIX)
+
+
+def read_config(path: Path, tables: tuple[str, ...]) -> Config:
+    """Read a file of options, in which only ``tables`` may stand.
+
+    Raises SettingsError naming file and line for what is not readable, not TOML, or no option.
+    """
+    text, parsed = read_toml(path)
+    entries = []
+    for key, value in parsed.items():
+        if not isinstance(value, dict):
+            entries.append(_entry(path, text, ("", key), value))
+        elif key in tables:
+            entries += [_entry(path, text, (key, one), inner) for one, inner in value.items()]
+        else:
+            place = _place(path, _line_of(text, key, ""))
+            listed = ", ".join(f"[{one}]" for one in tables)
+            raise SettingsError(f"{place}: unknown table [{key}]", f"there are {listed}")
+    return Config(path, tuple(entries))
+
+
+def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return a file's text and what it says.
+
+    Raises SettingsError naming file and line for what cannot be read or is not TOML.
+    """
+    text = _text(path)
+    return text, _parsed(path, text)
+
+
+def _text(path: Path) -> str:
+    try:
+        if path.is_file() and path.stat().st_size > MAX_BYTES:
+            raise SettingsError(f"{path.name}: is too large for a file of options")
+        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        raise SettingsError(f"{path}: no such file", "check its path") from None
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise SettingsError(f"{path.name}: is not UTF-8", "save it as UTF-8") from None
+
+
+def _parsed(path: Path, text: str) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        said = _PLACE.search(str(error))
+        line = int(said["line"]) if said and said["line"] else text.count("\n") + 1
+        words = _PLACE.sub("", str(error)).strip()
+        raise SettingsError(
+            f"{_place(path, line if said else None)}: is not TOML: {words}"
+        ) from None
+
+
+def _entry(path: Path, text: str, name: tuple[str, str], value: Any) -> ConfigEntry:
+    table, key = name
+    place = _place(path, _line_of(text, key, table))
+    plain = tuple(value) if isinstance(value, list) else value
+    for one in plain if isinstance(plain, tuple) else (plain,):
+        if not isinstance(one, str | int | float | bool):
+            raise SettingsError(
+                f"{place}: {key}: is neither a text, a number, true, false, nor a list of them"
+            )
+    return ConfigEntry(key, plain, table, place)
+
+
+def _place(path: Path, line: int | None) -> str:
+    return f"{path.name}:{line}" if line else path.name
+
+
+def _line_of(text: str, key: str, table: str) -> int | None:
+    """Find the line on which a key of a table is given, or a table begins; None if unsure."""
+    inside = ""
+    for number, line in enumerate(text.splitlines(), 1):
+        header = re.match(r"\s*\[\s*[\"']?([^\]\"']+?)[\"']?\s*\]", line)
+        if header:
+            inside = header[1].strip()
+            if not table and inside == key:
+                return number
+        elif inside == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
+            return number
+    return None

@@ -2,67 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
 from lime_cli.models.folders import located
-from lime_cli.models.model_file import LOADERS, ModelFile
+from lime_cli.models.model_file import ModelFile
 from lime_cli.models.names import read_names
-from lime_cli.options.layers import read_layers, tell_layers
-from lime_cli.options.types import option_group
-
-
-class Names(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
-    """Words that may be names or a file of them, or a list of names from a sidecar."""
-
-    name = "names"
-    takes_many = True
-
-    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Leave both as they are: only the words need reading, and that may fail."""
-        return value
-
-
-def _model_file(
-    model: str,
-    model_format: str,
-    trust: bool,
-    trust_module: tuple[str, ...],
-    sha256: str | None,
-    task: str,
-    model_output: str | None,
-    activation: str,
-    classes: str | tuple[str, ...] | None,
-    threads: int | None,
-    key: str | None,
-    tokenizer: str | None,
-    max_tokens: int | None,
-    provider: str,
-    input_form: str,
-    import_module: tuple[str, ...],
-    config: str | None,
-    no_config: bool,
-) -> ModelFile:
-    tell_layers(click.get_current_context())
-    return ModelFile(
-        path=model,
-        format=model_format,
-        trust=trust,
-        trust_modules=trust_module,
-        sha256=sha256,
-        task=task,
-        output=model_output,
-        activation=activation,
-        classes=read_names(classes) if isinstance(classes, str) else classes,
-        threads=threads,
-        key=key,
-        tokenizer=tokenizer,
-        max_tokens=max_tokens,
-        provider=provider,
-        input_form=input_form,
-        imports=import_module,
-    )
+from lime_cli.options.groups import Options, argument, flag, option
+from lime_cli.options.layers import read_layers
+from lime_cli.options.types import Names, OneOf
+from lime_cli.registry import ACTIVATIONS, INPUT_FORMS, LAYOUTS, LOADERS, PROVIDERS, TASKS
 
 
 def _layered(ctx: click.Context, _param: click.Parameter, model: str) -> str:
@@ -72,97 +20,124 @@ def _layered(ctx: click.Context, _param: click.Parameter, model: str) -> str:
     return model
 
 
-model_options = option_group(
-    "model",
-    _model_file,
-    click.option(
+class ModelOptions(Options, heading="Model"):
+    """A model and how it is to be used, as typed."""
+
+    config: str | None = option(
         "--config",
+        "Read options from FILE; without it, from MODEL.toml beside the model.",
         metavar="FILE",
         is_eager=True,
-        help="Options to use; without, those in MODEL.toml beside the model.",
-    ),
-    click.option(
-        "--no-config", is_flag=True, is_eager=True, help="Ignore MODEL.toml beside the model."
-    ),
-    click.argument("model", callback=_layered),
-    click.option(
+        typed=True,
+    )
+    no_config: bool = flag(
+        "--no-config", "Ignore MODEL.toml beside the model.", is_eager=True, typed=True
+    )
+    model: str = argument(callback=_layered)
+    model_format: str = option(
         "--model-format",
-        type=click.Choice(["auto", *LOADERS]),
+        "Format of the file; auto reads its first bytes.",
+        type=OneOf(LOADERS, "auto"),
         default="auto",
-        show_default=True,
-        help="What the file is; auto looks at its first bytes.",
-    ),
-    click.option("--trust", is_flag=True, help="Load a pickle even if it may run any code."),
-    click.option(
+    )
+    trust: bool = flag("--trust", "Load a pickle even if it may run any code.")
+    trust_modules: tuple[str, ...] = option(
         "--trust-module",
-        multiple=True,
+        "Let a pickle use this module too; repeatable.",
         metavar="NAME",
-        help="Let a pickle use this module too; repeatable.",
-    ),
-    click.option(
-        "--import",
-        "import_module",
         multiple=True,
+    )
+    imports: tuple[str, ...] = option(
+        "--import",
+        "Import this module first, for the classes it registers. It runs, as with --trust; "
+        "repeatable.",
         metavar="MODULE",
-        help="Import this first, for what it registers: it runs, as with --trust; repeatable.",
-    ),
-    click.option(
-        "--sha256", metavar="HEX", help="Refuse the model unless its file has this digest."
-    ),
-    click.option(
-        "--task",
-        type=click.Choice(["auto", "classification", "regression"]),
-        default="auto",
-        show_default=True,
-    ),
-    click.option(
+        multiple=True,
+    )
+    sha256: str | None = option(
+        "--sha256", "Refuse the model unless its file has this digest.", metavar="HEX"
+    )
+    task: str = option(
+        "--task", "What the model does; auto tells by its answers.", choices=TASKS, default="auto"
+    )
+    model_output: str | None = option(
         "--model-output",
+        "Output to explain: of an ONNX graph; of other models probabilities, decision, "
+        "labels, or the index of one of several answers.",
         metavar="NAME|INDEX",
-        help="Output of an ONNX graph; probabilities, decision, labels, or the index of one of "
-        "several answers of other models.",
-    ),
-    click.option(
+    )
+    activation: str = option(
         "--activation",
-        type=click.Choice(["auto", "none", "softmax", "sigmoid"]),
+        "Function to apply to logits; auto: what the config.json beside the model says.",
+        choices=ACTIVATIONS,
         default="auto",
-        show_default=True,
-        help="What to apply to logits; auto: what the config.json beside the model says.",
-    ),
-    click.option(
+    )
+    classes: str | tuple[str, ...] | None = option(
         "--classes",
+        "Names of the outputs, in order; a file holds one a line, or JSON.",
         type=Names(),
         metavar="A,B,...|FILE",
-        help="Names of the outputs, in order; a file holds one a line, or JSON.",
-    ),
-    click.option("--threads", type=click.IntRange(1), help="Threads the model may use."),
-    click.option(
+        common=True,
+    )
+    threads: int | None = option(
+        "--threads", "Threads the model may use.", type=click.IntRange(1), metavar="N"
+    )
+    key: str | None = option(
         "--key",
+        "Where the model is in a file that holds more: a key, an index, an attribute.",
         metavar="NAME",
-        help="Where the model stands in a file that holds more: a key, an index, an attribute.",
-    ),
-    click.option(
+    )
+    tokenizer: str | None = option(
         "--tokenizer",
+        "The tokenizer.json of an ONNX model that takes token ids; without it, that beside it.",
         metavar="FILE",
-        help="The tokenizer.json of an ONNX model that takes token ids; without, that beside it.",
-    ),
-    click.option(
+    )
+    max_tokens: int | None = option(
         "--max-tokens",
+        "Cut texts to this many tokens; without it, to what the model takes.",
         type=click.IntRange(1),
         metavar="N",
-        help="Cut texts to this many tokens; without, to what the model takes.",
-    ),
-    click.option(
-        "--provider",
-        type=click.Choice(["cpu", "cuda"]),
-        default="cpu",
-        show_default=True,
-        help="What runs an ONNX model.",
-    ),
-    click.option(
+    )
+    provider: str = option(
+        "--provider", "Device that runs an ONNX model.", choices=PROVIDERS, default="cpu"
+    )
+    input_form: str = option(
         "--input-form",
-        type=click.Choice(["auto", "frame", "array", "sparse"]),
+        "How a table is passed to the model: data frame, array or CSR rows; auto: as it was "
+        "fitted.",
+        choices=INPUT_FORMS,
         default="auto",
-        show_default=True,
-        help="How a table is handed over: data frame, array or CSR rows; auto: as it was fitted.",
-    ),
-)
+    )
+
+    def file(self) -> ModelFile:
+        """Return the model's file; raise InputError for a list of names that cannot be read."""
+        classes = self.classes
+        return ModelFile(
+            path=self.model,
+            format=self.model_format,
+            trust=self.trust,
+            trust_modules=self.trust_modules,
+            sha256=self.sha256,
+            task=self.task,
+            output=self.model_output,
+            activation=self.activation,
+            classes=read_names(classes) if isinstance(classes, str) else classes,
+            threads=self.threads,
+            key=self.key,
+            tokenizer=self.tokenizer,
+            max_tokens=self.max_tokens,
+            provider=self.provider,
+            input_form=self.input_form,
+            imports=self.imports,
+        )
+
+
+class ImageModelOptions(ModelOptions):
+    """A model that may take images, as typed."""
+
+    layout: str | None = option(
+        "--layout", "Where the channels of an image input are.", choices=LAYOUTS
+    )
+
+    def file(self) -> ModelFile:
+        return super().file()._replace(layout=self.layout)

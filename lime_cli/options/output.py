@@ -1,98 +1,146 @@
-"""The options that say where results go, and in which format."""
+"""The options that say where results go, in which format, and how they are drawn."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import click
 
 from lime_cli.console import Console
-from lime_cli.formats import FORMATS, SHEETS, SUFFIXES, format_of
-from lime_cli.options.types import Command, option_group
+from lime_cli.formats import Look, format_of
+from lime_cli.options.groups import Options, flag, one_of_flags, option
+from lime_cli.options.types import OneOf
+from lime_cli.registry import FORMATS, SHEETS, STYLES, SUFFIXES, Registry
 from lime_cli.running.output import Output
 
 
-def _output(
-    output: str | None,
-    format_name: str | None,
-    force: bool,
-    quiet: bool,
-    verbose: bool,
-    no_color: bool,
-) -> Output:
-    chosen = format_name or SUFFIXES.get(Path(output).suffix.lower() if output else "", "table")
-    drawings = (format_name,) if format_name not in (None, "jsonl") else ()
-    console = Console(quiet, verbose)
-    return Output(output, chosen, force, console, no_color, drawings, named=format_name is not None)
-
-
-output_options = option_group(
-    "output",
-    _output,
-    click.option("-o", "--output", metavar="PATH", help="File to write; standard output without."),
-    click.option(
+def format_option(formats: tuple[str, ...] | Registry) -> Any:
+    """Declare the field of a format."""
+    return option(
         "-f",
         "--format",
-        "format_name",
-        type=click.Choice(list(FORMATS)),
-        help="Default: what the suffix of -o says, else table.",
-    ),
-    click.option("--force", is_flag=True, help="Replace a file that exists."),
-    click.option("-q", "--quiet", is_flag=True, help="Print no warnings."),
-    click.option("-v", "--verbose", is_flag=True, help="Say more."),
-    click.option("--no-color", is_flag=True, help="Print without colours."),
-)
-
-
-save_samples_option = click.option(
-    "--save-samples",
-    metavar="FILE",
-    help="Write what was asked and answered: masks, predictions and weights, as NPZ.",
-)
-
-
-def _output_in(formats: tuple[str, ...]) -> Callable[..., Output]:
-    def build(
-        output: str | None, format_name: str | None, force: bool, quiet: bool, no_color: bool
-    ) -> Output:
-        chosen = format_name or format_of(output, formats)
-        return Output(output, chosen, force, Console(quiet), no_color)
-
-    return build
-
-
-def _options(formats: tuple[str, ...]) -> Callable[[Command], Command]:
-    return option_group(
-        "output",
-        _output_in(formats),
-        click.option(
-            "-o", "--output", metavar="PATH", help="File to write; standard output without."
-        ),
-        click.option(
-            "-f",
-            "--format",
-            "format_name",
-            type=click.Choice(formats),
-            help="Default: what the suffix of -o says, else table.",
-        ),
-        click.option("--force", is_flag=True, help="Replace a file that exists."),
-        click.option("-q", "--quiet", is_flag=True, help="Say nothing beside the result."),
-        click.option("--no-color", is_flag=True, help="Print without colours."),
+        "Format of the result; by default the suffix of -o decides, else table.",
+        type=OneOf(formats) if isinstance(formats, Registry) else click.Choice(formats),
+        common=True,
     )
 
 
-sheet_options = _options(SHEETS)
+class ReportOptions(Options, heading="Output"):
+    """Where the result of a tool goes, as typed."""
 
-summary_options = _options((*SHEETS, "png"))
+    formats: tuple[str, ...] = ("table", "json")
 
-findings_options = _options(("table", "json"))
+    output: str | None = option(
+        "-o", "--output", "File to write, else standard output.", metavar="PATH", common=True
+    )
+    format_name: str | None = format_option(formats)
+    force: bool = flag("--force", "Replace a file that exists.", common=True)
+    quiet: bool = flag("-q", "--quiet", "Print no warnings.", common=True)
+    no_color: bool = flag("--no-color", "Print without colours.")
 
-top_option = click.option(
-    "--top",
-    type=click.IntRange(1),
-    default=5,
-    show_default=True,
-    metavar="K",
-    help="How many of an instance's largest weights count as its top.",
-)
+    def destination(self) -> Output:
+        """Return where the result goes; raise SettingsError for a suffix that is no format."""
+        chosen = self.format_name or format_of(self.output, self.formats)
+        return Output(self.output, chosen, self.force, Console(self.quiet), self.no_color)
+
+
+class SheetOptions(ReportOptions):
+    """Where a sheet of tables goes."""
+
+    formats: tuple[str, ...] = SHEETS
+
+    format_name: str | None = format_option(formats)
+
+
+class OutputOptions(ReportOptions):
+    """Where explanations go, as typed."""
+
+    format_name: str | None = format_option(FORMATS)
+    verbose: bool = flag("-v", "--verbose", "Print what was done, in detail.")
+
+    def destination(self) -> Output:
+        """Return where explanations go; a folder's name may have any suffix."""
+        name = self.format_name
+        suffix = Path(self.output).suffix.lower() if self.output else ""
+        return Output(
+            self.output,
+            name or SUFFIXES.get(suffix, "table"),
+            self.force,
+            Console(self.quiet, self.verbose),
+            self.no_color,
+            drawings=(name,) if name not in (None, "jsonl") else (),
+            named=name is not None,
+        )
+
+
+class ExplanationOptions(OutputOptions):
+    """Where new explanations go, as typed."""
+
+    save_samples: str | None = option(
+        "--save-samples",
+        "Write the samples as NPZ: masks, predictions and weights.",
+        metavar="FILE",
+    )
+
+    def destination(self) -> Output:
+        return replace(super().destination(), samples=self.save_samples)
+
+
+class ImageExplanationOptions(ExplanationOptions):
+    """Where new explanations of images go, as typed."""
+
+    save_segments: str | None = option(
+        "--save-segments",
+        "Write the label map, PNG of 16 bits or NPY, in the size of the image.",
+        metavar="FILE",
+    )
+
+    def destination(self) -> Output:
+        return replace(super().destination(), label_map=self.save_segments)
+
+
+class DrawingOptions(Options, heading="Drawing"):
+    """How an image is drawn, as typed."""
+
+    style: str = option(
+        "--style", "Style of the overlay.", choices=STYLES, default="outline", common=True
+    )
+    top: int | None = option(
+        "--top",
+        "Largest number of superpixels to draw.",
+        type=click.IntRange(1),
+        metavar="K",
+        common=True,
+    )
+    sign: str = one_of_flags(
+        "both",
+        {
+            "positive": "Draw what speaks for the target.",
+            "negative": "Draw what speaks against it.",
+            "both": "Draw both (default).",
+        },
+    )
+    weight_scale: float | None = option(
+        "--weight-scale",
+        "Weight drawn at full strength, to compare images.",
+        type=float,
+        metavar="X",
+    )
+
+    def applied(self, look: Look) -> Look:
+        return replace(
+            look, style=self.style, top=self.top, sign=self.sign, scale=self.weight_scale
+        )
+
+
+def top_option() -> Any:
+    """Declare the field of how many weights of an instance count as its top."""
+    return option(
+        "--top",
+        "How many of an instance's largest weights count as its top.",
+        type=click.IntRange(1),
+        default=5,
+        metavar="K",
+    )

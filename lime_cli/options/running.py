@@ -2,41 +2,127 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
 import click
 
 from lime_cli.errors import SettingsError
-from lime_cli.options.types import option_group
-from lime_cli.running.batch import Running
+from lime_cli.options.groups import Options, flag, option
+from lime_cli.registry import EXECUTORS
+from lime_cli.sources import Source
+
+if TYPE_CHECKING:
+    from lime_cli.formats import Look
+    from lime_cli.running.batch import Run
+    from lime_cli.running.job import Job
+
+_SECONDS = click.FloatRange(0, min_open=True)
 
 
-def _running(
-    jobs: int | None,
-    executor: str | None,
-    scheduler: str | None,
-    item_timeout: float | None,
-    restart: bool,
-    retry_failed: bool,
-    max_failures: int | None,
-    time_limit: float | None,
-    shard: str | None,
-    progress: str,
-) -> Running:
-    if scheduler is not None and executor == "local":
-        raise SettingsError("--scheduler: local workers have none", "leave one out")
-    if restart and retry_failed:
-        raise SettingsError("--restart does the failed ones again anyway", "leave one out")
-    return Running(
-        jobs=jobs,
-        executor=executor,
-        scheduler=scheduler,
-        item_timeout=item_timeout,
-        restart=restart,
-        retry_failed=retry_failed,
-        max_failures=max_failures,
-        time_limit=time_limit,
-        shard=_shard(shard),
-        progress=progress,
+class RunOptions(Options, heading="Running"):
+    """How many instances are gone through, as typed."""
+
+    jobs: int | None = option(
+        "-j",
+        "--jobs",
+        "Number of processes that work at a time.",
+        type=click.IntRange(1),
+        metavar="N",
+        common=True,
     )
+    executor: str | None = option(
+        "--executor",
+        "Processes of this machine, or a cluster of dask workers.",
+        choices=[one for one in EXECUTORS if one != "here"],
+    )
+    scheduler: str | None = option(
+        "--scheduler", "Address of the dask scheduler, or its file.", metavar="ADDRESS"
+    )
+    item_timeout: float | None = option(
+        "--item-timeout", "Give up an instance after S seconds.", type=_SECONDS, metavar="S"
+    )
+    restart: bool = flag(
+        "--restart",
+        "Start a batch anew, whatever its folder holds; without it, the batch is continued.",
+        common=True,
+    )
+    retry_failed: bool = flag("--retry-failed", "Explain the failed instances of a batch again.")
+    max_failures: int | None = option(
+        "--max-failures",
+        "Stop a batch when more than N instances failed.",
+        type=click.IntRange(0),
+        metavar="N",
+    )
+    time_limit: float | None = option(
+        "--time-limit",
+        "Stop a batch after S seconds; for a single instance, draw no more samples than are "
+        "done by then, the one way in which a result depends on the clock.",
+        type=_SECONDS,
+        metavar="S",
+    )
+    shard: str | None = option(
+        "--shard", "Explain one of N shares of a batch, in a folder of its own.", metavar="I/N"
+    )
+    progress: str = option(
+        "--progress",
+        "Show a bar on a terminal, or a line of JSON each second.",
+        choices=["auto", "json", "off"],
+        default="auto",
+    )
+
+    def check_values(self) -> None:
+        if self.restart and self.retry_failed:
+            raise SettingsError("--restart does the failed ones again anyway", "leave one out")
+
+    @property
+    def who(self) -> str:
+        """Name the executor that is meant: without any option, this process."""
+        if self.executor == "dask" or (self.scheduler is not None and self.executor is None):
+            return "dask"
+        return "here" if self.jobs is None and self.executor is None else "local"
+
+    def check(self, into_folder: bool, found: tuple[Source, ...]) -> None:
+        """Refuse options that mean nothing here; ``found`` are the first sources."""
+        if not into_folder:
+            for option_name, given in (
+                ("--restart", self.restart),
+                ("--retry-failed", self.retry_failed),
+                ("--shard", _shard(self.shard) != (1, 1)),
+            ):
+                if given:
+                    raise SettingsError(
+                        f"{option_name} is for a batch in a folder", "name it: -o DIR"
+                    )
+        once = any(one.row is not None and not Path(one.path).is_file() for one in found)
+        if into_folder and once:
+            raise SettingsError(
+                f"{found[0].path}: a batch in a folder reads its table again to go on",
+                "save it to a file first",
+            )
+        if self.who != "here" and any(one.path == "-" and one.row is None for one in found):
+            raise SettingsError("-j: workers cannot read standard input", "name files, or no -j")
+
+    def run(self, job: Job, sources: Callable[[], Iterator[Source]], look: Look) -> Run:
+        """Return a run of these instances; raise SettingsError for workers that cannot be."""
+        from lime_cli.running.batch import Run
+        from lime_cli.running.executor import Workers
+
+        n = self.jobs or (_cores() if self.who == "local" else 1)
+        return Run(
+            job=job,
+            sources=sources,
+            workers=Workers(self.who, n, self.scheduler, job.model.threads, self.item_timeout),
+            look=look,
+            restart=self.restart,
+            retry_failed=self.retry_failed,
+            max_failures=self.max_failures,
+            time_limit=self.time_limit,
+            shard=_shard(self.shard),
+            progress=self.progress,
+        )
 
 
 def _shard(words: str | None) -> tuple[int, int]:
@@ -48,47 +134,7 @@ def _shard(words: str | None) -> tuple[int, int]:
     return int(which), int(n)
 
 
-_SECONDS = click.FloatRange(0, min_open=True)
-
-
-running_options = option_group(
-    "running",
-    _running,
-    click.option(
-        "-j", "--jobs", type=click.IntRange(1), metavar="N", help="Processes that work at a time."
-    ),
-    click.option(
-        "--executor",
-        type=click.Choice(["local", "dask"]),
-        help="Processes of this machine, or a cluster of dask workers.",
-    ),
-    click.option("--scheduler", metavar="ADDRESS", help="Of the dask cluster, or its file."),
-    click.option(
-        "--item-timeout", type=_SECONDS, metavar="S", help="Give an instance up after so long."
-    ),
-    click.option("--restart", is_flag=True, help="Begin a batch anew, whatever its folder holds."),
-    click.option("--retry-failed", is_flag=True, help="Do the failed ones of a batch again."),
-    click.option(
-        "--max-failures",
-        type=click.IntRange(0),
-        metavar="N",
-        help="Stop a batch when more than so many failed.",
-    ),
-    click.option(
-        "--time-limit",
-        type=_SECONDS,
-        metavar="S",
-        help="Stop a batch after so long; ask no more samples of a single instance than are done "
-        "by then, the one way in which a result depends on the clock.",
-    ),
-    click.option(
-        "--shard", metavar="I/N", help="Do one of N shares of a batch, in a folder of its own."
-    ),
-    click.option(
-        "--progress",
-        type=click.Choice(["auto", "json", "off"]),
-        default="auto",
-        show_default=True,
-        help="A bar on a terminal, or a line of JSON a second.",
-    ),
-)
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1

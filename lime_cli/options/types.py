@@ -1,45 +1,13 @@
-"""Option groups: each reaches a command as one object."""
+"""How people spell what click does not know: lists, numbers or auto, shares, sizes, names."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
-from functools import wraps
-from inspect import signature
 from typing import Any
 
 import click
 
-from lime_cli.errors import SettingsError
-from lime_cli.options.layers import placed
-
-Command = Callable[..., Any]
-
-
-def option_group(
-    name: str, build: Callable[..., Any], *parts: Callable[[Command], Command]
-) -> Callable[[Command], Command]:
-    """Make a decorator that adds click parameters and hands them to the command as ``name``.
-
-    ``build`` takes the parameters by their names and returns the object.
-    """
-    keys = tuple(signature(build).parameters)
-
-    def decorate(command: Command) -> Command:
-        @wraps(command)
-        def wrapped(**values: Any) -> Any:
-            own = {key: values.pop(key) for key in keys}
-            try:
-                return command(**values, **{name: build(**own)})
-            except SettingsError as error:
-                raise placed(error, click.get_current_context()) from None
-
-        decorated: Command = wrapped
-        for part in reversed(parts):
-            decorated = part(decorated)
-        return decorated
-
-    return decorate
+from lime_cli.registry import LIME_SEGMENTER, SEGMENTERS, Registry
 
 
 class CommaList(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
@@ -49,10 +17,21 @@ class CommaList(click.ParamType):  # type: ignore[type-arg]  # not generic befor
     takes_many = True
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Split; an empty part is dropped."""
         if isinstance(value, tuple):
             return value
         return tuple(part.strip() for part in value.split(",") if part.strip())
+
+
+class OneOf(click.Choice):  # type: ignore[type-arg]  # not generic before click 8.2
+    """A name of a registry; the help lists those of limex itself."""
+
+    def __init__(self, registry: Registry, *others: str) -> None:
+        super().__init__([*others, *registry.own])
+        self._registry = registry
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        known = value not in self.choices and value in self._registry
+        return value if known else super().convert(value, param, ctx)
 
 
 class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
@@ -63,7 +42,6 @@ class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # not generic be
         self.name = "auto|N" if kind is int else "auto|X"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Parse; fail with the words of the option."""
         if value == "auto" or not isinstance(value, str):
             return None if value == "auto" else value
         try:
@@ -78,7 +56,6 @@ class Percent(click.ParamType):  # type: ignore[type-arg]  # not generic before 
     name = "N%"
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        """Parse; fail with the words of the option."""
         if not isinstance(value, str):
             return value
         number = value.strip().removesuffix("%")
@@ -104,3 +81,26 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]  # not generic before cl
             return self.fail(f"{value!r} is no size; give one such as 512MB or 2GiB", param, ctx)
         unit = 1024 if parts[3] else 1000
         return int(float(parts[1]) * unit ** self._UNITS.index(parts[2].lower()))
+
+
+class Names(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """Words that may be names or a file of them, or a list of names from a sidecar."""
+
+    name = "names"
+    takes_many = True
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        """Leave both as they are: only the words need reading, and that may fail."""
+        return value
+
+
+class Segmenter(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """The name of a segmenter, or a label map's path."""
+
+    name = "|".join((*SEGMENTERS, LIME_SEGMENTER, "FILE"))
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        named = value == LIME_SEGMENTER or value in SEGMENTERS
+        if named or value.lower().endswith((".png", ".npy")):
+            return value
+        return self.fail(f"{value!r} is neither a segmenter nor a PNG or NPY file", param, ctx)

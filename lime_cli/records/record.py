@@ -1,6 +1,6 @@
 """The record: an explanation as plain JSON data, and back, the same for all modalities.
 
-``schema/explanation-1.json`` describes it.
+``schema/explanation-2.json`` describes it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.explanation import Explanation, Rule, Surrogate, Weight
+from lime_cli.engine.explanation import AtRadius, Explanation, Others, Pair, Rule, Surrogate, Weight
 from lime_cli.engine.instance import (
     Caveat,
     Column,
@@ -28,6 +28,7 @@ from lime_cli.engine.instance import (
     Spans,
     Subject,
 )
+from lime_cli.engine.kernel import width_of
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.settings import Settings
@@ -133,7 +134,7 @@ def rule_of(data: dict[str, Any], known: Callable[[dict[str, Any]], int]) -> Rul
     )
 
 
-NAME, NUMBER = "limex/explanation", 1
+NAME, NUMBER = "limex/explanation", 2
 
 FIRST = ("schema", "limex")
 """Keys that stand before the hash."""
@@ -177,7 +178,9 @@ _encoded = json.JSONEncoder(separators=(",", ":"), allow_nan=False).encode
 def _hashed(explanation: Explanation) -> dict[str, Any]:
     facts = dict(explanation.subject.facts)
     background = facts.pop("background", None)
-    settings = {**_numbers(explanation.settings), "kernel_width": _plain(explanation.kernel_width)}
+    settings = dict(_numbers(explanation.settings))
+    if explanation.settings.like_lime:
+        settings["kernel_width"] = _plain(explanation.kernel_width)
     return {
         "schema": {"name": NAME, "number": NUMBER},
         "limex": __version__,
@@ -233,11 +236,44 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
         "local_prediction": surrogate.local_prediction,
         "gap": surrogate.gap,
         "fidelity": surrogate.fidelity,
+        "fidelity_error": surrogate.fidelity_error,
+        "spread": surrogate.spread,
         "fit_r2": surrogate.fit_r2,
+        "kernel": _kernel(surrogate, explanation.settings.kernel == "shapley"),
         "components": [
             _component(explanation.components[one.component], one) for one in surrogate.weights
         ],
+        "pairs": [_pair_data(explanation, one) for one in surrogate.pairs],
+        "pairs_fidelity": surrogate.pairs_fidelity,
+        "others": None if surrogate.others is None else surrogate.others._asdict(),
         **({"rules": rules} if rules else {}),
+    }
+
+
+def _pair_data(explanation: Explanation, pair: Pair) -> dict[str, Any]:
+    """Return a pair with its components spelled out."""
+    parts = [
+        {
+            "name": explanation.components[j].name,
+            "value": explanation.components[j].value,
+            "where": where_of(explanation.components[j].where),
+        }
+        for j in pair.components
+    ]
+    return {**pair._asdict(), "components": parts}
+
+
+def _kernel(surrogate: Surrogate, shapley: bool) -> dict[str, Any] | None:
+    """Return the radius chosen, as a width too, and what was found at each one compared."""
+    if surrogate.radius is None:
+        return (
+            {"name": "shapley", "radius": None, "width": None, "compared": []} if shapley else None
+        )
+    return {
+        "name": "product",
+        "radius": surrogate.radius,
+        "width": width_of(surrogate.radius),
+        "compared": [one._asdict() for one in surrogate.by_radius],
     }
 
 
@@ -336,10 +372,18 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
         caveats=tuple(Caveat(**one) for one in record["warnings"]),
         samples=record["samples"],
         effective_samples=float(record["effective_samples"]),
-        kernel_width=float(settings["kernel_width"]),
+        kernel_width=_width(record),
         stop=record["stop"],
         settings=Settings(**settings),
     )
+
+
+def _width(record: dict[str, Any]) -> float:
+    width = record["settings"]["kernel_width"]
+    kernel = record["targets"][0]["kernel"]
+    if kernel is not None and kernel["radius"] is not None:
+        return width_of(kernel["radius"])
+    return float("inf") if width is None else float(width)
 
 
 def _identity(model: dict[str, Any]) -> Identity:
@@ -356,6 +400,7 @@ def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surr
         components.setdefault(key, Component(one["name"], one["value"], where, one.get("step")))
         return list(components).index(key)
 
+    others = target["others"]
     return Surrogate(
         target=target["index"],
         name=target["name"],
@@ -366,7 +411,29 @@ def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surr
         fit_r2=target["fit_r2"],
         weights=tuple(_weight(one, known(one)) for one in target["components"]),
         rules=tuple(rule_of(one, known) for one in target.get("rules", ())),
+        radius=None if target["kernel"] is None else target["kernel"]["radius"],
+        fidelity_error=target["fidelity_error"],
+        spread=target["spread"],
+        pairs=tuple(
+            Pair(
+                (known(one["components"][0]), known(one["components"][1])),
+                float(one["weight"]),
+                float(one["std_error"]),
+                (one["interval"][0], one["interval"][1]),
+            )
+            for one in target["pairs"]
+        ),
+        pairs_fidelity=target["pairs_fidelity"],
+        others=None if others is None else Others(**{**others, "interval": _pair(others)}),
+        by_radius=()
+        if target["kernel"] is None
+        else tuple(AtRadius(**one) for one in target["kernel"]["compared"]),
     )
+
+
+def _pair(one: dict[str, Any]) -> tuple[float, float] | None:
+    interval = one["interval"]
+    return None if interval is None else (interval[0], interval[1])
 
 
 def _weight(one: dict[str, Any], component: int) -> Weight:

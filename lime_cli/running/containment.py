@@ -8,12 +8,9 @@ import signal
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import click
+from typing import TYPE_CHECKING
 
 from lime_cli.errors import ModelError
-from lime_cli.running.signals import die_of_interrupts, leave_at_signals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -185,29 +182,3 @@ def death(model: str, code: int, where: str = "") -> ModelError:
         f"{name}: the model process ended itself (exit code {code}){where}",
         "a model must answer, not call exit",
     )
-
-
-class ContainedCommand(click.Command):
-    """A command with a parameter MODEL that outlives what its model does to its process."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run in a child of ``limex``; in this process where the program is called as a library.
-
-        With workers the model is theirs, and this process never loads it.
-
-        Options are parsed by now and nothing heavy is imported yet: forking is cheap and safe.
-        """
-        containment = ctx.find_object(Containment)
-        output = ctx.params.get("output")
-        workers = [ctx.params.get(key) for key in ("jobs", "executor", "scheduler")]
-        if containment is not None and any(one is not None for one in workers):
-            leave_at_signals()
-        elif containment is not None:
-            code = containment.enter(
-                ctx.params["model"], None if output is None else str(Path(output).parent)
-            )
-            if code is not None:
-                return code
-            if hasattr(os, "fork"):
-                die_of_interrupts()
-        return super().invoke(ctx)

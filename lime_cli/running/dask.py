@@ -201,7 +201,6 @@ class Cluster:
     def run_all(
         self, works: Iterator[Work], stop: Callable[[], bool]
     ) -> Iterator[tuple[Work, tuple[Outcome, ...]]]:
-        """Yield works with their outcomes as they are done; see ``Executor``."""
         late = float("inf")
         try:
             while time.monotonic() < late:
@@ -219,7 +218,6 @@ class Cluster:
             self._give_up()
 
     def close(self) -> None:
-        """Have the workers end the processes of this run."""
         with suppress(Exception):  # they end by themselves when nothing comes
             self._client.run(leave, self._run, on_error="ignore")
 

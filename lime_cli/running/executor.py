@@ -11,18 +11,9 @@ from typing import Protocol
 from threadpoolctl import threadpool_limits
 
 from lime_cli.errors import LimexError, SettingsError
-from lime_cli.registry import Registry
-from lime_cli.running.job import Outcome, Work, ask_ahead, complete, failed, load
+from lime_cli.registry import EXECUTORS
+from lime_cli.running.job import Outcome, Work, complete, failed, load
 from lime_cli.sources import Source
-
-EXECUTORS = Registry(
-    "executor",
-    {
-        "here": "lime_cli.running.executor:Here",
-        "local": "lime_cli.running.local:Local",
-        "dask": "lime_cli.running.dask:cluster",
-    },
-)
 
 
 @dataclass(frozen=True)
@@ -48,7 +39,7 @@ class Workers:
         if self.executor == "dask" and not self.scheduler:
             raise SettingsError("--executor dask: which cluster?", "--scheduler tcp://HOST:8786")
         if self.executor != "dask" and self.scheduler:
-            raise SettingsError("--scheduler: is dask's", "add --executor dask")
+            raise SettingsError("--scheduler requires --executor dask", "add it")
         if self.executor == "here" and self.item_timeout is not None:
             raise SettingsError(
                 "--item-timeout: a model in this process cannot be stopped", "add --jobs 1"
@@ -113,12 +104,10 @@ class Task:
 
     @property
     def done(self) -> bool:
-        """Whether every source has its outcome."""
         return not self._left
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
-        """One a source that is done, in the work's order."""
         return tuple(self._outcomes)
 
     def asked(self) -> Work:
@@ -127,7 +116,6 @@ class Task:
         return replace(self._sized, job=replace(self._sized.job, sources=sources))
 
     def heard(self, outcome: Outcome) -> None:
-        """Take the outcome of the next source."""
         self._outcomes.append(outcome._replace(source=self._left.pop(0)))
         if not self._singly:
             self._strikes = 0
@@ -159,7 +147,6 @@ class Here(AbstractContextManager["Here"]):
     def run_all(
         self, works: Iterator[Work], stop: Callable[[], bool]
     ) -> Iterator[tuple[Work, tuple[Outcome, ...]]]:
-        """Yield works with their outcomes, in order; see ``Executor``."""
         while not stop():
             work = next(works, None)
             if work is None:
@@ -176,7 +163,6 @@ class Here(AbstractContextManager["Here"]):
         found = []
         late = float("inf")
         with threadpool_limits(own.job.model.threads):  # of libraries that the model brought, too
-            ask_ahead(own.job)
             for outcome in complete(own):
                 found.append(outcome)
                 late = min(late, time.monotonic() + GRACE) if stop() else late

@@ -7,6 +7,7 @@ import itertools
 import re
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -14,28 +15,30 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from lime_cli.console import print_line
+from lime_cli.console import Console, print_line
 from lime_cli.files import digest_of_file
-from lime_cli.formats import SUFFIXES
 from lime_cli.models.onnx.export import digests_beside
+from lime_cli.registry import SUFFIXES
 from lime_cli.running.batch import (
     SOME_FAILED,
-    Batch,
     Inventory,
+    Run,
     Slice,
     Stops,
     inventory_of,
+    outcomes,
     said_of,
 )
 from lime_cli.running.containment import Containment
+from lime_cli.running.ledger import BatchIdentity, Beginning, Ledger, LedgerPart, Tally, opened
+from lime_cli.running.output import Output
+from lime_cli.running.progress import Progress, release_terminal, shown
 from lime_cli.running.signals import interruptible
 from lime_cli.version import __version__
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
-    from lime_cli.formats import Look
-    from lime_cli.running.job import Job, Outcome
-    from lime_cli.running.ledger import BatchIdentity, Ledger, LedgerPart, Tally
+    from lime_cli.running.job import Outcome
 
 
 PACKAGES = (
@@ -62,13 +65,9 @@ _CHANGE_NO_NUMBER = (
 )  # fmt: skip
 
 
-def identity_of(
-    job: Job, listing: Inventory, drawn: tuple[tuple[str, ...], Look], shard: tuple[int, int]
-) -> BatchIdentity:
-    """Identify the batch whose sources are listed; ``drawn`` are formats and how they look."""
-    from lime_cli.running.ledger import BatchIdentity
-
-    formats, look = drawn
+def identity_of(run: Run, listing: Inventory) -> BatchIdentity:
+    """Identify the batch whose sources are listed."""
+    job, formats = run.job, run.drawings
     parts = {
         "model": {**_without_paths(job.model._asdict()), **digests_beside(job.model.path)},
         "input": {
@@ -77,8 +76,8 @@ def identity_of(
         },
         "listing": {"instances_by_name": listing.digest},
         "settings": job.settings.numbers(),
-        "drawings": {"format": ",".join(formats), **(asdict(look) if formats else {})},
-        "shard": "/".join(map(str, shard)),
+        "drawings": {"format": ",".join(formats), **(asdict(run.look) if formats else {})},
+        "shard": "/".join(map(str, run.shard)),
         "versions": _versions(),
     }
     named = [(one, key) for one in (job.modality, job.model) for key in _PATHS]
@@ -95,13 +94,10 @@ def _without_paths(said: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict):
             value = _without_paths(value)
         elif key in _PATHS and value:
-            value = _digest(value)
+            path = Path(value)
+            value = digest_of_file(path) if path.is_file() else value
         found["digest" if key == "path" else key] = value
     return found
-
-
-def _digest(path: str) -> str:
-    return digest_of_file(Path(path)) if Path(path).is_file() else path
 
 
 def _versions() -> dict[str, str]:
@@ -144,8 +140,6 @@ def write_index(folder: Path) -> None:
 
 SUMMARY_SCHEMA = {"name": "limex/batch", "number": 1}
 
-_GO_ON = "run the same command again to go on"
-
 _SLUG_CHARACTERS = 40
 
 _WIDTH = 80  # of what is drawn in columns: a terminal's must not change a file
@@ -153,38 +147,33 @@ _WIDTH = 80  # of what is drawn in columns: a terminal's must not change a file
 _SUFFIXES = {name: suffix for suffix, name in reversed(SUFFIXES.items())}
 
 
-def run_into_folder(batch: Batch) -> int:
+def into_folder(run: Run, output: Output) -> int:
     """Explain a batch into its folder, or go on with it; return the exit code."""
     context = click.get_current_context(silent=True)
     containment = context.find_object(Containment) if context else None
     leave = containment.report if containment else _stay
-    batch = replace(batch, look=replace(batch.look, width=_WIDTH))
+    run = replace(run, look=replace(run.look, width=_WIDTH))
     with interruptible(leave) as interruption:
-        from lime_cli.running.resume import opened
-
-        listing = inventory_of(batch.slices())
-        drawings = batch.output.drawings
-        drawn = (drawings, batch.look)
-        identity = identity_of(batch.job, listing, drawn, batch.running.shard)
-        folder = Path(batch.output.path or "")
-        with opened(folder, identity, batch.running.beginning(batch.output.force)) as ledger:
-            stops = Stops(batch.running, interruption)
-            run = _Run(batch, ledger, stops, listing, drawings)
-            interruption.farewell = run.say_farewell
-            if run.worked():
-                return run.finished()
-            return run.stopped()
+        listing = inventory_of(run.slices())
+        identity = identity_of(run, listing)
+        beginning = Beginning(run.restart, run.retry_failed, output.force)
+        with opened(Path(output.path or ""), identity, beginning) as ledger:
+            filling = _Filling(run, output.console, ledger, Stops(run, interruption), listing)
+            interruption.farewell = filling.say_farewell
+            if filling.worked():
+                return filling.finished()
+            return filling.stopped()
 
 
 @dataclass
-class _Run:
+class _Filling:
     """A batch at work in its folder."""
 
-    batch: Batch
+    run: Run
+    console: Console
     ledger: Ledger
     stops: Stops
     listing: Inventory
-    drawings: tuple[str, ...]
     handed: dict[int, tuple[int, str]] = field(default_factory=dict)
     """Slices at work: the place of the first instance, and what the inputs look like."""
     kept: int = 0
@@ -192,46 +181,42 @@ class _Run:
 
     def worked(self) -> bool:
         """Do what is not done yet; tell whether nothing is left."""
-        from lime_cli.running.executor import opened
-        from lime_cli.running.progress import Progress, shown
-
         todo = self._todo()
         first = next(todo, None)
         if first is None:
             return True
-        console, running, ledger = self.batch.output.console, self.batch.running, self.ledger
+        ledger = self.ledger
         if ledger.n_done:
-            console.say(f"{ledger.folder}: goes on, {ledger.n_done:,} are done")
+            self.console.say(f"{ledger.folder}: goes on, {ledger.n_done:,} are done")
         progress = Progress(self.listing.n_sources, kept=ledger.n_done)
-        works = self.batch.works(itertools.chain([first], todo), self.drawings)
-        model = self.batch.job.model
+        wanted = itertools.chain([first], todo)
         with (
-            opened(running.workers(model.threads), model.path) as executor,
-            shown(progress, running.progress, console.quiet),
+            closing(outcomes(self.run, lambda: bool(self.stops.reason), wanted)) as done,
+            shown(progress, self.run.progress, self.console.quiet),
         ):
             progress.advance(ledger.n_done, ledger.n_failed)
-            for work, outcomes in executor.run_all(works, lambda: bool(self.stops.reason)):
-                self._keep(work.number, outcomes)
+            for work, found in done:
+                self._keep(work.number, found)
                 progress.advance(ledger.n_done, ledger.n_failed)
         return not self.handed and next(todo, None) is None
 
     def _todo(self) -> Iterator[Slice]:
-        for one in self.batch.slices():
+        for one in self.run.slices():
             inputs = one.inputs()
             if not self.ledger.has(one.number, inputs):
                 self.handed[one.number] = (one.first, inputs)
                 yield one
 
-    def _keep(self, number: int, outcomes: tuple[Outcome, ...]) -> None:
+    def _keep(self, number: int, found: tuple[Outcome, ...]) -> None:
         """Publish the outcomes of a slice, its drawings under the places of their instances."""
         first, inputs = self.handed.pop(number)
         drawings = (
             (f"{first + i:05d}-{_slug(outcome.source.id)}{_SUFFIXES.get(name, '.' + name)}", drawn)
-            for i, outcome in enumerate(outcomes)
+            for i, outcome in enumerate(found)
             for name, drawn in outcome.drawings
         )
-        part = _part(outcomes, inputs)
-        self.kept += len(outcomes)
+        part = _part(found, inputs)
+        self.kept += len(found)
         self.stops.failed += part.tally.failed
         self.ledger.publish(number, part, drawings)
 
@@ -245,29 +230,27 @@ class _Run:
         return SOME_FAILED
 
     def say_farewell(self) -> None:
-        """Say how to go on, on the way out."""
-        from lime_cli.running.progress import release_terminal
-
         release_terminal()
         self.say_kept("")
 
     def say_kept(self, reason: str) -> None:
-        """Say what is kept, and how to go on."""
         kept = f"kept {self.ledger.n_done:,} of {self.listing.n_sources:,}"
-        self.batch.output.console.say(f"{self.ledger.folder}: {reason}{kept}; {_GO_ON}")
+        self.console.say(
+            f"{self.ledger.folder}: {reason}{kept}; run the same command again to go on"
+        )
 
     def finished(self) -> int:
         """Put everything together, say what came of it; return the exit code."""
-        ledger, console = self.ledger, self.batch.output.console
+        ledger = self.ledger
         merged = bool(ledger.parts) or not ledger.stretches
-        tally = ledger.finish(self.batch.running.numbers(self.listing.n_slices))
+        tally = ledger.finish(self.run.numbers(self.listing.n_slices))
         if merged or not ledger.summarized:
             ledger.summarize(self._summary(tally))
-        if merged and "html" in self.drawings and tally.explained:
+        if merged and "html" in self.run.drawings and tally.explained:
             write_index(ledger.folder)
         self._say_result(tally, merged)
         if merged:
-            console.warn_counted(tally.sentences, tally.warnings)
+            self.console.warn_counted(tally.sentences, tally.warnings)
         return SOME_FAILED if tally.failed else 0
 
     def _summary(self, tally: Tally) -> dict[str, Any]:
@@ -288,10 +271,10 @@ class _Run:
 
     @property
     def _skipped(self) -> int:
-        return self.batch.job.modality.strays()
+        return self.run.job.modality.strays()
 
     def _say_result(self, tally: Tally, merged: bool) -> None:
-        console, folder = self.batch.output.console, self.ledger.folder
+        console, folder = self.console, self.ledger.folder
         for line in tally.examples:
             console.say(line)
         if tally.failed > len(tally.examples):
@@ -311,11 +294,9 @@ def _stay(code: int) -> None:
     """Leave the leaving to the system."""
 
 
-def _part(outcomes: tuple[Outcome, ...], inputs: str) -> LedgerPart:
-    from lime_cli.running.ledger import LedgerPart, Tally
-
+def _part(found: tuple[Outcome, ...], inputs: str) -> LedgerPart:
     tally = Tally()
-    for outcome in outcomes:
+    for outcome in found:
         tally.count_asked(outcome.asked)
         if outcome.error is not None:
             tally.count_failure(outcome.error, said_of(outcome))
@@ -323,7 +304,7 @@ def _part(outcomes: tuple[Outcome, ...], inputs: str) -> LedgerPart:
         tally.count(outcome.samples, outcome.fidelities)
         for code, sentence in outcome.warnings:
             tally.count_warning(code, sentence)
-    return LedgerPart(b"".join(outcome.line for outcome in outcomes), tally, inputs)
+    return LedgerPart(b"".join(outcome.line for outcome in found), tally, inputs)
 
 
 def _slug(name: str) -> str:

@@ -2,30 +2,30 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import json
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lime_cli.engine import ask_shared, explain
-from lime_cli.engine.answers import Answers
+from lime_cli import errors
+from lime_cli.engine import explain
 from lime_cli.engine.asking import NOTHING, Asked, taken
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.focus import focused
 from lime_cli.engine.instance import Instance
 from lime_cli.errors import InputError, LimexError, PredictionError
-from lime_cli.formats import FORMATS, Look
+from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
+from lime_cli.registry import FORMATS
 from lime_cli.settings import Settings
 from lime_cli.sources import Source
 
 if TYPE_CHECKING:
     from lime_cli.engine.explaining import Watch
+    from lime_cli.engine.neighbourhood import Neighbourhood
     from lime_cli.models.model_file import LoadedModel
 
 
@@ -37,8 +37,6 @@ class Job:
     modality: Modality
     settings: Settings
     sources: tuple[Source, ...]
-    cache: str | None = None
-    """Folder that keeps what the model says to the samples that all rows of a table share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,22 +62,22 @@ def run(job: Job, watch: Watch | None = None) -> Iterator[Explained | Failed]:
     PredictionError concerns one and becomes ``Failed``. Settings say whether samples and sums are
     limex's own or marcotcr/lime's; ``watch`` is given the samples of the former.
     """
-    model, modality, answered = _prepared_for(job)
-    way = _like_lime() if job.settings.like_lime else partial(explain, watch=watch)
+    model, modality, known = _prepared_for(job)
+    way = _like_lime(known) if job.settings.like_lime else partial(explain, watch=watch)
     ready: list[tuple[Source, Instance]] = []
     for source in job.sources:
         try:
             instance = modality.read(source)
         except InputError as error:
-            yield from _explain(ready, way, model, job.settings, answered)
+            yield from _explain(ready, way, model, job.settings)
             ready = []
             yield Failed(source, error)
             continue
         ready.append((source, instance))
         if not instance.shared:
-            yield from _explain(ready, way, model, job.settings, answered)
+            yield from _explain(ready, way, model, job.settings)
             ready = []
-    yield from _explain(ready, way, model, job.settings, answered)
+    yield from _explain(ready, way, model, job.settings)
 
 
 def load(job: Job) -> None:
@@ -101,59 +99,43 @@ def asker(job: Job) -> Callable[[], Asked]:
     return lambda: taken(model)
 
 
-def ask_ahead(job: Job) -> float:
-    """Ask about the samples that the rows of a table share; return the seconds that allows for.
-
-    That is the time it took, as often over as there may be samples before the weights are settled.
-    """
-    model, modality, answered = _prepared_for(job)
-    settings, began = job.settings, time.monotonic()
-    rows = () if settings.like_lime else (one for one in job.sources if one.row is not None)
-    for source in rows:
-        with contextlib.suppress(InputError):
-            instance = modality.read(source)
-            with contextlib.suppress(PredictionError):  # which every row will be told of
-                ask_shared(instance, model, settings, answered)
-            break
-    rounds = (settings.max_samples or settings.samples) / settings.samples
-    return (time.monotonic() - began) * rounds
-
-
 def _explain(
     ready: list[tuple[Source, Instance]],
     way: Callable[..., Iterator[Explanation]],
     model: LoadedModel,
     settings: Settings,
-    answered: dict[str, Answers],
 ) -> Iterator[Explained | Failed]:
     """Explain instances together, or one by one when the model fails on some."""
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
     try:
         instances = [focused(one, model, settings) for one in instances]
-        explanations = list(way(instances, model, settings, answered))
+        explanations = list(way(instances, model, settings))
     except (InputError, PredictionError) as error:
         if len(ready) == 1:
             yield Failed(sources[0], error)
             return
         for pair in ready:
-            yield from _explain([pair], way, model, settings, answered)
+            yield from _explain([pair], way, model, settings)
         return
     for source, explanation in zip(sources, explanations, strict=True):
         yield Explained(source, explanation)
 
 
-def _like_lime() -> Callable[..., Iterator[Explanation]]:
-    from lime_cli.engine.compatibility import explain_like_lime
+def _like_lime(known: dict[str, Any]) -> Callable[..., Iterator[Explanation]]:
+    from lime_cli.engine.like_lime import explain_like_lime
 
-    return explain_like_lime
+    return partial(explain_like_lime, answered=known)
 
 
-Prepared = tuple["LoadedModel", Modality, dict[str, Answers]]
+Prepared = tuple["LoadedModel", Modality, dict[str, Any]]
 
 
 def _prepared_for(job: Job) -> Prepared:
-    """Load once per process what all jobs of a run share: model, background, its answers."""
-    return _prepared(job.model, job.modality, job.settings, (job.cache, job.modality.stamp()))
+    """Load once per process what all jobs of a run share: model, background.
+
+    And what the model says to the samples of a table that are marcotcr/lime's, which rows share.
+    """
+    return _prepared(job.model, job.modality, job.settings, job.modality.stamp())
 
 
 @lru_cache(maxsize=1)
@@ -161,17 +143,12 @@ def _prepared(
     file: ModelFile,
     modality: Modality,
     settings: Settings,
-    kept: tuple[str | None, tuple[int, ...]],
+    stamp: tuple[int, ...],  # only tells a background that was written anew
 ) -> Prepared:
-    cache, _ = kept  # the stamp only tells a background that was written anew
     model = file.load()
-    fitted = modality.fitted(model.input._replace(takes=model.takes, answers=model.predict))
-    answered: dict[str, Answers] = {}
-    if cache is not None and not settings.like_lime:
-        from lime_cli.running.cache import Cache
-
-        answered = Cache(cache, file, model, settings)
-    return model, fitted, answered
+    modality = modality.jointly() if settings.kernel == "shapley" else modality
+    known = model.input._replace(takes=model.takes, answers=model.predict)
+    return model, modality.fitted(known), {}
 
 
 FAILURE_SCHEMA = {"name": "limex/failure", "number": 1}
@@ -190,6 +167,10 @@ class Work:
     drawings: tuple[str, ...] = ()
     """Formats, one file an instance each."""
     look: Look = _LOOK
+    keeps: bool = False
+    """Whether explanations are handed over as they are, without lines and drawings."""
+    watched: bool = False
+    """Whether the samples are handed over too, of a job with one source."""
 
 
 class Outcome(NamedTuple):
@@ -209,6 +190,10 @@ class Outcome(NamedTuple):
     """Code and sentence."""
     asked: Asked = NOTHING
     """What the model was asked since the process's last outcome."""
+    explanation: Explanation | None = None
+    """As it is, in place of its line; never sent."""
+    drawn: tuple[Instance, Neighbourhood] | None = None
+    """The instance and its samples; never sent."""
 
 
 def complete(work: Work) -> Iterator[Outcome]:
@@ -217,13 +202,14 @@ def complete(work: Work) -> Iterator[Outcome]:
     Raises what concerns every source: ModelError and SettingsError.
     """
     asked, look = asker(work.job), replace(work.look, unicode=True)
-    for found in run(work.job):
+    drawn: list[tuple[Instance, Neighbourhood]] = []
+    for found in run(work.job, (lambda *one: drawn.append(one)) if work.watched else None):
         match found:
             case Explained(source, explanation):
                 outcome = _explained(source, explanation, work, look)
             case Failed(source, error):
                 outcome = failed(source, error)
-        yield outcome._replace(asked=asked())
+        yield outcome._replace(asked=asked(), drawn=drawn[-1] if drawn else None)
 
 
 def in_order(done: Iterator[tuple[Work, tuple[Outcome, ...]]]) -> Iterator[Outcome]:
@@ -247,18 +233,28 @@ def failed(source: Source, error: LimexError) -> Outcome:
         "instance": {"id": source.id, "source": source.path, "row": source.row},
         "error": {"kind": kind, "message": error.message, "hint": error.hint},
     }
-    return Outcome(source, _line(record), error=kind)
+    return Outcome(source, line_of(record), error=kind)
+
+
+def error_of(outcome: Outcome) -> LimexError:
+    """Return the error of a source that could not be explained."""
+    assert outcome.error is not None
+    said = json.loads(outcome.line)["error"]
+    error: LimexError = getattr(errors, outcome.error)(said["message"], said["hint"])
+    return error
 
 
 def _explained(source: Source, explanation: Explanation, work: Work, look: Look) -> Outcome:
-    """Write an explanation down; ``look`` is that of its line."""
+    """Write an explanation down, unless it is kept; ``look`` is that of its line."""
+    drawings = () if work.keeps else work.drawings
     return Outcome(
         source,
-        _written("jsonl", explanation, look),
-        tuple((one, _written(one, explanation, work.look)) for one in work.drawings),
+        b"" if work.keeps else _written("jsonl", explanation, look),
+        tuple((one, _written(one, explanation, work.look)) for one in drawings),
         samples=explanation.samples,
         fidelities=tuple(one.fidelity for one in explanation.surrogates),
         warnings=tuple((one.code, one.message) for one in explanation.caveats),
+        explanation=explanation if work.keeps else None,
     )
 
 
@@ -268,5 +264,6 @@ def _written(name: str, explanation: Explanation, look: Look) -> bytes:
     return stream.getvalue()
 
 
-def _line(record: dict[str, Any]) -> bytes:
+def line_of(record: dict[str, Any]) -> bytes:
+    """Write a record as a line of ASCII."""
     return (json.dumps(record, separators=(",", ":"), ensure_ascii=True) + "\n").encode()

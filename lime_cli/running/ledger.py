@@ -11,8 +11,10 @@ DIR/.limex/index-1a2b3c   where each part's lines went in the file of that diges
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
+import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -23,7 +25,7 @@ from typing import Any
 from lime_cli import files
 from lime_cli.engine.asking import NOTHING, Asked
 from lime_cli.errors import OutputError
-from lime_cli.files import digest_of
+from lime_cli.files import digest_of, digest_of_file
 from lime_cli.version import __version__
 
 EXAMPLES = 5
@@ -56,26 +58,21 @@ class Tally:
 
     @property
     def failed(self) -> int:
-        """Instances that could not be explained."""
         return self.failures.total()
 
     @property
     def instances(self) -> int:
-        """All instances."""
         return self.explained + self.failed
 
     def count(self, samples: int, fidelities: Iterable[float | None]) -> None:
-        """Count an instance that went well."""
         self.explained += 1
         self.samples += samples
         self.fidelities.update(round(one * _STEPS) for one in fidelities if one is not None)
 
     def count_asked(self, asked: Asked) -> None:
-        """Count what the model was asked, for an instance that went well or not."""
         self.asked = self.asked.plus(asked)
 
     def count_failure(self, kind: str, words: str) -> None:
-        """Count an instance that did not."""
         self.failures[kind] += 1
         self.examples = [*self.examples, words][:EXAMPLES]
 
@@ -266,7 +263,6 @@ class BatchIdentity:
         return digest_of(json.dumps(self.parts, sort_keys=True).encode())
 
     def data(self) -> bytes:
-        """Return the content of the file that keeps the identity."""
         said = {"run": self.digest, "parts": self.parts, "paths": self.paths}
         return sealed(json.dumps(said, indent=1).encode() + b"\n")
 
@@ -334,12 +330,10 @@ class Ledger:
 
     @property
     def finished(self) -> Path:
-        """The file that appears at the end."""
         return self.folder / FINISHED
 
     @property
     def summarized(self) -> bool:
-        """Tell whether the summary is there."""
         return SUMMARY in files.names_in(self.folder)
 
     def has(self, number: int, inputs: str) -> bool:
@@ -450,3 +444,125 @@ class _Merged:
                 self.stretches[number] = replace(before, start=place)
                 yield from files.read_range(ledger.finished, before.start, before.size)
             place += self.stretches[number].size
+
+
+_RUN, _LOCK = "run.json", "lock"
+
+_DRAWING = re.compile(r"\d{5,}-.*\.\w+")
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What becomes of what the folder holds already."""
+
+    restart: bool = False
+    retry_failed: bool = False
+    force: bool = False
+    """Whether files of others may be there."""
+
+
+@contextlib.contextmanager
+def opened(folder: Path, identity: BatchIdentity, beginning: Beginning) -> Iterator[Ledger]:
+    """Open the folder of a batch, alone; raise OutputError where it cannot be used.
+
+    That is where it is locked, cannot be written, holds another run, or files of others.
+    """
+    inside = folder / INSIDE
+    _require_usable(folder, beginning.force)
+    files.make_folder(folder)
+    if inside.is_symlink():
+        raise OutputError(f"{inside}: is a link", "remove it, or name another folder")
+    files.make_folder(inside)
+    with files.locked(inside / _LOCK):
+        ledger = Ledger(folder, identity)
+        if beginning.restart:
+            _clear(folder)
+        _remove(folder, files.UNFINISHED)
+        _remove(inside, files.UNFINISHED)
+        _identify(folder, identity)
+        _resume(ledger, inside, beginning.retry_failed)
+        yield ledger
+
+
+def _identify(folder: Path, identity: BatchIdentity) -> None:
+    """Put the identity down; a folder in which something was kept must have the same."""
+    inside = folder / INSIDE
+    names = files.names_in(inside)
+    if any(name.startswith((PART, INDEX)) for name in names):
+        identity.require_same(str(folder), files.read(inside / _RUN) if _RUN in names else b"")
+    elif _RUN not in names or files.read(inside / _RUN) != identity.data():
+        files.write_whole(inside / _RUN, identity.data())
+        files.settle(inside)
+        files.settle(folder)
+
+
+def _require_usable(folder: Path, force: bool) -> None:
+    if not files.is_folder(folder.parent):
+        raise OutputError(f"{folder}: there is no folder {folder.parent}", "make it first")
+    if files.exists(folder) and not files.is_folder(folder):
+        raise OutputError(f"{folder}: is a file", "several results need a folder")
+    if force or _RUN in files.names_in(folder / INSIDE):
+        return
+    others = [name for name in files.names_in(folder) if name != INSIDE]
+    if others:
+        raise OutputError(
+            f"{folder}: is a folder that holds other files ({others[0]})",
+            "name an empty one or a file, or --force",
+        )
+
+
+def _clear(folder: Path) -> None:
+    """Remove a run and its results, the identity last."""
+    for name in files.names_in(folder):
+        if name in (FINISHED, SUMMARY) or _DRAWING.fullmatch(name):
+            files.remove(folder / name)
+    _remove(folder / INSIDE, INDEX)
+    _remove(folder / INSIDE, PART)
+    files.remove(folder / INSIDE / _RUN)
+
+
+def _remove(folder: Path, beginning: str) -> None:
+    for name in files.names_in(folder):
+        if name.startswith(beginning):
+            files.remove(folder / name)
+
+
+def _resume(ledger: Ledger, inside: Path, retry_failed: bool) -> None:
+    """Find what is done; with ``retry_failed`` parts in which something failed are not."""
+    stretches = _stretches(ledger, inside)
+    for name in files.names_in(inside):
+        if not name.startswith(PART):
+            continue
+        part = part_of(files.read(inside / name))
+        if part is None or (retry_failed and part.tally.failed):
+            files.remove(inside / name)
+            continue
+        number = int(name.removeprefix(PART))
+        ledger.parts[number] = part.inputs
+        ledger.count(number, part.tally)
+    for number, stretch in stretches.items():
+        if retry_failed and stretch.failed and number not in ledger.parts:
+            continue
+        ledger.stretches[number] = stretch
+        if number not in ledger.parts:
+            ledger.count(number, stretch.tally)
+
+
+def _stretches(ledger: Ledger, inside: Path) -> dict[int, Stretch]:
+    """Read the index of the finished file, if there is one; remove the others."""
+    names = [name for name in files.names_in(inside) if name.startswith(INDEX)]
+    finished = ledger.finished.is_file()
+    valid = names[0] if finished and len(names) == 1 else ""
+    if finished and len(names) > 1:
+        digest = digest_of_file(ledger.finished)
+        valid = next((one for one in names if digest.startswith(one.removeprefix(INDEX))), "")
+    for name in names:
+        if name != valid:
+            files.remove(inside / name)
+    if not valid:
+        return {}
+    stretches = index_of(files.read(inside / valid))
+    end = max((one.start + one.size for one in (stretches or {}).values()), default=0)
+    if stretches is None or end != ledger.finished.stat().st_size:
+        raise OutputError(f"{ledger.finished}: was changed since", "start anew with --restart")
+    return stretches

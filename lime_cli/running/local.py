@@ -96,7 +96,6 @@ class Hand:
 
     @property
     def gone(self) -> bool:
-        """Whether the process has ended."""
         return self._process.poll() is not None
 
     def take(self, task: Task) -> None:
@@ -134,7 +133,6 @@ class Hand:
         self._process.kill()
 
     def close(self) -> None:
-        """End the process and wait until it is gone."""
         self._process.kill()
         self._process.wait()
         with contextlib.suppress(OSError):
@@ -210,7 +208,6 @@ class Local(AbstractContextManager["Local"]):
     def run_all(
         self, works: Iterator[Work], stop: Callable[[], bool]
     ) -> Iterator[tuple[Work, tuple[Outcome, ...]]]:
-        """Yield works with their outcomes as they are done; see ``Executor``."""
         tasks = (Task(work, self._workers.threads) for work in works)
         late = float("inf")
         try:
@@ -229,7 +226,6 @@ class Local(AbstractContextManager["Local"]):
             self._drop()
 
     def close(self) -> None:
-        """End every process."""
         for hand in self._hands:
             hand.close()
         self._hands.clear()
@@ -343,7 +339,6 @@ class Local(AbstractContextManager["Local"]):
         return PredictionError(why.message, why.hint)
 
     def _drop(self) -> None:
-        """End the hands that are busy with what nobody waits for any more."""
         busy = [hand for hand in self._hands if hand.task]
         for hand in busy:
             self._hands.remove(hand)

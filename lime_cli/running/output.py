@@ -11,11 +11,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING
 
 from lime_cli.console import Console
 from lime_cli.errors import OutputError, SettingsError
-from lime_cli.formats import FORMATS, MANY, SUFFIXES, Look, format_of
+from lime_cli.formats import Look, format_of
+from lime_cli.registry import FORMATS, MANY, SUFFIXES
 from lime_cli.running.containment import TEMPORARY
 
 if TYPE_CHECKING:
@@ -147,17 +148,15 @@ class Output:
     def keep_samples(
         self, instance: Instance, samples: Neighbourhood, targets: tuple[str, ...]
     ) -> None:
-        """Write the samples of an instance, itself first."""
         assert self.samples is not None
         self._put(self.samples, samples_bytes(instance, samples, targets))
 
     def _put(self, name: str, content: bytes) -> None:
-        """Write a file beside the result, and say so."""
         with _whole(name) as stream:
             stream.write(content)
         self.console.say(f"wrote {name}")
 
-    def look(self, drawing: dict[str, Any] | None = None) -> Look:
+    def look(self) -> Look:
         """Return how to draw: for a terminal its width and colours, for a file plainly."""
         terminal = self.path is None and sys.stdout.isatty()
         plain = (
@@ -175,7 +174,6 @@ class Output:
             true_colour=colour and os.environ.get("COLORTERM") in ("truecolor", "24bit"),
             unicode=letters and (terminal or self.path is not None),
             letters=letters,
-            **(drawing or {}),
         )
 
 

@@ -31,13 +31,11 @@ class Progress:
     show: Callable[[], None] = lambda: None
 
     def advance(self, done: int, failed: int) -> None:
-        """Tell how many are done by now, and how many of them failed."""
         self.done, self.failed = done, failed
         self.show()
 
     @property
     def per_second(self) -> float:
-        """Instances of this run a second."""
         seconds = time.monotonic() - self.began
         return (self.done - self.kept) / seconds if seconds > 0 else 0.0
 

@@ -35,11 +35,9 @@ class Interruption:
 
     @property
     def code(self) -> int:
-        """The exit code of the signal that came."""
         return _SIGNALLED + (self.number or 0)
 
     def say_farewell(self) -> None:
-        """Say it, once."""
         if self._said.acquire(blocking=False):
             self.farewell()
 

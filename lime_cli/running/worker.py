@@ -19,7 +19,7 @@ from typing import IO, Any
 
 from lime_cli.errors import LimexError
 from lime_cli.running.containment import die_with
-from lime_cli.running.job import Work, ask_ahead, complete, load
+from lime_cli.running.job import Work, complete, load
 
 ROOM = 2**16
 """Bytes of messages that travel together, at most."""
@@ -96,7 +96,7 @@ def _work(work: Work, outcomes: IO[bytes]) -> None:
     load(work.job)
     if not gc.get_freeze_count():  # but once, for what is garbage by then stays for good
         gc.freeze()  # model and libraries are not looked through again and again
-    send(outcomes, ("ready", ask_ahead(work.job)))
+    send(outcomes, ("ready", 0.0))
     for outcome in complete(work):
         named = outcome.source._replace(record=None)  # the parent has its row already
         one_of_many = outcome.source.row is not None  # which are explained together

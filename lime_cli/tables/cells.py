@@ -83,11 +83,9 @@ class Cells:
 
     @cached_property
     def places(self) -> dict[str, int]:
-        """Position of each column in a row."""
         return {name: place for place, name in enumerate(self.header)}
 
     def column(self, name: str) -> list[str]:
-        """Return the cells of a column."""
         return list(self._columns[self.places[name]]) if self.rows else []
 
     def simple(self, name: str) -> bool:

@@ -80,8 +80,5 @@ def _parsed(name: str, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:
         except (ValueError, RecursionError):
             yield number, f"{name}: line {number}: holds a number too long or lists too deep"
         else:
-            yield number, found if isinstance(found, dict) else _not_an_object(name, number)
-
-
-def _not_an_object(name: str, number: int) -> str:
-    return f"{name}: line {number}: is not a JSON object"
+            wrong = f"{name}: line {number}: is not a JSON object"
+            yield number, found if isinstance(found, dict) else wrong

@@ -75,7 +75,6 @@ class Stream:
         return said | self.words
 
     def cells(self, records: Sequence[Record], dialect: Dialect) -> Cells:
-        """Put rows together."""
         return Cells(
             self.name,
             self.header,

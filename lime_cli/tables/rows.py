@@ -55,7 +55,6 @@ class Rows:
         return found
 
     def _numbered(self) -> Iterator[Source]:
-        """Yield all rows with their numbers and ids."""
         with open_table(self.path, self.dialect) as stream:
             yield from self._named(stream)
 

@@ -13,6 +13,7 @@ from lime_cli.engine.instance import FloatArray, IntArray, Skipped
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.tables.cells import DAY, Cells, are_dates, days_of, number, shortened
 from lime_cli.tables.dialect import MISSING, TRUE_FALSE
+from lime_cli.tabular.dependence import ROWS, dependent_sets
 from lime_cli.tabular.groups import (
     Feature,
     Group,
@@ -43,6 +44,10 @@ class Background:
     groups: tuple[Group, ...] = ()
     held: Mapping[str, str] = field(default_factory=dict)
     """Columns and groups that are not drawn, and why; of a column of texts, nothing."""
+    dependent: tuple[tuple[str, ...], ...] = ()
+    """Sets of columns that determine each other and are not in a group."""
+    rows: IntArray | None = None
+    """(n, columns): the level numbers of rows, where columns are to be replaced together."""
 
     @cached_property
     def drawn(self) -> tuple[Part, ...]:
@@ -52,7 +57,7 @@ class Background:
     @cached_property
     def varying(self) -> tuple[int, ...]:
         """Which of ``drawn`` have more than one value."""
-        return tuple(i for i, one in enumerate(self.drawn) if not one.constant)
+        return tuple(i for i, one in enumerate(self.drawn) if not self._constant(one))
 
     @cached_property
     def kept(self) -> tuple[int, ...]:
@@ -66,12 +71,15 @@ class Background:
         return tuple(
             Skipped(one.name, reason or "constant in the background")
             for one, reason in reasons
-            if reason or (reason is None and one.constant)
+            if reason or (reason is None and self._constant(one))
         )
+
+    def _constant(self, part: Part) -> bool:
+        """Tell whether nothing of a part could replace a value of it: all is in one bin."""
+        return part.constant or (self.bins != UNCUT and bool((part.bins == part.bins[0]).all()))
 
     @cached_property
     def place_of(self) -> dict[str, int]:
-        """Place of each column."""
         return {one.name: place for place, one in enumerate(self.features)}
 
     @property
@@ -250,9 +258,16 @@ def arranged(features: Sequence[Feature], cells: Cells, schema: Schema) -> Backg
     if schema.onehot:
         grouped = {name for _, columns in schema.groups for name in columns}
         groups += _blocks([one for one in features if one.name not in grouped], features, cells)
+    dependent = _dependent(features, groups, cells)
+    if schema.auto_groups:
+        groups += [_group(_together(one), one, features, cells) for one in dependent]
+        dependent = ()
     digest = digest_of_features(features, groups)
     n_rows, bins = len(cells.rows), schema.bins
     plain = Background(cells.name, n_rows, tuple(features), digest, bins, tuple(groups))
+    plain = replace(plain, dependent=dependent)
+    if schema.joint:
+        plain = replace(plain, rows=_joint(features, cells))
     return held_by(plain, schema)
 
 
@@ -303,6 +318,40 @@ def _held(background: Background, schema: Schema) -> dict[str, str]:
         if reason or name in schema.texts:
             held[name] = reason
     return held
+
+
+def _dependent(
+    features: Sequence[Feature], groups: Sequence[Group], cells: Cells
+) -> tuple[tuple[str, ...], ...]:
+    """Find columns that determine each other among those in no group."""
+    grouped = {one.name for group in groups for one in group.features}
+    free = [one for one in features if one.name not in grouped and not one.constant]
+    sets = dependent_sets(free, levels_of(free, _some(cells, ROWS)))
+    return tuple(tuple(free[j].name for j in one) for one in sets)
+
+
+def _together(columns: Sequence[str]) -> str:
+    """Name a group by its first columns."""
+    more = f" and {len(columns) - 2} more" if len(columns) > 2 else ""
+    return " + ".join(columns[:2]) + more
+
+
+def _some(cells: Cells, most: int) -> Cells:
+    """Return some of the rows, evenly spaced."""
+    n = len(cells.rows)
+    if n <= most:
+        return cells
+    places = np.unique(np.linspace(0, n - 1, most).round().astype(np.int64)).tolist()
+    rows = tuple(cells.rows[i] for i in places)
+    return replace(cells, rows=rows, lines=tuple(cells.lines[i] for i in places))
+
+
+MOST_JOINT = 1_000
+"""Rows of a background that columns are replaced from together, at most, evenly spaced."""
+
+
+def _joint(features: Sequence[Feature], cells: Cells) -> IntArray:
+    return levels_of(features, _some(cells, MOST_JOINT))
 
 
 def _group(name: str, columns: Sequence[str], features: Sequence[Feature], cells: Cells) -> Group:

@@ -296,17 +296,14 @@ class Single:
 
     @property
     def name(self) -> str:
-        """Name of the column."""
         return self.feature.name
 
     @property
     def place(self) -> Column:
-        """Where a component of it is."""
         return self.feature.place
 
     @property
     def shares(self) -> FloatArray:
-        """How often each value occurs."""
         return self.feature.shares
 
     @property
@@ -316,17 +313,14 @@ class Single:
 
     @property
     def sizes(self) -> FloatArray | None:
-        """The values as numbers; None for words and dates that are not compared."""
         words = self.feature.values.dtype == object and not self.feature.numeric
         return None if words else self.feature.sizes
 
     @property
     def constant(self) -> bool:
-        """Whether the background holds one value."""
         return self.feature.constant
 
     def bin_of(self, values: Sequence[Any]) -> int:
-        """Return the bin of a value; -1 for none."""
         return self.feature.bin_of(values[0])
 
     def condition(self, values: Sequence[Any]) -> str:
@@ -338,7 +332,6 @@ class Single:
         return None if is_missing(values[0]) else values[0]
 
     def drawn(self, levels: IntArray) -> Iterator[NDArray[Any]]:
-        """Yield the values (n,) for levels (n,)."""
         yield self.feature.values[levels]
 
 
@@ -357,7 +350,6 @@ class Group:
 
     @cached_property
     def place(self) -> Column:
-        """Where a component of it is."""
         return Column(self.name)
 
     @property
@@ -366,7 +358,6 @@ class Group:
 
     @property
     def constant(self) -> bool:
-        """Whether the background holds one combination of values."""
         return len(self.levels) == 1
 
     @cached_property
@@ -375,7 +366,6 @@ class Group:
         return np.array([self._numbers[bins] for bins in self._bins], np.int64)
 
     def bin_of(self, values: Sequence[Any]) -> int:
-        """Return the number of a row's combination of bins; -1 for one never seen."""
         own = tuple(one.bin_of(value) for one, value in zip(self.features, values, strict=True))
         return self._numbers.get(own, -1)
 
@@ -395,7 +385,6 @@ class Group:
         return ", ".join("" if is_missing(one) else spelled(one) for one in values)
 
     def drawn(self, levels: IntArray) -> Iterator[NDArray[Any]]:
-        """Yield the values (n,) of each column for combinations (n,)."""
         for j, feature in enumerate(self.features):
             yield feature.values[self.levels[levels, j]]
 

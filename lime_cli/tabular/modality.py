@@ -21,8 +21,8 @@ from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.columns import columns_for, learn, named
 from lime_cli.tabular.groups import Feature, Group, digest_of_features
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
-from lime_cli.tabular.row import CellWords, RowInstance, ScaledRow, Table
-from lime_cli.tabular.schema import UNCUT, Schema
+from lime_cli.tabular.row import CellWords, RowInstance, Table
+from lime_cli.tabular.schema import Schema
 
 
 def caveats_of(record: Record) -> tuple[Caveat, ...]:
@@ -127,8 +127,8 @@ class TabularModality:
     fitted_caveats: tuple[Caveat, ...] = ()
     fitted_ignored: tuple[str, ...] = ()
 
-    default_samples = 4_096
-    max_samples = 65_536
+    default_samples = 1_024
+    max_samples = 16_384
     slice_size = 256
 
     def sources(self) -> Iterator[Source]:
@@ -143,12 +143,15 @@ class TabularModality:
         return Watch(self.background or self.path).state
 
     def strays(self) -> int:
-        """Return 0: a table has rows and nothing else."""
         return 0
 
     def ignored(self) -> tuple[str, ...]:
         """Name the columns that the model is not given and that nothing else asks for."""
         return self.fitted_ignored
+
+    def jointly(self) -> TabularModality:
+        """Return a copy that keeps rows of the background, to replace columns together."""
+        return replace(self, schema=replace(self.schema, joint=True))
 
     def fitted(self, model_input: ModelInput) -> TabularModality:
         """Learn the background in the model's columns; raise when model and tables do not fit.
@@ -175,7 +178,7 @@ class TabularModality:
             self,
             fitted_background=background,
             fitted_header=None if self.dialect.header else header,
-            fitted_caveats=(*caveats, *refused),
+            fitted_caveats=(*caveats, *refused, *together(background)),
             fitted_ignored=tuple(one for one in header if one not in {*columns, *self._asked}),
         )
 
@@ -224,11 +227,32 @@ class TabularModality:
         if not self.fitted_background.varying and not any(one.components for one in words):
             where = f"{cells.name}: {cells.unit} {cells.lines[0]}"
             raise InputError(f"{where}: nothing of it varies", "vary other columns")
-        kind = ScaledRow if self.fitted_background.bins == UNCUT else RowInstance
-        return kind(source, self.fitted_background, values, caveats, words)
+        return RowInstance(source, self.fitted_background, values, caveats, words)
 
     def _rows(self) -> Rows:
         return Rows(self.path, self.dialect, self.rows, self.ids, self.id_column, self.where)
+
+
+NAMED = 4
+"""Columns of a set that a warning names, at most."""
+
+
+def together(background: Background) -> tuple[Caveat, ...]:
+    """Warn of columns that determine each other and are yet replaced one by one."""
+    varying = {background.drawn[i].name for i in background.varying}
+    sets = [[one for one in names if one in varying] for names in background.dependent]
+    sets = [names for names in sets if len(names) > 1]
+    if not sets:
+        return ()
+    said = "; ".join(
+        ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
+        for names in sets
+    )
+    words = (
+        f"columns determine each other ({said}); replaced one by one they make rows that cannot "
+        "exist; --group auto keeps them together"
+    )
+    return (Caveat("dependent_columns", words),)
 
 
 def _check_words(name: str, background: Background, model_input: ModelInput) -> None:

@@ -28,7 +28,7 @@ from lime_cli.tabular.groups import Feature, Group, digest_of_features, is_missi
 from lime_cli.tabular.schema import Schema
 from lime_cli.version import __version__
 
-NAME, NUMBER = "limex/profile", 1
+NAME, NUMBER = "limex/profile", 2
 
 KINDS = {"i": "integer", "f": "number", "b": "bool", "O": "text"}
 """What a column holds, by numpy's kind."""
@@ -95,6 +95,8 @@ class Profile:
         for name, columns in schema.groups:
             if (name, columns) not in known:
                 raise self._otherwise(f"--group {name}: ", "does not hold what was seen together")
+        if schema.auto_groups and made.dependent:
+            raise self._otherwise("--group auto: ", "does not hold what was seen together")
         if schema.onehot and not self.onehot:
             raise self._otherwise("--onehot: ", "was made without")
 
@@ -116,6 +118,7 @@ def profile_data(
         "onehot": onehot,
         "warnings": [{"code": one.code, "message": one.message} for one in caveats],
         "columns": [_column(one, background.n_rows) for one in background.features],
+        "dependent": [list(names) for names in background.dependent],
         "groups": [_group(one, background.n_rows) for one in background.groups],
     }
     return {**data, "digest": _digest(data)}
@@ -200,6 +203,9 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
         groups.append(Group(one["name"], members, places, levels, shares, one["onehot"] is True))
     bins = Schema(bins=data["bins"], label="").bins
     whole = Background(str(data["source"]), int(data["rows"]), features, "", bins, tuple(groups))
+    sets = tuple(tuple(str(name) for name in names) for names in data["dependent"])
+    _check(all(name in place for names in sets for name in names), "dependent")
+    whole = replace(whole, dependent=sets)
     caveats = tuple(Caveat(str(one["code"]), str(one["message"])) for one in data["warnings"])
     return Profile(name, whole, caveats, data["onehot"] is True)
 

@@ -1,13 +1,10 @@
-"""A row of a table as an instance: its components, and what replaces a column that is gone.
+"""A row of a table as an instance: its components, and what replaces a column that is masked.
 
 A model of any format is given these, so nothing of what reads files comes along.
 
-Samples are drawn as for bins: every column a value that the background holds, so that all rows
-share them and what the model says to them. A number's component is 1 + (x - own) / s, with s the
-background's standard deviation: 1 at the row, one more for every s above it. So the weight is
-what the surrogate adds per s, and the weights and the intercept still add up to the row's local
-prediction. The distance is Euclidean in these units, a level that goes counts as 1 away; the
-kernel width is 0.75 sqrt(d), as for bins. A value that is missing in a sample counts as the mean.
+A masked column takes a value of the background that lies in another bin than the row's own, by
+frequency: another level, another part of the range; of uncut numbers any other value. A kept one
+is exactly the row's own.
 """
 
 from __future__ import annotations
@@ -16,32 +13,32 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from itertools import compress
+from math import prod
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine import designs
-from lime_cli.engine.encoding import ColumnLaw
 from lime_cli.engine.instance import (
     BoolArray,
     Caveat,
     Component,
-    Design,
+    Everything,
     FloatArray,
     IntArray,
-    Samples,
     Skipped,
     Spans,
     Subject,
 )
-from lime_cli.engine.levels import Levels
+from lime_cli.engine.masks import Masks
 from lime_cli.engine.texts import pieces_of
+from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of
 from lime_cli.sources import Source
 from lime_cli.tabular.background import Background
-from lime_cli.tabular.groups import Feature, Part, Single, is_missing, spelled
+from lime_cli.tabular.groups import Feature, Group, Part, Single, is_missing, spelled
+from lime_cli.tabular.schema import UNCUT
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,13 +55,11 @@ class Table:
         return len(self.columns[0]) if self.columns else 0
 
     def chosen(self, rows: Sequence[int]) -> Table:
-        """Return some of the rows."""
         places = tuple(self.places[row] for row in rows if self.places)
         return Table(self.names, tuple(column[rows] for column in self.columns), places)
 
     @staticmethod
     def joined(tables: Sequence[Table]) -> Table:
-        """Put tables of the same columns under each other."""
         stacked = (
             np.concatenate(parts) for parts in zip(*(t.columns for t in tables), strict=True)
         )
@@ -124,7 +119,8 @@ class NamedComponents(Sequence[Component]):
             return self.words[place - len(varying)]
         part = self.background.drawn[varying[place]]
         own = [self.values[i] for i in part.places]
-        return Component(part.condition(own), part.value(own), part.place)
+        step = reach_of(part, own) if self.background.bins == UNCUT else None
+        return Component(part.condition(own), part.value(own), part.place, step)
 
     def __eq__(self, other: object) -> bool:
         return tuple(self) == tuple(other) if isinstance(other, Sequence) else NotImplemented
@@ -186,13 +182,6 @@ def binning_of(background: Background) -> Binning:
 
 
 @lru_cache(maxsize=8)
-def laws_of(background: Background) -> tuple[ColumnLaw, ...]:
-    """Return how what varies of the columns is drawn."""
-    parts = (background.drawn[i] for i in background.varying)
-    return tuple(ColumnLaw(one.shares, one.bins, one.sizes) for one in parts)
-
-
-@lru_cache(maxsize=8)
 def varying_of(background: Background) -> tuple[IntArray, tuple[tuple[int, Part], ...]]:
     """Return the first column of whatever varies, and which of that are groups of columns."""
     parts = [background.drawn[i] for i in background.varying]
@@ -200,25 +189,36 @@ def varying_of(background: Background) -> tuple[IntArray, tuple[tuple[int, Part]
     return np.array([part.places[0] for part in parts], np.int64), tuple(groups)
 
 
-@lru_cache(maxsize=8)
-def levels_of(background: Background) -> tuple[Levels, ...]:
-    """Return the levels of all columns drawn."""
-    return tuple(Levels(one.shares) for one in background.drawn)
+LEAST_REACH = 0.25
+"""Standard deviations of the background between a number and the mean of what replaces it, at
+least, for a weight per unit to say anything."""
 
 
-@lru_cache(maxsize=8)
-def bins_of(background: Background) -> tuple[IntArray, ...]:
-    """Return in which bin each level of what varies lies, in the smallest type that holds it."""
-    bins = [background.drawn[i].bins for i in background.varying]
-    return tuple(one.astype(np.min_scalar_type(int(one.max(initial=0)))) for one in bins)
+def reach_of(part: Part, own: Sequence[Any]) -> float | None:
+    """Return how far a number lies above the mean of what replaces it; None for no number.
+
+    A weight divided by it is the slope of a model that is linear in the column.
+    """
+    if part.sizes is None or is_missing(own[0]):
+        return None
+    known = ~np.isnan(part.sizes)
+    sizes, shares = part.sizes[known], part.shares[known]
+    size = float(sizes[0]) if len(sizes) == 1 else _size(part, own[0])
+    other = sizes != size
+    if not other.any():
+        return None
+    mean = float(shares[other] @ sizes[other] / shares[other].sum())
+    middle = float(shares @ sizes / shares.sum())
+    deviation = float(np.sqrt(shares @ (sizes - middle) ** 2 / shares.sum()))
+    return size - mean if abs(size - mean) >= LEAST_REACH * deviation else None
 
 
-COIN: FloatArray = np.array([0.5, 0.5])
-"""A word goes or stays by a fair coin.
+def _size(part: Part, value: Any) -> float:
+    return part.feature.size(value) if isinstance(part, Single) else float(value)
 
-Each by itself, as columns are drawn: a sample's weight is then a product over all components, so
-that no word is weighed by how many others went. The size of a text has no part in it.
-"""
+
+SEEN = 4096
+"""Columns of one set of masks that are remembered, at most."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,18 +255,9 @@ class CellWords:
         return pieces_of(self.text, self.components)
 
 
-HEADS_OR_TAILS = Levels(COIN)
-
-MOST_SPREAD = 256
-"""Columns that Sobol' points spread over better than independent ones do.
-
-Of 4,096 points in 8 blocks; the first bits of a dimension are one of 256 patterns in each.
-"""
-
-
 @dataclass(frozen=True, eq=False)
 class RowInstance:
-    """A row; it shares its samples with other rows of the background if all of it is drawn."""
+    """A row; other rows of the background have the same components if there are no words."""
 
     source: Source
     background: Background
@@ -275,24 +266,22 @@ class RowInstance:
     texts: tuple[CellWords, ...] = ()
     """Cells whose words are components too, after the columns."""
 
-    distance = "euclidean"
-
-    @property
-    def design(self) -> str:
-        """Sobol' points, but not of so many dimensions that they fall into line with each other."""
-        return "sobol" if len(self.background.drawn) <= MOST_SPREAD else "random"
-
     @property
     def shared(self) -> bool:
-        """Whether samples hold nothing of the row's own."""
-        return not self.background.kept
+        """Whether other rows have the same components."""
+        return not self.texts
 
     @property
     def pool(self) -> str:
-        """Name the background, and what of the row itself is in every sample."""
-        name = f"table:{self.background.digest}"
-        own = [repr(self.values[place]) for place in self.background.kept]
-        return f"{name}:{digest_of(chr(31).join(own).encode())}" if own else name
+        """Name the background, what of it is held, and whether replacements are drawn."""
+        held = chr(31).join(self.background.held)
+        own = digest_of(chr(31).join(map(repr, self.values)).encode()) if self.texts else ""
+        return f"table:{self.background.digest}:{self.background.bins}:{held}:{self.random}:{own}"
+
+    @cached_property
+    def random(self) -> bool:
+        """Whether some column has several values to choose a replacement from."""
+        return any(len(levels) > 1 for levels, _ in self._alternatives)
 
     @property
     def input_bytes(self) -> int:
@@ -324,30 +313,26 @@ class RowInstance:
 
     @cached_property
     def own_bins(self) -> IntArray:
-        """The bin of each component; -1 for one that no sample lies in, 1 for a word."""
+        """The bin of whatever varies, or the level where columns are uncut; -1 for a new one."""
+        if self.background.bins == UNCUT:
+            return np.array([_level_of(part, own) for part, own in self._varying()], np.int64)
         columns, _ = self._lies
         first, groups = varying_of(self.background)
         bins = columns[first]
         for i, group in groups:
             bins[i] = group.bin_of([self.values[place] for place in group.places])
-        return np.append(bins, np.ones(self._n_words, np.int64)) if self.texts else bins
+        return bins
+
+    @cached_property
+    def _alternatives(self) -> tuple[tuple[IntArray, FloatArray], ...]:
+        """The levels (others,) that may replace each varying column, with their shares."""
+        pairs = zip(self.background.varying, self.own_bins.tolist(), strict=True)
+        return tuple(alternatives_of(self.background, i, own) for i, own in pairs)
 
     @cached_property
     def _lies(self) -> tuple[IntArray, BoolArray]:
         """The bin of each column, and which values lie outside the background's."""
         return binning_of(self.background).lies(self.values)
-
-    @property
-    def laws(self) -> tuple[ColumnLaw, ...]:
-        """How what varies is drawn."""
-        found = laws_of(self.background)
-        words = (ColumnLaw(COIN, np.arange(2), None),) * self._n_words
-        return (*found, *words) if words else found
-
-    def drawn(self, codes: IntArray) -> IntArray:
-        """Return the level numbers (n, d) of what varies."""
-        first = len(self.background.drawn)
-        return codes[:, [*self.background.varying, *range(first, first + self._n_words)]]
 
     @property
     def skipped(self) -> tuple[Skipped, ...]:
@@ -360,68 +345,77 @@ class RowInstance:
         """Values that the background has never seen."""
         return (*self.read_caveats, *unseen(self.background, self.values, self._lies))
 
-    def n_exhaustive(self) -> float:
-        """Count the combinations of all observed values."""
-        return designs.n_levels(self._levels)
+    def n_inputs(self) -> float:
+        """Count the combinations of the row's own values and all that may replace them."""
+        ways = prod(1.0 + len(levels) for levels, _ in self._alternatives)
+        return ways * 2.0 ** min(self._n_words, 1000)
 
-    def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
-        """Draw every column's value from the background, independently; codes are level numbers."""
-        return designs.levels(n, self._levels, design, rng)
-
-    def bins(self, codes: IntArray) -> IntArray:
-        """Return the bin (n, d) of every value drawn in every column that varies."""
-        drawn = self.background.drawn
-        words = codes[:, len(drawn) :]
-        varying = self.background.varying
-        bins = bins_of(self.background)
-        small = np.result_type(np.uint8, *bins)
-        found = np.empty((len(codes), len(varying) + words.shape[1]), small, order="F")
-        for j, (i, own) in enumerate(zip(varying, bins, strict=True)):
-            found[:, j] = own[codes[:, i]]
-        found[:, len(varying) :] = words
-        return found
+    def codes(self, masks: Masks) -> IntArray:
+        """Return (n, d): 0 where the row's own stays, else 1 and the level; of words 1 if gone."""
+        columns = len(self.background.varying)
+        codes = np.empty(masks.masked.shape, np.int32, order="F")
+        names = [self.background.drawn[i].name for i in self.background.varying]
+        own = (self.background.digest, self.background.bins)
+        for j, (levels, shares) in enumerate(self._alternatives):
+            key = (*own, names[j], j, int(self.own_bins[j]))
+            drawn = masks.memo.get(key)
+            if drawn is None:
+                if len(masks.memo) >= SEEN:
+                    masks.memo.clear()
+                drawn = masks.memo[key] = _drawn(levels, shares, masks, j)
+            codes[:, j] = drawn
+        codes[:, columns:] = masks.masked[:, columns:]
+        return codes
 
     @property
-    def _levels(self) -> list[Levels]:
-        return [*levels_of(self.background), *[HEADS_OR_TAILS] * self._n_words]
+    def n_rows(self) -> int:
+        """Count the rows of the background that columns can be replaced from together."""
+        return len(joint_of(self.background)) if self.background.varying else 1
+
+    def joint(self, masked: BoolArray, row: FloatArray) -> IntArray:
+        """Return codes (n, d) of samples whose masked columns come from one row each."""
+        columns = len(self.background.varying)
+        levels = joint_of(self.background)
+        place = np.minimum((row * len(levels)).astype(np.int64), len(levels) - 1)
+        codes = masked.astype(np.int32)
+        codes[:, :columns] *= 1 + levels[place]
+        return codes
+
+    def everything(self) -> Everything:
+        """List every combination of the row's own values and what may replace them."""
+        choices = [1 + np.r_[-1, levels] for levels, _ in self._alternatives]
+        shares = [np.r_[1.0, own / own.sum()] for _, own in self._alternatives]
+        choices += [np.arange(2)] * self._n_words
+        shares += [np.ones(2)] * self._n_words
+        grid = np.indices([len(one) for one in choices]).reshape(len(choices), -1).T[1:]
+        codes = np.stack([one[grid[:, j]] for j, one in enumerate(choices)], axis=1)
+        parts = np.stack([one[grid[:, j]] for j, one in enumerate(shares)], axis=1)
+        return Everything(codes.astype(np.int32), grid > 0, parts.prod(axis=1))
 
     @property
     def _n_words(self) -> int:
         return sum(len(text.components) for text in self.texts)
 
-    def interpretable(self, codes: IntArray) -> BoolArray:
-        """Return (n, d): 1 where a value lies in the bin of the row's own, and a word stays."""
-        drawn, varying = self.background.drawn, self.background.varying
-        words = codes[:, len(drawn) :]
-        kept = np.empty((len(codes), len(varying) + words.shape[1]), bool, order="F")
-        for j, i in enumerate(varying):
-            np.equal(drawn[i].bins[codes[:, i]], self.own_bins[j], out=kept[:, j])
-        kept[:, len(varying) :] = words == 1
-        return kept
-
-    @property
-    def fits_samples(self) -> bool:
-        """Whether the row's own values are of the kinds that the background's columns hold."""
-        return all(one.column([value]).dtype == one.values.dtype for one, value in self._pairs())
-
-    def model_inputs(self, codes: IntArray, itself: bool = False) -> Table:
-        """Return n rows of observed values, the row's own where they are held.
-
-        With ``itself`` the row comes first, as it is, and then the samples.
-        """
-        features, drawn = self.background.features, self.background.drawn
+    def model_inputs(self, codes: IntArray) -> Table:
+        """Return n rows: the row's own values, but for what is masked."""
+        n, background = len(codes), self.background
         columns: dict[int, NDArray[Any]] = {}
-        for part, levels in zip(drawn, codes.T[: len(drawn)], strict=True):
-            columns.update(zip(part.places, part.drawn(levels), strict=True))
-        for place in self.background.kept:
-            columns[place] = np.repeat(features[place].column([self.values[place]]), len(codes))
-        start = len(drawn)
+        for j, i in enumerate(background.varying):
+            part = background.drawn[i]
+            masked = codes[:, j] > 0
+            levels = np.where(masked, codes[:, j] - 1, 0)
+            for place, drawn in zip(part.places, part.drawn(levels), strict=True):
+                own = background.features[place].column([self.values[place]])
+                columns[place] = np.where(masked, drawn, own)
+        for place, feature in enumerate(background.features):
+            if place not in columns:
+                columns[place] = np.repeat(feature.column([self.values[place]]), n)
+        start = len(background.varying)
         for text in self.texts:
-            place = self.background.place_of[text.column]
-            columns[place] = text.kept(codes[:, start : start + len(text.components)])
-            start += len(text.components)
-        found = self.table([columns[place] for place in range(len(features))])
-        return Table.joined([self.original(), found]) if itself else found
+            end = start + len(text.components)
+            columns[background.place_of[text.column]] = text.kept(1 - codes[:, start:end])
+            start = end
+        return self.table([columns[place] for place in range(len(background.features))])
 
     def table(self, columns: Sequence[NDArray[Any]]) -> Table:
         """Return rows of any values, given as a column for each feature."""
@@ -429,36 +423,8 @@ class RowInstance:
 
     def original(self) -> Table:
         """Return the row itself."""
-        return self.originals([self])
-
-    def originals(self, instances: Sequence[RowInstance]) -> Table:
-        """Return rows of this background as one batch; repeats of the last one cost nothing."""
-        n, last = len(instances), instances[-1]
-        while n > 1 and instances[n - 2] is last:
-            n -= 1
-        columns = zip(*(one.values for one in instances[:n]), strict=True)
-        features, times = self.background.features, np.ones(n, np.int64)
-        times[-1] += len(instances) - n
-        pairs = zip(features, columns, strict=True)
-        rows = self.table([np.repeat(feature.column(values), times) for feature, values in pairs])
-        return replace(rows, places=tuple(one.source.place for one in instances))
-
-    def keeping(self, kept: BoolArray, rng: np.random.Generator) -> Table:
-        """Return rows that keep these of the row's values, (n, d), others from other bins."""
-        n = len(kept)
-        columns = [np.repeat(one.column([value]), n) for one, value in self._pairs()]
-        first = len(self.background.varying)
-        for mask, (part, values) in zip(kept.T[:first], self._varying(), strict=True):
-            other = np.flatnonzero(part.bins != part.bin_of(values))
-            other = other if len(other) else np.arange(len(part.bins))
-            levels = rng.choice(other, n, p=part.shares[other] / part.shares[other].sum())
-            for place, drawn in zip(part.places, part.drawn(levels), strict=True):
-                columns[place] = np.where(mask, columns[place], drawn)
-        for text in self.texts:
-            stays = kept[:, first : first + len(text.components)].astype(np.int64)
-            columns[self.background.place_of[text.column]] = text.kept(stays)
-            first += len(text.components)
-        return self.table(columns)
+        row = self.table([one.column([value]) for one, value in self._pairs()])
+        return replace(row, places=(self.source.place,))
 
     def _varying(self) -> Iterator[tuple[Part, tuple[Any, ...]]]:
         """Yield what varies with the row's own values of it."""
@@ -470,50 +436,53 @@ class RowInstance:
         return zip(self.background.features, self.values, strict=True)
 
 
-class ScaledRow(RowInstance):
-    """A row whose numbers count by size."""
-
-    distance = "standardised"
-
-    @property
-    def pool(self) -> str:
-        """Name the background, cut by nothing, and what of the row itself is in every sample."""
-        return f"{super().pool}:uncut"
-
-    @cached_property
-    def components(self) -> Sequence[Component]:
-        """As with bins, but a number's is a step of a standard deviation."""
-        found = list(super().components)
-        for i, feature, _ in self._numbers():
-            step = moments_of(feature)[1]
-            name = f"{feature.name} + {step:.4g}{' days' if feature.date else ''}"
-            found[i] = replace(found[i], name=name, step=step)
-        return tuple(found)
-
-    def interpretable(self, codes: IntArray) -> FloatArray:  # type: ignore[override]
-        """Return (n, d): 1 where a level stays, else 0; of numbers, steps from the row's own."""
-        found = super().interpretable(codes).astype(np.float64)
-        for i, feature, own in self._numbers():
-            mean, step = moments_of(feature)
-            sizes = np.where(np.isnan(feature.sizes), mean, feature.sizes)
-            column = self.background.varying[i]
-            found[:, i] = 1.0 + (sizes[codes[:, column]] - own) / step
-        return found
-
-    def _numbers(self) -> Iterator[tuple[int, Feature, float]]:
-        """Yield which component is a number that the row has, with its column and its size."""
-        for i, drawn in enumerate(self.background.varying):
-            part = self.background.drawn[drawn]
-            if not isinstance(part, Single) or not part.feature.numeric:
-                continue
-            value = self.values[part.places[0]]
-            if not is_missing(value) and moments_of(part.feature)[1] > 0:
-                yield i, part.feature, part.feature.size(value)
+@lru_cache(maxsize=4096)
+def alternatives_of(background: Background, drawn: int, own: int) -> tuple[IntArray, FloatArray]:
+    """Return the levels outside a bin, or other than a level of uncut columns, and their shares."""
+    part = background.drawn[drawn]
+    bins = np.arange(len(part.shares)) if background.bins == UNCUT else part.bins
+    others = np.flatnonzero(bins != own)
+    return others, part.shares[others]
 
 
-def moments_of(feature: Feature) -> tuple[float, float]:
-    """Return mean and standard deviation of the background's values, missing ones aside."""
-    known = ~np.isnan(feature.sizes)
-    sizes, shares = feature.sizes[known], feature.shares[known] / feature.shares[known].sum()
-    mean = float(shares @ sizes)
-    return mean, float(np.sqrt(shares @ (sizes - mean) ** 2))
+@lru_cache(maxsize=8)
+def joint_of(background: Background) -> IntArray:
+    """Return the levels (rows, varying) of a background's rows; rows that lack a value aside.
+
+    Raises SettingsError for a background that has no rows.
+    """
+    if background.rows is None:
+        raise SettingsError(
+            f"--kernel shapley: {background.source} is a profile, and holds no rows",
+            "name the table itself with --background",
+        )
+    sizes = np.array([len(one.values) for one in background.features])
+    rows = background.rows[(background.rows < sizes).all(axis=1)]
+    found = np.empty((len(rows), len(background.varying)), np.int64)
+    for j, i in enumerate(background.varying):
+        part = background.drawn[i]
+        if isinstance(part, Single):
+            found[:, j] = rows[:, part.places[0]]
+            continue
+        assert isinstance(part, Group)
+        place = {tuple(one): level for level, one in enumerate(part.levels.tolist())}
+        found[:, j] = [place[tuple(one)] for one in rows[:, list(part.places)].tolist()]
+    return found
+
+
+def _level_of(part: Part, own: Sequence[Any]) -> int:
+    """Return the place of a row's values among the levels of uncut columns; -1 for none."""
+    if isinstance(part, Single):
+        value = None if is_missing(own[0]) else own[0]
+        return part.feature.level_of.get(value, -1)
+    return part.bin_of(own)
+
+
+def _drawn(levels: IntArray, shares: FloatArray, masks: Masks, j: int) -> IntArray:
+    """Return codes (n,) of a column of which these levels are drawn where it is masked."""
+    masked = masks.masked[:, j]
+    if masks.uniforms is None:
+        return np.where(masked, 1 + levels[0], 0).astype(np.int32)
+    cumulative = np.cumsum(shares)
+    place = np.searchsorted(cumulative[:-1] / cumulative[-1], masks.uniforms[:, j], side="right")
+    return np.where(masked, 1 + levels[place], 0).astype(np.int32)

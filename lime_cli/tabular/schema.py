@@ -30,6 +30,8 @@ class Schema:
     """The column of true classes that entropy bins are cut by."""
     groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Columns that move together, by the name of the group."""
+    auto_groups: bool = False
+    """Whether columns that determine each other are such groups."""
     onehot: bool = False
     """Whether exclusive 0/1 columns are looked for, to be such groups."""
     fixed: tuple[str, ...] = ()
@@ -38,6 +40,8 @@ class Schema:
     """Columns and groups that vary; empty for all."""
     texts: tuple[str, ...] = ()
     """Columns whose words vary one by one."""
+    joint: bool = False
+    """Whether rows of the background are kept, to replace columns together."""
 
     def __post_init__(self) -> None:
         known = self.bins in (*NAMED_BINS, "entropy", UNCUT) or (

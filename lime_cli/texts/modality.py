@@ -11,19 +11,18 @@ from pathlib import Path
 
 import numpy as np
 
-from lime_cli.engine import designs
 from lime_cli.engine.instance import (
     BoolArray,
     Caveat,
     Component,
-    Design,
+    Everything,
     FloatArray,
     IntArray,
-    Samples,
     Skipped,
     Spans,
     Subject,
 )
+from lime_cli.engine.masks import Masks, every_mask
 from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
@@ -136,8 +135,7 @@ class TextInstance:
     """What the model sees of it; None where it does not say."""
 
     shared = False
-    distance = "cosine"
-    design = "paired"
+    random = False
 
     @property
     def pool(self) -> str:
@@ -163,7 +161,6 @@ class TextInstance:
 
     @property
     def subject(self) -> Subject:
-        """The text itself."""
         facts = {
             "text": self.text,
             "unit": self.unit,
@@ -182,28 +179,30 @@ class TextInstance:
             facts,
         )
 
-    def n_exhaustive(self) -> float:
+    def n_inputs(self) -> float:
         """Count the masks."""
-        return designs.n_masks(len(self.components))
+        return 2.0 ** min(len(self.components), 1000)
 
-    def sample(self, n: int, design: Design | None, rng: np.random.Generator) -> Samples:
-        """Let a uniform number of components go; codes are masks."""
-        return designs.subsets(n, len(self.components), design, rng)
+    def codes(self, masks: Masks) -> IntArray:
+        """Return (n, d): 1 for what is kept."""
+        return (~masks.masked).astype(np.int8)
 
-    def interpretable(self, codes: IntArray) -> BoolArray:
-        """Return (n, d): the masks themselves."""
-        return codes.astype(bool)
+    def everything(self) -> Everything:
+        """List every mask."""
+        masks = every_mask(len(self.components))
+        return Everything(self.codes(masks), masks.masked, np.ones(masks.n))
+
+    n_rows = 1
+
+    def joint(self, masked: BoolArray, _row: FloatArray) -> IntArray:
+        """Return (n, d): 1 for what is kept."""
+        return np.asarray((~masked).astype(np.int8))
 
     def model_inputs(self, codes: IntArray) -> Texts:
         """Return n texts in which only the kept units stand."""
         return Texts(self._pieces, codes.astype(bool))
 
-    def keeping(self, kept: BoolArray, rng: np.random.Generator) -> Texts:
-        """Return texts in which only these units stand, (n, d)."""
-        return self.model_inputs(kept.astype(np.int64))
-
     def original(self) -> list[str]:
-        """Return the text itself."""
         return [self.text]
 
     @cached_property
@@ -410,19 +409,20 @@ class TextModality:
             require(stream.name, stream.header, (self.column,))
 
     def strays(self) -> int:
-        """Count the files of folders that are no texts."""
         return self._listing().n_strays(self.inputs)
 
     def ignored(self) -> tuple[str, ...]:
-        """Return nothing: the model is given all there is."""
         return ()
 
     def _listing(self) -> Listing:
         return Listing(self.recursive, self.glob, SUFFIXES, "texts")
 
     def stamp(self) -> tuple[int, ...]:
-        """Return nothing: inputs share no file."""
         return ()
+
+    def jointly(self) -> TextModality:
+        """Return itself: what replaces a component is one thing."""
+        return self
 
     def fitted(self, model_input: ModelInput) -> TextModality:
         """Return itself; raise ModelError for a model that takes something else."""

@@ -13,6 +13,8 @@ import click
 
 from lime_cli.console import Console
 from lime_cli.errors import InputError, ModelError, OutputError
+from lime_cli.options.commands import Command
+from lime_cli.options.groups import Options, flag, option, options
 
 PACKAGE = Path(__file__).parents[1]
 
@@ -37,17 +39,22 @@ TEXT = ["text", "reviews.onnx", "review.txt"]
 IMAGE = ["image", "scenes.onnx", "scene.png"]
 
 
-@click.command()
-@click.option(
-    "-o",
-    "--output",
-    default="limex-demo",
-    show_default=True,
-    metavar="FOLDER",
-    help="Where models, inputs and explanations are put.",
-)
-@click.option("-q", "--quiet", is_flag=True, help="Print only the explanations.")
-def demo(output: str, quiet: bool) -> int:
+class DemoOptions(Options, heading="Output"):
+    """Where the demo goes, as typed."""
+
+    output: str = option(
+        "-o",
+        "--output",
+        "Folder for models, inputs and explanations.",
+        default="limex-demo",
+        metavar="FOLDER",
+    )
+    quiet: bool = flag("-q", "--quiet", "Print only the explanations.")
+
+
+@click.command(cls=Command)
+@options(DemoOptions)
+def demo(asked: DemoOptions) -> int:
     """Explain an animal, a film review and a picture, on bundled models.
 
     \b
@@ -55,10 +62,10 @@ def demo(output: str, quiet: bool) -> int:
       limex demo
       limex demo -o /tmp/limex-demo
     """
-    console, folder = Console(quiet), Path(output)
+    console, folder = Console(asked.quiet), Path(asked.output)
     _lay_out(folder, console)
     for arguments in (TABLE, TEXT):
-        _show(arguments, folder, quiet)
+        _show(arguments, folder, asked.quiet)
     for arguments, name in ((TABLE, "zoo.json"), (TEXT, "review.json"), (IMAGE, "scene.json")):
         _write(arguments, folder, name)
     _write(IMAGE, folder, "scene_overlay.png")

@@ -3,53 +3,39 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
 from lime_cli.console import Console
 from lime_cli.errors import SettingsError
-from lime_cli.options.inputs import dialect_options, drop_option, schema_options
-from lime_cli.options.types import option_group
+from lime_cli.options.commands import Command
+from lime_cli.options.groups import Options, argument, flag, option, options
+from lime_cli.options.inputs import DialectOptions, SchemaOptions
 from lime_cli.running.output import Output
 
 LEAST = 5
 """Rows that share what a private profile keeps, unless said otherwise."""
 
 
-def _output(output: str, force: bool, quiet: bool) -> Output:
-    return Output(output, "json", force, Console(quiet), no_color=True)
+class ProfileOptions(Options, heading="Profile"):
+    """What is kept of which table, and where it goes, as typed."""
+
+    train: str = argument()
+    private: bool = flag("--private", "Keep no single row's value: bins and counts only.")
+    least: int | None = option(
+        "--min-count",
+        f"With --private: rows that must share what is kept; {LEAST} without it.",
+        type=click.IntRange(1),
+        metavar="K",
+    )
+    output: str = option("-o", "--output", "File to write.", metavar="P.json", required=True)
+    force: bool = flag("--force", "Replace a file that exists.")
+    quiet: bool = flag("-q", "--quiet", "Print no warnings.")
 
 
-@click.command()
-@click.argument("train")
-@schema_options
-@drop_option
-@click.option("--private", is_flag=True, help="Keep no single row's value: bins and counts only.")
-@click.option(
-    "--min-count",
-    "least",
-    type=click.IntRange(1),
-    metavar="K",
-    help=f"With --private: rows that must share what is kept; {LEAST} without.",
-)
-@dialect_options
-@option_group(
-    "output",
-    _output,
-    click.option("-o", "--output", required=True, metavar="P.json", help="File to write."),
-    click.option("--force", is_flag=True, help="Replace a file that exists."),
-    click.option("-q", "--quiet", is_flag=True, help="Print no warnings."),
-)
-def profile(
-    train: str,
-    schema: Any,
-    drop: tuple[str, ...],
-    private: bool,
-    least: int | None,
-    dialect: Any,
-    output: Output,
-) -> None:
+@click.command(cls=Command)
+@options(ProfileOptions, SchemaOptions, DialectOptions)
+def profile(asked: ProfileOptions, columns: SchemaOptions, file: DialectOptions) -> None:
     """Turn training data into a background file without its rows, for --background.
 
     \b
@@ -60,10 +46,12 @@ def profile(
     """
     from lime_cli.tabular.profile import profiled
 
-    if least is not None and not private:
+    if asked.least is not None and not asked.private:
         raise SettingsError("--min-count is for --private", "give both")
+    output = Output(asked.output, "json", asked.force, Console(asked.quiet), no_color=True)
     output.check(1)
-    data = profiled(train, dialect, schema, drop, (least or LEAST) if private else None)
+    least = (asked.least or LEAST) if asked.private else None
+    data = profiled(asked.train, file.dialect(), columns.schema(), columns.drop, least)
     with output.opened() as stream:
         stream.write(json.dumps(data).encode() + b"\n")
     output.console.warn((one["code"], one["message"]) for one in data["warnings"])

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from lime_cli.errors import InputError
-from lime_cli.formats import FORMATS
-from lime_cli.options.images import drawing_options
-from lime_cli.options.output import output_options
-from lime_cli.running.output import Output
+from lime_cli.options.commands import Command
+from lime_cli.options.groups import Options, argument, option, options
+from lime_cli.options.output import DrawingOptions, OutputOptions
+from lime_cli.registry import FORMATS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,26 +25,24 @@ NEEDED = ("png", "jpg", "webp", "svg")
 """Formats that show nothing else."""
 
 
-@click.command()
-@click.argument("result")
-@click.option(
-    "--id", "ids", multiple=True, metavar="ID", help="Only this instance; may be given again."
-)
-@click.option(
-    "--pictures",
-    metavar="PATH",
-    help="The picture that was explained, or the folder of several; without, they are looked for"
-    " beside RESULT and in the current folder.",
-)
-@drawing_options
-@output_options
-def render(
-    result: str,
-    ids: tuple[str, ...],
-    pictures: str | None,
-    drawing: dict[str, Any],
-    output: Output,
-) -> None:
+class RenderOptions(Options, heading="Input"):
+    """What is drawn again, as typed."""
+
+    result: str = argument()
+    ids: tuple[str, ...] = option(
+        "--id", "Only this instance; repeatable.", metavar="ID", multiple=True
+    )
+    pictures: str | None = option(
+        "--pictures",
+        "The image that was explained, or the folder of several; without it, they are looked "
+        "for beside RESULT and in the current folder.",
+        metavar="PATH",
+    )
+
+
+@click.command(cls=Command)
+@options(RenderOptions, OutputOptions, DrawingOptions)
+def render(asked: RenderOptions, output: OutputOptions, drawing: DrawingOptions) -> None:
     """Draw saved explanations again: RESULT is JSON, JSON lines or a batch's folder.
 
     \b
@@ -56,14 +54,15 @@ def render(
     """
     from lime_cli.records.reading import read_explanations
 
+    to, result = output.destination(), asked.result
     found = read_explanations(result)
-    chosen = _chosen(found, frozenset(ids), result) if ids else found
-    output.check(1)
-    look = output.look(drawing)
-    if output.format in DRAWN or pictures or (output.format == "table" and look.colour):
-        chosen = _with_pictures(chosen, result, pictures, output.format in NEEDED)
-    with output.opened() as stream:
-        FORMATS[output.format](chosen, stream, look)
+    chosen = _chosen(found, frozenset(asked.ids), result) if asked.ids else found
+    to.check(1)
+    look = drawing.applied(to.look())
+    if to.format in DRAWN or asked.pictures or (to.format == "table" and look.colour):
+        chosen = _with_pictures(chosen, result, asked.pictures, to.format in NEEDED)
+    with to.opened() as stream:
+        FORMATS[to.format](chosen, stream, look)
 
 
 def _chosen(

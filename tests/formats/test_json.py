@@ -10,8 +10,9 @@ import pytest
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import Column, Component, Identity, Subject
 from lime_cli.errors import SettingsError
-from lime_cli.formats import FORMATS, Look
+from lime_cli.formats import Look
 from lime_cli.records.record import explanation_of, record_of
+from lime_cli.registry import FORMATS
 from lime_cli.settings import Settings
 
 

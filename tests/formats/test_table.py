@@ -19,8 +19,9 @@ from lime_cli.engine.instance import (
     Spans,
     Subject,
 )
-from lime_cli.formats import FORMATS, Look
+from lime_cli.formats import Look
 from lime_cli.formats.wording import fidelity_in_words, number_format, value_beside
+from lime_cli.registry import FORMATS
 from lime_cli.settings import Settings
 
 REVIEW = "The acting was awful, the music good.\nAwfully good [red]music[/red]."
@@ -161,7 +162,7 @@ def test_weights_of_any_size_are_drawn(weight):
 def test_no_weights_are_said():
     text = plain(explanation([], [], fidelity=None))
     assert "no component has any weight" in text
-    assert "fidelity    undefined: the model answers all samples alike" in text
+    assert "fidelity    undefined: masking components decides nothing" in text
 
 
 def test_classes_share_a_scale_and_quantities_do_not():
@@ -332,9 +333,9 @@ def test_long_names_are_cut_with_an_ellipsis(letter, unicode, end):
         (0.9, "very good"),
         (0.7, "good"),
         (0.5, "fair"),
-        (0.3, "weak"),
-        (0.29, "poor"),
-        (-1, "poor"),
+        (0.3, "poor"),
+        (0.29, "very poor, the surrogate does not describe the model here"),
+        (-1, "very poor, the surrogate does not describe the model here"),
     ],
 )
 def test_fidelity_in_words(fidelity, words):

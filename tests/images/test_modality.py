@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lime_cli.engine.designs import random
-from lime_cli.engine.instance import Design, Segment, join
+from lime_cli.engine.instance import Segment, join
+from lime_cli.engine.masks import Stage, draw
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.images.modality import ImageInstance, ImageModality
 from lime_cli.models.model_file import ModelInput
@@ -37,7 +37,7 @@ def read(
 
 
 def masks(instance: ImageInstance, n: int = 9) -> np.ndarray:
-    return instance.sample(n, Design(random), np.random.default_rng(0)).codes
+    return np.random.default_rng(0).integers(0, 2, (n, len(instance.components)))
 
 
 @pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
@@ -199,12 +199,11 @@ def test_the_record_says_what_was_done(tmp_path: Path) -> None:
 def test_the_engine_finds_what_it_needs(tmp_path: Path) -> None:
     instance = read(tmp_path, scene())
     d = len(instance.components)
-    assert (instance.distance, instance.shared, instance.skipped) == ("cosine", False, ())
-    assert instance.n_exhaustive() == 2.0**d - 1
+    assert (instance.random, instance.shared, instance.skipped) == (False, False, ())
+    assert instance.n_inputs() == 2.0**d
     assert instance.input_bytes == 24 * 24 * 3 * 4
-    samples = instance.sample(64, Design(random), np.random.default_rng(0))
-    assert instance.interpretable(samples.codes).shape == (64, d)
-    assert 0.4 < instance.interpretable(samples.codes).mean() < 0.6
+    drawn = draw(0, d, (Stage(64, (0.5,)),), False)
+    np.testing.assert_array_equal(instance.codes(drawn) == 1, ~drawn.masked)
 
 
 def test_assumed_preprocessing_is_said_once_nobody_said_it(tmp_path: Path) -> None:

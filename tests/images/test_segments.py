@@ -8,8 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lime_cli.images.segments import MAX_SEGMENTS, SEGMENTERS, places, segment, segment_view
+from lime_cli.images import segments
+from lime_cli.images.segments import MAX_SEGMENTS, places, segment, segment_view
 from lime_cli.images.view import Preprocessing
+from lime_cli.registry import SEGMENTERS
 
 
 def blobs(height: int, width: int) -> np.ndarray:
@@ -66,7 +68,7 @@ def test_too_many_segments_are_merged_with_their_neighbours(
     pixels = np.zeros((30, 30, 3), np.uint8)
     pixels[:, 15:] = 255
     every = np.arange(900).reshape(30, 30)
-    monkeypatch.setitem(SEGMENTERS, "every pixel", lambda *_: every)
+    monkeypatch.setattr(segments, "SEGMENTERS", {"every pixel": lambda *_: every})
     labels = segment(pixels, "every pixel", None, 0)
     assert MAX_SEGMENTS // 2 < labels.max() < MAX_SEGMENTS
     left, right = np.unique(labels[:, :15]), np.unique(labels[:, 15:])

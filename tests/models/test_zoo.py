@@ -47,7 +47,8 @@ from sklearn.svm import SVC, SVR, LinearSVC
 from sklearn.tree import DecisionTreeRegressor
 
 from lime_cli.engine import explain
-from lime_cli.models.model_file import LOADERS, ModelFile, ModelInput
+from lime_cli.models.model_file import ModelFile, ModelInput
+from lime_cli.registry import LOADERS
 from lime_cli.running.job import Explained, Job, run
 from lime_cli.settings import Settings
 from lime_cli.tabular.modality import TabularModality

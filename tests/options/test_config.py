@@ -7,7 +7,7 @@ import pytest
 
 from lime_cli.errors import SettingsError
 from lime_cli.options import layers
-from lime_cli.options.config import read_config, sidecar_of
+from lime_cli.options.layers import read_config, sidecar_of
 from lime_cli.tools.explain.command import explain
 from tests.conftest import ROOT
 
@@ -163,6 +163,26 @@ def test_a_wrong_variable_is_told_by_its_name(limex, zoo, monkeypatch, name, val
     assert said in result.err
 
 
+def test_a_variable_of_explain_does_not_reach_another_option_of_that_name(limex, zoo, monkeypatch):
+    for name, value in (("FORMAT", "csv"), ("TOLERANCE", "2"), ("COLUMN", "text")):
+        monkeypatch.setenv(f"LIMEX_{name}", value)
+    result = limex("inspect", zoo(""), "--no-load")
+    assert result.code == 0, result.err
+
+
+@pytest.mark.parametrize(("name", "sign"), [("NEGATIVE", "negative"), ("POSITIVE", "positive")])
+def test_a_variable_of_one_of_several_flags_is_that_flag(limex, samples, monkeypatch, name, sign):
+    monkeypatch.setenv(f"LIMEX_{name}", "yes")
+    seen = []
+    monkeypatch.setattr(
+        "lime_cli.tools.explain.command._explain", lambda *given: seen.append(given[2]) or 0
+    )
+    call = ("explain", "image", samples / "scenes.onnx", "sample_data/scene.png")
+    limex(*call)
+    limex(*call, "--both")
+    assert [look.sign for look in seen] == [sign, "both"]
+
+
 def test_a_wrong_option_typed_is_not_blamed_on_the_sidecar(limex, zoo):
     result = limex("explain", "tabular", zoo("samples = 300\n"), *ANIMAL, "--samples", "1")
     assert "limex: --samples: 1 is not possible" in result.err
@@ -219,7 +239,7 @@ def test_a_module_is_imported_before_the_model_is_loaded(limex, tmp_path, monkey
 
 def test_help_needs_no_model(limex):
     for command in (("explain", "text"), ("inspect",)):
-        result = limex(*command, "--help")
+        result = limex(*command, "--help-all")
         assert (result.code, "--config FILE" in result.out) == (0, True)
         assert limex(*command).code == 2
 

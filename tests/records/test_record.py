@@ -23,17 +23,19 @@ from lime_cli.engine.instance import (
     Caveat,
     Column,
     Component,
+    Everything,
     Identity,
-    Samples,
     Segment,
     Skipped,
     Spans,
     Subject,
 )
+from lime_cli.engine.masks import every_mask
 from lime_cli.errors import InputError
-from lime_cli.formats import FORMATS, Look
+from lime_cli.formats import Look
 from lime_cli.models.model_file import ModelFile
 from lime_cli.records.record import explanation_of, hash_of, record_of
+from lime_cli.registry import FORMATS
 from lime_cli.settings import Settings
 from tests.conftest import ROOT
 
@@ -49,21 +51,19 @@ class Coins:
     distance: str = "cosine"
     pool: str = "coins"
     shared: bool = False
-    design: str = "random"
     input_bytes: int = 8
 
-    def sample(self, n, design, rng):
-        if design is None:
-            masks = np.indices((2,) * len(self.components)).reshape(len(self.components), -1).T
-            return Samples(masks, np.full(len(masks), 1 / len(masks)), 1)
-        drawn = (design.points(n, len(self.components), rng) < 0.5).astype(int)
-        return Samples(drawn, np.ones(n), 8)
+    random: bool = False
 
-    def n_exhaustive(self):
+    def n_inputs(self):
         return 2.0 ** len(self.components)
 
-    def interpretable(self, codes):
-        return codes.astype(bool)
+    def codes(self, masks):
+        return (~masks.masked).astype(np.int8)
+
+    def everything(self):
+        masks = every_mask(len(self.components))
+        return Everything(self.codes(masks), masks.masked, np.ones(masks.n))
 
     def model_inputs(self, codes):
         return codes.astype(float)
@@ -121,7 +121,7 @@ def explained(modality="tabular", weights=(2.0, -1.0, 0.5), **settings) -> Expla
 
 def schema():
     text = (
-        resources.files("lime_cli.records").joinpath("schema/explanation-1.json").read_text("utf-8")
+        resources.files("lime_cli.records").joinpath("schema/explanation-2.json").read_text("utf-8")
     )
     return json.loads(text)
 
@@ -216,7 +216,10 @@ def test_the_background_moves_out_of_the_facts():
 
 
 def test_the_kernel_width_is_the_one_that_was_used():
-    assert record_of(explained())["settings"]["kernel_width"] == explained().kernel_width
+    record = record_of(explained(kernel_width=0.8))
+    assert record["settings"]["kernel_width"] == 0.8
+    assert record["targets"][0]["kernel"]["width"] == pytest.approx(0.8)
+    assert explanation_of(record).kernel_width == pytest.approx(0.8)
 
 
 def test_numbers_are_given_in_full():
@@ -297,7 +300,7 @@ def damaged(path, value):
     [
         ([], "not an explanation"),
         ({"schema": {"name": "other/thing", "number": 1}}, "not an explanation"),
-        (damaged(["schema", "number"], 2), "schema 2, this limex reads 1"),
+        (damaged(["schema", "number"], 1), "schema 1, this limex reads 2"),
         (damaged(["stop"], None), "lacks 'stop'"),
         (damaged(["targets", 0, "components", 0, "where"], {"planet": 1}), "lacks 'box'"),
         (damaged(["instance", "mood"], "good"), "damaged"),

@@ -14,8 +14,8 @@ import pytest
 
 from lime_cli.engine.asking import NOTHING
 from lime_cli.errors import ModelError, OutputError, SettingsError
-from lime_cli.modality import MODALITIES
 from lime_cli.models.model_file import ModelFile
+from lime_cli.registry import MODALITIES
 from lime_cli.running.executor import Workers, opened
 from lime_cli.running.job import Job, Work, complete
 from lime_cli.settings import Settings
@@ -201,19 +201,6 @@ def test_a_row_that_never_returns_is_one_error(folder):
     outcomes = run(workers, works_of(modality, model("dies"), 20))
     assert errors_of(outcomes) == {21: "py:limex_crashing:dies: no answer in 1 s at row 21"}
     assert len(outcomes) == 40
-
-
-def test_shared_samples_are_not_an_items_time(folder):
-    (folder / "limex_patient.py").write_text(
-        "import time\nimport numpy as np\n"
-        "def model(rows):\n"
-        "    time.sleep(2.5 if 50 < len(rows) < 256 else 0)\n"  # 99 samples, 256 rows in a call
-        "    return np.asarray(rows['a'] * 1.0)\n"
-    )
-    modality = table(folder, 4)
-    workers = Workers("local", item_timeout=1.5)
-    works = works_of(modality, ModelFile("py:limex_patient:model"), 4, Settings(samples=256))
-    assert errors_of(run(workers, works)) == {}
 
 
 def test_a_process_killed_from_outside_changes_nothing(folder):

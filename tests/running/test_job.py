@@ -4,9 +4,9 @@ import io
 import json
 
 from lime_cli.errors import InputError
-from lime_cli.formats import FORMATS, Look
-from lime_cli.modality import MODALITIES
+from lime_cli.formats import Look
 from lime_cli.models.model_file import ModelFile
+from lime_cli.registry import FORMATS, MODALITIES
 from lime_cli.running.job import Explained, Job, Work, complete, failed, run
 from lime_cli.settings import Settings
 from lime_cli.sources import Source

@@ -9,8 +9,7 @@ import pytest
 
 from lime_cli import files
 from lime_cli.errors import OutputError
-from lime_cli.running.ledger import BatchIdentity, LedgerPart, Tally, part_of
-from lime_cli.running.resume import Beginning, opened
+from lime_cli.running.ledger import BatchIdentity, Beginning, LedgerPart, Tally, opened, part_of
 from tests.conftest import ROOT
 
 N = 4

@@ -26,18 +26,18 @@ def saved(limex, path, *call):
 
 @pytest.mark.parametrize("call", [ROW, REVIEW, SCENE, (*ROW, "--bins", "none")])
 def test_the_weights_are_those_of_least_squares_on_the_samples(limex, tmp_path, call):
-    record, kept = saved(
-        limex, tmp_path / "s.npz", *call, "--assist", "off", "--selection", "lasso"
-    )
+    record, kept = saved(limex, tmp_path / "s.npz", *call, "--radius", "0.3", "--samples", "1024")
     (target,) = record["targets"]
     names = kept["components"].tolist()
-    chosen = [names.index(one["name"]) for one in target["components"]]
-    Z = np.column_stack([np.ones(len(kept["weights"])), kept["interpretable"][:, chosen]])
+    Z = np.column_stack([np.ones(len(kept["weights"])), kept["interpretable"]])
     answers = kept["predictions"][:, kept["targets"].tolist().index(target["name"])]
     roots = np.sqrt(kept["weights"])
     fitted = np.linalg.lstsq(Z * roots[:, None], answers * roots, rcond=None)[0]
-    wanted = [target["intercept"], *(one["weight"] for one in target["components"])]
-    assert fitted == pytest.approx(wanted, rel=1e-5, abs=1e-7)
+    for one in target["components"]:
+        plain = fitted[1 + names.index(one["name"])]
+        # of rows the noise of what replaces a column is taken away first
+        near = 8 * one["std_error"] if call[0] == "tabular" else 1e-6
+        assert one["weight"] == pytest.approx(plain, abs=near)
     assert answers[0] == target["model_prediction"]
     assert (kept["interpretable"][0] == 1).all()
     assert len(kept["weights"]) == 1 + record["samples"]

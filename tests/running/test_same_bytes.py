@@ -14,8 +14,8 @@ import time
 import pytest
 from PIL import Image
 
-from lime_cli.modality import MODALITIES
 from lime_cli.models.model_file import ModelFile
+from lime_cli.registry import MODALITIES
 from lime_cli.running.executor import Workers
 from lime_cli.settings import Settings
 from tests.conftest import ROOT

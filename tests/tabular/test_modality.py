@@ -8,12 +8,12 @@ from hypothesis import given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
-from lime_cli.engine.designs import DESIGNS
-from lime_cli.engine.instance import Design
+from lime_cli.engine.masks import given as masks_given
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.models.model_file import ModelInput
 from lime_cli.tables.cells import Cells
 from lime_cli.tabular.background import build_background
+from lime_cli.tabular.groups import is_missing
 from lime_cli.tabular.modality import TabularModality
 from lime_cli.tabular.row import RowInstance
 from lime_cli.tabular.schema import Schema
@@ -130,13 +130,19 @@ def test_every_value_drawn_was_observed_in_its_column(rows, seed):
     modality = TabularModality("t.csv", background="t.csv", fitted_background=background)
     values = tuple(feature.values[0] for feature in background.features)
     instance = RowInstance(None, background, values, ())
-    drawn = instance.sample(64, Design(DESIGNS["random"]), np.random.default_rng(seed))
-    table = instance.model_inputs(drawn.codes)
+    rng = np.random.default_rng(seed)
+    masks = masks_given(rng.random((64, len(instance.components))) < 0.5, rng)
+    table = instance.model_inputs(instance.codes(masks))
     for column, feature in zip(table.columns, background.features, strict=True):
         observed = {str(value) for value in feature.values.tolist()}
         assert {str(value) for value in column.tolist()} <= observed
-    kept = instance.interpretable(drawn.codes) if instance.components else np.ones((64, 0))
-    assert kept.shape == (64, len(instance.components))
+    parts = [background.drawn[i] for i in background.varying]
+    for part, masked in zip(parts, masks.masked.T, strict=True):
+        (place,) = part.places
+        own, feature = values[place], background.features[place]
+        for value, gone in zip(table.columns[place].tolist(), masked, strict=True):
+            assert gone == (feature.bin_of(value) != feature.bin_of(own))
+            assert gone or value == own or is_missing(own)
     assert modality.background == "t.csv"
 
 

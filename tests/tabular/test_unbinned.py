@@ -1,12 +1,13 @@
-"""Numbers that are not cut: slopes by standard deviations, exact for a linear model."""
+"""Numbers that are not cut: replaced by any other value, with slopes where they can be told."""
 
 import json
 
 import numpy as np
 import pytest
 
+from lime_cli.engine.masks import given
 from lime_cli.errors import SettingsError
-from lime_cli.tabular.row import ScaledRow, moments_of
+from lime_cli.tabular.row import LEAST_REACH
 from lime_cli.tabular.schema import Schema
 from tests.tabular.test_modality import read, written
 
@@ -39,21 +40,23 @@ def explained(limex, train, *more):
     return json.loads(done.out)
 
 
-def test_the_weights_of_a_linear_model_are_its_slopes(limex, train):
-    record = explained(limex, train)
+def test_a_weight_per_unit_is_the_slope_of_a_linear_model(limex, train):
+    record = explained(limex, train, "--samples", "4096")
     (target,) = record["targets"]
     parts = {one["where"]["column"]: one for one in target["components"]}
-    assert parts["age"]["weight_per_unit"] == pytest.approx(0.5, rel=1e-6)
-    assert parts["income"]["weight_per_unit"] == pytest.approx(-0.02, rel=1e-6)
-    assert parts["age"]["weight"] == pytest.approx(0.5 * parts["age"]["step"])
-    assert parts["age"]["name"] == f"age + {parts['age']['step']:.4g}"
-    assert abs(parts["job"]["weight"]) == pytest.approx(2.0, rel=1e-6)
+    own = record["instance"]["facts"]["values"]
+    assert parts["age"]["weight_per_unit"] == pytest.approx(0.5, rel=0.05)
+    assert parts["income"]["weight_per_unit"] == pytest.approx(-0.02, rel=0.05)
+    assert parts["age"]["weight"] == pytest.approx(
+        parts["age"]["weight_per_unit"] * parts["age"]["step"]
+    )
+    assert parts["age"]["name"].startswith(f"age = {own['age']:.6g}")
+    assert abs(parts["job"]["weight"]) == pytest.approx(2.0, rel=0.05)
     assert "step" not in parts["job"]
-    assert target["local_prediction"] == pytest.approx(target["model_prediction"], rel=1e-9)
-    assert target["fidelity"] == pytest.approx(1.0)
+    assert target["local_prediction"] == pytest.approx(target["model_prediction"], rel=1e-3)
 
 
-def test_rows_share_samples_and_do_not_depend_on_each_other(limex, train):
+def test_rows_do_not_depend_on_each_other(limex, train):
     words = ("explain", "tabular", MODEL, train, "-f", "jsonl", "--bins", "none")
     both = limex(*words, "--row", "7,9").out.splitlines()
     assert json.loads(both[0])["hash"] == explained(limex, train)["hash"]
@@ -68,23 +71,36 @@ def test_the_record_comes_back_from_its_file(limex, train, tmp_path):
     assert json.loads(again.out)["hash"] == json.loads(path.read_text("utf-8"))["hash"]
 
 
-def test_distance_and_steps_are_standardised(train):
+def test_what_is_masked_becomes_another_value_and_what_is_kept_stays(train):
     instance = read(train, 7, schema=Schema(bins="none"))
-    assert isinstance(instance, ScaledRow)
-    codes = np.array([[0, 0, 0], [3, 9, 1]])
-    table = instance.model_inputs(codes)
-    kept = instance.interpretable(codes)
-    for j, feature in enumerate(instance.background.features[:2]):
-        values, shares = feature.values, feature.shares
-        step = np.sqrt(
-            np.average((values - np.average(values, weights=shares)) ** 2, weights=shares)
-        )
-        assert kept[:, j] == pytest.approx(1 + (table.columns[j] - instance.values[j]) / step)
-        assert instance.components[j].step == pytest.approx(step)
-    assert set(kept[:, 2]) <= {0.0, 1.0}
+    rng = np.random.default_rng(1)
+    masks = given(rng.random((400, 3)) < 0.5, rng)
+    table = instance.model_inputs(instance.codes(masks))
+    for column, own, masked in zip(table.columns, instance.values, masks.masked.T, strict=True):
+        assert ((column != own) == masked).all()
 
 
-def test_a_missing_number_counts_as_the_mean_and_is_a_component_of_its_own(tmp_path):
+def test_the_step_is_the_distance_from_the_mean_of_what_replaces(train):
+    instance = read(train, 7, schema=Schema(bins="none"))
+    feature = instance.background.features[0]
+    others = feature.values != instance.values[0]
+    mean = np.average(feature.values[others], weights=feature.shares[others])
+    assert instance.components[0].step == pytest.approx(instance.values[0] - mean)
+
+
+def test_a_number_near_the_mean_of_the_others_has_no_slope(train):
+    steps = []
+    for row in range(40):
+        instance = read(train, row, schema=Schema(bins="none"))
+        feature = instance.background.features[0]
+        away = abs(instance.values[0] - np.average(feature.values, weights=feature.shares))
+        spread = np.sqrt(np.cov(feature.values, aweights=feature.shares, ddof=0))
+        steps.append((away / spread, instance.components[0].step))
+    assert all(step is None for away, step in steps if away < 0.9 * LEAST_REACH)
+    assert all(step is not None for away, step in steps if away > 1.1 * LEAST_REACH)
+
+
+def test_a_missing_number_is_a_component_of_its_own(tmp_path):
     path = written(
         tmp_path,
         ["a", "b"],
@@ -93,24 +109,13 @@ def test_a_missing_number_counts_as_the_mean_and_is_a_component_of_its_own(tmp_p
     own = read(path, 0, schema=Schema(bins="none"))
     assert own.components[0].name == "a is missing"
     assert own.components[0].step is None
-    other = read(path, 1, schema=Schema(bins="none"))
-    feature = other.background.features[0]
-    mean, step = moments_of(feature)
-    codes = np.array([[len(feature.values) - 1, 0]])
-    assert other.interpretable(codes)[0, 0] == pytest.approx(1 + (mean - 1.5) / step)
 
 
-def test_trees_and_groups_of_numbers_need_bins(limex, train):
-    done = limex(
-        *("explain", "tabular", MODEL, train, "--row", "7", "--bins", "none"),
-        *("--surrogate", "tree"),
-    )
-    assert done.code == 2
-    assert "--bins none: the rules of a tree need bins" in done.err
+def test_groups_of_numbers_need_bins(train):
     with pytest.raises(SettingsError, match="--bins none: the numbers of group 'both'"):
         read(train, 0, schema=Schema(bins="none", groups=(("both", ("age", "income")),)))
 
 
-def test_evaluate_takes_numbers_by_size(limex, train):
+def test_evaluate_takes_uncut_numbers(limex, train):
     done = limex("evaluate", "tabular", MODEL, train, "--row", "7", "--bins", "none")
     assert done.code == 0, done.err

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lime_cli.errors import OutputError, SettingsError
-from lime_cli.options.output import findings_options
-from lime_cli.running.output import Output
+from lime_cli.options.commands import Command
+from lime_cli.options.groups import Options, argument, flag, option, options
+from lime_cli.options.output import ReportOptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,16 +22,23 @@ if TYPE_CHECKING:
 FOUND = 1
 
 
-@click.command()
-@click.argument("result")
-@click.option("--policy", required=True, metavar="FILE", help="What explanations must be like.")
-@click.option("--baseline", metavar="OLD", help="Earlier result, for the rules on drift.")
-@click.option("--junit", metavar="FILE", help="Also write JUnit's XML.")
-@click.option("--github", is_flag=True, help="Print annotations for GitHub Actions.")
-@findings_options
-def check(
-    result: str, policy: str, baseline: str | None, junit: str | None, github: bool, output: Output
-) -> int:
+class CheckOptions(Options, heading="Check"):
+    """What is checked by which policy, as typed."""
+
+    result: str = argument()
+    policy: str = option(
+        "--policy", "Rules that explanations must keep.", metavar="FILE", required=True
+    )
+    baseline: str | None = option(
+        "--baseline", "Earlier result, for the rules on drift.", metavar="OLD"
+    )
+    junit: str | None = option("--junit", "Also write JUnit XML.", metavar="FILE")
+    github: bool = flag("--github", "Print annotations for GitHub Actions.")
+
+
+@click.command(cls=Command)
+@options(CheckOptions, ReportOptions)
+def check(asked: CheckOptions, output: ReportOptions) -> int:
     """Judge explanations by a policy: RESULT is JSON, JSON lines or a batch's folder.
 
     The exit code is 1 where something is found, and 0 where nothing is.
@@ -45,21 +53,22 @@ def check(
     from lime_cli.tools.check.policy import read_policy
     from lime_cli.tools.check.report import WRITERS, github_line, write_junit
 
-    output.check(1)
-    rules, checked = read_policy(Path(policy)), Checked()
-    findings = list(_findings(result, baseline, rules, checked))
-    if junit is not None:
+    to = output.destination()
+    to.check(1)
+    rules, checked = read_policy(Path(asked.policy)), Checked()
+    findings = list(_findings(asked.result, asked.baseline, rules, checked))
+    if asked.junit is not None:
         try:
-            with Path(junit).open("wb") as stream:
+            with Path(asked.junit).open("wb") as stream:
                 write_junit(findings, rules, stream)
         except OSError as error:
-            raise OutputError(f"{junit}: cannot be written ({error.strerror})") from None
-    with output.opened() as stream:
-        if github:
+            raise OutputError(f"{asked.junit}: cannot be written ({error.strerror})") from None
+    with to.opened() as stream:
+        if asked.github:
             for one in findings:
                 click.echo(github_line(one))
         else:
-            WRITERS[output.format](findings, checked, rules, stream, output.look())
+            WRITERS[to.format](findings, checked, rules, stream, to.look())
     return FOUND if findings else 0
 
 

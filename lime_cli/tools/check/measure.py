@@ -16,9 +16,9 @@ from lime_cli.tools.check.policy import (
     PolicyRule,
     Quality,
     Required,
-    Run,
     Signed,
     Steady,
+    WholeRun,
 )
 from lime_cli.tools.compare.measure import Difference
 
@@ -54,7 +54,7 @@ def check(entries: Iterable[Entry], policy: Policy, checked: Checked) -> Iterato
 
     Raises InputError, naming its place, for a damaged record.
     """
-    runs: list[Run] = policy.of(Run)
+    runs: list[WholeRun] = policy.of(WholeRun)
     for entry in entries:
         if entry.schema == FAILURE:
             checked.failed += 1
@@ -134,9 +134,12 @@ def _matching(features: tuple[str, ...], weights: Iterable[Seen]) -> list[Seen]:
 
 
 def _forbidden(rule: Forbidden, target: Target) -> Iterator[str]:
+    """Say which weights there must not be; of those alone that are certainly not zero."""
     anywhere = rule.top is None and rule.share is None
     ranks = {one.place: rank for rank, one in enumerate(target.weights, 1)}
     for one in _matching(rule.features, target.weights):
+        if not one.resolved:
+            continue
         share = abs(one.weight) / target.total if target.total else 0.0
         if anywhere or (rule.top is not None and ranks[one.place] <= rule.top):
             yield f"{one.name} is number {ranks[one.place]} with weight {one.weight:+.3g}"
@@ -170,7 +173,7 @@ def _signed(rule: Signed, target: Target) -> Iterator[str]:
             yield f"{one.name} has weight {one.weight:+.3g}{doubt}; it must be {rule.sign}"
 
 
-def _warnings(record: dict[str, Any], runs: list[Run]) -> Iterator[Finding]:
+def _warnings(record: dict[str, Any], runs: list[WholeRun]) -> Iterator[Finding]:
     source, own = instance_of(record)
     codes = Counter(str(one["code"]) for one in record["warnings"])
     for rule in runs:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from lime_cli.errors import SettingsError
-from lime_cli.options.config import read_toml
+from lime_cli.options.layers import read_toml
 
 SIGNS = ("positive", "negative", "not positive", "not negative")
 
@@ -92,7 +92,7 @@ class Steady(PolicyRule):
 
 
 @dataclass(frozen=True)
-class Run(PolicyRule):
+class WholeRun(PolicyRule):
     """What holds for all instances together."""
 
     max_failures: int | None = None
@@ -106,7 +106,7 @@ KINDS: dict[str, type[PolicyRule]] = {
     "require": Required,
     "sign": Signed,
     "drift": Steady,
-    "run": Run,
+    "run": WholeRun,
 }
 
 
@@ -118,7 +118,6 @@ class Policy:
     rules: tuple[PolicyRule, ...] = field(default=())
 
     def of(self, kind: type[PolicyRule]) -> list[Any]:
-        """List the rules of one kind."""
         return [rule for rule in self.rules if isinstance(rule, kind)]
 
 

@@ -2,71 +2,56 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import click
 
-from lime_cli.options.output import sheet_options, top_option
-from lime_cli.options.types import option_group
-from lime_cli.running.output import Output
+from lime_cli.options.commands import Command
+from lime_cli.options.groups import Options, argument, option, options
+from lime_cli.options.output import SheetOptions, top_option
 
 FOUND = 1
 
 
-def _limits(
-    min_correlation: float | None,
-    min_overlap: float | None,
-    max_flips: int | None,
-    max_change: float | None,
-    max_changed: float | None,
-    max_prediction_change: float | None,
-) -> dict[str, Any]:
-    return dict(locals())
+class ComparisonOptions(Options, heading="Comparison"):
+    """What is compared, and what is a finding, as typed."""
 
-
-limit_options = option_group(
-    "limits",
-    _limits,
-    click.option(
-        "--min-correlation", type=float, metavar="R", help="Find a lower rank correlation."
-    ),
-    click.option(
+    old: str = argument()
+    new: str = argument()
+    top: int = top_option()
+    min_correlation: float | None = option(
+        "--min-correlation", "Find a lower rank correlation.", type=float, metavar="R"
+    )
+    min_overlap: float | None = option(
         "--min-overlap",
+        "Find a smaller share of top components in common.",
         type=click.FloatRange(0, 1),
         metavar="X",
-        help="Find a smaller share of top components in common.",
-    ),
-    click.option(
-        "--max-flips", type=click.IntRange(0), metavar="N", help="Find more sign changes."
-    ),
-    click.option(
+    )
+    max_flips: int | None = option(
+        "--max-flips", "Find more sign changes.", type=click.IntRange(0), metavar="N"
+    )
+    max_change: float | None = option(
         "--max-change",
+        "Find a change of more joint standard errors.",
         type=click.FloatRange(0),
         metavar="X",
-        help="Find a change of more joint standard errors.",
-    ),
-    click.option(
+    )
+    max_changed: float | None = option(
         "--max-changed",
+        "Find a larger share of all weights changed beyond both error bars.",
         type=click.FloatRange(0, 1),
         metavar="X",
-        help="Find a larger share of all weights changed beyond both error bars.",
-    ),
-    click.option(
+    )
+    max_prediction_change: float | None = option(
         "--max-prediction-change",
+        "Find a prediction that changed more.",
         type=click.FloatRange(0),
         metavar="X",
-        help="Find a prediction that changed more.",
-    ),
-)
+    )
 
 
-@click.command()
-@click.argument("old")
-@click.argument("new")
-@top_option
-@limit_options
-@sheet_options
-def compare(old: str, new: str, top: int, limits: dict[str, Any], output: Output) -> int:
+@click.command(cls=Command)
+@options(ComparisonOptions, SheetOptions)
+def compare(asked: ComparisonOptions, output: SheetOptions) -> int:
     """Tell what changed between two results of the same instances: OLD and NEW.
 
     Each is JSON, JSON lines or a batch's folder. With a limit the exit code is 1 where it is
@@ -84,9 +69,19 @@ def compare(old: str, new: str, top: int, limits: dict[str, Any], output: Output
     from lime_cli.tools.compare.measure import compare as differences
     from lime_cli.tools.compare.report import sheet_of
 
-    output.check(1)
-    found = Comparison(Limits(**limits), top)
-    collect(differences(read_entries(old), read_entries(new), top, found.unmatched), found)
-    with output.opened() as stream:
-        WRITERS[output.format](sheet_of(found), stream, output.look())
+    to = output.destination()
+    to.check(1)
+    limits = Limits(
+        asked.min_correlation,
+        asked.min_overlap,
+        asked.max_flips,
+        asked.max_change,
+        asked.max_changed,
+        asked.max_prediction_change,
+    )
+    found = Comparison(limits, asked.top)
+    old, new = read_entries(asked.old), read_entries(asked.new)
+    collect(differences(old, new, asked.top, found.unmatched), found)
+    with to.opened() as stream:
+        WRITERS[to.format](sheet_of(found), stream, to.look())
     return FOUND if found.findings else 0

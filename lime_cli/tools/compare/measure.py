@@ -233,7 +233,6 @@ class Comparison:
     findings: list[str] = field(default_factory=list)
 
     def add(self, one: Difference) -> None:
-        """Count one target of one instance."""
         self.n += 1
         self.weights += len(one.changes)
         self.beyond += one.beyond

@@ -1,4 +1,4 @@
-"""How good an explanation is: fidelity and stability, curves, and the kernel-width table.
+"""How good an explanation is: fidelity and stability, and curves.
 
 R is the number of seeds, each with the explanation it gives and the neighbourhood it drew.
 
@@ -9,17 +9,15 @@ Petsiuk, Das and Saenko 2018, "RISE", section 4.1. The baseline are random order
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
-from lime_cli.engine.answers import Answers
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import BoolArray, FloatArray, Instance, IntArray, Model
-from lime_cli.engine.neighbourhood import Neighbourhood, weigh
-from lime_cli.engine.surrogate import fit
-from lime_cli.settings import Settings
+from lime_cli.engine.masks import given
+from lime_cli.engine.neighbourhood import Neighbourhood
 
 DEPTHS = (3, 5)
 """Numbers of leading components that are compared, beside the number kept."""
@@ -142,6 +140,8 @@ def held_out_fidelity(
 
 
 def _coefficients(surrogate: Surrogate, d: int) -> FloatArray:
+    if surrogate.every_weight:
+        return np.array(surrogate.every_weight)
     found = np.zeros(d)
     for one in surrogate.weights:
         found[one.component] = one.weight
@@ -324,72 +324,12 @@ def _masks(order: IntArray, steps: IntArray) -> BoolArray:
 
 def _ask(instance: Instance, model: Model, kept: BoolArray, rng: np.random.Generator) -> FloatArray:
     """Return the mean answer to each mask, (masks, k)."""
-    draws = DRAWS if instance.shared else 1
-    rows = np.repeat(kept, draws, axis=0)
+    draws = DRAWS if instance.random else 1
+    codes = instance.codes(given(~np.repeat(kept, draws, axis=0), rng))
     size = max(1, min(_ROWS_PER_CALL, 8 * 2**20 // max(1, instance.input_bytes)))
     parts = [
-        model.predict(instance.keeping(rows[start : start + size], rng))
-        for start in range(0, len(rows), size)
+        model.predict(instance.model_inputs(codes[start : start + size]))
+        for start in range(0, len(codes), size)
     ]
     answers = np.concatenate(parts)
     return np.asarray(answers.reshape(len(kept), draws, -1).mean(axis=1))
-
-
-LADDER = (0.25, 0.5, 1.0, 2.0, 4.0)
-"""Times the width that was used."""
-
-
-@dataclass(frozen=True)
-class Width:
-    """What one kernel width gives."""
-
-    width: float
-    fidelity: float | None
-    effective_samples: float
-    overlap: float
-    """Share of the components chosen that the width used chooses too."""
-    weights: tuple[tuple[int, float], ...]
-    """Component and weight, by falling size."""
-
-
-def widths(
-    instance: Instance, answers: Answers, asked: tuple[FloatArray, int], settings: Settings
-) -> tuple[Width, ...]:
-    """Fit again with each width of the ladder; ``asked`` are the instance's outputs and a target.
-
-    No width asks the model anything; errors are those of the plain fit, without assistance.
-    """
-    original, target = asked
-    used = weigh(instance, answers, original, settings).kernel_width
-    found = [
-        _fitted(instance, answers, (original, target), replace(settings, kernel_width=used * one))
-        for one in LADDER
-    ]
-    reference = {component for component, _ in found[LADDER.index(1.0)].weights}
-    return tuple(replace(one, overlap=_share(one, reference)) for one in found)
-
-
-def _fitted(
-    instance: Instance, answers: Answers, asked: tuple[FloatArray, int], settings: Settings
-) -> Width:
-    original, target = asked
-    neighbourhood = weigh(instance, answers, original, settings)
-    if not neighbourhood.weights[1:].any():  # no sample is near enough to count
-        return Width(neighbourhood.kernel_width, None, 1.0, 0.0, ())
-    fitted = fit(neighbourhood, np.array([target]), settings)
-    chosen = np.flatnonzero(fitted.chosen[0, 0])
-    order = chosen[np.argsort(-np.abs(fitted.coefficients[0, 0, chosen]), kind="stable")]
-    fidelity = float(fitted.fidelity[0, 0])
-    return Width(
-        neighbourhood.kernel_width,
-        None if np.isnan(fidelity) else fidelity,
-        neighbourhood.effective_samples,
-        0.0,
-        tuple((int(j), float(fitted.coefficients[0, 0, j])) for j in order),
-    )
-
-
-def _share(one: Width, reference: set[int]) -> float:
-    chosen = {component for component, _ in one.weights}
-    most = max(len(chosen), len(reference))
-    return len(chosen & reference) / most if most else 1.0

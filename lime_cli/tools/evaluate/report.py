@@ -10,14 +10,14 @@ from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from rich.text import Text
 
-from lime_cli.engine.explanation import Explanation
+from lime_cli.engine.explanation import Explanation, Surrogate
 from lime_cli.engine.instance import Component, Segment
 from lime_cli.errors import MissingDependency, SettingsError
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 from lime_cli.formats.wording import fidelity_in_words, literal, number_format, value_beside
 from lime_cli.records.record import record_of as record_of_explanation
 from lime_cli.records.record import stamped
-from lime_cli.tools.evaluate.measure import Curves, Spread, Stability, Verdict, Width
+from lime_cli.tools.evaluate.measure import Curves, Spread, Stability, Verdict
 
 if TYPE_CHECKING:
     from lime_cli.formats import Look
@@ -44,21 +44,16 @@ def _wrapped(said: str, page: Page) -> list[Text]:
     return list(Text(said).wrap(page.console, max(1, page.prose - len(MARGIN) - KEY)))
 
 
-def width_lines(widths: Sequence[Width], page: Page) -> Iterator[Text]:
-    """Set the table of kernel widths, the one used in the middle."""
+def radius_lines(surrogate: Surrogate, page: Page) -> Iterator[Text]:
+    """Set the table of the radii that were compared, a mark at the one chosen."""
     yield Text()
-    names = ("kernel width", "fidelity", "samples count", "same components")
-    yield Text(MARGIN + GAP.join(names), style="dim")
-    for one in widths:
-        fidelity = "-" if one.fidelity is None else f"{one.fidelity:.3f}"
-        cells = (
-            f"{one.width:.4g}",
-            fidelity,
-            f"{one.effective_samples:,.0f}",
-            f"{one.overlap:.0%}",
-        )
-        padded = [cell.rjust(len(name)) for cell, name in zip(cells, names, strict=True)]
-        yield Text(MARGIN + GAP.join(padded))
+    names = ("radius", "fidelity", "error", "gap")
+    yield Text(MARGIN + GAP.join(name.rjust(8) for name in names), style="dim")
+    for one in surrogate.by_radius:
+        numbers = (one.fidelity, one.std_error, one.gap)
+        cells = [f"{one.radius:.3g}", *("-" if x is None else f"{x:.3f}" for x in numbers)]
+        mark = "  chosen" if one.radius == surrogate.radius else ""
+        yield Text(MARGIN + GAP.join(cell.rjust(8) for cell in cells) + mark)
 
 
 def write_picture(explanation: Explanation, curves: Sequence[Curves], out: IO[bytes]) -> None:
@@ -84,19 +79,18 @@ def write_picture(explanation: Explanation, curves: Sequence[Curves], out: IO[by
     out.write(stream.getvalue())
 
 
-NAME, NUMBER = "limex/evaluation", 1
+NAME, NUMBER = "limex/evaluation", 2
 
 
 def record_of(
     explanations: Sequence[Explanation],
     verdicts: Sequence[Verdict],
     curves: Sequence[Curves] = (),
-    widths: Sequence[Sequence[Width]] = (),
 ) -> dict[str, Any]:
     """Turn the verdicts on the explanations of one instance into JSON data, keys in a fixed order.
 
-    ``settings`` are those of the first seed, as are ``curves`` and ``widths``, by target. ``hash``
-    covers everything but itself and ``environment``.
+    ``settings`` are those of the first seed, as are ``curves``, by target. ``hash`` covers
+    everything but itself and ``environment``.
     """
     records = [record_of_explanation(one) for one in explanations]
     first = records[0]
@@ -111,7 +105,7 @@ def record_of(
             {
                 **_target(verdict, _places(explanations, records, i)),
                 "curves": _curves(curves[i]) if curves else None,
-                "widths": [_width(one, explanations[0]) for one in widths[i]] if widths else None,
+                "radii": [one._asdict() for one in explanations[0].surrogates[i].by_radius],
             }
             for i, verdict in enumerate(verdicts)
         ],
@@ -179,14 +173,6 @@ def _curves(curves: Curves) -> dict[str, Any]:
     }
 
 
-def _width(one: Width, explanation: Explanation) -> dict[str, Any]:
-    named = [(explanation.components[j].name, weight) for j, weight in one.weights]
-    return {
-        **asdict(one),
-        "weights": [{"name": name, "weight": weight} for name, weight in named],
-    }
-
-
 HEADER = ("weight", "sd", "error", "chosen", "sign", "component")
 """Mean and spread over seeds, mean standard error reported, shares of seeds."""
 
@@ -197,7 +183,6 @@ class Judged(NamedTuple):
     explanations: Sequence[Explanation]
     verdicts: Sequence[Verdict]
     curves: Sequence[Curves] = ()
-    widths: Sequence[Sequence[Width]] = ()
 
 
 def write_page(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
@@ -250,7 +235,7 @@ def _lines(judged: Judged, page: Page) -> Iterator[Text]:
         yield from _sums(verdict, page)
         if judged.curves:
             yield from curve_lines(judged.curves[number], page)
-            yield from width_lines(judged.widths[number], page)
+            yield from radius_lines(first.surrogates[number], page)
     yield from [Text()] * (len(judged.verdicts) > 1)
     drawn = sorted({one.samples for one in judged.explanations})
     every = ", all there are" if first.stop == "exhaustive" else ""

@@ -2,40 +2,45 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain, islice
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from lime_cli.formats import FORMATS, MANY, Look
+from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.engine import EngineOptions, engine_options
-from lime_cli.options.images import (
-    drawing_options,
-    image_options,
-    layout_option,
-    save_segments_option,
-)
-from lime_cli.options.inputs import table_options, text_options
-from lime_cli.options.model import model_options
-from lime_cli.options.output import output_options, save_samples_option
-from lime_cli.options.running import running_options
-from lime_cli.running.batch import Running
-from lime_cli.running.containment import ContainedCommand
+from lime_cli.options.commands import ModelCommand
+from lime_cli.options.engine import EngineOptions
+from lime_cli.options.groups import Options, options
+from lime_cli.options.images import ImageOptions
+from lime_cli.options.inputs import TableOptions, TextOptions
+from lime_cli.options.model import ImageModelOptions, ModelOptions
+from lime_cli.options.output import DrawingOptions, ExplanationOptions, ImageExplanationOptions
+from lime_cli.options.running import RunOptions
+from lime_cli.registry import MANY, MODALITY_PLUGINS, plugins
 from lime_cli.running.output import Output
-from lime_cli.sources import Source
 from lime_cli.tools.explain.like_lime import likened
 
-if TYPE_CHECKING:
-    from lime_cli.engine.instance import Instance
-    from lime_cli.engine.neighbourhood import Neighbourhood as Samples
-    from lime_cli.settings import Settings
+Asked = tuple[ModelFile, Modality, EngineOptions]
+"""What is explained, of what, and how."""
 
 
-@click.group()
+class Modalities(click.Group):
+    """The commands of the modalities, also of those that other packages add."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(dict.fromkeys((*self.commands, *sorted(plugins(MODALITY_PLUGINS)))))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of a modality, made of its options where a package adds it."""
+        if cmd_name not in self.commands and cmd_name in plugins(MODALITY_PLUGINS):
+            self.add_command(_command(cmd_name, plugins(MODALITY_PLUGINS)[cmd_name].load()))
+        return super().get_command(ctx, cmd_name)
+
+
+@click.group(cls=Modalities)
 def explain() -> None:
     """Explain predictions: which parts of an input made the model answer as it did.
 
@@ -47,22 +52,14 @@ def explain() -> None:
     """
 
 
-@explain.command(cls=ContainedCommand)
-@model_options
-@table_options
-@engine_options
-@click.option("--cache", metavar="DIR", help="Folder that keeps the model's answers to samples.")
-@output_options
-@save_samples_option
-@running_options
+@explain.command(cls=ModelCommand)
+@options(ModelOptions, TableOptions, EngineOptions, ExplanationOptions, RunOptions)
 def tabular(
-    model: ModelFile,
-    modality: Modality,
-    neighbourhood: EngineOptions,
-    cache: str | None,
-    output: Output,
-    save_samples: str | None,
-    running: Running,
+    model: ModelOptions,
+    table: TableOptions,
+    engine: EngineOptions,
+    output: ExplanationOptions,
+    run: RunOptions,
 ) -> int:
     """Explain rows of a table: DATA is a CSV, JSON lines or Parquet file.
 
@@ -73,24 +70,18 @@ def tabular(
       limex explain tabular model.joblib new.csv --all --background train.csv -f jsonl
       limex explain tabular model.joblib new.csv --all --background train.csv -o out/ -j 4
     """
-    output = replace(output, samples=save_samples)
-    return _run(model, modality, neighbourhood, Destination(output, running, output.look(), cache))
+    to = output.destination()
+    return _explain((model.file(), table.modality(), engine), to, to.look(), run)
 
 
-@explain.command(cls=ContainedCommand)
-@model_options
-@text_options
-@engine_options
-@output_options
-@save_samples_option
-@running_options
+@explain.command(cls=ModelCommand)
+@options(ModelOptions, TextOptions, EngineOptions, ExplanationOptions, RunOptions)
 def text(
-    model: ModelFile,
-    modality: Modality,
-    neighbourhood: EngineOptions,
-    output: Output,
-    save_samples: str | None,
-    running: Running,
+    model: ModelOptions,
+    texts: TextOptions,
+    engine: EngineOptions,
+    output: ExplanationOptions,
+    run: RunOptions,
 ) -> int:
     """Explain texts: files, folders of files, or standard input.
 
@@ -100,32 +91,28 @@ def text(
       limex explain text spam.pkl --text "You have won a prize" -f json
       cat mail.txt | limex explain text spam.onnx - --each-position
     """
-    output = replace(output, samples=save_samples)
-    return _run(model, modality, neighbourhood, Destination(output, running, output.look()))
+    to = output.destination()
+    return _explain((model.file(), texts.modality(), engine), to, to.look(), run)
 
 
-@explain.command(cls=ContainedCommand)
-@model_options
-@image_options
-@layout_option
-@save_segments_option
-@drawing_options
-@engine_options
-@output_options
-@save_samples_option
-@running_options
+@explain.command(cls=ModelCommand)
+@options(
+    ImageModelOptions,
+    ImageOptions,
+    EngineOptions,
+    ImageExplanationOptions,
+    DrawingOptions,
+    RunOptions,
+)
 def image(
-    model: ModelFile,
-    modality: Modality,
-    layout: str | None,
-    save_segments: str | None,
-    drawing: dict[str, Any],
-    neighbourhood: EngineOptions,
-    output: Output,
-    save_samples: str | None,
-    running: Running,
+    model: ImageModelOptions,
+    images: ImageOptions,
+    engine: EngineOptions,
+    output: ImageExplanationOptions,
+    drawing: DrawingOptions,
+    run: RunOptions,
 ) -> int:
-    """Explain pictures: PNG, JPEG, WebP, BMP, GIF, TIFF or NPY files.
+    """Explain images: PNG, JPEG, WebP, BMP, GIF, TIFF or NPY files.
 
     \b
     Examples:
@@ -135,77 +122,61 @@ def image(
       limex explain image net.onnx pictures/ --recursive -o out/ -f png
       limex explain image net.onnx large.tif --max-memory 512MB
     """
-    output = replace(output, label_map=save_segments, samples=save_samples)
-    way = Destination(output, running, output.look(drawing))
-    return _run(model._replace(layout=layout), modality, neighbourhood, way)
+    to = output.destination()
+    look = drawing.applied(to.look())
+    return _explain((model.file(), images.modality(), engine), to, look, run)
 
 
-@dataclass(frozen=True)
-class Destination:
-    """Where results go, how they look, and how many instances are gone through."""
+def _command(name: str, inputs_of: type[Options]) -> click.Command:
+    """Make the command of a modality of another package from its group of options."""
 
-    output: Output
-    running: Running
-    look: Look
-    cache: str | None = None
-    """Folder that keeps what the model says to shared samples."""
+    @options(ModelOptions, inputs_of, EngineOptions, ExplanationOptions, RunOptions)
+    def explain_inputs(
+        model: ModelOptions,
+        inputs: Any,
+        engine: EngineOptions,
+        output: ExplanationOptions,
+        run: RunOptions,
+    ) -> int:
+        to = output.destination()
+        return _explain((model.file(), inputs.modality(), engine), to, to.look(), run)
+
+    return click.command(name, cls=ModelCommand, help=inputs_of.__doc__)(explain_inputs)
 
 
-def _run(
-    model: ModelFile, modality: Modality, neighbourhood: EngineOptions, way: Destination
-) -> int:
+def _explain(asked: Asked, to: Output, look: Look, options: RunOptions) -> int:
     """Explain what the modality finds and write it; return the exit code."""
-    if neighbourhood.settings["like_lime"]:
-        neighbourhood, modality = likened(neighbourhood, modality)
-    settings = neighbourhood.resolved(modality.default_samples, modality.max_samples)
-    output, running = way.output, way.running
+    model, modality, engine = asked
+    if engine.like_lime:
+        engine, modality = likened(engine, modality)
+    settings = engine.settings(modality)
     listed = modality.sources()
     found = tuple(islice(listed, 2))
-    into_folder = output.is_folder(len(found) > 1)
-    running.check(into_folder, found)
-    alone = len(found) == 1 and not into_folder and running.here
-    output.check_label_map(alone)
-    output.check_samples(alone, settings.like_lime)
-    if alone:
-        output.check(1)
-        settings = replace(settings, time_limit=running.time_limit)
-        return _explain_one(model, modality, settings, found[0], way)
-    from lime_cli.running.batch import Batch, run_into_lines, run_one
+    several, here = len(found) > 1, options.who == "here"
+    folder = to.is_folder(several)
+    options.check(folder, found)
+    alone = not (several or folder)
+    to.check_label_map(alone and here)
+    to.check_samples(alone and here, settings.like_lime)
+    if several and not folder and to.format not in MANY:
+        found += tuple(listed)
+    if not folder:
+        to.check(len(found))
+    from lime_cli.running.batch import into_stream
     from lime_cli.running.job import Job
 
-    if into_folder or not running.here:
+    if folder or not here:
         model = model._replace(threads=model.threads or 1)
-    job = Job(model, modality, settings, (), way.cache)
-    if into_folder:
-        from lime_cli.running.folder import run_into_folder
+    if alone and here:
+        settings = replace(settings, time_limit=options.time_limit)
+    job = Job(model, modality, settings, ())
+    if folder:
+        from lime_cli.running.folder import into_folder
 
-        return run_into_folder(Batch(job, running, output, way.look, modality.sources))
-    if output.format not in MANY and len(found) > 1:
-        found += tuple(listed)
-    output.check(len(found))
-    batch = Batch(job, running, output, way.look, lambda: chain(found, listed))
-    return run_into_lines(batch) if len(found) > 1 else run_one(batch)
-
-
-def _explain_one(
-    model: ModelFile, modality: Modality, settings: Settings, source: Source, way: Destination
-) -> int:
-    """Explain a single instance in this process; what is wrong with it ends the command."""
-    from lime_cli.running.job import Failed, Job, manner, run
-
-    began = time.monotonic()
-    output, job = way.output, Job(model, modality, settings, (source,), way.cache)
-    with output.opened() as stream:
-        seen: list[tuple[Instance, Samples]] = []
-        outcome = next(run(job, (lambda *one: seen.append(one)) if output.samples else None))
-        if isinstance(outcome, Failed):
-            raise outcome.error
-        explanation = outcome.explanation
-        output.keep(explanation)
-        if seen:
-            output.keep_samples(*seen[-1], explanation.model.targets)
-        FORMATS[output.format]([explanation], stream, way.look)
-    if output.format != "table":
-        output.console.warn((one.code, one.message) for one in explanation.caveats)
-    output.console.detail(f"1 explained in {time.monotonic() - began:.2f} s{manner(job)}")
-    return 0
+        run = options.run(job, modality.sources, look)
+        return into_folder(replace(run, drawings=to.drawings), to)
+    run = options.run(job, lambda: chain(found, listed), look)
+    if alone:
+        run = replace(run, time_limit=None, drawings=(to.format,))
+    kept = here and (alone or to.format != "jsonl")
+    return into_stream(replace(run, keeps=kept, watched=to.samples is not None), to, alone)

@@ -19,17 +19,19 @@ UNITS = {"word": ("lime-word", "UNKWORDZ"), "char": ("lime-char", "\0")}
 """What stands for the unit of a text, and what masks it where positions count."""
 
 
-def likened(neighbourhood: EngineOptions, modality: Modality) -> tuple[EngineOptions, Modality]:
+def likened(engine: EngineOptions, modality: Modality) -> tuple[EngineOptions, Modality]:
     """Return both with lime's defaults; raise SettingsError for what lime cannot do."""
     own: Any = modality
     match click.get_current_context().info_name:
         case "text":
-            return _engine(neighbourhood, 5000, 10, None), replace(own, **_text(own))
+            return _engine(engine, 5000, 10, None), replace(own, **_text(own))
         case "image":
             features, target = 100_000, "top:5"
-            return _engine(neighbourhood, 1000, features, target), replace(own, **_image())
-    _check_table(own)
-    return _engine(neighbourhood, 5000, 10, None), modality
+            return _engine(engine, 1000, features, target), replace(own, **_image())
+        case "tabular":
+            _check_table(own)
+            return _engine(engine, 5000, 10, None), modality
+    raise SettingsError("--like-lime: marcotcr/lime has no such inputs", "leave it out")
 
 
 def _check_table(modality: Any) -> None:
@@ -49,23 +51,18 @@ def _check_table(modality: Any) -> None:
 
 
 def _engine(
-    neighbourhood: EngineOptions, samples: int, features: int, target: str | None
+    engine: EngineOptions, samples: int, features: int, target: str | None
 ) -> EngineOptions:
-    from lime_cli.engine.compatibility import LABEL_1
+    from lime_cli.engine.like_lime import LABEL_1
 
-    features = neighbourhood.settings["features"] if _said("features") else features
+    features = engine.features if _said("features") else features
     few = features <= FEW_FEATURES
-    choices = {
-        "target": ("targets", (target or LABEL_1,)),
-        "features": ("features", features),
-        "selection": ("selection", "forward" if few else "highest"),
-        "penalty": ("penalty", 1.0),
-    }
-    unsaid = dict(choice for option, choice in choices.items() if not _said(option))
-    return EngineOptions(
-        settings={**neighbourhood.settings, **unsaid, "design": "random"},
-        samples=neighbourhood.samples if neighbourhood.samples is not None else samples,
-        max_samples=None,
+    return engine.changed(
+        samples=engine.samples if engine.samples is not None else samples,
+        features=features,
+        target=engine.target if _said("target") else (target or LABEL_1,),
+        selection=engine.selection if _said("selection") else ("forward" if few else "highest"),
+        penalty=engine.penalty if _said("penalty") else "1",
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
@@ -10,10 +11,10 @@ import click
 from lime_cli.console import Console, print_error
 from lime_cli.errors import LimexError, ModelError, PredictionError, SettingsError
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.config import sidecar_of
-from lime_cli.options.images import layout_option
-from lime_cli.options.model import model_options
-from lime_cli.options.types import option_group
+from lime_cli.options.commands import Command
+from lime_cli.options.groups import Options, flag, option, options
+from lime_cli.options.layers import sidecar_of
+from lime_cli.options.model import ImageModelOptions
 from lime_cli.running.output import Output
 
 if TYPE_CHECKING:
@@ -22,121 +23,72 @@ if TYPE_CHECKING:
 
 DIFFERENT = 1
 
+typed = partial(option, typed=True, common=True)
+"""Declares an option that means something else here than where its variable is for."""
 
-@dataclass(frozen=True)
-class Trial:
-    """What the model is asked, if it may be loaded."""
 
-    load: bool
-    against: str | None
-    data: str | None
-    rows: int
-    column: str | None
-    tolerance: float
+class InspectionOptions(Options, heading="Inspection"):
+    """What the model is asked, if it may be loaded, and where the report goes, as typed."""
+
+    no_load: bool = typed("--no-load", "Only read the file; never load it.", is_flag=True)
+    against: str | None = typed(
+        "--check-against",
+        "Compare with the answers of another model, as a pickle's export.",
+        metavar="OTHER",
+    )
+    data_file: str | None = typed(
+        "--data",
+        "Rows, texts or images to ask about; without it, two rows are made up.",
+        metavar="FILE",
+    )
+    n_rows: int = typed(
+        "--rows",
+        "How many of them, with --check-against.",
+        type=click.IntRange(1),
+        default=100,
+        metavar="N",
+    )
+    text_column: str | None = typed("--column", "The column of --data with texts.", metavar="NAME")
+    difference: float = typed(
+        "--tolerance",
+        "Largest difference that --check-against accepts.",
+        type=click.FloatRange(0),
+        default=0.0001,
+        metavar="X",
+    )
+    report_format: str = typed(
+        "-f", "--format", "Format of the report.", choices=["table", "json"], default="table"
+    )
+    write_config: bool = typed(
+        "--write-config", "Write the options limex would use to MODEL.toml.", is_flag=True
+    )
+    force: bool = flag("--force", "Replace a MODEL.toml that exists.", common=True)
+    quiet: bool = flag("-q", "--quiet", "Print no warnings.", common=True)
+    no_color: bool = flag("--no-color", "Print without colours.", common=True)
+
+    def check_values(self) -> None:
+        if self.against is not None and self.data_file is None:
+            raise SettingsError(
+                "--check-against needs rows to ask about", "name them with --data FILE"
+            )
+        if self.against is not None and self.no_load:
+            raise SettingsError("--check-against loads both models", "leave out --no-load")
 
     def batch(self) -> ProbeRows | None:
         """Return which rows of which file; None to make some up."""
         from lime_cli.tools.inspect.measure import ProbeRows
 
-        return None if self.data is None else ProbeRows(self.data, self.rows, self.column)
+        if self.data_file is None:
+            return None
+        return ProbeRows(self.data_file, self.n_rows, self.text_column)
+
+    def output(self, path: str | None = None) -> Output:
+        return Output(path, "table", self.force, Console(self.quiet), self.no_color)
 
 
-def _trial(
-    no_load: bool,
-    check_against: str | None,
-    data_file: str | None,
-    n_rows: int,
-    text_column: str | None,
-    difference: float,
-) -> Trial:
-    if check_against is not None and data_file is None:
-        raise SettingsError("--check-against needs rows to ask about", "name them with --data FILE")
-    if check_against is not None and no_load:
-        raise SettingsError("--check-against loads both models", "leave out --no-load")
-    return Trial(not no_load, check_against, data_file, n_rows, text_column, difference)
-
-
-trial_options = option_group(
-    "trial",
-    _trial,
-    click.option("--no-load", is_flag=True, help="Only look at the file; ask it nothing."),
-    click.option(
-        "--check-against", metavar="OTHER", help="Ask another model the same, as a pickle's export."
-    ),
-    click.option(
-        "--data",
-        "data_file",
-        metavar="FILE",
-        help="Rows, texts or pictures to ask about; two rows are made up without.",
-    ),
-    click.option(
-        "--rows",
-        "n_rows",
-        type=click.IntRange(1),
-        default=100,
-        show_default=True,
-        help="How many of them, with --check-against.",
-    ),
-    click.option(
-        "--column", "text_column", metavar="NAME", help="The column of --data with texts."
-    ),
-    click.option(
-        "--tolerance",
-        "difference",
-        type=click.FloatRange(0),
-        default=1e-4,
-        show_default=True,
-        help="Largest difference that --check-against lets pass.",
-    ),
-)
-
-
-@dataclass(frozen=True)
-class Telling:
-    """Where the report goes."""
-
-    json: bool
-    write_config: bool
-    output: Output
-
-
-def _telling(
-    report_format: str,
-    write_config: bool,
-    force: bool,
-    quiet: bool,
-    no_color: bool,
-) -> Telling:
-    output = Output(None, "table", force, Console(quiet), no_color)
-    return Telling(report_format == "json", write_config, output)
-
-
-telling_options = option_group(
-    "telling",
-    _telling,
-    click.option(
-        "-f",
-        "--format",
-        "report_format",
-        type=click.Choice(["table", "json"]),
-        default="table",
-        show_default=True,
-    ),
-    click.option(
-        "--write-config", is_flag=True, help="Write the options limex would use to MODEL.toml."
-    ),
-    click.option("--force", is_flag=True, help="Replace a MODEL.toml that exists."),
-    click.option("-q", "--quiet", is_flag=True, help="Say nothing beside the report."),
-    click.option("--no-color", is_flag=True, help="Print without colours."),
-)
-
-
-@click.command()
-@model_options
-@layout_option
-@trial_options
-@telling_options
-def inspect(model: ModelFile, layout: str | None, trial: Trial, telling: Telling) -> int:
+@click.command(cls=Command)
+@options(ImageModelOptions, InspectionOptions)
+def inspect(model: ImageModelOptions, asked: InspectionOptions) -> int:
     """Tell what a model file is, without running it, and how limex would use it.
 
     A pickle is read by a machine that builds nothing; every name in it gets a verdict. A file that
@@ -149,34 +101,35 @@ def inspect(model: ModelFile, layout: str | None, trial: Trial, telling: Telling
       limex inspect model.onnx --write-config
       limex inspect model.pkl --check-against model.onnx --data people.csv
     """
-    file = model._replace(layout=layout)
-    if telling.write_config:
-        _sidecar_output(file, telling).check(1)
-    report, failure = _report(file, trial)
-    _print(report, telling)
+    file = model.file()
+    sidecar = asked.output(str(sidecar_of(file.path)))
+    if asked.write_config:
+        sidecar.check(1)
+    report, failure = _report(file, asked)
+    _print(report, asked)
     if failure is not None:
         _say(failure)
         return failure.exit_code
-    if telling.write_config:
-        _write_sidecar(report, file, telling)
+    if asked.write_config:
+        _write_sidecar(report, sidecar)
     return DIFFERENT if report.check is not None and not report.check.agree else 0
 
 
-def _report(file: ModelFile, trial: Trial) -> tuple[ModelReport, LimexError | None]:
+def _report(file: ModelFile, asked: InspectionOptions) -> tuple[ModelReport, LimexError | None]:
     """Look at the file and, where that is allowed, ask it; return also what failed."""
     from lime_cli.tools.inspect.measure import report_on
 
     report = replace(report_on(file), said=file)
-    if report.refusal is not None or not trial.load:
+    if report.refusal is not None or asked.no_load:
         return report, report.refusal
     from lime_cli.tools.inspect.measure import check, probe
 
-    rows = trial.batch()
+    rows = asked.batch()
     try:
         report = replace(report, probe=probe(file, report, rows))
-        if trial.against is not None and rows is not None:
-            other = file._replace(path=trial.against, format="auto", sha256=None, output=None)
-            report = replace(report, check=check(file, other, report, rows, trial.tolerance))
+        if asked.against is not None and rows is not None:
+            other = file._replace(path=asked.against, format="auto", sha256=None, output=None)
+            report = replace(report, check=check(file, other, report, rows, asked.difference))
     except LimexError as error:
         loaded = report.probe is not None or isinstance(error, PredictionError)
         if isinstance(error, ModelError) and not loaded:
@@ -185,12 +138,13 @@ def _report(file: ModelFile, trial: Trial) -> tuple[ModelReport, LimexError | No
     return report, None
 
 
-def _print(report: ModelReport, telling: Telling) -> None:
+def _print(report: ModelReport, asked: InspectionOptions) -> None:
     from lime_cli.tools.inspect.report import write_json, write_page
 
-    write = write_json if telling.json else write_page
-    with telling.output.opened() as stream:
-        write(report, stream, telling.output.look())
+    output = asked.output()
+    with output.opened() as stream:
+        write = write_json if asked.report_format == "json" else write_page
+        write(report, stream, output.look())
 
 
 def _say(error: LimexError) -> None:
@@ -198,12 +152,8 @@ def _say(error: LimexError) -> None:
     print_error(error, bool(context.params.get("json_errors")))
 
 
-def _sidecar_output(file: ModelFile, telling: Telling) -> Output:
-    return replace(telling.output, path=str(sidecar_of(file.path)))
-
-
-def _write_sidecar(report: ModelReport, file: ModelFile, telling: Telling) -> None:
+def _write_sidecar(report: ModelReport, output: Output) -> None:
     from lime_cli.tools.inspect.choices import sidecar
 
-    with _sidecar_output(file, telling).opened() as stream:
+    with output.opened() as stream:
         stream.write(sidecar(report).encode())

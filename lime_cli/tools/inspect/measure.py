@@ -13,7 +13,6 @@ import numpy as np
 
 from lime_cli.engine.instance import FloatArray, join
 from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError, UntrustedModel
-from lime_cli.modality import MODALITIES
 from lime_cli.models.failures import explains
 from lime_cli.models.model_file import ModelFile, ModelInput, format_of
 from lime_cli.models.onnx.graph import Signature, check_graph, read_graph, read_signature
@@ -22,6 +21,7 @@ from lime_cli.models.pickles.archive import packing_of
 from lime_cli.models.pickles.dry_run import Outline, outline_of
 from lime_cli.models.pickles.loading import PickleVerdict, inspect_pickle
 from lime_cli.models.pickles.policy import AllowList, is_danger, listed
+from lime_cli.registry import MODALITIES
 from lime_cli.tables.readers import SUFFIXES, read_cells, suffix_of
 from lime_cli.tabular.row import Table
 

@@ -4,23 +4,37 @@ from __future__ import annotations
 
 import click
 
-from lime_cli.options.output import summary_options, top_option
-from lime_cli.running.output import Output
+from lime_cli.options.commands import Command
+from lime_cli.options.groups import Options, argument, option, options
+from lime_cli.options.output import SheetOptions, format_option, top_option
+from lime_cli.registry import SHEETS
 
 
-@click.command()
-@click.argument("result")
-@top_option
-@click.option(
-    "--pick",
-    "picks",
-    type=click.IntRange(0),
-    default=0,
-    metavar="B",
-    help="Choose B instances that stand for all (submodular pick).",
-)
-@summary_options
-def summarize(result: str, top: int, picks: int, output: Output) -> None:
+class SummaryOptions(Options, heading="Summary"):
+    """What is summed up, as typed."""
+
+    result: str = argument()
+    top: int = top_option()
+    picks: int = option(
+        "--pick",
+        "Choose B instances that stand for all (submodular pick).",
+        type=click.IntRange(0),
+        default=0,
+        metavar="B",
+    )
+
+
+class SummaryOutputOptions(SheetOptions):
+    """Where the summary goes, as typed."""
+
+    formats: tuple[str, ...] = (*SHEETS, "png")
+
+    format_name: str | None = format_option(formats)
+
+
+@click.command(cls=Command)
+@options(SummaryOptions, SummaryOutputOptions)
+def summarize(asked: SummaryOptions, output: SummaryOutputOptions) -> None:
     """Sum up many explanations: RESULT is JSON lines or a batch's folder.
 
     \b
@@ -35,12 +49,13 @@ def summarize(result: str, top: int, picks: int, output: Output) -> None:
     from lime_cli.tools.summarize.measure import summarize as sum_up
     from lime_cli.tools.summarize.report import sheet_of
 
-    output.check(1)
-    summary, chosen = sum_up(read_entries(result), top, picks)
-    with output.opened() as stream:
-        if output.format == "png":
+    to = output.destination()
+    to.check(1)
+    summary, chosen = sum_up(read_entries(asked.result), asked.top, asked.picks)
+    with to.opened() as stream:
+        if to.format == "png":
             from lime_cli.tools.summarize.report import save
 
             save(summary, stream)
         else:
-            WRITERS[output.format](sheet_of(summary, chosen), stream, output.look())
+            WRITERS[to.format](sheet_of(summary, chosen), stream, to.look())

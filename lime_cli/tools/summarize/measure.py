@@ -71,7 +71,6 @@ class PickTable:
         self._named.append(self._names.tell())
 
     def name(self, number: int) -> tuple[str, str]:
-        """Return source and id of an instance."""
         self._names.seek(self._named[number - 1] if number else 0)
         source, own = json.loads(self._names.read(self._named[number] - self._names.tell()))
         return source, own
@@ -170,7 +169,6 @@ class Aspect:
     features: dict[str, Influence] = field(default_factory=dict)
 
     def add(self, target: Target, top: int) -> None:
-        """Count one instance."""
         self.n += 1
         self.predictions += target.prediction
         if target.fidelity is not None:

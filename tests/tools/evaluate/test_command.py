@@ -5,10 +5,9 @@ import json
 import pytest
 
 from lime_cli.engine.instance import Identity
-from lime_cli.engine.neighbourhood import ORIGINALS_PER_CALL
-from lime_cli.modality import MODALITIES
 from lime_cli.models.model_file import ModelFile
 from lime_cli.records.record import record_of
+from lime_cli.registry import MODALITIES
 from lime_cli.running.job import Explained, Job, run
 from lime_cli.settings import Settings
 from lime_cli.tools.evaluate.measure import DRAWS, ORDERS
@@ -41,7 +40,7 @@ def test_a_row_is_judged_in_a_table_that_fits_the_page(limex):
 def test_every_modality_is_judged_with_the_same_keys_and_the_same_bytes_each_time(limex, case):
     result = limex(*case, *FEW, "-f", "json")
     found = record(result)
-    assert found["schema"] == {"name": "limex/evaluation", "number": 1}
+    assert found["schema"] == {"name": "limex/evaluation", "number": 2}
     assert found["seeds"] == [0, 1, 2]
     assert found["samples"] == [128] * 3
     (target,) = found["targets"]
@@ -54,7 +53,7 @@ def test_every_modality_is_judged_with_the_same_keys_and_the_same_bytes_each_tim
         "error_ratio",
         "components",
         "curves",
-        "widths",
+        "radii",
     ]
     assert target["held_out_fidelity"]["mean"] <= 1
     assert [one["k"] for one in target["jaccard"]] == [3, 5, 10]
@@ -91,16 +90,13 @@ def test_several_rows_and_targets_come_one_to_a_line(limex):
     assert found[1] == alone
 
 
-@pytest.mark.parametrize("case", [(*ZOO, "--row", "84"), REVIEW])
-def test_a_neighbourhood_too_narrow_for_any_sample_says_so(limex, case):
-    narrow = (*case, *FEW, "--kernel-width", "0.001")
-    result = limex(*narrow)
-    assert (result.code, result.err) == (0, "")
-    assert "few_effective_samples" in result.out
-    assert "CSI undefined" in result.out
-    (target,) = record(limex(*narrow, "-f", "json"))["targets"]
-    assert target["held_out_fidelity"] == {"mean": None, "sd": None}
-    assert target["components"] == []
+@pytest.mark.parametrize("case", [(*ZOO, "--row", "84"), REVIEW, SCENE])
+def test_a_width_at_which_nothing_is_masked_names_a_radius_that_works(limex, case):
+    result = limex(*case, *FEW, "--kernel-width", "0.001")
+    assert result.code == 2
+    assert "no sample differs from the instance" in result.err
+    radius = result.err.split("--radius ")[1].split(",")[0]
+    assert limex(*case, *FEW, "--radius", radius).code == 0
 
 
 def test_the_curves_are_drawn(limex, tmp_path):
@@ -200,10 +196,9 @@ def test_the_model_is_asked_as_often_as_explaining_with_every_seed_asks(job, mon
     explaining = sum(asked)
     asked.clear()
     found = list(replicated(job, 2))
-    originals = ORIGINALS_PER_CALL if len(job.sources) > 1 else 1
     draws = DRAWS if len(job.sources) > 1 else 1
     points = sum(len(curve.removed) for one in found for curve in one.curves)
     curves = (2 + ORDERS) * draws * points
     # a picture, and the picture without its superpixels, are asked about once to judge the fill
     explaining -= 2 * len(job.sources) if hasattr(job.modality, "fill") else 0
-    assert sum(asked) == explaining + originals * (len(job.sources) - 2) + curves
+    assert sum(asked) == explaining + curves

@@ -1,17 +1,17 @@
-"""Curves and kernel widths say the truth on models that are known."""
+"""Curves say the truth on models that are known."""
 
 import numpy as np
 import pytest
 
 from lime_cli.engine import explain
-from lime_cli.engine.neighbourhood import ask
+from lime_cli.engine.masks import given
 from lime_cli.settings import Settings
 from lime_cli.sources import Source
 from lime_cli.tables.cells import Cells
 from lime_cli.tabular.background import build_background
 from lime_cli.tabular.row import RowInstance
 from lime_cli.tabular.schema import Schema
-from lime_cli.tools.evaluate.measure import LADDER, area, curves, widths
+from lime_cli.tools.evaluate.measure import area, curves
 from tests.conftest import FunctionModel, MaskInstance
 
 BETA = np.array([4.0, 3.0, 2.0, 1.0, -1.0])
@@ -71,7 +71,7 @@ def row():
 def test_a_row_keeps_its_own_values_and_gets_observed_ones_of_other_bins():
     instance = row()
     kept = np.random.default_rng(1).random((500, 3)) < 0.5
-    table = instance.keeping(kept, np.random.default_rng(2))
+    table = instance.model_inputs(instance.codes(given(~kept, np.random.default_rng(2))))
     features = [one for one in instance.background.features if not one.constant]
     varied = [
         column for name, column in zip(table.names, table.columns, strict=True) if name != "same"
@@ -85,24 +85,3 @@ def test_a_row_keeps_its_own_values_and_gets_observed_ones_of_other_bins():
         assert set(gone) <= set(feature.values.tolist())
         assert all(feature.bin_of(value) != feature.bin_of(own[j]) for value in gone)
     assert set(table.columns[2].tolist()) == {7}
-
-
-def test_widths_of_a_linear_model_agree_and_count_fewer_samples_when_narrow():
-    instance, model = MaskInstance(5), FunctionModel(lambda z: z @ BETA)
-    settings = Settings(samples=300)
-    answers = ask(instance, model, settings, 300)
-    found = widths(instance, answers, (model.predict(instance.original())[0], 0), settings)
-    assert [one.width / found[2].width for one in found] == pytest.approx(LADDER)
-    for one in found:
-        assert one.overlap == 1.0
-        assert dict(one.weights)[0] == pytest.approx(4.0)
-    counts = [one.effective_samples for one in found]
-    assert counts == sorted(counts)
-
-
-def test_a_curved_model_has_more_fidelity_near_the_instance():
-    instance, model = MaskInstance(8), FunctionModel(lambda z: np.exp(z.sum(axis=1)))
-    settings = Settings(samples=2_000)
-    answers = ask(instance, model, settings, 2_000)
-    found = widths(instance, answers, (model.predict(instance.original())[0], 0), settings)
-    assert found[1].fidelity > found[-1].fidelity

@@ -7,7 +7,7 @@ import pytest
 
 from lime_cli.engine import explain
 from lime_cli.engine.explanation import Surrogate, Weight
-from lime_cli.engine.neighbourhood import Neighbourhood, ask, weigh
+from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.records.record import hash_of
 from lime_cli.settings import Settings
 from lime_cli.tools.evaluate.measure import (
@@ -38,9 +38,8 @@ def runs(function, d=12, n_seeds=6, **choices):
     explanations, drawn = [], []
     for seed in range(n_seeds):
         settings = Settings(**{"samples": 300, "features": 5, **choices, "seed": seed})
-        explanations.append(next(explain([instance], model, settings)))
-        answers = ask(instance, model, settings, settings.samples)
-        drawn.append(weigh(instance, answers, model.predict(instance.original())[0], settings))
+        watch = lambda _, neighbourhood: drawn.append(neighbourhood)  # noqa: E731
+        explanations.append(next(explain([instance], model, settings, watch)))
     return explanations, drawn
 
 
@@ -123,8 +122,9 @@ def test_held_out_fidelity_is_the_weighted_r_squared_of_the_others_samples():
             interpretable=rng.random((9, 2)) < 0.5,
             predictions=rng.normal(5, 1, (9, 1)),
             weights=rng.random(9),
+            block=np.arange(-1, 8) % 2,
             n_blocks=2,
-            independent=True,
+            twins=np.zeros((0, 2), int),
             kernel_width=1.0,
         )
         for _ in range(3)

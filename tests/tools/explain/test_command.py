@@ -168,7 +168,7 @@ def test_bins_and_features_are_obeyed(limex):
     found = record(
         limex(*model, "--row", "3", "-f", "json", "--bins", "entropy", "--label", "diagnosis")
     )
-    assert 0.2 < found["targets"][0]["fidelity"] < 0.9
+    assert found["targets"][0]["fidelity"] > 0.9
 
 
 def test_standard_input_and_text_options_work(limex, monkeypatch):
@@ -211,7 +211,7 @@ def test_an_existing_file_is_kept_unless_forced(limex, tmp_path):
     assert refused.code == 5
     assert path.read_text() == "precious"
     assert limex(*REVIEW, "-o", path, "--force").code == 0
-    assert json.loads(path.read_text())["schema"]["number"] == 1
+    assert json.loads(path.read_text())["schema"]["number"] == 2
     assert [one.name for one in tmp_path.iterdir()] == ["out.json"]
 
 

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lime_cli.engine.compatibility import Choices
+from lime_cli.engine.like_lime import Choices
 from lime_cli.images.modality import ImageModality
 from lime_cli.models.model_file import ModelInput
 from lime_cli.records.record import explanation_of
 from lime_cli.tabular.schema import Schema
 from tests.conftest import ROOT
-from tests.engine.test_compatibility import (
+from tests.engine.test_like_lime import (
     explained,
     matrix,
     picture_of,
@@ -34,7 +34,7 @@ with warnings.catch_warnings():
     from lime.lime_tabular import LimeTabularExplainer
     from lime.lime_text import LimeTextExplainer
 
-SCHEMA = json.loads((ROOT / "lime_cli/records/schema/explanation-1.json").read_text("utf-8"))
+SCHEMA = json.loads((ROOT / "lime_cli/records/schema/explanation-2.json").read_text("utf-8"))
 TINY = 1e-12
 """Weights this small are rounding, and which of them is kept is chance."""
 

@@ -97,7 +97,7 @@ def test_more_memory_makes_larger_calls(limex, room):
     assert max(narrow.answered) == 8 * 2**20 // (96 * 96 * 3 * 4)
     room(10**9)
     assert limex(*large, "--max-memory", "1GiB").out == expected
-    assert max(narrow.answered) == 128
+    assert 120 <= max(narrow.answered) <= 128  # equal masks are asked once
 
 
 def test_samples_of_marcotcr_lime_are_halved_too(limex, room, case):

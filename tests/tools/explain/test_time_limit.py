@@ -11,7 +11,7 @@ TEXT = "explain", "text", "--text", " ".join(f"word{i}" for i in range(30)), "-f
 
 def test_a_slow_model_is_asked_as_long_as_there_is_time(limex):
     began = time.monotonic()
-    record = json.loads(limex(*TEXT, PLACE + "slow", "--time-limit", "2").out)
+    record = json.loads(limex(*TEXT, PLACE + "slow", "--time-limit", "1.2").out)
     assert time.monotonic() - began < 6
     assert record["stop"] == "time"
     assert record["samples"] in (256, 384, 512, 768)

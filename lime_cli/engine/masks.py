@@ -1,0 +1,175 @@
+"""Masks: which components of an instance are replaced in each sample, drawn once for all rows.
+
+Masks depend on the seed, the number of components and the number of samples, never on what is
+explained: rows of a table share them, and with them most of the arithmetic. Sizes are drawn from
+a mixture of the kernels that are compared and spread evenly (stratified); given its size, a mask
+is uniform. Eight blocks are drawn independently of each other: what error bars are made of.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property, lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
+from lime_cli.engine.kernel import Kernel, Product, binomial
+
+BLOCKS = 8
+
+
+@dataclass(frozen=True)
+class Stage:
+    """So many samples more, sized by the mixture of some radii."""
+
+    n: int
+    radii: tuple[float, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Masks:
+    """Which components of d are masked in n samples; the instance itself is none of them."""
+
+    masked: BoolArray
+    """(n, d)"""
+    block: IntArray
+    """(n,): in 0..R-1, each drawn independently of the others."""
+    proposal: FloatArray
+    """(d + 1,): the law that the sizes were drawn from; 0 for a mask of nothing."""
+    n_blocks: int
+    """R; 1 where every mask is there and nothing is drawn."""
+    twins: IntArray
+    """(pairs, 2): samples of one mask whose replacements were drawn independently."""
+    uniforms: NDArray[np.float32] | None = None
+    """(n, d) in [0, 1): what chooses each replacement, where that is random."""
+    memo: dict[Any, Any] = field(default_factory=dict)
+    """What instances remember of these masks."""
+
+    @property
+    def n(self) -> int:
+        """Count the samples."""
+        return len(self.masked)
+
+    @property
+    def d(self) -> int:
+        """Count the components."""
+        return int(self.masked.shape[1])
+
+    @cached_property
+    def sizes(self) -> IntArray:
+        """How many components each sample masks, (n,)."""
+        return np.asarray(self.masked.sum(axis=1))
+
+    def weights(self, kernel: Kernel) -> tuple[FloatArray, float]:
+        """Return the weight of each sample (n,), and the mass of the instance itself."""
+        wanted = kernel.sizes(self.d)
+        ratio = np.divide(wanted, self.proposal, out=np.zeros(self.d + 1), where=self.proposal > 0)
+        return ratio[self.sizes] / self.n, float(wanted[0])
+
+
+def mixture(d: int, radii: Sequence[float]) -> FloatArray:
+    """Return the law of sizes (d + 1,) that serves several radii, given that one is masked."""
+    laws = [binomial(d, one) for one in radii]
+    law: FloatArray = np.sum([np.r_[0.0, one[1:] / one[1:].sum()] for one in laws], axis=0)
+    return np.asarray(law / law.sum())
+
+
+def every_mask(d: int) -> Masks:
+    """Return all masks of d components but the empty one."""
+    masked = (np.arange(1, 2**d)[:, None] >> np.arange(d) & 1).astype(bool)
+    n = len(masked)
+    proposal = np.r_[0.0, np.bincount(masked.sum(axis=1), minlength=d + 1)[1:] / n]
+    return Masks(masked, np.zeros(n, np.int64), proposal, 1, np.zeros((0, 2), np.int64))
+
+
+def given(masked: BoolArray, rng: np.random.Generator) -> Masks:
+    """Return masks that somebody chose (n, d), with replacements of their own, in one block."""
+    n, d = masked.shape
+    proposal = np.r_[0.0, np.full(d, 1 / d)]
+    uniforms = rng.random((n, d), np.float32)
+    none = np.zeros((0, 2), np.int64)
+    return Masks(masked, np.zeros(n, np.int64), proposal, 1, none, uniforms)
+
+
+@lru_cache(maxsize=16)
+def draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
+    """Draw the masks of all stages; ``random`` where replacements are drawn too, then in pairs.
+
+    A stage of fewer samples is the beginning of one of more.
+    """
+    drawn = [_stage(seed, d, i, stage, random) for i, stage in enumerate(stages)]
+    n = sum(stage.n for stage in stages)
+    laws = [stage.n / n * mixture(d, stage.radii) for stage in stages]
+    starts = np.cumsum([0, *(stage.n for stage in stages)])
+    twins = [
+        start + np.arange(stage.n // 2 * 2).reshape(-1, 2)
+        for start, stage in zip(starts, stages, strict=False)
+    ]
+    return Masks(
+        masked=np.concatenate([one[0] for one in drawn]),
+        block=np.concatenate([one[1] for one in drawn]),
+        proposal=np.sum(laws, axis=0),
+        n_blocks=BLOCKS,
+        twins=np.concatenate(twins) if random else np.zeros((0, 2), np.int64),
+        uniforms=np.concatenate([one[2] for one in drawn]) if random else None,
+    )
+
+
+def _stage(
+    seed: int, d: int, number: int, stage: Stage, random: bool
+) -> tuple[BoolArray, IntArray, NDArray[np.float32]]:
+    """Return masks (n, d), blocks (n,) and uniform numbers (n, d) of one stage.
+
+    Samples go around the blocks one by one, or pair by pair where replacements are random.
+    """
+    each = 2 if random else 1
+    length = -(-stage.n // (each * BLOCKS))  # masks of a block
+    cumulative = np.cumsum(mixture(d, stage.radii))[:-1]
+    masked = np.empty((length, BLOCKS, each, d), bool)
+    uniforms = np.zeros((length, BLOCKS, each, d), np.float32)
+    for block in range(BLOCKS):
+        rng = np.random.default_rng([seed, d, block, number])
+        sizes, subsets, *chosen = rng.spawn(2 + each)
+        where = progressive(length, 1, sizes)[:, 0]
+        m = np.maximum(1, np.searchsorted(cumulative, where, side="right"))
+        order = subsets.random((length, d), np.float32).argsort(axis=1, kind="stable")
+        ranks = np.empty_like(order)
+        np.put_along_axis(ranks, order, np.arange(d)[None], axis=1)
+        own = ranks < m[:, None]
+        masked[:, block] = own[:, None]
+        times = np.cumsum(own, axis=0) - 1
+        for twin, one in enumerate(chosen if random else ()):
+            series = progressive(length, d, one)
+            uniforms[:, block, twin] = np.take_along_axis(series, np.maximum(times, 0), axis=0)
+    block_of = np.broadcast_to(np.arange(BLOCKS)[None, :, None], masked.shape[:3])
+    n = stage.n
+    return (
+        masked.reshape(-1, d)[:n],
+        block_of.reshape(-1)[:n],
+        np.asarray(uniforms.reshape(-1, d)[:n]),
+    )
+
+
+def progressive(length: int, width: int, rng: np.random.Generator) -> FloatArray:
+    """Return ``width`` series of numbers in [0, 1), each spread evenly however far it is followed.
+
+    (length, width): of the first 2^k numbers of a series one lies in each of 2^k equal intervals,
+    in random order.
+    """
+    found = rng.random((1, width))
+    while len(found) < length:
+        k = len(found)
+        empty = np.floor(found * (2 * k)).astype(np.int64) ^ 1
+        order = rng.random((k, width)).argsort(axis=0)
+        placed = np.take_along_axis(empty, order, axis=0)
+        found = np.concatenate([found, (placed + rng.random((k, width))) / (2 * k)])
+    return np.minimum(found[:length], np.nextafter(1.0, 0.0, dtype=np.float32))
+
+
+def kernels(radii: Sequence[float]) -> tuple[Product, ...]:
+    """Return the kernels of some radii."""
+    return tuple(map(Product, radii))

@@ -1,0 +1,104 @@
+"""Commands whose options stand in groups, and those that outlive what a model does."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+import click
+
+from lime_cli.options.layers import Option
+from lime_cli.running.containment import Containment
+from lime_cli.running.signals import die_of_interrupts, leave_at_signals
+
+MANY = 20
+"""Options, at most, that the short help shows all of."""
+
+ORDER = ("Model", "Input", "Table format", "Columns", "Explanation", "Output", "Drawing", "Running")
+"""Headings in the order of a person's questions; those of a tool alone come first."""
+
+SHORT_HEADINGS = {
+    "Model": "Input",
+    "Table format": "Input",
+    "Columns": "Input",
+    "Drawing": "Output",
+}
+"""In the short help there are fewer parts."""
+
+
+class Command(click.Command):
+    """A command with options in groups: ``--help`` shows the usual ones, ``--help-all`` all."""
+
+    def __init__(self, *args: Any, **attributes: Any) -> None:
+        super().__init__(*args, **attributes)
+        options = [one for one in self.params if isinstance(one, Option) and not one.hidden]
+        self.short = len(options) > MANY
+        """Whether there are options that the short help does not show."""
+        if self.short:
+            show_all = click.Option(
+                ["--help-all"],
+                is_flag=True,
+                is_eager=True,
+                expose_value=False,
+                callback=_show_all,
+                help=f"Show all {len(options)} options and exit.",
+            )
+            self.params.append(show_all)
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the options by their groups; those of a short help alone, unless told otherwise."""
+        short = self.short and not ctx.meta.get(_ALL)
+        parts: dict[str, list[tuple[str, str]]] = {}
+        rest = []
+        for one in self.get_params(ctx):
+            record = one.get_help_record(ctx)
+            if record is None or isinstance(one, click.Argument):
+                continue
+            if not isinstance(one, Option):
+                rest.append(record)
+            elif one.common or not short:
+                heading = SHORT_HEADINGS.get(one.heading, one.heading) if short else one.heading
+                parts.setdefault(heading, []).append(record)
+        order = sorted(parts, key=lambda one: ORDER.index(one) if one in ORDER else -1)
+        for heading in order:
+            with formatter.section(heading):
+                formatter.write_dl(parts[heading])
+        with formatter.section("Help"):
+            formatter.write_dl(rest)
+
+
+_ALL = "lime_cli.commands.all"
+
+
+def _show_all(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
+    if value and not ctx.resilient_parsing:
+        ctx.meta[_ALL] = True
+        click.echo(ctx.get_help(), color=ctx.color)
+        ctx.exit()
+
+
+class ModelCommand(Command):
+    """A command with a parameter MODEL that outlives what its model does to its process."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run in a child of ``limex``; in this process where the program is called as a library.
+
+        With workers the model is theirs, and this process never loads it.
+
+        Options are parsed by now and nothing heavy is imported yet: forking is cheap and safe.
+        """
+        containment = ctx.find_object(Containment)
+        output = ctx.params.get("output")
+        workers = [ctx.params.get(key) for key in ("jobs", "executor", "scheduler")]
+        if containment is not None and any(one is not None for one in workers):
+            leave_at_signals()
+        elif containment is not None:
+            code = containment.enter(
+                ctx.params["model"], None if output is None else str(Path(output).parent)
+            )
+            if code is not None:
+                return code
+            if hasattr(os, "fork"):
+                die_of_interrupts()
+        return super().invoke(ctx)

@@ -1,0 +1,223 @@
+"""Explanations are of the model near the instance: planted switches, gaps, unread columns."""
+
+import json
+
+import numpy as np
+import pytest
+
+from lime_cli.engine import explain
+from lime_cli.settings import Settings
+from lime_cli.sources import Source
+from lime_cli.tables.cells import Cells
+from lime_cli.tabular.background import build_background
+from lime_cli.tabular.row import RowInstance
+from lime_cli.tabular.schema import Schema
+from tests.conftest import FunctionModel
+
+RNG = np.random.default_rng(0)
+X = RNG.normal(size=(400, 12)).round(4)
+NAMES = tuple(f"c{j}" for j in range(12))
+CELLS = Cells("t.csv", NAMES, tuple(tuple(map(repr, row)) for row in X.tolist()), tuple(range(400)))
+BACKGROUND = build_background(CELLS, NAMES, Schema())
+
+
+def rows(places):
+    return [
+        RowInstance(Source(str(i), "t.csv", i), BACKGROUND, tuple(X[i].tolist()), ())
+        for i in places
+    ]
+
+
+def asked(function):
+    return FunctionModel(lambda table: function(np.stack(table.columns, axis=1)))
+
+
+def explained(function, places, **choices):
+    settings = Settings(**{"samples": 1024, "features": 12, **choices})
+    return list(explain(rows(places), asked(function), settings))
+
+
+def weights_of(explanation):
+    found = np.zeros(12)
+    for one in explanation.surrogates[0].weights:
+        found[one.component] = one.weight
+    return found
+
+
+def switched(V):
+    return np.where(V[:, 0] > 0, 2 * V[:, 1] + V[:, 2], 2 * V[:, 3] + V[:, 4])
+
+
+def test_a_switch_is_explained_by_the_branch_that_the_row_takes():
+    shares = []
+    for place, explanation in zip(range(24), explained(switched, range(24)), strict=True):
+        size = np.abs(weights_of(explanation))
+        used = [1, 2] if X[place, 0] > 0 else [3, 4]
+        shares.append(size[used].sum() / size[1:5].sum())
+    assert np.mean(shares) > 0.88
+
+
+def test_the_surrogate_agrees_with_the_model_at_the_row():
+    found = [one.surrogates[0] for one in explained(switched, range(24))]
+    reach = np.ptp(switched(X))
+    assert all(abs(one.gap) < 0.03 * reach for one in found)
+    assert np.median([one.fidelity for one in found if one.fidelity is not None]) > 0.85
+
+
+def test_rows_of_other_predictions_in_the_same_bins_have_other_explanations():
+    steep = lambda V: 1 / (1 + np.exp(-8 * (V[:, 0] - 1.2)))  # noqa: E731
+    values = X[0].copy()
+    low, high = values.copy(), values.copy()
+    low[0], high[0] = 0.95, 1.9  # both in the highest quarter
+    pair = [
+        RowInstance(Source(name, "t.csv", 0), BACKGROUND, tuple(one.tolist()), ())
+        for name, one in (("low", low), ("high", high))
+    ]
+    settings = Settings(samples=1024, features=12)
+    first, second = explain(pair, asked(steep), settings)
+    assert weights_of(second)[0] - weights_of(first)[0] > 0.5
+    for one in (first, second):
+        assert abs(one.surrogates[0].gap) < 0.02
+
+
+@pytest.mark.parametrize("radius", [0.5, 0.2, 0.05])
+def test_the_weights_of_an_additive_model_are_its_own_at_every_radius(radius):
+    beta = np.linspace(-2, 2, 12)
+    for place in (3, 7):
+        (explanation,) = explained(lambda V: V @ beta, [place], radius=radius, samples=4096)
+        expected = np.empty(12)
+        for j, own in enumerate(X[place]):
+            feature = BACKGROUND.features[j]
+            outside = feature.bins != feature.bin_of(own)
+            others = np.average(feature.values[outside], weights=feature.shares[outside])
+            expected[j] = beta[j] * (own - others)
+        found = weights_of(explanation)
+        errors = [one.std_error for one in explanation.surrogates[0].weights]
+        assert found == pytest.approx(expected, abs=6 * max(errors) + 1e-6)
+        assert max(errors) < 0.1
+
+
+def test_weights_that_masking_decides_are_exact_whatever_is_drawn():
+    own = X[5]
+
+    def inside(V):
+        kept = [
+            np.searchsorted(BACKGROUND.features[j].cuts, V[:, j])
+            == BACKGROUND.features[j].bin_of(own[j])
+            for j in range(12)
+        ]
+        return 3 * kept[0] - 2 * kept[4] + 1.0 * kept[9]
+
+    (explanation,) = explained(inside, [5])
+    expected = np.zeros(12)
+    expected[[0, 4, 9]] = 3, -2, 1
+    assert weights_of(explanation) == pytest.approx(expected, abs=1e-6)
+    assert explanation.surrogates[0].fidelity == pytest.approx(1)
+    assert explanation.surrogates[0].spread == pytest.approx(0, abs=1e-6)
+
+
+def test_spread_is_the_share_that_the_value_drawn_decides():
+    place = int(np.argmin(np.abs(X[:, 0] - 1)))
+    (explanation,) = explained(lambda V: V[:, 0], [place], samples=4096)
+    surrogate = explanation.surrogates[0]
+    assert 0.1 < surrogate.spread < 0.5
+    assert surrogate.fidelity == pytest.approx(1, abs=0.03)
+    assert surrogate.fit_r2 < 0.9
+
+
+@pytest.mark.parametrize("together", [1, 7, 24])
+def test_no_bit_of_a_row_depends_on_the_rows_beside_it(together):
+    bent = lambda V: np.tanh(V[:, 0] * V[:, 1] + V[:, 2])  # noqa: E731
+    alone = [explained(bent, [i])[0].surrogates for i in range(24)]
+    settings = Settings(samples=1024, features=12)
+    instances = rows(range(24))
+    found = []
+    for start in range(0, 24, together):
+        lot = instances[start : start + together]
+        found += [one.surrogates for one in explain(lot, asked(bent), settings)]
+    assert found == alone
+
+
+def test_more_columns_than_samples_still_find_what_is_read():
+    rng = np.random.default_rng(1)
+    wide = rng.normal(size=(60, 700)).round(3)
+    names = tuple(f"c{j}" for j in range(700))
+    cells = Cells("w.csv", names, tuple(tuple(map(repr, r)) for r in wide.tolist()), range(60))
+    background = build_background(cells, names, Schema())
+    instance = RowInstance(Source("0", "w.csv", 0), background, tuple(wide[0].tolist()), ())
+    own = wide[0]
+
+    def inside(table):
+        V = np.stack([table.columns[j] for j in (3, 300, 650)], axis=1)
+        return 3.0 * (V[:, 0] == own[3]) + 2.0 * (V[:, 1] == own[300]) - 2.0 * (V[:, 2] == own[650])
+
+    settings = Settings(samples=2048, features=5)
+    (explanation,) = explain([instance], FunctionModel(inside), settings)
+    found = {one.component: one for one in explanation.surrogates[0].weights}
+    assert {3, 300, 650} <= set(found)
+    for j, truth in ((3, 3.0), (300, 2.0), (650, -2.0)):
+        low, high = found[j].interval
+        assert low <= truth <= high
+
+
+def test_refit_is_least_squares_on_what_is_shown():
+    whole = explained(switched, [2], features=4, radius=0.35)[0].surrogates[0]
+    again = explained(switched, [2], features=4, radius=0.35, refit=True)[0].surrogates[0]
+    assert {w.component for w in whole.weights} == {w.component for w in again.weights}
+    assert again.others.weight == 0
+    assert whole.others.weight != 0
+
+
+def test_a_flat_model_stops_as_flat_and_a_hopeless_one_as_no_linear_fit():
+    noise = lambda V: np.sin(1e6 * V.sum(axis=1))  # noqa: E731
+    settings = {"samples": 256, "max_samples": 8192}
+    place = int(np.argmin(np.abs(noise(X))))  # elsewhere masking decides that it is not itself
+    (explanation,) = explained(noise, [place], **settings)
+    assert explanation.stop in ("flat", "no_linear_fit")
+    assert explanation.samples < 8192
+    certain = [
+        w for w in explanation.surrogates[0].weights if not w.interval[0] < 0 < w.interval[1]
+    ]
+    assert len(certain) <= 1
+
+
+def test_the_record_and_the_table_name_the_radius(limex):
+    case = ("explain", "tabular", "sample_models/loans.pkl", "sample_data/loans.csv", "--row", "2")
+    record = json.loads(limex(*case, "-f", "json").out)
+    kernel = record["targets"][0]["kernel"]
+    assert kernel["radius"] in [one["radius"] for one in kernel["compared"]]
+    assert f"{kernel['radius']:.3g}, local: about" in limex(*case).out
+    fixed = json.loads(limex(*case, "-f", "json", "--radius", "0.35").out)
+    assert fixed["targets"][0]["kernel"]["radius"] == 0.35
+    width = json.loads(limex(*case, "-f", "json", "--kernel-width", "0.9").out)
+    assert width["targets"][0]["kernel"]["width"] == pytest.approx(0.9)
+
+
+def test_a_pair_that_acts_together_is_found_with_its_weight():
+    own = X[4]
+    bins = [BACKGROUND.features[j] for j in range(12)]
+
+    def together(V):
+        kept = [np.searchsorted(bins[j].cuts, V[:, j]) == bins[j].bin_of(own[j]) for j in range(12)]
+        return 2.0 * (kept[1] & kept[6]) + 0.3 * kept[2]
+
+    surrogate = explained(together, [4], radius=0.5)[0].surrogates[0]
+    assert surrogate.fidelity < 0.7
+    (pair,) = surrogate.pairs
+    assert set(pair.components) == {1, 6}
+    assert pair.interval[0] <= 2.0 <= pair.interval[1]
+    assert surrogate.pairs_fidelity == pytest.approx(1, abs=0.02)
+
+
+def test_no_pair_is_made_up_where_none_acts():
+    three = lambda V: np.sign(V[:, 0]) * np.sign(V[:, 1]) * np.sign(V[:, 2])  # noqa: E731
+    for explanation in explained(three, range(6), radius=0.5):
+        for pair in explanation.surrogates[0].pairs:
+            assert set(pair.components) <= {0, 1, 2}
+
+
+def test_a_low_fidelity_names_what_has_a_higher_one():
+    four = lambda V: np.prod(np.sign(V[:, :4]), axis=1)  # noqa: E731
+    (explanation,) = explained(four, [3], radius=0.5, samples=4096)
+    (said,) = [one.message for one in explanation.caveats if one.code == "low_fidelity"]
+    assert "--surrogate tree has " in said or "no pair of the strongest" in said
