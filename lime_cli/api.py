@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
+from lime_cli.models.folders import located
 from lime_cli.models.model_file import ModelFile
 from lime_cli.registry import MODALITIES
 from lime_cli.running.batch import Run, in_memory
@@ -91,4 +92,5 @@ def explain(
 
 
 def _file(model: Model) -> ModelFile:
-    return ModelFile(model) if isinstance(model, str) else model
+    file = ModelFile(model) if isinstance(model, str) else model
+    return file._replace(path=located(file.path))

@@ -74,6 +74,8 @@ FORMATS = Registry(
         "html": "lime_cli.formats.html:write",
         "png": "lime_cli.formats.drawing:write_png",
         "svg": "lime_cli.formats.drawing:write_svg",
+        "jpg": "lime_cli.formats.drawing:write_jpg",
+        "webp": "lime_cli.formats.drawing:write_webp",
     },
     "limex.formats",
 )
@@ -89,6 +91,9 @@ SUFFIXES = {
     ".htm": "html",
     ".png": "png",
     ".svg": "svg",
+    ".jpg": "jpg",
+    ".jpeg": "jpg",
+    ".webp": "webp",
     ".txt": "table",
 }
 """Which format a file's suffix asks for."""
@@ -117,7 +122,7 @@ LOADERS = Registry(
 
 TASKS = ("auto", "classification", "regression")
 
-ACTIVATIONS = ("none", "softmax", "sigmoid")
+ACTIVATIONS = ("auto", "none", "softmax", "sigmoid")
 
 PROVIDERS = ("cpu", "cuda")
 """What runs an ONNX model."""
@@ -152,6 +157,9 @@ SEGMENTERS = Registry(
 )
 """Each is called with RGB pixels, a wish for a number of segments or None, and a seed."""
 
+LIME_SEGMENTER = "quickshift:lime"
+"""marcotcr/lime's own cut, of what the model sees."""
+
 FILLS = Registry(
     "fill",
     {
@@ -163,6 +171,9 @@ FILLS = Registry(
     },
 )
 """What masks a superpixel; each is called with raw values, the label map and a generator."""
+
+AUTO_FILL = "auto"
+"""The mean, but where that changes next to nothing."""
 
 RESIZES = ("stretch", "crop", "pad")
 

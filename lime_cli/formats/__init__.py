@@ -39,7 +39,9 @@ class Look:
     true_colour: bool = False
     """Whether these are 24 bits deep; without, 256 of them."""
     unicode: bool = True
-    """Whether more than ASCII may be printed."""
+    """Whether bars and marks may be drawn with more than ASCII."""
+    letters: bool = False
+    """Whether letters of every script may be printed all the same."""
     style: str = "outline"
     """Of an overlay: ``outline``, ``heat``, ``hide`` or ``panel``."""
     top: int | None = None
@@ -48,6 +50,11 @@ class Look:
     """Of an overlay: ``positive``, ``negative`` or ``both``."""
     scale: float | None = None
     """Of an overlay: the weight drawn at full strength; None for the largest."""
+
+    @property
+    def encoding(self) -> str:
+        """What pages are written in."""
+        return "utf-8" if self.unicode or self.letters else "ascii"
 
 
 class Format(Protocol):

@@ -137,12 +137,18 @@ def _bars(explanation: Explanation, surrogate: Surrogate, axis: Axes, reach: flo
     _dress(surrogate, axis)
 
 
+TICKS = 7
+"""Numbers below an axis, about: more run into each other."""
+
+
 def _dress(surrogate: Surrogate, axis: Axes) -> None:
     for side in ("top", "right", "left"):
         axis.spines[side].set_visible(False)
     axis.spines["bottom"].set_color(FAINT)
     axis.tick_params(axis="y", length=0)
     axis.tick_params(axis="x", colors=FAINT, labelsize=9)
+    axis.locator_params(axis="x", nbins=TICKS)
+    axis.ticklabel_format(axis="x", style="sci", scilimits=(-3, 5))
     said = f"{_cut(literal(surrogate.name), 40)}: the model says {surrogate.model_prediction:.3g}"
     axis.set_title(said, loc="left", color=INK, fontsize=10.5, fontweight="bold", parse_math=False)
     fidelity = fidelity_in_words(surrogate.fidelity)

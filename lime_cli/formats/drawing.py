@@ -36,6 +36,22 @@ def write_png(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -
         overlay(explanation, picture, look).save(out, "PNG")
 
 
+def write_jpg(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
+    """Draw one explanation as JPEG; raise SettingsError for any other number of them."""
+    _converted(explanations, look).save(out, "JPEG", quality=92, subsampling=0)
+
+
+def write_webp(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
+    """Draw one explanation as WebP; raise SettingsError for any other number of them."""
+    _converted(explanations, look).save(out, "WEBP", lossless=True)
+
+
+def _converted(explanations: Iterable[Explanation], look: Look) -> Image.Image:
+    stream = io.BytesIO()
+    write_png(explanations, stream, look)
+    return Image.open(stream).convert("RGB")
+
+
 def write_svg(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation as SVG; raise SettingsError for any other number of them."""
     explanation = only(explanations)

@@ -62,7 +62,7 @@ def write_page(sheet: Sheet, out: IO[bytes], look: Look) -> None:
         for line in _page_lines(sheet, page):
             line.rstrip()
             page.console.print(page.cut(line, look.width), soft_wrap=True)
-    out.write(captured.get().encode("utf-8" if look.unicode else "ascii"))
+    out.write(captured.get().encode(look.encoding))
 
 
 def write_json(sheet: Sheet, out: IO[bytes], look: Look) -> None:

@@ -160,7 +160,7 @@ def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> No
             for line in [Text()] * (number > 0) + list(_lines(explanation, page)):
                 line.rstrip()
                 page.console.print(page.cut(line, look.width), soft_wrap=True)
-        out.write(captured.get().encode("utf-8" if look.unicode else "ascii"))
+        out.write(captured.get().encode(look.encoding))
 
 
 def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:

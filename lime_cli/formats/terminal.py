@@ -35,7 +35,7 @@ class Page:
 
     def literal(self, text: str) -> str:
         """Spell out what must not reach the terminal as it is."""
-        return literal(text, self.look.unicode)
+        return literal(text, self.look.encoding == "utf-8")
 
     def cut(self, text: Text, width: int) -> Text:
         """Shorten to so many cells, with an ellipsis where something is gone."""

@@ -212,9 +212,11 @@ class Bars:
     def header(self) -> str:
         """Name the columns: the ends of the scale, its zero and what the numbers are."""
         end = f"{self.scale:{self.form}}"
-        if len(end) >= self.half:
+        if len(end) + 1 >= self.half:  # with its sign, and a blank before the zero
             end = f"{self.scale:.2g}"
-        fits = len(end) < self.half
+        if len(end) + 1 >= self.half:
+            end = f"{self.scale:.0e}"
+        fits = len(end) + 1 < self.half
         left, right = (f"{sign}{end}" * fits for sign in "-+")
         numbers = "weight".rjust(self.weight)
         if self.interval:

@@ -5,6 +5,7 @@ Pictures are (h, w, c) in the model's channels, 0..255; the label -1 marks what 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from re import fullmatch
 from typing import cast
 
@@ -12,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from lime_cli.engine.arrays import FloatArray, IntArray
+from lime_cli.errors import LimexError
 from lime_cli.images.view import Preprocessing, Values
 from lime_cli.registry import FILLS
 
@@ -129,3 +131,45 @@ def _sides(labels: IntArray) -> IntArray:
 def noise(raw: Values, _labels: IntArray, rng: np.random.Generator) -> FloatArray:
     """Return any values of 0-255."""
     return np.floor(rng.random(raw.shape) * 256)
+
+
+OTHERS = ("black", "blur", "#ffffff")
+"""Fills that are tried where another changes next to nothing."""
+
+LITTLE, MUCH = 0.05, 0.1
+"""Shares of what a model says of a picture: changes below the one are next to none, a fill that
+changes more than the other, and this many times as much, is better."""
+
+TIMES = 3
+
+
+def weak(
+    own: str,
+    others: list[str],
+    raw: Values,
+    gone_by: Callable[[str], FloatArray],
+    answers: Callable[[list[FloatArray]], FloatArray],
+) -> tuple[str | None, str]:
+    """Return a fill that changes more where a picture's own changes next to nothing, and why.
+
+    ``gone_by`` gives the picture without all its superpixels, ``answers`` what the model says to
+    pictures. None where the own fill does, no other does more, or the model fails.
+    """
+    try:
+        whole, gone = answers([np.asarray(raw, np.float64), gone_by(own)])
+        top = int(whole.argmax())
+        size, change = abs(float(whole[top])), abs(float(whole[top] - gone[top]))
+        if change >= LITTLE * size:
+            return None, ""
+        found = answers([gone_by(one) for one in others])[:, top]
+    except LimexError:  # which the explanation will tell in its own words
+        return None, ""
+    changes = np.abs(found - whole[top])
+    best = int(changes.argmax())
+    if changes[best] < max(MUCH * size, TIMES * change):
+        return None, ""
+    return others[best], (
+        f"with every superpixel filled by {own} the model says {gone[top]:.3g} for "
+        f"{whole[top]:.3g}, so that hardly anything can matter; by {others[best]} it says "
+        f"{found[best]:.3g}"
+    )

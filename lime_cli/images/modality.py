@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,9 @@ from lime_cli.engine.instance import Caveat, Component, Everything, Picture, Ski
 from lime_cli.engine.masks import Masks, every_mask
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of
-from lime_cli.images.fills import LIKE_LIME, filled, is_fill
-from lime_cli.images.pixels import MAX_PIXELS, ImageReading, Photo, read_picture
+from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
+from lime_cli.images.numbers import MAX_PIXELS, ImageReading
+from lime_cli.images.pixels import Photo, read_picture
 from lime_cli.images.segments import SUFFIXES as MAPS
 from lime_cli.images.segments import (
     Cut,
@@ -29,9 +30,9 @@ from lime_cli.images.segments import (
     places,
     quickshift_like_lime,
 )
-from lime_cli.images.view import MODES, Pixels, Preprocessing, View, preset
-from lime_cli.models.model_file import ModelInput
-from lime_cli.registry import FILLS, LAYOUTS, SEGMENTERS
+from lime_cli.images.view import MODES, Pixels, Preprocessing, Values, View, preset
+from lime_cli.models.model_file import ModelInput, PixelsInput
+from lime_cli.registry import AUTO_FILL, FILLS, LAYOUTS, LIME_SEGMENTER, SEGMENTERS
 from lime_cli.sources import Listing, Source
 
 
@@ -106,8 +107,11 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".
 
 ASSUMED = Caveat(
     "preprocessing_assumed",
-    "how pixels become numbers is not said, so 0..1 in RGB is assumed; --preprocess changes it",
+    "how pixels become numbers is not said, so 0..1{} is assumed; --preprocess changes it",
 )
+
+LIME = (LIKE_LIME, LIME_SEGMENTER)
+"""Names of marcotcr/lime's own cut: quickshift on what the model sees."""
 
 
 @dataclass(frozen=True)
@@ -120,8 +124,9 @@ class ImageModality:
     """A name, or the path of a label map."""
     n_segments: int | None = None
     """A wish; None wishes for 50, of quickshift for LIME's own parameters."""
-    fill: str = "mean"
-    """Of superpixels that are gone: a name of ``fills.FILLS``, or ``#RRGGBB``."""
+    fill: str = AUTO_FILL
+    """Of superpixels that are gone: a name of ``fills.FILLS``, or ``#RRGGBB``; ``auto`` is their
+    mean, but where that changes next to nothing."""
     preprocess: str | None = None
     """Name of a preset; the options from ``resize`` to ``channels`` override it."""
     size: tuple[int, int] | None = None
@@ -136,6 +141,8 @@ class ImageModality:
     max_pixels: int = MAX_PIXELS
     pixel_range: tuple[float, float] | None = None
     """Numbers that are black and white in files of numbers; None goes by their type."""
+    invert: bool = False
+    """Whether black and white change places before the model sees them."""
     show: tuple[int, ...] = ()
     """Channels, from 0, drawn as red, green and blue, or as grey, where there are more than 4."""
     layout: str = "NHWC"
@@ -147,6 +154,10 @@ class ImageModality:
     """Pattern of the names taken from folders."""
     assumed: bool = False
     """Whether neither the user nor the model said how pixels become numbers."""
+    given: PixelsInput | None = None
+    """What lies beside the model and says that, in the place of a preset."""
+    answers: Callable[[Any], FloatArray] | None = field(default=None, compare=False)
+    """Asks the model, where a fill may be tried out."""
 
     default_samples = 256
     max_samples = 2_048
@@ -154,11 +165,13 @@ class ImageModality:
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that makes no sense."""
-        known = self.segmenter in (*SEGMENTERS, LIKE_LIME) or self._map is not None
-        _check(known, "--segmenter", self.segmenter, f"{', '.join(SEGMENTERS)}, a PNG or NPY file")
+        known = self.segmenter in (*SEGMENTERS, *LIME) or self._map is not None
+        ways = ", ".join((*SEGMENTERS, LIME_SEGMENTER))
+        _check(known, "--segmenter", self.segmenter, f"{ways}, a PNG or NPY file")
         n, fills = self.n_segments, ", ".join(FILLS)
         _check(n is None or n >= 1, "--segments", n, "a whole number, at least 1")
-        _check(is_fill(self.fill), "--fill", self.fill, f"{fills} or #RRGGBB")
+        filling = self.fill == AUTO_FILL or is_fill(self.fill)
+        _check(filling, "--fill", self.fill, f"{AUTO_FILL}, {fills} or #RRGGBB")
         _check(self.max_pixels >= 1, "--max-pixels", self.max_pixels, "1 or more")
         _check(min(self.size or (1,)) >= 1, "--size", _by(self.size), "HEIGHTxWIDTH, 1x1 or more")
         _check(self.layout in LAYOUTS, "--layout", self.layout, "NHWC or NCHW")
@@ -167,13 +180,25 @@ class ImageModality:
         _check(low < high, "--pixel-range", said, "two numbers, that of black first")
         shown = len(self.show) in (0, 1, 3) and min(self.show, default=0) >= 0
         _check(shown, "--show", ",".join(map(str, self.show)), "1 or 3 channels, from 0")
-        colours = self.preprocessing.channels in MODES or self.fill in (*FILLS, LIKE_LIME)
+        plain = self.fill in (AUTO_FILL, *FILLS, LIKE_LIME)
+        colours = self.preprocessing.channels in MODES or plain
         _check(colours, "--fill", self.fill, "a fill that is no colour: the channels are none")
 
     @property
     def preprocessing(self) -> Preprocessing:
         """What becomes of pixels: the preset with the options that override it."""
         base = preset(self.preprocess or "unit", self.size)
+        given = self.given
+        if given is not None and self.preprocess is None:
+            base = Preprocessing(
+                resize=given.resize,
+                resize_to=given.resize_to,
+                scale=given.scale,
+                mean=given.mean,
+                std=given.std,
+                resample=given.resample,
+                channels="L" if self.channels == "L" else base.channels,
+            )
         return Preprocessing(
             size=self.size,
             resize=self.resize or base.resize,
@@ -182,6 +207,7 @@ class ImageModality:
             mean=self.mean or base.mean,
             std=self.std or base.std,
             channels=self.channels or base.channels,
+            resample=base.resample,
         )
 
     def sources(self) -> Iterator[Source]:
@@ -207,10 +233,13 @@ class ImageModality:
     def fitted(self, model_input: ModelInput) -> ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""
         model_input.require("picture")
-        size, n_channels = model_input.size, model_input.channels
+        pixels, n_channels = model_input.pixels, model_input.channels
+        size = model_input.size
         if size and self.size and size != self.size:
             said = f"--size {_by(self.size)}: the model takes pictures of {_by(size)}"
             raise SettingsError(said, "leave it out")
+        if size is None and pixels is not None and self.preprocess is None:
+            size = pixels.size
         ways = (self.preprocess, model_input.preprocess, self.scale, self.mean, self.std)
         named = self.preprocess or model_input.preprocess or "unit"
         fitted = replace(
@@ -220,7 +249,9 @@ class ImageModality:
             layout=model_input.layout or self.layout,
             precision=model_input.precision or self.precision,
             preprocess=self.preprocess or model_input.preprocess,
-            assumed=all(way is None for way in ways),
+            assumed=all(way is None for way in (*ways, pixels)),
+            given=pixels,
+            answers=model_input.answers,
         )
         own = fitted.preprocessing
         if self.show and own.channels in MODES:
@@ -238,19 +269,55 @@ class ImageModality:
         photo = read_picture(Path(source.path), reading)
         view = preprocessing.view(photo.pixels.shape[:2])
         cut = self._cut(photo.pixels, view)
-        raw = preprocessing.in_channels(view.grid(photo.values))
-        gone = filled(raw, cut.on_grid, self.fill, preprocessing, self.seed)
+        values = 255 - photo.values if self.invert else photo.values
+        raw = preprocessing.in_channels(view.grid(values))
+        fill, gone, said = self._filled(raw, cut.on_grid, preprocessing)
         parts = zip(cut.names, places(cut.labels, view), strict=True)
         return ImageInstance(
-            subject=self._subject(source, photo, view, cut),
+            subject=self._subject(source, photo, view, cut, fill),
             components=tuple(Component(name, None, place) for name, place in parts),
-            caveats=photo.caveats + cut.caveats + ((ASSUMED,) if self.assumed else ()),
-            pool=self._pool(photo, cut),
+            caveats=(*photo.caveats, *cut.caveats, *said, *self._assumed()),
+            pool=self._pool(photo, cut, fill),
             picture=self._in_memory(preprocessing.numbers(raw)),
             gone=self._in_memory(preprocessing.numbers(gone)),
             labels=cut.on_grid,
             layout=self.layout,
         )
+
+    def _filled(
+        self, raw: Values, labels: IntArray, preprocessing: Preprocessing
+    ) -> tuple[str, FloatArray, tuple[Caveat, ...]]:
+        """Return the fill, the picture with every superpixel gone, and what is to be said."""
+
+        def gone_by(fill: str) -> FloatArray:
+            return filled(raw, labels, fill, preprocessing, self.seed)
+
+        own = "mean" if self.fill == AUTO_FILL else self.fill
+        if self.answers is None:
+            return own, gone_by(own), ()
+
+        def answers(gone: list[FloatArray]) -> FloatArray:
+            assert self.answers is not None
+            kept = (labels < 0)[..., None]
+            pictures = (preprocessing.numbers(np.where(kept, raw, one))[None] for one in gone)
+            found = [self.answers(one.astype(self.precision)) for one in pictures]
+            return np.concatenate(found)
+
+        colours = preprocessing.channels in MODES
+        others = [one for one in OTHERS if one != own and (colours or one in FILLS)]
+        better, words = weak(own, others, raw, gone_by, answers)
+        if better is None:
+            return own, gone_by(own), ()
+        chosen = better if self.fill == AUTO_FILL else own
+        advice = "is used instead" if self.fill == AUTO_FILL else "may show more"
+        said = Caveat("fill_changes_little", f"{words}; --fill {better} {advice}")
+        return chosen, gone_by(chosen), (said,)
+
+    def _assumed(self) -> tuple[Caveat, ...]:
+        if not self.assumed:
+            return ()
+        colours = " in RGB" if self.preprocessing.channels == "RGB" else ""
+        return (ASSUMED._replace(message=ASSUMED.message.format(colours)),)
 
     @property
     def _map(self) -> Path | None:
@@ -259,7 +326,7 @@ class ImageModality:
         return path if path.suffix.lower() in MAPS else None
 
     def _cut(self, pixels: Pixels, view: View) -> Cut:
-        if self.segmenter != LIKE_LIME:
+        if self.segmenter not in LIME:
             return cut_up(pixels, view, Cutter(self.segmenter, self.n_segments, self.seed))
         seen = view.seen(pixels, (view.y.n_inner, view.x.n_inner))
         if self.preprocessing.channels == "L":
@@ -269,16 +336,17 @@ class ImageModality:
         names = tuple(f"superpixel {i}" for i in range(n))
         return Cut(labels, view.labels_on_grid(labels), names, tuple(few_caveat(n)))
 
-    def _subject(self, source: Source, photo: Photo, view: View, cut: Cut) -> Subject:
+    def _subject(self, source: Source, photo: Photo, view: View, cut: Cut, fill: str) -> Subject:
         height, width = photo.pixels.shape[:2]
         facts: dict[str, Any] = {
             "width": width,
             "height": height,
             "segments": len(cut.names),
             "segmenter": self._map.name if self._map else self.segmenter,
-            "fill": self.fill,
-            "input": {**asdict(self.preprocessing), "size": [view.y.grid, view.x.grid]},
+            "fill": fill,
+            "input": {**self._input(), "size": [view.y.grid, view.x.grid]},
             **({"pixel_range": self.pixel_range} if self.pixel_range else {}),
+            **({"invert": True} if self.invert else {}),
             **({"show": self.show} if self.show else {}),
             "label_map": kept_map(cut.labels, view),
         }
@@ -286,10 +354,18 @@ class ImageModality:
         name = Path(source.path).name
         return Subject(source.id, "image", name, photo.digest, facts, picture)
 
-    def _pool(self, photo: Photo, cut: Cut) -> str:
+    def _input(self) -> dict[str, Any]:
+        """Return what becomes of pixels as facts; the usual filter goes without saying."""
+        found = asdict(self.preprocessing)
+        if found["resample"] == Preprocessing.resample:
+            del found["resample"]
+        return found
+
+    def _pool(self, photo: Photo, cut: Cut, fill: str) -> str:
         """Name what the model is asked: the pixels as read, and all options that change them."""
         labels = digest_of(cut.on_grid.tobytes()) if self._map else self.segmenter
-        ways = [labels, self.n_segments, self.fill, self.seed, asdict(self.preprocessing)]
+        fill = f"{fill}:inverted" if self.invert else fill
+        ways = [labels, self.n_segments, fill, self.seed, asdict(self.preprocessing)]
         said = json.dumps([photo.values.shape, ways, self.show]).encode()
         return f"image:{digest_of(said + photo.values.tobytes())}"
 

@@ -21,7 +21,8 @@ from lime_cli.engine.arrays import FloatArray, IntArray
 from lime_cli.engine.instance import Caveat, Segment
 from lime_cli.errors import InputError
 from lime_cli.images.fills import means
-from lime_cli.images.pixels import MAX_PIXELS, NPY, bytes_of, check_size, quietly, read_npy
+from lime_cli.images.numbers import MAX_PIXELS, check_size, read_npy
+from lime_cli.images.pixels import NPY, bytes_of, quietly
 from lime_cli.images.view import Axis, Pixels, View
 from lime_cli.registry import SEGMENTERS
 

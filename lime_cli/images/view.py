@@ -74,6 +74,8 @@ class View:
 
     y: Axis
     x: Axis
+    resample: int = 2
+    """Pillow's number of the filter that resizes."""
 
     def seen(self, pixels: Values, size: tuple[int, int]) -> Values:
         """Return the part the model sees, resized to ``size`` without the padding."""
@@ -92,7 +94,7 @@ class View:
     def _resized(self, plane: Values, size: tuple[int, int]) -> Values:
         box = (self.x.start, self.y.start, self.x.stop, self.y.stop)
         picture = Image.fromarray(plane)
-        resized = picture.resize(size[::-1], Image.Resampling.BILINEAR, box=box)
+        resized = picture.resize(size[::-1], Image.Resampling(self.resample), box=box)
         return np.asarray(resized, plane.dtype)
 
     def working_size(self, longest: int) -> tuple[int, int]:
@@ -171,6 +173,8 @@ class Preprocessing:
     std: tuple[float, ...] = (1.0,)
     channels: str = "RGB"
     """``RGB``, ``BGR``, ``L`` (grey), or how many channels of any kind."""
+    resample: int = 2
+    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic."""
 
     def __post_init__(self) -> None:
         _one_of("--resize", self.resize, RESIZES)
@@ -191,10 +195,12 @@ class Preprocessing:
         """Return what the model sees of a picture of ``size``."""
         wanted = self.size or size
         if self.resize == "stretch":
-            return stretched(size, wanted)
-        if self.resize == "pad":
-            return padded(size, wanted)
-        return cropped(size, wanted, self.resize_to)
+            view = stretched(size, wanted)
+        elif self.resize == "pad":
+            view = padded(size, wanted)
+        else:
+            view = cropped(size, wanted, self.resize_to)
+        return replace(view, resample=self.resample)
 
     def in_channels(self, values: Values) -> Values:
         """Return (h, w, c): the values of a photo, grey or RGB or as many as the model takes."""

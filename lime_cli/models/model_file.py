@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.files import digest_of_file
+from lime_cli.models.folders import WEIGHTS, export_line, located
 from lime_cli.registry import LOADERS
 
 if TYPE_CHECKING:
@@ -47,12 +48,39 @@ if TYPE_CHECKING:
             ...
 
 
-ASKING = {"activation": "none", "key": None, "provider": "cpu"}
+ASKING = {"activation": "auto", "key": None, "provider": "cpu", "max_tokens": None}
 """Options that may change an answer and leave no other trace, with their defaults."""
 
 
 PYTHON_PREFIX = "py:"
 """What stands before the name of a function instead of a model's path."""
+
+
+class TextReading(NamedTuple):
+    """What a model sees of a text."""
+
+    n_tokens: int
+    """Of the whole text, special ones included."""
+    n_seen: int
+    """Of what the model is given."""
+    seen: tuple[int, int] | None = None
+    """Where the characters stand that it sees, the end left out; None for all of them."""
+    token_bytes: int = 1
+    """About how much memory a token takes in a call."""
+
+
+class PixelsInput(NamedTuple):
+    """What becomes of a picture's pixels, by a configuration beside the model."""
+
+    size: tuple[int, int] | None = None
+    resize: str = "stretch"
+    resize_to: int | None = None
+    """Shorter side before the centre is cropped."""
+    scale: float = 1 / 255
+    mean: tuple[float, ...] = (0.0,)
+    std: tuple[float, ...] = (1.0,)
+    resample: int = 2
+    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic."""
 
 
 class ModelInput(NamedTuple):
@@ -77,13 +105,28 @@ class ModelInput(NamedTuple):
     """``float16`` where a picture's numbers are of half precision."""
     preprocess: str | None = None
     """Name of a preprocessing preset."""
+    pixels: PixelsInput | None = None
+    """What stands in the place of a preset."""
     form: str | None = None
     """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
+    ids: bool = False
+    """Whether its table of whole numbers may well be token ids."""
     takes: Callable[[Any], bool] | None = None
     """Tells whether the model answers to a batch, where it can be asked."""
+    answers: Callable[[Any], Any] | None = None
+    """Asks the model about a batch."""
+    max_tokens: int | None = None
+    """Of a text: what is behind them the model does not see."""
+    reading: Callable[[str], TextReading] | None = None
+    """Tells what the model sees of a text."""
 
     def require(self, kind: str) -> None:
         """Raise ModelError when the model certainly takes something else than ``kind``."""
+        if self.ids and kind == "text":
+            raise ModelError(
+                f"{self.model}: takes whole numbers, as token ids are, not a text",
+                "name its tokenizer with --tokenizer, or explain a function: py:module:function",
+            )
         if self.kind is not None and self.kind != kind:
             hint = "limex explain " + {"table": "tabular", "picture": "image"}.get(
                 self.kind, self.kind
@@ -100,7 +143,8 @@ class ModelFile(NamedTuple):
     output: str | None = None
     """Name or index of an ONNX output; ``decision``, ``labels`` or the index of one of several
     answers of a scikit-learn model."""
-    activation: str = "none"
+    activation: str = "auto"
+    """``none``, ``softmax`` or ``sigmoid``; ``auto`` goes by what lies beside the model."""
     classes: tuple[str, ...] | None = None
     layout: str | None = None
     trust: bool = False
@@ -111,7 +155,10 @@ class ModelFile(NamedTuple):
     key: str | None = None
     """Where in the file the model stands, if the file holds more."""
     tokenizer: str | None = None
-    """Path of the tokenizer.json of an ONNX model that takes token ids."""
+    """Path of the tokenizer.json of an ONNX model that takes token ids, or of its folder; None
+    looks beside the model."""
+    max_tokens: int | None = None
+    """Tokens of a text that such a model is given, at most."""
     imports: tuple[str, ...] = ()
     """Modules to import before the file is loaded, for what they register."""
     provider: str = "cpu"
@@ -123,18 +170,19 @@ class ModelFile(NamedTuple):
     def options(self) -> tuple[tuple[str, str], ...]:
         """Options that may change an answer and leave no other trace, where they are given."""
         said = ((name, getattr(self, name)) for name in ASKING)
-        found = tuple((name, value) for name, value in said if value != ASKING[name])
+        found = tuple((name, str(value)) for name, value in said if value != ASKING[name])
         if self.tokenizer is None:
             return found
         return (*found, ("tokenizer", digest_of_file(Path(self.tokenizer))))
 
     def load(self) -> LoadedModel:
         """Load the model, once per process; raise ModelError when it cannot be used."""
+        file = self._replace(path=located(self.path))
         try:
-            written = Path(self.path).stat().st_mtime_ns
+            written = Path(file.path).stat().st_mtime_ns
         except OSError:
             written = 0
-        return _load(self, written)
+        return _load(file, written)
 
 
 @lru_cache(maxsize=2)
@@ -169,6 +217,8 @@ def _check_options(file: ModelFile, name: str) -> None:
         wrong = f"--provider {file.provider}: only ONNX models run there"
     elif file.tokenizer is not None and name != "onnx":
         wrong = "--tokenizer: only ONNX models take token ids"
+    elif file.max_tokens is not None and name != "onnx":
+        wrong = f"--max-tokens {file.max_tokens}: only ONNX models take token ids"
     elif file.input_form != "auto" and name == "onnx":
         wrong = f"--input-form {file.input_form}: an ONNX graph says itself what it is given"
     elif file.sha256 is not None and name == "python":
@@ -187,7 +237,15 @@ def _import(module: str) -> None:
 
 
 def _format_of(file: ModelFile, path: Path) -> str:
-    return "python" if file.path.startswith(PYTHON_PREFIX) else format_of(path)
+    if file.path.startswith(PYTHON_PREFIX):
+        return "python"
+    code = re.fullmatch(r"([^:]+)\.py(?::(\w+))?", path.name)
+    if code is not None:
+        raise ModelError(
+            f"{path.name}: is Python's code, whose functions are named as a module's are",
+            f"write {PYTHON_PREFIX}{code[1]}:{code[2] or 'NAME'}",
+        )
+    return format_of(path)
 
 
 WANTED = "give a pickle, joblib, skops, ONNX, XGBoost, LightGBM or CatBoost file"
@@ -273,6 +331,8 @@ def _entries(path: Path) -> set[str]:
 def _foreign(path: Path, head: bytes) -> ModelError:
     """Say what a file is that limex does not load, and what to do with it."""
     what, hint = _known(path, head)
+    if what and path.name in WEIGHTS and (path.parent / "config.json").is_file():
+        return ModelError(f"{path.name}: is {what}", export_line(str(path.parent)))
     if what:
         return ModelError(f"{path.name}: is {what}", hint)
     from lime_cli.models.pickles.archive import looks_like
@@ -311,10 +371,8 @@ def first_bytes(path: Path) -> bytes:
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file", "check the path of the model") from None
     except IsADirectoryError:
-        saved = (path / "saved_model.pb").exists()
-        hint = "convert it: python -m tf2onnx.convert --saved-model" if saved else ""
-        what = "a TensorFlow SavedModel" if saved else "a folder"
-        raise ModelError(f"{path}: is {what}", hint or "a model is one file") from None
+        found = located(str(path))  # raises ModelError for a folder of something else
+        raise ModelError(f"{path}: is a folder", f"name the file: {found}") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
 

@@ -13,6 +13,9 @@ from lime_cli.errors import InputError
 INDEXED = re.compile(r"(\d+)(?:\s*[:,\t]\s*|\s+)(\S.*)")
 """``0 tench``, ``0: tench``, ``0,tench``, ``0<TAB>tench``."""
 
+BEHIND = re.compile(r"(\S.*?)\s*[,\t]\s*(\d+)")
+"""``tench,0``, ``tench<TAB>0``: the index behind the name."""
+
 WORDNET = re.compile(r"n\d{8}(?:\s*[:,\t]\s*|\s+)(\S.*)")
 """``n01440764 tench, Tinca tinca``, as lists of ImageNet's classes have it."""
 
@@ -68,12 +71,13 @@ def _text(path: Path, words: str) -> str:
 
 
 def _from_lines(lines: list[str]) -> tuple[str, ...]:
-    numbered = [INDEXED.fullmatch(line) for line in lines]
-    if lines and all(numbered):
-        pairs = {int(one[1]): one[2] for one in numbered if one}
-        first = min(pairs)
-        if first in (0, 1) and len(pairs) == len(lines) and max(pairs) == first + len(lines) - 1:
-            lines = [pairs[i] for i in sorted(pairs)]
+    for pattern, number, name in ((INDEXED, 1, 2), (BEHIND, 2, 1)):
+        found = [one for line in lines if (one := pattern.fullmatch(line))]
+        pairs = {int(one[number]): one[name] for one in found}
+        first = min(pairs, default=-1)
+        whole = len(found) == len(pairs) == len(lines)
+        if whole and first in (0, 1) and max(pairs) == first + len(lines) - 1:
+            return _without_ids([pairs[i] for i in sorted(pairs)])
     return _without_ids(lines)
 
 

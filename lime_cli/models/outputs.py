@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -30,6 +30,12 @@ class Stated(NamedTuple):
     """Every output is a probability of its own; they need not sum to one."""
     labels: bool = False
     """The answers name a class each."""
+    output: str = ""
+    """Which of a graph's outputs is read."""
+    others: tuple[str, ...] = ()
+    """Those that are not."""
+    column: bool = False
+    """Whether one column of numbers from 0 to 1 may well be probabilities."""
 
 
 class Answer(NamedTuple):
@@ -48,9 +54,14 @@ def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArra
     """Return an answer as (n, k) float64, and what it carried; raise PredictionError for others."""
     answer = Answer(raw)
     for sentence, rule in SHAPES:
-        changed = rule(answer, stated)
+        try:
+            changed = rule(answer, stated)
+        except PredictionError as error:
+            raise PredictionError(f"{name}: {error.message}", error.hint) from None
         if changed is not None:
             answer = changed._replace(rules=(*answer.rules, sentence))
+    if answer.raw is None:
+        raise _no_numbers(name, None)
     try:
         values = np.asarray(answer.raw, dtype=np.float64)
     except (TypeError, ValueError):
@@ -60,9 +71,16 @@ def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArra
     if values.ndim != 2 or values.shape[1] == 0:
         raise PredictionError(
             f"{name}: the model answered in shape {values.shape}, not (samples, outputs)",
-            "give a model that answers with one row of numbers per input",
+            _otherwise(stated),
         )
     return values, answer
+
+
+def _otherwise(stated: Stated) -> str:
+    """Word what to do about an answer that is none."""
+    listed = ", ".join(stated.others)
+    other = f"choose another with --model-output: {listed}; or " if listed else ""
+    return other + "explain a function that answers with a row of numbers per input: py:module:name"
 
 
 def _no_numbers(name: str, raw: Any) -> PredictionError:
@@ -72,7 +90,77 @@ def _no_numbers(name: str, raw: Any) -> PredictionError:
             f"{name}: the model answered with words ({items[0]!r}), not numbers",
             "name all its classes with --classes",
         )
-    return PredictionError(f"{name}: the model answered with {type(raw).__name__}, not numbers")
+    hint = "does the function end in return?" if raw is None else ""
+    return PredictionError(
+        f"{name}: the model answered with {type(raw).__name__}, not numbers", hint
+    )
+
+
+def written_out(raw: Any) -> Any:
+    """Return an answer with its tensors as arrays and its generators as lists.
+
+    Tensors may carry gradients, and lie on another device; transformers' models answer with an
+    object that has logits.
+    """
+    if isinstance(raw, np.ndarray):
+        return raw
+    raw = getattr(raw, "logits", raw)
+    if hasattr(raw, "detach"):  # PyTorch
+        raw = raw.detach().cpu()
+        return (raw.float() if "bfloat16" in str(raw.dtype) else raw).numpy()
+    if hasattr(raw, "numpy") and hasattr(raw, "shape"):  # TensorFlow
+        return raw.numpy()
+    if type(raw).__module__.startswith("cupy"):
+        return raw.get()
+    if isinstance(raw, Iterator):
+        raw = list(raw)
+    if type(raw) in (list, tuple) and raw and not isinstance(raw[0], PLAIN):
+        return type(raw)(map(written_out, raw))
+    if type(raw) is dict and raw and not isinstance(next(iter(raw.values())), PLAIN):
+        return {key: written_out(one) for key, one in raw.items()}
+    return raw
+
+
+PLAIN = (str, int, float, np.generic)
+"""What is no tensor, nor holds any."""
+
+
+def _first(answer: Answer, stated: Stated) -> Answer | None:
+    """(numbers (n, k), whatever else ...) of a function."""
+    raw = answer.raw
+    if not stated.column or not isinstance(raw, tuple) or not raw:
+        return None
+    if not isinstance(raw[0], np.ndarray) or (raw[0].ndim < 2 and len(raw) > 1):
+        return None  # a tuple of rows
+    return answer._replace(raw=raw[0])
+
+
+def _scored(answer: Answer, stated: Stated) -> Answer | None:
+    """[[{label, score}, ...], ...], every label of every input, in any order."""
+    rows = answer.raw
+    if not isinstance(rows, list) or not rows:
+        return None
+    rows = [[one] if _is_scored(one) else one for one in rows]
+    if not all(isinstance(row, list) and row and all(map(_is_scored, row)) for row in rows):
+        return None
+    found = [{str(one["label"]): one["score"] for one in row} for row in rows]
+    names = tuple(sorted(found[0], key=_by_number))
+    if any(set(names) != set(row) for row in found):
+        raise PredictionError("the model answers with the scores of some labels only", EVERY)
+    return Answer([[row[name] for name in names] for row in found], names, answer.rules)
+
+
+EVERY = "answer with a number for every class; of a transformers pipeline, top_k=None"
+
+
+def _is_scored(one: Any) -> bool:
+    return isinstance(one, dict) and {"label", "score"} <= set(one)
+
+
+def _by_number(name: str) -> tuple[str, int, str]:
+    """Sort LABEL_2 before LABEL_10."""
+    word = name.rstrip("0123456789")
+    return word, int(name[len(word) :] or -1), name
 
 
 def _after_labels(answer: Answer, stated: Stated) -> Answer | None:
@@ -83,6 +171,8 @@ def _after_labels(answer: Answer, stated: Stated) -> Answer | None:
     labels, numbers, *more = list(raw)
     if np.ndim(labels) != 1 or len(labels) != len(numbers):
         return None
+    if np.ndim(numbers) < 2 and np.asarray(labels).dtype.kind == "f":
+        return None  # two rows of numbers
     names = tuple(map(str, np.ravel(more[0]))) if more else None
     return Answer(numbers, names, answer.rules)
 
@@ -147,8 +237,12 @@ def _thin(answer: Answer, stated: Stated) -> Answer | None:
     return answer._replace(raw=np.reshape(answer.raw, (shape[0], -1)))
 
 
+FIRST = "the first of several answers is read"
+
 SHAPES: tuple[tuple[str, Callable[[Answer, Stated], Answer | None]], ...] = (
     ("labels come first, the numbers behind them are read", _after_labels),
+    (FIRST, _first),
+    ("the scores of all labels are read in the order of the labels", _scored),
     ("a sparse matrix is written out", _sparse),
     ("dictionaries by class are read in the order of their keys", _dictionaries),
     ("a data frame's columns are the outputs", _frame),
@@ -189,12 +283,29 @@ class Outputs(NamedTuple):
     stated: Stated = UNSTATED
     probabilities: bool = False
     caveats: tuple[Caveat, ...] = ()
+    carried: tuple[str, ...] | None = None
+    """Names that the first answer carried, in its order."""
+
+    def _in_order(self, values: FloatArray, names: tuple[str, ...] | None) -> FloatArray:
+        """Return columns in the order of the first answer; raise PredictionError for others."""
+        if names is None or self.carried is None or names == self.carried:
+            return values
+        if sorted(names) != sorted(self.carried):
+            other = next(iter(set(names) ^ set(self.carried)), names[0])
+            raise PredictionError(
+                f"{self.name}: the answers do not always name the same outputs ({other!r})",
+                EVERY,
+            )
+        return values[:, [names.index(name) for name in self.carried]]
 
     def read(self, raw: Any, n: int) -> FloatArray:
         """Return (n, k) finite numbers; raise PredictionError for any other answer."""
-        values = _activate(as_matrix(raw, self.name, self.stated)[0], self.activation)
+        values, answer = as_matrix(raw, self.name, self.stated)
+        values = _activate(self._in_order(values, answer.names), self.activation)
         if len(values) != n:
-            raise PredictionError(f"{self.name}: {len(values)} answers for {n} inputs")
+            raise PredictionError(
+                f"{self.name}: {len(values)} answers for {n} inputs", _otherwise(self.stated)
+            )
         outputs = READINGS[self.reading].apply(values, self.stated)
         if outputs.shape[1] != len(self.targets):
             raise PredictionError(
@@ -231,8 +342,10 @@ def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
         stated = stated._replace(classes=file.classes, labels=True)
     values, answer = as_matrix(raw, name, stated)
     values = _activate(values, file.activation)
-    carried = answer.names or stated.classes
-    task = _task(file, stated, values.shape[1], carried is not None)
+    if file.classes and answer.names and sorted(file.classes) == sorted(answer.names):
+        file = file._replace(classes=answer.names)  # which name is whose, the answer says itself
+    named = (answer.names or stated.classes) is not None
+    task = _task(file, stated, values.shape[1], named)
     if task == "regression":
         reading = "numbers"
     else:
@@ -245,7 +358,8 @@ def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
         "; ".join((*answer.rules, READINGS[reading].sentence)),
         file.activation,
         stated,
-        caveats=_caveats(stated, reading),
+        carried=answer.names,
+        caveats=(*_caveats(stated, reading), *_assumed(file, values, answer, stated, reading)),
     )
     width = READINGS[reading].apply(values, stated).shape[1]
     targets = _names(file, _first_fit(answer, stated, width), width, outputs)
@@ -335,6 +449,51 @@ def _caveats(stated: Stated, reading: str) -> tuple[Caveat, ...]:
     return (*found, LOGARITHMS) if reading == "log-probabilities" else tuple(found)
 
 
+LOGITS = Caveat(
+    "activation_assumed",
+    "the outputs are read as scores; where they are logits, --activation softmax makes "
+    "probabilities of them, --activation sigmoid of labels that do not exclude each other",
+)
+
+LOGIT = Caveat(
+    "activation_assumed",
+    "the output is read as a number; if it is a logit, --activation sigmoid makes a probability",
+)
+
+SHARE = Caveat(
+    "task_assumed",
+    "the output is read as a number; if it is the probability of a class, say --task "
+    "classification",
+)
+
+
+TUPLE = Caveat(
+    "answer_assumed", "the function answers with a tuple; its first part is read as the prediction"
+)
+
+
+def _assumed(
+    file: ModelFile, values: FloatArray, answer: Answer, stated: Stated, reading: str
+) -> Iterator[Caveat]:
+    """Say what numbers may be beside what they are taken for, where nobody said it."""
+    if FIRST in answer.rules:
+        yield TUPLE
+    if file.activation != "auto":
+        return
+    if reading == "scores":
+        yield LOGITS
+    elif (
+        reading == "numbers"
+        and file.task == "auto"
+        and stated.task is None
+        and _one(values, stated)
+    ):
+        if "logit" in stated.output.lower():
+            yield LOGIT
+        elif stated.column and _within(values[:1]) and (values[:1] % 1).any():
+            yield SHARE
+
+
 def _are_words(raw: Any) -> bool:
     words = raw.tolist() if isinstance(raw, np.ndarray) else raw
     return isinstance(words, list) and all(isinstance(one, str) for one in words)
@@ -345,7 +504,7 @@ def _task(file: ModelFile, stated: Stated, width: int, named: bool) -> str:
         return file.task
     if stated.task is not None:
         return stated.task
-    several = width > 1 or named or file.classes or file.activation != "none"
+    several = width > 1 or named or file.classes or file.activation in ACTIVATIONS
     return "classification" if several else "regression"
 
 
@@ -366,11 +525,16 @@ def _names(
     from lime_cli.models.names import fitted_names  # brings readers of several notations
 
     given = file.classes or known or ()
+    if file.classes is None and len(given) == 1 and width == 2:
+        given = (f"not {given[0]}", given[0])  # one probability, read as two
     fitted = fitted_names(given, width)
     if fitted is None:
         kind = InputError if file.classes else ModelError
         words = f"{outputs.name}: {len(given)} names for {width} {noun}"
-        raise kind(words, "give as many names with --classes")
+        hint = "give as many names with --classes"
+        if width == len(given) + 1:
+            hint += "; of the 1,001 outputs of some networks the first is 'background'"
+        raise kind(words, hint)
     return tuple(map(str, fitted))
 
 
@@ -378,6 +542,10 @@ def softmax(values: FloatArray) -> FloatArray:
     """Turn logits (n, k) into probabilities."""
     powers = np.exp(values - values.max(axis=1, keepdims=True))
     return np.asarray(powers / powers.sum(axis=1, keepdims=True))
+
+
+ACTIVATIONS = ("softmax", "sigmoid")
+"""What makes probabilities of logits."""
 
 
 def _activate(values: FloatArray, activation: str) -> FloatArray:

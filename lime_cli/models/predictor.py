@@ -8,7 +8,6 @@ answer a person gets who asks about one input, and no batch size changes it.
 from __future__ import annotations
 
 import contextlib
-import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,38 +18,20 @@ import numpy as np
 
 from lime_cli.engine.model import Caveat, Identity
 from lime_cli.errors import (
-    InputError,
     LimexError,
-    ModelError,
     NotFinite,
-    OutOfMemory,
     PredictionError,
     UntrustedModel,
 )
-from lime_cli.models.input_forms import date_in_numbers
+from lime_cli.models.failures import failure
 from lime_cli.models.model_file import ModelFile, ModelInput
-from lime_cli.models.outputs import Outputs, Stated, not_finite, settle
+from lime_cli.models.outputs import Outputs, Stated, not_finite, settle, written_out
 from lime_cli.models.pickles import tripwire
 
 if TYPE_CHECKING:
     from lime_cli.engine.arrays import FloatArray
     from lime_cli.models.bag_of_words import Bags
     from lime_cli.models.input_forms import Handing
-
-
-_WORDS = re.compile(
-    r"failed to allocate memory"  # onnxruntime's arena
-    r"|bad[_ ]alloc"  # C++, and onnxruntime and boosters that pass it on
-    r"|can(?:no|')t allocate memory"  # the system, and PyTorch on a processor
-    r"|out of memory"  # CUDA, and PyTorch on it
-    r"|cu(?:blas|dnn)_status_alloc_failed",
-    re.IGNORECASE,
-)
-
-
-def is_shortage(error: BaseException) -> bool:
-    """Tell whether a model failed for want of memory, so that fewer inputs may fit."""
-    return isinstance(error, MemoryError) or _WORDS.search(str(error)) is not None
 
 
 TOLERANCE, FLOOR = 1e-3, 1e-5
@@ -237,7 +218,7 @@ class Predictor:
         """Tell whether it answers to a batch; how answers are read is not decided by that."""
         way = self._way
         try:
-            raw = self._asked(lambda: way.ask(inputs), inputs)
+            raw = written_out(self._asked(lambda: way.ask(inputs), inputs))
             outputs = self._settled or settle(raw, self._file, way.origin.name, way.stated)
             outputs.read(raw, len(inputs))
         except UntrustedModel:
@@ -248,9 +229,15 @@ class Predictor:
 
     def _answer(self, inputs: Any) -> FloatArray:
         raw = self._asked(lambda: self._way.ask(inputs), inputs)
+        outputs: FloatArray = self._asked(lambda: self._read(raw, len(inputs)), inputs)
+        return outputs
+
+    def _read(self, raw: Any, n: int) -> FloatArray:
+        """Return (n, k) outputs; an answer may be computed, and fail, only when it is read."""
+        raw = written_out(raw)
         if self._settled is None:
             self._settled = settle(raw, self._file, self._way.origin.name, self._way.stated)
-        return self._settled.read(raw, len(inputs))
+        return self._settled.read(raw, n)
 
     def _outputs(self) -> Outputs | None:
         """Return how answers are read: by the first real one, before that by a trial."""
@@ -269,60 +256,8 @@ class Predictor:
         except LimexError:
             raise
         except (Exception, SystemExit) as error:  # a stranger's code may raise anything
-            raise failure(self._way.origin.name, error, inputs) from error
-
-
-def failure(name: str, error: BaseException, inputs: Any) -> ModelError | InputError:
-    """Word why a model did not answer."""
-    words = " ".join(str(error).split())
-    if is_shortage(error):
-        return OutOfMemory(f"{name}: the model ran out of memory")
-    if isinstance(error, SystemExit):
-        return PredictionError(f"{name}: the model left the program (exit {error.code})")
-    if type(error).__name__ == "NotFittedError":
-        return PredictionError(f"{name}: the model is not fitted", "save it after calling fit")
-    if "contains NaN" in words or "missing values" in words:
-        return PredictionError(
-            f"{name}: the model does not accept missing values{_with_missing(inputs)}",
-            "fill them in, or put an imputer into the pipeline",
-        )
-    text = re.search(r"could not convert string to float: '(.*)'", words)
-    if text is not None and hasattr(inputs, "names"):
-        return _text_in_numbers(name, text[1], inputs)
-    if len(words) > 200:
-        words = words[:197] + "..."
-    return PredictionError(
-        f"{name}: the model failed on its input ({type(error).__name__}: {words})"
-    )
-
-
-def _text_in_numbers(name: str, cell: str, table: Any) -> PredictionError | InputError:
-    """Word that a column of words was given to a model that wants numbers."""
-    columns = zip(table.names, table.columns, strict=True)
-    column = next((one for one, values in columns if cell in values.tolist()), None)
-    dated = date_in_numbers(str(column), cell) if column is not None else None
-    if dated is not None:
-        return dated
-    where = f" in column {column!r}" if column is not None else ""
-    return PredictionError(
-        f"{name}: the model wants numbers, not {cell[:60]!r}{where}",
-        "give the table that the model was made for, or leave the column out with --drop",
-    )
-
-
-def _with_missing(inputs: Any) -> str:
-    """List the columns of a table that hold missing values; of rows of a file, those of one."""
-    if not hasattr(inputs, "names"):
-        return ""
-    pairs = zip(inputs.names, inputs.columns, strict=True)
-    gaps = {repr(name): [cell is None or cell != cell for cell in c.tolist()] for name, c in pairs}
-    places = getattr(inputs, "places", ())
-    first = next((i for i, row in enumerate(zip(*gaps.values(), strict=True)) if any(row)), None)
-    if first is None:
-        return ""
-    found = [name for name, gap in gaps.items() if (gap[first] if places else any(gap))]
-    where = [", ".join(found[:5]), *places[first : first + 1]]
-    return f" (column{'s' * (len(found) > 1)} {', '.join(where)})"
+            way = self._way
+            raise failure(way.origin.name, error, inputs, way.origin.caveats, way.input) from error
 
 
 @contextlib.contextmanager

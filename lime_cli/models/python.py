@@ -18,6 +18,7 @@ from lime_cli.errors import ModelError
 from lime_cli.files import digest_of
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import can_predict, check_fitted
+from lime_cli.models.failures import last_line
 from lime_cli.models.input_forms import Handing, as_frame
 from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile, ModelInput
 from lime_cli.models.outputs import Stated
@@ -53,13 +54,15 @@ def _way(function: Any, file: ModelFile, origin: Origin) -> Way:
         None if words is None else tuple(map(str, words))
         for words in (getattr(function, "classes", None), getattr(function, "features", None))
     )
-    stated = Stated("classification" if classes else None, classes)
-    given = ModelInput(origin.name, columns=features)
+    stated = Stated("classification" if classes else None, classes, column=True)
+    given = ModelInput(origin.name, columns=features, layout=file.layout)
     if file.input_form != "auto":
         handing = Handing(function, file.input_form, given)
         return Way(origin, handing.ask, stated, given, handing=handing)
 
     def ask(inputs: Any) -> Any:
+        if isinstance(inputs, np.ndarray) and file.layout == "NCHW":
+            return function(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
         return function(inputs if isinstance(inputs, (list, np.ndarray)) else as_frame(inputs))
 
     return Way(origin, ask, stated, given)
@@ -74,10 +77,7 @@ def _imported(module: str, name: str) -> Any:
         hint = "put its folder on PYTHONPATH, or run limex there"
         raise ModelError(f"{name}: there is no module {error.name}", hint) from None
     except (Exception, SystemExit) as error:  # a stranger's code may raise anything
-        words = " ".join(str(error).split())[:200]
-        raise ModelError(
-            f"{name}: its module cannot be imported ({type(error).__name__}: {words})"
-        ) from error
+        raise ModelError(f"{name}: its module cannot be imported ({last_line(error)})") from error
 
 
 def _find_beside(package: str) -> None:

@@ -9,10 +9,10 @@ import click
 
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.modality import Modality
-from lime_cli.options.groups import Options, argument, group, listed, option
+from lime_cli.options.groups import Options, argument, flag, group, listed, option
 from lime_cli.options.inputs import FolderOptions
 from lime_cli.options.types import Segmenter
-from lime_cli.registry import FILLS, MODALITIES, RESIZES
+from lime_cli.registry import AUTO_FILL, FILLS, MODALITIES, RESIZES
 
 
 class ImageOptions(Options, heading="Input"):
@@ -36,9 +36,9 @@ class ImageOptions(Options, heading="Input"):
     )
     fill: str = option(
         "--fill",
-        "What replaces a masked superpixel.",
-        default="mean",
-        metavar="|".join((*FILLS, "#RRGGBB")),
+        "What replaces a masked superpixel; auto: its mean, unless that changes next to nothing.",
+        default=AUTO_FILL,
+        metavar="|".join((AUTO_FILL, *FILLS, "#RRGGBB")),
         common=True,
     )
     preprocess: str | None = option(
@@ -68,6 +68,9 @@ class ImageOptions(Options, heading="Input"):
         "Numbers that are black and white in NPY, 16 bit and float files.",
         metavar="LOW,HIGH",
     )
+    invert: bool = flag(
+        "--invert", "Swap black and white: black ink for a model of white ink, or the reverse."
+    )
     show: tuple[str, ...] = listed(
         "--show", "Channels, from 0, drawn in colour where there are many.", metavar="R,G,B"
     )
@@ -92,6 +95,7 @@ class ImageOptions(Options, heading="Input"):
             seed=self.segment_seed,
             max_pixels=self.max_pixels,
             pixel_range=_range(self.pixel_range),
+            invert=self.invert,
             show=_places(self.show),
             recursive=self.folders.recursive,
             glob=self.folders.glob,

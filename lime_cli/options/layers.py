@@ -32,8 +32,9 @@ WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config
 DESCRIBING = frozenset((
     "activation", "background", "bins", "both", "categorical", "channels", "classes",
     "column", "decimal", "drop", "drop-failed", "each-position", "encoding", "features",
-    "features-only", "fill", "fixed", "format", "group", "id-column", "input-form",
-    "kernel", "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples", "mean",
+    "features-only", "fill", "fixed", "format", "group", "id-column", "input-form", "invert",
+    "kernel", "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples",
+    "max-tokens", "mean",
     "merge-repeats", "model-format", "model-output", "na-values", "negative", "no-header",
     "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "radius", "refit",
     "resize", "samples", "scale", "seed", "segment-seed", "segmenter", "segments", "selection",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import click
 
+from lime_cli.models.folders import located
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.names import read_names
 from lime_cli.options.groups import Options, argument, flag, option
@@ -14,6 +15,7 @@ from lime_cli.registry import ACTIVATIONS, INPUT_FORMS, LAYOUTS, LOADERS, PROVID
 
 def _layered(ctx: click.Context, _param: click.Parameter, model: str) -> str:
     """Read the sidecar once the model is known: click settles what was not typed after that."""
+    model = located(model)
     read_layers(ctx, model)
     return model
 
@@ -66,9 +68,9 @@ class ModelOptions(Options, heading="Model"):
     )
     activation: str = option(
         "--activation",
-        "Function to apply to the outputs, where they are logits.",
+        "Function to apply to logits; auto: what the config.json beside the model says.",
         choices=ACTIVATIONS,
-        default="none",
+        default="auto",
     )
     classes: str | tuple[str, ...] | None = option(
         "--classes",
@@ -86,7 +88,15 @@ class ModelOptions(Options, heading="Model"):
         metavar="NAME",
     )
     tokenizer: str | None = option(
-        "--tokenizer", "The tokenizer.json of an ONNX model that takes token ids.", metavar="FILE"
+        "--tokenizer",
+        "The tokenizer.json of an ONNX model that takes token ids; without it, that beside it.",
+        metavar="FILE",
+    )
+    max_tokens: int | None = option(
+        "--max-tokens",
+        "Cut texts to this many tokens; without it, to what the model takes.",
+        type=click.IntRange(1),
+        metavar="N",
     )
     provider: str = option(
         "--provider", "Device that runs an ONNX model.", choices=PROVIDERS, default="cpu"
@@ -115,6 +125,7 @@ class ModelOptions(Options, heading="Model"):
             threads=self.threads,
             key=self.key,
             tokenizer=self.tokenizer,
+            max_tokens=self.max_tokens,
             provider=self.provider,
             input_form=self.input_form,
             imports=self.imports,

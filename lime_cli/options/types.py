@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from lime_cli.registry import SEGMENTERS, Registry
+from lime_cli.registry import LIME_SEGMENTER, SEGMENTERS, Registry
 
 
 class CommaList(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
@@ -97,9 +97,10 @@ class Names(click.ParamType):  # type: ignore[type-arg]  # not generic before cl
 class Segmenter(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
     """The name of a segmenter, or a label map's path."""
 
-    name = "|".join((*SEGMENTERS, "FILE"))
+    name = "|".join((*SEGMENTERS, LIME_SEGMENTER, "FILE"))
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
-        if value in SEGMENTERS or value.lower().endswith((".png", ".npy")):
+        named = value == LIME_SEGMENTER or value in SEGMENTERS
+        if named or value.lower().endswith((".png", ".npy")):
             return value
         return self.fail(f"{value!r} is neither a segmenter nor a PNG or NPY file", param, ctx)

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from lime_cli.engine.instance import Picture, Subject
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of_file
-from lime_cli.images.pixels import MAX_PIXELS, ImageReading, read_picture
+from lime_cli.images.numbers import MAX_PIXELS, ImageReading
+from lime_cli.images.pixels import read_picture
 from lime_cli.images.segments import labels_of
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 import click
 
-from lime_cli.console import Console
+from lime_cli.console import Console, print_line
 from lime_cli.files import digest_of_file
+from lime_cli.models.onnx.export import digests_beside
 from lime_cli.registry import SUFFIXES
 from lime_cli.running.batch import (
     SOME_FAILED,
@@ -58,14 +59,17 @@ PACKAGES = (
 _PATHS = ("path", "inputs", "background", "tokenizer", "segmenter")
 """Options that name files: what is in them counts, not where they are."""
 
-_CHANGE_NO_NUMBER = ("trust", "trust_modules", "sha256", "imports", "fitted_background")
+_CHANGE_NO_NUMBER = (
+    "trust", "trust_modules", "sha256", "imports", "fitted_background",
+    "reading", "answers", "given",
+)  # fmt: skip
 
 
 def identity_of(run: Run, listing: Inventory) -> BatchIdentity:
     """Identify the batch whose sources are listed."""
     job, formats = run.job, run.drawings
     parts = {
-        "model": _without_paths(job.model._asdict()),
+        "model": {**_without_paths(job.model._asdict()), **digests_beside(job.model.path)},
         "input": {
             **_without_paths(asdict(cast(Any, job.modality))),
             "instances": listing.n_sources,
@@ -275,6 +279,9 @@ class _Filling:
             console.say(line)
         if tally.failed > len(tally.examples):
             console.say(f"and {tally.failed - len(tally.examples):,} more failed")
+        if console.quiet and tally.failed:
+            many = f"{tally.failed:,} of {tally.failed + tally.explained:,} failed"
+            print_line(f"limex: {folder}: {many}; its records say why")
         counts = [f"{tally.explained:,} explained"]
         counts += [f"{tally.failed:,} failed"] * bool(tally.failed)
         counts += [f"{self._skipped:,} skipped"] * bool(self._skipped)

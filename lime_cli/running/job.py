@@ -147,7 +147,8 @@ def _prepared(
 ) -> Prepared:
     model = file.load()
     modality = modality.jointly() if settings.kernel == "shapley" else modality
-    return model, modality.fitted(model.input._replace(takes=model.takes)), {}
+    known = model.input._replace(takes=model.takes, answers=model.predict)
+    return model, modality.fitted(known), {}
 
 
 FAILURE_SCHEMA = {"name": "limex/failure", "number": 1}

@@ -69,6 +69,7 @@ class Output:
         """Tell whether ``-o`` means a folder: there is one, it is written so, or must be."""
         if self.path is None:
             return False
+        _check_length(self.path)
         if self.path.endswith(("/", os.sep)) or Path(self.path).is_dir():
             return True
         return several and Path(self.path).suffix.lower() not in SUFFIXES
@@ -80,7 +81,7 @@ class Output:
                 f"{n_instances} instances do not fit into one {self.format} file", "use -f jsonl"
             )
         if self.path is None:
-            if self.format == "png" and sys.stdout.isatty():
+            if self.format in PICTURES and sys.stdout.isatty():
                 raise SettingsError(
                     "a picture cannot be printed on a terminal", "name a file: -o overlay.png"
                 )
@@ -113,6 +114,7 @@ class Output:
         self._check_file(self.samples)
 
     def _check_file(self, name: str) -> None:
+        _check_length(name)
         path = Path(name)
         if path.is_dir():
             raise OutputError(f"{name}: is a folder", "name a file")
@@ -165,13 +167,29 @@ class Output:
             shutil.get_terminal_size().columns if terminal else int(os.environ.get("COLUMNS", "80"))
         )
         colour = (terminal or bool(os.environ.get("FORCE_COLOR"))) and not plain
+        letters = encoding.lower().replace("-", "") == "utf8"
         return Look(
             width=max(40, width),
             colour=colour,
             true_colour=colour and os.environ.get("COLORTERM") in ("truecolor", "24bit"),
-            unicode=encoding.lower().replace("-", "") == "utf8"
-            and (terminal or self.path is not None),
+            unicode=letters and (terminal or self.path is not None),
+            letters=letters,
         )
+
+
+PICTURES = ("png", "jpg", "webp")
+"""Formats that no terminal shows."""
+
+LONGEST = 255
+"""Bytes of a name, which no usual file system lets be longer."""
+
+
+def _check_length(name: str) -> None:
+    for part in Path(name).parts:
+        n = len(os.fsencode(part))
+        if n > LONGEST:
+            said = f"{part[:20]}...: the name has {n} bytes, a file's may have {LONGEST}"
+            raise OutputError(said, "choose a shorter one")
 
 
 def _not_alone(option: str, what: str, whose: str) -> SettingsError:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import codecs
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -17,8 +17,10 @@ from lime_cli.engine.masks import Masks, every_mask
 from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
-from lime_cli.models.model_file import ModelInput
+from lime_cli.models.model_file import ModelInput, TextReading
 from lime_cli.sources import Listing, Source
+from lime_cli.tables.dialect import PLAIN
+from lime_cli.tables.readers import open_table, suffix_of
 from lime_cli.tables.rows import Rows, cells_of, require
 from lime_cli.tables.streams import name_of
 from lime_cli.texts.units import PREFIX, Span, check_unit, cut, stretches
@@ -120,6 +122,8 @@ class TextInstance:
     """The stretches that components are taken from; empty for the whole text."""
     skipped: tuple[Skipped, ...] = ()
     caveats: tuple[Caveat, ...] = ()
+    reading: TextReading | None = None
+    """What the model sees of it; None where it does not say."""
 
     shared = False
     random = False
@@ -129,15 +133,22 @@ class TextInstance:
         """Name the text and how it is cut."""
         modality = self.modality
         within = f"{self.within}:" if self.within else ""
+        within += f"{self.seen}:" if self.seen else ""
         choices = f"{self.unit}:{modality.merge_repeats}:{modality.mask}"
         return f"text:{choices}:{within}{self.text}"
 
     @property
     def input_bytes(self) -> int:
-        """Count the characters, in Python's one, two or four bytes, and the mask."""
+        """Count the characters, in Python's one, two or four bytes, and the mask; or tokens."""
         widest = max(self.text, default="")
         wide = 1 if widest <= "\xff" else 2 if widest <= "\uffff" else 4
-        return wide * len(self.text) + 2 * len(self.components) + 64
+        tokens = self.reading.n_seen * self.reading.token_bytes if self.reading else 0
+        return max(tokens, wide * len(self.text) + 2 * len(self.components) + 64)
+
+    @property
+    def seen(self) -> Span | None:
+        """The part of a text that is cut which the model sees, whole words of it; else None."""
+        return self.reading.seen if self.reading else None
 
     @property
     def subject(self) -> Subject:
@@ -149,6 +160,8 @@ class TextInstance:
         }
         if self.within:
             facts["within"] = [list(span) for span in self.within]
+        if self.seen:
+            facts["seen"] = list(self.seen)
         return Subject(
             self.source.id,
             "text",
@@ -186,6 +199,11 @@ class TextInstance:
     @cached_property
     def _pieces(self) -> Pieces:
         pieces, owners = pieces_of(self.text, self.components)
+        if self.seen:  # what the model does not see must not move into its sight
+            start, end = self.seen
+            first, last = pieces[0][start:], pieces[-1]
+            last = last[: len(last) - (len(self.text) - end)]
+            pieces = (first, *pieces[1:-1], last)
         mask = self.modality.mask or ""
         blank = "" if self.modality.as_lime else BLANK
         return Pieces(pieces, owners, mask, blank)
@@ -220,21 +238,27 @@ class LongText(TextInstance):
             self.modality,
             self.fine,
             within,
-            skipped,
+            (*self.skipped, *skipped),
             self.caveats,
+            self.reading,
         )
 
 
 def instance_of(
-    source: Source, text: str, units: Sequence[Span], modality: TextModality
+    source: Source,
+    text: str,
+    units: Sequence[Span],
+    modality: TextModality,
+    reading: TextReading | None = None,
 ) -> TextInstance:
     """Return the text by its units, or by its stretches where there are too many of them."""
+    units, reading, skipped, caveats = _cut_off(source, text, units, modality, reading)
     auto = modality.unit == "auto"
     unit = "word" if auto else modality.unit
     components = components_of(text, units, modality.merge_repeats)
     long = len(components) > MANY or (auto and len(units) > LONG)
     if not long or modality.as_lime:
-        return TextInstance(source, text, components, modality, unit)
+        return TextInstance(source, text, components, modality, unit, (), skipped, caveats, reading)
     parts = tuple(tuple(one) for one in stretches(text, units))
     ends = [(one[0][0], one[-1][1]) for one in parts]
     said = Caveat(
@@ -242,17 +266,60 @@ def instance_of(
         f"{len(components):,} different units are too many to weigh one by one: only those in "
         "the stretches of the text that weigh most are",
     )
-    caveats = () if auto else (said,)
+    caveats = caveats if auto else (*caveats, said)
     return LongText(
         source,
         text,
         components_of(text, ends, merge=False),
         modality,
         "stretch",
+        skipped=skipped,
         caveats=caveats,
+        reading=reading,
         parts=parts,
         fine=unit,
     )
+
+
+LISTED = 20
+"""Different units that are named one by one where the model does not see them, at most."""
+
+
+def _cut_off(
+    source: Source,
+    text: str,
+    units: Sequence[Span],
+    modality: TextModality,
+    reading: TextReading | None,
+) -> tuple[Sequence[Span], TextReading | None, tuple[Skipped, ...], tuple[Caveat, ...]]:
+    """Leave out the units of a text that the model does not see, and say so."""
+    if reading is None or reading.seen is None:
+        return units, reading, (), ()
+    start, end = reading.seen
+    seen = [one for one in units if one[0] < end and one[1] > start]
+    if not seen:
+        raise InputError(
+            f"{source.id}: the model sees nothing of it but blanks and marks", "raise --max-tokens"
+        )
+    start, end = min(start, seen[0][0]), max(end, seen[-1][1])
+    unseen = [one for one in units if one[1] <= start or one[0] >= end]
+    kept = {text[a:b] for a, b in seen} if modality.merge_repeats else set()
+    names = dict.fromkeys(text[a:b] for a, b in unseen if text[a:b] not in kept)
+    if len(names) > LISTED:
+        names = dict.fromkeys(
+            f"characters {a}-{b}" for a, b in ((0, start), (end, len(text))) if b > a
+        )
+    skipped = tuple(Skipped(name, "the model does not see it") for name in names)
+    sides = [
+        *([f"before {text[seen[0][0] : seen[0][1]]!r}"] if start > 0 else []),
+        *([f"behind {text[seen[-1][0] : seen[-1][1]]!r}"] if end < len(text) else []),
+    ]
+    said = Caveat(
+        "text_cut",
+        f"it has {reading.n_tokens:,} tokens, the model is given {reading.n_seen:,}; it does not "
+        f"see what stands {' and '.join(sides)}; --max-tokens changes it",
+    )
+    return seen, reading._replace(seen=(start, end)), skipped, (said,)
 
 
 def components_of(text: str, spans: Sequence[Span], merge: bool) -> tuple[Component, ...]:
@@ -295,6 +362,8 @@ class TextModality:
     files: Files = FILES
     like_lime: bool = False
     """Whether every sample is made as marcotcr/lime makes it."""
+    reading: Callable[[str], TextReading] | None = field(default=None, compare=False)
+    """Tells what the model sees of a text, where it may not be all."""
 
     default_samples = 256
     max_samples = 8_192
@@ -313,11 +382,22 @@ class TextModality:
     def sources(self) -> Iterator[Source]:
         """List the texts in the order given, a folder's by name; raise InputError for none."""
         if self.table is not None:
+            self._check_column(self.table)
             yield from self.table.sources()
             return
+        for name in self.inputs:
+            _check_prose(name)
         if self.text is not None:
             yield Source("--text", "--text")
         yield from self._listing().sources(self.inputs)
+
+    def _check_column(self, table: Rows) -> None:
+        """Raise InputError once for a table without the column, rather than at each of its rows."""
+        path = Path(table.path)
+        if self.column is None or not path.is_file() or suffix_of(path.name) in LINES:
+            return  # lines of JSON need not all hold the same
+        with open_table(table.path, table.dialect) as stream:
+            require(stream.name, stream.header, (self.column,))
 
     def strays(self) -> int:
         return self._listing().n_strays(self.inputs)
@@ -344,7 +424,7 @@ class TextModality:
                 f"{model_input.model}: takes a table of {n_columns} columns, not a text",
                 "try limex explain tabular",
             )
-        return self
+        return replace(self, reading=model_input.reading)
 
     def read(self, source: Source) -> TextInstance:
         """Read one text; raise InputError for one that is empty, or no text, or has no units."""
@@ -354,7 +434,7 @@ class TextModality:
         units = cut(text, "word" if self.unit == "auto" else self.unit)
         if not units:
             raise InputError(f"{name}: there are no {self._units()} to vary", "give another --unit")
-        return instance_of(source, text, units, self)
+        return instance_of(source, text, units, self, self.reading(text) if self.reading else None)
 
     def _text(self, source: Source) -> str:
         if self.table is None or self.column is None:
@@ -375,6 +455,29 @@ class TextModality:
         if unit.startswith(PREFIX):
             return "matches"
         return "words" if unit in ("auto", "icu") else f"{unit}s"
+
+
+LINES = (".jsonl", ".ndjson", ".json")
+
+TABLES = (".csv", ".tsv", ".parquet", *LINES)
+"""What files of tables are told by."""
+
+
+def _check_prose(name: str) -> None:
+    """Raise InputError for a table that would be read as one text, its commas and all."""
+    if name == "-" or suffix_of(Path(name).name) not in TABLES or not Path(name).is_file():
+        return
+    try:
+        with open_table(name, PLAIN) as stream:
+            header = stream.header
+    except (InputError, SettingsError):  # it is no table, whatever its name is
+        return
+    if len(header) > 1:
+        raise InputError(
+            f"{Path(name).name}: is a table, not a text",
+            f"name the column of its texts: --column NAME, of {', '.join(header[:12])}; or give "
+            "it as -",
+        )
 
 
 def _typed(text: str | None) -> str:

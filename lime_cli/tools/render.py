@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
 
 
-DRAWN = ("png", "svg", "html")
+DRAWN = ("png", "jpg", "webp", "svg", "html")
 """Formats that show a picture."""
 
-NEEDED = ("png", "svg")
+NEEDED = ("png", "jpg", "webp", "svg")
 """Formats that show nothing else."""
 
 

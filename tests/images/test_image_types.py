@@ -15,7 +15,8 @@ from PIL import Image
 
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.images.modality import ImageModality
-from lime_cli.images.pixels import ImageReading, read_picture
+from lime_cli.images.numbers import ImageReading
+from lime_cli.images.pixels import read_picture
 from lime_cli.models.model_file import ModelInput
 
 RNG = np.random.default_rng(5)

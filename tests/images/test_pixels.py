@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.images.pixels import ImageReading, read_picture
+from lime_cli.images.numbers import ImageReading
+from lime_cli.images.pixels import read_picture
 from lime_cli.images.view import PRESETS, Preprocessing, preset
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[9, 9, 9], [99, 9, 9], [9, 99, 9]]])

@@ -113,3 +113,12 @@ def test_metadata_is_read_as_json_or_as_python_writes_it(text):
 @pytest.mark.parametrize("text", ["", "resnet", "{", "{0: 'a', 2: 'b'}", "__import__('os')", "3"])
 def test_metadata_that_lists_no_names_is_left_alone(text):
     assert names_in(text) is None
+
+
+@pytest.mark.parametrize("gap", [",", ", ", "\t"])
+def test_an_index_may_stand_behind_its_name(tmp_path, gap):
+    path = tmp_path / "names.csv"
+    path.write_text(f"acer rubrum{gap}1\nabies{gap}0\nzelkova, a tree{gap}2\n")
+    assert read_names(str(path)) == ("abies", "acer rubrum", "zelkova, a tree")
+    path.write_text(f"type 7{gap}7\nother{gap}9\n")
+    assert read_names(str(path)) == (f"type 7{gap}7", f"other{gap}9")

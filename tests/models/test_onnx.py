@@ -492,12 +492,62 @@ def test_a_graphics_card_that_is_not_there_is_refused(tmp_path):
         ModelFile(path, provider="cuda").load()
 
 
-def test_a_locale_that_is_missing_is_named_with_the_way_to_install_it(tmp_path):
+@pytest.mark.parametrize("asked", ["xx_XX.UTF-8", "en_XX", None])
+def test_a_locale_that_is_missing_gives_way_to_one_that_is_there(tmp_path, asked):
+    words = {} if asked is None else {"locale": asked}
     nodes = [
         helper.make_node("StringNormalizer", ["x"], ["y"], case_change_action="LOWER",
-                         locale="xx_XX.UTF-8"),
+                         stopwords=["the"], is_case_sensitive=0, **words),
+        helper.make_node("Equal", ["y", "word"], ["same"]),
+        helper.make_node("Cast", ["same"], ["z"], to=TensorProto.FLOAT),
     ]  # fmt: skip
-    ends = [value(name, ["n"], TensorProto.STRING) for name in "xy"]
-    path = saved(tmp_path / "m.onnx", nodes, ends[:1], ends[1:])
-    with pytest.raises(ModelError, match=r"lower-cases texts.*locale"):
-        ModelFile(path).load().predict(["Good"])
+    path = saved(
+        tmp_path / "m.onnx",
+        nodes,
+        [value("x", ["n"], TensorProto.STRING)],
+        [value("z", ["n"])],
+        [helper.make_tensor("word", TensorProto.STRING, [1], ["été".encode()])],
+        opset=19,
+    )
+    model = ModelFile(path).load()
+    found = [model.predict([text]).ravel().tolist() for text in ("ÉTÉ", "été", "the été"[4:], "no")]
+    assert found == [[1.0], [1.0], [1.0], [0.0]]
+    codes = [one.code for one in model.caveats]
+    if asked is not None:
+        assert codes == ["locale"]
+        assert asked in model.caveats[0].message
+
+
+def test_text_pipelines_of_skl2onnx_need_no_locale(tmp_path):
+    from skl2onnx import to_onnx
+    from skl2onnx.common.data_types import StringTensorType
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    texts = ["A good film", "GOOD film", "a bad film", "the BAD one", "Good", "bad"]
+    fitted = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, [1, 1, 0, 0, 1, 0])
+    made = to_onnx(
+        fitted, initial_types=[("text", StringTensorType([None]))], target_opset=15,
+        options={"zipmap": False},
+    )  # fmt: skip
+    (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
+    found = ModelFile(str(tmp_path / "m.onnx")).load().predict(texts)
+    assert found == pytest.approx(fitted.predict_proba(texts), abs=1e-5)
+
+
+def test_a_rewritten_graph_is_the_same_but_for_the_locale(samples):
+    from lime_cli.models.onnx.graph import mapped
+    from lime_cli.models.onnx.locales import with_locale
+
+    before = onnx.load(samples / "reviews.onnx")
+    after = onnx.load_from_string(with_locale(mapped(samples / "reviews.onnx")))
+    for model in (before, after):
+        for node in model.graph.node:
+            if node.op_type == "StringNormalizer":
+                kept = [one for one in node.attribute if one.name != "locale"]
+                del node.attribute[:]
+                node.attribute.extend(kept)
+    assert before == after
+    scenes = samples / "scenes.onnx"
+    assert onnx.load(scenes) == onnx.load_from_string(with_locale(mapped(scenes)))

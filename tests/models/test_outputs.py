@@ -169,7 +169,12 @@ def test_logarithms_of_probabilities_are_undone_and_said():
 
 def test_negative_logits_are_no_logarithms():
     outputs = settled(np.array([[-3.0, -1.0], [-2.0, -5.0]]))
-    assert (outputs.reading, outputs.probabilities, outputs.caveats) == ("scores", False, ())
+    assert (outputs.reading, outputs.probabilities) == ("scores", False)
+    (caveat,) = outputs.caveats
+    assert caveat.code == "activation_assumed"
+    assert "--activation softmax" in caveat.message
+    said = settled(np.array([[-3.0, -1.0]]), activation="none")
+    assert (said.reading, said.caveats) == ("scores", ())
 
 
 def test_labels_that_may_hold_together_need_not_sum_to_one():

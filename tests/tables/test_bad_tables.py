@@ -205,7 +205,7 @@ ONE_BAD_ROW = {
     "12": ("thirty,2,Oslo,m", "pipe.pkl", "line 3, 'age': 'thirty' is not a number"),
     "15": ("40,inf,Oslo,m", "pipe.pkl", "line 3, 'fare': 'inf' is infinite"),
     "17": (",2,Oslo,m", "strict.pkl", "does not accept missing values (column 'age', line 3)"),
-    "19": ("40,2,Atlantis,m", "strict.pkl", "unknown categories ['Atlantis']"),
+    "19": ("40,2,Atlantis,m", "strict.pkl", "does not know 'Atlantis' in column 'city'"),
     "a stray quote": ('40,2,"Oslo"x,m', "pipe.pkl", "line 3: text after a closing quote"),
 }
 

@@ -1,14 +1,12 @@
 """Read from an ONNX file's protobuf, without the onnx package, what it says of itself.
 
-Field numbers are those of onnx.proto3 (ModelProto, GraphProto, NodeProto, AttributeProto,
-TensorProto).
-
-Field numbers are those of onnx.proto3 (ModelProto, GraphProto, ValueInfoProto, TypeProto).
+Field numbers are those of onnx.proto3.
 """
 
 from __future__ import annotations
 
 import mmap
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +24,10 @@ SHAPING = ("Cast", "Dropout", "Flatten", "Identity", "Reshape", "Squeeze", "Unsq
 CLASS_LABELS = (b"classlabels_strings", b"classlabels_int64s", b"classlabels_ints")
 
 
+POSITIONS = re.compile(r"(position_embeddings?|wpe|embed_positions)\.weight$")
+"""How tables are named that hold a row for each place of a text."""
+
+
 MODEL_GRAPH, MODEL_OPSET, MODEL_METADATA, MODEL_FUNCTIONS = 7, 8, 14, 25
 
 GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
@@ -40,7 +42,7 @@ ATTRIBUTE_NAME, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS = 1, 8, 9
 
 ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS, ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 
-TENSOR_EXTERNAL, SPARSE_TENSORS = 13, (1, 2)
+TENSOR_DIMS, TENSOR_NAME, TENSOR_EXTERNAL, SPARSE_TENSORS = 1, 8, 13, (1, 2)
 
 ENTRY_KEY, ENTRY_VALUE = 1, 2
 
@@ -57,6 +59,8 @@ class Graph:
     """For the name of every value: the operator that makes it, and that operator's first input."""
     external: list[str] = field(default_factory=list)
     """Files that weights are read from, relative to the model's folder."""
+    tables: dict[str, tuple[int, int]] = field(default_factory=dict)
+    """Sizes of the matrices among the weights, by their names."""
 
     def ends_in(self, output: str) -> str:
         """Return the operator that makes an output's numbers, changes of shape and type aside."""
@@ -66,6 +70,17 @@ class Graph:
             if operator not in SHAPING:
                 break
         return operator
+
+    @property
+    def width(self) -> int:
+        """Return about how many numbers the graph keeps for each place of a sequence."""
+        return max((min(sizes) for sizes in self.tables.values()), default=1)
+
+    @property
+    def positions(self) -> int | None:
+        """Count the places that a table of positions has rows for, by its usual name."""
+        rows = [n for name, (n, _) in self.tables.items() if POSITIONS.search(name)]
+        return min(rows, default=None)
 
 
 def read_graph(path: Path, data: bytes | None = None) -> Graph:
@@ -176,11 +191,19 @@ def _labels(parts: list[tuple[int, memoryview | int]]) -> Iterator[str]:
 
 
 def _tensor(data: memoryview, found: Graph) -> None:
+    sizes: list[int] = []
+    name = ""
     for number, value in fields(data):
-        if number == TENSOR_EXTERNAL:
+        if number == TENSOR_DIMS:
+            sizes += [value] if isinstance(value, int) else _varints(value)
+        elif number == TENSOR_NAME:
+            name = str(nested(value), "utf-8")
+        elif number == TENSOR_EXTERNAL:
             key, text = _entry(nested(value))
             if key == "location":
                 found.external.append(text)
+    if len(sizes) == 2:
+        found.tables[name] = (sizes[0], sizes[1])
 
 
 def _sparse(data: memoryview, found: Graph) -> None:
@@ -248,8 +271,6 @@ MODEL_IR, MODEL_PRODUCER, MODEL_PRODUCER_VERSION = 1, 2, 3
 OPSET_DOMAIN, OPSET_VERSION = 1, 2
 
 GRAPH_INPUT, GRAPH_OUTPUT = 11, 12
-
-TENSOR_NAME = 8
 
 VALUE_NAME, VALUE_TYPE = 1, 2
 

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Any
 
 import onnxruntime
 
+from lime_cli.engine.model import Caveat
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
+from lime_cli.models.onnx.locales import EVERYWHERE, with_locale
+
+LACKING = re.compile(r"construct locale with name:\s*([\w.@-]*)")
+"""What the runtime says where a locale is not installed."""
+
+INSTEAD = (
+    "its texts are lower-cased by the locale {}, which the system lacks; {} does it instead, which "
+    "differs only for letters that languages treat in their own way"
+)
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
@@ -17,8 +28,11 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 WEIGHTS_BESIDE = "session.model_external_initializers_file_folder_path"
 
 
-def opened(file: ModelFile, path: Path, data: bytes) -> Any:
-    """Return a session of a file's bytes; raise ModelError for what the runtime refuses."""
+def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat, ...]]:
+    """Return a session of a file's bytes, and what is to be said of it.
+
+    Raises ModelError for what the runtime refuses.
+    """
     provider = PROVIDERS[file.provider]
     if provider not in onnxruntime.get_available_providers():
         raise SettingsError(
@@ -32,16 +46,25 @@ def opened(file: ModelFile, path: Path, data: bytes) -> Any:
         options.intra_op_num_threads = file.threads
     options.add_session_config_entry(WEIGHTS_BESIDE, os.fspath(path.parent.resolve()))
     providers = [provider] if file.provider == "cpu" else [provider, PROVIDERS["cpu"]]
+    caveats: tuple[Caveat, ...] = ()
     try:
         session = onnxruntime.InferenceSession(data, options, providers=providers)
     except Exception as error:  # the runtime raises a type of its own for every cause
-        raise _refusal(path, error) from None
+        lacking = LACKING.search(str(error))
+        if lacking is None:
+            raise _refusal(path, error) from None
+        try:
+            data = with_locale(memoryview(data))
+            session = onnxruntime.InferenceSession(data, options, providers=providers)
+        except Exception:  # as above
+            raise _refusal(path, error) from None
+        caveats = (Caveat("locale", INSTEAD.format(lacking[1], EVERYWHERE)),)
     if provider not in session.get_providers():
         raise SettingsError(
             f"--provider {file.provider}: onnxruntime could not start it",
             "check the driver and its libraries, or leave it out",
         )
-    return session
+    return session, caveats
 
 
 def _refusal(path: Path, error: Exception) -> ModelError:
@@ -64,7 +87,8 @@ def failure(name: str, error: Exception) -> tuple[str, str]:
     if "locale" in words.lower():
         return (
             f"{name}: it lower-cases texts, for which the system lacks the locale en_US.UTF-8",
-            "install it (Debian: apt-get install locales && locale-gen en_US.UTF-8)",
+            "install it (Debian, Ubuntu: apt-get install locales && "
+            "localedef -i en_US -f UTF-8 en_US.UTF-8)",
         )
     return (
         f"{name}: the model failed on its input ({_short(words)})",

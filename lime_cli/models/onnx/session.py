@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from lime_cli.engine.model import Caveat
 from lime_cli.errors import ModelError, OutOfMemory, PredictionError, SettingsError
+from lime_cli.models.failures import is_shortage
 from lime_cli.models.input_forms import DTYPES, feed, filled
-from lime_cli.models.model_file import ModelFile, ModelInput
+from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput
+from lime_cli.models.onnx.choosing import LABELS, PROBABLE, choose
+from lime_cli.models.onnx.export import Export, export_beside
 from lime_cli.models.onnx.graph import Graph
 from lime_cli.models.onnx.runtime import failure
-from lime_cli.models.outputs import Stated
+from lime_cli.models.onnx.tokenizer import Tokens, takes_tokens
+from lime_cli.models.outputs import ACTIVATIONS, Stated
 from lime_cli.models.predictor import Origin, Predictor, Way
 
 if TYPE_CHECKING:
@@ -24,34 +30,37 @@ if TYPE_CHECKING:
 CHANNELS = ((3,), (1,), (4,))
 """Sizes of an axis that may be a picture's channels, the likeliest first."""
 
-TOKENS = "input_ids"
-"""What the input of token ids is called."""
-
 WHOLE = ("tensor(uint8)", "tensor(int8)", "tensor(int32)", "tensor(int64)")
 
 PICTURE_SIDE = 32
 """In pixels, of a trial picture where the graph leaves the size open."""
 
 
-def read_input(name: str, inputs: list[Any], graph: Graph, file: ModelFile) -> ModelInput:
+def read_input(
+    name: str, inputs: list[Any], graph: Graph, file: ModelFile, export: Export
+) -> ModelInput:
     """Read columns, or size, channels and layout; raise ModelError for what cannot be fed."""
     for one in inputs:
         if one.type not in DTYPES:
             raise ModelError(f"{name}: limex cannot feed input {one.name!r} of type {one.type}")
-    if file.tokenizer is not None or any(one.name == TOKENS for one in inputs):
-        if file.tokenizer is None:
-            raise SettingsError(f"{name}: takes token ids", "name its tokenizer with --tokenizer")
-        return ModelInput(name, "text")
     if len(inputs) > 1:
         return _of_columns(name, inputs)
     shape, kind = inputs[0].shape, inputs[0].type
     if len(shape) == 4:
-        return _of_pictures(name, inputs[0], graph, file)
+        return _of_pictures(name, inputs[0], graph, file, export.pixels)
     columns = _listed(graph.metadata.get("limex.features"))
     n_columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
     words = kind == "tensor(string)" and (n_columns is None or n_columns == 1)
     texts = range(n_columns or 0) if kind == "tensor(string)" else ()
-    return ModelInput(name, None if words else "table", columns, n_columns, tuple(texts))
+    free = len(shape) == 2 and n_columns is None and columns is None
+    return ModelInput(
+        name,
+        None if words else "table",
+        columns,
+        n_columns,
+        tuple(texts),
+        ids=free and kind in ("tensor(int64)", "tensor(int32)"),
+    )
 
 
 def zeros(inputs: list[Any], given: ModelInput) -> dict[str, NDArray[Any]]:
@@ -83,7 +92,9 @@ def _of_columns(name: str, inputs: list[Any]) -> ModelInput:
     return ModelInput(name, "table", tuple(str(one.name) for one in inputs), words=texts)
 
 
-def _of_pictures(name: str, one: Any, graph: Graph, file: ModelFile) -> ModelInput:
+def _of_pictures(
+    name: str, one: Any, graph: Graph, file: ModelFile, pixels: PixelsInput | None
+) -> ModelInput:
     shape = one.shape
     layout = file.layout or _layout(name, shape)
     height, width = shape[2:] if layout == "NCHW" else shape[1:3]
@@ -98,10 +109,18 @@ def _of_pictures(name: str, one: Any, graph: Graph, file: ModelFile) -> ModelInp
         layout=layout,
         precision="float16" if one.type == "tensor(float16)" else None,
         preprocess=graph.metadata.get("limex.preprocess", raw),
+        pixels=pixels if raw is None and "limex.preprocess" not in graph.metadata else None,
     )
 
 
+CHANNEL_AXIS = re.compile(r"chan|^c$|^c_?in$|colou?r|band", re.IGNORECASE)
+"""How a free axis is called that is a picture's channels."""
+
+
 def _layout(name: str, shape: list[Any]) -> str:
+    named = [isinstance(one, str) and bool(CHANNEL_AXIS.search(one)) for one in shape]
+    if named[1] != named[3]:
+        return "NCHW" if named[1] else "NHWC"
     for sizes in CHANNELS:
         first, last = shape[1] in sizes, shape[3] in sizes
         if first != last:
@@ -129,41 +148,85 @@ def _listed(text: str | None) -> tuple[str, ...] | None:
     return tuple(map(str, json.loads(text)))
 
 
-LABELS = ("tensor(string)", "tensor(int64)")
-"""Types of an output that names classes."""
-
 NAME_KEYS = ("limex.classes", "classes", "class_names", "labels", "names")
 """Metadata that holds the names of the classes, ours first."""
 
-PROBABLE = ("Softmax", "LogSoftmax", "Sigmoid")
 
-
-def predictor_of(file: ModelFile, content: Content, session: Session) -> Predictor:
-    """Return what asks the session."""
-    origin = Origin("onnx", content.digest_in_thread(), content.name)
+def predictor_of(
+    file: ModelFile, content: Content, session: Session, caveats: tuple[Caveat, ...] = ()
+) -> Predictor:
+    """Return what asks the session; ``caveats`` are what opening it brought up."""
+    origin = Origin("onnx", content.digest_in_thread(), content.name, caveats)
     stated = session.stated()
-    way = Way(origin, session.ask, stated, session.input, session.asked, trial=session.trial)
-    return Predictor(file, way)
+    way = Way(
+        origin,
+        session.ask,
+        stated,
+        session.input,
+        session.asked,
+        session.caveats,
+        trial=session.trial,
+    )
+    return Predictor(session.file, way)
 
 
 class Session:
     """A session with what is known of its inputs and outputs."""
 
     def __init__(self, file: ModelFile, session: Any, graph: Graph) -> None:
-        self._file, self._session, self._graph = file, session, graph
-        self._name = Path(file.path).name
+        path = Path(file.path)
+        self._session, self._graph, self._name = session, graph, path.name
         self._inputs = session.get_inputs()
         self._outputs = session.get_outputs()
-        self._output = self._choose_output()
-        self.input = read_input(self._name, self._inputs, graph, file)
-        self._tokens = self._tokenizer(file)
+        self._export = export_beside(path, file.tokenizer)
+        self.file = file
+        self._tokens = self._tokenizer()
+        if self._tokens is None:
+            self.input = read_input(self._name, self._inputs, graph, file, self._export)
+        else:
+            limit, reading = self._tokens.limit, self._tokens.read
+            self.input = ModelInput(self._name, "text", max_tokens=limit, reading=reading)
+        classes = file.classes or self._export.classes or graph.classes
+        n = len(classes) if classes else None
+        self._output, self.caveats = choose(
+            self._name, self._outputs, file.output, graph, n, self._nothing
+        )
+        self.file = self._completed()
 
-    def _tokenizer(self, file: ModelFile) -> Any:
-        if not file.tokenizer:
+    def _tokenizer(self) -> Tokens | None:
+        """Return what makes token ids of texts, where the graph takes those."""
+        file, export = self.file, self._export
+        if not takes_tokens(self._inputs, self._graph, export.tokenizer is not None):
+            if file.tokenizer is not None or file.max_tokens is not None:
+                option = "--tokenizer" if file.tokenizer is not None else "--max-tokens"
+                raise SettingsError(f"{option}: {self._name} takes no token ids", "leave it out")
             return None
-        from lime_cli.models.onnx.tokenizer import Tokens
+        if export.tokenizer is None:
+            hint = "name its tokenizer with --tokenizer, a tokenizer.json or its folder"
+            if export.slow:
+                place, name = Path(export.slow).parent, Path(export.slow).name
+                hint = (
+                    f"{name} is not enough: save a tokenizer.json, python -c 'from transformers "
+                    f'import AutoTokenizer as T; T.from_pretrained("{place}")'
+                    f""".save_pretrained("{place}")'"""
+                )
+            raise SettingsError(f"{self._name}: takes token ids", hint)
+        return Tokens(export, self._inputs, self._name, self._graph, file.max_tokens)
 
-        return Tokens(Path(file.tokenizer), self._inputs, self._name)
+    def _completed(self) -> ModelFile:
+        """Return the file with what lies beside it: a tokenizer, what makes probabilities."""
+        file, said = self.file, self._export.activation
+        if self._tokens is not None:
+            file = file._replace(tokenizer=str(self._export.tokenizer))
+        plain = self._graph.ends_in(self._output.name) not in PROBABLE
+        if (
+            file.activation == "auto"
+            and said in ACTIVATIONS
+            and plain
+            and file.task != "regression"
+        ):
+            file = file._replace(activation=str(said))
+        return file
 
     @property
     def asked(self) -> str:
@@ -173,7 +236,7 @@ class Session:
     def ask(self, inputs: Any) -> Any:
         """Return what the graph answers to a modality's batch."""
         if self._tokens is not None:
-            return self._run(self._tokens.feed(inputs))
+            return self._tokens.ask(inputs, self._run)
         try:
             feeds = feed(inputs, self._inputs, self.input.layout)
         except PredictionError as error:
@@ -182,9 +245,13 @@ class Session:
 
     def trial(self) -> Any:
         """Ask with an input of zeros, for the shape of the answer."""
+        return self._nothing(self._output)
+
+    def _nothing(self, output: Any) -> Any:
+        """Return what the graph answers at an output to zeros, or to next to no text."""
         if self._tokens is not None:
-            return self._run(self._tokens.feed([""]))
-        return self._get(self._output, zeros(self._inputs, self.input))
+            return self._tokens.ask(["a"], lambda feeds: self._run(feeds, output))
+        return self._get(output, zeros(self._inputs, self.input))
 
     def stated(self) -> Stated:
         """Read task and classes: a label beside the scores, or scores by class, mean classes."""
@@ -193,11 +260,15 @@ class Session:
         ending = self._graph.ends_in(self._output.name)
         classes = self._classes(others)
         labels = self._output.type in LABELS and classes is not None
+        activation, said = self.file.activation, self._export.activation
+        known = named or labels or ending in PROBABLE or activation in ACTIVATIONS
         return Stated(
-            "classification" if named or labels or ending in PROBABLE else None,
+            "classification" if known else "regression" if said == "none" else None,
             classes,
-            independent=ending == "Sigmoid",
+            independent="Sigmoid" in (ending, activation.capitalize()),
             labels=labels,
+            output=self._output.name,
+            others=tuple(one.name for one in others),
         )
 
     def _classes(self, others: list[Any]) -> tuple[str, ...] | None:
@@ -212,6 +283,8 @@ class Session:
                 return found
         if self._graph.classes is not None:
             return self._graph.classes
+        if self._export.classes is not None:
+            return self._export.classes
         labels = next((one for one in others if one.type in LABELS), None)
         listing = [one for one in others if one.type == LABELS[0] and one is not labels]
         if not listing:
@@ -222,42 +295,37 @@ class Session:
             return None
         return tuple(map(str, np.ravel(names)))
 
-    def _run(self, feeds: dict[str, NDArray[Any]]) -> Any:
+    def _run(self, feeds: dict[str, NDArray[Any]], output: Any = None) -> Any:
         """Run the session, in pieces of the graph's own batch size where that is fixed."""
+        output = output or self._output
         n = len(next(iter(feeds.values())))
         fixed = self._inputs[0].shape[0] if self._inputs[0].shape else None
         if not isinstance(fixed, int) or fixed == n:
-            return self._get(self._output, feeds)
+            return self._get(output, feeds)
         parts: list[Any] = []
         for start in range(0, n, fixed):
             piece = {
                 name: filled(values[start : start + fixed], fixed) for name, values in feeds.items()
             }
-            parts.extend(self._get(self._output, piece)[: min(fixed, n - start)])
+            parts.extend(self._get(output, piece)[: min(fixed, n - start)])
         return parts if isinstance(parts[0], dict) else np.stack(parts)
 
     def _get(self, output: Any, feeds: dict[str, NDArray[Any]]) -> Any:
         try:
             return self._session.run([output.name], feeds)[0]
         except Exception as error:  # as above
-            from lime_cli.models.predictor import is_shortage
-
             if is_shortage(error):
                 raise OutOfMemory(f"{self._name}: the model ran out of memory") from None
-            raise PredictionError(*failure(self._name, error)) from None
+            message, hint = failure(self._name, error)
+            raise PredictionError(message, self._remedy(feeds) or hint) from None
 
-    def _choose_output(self) -> Any:
-        """Choose the output to explain: the one named, else probabilities rather than labels."""
-        outputs = self._outputs
-        names = [one.name for one in outputs]
-        wanted = self._file.output
-        if wanted is not None:
-            place = int(wanted) if wanted.isdecimal() and wanted not in names else None
-            if place is not None and place < len(outputs):
-                return outputs[place]
-            if wanted in names:
-                return outputs[names.index(wanted)]
-            raise SettingsError(
-                f"{self._name}: has no output {wanted!r}", f"it has {', '.join(names)}"
-            )
-        return next((one for one in outputs if one.type not in LABELS), outputs[0])
+    def _remedy(self, feeds: dict[str, NDArray[Any]]) -> str:
+        """Say what to type where the graph leaves open how large an input may be."""
+        shape = next(iter(feeds.values())).shape
+        if self._tokens is not None and len(shape) == 2 and self._tokens.limit is None:
+            return f"texts of {shape[1]:,} tokens may be too long for it: --max-tokens 512, say"
+        given = getattr(self, "input", None)
+        if given is not None and given.kind == "picture" and given.size is None:
+            height, width = shape[2:] if given.layout == "NCHW" else shape[1:3]
+            return f"pictures of {height} x {width} may not fit it: --size 224, say"
+        return ""

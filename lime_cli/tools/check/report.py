@@ -24,7 +24,7 @@ def write_text(
     failed = f", {checked.failed:,} failed" if checked.failed else ""
     many = f"{len(findings):,} findings" if len(findings) != 1 else "1 finding"
     lines.append(f"{many} in {checked.explained:,} explanations{failed} ({policy.name})")
-    text = "".join(literal(line, look.unicode) + "\n" for line in lines)
+    text = "".join(literal(line, look.encoding == "utf-8") + "\n" for line in lines)
     out.write(text.encode("utf-8", "backslashreplace"))
 
 
@@ -80,6 +80,7 @@ def github_line(one: Finding) -> str:
 
 def said(one: Finding) -> str:
     """Say in a line what was found, and where."""
-    where = f"{one.source} {one.id}".strip()
+    own = one.source and one.source in one.id  # a file is its own id
+    where = one.id if own else f"{one.source} {one.id}".strip()
     target = f", {one.target}" if one.target else ""
     return f"{where}{target}: {one.message}" if where else one.message

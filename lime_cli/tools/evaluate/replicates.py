@@ -49,7 +49,7 @@ def replicated(job: Job, n_seeds: int) -> Iterator[Replicated | Failed]:
     """
     model = job.model.load()
     modality = job.modality.jointly() if job.settings.kernel == "shapley" else job.modality
-    modality = modality.fitted(model.input._replace(takes=model.takes))
+    modality = modality.fitted(model.input._replace(takes=model.takes, answers=model.predict))
     seeds = [replace(job.settings, seed=job.settings.seed + i) for i in range(n_seeds)]
     for source in job.sources:
         try:

@@ -193,7 +193,7 @@ def write_page(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
             for line in [Text()] * (number > 0) + list(_lines(judged, page)):
                 line.rstrip()
                 page.console.print(page.cut(line, look.width), soft_wrap=True)
-        out.write(captured.get().encode("utf-8" if look.unicode else "ascii"))
+        out.write(captured.get().encode(look.encoding))
 
 
 def write_json(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:

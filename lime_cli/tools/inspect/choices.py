@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from lime_cli.models.model_file import ModelInput
+from lime_cli.models.onnx.export import export_beside
 from lime_cli.models.onnx.graph import Size
 from lime_cli.tools.inspect.measure import ModelReport
 
@@ -25,7 +27,7 @@ class Choice:
 
     key: str
     """Its long name."""
-    value: str | tuple[str, ...]
+    value: str | int | tuple[str, ...]
     why: str
     certain: bool = True
     """Whether limex would choose so; else it is for a person to say."""
@@ -95,8 +97,7 @@ def _common(report: ModelReport) -> Iterator[Choice]:
     elif names is not None:
         yield Choice("task", "classification", "it has classes")
     said = report.said
-    if said is not None and said.activation != "none":
-        yield Choice("activation", said.activation, "as said")
+    yield from _of_tokens(report)
     if said is not None and said.output is not None:
         yield Choice("model-output", said.output, "as said")
     elif probe is not None and signature is not None and len(signature.outputs) > 1:
@@ -111,6 +112,30 @@ def _common(report: ModelReport) -> Iterator[Choice]:
         yield Choice("classes", names if named else "names.txt", why, named)
 
 
+def _of_tokens(report: ModelReport) -> Iterator[Choice]:
+    """List what makes token ids of texts, and probabilities of what the graph answers."""
+    said = report.said
+    export = export_beside(Path(report.path), said.tokenizer if said else None)
+    asked = dict(report.probe.options) if report.probe else {}
+    if "tokenizer" in asked and export.tokenizer is not None:
+        folder, own = Path(report.path).parent.resolve(), export.tokenizer.resolve()
+        place = os.path.relpath(own, folder)
+        beside = said is None or said.tokenizer is None
+        inside = not place.startswith("..")
+        if inside:
+            yield Choice("tokenizer", place, "beside it" if beside else "as said")
+        elif not beside:
+            why = "outside the model's folder, where no sidecar reaches: say it on the command line"
+            yield Choice("tokenizer", place, why, False)
+    limit = known_input(report).max_tokens
+    if limit is not None:
+        yield Choice("max-tokens", limit, "longer texts are cut there")
+    typed = said is not None and said.activation != "auto"
+    activation = said.activation if said and typed else asked.get("activation")
+    if activation is not None:
+        yield Choice("activation", activation, "as said" if typed else "by its config.json")
+
+
 def _of_modality(report: ModelReport) -> Iterator[Choice]:
     known, modality = known_input(report), modality_of(report)
     if modality == "tabular":
@@ -118,11 +143,15 @@ def _of_modality(report: ModelReport) -> Iterator[Choice]:
         yield Choice("background", "train.csv", why, False, modality)
     if modality != "image":
         return
-    height, width = known.size or (224, 224)
+    pixels = known.pixels
+    height, width = known.size or (pixels.size if pixels else None) or (224, 224)
     size = f"{height}" if height == width else f"{height}x{width}"
     free = "any size goes; without, every picture is taken as it is"
     why = "its input's shape"
-    yield Choice("size", size, why if known.size else free, known.size is not None, modality)
+    if pixels is None or known.size:
+        yield Choice("size", size, why if known.size else free, known.size is not None, modality)
+    else:
+        yield Choice("size", size, BESIDE, True, modality)
     if known.layout:
         yield Choice("layout", known.layout, why, True, modality)
     if known.channels and not (known.channels == 3 and known.preprocess):
@@ -132,9 +161,15 @@ def _of_modality(report: ModelReport) -> Iterator[Choice]:
         yield Choice("channels", channels, why, not colours, modality)
     if known.preprocess:
         yield Choice("preprocess", known.preprocess, "its metadata", True, modality)
+    elif pixels is not None:
+        why = f"{pixels.resize}, mean and std by {BESIDE}, unless this is said"
+        yield Choice("preprocess", "imagenet", why, False, modality)
     else:
         why = "how pixels become numbers; unit (0 to 1) is assumed without"
         yield Choice("preprocess", "imagenet", why, False, modality)
+
+
+BESIDE = "preprocessor_config.json"
 
 
 def _picture(shape: tuple[Size, ...], preprocess: str | None) -> ModelInput:
@@ -168,7 +203,9 @@ def _listed(words: str | None) -> tuple[str, ...] | None:
     return tuple(map(str, found)) if isinstance(found, list) else None
 
 
-def _toml(value: str | tuple[str, ...]) -> str:
+def _toml(value: str | int | tuple[str, ...]) -> str:
+    if isinstance(value, int):
+        return str(value)
     if isinstance(value, str):
         plain = value.encode("utf-8", "replace").decode()
         return json.dumps(plain, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -14,6 +14,7 @@ import numpy as np
 from lime_cli.engine.arrays import FloatArray
 from lime_cli.engine.instance import join
 from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError, UntrustedModel
+from lime_cli.models.failures import explains
 from lime_cli.models.model_file import ModelFile, ModelInput, format_of
 from lime_cli.models.onnx.graph import Signature, check_graph, read_graph, read_signature
 from lime_cli.models.pickles import refusals
@@ -76,6 +77,8 @@ class ProbeResult:
     probabilities: bool = False
     caveats: tuple[str, ...] = ()
     """Codes and sentences of what loading brought up."""
+    options: tuple[tuple[str, str], ...] = ()
+    """How it is asked, as far as somebody, or what lies beside it, says that."""
     failure: str = ""
     """Why it did not answer."""
 
@@ -128,6 +131,8 @@ class ModelReport:
         inputs = self.signature.inputs
         if len(inputs) == 1 and inputs[0].shape is not None and len(inputs[0].shape) == 4:
             return "picture"
+        if any(one.name.partition(":")[0] in TOKENS for one in inputs):
+            return "text"
         narrow = len(inputs) == 1 and (inputs[0].shape or (1,))[-1] in (1, None)
         return "text" if narrow and inputs[0].kind == "string" else "table"
 
@@ -170,7 +175,7 @@ def _digest(path: Path) -> tuple[int, str]:
     except FileNotFoundError:
         raise ModelError(f"{path}: no such file", "check the path of the model") from None
     except IsADirectoryError:
-        raise ModelError(f"{path}: is a folder", "a model is one file") from None
+        raise ModelError(f"{path}: is a folder", "name the file in it that is a model") from None
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
     return n_bytes, found.hexdigest()
@@ -210,6 +215,9 @@ def _signature(path: Path) -> tuple[Signature | None, ModelError | None]:
     return signature, None
 
 
+TOKENS = ("input_ids", "ids", "input_word_ids", "token_ids")
+"""What inputs of token ids are called."""
+
 TEXTS = (".txt", ".md", ".text")
 
 UNFIT = "made-up rows do not fit the model"
@@ -234,16 +242,28 @@ def probe(file: ModelFile, report: ModelReport, rows: ProbeRows | None) -> Probe
     model = file.load()
     asked = str(getattr(model, "asked", "predict"))
     caveats = tuple(f"{one.code}: {one.message}" for one in model.caveats)
+    failure = UNFIT
     for batch in _batches(model, report, rows):
         try:
             model.predict(batch)
-        except PredictionError:
+        except PredictionError as error:
             if rows is not None:
                 raise
+            if explains(error):
+                failure = str(error)
             continue
         who = model.identity
-        return ProbeResult(asked, model.input, who.task, who.targets, model.probabilities, caveats)
-    return ProbeResult(asked, model.input, caveats=caveats, failure=UNFIT)
+        return ProbeResult(
+            asked,
+            model.input,
+            who.task,
+            who.targets,
+            model.probabilities,
+            caveats,
+            who.options,
+        )
+    options = model.identity.options
+    return ProbeResult(asked, model.input, caveats=caveats, options=options, failure=failure)
 
 
 def check(

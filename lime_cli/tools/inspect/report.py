@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NAME, NUMBER = "limex/inspection", 1
 
-UNSAID = ("model", "takes")
+UNSAID = ("model", "ids", "takes", "answers", "reading")
 """Of a model's input, what is told elsewhere or means nothing in a file."""
 
 
@@ -42,7 +42,10 @@ def record_of(report: ModelReport) -> dict[str, Any]:
         "loadable": report.refusal is None,
         "refusal": None if report.refusal is None else str(report.refusal),
         "modality": modality_of(report),
-        "input": {key: one for key, one in known._asdict().items() if key not in UNSAID},
+        "input": {
+            **{key: one for key, one in known._asdict().items() if key not in UNSAID},
+            "pixels": None if known.pixels is None else known.pixels._asdict(),
+        },
         "classes": known_classes(report),
         "names": [asdict(one) for one in report.names],
         "pickle": _outline(report),
@@ -81,7 +84,8 @@ def _signature(report: ModelReport) -> dict[str, Any] | None:
 def _probe(report: ModelReport) -> dict[str, Any] | None:
     if report.probe is None:
         return None
-    return {key: value for key, value in asdict(report.probe).items() if key != "input"}
+    told = ("input", "options")
+    return {key: value for key, value in asdict(report.probe).items() if key not in told}
 
 
 KEY = 12
@@ -115,7 +119,7 @@ def write_page(report: ModelReport, out: IO[bytes], look: Look) -> None:
         for line in _lines(report, page):
             line.rstrip()
             page.console.print(line, soft_wrap=True)
-    out.write(captured.get().encode("utf-8" if look.unicode else "ascii"))
+    out.write(captured.get().encode(look.encoding))
 
 
 def write_json(report: ModelReport, out: IO[bytes], look: Look) -> None:
@@ -219,8 +223,8 @@ def _options(report: ModelReport, page: Page) -> Iterator[Text]:
             yield page.cut(line, max(page.look.width, len(MARGIN) + KEY + len(option)))
 
 
-def _spelled(value: str | tuple[str, ...]) -> str:
-    return value if isinstance(value, str) else _some(value, 3, ",")
+def _spelled(value: str | int | tuple[str, ...]) -> str:
+    return _some(value, 3, ",") if isinstance(value, tuple) else str(value)
 
 
 def _names(report: ModelReport, page: Page) -> Iterator[Text]:

@@ -1,0 +1,258 @@
+"""Pictures as numbers: NPY and deep TIFF files, their ranges and their channels.
+
+Black is 0 and white 255 in what is returned, whatever the type: equal pictures give equal values.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lime_cli.engine.arrays import BoolArray
+from lime_cli.engine.instance import Caveat
+from lime_cli.errors import InputError
+from lime_cli.images.view import MODES, Pixels, Values
+
+MAX_PIXELS = 50_000_000
+
+
+@dataclass(frozen=True)
+class ImageReading:
+    """What a person, or the model, says of how picture files are read."""
+
+    max_pixels: int = MAX_PIXELS
+    channels: str = "RGB"
+    """``RGB``, ``BGR``, ``L``, or the number of channels that a file must have."""
+    pixel_range: tuple[float, float] | None = None
+    """Numbers that are black and white in files of numbers; None goes by their type."""
+    shown: tuple[int, ...] = ()
+    """Channels, from 0, drawn as red, green and blue, or as grey; empty for the first ones."""
+
+
+def check_size(name: str, n_pixels: int, limit: int) -> None:
+    """Raise InputError where there are too many pixels; ask before anything is decoded."""
+    if n_pixels > limit:
+        raise InputError(
+            f"{name}: {n_pixels / 1e6:.4g} megapixels, the limit is {limit / 1e6:.4g}",
+            "make it smaller, or raise --max-pixels",
+        )
+
+
+def check_channels(name: str, found: int, reading: ImageReading) -> None:
+    """Raise InputError where a file has not the channels that are wanted, or those to be shown."""
+    if reading.channels not in MODES and found != int(reading.channels):
+        raise InputError(
+            f"{name}: has {found} channels, the model takes {reading.channels}",
+            "give a file of height x width x channels",
+        )
+    if reading.channels in MODES and found > 4:
+        raise InputError(
+            f"{name}: has {found} channels, the model is given {reading.channels}",
+            f"say --channels {found} where it takes them all",
+        )
+    if max(reading.shown, default=0) >= found:
+        raise InputError(
+            f"{name}: has no channel {max(reading.shown)} to show",
+            f"they count from 0 to {found - 1}",
+        )
+
+
+DEPTHS = (8, 10, 12, 14)
+"""Bits of numbers that are kept in 16."""
+
+
+def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[Caveat, ...]:
+    """Say that numbers of 16 bits use so few of them that black and white may be others."""
+    if reading.pixel_range is not None or array.dtype.str[1:] != "u2":
+        return ()
+    most = int(array.max())
+    bits = next((n for n in DEPTHS if 0 < most < 2**n), None)
+    if bits is None:
+        return ()
+    return (
+        Caveat(
+            "range_assumed",
+            f"{name} holds 16-bit numbers up to {most:,}, read as 0 to 65,535; if they have "
+            f"{bits} bits, --pixel-range 0,{2**bits - 1} reads them so",
+        ),
+    )
+
+
+def channels_last(
+    name: str, array: NDArray[Any], reading: ImageReading
+) -> tuple[NDArray[Any], tuple[Caveat, ...]]:
+    """Return (h, w, c) of an array whose channels come first, and say so."""
+    counts = (1, 3, 4) if reading.channels in MODES else (int(reading.channels),)
+    first, last = array.shape[0], array.shape[2]
+    if first not in counts or last in counts or min(array.shape[1:]) <= first:
+        return array, ()
+    size = " x ".join(map(str, array.shape))
+    said = Caveat("channels_assumed", f"{name} is {size}: its channels are taken to come first")
+    return array.transpose(1, 2, 0), (said,)
+
+
+RANGES = {"b1": (0, 1), "u1": (0, 255), "u2": (0, 65_535), "f": (0, 1)}
+"""Numbers that are black and white, by type; of other types a person must say it."""
+
+NEARLY = 1e-3
+"""Of 255: what rounding to float32 may take from a whole number, and more."""
+
+STRETCH = (1, 99)
+"""Percentiles of a channel drawn as black and white, where channels are no colours."""
+
+
+def read_npy(name: str, data: bytes, max_pixels: int) -> NDArray[Any]:
+    """Return (h, w, c) numbers; raise InputError for what is cut short, too large or no picture."""
+    stream = io.BytesIO(data)
+    try:
+        version = np.lib.format.read_magic(stream)
+        read = np.lib.format.read_array_header_1_0 if version == (1, 0) else None
+        shape, _, dtype = (read or np.lib.format.read_array_header_2_0)(stream)
+    except Exception:  # a damaged header can raise anything
+        raise _damaged(name) from None
+    if dtype.hasobject or dtype.kind not in "buif":
+        raise InputError(f"{name}: holds {dtype}, not numbers", "save an array of numbers")
+    n_pixels = _n_pixels(name, shape)
+    check_size(name, n_pixels, max_pixels)
+    n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
+    if len(data) - stream.tell() < n_bytes:
+        raise _damaged(name)
+    stream.seek(0)
+    return _with_channels(np.lib.format.read_array(stream, allow_pickle=False))
+
+
+def read_tiff(name: str, data: bytes, max_pixels: int) -> tuple[NDArray[Any], int]:
+    """Return (h, w, c) numbers of the first page of a TIFF file, and how many pages there are."""
+    import tifffile
+
+    level = logging.getLogger("tifffile").level
+    logging.getLogger("tifffile").setLevel(logging.CRITICAL)
+    try:
+        with tifffile.TiffFile(io.BytesIO(data)) as file:
+            page: Any = file.pages[0]
+            check_size(name, page.imagewidth * page.imagelength, max_pixels)
+            array = page.asarray()
+            if page.planarconfig == 2 and array.ndim == 3:  # a plane for each channel
+                array = array.transpose(1, 2, 0)
+            n_pages = len(file.pages)
+            kind = int(page.photometric)
+            turned = getattr(page.tags.get(ORIENTATION), "value", 1)
+    except InputError:
+        raise
+    except Exception as error:  # decoders raise whatever they stumble over
+        if "imagecodecs" in str(error):
+            raise InputError(
+                f"{name}: is compressed in a way that limex reads with 8 bits a colour only",
+                "pip install imagecodecs, or save it without compression",
+            ) from None
+        raise _damaged(name) from None
+    finally:
+        logging.getLogger("tifffile").setLevel(level)
+    _n_pixels(name, array.shape)
+    return _turned(_as_light(name, _with_channels(array), kind), int(turned)), n_pages
+
+
+ORIENTATION = 274
+"""Tag of how a picture is to be turned."""
+
+INVERTED, INDEXED, INKS, YCBCR, LABS = 0, 3, 5, 6, (8, 9, 10)
+"""Of TIFF's PhotometricInterpretation."""
+
+
+def _as_light(name: str, array: NDArray[Any], kind: int) -> NDArray[Any]:
+    """Return numbers that are larger where it is lighter: grey, or red, green and blue."""
+    if kind in (INDEXED, YCBCR, *LABS):
+        raise InputError(f"{name}: its colours are of a kind that is not read", "save it as RGB")
+    if array.dtype.kind != "u" or kind not in (INVERTED, INKS):
+        return array
+    most = np.iinfo(array.dtype).max
+    if kind == INVERTED:
+        return most - array
+    if array.shape[2] != 4:
+        raise InputError(f"{name}: has {array.shape[2]} inks, not 4", "save it as RGB")
+    left = (most - array).astype(np.float64)
+    return np.asarray(np.rint(left[..., :3] * left[..., 3:] / most), array.dtype)
+
+
+def _turned(array: NDArray[Any], orientation: int) -> NDArray[Any]:
+    """Turn numbers as the tag says: 1 to 8."""
+    if orientation in (5, 6, 7, 8):
+        array = array.transpose(1, 0, 2)
+    down = orientation in (3, 4, 7, 8)
+    across = orientation in (2, 3, 6, 7)
+    return array[:: -1 if down else 1, :: -1 if across else 1]
+
+
+def from_numbers(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[Pixels, Values]:
+    """Return what is drawn, (h, w, 3), and what the model is fed, (h, w, c)."""
+    check_channels(name, array.shape[2], reading)
+    values: Values = _scaled(name, array, reading)
+    if reading.channels not in MODES:
+        return _drawn(values, reading.shown), values
+    if values.shape[2] in (2, 4):
+        share = np.clip(values[..., -1:] / 255, 0, 1)
+        values = values[..., :-1] * share + np.float32(255) * (1 - share)
+    pixels = np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    whole = bool((np.abs(values - pixels) < NEARLY).all())
+    pixels = np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+    return pixels, pixels if whole else values
+
+
+def _scaled(name: str, array: NDArray[Any], reading: ImageReading) -> NDArray[np.float32]:
+    """Return float32 numbers, 0 for black and 255 for white."""
+    kind = array.dtype.str[1:]
+    known = RANGES.get(kind) or RANGES.get(kind[0])
+    if reading.pixel_range is None and known is None:
+        raise InputError(
+            f"{name}: which {array.dtype} numbers are black and white is not known",
+            "say --pixel-range LOW,HIGH",
+        )
+    low, high = reading.pixel_range or known or (0, 1)
+    if array.dtype.kind == "f":
+        _check_floats(name, array, reading.pixel_range is None)
+    return (array.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
+
+
+def _check_floats(name: str, array: NDArray[Any], in_unit: bool) -> None:
+    if np.isnan(array).any():
+        raise InputError(f"{name}: holds NaN pixels", "fill them first")
+    if not np.isfinite(array).all():
+        raise InputError(f"{name}: holds infinite pixels", "replace them first")
+    if in_unit and (array.min() < 0 or array.max() > 1):
+        raise InputError(
+            f"{name}: float pixels outside 0..1",
+            "say --pixel-range LOW,HIGH: the numbers that are black and white",
+        )
+
+
+def _drawn(values: NDArray[np.float32], shown: tuple[int, ...]) -> Pixels:
+    """Draw some channels as RGB, each between its darkest and its brightest numbers."""
+    chosen = values[..., list(shown or range(3 if values.shape[2] >= 3 else 1))]
+    low, high = np.percentile(chosen, STRETCH, axis=(0, 1))
+    flat: BoolArray = high <= low
+    light = np.where(flat, chosen, (chosen - low) * 255 / np.where(flat, 1, high - low))
+    pixels = np.clip(np.rint(light), 0, 255).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+
+
+def _n_pixels(name: str, shape: tuple[int, ...]) -> int:
+    """Count pixels; raise InputError for what is not (h, w) or (h, w, c)."""
+    if len(shape) not in (2, 3) or not all(shape):
+        said = " x ".join(map(str, shape)) or "a single number"
+        raise InputError(
+            f"{name}: {said} is no picture", "save height x width or height x width x channels"
+        )
+    return shape[0] * shape[1]
+
+
+def _with_channels(array: NDArray[Any]) -> NDArray[Any]:
+    return array[..., None] if array.ndim == 2 else array
+
+
+def _damaged(name: str) -> InputError:
+    return InputError(f"{name}: the picture is cut short or damaged", "copy or save it again")

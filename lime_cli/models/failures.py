@@ -1,0 +1,203 @@
+"""Why a model did not answer, as one sentence: what explains it first, the library's words last."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from lime_cli.engine.model import Caveat
+from lime_cli.errors import InputError, ModelError, OutOfMemory, PredictionError
+from lime_cli.models.input_forms import date_in_numbers
+from lime_cli.models.model_file import PYTHON_PREFIX, ModelInput
+
+SHORTAGE = re.compile(
+    r"failed to allocate memory"  # onnxruntime's arena
+    r"|bad[_ ]alloc"  # C++, and onnxruntime and boosters that pass it on
+    r"|can(?:no|')t allocate memory"  # the system, and PyTorch on a processor
+    r"|out of memory"  # CUDA, and PyTorch on it
+    r"|cu(?:blas|dnn)_status_alloc_failed",
+    re.IGNORECASE,
+)
+
+SECRETS = (
+    (re.compile(r"(\w+://)[^\s/@]+@"), r"\1***@"),
+    (re.compile(r"(\w+://[^\s?#'\"]*)\?[^\s'\")]+"), r"\1?***"),
+    (
+        re.compile(
+            r"(?i)\b((?:[\w-]*(?:key|token|secret|passw(?:or)?d)|authorization)['\"]?\s*[=:]\s*"
+            r"['\"]?)(?:bearer\s+|basic\s+)?[^\s'\",;)]+"
+        ),
+        r"\1***",
+    ),
+    (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}"), r"\1***"),
+    (re.compile(r"\b(sk-|hf_|ghp_|AKIA)[\w-]{8,}"), r"\1***"),
+)
+"""What may open a door and stands in the words of exceptions; records are shown to others."""
+
+BEGINNING, END = 130, 60
+"""Characters of a library's words that are kept where there are more."""
+
+GAP = re.compile(r"saved by scikit-learn (\S+), running (\S+)")
+
+SHAPES = re.compile(r"expected 2d array|1d array|could not convert string|reshape your data", re.I)
+"""How a model that was fitted on numbers takes a list of texts."""
+
+UNKNOWN = re.compile(r"[Ff]ound unknown categor(?:y|ies) \[?(?:array\()?\[?(.*?)\]?[,)]* in column")
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Tell whether a model failed for want of memory, so that fewer inputs may fit."""
+    return isinstance(error, MemoryError) or SHORTAGE.search(said_by(error)) is not None
+
+
+def said_by(error: BaseException) -> str:
+    """Return the words of an exception on one line, without what may be secret."""
+    try:
+        words = " ".join(str(error).split())
+    except Exception:  # a stranger's __str__ may fail as well
+        words = ""
+    for pattern, instead in SECRETS:
+        words = pattern.sub(instead, words)
+    return words
+
+
+def last_line(error: BaseException) -> str:
+    """Return what the last line of a traceback would say, shortened in its middle."""
+    words = said_by(error)
+    if len(words) > BEGINNING + END + 10:
+        words = f"{words[:BEGINNING]} ... {words[-END:]}"
+    kind = type(error).__name__
+    return f"{kind}: {words}" if words else kind
+
+
+def failure(
+    name: str,
+    error: BaseException,
+    inputs: Any,
+    caveats: tuple[Caveat, ...] = (),
+    given: ModelInput | None = None,
+) -> ModelError | InputError:
+    """Word why a model did not answer to ``inputs``.
+
+    ``caveats`` are what loading it brought up, ``given`` what it says of its input.
+    """
+    words = said_by(error)
+    if is_shortage(error):
+        return OutOfMemory(f"{name}: the model ran out of memory")
+    if isinstance(error, SystemExit):
+        return PredictionError(f"{name}: the model left the program (exit {error.code})")
+    if type(error).__name__ == "NotFittedError":
+        return PredictionError(f"{name}: the model is not fitted", "save it after calling fit")
+    known = _of_inputs(name, words, inputs, given)
+    if known is not None:
+        return known
+    where = _where(error) if name.startswith(PYTHON_PREFIX) else ""
+    gap = next((found for one in caveats if (found := GAP.search(one.message))), None)
+    if gap is not None:
+        return PredictionError(
+            f"{name}: was saved by scikit-learn {gap[1]}, running {gap[2]}, and fails here "
+            f"({last_line(error)})",
+            f"pip install scikit-learn=={gap[1]}, or save it again",
+        )
+    return PredictionError(f"{name}: the model failed on its input ({where}{last_line(error)})")
+
+
+def explains(error: ModelError) -> bool:
+    """Tell whether a failure lies in the model, whatever it is given."""
+    return GAP.search(error.message) is not None or error.message.endswith("is not fitted")
+
+
+def _of_inputs(
+    name: str, words: str, inputs: Any, given: ModelInput | None
+) -> PredictionError | InputError | None:
+    """Word what is wrong with the inputs themselves, where the words tell."""
+    if "contains NaN" in words or "missing values" in words:
+        return PredictionError(
+            f"{name}: the model does not accept missing values{_with_missing(inputs)}",
+            "fill them in, or put an imputer into the pipeline",
+        )
+    if _are_texts(inputs) and SHAPES.search(words):
+        n = (
+            given.n_columns
+            if given and given.n_columns
+            else len(given.columns or ())
+            if given
+            else 0
+        )
+        return PredictionError(
+            f"{name}: takes {f'{n:,} ' if n else ''}numbers, not a text",
+            "save the vectorizer and the model as one pipeline: make_pipeline(vectorizer, model)",
+        )
+    if not hasattr(inputs, "names"):
+        return None
+    text = re.search(r"could not convert string to float: '(.*)'", words)
+    if text is not None:
+        return _text_in_numbers(name, text[1], inputs)
+    unknown = UNKNOWN.search(words)
+    return None if unknown is None else _unknown(name, unknown[1], inputs)
+
+
+def _are_texts(inputs: Any) -> bool:
+    return bool(isinstance(inputs, list) and inputs and isinstance(inputs[0], str))
+
+
+def _unknown(name: str, listed: str, table: Any) -> PredictionError | None:
+    """Word that an encoder does not know a value, and that its column may stay as it is."""
+    value = listed.split(", ")[0].strip("'\"")
+    column = _holding(value, table)
+    if column is None:
+        return None
+    place = list(map(str, table.names)).index(column)
+    own = {str(one) for one in table.columns[place].tolist()} == {value}
+    hold = f"--fixed {column} holds the column at each row's own value; "
+    return PredictionError(
+        f"{name}: the model does not know {value[:60]!r} in column {column!r}",
+        ("" if own else hold) + "an encoder with handle_unknown='ignore' takes any value",
+    )
+
+
+def _holding(cell: str, table: Any) -> str | None:
+    """Name the first column of a table that holds a cell."""
+    columns = zip(table.names, table.columns, strict=True)
+    return next((str(one) for one, held in columns if cell in map(str, held.tolist())), None)
+
+
+def _text_in_numbers(name: str, cell: str, table: Any) -> PredictionError | InputError:
+    """Word that a column of words was given to a model that wants numbers."""
+    columns = zip(table.names, table.columns, strict=True)
+    column = next((one for one, values in columns if cell in values.tolist()), None)
+    dated = date_in_numbers(str(column), cell) if column is not None else None
+    if dated is not None:
+        return dated
+    where = f" in column {column!r}" if column is not None else ""
+    return PredictionError(
+        f"{name}: the model wants numbers, not {cell[:60]!r}{where}",
+        "give the table that the model was made for, or leave the column out with --drop",
+    )
+
+
+def _with_missing(inputs: Any) -> str:
+    """List the columns of a table that hold missing values; of rows of a file, those of one."""
+    if not hasattr(inputs, "names"):
+        return ""
+    pairs = zip(inputs.names, inputs.columns, strict=True)
+    gaps = {repr(name): [cell is None or cell != cell for cell in c.tolist()] for name, c in pairs}
+    places = getattr(inputs, "places", ())
+    first = next((i for i, row in enumerate(zip(*gaps.values(), strict=True)) if any(row)), None)
+    if first is None:
+        return ""
+    found = [name for name, gap in gaps.items() if (gap[first] if places else any(gap))]
+    where = [", ".join(found[:5]), *places[first : first + 1]]
+    return f" (column{'s' * (len(found) > 1)} {', '.join(where)})"
+
+
+def _where(error: BaseException) -> str:
+    """Name the last line of code that is neither limex's nor a library's: file and number."""
+    here, place, trace = str(Path(__file__).parents[1]), "", error.__traceback__
+    while trace is not None:
+        file = trace.tb_frame.f_code.co_filename
+        if not file.startswith((here, "<")) and "site-packages" not in file and "/lib/" not in file:
+            place = f"{Path(file).name}:{trace.tb_lineno}: "
+        trace = trace.tb_next
+    return place

@@ -1,0 +1,227 @@
+"""What lies beside a graph of a Hugging Face export: tokenizer, names, activation, preprocessing.
+
+Such a folder holds ``model.onnx`` (or ``onnx/model.onnx``), ``config.json``, and ``tokenizer.json``
+or ``preprocessor_config.json``. What these say is what the model's owner's own tools do with it.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from lime_cli.errors import InputError
+from lime_cli.files import digest_of_file
+from lime_cli.models.model_file import PixelsInput
+
+TOKENIZER = "tokenizer.json"
+
+SLOW = ("vocab.txt", "vocab.json", "spiece.model", "sentencepiece.bpe.model", "tokenizer.model")
+"""Files of tokenizers that have not been saved in one."""
+
+NO_LIMIT = 10**6
+"""From here on ``model_max_length`` means that nobody knows one."""
+
+POSITIONS = (
+    "max_position_embeddings", "n_positions", "n_ctx", "max_sequence_length", "max_seq_len",
+)  # fmt: skip
+
+AFTER_PADDING = (
+    "roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "roberta-prelayernorm", "mpnet",
+    "longformer", "data2vec-text", "ibert", "luke", "xmod", "mluke",
+)  # fmt: skip
+"""Kinds of models that count positions from behind the number of the padding."""
+
+WIDTHS = ("hidden_size", "d_model", "dim", "n_embd", "embedding_size")
+
+SIZE = 64 << 20
+"""Bytes of a configuration, at most."""
+
+
+class Export(NamedTuple):
+    """What lies beside a graph."""
+
+    tokenizer: Path | None = None
+    config: dict[str, Any] = {}  # noqa: RUF012 - never changed
+    tokens: dict[str, Any] = {}  # noqa: RUF012
+    """Of tokenizer_config.json and special_tokens_map.json."""
+    processor: dict[str, Any] = {}  # noqa: RUF012
+    """Of preprocessor_config.json."""
+    slow: str = ""
+    """A file of a tokenizer that has not been saved as one tokenizer.json."""
+
+    @property
+    def classes(self) -> tuple[str, ...] | None:
+        """Names of the outputs by ``id2label``."""
+        held = self.config.get("id2label")
+        if not isinstance(held, dict) or not all(str(key).isdecimal() for key in held):
+            return None
+        names = {int(key): str(name) for key, name in held.items()}
+        whole = names and sorted(names) == list(range(len(names)))
+        return tuple(names[i] for i in range(len(names))) if whole else None
+
+    @property
+    def activation(self) -> str | None:
+        """What turns logits into what is read; None where the files do not say.
+
+        By ``problem_type``, else by the number of labels, as transformers' pipelines do.
+        """
+        kinds = self.config.get("architectures") or ()
+        if not self.config.get("model_type") and not kinds:
+            return None
+        if kinds and not any("Classification" in str(one) for one in kinds):
+            return None
+        said = self.config.get("problem_type")
+        n = len(self.classes or ()) or self.config.get("num_labels") or 2
+        if said == "regression":
+            return "none"
+        if said == "multi_label_classification" or n == 1:
+            return "sigmoid"
+        if said is None and self.config.get("function_to_apply") in ("none", "sigmoid", "softmax"):
+            return str(self.config["function_to_apply"])
+        return "softmax"
+
+    @property
+    def limit(self) -> int | None:
+        """Tokens of a text that the model takes, special ones included; None for any number."""
+        said = self.tokens.get("model_max_length")
+        known = [int(said)] if isinstance(said, (int, float)) and 0 < said < NO_LIMIT else []
+        relative = self.config.get("position_biased_input") is False
+        if not relative or not known:
+            found = next((self.config[key] for key in POSITIONS if key in self.config), None)
+            if isinstance(found, int) and found > 0:
+                known.append(max(1, found - self.first_position))
+        return min(known, default=None)
+
+    @property
+    def first_position(self) -> int:
+        """The number of a text's first token, where positions are counted."""
+        pad = self.config.get("pad_token_id", 1)
+        behind = self.config.get("model_type") in AFTER_PADDING and isinstance(pad, int)
+        return pad + 1 if behind else 0
+
+    @property
+    def width(self) -> int | None:
+        """How many numbers stand for a token inside the model."""
+        found = next((self.config[key] for key in WIDTHS if key in self.config), None)
+        return found if isinstance(found, int) and found > 0 else None
+
+    @property
+    def pixels(self) -> PixelsInput | None:
+        """What becomes of a picture's pixels, by ``preprocessor_config.json``."""
+        said = self.processor
+        if "image_mean" not in said and "size" not in said:
+            return None
+        size, crop = _sides(said.get("size")), _sides(said.get("crop_size"))
+        cropping = bool(said.get("do_center_crop") or said.get("crop_pct"))
+        older = not isinstance(said.get("size"), dict)  # one number for either meaning
+        shorter = _shorter(said.get("size")) if cropping or not older else None
+        size = None if shorter else size
+        share = said.get("crop_pct")
+        if isinstance(share, float) and shorter and shorter < WHOLE:
+            size, crop = None, (shorter, shorter)
+            shorter = int(shorter / share)
+        cropped = crop if said.get("do_center_crop", bool(shorter)) else None
+        factor = said.get("rescale_factor")
+        scale = factor if isinstance(factor, float) else 1 / 255
+        normal = said.get("do_normalize", True)
+        return PixelsInput(
+            cropped or size or ((shorter, shorter) if shorter else None),
+            "crop" if shorter else "stretch",
+            shorter,
+            scale if said.get("do_rescale", True) else 1.0,
+            _numbers(said.get("image_mean") if normal else None) or (0.0,),
+            _numbers(said.get("image_std") if normal else None) or (1.0,),
+            3 if said.get("resample") == 3 else 2,
+        )
+
+    @property
+    def pad(self) -> str | None:
+        """The token that texts are filled up with."""
+        return self.special("pad_token")
+
+    def special(self, name: str) -> str | None:
+        """Return a special token, given bare or as an object."""
+        said = self.tokens.get(name)
+        said = said.get("content") if isinstance(said, dict) else said
+        return said if isinstance(said, str) else None
+
+
+def export_beside(model: Path, tokenizer: str | None = None) -> Export:
+    """Read what lies beside a graph, or beside the tokenizer that was named for it.
+
+    Raises InputError for a file that is damaged.
+    """
+    named = Path(tokenizer) if tokenizer else None
+    folders = _folders(model)
+    if named is not None:
+        folders.insert(0, named if named.is_dir() else named.parent)
+    own = named if named is not None and not named.is_dir() else None
+    found = own or next((one / TOKENIZER for one in folders if (one / TOKENIZER).is_file()), None)
+    slow = next((str(one / name) for one in folders for name in SLOW if (one / name).is_file()), "")
+    config = _first(folders, "config.json")
+    if not {"model_type", "architectures", "id2label"} & set(config):
+        config = {}  # of another kind
+    tokens = {
+        **_first(folders, "special_tokens_map.json"),
+        **_first(folders, "tokenizer_config.json"),
+    }
+    return Export(found, config, tokens, _first(folders, "preprocessor_config.json"), slow)
+
+
+READ = (
+    TOKENIZER, "config.json", "tokenizer_config.json", "special_tokens_map.json",
+    "preprocessor_config.json",
+)  # fmt: skip
+
+
+def digests_beside(model: str) -> dict[str, str]:
+    """Return the digests of what is read beside a graph, by the files' names."""
+    if not model.endswith(".onnx"):
+        return {}
+    places = [(name, folder / name) for folder in _folders(Path(model)) for name in READ]
+    found: dict[str, str] = {}
+    for name, path in places:
+        if name not in found and path.is_file():
+            found[name] = digest_of_file(path)
+    return found
+
+
+def _folders(model: Path) -> list[Path]:
+    return [model.parent, *([model.parent.parent] if model.parent.name == "onnx" else [])]
+
+
+WHOLE = 384
+"""From this size on transformers' ConvNext pictures are stretched, not cropped."""
+
+
+def _sides(size: Any) -> tuple[int, int] | None:
+    """Return (height, width) of a size in any of its notations."""
+    if isinstance(size, int) and not isinstance(size, bool):
+        return size, size
+    if not isinstance(size, dict):
+        return None
+    height, width = size.get("height"), size.get("width")
+    return (height, width) if isinstance(height, int) and isinstance(width, int) else None
+
+
+def _shorter(size: Any) -> int | None:
+    """Return the shorter side that a size names, where it names no more."""
+    found = size.get("shortest_edge") if isinstance(size, dict) else size
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def _numbers(values: Any) -> tuple[float, ...] | None:
+    listed = isinstance(values, list) and all(isinstance(one, (int, float)) for one in values)
+    return tuple(map(float, values)) if listed else None
+
+
+def _first(folders: list[Path], name: str) -> dict[str, Any]:
+    path = next((one / name for one in folders if (one / name).is_file()), None)
+    if path is None or path.stat().st_size > SIZE:
+        return {}
+    try:
+        found = json.loads(path.read_text("utf-8-sig"))
+    except (OSError, ValueError):
+        raise InputError(f"{path}: is damaged, or no JSON", "save the export again") from None
+    return found if isinstance(found, dict) else {}

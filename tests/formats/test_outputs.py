@@ -1,0 +1,159 @@
+"""Files and pipes: formats by their names, letters as they are, one line for what fails."""
+
+import io
+import json
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+from PIL import Image
+
+from lime_cli.formats.wording import ASCII, bars_of
+from tests.formats.test_json import explanation
+
+REVIEW = ("explain", "text", "sample_models/reviews.onnx", "--samples", 32)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [(".jpg", "JPEG"), (".jpeg", "JPEG"), (".JPG", "JPEG"), (".webp", "WEBP"), (".png", "PNG")],
+)
+@pytest.mark.parametrize(
+    "what",
+    [
+        (*REVIEW, "--text", "a good film"),
+        ("explain", "image", "sample_models/scenes.onnx", "sample_data/scene.png",
+         "--samples", 20),
+    ],
+    ids=["chart", "overlay"],
+)  # fmt: skip
+def test_pictures_are_drawn_as_their_names_say(limex, tmp_path, what, suffix, kind):
+    if what[1] == "text":
+        pytest.importorskip("matplotlib")
+    path = tmp_path / f"a{suffix}"
+    done = limex(*what, "-o", path)
+    assert done.code == 0, done.err
+    with Image.open(path) as picture:
+        assert picture.format == kind
+        size = picture.size
+    assert limex(*what, "-o", tmp_path / "b.png").code == 0
+    with Image.open(tmp_path / "b.png") as picture:
+        assert picture.size == size
+
+
+def test_a_name_that_is_too_long_is_one_line(limex, tmp_path):
+    for name in ("a" * 300 + ".json", "é" * 130 + ".json"):
+        done = limex(*REVIEW, "--text", "a good film", "-o", tmp_path / name)
+        assert done.code == 5
+        assert done.err.count("\n") == 1
+        assert "a file's may have 255; choose a shorter one" in done.err
+
+
+TEXT = "とても良い映画 good film très réussi हिन्दी فيلم 😀"
+
+
+def test_letters_of_every_script_go_through_a_pipe_of_utf_8(limex):
+    out = limex(*REVIEW, "--text", TEXT).out
+    for word in ("映", "très", "réussi", "हिन्दी", "فيلم", "😀"):
+        assert word in out
+    assert "\\u" not in out
+    assert "━" not in out  # drawn plainly all the same
+
+
+def test_control_characters_are_spelled_out_all_the_same(limex):
+    out = limex(*REVIEW, "--text", "good\x1b[31m film très").out
+    assert "\x1b" not in out
+    assert "très" in out
+
+
+@pytest.mark.parametrize("scale", [1e-12, 3.2e-4, 4.7e-6, 0.02, 7.0, 123456.0, 1.5e9])
+@pytest.mark.parametrize("width", [40, 60, 80, 120])
+def test_the_numbers_of_an_axis_keep_apart(scale, width):
+    weight = explanation().surrogates[0].weights[0]
+    small = weight._replace(weight=scale, interval=(scale / 2, scale))
+    header = bars_of([small], scale, (width, 10), ASCII).header()
+    ends = header.split("weight")[0].split()
+    assert ends in (["0"], [ends[0], "0", ends[-1]])
+    if len(ends) == 3:
+        assert -float(ends[0]) == float(ends[2]) == pytest.approx(scale, rel=0.06)
+
+
+def test_ticks_of_tiny_weights_keep_apart():
+    pytest.importorskip("matplotlib")
+    from lime_cli.formats.chart import _figure
+
+    one = explanation()
+    surrogate = one.surrogates[0]
+    weights = tuple(
+        each._replace(weight=1e-6 * (i + 1), interval=(0, 4e-6))
+        for i, each in enumerate(surrogate.weights)
+    )
+    tiny = replace(one, surrogates=(replace(surrogate, weights=weights),))
+    figure = _figure(tiny, 8)
+    figure.savefig(io.BytesIO(), format="png")
+    boxes = [
+        label.get_window_extent() for label in figure.axes[0].get_xticklabels() if label.get_text()
+    ]
+    left = figure.axes[0].get_window_extent()
+    shown = sorted((one.x0, one.x1) for one in boxes if left.x0 <= one.x0 <= left.x1)
+    assert len(shown) > 2
+    assert all(first[1] < second[0] for first, second in pairwise(shown))
+
+
+def test_a_batch_that_failed_says_so_however_quiet_it_is(limex, tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.txt").write_text("a good film")
+    (tmp_path / "in" / "b.txt").write_text(" ")
+    words = (*REVIEW, tmp_path / "in", "-o", tmp_path / "out", "-q")
+    done = limex(*words)
+    assert done.code == 6
+    assert done.err.count("\n") == 1
+    assert "1 of 2 failed" in done.err
+
+
+def test_a_column_that_is_not_there_is_one_error(limex, tmp_path):
+    table = tmp_path / "t.csv"
+    table.write_text("id,text\n" + "".join(f"{i},a good film\n" for i in range(50)))
+    done = limex(*REVIEW, table, "--column", "texts", "-f", "jsonl")
+    assert done.code == 3
+    assert done.err.count("\n") == 1
+    assert "lacks column 'texts'; did you mean 'text'?" in done.err
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.tsv", "t.jsonl"])
+def test_a_table_is_not_read_as_one_text(limex, tmp_path, name):
+    table = tmp_path / name
+    rows = [("1", "a good film"), ("2", "a bad film")]
+    if name == "t.jsonl":
+        table.write_text("".join(json.dumps({"id": a, "text": b}) + "\n" for a, b in rows))
+    else:
+        gap = "," if name == "t.csv" else "\t"
+        table.write_text(f"id{gap}text\n" + "".join(f"{a}{gap}{b}\n" for a, b in rows))
+    done = limex(*REVIEW, table)
+    assert done.code == 3
+    assert (
+        "is a table, not a text; name the column of its texts: --column NAME, of id, text"
+        in done.err
+    )
+    assert limex(*REVIEW, table, "--column", "text", "--row", 0, "-f", "json").code == 0
+
+
+def test_prose_whatever_its_name_is_read(limex, tmp_path):
+    (tmp_path / "t.csv").write_text("a good film\nand a great one\n")
+    assert limex(*REVIEW, tmp_path / "t.csv").code == 0
+
+
+@pytest.mark.parametrize(
+    ("source", "own", "words"),
+    [
+        ("r001.txt", "r001.txt", "r001.txt, spam: odd"),
+        ("a.txt", "in/a.txt", "in/a.txt, spam: odd"),
+        ("people.csv", "17", "people.csv 17, spam: odd"),
+        ("", "", "odd"),
+    ],
+)
+def test_a_finding_names_its_place_once(source, own, words):
+    from lime_cli.tools.check.measure import Finding
+    from lime_cli.tools.check.report import said
+
+    assert said(Finding("kind", "p.toml:3", source, own, "spam" * bool(source), "odd")) == words

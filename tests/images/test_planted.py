@@ -1,0 +1,417 @@
+"""A planted patch is found in pictures of every kind, and what was assumed of them is said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+import tifffile
+from onnx import TensorProto, helper, numpy_helper
+from PIL import Image
+
+from lime_cli.errors import InputError
+from lime_cli.images.modality import ImageModality
+from lime_cli.images.numbers import ImageReading
+from lime_cli.images.pixels import read_picture
+from lime_cli.models.model_file import ModelFile, ModelInput
+
+SIDE = 64
+
+
+def picture() -> np.ndarray:
+    """Noise of dull colours with a red quarter at the top on the left."""
+    found = np.random.default_rng(3).integers(60, 110, (SIDE, SIDE, 3)).astype(np.uint8)
+    found[: SIDE // 2, : SIDE // 2] = (220, 30, 30)
+    return found
+
+
+def redness(
+    path: Path, shape: tuple = ("n", 3, SIDE, SIDE), colours: tuple = (1.0, -0.5, -0.5)
+) -> str:
+    """A classifier of red: the sigmoid of how much of the picture is."""
+    nhwc = shape[-1] in (1, 3, "channels")
+    weights = np.array(colours, np.float32).reshape((1, 1, 1, -1) if nhwc else (1, -1, 1, 1))
+    nodes = [
+        helper.make_node("Mul", ["x", "w"], ["weighed"]),
+        helper.make_node("ReduceMean", ["weighed"], ["mean"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Mul", ["mean", "steep"], ["steeper"]),
+        helper.make_node("Sub", ["steeper", "half"], ["logit"]),
+        helper.make_node("Sigmoid", ["logit"], ["share"]),
+        helper.make_node("Unsqueeze", ["share", "axis"], ["y"]),
+    ]
+    kept = [
+        numpy_helper.from_array(weights, "w"),
+        numpy_helper.from_array(np.float32(60), "steep"),
+        numpy_helper.from_array(np.float32(2), "half"),
+        numpy_helper.from_array(np.array([1]), "axis"),
+    ]
+    ends = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, shape),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 1]),
+    ]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], kept)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    path.write_bytes(onnx.ModelProto.SerializeToString(model))
+    return str(path)
+
+
+def saved(folder: Path, kind: str) -> Path:
+    """Save the picture as a file of some kind that is the same to a model."""
+    rgb = picture()
+    deep = rgb.astype(np.uint16) * 257
+    path = folder / "a.tif"
+    if kind == "rgba":
+        path = folder / "a.png"
+        Image.fromarray(np.dstack([rgb, np.full((SIDE, SIDE), 255, np.uint8)])).save(path)
+    elif kind == "exif":
+        path = folder / "a.jpg"
+        turned = Image.fromarray(np.rot90(rgb))
+        exif = turned.getexif()
+        exif[274] = 6
+        turned.save(path, exif=exif, quality=100, subsampling=0)
+    elif kind == "tiff turned":
+        tifffile.imwrite(path, deep[:, ::-1], photometric="rgb", extratags=[(274, 3, 1, 2, True)])
+    elif kind == "cmyk":
+        Image.fromarray(rgb).convert("CMYK").save(path)
+    elif kind == "deep cmyk":
+        inks = np.dstack([65_535 - deep, np.zeros((SIDE, SIDE), np.uint16)])
+        tifffile.imwrite(path, inks, photometric="separated")
+    elif kind == "planar":
+        tifffile.imwrite(path, deep.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
+    elif kind == "planar bytes":
+        tifffile.imwrite(path, rgb.transpose(2, 0, 1), photometric="rgb", planarconfig="separate")
+    elif kind == "bands":
+        tifffile.imwrite(
+            path, deep.transpose(2, 0, 1), photometric="minisblack", planarconfig="separate"
+        )
+    elif kind == "deep":
+        tifffile.imwrite(path, deep, photometric="rgb")
+    elif kind == "deep deflated":
+        tifffile.imwrite(path, deep, photometric="rgb", compression="zlib")
+    elif kind == "channels first":
+        path = folder / "a.npy"
+        np.save(path, rgb.transpose(2, 0, 1))
+    elif kind == "deep array":
+        path = folder / "a.npy"
+        np.save(path, deep)
+    else:
+        path = folder / "a.png"
+        Image.fromarray(rgb).save(path)
+    return path
+
+
+KINDS = (
+    "png", "rgba", "exif", "tiff turned", "cmyk", "deep cmyk", "planar", "planar bytes", "bands",
+    "deep", "deep deflated", "channels first", "deep array",
+)  # fmt: skip
+
+
+def quarters(limex, model: str, path: Path, *more: str) -> tuple[dict, dict]:
+    """Explain by a grid of four; return the record and the weights by quarter."""
+    words = ("--segmenter", "grid", "--segments", 4, "--samples", 16, "-f", "json")
+    done = limex("explain", "image", model, path, *words, *more)
+    assert done.code == 0, done.err
+    record = json.loads(done.out)
+    return record, {
+        tuple(np.array(one["where"]["centroid"]) > SIDE / 2): one["weight"]
+        for one in record["targets"][0]["components"]
+    }
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_red_quarter_is_found_in_files_of_every_kind(limex, tmp_path, kind):
+    model = redness(tmp_path / "m.onnx")
+    record, weights = quarters(limex, model, saved(tmp_path, kind))
+    share = picture().astype(float) / 255
+    logit = 60 * (share * (1, -0.5, -0.5)).mean() - 2
+    expected = 1 / (1 + np.exp(-logit))
+    near = 0.02 if kind in ("exif", "cmyk") else 1e-4
+    assert record["targets"][0]["model_prediction"] == pytest.approx(expected, abs=near)
+    assert max(weights, key=lambda one: weights[one]) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("shape", "more"),
+    [
+        (("n", 3, SIDE, SIDE), ("--resize", "pad")),
+        (("n", 3, SIDE, SIDE), ("--resize", "crop")),
+        (("n", SIDE, SIDE, 3), ()),
+        (("n", 3, SIDE, SIDE), ("--channels", "BGR")),
+        (("batch_size", "num_channels", "height", "width"), ("--size", "64")),
+        (("batch", "height", "width", "channels"), ("--size", "64")),
+    ],
+)
+def test_it_is_found_through_every_way_into_a_model(limex, tmp_path, shape, more):
+    colours = (-0.5, -0.5, 1.0) if "BGR" in more else (1.0, -0.5, -0.5)
+    model = redness(tmp_path / "m.onnx", shape, colours)
+    _, weights = quarters(limex, model, saved(tmp_path, "png"), *more)
+    assert max(weights, key=lambda one: weights[one]) == (False, False)
+
+
+def test_12_bits_in_files_of_16_are_noticed_and_read_when_it_is_said(limex, tmp_path):
+    model = redness(tmp_path / "m.onnx")
+    path = tmp_path / "a.tif"
+    tifffile.imwrite(path, (picture().astype(np.uint16) << 4), photometric="rgb")
+    record, _ = quarters(limex, model, path)
+    said = [one["message"] for one in record["warnings"] if one["code"] == "range_assumed"]
+    assert len(said) == 1
+    assert "up to 3,520" in said[0]
+    assert "--pixel-range 0,4095" in said[0]
+    record, weights = quarters(limex, model, path, "--pixel-range", "0,4080")
+    assert [one for one in record["warnings"] if one["code"] == "range_assumed"] == []
+    assert max(weights, key=lambda one: weights[one]) == (False, False)
+
+
+@pytest.mark.parametrize(
+    ("most", "said"),
+    [(200, "0,255"), (1_000, "0,1023"), (4_095, "0,4095"), (16_000, "0,16383")],
+)
+@pytest.mark.parametrize("kind", ["npy", "png", "tif"])
+def test_the_range_that_is_meant_is_proposed(tmp_path, most, said, kind):
+    array = np.linspace(0, most, 100).reshape(10, 10).astype(np.uint16)
+    path = tmp_path / f"a.{kind}"
+    if kind == "npy":
+        np.save(path, array)
+    elif kind == "png":
+        Image.fromarray(array).save(path)
+    else:
+        tifffile.imwrite(path, array)
+    (caveat,) = read_picture(path).caveats
+    assert f"--pixel-range {said}" in caveat.message
+    assert read_picture(path, ImageReading(pixel_range=(0, 99))).caveats == ()
+
+
+@pytest.mark.parametrize("most", [0, 20_000, 65_535])
+def test_numbers_of_16_bits_that_use_them_say_nothing(tmp_path, most):
+    np.save(tmp_path / "a.npy", np.full((9, 9), most, np.uint16))
+    assert read_picture(tmp_path / "a.npy").caveats == ()
+
+
+def test_a_negative_is_read_as_what_it_shows(tmp_path):
+    rgb = picture()
+    grey = np.asarray(Image.fromarray(rgb).convert("L")).astype(np.uint16) * 257
+    tifffile.imwrite(tmp_path / "a.tif", 65_535 - grey, photometric="miniswhite")
+    tifffile.imwrite(tmp_path / "b.tif", grey, photometric="minisblack")
+    found, expected = (read_picture(tmp_path / name) for name in ("a.tif", "b.tif"))
+    assert found.pixels.tolist() == expected.pixels.tolist()
+
+
+def test_channels_that_come_first_are_said(tmp_path):
+    path = saved(tmp_path, "channels first")
+    found = read_picture(path)
+    assert found.pixels.tolist() == picture().tolist()
+    assert ["its channels are taken to come first" in one.message for one in found.caveats] == [
+        True
+    ]
+    np.save(tmp_path / "five.npy", np.random.default_rng(0).random((5, 20, 30)))
+    five = read_picture(tmp_path / "five.npy", ImageReading(channels="5"))
+    assert five.values.shape == (20, 30, 5)
+
+
+SIGNS = {
+    "slice.dcm": (b"\0" * 128 + b"DICM" + b"\0" * 50, "DICOM.*pydicom"),
+    "a.png": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:00",
+        "Git LFS.*git lfs pull",
+    ),
+    "icon.ico": (b"\0\0\x01\0\x01\0\x10\x10", "ICO"),
+    "a.mp4": (b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom", "is a video.*frame"),
+    "a.mov": (b"\0\0\0\x14ftypqt  ", "is a video"),
+    "a.mkv": (b"\x1a\x45\xdf\xa3" + b"\0" * 30, "is a video"),
+    "a.avi": (b"RIFF\0\0\0\0AVI LIST", "is a video"),
+    "a.jp2": (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
+    "a.jpg": (b"<!DOCTYPE html><html><title>404", "is a web page"),
+    "a.npz": (b"PK\x03\x04" + b"\0" * 30, "is an archive.*NPZ"),
+    "a.fits": (b"SIMPLE  =                    T", "FITS"),
+    "a.heic": (b"\0\0\0\x18ftypheic", "HEIC"),
+    "b.jpg": (b"noise" * 9, "is not a picture, or is damaged"),
+}
+
+
+@pytest.mark.parametrize("name", SIGNS)
+def test_what_is_no_picture_is_called_what_it_is(tmp_path, name):
+    data, words = SIGNS[name]
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(InputError, match=words):
+        read_picture(tmp_path / name)
+
+
+def test_inks_and_colours_that_are_not_read_are_refused(tmp_path):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((9, 9, 5), np.uint16), photometric="separated")
+    with pytest.raises(InputError, match="5 inks, not 4; save it as RGB"):
+        read_picture(tmp_path / "a.tif")
+
+
+def test_black_ink_is_given_to_a_model_of_white_ink(limex, tmp_path):
+    model = redness(tmp_path / "m.onnx", ("n", 1, SIDE, SIDE), (0.5,))
+    paper = np.full((SIDE, SIDE), 255, np.uint8)
+    paper[: SIDE // 2, : SIDE // 2] = 0
+    Image.fromarray(paper).save(tmp_path / "ink.png")
+    Image.fromarray(255 - paper).save(tmp_path / "white.png")
+    record, weights = quarters(limex, model, tmp_path / "ink.png", "--invert")
+    other, expected = quarters(limex, model, tmp_path / "white.png")
+    assert record["targets"][0]["model_prediction"] == other["targets"][0]["model_prediction"]
+    assert weights == expected
+    assert max(weights, key=lambda one: weights[one]) == (False, False)
+    assert record["instance"]["facts"]["invert"] is True
+
+
+def test_a_fill_that_changes_nothing_gives_way_to_one_that_does(limex, tmp_path):
+    model = redness(tmp_path / "m.onnx")
+    record, weights = quarters(limex, model, saved(tmp_path, "png"))
+    (said,) = (one for one in record["warnings"] if one["code"] == "fill_changes_little")
+    assert "--fill " in said["message"]
+    assert record["instance"]["facts"]["fill"] in ("black", "blur", "#ffffff")
+    assert weights[False, False] > 0.1
+    assert not any(one["code"] == "flat_response" for one in record["warnings"])
+    record, _ = quarters(limex, model, saved(tmp_path, "png"), "--fill", "mean")
+    (said,) = (one for one in record["warnings"] if one["code"] == "fill_changes_little")
+    assert "may show more" in said["message"]
+    assert record["instance"]["facts"]["fill"] == "mean"
+
+
+def test_a_fill_that_changes_an_answer_stays(tmp_path):
+    path = saved(tmp_path, "png")
+
+    def answers(pictures: np.ndarray) -> np.ndarray:
+        """How rough a picture is: its mean is not."""
+        rough = np.abs(np.diff(pictures, axis=1)).mean(axis=(1, 2, 3))
+        return np.stack([rough + 0.6, 0.4 - rough], axis=1)
+
+    given = ModelInput(size=(SIDE, SIDE), channels=3, answers=answers)
+    modality = ImageModality((str(path),), segmenter="grid", n_segments=4).fitted(given)
+    found = modality.read(next(modality.sources()))
+    assert found.subject.facts["fill"] == "mean"
+    assert [one.code for one in found.caveats] == ["preprocessing_assumed"]
+
+
+def test_lime_s_own_cut_goes_without_the_rest_of_lime(limex, tmp_path, samples, data):
+    cut = {}
+    for name in ("quickshift:lime", "quickshift"):
+        words = ("--segmenter", name, "--samples", 20, "-f", "json")
+        done = limex("explain", "image", samples / "scenes.onnx", data / "scene.png", *words)
+        assert done.code == 0, done.err
+        record = json.loads(done.out)
+        cut[name] = record["instance"]["facts"]["segments"]
+        assert record["instance"]["facts"]["segmenter"] == name
+    done = limex(
+        "explain", "image", samples / "scenes.onnx", data / "scene.png", "--like-lime",
+        "--samples", 20, "-f", "json",
+    )  # fmt: skip
+    assert cut["quickshift:lime"] == json.loads(done.out)["instance"]["facts"]["segments"]
+
+
+def test_grey_models_are_not_said_to_be_given_colours(tmp_path):
+    path = saved(tmp_path, "png")
+    modality = ImageModality((str(path),)).fitted(ModelInput(size=(9, 9), channels=1))
+    found = modality.read(next(modality.sources()))
+    assert "RGB" not in found.caveats[-1].message
+    assert "0..1 is assumed" in found.caveats[-1].message
+
+
+def test_axis_names_say_the_layout_and_a_size_that_fails_is_said(tmp_path):
+    path = redness(tmp_path / "m.onnx", ("batch_size", "num_channels", "height", "width"))
+    assert ModelFile(path).load().input.layout == "NCHW"
+    path = redness(tmp_path / "n.onnx", ("batch", "height", "width", "channels"))
+    assert ModelFile(path).load().input.layout == "NHWC"
+
+
+def test_a_size_that_does_not_fit_names_the_option(limex, tmp_path):
+    """The graph leaves its size open, but adds a table of one size."""
+    nodes = [
+        helper.make_node("Add", ["x", "table"], ["sum"]),
+        helper.make_node("ReduceMean", ["sum"], ["y"], axes=[2, 3], keepdims=0),
+    ]
+    kept = [numpy_helper.from_array(np.zeros((1, 3, 32, 32), np.float32), "table")]
+    ends = [
+        helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 3, "h", "w"]),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 3]),
+    ]
+    graph = helper.make_graph(nodes, "g", ends[:1], ends[1:], kept)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
+    done = limex("explain", "image", tmp_path / "m.onnx", saved(tmp_path, "png"))
+    assert done.code == 4
+    assert "pictures of 64 x 64 may not fit it: --size 224, say" in done.err
+
+
+PROCESSORS = {
+    "vit": (
+        {"size": {"height": 48, "width": 40}, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
+        lambda image: np.asarray(image.resize((40, 48), Image.Resampling.BILINEAR)) / 127.5 - 1,
+    ),
+    "bicubic": (
+        {"size": 40, "resample": 3, "image_mean": [0.1, 0.2, 0.3], "image_std": [1, 2, 3],
+         "do_center_crop": True, "crop_size": {"height": 32, "width": 32}},
+        lambda image: (
+            np.asarray(image.resize((50, 40), Image.Resampling.BICUBIC))[4:36, 9:41] / 255
+            - [0.1, 0.2, 0.3]
+        ) / [1, 2, 3],
+    ),
+    "older": (
+        {"size": 32, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
+        lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 127.5 - 1,
+    ),
+    "older and cropped": (
+        {"size": 40, "crop_size": 32, "do_center_crop": True, "do_normalize": False},
+        lambda image: np.asarray(image.resize((50, 40), Image.Resampling.BILINEAR))[4:36, 9:41]
+        / 255,
+    ),
+    "plain": (
+        {"size": {"height": 32, "width": 32}, "do_normalize": False, "image_mean": [9, 9, 9]},
+        lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 255,
+    ),
+    "raw": (
+        {"size": {"height": 32, "width": 32}, "do_normalize": False, "do_rescale": False},
+        lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 1.0,
+    ),
+    "convnext": (
+        {"size": {"shortest_edge": 28}, "crop_pct": 0.875, "do_normalize": False},
+        lambda image: np.asarray(image.resize((40, 32), Image.Resampling.BILINEAR))[2:30, 6:34]
+        / 255,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", PROCESSORS)
+def test_a_folder_says_what_becomes_of_its_pixels(tmp_path, kind):
+    said, expected = PROCESSORS[kind]
+    names = {"id2label": {"0": "cat", "1": "dog"}, "architectures": ["ForImageClassification"]}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+    (tmp_path / "config.json").write_text(json.dumps(names))
+    redness(tmp_path / "model.onnx", ("batch_size", "num_channels", "height", "width"))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    model = ModelFile(str(tmp_path)).load()
+    modality = ImageModality((str(tmp_path / "a.png"),), segmenter="grid").fitted(model.input)
+    found = modality.read(next(modality.sources()))
+    fed = expected(Image.open(tmp_path / "a.png"))
+    near = 0.02 * 255 if kind == "raw" else 0.02  # Pillow crops and rounds in another order
+    assert found.original()[0].shape == fed.shape
+    assert found.original()[0] == pytest.approx(fed, abs=near)
+    assert found.caveats == ()
+    model.predict(found.original())
+    assert model.identity.targets == ("cat", "dog")
+    own = ImageModality((str(tmp_path / "a.png"),), preprocess="unit", size=(20, 20))
+    read = own.fitted(model.input)
+    unit = read.read(next(read.sources())).original()[0]
+    assert unit.shape == (20, 20, 3)
+    assert 0 <= unit.min() < unit.max() <= 1
+
+
+def test_inspect_leaves_to_the_folder_what_it_says_of_pixels(limex, tmp_path):
+    said, _ = PROCESSORS["vit"]
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(said))
+    redness(tmp_path / "model.onnx", ("batch_size", "num_channels", "height", "width"))
+    done = limex("inspect", tmp_path, "--write-config", "-f", "json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["input"]["pixels"]["mean"] == [0.5] * 3
+    text = (tmp_path / "model.onnx.toml").read_text()
+    assert 'size = "48x40"' in text
+    assert '# preprocess = "imagenet"' in text
+    words = ("--segmenter", "grid", "--samples", 20, "-f", "json")
+    record = json.loads(limex("explain", "image", tmp_path, saved(tmp_path, "png"), *words).out)
+    assert record["instance"]["facts"]["input"]["std"] == [0.5] * 3
