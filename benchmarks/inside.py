@@ -19,7 +19,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
-from lime_cli.engine.designs import DESIGNS
 from problems import ROOT, background_of
 from sklearn.compose import make_column_selector, make_column_transformer
 from sklearn.datasets import load_digits, make_classification
@@ -31,7 +30,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lime_cli.engine import explain
-from lime_cli.engine.instance import Design
+from lime_cli.engine.kernel import ladder
+from lime_cli.engine.masks import Stage, draw
 from lime_cli.images.modality import ImageModality
 from lime_cli.models.model_file import ModelFile
 from lime_cli.settings import Settings
@@ -103,8 +103,9 @@ def _table(
     loaded = _loaded(model, folder)
     values = tuple(X[17].tolist())
     row = RowInstance(Source("17", "t.csv", 17), background, values, ())
-    drawn = row.sample(SAMPLES, Design(DESIGNS["random"]), np.random.default_rng(0))
-    rows = np.stack(row.model_inputs(drawn.codes).columns, axis=1)
+    d = len(row.components)
+    drawn = row.codes(draw(0, d, (Stage(SAMPLES, ladder(d)),), True))
+    rows = np.stack(row.model_inputs(drawn).columns, axis=1)
     given = rows if names is None else pd.DataFrame(rows, columns=names)
     theirs = LimeTabularExplainer(X, random_state=0)
 

@@ -20,8 +20,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from lime_cli.engine import designs
-from lime_cli.engine.instance import Column, Component, Identity, Instance, Samples, Subject
+from lime_cli.engine.instance import Column, Component, Everything, Identity, Instance, Subject
+from lime_cli.engine.masks import Masks, every_mask
 from lime_cli.images.modality import ImageModality
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.sources import Source
@@ -129,25 +129,30 @@ class _DigitInstance:
     pool: str
 
     shared = False
-    distance = "cosine"
-    design = "paired"
+    random = False
+    n_rows = 1
     input_bytes = 512
     skipped = ()
     caveats = ()
     subject = Subject("0", "image", "digits", "", {})
     components = tuple(Component(f"square {j}", None, Column(str(j))) for j in range(16))
 
-    def n_exhaustive(self) -> float:
+    def n_inputs(self) -> float:
         """Count the masks."""
-        return designs.n_masks(16)
+        return 2.0**16
 
-    def sample(self, n: int, design: Any, rng: np.random.Generator) -> Samples:
-        """Draw masks."""
-        return designs.coins(n, 16, design, rng)
+    def codes(self, masks: Masks) -> np.ndarray:
+        """Return the masks, 1 for what is kept."""
+        return (~masks.masked).astype(np.int8)
 
-    def interpretable(self, codes: np.ndarray) -> np.ndarray:
-        """Return the masks."""
-        return codes.astype(bool)
+    def joint(self, masked: np.ndarray, _row: np.ndarray) -> np.ndarray:
+        """Return the masks, 1 for what is kept."""
+        return (~masked).astype(np.int8)
+
+    def everything(self) -> Everything:
+        """List every mask."""
+        masks = every_mask(16)
+        return Everything(self.codes(masks), masks.masked, np.ones(masks.n))
 
     def model_inputs(self, codes: np.ndarray) -> np.ndarray:
         """Return (n, 64) pixels."""

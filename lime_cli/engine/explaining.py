@@ -20,7 +20,7 @@ from lime_cli.engine.masks import Masks, Stage, draw, every_mask, kernels
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.engine.pairs import GAIN, LOW, STRONGEST, pairs_of
 from lime_cli.engine.shapley import explain_one
-from lime_cli.engine.surrogate import Fits, Ground, choose_radius, fit, halved, residuals
+from lime_cli.engine.surrogate import MOST, Fits, Ground, choose_radius, fit, halved, residuals
 from lime_cli.engine.targets import choose_targets
 from lime_cli.engine.tree import tree_fidelity, tree_settled, tree_surrogate
 from lime_cli.engine.weights import Shown, show, surrogate_of
@@ -291,7 +291,7 @@ def _conclude(
     radius, good = choose_radius(fits)
     shown = show(ground, fits, radius, settings, (values, originals))
     half = None
-    if ground.B > 1 and len(ground.kernels) > 1:
+    if ground.B > 1 and len(ground.kernels) > 1 and ground.d <= MOST:
         half = choose_radius(halved(ground, values, originals))[0]
     for i, state in enumerate(states):
         own = [p for p, (owner, _) in enumerate(pairs) if owner == i]

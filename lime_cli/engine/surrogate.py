@@ -145,6 +145,12 @@ class Ground:
         return Ground(first, self.kernels, self.penalty)
 
     @cached_property
+    def sums(self) -> FloatArray:
+        """Weighted sums of (1, x) by block, (R, B, p)."""
+        found = np.matmul(self.XT, self.w.transpose(1, 2, 0))
+        return np.ascontiguousarray(found.transpose(2, 0, 1))
+
+    @cached_property
     def grams(self) -> FloatArray:
         """Gram matrices of (1, x) of all folds, (R, F, p, p), the instance counted."""
         R, p = len(self.w), self.X.shape[2]
@@ -271,13 +277,12 @@ def _strongest(ground: Ground, r: int, fold: int, wanted: FloatArray, y: FloatAr
     if fold:
         weights[fold - 1] = 0.0
     weights = weights.reshape(-1)
-    x = ground.X.reshape(-1, ground.d + 1)
-    mass = weights.sum() + ground.own[r]
-    means = weights @ x / mass
+    sums = ground.sums[r].sum(axis=0) - (ground.sums[r, fold - 1] if fold else 0.0)
+    means = sums / (sums[0] + ground.own[r])
     along = np.abs(wanted - means * wanted[0])[1:]
     n = int(min(SCREENED, max(1, ground.effective[r] / 8)))
     columns = np.r_[0, 1 + np.sort(np.argsort(-along, kind="stable")[:n])]
-    part = x[:, columns]
+    part = ground.X.reshape(-1, ground.d + 1)[:, columns]
     gram = (part * weights[:, None]).T @ part
     gram[0, 0] += ground.own[r]
     gram[np.arange(len(gram)), np.arange(len(gram))] += CONDITIONING * np.trace(gram)

@@ -14,7 +14,7 @@ from lime_cli.engine.instance import Skipped
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.tables.cells import DAY, Cells, are_dates, days_of, number, shortened
 from lime_cli.tables.dialect import MISSING, TRUE_FALSE
-from lime_cli.tabular.dependence import ROWS, dependent_sets
+from lime_cli.tabular.dependence import MOST, ROWS, dependent_sets
 from lime_cli.tabular.groups import (
     Feature,
     Group,
@@ -327,6 +327,8 @@ def _dependent(
     """Find columns that determine each other among those in no group."""
     grouped = {one.name for group in groups for one in group.features}
     free = [one for one in features if one.name not in grouped and not one.constant]
+    if not 2 <= len(free) <= MOST:
+        return ()
     sets = dependent_sets(free, levels_of(free, _some(cells, ROWS)))
     return tuple(tuple(free[j].name for j in one) for one in sets)
 

@@ -15,6 +15,8 @@ from lime_cli.tabular.groups import Feature
 
 ROWS = 500
 """Rows that are looked at, at most, evenly spaced."""
+MOST = 1_000
+"""Columns, at most, that are looked at."""
 FEWEST = 30
 """Rows, at least, that say anything."""
 CORRELATED = 0.95
@@ -32,7 +34,7 @@ def dependent_sets(features: Sequence[Feature], rows: IntArray) -> tuple[tuple[i
     ``rows`` are the level numbers (n, columns) of rows of the background.
     """
     n, p = rows.shape
-    if n < FEWEST or p < 2:
+    if n < FEWEST or not 2 <= p <= MOST:
         return ()
     joined = np.eye(p, dtype=bool)
     varies = [j for j in range(p) if len(np.unique(rows[:, j])) > 1]
@@ -72,11 +74,14 @@ def _determined(code: IntArray, bins: IntArray) -> bool:
 
 def _components(joined: BoolArray) -> tuple[tuple[int, ...], ...]:
     """Return the connected sets of two and more."""
-    reached = joined
-    while True:
-        further = reached @ reached
-        if (further == reached).all():
-            break
-        reached = further
-    sets = {tuple(np.flatnonzero(row).tolist()) for row in reached}
-    return tuple(sorted(one for one in sets if len(one) > 1))
+    left, found = set(np.flatnonzero(joined.sum(axis=1) > 1).tolist()), []
+    while left:
+        first = min(left)
+        reached, waiting = {first}, [first]
+        while waiting:
+            near = set(np.flatnonzero(joined[waiting.pop()]).tolist()) - reached
+            reached |= near
+            waiting.extend(near)
+        left -= reached
+        found.append(tuple(sorted(reached)))
+    return tuple(one for one in found if len(one) > 1)
