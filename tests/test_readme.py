@@ -74,6 +74,11 @@ def copy_samples(folder: Path, source: Path = ROOT) -> None:
         shutil.copytree(source / name, folder / name, ignore=ignored)
 
 
+def told(page: str) -> list[str]:
+    """Give the lines of a page, but what this system's kernel fences a model with."""
+    return [line for line in page.rstrip().splitlines() if not line.startswith("  behind ")]
+
+
 @pytest.mark.parametrize(
     ("page", "commands"), BLOCKS, ids=[f"{page}: {found[0][0]}" for page, found in BLOCKS]
 )
@@ -85,7 +90,7 @@ def test_the_commands_of_a_block_run_and_print_what_it_shows(folder, page, comma
         )
         assert done.returncode == expected_code(command), f"{command}\n{done.stderr}"
         if shown:
-            assert done.stdout.rstrip() == shown.rstrip()
+            assert told(done.stdout) == told(shown)
 
 
 def test_the_readme_shows_each_modality_and_both_one_line_commands():

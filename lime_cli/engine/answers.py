@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.asking import Question, count_repeated, put
 from lime_cli.engine.distinct import distinct
-from lime_cli.engine.instance import BoolArray, FloatArray, Instance, IntArray, Model, join
+from lime_cli.engine.instance import Instance, Model, join
 from lime_cli.errors import NotFinite, PredictionError
 from lime_cli.settings import Settings
 

@@ -9,7 +9,8 @@ from weakref import finalize
 
 import numpy as np
 
-from lime_cli.engine.instance import FloatArray, Instance, Model
+from lime_cli.engine.arrays import FloatArray
+from lime_cli.engine.instance import Instance, Model
 from lime_cli.errors import NotFinite, OutOfMemory
 from lime_cli.settings import Settings
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lime_cli.engine.arrays import BoolArray, FloatArray
 from lime_cli.engine.explanation import POOR, Surrogate
-from lime_cli.engine.instance import BoolArray, Caveat, FloatArray, Instance, Model
+from lime_cli.engine.instance import Caveat, Instance, Model
 from lime_cli.settings import Settings
 
 LOW_FIDELITY = 0.5

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import IntArray
+from lime_cli.engine.arrays import IntArray
 
 FEW = 12
 """Codes of a row that are looked at first: rows of numbers already differ there."""

@@ -11,9 +11,10 @@ from itertools import groupby
 import numpy as np
 
 from lime_cli.engine.answers import Answers, ask
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.caveats import LOW_FIDELITY, Facts, judge
 from lime_cli.engine.explanation import Explanation, Surrogate
-from lime_cli.engine.instance import BoolArray, FloatArray, Instance, IntArray, Model
+from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.kernel import Product, ladder, width_of
 from lime_cli.engine.masks import Masks, Stage, draw, every_mask, kernels
 from lime_cli.engine.neighbourhood import Neighbourhood
@@ -21,7 +22,7 @@ from lime_cli.engine.pairs import GAIN, LOW, STRONGEST, pairs_of
 from lime_cli.engine.shapley import explain_one
 from lime_cli.engine.surrogate import Fits, Ground, choose_radius, fit, halved, residuals
 from lime_cli.engine.targets import choose_targets
-from lime_cli.engine.tree import tree_settled, tree_surrogate
+from lime_cli.engine.tree import tree_fidelity, tree_settled, tree_surrogate
 from lime_cli.engine.weights import Shown, show, surrogate_of
 from lime_cli.settings import Settings
 
@@ -106,6 +107,7 @@ def _explanation(state: State, model: Model, settings: Settings) -> Explanation:
         kernel_width=width_of(first.radius or 0.5),
         stop=state.stop,
         settings=settings,
+        outputs=tuple(state.facts.original.tolist()),
     )
 
 
@@ -394,8 +396,8 @@ def _remedy(
             twins=1 + masks.twins,
             kernel_width=1.0,
         )
-        tree = tree_surrogate(neighbourhood, 0, settings, surrogate.radius or 0.5)
-        found.append((tree.fidelity or 0.0, "--surrogate tree has {:.2f}"))
+        tree = tree_fidelity(neighbourhood, 0, settings)
+        found.append((tree, "--surrogate tree has {:.2f}"))
     best = max(found, default=(0.0, ""))
     if best[0] >= fidelity + GAIN:
         return best[1].format(min(1.0, best[0]))

@@ -153,3 +153,5 @@ class Explanation:
     ``time``, ``exhaustive``, ``flat`` (masking decides nothing) or ``no_linear_fit`` (weights
     explain nothing at any radius)."""
     settings: Settings
+    outputs: tuple[float, ...] = ()
+    """What the model says of the instance, all outputs in its order."""

@@ -7,8 +7,9 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
+from lime_cli.engine.arrays import FloatArray
 from lime_cli.engine.explaining import explain_all
-from lime_cli.engine.instance import FloatArray, Instance, Model
+from lime_cli.engine.instance import Instance, Model
 from lime_cli.settings import Settings
 
 MAX_SAMPLES = 512

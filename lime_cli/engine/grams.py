@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.instance import FloatArray, IntArray
+from lime_cli.engine.arrays import FloatArray, IntArray
 
 
 class Grams(NamedTuple):

@@ -13,16 +13,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.model import Caveat as Caveat
 from lime_cli.engine.model import Identity as Identity
 from lime_cli.engine.model import Model as Model
 
 if TYPE_CHECKING:
     from lime_cli.engine.masks import Masks
-
-FloatArray = NDArray[np.float64]
-IntArray = NDArray[np.integer[Any]]
-BoolArray = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import numpy as np
 
-from lime_cli.engine.instance import FloatArray
+from lime_cli.engine.arrays import FloatArray
 
 WIDEST = 0.5
 """The largest radius: every mask counts the same."""

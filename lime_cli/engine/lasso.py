@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.grams import Grams, whole
-from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
 from lime_cli.engine.stepping import dot, met
 
 COLLINEAR = 1e-9

@@ -17,19 +17,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.answers import ask_about, ask_each
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.asking import Question, count_repeated, put
 from lime_cli.engine.caveats import Facts, judge
 from lime_cli.engine.distinct import distinct
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import (
-    BoolArray,
-    Column,
-    Component,
-    FloatArray,
-    Instance,
-    IntArray,
-    Model,
-)
+from lime_cli.engine.instance import Column, Component, Instance, Model
 from lime_cli.engine.targets import choose_targets
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.settings import Settings
@@ -211,6 +204,7 @@ def _explanation(
         kernel_width=neighbourhood.kernel_width,
         stop="samples",
         settings=settings,
+        outputs=tuple(neighbourhood.predictions[0].tolist()),
     )
 
 

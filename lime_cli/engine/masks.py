@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.kernel import Kernel, Product, binomial
 
 BLOCKS = 8

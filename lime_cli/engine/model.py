@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 if TYPE_CHECKING:
-    from lime_cli.engine.instance import FloatArray
+    from lime_cli.engine.arrays import FloatArray
 
 
 class Caveat(NamedTuple):

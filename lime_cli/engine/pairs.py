@@ -11,8 +11,8 @@ from itertools import combinations
 
 import numpy as np
 
+from lime_cli.engine.arrays import FloatArray
 from lime_cli.engine.explanation import Pair
-from lime_cli.engine.instance import FloatArray
 from lime_cli.engine.kernel import moments
 from lime_cli.engine.surrogate import Ground
 from lime_cli.engine.uncertainty import jackknife, multiplier

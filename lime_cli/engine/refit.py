@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.solving import factorised
 
 CONDITIONING = 1e-9

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.grams import deviation_of, whole
-from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
 from lime_cli.engine.lasso import lasso_path
 from lime_cli.engine.refit import refit
 

@@ -19,11 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.answers import ask_about, ask_original
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.asking import count_repeated
 from lime_cli.engine.caveats import Facts
 from lime_cli.engine.distinct import distinct
 from lime_cli.engine.explanation import Others, Surrogate, Weight
-from lime_cli.engine.instance import BoolArray, FloatArray, Instance, IntArray, Model
+from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.masks import BLOCKS, progressive
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.engine.targets import choose_targets

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from lime_cli.engine.instance import FloatArray
+from lime_cli.engine.arrays import FloatArray
 
 SMALL = 24
 """Unknowns, at most, that are eliminated here."""

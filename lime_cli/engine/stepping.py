@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from lime_cli.engine.instance import FloatArray
+from lime_cli.engine.arrays import FloatArray
 
 
 def met(room: FloatArray, speed: FloatArray) -> FloatArray:

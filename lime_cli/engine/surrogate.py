@@ -17,7 +17,7 @@ from functools import cached_property
 
 import numpy as np
 
-from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.kernel import Kernel, moments
 from lime_cli.engine.masks import Masks
 

@@ -6,7 +6,8 @@ from difflib import get_close_matches
 
 import numpy as np
 
-from lime_cli.engine.instance import FloatArray, Model
+from lime_cli.engine.arrays import FloatArray
+from lime_cli.engine.instance import Model
 from lime_cli.errors import SettingsError
 
 

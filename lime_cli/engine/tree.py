@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from lime_cli.engine.arrays import BoolArray, FloatArray
 from lime_cli.engine.explanation import Rule, Surrogate
-from lime_cli.engine.instance import BoolArray, FloatArray
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.settings import Settings
 
@@ -54,6 +54,28 @@ def tree_surrogate(
         rules=tree.rules,
         radius=radius,
     )
+
+
+def tree_fidelity(neighbourhood: Neighbourhood, target: int, settings: Settings) -> float:
+    """Return the fidelity of trees to the halves of the blocks that they did not see."""
+    answers, weights = neighbourhood.predictions[:, target], neighbourhood.weights
+    level = float(np.average(answers, weights=weights))
+    spread = float(np.sqrt(np.average((answers - level) ** 2, weights=weights)))
+    if spread <= 1e-12 * max(abs(level), 1e-15):
+        return 0.0
+    scaled = (answers - level) / spread
+    if neighbourhood.n_blocks < 2:
+        everything = np.ones(len(answers), bool)
+        tree = _fit(neighbourhood, scaled, everything, settings)
+        return _fidelity(neighbourhood, scaled, tree.predict(neighbourhood.interpretable))
+    said = np.zeros(len(answers))
+    half = neighbourhood.block % 2
+    for side in (0, 1):
+        kept = (half == side) | (neighbourhood.block < 0)
+        tree = _fit(neighbourhood, scaled, kept, settings)
+        said[~kept] = tree.predict(neighbourhood.interpretable[~kept])
+        said[0] += tree.predict(neighbourhood.interpretable[:1])[0] / 2
+    return _fidelity(neighbourhood, scaled, said)
 
 
 def tree_settled(neighbourhood: Neighbourhood, target: int, settings: Settings) -> bool:

@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 
-from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 
 LEVEL = 0.05
 """How often an interval may miss."""

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.explanation import AtRadius, Others, Surrogate, Weight
-from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
 from lime_cli.engine.kernel import Product
 from lime_cli.engine.lasso import lasso_path
 from lime_cli.engine.refit import refit

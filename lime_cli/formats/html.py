@@ -20,8 +20,9 @@ from jinja2 import Environment, select_autoescape
 from markupsafe import Markup
 from PIL import Image
 
+from lime_cli.engine.arrays import BoolArray
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import BoolArray, Column, Component, Picture, Segment, Spans
+from lime_cli.engine.instance import Column, Component, Picture, Segment, Spans
 from lime_cli.formats.wording import (
     choice_said,
     fidelity_said,
@@ -29,6 +30,7 @@ from lime_cli.formats.wording import (
     literal,
     marked,
     number_format,
+    other_outputs,
     radius_said,
     unresolved,
     value_beside,
@@ -203,6 +205,7 @@ def _target(explanation: Explanation, surrogate: Surrogate, scale: float) -> Ite
         "local": f"{surrogate.local_prediction:{sums}}",
         "gap": f"{surrogate.gap:+{sums}}",
         "intercept": f"{surrogate.intercept:{sums}}",
+        "outputs": other_outputs(explanation, surrogate),
         "fidelity": fidelity_said(surrogate),
         "radius": radius_said(surrogate),
         "others": _others(surrogate, sums),

@@ -11,6 +11,7 @@ from lime_cli.formats.wording import (
     half_width,
     literal,
     number_format,
+    other_outputs,
     radius_said,
     unresolved,
     value_beside,
@@ -56,6 +57,8 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
         f"**{escaped(surrogate.name)}**: the model says {surrogate.model_prediction:{form}}, "
         f"the surrogate {surrogate.local_prediction:{form}}{intercept}; fidelity {fidelity}."
     )
+    if others := other_outputs(explanation, surrogate):
+        yield f"Other classes: {escaped(others)}."
     if radius := radius_said(surrogate):
         yield f"Radius {radius}."
     yield ""

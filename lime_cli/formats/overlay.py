@@ -18,7 +18,8 @@ from rich.color import Color, ColorSystem
 from rich.style import Style
 from rich.text import Text
 
-from lime_cli.engine.instance import BoolArray, FloatArray, IntArray, Picture, Segment
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
+from lime_cli.engine.instance import Picture, Segment
 from lime_cli.errors import SettingsError
 from lime_cli.formats.chart import FONTS
 from lime_cli.formats.terminal import MARGIN, Page

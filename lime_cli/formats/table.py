@@ -19,6 +19,7 @@ from lime_cli.formats.wording import (
     in_order,
     marked,
     number_format,
+    other_outputs,
     radius_said,
     unresolved,
     value_beside,
@@ -170,6 +171,10 @@ def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:
         form = _prediction_format(surrogate)
         said = (f"{surrogate.model_prediction:{form}}", "bold")
         yield Text.assemble(page.literal(surrogate.name), ": the model says ", said)
+        if others := other_outputs(explanation, surrogate):
+            wide = max(1, page.prose)
+            said_too = Text(page.literal(f"other classes: {others}"), style="dim")
+            yield from said_too.wrap(page.console, wide)
         yield Text()
         yield from passage(explanation, surrogate, page)
         yield from _thumbnail(explanation, surrogate, page)

@@ -64,6 +64,22 @@ def radius_said(surrogate: Surrogate) -> str:
     return f"{surrogate.radius:.3g}, {where}: {whole} at a time"
 
 
+LISTED = 4
+"""Outputs that are told of beside the one explained, at most."""
+
+
+def other_outputs(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say what else the model says of the instance, the largest first; nothing of one output."""
+    outputs, names = explanation.outputs, explanation.model.targets
+    if explanation.model.task != "classification" or not 2 < len(outputs) == len(names):
+        return ""
+    order = sorted(range(len(outputs)), key=lambda i: -outputs[i])
+    shown = [i for i in order if i != surrogate.target][:LISTED]
+    said = ", ".join(f"{literal(names[i])} {outputs[i]:.3g}" for i in shown)
+    more = len(outputs) - 1 - len(shown)
+    return f"{said} and {more:,} more" if more else said
+
+
 WIDE = 0.3
 """Radius from which an explanation is of much more than the instance's surroundings."""
 

@@ -12,17 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import (
-    BoolArray,
-    Caveat,
-    Component,
-    Everything,
-    FloatArray,
-    IntArray,
-    Picture,
-    Skipped,
-    Subject,
-)
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
+from lime_cli.engine.instance import Caveat, Component, Everything, Picture, Skipped, Subject
 from lime_cli.engine.masks import Masks, every_mask
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of
@@ -190,7 +181,7 @@ class ImageModality:
         shown = len(self.show) in (0, 1, 3) and min(self.show, default=0) >= 0
         _check(shown, "--show", ",".join(map(str, self.show)), "1 or 3 channels, from 0")
         plain = self.fill in (AUTO_FILL, *FILLS, LIKE_LIME)
-        colours = plain or self.preprocessing.channels in MODES
+        colours = self.preprocessing.channels in MODES or plain
         _check(colours, "--fill", self.fill, "a fill that is no colour: the channels are none")
 
     @property

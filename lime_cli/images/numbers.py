@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import BoolArray, Caveat
+from lime_cli.engine.arrays import BoolArray
+from lime_cli.engine.instance import Caveat
 from lime_cli.errors import InputError
 from lime_cli.images.view import MODES, Pixels, Values
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from lime_cli.errors import MissingDependency, ModelError
-from lime_cli.files import digest_in_thread
+from lime_cli.models.content import Content
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import softmax
 from lime_cli.models.predictor import Origin, Predictor, quiet
@@ -44,28 +44,36 @@ class Boosted:
         return self
 
 
-def load_xgboost(file: ModelFile) -> Predictor:
+def load_xgboost(file: ModelFile, content: Content) -> Predictor:
     """Load a .json, .ubj or binary file; raise MissingDependency without XGBoost."""
     xgboost = _library("xgboost", file)
 
     def read() -> Any:
         booster = xgboost.Booster()
-        booster.load_model(file.path)
+        booster.load_model(bytearray(content.read()))
         return booster
 
-    return _loaded("xgboost", file, read)
+    return _loaded("xgboost", file, content, read)
 
 
-def load_lightgbm(file: ModelFile) -> Predictor:
+def load_lightgbm(file: ModelFile, content: Content) -> Predictor:
     """Load a text file; raise MissingDependency without LightGBM."""
     lightgbm = _library("lightgbm", file)
-    return _loaded("lightgbm", file, lambda: lightgbm.Booster(model_file=file.path))
+
+    def read() -> Any:
+        return lightgbm.Booster(model_str=content.read().decode("utf-8", "surrogateescape"))
+
+    return _loaded("lightgbm", file, content, read)
 
 
-def load_catboost(file: ModelFile) -> Predictor:
+def load_catboost(file: ModelFile, content: Content) -> Predictor:
     """Load a .cbm file; raise MissingDependency without CatBoost."""
     catboost = _library("catboost", file)
-    return _loaded("catboost", file, lambda: catboost.CatBoost().load_model(file.path, "cbm"))
+
+    def read() -> Any:
+        return catboost.CatBoost().load_model(blob=content.read(), format="cbm")
+
+    return _loaded("catboost", file, content, read)
 
 
 def as_estimator(model: Any) -> Any:
@@ -88,7 +96,7 @@ def _library(package: str, file: ModelFile) -> Any:
         ) from None
 
 
-def _loaded(kind: str, file: ModelFile, read: Callable[[], Any]) -> Predictor:
+def _loaded(kind: str, file: ModelFile, content: Content, read: Callable[[], Any]) -> Predictor:
     path = Path(file.path)
     try:
         with warnings.catch_warnings(), quiet():
@@ -99,7 +107,7 @@ def _loaded(kind: str, file: ModelFile, read: Callable[[], Any]) -> Predictor:
     except Exception as error:  # each library raises a type of its own
         words = " ".join(str(error).split())[-160:]
         raise ModelError(f"{path.name}: {kind} cannot load it ({words})", "save it again") from None
-    origin = Origin(kind, digest_in_thread(path), path.name)
+    origin = Origin(kind, content.digest_in_thread(), path.name)
     return Predictor(file, way_of(booster, file, origin))
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing import Protocol
 
     from lime_cli.engine.instance import Model
+    from lime_cli.models.content import Content
 
     class LoadedModel(Model, Protocol):
         """A model that also says what it wants to be fed."""
@@ -191,12 +192,22 @@ def _load(file: ModelFile, written: int) -> LoadedModel:
     _check_options(file, name)
     if name != "python":
         first_bytes(path)
-    if file.sha256 is not None and digest_of_file(path) != file.sha256.lower():
+    content = None if name == "python" else _opened(path)
+    if file.sha256 is not None and content and content.digest() != file.sha256.lower():
         raise ModelError(f"{path.name}: its digest is not the one given with --sha256")
     for module in file.imports:
         _import(module)
-    model: LoadedModel = LOADERS[name](file)
+    model: LoadedModel = LOADERS[name](file, content)
     return model
+
+
+def _opened(path: Path) -> Content:
+    from lime_cli.models.content import Content
+
+    try:
+        return Content(path)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
 
 
 def _check_options(file: ModelFile, name: str) -> None:

@@ -11,18 +11,20 @@ import contextlib
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from lime_cli.engine.model import Caveat, Identity
-from lime_cli.errors import LimexError, NotFinite, PredictionError
+from lime_cli.errors import LimexError, NotFinite, PredictionError, UntrustedModel
 from lime_cli.models.failures import failure
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.outputs import Outputs, Stated, not_finite, settle, written_out
+from lime_cli.models.pickles import tripwire
 
 if TYPE_CHECKING:
-    from lime_cli.engine.instance import FloatArray
+    from lime_cli.engine.arrays import FloatArray
     from lime_cli.models.bag_of_words import Bags
     from lime_cli.models.input_forms import Handing
 
@@ -214,6 +216,8 @@ class Predictor:
             raw = written_out(self._asked(lambda: way.ask(inputs), inputs))
             outputs = self._settled or settle(raw, self._file, way.origin.name, way.stated)
             outputs.read(raw, len(inputs))
+        except UntrustedModel:
+            raise
         except LimexError:
             return False
         return True
@@ -241,7 +245,7 @@ class Predictor:
 
     def _asked(self, ask: Callable[[], Any], inputs: Any) -> Any:
         try:
-            with warnings.catch_warnings(), quiet():
+            with warnings.catch_warnings(), quiet(), guarded(self._file, self._way.origin.format):
                 warnings.simplefilter("ignore")
                 return ask()
         except LimexError:
@@ -249,6 +253,22 @@ class Predictor:
         except (Exception, SystemExit) as error:  # a stranger's code may raise anything
             way = self._way
             raise failure(way.origin.name, error, inputs, way.origin.caveats, way.input) from error
+
+
+@contextlib.contextmanager
+def guarded(file: ModelFile, kind: str) -> Iterator[None]:
+    """Watch what a model does that nobody trusted; raise UntrustedModel for what none needs."""
+    if file.trust or kind == "python":
+        yield
+        return
+    try:
+        with tripwire.asking((*file.trust_modules, *file.imports)):
+            yield
+    except tripwire.Alarm as alarm:
+        raise UntrustedModel(
+            f"{Path(file.path).name}: is not safe to ask: it tries {alarm} when it is asked",
+            "if you trust this file: --trust",
+        ) from None
 
 
 @contextlib.contextmanager

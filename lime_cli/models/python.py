@@ -28,7 +28,7 @@ from lime_cli.models.sklearn import way_of
 FORM = "write py:package.module:function"
 
 
-def load(file: ModelFile) -> Predictor:
+def load(file: ModelFile, _content: None = None) -> Predictor:
     """Import the callable, or a fitted model that stands in a module; raise ModelError for none.
 
     A callable takes a data frame (or what ``--input-form`` says), a list of texts or (n, height,

@@ -16,33 +16,7 @@ from lime_cli.models.input_forms import Handing, fitted_form
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Way
-
-_HOLDERS = (list, tuple, set, frozenset)
-
-_PLAIN = (str, bytes, int, float, bool, complex, type(None), type)
-
-MANY_ITEMS = 100_000
-"""A longer list holds data, such as a vocabulary, not parts."""
-
-
-def parts(model: Any) -> Iterator[Any]:
-    """Yield the model and every object below it, each once; what only holds data is left out."""
-    seen: set[int] = set()
-    todo = [model]
-    while todo:
-        one = todo.pop()
-        if isinstance(one, _PLAIN) or id(one) in seen:
-            continue
-        seen.add(id(one))
-        if isinstance(one, dict):
-            todo.extend(one.values() if len(one) <= MANY_ITEMS else ())
-        elif isinstance(one, _HOLDERS):
-            todo.extend(one if len(one) <= MANY_ITEMS else ())
-        elif isinstance(one, np.ndarray):
-            todo.extend(one.ravel() if one.dtype == object and one.size <= MANY_ITEMS else ())
-        else:
-            yield one
-            todo.extend(getattr(one, "__dict__", {}).values())
+from lime_cli.models.walking import objects
 
 
 def final(model: Any) -> Any:
@@ -60,7 +34,7 @@ def final(model: Any) -> Any:
 
 def limit_threads(model: Any, threads: int) -> None:
     """Set ``n_jobs`` everywhere in the model: more threads change the last digits of sums."""
-    for part in parts(model):
+    for part in objects(model):
         if "n_jobs" in getattr(part, "__dict__", {}):
             with contextlib.suppress(Exception):  # a stranger's attribute may refuse
                 part.n_jobs = threads

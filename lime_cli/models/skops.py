@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 from lime_cli.errors import MissingDependency, ModelError
+from lime_cli.models.content import Content
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.pickles import refusals
 from lime_cli.models.pickles.archive import MAX_BYTES
-from lime_cli.models.pickles.building import Damaged, check_made, check_state
 from lime_cli.models.pickles.loading import predictor_of
 from lime_cli.models.pickles.policy import CALL, NEW, REF, AllowList, Global, Refused, is_danger
-from lime_cli.models.predictor import Predictor, quiet
-from lime_cli.models.sklearn import parts
+from lime_cli.models.pickles.sizes import Damaged, check_state
+from lime_cli.models.pickles.states import check_model
+from lime_cli.models.predictor import Predictor, guarded, quiet
+from lime_cli.models.walking import objects
 
 MAX_SCHEMA_BYTES = 512 << 20
 
@@ -32,6 +34,9 @@ GADGETS = ("MethodNode", "PartialNode", "OperatorFuncNode")
 
 FUNCTIONS = "FunctionNode"
 
+_OF_NODES = ("__class__", "__module__", "__loader__", "__id__")
+"""What skops itself writes down of every object."""
+
 MADE_EMPTY = (
     "sklearn.metrics._dist_metrics",
     "sklearn.neighbors._ball_tree",
@@ -40,7 +45,7 @@ MADE_EMPTY = (
 """Modules whose classes a pickle makes by a helper, which it calls on the class."""
 
 
-def load(file: ModelFile) -> Predictor:
+def load(file: ModelFile, held_file: Content) -> Predictor:
     """Load the file; raise UntrustedModel for types that are not on the list."""
     path = Path(file.path)
     try:
@@ -49,30 +54,32 @@ def load(file: ModelFile) -> Predictor:
         raise MissingDependency(
             f"{path.name}: skops is not installed", "pip install 'limex[skops]'"
         ) from None
-    content = _content(path)
+    content = _content(held_file)
     schema = _schema(path, content)
     with warnings.catch_warnings(record=True) as heard, quiet():
         warnings.simplefilter("always")
         try:
             unknown = get_untrusted_types(data=content)
             _check_trust(path, file, schema, unknown)
-            held = loads(content, trusted=unknown)
+            with guarded(file, "skops"):
+                held = loads(content, trusted=unknown)
             if not file.trust:
-                _check_parts(held)
+                _check_parts(held, file.trust_modules)
         except ModelError:
             raise
-        except (Damaged, Refused) as error:
+        except Refused as refusal:
+            raise refusals.unsafe(path, str(refusal)) from None
+        except Damaged as error:
             raise refusals.damaged(path, str(error)) from None
         except Exception as error:  # a damaged or newer file can raise anything
             raise _unreadable(path, error) from error
-    return predictor_of(held, file, "skops", heard)
+    return predictor_of(held, file, held_file, "skops", heard)
 
 
-def _content(path: Path) -> bytes:
-    """Read the file once, so that what is checked is what is loaded."""
-    if path.stat().st_size > MAX_BYTES:
-        raise refusals.too_large(path)
-    return path.read_bytes()
+def _content(file: Content) -> bytes:
+    if file.size > MAX_BYTES:
+        raise refusals.too_large(file.path)
+    return file.read()
 
 
 def _schema(path: Path, content: bytes) -> Any:
@@ -96,6 +103,7 @@ def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -
     policy = AllowList(file.trust_modules)
     functions: set[Global] = set()
     for node in _nodes(schema):
+        _check_attributes(path, node)
         loader, key = node["__loader__"], (str(node["__module__"]), str(node["__class__"]))
         if loader in GADGETS:
             raise refusals.unsafe(path, f"ties a function to arguments ({loader})")
@@ -109,6 +117,15 @@ def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -
             names.append(key)
     if names:
         raise refusals.untrusted(path, names, str(schema.get("_sklearn_version", "")))
+
+
+def _check_attributes(path: Path, node: dict[str, Any]) -> None:
+    """Refuse attributes by which numpy takes a number for an address, before any is set."""
+    content = node.get("content")
+    for key, value in content.items() if isinstance(content, dict) else ():
+        plain = key in _OF_NODES and not isinstance(value, dict | list)
+        if key.startswith("__") and not plain:
+            raise refusals.unsafe(path, f"sets {key}")
 
 
 def _may_be_made(policy: AllowList, key: Global) -> bool:
@@ -143,14 +160,14 @@ def _nodes(schema: Any) -> Iterator[dict[str, Any]]:
             todo.extend(one)
 
 
-def _check_parts(held: Any) -> None:
-    """Check what native code must not be given damaged. Raises Damaged, Refused."""
-    made = list(parts(held))
-    for part in made:
-        if type(part).__module__.startswith("sklearn.") and not hasattr(part, "get_params"):
-            state = getattr(part, "__getstate__", None)
-            check_state(part, state() if state else None)
-    check_made(made)
+def _check_parts(held: Any, trusted: tuple[str, ...]) -> None:
+    """Check what the objects hold, those written in C too. Raises Damaged, Refused."""
+    states = []
+    for part in objects(held):
+        if type(part).__module__.startswith("sklearn.") and not hasattr(part, "__dict__"):
+            states.append(part.__getstate__() if hasattr(part, "__getstate__") else None)
+            check_state(part, states[-1])
+    check_model(held, *states, trusted=trusted)
 
 
 def _unreadable(path: Path, error: Exception) -> ModelError:

@@ -101,4 +101,28 @@ class ModelCommand(Command):
                 return code
             if hasattr(os, "fork"):
                 die_of_interrupts()
+                _fence(ctx.params)
         return super().invoke(ctx)
+
+
+_WRITTEN = ("output", "save_samples", "save_segments")
+
+
+def _fence(given: dict[str, Any]) -> None:
+    """Fence the child, unless the person trusts the model; ``-v`` says so."""
+    from lime_cli.console import Console
+    from lime_cli.running import fence
+
+    trusts = bool(given["trust"] or given["trust_modules"] or given["imports"])
+    if not fence.is_due(given["model"], given["model_format"], trusts, given["provider"]):
+        return
+    places = [given[one] for one in _WRITTEN if given.get(one) is not None]
+    if given.get("write_config"):
+        places.append(given["model"])
+    draws = given.get("output") is not None or "segmenter" in given
+    fence.enter(places, draws)
+    if fence.kept():
+        Console(verbose=bool(given.get("verbose"))).detail(
+            f"the model is asked behind {fence.kept()}: it starts no program, reaches no network, "
+            f"and writes nowhere but where results and temporary files go"
+        )

@@ -186,6 +186,7 @@ def _hashed(explanation: Explanation) -> dict[str, Any]:
         "limex": __version__,
         "instance": _plain(_instance(explanation.subject, facts)),
         "model": dict(_model(explanation.model)),
+        "outputs": _plain(list(explanation.outputs)),
         "settings": settings,
         "background": _plain(background),
         "samples": _plain(explanation.samples),
@@ -374,6 +375,7 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
         effective_samples=float(record["effective_samples"]),
         kernel_width=_width(record),
         stop=record["stop"],
+        outputs=tuple(float("nan") if one is None else float(one) for one in record["outputs"]),
         settings=Settings(**settings),
     )
 

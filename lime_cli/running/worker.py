@@ -18,6 +18,7 @@ from queue import Empty, SimpleQueue
 from typing import IO, Any
 
 from lime_cli.errors import LimexError
+from lime_cli.running import fence
 from lime_cli.running.containment import die_with
 from lime_cli.running.job import Work, complete, load
 
@@ -93,6 +94,10 @@ def _listen(works: IO[bytes], given: SimpleQueue[bytes]) -> None:
 
 
 def _work(work: Work, outcomes: IO[bytes]) -> None:
+    model = work.job.model
+    trusts = bool(model.trust or model.trust_modules or model.imports)
+    if fence.is_due(model.path, model.format, trusts, model.provider):
+        fence.enter([], draws=bool(work.drawings))
     load(work.job)
     if not gc.get_freeze_count():  # but once, for what is garbage by then stays for good
         gc.freeze()  # model and libraries are not looked through again and again

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.instance import FloatArray, IntArray, Skipped
+from lime_cli.engine.arrays import FloatArray, IntArray
+from lime_cli.engine.instance import Skipped
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.tables.cells import DAY, Cells, are_dates, days_of, number, shortened
 from lime_cli.tables.dialect import MISSING, TRUE_FALSE

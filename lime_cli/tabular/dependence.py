@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from lime_cli.engine.instance import BoolArray, FloatArray, IntArray
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.tabular.groups import Feature
 
 ROWS = 500

@@ -14,7 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import Column, FloatArray, IntArray
+from lime_cli.engine.arrays import FloatArray, IntArray
+from lime_cli.engine.instance import Column
 from lime_cli.tables.cells import date_of, days_of
 
 MARKS = ("_", "=", ".", "-", " ")

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import Caveat, FloatArray, IntArray
+from lime_cli.engine.arrays import FloatArray, IntArray
+from lime_cli.engine.instance import Caveat
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.tables.cells import date_of

@@ -11,17 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from lime_cli.engine.instance import (
-    BoolArray,
-    Caveat,
-    Component,
-    Everything,
-    FloatArray,
-    IntArray,
-    Skipped,
-    Spans,
-    Subject,
-)
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
+from lime_cli.engine.instance import Caveat, Component, Everything, Skipped, Spans, Subject
 from lime_cli.engine.masks import Masks, every_mask
 from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.errors import InputError, ModelError, SettingsError

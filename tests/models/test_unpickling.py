@@ -461,6 +461,7 @@ def test_a_bomb_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     path = tmp_path / "model.joblib"
     joblib.dump(np.zeros(1 << 20), path, compress=9)
     assert "expands beyond" in said(path)[1]
+    assert "--trust" not in said(path)[2]
 
 
 def test_lengths_beyond_the_end_ask_for_no_memory(tmp_path: Path) -> None:
@@ -660,6 +661,47 @@ def test_first_bytes_tell_a_pickle(tmp_path: Path) -> None:
         b"xylophone\n",
     ):
         assert not looks_pickled(head)
+
+
+SLOW = 2**61 - 1
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        pickle.dumps({n * SLOW: 0 for n in range(1, 3000)}, 4),
+        pickle.dumps({n * SLOW: 0 for n in range(1, 3000)}, 0),
+        pickle.dumps({n * SLOW for n in range(1, 3000)}, 4),
+        pickle.dumps(frozenset(n * SLOW for n in range(1, 3000)), 4),
+        pickle.dumps({n * SLOW for n in range(1, 3000)}, 2),
+        pickle.dumps({(n * SLOW, 1): 0 for n in range(1, 3000)}, 4),
+        pickle.dumps([{n * SLOW: 0, (n + 5000) * SLOW: 0} for n in range(1, 3000)], 4),
+    ],
+    ids=["dict", "one by one", "set", "frozenset", "set by a call", "tuples", "many dicts"],
+)
+def test_keys_that_are_made_to_be_slow_are_refused(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "m.pkl"
+    path.write_bytes(content)
+    with pytest.raises(UntrustedModel, match="holds keys that are made to be slow"):
+        unpickle(path)
+
+
+def test_many_keys_that_only_look_alike_load(tmp_path: Path) -> None:
+    path = tmp_path / "m.pkl"
+    whole = {**{n: n for n in range(-9000, 9000)}, **{n + 0.5: n for n in range(9000)}}
+    held = {"whole": whole, "pairs": {(n, -n): n for n in range(9000)}}
+    held["many"] = [{-1: 0, -2: 1, 0: 2, None: 4} for _ in range(3000)]
+    path.write_bytes(pickle.dumps(held))
+    assert unpickle(path) == held
+
+
+def test_words_that_look_like_parts_of_python_load(tmp_path: Path) -> None:
+    path = tmp_path / "m.pkl"
+    texts = ["__init__ of __class__", "def __array_interface__"] * 3
+    words = CountVectorizer(token_pattern=r"\S+")
+    model = make_pipeline(words, MultinomialNB()).fit(texts, [0, 1] * 3)
+    path.write_bytes(pickle.dumps(model))
+    assert np.array_equal(predictions(unpickle(path), texts), predictions(model, texts))
 
 
 def programs(seed: int) -> Iterator[bytes]:

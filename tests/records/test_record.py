@@ -171,6 +171,7 @@ def test_keys_stand_in_a_fixed_order():
         "hash",
         "instance",
         "model",
+        "outputs",
         "settings",
         "background",
         "samples",

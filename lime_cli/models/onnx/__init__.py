@@ -6,26 +6,26 @@ meanwhile. The digest of the file waits until then, as the session takes all the
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lime_cli.files import InThread
 from lime_cli.models.onnx.graph import check_graph, read_graph
 
 if TYPE_CHECKING:
+    from lime_cli.models.content import Content
     from lime_cli.models.model_file import ModelFile
     from lime_cli.models.predictor import Predictor
 
 
-def load(file: ModelFile) -> Predictor:
+def load(file: ModelFile, content: Content) -> Predictor:
     """Load the file; raise ModelError, or UntrustedModel for what reaches outside its folder."""
-    path = Path(file.path)
-    graph = read_graph(path)
+    path, data = content.path, content.read()
+    graph = read_graph(path, data)
     check_graph(path, graph)
     from lime_cli.models.onnx.runtime import opened  # brings onnxruntime
 
-    built = InThread(lambda: opened(file, path))
+    built = InThread(lambda: opened(file, path, data))
     from lime_cli.models.onnx.session import Session, predictor_of  # brings what reads its answers
 
-    opened_, caveats = built.result()
-    return predictor_of(file, Session(file, opened_, graph), caveats)
+    session, caveats = built.result()
+    return predictor_of(file, content, Session(file, session, graph), caveats)

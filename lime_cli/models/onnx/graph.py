@@ -34,7 +34,9 @@ GRAPH_NODE, GRAPH_INITIALIZER, GRAPH_SPARSE = 1, 5, 15
 
 NODE_INPUT, NODE_OUTPUT, NODE_OPERATOR = 1, 2, 4
 
-NODE_ATTRIBUTE, NODE_DOMAIN, FUNCTION_NODE = 5, 7, 7
+NODE_ATTRIBUTE, NODE_DOMAIN = 5, 7
+FUNCTION_NODE, FUNCTION_DEFAULT = 7, 11
+MODEL_TRAINING, TRAINING_GRAPHS = 20, (1, 2)
 
 ATTRIBUTE_NAME, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS = 1, 8, 9
 
@@ -81,11 +83,11 @@ class Graph:
         return min(rows, default=None)
 
 
-def read_graph(path: Path) -> Graph:
-    """Walk the whole file; raise ModelError for a file that is cut short or damaged."""
+def read_graph(path: Path, data: bytes | None = None) -> Graph:
+    """Walk the whole file, or its bytes; raise ModelError for one that is cut short or damaged."""
     found = Graph()
     try:
-        _model(mapped(path), found)
+        _model(mapped(path) if data is None else memoryview(data), found)
     except (IndexError, ValueError, UnicodeDecodeError):
         size = path.stat().st_size
         raise ModelError(
@@ -134,6 +136,12 @@ def _model(data: memoryview, found: Graph) -> None:
             for inner, node in fields(nested(value)):
                 if inner == FUNCTION_NODE:
                     _node(nested(node), found)
+                elif inner == FUNCTION_DEFAULT:
+                    _attribute(nested(node), found)
+        elif number == MODEL_TRAINING:
+            for inner, graph in fields(nested(value)):
+                if inner in TRAINING_GRAPHS:
+                    _graph(nested(graph), found)
 
 
 def _graph(data: memoryview, found: Graph) -> None:

@@ -12,7 +12,6 @@ import onnxruntime
 from lime_cli.engine.model import Caveat
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
-from lime_cli.models.onnx.graph import mapped
 from lime_cli.models.onnx.locales import EVERYWHERE, with_locale
 
 LACKING = re.compile(r"construct locale with name:\s*([\w.@-]*)")
@@ -26,9 +25,13 @@ INSTEAD = (
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 
 
-def opened(file: ModelFile, path: Path) -> tuple[Any, tuple[Caveat, ...]]:
-    """Return a session, and what is to be said of it; raise ModelError for a file that the runtime
-    refuses.
+WEIGHTS_BESIDE = "session.model_external_initializers_file_folder_path"
+
+
+def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat, ...]]:
+    """Return a session of a file's bytes, and what is to be said of it.
+
+    Raises ModelError for what the runtime refuses.
     """
     provider = PROVIDERS[file.provider]
     if provider not in onnxruntime.get_available_providers():
@@ -41,17 +44,18 @@ def opened(file: ModelFile, path: Path) -> tuple[Any, tuple[Caveat, ...]]:
     options.inter_op_num_threads = 1
     if file.threads is not None:
         options.intra_op_num_threads = file.threads
+    options.add_session_config_entry(WEIGHTS_BESIDE, os.fspath(path.parent.resolve()))
     providers = [provider] if file.provider == "cpu" else [provider, PROVIDERS["cpu"]]
     caveats: tuple[Caveat, ...] = ()
     try:
-        session = onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
+        session = onnxruntime.InferenceSession(data, options, providers=providers)
     except Exception as error:  # the runtime raises a type of its own for every cause
         lacking = LACKING.search(str(error))
         if lacking is None:
             raise _refusal(path, error) from None
         try:
-            data = with_locale(mapped(path))
-            session = onnxruntime.InferenceSession(data, options, providers=providers)
+            changed = with_locale(memoryview(data))
+            session = onnxruntime.InferenceSession(changed, options, providers=providers)
         except Exception:  # as above
             raise _refusal(path, error) from None
         caveats = (Caveat("locale", INSTEAD.format(lacking[1], EVERYWHERE)),)

@@ -10,7 +10,6 @@ import numpy as np
 
 from lime_cli.engine.model import Caveat
 from lime_cli.errors import ModelError, OutOfMemory, PredictionError, SettingsError
-from lime_cli.files import digest_in_thread
 from lime_cli.models.failures import is_shortage
 from lime_cli.models.input_forms import DTYPES, feed, filled
 from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput
@@ -24,6 +23,8 @@ from lime_cli.models.predictor import Origin, Predictor, Way
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
+
+    from lime_cli.models.content import Content
 
 
 CHANNELS = ((3,), (1,), (4,))
@@ -151,10 +152,11 @@ NAME_KEYS = ("limex.classes", "classes", "class_names", "labels", "names")
 """Metadata that holds the names of the classes, ours first."""
 
 
-def predictor_of(file: ModelFile, session: Session, caveats: tuple[Caveat, ...] = ()) -> Predictor:
+def predictor_of(
+    file: ModelFile, content: Content, session: Session, caveats: tuple[Caveat, ...] = ()
+) -> Predictor:
     """Return what asks the session; ``caveats`` are what opening it brought up."""
-    path = Path(file.path)
-    origin = Origin("onnx", digest_in_thread(path), path.name, caveats)
+    origin = Origin("onnx", content.digest_in_thread(), content.name, caveats)
     stated = session.stated()
     way = Way(
         origin,

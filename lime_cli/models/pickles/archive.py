@@ -10,8 +10,9 @@ import re
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import IO, BinaryIO, cast
+
+from lime_cli.models.content import Content
 
 MAX_BYTES = 8 << 30  # after decompression
 
@@ -59,7 +60,7 @@ _UNPACKING_ERRORS = (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError)
 class Archive:
     """One file, and the plain bytes inside it if they were few enough to keep."""
 
-    path: Path
+    content: Content
     packing: str
     kept: bytes | None = None
 
@@ -67,28 +68,27 @@ class Archive:
         """Count the plain bytes; None if only unpacking them all again would tell."""
         if self.kept is not None:
             return len(self.kept)
-        return None if self.packing else self.path.stat().st_size
+        return None if self.packing else self.content.size
 
     def open(self) -> BinaryIO:
         """Give the plain bytes from the start; the caller closes them."""
         if self.kept is not None:
             return io.BytesIO(self.kept)
-        return unpacking(self.path, self.packing)
+        return unpacking(self.content, self.packing)
 
 
 class TooLarge(Exception):
     """The file unpacks to more than `MAX_BYTES`."""
 
 
-def archive(path: Path) -> Archive:
+def archive(content: Content) -> Archive:
     """Look at the first bytes and unpack what is packed. Raises EOFError, OSError, TooLarge."""
-    with path.open("rb") as file:
-        packing = packing_of(file.read(HEAD_BYTES))
+    packing = packing_of(content.head(HEAD_BYTES))
     if not packing:
-        return Archive(path, "")
-    with unpacking(path, packing) as stream:
+        return Archive(content, "", content.kept)
+    with unpacking(content, packing) as stream:
         kept = _read_up_to(stream, KEPT_BYTES)
-    return Archive(path, packing, kept)
+    return Archive(content, packing, kept)
 
 
 def packing_of(head: bytes) -> str:
@@ -100,10 +100,10 @@ def packing_of(head: bytes) -> str:
     return "zlib" if zlib_header and unpacked_head(head, "zlib") is not None else ""
 
 
-def unpacking(path: Path, packing: str) -> BinaryIO:
+def unpacking(content: Content, packing: str) -> BinaryIO:
     """Open a file as the plain bytes inside it."""
     if not packing:
-        return path.open("rb")
+        return content.open()
     openers: dict[str, Callable[..., object]] = {
         "gzip": gzip.open,
         "bz2": bz2.open,
@@ -112,7 +112,7 @@ def unpacking(path: Path, packing: str) -> BinaryIO:
         "zlib": _open_zlib,
         "lz4": _open_lz4,
     }
-    inner = cast("BinaryIO", openers[packing](path))
+    inner = cast("BinaryIO", openers[packing](content.open()))
     return cast(BinaryIO, io.BufferedReader(_Counted(inner), _CHUNK_BYTES))
 
 
@@ -225,11 +225,11 @@ class _ZlibFile(io.RawIOBase):
         super().close()
 
 
-def _open_zlib(path: Path) -> IO[bytes]:
-    return cast(BinaryIO, io.BufferedReader(_ZlibFile(path.open("rb"))))
+def _open_zlib(file: BinaryIO) -> IO[bytes]:
+    return cast(BinaryIO, io.BufferedReader(_ZlibFile(file)))
 
 
-def _open_lz4(path: Path) -> IO[bytes]:
+def _open_lz4(file: BinaryIO) -> IO[bytes]:
     from lz4.frame import LZ4FrameFile  # type: ignore[import-not-found]
 
-    return cast(BinaryIO, LZ4FrameFile(str(path)))
+    return cast(BinaryIO, LZ4FrameFile(file))

@@ -88,6 +88,10 @@ Constructor = Callable[..., object]
 
 MAX_KEY_DEPTH = 20
 
+MOST_COLLISIONS = 1000
+
+_WORDS = frozenset({str, bytes, type(None), bool})
+
 _SIMPLE = frozenset({str, int, float, bool, complex, bytes, type(None)})
 
 _FACTORIES = frozenset({int, float, str, list, dict, set, tuple, bool, OrderedDict})
@@ -95,11 +99,38 @@ _FACTORIES = frozenset({int, float, str, list, dict, set, tuple, bool, OrderedDi
 _BIT_GENERATORS = frozenset({"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"})
 
 
-def check_keys(keys: Iterable[object]) -> None:
-    """Refuse keys whose hashing would run code or exhaust the C stack."""
-    for key in keys:
-        if type(key) not in _SIMPLE:
-            _check_key(key)
+class Collisions:
+    """Counts keys that share their hash with another: numbers can be chosen so, words cannot.
+
+    A dictionary of n such keys takes n² steps, which no clock inside of Python could stop.
+    """
+
+    def __init__(self) -> None:
+        self._first: dict[int, object] = {}
+        self._n = 0
+
+    def add(self, keys: Iterable[object]) -> None:
+        """Take note of keys; raise Refused for more that collide than happen by chance."""
+        for key in keys:
+            if type(key) in (str, bytes) or key == -1:  # whose hash is that of -2
+                continue
+            first = self._first.setdefault(hash(key), key)
+            self._n += first is not key and first != key
+        if self._n > MOST_COLLISIONS:
+            raise Refused("holds keys that are made to be slow")
+
+
+def check_keys(keys: Iterable[object], collisions: Collisions | None = None) -> None:
+    """Refuse keys whose hashing would run code, exhaust the C stack, or take for ever."""
+    keys = keys if isinstance(keys, list) else list(keys)
+    kinds = set(map(type, keys))
+    if kinds <= _WORDS:
+        return
+    if not kinds <= _SIMPLE:
+        for key in keys:
+            if type(key) not in _SIMPLE:
+                _check_key(key)
+    (collisions or Collisions()).add(keys)
 
 
 def _check_key(key: object) -> None:

@@ -12,6 +12,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from lime_cli.models.content import Content
 from lime_cli.models.pickles.archive import archive
 from lime_cli.models.pickles.policy import REF, Global
 from lime_cli.models.pickles.unpickler import Arguments, InlineArray, Machine, Named
@@ -136,7 +137,7 @@ def outline_of(path: Path) -> Outline:
     """Outline a file; what cannot be read, or is no estimator, leaves it empty."""
     survey = Survey()
     try:
-        packed = archive(path)
+        packed = archive(Content(path))
         with packed.open() as stream:
             root = Outliner(stream, packed.size(), survey).load()
     except Exception:  # reading noise as a pickle can raise anything; the verdicts tell of it

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import lzma
+import os
 import re
+import sys
 import warnings
 import zlib
 from collections.abc import Iterator
@@ -16,9 +18,9 @@ import joblib
 
 from lime_cli.engine.model import Caveat
 from lime_cli.errors import ModelError, UntrustedModel
-from lime_cli.files import digest_in_thread
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import check_fitted, opened
+from lime_cli.models.content import Content
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.pickles import refusals, tripwire
 from lime_cli.models.pickles.archive import (
@@ -30,10 +32,12 @@ from lime_cli.models.pickles.archive import (
     looks_like,
     looks_pickled,
 )
-from lime_cli.models.pickles.building import Builder, Damaged, Missing, check_made, resolve
+from lime_cli.models.pickles.building import Builder, Missing
 from lime_cli.models.pickles.dry_run import Survey, Surveyor
 from lime_cli.models.pickles.policy import AllowList, Global, Refused
-from lime_cli.models.predictor import Origin, Predictor, quiet
+from lime_cli.models.pickles.sizes import Damaged
+from lime_cli.models.pickles.states import check_model
+from lime_cli.models.predictor import Origin, Predictor, guarded, quiet
 from lime_cli.models.sklearn import way_of
 
 _LOST_CLASS = re.compile(
@@ -71,16 +75,18 @@ class _Inspected:
         return [key for key, roles in seen if not roles <= policy.roles(*key)]
 
 
-def unpickle(path: Path, trust: Trust = Trust()) -> object:
+def unpickle(source: Path | Content, trust: Trust = Trust()) -> object:
     """Load a joblib or pickle file of any protocol, compressed or not, by its content.
 
     Raises UntrustedModel for what may not be loaded, ModelError for what cannot be.
     """
+    path = source.path if isinstance(source, Content) else source
     with _file_errors(path):
+        content = source if isinstance(source, Content) else Content(source)
         if trust.everything:
-            loaded = _load_trusting(path)
+            loaded = _load_trusting(content)
         else:
-            loaded = _load(_inspect(path), AllowList(trust.modules))
+            loaded = _load(_packed(content), AllowList(trust.modules))
     error = refusals.not_alone(path, loaded)
     if error is not None:
         raise error
@@ -94,7 +100,7 @@ def inspect_pickle(path: Path) -> tuple[PickleVerdict, ...]:
     breaks another rule, unless a name already tells that it must not be loaded.
     """
     with _file_errors(path):
-        inspected = _inspect(path)
+        inspected = _inspect(_packed(Content(path)))
     refused = inspected.names_refused(AllowList())
     if not refused:
         _raise_faults(inspected)
@@ -104,13 +110,15 @@ def inspect_pickle(path: Path) -> tuple[PickleVerdict, ...]:
     )
 
 
-def _inspect(path: Path) -> _Inspected:
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+def _packed(content: Content) -> Archive:
+    head = content.head(HEAD_BYTES)
     if not looks_pickled(head):
-        raise refusals.not_a_model(path, head)
+        raise refusals.not_a_model(content.path, head)
+    return archive(content)
+
+
+def _inspect(packed: Archive) -> _Inspected:
     survey = Survey()
-    packed = archive(path)
     try:
         _run(packed, survey)
     except Refused as refusal:
@@ -119,7 +127,7 @@ def _inspect(path: Path) -> _Inspected:
         raise
     except Exception as error:
         # Reading noise as a pickle can raise anything, and all of it means the same.
-        return _Inspected(packed, survey, _unreadable(packed, head, error))
+        return _Inspected(packed, survey, _unreadable(packed, error))
     return _Inspected(packed, survey, None)
 
 
@@ -136,8 +144,8 @@ def _run(packed: Archive, survey: Survey) -> None:
             raise
 
 
-def _unreadable(packed: Archive, head: bytes, error: Exception) -> ModelError:
-    path = packed.path
+def _unreadable(packed: Archive, error: Exception) -> ModelError:
+    path, head = packed.content.path, packed.content.head(HEAD_BYTES)
     if not head.startswith(b"\x80") and not packed.packing and looks_like(head) == LIKE_TEXT:
         return refusals.not_a_model(path, head)
     if isinstance(error, EOFError):
@@ -147,43 +155,55 @@ def _unreadable(packed: Archive, head: bytes, error: Exception) -> ModelError:
 
 def _raise_faults(inspected: _Inspected) -> None:
     if inspected.survey.faults:
-        raise refusals.unsafe(inspected.file.path, inspected.survey.faults[0])
+        raise refusals.unsafe(inspected.file.content.path, inspected.survey.faults[0])
     if inspected.error is not None:
         raise inspected.error
 
 
-def _load(inspected: _Inspected, policy: AllowList) -> object:
-    path, survey = inspected.file.path, inspected.survey
+def _load(packed: Archive, policy: AllowList) -> object:
+    """Build what the file holds; where that fails, a dry run tells what to say of it.
+
+    Building keeps every rule by itself, on the way: nothing is made that may not be, whatever
+    comes later in the file. So a good file is read once, and a bad one has all its names listed.
+    """
+    try:
+        return _build(packed, policy)
+    except Exception as error:
+        raise _refusal(_inspect(packed), policy, error) from error
+
+
+def _refusal(inspected: _Inspected, policy: AllowList, error: Exception) -> Exception:
+    """Word why a file could not be built: by its names first, then by what is wrong with it."""
+    path, version = inspected.file.content.path, inspected.survey.sklearn_version
     names = inspected.names_refused(policy)
     text_after_all = inspected.error is not None and "not a model" in inspected.error.message
     if names and not text_after_all:
-        raise refusals.untrusted(path, names, survey.sklearn_version)
-    _raise_faults(inspected)
-    try:
-        return _build(inspected, policy)
-    except Refused as refusal:
-        raise refusals.unsafe(path, str(refusal)) from None
-    except tripwire.Alarm as alarm:
-        raise refusals.unsafe(path, f"tries {alarm} while it is loaded") from None
-    except Missing as error:
-        raise refusals.missing(path, error, survey.sklearn_version) from error
-    except Damaged as damage:
-        raise refusals.damaged(path, str(damage)) from None
-    except EOFError:
-        raise refusals.cut_short(path) from None
-    except Exception as error:
-        # Whatever the classes of the file raise on a state that is not theirs.
-        raise refusals.unbuildable(path, error, survey.sklearn_version) from error
+        return refusals.untrusted(path, names, version)
+    if inspected.survey.faults:
+        return refusals.unsafe(path, inspected.survey.faults[0])
+    if inspected.error is not None:
+        return inspected.error
+    match error:
+        case Refused():
+            return refusals.unsafe(path, str(error))
+        case tripwire.Alarm():
+            return refusals.unsafe(path, f"tries {error} while it is loaded")
+        case Missing():
+            return refusals.missing(path, error, version)
+        case Damaged():
+            return refusals.damaged(path, str(error))
+        case EOFError():
+            return refusals.cut_short(path)
+    # Whatever the classes of the file raise on a state that is not theirs.
+    return refusals.unbuildable(path, error, version)
 
 
-def _build(inspected: _Inspected, policy: AllowList) -> object:
-    file = inspected.file
-    known = resolve(inspected.survey.roles, policy)
-    with file.open() as stream, _warnings_later():
-        builder = Builder(stream, file.size(), known, policy)
+def _build(packed: Archive, policy: AllowList) -> object:
+    with packed.open() as stream, _warnings_later():
+        builder = Builder(stream, packed.size(), policy)
         with tripwire.armed():
             loaded = builder.load()
-        check_made(builder.made)
+    check_model(loaded, *builder.made, trusted=policy.modules)
     return loaded
 
 
@@ -197,14 +217,14 @@ def _warnings_later() -> Iterator[None]:
         warnings.warn(warning.message, warning.category, stacklevel=4)
 
 
-def _load_trusting(path: Path) -> object:
+def _load_trusting(content: Content) -> object:
     """Load a file with everything it brings, as the person asked."""
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
+    path, head = content.path, content.head(HEAD_BYTES)
     if not looks_pickled(head):
         raise refusals.not_a_model(path, head)
     try:
-        return joblib.load(path)
+        with content.open() as stream:
+            return joblib.load(stream)
     except EOFError:
         raise refusals.cut_short(path) from None
     except ModuleNotFoundError as error:
@@ -237,28 +257,41 @@ def _file_errors(path: Path) -> Iterator[None]:
         raise refusals.damaged(path, refusals.first_line(str(error))) from error
 
 
-def load(file: ModelFile) -> Predictor:
+def load(file: ModelFile, content: Content) -> Predictor:
     """Load the file; raise UntrustedModel for what is not on the list, ModelError for no model."""
-    path = Path(file.path)
     with warnings.catch_warnings(record=True) as heard, quiet():
         warnings.simplefilter("always")
-        held = unpickle(path, Trust(file.trust, file.trust_modules))
-    return predictor_of(held, file, "pickle", heard)
+        held = unpickle(content, Trust(file.trust, file.trust_modules))
+    return predictor_of(held, file, content, "pickle", heard)
 
 
 def predictor_of(
-    held: Any, file: ModelFile, kind: str, heard: list[warnings.WarningMessage]
+    held: Any,
+    file: ModelFile,
+    content: Content,
+    kind: str,
+    heard: list[warnings.WarningMessage],
 ) -> Predictor:
     """Wrap the model in what a file holds; ``heard`` are the warnings of loading it.
 
     Raises ModelError for what is no fitted model.
     """
-    path = Path(file.path)
-    model = opened(held, file.key, path.name)
-    check_fitted(model, path.name)
-    caveats = tuple(_version_gap(path.name, heard))
-    origin = Origin(kind, digest_in_thread(path), path.name, caveats)
-    return Predictor(file, way_of(as_estimator(model), file, origin))
+    name = content.name
+    caveats = tuple(_version_gap(name, heard))
+    origin = Origin(kind, content.digest_in_thread(), name, caveats)
+    _count_processors()
+    with guarded(file, kind):  # what a model has and can is asked of the model
+        model = opened(held, file.key, name)
+        check_fitted(model, name)
+        return Predictor(file, way_of(as_estimator(model), file, origin))
+
+
+def _count_processors() -> None:
+    """Have joblib count processors now, for which it starts a program when a model is asked."""
+    context = sys.modules.get("joblib.externals.loky.backend.context")
+    if os.cpu_count() == 1 and context is not None:
+        context.physical_cores_cache = 1  # type: ignore[attr-defined]  # there is nothing to count
+    joblib.cpu_count(only_physical_cores=True)
 
 
 def _version_gap(name: str, heard: list[warnings.WarningMessage]) -> Iterator[Caveat]:

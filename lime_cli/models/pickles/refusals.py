@@ -64,7 +64,7 @@ def cut_short(path: Path) -> ModelError:
 
 def too_large(path: Path) -> ModelError:
     """Word that a compressed file is a bomb, or too much for this program."""
-    return ModelError(f"{path.name}: expands beyond {MAX_BYTES >> 30} GiB", "load it with --trust")
+    return ModelError(f"{path.name}: expands beyond {MAX_BYTES >> 30} GiB", "a model is smaller")
 
 
 def damaged(path: Path, what: str) -> ModelError:

@@ -13,12 +13,19 @@ from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from struct import unpack
 from typing import BinaryIO, ClassVar, cast
 
 import numpy as np
 
-from lime_cli.models.pickles.constructors import check_keys, check_names, fill_dtype, make_dtype
+from lime_cli.models.pickles.constructors import (
+    Collisions,
+    check_keys,
+    check_names,
+    fill_dtype,
+    make_dtype,
+)
 from lime_cli.models.pickles.policy import CALL, NEW, Global, Refused, canonical
 
 MAX_LONG_BYTES = 8192
@@ -70,6 +77,7 @@ class Reader(pickle._Unpickler):
         super().__init__(stream, encoding="latin1")
         self.stream = stream
         self.end = end
+        self._collisions = Collisions()
         self.read = stream.read
         self.readline = stream.readline
 
@@ -81,12 +89,73 @@ class Reader(pickle._Unpickler):
         self.proto = 0
         read, instructions = self.read, self.instructions
         try:
+            if isinstance(self.stream, BytesIO):
+                self._run(self.stream)
             while True:
                 instructions[read(1)](self)
         except _Done:
             if not self.stack:
                 raise Refused("holds nothing at all") from None
             return self.stack[-1]
+
+    def _run(self, stream: BytesIO) -> None:
+        """Run instructions that are in memory: those that only push plain values, at once.
+
+        A vocabulary or a list of numbers is made of little else, and nothing is looked up or
+        called for these. All others are run as if the file was read piece by piece.
+        """
+        data, end = stream.getvalue(), stream.getbuffer().nbytes
+        instructions = {code[0]: run for code, run in self.instructions.items() if code}
+        at = stream.tell()
+        while True:
+            stack, memo = self.stack, self.memo
+            push = stack.append
+            while at < end:
+                code = data[at]
+                if code == 0x94:  # MEMOIZE
+                    memo[len(memo)] = stack[-1]
+                    at += 1
+                elif code == 0x8C:  # SHORT_BINUNICODE
+                    start, at = at + 2, at + 2 + data[at + 1]
+                    push(str(data[start:at], "utf-8", "surrogatepass"))
+                elif code == 0x4B:  # BININT1
+                    push(data[at + 1])
+                    at += 2
+                elif code == 0x4D:  # BININT2
+                    push(data[at + 1] | data[at + 2] << 8)
+                    at += 3
+                elif code == 0x4A:  # BININT
+                    at += 5
+                    push(int.from_bytes(data[at - 4 : at], "little", signed=True))
+                elif code == 0x68:  # BINGET
+                    push(memo[data[at + 1]])
+                    at += 2
+                elif code == 0x71:  # BINPUT
+                    memo[data[at + 1]] = stack[-1]
+                    at += 2
+                elif code == 0x72:  # LONG_BINPUT
+                    at += 5
+                    memo[int.from_bytes(data[at - 4 : at], "little")] = stack[-1]
+                elif code == 0x6A:  # LONG_BINGET
+                    at += 5
+                    push(memo[int.from_bytes(data[at - 4 : at], "little")])
+                elif code == 0x58:  # BINUNICODE
+                    start = at + 5
+                    at = start + int.from_bytes(data[at + 1 : start], "little")
+                    push(str(data[start:at], "utf-8", "surrogatepass"))
+                elif code == 0x43:  # SHORT_BINBYTES
+                    start, at = at + 2, at + 2 + data[at + 1]
+                    push(data[start:at])
+                elif code == 0x86:  # TUPLE2
+                    stack[-2:] = [(stack[-2], stack[-1])]
+                    at += 1
+                else:
+                    break
+            if at >= end:
+                raise EOFError
+            stream.seek(at + 1)
+            instructions[code](self)
+            at = stream.tell()
 
     @abstractmethod
     def put(self, target: object) -> None:
@@ -173,7 +242,7 @@ class Reader(pickle._Unpickler):
     def _set(self, items: list[object]) -> None:
         target = self.stack[-1]
         keys = items[::2]
-        check_keys(keys)
+        check_keys(keys, self._collisions)
         if _is_dict(target):
             if type(target) is not dict:
                 check_names(keys)
@@ -188,7 +257,7 @@ class Reader(pickle._Unpickler):
 
     def load_additems(self) -> None:
         items = self.pop_mark()
-        check_keys(items)
+        check_keys(items, self._collisions)
         target = self.stack[-1]
         if type(target) is set:
             target.update(items)
@@ -197,7 +266,7 @@ class Reader(pickle._Unpickler):
 
     def load_frozenset(self) -> None:
         items = self.pop_mark()
-        check_keys(items)
+        check_keys(items, self._collisions)
         self.append(frozenset(items))
 
 

@@ -14,8 +14,9 @@ from itertools import combinations
 
 import numpy as np
 
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import BoolArray, FloatArray, Instance, IntArray, Model
+from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.masks import given
 from lime_cli.engine.neighbourhood import Neighbourhood
 

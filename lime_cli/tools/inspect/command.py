@@ -11,7 +11,7 @@ import click
 from lime_cli.console import Console, print_error
 from lime_cli.errors import LimexError, ModelError, PredictionError, SettingsError
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.commands import Command
+from lime_cli.options.commands import ModelCommand
 from lime_cli.options.groups import Options, flag, option, options
 from lime_cli.options.layers import sidecar_of
 from lime_cli.options.model import ImageModelOptions
@@ -86,7 +86,7 @@ class InspectionOptions(Options, heading="Inspection"):
         return Output(path, "table", self.force, Console(self.quiet), self.no_color)
 
 
-@click.command(cls=Command)
+@click.command(cls=ModelCommand)
 @options(ImageModelOptions, InspectionOptions)
 def inspect(model: ImageModelOptions, asked: InspectionOptions) -> int:
     """Tell what a model file is, without running it, and how limex would use it.

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lime_cli.engine.instance import FloatArray, join
+from lime_cli.engine.arrays import FloatArray
+from lime_cli.engine.instance import join
 from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError, UntrustedModel
 from lime_cli.models.failures import explains
 from lime_cli.models.model_file import ModelFile, ModelInput, format_of

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 from lime_cli.models.onnx.graph import Port
+from lime_cli.running import fence
 from lime_cli.tools.inspect.choices import choices, known_classes, known_input, modality_of
 from lime_cli.tools.inspect.measure import ModelReport
 from lime_cli.version import __version__
@@ -196,6 +197,8 @@ def _answers(report: ModelReport, page: Page) -> Iterator[Text]:
         f"{probe.asked}: {probe.task}, {len(probe.targets)} {what}" if probe.task else probe.asked
     )
     yield from _row("asked", said, page)
+    if fence.kept():
+        yield from _row("behind", f"{fence.kept()}: no program, no network, no writing", page)
     if probe.failure:
         yield from _row("no answer", f"{probe.failure}; name real ones with --data", page)
     for caveat in probe.caveats:

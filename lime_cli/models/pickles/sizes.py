@@ -1,0 +1,438 @@
+"""Sizes and indices in a model that native code believes: they must fit each other.
+
+scikit-learn's compiled parts read and write where a model's numbers say, without looking. Python
+and numpy look for themselves, so that only what compiled code is given is checked here.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, cast
+
+import numpy as np
+
+from lime_cli.models.pickles.policy import Refused
+
+_TREE = ("sklearn.tree._tree", "Tree")
+
+_SPATIAL = ("sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree")
+
+_DISTANCES = "sklearn.metrics._dist_metrics"
+
+_FORESTS = ("sklearn.ensemble._forest", "sklearn.ensemble._gb", "imblearn.ensemble._forest")
+
+_LEAF = -1
+
+_LINKS = {"left_child", "right_child", "feature"}
+
+_GROUP = 1 << 14  # nodes checked at once: enough for many small trees, little beside one large
+
+_HIGHEST_DEGREE = 100
+
+
+class Damaged(Exception):
+    """The file holds a model that native code must not be given; the text says what is broken."""
+
+
+def check_state(instance: object, state: object) -> None:
+    """Check the state of what is written in C before it takes it. Raises Damaged."""
+    parts = state.values() if isinstance(state, dict) else state
+    for part in parts if isinstance(parts, Iterable) and not isinstance(parts, str) else ():
+        hides = isinstance(part, np.ndarray) and type(part) is not np.ndarray
+        if hides and not hasattr(instance, "__dict__"):
+            raise Damaged(f"a {type(part).__name__} where plain numbers are due")
+    if _is_tree(instance):
+        _check_nodes(state)
+    elif type(instance).__module__ in _SPATIAL:
+        if type(state) is not tuple or len(state) < 12:
+            raise Damaged("a search tree without its parts")
+        _check_spatial(state[11], *state[:7])
+    elif type(instance).__module__ == _DISTANCES:
+        _check_distance(state)
+    elif type(instance).__name__ == "BSpline":
+        _check_spline(state)
+
+
+def _check_spatial(
+    distance: Any,
+    data: Any,
+    rows: Any,
+    nodes: Any,
+    bounds: Any,
+    _leaf_size: int,
+    _n_levels: int,
+    n_nodes: int,
+) -> None:
+    """Check a KD tree or ball tree: its rows, the rows of its nodes, and where branches end."""
+    if not all(isinstance(one, np.ndarray) for one in (data, rows, nodes, bounds)):
+        raise Damaged("a search tree without its parts")
+    n = len(data)
+    inside = len(rows) == n and np.all(rows >= 0) and np.all(rows < n)
+    for end in (nodes["idx_start"], nodes["idx_end"]):
+        inside = inside and np.all(end >= 0) and np.all(end <= n)
+    below = 2 * np.flatnonzero(nodes["is_leaf"] == 0) + 2
+    inside = inside and len(nodes) == n_nodes and np.all(below < n_nodes)
+    if not inside or bounds.shape[1:] != (n_nodes, data.shape[1]):
+        raise Damaged("a search tree whose branches lead outside of it")
+    if type(distance).__module__ != _DISTANCES:
+        raise Damaged("a search tree without a distance")
+    _fits(distance._validate_data(data) is None, "a search tree of another width")
+
+
+def _check_distance(state: object) -> None:
+    """Check the weights and the matrix of a distance; a tree checks that they fit its rows."""
+    _fits(type(state) is tuple and len(state) in (3, 5), "a distance without its parts")
+    power, weights, matrix, *function = cast("tuple[Any, ...]", state)
+    _fits(isinstance(power, float), "a distance without its power")
+    _fits(_numbers(weights, 1) and _numbers(matrix, 2), "a distance of damaged weights")
+    _fits(matrix.shape[0] == matrix.shape[1], "a distance of damaged weights")
+    if function and (isinstance(function[0], type) or not callable(function[0])):
+        raise Refused("calls what is no function as a distance")
+
+
+def _check_spline(state: object) -> None:
+    """Check the knots of a spline, its coefficients and its degree."""
+    held: dict[str, Any] = state if type(state) is dict else {}
+    knots: Any = held.get("t", held.get("_t"))
+    weights, degree = held.get("c", held.get("_c")), held.get("k")
+    _fits(_numbers(knots, 1) and _numbers(weights, None), "a spline without numbers")
+    if not isinstance(degree, int | np.integer) or not 0 <= degree <= _HIGHEST_DEGREE:
+        raise Damaged("a spline of no known degree")
+    n = len(knots) - int(degree) - 1
+    enough = n > degree and weights is not None and weights.shape[:1] >= (n,)
+    _fits(enough and np.all(np.diff(knots) >= 0), "a spline with missing knots")
+
+
+def _check_nodes(state: object) -> None:
+    """Check that a decision tree holds the nodes it says it does."""
+    nodes = state.get("nodes") if type(state) is dict else None
+    if not isinstance(nodes, np.ndarray) or nodes.ndim != 1 or nodes.dtype.names is None:
+        raise Damaged("a decision tree without nodes")
+    count = cast("dict[str, object]", state).get("node_count")
+    if count != len(nodes) or not set(nodes.dtype.names) >= _LINKS:
+        raise Damaged("a decision tree with missing nodes")
+
+
+def _is_tree(thing: object) -> bool:
+    return (type(thing).__module__, type(thing).__name__) == _TREE
+
+
+def check_sizes(made: Iterable[object]) -> None:
+    """Check finished objects, which rely on each other. Raises Damaged, Refused."""
+    made = tuple(made)
+    for group in _groups([thing for thing in made if _is_tree(thing)]):
+        _check_trees(group)
+    for thing in made:
+        if isinstance(thing, np.ndarray):
+            check_words(thing)
+            continue
+        module = type(thing).__module__
+        if module.startswith("scipy.sparse."):
+            cast(Any, type(thing)).check_format(thing, True)
+        for n_features, tree in _trees(thing):
+            if tree.n_features > n_features:
+                raise Damaged(f"a decision tree of {tree.n_features} columns for {n_features}")
+        if hasattr(thing, "__dict__"):
+            for place, check in _CHECKS.items():
+                if module.startswith(place):
+                    _checked(check, thing)
+
+
+def _checked(check: Callable[[Any, dict[str, Any]], None], thing: Any) -> None:
+    """Run a check; what it stumbles over fits no better than what it finds."""
+    try:
+        check(thing, vars(thing))
+    except (Damaged, Refused):
+        raise
+    except Exception as error:
+        what = f"a {type(thing).__name__} whose parts do not fit"
+        raise Damaged(f"{what} ({type(error).__name__})") from None
+
+
+def check_words(array: np.ndarray) -> None:
+    """Check an array of words: numpy makes broken text of numbers beyond the last character."""
+    for name in array.dtype.names or ():
+        check_words(array[name])
+    if array.dtype.kind == "U" and array.dtype.itemsize and array.size:
+        codes = np.dtype("u4").newbyteorder(array.dtype.byteorder)
+        if np.ascontiguousarray(array).reshape(-1).view(codes).max() > sys.maxunicode:
+            raise Damaged("words of no known characters")
+
+
+def _fits(good: object, otherwise: str) -> None:
+    if not good:
+        raise Damaged(otherwise)
+
+
+def _numbers(array: object, n_axes: int | None) -> bool:
+    """Tell a plain array of numbers with so many axes."""
+    plain = type(array) is np.ndarray and array.dtype.kind in "biuf"
+    return plain and (n_axes is None or cast("np.ndarray", array).ndim == n_axes)
+
+
+def _width(held: Mapping[str, Any]) -> int:
+    """Return for how many columns an estimator checks its rows: it must say."""
+    width = held.get("n_features_in_")
+    if not isinstance(width, int | np.integer) or width < 1:
+        raise Damaged("a model that does not say how many columns it takes")
+    return int(width)
+
+
+def _trees(thing: object) -> Iterator[tuple[int, Any]]:
+    """Pair every tree that an estimator hands its rows to with the width of those rows."""
+    held = getattr(thing, "__dict__", {})
+    module = type(thing).__module__
+    if _is_tree(held.get("tree_")):
+        yield _width(held), held["tree_"]
+    if held.get("estimators_") is not None and module in _FORESTS:
+        members = held["estimators_"]
+        for member in members.ravel() if isinstance(members, np.ndarray) else members:
+            yield _width(held), _tree_in(member)
+    if module == "sklearn.ensemble._iforest" and "estimators_" in held:
+        columns = held.get("_estimators_features", held.get("estimators_features_", ()))
+        for member, used in zip(held["estimators_"], columns, strict=True):
+            yield min(_width(held), len(used)), _tree_in(member)
+
+
+def _tree_in(member: Any) -> Any:
+    tree = getattr(member, "__dict__", {}).get("tree_")
+    if not _is_tree(tree):
+        raise Damaged("a forest with something else than trees in it")
+    return tree
+
+
+def _check_boosted(thing: Any, held: dict[str, Any]) -> None:
+    """Check that stages of trees answer as many values as there is room for."""
+    if "estimators_" not in held:
+        return
+    stages = held["estimators_"]
+    _fits(type(stages) is np.ndarray and stages.ndim == 2, "boosting without stages")
+    per_stage = held.get("n_trees_per_iteration_", held.get("_K", held.get("K", stages.shape[1])))
+    _fits(per_stage == stages.shape[1], "boosting with stages of another size")
+    for member in stages.ravel():
+        tree = _tree_in(member)
+        _fits(tree.n_outputs == 1 and tree.max_n_classes == 1, "boosting with other trees")
+
+
+def _check_histogram_boosting(_thing: Any, held: dict[str, Any]) -> None:
+    if "_predictors" not in held:
+        return
+    width = _width(held)
+    mapper = vars(held["_bin_mapper"])
+    known, edges = mapper["is_categorical_"], mapper["bin_thresholds_"]
+    _fits(_numbers(known, 1) and len(known) == width, "boosting of other columns")
+    _fits(isinstance(edges, list) and len(edges) == width, "boosting of other columns")
+    for column, is_category in zip(edges, known, strict=True):
+        _fits(_numbers(column, 1), "boosting with damaged bins")
+        small = not is_category or (np.all(column >= 0) and np.all(column < 256))
+        _fits(small, "boosting with damaged bins")
+    n_values = held.get("n_trees_per_iteration_")
+    for round_ in held["_predictors"]:
+        _fits(len(round_) == n_values, "boosting with stages of another size")
+        for predictor in round_:
+            _check_histogram_tree(predictor, width)
+
+
+def _check_machine(thing: Any, held: dict[str, Any]) -> None:
+    """Check a support vector machine: libsvm is told sizes, and finds out nothing itself."""
+    if "_dual_coef_" not in held:
+        return
+    is_sparse = held["_sparse"]
+    support, vectors, counts = held["support_"], held["support_vectors_"], held["_n_support"]
+    weights, offsets = held["_dual_coef_"], held["_intercept_"]
+    words = "a support vector machine whose parts do not fit"
+    _fits(_numbers(support, 1) and _numbers(counts, 1) and _numbers(offsets, 1), words)
+    n, classifies = len(support), "classes_" in held and hasattr(type(thing), "predict_proba")
+    n_classes = len(held["classes_"]) if classifies else 2
+    pairs = n_classes * (n_classes - 1) // 2
+    _fits(n_classes >= 2 and len(counts) == n_classes, words)
+    _fits(np.all(counts >= 0) and (not classifies or counts.sum() == n), words)
+    _fits(weights.shape == (n_classes - 1, n) and len(offsets) == pairs, words)
+    for name in ("_probA", "_probB"):
+        _fits(_numbers(held[name], 1) and len(held[name]) in (0, pairs), words)
+    _fits(len(held["_probA"]) == len(held["_probB"]), words)
+    rows, columns = held["shape_fit_"]
+    _fits(np.all(support >= 0) and np.all(support < rows), words)
+    kernel = held.get("kernel")
+    by_matrix = kernel == "precomputed" or callable(kernel)
+    if callable(kernel):
+        known = getattr(kernel, "__module__", "") == "sklearn.metrics.pairwise"
+        _fits(known, "a support vector machine with an unknown kernel")
+        _fits(len(held["_BaseLibSVM__Xfit"]) == rows, words)
+    if kernel == "precomputed":
+        _fits(rows == columns == _width(held), words)
+    if not by_matrix:
+        _fits(vectors.shape == (n, columns) and columns == _width(held), words)
+    if is_sparse:
+        _fits(type(weights).__module__.startswith("scipy.sparse"), words)
+        _fits(type(vectors).__module__.startswith("scipy.sparse"), words)
+        _fits(weights.data.shape == ((n_classes - 1) * n,), words)
+    else:
+        _fits(_numbers(weights, 2) and (by_matrix or _numbers(vectors, 2)), words)
+
+
+def _check_neighbours(thing: Any, held: dict[str, Any]) -> None:
+    """Check rows that are kept for comparison, and the classes that they are of."""
+    rows, words = held.get("_fit_X"), "neighbours of another width"
+    if rows is None:
+        return
+    by_matrix = held.get("effective_metric_") == "precomputed"
+    _fits(by_matrix or rows.shape[1] == _width(held), words)
+    tree = held.get("_tree")
+    if tree is not None:
+        _fits(type(tree).__module__ in _SPATIAL, "neighbours without a search tree")
+        _fits(np.asarray(tree.data).shape == rows.shape, words)
+    known = {"p", "w", "V", "VI", "missing_values"}
+    for name in ("effective_metric_params_", "metric_params"):
+        given = held.get(name) or {}
+        _fits(set(given) <= known or callable(held.get("metric")), "a distance of odd arguments")
+    classes, answers = held.get("classes_"), held.get("_y")
+    if classes is None or answers is None or not hasattr(type(thing), "predict_proba"):
+        return
+    several = held.get("outputs_2d_")
+    _fits(len(answers) == rows.shape[0], "neighbours without their classes")
+    groups = classes if several else [classes]
+    _fits(np.ndim(answers) == (2 if several else 1), "neighbours without their classes")
+    of_group = np.reshape(answers, (len(answers), -1)).T
+    _fits(len(groups) == len(of_group), "neighbours without their classes")
+    for names, places in zip(groups, of_group, strict=True):
+        _fits(places.dtype.kind in "iu", "neighbours without their classes")
+        inside = np.all(places >= 0) and np.all(places < len(names))
+        _fits(inside, "neighbours of classes that there are not")
+
+
+def _check_centres(_thing: Any, held: dict[str, Any]) -> None:
+    """Check the centres of clusters, and what is kept beside them."""
+    for name in ("cluster_centers_", "subcluster_centers_"):
+        centres = held.get(name)
+        if centres is not None:
+            fits = _numbers(centres, 2) and centres.shape[1] == _width(held)
+            _fits(fits, "clusters of another width")
+            norms = held.get("_subcluster_norms")
+            _fits(norms is None or np.shape(norms) == (len(centres),), "clusters without norms")
+    threads = held.get("_n_threads", 1)
+    _fits(isinstance(threads, int | np.integer) and 0 < threads <= 4096, "an odd _n_threads")
+    root = held.get("_bisecting_tree")
+    if root is not None:
+        _check_bisections(root, _width(held))
+
+
+def _check_bisections(root: Any, width: int) -> None:
+    todo, seen = [root], set()
+    while todo:
+        node = todo.pop()
+        _fits(id(node) not in seen, "clusters whose branches meet")
+        seen.add(id(node))
+        _fits(np.shape(node.center) == (width,), "clusters of another width")
+        todo.extend(one for one in (node.left, node.right) if one is not None)
+
+
+def _check_vocabulary(_thing: Any, held: dict[str, Any]) -> None:
+    """Check that every word has a column, of which there are as many as words."""
+    words = held.get("vocabulary_")
+    if words is None:
+        return
+    _fits(isinstance(words, dict), "a vocabulary that is none")
+    places = words.values()
+    whole = all(issubclass(kind, int | np.integer) for kind in set(map(type, places)))
+    inside = whole and (not words or (min(places) >= 0 and max(places) < len(words)))
+    _fits(inside, "a vocabulary with words beyond its last column")
+
+
+def _check_encoder(thing: Any, held: dict[str, Any]) -> None:
+    """Check that every category has a column."""
+    if type(thing).__name__ == "OneHotEncoder" and "_n_features_outs" in held:
+        said, counted = held["_n_features_outs"], thing._compute_n_features_outs()
+        _fits(list(said) == list(counted), "an encoder with categories beyond its last column")
+        _fits(len(counted) == len(held["categories_"]), "an encoder of other columns")
+
+
+def _check_splines(_thing: Any, held: dict[str, Any]) -> None:
+    for spline in held.get("bsplines_", ()):
+        _fits(type(spline).__name__ == "BSpline", "splines that are none")
+        _check_spline({"t": spline.t, "c": spline.c, "k": spline.k})
+
+
+_CHECKS: Mapping[str, Callable[[Any, dict[str, Any]], None]] = {
+    "sklearn.ensemble._gb": _check_boosted,
+    "sklearn.ensemble._hist_gradient_boosting.gradient_boosting": _check_histogram_boosting,
+    "sklearn.svm._classes": _check_machine,
+    "sklearn.neighbors.": _check_neighbours,
+    "sklearn.cluster.": _check_centres,
+    "sklearn.feature_extraction.": _check_vocabulary,
+    "sklearn.preprocessing._encoders": _check_encoder,
+    "sklearn.preprocessing._polynomial": _check_splines,
+}
+"""By the beginning of a class's module: what its compiled code believes."""
+
+
+def _check_histogram_tree(predictor: Any, n_features: int) -> None:
+    nodes = predictor.nodes
+    inner = nodes["is_leaf"] == 0
+    n_nodes = len(nodes)
+    for child in ("left", "right"):
+        below = nodes[child][inner].astype(np.int64)
+        if np.any(below >= n_nodes) or np.any(below <= np.flatnonzero(inner)):
+            raise Damaged("a decision tree whose branches lead outside of it")
+    _check_range(nodes["feature_idx"][inner], n_features)
+    categorical = inner & (nodes["is_categorical"] != 0)
+    _check_range(nodes["bitset_idx"][categorical], len(predictor.raw_left_cat_bitsets))
+
+
+def _groups(trees: Iterable[Any]) -> Iterator[list[Any]]:
+    """Put trees together by some number of nodes; a tree with more stands alone."""
+    group: list[Any] = []
+    n_nodes = 0
+    for tree in trees:
+        n_nodes += tree.node_count
+        if group and n_nodes > _GROUP:
+            yield group
+            group, n_nodes = [], tree.node_count
+        group.append(tree)
+    if group:
+        yield group
+
+
+def _check_trees(trees: list[Any]) -> None:
+    """Check trees laid end to end: links go down inside one tree, columns exist, depths hold."""
+    counts = np.array([tree.node_count for tree in trees])
+    left = np.concatenate([tree.children_left for tree in trees])
+    inner = np.flatnonzero(left != _LEAF)
+    owner = np.repeat(np.arange(len(trees)), counts).take(inner)
+    start = (np.cumsum(counts) - counts).take(owner)
+    right = np.concatenate([tree.children_right for tree in trees])
+    end = start + counts.take(owner)
+    below = left.take(inner) + start, right.take(inner) + start
+    for child in below:
+        if np.any(child <= inner) or np.any(child >= end):
+            raise Damaged("a decision tree whose branches lead outside of it")
+    feature = np.concatenate([tree.feature for tree in trees])
+    _check_range(feature.take(inner), np.array([tree.n_features for tree in trees]).take(owner))
+    is_met = np.zeros(len(left), bool)
+    for child in below:
+        is_met[child] = True
+    if np.count_nonzero(is_met) != 2 * len(inner):
+        raise Damaged("a decision tree whose branches meet")
+    rank = np.full(len(left), _LEAF)
+    rank[inner] = np.arange(len(inner))
+    limits = np.array([tree.max_depth for tree in trees]).take(owner)
+    _check_depths(rank.take(below[0]), rank.take(below[1]), limits, inner == start)
+
+
+def _check_depths(left: Any, right: Any, limits: Any, is_root: Any) -> None:
+    """Walk down all trees at once; the arrays tell of inner nodes, -1 standing for a leaf."""
+    level, depth = np.flatnonzero(is_root), 0
+    lowest = limits.min(initial=np.iinfo(limits.dtype).max)
+    while len(level):
+        depth += 1
+        if depth > lowest and np.any(limits[level] < depth):
+            raise Damaged("a decision tree deeper than it says")
+        level = np.concatenate([left.take(level), right.take(level)])
+        level = level.compress(level >= 0)
+
+
+def _check_range(indices: np.ndarray, end: int | np.ndarray) -> None:
+    values = indices.astype(np.int64)
+    if np.any(values < 0) or np.any(values >= end):
+        raise Damaged("a decision tree that asks for a column beyond the last")

@@ -1,0 +1,219 @@
+"""What the objects of a model may hold: a class that is safe to load acts by its attributes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Iterable, Iterator
+from functools import cache, cached_property
+from typing import Any, cast
+
+import numpy as np
+
+from lime_cli.models.pickles.policy import Refused
+from lime_cli.models.pickles.sizes import Damaged, check_sizes
+from lime_cli.models.walking import FUNCTIONS, attributes, objects
+
+METHODS = re.compile(r"predict(_\w+)?|decision_function|transform|score_samples|auto|drop")
+"""What a model may ask of the models inside it."""
+
+_NAMES_OF_METHODS = re.compile(r"stack_methods?_?|chain_method_?|_?response_method_?")
+
+_GETTERS = re.compile(r"(auto|[a-zA-Z]\w*(\.[a-zA-Z]\w*)*)")
+
+_MEMBERS = frozenset(
+    """
+    base_estimator base_estimator_ best_estimator_ calibrated_classifiers_ calibrators classifiers_
+    estimator estimator_ estimators estimators_ final_estimator final_estimator_ init_
+    initial_imputer_ named_estimators_ named_transformers_ nbrs_ nn_fit one_hot_encoder_
+    one_hot_encoder regressor regressor_ steps transformer transformer_ transformer_list
+    transformers transformers_ _encoder _label_encoder _label_binarizer _le _bin_mapper
+    _preprocessor
+    """.split()  # noqa: SIM905 - a page of quotes would hide the words
+)
+"""Attributes whose values are asked as models are."""
+
+_OF_COLUMNS = frozenset({"transformers", "transformers_"})
+
+_CALLED = re.compile(
+    r"(inverse_)?func|analyzer|preprocessor|tokenizer|score_func|weights|affinity|metric|kernel"
+    r"|verbose_feature_names_out|feature_names_out|inv_func|fun"
+)
+"""Attributes whose values are called with what the model is asked about."""
+
+_ARGUMENTS = re.compile(r"(inv_)?kw_args|(effective_)?metric_params_?|metric_kwds|kernel_params")
+"""Attributes that a function is given beside that."""
+
+_CALLABLE = (
+    "sklearn.gaussian_process.kernels",
+    "sklearn._loss.",
+    "sklearn.compose._column_transformer",
+    "sklearn.metrics._scorer",
+    "sklearn.ensemble._gb_losses",
+    "scipy.interpolate.",
+)
+"""Modules whose objects are called like functions, with arrays."""
+
+_MOST_MEMBERS = 100_000
+
+
+def check_model(*roots: object, trusted: tuple[str, ...] = ()) -> None:
+    """Check every object that a file holds, and what they rely on in each other.
+
+    Objects of ``trusted`` modules may hold what they like; what they hold is checked all the same.
+    Raises Refused for what would act, Damaged for what native code must not be given.
+    """
+    found = list(objects(*roots))
+    tables = {id(one) for thing in found for one in _tables_of_searches(thing)}
+    for thing in found:
+        if isinstance(thing, np.ndarray):
+            _check_array(thing, id(thing) in tables)
+        elif not isinstance(thing, (type, *FUNCTIONS)) and type(thing).__module__ not in trusted:
+            _check_object(thing, trusted)
+    check_sizes(found)
+
+
+def _tables_of_searches(thing: Any) -> Iterable[Any]:
+    """Yield the columns of a search's report, which no prediction looks at."""
+    report = getattr(thing, "__dict__", {}).get("cv_results_")
+    return report.values() if type(report) is dict else ()
+
+
+def _check_array(array: np.ndarray, is_report: bool) -> None:
+    if type(array) is np.ma.MaskedArray and is_report:
+        return
+    if type(array) is not np.ndarray:
+        raise Refused(f"holds a {type(array).__name__}, which hides what is in it")
+
+
+def _check_object(thing: Any, trusted: tuple[str, ...]) -> None:
+    held = attributes(thing)
+    if isinstance(thing, dict) and type(thing) is not dict:  # items of some are attributes
+        _check_names(thing)
+    elif type(thing) in (list, tuple, set, frozenset):
+        _check_values("an item", thing, trusted)
+    _check_names(held)
+    methods = _methods(cast("Hashable", type(thing)))
+    kind = type(thing).__name__
+    for name, value in held.items():
+        if name in methods:
+            raise Refused(f"replaces the method {name} of a {kind}")
+        if value is not None:
+            _check_attribute(thing, name, value)
+    _check_values(f"an attribute of {kind}", held.values(), trusted)
+
+
+def _check_names(named: dict[Any, Any]) -> None:
+    for name in named:
+        if isinstance(name, str) and name.startswith("__"):
+            raise Refused(f"sets {name}")
+
+
+def _check_attribute(thing: Any, name: str, value: Any) -> None:
+    """Check one attribute by what scikit-learn and its kin do with one of that name."""
+    kind = type(thing).__name__
+    if name == "memory":
+        raise Refused(f"keeps files, by the attribute memory of a {kind}")
+    if name == "input" and not isinstance(value, dict) and value != "content":
+        if hasattr(type(thing), "build_analyzer") or hasattr(type(thing), "build_tokenizer"):
+            raise Refused(f"reads the files that its input names ({kind})")
+    elif _NAMES_OF_METHODS.fullmatch(name):
+        for one in _leaves(value):
+            if one is not None and not (isinstance(one, str) and METHODS.fullmatch(one)):
+                raise Refused(f"asks the models in a {kind} to {one if one else 'act'}")
+    elif name == "importance_getter":
+        if not (isinstance(value, str) and _GETTERS.fullmatch(value)):
+            raise Refused(f"takes anything for the importances of a {kind}")
+    elif name in _MEMBERS:
+        _check_members(kind, name, value)
+    elif _CALLED.fullmatch(name):
+        _check_called(kind, name, value)
+    elif _ARGUMENTS.fullmatch(name) and isinstance(value, dict):
+        _check_arguments(kind, value)
+
+
+def _check_members(kind: str, name: str, value: Any) -> None:
+    """Refuse members of an ensemble or a pipeline that are no models."""
+    members = _parts(value) if name in _OF_COLUMNS else _leaves(value)
+    for n, one in enumerate(members):
+        if n == _MOST_MEMBERS:
+            raise Damaged(f"a {kind} with more members than any has")
+        if one is None or isinstance(one, (str, bool)) or _is_model(one):
+            continue
+        raise Refused(f"takes a {type(one).__name__} for a model, in {name} of a {kind}")
+
+
+def _is_model(one: Any) -> bool:
+    if isinstance(one, (type, np.ndarray, *FUNCTIONS)):
+        return False
+    asked = ("fit", "predict", "predict_proba", "transform")
+    return any(callable(getattr(type(one), method, None)) for method in asked)
+
+
+def _parts(value: Any) -> Iterator[Any]:
+    """Yield the names and models of a column transformer: its columns are no models."""
+    for row in value if isinstance(value, list) else [value]:
+        if not isinstance(row, tuple) or len(row) not in (2, 3):
+            raise Refused("has parts that are no (name, model, columns)")
+        yield from _leaves(row[:2])
+
+
+def _leaves(value: Any) -> Iterator[Any]:
+    """Yield what is in lists in lists, each thing once."""
+    seen: dict[int, Any] = {}
+    todo = [value]
+    while todo:
+        one = todo.pop()
+        if id(one) in seen:
+            continue
+        seen[id(one)] = one
+        if isinstance(one, dict):
+            todo.extend({id(part): part for part in one.values()}.values())
+        elif isinstance(one, (list, tuple, set, frozenset)):
+            todo.extend({id(part): part for part in one}.values())
+        elif type(one) is np.ndarray and one.dtype == object:
+            todo.extend({id(part): part for part in one.ravel().tolist()}.values())
+        else:
+            yield one
+
+
+def _check_called(kind: str, name: str, value: Any) -> None:
+    if isinstance(value, type):
+        raise Refused(f"calls a class, {value.__name__}, as a function")
+    is_kernel = name == "kernel" and type(value).__module__ == _CALLABLE[0]
+    if callable(value) and not isinstance(value, FUNCTIONS) and not is_kernel:
+        raise Refused(f"calls a {type(value).__name__}, by {name} of a {kind}")
+
+
+def _check_arguments(kind: str, arguments: dict[Any, Any]) -> None:
+    for name, value in arguments.items():
+        if name == "out" or not isinstance(name, str):
+            raise Refused(f"has a function of a {kind} write into what it holds")
+        for one in objects(value):
+            if callable(one) and not isinstance(one, type):
+                raise Refused(f"hands a function to a function of a {kind}")
+
+
+def _check_values(where: str, values: Iterable[Any], trusted: tuple[str, ...]) -> None:
+    """Refuse what can be called and is neither a listed function nor of a listed kind."""
+    for value in values:
+        if isinstance(value, type):
+            plain = issubclass(value, np.generic) or value.__module__ == "builtins"
+            if not plain and value.__module__ not in trusted:
+                raise Refused(f"holds a class, {value.__name__}, as {where}")
+        elif callable(value) and not isinstance(value, FUNCTIONS):
+            module = type(value).__module__
+            if not module.startswith(_CALLABLE) and module not in trusted:
+                raise Refused(f"holds a {type(value).__name__}, which can be called, as {where}")
+
+
+@cache
+def _methods(cls: Hashable) -> frozenset[str]:
+    """Name what instances of a class do, which none of their attributes may replace."""
+    found: set[str] = set()
+    for base in cast("type", cls).__mro__:
+        for name, value in vars(base).items():
+            acts = callable(value) or isinstance(value, classmethod | staticmethod)
+            conditional = hasattr(type(value), "__get__") and not hasattr(type(value), "__set__")
+            if not isinstance(value, (type, cached_property)) and (acts or conditional):
+                found.add(name)
+    return frozenset(found)

@@ -1,0 +1,78 @@
+"""Walking over every object of a model, however it is held."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Hashable, Iterable, Iterator
+from functools import cache
+from typing import Any, cast
+
+import numpy as np
+
+PLAIN = frozenset(
+    {str, bytes, bytearray, int, float, bool, complex, type(None), range, slice, type}
+    | {one for one in np.sctypeDict.values() if issubclass(one, np.generic)} - {np.object_, np.void}
+)
+"""What holds nothing else."""
+
+FUNCTIONS = (
+    types.FunctionType,
+    types.BuiltinFunctionType,
+    np.ufunc,
+    type(np.mean),  # numpy's functions are of a type of their own
+)
+
+
+def objects(*roots: object) -> Iterator[Any]:
+    """Yield everything below the roots but plain values, each once, the roots first.
+
+    There is no bound: of a long list only the kinds of its items are looked at, as long as all
+    are plain.
+    """
+    seen: dict[int, object] = {}  # which keeps them alive, so that an id stays one object's
+    todo = list(roots)
+    while todo:
+        one = todo.pop()
+        if type(one) in PLAIN or id(one) in seen:
+            continue
+        seen[id(one)] = one
+        yield one
+        for inside in _held(one):
+            if not set(map(type, inside)) <= PLAIN:
+                todo.extend({id(part): part for part in inside}.values())
+
+
+def _held(one: Any) -> Iterator[Iterable[Any]]:
+    """Yield the containers that are in an object, or that it is."""
+    if isinstance(one, dict):
+        yield one.keys()
+        yield one.values()
+    elif isinstance(one, (list, tuple, set, frozenset)):
+        yield one
+    elif isinstance(one, np.ndarray):
+        if one.dtype.hasobject:
+            yield one.ravel().tolist()
+        if type(one) is np.ma.MaskedArray:
+            yield (one.data,)
+    if not isinstance(one, FUNCTIONS):
+        yield attributes(one).values()
+
+
+def attributes(one: Any) -> dict[str, Any]:
+    """Return what an object keeps under names, in its dictionary and in its slots."""
+    found = getattr(one, "__dict__", None)
+    named = dict(found) if isinstance(found, dict) else {}
+    for name in _slots(cast("Hashable", type(one))):
+        named[name] = getattr(one, name, None)
+    return named
+
+
+@cache
+def _slots(cls: Hashable) -> tuple[str, ...]:
+    return tuple(
+        name
+        for base in cast("type", cls).__mro__
+        if "__slots__" in vars(base)
+        for name, value in vars(base).items()
+        if isinstance(value, types.MemberDescriptorType)
+    )

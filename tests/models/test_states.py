@@ -1,0 +1,407 @@
+"""What an allowed object may hold: nothing that acts when asked, no size that does not fit."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import scipy.sparse
+from sklearn.cluster import Birch, KMeans
+from sklearn.compose import ColumnTransformer
+from sklearn.dummy import DummyClassifier
+from sklearn.ensemble import (
+    BaggingClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
+)
+from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_selection import SelectFromModel
+from sklearn.gaussian_process.kernels import RBF
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import GridSearchCV
+from sklearn.multioutput import ClassifierChain
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer
+from sklearn.svm import SVC, OneClassSVM
+from sklearn.tree import DecisionTreeClassifier
+
+from lime_cli.errors import ModelError, UntrustedModel
+from lime_cli.models.model_file import ModelFile
+from lime_cli.models.pickles.loading import unpickle
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.random((60, 4))
+Y = (X[:, 0] + X[:, 1] > 1).astype(int)
+THREE = np.digitize(X[:, 0], [0.3, 0.6])
+TEXTS = [f"{'good' if one else 'bad'} film number{n % 5}" for n, one in enumerate(Y)]
+
+Model = Any
+
+
+def stack(members: list[Any], methods: list[Any]) -> Model:
+    """Give a stack of models as an attacker writes one, attribute by attribute."""
+    model = StackingClassifier([("a", LogisticRegression())])
+    model.__dict__.update(
+        estimators_=members, stack_method_=methods, final_estimator_=LogisticRegression().fit(X, Y),
+        passthrough=False, classes_=np.array([0, 1]), _label_encoder=None, n_features_in_=4,
+    )  # fmt: skip
+    return model
+
+
+def with_state(model: Model, **state: Any) -> Model:
+    model.__dict__.update(state)
+    return model
+
+
+def fitted(model: Model, target: Any = Y) -> Model:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return model.fit(X, target)
+
+
+def constant_path(path: str) -> list[tuple[str, Model]]:
+    """Give steps of a pipeline that turn every input into a path."""
+    dummy = DummyClassifier(strategy="constant", constant=np.array([path], object))
+    with_state(
+        dummy, n_outputs_=1, n_classes_=1, classes_=np.array([path], object),
+        class_prior_=np.array([1.0]), _strategy="constant", sparse_output_=False,
+    )  # fmt: skip
+    return [("c", stack([dummy], ["predict"])), ("m", FunctionTransformer(func=np.max))]
+
+
+CONTENT = np.array([b"anything"], "S8")
+
+
+ACTING: dict[str, Callable[[], Model]] = {
+    # the reproducers
+    "a pipeline that keeps files, asked to fit": lambda: Pipeline(
+        [*constant_path("x"), ("w", stack([Pipeline([("z", LogisticRegression())])], ["fit"]))]
+    ),
+    "an array asked to write a file": lambda: Pipeline(
+        [*constant_path("marker"), ("w", stack([CONTENT], ["tofile"]))]
+    ),
+    "an array in a stack": lambda: stack([CONTENT], ["tofile"]),
+    "memory": lambda: Pipeline([("z", fitted(LogisticRegression()))], memory="cache"),
+    # neighbours: other methods, other attributes, other places
+    "fit_predict": lambda: stack([fitted(LogisticRegression())], ["fit_predict"]),
+    "a method in an array": lambda: stack(
+        [fitted(LogisticRegression())], np.array(["fit"], object)
+    ),
+    "set_params": lambda: stack([fitted(LogisticRegression())], ["set_params"]),
+    "a dunder": lambda: stack([fitted(LogisticRegression())], ["__init__"]),
+    "a chain": lambda: with_state(
+        fitted(ClassifierChain(LogisticRegression()), np.c_[Y, Y[::-1]]), chain_method_="fit"
+    ),
+    "a chain's choice": lambda: with_state(
+        fitted(ClassifierChain(LogisticRegression()), np.c_[Y, Y[::-1]]), chain_method=["fit"]
+    ),
+    "a getter of importances": lambda: with_state(
+        fitted(SelectFromModel(LogisticRegression())), importance_getter="__class__.fit"
+    ),
+    "a function of importances": lambda: with_state(
+        fitted(SelectFromModel(LogisticRegression())), importance_getter=np.max
+    ),
+    "a method replaced": lambda: with_state(fitted(LogisticRegression()), predict_proba=np.max),
+    "a method of a conditional kind replaced": lambda: with_state(
+        fitted(GridSearchCV(LogisticRegression(), {}, cv=2)), predict_proba=np.max
+    ),
+    "a private method replaced": lambda: with_state(
+        fitted(VotingClassifier([("a", LogisticRegression())], voting="soft")),
+        _collect_probas=np.max,
+    ),
+    "a class as a function": lambda: FunctionTransformer(func=np.ndarray),
+    "a kernel as a function": lambda: FunctionTransformer(func=RBF()),
+    "a class among members": lambda: stack([LogisticRegression], ["predict"]),
+    "an array as a step": lambda: Pipeline([("a", CONTENT), ("b", fitted(LogisticRegression()))]),
+    "a function as a step": lambda: Pipeline([("a", np.max), ("b", fitted(LogisticRegression()))]),
+    "a vote of arrays": lambda: with_state(
+        fitted(VotingClassifier([("a", LogisticRegression())])), estimators_=[CONTENT]
+    ),
+    "a bag of arrays": lambda: with_state(
+        fitted(BaggingClassifier(n_estimators=2)), estimators_=np.array([CONTENT, None], object)
+    ),
+    "an array behind many": lambda: with_state(
+        fitted(VotingClassifier([("a", LogisticRegression())])),
+        estimators_=[*[None] * 200_001, CONTENT],
+    ),
+    "a part of columns that is an array": lambda: with_state(
+        fitted(ColumnTransformer([("a", OneHotEncoder(), [0])])),
+        transformers_=[("a", CONTENT, [0])],
+    ),
+    "the best of a search": lambda: with_state(
+        fitted(GridSearchCV(LogisticRegression(), {}, cv=2)), best_estimator_=CONTENT
+    ),
+    "an argument to write into": lambda: FunctionTransformer(
+        func=np.add, kw_args={"x2": 1.0, "out": X}
+    ),
+    "a masked array": lambda: with_state(
+        fitted(LogisticRegression()), coef_=np.ma.masked_array(np.ones((1, 4)), [[0, 0, 0, 1]])
+    ),
+    "a masked array in a report that is also used": lambda: shared_report(),
+    "an array interface among pairs": lambda: Pairs(
+        TreePredictor, [("__array_interface__", {}), ("nodes", None)]
+    ),
+    "an array interface among pairs of a model": lambda: Pairs(
+        LogisticRegression, (("__array_struct__", 7), ("coef_", None))
+    ),
+    "an array interface in slots": lambda: Pairs(
+        LogisticRegression, ({"coef_": None}, {"__array_interface__": {}})
+    ),
+}  # fmt: skip
+"""Models that would act, or whose parts would, if they were asked."""
+
+
+def shared_report() -> Model:
+    search = fitted(GridSearchCV(LogisticRegression(), {"C": [1.0, 2.0]}, cv=2))
+    hidden = search.cv_results_["param_C"]
+    search.best_estimator_.coef_ = np.ma.masked_array(search.best_estimator_.coef_)
+    assert type(hidden) is np.ma.MaskedArray
+    return search
+
+
+class Pairs:
+    """Pickles as an object of a class whose state is no dictionary."""
+
+    def __init__(self, cls: type, state: Any) -> None:
+        self.cls, self.state = cls, state
+
+    def __reduce__(self) -> Any:
+        return self.cls.__new__, (self.cls,), self.state
+
+    def as_pickle(self, protocol: int) -> bytes:
+        name = f"c{self.cls.__module__}\n{self.cls.__name__}\n".encode()
+        state = pickle.dumps(self.state, protocol)[2:-1]
+        return b"\x80\x02" + name + b")\x81" + state + b"b."
+
+
+def written(model: Model, path: Path, protocol: int = 2) -> Path:
+    content = (
+        model.as_pickle(protocol) if isinstance(model, Pairs) else pickle.dumps(model, protocol)
+    )
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("name", ACTING)
+def test_a_model_that_would_act_is_refused(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = written(ACTING[name](), tmp_path / "m.pkl")
+    with pytest.raises(UntrustedModel, match=r"^m\.pkl: is not safe to load"):
+        unpickle(path)
+    assert list(tmp_path.iterdir()) == [path]
+
+
+IN_SKOPS = [
+    "an array asked to write a file", "an array in a stack", "memory", "fit_predict", "a chain",
+    "a getter of importances", "a method replaced", "an array as a step", "a vote of arrays",
+    "a masked array",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", IN_SKOPS)
+def test_a_model_of_skops_that_would_act_is_refused(name: str, tmp_path: Path) -> None:
+    sio = pytest.importorskip("skops.io")
+    sio.dump(ACTING[name](), tmp_path / "m.skops")
+    with pytest.raises(ModelError, match=r"^m\.skops: is (not safe to load|damaged)"):
+        ModelFile(str(tmp_path / "m.skops")).load()
+
+
+def test_an_array_interface_is_refused_before_skops_sets_it(tmp_path: Path) -> None:
+    sio = pytest.importorskip("skops.io")
+    model = fitted(LogisticRegression())
+    model.intercept_ = with_state(LogisticRegression(), __array_interface__={"shape": (1,)})
+    sio.dump(model, tmp_path / "m.skops")
+    with pytest.raises(UntrustedModel, match="sets __array_interface__"):
+        ModelFile(str(tmp_path / "m.skops")).load()
+
+
+def machine(target: Any = THREE, sparse: bool = False, **state: Any) -> Model:
+    rows = scipy.sparse.csr_matrix(X) if sparse else X
+    return with_state(SVC().fit(rows, target), **state)
+
+
+def boosting(**state: Any) -> Model:
+    return with_state(fitted(GradientBoostingClassifier(n_estimators=2), THREE), **state)
+
+
+def histogram(change: Callable[[Model], None]) -> Model:
+    model = fitted(HistGradientBoostingClassifier(max_iter=2))
+    change(model)
+    return model
+
+
+def tree(**state: Any) -> Model:
+    return with_state(fitted(DecisionTreeClassifier()), **state)
+
+
+def without(model: Model, name: str) -> Model:
+    del model.__dict__[name]
+    return model
+
+
+def masked_nodes() -> Model:
+    model = fitted(HistGradientBoostingClassifier(max_iter=2))
+    predictor = model._predictors[0][0]
+    predictor.nodes = np.ma.masked_array(predictor.nodes)
+    return model
+
+
+def neighbours(**state: Any) -> Model:
+    return with_state(fitted(KNeighborsClassifier(algorithm="brute")), **state)
+
+
+def vocabulary(**words: Any) -> Model:
+    model = make_pipeline(CountVectorizer(), MultinomialNB()).fit(TEXTS, Y)
+    model[0].vocabulary_.update(words)
+    return model
+
+
+def encoder(**state: Any) -> Model:
+    return make_pipeline(
+        with_state(OneHotEncoder().fit(THREE[:, None]), **state), fitted(LogisticRegression())
+    )
+
+
+def splines(**state: Any) -> Model:
+    model = fitted(SplineTransformer())
+    spline = model.bsplines_[0]
+    kept = {"t": spline.t, "c": spline.c, "k": spline.k, "extrapolate": True, "axis": 0}
+    return Pairs(type(spline), {**kept, **state})
+
+
+UNFIT: dict[str, Callable[[], Model]] = {
+    "one weight": lambda: machine(_dual_coef_=np.zeros((1, 1))),
+    "one weight, two classes": lambda: machine(Y, _dual_coef_=np.zeros((1, 1))),
+    "a negative count": lambda: machine(_n_support=np.array([-5, 2, 60], np.int32)),
+    "counts of more than there are": lambda: machine(_n_support=np.array([900, 1, 1], np.int32)),
+    "an offset too few": lambda: machine(_intercept_=np.zeros(1)),
+    "no offset": lambda: machine(_intercept_=np.zeros(0)),
+    "a chance too few": lambda: machine(_probA=np.zeros(1), _probB=np.zeros(1)),
+    "support beyond the rows": lambda: machine(support_=np.full(40, 10**6, np.int32)),
+    "vectors of another width": lambda: machine(support_vectors_=np.zeros((3, 900))),
+    "more classes than there are": lambda: machine(classes_=np.arange(9)),
+    "no width": lambda: without(machine(), "n_features_in_"),
+    "another width": lambda: machine(n_features_in_=90),
+    "sparse weights too few": lambda: machine(
+        sparse=True, _dual_coef_=scipy.sparse.csr_matrix(np.zeros((1, 1)))
+    ),
+    "an outlier detector of few weights": lambda: with_state(
+        OneClassSVM().fit(X), _dual_coef_=np.zeros((1, 2))
+    ),
+    "a tree without a width": lambda: without(tree(), "n_features_in_"),
+    "a tree of an old width": lambda: without(tree(n_features_=50_000), "n_features_in_"),
+    "a tree of a text for a width": lambda: tree(n_features_in_="4"),
+    "a forest of something else": lambda: with_state(
+        fitted(RandomForestClassifier(2)), estimators_=[fitted(LogisticRegression())]
+    ),
+    "stages of another size": lambda: boosting(n_trees_per_iteration_=1),
+    "stages in a row": lambda: with_state(boosting(), estimators_=boosting().estimators_.ravel()),
+    "stages of other trees": lambda: with_state(
+        boosting(), estimators_=np.array([[tree()] * 3], object)
+    ),
+    "bins of fewer columns": lambda: histogram(
+        lambda model: with_state(model._bin_mapper, is_categorical_=np.zeros(1, np.uint8))
+    ),
+    "rounds of another size": lambda: histogram(
+        lambda model: with_state(model, n_trees_per_iteration_=3)
+    ),
+    "a tree hidden among numbers": lambda: with_state(
+        fitted(VotingClassifier([("a", DecisionTreeClassifier())])),
+        estimators_=[without(tree(), "n_features_in_")] + [None] * 100_001,
+    ),
+    "neighbours of classes that there are not": lambda: neighbours(_y=np.full(60, 10**6)),
+    "neighbours of negative classes": lambda: neighbours(_y=np.full(60, -3)),
+    "neighbours of another width": lambda: neighbours(n_features_in_=2),
+    "norms of neighbours": lambda: neighbours(
+        effective_metric_params_={"Y_norm_squared": np.zeros(1)}
+    ),
+    "centres of another width": lambda: with_state(
+        fitted(KMeans(2)), cluster_centers_=np.zeros((2, 900))
+    ),
+    "norms of centres": lambda: with_state(
+        fitted(Birch(n_clusters=2)), _subcluster_norms=np.zeros(1)
+    ),
+    "a word beyond the last column": lambda: vocabulary(good=10**6),
+    "a word before the first column": lambda: vocabulary(good=-7),
+    "a word without a column": lambda: vocabulary(good="7"),
+    "an encoder of fewer columns": lambda: encoder(_n_features_outs=[1]),
+    "a spline of a negative degree": lambda: splines(k=-5),
+    "a spline of a huge degree": lambda: splines(k=10**6),
+    "a spline without knots": lambda: splines(t=np.zeros(2)),
+    "a spline of few weights": lambda: splines(c=np.zeros((1, 1))),
+}
+"""Models whose numbers would lead compiled code outside of its arrays."""
+
+
+@pytest.mark.parametrize("name", UNFIT)
+def test_a_model_whose_sizes_do_not_fit_is_damaged(name: str, tmp_path: Path) -> None:
+    path = written(UNFIT[name](), tmp_path / "m.pkl", 4)
+    with pytest.raises(ModelError, match=r"^m\.pkl: is damaged"):
+        unpickle(path)
+
+
+def test_masked_nodes_are_refused(tmp_path: Path) -> None:
+    path = written(masked_nodes(), tmp_path / "m.pkl", 4)
+    with pytest.raises(ModelError, match="MaskedArray"):
+        unpickle(path)
+
+
+@pytest.mark.parametrize("change", ["vec", "mat", "power", "masked"])
+def test_a_damaged_distance_of_a_search_tree_is_refused(change: str, tmp_path: Path) -> None:
+    model = fitted(KNeighborsClassifier(algorithm="ball_tree", metric="seuclidean",
+                                        metric_params={"V": np.ones(4)}))  # fmt: skip
+    state = model._tree.__getstate__()
+    power, weights, matrix = state[11].__getstate__()
+    forged = {
+        "vec": (power, np.ones(1), matrix),
+        "mat": (power, weights, np.ones((1, 9))),
+        "power": ("2", weights, matrix),
+        "masked": (power, np.ma.masked_array(weights), matrix),
+    }[change]
+    path = tmp_path / "m.pkl"
+    with path.open("wb") as file:
+        Forger(file, type(state[11]), forged).dump(model)
+    with pytest.raises(ModelError, match=r"^m\.pkl: is (damaged|not safe)"):
+        unpickle(path)
+
+
+class Forger(pickle.Pickler):
+    """Gives objects of one class another state."""
+
+    def __init__(self, file: Any, cls: type, state: Any) -> None:
+        super().__init__(file, 4)
+        self.cls, self.state = cls, state
+
+    def reducer_override(self, thing: Any) -> Any:
+        if type(thing) is not self.cls:
+            return NotImplemented
+        return (*thing.__reduce__()[:2], self.state)
+
+
+def test_more_members_than_any_model_has_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lime_cli.models.pickles.states._MOST_MEMBERS", 5)
+    path = written(fitted(BaggingClassifier(n_estimators=6)), tmp_path / "m.pkl")
+    with pytest.raises(ModelError, match=r"^m\.pkl: is damaged"):
+        unpickle(path)
+
+
+def test_a_search_keeps_its_report_of_masked_arrays(tmp_path: Path) -> None:
+    search = fitted(GridSearchCV(LogisticRegression(), {"C": [1.0, 2.0]}, cv=2))
+    loaded: Any = unpickle(written(search, tmp_path / "m.pkl"))
+    assert type(loaded.cv_results_["param_C"]) is np.ma.MaskedArray
+    assert np.array_equal(loaded.predict_proba(X), search.predict_proba(X))
