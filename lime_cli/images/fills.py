@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 
 from lime_cli.engine.arrays import FloatArray, IntArray
-from lime_cli.errors import LimexError
+from lime_cli.errors import LimexError, UntrustedModel
 from lime_cli.images.view import Preprocessing, Values
 from lime_cli.registry import FILLS
 
@@ -153,7 +153,8 @@ def weak(
     """Return a fill that changes more where a picture's own changes next to nothing, and why.
 
     ``gone_by`` gives the picture without all its superpixels, ``answers`` what the model says to
-    pictures. None where the own fill does, no other does more, or the model fails.
+    pictures. None where the own fill does, no other does more, or the model fails; raises
+    UntrustedModel for a model that is not safe to ask.
     """
     try:
         whole, gone = answers([np.asarray(raw, np.float64), gone_by(own)])
@@ -162,6 +163,8 @@ def weak(
         if change >= LITTLE * size:
             return None, ""
         found = answers([gone_by(one) for one in others])[:, top]
+    except UntrustedModel:
+        raise
     except LimexError:  # which the explanation will tell in its own words
         return None, ""
     changes = np.abs(found - whole[top])

@@ -17,12 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lime_cli.engine.model import Caveat, Identity
-from lime_cli.errors import (
-    LimexError,
-    NotFinite,
-    PredictionError,
-    UntrustedModel,
-)
+from lime_cli.errors import LimexError, NotFinite, PredictionError, UntrustedModel
 from lime_cli.models.failures import failure
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.outputs import Outputs, Stated, not_finite, settle, written_out

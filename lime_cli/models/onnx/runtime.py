@@ -54,8 +54,8 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat,
         if lacking is None:
             raise _refusal(path, error) from None
         try:
-            data = with_locale(memoryview(data))
-            session = onnxruntime.InferenceSession(data, options, providers=providers)
+            changed = with_locale(memoryview(data))
+            session = onnxruntime.InferenceSession(changed, options, providers=providers)
         except Exception:  # as above
             raise _refusal(path, error) from None
         caveats = (Caveat("locale", INSTEAD.format(lacking[1], EVERYWHERE)),)
