@@ -73,7 +73,7 @@ explain tabular {LOANS} --row 1 --surrogate tree
 explain tabular {LOANS} --row 1 --surrogate tree -f json
 explain tabular {LOANS} --row 1 --selection forward --penalty lasso {FEW}
 explain tabular {LOANS} --row 1 --selection highest --kernel-width 0.5 {FEW}
-explain tabular {LOANS} --row 1 --selection none --assist off {FEW}
+explain tabular {LOANS} --row 1 --selection none --radius 0.3 {FEW}
 explain tabular {LOANS} --row 1 --target all --max-samples 512 --tolerance 0.2 -v
 explain tabular sample_models/cancer_forest.joblib sample_data/breast_cancer.csv --row 5 --bins decile
 explain tabular sample_models/cancer_forest.onnx sample_data/breast_cancer.csv --row 0-9 --target malignant --drop diagnosis -o old.jsonl
@@ -84,8 +84,8 @@ explain tabular {ZOO} --row 84 --like-lime -f json
 explain tabular {LOANS} --row 3 --like-lime --seed 2
 explain tabular {LOANS} --row 3 --like-lime --bins none -f json
 explain tabular {ZOO} --id wolf --id-column animal {FEW}
-explain tabular {ZOO} --row 3 --batch-size 16 --max-memory 2MB --cache cache -f json
-explain tabular {ZOO} --row 3 --cache cache -f json
+explain tabular {ZOO} --row 3 --batch-size 16 --max-memory 2MB -f json
+explain tabular {ZOO} --row 3 --kernel shapley --samples 512 -f json
 explain tabular {ZOO} --row 3 --drop-failed 0.1 --threads 1 {FEW}
 explain tabular {ZOO} --row 3 --save-samples samples.npz -o zoo.json {FEW}
 explain tabular {ZOO} --all -o animals/ {FEW}
