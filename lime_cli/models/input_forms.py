@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from lime_cli.engine.model import Caveat
 from lime_cli.errors import InputError, LimexError, PredictionError, SettingsError
-from lime_cli.models.model_file import ModelInput
+from lime_cli.models.model_file import NOTHING, Known, ModelInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -169,6 +169,9 @@ def _pixels(pictures: NDArray[Any], kind: str) -> NDArray[Any]:
 KEPT_ROWS = ("_fit_X", "X_fit_", "X_", "support_vectors_")
 """Where scikit-learn's neighbours, kernels and support vectors keep rows they were fitted on."""
 
+SPARSE_WORDS = re.compile(r"sparse|to(?:csr|csc|coo|array|dense)|\b(?:csr|csc|nnz)|indptr")
+"""What an error mentions that is about sparse rows."""
+
 SPARSE_ONLY = Caveat("sparse_only", "the model answers to sparse rows only; it is given those")
 
 
@@ -189,16 +192,18 @@ class Handing:
             answer = self._method(handed(inputs, self.form, self._given))
         except LimexError:
             raise
-        except Exception:
-            if not self._undecided or not self._wants_sparse(inputs):
+        except Exception as error:
+            if not self._undecided or not self._wants_sparse(inputs, error):
                 raise
             self.form, self.caveats = "sparse", (SPARSE_ONLY,)
             answer = self._method(handed(inputs, self.form, self._given))
         self._undecided = False
         return answer
 
-    def _wants_sparse(self, inputs: Any) -> bool:
-        """Tell by two rows of zeros, so that no row of anybody's decides."""
+    def _wants_sparse(self, inputs: Any, error: Exception) -> bool:
+        """Tell by what it says, and by two rows of zeros, so that no row of anybody's decides."""
+        if SPARSE_WORDS.search(str(error)) is None:
+            return False
         if not hasattr(inputs, "columns") or any(one.dtype == object for one in inputs.columns):
             return False
         empty = replace(inputs, columns=tuple(np.zeros(2) for _ in inputs.columns))
@@ -233,10 +238,12 @@ def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
         case "sparse":
             return as_sparse(inputs, given.model)
         case "frame":
-            return as_frame(inputs)
+            return as_frame(inputs, given.known)
         case "array":
             return as_array(inputs)
-    return as_frame(inputs) if given.columns is not None else as_array(inputs)
+    categories = any(one.category for one in given.known.values())
+    named = given.columns is not None or categories
+    return as_frame(inputs, given.known) if named else as_array(inputs)
 
 
 def as_array(table: Any) -> Any:
@@ -246,19 +253,32 @@ def as_array(table: Any) -> Any:
     return np.ascontiguousarray(np.array(table.columns, float).T)
 
 
-def as_frame(table: Any) -> Any:
-    """Return a table as the data frame that pandas would have read from the file."""
+def as_frame(table: Any, known: Mapping[int, Known] = NOTHING) -> Any:
+    """Return a table as the data frame that pandas would have read from the file.
+
+    Columns that the model had as categories are categories of the same values.
+    """
     import pandas
 
     columns = {}
-    for name, column in zip(table.names, table.columns, strict=True):
-        if column.dtype == object:
-            column = np.array(
-                [np.nan if cell is None else cell for cell in column.tolist()], dtype=object
-            )
-            column = pandas.Series(column)
-        columns[name] = column
+    for place, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
+        if place in known and known[place].category:
+            columns[name] = _category(column, known[place].values)
+        elif column.dtype == object:
+            cells = [np.nan if cell is None else cell for cell in column.tolist()]
+            columns[name] = pandas.Series(np.array(cells, dtype=object))
+        else:
+            columns[name] = column
     return pandas.DataFrame(columns)
+
+
+def _category(column: NDArray[Any], values: Sequence[Any]) -> Any:
+    """Return cells as a category of the model's own values; one that it does not know is none."""
+    import pandas
+
+    code = {value: i for i, value in enumerate(values)}
+    codes = [code.get(cell, -1) for cell in column.tolist()]
+    return pandas.Categorical.from_codes(codes, pandas.Index(list(values)))
 
 
 def as_sparse(table: Any, model: str) -> Any:

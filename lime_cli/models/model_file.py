@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli.errors import ModelError, SettingsError
@@ -54,6 +55,19 @@ PYTHON_PREFIX = "py:"
 """What stands before the name of a function instead of a model's path."""
 
 
+class Known(NamedTuple):
+    """What a model knows of a column's values."""
+
+    values: tuple[Any, ...]
+    category: bool = False
+    """Whether the column is handed over as a pandas category of these values, in their order."""
+    filling: bool = False
+    """Whether these only tell of what kind the values are: others may stand there as well."""
+
+
+NOTHING: Mapping[int, Known] = MappingProxyType({})
+
+
 class ModelInput(NamedTuple):
     """What a model says of its input; None where it does not say."""
 
@@ -66,6 +80,8 @@ class ModelInput(NamedTuple):
     n_columns: int | None = None
     words: tuple[int, ...] = ()
     """Places, in that order, of the columns that it takes as text, whatever they look like."""
+    known: Mapping[int, Known] = NOTHING
+    """The values that a column may hold, by its place, where the model knows them."""
     size: tuple[int, int] | None = None
     """(height, width) of a picture, in pixels."""
     channels: int | None = None
