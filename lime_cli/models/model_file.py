@@ -82,6 +82,8 @@ class ModelInput(NamedTuple):
     """Places, in that order, of the columns that it takes as text, whatever they look like."""
     known: Mapping[int, Known] = NOTHING
     """The values that a column may hold, by its place, where the model knows them."""
+    pandas: bool = False
+    """Whether it was most likely fitted on what pandas had read."""
     size: tuple[int, int] | None = None
     """(height, width) of a picture, in pixels."""
     channels: int | None = None

@@ -203,4 +203,6 @@ def _as_columns(raw: Any, stated: Stated) -> Any:
 
 def _input(model: Any, name: str) -> ModelInput:
     names, n_columns, words, known = fitted(model)
-    return ModelInput(name, columns=names, n_columns=n_columns, words=words, known=known)
+    return ModelInput(
+        name, columns=names, n_columns=n_columns, words=words, known=known, pandas=True
+    )

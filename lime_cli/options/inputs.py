@@ -34,6 +34,14 @@ class DialectOptions(Options, heading="Table format"):
     no_header: bool = flag(
         "--no-header", "The first row is data: columns are the model's, or numbered from 0."
     )
+    read_as: str = option(
+        "--read-as",
+        "Whether NA, null and the like are missing values (pandas) or words (plain); auto: "
+        "missing for models of Python, but for what an encoder knows as a word.",
+        choices=("auto", "pandas", "plain"),
+        default="auto",
+    )
+    strip: bool = flag("--strip", "Leave out blanks around cells.")
 
     def dialect(self) -> Dialect:
         from lime_cli.tables.dialect import Dialect
@@ -45,6 +53,8 @@ class DialectOptions(Options, heading="Table format"):
             self.thousands,
             self.na_values,
             not self.no_header,
+            self.read_as,
+            self.strip,
         )
 
 
@@ -97,6 +107,9 @@ class SchemaOptions(Options, heading="Columns"):
 
     categorical: tuple[str, ...] = listed("--categorical", "Columns to compare by identity.")
     numeric: tuple[str, ...] = listed("--numeric", "Columns to compare by size, or by day.")
+    strings: tuple[str, ...] = listed(
+        "--strings", "Columns whose cells reach the model as text, such as codes."
+    )
     bins: str = option(
         "--bins",
         "How numeric columns are cut.",
@@ -124,6 +137,7 @@ class SchemaOptions(Options, heading="Columns"):
         return Schema(
             categorical=self.categorical,
             numeric=self.numeric,
+            strings=self.strings,
             bins=self.bins,
             label=self.label,
             groups=parse_groups(tuple(one for one in self.groups if one != "auto")),

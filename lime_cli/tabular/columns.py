@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from math import isinf
+from typing import NamedTuple
 
 from lime_cli.engine.instance import Caveat
 from lime_cli.errors import ModelError, SettingsError
@@ -14,6 +15,7 @@ from lime_cli.tables.dialect import MISSING, Dialect
 from lime_cli.tables.readers import Stream, open_table, read_evenly
 from lime_cli.tables.rows import require
 from lime_cli.tabular.background import Background, build_background
+from lime_cli.tabular.reading import Reading, chooser_of
 from lime_cli.tabular.schema import Schema
 
 NEARLY_ALL = 0.9
@@ -110,7 +112,15 @@ ITSELF = Caveat(
 )
 
 
-Learned = tuple[Background, tuple[Caveat, ...]]
+UNKNOWN = ModelInput()
+
+
+class Learned(NamedTuple):
+    """A background, how its table was read, and what a reader must know of that."""
+
+    background: Background
+    caveats: tuple[Caveat, ...]
+    reading: Reading
 
 
 def learn(
@@ -119,11 +129,13 @@ def learn(
     schema: Schema,
     columns_of: Callable[[Stream], tuple[Stream, Sequence[str]]],
     own: bool = False,
+    model_input: ModelInput = UNKNOWN,
 ) -> Learned:
     """Return what the columns of a table hold, and what a reader must know of that.
 
     ``columns_of`` names a table's columns and chooses among them. Where the table is explained by
-    its ``own`` rows, too few of them raise SettingsError, and broken ones are left out.
+    its ``own`` rows, too few of them raise SettingsError, and broken ones are left out. What
+    ``model_input`` knows of the columns decides how their cells are read.
     """
     with open_table(path, dialect) as stream:
         seen, columns = columns_of(stream)
@@ -138,5 +150,6 @@ def learn(
     if len(cells.rows) < n_rows:
         words = f"replacement values come from {len(cells.rows):,} of {n_rows:,} rows"
         caveats += (Caveat("background_sampled", f"{words}, evenly spaced"),)
-    cells = sifted(cells, columns, schema, strict=not own)
-    return build_background(cells, columns, schema), caveats
+    reading, said = chooser_of(columns, dialect, model_input, seen.typed is not None).chosen(cells)
+    cells = sifted(reading.applied(cells), columns, schema, strict=not own)
+    return Learned(build_background(cells, columns, schema), (*caveats, *said), reading)

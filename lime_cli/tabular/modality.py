@@ -21,6 +21,7 @@ from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.columns import columns_for, learn, named
 from lime_cli.tabular.groups import Feature, Group, digest_of_features
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
+from lime_cli.tabular.reading import AS_SPELLED, Reading, unknown_levels
 from lime_cli.tabular.row import CellWords, RowInstance, Table
 from lime_cli.tabular.schema import Schema
 
@@ -126,6 +127,8 @@ class TabularModality:
     """What the columns of a file without a header are called."""
     fitted_caveats: tuple[Caveat, ...] = ()
     fitted_ignored: tuple[str, ...] = ()
+    fitted_reading: Reading = AS_SPELLED
+    """What is done to the cells of columns before they are read."""
 
     default_samples = 1_024
     max_samples = 16_384
@@ -162,23 +165,27 @@ class TabularModality:
         model_input.require("table")
         profile = read_profile(self.background) if is_profile(self.background) else None
         header, columns = self._columns(model_input, profile)
+        reading = AS_SPELLED
         if profile is not None:
             background, caveats = profile.background(columns, self.schema)
             _check_words(profile.name, background, model_input)
         else:
-            background, caveats = learn(
+            background, caveats, reading = learn(
                 self.background or self.path,
                 self.dialect,
                 self.schema,
                 lambda stream: (self._seen(stream, model_input, columns), columns),
                 own=self.background is None,
+                model_input=model_input,
             )
+        caveats = (*caveats, *unknown_levels(background, model_input.known))
         background, refused = without_refused_gaps(background, model_input.takes)
         return replace(
             self,
             fitted_background=background,
             fitted_header=None if self.dialect.header else header,
             fitted_caveats=(*caveats, *refused, *together(background)),
+            fitted_reading=reading,
             fitted_ignored=tuple(one for one in header if one not in {*columns, *self._asked}),
         )
 
@@ -186,7 +193,7 @@ class TabularModality:
         """Return a table whose columns are called, and are text, as the model has them."""
         words = frozenset(columns[place] for place in model_input.words if place < len(columns))
         seen = named(stream, self.dialect, model_input, self.drop)
-        return replace(seen, words=words - {*self.schema.numeric})
+        return replace(seen, words=(words - {*self.schema.numeric}) | {*self.schema.strings})
 
     @property
     def _asked(self) -> tuple[str | None, ...]:
@@ -217,6 +224,7 @@ class TabularModality:
             cells = replace(cells, header=self.fitted_header)
         if not all(one.name in cells.places for one in features):
             require(cells.name, cells.header, [one.name for one in features])
+        cells = self.fitted_reading.applied(cells)
         values = tuple(parse_cell(feature, cells, 0) for feature in features)
         caveats = (*self.fitted_caveats, *caveats_of(record))
         words = tuple(

@@ -134,6 +134,9 @@ LABELS = ("tensor(string)", "tensor(int64)")
 NAME_KEYS = ("limex.classes", "classes", "class_names", "labels", "names")
 """Metadata that holds the names of the classes, ours first."""
 
+REGRESSORS = ("LinearRegressor", "TreeEnsembleRegressor", "SVMRegressor")
+"""Operators whose numbers are values, one or several, and no classes."""
+
 PROBABLE = ("Softmax", "LogSoftmax", "Sigmoid")
 
 
@@ -193,12 +196,21 @@ class Session:
         ending = self._graph.ends_in(self._output.name)
         classes = self._classes(others)
         labels = self._output.type in LABELS and classes is not None
+        task = "classification" if named or labels or ending in PROBABLE else None
+        if ending in REGRESSORS or (named and self._finds_outliers(others, classes)):
+            task = "regression"
         return Stated(
-            "classification" if named or labels or ending in PROBABLE else None,
+            task,
             classes,
             independent=ending == "Sigmoid",
             labels=labels,
         )
+
+    def _finds_outliers(self, others: list[Any], classes: tuple[str, ...] | None) -> bool:
+        """Tell a score beside 1 or -1 for each row: no classifier lists its classes as that."""
+        width = self._output.shape[-1] if len(self._output.shape) == 2 else None
+        whole = any(one.type == LABELS[1] for one in others)
+        return classes is None and width == 1 and whole and "map" not in self._output.type
 
     def _classes(self, others: list[Any]) -> tuple[str, ...] | None:
         """Return names from the metadata, a classifier's operator, or an output that lists them."""
