@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +17,7 @@ from lime_cli.registry import LOADERS
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from lime_cli.engine.instance import Model
+    from lime_cli.engine.instance import Instance, Model
 
     class LoadedModel(Model, Protocol):
         """A model that also says what it wants to be fed."""
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
         @property
         def manner(self) -> str:
             """How samples were put to it, in words; empty for the usual way."""
+            ...
+
+        def named(self, instances: Sequence[Instance]) -> dict[int, str]:
+            """Return by place the classes that it predicts though others have larger outputs."""
             ...
 
         def takes(self, inputs: Any) -> bool:

@@ -13,7 +13,7 @@ from lime_cli.engine.texts import Texts
 from lime_cli.errors import ModelError
 from lime_cli.models.bag_of_words import bags_of
 from lime_cli.models.fitted import fitted
-from lime_cli.models.input_forms import Handing, fitted_form
+from lime_cli.models.input_forms import Handing, fitted_form, handed
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Way
@@ -113,7 +113,31 @@ def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
             inputs = inputs.strings
         return _as_columns(handing.ask(inputs), stated)
 
-    return Way(origin, ask, stated, given, METHODS[chosen], said, handing=handing, bags=bags)
+    decide = None
+    if chosen == "probabilities" and output is None and place is None and _decides(model, stated):
+        # in the form in which it has answered by then
+        decide = lambda inputs: model.predict(handed(inputs, handing.form, given))  # noqa: E731
+    return Way(
+        origin, ask, stated, given, METHODS[chosen], said, handing=handing, bags=bags, decide=decide
+    )
+
+
+OWN_DECISION = ("FixedThresholdClassifier", "TunedThresholdClassifierCV", "SVC", "NuSVC")
+"""Classifiers of scikit-learn whose ``predict`` does not look for the largest probability."""
+
+LIBRARIES = ("sklearn", "lightgbm", "xgboost", "lime_cli", "imblearn")
+"""Those whose other classifiers do."""
+
+
+def _decides(model: Any, stated: Stated) -> bool:
+    """Tell whether ``predict`` may name another class than the most probable one."""
+    if not stated.classes or not hasattr(model, "predict"):
+        return False
+    ending = final(model)
+    while hasattr(ending, "best_estimator_"):
+        ending = ending.best_estimator_
+    known = type(ending).__module__.partition(".")[0] in LIBRARIES
+    return not known or type(ending).__name__ in OWN_DECISION
 
 
 def _wanted(output: str | None) -> tuple[str | None, int | None]:

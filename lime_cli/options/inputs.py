@@ -67,6 +67,13 @@ def _separator(sep: str | None) -> str | None:
     return sep
 
 
+def _renamed(words: str) -> tuple[str, str]:
+    old, mark, new = words.partition("=")
+    if not mark or not old or not new:
+        raise SettingsError(f"--rename {words}: renames nothing", "write --rename 'old=new'")
+    return old, new
+
+
 class RowOptions(Options, heading="Input"):
     """Which rows of a table are meant, as typed."""
 
@@ -170,6 +177,12 @@ class TableOptions(Options, heading="Input"):
         metavar="FILE",
         common=True,
     )
+    renamed: tuple[str, ...] = option(
+        "--rename",
+        "A column of the file and the model's name for it; repeatable.",
+        metavar="OLD=NEW",
+        multiple=True,
+    )
     columns: VaryingOptions = group(VaryingOptions)
     file: DialectOptions = group(DialectOptions)
 
@@ -188,6 +201,7 @@ class TableOptions(Options, heading="Input"):
             background=self.background,
             schema=self.columns.schema(),
             drop=self.columns.drop,
+            renamed=tuple(map(_renamed, self.renamed)),
             dialect=self.file.dialect(),
         )
         return table

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import isinf
 from typing import NamedTuple
 
@@ -18,6 +21,9 @@ from lime_cli.tabular.background import Background, build_background
 from lime_cli.tabular.reading import Reading, chooser_of
 from lime_cli.tabular.schema import Schema
 
+INDEX = "Unnamed: 0"
+"""What a table written with the index of a data frame calls its first column."""
+
 NEARLY_ALL = 0.9
 """Share of a column's different cells that are numbers, from which the others are mistakes."""
 
@@ -25,16 +31,48 @@ MANY = 10
 """Different numbers that a column must hold for that."""
 
 
-def named(stream: Stream, dialect: Dialect, model_input: ModelInput, drop: Sequence[str]) -> Stream:
-    """Give the columns of a table without a header the model's names, where their number fits."""
-    names = model_input.columns
-    if dialect.header or names is None or stream.typed is not None:
-        return stream
-    left = [name for name in stream.header if name not in drop]
-    if len(left) != len(names):
-        return stream
-    called = dict(zip(left, names, strict=True))
-    return replace(stream, header=tuple(called.get(name, name) for name in stream.header))
+@lru_cache(maxsize=8)
+def called(
+    header: tuple[str, ...],
+    names: tuple[str, ...] | None,
+    drop: tuple[str, ...] = (),
+    numbered: bool = False,
+    renamed: tuple[tuple[str, str], ...] = (),
+) -> tuple[str, ...]:
+    """Return what the columns of a table are called, as the model has them.
+
+    Columns that a person renamed come first. A table without a header (``numbered``) takes all
+    names where their number fits. Else names that differ by blanks around them, or by what
+    libraries put in the place of blanks and marks, are the model's where that is one to one.
+    """
+    header = tuple(dict(renamed).get(name, name) for name in header)
+    if names is None:
+        return header
+    if numbered:
+        left = [name for name in header if name not in drop]
+        fitting = dict(zip(left, names, strict=True)) if len(left) == len(names) else {}
+        return tuple(fitting.get(name, name) for name in header)
+    found: dict[str, str] = {}
+    for fold in FOLDS:
+        has = {*header} - {*found}
+        missing = [name for name in names if name not in has and name not in found.values()]
+        spare = [name for name in header if name in has and name not in names]
+        keys = Counter(map(fold, spare))
+        wanted = Counter(map(fold, missing))
+        at = {fold(name): name for name in spare if keys[fold(name)] == 1}
+        found |= {
+            at[fold(name)]: name for name in missing if wanted[fold(name)] == 1 and fold(name) in at
+        }
+    return tuple(found.get(name, name) for name in header)
+
+
+def _folded(name: str) -> str:
+    """Put an underscore for each blank and mark, as LightGBM and skl2onnx do in part."""
+    return re.sub(r"\W", "_", name)
+
+
+FOLDS: tuple[Callable[[str], str], ...] = (str.strip, _folded)
+"""What makes names of a table and of a model alike, tried in this order."""
 
 
 def columns_for(stream: Stream, model_input: ModelInput, drop: Sequence[str]) -> tuple[str, ...]:
@@ -45,6 +83,8 @@ def columns_for(stream: Stream, model_input: ModelInput, drop: Sequence[str]) ->
     require(stream.name, stream.header, drop)
     columns = tuple(name for name in stream.header if name not in drop)
     wanted = model_input.n_columns
+    if wanted == len(columns) - 1 and columns[0] == INDEX:
+        columns = columns[1:]
     if wanted is not None and wanted != len(columns):
         hint = (
             "leave columns out with --drop"

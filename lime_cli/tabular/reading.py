@@ -83,7 +83,7 @@ class Reading:
 
     rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
     """Columns, each with the names of its rules."""
-    numbers: frozenset[str] = frozenset()
+    numbers: tuple[str, ...] = ()
     """Columns that the file has as text and the model as numbers."""
 
     def applied(self, cells: Cells) -> Cells:
@@ -97,7 +97,7 @@ class Reading:
             for place, rules in found:
                 changed[place] = _respelled(changed[place], rules)
             rows.append(tuple(changed))
-        return replace(cells, rows=tuple(rows), texts=cells.texts - self.numbers)
+        return replace(cells, rows=tuple(rows), texts=cells.texts - {*self.numbers})
 
 
 AS_SPELLED = Reading()
@@ -120,15 +120,15 @@ class Chooser:
     def chosen(self, cells: Cells) -> tuple[Reading, tuple[Caveat, ...]]:
         """Return how to read a table, and sentences about what was not said by a person."""
         rules: dict[str, tuple[str, ...]] = {}
-        numbers = set()
+        numbers = []
         for place, name in enumerate(self.columns):
             counts = Counter(cells.column(name))
             known = self._values(place)
             if known and name in cells.texts and _are_numbers(known, counts):
-                numbers.add(name)
+                numbers.append(name)
             rules[name] = self._rules(counts, known)
         found = {name: one for name, one in rules.items() if one}
-        return Reading(tuple(found.items()), frozenset(numbers)), tuple(self._said(cells, found))
+        return Reading(tuple(found.items()), tuple(numbers)), tuple(self._said(cells, found))
 
     def _values(self, place: int) -> frozenset[object]:
         one = self.known.get(place)

@@ -254,9 +254,9 @@ def predictor_of(
     Raises ModelError for what is no fitted model.
     """
     path = Path(file.path)
-    model = opened(held, file.key, path.name)
+    model, said = opened(held, file.key, path.name)
     check_fitted(model, path.name)
-    caveats = tuple(_version_gap(path.name, heard))
+    caveats = (*_version_gap(path.name, heard), *said)
     origin = Origin(kind, digest_in_thread(path), path.name, caveats)
     return Predictor(file, way_of(as_estimator(model), file, origin))
 
