@@ -175,6 +175,14 @@ SPARSE_WORDS = re.compile(r"sparse|to(?:csr|csc|coo|array|dense)|\b(?:csr|csc|nn
 SPARSE_ONLY = Caveat("sparse_only", "the model answers to sparse rows only; it is given those")
 
 
+AS_DATES = Caveat(
+    "as_dates", "the model refuses dates as text; they are given as dates, as pandas parses them"
+)
+
+NAMED = 8
+"""Columns that a sentence names, at most."""
+
+
 class Handing:
     """Hands batches to a method, in the form that was said or that the model turns out to want."""
 
@@ -187,24 +195,39 @@ class Handing:
         self.caveats: tuple[Caveat, ...] = ()
 
     def ask(self, inputs: Any) -> Any:
-        """Return the method's answer; where it refuses all but sparse rows, to sparse rows."""
+        """Return the method's answer; where it refuses what it is given, to another form of it."""
         try:
             answer = self._method(handed(inputs, self.form, self._given))
         except LimexError:
             raise
         except Exception as error:
-            if not self._undecided or not self._wants_sparse(inputs, error):
+            other = self._another(inputs, error) if self._undecided else None
+            if other is None:
                 raise
-            self.form, self.caveats = "sparse", (SPARSE_ONLY,)
+            self.form, self.caveats = other[0], (other[1],)
             answer = self._method(handed(inputs, self.form, self._given))
         self._undecided = False
         return answer
+
+    def _another(self, inputs: Any, error: Exception) -> tuple[str, Caveat] | None:
+        """Return a form that the model answers to, and what to say of it."""
+        if not hasattr(inputs, "columns"):
+            return None
+        if self._wants_sparse(inputs, error):
+            return "sparse", SPARSE_ONLY
+        if _of_dates(inputs) and self._answers("dates", inputs):
+            return "dates", AS_DATES
+        if self._given.columns is None and self._answers("frame", inputs):
+            listed = ", ".join(inputs.names[:NAMED]) + (" ..." if len(inputs.names) > NAMED else "")
+            words = f"the model refuses an array; it is given a data frame of {listed}"
+            return "frame", Caveat("as_frame", f"{words}; --drop leaves columns out")
+        return None
 
     def _wants_sparse(self, inputs: Any, error: Exception) -> bool:
         """Tell by what it says, and by two rows of zeros, so that no row of anybody's decides."""
         if SPARSE_WORDS.search(str(error)) is None:
             return False
-        if not hasattr(inputs, "columns") or any(one.dtype == object for one in inputs.columns):
+        if any(one.dtype == object for one in inputs.columns):
             return False
         empty = replace(inputs, columns=tuple(np.zeros(2) for _ in inputs.columns))
         return self._answers("sparse", empty) and not self._answers(None, empty)
@@ -239,6 +262,8 @@ def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
             return as_sparse(inputs, given.model)
         case "frame":
             return as_frame(inputs, given.known)
+        case "dates":
+            return as_frame(inputs, given.known, _of_dates(inputs))
         case "array":
             return as_array(inputs)
     categories = any(one.category for one in given.known.values())
@@ -253,10 +278,24 @@ def as_array(table: Any) -> Any:
     return np.ascontiguousarray(np.array(table.columns, float).T)
 
 
-def as_frame(table: Any, known: Mapping[int, Known] = NOTHING) -> Any:
+def _of_dates(table: Any) -> tuple[str, ...]:
+    """Name the columns whose cells are all dates."""
+    from lime_cli.tables.cells import are_dates
+
+    pairs = zip(table.names, table.columns, strict=True)
+    words = {name: ["" if one is None else one for one in c.tolist()] for name, c in pairs}
+    return tuple(
+        name
+        for name, cells in words.items()
+        if all(isinstance(one, str) for one in cells) and are_dates(cells)
+    )
+
+
+def as_frame(table: Any, known: Mapping[int, Known] = NOTHING, dates: Sequence[str] = ()) -> Any:
     """Return a table as the data frame that pandas would have read from the file.
 
-    Columns that the model had as categories are categories of the same values.
+    Columns that the model had as categories are categories of the same values; those of ``dates``
+    are moments.
     """
     import pandas
 
@@ -266,7 +305,8 @@ def as_frame(table: Any, known: Mapping[int, Known] = NOTHING) -> Any:
             columns[name] = _category(column, known[place].values)
         elif column.dtype == object:
             cells = [np.nan if cell is None else cell for cell in column.tolist()]
-            columns[name] = pandas.Series(np.array(cells, dtype=object))
+            cells = pandas.Series(np.array(cells, dtype=object))
+            columns[name] = pandas.to_datetime(cells) if name in dates else cells
         else:
             columns[name] = column
     return pandas.DataFrame(columns)
