@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli.errors import ModelError, SettingsError
@@ -69,7 +68,7 @@ class Known(NamedTuple):
     """Whether these only tell of what kind the values are: others may stand there as well."""
 
 
-NOTHING: Mapping[int, Known] = MappingProxyType({})
+NOTHING: Mapping[int, Known] = {}
 
 
 class ModelInput(NamedTuple):

@@ -38,6 +38,21 @@ NAMED = 5
 """Columns that a warning names, at most."""
 
 
+def by_position(columns: Sequence[str], model_input: ModelInput) -> tuple[Caveat, ...]:
+    """Say in what order columns go to a model that does not name them."""
+    unnamed = model_input.columns is None and len(columns) > 1
+    if not unnamed or not (model_input.pandas or model_input.kind == "table"):
+        return ()
+    listed = ", ".join(columns[:NAMED]) + (" ..." if len(columns) > NAMED else "")
+    words = (
+        f"the model does not name its columns; it is given those of the table in order: {listed}"
+    )
+    return (Caveat("by_position", f"{words}; --drop leaves columns out"),)
+
+
+SHOWN = 10
+"""Columns that are listed in their order, at most."""
+
 Takes = Callable[[Any], bool]
 """Tells whether a model answers to a batch."""
 
@@ -181,6 +196,7 @@ class TabularModality:
                 model_input=model_input,
             )
         caveats = (*caveats, *unknown_levels(background, model_input.known))
+        caveats += by_position(columns, model_input)
         background, refused = without_refused_gaps(background, model_input.takes)
         return replace(
             self,

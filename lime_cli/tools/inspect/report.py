@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 NAME, NUMBER = "limex/inspection", 1
 
-UNSAID = ("model", "takes")
+UNSAID = ("model", "takes", "known", "pandas")
 """Of a model's input, what is told elsewhere or means nothing in a file."""
 
 
