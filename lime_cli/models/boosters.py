@@ -14,15 +14,13 @@ import numpy as np
 
 from lime_cli.errors import MissingDependency, ModelError
 from lime_cli.models.content import Content
+from lime_cli.models.fitted import UNNAMED
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import softmax
 from lime_cli.models.predictor import Origin, Predictor, quiet
 from lime_cli.models.sklearn import way_of
 
 XGBOOST_KEEPS_CATEGORIES = (3, 1)
-
-UNNAMED = re.compile(r"Column_\d+|\d+")
-"""What LightGBM and CatBoost call the columns of an array."""
 
 
 class Boosted:
@@ -71,7 +69,11 @@ def load_catboost(file: ModelFile, content: Content) -> Predictor:
     catboost = _library("catboost", file)
 
     def read() -> Any:
-        return catboost.CatBoost().load_model(blob=content.read(), format="cbm")
+        blob = content.read()
+        booster = catboost.CatBoost().load_model(blob=blob, format="cbm")
+        if len(booster.classes_):
+            return booster
+        return catboost.CatBoostRegressor().load_model(blob=blob, format="cbm")
 
     return _loaded("catboost", file, content, read)
 
@@ -79,10 +81,11 @@ def load_catboost(file: ModelFile, content: Content) -> Predictor:
 def as_estimator(model: Any) -> Any:
     """Return a booster in what answers the scikit-learn way; anything else as it is."""
     kind = type(model)
+    if kind.__module__ == "catboost.core" and hasattr(model, "get_cat_feature_indices"):
+        return _catboost(model)
     wrap = {
         ("xgboost.core", "Booster"): _xgboost,
         ("lightgbm.basic", "Booster"): _lightgbm,
-        ("catboost.core", "CatBoost"): _catboost,
     }.get((kind.__module__, kind.__name__))
     return model if wrap is None else wrap(model)
 
@@ -123,8 +126,11 @@ def _xgboost(booster: Any) -> Boosted:
             "the model learnt categories, which needs xgboost 3.1", "pip install -U xgboost"
         )
 
+    rounds = _best_rounds(booster, learner)
+
     def ask(inputs: Any) -> Any:
-        answers = booster.predict(_matrix(booster, inputs, categories), output_margin=raw)
+        rows = _matrix(booster, inputs, categories)
+        answers = booster.predict(rows, output_margin=raw, iteration_range=rounds)
         return softmax(answers) if objective == "multi:softmax" else answers
 
     probable = objective.startswith("multi:") or objective == "binary:logistic"
@@ -136,6 +142,18 @@ def _xgboost(booster: Any) -> Boosted:
     return boosted.describe(booster.feature_names, booster.num_features(), classes)
 
 
+def _best_rounds(booster: Any, learner: Any) -> tuple[int, int]:
+    """Return the rounds that the estimator of a file answers with, early stopping heeded.
+
+    A booster by itself answers with all of them, which is (0, 0).
+    """
+    said = booster.attributes()
+    best = said.get("best_iteration") if "scikit_learn" in said else None
+    if best is None or learner["gradient_booster"]["name"] == "gblinear":
+        return (0, 0)
+    return (0, int(best) + 1)
+
+
 def _matrix(booster: Any, inputs: Any, categories: bool) -> Any:
     import xgboost
 
@@ -144,9 +162,6 @@ def _matrix(booster: Any, inputs: Any, categories: bool) -> Any:
         sparse = hasattr(inputs, "tocsr")  # whose zeros are missing values to XGBoost
         values = inputs.astype(np.float32) if sparse else np.asarray(inputs, np.float32)
         return xgboost.DMatrix(values, feature_names=names, feature_types=kinds)
-    if hasattr(inputs, "columns"):
-        of_kind = zip(inputs.columns, kinds, strict=True)
-        inputs = inputs.astype({name: "category" for name, kind in of_kind if kind == "c"})
     return xgboost.DMatrix(inputs, enable_categorical=True)
 
 
@@ -157,9 +172,6 @@ def _lightgbm(booster: Any) -> Boosted:
     n_classes = booster.num_model_per_iteration()
 
     def ask(inputs: Any) -> Any:
-        if booster.pandas_categorical and hasattr(inputs, "columns"):
-            worded = [name for name in inputs.columns if inputs[name].dtype.kind not in "iufb"]
-            inputs = inputs.astype(dict.fromkeys(worded, "category"))
         return booster.predict(inputs, num_threads=1)
 
     classified = objective == "binary" or objective.startswith("multiclass")
@@ -169,32 +181,31 @@ def _lightgbm(booster: Any) -> Boosted:
 
 
 def _catboost(booster: Any) -> Boosted:
+    import catboost
+
     names = list(booster.feature_names_)
     categorical = list(booster.get_cat_feature_indices())
+    texts = list(booster.get_text_feature_indices())
     classes = booster.classes_ if len(booster.classes_) else None
+    # without a type, a regressor undoes the link of its loss: Poisson, Tweedie
+    asked = {"prediction_type": "Probability"} if classes is not None else {}
 
     def ask(inputs: Any) -> Any:
-        plain = not hasattr(inputs, "columns") and not hasattr(inputs, "tocsr")
-        rows = np.asarray(inputs, object) if plain else inputs
-        if categorical:
-            rows = _with_words(rows, categorical)
-        kind = "RawFormulaVal" if classes is None else "Probability"
-        return booster.predict(_pool(rows, names, categorical), kind, thread_count=1)
+        named = hasattr(inputs, "columns")
+        rows = inputs if named or hasattr(inputs, "tocsr") else np.asarray(inputs, object)
+        if categorical or texts:
+            rows = _with_words(rows, [*categorical, *texts])
+        pool = catboost.Pool(rows, None, categorical, texts, feature_names=None if named else names)
+        return booster.predict(pool, thread_count=1, **asked)
 
     boosted = Boosted(booster, "predict" if classes is None else "predict_proba", ask)
+    loss = str(booster.get_all_params().get("loss_function", ""))
+    boosted.multilabel_ = loss.startswith(("MultiLogloss", "MultiCrossEntropy"))
     return boosted.describe(names, len(names), classes)
 
 
-def _pool(rows: Any, names: list[str], categorical: list[int]) -> Any:
-    import catboost
-
-    if hasattr(rows, "columns"):
-        return catboost.Pool(rows, cat_features=categorical)
-    return catboost.Pool(rows, cat_features=categorical, feature_names=names)
-
-
 def _with_words(rows: Any, categorical: list[int]) -> Any:
-    """Write the categorical columns as words, whole numbers without a point, as CatBoost does."""
+    """Write columns as words, whole numbers without a point, as CatBoost does."""
     if hasattr(rows, "columns"):
         changed = {rows.columns[i]: [_word(cell) for cell in rows.iloc[:, i]] for i in categorical}
         return rows.assign(**changed)
@@ -205,6 +216,7 @@ def _with_words(rows: Any, categorical: list[int]) -> Any:
 
 
 def _word(cell: Any) -> str:
+    cell = np.nan if cell is None else cell
     whole = isinstance(cell, float) and cell.is_integer()
     return str(int(cell) if whole else cell)
 

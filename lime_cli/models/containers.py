@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Any
 
+from lime_cli.engine.model import Caveat
 from lime_cli.errors import ModelError
 from lime_cli.models.sklearn import final
 
@@ -19,22 +21,77 @@ EXPORTS = {
 SHOWN = 8
 
 
-def opened(held: Any, key: str | None, name: str) -> Any:
-    """Return the model in what a file holds: the thing itself, or what stands under ``key``.
+def opened(held: Any, key: str | None, name: str) -> tuple[Any, tuple[Caveat, ...]]:
+    """Return the model in what a file holds, and what a reader must know of the choice.
 
     ``key`` is a dictionary's key, a place in a list, an attribute, or several of these with dots
-    between. Raises ModelError that names the keys there are, or says what the thing is instead.
+    between. Without it the model is the thing itself, or the only model there is behind the
+    transformers beside it, where each fits the next. Raises ModelError that names the keys there
+    are, or says what the thing is instead.
     """
+    if key is None and can_predict(held):
+        return held, ()
     if key is None:
-        if not can_predict(held):
+        chained = _chained(held)
+        if chained is None:
             raise _no_model(held, name)
-        return held
+        return chained
     found = _under(held, key, name)
     if not can_predict(found):
         raise ModelError(
             f"{name}: under {key!r} is {what(found)}, which cannot predict", _keys(held)
         )
-    return found
+    beside = [one for one, child in _transformers(held) if child is not found]
+    if not beside:
+        return found, ()
+    words = f"{_quoted(beside)} beside the model is not applied, as --key {key} asks for the model"
+    return found, (Caveat("not_applied", words),)
+
+
+def _chained(held: Any) -> tuple[Any, tuple[Caveat, ...]] | None:
+    """Put the only model of a file behind its transformers, where each fits the next.
+
+    None where there is no model or more than one, or where the parts do not fit.
+    """
+    models = [(key, one) for key, one in _children(held).items() if can_predict(one)]
+    if len(models) != 1 or not isinstance(held, (Mapping, list, tuple)):
+        return None
+    key = models[0][0]
+    steps = _transformers(held)
+    parts = [*steps, models[0]]
+    if not steps or not all(_fits(one, after) for (_, one), (_, after) in pairwise(parts)):
+        return None
+    from sklearn.pipeline import Pipeline
+
+    names = [str(name) for name, _ in steps]
+    chained = Pipeline([(f"{i} {one}", part) for i, (one, part) in enumerate(parts)])
+    words = f"{_quoted(names)} is applied before {key!r}; --key {key} gives the model alone"
+    return chained, (Caveat("chained", words),)
+
+
+def _transformers(held: Any) -> list[tuple[Any, Any]]:
+    """List the fitted transformers of inputs that a file holds, in its order."""
+    return [
+        (key, one)
+        for key, one in _children(held).items()
+        if hasattr(one, "transform")
+        and not isinstance(one, type)
+        and not can_predict(one)
+        and (hasattr(one, "n_features_in_") or hasattr(one, "vocabulary_"))
+    ]
+
+
+def _fits(one: Any, after: Any) -> bool:
+    """Tell whether a transformer gives as many columns as what comes after it was fitted on."""
+    try:
+        width = len(one.get_feature_names_out())
+    except Exception:  # not every transformer can tell
+        width = getattr(one, "n_features_in_", -1)
+    return bool(width == getattr(after, "n_features_in_", None))
+
+
+def _quoted(names: list[Any]) -> str:
+    return " and ".join(repr(str(one)) for one in names)
 
 
 def can_predict(thing: Any) -> bool:
@@ -107,6 +164,13 @@ def _no_model(held: Any, name: str) -> ModelError:
         if known in bases:
             return ModelError(f"{name}: holds a {known} model, which limex does not run", way)
     models = [str(one) for one, child in _children(held).items() if can_predict(child)]
+    beside = [one for one, _ in _transformers(held)]
+    if models and beside:
+        return ModelError(
+            f"{name}: holds {what(held)} whose parts do not fit each other: "
+            f"{_quoted(beside)}, {_quoted(models)}",
+            f"save them as one pipeline; --key {models[0]} gives the model columns as they are",
+        )
     if models:
         listed = ", ".join(str(one) for one in list(_children(held))[:SHOWN])
         return ModelError(

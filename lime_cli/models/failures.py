@@ -171,6 +171,11 @@ def _text_in_numbers(name: str, cell: str, table: Any) -> PredictionError | Inpu
     if dated is not None:
         return dated
     where = f" in column {column!r}" if column is not None else ""
+    if not any(letter.isalnum() for letter in cell):
+        return PredictionError(
+            f"{name}: the model wants numbers, not {cell[:60]!r}{where}",
+            f"where that stands for a missing value, say --na-values '{cell[:60]}'",
+        )
     return PredictionError(
         f"{name}: the model wants numbers, not {cell[:60]!r}{where}",
         "give the table that the model was made for, or leave the column out with --drop",

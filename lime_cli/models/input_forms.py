@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ import numpy as np
 
 from lime_cli.engine.model import Caveat
 from lime_cli.errors import InputError, LimexError, PredictionError, SettingsError
-from lime_cli.models.model_file import ModelInput
+from lime_cli.models.model_file import NOTHING, Known, ModelInput
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -169,7 +169,18 @@ def _pixels(pictures: NDArray[Any], kind: str) -> NDArray[Any]:
 KEPT_ROWS = ("_fit_X", "X_fit_", "X_", "support_vectors_")
 """Where scikit-learn's neighbours, kernels and support vectors keep rows they were fitted on."""
 
+SPARSE_WORDS = re.compile(r"sparse|to(?:csr|csc|coo|array|dense)|\b(?:csr|csc|nnz)|indptr")
+"""What an error mentions that is about sparse rows."""
+
 SPARSE_ONLY = Caveat("sparse_only", "the model answers to sparse rows only; it is given those")
+
+
+AS_DATES = Caveat(
+    "as_dates", "the model refuses dates as text; they are given as dates, as pandas parses them"
+)
+
+NAMED = 8
+"""Columns that a sentence names, at most."""
 
 
 class Handing:
@@ -184,22 +195,39 @@ class Handing:
         self.caveats: tuple[Caveat, ...] = ()
 
     def ask(self, inputs: Any) -> Any:
-        """Return the method's answer; where it refuses all but sparse rows, to sparse rows."""
+        """Return the method's answer; where it refuses what it is given, to another form of it."""
         try:
             answer = self._method(handed(inputs, self.form, self._given))
         except LimexError:
             raise
-        except Exception:
-            if not self._undecided or not self._wants_sparse(inputs):
+        except Exception as error:
+            other = self._another(inputs, error) if self._undecided else None
+            if other is None:
                 raise
-            self.form, self.caveats = "sparse", (SPARSE_ONLY,)
+            self.form, self.caveats = other[0], (other[1],)
             answer = self._method(handed(inputs, self.form, self._given))
         self._undecided = False
         return answer
 
-    def _wants_sparse(self, inputs: Any) -> bool:
-        """Tell by two rows of zeros, so that no row of anybody's decides."""
-        if not hasattr(inputs, "columns") or any(one.dtype == object for one in inputs.columns):
+    def _another(self, inputs: Any, error: Exception) -> tuple[str, Caveat] | None:
+        """Return a form that the model answers to, and what to say of it."""
+        if not hasattr(inputs, "columns"):
+            return None
+        if self._wants_sparse(inputs, error):
+            return "sparse", SPARSE_ONLY
+        if _of_dates(inputs) and self._answers("dates", inputs):
+            return "dates", AS_DATES
+        if self._given.columns is None and self._answers("frame", inputs):
+            listed = ", ".join(inputs.names[:NAMED]) + (" ..." if len(inputs.names) > NAMED else "")
+            words = f"the model refuses an array; it is given a data frame of {listed}"
+            return "frame", Caveat("as_frame", f"{words}; --drop leaves columns out")
+        return None
+
+    def _wants_sparse(self, inputs: Any, error: Exception) -> bool:
+        """Tell by what it says, and by two rows of zeros, so that no row of anybody's decides."""
+        if SPARSE_WORDS.search(str(error)) is None:
+            return False
+        if any(one.dtype == object for one in inputs.columns):
             return False
         empty = replace(inputs, columns=tuple(np.zeros(2) for _ in inputs.columns))
         return self._answers("sparse", empty) and not self._answers(None, empty)
@@ -233,10 +261,14 @@ def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
         case "sparse":
             return as_sparse(inputs, given.model)
         case "frame":
-            return as_frame(inputs)
+            return as_frame(inputs, given.known)
+        case "dates":
+            return as_frame(inputs, given.known, _of_dates(inputs))
         case "array":
             return as_array(inputs)
-    return as_frame(inputs) if given.columns is not None else as_array(inputs)
+    categories = any(one.category for one in given.known.values())
+    named = given.columns is not None or categories
+    return as_frame(inputs, given.known) if named else as_array(inputs)
 
 
 def as_array(table: Any) -> Any:
@@ -246,19 +278,47 @@ def as_array(table: Any) -> Any:
     return np.ascontiguousarray(np.array(table.columns, float).T)
 
 
-def as_frame(table: Any) -> Any:
-    """Return a table as the data frame that pandas would have read from the file."""
+def _of_dates(table: Any) -> tuple[str, ...]:
+    """Name the columns whose cells are all dates."""
+    from lime_cli.tables.cells import are_dates
+
+    pairs = zip(table.names, table.columns, strict=True)
+    words = {name: ["" if one is None else one for one in c.tolist()] for name, c in pairs}
+    return tuple(
+        name
+        for name, cells in words.items()
+        if all(isinstance(one, str) for one in cells) and are_dates(cells)
+    )
+
+
+def as_frame(table: Any, known: Mapping[int, Known] = NOTHING, dates: Sequence[str] = ()) -> Any:
+    """Return a table as the data frame that pandas would have read from the file.
+
+    Columns that the model had as categories are categories of the same values; those of ``dates``
+    are moments.
+    """
     import pandas
 
     columns = {}
-    for name, column in zip(table.names, table.columns, strict=True):
-        if column.dtype == object:
-            column = np.array(
-                [np.nan if cell is None else cell for cell in column.tolist()], dtype=object
-            )
-            column = pandas.Series(column)
-        columns[name] = column
+    for place, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
+        if place in known and known[place].category:
+            columns[name] = _category(column, known[place].values)
+        elif column.dtype == object:
+            cells = [np.nan if cell is None else cell for cell in column.tolist()]
+            cells = pandas.Series(np.array(cells, dtype=object))
+            columns[name] = pandas.to_datetime(cells) if name in dates else cells
+        else:
+            columns[name] = column
     return pandas.DataFrame(columns)
+
+
+def _category(column: NDArray[Any], values: Sequence[Any]) -> Any:
+    """Return cells as a category of the model's own values; one that it does not know is none."""
+    import pandas
+
+    code = {value: i for i, value in enumerate(values)}
+    codes = [code.get(cell, -1) for cell in column.tolist()]
+    return pandas.Categorical.from_codes(codes, pandas.Index(list(values)))
 
 
 def as_sparse(table: Any, model: str) -> Any:

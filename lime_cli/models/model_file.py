@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -17,7 +17,7 @@ from lime_cli.registry import LOADERS
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from lime_cli.engine.instance import Model
+    from lime_cli.engine.instance import Instance, Model
     from lime_cli.models.content import Content
 
     class LoadedModel(Model, Protocol):
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
         @property
         def manner(self) -> str:
             """How samples were put to it, in words; empty for the usual way."""
+            ...
+
+        def named(self, instances: Sequence[Instance]) -> dict[int, str]:
+            """Return by place the classes that it predicts though others have larger outputs."""
             ...
 
         def takes(self, inputs: Any) -> bool:
@@ -83,6 +87,19 @@ class PixelsInput(NamedTuple):
     """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic."""
 
 
+class Known(NamedTuple):
+    """What a model knows of a column's values."""
+
+    values: tuple[Any, ...]
+    category: bool = False
+    """Whether the column is handed over as a pandas category of these values, in their order."""
+    filling: bool = False
+    """Whether these only tell of what kind the values are: others may stand there as well."""
+
+
+NOTHING: Mapping[int, Known] = {}
+
+
 class ModelInput(NamedTuple):
     """What a model says of its input; None where it does not say."""
 
@@ -95,6 +112,10 @@ class ModelInput(NamedTuple):
     n_columns: int | None = None
     words: tuple[int, ...] = ()
     """Places, in that order, of the columns that it takes as text, whatever they look like."""
+    known: Mapping[int, Known] = NOTHING
+    """The values that a column may hold, by its place, where the model knows them."""
+    pandas: bool = False
+    """Whether it was most likely fitted on what pandas had read."""
     size: tuple[int, int] | None = None
     """(height, width) of a picture, in pixels."""
     channels: int | None = None

@@ -10,7 +10,8 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +26,7 @@ from lime_cli.models.pickles import tripwire
 
 if TYPE_CHECKING:
     from lime_cli.engine.arrays import FloatArray
+    from lime_cli.engine.instance import Instance
     from lime_cli.models.bag_of_words import Bags
     from lime_cli.models.input_forms import Handing
 
@@ -147,6 +149,8 @@ class Way(NamedTuple):
     """In what form it is given tables, where that is not settled by its format."""
     bags: Bags | None = None
     """Answers samples of a text from their masks, where the model is recognised."""
+    decide: Callable[[Any], Any] | None = None
+    """Names the class that it predicts, where that may be another than the largest output says."""
 
 
 class Predictor:
@@ -208,6 +212,21 @@ class Predictor:
         """Return (n, k) outputs for a table, texts or (n, height, width, channels)."""
         known = self._way.bags is not None
         return self._probe.predict(inputs if known else getattr(inputs, "strings", inputs))
+
+    def named(self, instances: Sequence[Instance]) -> dict[int, str]:
+        """Return by place the classes that it predicts though others have larger outputs."""
+        found: dict[int, str] = {}
+        decide = self._way.decide
+        if decide is None:
+            return found
+        for place, one in enumerate(instances):
+            row = one.model_inputs(np.zeros((1, len(one.components)), np.int32))
+            row = getattr(row, "strings", row)
+            answers, names = self.predict(row)[0], self.identity.targets
+            said = str(np.ravel(self._asked(partial(decide, row), row))[0])
+            if said in names and answers[names.index(said)] < answers.max():
+                found[place] = said
+        return found
 
     def takes(self, inputs: Any) -> bool:
         """Tell whether it answers to a batch; how answers are read is not decided by that."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ from lime_cli.engine.model import Caveat
 from lime_cli.engine.texts import Texts
 from lime_cli.errors import ModelError
 from lime_cli.models.bag_of_words import bags_of
-from lime_cli.models.input_forms import Handing, fitted_form
+from lime_cli.models.fitted import fitted
+from lime_cli.models.input_forms import Handing, fitted_form, handed
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Way
@@ -41,64 +42,6 @@ def limit_threads(model: Any, threads: int) -> None:
         if type(part).__module__.startswith("xgboost.") and hasattr(part, "set_param"):
             with contextlib.suppress(Exception):
                 part.set_param({"nthread": threads})
-
-
-HOLDERS = ("best_estimator_", "estimator_", "calibrated_classifiers_", "estimators_", "estimator")
-"""Attributes of a model that holds others and hands its rows on."""
-
-
-def places_of_words(model: Any, names: Sequence[str] | None, n_columns: int) -> tuple[int, ...]:
-    """Return the places of those columns: those whose categories or fillings are all words."""
-    return tuple(sorted(set(_places(model, list(range(n_columns)), names or ()))))
-
-
-def _places(step: Any, places: list[int], names: Sequence[str]) -> Iterator[int]:
-    """Yield places of words among the columns that a step is given, which stand at ``places``."""
-    held = next((getattr(step, one) for one in HOLDERS if hasattr(step, one)), None)
-    held = held[0] if isinstance(held, list) and held else held
-    steps, parts = getattr(step, "steps", None), getattr(step, "transformers_", None)
-    if isinstance(steps, list):
-        yield from _along(steps, places, names)
-    elif isinstance(parts, list):
-        for _, part, columns in parts:
-            yield from _places(part, _chosen(columns, places, names), names)
-    elif held is not None and not isinstance(held, (str, np.ndarray)):
-        yield from _places(held, places, names)
-    elif getattr(step, "vocabulary_", None) is not None:
-        yield from places[:1]
-    else:
-        known = getattr(step, "categories_", getattr(step, "statistics_", ()))
-        if isinstance(known, (list, np.ndarray)) and len(known) == len(places):
-            yield from (place for place, one in zip(places, known, strict=True) if _words(one))
-
-
-def _along(steps: list[Any], places: list[int], names: Sequence[str]) -> Iterator[int]:
-    """Go through a pipeline as long as its steps keep the columns as they are."""
-    for _, step in steps:
-        if step in (None, "passthrough"):
-            continue
-        yield from _places(step, places, names)
-        if not hasattr(step, "statistics_") or getattr(step, "indicator_", None) is not None:
-            return
-
-
-def _chosen(columns: Any, places: list[int], names: Sequence[str]) -> list[int]:
-    """Return the places of the columns that a column transformer hands to one of its parts."""
-    listed = [columns] if isinstance(columns, (str, int, np.integer)) else columns
-    if isinstance(listed, slice):
-        return [] if isinstance(listed.start or listed.stop, str) else places[listed]
-    cells = list(listed)
-    if cells and all(isinstance(one, (bool, np.bool_)) for one in cells):
-        return [place for place, one in zip(places, cells, strict=False) if one]
-    at = {name: place for place, name in enumerate(names)}
-    found = (at.get(one) if isinstance(one, str) else int(one) for one in cells)
-    return [places[one] for one in found if one is not None and -len(places) <= one < len(places)]
-
-
-def _words(known: Any) -> bool:
-    """Tell whether the values of a column that an encoder knows, gaps aside, are all words."""
-    present = [one for one in np.ravel(known).tolist() if one is not None and one == one]
-    return bool(present) and all(isinstance(one, str) for one in present)
 
 
 OUTPUTS = ("probabilities", "decision", "labels")
@@ -144,7 +87,31 @@ def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
             inputs = inputs.strings
         return _as_columns(handing.ask(inputs), stated)
 
-    return Way(origin, ask, stated, given, METHODS[chosen], said, handing=handing, bags=bags)
+    decide = None
+    if chosen == "probabilities" and output is None and place is None and _decides(model, stated):
+        # in the form in which it has answered by then
+        decide = lambda inputs: model.predict(handed(inputs, handing.form, given))  # noqa: E731
+    return Way(
+        origin, ask, stated, given, METHODS[chosen], said, handing=handing, bags=bags, decide=decide
+    )
+
+
+OWN_DECISION = ("FixedThresholdClassifier", "TunedThresholdClassifierCV", "SVC", "NuSVC")
+"""Classifiers of scikit-learn whose ``predict`` does not look for the largest probability."""
+
+LIBRARIES = ("sklearn", "lightgbm", "xgboost", "lime_cli", "imblearn")
+"""Those whose other classifiers do."""
+
+
+def _decides(model: Any, stated: Stated) -> bool:
+    """Tell whether ``predict`` may name another class than the most probable one."""
+    if not stated.classes or not hasattr(model, "predict"):
+        return False
+    ending = final(model)
+    while hasattr(ending, "best_estimator_"):
+        ending = ending.best_estimator_
+    known = type(ending).__module__.partition(".")[0] in LIBRARIES
+    return not known or type(ending).__name__ in OWN_DECISION
 
 
 def _wanted(output: str | None) -> tuple[str | None, int | None]:
@@ -233,12 +200,7 @@ def _as_columns(raw: Any, stated: Stated) -> Any:
 
 
 def _input(model: Any, name: str) -> ModelInput:
-    columns = getattr(model, "feature_names_in_", None)
-    n_columns = getattr(model, "n_features_in_", None)
-    names = None if columns is None else tuple(map(str, columns))
+    names, n_columns, words, known = fitted(model)
     return ModelInput(
-        name,
-        columns=names,
-        n_columns=int(n_columns) if n_columns else None,  # 0 of CatBoost: it does not know
-        words=places_of_words(model, names, int(n_columns)) if n_columns else (),
+        name, columns=names, n_columns=n_columns, words=words, known=known, pandas=True
     )

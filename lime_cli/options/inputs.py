@@ -34,6 +34,14 @@ class DialectOptions(Options, heading="Table format"):
     no_header: bool = flag(
         "--no-header", "The first row is data: columns are the model's, or numbered from 0."
     )
+    read_as: str = option(
+        "--read-as",
+        "Whether NA, null and the like are missing values (pandas) or words (plain); auto: "
+        "missing for models of Python, but for what an encoder knows as a word.",
+        choices=("auto", "pandas", "plain"),
+        default="auto",
+    )
+    strip: bool = flag("--strip", "Leave out blanks around cells.")
 
     def dialect(self) -> Dialect:
         from lime_cli.tables.dialect import Dialect
@@ -45,6 +53,8 @@ class DialectOptions(Options, heading="Table format"):
             self.thousands,
             self.na_values,
             not self.no_header,
+            self.read_as,
+            self.strip,
         )
 
 
@@ -55,6 +65,13 @@ def _separator(sep: str | None) -> str | None:
     if len(sep) != 1 or sep in '"\r\n\0 ':
         raise SettingsError(f"--sep: {sep!r} is not possible", "give a comma, ';', '|' or tab")
     return sep
+
+
+def _renamed(words: str) -> tuple[str, str]:
+    old, mark, new = words.partition("=")
+    if not mark or not old or not new:
+        raise SettingsError(f"--rename {words}: renames nothing", "write --rename 'old=new'")
+    return old, new
 
 
 class RowOptions(Options, heading="Input"):
@@ -97,6 +114,9 @@ class SchemaOptions(Options, heading="Columns"):
 
     categorical: tuple[str, ...] = listed("--categorical", "Columns to compare by identity.")
     numeric: tuple[str, ...] = listed("--numeric", "Columns to compare by size, or by day.")
+    strings: tuple[str, ...] = listed(
+        "--strings", "Columns whose cells reach the model as text, such as codes."
+    )
     bins: str = option(
         "--bins",
         "How numeric columns are cut.",
@@ -124,6 +144,7 @@ class SchemaOptions(Options, heading="Columns"):
         return Schema(
             categorical=self.categorical,
             numeric=self.numeric,
+            strings=self.strings,
             bins=self.bins,
             label=self.label,
             groups=parse_groups(tuple(one for one in self.groups if one != "auto")),
@@ -156,6 +177,12 @@ class TableOptions(Options, heading="Input"):
         metavar="FILE",
         common=True,
     )
+    renamed: tuple[str, ...] = option(
+        "--rename",
+        "A column of the file and the model's name for it; repeatable.",
+        metavar="OLD=NEW",
+        multiple=True,
+    )
     columns: VaryingOptions = group(VaryingOptions)
     file: DialectOptions = group(DialectOptions)
 
@@ -174,6 +201,7 @@ class TableOptions(Options, heading="Input"):
             background=self.background,
             schema=self.columns.schema(),
             drop=self.columns.drop,
+            renamed=tuple(map(_renamed, self.renamed)),
             dialect=self.file.dialect(),
         )
         return table

@@ -20,6 +20,7 @@ from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
 from lime_cli.registry import FORMATS
+from lime_cli.running.targets import targeted
 from lime_cli.settings import Settings
 from lime_cli.sources import Source
 
@@ -109,7 +110,7 @@ def _explain(
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
     try:
         instances = [focused(one, model, settings) for one in instances]
-        explanations = list(way(instances, model, settings))
+        explanations = list(targeted(instances, model, settings, way))
     except (InputError, PredictionError) as error:
         if len(ready) == 1:
             yield Failed(sources[0], error)

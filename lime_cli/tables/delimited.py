@@ -44,10 +44,14 @@ def read_delimited(
 
 
 def checked_header(name: str, names: list[str]) -> tuple[str, ...]:
-    """Strip the names of columns; raise InputError for none, too many, or one that comes twice."""
-    header = tuple(cell.strip() for cell in names)
-    if not any(header):
+    """Strip the names of columns, and name a nameless one as pandas does, by its place.
+
+    Raises InputError for none, too many, or one that comes twice.
+    """
+    stripped = [cell.strip() for cell in names]
+    if not any(stripped):
         raise InputError(f"{name}: has no header", "the first line must name the columns")
+    header = tuple(cell or f"Unnamed: {place}" for place, cell in enumerate(stripped))
     if len(header) > MANY_COLUMNS:
         raise too_many(name, len(header))
     seen: set[str] = set()

@@ -39,6 +39,11 @@ class Dialect:
     """Cells that stand for a missing value in every column."""
     header: bool = True
     """Whether the first row names the columns; they are numbered from 0 otherwise."""
+    reading: str = "auto"
+    """``pandas`` where words such as NA are missing values in every column, ``plain`` where only
+    the empty cell is; ``auto`` is as the model was most likely fitted."""
+    strip: bool = False
+    """Whether blanks around cells of words are left out."""
 
     def __post_init__(self) -> None:
         if self.decimal not in (".", ","):

@@ -60,6 +60,8 @@ class Stream:
     """What is closed when the reading ends."""
     words: frozenset[str] = frozenset()
     """Columns that are text because the model takes them so."""
+    renamed: tuple[tuple[str, str], ...] = ()
+    """Columns of the file, with the names that the model has for them."""
 
     def __enter__(self) -> Stream:
         return self
@@ -72,7 +74,8 @@ class Stream:
     def texts(self) -> frozenset[str]:
         """Columns that are text, whatever they look like."""
         said: frozenset[str] = self.typed.texts if self.typed is not None else frozenset()
-        return said | self.words
+        called = dict(self.renamed)
+        return frozenset(called.get(name, name) for name in said) | self.words
 
     def cells(self, records: Sequence[Record], dialect: Dialect) -> Cells:
         return Cells(

@@ -165,7 +165,9 @@ def require(name: str, header: Sequence[str], columns: Sequence[str]) -> None:
     shown = ", ".join(header[:12]) + (" ..." if len(header) > 12 else "")
     raise InputError(
         f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}",
-        f"did you mean {guess!r}?" if guess else f"it has {shown}",
+        f"did you mean {guess!r}? say --rename '{guess}={missing[0]}'"
+        if guess
+        else f"it has {shown}",
     )
 
 

@@ -35,6 +35,8 @@ ORDERS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
 LONGEST = 10_000
 """Characters of a condition."""
 
+WHOLE = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
+
 QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`([^`]*)`")
 
 
@@ -177,4 +179,6 @@ def _read(cell: str, other: Any, dialect: Dialect) -> Any:
     if isinstance(other, bool):
         return TRUE_FALSE.get(cell, cell)
     plain = dialect.plain(cell)
+    if WHOLE.fullmatch(plain):
+        return int(plain)  # exact, where a float is not beyond 2**53
     return float(plain) if NUMBER.fullmatch(plain) else cell

@@ -144,7 +144,8 @@ def _feature(cells: Cells, name: str, schema: Schema) -> Feature:
     column = cells.column(name)
     kind = cells.kind(name)
     if kind == "empty":
-        raise InputError(f"{cells.name}: column {name!r} has no values", "leave it out with --drop")
+        nothing = np.full(1, np.nan)
+        return Feature(name, False, nothing, np.ones(1), np.zeros(1, np.int64), np.empty(0))
     date = kind == "text" and name not in schema.categorical and are_dates(column)
     if date and name in schema.numeric:
         return _of_dates(cells, name, schema)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from math import isinf
+from typing import NamedTuple
 
 from lime_cli.engine.instance import Caveat
 from lime_cli.errors import ModelError, SettingsError
@@ -14,7 +18,11 @@ from lime_cli.tables.dialect import MISSING, Dialect
 from lime_cli.tables.readers import Stream, open_table, read_evenly
 from lime_cli.tables.rows import require
 from lime_cli.tabular.background import Background, build_background
+from lime_cli.tabular.reading import Reading, chooser_of
 from lime_cli.tabular.schema import Schema
+
+INDEX = "Unnamed: 0"
+"""What a table written with the index of a data frame calls its first column."""
 
 NEARLY_ALL = 0.9
 """Share of a column's different cells that are numbers, from which the others are mistakes."""
@@ -23,16 +31,48 @@ MANY = 10
 """Different numbers that a column must hold for that."""
 
 
-def named(stream: Stream, dialect: Dialect, model_input: ModelInput, drop: Sequence[str]) -> Stream:
-    """Give the columns of a table without a header the model's names, where their number fits."""
-    names = model_input.columns
-    if dialect.header or names is None or stream.typed is not None:
-        return stream
-    left = [name for name in stream.header if name not in drop]
-    if len(left) != len(names):
-        return stream
-    called = dict(zip(left, names, strict=True))
-    return replace(stream, header=tuple(called.get(name, name) for name in stream.header))
+@lru_cache(maxsize=8)
+def called(
+    header: tuple[str, ...],
+    names: tuple[str, ...] | None,
+    drop: tuple[str, ...] = (),
+    numbered: bool = False,
+    renamed: tuple[tuple[str, str], ...] = (),
+) -> tuple[str, ...]:
+    """Return what the columns of a table are called, as the model has them.
+
+    Columns that a person renamed come first. A table without a header (``numbered``) takes all
+    names where their number fits. Else names that differ by blanks around them, or by what
+    libraries put in the place of blanks and marks, are the model's where that is one to one.
+    """
+    header = tuple(dict(renamed).get(name, name) for name in header)
+    if names is None:
+        return header
+    if numbered:
+        left = [name for name in header if name not in drop]
+        fitting = dict(zip(left, names, strict=True)) if len(left) == len(names) else {}
+        return tuple(fitting.get(name, name) for name in header)
+    found: dict[str, str] = {}
+    for fold in FOLDS:
+        has = {*header} - {*found}
+        missing = [name for name in names if name not in has and name not in found.values()]
+        spare = [name for name in header if name in has and name not in names]
+        keys = Counter(map(fold, spare))
+        wanted = Counter(map(fold, missing))
+        at = {fold(name): name for name in spare if keys[fold(name)] == 1}
+        found |= {
+            at[fold(name)]: name for name in missing if wanted[fold(name)] == 1 and fold(name) in at
+        }
+    return tuple(found.get(name, name) for name in header)
+
+
+def _folded(name: str) -> str:
+    """Put an underscore for each blank and mark, as LightGBM and skl2onnx do in part."""
+    return re.sub(r"\W", "_", name)
+
+
+FOLDS: tuple[Callable[[str], str], ...] = (str.strip, _folded)
+"""What makes names of a table and of a model alike, tried in this order."""
 
 
 def columns_for(stream: Stream, model_input: ModelInput, drop: Sequence[str]) -> tuple[str, ...]:
@@ -43,6 +83,8 @@ def columns_for(stream: Stream, model_input: ModelInput, drop: Sequence[str]) ->
     require(stream.name, stream.header, drop)
     columns = tuple(name for name in stream.header if name not in drop)
     wanted = model_input.n_columns
+    if wanted == len(columns) - 1 and columns[0] == INDEX:
+        columns = columns[1:]
     if wanted is not None and wanted != len(columns):
         hint = (
             "leave columns out with --drop"
@@ -110,7 +152,15 @@ ITSELF = Caveat(
 )
 
 
-Learned = tuple[Background, tuple[Caveat, ...]]
+UNKNOWN = ModelInput()
+
+
+class Learned(NamedTuple):
+    """A background, how its table was read, and what a reader must know of that."""
+
+    background: Background
+    caveats: tuple[Caveat, ...]
+    reading: Reading
 
 
 def learn(
@@ -119,11 +169,13 @@ def learn(
     schema: Schema,
     columns_of: Callable[[Stream], tuple[Stream, Sequence[str]]],
     own: bool = False,
+    model_input: ModelInput = UNKNOWN,
 ) -> Learned:
     """Return what the columns of a table hold, and what a reader must know of that.
 
     ``columns_of`` names a table's columns and chooses among them. Where the table is explained by
-    its ``own`` rows, too few of them raise SettingsError, and broken ones are left out.
+    its ``own`` rows, too few of them raise SettingsError, and broken ones are left out. What
+    ``model_input`` knows of the columns decides how their cells are read.
     """
     with open_table(path, dialect) as stream:
         seen, columns = columns_of(stream)
@@ -138,5 +190,6 @@ def learn(
     if len(cells.rows) < n_rows:
         words = f"replacement values come from {len(cells.rows):,} of {n_rows:,} rows"
         caveats += (Caveat("background_sampled", f"{words}, evenly spaced"),)
-    cells = sifted(cells, columns, schema, strict=not own)
-    return build_background(cells, columns, schema), caveats
+    reading, said = chooser_of(columns, dialect, model_input, seen.typed is not None).chosen(cells)
+    cells = sifted(reading.applied(cells), columns, schema, strict=not own)
+    return Learned(build_background(cells, columns, schema), (*caveats, *said), reading)

@@ -18,9 +18,10 @@ from lime_cli.tables.readers import Stream, open_table
 from lime_cli.tables.rows import Rows, cells_of, require
 from lime_cli.tables.streams import Watch, is_once
 from lime_cli.tabular.background import Background, parse_cell
-from lime_cli.tabular.columns import columns_for, learn, named
+from lime_cli.tabular.columns import called, columns_for, learn
 from lime_cli.tabular.groups import Feature, Group, digest_of_features
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
+from lime_cli.tabular.reading import AS_SPELLED, Reading, unknown_levels
 from lime_cli.tabular.row import CellWords, RowInstance, Table
 from lime_cli.tabular.schema import Schema
 
@@ -36,6 +37,21 @@ def caveats_of(record: Record) -> tuple[Caveat, ...]:
 NAMED = 5
 """Columns that a warning names, at most."""
 
+
+def by_position(columns: Sequence[str], model_input: ModelInput) -> tuple[Caveat, ...]:
+    """Say in what order columns go to a model that does not name them."""
+    unnamed = model_input.columns is None and len(columns) > 1
+    if not unnamed or not (model_input.pandas or model_input.kind == "table"):
+        return ()
+    listed = ", ".join(columns[:NAMED]) + (" ..." if len(columns) > NAMED else "")
+    words = (
+        f"the model does not name its columns; it is given those of the table in order: {listed}"
+    )
+    return (Caveat("by_position", f"{words}; --drop leaves columns out"),)
+
+
+SHOWN = 10
+"""Columns that are listed in their order, at most."""
 
 Takes = Callable[[Any], bool]
 """Tells whether a model answers to a batch."""
@@ -117,15 +133,19 @@ class TabularModality:
     background: str | None = None
     schema: Schema = field(default_factory=Schema)
     drop: tuple[str, ...] = ()
+    renamed: tuple[tuple[str, str], ...] = ()
+    """Columns of the files, with the names that the model has for them."""
     where: str | None = None
     """Which rows, as a condition."""
     dialect: Dialect = PLAIN
     """How the cells of all files are spelled."""
     fitted_background: Background | None = None
-    fitted_header: tuple[str, ...] | None = None
-    """What the columns of a file without a header are called."""
+    fitted_names: tuple[str, ...] | None = None
+    """What the model calls its columns."""
     fitted_caveats: tuple[Caveat, ...] = ()
     fitted_ignored: tuple[str, ...] = ()
+    fitted_reading: Reading = AS_SPELLED
+    """What is done to the cells of columns before they are read."""
 
     default_samples = 1_024
     max_samples = 16_384
@@ -162,31 +182,47 @@ class TabularModality:
         model_input.require("table")
         profile = read_profile(self.background) if is_profile(self.background) else None
         header, columns = self._columns(model_input, profile)
+        reading = AS_SPELLED
         if profile is not None:
             background, caveats = profile.background(columns, self.schema)
             _check_words(profile.name, background, model_input)
         else:
-            background, caveats = learn(
+            background, caveats, reading = learn(
                 self.background or self.path,
                 self.dialect,
                 self.schema,
                 lambda stream: (self._seen(stream, model_input, columns), columns),
                 own=self.background is None,
+                model_input=model_input,
             )
+        caveats = (*caveats, *unknown_levels(background, model_input.known))
+        caveats += by_position(columns, model_input)
         background, refused = without_refused_gaps(background, model_input.takes)
         return replace(
             self,
             fitted_background=background,
-            fitted_header=None if self.dialect.header else header,
+            fitted_names=model_input.columns,
             fitted_caveats=(*caveats, *refused, *together(background)),
+            fitted_reading=reading,
             fitted_ignored=tuple(one for one in header if one not in {*columns, *self._asked}),
         )
 
     def _seen(self, stream: Stream, model_input: ModelInput, columns: tuple[str, ...]) -> Stream:
         """Return a table whose columns are called, and are text, as the model has them."""
         words = frozenset(columns[place] for place in model_input.words if place < len(columns))
-        seen = named(stream, self.dialect, model_input, self.drop)
-        return replace(seen, words=words - {*self.schema.numeric})
+        seen = self._named(stream, model_input)
+        return replace(seen, words=(words - {*self.schema.numeric}) | {*self.schema.strings})
+
+    def _named(self, stream: Stream, model_input: ModelInput) -> Stream:
+        """Give the columns of a table the names that the model has for them."""
+        header = self._called(stream.header, model_input.columns)
+        return replace(
+            stream, header=header, renamed=tuple(zip(stream.header, header, strict=True))
+        )
+
+    def _called(self, header: tuple[str, ...], names: tuple[str, ...] | None) -> tuple[str, ...]:
+        numbered = not self.dialect.header and header == tuple(map(str, range(len(header))))
+        return called(header, names, self.drop, numbered, self.renamed)
 
     @property
     def _asked(self) -> tuple[str | None, ...]:
@@ -199,11 +235,11 @@ class TabularModality:
         """Return the names of the table's columns, and those that the model is given."""
         spared = self.background is not None and is_once(self.path)
         if spared and profile is not None:
-            names = profile.stream()
+            names = self._named(profile.stream(), model_input)
             return names.header, columns_for(names, model_input, self.drop)
         first = str(self.background) if spared else self.path
         with open_table(first, self.dialect) as stream:
-            seen = named(stream, self.dialect, model_input, self.drop)
+            seen = self._named(stream, model_input)
             return seen.header, columns_for(seen, model_input, self.drop)
 
     def read(self, source: Source) -> RowInstance:
@@ -213,10 +249,10 @@ class TabularModality:
         record = source.record or self._rows().record(source.row)
         cells = cells_of(source, record, self.dialect)
         features = self.fitted_background.features
-        if self.fitted_header is not None and len(self.fitted_header) == len(cells.header):
-            cells = replace(cells, header=self.fitted_header)
+        cells = replace(cells, header=self._called(cells.header, self.fitted_names))
         if not all(one.name in cells.places for one in features):
             require(cells.name, cells.header, [one.name for one in features])
+        cells = self.fitted_reading.applied(cells)
         values = tuple(parse_cell(feature, cells, 0) for feature in features)
         caveats = (*self.fitted_caveats, *caveats_of(record))
         words = tuple(

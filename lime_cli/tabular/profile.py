@@ -362,9 +362,10 @@ def profiled(
 
     def columns_of(stream: Stream) -> tuple[Stream, tuple[str, ...]]:
         require(stream.name, stream.header, drop)
+        stream = replace(stream, words=frozenset(schema.strings))
         return stream, tuple(name for name in stream.header if name not in drop)
 
-    background, caveats = learn(path, dialect, schema, columns_of)
+    background, caveats, _ = learn(path, dialect, schema, columns_of)
     if least is not None:
         background, said = made_private(background, least)
         caveats = (*caveats, said)

@@ -40,6 +40,8 @@ class Schema:
     """Columns and groups that vary; empty for all."""
     texts: tuple[str, ...] = ()
     """Columns whose words vary one by one."""
+    strings: tuple[str, ...] = ()
+    """Columns whose cells stay text, whatever they look like."""
     joint: bool = False
     """Whether rows of the background are kept, to replace columns together."""
 
@@ -74,6 +76,7 @@ class Schema:
         """Yield options and the columns that they say a file has."""
         yield from (("--categorical", name) for name in self.categorical)
         yield from (("--numeric", name) for name in self.numeric)
+        yield from (("--strings", name) for name in self.strings)
         if self.label is not None:
             yield "--label", self.label
 

@@ -9,10 +9,11 @@ import pytest
 from sklearn.cluster import KMeans
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import PolynomialFeatures, StandardScaler
 
 from lime_cli.errors import ModelError
 from lime_cli.models.model_file import ModelFile, format_of
@@ -34,7 +35,7 @@ def saved(tmp_path, held):
     ("held", "key", "message"),
     [
         ({"model": FITTED, "features": ["u"]}, "model", "holds a dict: model, features"),
-        ([StandardScaler().fit(X), FITTED], "1", "holds a list: 0, 1"),
+        (["scaled", FITTED], "1", "holds a list: 0, 1"),
         ((FITTED, {"note": 1}), "0", "holds a tuple: 0, 1"),
         ({"v1": {"clf": FITTED}, "clf": FITTED}, "v1.clf", "holds a dict: v1, clf"),
         ({7: FITTED}, "7", "holds a dict: 7"),
@@ -47,6 +48,54 @@ def test_a_container_lists_its_keys_and_opens_with_one(tmp_path, held, key, mess
         ModelFile(path).load()
     model = ModelFile(path, key=key).load()
     assert np.array_equal(model.predict(TABLE), FITTED.predict_proba(X))
+
+
+SCALER = StandardScaler().fit(5 * X + 3)
+SCALED = LogisticRegression().fit(SCALER.transform(5 * X + 3), Y)
+BUNDLES = {
+    "dict": {"model": SCALED, "scaler": SCALER, "features": ["u", "v", "w"]},
+    "tuple": (SCALER, SCALED),
+    "three": {"imputer": SimpleImputer().fit(X), "scaler": SCALER, "model": SCALED},
+    "wider": {
+        "poly": PolynomialFeatures().fit(X),
+        "model": LogisticRegression().fit(PolynomialFeatures().fit_transform(X), Y),
+    },
+}
+
+
+@pytest.mark.parametrize("name", list(BUNDLES))
+def test_transformers_beside_the_only_model_are_applied_before_it(tmp_path, name):
+    held = BUNDLES[name]
+    parts = list(held.values() if isinstance(held, dict) else held)
+    model = next(one for one in parts if hasattr(one, "predict"))
+    rows = X
+    for one in parts:
+        rows = one.transform(rows) if hasattr(one, "transform") else rows
+    found = ModelFile(saved(tmp_path, held)).load()
+    assert found.predict(TABLE) == pytest.approx(model.predict_proba(rows))
+    assert [one.code for one in found.caveats] == ["chained"]
+    assert "--key" in found.caveats[0].message
+
+
+def test_words_go_through_the_vectorizer_beside_the_model(tmp_path):
+    texts = ["a good film", "a bad film", "good", "bad"]
+    vectorizer = TfidfVectorizer().fit(texts)
+    model = LogisticRegression().fit(vectorizer.transform(texts), [1, 0, 1, 0])
+    found = ModelFile(saved(tmp_path, {"model": model, "vectorizer": vectorizer})).load()
+    expected = model.predict_proba(vectorizer.transform(texts))
+    assert found.predict(texts) == pytest.approx(expected)
+
+
+def test_a_key_leaves_the_transformers_out_and_that_is_said(tmp_path):
+    found = ModelFile(saved(tmp_path, BUNDLES["dict"]), key="model").load()
+    assert found.predict(TABLE) == pytest.approx(SCALED.predict_proba(X))
+    assert [one.code for one in found.caveats] == ["not_applied"]
+
+
+def test_parts_that_do_not_fit_each_other_are_told(tmp_path):
+    held = {"model": SCALED, "scaler": StandardScaler().fit(X[:, :2])}
+    with pytest.raises(ModelError, match="'scaler', 'model'; save them as one pipeline; --key"):
+        ModelFile(saved(tmp_path, held)).load()
 
 
 def test_a_key_that_is_not_there_lists_those_that_are(tmp_path):

@@ -39,6 +39,14 @@ class Counting(ClassifierMixin, BaseEstimator):
 class Refusing(Counting):
     def predict_proba(self, X):
         raise ValueError("it is closed")
+class Dated(ClassifierMixin, BaseEstimator):
+    def fit(self, X, y):
+        self.classes_ = [0, 1]
+        return self
+    def predict_proba(self, X):
+        import numpy
+        share = X["day"].dt.month.to_numpy() / 12
+        return numpy.column_stack([1 - share, share])
 class Framed(Counting):
     def predict_proba(self, X):
         import numpy
@@ -135,6 +143,23 @@ def test_a_model_without_names_that_wants_a_data_frame_gets_one_when_told(tmp_pa
     model = own.Framed().fit(ROWS, CLASSES)
     file = saved(tmp_path, model, trust_modules=("own_forms",), input_form="frame")
     assert np.array_equal(file.load().predict(TABLE)[:, 1], ROWS[:9, 0])
+
+
+def test_a_model_that_refuses_arrays_gets_a_data_frame_and_that_is_said(tmp_path, own):
+    file = saved(tmp_path, own.Framed().fit(ROWS, CLASSES), trust_modules=("own_forms",))
+    loaded = file.load()
+    assert np.array_equal(loaded.predict(TABLE)[:, 1], ROWS[:9, 0])
+    assert [one.code for one in loaded.caveats] == ["as_frame"]
+    assert "a, b, c, d, e, f; --drop" in loaded.caveats[0].message
+
+
+@pytest.mark.parametrize("time", ["", " 00:00:00", "T12:30"])
+def test_a_model_that_refuses_dates_as_text_gets_dates(tmp_path, own, time):
+    days = [f"2024-{month:02d}-03{time}" for month in (2, 7, 11)]
+    table = Table(("day", "x"), (np.array([*days], object), np.zeros(3)))
+    loaded = saved(tmp_path, own.Dated().fit(ROWS, CLASSES), trust_modules=("own_forms",)).load()
+    assert loaded.predict(table)[:, 1] == pytest.approx(np.array([2, 7, 11]) / 12)
+    assert [one.code for one in loaded.caveats] == ["as_dates"]
 
 
 def test_what_the_model_wants_does_not_hang_on_the_rows_it_fails_on(tmp_path):

@@ -177,14 +177,6 @@ REFUSED = {
         (),
         "is not a CSV file (gzip); let its name end with .gz",
     ),
-    "44 a column of nothing": (
-        lambda good: "\n".join(
-            line if i == 0 else "," + line.partition(",")[2]
-            for i, line in enumerate(good.splitlines())
-        ),
-        (),
-        "column 'age' has no values",
-    ),
 }
 
 

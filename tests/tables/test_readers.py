@@ -384,3 +384,20 @@ def test_cells_of_a_column_are_texts(tmp_path):
         texts.read(sources[1])
     with pytest.raises(InputError, match=r"lacks column 'Review'; did you mean 'review'\?"):
         TextModality((path,), table=Rows(path), column="Review").read(sources[0])
+
+
+def test_whole_numbers_are_compared_exactly(tmp_path):
+    path = tmp_path / "ids.csv"
+    path.write_text(
+        "big\n9007199254740993\n9007199254740995\n9007199254740997\n3.0\n1e3\n", "utf-8"
+    )
+
+    def found(where):
+        return [one.row for one in Rows(str(path), where=where).sources()]
+
+    assert found("big == 9007199254740995") == [1]
+    assert found("big in (9007199254740993, 9007199254740997)") == [0, 2]
+    assert found("big > 9007199254740995") == [2]
+    assert found("big == 3 or big == 1000") == [3, 4]
+    with pytest.raises(InputError, match="no row is"):
+        found("big == 9007199254740996")

@@ -151,6 +151,9 @@ def _listed(text: str | None) -> tuple[str, ...] | None:
 NAME_KEYS = ("limex.classes", "classes", "class_names", "labels", "names")
 """Metadata that holds the names of the classes, ours first."""
 
+REGRESSORS = ("LinearRegressor", "TreeEnsembleRegressor", "SVMRegressor")
+"""Operators whose numbers are values, one or several, and no classes."""
+
 
 def predictor_of(
     file: ModelFile, content: Content, session: Session, caveats: tuple[Caveat, ...] = ()
@@ -262,14 +265,24 @@ class Session:
         labels = self._output.type in LABELS and classes is not None
         activation, said = self.file.activation, self._export.activation
         known = named or labels or ending in PROBABLE or activation in ACTIVATIONS
+        task = "classification" if known else "regression" if said == "none" else None
+        numbers = ending in REGRESSORS or (named and self._finds_outliers(others, classes))
+        if numbers and activation not in ACTIVATIONS:
+            task = "regression"
         return Stated(
-            "classification" if known else "regression" if said == "none" else None,
+            task,
             classes,
             independent="Sigmoid" in (ending, activation.capitalize()),
             labels=labels,
             output=self._output.name,
             others=tuple(one.name for one in others),
         )
+
+    def _finds_outliers(self, others: list[Any], classes: tuple[str, ...] | None) -> bool:
+        """Tell a score beside 1 or -1 for each row: no classifier lists its classes as that."""
+        width = self._output.shape[-1] if len(self._output.shape) == 2 else None
+        whole = any(one.type == LABELS[1] for one in others)
+        return classes is None and width == 1 and whole and "map" not in self._output.type
 
     def _classes(self, others: list[Any]) -> tuple[str, ...] | None:
         """Return names from the metadata, a classifier's operator, or an output that lists them."""

@@ -277,12 +277,12 @@ def predictor_of(
     Raises ModelError for what is no fitted model.
     """
     name = content.name
-    caveats = tuple(_version_gap(name, heard))
-    origin = Origin(kind, content.digest_in_thread(), name, caveats)
+    digest = content.digest_in_thread()
     _count_processors()
     with guarded(file, kind):  # what a model has and can is asked of the model
-        model = opened(held, file.key, name)
+        model, said = opened(held, file.key, name)
         check_fitted(model, name)
+        origin = Origin(kind, digest, name, (*_version_gap(name, heard), *said))
         return Predictor(file, way_of(as_estimator(model), file, origin))
 
 

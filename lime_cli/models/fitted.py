@@ -1,0 +1,231 @@
+"""What a model was fitted on: the names of its columns, and the values that each is known to hold.
+
+Everything here is read from the model's own attributes; a column that they say nothing of is
+left out, and handed over as its file spells it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lime_cli.models.model_file import NOTHING, Known
+
+HOLDERS = ("best_estimator_", "estimator_", "calibrated_classifiers_", "estimators_", "estimator")
+"""Attributes of a model that holds others and hands its rows on."""
+
+UNNAMED = re.compile(r"Column_\d+|\d+")
+"""What LightGBM and CatBoost call the columns of an array."""
+
+
+class Fitted(NamedTuple):
+    """Columns as the model was fitted on them."""
+
+    names: tuple[str, ...] | None = None
+    n_columns: int | None = None
+    words: tuple[int, ...] = ()
+    """Places, in that order, of the columns that it takes as text, whatever they look like."""
+    known: Mapping[int, Known] = NOTHING
+    """The values that a column may hold, by its place."""
+
+
+def fitted(model: Any) -> Fitted:
+    """Read what a model says of its columns."""
+    names, n_columns = _names(model), _n_columns(model)
+    if n_columns is None:
+        return Fitted(names)
+    words: set[int] = set()
+    known: dict[int, Known] = {}
+    for place, one in _places(model, list(range(n_columns)), names or ()):
+        if _words(one.values):
+            words.add(place)
+        if not one.filling:
+            known.setdefault(place, one)
+    return Fitted(names, n_columns, tuple(sorted(words)), known)
+
+
+def _names(model: Any) -> tuple[str, ...] | None:
+    for one in _layers(model):
+        found = getattr(one, "feature_names_in_", None)
+        found = getattr(one, "feature_names_", None) if found is None else found  # of CatBoost
+        if found is not None and len(found):
+            names = tuple(map(str, found))
+            invented = _library(one) != "sklearn" and all(map(UNNAMED.fullmatch, names))
+            return None if invented else names
+    return None
+
+
+def _n_columns(model: Any) -> int | None:
+    for one in _layers(model):
+        found = getattr(one, "n_features_in_", None) or len(getattr(one, "feature_names_", ()))
+        if found:
+            return int(found)
+    return None
+
+
+def _layers(model: Any) -> Iterator[Any]:
+    """Yield a model, and below it those that are handed the very same rows."""
+    while model is not None:
+        yield model
+        steps = getattr(model, "steps", None)
+        if isinstance(steps, list):
+            left = (one for _, one in steps if one not in (None, "passthrough"))
+            model = next(left, None)
+        else:
+            model = _held(model)
+
+
+def _held(step: Any) -> Any:
+    """Return the model that one holds, of several the first; None for one that holds none."""
+    if _library(step) in ("xgboost", "lightgbm", "catboost"):
+        return None
+    held = next((getattr(step, one) for one in HOLDERS if hasattr(step, one)), None)
+    held = held[0] if isinstance(held, list) and held else held
+    return None if isinstance(held, (str, np.ndarray, list)) else held
+
+
+def _library(thing: Any) -> str:
+    return type(thing).__module__.partition(".")[0]
+
+
+Found = Iterator[tuple[int, Known]]
+
+
+def _places(step: Any, places: list[int], names: Sequence[str]) -> Found:
+    """Yield what is known of the columns that a step is given, which stand at ``places``."""
+    steps, parts = getattr(step, "steps", None), getattr(step, "transformers_", None)
+    union = getattr(step, "transformer_list", None)
+    if isinstance(steps, list):
+        yield from _along(steps, places, names)
+    elif isinstance(parts, list):
+        for _, part, columns in parts:
+            yield from _places(part, _chosen(columns, places, names), names)
+    elif isinstance(union, list):
+        for _, part in union:
+            yield from _places(part, places, names)
+    elif (booster := _booster(step)) is not None:
+        found = _of_booster(booster)
+        yield from ((places[i], one) for i, one in found.items() if i < len(places))
+    elif (held := _held(step)) is not None:
+        yield from _places(held, places, names)
+    elif getattr(step, "vocabulary_", None) is not None:
+        yield from ((place, Known(("",), filling=True)) for place in places[:1])
+    elif (preprocessor := getattr(step, "_preprocessor", None)) is not None:  # histogram trees
+        for place, one in _places(preprocessor, places, names):
+            yield place, one._replace(category=getattr(step, "feature_names_in_", None) is not None)
+    elif (by_name := _by_name(step)) is not None:
+        at = {name: place for place, name in enumerate(names)}
+        yield from ((at[str(name)], one) for name, one in by_name if str(name) in at)
+    else:
+        yield from _of_transformer(step, places)
+
+
+def _of_transformer(step: Any, places: list[int]) -> Found:
+    """Yield what scikit-learn's encoders and imputers know of their columns."""
+    filling = not hasattr(step, "categories_")
+    known = getattr(step, "statistics_" if filling else "categories_", ())
+    if isinstance(known, (list, np.ndarray)) and len(known) == len(places):
+        for place, one in zip(places, known, strict=True):
+            yield place, Known(tuple(np.ravel(one).tolist()), filling=filling)
+
+
+def _along(steps: list[Any], places: list[int], names: Sequence[str]) -> Found:
+    """Go through a pipeline as long as its steps keep the columns as they are."""
+    for _, step in steps:
+        if step in (None, "passthrough"):
+            continue
+        yield from _places(step, places, names)
+        if not hasattr(step, "statistics_") or getattr(step, "indicator_", None) is not None:
+            return
+
+
+def _chosen(columns: Any, places: list[int], names: Sequence[str]) -> list[int]:
+    """Return the places of the columns that a column transformer hands to one of its parts."""
+    listed = [columns] if isinstance(columns, (str, int, np.integer)) else columns
+    if isinstance(listed, slice):
+        return [] if isinstance(listed.start or listed.stop, str) else places[listed]
+    cells = list(listed)
+    if cells and all(isinstance(one, (bool, np.bool_)) for one in cells):
+        return [place for place, one in zip(places, cells, strict=False) if one]
+    at = {name: place for place, name in enumerate(names)}
+    found = (at.get(one) if isinstance(one, str) else int(one) for one in cells)
+    return [places[one] for one in found if one is not None and -len(places) <= one < len(places)]
+
+
+def _words(known: Sequence[Any]) -> bool:
+    """Tell whether the values of a column that a model knows, gaps aside, are all words."""
+    present = [one for one in known if one is not None and one == one]
+    return bool(present) and all(isinstance(one, str) for one in present)
+
+
+def _by_name(step: Any) -> list[tuple[Any, Known]] | None:
+    """Return what encoders of category_encoders and feature_engine know, by column."""
+    library = _library(step)
+    if library == "feature_engine":
+        held = getattr(step, "encoder_dict_", None)
+        return None if held is None else [(name, Known(tuple(one))) for name, one in held.items()]
+    if library != "category_encoders":
+        return None
+    inner = getattr(step, "base_n_encoder", step)
+    mapping = getattr(getattr(inner, "ordinal_encoder", inner), "mapping", None)
+    if isinstance(mapping, dict):
+        return [(name, Known(_index(one))) for name, one in mapping.items()]
+    pairs = [one for one in mapping or () if isinstance(one, dict) and "mapping" in one]
+    return [(one["col"], Known(_index(one["mapping"]))) for one in pairs]
+
+
+def _index(mapping: Any) -> tuple[Any, ...]:
+    """Return the values that an encoder of category_encoders maps."""
+    listed = mapping if isinstance(mapping, dict) else getattr(mapping, "index", ())
+    return tuple(listed)
+
+
+def _booster(step: Any) -> Any:
+    """Return the LightGBM or XGBoost booster that a step is, or holds; None for another."""
+    held = getattr(step, "booster", None)
+    if _library(step) == "lime_cli" and held is not None:
+        return held
+    if _library(step) == "lightgbm":
+        return getattr(step, "_Booster", step)
+    if _library(step) == "xgboost":
+        return step.get_booster() if hasattr(step, "get_booster") else step
+    return None
+
+
+def _of_booster(booster: Any) -> dict[int, Known]:
+    if _library(booster) == "lightgbm":
+        return _of_lightgbm(booster)
+    if _library(booster) == "xgboost":
+        return _of_xgboost(booster)
+    return {}
+
+
+def _of_lightgbm(booster: Any) -> dict[int, Known]:
+    """Read the categories of pandas that columns had; the parameters say which columns."""
+    held = booster.pandas_categorical or []
+    text = booster.model_to_string(num_iteration=1) if held else ""
+    said = re.search(r"^\[categorical_feature: ([\d,]+)\]", text, re.MULTILINE)
+    places = [int(one) for one in said[1].split(",")] if said else []
+    if len(places) != len(held):
+        infos = re.search(r"^feature_infos=(.*)$", text, re.MULTILINE)
+        ranges = infos[1].split(" ") if infos else []
+        places = [i for i, one in enumerate(ranges) if one[:1] not in ("[", "n", "")]
+    if len(places) != len(held):
+        return {}
+    return {i: Known(tuple(one), category=True) for i, one in zip(places, held, strict=True)}
+
+
+def _of_xgboost(booster: Any) -> dict[int, Known]:
+    """Read the categories of pandas that columns had; none before XGBoost 3.1, which kept none."""
+    kinds = booster.feature_types or []
+    if "c" not in kinds or not hasattr(booster, "get_categories"):
+        return {}
+    held = booster.get_categories(export_to_arrow=True).to_arrow()
+    return {
+        i: Known(tuple(one.to_pylist()), category=True)
+        for i, (_, one) in enumerate(held)
+        if one is not None
+    }

@@ -1,0 +1,231 @@
+"""How the cells of a table are read for a model: as pandas reads them, or as the model knows them.
+
+Most Python models were fitted on what ``pandas.read_csv`` made of a file. What their encoders know
+of a column decides over that: a word that is one of their categories is never a missing value.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import product
+
+from lime_cli.engine.instance import Caveat
+from lime_cli.models.model_file import Known, ModelInput
+from lime_cli.tables.cells import Cells
+from lime_cli.tables.dialect import MISSING, NUMBER, Dialect
+from lime_cli.tabular.background import Background
+from lime_cli.tabular.groups import is_missing
+
+PANDAS_MISSING = frozenset(
+    (
+        *("#N/A", "#N/A N/A", "#NA", "-1.#IND", "-1.#QNAN", "-NaN", "-nan", "1.#IND", "1.#QNAN"),
+        *("<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
+    )
+)
+"""Words that pandas reads as a missing value in every column."""
+
+ENOUGH = 0.01
+"""Share of the rows from which what a model does not know counts."""
+
+NAMED = 3
+"""Columns or levels that a sentence names, at most."""
+
+
+def _missing(cell: str) -> str:
+    return "" if cell in PANDAS_MISSING else cell
+
+
+def _stripped(cell: str) -> str:
+    return cell.strip()
+
+
+@lru_cache(maxsize=4096)
+def _whole(cell: str) -> str:
+    """Write a number without a point and zeros around it: 3 for 3.0 and 03."""
+    if NUMBER.fullmatch(cell) is None or not float(cell).is_integer():
+        return cell
+    return str(int(float(cell))) if "." in cell or "e" in cell.lower() else str(int(cell))
+
+
+@lru_cache(maxsize=4096)
+def _pointed(cell: str) -> str:
+    """Write a number as Python writes a float: 3.0 for 3."""
+    return repr(float(cell)) if NUMBER.fullmatch(cell) else cell
+
+
+RULES: dict[str, Callable[[str], str]] = {
+    "stripped": _stripped,
+    "missing": _missing,
+    "whole": _whole,
+    "pointed": _pointed,
+}
+"""What is done to a cell, in this order."""
+
+SAID = {
+    "stripped": "blanks around the words of {} are left out, as the model knows the words",
+    "whole": "numbers in {} are words without a point, such as '3', as the model knows them",
+    "pointed": "numbers in {} are words with a point, such as '3.0', as the model knows them",
+}
+
+
+def _respelled(cell: str, rules: Sequence[str]) -> str:
+    for rule in rules:
+        cell = RULES[rule](cell)
+    return cell
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What is done to the cells of columns before they are read."""
+
+    rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    """Columns, each with the names of its rules."""
+    numbers: tuple[str, ...] = ()
+    """Columns that the file has as text and the model as numbers."""
+
+    def applied(self, cells: Cells) -> Cells:
+        """Return a table with its cells respelled."""
+        found = [(cells.places[name], rules) for name, rules in self.rules if name in cells.places]
+        if not found and not self.numbers:
+            return cells
+        rows = []
+        for row in cells.rows:
+            changed = list(row)
+            for place, rules in found:
+                changed[place] = _respelled(changed[place], rules)
+            rows.append(tuple(changed))
+        return replace(cells, rows=tuple(rows), texts=cells.texts - {*self.numbers})
+
+
+AS_SPELLED = Reading()
+
+
+@dataclass(frozen=True)
+class Chooser:
+    """Chooses how a table is read, by what a model knows of its columns."""
+
+    columns: tuple[str, ...]
+    """The model's, in its order."""
+    known: Mapping[int, Known]
+    like_pandas: bool = False
+    """Whether words such as NA are missing values."""
+    strip: bool = False
+    """Whether blanks around cells are left out everywhere."""
+    told: bool = False
+    """Whether a person said how words for missing values are read."""
+
+    def chosen(self, cells: Cells) -> tuple[Reading, tuple[Caveat, ...]]:
+        """Return how to read a table, and sentences about what was not said by a person."""
+        rules: dict[str, tuple[str, ...]] = {}
+        numbers = []
+        for place, name in enumerate(self.columns):
+            counts = Counter(cells.column(name))
+            known = self._values(place)
+            if known and name in cells.texts and _are_numbers(known, counts):
+                numbers.append(name)
+            rules[name] = self._rules(counts, known)
+        found = {name: one for name, one in rules.items() if one}
+        return Reading(tuple(found.items()), tuple(numbers)), tuple(self._said(cells, found))
+
+    def _values(self, place: int) -> frozenset[object]:
+        one = self.known.get(place)
+        return frozenset(one.values) if one is not None and not one.filling else frozenset()
+
+    def _rules(self, counts: Counter[str], known: frozenset[object]) -> tuple[str, ...]:
+        missing = self.like_pandas and not known & PANDAS_MISSING
+        always = (("stripped",) if self.strip else ()) + (("missing",) if missing else ())
+        if not any(isinstance(one, str) for one in known):
+            return always if any(_respelled(cell, always) != cell for cell in counts) else ()
+        least, best = _share_known(counts, known, always) + ENOUGH, always
+        for blanks, number in product(((), ("stripped",)), ((), ("whole",), ("pointed",))):
+            wanted = {*blanks, *number, *always}
+            tried = tuple(rule for rule in RULES if rule in wanted)
+            share = _share_known(counts, known, tried)
+            if share >= least:
+                least, best = share + ENOUGH, tried
+        return best
+
+    def _said(self, cells: Cells, rules: Mapping[str, tuple[str, ...]]) -> Iterator[Caveat]:
+        for rule, sentence in SAID.items():
+            names = [name for name, one in rules.items() if rule in one]
+            if names and not (rule == "stripped" and self.strip):
+                yield Caveat(f"read_{rule}", sentence.format(_listed(names)))
+        if self.told:
+            return
+        words: Counter[str] = Counter()
+        names = []
+        for name in rules:
+            if "missing" in rules[name] and cells.kind(name) == "text":
+                found = Counter(cell for cell in cells.column(name) if cell in PANDAS_MISSING)
+                words += found
+                names += [name] if found else []
+        if words:
+            yield Caveat(
+                "read_as_missing",
+                f"{' and '.join(repr(one) for one, _ in words.most_common(2))} in {_listed(names)} "
+                "is read as a missing value, as pandas reads it; --read-as plain keeps the word",
+            )
+
+
+def chooser_of(
+    columns: Sequence[str], dialect: Dialect, model_input: ModelInput, typed: bool
+) -> Chooser:
+    """Make what reads the columns of a model; in a ``typed`` file a word is a word."""
+    likely = model_input.pandas and not typed and dialect.reading == "auto"
+    return Chooser(
+        tuple(columns),
+        model_input.known,
+        likely or dialect.reading == "pandas",
+        dialect.strip,
+        dialect.reading != "auto",
+    )
+
+
+def _share_known(counts: Counter[str], known: frozenset[object], rules: Sequence[str]) -> float:
+    good = sum(
+        n for cell, n in counts.items() if (one := _respelled(cell, rules)) in known or not one
+    )
+    return good / max(1, sum(counts.values()))
+
+
+def _are_numbers(known: frozenset[object], counts: Counter[str]) -> bool:
+    """Tell whether a model knows numbers where a file has words that spell numbers."""
+    present = [one for one in known if one is not None and one == one]
+    if not present or not all(isinstance(one, (int, float)) for one in present):
+        return False
+    return all(NUMBER.fullmatch(cell.strip()) for cell in counts if cell.strip() not in MISSING)
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return f"column{'s' * (len(names) > 1)} {', '.join(map(repr, names[:NAMED]))}{more}"
+
+
+def unknown_levels(background: Background, known: Mapping[int, Known]) -> tuple[Caveat, ...]:
+    """Warn of levels of the background that the model does not know."""
+    said: list[tuple[float, str]] = []
+    for place, one in known.items():
+        if one.filling or place >= len(background.features):
+            continue
+        feature, values = background.features[place], set(one.values)
+        pairs = zip(feature.values.tolist(), feature.shares.tolist(), strict=True)
+        new = [pair for pair in pairs if not is_missing(pair[0]) and pair[0] not in values]
+        share = sum(one for _, one in new)
+        if share >= ENOUGH:
+            level, _ = max(new, key=lambda pair: pair[1])
+            others = f" and {len(new) - 1} more" if len(new) > 1 else ""
+            said.append((share, f"{feature.name} {level!r}{others} ({share:.0%} of rows)"))
+    if not said:
+        return ()
+    said.sort(key=lambda pair: -pair[0])
+    more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
+    words = "; ".join(one for _, one in said[:NAMED]) + more
+    return (
+        Caveat(
+            "unknown_category",
+            f"no category of the model: {words}; see --read-as, --strip, --strings, --na-values",
+        ),
+    )

@@ -1,0 +1,171 @@
+"""What a model was fitted on, and that it is fed so: categories, names, links, rounds."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.model_selection import GridSearchCV
+from sklearn.pipeline import make_pipeline
+
+from lime_cli.models.model_file import ModelFile
+from lime_cli.tabular.row import Table
+
+RANDOM = np.random.default_rng(0)
+N = 400
+FRAME = pd.DataFrame(
+    {
+        "age": RANDOM.integers(18, 80, N),
+        "pclass": RANDOM.choice([1, 2, 3], N),
+        "port": RANDOM.choice(["C", "Q", "S"], N),
+    }
+)
+LABELS = ((FRAME.pclass == 3) ^ (FRAME.port == "C") ^ (RANDOM.random(N) < 0.1)).astype(int)
+QUIET = {"verbose": 0, "allow_writing_files": False}
+
+CATEGORIES = {
+    "whole": {"pclass": "category"},
+    "words": {"port": "category"},
+    "both": {"pclass": "category", "port": "category"},
+}
+
+
+def table(frame, n=30):
+    columns = [frame[name].to_numpy()[:n] for name in frame]
+    return Table(
+        tuple(frame),
+        tuple(one if one.dtype.kind in "if" else one.astype(object) for one in columns),
+    )
+
+
+def predicted(path, frame, **options):
+    return ModelFile(str(path), trust=path.suffix == ".pkl", **options).load().predict(table(frame))
+
+
+def pickled(folder, model):
+    path = folder / "model.pkl"
+    path.write_bytes(pickle.dumps(model))
+    return path
+
+
+def boosters():
+    yield "lightgbm", {"n_estimators": 8, "verbose": -1}, "LGBMClassifier"
+    yield "xgboost", {"n_estimators": 8, "enable_categorical": True}, "XGBClassifier"
+
+
+@pytest.mark.parametrize("kinds", list(CATEGORIES.values()), ids=list(CATEGORIES))
+@pytest.mark.parametrize(
+    ("library", "options", "name"), list(boosters()), ids=["lightgbm", "xgboost"]
+)
+@pytest.mark.parametrize("form", ["pickle", "native"])
+def test_categories_reach_a_booster_as_its_own(tmp_path, kinds, library, options, name, form):
+    package = pytest.importorskip(library, minversion="3.1" if library == "xgboost" else None)
+    used = FRAME[["age", *kinds]]
+    model = getattr(package, name)(**options).fit(used.astype(kinds), LABELS)
+    path = pickled(tmp_path, model)
+    if form == "native" and library == "lightgbm":
+        path = tmp_path / "model.txt"
+        model.booster_.save_model(path)
+    elif form == "native":
+        path = tmp_path / "model.json"
+        model.save_model(path)
+    expected = model.predict_proba(used.astype(kinds))[:30]
+    assert predicted(path, used) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize("holder", ["pipeline", "search", "calibrated"])
+def test_categories_reach_a_booster_that_another_model_holds(tmp_path, holder):
+    lightgbm = pytest.importorskip("lightgbm")
+    inner = lightgbm.LGBMClassifier(n_estimators=8, verbose=-1)
+    model = {
+        "pipeline": lambda: make_pipeline(inner),
+        "search": lambda: GridSearchCV(inner, {"num_leaves": [4, 8]}, cv=2),
+        "calibrated": lambda: CalibratedClassifierCV(inner, cv=2),
+    }[holder]()
+    typed = FRAME.astype(CATEGORIES["both"])
+    model.fit(typed, LABELS)
+    found = predicted(pickled(tmp_path, model), FRAME)
+    assert found == pytest.approx(model.predict_proba(typed)[:30])
+
+
+@pytest.mark.parametrize("gaps", [False, True])
+def test_gaps_of_a_category_stay_gaps(tmp_path, gaps):
+    lightgbm = pytest.importorskip("lightgbm")
+    frame = FRAME.assign(pclass=FRAME.pclass.astype(float).where(~(gaps & (FRAME.age < 30))))
+    typed = frame.astype(CATEGORIES["both"])
+    model = lightgbm.LGBMClassifier(n_estimators=8, verbose=-1).fit(typed, LABELS)
+    found = predicted(pickled(tmp_path, model), frame)
+    assert found == pytest.approx(model.predict_proba(typed)[:30])
+
+
+@pytest.mark.parametrize("kinds", list(CATEGORIES.values()), ids=list(CATEGORIES))
+def test_histogram_trees_get_their_categories(tmp_path, kinds):
+    typed = FRAME[["age", *kinds]].astype(kinds)
+    model = HistGradientBoostingClassifier(max_iter=8).fit(typed, LABELS)
+    found = predicted(pickled(tmp_path, model), FRAME[["age", *kinds]])
+    assert found == pytest.approx(model.predict_proba(typed)[:30])
+
+
+def test_a_booster_of_numbers_that_are_categories_of_an_array_gets_numbers(tmp_path):
+    lightgbm = pytest.importorskip("lightgbm")
+    rows = FRAME[["age", "pclass"]].to_numpy()
+    model = lightgbm.LGBMClassifier(n_estimators=8, verbose=-1)
+    model.fit(rows, LABELS, categorical_feature=[1])
+    path = pickled(tmp_path, model)
+    assert predicted(path, FRAME[["age", "pclass"]]) == pytest.approx(
+        model.predict_proba(rows)[:30]
+    )
+    assert ModelFile(str(path)).load().input.columns is None
+
+
+@pytest.mark.parametrize("native", [False, True], ids=["pickle", "cbm"])
+@pytest.mark.parametrize(
+    "loss", ["RMSE", "Poisson", "Tweedie:variance_power=1.5", "Quantile:alpha=0.8", "MAE"]
+)
+def test_catboost_answers_as_its_own_predict(tmp_path, native, loss):
+    catboost = pytest.importorskip("catboost")
+    model = catboost.CatBoostRegressor(iterations=8, loss_function=loss, **QUIET)
+    model.fit(FRAME, LABELS + 1, cat_features=["port"])
+    path = pickled(tmp_path, model)
+    if native:
+        path = tmp_path / "model.cbm"
+        model.save_model(str(path))
+    assert predicted(path, FRAME)[:, 0] == pytest.approx(model.predict(FRAME)[:30])
+    assert ModelFile(str(path), trust=True).load().input.columns == tuple(FRAME)
+
+
+@pytest.mark.parametrize("labels", ["two", "words", "three", "several"])
+def test_a_pickled_catboost_classifier_tells_its_columns_and_classes(tmp_path, labels):
+    catboost = pytest.importorskip("catboost")
+    y = {
+        "two": LABELS,
+        "words": np.array(["no", "yes"])[LABELS],
+        "three": FRAME.pclass,
+        "several": np.stack([LABELS, FRAME.pclass == 1], axis=1).astype(int),
+    }[labels]
+    loss = {"loss_function": "MultiLogloss"} if labels == "several" else {}
+    model = catboost.CatBoostClassifier(iterations=4, cat_features=["port"], **loss, **QUIET)
+    model.fit(FRAME, y)
+    loaded = ModelFile(str(pickled(tmp_path, model)), trust=True).load()
+    assert loaded.input.columns == tuple(FRAME)
+    assert loaded.predict(table(FRAME)) == pytest.approx(model.predict_proba(FRAME)[:30])
+
+
+@pytest.mark.parametrize("suffix", ["pkl", "json", "ubj"])
+@pytest.mark.parametrize("kind", ["XGBClassifier", "XGBRegressor"])
+def test_early_stopping_is_heeded_as_the_estimator_does(tmp_path, suffix, kind):
+    xgboost = pytest.importorskip("xgboost")
+    used = FRAME[["age", "pclass"]]
+    model = getattr(xgboost, kind)(n_estimators=40, early_stopping_rounds=5)
+    other = RANDOM.integers(0, 2, N)
+    model.fit(used, LABELS, eval_set=[(used, other)], verbose=0)
+    path = pickled(tmp_path, model)
+    if suffix != "pkl":
+        path = tmp_path / f"model.{suffix}"
+        model.save_model(path)
+    classified = kind == "XGBClassifier"
+    expected = model.predict_proba(used) if classified else model.predict(used)[:, None]
+    assert model.best_iteration + 1 < model.get_booster().num_boosted_rounds()
+    assert predicted(path, used) == pytest.approx(expected[:30], abs=1e-6)

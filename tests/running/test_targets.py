@@ -1,0 +1,70 @@
+"""Which class is explained: the one that predict names, the one of a number's value."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+import lime_cli
+from lime_cli.settings import Settings
+
+RANDOM = np.random.default_rng(0)
+X = pd.DataFrame(RANDOM.normal(size=(120, 3)), columns=list("abc"))
+NOISE = RANDOM.normal(size=120)
+WORDS = np.where(X.a + NOISE > 0.3, "malignant", "benign")
+
+
+def explained(folder, model, rows="0-39", target="predicted"):
+    (folder / "m.pkl").write_bytes(pickle.dumps(model))
+    X.to_csv(folder / "d.csv", index=False)
+    path, table = str(folder / "m.pkl"), str(folder / "d.csv")
+    settings = Settings(samples=64, targets=(target,))
+    found = lime_cli.explain_tabular(path, table, rows=rows, settings=settings)
+    return [one.explanation for one in found]
+
+
+MODELS = {
+    "fixed": lambda: FixedThresholdClassifier(
+        LogisticRegression(), threshold=0.1, pos_label="malignant"
+    ),
+    "piped": lambda: make_pipeline(
+        StandardScaler(),
+        FixedThresholdClassifier(LogisticRegression(), threshold=0.8, pos_label="malignant"),
+    ),
+    "tuned": lambda: TunedThresholdClassifierCV(LogisticRegression(), cv=3),
+    "plain": lambda: LogisticRegression(),
+}
+
+
+@pytest.mark.parametrize("name", list(MODELS))
+def test_the_class_that_predict_names_is_explained(tmp_path, name):
+    model = MODELS[name]().fit(X, WORDS)
+    found = explained(tmp_path, model)
+    largest = model.classes_[model.predict_proba(X[:40]).argmax(axis=1)]
+    expected = model.predict(X[:40])
+    assert [one.surrogates[0].name for one in found] == list(expected)
+    codes = [[c.code for c in one.caveats].count("predicted_by_threshold") for one in found]
+    assert codes == (largest != expected).astype(int).tolist()
+    assert {one.settings.targets for one in found} == {("predicted",)}
+
+
+@pytest.mark.parametrize(
+    ("target", "name", "codes"),
+    [("1", "1.0", []), ("2", "2.0", []), ("10", "10.0", []), ("0", "1.0", ["target_by_index"])],
+)
+def test_a_number_is_the_class_of_that_value(tmp_path, target, name, codes):
+    classes = np.array([1.0, 2.0, 10.0])[np.digitize(X.a, [-0.5, 0.5])]
+    model = LogisticRegression().fit(X, classes)
+    (found,) = explained(tmp_path, model, rows="3", target=target)
+    assert found.surrogates[0].name == name
+    assert [c.code for c in found.caveats if c.code == "target_by_index"] == codes
+
+
+def test_an_index_of_words_is_an_index(tmp_path):
+    (found,) = explained(tmp_path, LogisticRegression().fit(X, WORDS), rows="3", target="1")
+    assert found.surrogates[0].name == "malignant"

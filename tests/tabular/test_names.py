@@ -1,0 +1,119 @@
+"""Columns of a table are found under the names that a model has for them."""
+
+import pickle
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+
+from lime_cli.errors import InputError, SettingsError
+from lime_cli.models.model_file import ModelFile
+from lime_cli.options.inputs import _renamed
+from lime_cli.tabular.columns import called
+from lime_cli.tabular.modality import TabularModality
+
+RANDOM = np.random.default_rng(0)
+N = 80
+VALUES = RANDOM.normal(size=(N, 2)).round(3)
+LABELS = (VALUES[:, 0] > 0).astype(int)
+
+
+def answers(path, model, **options):
+    where = path.with_name("m.pkl")
+    where.write_bytes(pickle.dumps(model))
+    loaded = ModelFile(str(where)).load()
+    table = TabularModality(str(path), **options)
+    table = table.fitted(loaded.input._replace(takes=loaded.takes))
+    rows = [table.read(source) for source in table.sources()]
+    codes = [np.zeros((1, len(one.components)), np.int32) for one in rows]
+    pairs = zip(rows, codes, strict=True)
+    return np.vstack([loaded.predict(one.model_inputs(code)) for one, code in pairs]), table
+
+
+@pytest.mark.parametrize(
+    ("header", "names", "found"),
+    [
+        (("a b", "c"), ("a_b", "c"), ("a_b", "c")),
+        (("sepal length (cm)",), ("sepal_length_(cm)",), ("sepal_length_(cm)",)),
+        (("sepal length (cm)",), ("sepal_length__cm_",), ("sepal_length__cm_",)),
+        (("education", "x"), (" education", "x"), (" education", "x")),
+        (("a b", "a-b"), ("a_b",), ("a b", "a-b")),
+        (("a b", "a_b"), ("a_b",), ("a b", "a_b")),
+        (("a b",), ("a_b", "a-b"), ("a b",)),
+        (("a", "b"), None, ("a", "b")),
+    ],
+)
+def test_names_are_matched_where_that_is_one_to_one(header, names, found):
+    assert called(header, names) == found
+
+
+@pytest.mark.parametrize("kind", ["lightgbm", "sklearn"])
+def test_folded_names_and_names_with_blanks_lead_to_the_same_answer(tmp_path, kind):
+    path = tmp_path / "d.csv"
+    pd.DataFrame(VALUES, columns=["Cabin No", "size (cm)"]).to_csv(path, index=False)
+    if kind == "lightgbm":
+        lightgbm = pytest.importorskip("lightgbm")
+        frame = pd.DataFrame(VALUES, columns=["Cabin No", "size (cm)"])
+        model = lightgbm.LGBMClassifier(n_estimators=4, verbose=-1).fit(frame, LABELS)
+    else:
+        frame = pd.DataFrame(VALUES, columns=[" Cabin No", "size_(cm)"])
+        model = LogisticRegression().fit(frame, LABELS)
+    found, _ = answers(path, model)
+    assert found == pytest.approx(model.predict_proba(frame))
+
+
+def test_a_table_with_its_index_fits_models_with_and_without_it(tmp_path):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "b"])
+    frame.to_csv(path)
+    model = LogisticRegression().fit(VALUES, LABELS)
+    found, table = answers(path, model)
+    assert found == pytest.approx(model.predict_proba(VALUES))
+    assert table.ignored() == ("Unnamed: 0",)
+    frame.assign(y=LABELS).to_csv(path)
+    found, _ = answers(path, model, drop=("Unnamed: 0", "y"))
+    assert found == pytest.approx(model.predict_proba(VALUES))
+    read = pd.read_csv(path)[["Unnamed: 0", "a", "b"]]
+    model = LogisticRegression(max_iter=9999).fit(read, LABELS)
+    found, _ = answers(path, model)
+    assert found == pytest.approx(model.predict_proba(read))
+
+
+def test_a_column_is_renamed_by_hand(tmp_path):
+    path = tmp_path / "d.csv"
+    pd.DataFrame(VALUES, columns=["alter", "Size"]).to_csv(path, index=False)
+    frame = pd.DataFrame(VALUES, columns=["age", "size"])
+    model = LogisticRegression().fit(frame, LABELS)
+    with pytest.raises(InputError) as error:
+        answers(path, model, renamed=(("alter", "age"),))
+    typed = re.search("--rename '(.*)'", error.value.hint)[1]
+    found, _ = answers(path, model, renamed=(("alter", "age"), _renamed(typed)))
+    assert found == pytest.approx(model.predict_proba(frame))
+    with pytest.raises(SettingsError, match="--rename age: renames nothing"):
+        _renamed("age")
+
+
+def test_an_empty_column_that_the_model_has_is_held_missing(tmp_path):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "b"]).assign(empty=np.nan)
+    frame.to_csv(path, index=False)
+    imputer = SimpleImputer(keep_empty_features=True)
+    model = make_pipeline(imputer, LogisticRegression()).fit(frame, LABELS)
+    found, table = answers(path, model)
+    assert found == pytest.approx(model.predict_proba(frame))
+    assert [one.name for one in table.fitted_background.skipped] == ["empty"]
+
+
+def test_columns_that_are_taken_by_position_are_listed(tmp_path):
+    path = tmp_path / "d.csv"
+    pd.DataFrame(VALUES, columns=["b", "a"]).to_csv(path, index=False)
+    _, table = answers(path, LogisticRegression().fit(VALUES, LABELS))
+    said = {one.code: one.message for one in table.fitted_caveats}
+    assert said["by_position"].endswith("in order: b, a; --drop leaves columns out")
+    frame = pd.DataFrame(VALUES, columns=["a", "b"])
+    _, table = answers(path, LogisticRegression().fit(frame, LABELS))
+    assert "by_position" not in [one.code for one in table.fitted_caveats]

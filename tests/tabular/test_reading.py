@@ -1,0 +1,198 @@
+"""Cells reach a model as it was fitted on them: missing words, blanks, codes, spelled numbers."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
+
+from lime_cli.errors import SettingsError
+from lime_cli.models.model_file import ModelFile
+from lime_cli.tables.dialect import Dialect
+from lime_cli.tabular.modality import TabularModality
+from lime_cli.tabular.schema import Schema
+
+RANDOM = np.random.default_rng(0)
+N = 120
+SIZE = RANDOM.normal(size=N).round(3)
+LABELS = (SIZE + RANDOM.normal(size=N) > 0).astype(int)
+
+
+class Case:
+    """A model, a file, and what limex makes of both."""
+
+    def __init__(self, folder, words, model, fitted_on, name="kind", pickles=True, **options):
+        self.path = folder / "rows.csv"
+        lines = [f"{size},{word}" for size, word in zip(SIZE, words, strict=True)]
+        self.path.write_text("\n".join([f"size,{name}", *lines]) + "\n", "utf-8")
+        self.model = model.fit(fitted_on, LABELS)
+        self.expected = self.model.predict_proba(fitted_on)
+        where = folder / "model.pkl"
+        where.write_bytes(pickle.dumps(model))
+        self.loaded = ModelFile(str(where), trust=True).load()
+        table = TabularModality(str(self.path), **options)
+        self.modality = table.fitted(self.loaded.input._replace(takes=self.loaded.takes))
+
+    @property
+    def rows(self):
+        return [self.modality.read(source) for source in self.modality.sources()]
+
+    @property
+    def answers(self):
+        codes = np.zeros((1, 2), np.int32)
+        return np.vstack([self.loaded.predict(one.model_inputs(codes)) for one in self.rows])
+
+    @property
+    def codes(self):
+        return [one.code for one in self.modality.fitted_caveats if "background" not in one.code]
+
+
+def encoded(encoder, number="size"):
+    parts = (StandardScaler(), [number]), (encoder, ["kind"])
+    return make_pipeline(make_column_transformer(*parts), LogisticRegression())
+
+
+def choice(*words):
+    return RANDOM.choice(words, N).tolist()
+
+
+IMPUTERS = {
+    "constant": lambda: SimpleImputer(strategy="constant", fill_value="none"),
+    "frequent": lambda: SimpleImputer(strategy="most_frequent"),
+}
+
+
+@pytest.mark.parametrize("spelling", ["NA", "None", "nan", "n/a", "#N/A N/A"])
+@pytest.mark.parametrize("imputer", list(IMPUTERS))
+def test_words_that_pandas_reads_as_missing_are_missing_to_a_python_model(
+    tmp_path, spelling, imputer
+):
+    words = choice("Gd", "TA", spelling)
+    kind = pd.Series([np.nan if one == spelling else one for one in words], dtype=object)
+    encoder = make_pipeline(IMPUTERS[imputer](), OneHotEncoder(handle_unknown="ignore"))
+    case = Case(tmp_path, words, encoded(encoder), pd.DataFrame({"size": SIZE, "kind": kind}))
+    assert case.answers == pytest.approx(case.expected)
+    assert case.codes == ["read_as_missing"]
+    assert spelling in case.modality.fitted_caveats[-1].message
+    assert "--read-as plain" in case.modality.fitted_caveats[-1].message
+
+
+def test_a_word_that_an_encoder_knows_is_no_missing_value(tmp_path):
+    words = choice("Oslo", "NA")
+    frame = pd.DataFrame({"size": SIZE, "kind": words})
+    case = Case(tmp_path, words, encoded(OneHotEncoder()), frame)
+    assert case.answers == pytest.approx(case.expected)
+    assert case.codes == []
+
+
+def test_reading_can_be_said(tmp_path):
+    words = choice("Gd", "TA", "NA")
+    frame = pd.DataFrame({"size": SIZE, "kind": [None if one == "NA" else one for one in words]})
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    plain = Case(tmp_path, words, encoded(encoder), frame, dialect=Dialect(reading="plain"))
+    assert plain.codes == ["unknown_category"]
+    assert "kind 'NA' (3" in plain.modality.fitted_caveats[-1].message
+    told = Case(tmp_path, words, encoded(encoder), frame, dialect=Dialect(reading="pandas"))
+    assert told.answers == pytest.approx(told.expected)
+    assert told.codes == []
+
+
+def test_more_words_for_missing_leave_a_column_numbers(tmp_path):
+    words = [*map(str, RANDOM.integers(0, 99, N - 2)), "n/a", "#NA"]
+    number = pd.Series([np.nan if one in ("n/a", "#NA") else float(one) for one in words])
+    model = make_pipeline(SimpleImputer(), LogisticRegression())
+    case = Case(tmp_path, words, model, pd.DataFrame({"size": SIZE, "kind": number}))
+    assert case.answers == pytest.approx(case.expected)
+
+
+@pytest.mark.parametrize("encoder", [OneHotEncoder(), OrdinalEncoder()])
+def test_blanks_after_the_comma_go_where_the_model_does_not_have_them(tmp_path, encoder):
+    words = choice("Graduate", "Not Graduate")
+    frame = pd.DataFrame({"size": SIZE, "kind": words})
+    case = Case(tmp_path, [f" {one}" for one in words], encoded(encoder), frame)
+    assert case.answers == pytest.approx(case.expected)
+    assert case.codes == ["read_stripped"]
+
+
+def test_blanks_that_the_model_has_stay(tmp_path):
+    words = [f" {one}" for one in choice("Graduate", "Not Graduate")]
+    frame = pd.DataFrame({"size": SIZE, "kind": words})
+    case = Case(tmp_path, words, encoded(OneHotEncoder()), frame)
+    assert case.answers == pytest.approx(case.expected)
+    assert case.codes == []
+
+
+def test_blanks_can_be_left_out_by_hand(tmp_path):
+    words = choice("a", "b")
+    frame = pd.DataFrame({"size": SIZE, "kind": words})
+    dialect = Dialect(strip=True)
+    spaced = [f" {one} " for one in words]
+    case = Case(tmp_path, spaced, encoded(OneHotEncoder()), frame, dialect=dialect)
+    assert case.answers == pytest.approx(case.expected)
+    assert case.codes == []
+
+
+SPELLINGS = {
+    "zeros": (["01067", "01069", "20095"], ["01067", "01069", "20095"]),
+    "zeros lost": (["01067", "01069", "20095"], ["1067", "1069", "20095"]),
+    "point": (["1.0", "2.0", "3.0"], ["1", "2", "3"]),
+    "point known": (["1", "2", "3"], ["1.0", "2.0", "3.0"]),
+}
+
+
+@pytest.mark.parametrize("case", list(SPELLINGS))
+def test_numbers_are_words_as_the_encoder_knows_them(tmp_path, case):
+    spelled, known = SPELLINGS[case]
+    places = RANDOM.integers(0, 3, N)
+    frame = pd.DataFrame({"size": SIZE, "kind": np.array(known, object)[places]})
+    words = [spelled[i] for i in places]
+    found = Case(tmp_path, words, encoded(OneHotEncoder(handle_unknown="ignore")), frame)
+    assert found.answers == pytest.approx(found.expected)
+    assert "unknown_category" not in found.codes
+
+
+FOREIGN = [
+    ("category_encoders", "TargetEncoder", {"cols": ["kind"]}),
+    ("category_encoders", "OrdinalEncoder", {"cols": ["kind"]}),
+    ("category_encoders", "WOEEncoder", {"cols": ["kind"]}),
+    ("category_encoders", "CatBoostEncoder", {"cols": ["kind"]}),
+    ("category_encoders", "BinaryEncoder", {"cols": ["kind"]}),
+    ("category_encoders", "CountEncoder", {"cols": ["kind"]}),
+    ("feature_engine.encoding", "MeanEncoder", {"variables": ["kind"]}),
+    ("feature_engine.encoding", "OneHotEncoder", {"variables": ["kind"]}),
+    ("feature_engine.encoding", "CountFrequencyEncoder", {"variables": ["kind"]}),
+]
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("module", "name", "options"), FOREIGN, ids=[one[1] for one in FOREIGN])
+def test_codes_are_words_to_encoders_of_other_libraries(tmp_path, module, name, options):
+    library = pytest.importorskip(module)
+    words = choice("01067", "01069", "3")
+    frame = pd.DataFrame({"size": SIZE, "kind": words})
+    model = make_pipeline(getattr(library, name)(**options), LogisticRegression())
+    case = Case(tmp_path, words, model, frame)
+    assert case.answers == pytest.approx(case.expected)
+    assert case.codes == []
+
+
+def test_levels_that_the_model_does_not_know_are_named_with_their_share(tmp_path):
+    words = choice("a", "b", "c")
+    frame = pd.DataFrame({"size": SIZE, "kind": ["a" if one == "c" else one for one in words]})
+    case = Case(tmp_path, words, encoded(OneHotEncoder(handle_unknown="ignore")), frame)
+    assert case.codes == ["unknown_category"]
+    assert "kind 'c' (" in case.modality.fitted_caveats[-1].message
+
+
+def test_columns_can_be_kept_as_text(tmp_path):
+    words = choice("007", "12")
+    frame = pd.DataFrame({"size": SIZE, "kind": words})
+    case = Case(tmp_path, words, encoded(OneHotEncoder()), frame, schema=Schema(strings=("kind",)))
+    assert case.answers == pytest.approx(case.expected)
+    with pytest.raises(SettingsError, match=r"--strings: rows\.csv has no column 'none'"):
+        Case(tmp_path, words, encoded(OneHotEncoder()), frame, schema=Schema(strings=("none",)))
