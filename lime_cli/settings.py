@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from lime_cli.errors import SettingsError
-from lime_cli.files import digest_of
 
 SURROGATES = ("linear", "tree")
 
@@ -166,10 +164,6 @@ class Settings:
         The time limit is none: where it ended nothing, it changed nothing.
         """
         return {name: value for name, value in asdict(self).items() if name not in _SILENT}
-
-    def fingerprint(self) -> str:
-        """Identify these choices: the SHA-256 of ``numbers()`` in hexadecimal."""
-        return digest_of(json.dumps(self.numbers(), sort_keys=True).encode())
 
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:

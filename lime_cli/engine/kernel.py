@@ -9,15 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from math import exp, lgamma, log
+from math import lgamma, log
 from typing import Protocol
 
 import numpy as np
 
 from lime_cli.engine.arrays import FloatArray
-
-WIDEST = 0.5
-"""The largest radius: every mask counts the same."""
 
 LADDER = (0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
 """Radii that ``auto`` compares; it goes on by halves while one component is masked on average."""
@@ -51,11 +48,6 @@ def width_of(radius: float) -> float:
     """Return the kernel width that masks a share of the components on average."""
     odds = log((1.0 - radius) / radius)
     return (1.0 / (2.0 * odds)) ** 0.5 if odds > 0 else float("inf")
-
-
-def radius_of(width: float) -> float:
-    """Return the share of components that a kernel of this width masks on average."""
-    return 1.0 / (1.0 + exp(1.0 / (2.0 * width * width))) if width > 0.03 else 0.0
 
 
 @cache

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lime_cli.engine.kernel import Product, ladder, moments, radius_of, width_of
+from lime_cli.engine.kernel import Product, ladder, moments, width_of
 from lime_cli.engine.masks import BLOCKS, Stage, draw, every_mask, mixture, progressive
 from lime_cli.errors import SettingsError
 from lime_cli.settings import Settings
@@ -30,7 +30,7 @@ def test_the_kernel_is_the_squared_exponential_of_the_number_masked(d, radius):
 
 @given(st.floats(0.01, 0.49))
 def test_radius_and_width_say_the_same(radius):
-    assert radius_of(width_of(radius)) == pytest.approx(radius)
+    assert Settings(kernel_width=width_of(radius)).chosen_radius(100) == pytest.approx(radius)
 
 
 @pytest.mark.parametrize("d", [1, 2, 5, 12, 40, 200, 3000])
