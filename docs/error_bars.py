@@ -17,7 +17,7 @@ mpl.use("Agg")
 import matplotlib.pyplot as plt
 
 ROOT = Path(__file__).parents[1]
-CASE = "explain text sample_models/reviews.onnx sample_data/review.txt -f json -q"
+CASE = "explain text sample_models/reviews.onnx sample_data/review.txt --radius 0.1 -f json -q"
 SEEDS = range(10)
 BLUE, ORANGE, GREY = "#2166ac", "#c55a11", "#8a8a8a"
 
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 TITLE = (
-    "Ten seeds of 128 samples each: every one gives a weight (dot) and its 95% interval.\n"
+    "Ten seeds of 128 samples at radius 0.1: each gives a weight (dot) and its 95% interval.\n"
     "Black: the weight from 60,000 samples. Grey: the interval holds 0, the sign is open."
 )
 
