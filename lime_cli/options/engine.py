@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lime_cli.console import print_line
 from lime_cli.errors import SettingsError
 from lime_cli.modality import Modality
 from lime_cli.options.groups import Options, flag, option
@@ -81,6 +82,7 @@ class EngineOptions(Options, heading="Explanation"):
         choices=SURROGATES,
         default="linear",
     )
+    assist: str | None = option("--assist", "Without effect.", hidden=True)
     like_lime: bool = flag(
         "--like-lime",
         "Use the samples, defaults and sums of marcotcr/lime, to compare with its numbers.",
@@ -110,6 +112,8 @@ class EngineOptions(Options, heading="Explanation"):
 
         ``--samples N`` is N; auto begins with the modality's number and ends at ``--max-samples``.
         """
+        if self.assist is not None:
+            print_line("limex: warning: --assist no longer has any effect; leave it out")
         kind, _, amount = self.penalty.rpartition(":")
         try:
             penalty = float(amount)

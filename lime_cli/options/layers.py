@@ -30,7 +30,7 @@ WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config
 
 # fmt: off
 DESCRIBING = frozenset((
-    "activation", "background", "bins", "both", "categorical", "channels", "classes",
+    "activation", "assist", "background", "bins", "both", "categorical", "channels", "classes",
     "column", "decimal", "drop", "drop-failed", "each-position", "encoding", "features",
     "features-only", "fill", "fixed", "format", "group", "id-column", "input-form", "invert",
     "kernel", "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lime_cli.console import print_line
 from lime_cli.errors import SettingsError
 from lime_cli.options.groups import Options, flag, option
 from lime_cli.registry import EXECUTORS
@@ -33,6 +34,7 @@ class RunOptions(Options, heading="Running"):
         metavar="N",
         common=True,
     )
+    cache: str | None = option("--cache", "Without effect.", hidden=True)
     executor: str | None = option(
         "--executor",
         "Processes of this machine, or a cluster of dask workers.",
@@ -74,6 +76,8 @@ class RunOptions(Options, heading="Running"):
     )
 
     def check_values(self) -> None:
+        if self.cache is not None:
+            print_line("limex: warning: --cache no longer has any effect; leave it out")
         if self.restart and self.retry_failed:
             raise SettingsError("--restart does the failed ones again anyway", "leave one out")
 

@@ -334,12 +334,12 @@ def _plain_of_others(value: Any) -> Any:
 def explanation_of(record: dict[str, Any]) -> Explanation:
     """Rebuild an explanation from its record, without the picture.
 
-    Only components that some target gives a weight are there. Raises InputError for anything
-    that is not a record of this schema number.
+    Only components that some target gives a weight are there. Records of schema number 1 are read
+    too. Raises InputError for anything else.
     """
     _check_schema(record)
     try:
-        return _rebuilt(record)
+        return _rebuilt(_of_schema_1(record) if record["schema"]["number"] == 1 else record)
     except KeyError as error:
         raise InputError(f"the record lacks {error.args[0]!r}", "explain it again") from error
     except DAMAGE as error:
@@ -350,11 +350,27 @@ def _check_schema(record: Any) -> None:
     schema = record.get("schema") if isinstance(record, dict) else None
     if not isinstance(schema, dict) or schema.get("name") != NAME:
         raise InputError("this is not an explanation", "give a file that limex explain wrote")
-    if schema.get("number") != NUMBER:
+    if schema.get("number") not in (1, NUMBER):
         raise InputError(
             f"the explanation is of schema {schema.get('number')}, this limex reads {NUMBER}",
             f"use the version of limex that wrote it ({record.get('limex')})",
         )
+
+
+def _of_schema_1(record: dict[str, Any]) -> dict[str, Any]:
+    """Return a record of schema 1 with what schema 2 has beside it, where that is not known."""
+    unknown = ("fidelity_error", "spread", "kernel", "others", "pairs_fidelity")
+    settings = dict(record["settings"])
+    for gone in ("design", "assist"):
+        settings.pop(gone, None)
+    return {
+        **record,
+        "settings": {**settings, "kernel": "product", "radius": None, "refit": False},
+        "outputs": [],
+        "targets": [
+            {**dict.fromkeys(unknown), "pairs": [], **target} for target in record["targets"]
+        ],
+    }
 
 
 def _rebuilt(record: dict[str, Any]) -> Explanation:

@@ -50,3 +50,14 @@ def test_the_help_of_a_small_command_shows_everything(limex):
     assert "--max-flips" in result.out
     assert "--help-all" not in result.out
     assert limex("compare", "--help-all").code == 2
+
+
+@pytest.mark.parametrize("gone", [("--assist", "on"), ("--cache", "answers")])
+def test_an_option_that_is_gone_is_taken_once_more_and_named(limex, gone):
+    case = ("explain", "tabular", "sample_models/zoo_mlp.onnx", "sample_data/zoo.csv")
+    asked = (*case, "--row", "3", "--samples", "64", "-f", "json")
+    result = limex(*asked, *gone)
+    assert result.code == 0
+    assert f"{gone[0]} no longer has any effect; leave it out" in result.err
+    assert result.out == limex(*asked).out
+    assert gone[0] not in limex("explain", "tabular", "--help-all").out

@@ -301,7 +301,7 @@ def damaged(path, value):
     [
         ([], "not an explanation"),
         ({"schema": {"name": "other/thing", "number": 1}}, "not an explanation"),
-        (damaged(["schema", "number"], 1), "schema 1, this limex reads 2"),
+        (damaged(["schema", "number"], 3), "schema 3, this limex reads 2"),
         (damaged(["stop"], None), "lacks 'stop'"),
         (damaged(["targets", 0, "components", 0, "where"], {"planet": 1}), "lacks 'box'"),
         (damaged(["instance", "mood"], "good"), "damaged"),
@@ -337,3 +337,26 @@ def test_a_tokenizer_is_named_by_its_digest(tmp_path):
     file = ModelFile("m.onnx", tokenizer=str(tmp_path / "tokenizer.json"))
     digest = hashlib.sha256(b"{}").hexdigest()
     assert file.options == (("tokenizer", digest),)
+
+
+def test_a_record_of_schema_1_is_still_drawn(limex, tmp_path):
+    record = record_of(explained())
+    record["schema"]["number"] = 1
+    for key in ("outputs",):
+        del record[key]
+    for key in ("kernel", "radius", "refit"):
+        del record["settings"][key]
+    record["settings"] |= {"design": "auto", "assist": "auto", "kernel_width": 1.25}
+    for target in record["targets"]:
+        for key in ("fidelity_error", "spread", "kernel", "others", "pairs", "pairs_fidelity"):
+            del target[key]
+    record["hash"] = hash_of(record)
+    path = tmp_path / "old.json"
+    path.write_text(json.dumps(record))
+    for form in ("table", "html", "md", "csv", "json"):
+        done = limex("render", path, "-f", form)
+        assert done.code == 0, done.err
+        assert "part 0" in done.out
+    found = explanation_of(record)
+    assert found.surrogates[0].weights == explained().surrogates[0].weights
+    assert found.kernel_width == 1.25
