@@ -93,3 +93,4 @@ def _findings(
         top, left = max(one.top for one in steady), Unmatched()
         old, new = read_entries(baseline), read_entries(result)
         yield from check_drift(compare(old, new, top, left), policy)
+        left.warn()

@@ -82,6 +82,7 @@ def compare(asked: ComparisonOptions, output: SheetOptions) -> int:
     found = Comparison(limits, asked.top)
     old, new = read_entries(asked.old), read_entries(asked.new)
     collect(differences(old, new, asked.top, found.unmatched), found)
+    found.unmatched.warn()
     with to.opened() as stream:
         WRITERS[to.format](sheet_of(found), stream, to.look())
     return FOUND if found.findings else 0

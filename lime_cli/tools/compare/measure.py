@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from lime_cli.console import print_line
 from lime_cli.errors import InputError
 from lime_cli.records.reading import FAILURE, Entry, Seen, Target, instance_of, targets_of
 from lime_cli.records.record import damage_named
@@ -76,6 +77,13 @@ class Unmatched:
     failed: int = 0
     targets: int = 0
     """Targets that one side explains and the other does not."""
+    unlike: str = ""
+    """Why differences may come from how the sides were explained, in words; empty for no reason."""
+
+    def warn(self) -> None:
+        """Print why differences may come from how the sides were explained."""
+        if self.unlike:
+            print_line(f"limex: warning: {self.unlike}")
 
 
 def compare(
@@ -90,12 +98,38 @@ def compare(
         if FAILURE in (first.schema, second.schema):
             unmatched.failed += 1
             continue
+        unmatched.unlike = unmatched.unlike or _unlike(first, second)
         before, after = _targets(first), _targets(second)
         unmatched.targets += len(before.keys() ^ after.keys())
         source, own = instance_of(first.record)
         for name in before:
             if name in after:
                 yield _difference((source, own, name), before[name], after[name], top)
+
+
+def _unlike(old: Entry, new: Entry) -> str:
+    """Say what of the engine differs between two records of an instance."""
+    with damage_named(new.place):
+        engines = [one.record["schema"]["number"] for one in (old, new)]
+        kernels = [_kernel(one.record["settings"]) for one in (old, new)]
+    if engines[0] != engines[1]:
+        return (
+            "the two sides were explained by different engines (versions "
+            f"{old.record['limex']} and {new.record['limex']}); explain the old one again"
+        )
+    if kernels[0] != kernels[1]:
+        said = " and ".join(kernels)
+        return f"the two sides have different kernels ({said}); explain both with one"
+    return ""
+
+
+def _kernel(settings: dict[str, Any]) -> str:
+    """Name the kernel of a record's settings."""
+    if settings.get("like_lime"):
+        return "--like-lime"
+    radius, width = settings.get("radius"), settings.get("kernel_width")
+    fixed = f", radius {radius:g}" if radius else f", width {width:g}" if width else ""
+    return f"{settings.get('kernel', 'product')}{fixed}"
 
 
 def _pairs(
