@@ -23,6 +23,14 @@ from lime_cli.models.sklearn import way_of
 XGBOOST_KEEPS_CATEGORIES = (3, 1)
 
 
+LINKS = {
+    "Poisson": "Exponent",
+    "Tweedie": "Exponent",
+    "RMSEWithUncertainty": "RMSEWithUncertainty",
+}
+"""How CatBoost's regressors answer, by their loss; as they are summed up otherwise."""
+
+
 class Boosted:
     """A booster that answers the scikit-learn way."""
 
@@ -187,8 +195,11 @@ def _catboost(booster: Any) -> Boosted:
     categorical = list(booster.get_cat_feature_indices())
     texts = list(booster.get_text_feature_indices())
     classes = booster.classes_ if len(booster.classes_) else None
-    # without a type, a regressor undoes the link of its loss: Poisson, Tweedie
+    loss = str(booster.get_all_params().get("loss_function", ""))
     asked = {"prediction_type": "Probability"} if classes is not None else {}
+    if classes is None and type(booster).__name__ == "CatBoostRegressor":
+        # what a regressor answers with; one that was loaded from bytes has forgotten its loss
+        asked = {"prediction_type": LINKS.get(loss.partition(":")[0], "RawFormulaVal")}
 
     def ask(inputs: Any) -> Any:
         named = hasattr(inputs, "columns")
@@ -199,7 +210,6 @@ def _catboost(booster: Any) -> Boosted:
         return booster.predict(pool, thread_count=1, **asked)
 
     boosted = Boosted(booster, "predict" if classes is None else "predict_proba", ask)
-    loss = str(booster.get_all_params().get("loss_function", ""))
     boosted.multilabel_ = loss.startswith(("MultiLogloss", "MultiCrossEntropy"))
     return boosted.describe(names, len(names), classes)
 
