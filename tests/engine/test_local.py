@@ -182,7 +182,8 @@ def test_a_flat_model_stops_as_flat_and_a_hopeless_one_as_no_linear_fit():
 
 
 def test_the_record_and_the_table_name_the_radius(limex):
-    case = ("explain", "tabular", "sample_models/loans.pkl", "sample_data/loans.csv", "--row", "2")
+    zoo = ("sample_models/zoo_mlp.onnx", "sample_data/zoo.csv")
+    case = ("explain", "tabular", *zoo, "--row", "2")
     record = json.loads(limex(*case, "-f", "json").out)
     kernel = record["targets"][0]["kernel"]
     assert kernel["radius"] in [one["radius"] for one in kernel["compared"]]

@@ -169,6 +169,8 @@ def saved(path: Path, model: Any) -> str:
 def test_a_model_that_acts_when_asked_is_refused(
     method: str, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    if not hasattr(LogisticRegression, method):
+        pytest.skip("an older scikit-learn has no such method")
     path = saved(place / "m.pkl", LogisticRegression().fit(X, Y))
 
     def act(self: Any, *_: Any) -> Any:

@@ -5,13 +5,16 @@ import pickle
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn import model_selection
 from sklearn.linear_model import LogisticRegression
-from sklearn.model_selection import FixedThresholdClassifier, TunedThresholdClassifierCV
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lime_cli
 from lime_cli.settings import Settings
+
+if not hasattr(model_selection, "FixedThresholdClassifier"):
+    pytest.skip("an older scikit-learn moves no thresholds", allow_module_level=True)
 
 RANDOM = np.random.default_rng(0)
 X = pd.DataFrame(RANDOM.normal(size=(120, 3)), columns=list("abc"))
@@ -29,14 +32,16 @@ def explained(folder, model, rows="0-39", target="predicted"):
 
 
 MODELS = {
-    "fixed": lambda: FixedThresholdClassifier(
+    "fixed": lambda: model_selection.FixedThresholdClassifier(
         LogisticRegression(), threshold=0.1, pos_label="malignant"
     ),
     "piped": lambda: make_pipeline(
         StandardScaler(),
-        FixedThresholdClassifier(LogisticRegression(), threshold=0.8, pos_label="malignant"),
+        model_selection.FixedThresholdClassifier(
+            LogisticRegression(), threshold=0.8, pos_label="malignant"
+        ),
     ),
-    "tuned": lambda: TunedThresholdClassifierCV(LogisticRegression(), cv=3),
+    "tuned": lambda: model_selection.TunedThresholdClassifierCV(LogisticRegression(), cv=3),
     "plain": lambda: LogisticRegression(),
 }
 

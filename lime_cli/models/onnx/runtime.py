@@ -28,6 +28,19 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 WEIGHTS_BESIDE = "session.model_external_initializers_file_folder_path"
 
 
+def _by_path(path: Path, data: bytes, options: Any, providers: list[str]) -> Any:
+    """Return a session of a file with weights beside it, which older runtimes find by its path.
+
+    Raises ValueError for a graph without such weights, and for a file that is no longer ``data``.
+    """
+    if b"location" not in data:
+        raise ValueError("there are no weights beside it")
+    session = onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
+    if path.read_bytes() != data:
+        raise ValueError("the file was replaced")
+    return session
+
+
 def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat, ...]]:
     """Return a session of a file's bytes, and what is to be said of it.
 
@@ -51,14 +64,15 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat,
         session = onnxruntime.InferenceSession(data, options, providers=providers)
     except Exception as error:  # the runtime raises a type of its own for every cause
         lacking = LACKING.search(str(error))
-        if lacking is None:
-            raise _refusal(path, error) from None
         try:
-            changed = with_locale(memoryview(data))
-            session = onnxruntime.InferenceSession(changed, options, providers=providers)
+            if lacking is None:
+                session = _by_path(path, data, options, providers)
+            else:
+                changed = with_locale(memoryview(data))
+                session = onnxruntime.InferenceSession(changed, options, providers=providers)
+                caveats = (Caveat("locale", INSTEAD.format(lacking[1], EVERYWHERE)),)
         except Exception:  # as above
             raise _refusal(path, error) from None
-        caveats = (Caveat("locale", INSTEAD.format(lacking[1], EVERYWHERE)),)
     if provider not in session.get_providers():
         raise SettingsError(
             f"--provider {file.provider}: onnxruntime could not start it",
