@@ -11,12 +11,12 @@ from itertools import groupby
 import numpy as np
 
 from lime_cli.engine.answers import Answers, ask
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
+from lime_cli.engine.arrays import FloatArray, IntArray
 from lime_cli.engine.caveats import LOW_FIDELITY, Facts, judge
 from lime_cli.engine.explanation import Explanation, Surrogate
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.kernel import Product, ladder, width_of
-from lime_cli.engine.masks import Masks, Stage, draw, every_mask, kernels
+from lime_cli.engine.masks import Masks, Stage, draw, every_mask
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.engine.pairs import GAIN, LOW, STRONGEST, pairs_of
 from lime_cli.engine.shapley import explain_one
@@ -157,7 +157,7 @@ def _masks(settings: Settings, d: int, stages: tuple[Stage, ...], random: bool) 
 
 @lru_cache(maxsize=6)
 def _ground(masks: Masks, radii: tuple[float, ...], penalty: float) -> Ground:
-    return Ground(masks, kernels(radii), penalty)
+    return Ground(masks, tuple(map(Product, radii)), penalty)
 
 
 def _ground_of(masks: Masks, stages: tuple[Stage, ...], settings: Settings) -> Ground:
@@ -194,7 +194,7 @@ def _exhaust(
     lost = mass <= 0
     means = np.stack(sums, axis=1) / np.where(lost, 1.0, mass)[:, None]
     if lost.any():
-        masks = _without(masks, lost)
+        masks = masks.chosen(~lost, 1)
         means = means[~lost]
     ground = _ground_of(masks, (Stage(masks.n, radii),), settings)
     squares = (
@@ -233,22 +233,6 @@ def _spread_of(
     return replace(surrogate, spread=inside / everything if everything > 0 else 0.0)
 
 
-def _without(masks: Masks, lost: BoolArray) -> Masks:
-    """Return masks without some of their samples."""
-    kept = np.flatnonzero(~lost)
-    place = np.full(masks.n, -1)
-    place[kept] = np.arange(len(kept))
-    twins = place[masks.twins]
-    return Masks(
-        masked=masks.masked[kept],
-        block=masks.block[kept],
-        proposal=masks.proposal,
-        n_blocks=masks.n_blocks,
-        twins=twins[(twins >= 0).all(axis=1)],
-        uniforms=None if masks.uniforms is None else masks.uniforms[kept],
-    )
-
-
 def _judge(states: list[State], masks: Masks, settings: Settings, watched: bool) -> None:
     """Fit what one stage has found for instances of the same stages, and decide who goes on."""
     began = time.monotonic()
@@ -260,7 +244,7 @@ def _judge(states: list[State], masks: Masks, settings: Settings, watched: bool)
     for state in states:
         failed = _answers(state).failed
         if failed.any():
-            ground = _ground_of(_without(masks, failed), stages, settings)
+            ground = _ground_of(masks.chosen(~failed, masks.n_blocks), stages, settings)
             _conclude([state], ground, [_answers(state).samples[~failed]], settings, watched)
             assert state.facts is not None
             state.facts = state.facts._replace(n=masks.n, n_failed=int(failed.sum()))
@@ -291,7 +275,8 @@ def _conclude(
     radius, good = choose_radius(fits)
     shown = show(ground, fits, radius, settings, (values, originals))
     half = None
-    if ground.B > 1 and len(ground.kernels) > 1 and ground.d <= MOST:
+    first = len(states[0].stages) == 1  # later ones compare with the stage before
+    if first and ground.B > 1 and len(ground.kernels) > 1 and ground.d <= MOST:
         half = choose_radius(halved(ground, values, originals))[0]
     for i, state in enumerate(states):
         own = [p for p, (owner, _) in enumerate(pairs) if owner == i]
@@ -299,7 +284,7 @@ def _conclude(
         neighbourhoods = _neighbourhoods(state, ground, answers[i], radius[own], settings, watched)
         if settings.surrogate == "tree":
             state.surrogates = tuple(
-                tree_surrogate(one, target, settings, ground.kernels[int(r)].radius)  # type: ignore[attr-defined]
+                tree_surrogate(one, target, settings, ground.kernels[int(r)].radius)
                 for one, target, r in zip(neighbourhoods, state.targets, radius[own], strict=True)
             )
         else:
@@ -385,17 +370,8 @@ def _remedy(
             words = f"--radius {one.radius:g} has {{:.2f}}, with a gap of {gap:.2g}"
             found.append((one.fidelity, words))
     if fidelity < LOW_FIDELITY:
-        masks = ground.masks
-        weights, own = masks.weights(ground.kernels[r])
-        neighbourhood = Neighbourhood(
-            interpretable=np.vstack([np.ones((1, masks.d), bool), ~masks.masked]),
-            predictions=np.concatenate([[surrogate.model_prediction], answers])[:, None],
-            weights=np.concatenate([[own], weights]),
-            block=np.concatenate([[-1], masks.block]),
-            n_blocks=masks.n_blocks,
-            twins=1 + masks.twins,
-            kernel_width=1.0,
-        )
+        said = np.concatenate([[surrogate.model_prediction], answers])[:, None]
+        neighbourhood = _neighbourhood(ground, r, said)
         tree = tree_fidelity(neighbourhood, 0, settings)
         found.append((tree, "--surrogate tree has {:.2f}"))
     best = max(found, default=(0.0, ""))
@@ -414,22 +390,23 @@ def _neighbourhoods(
 ) -> list[Neighbourhood]:
     if not watched and settings.surrogate != "tree":
         return []
-    masks, found = ground.masks, []
-    for r in radius:
-        kernel = ground.kernels[int(r)]
-        weights, own = masks.weights(kernel)
-        found.append(
-            Neighbourhood(
-                interpretable=np.vstack([np.ones((1, masks.d), bool), ~masks.masked]),
-                predictions=np.vstack([_answers(state).original[None], answers]),
-                weights=np.concatenate([[own], weights]),
-                block=np.concatenate([[-1], masks.block]),
-                n_blocks=masks.n_blocks,
-                twins=1 + masks.twins,
-                kernel_width=width_of(kernel.radius),  # type: ignore[attr-defined]
-            )
-        )
-    return found
+    said = np.vstack([_answers(state).original[None], answers])
+    return [_neighbourhood(ground, r, said) for r in radius.tolist()]
+
+
+def _neighbourhood(ground: Ground, r: int, predictions: FloatArray) -> Neighbourhood:
+    """Return the samples weighed by one radius; ``predictions`` (n + 1, k), the instance first."""
+    masks, kernel = ground.masks, ground.kernels[r]
+    weights, own = masks.weights(kernel)
+    return Neighbourhood(
+        interpretable=np.vstack([np.ones((1, masks.d), bool), ~masks.masked]),
+        predictions=predictions,
+        weights=np.concatenate([[own], weights]),
+        block=np.concatenate([[-1], masks.block]),
+        n_blocks=masks.n_blocks,
+        twins=1 + masks.twins,
+        kernel_width=kernel.width,
+    )
 
 
 def _stop(

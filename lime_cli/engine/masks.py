@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.kernel import Kernel, Product, binomial
+from lime_cli.engine.kernel import Kernel, binomial
 
 BLOCKS = 8
 
@@ -70,6 +70,19 @@ class Masks:
         ratio = np.divide(wanted, self.proposal, out=np.zeros(self.d + 1), where=self.proposal > 0)
         return ratio[self.sizes] / self.n, float(wanted[0])
 
+    def chosen(self, some: BoolArray, n_blocks: int) -> Masks:
+        """Return some of the samples (n,), of the first ``n_blocks`` blocks."""
+        place = np.where(some, np.cumsum(some) - 1, -1)
+        twins = place[self.twins]
+        return Masks(
+            masked=self.masked[some],
+            block=self.block[some],
+            proposal=self.proposal,
+            n_blocks=n_blocks,
+            twins=twins[(twins >= 0).all(axis=1)],
+            uniforms=None if self.uniforms is None else self.uniforms[some],
+        )
+
 
 def mixture(d: int, radii: Sequence[float]) -> FloatArray:
     """Return the law of sizes (d + 1,) that serves several radii, given that one is masked."""
@@ -78,6 +91,7 @@ def mixture(d: int, radii: Sequence[float]) -> FloatArray:
     return np.asarray(law / law.sum())
 
 
+@lru_cache(maxsize=8)
 def every_mask(d: int) -> Masks:
     """Return all masks of d components but the empty one."""
     masked = (np.arange(1, 2**d)[:, None] >> np.arange(d) & 1).astype(bool)
@@ -168,8 +182,3 @@ def progressive(length: int, width: int, rng: np.random.Generator) -> FloatArray
         placed = np.take_along_axis(empty, order, axis=0)
         found = np.concatenate([found, (placed + rng.random((k, width))) / (2 * k)])
     return np.minimum(found[:length], np.nextafter(1.0, 0.0, dtype=np.float32))
-
-
-def kernels(radii: Sequence[float]) -> tuple[Product, ...]:
-    """Return the kernels of some radii."""
-    return tuple(map(Product, radii))

@@ -14,7 +14,7 @@ import numpy as np
 from lime_cli.engine.arrays import FloatArray
 from lime_cli.engine.explanation import Pair
 from lime_cli.engine.kernel import moments
-from lime_cli.engine.surrogate import Ground
+from lime_cli.engine.surrogate import Ground, twin_products
 from lime_cli.engine.uncertainty import jackknife, multiplier
 
 LOW = 0.7
@@ -65,8 +65,8 @@ def pairs_of(
         [_solved(gram, one, chosen) for gram, one in zip(inverse, folds, strict=True)]
     )  # (1 + B, chosen)
     said = np.einsum("blp,bp->bl", products[..., chosen], found[1:])
-    lost = _pairwise(ground, r, left), _pairwise(ground, r, left - said)
-    gain = (lost[0] - lost[1]) / total
+    before, after = twin_products(ground, r, np.stack([left, left - said]))
+    gain = float(before - after) / total
     if gain < GAIN:
         return (), gain
     errors = jackknife(found[1:], 0)
@@ -92,9 +92,3 @@ def _solved(gram: FloatArray, wanted: FloatArray, chosen: list[int]) -> FloatArr
 
 def _explained(gram: FloatArray, wanted: FloatArray, chosen: list[int]) -> float:
     return float(wanted[chosen] @ _solved(gram, wanted, chosen))
-
-
-def _pairwise(ground: Ground, r: int, residual: FloatArray) -> float:
-    flat = residual.reshape(-1)
-    product = flat[ground.twins[0]] * flat[ground.twins[1]]
-    return float((product * ground.pair_weights[r]).sum())

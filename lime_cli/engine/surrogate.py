@@ -18,7 +18,7 @@ from functools import cached_property
 import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.kernel import Kernel, moments
+from lime_cli.engine.kernel import Product, moments
 from lime_cli.engine.masks import Masks
 
 CONDITIONING = 1e-12
@@ -80,7 +80,7 @@ class Fits:
 class Ground:
     """What all problems over one set of masks share: weights and factorised Gram matrices."""
 
-    def __init__(self, masks: Masks, kernels: tuple[Kernel, ...], penalty: float = 0.0) -> None:
+    def __init__(self, masks: Masks, kernels: tuple[Product, ...], penalty: float = 0.0) -> None:
         self.masks, self.kernels, self.penalty = masks, kernels, penalty
         self.B, self.d = masks.n_blocks, masks.d
         self.F = 1 + self.B if self.B > 1 else 1
@@ -130,18 +130,8 @@ class Ground:
     @cached_property
     def half(self) -> Ground:
         """The same of the first half of the blocks."""
-        masks, B = self.masks, self.B // 2
-        some = masks.block < B
-        place = np.cumsum(some) - 1
-        twins = masks.twins[some[masks.twins[:, 0]]]
-        first = Masks(
-            masked=masks.masked[some],
-            block=masks.block[some],
-            proposal=masks.proposal,
-            n_blocks=B,
-            twins=place[twins],
-            uniforms=None if masks.uniforms is None else masks.uniforms[some],
-        )
+        B = self.B // 2
+        first = self.masks.chosen(self.masks.block < B, B)
         return Ground(first, self.kernels, self.penalty)
 
     @cached_property
@@ -217,7 +207,7 @@ def _fit(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
     everything = blocks.sum(axis=2)
     c = np.concatenate([everything[:, :, None], everything[:, :, None] - blocks], axis=2)
     c = c[:, :, : ground.F]
-    found = _solved(ground, c, y)
+    found = _solved(ground, c)
     left_out = found[:, :, 1:] if ground.F > 1 else found
     said = np.matmul(ground.X, left_out.transpose(0, 2, 3, 1))  # (P, B, L, R)
     missed = y[..., None] - said
@@ -261,17 +251,17 @@ def _fit(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
         )
 
 
-def _solved(ground: Ground, c: FloatArray, y: FloatArray) -> FloatArray:
+def _solved(ground: Ground, c: FloatArray) -> FloatArray:
     """Return the coefficients (P, R, F, p) of least squares, or of what stands in for it."""
     if ground.d <= MOST:
         return np.asarray(np.matmul(ground.inverses, c[..., None])[..., 0])
     found = np.zeros_like(c)
     for problem, r, fold in np.ndindex(c.shape[:3]):
-        found[problem, r, fold] = _strongest(ground, r, fold, c[problem, r, fold], y[problem])
+        found[problem, r, fold] = _strongest(ground, r, fold, c[problem, r, fold])
     return found
 
 
-def _strongest(ground: Ground, r: int, fold: int, wanted: FloatArray, y: FloatArray) -> FloatArray:
+def _strongest(ground: Ground, r: int, fold: int, wanted: FloatArray) -> FloatArray:
     """Fit the components that go along most with the answers, (p,); the others get nothing."""
     weights = ground.w[r].copy()
     if fold:
@@ -312,6 +302,13 @@ def _products(ground: Ground, residual: FloatArray) -> FloatArray:
     flat = residual.reshape(len(residual), -1, residual.shape[-1])
     product = flat[:, ground.twins[0]] * flat[:, ground.twins[1]]  # (P, B, T, R)
     return np.asarray(np.einsum("pbtr,rbt->prb", product, ground.pair_weights))
+
+
+def twin_products(ground: Ground, r: int, residual: FloatArray) -> FloatArray:
+    """Return the weighted sums of products of twins at one radius (P,), of residuals (P, B, L)."""
+    flat = residual.reshape(len(residual), -1)
+    product = flat[:, ground.twins[0]] * flat[:, ground.twins[1]]
+    return np.asarray(np.einsum("pbt,bt->p", product, ground.pair_weights[r]))
 
 
 def _ratio(lost: FloatArray, total: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -439,14 +436,8 @@ def fidelity_of(
     x = ground.X[..., 1 : 1 + ground.d]
     said = np.matmul(x, slopes[:, first:, :, None])[..., 0] + offsets[:, first:, None]
     mean = ground.correlations(y)[:, r, :, 0].sum(axis=1) / (ground.w[r].sum() + ground.own[r])
-    own, weights = ground.own[r], ground.pair_weights[r]
-
-    def summed(residual: FloatArray) -> FloatArray:
-        flat = residual.reshape(len(residual), -1)
-        product = flat[:, ground.twins[0]] * flat[:, ground.twins[1]]
-        return np.asarray(np.einsum("pbt,bt->p", product, weights))
-
-    lost = summed(y - said) + own * (offsets[:, first:] ** 2).mean(axis=1)
-    total = summed(y - mean[:, None, None]) + own * mean**2
+    own = ground.own[r]
+    lost = twin_products(ground, r, y - said) + own * (offsets[:, first:] ** 2).mean(axis=1)
+    total = twin_products(ground, r, y - mean[:, None, None]) + own * mean**2
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(1.0 - lost / total)

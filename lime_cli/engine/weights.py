@@ -8,7 +8,6 @@ import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.explanation import AtRadius, Others, Surrogate, Weight
-from lime_cli.engine.kernel import Product
 from lime_cli.engine.lasso import lasso_path
 from lime_cli.engine.refit import refit
 from lime_cli.engine.selection import SELECT
@@ -158,7 +157,6 @@ def surrogate_of(
     )
     local = original + float(shown.offsets[problem])
     r = int(shown.radius[problem])
-    kernel = ground.kernels[r]
     return Surrogate(
         target=target[0],
         name=target[1],
@@ -168,7 +166,7 @@ def surrogate_of(
         fidelity=_number(shown.fidelity[problem]),
         fit_r2=_number(fits.fit_r2[problem, r]),
         weights=listed,
-        radius=kernel.radius if isinstance(kernel, Product) else None,
+        radius=ground.kernels[r].radius,
         fidelity_error=_number(fits.fidelity_error[problem, r]),
         spread=float(fits.spread[problem, r]),
         others=_others(shown, problem),
@@ -188,11 +186,9 @@ def _others(shown: Shown, problem: int) -> Others | None:
 
 
 def _at(ground: Ground, fits: Fits, problem: int, i: int) -> AtRadius:
-    kernel = ground.kernels[i]
-    assert isinstance(kernel, Product)
     fidelity = fits.fidelity[problem, i]
     return AtRadius(
-        kernel.radius,
+        ground.kernels[i].radius,
         _number(np.clip(fidelity, -1.0, 1.0)),
         _number(fits.fidelity_error[problem, i]),
         _number(fits.gaps[problem, i]),
