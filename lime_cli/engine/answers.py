@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -110,8 +109,3 @@ def _checked(answers: Answers, settings: Settings, source: str) -> Answers:
         allowed = f"--drop-failed {100 * settings.drop_failed:.3g}%"
         raise PredictionError(said, f"more than {allowed} leaves out; give a larger share")
     return answers
-
-
-def ask_each(instances: Sequence[Instance], model: Model, settings: Settings) -> FloatArray:
-    """Ask the model about instances alone, one after the other: (instances, k)."""
-    return np.stack([ask_original(one, model, settings) for one in instances])

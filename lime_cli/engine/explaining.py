@@ -132,10 +132,16 @@ def _settle(
         waiting = [one for one in waiting if not one.stop]
     names = model.identity.targets
     for state in states:
-        if state.conclude is not None:
-            state.conclude()
+        _write_down(state)
         state.surrogates = tuple(_named(one, names) for one in state.surrogates)
     return states
+
+
+def _write_down(state: State) -> None:
+    """Do what is left to do once no more samples come."""
+    if state.conclude is not None:
+        state.conclude()
+        state.conclude = None
 
 
 def _by_stages(state: State) -> list[tuple[int, tuple[float, ...]]]:
@@ -206,6 +212,7 @@ def _exhaust(
     within = np.maximum(squares - means**2, 0.0)
     state.stop = "exhaustive"
     _conclude([state], ground, [means], settings, watched)
+    _write_down(state)
     state.surrogates = tuple(
         _spread_of(one, ground, within[:, one.target], means[:, one.target], radii)
         for one in state.surrogates
@@ -287,11 +294,6 @@ def _conclude(
                 tree_surrogate(one, target, settings, ground.kernels[int(r)].radius)
                 for one, target, r in zip(neighbourhoods, state.targets, radius[own], strict=True)
             )
-        else:
-            state.surrogates = tuple(
-                surrogate_of(ground, fits, shown, p, (pairs[p][1], ""), float(originals[p]))
-                for p in own
-            )
         if neighbourhoods:
             state.neighbourhood = neighbourhoods[0]
         before = (
@@ -315,8 +317,8 @@ def _conclude(
             state.stop = _stop(state, fits, shown, own, same, neighbourhoods, settings)
         state.facts = state.facts._replace(stop=state.stop)
         if settings.surrogate == "linear":
-            state.conclude = lambda i=i, own=own, state=state: _improve(
-                state, ground, fits, radius[own], own, (values, originals), settings
+            state.conclude = lambda own=own, state=state: _improve(
+                state, ground, fits, shown, own, (values, originals), settings
             )
 
 
@@ -324,25 +326,28 @@ def _improve(
     state: State,
     ground: Ground,
     fits: Fits,
-    radius: IntArray,
+    shown: Shown,
     own: list[int],
     data: tuple[FloatArray, FloatArray],
     settings: Settings,
 ) -> None:
-    """Where the weights explain little, try on the samples in hand what may explain more."""
+    """Write the surrogates of an instance down, once no more samples come.
+
+    Where the weights explain little, try on the samples in hand what may explain more.
+    """
     improved, remedies = [], []
-    for place, (surrogate, p, r) in enumerate(
-        zip(state.surrogates, own, radius.tolist(), strict=True)
-    ):
+    for target, p in zip(state.targets, own, strict=True):
+        original, r = float(data[1][p]), int(shown.radius[p])
+        surrogate = surrogate_of(ground, fits, shown, p, (target, ""), original)
         fidelity = surrogate.fidelity
         remedy = ""
         if fidelity is not None and fidelity < LOW and not ground.thin[r]:
-            left = residuals(ground, r, fits, p, (data[0][p], float(data[1][p])))
+            left = residuals(ground, r, fits, p, (data[0][p], original))
             order = [one.component for one in surrogate.weights[:STRONGEST]]
             pairs, gain = pairs_of(ground, r, order, left, float(fits.decided[p, r]))
             better = min(1.0, fidelity + gain) if pairs else None
             surrogate = replace(surrogate, pairs=pairs, pairs_fidelity=better)
-            remedy = _remedy(state, ground, data[0][p], surrogate, r, place, settings)
+            remedy = _remedy(ground, data[0][p], surrogate, r, settings)
         improved.append(surrogate)
         remedies.append(remedy)
     state.surrogates = tuple(improved)
@@ -351,13 +356,7 @@ def _improve(
 
 
 def _remedy(
-    state: State,
-    ground: Ground,
-    answers: FloatArray,
-    surrogate: Surrogate,
-    r: int,
-    place: int,
-    settings: Settings,
+    ground: Ground, answers: FloatArray, surrogate: Surrogate, r: int, settings: Settings
 ) -> str:
     """Name what explains more on the samples in hand, with its fidelity."""
     fidelity = surrogate.fidelity or 0.0

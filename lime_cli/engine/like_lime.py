@@ -16,7 +16,7 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.answers import ask_about, ask_each
+from lime_cli.engine.answers import ask_about, ask_original
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.asking import Question, count_repeated, put
 from lime_cli.engine.caveats import Facts, judge
@@ -88,8 +88,8 @@ def explain_like_lime(
     """
     answered = {} if answered is None else answered
     choices = choices or Choices()
-    originals = ask_each(instances, model, settings) if instances else ()
-    for instance, original in zip(instances, originals, strict=True):
+    for instance in instances:
+        original = ask_original(instance, model, settings)
         targets = _targets(settings, model, original)
         if instance.subject.modality == "tabular":
             row = cast(Row, instance)
