@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from lime_cli.cli import run
-from lime_cli.engine.instance import Column, Component, Everything, Identity, Subject
-from lime_cli.engine.masks import every_mask
+from lime_cli.engine.instance import Column, Component, Identity, Subject
+from lime_cli.engine.masks import Everything, every_mask
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"

@@ -19,7 +19,7 @@ from lime_cli.engine.model import Identity as Identity
 from lime_cli.engine.model import Model as Model
 
 if TYPE_CHECKING:
-    from lime_cli.engine.masks import Masks
+    from lime_cli.engine.masks import Everything, Masks
 
 
 @dataclass(frozen=True)
@@ -93,18 +93,6 @@ class Subject:
     facts: dict[str, Any]
     """What the record says of it: a row's values, a text, the size of a picture."""
     picture: Picture | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Everything:
-    """Every input that masking and replacing can make of an instance, but the instance itself."""
-
-    codes: IntArray
-    """(n, m)"""
-    masked: BoolArray
-    """(n, d)"""
-    share: FloatArray
-    """(n,): how likely each is among those of its mask; these sum to one for every mask."""
 
 
 class Instance(Protocol):

@@ -100,6 +100,47 @@ def every_mask(d: int) -> Masks:
     return Masks(masked, np.zeros(n, np.int64), proposal, 1, np.zeros((0, 2), np.int64))
 
 
+@dataclass(frozen=True, eq=False)
+class Everything:
+    """Every input that masking and replacing can make of an instance, but the instance itself."""
+
+    codes: IntArray
+    """(n, m)"""
+    masked: BoolArray
+    """(n, d)"""
+    share: FloatArray
+    """(n,): how likely each is among those of its mask; these sum to one for every mask."""
+
+
+class KeptOrGone:
+    """What an instance is whose components are kept or gone, and nothing is drawn in their place.
+
+    Codes are 1 for what is kept, (n, d).
+    """
+
+    components: Sequence[Any]
+    shared = False
+    random = False
+    n_rows = 1
+
+    def n_inputs(self) -> float:
+        """Count the masks."""
+        return 2.0 ** min(len(self.components), 1000)
+
+    def codes(self, masks: Masks) -> IntArray:
+        """Return what each sample keeps."""
+        return np.asarray((~masks.masked).astype(np.int8))
+
+    def joint(self, masked: BoolArray, _row: FloatArray) -> IntArray:
+        """Return what is kept where ``masked`` (n, d) is gone."""
+        return np.asarray((~masked).astype(np.int8))
+
+    def everything(self) -> Everything:
+        """List every mask."""
+        masks = every_mask(len(self.components))
+        return Everything(self.codes(masks), masks.masked, np.ones(masks.n))
+
+
 def given(masked: BoolArray, rng: np.random.Generator) -> Masks:
     """Return masks that somebody chose (n, d), with replacements of their own, in one block."""
     n, d = masked.shape

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.instance import Caveat, Component, Everything, Picture, Skipped, Subject
-from lime_cli.engine.masks import Masks, every_mask
+from lime_cli.engine.arrays import FloatArray, IntArray
+from lime_cli.engine.instance import Caveat, Component, Picture, Skipped, Subject
+from lime_cli.engine.masks import KeptOrGone
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of
 from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
@@ -37,7 +37,7 @@ from lime_cli.sources import Listing, Source
 
 
 @dataclass(frozen=True, eq=False)
-class ImageInstance:
+class ImageInstance(KeptOrGone):
     """A picture on the model's grid, whose superpixels stay or are filled."""
 
     subject: Subject
@@ -52,31 +52,11 @@ class ImageInstance:
     """(h, w): which component a place of the grid belongs to; -1 in the padding."""
     layout: str
     skipped: tuple[Skipped, ...] = ()
-    shared: bool = False
-    random: bool = False
-    n_rows: int = 1
 
     @property
     def input_bytes(self) -> int:
         """About how much memory one model input takes."""
         return self.picture.nbytes
-
-    def n_inputs(self) -> float:
-        """Count the masks."""
-        return 2.0 ** min(len(self.components), 1000)
-
-    def codes(self, masks: Masks) -> IntArray:
-        """Return (n, d): 1 for what is kept."""
-        return (~masks.masked).astype(np.int8)
-
-    def everything(self) -> Everything:
-        """List every mask."""
-        masks = every_mask(len(self.components))
-        return Everything(self.codes(masks), masks.masked, np.ones(masks.n))
-
-    def joint(self, masked: BoolArray, _row: FloatArray) -> IntArray:
-        """Return (n, d): 1 for what is kept."""
-        return np.asarray((~masked).astype(np.int8))
 
     def model_inputs(self, codes: IntArray) -> NDArray[np.floating[Any]]:
         """Return (n, h, w, c), in the memory order of the model's layout."""

@@ -21,8 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.instance import Caveat, Component, Everything, Skipped, Spans, Subject
-from lime_cli.engine.masks import Masks
+from lime_cli.engine.instance import Caveat, Component, Skipped, Spans, Subject
+from lime_cli.engine.masks import Everything, Masks
 from lime_cli.engine.texts import pieces_of
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of

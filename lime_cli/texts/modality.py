@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.instance import Caveat, Component, Everything, Skipped, Spans, Subject
-from lime_cli.engine.masks import Masks, every_mask
+from lime_cli.engine.arrays import FloatArray, IntArray
+from lime_cli.engine.instance import Caveat, Component, Skipped, Spans, Subject
+from lime_cli.engine.masks import KeptOrGone
 from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
@@ -109,7 +109,7 @@ BLANK = "."
 
 
 @dataclass(frozen=True, eq=False)
-class TextInstance:
+class TextInstance(KeptOrGone):
     """A text with its components."""
 
     source: Source
@@ -124,9 +124,6 @@ class TextInstance:
     caveats: tuple[Caveat, ...] = ()
     reading: TextReading | None = None
     """What the model sees of it; None where it does not say."""
-
-    shared = False
-    random = False
 
     @property
     def pool(self) -> str:
@@ -169,25 +166,6 @@ class TextInstance:
             digest_of(self.text.encode("utf-8", "surrogatepass")),
             facts,
         )
-
-    def n_inputs(self) -> float:
-        """Count the masks."""
-        return 2.0 ** min(len(self.components), 1000)
-
-    def codes(self, masks: Masks) -> IntArray:
-        """Return (n, d): 1 for what is kept."""
-        return (~masks.masked).astype(np.int8)
-
-    def everything(self) -> Everything:
-        """List every mask."""
-        masks = every_mask(len(self.components))
-        return Everything(self.codes(masks), masks.masked, np.ones(masks.n))
-
-    n_rows = 1
-
-    def joint(self, masked: BoolArray, _row: FloatArray) -> IntArray:
-        """Return (n, d): 1 for what is kept."""
-        return np.asarray((~masked).astype(np.int8))
 
     def model_inputs(self, codes: IntArray) -> Texts:
         """Return n texts in which only the kept units stand."""

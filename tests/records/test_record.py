@@ -23,14 +23,13 @@ from lime_cli.engine.instance import (
     Caveat,
     Column,
     Component,
-    Everything,
     Identity,
     Segment,
     Skipped,
     Spans,
     Subject,
 )
-from lime_cli.engine.masks import every_mask
+from lime_cli.engine.masks import Everything, every_mask
 from lime_cli.errors import InputError
 from lime_cli.formats import Look
 from lime_cli.models.model_file import ModelFile
