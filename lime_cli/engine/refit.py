@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.solving import factorised
 
 CONDITIONING = 1e-9
 """Ridge of the refit relative to the mean variance of a component: for conditioning only, and
@@ -44,3 +45,33 @@ def refit(
     coefficients = np.zeros_like(correlations)
     np.put_along_axis(coefficients, columns, np.where(valid, solved, 0.0), axis=1)
     return coefficients
+
+
+SMALL = 24
+"""Unknowns, at most, that are eliminated here."""
+
+
+def factorised(systems: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Factorise positive definite systems (P, m, m): what solves them for right sides (P, m)."""
+    if systems.shape[1] > SMALL:
+        return lambda wanted: np.asarray(
+            np.linalg.solve(systems, wanted[:, :, None])[:, :, 0], float
+        )
+    m = systems.shape[1]
+    left = np.ascontiguousarray(systems.transpose(1, 2, 0))
+    for j in range(m):
+        below = left[j + 1 :, j] / left[j, j]
+        left[j + 1 :, j + 1 :] -= below[:, None] * left[j, None, j + 1 :]
+        left[j + 1 :, j] = below
+    pivots = left[np.arange(m), np.arange(m)]
+
+    def solve(wanted: FloatArray) -> FloatArray:
+        values = np.array(wanted.T, order="C")
+        for j in range(m - 1):
+            values[j + 1 :] -= left[j + 1 :, j] * values[j]
+        values /= pivots
+        for j in range(m - 1, 0, -1):
+            values[:j] -= left[j, :j] * values[j]
+        return np.ascontiguousarray(values.T)
+
+    return solve
