@@ -89,6 +89,8 @@ def choice_said(explanation: Explanation, surrogate: Surrogate) -> str:
     settings = explanation.settings
     if settings.like_lime or surrogate.rules or not surrogate.weights or not surrogate.others:
         return ""
+    if settings.kernel == "shapley":
+        return f"the largest Shapley values of {surrogate.n_components:,}"
     if settings.penalty_kind == "lasso":
         return "chosen and weighed by the weighted LASSO"
     chosen = {"lasso": "the weighted LASSO", "forward": "forward selection", "highest": "size"}

@@ -104,6 +104,17 @@ def test_values_of_a_row_are_those_of_the_definition(limex, files):
     assert target["kernel"]["name"] == "shapley"
 
 
+def test_the_table_names_what_the_weights_are(limex, files):
+    folder, _, _ = files
+    case = ("explain", "tabular", "py:tests.engine.test_shapley:table", folder / "new.csv")
+    said = limex(
+        *(*case, "--row", "0", "--background", folder / "train.csv", "--kernel", "shapley"),
+        *("--features", "2"),
+    ).out
+    assert "the largest Shapley values of 4" in said
+    assert "LASSO" not in said
+
+
 def test_estimated_values_hold_the_exact_ones_within_their_error_bars(limex, files):
     folder, X, own = files
     expected, _ = joint_values(X, own)
