@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from lime_cli.errors import LimexError, OutputError, SettingsError
-from lime_cli.options.commands import Group, unknown
+from lime_cli.options.commands import CommandGroup, unknown
 from lime_cli.running.containment import Containment
 from lime_cli.version import __version__
 
@@ -35,7 +35,7 @@ class PipeClosed(Exception):
     """The reader of standard output left; nothing worth a word."""
 
 
-class LazyGroup(Group):
+class LazyGroup(CommandGroup):
     """A group whose commands are imported when they are called."""
 
     def invoke(self, ctx: click.Context) -> Any:

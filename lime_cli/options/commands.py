@@ -30,7 +30,7 @@ SHORT_HEADINGS = {
 """In the short help there are fewer parts."""
 
 
-class Group(click.Group):
+class CommandGroup(click.Group):
     """Commands under one name: alone it prints its help, a mistyped one gets a suggestion."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
@@ -51,7 +51,7 @@ class Group(click.Group):
 
 def unknown(kind: str, typed: str, known: Iterable[str], path: str) -> SettingsError:
     """Return the refusal of a mistyped command or option, with what was likely meant."""
-    near = get_close_matches(typed, tuple(known), n=1, cutoff=0.5)
+    near = get_close_matches(typed, tuple(known), n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"see {path} --help"
     return SettingsError(f"{path} has no {kind} {typed!r}", hint)
 

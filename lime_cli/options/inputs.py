@@ -235,8 +235,8 @@ class TableOptions(Options, heading="Input"):
         with open_table(self.data, self.file.dialect()) as stream:
             if len(list(islice(stream.records, 2))) > 1:
                 raise SettingsError(
-                    f"{stream.name} has more than one row: say which to explain",
-                    "give one of --row 17, --id A17, --where 'age > 60', --all",
+                    f"{stream.name} has more than one row",
+                    "say which rows to explain: --row 17, --id A17, --where 'age > 60' or --all",
                 )
 
 

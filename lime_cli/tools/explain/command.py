@@ -13,7 +13,7 @@ from lime_cli.console import print_line
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.commands import Group, ModelCommand
+from lime_cli.options.commands import CommandGroup, ModelCommand
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import Options, options
 from lime_cli.options.images import ImageOptions
@@ -29,7 +29,7 @@ Asked = tuple[ModelFile, Modality, EngineOptions]
 """What is explained, of what, and how."""
 
 
-class Modalities(Group):
+class Modalities(CommandGroup):
     """The commands of the modalities, also of those that other packages add."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
