@@ -350,7 +350,7 @@ BAD = [
         "takes a picture, not a table",
     ),
     ("explain nothing", 2, "limex explain needs an input"),
-    ("paint", 2, "limex has no command 'paint'; see"),
+    ("colour", 2, "limex has no command 'colour'; see limex --help"),
 ]
 
 
