@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from lime_cli.errors import InputError, MissingDependency
@@ -118,6 +118,23 @@ class Listing:
         return sorted(found, key=os.fsencode)
 
 
+PACKED = (".gz", ".bz2", ".xz", ".zip")
+"""What the names of compressed files end with."""
+
+
+def file_of(name: str) -> str:
+    """Return the name of a file without the ``#NAME`` of one of its sheets or tables."""
+    whole, mark, _ = name.rpartition("#")
+    return whole if mark and (is_url(name) or not Path(name).exists()) else name
+
+
+def suffix_of(name: str) -> str:
+    """Return what the name of a file ends with in lower case, a .gz or .zip aside."""
+    plain = PurePath(file_of(name).partition("?")[0])
+    packed = plain.suffix.lower() in PACKED
+    return (PurePath(plain.stem).suffix if packed else plain.suffix).lower()
+
+
 _FETCHED = "_LIMEX_FETCHED"
 """Names, to this process and its workers, the folder of what came from other machines."""
 
@@ -136,7 +153,7 @@ def fetched(name: str) -> str:
     digest, which tells two apart. Other names are returned as they are. Raises InputError and
     MissingDependency.
     """
-    if not is_url(name):
+    if not is_url(name) or local(name).exists():
         return name
     plain = _without_secrets(name)
     if not local(plain).exists():
@@ -145,12 +162,15 @@ def fetched(name: str) -> str:
 
 
 def local(name: str) -> Path:
-    """Return the path of a file on this machine, where a URL's was fetched to."""
+    """Return the path of a file on this machine, where a URL's was fetched to.
+
+    What stands behind a ``#`` for a sheet is no part of it.
+    """
+    plain = file_of(name)
     if not is_url(name):
-        return Path(name)
+        return Path(plain)
     import hashlib
 
-    plain, _, _ = name.partition("#")
     own = hashlib.sha256(plain.encode()).hexdigest()[:16]
     return Path(_folder(), own, Path(plain.partition("?")[0]).name or "file")
 

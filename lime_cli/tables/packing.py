@@ -63,7 +63,7 @@ PACKINGS = {
     ".xz": Packing("xz", b"\xfd7zXZ\x00", _xz),
     ".zip": Packing("zip", b"PK\x03\x04", _zip),
 }
-"""By what the file's name ends with."""
+"""By what the file's name ends with; ``sources.PACKED`` lists the same."""
 
 
 def member_name(stream: IO[bytes]) -> str:

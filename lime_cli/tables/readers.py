@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.registry import TABLES
-from lime_cli.sources import Record, is_url, local
+from lime_cli.sources import Record, file_of, local, suffix_of
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.content import TableFile
 from lime_cli.tables.dialect import PLAIN, Dialect
@@ -181,27 +181,14 @@ def read_evenly(stream: Stream, dialect: Dialect, strict: bool) -> tuple[Cells, 
     return stream.cells([record for _, record in kept], dialect), n_good
 
 
-def suffix_of(path: str) -> str:
-    """Return what the name of a file ends with in lower case, a .gz or .zip aside."""
-    plain = PurePath(_without_part(path).partition("?")[0])
-    inner = PurePath(plain.stem).suffix if plain.suffix.lower() in PACKINGS else plain.suffix
-    return inner.lower()
-
-
 def is_table(path: str) -> bool:
     """Tell by its name whether a file holds a table, whatever it is packed with."""
     return suffix_of(path)[1:] in TABLES.own
 
 
-def _without_part(path: str) -> str:
-    """Return the path of a file without the ``#NAME`` of one of its sheets."""
-    whole, mark, _ = path.rpartition("#")
-    return whole if mark and (is_url(path) or not local(path).exists()) else path
-
-
 def _parted(path: str, dialect: Dialect) -> tuple[str, Dialect]:
     """Return a file's path, and a dialect with the sheet that stood behind it."""
-    whole = _without_part(path)
+    whole = file_of(path)
     if whole == path:
         return path, dialect
     return whole, replace(dialect, sheet=path[len(whole) + 1 :], sql=None)

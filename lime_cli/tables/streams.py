@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.sources import local
+from lime_cli.sources import fetched, local
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.packing import DAMAGED
 
@@ -60,7 +60,7 @@ def open_bytes(path: str) -> IO[bytes]:
         os.lseek(kept, 0, os.SEEK_SET)
         return os.fdopen(kept, "rb")
     try:
-        return local(path).open("rb")
+        return local(fetched(path)).open("rb")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the path of the table") from None
     except IsADirectoryError:

@@ -18,9 +18,9 @@ from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.models.model_file import ModelInput, TextReading
-from lime_cli.sources import Listing, Source, local
+from lime_cli.sources import Listing, Source, local, suffix_of
 from lime_cli.tables.dialect import PLAIN
-from lime_cli.tables.readers import is_table, open_table, suffix_of
+from lime_cli.tables.readers import is_table, open_table
 from lime_cli.tables.rows import Rows, cells_of, require
 from lime_cli.tables.streams import is_once, name_of
 from lime_cli.texts.units import PREFIX, Span, check_unit, cut, stretches

@@ -23,6 +23,7 @@ from lime_cli import sources
 from lime_cli.errors import InputError, MissingDependency, SettingsError
 from lime_cli.registry import TABLES, plugins
 from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.packing import PACKINGS
 from lime_cli.tables.readers import open_table, read_cells
 
 FRAME = pd.DataFrame(
@@ -417,7 +418,10 @@ def test_a_package_adds_a_kind_of_table(tmp_path, monkeypatch):
 
 def test_no_reader_of_a_format_is_imported_before_it_is_needed():
     heavy = "pyarrow", "duckdb", "python_calamine", "openpyxl", "fsspec", "sqlite3", "mlflow"
-    code = f"import sys; import lime_cli.tables.readers; print([m for m in {heavy} if m in sys.modules])"
+    code = (
+        "import sys; import lime_cli.tables.readers; "
+        f"print([one for one in {heavy} if one in sys.modules])"
+    )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
     assert set(TABLES.own) >= {"csv", "json", "xlsx", "feather", "db", "duckdb"}
 
@@ -447,3 +451,61 @@ def test_dates_of_a_sheet_are_dates(tmp_path):
         "2020-01-01",
         "2020-01-02 10:30:00",
     ]
+
+
+def test_names_of_packed_files_are_known_to_all():
+    assert set(PACKINGS) == set(sources.PACKED)
+
+
+@pytest.fixture
+def people(tmp_path):
+    """A book with a sheet to learn from and one to explain, and its twins in other formats."""
+    zoo = pd.read_csv("sample_data/zoo.csv")
+    sheets(tmp_path / "zoo.xlsx", train=zoo, new=zoo[3:4])
+    database(tmp_path / "zoo.db", zoo, "train")
+    database(tmp_path / "zoo.db", zoo[3:4], "new")
+    zoo.to_json(tmp_path / "zoo.json", orient="records")
+    zoo.to_csv(tmp_path / "zoo.csv.zip", index=False)
+    return tmp_path
+
+
+def test_a_row_has_the_same_explanation_wherever_it_lies(limex, people):
+    model = "sample_models/zoo_mlp.onnx"
+    common = ("--samples", "128", "-f", "json", "-q", "--drop", "animal,type")
+    given = ("explain", "tabular", model)
+    wanted = limex(*given, "sample_data/zoo.csv", "--row", "3", *common)
+    assert wanted.code == 0, wanted.err
+    weights = json.loads(wanted.out)["targets"]
+    book, store = people / "zoo.xlsx", people / "zoo.db"
+    for call in (
+        (book, "--sheet", "new", "--row", "0", "--background", f"{book}#train"),
+        (f"{book}#new", "--row", "0", "--background", "sample_data/zoo.csv"),
+        (store, "--sheet", "new", "--row", "0", "--background", f"{store}#train"),
+        (
+            store,
+            "--sql",
+            "SELECT * FROM train LIMIT 5",
+            "--row",
+            "3",
+            "--background",
+            f"{book}#train",
+        ),
+        (people / "zoo.json", "--row", "3"),
+        (people / "zoo.csv.zip", "--row", "3"),
+    ):
+        found = limex(*given, *call, *common)
+        assert found.code == 0, (call, found.err)
+        assert json.loads(found.out)["targets"] == weights, call
+
+
+def test_a_batch_of_a_url_has_the_bytes_of_the_file_on_any_number_of_cores(limex, people):
+    pytest.importorskip("fsspec")
+    url = f"file://{people}/zoo.csv.zip"
+    common = ("--samples", "64", "-q", "--drop", "animal,type", "--where", "legs > 4")
+    given = ("explain", "tabular", "sample_models/zoo_mlp.onnx")
+    for name, where, jobs in (("a", url, "2"), ("b", people / "zoo.csv.zip", "1")):
+        result = limex(*given, where, *common, "-o", people / name, "-j", jobs)
+        assert result.code == 0, result.err
+    one, two = ((people / name / "explanations.jsonl").read_text().split("\n") for name in "ab")
+    assert one[1:] == two[1:]
+    assert len(one) > 5

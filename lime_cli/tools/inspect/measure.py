@@ -23,7 +23,8 @@ from lime_cli.models.pickles.dry_run import Outline, outline_of
 from lime_cli.models.pickles.loading import PickleVerdict, inspect_pickle
 from lime_cli.models.pickles.policy import AllowList, is_danger, listed
 from lime_cli.registry import MODALITIES
-from lime_cli.tables.readers import is_table, read_cells, suffix_of
+from lime_cli.sources import suffix_of
+from lime_cli.tables.readers import is_table, read_cells
 from lime_cli.tabular.row import Table
 
 if TYPE_CHECKING:
