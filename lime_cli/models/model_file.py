@@ -118,6 +118,8 @@ class ModelInput(NamedTuple):
     """The values that a column may hold, by its place, where the model knows them."""
     pandas: bool = False
     """Whether it was most likely fitted on what pandas had read."""
+    classes: tuple[str, ...] | None = None
+    """What it tells apart."""
     size: tuple[int, int] | None = None
     """(height, width) of a picture, in pixels."""
     channels: int | None = None

@@ -80,7 +80,7 @@ def way_of(
     if place is not None:
         stated, method = _one_answer(method, stated, place, name)
     said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
-    given = _input(model, name)
+    given = _input(model, name)._replace(classes=stated.classes)
     form = file.input_form if file.input_form != "auto" else fitted_form(model)
     handing = Handing(method, form, given)
 

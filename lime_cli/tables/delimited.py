@@ -149,7 +149,7 @@ def _records(
     """Yield the rows; ``spare`` nameless columns at the end may be left out of all of them."""
     n, missing = len(header), frozenset(dialect.na_values)
     for line, found in rows:
-        if spare and len(found) == n - spare:
+        if spare and isinstance(found, list) and len(found) == n - spare:
             found += [""] * spare
         if isinstance(found, str):
             yield Record(header, (), line, fault=f"{name}: {found}")

@@ -97,9 +97,7 @@ def test_a_header_that_ends_with_commas_fits_rows_without_them(tmp_path, content
     assert cells.header == tuple(pd.read_csv(tmp_path / "rows.csv").columns)
 
 
-@pytest.mark.parametrize(
-    ("byte", "name"), [(0x80, "cp1252"), (0x9F, "cp1252"), (0xE9, "latin-1")]
-)
+@pytest.mark.parametrize(("byte", "name"), [(0x80, "cp1252"), (0x9F, "cp1252"), (0xE9, "latin-1")])
 def test_the_encoding_that_is_proposed_reads_the_file(tmp_path, byte, name):
     path = written(tmp_path, b"a,b\n1," + bytes([byte]) + b"\n")
     with pytest.raises(InputError, match=f"try --encoding {name}"):
