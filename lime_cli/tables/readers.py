@@ -10,7 +10,7 @@ from pathlib import PurePath
 from typing import IO, Any
 
 from lime_cli.errors import InputError
-from lime_cli.sources import Record
+from lime_cli.sources import Held, Record
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.delimited import read_delimited
 from lime_cli.tables.dialect import PLAIN, Dialect
@@ -95,6 +95,9 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
     While its rows are taken, InputError is raised for what breaks all that follows: a quote that is
     never closed, say, or a file that somebody changes.
     """
+    if isinstance(path, Held):
+        found = path.content.opened(str(path), dialect)
+        return Stream(str(path), found.header, found.records, found, found.n_rows)
     watch, name = Watch(path), name_of(path)
     file = open_bytes(path)
     try:
