@@ -65,11 +65,11 @@ def explain(
     be used. Of several instances those that fail are in ``Explanations.failed``.
     """
     with _in_words(modality):
-        kind = modality or modality_of(data, options)
+        kind = modality or modality_of(data, options, background is not None)
         held = _held(kind, data, options)
         asked = _asked(kind, model, held, background, options)
         found, failed = asked.explained()
-    return _one(found, failed) if _is_one(kind, data, options) else Explanations(found, failed)
+        return _one(found, failed) if _is_one(kind, data, options) else _several(found, failed)
 
 
 class Explainer:
@@ -108,7 +108,7 @@ class Explainer:
     def explain_many(self, instances: object) -> Explanations:
         """Explain several instances, in order; those that fail are in ``failed``."""
         with _in_words(self._kind):
-            return Explanations(*self._explained(instances))
+            return _several(*self._explained(instances))
 
     def _explained(self, data: object) -> tuple[list[Explanation], list[Failure]]:
         kind = self._kind or modality_of(data, self._options)
@@ -129,15 +129,18 @@ class Explainer:
         return _held(TABULAR, self._background, {})
 
 
-def modality_of(data: object, options: Mapping[str, Any]) -> str:
-    """Tell what kind of input data is; raise SettingsError where it may be several."""
+def modality_of(data: object, options: Mapping[str, Any], background: bool = False) -> str:
+    """Tell what kind of input data is, and whether there is a ``background`` beside it.
+
+    Raises SettingsError where it may be several kinds.
+    """
     if isinstance(data, (str, os.PathLike)):
         return _modality_of_path(os.fspath(data), options)
     if type(data).__module__.startswith("PIL."):
         return IMAGE
     shape = getattr(data, "shape", None)
     if hasattr(data, "iloc") or hasattr(data, "to_pandas") or isinstance(data, Mapping):
-        return _modality_of_frame(data, options)
+        return _modality_of_frame(data, options, background)
     if shape is not None:
         n = len(shape)
         words = n == 1 and getattr(getattr(data, "dtype", None), "kind", "") in "OUST"
@@ -159,12 +162,11 @@ def _are_texts(data: Any) -> bool:
     return all(isinstance(one, str) for one in data)
 
 
-def _modality_of_frame(data: Any, options: Mapping[str, Any]) -> str:
-    """Tell a column of texts from a row, whose labels are names of columns."""
+def _modality_of_frame(data: Any, options: Mapping[str, Any], background: bool) -> str:
+    """Tell a column of texts from a row, which needs a background."""
     if not (hasattr(data, "iloc") and not hasattr(data, "columns")):
         return TEXT if "column" in options else TABULAR
-    labelled = all(isinstance(one, str) for one in data.index)
-    return TEXT if len(data) and _are_texts(data) and not labelled else TABULAR
+    return TEXT if len(data) and _are_texts(data) and not background else TABULAR
 
 
 IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy")
@@ -484,6 +486,13 @@ def _one(found: list[Explanation], failed: list[Failure]) -> Explanation:
     if len(found) != 1:
         raise InputError(f"there are {len(found)} instances", "explain_many explains several")
     return found[0]
+
+
+def _several(found: list[Explanation], failed: list[Failure]) -> Explanations:
+    """Return what was found; raise the first error where nothing was."""
+    if failed and not found:
+        raise failed[0].error
+    return Explanations(found, failed)
 
 
 @contextmanager

@@ -253,9 +253,9 @@ def test_what_an_option_cannot_be_is_told_in_one_line_under_pythons_name(options
         (RandomForestClassifier(), FRAME, ModelError, "not fitted"),
         (RandomForestClassifier, FRAME, ModelError, "class RandomForestClassifier"),
         (lambda rows: None, FRAME, lime_cli.LimexError, "NoneType"),
-        (ZOO[0], FRAME, InputError, "has no column"),
+        (ZOO[0], FRAME, InputError, "lacks columns 'hair'"),
         (ZOO[0], 3, SettingsError, "limex cannot tell"),
-        (REVIEWS, FRAME, ModelError, "takes a text"),
+        (REVIEWS, FRAME, ModelError, "expects 1 columns"),
         (SCENES, "nothing.png", InputError, "no such file"),
         (ZOO[0], "nothing.csv", InputError, "no such file"),
     ],
@@ -289,12 +289,12 @@ def test_instances_that_fail_stand_beside_those_that_are_explained():
 def test_what_must_be_known_is_a_warning_once(recwarn):
     warnings.simplefilter("always")
     explainer = lime_cli.Explainer(pipeline(), FRAME, samples=64)
-    row = FRAME.iloc[3].to_dict() | {"city": "Atlantis"}
+    row = FRAME.iloc[3].to_dict() | {"age": 99.0}
     for _ in range(3):
         found = explainer.explain(row)
     told = [str(one.message) for one in recwarn if one.category is lime_cli.LimexWarning]
-    assert sum("[unseen_category]" in one for one in told) == 1
-    assert any("Atlantis" in one for one in found.warnings)
+    assert sum("[outside_background]" in one for one in told) == 1
+    assert any("age = 99" in one for one in found.warnings)
     assert recwarn.list[0].filename == __file__
 
 
