@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from lime_cli.errors import InputError, LimexError, SettingsError
 from lime_cli.explanations import Explanation, Explanations, Failure
-from lime_cli.models.model_file import LiveModel, ModelFile
+from lime_cli.models.model_file import ModelFile
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import Options
 from lime_cli.options.images import ImageOptions
@@ -376,10 +376,9 @@ def _asked(
     from lime_cli.tools.explain.like_lime import likened
 
     keywords = {**held.options, **options}
-    live = None
-    if not isinstance(model, (str, os.PathLike)):
-        tokenizer = keywords.pop("tokenizer", None)
-        live = LiveModel(model, tokenizer)
+    is_live = not isinstance(model, (str, os.PathLike))
+    tokenizer = keywords.pop("tokenizer", None) if is_live else None
+    if is_live:
         keywords["no_config"] = True
     back = _held_background(background)
     if background is not None:
@@ -404,16 +403,16 @@ def _asked(
             engine, modality = likened(engine, modality)
         return said.file(), modality, engine.settings(modality), running
 
-    from lime_cli.models.live import name_of_object, with_tables
+    from lime_cli.models.live import live_model, name_of_object
 
-    path = os.fspath(model) if live is None else name_of_object(model)
+    path = name_of_object(model) if is_live else os.fspath(model)
     root = click.Context(program, info_name="limex")
     file, modality, settings, running = read_keywords(
         groups, root, kind, {"model": path, **held.places}, keywords, use
     )
-    if live is not None:
+    if is_live:
         tables = [one.content for one in (back, held.changes.get("data")) if isinstance(one, Held)]
-        file = file._replace(live=with_tables(live, *tables))
+        file = file._replace(live=live_model(model, tokenizer, tables))
         if tables and file.input_form == "auto" and not _names_columns(model):
             file = file._replace(input_form=_form_for(model, tables[0].form))
         if running.who != "here":
@@ -443,7 +442,7 @@ def _held_background(background: Any) -> str | None:
     if background is None or isinstance(background, str):
         return None if background is None else str(background)
     if isinstance(background, os.PathLike):
-        return os.fspath(background)
+        return str(os.fspath(background))
     held: Held = held_table(background)
     return held
 

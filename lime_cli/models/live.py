@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 import types
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
 from functools import cache, partial
 from hashlib import sha256
 from typing import Any
@@ -32,8 +31,18 @@ TEXTS_A_CALL = 32
 """Texts that a transformers model is given at a time."""
 
 
-def load(file: ModelFile, live: LiveModel) -> Predictor:
+def live_model(thing: Any, tokenizer: Any, tables: Iterable[Any]) -> LiveModel:
+    """Return a model that knows how the columns of held tables are typed; the first one decides."""
+    typed = next((one for one in tables if one.dtypes or one.names), None)
+    if typed is None:
+        return LiveModel(thing, load, tokenizer)
+    return LiveModel(thing, load, tokenizer, typed.dtypes, typed.names)
+
+
+def load(file: ModelFile) -> Predictor:
     """Wrap a model; raise ModelError for an object that cannot predict."""
+    live = file.live
+    assert live is not None
     thing = live.thing
     origin = Origin(FORMAT, cache(lambda: digest_of_object(thing)), file.path)
     return predictor_of_object(thing, file, origin, live.tokenizer)
@@ -347,11 +356,3 @@ KINDS = {
     "keras.Layer": _of_keras,
 }
 """How objects are asked, by the library and the name of a class that they are of."""
-
-
-def with_tables(live: LiveModel, *tables: Any) -> LiveModel:
-    """Return a model that knows how the columns of held tables are typed; the first one decides."""
-    for one in tables:
-        if one is not None and (one.dtypes or one.names):
-            return replace(live, dtypes=one.dtypes, labels=one.names)
-    return live

@@ -141,7 +141,7 @@ def _prepared_for(job: Job) -> Prepared:
     """
     modality = job.modality
     modality = modality.unasked() if hasattr(modality, "unasked") else modality
-    return _prepared(job.model, modality, job.settings, modality.stamp())
+    return _prepared(job.model, modality, job.settings, (*job.model.stamp(), *modality.stamp()))
 
 
 @lru_cache(maxsize=1)
@@ -149,7 +149,7 @@ def _prepared(
     file: ModelFile,
     modality: Modality,
     settings: Settings,
-    stamp: tuple[int, ...],  # only tells a background that was written anew
+    stamp: tuple[int, ...],  # only tells a model or a background that was written anew
 ) -> Prepared:
     return prepare(Job(file, modality, settings, ()))
 
