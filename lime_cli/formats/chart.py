@@ -16,7 +16,7 @@ from lime_cli.errors import MissingDependency, SettingsError
 from lime_cli.formats.story import (
     LEVELS,
     MINUS,
-    Step,
+    WaterfallStep,
     bounds,
     legend,
     numbers_of,
@@ -285,7 +285,7 @@ def _ticks(limits: tuple[float, float]) -> Iterator[tuple[float, str]]:
         yield place, f"{place:{form}}".replace("-", MINUS)
 
 
-def _fitted(step: Step, sheet: _Sheet) -> tuple[str, str]:
+def _fitted(step: WaterfallStep, sheet: _Sheet) -> tuple[str, str]:
     """Shorten name and what stands beside it to the room there is."""
     room = LONGEST_NAME * sheet.width - MARGIN
     beside = sheet.cut(step.beside, SMALL, room / 2) if step.beside else ""
@@ -293,7 +293,7 @@ def _fitted(step: Step, sheet: _Sheet) -> tuple[str, str]:
     return sheet.cut(step.name, BODY, left, step.kind in LEVELS), beside
 
 
-def _bar(step: Step, sheet: _Sheet, ends: tuple[float, float], y: float) -> None:
+def _bar(step: WaterfallStep, sheet: _Sheet, ends: tuple[float, float], y: float) -> None:
     left, right = min(ends), max(ends)
     if step.kind in LEVELS:
         sheet.line((right, right), (y - 0.6 * BAR, y + 0.6 * BAR), color=INK, linewidth=2.6)

@@ -1,6 +1,6 @@
 """What an explanation tells: the bars that lead to the prediction, and the sentences beside them.
 
-Every number is one of the record's. PNG, SVG and HTML draw the same `Step` objects.
+Every number is one of the record's. PNG, SVG and HTML draw the same `WaterfallStep` objects.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LEVELS = ("intercept", "local", "model")
 """Kinds of steps that stand for a value; the others lead from one value to the next."""
 
 
-class Step(NamedTuple):
+class WaterfallStep(NamedTuple):
     """A line of a waterfall, from the surrogate's intercept to the model's prediction."""
 
     kind: str
@@ -56,7 +56,7 @@ class Step(NamedTuple):
         return self.start + low, self.start + high
 
 
-def waterfall(explanation: Explanation, surrogate: Surrogate) -> tuple[Step, ...]:
+def waterfall(explanation: Explanation, surrogate: Surrogate) -> tuple[WaterfallStep, ...]:
     """Lead from the intercept over every weight shown and the others to the local prediction.
 
     Then over the gap to the model's prediction. Nothing for a tree, which has no weights.
@@ -64,24 +64,24 @@ def waterfall(explanation: Explanation, surrogate: Surrogate) -> tuple[Step, ...
     if surrogate.rules:
         return ()
     level = surrogate.intercept
-    steps = [Step("intercept", "intercept", base_said(explanation), level, level)]
+    steps = [WaterfallStep("intercept", "intercept", base_said(explanation), level, level)]
     for one, (name, beside) in zip(
         surrogate.weights, labels(explanation, surrogate.weights), strict=True
     ):
         end = level + one.weight
-        steps.append(Step("weight", name, beside, level, end, one.interval, one.component))
+        steps.append(WaterfallStep("weight", name, beside, level, end, one.interval, one.component))
         level = end
     local, others = surrogate.local_prediction, surrogate.others
     rest = local - level
     if others is not None and others.components:
         name = f"{others.components:,} other {'part' if others.components == 1 else 'parts'}"
-        steps.append(Step("others", name, "together", level, local, others.interval))
+        steps.append(WaterfallStep("others", name, "together", level, local, others.interval))
     elif abs(rest) > TINY * _size(surrogate):
-        steps.append(Step("others", "others", "together", level, local))
-    steps.append(Step("local", "local prediction", "the surrogate's", local, local))
+        steps.append(WaterfallStep("others", "others", "together", level, local))
+    steps.append(WaterfallStep("local", "local prediction", "the surrogate's", local, local))
     model = surrogate.model_prediction
-    steps.append(Step("gap", "gap", "not explained", local, model))
-    steps.append(Step("model", "prediction", "the model's", model, model))
+    steps.append(WaterfallStep("gap", "gap", "not explained", local, model))
+    steps.append(WaterfallStep("model", "prediction", "the model's", model, model))
     return tuple(steps)
 
 
@@ -94,14 +94,14 @@ def _size(surrogate: Surrogate) -> float:
     return max(map(abs, [*numbers, *(one.weight for one in surrogate.weights)]), default=0.0)
 
 
-def bounds(steps: Sequence[Step]) -> tuple[float, float]:
+def bounds(steps: Sequence[WaterfallStep]) -> tuple[float, float]:
     """Return the smallest and the largest value that is drawn, apart from each other."""
     ends = [end for one in steps for end in (one.start, one.end, *one.reach)]
     low, high = min(ends), max(ends)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
 
-def numbers_of(steps: Sequence[Step]) -> list[str]:
+def numbers_of(steps: Sequence[WaterfallStep]) -> list[str]:
     """Spell the number of each step: a level's value, or a change with its half width."""
     changes = number_format(one.change for one in steps)
     levels = [one.end for one in steps if one.kind in LEVELS]
@@ -109,7 +109,7 @@ def numbers_of(steps: Sequence[Step]) -> list[str]:
     return [_spelled(one, changes, sums) for one in steps]
 
 
-def _spelled(step: Step, form: str, sums: str) -> str:
+def _spelled(step: WaterfallStep, form: str, sums: str) -> str:
     if step.kind in LEVELS:
         return f"{step.end:{sums}}".replace("-", MINUS)
     said = f"{step.change:+{form}}"
