@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli import errors
@@ -38,6 +39,8 @@ class Job:
     modality: Modality
     settings: Settings
     sources: tuple[Source, ...]
+    command: str = ""
+    """The command line, as far as it changes a number; empty where there was none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,6 +251,8 @@ def error_of(outcome: Outcome) -> LimexError:
 
 def _explained(source: Source, explanation: Explanation, work: Work, look: Look) -> Outcome:
     """Write an explanation down, unless it is kept; ``look`` is that of its line."""
+    job = work.job
+    explanation = replace(explanation, made_of=Path(job.model.path).name, made_by=job.command)
     drawings = () if work.keeps else work.drawings
     return Outcome(
         source,
