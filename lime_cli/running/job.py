@@ -73,15 +73,15 @@ def run(job: Job, watch: Watch | None = None) -> Iterator[Explained | Failed]:
         try:
             instance = modality.read(source)
         except InputError as error:
-            yield from _explain(ready, way, model, job.settings)
+            yield from _explain(ready, way, model, job)
             ready = []
             yield Failed(source, error)
             continue
         ready.append((source, instance))
         if not instance.shared:
-            yield from _explain(ready, way, model, job.settings)
+            yield from _explain(ready, way, model, job)
             ready = []
-    yield from _explain(ready, way, model, job.settings)
+    yield from _explain(ready, way, model, job)
 
 
 def load(job: Job) -> None:
@@ -107,10 +107,11 @@ def _explain(
     ready: list[tuple[Source, Instance]],
     way: Callable[..., Iterator[Explanation]],
     model: LoadedModel,
-    settings: Settings,
+    job: Job,
 ) -> Iterator[Explained | Failed]:
     """Explain instances together, or one by one when the model fails on some."""
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
+    settings, file = job.settings, Path(job.model.path).name
     try:
         instances = [focused(one, model, settings) for one in instances]
         explanations = list(targeted(instances, model, settings, way))
@@ -119,10 +120,10 @@ def _explain(
             yield Failed(sources[0], error)
             return
         for pair in ready:
-            yield from _explain([pair], way, model, settings)
+            yield from _explain([pair], way, model, job)
         return
     for source, explanation in zip(sources, explanations, strict=True):
-        yield Explained(source, explanation)
+        yield Explained(source, replace(explanation, made_of=file, made_by=job.command))
 
 
 def _like_lime(known: dict[str, Any]) -> Callable[..., Iterator[Explanation]]:
@@ -251,8 +252,6 @@ def error_of(outcome: Outcome) -> LimexError:
 
 def _explained(source: Source, explanation: Explanation, work: Work, look: Look) -> Outcome:
     """Write an explanation down, unless it is kept; ``look`` is that of its line."""
-    job = work.job
-    explanation = replace(explanation, made_of=Path(job.model.path).name, made_by=job.command)
     drawings = () if work.keeps else work.drawings
     return Outcome(
         source,
