@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli import errors
@@ -38,6 +39,8 @@ class Job:
     modality: Modality
     settings: Settings
     sources: tuple[Source, ...]
+    command: str = ""
+    """The command line, as far as it changes a number; empty where there was none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,15 +75,15 @@ def run(
         try:
             instance = modality.read(source)
         except InputError as error:
-            yield from _explain(ready, way, model, job.settings)
+            yield from _explain(ready, way, model, job)
             ready = []
             yield Failed(source, error)
             continue
         ready.append((source, instance))
         if not instance.shared:
-            yield from _explain(ready, way, model, job.settings)
+            yield from _explain(ready, way, model, job)
             ready = []
-    yield from _explain(ready, way, model, job.settings)
+    yield from _explain(ready, way, model, job)
 
 
 def load(job: Job) -> None:
@@ -106,10 +109,11 @@ def _explain(
     ready: list[tuple[Source, Instance]],
     way: Callable[..., Iterator[Explanation]],
     model: LoadedModel,
-    settings: Settings,
+    job: Job,
 ) -> Iterator[Explained | Failed]:
     """Explain instances together, or one by one when the model fails on some."""
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
+    settings, file = job.settings, Path(job.model.path).name
     try:
         instances = [focused(one, model, settings) for one in instances]
         explanations = list(targeted(instances, model, settings, way))
@@ -118,10 +122,10 @@ def _explain(
             yield Failed(sources[0], error)
             return
         for pair in ready:
-            yield from _explain([pair], way, model, settings)
+            yield from _explain([pair], way, model, job)
         return
     for source, explanation in zip(sources, explanations, strict=True):
-        yield Explained(source, explanation)
+        yield Explained(source, replace(explanation, made_of=file, made_by=job.command))
 
 
 def _like_lime(known: dict[str, Any]) -> Callable[..., Iterator[Explanation]]:
