@@ -50,9 +50,7 @@ BOOSTERS = {
 
 @pytest.mark.parametrize("library", BOOSTERS)
 @pytest.mark.parametrize("wrapped", [True, False], ids=["estimator", "booster"])
-def test_a_live_booster_predicts_what_its_library_predicts(
-    library, wrapped, tmp_path, monkeypatch
-):
+def test_a_live_booster_predicts_what_its_library_predicts(library, wrapped, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # where CatBoost writes
     codes = (LABELS == "yes").astype(int)
     model = BOOSTERS[library](codes)
@@ -148,9 +146,7 @@ def keras_model(*layers):
 
 @pytest.mark.slow
 def test_a_live_keras_model_predicts_tables_and_images():
-    model = keras_model(
-        lambda one: one.Input((3,)), lambda one: one.Dense(2, activation="softmax")
-    )
+    model = keras_model(lambda one: one.Input((3,)), lambda one: one.Dense(2, activation="softmax"))
     table = ROWS.assign(kind=(ROWS["kind"] == "a").astype(float))
     found = lime_cli.explain(model, table, row=4, samples=256)
     expected = model.predict(table.iloc[[4]].to_numpy("float32"), verbose=0)[0]
