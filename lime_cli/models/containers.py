@@ -23,7 +23,7 @@ EXPORTS = {
 SHOWN = 8
 
 
-class Opened(NamedTuple):
+class ModelInside(NamedTuple):
     """A model out of a file, and what the file says beside it."""
 
     model: Any
@@ -32,7 +32,7 @@ class Opened(NamedTuple):
     """Of a table, in the model's order, where a list of them lies beside it."""
 
 
-def opened(held: Any, key: str | None, name: str) -> Opened:
+def opened(held: Any, key: str | None, name: str) -> ModelInside:
     """Return the model in what a file holds, and what a reader must know of the choice.
 
     ``key`` is a dictionary's key, a place in a list, an attribute, or several of these with dots
@@ -41,7 +41,7 @@ def opened(held: Any, key: str | None, name: str) -> Opened:
     are, or says what the thing is instead.
     """
     if key is None and can_predict(held):
-        return Opened(held)
+        return ModelInside(held)
     if key is None:
         chained = _chained(held)
         if chained is None:
@@ -56,27 +56,27 @@ def opened(held: Any, key: str | None, name: str) -> Opened:
     if not beside:
         return _with_columns(found, (), held)
     words = f"{_quoted(beside)} beside the model is not applied, as --key {key} asks for the model"
-    return Opened(found, (Caveat("not_applied", words),))
+    return ModelInside(found, (Caveat("not_applied", words),))
 
 
 COLUMNS = re.compile(r"feature|column|cols|predictor|input|variable", re.IGNORECASE)
 """How a list of columns is called beside a model."""
 
 
-def _with_columns(model: Any, caveats: tuple[Caveat, ...], held: Any) -> Opened:
+def _with_columns(model: Any, caveats: tuple[Caveat, ...], held: Any) -> ModelInside:
     """Look for the columns of a model that names none in the only fitting list beside it."""
     names, n_columns, *_ = fitted(model)
     if names is not None or not isinstance(held, Mapping):
-        return Opened(model, caveats)
+        return ModelInside(model, caveats)
     lists = {str(key): tuple(one) for key, one in held.items() if _are_names(one)}
     fitting = {key: one for key, one in lists.items() if n_columns in (None, len(one))}
     called = {key: one for key, one in fitting.items() if COLUMNS.search(key)}
     found = called or ({} if n_columns is None else fitting)
     if len(set(found.values())) != 1:
-        return Opened(model, caveats)
+        return ModelInside(model, caveats)
     key, columns = next(iter(found.items()))
     words = f"the model does not name its columns; {key!r} beside it does, in that order"
-    return Opened(model, (*caveats, Caveat("columns_beside", words)), columns)
+    return ModelInside(model, (*caveats, Caveat("columns_beside", words)), columns)
 
 
 def _are_names(thing: Any) -> bool:
