@@ -173,13 +173,11 @@ KEPT_ROWS = ("_fit_X", "X_fit_", "X_", "support_vectors_")
 SPARSE_WORDS = re.compile(r"sparse|to(?:csr|csc|coo|array|dense)|\b(?:csr|csc|nnz)|indptr")
 """What an error mentions that is about sparse rows."""
 
-<<<<<<< HEAD
 FRAME_WORDS = re.compile(r"only integers, slices|'numpy\.ndarray' object has no attribute")
 """What an error mentions that is about an array in the place of a data frame."""
-=======
+
 PLAIN = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
 """Types of columns that make one block of a data frame where all are alike."""
->>>>>>> main
 
 SPARSE_ONLY = Caveat("sparse_only", "the model answers to sparse rows only; it is given those")
 
@@ -347,14 +345,11 @@ def as_frame(table: Any, known: Mapping[int, Known] = NOTHING, dates: Sequence[s
     """
     import pandas
 
-<<<<<<< HEAD
     dates = (*dates, *getattr(table, "dates", ()))
-=======
     types = {column.dtype for column in table.columns}
     if len(types) == 1 and types <= PLAIN and not any(one.category for one in known.values()):
         block = np.array(table.columns).T
         return pandas.DataFrame(block, columns=list(table.names), copy=False)
->>>>>>> main
     columns = {}
     for place, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
         if place in known and known[place].category:
