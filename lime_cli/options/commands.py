@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from lime_cli.cores import limit_libraries, usable_cores
 from lime_cli.errors import SettingsError
 from lime_cli.options.layers import Option
 from lime_cli.running.containment import Containment
@@ -119,6 +120,8 @@ class ModelCommand(Command):
         """
         containment = ctx.find_object(Containment)
         output = ctx.params.get("output")
+        if containment is not None:
+            limit_libraries(_threads(ctx.params))
         workers = [ctx.params.get(key) for key in ("jobs", "executor", "scheduler")]
         if containment is not None and any(one is not None for one in workers):
             leave_at_signals()
@@ -132,6 +135,14 @@ class ModelCommand(Command):
                 die_of_interrupts()
                 _fence(ctx.params)
         return super().invoke(ctx)
+
+
+def _threads(given: dict[str, Any]) -> int:
+    """Return the threads of libraries: one, but for a function, which may be any program's."""
+    if given["threads"] is not None:
+        return int(given["threads"])
+    is_function = given["model"].startswith("py:") or given["model_format"] == "python"
+    return usable_cores() if is_function else 1
 
 
 _WRITTEN = ("output", "save_samples", "save_segments")

@@ -189,7 +189,7 @@ class TabularModality:
         else:
             background, caveats, reading = learn(
                 self.background or self.path,
-                self.dialect,
+                self.dialect if self.background is None else self.dialect.of_another(),
                 self.schema,
                 lambda stream: (self._seen(stream, model_input, columns), columns),
                 own=self.background is None,
@@ -238,7 +238,7 @@ class TabularModality:
             names = self._named(profile.stream(), model_input)
             return names.header, columns_for(names, model_input, self.drop)
         first = str(self.background) if spared else self.path
-        with open_table(first, self.dialect) as stream:
+        with open_table(first, self.dialect.of_another() if spared else self.dialect) as stream:
             seen = self._named(stream, model_input)
             return seen.header, columns_for(seen, model_input, self.drop)
 
