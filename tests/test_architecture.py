@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "lime_cli"
 
 FLOORS = (
-    ("errors", "version", "registry", "files", "settings", "sources"),
+    ("errors", "version", "registry", "files", "settings", "sources", "clock"),
     ("engine", "tables"),
     ("models", "modality"),
     ("texts", "images"),

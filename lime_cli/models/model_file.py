@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lime_cli import clock
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.files import digest_of_file
 from lime_cli.models.folders import WEIGHTS, export_line, located
@@ -203,7 +204,8 @@ class ModelFile(NamedTuple):
             written = Path(file.path).stat().st_mtime_ns
         except OSError:
             written = 0
-        return _load(file, written)
+        with clock.loading():
+            return _load(file, written)
 
 
 @lru_cache(maxsize=2)

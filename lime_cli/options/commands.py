@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from lime_cli.clock import Limits
 from lime_cli.options.layers import Option
 from lime_cli.running.containment import Containment
 from lime_cli.running.signals import die_of_interrupts, leave_at_signals
@@ -95,7 +96,9 @@ class ModelCommand(Command):
             leave_at_signals()
         elif containment is not None:
             code = containment.enter(
-                ctx.params["model"], None if output is None else str(Path(output).parent)
+                ctx.params["model"],
+                None if output is None else str(Path(output).parent),
+                Limits(ctx.params["load_timeout"], ctx.params["item_timeout"]),
             )
             if code is not None:
                 return code

@@ -19,6 +19,7 @@ from click.core import ParameterSource
 
 from lime_cli.console import Console
 from lime_cli.errors import LimexError, SettingsError
+from lime_cli.running.containment import Containment
 
 PREFIX = "LIMEX_"
 
@@ -142,7 +143,9 @@ def read_layers(ctx: click.Context, model: str) -> None:
 def tell_layers(ctx: click.Context) -> None:
     """Say once, on standard error, that a sidecar was read."""
     config = ctx.meta.pop(_CONFIG, None)
-    if config is not None:
+    containment = ctx.find_object(Containment)
+    told = containment is not None and containment.left.children > 0
+    if config is not None and not told:
         Console(bool(ctx.params.get("quiet"))).say(f"options from {config.path}")
 
 
