@@ -213,13 +213,23 @@ def count_told() -> None:
     _set(told=_at.told + 1)
 
 
+_restartable = True
+
+
 def restartable() -> None:
     """Say that another process may do all of it again, without the instance that is at fault."""
-    _set(restartable=1)
+    _set(restartable=int(_restartable))
+
+
+def read_once() -> None:
+    """Say that something was read that nobody can read again: standard input, a named pipe."""
+    global _restartable
+    _restartable = False
+    _set(restartable=0)
 
 
 @dataclass(frozen=True)
-class Limits:
+class TimeLimits:
     """How long things may take, in seconds; infinity for ever."""
 
     load: float = LOAD_TIMEOUT
@@ -257,7 +267,7 @@ _STANDSTILL = 2.0  # seconds between two looks after which whoever looks was its
 class Watcher:
     """Looks at what another process is at, and tells when that takes too long."""
 
-    def __init__(self, board: Board, limits: Limits) -> None:
+    def __init__(self, board: Board, limits: TimeLimits) -> None:
         self._board, self.limits = board, limits
         self._looked = time.monotonic()
         self._began = self._stood = 0.0

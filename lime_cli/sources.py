@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -10,6 +11,18 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lime_cli.errors import InputError
+
+STDIN = "-"
+"""How standard input is named in place of a file."""
+
+
+def is_once(path: str) -> bool:
+    """Tell whether an input can be read only once: standard input, a named pipe."""
+    try:
+        mode = 0 if path == STDIN else Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return path == STDIN or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
 
 
 class Record(NamedTuple):
@@ -51,11 +64,6 @@ class Source(NamedTuple):
     def called(self) -> str:
         """Say which it is: a table's row, or by what a person calls it."""
         return self.id if self.row is None else f"row {self.row}"
-
-    @property
-    def once(self) -> bool:
-        """Whether its file can be read only once: standard input, a named pipe."""
-        return self.path == "-" or not Path(self.path).is_file()
 
     @property
     def place(self) -> str:

@@ -270,7 +270,8 @@ class Predictor:
         """Return how answers are read: by the first real one, before that by a trial."""
         if self._settled is None and self._way.trial is not None and not self._tried:
             self._tried = True
-            with contextlib.suppress(PredictionError):  # not every model takes zeros
+            first, unfit = clock.trying(first=True), contextlib.suppress(PredictionError)
+            with first, unfit:  # not every model takes zeros
                 raw = self._asked(self._way.trial, None)
                 self._guess = settle(raw, self._file, self._way.origin.name, self._way.stated)
         return self._settled or self._guess

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
-from lime_cli.clock import Limits
+from lime_cli.clock import TimeLimits
+from lime_cli.cores import limit_libraries, usable_cores
+from lime_cli.errors import SettingsError
 from lime_cli.options.layers import Option
 from lime_cli.running.containment import Containment
 from lime_cli.running.signals import die_of_interrupts, leave_at_signals
@@ -26,6 +30,32 @@ SHORT_HEADINGS = {
     "Drawing": "Output",
 }
 """In the short help there are fewer parts."""
+
+
+class CommandGroup(click.Group):
+    """Commands under one name: alone it prints its help, a mistyped one gets a suggestion."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Print the help where nothing is typed; it is what was asked for, so exit with 0."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; raise SettingsError with the one that was likely meant."""
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            raise unknown("command", args[0], self.list_commands(ctx), ctx.command_path)
+        return super().resolve_command(ctx, args)
+
+
+def unknown(kind: str, typed: str, known: Iterable[str], path: str) -> SettingsError:
+    """Return the refusal of a mistyped command or option, with what was likely meant."""
+    near = get_close_matches(typed, tuple(known), n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else f"see {path} --help"
+    return SettingsError(f"{path} has no {kind} {typed!r}", hint)
 
 
 class Command(click.Command):
@@ -91,6 +121,8 @@ class ModelCommand(Command):
         """
         containment = ctx.find_object(Containment)
         output = ctx.params.get("output")
+        if containment is not None:
+            limit_libraries(_threads(ctx.params))
         workers = [ctx.params.get(key) for key in ("jobs", "executor", "scheduler")]
         if containment is not None and any(one is not None for one in workers):
             leave_at_signals()
@@ -98,7 +130,7 @@ class ModelCommand(Command):
             code = containment.enter(
                 ctx.params["model"],
                 None if output is None else str(Path(output).parent),
-                Limits(ctx.params["load_timeout"], ctx.params["item_timeout"]),
+                TimeLimits(ctx.params["load_timeout"], ctx.params["item_timeout"]),
             )
             if code is not None:
                 return code
@@ -106,6 +138,14 @@ class ModelCommand(Command):
                 die_of_interrupts()
                 _fence(ctx.params)
         return super().invoke(ctx)
+
+
+def _threads(given: dict[str, Any]) -> int:
+    """Return the threads of libraries: one, but for a function, which may be any program's."""
+    if given["threads"] is not None:
+        return int(given["threads"])
+    is_function = given["model"].startswith("py:") or given["model_format"] == "python"
+    return usable_cores() if is_function else 1
 
 
 _WRITTEN = ("output", "save_samples", "save_segments")

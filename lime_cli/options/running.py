@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 
 from lime_cli.clock import ITEM_TIMEOUT, LOAD_TIMEOUT
 from lime_cli.console import print_line
+from lime_cli.cores import usable_cores
 from lime_cli.errors import SettingsError
 from lime_cli.options.groups import Options, flag, option
 from lime_cli.options.types import Seconds
@@ -131,7 +131,7 @@ class RunOptions(ClockOptions):
         from lime_cli.running.batch import Run
         from lime_cli.running.executor import Workers
 
-        n, here = self.jobs or (_cores() if self.who == "local" else 1), self.who == "here"
+        n, here = self.jobs or (usable_cores() if self.who == "local" else 1), self.who == "here"
         limits = () if here else (self.item_timeout, self.load_timeout)
         return Run(
             job=job,
@@ -154,9 +154,3 @@ def _shard(words: str | None) -> tuple[int, int]:
     if not (which.isdecimal() and n.isdecimal() and 1 <= int(which) <= int(n)):
         raise SettingsError(f"--shard: {words!r} is not possible", "give 1/4, 2/4, 3/4 or 4/4, say")
     return int(which), int(n)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -84,8 +84,10 @@ def damage_named(place: str) -> Iterator[None]:
 def where_of(place: Column | Spans | Segment) -> dict[str, Any]:
     """Return the place as JSON data."""
     match place:
-        case Column(column):
+        case Column(column, ""):
             return {"column": column}
+        case Column(column, condition):
+            return {"column": column, "condition": condition}
         case Spans(spans, None):
             return {"spans": spans}
         case Spans(spans, column):
@@ -99,7 +101,7 @@ def place_of(where: dict[str, Any]) -> Column | Spans | Segment:
     if "spans" in where:
         return Spans(tuple((start, end) for start, end in where["spans"]), where.get("column"))
     if "column" in where:
-        return Column(where["column"])
+        return Column(where["column"], where.get("condition", ""))
     left, top, right, bottom = where["box"]
     x, y = where["centroid"]
     return Segment(where["segment"], where["area"], (left, top, right, bottom), (x, y))

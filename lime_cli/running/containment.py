@@ -7,16 +7,14 @@ import os
 import signal
 import sys
 import time
-from collections import Counter
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lime_cli import clock
 from lime_cli.errors import LimexError, ModelError, PredictionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lime_cli import clock
 
 
 TEMPORARY = ".limex-{pid}-"
@@ -38,17 +36,17 @@ BAD_ITEMS = 5
 _SIGNALLED = 128  # what a shell adds to the number of the signal that ended a program
 
 
-@dataclass
 class Leftover:
     """What children left that came to no end, for the one that does their work again."""
 
-    lost: dict[int, LimexError] = field(default_factory=dict)
-    """By key of an instance, what it did to the child that tried it."""
-    children: int = 0
-    written: int = 0
-    """Bytes on standard output."""
-    told: int = 0
-    """Failures told in words."""
+    def __init__(self) -> None:
+        self.children = 0
+        self.lost: dict[int, LimexError] = {}
+        """By key of an instance, what it did to the child that tried it."""
+        self.written = 0
+        """Bytes on standard output."""
+        self.told = 0
+        """Failures told in words."""
 
 
 class Containment:
@@ -63,7 +61,7 @@ class Containment:
         """When the first child began."""
         self.left = Leftover()
 
-    def enter(self, model: str, folder: str | None, limits: clock.Limits) -> int | None:
+    def enter(self, model: str, folder: str | None, limits: clock.TimeLimits) -> int | None:
         """Fork: None in the child, which does the work; its exit code in the parent.
 
         Call it before anything starts a thread. A child that dies of one of many instances, or
@@ -73,9 +71,11 @@ class Containment:
         """
         if not hasattr(os, "fork"):
             return None
+        from lime_cli import clock
+
         sys.stdout.flush()
         sys.stderr.flush()
-        strikes: Counter[int] = Counter()
+        strikes: dict[int, int] = {}
         while True:
             report, self._report_to = os.pipe()
             board = clock.Board()
@@ -99,14 +99,14 @@ class Containment:
             code, at = os.waitstatus_to_exitcode(status), watcher.at()
             if received and code in (-received[0], -signal.SIGKILL):
                 return _SIGNALLED + received[0]
-            strikes[at.key] += 1
+            strikes[at.key] = strikes.get(at.key, 0) + 1
             self._charge(model, at, limits if late else None, code, strikes[at.key])
             left = self.left
             left.children += 1
             left.written, left.told = max(left.written, at.written), max(left.told, at.told)
 
     def _charge(
-        self, model: str, at: clock.At, exceeded: clock.Limits | None, code: int, strikes: int
+        self, model: str, at: clock.At, exceeded: clock.TimeLimits | None, code: int, strikes: int
     ) -> None:
         """Take note of what a child died of, so that another goes on; raise it where none can."""
         error = death(model, code) if exceeded is None else lateness(model, at, exceeded)
@@ -158,6 +158,8 @@ def _wait(
     A signal may be lost on the child, in the midst of an import, say: it is killed a little later.
     So is a child that is late, which is told, too.
     """
+    from lime_cli.clock import MOMENT
+
     received: list[int] = []
     deadline, late = float("inf"), False
     while True:
@@ -167,7 +169,7 @@ def _wait(
         late = late or watcher.is_late()
         if late or time.monotonic() > deadline:
             os.kill(child, signal.SIGKILL)
-        number, from_terminal = _next_signal({*passed_on, signal.SIGCHLD})
+        number, from_terminal = _next_signal({*passed_on, signal.SIGCHLD}, MOMENT)
         if number in (None, signal.SIGCHLD):
             continue
         received.append(int(number))
@@ -176,18 +178,21 @@ def _wait(
             os.kill(child, number)
 
 
-def _next_signal(awaited: set[signal.Signals]) -> tuple[int | None, bool]:
+def _next_signal(awaited: set[signal.Signals], patience: float) -> tuple[int | None, bool]:
     """Return the next signal, None after a while, and whether a terminal sent it.
 
     What a terminal sends, it sends to the child too.
     """
     if sys.platform == "darwin":  # has no sigtimedwait, so who sent the signal is a guess
-        time.sleep(clock.MOMENT / 10)
+        time.sleep(patience / 10)
         if not signal.sigpending() & awaited:
             return None, False
         number = signal.sigwait(awaited)
         return number, number == signal.SIGINT and os.isatty(sys.stderr.fileno())
-    caught = signal.sigtimedwait(awaited, clock.MOMENT)
+    try:
+        caught = signal.sigtimedwait(awaited, patience)
+    except OSError:  # Python waits on with a negative time, where a process was stopped meanwhile
+        return None, False
     return (None, False) if caught is None else (caught.si_signo, caught.si_pid == 0)
 
 
@@ -212,14 +217,20 @@ def _watch(parent: int) -> None:
 
 
 def _remove_unfinished(child: int, folder: str | None) -> None:
+    from pathlib import Path
+
     if folder is not None:
         for path in Path(folder).glob(TEMPORARY.format(pid=child) + "*"):
             with contextlib.suppress(OSError):
                 path.unlink()
 
 
-def lateness(model: str, at: clock.At, limits: clock.Limits) -> ModelError:
+def lateness(model: str, at: clock.At, limits: clock.TimeLimits) -> ModelError:
     """Word what took a process too long, and the option that gives it longer."""
+    from pathlib import Path
+
+    from lime_cli import clock
+
     name, option = Path(model).name, limits.of(at)[0]
     given = limits.load if option == "--load-timeout" else limits.item
     longer = f"if it needs longer: {option} {_longer(given)}"
@@ -233,7 +244,7 @@ def lateness(model: str, at: clock.At, limits: clock.Limits) -> ModelError:
     return PredictionError(f"{name}: no answer in {given * at.n:g} s{where}", longer)
 
 
-def too_many(model: str, at: clock.At, exceeded: clock.Limits | None, code: int) -> ModelError:
+def too_many(model: str, at: clock.At, exceeded: clock.TimeLimits | None, code: int) -> ModelError:
     """Word that no instance was explained before so many had ended their process."""
     where = f"each of the first {BAD_ITEMS}"
     if exceeded is None:
@@ -249,6 +260,8 @@ def _longer(seconds: float) -> str:
 
 def death(model: str, code: int, where: str = "") -> ModelError:
     """Word how the child ended: by a signal, code < 0, or by itself in the midst of its work."""
+    from pathlib import Path
+
     name = Path(model).name
     if -code == signal.SIGKILL:
         return ModelError(

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
-from lime_cli.clock import ITEM_TIMEOUT, LOAD_TIMEOUT, Limits
+from lime_cli.clock import ITEM_TIMEOUT, LOAD_TIMEOUT, TimeLimits
 from lime_cli.errors import LimexError, SettingsError
 from lime_cli.registry import EXECUTORS
 from lime_cli.running.containment import STRIKES
@@ -55,10 +55,10 @@ class Workers:
                 )
 
     @property
-    def limits(self) -> Limits:
+    def limits(self) -> TimeLimits:
         """How long things may take in a process that was started for them."""
         load, item = self.load_timeout, self.item_timeout
-        return Limits(
+        return TimeLimits(
             LOAD_TIMEOUT if load is None else load, ITEM_TIMEOUT if item is None else item
         )
 

@@ -171,7 +171,10 @@ class Output:
         width = (
             shutil.get_terminal_size().columns if terminal else int(os.environ.get("COLUMNS", "80"))
         )
-        colour = (terminal or bool(os.environ.get("FORCE_COLOR"))) and not plain
+        forced = self.path is None and bool(
+            os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") != "0"
+        )
+        colour = (terminal or forced) and not plain
         letters = encoding.lower().replace("-", "") == "utf8"
         return Look(
             width=max(40, width),

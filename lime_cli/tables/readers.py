@@ -10,11 +10,11 @@ from pathlib import PurePath
 from typing import IO, Any
 
 from lime_cli.errors import InputError
-from lime_cli.sources import Record
+from lime_cli.sources import STDIN, Record
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.delimited import read_delimited
 from lime_cli.tables.dialect import PLAIN, Dialect
-from lime_cli.tables.streams import STDIN, Watch, name_of, open_bytes, unreadable, unzipped
+from lime_cli.tables.streams import Watch, name_of, open_bytes, unreadable, unzipped
 
 PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
 

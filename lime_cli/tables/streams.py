@@ -9,7 +9,6 @@ import io
 import os
 import re
 import shutil
-import stat
 import sys
 import tempfile
 import zlib
@@ -18,10 +17,10 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, cast
 
+from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
+from lime_cli.sources import STDIN, is_once
 from lime_cli.tables.dialect import Dialect
-
-STDIN = "-"
 
 LINE_CHARACTERS = 2**24
 """Of one line, at most: far more than a table of 20,000 columns needs."""
@@ -39,15 +38,6 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 def name_of(path: str) -> str:
     """Name a table in messages: by its file, without the folder."""
     return "stdin" if path == STDIN else Path(path).name
-
-
-def is_once(path: str) -> bool:
-    """Tell whether an input can be read only once: standard input, a named pipe."""
-    try:
-        mode = 0 if path == STDIN else Path(path).stat().st_mode
-    except (OSError, ValueError):
-        return False
-    return path == STDIN or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
 
 
 def open_bytes(path: str) -> IO[bytes]:
@@ -85,6 +75,7 @@ def _kept(path: str) -> IO[bytes]:
         raise SettingsError(
             f"{name_of(path)}: is read once, by one process", "name training data with --background"
         )
+    clock.read_once()
     kept = tempfile.TemporaryFile(prefix=".limex-")  # noqa: SIM115  # lives as long as the process
     try:
         if path == STDIN:

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from lime_cli.engine.instance import Caveat
 from lime_cli.errors import InputError
 from lime_cli.models.model_file import ModelInput
-from lime_cli.sources import Record, Source
+from lime_cli.sources import Record, Source, is_once
 from lime_cli.tables.dialect import PLAIN, Dialect
 from lime_cli.tables.readers import Stream, open_table
 from lime_cli.tables.rows import Rows, cells_of, require
-from lime_cli.tables.streams import Watch, is_once
+from lime_cli.tables.streams import Watch
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.columns import called, columns_for, learn
 from lime_cli.tabular.groups import Feature, Group, digest_of_features

@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.instance import Caveat, Component, Skipped, Spans, Subject
+from lime_cli.engine.instance import Caveat, Column, Component, Skipped, Spans, Subject
 from lime_cli.engine.masks import Everything, Masks
 from lime_cli.engine.texts import pieces_of
 from lime_cli.errors import SettingsError
@@ -111,7 +111,8 @@ class NamedComponents(Sequence[Component]):
         part = self.background.drawn[varying[place]]
         own = [self.values[i] for i in part.places]
         step = reach_of(part, own) if self.background.bins == UNCUT else None
-        return Component(part.condition(own), part.value(own), part.place, step)
+        where = Column(part.name, part.condition(own))
+        return Component(part.label(own), part.value(own), where, step)
 
     def __eq__(self, other: object) -> bool:
         return tuple(self) == tuple(other) if isinstance(other, Sequence) else NotImplemented

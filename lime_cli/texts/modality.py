@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lime_cli import clock
 from lime_cli.engine.arrays import FloatArray, IntArray
 from lime_cli.engine.instance import Caveat, Component, Skipped, Spans, Subject
 from lime_cli.engine.masks import KeptOrGone
@@ -18,7 +19,7 @@ from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.models.model_file import ModelInput, TextReading
-from lime_cli.sources import Listing, Source
+from lime_cli.sources import Listing, Source, is_once
 from lime_cli.tables.dialect import PLAIN
 from lime_cli.tables.readers import open_table, suffix_of
 from lime_cli.tables.rows import Rows, cells_of, require
@@ -82,6 +83,8 @@ FILES = Files()
 
 def _data(name: str, most: int) -> bytes:
     try:
+        if is_once(name):
+            clock.read_once()
         if name == "-":
             return sys.stdin.buffer.read(most)
         with Path(name).open("rb") as file:
