@@ -189,11 +189,10 @@ def _next_signal(awaited: set[signal.Signals], patience: float) -> tuple[int | N
             return None, False
         number = signal.sigwait(awaited)
         return number, number == signal.SIGINT and os.isatty(sys.stderr.fileno())
-    try:
-        caught = signal.sigtimedwait(awaited, patience)
-    except OSError:  # Python waits on with a negative time, where a process was stopped meanwhile
+    caught = signal.sigtimedwait(awaited, patience)
+    if caught is None or caught.si_signo not in awaited:  # Python returns rubbish after a Ctrl-Z
         return None, False
-    return (None, False) if caught is None else (caught.si_signo, caught.si_pid == 0)
+    return caught.si_signo, caught.si_pid == 0
 
 
 def die_with(parent: int) -> None:
