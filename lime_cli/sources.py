@@ -1,28 +1,16 @@
-"""Sources: inputs found but not yet read, and the files of folders that are inputs."""
+"""Sources: inputs found but not yet read, the files of folders, and those of other machines."""
 
 from __future__ import annotations
 
 import os
-import stat
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
-from lime_cli.errors import InputError
-
-STDIN = "-"
-"""How standard input is named in place of a file."""
-
-
-def is_once(path: str) -> bool:
-    """Tell whether an input can be read only once: standard input, a named pipe."""
-    try:
-        mode = 0 if path == STDIN else Path(path).stat().st_mode
-    except (OSError, ValueError):
-        return False
-    return path == STDIN or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
+from lime_cli.errors import InputError, MissingDependency
 
 
 class Record(NamedTuple):
@@ -94,6 +82,9 @@ class Listing:
         for name in inputs:
             if name == "-":
                 yield Source("stdin", name)
+            elif is_url(name):
+                plain = fetched(name)
+                yield Source(Path(plain).name, plain)
             elif Path(name).is_dir():
                 yield from self._sources_in(Path(name))
             else:
@@ -138,3 +129,119 @@ class Listing:
             inside = Path(place).relative_to(folder)
             found += [(inside / name).as_posix() for name in names if name[0] != "."]
         return sorted(found, key=os.fsencode)
+
+
+PACKED = (".gz", ".bz2", ".xz", ".zip")
+"""What the names of compressed files end with."""
+
+
+def file_of(name: str) -> str:
+    """Return the name of a file without the ``#NAME`` of one of its sheets or tables."""
+    whole, mark, _ = name.rpartition("#")
+    return whole if mark and (is_url(name) or not Path(name).exists()) else name
+
+
+def suffix_of(name: str) -> str:
+    """Return what the name of a file ends with in lower case, a .gz or .zip aside."""
+    plain = PurePath(file_of(name).partition("?")[0])
+    packed = plain.suffix.lower() in PACKED
+    return (PurePath(plain.stem).suffix if packed else plain.suffix).lower()
+
+
+_FETCHED = "_LIMEX_FETCHED"
+"""Names, to this process and its workers, the folder of what came from other machines."""
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+(?:://|::)", re.IGNORECASE)
+
+
+def is_url(name: str) -> bool:
+    """Tell whether a name means something that fsspec opens, not a file of this machine."""
+    return _URL.match(name) is not None
+
+
+def fetched(name: str) -> str:
+    """Bring what a URL names to this machine, once a run; return it without its secrets.
+
+    That is what ``local`` takes. A user, a password and a query are left out: of a query stays a
+    digest, which tells two apart. Other names are returned as they are. Raises InputError and
+    MissingDependency.
+    """
+    if not is_url(name) or local(name).exists():
+        return name
+    plain = _without_secrets(name)
+    if not local(plain).exists():
+        _copy(name, plain)
+    return plain
+
+
+def local(name: str) -> Path:
+    """Return the path of a file on this machine, where a URL's was fetched to.
+
+    What stands behind a ``#`` for a sheet is no part of it.
+    """
+    plain = file_of(name)
+    if not is_url(name):
+        return Path(plain)
+    import hashlib
+
+    own = hashlib.sha256(plain.encode()).hexdigest()[:16]
+    return Path(_folder(), own, Path(plain.partition("?")[0]).name or "file")
+
+
+def _folder() -> str:
+    if _FETCHED not in os.environ:
+        import atexit
+        import shutil
+        import tempfile
+
+        os.environ[_FETCHED] = tempfile.mkdtemp(prefix=".limex-")
+        atexit.register(shutil.rmtree, os.environ[_FETCHED], ignore_errors=True)
+    return os.environ[_FETCHED]
+
+
+def _without_secrets(url: str) -> str:
+    import hashlib
+
+    plain, mark, part = url.partition("#")
+    plain, question, query = re.sub(r"(://)[^/@]*@", r"\1", plain).partition("?")
+    told_apart = hashlib.sha256(query.encode()).hexdigest()[:8] if question else ""
+    return plain + question + told_apart + mark + part
+
+
+def _copy(url: str, name: str) -> None:
+    import shutil
+
+    try:
+        import fsspec
+    except ImportError:
+        raise MissingDependency(
+            f"{name}: reading a URL needs fsspec", "pip install 'limex[remote]'"
+        ) from None
+    target = local(name)
+    target.parent.mkdir(exist_ok=True)
+    unfinished = target.with_name(f".{os.getpid()}")
+    try:
+        with fsspec.open(url.partition("#")[0], "rb") as stream, unfinished.open("wb") as file:
+            shutil.copyfileobj(stream, file, 1 << 20)
+        unfinished.replace(target)
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file", "check the URL, and who may read it") from None
+    except ImportError as error:  # fsspec names the package of the protocol
+        raise MissingDependency(f"{name}: {_line(error, url, name)}", _package(url)) from None
+    except ValueError as error:
+        raise InputError(f"{name}: {_line(error, url, name)}", "check the URL") from None
+    except Exception as error:  # each protocol's library has errors of its own
+        said = f"{type(error).__name__}: {_line(error, url, name)}"
+        raise InputError(f"{name}: cannot be fetched ({said})", "check the URL") from None
+
+
+def _line(error: Exception, url: str, name: str) -> str:
+    words = " ".join(str(error).split()).replace(url, name)
+    return re.sub(r"(://)[^\s/@]*@|\?[^\s'\"]+", r"\1", words)[:200]
+
+
+def _package(url: str) -> str:
+    """Return the line that installs what reads a protocol."""
+    packages = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
+    protocol = url.partition(":")[0].lower()
+    return f"pip install {packages.get(protocol, 'aiohttp requests')}"

@@ -11,6 +11,7 @@ from lime_cli.modality import Modality
 from lime_cli.options.completion import columns, conditions
 from lime_cli.options.groups import Options, argument, flag, group, listed, option
 from lime_cli.registry import MODALITIES
+from lime_cli.sources import fetched
 
 if TYPE_CHECKING:
     from lime_cli.tables.dialect import Dialect
@@ -44,6 +45,12 @@ class DialectOptions(Options, heading="Table format"):
         default="auto",
     )
     strip: bool = flag("--strip", "Leave out blanks around cells.")
+    sheet: str | None = option(
+        "--sheet", "Sheet of a spreadsheet, or table of a database.", metavar="NAME"
+    )
+    sql: str | None = option(
+        "--sql", "Query of an SQLite or DuckDB file, which takes the rows.", metavar="SELECT"
+    )
 
     def dialect(self) -> Dialect:
         from lime_cli.tables.dialect import Dialect
@@ -57,6 +64,8 @@ class DialectOptions(Options, heading="Table format"):
             not self.no_header,
             self.read_as,
             self.strip,
+            self.sheet,
+            self.sql,
         )
 
 
@@ -215,12 +224,12 @@ class TableOptions(Options, heading="Input"):
         if not self.choice.said:
             self._require_single_row()
         table: Modality = MODALITIES["tabular"](
-            path=self.data,
+            path=fetched(self.data),
             rows=self.choice.rows,
             ids=self.choice.ids,
             id_column=self.choice.id_column,
             where=self.choice.where,
-            background=self.background,
+            background=self.background and fetched(self.background),
             schema=self.columns.schema(),
             drop=self.columns.drop,
             renamed=tuple(map(_renamed, self.renamed)),
@@ -298,13 +307,13 @@ class TextOptions(Options, heading="Input"):
         from lime_cli.tables.rows import Rows
         from lime_cli.texts.modality import Files
 
-        rows = self.choice
+        rows, inputs = self.choice, tuple(map(fetched, self.inputs))
         texts: Modality = MODALITIES["text"](
-            inputs=self.inputs,
+            inputs=inputs,
             text=self.text,
             table=None
             if self.column is None
-            else Rows(self.inputs[0], dialect, rows.rows, rows.ids, rows.id_column, rows.where),
+            else Rows(inputs[0], dialect, rows.rows, rows.ids, rows.id_column, rows.where),
             column=self.column,
             unit=self.unit,
             merge_repeats=not self.each_position,

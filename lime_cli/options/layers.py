@@ -40,7 +40,7 @@ DESCRIBING = frozenset((
     "merge-repeats", "model-format", "model-output", "na-values", "negative", "no-header",
     "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "radius", "refit",
     "resize", "samples", "scale", "seed", "segment-seed", "segmenter", "segments", "selection",
-    "sep", "show", "size",
+    "sep", "sheet", "show", "size",
     "std", "style", "surrogate", "target", "task", "text-column", "thousands", "tokenizer",
     "tolerance", "top", "unit", "weight-scale",
 ))

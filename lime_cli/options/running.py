@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -15,7 +14,7 @@ from lime_cli.errors import SettingsError
 from lime_cli.options.groups import Options, flag, option
 from lime_cli.options.types import Seconds
 from lime_cli.registry import EXECUTORS
-from lime_cli.sources import Source
+from lime_cli.sources import Source, local
 
 if TYPE_CHECKING:
     from lime_cli.formats import Look
@@ -117,7 +116,7 @@ class RunOptions(ClockOptions):
                     raise SettingsError(
                         f"{option_name} is for a batch in a folder", "name it: -o DIR"
                     )
-        once = any(one.row is not None and not Path(one.path).is_file() for one in found)
+        once = any(one.row is not None and not local(one.path).is_file() for one in found)
         if into_folder and once:
             raise SettingsError(
                 f"{found[0].path}: a batch in a folder reads its table again to go on",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -32,7 +31,7 @@ from lime_cli.running.job import (
 )
 from lime_cli.running.output import Output
 from lime_cli.running.signals import Interruption
-from lime_cli.sources import Source
+from lime_cli.sources import Source, local
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
@@ -54,7 +53,7 @@ class Slice:
         looks = hashlib.sha256()
         for source in self.sources:
             try:
-                found = os.stat(source.path)  # noqa: PTH116
+                found = local(source.path).stat()
             except OSError:
                 looks.update(b"none\n")
                 continue

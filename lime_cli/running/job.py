@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +40,8 @@ class Job:
     modality: Modality
     settings: Settings
     sources: tuple[Source, ...]
+    command: str = ""
+    """The command line, as far as it changes a number; empty where there was none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -150,7 +153,8 @@ def _prepared_for(job: Job) -> Prepared:
 
     And what the model says to the samples of a table that are marcotcr/lime's, which rows share.
     """
-    return _prepared(job.model, job.modality, job.settings, job.modality.stamp())
+    stamp = (*job.model.stamp(), *job.modality.stamp())
+    return _prepared(job.model, job.modality, job.settings, stamp)
 
 
 @lru_cache(maxsize=1)
@@ -158,7 +162,7 @@ def _prepared(
     file: ModelFile,
     modality: Modality,
     settings: Settings,
-    stamp: tuple[int, ...],  # only tells a background that was written anew
+    stamp: tuple[int, ...],  # only tells a model or a background that was written anew
 ) -> Prepared:
     model = file.load()
     modality = modality.jointly() if settings.kernel == "shapley" else modality
@@ -264,6 +268,8 @@ def error_of(outcome: Outcome) -> LimexError:
 
 def _explained(source: Source, explanation: Explanation, work: Work, look: Look) -> Outcome:
     """Write an explanation down, unless it is kept; ``look`` is that of its line."""
+    job = work.job
+    explanation = replace(explanation, made_of=Path(job.model.path).name, made_by=job.command)
     drawings = () if work.keeps else work.drawings
     return Outcome(
         source,

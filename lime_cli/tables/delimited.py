@@ -10,15 +10,24 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
+from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
 
 MANY_COLUMNS = 20_000
 
 
-def read_delimited(
-    name: str, stream: IO[bytes], dialect: Dialect, separator: str
-) -> tuple[tuple[str, ...], Iterator[Record]]:
+def read_commas(file: TableFile, dialect: Dialect) -> TableContent:
+    """Read cells between commas, where a person did not say otherwise."""
+    return read_delimited(file.name, file.stream, dialect, dialect.separator or ",")
+
+
+def read_tabs(file: TableFile, dialect: Dialect) -> TableContent:
+    """Read cells between tabs, where a person did not say otherwise."""
+    return read_delimited(file.name, file.stream, dialect, dialect.separator or "\t")
+
+
+def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: str) -> TableContent:
     """Return the header and the rows; raise InputError naming file and line.
 
     A row of the wrong length, or with a stray quote, becomes a record that says so.
@@ -38,9 +47,9 @@ def read_delimited(
     if not dialect.header:
         header = tuple(map(str, range(len(names))))
         again: list[Any] = [(1, names)]
-        return header, _records(name, header, chain(again, rows), dialect)
+        return TableContent(header, _records(name, header, chain(again, rows), dialect))
     header = checked_header(name, names)
-    return header, _records(name, header, rows, dialect)
+    return TableContent(header, _records(name, header, rows, dialect))
 
 
 def checked_header(name: str, names: list[str]) -> tuple[str, ...]:

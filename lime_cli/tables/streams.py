@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import gzip
 import io
 import os
 import re
 import shutil
+import stat
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
@@ -19,8 +18,11 @@ from typing import IO, cast
 
 from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.sources import STDIN, is_once
+from lime_cli.sources import fetched, local
 from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.packing import DAMAGED
+
+STDIN = "-"
 
 LINE_CHARACTERS = 2**24
 """Of one line, at most: far more than a table of 20,000 columns needs."""
@@ -40,6 +42,15 @@ def name_of(path: str) -> str:
     return "stdin" if path == STDIN else Path(path).name
 
 
+def is_once(path: str) -> bool:
+    """Tell whether an input can be read only once: standard input, a named pipe."""
+    try:
+        mode = 0 if path == STDIN else local(path).stat().st_mode
+    except (OSError, ValueError):
+        return False
+    return path == STDIN or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
+
+
 def open_bytes(path: str) -> IO[bytes]:
     """Open for reading, at its beginning, a file that can be read more than once.
 
@@ -50,7 +61,7 @@ def open_bytes(path: str) -> IO[bytes]:
         os.lseek(kept, 0, os.SEEK_SET)
         return os.fdopen(kept, "rb")
     try:
-        return Path(path).open("rb")
+        return local(fetched(path)).open("rb")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the path of the table") from None
     except IsADirectoryError:
@@ -90,11 +101,6 @@ def _kept(path: str) -> IO[bytes]:
     return kept
 
 
-def unzipped(stream: IO[bytes]) -> IO[bytes]:
-    """Return a stream of what a gzip file holds."""
-    return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb"))
-
-
 class Watch:
     """A look at a file, to tell later whether it is still the same."""
 
@@ -113,7 +119,7 @@ class Watch:
 
     def _look(self) -> tuple[int, ...]:
         try:
-            found = Path(self._path).stat()
+            found = local(self._path).stat()
         except (OSError, ValueError):
             return ()
         return found.st_ino, found.st_size, found.st_mtime_ns
@@ -143,7 +149,7 @@ def text_lines(name: str, stream: IO[bytes], dialect: Dialect) -> Iterator[str]:
         raise InputError(
             f"{name}: what follows line {number - 1} is not {encoding}", "try another --encoding"
         ) from None
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+    except DAMAGED:
         raise InputError(f"{name}: is cut short or damaged", "compress it again") from None
     finally:
         with contextlib.suppress(ValueError):  # closed already

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from lime_cli.engine.instance import Caveat
 from lime_cli.errors import InputError
 from lime_cli.models.model_file import ModelInput
-from lime_cli.sources import Record, Source, is_once
+from lime_cli.sources import Record, Source
 from lime_cli.tables.dialect import PLAIN, Dialect
 from lime_cli.tables.readers import Stream, open_table
 from lime_cli.tables.rows import Rows, cells_of, require
-from lime_cli.tables.streams import Watch
+from lime_cli.tables.streams import Watch, is_once
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.columns import called, columns_for, learn
 from lime_cli.tabular.groups import Feature, Group, digest_of_features
@@ -189,7 +189,7 @@ class TabularModality:
         else:
             background, caveats, reading = learn(
                 self.background or self.path,
-                self.dialect,
+                self.dialect if self.background is None else self.dialect.of_another(),
                 self.schema,
                 lambda stream: (self._seen(stream, model_input, columns), columns),
                 own=self.background is None,
@@ -238,7 +238,7 @@ class TabularModality:
             names = self._named(profile.stream(), model_input)
             return names.header, columns_for(names, model_input, self.drop)
         first = str(self.background) if spared else self.path
-        with open_table(first, self.dialect) as stream:
+        with open_table(first, self.dialect.of_another() if spared else self.dialect) as stream:
             seen = self._named(stream, model_input)
             return seen.header, columns_for(seen, model_input, self.drop)
 

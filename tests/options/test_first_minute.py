@@ -213,7 +213,7 @@ def test_force_color_colours_standard_output_and_no_file(limex, monkeypatch, tmp
     [
         ("LIMEX_SAMPELS", "is not a variable of limex; did you mean LIMEX_SAMPLES?"),
         ("LIMEX_KERNELWIDTH", "is not a variable of limex; did you mean LIMEX_KERNEL_WIDTH?"),
-        ("LIMEX_QQQQQ", "is not a variable of limex; limex explain --help-all lists options"),
+        ("LIMEX_0123456789", "is not a variable of limex; limex explain --help-all lists options"),
         ("LIMEX_TRUST", "has no effect; say --trust on the command line"),
     ],
 )

@@ -14,7 +14,7 @@ from lime_cli.console import print_line
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.commands import CommandGroup, ModelCommand
+from lime_cli.options.commands import CommandGroup, ModelCommand, command_line
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import Options, options
 from lime_cli.options.images import ImageOptions
@@ -193,8 +193,9 @@ def _explain(asked: Asked, to: Output, look: Look, options: RunOptions) -> int:
         model = model._replace(threads=model.threads or 1)
     if alone and here:
         settings = replace(settings, time_limit=options.time_limit)
-    job = Job(model, modality, settings, ())
-    containment = click.get_current_context().find_object(Containment) if here else None
+    context = click.get_current_context(silent=True)
+    job = Job(model, modality, settings, (), command_line(context) if context else "")
+    containment = context.find_object(Containment) if context and here else None
     if containment is not None and not alone:
         clock.restartable()
     if folder:

@@ -12,6 +12,8 @@ import click
 
 from lime_cli.errors import SettingsError
 from lime_cli.options.commands import unknown
+from lime_cli.registry import TABLES
+from lime_cli.sources import file_of, suffix_of
 
 IMAGE_SUFFIXES = (
     ".png",
@@ -24,8 +26,6 @@ IMAGE_SUFFIXES = (
     ".tiff",
     ".npy",
 )
-
-TABLE_SUFFIXES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq")
 
 TEXT_SUFFIXES = (".txt", ".md", ".text", ".eml", ".log", ".rst")
 
@@ -112,7 +112,7 @@ def _parsed(
 
 def _kind_of(path: str) -> Guess | None:
     """Tell the kind of a file by its first bytes and suffix, of a folder by its files."""
-    place = Path(path)
+    place = Path(file_of(path))
     try:
         if place.is_dir():
             return _kind_of_folder(place)
@@ -122,14 +122,11 @@ def _kind_of(path: str) -> Guess | None:
                 head = file.read(READ_BYTES)
     except (OSError, ValueError):
         return None
-    plain = place.with_suffix("") if place.suffix.lower() in (".gz", ".bz2", ".zip") else place
-    suffix, name = plain.suffix.lower(), place.name
+    suffix, name = suffix_of(path), place.name
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
     if webp or head.startswith(IMAGE_MAGIC) or (not head and suffix in IMAGE_SUFFIXES):
         return Guess("image", f"{name} is an image")
-    if suffix in TABLE_SUFFIXES or head.startswith(TABLE_MAGIC):
-        return Guess("tabular", f"{name} is a table")
-    if suffix in (".xlsx", ".xls", ".feather", ".json", ".db", ".sqlite"):
+    if suffix[1:] in TABLES.own or head.startswith(TABLE_MAGIC):
         return Guess("tabular", f"{name} is a table")
     return _kind_of_characters(name, suffix, head) if head else None
 
