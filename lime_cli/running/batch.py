@@ -22,6 +22,7 @@ from lime_cli.running.job import (
     Failed,
     Job,
     Outcome,
+    Prepared,
     Work,
     complete,
     error_of,
@@ -131,6 +132,8 @@ class Run:
     """On the monotonic clock, in seconds."""
     left: Leftover = field(default_factory=Leftover)
     """By earlier processes that did this run and came to no end."""
+    prepared: Prepared | None = None
+    """What was prepared for it in this process before; it then keeps explanations."""
 
     def slices(self) -> Iterator[Slice]:
         """Yield this shard's slices, in order."""
@@ -207,7 +210,7 @@ def outcomes(
         for work in works:
             if stop():
                 return
-            yield from ((work, (outcome,)) for outcome in complete(work))
+            yield from ((work, (outcome,)) for outcome in complete(work, run.prepared))
         return
     with opened(run.workers, job.model.path) as executor:
         yield from executor.run_all(works, stop)

@@ -137,7 +137,7 @@ class Output:
             yield stream
             stream.flush()
             return
-        with _whole(self.path) as stream:
+        with whole(self.path) as stream:
             yield stream
         self.console.say(f"wrote {self.path}")
 
@@ -157,7 +157,7 @@ class Output:
         self._put(self.samples, samples_bytes(instance, samples, targets))
 
     def _put(self, name: str, content: bytes) -> None:
-        with _whole(name) as stream:
+        with whole(name) as stream:
             stream.write(content)
         self.console.say(f"wrote {name}")
 
@@ -208,26 +208,31 @@ def _not_alone(option: str, what: str, whose: str) -> SettingsError:
 
 
 class _StandardOutput:
-    """Standard output, without what is there already; who keeps the time is told how much is."""
+    """Standard output, without what is there already; who keeps the time is told how much is.
+
+    Between two flushes nothing gets out, for others may flush what Python holds back.
+    """
 
     def __init__(self, stream: IO[bytes], skipped: int) -> None:
-        self._stream, self._skipped, self._new = stream, skipped, 0
+        self._stream, self._skipped = stream, skipped
+        self._held: list[bytes] = []
 
     def write(self, content: bytes) -> int:
-        known = min(self._skipped, len(content))
-        self._skipped -= known
-        self._stream.write(content[known:])
-        self._new += len(content)
+        self._held.append(bytes(content))
         return len(content)
 
     def flush(self) -> None:
+        content = b"".join(self._held)
+        self._held.clear()
+        known = min(self._skipped, len(content))
+        self._skipped -= known
+        self._stream.write(content[known:])
         self._stream.flush()
-        clock.count_written(self._new)
-        self._new = 0
+        clock.count_written(len(content))
 
 
 @contextlib.contextmanager
-def _whole(name: str) -> Iterator[IO[bytes]]:
+def whole(name: str) -> Iterator[IO[bytes]]:
     """Open a file beside ``name`` that takes its place when all went well."""
     path = Path(name)
     try:

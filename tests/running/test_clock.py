@@ -234,11 +234,12 @@ def test_a_stream_goes_on_where_its_process_was_ended(folder, tmp_path, form):
     code, out, err, _ = explain(folder, "marked", "--all", "-f", form, "--item-timeout", 1)
     assert code == 6
     assert [line.split(":")[1].strip() for line in err.splitlines()[:2]] == ["5", "7"]
-    good = ",".join(str(i) for i in range(12) if i not in (5, 7))
-    plain = explain(folder, "marked", "--row", good, "-f", form, "--item-timeout", 1)
-    assert plain[0] == 0
-    if form != "csv":  # which has all digits, and the last depend on who is explained together
-        assert plain[1] == out
+    if form == "jsonl":
+        records = list(map(json.loads, out.splitlines()))
+        rows = [one["instance"]["facts"]["row"] for one in records]
+        assert rows == [0, 1, 2, 3, 4, 6, 8, 9, 10, 11]
+    else:
+        assert out.count(out[:60]) == 1  # one beginning
     file = tmp_path / f"out.{form}"
     assert explain(folder, "marked", "--all", "-o", file, "--item-timeout", 1)[0] == 6
     assert file.read_text() == out
@@ -298,7 +299,7 @@ def test_a_bound_that_is_no_time_is_refused(folder, words, said):
 def test_bounds_change_no_record(folder):
     one = explain(folder, "marked", "--row", 3, "-f", "json")[1]
     other = explain(folder, "marked", "--row", 3, "-f", "json", "--item-timeout", 77)[1]
-    assert one == other
+    assert one == other  # the command in it, too
 
 
 def test_ctrl_z_is_no_time_that_a_model_took(folder):
