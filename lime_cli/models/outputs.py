@@ -36,6 +36,8 @@ class Stated(NamedTuple):
     """Those that are not."""
     column: bool = False
     """Whether one column of numbers from 0 to 1 may well be probabilities."""
+    table: bool = False
+    """Whether it answers to rows of a table, and nothing speaks of classes."""
 
 
 class Answer(NamedTuple):
@@ -345,7 +347,7 @@ def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
     if file.classes and answer.names and sorted(file.classes) == sorted(answer.names):
         file = file._replace(classes=answer.names)  # which name is whose, the answer says itself
     named = (answer.names or stated.classes) is not None
-    task = _task(file, stated, values.shape[1], named)
+    task = _task(file, stated, values, named)
     if task == "regression":
         reading = "numbers"
     else:
@@ -460,6 +462,18 @@ LOGIT = Caveat(
     "the output is read as a number; if it is a logit, --activation sigmoid makes a probability",
 )
 
+NUMBERS = Caveat(
+    "task_assumed",
+    "the outputs are read as numbers, each explained; where they are the scores of classes, say "
+    "--task classification, or --activation softmax",
+)
+
+SHARES = Caveat(
+    "task_assumed",
+    "the outputs are read as probabilities of labels that may hold together; where they are other "
+    "numbers, say --task regression",
+)
+
 SHARE = Caveat(
     "task_assumed",
     "the output is read as a number; if it is the probability of a class, say --task "
@@ -482,6 +496,10 @@ def _assumed(
         return
     if reading == "scores":
         yield LOGITS
+    elif stated.table and file.task == "auto" and not (stated.task or stated.classes):
+        several = not _one(values, stated)
+        yield from [NUMBERS] if several and reading == "numbers" else []
+        yield from [SHARES] if reading == "independent" else []
     elif (
         reading == "numbers"
         and file.task == "auto"
@@ -499,13 +517,21 @@ def _are_words(raw: Any) -> bool:
     return isinstance(words, list) and all(isinstance(one, str) for one in words)
 
 
-def _task(file: ModelFile, stated: Stated, width: int, named: bool) -> str:
+FEW = 10
+"""Numbers that a network of tables may well predict at once."""
+
+
+def _task(file: ModelFile, stated: Stated, values: FloatArray, named: bool) -> str:
     if file.task != "auto":
         return file.task
     if stated.task is not None:
         return stated.task
-    several = width > 1 or named or file.classes or file.activation in ACTIVATIONS
-    return "classification" if several else "regression"
+    said = named or file.classes or file.activation in ACTIVATIONS
+    width = values.shape[1]
+    if not said and stated.table and width <= FEW and not _within(values):
+        logarithms = READINGS["log-probabilities"].fits(values, stated)
+        return "classification" if logarithms else "regression"
+    return "classification" if width > 1 or said else "regression"
 
 
 def _first_fit(answer: Answer, stated: Stated, width: int) -> tuple[str, ...] | None:
