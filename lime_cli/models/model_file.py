@@ -95,6 +95,8 @@ class Known(NamedTuple):
     """Whether the column is handed over as a pandas category of these values, in their order."""
     filling: bool = False
     """Whether these only tell of what kind the values are: others may stand there as well."""
+    gaps: bool = True
+    """Whether a missing value may stand there too."""
 
 
 NOTHING: Mapping[int, Known] = {}
@@ -198,16 +200,19 @@ class ModelFile(NamedTuple):
 
     def load(self) -> LoadedModel:
         """Load the model, once per process; raise ModelError when it cannot be used."""
-        file = self._replace(path=located(self.path))
+        return _load(self._replace(path=located(self.path)), self.stamp())
+
+    def stamp(self) -> tuple[int, ...]:
+        """Tell which state of the file is loaded; nothing of a function or a missing file."""
         try:
-            written = Path(file.path).stat().st_mtime_ns
-        except OSError:
-            written = 0
-        return _load(file, written)
+            found = Path(located(self.path)).stat()
+        except (OSError, ValueError):
+            return ()
+        return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @lru_cache(maxsize=2)
-def _load(file: ModelFile, written: int) -> LoadedModel:
+def _load(file: ModelFile, stamp: tuple[int, ...]) -> LoadedModel:
     path = Path(file.path)
     name = file.format if file.format != "auto" else _format_of(file, path)
     _check_options(file, name)

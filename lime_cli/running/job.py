@@ -136,7 +136,8 @@ def _prepared_for(job: Job) -> Prepared:
 
     And what the model says to the samples of a table that are marcotcr/lime's, which rows share.
     """
-    return _prepared(job.model, job.modality, job.settings, job.modality.stamp())
+    stamp = (*job.model.stamp(), *job.modality.stamp())
+    return _prepared(job.model, job.modality, job.settings, stamp)
 
 
 @lru_cache(maxsize=1)
@@ -144,7 +145,7 @@ def _prepared(
     file: ModelFile,
     modality: Modality,
     settings: Settings,
-    stamp: tuple[int, ...],  # only tells a background that was written anew
+    stamp: tuple[int, ...],  # only tells a model or a background that was written anew
 ) -> Prepared:
     model = file.load()
     modality = modality.jointly() if settings.kernel == "shapley" else modality

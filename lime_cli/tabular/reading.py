@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 from lime_cli.engine.instance import Caveat
 from lime_cli.models.model_file import Known, ModelInput
@@ -71,18 +72,27 @@ SAID = {
 }
 
 
-def _respelled(cell: str, rules: Sequence[str]) -> str:
-    for rule in rules:
-        cell = RULES[rule](cell)
-    return cell
+class Rules(NamedTuple):
+    """What is done to the cells of a column."""
+
+    names: tuple[str, ...] = ()
+    """Of ``RULES``, in their order."""
+    words: frozenset[str] = frozenset()
+    """Those that the model knows though pandas reads them as missing: they stay."""
+
+    def __call__(self, cell: str) -> str:
+        for name in self.names:
+            if name != "missing" or cell not in self.words:
+                cell = RULES[name](cell)
+        return cell
 
 
 @dataclass(frozen=True)
 class Reading:
     """What is done to the cells of columns before they are read."""
 
-    rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Columns, each with the names of its rules."""
+    rules: tuple[tuple[str, Rules], ...] = ()
+    """Columns, each with what is done to its cells."""
     numbers: tuple[str, ...] = ()
     """Columns that the file has as text and the model as numbers."""
 
@@ -95,7 +105,7 @@ class Reading:
         for row in cells.rows:
             changed = list(row)
             for place, rules in found:
-                changed[place] = _respelled(changed[place], rules)
+                changed[place] = rules(changed[place])
             rows.append(tuple(changed))
         return replace(cells, rows=tuple(rows), texts=cells.texts - {*self.numbers})
 
@@ -119,7 +129,7 @@ class Chooser:
 
     def chosen(self, cells: Cells) -> tuple[Reading, tuple[Caveat, ...]]:
         """Return how to read a table, and sentences about what was not said by a person."""
-        rules: dict[str, tuple[str, ...]] = {}
+        rules: dict[str, Rules] = {}
         numbers = []
         for place, name in enumerate(self.columns):
             counts = Counter(cells.column(name))
@@ -127,39 +137,40 @@ class Chooser:
             if known and name in cells.texts and _are_numbers(known, counts):
                 numbers.append(name)
             rules[name] = self._rules(counts, known)
-        found = {name: one for name, one in rules.items() if one}
+        found = {name: one for name, one in rules.items() if one.names}
         return Reading(tuple(found.items()), tuple(numbers)), tuple(self._said(cells, found))
 
     def _values(self, place: int) -> frozenset[object]:
         one = self.known.get(place)
         return frozenset(one.values) if one is not None and not one.filling else frozenset()
 
-    def _rules(self, counts: Counter[str], known: frozenset[object]) -> tuple[str, ...]:
-        missing = self.like_pandas and not known & PANDAS_MISSING
-        always = (("stripped",) if self.strip else ()) + (("missing",) if missing else ())
+    def _rules(self, counts: Counter[str], known: frozenset[object]) -> Rules:
+        words = frozenset(one for one in known if isinstance(one, str) and one in PANDAS_MISSING)
+        always = {*["stripped"][: self.strip], *["missing"][: self.like_pandas]}
+        plain = _rules_of(always, words)
         if not any(isinstance(one, str) for one in known):
-            return always if any(_respelled(cell, always) != cell for cell in counts) else ()
-        least, best = _share_known(counts, known, always) + ENOUGH, always
+            return plain if any(plain(cell) != cell for cell in counts) else Rules()
+        least, best = _share_known(counts, known, plain) + ENOUGH, plain
         for blanks, number in product(((), ("stripped",)), ((), ("whole",), ("pointed",))):
-            wanted = {*blanks, *number, *always}
-            tried = tuple(rule for rule in RULES if rule in wanted)
+            tried = _rules_of({*blanks, *number, *always}, words)
             share = _share_known(counts, known, tried)
             if share >= least:
                 least, best = share + ENOUGH, tried
         return best
 
-    def _said(self, cells: Cells, rules: Mapping[str, tuple[str, ...]]) -> Iterator[Caveat]:
+    def _said(self, cells: Cells, rules: Mapping[str, Rules]) -> Iterator[Caveat]:
         for rule, sentence in SAID.items():
-            names = [name for name, one in rules.items() if rule in one]
+            names = [name for name, one in rules.items() if rule in one.names]
             if names and not (rule == "stripped" and self.strip):
                 yield Caveat(f"read_{rule}", sentence.format(_listed(names)))
         if self.told:
             return
         words: Counter[str] = Counter()
         names = []
-        for name in rules:
-            if "missing" in rules[name] and cells.kind(name) == "text":
-                found = Counter(cell for cell in cells.column(name) if cell in PANDAS_MISSING)
+        for name, one in rules.items():
+            if "missing" in one.names and cells.kind(name) == "text":
+                read = PANDAS_MISSING - one.words
+                found = Counter(cell for cell in cells.column(name) if cell in read)
                 words += found
                 names += [name] if found else []
         if words:
@@ -184,10 +195,12 @@ def chooser_of(
     )
 
 
-def _share_known(counts: Counter[str], known: frozenset[object], rules: Sequence[str]) -> float:
-    good = sum(
-        n for cell, n in counts.items() if (one := _respelled(cell, rules)) in known or not one
-    )
+def _rules_of(wanted: set[str], words: frozenset[str]) -> Rules:
+    return Rules(tuple(name for name in RULES if name in wanted), words)
+
+
+def _share_known(counts: Counter[str], known: frozenset[object], rules: Rules) -> float:
+    good = sum(n for cell, n in counts.items() if (one := rules(cell)) in known or not one)
     return good / max(1, sum(counts.values()))
 
 
@@ -204,6 +217,10 @@ def _listed(names: Sequence[str]) -> str:
     return f"column{'s' * (len(names) > 1)} {', '.join(map(repr, names[:NAMED]))}{more}"
 
 
+def _is_new(level: object, values: set[object], gaps: bool) -> bool:
+    return not gaps if is_missing(level) else level not in values
+
+
 def unknown_levels(background: Background, known: Mapping[int, Known]) -> tuple[Caveat, ...]:
     """Warn of levels of the background that the model does not know."""
     said: list[tuple[float, str]] = []
@@ -212,12 +229,13 @@ def unknown_levels(background: Background, known: Mapping[int, Known]) -> tuple[
             continue
         feature, values = background.features[place], set(one.values)
         pairs = zip(feature.values.tolist(), feature.shares.tolist(), strict=True)
-        new = [pair for pair in pairs if not is_missing(pair[0]) and pair[0] not in values]
+        new = [pair for pair in pairs if _is_new(pair[0], values, one.gaps)]
         share = sum(one for _, one in new)
         if share >= ENOUGH:
             level, _ = max(new, key=lambda pair: pair[1])
             others = f" and {len(new) - 1} more" if len(new) > 1 else ""
-            said.append((share, f"{feature.name} {level!r}{others} ({share:.0%} of rows)"))
+            word = "a missing value" if is_missing(level) else repr(level)
+            said.append((share, f"{feature.name} {word}{others} ({share:.0%} of rows)"))
     if not said:
         return ()
     said.sort(key=lambda pair: -pair[0])

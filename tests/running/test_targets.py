@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lime_cli
+from lime_cli.models.model_file import ModelFile
 from lime_cli.settings import Settings
 
 if not hasattr(model_selection, "FixedThresholdClassifier"):
@@ -56,6 +57,24 @@ def test_the_class_that_predict_names_is_explained(tmp_path, name):
     codes = [[c.code for c in one.caveats].count("predicted_by_threshold") for one in found]
     assert codes == (largest != expected).astype(int).tolist()
     assert {one.settings.targets for one in found} == {("predicted",)}
+
+
+class Tied(LogisticRegression):
+    """Says half and half, and decides for the last."""
+
+    def predict_proba(self, X):
+        return np.full((len(X), 2), 0.5)
+
+    def predict(self, X):
+        return np.repeat(self.classes_[-1:], len(X))
+
+
+def test_of_classes_that_tie_the_one_that_predict_names_is_explained(tmp_path):
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(Tied().fit(X, WORDS)))
+    X.to_csv(tmp_path / "d.csv", index=False)
+    file = ModelFile(str(tmp_path / "m.pkl"), trust=True)
+    (found,) = lime_cli.explain_tabular(file, str(tmp_path / "d.csv"), rows="3")
+    assert found.explanation.surrogates[0].name == "malignant"
 
 
 @pytest.mark.parametrize(

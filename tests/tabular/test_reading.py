@@ -34,7 +34,7 @@ class Case:
         self.expected = self.model.predict_proba(fitted_on)
         where = folder / "model.pkl"
         where.write_bytes(pickle.dumps(model))
-        self.loaded = ModelFile(str(where), trust=True).load()
+        self.loaded = ModelFile(str(where)).load()
         table = TabularModality(str(self.path), **options)
         self.modality = table.fitted(self.loaded.input._replace(takes=self.loaded.takes))
 
@@ -63,6 +63,7 @@ def choice(*words):
 
 IMPUTERS = {
     "constant": lambda: SimpleImputer(strategy="constant", fill_value="none"),
+    "word": lambda: SimpleImputer(strategy="constant", fill_value="NULL"),
     "frequent": lambda: SimpleImputer(strategy="most_frequent"),
 }
 

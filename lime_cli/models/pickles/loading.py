@@ -34,6 +34,7 @@ from lime_cli.models.pickles.archive import (
 )
 from lime_cli.models.pickles.building import Builder, Missing
 from lime_cli.models.pickles.dry_run import Survey, Surveyor
+from lime_cli.models.pickles.frames import check_gone
 from lime_cli.models.pickles.policy import AllowList, Global, Refused
 from lime_cli.models.pickles.sizes import Damaged
 from lime_cli.models.pickles.states import check_model
@@ -203,6 +204,8 @@ def _build(packed: Archive, policy: AllowList) -> object:
         builder = Builder(stream, packed.size(), policy)
         with tripwire.armed():
             loaded = builder.load()
+    if builder.has_frames:
+        check_gone(loaded)
     check_model(loaded, *builder.made, trusted=policy.modules)
     return loaded
 
