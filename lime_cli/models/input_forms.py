@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -261,14 +262,39 @@ def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
         case "sparse":
             return as_sparse(inputs, given.model)
         case "frame":
-            return as_frame(inputs, given.known)
+            return _typed_frame(as_frame(inputs, given.known), given)
         case "dates":
-            return as_frame(inputs, given.known, _of_dates(inputs))
+            return _typed_frame(as_frame(inputs, given.known, _of_dates(inputs)), given)
         case "array":
-            return as_array(inputs)
+            return _typed_array(inputs, given)
     categories = any(one.category for one in given.known.values())
-    named = given.columns is not None or categories
-    return as_frame(inputs, given.known) if named else as_array(inputs)
+    if given.columns is None and not categories:
+        return _typed_array(inputs, given)
+    return _typed_frame(as_frame(inputs, given.known), given)
+
+
+def _typed_array(table: Any, given: ModelInput) -> Any:
+    """Return an array of the type that the model's owner has in hand, where that loses nothing."""
+    found = as_array(table)
+    wanted = given.dtypes.get("")
+    if wanted is None or found.dtype in (wanted, object):
+        return found
+    whole = np.dtype(wanted).kind == "f" or bool((found == np.rint(found)).all())
+    return found.astype(wanted) if whole else found
+
+
+def _typed_frame(frame: Any, given: ModelInput) -> Any:
+    """Give a data frame the types and names that the model's owner has in hand, where they fit."""
+    for name, wanted in given.dtypes.items():
+        if name not in frame or frame[name].dtype == wanted or _is_category(frame[name]):
+            continue
+        with contextlib.suppress(TypeError, ValueError):  # gaps in whole numbers, say
+            frame[name] = frame[name].astype(wanted)
+    return frame.rename(columns=dict(given.labels)) if given.labels else frame
+
+
+def _is_category(column: Any) -> bool:
+    return str(column.dtype) == "category"
 
 
 def as_array(table: Any) -> Any:

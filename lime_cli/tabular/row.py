@@ -409,6 +409,16 @@ class RowInstance:
             start = end
         return self.table([columns[place] for place in range(len(background.features))])
 
+    def replacements(self, code: IntArray) -> dict[int, Any]:
+        """Return what stands for each column that a sample of this code (d,) masks."""
+        found = {}
+        for j, i in enumerate(self.background.varying):
+            if code[j]:
+                part = self.background.drawn[i]
+                drawn = [one.tolist()[0] for one in part.drawn(code[j : j + 1] - 1)]
+                found[j] = part.value(drawn)
+        return found
+
     def table(self, columns: Sequence[NDArray[Any]]) -> Table:
         """Return rows of any values, given as a column for each feature."""
         return Table(tuple(feature.name for feature in self.background.features), tuple(columns))

@@ -13,7 +13,7 @@ from lime_cli.console import print_line
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.commands import CommandGroup, ModelCommand
+from lime_cli.options.commands import CommandGroup, ModelCommand, command_line
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import Options, options
 from lime_cli.options.images import ImageOptions
@@ -191,7 +191,8 @@ def _explain(asked: Asked, to: Output, look: Look, options: RunOptions) -> int:
         model = model._replace(threads=model.threads or 1)
     if alone and here:
         settings = replace(settings, time_limit=options.time_limit)
-    job = Job(model, modality, settings, ())
+    context = click.get_current_context(silent=True)
+    job = Job(model, modality, settings, (), command_line(context) if context else "")
     if folder:
         from lime_cli.running.folder import into_folder
 
