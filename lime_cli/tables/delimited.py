@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, islice
 from typing import IO, Any
 
 from lime_cli.errors import InputError
@@ -15,6 +15,9 @@ from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
 
 MANY_COLUMNS = 20_000
+
+LOOKED_AT = 20
+"""Lines that tell which quotes are in use."""
 
 
 def read_commas(file: TableFile, dialect: Dialect) -> TableContent:
@@ -37,7 +40,10 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
     first, lines = _first_line(name, lines)
     if first.count(separator) >= MANY_COLUMNS and '"' not in first:
         raise too_many(name, first.count(separator) + 1)
-    reader = csv.reader(chain([first], lines), delimiter=separator, strict=True)
+    lines = _unquoted(name, lines, separator, dialect)
+    reader = csv.reader(
+        chain([first], lines), delimiter=separator, quotechar=dialect.quote, strict=True
+    )
     rows = _rows(name, reader)
     _, names = next(rows, (0, "has no header"))
     if isinstance(names, str) or (len(names) == 1 and not first.strip().startswith('"')):
@@ -50,6 +56,16 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         return TableContent(header, _records(name, header, chain(again, rows), dialect))
     header = checked_header(name, names)
     return TableContent(header, _records(name, header, rows, dialect))
+
+
+def _unquoted(name: str, lines: Iterator[str], separator: str, dialect: Dialect) -> Iterator[str]:
+    """Pass lines on; raise InputError where most cells of the first ones are in other quotes."""
+    first = list(islice(lines, LOOKED_AT))
+    cells = [cell.strip() for line in first for cell in line.split(separator)]
+    quoted = sum(len(cell) > 2 and cell[0] == cell[-1] == "'" for cell in cells)
+    if dialect.quote == '"' and quoted > len(cells) / 2:
+        raise InputError(f"{name}: most cells stand in single quotes", 'say --quote "\'"')
+    return chain(first, lines)
 
 
 def checked_header(name: str, names: list[str]) -> tuple[str, ...]:

@@ -78,6 +78,10 @@ FOLDS: tuple[Callable[[str], str], ...] = (str.strip, _folded)
 def columns_for(stream: Stream, model_input: ModelInput, drop: Sequence[str]) -> tuple[str, ...]:
     """Return the columns that the model is given, in its order; raise when it has none for it."""
     if model_input.columns is not None:
+        needed = [name for name in drop if name in model_input.columns]
+        if needed:
+            said = f"--drop {needed[0]}: the model needs it"
+            raise SettingsError(said, f"--fixed {needed[0]} holds it")
         require(stream.name, stream.header, model_input.columns)
         return model_input.columns
     require(stream.name, stream.header, drop)

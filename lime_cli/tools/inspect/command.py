@@ -134,6 +134,8 @@ def _report(file: ModelFile, asked: InspectionOptions) -> tuple[ModelReport, Lim
         loaded = report.probe is not None or isinstance(error, PredictionError)
         if isinstance(error, ModelError) and not loaded:
             report = replace(report, refusal=error)
+        if isinstance(error, SettingsError) and report.kind == "text" and not file.tokenizer:
+            error = ModelError(error.message, error.hint)  # the file lacks it, not the command
         return report, error
     return report, None
 
