@@ -183,7 +183,6 @@ class Explanation:
             base_values=surrogate.intercept,
             data=_objects(data),
             feature_names=names,
-            output_names=surrogate.name,
         )
 
     @property

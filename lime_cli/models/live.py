@@ -351,8 +351,7 @@ def _reading_of(tokenizer: Any) -> Callable[[str], TextReading] | None:
 
 KINDS = {
     "transformers.Pipeline": _of_pipeline,
-    "torch.Module": _of_torch,
     "keras.Model": _of_keras,
-    "keras.Layer": _of_keras,
+    "torch.Module": _of_torch,  # which a Keras model may be as well
 }
 """How objects are asked, by the library and the name of a class that they are of."""
