@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from lime_cli.errors import LimexError, OutputError, SettingsError
+from lime_cli.options.commands import CommandGroup, unknown
 from lime_cli.running.containment import Containment
 from lime_cli.version import __version__
 
@@ -34,7 +35,7 @@ class PipeClosed(Exception):
     """The reader of standard output left; nothing worth a word."""
 
 
-class LazyGroup(click.Group):
+class LazyGroup(CommandGroup):
     """A group whose commands are imported when they are called."""
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -43,6 +44,17 @@ class LazyGroup(click.Group):
             return super().invoke(ctx)
         except BrokenPipeError:
             raise PipeClosed from None
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; ``limex help explain`` is ``limex explain --help``."""
+        if args[0] == "help":
+            if len(args) == 1:
+                click.echo(ctx.get_help(), color=ctx.color)
+                ctx.exit()
+            args = [*args[1:], "--help"]
+        return super().resolve_command(ctx, args)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -86,8 +98,13 @@ def _cite(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(__version__, prog_name="limex", message="%(prog)s %(version)s")
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(
+    __version__, "-V", "--version", prog_name="limex", message="%(prog)s %(version)s"
+)
 @click.option(
     "--cite",
     is_flag=True,
@@ -155,6 +172,9 @@ def _usage(error: click.ClickException) -> SettingsError:
 
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "limex"
+    if isinstance(error, click.NoSuchOption) and context is not None:
+        known = (name for one in context.command.get_params(context) for name in one.opts)
+        return unknown("option", error.option_name, known, path)
     origin = origin_of(context, getattr(getattr(error, "param", None), "name", None))
     words = origin.say(error.message) if origin else error.format_message()
     return SettingsError(" ".join(words.split()).rstrip("."), f"see {path} --help")

@@ -120,6 +120,38 @@ LOADERS = Registry(
 )
 """Of model files; each is called with a ``ModelFile``."""
 
+TABLES = Registry(
+    "kind of table",
+    {
+        "csv": "lime_cli.tables.delimited:read_commas",
+        "tsv": "lime_cli.tables.delimited:read_tabs",
+        "tab": "lime_cli.tables.delimited:read_tabs",
+        "jsonl": "lime_cli.tables.jsonlines:read",
+        "ndjson": "lime_cli.tables.jsonlines:read",
+        "json": "lime_cli.tables.jsonlines:read_json",
+        "parquet": "lime_cli.tables.arrow:read_parquet",
+        "pq": "lime_cli.tables.arrow:read_parquet",
+        "feather": "lime_cli.tables.arrow:read_feather",
+        "arrow": "lime_cli.tables.arrow:read_feather",
+        "xlsx": "lime_cli.tables.excel:read",
+        "xlsm": "lime_cli.tables.excel:read",
+        "xls": "lime_cli.tables.excel:read",
+        "xlsb": "lime_cli.tables.excel:read",
+        "ods": "lime_cli.tables.excel:read",
+        "db": "lime_cli.tables.databases:read",
+        "sqlite": "lime_cli.tables.databases:read",
+        "sqlite3": "lime_cli.tables.databases:read",
+        "duckdb": "lime_cli.tables.databases:read",
+        "ddb": "lime_cli.tables.databases:read",
+        "pkl": "lime_cli.models.pickles.table:read",
+        "pickle": "lime_cli.models.pickles.table:read",
+        "joblib": "lime_cli.models.pickles.table:read",
+    },
+    "limex.tables",
+)
+"""By what the names of files end with; each is called with a ``TableFile`` and a ``Dialect`` and
+returns a ``TableContent``."""
+
 TASKS = ("auto", "classification", "regression")
 
 ACTIVATIONS = ("auto", "none", "softmax", "sigmoid")

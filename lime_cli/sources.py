@@ -1,15 +1,50 @@
-"""Sources: inputs found but not yet read, and the files of folders that are inputs."""
+"""Sources: inputs found but not yet read, the files of folders, and those of other machines."""
 
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path
-from typing import NamedTuple
+from itertools import count
+from pathlib import Path, PurePath
+from typing import Any, NamedTuple
 
-from lime_cli.errors import InputError
+from lime_cli.errors import InputError, MissingDependency
+
+_numbers = count()
+
+
+class Held(str):
+    """An input that is held in memory, in the place of a path: the name that messages call it by.
+
+    It is equal to itself and its copies alone, so that nothing learned from another of the same
+    name is taken for what was learned from it. ``content`` is the bytes of a file, or a table
+    (``tables.held``).
+    """
+
+    content: Any
+
+    def __new__(cls, name: str, content: Any, token: tuple[int, int] | None = None) -> Held:
+        made = super().__new__(cls, name)
+        made.content = content
+        made._token = token or (os.getpid(), next(_numbers))
+        return made
+
+    _token: tuple[int, int]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Held) and other._token == self._token
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self._token)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Held, (str(self), self.content, self._token)
 
 
 class Record(NamedTuple):
@@ -66,8 +101,13 @@ class Listing:
         Raises InputError for a folder without a file that is taken.
         """
         for name in inputs:
-            if name == "-":
+            if isinstance(name, Held):
+                yield Source(str(name), name)
+            elif name == "-":
                 yield Source("stdin", name)
+            elif is_url(name):
+                plain = fetched(name)
+                yield Source(Path(plain).name, plain)
             elif Path(name).is_dir():
                 yield from self._sources_in(Path(name))
             else:
@@ -77,7 +117,7 @@ class Listing:
         """Count the files of the folders that are left out because of what they are."""
         if self.pattern is not None:
             return 0
-        folders = (Path(name) for name in inputs if name != "-")
+        folders = (Path(name) for name in inputs if name != "-" and not isinstance(name, Held))
         found = (one for folder in folders if folder.is_dir() for one in self._files(folder))
         return sum(not self._takes(one) for one in found)
 
@@ -112,3 +152,119 @@ class Listing:
             inside = Path(place).relative_to(folder)
             found += [(inside / name).as_posix() for name in names if name[0] != "."]
         return sorted(found, key=os.fsencode)
+
+
+PACKED = (".gz", ".bz2", ".xz", ".zip")
+"""What the names of compressed files end with."""
+
+
+def file_of(name: str) -> str:
+    """Return the name of a file without the ``#NAME`` of one of its sheets or tables."""
+    whole, mark, _ = name.rpartition("#")
+    return whole if mark and (is_url(name) or not Path(name).exists()) else name
+
+
+def suffix_of(name: str) -> str:
+    """Return what the name of a file ends with in lower case, a .gz or .zip aside."""
+    plain = PurePath(file_of(name).partition("?")[0])
+    packed = plain.suffix.lower() in PACKED
+    return (PurePath(plain.stem).suffix if packed else plain.suffix).lower()
+
+
+_FETCHED = "_LIMEX_FETCHED"
+"""Names, to this process and its workers, the folder of what came from other machines."""
+
+_URL = re.compile(r"[a-z][a-z0-9+.-]+(?:://|::)", re.IGNORECASE)
+
+
+def is_url(name: str) -> bool:
+    """Tell whether a name means something that fsspec opens, not a file of this machine."""
+    return _URL.match(name) is not None
+
+
+def fetched(name: str) -> str:
+    """Bring what a URL names to this machine, once a run; return it without its secrets.
+
+    That is what ``local`` takes. A user, a password and a query are left out: of a query stays a
+    digest, which tells two apart. Other names are returned as they are. Raises InputError and
+    MissingDependency.
+    """
+    if not is_url(name) or local(name).exists():
+        return name
+    plain = _without_secrets(name)
+    if not local(plain).exists():
+        _copy(name, plain)
+    return plain
+
+
+def local(name: str) -> Path:
+    """Return the path of a file on this machine, where a URL's was fetched to.
+
+    What stands behind a ``#`` for a sheet is no part of it.
+    """
+    plain = file_of(name)
+    if not is_url(name):
+        return Path(plain)
+    import hashlib
+
+    own = hashlib.sha256(plain.encode()).hexdigest()[:16]
+    return Path(_folder(), own, Path(plain.partition("?")[0]).name or "file")
+
+
+def _folder() -> str:
+    if _FETCHED not in os.environ:
+        import atexit
+        import shutil
+        import tempfile
+
+        os.environ[_FETCHED] = tempfile.mkdtemp(prefix=".limex-")
+        atexit.register(shutil.rmtree, os.environ[_FETCHED], ignore_errors=True)
+    return os.environ[_FETCHED]
+
+
+def _without_secrets(url: str) -> str:
+    import hashlib
+
+    plain, mark, part = url.partition("#")
+    plain, question, query = re.sub(r"(://)[^/@]*@", r"\1", plain).partition("?")
+    told_apart = hashlib.sha256(query.encode()).hexdigest()[:8] if question else ""
+    return plain + question + told_apart + mark + part
+
+
+def _copy(url: str, name: str) -> None:
+    import shutil
+
+    try:
+        import fsspec
+    except ImportError:
+        raise MissingDependency(
+            f"{name}: reading a URL needs fsspec", "pip install 'limex[remote]'"
+        ) from None
+    target = local(name)
+    target.parent.mkdir(exist_ok=True)
+    unfinished = target.with_name(f".{os.getpid()}")
+    try:
+        with fsspec.open(url.partition("#")[0], "rb") as stream, unfinished.open("wb") as file:
+            shutil.copyfileobj(stream, file, 1 << 20)
+        unfinished.replace(target)
+    except FileNotFoundError:
+        raise InputError(f"{name}: no such file", "check the URL, and who may read it") from None
+    except ImportError as error:  # fsspec names the package of the protocol
+        raise MissingDependency(f"{name}: {_line(error, url, name)}", _package(url)) from None
+    except ValueError as error:
+        raise InputError(f"{name}: {_line(error, url, name)}", "check the URL") from None
+    except Exception as error:  # each protocol's library has errors of its own
+        said = f"{type(error).__name__}: {_line(error, url, name)}"
+        raise InputError(f"{name}: cannot be fetched ({said})", "check the URL") from None
+
+
+def _line(error: Exception, url: str, name: str) -> str:
+    words = " ".join(str(error).split()).replace(url, name)
+    return re.sub(r"(://)[^\s/@]*@|\?[^\s'\"]+", r"\1", words)[:200]
+
+
+def _package(url: str) -> str:
+    """Return the line that installs what reads a protocol."""
+    packages = {"s3": "s3fs", "gs": "gcsfs", "gcs": "gcsfs", "abfs": "adlfs", "az": "adlfs"}
+    protocol = url.partition(":")[0].lower()
+    return f"pip install {packages.get(protocol, 'aiohttp requests')}"

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "lime_cli"
 
 FLOORS = (
-    ("errors", "version", "registry", "files", "settings", "sources"),
+    ("errors", "version", "registry", "cores", "files", "settings", "sources"),
     ("engine", "tables"),
     ("models", "modality"),
     ("texts", "images"),
@@ -21,7 +21,7 @@ FLOORS = (
     ("running", "console"),
     ("options",),
     ("tools",),
-    ("cli", "api"),
+    ("cli", "api", "explanations"),
     ("__main__", ""),
 )
 """From the ground up: folders and files; a file may import from its own folder and from below."""

@@ -27,6 +27,8 @@ class Column:
     """A component that is one column of a table."""
 
     column: str
+    condition: str = ""
+    """What the column meets while it is kept: ``31025 < income <= 43800``, ``hair = 1``."""
 
 
 @dataclass(frozen=True)

@@ -394,6 +394,10 @@ class Feature(Protocol):
         """Say what a value's bin means."""
         ...
 
+    def label(self, value: Any) -> str:
+        """Name column, value and bin."""
+        ...
+
 
 @dataclass(frozen=True, eq=False)
 class Learned:
@@ -545,9 +549,9 @@ def components_of_row(row: Row, choices: Choices) -> tuple[Component, ...]:
     """Return a component for every column, those that never vary too."""
     return tuple(
         Component(
-            feature.condition(value) if choices.discretize or not feature.numeric else feature.name,
+            feature.label(value) if choices.discretize or not feature.numeric else feature.name,
             value,
-            Column(feature.name),
+            Column(feature.name, feature.condition(value) if choices.discretize else ""),
         )
         for feature, value in zip(row.background.features, row.values, strict=True)
     )

@@ -38,19 +38,16 @@ HEADER = (
     "warnings",
 )
 
-FORMULA = ("=", "+", "-", "@", "\t")
-"""What a spreadsheet would take for the start of a formula."""
-
 
 def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Write a header and the lines of each explanation as soon as it is there.
 
-    Numbers are written in full; a text that a spreadsheet would run as a formula gets an
-    apostrophe before it. Instances without any weight have one line without a component.
+    Numbers are written in full and names as they are, so that programs can join on them.
+    Instances without any weight have one line without a component.
     """
     out.write(_lines([HEADER]))
     for explanation in explanations:
-        out.write(_lines(_rows(explanation)))
+        out.write(_lines(rows_of(explanation)))
 
 
 def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
@@ -62,14 +59,14 @@ def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
 
 
 def safe_cell(cell: Any) -> Any:
-    """Return what to write for a cell: no formula, nothing that csv leaves bare, "" for None."""
+    """Return what to write for a cell: nothing that csv leaves bare, "" for None."""
     if isinstance(cell, str):
-        cell = cell.replace("\0", "\\0").replace("\r", "\\r")
-        return "'" + cell if cell.startswith(FORMULA) else cell
+        return cell.replace("\0", "\\0").replace("\r", "\\r")
     return "" if cell is None else cell
 
 
-def _rows(explanation: Explanation) -> Iterator[tuple[Any, ...]]:
+def rows_of(explanation: Explanation) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of ``HEADER`` for each target and component."""
     codes = " ".join(dict.fromkeys(one.code for one in explanation.caveats))
     tail = (explanation.samples, explanation.stop, codes)
     for surrogate in explanation.surrogates:
@@ -98,7 +95,7 @@ def _what(component: Component) -> tuple[Any, ...]:
 def _place(component: Component) -> str:
     """Spell where a component is: a column, ranges of characters, a box in pixels."""
     match component.where:
-        case Column(column):
+        case Column(column, _):
             return column
         case Spans(spans, column):
             ranges = " ".join(f"{start}:{end}" for start, end in spans)

@@ -138,7 +138,8 @@ def value_beside(name: str, value: str | float | int | bool | None) -> str:
     if isinstance(value, str):
         return "" if value in name else value
     text = f"{value:.6g}" if isinstance(value, float) else str(value)
-    return "" if name.endswith((f" = {text}", f" = {value}", f" = {float(value):g}")) else text
+    spellings = (f" = {text}", f" = {value}", f" = {float(value):g}")
+    return "" if any(f"{one} (" in f"{name} (" for one in spellings) else text
 
 
 def marked(text: str, weights: dict[tuple[int, int], float]) -> Iterator[tuple[str, float]]:

@@ -39,11 +39,14 @@ def fitted(model: Any) -> Fitted:
         return Fitted(names)
     words: set[int] = set()
     known: dict[int, Known] = {}
+    filled: set[int] = set()
     for place, one in _places(model, list(range(n_columns)), names or ()):
         if _words(one.values):
             words.add(place)
-        if not one.filling:
-            known.setdefault(place, one)
+        if one.filling:
+            filled.add(place)
+        else:
+            known.setdefault(place, one._replace(gaps=one.gaps or place in filled))
     return Fitted(names, n_columns, tuple(sorted(words)), known)
 
 
@@ -129,7 +132,12 @@ def _of_transformer(step: Any, places: list[int]) -> Found:
     known = getattr(step, "statistics_" if filling else "categories_", ())
     if isinstance(known, (list, np.ndarray)) and len(known) == len(places):
         for place, one in zip(places, known, strict=True):
-            yield place, Known(tuple(np.ravel(one).tolist()), filling=filling)
+            values = tuple(np.ravel(one).tolist())
+            yield place, Known(values, filling=filling, gaps=not filling and _has_gap(values))
+
+
+def _has_gap(values: Sequence[Any]) -> bool:
+    return any(one is None or one != one for one in values)
 
 
 def _along(steps: list[Any], places: list[int], names: Sequence[str]) -> Found:

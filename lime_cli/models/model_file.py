@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
@@ -95,9 +96,14 @@ class Known(NamedTuple):
     """Whether the column is handed over as a pandas category of these values, in their order."""
     filling: bool = False
     """Whether these only tell of what kind the values are: others may stand there as well."""
+    gaps: bool = True
+    """Whether a missing value may stand there too."""
 
 
 NOTHING: Mapping[int, Known] = {}
+
+
+UNTYPED: Mapping[str, Any] = {}
 
 
 class ModelInput(NamedTuple):
@@ -130,6 +136,11 @@ class ModelInput(NamedTuple):
     """What stands in the place of a preset."""
     form: str | None = None
     """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
+    dtypes: Mapping[str, Any] = UNTYPED
+    """Types of a data frame's columns, by name, of an array under the empty name: those of the
+    tables in memory that it is explained with."""
+    labels: Mapping[str, Any] = UNTYPED
+    """Names of a data frame's columns that are no texts, by what they are spelled as."""
     ids: bool = False
     """Whether its table of whole numbers may well be token ids."""
     takes: Callable[[Any], bool] | None = None
@@ -153,6 +164,22 @@ class ModelInput(NamedTuple):
                 self.kind, self.kind
             )
             raise ModelError(f"{self.model}: takes a {self.kind}, not a {kind}", f"try {hint}")
+
+
+@dataclass(frozen=True, eq=False)
+class LiveModel:
+    """A model in memory, and what is known of the tables that it is explained with."""
+
+    thing: Any
+    """An estimator, a booster, a network, a pipeline, or a function."""
+    loader: Callable[[ModelFile], LoadedModel]
+    """Wraps it."""
+    tokenizer: Any = None
+    """Of a transformers model, its own tokenizer."""
+    dtypes: Mapping[str, Any] = field(default_factory=dict)
+    """As ``ModelInput.dtypes``."""
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    """As ``ModelInput.labels``."""
 
 
 class ModelFile(NamedTuple):
@@ -186,6 +213,8 @@ class ModelFile(NamedTuple):
     """``cpu`` or ``cuda``: what runs an ONNX model."""
     input_form: str = "auto"
     """``frame``, ``array`` or ``sparse``: in what form a model of Python is given a table."""
+    live: LiveModel | None = None
+    """The model itself, where it is no file; it never goes to another process."""
 
     @property
     def options(self) -> tuple[tuple[str, str], ...]:
@@ -198,16 +227,21 @@ class ModelFile(NamedTuple):
 
     def load(self) -> LoadedModel:
         """Load the model, once per process; raise ModelError when it cannot be used."""
-        file = self._replace(path=located(self.path))
+        if self.live is not None:
+            return self.live.loader(self)
+        return _load(self._replace(path=located(self.path)), self.stamp())
+
+    def stamp(self) -> tuple[int, ...]:
+        """Tell which state of the file is loaded; nothing of a function or a missing file."""
         try:
-            written = Path(file.path).stat().st_mtime_ns
-        except OSError:
-            written = 0
-        return _load(file, written)
+            found = Path(located(self.path)).stat()
+        except (OSError, ValueError):
+            return ()
+        return found.st_ino, found.st_size, found.st_mtime_ns
 
 
 @lru_cache(maxsize=2)
-def _load(file: ModelFile, written: int) -> LoadedModel:
+def _load(file: ModelFile, stamp: tuple[int, ...]) -> LoadedModel:
     path = Path(file.path)
     name = file.format if file.format != "auto" else _format_of(file, path)
     _check_options(file, name)

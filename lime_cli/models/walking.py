@@ -54,8 +54,14 @@ def _held(one: Any) -> Iterator[Iterable[Any]]:
             yield one.ravel().tolist()
         if type(one) is np.ma.MaskedArray:
             yield (one.data,)
-    if not isinstance(one, FUNCTIONS):
+    if not isinstance(one, FUNCTIONS) and not _is_frame(type(one)):
         yield attributes(one).values()
+
+
+def _is_frame(kind: type) -> bool:
+    """Tell a data frame or a series: what is in one are arrays, whose makers know of them."""
+    known = kind.__module__.partition(".")[0] == "pandas"
+    return known and kind.__name__ in ("DataFrame", "Series")
 
 
 def attributes(one: Any) -> dict[str, Any]:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+import shlex
+from collections.abc import Iterable
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 import click
 
+from lime_cli.cores import limit_libraries, usable_cores
+from lime_cli.errors import SettingsError
 from lime_cli.options.layers import Option
 from lime_cli.running.containment import Containment
 from lime_cli.running.signals import die_of_interrupts, leave_at_signals
@@ -25,6 +30,32 @@ SHORT_HEADINGS = {
     "Drawing": "Output",
 }
 """In the short help there are fewer parts."""
+
+
+class CommandGroup(click.Group):
+    """Commands under one name: alone it prints its help, a mistyped one gets a suggestion."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Print the help where nothing is typed; it is what was asked for, so exit with 0."""
+        if not args and not ctx.resilient_parsing:
+            click.echo(ctx.get_help(), color=ctx.color)
+            ctx.exit()
+        return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; raise SettingsError with the one that was likely meant."""
+        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
+            raise unknown("command", args[0], self.list_commands(ctx), ctx.command_path)
+        return super().resolve_command(ctx, args)
+
+
+def unknown(kind: str, typed: str, known: Iterable[str], path: str) -> SettingsError:
+    """Return the refusal of a mistyped command or option, with what was likely meant."""
+    near = get_close_matches(typed, tuple(known), n=1, cutoff=0.6)
+    hint = f"did you mean {near[0]}?" if near else f"see {path} --help"
+    return SettingsError(f"{path} has no {kind} {typed!r}", hint)
 
 
 class Command(click.Command):
@@ -78,8 +109,51 @@ def _show_all(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+_TYPED = "lime_cli.commands.typed"
+
+LEFT_OUT = ("Output", "Drawing", "Running", "threads", "batch_size", "max_memory")
+"""Headings, and single options, that change no number."""
+
+
+def command_line(ctx: click.Context) -> str:
+    """Spell what was typed, as far as it changes a number; of paths and addresses the last name.
+
+    So that a record holds no folder of a machine, and no password of an address.
+    """
+    typed: list[str] = list(ctx.meta.get(_TYPED, ()))
+    values, _, order = ctx.command.make_parser(ctx).parse_args(list(typed))
+    words = ["limex", *ctx.command_path.split()[1:]]
+    arguments: list[str] = []
+    options: list[str] = []
+    for one in dict.fromkeys(order):
+        value = values.get(str(one.name))
+        if isinstance(one, click.Argument):
+            arguments += map(_last_name, value if isinstance(value, tuple | list) else [value])
+        elif isinstance(one, Option) and not {one.heading, one.name} & {*LEFT_OUT}:
+            long = max(one.opts, key=len)
+            if one.is_flag:
+                options.append(long if value or not one.secondary_opts else one.secondary_opts[0])
+                continue
+            for each in value if isinstance(value, list) else [value]:
+                options += [long, _last_name(each)]
+    return shlex.join([*words, *arguments, *options])
+
+
+def _last_name(word: Any) -> str:
+    text = str(word)
+    if "://" in text:
+        text = text.partition("?")[0].partition("#")[0]
+    elif not Path(text).exists():
+        return text
+    return text.rstrip("/").rpartition("/")[2] or text
+
+
 class ModelCommand(Command):
     """A command with a parameter MODEL that outlives what its model does to its process."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_TYPED] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run in a child of ``limex``; in this process where the program is called as a library.
@@ -90,6 +164,8 @@ class ModelCommand(Command):
         """
         containment = ctx.find_object(Containment)
         output = ctx.params.get("output")
+        if containment is not None:
+            limit_libraries(_threads(ctx.params))
         workers = [ctx.params.get(key) for key in ("jobs", "executor", "scheduler")]
         if containment is not None and any(one is not None for one in workers):
             leave_at_signals()
@@ -103,6 +179,14 @@ class ModelCommand(Command):
                 die_of_interrupts()
                 _fence(ctx.params)
         return super().invoke(ctx)
+
+
+def _threads(given: dict[str, Any]) -> int:
+    """Return the threads of libraries: one, but for a function, which may be any program's."""
+    if given["threads"] is not None:
+        return int(given["threads"])
+    is_function = given["model"].startswith("py:") or given["model_format"] == "python"
+    return usable_cores() if is_function else 1
 
 
 _WRITTEN = ("output", "save_samples", "save_segments")

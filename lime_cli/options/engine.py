@@ -5,6 +5,7 @@ from __future__ import annotations
 from lime_cli.console import print_line
 from lime_cli.errors import SettingsError
 from lime_cli.modality import Modality
+from lime_cli.options.completion import targets
 from lime_cli.options.groups import Options, flag, option
 from lime_cli.options.types import Bytes, NumberOrAuto, Percent
 from lime_cli.settings import KERNELS, SELECTIONS, SURROGATES, Settings
@@ -18,6 +19,7 @@ class EngineOptions(Options, heading="Explanation"):
         "What to explain: predicted (default), all, top:K, a class or its index; repeatable.",
         metavar="NAME",
         multiple=True,
+        shell_complete=targets,
         common=True,
     )
     samples: int | None = option(

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from lime_cli.errors import SettingsError
 from lime_cli.modality import Modality
+from lime_cli.options.completion import columns, conditions
 from lime_cli.options.groups import Options, argument, flag, group, listed, option
 from lime_cli.registry import MODALITIES
+from lime_cli.sources import fetched
 
 if TYPE_CHECKING:
     from lime_cli.tables.dialect import Dialect
@@ -42,6 +45,12 @@ class DialectOptions(Options, heading="Table format"):
         default="auto",
     )
     strip: bool = flag("--strip", "Leave out blanks around cells.")
+    sheet: str | None = option(
+        "--sheet", "Sheet of a spreadsheet, or table of a database.", metavar="NAME"
+    )
+    sql: str | None = option(
+        "--sql", "Query of an SQLite or DuckDB file, which takes the rows.", metavar="SELECT"
+    )
 
     def dialect(self) -> Dialect:
         from lime_cli.tables.dialect import Dialect
@@ -55,6 +64,8 @@ class DialectOptions(Options, heading="Table format"):
             not self.no_header,
             self.read_as,
             self.strip,
+            self.sheet,
+            self.sql,
         )
 
 
@@ -84,12 +95,17 @@ class RowOptions(Options, heading="Input"):
         "--id", "A row by its id; repeatable.", metavar="ID", multiple=True, common=True
     )
     id_column: str | None = option(
-        "--id-column", "Column that holds the ids.", metavar="NAME", common=True
+        "--id-column",
+        "Column that holds the ids.",
+        metavar="NAME",
+        shell_complete=columns,
+        common=True,
     )
     where: str | None = option(
         "--where",
         "Rows by their values: 'age > 60 and city != \"Oslo\"'.",
         metavar="CONDITION",
+        shell_complete=conditions,
         common=True,
     )
     every: bool = flag("--all", "Every row.", common=True)
@@ -112,10 +128,22 @@ class RowOptions(Options, heading="Input"):
 class SchemaOptions(Options, heading="Columns"):
     """What is said of the columns of a table."""
 
-    categorical: tuple[str, ...] = listed("--categorical", "Columns to compare by identity.")
-    numeric: tuple[str, ...] = listed("--numeric", "Columns to compare by size, or by day.")
+    categorical: tuple[str, ...] = listed(
+        "--categorical", "Columns to compare by identity.", shell_complete=columns
+    )
+    numeric: tuple[str, ...] = listed(
+        "--numeric", "Columns to compare by size, or by day.", shell_complete=columns
+    )
     strings: tuple[str, ...] = listed(
-        "--strings", "Columns whose cells reach the model as text, such as codes."
+        "--strings",
+        "Columns whose cells reach the model as text, such as codes.",
+        shell_complete=columns,
+    )
+    dates: tuple[str, ...] = listed(
+        "--dates",
+        "Columns that reach the model as dates, with how they are written where that is not plain.",
+        metavar="A,B=%d.%m.%Y,...",
+        shell_complete=columns,
     )
     bins: str = option(
         "--bins",
@@ -124,7 +152,10 @@ class SchemaOptions(Options, heading="Columns"):
         metavar="quartile|decile|entropy|N|none",
     )
     label: str | None = option(
-        "--label", "Column of true classes, for --bins entropy.", metavar="NAME"
+        "--label",
+        "Column of true classes, for --bins entropy.",
+        metavar="NAME",
+        shell_complete=columns,
     )
     groups: tuple[str, ...] = option(
         "--group",
@@ -135,16 +166,20 @@ class SchemaOptions(Options, heading="Columns"):
     )
     onehot: bool = flag("--onehot", "Find exclusive 0/1 columns and keep or mask them together.")
     drop: tuple[str, ...] = listed(
-        "--drop", "Columns that are not passed to the model.", common=True
+        "--drop",
+        "Columns that are not passed to the model.",
+        shell_complete=columns,
+        common=True,
     )
 
     def schema(self) -> Schema:
-        from lime_cli.tabular.schema import Schema, parse_groups
+        from lime_cli.tabular.schema import Schema, parse_dates, parse_groups
 
         return Schema(
             categorical=self.categorical,
             numeric=self.numeric,
             strings=self.strings,
+            dates=parse_dates(self.dates),
             bins=self.bins,
             label=self.label,
             groups=parse_groups(tuple(one for one in self.groups if one != "auto")),
@@ -156,14 +191,26 @@ class SchemaOptions(Options, heading="Columns"):
 class VaryingOptions(SchemaOptions):
     """What is said of the columns of a table that is explained."""
 
-    fixed: tuple[str, ...] = listed("--fixed", "Columns or groups that are held.")
-    only: tuple[str, ...] = listed(
-        "--features-only", "Columns or groups that vary; all others are held."
+    fixed: tuple[str, ...] = listed(
+        "--fixed", "Columns or groups that are held.", shell_complete=columns
     )
-    texts: tuple[str, ...] = listed("--text-column", "Columns whose words vary one by one.")
+    only: tuple[str, ...] = listed(
+        "--features-only",
+        "Columns or groups that vary; all others are held.",
+        shell_complete=columns,
+    )
+    texts: tuple[str, ...] = listed(
+        "--text-column", "Columns whose words vary one by one.", shell_complete=columns
+    )
+    order: tuple[str, ...] = listed(
+        "--columns",
+        "Columns in the model's order, where it does not name them.",
+        shell_complete=columns,
+    )
 
     def schema(self) -> Schema:
-        return replace(super().schema(), fixed=self.fixed, only=self.only, texts=self.texts)
+        schema = super().schema()
+        return replace(schema, fixed=self.fixed, only=self.only, texts=self.texts, order=self.order)
 
 
 class TableOptions(Options, heading="Input"):
@@ -188,23 +235,31 @@ class TableOptions(Options, heading="Input"):
 
     def modality(self) -> Modality:
         if not self.choice.said:
-            raise SettingsError(
-                "say which rows to explain",
-                "give one of --row 17, --id A17, --where 'age > 60', --all",
-            )
+            self._require_single_row()
         table: Modality = MODALITIES["tabular"](
-            path=self.data,
+            path=fetched(self.data),
             rows=self.choice.rows,
             ids=self.choice.ids,
             id_column=self.choice.id_column,
             where=self.choice.where,
-            background=self.background,
+            background=self.background and fetched(self.background),
             schema=self.columns.schema(),
             drop=self.columns.drop,
             renamed=tuple(map(_renamed, self.renamed)),
             dialect=self.file.dialect(),
         )
         return table
+
+    def _require_single_row(self) -> None:
+        """Raise SettingsError for a table of which a person has to choose rows."""
+        from lime_cli.tables.readers import open_table
+
+        with open_table(self.data, self.file.dialect()) as stream:
+            if len(list(islice(stream.records, 2))) > 1:
+                raise SettingsError(
+                    f"{stream.name} has more than one row",
+                    "say which rows to explain: --row 17, --id A17, --where 'age > 60' or --all",
+                )
 
 
 class FolderOptions(Options, heading="Input"):
@@ -222,7 +277,11 @@ class TextOptions(Options, heading="Input"):
     inputs: tuple[str, ...] = argument("INPUT...", nargs=-1)
     text: str | None = option("--text", "A text, typed here.", metavar="WORDS", common=True)
     column: str | None = option(
-        "--column", "INPUT is a table, and this its column of texts.", metavar="NAME", common=True
+        "--column",
+        "INPUT is a table, and this its column of texts.",
+        metavar="NAME",
+        shell_complete=columns,
+        common=True,
     )
     choice: RowOptions = group(RowOptions)
     file: DialectOptions = group(DialectOptions)
@@ -261,13 +320,13 @@ class TextOptions(Options, heading="Input"):
         from lime_cli.tables.rows import Rows
         from lime_cli.texts.modality import Files
 
-        rows = self.choice
+        rows, inputs = self.choice, tuple(map(fetched, self.inputs))
         texts: Modality = MODALITIES["text"](
-            inputs=self.inputs,
+            inputs=inputs,
             text=self.text,
             table=None
             if self.column is None
-            else Rows(self.inputs[0], dialect, rows.rows, rows.ids, rows.id_column, rows.where),
+            else Rows(inputs[0], dialect, rows.rows, rows.ids, rows.id_column, rows.where),
             column=self.column,
             unit=self.unit,
             merge_repeats=not self.each_position,

@@ -1,4 +1,4 @@
-"""Where options come from: defaults, then the sidecar, then the environment, then the line typed.
+"""Where options come from: defaults, pyproject.toml, the sidecar, the environment, the line typed.
 
 A command that takes a model has the layers: its sidecar is click's default map, for every option
 that the command shares with ``explain``, and its options have variables that are read then.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -31,16 +32,17 @@ WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config
 # fmt: off
 DESCRIBING = frozenset((
     "activation", "assist", "background", "bins", "both", "categorical", "channels", "classes",
-    "column", "decimal", "drop", "drop-failed", "each-position", "encoding", "features",
+    "column", "columns", "dates", "decimal", "drop", "drop-failed", "each-position", "encoding",
+    "features",
     "features-only", "fill", "fixed", "format", "group", "id-column", "input-form", "invert",
     "kernel", "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples",
     "max-tokens", "mean",
     "merge-repeats", "model-format", "model-output", "na-values", "negative", "no-header",
-    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "radius", "refit",
-    "resize", "samples", "scale", "seed", "segment-seed", "segmenter", "segments", "selection",
-    "sep", "show", "size",
-    "std", "style", "surrogate", "target", "task", "text-column", "thousands", "tokenizer",
-    "tolerance", "top", "unit", "weight-scale",
+    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "radius", "read-as",
+    "refit", "rename", "resize", "samples", "scale", "seed", "segment-seed", "segmenter",
+    "segments", "selection", "sep", "sheet", "show", "size", "std", "strings", "strip", "style",
+    "surrogate", "target", "task", "text-column", "thousands", "tokenizer", "tolerance",
+    "top", "unit", "weight-scale",
 ))
 # fmt: on
 """Options that a sidecar may give: what a model and its inputs are, how they are explained.
@@ -128,22 +130,40 @@ def read_layers(ctx: click.Context, model: str) -> None:
         return
     known = _explain_switches(ctx)
     command = ctx.info_name or ""
-    config = _config_of(ctx, model, tuple(known))
+    configs = _configs_of(ctx, model, tuple(known))
     found: dict[str, tuple[Any, OptionOrigin]] = {}
-    for entry in _in_force(config, known, command):
-        switch = known[_modality(entry, known, command)][entry.key]
-        origin = OptionOrigin(entry.place, entry.key)
-        found[switch.name] = _from_file(switch, entry, origin, cast(Config, config)), origin
+    for config in configs:
+        for entry in _in_force(config, known, command):
+            switch = known[_modality(entry, known, command)][entry.key]
+            origin = OptionOrigin(entry.place, entry.key)
+            found[switch.name] = _from_file(switch, entry, origin, config), origin
     ctx.default_map = {name: value for name, (value, _) in found.items() if value is not None}
     ctx.meta[_ORIGINS] = {name: origin for name, (_, origin) in found.items()}
-    ctx.meta[_CONFIG] = config
+    ctx.meta[_CONFIG] = configs, tuple(_misspelt(ctx, known))
 
 
 def tell_layers(ctx: click.Context) -> None:
-    """Say once, on standard error, that a sidecar was read."""
-    config = ctx.meta.pop(_CONFIG, None)
-    if config is not None:
-        Console(bool(ctx.params.get("quiet"))).say(f"options from {config.path}")
+    """Say once, on standard error, which files were read and which variables mean nothing."""
+    configs, misspelt = ctx.meta.pop(_CONFIG, ((), ()))
+    console = Console(bool(ctx.params.get("quiet")))
+    for config in configs:
+        console.say(f"options from {config.path}")
+    for words in misspelt:
+        console.say(f"warning: {words}")
+
+
+def _misspelt(ctx: click.Context, known: dict[str, dict[str, Switch]]) -> Iterator[str]:
+    """Say of each variable that begins with LIMEX_ and sets nothing what was likely meant."""
+    own = {long for command in (*known.values(), switches(ctx.command)) for long in command}
+    variables = {_variable(long): long for long in own}
+    for name in sorted(one for one in os.environ if one.startswith(PREFIX)):
+        long = variables.get(name)
+        if long in TRUSTING:
+            yield f"{name} has no effect; say --{long} on the command line"
+        elif long is None:
+            near = get_close_matches(name, variables, n=1, cutoff=0.7)
+            hint = f"did you mean {near[0]}?" if near else "limex explain --help-all lists options"
+            yield f"{name} is not a variable of limex; {hint}"
 
 
 def origin_of(ctx: click.Context | None, name: str | None) -> OptionOrigin | None:
@@ -189,21 +209,40 @@ def _switches(option: click.Option) -> dict[str, Switch]:
     }
 
 
-def _config_of(ctx: click.Context, model: str, tables: tuple[str, ...]) -> Config | None:
-    """Find and read the file of options: the one named, else the model's sidecar."""
+def _configs_of(ctx: click.Context, model: str, tables: tuple[str, ...]) -> tuple[Config, ...]:
+    """Find and read the files of options: the one named, else the project's and the model's."""
     typed, refused = ctx.params.get("config"), ctx.params.get("no_config")
     if typed and refused:
         raise SettingsError("--config and --no-config contradict each other", "leave one out")
     if refused or (not typed and os.environ.get(_variable("no-config"), "").lower() in TRUE):
-        return None
+        return ()
     named = typed or os.environ.get(_variable("config"))
     if named:
-        return read_config(Path(named), tables)
-    path = sidecar_of(model)
+        return (read_config(Path(named), tables),)
+    sidecar = sidecar_of(model)
     try:
-        return replace(read_config(path, tables), beside=True) if path.is_file() else None
+        beside = (sidecar,) if sidecar.is_file() else ()
     except (OSError, ValueError):  # no name that a file could have
+        beside = ()
+    project = _project_file()
+    paths = (*beside, *((project,) if project else ()))[::-1]
+    return tuple(replace(read_config(one, tables), beside=True) for one in paths)
+
+
+def _project_file() -> Path | None:
+    """Find the nearest pyproject.toml with a table [tool.limex], in this folder or above it."""
+    try:
+        here = Path.cwd()
+    except OSError:
         return None
+    for folder in (here, *here.parents):
+        path = folder / PROJECT
+        try:
+            if path.is_file() and _PROJECT_TABLE.search(path.read_bytes()):
+                return path
+        except OSError:
+            continue
+    return None
 
 
 def _variable(long: str) -> str:
@@ -227,25 +266,26 @@ def _modality(entry: ConfigEntry, known: dict[str, dict[str, Switch]], command: 
     raise SettingsError(f"{entry.place}: unknown option {entry.key!r}{where}", hint)
 
 
-def _require_describing(entry: ConfigEntry) -> None:
-    """Raise SettingsError for an entry of a sidecar that does more than describe."""
+def _require_describing(entry: ConfigEntry, config: Config) -> None:
+    """Raise SettingsError for an entry of a file found unasked that does more than describe."""
     python = entry.key == "model-format" and entry.value == "python"
     if entry.key in DESCRIBING and not python:
         return
     what = "model-format: python" if python else entry.key
-    said = f"{entry.place}: {what} cannot be set in a file beside a model"
+    where = f"in {PROJECT}" if config.path.name == PROJECT else "in a file beside a model"
+    said = f"{entry.place}: {what} cannot be set {where}"
     raise SettingsError(said, f"say --{entry.key} on the command line, or name the file: --config")
 
 
 def _in_force(
-    config: Config | None, known: dict[str, dict[str, Switch]], command: str
+    config: Config, known: dict[str, dict[str, Switch]], command: str
 ) -> list[ConfigEntry]:
     """Check all entries; return those for a command, those of its own table last."""
-    entries = config.entries if config else ()
+    entries = config.entries
     for entry in entries:
         _modality(entry, known, command)
-        if config and config.beside:
-            _require_describing(entry)
+        if config.beside:
+            _require_describing(entry, config)
     own = [one for one in entries if one.key in known.get(command, (one.key,))]
     return [one for table in ("", command) for one in own if one.table == table]
 
@@ -309,9 +349,15 @@ def _located(switch: Switch, origin: OptionOrigin, words: str, config: Config) -
         return tuple(part.strip() for part in words.split(",")) if switch.many else words
     if config.beside and not inside:
         hint = f"say --{origin.key} on the command line, or name the file: --config"
-        raise SettingsError(origin.say(f"{words} lies outside the folder of the model"), hint)
+        whose = PROJECT if config.path.name == PROJECT else "the model"
+        raise SettingsError(origin.say(f"{words} lies outside the folder of {whose}"), hint)
     return str(path)
 
+
+PROJECT = "pyproject.toml"
+"""A project's file, in which a table ``[tool.limex]`` has options for all its models."""
+
+_PROJECT_TABLE = re.compile(rb"^\s*\[\s*tool\s*\.\s*limex\b", re.MULTILINE)
 
 SUFFIX = ".toml"
 """What a model's sidecar is called, behind the whole name of the model."""
@@ -343,7 +389,8 @@ class Config:
     path: Path
     entries: tuple[ConfigEntry, ...]
     beside: bool = False
-    """Whether it was found beside the model: then it came with the model, from whoever made it."""
+    """Whether limex found it, beside the model or above the folder of work: a person did not name
+    it, and somebody else may have written it."""
 
 
 def sidecar_of(model: str) -> Path:
@@ -352,19 +399,22 @@ def sidecar_of(model: str) -> Path:
 
 
 def read_config(path: Path, tables: tuple[str, ...]) -> Config:
-    """Read a file of options, in which only ``tables`` may stand.
+    """Read a file of options, in which only ``tables`` may stand; of a pyproject.toml, its table.
 
     Raises SettingsError naming file and line for what is not readable, not TOML, or no option.
     """
     text, parsed = read_toml(path)
+    root = ""
+    if path.name == PROJECT:
+        parsed, root = parsed.get("tool", {}).get("limex", {}), "tool.limex"
     entries = []
     for key, value in parsed.items():
         if not isinstance(value, dict):
-            entries.append(_entry(path, text, ("", key), value))
+            entries.append(_entry(path, text, ("", key), value, root))
         elif key in tables:
-            entries += [_entry(path, text, (key, one), inner) for one, inner in value.items()]
+            entries += [_entry(path, text, (key, one), inner, root) for one, inner in value.items()]
         else:
-            place = _place(path, _line_of(text, key, ""))
+            place = _place(path, _line_of(text, key, root))
             listed = ", ".join(f"[{one}]" for one in tables)
             raise SettingsError(f"{place}: unknown table [{key}]", f"there are {listed}")
     return Config(path, tuple(entries))
@@ -408,9 +458,10 @@ def _parsed(path: Path, text: str) -> dict[str, Any]:
         ) from None
 
 
-def _entry(path: Path, text: str, name: tuple[str, str], value: Any) -> ConfigEntry:
+def _entry(path: Path, text: str, name: tuple[str, str], value: Any, root: str) -> ConfigEntry:
     table, key = name
-    place = _place(path, _line_of(text, key, table))
+    inside = ".".join(one for one in (root, table) if one)
+    place = _place(path, _line_of(text, key, inside))
     plain = tuple(value) if isinstance(value, list) else value
     for one in plain if isinstance(plain, tuple) else (plain,):
         if not isinstance(one, str | int | float | bool):
@@ -431,7 +482,7 @@ def _line_of(text: str, key: str, table: str) -> int | None:
         header = re.match(r"\s*\[\s*[\"']?([^\]\"']+?)[\"']?\s*\]", line)
         if header:
             inside = header[1].strip()
-            if not table and inside == key:
+            if inside == (f"{table}.{key}" if table else key):
                 return number
         elif inside == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
             return number

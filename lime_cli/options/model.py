@@ -25,13 +25,14 @@ class ModelOptions(Options, heading="Model"):
 
     config: str | None = option(
         "--config",
-        "Read options from FILE; without it, from MODEL.toml beside the model.",
+        "Read options from FILE alone; without it, from [tool.limex] in pyproject.toml, then from "
+        "MODEL.toml beside the model.",
         metavar="FILE",
         is_eager=True,
         typed=True,
     )
     no_config: bool = flag(
-        "--no-config", "Ignore MODEL.toml beside the model.", is_eager=True, typed=True
+        "--no-config", "Ignore pyproject.toml and MODEL.toml.", is_eager=True, typed=True
     )
     model: str = argument(callback=_layered)
     model_format: str = option(

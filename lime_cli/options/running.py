@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from lime_cli.console import print_line
+from lime_cli.cores import usable_cores
 from lime_cli.errors import SettingsError
 from lime_cli.options.groups import Options, flag, option
 from lime_cli.registry import EXECUTORS
-from lime_cli.sources import Source
+from lime_cli.sources import Source, local
 
 if TYPE_CHECKING:
     from lime_cli.formats import Look
@@ -100,7 +99,7 @@ class RunOptions(Options, heading="Running"):
                     raise SettingsError(
                         f"{option_name} is for a batch in a folder", "name it: -o DIR"
                     )
-        once = any(one.row is not None and not Path(one.path).is_file() for one in found)
+        once = any(one.row is not None and not local(one.path).is_file() for one in found)
         if into_folder and once:
             raise SettingsError(
                 f"{found[0].path}: a batch in a folder reads its table again to go on",
@@ -114,7 +113,7 @@ class RunOptions(Options, heading="Running"):
         from lime_cli.running.batch import Run
         from lime_cli.running.executor import Workers
 
-        n = self.jobs or (_cores() if self.who == "local" else 1)
+        n = self.jobs or (usable_cores() if self.who == "local" else 1)
         return Run(
             job=job,
             sources=sources,
@@ -136,9 +135,3 @@ def _shard(words: str | None) -> tuple[int, int]:
     if not (which.isdecimal() and n.isdecimal() and 1 <= int(which) <= int(n)):
         raise SettingsError(f"--shard: {words!r} is not possible", "give 1/4, 2/4, 3/4 or 4/4, say")
     return int(which), int(n)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

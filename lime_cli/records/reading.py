@@ -22,8 +22,10 @@ class Seen:
 
     feature: str
     """Column, word or superpixel: the same for every instance that has it."""
+    condition: str
+    """What it meets while it is kept: ``age > 40``; of a word or a superpixel its name."""
     name: str
-    """The component's own name: ``age > 40``."""
+    """The component's own name: ``age = 52 (above 40)``."""
     place: str
     """Tells components of one instance apart, in every explanation of it."""
     weight: float
@@ -86,6 +88,7 @@ def _seen(one: dict[str, Any]) -> Seen:
     interval = one["interval"]
     return Seen(
         feature,
+        str(where.get("condition", one["name"])),
         str(one["name"]),
         place,
         float(one["weight"]),

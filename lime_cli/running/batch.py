@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -21,6 +20,7 @@ from lime_cli.running.job import (
     Failed,
     Job,
     Outcome,
+    Prepared,
     Work,
     complete,
     error_of,
@@ -30,7 +30,7 @@ from lime_cli.running.job import (
 )
 from lime_cli.running.output import Output
 from lime_cli.running.signals import Interruption
-from lime_cli.sources import Source
+from lime_cli.sources import Source, local
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
@@ -52,7 +52,7 @@ class Slice:
         looks = hashlib.sha256()
         for source in self.sources:
             try:
-                found = os.stat(source.path)  # noqa: PTH116
+                found = local(source.path).stat()
             except OSError:
                 looks.update(b"none\n")
                 continue
@@ -126,6 +126,8 @@ class Run:
     shard: tuple[int, int] = (1, 1)
     """Which of how many, counted from 1."""
     progress: str = "auto"
+    prepared: Prepared | None = None
+    """What was prepared for it in this process before; it then keeps explanations."""
 
     def slices(self) -> Iterator[Slice]:
         """Yield this shard's slices, in order."""
@@ -195,7 +197,7 @@ def outcomes(
         for work in works:
             if stop():
                 return
-            yield from ((work, (outcome,)) for outcome in complete(work))
+            yield from ((work, (outcome,)) for outcome in complete(work, run.prepared))
         return
     with opened(run.workers, job.model.path) as executor:
         yield from executor.run_all(works, stop)

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 import time
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lime_cli.errors import ModelError
@@ -158,6 +157,8 @@ def _watch(parent: int) -> None:
 
 
 def _remove_unfinished(child: int, folder: str | None) -> None:
+    from pathlib import Path
+
     if folder is not None:
         for path in Path(folder).glob(TEMPORARY.format(pid=child) + "*"):
             with contextlib.suppress(OSError):
@@ -166,6 +167,8 @@ def _remove_unfinished(child: int, folder: str | None) -> None:
 
 def death(model: str, code: int, where: str = "") -> ModelError:
     """Word how the child ended: by a signal, code < 0, or by itself in the midst of its work."""
+    from pathlib import Path
+
     name = Path(model).name
     if -code == signal.SIGKILL:
         return ModelError(

@@ -34,6 +34,7 @@ from lime_cli.running.ledger import BatchIdentity, Beginning, Ledger, LedgerPart
 from lime_cli.running.output import Output
 from lime_cli.running.progress import Progress, release_terminal, shown
 from lime_cli.running.signals import interruptible
+from lime_cli.sources import file_of, local
 from lime_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -94,8 +95,8 @@ def _without_paths(said: dict[str, Any]) -> dict[str, Any]:
         if isinstance(value, dict):
             value = _without_paths(value)
         elif key in _PATHS and value:
-            path = Path(value)
-            value = digest_of_file(path) if path.is_file() else value
+            path, sheet = local(str(value)), str(value)[len(file_of(str(value))) :]
+            value = digest_of_file(path) + sheet if path.is_file() else value
         found["digest" if key == "path" else key] = value
     return found
 

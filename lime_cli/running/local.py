@@ -17,23 +17,13 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
+from lime_cli.cores import LIBRARIES
 from lime_cli.errors import LimexError, ModelError, OutputError, PredictionError
 from lime_cli.running.containment import death
 from lime_cli.running.executor import GRACE, Task, Workers, place_of
 from lime_cli.running.job import Outcome, Work
 from lime_cli.running.worker import PARENTS_BUSINESS, ROOM, receive, send
 from lime_cli.sources import Source
-
-THREADS = (
-    "OMP_NUM_THREADS",
-    "OPENBLAS_NUM_THREADS",
-    "MKL_NUM_THREADS",
-    "BLIS_NUM_THREADS",
-    "VECLIB_MAXIMUM_THREADS",
-    "NUMEXPR_NUM_THREADS",
-)
-"""What libraries read, when they are loaded, for how many threads they may start."""
-
 
 MEMORY = {
     "MALLOC_TRIM_THRESHOLD_": str(2**26),
@@ -89,7 +79,7 @@ class Hand:
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 bufsize=ROOM,
-                env={**MEMORY, **os.environ, **dict.fromkeys(THREADS, str(threads))},
+                env={**MEMORY, **os.environ, **dict.fromkeys(LIBRARIES, str(threads))},
                 cwd=folder if folder and Path(folder).is_dir() else None,
             )
         threading.Thread(target=self._read, args=(said,), daemon=True).start()

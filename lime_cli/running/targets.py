@@ -47,8 +47,8 @@ def _meant(targets: tuple[str, ...], said: tuple[Caveat, ...], name: str | None)
     if name is None:
         return targets, said
     words = (
-        f"predict names {name!r}, though another class has the larger output; {name!r} is "
-        "explained; --target top:1 takes the largest"
+        f"predict names {name!r}, though another class has an output as large or larger; {name!r} "
+        "is explained; --target top:1 takes the largest"
     )
     changed = tuple(name if one == "predicted" else one for one in targets)
     return changed, (*said, Caveat("predicted_by_threshold", words))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -44,6 +44,10 @@ class Dialect:
     the empty cell is; ``auto`` is as the model was most likely fitted."""
     strip: bool = False
     """Whether blanks around cells of words are left out."""
+    sheet: str | None = None
+    """Of a file with several sheets or tables, the one that is read."""
+    sql: str | None = None
+    """What a database is asked."""
 
     def __post_init__(self) -> None:
         if self.decimal not in (".", ","):
@@ -54,10 +58,16 @@ class Dialect:
             raise SettingsError(
                 f"--thousands: {self.thousands!r} is not possible", "give a mark such as , or '"
             )
+        if self.sheet is not None and self.sql is not None:
+            raise SettingsError("--sheet and --sql name two tables", "leave one of them out")
         if self.encoding is not None and not _is_text_encoding(self.encoding):
             raise SettingsError(
                 f"--encoding: {self.encoding!r} is not known", "give utf-8, latin-1, utf-16, cp1252"
             )
+
+    def of_another(self) -> Dialect:
+        """Return how another file is spelled: alike, but its sheet is not said."""
+        return replace(self, sheet=None, sql=None)
 
     def plain(self, cell: str) -> str:
         """Return the cell of a number as Python spells it; another cell as something that is none.

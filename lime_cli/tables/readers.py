@@ -2,36 +2,68 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import PurePath
 from typing import IO, Any
 
-from lime_cli.errors import InputError
-from lime_cli.sources import Record
+from lime_cli.errors import InputError, SettingsError
+from lime_cli.registry import TABLES
+from lime_cli.sources import Held, Record, file_of, local, suffix_of
 from lime_cli.tables.cells import Cells
-from lime_cli.tables.delimited import read_delimited
+from lime_cli.tables.content import TableFile
 from lime_cli.tables.dialect import PLAIN, Dialect
-from lime_cli.tables.streams import STDIN, Watch, name_of, open_bytes, unreadable, unzipped
+from lime_cli.tables.packing import DAMAGED, PACKINGS, member_name
+from lime_cli.tables.streams import STDIN, Watch, name_of, open_bytes, unreadable
 
-PARQUET, GZIP = b"PAR1", b"\x1f\x8b"
+HEAD = 16
+"""Bytes that tell kinds of files apart."""
 
-MAGIC = (
-    (b"\x89PNG", "PNG"),
-    (b"\xff\xd8\xff", "JPEG"),
-    (b"%PDF", "PDF"),
-    (b"PK\x03\x04", "zip, as .xlsx and .npz are"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel file"),
-    (b"SQLite format 3", "an SQLite database"),
-)
-"""First bytes of files that are mistaken for tables."""
+TEXTS = ("csv", "tsv", "tab", "jsonl", "ndjson", "json")
+"""What the names of tables end with that are text files."""
 
-JSON_SUFFIXES, PARQUET_SUFFIXES = (".jsonl", ".ndjson"), (".parquet", ".pq")
+COLUMNAR = ("parquet", "pq", "feather", "arrow")
+"""What the names of files of typed columns end with."""
 
-SUFFIXES = (".csv", ".tsv", ".tab", *JSON_SUFFIXES, *PARQUET_SUFFIXES)
-"""What the names of tables end with, before a .gz."""
+MAGIC = {
+    b"PAR1": ("Parquet", "parquet"),
+    b"ARROW1": ("Feather", "feather"),
+    b"SQLite format 3": ("SQLite", "db"),
+    b"\xd0\xcf\x11\xe0": ("an old Excel file", "xls"),
+    b"\x89PNG": ("PNG", ""),
+    b"\xff\xd8\xff": ("JPEG", ""),
+    b"%PDF": ("PDF", ""),
+    b"FEA1": ("Feather, version 1", ""),
+    b"\x89HDF": ("HDF5", ""),
+    b"\x80\x04\x95": ("a pickle", "pkl"),
+    b"\x80\x05\x95": ("a pickle", "pkl"),
+    b"\x93NUMPY": ("NPY", ""),
+}
+"""First bytes of files, what they are, and what their names should end with."""
+
+EXPECTED = {
+    "parquet": ("Parquet", (b"PAR1",)),
+    "pq": ("Parquet", (b"PAR1",)),
+    "feather": ("Feather", (b"ARROW1",)),
+    "arrow": ("Arrow", (b"ARROW1",)),
+    "xlsx": ("Excel", (b"PK\x03\x04",)),
+    "xlsm": ("Excel", (b"PK\x03\x04",)),
+    "xlsb": ("Excel", (b"PK\x03\x04",)),
+    "ods": ("OpenDocument", (b"PK\x03\x04",)),
+}
+"""What the names of files end with, and the first bytes they must then have."""
+
+CONVERTED = {
+    "dta": ("Stata", "read_stata"),
+    "sas7bdat": ("SAS", "read_sas"),
+    "xpt": ("SAS", "read_sas"),
+    "sav": ("SPSS", "read_spss"),
+    "h5": ("HDF5", "read_hdf"),
+    "hdf5": ("HDF5", "read_hdf"),
+    "orc": ("ORC", "read_orc"),
+}
+"""Tables that limex does not read, and the function of pandas that does."""
 
 TRIED = 100
 """If all of the first so many rows are broken, the table is, or is read in the wrong way."""
@@ -95,8 +127,12 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
     While its rows are taken, InputError is raised for what breaks all that follows: a quote that is
     never closed, say, or a file that somebody changes.
     """
-    watch, name = Watch(path), name_of(path)
-    file = open_bytes(path)
+    if isinstance(path, Held):
+        held = path.content.opened(str(path), dialect)
+        return Stream(str(path), held.header, held.records, held, held.n_rows)
+    name = name_of(path)
+    path, dialect = _parted(path, dialect)
+    watch, file = Watch(path), open_bytes(path)
     try:
         found = _by_format(path, file, dialect)
         first = list(islice(found.records, TRIED))
@@ -146,67 +182,98 @@ def read_evenly(stream: Stream, dialect: Dialect, strict: bool) -> tuple[Cells, 
     return stream.cells([record for _, record in kept], dialect), n_good
 
 
-def suffix_of(path: str) -> str:
-    """Return what the name of a file ends with, a .gz aside."""
-    plain = PurePath(path)
-    return PurePath(plain.stem).suffix.lower() if _zipped(path) else plain.suffix.lower()
+def is_table(path: str) -> bool:
+    """Tell by its name whether a file holds a table, whatever it is packed with."""
+    return suffix_of(path)[1:] in TABLES.own
 
 
-def _zipped(path: str) -> bool:
-    return PurePath(path).suffix.lower() == ".gz"
+def _parted(path: str, dialect: Dialect) -> tuple[str, Dialect]:
+    """Return a file's path, and a dialect with the sheet that stood behind it."""
+    whole = file_of(path)
+    if whole == path:
+        return path, dialect
+    return whole, replace(dialect, sheet=path[len(whole) + 1 :], sql=None)
 
 
 def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
-    name, suffix = name_of(path), suffix_of(path)
-    head = stream.read(16)
-    stream.seek(0)
-    if head.startswith(GZIP) and (_zipped(path) or path == STDIN):
-        stream = unzipped(stream)
+    name, suffix = name_of(path), suffix_of(path)[1:]
+    head = _first_bytes(name, stream)
+    packing = PACKINGS.get(PurePath(path.partition("?")[0]).suffix.lower())
+    if path == STDIN:
+        packing = next((one for one in PACKINGS.values() if head.startswith(one.magic)), None)
+    if packing is not None and head.startswith(packing.magic):
+        if packing.kind == "zip" and not suffix:
+            suffix = suffix_of(member_name(stream))[1:]
+        try:
+            stream = packing.unpacked(name, stream)
+        except DAMAGED:
+            raise InputError(f"{name}: is cut short or damaged", "compress it again") from None
         head = _first_bytes(name, stream)
-    if path == STDIN and head.startswith(PARQUET):
-        suffix = ".parquet"
-    elif path == STDIN and head.lstrip().startswith(b"{"):
-        suffix = ".jsonl"
-    _check_format(name, suffix, head, dialect)
-    if suffix in PARQUET_SUFFIXES:
-        from lime_cli.tables.parquet import ParquetRows
+    if path == STDIN and suffix not in TABLES.own:
+        suffix = _guessed(head)
+    kind = suffix if suffix in _kinds(suffix) else "csv"
+    _check_format(name, kind, suffix, head, dialect)
+    if (dialect.sheet is not None or dialect.sql is not None) and kind in (*TEXTS, *COLUMNAR):
+        option = "--sql" if dialect.sheet is None else "--sheet"
+        raise SettingsError(f"{option}: {name} is one table alone", f"leave {option} out")
+    content = TABLES[kind](TableFile(name, str(local(path)), stream), dialect)
+    return Stream(name, *content)
 
-        rows = ParquetRows(name, stream, dialect)
-        return Stream(name, rows.header, rows.records, rows, rows.n_rows)
-    if suffix in JSON_SUFFIXES:
-        from lime_cli.tables.jsonlines import JsonRows
 
-        lines = JsonRows(name, stream, dialect)
-        return Stream(name, lines.header, lines.records, lines)
-    separator = dialect.separator or ("\t" if suffix in (".tsv", ".tab") else ",")
-    return Stream(name, *read_delimited(name, stream, dialect, separator))
+def _kinds(suffix: str) -> Collection[str]:
+    """Return the kinds of tables there are; of other packages' where it may be one of theirs."""
+    return TABLES.own if suffix in ("", "txt", "data", "dat", *TABLES.own) else TABLES
+
+
+def _guessed(head: bytes) -> str:
+    """Tell what comes through a pipe."""
+    for magic, (_, suffix) in MAGIC.items():
+        if head.startswith(magic):
+            return suffix
+    return "json" if head.lstrip()[:1] in (b"{", b"[") else "csv"
 
 
 def _first_bytes(name: str, stream: IO[bytes]) -> bytes:
     try:
-        head = stream.read(16)
-    except (OSError, EOFError, zlib.error):
+        head = stream.read(HEAD)
+    except DAMAGED:
         raise InputError(f"{name}: is cut short or damaged", "compress it again") from None
     stream.seek(0)
     return head
 
 
-def _check_format(name: str, suffix: str, head: bytes, dialect: Dialect) -> None:
+def _check_format(name: str, kind: str, suffix: str, head: bytes, dialect: Dialect) -> None:
     """Raise InputError where a file is not what its name says."""
-    if suffix in PARQUET_SUFFIXES:
-        if not head.startswith(PARQUET):
-            what = "is empty" if not head else "is not a Parquet file"
-            raise InputError(f"{name}: {what}", "name a CSV file .csv")
+    if kind in EXPECTED:
+        what, beginnings = EXPECTED[kind]
+        if not head.startswith(beginnings):
+            said = "is empty" if not head else f"is not {_article(what)} {what} file"
+            raise InputError(f"{name}: {said}", "name a CSV file .csv")
+    if kind not in TEXTS:
         return
-    if head.startswith(PARQUET):
-        raise InputError(f"{name}: is not a CSV file (Parquet)", "name it .parquet")
-    if head.startswith(GZIP):
-        raise InputError(f"{name}: is not a CSV file (gzip)", "let its name end with .gz")
-    for magic, kind in MAGIC:
+    if suffix in CONVERTED:
+        what, function = CONVERTED[suffix]
+        code = f"pandas.{function}({name!r}).to_parquet('table.parquet')"
+        raise InputError(
+            f"{name}: is {_article(what)} {what} table", f'python -c "import pandas; {code}"'
+        )
+    for ending, packing in PACKINGS.items():
+        if head.startswith(packing.magic):
+            others = " or .xlsx" if ending == ".zip" else ""
+            hint = f"let its name end with {ending}{others}"
+            raise InputError(f"{name}: is not a CSV file ({packing.kind})", hint)
+    for magic, (what, ending) in MAGIC.items():
         if head.startswith(magic):
-            raise InputError(f"{name}: is not a CSV file ({kind})", "save the table as CSV")
+            hint = f"name it .{ending}" if ending else "save the table as CSV or Parquet"
+            raise InputError(f"{name}: is not a CSV file ({what})", hint)
+    if head[8:12] == b"DUCK":
+        raise InputError(f"{name}: is not a CSV file (DuckDB)", "name it .duckdb")
     if head.startswith((b"\xff\xfe", b"\xfe\xff")) and dialect.encoding is None:
         raise InputError(f"{name}: looks like UTF-16", "try --encoding utf-16")
+
+
+def _article(word: str) -> str:
+    return "an" if word[0] in "AEIO" or word in ("SAS", "SPSS", "HDF5", "ORC") else "a"
 
 
 def _watched(path: str, watch: Watch, records: Iterator[Record]) -> Iterator[Record]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import atexit
 import contextlib
-import gzip
 import io
 import os
 import re
@@ -12,14 +11,15 @@ import shutil
 import stat
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterator
 from functools import lru_cache
 from pathlib import Path
 from typing import IO, cast
 
 from lime_cli.errors import InputError, SettingsError
+from lime_cli.sources import Held, fetched, local
 from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.packing import DAMAGED
 
 STDIN = "-"
 
@@ -38,13 +38,17 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 def name_of(path: str) -> str:
     """Name a table in messages: by its file, without the folder."""
+    if isinstance(path, Held):
+        return str(path)
     return "stdin" if path == STDIN else Path(path).name
 
 
 def is_once(path: str) -> bool:
     """Tell whether an input can be read only once: standard input, a named pipe."""
+    if isinstance(path, Held):
+        return False
     try:
-        mode = 0 if path == STDIN else Path(path).stat().st_mode
+        mode = 0 if path == STDIN else local(path).stat().st_mode
     except (OSError, ValueError):
         return False
     return path == STDIN or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
@@ -60,7 +64,7 @@ def open_bytes(path: str) -> IO[bytes]:
         os.lseek(kept, 0, os.SEEK_SET)
         return os.fdopen(kept, "rb")
     try:
-        return Path(path).open("rb")
+        return local(fetched(path)).open("rb")
     except FileNotFoundError:
         raise InputError(f"{path}: no such file", "check the path of the table") from None
     except IsADirectoryError:
@@ -99,17 +103,12 @@ def _kept(path: str) -> IO[bytes]:
     return kept
 
 
-def unzipped(stream: IO[bytes]) -> IO[bytes]:
-    """Return a stream of what a gzip file holds."""
-    return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb"))
-
-
 class Watch:
     """A look at a file, to tell later whether it is still the same."""
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self.state = () if is_once(path) else self._look()
+        self.state = () if isinstance(path, Held) or is_once(path) else self._look()
         """Node, bytes and time of the last change, in ns; empty where there is no file."""
 
     def check(self) -> None:
@@ -122,7 +121,7 @@ class Watch:
 
     def _look(self) -> tuple[int, ...]:
         try:
-            found = Path(self._path).stat()
+            found = local(self._path).stat()
         except (OSError, ValueError):
             return ()
         return found.st_ino, found.st_size, found.st_mtime_ns
@@ -152,7 +151,7 @@ def text_lines(name: str, stream: IO[bytes], dialect: Dialect) -> Iterator[str]:
         raise InputError(
             f"{name}: what follows line {number - 1} is not {encoding}", "try another --encoding"
         ) from None
-    except (EOFError, zlib.error, gzip.BadGzipFile):
+    except DAMAGED:
         raise InputError(f"{name}: is cut short or damaged", "compress it again") from None
     finally:
         with contextlib.suppress(ValueError):  # closed already
@@ -183,5 +182,6 @@ def _check_decoded(name: str, line: str, number: int, dialect: Dialect) -> None:
         return
     said = (dialect.encoding or "UTF-8").upper()
     byte = ord(found[0]) & 0xFF
-    hint = "try another --encoding" if dialect.encoding else "try --encoding latin-1"
+    likely = "cp1252" if 0x80 <= byte <= 0x9F else "latin-1"
+    hint = "try another --encoding" if dialect.encoding else f"try --encoding {likely}"
     raise InputError(f"{name}: byte 0x{byte:02X} on line {number} is not {said}", hint)

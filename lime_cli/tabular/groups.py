@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import FloatArray, IntArray
-from lime_cli.engine.instance import Column
 from lime_cli.tables.cells import date_of, days_of
 
 MARKS = ("_", "=", ".", "-", " ")
@@ -87,16 +86,13 @@ class Feature:
     """Whether the largest value is a cut point too, with nothing observed above it."""
     date: bool = False
     """Whether values are dates as the file spells them; where numeric, compared as days."""
+    moment: bool = False
+    """Whether the model is given dates as moments, not as words."""
 
     @cached_property
     def constant(self) -> bool:
         """Whether the background holds a single value."""
         return len(self.values) == 1
-
-    @cached_property
-    def place(self) -> Column:
-        """Where a component of this column is."""
-        return Column(self.name)
 
     @cached_property
     def holds_truth(self) -> bool:
@@ -151,6 +147,20 @@ class Feature:
             return f"{self.name} = {spelled(value)}"
         return self._conditions[bisect_left(self._cuts, self.size(value))]
 
+    def label(self, value: Any) -> str:
+        """Name column, value and bin: ``income = 35800 (31025 to 43800]``, ``hair = 1``."""
+        if is_missing(value) or not self.numeric or not self._cuts:
+            return self.condition(value)
+        said, i = spelled(value), bisect_left(self._cuts, self.size(value))
+        low, high = self._edges[i], self._edges[i + 1]
+        if not self.date:
+            shown, cuts = float(said), [-np.inf, *self._cuts, np.inf]
+            if (low and float(low) >= shown) or (high and float(high) < shown):  # by its rounding
+                said = told_apart(value)
+                low, high = (low and told_apart(cuts[i])), (high and told_apart(cuts[i + 1]))
+        between = f"({low} to {high}]" if low and high else f"(up to {high}]" if high else ""
+        return f"{self.name} = {said} {between or f'(above {low})'}"
+
     def outside(self, value: Any) -> bool:
         """Tell whether a number lies beyond everything the background holds."""
         if not self.numeric or is_missing(value):
@@ -191,9 +201,15 @@ class Feature:
         return dict(reversed(list(pairs)))
 
     @cached_property
+    def _edges(self) -> list[str]:
+        """Spell what bounds the bins; nothing for the two outer ends."""
+        edges = [date_of(cut) if self.date else _edge(cut) for cut in self._cuts]
+        return ["", *edges, ""]
+
+    @cached_property
     def _conditions(self) -> list[str]:
         """Say what each bin means."""
-        edges = [date_of(cut) if self.date else _edge(cut) for cut in self._cuts]
+        edges = self._edges[1:-1]
         between = [f"{low} < {self.name} <= {high}" for low, high in pairwise(edges)]
         return [f"{self.name} <= {edges[0]}", *between, f"{self.name} > {edges[-1]}"]
 
@@ -247,11 +263,6 @@ class Part(Protocol):
         ...
 
     @property
-    def place(self) -> Column:
-        """Where a component of it is."""
-        ...
-
-    @property
     def shares(self) -> FloatArray:
         """How often each level occurs (levels,); sums to one."""
         ...
@@ -279,6 +290,10 @@ class Part(Protocol):
         """Say what the bin of a row means."""
         ...
 
+    def label(self, values: Sequence[Any]) -> str:
+        """Name the columns, what a row has there, and its bin."""
+        ...
+
     def value(self, values: Sequence[Any]) -> Any:
         """Return what a record says a row has there; None for nothing."""
         ...
@@ -298,10 +313,6 @@ class Single:
     @property
     def name(self) -> str:
         return self.feature.name
-
-    @property
-    def place(self) -> Column:
-        return self.feature.place
 
     @property
     def shares(self) -> FloatArray:
@@ -328,6 +339,9 @@ class Single:
         """Say what the bin of a value means."""
         return self.feature.condition(values[0])
 
+    def label(self, values: Sequence[Any]) -> str:
+        return self.feature.label(values[0])
+
     def value(self, values: Sequence[Any]) -> Any:
         """Return the value; None for a missing one."""
         return None if is_missing(values[0]) else values[0]
@@ -349,10 +363,6 @@ class Group:
     onehot: bool = False
     """Whether they are 0/1 columns of which every row of the background has one."""
 
-    @cached_property
-    def place(self) -> Column:
-        return Column(self.name)
-
     @property
     def sizes(self) -> None:
         """Return nothing: combinations are no numbers."""
@@ -372,11 +382,17 @@ class Group:
 
     def condition(self, values: Sequence[Any]) -> str:
         """Name the level of a one-hot block, else what each column holds."""
+        pairs = zip(self.features, values, strict=True)
+        return self._named(values, [one.condition(value) for one, value in pairs])
+
+    def label(self, values: Sequence[Any]) -> str:
+        pairs = zip(self.features, values, strict=True)
+        return self._named(values, [one.label(value) for one, value in pairs])
+
+    def _named(self, values: Sequence[Any], each: list[str]) -> str:
         if self.onehot:
             return f"{self.name} = {self.value(values)}"
-        pairs = list(zip(self.features, values, strict=True))
-        said = ", ".join(one.condition(value) for one, value in pairs[:SHOWN])
-        return f"{self.name}: {said}{', ...' if len(pairs) > SHOWN else ''}"
+        return f"{self.name}: {', '.join(each[:SHOWN])}{', ...' if len(each) > SHOWN else ''}"
 
     def value(self, values: Sequence[Any]) -> str:
         """Return the level of a one-hot block, else the values, separated by commas."""

@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, time
 from functools import lru_cache
 from itertools import product
+from typing import NamedTuple
 
 from lime_cli.engine.instance import Caveat
+from lime_cli.errors import InputError
 from lime_cli.models.model_file import Known, ModelInput
-from lime_cli.tables.cells import Cells
+from lime_cli.tables.cells import Cells, days_of, shortened
 from lime_cli.tables.dialect import MISSING, NUMBER, Dialect
 from lime_cli.tabular.background import Background
 from lime_cli.tabular.groups import is_missing
+from lime_cli.tabular.schema import Schema, check_names
 
 PANDAS_MISSING = frozenset(
     (
@@ -71,23 +75,35 @@ SAID = {
 }
 
 
-def _respelled(cell: str, rules: Sequence[str]) -> str:
-    for rule in rules:
-        cell = RULES[rule](cell)
-    return cell
+class Rules(NamedTuple):
+    """What is done to the cells of a column."""
+
+    names: tuple[str, ...] = ()
+    """Of ``RULES``, in their order."""
+    words: frozenset[str] = frozenset()
+    """Those that the model knows though pandas reads them as missing: they stay."""
+
+    def __call__(self, cell: str) -> str:
+        for name in self.names:
+            if name != "missing" or cell not in self.words:
+                cell = RULES[name](cell)
+        return cell
 
 
 @dataclass(frozen=True)
 class Reading:
     """What is done to the cells of columns before they are read."""
 
-    rules: tuple[tuple[str, tuple[str, ...]], ...] = ()
-    """Columns, each with the names of its rules."""
+    rules: tuple[tuple[str, Rules], ...] = ()
+    """Columns, each with what is done to its cells."""
     numbers: tuple[str, ...] = ()
     """Columns that the file has as text and the model as numbers."""
+    dates: tuple[tuple[str, str], ...] = ()
+    """Columns of dates that are not written as ISO has them, with their format."""
 
     def applied(self, cells: Cells) -> Cells:
-        """Return a table with its cells respelled."""
+        """Return a table with its cells respelled; raise InputError for what is no date."""
+        cells = _dated(cells, self.dates) if self.dates else cells
         found = [(cells.places[name], rules) for name, rules in self.rules if name in cells.places]
         if not found and not self.numbers:
             return cells
@@ -95,12 +111,77 @@ class Reading:
         for row in cells.rows:
             changed = list(row)
             for place, rules in found:
-                changed[place] = _respelled(changed[place], rules)
+                changed[place] = rules(changed[place])
             rows.append(tuple(changed))
         return replace(cells, rows=tuple(rows), texts=cells.texts - {*self.numbers})
 
 
 AS_SPELLED = Reading()
+
+
+Dates = tuple[tuple[tuple[str, str], ...], tuple[Caveat, ...]]
+"""Columns of dates with their format, and what a reader must know of that."""
+
+
+def dates_of(schema: Schema, cells: Cells) -> Dates:
+    """Return how the columns of dates are written that are not written as ISO has them.
+
+    As pandas does, it goes by the first cell, the month first where that is open; where other
+    cells contradict that, the day. Raises InputError for what pandas does not know as a date.
+    """
+    whose = f"{cells.name} has no column"
+    check_names((("--dates", name) for name, _ in schema.dates), cells.header, whose)
+    found, said = [], []
+    for name, form in schema.dates:
+        present = {one.strip(): None for one in cells.column(name) if one.strip() not in MISSING}
+        if form or all(days_of(one) is not None for one in present):
+            found.append((name, form))
+            continue
+        from pandas.tseries.api import guess_datetime_format
+
+        first = next(iter(present))
+        tried = (guess_datetime_format(first, dayfirst=day) for day in (False, True))
+        forms = list(dict.fromkeys(one for one in tried if one is not None))
+        if not forms:
+            raise InputError(
+                f"{cells.name}: {name!r}: {shortened(first)} is not a date", _as_in(name)
+            )
+        fitting = [one for one in forms if all(_iso(cell, one) for cell in present)]
+        found.append((name, (fitting or forms)[0]))
+        if len(fitting) > 1:
+            words = f"dates of {name!r} are read as {fitting[0]}; --dates '{name}={fitting[1]}'"
+            said.append(Caveat("dates_read", f"{words} reads them otherwise"))
+    return tuple((name, form) for name, form in found if form), tuple(said)
+
+
+def _as_in(name: str) -> str:
+    return f"say how it is written, as in --dates '{name}=%d.%m.%Y'"
+
+
+def _dated(cells: Cells, dates: Sequence[tuple[str, str]]) -> Cells:
+    """Write dates of any format as ISO has them."""
+    rows = [list(row) for row in cells.rows]
+    for name, form in dates:
+        place = cells.places[name]
+        for row, line in zip(rows, cells.lines, strict=True):
+            cell = row[place].strip()
+            row[place] = "" if cell in MISSING else _iso(cell, form)
+            if cell not in MISSING and not row[place]:
+                where = f"{cells.name}: {cells.unit} {line}, {name!r}"
+                raise InputError(
+                    f"{where}: {shortened(cell)} is not a date written as {form}", _as_in(name)
+                )
+    return replace(cells, rows=tuple(map(tuple, rows)))
+
+
+@lru_cache(maxsize=65_536)
+def _iso(cell: str, form: str) -> str:
+    """Return a date as ISO has it; nothing where it is not of a format."""
+    try:
+        found = datetime.strptime(cell, form)
+    except ValueError:
+        return cell if days_of(cell) is not None else ""
+    return found.isoformat(" ") if found.time() != time() or found.tzinfo else str(found.date())
 
 
 @dataclass(frozen=True)
@@ -119,7 +200,7 @@ class Chooser:
 
     def chosen(self, cells: Cells) -> tuple[Reading, tuple[Caveat, ...]]:
         """Return how to read a table, and sentences about what was not said by a person."""
-        rules: dict[str, tuple[str, ...]] = {}
+        rules: dict[str, Rules] = {}
         numbers = []
         for place, name in enumerate(self.columns):
             counts = Counter(cells.column(name))
@@ -127,39 +208,40 @@ class Chooser:
             if known and name in cells.texts and _are_numbers(known, counts):
                 numbers.append(name)
             rules[name] = self._rules(counts, known)
-        found = {name: one for name, one in rules.items() if one}
+        found = {name: one for name, one in rules.items() if one.names}
         return Reading(tuple(found.items()), tuple(numbers)), tuple(self._said(cells, found))
 
     def _values(self, place: int) -> frozenset[object]:
         one = self.known.get(place)
         return frozenset(one.values) if one is not None and not one.filling else frozenset()
 
-    def _rules(self, counts: Counter[str], known: frozenset[object]) -> tuple[str, ...]:
-        missing = self.like_pandas and not known & PANDAS_MISSING
-        always = (("stripped",) if self.strip else ()) + (("missing",) if missing else ())
+    def _rules(self, counts: Counter[str], known: frozenset[object]) -> Rules:
+        words = frozenset(one for one in known if isinstance(one, str) and one in PANDAS_MISSING)
+        always = {*["stripped"][: self.strip], *["missing"][: self.like_pandas]}
+        plain = _rules_of(always, words)
         if not any(isinstance(one, str) for one in known):
-            return always if any(_respelled(cell, always) != cell for cell in counts) else ()
-        least, best = _share_known(counts, known, always) + ENOUGH, always
+            return plain if any(plain(cell) != cell for cell in counts) else Rules()
+        least, best = _share_known(counts, known, plain) + ENOUGH, plain
         for blanks, number in product(((), ("stripped",)), ((), ("whole",), ("pointed",))):
-            wanted = {*blanks, *number, *always}
-            tried = tuple(rule for rule in RULES if rule in wanted)
+            tried = _rules_of({*blanks, *number, *always}, words)
             share = _share_known(counts, known, tried)
             if share >= least:
                 least, best = share + ENOUGH, tried
         return best
 
-    def _said(self, cells: Cells, rules: Mapping[str, tuple[str, ...]]) -> Iterator[Caveat]:
+    def _said(self, cells: Cells, rules: Mapping[str, Rules]) -> Iterator[Caveat]:
         for rule, sentence in SAID.items():
-            names = [name for name, one in rules.items() if rule in one]
+            names = [name for name, one in rules.items() if rule in one.names]
             if names and not (rule == "stripped" and self.strip):
                 yield Caveat(f"read_{rule}", sentence.format(_listed(names)))
         if self.told:
             return
         words: Counter[str] = Counter()
         names = []
-        for name in rules:
-            if "missing" in rules[name] and cells.kind(name) == "text":
-                found = Counter(cell for cell in cells.column(name) if cell in PANDAS_MISSING)
+        for name, one in rules.items():
+            if "missing" in one.names and cells.kind(name) == "text":
+                read = PANDAS_MISSING - one.words
+                found = Counter(cell for cell in cells.column(name) if cell in read)
                 words += found
                 names += [name] if found else []
         if words:
@@ -184,10 +266,12 @@ def chooser_of(
     )
 
 
-def _share_known(counts: Counter[str], known: frozenset[object], rules: Sequence[str]) -> float:
-    good = sum(
-        n for cell, n in counts.items() if (one := _respelled(cell, rules)) in known or not one
-    )
+def _rules_of(wanted: set[str], words: frozenset[str]) -> Rules:
+    return Rules(tuple(name for name in RULES if name in wanted), words)
+
+
+def _share_known(counts: Counter[str], known: frozenset[object], rules: Rules) -> float:
+    good = sum(n for cell, n in counts.items() if (one := rules(cell)) in known or not one)
     return good / max(1, sum(counts.values()))
 
 
@@ -204,6 +288,10 @@ def _listed(names: Sequence[str]) -> str:
     return f"column{'s' * (len(names) > 1)} {', '.join(map(repr, names[:NAMED]))}{more}"
 
 
+def _is_new(level: object, values: set[object], gaps: bool) -> bool:
+    return not gaps if is_missing(level) else level not in values
+
+
 def unknown_levels(background: Background, known: Mapping[int, Known]) -> tuple[Caveat, ...]:
     """Warn of levels of the background that the model does not know."""
     said: list[tuple[float, str]] = []
@@ -212,12 +300,13 @@ def unknown_levels(background: Background, known: Mapping[int, Known]) -> tuple[
             continue
         feature, values = background.features[place], set(one.values)
         pairs = zip(feature.values.tolist(), feature.shares.tolist(), strict=True)
-        new = [pair for pair in pairs if not is_missing(pair[0]) and pair[0] not in values]
+        new = [pair for pair in pairs if _is_new(pair[0], values, one.gaps)]
         share = sum(one for _, one in new)
         if share >= ENOUGH:
             level, _ = max(new, key=lambda pair: pair[1])
             others = f" and {len(new) - 1} more" if len(new) > 1 else ""
-            said.append((share, f"{feature.name} {level!r}{others} ({share:.0%} of rows)"))
+            word = "a missing value" if is_missing(level) else repr(level)
+            said.append((share, f"{feature.name} {word}{others} ({share:.0%} of rows)"))
     if not said:
         return ()
     said.sort(key=lambda pair: -pair[0])

@@ -18,11 +18,11 @@ from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.models.model_file import ModelInput, TextReading
-from lime_cli.sources import Listing, Source
+from lime_cli.sources import Listing, Source, local, suffix_of
 from lime_cli.tables.dialect import PLAIN
-from lime_cli.tables.readers import open_table, suffix_of
+from lime_cli.tables.readers import is_table, open_table
 from lime_cli.tables.rows import Rows, cells_of, require
-from lime_cli.tables.streams import name_of
+from lime_cli.tables.streams import is_once, name_of
 from lime_cli.texts.units import PREFIX, Span, check_unit, cut, stretches
 
 MAX_CHARACTERS = 1_000_000
@@ -84,7 +84,7 @@ def _data(name: str, most: int) -> bytes:
     try:
         if name == "-":
             return sys.stdin.buffer.read(most)
-        with Path(name).open("rb") as file:
+        with local(name).open("rb") as file:
             return file.read(most)
     except FileNotFoundError:
         raise InputError(
@@ -371,8 +371,7 @@ class TextModality:
 
     def _check_column(self, table: Rows) -> None:
         """Raise InputError once for a table without the column, rather than at each of its rows."""
-        path = Path(table.path)
-        if self.column is None or not path.is_file() or suffix_of(path.name) in LINES:
+        if self.column is None or is_once(table.path) or suffix_of(table.path) in LINES:
             return  # lines of JSON need not all hold the same
         with open_table(table.path, table.dialect) as stream:
             require(stream.name, stream.header, (self.column,))
@@ -437,13 +436,10 @@ class TextModality:
 
 LINES = (".jsonl", ".ndjson", ".json")
 
-TABLES = (".csv", ".tsv", ".parquet", *LINES)
-"""What files of tables are told by."""
-
 
 def _check_prose(name: str) -> None:
     """Raise InputError for a table that would be read as one text, its commas and all."""
-    if name == "-" or suffix_of(Path(name).name) not in TABLES or not Path(name).is_file():
+    if name == "-" or not is_table(name):
         return
     try:
         with open_table(name, PLAIN) as stream:

@@ -12,6 +12,7 @@ from lime_cli.options.commands import Command
 from lime_cli.options.groups import Options, argument, flag, option, options
 from lime_cli.options.inputs import DialectOptions, SchemaOptions
 from lime_cli.running.output import Output
+from lime_cli.sources import fetched
 
 LEAST = 5
 """Rows that share what a private profile keeps, unless said otherwise."""
@@ -51,7 +52,7 @@ def profile(asked: ProfileOptions, columns: SchemaOptions, file: DialectOptions)
     output = Output(asked.output, "json", asked.force, Console(asked.quiet), no_color=True)
     output.check(1)
     least = (asked.least or LEAST) if asked.private else None
-    data = profiled(asked.train, file.dialect(), columns.schema(), columns.drop, least)
+    data = profiled(fetched(asked.train), file.dialect(), columns.schema(), columns.drop, least)
     with output.opened() as stream:
         stream.write(json.dumps(data).encode() + b"\n")
     output.console.warn((one["code"], one["message"]) for one in data["warnings"])

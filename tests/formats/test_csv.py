@@ -1,7 +1,8 @@
-"""CSV holds one line a weight, numbers in full, and nothing that a spreadsheet would run."""
+"""CSV holds one line a weight, numbers in full, and every name as JSON has it."""
 
 import csv
 import io
+import json
 
 import pytest
 
@@ -30,9 +31,11 @@ def test_two_explanations_share_one_header():
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@x", "\tx"])
-def test_a_formula_gets_an_apostrophe(name):
-    (row,) = rows(written("csv", [explanation(name)]))
-    assert row["component"] == "'" + name
+def test_csv_and_json_name_a_component_alike(name):
+    one = explanation(name)
+    (row,) = rows(written("csv", [one]))
+    (component,) = json.loads(written("json", [one]))["targets"][0]["components"]
+    assert row["component"] == component["name"] == name
 
 
 def test_a_negative_weight_stays_a_number():

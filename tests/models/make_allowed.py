@@ -6,7 +6,7 @@ a middle one, and the newest with all of ``LIBRARIES`` beside it:
     for version in 1.3.2 1.5.2 "1.9.*"; do
         python -m venv /tmp/list-$version
         /tmp/list-$version/bin/pip install . "scikit-learn==$version" \\
-            imbalanced-learn category_encoders xgboost lightgbm
+            imbalanced-learn category_encoders feature_engine xgboost lightgbm
         PYTHONPATH=. /tmp/list-$version/bin/python tests/models/make_allowed.py
     done
     git diff lime_cli/models/pickles/allowed.txt
@@ -104,12 +104,20 @@ NATIVE_MODULES = """
 """.split()  # noqa: SIM905
 
 LIBRARIES = (
-    "category_encoders", "imblearn.combine", "imblearn.ensemble", "imblearn.metrics.pairwise",
-    "imblearn.over_sampling", "imblearn.pipeline", "imblearn.under_sampling", "lightgbm", "xgboost",
+    "category_encoders", "feature_engine", "imblearn.combine", "imblearn.ensemble",
+    "imblearn.metrics.pairwise", "imblearn.over_sampling", "imblearn.pipeline",
+    "imblearn.under_sampling", "lightgbm", "xgboost",
 )  # fmt: skip
-# A table in a model file: its parts index memory unchecked and take any attribute.
+# A table in a model file: its parts index memory unchecked and take any attribute. What is on the
+# list of them was put there by hand, and is made by frames.py.
 BARRED_MODULES = ("pandas._libs.internals", "pandas.core.internals")
-BARRED_NAMES = {("pandas", "DataFrame"), ("pandas", "Series")}
+# Apply what their parameters name, or call it.
+BARRED_NAMES = {
+    ("feature_engine.creation.math_features", "MathFeatures"),
+    ("feature_engine.creation.relative_features", "RelativeFeatures"),
+    ("feature_engine.timeseries.forecasting.window_features", "WindowFeatures"),
+    ("feature_engine.timeseries.forecasting.expanding_window_features", "ExpandingWindowFeatures"),
+}
 
 UFUNCS = "scipy.special._ufuncs"  # where scipy before 1.15 kept all of them
 BARRED_METRICS = (

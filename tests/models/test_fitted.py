@@ -6,10 +6,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.compose import make_column_transformer
 from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder
 
+import lime_cli
 from lime_cli.models.model_file import ModelFile
 from lime_cli.tabular.row import Table
 
@@ -41,7 +46,7 @@ def table(frame, n=30):
 
 
 def predicted(path, frame, **options):
-    return ModelFile(str(path), trust=path.suffix == ".pkl", **options).load().predict(table(frame))
+    return ModelFile(str(path), **options).load().predict(table(frame))
 
 
 def pickled(folder, model):
@@ -136,7 +141,7 @@ def test_catboost_answers_as_its_own_predict(tmp_path, native, loss):
         path = tmp_path / "model.cbm"
         model.save_model(str(path))
     assert predicted(path, FRAME)[:, 0] == pytest.approx(model.predict(FRAME)[:30])
-    assert ModelFile(str(path), trust=True).load().input.columns == tuple(FRAME)
+    assert ModelFile(str(path)).load().input.columns == tuple(FRAME)
 
 
 @pytest.mark.parametrize("labels", ["two", "words", "three", "several"])
@@ -151,7 +156,7 @@ def test_a_pickled_catboost_classifier_tells_its_columns_and_classes(tmp_path, l
     loss = {"loss_function": "MultiLogloss"} if labels == "several" else {}
     model = catboost.CatBoostClassifier(iterations=4, cat_features=["port"], **loss, **QUIET)
     model.fit(FRAME, y)
-    loaded = ModelFile(str(pickled(tmp_path, model)), trust=True).load()
+    loaded = ModelFile(str(pickled(tmp_path, model))).load()
     assert loaded.input.columns == tuple(FRAME)
     assert loaded.predict(table(FRAME)) == pytest.approx(model.predict_proba(FRAME)[:30])
 
@@ -172,3 +177,45 @@ def test_early_stopping_is_heeded_as_the_estimator_does(tmp_path, suffix, kind):
     expected = model.predict_proba(used) if classified else model.predict(used)[:, None]
     assert model.best_iteration + 1 < model.get_booster().num_boosted_rounds()
     assert predicted(path, used) == pytest.approx(expected[:30], abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", ["CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker"])
+def test_a_pickled_catboost_needs_no_trust(tmp_path, kind):
+    catboost = pytest.importorskip("catboost")
+    model = getattr(catboost, kind)(iterations=4, cat_features=["port"], **QUIET)
+    groups = {"group_id": np.arange(N) // 20} if kind == "CatBoostRanker" else {}
+    model.fit(FRAME, LABELS, **groups)
+    path = pickled(tmp_path, {"model": model, "columns": list(FRAME)})
+    loaded = ModelFile(str(path), key="model").load()
+    ask = model.predict_proba if kind == "CatBoostClassifier" else model.predict
+    found = loaded.predict(table(FRAME))
+    assert np.squeeze(found) == pytest.approx(ask(FRAME)[:30])
+
+
+def test_a_model_that_is_written_anew_is_loaded_anew(tmp_path):
+    used = FRAME[["age", "pclass"]]
+    used.to_csv(tmp_path / "d.csv", index=False)
+    for shift in (0, 7):
+        model = LinearRegression().fit(used, used.age + shift)
+        path = pickled(tmp_path, model)
+        (found,) = lime_cli.explain_tabular(str(path), str(tmp_path / "d.csv"), rows="3")
+        assert found.explanation.outputs == pytest.approx(model.predict(used[3:4]))
+
+
+@pytest.mark.parametrize("step", ["plain", "filled", "known"])
+def test_gaps_that_an_encoder_does_not_know_are_told(tmp_path, step):
+    frame = FRAME[["age", "port"]].assign(port=FRAME.port.where(FRAME.age > 30))
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    fitted_on = frame if step != "plain" else frame.fillna("none")
+    encoder = OneHotEncoder(handle_unknown="ignore")
+    if step == "filled":
+        encoder = make_pipeline(SimpleImputer(strategy="most_frequent"), encoder)
+    parts = make_column_transformer((encoder, ["port"]), remainder="passthrough")
+    model = make_pipeline(parts, LogisticRegression()).fit(fitted_on, LABELS)
+    path = pickled(tmp_path, model)
+    (found,) = lime_cli.explain_tabular(str(path), str(tmp_path / "d.csv"), rows="3")
+    codes = [one.code for one in found.explanation.caveats]
+    assert ("unknown_category" in codes) == (step == "plain")
+    if step == "plain":
+        message = next(c.message for c in found.explanation.caveats if c.code == codes[-1])
+        assert "port a missing value (" in message

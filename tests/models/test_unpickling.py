@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import copyreg
 import os
 import pickle
 import random
@@ -10,6 +11,7 @@ import subprocess
 import sys
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -74,10 +76,11 @@ from sklearn.tree import DecisionTreeClassifier
 from sklearn.tree._tree import Tree
 
 from lime_cli.errors import ModelError, UntrustedModel
-from lime_cli.models.pickles import archive, tripwire
+from lime_cli.models.content import Content
+from lime_cli.models.pickles import archive, loading, tripwire
 from lime_cli.models.pickles.archive import looks_pickled
 from lime_cli.models.pickles.loading import Trust, inspect_pickle, unpickle
-from lime_cli.models.pickles.policy import LIST, is_danger, listed
+from lime_cli.models.pickles.policy import LIST, AllowList, is_danger, listed
 from tests.models import live, malicious
 
 try:
@@ -552,6 +555,151 @@ def test_columns_taken_from_a_table_load(protocol: int, tmp_path: Path) -> None:
     assert np.array_equal(predictions(unpickle(path), table), predictions(model, table))
 
 
+FRAME = pd.DataFrame(
+    {
+        "whole": [3, 1, 2],
+        "words": ["x", "y", "x"],
+        "number": [1.5, np.nan, 2.0],
+        "kind": pd.Categorical(["u", "v", "u"]),
+        "rank": pd.Categorical([2, 1, 2], ordered=True),
+        "day": pd.to_datetime(["2020-01-01", "2021-02-03", None]),
+        "gaps": pd.array([1, None, 3], dtype="Int64"),
+        "share": pd.array([0.5, None, 1.0], dtype="Float64"),
+        "flag": pd.array([True, None, False], dtype="boolean"),
+        "truth": [True, False, True],
+        "mixed": np.array([1, "a", None], object),
+    }
+)
+
+FRAMES = {
+    "all kinds": FRAME,
+    "one kind": FRAME[["whole"]],
+    "named rows": FRAME.set_index("words"),
+    "rows in another order": FRAME.loc[[2, 0, 1]],
+    "every second row": FRAME.iloc[::2],
+    "no rows": FRAME.iloc[:0],
+    "no columns": FRAME[[]],
+    "a series": FRAME["number"],
+    "a series of categories": FRAME["kind"],
+    "a series of moments": FRAME["day"],
+    "a series with gaps": FRAME["gaps"],
+    "an encoder's mapping": pd.Series([1.0, 2.0], index=["u", np.nan], name="kind"),
+}
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 3, 4, 5])
+@pytest.mark.parametrize("name", list(FRAMES))
+def test_data_frames_load_as_they_were(name: str, protocol: int, tmp_path: Path) -> None:
+    held, path = FRAMES[name], tmp_path / "frame.pkl"
+    for write in (pickle.dump, joblib.dump):
+        with path.open("wb") as stream:
+            write({"held": [held, held]}, stream, protocol=protocol)
+        packed = loading._packed(Content(path))
+        one, other = loading._load(packed, AllowList())["held"]  # type: ignore[index]
+        equal = "series" if isinstance(held, pd.Series) else "frame"
+        getattr(pd.testing, f"assert_{equal}_equal")(one, held)
+        assert one is other
+
+
+class Forged:
+    """Pickles as whatever it is told to."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+
+    def __reduce__(self) -> Any:
+        return self.parts
+
+
+def _block(values: Any, places: Any) -> Forged:
+    from pandas._libs.internals import _unpickle_block
+
+    return Forged(_unpickle_block, (values, places, 2))
+
+
+NUMBERS = np.arange(6.0).reshape(2, 3)
+
+DAMAGED = {
+    "a column too many": lambda: {"_mgr": _manager(_block(np.ones((3, 3)), slice(0, 3)))},
+    "a column too few": lambda: {"_mgr": _manager(_block(NUMBERS[:1], slice(0, 1)))},
+    "places outside": lambda: {"_mgr": _manager(_block(NUMBERS, np.array([0, 9])))},
+    "columns of a list": lambda: {"_mgr": _manager(_block([[1, 2, 3]], slice(0, 1)))},
+    "rows of another length": lambda: {"_mgr": _manager(_block(NUMBERS[:, :2], slice(0, 2)))},
+    "no manager": lambda: {"_mgr": NUMBERS},
+    "no block": lambda: {"_mgr": _manager(NUMBERS)},
+    "a column twice": lambda: {"_mgr": _manager(_block(NUMBERS, np.array([0, 0])))},
+    "attributes": lambda: {"to_numpy": 1},
+}
+
+
+def _manager(*blocks: Any) -> Forged:
+    return Forged(type(FRAME._mgr), (blocks, [pd.Index(["a", "b"]), pd.RangeIndex(3)]))
+
+
+@pytest.mark.parametrize("case", list(DAMAGED))
+def test_a_damaged_data_frame_is_refused(case: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    frame = Forged(copyreg._reconstructor, (pd.DataFrame, object, None), DAMAGED[case]())  # type: ignore[attr-defined]
+    path.write_bytes(pickle.dumps({"frame": frame}))
+    assert "data frame" in said(path)[1]
+
+
+def test_a_part_of_a_data_frame_is_no_value(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    model = LogisticRegression().fit(TABLE, CLASSES)
+    model.held = _manager(_block(NUMBERS, slice(0, 2)))
+    path.write_bytes(pickle.dumps(model))
+    assert "holds a part of a data frame outside of one" in said(path)[1]
+
+
+def test_categories_that_are_no_index_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    state = {"categories": "ab", "ordered": False}
+    dtype = Forged(copyreg._reconstructor, (pd.CategoricalDtype, object, None), state)  # type: ignore[attr-defined]
+    path.write_bytes(pickle.dumps({"dtype": dtype}))
+    assert "holds damaged categories" in said(path)[1]
+
+
+def test_partials_of_listed_functions_load(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    cut = FunctionTransformer(partial(np.clip, a_min=0.2, a_max=0.8))
+    model = make_pipeline(cut, LogisticRegression()).fit(TABLE, CLASSES)
+    path.write_bytes(pickle.dumps(model))
+    assert np.array_equal(predictions(unpickle(path), TABLE), predictions(model, TABLE))
+
+
+def _partial(function: Any, *state: Any) -> Forged:
+    return Forged(partial, (function,), state)
+
+
+PARTIALS = {
+    "a function that is not listed": (lambda: partial(os.system, "true"), "uses os.system"),
+    "a class": (lambda: partial(np.ndarray, 3), "something it must not get"),
+    "a method of a model": (
+        lambda: partial(LogisticRegression().fit, TABLE),
+        "uses builtins.getattr",
+    ),
+    "an array to write into": (
+        lambda: partial(np.add, out=np.zeros(3)),
+        "write into what it holds",
+    ),
+    "a function as an argument": (lambda: partial(np.clip, np.max), "to a constructor"),
+    "another function in its state": (
+        lambda: _partial(np.clip, np.max, (), {}, None),
+        "a damaged partial",
+    ),
+    "attributes": (lambda: _partial(np.clip, np.clip, (), {}, {"a": 1}), "a damaged partial"),
+}
+
+
+@pytest.mark.parametrize("case", list(PARTIALS))
+def test_no_other_partial_loads(case: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    make, gist = PARTIALS[case]
+    path.write_bytes(pickle.dumps({"model": FunctionTransformer(), "f": make()}))
+    assert gist in said(path)[1]
+
+
 def test_words_that_point_outside_their_letters_are_damaged(tmp_path: Path) -> None:
     pa = pytest.importorskip("pyarrow")
 
@@ -638,7 +786,8 @@ def test_only_these_may_be_called() -> None:
     assert called == {
         "_codecs", "builtins", "collections", "copyreg", "numpy", "numpy._core.multiarray",
         "numpy._core.numeric", "numpy.ma.core", "numpy.random._pickle",
-        "numpy.random.bit_generator", "pandas", "pandas._libs.arrays", "pandas.core.indexes.base",
+        "numpy.random.bit_generator", "pandas", "pandas._libs.arrays", "pandas._libs.internals",
+        "pandas.core.indexes.base", "pandas.core.internals.managers", "functools",
         "pyarrow.lib", "sklearn._loss._loss", "sklearn.linear_model._sgd_fast",
         "sklearn.metrics._dist_metrics", "sklearn.neighbors._ball_tree",
         "sklearn.neighbors._kd_tree", "sklearn.tree._tree",

@@ -80,7 +80,7 @@ FREE = ["write inside", "rename inside", "folder inside", "move inside", "write 
 
 
 def environment() -> dict[str, str]:
-    return {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": os.environ["LIMEX_TEST_TMP"]}
+    return {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": os.environ["FENCED_TEMPORARY"]}
 
 
 @pytest.fixture
@@ -89,7 +89,7 @@ def fenced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     for folder in (inside, outside, temporary):
         folder.mkdir()
     (outside / "there").write_text("text")
-    monkeypatch.setenv("LIMEX_TEST_TMP", str(temporary))
+    monkeypatch.setenv("FENCED_TEMPORARY", str(temporary))
     done = subprocess.run(
         [sys.executable, "-c", TRY, inside, outside],
         env=environment(), check=True, capture_output=True, timeout=60,
@@ -149,7 +149,7 @@ def test_commands_ask_behind_the_fence(
 ) -> None:
     (tmp_path / "tmp").mkdir()
     (tmp_path / "home").mkdir()
-    monkeypatch.setenv("LIMEX_TEST_TMP", str(tmp_path / "tmp"))
+    monkeypatch.setenv("FENCED_TEMPORARY", str(tmp_path / "tmp"))
     rows = np.random.default_rng(0).random((60, 2))
     model = LogisticRegression().fit(rows, rows[:, 0] > 0.5)
     (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))

@@ -63,7 +63,7 @@ def test_a_group_stays_where_every_column_lies_in_its_own_bin(tmp_path):
     instance = read(path, 10, schema=Schema(groups=(("ab", ("a", "b")),)))
     kept, columns = drawn(instance)
     names = [one.name for one in instance.components]
-    assert names == ["ab: a <= 24.75, 24.75 < b <= 49.5", "c <= 24.75"]
+    assert names == ["ab: a = 10 (up to 24.75], b = 30 (24.75 to 49.5]", "c = 10 (up to 24.75]"]
     in_bins = [a <= 24.75 and 24.75 < b <= 49.5 for a, b in zip(columns["a"], columns["b"])]  # noqa: B905
     assert kept[:, 0].tolist() == in_bins
 
@@ -131,7 +131,7 @@ def test_held_columns_keep_the_row_s_values_and_are_skipped_with_the_reason(peop
 
 def test_only_the_columns_named_vary(people):
     instance = read(people, 5, schema=Schema(only=("age",)))
-    assert [one.name for one in instance.components] == ["age <= 9.875"]
+    assert [one.where.condition for one in instance.components] == ["age <= 9.875"]
     assert {one.reason for one in instance.skipped} == {"not among --features-only"}
     address = (("address", ("street", "city")),)
     instance = read(people, 5, schema=Schema(groups=address, only=("address",)))
@@ -191,11 +191,12 @@ def test_groups_are_parsed_from_the_line_and_from_a_list_cut_at_its_commas():
 def test_dates_are_held_unless_they_are_to_be_compared_by_day(people):
     assert ("since", "a date") in [(one.name, one.reason) for one in read(people, 0).skipped]
     instance = read(people, 0, schema=Schema(numeric=("since",)))
-    (name,) = [one.name for one in instance.components if "since" in one.name]
-    assert name.startswith("since <= 2024-")
+    (since,) = [one for one in instance.components if "since" in one.name]
     kept, columns = drawn(instance)
-    place = [one.name for one in instance.components].index(name)
-    end = name.removeprefix("since <= ")
+    place = list(instance.components).index(since)
+    end = since.where.condition.removeprefix("since <= ")
+    assert end.startswith("2024-")
+    assert since.name == f"since = 2024-01-01 (up to {end}]"
     assert [one <= end for one in columns["since"]] == kept[:, place].tolist()
     assert 0.4 < sum(one <= end for one in columns["since"]) / 256 < 0.6
     levels = read(people, 0, schema=Schema(categorical=("since",)))

@@ -1,6 +1,7 @@
 """Rows as instances: bins, conditions, shared samples."""
 
 import csv
+import re
 
 import numpy as np
 import pytest
@@ -38,21 +39,45 @@ def mixed(tmp_path):
     return written(tmp_path, ["size", "doors", "new", "colour", "wheels"], rows)
 
 
-def test_conditions_say_bins_and_levels(mixed):
+def test_names_say_column_value_and_bin(mixed):
     assert [component.name for component in read(mixed, 0).components] == [
-        "size <= 7.375",
+        "size = 0 (up to 7.375]",
         "doors = 0",
         "new = True",
         "colour = blue",
     ]
-    assert read(mixed, 20).components[0].name == "7.375 < size <= 14.75"
-    assert read(mixed, 59).components[0].name == "size > 22.12"
+    assert read(mixed, 20).components[0].name == "size = 10 (7.375 to 14.75]"
+    assert read(mixed, 59).components[0].name == "size = 29.5 (above 22.12)"
+
+
+def test_conditions_are_the_same_for_all_values_of_a_bin(mixed):
+    def said(row):
+        return [one.where.condition for one in read(mixed, row).components]
+
+    assert said(0) == ["size <= 7.375", "doors = 0", "new = True", "colour = blue"]
+    assert said(20)[0] == said(22)[0] == "7.375 < size <= 14.75"
+    assert said(59)[0] == "size > 22.12"
+
+
+@pytest.mark.parametrize("offset", [-1e3, -0.5, 0.0, 7.0])
+def test_names_begin_with_the_column_and_hold_the_value_in_its_bin(tmp_path, offset):
+    """Values on cuts and beside them, which four digits cannot tell from the cut."""
+    cells = [[offset + i * 0.123456, i] for i in range(101)]
+    cells += [[offset + 25 * 0.123456 + 1e-7, 3], [offset + 25 * 0.123456 - 1e-7, 4]]
+    path = written(tmp_path, ["a", "b"], cells)
+    for row in range(0, 103, 3 if offset else 1):
+        name = read(path, row).components[0].name
+        found = re.fullmatch(r"a = (\S+) \((?:up to |above )?(\S+?)(?: to (\S+))?[])]", name)
+        assert found, name
+        value, *ends = (float(one) for one in found.groups() if one)
+        low, high = (-np.inf, ends[0]) if "up to" in name else [*ends, np.inf][:2]
+        assert low < value <= high, name
 
 
 def test_a_value_equal_to_a_cut_lies_in_the_lower_bin(tmp_path):
     path = written(tmp_path, ["a", "b"], [[i, i * 0.1] for i in range(101)])
-    assert read(path, 25).components[0].name == "a <= 25"
-    assert read(path, 26).components[0].name == "25 < a <= 50"
+    assert read(path, 25).components[0].name == "a = 25 (up to 25]"
+    assert read(path, 26).components[0].name == "a = 26 (25 to 50]"
 
 
 def test_a_constant_column_is_skipped_with_its_reason(mixed):
@@ -103,7 +128,7 @@ def test_overrides_make_numbers_levels_and_counts_quantities(mixed):
     schema = Schema(categorical=("size",), numeric=("doors",))
     assert [one.name for one in read(mixed, 6, schema=schema).components][:2] == [
         "size = 3",
-        "1.5 < doors <= 2.25",
+        "doors = 2 (1.5 to 2.25]",
     ]
 
 

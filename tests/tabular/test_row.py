@@ -22,8 +22,8 @@ def components():
 
 def test_components_are_put_into_words_like_a_tuple(components):
     wanted = (
-        Component("number > 44.25", 70, Column("number")),
-        Component("letter = a", "a", Column("letter")),
+        Component("number = 70 (above 44.25)", 70, Column("number", "number > 44.25")),
+        Component("letter = a", "a", Column("letter", "letter = a")),
     )
     assert len(components) == 2
     assert tuple(components) == wanted

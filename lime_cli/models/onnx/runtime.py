@@ -9,6 +9,7 @@ from typing import Any
 
 import onnxruntime
 
+from lime_cli.cores import usable_cores
 from lime_cli.engine.model import Caveat
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
@@ -55,8 +56,8 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat,
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     options.inter_op_num_threads = 1
-    if file.threads is not None:
-        options.intra_op_num_threads = file.threads
+    options.intra_op_num_threads = file.threads or usable_cores()
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry(WEIGHTS_BESIDE, os.fspath(path.parent.resolve()))
     providers = [provider] if file.provider == "cpu" else [provider, PROVIDERS["cpu"]]
     caveats: tuple[Caveat, ...] = ()

@@ -12,12 +12,13 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from lime_cli.models.pickles import tripwire
+from lime_cli.models.pickles import frames, tripwire
 from lime_cli.models.pickles.constructors import (
     SCALAR,
     call,
     check_keys,
     check_names,
+    check_partial,
     check_plain,
     scalar_of,
 )
@@ -34,7 +35,10 @@ from lime_cli.models.pickles.unpickler import (
 
 _EMPTY_ARRAYS = ("_reconstruct", "_mareconstruct")
 
-_NATIVE = ("xgboost.core", "lightgbm.basic")
+_NATIVE = ("xgboost.core", "lightgbm.basic", "catboost.core")
+
+_OWN_NAMES = {"catboost.core": {"__model"}}
+"""What a library calls parts of a state, which never become attributes."""
 
 _STATES = (dict, tuple, list, str, bytes, bytearray, int, float, bool, type(None))
 
@@ -68,6 +72,7 @@ class Builder(Machine):
             codecs.lookup(code)  # which Python would import only when a file first needs it
         listed()  # is read from a file the first time
         self.made: list[object] = []
+        self.has_frames = False
         self._policy = policy
         self._known: dict[Global, Named] = {}
         self._roles: dict[Global, frozenset[str]] = {}
@@ -90,6 +95,10 @@ class Builder(Machine):
     def make(self, named: Named, args: Arguments) -> object:
         if isinstance(named.thing, Inert):
             return Inert()
+        stand_in = frames.stands_in(named.key, named.thing, args)
+        if stand_in is not None:
+            self.has_frames = True
+            return self._note(stand_in)
         made = call(named.key, cast(Any, named.thing), args)
         if isinstance(made, np.ndarray):
             if named.key[1] not in _EMPTY_ARRAYS:
@@ -113,6 +122,9 @@ class Builder(Machine):
             return Inert()
         if not isinstance(cls, type):
             raise Refused(f"makes an object of {named}, which is no class")
+        if named.key in frames.STAND_INS:
+            self.has_frames = True
+            return self._note(cls())
         check_plain(args)
         check_plain(kwargs.values())
         return self._note(cast(Any, cls).__new__(cls, *args, **kwargs))
@@ -145,6 +157,10 @@ class Builder(Machine):
             raise Refused(f"gives a {kind.__name__} the state of another object")
         if self.open:
             self.check_finished(_values(state))
+        if frames.fill(instance, state):
+            self.open.pop(id(instance), None)
+            return
+        check_partial(instance, state)
         _check_form(instance, state)
         check_state(instance, state)
         setstate = getattr(kind, "__setstate__", None)
@@ -195,6 +211,8 @@ def _thing(key: Global, policy: AllowList) -> object:
         return ArrayWrapper
     if INERT_MODULES.match(module):
         return Inert()
+    if key in frames.STAND_INS:
+        return frames.STAND_INS[key]
     if module.startswith("numpy._core") and np.__version__.startswith("1."):
         module = module.replace("numpy._core", "numpy.core", 1)
     try:
@@ -208,13 +226,14 @@ def _thing(key: Global, policy: AllowList) -> object:
 
 def _check_form(instance: object, state: object) -> None:
     """Refuse what becomes attributes and is no dictionary: pairs would pass by unseen."""
+    own = _OWN_NAMES.get(type(instance).__module__, set())
     if type(state) is dict:
-        check_names(state)
+        check_names(state.keys() - own if own else state)
         return
     parts = state if isinstance(state, tuple) else (state,)
     for part in parts:
         if isinstance(part, dict):
-            check_names(part)
+            check_names(part.keys() - own)
     if state is None or _is_native(cast("Hashable", type(instance))):
         return
     slotted = isinstance(state, tuple) and len(state) == 2

@@ -5,11 +5,13 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import cast
 
 import numpy as np
 
-from lime_cli.models.pickles.policy import Global, Refused
+from lime_cli.models.pickles.policy import PARTIAL, Global, Refused
+from lime_cli.models.walking import FUNCTIONS
 
 _DTYPE = re.compile(r"[<>=|]?[?bBhHiIlLqQuefdgFDGSUVOMmc]\d{0,9}")
 
@@ -255,6 +257,26 @@ def _index(cls: object, parts: object) -> bool:
     return plain and set(parts) <= {"data", "name", "start", "stop", "step"}
 
 
+def _partial(*args: object) -> bool:
+    """Check the function of a partial; its arguments come with its state."""
+    return len(args) == 1 and isinstance(args[0], FUNCTIONS)
+
+
+def check_partial(made: object, state: object) -> None:
+    """Refuse a partial of another function than it was made of, or of arguments that may act."""
+    if not isinstance(made, partial):
+        return
+    if type(state) is not tuple or len(state) != 4 or state[0] is not made.func or state[3]:
+        raise Refused("holds a damaged partial")
+    _, args, named, _ = state
+    if type(args) is not tuple or type(named) is not dict:
+        raise Refused("holds a damaged partial")
+    given = (*args, *named.values())
+    check_plain(tuple(one) if type(one) is list else one for one in given)
+    if "out" in named or not all(type(name) is str for name in named):
+        raise Refused("has a partial write into what it holds")
+
+
 def _text_array(cls: object, checksum: object, state: object) -> bool:
     return _is_pandas(cls, "StringArray") and type(checksum) is int and state is None
 
@@ -316,6 +338,7 @@ GUARDS: Mapping[Global, Callable[..., bool]] = {
     ("builtins", "frozenset"): _set,
     ("builtins", "set"): _set,
     ("collections", "defaultdict"): _factory,
+    PARTIAL: _partial,
     ("numpy._core.multiarray", "_reconstruct"): _array,
     SCALAR: scalar_of,
     ("numpy._core.numeric", "_frombuffer"): _buffer,

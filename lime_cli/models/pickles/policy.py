@@ -57,6 +57,9 @@ _DANGER = frozenset(
 
 Global = tuple[str, str]
 
+PARTIAL: Global = ("functools", "partial")
+"""Made of listed functions and plain arguments only."""
+
 
 class Refused(Exception):
     """The file asks for something that no model needs; the text completes `it ...`."""
@@ -114,5 +117,7 @@ def canonical(module: str, name: str, protocol: int) -> Global:
 
 def is_danger(module: str, name: str) -> bool:
     """Tell whether a global belongs to a package that attacks use, or is such a function."""
+    if (module, name) == PARTIAL:
+        return False
     parts = [*module.split("."), *name.split(".")]
     return any(".".join(parts[:n]) in _DANGER for n in range(1, len(parts) + 1))

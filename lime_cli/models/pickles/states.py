@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
-from functools import cache, cached_property, lru_cache
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any, cast
 
 import numpy as np
@@ -196,7 +196,7 @@ def _check_called(thing: Any, name: str, value: Any) -> None:
     if isinstance(value, type):
         raise Refused(f"calls a class, {value.__name__}, as a function")
     is_kernel = name == "kernel" and type(value).__module__ == _CALLABLE[0]
-    if callable(value) and not isinstance(value, FUNCTIONS) and not is_kernel:
+    if callable(value) and not isinstance(value, (partial, *FUNCTIONS)) and not is_kernel:
         raise Refused(f"calls a {type(value).__name__}, by {name} of a {kind}")
 
 
@@ -219,7 +219,7 @@ def _check_values(where: str, values: Iterable[Any], trusted: tuple[str, ...]) -
             plain = issubclass(value, np.generic) or value.__module__ == "builtins"
             if not plain and value.__module__ not in trusted:
                 raise Refused(f"holds a class, {value.__name__}, as {where}")
-        elif callable(value) and not isinstance(value, FUNCTIONS):
+        elif callable(value) and not isinstance(value, (partial, *FUNCTIONS)):
             module = type(value).__module__
             if not module.startswith(_CALLABLE) and module not in trusted:
                 raise Refused(f"holds a {type(value).__name__}, which can be called, as {where}")

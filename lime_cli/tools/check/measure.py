@@ -125,11 +125,11 @@ def _quality(rule: Quality, target: Target, effective: float) -> Iterator[str]:
 
 
 def _matching(features: tuple[str, ...], weights: Iterable[Seen]) -> list[Seen]:
-    """List the weights whose feature or own name is meant by one of the patterns."""
+    """List the weights whose feature or condition is meant by one of the patterns."""
     return [
         one
         for one in weights
-        if any(fnmatchcase(one.feature, f) or fnmatchcase(one.name, f) for f in features)
+        if any(fnmatchcase(one.feature, f) or fnmatchcase(one.condition, f) for f in features)
     ]
 
 

@@ -33,6 +33,8 @@ class Change(NamedTuple):
     """Whether the two intervals have no value in common."""
     flipped: bool
     """Whether the sign is certain on both sides, and another."""
+    conditions: tuple[str, str]
+    """What the component meets while it is kept, old and new: bins and values may differ."""
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,16 @@ def _change(old: Seen, new: Seen) -> Change:
         change = abs(new.weight - old.weight)
         errors = change / joint if joint > 0 else (0.0 if change == 0 else inf)
     flipped = old.resolved and new.resolved and old.weight * new.weight < 0
-    return Change(old.name, old.feature, old.weight, new.weight, errors, _apart(old, new), flipped)
+    return Change(
+        name=new.name,
+        feature=old.feature,
+        old=old.weight,
+        new=new.weight,
+        errors=errors,
+        beyond=_apart(old, new),
+        flipped=flipped,
+        conditions=(old.condition, new.condition),
+    )
 
 
 def _apart(old: Seen, new: Seen) -> bool:
@@ -257,6 +268,10 @@ class Comparison:
     weights: int = 0
     beyond: int = 0
     flips: int = 0
+    other_conditions: int = 0
+    """Weights of a column that meets another condition in the new result."""
+    example: tuple[str, str] = ("", "")
+    """The first two such conditions, old and new."""
     correlations: list[float] = field(default_factory=lambda: [0.0, 0.0])
     """Sum and count."""
     overlap: float = 0.0
@@ -277,6 +292,9 @@ class Comparison:
             self.correlations[1] += 1
         self.prediction_change = max(self.prediction_change, abs(one.prediction_change))
         for change in one.changes:
+            if change.conditions[0] != change.conditions[1]:
+                self.other_conditions += 1
+                self.example = self.example if self.example[0] else change.conditions
             drift = self.drifts.setdefault(
                 (one.target, change.feature), Drift(one.target, change.feature)
             )
@@ -366,6 +384,7 @@ def record_of(comparison: Comparison) -> dict[str, Any]:
         "weights": comparison.weights,
         "changed_beyond_errors": comparison.changed,
         "sign_flips": comparison.flips,
+        "other_conditions": comparison.other_conditions,
         "mean_rank_correlation": comparison.correlation,
         "mean_overlap": comparison.overlap / n,
         "largest_prediction_change": comparison.prediction_change,

@@ -31,6 +31,12 @@ def _lines(comparison: Comparison) -> Iterator[str]:
         f"{comparison.flips:,} signs changed; "
         f"predictions changed by up to {comparison.prediction_change:.3g}"
     )
+    if comparison.other_conditions:
+        old, new = comparison.example
+        yield (
+            f"{comparison.other_conditions:,} of the weights are of conditions that differ, "
+            f"such as {old} and {new}: bins or values changed"
+        )
     left = comparison.unmatched
     for count, said in (
         (left.only_old, "instances only in the old result"),

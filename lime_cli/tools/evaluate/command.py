@@ -11,7 +11,7 @@ from lime_cli.console import print_line
 from lime_cli.errors import SettingsError
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.commands import ModelCommand
+from lime_cli.options.commands import CommandGroup, ModelCommand
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import option, options
 from lime_cli.options.images import ImageOptions
@@ -45,7 +45,7 @@ class EvaluationOptions(ReportOptions):
     )
 
 
-@click.group()
+@click.group(cls=CommandGroup)
 def evaluate() -> None:
     """Tell how good explanations are: fidelity on fresh samples, and stability over seeds.
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from difflib import get_close_matches
 from itertools import chain, islice
 from typing import Any
 
 import click
 
+from lime_cli.console import print_line
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.commands import ModelCommand
+from lime_cli.options.commands import CommandGroup, ModelCommand, command_line
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import Options, options
 from lime_cli.options.images import ImageOptions
@@ -27,7 +29,7 @@ Asked = tuple[ModelFile, Modality, EngineOptions]
 """What is explained, of what, and how."""
 
 
-class Modalities(click.Group):
+class Modalities(CommandGroup):
     """The commands of the modalities, also of those that other packages add."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -39,8 +41,28 @@ class Modalities(click.Group):
             self.add_command(_command(cmd_name, plugins(MODALITY_PLUGINS)[cmd_name].load()))
         return super().get_command(ctx, cmd_name)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the modality; where it is not typed, tell it by the options and the input."""
+        known = self.list_commands(ctx)
+        mistyped = args[0].isalpha() and get_close_matches(args[0], known, n=1, cutoff=0.6)
+        if ctx.resilient_parsing or args[0] in known or mistyped:
+            return super().resolve_command(ctx, args)
+        from lime_cli.tools.explain.guess import guess
 
-@click.group(cls=Modalities)
+        modality, reason = guess(args, self.commands)
+        if reason and not {"-q", "--quiet"}.intersection(args):
+            others = " or ".join(f"limex explain {one}" for one in self.commands if one != modality)
+            print_line(f"limex: assumed: {reason}; {others} reads it otherwise")
+        return modality, self.get_command(ctx, modality), args
+
+
+@click.group(
+    cls=Modalities,
+    subcommand_metavar="[tabular|text|image] MODEL INPUT",
+    context_settings={"ignore_unknown_options": True},
+)
 def explain() -> None:
     """Explain predictions: which parts of an input made the model answer as it did.
 
@@ -169,7 +191,8 @@ def _explain(asked: Asked, to: Output, look: Look, options: RunOptions) -> int:
         model = model._replace(threads=model.threads or 1)
     if alone and here:
         settings = replace(settings, time_limit=options.time_limit)
-    job = Job(model, modality, settings, ())
+    context = click.get_current_context(silent=True)
+    job = Job(model, modality, settings, (), command_line(context) if context else "")
     if folder:
         from lime_cli.running.folder import into_folder
 

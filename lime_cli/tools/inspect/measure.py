@@ -23,7 +23,8 @@ from lime_cli.models.pickles.dry_run import Outline, outline_of
 from lime_cli.models.pickles.loading import PickleVerdict, inspect_pickle
 from lime_cli.models.pickles.policy import AllowList, is_danger, listed
 from lime_cli.registry import MODALITIES
-from lime_cli.tables.readers import SUFFIXES, read_cells, suffix_of
+from lime_cli.sources import suffix_of
+from lime_cli.tables.readers import is_table, read_cells
 from lime_cli.tabular.row import Table
 
 if TYPE_CHECKING:
@@ -307,10 +308,9 @@ def _kind(known: ModelInput, report: ModelReport, rows: ProbeRows | None) -> str
         return "table"
     if rows is None:
         return None
-    suffix = suffix_of(rows.path)
-    if rows.column or suffix in TEXTS:
+    if rows.column or suffix_of(rows.path) in TEXTS:
         return "text"
-    return "table" if suffix in SUFFIXES else "picture"
+    return "table" if is_table(rows.path) else "picture"
 
 
 def _batches(model: LoadedModel, report: ModelReport, rows: ProbeRows | None) -> Iterator[Any]:
@@ -353,7 +353,7 @@ def _real(kind: str | None, known: ModelInput, rows: ProbeRows) -> Any:
 def _texts(rows: ProbeRows) -> list[str]:
     """Read texts: the cells of a column, or the lines of a text file that hold any."""
     path = Path(rows.path)
-    if rows.column is None and suffix_of(rows.path) not in SUFFIXES:
+    if rows.column is None and not is_table(rows.path):
         modality = MODALITIES["text"](inputs=(rows.path,))
         lines = modality.read(next(iter(modality.sources()))).text.splitlines()
         return [line for line in lines if line.strip()][: rows.n]

@@ -59,7 +59,7 @@ class PickTable:
         own = "\0".join(name) + "\0" if record["instance"]["modality"] == "image" else ""
         for target in targets_of(record):
             for one in target.weights:
-                column = self._columns.setdefault(own + one.name, len(self._columns))
+                column = self._columns.setdefault(own + one.condition, len(self._columns))
                 weights[column] = weights.get(column, 0.0) + one.weight
         self._sums.extend([0.0] * (len(self._columns) - len(self._sums)))
         present = [column for column, weight in weights.items() if weight != 0]

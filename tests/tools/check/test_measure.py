@@ -21,6 +21,7 @@ from lime_cli.tools.check.measure import Checked, check, check_drift
 from lime_cli.tools.check.policy import read_policy
 from lime_cli.tools.compare.measure import Comparison, Limits, Unmatched, collect, compare, spearman
 from lime_cli.tools.compare.measure import record_of as record_of_comparison
+from lime_cli.tools.compare.report import sheet_of
 from lime_cli.tools.summarize.measure import record_of as record_of_summary
 from lime_cli.tools.summarize.measure import summarize
 from tests.formats.test_json import explanation
@@ -54,6 +55,17 @@ def entry(own: str, weights: dict[str, float], error: float = 0.01, **more) -> E
     )
     record = json.loads(json.dumps(record_of(made)))
     return Entry(f"saved.jsonl:{own}", record)
+
+
+def named(one: Entry, value: float, condition: str = "{} > 1") -> Entry:
+    """The record with another value in the names of its components, and their conditions apart."""
+    record = json.loads(json.dumps(one.record))
+    for component in record["targets"][0]["components"]:
+        column = component["where"]["column"]
+        component["where"]["condition"] = condition.format(column)
+        component["name"] = f"{column} = {value:g} (above 1)"
+        component["value"] = value
+    return Entry(one.place, record)
 
 
 # -- summaries --------------------------------------------------------------------------------
@@ -170,6 +182,12 @@ def test_the_pick_covers_more_with_every_instance_up_to_all():
     assert len(picks) == 3
 
 
+def test_values_in_one_bin_are_one_component_to_the_pick():
+    found = [entry("0", {"a": 1.0}), named(entry("1", {"a": 1.0}), 3), entry("2", {"b": 0.1})]
+    _, picks = summarize(found, top=5, picks=2)
+    assert sorted(one.id for one in picks) == ["1", "2"]
+
+
 # -- comparisons ------------------------------------------------------------------------------
 
 
@@ -195,6 +213,17 @@ def test_a_change_within_the_error_bars_does_not_count_and_one_beyond_does():
     assert one.largest is not None
     assert one.largest.feature == "b"
     assert one.largest.errors == pytest.approx(0.05 / (0.01 * 2**0.5))
+
+
+def test_components_match_by_column_and_condition_and_not_by_name():
+    old = [entry("0", {"a": 0.4, "b": -0.2}), entry("1", {"a": 0.1})]
+    new = [named(one, 3) for one in old]
+    found = compared(old, new)
+    assert (found.weights, found.beyond, found.other_conditions) == (3, 0, 0)
+    moved = compared(old, [named(new[0], 9, "{} > 8"), new[1]])
+    assert (moved.weights, moved.other_conditions) == (3, 2)
+    assert moved.example == ("a > 1", "a > 8")
+    assert any("such as a > 1 and a > 8" in line for line in sheet_of(moved).lines)
 
 
 def test_only_certain_signs_flip():
@@ -301,6 +330,14 @@ def test_a_rule_finds_what_it_forbids_and_nothing_else(tmp_path, text, said):
     assert len(found) == (said is not None)
     if said:
         assert said in found[0]
+
+
+@pytest.mark.parametrize("pattern", ["age", "age > 1", "age > *"])
+def test_a_pattern_means_the_column_or_the_condition(tmp_path, pattern):
+    one = named(entry("17", STRONG), 52)
+    (said,) = findings(tmp_path, f'forbid = ["{pattern}"]', one)
+    assert said.startswith("age = 52 (above 1) is number 2")
+    assert findings(tmp_path, 'forbid = ["age = 52*"]', one) == []
 
 
 def test_uncertain_signs_are_counted_and_not_called_negative(tmp_path):

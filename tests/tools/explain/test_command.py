@@ -349,8 +349,8 @@ BAD = [
         4,
         "takes a picture, not a table",
     ),
-    ("explain nothing", 2, "No such command"),
-    ("paint", 2, "No such command"),
+    ("explain nothing", 2, "limex explain needs an input"),
+    ("colour", 2, "limex has no command 'colour'; see limex --help"),
 ]
 
 

@@ -1,0 +1,217 @@
+"""Tables of SQLite and DuckDB files: one of their tables, or what a query returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from difflib import get_close_matches
+from typing import Any, Protocol
+from urllib.parse import quote
+
+from lime_cli.errors import InputError, MissingDependency, SettingsError
+from lime_cli.sources import Record
+from lime_cli.tables.content import TableContent, TableFile
+from lime_cli.tables.delimited import checked_header
+from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.streams import STDIN
+
+BATCH = 1_024
+"""Rows taken at a time."""
+
+
+class _Database(Protocol):
+    """A connection that can only read."""
+
+    @property
+    def error(self) -> type[Exception]:
+        """What it raises."""
+        ...
+
+    @property
+    def listing(self) -> str:
+        """A query for the names of tables and views, in order."""
+        ...
+
+    def answered(self, query: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
+        """Return the names of columns, and the rows as they are taken."""
+        ...
+
+
+def read(file: TableFile, dialect: Dialect) -> TableContent:
+    """Read what ``--sql`` asks for, the table that ``--sheet`` names, or the only one there is.
+
+    Raises MissingDependency, InputError, and SettingsError for a table that is not there.
+    """
+    if file.path == STDIN:
+        raise InputError("a database cannot be read from standard input", "name its file")
+    head = file.stream.read(16)
+    if head.startswith(b"SQLite format 3"):
+        database: _Database = _Sqlite(file)
+    elif head[8:12] == b"DUCK":
+        database = _Duckdb(file)
+    else:
+        said = "is empty" if not head else "is neither an SQLite nor a DuckDB database"
+        raise InputError(f"{file.name}: {said}", "name a CSV file .csv")
+    query = dialect.sql or f"SELECT * FROM {_quoted(_table(file.name, database, dialect))}"
+    try:
+        names, rows = database.answered(query)
+    except database.error as error:
+        words = " ".join(str(error).split())[:200]
+        if dialect.sql is not None:
+            raise SettingsError(f"--sql: {file.name}: {words}", "write a SELECT") from None
+        raise InputError(f"{file.name}: cannot be read ({words})", "check the file") from None
+    header = checked_header(file.name, names)
+    found = _Rows(file.name, header, rows, dialect, database.error)
+    return TableContent(header, found.records, found)
+
+
+def _table(name: str, database: _Database, dialect: Dialect) -> str:
+    try:
+        names = [str(row[0]) for row in database.answered(database.listing)[1]]
+    except database.error as error:
+        words = " ".join(str(error).split())[:200]
+        raise InputError(f"{name}: cannot be read ({words})", "check the file") from None
+    listed = ", ".join(map(repr, names[:12])) + (" ..." if len(names) > 12 else "")
+    if dialect.sheet is not None:
+        if dialect.sheet in names:
+            return dialect.sheet
+        near = get_close_matches(dialect.sheet, names, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {listed or 'none'}"
+        raise SettingsError(f"--sheet {dialect.sheet}: {name} has no such table", hint)
+    if not names:
+        raise InputError(f"{name}: has no table", "check the file")
+    if len(names) > 1:
+        raise InputError(
+            f"{name}: has tables {listed}",
+            f"name one with --sheet {names[0]}, or ask for rows with --sql 'SELECT ...'; "
+            f"'{name}#{names[0]}' names it for --background",
+        )
+    return names[0]
+
+
+def _quoted(name: str) -> str:
+    doubled = name.replace('"', '""')
+    return f'"{doubled}"'
+
+
+class _Rows:
+    """The rows of an answer, and which of its columns held nothing but texts."""
+
+    def __init__(
+        self,
+        name: str,
+        header: tuple[str, ...],
+        rows: Iterator[Sequence[Any]],
+        dialect: Dialect,
+        error: type[Exception],
+    ) -> None:
+        self._name, self._header, self._dialect, self._error = name, header, dialect, error
+        self._texts: set[int] = set()
+        self._numbers: set[int] = set()
+        self.records = self._records(rows)
+
+    @property
+    def texts(self) -> frozenset[str]:
+        """Columns whose values, as far as they were read, were all texts or dates."""
+        return frozenset(self._header[place] for place in self._texts - self._numbers)
+
+    def _records(self, rows: Iterator[Sequence[Any]]) -> Iterator[Record]:
+        spelled, missing = self._dialect.spelled, frozenset(self._dialect.na_values)
+        number = 0
+        try:
+            for row in rows:
+                for place, value in enumerate(row):
+                    if value is not None:
+                        of_number = isinstance(value, (int, float)) or _is_decimal(value)
+                        (self._numbers if of_number else self._texts).add(place)
+                cells = tuple(map(spelled, row))
+                if missing:
+                    cells = tuple("" if one.strip() in missing else one for one in cells)
+                yield Record(self._header, cells, number, unit="row")
+                number += 1
+        except self._error as error:
+            words = " ".join(str(error).split())[:200]
+            raise InputError(f"{self._name}: cannot be read ({words})", "check the file") from None
+
+
+def _is_decimal(value: Any) -> bool:
+    return type(value).__name__ == "Decimal"
+
+
+class _Sqlite:
+    """An SQLite file, which nothing that is asked can change."""
+
+    listing = (
+        "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
+        "AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
+    )
+
+    def __init__(self, file: TableFile) -> None:
+        import sqlite3
+
+        self.error = sqlite3.Error
+        uri = f"file:{quote(file.path)}?mode=ro"
+        try:
+            self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+            self._connection.execute("PRAGMA query_only = 1")
+            self._connection.set_authorizer(_only_reads)
+        except sqlite3.Error as error:
+            raise InputError(f"{file.name}: cannot be read ({error})", "check the file") from None
+
+    def answered(self, query: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
+        cursor = self._connection.execute(query)
+        names = [str(one[0]) for one in cursor.description or ()]
+        if not names:
+            raise self.error("it returns no rows")
+        return names, _batches(cursor)
+
+
+def _only_reads(action: int, *_: object) -> int:
+    """Let a query select from its own file, and nothing else."""
+    import sqlite3
+
+    allowed = (
+        sqlite3.SQLITE_SELECT,
+        sqlite3.SQLITE_READ,
+        sqlite3.SQLITE_FUNCTION,
+        getattr(sqlite3, "SQLITE_RECURSIVE", 33),
+    )
+    return sqlite3.SQLITE_OK if action in allowed else sqlite3.SQLITE_DENY
+
+
+class _Duckdb:
+    """A DuckDB file; one thread, so that rows come in the same order each time."""
+
+    listing = (
+        "SELECT table_name FROM information_schema.tables "
+        "WHERE table_schema = 'main' ORDER BY table_name"
+    )
+
+    def __init__(self, file: TableFile) -> None:
+        try:
+            import duckdb
+        except ImportError:
+            raise MissingDependency(
+                f"{file.name}: reading DuckDB needs duckdb", "pip install 'limex[duckdb]'"
+            ) from None
+        self.error = duckdb.Error
+        limits = {"threads": "1", "enable_external_access": "false", "lock_configuration": "true"}
+        try:
+            self._connection = duckdb.connect(file.path, read_only=True, config=limits)
+        except duckdb.Error as error:
+            words = " ".join(str(error).split())[:200]
+            raise InputError(f"{file.name}: cannot be read ({words})", "check the file") from None
+
+    def answered(self, query: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
+        cursor = self._connection.cursor().execute(query)
+        names = [str(one[0]) for one in cursor.description or ()]
+        return names, _batches(cursor)
+
+
+def _batches(cursor: Any) -> Iterator[Sequence[Any]]:
+    try:
+        while rows := cursor.fetchmany(BATCH):
+            yield from rows
+    finally:
+        with suppress(Exception):  # the connection may be closed before
+            cursor.close()

@@ -1,0 +1,153 @@
+"""Tables of spreadsheets: a sheet of an Excel or OpenDocument file, read as pandas reads it."""
+
+from __future__ import annotations
+
+import re
+import zipfile
+from collections.abc import Iterator
+from itertools import chain
+from typing import IO, Any
+from xml.etree import ElementTree
+
+from lime_cli.errors import InputError, MissingDependency, SettingsError
+from lime_cli.sources import Record
+from lime_cli.tables.content import TableContent, TableFile
+from lime_cli.tables.delimited import checked_header
+from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.packing import DAMAGED
+
+PIECE, LONGEST_END = 2**16, 64
+
+NEVER_COMPUTED = re.compile(rb"</f>\s*(?:<v\s*/>|<v></v>)?\s*</c>")
+"""A formula that holds no value, as programs write it that do not compute."""
+
+
+def read(file: TableFile, dialect: Dialect) -> TableContent:
+    """Read the sheet that was named, or the only one that holds anything.
+
+    Cells are spelled as in CSV, for pandas takes words such as NA and texts of digits alike in
+    both. Raises MissingDependency, InputError, and SettingsError for a sheet that is not there.
+    """
+    if dialect.sql is not None:
+        raise SettingsError(f"--sql: {file.name} is no database", "name one of its --sheet")
+    try:
+        from python_calamine import CalamineError, CalamineWorkbook
+    except ImportError:
+        raise MissingDependency(
+            f"{file.name}: reading a spreadsheet needs python-calamine",
+            "pip install 'limex[excel]'",
+        ) from None
+    try:
+        book = CalamineWorkbook.from_filelike(file.stream)
+        sheet = _sheet(file.name, book, dialect)
+        _check_computed(file, sheet.name)
+        rows = _without_margins(sheet.iter_rows())
+        first = next(rows, None)
+    except (CalamineError, *DAMAGED) as error:
+        if "password" in str(error).lower():
+            raise InputError(f"{file.name}: needs a password", "save it without one") from None
+        raise InputError(f"{file.name}: is cut short or damaged", "save it again") from None
+    if first is None:
+        raise InputError(f"{file.name}: sheet {sheet.name!r} is empty", "name another --sheet")
+    names = [_spelled(cell, dialect) for cell in first]
+    if not dialect.header:
+        header = tuple(map(str, range(len(names))))
+        return TableContent(header, _records(header, chain([first], rows), dialect))
+    header = checked_header(file.name, names)
+    return TableContent(header, _records(header, rows, dialect))
+
+
+def _sheet(name: str, book: Any, dialect: Dialect) -> Any:
+    names = list(book.sheet_names)
+    if dialect.sheet is not None:
+        if dialect.sheet not in names:
+            listed = ", ".join(map(repr, names))
+            raise SettingsError(
+                f"--sheet {dialect.sheet}: {name} has no such sheet", f"it has {listed}"
+            )
+        return book.get_sheet_by_name(dialect.sheet)
+    sheets = [one for one in map(book.get_sheet_by_name, names) if one.height]
+    if len(sheets) > 1:
+        listed = ", ".join(repr(one.name) for one in sheets)
+        raise InputError(
+            f"{name}: has sheets {listed}",
+            f"name one: --sheet '{sheets[0].name}', or '{name}#{sheets[0].name}' for --background",
+        )
+    return sheets[0] if sheets else book.get_sheet_by_name(names[0])
+
+
+def _without_margins(rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
+    """Leave out the blank rows before and behind all others, and blank columns before them."""
+    blank: list[list[Any]] = []
+    margin: int | None = None
+    for row in rows:
+        if all(cell == "" for cell in row):
+            if margin is not None:
+                blank.append(row[margin:])
+            continue
+        if margin is None:
+            margin = next(place for place, cell in enumerate(row) if cell != "")
+            width = max(place for place, cell in enumerate(row) if cell != "") + 1
+        yield from blank
+        blank.clear()
+        yield row[margin:width] if all(cell == "" for cell in row[width:]) else row[margin:]
+
+
+def _records(
+    header: tuple[str, ...], rows: Iterator[list[Any]], dialect: Dialect
+) -> Iterator[Record]:
+    missing, n = frozenset(dialect.na_values), len(header)
+    for number, row in enumerate(rows):
+        cells = tuple(_spelled(cell, dialect) for cell in row)
+        if len(cells) > n:
+            said = f"row {number}: holds cells beyond the last column that has a name"
+            yield Record(header, (), number, unit="row", fault=said)
+            continue
+        if missing:
+            cells = tuple("" if cell.strip() in missing else cell for cell in cells)
+        yield Record(header, cells + ("",) * (n - len(cells)), number, unit="row")
+
+
+def _spelled(cell: Any, dialect: Dialect) -> str:
+    """Spell a cell as pandas does in CSV: 3 for 3.0."""
+    whole = isinstance(cell, float) and cell.is_integer()
+    return dialect.spelled(int(cell) if whole else cell)
+
+
+def _check_computed(file: TableFile, sheet: str) -> None:
+    """Raise InputError where a formula of the sheet holds no value: it would read as missing."""
+    path = _path_of(file.stream, sheet)
+    if path is None:
+        return
+    with zipfile.ZipFile(file.stream) as archive, archive.open(path) as stream:
+        end = b""
+        while piece := stream.read(PIECE):
+            if NEVER_COMPUTED.search(end + piece):
+                raise InputError(
+                    f"{file.name}: sheet {sheet!r} holds formulas that were never computed",
+                    "open it in a spreadsheet program and save it",
+                )
+            end = piece[-LONGEST_END:]
+
+
+def _path_of(stream: IO[bytes], sheet: str) -> str | None:
+    """Return where an .xlsx archive keeps a sheet; None in files of other kinds."""
+    stream.seek(0)
+    if not zipfile.is_zipfile(stream):
+        return None
+    with zipfile.ZipFile(stream) as archive:
+        try:
+            book = ElementTree.fromstring(archive.read("xl/workbook.xml"))
+            links = ElementTree.fromstring(archive.read("xl/_rels/workbook.xml.rels"))
+        except (KeyError, ElementTree.ParseError):
+            return None
+        targets = {one.get("Id"): str(one.get("Target")) for one in links}
+        for one in book.iter():
+            if one.tag.endswith("}sheet") and one.get("name") == sheet:
+                key = next(
+                    (value for name, value in one.attrib.items() if name.endswith("}id")), ""
+                )
+                path = targets.get(key, "").lstrip("/")
+                path = path if path.startswith("xl/") else f"xl/{path}"
+                return path if path in archive.namelist() else None
+    return None

@@ -1,0 +1,159 @@
+"""Which kind of input is meant where a person types ``limex explain MODEL DATA`` without it."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from lime_cli.errors import SettingsError
+from lime_cli.options.commands import unknown
+from lime_cli.registry import TABLES
+from lime_cli.sources import file_of, suffix_of
+
+IMAGE_SUFFIXES = (
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".webp",
+    ".bmp",
+    ".gif",
+    ".tif",
+    ".tiff",
+    ".npy",
+)
+
+TEXT_SUFFIXES = (".txt", ".md", ".text", ".eml", ".log", ".rst")
+
+IMAGE_MAGIC = (
+    b"\x89PNG",
+    b"\xff\xd8\xff",
+    b"GIF8",
+    b"BM",
+    b"II*\x00",
+    b"MM\x00*",
+    b"\x93NUMPY",
+)
+
+TABLE_MAGIC = (b"PAR1", b"SQLite format 3", b"ARROW1", b"FEA1")
+
+READ_BYTES, READ_LINES, LISTED = 65_536, 20, 200
+
+
+class Guess(NamedTuple):
+    """A kind of input, and what tells it; nothing where the options typed leave no choice."""
+
+    modality: str
+    reason: str = ""
+
+
+def guess(args: Sequence[str], commands: Mapping[str, click.Command]) -> Guess:
+    """Name the kind of input that the arguments of ``limex explain`` are about.
+
+    Options that one kind of input alone has decide; then the suffix and first bytes of the input.
+    Raises SettingsError, naming what to type, where neither tells.
+    """
+    typed, places = _parsed(args, commands)
+    left = {
+        name: {one.name for one in command.params if isinstance(one, click.Option)}
+        for name, command in commands.items()
+    }
+    possible = [name for name, known in left.items() if typed.keys() <= known]
+    shown = ", ".join(typed.values())
+    if not possible:
+        raise _untold(f"no kind of input has all of {shown}", commands)
+    if len(possible) == 1:
+        return Guess(possible[0])
+    if len(places) < 2:
+        missing = "an input" if places else "a model and an input"
+        raise SettingsError(f"limex explain needs {missing}", "type limex explain MODEL DATA")
+    found = _kind_of(places[1])
+    if found is None or found.modality not in possible:
+        raise _untold(f"{places[1]}: limex cannot tell which kind of input it is", possible)
+    return found
+
+
+def _untold(what: str, kinds: Iterable[str]) -> SettingsError:
+    *most, last = (f"limex explain {name}" for name in kinds)
+    listed = f"{', '.join(most)} or {last}" if most else last
+    return SettingsError(what, f"type {listed}")
+
+
+def _parsed(
+    args: Sequence[str], commands: Mapping[str, click.Command]
+) -> tuple[dict[str, str], list[str]]:
+    """Return the options typed, by their parameters' names, and what is given by its place."""
+    params: dict[tuple[str, ...], click.Parameter] = {}
+    for command in commands.values():
+        for one in command.params:
+            if isinstance(one, click.Option):
+                params.setdefault((*one.opts, *one.secondary_opts), one)
+    kept: dict[str, click.Parameter] = {}
+    known: set[str] = set()
+    for names, one in params.items():
+        if not known & set(names):
+            kept["/".join(names)] = one
+            known |= set(names)
+    whole = click.Command("explain", params=list(kept.values()))
+    context = click.Context(whole, resilient_parsing=True, allow_interspersed_args=True)
+    context.allow_extra_args = context.ignore_unknown_options = True
+    _, places, order = whole.make_parser(context).parse_args(list(args))
+    mistyped = next((one for one in places if one.startswith("-") and one != "-"), None)
+    if mistyped is not None and "--" not in args:
+        raise unknown("option", mistyped.partition("=")[0], known, "limex explain")
+    return {
+        str(one.name): max(one.opts, key=len) for one in order if isinstance(one, click.Option)
+    }, places
+
+
+def _kind_of(path: str) -> Guess | None:
+    """Tell the kind of a file by its first bytes and suffix, of a folder by its files."""
+    place = Path(file_of(path))
+    try:
+        if place.is_dir():
+            return _kind_of_folder(place)
+        head = b""
+        if place.is_file():
+            with place.open("rb") as file:
+                head = file.read(READ_BYTES)
+    except (OSError, ValueError):
+        return None
+    suffix, name = suffix_of(path), place.name
+    webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
+    if webp or head.startswith(IMAGE_MAGIC) or (not head and suffix in IMAGE_SUFFIXES):
+        return Guess("image", f"{name} is an image")
+    if suffix[1:] in TABLES.own or head.startswith(TABLE_MAGIC):
+        return Guess("tabular", f"{name} is a table")
+    return _kind_of_characters(name, suffix, head) if head else None
+
+
+def _kind_of_folder(folder: Path) -> Guess | None:
+    """Tell by the files in a folder, if they all are of one kind."""
+    names = [one.name.lower() for one in islice(folder.iterdir(), LISTED)]
+    images = sum(one.endswith(IMAGE_SUFFIXES) for one in names)
+    texts = sum(one.endswith(TEXT_SUFFIXES) for one in names)
+    if images and not texts:
+        return Guess("image", f"{folder} holds images")
+    if texts and not images:
+        return Guess("text", f"{folder} holds texts")
+    return None
+
+
+def _kind_of_characters(name: str, suffix: str, head: bytes) -> Guess | None:
+    """Tell a text from a table: the lines of a table have as many separators as one another."""
+    if b"\0" in head:
+        return None
+    lines = head.decode("utf-8", "replace").splitlines()[:READ_LINES]
+    if any(_is_table(lines, mark) for mark in ",;\t|"):
+        return None if suffix in TEXT_SUFFIXES else Guess("tabular", f"{name} is a table")
+    return Guess("text", f"{name} is a text")
+
+
+def _is_table(lines: list[str], separator: str) -> bool:
+    whole = lines[:-1] if len(lines) > 2 else lines
+    widths = {len(row) for row in csv.reader(whole, delimiter=separator) if row}
+    return len(whole) > 1 and len(widths) == 1 and widths.pop() > 1
