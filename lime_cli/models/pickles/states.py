@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from lime_cli.models.pickles.constructors import check_partial
 from lime_cli.models.pickles.policy import Refused
 from lime_cli.models.pickles.sizes import Damaged, check_sizes
 from lime_cli.models.walking import FUNCTIONS, attributes, objects
@@ -87,6 +88,8 @@ def _check_array(array: np.ndarray, is_report: bool) -> None:
 
 def _check_object(thing: Any, trusted: tuple[str, ...]) -> None:
     held = attributes(thing)
+    if isinstance(thing, partial):  # whose arguments a file may change after it is filled
+        check_partial(thing, (thing.func, thing.args, thing.keywords, None))
     if isinstance(thing, dict) and type(thing) is not dict:  # items of some are attributes
         for name in thing:
             if isinstance(name, str) and name.startswith("__"):
