@@ -38,6 +38,8 @@ class Stated(NamedTuple):
     """Whether one column of numbers from 0 to 1 may well be probabilities."""
     table: bool = False
     """Whether it answers to rows of a table, and nothing speaks of classes."""
+    logit: bool = False
+    """Whether one column of other numbers may well be logits."""
 
 
 class Answer(NamedTuple):
@@ -468,10 +470,10 @@ NUMBERS = Caveat(
     "--task classification, or --activation softmax",
 )
 
-SHARES = Caveat(
-    "task_assumed",
-    "the outputs are read as probabilities of labels that may hold together; where they are other "
-    "numbers, say --task regression",
+INDEPENDENT = Caveat(
+    "not_probabilities",
+    "the outputs lie from 0 to 1 and sum to {:.3g}, not 1; each is read as a probability of its "
+    "own",
 )
 
 SHARE = Caveat(
@@ -494,19 +496,19 @@ def _assumed(
         yield TUPLE
     if file.activation != "auto":
         return
+    if reading == "independent" and not stated.independent and file.task == "auto":
+        yield INDEPENDENT._replace(message=INDEPENDENT.message.format(values[0].sum()))
     if reading == "scores":
         yield LOGITS
     elif stated.table and file.task == "auto" and not (stated.task or stated.classes):
-        several = not _one(values, stated)
-        yield from [NUMBERS] if several and reading == "numbers" else []
-        yield from [SHARES] if reading == "independent" else []
+        yield from [NUMBERS] if reading == "numbers" and not _one(values, stated) else []
     elif (
         reading == "numbers"
         and file.task == "auto"
         and stated.task is None
         and _one(values, stated)
     ):
-        if "logit" in stated.output.lower():
+        if stated.logit:
             yield LOGIT
         elif stated.column and _within(values[:1]) and (values[:1] % 1).any():
             yield SHARE

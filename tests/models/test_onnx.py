@@ -366,7 +366,6 @@ def logits(k):
         ("LogSoftmax", 3, "logarithms of probabilities, undone", True),
         ("Sigmoid", 3, "a probability of its own for every label", False),
         ("Sigmoid", 1, "one probability p, read as (1 - p, p)", True),
-        ("Neg", 3, "scores that are no probabilities", False),
     ],
 )
 def test_the_last_operator_tells_what_the_numbers_are(
@@ -376,6 +375,16 @@ def test_the_last_operator_tells_what_the_numbers_are(
     model.predict(logits(width))
     assert model.identity.task == "classification"
     assert (model.reading, model.probabilities) == (reading, probabilities)
+
+
+def test_any_numbers_of_a_row_are_numbers_and_all_are_explained(tmp_path):
+    path = ending_in(tmp_path / "m.onnx", "Neg", 3)
+    model = ModelFile(path).load()
+    model.predict(logits(3))
+    assert (model.identity.task, model.reading) == ("regression", "numbers as they are")
+    model = ModelFile(path, task="classification").load()
+    model.predict(logits(3))
+    assert model.reading == "scores that are no probabilities"
 
 
 def test_class_names_come_from_the_metadata(tmp_path):
@@ -464,7 +473,7 @@ def test_texts_become_token_ids_by_their_tokenizer(tmp_path, length):
     model.input.require("text")
     texts = ["good film", "bad", "bad film good film", "film film " * 9]
     assert model.predict(texts)[:, 0] == pytest.approx([3, 3, 3.25, 4])
-    assert model.caveats == ()
+    assert [one.code for one in model.caveats] == ["activation_assumed"]
 
 
 def test_token_ids_ask_for_a_tokenizer_and_it_for_its_inputs(tmp_path):

@@ -228,7 +228,7 @@ NETWORK = Stated(table=True)
     ("raw", "task", "code"),
     [
         ([[3.2, -1.0], [0.4, 7.0]], "regression", "task_assumed"),
-        ([[0.2, 0.9], [0.5, 0.1]], "classification", "task_assumed"),
+        ([[0.2, 0.9], [0.5, 0.1]], "classification", "not_probabilities"),
         ([[0.2, 0.8], [0.5, 0.5]], "classification", None),
         ([[-1.6, -0.2], [-0.7, -0.7]], "regression", "task_assumed"),
         ([[np.log(0.2), np.log(0.8)]], "classification", "log_probabilities"),

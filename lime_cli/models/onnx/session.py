@@ -281,6 +281,7 @@ class Session:
             output=self._output.name,
             others=tuple(one.name for one in others),
             table=self.input.kind == "table" and not OF_CLASSES.search(self._output.name.lower()),
+            logit="logit" in self._output.name.lower() or self.input.kind in ("picture", "text"),
         )
 
     def _finds_outliers(self, others: list[Any], classes: tuple[str, ...] | None) -> bool:
