@@ -65,7 +65,7 @@ def explain_image(
     settings: Settings | None = None,
     workers: Workers | None = None,
 ) -> Iterator[Explained | Failed]:
-    """Explain picture files, and folders of them."""
+    """Explain image files, and folders of them."""
     return explain(model, MODALITIES["image"](inputs=paths), settings, workers=workers)
 
 
@@ -78,8 +78,8 @@ def explain(
 ) -> Iterator[Explained | Failed]:
     """Explain what a modality finds, in order, reading as it goes.
 
-    Without settings sampling goes on until the weights are settled, as on the command line. With
-    ``workers`` models stay out of this process; explanations then come without pictures. Raises
+    Without settings sampling goes on until the weights are converged, as on the command line. With
+    ``workers`` models stay out of this process; explanations then come without images. Raises
     ModelError and SettingsError, which concern every instance.
     """
     settings = settings or Settings(

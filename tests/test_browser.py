@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.instance import CodedWarning
 from tests.formats.test_html import HOSTILE, of_picture, of_text
 from tests.formats.test_json import explanation, written
 
@@ -107,7 +107,7 @@ def test_pointing_at_a_segment_lights_its_bar_and_back(opened):
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_hostile_name_is_inert(opened, count):
     one = explanation(HOSTILE, HOSTILE)
-    hostile = replace(one, caveats=(Caveat("x", HOSTILE),))
+    hostile = replace(one, warnings=(CodedWarning("x", HOSTILE),))
     page = opened([hostile] * count)
     page.wait_for_timeout(100)
     assert page.locator("img").count() == 0

@@ -66,7 +66,7 @@ def safe_cell(cell: Any) -> Any:
 
 
 def _rows(explanation: Explanation) -> Iterator[tuple[Any, ...]]:
-    codes = " ".join(dict.fromkeys(one.code for one in explanation.caveats))
+    codes = " ".join(dict.fromkeys(one.code for one in explanation.warnings))
     tail = (explanation.samples, explanation.stop, codes)
     for surrogate in explanation.surrogates:
         head = (explanation.subject.id, explanation.subject.source, *_sums(surrogate))

@@ -22,7 +22,7 @@ from PIL import Image
 
 from lime_cli.engine.arrays import BoolArray
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import Column, Component, Picture, Segment, Spans
+from lime_cli.engine.instance import Column, Component, Segment, SegmentedImage, Spans
 from lime_cli.formats.wording import (
     choice_said,
     fidelity_said,
@@ -42,15 +42,15 @@ if TYPE_CHECKING:
 
 
 LONGEST = 768
-"""Pixels of the longer side of a picture on a page."""
+"""Pixels of the longer side of an image on a page."""
 
 TRACED = 384
 """Pixels of the longer side at which outlines are traced."""
 
 
-def picture_uri(picture: Picture) -> str:
-    """Return the picture as a data URI: PNG where that is small, else JPEG."""
-    image = Image.fromarray(picture.pixels)
+def image_uri(image: SegmentedImage) -> str:
+    """Return the image as a data URI: PNG where that is small, else JPEG."""
+    image = Image.fromarray(image.pixels)
     image.thumbnail((LONGEST, LONGEST))
     png = io.BytesIO()
     image.save(png, "PNG", optimize=True)
@@ -92,7 +92,7 @@ class Spreads:
         self._counts: dict[str, int] = {}
 
     def add(self, explanation: Explanation) -> None:
-        """Count an explanation; superpixels are of one picture each and are left out."""
+        """Count an explanation; superpixels are of one image each and are left out."""
         for surrogate in explanation.surrogates:
             self._counts[surrogate.name] = self._counts.get(surrogate.name, 0) + 1
             weights = self._weights.setdefault(surrogate.name, {})
@@ -147,7 +147,7 @@ TINTS = 3
 def item_of(explanation: Explanation, anchor: str) -> Item:
     """Return all that a page shows of an explanation."""
     subject, model = explanation.subject, explanation.model
-    picture = subject.picture
+    image = subject.image
     first = explanation.surrogates[0]
     item: Item = {
         "anchor": anchor,
@@ -155,13 +155,13 @@ def item_of(explanation: Explanation, anchor: str) -> Item:
         "headline": f"{literal(first.name)} {_shown(first.model_prediction)}",
         "model": f"{model.format} model {model.digest[:12]}, {model.task}",
         "warnings": [
-            {"code": one.code, "message": literal(one.message)} for one in explanation.caveats
+            {"code": one.code, "message": literal(one.message)} for one in explanation.warnings
         ],
         "facts": list(_facts(explanation)),
     }
-    if picture is not None:
-        item["height"], item["width"] = picture.labels.shape
-        item["picture"] = picture_uri(picture)
+    if image is not None:
+        item["height"], item["width"] = image.labels.shape
+        item["image"] = image_uri(image)
     scale = _scale(explanation)
     item["targets"] = [_target(explanation, one, scale) for one in explanation.surrogates]
     return item
@@ -184,7 +184,7 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
             "fidelity": "" if fidelity is None else f"{fidelity:.2f}",
             "fidelity_value": "" if fidelity is None else repr(fidelity),
             "largest": largest,
-            "warnings": ", ".join(dict.fromkeys(one.code for one in explanation.caveats)),
+            "warnings": ", ".join(dict.fromkeys(one.code for one in explanation.warnings)),
         }
 
 
@@ -217,7 +217,7 @@ def _target(explanation: Explanation, surrogate: Surrogate, scale: float) -> Ite
         ],
         "rules": [_rule(explanation, surrogate, i) for i in range(len(surrogate.rules))],
         "passage": list(_passage(explanation, surrogate)),
-        "picture": list(_segments(explanation, surrogate, form)),
+        "image": list(_segments(explanation, surrogate, form)),
     }
 
 
@@ -295,8 +295,8 @@ def _passage(explanation: Explanation, surrogate: Surrogate) -> Iterator[tuple[s
 
 
 def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iterator[Item]:
-    picture = explanation.subject.picture
-    if picture is None:
+    image = explanation.subject.image
+    if image is None:
         return
     largest = max((abs(one.weight) for one in surrogate.weights), default=0.0)
     for one in surrogate.weights:
@@ -306,7 +306,7 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iter
                 "strength": round(0.05 + 0.35 * abs(one.weight) / largest, 2),
                 "component": one.component,
                 "sign": "for" if one.weight > 0 else "against",
-                "path": outlines(picture.labels == component.where.segment),
+                "path": outlines(image.labels == component.where.segment),
                 "said": f"{literal(component.name)}: {one.weight:+{form}}",
             }
 

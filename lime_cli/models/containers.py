@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError
 from lime_cli.models.sklearn import final
 
@@ -21,7 +21,7 @@ EXPORTS = {
 SHOWN = 8
 
 
-def opened(held: Any, key: str | None, name: str) -> tuple[Any, tuple[Caveat, ...]]:
+def opened(held: Any, key: str | None, name: str) -> tuple[Any, tuple[CodedWarning, ...]]:
     """Return the model in what a file holds, and what a reader must know of the choice.
 
     ``key`` is a dictionary's key, a place in a list, an attribute, or several of these with dots
@@ -45,10 +45,10 @@ def opened(held: Any, key: str | None, name: str) -> tuple[Any, tuple[Caveat, ..
     if not beside:
         return found, ()
     words = f"{_quoted(beside)} beside the model is not applied, as --key {key} asks for the model"
-    return found, (Caveat("not_applied", words),)
+    return found, (CodedWarning("not_applied", words),)
 
 
-def _chained(held: Any) -> tuple[Any, tuple[Caveat, ...]] | None:
+def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
     """Put the only model of a file behind its transformers, where each fits the next.
 
     None where there is no model or more than one, or where the parts do not fit.
@@ -66,7 +66,7 @@ def _chained(held: Any) -> tuple[Any, tuple[Caveat, ...]] | None:
     names = [str(name) for name, _ in steps]
     chained = Pipeline([(f"{i} {one}", part) for i, (one, part) in enumerate(parts)])
     words = f"{_quoted(names)} is applied before {key!r}; --key {key} gives the model alone"
-    return chained, (Caveat("chained", words),)
+    return chained, (CodedWarning("chained", words),)
 
 
 def _transformers(held: Any) -> list[tuple[Any, Any]]:

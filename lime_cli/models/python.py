@@ -58,14 +58,14 @@ def _way(function: Any, file: ModelFile, origin: Origin) -> Way:
     given = ModelInput(origin.name, columns=features, layout=file.layout)
     if file.input_form != "auto":
         handing = Handing(function, file.input_form, given)
-        return Way(origin, handing.ask, stated, given, handing=handing)
+        return Way(origin, handing.predict, stated, given, handing=handing)
 
-    def ask(inputs: Any) -> Any:
+    def predict(inputs: Any) -> Any:
         if isinstance(inputs, np.ndarray) and file.layout == "NCHW":
             return function(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
         return function(inputs if isinstance(inputs, (list, np.ndarray)) else as_frame(inputs))
 
-    return Way(origin, ask, stated, given)
+    return Way(origin, predict, stated, given)
 
 
 def _imported(module: str, name: str) -> Any:

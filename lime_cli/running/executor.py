@@ -110,7 +110,7 @@ class Task:
     def outcomes(self) -> tuple[Outcome, ...]:
         return tuple(self._outcomes)
 
-    def asked(self) -> Work:
+    def work_left(self) -> Work:
         """Return what a process is to do next of it."""
         sources = tuple(self._left[:1] if self._singly else self._left)
         return replace(self._sized, job=replace(self._sized.job, sources=sources))

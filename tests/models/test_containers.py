@@ -73,8 +73,8 @@ def test_transformers_beside_the_only_model_are_applied_before_it(tmp_path, name
         rows = one.transform(rows) if hasattr(one, "transform") else rows
     found = ModelFile(saved(tmp_path, held)).load()
     assert found.predict(TABLE) == pytest.approx(model.predict_proba(rows))
-    assert [one.code for one in found.caveats] == ["chained"]
-    assert "--key" in found.caveats[0].message
+    assert [one.code for one in found.warnings] == ["chained"]
+    assert "--key" in found.warnings[0].message
 
 
 def test_words_go_through_the_vectorizer_beside_the_model(tmp_path):
@@ -89,7 +89,7 @@ def test_words_go_through_the_vectorizer_beside_the_model(tmp_path):
 def test_a_key_leaves_the_transformers_out_and_that_is_said(tmp_path):
     found = ModelFile(saved(tmp_path, BUNDLES["dict"]), key="model").load()
     assert found.predict(TABLE) == pytest.approx(SCALED.predict_proba(X))
-    assert [one.code for one in found.caveats] == ["not_applied"]
+    assert [one.code for one in found.warnings] == ["not_applied"]
 
 
 def test_parts_that_do_not_fit_each_other_are_told(tmp_path):
@@ -155,7 +155,7 @@ def test_a_clustering_votes_for_the_group_it_names(tmp_path):
     model = ModelFile(saved(tmp_path, fitted)).load()
     assert np.array_equal(model.predict(TABLE).argmax(axis=1), fitted.predict(X))
     assert model.identity.targets == ("0", "1", "2")
-    assert [one.code for one in model.caveats] == ["coarse_output"]
+    assert [one.code for one in model.warnings] == ["coarse_output"]
 
 
 def test_columns_that_hold_missing_values_are_named(tmp_path):
@@ -189,7 +189,7 @@ def test_archives_of_other_frameworks_say_how_to_export(tmp_path, word):
         (b'\x10\0\0\0\0\0\0\0{"a": 1}      ', "is a safetensors file"),
         (b'<?xml version="1.0"?><PMML version="4.4">', "is a PMML document"),
         (b"PK\x03\x04" + b"\0" * 40, "is cut short"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, r"is not a model file \(it looks like a PNG picture"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, r"is not a model file \(it looks like a PNG image"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"<!DOCTYPE html><html>", "a web page"),
     ],

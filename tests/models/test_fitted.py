@@ -187,9 +187,9 @@ def test_a_pickled_catboost_needs_no_trust(tmp_path, kind):
     model.fit(FRAME, LABELS, **groups)
     path = pickled(tmp_path, {"model": model, "columns": list(FRAME)})
     loaded = ModelFile(str(path), key="model").load()
-    ask = model.predict_proba if kind == "CatBoostClassifier" else model.predict
+    predict = model.predict_proba if kind == "CatBoostClassifier" else model.predict
     found = loaded.predict(table(FRAME))
-    assert np.squeeze(found) == pytest.approx(ask(FRAME)[:30])
+    assert np.squeeze(found) == pytest.approx(predict(FRAME)[:30])
 
 
 def test_a_model_that_is_written_anew_is_loaded_anew(tmp_path):
@@ -214,8 +214,8 @@ def test_gaps_that_an_encoder_does_not_know_are_told(tmp_path, step):
     model = make_pipeline(parts, LogisticRegression()).fit(fitted_on, LABELS)
     path = pickled(tmp_path, model)
     (found,) = lime_cli.explain_tabular(str(path), str(tmp_path / "d.csv"), rows="3")
-    codes = [one.code for one in found.explanation.caveats]
+    codes = [one.code for one in found.explanation.warnings]
     assert ("unknown_category" in codes) == (step == "plain")
     if step == "plain":
-        message = next(c.message for c in found.explanation.caveats if c.code == codes[-1])
+        message = next(c.message for c in found.explanation.warnings if c.code == codes[-1])
         assert "port a missing value (" in message

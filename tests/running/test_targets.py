@@ -54,7 +54,7 @@ def test_the_class_that_predict_names_is_explained(tmp_path, name):
     largest = model.classes_[model.predict_proba(X[:40]).argmax(axis=1)]
     expected = model.predict(X[:40])
     assert [one.surrogates[0].name for one in found] == list(expected)
-    codes = [[c.code for c in one.caveats].count("predicted_by_threshold") for one in found]
+    codes = [[c.code for c in one.warnings].count("predicted_by_threshold") for one in found]
     assert codes == (largest != expected).astype(int).tolist()
     assert {one.settings.targets for one in found} == {("predicted",)}
 
@@ -86,7 +86,7 @@ def test_a_number_is_the_class_of_that_value(tmp_path, target, name, codes):
     model = LogisticRegression().fit(X, classes)
     (found,) = explained(tmp_path, model, rows="3", target=target)
     assert found.surrogates[0].name == name
-    assert [c.code for c in found.caveats if c.code == "target_by_index"] == codes
+    assert [c.code for c in found.warnings if c.code == "target_by_index"] == codes
 
 
 def test_an_index_of_words_is_an_index(tmp_path):

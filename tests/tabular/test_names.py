@@ -112,8 +112,8 @@ def test_columns_that_are_taken_by_position_are_listed(tmp_path):
     path = tmp_path / "d.csv"
     pd.DataFrame(VALUES, columns=["b", "a"]).to_csv(path, index=False)
     _, table = answers(path, LogisticRegression().fit(VALUES, LABELS))
-    said = {one.code: one.message for one in table.fitted_caveats}
+    said = {one.code: one.message for one in table.fitted_warnings}
     assert said["by_position"].endswith("in order: b, a; --drop leaves columns out")
     frame = pd.DataFrame(VALUES, columns=["a", "b"])
     _, table = answers(path, LogisticRegression().fit(frame, LABELS))
-    assert "by_position" not in [one.code for one in table.fitted_caveats]
+    assert "by_position" not in [one.code for one in table.fitted_warnings]
