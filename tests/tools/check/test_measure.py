@@ -367,7 +367,7 @@ def test_a_rule_has_one_line_with_its_count_its_worst_and_three_instances(tmp_pa
     assert len(lines) == 4
     assert lines[0].startswith("quality min_fidelity: 4 findings, the worst people.csv 3, yes:")
     assert "; also 8, 5, ..." in lines[0]
-    assert lines[0].endswith("policy.toml:3]")
+    assert lines[0].endswith("policy.toml:1]")
     assert lines[2].startswith("forbid a: 5 findings")
     assert lines[3].startswith("14 findings in 5 explanations")
     annotations = [github_line(one) for one in by_rule(found)]
