@@ -160,8 +160,8 @@ def test_the_table_draws_an_indented_tree(limex):
     start = lines.index("  value  share  rule")
     rules = [line[16:] for line in lines[start + 1 : start + 5]]
     assert sorted(map(str.strip, rules)) == [
-        "gone beautiful",
-        "gone excellent",
+        "masked beautiful",
+        "masked excellent",
         "kept beautiful",
         "kept excellent",
     ]
