@@ -21,7 +21,7 @@ FLOORS = (
     ("running", "console"),
     ("options",),
     ("tools",),
-    ("cli", "api"),
+    ("cli", "api", "explanations"),
     ("__main__", ""),
 )
 """From the ground up: folders and files; a file may import from its own folder and from below."""

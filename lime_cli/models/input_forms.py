@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -172,6 +173,9 @@ KEPT_ROWS = ("_fit_X", "X_fit_", "X_", "support_vectors_")
 SPARSE_WORDS = re.compile(r"sparse|to(?:csr|csc|coo|array|dense)|\b(?:csr|csc|nnz)|indptr")
 """What an error mentions that is about sparse rows."""
 
+PLAIN = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
+"""Types of columns that make one block of a data frame where all are alike."""
+
 SPARSE_ONLY = CodedWarning(
     "sparse_only", "the model answers to sparse rows only; it is given those"
 )
@@ -263,14 +267,36 @@ def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
         case "sparse":
             return as_sparse(inputs, given.model)
         case "frame":
-            return as_frame(inputs, given.known)
+            return _typed_frame(as_frame(inputs, given.known), given)
         case "dates":
-            return as_frame(inputs, given.known, _of_dates(inputs))
+            return _typed_frame(as_frame(inputs, given.known, _of_dates(inputs)), given)
         case "array":
-            return as_array(inputs)
+            return _typed_array(inputs, given)
     categories = any(one.category for one in given.known.values())
-    named = given.columns is not None or categories
-    return as_frame(inputs, given.known) if named else as_array(inputs)
+    if given.columns is None and not categories:
+        return _typed_array(inputs, given)
+    return _typed_frame(as_frame(inputs, given.known), given)
+
+
+def _typed_array(table: Any, given: ModelInput) -> Any:
+    """Return an array of the type that the model's owner has in hand, where that loses nothing."""
+    found = as_array(table)
+    wanted = given.dtypes.get("")
+    if wanted is None or found.dtype in (wanted, object):
+        return found
+    whole = np.dtype(wanted).kind == "f" or bool((found == np.rint(found)).all())
+    return found.astype(wanted) if whole else found
+
+
+def _typed_frame(frame: Any, given: ModelInput) -> Any:
+    """Give a data frame the types and names that the model's owner has in hand, where they fit."""
+    has = dict(zip(frame.columns, frame.dtypes, strict=True))
+    for name, wanted in given.dtypes.items():
+        if name not in has or has[name] == wanted or str(has[name]) == "category":
+            continue
+        with contextlib.suppress(TypeError, ValueError):  # gaps in whole numbers, say
+            frame[name] = frame[name].astype(wanted)
+    return frame.rename(columns=dict(given.labels)) if given.labels else frame
 
 
 def as_array(table: Any) -> Any:
@@ -301,6 +327,10 @@ def as_frame(table: Any, known: Mapping[int, Known] = NOTHING, dates: Sequence[s
     """
     import pandas
 
+    types = {column.dtype for column in table.columns}
+    if len(types) == 1 and types <= PLAIN and not any(one.category for one in known.values()):
+        block = np.array(table.columns).T
+        return pandas.DataFrame(block, columns=list(table.names), copy=False)
     columns = {}
     for place, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
         if place in known and known[place].category:

@@ -44,6 +44,25 @@ def limit_threads(model: Any, threads: int) -> None:
                 part.set_param({"nthread": threads})
 
 
+def one_thread(method: Callable[[Any], Any], model: Any, threads: int) -> Callable[[Any], Any]:
+    """Return a method that is called with ``n_jobs`` of the model as of a file's; it stays as it
+    is.
+    """
+    parts = [one for one in objects(model) if "n_jobs" in getattr(one, "__dict__", {})]
+
+    def predict(inputs: Any) -> Any:
+        before = [one.n_jobs for one in parts]
+        for one in parts:
+            one.n_jobs = threads
+        try:
+            return method(inputs)
+        finally:
+            for one, n_jobs in zip(parts, before, strict=True):
+                one.n_jobs = n_jobs
+
+    return predict
+
+
 OUTPUTS = ("probabilities", "decision", "labels")
 
 METHODS = {
@@ -61,7 +80,9 @@ MARGINS = CodedWarning(
 def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
     """Choose what to ask ``model``: probabilities, else decision values, else predictions."""
     name = origin.name
-    limit_threads(model, file.threads or 1)
+    own = file.live is not None  # whose settings are not ours to change
+    if not own:
+        limit_threads(model, file.threads or 1)
     output, place = _wanted(file.output)
     chosen = next((one for one in _ways(output) if hasattr(model, METHODS[one])), None)
     if chosen is None:
@@ -76,6 +97,9 @@ def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
         stated, method = _one_output(method, stated, place, name)
     said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
     given = _input(model, name)
+    if file.live is not None:
+        given = given._replace(dtypes=file.live.dtypes, labels=file.live.labels)
+        method = one_thread(method, model, file.threads or 1)
     form = file.input_form if file.input_form != "auto" else fitted_form(model)
     handing = Handing(method, form, given)
 

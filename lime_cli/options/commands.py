@@ -111,8 +111,8 @@ def _show_all(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 
 _TYPED = "lime_cli.commands.typed"
 
-LEFT_OUT = ("Output", "Drawing", "Running")
-"""Headings of options that change no number."""
+LEFT_OUT = ("Output", "Drawing", "Running", "threads", "batch_size", "max_memory")
+"""Headings, and single options, that change no number."""
 
 
 def command_line(ctx: click.Context) -> str:
@@ -129,7 +129,7 @@ def command_line(ctx: click.Context) -> str:
         value = values.get(str(one.name))
         if isinstance(one, click.Argument):
             arguments += map(_last_name, value if isinstance(value, tuple | list) else [value])
-        elif isinstance(one, Option) and one.heading not in LEFT_OUT:
+        elif isinstance(one, Option) and not {one.heading, one.name} & {*LEFT_OUT}:
             long = max(one.opts, key=len)
             if one.is_flag:
                 options.append(long if value or not one.secondary_opts else one.secondary_opts[0])

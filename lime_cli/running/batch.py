@@ -20,6 +20,7 @@ from lime_cli.running.job import (
     Failed,
     Job,
     Outcome,
+    Prepared,
     Work,
     complete,
     error_of,
@@ -125,6 +126,8 @@ class Run:
     shard: tuple[int, int] = (1, 1)
     """Which of how many, counted from 1."""
     progress: str = "auto"
+    prepared: Prepared | None = None
+    """What was prepared for it in this process before; it then keeps explanations."""
 
     def slices(self) -> Iterator[Slice]:
         """Yield this shard's slices, in order."""
@@ -194,7 +197,7 @@ def outcomes(
         for work in works:
             if stop():
                 return
-            yield from ((work, (outcome,)) for outcome in complete(work))
+            yield from ((work, (outcome,)) for outcome in complete(work, run.prepared))
         return
     with opened(run.workers, job.model.path) as executor:
         yield from executor.run_all(works, stop)

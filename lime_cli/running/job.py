@@ -59,29 +59,31 @@ class Failed:
     error: LimexError
 
 
-def run(job: Job, watch: Watch | None = None) -> Iterator[Explained | Failed]:
-    """Explain every source of a job, in order.
+def run(
+    job: Job, watch: Watch | None = None, prepared: Prepared | None = None
+) -> Iterator[Explained | Failed]:
+    """Explain every source of a job, in order; ``prepared`` is what ``prepare`` made of it before.
 
     Raises ModelError and SettingsError, which concern all sources; an InputError or a
     PredictionError concerns one and becomes ``Failed``. Settings say whether samples and sums are
     limex's own or marcotcr/lime's; ``watch`` is given the samples of the former.
     """
-    model, modality, known = _prepared_for(job)
+    model, modality, known = prepared or _prepared_for(job)
     way = _like_lime(known) if job.settings.like_lime else partial(explain, watch=watch)
     ready: list[tuple[Source, Instance]] = []
     for source in job.sources:
         try:
             instance = modality.read(source)
         except InputError as error:
-            yield from _explain(ready, way, model, job.settings)
+            yield from _explain(ready, way, model, job)
             ready = []
             yield Failed(source, error)
             continue
         ready.append((source, instance))
         if not instance.shared:
-            yield from _explain(ready, way, model, job.settings)
+            yield from _explain(ready, way, model, job)
             ready = []
-    yield from _explain(ready, way, model, job.settings)
+    yield from _explain(ready, way, model, job)
 
 
 def load(job: Job) -> None:
@@ -97,9 +99,9 @@ def manner(job: Job) -> str:
     return "".join(f"; {one}" for one in words if one)
 
 
-def call_counter(job: Job) -> Callable[[], CallCounts]:
+def call_counter(job: Job, prepared: Prepared | None = None) -> Callable[[], CallCounts]:
     """Return what tells what this process asked the model of a job since it was last called."""
-    model = _prepared_for(job)[0]
+    model = (prepared or _prepared_for(job))[0]
     return lambda: taken(model)
 
 
@@ -107,10 +109,11 @@ def _explain(
     ready: list[tuple[Source, Instance]],
     way: Callable[..., Iterator[Explanation]],
     model: LoadedModel,
-    settings: Settings,
+    job: Job,
 ) -> Iterator[Explained | Failed]:
     """Explain instances together, or one by one when the model fails on some."""
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
+    settings, file = job.settings, Path(job.model.path).name
     try:
         instances = [focused(one, model, settings) for one in instances]
         explanations = list(targeted(instances, model, settings, way))
@@ -119,10 +122,10 @@ def _explain(
             yield Failed(sources[0], error)
             return
         for pair in ready:
-            yield from _explain([pair], way, model, settings)
+            yield from _explain([pair], way, model, job)
         return
     for source, explanation in zip(sources, explanations, strict=True):
-        yield Explained(source, explanation)
+        yield Explained(source, replace(explanation, made_of=file, made_by=job.command))
 
 
 def _like_lime(known: dict[str, Any]) -> Callable[..., Iterator[Explanation]]:
@@ -132,6 +135,7 @@ def _like_lime(known: dict[str, Any]) -> Callable[..., Iterator[Explanation]]:
 
 
 Prepared = tuple["LoadedModel", Modality, dict[str, Any]]
+"""A model that is loaded, a modality that knows it, and what that knows of lime's samples."""
 
 
 def _prepared_for(job: Job) -> Prepared:
@@ -139,8 +143,9 @@ def _prepared_for(job: Job) -> Prepared:
 
     And what the model says to the samples of a table that are marcotcr/lime's, which rows share.
     """
-    stamp = (*job.model.stamp(), *job.modality.stamp())
-    return _prepared(job.model, job.modality, job.settings, stamp)
+    modality = job.modality
+    modality = modality.unasked() if hasattr(modality, "unasked") else modality
+    return _prepared(job.model, modality, job.settings, (*job.model.stamp(), *modality.stamp()))
 
 
 @lru_cache(maxsize=1)
@@ -150,8 +155,13 @@ def _prepared(
     settings: Settings,
     stamp: tuple[int, ...],  # only tells a model or a background that was written anew
 ) -> Prepared:
-    model = file.load()
-    modality = modality.jointly() if settings.kernel == "shapley" else modality
+    return prepare(Job(file, modality, settings, ()))
+
+
+def prepare(job: Job) -> Prepared:
+    """Load the model of a job and learn its background; raise ModelError and SettingsError."""
+    model, modality = job.model.load(), job.modality
+    modality = modality.jointly() if job.settings.kernel == "shapley" else modality
     known = model.input._replace(takes=model.takes, predictions=model.predict)
     return model, modality.fitted(known), {}
 
@@ -201,14 +211,15 @@ class Outcome(NamedTuple):
     """The instance and its samples; never sent."""
 
 
-def complete(work: Work) -> Iterator[Outcome]:
+def complete(work: Work, prepared: Prepared | None = None) -> Iterator[Outcome]:
     """Do a job; return one outcome a source, in order.
 
     Raises what concerns every source: ModelError and SettingsError.
     """
-    call_counts, look = call_counter(work.job), replace(work.look, unicode=True)
+    call_counts, look = call_counter(work.job, prepared), replace(work.look, unicode=True)
     drawn: list[tuple[Instance, Neighbourhood]] = []
-    for found in run(work.job, (lambda *one: drawn.append(one)) if work.watched else None):
+    watch = (lambda *one: drawn.append(one)) if work.watched else None
+    for found in run(work.job, watch, prepared):
         match found:
             case Explained(source, explanation):
                 outcome = _explained(source, explanation, work, look)
@@ -251,8 +262,6 @@ def error_of(outcome: Outcome) -> LimexError:
 
 def _explained(source: Source, explanation: Explanation, work: Work, look: Look) -> Outcome:
     """Write an explanation down, unless it is kept; ``look`` is that of its line."""
-    job = work.job
-    explanation = replace(explanation, made_of=Path(job.model.path).name, made_by=job.command)
     drawings = () if work.keeps else work.drawings
     return Outcome(
         source,

@@ -132,7 +132,7 @@ class Output:
             yield sys.stdout.buffer
             sys.stdout.buffer.flush()
             return
-        with _whole(self.path) as stream:
+        with whole(self.path) as stream:
             yield stream
         self.console.say(f"wrote {self.path}")
 
@@ -152,7 +152,7 @@ class Output:
         self._put(self.samples, samples_bytes(instance, samples, targets))
 
     def _put(self, name: str, content: bytes) -> None:
-        with _whole(name) as stream:
+        with whole(name) as stream:
             stream.write(content)
         self.console.say(f"wrote {name}")
 
@@ -203,7 +203,7 @@ def _not_alone(option: str, what: str, whose: str) -> SettingsError:
 
 
 @contextlib.contextmanager
-def _whole(name: str) -> Iterator[IO[bytes]]:
+def whole(name: str) -> Iterator[IO[bytes]]:
     """Open a file beside ``name`` that takes its place when all went well."""
     path = Path(name)
     try:

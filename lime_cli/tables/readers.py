@@ -10,7 +10,7 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.registry import TABLES
-from lime_cli.sources import Record, file_of, local, suffix_of
+from lime_cli.sources import Held, Record, file_of, local, suffix_of
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.content import TableFile
 from lime_cli.tables.dialect import PLAIN, Dialect
@@ -129,6 +129,9 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
     While its rows are taken, InputError is raised for what breaks all that follows: a quote that is
     never closed, say, or a file that somebody changes.
     """
+    if isinstance(path, Held):
+        held = path.content.opened(str(path), dialect)
+        return Stream(str(path), held.header, held.records, held, held.n_rows)
     name = name_of(path)
     path, dialect = _parted(path, dialect)
     watch, file = Watch(path), open_bytes(path)

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.sources import fetched, local
+from lime_cli.sources import Held, fetched, local
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.packing import DAMAGED
 
@@ -38,11 +38,15 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 def name_of(path: str) -> str:
     """Name a table in messages: by its file, without the folder."""
+    if isinstance(path, Held):
+        return str(path)
     return "stdin" if path == STDIN else Path(path).name
 
 
 def is_once(path: str) -> bool:
     """Tell whether an input can be read only once: standard input, a named pipe."""
+    if isinstance(path, Held):
+        return False
     try:
         mode = 0 if path == STDIN else local(path).stat().st_mode
     except (OSError, ValueError):
@@ -104,7 +108,7 @@ class Watch:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self.state = () if is_once(path) else self._look()
+        self.state = () if isinstance(path, Held) or is_once(path) else self._look()
         """Node, bytes and time of the last change, in ns; empty where there is no file."""
 
     def check(self) -> None:

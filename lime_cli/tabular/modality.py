@@ -171,6 +171,10 @@ class TabularModality:
         """Name the columns that the model is not given and that nothing else asks for."""
         return self.fitted_ignored
 
+    def unasked(self) -> TabularModality:
+        """Return a copy that asks for no row: what is learned does not depend on which are."""
+        return replace(self, rows=None, ids=(), where=None)
+
     def jointly(self) -> TabularModality:
         """Return a copy that keeps rows of the background, to replace columns together."""
         return replace(self, schema=replace(self.schema, joint=True))
