@@ -63,9 +63,9 @@ def predictor_of_object(
         if base in bases:
             return Predictor(file, way(thing, file, origin))
     if isinstance(thing, types.MethodType) and can_predict(thing.__self__):
-        asked = next((key for key, one in METHODS.items() if one == thing.__name__), None)
-        if asked is not None:
-            thing, file = thing.__self__, file._replace(output=file.output or asked)
+        method = next((key for key, one in METHODS.items() if one == thing.__name__), None)
+        if method is not None:
+            thing, file = thing.__self__, file._replace(output=file.output or method)
     if can_predict(thing):
         check_fitted(thing, name)
         return Predictor(file, way_of(as_estimator(thing), file, origin))

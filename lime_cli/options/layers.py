@@ -32,16 +32,17 @@ WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config
 # fmt: off
 DESCRIBING = frozenset((
     "activation", "assist", "background", "bins", "both", "categorical", "channels", "classes",
-    "column", "decimal", "drop", "drop-failed", "each-position", "encoding", "features",
+    "column", "columns", "dates", "decimal", "drop", "drop-failed", "each-position", "encoding",
+    "features",
     "features-only", "fill", "fixed", "format", "group", "id-column", "input-form", "invert",
     "kernel", "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples",
     "max-tokens", "mean",
     "merge-repeats", "model-format", "model-output", "na-values", "negative", "no-header",
-    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "radius", "refit",
-    "resize", "samples", "scale", "seed", "segment-seed", "segmenter", "segments", "selection",
-    "sep", "sheet", "show", "size",
-    "std", "style", "surrogate", "target", "task", "text-column", "thousands", "tokenizer",
-    "tolerance", "top", "unit", "weight-scale",
+    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "radius", "read-as",
+    "refit", "rename", "resize", "samples", "scale", "seed", "segment-seed", "segmenter",
+    "segments", "selection", "sep", "sheet", "show", "size", "std", "strings", "strip", "style",
+    "surrogate", "target", "task", "text-column", "thousands", "tokenizer", "tolerance",
+    "top", "unit", "weight-scale",
 ))
 # fmt: on
 """Options that a sidecar may give: what a model and its inputs are, how they are explained.

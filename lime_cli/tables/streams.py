@@ -182,5 +182,6 @@ def _check_decoded(name: str, line: str, number: int, dialect: Dialect) -> None:
         return
     said = (dialect.encoding or "UTF-8").upper()
     byte = ord(found[0]) & 0xFF
-    hint = "try another --encoding" if dialect.encoding else "try --encoding latin-1"
+    likely = "cp1252" if 0x80 <= byte <= 0x9F else "latin-1"
+    hint = "try another --encoding" if dialect.encoding else f"try --encoding {likely}"
     raise InputError(f"{name}: byte 0x{byte:02X} on line {number} is not {said}", hint)

@@ -198,7 +198,7 @@ def test_a_model_that_is_written_anew_is_loaded_anew(tmp_path):
     for shift in (0, 7):
         model = LinearRegression().fit(used, used.age + shift)
         path = pickled(tmp_path, model)
-        (found,) = lime_cli.explain_tabular(str(path), str(tmp_path / "d.csv"), rows="3")
+        found = lime_cli.explain(str(path), str(tmp_path / "d.csv"), row="3")
         assert found.explanation.outputs == pytest.approx(model.predict(used[3:4]))
 
 
@@ -213,7 +213,7 @@ def test_gaps_that_an_encoder_does_not_know_are_told(tmp_path, step):
     parts = make_column_transformer((encoder, ["port"]), remainder="passthrough")
     model = make_pipeline(parts, LogisticRegression()).fit(fitted_on, LABELS)
     path = pickled(tmp_path, model)
-    (found,) = lime_cli.explain_tabular(str(path), str(tmp_path / "d.csv"), rows="3")
+    found = lime_cli.explain(str(path), str(tmp_path / "d.csv"), row="3")
     codes = [one.code for one in found.explanation.warnings]
     assert ("unknown_category" in codes) == (step == "plain")
     if step == "plain":
