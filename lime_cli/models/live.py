@@ -63,9 +63,9 @@ def predictor_of_object(
         if base in bases:
             return Predictor(file, way(thing, file, origin))
     if isinstance(thing, types.MethodType) and can_predict(thing.__self__):
-        asked = next((key for key, one in METHODS.items() if one == thing.__name__), None)
-        if asked is not None:
-            thing, file = thing.__self__, file._replace(output=file.output or asked)
+        method = next((key for key, one in METHODS.items() if one == thing.__name__), None)
+        if method is not None:
+            thing, file = thing.__self__, file._replace(output=file.output or method)
     if can_predict(thing):
         check_fitted(thing, name)
         return Predictor(file, way_of(as_estimator(thing), file, origin))
@@ -187,7 +187,7 @@ def _of_torch(network: Any, file: ModelFile, origin: Origin) -> Way:
         batch = torch.as_tensor(_numbers(inputs, layout, origin.name), device=like.device)
         return _in_evaluation(network, lambda: network(batch.to(like.dtype)))
 
-    return Way(origin, predict, Stated(), given, asked="forward")
+    return Way(origin, predict, Stated(), given, method="forward")
 
 
 def _in_evaluation(network: Any, predict: Callable[[], Any]) -> Any:
@@ -247,7 +247,7 @@ def _of_keras(network: Any, file: ModelFile, origin: Origin) -> Way:
             return network.predict(tensorflow.constant(inputs), verbose=0)
         return network.predict(_numbers(inputs, layout, origin.name), verbose=0)
 
-    return Way(origin, predict, Stated(), given, asked="predict")
+    return Way(origin, predict, Stated(), given, method="predict")
 
 
 def _is_size(one: Any) -> bool:
@@ -287,13 +287,13 @@ def _of_pipeline(pipeline: Any, file: ModelFile, origin: Origin) -> Way:
             pixels = np.clip(np.rint(inputs), 0, 255).astype(np.uint8)
             return scores(pipeline([Image.fromarray(one) for one in pixels], top_k=len(names)))
 
-        return Way(origin, look, stated, given, asked=task)
+        return Way(origin, look, stated, given, method=task)
 
     def read(inputs: Any) -> Any:
         return scores(pipeline(list(inputs), top_k=None, truncation=True))
 
     reading = _reading_of(pipeline.tokenizer)
-    return Way(origin, read, stated, ModelInput(origin.name, "text", reading=reading), asked=task)
+    return Way(origin, read, stated, ModelInput(origin.name, "text", reading=reading), method=task)
 
 
 def _of_transformer(network: Any, tokenizer: Any, file: ModelFile, origin: Origin) -> Predictor:
@@ -327,7 +327,7 @@ def _of_transformer(network: Any, tokenizer: Any, file: ModelFile, origin: Origi
         return np.array(found)
 
     given = ModelInput(origin.name, "text", reading=_reading_of(tokenizer))
-    return Predictor(file, Way(origin, predict, stated, given, asked="logits"))
+    return Predictor(file, Way(origin, predict, stated, given, method="logits"))
 
 
 def _logits(network: Any, tokens: Any) -> Any:
