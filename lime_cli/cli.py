@@ -23,6 +23,7 @@ COMMANDS = {
     "evaluate": ("lime_cli.tools.evaluate.command:evaluate", "Tell how good explanations are."),
     "profile": ("lime_cli.tools.profile:profile", "Make a background without its rows."),
     "inspect": ("lime_cli.tools.inspect.command:inspect", "Tell what a model file is."),
+    "schema": ("lime_cli.tools.schema:schema", "Print the schema of a JSON that limex writes."),
     "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and an image."),
 }
 """Where each command is, and what it does: to list the commands none is imported."""

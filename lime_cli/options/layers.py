@@ -20,6 +20,7 @@ from click.core import ParameterSource
 
 from lime_cli.console import Console
 from lime_cli.errors import LimexError, SettingsError
+from lime_cli.running.containment import Containment
 
 PREFIX = "LIMEX_"
 
@@ -145,6 +146,9 @@ def read_layers(ctx: click.Context, model: str) -> None:
 def tell_layers(ctx: click.Context) -> None:
     """Say once, on standard error, which files were read and which variables mean nothing."""
     configs, misspelt = ctx.meta.pop(_CONFIG, ((), ()))
+    containment = ctx.find_object(Containment)
+    if containment is not None and containment.left.children:  # the first child said it
+        return
     console = Console(bool(ctx.params.get("quiet")))
     for config in configs:
         console.say(f"options from {config.path}")

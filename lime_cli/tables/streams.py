@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, cast
 
+from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.sources import Held, fetched, local
 from lime_cli.tables.dialect import Dialect
@@ -89,6 +90,7 @@ def _kept(path: str) -> IO[bytes]:
         raise SettingsError(
             f"{name_of(path)}: is read once, by one process", "name training data with --background"
         )
+    clock.read_once()
     kept = tempfile.TemporaryFile(prefix=".limex-")  # noqa: SIM115  # lives as long as the process
     try:
         if path == STDIN:
