@@ -153,7 +153,7 @@ def _quality(rule: Quality, target: Target, effective: float) -> Iterator[Broken
     top = target.weights[: rule.top]
     least = rule.min_fidelity
     if least is not None and (target.fidelity is None or target.fidelity < least):
-        said = "the fidelity is undefined: the model answers all samples alike"
+        said = "the fidelity is undefined: the model predicts the same for all samples"
         if target.fidelity is not None:
             said = f"the fidelity is {target.fidelity:.3f}, at least {least:g} is asked"
         yield Broken("min_fidelity", least - (target.fidelity or 0.0), said)
