@@ -116,7 +116,16 @@ def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
         # in the form in which it has answered by then
         decide = lambda inputs: model.predict(handed(inputs, handing.form, given))  # noqa: E731
     return Way(
-        origin, ask, stated, given, METHODS[chosen], said, handing=handing, bags=bags, decide=decide
+        origin,
+        ask,
+        stated,
+        given,
+        METHODS[chosen],
+        said,
+        handing=handing,
+        bags=bags,
+        decide=decide,
+        thing=model,
     )
 
 
