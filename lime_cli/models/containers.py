@@ -2,26 +2,65 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from lime_cli.engine.model import Caveat
 from lime_cli.errors import ModelError
+from lime_cli.models.fitted import fitted
 from lime_cli.models.sklearn import final
 
 ANSWERS = ("predict_proba", "decision_function", "predict")
 
+_FOLDER = (
+    "optimum-cli export onnx --model {1} {1}-onnx, and explain {1}-onnx; or py:module:function"
+)
+
 EXPORTS = {
-    "torch": "export it to ONNX with torch.onnx.export",
-    "tensorflow": "export it to ONNX with tf2onnx",
+    "transformers.pipelines": 'if you made it: python -c "import joblib; '
+    f"joblib.load({{0!r}}).save_pretrained('{{1}}')\"; then {_FOLDER}",
+    "transformers": "save its model and its tokenizer with save_pretrained('{1}'); then " + _FOLDER,
+    "setfit": "explain a function that calls it: py:module:function",
+    "sentence_transformers": "explain a function that calls it: py:module:function",
+    "simpletransformers": "name its output folder in place of the pickle; or py:module:function",
+    "spacy": "explain a function that calls it: py:module:function",
+    "flair": "explain a function that calls it: py:module:function",
+    "fasttext": "explain a function that calls it: py:module:function",
+    "fastai": "export learn.model to ONNX with torch.onnx.export; or py:module:function",
     "keras": "export it to ONNX: model.export('model.onnx', format='onnx')",
+    "tensorflow": "export it to ONNX with tf2onnx",
+    "torch": "export it to ONNX with torch.onnx.export",
 }
+"""Libraries whose models limex does not run, and the way to explain them, the outermost first."""
+
+
+def export_of(modules: Iterable[str], name: str) -> tuple[str, str] | None:
+    """Return the library that a file's model is of, and how it is explained; None for no such.
+
+    ``modules`` are those of the classes in the file.
+    """
+    there = {".".join(one.split(".")[:n]) for one in modules for n in (1, 2)}
+    found = next((one for one in EXPORTS if one in there), None)
+    if found is None:
+        return None
+    return found.partition(".")[0], EXPORTS[found].format(name, name.partition(".")[0])
+
 
 SHOWN = 8
 
 
-def opened(held: Any, key: str | None, name: str) -> tuple[Any, tuple[Caveat, ...]]:
+class ModelInside(NamedTuple):
+    """A model out of a file, and what the file says beside it."""
+
+    model: Any
+    caveats: tuple[Caveat, ...] = ()
+    columns: tuple[str, ...] | None = None
+    """Of a table, in the model's order, where a list of them lies beside it."""
+
+
+def opened(held: Any, key: str | None, name: str) -> ModelInside:
     """Return the model in what a file holds, and what a reader must know of the choice.
 
     ``key`` is a dictionary's key, a place in a list, an attribute, or several of these with dots
@@ -29,13 +68,13 @@ def opened(held: Any, key: str | None, name: str) -> tuple[Any, tuple[Caveat, ..
     transformers beside it, where each fits the next. Raises ModelError that names the keys there
     are, or says what the thing is instead.
     """
-    if key is None and can_predict(held):
-        return held, ()
+    if key is None and can_predict(held) and not _is_pipeline(held):
+        return ModelInside(held)
     if key is None:
         chained = _chained(held)
         if chained is None:
             raise _no_model(held, name)
-        return chained
+        return _with_columns(*chained, held)
     found = _under(held, key, name)
     if not can_predict(found):
         raise ModelError(
@@ -43,21 +82,54 @@ def opened(held: Any, key: str | None, name: str) -> tuple[Any, tuple[Caveat, ..
         )
     beside = [one for one, child in _transformers(held) if child is not found]
     if not beside:
-        return found, ()
+        return _with_columns(found, (), held)
     words = f"{_quoted(beside)} beside the model is not applied, as --key {key} asks for the model"
-    return found, (Caveat("not_applied", words),)
+    return ModelInside(found, (Caveat("not_applied", words),))
+
+
+COLUMNS = re.compile(r"feature|column|cols|predictor|input|variable", re.IGNORECASE)
+"""How a list of columns is called beside a model."""
+
+
+def _with_columns(model: Any, caveats: tuple[Caveat, ...], held: Any) -> ModelInside:
+    """Look for the columns of a model that names none in the only fitting list beside it."""
+    names, n_columns, *_ = fitted(model)
+    if names is not None or not isinstance(held, Mapping):
+        return ModelInside(model, caveats)
+    lists = {str(key): tuple(one) for key, one in held.items() if _are_names(one)}
+    fitting = {key: one for key, one in lists.items() if n_columns in (None, len(one))}
+    called = {key: one for key, one in fitting.items() if COLUMNS.search(key)}
+    found = called or ({} if n_columns is None else fitting)
+    if len(set(found.values())) != 1:
+        return ModelInside(model, caveats)
+    key, columns = next(iter(found.items()))
+    words = f"the model does not name its columns; {key!r} beside it does, in that order"
+    return ModelInside(model, (*caveats, Caveat("columns_beside", words)), columns)
+
+
+def _are_names(thing: Any) -> bool:
+    """Tell a list, an array or an index of different words."""
+    if isinstance(thing, (str, bytes, Mapping)) or not hasattr(thing, "__len__"):
+        return False
+    listed = thing.tolist() if hasattr(thing, "tolist") else thing
+    if not isinstance(listed, (list, tuple)) or not listed:
+        return False
+    words = all(isinstance(one, str) for one in listed)
+    return words and len(set(listed)) == len(listed)
 
 
 def _chained(held: Any) -> tuple[Any, tuple[Caveat, ...]] | None:
-    """Put the only model of a file behind its transformers, where each fits the next.
+    """Return the only model of a file, behind its transformers where each fits the next.
 
     None where there is no model or more than one, or where the parts do not fit.
     """
     models = [(key, one) for key, one in _children(held).items() if can_predict(one)]
     if len(models) != 1 or not isinstance(held, (Mapping, list, tuple)):
         return None
-    key = models[0][0]
+    key, model = models[0]
     steps = _transformers(held)
+    if not steps and not any(map(_transforms_inputs, _children(held).values())):
+        return model, _taken(held, key)
     parts = [*steps, models[0]]
     if not steps or not all(_fits(one, after) for (_, one), (_, after) in pairwise(parts)):
         return None
@@ -67,6 +139,21 @@ def _chained(held: Any) -> tuple[Any, tuple[Caveat, ...]] | None:
     chained = Pipeline([(f"{i} {one}", part) for i, (one, part) in enumerate(parts)])
     words = f"{_quoted(names)} is applied before {key!r}; --key {key} gives the model alone"
     return chained, (Caveat("chained", words),)
+
+
+def _transforms_inputs(one: Any) -> bool:
+    """Tell what may have to be applied before the model; encoders of labels come after it."""
+    labels = type(one).__name__ in ("LabelEncoder", "LabelBinarizer", "MultiLabelBinarizer")
+    return hasattr(one, "transform") and not can_predict(one) and not labels
+
+
+def _taken(held: Any, key: Any) -> tuple[Caveat, ...]:
+    beside = [one for one in _children(held) if one != key]
+    if not beside:
+        return ()
+    more = f" and {len(beside) - SHOWN} more" if len(beside) > SHOWN else ""
+    words = f"{_quoted(beside[:SHOWN])}{more} beside it is not applied"
+    return (Caveat("taken_from", f"{str(key)!r} of the file is explained; {words}"),)
 
 
 def _transformers(held: Any) -> list[tuple[Any, Any]]:
@@ -157,12 +244,21 @@ def _keys(held: Any) -> str:
     return f"it has {', '.join(names[:SHOWN])}{more}" if names else "it is empty"
 
 
+def _is_pipeline(held: Any) -> bool:
+    """Tell a pipeline of transformers, whose ``predict`` takes texts one by one, from a model."""
+    return any(base.__module__.startswith("transformers.") for base in type(held).__mro__)
+
+
+def of_another(name: str, library: str, way: str) -> ModelError:
+    """Word that a file holds a model of a library that limex does not run."""
+    return ModelError(f"{name}: holds a {library} model, which limex does not run", way)
+
+
 def _no_model(held: Any, name: str) -> ModelError:
     library = type(held).__module__.split(".")[0]
-    bases = {base.__module__.split(".")[0] for base in type(held).__mro__}
-    for known, way in EXPORTS.items():
-        if known in bases:
-            return ModelError(f"{name}: holds a {known} model, which limex does not run", way)
+    foreign = export_of((base.__module__ for base in type(held).__mro__), name)
+    if foreign is not None:
+        return of_another(name, *foreign)
     models = [str(one) for one, child in _children(held).items() if can_predict(child)]
     beside = [one for one, _ in _transformers(held)]
     if models and beside:
@@ -177,6 +273,8 @@ def _no_model(held: Any, name: str) -> ModelError:
             f"{name}: holds {what(held)}: {listed}",
             "use " + " or ".join(f"--key {one}" for one in models[:SHOWN]),
         )
+    if library == "pandas":
+        return ModelError(f"{name}: holds {what(held)}, not a model", "give it as DATA")
     if hasattr(held, "transform"):
         return ModelError(
             f"{name}: holds {what(held)}, which transforms inputs and cannot predict",

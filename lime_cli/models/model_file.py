@@ -10,6 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lime_cli import clock
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.files import digest_of_file
 from lime_cli.models.folders import WEIGHTS, export_line, located
@@ -229,7 +230,8 @@ class ModelFile(NamedTuple):
         """Load the model, once per process; raise ModelError when it cannot be used."""
         if self.live is not None:
             return self.live.loader(self)
-        return _load(self._replace(path=located(self.path)), self.stamp())
+        with clock.loading():
+            return _load(self._replace(path=located(self.path)), self.stamp())
 
     def stamp(self) -> tuple[int, ...]:
         """Tell which state of the file is loaded; nothing of a function or a missing file."""

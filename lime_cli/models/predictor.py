@@ -1,6 +1,6 @@
 """What every model format hands out: something that predicts, probed with two rows first.
 
-A model whose answer to an input depends on what else is in the batch (a batch normalised by its
+A model whose answer to an input depends on what else is in the batch (a batch normalized by its
 own statistics, dynamic quantisation, padding that is not masked) is asked row by row: that is the
 answer a person gets who asks about one input, and no batch size changes it.
 """
@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lime_cli import clock
 from lime_cli.engine.model import Caveat, Identity
 from lime_cli.errors import LimexError, NotFinite, PredictionError, UntrustedModel
 from lime_cli.models.failures import failure
@@ -148,7 +149,7 @@ class Way(NamedTuple):
     handing: Handing | None = None
     """In what form it is given tables, where that is not settled by its format."""
     bags: Bags | None = None
-    """Answers samples of a text from their masks, where the model is recognised."""
+    """Answers samples of a text from their masks, where the model is recognized."""
     thing: Any = None
     """The model itself, of a library of Python's."""
     decide: Callable[[Any], Any] | None = None
@@ -162,7 +163,7 @@ class Predictor:
         self._file, self._way, self._options = file, way, file.options
         self._settled: Outputs | None = None
         self._guess: Outputs | None = None
-        self._tried = False
+        self._tried = self._awake = False
         self._probe = Probe(way.origin.name, self._answer)
 
     @property
@@ -218,7 +219,19 @@ class Predictor:
     def predict(self, inputs: Any) -> FloatArray:
         """Return (n, k) outputs for a table, texts or (n, height, width, channels)."""
         known = self._way.bags is not None
-        return self._probe.predict(inputs if known else getattr(inputs, "strings", inputs))
+        inputs = inputs if known else getattr(inputs, "strings", inputs)
+        if not self._awake:
+            self._wake(inputs)
+        return self._probe.predict(inputs)
+
+    def _wake(self, inputs: Any) -> None:
+        """Ask about one input before many: one that never answers is found out soon."""
+        self._awake = True
+        if not clock.is_kept() or len(inputs) < 2:
+            return
+        one = rows(inputs, [0])
+        with clock.trying(first=True), contextlib.suppress(PredictionError):  # told when it matters
+            self._asked(lambda: written_out(self._way.ask(one)), one)
 
     def named(self, instances: Sequence[Instance]) -> dict[int, str]:
         """Return by place the classes that it predicts though another output comes first."""
@@ -264,14 +277,20 @@ class Predictor:
         """Return how answers are read: by the first real one, before that by a trial."""
         if self._settled is None and self._way.trial is not None and not self._tried:
             self._tried = True
-            with contextlib.suppress(PredictionError):  # not every model takes zeros
+            first, unfit = clock.trying(first=True), contextlib.suppress(PredictionError)
+            with first, unfit:  # not every model takes zeros
                 raw = self._asked(self._way.trial, None)
                 self._guess = settle(raw, self._file, self._way.origin.name, self._way.stated)
         return self._settled or self._guess
 
     def _asked(self, ask: Callable[[], Any], inputs: Any) -> Any:
         try:
-            with warnings.catch_warnings(), quiet(), guarded(self._file, self._way.origin.format):
+            with (
+                clock.trying(),
+                warnings.catch_warnings(),
+                quiet(),
+                guarded(self._file, self._way.origin.format),
+            ):
                 warnings.simplefilter("ignore")
                 return ask()
         except LimexError:

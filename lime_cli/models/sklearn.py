@@ -77,8 +77,13 @@ MARGINS = Caveat(
 )
 
 
-def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
-    """Choose what to ask ``model``: probabilities, else decision values, else predictions."""
+def way_of(
+    model: Any, file: ModelFile, origin: Origin, columns: tuple[str, ...] | None = None
+) -> Way:
+    """Choose what to ask ``model``: probabilities, else decision values, else predictions.
+
+    ``columns`` are those that stand beside a model which does not name its own.
+    """
     name = origin.name
     own = file.live is not None  # whose settings are not ours to change
     if not own:
@@ -115,11 +120,12 @@ def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
     if chosen == "probabilities" and output is None and place is None and _decides(model, stated):
         # in the form in which it has answered by then
         decide = lambda inputs: model.predict(handed(inputs, handing.form, given))  # noqa: E731
+    known = _named(given, columns)
     return Way(
         origin,
         ask,
         stated,
-        given,
+        known,
         METHODS[chosen],
         said,
         handing=handing,
@@ -230,6 +236,12 @@ def _as_columns(raw: Any, stated: Stated) -> Any:
     return [
         (words[:, [i]] == np.array(group)).astype(float) for i, group in enumerate(stated.groups)
     ]
+
+
+def _named(given: ModelInput, columns: tuple[str, ...] | None) -> ModelInput:
+    """Let columns that stand beside a model choose those of a table, as far as it names none."""
+    fitting = columns is not None and given.n_columns in (None, len(columns))
+    return given._replace(columns=columns) if given.columns is None and fitting else given
 
 
 def _input(model: Any, name: str) -> ModelInput:

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from lime_cli.clock import TimeLimits
 from lime_cli.cores import limit_libraries, usable_cores
 from lime_cli.errors import SettingsError
 from lime_cli.options.layers import Option
@@ -171,7 +172,9 @@ class ModelCommand(Command):
             leave_at_signals()
         elif containment is not None:
             code = containment.enter(
-                ctx.params["model"], None if output is None else str(Path(output).parent)
+                ctx.params["model"],
+                None if output is None else str(Path(output).parent),
+                TimeLimits(ctx.params["load_timeout"], ctx.params["item_timeout"]),
             )
             if code is not None:
                 return code

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lime_cli import errors
+from lime_cli import clock, errors
 from lime_cli.engine import explain
 from lime_cli.engine.asking import NOTHING, Asked, taken
 from lime_cli.engine.explanation import Explanation
@@ -60,21 +61,27 @@ class Failed:
 
 
 def run(
-    job: Job, watch: Watch | None = None, prepared: Prepared | None = None
+    job: Job,
+    watch: Watch | None = None,
+    prepared: Prepared | None = None,
+    lost: Mapping[int, LimexError] = MappingProxyType({}),
 ) -> Iterator[Explained | Failed]:
     """Explain every source of a job, in order; ``prepared`` is what ``prepare`` made of it before.
 
     Raises ModelError and SettingsError, which concern all sources; an InputError or a
     PredictionError concerns one and becomes ``Failed``. Settings say whether samples and sums are
-    limex's own or marcotcr/lime's; ``watch`` is given the samples of the former.
+    limex's own or marcotcr/lime's; ``watch`` is given the samples of the former. Sources whose key
+    is among the ``lost`` are not tried again.
     """
     model, modality, known = prepared or _prepared_for(job)
     way = _like_lime(known) if job.settings.like_lime else partial(explain, watch=watch)
     ready: list[tuple[Source, Instance]] = []
     for source in job.sources:
         try:
+            if (key := source.key) in lost:
+                raise lost[key]
             instance = modality.read(source)
-        except InputError as error:
+        except (InputError, PredictionError) as error:
             yield from _explain(ready, way, model, job)
             ready = []
             yield Failed(source, error)
@@ -115,8 +122,10 @@ def _explain(
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
     settings, file = job.settings, Path(job.model.path).name
     try:
-        instances = [focused(one, model, settings) for one in instances]
-        explanations = list(targeted(instances, model, settings, way))
+        most = settings.max_samples or settings.samples
+        with clock.explaining(_named(ready), most):
+            instances = [focused(one, model, settings) for one in instances]
+            explanations = list(targeted(instances, model, settings, way))
     except (InputError, PredictionError) as error:
         if len(ready) == 1:
             yield Failed(sources[0], error)
@@ -125,7 +134,13 @@ def _explain(
             yield from _explain([pair], way, model, job)
         return
     for source, explanation in zip(sources, explanations, strict=True):
+        clock.count_explained()
         yield Explained(source, replace(explanation, made_of=file, made_by=job.command))
+
+
+def _named(ready: list[tuple[Source, Instance]]) -> dict[int, tuple[int, str]]:
+    """Tell by the identity of each instance which source it is, for who keeps the time."""
+    return {id(instance): (source.key, source.called) for source, instance in ready}
 
 
 def _like_lime(known: dict[str, Any]) -> Callable[..., Iterator[Explanation]]:
@@ -186,6 +201,8 @@ class Work:
     """Whether explanations are handed over as they are, without lines and drawings."""
     watched: bool = False
     """Whether the samples are handed over too, of a job with one source."""
+    lost: Mapping[int, LimexError] = field(default_factory=dict)
+    """By key of a source, what it did to the earlier process that tried it."""
 
 
 class Outcome(NamedTuple):
@@ -219,7 +236,7 @@ def complete(work: Work, prepared: Prepared | None = None) -> Iterator[Outcome]:
     asked, look = asker(work.job, prepared), replace(work.look, unicode=True)
     drawn: list[tuple[Instance, Neighbourhood]] = []
     watch = (lambda *one: drawn.append(one)) if work.watched else None
-    for found in run(work.job, watch, prepared):
+    for found in run(work.job, watch, prepared, work.lost):
         match found:
             case Explained(source, explanation):
                 outcome = _explained(source, explanation, work, look)

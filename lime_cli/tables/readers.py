@@ -36,8 +36,8 @@ MAGIC = {
     b"%PDF": ("PDF", ""),
     b"FEA1": ("Feather, version 1", ""),
     b"\x89HDF": ("HDF5", ""),
-    b"\x80\x04\x95": ("a pickle", ""),
-    b"\x80\x05\x95": ("a pickle", ""),
+    b"\x80\x04\x95": ("a pickle", "pkl"),
+    b"\x80\x05\x95": ("a pickle", "pkl"),
     b"\x93NUMPY": ("NPY", ""),
 }
 """First bytes of files, what they are, and what their names should end with."""
@@ -62,8 +62,6 @@ CONVERTED = {
     "h5": ("HDF5", "read_hdf"),
     "hdf5": ("HDF5", "read_hdf"),
     "orc": ("ORC", "read_orc"),
-    "pkl": ("pickled", "read_pickle"),
-    "pickle": ("pickled", "read_pickle"),
 }
 """Tables that limex does not read, and the function of pandas that does."""
 

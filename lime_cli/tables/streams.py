@@ -16,6 +16,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, cast
 
+from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.sources import Held, fetched, local
 from lime_cli.tables.dialect import Dialect
@@ -89,6 +90,7 @@ def _kept(path: str) -> IO[bytes]:
         raise SettingsError(
             f"{name_of(path)}: is read once, by one process", "name training data with --background"
         )
+    clock.read_once()
     kept = tempfile.TemporaryFile(prefix=".limex-")  # noqa: SIM115  # lives as long as the process
     try:
         if path == STDIN:
@@ -182,5 +184,6 @@ def _check_decoded(name: str, line: str, number: int, dialect: Dialect) -> None:
         return
     said = (dialect.encoding or "UTF-8").upper()
     byte = ord(found[0]) & 0xFF
-    hint = "try another --encoding" if dialect.encoding else "try --encoding latin-1"
+    likely = "cp1252" if 0x80 <= byte <= 0x9F else "latin-1"
+    hint = "try another --encoding" if dialect.encoding else f"try --encoding {likely}"
     raise InputError(f"{name}: byte 0x{byte:02X} on line {number} is not {said}", hint)

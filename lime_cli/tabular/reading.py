@@ -9,16 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, time
 from functools import lru_cache
-from itertools import product
+from itertools import chain, count, product
 from typing import NamedTuple
 
 from lime_cli.engine.instance import Caveat
+from lime_cli.errors import InputError
 from lime_cli.models.model_file import Known, ModelInput
-from lime_cli.tables.cells import Cells
+from lime_cli.tables.cells import Cells, days_of, shortened
 from lime_cli.tables.dialect import MISSING, NUMBER, Dialect
 from lime_cli.tabular.background import Background
 from lime_cli.tabular.groups import is_missing
+from lime_cli.tabular.schema import Schema, check_names
 
 PANDAS_MISSING = frozenset(
     (
@@ -79,8 +82,12 @@ class Rules(NamedTuple):
     """Of ``RULES``, in their order."""
     words: frozenset[str] = frozenset()
     """Those that the model knows though pandas reads them as missing: they stay."""
+    marks: frozenset[str] = frozenset()
+    """Cells that stand for a missing value, such as ``?``."""
 
     def __call__(self, cell: str) -> str:
+        if self.marks and cell.strip() in self.marks:
+            return ""
         for name in self.names:
             if name != "missing" or cell not in self.words:
                 cell = RULES[name](cell)
@@ -95,9 +102,12 @@ class Reading:
     """Columns, each with what is done to its cells."""
     numbers: tuple[str, ...] = ()
     """Columns that the file has as text and the model as numbers."""
+    dates: tuple[tuple[str, str], ...] = ()
+    """Columns of dates that are not written as ISO has them, with their format."""
 
     def applied(self, cells: Cells) -> Cells:
-        """Return a table with its cells respelled."""
+        """Return a table with its cells respelled; raise InputError for what is no date."""
+        cells = _dated(cells, self.dates) if self.dates else cells
         found = [(cells.places[name], rules) for name, rules in self.rules if name in cells.places]
         if not found and not self.numbers:
             return cells
@@ -111,6 +121,71 @@ class Reading:
 
 
 AS_SPELLED = Reading()
+
+
+Dates = tuple[tuple[tuple[str, str], ...], tuple[Caveat, ...]]
+"""Columns of dates with their format, and what a reader must know of that."""
+
+
+def dates_of(schema: Schema, cells: Cells) -> Dates:
+    """Return how the columns of dates are written that are not written as ISO has them.
+
+    As pandas does, it goes by the first cell, the month first where that is open; where other
+    cells contradict that, the day. Raises InputError for what pandas does not know as a date.
+    """
+    whose = f"{cells.name} has no column"
+    check_names((("--dates", name) for name, _ in schema.dates), cells.header, whose)
+    found, said = [], []
+    for name, form in schema.dates:
+        present = {one.strip(): None for one in cells.column(name) if one.strip() not in MISSING}
+        if form or all(days_of(one) is not None for one in present):
+            found.append((name, form))
+            continue
+        from pandas.tseries.api import guess_datetime_format
+
+        first = next(iter(present))
+        tried = (guess_datetime_format(first, dayfirst=day) for day in (False, True))
+        forms = list(dict.fromkeys(one for one in tried if one is not None))
+        if not forms:
+            raise InputError(
+                f"{cells.name}: {name!r}: {shortened(first)} is not a date", _as_in(name)
+            )
+        fitting = [one for one in forms if all(_iso(cell, one) for cell in present)]
+        found.append((name, (fitting or forms)[0]))
+        if len(fitting) > 1:
+            words = f"dates of {name!r} are read as {fitting[0]}; --dates '{name}={fitting[1]}'"
+            said.append(Caveat("dates_read", f"{words} reads them otherwise"))
+    return tuple((name, form) for name, form in found if form), tuple(said)
+
+
+def _as_in(name: str) -> str:
+    return f"say how it is written, as in --dates '{name}=%d.%m.%Y'"
+
+
+def _dated(cells: Cells, dates: Sequence[tuple[str, str]]) -> Cells:
+    """Write dates of any format as ISO has them."""
+    rows = [list(row) for row in cells.rows]
+    for name, form in dates:
+        place = cells.places[name]
+        for row, line in zip(rows, cells.lines, strict=True):
+            cell = row[place].strip()
+            row[place] = "" if cell in MISSING else _iso(cell, form)
+            if cell not in MISSING and not row[place]:
+                where = f"{cells.name}: {cells.unit} {line}, {name!r}"
+                raise InputError(
+                    f"{where}: {shortened(cell)} is not a date written as {form}", _as_in(name)
+                )
+    return replace(cells, rows=tuple(map(tuple, rows)))
+
+
+@lru_cache(maxsize=65_536)
+def _iso(cell: str, form: str) -> str:
+    """Return a date as ISO has it; nothing where it is not of a format."""
+    try:
+        found = datetime.strptime(cell, form)
+    except ValueError:
+        return cell if days_of(cell) is not None else ""
+    return found.isoformat(" ") if found.time() != time() or found.tzinfo else str(found.date())
 
 
 @dataclass(frozen=True)
@@ -131,18 +206,29 @@ class Chooser:
         """Return how to read a table, and sentences about what was not said by a person."""
         rules: dict[str, Rules] = {}
         numbers = []
-        for place, name in enumerate(self.columns):
-            counts = Counter(cells.column(name))
+        counted = [Counter(cells.column(name)) for name in self.columns]
+        marks = frozenset(chain.from_iterable(map(self._marks, count(), counted)))
+        for place, (name, counts) in enumerate(zip(self.columns, counted, strict=True)):
             known = self._values(place)
             if known and name in cells.texts and _are_numbers(known, counts):
                 numbers.append(name)
-            rules[name] = self._rules(counts, known)
-        found = {name: one for name, one in rules.items() if one.names}
+            own = (marks - known) & {cell.strip() for cell in counts} if marks else marks
+            rules[name] = self._rules(counts, known)._replace(marks=own)
+        found = {name: one for name, one in rules.items() if one.names or one.marks}
         return Reading(tuple(found.items()), tuple(numbers)), tuple(self._said(cells, found))
 
     def _values(self, place: int) -> frozenset[object]:
         one = self.known.get(place)
         return frozenset(one.values) if one is not None and not one.filling else frozenset()
+
+    def _marks(self, place: int, counts: Counter[str]) -> Iterator[str]:
+        """Yield cells of marks alone, where the model knows others and fills what is missing."""
+        one = self.known.get(place)
+        if not self.like_pandas or one is None or one.filling or not one.gaps:
+            return
+        for cell in map(str.strip, counts):
+            if cell and not any(map(str.isalnum, cell)) and cell not in one.values:
+                yield cell
 
     def _rules(self, counts: Counter[str], known: frozenset[object]) -> Rules:
         words = frozenset(one for one in known if isinstance(one, str) and one in PANDAS_MISSING)
@@ -168,16 +254,18 @@ class Chooser:
         words: Counter[str] = Counter()
         names = []
         for name, one in rules.items():
-            if "missing" in one.names and cells.kind(name) == "text":
-                read = PANDAS_MISSING - one.words
-                found = Counter(cell for cell in cells.column(name) if cell in read)
+            if cells.kind(name) == "text":
+                likely = PANDAS_MISSING - one.words if "missing" in one.names else frozenset()
+                read = likely | one.marks
+                found = Counter(cell for cell in cells.column(name) if cell.strip() in read)
                 words += found
                 names += [name] if found else []
         if words:
             yield Caveat(
                 "read_as_missing",
                 f"{' and '.join(repr(one) for one, _ in words.most_common(2))} in {_listed(names)} "
-                "is read as a missing value, as pandas reads it; --read-as plain keeps the word",
+                "is read as a missing value, as the model was most likely fitted; --read-as plain "
+                "keeps the word",
             )
 
 
