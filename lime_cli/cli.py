@@ -25,7 +25,7 @@ COMMANDS = {
     "convert": ("lime_cli.tools.convert.command:convert", "Turn a model of Python's into ONNX."),
     "inspect": ("lime_cli.tools.inspect.command:inspect", "Tell what a model file is."),
     "schema": ("lime_cli.tools.schema:schema", "Print the schema of a JSON that limex writes."),
-    "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and a picture."),
+    "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and an image."),
 }
 """Where each command is, and what it does: to list the commands none is imported."""
 
