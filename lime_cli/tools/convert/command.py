@@ -102,13 +102,13 @@ def convert(model: ModelOptions, asked: ConversionOptions) -> None:
       limex convert spam.joblib mails.csv --column text -o spam.onnx
       limex convert model.ubj train.csv --tolerance 1e-6 -o model.onnx
     """
-    from lime_cli.tools.convert.measure import Rows, convert_model
+    from lime_cli.tools.convert.measure import ProofRows, convert_model
     from lime_cli.tools.inspect.measure import ProbeRows
 
     sidecar = str(sidecar_of(asked.output))
     for path in (asked.output, sidecar):
         asked.destination(path).check(1)
-    rows = Rows(ProbeRows(asked.rows_path, asked.n_rows, asked.text_column), asked.difference)
+    rows = ProofRows(ProbeRows(asked.rows_path, asked.n_rows, asked.text_column), asked.difference)
     made = convert_model(model.file(), rows, asked.output)
     if not made.agrees:
         raise ModelError(

@@ -40,7 +40,7 @@ REASON = 160
 """Characters of a library's own words, at most."""
 
 
-class Rows(NamedTuple):
+class ProofRows(NamedTuple):
     """What both models are asked, and how far they may differ."""
 
     probe: ProbeRows
@@ -48,7 +48,7 @@ class Rows(NamedTuple):
     """As a share of the largest prediction; of probabilities, of one."""
 
 
-class Difference(NamedTuple):
+class WorstDifference(NamedTuple):
     """Where the two models differ most."""
 
     largest: float
@@ -71,7 +71,7 @@ class Conversion:
     """``float`` or ``double``: what the graph takes as numbers."""
     n_rows: int
     """Asked as they are, and as often as mixtures of them."""
-    worst: Difference
+    worst: WorstDifference
     tolerance: float
     seconds: tuple[float, float]
     """To load the model, the libraries it needs included, and its ONNX form."""
@@ -112,7 +112,7 @@ class Conversion:
         }
 
 
-def convert_model(file: ModelFile, rows: Rows, output: str) -> Conversion:
+def convert_model(file: ModelFile, rows: ProofRows, output: str) -> Conversion:
     """Convert a model and ask both about the same rows.
 
     Raises MissingDependency without the extra, ModelError for a model that cannot be converted.
@@ -136,7 +136,7 @@ def _first_that_agrees(
     model: Predictor,
     name: str,
     asked: tuple[list[Any], list[FloatArray]],
-    rows: Rows,
+    rows: ProofRows,
     output: str,
 ) -> Conversion:
     """Convert with numbers of single precision, where that differs too much of double precision.
@@ -429,7 +429,7 @@ def _proved(
     numbers: str,
     asked: tuple[list[Any], list[FloatArray]],
     model: Predictor,
-    rows: Rows,
+    rows: ProofRows,
 ) -> Conversion | str:
     """Ask the ONNX model what the other was asked; return why, where it does not answer."""
     batches, ours = asked
@@ -445,7 +445,7 @@ def _proved(
         except LimexError as error:
             return f"onnxruntime: {error}"
         who, made = twin.identity, twin.probabilities
-        answered = ProbeResult(twin.asked, twin.input, who.task, who.targets, made)
+        answered = ProbeResult(twin.method, twin.input, who.task, who.targets, made)
         written = sidecar(replace(report_on(file), said=file, probe=answered))
     names, others = model.identity.targets, twin.identity.targets
     if names != others and sorted(names) == sorted(others):
@@ -474,8 +474,8 @@ def _named(batch: Any, columns: tuple[str, ...] | None) -> Any:
 
 def _worst(
     names: tuple[str, ...], ours: list[FloatArray], theirs: list[FloatArray], scale: float
-) -> Difference:
-    found = Difference(0.0, 0.0, "")
+) -> WorstDifference:
+    found = WorstDifference(0.0, 0.0, "")
     for part, (one, other) in enumerate(zip(ours, theirs, strict=True)):
         gaps = np.abs(one - other)
         row, target = np.unravel_index(int(np.nanargmax(gaps)), gaps.shape)
@@ -486,7 +486,7 @@ def _worst(
                 f"{names[int(target)]} is {one[row, target]:.6g} by the model and "
                 f"{other[row, target]:.6g} by ONNX for {what}"
             )
-            found = Difference(largest, largest / scale, said)
+            found = WorstDifference(largest, largest / scale, said)
     return found
 
 
