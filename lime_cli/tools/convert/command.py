@@ -15,6 +15,7 @@ from lime_cli.options.commands import ModelCommand
 from lime_cli.options.groups import Options, argument, flag, option, options
 from lime_cli.options.layers import sidecar_of
 from lime_cli.options.model import ModelOptions
+from lime_cli.options.running import ClockOptions
 from lime_cli.running.output import Output
 
 if TYPE_CHECKING:
@@ -88,8 +89,8 @@ class ConversionOptions(Options, heading="Conversion"):
 
 
 @click.command(cls=ModelCommand)
-@options(ModelOptions, ConversionOptions)
-def convert(model: ModelOptions, asked: ConversionOptions) -> None:
+@options(ModelOptions, ConversionOptions, ClockOptions)
+def convert(model: ModelOptions, asked: ConversionOptions, _clock: ClockOptions) -> None:
     """Convert a model of scikit-learn, XGBoost, LightGBM or CatBoost to ONNX.
 
     MODEL is loaded as limex explain loads it. The ONNX model is written only where it predicts
