@@ -81,7 +81,7 @@ def _write(explanations: Explanations, files: Path, batch: Path | None) -> None:
         drawn = io.BytesIO()
         try:
             FORMATS["png"]([one], drawn, look)
-        except LimexError:  # no matplotlib, or no picture beside the record
+        except LimexError:  # no matplotlib, or no image beside the record
             continue
         (figures / f"{number:05d}.png").write_bytes(drawn.getvalue())
 

@@ -61,7 +61,7 @@ class Output:
     """Formats of what is drawn beside the records of a batch, a file an instance."""
 
     label_map: str | None = None
-    """Where the label map of a picture goes."""
+    """Where the label map of an image goes."""
     samples: str | None = None
     """Where the samples of an instance go."""
     log: str | None = None
@@ -88,7 +88,7 @@ class Output:
             )
         if self.path is None:
             if self.format in FILES and sys.stdout.isatty():
-                what = "a picture" if self.format in PICTURES else f"{self.format} data"
+                what = "an image" if self.format in IMAGES else f"{self.format} data"
                 raise SettingsError(
                     f"{what} cannot be printed on a terminal",
                     f"name a file: -o result.{self.format}",
@@ -99,11 +99,11 @@ class Output:
             self._check_file(self.path)
 
     def check_label_map(self, alone: bool) -> None:
-        """Refuse a label map that cannot be written, or of anything but one picture alone."""
+        """Refuse a label map that cannot be written, or of anything but one image alone."""
         if self.label_map is None:
             return
         if not alone:
-            raise _not_alone("--save-segments", "the label map", "picture")
+            raise _not_alone("--save-segments", "the label map", "image")
         if not self.label_map.lower().endswith((".png", ".npy")):
             said = f"--save-segments: {self.label_map} is neither PNG nor NPY"
             raise SettingsError(said, "name it FILE.png or FILE.npy")
@@ -169,22 +169,22 @@ class Output:
     def _explanations(self, folder: Path | None) -> Iterator[Explanation]:
         if folder is None:
             return iter(self.kept)
-        from lime_cli.records.pictures import Pictures
+        from lime_cli.records.images import Images
         from lime_cli.records.reading import read_explanations
 
-        places = Pictures(str(folder))
+        places = Images(str(folder))
         return (places.restored(one, needed=False) for one in read_explanations(str(folder)))
 
     def keep(self, explanation: Explanation) -> None:
-        """Write the label map of a picture, and keep what is logged, where that was asked for."""
+        """Write the label map of an image, and keep what is logged, where that was asked for."""
         if self.log is not None:
             self.kept.append(explanation)
-        picture = explanation.subject.picture
-        if self.label_map is None or picture is None:
+        image = explanation.subject.image
+        if self.label_map is None or image is None:
             return
         from lime_cli.images.segments import map_bytes
 
-        self._put(self.label_map, map_bytes(picture.labels, Path(self.label_map).suffix.lower()))
+        self._put(self.label_map, map_bytes(image.labels, Path(self.label_map).suffix.lower()))
 
     def keep_samples(
         self, instance: Instance, samples: Neighbourhood, targets: tuple[str, ...]
@@ -221,9 +221,9 @@ class Output:
         )
 
 
-PICTURES = ("png", "jpg", "webp")
+IMAGES = ("png", "jpg", "webp")
 
-FILES = (*PICTURES, "parquet", "xlsx")
+FILES = (*IMAGES, "parquet", "xlsx")
 """Formats that no terminal shows."""
 
 LONGEST = 255
