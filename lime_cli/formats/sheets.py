@@ -121,10 +121,23 @@ def write_html(sheet: Sheet, out: IO[bytes], look: Look) -> None:
     out.write(filled("sheet.html", data).encode("utf-8", "xmlcharrefreplace"))
 
 
+def write_excel(sheet: Sheet, out: IO[bytes], look: Look) -> None:
+    """Write the sentences, then a worksheet for each table; raise MissingDependency."""
+    from lime_cli.formats.excel import Worksheet, write_book
+
+    said = Worksheet(sheet.title, ("",), [(line,) for line in sheet.lines])
+    tables = [
+        Worksheet(grid.name, [column.name for column in grid.columns], grid.rows)
+        for grid in sheet.grids
+    ]
+    write_book([said, *tables], out)
+
+
 WRITERS = {
     "table": write_page,
     "json": write_json,
     "csv": write_csv,
+    "xlsx": write_excel,
     "md": write_markdown,
     "html": write_html,
 }
