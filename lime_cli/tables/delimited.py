@@ -5,11 +5,13 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain
 from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
+from lime_cli.tables.columnar import sampled_lines
 from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
@@ -49,7 +51,10 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         again: list[Any] = [(1, names)]
         return TableContent(header, _records(name, header, chain(again, rows), dialect))
     header = checked_header(name, names)
-    return TableContent(header, _records(name, header, rows, dialect))
+    plain = (dialect.encoding or "utf-8").lower() in ("utf-8", "utf8")
+    plain = plain and dialect.decimal == "." and not (dialect.thousands or dialect.na_values)
+    sampled = partial(sampled_lines, stream, header, separator) if plain else None
+    return TableContent(header, _records(name, header, rows, dialect), sampled=sampled)
 
 
 def checked_header(name: str, names: list[str]) -> tuple[str, ...]:

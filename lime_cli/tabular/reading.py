@@ -16,6 +16,7 @@ from typing import NamedTuple
 from lime_cli.engine.instance import Caveat
 from lime_cli.models.model_file import Known, ModelInput
 from lime_cli.tables.cells import Cells
+from lime_cli.tables.columnar import Columnar
 from lime_cli.tables.dialect import MISSING, NUMBER, Dialect
 from lime_cli.tabular.background import Background
 from lime_cli.tabular.groups import is_missing
@@ -101,6 +102,13 @@ class Reading:
         found = [(cells.places[name], rules) for name, rules in self.rules if name in cells.places]
         if not found and not self.numbers:
             return cells
+        if isinstance(cells.rows, Columnar):
+            kept = cells.rows
+            for place, rules in found:
+                if kept.numbers(place) is None:
+                    cells_of = tuple(rules(cell) for cell in kept.column(place))
+                    kept = kept.changed(place, cells_of)
+            return replace(cells, rows=kept, texts=cells.texts - {*self.numbers})
         rows = []
         for row in cells.rows:
             changed = list(row)
@@ -132,7 +140,7 @@ class Chooser:
         rules: dict[str, Rules] = {}
         numbers = []
         for place, name in enumerate(self.columns):
-            counts = Counter(cells.column(name))
+            counts = Counter(cells.words(name))
             known = self._values(place)
             if known and name in cells.texts and _are_numbers(known, counts):
                 numbers.append(name)

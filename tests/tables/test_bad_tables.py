@@ -558,4 +558,4 @@ def test_truth_values_are_spelled_in_three_ways_and_one_is_a_number(tmp_path, sp
     from lime_cli.tables.cells import kind_of
 
     assert kind_of([spelled, "False", ""]) == "bool"
-    assert kind_of(["1", "0"]) == "integer"
+    assert kind_of(["1", "0"]) == "number"
