@@ -1,96 +1,533 @@
-"""The Python interface: the same explanations as the command line's, one after the other.
+"""The Python interface: models and data in memory, or paths, the same explanations as on the
+command line.
 
-Nothing is printed; what cannot be explained comes back as ``Failed`` in its place.
+Nothing is printed. What limex has to say of an explanation stands in it, and is a ``LimexWarning``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING
+import os
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from itertools import chain, islice
+from typing import TYPE_CHECKING, Any
 
-from lime_cli.formats import Look
-from lime_cli.modality import Modality
-from lime_cli.models.folders import located
+from lime_cli.errors import InputError, LimexError, SettingsError
+from lime_cli.explanations import Explanation, Explanations, Failure
 from lime_cli.models.model_file import ModelFile
-from lime_cli.registry import MODALITIES
-from lime_cli.running.batch import Run, in_memory
-from lime_cli.running.executor import Workers
-from lime_cli.running.job import Explained, Failed, Job
-from lime_cli.settings import Settings
+from lime_cli.options.engine import EngineOptions
+from lime_cli.options.groups import Options
+from lime_cli.options.images import ImageOptions
+from lime_cli.options.inputs import TableOptions, TextOptions
+from lime_cli.options.keywords import in_python, keyworded, read_keywords
+from lime_cli.options.model import ImageModelOptions, ModelOptions
+from lime_cli.options.running import RunOptions
+from lime_cli.registry import MODALITY_PLUGINS, plugins
+from lime_cli.sources import Held, Source
 
 if TYPE_CHECKING:
-    from lime_cli.models.model_file import LoadedModel
+    from lime_cli.modality import Modality
+    from lime_cli.running.job import Job, Prepared
+    from lime_cli.settings import Settings
+
+TABULAR, TEXT, IMAGE = "tabular", "text", "image"
+
+INPUTS: dict[str, type[Options]] = {TABULAR: TableOptions, TEXT: TextOptions, IMAGE: ImageOptions}
+
+CHOICES = ("row", "rows", "id", "ids", "where", "all")
+"""Options that say which rows of a table are meant."""
 
 
-Model = str | ModelFile
-
-
-def load_model(model: Model) -> LoadedModel:
-    """Load a model; raise ModelError for a file that is none or may not be loaded."""
-    return _file(model).load()
-
-
-def explain_tabular(
-    model: Model,
-    path: str,
-    rows: str | None = None,
-    background: str | None = None,
-    settings: Settings | None = None,
-    *,
-    workers: Workers | None = None,
-) -> Iterator[Explained | Failed]:
-    """Explain rows of a table, all of them or ``"3,10-20"``, counted from 0.
-
-    For more choices make a ``modalities.tabular.TabularModality`` and call ``explain``.
-    """
-    modality = MODALITIES["tabular"](path=path, rows=rows, background=background)
-    return explain(model, modality, settings, workers=workers)
-
-
-def explain_text(
-    model: Model,
-    *paths: str,
-    text: str | None = None,
-    settings: Settings | None = None,
-    workers: Workers | None = None,
-) -> Iterator[Explained | Failed]:
-    """Explain text files, folders of them, or a text given as ``text``."""
-    modality = MODALITIES["text"](inputs=paths, text=text)
-    return explain(model, modality, settings, workers=workers)
-
-
-def explain_image(
-    model: Model,
-    *paths: str,
-    settings: Settings | None = None,
-    workers: Workers | None = None,
-) -> Iterator[Explained | Failed]:
-    """Explain picture files, and folders of them."""
-    return explain(model, MODALITIES["image"](inputs=paths), settings, workers=workers)
+class LimexWarning(UserWarning):
+    """What a reader of an explanation must know; a sentence and its code."""
 
 
 def explain(
-    model: Model,
-    modality: Modality,
-    settings: Settings | None = None,
+    model: object,
+    data: object,
     *,
-    workers: Workers | None = None,
-) -> Iterator[Explained | Failed]:
-    """Explain what a modality finds, in order, reading as it goes.
+    background: object = None,
+    modality: str | None = None,
+    **options: Any,
+) -> Explanation | Explanations:
+    """Explain why a model predicts what it predicts for one instance, or for several.
 
-    Without settings sampling goes on until the weights are settled, as on the command line. With
-    ``workers`` models stay out of this process; explanations then come without pictures. Raises
-    ModelError and SettingsError, which concern every instance.
+    ``model`` is a fitted estimator, a booster, a network, a pipeline, a function, or a path.
+    ``data`` is a data frame, a row of one, an array, a text, a list of texts, an image or several,
+    or a path. ``background`` is what replacement values are drawn from: training data, or a path.
+    Options are those of ``limex explain``, with underscores: ``target="mammal"``, ``samples=5000``.
+
+    One row, text or image, or ``row=17``, gives an ``Explanation``; everything else
+    ``Explanations``, a sequence. Raises a ``LimexError`` for a model, data or options that cannot
+    be used. Of several instances those that fail are in ``Explanations.failed``.
     """
-    settings = settings or Settings(
-        samples=modality.default_samples, max_samples=modality.max_samples
+    with _in_words(modality):
+        kind = modality or modality_of(data, options, background is not None)
+        held = _held(kind, data, options)
+        asked = _asked(kind, model, held, background, options)
+        found, failed = asked.explained()
+        return _one(found, failed) if _is_one(kind, data, options) else _several(found, failed)
+
+
+class Explainer:
+    """A model that is loaded, and a background that is learned, for one instance after the other.
+
+    Takes what ``explain`` takes; ``background`` is needed for tables. Options hold for all that is
+    explained.
+    """
+
+    def __init__(
+        self,
+        model: object,
+        background: object = None,
+        *,
+        modality: str | None = None,
+        **options: Any,
+    ) -> None:
+        with _in_words(modality):
+            said = [one for one in options if one in CHOICES]
+            if said:
+                raise SettingsError(f"{said[0]}: an Explainer is given its rows later", "leave out")
+            self._kind = modality or (TABULAR if background is not None else None)
+            self._model, self._background, self._options = model, background, options
+            self._known: dict[str, _Asked] = {}
+            self._told: set[str] = set()
+            if self._kind == TABULAR:
+                self._known[TABULAR] = self._prepared(TABULAR, self._background_as_data())
+
+    def explain(self, instance: object) -> Explanation:
+        """Explain one instance: a row, a text, an image; raise what keeps it from being
+        explained.
+        """
+        with _in_words(self._kind):
+            return _one(*self._explained(instance))
+
+    def explain_many(self, instances: object) -> Explanations:
+        """Explain several instances, in order; those that fail are in ``failed``."""
+        with _in_words(self._kind):
+            return _several(*self._explained(instances))
+
+    def _explained(self, data: object) -> tuple[list[Explanation], list[Failure]]:
+        kind = self._kind or modality_of(data, self._options)
+        held = _held(kind, data, self._options)
+        if kind not in self._known:
+            self._known[kind] = self._prepared(kind, held)
+        return self._known[kind].with_inputs(held).explained(self._told)
+
+    def _prepared(self, kind: str, held: _Inputs) -> _Asked:
+        return _asked(kind, self._model, held, self._background, self._options).prepared()
+
+    def _background_as_data(self) -> _Inputs:
+        """Return the background in the place of data: its columns are those of the rows."""
+        if self._background is None:
+            raise SettingsError(
+                "an Explainer of tables needs a background", "give training data: background=X"
+            )
+        return _held(TABULAR, self._background, {})
+
+
+def modality_of(data: object, options: Mapping[str, Any], background: bool = False) -> str:
+    """Tell what kind of input data is, and whether there is a ``background`` beside it.
+
+    Raises SettingsError where it may be several kinds.
+    """
+    if isinstance(data, (str, os.PathLike)):
+        return _modality_of_path(os.fspath(data), options)
+    if type(data).__module__.startswith("PIL."):
+        return IMAGE
+    shape = getattr(data, "shape", None)
+    if hasattr(data, "iloc") or hasattr(data, "to_pandas") or isinstance(data, Mapping):
+        return _modality_of_frame(data, options, background)
+    if shape is not None:
+        n = len(shape)
+        words = n == 1 and getattr(getattr(data, "dtype", None), "kind", "") in "OUST"
+        return TEXT if words and _are_texts(data) else IMAGE if n in (3, 4) else TABULAR
+    if isinstance(data, (list, tuple)) and data:
+        if _are_texts(data):
+            known = {_modality_of_path(one, options) for one in data}
+            return known.pop() if len(known) == 1 else TEXT
+        first = data[0]
+        image = type(first).__module__.startswith("PIL.") or len(getattr(first, "shape", ())) > 1
+        return IMAGE if image or isinstance(first, os.PathLike) else TABULAR
+    raise SettingsError(
+        f"data: limex cannot tell what kind of input a {type(data).__name__} is",
+        "say modality='tabular', 'text' or 'image'",
     )
-    file = _file(model)
-    file = file._replace(threads=file.threads or 1) if workers else file
-    job = Job(file, modality, settings, ())
-    return in_memory(Run(job, modality.sources, workers or Workers(), Look(), keeps=not workers))
 
 
-def _file(model: Model) -> ModelFile:
-    file = ModelFile(model) if isinstance(model, str) else model
-    return file._replace(path=located(file.path))
+def _are_texts(data: Any) -> bool:
+    return all(isinstance(one, str) for one in data)
+
+
+def _modality_of_frame(data: Any, options: Mapping[str, Any], background: bool) -> str:
+    """Tell a column of texts from a row, which needs a background."""
+    if not (hasattr(data, "iloc") and not hasattr(data, "columns")):
+        return TEXT if "column" in options else TABULAR
+    return TEXT if len(data) and _are_texts(data) and not background else TABULAR
+
+
+IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy")
+
+TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq", ".gz")
+
+
+def _modality_of_path(path: str, options: Mapping[str, Any]) -> str:
+    """Tell by the suffix of a path; a string that can be no path, or is none, is a text."""
+    lowered = path.lower()
+    if lowered.endswith(IMAGES):
+        return IMAGE
+    if lowered.endswith(TABLES):
+        return TEXT if "column" in options else TABULAR
+    if "\n" not in path and len(path) < 1_000 and os.path.isdir(path):  # noqa: PTH112
+        names = [one.lower() for one in os.listdir(path) if one[0] != "."]  # noqa: PTH208
+        return IMAGE if any(one.endswith(IMAGES) for one in names) else TEXT
+    return TEXT
+
+
+@dataclass(frozen=True)
+class _Inputs:
+    """Data as options name it, and what its owner has in hand."""
+
+    places: dict[str, str | tuple[str, ...]]
+    """What stands in the places of the command line's arguments."""
+    options: dict[str, Any]
+    """Options that follow from what data is."""
+    changes: dict[str, Any]
+    """What takes the place of words in the options, by attribute."""
+    labels: tuple[str, ...] | None = None
+    """What the rows are called, by number."""
+
+
+def _held(kind: str, data: Any, options: Mapping[str, Any]) -> _Inputs:
+    """Return data as the options of its modality take it; raise InputError for what is none."""
+    if kind == TABULAR:
+        return _held_table(data, options)
+    if kind == TEXT:
+        return _held_texts(data, options)
+    return _held_files(data, kind)
+
+
+def _held_table(data: Any, options: Mapping[str, Any]) -> _Inputs:
+    from lime_cli.tables.held import held_table
+
+    chosen = {} if any(one in options for one in CHOICES) else {"all": True}
+    if isinstance(data, (str, os.PathLike)):
+        return _Inputs({"data": os.fspath(data)}, chosen, {"data": os.fspath(data)})
+    held = held_table(data)
+    if held.content.form == "array":
+        chosen["no_header"] = True
+    return _Inputs({"data": str(held)}, chosen, {"data": held}, held.content.labels)
+
+
+def _held_texts(data: Any, options: Mapping[str, Any]) -> _Inputs:
+    from lime_cli.tables.held import TEXT as COLUMN
+    from lime_cli.tables.held import held_table, held_texts
+
+    if isinstance(data, os.PathLike):
+        return _of_paths((os.fspath(data),))
+    if isinstance(data, str):
+        if "column" in options or ("\n" not in data and len(data) < 1_000 and os.path.exists(data)):  # noqa: PTH110
+            return _of_paths((data,))
+        return _Inputs({}, {"text": data}, {})
+    if hasattr(data, "columns"):
+        held = held_table(data)
+    elif all(isinstance(one, os.PathLike) for one in data):
+        return _of_paths(tuple(map(os.fspath, data)))
+    else:
+        plain = not hasattr(data, "index") or not hasattr(data, "iloc")
+        held = held_texts(list(data), None if plain else list(data.index))
+    given = {} if "column" in options else {"column": COLUMN}
+    return _Inputs({"inputs": (str(held),)}, given, {"inputs": (held,)}, held.content.labels)
+
+
+def _of_paths(paths: tuple[str, ...]) -> _Inputs:
+    return _Inputs({"inputs": paths}, {}, {"inputs": paths})
+
+
+def _held_files(data: Any, kind: str) -> _Inputs:
+    """Hold images as the bytes of files that hold the same, others by their paths."""
+    several = isinstance(data, (list, tuple)) or len(getattr(data, "shape", ())) == 4
+    found: list[str] = []
+    for number, one in enumerate(data if several else [data]):
+        if isinstance(one, (str, os.PathLike)):
+            found.append(os.fspath(one))
+        elif kind == IMAGE:
+            found.append(Held(f"image {number}" if several else "image", _image_bytes(one)))
+        else:
+            raise InputError(f"a {type(one).__name__}: is no input of {kind}", "give paths")
+    return _Inputs({"inputs": tuple(map(str, found))}, {}, {"inputs": tuple(found)})
+
+
+def _image_bytes(image: Any) -> bytes:
+    """Return an image as the bytes of a PNG file, of an array of numbers as those of a NPY file."""
+    import io
+
+    import numpy as np
+
+    stream = io.BytesIO()
+    if type(image).__module__.startswith("PIL."):
+        mode = image.mode if image.mode in ("1", "L", "LA", "P", "RGB", "RGBA", "I;16") else "RGB"
+        image.convert(mode).save(stream, "PNG")
+        return stream.getvalue()
+    if hasattr(image, "detach"):
+        image = image.detach().cpu().numpy()
+    array = np.asarray(image)
+    if array.dtype.kind not in "buif" or array.ndim not in (2, 3):
+        raise InputError(
+            f"a {type(image).__name__}: is no image", "give (height, width, channels), or a path"
+        )
+    np.save(stream, array, allow_pickle=False)
+    return stream.getvalue()
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """Everything that is wanted of a run: model, modality, settings, who works."""
+
+    job: Job
+    running: RunOptions
+    labels: tuple[str, ...] | None
+    ready: Prepared | None = None
+
+    def prepared(self) -> _Asked:
+        """Return itself with its model loaded and its background learned."""
+        from lime_cli.running.job import prepare
+
+        return replace(self, ready=prepare(self.job))
+
+    def with_inputs(self, held: _Inputs) -> _Asked:
+        """Return the same for other inputs."""
+        assert self.ready is not None
+        model, modality, known = self.ready
+        job = replace(self.job, modality=_with(modality, held.changes, held.options))
+        return replace(self, job=job, labels=held.labels, ready=(model, job.modality, known))
+
+    def explained(self, told: set[str] | None = None) -> tuple[list[Explanation], list[Failure]]:
+        """Explain all inputs; return what was found, and what failed.
+
+        Warn of what a reader must know, but for the codes that were ``told`` before.
+        """
+        from lime_cli.formats import Look
+        from lime_cli.running.batch import in_memory
+        from lime_cli.running.job import Explained
+
+        listed = self._sources()
+        first = tuple(islice(listed, 2))
+        self.running.check(False, first)
+        ready = self.ready
+        if ready is None and self.running.who == "here":
+            ready = self.prepared().ready
+        run = self.running.run(self.job, lambda: chain(first, listed), Look())
+        alone, limit = len(first) == 1, self.running.time_limit
+        if alone and run.workers.executor == "here":
+            settings = replace(self.job.settings, time_limit=limit)
+            run = replace(run, job=replace(self.job, settings=settings), time_limit=None)
+        found: list[Explanation] = []
+        failed: list[Failure] = []
+        for one in in_memory(replace(run, keeps=ready is not None, prepared=ready)):
+            if isinstance(one, Explained):
+                found.append(Explanation(one.explanation))
+            else:
+                failed.append(Failure(one.source.id, one.error))
+        _warn(found, failed, set() if told is None else told)
+        return found, failed
+
+    def _sources(self) -> Iterator[Source]:
+        for one in self.job.modality.sources():
+            labelled = self.labels is not None and one.row is not None and one.id == str(one.row)
+            yield one._replace(id=self.labels[one.row or 0]) if labelled and self.labels else one
+
+
+def _with(modality: Any, changes: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
+    """Return a modality that has learned all it needs, for other inputs."""
+    if isinstance(changes.get("data"), Held):
+        return replace(modality, path=_like(modality, changes["data"]))
+    if "data" in changes:
+        return replace(modality, path=changes["data"])
+    if "text" in options:
+        return replace(modality, text=options["text"], table=None, inputs=())
+    inputs = changes["inputs"]
+    if "column" in options:
+        from lime_cli.tables.rows import Rows
+
+        return replace(modality, table=Rows(inputs[0]), column=options["column"], text=None)
+    return replace(modality, inputs=inputs)
+
+
+def _like(modality: Any, held: Held) -> Held:
+    """Give an array the names of the background's columns, where it has as many."""
+    names = [one.name for one in modality.fitted_background.features]
+    if held.content.form == "frame" or len(names) != len(held.content.header):
+        return held
+    return Held(str(held), replace(held.content, header=tuple(names)))
+
+
+def _asked(
+    kind: str, model: Any, held: _Inputs, background: Any, options: Mapping[str, Any]
+) -> _Asked:
+    """Put together what is wanted; raise SettingsError for options that are wrong."""
+    import click
+
+    from lime_cli.cli import program
+    from lime_cli.running.job import Job
+    from lime_cli.tools.explain.like_lime import likened
+
+    keywords = {**held.options, **options}
+    is_live = not isinstance(model, (str, os.PathLike))
+    tokenizer = keywords.pop("tokenizer", None) if is_live else None
+    if is_live:
+        keywords["no_config"] = True
+    back = _held_background(background)
+    if background is not None:
+        if kind != TABULAR:
+            raise SettingsError("background: is for tables", "leave it out")
+        keywords["background"] = str(back)
+    groups = (
+        ImageModelOptions if kind == IMAGE else ModelOptions,
+        _inputs_of(kind),
+        EngineOptions,
+        RunOptions,
+    )
+
+    def use(
+        said: ModelOptions, inputs: Any, engine: EngineOptions, running: RunOptions
+    ) -> tuple[ModelFile, Modality, Settings, RunOptions]:
+        changes = dict(held.changes)
+        if back is not None:
+            changes["background"] = back
+        modality: Modality = inputs.changed(**changes).modality()
+        if engine.like_lime:
+            engine, modality = likened(engine, modality)
+        return said.file(), modality, engine.settings(modality), running
+
+    from lime_cli.models.live import live_model, name_of_object
+
+    path = name_of_object(model) if is_live else os.fspath(model)
+    root = click.Context(program, info_name="limex")
+    file, modality, settings, running = read_keywords(
+        groups, root, kind, {"model": path, **held.places}, keywords, use
+    )
+    if is_live:
+        tables = [one.content for one in (back, held.changes.get("data")) if isinstance(one, Held)]
+        file = file._replace(live=live_model(model, tokenizer, tables))
+        if tables and file.input_form == "auto" and not _names_columns(model):
+            file = file._replace(input_form=_form_for(model, tables[0].form))
+        if running.who != "here":
+            raise SettingsError(
+                f"jobs: {path} stays in this process", "save it to a file, and give its path"
+            )
+    elif running.who != "here":
+        file = file._replace(threads=file.threads or 1)
+    return _Asked(Job(file, modality, settings, ()), running, held.labels)
+
+
+def _form_for(model: Any, form: str) -> str:
+    """Return in what form a function is given a table: as its owner has it in hand."""
+    from lime_cli.models.containers import can_predict
+
+    function = callable(model) and not can_predict(model) and not hasattr(model, "parameters")
+    return form if form == "sparse" or (function and form == "array") else "auto"
+
+
+def _names_columns(model: Any) -> bool:
+    return getattr(model, "features", None) is not None
+
+
+def _held_background(background: Any) -> str | None:
+    from lime_cli.tables.held import held_table
+
+    if background is None or isinstance(background, str):
+        return None if background is None else str(background)
+    if isinstance(background, os.PathLike):
+        return str(os.fspath(background))
+    held: Held = held_table(background)
+    return held
+
+
+def _inputs_of(kind: str) -> type[Options]:
+    if kind in INPUTS:
+        return INPUTS[kind]
+    added = plugins(MODALITY_PLUGINS)
+    if kind not in added:
+        listed = ", ".join((*INPUTS, *sorted(added)))
+        raise SettingsError(f"modality: there is no {kind!r}", f"give one of {listed}")
+    found: type[Options] = added[kind].load()
+    return found
+
+
+def _is_one(kind: str, data: Any, options: Mapping[str, Any]) -> bool:
+    """Tell whether one instance is asked for, by what is asked, not by what is found."""
+    row = options.get("row", options.get("rows"))
+    if row is not None:
+        return hasattr(row, "__index__") or (isinstance(row, str) and row.isdecimal())
+    if kind == TABULAR:
+        scalars = isinstance(data, (list, tuple)) and not any(map(_is_row, data))
+        return scalars or isinstance(data, Mapping) or len(getattr(data, "shape", (0, 0))) == 1
+    if isinstance(data, (str, os.PathLike)):
+        return "column" not in options and not os.path.isdir(data)  # noqa: PTH112
+    return kind == IMAGE and not isinstance(data, (list, tuple)) and _dimensions(data) < 4
+
+
+def _is_row(one: Any) -> bool:
+    return isinstance(one, (list, tuple, Mapping)) or _dimensions(one) > 0
+
+
+def _dimensions(data: Any) -> int:
+    return len(getattr(data, "shape", ()))
+
+
+def _one(found: list[Explanation], failed: list[Failure]) -> Explanation:
+    if failed:
+        raise failed[0].error
+    if len(found) != 1:
+        raise InputError(f"there are {len(found)} instances", "explain_many explains several")
+    return found[0]
+
+
+def _several(found: list[Explanation], failed: list[Failure]) -> Explanations:
+    """Return what was found; raise the first error where nothing was."""
+    if failed and not found:
+        raise failed[0].error
+    return Explanations(found, failed)
+
+
+@contextmanager
+def _in_words(kind: str | None) -> Iterator[None]:
+    """Let errors name options as Python does."""
+    try:
+        yield
+    except LimexError as error:
+        raise in_python(error) from error.__cause__
+
+
+def _warn(found: Iterable[Explanation], failed: list[Failure], told: set[str]) -> None:
+    """Warn once of each kind of thing, and of what failed, but not again of what was ``told``."""
+    first: dict[str, str] = {}
+    counts: Counter[str] = Counter()
+    for one in found:
+        for code, message in one.coded_warnings:
+            first.setdefault(code, message)
+            counts[code] += 1
+    for code, message in first.items():
+        if code in told:
+            continue
+        told.add(code)
+        more = f" ({counts[code]} times)" if counts[code] > 1 else ""
+        said = f"{keyworded(message)} [{code}]{more}"
+        warnings.warn(said, LimexWarning, stacklevel=_depth())
+    if failed:
+        said = f"{len(failed)} of the instances failed, the first: {in_python(failed[0].error)}"
+        warnings.warn(said, LimexWarning, stacklevel=_depth())
+
+
+def _depth() -> int:
+    """Return how far up the first caller outside of limex is, for a warning that shows its line."""
+    import sys
+
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("lime_cli"):
+        depth, frame = depth + 1, frame.f_back
+    return depth

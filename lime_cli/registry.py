@@ -143,6 +143,9 @@ TABLES = Registry(
         "sqlite3": "lime_cli.tables.databases:read",
         "duckdb": "lime_cli.tables.databases:read",
         "ddb": "lime_cli.tables.databases:read",
+        "pkl": "lime_cli.models.pickles.table:read",
+        "pickle": "lime_cli.models.pickles.table:read",
+        "joblib": "lime_cli.models.pickles.table:read",
     },
     "limex.tables",
 )

@@ -7,10 +7,44 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
+from itertools import count
 from pathlib import Path, PurePath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from lime_cli.errors import InputError, MissingDependency
+
+_numbers = count()
+
+
+class Held(str):
+    """An input that is held in memory, in the place of a path: the name that messages call it by.
+
+    It is equal to itself and its copies alone, so that nothing learned from another of the same
+    name is taken for what was learned from it. ``content`` is the bytes of a file, or a table
+    (``tables.held``).
+    """
+
+    content: Any
+
+    def __new__(cls, name: str, content: Any, token: tuple[int, int] | None = None) -> Held:
+        made = super().__new__(cls, name)
+        made.content = content
+        made._token = token or (os.getpid(), next(_numbers))
+        return made
+
+    _token: tuple[int, int]
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Held) and other._token == self._token
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    def __hash__(self) -> int:
+        return hash(self._token)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Held, (str(self), self.content, self._token)
 
 
 class Record(NamedTuple):
@@ -41,6 +75,19 @@ class Source(NamedTuple):
     """Of a table, the row itself."""
 
     @property
+    def key(self) -> int:
+        """A number that tells it from others, in every process; never 0."""
+        from hashlib import blake2b  # brings libcrypto
+
+        name = f"{self.path}\0{self.row}".encode("utf-8", "surrogateescape")
+        return int.from_bytes(blake2b(name, digest_size=8).digest(), "little") | 1
+
+    @property
+    def called(self) -> str:
+        """Say which it is: a table's row, or by what a person calls it."""
+        return self.id if self.row is None else f"row {self.row}"
+
+    @property
     def place(self) -> str:
         """Say where a row stands in its file: ``line 3``."""
         if self.record is None:
@@ -67,7 +114,9 @@ class Listing:
         Raises InputError for a folder without a file that is taken.
         """
         for name in inputs:
-            if name == "-":
+            if isinstance(name, Held):
+                yield Source(str(name), name)
+            elif name == "-":
                 yield Source("stdin", name)
             elif is_url(name):
                 plain = fetched(name)
@@ -81,7 +130,7 @@ class Listing:
         """Count the files of the folders that are left out because of what they are."""
         if self.pattern is not None:
             return 0
-        folders = (Path(name) for name in inputs if name != "-")
+        folders = (Path(name) for name in inputs if name != "-" and not isinstance(name, Held))
         found = (one for folder in folders if folder.is_dir() for one in self._files(folder))
         return sum(not self._takes(one) for one in found)
 

@@ -11,7 +11,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "lime_cli"
 
 FLOORS = (
-    ("errors", "version", "registry", "cores", "files", "settings", "sources"),
+    ("errors", "version", "registry", "clock", "cores", "files", "settings", "sources"),
     ("engine", "tables"),
     ("models", "modality"),
     ("texts", "images"),
@@ -21,7 +21,7 @@ FLOORS = (
     ("running", "console"),
     ("options",),
     ("tools",),
-    ("cli", "api"),
+    ("cli", "api", "explanations"),
     ("__main__", ""),
 )
 """From the ground up: folders and files; a file may import from its own folder and from below."""
@@ -127,8 +127,8 @@ def test_tools_do_not_import_each_other_but_check_what_compare_measures():
     assert wrong == []
 
 
-def test_the_engine_imports_nothing_of_the_house_but_settings_and_errors():
-    allowed = ("lime_cli.engine", "lime_cli.settings", "lime_cli.errors", "numpy")
+def test_the_engine_imports_nothing_of_the_house_but_settings_errors_and_the_clock():
+    allowed = ("lime_cli.engine", "lime_cli.settings", "lime_cli.errors", "lime_cli.clock", "numpy")
     wrong = [
         f"{name} imports {other}"
         for name, tree in TREES.items()

@@ -9,6 +9,7 @@ from weakref import finalize
 
 import numpy as np
 
+from lime_cli import clock
 from lime_cli.engine.arrays import FloatArray
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.errors import NotFinite, OutOfMemory
@@ -60,7 +61,8 @@ def put(question: Question, model: Model, settings: Settings) -> FloatArray:
         size = asking.size(question.instance, settings)
         size = min(size, question.most or left)
         try:
-            answers = model.predict(question.inputs(start, size))
+            with clock.busy_with(question.instance):
+                answers = model.predict(question.inputs(start, size))
         except NotFinite as error:
             if not settings.drop_failed:
                 raise
@@ -73,6 +75,7 @@ def put(question: Question, model: Model, settings: Settings) -> FloatArray:
         asking.asked = asking.asked.plus(Asked(1, size))
         parts.append(answers[:left])
         start += size
+        clock.count_predicted(min(size, left))
     return np.concatenate(parts)
 
 

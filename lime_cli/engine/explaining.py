@@ -11,9 +11,10 @@ from itertools import groupby
 import numpy as np
 
 from lime_cli.engine.answers import Answers, ask
-from lime_cli.engine.arrays import FloatArray, IntArray
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.caveats import LOW_FIDELITY, Facts, judge
-from lime_cli.engine.explanation import Explanation, Surrogate
+from lime_cli.engine.counterfactuals import nearest
+from lime_cli.engine.explanation import Counterfactual, Explanation, Surrogate
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.kernel import Product, ladder, width_of
 from lime_cli.engine.masks import Masks, Stage, draw, every_mask
@@ -46,6 +47,8 @@ class State:
     instance: Instance
     stages: tuple[Stage, ...]
     answers: Answers | None = None
+    masked: BoolArray | None = None
+    """(n, d): which components each sample masks."""
     targets: list[int] = field(default_factory=list)
     radii: list[IntArray] = field(default_factory=list)
     """(targets,) each: the radius chosen after every stage."""
@@ -108,7 +111,15 @@ def _explanation(state: State, model: Model, settings: Settings) -> Explanation:
         stop=state.stop,
         settings=settings,
         outputs=tuple(state.facts.original.tolist()),
+        counterfactuals=_counterfactuals(state, model),
     )
+
+
+def _counterfactuals(state: State, model: Model) -> tuple[Counterfactual, ...] | None:
+    if state.answers is None or state.masked is None:
+        return None
+    found = (state.answers.codes, state.masked, state.answers.samples)
+    return nearest(state.instance, model.identity, state.answers.original, found)
 
 
 def _settle(
@@ -177,6 +188,7 @@ def _ask(state: State, model: Model, settings: Settings, d: int) -> None:
     masks = _masks(settings, d, state.stages, state.instance.random)
     codes = state.instance.codes(masks)
     state.answers = ask(state.instance, model, codes, settings, state.answers)
+    state.masked = masks.masked
     if not state.targets:
         state.targets = choose_targets(settings.targets, model, state.answers.original)
     state.spent += time.monotonic() - began
@@ -188,6 +200,7 @@ def _exhaust(
     """Ask about every input there is, and average over what replaces each mask's components."""
     found = state.instance.everything()
     state.answers = ask(state.instance, model, found.codes, settings)
+    state.masked = found.masked
     state.targets = choose_targets(settings.targets, model, state.answers.original)
     failed = state.answers.failed
     d = found.masked.shape[1]

@@ -60,6 +60,29 @@ class Pair(NamedTuple):
     """95%."""
 
 
+class Replaced(NamedTuple):
+    """A component that a sample masks, and what stands there instead."""
+
+    component: int
+    """Index into the explanation's components."""
+    value: str | float | int | bool | None
+    """As a record says it; None where nothing does, or a missing value."""
+
+
+class Counterfactual(NamedTuple):
+    """The nearest sample that the model takes for another class."""
+
+    target: int
+    name: str
+    """The class that the sample is predicted as."""
+    prediction: float
+    """For that class, of the sample."""
+    original: float
+    """For that class, of the instance."""
+    replaced: tuple[Replaced, ...]
+    """All that the sample changes."""
+
+
 class AtRadius(NamedTuple):
     """What the surrogate at one radius is worth."""
 
@@ -155,3 +178,9 @@ class Explanation:
     settings: Settings
     outputs: tuple[float, ...] = ()
     """What the model says of the instance, all outputs in its order."""
+    counterfactuals: tuple[Counterfactual, ...] | None = None
+    """By rising number of components that are masked; None where they were not looked for."""
+    made_of: str = ""
+    """Name of the model's file, and """
+    made_by: str = ""
+    """the command line, as far as it changes a number; empty where there was none."""

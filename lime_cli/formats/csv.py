@@ -47,7 +47,7 @@ def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> No
     """
     out.write(_lines([HEADER]))
     for explanation in explanations:
-        out.write(_lines(_rows(explanation)))
+        out.write(_lines(rows_of(explanation)))
 
 
 def _lines(rows: Iterable[Iterable[Any]]) -> bytes:
@@ -65,7 +65,8 @@ def safe_cell(cell: Any) -> Any:
     return "" if cell is None else cell
 
 
-def _rows(explanation: Explanation) -> Iterator[tuple[Any, ...]]:
+def rows_of(explanation: Explanation) -> Iterator[tuple[Any, ...]]:
+    """Yield the values of ``HEADER`` for each target and component."""
     codes = " ".join(dict.fromkeys(one.code for one in explanation.caveats))
     tail = (explanation.samples, explanation.stop, codes)
     for surrogate in explanation.surrogates:

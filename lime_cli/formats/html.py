@@ -10,6 +10,7 @@ import base64
 import hashlib
 import io
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from itertools import islice
@@ -398,6 +399,25 @@ def _data(
         "failures": failures[:LISTED],
         "rest": rest if n > 1 else "",
     }
+
+
+BODY = re.compile(r"<body[^>]*>(?P<body>.*)</body>", re.DOTALL)
+
+SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
+
+
+def fragment(explanations: Iterable[Explanation], failures: list[dict[str, str]]) -> str:
+    """Return what the page shows as a part of another page: without script, its style its own.
+
+    The style sheet is nested in the class of the part, so that nothing around it changes.
+    """
+    stream = io.BytesIO()
+    write_page(explanations, stream, {}, failures)
+    found = BODY.search(stream.getvalue().decode())
+    assert found is not None
+    body = SCRIPT.sub("", found["body"])
+    style = part("page.css").replace(":root", "&").replace("body{", "&{")
+    return f'<div class="limex"><style>.limex{{{style}}}</style>{body}</div>'
 
 
 def _render(data: Mapping[str, Any]) -> str:

@@ -33,7 +33,7 @@ from lime_cli.images.segments import (
 from lime_cli.images.view import MODES, Pixels, Preprocessing, Values, View, preset
 from lime_cli.models.model_file import ModelInput, PixelsInput
 from lime_cli.registry import AUTO_FILL, FILLS, LAYOUTS, LIME_SEGMENTER, SEGMENTERS
-from lime_cli.sources import Listing, Source, local
+from lime_cli.sources import Held, Listing, Source, local
 
 
 @dataclass(frozen=True, eq=False)
@@ -246,7 +246,8 @@ class ImageModality:
         """Read and segment one picture; raise InputError when it cannot be used."""
         preprocessing = self.preprocessing
         reading = ImageReading(self.max_pixels, preprocessing.channels, self.pixel_range, self.show)
-        photo = read_picture(local(source.path), reading)
+        path = source.path if isinstance(source.path, Held) else local(source.path)
+        photo = read_picture(path, reading)
         view = preprocessing.view(photo.pixels.shape[:2])
         cut = self._cut(photo.pixels, view)
         values = 255 - photo.values if self.invert else photo.values

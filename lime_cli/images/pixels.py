@@ -28,6 +28,7 @@ from lime_cli.images.numbers import (
     read_tiff,
 )
 from lime_cli.images.view import MODES, Pixels, Values
+from lime_cli.sources import Held
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,10 +102,11 @@ class Decoded(NamedTuple):
     caveats: tuple[Caveat, ...] = ()
 
 
-def read_picture(path: Path, reading: ImageReading | None = None) -> Photo:
+def read_picture(file: Path | Held, reading: ImageReading | None = None) -> Photo:
     """Read a picture; raise InputError when it is damaged, foreign or too large."""
     reading = reading or ImageReading()
-    data = bytes_of(path)
+    data = bytes_of(file)
+    path = Path(file)
     if data.startswith(NPY):
         numbers, said = channels_last(
             path.name, read_npy(path.name, data, reading.max_pixels), reading
@@ -125,8 +127,11 @@ def read_picture(path: Path, reading: ImageReading | None = None) -> Photo:
     return Photo(found.pixels, found.values, digest_of(data), caveats)
 
 
-def bytes_of(path: Path) -> bytes:
+def bytes_of(path: Path | Held) -> bytes:
     """Read a file; raise InputError when it is none, or empty."""
+    if isinstance(path, Held):
+        data: bytes = path.content
+        return data
     if path.exists() and not path.is_file():
         raise InputError(f"{path.name}: is not a file", WANTED)
     try:

@@ -15,6 +15,7 @@ import numpy as np
 from lime_cli.errors import MissingDependency, ModelError
 from lime_cli.models.content import Content
 from lime_cli.models.fitted import UNNAMED
+from lime_cli.models.folders import columns_beside
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import softmax
 from lime_cli.models.predictor import Origin, Predictor, quiet
@@ -119,7 +120,7 @@ def _loaded(kind: str, file: ModelFile, content: Content, read: Callable[[], Any
         words = " ".join(str(error).split())[-160:]
         raise ModelError(f"{path.name}: {kind} cannot load it ({words})", "save it again") from None
     origin = Origin(kind, content.digest_in_thread(), path.name)
-    return Predictor(file, way_of(booster, file, origin))
+    return Predictor(file, way_of(booster, file, origin, columns_beside(file.path)))
 
 
 def _xgboost(booster: Any) -> Boosted:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any
+from typing import Any, NamedTuple
 
 from lime_cli.engine.model import Caveat
 from lime_cli.errors import ModelError
+from lime_cli.models.fitted import fitted
 from lime_cli.models.sklearn import final
 
 ANSWERS = ("predict_proba", "decision_function", "predict")
@@ -21,7 +23,16 @@ EXPORTS = {
 SHOWN = 8
 
 
-def opened(held: Any, key: str | None, name: str) -> tuple[Any, tuple[Caveat, ...]]:
+class ModelInside(NamedTuple):
+    """A model out of a file, and what the file says beside it."""
+
+    model: Any
+    caveats: tuple[Caveat, ...] = ()
+    columns: tuple[str, ...] | None = None
+    """Of a table, in the model's order, where a list of them lies beside it."""
+
+
+def opened(held: Any, key: str | None, name: str) -> ModelInside:
     """Return the model in what a file holds, and what a reader must know of the choice.
 
     ``key`` is a dictionary's key, a place in a list, an attribute, or several of these with dots
@@ -30,12 +41,12 @@ def opened(held: Any, key: str | None, name: str) -> tuple[Any, tuple[Caveat, ..
     are, or says what the thing is instead.
     """
     if key is None and can_predict(held):
-        return held, ()
+        return ModelInside(held)
     if key is None:
         chained = _chained(held)
         if chained is None:
             raise _no_model(held, name)
-        return chained
+        return _with_columns(*chained, held)
     found = _under(held, key, name)
     if not can_predict(found):
         raise ModelError(
@@ -43,21 +54,54 @@ def opened(held: Any, key: str | None, name: str) -> tuple[Any, tuple[Caveat, ..
         )
     beside = [one for one, child in _transformers(held) if child is not found]
     if not beside:
-        return found, ()
+        return _with_columns(found, (), held)
     words = f"{_quoted(beside)} beside the model is not applied, as --key {key} asks for the model"
-    return found, (Caveat("not_applied", words),)
+    return ModelInside(found, (Caveat("not_applied", words),))
+
+
+COLUMNS = re.compile(r"feature|column|cols|predictor|input|variable", re.IGNORECASE)
+"""How a list of columns is called beside a model."""
+
+
+def _with_columns(model: Any, caveats: tuple[Caveat, ...], held: Any) -> ModelInside:
+    """Look for the columns of a model that names none in the only fitting list beside it."""
+    names, n_columns, *_ = fitted(model)
+    if names is not None or not isinstance(held, Mapping):
+        return ModelInside(model, caveats)
+    lists = {str(key): tuple(one) for key, one in held.items() if _are_names(one)}
+    fitting = {key: one for key, one in lists.items() if n_columns in (None, len(one))}
+    called = {key: one for key, one in fitting.items() if COLUMNS.search(key)}
+    found = called or ({} if n_columns is None else fitting)
+    if len(set(found.values())) != 1:
+        return ModelInside(model, caveats)
+    key, columns = next(iter(found.items()))
+    words = f"the model does not name its columns; {key!r} beside it does, in that order"
+    return ModelInside(model, (*caveats, Caveat("columns_beside", words)), columns)
+
+
+def _are_names(thing: Any) -> bool:
+    """Tell a list, an array or an index of different words."""
+    if isinstance(thing, (str, bytes, Mapping)) or not hasattr(thing, "__len__"):
+        return False
+    listed = thing.tolist() if hasattr(thing, "tolist") else thing
+    if not isinstance(listed, (list, tuple)) or not listed:
+        return False
+    words = all(isinstance(one, str) for one in listed)
+    return words and len(set(listed)) == len(listed)
 
 
 def _chained(held: Any) -> tuple[Any, tuple[Caveat, ...]] | None:
-    """Put the only model of a file behind its transformers, where each fits the next.
+    """Return the only model of a file, behind its transformers where each fits the next.
 
     None where there is no model or more than one, or where the parts do not fit.
     """
     models = [(key, one) for key, one in _children(held).items() if can_predict(one)]
     if len(models) != 1 or not isinstance(held, (Mapping, list, tuple)):
         return None
-    key = models[0][0]
+    key, model = models[0]
     steps = _transformers(held)
+    if not steps and not any(map(_transforms_inputs, _children(held).values())):
+        return model, _taken(held, key)
     parts = [*steps, models[0]]
     if not steps or not all(_fits(one, after) for (_, one), (_, after) in pairwise(parts)):
         return None
@@ -67,6 +111,21 @@ def _chained(held: Any) -> tuple[Any, tuple[Caveat, ...]] | None:
     chained = Pipeline([(f"{i} {one}", part) for i, (one, part) in enumerate(parts)])
     words = f"{_quoted(names)} is applied before {key!r}; --key {key} gives the model alone"
     return chained, (Caveat("chained", words),)
+
+
+def _transforms_inputs(one: Any) -> bool:
+    """Tell what may have to be applied before the model; encoders of labels come after it."""
+    labels = type(one).__name__ in ("LabelEncoder", "LabelBinarizer", "MultiLabelBinarizer")
+    return hasattr(one, "transform") and not can_predict(one) and not labels
+
+
+def _taken(held: Any, key: Any) -> tuple[Caveat, ...]:
+    beside = [one for one in _children(held) if one != key]
+    if not beside:
+        return ()
+    more = f" and {len(beside) - SHOWN} more" if len(beside) > SHOWN else ""
+    words = f"{_quoted(beside[:SHOWN])}{more} beside it is not applied"
+    return (Caveat("taken_from", f"{str(key)!r} of the file is explained; {words}"),)
 
 
 def _transformers(held: Any) -> list[tuple[Any, Any]]:
@@ -177,6 +236,8 @@ def _no_model(held: Any, name: str) -> ModelError:
             f"{name}: holds {what(held)}: {listed}",
             "use " + " or ".join(f"--key {one}" for one in models[:SHOWN]),
         )
+    if library == "pandas":
+        return ModelError(f"{name}: holds {what(held)}, not a model", "give it as DATA")
     if hasattr(held, "transform"):
         return ModelError(
             f"{name}: holds {what(held)}, which transforms inputs and cannot predict",

@@ -8,7 +8,7 @@ from typing import Any
 
 from lime_cli.engine.model import Caveat
 from lime_cli.errors import InputError, ModelError, OutOfMemory, PredictionError
-from lime_cli.models.input_forms import date_in_numbers
+from lime_cli.models.input_forms import DATE, date_in_numbers
 from lime_cli.models.model_file import PYTHON_PREFIX, ModelInput
 
 SHORTAGE = re.compile(
@@ -131,11 +131,32 @@ def _of_inputs(
         )
     if not hasattr(inputs, "names"):
         return None
+    accessor = re.search(r"Can only use \.(dt|str) accessor", words)
+    if accessor is not None:
+        return _of_accessor(name, accessor[1], inputs)
     text = re.search(r"could not convert string to float: '(.*)'", words)
     if text is not None:
         return _text_in_numbers(name, text[1], inputs)
     unknown = UNKNOWN.search(words)
     return None if unknown is None else _unknown(name, unknown[1], inputs)
+
+
+def _of_accessor(name: str, kind: str, table: Any) -> PredictionError:
+    """Word that the model wants dates, or words, in the place of what a file was read as."""
+    pairs = list(zip(map(str, table.names), table.columns, strict=True))
+    if kind == "dt":
+        words = [(one, [c for c in held.tolist() if isinstance(c, str)]) for one, held in pairs]
+        likely = [one for one, held in words if held and DATE.match(held[0])]
+        option, what = "--dates", "dates in a column"
+    else:
+        likely = [one for one, held in pairs if held.dtype != object]
+        option, what = "--strings", "words in a column"
+    one_of = f" (one of {', '.join(likely[:5])})" if len(likely) > 1 else ""
+    column = likely[0] if len(likely) == 1 else "COLUMN"
+    return PredictionError(
+        f"{name}: the model takes {what} that is handed over otherwise",
+        f"say {option} {column}{one_of}",
+    )
 
 
 def _are_texts(inputs: Any) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -172,6 +173,12 @@ KEPT_ROWS = ("_fit_X", "X_fit_", "X_", "support_vectors_")
 SPARSE_WORDS = re.compile(r"sparse|to(?:csr|csc|coo|array|dense)|\b(?:csr|csc|nnz)|indptr")
 """What an error mentions that is about sparse rows."""
 
+FRAME_WORDS = re.compile(r"only integers, slices|'numpy\.ndarray' object has no attribute")
+"""What an error mentions that is about an array in the place of a data frame."""
+
+PLAIN = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
+"""Types of columns that make one block of a data frame where all are alike."""
+
 SPARSE_ONLY = Caveat("sparse_only", "the model answers to sparse rows only; it is given those")
 
 
@@ -189,24 +196,33 @@ class Handing:
     def __init__(self, method: Callable[[Any], Any], form: str, given: ModelInput) -> None:
         """``form`` is ``frame``, ``array`` or ``sparse``; ``auto`` is as the model was fitted."""
         self._method, self._given = method, given
-        self._undecided = form == "auto"
+        self._auto = form == "auto"
+        self._known: tuple[Any, ...] | None = None
+        """Names of the columns of the table that was answered last."""
         self.form = None if form == "auto" else form
         """None while names of columns decide."""
         self.caveats: tuple[Caveat, ...] = ()
 
     def ask(self, inputs: Any) -> Any:
-        """Return the method's answer; where it refuses what it is given, to another form of it."""
+        """Return the method's answer; where it refuses what it is given, to another form of it.
+
+        What decided for one table decides nothing for one of other columns.
+        """
+        kind = (getattr(inputs, "names", ()), getattr(inputs, "dates", ()))
+        if self._auto and self._known not in (None, kind):
+            self.form, self.caveats, self._known = None, (), None
         try:
             answer = self._method(handed(inputs, self.form, self._given))
         except LimexError:
             raise
         except Exception as error:
-            other = self._another(inputs, error) if self._undecided else None
+            undecided = self._auto and self._known is None
+            other = self._another(inputs, error) if undecided else None
             if other is None:
                 raise
             self.form, self.caveats = other[0], (other[1],)
             answer = self._method(handed(inputs, self.form, self._given))
-        self._undecided = False
+        self._known = kind
         return answer
 
     def _another(self, inputs: Any, error: Exception) -> tuple[str, Caveat] | None:
@@ -217,7 +233,12 @@ class Handing:
             return "sparse", SPARSE_ONLY
         if _of_dates(inputs) and self._answers("dates", inputs):
             return "dates", AS_DATES
-        if self._given.columns is None and self._answers("frame", inputs):
+        if self._given.columns is not None:
+            return None
+        failure = self._failure("frame", inputs)
+        if failure is not None and FRAME_WORDS.search(str(error)):
+            raise failure from error
+        if failure is None:
             listed = ", ".join(inputs.names[:NAMED]) + (" ..." if len(inputs.names) > NAMED else "")
             words = f"the model refuses an array; it is given a data frame of {listed}"
             return "frame", Caveat("as_frame", f"{words}; --drop leaves columns out")
@@ -233,11 +254,14 @@ class Handing:
         return self._answers("sparse", empty) and not self._answers(None, empty)
 
     def _answers(self, form: str | None, inputs: Any) -> bool:
+        return self._failure(form, inputs) is None
+
+    def _failure(self, form: str | None, inputs: Any) -> Exception | None:
         try:
             self._method(handed(inputs, form, self._given))
-        except Exception:  # a stranger's code may raise anything
-            return False
-        return True
+        except Exception as error:  # a stranger's code may raise anything
+            return error
+        return None
 
 
 def fitted_form(model: Any) -> str:
@@ -261,14 +285,36 @@ def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
         case "sparse":
             return as_sparse(inputs, given.model)
         case "frame":
-            return as_frame(inputs, given.known)
+            return _typed_frame(as_frame(inputs, given.known), given)
         case "dates":
-            return as_frame(inputs, given.known, _of_dates(inputs))
+            return _typed_frame(as_frame(inputs, given.known, _of_dates(inputs)), given)
         case "array":
-            return as_array(inputs)
+            return _typed_array(inputs, given)
     categories = any(one.category for one in given.known.values())
-    named = given.columns is not None or categories
-    return as_frame(inputs, given.known) if named else as_array(inputs)
+    if given.columns is None and not categories and not getattr(inputs, "dates", ()):
+        return _typed_array(inputs, given)
+    return _typed_frame(as_frame(inputs, given.known), given)
+
+
+def _typed_array(table: Any, given: ModelInput) -> Any:
+    """Return an array of the type that the model's owner has in hand, where that loses nothing."""
+    found = as_array(table)
+    wanted = given.dtypes.get("")
+    if wanted is None or found.dtype in (wanted, object):
+        return found
+    whole = np.dtype(wanted).kind == "f" or bool((found == np.rint(found)).all())
+    return found.astype(wanted) if whole else found
+
+
+def _typed_frame(frame: Any, given: ModelInput) -> Any:
+    """Give a data frame the types and names that the model's owner has in hand, where they fit."""
+    has = dict(zip(frame.columns, frame.dtypes, strict=True))
+    for name, wanted in given.dtypes.items():
+        if name not in has or has[name] == wanted or str(has[name]) == "category":
+            continue
+        with contextlib.suppress(TypeError, ValueError):  # gaps in whole numbers, say
+            frame[name] = frame[name].astype(wanted)
+    return frame.rename(columns=dict(given.labels)) if given.labels else frame
 
 
 def as_array(table: Any) -> Any:
@@ -299,6 +345,11 @@ def as_frame(table: Any, known: Mapping[int, Known] = NOTHING, dates: Sequence[s
     """
     import pandas
 
+    dates = (*dates, *getattr(table, "dates", ()))
+    types = {column.dtype for column in table.columns}
+    if len(types) == 1 and types <= PLAIN and not any(one.category for one in known.values()):
+        block = np.array(table.columns).T
+        return pandas.DataFrame(block, columns=list(table.names), copy=False)
     columns = {}
     for place, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
         if place in known and known[place].category:

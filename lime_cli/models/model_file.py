@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from lime_cli import clock
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.files import digest_of_file
 from lime_cli.models.folders import WEIGHTS, export_line, located
@@ -102,6 +104,9 @@ class Known(NamedTuple):
 NOTHING: Mapping[int, Known] = {}
 
 
+UNTYPED: Mapping[str, Any] = {}
+
+
 class ModelInput(NamedTuple):
     """What a model says of its input; None where it does not say."""
 
@@ -132,6 +137,11 @@ class ModelInput(NamedTuple):
     """What stands in the place of a preset."""
     form: str | None = None
     """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
+    dtypes: Mapping[str, Any] = UNTYPED
+    """Types of a data frame's columns, by name, of an array under the empty name: those of the
+    tables in memory that it is explained with."""
+    labels: Mapping[str, Any] = UNTYPED
+    """Names of a data frame's columns that are no texts, by what they are spelled as."""
     ids: bool = False
     """Whether its table of whole numbers may well be token ids."""
     takes: Callable[[Any], bool] | None = None
@@ -167,6 +177,22 @@ class ModelInput(NamedTuple):
             raise ModelError(f"{self.model}: takes a {self.kind}, not a {kind}", f"try {hint}")
 
 
+@dataclass(frozen=True, eq=False)
+class LiveModel:
+    """A model in memory, and what is known of the tables that it is explained with."""
+
+    thing: Any
+    """An estimator, a booster, a network, a pipeline, or a function."""
+    loader: Callable[[ModelFile], LoadedModel]
+    """Wraps it."""
+    tokenizer: Any = None
+    """Of a transformers model, its own tokenizer."""
+    dtypes: Mapping[str, Any] = field(default_factory=dict)
+    """As ``ModelInput.dtypes``."""
+    labels: Mapping[str, Any] = field(default_factory=dict)
+    """As ``ModelInput.labels``."""
+
+
 class ModelFile(NamedTuple):
     """A model's path and how to read it: small enough to be sent to a worker."""
 
@@ -198,6 +224,8 @@ class ModelFile(NamedTuple):
     """``cpu`` or ``cuda``: what runs an ONNX model."""
     input_form: str = "auto"
     """``frame``, ``array`` or ``sparse``: in what form a model of Python is given a table."""
+    live: LiveModel | None = None
+    """The model itself, where it is no file; it never goes to another process."""
 
     @property
     def options(self) -> tuple[tuple[str, str], ...]:
@@ -210,7 +238,10 @@ class ModelFile(NamedTuple):
 
     def load(self) -> LoadedModel:
         """Load the model, once per process; raise ModelError when it cannot be used."""
-        return _load(self._replace(path=located(self.path)), self.stamp())
+        if self.live is not None:
+            return self.live.loader(self)
+        with clock.loading():
+            return _load(self._replace(path=located(self.path)), self.stamp())
 
     def stamp(self) -> tuple[int, ...]:
         """Tell which state of the file is loaded; nothing of a function or a missing file."""

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from lime_cli import clock
 from lime_cli.engine.model import Caveat, Identity
 from lime_cli.errors import LimexError, NotFinite, PredictionError, UntrustedModel
 from lime_cli.models.failures import failure
@@ -160,7 +161,7 @@ class Predictor:
         self._file, self._way, self._options = file, way, file.options
         self._settled: Outputs | None = None
         self._guess: Outputs | None = None
-        self._tried = False
+        self._tried = self._awake = False
         self._probe = Probe(way.origin.name, self._answer)
 
     @property
@@ -211,7 +212,19 @@ class Predictor:
     def predict(self, inputs: Any) -> FloatArray:
         """Return (n, k) outputs for a table, texts or (n, height, width, channels)."""
         known = self._way.bags is not None
-        return self._probe.predict(inputs if known else getattr(inputs, "strings", inputs))
+        inputs = inputs if known else getattr(inputs, "strings", inputs)
+        if not self._awake:
+            self._wake(inputs)
+        return self._probe.predict(inputs)
+
+    def _wake(self, inputs: Any) -> None:
+        """Ask about one input before many: one that never answers is found out soon."""
+        self._awake = True
+        if not clock.is_kept() or len(inputs) < 2:
+            return
+        one = rows(inputs, [0])
+        with clock.trying(first=True), contextlib.suppress(PredictionError):  # told when it matters
+            self._asked(lambda: written_out(self._way.ask(one)), one)
 
     def named(self, instances: Sequence[Instance]) -> dict[int, str]:
         """Return by place the classes that it predicts though another output comes first."""
@@ -257,14 +270,20 @@ class Predictor:
         """Return how answers are read: by the first real one, before that by a trial."""
         if self._settled is None and self._way.trial is not None and not self._tried:
             self._tried = True
-            with contextlib.suppress(PredictionError):  # not every model takes zeros
+            first, unfit = clock.trying(first=True), contextlib.suppress(PredictionError)
+            with first, unfit:  # not every model takes zeros
                 raw = self._asked(self._way.trial, None)
                 self._guess = settle(raw, self._file, self._way.origin.name, self._way.stated)
         return self._settled or self._guess
 
     def _asked(self, ask: Callable[[], Any], inputs: Any) -> Any:
         try:
-            with warnings.catch_warnings(), quiet(), guarded(self._file, self._way.origin.format):
+            with (
+                clock.trying(),
+                warnings.catch_warnings(),
+                quiet(),
+                guarded(self._file, self._way.origin.format),
+            ):
                 warnings.simplefilter("ignore")
                 return ask()
         except LimexError:
@@ -277,7 +296,7 @@ class Predictor:
 @contextlib.contextmanager
 def guarded(file: ModelFile, kind: str) -> Iterator[None]:
     """Watch what a model does that nobody trusted; raise UntrustedModel for what none needs."""
-    if file.trust or kind == "python":
+    if file.trust or file.live is not None or kind == "python":
         yield
         return
     try:

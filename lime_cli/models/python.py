@@ -12,18 +12,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from lime_cli.errors import ModelError
 from lime_cli.files import digest_of
-from lime_cli.models.boosters import as_estimator
-from lime_cli.models.containers import can_predict, check_fitted
+from lime_cli.models.containers import can_predict
 from lime_cli.models.failures import last_line
-from lime_cli.models.input_forms import Handing, as_frame
-from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile, ModelInput
-from lime_cli.models.outputs import Stated
-from lime_cli.models.predictor import Origin, Predictor, Way, quiet
-from lime_cli.models.sklearn import way_of
+from lime_cli.models.live import predictor_of_object
+from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile
+from lime_cli.models.predictor import Origin, Predictor, quiet
 
 FORM = "write py:package.module:function"
 
@@ -39,33 +34,11 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
     if not module or not attribute:
         raise ModelError(f"{file.path}: names no function", FORM)
     found = _attribute(_imported(module, file.path), attribute, file.path)
+    if not callable(found) and not can_predict(found):
+        raise ModelError(f"{file.path}: {attribute} is a {type(found).__name__}, no function", FORM)
     digest = _digest(module)
     origin = Origin("python", lambda: digest, file.path)
-    if can_predict(found):
-        check_fitted(found, file.path)
-        return Predictor(file, way_of(as_estimator(found), file, origin))
-    if not callable(found):
-        raise ModelError(f"{file.path}: {attribute} is a {type(found).__name__}, no function", FORM)
-    return Predictor(file, _way(found, file, origin))
-
-
-def _way(function: Any, file: ModelFile, origin: Origin) -> Way:
-    classes, features = (
-        None if words is None else tuple(map(str, words))
-        for words in (getattr(function, "classes", None), getattr(function, "features", None))
-    )
-    stated = Stated("classification" if classes else None, classes, column=True)
-    given = ModelInput(origin.name, columns=features, layout=file.layout)
-    if file.input_form != "auto":
-        handing = Handing(function, file.input_form, given)
-        return Way(origin, handing.ask, stated, given, handing=handing)
-
-    def ask(inputs: Any) -> Any:
-        if isinstance(inputs, np.ndarray) and file.layout == "NCHW":
-            return function(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
-        return function(inputs if isinstance(inputs, (list, np.ndarray)) else as_frame(inputs))
-
-    return Way(origin, ask, stated, given)
+    return predictor_of_object(found, file, origin)
 
 
 def _imported(module: str, name: str) -> Any:

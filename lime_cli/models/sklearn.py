@@ -44,6 +44,25 @@ def limit_threads(model: Any, threads: int) -> None:
                 part.set_param({"nthread": threads})
 
 
+def one_thread(method: Callable[[Any], Any], model: Any, threads: int) -> Callable[[Any], Any]:
+    """Return a method that is called with ``n_jobs`` of the model as of a file's; it stays as it
+    is.
+    """
+    parts = [one for one in objects(model) if "n_jobs" in getattr(one, "__dict__", {})]
+
+    def ask(inputs: Any) -> Any:
+        before = [one.n_jobs for one in parts]
+        for one in parts:
+            one.n_jobs = threads
+        try:
+            return method(inputs)
+        finally:
+            for one, n_jobs in zip(parts, before, strict=True):
+                one.n_jobs = n_jobs
+
+    return ask
+
+
 OUTPUTS = ("probabilities", "decision", "labels")
 
 METHODS = {
@@ -58,10 +77,17 @@ MARGINS = Caveat(
 )
 
 
-def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
-    """Choose what to ask ``model``: probabilities, else decision values, else predictions."""
+def way_of(
+    model: Any, file: ModelFile, origin: Origin, columns: tuple[str, ...] | None = None
+) -> Way:
+    """Choose what to ask ``model``: probabilities, else decision values, else predictions.
+
+    ``columns`` are those that stand beside a model which does not name its own.
+    """
     name = origin.name
-    limit_threads(model, file.threads or 1)
+    own = file.live is not None  # whose settings are not ours to change
+    if not own:
+        limit_threads(model, file.threads or 1)
     output, place = _wanted(file.output)
     chosen = next((one for one in _ways(output) if hasattr(model, METHODS[one])), None)
     if chosen is None:
@@ -76,6 +102,9 @@ def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
         stated, method = _one_answer(method, stated, place, name)
     said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
     given = _input(model, name)
+    if file.live is not None:
+        given = given._replace(dtypes=file.live.dtypes, labels=file.live.labels)
+        method = one_thread(method, model, file.threads or 1)
     form = file.input_form if file.input_form != "auto" else fitted_form(model)
     handing = Handing(method, form, given)
 
@@ -91,8 +120,9 @@ def way_of(model: Any, file: ModelFile, origin: Origin) -> Way:
     if chosen == "probabilities" and output is None and place is None and _decides(model, stated):
         # in the form in which it has answered by then
         decide = lambda inputs: model.predict(handed(inputs, handing.form, given))  # noqa: E731
+    known = _named(given, columns)
     return Way(
-        origin, ask, stated, given, METHODS[chosen], said, handing=handing, bags=bags, decide=decide
+        origin, ask, stated, known, METHODS[chosen], said, handing=handing, bags=bags, decide=decide
     )
 
 
@@ -197,6 +227,12 @@ def _as_columns(raw: Any, stated: Stated) -> Any:
     return [
         (words[:, [i]] == np.array(group)).astype(float) for i, group in enumerate(stated.groups)
     ]
+
+
+def _named(given: ModelInput, columns: tuple[str, ...] | None) -> ModelInput:
+    """Let columns that stand beside a model choose those of a table, as far as it names none."""
+    fitting = columns is not None and given.n_columns in (None, len(columns))
+    return given._replace(columns=columns) if given.columns is None and fitting else given
 
 
 def _input(model: Any, name: str) -> ModelInput:

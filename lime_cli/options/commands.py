@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import click
 
+from lime_cli.clock import TimeLimits
 from lime_cli.cores import limit_libraries, usable_cores
 from lime_cli.errors import SettingsError
 from lime_cli.options.layers import Option
@@ -108,8 +110,51 @@ def _show_all(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
         ctx.exit()
 
 
+_TYPED = "lime_cli.commands.typed"
+
+LEFT_OUT = ("Output", "Drawing", "Running", "threads", "batch_size", "max_memory")
+"""Headings, and single options, that change no number."""
+
+
+def command_line(ctx: click.Context) -> str:
+    """Spell what was typed, as far as it changes a number; of paths and addresses the last name.
+
+    So that a record holds no folder of a machine, and no password of an address.
+    """
+    typed: list[str] = list(ctx.meta.get(_TYPED, ()))
+    values, _, order = ctx.command.make_parser(ctx).parse_args(list(typed))
+    words = ["limex", *ctx.command_path.split()[1:]]
+    arguments: list[str] = []
+    options: list[str] = []
+    for one in dict.fromkeys(order):
+        value = values.get(str(one.name))
+        if isinstance(one, click.Argument):
+            arguments += map(_last_name, value if isinstance(value, tuple | list) else [value])
+        elif isinstance(one, Option) and not {one.heading, one.name} & {*LEFT_OUT}:
+            long = max(one.opts, key=len)
+            if one.is_flag:
+                options.append(long if value or not one.secondary_opts else one.secondary_opts[0])
+                continue
+            for each in value if isinstance(value, list) else [value]:
+                options += [long, _last_name(each)]
+    return shlex.join([*words, *arguments, *options])
+
+
+def _last_name(word: Any) -> str:
+    text = str(word)
+    if "://" in text:
+        text = text.partition("?")[0].partition("#")[0]
+    elif not Path(text).exists():
+        return text
+    return text.rstrip("/").rpartition("/")[2] or text
+
+
 class ModelCommand(Command):
     """A command with a parameter MODEL that outlives what its model does to its process."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        ctx.meta[_TYPED] = tuple(args)
+        return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run in a child of ``limex``; in this process where the program is called as a library.
@@ -127,7 +172,9 @@ class ModelCommand(Command):
             leave_at_signals()
         elif containment is not None:
             code = containment.enter(
-                ctx.params["model"], None if output is None else str(Path(output).parent)
+                ctx.params["model"],
+                None if output is None else str(Path(output).parent),
+                TimeLimits(ctx.params["load_timeout"], ctx.params["item_timeout"]),
             )
             if code is not None:
                 return code

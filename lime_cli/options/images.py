@@ -7,6 +7,7 @@ import sys
 
 import click
 
+from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.modality import Modality
 from lime_cli.options.groups import Options, argument, flag, group, listed, option
@@ -105,6 +106,7 @@ class ImageOptions(Options, heading="Input"):
 
 def _listed() -> tuple[str, ...]:
     """Read paths from standard input: one a line, or lines of JSON that have a ``path``."""
+    clock.read_once()
     data = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     found = tuple(_path_of(line, n) for n, line in enumerate(data.splitlines(), 1) if line.strip())
     if not found:

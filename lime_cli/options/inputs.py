@@ -139,6 +139,12 @@ class SchemaOptions(Options, heading="Columns"):
         "Columns whose cells reach the model as text, such as codes.",
         shell_complete=columns,
     )
+    dates: tuple[str, ...] = listed(
+        "--dates",
+        "Columns that reach the model as dates, with how they are written where that is not plain.",
+        metavar="A,B=%d.%m.%Y,...",
+        shell_complete=columns,
+    )
     bins: str = option(
         "--bins",
         "How numeric columns are cut.",
@@ -167,12 +173,13 @@ class SchemaOptions(Options, heading="Columns"):
     )
 
     def schema(self) -> Schema:
-        from lime_cli.tabular.schema import Schema, parse_groups
+        from lime_cli.tabular.schema import Schema, parse_dates, parse_groups
 
         return Schema(
             categorical=self.categorical,
             numeric=self.numeric,
             strings=self.strings,
+            dates=parse_dates(self.dates),
             bins=self.bins,
             label=self.label,
             groups=parse_groups(tuple(one for one in self.groups if one != "auto")),
@@ -195,9 +202,15 @@ class VaryingOptions(SchemaOptions):
     texts: tuple[str, ...] = listed(
         "--text-column", "Columns whose words vary one by one.", shell_complete=columns
     )
+    order: tuple[str, ...] = listed(
+        "--columns",
+        "Columns in the model's order, where it does not name them.",
+        shell_complete=columns,
+    )
 
     def schema(self) -> Schema:
-        return replace(super().schema(), fixed=self.fixed, only=self.only, texts=self.texts)
+        schema = super().schema()
+        return replace(schema, fixed=self.fixed, only=self.only, texts=self.texts, order=self.order)
 
 
 class TableOptions(Options, heading="Input"):

@@ -20,6 +20,7 @@ from click.core import ParameterSource
 
 from lime_cli.console import Console
 from lime_cli.errors import LimexError, SettingsError
+from lime_cli.running.containment import Containment
 
 PREFIX = "LIMEX_"
 
@@ -32,16 +33,17 @@ WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config
 # fmt: off
 DESCRIBING = frozenset((
     "activation", "assist", "background", "bins", "both", "categorical", "channels", "classes",
-    "column", "decimal", "drop", "drop-failed", "each-position", "encoding", "features",
+    "column", "columns", "dates", "decimal", "drop", "drop-failed", "each-position", "encoding",
+    "features",
     "features-only", "fill", "fixed", "format", "group", "id-column", "input-form", "invert",
     "kernel", "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples",
     "max-tokens", "mean",
     "merge-repeats", "model-format", "model-output", "na-values", "negative", "no-header",
-    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "radius", "refit",
-    "resize", "samples", "scale", "seed", "segment-seed", "segmenter", "segments", "selection",
-    "sep", "sheet", "show", "size",
-    "std", "style", "surrogate", "target", "task", "text-column", "thousands", "tokenizer",
-    "tolerance", "top", "unit", "weight-scale",
+    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "radius", "read-as",
+    "refit", "rename", "resize", "samples", "scale", "seed", "segment-seed", "segmenter",
+    "segments", "selection", "sep", "sheet", "show", "size", "std", "strings", "strip", "style",
+    "surrogate", "target", "task", "text-column", "thousands", "tokenizer", "tolerance",
+    "top", "unit", "weight-scale",
 ))
 # fmt: on
 """Options that a sidecar may give: what a model and its inputs are, how they are explained.
@@ -144,6 +146,9 @@ def read_layers(ctx: click.Context, model: str) -> None:
 def tell_layers(ctx: click.Context) -> None:
     """Say once, on standard error, which files were read and which variables mean nothing."""
     configs, misspelt = ctx.meta.pop(_CONFIG, ((), ()))
+    containment = ctx.find_object(Containment)
+    if containment is not None and containment.left.children:  # the first child said it
+        return
     console = Console(bool(ctx.params.get("quiet")))
     for config in configs:
         console.say(f"options from {config.path}")

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lime_cli.clock import ITEM_TIMEOUT, LOAD_TIMEOUT
 from lime_cli.console import print_line
 from lime_cli.cores import usable_cores
 from lime_cli.errors import SettingsError
 from lime_cli.options.groups import Options, flag, option
+from lime_cli.options.types import Seconds
 from lime_cli.registry import EXECUTORS
 from lime_cli.sources import Source, local
 
@@ -19,10 +21,28 @@ if TYPE_CHECKING:
     from lime_cli.running.batch import Run
     from lime_cli.running.job import Job
 
-_SECONDS = click.FloatRange(0, min_open=True)
+
+class ClockOptions(Options, heading="Running"):
+    """How long a model may take before its process is ended, as typed."""
+
+    load_timeout: float = option(
+        "--load-timeout",
+        "Give up a model that is not loaded, or gives no first answer, after S seconds; inf: "
+        "never.",
+        type=Seconds(),
+        default=LOAD_TIMEOUT,
+        metavar="S",
+    )
+    item_timeout: float = option(
+        "--item-timeout",
+        "Give up an instance after S seconds; inf: never.",
+        type=Seconds(),
+        default=ITEM_TIMEOUT,
+        metavar="S",
+    )
 
 
-class RunOptions(Options, heading="Running"):
+class RunOptions(ClockOptions):
     """How many instances are gone through, as typed."""
 
     jobs: int | None = option(
@@ -42,9 +62,6 @@ class RunOptions(Options, heading="Running"):
     scheduler: str | None = option(
         "--scheduler", "Address of the dask scheduler, or its file.", metavar="ADDRESS"
     )
-    item_timeout: float | None = option(
-        "--item-timeout", "Give up an instance after S seconds.", type=_SECONDS, metavar="S"
-    )
     restart: bool = flag(
         "--restart",
         "Start a batch anew, whatever its folder holds; without it, the batch is continued.",
@@ -61,7 +78,7 @@ class RunOptions(Options, heading="Running"):
         "--time-limit",
         "Stop a batch after S seconds; for a single instance, draw no more samples than are "
         "done by then, the one way in which a result depends on the clock.",
-        type=_SECONDS,
+        type=Seconds(),
         metavar="S",
     )
     shard: str | None = option(
@@ -113,11 +130,12 @@ class RunOptions(Options, heading="Running"):
         from lime_cli.running.batch import Run
         from lime_cli.running.executor import Workers
 
-        n = self.jobs or (usable_cores() if self.who == "local" else 1)
+        n, here = self.jobs or (usable_cores() if self.who == "local" else 1), self.who == "here"
+        limits = () if here else (self.item_timeout, self.load_timeout)
         return Run(
             job=job,
             sources=sources,
-            workers=Workers(self.who, n, self.scheduler, job.model.threads, self.item_timeout),
+            workers=Workers(self.who, n, self.scheduler, job.model.threads, *limits),
             look=look,
             restart=self.restart,
             retry_failed=self.retry_failed,

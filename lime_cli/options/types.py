@@ -50,6 +50,19 @@ class NumberOrAuto(click.ParamType):  # type: ignore[type-arg]  # not generic be
             return self.fail(f"{value!r} is neither auto nor a number", param, ctx)
 
 
+class Seconds(click.FloatRange):
+    """A time that is not over before it began; ``inf`` never is."""
+
+    name = "seconds"
+
+    def __init__(self) -> None:
+        super().__init__(0, min_open=True)
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        number = super().convert(value, param, ctx)
+        return number if number == number else self.fail("nan is no time", param, ctx)
+
+
 class Percent(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
     """A share as people write it, ``5%``, in [0, 1]."""
 

@@ -17,7 +17,17 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.explanation import AtRadius, Explanation, Others, Pair, Rule, Surrogate, Weight
+from lime_cli.engine.explanation import (
+    AtRadius,
+    Counterfactual,
+    Explanation,
+    Others,
+    Pair,
+    Replaced,
+    Rule,
+    Surrogate,
+    Weight,
+)
 from lime_cli.engine.instance import (
     Caveat,
     Column,
@@ -195,6 +205,7 @@ def _hashed(explanation: Explanation) -> dict[str, Any]:
         "effective_samples": _plain(explanation.effective_samples),
         "stop": explanation.stop,
         "targets": [_plain(_target(explanation, one)) for one in explanation.surrogates],
+        "counterfactuals": _plain(_counterfactuals(explanation)),
         "warnings": [{"code": one.code, "message": one.message} for one in explanation.caveats],
         "skipped": [{"name": one.name, "reason": one.reason} for one in explanation.skipped],
     }
@@ -202,7 +213,9 @@ def _hashed(explanation: Explanation) -> dict[str, Any]:
 
 def _environment(explanation: Explanation) -> dict[str, str]:
     subject, settings = explanation.subject, explanation.settings
-    return environment_of(explanation.model.format, subject.modality, settings.surrogate)
+    made = {"model_file": explanation.made_of, "command": explanation.made_by}
+    versions = environment_of(explanation.model.format, subject.modality, settings.surrogate)
+    return {**{key: value for key, value in made.items() if value}, **versions}
 
 
 @lru_cache(maxsize=8)
@@ -251,6 +264,31 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
         "others": None if surrogate.others is None else surrogate.others._asdict(),
         **({"rules": rules} if rules else {}),
     }
+
+
+def _counterfactuals(explanation: Explanation) -> list[dict[str, Any]] | None:
+    """Return what changes the predicted class, its components spelled out."""
+    if explanation.counterfactuals is None:
+        return None
+    components = explanation.components
+    return [
+        {
+            "name": one.name,
+            "index": one.target,
+            "prediction": one.prediction,
+            "original": one.original,
+            "replaced": [
+                {
+                    "name": components[part.component].name,
+                    "value": components[part.component].value,
+                    "where": where_of(components[part.component].where),
+                    "replacement": part.value,
+                }
+                for part in one.replaced
+            ],
+        }
+        for one in explanation.counterfactuals
+    ]
 
 
 def _pair_data(explanation: Explanation, pair: Pair) -> dict[str, Any]:
@@ -382,6 +420,8 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
     components: dict[str, Component] = {}
     surrogates = tuple(_surrogate(one, components) for one in record["targets"])
     assert surrogates, "it explains no target"
+    counterfactuals = _rebuilt_counterfactuals(record.get("counterfactuals"), components)
+    environment = record["environment"]
     return Explanation(
         subject=Subject(**{**instance, "facts": {**instance["facts"], **background}}),
         model=_identity(model),
@@ -395,6 +435,28 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
         stop=record["stop"],
         outputs=tuple(float("nan") if one is None else float(one) for one in record["outputs"]),
         settings=Settings(**settings),
+        counterfactuals=counterfactuals,
+        made_of=str(environment.get("model_file", "")),
+        made_by=str(environment.get("command", "")),
+    )
+
+
+def _rebuilt_counterfactuals(
+    found: list[dict[str, Any]] | None, components: dict[str, Component]
+) -> tuple[Counterfactual, ...] | None:
+    if found is None:
+        return None
+    return tuple(
+        Counterfactual(
+            target=one["index"],
+            name=one["name"],
+            prediction=float(one["prediction"]),
+            original=float(one["original"]),
+            replaced=tuple(
+                Replaced(_known(part, components), part["replacement"]) for part in one["replaced"]
+            ),
+        )
+        for one in found
     )
 
 
@@ -411,14 +473,19 @@ def _identity(model: dict[str, Any]) -> Identity:
     return Identity(**{**model, "targets": tuple(model["targets"]), "options": options})
 
 
+def _known(one: dict[str, Any], components: dict[str, Component]) -> int:
+    """Return the place of a component among ``components``, where it is added if it is new."""
+    key = json.dumps([one["name"], one["where"]])
+    where = place_of(one["where"])
+    components.setdefault(key, Component(one["name"], one["value"], where, one.get("step")))
+    return list(components).index(key)
+
+
 def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surrogate:
     """Rebuild one target; add its components to ``components``, keyed by what they are."""
 
     def known(one: dict[str, Any]) -> int:
-        key = json.dumps([one["name"], one["where"]])
-        where = place_of(one["where"])
-        components.setdefault(key, Component(one["name"], one["value"], where, one.get("step")))
-        return list(components).index(key)
+        return _known(one, components)
 
     others = target["others"]
     return Surrogate(

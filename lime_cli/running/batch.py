@@ -10,16 +10,19 @@ from contextlib import closing
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING
 
+from lime_cli import clock
 from lime_cli.console import print_line
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.registry import FORMATS
+from lime_cli.running.containment import Containment, Leftover
 from lime_cli.running.executor import Workers, opened
 from lime_cli.running.job import (
     Explained,
     Failed,
     Job,
     Outcome,
+    Prepared,
     Work,
     complete,
     error_of,
@@ -125,6 +128,12 @@ class Run:
     shard: tuple[int, int] = (1, 1)
     """Which of how many, counted from 1."""
     progress: str = "auto"
+    began: float = field(default_factory=time.monotonic)
+    """On the monotonic clock, in seconds."""
+    left: Leftover = field(default_factory=Leftover)
+    """By earlier processes that did this run and came to no end."""
+    prepared: Prepared | None = None
+    """What was prepared for it in this process before; it then keeps explanations."""
 
     def slices(self) -> Iterator[Slice]:
         """Yield this shard's slices, in order."""
@@ -147,13 +156,19 @@ class Run:
         return replace(self.job, modality=light)
 
 
+def contained(run: Run, containment: Containment | None) -> Run:
+    """Return the run as a child does it that is the first, or does again what others began."""
+    if containment is None:
+        return run
+    return replace(run, began=containment.began, left=containment.left)
+
+
 @dataclass
 class Stops:
     """Why a run may stop before its end."""
 
     run: Run
     interruption: Interruption | None = None
-    began: float = field(default_factory=time.monotonic)
     failed: int = 0
     """In this run."""
 
@@ -163,7 +178,7 @@ class Stops:
         limit, most = self.run.time_limit, self.run.max_failures
         if self.interruption and self.interruption.number is not None:
             return "interrupted"
-        if limit is not None and time.monotonic() - self.began > limit:
+        if limit is not None and time.monotonic() - self.run.began > limit:
             return f"--time-limit {limit:g} is over"
         if most is not None and self.failed > most:
             return f"{self.failed} failed, --max-failures is {most}"
@@ -187,6 +202,7 @@ def outcomes(
             run.look,
             run.keeps,
             run.watched,
+            run.left.lost,
         )
         for one in (run.slices() if wanted is None else wanted)
     )
@@ -194,7 +210,7 @@ def outcomes(
         for work in works:
             if stop():
                 return
-            yield from ((work, (outcome,)) for outcome in complete(work))
+            yield from ((work, (outcome,)) for outcome in complete(work, run.prepared))
         return
     with opened(run.workers, job.model.path) as executor:
         yield from executor.run_all(works, stop)
@@ -244,9 +260,12 @@ def into_stream(run: Run, output: Output, alone: bool) -> int:
                 raise error_of(outcome)
             else:
                 stops.failed += 1
-                print_line(f"limex: {said_of(outcome)}")
+                if stops.failed > run.left.told:
+                    print_line(f"limex: {said_of(outcome)}")
+                    clock.count_told()
+            stream.flush()
 
-    with output.opened() as stream, closing(explained()) as found:
+    with output.opened(run.left.written) as stream, closing(explained()) as found:
         if alone and not run.keeps:
             stream.write(next(found).drawings[0][1])
         elif output.format == "jsonl" and not run.keeps:
@@ -258,7 +277,7 @@ def into_stream(run: Run, output: Output, alone: bool) -> int:
     if output.format != "table":
         output.console.warn(warnings)
     if alone and run.keeps and output.console.verbose:
-        seconds = time.monotonic() - stops.began
+        seconds = time.monotonic() - run.began
         output.console.detail(f"1 explained in {seconds:.2f} s{manner(run.light_job())}")
     if stops.reason:
         output.console.say(f"stopped: {stops.reason}")

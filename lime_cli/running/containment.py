@@ -9,10 +9,12 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from lime_cli.errors import ModelError
+from lime_cli.errors import LimexError, ModelError, PredictionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from lime_cli import clock
 
 
 TEMPORARY = ".limex-{pid}-"
@@ -25,9 +27,26 @@ _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
 _PATIENCE = 1.5  # seconds from a signal to the end, at most
 
-_MOMENT = 0.25  # seconds between two looks at the clock
+STRIKES = 2
+"""Deaths that an instance is charged with: the second is after a retry in a fresh process."""
+
+BAD_ITEMS = 5
+"""Instances that may take their process with them before any was explained."""
 
 _SIGNALLED = 128  # what a shell adds to the number of the signal that ended a program
+
+
+class Leftover:
+    """What children left that came to no end, for the one that does their work again."""
+
+    def __init__(self) -> None:
+        self.children = 0
+        self.lost: dict[int, LimexError] = {}
+        """By key of an instance, what it did to the child that tried it."""
+        self.written = 0
+        """Bytes on standard output."""
+        self.told = 0
+        """Failures told in words."""
 
 
 class Containment:
@@ -38,37 +57,69 @@ class Containment:
 
     def __init__(self) -> None:
         self._report_to: int | None = None
+        self.began = time.monotonic()
+        """When the first child began."""
+        self.left = Leftover()
 
-    def enter(self, model: str, folder: str | None) -> int | None:
+    def enter(self, model: str, folder: str | None, limits: clock.TimeLimits) -> int | None:
         """Fork: None in the child, which does the work; its exit code in the parent.
 
-        Call it before anything starts a thread. Raises ModelError in the parent when the child
-        ended without a report; its unfinished files in ``folder`` are removed first.
+        Call it before anything starts a thread. A child that dies of one of many instances, or
+        does not come to an end with it, is followed by another that leaves that one out. Raises
+        ModelError in the parent when the last one ended without a report; its unfinished files in
+        ``folder`` are removed first.
         """
         if not hasattr(os, "fork"):
             return None
+        from lime_cli import clock
+
         sys.stdout.flush()
         sys.stderr.flush()
-        report, self._report_to = os.pipe()
-        with _held_back() as passed_on:
-            parent = os.getpid()
-            child = os.fork()
-            if child == 0:
-                os.close(report)
-                die_with(parent)
-                return None
-            os.close(self._report_to)
-            self._report_to = None
-            received, status = _wait(child, passed_on)
-        with os.fdopen(report, "rb") as stream:
-            reported = stream.read(1)
-        if reported:
-            return reported[0]
-        _remove_unfinished(child, folder)
-        code = os.waitstatus_to_exitcode(status)
-        if received and code in (-received[0], -signal.SIGKILL):
-            return _SIGNALLED + received[0]
-        raise death(model, code)
+        strikes: dict[int, int] = {}
+        while True:
+            report, self._report_to = os.pipe()
+            board = clock.Board()
+            with _held_back() as passed_on:
+                parent = os.getpid()
+                child = os.fork()
+                if child == 0:
+                    os.close(report)
+                    die_with(parent)
+                    clock.tell(board)
+                    return None
+                os.close(self._report_to)
+                self._report_to = None
+                watcher = clock.Watcher(board, limits)
+                received, status, late = _wait(child, passed_on, watcher)
+            with os.fdopen(report, "rb") as stream:
+                reported = stream.read(1)
+            if reported:
+                return reported[0]
+            _remove_unfinished(child, folder)
+            code, at = os.waitstatus_to_exitcode(status), watcher.at()
+            if received and code in (-received[0], -signal.SIGKILL):
+                return _SIGNALLED + received[0]
+            strikes[at.key] = strikes.get(at.key, 0) + 1
+            self._charge(model, at, limits if late else None, code, strikes[at.key])
+            left = self.left
+            left.children += 1
+            left.written, left.told = max(left.written, at.written), max(left.told, at.told)
+
+    def _charge(
+        self, model: str, at: clock.At, exceeded: clock.TimeLimits | None, code: int, strikes: int
+    ) -> None:
+        """Take note of what a child died of, so that another goes on; raise it where none can."""
+        error = death(model, code) if exceeded is None else lateness(model, at, exceeded)
+        if not (at.key and at.restartable):
+            raise error
+        if exceeded is None and strikes < STRIKES:
+            return
+        if exceeded is None:
+            error = death(model, code, f" at {at.label}")
+            error = PredictionError(error.message, error.hint)
+        self.left.lost[at.key] = error
+        if len(self.left.lost) >= BAD_ITEMS and not at.explained:
+            raise too_many(model, at, exceeded, code)
 
     def report(self, code: int) -> None:
         """End the child, telling the parent that the work came to its end; else do nothing.
@@ -99,20 +150,26 @@ def _held_back() -> Iterator[set[signal.Signals]]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _wait(child: int, passed_on: set[signal.Signals]) -> tuple[list[int], int]:
+def _wait(
+    child: int, passed_on: set[signal.Signals], watcher: clock.Watcher
+) -> tuple[list[int], int, bool]:
     """Wait for the end of the child, passing signals on; return those received, and its status.
 
     A signal may be lost on the child, in the midst of an import, say: it is killed a little later.
+    So is a child that is late, which is told, too.
     """
+    from lime_cli.clock import MOMENT
+
     received: list[int] = []
-    deadline = float("inf")
+    deadline, late = float("inf"), False
     while True:
         ended, status = os.waitpid(child, os.WNOHANG)
         if ended:
-            return received, status
-        if time.monotonic() > deadline:
+            return received, status, late
+        late = late or watcher.is_late()
+        if late or time.monotonic() > deadline:
             os.kill(child, signal.SIGKILL)
-        number, from_terminal = _next_signal({*passed_on, signal.SIGCHLD})
+        number, from_terminal = _next_signal({*passed_on, signal.SIGCHLD}, MOMENT)
         if number in (None, signal.SIGCHLD):
             continue
         received.append(int(number))
@@ -121,19 +178,21 @@ def _wait(child: int, passed_on: set[signal.Signals]) -> tuple[list[int], int]:
             os.kill(child, number)
 
 
-def _next_signal(awaited: set[signal.Signals]) -> tuple[int | None, bool]:
+def _next_signal(awaited: set[signal.Signals], patience: float) -> tuple[int | None, bool]:
     """Return the next signal, None after a while, and whether a terminal sent it.
 
     What a terminal sends, it sends to the child too.
     """
     if sys.platform == "darwin":  # has no sigtimedwait, so who sent the signal is a guess
-        time.sleep(_MOMENT / 10)
+        time.sleep(patience / 10)
         if not signal.sigpending() & awaited:
             return None, False
         number = signal.sigwait(awaited)
         return number, number == signal.SIGINT and os.isatty(sys.stderr.fileno())
-    caught = signal.sigtimedwait(awaited, _MOMENT)
-    return (None, False) if caught is None else (caught.si_signo, caught.si_pid == 0)
+    caught = signal.sigtimedwait(awaited, patience)
+    if caught is None or caught.si_signo not in awaited:  # Python returns rubbish after a Ctrl-Z
+        return None, False
+    return caught.si_signo, caught.si_pid == 0
 
 
 def die_with(parent: int) -> None:
@@ -163,6 +222,39 @@ def _remove_unfinished(child: int, folder: str | None) -> None:
         for path in Path(folder).glob(TEMPORARY.format(pid=child) + "*"):
             with contextlib.suppress(OSError):
                 path.unlink()
+
+
+def lateness(model: str, at: clock.At, limits: clock.TimeLimits) -> ModelError:
+    """Word what took a process too long, and the option that gives it longer."""
+    from pathlib import Path
+
+    from lime_cli import clock
+
+    name, option = Path(model).name, limits.of(at)[0]
+    given = limits.load if option == "--load-timeout" else limits.item
+    longer = f"if it needs longer: {option} {_longer(given)}"
+    where = f" at {at.label}" if at.label else ""
+    if at.stage == clock.LOADING:
+        return ModelError(f"{name}: was not loaded within {given:g} s", longer)
+    if option == "--load-timeout":
+        return PredictionError(f"{name}: gave no first answer in {given:g} s{where}", longer)
+    if at.n > 1:
+        where = f" at {at.n:,} rows that are explained together"
+    return PredictionError(f"{name}: no answer in {given * at.n:g} s{where}", longer)
+
+
+def too_many(model: str, at: clock.At, exceeded: clock.TimeLimits | None, code: int) -> ModelError:
+    """Word that no instance was explained before so many had ended their process."""
+    where = f"each of the first {BAD_ITEMS}"
+    if exceeded is None:
+        return death(model, code, f" at {where}")
+    return lateness(model, at._replace(label=where), exceeded)
+
+
+def _longer(seconds: float) -> str:
+    """Return a number of seconds that is rounder, and several times as long."""
+    steps = (60, 300, 900, 3600, 4 * 3600, 24 * 3600, 7 * 24 * 3600)
+    return str(next((one for one in steps if one >= 3 * seconds), "inf"))
 
 
 def death(model: str, code: int, where: str = "") -> ModelError:

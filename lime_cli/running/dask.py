@@ -30,7 +30,7 @@ from lime_cli.errors import (
 )
 from lime_cli.files import digest_of_file
 from lime_cli.models.model_file import PYTHON_PREFIX
-from lime_cli.running.executor import GRACE, Task, Workers, place_of
+from lime_cli.running.executor import GRACE, Task, Workers
 from lime_cli.running.job import Outcome, Work
 from lime_cli.running.local import MOMENT, Local
 
@@ -262,7 +262,7 @@ class Cluster:
         """Charge a task for the dask workers it took down; raise any other error in our words."""
         if type(error).__name__ == "KilledWorker":
             words = f"{self._model}: every dask worker that tried it died, at "
-            task.struck(lambda source: PredictionError(words + place_of(source)), late=True)
+            task.struck(lambda source: PredictionError(words + source.called), late=True)
         elif isinstance(error, ImportError):
             raise SettingsError(
                 f"--executor dask: a worker cannot import limex ({error})",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
@@ -10,8 +11,10 @@ from typing import Protocol
 
 from threadpoolctl import threadpool_limits
 
+from lime_cli.clock import ITEM_TIMEOUT, LOAD_TIMEOUT, TimeLimits
 from lime_cli.errors import LimexError, SettingsError
 from lime_cli.registry import EXECUTORS
+from lime_cli.running.containment import STRIKES
 from lime_cli.running.job import Outcome, Work, complete, failed, load
 from lime_cli.sources import Source
 
@@ -29,7 +32,9 @@ class Workers:
     threads: int | None = None
     """Of each worker; None: one, so that no sum depends on them."""
     item_timeout: float | None = None
-    """Seconds that one instance may take, beside the samples that the rows of a table share."""
+    """Seconds that one instance may take; None: an hour."""
+    load_timeout: float | None = None
+    """Seconds that loading the model may take, and each of its first answers; None: a minute."""
 
     def __post_init__(self) -> None:
         if self.executor not in EXECUTORS:
@@ -40,10 +45,22 @@ class Workers:
             raise SettingsError("--executor dask: which cluster?", "--scheduler tcp://HOST:8786")
         if self.executor != "dask" and self.scheduler:
             raise SettingsError("--scheduler requires --executor dask", "add it")
-        if self.executor == "here" and self.item_timeout is not None:
-            raise SettingsError(
-                "--item-timeout: a model in this process cannot be stopped", "add --jobs 1"
-            )
+        for option, given in (
+            ("--item-timeout", self.item_timeout),
+            ("--load-timeout", self.load_timeout),
+        ):
+            if self.executor == "here" and given is not None:
+                raise SettingsError(
+                    f"{option}: a model in this process cannot be stopped", "add --jobs 1"
+                )
+
+    @property
+    def limits(self) -> TimeLimits:
+        """How long things may take in a process that was started for them."""
+        load, item = self.load_timeout, self.item_timeout
+        return TimeLimits(
+            LOAD_TIMEOUT if load is None else load, ITEM_TIMEOUT if item is None else item
+        )
 
 
 class Executor(Protocol):
@@ -70,9 +87,6 @@ def opened(workers: Workers, model: str) -> AbstractContextManager[Executor]:
 GRACE = 1.0
 """Seconds from the wish to stop until what is not done is given up."""
 
-STRIKES = 2
-"""Deaths that a source is charged with: the second is after a retry in a fresh process."""
-
 
 def sized(work: Work, threads: int | None) -> Work:
     """Return the work with a number of threads for its model: one, unless asked otherwise."""
@@ -81,25 +95,20 @@ def sized(work: Work, threads: int | None) -> Work:
     return replace(work, job=replace(work.job, model=model))
 
 
-def place_of(source: Source) -> str:
-    """Say where a source is: a table's row, or by what a person calls it."""
-    return source.id if source.row is None else f"row {source.row}"
-
-
 class Task:
     """A work, and what became of its sources so far.
 
-    Rows of a table are asked together, so that a death says nothing of which row it was. The rest
-    of the work is done again as it was, for the death may have come from outside and the bytes of
-    the others should not change. Where that ends the same way, sources are asked one by one.
+    A process tells which source it is at, so that its death is charged to that one. The rest of
+    the work is done again as it was, for the death may have come from outside and the bytes of the
+    others should not change. Where it told nothing, sources are asked one by one in the end.
     """
 
     def __init__(self, work: Work, threads: int | None) -> None:
         self.work = work
         self._sized = sized(work, threads)
-        self._left = list(work.job.sources)
-        self._outcomes: list[Outcome] = []
-        self._strikes = 0
+        self._left = dict(enumerate(work.job.sources))
+        self._outcomes: dict[int, Outcome] = {}
+        self._strikes: Counter[int] = Counter()
         self._singly = False
 
     @property
@@ -108,34 +117,40 @@ class Task:
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
-        return tuple(self._outcomes)
+        """Return the outcomes so far, in the order of the sources."""
+        return tuple(self._outcomes[place] for place in sorted(self._outcomes))
 
     def asked(self) -> Work:
         """Return what a process is to do next of it."""
-        sources = tuple(self._left[:1] if self._singly else self._left)
+        sources = tuple(self._left.values())
+        sources = sources[:1] if self._singly else sources
         return replace(self._sized, job=replace(self._sized.job, sources=sources))
 
     def heard(self, outcome: Outcome) -> None:
-        self._outcomes.append(outcome._replace(source=self._left.pop(0)))
-        if not self._singly:
-            self._strikes = 0
+        place = next(iter(self._left))
+        self._outcomes[place] = outcome._replace(source=self._left.pop(place))
+        self._strikes.pop(0, None)
 
-    def struck(self, why: Callable[[Source], LimexError], late: bool) -> bool:
+    def struck(self, why: Callable[[Source], LimexError], late: bool, key: int = 0) -> bool:
         """Take note that the process died, or was ``late``; tell whether that charged a source.
 
-        A late one is not asked together with others again: waiting is dear.
+        ``key`` is that of the source it was at, 0 where it did not tell. Lateness is charged at
+        once: waiting is dear.
         """
-        self._strikes += 1
-        if self._singly or len(self._left) == 1:
-            if self._strikes < STRIKES:
-                return False
-            source = self._left.pop(0)
-            self._outcomes.append(failed(source, why(source)))
-            self._strikes = 0
-            return True
-        if late or self._strikes == STRIKES:
-            self._singly, self._strikes = True, 1
-        return False
+        places = list(self._left)
+        alone = self._singly or len(places) == 1
+        named = [one for one in places if key and self._left[one].key == key]
+        place = next(iter(named), places[0] if alone else None)
+        struck = 0 if place is None else self._left[place].key
+        self._strikes[struck] += 1
+        if place is None:
+            self._singly = self._singly or late or self._strikes[0] >= STRIKES
+            return False
+        if not late and self._strikes[struck] < STRIKES:
+            return False
+        source = self._left.pop(place)
+        self._outcomes[place] = failed(source, why(source))
+        return True
 
 
 class Here(AbstractContextManager["Here"]):

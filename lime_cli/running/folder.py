@@ -256,7 +256,7 @@ class _Filling:
 
     def _summary(self, tally: Tally) -> dict[str, Any]:
         """Return the summary; what depends on the clock stands under ``timing``."""
-        seconds = time.monotonic() - self.stops.began
+        seconds = time.monotonic() - self.run.began
         return {
             "schema": SUMMARY_SCHEMA,
             "limex": __version__,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
+from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from lime_cli import errors
+from lime_cli import clock, errors
 from lime_cli.engine import explain
 from lime_cli.engine.asking import NOTHING, Asked, taken
 from lime_cli.engine.explanation import Explanation
@@ -38,6 +40,8 @@ class Job:
     modality: Modality
     settings: Settings
     sources: tuple[Source, ...]
+    command: str = ""
+    """The command line, as far as it changes a number; empty where there was none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,29 +60,37 @@ class Failed:
     error: LimexError
 
 
-def run(job: Job, watch: Watch | None = None) -> Iterator[Explained | Failed]:
-    """Explain every source of a job, in order.
+def run(
+    job: Job,
+    watch: Watch | None = None,
+    prepared: Prepared | None = None,
+    lost: Mapping[int, LimexError] = MappingProxyType({}),
+) -> Iterator[Explained | Failed]:
+    """Explain every source of a job, in order; ``prepared`` is what ``prepare`` made of it before.
 
     Raises ModelError and SettingsError, which concern all sources; an InputError or a
     PredictionError concerns one and becomes ``Failed``. Settings say whether samples and sums are
-    limex's own or marcotcr/lime's; ``watch`` is given the samples of the former.
+    limex's own or marcotcr/lime's; ``watch`` is given the samples of the former. Sources whose key
+    is among the ``lost`` are not tried again.
     """
-    model, modality, known = _prepared_for(job)
+    model, modality, known = prepared or _prepared_for(job)
     way = _like_lime(known) if job.settings.like_lime else partial(explain, watch=watch)
     ready: list[tuple[Source, Instance]] = []
     for source in job.sources:
         try:
+            if (key := source.key) in lost:
+                raise lost[key]
             instance = modality.read(source)
-        except InputError as error:
-            yield from _explain(ready, way, model, job.settings)
+        except (InputError, PredictionError) as error:
+            yield from _explain(ready, way, model, job)
             ready = []
             yield Failed(source, error)
             continue
         ready.append((source, instance))
         if not instance.shared:
-            yield from _explain(ready, way, model, job.settings)
+            yield from _explain(ready, way, model, job)
             ready = []
-    yield from _explain(ready, way, model, job.settings)
+    yield from _explain(ready, way, model, job)
 
 
 def load(job: Job) -> None:
@@ -94,9 +106,9 @@ def manner(job: Job) -> str:
     return "".join(f"; {one}" for one in words if one)
 
 
-def asker(job: Job) -> Callable[[], Asked]:
+def asker(job: Job, prepared: Prepared | None = None) -> Callable[[], Asked]:
     """Return what tells what this process asked the model of a job since it was last called."""
-    model = _prepared_for(job)[0]
+    model = (prepared or _prepared_for(job))[0]
     return lambda: taken(model)
 
 
@@ -104,22 +116,31 @@ def _explain(
     ready: list[tuple[Source, Instance]],
     way: Callable[..., Iterator[Explanation]],
     model: LoadedModel,
-    settings: Settings,
+    job: Job,
 ) -> Iterator[Explained | Failed]:
     """Explain instances together, or one by one when the model fails on some."""
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
+    settings, file = job.settings, Path(job.model.path).name
     try:
-        instances = [focused(one, model, settings) for one in instances]
-        explanations = list(targeted(instances, model, settings, way))
+        most = settings.max_samples or settings.samples
+        with clock.explaining(_named(ready), most):
+            instances = [focused(one, model, settings) for one in instances]
+            explanations = list(targeted(instances, model, settings, way))
     except (InputError, PredictionError) as error:
         if len(ready) == 1:
             yield Failed(sources[0], error)
             return
         for pair in ready:
-            yield from _explain([pair], way, model, settings)
+            yield from _explain([pair], way, model, job)
         return
     for source, explanation in zip(sources, explanations, strict=True):
-        yield Explained(source, explanation)
+        clock.count_explained()
+        yield Explained(source, replace(explanation, made_of=file, made_by=job.command))
+
+
+def _named(ready: list[tuple[Source, Instance]]) -> dict[int, tuple[int, str]]:
+    """Tell by the identity of each instance which source it is, for who keeps the time."""
+    return {id(instance): (source.key, source.called) for source, instance in ready}
 
 
 def _like_lime(known: dict[str, Any]) -> Callable[..., Iterator[Explanation]]:
@@ -129,6 +150,7 @@ def _like_lime(known: dict[str, Any]) -> Callable[..., Iterator[Explanation]]:
 
 
 Prepared = tuple["LoadedModel", Modality, dict[str, Any]]
+"""A model that is loaded, a modality that knows it, and what that knows of lime's samples."""
 
 
 def _prepared_for(job: Job) -> Prepared:
@@ -136,8 +158,9 @@ def _prepared_for(job: Job) -> Prepared:
 
     And what the model says to the samples of a table that are marcotcr/lime's, which rows share.
     """
-    stamp = (*job.model.stamp(), *job.modality.stamp())
-    return _prepared(job.model, job.modality, job.settings, stamp)
+    modality = job.modality
+    modality = modality.unasked() if hasattr(modality, "unasked") else modality
+    return _prepared(job.model, modality, job.settings, (*job.model.stamp(), *modality.stamp()))
 
 
 @lru_cache(maxsize=1)
@@ -147,8 +170,13 @@ def _prepared(
     settings: Settings,
     stamp: tuple[int, ...],  # only tells a model or a background that was written anew
 ) -> Prepared:
-    model = file.load()
-    modality = modality.jointly() if settings.kernel == "shapley" else modality
+    return prepare(Job(file, modality, settings, ()))
+
+
+def prepare(job: Job) -> Prepared:
+    """Load the model of a job and learn its background; raise ModelError and SettingsError."""
+    model, modality = job.model.load(), job.modality
+    modality = modality.jointly() if job.settings.kernel == "shapley" else modality
     known = model.input._replace(takes=model.takes, answers=model.predict)
     return model, modality.fitted(known), {}
 
@@ -173,6 +201,8 @@ class Work:
     """Whether explanations are handed over as they are, without lines and drawings."""
     watched: bool = False
     """Whether the samples are handed over too, of a job with one source."""
+    lost: Mapping[int, LimexError] = field(default_factory=dict)
+    """By key of a source, what it did to the earlier process that tried it."""
 
 
 class Outcome(NamedTuple):
@@ -198,14 +228,15 @@ class Outcome(NamedTuple):
     """The instance and its samples; never sent."""
 
 
-def complete(work: Work) -> Iterator[Outcome]:
+def complete(work: Work, prepared: Prepared | None = None) -> Iterator[Outcome]:
     """Do a job; return one outcome a source, in order.
 
     Raises what concerns every source: ModelError and SettingsError.
     """
-    asked, look = asker(work.job), replace(work.look, unicode=True)
+    asked, look = asker(work.job, prepared), replace(work.look, unicode=True)
     drawn: list[tuple[Instance, Neighbourhood]] = []
-    for found in run(work.job, (lambda *one: drawn.append(one)) if work.watched else None):
+    watch = (lambda *one: drawn.append(one)) if work.watched else None
+    for found in run(work.job, watch, prepared, work.lost):
         match found:
             case Explained(source, explanation):
                 outcome = _explained(source, explanation, work, look)

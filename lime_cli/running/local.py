@@ -17,10 +17,11 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
+from lime_cli.clock import LOADING, TRYING, Board, TimeLimits, Watcher
 from lime_cli.cores import LIBRARIES
 from lime_cli.errors import LimexError, ModelError, OutputError, PredictionError
-from lime_cli.running.containment import death
-from lime_cli.running.executor import GRACE, Task, Workers, place_of
+from lime_cli.running.containment import BAD_ITEMS, death, lateness, too_many
+from lime_cli.running.executor import GRACE, Task, Workers
 from lime_cli.running.job import Outcome, Work
 from lime_cli.running.worker import PARENTS_BUSINESS, ROOM, receive, send
 from lime_cli.sources import Source
@@ -39,7 +40,7 @@ NAME = "limex-worker"
 
 _PROGRAM = (
     "import sys; sys.path[:] = {path!r}; "
-    "from lime_cli.running.worker import main; main({parent!r}, {idle!r})"
+    "from lime_cli.running.worker import main; main({parent!r}, {idle!r}, {board!r})"
 )
 
 
@@ -61,6 +62,7 @@ class Hand:
     def __init__(
         self,
         threads: int,
+        limits: TimeLimits,
         said: SimpleQueue[Said],
         folder: str | None = None,
         idle: float | None = None,
@@ -71,17 +73,22 @@ class Hand:
         """Whether it has ever loaded the model."""
         self.late = False
         self._awake = False
-        self._since: float | None = None
-        self._allowance = 0.0
-        with _signals_held():
-            self._process = subprocess.Popen(
-                [sys.executable, "-c", _program(idle), NAME],
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                bufsize=ROOM,
-                env={**MEMORY, **os.environ, **dict.fromkeys(LIBRARIES, str(threads))},
-                cwd=folder if folder and Path(folder).is_dir() else None,
-            )
+        passed = () if os.name == "nt" else (Board.file(),)  # there nothing else is passed on
+        self.watcher = Watcher(Board(*passed), limits)
+        try:
+            with _signals_held():
+                self._process = subprocess.Popen(
+                    [sys.executable, "-c", _program(idle, *passed), NAME],
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    bufsize=ROOM,
+                    env={**MEMORY, **os.environ, **dict.fromkeys(LIBRARIES, str(threads))},
+                    cwd=folder if folder and Path(folder).is_dir() else None,
+                    pass_fds=passed,
+                )
+        finally:
+            for one in passed:
+                os.close(one)
         threading.Thread(target=self._read, args=(said,), daemon=True).start()
 
     @property
@@ -97,29 +104,17 @@ class Hand:
                 send(self._process.stdin, task.asked())
 
     def heard(self, said: Said) -> None:
-        """Take note of what it said: whether it is awake, and since when it works on an item."""
+        """Take note of whether it is awake, and has the model."""
         match said.words:
             case ("hello",):
                 self._awake = True
                 if self.task is not None:
                     self.take(self.task)
-            case ("ready", seconds):
-                self.ready, self._since = True, said.at
-                self._allowance = max(self._allowance, seconds)
-            case ("outcome", _):
-                self._since = said.at
-            case _:
-                self._since = None
-
-    def is_late(self, seconds: float | None) -> bool:
-        """Tell whether an item takes longer than ``seconds`` and its table's shared samples."""
-        if seconds is None or self._since is None:
-            return False
-        return time.monotonic() - self._since > seconds + self._allowance
+            case ("ready",):
+                self.ready = True
 
     def kill(self) -> None:
         """End the process now; its death is told like any other."""
-        self._since = None
         self._process.kill()
 
     def close(self) -> None:
@@ -138,14 +133,14 @@ class Hand:
         said.put(Said(self, ("death", self._process.wait()), time.monotonic()))
 
 
-def _program(idle: float | None) -> str:
+def _program(idle: float | None, board: int | None = None) -> str:
     """Write the program: modules are found where this process finds them, nowhere else.
 
     Linux ends a process with the thread that started it, so only the main thread asks for that.
     """
     mortal = threading.current_thread() is threading.main_thread()
     parent = os.getpid() if mortal else None
-    return _PROGRAM.format(path=sys.path, parent=parent, idle=idle)
+    return _PROGRAM.format(path=sys.path, parent=parent, idle=idle, board=board)
 
 
 @contextlib.contextmanager
@@ -164,9 +159,6 @@ def _signals_held() -> Iterator[None]:
 
 BAD_STARTS = 2
 """Processes in a row that may die before their model is loaded."""
-
-BAD_ITEMS = 5
-"""Instances that may take their process with them before any was explained."""
 
 MOMENT = 0.1
 """Seconds between two looks at the clock and at whether to stop."""
@@ -242,7 +234,7 @@ class Local(AbstractContextManager["Local"]):
         """Start one more hand; where the system allows no more, do with those there are."""
         threads = task.asked().job.model.threads or 1
         try:
-            hand = Hand(threads, self._said, self._folder, self._idle)
+            hand = Hand(threads, self._workers.limits, self._said, self._folder, self._idle)
         except OSError as error:
             if not self._hands:
                 raise OutputError(
@@ -272,14 +264,14 @@ class Local(AbstractContextManager["Local"]):
 
     def _end_late_ones(self) -> None:
         for hand in self._hands:
-            if hand.is_late(self._workers.item_timeout):
+            if not hand.late and hand.watcher.is_late():
                 hand.late = True
                 hand.kill()
 
     def _heard(self, said: Said) -> Iterator[Task]:
         hand, task = said.hand, said.hand.task
         match said.words:
-            case ("ready", _):
+            case ("ready",):
                 self._bad_starts = 0
             case ("outcome", outcome) if task:
                 self._explained = self._explained or outcome.error is None
@@ -309,23 +301,27 @@ class Local(AbstractContextManager["Local"]):
 
     def _died(self, hand: Hand, task: Task, code: int) -> None:
         """Charge a death: to the start, or to the source; raise ModelError for one too many."""
+        at = hand.watcher.at()
         if not hand.ready:
             self._bad_starts += 1
             if any(one.ready for one in self._hands):
                 self._n = len(self._hands)
+            elif hand.late:
+                raise lateness(self._model, at, self._workers.limits)
             elif self._bad_starts >= BAD_STARTS:
                 raise death(self._model, code)
-        elif task.struck(lambda source: self._reason(hand, code, source), hand.late):
+        elif hand.late and at.stage in (LOADING, TRYING) and not at.key:
+            raise lateness(self._model, at, self._workers.limits)
+        elif task.struck(lambda source: self._reason(hand, code, source), hand.late, at.key):
             self._bad_items += 1
             if self._bad_items >= BAD_ITEMS and not self._explained:
-                raise death(self._model, code, f" at each of the first {BAD_ITEMS}")
+                raise too_many(self._model, at, self._workers.limits if hand.late else None, code)
 
     def _reason(self, hand: Hand, code: int, source: Source) -> LimexError:
-        where = f" at {place_of(source)}"
         if hand.late:
-            name, seconds = Path(self._model).name, self._workers.item_timeout
-            return PredictionError(f"{name}: no answer in {seconds:g} s{where}")
-        why: ModelError = death(self._model, code, where)
+            at = hand.watcher.at()._replace(label=source.called)
+            return lateness(self._model, at, self._workers.limits)
+        why: ModelError = death(self._model, code, f" at {source.called}")
         return PredictionError(why.message, why.hint)
 
     def _drop(self) -> None:

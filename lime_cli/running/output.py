@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, cast
 
+from lime_cli import clock
 from lime_cli.console import Console
 from lime_cli.errors import OutputError, SettingsError
 from lime_cli.formats import Look, format_of
@@ -126,13 +127,17 @@ class Output:
             raise OutputError(f"{name}: the folder cannot be written to")
 
     @contextlib.contextmanager
-    def opened(self) -> Iterator[IO[bytes]]:
-        """Open for writing; a file takes its name when it is whole, or leaves nothing."""
+    def opened(self, written: int = 0) -> Iterator[IO[bytes]]:
+        """Open for writing; a file takes its name when it is whole, or leaves nothing.
+
+        Of standard output so many bytes are ``written`` already, by an earlier process.
+        """
         if self.path is None:
-            yield sys.stdout.buffer
-            sys.stdout.buffer.flush()
+            stream = cast("IO[bytes]", _StandardOutput(sys.stdout.buffer, written))
+            yield stream
+            stream.flush()
             return
-        with _whole(self.path) as stream:
+        with whole(self.path) as stream:
             yield stream
         self.console.say(f"wrote {self.path}")
 
@@ -152,7 +157,7 @@ class Output:
         self._put(self.samples, samples_bytes(instance, samples, targets))
 
     def _put(self, name: str, content: bytes) -> None:
-        with _whole(name) as stream:
+        with whole(name) as stream:
             stream.write(content)
         self.console.say(f"wrote {name}")
 
@@ -202,8 +207,32 @@ def _not_alone(option: str, what: str, whose: str) -> SettingsError:
     )
 
 
+class _StandardOutput:
+    """Standard output, without what is there already; who keeps the time is told how much is.
+
+    Between two flushes nothing gets out, for others may flush what Python holds back.
+    """
+
+    def __init__(self, stream: IO[bytes], skipped: int) -> None:
+        self._stream, self._skipped = stream, skipped
+        self._held: list[bytes] = []
+
+    def write(self, content: bytes) -> int:
+        self._held.append(bytes(content))
+        return len(content)
+
+    def flush(self) -> None:
+        content = b"".join(self._held)
+        self._held.clear()
+        known = min(self._skipped, len(content))
+        self._skipped -= known
+        self._stream.write(content[known:])
+        self._stream.flush()
+        clock.count_written(len(content))
+
+
 @contextlib.contextmanager
-def _whole(name: str) -> Iterator[IO[bytes]]:
+def whole(name: str) -> Iterator[IO[bytes]]:
     """Open a file beside ``name`` that takes its place when all went well."""
     path = Path(name)
     try:

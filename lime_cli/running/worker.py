@@ -17,6 +17,7 @@ import traceback
 from queue import Empty, SimpleQueue
 from typing import IO, Any
 
+from lime_cli import clock
 from lime_cli.errors import LimexError
 from lime_cli.running import fence
 from lime_cli.running.containment import die_with
@@ -50,8 +51,14 @@ PARENTS_BUSINESS = ("SIGINT", "SIGTERM", "SIGHUP")
 """Signals that a terminal or a batch system sends to all: the parent decides what they mean."""
 
 
-def main(parent: int | None, idle: float | None) -> None:
-    """Work until the input ends, or for ``idle`` seconds none came; never return."""
+def main(parent: int | None, idle: float | None, board: int | None) -> None:
+    """Work until the input ends, or for ``idle`` seconds none came; never return.
+
+    ``board`` is the descriptor of the file that the parent looks at.
+    """
+    if board is not None:
+        clock.tell(clock.Board(board))
+        os.close(board)
     numbers = {getattr(signal, one) for one in PARENTS_BUSINESS if hasattr(signal, one)}
     for number in numbers:
         signal.signal(number, signal.SIG_IGN)
@@ -101,7 +108,7 @@ def _work(work: Work, outcomes: IO[bytes]) -> None:
     load(work.job)
     if not gc.get_freeze_count():  # but once, for what is garbage by then stays for good
         gc.freeze()  # model and libraries are not looked through again and again
-    send(outcomes, ("ready", 0.0))
+    send(outcomes, ("ready",))
     for outcome in complete(work):
         named = outcome.source._replace(record=None)  # the parent has its row already
         one_of_many = outcome.source.row is not None  # which are explained together

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
@@ -92,11 +92,29 @@ class Cells:
             return self.rows.column(self.places[name])
         return list(self._columns[self.places[name]]) if self.rows else []
 
+    def is_array(self, name: str) -> bool:
+        """Tell whether a column is kept as numbers, without its spelling."""
+        rows = self.rows
+        return isinstance(rows, Columnar) and rows.numbers(self.places[name]) is not None
+
     def words(self, name: str) -> list[str]:
         """Return the cells of a column, or of one of numbers only what stands in its gaps."""
-        if isinstance(self.rows, Columnar) and self.rows.numbers(self.places[name]) is not None:
+        if isinstance(self.rows, Columnar) and self.is_array(name):
             return list(self.rows.gaps[self.places[name]])
         return self.column(name)
+
+    def changed(self, columns: Mapping[str, Sequence[str]]) -> Cells:
+        """Return a table with other cells in some columns."""
+        if not columns:
+            return self
+        found = {self.places[name]: cells for name, cells in columns.items()}
+        if isinstance(self.rows, Columnar):
+            return replace(self, rows=self.rows.changed(found))
+        rows = [list(row) for row in self.rows]
+        for place, cells in found.items():
+            for row, cell in zip(rows, cells, strict=True):
+                row[place] = cell
+        return replace(self, rows=tuple(map(tuple, rows)))
 
     @property
     def varied(self) -> bool:

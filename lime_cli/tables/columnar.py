@@ -6,7 +6,7 @@ A large background so takes a fraction of the time and of the memory that its ce
 from __future__ import annotations
 
 import csv
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
 from typing import IO, NamedTuple, overload
 
@@ -85,11 +85,10 @@ class Columnar(Sequence[tuple[str, ...]]):
         )
         return Columnar(tuple(columns), self.gaps, len(rows))
 
-    def changed(self, place: int, cells: Sequence[str]) -> Columnar:
-        """Return the rows with other cells in a column."""
-        columns = list(self.columns)
-        columns[place] = cells
-        return Columnar(columns, self.gaps, len(self))
+    def changed(self, columns: Mapping[int, Sequence[str]]) -> Columnar:
+        """Return the rows with other cells in some columns."""
+        kept = [columns.get(place, one) for place, one in enumerate(self.columns)]
+        return Columnar(kept, self.gaps, len(self))
 
     @property
     def varied(self) -> bool:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import re
+from collections import Counter
 from collections.abc import Iterator
 from functools import partial
-from itertools import chain
+from itertools import chain, takewhile
 from typing import IO, Any
 
 from lime_cli.errors import InputError
@@ -17,6 +18,9 @@ from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
 
 MANY_COLUMNS = 20_000
+
+SAYS_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\r?\n", re.IGNORECASE)
+"""A first line by which programs tell Excel what stands between cells."""
 
 
 def read_commas(file: TableFile, dialect: Dialect) -> TableContent:
@@ -37,9 +41,15 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
     csv.field_size_limit(FIELD_CHARACTERS)
     lines = text_lines(name, stream, dialect)
     first, lines = _first_line(name, lines)
+    said = SAYS_SEPARATOR.fullmatch(first)
+    if said is not None:
+        separator = dialect.separator or said[1]
+        above = "\n" * first.count("\n")  # so that lines are counted as they stand in the file
+        first, lines = _first_line(name, lines)
+        first = above + first
     if first.count(separator) >= MANY_COLUMNS and '"' not in first:
         raise too_many(name, first.count(separator) + 1)
-    reader = csv.reader(chain([first], lines), delimiter=separator, strict=True)
+    reader = csv.reader(chain(first.splitlines(True), lines), delimiter=separator, strict=True)
     rows = _rows(name, reader)
     _, names = next(rows, (0, "has no header"))
     if isinstance(names, str) or (len(names) == 1 and not first.strip().startswith('"')):
@@ -51,16 +61,18 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         again: list[Any] = [(1, names)]
         return TableContent(header, _records(name, header, chain(again, rows), dialect))
     header = checked_header(name, names)
+    spare = len(list(takewhile(lambda cell: not cell.strip(), reversed(names))))
     plain = (dialect.encoding or "utf-8").lower() in ("utf-8", "utf8")
     plain = plain and dialect.decimal == "." and not (dialect.thousands or dialect.na_values)
     sampled = partial(sampled_lines, stream, header, separator) if plain else None
-    return TableContent(header, _records(name, header, rows, dialect), sampled=sampled)
+    return TableContent(header, _records(name, header, rows, dialect, spare), sampled=sampled)
 
 
 def checked_header(name: str, names: list[str]) -> tuple[str, ...]:
-    """Strip the names of columns, and name a nameless one as pandas does, by its place.
+    """Strip the names of columns, and name them as pandas does: ``Unnamed: 0`` a nameless one, by
+    its place, and ``a.1`` a second ``a``.
 
-    Raises InputError for none, too many, or one that comes twice.
+    Raises InputError for none or too many.
     """
     stripped = [cell.strip() for cell in names]
     if not any(stripped):
@@ -68,14 +80,21 @@ def checked_header(name: str, names: list[str]) -> tuple[str, ...]:
     header = tuple(cell or f"Unnamed: {place}" for place, cell in enumerate(stripped))
     if len(header) > MANY_COLUMNS:
         raise too_many(name, len(header))
-    seen: set[str] = set()
-    for column in header:
-        if column in seen:
-            raise InputError(
-                f"{name}: column {column!r} appears twice", "give every column its own name"
-            )
-        seen.add(column)
-    return header
+    return header if len(set(header)) == len(header) else _told_apart(header, stripped)
+
+
+def _told_apart(header: tuple[str, ...], named: list[str]) -> tuple[str, ...]:
+    """Number the names that come again, nameless columns last, as pandas does."""
+    found, seen = list(header), Counter[str]()
+    for place in sorted(range(len(header)), key=lambda place: not named[place]):
+        name, n = header[place], seen[header[place]]
+        while n:
+            seen[header[place]] = n + 1
+            name = f"{header[place]}.{n}"
+            n = n + 1 if name in found else seen[name]
+        found[place] = name
+        seen[name] = n + 1
+    return tuple(found)
 
 
 def too_many(name: str, n: int) -> InputError:
@@ -130,9 +149,13 @@ def _records(
     header: tuple[str, ...],
     rows: Iterator[tuple[int, list[str] | str]],
     dialect: Dialect,
+    spare: int = 0,
 ) -> Iterator[Record]:
+    """Yield the rows; ``spare`` nameless columns at the end may be left out of all of them."""
     n, missing = len(header), frozenset(dialect.na_values)
     for line, found in rows:
+        if spare and isinstance(found, list) and len(found) == n - spare:
+            found += [""] * spare
         if isinstance(found, str):
             yield Record(header, (), line, fault=f"{name}: {found}")
         elif len(found) != n:

@@ -79,9 +79,13 @@ class JsonRows:
         objects = [found for _, found in first if isinstance(found, dict)]
         if not objects:
             raise InputError(str(first[0][1]), hint)
-        self.header = checked_header(
-            name, list(dict.fromkeys(key for one in objects for key in one))
-        )
+        keys = list(dict.fromkeys(key for one in objects for key in one))
+        self._keys = tuple(key.strip() for key in keys)
+        if len(set(self._keys)) < len(keys):
+            raise InputError(
+                f"{name}: keys differ by blanks around them alone", "give each a name of its own"
+            )
+        self.header = checked_header(name, keys)
         self.records = self._records(chain(first, rows))
 
     @property
@@ -98,7 +102,7 @@ class JsonRows:
             for key, value in plain.items():
                 if value is not None:
                     (self._strings if isinstance(value, str) else self._others).add(key)
-            cells = tuple(self._cell(plain.get(key)) for key in self.header)
+            cells = tuple(self._cell(plain.get(key)) for key in self._keys)
             broken = next(
                 (
                     key

@@ -12,7 +12,7 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.registry import TABLES
-from lime_cli.sources import Record, file_of, local, suffix_of
+from lime_cli.sources import Held, Record, file_of, local, suffix_of
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.columnar import Sample
 from lime_cli.tables.content import TableContent, TableFile
@@ -39,8 +39,8 @@ MAGIC = {
     b"%PDF": ("PDF", ""),
     b"FEA1": ("Feather, version 1", ""),
     b"\x89HDF": ("HDF5", ""),
-    b"\x80\x04\x95": ("a pickle", ""),
-    b"\x80\x05\x95": ("a pickle", ""),
+    b"\x80\x04\x95": ("a pickle", "pkl"),
+    b"\x80\x05\x95": ("a pickle", "pkl"),
     b"\x93NUMPY": ("NPY", ""),
 }
 """First bytes of files, what they are, and what their names should end with."""
@@ -65,8 +65,6 @@ CONVERTED = {
     "h5": ("HDF5", "read_hdf"),
     "hdf5": ("HDF5", "read_hdf"),
     "orc": ("ORC", "read_orc"),
-    "pkl": ("pickled", "read_pickle"),
-    "pickle": ("pickled", "read_pickle"),
 }
 """Tables that limex does not read, and the function of pandas that does."""
 
@@ -139,6 +137,9 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
     While its rows are taken, InputError is raised for what breaks all that follows: a quote that is
     never closed, say, or a file that somebody changes.
     """
+    if isinstance(path, Held):
+        held = path.content.opened(str(path), dialect)
+        return Stream(str(path), held.header, held.records, held, held.n_rows)
     name = name_of(path)
     path, dialect = _parted(path, dialect)
     watch, file = Watch(path), open_bytes(path)

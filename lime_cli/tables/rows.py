@@ -71,7 +71,7 @@ class Rows:
                 record = record._replace(repeated=self.id_column) if name in seen else record
                 if len(seen) < REMEMBERED:
                     seen.add(name)
-            yield Source(name, self.path, number, record)
+            yield Source(name, str(self.path), number, record)
 
     def _by_number(self, ranges: list[range]) -> Iterator[Source]:
         self._check_reach(ranges)

@@ -16,8 +16,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import IO, cast
 
+from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.sources import fetched, local
+from lime_cli.sources import Held, fetched, local
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.packing import DAMAGED
 
@@ -38,11 +39,15 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 def name_of(path: str) -> str:
     """Name a table in messages: by its file, without the folder."""
+    if isinstance(path, Held):
+        return str(path)
     return "stdin" if path == STDIN else Path(path).name
 
 
 def is_once(path: str) -> bool:
     """Tell whether an input can be read only once: standard input, a named pipe."""
+    if isinstance(path, Held):
+        return False
     try:
         mode = 0 if path == STDIN else local(path).stat().st_mode
     except (OSError, ValueError):
@@ -85,6 +90,7 @@ def _kept(path: str) -> IO[bytes]:
         raise SettingsError(
             f"{name_of(path)}: is read once, by one process", "name training data with --background"
         )
+    clock.read_once()
     kept = tempfile.TemporaryFile(prefix=".limex-")  # noqa: SIM115  # lives as long as the process
     try:
         if path == STDIN:
@@ -104,7 +110,7 @@ class Watch:
 
     def __init__(self, path: str) -> None:
         self._path = path
-        self.state = () if is_once(path) else self._look()
+        self.state = () if isinstance(path, Held) or is_once(path) else self._look()
         """Node, bytes and time of the last change, in ns; empty where there is no file."""
 
     def check(self) -> None:
@@ -178,5 +184,6 @@ def _check_decoded(name: str, line: str, number: int, dialect: Dialect) -> None:
         return
     said = (dialect.encoding or "UTF-8").upper()
     byte = ord(found[0]) & 0xFF
-    hint = "try another --encoding" if dialect.encoding else "try --encoding latin-1"
+    likely = "cp1252" if 0x80 <= byte <= 0x9F else "latin-1"
+    hint = "try another --encoding" if dialect.encoding else f"try --encoding {likely}"
     raise InputError(f"{name}: byte 0x{byte:02X} on line {number} is not {said}", hint)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from math import isinf
 from typing import NamedTuple
@@ -17,7 +18,7 @@ from lime_cli.tables.dialect import MISSING, Dialect
 from lime_cli.tables.readers import Stream, open_table, read_evenly
 from lime_cli.tables.rows import require
 from lime_cli.tabular.background import Background, build_background
-from lime_cli.tabular.reading import Reading, chooser_of
+from lime_cli.tabular.reading import Reading, chooser_of, dates_of
 from lime_cli.tabular.schema import Schema
 
 INDEX = "Unnamed: 0"
@@ -74,26 +75,54 @@ FOLDS: tuple[Callable[[str], str], ...] = (str.strip, _folded)
 """What makes names of a table and of a model alike, tried in this order."""
 
 
-def columns_for(stream: Stream, model_input: ModelInput, drop: Sequence[str]) -> tuple[str, ...]:
-    """Return the columns that the model is given, in its order; raise when it has none for it."""
+LABELS = frozenset(
+    ("target", "targets", "label", "labels", "y", "y_true", "class", "classes", "outcome")
+)
+"""What the column of true answers is called, in small letters."""
+
+
+def columns_for(
+    stream: Stream, model_input: ModelInput, drop: Sequence[str], order: Sequence[str] = ()
+) -> tuple[str, ...]:
+    """Return the columns that the model is given, in its order; raise when it has none for it.
+
+    ``order`` is what a person says of a model that does not name its columns. One that says how
+    many it takes is not given an index, nor the true answers, where the number fits without them.
+    """
+    wanted = model_input.n_columns
+    if order:
+        return _said(stream, model_input, order)
     if model_input.columns is not None:
         require(stream.name, stream.header, model_input.columns)
         return model_input.columns
     require(stream.name, stream.header, drop)
     columns = tuple(name for name in stream.header if name not in drop)
-    wanted = model_input.n_columns
-    if wanted == len(columns) - 1 and columns[0] == INDEX:
-        columns = columns[1:]
-    if wanted is not None and wanted != len(columns):
-        hint = (
-            "leave columns out with --drop"
-            if len(columns) > wanted
-            else "give the table it was fitted on"
+    if wanted is None or wanted == len(columns):
+        return columns
+    spare = [name for name in columns if name.casefold() in LABELS]
+    index = [INDEX] if columns[0] == INDEX else []
+    for left_out in (index, spare, [*index, *spare]):
+        if len(left_out) == len(columns) - wanted:
+            return tuple(name for name in columns if name not in left_out)
+    likely = ",".join([*index, *spare])
+    many = f"leave columns out with --drop{likely and ' '}{likely}, or name its own with --columns"
+    raise ModelError(
+        f"{stream.name}: the model expects {wanted} columns, the file has {len(columns)}",
+        many if len(columns) > wanted else "give the table it was fitted on",
+    )
+
+
+def _said(stream: Stream, model_input: ModelInput, order: Sequence[str]) -> tuple[str, ...]:
+    """Check the columns that a person names; raise SettingsError where the model has its own."""
+    own, wanted = model_input.columns, model_input.n_columns
+    require(stream.name, stream.header, order)
+    if own is not None and tuple(order) != own:
+        raise SettingsError("--columns: the model names its columns itself", "leave it out")
+    if wanted is not None and wanted != len(order):
+        raise SettingsError(
+            f"--columns: names {len(order)} columns, the model takes {wanted}", "name them all"
         )
-        raise ModelError(
-            f"{stream.name}: the model expects {wanted} columns, the file has {len(columns)}", hint
-        )
-    return columns
+    return tuple(order)
 
 
 def sifted(cells: Cells, columns: Sequence[str], schema: Schema, strict: bool) -> Cells:
@@ -175,6 +204,7 @@ def learn(
         seen, columns = columns_of(stream)
         require(seen.name, seen.header, columns)
         spelled = [columns[place] for place in model_input.spelled if place < len(columns)]
+        spelled += [name for name, _ in schema.dates]
         if schema.label is not None:
             spelled.append(schema.label)
         cells, n_rows = read_evenly(seen, dialect, not own, spelled)
@@ -187,6 +217,10 @@ def learn(
     if len(cells.rows) < n_rows:
         words = f"replacement values come from {len(cells.rows):,} of {n_rows:,} rows"
         caveats += (Caveat("background_sampled", f"{words}, evenly spaced"),)
-    reading, said = chooser_of(columns, dialect, model_input, seen.typed is not None).chosen(cells)
+    dates, written = dates_of(schema, cells)
+    typed = seen.typed is not None
+    reading, said = chooser_of(columns, dialect, model_input, typed).chosen(cells)
+    reading = replace(reading, dates=dates)
     cells = sifted(reading.applied(cells), columns, schema, strict=not own)
-    return Learned(build_background(cells, columns, schema), (*caveats, *said), reading)
+    caveats = (*caveats, *written, *said)
+    return Learned(build_background(cells, columns, schema), caveats, reading)

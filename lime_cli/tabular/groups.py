@@ -86,6 +86,8 @@ class Feature:
     """Whether the largest value is a cut point too, with nothing observed above it."""
     date: bool = False
     """Whether values are dates as the file spells them; where numeric, compared as days."""
+    moment: bool = False
+    """Whether the model is given dates as moments, not as words."""
 
     @cached_property
     def constant(self) -> bool:

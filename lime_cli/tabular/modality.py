@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.instance import Caveat
-from lime_cli.errors import InputError
+from lime_cli.errors import InputError, SettingsError
 from lime_cli.models.model_file import ModelInput
 from lime_cli.sources import Record, Source
 from lime_cli.tables.dialect import PLAIN, Dialect
@@ -18,7 +18,7 @@ from lime_cli.tables.readers import Stream, open_table
 from lime_cli.tables.rows import Rows, cells_of, require
 from lime_cli.tables.streams import Watch, is_once
 from lime_cli.tabular.background import Background, parse_cell
-from lime_cli.tabular.columns import called, columns_for, learn
+from lime_cli.tabular.columns import LABELS, called, columns_for, learn
 from lime_cli.tabular.groups import Feature, Group, digest_of_features
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
 from lime_cli.tabular.reading import AS_SPELLED, Reading, unknown_levels
@@ -44,10 +44,17 @@ def by_position(columns: Sequence[str], model_input: ModelInput) -> tuple[Caveat
     if not unnamed or not (model_input.pandas or model_input.kind == "table"):
         return ()
     listed = ", ".join(columns[:NAMED]) + (" ..." if len(columns) > NAMED else "")
-    words = (
-        f"the model does not name its columns; it is given those of the table in order: {listed}"
-    )
-    return (Caveat("by_position", f"{words}; --drop leaves columns out"),)
+    words = f"the model does not name its columns; it is given, in this order: {listed}"
+    return (Caveat("by_position", f"{words}; --columns says others"),)
+
+
+def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[Caveat, ...]:
+    """Warn of columns that are called as true answers are, and go to a model by their place."""
+    found = [name for name in columns if name.casefold() in LABELS]
+    if not found or model_input.columns is not None:
+        return ()
+    words = f"{', '.join(map(repr, found))} may hold the true answers, and the model is given it"
+    return (Caveat("label_like", f"{words}; --drop {','.join(found)} leaves it out"),)
 
 
 SHOWN = 10
@@ -169,6 +176,10 @@ class TabularModality:
         """Name the columns that the model is not given and that nothing else asks for."""
         return self.fitted_ignored
 
+    def unasked(self) -> TabularModality:
+        """Return a copy that asks for no row: what is learned does not depend on which are."""
+        return replace(self, rows=None, ids=(), where=None)
+
     def jointly(self) -> TabularModality:
         """Return a copy that keeps rows of the background, to replace columns together."""
         return replace(self, schema=replace(self.schema, joint=True))
@@ -196,7 +207,12 @@ class TabularModality:
                 model_input=model_input,
             )
         caveats = (*caveats, *unknown_levels(background, model_input.known))
-        caveats += by_position(columns, model_input)
+        if not self.schema.order:
+            caveats += by_position(columns, model_input) + label_like(columns, model_input)
+        background = _with_moments(background, self.schema)
+        if profile is not None:
+            said = tuple(one for one in self.schema.dates if one[1])
+            reading = Reading(dates=said)
         background, refused = without_refused_gaps(background, model_input.takes)
         return replace(
             self,
@@ -236,11 +252,11 @@ class TabularModality:
         spared = self.background is not None and is_once(self.path)
         if spared and profile is not None:
             names = self._named(profile.stream(), model_input)
-            return names.header, columns_for(names, model_input, self.drop)
+            return names.header, columns_for(names, model_input, self.drop, self.schema.order)
         first = str(self.background) if spared else self.path
         with open_table(first, self.dialect.of_another() if spared else self.dialect) as stream:
             seen = self._named(stream, model_input)
-            return seen.header, columns_for(seen, model_input, self.drop)
+            return seen.header, columns_for(seen, model_input, self.drop, self.schema.order)
 
     def read(self, source: Source) -> RowInstance:
         """Read one row; raise InputError naming line and column for a cell of the wrong kind."""
@@ -289,6 +305,21 @@ def together(background: Background) -> tuple[Caveat, ...]:
         "exist; --group auto keeps them together"
     )
     return (Caveat("dependent_columns", words),)
+
+
+def _with_moments(background: Background, schema: Schema) -> Background:
+    """Mark the columns that the model is given as dates."""
+    names = {name for name, _ in schema.dates}
+    if not names:
+        return background
+    for one in background.features:
+        if one.name in names and not one.date:
+            words = f"--dates {one.name}: holds no dates, or --categorical makes words of them"
+            raise SettingsError(words, "leave it out")
+    return replace(
+        background,
+        features=tuple(replace(one, moment=one.name in names) for one in background.features),
+    )
 
 
 def _check_words(name: str, background: Background, model_input: ModelInput) -> None:

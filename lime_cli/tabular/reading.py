@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, time
 from functools import lru_cache
 from itertools import product
 from typing import NamedTuple
 
 from lime_cli.engine.instance import Caveat
+from lime_cli.errors import InputError
 from lime_cli.models.model_file import Known, ModelInput
-from lime_cli.tables.cells import Cells
-from lime_cli.tables.columnar import Columnar
+from lime_cli.tables.cells import Cells, days_of, shortened
 from lime_cli.tables.dialect import MISSING, NUMBER, Dialect
 from lime_cli.tabular.background import Background
 from lime_cli.tabular.groups import is_missing
+from lime_cli.tabular.schema import Schema, check_names
 
 PANDAS_MISSING = frozenset(
     (
@@ -96,29 +98,86 @@ class Reading:
     """Columns, each with what is done to its cells."""
     numbers: tuple[str, ...] = ()
     """Columns that the file has as text and the model as numbers."""
+    dates: tuple[tuple[str, str], ...] = ()
+    """Columns of dates that are not written as ISO has them, with their format."""
 
     def applied(self, cells: Cells) -> Cells:
-        """Return a table with its cells respelled."""
-        found = [(cells.places[name], rules) for name, rules in self.rules if name in cells.places]
-        if not found and not self.numbers:
-            return cells
-        if isinstance(cells.rows, Columnar):
-            kept = cells.rows
-            for place, rules in found:
-                if kept.numbers(place) is None:
-                    cells_of = tuple(rules(cell) for cell in kept.column(place))
-                    kept = kept.changed(place, cells_of)
-            return replace(cells, rows=kept, texts=cells.texts - {*self.numbers})
-        rows = []
-        for row in cells.rows:
-            changed = list(row)
-            for place, rules in found:
-                changed[place] = rules(changed[place])
-            rows.append(tuple(changed))
-        return replace(cells, rows=tuple(rows), texts=cells.texts - {*self.numbers})
+        """Return a table with its cells respelled; raise InputError for what is no date."""
+        cells = _dated(cells, self.dates) if self.dates else cells
+        found = {
+            name: tuple(rules(cell) for cell in cells.column(name))
+            for name, rules in self.rules
+            if name in cells.places and not cells.is_array(name)
+        }
+        return replace(cells.changed(found), texts=cells.texts - {*self.numbers})
 
 
 AS_SPELLED = Reading()
+
+
+Dates = tuple[tuple[tuple[str, str], ...], tuple[Caveat, ...]]
+"""Columns of dates with their format, and what a reader must know of that."""
+
+
+def dates_of(schema: Schema, cells: Cells) -> Dates:
+    """Return how the columns of dates are written that are not written as ISO has them.
+
+    As pandas does, it goes by the first cell, the month first where that is open; where other
+    cells contradict that, the day. Raises InputError for what pandas does not know as a date.
+    """
+    whose = f"{cells.name} has no column"
+    check_names((("--dates", name) for name, _ in schema.dates), cells.header, whose)
+    found, said = [], []
+    for name, form in schema.dates:
+        present = {one.strip(): None for one in cells.column(name) if one.strip() not in MISSING}
+        if form or all(days_of(one) is not None for one in present):
+            found.append((name, form))
+            continue
+        from pandas.tseries.api import guess_datetime_format
+
+        first = next(iter(present))
+        tried = (guess_datetime_format(first, dayfirst=day) for day in (False, True))
+        forms = list(dict.fromkeys(one for one in tried if one is not None))
+        if not forms:
+            raise InputError(
+                f"{cells.name}: {name!r}: {shortened(first)} is not a date", _as_in(name)
+            )
+        fitting = [one for one in forms if all(_iso(cell, one) for cell in present)]
+        found.append((name, (fitting or forms)[0]))
+        if len(fitting) > 1:
+            words = f"dates of {name!r} are read as {fitting[0]}; --dates '{name}={fitting[1]}'"
+            said.append(Caveat("dates_read", f"{words} reads them otherwise"))
+    return tuple((name, form) for name, form in found if form), tuple(said)
+
+
+def _as_in(name: str) -> str:
+    return f"say how it is written, as in --dates '{name}=%d.%m.%Y'"
+
+
+def _dated(cells: Cells, dates: Sequence[tuple[str, str]]) -> Cells:
+    """Write dates of any format as ISO has them."""
+    found = {}
+    for name, form in dates:
+        written = cells.column(name)
+        for row, cell in enumerate(map(str.strip, written)):
+            written[row] = "" if cell in MISSING else _iso(cell, form)
+            if cell not in MISSING and not written[row]:
+                where = f"{cells.name}: {cells.unit} {cells.lines[row]}, {name!r}"
+                raise InputError(
+                    f"{where}: {shortened(cell)} is not a date written as {form}", _as_in(name)
+                )
+        found[name] = written
+    return cells.changed(found)
+
+
+@lru_cache(maxsize=65_536)
+def _iso(cell: str, form: str) -> str:
+    """Return a date as ISO has it; nothing where it is not of a format."""
+    try:
+        found = datetime.strptime(cell, form)
+    except ValueError:
+        return cell if days_of(cell) is not None else ""
+    return found.isoformat(" ") if found.time() != time() or found.tzinfo else str(found.date())
 
 
 @dataclass(frozen=True)

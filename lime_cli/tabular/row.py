@@ -41,20 +41,23 @@ class Table:
     """Each (n,): float64 with NaN, int64, bool, or object: str, bool and None."""
     places: tuple[str, ...] = ()
     """Of rows as a file has them: ``line 3``, for each; nothing where samples are among them."""
+    dates: tuple[str, ...] = ()
+    """Columns that the model is given as moments."""
 
     def __len__(self) -> int:
         return len(self.columns[0]) if self.columns else 0
 
     def chosen(self, rows: Sequence[int]) -> Table:
         places = tuple(self.places[row] for row in rows if self.places)
-        return Table(self.names, tuple(column[rows] for column in self.columns), places)
+        columns = tuple(column[rows] for column in self.columns)
+        return replace(self, columns=columns, places=places)
 
     @staticmethod
     def joined(tables: Sequence[Table]) -> Table:
         stacked = (
             np.concatenate(parts) for parts in zip(*(t.columns for t in tables), strict=True)
         )
-        return Table(tables[0].names, tuple(stacked))
+        return replace(tables[0], columns=tuple(stacked), places=())
 
 
 def unseen(
@@ -409,9 +412,21 @@ class RowInstance:
             start = end
         return self.table([columns[place] for place in range(len(background.features))])
 
+    def replacements(self, code: IntArray) -> dict[int, Any]:
+        """Return what stands for each column that a sample of this code (d,) masks."""
+        found = {}
+        for j, i in enumerate(self.background.varying):
+            if code[j]:
+                part = self.background.drawn[i]
+                drawn = [one.tolist()[0] for one in part.drawn(code[j : j + 1] - 1)]
+                found[j] = part.value(drawn)
+        return found
+
     def table(self, columns: Sequence[NDArray[Any]]) -> Table:
         """Return rows of any values, given as a column for each feature."""
-        return Table(tuple(feature.name for feature in self.background.features), tuple(columns))
+        features = self.background.features
+        dates = tuple(one.name for one in features if one.moment)
+        return Table(tuple(one.name for one in features), tuple(columns), dates=dates)
 
     def original(self) -> Table:
         """Return the row itself."""

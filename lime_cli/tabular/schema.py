@@ -42,6 +42,10 @@ class Schema:
     """Columns whose words vary one by one."""
     strings: tuple[str, ...] = ()
     """Columns whose cells stay text, whatever they look like."""
+    dates: tuple[tuple[str, str], ...] = ()
+    """Columns of dates that the model is given as such, with how they are written, or nothing."""
+    order: tuple[str, ...] = ()
+    """Columns that the model is given, in its order, where it does not name them."""
     joint: bool = False
     """Whether rows of the background are kept, to replace columns together."""
 
@@ -77,6 +81,8 @@ class Schema:
         yield from (("--categorical", name) for name in self.categorical)
         yield from (("--numeric", name) for name in self.numeric)
         yield from (("--strings", name) for name in self.strings)
+        yield from (("--columns", name) for name in self.order)
+        yield from (("--dates", name) for name, _ in self.dates)
         if self.label is not None:
             yield "--label", self.label
 
@@ -97,6 +103,23 @@ class Schema:
         if self.only:
             return "" if name in self.only else NOT_AMONG
         return A_DATE if date else ""
+
+
+def parse_dates(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
+    """Parse ``since,until=%b %d, %Y``; a format that was cut at its commas is put together again.
+
+    Raises SettingsError for words without a name.
+    """
+    found: list[tuple[str, str]] = []
+    for word in words:
+        name, mark, form = word.partition("=")
+        if found and found[-1][1] and not mark and word.lstrip().startswith("%"):
+            found[-1] = (found[-1][0], f"{found[-1][1]}, {word}")
+        elif not name.strip():
+            raise SettingsError(f"--dates {word}: names no column", "write --dates since=%d.%m.%Y")
+        else:
+            found.append((name.strip(), form))
+    return tuple(found)
 
 
 def parse_groups(words: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
+from lime_cli import clock
 from lime_cli.engine.arrays import FloatArray, IntArray
 from lime_cli.engine.instance import Caveat, Component, Skipped, Spans, Subject
 from lime_cli.engine.masks import KeptOrGone
@@ -82,6 +83,8 @@ FILES = Files()
 
 def _data(name: str, most: int) -> bytes:
     try:
+        if is_once(name):
+            clock.read_once()
         if name == "-":
             return sys.stdin.buffer.read(most)
         with local(name).open("rb") as file:

@@ -5,6 +5,7 @@ import zipfile
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.cluster import KMeans
 from sklearn.ensemble import RandomForestClassifier
@@ -13,7 +14,7 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import LabelEncoder, PolynomialFeatures, StandardScaler
 
 from lime_cli.errors import ModelError
 from lime_cli.models.model_file import ModelFile, format_of
@@ -32,22 +33,70 @@ def saved(tmp_path, held):
 
 
 @pytest.mark.parametrize(
-    ("held", "key", "message"),
+    ("held", "key", "beside"),
     [
-        ({"model": FITTED, "features": ["u"]}, "model", "holds a dict: model, features"),
-        (["scaled", FITTED], "1", "holds a list: 0, 1"),
-        ((FITTED, {"note": 1}), "0", "holds a tuple: 0, 1"),
-        ({"v1": {"clf": FITTED}, "clf": FITTED}, "v1.clf", "holds a dict: v1, clf"),
-        ({7: FITTED}, "7", "holds a dict: 7"),
+        ({"model": FITTED, "features": ["u"]}, "model", "'features'"),
+        (["scaled", FITTED], "1", "'0'"),
+        ((FITTED, {"note": 1}), "0", "'1'"),
+        ({"v1": {"clf": FITTED}, "clf": FITTED}, "v1.clf", "'v1'"),
+        ({7: FITTED}, "7", ""),
+        ({"model": FITTED, "labels": LabelEncoder().fit(["a", "b"])}, "model", "'labels'"),
     ],
-    ids=["dict", "list", "tuple", "nested", "number"],
+    ids=["dict", "list", "tuple", "nested", "number", "labels"],
 )
-def test_a_container_lists_its_keys_and_opens_with_one(tmp_path, held, key, message):
+def test_the_only_model_of_a_container_is_taken_and_a_key_says_the_same(
+    tmp_path, held, key, beside
+):
     path = saved(tmp_path, held)
-    with pytest.raises(ModelError, match=rf"^m\.joblib: {message}; use --key"):
-        ModelFile(path).load()
+    found = ModelFile(path).load()
+    assert np.array_equal(found.predict(TABLE), FITTED.predict_proba(X))
+    assert [one.code for one in found.caveats] == ["taken_from"] * bool(beside)
+    assert all(f"; {beside} beside it is not applied" in one.message for one in found.caveats)
     model = ModelFile(path, key=key).load()
     assert np.array_equal(model.predict(TABLE), FITTED.predict_proba(X))
+
+
+def test_of_several_models_one_is_to_be_named(tmp_path):
+    path = saved(tmp_path, {"old": FITTED, "new": SCALED})
+    with pytest.raises(ModelError, match="holds a dict: old, new; use --key old or --key new"):
+        ModelFile(path).load()
+    with pytest.raises(ModelError, match=r"holds a dict: model, step; use --key model"):
+        ModelFile(saved(tmp_path, {"model": FITTED, "step": Step()}), trust=True).load()
+
+
+class Step:
+    """Transforms rows, and does not say of how many columns."""
+
+    def transform(self, X):
+        return 2 * X
+
+
+NAMES = ["w", "u", "v"]
+
+
+@pytest.mark.parametrize(
+    ("beside", "columns"),
+    [
+        ({"features": NAMES}, NAMES),
+        ({"feature_columns": np.array(NAMES, object)}, NAMES),
+        ({"cols": pd.Index(NAMES), "categorical_columns": ["u"]}, NAMES),
+        ({"names": tuple(NAMES)}, NAMES),
+        ({"features": ["u", "v"]}, None),
+        ({"features": NAMES, "columns": NAMES[::-1]}, None),
+        ({"letters": NAMES, "names": NAMES[::-1]}, None),
+        ({"features": ["u", "u", "v"]}, None),
+    ],
+)
+def test_columns_beside_a_model_without_names_are_its_own(tmp_path, beside, columns):
+    found = ModelFile(saved(tmp_path, {"model": FITTED, **beside})).load()
+    assert found.input.columns == (None if columns is None else tuple(columns))
+    assert ("columns_beside" in [one.code for one in found.caveats]) == (columns is not None)
+
+
+def test_columns_beside_a_model_that_names_its_own_do_not_count(tmp_path):
+    named = LogisticRegression().fit(pd.DataFrame(X, columns=["u", "v", "w"]), Y)
+    found = ModelFile(saved(tmp_path, {"model": named, "features": NAMES})).load()
+    assert found.input.columns == ("u", "v", "w")
 
 
 SCALER = StandardScaler().fit(5 * X + 3)
@@ -73,7 +122,8 @@ def test_transformers_beside_the_only_model_are_applied_before_it(tmp_path, name
         rows = one.transform(rows) if hasattr(one, "transform") else rows
     found = ModelFile(saved(tmp_path, held)).load()
     assert found.predict(TABLE) == pytest.approx(model.predict_proba(rows))
-    assert [one.code for one in found.caveats] == ["chained"]
+    codes = [one.code for one in found.caveats]
+    assert codes == ["chained", *["columns_beside"] * (name == "dict")]
     assert "--key" in found.caveats[0].message
 
 

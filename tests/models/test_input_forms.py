@@ -47,6 +47,11 @@ class Dated(ClassifierMixin, BaseEstimator):
         import numpy
         share = X["day"].dt.month.to_numpy() / 12
         return numpy.column_stack([1 - share, share])
+class Priced(Dated):
+    def predict_proba(self, X):
+        import numpy
+        share = 1 / X["price"].str.replace(",", "").astype(float).to_numpy()
+        return numpy.column_stack([1 - share, share])
 class Framed(Counting):
     def predict_proba(self, X):
         import numpy
@@ -251,3 +256,31 @@ def test_boosters_of_other_libraries_take_sparse_rows(tmp_path, package):
         model.save_model(path)
     answers = ModelFile(str(path), input_form="sparse").load().predict(TABLE)
     assert answers == pytest.approx(model.predict_proba(csr_matrix(ROWS[:9])), abs=1e-9)
+
+
+def test_what_one_table_decided_decides_nothing_for_another(tmp_path, own):
+    model = saved(tmp_path, own.Framed().fit(ROWS, CLASSES), trust=True).load()
+    assert model.predict(TABLE).shape == (9, 2)
+    assert [one.code for one in model.caveats] == ["as_frame"]
+    other = Table(("a", *"uvwxy"), TABLE.columns)
+    assert model.predict(other)[:, 1] == pytest.approx(TABLE.columns[0])
+    with pytest.raises(PredictionError, match="KeyError: 'a'"):
+        model.predict(Table(tuple("uvwxyz"), TABLE.columns))
+
+
+@pytest.mark.parametrize(
+    ("cells", "option"),
+    [(["1.2.2020", "3.4.2020"], "--dates day"), (["Feb 1, 2020", "soon"], "--dates COLUMN")],
+)
+def test_a_model_that_wants_dates_names_the_option(tmp_path, own, cells, option):
+    model = saved(tmp_path, own.Dated().fit(ROWS, CLASSES), trust=True).load()
+    with pytest.raises(PredictionError) as caught:
+        model.predict(Table(("day",), (np.array(cells, object),)))
+    assert caught.value.hint == f"say {option}"
+
+
+def test_a_model_that_wants_words_names_the_option(tmp_path, own):
+    model = saved(tmp_path, own.Priced().fit(ROWS, CLASSES), trust=True).load()
+    with pytest.raises(PredictionError) as caught:
+        model.predict(Table(("price",), (np.array([1200.0, 3400.0]),)))
+    assert caught.value.hint == "say --strings price"

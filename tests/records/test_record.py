@@ -177,6 +177,7 @@ def test_keys_stand_in_a_fixed_order():
         "effective_samples",
         "stop",
         "targets",
+        "counterfactuals",
         "warnings",
         "skipped",
         "environment",

@@ -11,8 +11,6 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 import lime_cli
-from lime_cli.models.model_file import ModelFile
-from lime_cli.settings import Settings
 
 if not hasattr(model_selection, "FixedThresholdClassifier"):
     pytest.skip("an older scikit-learn moves no thresholds", allow_module_level=True)
@@ -23,13 +21,14 @@ NOISE = RANDOM.normal(size=120)
 WORDS = np.where(X.a + NOISE > 0.3, "malignant", "benign")
 
 
-def explained(folder, model, rows="0-39", target="predicted"):
+def explained(folder, model, rows="0-39", target="predicted", trust=False):
     (folder / "m.pkl").write_bytes(pickle.dumps(model))
     X.to_csv(folder / "d.csv", index=False)
     path, table = str(folder / "m.pkl"), str(folder / "d.csv")
-    settings = Settings(samples=64, targets=(target,))
-    found = lime_cli.explain_tabular(path, table, rows=rows, settings=settings)
-    return [one.explanation for one in found]
+    with pytest.warns(lime_cli.LimexWarning):
+        return list(
+            lime_cli.explain(path, table, rows=[rows], samples=64, target=target, trust=trust)
+        )
 
 
 MODELS = {
@@ -53,10 +52,10 @@ def test_the_class_that_predict_names_is_explained(tmp_path, name):
     found = explained(tmp_path, model)
     largest = model.classes_[model.predict_proba(X[:40]).argmax(axis=1)]
     expected = model.predict(X[:40])
-    assert [one.surrogates[0].name for one in found] == list(expected)
-    codes = [[c.code for c in one.caveats].count("predicted_by_threshold") for one in found]
-    assert codes == (largest != expected).astype(int).tolist()
-    assert {one.settings.targets for one in found} == {("predicted",)}
+    assert [one.target for one in found] == list(expected)
+    codes = [dict(one.coded_warnings).get("predicted_by_threshold") is not None for one in found]
+    assert codes == (largest != expected).tolist()
+    assert all(one.record["settings"]["targets"] == ["predicted"] for one in found)
 
 
 class Tied(LogisticRegression):
@@ -70,11 +69,8 @@ class Tied(LogisticRegression):
 
 
 def test_of_classes_that_tie_the_one_that_predict_names_is_explained(tmp_path):
-    (tmp_path / "m.pkl").write_bytes(pickle.dumps(Tied().fit(X, WORDS)))
-    X.to_csv(tmp_path / "d.csv", index=False)
-    file = ModelFile(str(tmp_path / "m.pkl"), trust=True)
-    (found,) = lime_cli.explain_tabular(file, str(tmp_path / "d.csv"), rows="3")
-    assert found.explanation.surrogates[0].name == "malignant"
+    (found,) = explained(tmp_path, Tied().fit(X, WORDS), rows="3", trust=True)
+    assert found.target == "malignant"
 
 
 @pytest.mark.parametrize(
@@ -85,10 +81,10 @@ def test_a_number_is_the_class_of_that_value(tmp_path, target, name, codes):
     classes = np.array([1.0, 2.0, 10.0])[np.digitize(X.a, [-0.5, 0.5])]
     model = LogisticRegression().fit(X, classes)
     (found,) = explained(tmp_path, model, rows="3", target=target)
-    assert found.surrogates[0].name == name
-    assert [c.code for c in found.caveats if c.code == "target_by_index"] == codes
+    assert found.target == name
+    assert [code for code, _ in found.coded_warnings if code == "target_by_index"] == codes
 
 
 def test_an_index_of_words_is_an_index(tmp_path):
     (found,) = explained(tmp_path, LogisticRegression().fit(X, WORDS), rows="3", target="1")
-    assert found.surrogates[0].name == "malignant"
+    assert found.target == "malignant"

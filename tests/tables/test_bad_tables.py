@@ -106,7 +106,7 @@ REFUSED = {
     "8 a column comes twice": (
         lambda good: good.replace("fare", "age", 1),
         (),
-        "column 'age' appears twice",
+        "lacks column 'fare'; it has age, age.1, city, sex",
     ),
     "9 a row is too long": (
         lambda good: with_row(good, "1,2,Oslo,m,5"),

@@ -6,6 +6,7 @@ import gzip
 import io
 import json
 import lzma
+import pickle
 import sqlite3
 import subprocess
 import sys
@@ -15,6 +16,7 @@ import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -69,6 +71,10 @@ def as_json(path, frame=FRAME, **options):
 
 
 WRITERS = {
+    "rows.pkl": lambda path: FRAME.to_pickle(path),
+    "rows.pickle": lambda path: path.write_bytes(pickle.dumps(FRAME, 2)),
+    "rows.joblib": lambda path: joblib.dump(FRAME, path, compress=3),
+    "rows.pkl.gz": lambda path: FRAME.to_pickle(path),
     "rows.xlsx": sheet,
     "rows.feather": lambda path: FRAME.to_feather(path),
     "rows.arrow": lambda path: FRAME.to_feather(path, compression="uncompressed"),
@@ -204,7 +210,10 @@ REFUSED = {
     "cut.db": (b"SQLite format 3\0" + bytes(99), "cannot be read"),
     "rows.dta": (b"\x76\x02", "is a Stata table; python -c \"import pandas; pandas.read_stata("),
     "rows.sav": (b"$FL2", "is an SPSS table"),
-    "frame.pkl": (b"\x80\x04\x95", "is a pickled table"),
+    "cut.pkl": (pickle.dumps(FRAME)[:90], "is cut short"),
+    "series.pkl": (pickle.dumps(FRAME["age"]), "holds a Series, not a table; pickle a data frame"),
+    "acting.pkl": (b"cos\nsystem\n(S'true'\ntR.", "is not safe to load: it uses os.system"),
+    "pickle.csv": (pickle.dumps(FRAME), "is not a CSV file (a pickle); name it .pkl"),
     "rows.h5": (b"\x89HDF\r\n", "is an HDF5 table"),
     "text.feather": (b"a,b\n", "is not a Feather file; name a CSV file .csv"),
     "text.xlsx": (b"a,b\n", "is not an Excel file; name a CSV file .csv"),

@@ -10,11 +10,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
-from lime_cli.errors import InputError, SettingsError
+from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.options.inputs import _renamed
 from lime_cli.tabular.columns import called
 from lime_cli.tabular.modality import TabularModality
+from lime_cli.tabular.schema import Schema
 
 RANDOM = np.random.default_rng(0)
 N = 80
@@ -113,7 +114,79 @@ def test_columns_that_are_taken_by_position_are_listed(tmp_path):
     pd.DataFrame(VALUES, columns=["b", "a"]).to_csv(path, index=False)
     _, table = answers(path, LogisticRegression().fit(VALUES, LABELS))
     said = {one.code: one.message for one in table.fitted_caveats}
-    assert said["by_position"].endswith("in order: b, a; --drop leaves columns out")
+    assert said["by_position"].endswith("in this order: b, a; --columns says others")
     frame = pd.DataFrame(VALUES, columns=["a", "b"])
     _, table = answers(path, LogisticRegression().fit(frame, LABELS))
     assert "by_position" not in [one.code for one in table.fitted_caveats]
+
+
+PREDICTED = LogisticRegression().fit(VALUES, LABELS).predict_proba(VALUES)
+
+
+@pytest.mark.parametrize(
+    ("others", "ignored"),
+    [
+        ({}, ()),
+        ({"target": LABELS}, ("target",)),
+        ({"Label": LABELS}, ("Label",)),
+        ({"y": LABELS, "class": LABELS}, ("y", "class")),
+    ],
+)
+@pytest.mark.parametrize("index", [False, True])
+def test_true_answers_and_an_index_stay_behind_where_the_number_fits(
+    tmp_path, others, ignored, index
+):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "b"]).assign(**others)
+    frame.to_csv(path, index=index)
+    found, table = answers(path, LogisticRegression().fit(VALUES, LABELS))
+    assert found == pytest.approx(PREDICTED)
+    assert table.ignored() == (*["Unnamed: 0"] * index, *ignored)
+
+
+@pytest.mark.parametrize("order", [("a", "b"), ("b", "a")])
+def test_the_order_of_columns_can_be_said(tmp_path, order):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "b"]).assign(other=1.5 * LABELS, n=0)
+    frame[["n", "b", "other", "a"]].to_csv(path, index=False)
+    model = LogisticRegression().fit(frame[[*order]].to_numpy(), LABELS)
+    with pytest.raises(ModelError, match=r"expects 2 columns, the file has 4.*--columns"):
+        answers(path, model)
+    found, table = answers(path, model, schema=Schema(order=order))
+    assert found == pytest.approx(model.predict_proba(frame[[*order]].to_numpy()))
+    assert "by_position" not in [one.code for one in table.fitted_caveats]
+
+
+def test_an_order_that_cannot_be_is_refused(tmp_path):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "b"])
+    frame.to_csv(path, index=False)
+    model = LogisticRegression().fit(VALUES, LABELS)
+    with pytest.raises(SettingsError, match="names 1 columns, the model takes 2"):
+        answers(path, model, schema=Schema(order=("a",)))
+    with pytest.raises(InputError, match="lacks column 'c'"):
+        answers(path, model, schema=Schema(order=("a", "c")))
+    with pytest.raises(SettingsError, match="names its columns itself"):
+        answers(path, LogisticRegression().fit(frame, LABELS), schema=Schema(order=("b", "a")))
+
+
+def test_columns_called_like_true_answers_are_told(tmp_path):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "target"])
+    frame.to_csv(path, index=False)
+    _, table = answers(path, LogisticRegression().fit(VALUES, LABELS))
+    said = {one.code: one.message for one in table.fitted_caveats}
+    assert said["label_like"].endswith("--drop target leaves it out")
+    _, table = answers(path, LogisticRegression().fit(frame, LABELS))
+    assert "label_like" not in [one.code for one in table.fitted_caveats]
+
+
+@pytest.mark.parametrize("used", [["a", "b"], ["b", "a.1"], ["a.1", "a"]])
+def test_a_column_that_comes_again_is_called_as_pandas_calls_it(tmp_path, used):
+    path = tmp_path / "d.csv"
+    rows = np.column_stack([VALUES, RANDOM.normal(size=N).round(3)])
+    pd.DataFrame(rows, columns=["a", "b", "a"]).to_csv(path, index=False)
+    read = pd.read_csv(path)
+    model = LogisticRegression().fit(read[used], LABELS)
+    found, _ = answers(path, model)
+    assert found == pytest.approx(model.predict_proba(read[used]))

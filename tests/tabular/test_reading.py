@@ -1,21 +1,23 @@
 """Cells reach a model as it was fitted on them: missing words, blanks, codes, spelled numbers."""
 
 import pickle
+import re
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.compose import make_column_transformer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
-from lime_cli.errors import SettingsError
+from lime_cli.errors import InputError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tabular.modality import TabularModality
-from lime_cli.tabular.schema import Schema
+from lime_cli.tabular.schema import Schema, parse_dates
 
 RANDOM = np.random.default_rng(0)
 N = 120
@@ -34,7 +36,8 @@ class Case:
         self.expected = self.model.predict_proba(fitted_on)
         where = folder / "model.pkl"
         where.write_bytes(pickle.dumps(model))
-        self.loaded = ModelFile(str(where)).load()
+        own = type(model).__module__.startswith("tests.")
+        self.loaded = ModelFile(str(where), trust=own).load()
         table = TabularModality(str(self.path), **options)
         self.modality = table.fitted(self.loaded.input._replace(takes=self.loaded.takes))
 
@@ -198,3 +201,83 @@ def test_columns_can_be_kept_as_text(tmp_path):
     assert case.answers == pytest.approx(case.expected)
     with pytest.raises(SettingsError, match=r"--strings: rows\.csv has no column 'none'"):
         Case(tmp_path, words, encoded(OneHotEncoder()), frame, schema=Schema(strings=("none",)))
+
+
+class Monthly(ClassifierMixin, BaseEstimator):
+    """Takes the months of its dates, and nothing that is no date."""
+
+    def fit(self, X, y):
+        self.inner = LogisticRegression().fit(self._numbers(X), y)
+        self.classes_ = self.inner.classes_
+        return self
+
+    def predict_proba(self, X):
+        return self.inner.predict_proba(self._numbers(X))
+
+    def _numbers(self, X):
+        return np.column_stack([X["size"], X["kind"].dt.month, X["kind"].dt.hour])
+
+
+DAYS = pd.Series(pd.date_range("2020-01-02", periods=N, freq="D"))
+WRITTEN = {
+    "iso": "%Y-%m-%d",
+    "with an hour": "%Y-%m-%d %H:%M",
+    "american": "%m/%d/%Y",
+    "german": "%d.%m.%Y",
+    "british": "%d/%m/%Y",
+    "digits": "%Y%m%d",
+    "in words": "%d %b %Y",
+}
+
+
+@pytest.mark.parametrize("said", [False, True], ids=["guessed", "said"])
+@pytest.mark.parametrize("form", list(WRITTEN.values()), ids=list(WRITTEN))
+def test_dates_reach_the_model_as_pandas_reads_them(tmp_path, form, said):
+    frame = pd.DataFrame({"size": SIZE, "kind": DAYS})
+    words = DAYS.dt.strftime(form).tolist()
+    schema = Schema(dates=(("kind", form if said else ""),))
+    case = Case(tmp_path, words, Monthly(), frame, schema=schema)
+    assert case.answers == pytest.approx(case.expected)
+    assert case.modality.fitted_background.skipped[0].reason == "a date"
+
+
+def test_dates_vary_where_they_are_compared_by_the_day(tmp_path):
+    frame = pd.DataFrame({"size": SIZE, "kind": DAYS})
+    schema = Schema(dates=(("kind", ""),), numeric=("kind",))
+    words = DAYS.dt.strftime("%d.%m.%Y").tolist()
+    case = Case(tmp_path, words, Monthly(), frame, schema=schema)
+    assert case.answers == pytest.approx(case.expected)
+    assert len(case.rows[0].components) == 2
+
+
+def test_dates_that_may_be_read_in_two_ways_are_told(tmp_path):
+    days = pd.Series(pd.to_datetime([f"2020-{1 + i % 12:02d}-{1 + i % 11:02d}" for i in range(N)]))
+    frame = pd.DataFrame({"size": SIZE, "kind": days})
+    words = days.dt.strftime("%m/%d/%Y").tolist()
+    schema = Schema(dates=(("kind", ""),))
+    case = Case(tmp_path, words, Monthly(), frame, schema=schema)
+    assert case.answers == pytest.approx(case.expected)
+    assert case.codes[0] == "dates_read"
+    other = case.modality.fitted_caveats[1].message.split("'kind=")[1].split("'")[0]
+    assert other == "%d/%m/%Y"
+
+
+@pytest.mark.parametrize(
+    ("words", "form", "message"),
+    [
+        (["soon"] * N, "", "'kind': 'soon' is not a date; say how it is written"),
+        (["01.02.2020"] * (N - 1) + ["x"], "", "line 121, 'kind': 'x' is not a date written as"),
+        (["01.02.2020"] * N, "%Y/%m/%d", "line 2, 'kind': '01.02.2020' is not a date written as"),
+    ],
+)
+def test_what_is_no_date_is_named_with_its_line(tmp_path, words, form, message):
+    frame = pd.DataFrame({"size": SIZE, "kind": DAYS})
+    with pytest.raises(InputError, match=re.escape(message)):
+        Case(tmp_path, words, Monthly(), frame, schema=Schema(dates=(("kind", form),)))
+
+
+def test_a_format_may_hold_a_comma():
+    typed = ["since", "until=%b %d", "%Y", "other"]
+    assert parse_dates(typed) == (("since", ""), ("until", "%b %d, %Y"), ("other", ""))
+    with pytest.raises(SettingsError, match="names no column"):
+        parse_dates(["=%d"])

@@ -11,6 +11,7 @@ import numpy as np
 from lime_cli.engine.model import Caveat
 from lime_cli.errors import ModelError, OutOfMemory, PredictionError, SettingsError
 from lime_cli.models.failures import is_shortage
+from lime_cli.models.folders import columns_beside
 from lime_cli.models.input_forms import DTYPES, feed, filled
 from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput
 from lime_cli.models.onnx.choosing import LABELS, PROBABLE, choose
@@ -48,7 +49,7 @@ def read_input(
     shape, kind = inputs[0].shape, inputs[0].type
     if len(shape) == 4:
         return _of_pictures(name, inputs[0], graph, file, export.pixels)
-    columns = _listed(graph.metadata.get("limex.features"))
+    columns = _listed(graph.metadata.get("limex.features")) or columns_beside(file.path)
     n_columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
     words = kind == "tensor(string)" and (n_columns is None or n_columns == 1)
     texts = range(n_columns or 0) if kind == "tensor(string)" else ()

@@ -21,6 +21,7 @@ from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import check_fitted, opened
 from lime_cli.models.content import Content
+from lime_cli.models.folders import columns_beside
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.pickles import refusals, tripwire
 from lime_cli.models.pickles.archive import (
@@ -79,19 +80,25 @@ class _Inspected:
 def unpickle(source: Path | Content, trust: Trust = Trust()) -> object:
     """Load a joblib or pickle file of any protocol, compressed or not, by its content.
 
-    Raises UntrustedModel for what may not be loaded, ModelError for what cannot be.
+    Raises UntrustedModel for what may not be loaded, ModelError for what cannot be, and for plain
+    data.
     """
+    loaded = unpickle_any(source, trust)
     path = source.path if isinstance(source, Content) else source
-    with _file_errors(path):
-        content = source if isinstance(source, Content) else Content(source)
-        if trust.everything:
-            loaded = _load_trusting(content)
-        else:
-            loaded = _load(_packed(content), AllowList(trust.modules))
     error = refusals.not_alone(path, loaded)
     if error is not None:
         raise error
     return loaded
+
+
+def unpickle_any(source: Path | Content, trust: Trust = Trust()) -> object:
+    """Load a file as ``unpickle`` does, also one of plain data."""
+    path = source.path if isinstance(source, Content) else source
+    with _file_errors(path):
+        content = source if isinstance(source, Content) else Content(source)
+        if trust.everything:
+            return _load_trusting(content)
+        return _load(_packed(content), AllowList(trust.modules))
 
 
 def inspect_pickle(path: Path) -> tuple[PickleVerdict, ...]:
@@ -282,11 +289,12 @@ def predictor_of(
     name = content.name
     digest = content.digest_in_thread()
     _count_processors()
+    beside = columns_beside(file.path)
     with guarded(file, kind):  # what a model has and can is asked of the model
-        model, said = opened(held, file.key, name)
+        model, said, columns = opened(held, file.key, name)
         check_fitted(model, name)
         origin = Origin(kind, digest, name, (*_version_gap(name, heard), *said))
-        return Predictor(file, way_of(as_estimator(model), file, origin))
+        return Predictor(file, way_of(as_estimator(model), file, origin, columns or beside))
 
 
 def _count_processors() -> None:

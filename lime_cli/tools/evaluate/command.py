@@ -18,6 +18,7 @@ from lime_cli.options.images import ImageOptions
 from lime_cli.options.inputs import TableOptions, TextOptions
 from lime_cli.options.model import ImageModelOptions, ModelOptions
 from lime_cli.options.output import ReportOptions, format_option
+from lime_cli.options.running import ClockOptions
 
 if TYPE_CHECKING:
     from lime_cli.running.job import Failed
@@ -58,9 +59,13 @@ def evaluate() -> None:
 
 
 @evaluate.command(cls=ModelCommand)
-@options(ModelOptions, TableOptions, EngineOptions, EvaluationOptions)
+@options(ModelOptions, TableOptions, EngineOptions, EvaluationOptions, ClockOptions)
 def tabular(
-    model: ModelOptions, table: TableOptions, engine: EngineOptions, report: EvaluationOptions
+    model: ModelOptions,
+    table: TableOptions,
+    engine: EngineOptions,
+    report: EvaluationOptions,
+    _limits: ClockOptions,
 ) -> int:
     """Evaluate the explanations of rows of a table: DATA is a CSV, JSON lines or Parquet file.
 
@@ -73,9 +78,13 @@ def tabular(
 
 
 @evaluate.command(cls=ModelCommand)
-@options(ModelOptions, TextOptions, EngineOptions, EvaluationOptions)
+@options(ModelOptions, TextOptions, EngineOptions, EvaluationOptions, ClockOptions)
 def text(
-    model: ModelOptions, texts: TextOptions, engine: EngineOptions, report: EvaluationOptions
+    model: ModelOptions,
+    texts: TextOptions,
+    engine: EngineOptions,
+    report: EvaluationOptions,
+    _limits: ClockOptions,
 ) -> int:
     """Evaluate the explanations of texts: files, folders of files, or standard input.
 
@@ -88,9 +97,13 @@ def text(
 
 
 @evaluate.command(cls=ModelCommand)
-@options(ImageModelOptions, ImageOptions, EngineOptions, EvaluationOptions)
+@options(ImageModelOptions, ImageOptions, EngineOptions, EvaluationOptions, ClockOptions)
 def image(
-    model: ImageModelOptions, images: ImageOptions, engine: EngineOptions, report: EvaluationOptions
+    model: ImageModelOptions,
+    images: ImageOptions,
+    engine: EngineOptions,
+    report: EvaluationOptions,
+    _limits: ClockOptions,
 ) -> int:
     """Evaluate the explanations of images: PNG, JPEG, WebP, BMP, GIF or TIFF files.
 

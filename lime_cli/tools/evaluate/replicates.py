@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from lime_cli import clock
 from lime_cli.engine import explain
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.focus import focused
@@ -53,17 +54,27 @@ def replicated(job: Job, n_seeds: int) -> Iterator[Replicated | Failed]:
     seeds = [replace(job.settings, seed=job.settings.seed + i) for i in range(n_seeds)]
     for source in job.sources:
         try:
-            instance = focused(modality.read(source), model, job.settings)
-            found = tuple(_replicate(instance, model, settings) for settings in seeds)
+            instance = modality.read(source)
+            with clock.explaining({id(instance): (source.key, source.called)}, 0):
+                one = _evaluated(source, instance, model, seeds)
         except (InputError, PredictionError) as error:
             yield Failed(source, error)
             continue
-        drawn: tuple[Curves, ...] = ()
-        if job.settings.surrogate != "tree":  # which has no weights, so no order to speak of
-            entropy = [job.settings.seed, _CURVES]
-            surrogates = found[0].explanation.surrogates
-            drawn = tuple(curves(instance, model, one, entropy) for one in surrogates)
-        yield Replicated(source, found, drawn)
+        yield one
+
+
+def _evaluated(
+    source: Source, instance: Instance, model: LoadedModel, seeds: list[Settings]
+) -> Replicated:
+    first = seeds[0]
+    instance = focused(instance, model, first)
+    found = tuple(_replicate(instance, model, settings) for settings in seeds)
+    drawn: tuple[Curves, ...] = ()
+    if first.surrogate != "tree":  # which has no weights, so no order to speak of
+        entropy = [first.seed, _CURVES]
+        surrogates = found[0].explanation.surrogates
+        drawn = tuple(curves(instance, model, one, entropy) for one in surrogates)
+    return Replicated(source, found, drawn)
 
 
 def _replicate(instance: Instance, model: LoadedModel, settings: Settings) -> Replicate:

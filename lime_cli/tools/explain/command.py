@@ -9,11 +9,12 @@ from typing import Any
 
 import click
 
+from lime_cli import clock
 from lime_cli.console import print_line
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.commands import CommandGroup, ModelCommand
+from lime_cli.options.commands import CommandGroup, ModelCommand, command_line
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import Options, options
 from lime_cli.options.images import ImageOptions
@@ -22,6 +23,7 @@ from lime_cli.options.model import ImageModelOptions, ModelOptions
 from lime_cli.options.output import DrawingOptions, ExplanationOptions, ImageExplanationOptions
 from lime_cli.options.running import RunOptions
 from lime_cli.registry import MANY, MODALITY_PLUGINS, plugins
+from lime_cli.running.containment import Containment
 from lime_cli.running.output import Output
 from lime_cli.tools.explain.like_lime import likened
 
@@ -184,20 +186,24 @@ def _explain(asked: Asked, to: Output, look: Look, options: RunOptions) -> int:
         found += tuple(listed)
     if not folder:
         to.check(len(found))
-    from lime_cli.running.batch import into_stream
+    from lime_cli.running.batch import contained, into_stream
     from lime_cli.running.job import Job
 
     if folder or not here:
         model = model._replace(threads=model.threads or 1)
     if alone and here:
         settings = replace(settings, time_limit=options.time_limit)
-    job = Job(model, modality, settings, ())
+    context = click.get_current_context(silent=True)
+    job = Job(model, modality, settings, (), command_line(context) if context else "")
+    containment = context.find_object(Containment) if context and here else None
+    if containment is not None and not alone:
+        clock.restartable()
     if folder:
         from lime_cli.running.folder import into_folder
 
-        run = options.run(job, modality.sources, look)
+        run = contained(options.run(job, modality.sources, look), containment)
         return into_folder(replace(run, drawings=to.drawings), to)
-    run = options.run(job, lambda: chain(found, listed), look)
+    run = contained(options.run(job, lambda: chain(found, listed), look), containment)
     if alone:
         run = replace(run, time_limit=None, drawings=(to.format,))
     kept = here and (alone or to.format != "jsonl")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from lime_cli import clock
 from lime_cli.console import Console, print_error
 from lime_cli.errors import LimexError, ModelError, PredictionError, SettingsError
 from lime_cli.models.model_file import ModelFile
@@ -15,6 +16,7 @@ from lime_cli.options.commands import ModelCommand
 from lime_cli.options.groups import Options, flag, option, options
 from lime_cli.options.layers import sidecar_of
 from lime_cli.options.model import ImageModelOptions
+from lime_cli.options.running import ClockOptions
 from lime_cli.running.output import Output
 
 if TYPE_CHECKING:
@@ -87,8 +89,8 @@ class InspectionOptions(Options, heading="Inspection"):
 
 
 @click.command(cls=ModelCommand)
-@options(ImageModelOptions, InspectionOptions)
-def inspect(model: ImageModelOptions, asked: InspectionOptions) -> int:
+@options(ImageModelOptions, InspectionOptions, ClockOptions)
+def inspect(model: ImageModelOptions, asked: InspectionOptions, _limits: ClockOptions) -> int:
     """Tell what a model file is, without running it, and how limex would use it.
 
     A pickle is read by a machine that builds nothing; every name in it gets a verdict. A file that
@@ -119,7 +121,8 @@ def _report(file: ModelFile, asked: InspectionOptions) -> tuple[ModelReport, Lim
     """Look at the file and, where that is allowed, ask it; return also what failed."""
     from lime_cli.tools.inspect.measure import report_on
 
-    report = replace(report_on(file), said=file)
+    with clock.loading():
+        report = replace(report_on(file), said=file)
     if report.refusal is not None or asked.no_load:
         return report, report.refusal
     from lime_cli.tools.inspect.measure import check, probe
@@ -129,7 +132,8 @@ def _report(file: ModelFile, asked: InspectionOptions) -> tuple[ModelReport, Lim
         report = replace(report, probe=probe(file, report, rows))
         if asked.against is not None and rows is not None:
             other = file._replace(path=asked.against, format="auto", sha256=None, output=None)
-            report = replace(report, check=check(file, other, report, rows, asked.difference))
+            with clock.explaining({0: (1, "--check-against")}, 0):
+                report = replace(report, check=check(file, other, report, rows, asked.difference))
     except LimexError as error:
         loaded = report.probe is not None or isinstance(error, PredictionError)
         if isinstance(error, ModelError) and not loaded:

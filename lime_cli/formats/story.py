@@ -1,0 +1,433 @@
+"""What an explanation tells: the bars that lead to the prediction, and the sentences beside them.
+
+Every number is one of the record's. PNG, SVG and HTML draw the same `WaterfallStep` objects.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from lime_cli.engine.explanation import Explanation, Surrogate, Weight
+from lime_cli.engine.instance import Column, Component, Segment, Spans
+from lime_cli.formats.wording import (
+    fidelity_in_words,
+    literal,
+    marked,
+    number_format,
+    unresolved,
+    value_beside,
+)
+
+LEVELS = ("intercept", "local", "model")
+"""Kinds of steps that stand for a value; the others lead from one value to the next."""
+
+
+class WaterfallStep(NamedTuple):
+    """A line of a waterfall, from the surrogate's intercept to the model's prediction."""
+
+    kind: str
+    """``intercept``, ``weight``, ``others``, ``local``, ``gap`` or ``model``."""
+    name: str
+    beside: str
+    """Said after the name, and less loudly."""
+    start: float
+    """In the unit of the target, as is all that follows; equal to ``end`` for a level."""
+    end: float
+    interval: tuple[float, float] | None = None
+    """95%, of the change; None where not computed."""
+    component: int | None = None
+
+    @property
+    def change(self) -> float:
+        """What the step adds; 0 for a level."""
+        return self.end - self.start
+
+    @property
+    def resolved(self) -> bool:
+        """Whether its sign is certain."""
+        return self.interval is None or not self.interval[0] <= 0 <= self.interval[1]
+
+    @property
+    def reach(self) -> tuple[float, float]:
+        """Where the interval ends, beside ``end``."""
+        low, high = self.interval or (self.change, self.change)
+        return self.start + low, self.start + high
+
+
+def waterfall(explanation: Explanation, surrogate: Surrogate) -> tuple[WaterfallStep, ...]:
+    """Lead from the intercept over every weight shown and the others to the local prediction.
+
+    Then over the gap to the model's prediction. Nothing for a tree, which has no weights.
+    """
+    if surrogate.rules:
+        return ()
+    level = surrogate.intercept
+    steps = [WaterfallStep("intercept", "intercept", base_said(explanation), level, level)]
+    for one, (name, beside) in zip(
+        surrogate.weights, labels(explanation, surrogate.weights), strict=True
+    ):
+        end = level + one.weight
+        steps.append(WaterfallStep("weight", name, beside, level, end, one.interval, one.component))
+        level = end
+    local, others = surrogate.local_prediction, surrogate.others
+    rest = local - level
+    if others is not None and others.components:
+        name = f"{others.components:,} other {'part' if others.components == 1 else 'parts'}"
+        steps.append(WaterfallStep("others", name, "together", level, local, others.interval))
+    elif abs(rest) > TINY * _size(surrogate):
+        steps.append(WaterfallStep("others", "others", "together", level, local))
+    steps.append(WaterfallStep("local", "local prediction", "the surrogate's", local, local))
+    model = surrogate.model_prediction
+    steps.append(WaterfallStep("gap", "gap", "not explained", local, model))
+    steps.append(WaterfallStep("model", "prediction", "the model's", model, model))
+    return tuple(steps)
+
+
+TINY = 1e-9
+"""Share of the largest number below which a difference is one of rounding."""
+
+
+def _size(surrogate: Surrogate) -> float:
+    numbers = [surrogate.intercept, surrogate.local_prediction, surrogate.model_prediction]
+    return max(map(abs, [*numbers, *(one.weight for one in surrogate.weights)]), default=0.0)
+
+
+def bounds(steps: Sequence[WaterfallStep]) -> tuple[float, float]:
+    """Return the smallest and the largest value that is drawn, apart from each other."""
+    ends = [end for one in steps for end in (one.start, one.end, *one.reach)]
+    low, high = min(ends), max(ends)
+    return (low, high) if high > low else (low - 0.5, high + 0.5)
+
+
+def numbers_of(steps: Sequence[WaterfallStep]) -> list[str]:
+    """Spell the number of each step: a level's value, or a change with its half width."""
+    changes = number_format(one.change for one in steps)
+    levels = [one.end for one in steps if one.kind in LEVELS]
+    sums = number_format(levels, 3 if max(map(abs, levels), default=0.0) < 1 else 4)
+    return [_spelled(one, changes, sums) for one in steps]
+
+
+def _spelled(step: WaterfallStep, form: str, sums: str) -> str:
+    if step.kind in LEVELS:
+        return f"{step.end:{sums}}".replace("-", MINUS)
+    said = f"{step.change:+{form}}"
+    if step.change and not any(digit in said for digit in "123456789"):
+        said = f"{step.change:+.1g}"
+    if step.interval is not None:
+        said += f" ±{(step.interval[1] - step.interval[0]) / 2:{form}}"
+    return said.replace("-", MINUS)
+
+
+MINUS = "−"
+
+
+def legend(explanation: Explanation) -> str:
+    """Say how the bars are read."""
+    return (
+        "Blue raises the prediction, orange lowers it, against the part masked: "
+        f"{masking_said(explanation)}. Whiskers are 95% intervals; hatched bars have no certain "
+        "sign or are not explained."
+    )
+
+
+def labels(explanation: Explanation, weights: Sequence[Weight]) -> Iterator[tuple[str, str]]:
+    """Yield what each weight's component is called, and what tells it from others so called."""
+    components = [explanation.components[one.component] for one in weights]
+    names = Counter(one.name for one in components)
+    for one in components:
+        yield literal(one.name), literal(beside_of(one, names[one.name] > 1))
+
+
+def beside_of(component: Component, repeated: bool = False) -> str:
+    """Say what stands beside a component's name: its value, its place, how often it occurs."""
+    match component.where:
+        case Segment(box=(left, top, right, bottom)):
+            return f"x {left}–{right}, y {top}–{bottom}"
+        case Spans(spans) if len(spans) > 1:
+            return f"×{len(spans)}"
+        case Spans(spans) if repeated:
+            return f"at character {spans[0][0] + 1:,}"
+        case Column(column) if repeated and column not in component.name:
+            return column
+    return value_beside(component.name, component.value)
+
+
+class Shaded(NamedTuple):
+    """A piece of a text."""
+
+    text: str
+    weight: float
+    """0 for what has none."""
+    shade: float
+    """In [-1, 1]: the sign, and how strong the colour is."""
+    resolved: bool
+
+
+FAINTEST, STRONGEST = 0.14, 0.6
+"""How strong the shade of a word is: that of a weight next to nothing, and that of the largest."""
+
+
+def shades(explanation: Explanation, surrogate: Surrogate) -> Iterator[Shaded]:
+    """Cut a text into pieces with their shades; nothing where no piece of it has a weight."""
+    text = explanation.subject.facts.get("text")
+    weights = {
+        span: one
+        for one in surrogate.weights
+        for where in [explanation.components[one.component].where]
+        if isinstance(where, Spans) and where.column is None and one.weight
+        for span in where.spans
+    }
+    if not isinstance(text, str) or not weights:
+        return
+    largest = max(abs(one.weight) for one in weights.values())
+    certain = {one.weight for one in weights.values() if not unresolved(one)}
+    for piece, weight in marked(text, {span: one.weight for span, one in weights.items()}):
+        strength = FAINTEST + (STRONGEST - FAINTEST) * abs(weight) / largest
+        shade = 0.0 if not weight else strength if weight > 0 else -strength
+        shown = "\n".join(map(literal, piece.split("\n")))
+        yield Shaded(shown, weight, shade, not weight or weight in certain)
+
+
+# -- sentences ------------------------------------------------------------------------------------
+
+
+class Unit(NamedTuple):
+    """How numbers of a target are said: as percentages and points, or as they are."""
+
+    percent: bool
+    value_form: str
+    change_form: str
+
+    def value(self, number: float) -> str:
+        """Say a prediction: ``99.2%``, ``152.1``."""
+        if not self.percent:
+            return f"{number:{self.value_form}}"
+        said = f"{number:.1%}"
+        if said == "100.0%" and number < 1:
+            return "more than 99.9%"
+        return "less than 0.1%" if said == "0.0%" and number > 0 else said
+
+    def change(self, number: float) -> str:
+        """Say how far a prediction moves, without a sign: ``26.4 points``, ``0.264``."""
+        if not self.percent:
+            return f"{abs(number):{self.change_form}}"
+        points = f"{100 * abs(number):.1f}"
+        return f"{points} {'point' if points == '1.0' else 'points'}"
+
+
+def unit_of(explanation: Explanation, surrogate: Surrogate) -> Unit:
+    """Tell whether predictions are probabilities, which are said as percentages."""
+    outputs = explanation.outputs
+    probable = (
+        explanation.model.task == "classification"
+        and len(outputs) > 1
+        and min(outputs) >= -1e-6
+        and abs(sum(outputs) - 1) <= 1e-3
+    )
+    sums = (surrogate.model_prediction, surrogate.local_prediction, surrogate.intercept)
+    weights = number_format(one.weight for one in surrogate.weights)
+    return Unit(probable, number_format(sums, 4), weights)
+
+
+NAMED_UP, NAMED_DOWN = 3, 2
+"""Weights that the sentence names at most, of either sign."""
+
+
+def sentence(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say in words what the model predicts, what moves it most, and how far to trust that."""
+    said = [prediction_said(explanation, surrogate), *_moves(explanation, surrogate)]
+    return " ".join([*said, trust_said(explanation, surrogate)])
+
+
+def prediction_said(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say what the model predicts for the target."""
+    unit, name = unit_of(explanation, surrogate), literal(surrogate.name)
+    number = unit.value(surrogate.model_prediction)
+    if explanation.model.task == "classification":
+        return f"The model gives {name} {number}."
+    only = len(explanation.model.targets) == 1
+    return f"The model predicts {number}." if only else f"The model predicts {number} for {name}."
+
+
+def _moves(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
+    """Name the largest weights whose sign is certain."""
+    if surrogate.rules:
+        yield _rule_said(explanation, surrogate)
+        return
+    if not surrogate.weights:
+        yield "No part has a weight: which parts are masked decides nothing."
+        return
+    certain = [one for one in surrogate.weights if one.weight != 0 and not unresolved(one)]
+    if not certain:
+        yield "No part raises or lowers it for certain: every interval holds 0."
+        return
+    named = [
+        (sign, phrase)
+        for sign, verb, most in ((1, "raises", NAMED_UP), (-1, "lowers", NAMED_DOWN))
+        if (phrase := _moved(explanation, surrogate, verb, sign, certain, most))
+    ]
+    named.sort(key=lambda one: one[0] * certain[0].weight < 0)  # what moves it most goes first
+    yield f"Kept rather than masked, {'; '.join(phrase for _, phrase in named)}."
+
+
+def _moved(
+    explanation: Explanation,
+    surrogate: Surrogate,
+    verb: str,
+    sign: int,
+    certain: Sequence[Weight],
+    most: int,
+) -> str:
+    some = [one for one in certain if one.weight * sign > 0][:most]
+    if not some:
+        return ""
+    unit = unit_of(explanation, surrogate)
+    names = [_quoted(explanation.components[one.component]) for one in some]
+    first = f"{names[0]} {verb} it by {unit.change(some[0].weight)}"
+    rest = [
+        f"{name} by {unit.change(one.weight).partition(' ')[0]}"
+        for name, one in zip(names[1:], some[1:], strict=True)
+    ]
+    return " and ".join(filter(None, [", ".join([first, *rest[:-1]]), *rest[-1:]]))
+
+
+def _quoted(component: Component) -> str:
+    """Name a component inside a sentence: words in quotes, columns without their bins."""
+    name = component.name
+    match component.where:
+        case Spans():
+            return f"“{literal(name)}”"
+        case Column(_, condition) if condition and condition != name and name[-1] in ")]":
+            name = name.rpartition(" (")[0]
+    return literal(name)
+
+
+def _rule_said(explanation: Explanation, surrogate: Surrogate) -> str:
+    rule, unit = surrogate.rules[0], unit_of(explanation, surrogate)
+    kept = [_quoted(explanation.components[j]) for j, stays in rule.conditions if stays]
+    value = unit.value(rule.value)
+    if not kept:
+        return f"The tree gives {value} whatever is masked."
+    return f"The tree gives {value} as long as {_listed(kept)} {_are(kept)} kept."
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+
+
+def _are(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
+
+
+def trust_said(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say how much of what masking decides the surrogate explains."""
+    what = "tree explains" if surrogate.rules else "weights explain"
+    if surrogate.fidelity is None:
+        return "Masking parts changes nothing that can be told from chance."
+    share = f"{max(0.0, surrogate.fidelity):.0%}"
+    said = f"The {what} {share} of what masking parts changes"
+    return f"{said} ({fidelity_in_words(surrogate.fidelity)})."
+
+
+def base_said(explanation: Explanation) -> str:
+    """Say what the intercept is the prediction for."""
+    if explanation.settings.kernel == "shapley":
+        return "average over the background"
+    return "all parts masked"
+
+
+# -- what a reader asks ---------------------------------------------------------------------------
+
+
+def comparison_said(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say what a weight compares the instance with."""
+    settings = explanation.settings
+    name = literal(surrogate.name)
+    if settings.kernel == "shapley":
+        return (
+            f"Each weight is a Shapley value: what the part adds to {name} on average over all "
+            f"orders in which parts are kept, {masking_said(explanation)}. Blue raises the "
+            "prediction, orange lowers it."
+        )
+    return (
+        f"Each weight compares two states of one part, kept and masked: how much higher the "
+        f"prediction for {name} is while the part is kept, on average over samples near the "
+        f"{thing_of(explanation)} in which other parts are masked too. Masked means: "
+        f"{masking_said(explanation)}. Blue raises the prediction, orange lowers it."
+    )
+
+
+def thing_of(explanation: Explanation) -> str:
+    """Name the kind of instance."""
+    return {"tabular": "row", "text": "text", "image": "image"}.get(
+        explanation.subject.modality, "instance"
+    )
+
+
+def masking_said(explanation: Explanation) -> str:
+    """Say what becomes of a part that is masked."""
+    facts, modality = explanation.subject.facts, explanation.subject.modality
+    background = facts.get("background")
+    if modality == "tabular" and isinstance(background, dict):
+        source = literal(str(background.get("source", "the background")))
+        if explanation.settings.kernel == "shapley":
+            return f"the others replaced together by those of a row of {source}"
+        if explanation.settings.like_lime:
+            return f"the value is drawn again as {source} has it, which may be the same one"
+        if background.get("bins") == "none":
+            return f"the value is replaced by another one of {source}, by frequency"
+        return f"the value is replaced by one of {source} outside its bin, or another category"
+    if modality == "text":
+        mask = facts.get("mask")
+        return "the words are removed" if mask is None else f"each is replaced by {literal(mask)}"
+    if modality == "image":
+        fill = facts.get("fill")
+        words = {"mean": "its mean colour", "blur": "a blurred copy"}
+        return f"the region is filled with {words.get(str(fill), literal(str(fill)))}"
+    return "as the modality masks its parts"
+
+
+def sum_said(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say that the parts add up: intercept, weights and others, then the gap."""
+    numbers = (surrogate.model_prediction, surrogate.local_prediction, surrogate.intercept)
+    form = number_format(numbers, 4)
+    if surrogate.rules:
+        return (
+            f"The tree gives {surrogate.local_prediction:{form}} for the "
+            f"{thing_of(explanation)}, the model {surrogate.model_prediction:{form}}: a gap of "
+            f"{surrogate.gap:+{form}}."
+        )
+    shown = sum(one.weight for one in surrogate.weights)
+    rest = surrogate.local_prediction - surrogate.intercept - shown
+    others = "" if abs(rest) <= TINY * _size(surrogate) else f" {_signed(rest, form)} (others)"
+    return (
+        f"{surrogate.intercept:{form}} ({base_said(explanation)}) {_signed(shown, form)} (weights "
+        f"shown){others} = {surrogate.local_prediction:{form}}, the local prediction; "
+        f"{_signed(surrogate.gap, form)} (gap) = {surrogate.model_prediction:{form}}, the model's."
+    )
+
+
+def _signed(number: float, form: str) -> str:
+    return f"{MINUS if number < 0 else '+'} {abs(number):{form}}"
+
+
+def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
+    """Say how far the samples leave the weights open, and where the surrogate fits."""
+    open_ = sum(map(unresolved, surrogate.weights))
+    if surrogate.weights:
+        every = "every weight" if len(surrogate.weights) > 1 else "the weight"
+        said = f"The sign of {every} is certain at 95%"
+        if open_:
+            said = (
+                f"{open_} of {len(surrogate.weights)} weights {'has' if open_ == 1 else 'have'} no "
+                "certain sign, and are drawn pale and dashed"
+            )
+        if any(one.interval is not None for one in surrogate.weights):
+            yield f"{said}; whiskers are 95% intervals of the sampling."
+    yield trust_said(explanation, surrogate)
+    yield (
+        f"{explanation.samples:,} samples count like {explanation.effective_samples:,.0f} at the "
+        "distance that was chosen."
+    )

@@ -1,0 +1,215 @@
+"""Tables that are held in memory, data frames and arrays, as what is read from files.
+
+A held table is typed, as a Parquet file is: a column of words is words, whatever they look like.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from lime_cli.errors import InputError
+from lime_cli.sources import Held, Record
+from lime_cli.tables.delimited import checked_header
+from lime_cli.tables.dialect import Dialect
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+CHUNK = 1_024
+"""Rows spelled at a time."""
+
+FRAME, ARRAY, ROW, TEXTS = "data frame", "array", "row", "texts"
+"""What messages and records call a table that has no file."""
+
+TEXT = "text"
+"""Name of the column of a list of texts."""
+
+
+class Opened(NamedTuple):
+    """A held table that is being read: what a stream of rows needs to know."""
+
+    header: tuple[str, ...]
+    records: Iterator[Record]
+    texts: frozenset[str]
+    n_rows: int
+
+
+@dataclass(frozen=True, eq=False)
+class HeldTable:
+    """Columns of equal length, and how they were typed where they came from."""
+
+    header: tuple[str, ...]
+    columns: tuple[Any, ...]
+    """Each an array or a list of n values."""
+    n_rows: int
+    texts: frozenset[str] = frozenset()
+    """Columns that hold neither numbers nor truth values."""
+    labels: tuple[str, ...] | None = None
+    """What the rows are called; None where they are only numbered."""
+    form: str = "frame"
+    """``frame``, ``array`` or ``sparse``: what the owner of the table has in hand."""
+    dtypes: Mapping[str, Any] = field(default_factory=dict)
+    """Of a data frame, by column; of an array under the empty name."""
+    names: Mapping[str, Any] = field(default_factory=dict)
+    """Names of a data frame's columns that are no texts, by what they are spelled as."""
+
+    def opened(self, name: str, dialect: Dialect) -> Opened:
+        """Begin to read the rows; raise InputError for columns without names of their own."""
+        header = checked_header(name, list(self.header))
+        return Opened(header, self._records(header, dialect), self.texts, self.n_rows)
+
+    def _records(self, header: tuple[str, ...], dialect: Dialect) -> Iterator[Record]:
+        missing = frozenset(dialect.na_values)
+        for start in range(0, self.n_rows, CHUNK):
+            columns = [_spelled(one[start : start + CHUNK], dialect) for one in self.columns]
+            for number, cells in enumerate(zip(*columns, strict=True), start):
+                if missing:
+                    cells = tuple("" if one.strip() in missing else one for one in cells)
+                yield Record(header, cells, number, unit="row")
+
+
+def _spelled(column: Any, dialect: Dialect) -> list[str]:
+    """Spell values; numbers of half and single precision as shortly as that precision allows."""
+    if isinstance(column, np.ndarray) and column.dtype.kind == "f":
+        if column.dtype.itemsize < 8:
+            return [dialect.spelled(float(str(one))) for one in column]
+        return [dialect.spelled(one) for one in column.tolist()]
+    if isinstance(column, np.ndarray) and column.dtype.kind in "iub":
+        return [dialect.spelled(one) for one in column.tolist()]
+    return [dialect.spelled(_plain(one)) for one in column]
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as Python has it; None for what pandas has for a missing one."""
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, (str, bool, int, float)):
+        return value
+    return None if type(value).__name__ in ("NAType", "NaTType") else value
+
+
+def held_table(data: Any, name: str | None = None) -> Held:
+    """Hold a data frame, a series, an array, a sparse matrix or a list of rows, in place of a path.
+
+    Raises InputError for anything else.
+    """
+    if isinstance(data, Held):
+        return data
+    if hasattr(data, "to_pandas") and not hasattr(data, "iloc"):
+        data = data.to_pandas()
+    if hasattr(data, "iloc") and hasattr(data, "columns"):
+        return Held(name or FRAME, _of_frame(data))
+    if hasattr(data, "tocsr"):
+        table = _of_array(np.asarray(data.toarray()))
+        return Held(name or ARRAY, HeldTable(**{**vars(table), "form": "sparse"}))
+    if hasattr(data, "iloc") and hasattr(data, "index"):
+        return Held(name or ROW, _of_row(dict(zip(data.index, data, strict=True)), data.name))
+    if isinstance(data, Mapping):
+        return Held(name or ROW, _of_row(data, None))
+    if isinstance(data, Sequence) and data and all(isinstance(one, Mapping) for one in data):
+        from pandas import DataFrame
+
+        return Held(name or FRAME, _of_frame(DataFrame(list(data))))
+    return Held(name or ARRAY, _of_array(_as_array(data)))
+
+
+def held_texts(data: Sequence[str], labels: Sequence[Any] | None = None) -> Held:
+    """Hold a list of texts as a table of one column."""
+    column = [None if one is None or one != one else str(one) for one in data]
+    named = None if labels is None else tuple(map(str, labels))
+    return Held(TEXTS, HeldTable((TEXT,), (column,), len(column), frozenset((TEXT,)), named))
+
+
+def _as_array(data: Any) -> NDArray[Any]:
+    if hasattr(data, "detach"):  # PyTorch
+        data = data.detach().cpu().numpy()
+    try:
+        found = np.asarray(data)
+        if found.dtype.kind in "US":  # of mixed rows, whose numbers must stay what they are
+            found = np.array(data, dtype=object)
+    except ValueError:  # rows of different lengths
+        found = np.empty(0, object)
+    if found.ndim == 1 and found.size and found.dtype.kind in "biufOUS":
+        found = found[None]
+    if found.ndim != 2 or not found.size or found.dtype.kind not in "biufOUS":
+        kind = type(data).__name__
+        raise InputError(
+            f"{kind}: is no table", "give a data frame, an array of rows and columns, or a path"
+        )
+    return found
+
+
+def _of_array(data: NDArray[Any]) -> HeldTable:
+    header = tuple(map(str, range(data.shape[1])))
+    if data.dtype.kind in "biuf":
+        columns = tuple(np.ascontiguousarray(data[:, j]) for j in range(data.shape[1]))
+        return HeldTable(header, columns, len(data), form="array", dtypes={"": data.dtype})
+    columns = tuple(data[:, j].tolist() for j in range(data.shape[1]))
+    texts = (name for name, one in zip(header, columns, strict=True) if _has_words(one))
+    return HeldTable(header, columns, len(data), frozenset(texts), form="array")
+
+
+def _of_row(row: Mapping[Any, Any], label: Any) -> HeldTable:
+    """Hold one row, given as its values by column."""
+    header = tuple(map(str, row))
+    columns = tuple([value] for value in row.values())
+    texts = (name for name, one in zip(header, columns, strict=True) if _has_words(one))
+    labels = None if label is None else (str(label),)
+    return HeldTable(header, columns, 1, frozenset(texts), labels)
+
+
+def _has_words(column: Iterable[Any]) -> bool:
+    return any(isinstance(_plain(one), str) for one in column)
+
+
+def _of_frame(frame: Any) -> HeldTable:
+    import pandas
+
+    header = tuple(map(str, frame.columns))
+    series = [frame.iloc[:, j] for j in range(frame.shape[1])]
+    plain = isinstance(frame.index, pandas.RangeIndex)
+    return HeldTable(
+        header=header,
+        columns=tuple(map(_column, series)),
+        n_rows=len(frame),
+        texts=frozenset(n for n, one in zip(header, series, strict=True) if _is_text(one)),
+        labels=None if plain else tuple(map(str, frame.index)),
+        dtypes={name: one.dtype for name, one in zip(header, series, strict=True)},
+        names={
+            word: one
+            for word, one in zip(header, frame.columns, strict=True)
+            if not isinstance(one, str)
+        },
+    )
+
+
+def _column(series: Any) -> Any:
+    """Return a column as an array of numbers, or as a list of what it holds; days as their date."""
+    from pandas.api import types
+
+    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
+        return series.to_numpy()
+    if types.is_datetime64_any_dtype(series.dtype):
+        whole = (series.dropna() == series.dropna().dt.normalize()).all()
+        return [None if one != one else str(one)[: 10 if whole else None] for one in series]
+    return list(series.astype(object))
+
+
+def _is_text(series: Any) -> bool:
+    """Tell whether a column holds neither numbers nor truth values."""
+    from pandas import CategoricalDtype
+    from pandas.api import types
+
+    dtype = series.dtype
+    if isinstance(dtype, CategoricalDtype):
+        return _is_text(dtype.categories)
+    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
+        return False
+    if types.is_bool_dtype(dtype) or types.is_numeric_dtype(dtype):
+        return False
+    kind = types.infer_dtype(series, skipna=True)
+    return kind not in ("boolean", "integer", "floating", "mixed-integer-float", "decimal", "empty")

@@ -1,0 +1,121 @@
+"""Models in folders of MLflow: the flavour's file, and the columns of the signature."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.linear_model import LogisticRegression
+
+import lime_cli
+from lime_cli.errors import ModelError
+from lime_cli.models.folders import columns_beside
+from lime_cli.models.model_file import ModelFile
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(80, 3))
+Y = (X[:, 0] - X[:, 2] > 0).astype(int)
+MODEL = LogisticRegression().fit(X, Y)
+
+SKLEARN = """\
+flavors:
+  python_function:
+    loader_module: mlflow.sklearn
+    model_path: model.pkl
+    predict_fn: predict
+  sklearn:
+    code: null
+    pickled_model: model.pkl
+    serialization_format: cloudpickle
+"""
+SIGNATURE = """\
+signature:
+  inputs: '[{"type": "double", "name": "a", "required": true}, {"type": "double",
+    "name": "the b", "required": true}, {"type": "double", "name": "it''s c", "required":
+    true}]'
+  outputs: '[{"type": "tensor", "tensor-spec": {"dtype": "int64", "shape": [-1]}}]'
+"""
+DOUBLE = (
+    'signature:\n  inputs: "[{\\"type\\": \\"double\\", \\"name\\": \\"a\\"}, '
+    '{\\"name\\": \\"the b\\\n'
+    '    \\"}, {\\"name\\": \\"gr\\xF6\\xDFe\\"}]"\n'
+)
+TENSORS = """\
+signature:
+  inputs: '[{"type": "tensor", "tensor-spec": {"dtype": "float64", "shape": [-1, 3]}}]'
+"""
+
+
+def folder(path, words, name="model.pkl", content=None):
+    path.mkdir()
+    (path / "MLmodel").write_text(words, "utf-8")
+    (path / name).write_bytes(pickle.dumps(MODEL) if content is None else content)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("words", "columns"),
+    [
+        (SIGNATURE, ("a", "the b", "it's c")),
+        (DOUBLE, ("a", "the b", "größe")),
+        (TENSORS, None),
+        ("", None),
+    ],
+    ids=["single", "double", "tensors", "none"],
+)
+def test_the_signature_names_the_columns(tmp_path, words, columns):
+    path = folder(tmp_path / "m", SKLEARN + words)
+    assert columns_beside(str(path / "model.pkl")) == columns
+    for named in (path, path / "model.pkl"):
+        assert ModelFile(str(named)).load().input.columns == columns
+
+
+def test_columns_go_to_the_model_in_the_order_of_the_signature(tmp_path):
+    path = folder(tmp_path / "m", SKLEARN + SIGNATURE)
+    frame = pd.DataFrame(X, columns=["a", "the b", "it's c"])
+    frame.assign(id=7)[["it's c", "id", "the b", "a"]].to_csv(tmp_path / "d.csv", index=False)
+    (found,) = lime_cli.explain_tabular(str(path), str(tmp_path / "d.csv"), rows="5")
+    assert found.explanation.outputs == pytest.approx(MODEL.predict_proba(X[5:6])[0])
+    assert "by_position" not in [one.code for one in found.explanation.caveats]
+
+
+def test_a_model_of_its_own_columns_keeps_them(tmp_path):
+    named = LogisticRegression().fit(pd.DataFrame(X, columns=["u", "v", "w"]), Y)
+    path = folder(tmp_path / "m", SKLEARN + SIGNATURE, content=pickle.dumps(named))
+    assert ModelFile(str(path)).load().input.columns == ("u", "v", "w")
+
+
+@pytest.mark.parametrize("flavour", ["xgboost", "lightgbm", "catboost"])
+def test_boosters_in_folders_answer_as_their_own(tmp_path, flavour):
+    package = pytest.importorskip(flavour)
+    frame = pd.DataFrame(X, columns=["a", "b", "c"])
+    if flavour == "xgboost":
+        model, name = package.XGBClassifier(n_estimators=4).fit(frame, Y), "model.ubj"
+    elif flavour == "lightgbm":
+        model, name = package.LGBMClassifier(n_estimators=4, verbose=-1).fit(frame, Y), "model.lgb"
+    else:
+        quiet = {"verbose": 0, "allow_writing_files": False}
+        model, name = package.CatBoostClassifier(iterations=4, **quiet).fit(frame, Y), "model.cb"
+    words = f"flavors:\n  {flavour}:\n    data: {name}\n    model_class: x\n"
+    path = folder(tmp_path / "m", words, name, b"")
+    getattr(model, "booster_", model).save_model(str(path / name))
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    (found,) = lime_cli.explain_tabular(str(path), str(tmp_path / "d.csv"), rows="5")
+    assert found.explanation.outputs == pytest.approx(model.predict_proba(frame[5:6])[0], abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("words", "gist"),
+    [
+        ("flavors:\n  pytorch:\n    model_data: data\n", "does not run .pytorch."),
+        ("flavors:\n  python_function:\n    python_model: python_model.pkl\n", "python_function"),
+        ("flavors:\n  sklearn:\n    pickled_model: ../model.pkl\n", "does not run .sklearn."),
+        ("flavors:\n  sklearn:\n    pickled_model: gone.pkl\n", "does not run .sklearn."),
+    ],
+)
+def test_other_flavours_are_named_with_the_way_on(tmp_path, words, gist):
+    path = folder(tmp_path / "m", words, "python_model.pkl")
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(MODEL))
+    with pytest.raises(ModelError, match=gist) as caught:
+        ModelFile(str(path)).load()
+    assert "mlflow.pyfunc.load_model" in caught.value.hint

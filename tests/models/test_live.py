@@ -1,0 +1,246 @@
+"""Models in memory of every library answer as their library does, and stay as they are."""
+
+import warnings
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+
+import lime_cli
+from lime_cli.errors import ModelError
+
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+RANDOM = np.random.default_rng(0)
+ROWS = pd.DataFrame(
+    {
+        "size": RANDOM.normal(size=200),
+        "kind": RANDOM.choice(["a", "b", "c"], 200),
+        "age": RANDOM.integers(0, 90, 200),
+    }
+)
+LABELS = np.where((ROWS["size"] > 0) ^ (ROWS["kind"] == "a"), "yes", "no")
+CATEGORIES = ROWS.astype({"kind": "category"})
+
+
+def xgboost_classifier(codes):
+    xgboost = pytest.importorskip("xgboost")
+    model = xgboost.XGBClassifier(n_estimators=20, enable_categorical=True, n_jobs=2)
+    return model.fit(CATEGORIES, codes)
+
+
+def lightgbm_classifier(codes):
+    lightgbm = pytest.importorskip("lightgbm")
+    return lightgbm.LGBMClassifier(n_estimators=20, verbose=-1, n_jobs=2).fit(CATEGORIES, codes)
+
+
+def catboost_classifier(codes):
+    catboost = pytest.importorskip("catboost")
+    model = catboost.CatBoostClassifier(20, verbose=0, cat_features=["kind"], train_dir=None)
+    return model.fit(ROWS, codes)
+
+
+BOOSTERS = {
+    "xgboost": xgboost_classifier,
+    "lightgbm": lightgbm_classifier,
+    "catboost": catboost_classifier,
+}
+
+
+@pytest.mark.parametrize("library", BOOSTERS)
+@pytest.mark.parametrize("wrapped", [True, False], ids=["estimator", "booster"])
+def test_a_live_booster_predicts_what_its_library_predicts(library, wrapped, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where CatBoost writes
+    codes = (LABELS == "yes").astype(int)
+    model = BOOSTERS[library](codes)
+    frame = ROWS if library == "catboost" else CATEGORIES
+    expected = model.predict_proba(frame.iloc[[9]])[0]
+    before = getattr(model, "n_jobs", None)
+    thing = model
+    if not wrapped:
+        thing = {"xgboost": "get_booster", "lightgbm": "booster_"}.get(library)
+        if thing is None:
+            pytest.skip("CatBoost has one class")
+        thing = getattr(model, thing)
+        thing = thing() if callable(thing) else thing
+    found = lime_cli.explain(thing, frame, row=9, target=["0", "1"], samples=256)
+    assert found.record["outputs"] == pytest.approx(expected.tolist(), abs=1e-6)
+    assert getattr(model, "n_jobs", None) == before
+    assert found.record["model"]["format"] == "live"
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_a_live_booster_gives_what_its_pickle_gives(library, tmp_path):
+    model = BOOSTERS[library]((LABELS == "yes").astype(int))
+    joblib.dump(model, tmp_path / "m.joblib")
+    ROWS.to_csv(tmp_path / "t.csv", index=False)
+    filed = lime_cli.explain(tmp_path / "m.joblib", tmp_path / "t.csv", row=9, samples=256)
+    live = lime_cli.explain(model, CATEGORIES, row=9, samples=256)
+    assert live.record["targets"] == filed.record["targets"]
+    assert live.record["background"]["digest"] == filed.record["background"]["digest"]
+
+
+def network(*layers):
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(0)
+    return torch, torch.nn.Sequential(*(one(torch.nn) for one in layers))
+
+
+def test_a_live_torch_module_is_asked_in_evaluation_mode_and_left_in_training():
+    torch, model = network(
+        lambda nn: nn.Linear(3, 8), lambda nn: nn.Dropout(0.5), lambda nn: nn.Linear(8, 2)
+    )
+    table = ROWS.assign(kind=(ROWS["kind"] == "a").astype(float))
+    found = lime_cli.explain(
+        model, table, row=4, activation="softmax", classes=["no", "yes"], samples=256
+    )
+    assert model.training
+    assert model[1].training
+    row = torch.tensor(table.iloc[[4]].to_numpy(), dtype=torch.float32)
+    model.eval()
+    expected = torch.softmax(model(row), 1)[0].tolist()
+    assert found.record["outputs"] == pytest.approx(expected, rel=1e-6)
+    assert found.targets[0] in ("no", "yes")
+    digest = found.record["model"]["digest"]
+    with torch.no_grad():
+        model[0].bias += 1
+    other = lime_cli.explain(model, table, row=4, activation="softmax", samples=64)
+    assert other.record["model"]["digest"] != digest
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_live_torch_module_is_given_images_as_its_first_layer_takes_them(channels):
+    torch, model = network(
+        lambda nn: nn.Conv2d(channels, 4, 3),
+        lambda nn: nn.AdaptiveAvgPool2d(1),
+        lambda nn: nn.Flatten(),
+        lambda nn: nn.Linear(4, 2),
+    )
+    image = RANDOM.integers(0, 255, (24, 24, 3), np.uint8)
+    if channels == 1:
+        image[:] = image[:, :, :1]
+    found = lime_cli.explain(
+        model, image, activation="softmax", preprocess="unit", segmenter="grid", samples=64
+    )
+    pixels = torch.tensor(image.transpose(2, 0, 1)[None, :channels] / 255, dtype=torch.float32)
+    expected = torch.softmax(model(pixels), 1)[0].tolist()
+    assert found.record["outputs"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_a_torch_module_that_is_given_words_says_which_column_holds_them():
+    _, model = network(lambda nn: nn.Linear(3, 2))
+    with pytest.raises(lime_cli.LimexError, match="column 'kind' holds words"):
+        lime_cli.explain(model, ROWS, row=4)
+
+
+def keras_model(*layers):
+    import os
+
+    os.environ.setdefault("KERAS_BACKEND", "torch")
+    pytest.importorskip("torch")
+    keras = pytest.importorskip("keras")
+    keras.utils.set_random_seed(0)
+    return keras.Sequential([one(keras.layers) for one in layers])
+
+
+@pytest.mark.slow
+def test_a_live_keras_model_predicts_tables_and_images():
+    model = keras_model(lambda one: one.Input((3,)), lambda one: one.Dense(2, activation="softmax"))
+    table = ROWS.assign(kind=(ROWS["kind"] == "a").astype(float))
+    found = lime_cli.explain(model, table, row=4, samples=256)
+    expected = model.predict(table.iloc[[4]].to_numpy("float32"), verbose=0)[0]
+    assert found.record["outputs"] == pytest.approx(expected.tolist(), abs=1e-6)
+    model = keras_model(
+        lambda one: one.Input((16, 16, 3)),
+        lambda one: one.Conv2D(4, 3),
+        lambda one: one.GlobalAveragePooling2D(),
+        lambda one: one.Dense(2, activation="softmax"),
+    )
+    image = RANDOM.integers(0, 255, (16, 16, 3), np.uint8)
+    found = lime_cli.explain(model, image, preprocess="unit", segmenter="grid", samples=64)
+    expected = model.predict((image[None] / 255).astype("float32"), verbose=0)[0]
+    assert found.record["outputs"] == pytest.approx(expected.tolist(), abs=1e-6)
+
+
+def language_model():
+    """Return a tiny transformer for two classes and its tokenizer, untrained."""
+    pytest.importorskip("torch")
+    transformers = pytest.importorskip("transformers")
+    import torch
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+    words = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "wonderful", "boring", "film", "not"]
+    held = Tokenizer(models.WordLevel({one: i for i, one in enumerate(words)}, "[UNK]"))
+    held.pre_tokenizer = pre_tokenizers.Whitespace()
+    held.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer = transformers.PreTrainedTokenizerFast(
+        tokenizer_object=held,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=8,
+    )
+    torch.manual_seed(0)
+    config = transformers.BertConfig(
+        vocab_size=len(words),
+        hidden_size=16,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        intermediate_size=16,
+        max_position_embeddings=16,
+        id2label={0: "bad", 1: "good"},
+        label2id={"bad": 0, "good": 1},
+        initializer_range=1.0,
+    )
+    return transformers, transformers.BertForSequenceClassification(config).eval(), tokenizer
+
+
+@pytest.mark.slow
+def test_live_transformers_say_what_their_pipeline_says():
+    transformers, model, tokenizer = language_model()
+    pipeline = transformers.pipeline("text-classification", model=model, tokenizer=tokenizer)
+    text = "not a wonderful film"
+    expected = {one["label"]: one["score"] for one in pipeline(text, top_k=None)}
+    for found in (
+        lime_cli.explain(pipeline, text, samples=64),
+        lime_cli.explain(model, text, tokenizer=tokenizer, samples=64),
+    ):
+        assert found.record["model"]["targets"] == ["bad", "good"]
+        outputs = dict(zip(("bad", "good"), found.record["outputs"], strict=True))
+        assert outputs == pytest.approx(expected, abs=1e-5)
+        assert {one.name for one in found.weights} <= set(text.split())
+    long = "a wonderful film " * 10
+    cut = lime_cli.explain(model, long, tokenizer=tokenizer, each_position=True, samples=64)
+    assert "text_cut" in dict(cut.coded_warnings)
+    with pytest.raises(ModelError, match="its tokenizer: tokenizer"):
+        lime_cli.explain(model, text)
+
+
+@pytest.mark.parametrize(
+    ("thing", "said"),
+    [
+        (3, "is a int, which cannot predict"),
+        ({"model": 1}, "is a dict, which cannot predict"),
+        (lime_cli.Explainer, "is the class Explainer"),
+    ],
+)
+def test_what_is_no_model_is_told_so(thing, said):
+    with pytest.raises(ModelError, match=said):
+        lime_cli.explain(thing, ROWS, row=3)
+
+
+def test_the_digest_of_a_function_is_that_of_its_source_and_what_it_closes_over():
+    from lime_cli.models.live import digest_of_object
+
+    def closing(over):
+        return lambda rows: rows["size"].to_numpy() > over
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert digest_of_object(closing(1)) == digest_of_object(closing(1))
+        assert digest_of_object(closing(1)) != digest_of_object(closing(2))
+        assert digest_of_object(np.sum) != digest_of_object(np.mean)
