@@ -343,7 +343,7 @@ def test_words_where_the_model_wants_numbers_are_named(explain, good):
     words = good.replace("age,", "years,").replace("city", "age")
     result = explain(put("rows.csv", words), "--row", "0", model="lr.pkl")
     assert result.code == 4
-    assert "the model wants numbers, not" in result.err
+    assert "the model takes numbers, not" in result.err
     assert "in column 'age'" in result.err
 
 
