@@ -103,7 +103,7 @@ def test_a_map_of_another_size_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("map.png", b"nothing", "map.png: is no label map"),
+        ("map.png", b"nothing", "map.png: is not a label map"),
         ("map.png", b"", "map.png: is empty"),
         ("map.npy", np.zeros((5, 7)), "map.npy: is float64 of 1 channels, not labels"),
         ("map.npy", np.zeros((5, 7, 2), int), "map.npy: is int64 of 2 channels, not labels"),

@@ -103,7 +103,7 @@ def test_broken_answers_are_refused_with_their_count():
         outputs.read(np.ones((2, 3)), 2)
     with pytest.raises(PredictionError, match="not numbers"):
         as_matrix(["yes", "no"], "m")
-    with pytest.raises(PredictionError, match="in shape"):
+    with pytest.raises(PredictionError, match="returned shape"):
         as_matrix(np.ones((2, 3, 4)), "m")
 
 

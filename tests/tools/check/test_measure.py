@@ -313,7 +313,7 @@ STRONG = {"income": 0.4, "zip_code": 0.1, "age": -0.2}
         ('[[forbid]]\nfeatures = ["age"]\nshare = 0.3', None),
         ('[[require]]\nfeatures = ["zip_code"]\ntop = 2', "zip_code is not among the top 2"),
         ('[[require]]\nfeatures = ["x", "age"]\ntop = 2', None),
-        ('[[require]]\nfeatures = ["age"]\nshare = 0.5', "at least 50.0% is asked"),
+        ('[[require]]\nfeatures = ["age"]\nshare = 0.5', "at least 50.0% is required"),
         ('[[sign]]\nfeatures = ["age"]', "age > 1 has weight -0.2; it must be not negative"),
         ('[[sign]]\nfeatures = ["income"]', None),
         ('[[sign]]\nfeatures = ["income"]\nsign = "negative"', "it must be negative"),
