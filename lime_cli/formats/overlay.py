@@ -21,7 +21,7 @@ from rich.text import Text
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.instance import Segment, SegmentedImage
 from lime_cli.errors import SettingsError
-from lime_cli.formats.chart import FONTS
+from lime_cli.formats.canvas import FONTS
 from lime_cli.formats.terminal import MARGIN, Page
 from lime_cli.formats.wording import fidelity_in_words, literal, number_format
 

@@ -12,7 +12,7 @@ from lime_cli.console import Console
 from lime_cli.formats import Look, format_of
 from lime_cli.options.groups import Options, flag, one_of_flags, option
 from lime_cli.options.types import OneOf
-from lime_cli.registry import FORMATS, SHEETS, STYLES, SUFFIXES, Registry
+from lime_cli.registry import FORMATS, LOGS, SHEETS, STYLES, SUFFIXES, Registry
 from lime_cli.running.output import Output
 
 
@@ -84,8 +84,14 @@ class ExplanationOptions(OutputOptions):
         metavar="FILE",
     )
 
+    log: str | None = option(
+        "--log",
+        "Write weights, page and figures to a run of an experiment tracker too.",
+        type=OneOf(LOGS),
+    )
+
     def destination(self) -> Output:
-        return replace(super().destination(), samples=self.save_samples)
+        return replace(super().destination(), samples=self.save_samples, log=self.log)
 
 
 class ImageExplanationOptions(ExplanationOptions):

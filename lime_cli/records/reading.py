@@ -32,6 +32,8 @@ class Seen:
     interval: tuple[float, float] | None
     std_error: float | None
     selected: float | None
+    value: float | None = None
+    """Of the column, where that is a number or a boolean."""
 
     @property
     def resolved(self) -> bool:
@@ -95,6 +97,7 @@ def _seen(one: dict[str, Any]) -> Seen:
         None if interval is None else (interval[0], interval[1]),
         one["std_error"],
         one["selected"],
+        float(one["value"]) if isinstance(one["value"], int | float) else None,
     )
 
 

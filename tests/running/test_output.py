@@ -79,7 +79,7 @@ def test_samples_that_cannot_be_kept_are_refused(limex, tmp_path, monkeypatch, c
     assert [one.name for one in tmp_path.iterdir()] == ["old.npz"]
 
 
-@pytest.mark.parametrize("name", ["a.gif", "a.xlsx", "a.parquet", "a.yaml"])
+@pytest.mark.parametrize("name", ["a.gif", "a.pdf", "a.feather", "a.yaml"])
 def test_a_suffix_without_a_format_is_refused_with_the_list(limex, tmp_path, name):
     command = ("explain", "tabular", "sample_models/zoo_mlp.onnx", "sample_data/zoo.csv")
     path = tmp_path / name
