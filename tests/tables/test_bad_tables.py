@@ -123,7 +123,7 @@ REFUSED = {
     "12 text among numbers": (
         lambda good: with_row(good, "thirty,2,Oslo,m"),
         (),
-        "line 2, 'age': 'thirty' is not a number; mend it",
+        "line 2, 'age': 'thirty' is not a number; correct it",
     ),
     "13 thousands": (
         lambda good: with_row(good, '40,"1,250.00",Oslo,m'),
