@@ -282,7 +282,7 @@ def _check_options(file: ModelFile, name: str) -> None:
     elif file.input_form != "auto" and name == "onnx":
         wrong = f"--input-form {file.input_form}: an ONNX graph says itself what it is given"
     elif file.sha256 is not None and name == "python":
-        wrong = "--sha256: a function is no file"
+        wrong = "--sha256: a function has no file"
     if wrong is not None:
         raise SettingsError(wrong, "leave it out")
 

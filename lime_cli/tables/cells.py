@@ -78,7 +78,7 @@ class Cells:
     """Line of the file on which each row ends, counted from 1; or its number where unit is row."""
     unit: str = "line"
     texts: frozenset[str] = field(default=frozenset())
-    """Columns that the file or the model says are text, though they may look like numbers."""
+    """Columns that the file or the model predicts are text, though they may look like numbers."""
     dialect: Dialect = PLAIN
 
     @cached_property
@@ -174,7 +174,7 @@ def numbers(cells: Cells, column: str, rows: Sequence[int]) -> NDArray[np.float6
         elif NUMBER.fullmatch(plain) is None:
             raise InputError(
                 f"{where}: {shortened(cell)} is not a number",
-                _advice(cell) or "mend it, or name what stands for missing with --na-values",
+                _advice(cell) or "correct it, or name the word for missing values with --na-values",
             )
         else:
             values[i] = float(plain)
