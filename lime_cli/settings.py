@@ -173,4 +173,4 @@ class Settings:
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:
     if not good:
-        raise SettingsError(f"{option}: {value} is not possible", f"give {wanted}")
+        raise SettingsError(f"{option}: {value} is not valid", f"give {wanted}")

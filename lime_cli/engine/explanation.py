@@ -179,7 +179,7 @@ class Explanation:
     explain nothing at any radius)."""
     settings: Settings
     outputs: tuple[float, ...] = ()
-    """What the model says of the instance, all outputs in its order."""
+    """What the model predicts of the instance, all outputs in its order."""
     counterfactuals: tuple[Counterfactual, ...] | None = None
     """By rising number of components that are masked; None where they were not looked for."""
     made_of: str = ""

@@ -112,7 +112,7 @@ CHARACTERS = 27
 
 
 def legend(surrogate: Surrogate, task: str, scale: float, width: int) -> Image.Image:
-    """Draw the target, what the model says, the fidelity, and what the colours mean."""
+    """Draw the target, what the model predicts, the fidelity, and what the colours mean."""
     unit = width // CHARACTERS
     strip = Image.new("RGB", (width, round(6.1 * unit)), "white")
     draw = ImageDraw.Draw(strip)

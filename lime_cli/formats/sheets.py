@@ -54,7 +54,7 @@ class Sheet:
     grids: tuple[Grid, ...]
     data: dict[str, Any] = field(compare=False)
     pictures: Iterable[str] = field(default=(), compare=False)
-    """SVG that a page of HTML shows above the tables, drawn when it is asked for."""
+    """SVG that a page of HTML shows above the tables, drawn when it predicts for."""
 
 
 def write_page(sheet: Sheet, out: IO[bytes], look: Look) -> None:

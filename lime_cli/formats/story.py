@@ -336,12 +336,12 @@ def _are(names: Sequence[str]) -> str:
 
 
 def trust_said(explanation: Explanation, surrogate: Surrogate) -> str:
-    """Say how much of what masking decides the surrogate explains."""
+    """Say how much of the effect of masking the surrogate explains."""
     what = "tree explains" if surrogate.rules else "weights explain"
     if surrogate.fidelity is None:
         return "Masking parts changes nothing that can be told from chance."
     share = f"{max(0.0, surrogate.fidelity):.0%}"
-    said = f"The {what} {share} of what masking parts changes"
+    said = f"The {what} {share} of the effect of masking parts"
     return f"{said} ({fidelity_in_words(surrogate.fidelity)})."
 
 

@@ -123,8 +123,8 @@ class DrawingOptions(Options, heading="Drawing"):
     sign: str = one_of_flags(
         "both",
         {
-            "positive": "Draw what speaks for the target.",
-            "negative": "Draw what speaks against it.",
+            "positive": "Draw what raises the prediction.",
+            "negative": "Draw what lowers it.",
             "both": "Draw both (default).",
         },
     )
@@ -145,7 +145,7 @@ def top_option() -> Any:
     """Declare the field of how many weights of an instance count as its top."""
     return option(
         "--top",
-        "How many of an instance's largest weights count as its top.",
+        "Number of an instance's largest weights that count as its top.",
         type=click.IntRange(1),
         default=5,
         metavar="K",

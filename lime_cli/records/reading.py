@@ -207,4 +207,4 @@ def _object(text: bytes) -> dict[str, Any]:
 
 def _damaged(place: str, error: ValueError) -> InputError:
     reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-    return InputError(f"{place}: is no JSON record ({reason})", "give what limex explain wrote")
+    return InputError(f"{place}: is not a JSON record ({reason})", "give what limex explain wrote")

@@ -31,8 +31,8 @@ def samples_bytes(instance: Instance, samples: Neighbourhood, targets: tuple[str
     """Return an NPZ archive that needs no pickle; row 0 is the instance itself.
 
     ``interpretable`` (n + 1, d): which components a sample keeps; ``predictions`` (n + 1, k): what
-    the model says; ``weights`` (n + 1,): proximity times mass; ``components`` (d,) and ``targets``
-    (k,): names.
+    the model predicts; ``weights`` (n + 1,): proximity times mass; ``components`` (d,) and
+    ``targets`` (k,): names.
     """
     import numpy as np
 
@@ -118,7 +118,9 @@ class Output:
         if not alone:
             raise _not_alone("--save-samples", "the samples", "instance")
         if not self.samples.lower().endswith(".npz"):
-            raise SettingsError(f"--save-samples: {self.samples} is no NPZ", "name it FILE.npz")
+            raise SettingsError(
+                f"--save-samples: {self.samples} is not an NPZ file", "name it FILE.npz"
+            )
         self._check_file(self.samples)
 
     def _check_file(self, name: str) -> None:
@@ -129,7 +131,7 @@ class Output:
         if path.exists() and not self.force:
             raise OutputError(f"{name}: exists already", "choose another name, or --force")
         if not path.parent.is_dir():
-            raise OutputError(f"{name}: there is no folder {path.parent}", "make it first")
+            raise OutputError(f"{name}: there is no folder {path.parent}", "create it first")
         if not os.access(path.parent, os.W_OK):
             raise OutputError(f"{name}: the folder cannot be written to")
 

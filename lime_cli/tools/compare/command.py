@@ -19,32 +19,38 @@ class ComparisonOptions(Options, heading="Comparison"):
     new: str = argument()
     top: int = top_option()
     min_correlation: float | None = option(
-        "--min-correlation", "Find a lower rank correlation.", type=float, metavar="R"
+        "--min-correlation",
+        "Report instances with a lower rank correlation.",
+        type=float,
+        metavar="R",
     )
     min_overlap: float | None = option(
         "--min-overlap",
-        "Find a smaller share of top components in common.",
+        "Report instances with fewer top components in common.",
         type=click.FloatRange(0, 1),
         metavar="X",
     )
     max_flips: int | None = option(
-        "--max-flips", "Find more sign changes.", type=click.IntRange(0), metavar="N"
+        "--max-flips",
+        "Report instances with more sign changes.",
+        type=click.IntRange(0),
+        metavar="N",
     )
     max_change: float | None = option(
         "--max-change",
-        "Find a change of more joint standard errors.",
+        "Report instances with a larger change, in joint standard errors.",
         type=click.FloatRange(0),
         metavar="X",
     )
     max_changed: float | None = option(
         "--max-changed",
-        "Find a larger share of all weights changed beyond both error bars.",
+        "Report a larger share of weights changed beyond both error bars.",
         type=click.FloatRange(0, 1),
         metavar="X",
     )
     max_prediction_change: float | None = option(
         "--max-prediction-change",
-        "Find a prediction that changed more.",
+        "Report instances with a larger change of the prediction.",
         type=click.FloatRange(0),
         metavar="X",
     )

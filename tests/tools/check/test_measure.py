@@ -317,7 +317,7 @@ STRONG = {"income": 0.4, "zip_code": 0.1, "age": -0.2}
         ('[[forbid]]\nfeatures = ["age"]\nshare = 0.3', None),
         ('[[require]]\nfeatures = ["zip_code"]\ntop = 2', "zip_code is not among the top 2"),
         ('[[require]]\nfeatures = ["x", "age"]\ntop = 2', None),
-        ('[[require]]\nfeatures = ["age"]\nshare = 0.5', "at least 50.0% is asked"),
+        ('[[require]]\nfeatures = ["age"]\nshare = 0.5', "at least 50.0% is required"),
         ('[[sign]]\nfeatures = ["age"]', "age > 1 has weight -0.2; it must be not negative"),
         ('[[sign]]\nfeatures = ["income"]', None),
         ('[[sign]]\nfeatures = ["income"]\nsign = "negative"', "it must be negative"),
@@ -326,7 +326,10 @@ STRONG = {"income": 0.4, "zip_code": 0.1, "age": -0.2}
         ("[quality]\nmin_fidelity = 0.95", "the fidelity is 0.900"),
         ("[quality]\nmin_fidelity = 0.85", None),
         ("[quality]\nmax_gap = 0.05", "the gap is +0.1"),
-        ("[quality]\nmin_effective_samples = 50", "40 samples count, at least 50 must"),
+        (
+            "[quality]\nmin_effective_samples = 50",
+            "the effective sample size is 40, at least 50 is required",
+        ),
         ("[quality]\nmin_selected = 1", None),
         ("[quality]\nmax_unresolved = 0", None),
         ('[run]\nforbid_warnings = ["low_*"]', "low_fidelity: poor"),
@@ -353,7 +356,7 @@ def test_uncertain_signs_are_counted_and_not_called_negative(tmp_path):
     one = entry("17", {"a": -0.01, "b": 0.3}, error=0.02)
     assert findings(tmp_path, '[[sign]]\nfeatures = ["a"]', one) == []
     (said,) = findings(tmp_path, "[quality]\nmax_unresolved = 0", one)
-    assert said == "1 of the top 2 signs are not certain"
+    assert said == "1 of the top 2 weights are unresolved"
     (said,) = findings(tmp_path, '[[sign]]\nfeatures = ["a"]\nsign = "positive"', one)
     assert "not certain; it must be positive" in said
 
@@ -427,8 +430,8 @@ def test_drift_is_measured_against_the_baseline(tmp_path):
             r":6: sign: 'up'",
         ),
         ("[[forbid]]\nfeatures = ['a']\n[[forbid]]\ntop = 1", r":3: \[forbid\] names no features"),
-        ("[[forbid]]\nfeatures = 3", r":2: features: 3 is no list of names"),
-        ("[[forbid]]\nfeatures = ['a']\ntarget = 3", r":3: target: 3 is no text"),
+        ("[[forbid]]\nfeatures = 3", r":2: features: 3 is not a list of names"),
+        ("[[forbid]]\nfeatures = ['a']\ntarget = 3", r":3: target: 3 is not text"),
         ("[forbidden]\na = 1", r":1: unknown key 'forbidden'; did you mean forbid"),
         ("forbid = 3", r":1: forbid is neither a table nor a list"),
         ("", r"policy\.toml: has no rule"),
