@@ -158,7 +158,7 @@ def by_size(
 
 
 def others_of(weight: float, n: int, error: float, half_width: float) -> Others | None:
-    """Return the sum of the n weights that are not shown as plain data; None where there is none."""
+    """Return the sum of the n weights that are not shown as plain data; None for none."""
     interval = (weight - half_width, weight + half_width)
     return Others(n, weight, error, interval) if n else None
 

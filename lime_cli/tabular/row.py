@@ -112,6 +112,8 @@ class NamedComponents(Sequence[Component]):
         if place >= len(varying):
             return self.words[place - len(varying)]
         part = self.background.drawn[varying[place]]
+        if self.background.rows is not None:  # what replaces it may lie in the same bin
+            part = part.uncut
         own = [self.values[i] for i in part.places]
         step = reach_of(part, own) if self.background.bins == UNCUT else None
         where = Column(part.name, part.condition(own))
