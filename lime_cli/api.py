@@ -10,7 +10,7 @@ import os
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -291,12 +291,18 @@ class _Asked:
     running: RunOptions
     labels: tuple[str, ...] | None
     ready: Prepared | None = None
+    cores: Any = None
+    """What limits the threads of libraries to one, as on the command line; None for no limit."""
 
     def prepared(self) -> _Asked:
         """Return itself with its model loaded and its background learned."""
+        from threadpoolctl import ThreadpoolController
+
         from lime_cli.running.job import prepare
 
-        return replace(self, ready=prepare(self.job))
+        ready = prepare(self.job)
+        limited = _is_limited(self.job.model)
+        return replace(self, ready=ready, cores=ThreadpoolController() if limited else None)
 
     def with_inputs(self, held: _Inputs) -> _Asked:
         """Return the same for other inputs."""
@@ -317,9 +323,9 @@ class _Asked:
         listed = self._sources()
         first = tuple(islice(listed, 2))
         self.running.check(False, first)
+        if self.ready is None and self.running.who == "here":
+            return self.prepared().explained(told)
         ready = self.ready
-        if ready is None and self.running.who == "here":
-            ready = self.prepared().ready
         run = self.running.run(self.job, lambda: chain(first, listed), Look())
         alone, limit = len(first) == 1, self.running.time_limit
         if alone and run.workers.executor == "here":
@@ -327,11 +333,13 @@ class _Asked:
             run = replace(run, job=replace(self.job, settings=settings), time_limit=None)
         found: list[Explanation] = []
         failed: list[Failure] = []
-        for one in in_memory(replace(run, keeps=ready is not None, prepared=ready)):
-            if isinstance(one, Explained):
-                found.append(Explanation(one.explanation))
-            else:
-                failed.append(Failure(one.source.id, one.error))
+        threads = self.job.model.threads or 1
+        with self.cores.limit(limits=threads) if self.cores else nullcontext():
+            for one in in_memory(replace(run, keeps=ready is not None, prepared=ready)):
+                if isinstance(one, Explained):
+                    found.append(Explanation(one.explanation))
+                else:
+                    failed.append(Failure(one.source.id, one.error))
         _warn(found, failed, set() if told is None else told)
         return found, failed
 
@@ -421,7 +429,30 @@ def _asked(
             )
     elif running.who != "here":
         file = file._replace(threads=file.threads or 1)
+    late = next((one for one in TIMEOUTS if one in options), None)
+    if late is not None and running.who == "here":
+        said = f"{late}: a model in this process cannot be stopped"
+        raise SettingsError(said, "leave it out" if is_live else "add jobs=1")
     return _Asked(Job(file, modality, settings, ()), running, held.labels)
+
+
+TIMEOUTS = ("item_timeout", "load_timeout")
+"""Options that need a process of the model's own."""
+
+
+def _is_limited(file: ModelFile) -> bool:
+    """Tell whether a model's libraries get one thread, so that no sum depends on the machine.
+
+    Networks and functions keep theirs: they are any program's.
+    """
+    from lime_cli.models.containers import can_predict
+
+    if file.threads is not None:
+        return True
+    if file.live is None:
+        return not file.path.startswith("py:")
+    thing = getattr(file.live.thing, "__self__", file.live.thing)
+    return can_predict(thing) and not hasattr(thing, "parameters")
 
 
 def _form_for(model: Any, form: str) -> str:

@@ -22,6 +22,7 @@ COMMANDS = {
     "check": ("lime_cli.tools.check.command:check", "Judge explanations by a policy, for CI."),
     "evaluate": ("lime_cli.tools.evaluate.command:evaluate", "Tell how good explanations are."),
     "profile": ("lime_cli.tools.profile:profile", "Make a background without its rows."),
+    "convert": ("lime_cli.tools.convert.command:convert", "Turn a model of Python's into ONNX."),
     "inspect": ("lime_cli.tools.inspect.command:inspect", "Tell what a model file is."),
     "schema": ("lime_cli.tools.schema:schema", "Print the schema of a JSON that limex writes."),
     "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and an image."),

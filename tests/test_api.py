@@ -312,6 +312,8 @@ def test_workers_explain_what_lies_in_files():
     assert [one.record for one in shared] == [one.record for one in rows]
     with pytest.raises(SettingsError, match="stays in this process"):
         lime_cli.explain(pipeline(), FRAME, jobs=2)
+    with pytest.raises(SettingsError, match="cannot be stopped; add jobs=1"):
+        lime_cli.explain(*ZOO, row=3, item_timeout=5)
 
 
 def test_an_explanation_is_looked_at_computed_with_saved_and_read_again(tmp_path):

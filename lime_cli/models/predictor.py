@@ -150,6 +150,8 @@ class Way(NamedTuple):
     """In what form it is given tables, where that is not settled by its format."""
     bags: Bags | None = None
     """Answers samples of a text from their masks, where the model is recognized."""
+    thing: Any = None
+    """The model itself, of a library of Python's."""
     decide: Callable[[Any], Any] | None = None
     """Names the class that it predicts, where that may be another than the largest output says."""
 
@@ -178,6 +180,11 @@ class Predictor:
         targets = outputs.targets if outputs else stated.classes or ()
         origin = self._way.origin
         return Identity(origin.format, origin.digest(), task, targets, self._options)
+
+    @property
+    def thing(self) -> Any:
+        """The model itself, of a library of Python's; None for a graph or a function."""
+        return self._way.thing
 
     @property
     def probabilities(self) -> bool:

@@ -15,10 +15,12 @@ from lime.submodular_pick import SubmodularPick
 from lime_cli.engine.explanation import Surrogate, Weight
 from lime_cli.engine.instance import CodedWarning, Column, Component
 from lime_cli.errors import InputError, SettingsError
+from lime_cli.formats import Look
 from lime_cli.records.reading import Entry
 from lime_cli.records.record import record_of
-from lime_cli.tools.check.measure import Checked, check, check_drift
+from lime_cli.tools.check.measure import Checked, by_rule, check, check_drift
 from lime_cli.tools.check.policy import read_policy
+from lime_cli.tools.check.report import WRITERS, github_line
 from lime_cli.tools.compare.measure import Comparison, Limits, Unmatched, collect, compare, spearman
 from lime_cli.tools.compare.measure import record_of as record_of_comparison
 from lime_cli.tools.compare.report import sheet_of
@@ -350,6 +352,38 @@ def test_uncertain_signs_are_counted_and_not_called_negative(tmp_path):
     assert said == "1 of the top 2 signs are not certain"
     (said,) = findings(tmp_path, '[[sign]]\nfeatures = ["a"]\nsign = "positive"', one)
     assert "not certain; it must be positive" in said
+
+
+def test_a_rule_has_one_line_with_its_count_its_worst_and_three_instances(tmp_path):
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        '[quality]\nmin_fidelity = 0.5\nmax_gap = 0.05\n\n[[forbid]]\nfeatures = ["a"]\n'
+    )
+    worst = {"3": 0.1, "8": 0.2, "5": 0.3, "7": 0.4, "1": 0.9}
+    entries = [entry(own, {"a": 0.4, "b": 0.2}, fidelity=f) for own, f in worst.items()]
+    policy, checked = read_policy(path), Checked()
+    found = list(check(entries, policy, checked))
+    assert len(found) == 4 + 5 + 5
+    out = io.BytesIO()
+    WRITERS["table"](found, checked, policy, out, Look())
+    lines = out.getvalue().decode().splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("quality min_fidelity: 4 findings, the worst people.csv 3, yes:")
+    assert "; also 8, 5, ..." in lines[0]
+    assert lines[0].endswith("policy.toml:1]")
+    assert lines[2].startswith("forbid a: 5 findings")
+    assert lines[3].startswith("14 findings in 5 explanations")
+    annotations = [github_line(one) for one in by_rule(found)]
+    assert [one.partition(":: ")[0][:7] for one in annotations] == ["::error"] * 3
+    data = io.BytesIO()
+    WRITERS["json"](found, checked, policy, data, Look())
+    made = json.loads(data.getvalue())
+    assert [(one["key"], one["count"]) for one in made["rules"]] == [
+        ("min_fidelity", 4),
+        ("max_gap", 5),
+        ("a", 5),
+    ]
+    assert len(made["findings"]) == 14
 
 
 def test_an_undefined_fidelity_does_not_pass_a_floor(tmp_path):
