@@ -277,7 +277,8 @@ def _image_bytes(image: Any) -> bytes:
     array = np.asarray(image)
     if array.dtype.kind not in "buif" or array.ndim not in (2, 3):
         raise InputError(
-            f"a {type(image).__name__}: is no image", "give (height, width, channels), or a path"
+            f"a {type(image).__name__}: is not an image",
+            "give (height, width, channels), or a path",
         )
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()

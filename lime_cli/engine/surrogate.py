@@ -1,7 +1,7 @@
 """Fit linear surrogates at every radius, say how faithful each is, and choose the radius.
 
 A surrogate of one target is f(x) ~ f0 + a + x g, where x marks the components that a sample masks
-and f0 is what the model says of the instance: the weight of a component is -g, the gap -a.
+and f0 is what the model predicts of the instance: the weight of a component is -g, the gap -a.
 
 Many problems (an instance and a target each) share one set of masks, and with it the Gram
 matrices. Every product over samples has a shape that the masks alone decide, so that no result
@@ -54,7 +54,7 @@ class Fits:
     offsets: FloatArray
     """(P, R, F): a of every fold."""
     fidelity: FloatArray
-    """(P, R): of what masking decides, the share that the surrogate explains; nan where nothing."""
+    """(P, R): of the effect of masking, the share that the surrogate explains, or nan."""
     fidelity_error: FloatArray
     """(P, R): its standard error."""
     steering: FloatArray
@@ -84,7 +84,7 @@ class Fits:
 
     @property
     def gaps(self) -> FloatArray:
-        """What the model says of the instance minus what the surrogates say, (P, R)."""
+        """What the model predicts of the instance minus what the surrogates say, (P, R)."""
         return -self.offsets[:, :, 0]
 
 

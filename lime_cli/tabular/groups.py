@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -114,11 +114,10 @@ class Feature:
         )
         return found
 
-    @property
-    def spelled(self) -> list[str]:
-        """The values in words that tell them apart."""
-        values = self.values.tolist()
-        return list(map(told_apart if self.values.dtype.kind == "f" else str, values))
+    def categories(self, numbers: FloatArray) -> IntArray:
+        """Return the places among the values of numbers that are all there, NaN for a gap."""
+        known = self.sizes[:-1] if self.gaps else self.sizes
+        return np.searchsorted(known, numbers)
 
     @cached_property
     def category_of(self) -> dict[Any, int]:
@@ -223,6 +222,14 @@ class Feature:
         """The smallest and the largest number or day."""
         sizes = self.sizes
         return float(np.nanmin(sizes)), float(np.nanmax(sizes))
+
+
+def shares_of(counts: IntArray) -> FloatArray:
+    """Return counts as shares that sum to one; equal ones take the memory of one."""
+    total = counts.sum()
+    if (counts == counts[0]).all():
+        return np.broadcast_to(counts[0] / total, counts.shape)
+    return np.asarray(counts / total)
 
 
 def is_missing(value: Any) -> bool:
@@ -440,21 +447,29 @@ class Group:
 
 
 def digest_of_features(features: Sequence[Feature], groups: Sequence[Group]) -> str:
-    """Return the SHA-256 of all that samples are drawn from."""
-    facts: Iterator[tuple[list[Any], FloatArray, list[Any]]] = chain(
-        (([f.name, f.numeric, f.spelled], f.frequencies, [f.bins.tolist()]) for f in features),
-        (([g.name, g.places, g.categories.tolist()], g.frequencies, []) for g in groups),
-    )
-    digest = hashlib.sha256(b"[")
-    for i, (before, frequencies, after) in enumerate(facts):
-        listed = [*map(json.dumps, before), _listed(frequencies), *map(json.dumps, after)]
-        digest.update(f"{', ' * (i > 0)}[{', '.join(listed)}]".encode())
-    digest.update(b"]")
+    """Return the SHA-256 of all that samples are drawn from, whatever file it was read from."""
+    digest = hashlib.sha256()
+
+    def add(head: Sequence[Any], *arrays: NDArray[Any]) -> None:
+        """Add what JSON can hold, then arrays, each with its length."""
+        digest.update(json.dumps([*head, *map(len, arrays)]).encode() + b"\n")
+        for one in arrays:
+            digest.update(np.ascontiguousarray(one).data)
+
+    for f in features:
+        listed = f.values.tolist() if f.values.dtype == object else []
+        numbers = f.values[:0] if f.values.dtype == object else _in_bytes(f.values)
+        add([f.name, f.numeric, listed], numbers, _in_bytes(f.frequencies), f.bins.astype("<i8"))
+    for g in groups:
+        categories = g.categories.astype("<i8")
+        add([g.name, g.places], categories.reshape(-1), _in_bytes(g.frequencies))
     return digest.hexdigest()
 
 
-def _listed(frequencies: FloatArray) -> str:
-    """Return shares as a JSON list; most are the same few, and those are written once."""
-    different, places = np.unique(frequencies, return_inverse=True)
-    words = list(map(json.dumps, different.tolist()))
-    return f"[{', '.join([words[place] for place in places.tolist()])}]"
+def _in_bytes(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers as eight bytes each, equal ones as equal bytes: one zero, one NaN."""
+    if numbers.dtype.kind != "f":
+        return numbers.astype("<i8")
+    found = numbers.astype("<f8") + 0.0
+    found[np.isnan(found)] = np.nan
+    return found

@@ -202,7 +202,7 @@ def test_the_largest_outputs_are_listed_and_the_one_explained(limex, tmp_path):
 
 def test_a_warning_names_what_to_type():
     one = explanation()
-    said = "yes: the weights explain 20% of what masking decides; --radius 0.1 has 0.69"
+    said = "yes: the weights explain 20% of the effect of masking; --radius 0.1 has 0.69"
     low = replace(
         one,
         warnings=(CodedWarning("low_fidelity", said),),

@@ -27,7 +27,7 @@ class CheckOptions(Options, heading="Check"):
 
     result: str = argument()
     policy: str = option(
-        "--policy", "Rules that explanations must keep.", metavar="FILE", required=True
+        "--policy", "Policy file: what explanations must be like.", metavar="FILE", required=True
     )
     baseline: str | None = option(
         "--baseline", "Earlier result, for the rules on drift.", metavar="OLD"

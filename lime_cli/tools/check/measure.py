@@ -155,23 +155,23 @@ def _quality(rule: Quality, target: Target, effective: float) -> Iterator[Broken
     if least is not None and (target.fidelity is None or target.fidelity < least):
         said = "the fidelity is undefined: the model predicts the same for all samples"
         if target.fidelity is not None:
-            said = f"the fidelity is {target.fidelity:.3f}, at least {least:g} is asked"
+            said = f"the fidelity is {target.fidelity:.3f}, at least {least:g} is required"
         yield Broken("min_fidelity", least - (target.fidelity or 0.0), said)
     if rule.max_gap is not None and abs(target.gap) > rule.max_gap:
         said = f"the gap is {target.gap:+.3g}, at most {rule.max_gap:g} is allowed"
         yield Broken("max_gap", abs(target.gap) - rule.max_gap, said)
     floor = rule.min_effective_samples
     if floor is not None and effective < floor:
-        said = f"{effective:.0f} samples count, at least {floor:g} must"
+        said = f"the effective sample size is {effective:.0f}, at least {floor:g} is required"
         yield Broken("min_effective_samples", floor - effective, said)
     for one in top:
         if rule.min_selected is not None and (one.selected or 0.0) < rule.min_selected:
             share = "unknown" if one.selected is None else f"{one.selected:.0%}"
-            said = f"{one.name} is not stable: chosen in {share} of the fits"
+            said = f"{one.name} is not stable: selected in {share} of the fits"
             yield Broken("min_selected", rule.min_selected - (one.selected or 0.0), said)
     unresolved = sum(not one.resolved for one in top)
     if rule.max_unresolved is not None and unresolved > rule.max_unresolved:
-        said = f"{unresolved} of the top {len(top)} signs are not certain"
+        said = f"{unresolved} of the top {len(top)} weights are unresolved"
         yield Broken("max_unresolved", float(unresolved - rule.max_unresolved), said)
 
 
@@ -209,7 +209,7 @@ def _required(rule: Required, target: Target) -> Iterator[Broken]:
     elif rule.share is not None:
         share = sum(abs(one.weight) for one in found) / target.total if target.total else 0.0
         if share < rule.share:
-            said = f"{wanted} has {share:.1%} of the weight, at least {rule.share:.1%} is asked"
+            said = f"{wanted} has {share:.1%} of the weight, at least {rule.share:.1%} is required"
             yield Broken(f"{wanted} share", rule.share - share, said)
 
 
