@@ -195,7 +195,7 @@ class _Duckdb:
                 f"{file.name}: reading DuckDB needs duckdb", "pip install 'limex[duckdb]'"
             ) from None
         self.error = duckdb.Error
-        limits: dict[str, Any] = {
+        limits: Any = {
             "threads": "1",
             "enable_external_access": "false",
             "lock_configuration": "true",
