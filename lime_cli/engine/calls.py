@@ -50,9 +50,9 @@ class Question:
 
 
 def put(question: Question, model: Model, settings: Settings) -> FloatArray:
-    """Return the answers (n, k), in calls of as many inputs as ``settings`` allow and memory fits.
+    """Return the predictions (n, k), in calls as large as ``settings`` and the memory allow.
 
-    What was answered is not asked again. Raises PredictionError when the model fails, OutOfMemory
+    No input is predicted twice. Raises PredictionError when the model fails, OutOfMemory
     where a single input is too much, or as many as the settings insist on.
     """
     calls, parts, start = _calls_of(model), [], 0
@@ -123,9 +123,9 @@ def _calls_of(model: Model) -> _Calls:
 def _shortage(error: MemoryError | OutOfMemory, instance: Instance, size: int) -> OutOfMemory:
     """Word that a call cannot be made smaller."""
     name = instance.subject.source
-    said = error.message if isinstance(error, OutOfMemory) else f"{name}: the memory is used up"
+    said = error.message if isinstance(error, OutOfMemory) else f"{name}: out of memory"
     if size == 1:
-        hint = "free memory, or let fewer processes work at a time: -j"
+        hint = "free memory, or use fewer processes: -j"
         return OutOfMemory(f"{said} with one input in a call", hint)
     hint = "give a smaller --batch-size, or auto"
     return OutOfMemory(f"{said} with {size:,} inputs in a call", hint)

@@ -61,7 +61,7 @@ class Component:
     value: str | float | int | bool | None
     where: Column | Spans | Segment
     step: float | None = None
-    """Of a number that counts by size: what its weight is per, in the number's own unit."""
+    """Of an unbinned number: what its weight is per, in the number's own unit."""
 
 
 @dataclass(frozen=True)
@@ -142,6 +142,14 @@ class Instance(Protocol):
 
     def codes(self, masks: Masks) -> IntArray:
         """Return (n, m): whatever determines the input of each sample."""
+        ...
+
+    def tails(self, masks: Masks) -> FloatArray | None:
+        """Return control variates (n, q): what was drawn in columns of few extreme values.
+
+        Zero on average given the mask, and beside polynomials of what chose the replacement. None
+        where no column needs one.
+        """
         ...
 
     @property

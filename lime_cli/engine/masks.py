@@ -85,7 +85,7 @@ class Masks:
 
 
 def mixture(d: int, radii: Sequence[float]) -> FloatArray:
-    """Return the distribution of sizes (d + 1,) that serves several radii, given that one is masked."""
+    """Return the distribution of sizes (d + 1,) for several radii, given that one is masked."""
     distributions = [binomial(d, one) for one in radii]
     distribution: FloatArray = np.sum(
         [np.r_[0.0, one[1:] / one[1:].sum()] for one in distributions], axis=0
@@ -136,6 +136,9 @@ class KeptOrMasked:
     def joint(self, masked: BoolArray, _row: FloatArray) -> IntArray:
         """Return what is kept where ``masked`` (n, d) is masked."""
         return np.asarray((~masked).astype(np.int8))
+
+    def tails(self, _masks: Masks) -> None:
+        """Nothing is drawn."""
 
     def everything(self) -> Everything:
         """List every mask."""

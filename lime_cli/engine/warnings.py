@@ -30,9 +30,9 @@ class Facts(NamedTuple):
     n_blocks: int
     effective_samples: float
     deviation: FloatArray
-    """(targets,): weighted standard deviation of the answers, the instance counted."""
+    """(targets,): weighted standard deviation of the predictions, the instance counted."""
     reach: FloatArray
-    """(targets,): largest answer minus smallest, the instance counted."""
+    """(targets,): largest prediction minus smallest, the instance counted."""
     flat: BoolArray
     """(targets,): whether masking decides nothing at any radius."""
     converged: bool
@@ -74,7 +74,7 @@ def _not_converged(surrogate: Surrogate, n: int, stop: str) -> Iterator[CodedWar
         return
     intervals = [one.interval for one in surrogate.weights if one.interval]
     n_open = sum(low <= 0 <= high for low, high in intervals)
-    what = f"the sign of {n_open} of {len(intervals)} weights is open"
+    what = f"the sign of {n_open} of {len(intervals)} weights is not certain"
     if not n_open:
         what = "all signs are certain, sizes and order may change"
     yield CodedWarning(
@@ -84,7 +84,7 @@ def _not_converged(surrogate: Surrogate, n: int, stop: str) -> Iterator[CodedWar
 
 
 def of_model(model: Model, prediction: FloatArray) -> Iterator[CodedWarning]:
-    """Judge the model and its answer for the instance, (k,)."""
+    """Judge the model and its prediction for the instance, (k,)."""
     yield from model.warnings
     if model.identity.task != "classification":
         return
@@ -93,7 +93,7 @@ def of_model(model: Model, prediction: FloatArray) -> Iterator[CodedWarning]:
     if outside or (model.probabilities and abs(total - 1) > 1e-3):
         yield CodedWarning(
             "not_probabilities",
-            f"the model's outputs are no probabilities (from {prediction.min():.3g} "
+            f"the model's outputs are not probabilities (from {prediction.min():.3g} "
             f"to {prediction.max():.3g}, their sum is {total:.3g}); weights are in their unit",
         )
     top = np.sort(prediction)[::-1]
@@ -114,18 +114,18 @@ def _of_samples(facts: Facts, settings: Settings) -> Iterator[CodedWarning]:
     if facts.n_blocks > 1 and facts.effective_samples < 2 * facts.d and not facts.flat.all():
         yield CodedWarning(
             "few_effective_samples",
-            f"the samples count for only {facts.effective_samples:.0f} at the radius chosen, for "
-            f"{facts.d:,} components; raise --samples, or choose coarser components",
+            f"the effective sample size is {facts.effective_samples:.0f} for {facts.d:,} "
+            "components; raise --samples, or choose coarser components",
         )
     ended = facts.stop in ("samples", "max_samples", "time")
     if ended and not facts.converged and settings.chosen_radius(facts.d) is None:
         yield CodedWarning(
             "radius_not_converged",
-            "half the samples would have chosen another radius; raise --samples, or fix --radius",
+            "each half of the samples selects another radius; raise --samples, or fix --radius",
         )
     if facts.d == 1:
         yield CodedWarning(
-            "one_component", "the instance has one component: it gets all the weight there is"
+            "one_component", "the instance has one component, which gets all the weight"
         )
 
 
@@ -141,25 +141,26 @@ def _of_surrogate(
     name = surrogate.name
     if _flat(facts, place, model.probabilities):
         yield CodedWarning(
-            "flat_response", f"{name}: the model answers all samples alike; nothing to explain"
+            "flat_response",
+            f"{name}: the model predicts the same for all samples; nothing to explain",
         )
         return
     if facts.flat[place]:
         yield CodedWarning(
             "flat_response",
-            f"{name}: which components are masked decides nothing that {facts.n:,} samples can "
-            "tell from chance; the weights are unresolved",
+            f"{name}: masking components has no effect that {facts.n:,} samples can tell from "
+            "chance; the weights are unresolved",
         )
         return
     parts = "rules" if surrogate.rules else "weights"
     if surrogate.fidelity is not None and surrogate.fidelity < LOW_FIDELITY:
-        share = f"{max(surrogate.fidelity, 0):.0%} of what masking components decides"
+        share = f"{max(surrogate.fidelity, 0):.0%} of the effect of masking components"
         if surrogate.spread is not None and surrogate.spread >= NOISY:
             share += f", which is {1 - surrogate.spread:.0%} of all variation"
         verdict = (
             f"the {parts} do not describe the model here"
             if surrogate.fidelity < POOR
-            else "read them with care"
+            else "interpret them with care"
         )
         table = instance.subject.modality == "tabular"
         together = ", or --group columns that act together" if table else ""
@@ -172,15 +173,15 @@ def _of_surrogate(
     if abs(surrogate.gap) > LARGE_GAP * reach > 0:
         yield CodedWarning(
             "large_gap",
-            f"{name}: the model says {surrogate.model_prediction:.3g} where the {parts} "
+            f"{name}: the model predicts {surrogate.model_prediction:.3g} where the {parts} "
             f"{'give' if surrogate.rules else 'add up to'} {surrogate.local_prediction:.3g}; "
             "try a smaller --radius",
         )
     if model.probabilities and surrogate.model_prediction > SATURATED:
         yield CodedWarning(
             "saturated",
-            f"{name}: the model is all but certain ({surrogate.model_prediction:.6g}); "
-            "small differences say little",
+            f"{name}: the prediction is almost certain ({surrogate.model_prediction:.6g}); "
+            "small weights mean little",
         )
     yield from _too_few(surrogate, facts.d, settings)
 
@@ -191,13 +192,12 @@ def _too_few(surrogate: Surrogate, d: int, settings: Settings) -> Iterator[Coded
     if linear and len(surrogate.weights) < wanted:
         yield CodedWarning(
             "few_components",
-            f"{surrogate.name}: only {len(surrogate.weights)} of {wanted} components have any "
-            "weight of their own",
+            f"{surrogate.name}: only {len(surrogate.weights)} of {wanted} components have a weight",
         )
 
 
 def _flat(facts: Facts, place: int, probabilities: bool) -> bool:
-    """Tell whether answers differ by nothing, or by a thousandth of a probability."""
+    """Tell whether predictions differ by nothing, or by a thousandth of a probability."""
     size = float(np.abs(facts.original).max())
     nothing = FLAT_ABSOLUTE * max(1.0, size)
     return bool(facts.deviation[place] < (FLAT_SHARE if probabilities else nothing))

@@ -275,7 +275,7 @@ class BatchIdentity:
         """Raise OutputError unless the folder's run, as ``data`` wrote it, is this one."""
         content = unsealed(data)
         if content is None:
-            raise OutputError(f"{folder}: .limex/run.json is damaged", "start anew with --restart")
+            raise OutputError(f"{folder}: .limex/run.json is damaged", "start over with --restart")
         held = json.loads(json.dumps(json.loads(content)["parts"]))
         mine = json.loads(json.dumps(self.parts))
         found = list(_differences(held, mine))
@@ -401,7 +401,7 @@ class Ledger:
         self.stretches = merged.stretches
 
     def part(self, number: int) -> LedgerPart:
-        """Read a part back; raise OutputError where it is not what was written."""
+        """Read a part back; raise OutputError where its content was changed."""
         part = part_of(files.read(self._part(number)))
         if part is None:
             raise OutputError(f"{self._part(number)}: is damaged", "run the same command again")
@@ -498,7 +498,7 @@ def _identify(folder: Path, identity: BatchIdentity) -> None:
 
 def _require_usable(folder: Path, force: bool) -> None:
     if not files.is_folder(folder.parent):
-        raise OutputError(f"{folder}: there is no folder {folder.parent}", "make it first")
+        raise OutputError(f"{folder}: there is no folder {folder.parent}", "create it first")
     if files.exists(folder) and not files.is_folder(folder):
         raise OutputError(f"{folder}: is a file", "several results need a folder")
     if force or _RUN in files.names_in(folder / INSIDE):
@@ -564,5 +564,7 @@ def _stretches(ledger: Ledger, inside: Path) -> dict[int, Stretch]:
     stretches = index_of(files.read(inside / valid))
     end = max((one.start + one.size for one in (stretches or {}).values()), default=0)
     if stretches is None or end != ledger.finished.stat().st_size:
-        raise OutputError(f"{ledger.finished}: was changed since", "start anew with --restart")
+        raise OutputError(
+            f"{ledger.finished}: was changed after it was written", "start over with --restart"
+        )
     return stretches

@@ -384,7 +384,7 @@ def test_any_numbers_of_a_row_are_numbers_and_all_are_explained(tmp_path):
     assert (model.identity.task, model.reading) == ("regression", "numbers as they are")
     model = ModelFile(path, task="classification").load()
     model.predict(logits(3))
-    assert model.reading == "scores that are no probabilities"
+    assert model.reading == "scores that are not probabilities"
 
 
 def test_class_names_come_from_the_metadata(tmp_path):

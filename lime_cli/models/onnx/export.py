@@ -223,5 +223,5 @@ def _first(folders: list[Path], name: str) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError):
-        raise InputError(f"{path}: is damaged, or no JSON", "save the export again") from None
+        raise InputError(f"{path}: is damaged, or is not JSON", "save the export again") from None
     return found if isinstance(found, dict) else {}
