@@ -12,7 +12,7 @@ from lime_cli.engine.lasso import lasso_path
 from lime_cli.engine.refit import refit
 from lime_cli.engine.selection import SELECT
 from lime_cli.engine.surrogate import Fits, Ground, fidelity_of
-from lime_cli.engine.uncertainty import jackknife, multiplier, rank_ranges
+from lime_cli.engine.uncertainty import jackknife, moves, multiplier, rank_ranges
 from lime_cli.settings import Settings
 
 
@@ -40,6 +40,8 @@ class Shown:
     """(P,)"""
     fidelity: FloatArray
     """(P,)"""
+    folds: FloatArray
+    """(P, B, d): weights without each of the blocks; no block where nothing was drawn."""
 
 
 def show(
@@ -90,6 +92,7 @@ def show(
         others_errors=other_errors,
         others_half_widths=other_errors * factor_of_one,
         fidelity=np.where(flat, np.nan, np.clip(fidelity, -1.0, 1.0)),
+        folds=-slopes[:, 1:],
     )
 
 
@@ -144,6 +147,7 @@ def surrogate_of(
     wide, there = shown.half_widths[problem], shown.chosen[problem]
     best, worst = rank_ranges(weights, wide, there)
     order = [int(j) for j in np.argsort(-np.abs(weights), kind="stable") if there[j]]
+    blocks = moves(shown.folds[problem]) if shown.folds.shape[1] else None
     listed = tuple(
         Weight(
             component=j,
@@ -152,6 +156,7 @@ def surrogate_of(
             interval=(float(weights[j] - wide[j]), float(weights[j] + wide[j])),
             rank_range=(int(best[j]), int(worst[j])),
             selected=float(shown.selected[problem, j]),
+            blocks=None if blocks is None else tuple(blocks[:, j].tolist()),
         )
         for j in order
     )

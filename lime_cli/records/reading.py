@@ -34,6 +34,8 @@ class Seen:
     selected: float | None
     value: float | None = None
     """Of the column, where that is a number or a boolean."""
+    blocks: tuple[int, ...] | None = None
+    """What its error has in common with another's, as ``engine.explanation.Weight`` says."""
 
     @property
     def resolved(self) -> bool:
@@ -98,6 +100,7 @@ def _seen(one: dict[str, Any]) -> Seen:
         one["std_error"],
         one["selected"],
         float(one["value"]) if isinstance(one["value"], int | float) else None,
+        tuple(one["blocks"]) if one.get("blocks") else None,
     )
 
 
