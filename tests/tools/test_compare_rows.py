@@ -42,9 +42,7 @@ def test_the_paired_error_is_that_of_the_difference_over_seeds(limex, tmp_path):
         terms = sorted(found.terms)
         differences.append([term.difference for term in terms])
         records = [json.loads(line)["targets"][0] for line in path.read_text().splitlines()]
-        by_name = [
-            {one["where"]["column"]: one for one in record["components"]} for record in records
-        ]
+        by_name = [{c["where"]["column"]: c for c in record["components"]} for record in records]
         both = [[side[term.feature] for side in by_name] for term in terms]
         unrelated.append([hypot(*(one["std_error"] for one in pair)) for pair in both])
         for term, pair in zip(terms, both, strict=True):
