@@ -257,7 +257,7 @@ def _held_files(data: Any, kind: str) -> _Inputs:
         elif kind == IMAGE:
             found.append(Held(f"image {number}" if several else "image", _image_bytes(one)))
         else:
-            raise InputError(f"a {type(one).__name__}: is no input of {kind}", "give paths")
+            raise InputError(f"a {type(one).__name__}: is not an input of {kind}", "give paths")
     return _Inputs({"inputs": tuple(map(str, found))}, {}, {"inputs": tuple(found)})
 
 
