@@ -153,6 +153,16 @@ class ModelInput(NamedTuple):
     reading: Callable[[str], TextReading] | None = None
     """Tells what the model sees of a text."""
 
+    @property
+    def spelled(self) -> tuple[int, ...]:
+        """Places of the columns of which the model may know words that spell numbers."""
+        worded = (
+            place
+            for place, one in self.known.items()
+            if any(isinstance(value, str) for value in one.values)
+        )
+        return (*self.words, *worded)
+
     def require(self, kind: str) -> None:
         """Raise ModelError when the model certainly takes something else than ``kind``."""
         if self.ids and kind == "text":

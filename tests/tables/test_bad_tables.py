@@ -559,7 +559,7 @@ def test_truth_values_are_spelled_in_three_ways_and_one_is_a_number(tmp_path, sp
     from lime_cli.tables.cells import kind_of
 
     assert kind_of([spelled, "False", ""]) == "bool"
-    assert kind_of(["1", "0"]) == "integer"
+    assert kind_of(["1", "0"]) == "number"
 
 
 def test_a_column_that_the_model_has_by_name_cannot_be_dropped(limex):
