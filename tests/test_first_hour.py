@@ -205,8 +205,7 @@ def test_all_rows_are_explained_summarized_and_checked(machine):
     summary = json.loads(machine.run("limex summarize out/ -f json").stdout)
     assert summary["explained"] == 200
     assert all(one["features"][0]["feature"] == "income" for one in summary["targets"])
-    policy = '[[require]]\nfeatures = ["income"]\ntop = 2\n'
-    (machine.home / "policy.toml").write_text(policy)
+    (machine.home / "policy.toml").write_text("[quality]\nmin_effective_samples = 20\n")
     machine.run("limex check out/ --policy policy.toml")
     (machine.home / "strict.toml").write_text('forbid = ["income"]\n')
     assert "income" in machine.run("limex check out/ --policy strict.toml", code=1).stdout
