@@ -14,6 +14,7 @@ import click
 from lime_cli.clock import TimeLimits
 from lime_cli.cores import limit_libraries, usable_cores
 from lime_cli.errors import SettingsError
+from lime_cli.files import secret
 from lime_cli.options.layers import Option
 from lime_cli.running.containment import Containment
 from lime_cli.running.signals import die_of_interrupts, leave_at_signals
@@ -167,6 +168,8 @@ class ModelCommand(Command):
         output = ctx.params.get("output")
         if containment is not None:
             limit_libraries(_threads(ctx.params))
+        if output is not None:
+            secret()  # while files can still be made anywhere
         workers = [ctx.params.get(key) for key in ("jobs", "executor", "scheduler")]
         if containment is not None and any(one is not None for one in workers):
             leave_at_signals()
