@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from threading import Thread
-from typing import IO, Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 from lime_cli.errors import OutputError
 
@@ -217,6 +217,29 @@ def _done(operation: str, path: Path, act: Callable[[], Done]) -> Done:
             error.errno or 0, (said, "mend that, then run the same command again")
         )
         raise OutputError(f"{path}: cannot be written ({words})", hint) from None
+
+
+SMALL = 64 << 20
+"""Bytes of a file that is read whole and is none of the inputs: names, options, a profile."""
+
+
+def read_small(path: Path, most: int = SMALL) -> bytes:
+    """Read a file whole, a pipe, too; OSError for one that is too large, or has no end."""
+    with path.open("rb") as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is longer than {most:,} bytes, or has no end", str(path))
+    return content
+
+
+def from_json(text: str | bytes) -> Any:
+    """Read JSON; ValueError for what is none, or is nested so deeply that nobody wrote it."""
+    import json
+
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
 
 
 _HASH_BYTES = 1 << 18

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import json
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from lime_cli.errors import InputError
+from lime_cli.files import from_json
 from lime_cli.records.record import NAME, explanation_of
 
 if TYPE_CHECKING:
@@ -135,7 +137,7 @@ def read_entries(path: str) -> Iterator[Entry]:
     """
     name, found = path, False
     with _opened(path) as stream:
-        for line, record in _parsed(stream, name):
+        for line, record in _parsed(_bounded(stream, name), name):
             entry = Entry(f"{name}:{line}", record)
             if entry.schema == RUN:
                 continue
@@ -179,9 +181,28 @@ def _opened(path: str) -> IO[bytes]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _parsed(stream: IO[bytes], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _bounded(stream: IO[bytes], name: str) -> Iterator[bytes]:
+    """Yield lines; raise InputError for one without an end, and for a pipe that has none."""
+    left = sys.maxsize if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else MOST_BYTES
+    while line := stream.readline(LINE_BYTES + 1):
+        left -= len(line)
+        if len(line) > LINE_BYTES or left < 0:
+            most = LINE_BYTES if len(line) > LINE_BYTES else MOST_BYTES
+            what = "a line" if len(line) > LINE_BYTES else "it"
+            raise InputError(
+                f"{name}: {what} has more than {most:,} bytes",
+                "give what limex explain wrote, as a file where it is so long",
+            )
+        yield line
+
+
+LINE_BYTES, MOST_BYTES = 1 << 26, 1 << 30
+"""Of a record, and of what comes through a pipe."""
+
+
+def _parsed(lines: Iterator[bytes], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield line numbers, counted from 1, and objects; a file may also be one object over lines."""
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -190,13 +211,13 @@ def _parsed(stream: IO[bytes], name: str) -> Iterator[tuple[int, dict[str, Any]]
             if number > 1:
                 raise _damaged(f"{name}:{number}", error) from None
             try:
-                yield number, _object(line + stream.read())
+                yield number, _object(line + b"".join(lines))
             except ValueError as whole:
                 raise _damaged(name, whole) from None
 
 
 def _object(text: bytes) -> dict[str, Any]:
-    value = json.loads(text)
+    value = from_json(text)
     if not isinstance(value, dict):
         raise ValueError(f"it is a JSON {type(value).__name__}, not an object")
     return value
