@@ -3,8 +3,9 @@
     python benchmarks/loading.py [--runs 5] [--folder FOLDER]
 
 The models are made once, in the folder: a forest of about 50 MB as a pickle and as joblib writes
-it, 300 small boosted trees, and an ONNX file of about 20 MB. Each line times whole processes,
-from their start to the first answer: a bare script against the adapter of limex, taking turns;
+it, 300 small boosted trees, a TF-IDF model of 60,000 words, and an ONNX file of about 20 MB. Each
+line times whole processes, from their start to the first answer: a bare script against the adapter
+of limex, taking turns;
 the last column is the unpickling alone, in processor time, against joblib.load: the first of a
 process, as a second one finds its memory ready. All run from byte code, which pip makes of what it
 installs. Goals: at most 1.3 for pickles, 1.15 for ONNX, 2 for the unpickling.
@@ -51,6 +52,10 @@ columns = tuple(numpy.full(1, 0.5) for _ in range({columns}))
 model = ModelFile({path!r}).load()
 print(model.predict(Table(tuple(f"x{{n}}" for n in range({columns})), columns)))
 """
+LIMEX_TEXTS = """
+from lime_cli.models.model_file import ModelFile
+print(ModelFile({path!r}).load().predict(["w0 w1eef"]))
+"""
 UNPICKLING = """
 import time, joblib, sklearn.ensemble
 from pathlib import Path
@@ -81,7 +86,10 @@ def line(path: Path, runs: int) -> None:
     """Time one file and print what came out."""
     bare = {".onnx": BARE_ONNX, ".pkl": BARE_PICKLE}.get(path.suffix, BARE)
     words = {"path": str(path), "columns": WIDTH if path.suffix == ".onnx" else COLUMNS}
-    scripts = bare.format(**words), LIMEX.format(**words)
+    ours = LIMEX_TEXTS if path.stem == "words" else LIMEX
+    if path.stem == "words":
+        bare = bare.replace("numpy.full((1, {columns}), 0.5)", "['w0 w1eef']")
+    scripts = bare.format(**words), ours.format(**words)
     for script in scripts:
         took(script)
     pairs = [tuple(took(script) for script in scripts) for _ in range(runs)]
@@ -134,6 +142,18 @@ def boosted() -> object:
     return GradientBoostingClassifier(n_estimators=300, random_state=0).fit(table, classes)
 
 
+def words() -> object:
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+
+    names = [f"w{n * 7919:x}" for n in range(60000)]
+    texts = [" ".join(names[n : n + 200]) for n in range(0, len(names), 200)]
+    return make_pipeline(TfidfVectorizer(), LogisticRegression(max_iter=5)).fit(
+        texts, np.arange(len(texts)) % 2
+    )
+
+
 def layers(path: Path) -> None:
     import onnx
     from onnx import TensorProto, helper, numpy_helper
@@ -165,6 +185,8 @@ MODELS: dict[str, Callable[[Path], None]] = {
     "forest.joblib": dumped(forest, 0),
     "forest-packed.joblib": dumped(forest, 3),
     "boosted.pkl": pickled(boosted),
+    "words.pkl": pickled(words),
+    "words.joblib": dumped(words, 0),
     "layers.onnx": layers,
 }
 

@@ -1,4 +1,4 @@
-"""Pages work in a real browser: sort, filter, hover, no request, nothing hostile runs."""
+"""Pages work in a real browser: sort, filter, no request, nothing hostile runs."""
 
 import shutil
 from dataclasses import replace
@@ -91,17 +91,27 @@ def test_a_link_opens_the_explanation(opened):
     page = opened(several())
     page.get_by_role("link", name="people.csv A1").click()
     assert page.locator("#i2").get_attribute("open") is not None
-    assert page.locator("#i2 .bars").is_visible()
+    assert page.locator("#i2 .waterfall").is_visible()
 
 
-def test_pointing_at_a_segment_lights_its_bar_and_back(opened):
+def test_a_segment_and_its_line_have_the_same_number(opened):
     page = opened([of_picture()])
-    page.locator("path.segment").hover()
-    assert "lit" in page.locator("tr[data-component]").get_attribute("class")
-    page.locator("h1").hover()
-    assert "lit" not in (page.locator("tr[data-component]").get_attribute("class") or "")
-    page.locator("tr[data-component]").hover()
-    assert "lit" in page.locator("path.segment").get_attribute("class")
+    assert page.locator(".picture text.rank").text_content() == "1"
+    line = page.locator("tr[data-component]")
+    assert line.locator("b.rank").inner_text() == "1"
+    assert "superpixel 1" in line.inner_text()
+
+
+def test_bars_are_where_their_numbers_say(opened):
+    """A bar is as long as its weight, and begins where the one before ends."""
+    page = opened(
+        [of_text("a good, bad day", [(2, 6), (8, 11)], [0.4, -0.1])], java_script_enabled=False
+    )
+    boxes = [one.bounding_box() for one in page.locator("tr.weight rect.bar").all()]
+    assert boxes[0]["width"] == pytest.approx(4 * boxes[1]["width"], rel=0.02)
+    assert boxes[0]["x"] + boxes[0]["width"] == pytest.approx(
+        boxes[1]["x"] + boxes[1]["width"], abs=1
+    )
 
 
 @pytest.mark.parametrize("count", [1, 3])

@@ -1,5 +1,6 @@
-"""The examples for CI in docs/check.md run as they stand."""
+"""The examples for CI of the docs, the GitHub Action and the container file run as they stand."""
 
+import json
 import os
 import re
 import shlex
@@ -81,3 +82,98 @@ def test_the_policy_of_the_page_is_a_policy(tmp_path):
     path = tmp_path / "policy.toml"
     path.write_text(block("toml", "[quality]"))
     assert len(read_policy(path).rules) == 7
+
+
+ACTION = yaml.safe_load((ROOT / ".github/actions/check/action.yml").read_text("utf-8"))
+
+
+def act(folder: Path, **given: str) -> subprocess.CompletedProcess[str]:
+    """Run the steps of the action as GitHub does: inputs come as variables."""
+    inputs = {name: str(one.get("default", "")) for name, one in ACTION["inputs"].items()} | given
+    required = {name for name, one in ACTION["inputs"].items() if one.get("required")}
+    assert required <= given.keys()
+    done = subprocess.CompletedProcess[str]([], 0, "", "")
+    for step in ACTION["runs"]["steps"]:
+        assert "${{" not in step["run"], "an input in a script is code that somebody else wrote"
+        variables = {
+            name: re.sub(r"\$\{\{ inputs\.(\w+) \}\}", lambda found: inputs[found[1]], value)
+            for name, value in step["env"].items()
+        }
+        assigned = [f"{name}={value}" for name, value in variables.items()]
+        script = ("bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"])
+        done = shell(folder, "env", *assigned, *script)
+        if done.returncode:
+            break
+    return done
+
+
+LOANS = {
+    "model": "sample_models/loans.pkl",
+    "data": "sample_data/loans.csv",
+    "arguments": "--row 0-5 --target yes --samples 512",
+}
+
+
+@pytest.mark.parametrize(("policy", "code"), [("loans_policy", 0), ("loans_strict", 1)])
+def test_the_action_explains_checks_and_leaves_its_reports(folder, policy, code):
+    done = act(folder, **LOANS, policy=f"sample_data/{policy}.toml")
+    assert done.returncode == code, done.stdout + done.stderr
+    assert ("::error file=sample_data/loans_strict.toml" in done.stdout) == bool(code)
+    left = {one.name for one in (folder / "explanations").iterdir()}
+    assert {"explanations.jsonl", "check.xml", "explanations.html"} <= left
+
+
+def test_the_action_compares_with_a_baseline(folder):
+    first = act(folder, **LOANS, policy="sample_data/loans_policy.toml", output="old")
+    assert first.returncode == 0, first.stderr
+    (folder / "drift.toml").write_text("[drift]\nmax_flips = 0\nmax_changed = 0\n")
+    again = act(folder, **LOANS, policy="drift.toml", baseline="old/explanations.jsonl")
+    assert again.returncode == 0, again.stdout + again.stderr
+
+
+def test_the_action_of_the_docs_has_the_inputs_of_the_action():
+    page = (ROOT / "docs" / "tutorial.md").read_text("utf-8") + PAGE
+    for used in re.findall(
+        r"^- uses: limex/limex/(\S+)@main\n  with:\n((?:    .*\n)+)", page, re.M
+    ):
+        path, given = used
+        assert (ROOT / path / "action.yml").is_file()
+        assert set(yaml.safe_load(given)) <= set(ACTION["inputs"])
+
+
+CONTAINERFILE = (ROOT / ".github/Containerfile").read_text("utf-8")
+
+
+def test_the_container_file_copies_what_the_wheel_is_made_of():
+    copied = re.findall(r"^COPY (?!--)(.*) \S+$", CONTAINERFILE, re.MULTILINE)
+    names = {name for line in copied for name in line.split()}
+    assert all((ROOT / name).exists() for name in names)
+    project = (ROOT / "pyproject.toml").read_text("utf-8")
+    wanted = set(re.findall(r'^"(\w+)" = "lime_cli/samples', project, re.MULTILINE))
+    assert {"lime_cli", "pyproject.toml", "README.md", "LICENSE"} | wanted <= names
+
+
+def runtime() -> str | None:
+    """Name a container runtime that answers."""
+    for name in ("podman", "docker"):
+        if shutil.which(name):
+            asked = subprocess.run([name, "info"], capture_output=True, check=False, timeout=60)
+            if asked.returncode == 0:
+                return name
+    return None
+
+
+@pytest.mark.slow
+def test_the_container_explains_behind_its_walls(folder):
+    name = runtime()
+    if name is None:
+        pytest.skip("no container runtime answers here: the image was not built")
+    build = [name, "build", "-q", "-t", "limex-test", "-f", ".github/Containerfile", "."]
+    built = subprocess.run(build, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stderr
+    walls = ["--network", "none", "--read-only", "--tmpfs", "/tmp", "-v", f"{folder}:/work:ro"]
+    model = ["sample_models/zoo_mlp.onnx", "sample_data/zoo.csv", "--row", "84", "-f", "json"]
+    run = [name, "run", "--rm", *walls, "limex-test", "explain", *model]
+    done = subprocess.run(run, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["targets"][0]["name"] == "mammal"

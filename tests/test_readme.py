@@ -3,6 +3,7 @@
 ``python -m tests.test_readme`` writes what the commands print now into the pages.
 """
 
+import os
 import re
 import shlex
 import shutil
@@ -18,14 +19,26 @@ from tests.samples import readable
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```console\n(.*?)^```", re.MULTILINE | re.DOTALL)
+STEP = re.compile(r'^```(\w+)(?: title="(.+?)")?\n(.*?)^```', re.MULTILINE | re.DOTALL)
+
+WALKS = [
+    page for page in PAGES if re.search(r'^```\w+ title="', page.read_text("utf-8"), re.MULTILINE)
+]
+"""Pages that a reader follows from top to bottom in one folder: blocks with a title are files."""
 
 
 def blocks():
-    """Yield (page, [(command, shown output)]) of every console block."""
+    """Yield (page, [(command, shown output)]) of every console block that stands by itself."""
     for page in PAGES:
-        for block in BLOCK.findall(page.read_text("utf-8")):
-            parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
-            yield page.name, [(command, shown) for command, _, shown in map(cut, parts)]
+        if page not in WALKS:
+            for block in BLOCK.findall(page.read_text("utf-8")):
+                yield page.name, commands_of(block)
+
+
+def commands_of(block: str) -> list[tuple[str, str]]:
+    """Return the commands of a block, each with the output that it shows."""
+    parts = re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]
+    return [(command, shown) for command, _, shown in map(cut, parts)]
 
 
 def cut(part: str) -> tuple[str, str, str]:
@@ -79,18 +92,48 @@ def told(page: str) -> list[str]:
     return [line for line in page.rstrip().splitlines() if not line.startswith("  behind ")]
 
 
+PROGRAMS = {"limex": ("-m", "lime_cli"), "python": ()}
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+    """Run a command of a page in a folder."""
+    program, *rest = shlex.split(command, comments=True)
+    return subprocess.run(
+        [sys.executable, *PROGRAMS[program], *rest],
+        capture_output=True,
+        text=True,
+        cwd=folder,
+        check=False,
+        encoding="utf-8",
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+
+
+def check(command: str, shown: str, folder: Path) -> None:
+    """Run a command; fail where its exit code or its output is not what the page says."""
+    done = run(command, folder)
+    assert done.returncode == expected_code(command), f"{command}\n{done.stderr}"
+    if shown.strip():
+        assert told(done.stdout) == told(shown)
+
+
 @pytest.mark.parametrize(
     ("page", "commands"), BLOCKS, ids=[f"{page}: {found[0][0]}" for page, found in BLOCKS]
 )
 def test_the_commands_of_a_block_run_and_print_what_it_shows(folder, page, commands):
     for command, shown in commands:
-        words = [sys.executable, "-m", "lime_cli", *shlex.split(command, comments=True)[1:]]
-        done = subprocess.run(
-            words, capture_output=True, text=True, cwd=folder, check=False, encoding="utf-8"
-        )
-        assert done.returncode == expected_code(command), f"{command}\n{done.stderr}"
-        if shown:
-            assert told(done.stdout) == told(shown)
+        check(command, shown, folder)
+
+
+@pytest.mark.parametrize("page", WALKS, ids=[page.name for page in WALKS])
+def test_a_page_can_be_followed_from_top_to_bottom(folder, page):
+    for kind, title, body in STEP.findall(page.read_text("utf-8")):
+        if title:
+            (folder / title).parent.mkdir(parents=True, exist_ok=True)
+            (folder / title).write_text(body, "utf-8")
+        elif kind == "console":
+            for command, shown in commands_of(body):
+                check(command, shown, folder)
 
 
 def test_the_readme_shows_each_modality_and_both_one_line_commands():
@@ -137,21 +180,39 @@ def test_nothing_speaks_of_the_machine_it_was_written_on():
 
 
 def update() -> None:
-    """Replace every output that a page shows by what its command prints now."""
+    """Replace every output that a page shows by what its command prints now.
+
+    Names of pages on the command line leave the others as they are.
+    """
+    wanted = sys.argv[1:] or [page.name for page in PAGES]
     pages = {page.name: page for page in PAGES}
     for name, commands in BLOCKS:
-        with tempfile.TemporaryDirectory() as where:
-            copy_samples(Path(where))
-            for command, shown in commands:
-                words = shlex.split(command, comments=True)[1:]
-                words = [sys.executable, "-m", "lime_cli", *words]
-                done = subprocess.run(words, capture_output=True, check=False, cwd=where)
-                if shown:
-                    printed = done.stdout.decode().rstrip() + "\n"
-                    printed += "\n" * (len(shown) - len(shown.rstrip("\n")) - 1)
-                    text = pages[name].read_text("utf-8")
-                    old, new = f"$ {command}\n{shown}", f"$ {command}\n{printed}"
-                    pages[name].write_text(text.replace(old, new), "utf-8")
+        if name in wanted:
+            with tempfile.TemporaryDirectory() as where:
+                copy_samples(Path(where))
+                for command, shown in commands:
+                    rewrite(pages[name], command, shown, Path(where))
+    for page in WALKS:
+        if page.name in wanted:
+            with tempfile.TemporaryDirectory() as where:
+                copy_samples(Path(where))
+                for kind, title, body in STEP.findall(page.read_text("utf-8")):
+                    if title:
+                        (Path(where) / title).write_text(body, "utf-8")
+                    elif kind == "console":
+                        for command, shown in commands_of(body):
+                            rewrite(page, command, shown, Path(where))
+
+
+def rewrite(page: Path, command: str, shown: str, folder: Path) -> None:
+    """Run a command, and put what it prints in place of what the page shows."""
+    done = run(command, folder)
+    if shown.strip():
+        printed = done.stdout.rstrip() + "\n"
+        printed += "\n" * (len(shown) - len(shown.rstrip("\n")) - 1)
+        text = page.read_text("utf-8")
+        old, new = f"$ {command}\n{shown}", f"$ {command}\n{printed}"
+        page.write_text(text.replace(old, new), "utf-8")
 
 
 if __name__ == "__main__":

@@ -74,10 +74,12 @@ def _unsettled(surrogate: Surrogate, n: int, stop: str) -> Iterator[Caveat]:
         return
     intervals = [one.interval for one in surrogate.weights if one.interval]
     n_open = sum(low <= 0 <= high for low, high in intervals)
+    what = f"the sign of {n_open} of {len(intervals)} weights is open"
+    if not n_open:
+        what = "all signs are certain, sizes and order may change"
     yield Caveat(
         "unresolved_top",
-        f"{surrogate.name}: not settled after {n} samples; the sign of {n_open} of "
-        f"{len(intervals)} weights is open; {remedy}",
+        f"{surrogate.name}: not settled after {n} samples; {what}; {remedy}",
     )
 
 

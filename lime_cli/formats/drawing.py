@@ -111,14 +111,17 @@ def _outlined(explanation: Explanation, picture: Picture) -> str:
     height, width = picture.labels.shape
     target = item["targets"][0]
     colours = {"for": "#2f7df0", "against": "#ff8a1f"}
+    dashed = {True: "", False: ' stroke-dasharray="5 4"'}
     paths = "\n".join(
         f'<path d="{one["path"]}" fill="{colours[one["sign"]]}" '
-        f'fill-opacity="{one["strength"]}" stroke="{colours[one["sign"]]}" '
-        f'stroke-width="2" vector-effect="non-scaling-stroke">'
+        f'fill-opacity="{one["strength"] if one["certain"] else 0}" '
+        f'stroke="{colours[one["sign"]]}" '
+        f'stroke-width="2" vector-effect="non-scaling-stroke"'
+        f"{dashed[one['certain']]}>"
         f"<title>{escape(one['said'])}</title></path>"
         for one in target["picture"]
     )
-    said = f"{item['name']}: {target['name']} {target['prediction']}, fidelity {target['fidelity']}"
+    said = f"{item['name']}: {target['lead']}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}">\n<title>{escape(said)}</title>\n'

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
-import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
@@ -18,23 +17,36 @@ from typing import IO, TYPE_CHECKING, Any
 
 import numpy as np
 from jinja2 import Environment, select_autoescape
-from markupsafe import Markup
+from markupsafe import Markup, escape
 from PIL import Image
 
 from lime_cli.engine.arrays import BoolArray
-from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import Column, Component, Picture, Segment, Spans
+from lime_cli.engine.explanation import Explanation, Surrogate
+from lime_cli.engine.instance import Column, Picture, Segment
+from lime_cli.formats.story import (
+    LEVELS,
+    MINUS,
+    WaterfallStep,
+    bounds,
+    certainty_said,
+    changes_said,
+    comparison_said,
+    legend,
+    numbers_of,
+    remedies,
+    sentence,
+    shades,
+    shown_value,
+    sum_said,
+    unit_of,
+    waterfall,
+)
 from lime_cli.formats.wording import (
     choice_said,
-    fidelity_said,
-    half_width,
     literal,
-    marked,
     number_format,
-    other_outputs,
     radius_said,
     unresolved,
-    value_beside,
 )
 from lime_cli.version import __version__
 
@@ -109,6 +121,14 @@ class Spreads:
                 if len(kept) < DOTS:
                     kept.append(one.weight)
 
+    def leading(self, most: int) -> list[str]:
+        """Return the features of the largest weights over all targets."""
+        total: dict[str, float] = {}
+        for sums in self._sums.values():
+            for name, size in sums.items():
+                total[name] = total.get(name, 0.0) + size
+        return sorted(total, key=lambda one: (-total[one], one))[:most]
+
     def drawn(self) -> list[dict[str, Any]]:
         """Return what a page draws: the targets of most instances, their largest features."""
         order = sorted(self._counts, key=lambda name: (-self._counts[name], name))
@@ -141,35 +161,60 @@ Item = dict[str, Any]
 LARGEST = 3
 """Components that a list names."""
 
-TINTS = 3
-"""Strengths of a mark."""
+CLASSES = 5
+"""Classes whose predictions are listed, at most."""
+
+OPEN = 40
+"""Values of a row that are shown without a click, at most."""
 
 
 def item_of(explanation: Explanation, anchor: str) -> Item:
     """Return all that a page shows of an explanation."""
-    subject, model = explanation.subject, explanation.model
-    picture = subject.picture
+    picture = explanation.subject.picture
     first = explanation.surrogates[0]
+    unit = unit_of(explanation, first)
     item: Item = {
         "anchor": anchor,
         "name": name_of(explanation),
-        "headline": f"{literal(first.name)} {_shown(first.model_prediction)}",
-        "model": f"{model.format} model {model.digest[:12]}, {model.task}",
+        "about": _about(explanation),
+        "headline": f"{literal(first.name)} {unit.value(first.model_prediction)}",
         "warnings": [
             {"code": one.code, "message": literal(one.message)} for one in explanation.caveats
         ],
-        "facts": list(_facts(explanation)),
+        "remedies": list(map(literal, remedies(explanation))),
+        "row": list(_values(explanation)),
+        "open": OPEN,
+        "classes": list(_classes(explanation)),
+        "card": list(_card(explanation)),
     }
     if picture is not None:
         item["height"], item["width"] = picture.labels.shape
         item["picture"] = picture_uri(picture)
-    scale = _scale(explanation)
-    item["targets"] = [_target(explanation, one, scale) for one in explanation.surrogates]
+    limits = [bounds(waterfall(explanation, one)) for one in explanation.surrogates]
+    shared = min(low for low, _ in limits), max(high for _, high in limits)
+    own = explanation.model.task != "classification"
+    item["targets"] = [
+        _target(explanation, one, limits[i] if own else shared)
+        for i, one in enumerate(explanation.surrogates)
+    ]
     return item
+
+
+def _about(explanation: Explanation) -> str:
+    """Say in a line what is explained."""
+    subject, model = explanation.subject, explanation.model
+    row = subject.facts.get("row")
+    at = f"row {row} of {subject.source}" if isinstance(row, int) else subject.source
+    asked = " and ".join(dict.fromkeys(one.name for one in explanation.surrogates[:3]))
+    more = len(explanation.surrogates) - 3
+    rest = f" and {more:,} more outputs" if more > 0 else ""
+    named = explanation.made_of or f"the {model.format} model {model.digest[:12]}"
+    return literal(f"Why {named} predicts {asked}{rest} as it does for {at}.")
 
 
 def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
     """Yield a line of the list for each target."""
+    values = explanation.subject.facts.get("values")
     for surrogate in explanation.surrogates:
         largest = ", ".join(
             f"{literal(explanation.components[one.component].name)} {one.weight:+.3g}"
@@ -185,6 +230,7 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
             "fidelity": "" if fidelity is None else f"{fidelity:.2f}",
             "fidelity_value": "" if fidelity is None else repr(fidelity),
             "largest": largest,
+            "values": values if isinstance(values, dict) else {},
             "warnings": ", ".join(dict.fromkeys(one.code for one in explanation.caveats)),
         }
 
@@ -196,69 +242,65 @@ def name_of(explanation: Explanation) -> str:
     return literal(name)
 
 
-def _target(explanation: Explanation, surrogate: Surrogate, scale: float) -> Item:
+def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float, float]) -> Item:
     form = number_format(one.weight for one in surrogate.weights)
-    numbers = (surrogate.model_prediction, surrogate.local_prediction, surrogate.intercept)
-    sums = number_format(numbers, 4)
+    steps = waterfall(explanation, surrogate)
+    if explanation.subject.picture is not None:  # where it is seen
+        steps = tuple(one._replace(beside="") if one.kind == "weight" else one for one in steps)
     return {
         "name": literal(surrogate.name),
-        "prediction": f"{surrogate.model_prediction:{sums}}",
-        "local": f"{surrogate.local_prediction:{sums}}",
-        "gap": f"{surrogate.gap:+{sums}}",
-        "intercept": f"{surrogate.intercept:{sums}}",
-        "outputs": other_outputs(explanation, surrogate),
-        "fidelity": fidelity_said(surrogate),
-        "radius": radius_said(surrogate),
-        "others": _others(surrogate, sums),
-        "choice": choice_said(explanation, surrogate),
-        "end": f"{scale:{form}}",
-        "bars": [
-            _bar(explanation.components[one.component], one, scale, form)
-            for one in surrogate.weights
+        "lead": sentence(explanation, surrogate),
+        "steps": [
+            _step(step, said, limits) for step, said in zip(steps, numbers_of(steps), strict=True)
         ],
+        "zero": _place(0.0, limits) if limits[0] < 0 < limits[1] else None,
+        "legend": legend(explanation),
         "rules": [_rule(explanation, surrogate, i) for i in range(len(surrogate.rules))],
-        "passage": list(_passage(explanation, surrogate)),
+        "passage": [
+            {
+                "text": one.text,
+                "sign": "" if not one.shade else "for" if one.shade > 0 else "against",
+                "strength": f"{abs(one.shade):.0%}",
+                "certain": one.resolved,
+                "said": f"{one.weight:+{form}}",
+            }
+            for one in shades(explanation, surrogate)
+        ],
         "picture": list(_segments(explanation, surrogate, form)),
+        "compares": comparison_said(explanation, surrogate),
+        "sums": sum_said(explanation, surrogate),
+        "sure": [*certainty_said(explanation, surrogate), *_fit(explanation, surrogate)],
+        "changes": list(changes_said(explanation, surrogate)),
     }
 
 
-def _scale(explanation: Explanation) -> float:
-    """Return the largest end of any interval, so that the bars of all targets compare."""
-    ends = [
-        abs(end)
-        for surrogate in explanation.surrogates
-        for one in surrogate.weights
-        for end in (one.weight, *(one.interval or ()))
-    ]
-    return max(ends, default=0.0) or 1.0
-
-
-def _bar(component: Component, one: Weight, scale: float, form: str) -> Item:
-    low, high = one.interval or (None, None)
+def _step(step: WaterfallStep, said: str, limits: tuple[float, float]) -> Item:
+    start, end = _place(step.start, limits), _place(step.end, limits)
+    low, high = (_place(one, limits) for one in step.reach)
     return {
-        "component": one.component,
-        "name": literal(component.name),
-        "beside": literal(_beside(component)),
-        "x": _place(one.weight, scale),
-        "low": None if low is None else _place(low, scale),
-        "high": None if high is None else _place(high, scale),
-        "weight": f"{one.weight:+{form}}",
-        "half": "" if one.interval is None else f"{half_width(one):{form}}",
-        "unresolved": unresolved(one),
+        "kind": "level" if step.kind in LEVELS else step.kind,
+        "sign": "gap" if step.kind == "gap" else "for" if step.change >= 0 else "against",
+        "name": step.name,
+        "beside": step.beside,
+        "number": said,
+        "start": start,
+        "end": end,
+        "left": min(start, end),
+        "width": round(abs(end - start), 2),
+        "interval": None if step.interval is None else (low, high),
+        "certain": step.resolved and step.kind != "gap",
+        "component": step.component,
     }
 
 
-def _place(weight: float, scale: float) -> float:
-    return round(100 * weight / scale, 2)
+EDGE = 1.0
+"""Per cent of a waterfall's width that is left free on either side."""
 
 
-def _beside(component: Component) -> str:
-    match component.where:
-        case Segment(box=(left, top, right, bottom)):
-            return f"x {left}–{right}, y {top}–{bottom}"
-        case Spans(spans) if len(spans) > 1:
-            return f"×{len(spans)}"
-    return value_beside(component.name, component.value)
+def _place(value: float, limits: tuple[float, float]) -> float:
+    """Return where a value is drawn, in per cent of the width."""
+    low, high = limits
+    return round(EDGE + (100 - 2 * EDGE) * (value - low) / (high - low), 2)
 
 
 def _rule(explanation: Explanation, surrogate: Surrogate, i: int) -> Item:
@@ -275,76 +317,126 @@ def _rule(explanation: Explanation, surrogate: Surrogate, i: int) -> Item:
     }
 
 
-def _passage(explanation: Explanation, surrogate: Surrogate) -> Iterator[tuple[str, str, str]]:
-    """Yield pieces of a text: what is written, its tint, and its weight in words."""
-    text = explanation.subject.facts.get("text")
-    spans = {
-        span: one.weight
-        for one in surrogate.weights
-        for where in [explanation.components[one.component].where]
-        if isinstance(where, Spans)
-        for span in where.spans
-    }
-    if not isinstance(text, str) or not spans:
-        return
-    largest = max(map(abs, spans.values())) or 1.0
-    for piece, weight in marked(text, spans):
-        strength = min(TINTS, math.ceil(TINTS * abs(weight) / largest))
-        tint = f"{'p' if weight > 0 else 'n'}{strength}" if weight else ""
-        shown = "\n".join(map(literal, piece.split("\n")))
-        yield shown, tint, f"{weight:+.3g}"
-
-
 def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iterator[Item]:
     picture = explanation.subject.picture
     if picture is None:
         return
     largest = max((abs(one.weight) for one in surrogate.weights), default=0.0)
-    for one in surrogate.weights:
+    for rank, one in enumerate(surrogate.weights, 1):
         component = explanation.components[one.component]
         if isinstance(component.where, Segment) and one.weight != 0:
+            x, y = component.where.centroid
             yield {
                 "strength": round(0.05 + 0.35 * abs(one.weight) / largest, 2),
                 "component": one.component,
                 "sign": "for" if one.weight > 0 else "against",
+                "certain": not unresolved(one),
                 "path": outlines(picture.labels == component.where.segment),
+                "rank": rank,
+                "x": round(x, 1),
+                "y": round(y, 1),
                 "said": f"{literal(component.name)}: {one.weight:+{form}}",
             }
 
 
-def _others(surrogate: Surrogate, form: str) -> str:
-    """Say what the components that are not shown add together."""
-    others = surrogate.others
-    if others is None or not others.weight:
-        return ""
-    return f"{others.weight:+{form}}, {others.components:,} components together"
+def _fit(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
+    """Say where the surrogate was fitted, what else was tried, and how parts were chosen."""
+    if radius := radius_said(surrogate):
+        yield f"Radius {radius}."
+    tried = [
+        f"{one.radius:.3g} ({one.fidelity:.2f}{_gap_said(one.gap)})"
+        for one in surrogate.by_radius
+        if one.fidelity is not None
+    ]
+    if len(tried) > 1:
+        yield f"Radii compared, with fidelity and gap: {', '.join(tried)}."
+    if surrogate.pairs_fidelity is not None:
+        yield f"With the pairs listed in the record the fidelity is {surrogate.pairs_fidelity:.2f}."
+    if choice := choice_said(explanation, surrogate):
+        yield f"The components shown are {choice}."
 
 
-def _facts(explanation: Explanation) -> Iterator[tuple[str, str]]:
-    """Yield what is known of instance and sampling, long texts left out."""
-    facts = dict(explanation.subject.facts)
-    row = facts.pop("row", None)
+def _gap_said(gap: float | None) -> str:
+    return "" if gap is None else f", {gap:+.2g}".replace("-", MINUS)
+
+
+def _classes(explanation: Explanation) -> Iterator[Item]:
+    """Yield the largest outputs of the model, then those explained that are not among them."""
+    outputs, names = explanation.outputs, explanation.model.targets
+    if len(outputs) < 2 or len(outputs) != len(names):
+        return
+    unit = unit_of(explanation, explanation.surrogates[0])
+    order = sorted(range(len(outputs)), key=lambda i: -outputs[i])
+    own = {one.target for one in explanation.surrogates}
+    shown = [i for n, i in enumerate(order) if n < CLASSES or i in own]
+    top = max(abs(outputs[i]) for i in shown) or 1.0
+    for i in shown:
+        yield {
+            "name": literal(names[i]),
+            "value": unit.cell(outputs[i]),
+            "width": round(100 * max(0.0, outputs[i]) / top, 1),
+            "own": i in own,
+        }
+    if len(outputs) > len(shown):
+        rest = sum(outputs[i] for i in order if i not in shown)
+        together = f", together {unit.cell(rest)}" if unit.percent else ""
+        more = f"{len(outputs) - len(shown):,} more{together}"
+        yield {"name": more, "value": "", "width": 0, "own": False}
+
+
+def _values(explanation: Explanation) -> Iterator[Item]:
+    """Yield a row's values, each with the sign of its column's weight in the first target."""
+    values = explanation.subject.facts.get("values")
+    signs = {}
+    for one in explanation.surrogates[0].weights:
+        where = explanation.components[one.component].where
+        if isinstance(where, Column):
+            certain = not unresolved(one)
+            sign = "for" if one.weight > 0 else "against"
+            signs[where.column] = sign if certain else f"{sign} open"
+    for key, value in (values if isinstance(values, dict) else {}).items():
+        said = "missing" if value is None else shown_value(value)
+        yield {"name": literal(str(key)), "value": literal(said), "sign": signs.get(str(key), "")}
+
+
+def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
+    """Yield what was explained, of which model, against what, and how it is made again."""
+    subject, model = explanation.subject, explanation.model
+    named = f"{literal(explanation.made_of)}, " if explanation.made_of else ""
+    yield "model", f"{named}{model.format}, {model.task}, SHA-256 {model.digest}"
+    facts = dict(subject.facts)
+    row, background = facts.pop("row", None), facts.pop("background", None)
+    at = f", row {row}" if isinstance(row, int) else ""
+    yield "data", f"{literal(subject.source)}{at}, SHA-256 {subject.digest}"
     for key, value in (row if isinstance(row, dict) else {}).items():
         yield literal(str(key)), "missing" if value is None else literal(str(value))
+    if isinstance(background, dict) and "source" in background:
+        bins = f", numbers in bins: {background['bins']}" if "bins" in background else ""
+        rows = f", {background['rows']:,} rows" if isinstance(background.get("rows"), int) else ""
+        said = f"{background['source']}{rows}{bins}, SHA-256 {background.get('digest', '')}"
+        yield "background", literal(said)
     for key, value in facts.items():
-        if key not in ("text", "background") and not isinstance(value, dict | list):
+        if key != "text" and not isinstance(value, dict | list):
             yield literal(str(key)), literal(str(value))
-    yield "samples", f"{explanation.samples:,}, worth {explanation.effective_samples:,.0f}"
-    yield "stopped", explanation.stop.replace("_", " ")
+    stop = explanation.stop.replace("_", " ")
+    yield "samples", f"{explanation.samples:,}, stopped: {stop}"
     numbers = explanation.settings.numbers()
     for key in ("seed", "features", "selection", "surrogate"):
         yield key, str(numbers[key])
     if explanation.settings.like_lime:
         yield "kernel width", f"{explanation.kernel_width:.4g}"
     for one in explanation.skipped:
-        yield f"skipped {literal(one.name)}", one.reason
+        yield f"skipped {literal(one.name)}", literal(one.reason)
+    yield "limex", __version__
+    if explanation.made_by:
+        yield "command", literal(explanation.made_by)
 
 
 def _shown(number: float) -> str:
     return f"{number:.4g}"
 
 
-DETAILED = 25
+DETAILED = 18
 """Explanations of several that a page shows in full."""
 
 LISTED = 1_000
@@ -380,7 +472,37 @@ def write_page(
         rows += islice(row_of(explanation, link), max(0, LISTED - len(rows)))
     data = _data(items, rows, n, failures)
     data["spreads"] = spreads.drawn() if n > 1 else []
+    columns = [one for one in spreads.leading(3 * COLUMNS) if any(one in r["values"] for r in rows)]
+    for row in rows:
+        values = row.pop("values")
+        row["cells"] = [_cell(values, one) for one in columns[:COLUMNS]]
+    data["warned"] = any(row["warnings"] for row in rows)
+    heads = ["instance", "target", "prediction", "fidelity", "largest weights"]
+    names = [literal(one) for one in columns[:COLUMNS]]
+    data["heads"] = [*heads, *names, *["warnings"] * data["warned"]]
+    data["rows_shown"] = bool(links)
     out.write(_render(data).encode("utf-8", "xmlcharrefreplace"))
+
+
+COLUMNS = 4
+"""Columns of the rows whose values a list shows: those of the largest weights."""
+
+
+def _cell(values: Mapping[str, Any], column: str) -> str:
+    value = values.get(column)
+    return literal(shown_value(value)) if value is not None else "missing" if values else ""
+
+
+NAV = '<nav class="pages">'
+"""Where a page of its own has room for links to the pages beside it."""
+
+
+def linked(page: bytes, before: str, after: str, index: str) -> bytes:
+    """Put links to the pages before and after, as far as there are, and to the list, on a page."""
+    words = (("previous", before), ("all", index), ("next", after))
+    links = "".join(f'<a href="{escape(name)}">{said}</a>' for said, name in words if name)
+    head, found, tail = page.partition(NAV.encode())
+    return head + found + links.encode() + tail[tail.index(b"</nav>") :] if found else page
 
 
 def _data(
@@ -421,6 +543,8 @@ def fragment(explanations: Iterable[Explanation], failures: list[dict[str, str]]
 
 
 def _render(data: Mapping[str, Any]) -> str:
+    if len(data["items"]) == 1 and not (data["failures"] or data["rest"] or data["rows_shown"]):
+        return filled("explanations.html", {**data, "script": ""})  # nothing to sort or filter
     script = part("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return filled("explanations.html", {**data, "script": Markup(script), "script_hash": digest})

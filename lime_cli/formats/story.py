@@ -5,11 +5,12 @@ Every number is one of the record's. PNG, SVG and HTML draw the same `WaterfallS
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lime_cli.engine.explanation import Explanation, Surrogate, Weight
+from lime_cli.engine.explanation import Explanation, Replaced, Surrogate, Weight
 from lime_cli.engine.instance import Column, Component, Segment, Spans
 from lime_cli.formats.wording import (
     fidelity_in_words,
@@ -96,7 +97,7 @@ def _size(surrogate: Surrogate) -> float:
 
 def bounds(steps: Sequence[WaterfallStep]) -> tuple[float, float]:
     """Return the smallest and the largest value that is drawn, apart from each other."""
-    ends = [end for one in steps for end in (one.start, one.end, *one.reach)]
+    ends = [end for one in steps for end in (one.start, one.end, *one.reach)] or [0.0]
     low, high = min(ends), max(ends)
     return (low, high) if high > low else (low - 0.5, high + 0.5)
 
@@ -165,7 +166,7 @@ class Shaded(NamedTuple):
     resolved: bool
 
 
-FAINTEST, STRONGEST = 0.14, 0.6
+FAINTEST, STRONGEST = 0.14, 0.5
 """How strong the shade of a word is: that of a weight next to nothing, and that of the largest."""
 
 
@@ -201,13 +202,17 @@ class Unit(NamedTuple):
     change_form: str
 
     def value(self, number: float) -> str:
-        """Say a prediction: ``99.2%``, ``152.1``."""
+        """Say a prediction inside a sentence: ``99.2%``, ``less than 0.1%``, ``152.1``."""
+        return self.cell(number).replace(">", "more than ").replace("<", "less than ")
+
+    def cell(self, number: float) -> str:
+        """Say a prediction in a table: ``99.2%``, ``<0.1%``, ``152.1``."""
         if not self.percent:
-            return f"{number:{self.value_form}}"
+            return f"{number:{self.value_form}}".replace("-", MINUS)
         said = f"{number:.1%}"
         if said == "100.0%" and number < 1:
-            return "more than 99.9%"
-        return "less than 0.1%" if said == "0.0%" and number > 0 else said
+            return ">99.9%"
+        return "<0.1%" if said == "0.0%" and number > 0 else said
 
     def change(self, number: float) -> str:
         """Say how far a prediction moves, without a sign: ``26.4 points``, ``0.264``."""
@@ -348,14 +353,13 @@ def comparison_said(explanation: Explanation, surrogate: Surrogate) -> str:
     if settings.kernel == "shapley":
         return (
             f"Each weight is a Shapley value: what the part adds to {name} on average over all "
-            f"orders in which parts are kept, {masking_said(explanation)}. Blue raises the "
-            "prediction, orange lowers it."
+            f"orders in which parts are kept, {masking_said(explanation)}."
         )
     return (
         f"Each weight compares two states of one part, kept and masked: how much higher the "
         f"prediction for {name} is while the part is kept, on average over samples near the "
         f"{thing_of(explanation)} in which other parts are masked too. Masked means: "
-        f"{masking_said(explanation)}. Blue raises the prediction, orange lowers it."
+        f"{masking_said(explanation)}."
     )
 
 
@@ -403,10 +407,16 @@ def sum_said(explanation: Explanation, surrogate: Surrogate) -> str:
     rest = surrogate.local_prediction - surrogate.intercept - shown
     others = "" if abs(rest) <= TINY * _size(surrogate) else f" {_signed(rest, form)} (others)"
     return (
-        f"{surrogate.intercept:{form}} ({base_said(explanation)}) {_signed(shown, form)} (weights "
-        f"shown){others} = {surrogate.local_prediction:{form}}, the local prediction; "
-        f"{_signed(surrogate.gap, form)} (gap) = {surrogate.model_prediction:{form}}, the model's."
+        f"{_negative(surrogate.intercept, form)} ({base_said(explanation)}) "
+        f"{_signed(shown, form)} (weights shown){others} = "
+        f"{_negative(surrogate.local_prediction, form)}, the local prediction; "
+        f"{_signed(surrogate.gap, form)} (gap) = {_negative(surrogate.model_prediction, form)}, "
+        "the model's."
     )
+
+
+def _negative(number: float, form: str) -> str:
+    return f"{number:{form}}".replace("-", MINUS)
 
 
 def _signed(number: float, form: str) -> str:
@@ -422,7 +432,7 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
         if open_:
             said = (
                 f"{open_} of {len(surrogate.weights)} weights {'has' if open_ == 1 else 'have'} no "
-                "certain sign, and are drawn pale and dashed"
+                "certain sign, and are hatched"
             )
         if any(one.interval is not None for one in surrogate.weights):
             yield f"{said}; whiskers are 95% intervals of the sampling."
@@ -431,3 +441,76 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
         f"{explanation.samples:,} samples count like {explanation.effective_samples:,.0f} at the "
         "distance that was chosen."
     )
+
+
+def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
+    """Say what would change the answer, as far as the samples know it."""
+    found = explanation.counterfactuals
+    if found is None:
+        if not surrogate.rules and surrogate.weights and not unresolved(surrogate.weights[0]):
+            first = surrogate.weights[0]
+            name = _quoted(explanation.components[first.component])
+            way = "lowers" if first.weight > 0 else "raises"
+            number = unit_of(explanation, surrogate).change(first.weight)
+            yield (
+                f"Of the single parts {name} matters most: masking it {way} the prediction by "
+                f"{number} on average."
+            )
+        return
+    if not found:
+        yield (
+            f"None of the {explanation.samples:,} samples changes the predicted class: no change "
+            "of a few parts that was tried does."
+        )
+        return
+    for one in found:
+        value = unit_of(explanation, surrogate).value(one.prediction)
+        many = "this change" if len(one.replaced) == 1 else f"these {len(one.replaced)} changes"
+        parts = [_replaced_said(explanation, part) for part in one.replaced[:LISTED_CHANGES]]
+        more = len(one.replaced) - len(parts)
+        rest = [f"{more:,} more"] if more else []
+        said = _listed([*parts, *rest])
+        yield f"With {many} the model predicts {literal(one.name)}, {value}: {said}."
+    yield (
+        f"These are the nearest of {explanation.samples:,} samples by the number of parts that "
+        "change; the model has answered each."
+    )
+
+
+LISTED_CHANGES = 6
+"""Parts of a change that are named, at most."""
+
+
+def _replaced_said(explanation: Explanation, part: Replaced) -> str:
+    component = explanation.components[part.component]
+    match component.where:
+        case Spans():
+            return f"without {_quoted(component)}"
+        case Segment():
+            return f"without {literal(component.name)}"
+        case Column(column, _):
+            now = "missing" if component.value is None else shown_value(component.value)
+            then = "missing" if part.value is None else shown_value(part.value)
+            return f"{literal(column)} = {literal(then)} in place of {literal(now)}"
+
+
+def shown_value(value: str | float | int | bool) -> str:
+    """Write a value as a person would."""
+    if not isinstance(value, float):
+        return str(value)
+    return str(int(value)) if value.is_integer() and abs(value) < 1e15 else f"{value:.6g}"
+
+
+TYPED = re.compile(r"--(?:radius [0-9.]+|surrogate tree|bins (?:none|decile|entropy)|group auto)")
+"""Options with a value that a warning names as a remedy."""
+
+
+def remedies(explanation: Explanation) -> Iterator[str]:
+    """Yield command lines that try what warnings name, where the command is known."""
+    if not explanation.made_by:
+        return
+    for one in dict.fromkeys(
+        option for warning in explanation.caveats for option in TYPED.findall(warning.message)
+    ):
+        if one.partition(" ")[0] not in explanation.made_by:
+            yield f"{explanation.made_by} {one}"

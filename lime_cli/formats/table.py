@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from math import isnan, nan
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
@@ -87,7 +88,7 @@ def passage(explanation: Explanation, surrogate: Surrogate, page: Page) -> Itera
     weights = _weights_in_text(explanation, surrogate)
     if not isinstance(text, str) or not weights:
         return
-    largest = max(abs(one) for one in weights.values())
+    largest = max((abs(one) for one in weights.values() if not isnan(one)), default=1.0)
     passage = Text()
     for piece, weight in marked(text.rstrip(), weights):
         passage.append_text(_piece(piece, weight, largest, page))
@@ -99,15 +100,19 @@ def passage(explanation: Explanation, surrogate: Surrogate, page: Page) -> Itera
         _piece("raises" if quantity else "for", 1, 1, page),
         _piece("lowers" if quantity else "against", -1, 1, page),
     ]
-    yield Text.assemble(MARGIN, marks[0], f" {name}, ", marks[1], " it")
+    legend = Text.assemble(MARGIN, marks[0], f" {name}, ", marks[1], " it")
+    if any(map(isnan, weights.values())):
+        legend.append(", ").append_text(_piece("not certain", nan, 1, page))
+    yield legend
     yield Text()
 
 
 def _weights_in_text(
     explanation: Explanation, surrogate: Surrogate
 ) -> dict[tuple[int, int], float]:
+    """Return the weight of each word's characters; NaN where its sign is not certain."""
     return {
-        span: one.weight
+        span: nan if unresolved(one) else one.weight
         for one in surrogate.weights
         if one.weight != 0
         for where in [explanation.components[one.component].where]
@@ -122,6 +127,8 @@ def _piece(text: str, weight: float, largest: float, page: Page) -> Text:
     shown = "\n".join(page.literal(line) for line in lines)
     if weight == 0:
         return Text(shown)
+    if isnan(weight):
+        return Text(shown, style="underline") if page.look.colour else Text(f"[~{shown}~]")
     strength = min(2, int(3 * abs(weight) / largest))
     if page.look.colour:
         return Text(shown, style=(TINTS_FOR if weight > 0 else TINTS_AGAINST)[strength])

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import io
 import logging
+import struct
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from lime_cli.engine.arrays import BoolArray
 from lime_cli.engine.instance import Caveat
@@ -133,9 +135,12 @@ def read_tiff(name: str, data: bytes, max_pixels: int) -> tuple[NDArray[Any], in
     level = logging.getLogger("tifffile").level
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
+        with tifffile.TiffFile(io.BytesIO(data), mode="r+") as file:
             page: Any = file.pages[0]
             check_size(name, page.imagewidth * page.imagelength, max_pixels)
+            if page.compression == LZW:
+                _undo_lzw(file, page)
+                page = tifffile.TiffFile(file.filehandle).pages[0]
             array = page.asarray()
             if page.planarconfig == 2 and array.ndim == 3:  # a plane for each channel
                 array = array.transpose(1, 2, 0)
@@ -155,6 +160,57 @@ def read_tiff(name: str, data: bytes, max_pixels: int) -> tuple[NDArray[Any], in
         logging.getLogger("tifffile").setLevel(level)
     _n_pixels(name, array.shape)
     return _turned(_as_light(name, _with_channels(array), kind), int(turned)), n_pages
+
+
+LZW = 5
+"""Of TIFF's Compression; the one that tifffile needs another package for and Pillow undoes."""
+
+COMPRESSION, PREDICTOR, PARTS = 259, 317, ((273, 279), (324, 325))
+"""Tags; the last are those of strips and tiles: where they begin, and how many bytes each has."""
+
+DIFFERENCES = 2
+"""A predictor: each number is what is to be added to the one left of it."""
+
+
+def _undo_lzw(file: Any, page: Any) -> None:
+    """Put the strips or tiles of a page uncompressed behind a file in memory, and point to them."""
+    handle, offsets, counts = file.filehandle, [], []
+    rows = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
+    width = page.tilewidth if page.is_tiled else page.imagewidth
+    samples = 1 if page.planarconfig == 2 else page.samplesperpixel
+    row = -(-width * samples * page.bitspersample // 8)
+    strips = -(-page.imagelength // rows)
+    for i, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        last = not page.is_tiled and i % strips == strips - 1
+        n_rows = page.imagelength - rows * (strips - 1) if last else rows
+        handle.seek(offset)
+        plain = _lzw_bytes(handle.read(count), row * n_rows)
+        if page.predictor == DIFFERENCES:
+            kind = np.dtype(f"{file.byteorder}u{page.bitspersample // 8}")
+            numbers = np.frombuffer(plain, kind).reshape(n_rows, width, samples)
+            plain = numbers.cumsum(axis=1, dtype=kind.newbyteorder("=")).astype(kind).tobytes()
+        handle.seek(0, 2)
+        offsets.append(handle.tell())
+        counts.append(len(plain))
+        handle.write(plain)
+    begins, sizes = PARTS[bool(page.is_tiled)]
+    page.tags[begins].overwrite(offsets)
+    page.tags[sizes].overwrite(counts)
+    page.tags[COMPRESSION].overwrite(1)
+    if page.predictor == DIFFERENCES:
+        page.tags[PREDICTOR].overwrite(1)
+
+
+def _lzw_bytes(data: bytes, n_bytes: int) -> bytes:
+    """Uncompress a strip, as the only one of a picture of bytes in one row."""
+    tags = (
+        (256, 4, n_bytes), (257, 4, 1), (258, 3, 8), (COMPRESSION, 3, LZW), (262, 3, 1),
+        (273, 4, 8), (277, 3, 1), (278, 4, 1), (279, 4, len(data)),
+    )  # fmt: skip
+    table = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    directory = struct.pack("<H", len(tags)) + table + bytes(4)
+    whole = b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory
+    return Image.open(io.BytesIO(whole), formats=["TIFF"]).tobytes()
 
 
 ORIENTATION = 274

@@ -188,8 +188,8 @@ def _tiff(name: str, data: bytes, reading: ImageReading) -> Decoded:
 BITS, COMPRESSION, LIGHT, SAMPLES, PLANAR = 258, 259, 262, 277, 284
 """Tags of a TIFF file."""
 
-UNPACKED = (1, 8, 32_773, 32_946)
-"""Compressions that tifffile undoes by itself: none, deflate, PackBits."""
+UNPACKED = (1, 5, 8, 32_773, 32_946)
+"""Compressions that are undone in full depth: none, LZW, deflate, PackBits."""
 
 
 def _is_deep(image: Image.Image) -> bool:

@@ -368,7 +368,7 @@ class Bags:
 
 
 def bags_of(model: Any, method: str) -> Bags | None:
-    """Recognise a pipeline that begins with a vectorizer over words; None for everything else."""
+    """Recognize a pipeline that begins with a vectorizer over words; None for everything else."""
     while hasattr(model, "best_estimator_"):
         model = model.best_estimator_
     steps = getattr(model, "steps", None)

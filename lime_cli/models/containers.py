@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -14,11 +14,39 @@ from lime_cli.models.sklearn import final
 
 ANSWERS = ("predict_proba", "decision_function", "predict")
 
+_FOLDER = (
+    "optimum-cli export onnx --model {1} {1}-onnx, and explain {1}-onnx; or py:module:function"
+)
+
 EXPORTS = {
-    "torch": "export it to ONNX with torch.onnx.export",
-    "tensorflow": "export it to ONNX with tf2onnx",
+    "transformers.pipelines": 'if you made it: python -c "import joblib; '
+    f"joblib.load({{0!r}}).save_pretrained('{{1}}')\"; then {_FOLDER}",
+    "transformers": "save its model and its tokenizer with save_pretrained('{1}'); then " + _FOLDER,
+    "setfit": "explain a function that calls it: py:module:function",
+    "sentence_transformers": "explain a function that calls it: py:module:function",
+    "simpletransformers": "name its output folder in place of the pickle; or py:module:function",
+    "spacy": "explain a function that calls it: py:module:function",
+    "flair": "explain a function that calls it: py:module:function",
+    "fasttext": "explain a function that calls it: py:module:function",
+    "fastai": "export learn.model to ONNX with torch.onnx.export; or py:module:function",
     "keras": "export it to ONNX: model.export('model.onnx', format='onnx')",
+    "tensorflow": "export it to ONNX with tf2onnx",
+    "torch": "export it to ONNX with torch.onnx.export",
 }
+"""Libraries whose models limex does not run, and the way to explain them, the outermost first."""
+
+
+def export_of(modules: Iterable[str], name: str) -> tuple[str, str] | None:
+    """Return the library that a file's model is of, and how it is explained; None for no such.
+
+    ``modules`` are those of the classes in the file.
+    """
+    there = {".".join(one.split(".")[:n]) for one in modules for n in (1, 2)}
+    found = next((one for one in EXPORTS if one in there), None)
+    if found is None:
+        return None
+    return found.partition(".")[0], EXPORTS[found].format(name, name.partition(".")[0])
+
 
 SHOWN = 8
 
@@ -40,7 +68,7 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
     transformers beside it, where each fits the next. Raises ModelError that names the keys there
     are, or says what the thing is instead.
     """
-    if key is None and can_predict(held):
+    if key is None and can_predict(held) and not _is_pipeline(held):
         return ModelInside(held)
     if key is None:
         chained = _chained(held)
@@ -216,12 +244,21 @@ def _keys(held: Any) -> str:
     return f"it has {', '.join(names[:SHOWN])}{more}" if names else "it is empty"
 
 
+def _is_pipeline(held: Any) -> bool:
+    """Tell a pipeline of transformers, whose ``predict`` takes texts one by one, from a model."""
+    return any(base.__module__.startswith("transformers.") for base in type(held).__mro__)
+
+
+def of_another(name: str, library: str, way: str) -> ModelError:
+    """Word that a file holds a model of a library that limex does not run."""
+    return ModelError(f"{name}: holds a {library} model, which limex does not run", way)
+
+
 def _no_model(held: Any, name: str) -> ModelError:
     library = type(held).__module__.split(".")[0]
-    bases = {base.__module__.split(".")[0] for base in type(held).__mro__}
-    for known, way in EXPORTS.items():
-        if known in bases:
-            return ModelError(f"{name}: holds a {known} model, which limex does not run", way)
+    foreign = export_of((base.__module__ for base in type(held).__mro__), name)
+    if foreign is not None:
+        return of_another(name, *foreign)
     models = [str(one) for one, child in _children(held).items() if can_predict(child)]
     beside = [one for one, _ in _transformers(held)]
     if models and beside:

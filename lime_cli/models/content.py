@@ -41,8 +41,13 @@ class Content:
         """All bytes; None where they are too many to keep."""
         if self.size > KEPT_BYTES:
             return None
-        with self._streamed() as stream:
-            return stream.read()
+        if not hasattr(os, "pread"):
+            return self.path.read_bytes()
+        pieces, at = [], 0
+        while piece := os.pread(self.descriptor, self.size - at, at):
+            pieces.append(piece)
+            at += len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def read(self) -> bytes:
         """Return all bytes, however many."""

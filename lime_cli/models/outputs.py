@@ -36,6 +36,8 @@ class Stated(NamedTuple):
     """Those that are not."""
     column: bool = False
     """Whether one column of numbers from 0 to 1 may well be probabilities."""
+    logit: bool = False
+    """Whether one column of other numbers may well be logits."""
 
 
 class Answer(NamedTuple):
@@ -460,6 +462,12 @@ LOGIT = Caveat(
     "the output is read as a number; if it is a logit, --activation sigmoid makes a probability",
 )
 
+INDEPENDENT = Caveat(
+    "not_probabilities",
+    "the outputs lie from 0 to 1 and sum to {:.3g}, not 1; each is read as a probability of its "
+    "own",
+)
+
 SHARE = Caveat(
     "task_assumed",
     "the output is read as a number; if it is the probability of a class, say --task "
@@ -480,6 +488,8 @@ def _assumed(
         yield TUPLE
     if file.activation != "auto":
         return
+    if reading == "independent" and not stated.independent and file.task == "auto":
+        yield INDEPENDENT._replace(message=INDEPENDENT.message.format(values[0].sum()))
     if reading == "scores":
         yield LOGITS
     elif (
@@ -488,7 +498,7 @@ def _assumed(
         and stated.task is None
         and _one(values, stated)
     ):
-        if "logit" in stated.output.lower():
+        if stated.logit:
             yield LOGIT
         elif stated.column and _within(values[:1]) and (values[:1] % 1).any():
             yield SHARE

@@ -1,6 +1,6 @@
 """What every model format hands out: something that predicts, probed with two rows first.
 
-A model whose answer to an input depends on what else is in the batch (a batch normalised by its
+A model whose answer to an input depends on what else is in the batch (a batch normalized by its
 own statistics, dynamic quantisation, padding that is not masked) is asked row by row: that is the
 answer a person gets who asks about one input, and no batch size changes it.
 """
@@ -149,7 +149,7 @@ class Way(NamedTuple):
     handing: Handing | None = None
     """In what form it is given tables, where that is not settled by its format."""
     bags: Bags | None = None
-    """Answers samples of a text from their masks, where the model is recognised."""
+    """Answers samples of a text from their masks, where the model is recognized."""
     decide: Callable[[Any], Any] | None = None
     """Names the class that it predicts, where that may be another than the largest output says."""
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Hashable, Iterable, Iterator
-from functools import cache
+from functools import cache, partial
 from typing import Any, cast
 
 import numpy as np
@@ -54,6 +54,9 @@ def _held(one: Any) -> Iterator[Iterable[Any]]:
             yield one.ravel().tolist()
         if type(one) is np.ma.MaskedArray:
             yield (one.data,)
+    elif isinstance(one, partial):
+        yield one.func, *one.args
+        yield one.keywords.values()
     if not isinstance(one, FUNCTIONS) and not _is_frame(type(one)):
         yield attributes(one).values()
 

@@ -27,6 +27,9 @@ class DialectOptions(Options, heading="Table format"):
         "Character between cells; without it, a comma (in a .tsv file, a tab).",
         metavar="CHAR",
     )
+    quote: str = option(
+        "--quote", "Mark around cells that hold separators.", default='"', choices=('"', "'")
+    )
     encoding: str | None = option(
         "--encoding", "Encoding of text files; UTF-8 without it.", metavar="NAME"
     )
@@ -71,6 +74,7 @@ class DialectOptions(Options, heading="Table format"):
             self.na_values,
             not self.no_header,
             self.read_as,
+            self.quote,
             self.strip,
             self.sheet,
             self.sql,

@@ -117,7 +117,7 @@ INDEX = "index.html"
 def write_index(folder: Path) -> None:
     """Write the index of a finished batch whose instances have pages; raise OutputError."""
     from lime_cli import files
-    from lime_cli.formats.html import write_page
+    from lime_cli.formats.html import linked, write_page
     from lime_cli.records.reading import FAILURE, read_entries
 
     pages = iter(sorted(one.name for one in folder.glob("[0-9]*-*.html")))
@@ -137,6 +137,10 @@ def write_index(folder: Path) -> None:
     page = io.BytesIO()
     write_page(explained(), page, links, failures)
     files.write_whole(folder / INDEX, page.getvalue())
+    shown = [one for one in links.values() if one]
+    for before, name, after in zip(["", *shown], shown, [*shown[1:], ""], strict=False):
+        own = folder / name
+        files.write_whole(own, linked(own.read_bytes(), before, after, INDEX))
 
 
 SUMMARY_SCHEMA = {"name": "limex/batch", "number": 1}

@@ -46,6 +46,8 @@ class Dialect:
     reading: str = "auto"
     """``pandas`` where words such as NA are missing values in every column, ``plain`` where only
     the empty cell is; ``auto`` is as the model was most likely fitted."""
+    quote: str = '"'
+    """What stands around cells that hold separators."""
     strip: bool = False
     """Whether blanks around cells of words are left out."""
     sheet: str | None = None

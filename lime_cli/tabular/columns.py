@@ -93,6 +93,10 @@ def columns_for(
     if order:
         return _said(stream, model_input, order)
     if model_input.columns is not None:
+        needed = [name for name in drop if name in model_input.columns]
+        if needed:
+            said = f"--drop {needed[0]}: the model needs it"
+            raise SettingsError(said, f"--fixed {needed[0]} holds it")
         require(stream.name, stream.header, model_input.columns)
         return model_input.columns
     require(stream.name, stream.header, drop)

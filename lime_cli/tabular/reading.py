@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time
 from functools import lru_cache
-from itertools import product
+from itertools import chain, count, product
 from typing import NamedTuple
 
 from lime_cli.engine.instance import Caveat
@@ -82,8 +82,12 @@ class Rules(NamedTuple):
     """Of ``RULES``, in their order."""
     words: frozenset[str] = frozenset()
     """Those that the model knows though pandas reads them as missing: they stay."""
+    marks: frozenset[str] = frozenset()
+    """Cells that stand for a missing value, such as ``?``."""
 
     def __call__(self, cell: str) -> str:
+        if self.marks and cell.strip() in self.marks:
+            return ""
         for name in self.names:
             if name != "missing" or cell not in self.words:
                 cell = RULES[name](cell)
@@ -202,18 +206,29 @@ class Chooser:
         """Return how to read a table, and sentences about what was not said by a person."""
         rules: dict[str, Rules] = {}
         numbers = []
-        for place, name in enumerate(self.columns):
-            counts = Counter(cells.column(name))
+        counted = [Counter(cells.column(name)) for name in self.columns]
+        marks = frozenset(chain.from_iterable(map(self._marks, count(), counted)))
+        for place, (name, counts) in enumerate(zip(self.columns, counted, strict=True)):
             known = self._values(place)
             if known and name in cells.texts and _are_numbers(known, counts):
                 numbers.append(name)
-            rules[name] = self._rules(counts, known)
-        found = {name: one for name, one in rules.items() if one.names}
+            own = (marks - known) & {cell.strip() for cell in counts} if marks else marks
+            rules[name] = self._rules(counts, known)._replace(marks=own)
+        found = {name: one for name, one in rules.items() if one.names or one.marks}
         return Reading(tuple(found.items()), tuple(numbers)), tuple(self._said(cells, found))
 
     def _values(self, place: int) -> frozenset[object]:
         one = self.known.get(place)
         return frozenset(one.values) if one is not None and not one.filling else frozenset()
+
+    def _marks(self, place: int, counts: Counter[str]) -> Iterator[str]:
+        """Yield cells of marks alone, where the model knows others and fills what is missing."""
+        one = self.known.get(place)
+        if not self.like_pandas or one is None or one.filling or not one.gaps:
+            return
+        for cell in map(str.strip, counts):
+            if cell and not any(map(str.isalnum, cell)) and cell not in one.values:
+                yield cell
 
     def _rules(self, counts: Counter[str], known: frozenset[object]) -> Rules:
         words = frozenset(one for one in known if isinstance(one, str) and one in PANDAS_MISSING)
@@ -239,16 +254,18 @@ class Chooser:
         words: Counter[str] = Counter()
         names = []
         for name, one in rules.items():
-            if "missing" in one.names and cells.kind(name) == "text":
-                read = PANDAS_MISSING - one.words
-                found = Counter(cell for cell in cells.column(name) if cell in read)
+            if cells.kind(name) == "text":
+                likely = PANDAS_MISSING - one.words if "missing" in one.names else frozenset()
+                read = likely | one.marks
+                found = Counter(cell for cell in cells.column(name) if cell.strip() in read)
                 words += found
                 names += [name] if found else []
         if words:
             yield Caveat(
                 "read_as_missing",
                 f"{' and '.join(repr(one) for one, _ in words.most_common(2))} in {_listed(names)} "
-                "is read as a missing value, as pandas reads it; --read-as plain keeps the word",
+                "is read as a missing value, as the model was most likely fitted; --read-as plain "
+                "keeps the word",
             )
 
 

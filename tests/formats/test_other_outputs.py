@@ -1,6 +1,7 @@
 """Every view of a classifier's explanation tells what else the model says."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -41,8 +42,14 @@ def test_every_view_names_the_other_classes(limex, form):
     drawn = limex(*CASE, "--samples", "128", "-f", form).out
     order = np.argsort(record["outputs"])[::-1]
     second = record["model"]["targets"][order[1]]
-    assert f"{second} {record['outputs'][order[1]]:.3g}" in drawn
-    assert "and 2 more" in " ".join(drawn.split())
+    value = record["outputs"][order[1]]
+    if form == "html":
+        row = re.search(rf"<tr><th[^>]*>{second}</th>.*?</tr>", drawn)
+        assert row
+        assert f">{value:.1%}<" in row[0]
+    else:
+        assert f"{second} {value:.3g}" in drawn
+    assert "2 more" in " ".join(drawn.split())
 
 
 def test_two_classes_and_numbers_have_none(limex):

@@ -360,3 +360,13 @@ def test_fidelity_in_words(fidelity, words):
 )
 def test_values_stand_beside_names_that_do_not_say_them(name, value, beside):
     assert value_beside(name, value) == beside
+
+
+def test_words_whose_sign_is_not_certain_are_marked_apart(limex):
+    given = ("explain", "text", "sample_models/reviews.pkl", "--samples", "16", "--text")
+    said = limex(*given, "a wonderful film with an ending that is not so very new at all").out
+    unsure = [line.split()[-1] for line in said.splitlines() if " ~" in line and "+-" in line]
+    assert unsure
+    passage = said.partition("[")[2].partition("\n\n")[0]
+    assert all(f"~{word}~" in passage for word in unsure)
+    assert "[~not certain~]" in said

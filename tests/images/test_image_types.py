@@ -39,6 +39,60 @@ def tiff(folder: Path, array: np.ndarray, **options: object) -> Path:
     return folder / "a.tif"
 
 
+def lzw(data: bytes) -> bytes:
+    """Compress by codes of 9 bits that stand for single bytes, a clear code before they grow."""
+    codes = [code for i, byte in enumerate(data) for code in ([256] * (i % 200 == 0) + [byte])]
+    bits = "".join(f"{code:09b}" for code in [*codes, 257])
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+def lzw_tiff(
+    path: Path,
+    array: np.ndarray,
+    planes: bool = False,
+    differences: bool = False,
+    order: str = "<",
+    rows: int = 8,
+) -> Path:
+    """Write (h, w, 3) numbers of 16 bits in strips that are compressed by LZW."""
+    height, width, n = array.shape
+    parts = [array[..., i : i + 1] for i in range(n)] if planes else [array]
+    strips = [part[top : top + rows] for part in parts for top in range(0, height, rows)]
+    if differences:
+        strips = [np.diff(one, axis=1, prepend=np.zeros_like(one[:, :1])) for one in strips]
+    packed = [lzw(one.astype(f"{order}u2").tobytes()) for one in strips]
+    place, begins = 8, []
+    for one in packed:
+        begins.append(place)
+        place += len(one)
+    tags = {
+        256: (4, [width]), 257: (4, [height]), 258: (3, [16] * n), 259: (3, [5]), 262: (3, [2]),
+        273: (4, begins), 277: (3, [n]), 278: (4, [rows]), 279: (4, list(map(len, packed))),
+        284: (3, [2 if planes else 1]), 317: (3, [2 if differences else 1]),
+    }  # fmt: skip
+    table, beyond = b"", b""
+    after = place + 2 + 12 * len(tags) + 4
+    for tag, (kind, values) in tags.items():
+        held = struct.pack(f"{order}{len(values)}{'H' if kind == 3 else 'I'}", *values)
+        if len(held) > 4:
+            held, beyond = struct.pack(order + "I", after + len(beyond)), beyond + held
+        table += struct.pack(order + "HHI", tag, kind, len(values)) + held.ljust(4, b"\0")
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", place)
+    count = struct.pack(order + "H", len(tags))
+    path.write_bytes(head + b"".join(packed) + count + table + bytes(4) + beyond)
+    return path
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("differences", [False, True])
+@pytest.mark.parametrize("planes", [False, True])
+def test_a_tiff_that_is_compressed_by_lzw_keeps_its_16_bits(tmp_path, planes, differences, order):
+    deep = np.random.default_rng(7).integers(0, 65536, (21, 34, 3)).astype(np.uint16)
+    path = lzw_tiff(tmp_path / "a.tif", deep, planes, differences, order)
+    np.testing.assert_allclose(read_picture(path).values, deep / 257, atol=1e-3)
+
+
 def instance(path: Path, model_input: ModelInput, **options: object):
     modality = ImageModality((str(path),), **options).fitted(model_input)
     return modality.read(next(modality.sources()))

@@ -17,6 +17,7 @@ from lime_cli.images.modality import ImageModality
 from lime_cli.images.numbers import ImageReading
 from lime_cli.images.pixels import read_picture
 from lime_cli.models.model_file import ModelFile, ModelInput
+from tests.images.test_image_types import lzw_tiff
 
 SIDE = 64
 
@@ -89,6 +90,8 @@ def saved(folder: Path, kind: str) -> Path:
         )
     elif kind == "deep":
         tifffile.imwrite(path, deep, photometric="rgb")
+    elif kind in ("deep lzw", "planar lzw"):
+        lzw_tiff(path, deep, kind == "planar lzw", differences=True)
     elif kind == "deep deflated":
         tifffile.imwrite(path, deep, photometric="rgb", compression="zlib")
     elif kind == "channels first":
@@ -105,7 +108,7 @@ def saved(folder: Path, kind: str) -> Path:
 
 KINDS = (
     "png", "rgba", "exif", "tiff turned", "cmyk", "deep cmyk", "planar", "planar bytes", "bands",
-    "deep", "deep deflated", "channels first", "deep array",
+    "deep", "deep deflated", "deep lzw", "planar lzw", "channels first", "deep array",
 )  # fmt: skip
 
 

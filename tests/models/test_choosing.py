@@ -1,5 +1,7 @@
 """Of several outputs of a graph, the one that is a prediction."""
 
+import sys
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -123,3 +125,18 @@ def test_logits_name_what_makes_probabilities_of_them(tmp_path):
     sure = ModelFile(path, activation="softmax").load()
     assert sure.predict(TABLE) == pytest.approx(PROBABILITIES, abs=1e-6)
     assert sure.caveats == ()
+
+
+def test_outputs_that_do_not_sum_to_one_are_said_to_be_read_one_by_one(tmp_path):
+    module = tmp_path / "limex_half.py"
+    module.write_text("def f(texts): return [[0.497, 0.5, 0.5] for _ in texts]\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        model = ModelFile("py:limex_half:f").load()
+        model.predict(["a"])
+    finally:
+        sys.path.remove(str(tmp_path))
+    said = {one.code: one.message for one in model.caveats}
+    assert (
+        "sum to 1.5, not 1; each is read as a probability of its own" in said["not_probabilities"]
+    )

@@ -1,6 +1,9 @@
 """Files that hold more than a model, or something else: opened, or told what to do."""
 
+import os
 import pickle
+import sys
+import types
 import zipfile
 
 import joblib
@@ -276,3 +279,52 @@ def test_a_forest_of_several_answers_can_be_narrowed_to_one(tmp_path):
     assert second.probabilities
     with pytest.raises(ModelError, match="has no answer 2; it gives 2"):
         ModelFile(path, output="2").load()
+
+
+OTHERS = {
+    "transformers.pipelines.text_classification.TextClassificationPipeline": "joblib.load("
+    "'clf.pkl').save_pretrained('clf')\"; then optimum-cli export onnx --model clf clf-onnx, and "
+    "explain clf-onnx",
+    "transformers.models.bert.modeling_bert.BertModel": "save_pretrained('clf')",
+    "setfit.modeling.SetFitModel": "py:module:function",
+    "spacy.lang.en.English": "py:module:function",
+    "keras.src.models.sequential.Sequential": "model.export('model.onnx', format='onnx')",
+    "torch.nn.modules.container.Sequential": "torch.onnx.export",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_pickle_of_another_library_names_the_way_to_explain_it(tmp_path, monkeypatch, name):
+    module, _, attribute = name.rpartition(".")
+    parts = module.split(".")
+    for i in range(len(parts)):
+        monkeypatch.setitem(sys.modules, ".".join(parts[: i + 1]), types.ModuleType(parts[i]))
+    kind = type(attribute, (), {"__module__": module, "predict": lambda self, inputs: inputs})
+    setattr(sys.modules[module], attribute, kind)
+    path = tmp_path / "clf.pkl"
+    path.write_bytes(pickle.dumps(kind()))
+    for file in (ModelFile(str(path)), ModelFile(str(path), trust=True)):
+        if file.trust and parts[0] not in ("transformers",):
+            continue  # what its owner trusts is asked, if it can predict
+        with pytest.raises(ModelError) as caught:
+            file.load()
+        library = parts[0]
+        assert f"holds a {library} model, which limex does not run" in str(caught.value)
+        assert OTHERS[name] in str(caught.value)
+
+
+def test_a_pickle_of_another_library_that_does_something_else_is_judged_by_that(
+    tmp_path, monkeypatch
+):
+    module = types.ModuleType("transformers")
+    monkeypatch.setitem(sys.modules, "transformers", module)
+
+    class Pipeline:
+        def __reduce__(self):
+            return os.system, ("echo",)
+
+    path = tmp_path / "clf.pkl"
+    module.Pipeline = type("Pipeline", (), {"__module__": "transformers"})
+    path.write_bytes(pickle.dumps([module.Pipeline(), Pipeline()]))
+    with pytest.raises(ModelError, match=r"uses os\.system"):
+        ModelFile(str(path)).load()

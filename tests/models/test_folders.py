@@ -46,6 +46,11 @@ signature:
 """
 
 
+def explained(path, table):
+    with pytest.warns(lime_cli.LimexWarning):
+        return lime_cli.explain(str(path), str(table), row=5, samples=64)
+
+
 def folder(path, words, name="model.pkl", content=None):
     path.mkdir()
     (path / "MLmodel").write_text(words, "utf-8")
@@ -74,9 +79,9 @@ def test_columns_go_to_the_model_in_the_order_of_the_signature(tmp_path):
     path = folder(tmp_path / "m", SKLEARN + SIGNATURE)
     frame = pd.DataFrame(X, columns=["a", "the b", "it's c"])
     frame.assign(id=7)[["it's c", "id", "the b", "a"]].to_csv(tmp_path / "d.csv", index=False)
-    (found,) = lime_cli.explain_tabular(str(path), str(tmp_path / "d.csv"), rows="5")
-    assert found.explanation.outputs == pytest.approx(MODEL.predict_proba(X[5:6])[0])
-    assert "by_position" not in [one.code for one in found.explanation.caveats]
+    found = explained(path, tmp_path / "d.csv")
+    assert found.record["outputs"] == pytest.approx(MODEL.predict_proba(X[5:6])[0])
+    assert "by_position" not in dict(found.coded_warnings)
 
 
 def test_a_model_of_its_own_columns_keeps_them(tmp_path):

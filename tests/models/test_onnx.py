@@ -464,7 +464,7 @@ def test_texts_become_token_ids_by_their_tokenizer(tmp_path, length):
     model.input.require("text")
     texts = ["good film", "bad", "bad film good film", "film film " * 9]
     assert model.predict(texts)[:, 0] == pytest.approx([3, 3, 3.25, 4])
-    assert model.caveats == ()
+    assert [one.code for one in model.caveats] == ["activation_assumed"]
 
 
 def test_token_ids_ask_for_a_tokenizer_and_it_for_its_inputs(tmp_path):

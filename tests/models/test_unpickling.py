@@ -6,6 +6,7 @@ import contextlib
 import copyreg
 import os
 import pickle
+import pickletools
 import random
 import subprocess
 import sys
@@ -698,6 +699,28 @@ def test_no_other_partial_loads(case: str, tmp_path: Path) -> None:
     make, gist = PARTIALS[case]
     path.write_bytes(pickle.dumps({"model": FunctionTransformer(), "f": make()}))
     assert gist in said(path)[1]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [(b"out", b"K\x05"), (b"out", b"]"), (b"where", b"}"), (b"where", b"cnumpy\nmax\n")],
+)
+def test_a_partial_that_is_changed_after_it_is_filled_is_refused(
+    name: bytes, value: bytes, tmp_path: Path
+) -> None:
+    content = pickle.dumps(FunctionTransformer(partial(np.add, 1.0)), 4)
+    numbers, named = -1, 0
+    for step, _, at in pickletools.genops(content):
+        numbers += step.name == "MEMOIZE"
+        named = numbers if content[at - 1 : at] == b"}" and step.name == "MEMOIZE" else named
+        if step.name == "BUILD":
+            change = b"h%c\x8c%c%b%bs0" % (named, len(name), name, value)
+            content = content[: at + 1] + change + content[at + 1 :]
+            break
+    assert list(pickle.loads(content).func.keywords) == [name.decode()]
+    path = tmp_path / "model.pkl"
+    path.write_bytes(content)
+    assert "is not safe to load" in said(path)[1]
 
 
 def test_words_that_point_outside_their_letters_are_damaged(tmp_path: Path) -> None:

@@ -146,7 +146,8 @@ def test_a_table_of_one_row_needs_no_row(limex, data, tmp_path):
     rest = ("--background", data / "zoo.csv", "--samples", "64", "-f", "json")
     short = limex("explain", "tabular", ZOO[0], one, *rest)
     assert short.code == 0, short.err
-    assert short.out == limex("explain", "tabular", ZOO[0], one, *rest, "--row", "0").out
+    typed = limex("explain", "tabular", ZOO[0], one, *rest, "--row", "0")
+    assert json.loads(short.out)["hash"] == json.loads(typed.out)["hash"]
 
 
 def test_a_table_of_more_rows_asks_which(limex):

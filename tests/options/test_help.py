@@ -1,5 +1,6 @@
 """The help of commands: the usual options in a few parts, all of them on request."""
 
+import json
 import re
 
 import pytest
@@ -59,5 +60,5 @@ def test_an_option_that_is_gone_is_taken_once_more_and_named(limex, gone):
     result = limex(*asked, *gone)
     assert result.code == 0
     assert f"{gone[0]} no longer has any effect; leave it out" in result.err
-    assert result.out == limex(*asked).out
+    assert json.loads(result.out)["hash"] == json.loads(limex(*asked).out)["hash"]
     assert gone[0] not in limex("explain", "tabular", "--help-all").out

@@ -13,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+import lime_cli
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.tables.dialect import Dialect
@@ -92,6 +93,46 @@ def test_a_word_that_an_encoder_knows_is_no_missing_value(tmp_path):
     case = Case(tmp_path, words, encoded(OneHotEncoder()), frame)
     assert case.answers == pytest.approx(case.expected)
     assert case.codes == []
+
+
+@pytest.mark.parametrize("mark", ["?", "-", "--", " ? "])
+def test_marks_are_missing_where_the_model_fills_gaps_and_knows_other_words(tmp_path, mark):
+    words = choice("Private", "Gov", mark)
+    kind = pd.Series([np.nan if one == mark else one for one in words], dtype=object)
+    encoder = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
+    case = Case(tmp_path, words, encoded(encoder), pd.DataFrame({"size": SIZE, "kind": kind}))
+    assert case.answers == pytest.approx(case.expected)
+    assert case.codes == ["read_as_missing"]
+
+
+def test_a_mark_that_stands_for_a_gap_in_words_does_so_in_numbers(tmp_path):
+    words = choice("Private", "Gov", "?")
+    kind = pd.Series([np.nan if one == "?" else one for one in words], dtype=object)
+    spelled = [str(one) if i % 7 else "?" for i, one in enumerate(SIZE)]
+    size = pd.Series([np.nan if one == "?" else float(one) for one in spelled])
+    encoder = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
+    parts = (make_pipeline(SimpleImputer(), StandardScaler()), ["size"]), (encoder, ["kind"])
+    frame = pd.DataFrame({"size": size, "kind": kind})
+    model = make_pipeline(make_column_transformer(*parts), LogisticRegression()).fit(frame, LABELS)
+    pd.DataFrame({"size": spelled, "kind": words}).to_csv(tmp_path / "d.csv", index=False)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    with pytest.warns(lime_cli.LimexWarning):
+        found = lime_cli.explain(
+            str(tmp_path / "m.pkl"), str(tmp_path / "d.csv"), rows=["0-20"], samples=64
+        )
+    assert "columns 'size', 'kind' is" in dict(found[0].coded_warnings)["read_as_missing"]
+    answers = [one.record["outputs"] for one in found]
+    assert answers == [pytest.approx(row) for row in model.predict_proba(frame[:21])]
+
+
+@pytest.mark.parametrize("encoder", [OneHotEncoder(handle_unknown="ignore"), OneHotEncoder()])
+def test_a_mark_that_the_model_knows_or_has_no_gap_for_is_a_word(tmp_path, encoder):
+    words = choice("+", "-")
+    fitted_on = words if encoder.handle_unknown == "error" else ["+"] * N
+    frame = pd.DataFrame({"size": SIZE, "kind": fitted_on})
+    case = Case(tmp_path, words, encoded(encoder), frame)
+    shown = frame.assign(kind=words)
+    assert case.answers == pytest.approx(case.model.predict_proba(shown))
 
 
 def test_reading_can_be_said(tmp_path):

@@ -31,15 +31,6 @@ for (const list of document.querySelectorAll("table.list")) {
   box.addEventListener("input", show);
   show();
 }
-const light = (event, on) => {
-  const part = event.target.closest?.("[data-component]");
-  if (!part) return;
-  const target = part.closest("[data-target]");
-  for (const one of target.querySelectorAll("[data-component]"))
-    if (one.dataset.component === part.dataset.component) one.classList.toggle("lit", on);
-};
-for (const [name, on] of [["mouseover", true], ["mouseout", false], ["focusin", true], ["focusout", false]])
-  document.addEventListener(name, (event) => light(event, on));
 const reveal = () => {
   const part = location.hash && document.getElementById(location.hash.slice(1));
   if (part) part.closest("details").open = true;

@@ -277,6 +277,7 @@ class Session:
             labels=labels,
             output=self._output.name,
             others=tuple(one.name for one in others),
+            logit="logit" in self._output.name.lower() or self.input.kind in ("picture", "text"),
         )
 
     def _finds_outliers(self, others: list[Any], classes: tuple[str, ...] | None) -> bool:

@@ -6,21 +6,24 @@ import codecs
 import importlib
 import math
 import types
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
+from functools import cache
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 
 from lime_cli.models.pickles import frames, tripwire
 from lime_cli.models.pickles.constructors import (
+    SCALAR,
     call,
     check_keys,
     check_names,
     check_partial,
     check_plain,
+    scalar_of,
 )
-from lime_cli.models.pickles.policy import INERT_MODULES, AllowList, Global, Refused, listed
-from lime_cli.models.pickles.sizes import check_state, check_words
+from lime_cli.models.pickles.policy import CALL, INERT_MODULES, AllowList, Global, Refused, listed
+from lime_cli.models.pickles.sizes import check_state, check_words, keeps_names
 from lime_cli.models.pickles.unpickler import (
     ARRAY_WRAPPER,
     Arguments,
@@ -105,6 +108,14 @@ class Builder(Machine):
             return made  # which has no state to be given
         return self._note(made)
 
+    def may_make(self, function: object, dtype: object, n_bytes: int) -> bool:
+        named = self.names.get(id(function))
+        if named is None or named.thing is not function or named.key != SCALAR:
+            return False
+        self.use(named, CALL)
+        self.check_finished([dtype])
+        return scalar_of(dtype, bytes(n_bytes))
+
     def create(self, named: Named, args: Arguments, kwargs: dict[str, object]) -> object:
         cls = named.thing
         if isinstance(cls, Inert):
@@ -144,7 +155,8 @@ class Builder(Machine):
             raise Refused(f"changes a {kind.__name__} that is in use")
         if type(state) not in _STATES:
             raise Refused(f"gives a {kind.__name__} the state of another object")
-        self.check_finished(_values(state))
+        if self.open:
+            self.check_finished(_values(state))
         if frames.fill(instance, state):
             self.open.pop(id(instance), None)
             return
@@ -214,20 +226,28 @@ def _thing(key: Global, policy: AllowList) -> object:
 
 def _check_form(instance: object, state: object) -> None:
     """Refuse what becomes attributes and is no dictionary: pairs would pass by unseen."""
+    own = _OWN_NAMES.get(type(instance).__module__, set())
+    if type(state) is dict:
+        check_names(state.keys() - own if own else state)
+        return
     parts = state if isinstance(state, tuple) else (state,)
     for part in parts:
         if isinstance(part, dict):
-            check_names(part.keys() - _OWN_NAMES.get(type(instance).__module__, set()))
-    native = getattr(type(instance), "__setstate__", None)
-    if native is not None and not isinstance(native, types.FunctionType):
+            check_names(part.keys() - own)
+    if state is None or _is_native(cast("Hashable", type(instance))):
         return
-    if isinstance(instance, np.ndarray) or not hasattr(instance, "__dict__"):
-        return
-    is_slotted = isinstance(state, tuple) and len(state) == 2
-    if not (type(state) is dict or state is None or is_slotted) or not all(
-        type(part) is dict or part is None for part in parts
-    ):
+    slotted = isinstance(state, tuple) and len(state) == 2
+    if not slotted or not all(type(part) is dict or part is None for part in parts):
         raise Refused(f"gives a {type(instance).__name__} attributes in no dictionary")
+
+
+@cache
+def _is_native(kind: Any) -> bool:
+    """Tell whether a class takes its state in C, or keeps no attributes."""
+    setstate = getattr(kind, "__setstate__", None)
+    if setstate is not None and not isinstance(setstate, types.FunctionType):
+        return True
+    return issubclass(kind, np.ndarray) or not keeps_names(cast("Hashable", kind))
 
 
 def _values(state: object) -> Iterable[object]:

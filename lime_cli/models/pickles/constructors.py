@@ -192,7 +192,8 @@ def _masked(cls: object, base: object, shape: object, code: object) -> bool:
     return cls is np.ma.MaskedArray and base is np.ndarray and shape == (0,) and code in (b"b", "b")
 
 
-def _scalar(dtype: object, data: object = None) -> bool:
+def scalar_of(dtype: object, data: object = None) -> bool:
+    """Tell a dtype of plain numbers or words, and as many bytes as it takes."""
     plain = isinstance(dtype, np.dtype) and not dtype.hasobject and not dtype.subdtype
     if type(data) is str:  # Python 2 wrote bytes as text
         data = data.encode("latin-1")
@@ -325,6 +326,8 @@ _NEW_OBJECTS = {
 }
 
 
+SCALAR = ("numpy._core.multiarray", "scalar")
+
 _ARROW_ARRAY = ("pyarrow.lib", "_restore_array")
 
 
@@ -337,7 +340,7 @@ GUARDS: Mapping[Global, Callable[..., bool]] = {
     ("collections", "defaultdict"): _factory,
     PARTIAL: _partial,
     ("numpy._core.multiarray", "_reconstruct"): _array,
-    ("numpy._core.multiarray", "scalar"): _scalar,
+    SCALAR: scalar_of,
     ("numpy._core.numeric", "_frombuffer"): _buffer,
     ("numpy.ma.core", "_mareconstruct"): _masked,
     ("numpy.random._pickle", "__bit_generator_ctor"): _bit_generator,

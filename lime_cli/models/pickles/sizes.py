@@ -7,7 +7,9 @@ and numpy look for themselves, so that only what compiled code is given is check
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from array import array
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import cache, partial
 from typing import Any, cast
 
 import numpy as np
@@ -37,21 +39,38 @@ class Damaged(Exception):
 
 def check_state(instance: object, state: object) -> None:
     """Check the state of what is written in C before it takes it. Raises Damaged."""
-    parts = state.values() if isinstance(state, dict) else state
-    for part in parts if isinstance(parts, Iterable) and not isinstance(parts, str) else ():
-        hides = isinstance(part, np.ndarray) and type(part) is not np.ndarray
-        if hides and not hasattr(instance, "__dict__"):
-            raise Damaged(f"a {type(part).__name__} where plain numbers are due")
-    if _is_tree(instance):
-        _check_nodes(state)
-    elif type(instance).__module__ in _SPATIAL:
-        if type(state) is not tuple or len(state) < 12:
-            raise Damaged("a search tree without its parts")
-        _check_spatial(state[11], *state[:7])
-    elif type(instance).__module__ == _DISTANCES:
-        _check_distance(state)
-    elif type(instance).__name__ == "BSpline":
-        _check_spline(state)
+    kind = type(instance)
+    if not keeps_names(cast("Hashable", kind)):
+        parts = state.values() if isinstance(state, dict) else state
+        for part in parts if isinstance(parts, tuple | list | dict) else ():
+            if isinstance(part, np.ndarray) and type(part) is not np.ndarray:
+                raise Damaged(f"a {type(part).__name__} where plain numbers are due")
+    check = _state_check(cast("Hashable", kind))
+    if check is not None:
+        check(state)
+
+
+@cache
+def keeps_names(kind: Any) -> bool:
+    """Tell whether things of a kind keep attributes in a dictionary."""
+    return any("__dict__" in vars(base) for base in kind.__mro__)
+
+
+@cache
+def _state_check(kind: Any) -> Callable[[object], None] | None:
+    if (kind.__module__, kind.__name__) == _TREE:
+        return _check_nodes
+    if kind.__module__ in _SPATIAL:
+        return _check_search_tree
+    if kind.__module__ == _DISTANCES:
+        return _check_distance
+    return _check_spline if kind.__name__ == "BSpline" else None
+
+
+def _check_search_tree(state: object) -> None:
+    if type(state) is not tuple or len(state) < 12:
+        raise Damaged("a search tree without its parts")
+    _check_spatial(state[11], *state[:7])
 
 
 def _check_spatial(
@@ -115,7 +134,8 @@ def _check_nodes(state: object) -> None:
 
 
 def _is_tree(thing: object) -> bool:
-    return (type(thing).__module__, type(thing).__name__) == _TREE
+    kind = type(thing)
+    return kind.__name__ == _TREE[1] and kind.__module__ == _TREE[0]
 
 
 def check_sizes(made: Iterable[object]) -> None:
@@ -124,19 +144,34 @@ def check_sizes(made: Iterable[object]) -> None:
     for group in _groups([thing for thing in made if _is_tree(thing)]):
         _check_trees(group)
     for thing in made:
-        if isinstance(thing, np.ndarray):
-            check_words(thing)
-            continue
-        module = type(thing).__module__
-        if module.startswith("scipy.sparse."):
-            cast(Any, type(thing)).check_format(thing, True)
-        for n_features, tree in _trees(thing):
-            if tree.n_features > n_features:
-                raise Damaged(f"a decision tree of {tree.n_features} columns for {n_features}")
-        if hasattr(thing, "__dict__"):
-            for place, check in _CHECKS.items():
-                if module.startswith(place):
-                    _checked(check, thing)
+        for check in _checks(cast("Hashable", type(thing))):
+            check(thing)
+
+
+@cache
+def _checks(kind: Any) -> tuple[Callable[[Any], None], ...]:
+    """Return what checks things of a kind."""
+    if issubclass(kind, np.ndarray):
+        return (check_words,)
+    checks: list[Callable[[Any], None]] = []
+    if kind.__module__.startswith("scipy.sparse."):
+        checks.append(_check_format)
+    if keeps_names(cast("Hashable", kind)):
+        checks.append(_check_widths)
+        for place, check in _CHECKS.items():
+            if kind.__module__.startswith(place):
+                checks.append(partial(_checked, check))
+    return tuple(checks)
+
+
+def _check_format(matrix: Any) -> None:
+    type(matrix).check_format(matrix, True)
+
+
+def _check_widths(thing: Any) -> None:
+    for n_features, tree in _trees(thing):
+        if tree.n_features > n_features:
+            raise Damaged(f"a decision tree of {tree.n_features} columns for {n_features}")
 
 
 def _checked(check: Callable[[Any, dict[str, Any]], None], thing: Any) -> None:
@@ -334,9 +369,8 @@ def _check_vocabulary(_thing: Any, held: dict[str, Any]) -> None:
     if words is None:
         return
     _fits(isinstance(words, dict), "a vocabulary that is none")
-    places = words.values()
-    whole = all(issubclass(kind, int | np.integer) for kind in set(map(type, places)))
-    inside = whole and (not words or (min(places) >= 0 and max(places) < len(words)))
+    places = np.frombuffer(array("q", list(words.values())), np.int64)  # TypeError if no number
+    inside = not words or (places.min() >= 0 and places.max() < len(words))
     _fits(inside, "a vocabulary with words beyond its last column")
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
-from functools import cache, cached_property, partial
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from functools import cache, cached_property, lru_cache, partial
 from typing import Any, cast
 
 import numpy as np
 
+from lime_cli.models.pickles.constructors import check_partial
 from lime_cli.models.pickles.policy import Refused
 from lime_cli.models.pickles.sizes import Damaged, check_sizes
 from lime_cli.models.walking import FUNCTIONS, attributes, objects
@@ -87,52 +88,69 @@ def _check_array(array: np.ndarray, is_report: bool) -> None:
 
 def _check_object(thing: Any, trusted: tuple[str, ...]) -> None:
     held = attributes(thing)
+    if isinstance(thing, partial):  # whose arguments a file may change after it is filled
+        check_partial(thing, (thing.func, thing.args, thing.keywords, None))
     if isinstance(thing, dict) and type(thing) is not dict:  # items of some are attributes
-        _check_names(thing)
+        for name in thing:
+            if isinstance(name, str) and name.startswith("__"):
+                raise Refused(f"sets {name}")
     elif type(thing) in (list, tuple, set, frozenset):
         _check_values("an item", thing, trusted)
-    _check_names(held)
     methods = _methods(cast("Hashable", type(thing)))
     kind = type(thing).__name__
     for name, value in held.items():
         if name in methods:
             raise Refused(f"replaces the method {name} of a {kind}")
-        if value is not None:
-            _check_attribute(thing, name, value)
+        check = _check_of(name) if isinstance(name, str) else None
+        if check is not None and (value is not None or check is _refuse_name):
+            check(thing, name, value)
     _check_values(f"an attribute of {kind}", held.values(), trusted)
 
 
-def _check_names(named: dict[Any, Any]) -> None:
-    for name in named:
-        if isinstance(name, str) and name.startswith("__"):
-            raise Refused(f"sets {name}")
+_Check = Callable[[Any, str, Any], None]
 
 
-def _check_attribute(thing: Any, name: str, value: Any) -> None:
-    """Check one attribute by what scikit-learn and its kin do with one of that name."""
-    kind = type(thing).__name__
-    if name == "memory":
-        raise Refused(f"keeps files, by the attribute memory of a {kind}")
-    if name == "input" and not isinstance(value, dict) and value != "content":
-        if hasattr(type(thing), "build_analyzer") or hasattr(type(thing), "build_tokenizer"):
-            raise Refused(f"reads the files that its input names ({kind})")
-    elif _NAMES_OF_METHODS.fullmatch(name):
-        for one in _leaves(value):
-            if one is not None and not (isinstance(one, str) and METHODS.fullmatch(one)):
-                raise Refused(f"asks the models in a {kind} to {one if one else 'act'}")
-    elif name == "importance_getter":
-        if not (isinstance(value, str) and _GETTERS.fullmatch(value)):
-            raise Refused(f"takes anything for the importances of a {kind}")
-    elif name in _MEMBERS:
-        _check_members(kind, name, value)
-    elif _CALLED.fullmatch(name):
-        _check_called(kind, name, value)
-    elif _ARGUMENTS.fullmatch(name) and isinstance(value, dict):
-        _check_arguments(kind, value)
+@lru_cache(maxsize=4096)
+def _check_of(name: str) -> _Check | None:
+    """Return what checks an attribute by what scikit-learn and its kin do with one of that name."""
+    if name.startswith("__"):
+        return _refuse_name
+    if name in _CHECKS:
+        return _CHECKS[name]
+    if name in _MEMBERS:
+        return _check_members
+    return next((check for names, check in _CHECKS_OF_MANY if names.fullmatch(name)), None)
 
 
-def _check_members(kind: str, name: str, value: Any) -> None:
+def _refuse_name(_thing: Any, name: str, _value: Any) -> None:
+    raise Refused(f"sets {name}")
+
+
+def _refuse_memory(thing: Any, _name: str, _value: Any) -> None:
+    raise Refused(f"keeps files, by the attribute memory of a {type(thing).__name__}")
+
+
+def _check_input(thing: Any, _name: str, value: Any) -> None:
+    reads = hasattr(type(thing), "build_analyzer") or hasattr(type(thing), "build_tokenizer")
+    if reads and not isinstance(value, dict) and value != "content":
+        raise Refused(f"reads the files that its input names ({type(thing).__name__})")
+
+
+def _check_asked(thing: Any, _name: str, value: Any) -> None:
+    for one in _leaves(value):
+        if one is not None and not (isinstance(one, str) and METHODS.fullmatch(one)):
+            what = one if isinstance(one, str) and one else "act"
+            raise Refused(f"asks the models in a {type(thing).__name__} to {what}")
+
+
+def _check_getter(thing: Any, _name: str, value: Any) -> None:
+    if not (isinstance(value, str) and _GETTERS.fullmatch(value)):
+        raise Refused(f"takes anything for the importances of a {type(thing).__name__}")
+
+
+def _check_members(thing: Any, name: str, value: Any) -> None:
     """Refuse members of an ensemble or a pipeline that are no models."""
+    kind = type(thing).__name__
     members = _parts(value) if name in _OF_COLUMNS else _leaves(value)
     for n, one in enumerate(members):
         if n == _MOST_MEMBERS:
@@ -176,7 +194,8 @@ def _leaves(value: Any) -> Iterator[Any]:
             yield one
 
 
-def _check_called(kind: str, name: str, value: Any) -> None:
+def _check_called(thing: Any, name: str, value: Any) -> None:
+    kind = type(thing).__name__
     if isinstance(value, type):
         raise Refused(f"calls a class, {value.__name__}, as a function")
     is_kernel = name == "kernel" and type(value).__module__ == _CALLABLE[0]
@@ -184,8 +203,9 @@ def _check_called(kind: str, name: str, value: Any) -> None:
         raise Refused(f"calls a {type(value).__name__}, by {name} of a {kind}")
 
 
-def _check_arguments(kind: str, arguments: dict[Any, Any]) -> None:
-    for name, value in arguments.items():
+def _check_arguments(thing: Any, _name: str, arguments: Any) -> None:
+    kind = type(thing).__name__
+    for name, value in arguments.items() if isinstance(arguments, dict) else ():
         if name == "out" or not isinstance(name, str):
             raise Refused(f"has a function of a {kind} write into what it holds")
         for one in objects(value):
@@ -195,6 +215,8 @@ def _check_arguments(kind: str, arguments: dict[Any, Any]) -> None:
 
 def _check_values(where: str, values: Iterable[Any], trusted: tuple[str, ...]) -> None:
     """Refuse what can be called and is neither a listed function nor of a listed kind."""
+    if not any(map(_acts, set(map(type, values)))):
+        return
     for value in values:
         if isinstance(value, type):
             plain = issubclass(value, np.generic) or value.__module__ == "builtins"
@@ -204,6 +226,25 @@ def _check_values(where: str, values: Iterable[Any], trusted: tuple[str, ...]) -
             module = type(value).__module__
             if not module.startswith(_CALLABLE) and module not in trusted:
                 raise Refused(f"holds a {type(value).__name__}, which can be called, as {where}")
+
+
+@cache
+def _acts(kind: type) -> bool:
+    """Tell whether things of a kind can be called."""
+    return issubclass(kind, type) or hasattr(kind, "__call__")  # noqa: B004 - of its instances
+
+
+_CHECKS: Mapping[str, _Check] = {
+    "memory": _refuse_memory,
+    "input": _check_input,
+    "importance_getter": _check_getter,
+}
+
+_CHECKS_OF_MANY: tuple[tuple[re.Pattern[str], _Check], ...] = (
+    (_NAMES_OF_METHODS, _check_asked),
+    (_CALLED, _check_called),
+    (_ARGUMENTS, _check_arguments),
+)
 
 
 @cache

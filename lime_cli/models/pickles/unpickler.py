@@ -27,10 +27,16 @@ from lime_cli.models.pickles.constructors import (
     make_dtype,
 )
 from lime_cli.models.pickles.policy import CALL, NEW, Global, Refused, canonical
+from lime_cli.models.pickles.runs import STARTS, Memo
 
 MAX_LONG_BYTES = 8192
 
 _BIG_BYTES = 1 << 16
+
+_READ_NOTHING = frozenset(b")]}0Rat\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x93seu")
+"""Instructions that end where they begin, but BUILD, which reads arrays of joblib."""
+
+_TRIES = 8
 
 
 # None of these is written by pickle or joblib for a model of today.
@@ -55,7 +61,7 @@ class Reader(pickle._Unpickler):
 
     stack: list[object]
     metastack: list[list[object]]
-    memo: dict[int, object]
+    memo: Memo
     proto: int
     append: Callable[[object], None]
     pop_mark: Callable[[], list[object]]
@@ -87,6 +93,7 @@ class Reader(pickle._Unpickler):
         self.stack = []
         self.append = self.stack.append
         self.proto = 0
+        self.memo = Memo()
         read, instructions = self.read, self.instructions
         try:
             if isinstance(self.stream, BytesIO):
@@ -99,46 +106,76 @@ class Reader(pickle._Unpickler):
             return self.stack[-1]
 
     def _run(self, stream: BytesIO) -> None:
-        """Run instructions that are in memory: those that only push plain values, at once.
+        """Run instructions that are in memory, the plain ones without a call for each.
 
-        A vocabulary or a list of numbers is made of little else, and nothing is looked up or
-        called for these. All others are run as if the file was read piece by piece.
+        Runs of words and numbers are handed over as a whole. What looks anything up, calls or
+        reads on is run as if the file was read piece by piece.
         """
-        data, end = stream.getvalue(), stream.getbuffer().nbytes
-        instructions = {code[0]: run for code, run in self.instructions.items() if code}
+        data = stream.getvalue()
+        end = len(data)
+        others = {code[0]: run for code, run in self.instructions.items() if code}
+        apart = {code: run for code, run in others.items() if code in _READ_NOTHING}
         at = stream.tell()
+        tries = 0  # a frame ends in the midst of a run, and sometimes of a step of it
         while True:
             stack, memo = self.stack, self.memo
             push = stack.append
             while at < end:
                 code = data[at]
+                if tries and code in STARTS:
+                    tries -= 1
+                    found = memo.run(data, at, self._target, self.may_make)
+                    if found is not None:
+                        pushed, at = found
+                        tries = _TRIES
+                        if pushed is None:
+                            self.pop_mark()
+                            stack = self.stack
+                            push = stack.append
+                        else:
+                            stack.extend(pushed)
+                        continue
                 if code == 0x94:  # MEMOIZE
-                    memo[len(memo)] = stack[-1]
+                    memo[len(memo) + memo.n_in_runs] = stack[-1]
                     at += 1
-                elif code == 0x8C:  # SHORT_BINUNICODE
-                    start, at = at + 2, at + 2 + data[at + 1]
-                    push(str(data[start:at], "utf-8", "surrogatepass"))
-                elif code == 0x4B:  # BININT1
-                    push(data[at + 1])
-                    at += 2
-                elif code == 0x4D:  # BININT2
-                    push(data[at + 1] | data[at + 2] << 8)
-                    at += 3
-                elif code == 0x4A:  # BININT
-                    at += 5
-                    push(int.from_bytes(data[at - 4 : at], "little", signed=True))
                 elif code == 0x68:  # BINGET
                     push(memo[data[at + 1]])
                     at += 2
+                elif code == 0x8C:  # SHORT_BINUNICODE
+                    start, at = at + 2, at + 2 + data[at + 1]
+                    push(str(data[start:at], "utf-8", "surrogatepass"))
+                elif code == 0x6A:  # LONG_BINGET
+                    at += 5
+                    push(memo[int.from_bytes(data[at - 4 : at], "little")])
+                elif code == 0x4B:  # BININT1
+                    push(data[at + 1])
+                    at += 2
+                elif code in apart:
+                    at += 1
+                    apart[code](self)
+                    stack = self.stack
+                    push = stack.append
+                elif code == 0x28:  # MARK
+                    at += 1
+                    self.metastack.append(stack)
+                    self.stack = stack = []
+                    self.append = push = stack.append
+                    tries = 1
+                elif code == 0x4A:  # BININT
+                    at += 5
+                    push(int.from_bytes(data[at - 4 : at], "little", signed=True))
+                elif code == 0x4D:  # BININT2
+                    push(data[at + 1] | data[at + 2] << 8)
+                    at += 3
+                elif code == 0x4E:  # NONE
+                    push(None)
+                    at += 1
                 elif code == 0x71:  # BINPUT
                     memo[data[at + 1]] = stack[-1]
                     at += 2
                 elif code == 0x72:  # LONG_BINPUT
                     at += 5
                     memo[int.from_bytes(data[at - 4 : at], "little")] = stack[-1]
-                elif code == 0x6A:  # LONG_BINGET
-                    at += 5
-                    push(memo[int.from_bytes(data[at - 4 : at], "little")])
                 elif code == 0x58:  # BINUNICODE
                     start = at + 5
                     at = start + int.from_bytes(data[at + 1 : start], "little")
@@ -146,16 +183,19 @@ class Reader(pickle._Unpickler):
                 elif code == 0x43:  # SHORT_BINBYTES
                     start, at = at + 2, at + 2 + data[at + 1]
                     push(data[start:at])
-                elif code == 0x86:  # TUPLE2
-                    stack[-2:] = [(stack[-2], stack[-1])]
-                    at += 1
+                elif code == 0x95:  # FRAME
+                    at += 9
                 else:
                     break
             if at >= end:
                 raise EOFError
             stream.seek(at + 1)
-            instructions[code](self)
+            others[code](self)
             at = stream.tell()
+
+    def may_make(self, function: object, dtype: object, n_bytes: int) -> bool:
+        """Tell whether a run may call a function for scalars of a dtype."""
+        return False
 
     @abstractmethod
     def put(self, target: object) -> None:
@@ -181,6 +221,9 @@ class Reader(pickle._Unpickler):
     def load_nothing(self) -> None:
         """Raise EOFError: the stream ended before its last instruction."""
         raise EOFError
+
+    def load_memoize(self) -> None:
+        self.memo.memoize(self.stack[-1])
 
     def load_stop(self) -> None:
         raise _Done
@@ -249,6 +292,20 @@ class Reader(pickle._Unpickler):
             cast("dict[object, object]", target).update(zip(keys, items[1::2], strict=True))
         else:
             self.put(target)
+
+    def _target(self) -> dict[object, object] | None:
+        """Put the items since the last mark into the dictionary before it, and return that.
+
+        Returns None where there is none, or half an item.
+        """
+        below = self.metastack[-1][-1:] if self.metastack else []
+        if not below or type(below[0]) is not dict or len(self.stack) % 2:
+            return None
+        keys = self.stack[::2]
+        check_keys(keys, self._collisions)
+        below[0].update(zip(keys, self.stack[1::2], strict=True))
+        self.stack.clear()
+        return below[0]
 
     def load_dict(self) -> None:
         items = self.pop_mark()
@@ -496,7 +553,6 @@ class Machine(Reader):
         if self._n_nested >= MAX_NESTED_PICKLES:
             raise Refused("holds pickles in pickles in pickles")
         outer = self.memo, self.stack, self.metastack, self.append, self.proto
-        self.memo = {}
         self._n_nested += 1
         value = self.load()
         self._n_nested -= 1

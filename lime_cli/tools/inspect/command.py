@@ -138,6 +138,8 @@ def _report(file: ModelFile, asked: InspectionOptions) -> tuple[ModelReport, Lim
         loaded = report.probe is not None or isinstance(error, PredictionError)
         if isinstance(error, ModelError) and not loaded:
             report = replace(report, refusal=error)
+        if isinstance(error, SettingsError) and "--tokenizer" in error.hint:
+            error = ModelError(error.message, error.hint)  # the file lacks it, not the command
         return report, error
     return report, None
 

@@ -255,7 +255,7 @@ def _check(report: ModelReport, page: Page) -> Iterator[Text]:
     verdict = "agree" if check.agree else "DIFFER"
     how = "" if check.by_name else "; outputs matched by position, their names differ"
     said = f"{verdict} on {check.rows} rows within {check.tolerance:g}{how}"
-    yield from _row(Path(check.other).name[:KEY], said, page)
+    yield from _row("against", f"{Path(check.other).name}: {said}", page)
     width = min(max((len(name) for name, _ in check.differences), default=0), 30)
     for number, (name, value) in enumerate(check.differences):
         mark = "" if value <= check.tolerance else GAP + "beyond"

@@ -260,8 +260,10 @@ def test_an_ascii_terminal_gets_ascii(limex):
     assert b"wonderful" in done.stdout
 
 
-def test_errors_come_as_json_when_asked(limex):
-    result = limex("--json-errors", "explain", "text", "none.onnx", "--text", "words")
+@pytest.mark.parametrize("place", [0, 1, 2, 3, 5])
+def test_errors_come_as_json_when_asked_wherever_that_stands(limex, place):
+    words = ["explain", "text", "none.onnx", "--text", "words"]
+    result = limex(*words[:place], "--json-errors", *words[place:])
     assert result.code == 4
     assert json.loads(result.err)["message"] == "none.onnx: no such file"
 

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from tests.models import malicious
+from tests.models.test_onnx import token_model
 from tests.test_architecture import loaded_by
 
 MODELS = (
@@ -426,3 +427,11 @@ def test_damaged_onnx_files_are_told_in_one_line(limex, tmp_path, samples):
         result = limex("inspect", path, "--no-load")
         assert result.code in (0, 4), result.err
         assert result.err.count("\n") == (result.code == 4)
+
+
+def test_a_graph_of_token_ids_is_reported_and_asks_for_its_tokenizer(limex, tmp_path):
+    path = token_model(tmp_path / "ids.onnx", "length")
+    result = limex("inspect", path)
+    assert result.code == 4
+    assert "limex explain text" in result.out
+    assert "name its tokenizer with --tokenizer" in result.err

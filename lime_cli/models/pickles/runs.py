@@ -1,0 +1,242 @@
+"""Runs of words and numbers in a pickle, which are handed to C as a whole.
+
+A vocabulary is some 100,000 instructions that push words and numbers, and nothing else. A regular
+expression finds where such a run ends. What it matched is a pickle that cannot name, call or change
+anything, so that Python's own unpickler may run it. The one exception, numpy's scalars, is a call
+that the machine has checked: the function, the dtype and the number of bytes are the same all along
+the run.
+"""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Callable
+from functools import cache
+from itertools import islice
+from typing import cast
+
+_LEAST_BYTES = 1000
+"""Shorter runs cost more to hand over than to run."""
+
+_MOST_STEPS = 4000
+"""Matched at once: the expression keeps a place for each."""
+
+_WHERE = rb"(?:h.|j.{4})"
+
+_NUMBER = rb"(?:K.|M..|J.{4}|G.{8}|N|\x88|\x89)"
+
+_WORD = rb"(?:\x8c(?:%b)|X(?:%b))" % (
+    b"|".join(rb"\x%02x.{%d}" % (n, n) for n in range(256)),
+    b"|".join(rb"\x%02x\0\0\0.{%d}" % (n, n) for n in range(256)),
+)
+"""A word of less than 256 bytes."""
+
+STARTS = frozenset(b"\x8cXKMJGhj")
+"""First bytes of runs."""
+
+Values = tuple[object, ...]
+Target = Callable[[], "dict[object, object] | None"]
+"""Gives the dictionary that items are put into next, when all that came before them are in it."""
+MayCall = Callable[[object, object, int], bool]
+"""Whether a function may be called for numpy's scalars: the function, the dtype, the bytes."""
+
+
+class Memo(dict[int, object]):
+    """What a pickle has numbered; C keeps what was numbered in runs, until it is asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.n_in_runs = 0
+        self._n_given = 0
+        self._engine = _Engine()
+
+    def __missing__(self, number: int) -> object:
+        if not self.n_in_runs:
+            raise KeyError(number)
+        self[number] = value = self._engine.numbered(number)
+        self.n_in_runs -= 1
+        return value
+
+    def memoize(self, value: object) -> None:
+        """Give a value the next number."""
+        self[len(self) + self.n_in_runs] = value
+
+    def run(
+        self, data: bytes, at: int, target: Target, may_call: MayCall
+    ) -> tuple[Values | None, int] | None:
+        """Run what begins at a place; None for what is too short, or does something else.
+
+        Returns what it pushes and where it ends. Pairs that go into a dictionary are put there,
+        and there is nothing to push.
+        """
+        size = (len(data) >> 16).bit_length()
+        found = _pairs(size).match(data, at)
+        if found is not None and found.end() - at >= _LEAST_BYTES:
+            return self._paired(found, 1, _pair(size), target)
+        found = _plain(size).match(data, at)
+        if found is not None and found.end() - at >= _LEAST_BYTES:
+            values = self._values(found[0])
+            if found["new"] is not None and found["got"] is None:
+                self.n_in_runs += list(map(type, values)).count(str)
+            elif found["new"] is not None:
+                self.n_in_runs += sum(map(len, _steps(size).findall(found[0])))
+            return values, found.end()
+        call = _call(size).match(data, at)
+        if call is None:
+            return None
+        n_bytes, has_words = call["size"][0], call["word"] is not None
+        found = _scalars(size, n_bytes, has_words=has_words).match(data, at)
+        if found is None or found.end() - at < _LEAST_BYTES:
+            return None
+        function, dtype = (
+            self[int.from_bytes(found[name][1:], "little")] for name in ("function", "dtype")
+        )
+        if not may_call(function, dtype, n_bytes):
+            return None
+        if has_words:  # which is numbered, as are the bytes, the arguments and the scalar
+            return self._paired(found, 4, _call(size), target)
+        values = self._values(found[0])
+        self.n_in_runs += 3 * len(values)
+        return values, found.end()
+
+    def _paired(
+        self,
+        found: re.Match[bytes],
+        n_numbers: int,
+        pair: re.Pattern[bytes],
+        target: Target,
+    ) -> tuple[Values | None, int]:
+        """Run pairs of a word and a value, each of which gives out so many numbers."""
+        run, end = found[0], found.end()
+        into = target() if found.string[end : end + 1] == b"u" else None
+        if into is None:
+            values = self._values(run)
+            self.n_in_runs += n_numbers * (len(values) // 2)
+            return values, end
+        first, n_pairs = len(self) + self.n_in_runs, -len(into)
+        self._answered(b"NQ(%bu" % run, into)
+        n_pairs += len(into)
+        if self._engine.has(first + n_numbers * n_pairs):  # some word came twice
+            n_pairs = len(pair.findall(run))
+        self.n_in_runs += n_numbers * n_pairs
+        return None, end + 1
+
+    def _values(self, run: bytes) -> Values:
+        return cast("Values", self._answered(b"(%bt" % run))
+
+    def _answered(self, program: bytes, *given: object) -> object:
+        """Have C run what an expression matched, with all numbers that were given out."""
+        n_new = len(self) - self._n_given
+        if n_new:
+            self._engine.give(list(islice(reversed(self.items()), n_new)))
+            self._n_given = len(self)
+        return self._engine.answer(program, *given)
+
+
+def _put(size: int) -> bytes:
+    """Return an expression for a number that is given out, in step with the size of the file.
+
+    C makes room for all smaller numbers.
+    """
+    return rb"(?:\x94|q.|r..[\0-\x%02x]\0)" % min((1 << size) - 1, 255)
+
+
+@cache
+def _pair(size: int) -> re.Pattern[bytes]:
+    return re.compile(_WORD + _put(size) + _NUMBER, re.DOTALL)
+
+
+@cache
+def _pairs(size: int) -> re.Pattern[bytes]:
+    return re.compile(rb"(?:%b){1,%d}" % (_pair(size).pattern, _MOST_STEPS), re.DOTALL)
+
+
+@cache
+def _plain(size: int) -> re.Pattern[bytes]:
+    word = rb"(?P<new>(?=[\x8cX]))" + _WORD + _put(size)
+    step = rb"(?:%b|%b|(?P<got>%b))" % (word, _NUMBER, _WHERE)
+    return re.compile(rb"%b{1,%d}" % (step, _MOST_STEPS), re.DOTALL)
+
+
+@cache
+def _steps(size: int) -> re.Pattern[bytes]:
+    """Return an expression for each step of a plain run; its group holds a byte for a word."""
+    step = rb"(?:%b|%b|%b)" % (_WORD + _put(size), _NUMBER, _WHERE)
+    return re.compile(rb"(?=([\x8cX]?))" + step, re.DOTALL)
+
+
+@cache
+def _call(size: int) -> re.Pattern[bytes]:
+    """Return an expression for a call of some function with a dtype and bytes."""
+    ends = (b"%b.{%d}" % (re.escape(bytes([n])), n) for n in (1, 2, 4, 8, 16))
+    start = rb"(?P<word>%b%b)?%b%b" % (_WORD, _put(size), _WHERE, _WHERE)
+    end = rb"C(?=(?P<size>.))(?:%b)" % b"|".join(ends)
+    return re.compile(start + end + rb"%b\x86%bR%b" % ((_put(size),) * 3), re.DOTALL)
+
+
+@cache
+def _scalars(size: int, n_bytes: int, *, has_words: bool) -> re.Pattern[bytes]:
+    """Return an expression for calls of one function, with one dtype and so many bytes each."""
+    word = _WORD + _put(size) if has_words else b""
+    end = rb"C\x%02x.{%d}%b\x86%bR%b" % (n_bytes, n_bytes, *(_put(size),) * 3)
+    first = rb"%b(?P<function>%b)(?P<dtype>%b)%b" % (word, _WHERE, _WHERE, end)
+    more = rb"(?:%b(?P=function)(?P=dtype)%b){0,%d}" % (word, end, _MOST_STEPS)
+    return re.compile(first + more, re.DOTALL)
+
+
+class _Feed:
+    """A file that holds one piece after the other."""
+
+    def __init__(self) -> None:
+        self.pieces: list[bytes] = []
+
+    def read(self, _n_bytes: int) -> bytes:
+        return self.pieces.pop()
+
+    def readline(self) -> bytes:
+        raise EOFError
+
+
+class _Engine(pickle.Unpickler):
+    """Python's own unpickler, which keeps its numbers from one run to the next."""
+
+    def __init__(self) -> None:
+        self._feed = _Feed()
+        super().__init__(self._feed)
+        self._given: list[object] = []
+
+    def answer(self, program: bytes, *given: object) -> object:
+        """Run a program, which may ask for what is given, the last first; return what it leaves.
+
+        It ends outside of the frame, so that of one that fails at its end nothing is left.
+        """
+        self._given = list(given)
+        self._feed.pieces = [b".", program, len(program).to_bytes(8, "little"), b"\x95"]
+        return self.load()
+
+    def give(self, numbered: list[tuple[int, object]]) -> None:
+        """Number values as the machine did; the last comes first."""
+        steps = [b"NQr%b0" % number.to_bytes(4, "little") for number, _ in reversed(numbered)]
+        self.answer(b"".join([*steps, b"N"]), *(value for _, value in numbered))
+
+    def numbered(self, number: int) -> object:
+        """Return what has a number; raises KeyError."""
+        try:
+            return self.answer(b"j%b" % number.to_bytes(4, "little"))
+        except (pickle.UnpicklingError, OverflowError):
+            raise KeyError(number) from None
+
+    def has(self, number: int) -> bool:
+        """Tell whether anything has a number."""
+        try:
+            self.numbered(number)
+        except KeyError:
+            return False
+        return True
+
+    def persistent_load(self, _pid: object) -> object:
+        return self._given.pop()
+
+    def find_class(self, module: str, name: str, /) -> object:
+        raise pickle.UnpicklingError("no run names anything")
