@@ -258,10 +258,10 @@ def by_shap(problem: Problem, n: int, seed: int) -> list[Found]:
     np.random.seed(seed)
     values = explainer.shap_values(problem.rows, nsamples=n // SHAP_ROWS, silent=True)
     np.random.set_state(state)
-    base, answers = float(explainer.expected_value), problem.predict(problem.rows)
+    base, predictions = float(explainer.expected_value), problem.predict(problem.rows)
     return [
         _plain(v, base, a, abs(a - base - v.sum()), np.nan, np.nan, n)
-        for v, a in zip(values, answers, strict=True)
+        for v, a in zip(values, predictions, strict=True)
     ]
 
 

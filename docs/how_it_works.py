@@ -1,4 +1,4 @@
-"""Draw the pictures of docs/how-it-works.md from limex itself.
+"""Draw the images of docs/how-it-works.md from limex itself.
 
 python docs/how_it_works.py
 """
@@ -116,7 +116,7 @@ def draw_radii(target: Any) -> None:
 
 
 def save(figure: Any, name: str) -> None:
-    """Write a picture without anything that changes from run to run."""
+    """Write an image without anything that changes from run to run."""
     figure.tight_layout()
     figure.savefig(HERE / name, metadata={"Software": ""})
 

@@ -24,7 +24,7 @@ COMMANDS = {
     "profile": ("lime_cli.tools.profile:profile", "Make a background without its rows."),
     "inspect": ("lime_cli.tools.inspect.command:inspect", "Tell what a model file is."),
     "schema": ("lime_cli.tools.schema:schema", "Print the schema of a JSON that limex writes."),
-    "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and a picture."),
+    "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and an image."),
 }
 """Where each command is, and what it does: to list the commands none is imported."""
 

@@ -27,7 +27,7 @@ class Settings:
     samples: int = 1024
     """Perturbed inputs to begin with, the instance itself not counted."""
     max_samples: int | None = None
-    """Go on until the weights are settled or this many are drawn; None: ``samples``."""
+    """Go on until the weights are converged or this many are drawn; None: ``samples``."""
     tolerance: float = 0.1
     """Half-width of a 95% interval that settles a weight, as a share of the largest weight."""
     seed: int = 0

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lime_cli.engine.instance import Caveat, Component, Identity, Skipped, Subject
+from lime_cli.engine.instance import CodedWarning, Component, Identity, Skipped, Subject
 from lime_cli.settings import Settings
 
 POOR = 0.3
@@ -97,7 +97,7 @@ class AtRadius(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """A leaf of a tree: what it says wherever these components stay or are gone."""
+    """A leaf of a tree: what it says wherever these components stay or are masked."""
 
     conditions: tuple[tuple[int, bool], ...]
     """Component and whether it stays, from the root."""
@@ -163,7 +163,7 @@ class Explanation:
     components: Sequence[Component]
     skipped: tuple[Skipped, ...]
     surrogates: tuple[Surrogate, ...]
-    caveats: tuple[Caveat, ...]
+    warnings: tuple[CodedWarning, ...]
     samples: int
     """Samples drawn, the instance itself not counted."""
     effective_samples: float

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lime_cli.engine.arrays import FloatArray
 
 
-class Caveat(NamedTuple):
+class CodedWarning(NamedTuple):
     """A code and a sentence that the reader of an explanation must know."""
 
     code: str
@@ -39,7 +39,7 @@ class Model(Protocol):
         ...
 
     @property
-    def caveats(self) -> tuple[Caveat, ...]:
+    def warnings(self) -> tuple[CodedWarning, ...]:
         """What loading it brought up."""
         ...
 

@@ -177,10 +177,10 @@ class Ground:
         own = gram[:, 1:, 1:] / mass[:, None, None] - means[:, :, None] * means[:, None, :]
         return own, means, mass
 
-    def sorted_answers(self, answers: FloatArray) -> FloatArray:
+    def sorted_predictions(self, predictions: FloatArray) -> FloatArray:
         """Lay answers (P, n) out by block, (P, B, L)."""
-        found = np.zeros((len(answers), self.B * self.L))
-        found[:, self.slot] = answers[:, self.order]
+        found = np.zeros((len(predictions), self.B * self.L))
+        found[:, self.slot] = predictions[:, self.order]
         return found.reshape(-1, self.B, self.L)
 
     def correlations(self, y: FloatArray) -> FloatArray:
@@ -189,20 +189,22 @@ class Ground:
         return np.asarray(np.matmul(self.XT, wy).transpose(0, 3, 1, 2))
 
 
-def fit(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
-    """Fit P problems: ``answers`` (P, n) to the samples, ``original`` (P,) to the instance."""
-    P, R = len(answers), len(ground.w)
+def fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
+    """Fit P problems: ``predictions`` (P, n) to the samples, ``original`` (P,) to the instance."""
+    P, R = len(predictions), len(ground.w)
     room = max(1, TOGETHER // (ground.B * ground.L * R + R * ground.F * (ground.d + 1)))
-    parts = [_fit(ground, answers[i : i + room], original[i : i + room]) for i in range(0, P, room)]
+    parts = [
+        _fit(ground, predictions[i : i + room], original[i : i + room]) for i in range(0, P, room)
+    ]
     if len(parts) == 1:
         return parts[0]
     names = Fits.__dataclass_fields__
     return Fits(**{name: np.concatenate([getattr(one, name) for one in parts]) for name in names})
 
 
-def _fit(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
-    moved = answers - original[:, None]
-    y = ground.sorted_answers(moved)
+def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
+    moved = predictions - original[:, None]
+    y = ground.sorted_predictions(moved)
     blocks = ground.correlations(y)
     everything = blocks.sum(axis=2)
     c = np.concatenate([everything[:, :, None], everything[:, :, None] - blocks], axis=2)
@@ -230,7 +232,7 @@ def _fit(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
     found, end = found[..., : 1 + ground.d], 1 + ground.d
     in_sample = y[..., None] - np.matmul(ground.X[..., :end], found[:, :, :1].transpose(0, 2, 3, 1))
     residual = np.einsum("pblr,rbl->pr", in_sample**2, ground.w) + own * found[:, :, 0, 0] ** 2
-    largest = np.maximum(np.abs(answers).max(axis=1), np.abs(original))[:, None]
+    largest = np.maximum(np.abs(predictions).max(axis=1), np.abs(original))[:, None]
     nothing = raw <= FLAT * np.maximum(largest**2, 1e-300)
     everywhere = total.sum(axis=2)
     noise = np.sqrt(B / max(1, B - 1) * ((total - total.mean(2, keepdims=True)) ** 2).sum(axis=2))
@@ -342,7 +344,7 @@ def _corrected(
     mean, variance, covariance = moments(ground.kernels[r].sizes(d))
     inside = variance - covariance
 
-    def by_law(products: FloatArray) -> FloatArray:
+    def by_distribution(products: FloatArray) -> FloatArray:
         shared = products.sum(axis=-1, keepdims=True) / (inside + d * covariance)
         return np.asarray((products - covariance * shared) / inside)
 
@@ -352,7 +354,7 @@ def _corrected(
     a = left_out[..., 0]
     level = (missed * w).sum(axis=2) - ground.own[r] * a
     along = np.matmul(ground.XT[:, 1 : 1 + d], (missed * w)[..., None])[..., 0]
-    more = by_law(along - mean * level[..., None])
+    more = by_distribution(along - mean * level[..., None])
     own = np.concatenate(
         [(a + level - mean * more.sum(axis=-1))[..., None], left_out[..., 1 : 1 + d] + more],
         axis=-1,
@@ -365,17 +367,17 @@ def _corrected(
     sums = ground.XT[:, 1 : 1 + d] @ w[:, :, None]
     middle = apart[..., 1:] - centre[..., None] * sums[None, :, :, 0]
     mass = w.sum(axis=1)[:, None] + ground.own[r]
-    effects = by_law(middle - mean * (apart[..., :1] - centre[..., None] * mass))
+    effects = by_distribution(middle - mean * (apart[..., :1] - centre[..., None] * mass))
     product = (effects.sum(axis=1) ** 2 - (effects**2).sum(axis=1)).sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = inside * product / (B * (B - 1)) / total[:, r].sum(axis=1)
     return corrected, share
 
 
-def halved(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
+def halved(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     """Fit to the first half of the blocks: what half the samples would have said."""
     some = ground.masks.block < ground.masks.n_blocks // 2
-    return fit(ground.half, answers[:, some], original)
+    return fit(ground.half, predictions[:, some], original)
 
 
 def choose_radius(fits: Fits) -> tuple[IntArray, BoolArray]:
@@ -412,7 +414,7 @@ def residuals(
 
     Each block is judged by the fit without it.
     """
-    y = ground.sorted_answers((data[0] - data[1])[None])[0]
+    y = ground.sorted_predictions((data[0] - data[1])[None])[0]
     first = 1 if ground.F > 1 else 0
     slopes, offsets = fits.slopes[problem, r, first:], fits.offsets[problem, r, first:]
     x = ground.X[..., 1 : 1 + ground.d]
@@ -431,7 +433,7 @@ def fidelity_of(
 ) -> FloatArray:
     """Return the fidelity (P,) of surrogates at one radius: slopes (P, F, d), offsets (P, F)."""
     slopes, offsets = surrogates
-    y = ground.sorted_answers(data[0] - data[1][:, None])
+    y = ground.sorted_predictions(data[0] - data[1][:, None])
     first = 1 if ground.F > 1 else 0
     x = ground.X[..., 1 : 1 + ground.d]
     said = np.matmul(x, slopes[:, first:, :, None])[..., 0] + offsets[:, first:, None]

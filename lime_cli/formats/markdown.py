@@ -42,9 +42,9 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield from _target(explanation, surrogate)
     yield ""
     yield f"{explanation.samples:,} samples, {explanation.stop.replace('_', ' ')}."
-    for caveat in explanation.caveats:
+    for warning in explanation.warnings:
         yield ""
-        yield f"> **{escaped(caveat.code)}**: {escaped(caveat.message)}"
+        yield f"> **{escaped(warning.code)}**: {escaped(warning.message)}"
 
 
 def _target(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:

@@ -510,7 +510,7 @@ def remedies(explanation: Explanation) -> Iterator[str]:
     if not explanation.made_by:
         return
     for one in dict.fromkeys(
-        option for warning in explanation.caveats for option in TYPED.findall(warning.message)
+        option for warning in explanation.warnings for option in TYPED.findall(warning.message)
     ):
         if one.partition(" ")[0] not in explanation.made_by:
             yield f"{explanation.made_by} {one}"

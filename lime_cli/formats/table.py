@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 STEP = "  "
 
-WORDS = {True: "kept", False: "gone"}
+WORDS = {True: "kept", False: "masked"}
 
 
 def tree_lines(rules: tuple[Rule, ...], names: Mapping[int, str], page: Page) -> Iterator[Text]:
@@ -202,12 +202,12 @@ def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:
 
 
 def _thumbnail(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterator[Text]:
-    picture = explanation.subject.picture
-    if picture is None or surrogate.rules or not (page.look.colour and page.look.unicode):
+    image = explanation.subject.image
+    if image is None or surrogate.rules or not (page.look.colour and page.look.unicode):
         return
     from lime_cli.formats.overlay import thumbnail
 
-    yield from thumbnail(explanation, surrogate, picture, page)
+    yield from thumbnail(explanation, surrogate, image, page)
 
 
 def _title(explanation: Explanation, page: Page) -> Text:
@@ -325,15 +325,15 @@ def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:
     yield from _row("samples", f"{explanation.samples}{every}, {worth}", page)
     segments = any(isinstance(one.where, Segment) for one in explanation.components)
     if segments and not any(one.rules for one in explanation.surrogates):
-        yield from _row("picture", "-o overlay.png draws the superpixels on it", page)
+        yield from _row("image", "-o overlay.png draws the superpixels on it", page)
     reasons: dict[str, list[str]] = {}
     for skipped in explanation.skipped:
         reasons.setdefault(skipped.reason, []).append(skipped.name)
     for reason, names in reasons.items():
         listed = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
         yield from _row("skipped", f"{len(names)} {reason}: {listed}", page)
-    for caveat in explanation.caveats:
-        yield from _row("warning", f"{caveat.code}: {caveat.message}", page)
+    for warning in explanation.warnings:
+        yield from _row("warning", f"{warning.code}: {warning.message}", page)
 
 
 def _row(key: str, text: str, page: Page) -> Iterator[Text]:

@@ -1,6 +1,6 @@
-"""Pictures as numbers: NPY and deep TIFF files, their ranges and their channels.
+"""Images as numbers: NPY and deep TIFF files, their ranges and their channels.
 
-Black is 0 and white 255 in what is returned, whatever the type: equal pictures give equal values.
+Black is 0 and white 255 in what is returned, whatever the type: equal images give equal values.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from lime_cli.engine.arrays import BoolArray
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.instance import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.images.view import MODES, Pixels, Values
 
@@ -25,7 +25,7 @@ MAX_PIXELS = 50_000_000
 
 @dataclass(frozen=True)
 class ImageReading:
-    """What a person, or the model, says of how picture files are read."""
+    """What a person, or the model, says of how image files are read."""
 
     max_pixels: int = MAX_PIXELS
     channels: str = "RGB"
@@ -68,7 +68,7 @@ DEPTHS = (8, 10, 12, 14)
 """Bits of numbers that are kept in 16."""
 
 
-def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[Caveat, ...]:
+def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[CodedWarning, ...]:
     """Say that numbers of 16 bits use so few of them that black and white may be others."""
     if reading.pixel_range is not None or array.dtype.str[1:] != "u2":
         return ()
@@ -77,7 +77,7 @@ def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[Cav
     if bits is None:
         return ()
     return (
-        Caveat(
+        CodedWarning(
             "range_assumed",
             f"{name} holds 16-bit numbers up to {most:,}, read as 0 to 65,535; if they have "
             f"{bits} bits, --pixel-range 0,{2**bits - 1} reads them so",
@@ -87,14 +87,16 @@ def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[Cav
 
 def channels_last(
     name: str, array: NDArray[Any], reading: ImageReading
-) -> tuple[NDArray[Any], tuple[Caveat, ...]]:
+) -> tuple[NDArray[Any], tuple[CodedWarning, ...]]:
     """Return (h, w, c) of an array whose channels come first, and say so."""
     counts = (1, 3, 4) if reading.channels in MODES else (int(reading.channels),)
     first, last = array.shape[0], array.shape[2]
     if first not in counts or last in counts or min(array.shape[1:]) <= first:
         return array, ()
     size = " x ".join(map(str, array.shape))
-    said = Caveat("channels_assumed", f"{name} is {size}: its channels are taken to come first")
+    said = CodedWarning(
+        "channels_assumed", f"{name} is {size}: its channels are taken to come first"
+    )
     return array.transpose(1, 2, 0), (said,)
 
 
@@ -109,7 +111,7 @@ STRETCH = (1, 99)
 
 
 def read_npy(name: str, data: bytes, max_pixels: int) -> NDArray[Any]:
-    """Return (h, w, c) numbers; raise InputError for what is cut short, too large or no picture."""
+    """Return (h, w, c) numbers; raise InputError for what is cut short, too large or no image."""
     stream = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(stream)
@@ -202,7 +204,7 @@ def _undo_lzw(file: Any, page: Any) -> None:
 
 
 def _lzw_bytes(data: bytes, n_bytes: int) -> bytes:
-    """Uncompress a strip, as the only one of a picture of bytes in one row."""
+    """Uncompress a strip, as the only one of an image of bytes in one row."""
     tags = (
         (256, 4, n_bytes), (257, 4, 1), (258, 3, 8), (COMPRESSION, 3, LZW), (262, 3, 1),
         (273, 4, 8), (277, 3, 1), (278, 4, 1), (279, 4, len(data)),
@@ -214,7 +216,7 @@ def _lzw_bytes(data: bytes, n_bytes: int) -> bytes:
 
 
 ORIENTATION = 274
-"""Tag of how a picture is to be turned."""
+"""Tag of how an image is to be turned."""
 
 INVERTED, INDEXED, INKS, YCBCR, LABS = 0, 3, 5, 6, (8, 9, 10)
 """Of TIFF's PhotometricInterpretation."""
@@ -301,7 +303,7 @@ def _n_pixels(name: str, shape: tuple[int, ...]) -> int:
     if len(shape) not in (2, 3) or not all(shape):
         said = " x ".join(map(str, shape)) or "a single number"
         raise InputError(
-            f"{name}: {said} is no picture", "save height x width or height x width x channels"
+            f"{name}: {said} is no image", "save height x width or height x width x channels"
         )
     return shape[0] * shape[1]
 
@@ -311,4 +313,4 @@ def _with_channels(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _damaged(name: str) -> InputError:
-    return InputError(f"{name}: the picture is cut short or damaged", "copy or save it again")
+    return InputError(f"{name}: the image is cut short or damaged", "copy or save it again")

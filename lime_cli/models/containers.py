@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError
 from lime_cli.models.fitted import fitted
 from lime_cli.models.sklearn import final
@@ -55,7 +55,7 @@ class ModelInside(NamedTuple):
     """A model out of a file, and what the file says beside it."""
 
     model: Any
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
     columns: tuple[str, ...] | None = None
     """Of a table, in the model's order, where a list of them lies beside it."""
 
@@ -84,27 +84,27 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
     if not beside:
         return _with_columns(found, (), held)
     words = f"{_quoted(beside)} beside the model is not applied, as --key {key} asks for the model"
-    return ModelInside(found, (Caveat("not_applied", words),))
+    return ModelInside(found, (CodedWarning("not_applied", words),))
 
 
 COLUMNS = re.compile(r"feature|column|cols|predictor|input|variable", re.IGNORECASE)
 """How a list of columns is called beside a model."""
 
 
-def _with_columns(model: Any, caveats: tuple[Caveat, ...], held: Any) -> ModelInside:
+def _with_columns(model: Any, warnings: tuple[CodedWarning, ...], held: Any) -> ModelInside:
     """Look for the columns of a model that names none in the only fitting list beside it."""
     names, n_columns, *_ = fitted(model)
     if names is not None or not isinstance(held, Mapping):
-        return ModelInside(model, caveats)
+        return ModelInside(model, warnings)
     lists = {str(key): tuple(one) for key, one in held.items() if _are_names(one)}
     fitting = {key: one for key, one in lists.items() if n_columns in (None, len(one))}
     called = {key: one for key, one in fitting.items() if COLUMNS.search(key)}
     found = called or ({} if n_columns is None else fitting)
     if len(set(found.values())) != 1:
-        return ModelInside(model, caveats)
+        return ModelInside(model, warnings)
     key, columns = next(iter(found.items()))
     words = f"the model does not name its columns; {key!r} beside it does, in that order"
-    return ModelInside(model, (*caveats, Caveat("columns_beside", words)), columns)
+    return ModelInside(model, (*warnings, CodedWarning("columns_beside", words)), columns)
 
 
 def _are_names(thing: Any) -> bool:
@@ -118,7 +118,7 @@ def _are_names(thing: Any) -> bool:
     return words and len(set(listed)) == len(listed)
 
 
-def _chained(held: Any) -> tuple[Any, tuple[Caveat, ...]] | None:
+def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
     """Return the only model of a file, behind its transformers where each fits the next.
 
     None where there is no model or more than one, or where the parts do not fit.
@@ -138,7 +138,7 @@ def _chained(held: Any) -> tuple[Any, tuple[Caveat, ...]] | None:
     names = [str(name) for name, _ in steps]
     chained = Pipeline([(f"{i} {one}", part) for i, (one, part) in enumerate(parts)])
     words = f"{_quoted(names)} is applied before {key!r}; --key {key} gives the model alone"
-    return chained, (Caveat("chained", words),)
+    return chained, (CodedWarning("chained", words),)
 
 
 def _transforms_inputs(one: Any) -> bool:
@@ -147,13 +147,13 @@ def _transforms_inputs(one: Any) -> bool:
     return hasattr(one, "transform") and not can_predict(one) and not labels
 
 
-def _taken(held: Any, key: Any) -> tuple[Caveat, ...]:
+def _taken(held: Any, key: Any) -> tuple[CodedWarning, ...]:
     beside = [one for one in _children(held) if one != key]
     if not beside:
         return ()
     more = f" and {len(beside) - SHOWN} more" if len(beside) > SHOWN else ""
     words = f"{_quoted(beside[:SHOWN])}{more} beside it is not applied"
-    return (Caveat("taken_from", f"{str(key)!r} of the file is explained; {words}"),)
+    return (CodedWarning("taken_from", f"{str(key)!r} of the file is explained; {words}"),)
 
 
 def _transformers(held: Any) -> list[tuple[Any, Any]]:

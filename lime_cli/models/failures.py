@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, ModelError, OutOfMemory, PredictionError
 from lime_cli.models.input_forms import DATE, date_in_numbers
 from lime_cli.models.model_file import PYTHON_PREFIX, ModelInput
@@ -75,12 +75,12 @@ def failure(
     name: str,
     error: BaseException,
     inputs: Any,
-    caveats: tuple[Caveat, ...] = (),
+    warnings: tuple[CodedWarning, ...] = (),
     given: ModelInput | None = None,
 ) -> ModelError | InputError:
     """Word why a model did not answer to ``inputs``.
 
-    ``caveats`` are what loading it brought up, ``given`` what it says of its input.
+    ``warnings`` are what loading it brought up, ``given`` what it says of its input.
     """
     words = said_by(error)
     if is_shortage(error):
@@ -93,7 +93,7 @@ def failure(
     if known is not None:
         return known
     where = _where(error) if name.startswith(PYTHON_PREFIX) else ""
-    gap = next((found for one in caveats if (found := GAP.search(one.message))), None)
+    gap = next((found for one in warnings if (found := GAP.search(one.message))), None)
     if gap is not None:
         return PredictionError(
             f"{name}: was saved by scikit-learn {gap[1]}, running {gap[2]}, and fails here "

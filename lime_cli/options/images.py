@@ -80,7 +80,7 @@ class ImageOptions(Options, heading="Input"):
 
     def modality(self) -> Modality:
         if not self.inputs:
-            raise SettingsError("there is no input", "name picture files")
+            raise SettingsError("there is no input", "name image files")
         images: Modality = MODALITIES["image"](
             inputs=self.inputs if self.inputs != ("-",) else _listed(),
             segmenter=self.segmenter,
@@ -113,7 +113,7 @@ def _listed() -> tuple[str, ...]:
     data = content.decode("utf-8", "surrogateescape")
     found = tuple(_path_of(line, n) for n, line in enumerate(data.splitlines(), 1) if line.strip())
     if not found:
-        raise InputError("standard input: names no pictures", "write a path a line")
+        raise InputError("standard input: names no images", "write a path a line")
     return found
 
 

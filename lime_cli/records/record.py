@@ -29,7 +29,7 @@ from lime_cli.engine.explanation import (
     Weight,
 )
 from lime_cli.engine.instance import (
-    Caveat,
+    CodedWarning,
     Column,
     Component,
     Identity,
@@ -206,7 +206,7 @@ def _hashed(explanation: Explanation) -> dict[str, Any]:
         "stop": explanation.stop,
         "targets": [_plain(_target(explanation, one)) for one in explanation.surrogates],
         "counterfactuals": _plain(_counterfactuals(explanation)),
-        "warnings": [{"code": one.code, "message": one.message} for one in explanation.caveats],
+        "warnings": [{"code": one.code, "message": one.message} for one in explanation.warnings],
         "skipped": [{"name": one.name, "reason": one.reason} for one in explanation.skipped],
     }
 
@@ -372,7 +372,7 @@ def _plain_of_others(value: Any) -> Any:
 
 
 def explanation_of(record: dict[str, Any]) -> Explanation:
-    """Rebuild an explanation from its record, without the picture.
+    """Rebuild an explanation from its record, without the image.
 
     Only components that some target gives a weight are there. Records of schema number 1 are read
     too. Raises InputError for anything else.
@@ -428,7 +428,7 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
         components=tuple(components.values()),
         skipped=tuple(Skipped(**one) for one in record["skipped"]),
         surrogates=surrogates,
-        caveats=tuple(Caveat(**one) for one in record["warnings"]),
+        warnings=tuple(CodedWarning(**one) for one in record["warnings"]),
         samples=record["samples"],
         effective_samples=float(record["effective_samples"]),
         kernel_width=_width(record),

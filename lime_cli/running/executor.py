@@ -120,7 +120,7 @@ class Task:
         """Return the outcomes so far, in the order of the sources."""
         return tuple(self._outcomes[place] for place in sorted(self._outcomes))
 
-    def asked(self) -> Work:
+    def work_left(self) -> Work:
         """Return what a process is to do next of it."""
         sources = tuple(self._left.values())
         sources = sources[:1] if self._singly else sources

@@ -302,7 +302,7 @@ def _stay(code: int) -> None:
 def _part(found: tuple[Outcome, ...], inputs: str) -> LedgerPart:
     tally = Tally()
     for outcome in found:
-        tally.count_asked(outcome.asked)
+        tally.add_calls(outcome.call_counts)
         if outcome.error is not None:
             tally.count_failure(outcome.error, said_of(outcome))
             continue

@@ -60,7 +60,7 @@ class Output:
     """Formats of what is drawn beside the records of a batch, a file an instance."""
 
     label_map: str | None = None
-    """Where the label map of a picture goes."""
+    """Where the label map of an image goes."""
     samples: str | None = None
     """Where the samples of an instance go."""
     named: bool = True
@@ -82,9 +82,9 @@ class Output:
                 f"{n_instances} instances do not fit into one {self.format} file", "use -f jsonl"
             )
         if self.path is None:
-            if self.format in PICTURES and sys.stdout.isatty():
+            if self.format in IMAGES and sys.stdout.isatty():
                 raise SettingsError(
-                    "a picture cannot be printed on a terminal", "name a file: -o overlay.png"
+                    "an image cannot be printed on a terminal", "name a file: -o overlay.png"
                 )
         else:
             if not self.named:
@@ -92,11 +92,11 @@ class Output:
             self._check_file(self.path)
 
     def check_label_map(self, alone: bool) -> None:
-        """Refuse a label map that cannot be written, or of anything but one picture alone."""
+        """Refuse a label map that cannot be written, or of anything but one image alone."""
         if self.label_map is None:
             return
         if not alone:
-            raise _not_alone("--save-segments", "the label map", "picture")
+            raise _not_alone("--save-segments", "the label map", "image")
         if not self.label_map.lower().endswith((".png", ".npy")):
             said = f"--save-segments: {self.label_map} is neither PNG nor NPY"
             raise SettingsError(said, "name it FILE.png or FILE.npy")
@@ -142,13 +142,13 @@ class Output:
         self.console.say(f"wrote {self.path}")
 
     def keep(self, explanation: Explanation) -> None:
-        """Write the label map of a picture, where that was asked for."""
-        picture = explanation.subject.picture
-        if self.label_map is None or picture is None:
+        """Write the label map of an image, where that was asked for."""
+        image = explanation.subject.image
+        if self.label_map is None or image is None:
             return
         from lime_cli.images.segments import map_bytes
 
-        self._put(self.label_map, map_bytes(picture.labels, Path(self.label_map).suffix.lower()))
+        self._put(self.label_map, map_bytes(image.labels, Path(self.label_map).suffix.lower()))
 
     def keep_samples(
         self, instance: Instance, samples: Neighbourhood, targets: tuple[str, ...]
@@ -185,7 +185,7 @@ class Output:
         )
 
 
-PICTURES = ("png", "jpg", "webp")
+IMAGES = ("png", "jpg", "webp")
 """Formats that no terminal shows."""
 
 LONGEST = 255

@@ -10,7 +10,7 @@ from functools import lru_cache
 from math import isinf
 from typing import NamedTuple
 
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.instance import CodedWarning
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.models.model_file import ModelInput
 from lime_cli.tables.cells import Cells, are_dates, is_number, misspelled, numbers
@@ -178,7 +178,7 @@ def _wrong_cells(cells: Cells, name: str, numeric: bool) -> frozenset[str]:
 ENOUGH_ROWS = 50
 """An input with at least this many rows may serve as its own background."""
 
-ITSELF = Caveat(
+ITSELF = CodedWarning(
     "background_is_input",
     "replacement values come from the input itself; name training data with --background",
 )
@@ -191,7 +191,7 @@ class Learned(NamedTuple):
     """A background, how its table was read, and what a reader must know of that."""
 
     background: Background
-    caveats: tuple[Caveat, ...]
+    warnings: tuple[CodedWarning, ...]
     reading: Reading
 
 
@@ -218,14 +218,14 @@ def learn(
             f"{cells.name}: has {n_rows} rows, too few to draw replacements from",
             "name training data with --background",
         )
-    caveats: tuple[Caveat, ...] = (ITSELF,) if own else ()
+    warnings: tuple[CodedWarning, ...] = (ITSELF,) if own else ()
     if len(cells.rows) < n_rows:
         words = f"replacement values come from {len(cells.rows):,} of {n_rows:,} rows"
-        caveats += (Caveat("background_sampled", f"{words}, evenly spaced"),)
+        warnings += (CodedWarning("background_sampled", f"{words}, evenly spaced"),)
     dates, written = dates_of(schema, cells)
     typed = seen.typed is not None
     reading, said = chooser_of(columns, dialect, model_input, typed).chosen(cells)
     reading = replace(reading, dates=dates)
     cells = sifted(reading.applied(cells), columns, schema, strict=not own)
-    caveats = (*caveats, *written, *said)
-    return Learned(build_background(cells, columns, schema), caveats, reading)
+    warnings = (*warnings, *written, *said)
+    return Learned(build_background(cells, columns, schema), warnings, reading)

@@ -49,12 +49,12 @@ def switched(V):
 
 
 def test_a_switch_is_explained_by_the_branch_that_the_row_takes():
-    shares = []
+    frequencies = []
     for place, explanation in zip(range(24), explained(switched, range(24)), strict=True):
         size = np.abs(weights_of(explanation))
         used = [1, 2] if X[place, 0] > 0 else [3, 4]
-        shares.append(size[used].sum() / size[1:5].sum())
-    assert np.mean(shares) > 0.88
+        frequencies.append(size[used].sum() / size[1:5].sum())
+    assert np.mean(frequencies) > 0.88
 
 
 def test_the_surrogate_agrees_with_the_model_at_the_row():
@@ -89,7 +89,7 @@ def test_the_weights_of_an_additive_model_are_its_own_at_every_radius(radius):
         for j, own in enumerate(X[place]):
             feature = BACKGROUND.features[j]
             outside = feature.bins != feature.bin_of(own)
-            others = np.average(feature.values[outside], weights=feature.shares[outside])
+            others = np.average(feature.values[outside], weights=feature.frequencies[outside])
             expected[j] = beta[j] * (own - others)
         found = weights_of(explanation)
         errors = [one.std_error for one in explanation.surrogates[0].weights]
@@ -220,5 +220,5 @@ def test_no_pair_is_made_up_where_none_acts():
 def test_a_low_fidelity_names_what_has_a_higher_one():
     four = lambda V: np.prod(np.sign(V[:, :4]), axis=1)  # noqa: E731
     (explanation,) = explained(four, [3], radius=0.5, samples=4096)
-    (said,) = [one.message for one in explanation.caveats if one.code == "low_fidelity"]
+    (said,) = [one.message for one in explanation.warnings if one.code == "low_fidelity"]
     assert "--surrogate tree has " in said or "no pair of the strongest" in said

@@ -33,12 +33,12 @@ def test_pictures_are_drawn_as_their_names_say(limex, tmp_path, what, suffix, ki
     path = tmp_path / f"a{suffix}"
     done = limex(*what, "-o", path)
     assert done.code == 0, done.err
-    with Image.open(path) as picture:
-        assert picture.format == kind
-        size = picture.size
+    with Image.open(path) as image:
+        assert image.format == kind
+        size = image.size
     assert limex(*what, "-o", tmp_path / "b.png").code == 0
-    with Image.open(tmp_path / "b.png") as picture:
-        assert picture.size == size
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.size == size
 
 
 def test_a_name_that_is_too_long_is_one_line(limex, tmp_path):

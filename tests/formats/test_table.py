@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import (
-    Caveat,
+    CodedWarning,
     Column,
     Component,
     Identity,
@@ -36,7 +36,7 @@ def explanation(components, weights, facts=None, **surrogate) -> Explanation:
         components=tuple(components),
         skipped=(),
         surrogates=(Surrogate(1, ">50K", weights=tuple(weights), **numbers),),
-        caveats=(),
+        warnings=(),
         samples=4096,
         effective_samples=811.6,
         kernel_width=1.3,
@@ -61,7 +61,7 @@ def adult() -> Explanation:
     return replace(
         one,
         skipped=(Skipped("fnlwgt", "constant column"), Skipped("race", "constant column")),
-        caveats=(Caveat("older_model", "saved by scikit-learn 1.5, running 1.7"),),
+        warnings=(CodedWarning("older_model", "saved by scikit-learn 1.5, running 1.7"),),
     )
 
 
@@ -81,7 +81,7 @@ def review(**surrogate) -> Explanation:
     )
 
 
-def picture() -> Explanation:
+def image() -> Explanation:
     return explanation(
         [Component("superpixel 14", None, Segment(14, 300, (140, 5, 162, 40), (150.0, 20.0)))],
         [Weight(0, 0.3)],
@@ -132,7 +132,7 @@ def test_a_table_in_unicode_has_half_cells():
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 120, 200])
 @pytest.mark.parametrize("unicode", [True, False])
 def test_lines_keep_to_the_width_and_share_one_axis(width, unicode):
-    text = drawn(adult(), review(), picture(), width=width, unicode=unicode)
+    text = drawn(adult(), review(), image(), width=width, unicode=unicode)
     assert max(map(cell_len, text.splitlines())) <= width
     axis = "│" if unicode else "|"
     bars = drawn(adult(), width=width, unicode=unicode).splitlines()
@@ -242,7 +242,7 @@ def test_only_marked_lines_of_a_long_text_are_shown():
 
 
 def test_superpixels_say_where_they_are_and_how_to_see_them():
-    text = plain(picture())
+    text = plain(image())
     assert "superpixel 14  x 140-162, y 5-40\n" in text
     assert "-o overlay.png draws the superpixels on it" in text
 
@@ -284,7 +284,7 @@ def test_hostile_words_are_shown_and_never_obeyed(name, shown, colour):
         subject=subject,
         surrogates=(surrogate,),
         skipped=(Skipped(name, name),),
-        caveats=(Caveat("code", name),),
+        warnings=(CodedWarning("code", name),),
     )
     text = drawn(one, colour=colour)
     assert text.count(shown) >= 6
@@ -300,7 +300,7 @@ def test_hostile_texts_are_shown_and_never_obeyed():
 
 
 def test_without_unicode_everything_is_ascii():
-    one = replace(named("年齢 > 40", "é"), caveats=(Caveat("code", "weiß … “x”"),))
+    one = replace(named("年齢 > 40", "é"), warnings=(CodedWarning("code", "weiß … “x”"),))
     text = plain(one, review())
     assert text.isascii()
     assert "\\u5e74\\u9f62 > 40  \\xe9" in text

@@ -8,14 +8,14 @@ from sklearn.svm import SVC
 
 from lime_cli.errors import InputError, ModelError, PredictionError
 from lime_cli.models.model_file import ModelFile
-from lime_cli.models.outputs import Stated, as_matrix, settle
+from lime_cli.models.outputs import Stated, as_matrix, decide_outputs
 
 CLASSIFIER = Stated(task="classification")
 PROBABILITIES = np.array([[0.2, 0.8], [0.6, 0.4]])
 
 
 def settled(raw, stated=None, **choices):
-    return settle(raw, ModelFile("m.onnx", **choices), "m.onnx", stated or Stated())
+    return decide_outputs(raw, ModelFile("m.onnx", **choices), "m.onnx", stated or Stated())
 
 
 def read(raw, stated=None, **choices):
@@ -162,7 +162,7 @@ def test_logarithms_of_probabilities_are_undone_and_said():
     outputs = settled(raw)
     assert outputs.read(raw, 2) == pytest.approx(PROBABILITIES)
     assert outputs.probabilities
-    assert [one.code for one in outputs.caveats] == ["log_probabilities"]
+    assert [one.code for one in outputs.warnings] == ["log_probabilities"]
     certain = np.array([[-np.inf, 0.0]])
     assert outputs.read(certain, 1) == pytest.approx(np.array([[0.0, 1.0]]))
 
@@ -170,11 +170,11 @@ def test_logarithms_of_probabilities_are_undone_and_said():
 def test_negative_logits_are_no_logarithms():
     outputs = settled(np.array([[-3.0, -1.0], [-2.0, -5.0]]))
     assert (outputs.reading, outputs.probabilities) == ("scores", False)
-    (caveat,) = outputs.caveats
-    assert caveat.code == "activation_assumed"
-    assert "--activation softmax" in caveat.message
+    (warning,) = outputs.warnings
+    assert warning.code == "activation_assumed"
+    assert "--activation softmax" in warning.message
     said = settled(np.array([[-3.0, -1.0]]), activation="none")
-    assert (said.reading, said.caveats) == ("scores", ())
+    assert (said.reading, said.warnings) == ("scores", ())
 
 
 def test_labels_that_may_hold_together_need_not_sum_to_one():
@@ -200,7 +200,7 @@ def test_labels_are_votes_and_called_coarse():
     stated = Stated("classification", ("a", "b", "c"), labels=True)
     outputs = settled(np.array(["c", "a"]), stated)
     assert outputs.read(np.array(["c", "a"]), 2).tolist() == [[0, 0, 1], [1, 0, 0]]
-    assert [one.code for one in outputs.caveats] == ["coarse_output"]
+    assert [one.code for one in outputs.warnings] == ["coarse_output"]
 
 
 def test_words_without_known_classes_ask_for_them():

@@ -214,11 +214,11 @@ def explained_live(fitted, modality):
     modality = modality.fitted(given)
     instances = [modality.read(source) for source in modality.sources()]
 
-    def ask(inputs):
-        return answers(fitted, rows_of(inputs, columns))
+    def predict(inputs):
+        return predictions(fitted, rows_of(inputs, columns))
 
-    model = FunctionModel(ask)
-    width = ask(instances[0].original()).shape[1]
+    model = FunctionModel(predict)
+    width = predict(instances[0].original()).shape[1]
     model.identity = model.identity.__class__(
         "live", "", "regression", tuple(map(str, range(width)))
     )
@@ -235,7 +235,7 @@ def rows_of(inputs, columns):
     return frame[list(columns)].replace({None: np.nan})
 
 
-def answers(fitted, rows):
+def predictions(fitted, rows):
     """Ask for probabilities, else margins, else values or votes; (n, k)."""
     if hasattr(fitted, "predict_proba"):
         found = fitted.predict_proba(rows)

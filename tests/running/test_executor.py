@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lime_cli.engine.asking import NOTHING
+from lime_cli.engine.calls import NOTHING
 from lime_cli.errors import ModelError, OutputError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.registry import MODALITIES
@@ -117,7 +117,7 @@ def run(workers, works, stop=lambda: False):
 
 
 def told(outcome):
-    return outcome._replace(asked=NOTHING)
+    return outcome._replace(call_counts=NOTHING)
 
 
 def errors_of(outcomes):
@@ -148,7 +148,7 @@ BATCHES = {
         MODALITIES["text"](inputs=(str(DATA / "review.txt"), str(ROOT / "LICENSE"))),
         ModelFile(str(SAMPLES / "reviews.onnx")),
     ),
-    "pictures": (
+    "images": (
         MODALITIES["image"](inputs=(str(DATA / "scene.png"), str(DATA / "scene.png"))),
         ModelFile(str(SAMPLES / "scenes.onnx"), layout="NCHW"),
     ),

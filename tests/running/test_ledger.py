@@ -36,7 +36,7 @@ def work(folder, beginning=None, broken=(), drawn=True, who=None):
     with opened(folder, who or identity(), beginning or Beginning()) as ledger:
         for number in range(N):
             if not ledger.has(number, ""):
-                drawings = [(f"{number:05d}-x.png", b"picture")] if drawn else []
+                drawings = [(f"{number:05d}-x.png", b"image")] if drawn else []
                 ledger.publish(number, part(number, number in broken), drawings)
         tally = ledger.finish(range(N))
         ledger.summarize(tally.summary())
@@ -113,7 +113,7 @@ def test_a_damaged_part_is_done_again(tmp_path, whole, damage):
     folder = tmp_path / "out"
     with opened(folder, identity(), Beginning()) as ledger:
         for number in range(3):
-            ledger.publish(number, part(number), [(f"{number:05d}-x.png", b"picture")])
+            ledger.publish(number, part(number), [(f"{number:05d}-x.png", b"image")])
     hurt = folder / ".limex" / "part-00000001"
     data = hurt.read_bytes()
     hurt.write_bytes(
@@ -283,7 +283,7 @@ def test_a_restart_deletes_what_the_ledger_names_and_nothing_else(tmp_path, fini
     folder = tmp_path / "out"
     with opened(folder, identity(), Beginning()) as ledger:
         for number in range(N):
-            ledger.publish(number, part(number), [(f"{number:05d}-x.png", b"picture")])
+            ledger.publish(number, part(number), [(f"{number:05d}-x.png", b"image")])
         if finished:
             ledger.summarize(ledger.finish(range(N)).summary())
     own = ("00001-mine.png", "20260101-holiday.jpg", "00002-x.svg", "explanations.csv")
@@ -333,7 +333,7 @@ def test_what_another_account_made_is_not_taken_for_done(tmp_path, key, finished
 def test_a_forged_part_in_an_honest_folder_is_done_again(tmp_path, whole, monkeypatch):
     folder, other = tmp_path / "out", tmp_path / "other"
     with opened(folder, identity(), Beginning()) as ledger:
-        ledger.publish(0, part(0), [("00000-x.png", b"picture")])
+        ledger.publish(0, part(0), [("00000-x.png", b"image")])
     forged(other, b"a guess", monkeypatch, finished=False)
     (folder / ".limex" / "part-00000001").write_bytes((other / ".limex/part-00000001").read_bytes())
     lines = part(1).lines.replace(b"false", b"true")

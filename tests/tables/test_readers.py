@@ -280,7 +280,7 @@ def test_rows_of_a_huge_table_are_kept_evenly(tmp_path, monkeypatch):
     assert cells.column("a") == [str(i) for i in range(0, 1000, 16)]
     fitted = TabularModality(path, rows="0").fitted(ModelInput())
     (source,) = fitted.sources()
-    assert [one.code for one in fitted.read(source).caveats] == [
+    assert [one.code for one in fitted.read(source).warnings] == [
         "background_is_input",
         "background_sampled",
     ]

@@ -33,10 +33,12 @@ def test_it_is_that_of_the_facts_as_json(groups):
     cells = Cells("rows.csv", HEADER, ROWS, tuple(range(2, 202)))
     found = build_background(cells, HEADER, Schema(groups=groups))
     features = [
-        [one.name, one.numeric, one.spelled, one.shares.tolist(), one.bins.tolist()]
+        [one.name, one.numeric, one.spelled, one.frequencies.tolist(), one.bins.tolist()]
         for one in found.features
     ]
-    drawn = [[g.name, g.places, g.levels.tolist(), g.shares.tolist()] for g in found.groups]
+    drawn = [
+        [g.name, g.places, g.categories.tolist(), g.frequencies.tolist()] for g in found.groups
+    ]
     assert len(drawn) == len(groups)
     text = json.dumps(features + drawn)
     assert found.digest == hashlib.sha256(text.encode()).hexdigest()

@@ -27,5 +27,5 @@ def load(file: ModelFile, content: Content) -> Predictor:
     built = InThread(lambda: opened(file, path, data))
     from lime_cli.models.onnx.session import Session, predictor_of  # brings what reads its answers
 
-    session, caveats = built.result()
-    return predictor_of(file, content, Session(file, session, graph), caveats)
+    session, warnings = built.result()
+    return predictor_of(file, content, Session(file, session, graph), warnings)

@@ -107,7 +107,7 @@ class Export(NamedTuple):
 
     @property
     def pixels(self) -> PixelsInput | None:
-        """What becomes of a picture's pixels, by ``preprocessor_config.json``."""
+        """What becomes of an image's pixels, by ``preprocessor_config.json``."""
         said = self.processor
         if "image_mean" not in said and "size" not in said:
             return None
@@ -191,7 +191,7 @@ def _folders(model: Path) -> list[Path]:
 
 
 WHOLE = 384
-"""From this size on transformers' ConvNext pictures are stretched, not cropped."""
+"""From this size on transformers' ConvNext images are stretched, not cropped."""
 
 
 def _sides(size: Any) -> tuple[int, int] | None:

@@ -10,7 +10,7 @@ from typing import Any
 import onnxruntime
 
 from lime_cli.cores import usable_cores
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.onnx.locales import EVERYWHERE, with_locale
@@ -42,7 +42,7 @@ def _by_path(path: Path, data: bytes, options: Any, providers: list[str]) -> Any
     return session
 
 
-def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat, ...]]:
+def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[CodedWarning, ...]]:
     """Return a session of a file's bytes, and what is to be said of it.
 
     Raises ModelError for what the runtime refuses.
@@ -60,7 +60,7 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat,
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry(WEIGHTS_BESIDE, os.fspath(path.parent.resolve()))
     providers = [provider] if file.provider == "cpu" else [provider, PROVIDERS["cpu"]]
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
     try:
         session = onnxruntime.InferenceSession(data, options, providers=providers)
     except Exception as error:  # the runtime raises a type of its own for every cause
@@ -71,7 +71,7 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat,
             else:
                 changed = with_locale(memoryview(data))
                 session = onnxruntime.InferenceSession(changed, options, providers=providers)
-                caveats = (Caveat("locale", INSTEAD.format(lacking[1], EVERYWHERE)),)
+                warnings = (CodedWarning("locale", INSTEAD.format(lacking[1], EVERYWHERE)),)
         except Exception:  # as above
             raise _refusal(path, error) from None
     if provider not in session.get_providers():
@@ -79,7 +79,7 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat,
             f"--provider {file.provider}: onnxruntime could not start it",
             "check the driver and its libraries, or leave it out",
         )
-    return session, caveats
+    return session, warnings
 
 
 def _refusal(path: Path, error: Exception) -> ModelError:

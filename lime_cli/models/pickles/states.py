@@ -163,8 +163,8 @@ def _check_members(thing: Any, name: str, value: Any) -> None:
 def _is_model(one: Any) -> bool:
     if isinstance(one, (type, np.ndarray, *FUNCTIONS)):
         return False
-    asked = ("fit", "predict", "predict_proba", "transform")
-    return any(callable(getattr(type(one), method, None)) for method in asked)
+    methods = ("fit", "predict", "predict_proba", "transform")
+    return any(callable(getattr(type(one), method, None)) for method in methods)
 
 
 def _parts(value: Any) -> Iterator[Any]:

@@ -38,7 +38,7 @@ class CheckOptions(Options, heading="Check"):
 
 @click.command(cls=Command)
 @options(CheckOptions, ReportOptions)
-def check(asked: CheckOptions, output: ReportOptions) -> int:
+def check(options: CheckOptions, output: ReportOptions) -> int:
     """Judge explanations by a policy: RESULT is JSON, JSON lines or a batch's folder.
 
     The exit code is 1 where something is found, and 0 where nothing is.
@@ -55,16 +55,16 @@ def check(asked: CheckOptions, output: ReportOptions) -> int:
 
     to = output.destination()
     to.check(1)
-    rules, checked = read_policy(Path(asked.policy)), Checked()
-    findings = list(_findings(asked.result, asked.baseline, rules, checked))
-    if asked.junit is not None:
+    rules, checked = read_policy(Path(options.policy)), Checked()
+    findings = list(_findings(options.result, options.baseline, rules, checked))
+    if options.junit is not None:
         try:
-            with Path(asked.junit).open("wb") as stream:
+            with Path(options.junit).open("wb") as stream:
                 write_junit(findings, rules, stream)
         except OSError as error:
-            raise OutputError(f"{asked.junit}: cannot be written ({error.strerror})") from None
+            raise OutputError(f"{options.junit}: cannot be written ({error.strerror})") from None
     with to.opened() as stream:
-        if asked.github:
+        if options.github:
             for one in findings:
                 click.echo(github_line(one))
         else:

@@ -51,7 +51,7 @@ class ComparisonOptions(Options, heading="Comparison"):
 
 @click.command(cls=Command)
 @options(ComparisonOptions, SheetOptions)
-def compare(asked: ComparisonOptions, output: SheetOptions) -> int:
+def compare(options: ComparisonOptions, output: SheetOptions) -> int:
     """Tell what changed between two results of the same instances: OLD and NEW.
 
     Each is JSON, JSON lines or a batch's folder. With a limit the exit code is 1 where it is
@@ -72,16 +72,16 @@ def compare(asked: ComparisonOptions, output: SheetOptions) -> int:
     to = output.destination()
     to.check(1)
     limits = Limits(
-        asked.min_correlation,
-        asked.min_overlap,
-        asked.max_flips,
-        asked.max_change,
-        asked.max_changed,
-        asked.max_prediction_change,
+        options.min_correlation,
+        options.min_overlap,
+        options.max_flips,
+        options.max_change,
+        options.max_changed,
+        options.max_prediction_change,
     )
-    found = Comparison(limits, asked.top)
-    old, new = read_entries(asked.old), read_entries(asked.new)
-    collect(differences(old, new, asked.top, found.unmatched), found)
+    found = Comparison(limits, options.top)
+    old, new = read_entries(options.old), read_entries(options.new)
+    collect(differences(old, new, options.top, found.unmatched), found)
     found.unmatched.warn()
     with to.opened() as stream:
         WRITERS[to.format](sheet_of(found), stream, to.look())

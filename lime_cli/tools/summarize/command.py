@@ -34,7 +34,7 @@ class SummaryOutputOptions(SheetOptions):
 
 @click.command(cls=Command)
 @options(SummaryOptions, SummaryOutputOptions)
-def summarize(asked: SummaryOptions, output: SummaryOutputOptions) -> None:
+def summarize(options: SummaryOptions, output: SummaryOutputOptions) -> None:
     """Sum up many explanations: RESULT is JSON lines or a batch's folder.
 
     \b
@@ -51,7 +51,7 @@ def summarize(asked: SummaryOptions, output: SummaryOutputOptions) -> None:
 
     to = output.destination()
     to.check(1)
-    summary, chosen = sum_up(read_entries(asked.result), asked.top, asked.picks)
+    summary, chosen = sum_up(read_entries(options.result), options.top, options.picks)
     with to.opened() as stream:
         if to.format == "png":
             from lime_cli.tools.summarize.report import save

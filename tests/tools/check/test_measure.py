@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from lime.submodular_pick import SubmodularPick
 
 from lime_cli.engine.explanation import Surrogate, Weight
-from lime_cli.engine.instance import Caveat, Column, Component
+from lime_cli.engine.instance import CodedWarning, Column, Component
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.records.reading import Entry
 from lime_cli.records.record import record_of
@@ -51,7 +51,7 @@ def entry(own: str, weights: dict[str, float], error: float = 0.01, **more) -> E
         subject=replace(one.subject, id=own),
         components=tuple(Component(f"{name} > 1", 2.0, Column(name)) for name, _ in ranked),
         surrogates=(surrogate,),
-        caveats=more.get("caveats", ()),
+        warnings=more.get("warnings", ()),
     )
     record = json.loads(json.dumps(record_of(made)))
     return Entry(f"saved.jsonl:{own}", record)
@@ -86,7 +86,10 @@ def test_a_summary_means_over_all_instances_an_absent_weight_being_zero():
 
 
 def test_a_summary_counts_failures_and_warnings():
-    found = [entry("0", {"a": 1.0}, caveats=(Caveat("large_gap", "x"),)), Entry("f:2", FAILURE)]
+    found = [
+        entry("0", {"a": 1.0}, warnings=(CodedWarning("large_gap", "x"),)),
+        Entry("f:2", FAILURE),
+    ]
     data = record_of_summary(*summarize(found, top=1))
     assert (data["explained"], data["failed"]) == (1, 1)
     assert data["failures"] == {"InputError": 1}
@@ -325,7 +328,7 @@ STRONG = {"income": 0.4, "zip_code": 0.1, "age": -0.2}
     ],
 )
 def test_a_rule_finds_what_it_forbids_and_nothing_else(tmp_path, text, said):
-    one = entry("17", STRONG, caveats=(Caveat("low_fidelity", "poor"),))
+    one = entry("17", STRONG, warnings=(CodedWarning("low_fidelity", "poor"),))
     found = findings(tmp_path, text, one)
     assert len(found) == (said is not None)
     if said:

@@ -181,24 +181,24 @@ def test_the_explanations_judged_are_those_that_explain_gives(job):
 def test_the_model_is_asked_as_often_as_explaining_with_every_seed_asks(job, monkeypatch):
     model = job.model.load()
     assert isinstance(model.identity, Identity)
-    kind, asked = type(model), []
+    kind, method = type(model), []
     predict = kind.predict
 
     def counted(self, inputs):
         answers = predict(self, inputs)
-        asked.append(len(answers))
+        method.append(len(answers))
         return answers
 
     monkeypatch.setattr(kind, "predict", counted)
     for i in range(2):
         settings = Settings(samples=64, max_samples=256, seed=2 + i)
         list(run(Job(job.model, job.modality, settings, job.sources)))
-    explaining = sum(asked)
-    asked.clear()
+    explaining = sum(method)
+    method.clear()
     found = list(replicated(job, 2))
     draws = DRAWS if len(job.sources) > 1 else 1
     points = sum(len(curve.removed) for one in found for curve in one.curves)
     curves = (2 + ORDERS) * draws * points
-    # a picture, and the picture without its superpixels, are asked about once to judge the fill
+    # an image, and the image without its superpixels, are asked about once to judge the fill
     explaining -= 2 * len(job.sources) if hasattr(job.modality, "fill") else 0
-    assert sum(asked) == explaining + curves
+    assert sum(method) == explaining + curves

@@ -66,8 +66,8 @@ def test_a_scene_is_explained_by_the_superpixels_on_its_object(limex, tmp_path):
     result = limex(*SCENE, "-o", tmp_path / "overlay.png")
     assert (result.code, result.out) == (0, "")
     assert "wrote" in result.err
-    with Image.open(tmp_path / "overlay.png") as picture:
-        assert picture.width >= 256
+    with Image.open(tmp_path / "overlay.png") as image:
+        assert image.width >= 256
 
 
 @pytest.mark.parametrize("case", [(*ZOO, "--row", "84"), REVIEW, SCENE])
@@ -344,12 +344,12 @@ BAD = [
     (
         "explain text sample_models/scenes.onnx sample_data/review.txt",
         4,
-        "takes a picture, not a text",
+        "takes an image, not a text",
     ),
     (
         "explain tabular sample_models/scenes.onnx sample_data/zoo.csv --row 1",
         4,
-        "takes a picture, not a table",
+        "takes an image, not a table",
     ),
     ("explain nothing", 2, "limex explain needs an input"),
     ("colour", 2, "limex has no command 'colour'; see limex --help"),

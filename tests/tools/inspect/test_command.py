@@ -364,8 +364,8 @@ def test_texts_and_pictures_are_checked_too(limex, tmp_path, samples, data):
     wrong = limex(*call, data / "reviews.csv", "--column", "words")
     assert (wrong.code, "no column 'words'" in wrong.err) == (3, True)
     scenes = samples / "scenes.onnx"
-    pictures = ("inspect", scenes, "--check-against", scenes, "--data", data / "scene.png")
-    assert limex(*pictures).code == 0
+    images = ("inspect", scenes, "--check-against", scenes, "--data", data / "scene.png")
+    assert limex(*images).code == 0
 
 
 def test_two_other_models_differ(limex, tmp_path, data):
