@@ -39,8 +39,8 @@ def before(operation: str, path: Path) -> None:
 def write_whole(path: Path, content: bytes, beginning: str = UNFINISHED) -> None:
     """Put a file in place at once or not at all; a link of that name is replaced.
 
-    Its name lasts through a power cut once ``sync_folder`` was called on its folder. ``beginning`` is
-    how its name begins until it is whole; writers of the same file each need their own.
+    Its name lasts through a power cut once ``sync_folder`` was called on its folder. ``beginning``
+    is how its name begins until it is whole; writers of the same file each need their own.
     """
     write_pieces(path, [content], beginning)
 

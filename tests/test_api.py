@@ -58,10 +58,8 @@ def without_places(record):
 
 
 def printed(limex, *arguments):
-    """Return what the command line prints, without the command, of which there is none here."""
-    record = json.loads(limex("explain", *arguments, "-f", "json", "-q").out)
-    del record["environment"]["command"]
-    return record
+    """Return what the command line prints."""
+    return json.loads(limex("explain", *arguments, "-f", "json", "-q").out)
 
 
 def test_paths_give_the_very_record_of_the_command_line(limex):
@@ -212,7 +210,8 @@ def test_texts_are_explained_as_on_the_command_line(limex):
 
 def test_images_are_explained_from_arrays_and_pillow_and_paths(limex, tmp_path):
     path = DATA / "scene.png"
-    image = Image.open(path)
+    with Image.open(path) as opened:
+        image = opened.copy()
     from_path = lime_cli.explain(SCENES, path, samples=64)
     typed = ("image", SCENES, path, "--samples", "64")
     assert from_path.record == printed(limex, *typed)

@@ -50,9 +50,9 @@ class Question:
 
 
 def put(question: Question, model: Model, settings: Settings) -> FloatArray:
-    """Return the answers (n, k), in calls of as many inputs as ``settings`` allow and memory fits.
+    """Return the predictions (n, k), in calls as large as ``settings`` and the memory allow.
 
-    What was answered is not asked again. Raises PredictionError when the model fails, OutOfMemory
+    No input is predicted twice. Raises PredictionError when the model fails, OutOfMemory
     where a single input is too much, or as many as the settings insist on.
     """
     calls, parts, start = _calls_of(model), [], 0

@@ -61,7 +61,7 @@ class Component:
     value: str | float | int | bool | None
     where: Column | Spans | Segment
     step: float | None = None
-    """Of a number that counts by size: what its weight is per, in the number's own unit."""
+    """Of an unbinned number: what its weight is per, in the number's own unit."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """The proximity kernel: how much a sample counts by the number of components it masks.
 
-Every kernel is a distribution over masks that depends on a mask's size alone. The default is the paper's
-squared exponential kernel on the Euclidean distance in the interpretable space (Ribeiro et al.
-2016, section 3.4), which over all masks is a product over components.
+Every kernel is a distribution over masks that depends on a mask's size alone. The default is the
+paper's squared exponential kernel on the Euclidean distance in the interpretable space (Ribeiro et
+al. 2016, section 3.4), which over all masks is a product over components.
 """
 
 from __future__ import annotations

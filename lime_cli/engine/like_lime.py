@@ -112,7 +112,7 @@ def _targets(settings: Settings, model: Model, original: FloatArray) -> list[int
 def _mask_data(
     instance: Instance, model: Model, settings: Settings
 ) -> tuple[FloatArray, FloatArray]:
-    """Return masks (n, d), the full one first, and the answers to all others (n - 1, k)."""
+    """Return masks (n, d), the full one first, and the predictions to all others (n - 1, k)."""
     rng = np.random.RandomState(settings.seed)
     draw = _text_masks if instance.subject.modality == "text" else _image_masks
     masks = draw(settings.samples, len(instance.components), rng)
@@ -277,7 +277,7 @@ def _left_out(
 
 
 def _flat_score(weights: FloatArray, predictions: FloatArray) -> float:
-    """Return 1 where answers do not vary at all, or only where weights vanish, and 0 otherwise."""
+    """Return 1 where predictions do not vary, or only where weights vanish, and 0 otherwise."""
     varied = weights @ (predictions - weights @ predictions / weights.sum()) ** 2
     return float(varied == 0 or np.ptp(predictions) == 0)
 
@@ -566,7 +566,7 @@ def row_data(
     choices: Choices,
     predicted: dict[str, DataPredictions],
 ) -> tuple[FloatArray, FloatArray]:
-    """Return lime's interpretable rows (n, p), the instance first, and the answers (n - 1, k).
+    """Return lime's interpretable rows (n, p), the instance first, and the predictions (n - 1, k).
 
     Samples in bins do not depend on the row, so ``predicted`` keeps them for all rows of a
     background. Raises SettingsError for a background, InputError for a row that lacks a number.
@@ -638,7 +638,7 @@ def _normal_data(
 def _predicted(
     row: Row, model: Model, columns: list[NDArray[Any]], settings: Settings
 ) -> FloatArray:
-    """Return the model's answers to rows given by their columns, (rows, k)."""
+    """Return the model's predictions to rows given by their columns, (rows, k)."""
     question = Question(
         row,
         len(columns[0]),

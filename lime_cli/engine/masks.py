@@ -85,7 +85,7 @@ class Masks:
 
 
 def mixture(d: int, radii: Sequence[float]) -> FloatArray:
-    """Return the distribution of sizes (d + 1,) that serves several radii, given that one is masked."""
+    """Return the distribution of sizes (d + 1,) for several radii, given that one is masked."""
     distributions = [binomial(d, one) for one in radii]
     distribution: FloatArray = np.sum(
         [np.r_[0.0, one[1:] / one[1:].sum()] for one in distributions], axis=0

@@ -1,4 +1,4 @@
-"""What the engine knows of a model: which one it is, how it answers, what a reader must know.
+"""What the engine knows of a model: which one it is, how it predicts, what a reader must know.
 
 Model files import nothing else of the engine, so that a model answers before the rest is loaded.
 """
@@ -19,7 +19,7 @@ class CodedWarning(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """Which model was asked, as records name it."""
+    """Which model predicts, as records name it."""
 
     format: str
     digest: str
@@ -27,7 +27,7 @@ class Identity(NamedTuple):
     task: str
     targets: tuple[str, ...]
     options: tuple[tuple[str, str], ...] = ()
-    """How it is asked, as far as somebody chose that: names and values."""
+    """How it is called, as far as somebody chose that: names and values."""
 
 
 class Model(Protocol):

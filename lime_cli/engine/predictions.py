@@ -28,7 +28,7 @@ class Predictions:
 
     @property
     def failed(self) -> BoolArray:
-        """Which samples the model gave no finite answer to, (n,)."""
+        """Which samples the model gave no finite prediction to, (n,)."""
         return np.asarray(~np.isfinite(self.samples).all(axis=1))
 
 
@@ -104,7 +104,7 @@ def _with_itself(
 
 
 def _checked(predictions: Predictions, settings: Settings, source: str) -> Predictions:
-    """Return the answers; raise PredictionError where more failed than may be left out."""
+    """Return the predictions; raise PredictionError where more failed than may be left out."""
     n, failed = len(predictions.samples), int(predictions.failed.sum())
     if failed > settings.drop_failed * n:
         said = NotFinite.words(source, failed, n)

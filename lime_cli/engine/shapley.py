@@ -39,7 +39,7 @@ class Shapley:
     """The Shapley kernel: (d - 1) / (C(d, m) m (d - m)) for a mask of m of d components."""
 
     def sizes(self, d: int) -> FloatArray:
-        """Return the distribution of the number masked, (d + 1,); of one component nothing lies between."""
+        """Return the distribution of the number masked, (d + 1,); all zeros for d = 1."""
         m = np.arange(1, d)
         distribution = np.zeros(d + 1)
         distribution[1:-1] = 1.0 / (m * (d - m))
@@ -97,7 +97,7 @@ def every_coalition(d: int) -> tuple[BoolArray, FloatArray]:
 def values(
     masked: BoolArray, weights: FloatArray, predictions: FloatArray, ends: tuple[float, float]
 ) -> FloatArray:
-    """Return Shapley values (d,) from the answers (n,) to masks and those to ``ends``.
+    """Return Shapley values (d,) from the predictions (n,) to masks and those to ``ends``.
 
     ``ends`` are the prediction with everything masked, and that of the instance.
     """
@@ -154,7 +154,7 @@ def estimated(drawn: Coalitions, predictions: FloatArray, ends: tuple[float, flo
 def exact(
     masked: BoolArray, weights: FloatArray, means: FloatArray, ends: tuple[float, float]
 ) -> Values:
-    """Return the Shapley values of the mean answers (n,) to every mask."""
+    """Return the Shapley values of the mean predictions (n,) to every mask."""
     d = masked.shape[1]
     found = values(masked, weights, means, ends)
     if d == 1:

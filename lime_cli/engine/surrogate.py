@@ -34,12 +34,12 @@ DEGREES, ROOM = 2, 4
 SHRINK = 0.5
 """Their ridge, in regressors an effective sample."""
 FLAT = 1e-24
-"""Mean square that is rounding, relative to the largest square of the answers."""
+"""Mean square that is rounding, relative to the largest square of the predictions."""
 CERTAIN = 3.0
 """Standard errors by which the variance that masking decides exceeds zero, for it to be there at
 all: by chance at none of the radii."""
 SMALL_GAP, NEAR_BEST = 0.05, 0.03
-"""Of the range of the answers; of fidelity: what the choice of the radius calls small."""
+"""Of the range of the predictions; of fidelity: what the choice of the radius calls small."""
 TOGETHER = 2**22
 """Numbers that are worked on in one go."""
 
@@ -63,13 +63,13 @@ class Fits:
     spread: FloatArray
     """(P, R): share of the variance that which replacement was drawn decides."""
     decided: FloatArray
-    """(P, R): variance of the answers that masking decides."""
+    """(P, R): variance of the predictions that masking decides."""
     deviation: FloatArray
-    """(P, R): weighted standard deviation of the answers, the instance counted."""
+    """(P, R): weighted standard deviation of the predictions, the instance counted."""
     flat: BoolArray
     """(P, R): whether masking decides nothing that can be told from noise."""
     reach: FloatArray
-    """(P,): largest answer minus smallest, the instance counted."""
+    """(P,): largest prediction minus smallest, the instance counted."""
 
     @property
     def gaps(self) -> FloatArray:
@@ -178,7 +178,7 @@ class Ground:
         return own, means, mass
 
     def sorted_predictions(self, predictions: FloatArray) -> FloatArray:
-        """Lay answers (P, n) out by block, (P, B, L)."""
+        """Lay predictions (P, n) out by block, (P, B, L)."""
         found = np.zeros((len(predictions), self.B * self.L))
         found[:, self.slot] = predictions[:, self.order]
         return found.reshape(-1, self.B, self.L)
@@ -264,7 +264,7 @@ def _solved(ground: Ground, c: FloatArray) -> FloatArray:
 
 
 def _strongest(ground: Ground, r: int, fold: int, wanted: FloatArray) -> FloatArray:
-    """Fit the components that go along most with the answers, (p,); the others get nothing."""
+    """Fit the components that go along most with the predictions, (p,); the others get nothing."""
     weights = ground.w[r].copy()
     if fold:
         weights[fold - 1] = 0.0
@@ -287,7 +287,7 @@ def _controls(masks: Masks) -> FloatArray:
     """Return what is regressed beside the masks, (n, c): polynomials of what was drawn.
 
     Given the mask they are zero on average (Legendre polynomials of uniform numbers), so that the
-    weights stay what they are; but they take along what the answers owe to the value that was
+    weights stay what they are; but they take along what the predictions owe to the value that was
     drawn, in so far as that goes up or down, or up and down, with it.
     """
     n, d = masks.masked.shape
@@ -410,7 +410,7 @@ def choose_radius(fits: Fits) -> tuple[IntArray, BoolArray]:
 def residuals(
     ground: Ground, r: int, fits: Fits, problem: int, data: tuple[FloatArray, float]
 ) -> FloatArray:
-    """Return the answers (n,) of one problem without what the weights say, (B, L).
+    """Return the predictions (n,) of one problem without what the weights say, (B, L).
 
     Each block is judged by the fit without it.
     """

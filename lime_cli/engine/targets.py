@@ -14,8 +14,8 @@ from lime_cli.errors import SettingsError
 def choose_targets(wanted: tuple[str, ...], model: Model, prediction: FloatArray) -> list[int]:
     """Return the indices of the outputs asked for, each once, in the order of asking.
 
-    ``prediction`` (k,) is the model's answer for the instance: ``predicted`` is its largest entry
-    and ``top:K`` its K largest, the earlier one first among equals. A regression explains every
+    ``prediction`` (k,) is the model's for the instance: ``predicted`` is its largest entry and
+    ``top:K`` its K largest, the earlier one first among equals. A regression explains every
     output unless told otherwise. Raises SettingsError for a name or an index that the model does
     not have.
     """

@@ -30,9 +30,9 @@ class Facts(NamedTuple):
     n_blocks: int
     effective_samples: float
     deviation: FloatArray
-    """(targets,): weighted standard deviation of the answers, the instance counted."""
+    """(targets,): weighted standard deviation of the predictions, the instance counted."""
     reach: FloatArray
-    """(targets,): largest answer minus smallest, the instance counted."""
+    """(targets,): largest prediction minus smallest, the instance counted."""
     flat: BoolArray
     """(targets,): whether masking decides nothing at any radius."""
     converged: bool
@@ -84,7 +84,7 @@ def _not_converged(surrogate: Surrogate, n: int, stop: str) -> Iterator[CodedWar
 
 
 def of_model(model: Model, prediction: FloatArray) -> Iterator[CodedWarning]:
-    """Judge the model and its answer for the instance, (k,)."""
+    """Judge the model and its prediction for the instance, (k,)."""
     yield from model.warnings
     if model.identity.task != "classification":
         return
@@ -141,7 +141,8 @@ def _of_surrogate(
     name = surrogate.name
     if _flat(facts, place, model.probabilities):
         yield CodedWarning(
-            "flat_response", f"{name}: the model answers all samples alike; nothing to explain"
+            "flat_response",
+            f"{name}: the model predicts the same for all samples; nothing to explain",
         )
         return
     if facts.flat[place]:
@@ -197,7 +198,7 @@ def _too_few(surrogate: Surrogate, d: int, settings: Settings) -> Iterator[Coded
 
 
 def _flat(facts: Facts, place: int, probabilities: bool) -> bool:
-    """Tell whether answers differ by nothing, or by a thousandth of a probability."""
+    """Tell whether predictions differ by nothing, or by a thousandth of a probability."""
     size = float(np.abs(facts.original).max())
     nothing = FLAT_ABSOLUTE * max(1.0, size)
     return bool(facts.deviation[place] < (FLAT_SHARE if probabilities else nothing))

@@ -51,7 +51,7 @@ def show(
 ) -> Shown:
     """Choose what is shown of P fits at the radius of each.
 
-    ``data`` are the answers (P, n) and the answer to the instance (P,), for weights that are not
+    ``data`` are the predictions (P, n) and that for the instance (P,), for weights that are not
     those of the full surrogate.
     """
     P, F, d = len(radius), ground.F, ground.d

@@ -63,14 +63,14 @@ TRACED = 384
 
 def image_uri(image: SegmentedImage) -> str:
     """Return the image as a data URI: PNG where that is small, else JPEG."""
-    image = Image.fromarray(image.pixels)
-    image.thumbnail((LONGEST, LONGEST))
+    small = Image.fromarray(image.pixels)
+    small.thumbnail((LONGEST, LONGEST))
     png = io.BytesIO()
-    image.save(png, "PNG", optimize=True)
+    small.save(png, "PNG", optimize=True)
     if png.tell() <= 100_000:
         return _uri("png", png)
     jpeg = io.BytesIO()
-    image.save(jpeg, "JPEG", quality=85)
+    small.save(jpeg, "JPEG", quality=85)
     return _uri("jpeg", jpeg)
 
 

@@ -72,7 +72,7 @@ class ImageInstance(KeptOrMasked):
 
     @cached_property
     def _bits(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The bits of ``masked``, and those to flip where superpixels stay: faster than choosing."""
+        """The bits of ``masked``, and those to flip where superpixels stay: faster than choice."""
         whole = np.dtype(f"i{self.image.itemsize}")
         masked, image = self.masked.view(whole), self.image.view(whole)
         return masked, masked ^ image

@@ -161,10 +161,13 @@ class ModelInput(NamedTuple):
                 "name its tokenizer with --tokenizer, or explain a function: py:module:function",
             )
         if self.kind is not None and self.kind != kind:
-            hint = "limex explain " + {"table": "tabular", "image": "image"}.get(
-                self.kind, self.kind
+            modality = "tabular" if self.kind == "table" else self.kind
+            own, other = (
+                f"an {one}" if one == "image" else f"a {one}" for one in (self.kind, kind)
             )
-            raise ModelError(f"{self.model}: takes a {self.kind}, not a {kind}", f"try {hint}")
+            raise ModelError(
+                f"{self.model}: takes {own}, not {other}", f"try limex explain {modality}"
+            )
 
 
 @dataclass(frozen=True, eq=False)

@@ -91,7 +91,7 @@ class EngineOptions(Options, heading="Explanation"):
     )
     drop_failed: float = option(
         "--drop-failed",
-        "Leave out samples that the model answers with NaN or infinity, up to this share.",
+        "Leave out samples for which the model predicts NaN or infinity, up to this share.",
         type=Percent(),
         default="0%",
         metavar="N%",

@@ -1,4 +1,4 @@
-"""The options of the model: which file, how it is loaded, how its answers are read."""
+"""The options of the model: which file, how it is loaded, how its outputs are read."""
 
 from __future__ import annotations
 
@@ -59,12 +59,12 @@ class ModelOptions(Options, heading="Model"):
         "--sha256", "Refuse the model unless its file has this digest.", metavar="HEX"
     )
     task: str = option(
-        "--task", "What the model does; auto tells by its answers.", choices=TASKS, default="auto"
+        "--task", "What the model does; auto tells by its outputs.", choices=TASKS, default="auto"
     )
     model_output: str | None = option(
         "--model-output",
         "Output to explain: of an ONNX graph; of other models probabilities, decision, "
-        "labels, or the index of one of several answers.",
+        "labels, or the index of one of several outputs.",
         metavar="NAME|INDEX",
     )
     activation: str = option(

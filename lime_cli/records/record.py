@@ -213,9 +213,9 @@ def _hashed(explanation: Explanation) -> dict[str, Any]:
 
 def _environment(explanation: Explanation) -> dict[str, str]:
     subject, settings = explanation.subject, explanation.settings
-    made = {"model_file": explanation.made_of, "command": explanation.made_by}
     versions = environment_of(explanation.model.format, subject.modality, settings.surrogate)
-    return {**{key: value for key, value in made.items() if value}, **versions}
+    made_of = {"model_file": explanation.made_of} if explanation.made_of else {}
+    return {**made_of, **versions}  # not the command: alone or among others, a record is the same
 
 
 @lru_cache(maxsize=8)
@@ -437,7 +437,6 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
         settings=Settings(**settings),
         counterfactuals=counterfactuals,
         made_of=str(environment.get("model_file", "")),
-        made_by=str(environment.get("command", "")),
     )
 
 

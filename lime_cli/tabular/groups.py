@@ -106,7 +106,7 @@ class Feature:
 
     @cached_property
     def sizes(self) -> FloatArray:
-        """The values as they are compared, (categories,), a missing one as NaN; of numbers and days."""
+        """The values as compared, (categories,), a missing one NaN; of numbers and days."""
         if self.values.dtype.kind in "ifb":
             return self.values.astype(np.float64)
         found: FloatArray = np.array(
@@ -274,7 +274,7 @@ class Part(Protocol):
 
     @property
     def sizes(self) -> FloatArray | None:
-        """The categories as numbers (categories,), nan for a missing one; None where they are none."""
+        """The categories as numbers, nan for a missing one; None where they are none."""
         ...
 
     @property

@@ -346,7 +346,7 @@ class RowInstance:
         return ways * 2.0 ** min(self._n_words, 1000)
 
     def codes(self, masks: Masks) -> IntArray:
-        """Return (n, d): 0 where the row's own stays, else 1 and the category; of words 1 if masked."""
+        """Return (n, d): 0 where the row's own is kept, else 1 + category; of words 1 if masked."""
         columns = len(self.background.varying)
         codes = np.empty(masks.masked.shape, np.int32, order="F")
         names = [self.background.drawn[i].name for i in self.background.varying]
@@ -445,7 +445,7 @@ class RowInstance:
 
 @lru_cache(maxsize=4096)
 def alternatives_of(background: Background, drawn: int, own: int) -> tuple[IntArray, FloatArray]:
-    """Return the categories outside a bin, or other than a category of uncut columns, and their frequencies."""
+    """Return the categories outside a bin (of uncut columns: the others), and how frequent."""
     part = background.drawn[drawn]
     bins = np.arange(len(part.frequencies)) if background.bins == UNCUT else part.bins
     others = np.flatnonzero(bins != own)

@@ -11,7 +11,7 @@ from lime_cli.errors import SettingsError
 NAMED_BINS = {"quartile": 4, "decile": 10}
 
 UNCUT = "none"
-"""Of bins: numbers are not cut, their weights are by size."""
+"""Of bins: numbers are not cut, their weights are unbinned."""
 
 
 BY_USER, NOT_AMONG, A_DATE = "fixed by the user", "not among --features-only", "a date"

@@ -49,12 +49,12 @@ def switched(V):
 
 
 def test_a_switch_is_explained_by_the_branch_that_the_row_takes():
-    frequencies = []
+    shares = []
     for place, explanation in zip(range(24), explained(switched, range(24)), strict=True):
         size = np.abs(weights_of(explanation))
         used = [1, 2] if X[place, 0] > 0 else [3, 4]
-        frequencies.append(size[used].sum() / size[1:5].sum())
-    assert np.mean(frequencies) > 0.88
+        shares.append(size[used].sum() / size[1:5].sum())
+    assert np.mean(shares) > 0.88
 
 
 def test_the_surrogate_agrees_with_the_model_at_the_row():

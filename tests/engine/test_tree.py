@@ -160,10 +160,10 @@ def test_the_table_draws_an_indented_tree(limex):
     start = lines.index("  value  share  rule")
     rules = [line[16:] for line in lines[start + 1 : start + 5]]
     assert sorted(map(str.strip, rules)) == [
-        "gone beautiful",
-        "gone excellent",
         "kept beautiful",
         "kept excellent",
+        "masked beautiful",
+        "masked excellent",
     ]
     outer = [line.split()[1] for line in rules if not line.startswith(" ")]
     assert len(outer) == 2

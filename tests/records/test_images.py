@@ -78,7 +78,7 @@ def test_pictures_are_found_where_they_are_said_to_be(limex, scene, saved, tmp_p
     assert done.code == 0, done.err
     lost = limex("render", saved, "-o", tmp_path / "b.png")
     assert lost.code == 2
-    assert "the record does not hold the picture; name it with --pictures" in lost.err
+    assert "the record does not hold the image; name it with --pictures" in lost.err
 
 
 def test_a_picture_under_another_name_is_known_by_its_content(limex, scene, saved, tmp_path):

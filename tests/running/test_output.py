@@ -47,11 +47,11 @@ def test_nothing_more_is_asked_for_them():
     modality = TextModality((str(ROOT / "sample_data" / "review.txt"),))
     file = ModelFile(str(ROOT / "sample_models" / "reviews.onnx"))
     job = Job(file, modality, Settings(samples=300), tuple(modality.sources()))
-    call_counts, seen = call_counter(job), []
+    asked, seen = call_counter(job), []
     list(run(job))
-    without = call_counts()
+    without = asked()
     list(run(job, lambda *one: seen.append(one)))
-    assert call_counts() == without
+    assert asked() == without
     assert len(seen[0][1].weights) == 301
 
 

@@ -107,7 +107,7 @@ def _quality(rule: Quality, target: Target, effective: float) -> Iterator[str]:
     top = target.weights[: rule.top]
     if rule.min_fidelity is not None:
         if target.fidelity is None:
-            yield "the fidelity is undefined: the model answers all samples alike"
+            yield "the fidelity is undefined: the model predicts the same for all samples"
         elif target.fidelity < rule.min_fidelity:
             yield f"the fidelity is {target.fidelity:.3f}, at least {rule.min_fidelity:g} is asked"
     if rule.max_gap is not None and abs(target.gap) > rule.max_gap:

@@ -59,11 +59,8 @@ def test_a_smaller_size_is_kept_for_the_rest_of_the_run(limex, room, tmp_path):
     assert limex(*command, "-o", tmp_path / "out").code == 0
     assert len(narrow.refused) == 4  # 256, 128, 64, 32
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert (
-        summary["model_calls"]["calls"]
-        < len(narrow.answered)
-        < summary["model_calls"]["calls"] + 10
-    )
+    calls = summary["model_calls"]["calls"]
+    assert calls < len(narrow.answered) < calls + 10
 
 
 def test_one_input_that_is_too_much_is_one_line(limex, room, case):
