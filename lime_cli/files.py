@@ -232,14 +232,18 @@ def read_small(path: Path, most: int = SMALL) -> bytes:
     return content
 
 
-def from_json(text: str | bytes) -> Any:
+def from_json(text: str | bytes, parse_float: Callable[[str], float] | None = None) -> Any:
     """Read JSON; ValueError for what is none, or is nested so deeply that nobody wrote it."""
     import json
 
     try:
-        return json.loads(text)
+        return json.loads(text, parse_float=parse_float, parse_constant=_no_number)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def _no_number(spelled: str) -> float:
+    raise ValueError(f"{spelled} is no number of JSON")
 
 
 _HASH_BYTES = 1 << 18

@@ -7,6 +7,7 @@ import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isinf
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def targets_of(record: dict[str, Any]) -> Iterator[Target]:
             str(one["name"]),
             float(one["model_prediction"]),
             float(one["local_prediction"]),
-            one["fidelity"],
+            _number(one["fidelity"]),
             tuple(map(_seen, one["components"])),
         )
 
@@ -94,10 +95,14 @@ def _seen(one: dict[str, Any]) -> Seen:
         str(one["name"]),
         place,
         float(one["weight"]),
-        None if interval is None else (interval[0], interval[1]),
-        one["std_error"],
-        one["selected"],
+        None if interval is None else (float(interval[0]), float(interval[1])),
+        _number(one["std_error"]),
+        _number(one["selected"]),
     )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 LEDGER = "explanations.jsonl"
@@ -185,7 +190,7 @@ def _bounded(stream: IO[bytes], name: str) -> Iterator[bytes]:
     """Yield lines; raise InputError for one without an end, and for a pipe that has none."""
     left = sys.maxsize if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else MOST_BYTES
     while line := stream.readline(LINE_BYTES + 1):
-        left -= len(line)
+        left -= max(len(line), LEAST_BYTES)
         if len(line) > LINE_BYTES or left < 0:
             most = LINE_BYTES if len(line) > LINE_BYTES else MOST_BYTES
             what = "a line" if len(line) > LINE_BYTES else "it"
@@ -196,8 +201,8 @@ def _bounded(stream: IO[bytes], name: str) -> Iterator[bytes]:
         yield line
 
 
-LINE_BYTES, MOST_BYTES = 1 << 26, 1 << 30
-"""Of a record, and of what comes through a pipe."""
+LINE_BYTES, MOST_BYTES, LEAST_BYTES = 1 << 26, 1 << 30, 256
+"""Of a record, at most; of what comes through a pipe; what a line counts there at least."""
 
 
 def _parsed(lines: Iterator[bytes], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
@@ -217,10 +222,17 @@ def _parsed(lines: Iterator[bytes], name: str) -> Iterator[tuple[int, dict[str, 
 
 
 def _object(text: bytes) -> dict[str, Any]:
-    value = from_json(text)
+    value = from_json(text, parse_float=_finite)
     if not isinstance(value, dict):
         raise ValueError(f"it is a JSON {type(value).__name__}, not an object")
     return value
+
+
+def _finite(spelled: str) -> float:
+    number = float(spelled)
+    if isinf(number):
+        raise ValueError(f"{spelled[:20]} is too large for a number")
+    return number
 
 
 def _damaged(place: str, error: ValueError) -> InputError:
