@@ -15,14 +15,24 @@ from lime_cli.running.containment import Containment
 from lime_cli.version import __version__
 
 COMMANDS = {
-    "explain": ("lime_cli.tools.explain.command:explain", "Tell which parts of an input matter."),
+    "explain": (
+        "lime_cli.tools.explain.command:explain",
+        "Explain which parts of an input matter.",
+    ),
     "render": ("lime_cli.tools.render:render", "Draw saved explanations again."),
-    "summarize": ("lime_cli.tools.summarize.command:summarize", "Sum up many explanations."),
-    "compare": ("lime_cli.tools.compare.command:compare", "Tell what changed between two results."),
-    "check": ("lime_cli.tools.check.command:check", "Judge explanations by a policy, for CI."),
-    "evaluate": ("lime_cli.tools.evaluate.command:evaluate", "Tell how good explanations are."),
-    "profile": ("lime_cli.tools.profile:profile", "Make a background without its rows."),
-    "inspect": ("lime_cli.tools.inspect.command:inspect", "Tell what a model file is."),
+    "summarize": ("lime_cli.tools.summarize.command:summarize", "Summarize many explanations."),
+    "compare": ("lime_cli.tools.compare.command:compare", "Show what changed between two results."),
+    "check": ("lime_cli.tools.check.command:check", "Check explanations against a policy, for CI."),
+    "evaluate": (
+        "lime_cli.tools.evaluate.command:evaluate",
+        "Evaluate fidelity and stability of explanations.",
+    ),
+    "profile": (
+        "lime_cli.tools.profile:profile",
+        "Turn training data into a background without rows.",
+    ),
+    "convert": ("lime_cli.tools.convert.command:convert", "Turn a model of Python's into ONNX."),
+    "inspect": ("lime_cli.tools.inspect.command:inspect", "Show what a model file holds."),
     "schema": ("lime_cli.tools.schema:schema", "Print the schema of a JSON that limex writes."),
     "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and an image."),
 }

@@ -87,7 +87,7 @@ class Explanation:
 
     @property
     def fidelity(self) -> float | None:
-        """The share, at most 1, of what masking decides that the weights explain; None for none."""
+        """The share of the effect of masking that the weights explain, at most 1, or None."""
         return self._first.fidelity
 
     @property
@@ -159,9 +159,9 @@ class Explanation:
         Raises MissingDependency where the extra ``charts`` is not installed and is needed.
         """
         if style not in STYLES:
-            raise SettingsError(f"style: {style!r} is not possible", f"give {', '.join(STYLES)}")
+            raise SettingsError(f"style: {style!r} is not valid", f"give {', '.join(STYLES)}")
         if sign not in SIGNS:
-            raise SettingsError(f"sign: {sign!r} is not possible", f"give {', '.join(SIGNS)}")
+            raise SettingsError(f"sign: {sign!r} is not valid", f"give {', '.join(SIGNS)}")
         look = Look(style=style, top=top, sign=sign, scale=weight_scale)
         return _image(_written([self._found], "png", look))
 

@@ -214,7 +214,7 @@ def _done(operation: str, path: Path, act: Callable[[], Done]) -> Done:
     except OSError as error:
         said = (error.strerror or str(error)).lower()
         words, hint = _WORDS.get(
-            error.errno or 0, (said, "mend that, then run the same command again")
+            error.errno or 0, (said, "correct that, then run the same command again")
         )
         raise OutputError(f"{path}: cannot be written ({words})", hint) from None
 

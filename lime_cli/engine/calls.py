@@ -123,9 +123,9 @@ def _calls_of(model: Model) -> _Calls:
 def _shortage(error: MemoryError | OutOfMemory, instance: Instance, size: int) -> OutOfMemory:
     """Word that a call cannot be made smaller."""
     name = instance.subject.source
-    said = error.message if isinstance(error, OutOfMemory) else f"{name}: the memory is used up"
+    said = error.message if isinstance(error, OutOfMemory) else f"{name}: out of memory"
     if size == 1:
-        hint = "free memory, or let fewer processes work at a time: -j"
+        hint = "free memory, or use fewer processes: -j"
         return OutOfMemory(f"{said} with one input in a call", hint)
     hint = "give a smaller --batch-size, or auto"
     return OutOfMemory(f"{said} with {size:,} inputs in a call", hint)

@@ -138,6 +138,8 @@ class Surrogate:
     """Of the strongest components, where the weights alone explain too little; by falling size."""
     pairs_fidelity: float | None = None
     """Fidelity of the weights and the pairs together."""
+    against: int | None = None
+    """The output whose prediction is subtracted, in every number of this surrogate."""
     by_radius: tuple[AtRadius, ...] = ()
     """Every radius that was compared, the widest first."""
     every_weight: tuple[float, ...] = field(default=(), repr=False, compare=False)
@@ -177,7 +179,7 @@ class Explanation:
     explain nothing at any radius)."""
     settings: Settings
     outputs: tuple[float, ...] = ()
-    """What the model says of the instance, all outputs in its order."""
+    """What the model predicts of the instance, all outputs in its order."""
     counterfactuals: tuple[Counterfactual, ...] | None = None
     """By rising number of components that are masked; None where they were not looked for."""
     made_of: str = ""

@@ -490,7 +490,7 @@ class Learned:
 
 SEEDS = 0x7FFFFFFF
 """Every tree that cuts entropy bins draws a seed below this from the stream of the samples."""
-MISSING = "marcotcr/lime knows no missing numbers"
+MISSING = "marcotcr/lime does not support missing numbers"
 
 
 @dataclass(frozen=True)

@@ -141,7 +141,7 @@ def _fit(
 
 
 def _fidelity(neighbourhood: Neighbourhood, scaled: FloatArray, said: FloatArray) -> float:
-    """Return the share of what masking decides that a tree explains, (n + 1,) numbers each.
+    """Return the share of the effect of masking that a tree explains, (n + 1,) numbers each.
 
     Products of samples of one mask leave out what only the replacement drawn decides.
     """

@@ -74,7 +74,7 @@ def _not_converged(surrogate: Surrogate, n: int, stop: str) -> Iterator[CodedWar
         return
     intervals = [one.interval for one in surrogate.weights if one.interval]
     n_open = sum(low <= 0 <= high for low, high in intervals)
-    what = f"the sign of {n_open} of {len(intervals)} weights is open"
+    what = f"the sign of {n_open} of {len(intervals)} weights is not certain"
     if not n_open:
         what = "all signs are certain, sizes and order may change"
     yield CodedWarning(
@@ -93,7 +93,7 @@ def of_model(model: Model, prediction: FloatArray) -> Iterator[CodedWarning]:
     if outside or (model.probabilities and abs(total - 1) > 1e-3):
         yield CodedWarning(
             "not_probabilities",
-            f"the model's outputs are no probabilities (from {prediction.min():.3g} "
+            f"the model's outputs are not probabilities (from {prediction.min():.3g} "
             f"to {prediction.max():.3g}, their sum is {total:.3g}); weights are in their unit",
         )
     top = np.sort(prediction)[::-1]
@@ -114,18 +114,18 @@ def _of_samples(facts: Facts, settings: Settings) -> Iterator[CodedWarning]:
     if facts.n_blocks > 1 and facts.effective_samples < 2 * facts.d and not facts.flat.all():
         yield CodedWarning(
             "few_effective_samples",
-            f"the samples count for only {facts.effective_samples:.0f} at the radius chosen, for "
-            f"{facts.d:,} components; raise --samples, or choose coarser components",
+            f"the effective sample size is {facts.effective_samples:.0f} for {facts.d:,} "
+            "components; raise --samples, or choose coarser components",
         )
     ended = facts.stop in ("samples", "max_samples", "time")
     if ended and not facts.converged and settings.chosen_radius(facts.d) is None:
         yield CodedWarning(
             "radius_not_converged",
-            "half the samples would have chosen another radius; raise --samples, or fix --radius",
+            "each half of the samples selects another radius; raise --samples, or fix --radius",
         )
     if facts.d == 1:
         yield CodedWarning(
-            "one_component", "the instance has one component: it gets all the weight there is"
+            "one_component", "the instance has one component, which gets all the weight"
         )
 
 
@@ -148,19 +148,19 @@ def _of_surrogate(
     if facts.flat[place]:
         yield CodedWarning(
             "flat_response",
-            f"{name}: which components are masked decides nothing that {facts.n:,} samples can "
-            "tell from chance; the weights are unresolved",
+            f"{name}: masking components has no effect that {facts.n:,} samples can tell from "
+            "chance; the weights are unresolved",
         )
         return
     parts = "rules" if surrogate.rules else "weights"
     if surrogate.fidelity is not None and surrogate.fidelity < LOW_FIDELITY:
-        share = f"{max(surrogate.fidelity, 0):.0%} of what masking components decides"
+        share = f"{max(surrogate.fidelity, 0):.0%} of the effect of masking components"
         if surrogate.spread is not None and surrogate.spread >= NOISY:
             share += f", which is {1 - surrogate.spread:.0%} of all variation"
         verdict = (
             f"the {parts} do not describe the model here"
             if surrogate.fidelity < POOR
-            else "read them with care"
+            else "interpret them with care"
         )
         table = instance.subject.modality == "tabular"
         together = ", or --group columns that act together" if table else ""
@@ -173,15 +173,15 @@ def _of_surrogate(
     if abs(surrogate.gap) > LARGE_GAP * reach > 0:
         yield CodedWarning(
             "large_gap",
-            f"{name}: the model says {surrogate.model_prediction:.3g} where the {parts} "
+            f"{name}: the model predicts {surrogate.model_prediction:.3g} where the {parts} "
             f"{'give' if surrogate.rules else 'add up to'} {surrogate.local_prediction:.3g}; "
             "try a smaller --radius",
         )
     if model.probabilities and surrogate.model_prediction > SATURATED:
         yield CodedWarning(
             "saturated",
-            f"{name}: the model is all but certain ({surrogate.model_prediction:.6g}); "
-            "small differences say little",
+            f"{name}: the prediction is almost certain ({surrogate.model_prediction:.6g}); "
+            "small weights mean little",
         )
     yield from _too_few(surrogate, facts.d, settings)
 
@@ -192,8 +192,7 @@ def _too_few(surrogate: Surrogate, d: int, settings: Settings) -> Iterator[Coded
     if linear and len(surrogate.weights) < wanted:
         yield CodedWarning(
             "few_components",
-            f"{surrogate.name}: only {len(surrogate.weights)} of {wanted} components have any "
-            "weight of their own",
+            f"{surrogate.name}: only {len(surrogate.weights)} of {wanted} components have a weight",
         )
 
 

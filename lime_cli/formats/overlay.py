@@ -21,7 +21,7 @@ from rich.text import Text
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.instance import Segment, SegmentedImage
 from lime_cli.errors import SettingsError
-from lime_cli.formats.chart import FONTS
+from lime_cli.formats.canvas import FONTS
 from lime_cli.formats.terminal import MARGIN, Page
 from lime_cli.formats.wording import fidelity_in_words, literal, number_format
 
@@ -112,7 +112,7 @@ CHARACTERS = 27
 
 
 def legend(surrogate: Surrogate, task: str, scale: float, width: int) -> Image.Image:
-    """Draw the target, what the model says, the fidelity, and what the colours mean."""
+    """Draw the target, what the model predicts, the fidelity, and what the colours mean."""
     unit = width // CHARACTERS
     strip = Image.new("RGB", (width, round(6.1 * unit)), "white")
     draw = ImageDraw.Draw(strip)

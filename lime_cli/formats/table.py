@@ -177,7 +177,7 @@ def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:
             yield Text()
         form = _prediction_format(surrogate)
         said = (f"{surrogate.model_prediction:{form}}", "bold")
-        yield Text.assemble(page.literal(surrogate.name), ": the model says ", said)
+        yield Text.assemble(page.literal(surrogate.name), ": the model predicts ", said)
         if others := other_outputs(explanation, surrogate):
             wide = max(1, page.prose)
             said_too = Text(page.literal(f"other classes: {others}"), style="dim")
@@ -321,7 +321,7 @@ def _others(surrogate: Surrogate, page: Page) -> str:
 
 def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:
     every = ", all there are" if explanation.stop == "exhaustive" else ""
-    worth = f"worth {explanation.effective_samples:.0f} near the instance"
+    worth = f"effective sample size {explanation.effective_samples:.0f}"
     yield from _row("samples", f"{explanation.samples}{every}, {worth}", page)
     segments = any(isinstance(one.where, Segment) for one in explanation.components)
     if segments and not any(one.rules for one in explanation.surrogates):

@@ -152,8 +152,8 @@ def weak(
 ) -> tuple[str | None, str]:
     """Return a fill that changes more where an image's own changes next to nothing, and why.
 
-    ``masked_by`` gives the image without all its superpixels, ``answers`` what the model says to
-    images. None where the own fill does, no other does more, or the model fails; raises
+    ``masked_by`` gives the image without all its superpixels, ``answers`` what the model predicts
+    for images. None where the own fill does, no other does more, or the model fails; raises
     UntrustedModel for a model that is not safe to ask.
     """
     try:
@@ -172,7 +172,6 @@ def weak(
     if changes[best] < max(MUCH * size, TIMES * change):
         return None, ""
     return others[best], (
-        f"with every superpixel filled by {own} the model says {masked[top]:.3g} for "
-        f"{whole[top]:.3g}, so that hardly anything can matter; by {others[best]} it says "
-        f"{found[best]:.3g}"
+        f"filling every superpixel by {own} changes the prediction only from {whole[top]:.3g} to "
+        f"{masked[top]:.3g}; by {others[best]}, to {found[best]:.3g}"
     )

@@ -87,7 +87,8 @@ SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".
 
 ASSUMED = CodedWarning(
     "preprocessing_assumed",
-    "how pixels become numbers is not said, so 0..1{} is assumed; --preprocess changes it",
+    "the model does not say how pixels become numbers, so 0 to 1{} is assumed; "
+    "--preprocess changes it",
 )
 
 LIME = (LIKE_LIME, LIME_SEGMENTER)
@@ -162,7 +163,9 @@ class ImageModality:
         _check(shown, "--show", ",".join(map(str, self.show)), "1 or 3 channels, from 0")
         plain = self.fill in (AUTO_FILL, *FILLS, LIKE_LIME)
         colours = self.preprocessing.channels in MODES or plain
-        _check(colours, "--fill", self.fill, "a fill that is no colour: the channels are none")
+        _check(
+            colours, "--fill", self.fill, "a fill other than a colour: the channels are not colours"
+        )
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -373,7 +376,7 @@ def _channels(said: str) -> str | None:
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:
     if not good:
-        raise SettingsError(f"{option}: {value} is not possible", f"give {wanted}")
+        raise SettingsError(f"{option}: {value} is not valid", f"give {wanted}")
 
 
 def _by(size: tuple[int, int] | None) -> str:

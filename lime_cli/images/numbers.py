@@ -95,7 +95,7 @@ def channels_last(
         return array, ()
     size = " x ".join(map(str, array.shape))
     said = CodedWarning(
-        "channels_assumed", f"{name} is {size}: its channels are taken to come first"
+        "channels_assumed", f"{name} is {size}: its channels are assumed to come first"
     )
     return array.transpose(1, 2, 0), (said,)
 
@@ -303,7 +303,7 @@ def _n_pixels(name: str, shape: tuple[int, ...]) -> int:
     if len(shape) not in (2, 3) or not all(shape):
         said = " x ".join(map(str, shape)) or "a single number"
         raise InputError(
-            f"{name}: {said} is no image", "save height x width or height x width x channels"
+            f"{name}: {said} is not an image", "save height x width or height x width x channels"
         )
     return shape[0] * shape[1]
 

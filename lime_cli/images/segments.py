@@ -210,7 +210,7 @@ def read_map(path: Path) -> IntArray:
         except InputError:
             raise
         except Exception:  # a damaged file can raise anything
-            said = f"{path.name}: is no label map, or is damaged"
+            said = f"{path.name}: is not a label map, or is damaged"
             raise InputError(said, "give a PNG or NPY file") from None
     if bands.ndim == 2:
         return bands
@@ -377,7 +377,7 @@ def _said(cutter: Cutter, found: int, n: int) -> Iterator[CodedWarning]:
     wish = cutter.n_segments
     if wish is not None and not MIN_SEGMENTS <= wish <= MAX_SEGMENTS:
         bound = min(max(wish, MIN_SEGMENTS), MAX_SEGMENTS)
-        said = f"{wish} superpixels were wished for; limex cuts into {bound} or so"
+        said = f"{wish} superpixels were requested; limex cuts into {bound} or so"
         yield CodedWarning("segments_adjusted", said)
     if found < MIN_SEGMENTS <= n:
         parts = "1 part" if found == 1 else f"{found} parts"

@@ -199,7 +199,7 @@ def check_fitted(model: Any, name: str) -> None:
         raise ModelError(
             f"{name}: the model is not fitted ({type(model).__name__})", "save it after calling fit"
         ) from None
-    except Exception:  # a wrapper that cannot tell will say so when it is asked
+    except Exception:  # a wrapper that cannot tell will say so when it predicts
         return
 
 

@@ -179,13 +179,11 @@ FRAME_WORDS = re.compile(r"only integers, slices|'numpy\.ndarray' object has no 
 PLAIN = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
 """Types of columns that make one block of a data frame where all are alike."""
 
-SPARSE_ONLY = CodedWarning(
-    "sparse_only", "the model answers to sparse rows only; it is given those"
-)
+SPARSE_ONLY = CodedWarning("sparse_only", "the model accepts sparse rows only, and gets them")
 
 
 AS_DATES = CodedWarning(
-    "as_dates", "the model refuses dates as text; they are given as dates, as pandas parses them"
+    "as_dates", "the model does not accept dates as text; it gets dates, as pandas parses them"
 )
 
 NAMED = 8
@@ -242,7 +240,7 @@ class Handing:
             raise failure from error
         if failure is None:
             listed = ", ".join(inputs.names[:NAMED]) + (" ..." if len(inputs.names) > NAMED else "")
-            words = f"the model refuses an array; it is given a data frame of {listed}"
+            words = f"the model does not accept an array; it gets a data frame of {listed}"
             return "frame", CodedWarning("as_frame", f"{words}; --drop leaves columns out")
         return None
 

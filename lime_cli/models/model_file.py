@@ -153,6 +153,16 @@ class ModelInput(NamedTuple):
     reading: Callable[[str], TextReading] | None = None
     """Tells what the model sees of a text."""
 
+    @property
+    def spelled(self) -> tuple[int, ...]:
+        """Places of the columns of which the model may know words that spell numbers."""
+        worded = (
+            place
+            for place, one in self.known.items()
+            if any(isinstance(value, str) for value in one.values)
+        )
+        return (*self.words, *worded)
+
     def require(self, kind: str) -> None:
         """Raise ModelError when the model certainly takes something else than ``kind``."""
         if self.ids and kind == "text":
@@ -282,7 +292,7 @@ def _check_options(file: ModelFile, name: str) -> None:
     elif file.input_form != "auto" and name == "onnx":
         wrong = f"--input-form {file.input_form}: an ONNX graph says itself what it is given"
     elif file.sha256 is not None and name == "python":
-        wrong = "--sha256: a function is no file"
+        wrong = "--sha256: a function has no file"
     if wrong is not None:
         raise SettingsError(wrong, "leave it out")
 

@@ -72,7 +72,7 @@ def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArra
         values = values[:, None]
     if values.ndim != 2 or values.shape[1] == 0:
         raise PredictionError(
-            f"{name}: the model answered in shape {values.shape}, not (samples, outputs)",
+            f"{name}: the model returned shape {values.shape}, not (samples, outputs)",
             _otherwise(stated),
         )
     return values, output
@@ -82,20 +82,18 @@ def _otherwise(stated: Stated) -> str:
     """Word what to do about an answer that is none."""
     listed = ", ".join(stated.others)
     other = f"choose another with --model-output: {listed}; or " if listed else ""
-    return other + "explain a function that answers with a row of numbers per input: py:module:name"
+    return other + "explain a function that returns a row of numbers per input: py:module:name"
 
 
 def _no_numbers(name: str, raw: Any) -> PredictionError:
     items = raw.tolist() if isinstance(raw, np.ndarray) else raw
     if isinstance(items, list) and items and all(isinstance(one, str) for one in items):
         return PredictionError(
-            f"{name}: the model answered with words ({items[0]!r}), not numbers",
+            f"{name}: the model returned words ({items[0]!r}), not numbers",
             "name all its classes with --classes",
         )
     hint = "does the function end in return?" if raw is None else ""
-    return PredictionError(
-        f"{name}: the model answered with {type(raw).__name__}, not numbers", hint
-    )
+    return PredictionError(f"{name}: the model returned {type(raw).__name__}, not numbers", hint)
 
 
 def written_out(raw: Any) -> Any:
@@ -148,7 +146,7 @@ def _scored(output: RawOutput, stated: Stated) -> RawOutput | None:
     found = [{str(one["label"]): one["score"] for one in row} for row in rows]
     names = tuple(sorted(found[0], key=_by_number))
     if any(set(names) != set(row) for row in found):
-        raise PredictionError("the model answers with the scores of some labels only", EVERY)
+        raise PredictionError("the model returns the scores of some labels only", EVERY)
     return RawOutput([[row[name] for name in names] for row in found], names, output.rules)
 
 
@@ -261,11 +259,12 @@ SLACK = 1e-3
 
 
 COARSE = CodedWarning(
-    "coarse_output", "the model only names a class: weights tell where the name changes"
+    "coarse_output", "the model returns class names only; weights describe where the class changes"
 )
 
 LOGARITHMS = CodedWarning(
-    "log_probabilities", "the model answers with logarithms of probabilities; they are undone"
+    "log_probabilities",
+    "the model returns logarithms of probabilities; they are converted to probabilities",
 )
 
 
@@ -295,7 +294,7 @@ class Outputs(NamedTuple):
         if sorted(names) != sorted(self.carried):
             other = next(iter(set(names) ^ set(self.carried)), names[0])
             raise PredictionError(
-                f"{self.name}: the answers do not always name the same outputs ({other!r})",
+                f"{self.name}: the predictions do not always name the same outputs ({other!r})",
                 EVERY,
             )
         return values[:, [names.index(name) for name in self.carried]]
@@ -306,7 +305,7 @@ class Outputs(NamedTuple):
         values = _activate(self._in_order(values, output.names), self.activation)
         if len(values) != n:
             raise PredictionError(
-                f"{self.name}: {len(values)} answers for {n} inputs", _otherwise(self.stated)
+                f"{self.name}: {len(values)} predictions for {n} inputs", _otherwise(self.stated)
             )
         outputs = READINGS[self.reading].apply(values, self.stated)
         if outputs.shape[1] != len(self.targets):
@@ -440,7 +439,7 @@ READINGS: dict[str, OutputReading] = {
         lambda v, s: bool((v <= 0).all()) and _sum_to_one(np.exp(v)),
         lambda v, s: np.exp(v),
     ),
-    "scores": OutputReading("scores that are no probabilities", lambda v, s: True, _same),
+    "scores": OutputReading("scores that are not probabilities", lambda v, s: True, _same),
     "numbers": OutputReading("numbers as they are", lambda v, s: True, _same),
 }
 """How a classifier's numbers are read: the first that fits; ``numbers`` for a regression."""
@@ -476,7 +475,7 @@ SHARE = CodedWarning(
 
 
 TUPLE = CodedWarning(
-    "output_assumed", "the function answers with a tuple; its first part is read as the prediction"
+    "output_assumed", "the function returns a tuple; its first part is read as the prediction"
 )
 
 

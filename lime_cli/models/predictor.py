@@ -38,12 +38,12 @@ TOLERANCE, FLOOR = 1e-3, 1e-5
 
 NOT_DETERMINISTIC = CodedWarning(
     "not_deterministic",
-    "the model answered the same input differently the second time; weights hold its noise",
+    "the model predicted the same input differently the second time; the weights hold this noise",
 )
 
 BATCH_DEPENDENT = CodedWarning(
     "batch_dependent",
-    "the model answers an input differently beside others than alone; it is asked row by row",
+    "the model predicts an input differently in a batch than alone; it is called row by row",
 )
 
 
@@ -145,11 +145,13 @@ class Way(NamedTuple):
     warnings: tuple[CodedWarning, ...] = ()
     """What the choice of what to ask brought up."""
     trial: Callable[[], Any] | None = None
-    """Asks without an input of anybody's, where the model says what it wants to be fed."""
+    """Asks without an input of anybody's, where the model predicts what it wants to be fed."""
     handing: Handing | None = None
     """In what form it is given tables, where that is not settled by its format."""
     bags: Bags | None = None
     """Answers samples of a text from their masks, where the model is recognized."""
+    thing: Any = None
+    """The model itself, of a library of Python's."""
     decide: Callable[[Any], Any] | None = None
     """Names the class that it predicts, where that may be another than the largest output says."""
 
@@ -178,6 +180,11 @@ class Predictor:
         targets = outputs.targets if outputs else stated.classes or ()
         origin = self._way.origin
         return Identity(origin.format, origin.digest(), task, targets, self._options)
+
+    @property
+    def thing(self) -> Any:
+        """The model itself, of a library of Python's; None for a graph or a function."""
+        return self._way.thing
 
     @property
     def probabilities(self) -> bool:
@@ -306,7 +313,7 @@ def guarded(file: ModelFile, kind: str) -> Iterator[None]:
             yield
     except tripwire.Alarm as alarm:
         raise UntrustedModel(
-            f"{Path(file.path).name}: is not safe to ask: it tries {alarm} when it is asked",
+            f"{Path(file.path).name}: is not safe to run: it tries {alarm} when it predicts",
             "if you trust this file: --trust",
         ) from None
 

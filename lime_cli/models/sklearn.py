@@ -131,6 +131,7 @@ def way_of(
         handing=handing,
         bags=bags,
         decide=decide,
+        thing=model,
     )
 
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Hashable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import is_dataclass
-from functools import lru_cache
+from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 
@@ -25,13 +25,13 @@ def _short(value: Any) -> str:
 
 
 def _attributes(made: Any) -> Iterator[tuple[str, Any, Any]]:
-    kind: Hashable = type(made)
+    kind: Any = type(made)
     for name, hint in _hints(kind).items():
         yield name, getattr(made, name), hint
 
 
-@lru_cache(maxsize=64)
-def _hints(kind: Hashable) -> dict[str, Any]:
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
     """Return the types of attributes; none where a module that they name is not there."""
     try:
         return get_type_hints(kind) if is_dataclass(kind) or hasattr(kind, "_fields") else {}

@@ -35,6 +35,8 @@ class Seen:
     interval: tuple[float, float] | None
     std_error: float | None
     selected: float | None
+    value: float | None = None
+    """Of the column, where that is a number or a boolean."""
 
     @property
     def resolved(self) -> bool:
@@ -98,6 +100,7 @@ def _seen(one: dict[str, Any]) -> Seen:
         None if interval is None else (float(interval[0]), float(interval[1])),
         _number(one["std_error"]),
         _number(one["selected"]),
+        float(one["value"]) if isinstance(one["value"], int | float) else None,
     )
 
 
@@ -237,4 +240,4 @@ def _finite(spelled: str) -> float:
 
 def _damaged(place: str, error: ValueError) -> InputError:
     reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-    return InputError(f"{place}: is no JSON record ({reason})", "give what limex explain wrote")
+    return InputError(f"{place}: is not a JSON record ({reason})", "give what limex explain wrote")

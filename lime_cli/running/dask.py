@@ -272,7 +272,7 @@ class Cluster:
             )
         elif error is None:
             raise OutputError(
-                "--executor dask: the scheduler gave the run up", "run again, which goes on"
+                "--executor dask: the scheduler gave the run up", "run the same command again"
             )
         else:
             raise error

@@ -156,7 +156,7 @@ Prepared = tuple["LoadedModel", Modality, dict[str, Any]]
 def _prepared_for(job: Job) -> Prepared:
     """Load once per process what all jobs of a run share: model, background.
 
-    And what the model says to the samples of a table that are marcotcr/lime's, which rows share.
+    And what the model predicts for the samples of a table by marcotcr/lime, which rows share.
     """
     modality = job.modality
     modality = modality.unasked() if hasattr(modality, "unasked") else modality

@@ -289,7 +289,7 @@ class BatchIdentity:
         if content is None:
             raise OutputError(
                 f"{folder}: .limex/run.json is damaged, or was not written by this account",
-                "start anew with --restart",
+                "start over with --restart",
             )
         held = json.loads(json.dumps(json.loads(content)["parts"]))
         mine = json.loads(json.dumps(self.parts))
@@ -417,7 +417,7 @@ class Ledger:
         self.stretches = merged.stretches
 
     def part(self, number: int) -> LedgerPart:
-        """Read a part back; raise OutputError where it is not what was written."""
+        """Read a part back; raise OutputError where its content was changed."""
         part = part_of(files.read(self._part(number)))
         if part is None:
             raise OutputError(f"{self._part(number)}: is damaged", "run the same command again")
@@ -512,7 +512,7 @@ def _identify(folder: Path, identity: BatchIdentity) -> None:
 
 def _require_usable(folder: Path, force: bool) -> None:
     if not files.is_folder(folder.parent):
-        raise OutputError(f"{folder}: there is no folder {folder.parent}", "make it first")
+        raise OutputError(f"{folder}: there is no folder {folder.parent}", "create it first")
     if files.exists(folder) and not files.is_folder(folder):
         raise OutputError(f"{folder}: is a file", "several results need a folder")
     if force or _RUN in files.names_in(folder / INSIDE):
@@ -578,7 +578,9 @@ def _stretches(ledger: Ledger, inside: Path) -> dict[int, Stretch]:
     digest = files.digest_of_result(ledger.finished) if finished and names else ""
     valid = next((one for one in names if digest.startswith(one.removeprefix(INDEX))), "")
     if finished and names and not valid:
-        raise OutputError(f"{ledger.finished}: was changed since", "start anew with --restart")
+        raise OutputError(
+            f"{ledger.finished}: was changed after it was written", "start over with --restart"
+        )
     for name in names:
         if name != valid:
             files.remove(inside / name)
@@ -587,6 +589,6 @@ def _stretches(ledger: Ledger, inside: Path) -> dict[int, Stretch]:
     stretches = index_of(files.read(inside / valid))
     if stretches is None:
         raise OutputError(
-            f"{ledger.finished}: was not written by this account", "start anew with --restart"
+            f"{ledger.finished}: was not written by this account", "start over with --restart"
         )
     return stretches

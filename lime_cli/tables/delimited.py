@@ -7,11 +7,13 @@ import io
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from itertools import chain, islice, takewhile
 from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
+from lime_cli.tables.columnar import sampled_lines
 from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
@@ -70,7 +72,11 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         return TableContent(header, _records(name, header, chain(again, rows), dialect))
     header = checked_header(name, names)
     spare = len(list(takewhile(lambda cell: not cell.strip(), reversed(names))))
-    return TableContent(header, _records(name, header, rows, dialect, spare))
+    plain = (dialect.encoding or "utf-8").lower() in ("utf-8", "utf8")
+    plain = plain and dialect.decimal == "." and dialect.quote == '"'
+    plain = plain and not (dialect.thousands or dialect.na_values)
+    sampled = partial(sampled_lines, stream, header, separator) if plain else None
+    return TableContent(header, _records(name, header, rows, dialect, spare), sampled=sampled)
 
 
 def _unquoted(name: str, lines: Iterator[str], separator: str, dialect: Dialect) -> Iterator[str]:

@@ -51,7 +51,9 @@ class Rows:
         with open_table(self.path, self.dialect) as stream:
             found = next(islice(stream.records, row, None), None)
         if found is None:
-            raise InputError(f"{name_of(self.path)}: has no row {row}", "it has become shorter")
+            raise InputError(
+                f"{name_of(self.path)}: has no row {row}", "the table has become shorter"
+            )
         return found
 
     def _numbered(self) -> Iterator[Source]:
@@ -107,9 +109,7 @@ class Rows:
 
     def _by_id(self) -> Iterator[Source]:
         if self.id_column is None:
-            raise SettingsError(
-                "--id needs the column that ids stand in", "name it with --id-column"
-            )
+            raise SettingsError("--id requires --id-column", "name the column that holds the ids")
         found: dict[str, list[Source]] = {name: [] for name in self.ids}
         for source in self._numbered():
             if source.id in found:
@@ -180,7 +180,7 @@ def _is_data(header: Sequence[str]) -> bool:
 def cells_of(source: Source, record: Record, dialect: Dialect) -> Cells:
     """Return a row as a table of one; raise InputError for a broken one."""
     if record.fault:
-        raise InputError(record.fault, "mend the row, or leave it out")
+        raise InputError(record.fault, "correct the row, or leave it out")
     name = name_of(source.path)
     return Cells(name, record.header, (record.cells,), (record.line,), record.unit, dialect=dialect)
 

@@ -153,12 +153,7 @@ def sifted(cells: Cells, columns: Sequence[str], schema: Schema, strict: bool) -
         bad.update(rows)
     if not bad:
         return cells
-    kept = [i for i in range(len(cells.rows)) if i not in bad]
-    return replace(
-        cells,
-        rows=tuple(cells.rows[i] for i in kept),
-        lines=tuple(cells.lines[i] for i in kept),
-    )
+    return cells.chosen([i for i in range(len(cells.rows)) if i not in bad])
 
 
 def _wrong_cells(cells: Cells, name: str, numeric: bool) -> frozenset[str]:
@@ -212,7 +207,11 @@ def learn(
     with open_table(path, dialect) as stream:
         seen, columns = columns_of(stream)
         require(seen.name, seen.header, columns)
-        cells, n_rows = read_evenly(seen, dialect, strict=not own)
+        spelled = [columns[place] for place in model_input.spelled if place < len(columns)]
+        spelled += [name for name, _ in schema.dates]
+        if schema.label is not None:
+            spelled.append(schema.label)
+        cells, n_rows = read_evenly(seen, dialect, not own, spelled)
     if own and n_rows < ENOUGH_ROWS:
         raise SettingsError(
             f"{cells.name}: has {n_rows} rows, too few to draw replacements from",

@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -114,11 +114,10 @@ class Feature:
         )
         return found
 
-    @property
-    def spelled(self) -> list[str]:
-        """The values in words that tell them apart."""
-        values = self.values.tolist()
-        return list(map(told_apart if self.values.dtype.kind == "f" else str, values))
+    def categories(self, numbers: FloatArray) -> IntArray:
+        """Return the places among the values of numbers that are all there, NaN for a gap."""
+        known = self.sizes[:-1] if self.gaps else self.sizes
+        return np.searchsorted(known, numbers)
 
     @cached_property
     def category_of(self) -> dict[Any, int]:
@@ -176,6 +175,11 @@ class Feature:
             own = np.dtype(np.float64 if types <= {bool, int, float} else object)
         return np.array(values, dtype=own)
 
+    @property
+    def uncut(self) -> Feature:
+        """The same column without cuts."""
+        return replace(self, cuts=np.empty(0))
+
     def without_gaps(self) -> Feature:
         """Return the column as if it had no missing values; one that has nothing else as it is."""
         if not self.gaps or self.constant:
@@ -218,6 +222,14 @@ class Feature:
         """The smallest and the largest number or day."""
         sizes = self.sizes
         return float(np.nanmin(sizes)), float(np.nanmax(sizes))
+
+
+def shares_of(counts: IntArray) -> FloatArray:
+    """Return counts as shares that sum to one; equal ones take the memory of one."""
+    total = counts.sum()
+    if (counts == counts[0]).all():
+        return np.broadcast_to(counts[0] / total, counts.shape)
+    return np.asarray(counts / total)
 
 
 def is_missing(value: Any) -> bool:
@@ -282,6 +294,11 @@ class Part(Protocol):
         """Whether there is one category."""
         ...
 
+    @property
+    def uncut(self) -> Part:
+        """The same of values that are not cut into bins, as names tell them."""
+        ...
+
     def bin_of(self, values: Sequence[Any]) -> int:
         """Return the bin of a row, given its values of these columns; -1 for none."""
         ...
@@ -332,6 +349,10 @@ class Single:
     def constant(self) -> bool:
         return self.feature.constant
 
+    @cached_property
+    def uncut(self) -> Single:
+        return Single(self.feature.uncut, self.places)
+
     def bin_of(self, values: Sequence[Any]) -> int:
         return self.feature.bin_of(values[0])
 
@@ -375,6 +396,10 @@ class Group:
     def bins(self) -> IntArray:
         """In which combination of the columns' bins each combination of values lies."""
         return np.array([self._numbers[bins] for bins in self._bins], np.int64)
+
+    @cached_property
+    def uncut(self) -> Group:
+        return replace(self, features=tuple(one.uncut for one in self.features))
 
     def bin_of(self, values: Sequence[Any]) -> int:
         own = tuple(one.bin_of(value) for one, value in zip(self.features, values, strict=True))
@@ -422,21 +447,29 @@ class Group:
 
 
 def digest_of_features(features: Sequence[Feature], groups: Sequence[Group]) -> str:
-    """Return the SHA-256 of all that samples are drawn from."""
-    facts: Iterator[tuple[list[Any], FloatArray, list[Any]]] = chain(
-        (([f.name, f.numeric, f.spelled], f.frequencies, [f.bins.tolist()]) for f in features),
-        (([g.name, g.places, g.categories.tolist()], g.frequencies, []) for g in groups),
-    )
-    digest = hashlib.sha256(b"[")
-    for i, (before, frequencies, after) in enumerate(facts):
-        listed = [*map(json.dumps, before), _listed(frequencies), *map(json.dumps, after)]
-        digest.update(f"{', ' * (i > 0)}[{', '.join(listed)}]".encode())
-    digest.update(b"]")
+    """Return the SHA-256 of all that samples are drawn from, whatever file it was read from."""
+    digest = hashlib.sha256()
+
+    def add(head: Sequence[Any], *arrays: NDArray[Any]) -> None:
+        """Add what JSON can hold, then arrays, each with its length."""
+        digest.update(json.dumps([*head, *map(len, arrays)]).encode() + b"\n")
+        for one in arrays:
+            digest.update(np.ascontiguousarray(one).data)
+
+    for f in features:
+        listed = f.values.tolist() if f.values.dtype == object else []
+        numbers = f.values[:0] if f.values.dtype == object else _in_bytes(f.values)
+        add([f.name, f.numeric, listed], numbers, _in_bytes(f.frequencies), f.bins.astype("<i8"))
+    for g in groups:
+        categories = g.categories.astype("<i8")
+        add([g.name, g.places], categories.reshape(-1), _in_bytes(g.frequencies))
     return digest.hexdigest()
 
 
-def _listed(frequencies: FloatArray) -> str:
-    """Return shares as a JSON list; most are the same few, and those are written once."""
-    different, places = np.unique(frequencies, return_inverse=True)
-    words = list(map(json.dumps, different.tolist()))
-    return f"[{', '.join([words[place] for place in places.tolist()])}]"
+def _in_bytes(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers as eight bytes each, equal ones as equal bytes: one zero, one NaN."""
+    if numbers.dtype.kind != "f":
+        return numbers.astype("<i8")
+    found = numbers.astype("<f8") + 0.0
+    found[np.isnan(found)] = np.nan
+    return found

@@ -30,7 +30,9 @@ def warnings_of(record: Record) -> tuple[CodedWarning, ...]:
     """Return what is odd about a row though it can be read."""
     if not record.repeated:
         return ()
-    words = f"an id comes more than once in column {record.repeated!r}; tell rows by their number"
+    words = (
+        f"an id comes more than once in column {record.repeated!r}; identify rows by their number"
+    )
     return (CodedWarning("duplicate_id", words),)
 
 
@@ -44,7 +46,7 @@ def by_position(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedW
     if not unnamed or not (model_input.pandas or model_input.kind == "table"):
         return ()
     listed = ", ".join(columns[:NAMED]) + (" ..." if len(columns) > NAMED else "")
-    words = f"the model does not name its columns; it is given, in this order: {listed}"
+    words = f"the model does not name its columns; it gets, in this order: {listed}"
     return (CodedWarning("by_position", f"{words}; --columns says others"),)
 
 
@@ -53,7 +55,7 @@ def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedWa
     found = [name for name in columns if name.casefold() in LABELS]
     if not found or model_input.columns is not None:
         return ()
-    words = f"{', '.join(map(repr, found))} may hold the true answers, and the model is given it"
+    words = f"{', '.join(map(repr, found))} may hold the true classes, and the model gets it"
     return (CodedWarning("label_like", f"{words}; --drop {','.join(found)} leaves it out"),)
 
 
@@ -85,7 +87,9 @@ def without_refused_gaps(
     refused = [place for place in gaps if not takes(_row(background, (place,)))] or gaps
     names = [background.features[place].name for place in refused]
     listed = ", ".join(map(repr, names[:NAMED])) + (" ..." if len(names) > NAMED else "")
-    words = f"the model takes no missing values: those of {listed} are drawn from observed ones"
+    words = (
+        f"the model does not accept missing values: those of {listed} are drawn from observed ones"
+    )
     return _filled(background, set(refused)), (CodedWarning("missing_not_drawn", words),)
 
 

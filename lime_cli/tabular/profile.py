@@ -167,12 +167,12 @@ def read_profile(path: str | None) -> Profile:
             f"{path}: cannot be read ({error.strerror})", "check --background"
         ) from None
     except (ValueError, RecursionError):
-        raise InputError(f"{name}: is not a profile: it is no JSON", AGAIN) from None
+        raise InputError(f"{name}: is not a profile: it is not JSON", AGAIN) from None
     _check_schema(name, data)
     digest = data.pop("digest", None)
     try:
         if digest != _digest(data):
-            raise ValueError("it is not what was written")
+            raise ValueError("its content was changed")
         return _profile(name, data)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         words = " ".join(str(error).split())[:100]

@@ -108,16 +108,12 @@ class Reading:
     def applied(self, cells: Cells) -> Cells:
         """Return a table with its cells respelled; raise InputError for what is no date."""
         cells = _dated(cells, self.dates) if self.dates else cells
-        found = [(cells.places[name], rules) for name, rules in self.rules if name in cells.places]
-        if not found and not self.numbers:
-            return cells
-        rows = []
-        for row in cells.rows:
-            changed = list(row)
-            for place, rules in found:
-                changed[place] = rules(changed[place])
-            rows.append(tuple(changed))
-        return replace(cells, rows=tuple(rows), texts=cells.texts - {*self.numbers})
+        found = {
+            name: tuple(rules(cell) for cell in cells.column(name))
+            for name, rules in self.rules
+            if name in cells.places and not cells.is_array(name)
+        }
+        return replace(cells.changed(found), texts=cells.texts - {*self.numbers})
 
 
 AS_SPELLED = Reading()
@@ -164,18 +160,18 @@ def _as_in(name: str) -> str:
 
 def _dated(cells: Cells, dates: Sequence[tuple[str, str]]) -> Cells:
     """Write dates of any format as ISO has them."""
-    rows = [list(row) for row in cells.rows]
+    found = {}
     for name, form in dates:
-        place = cells.places[name]
-        for row, line in zip(rows, cells.lines, strict=True):
-            cell = row[place].strip()
-            row[place] = "" if cell in MISSING else _iso(cell, form)
-            if cell not in MISSING and not row[place]:
-                where = f"{cells.name}: {cells.unit} {line}, {name!r}"
+        written = cells.column(name)
+        for row, cell in enumerate(map(str.strip, written)):
+            written[row] = "" if cell in MISSING else _iso(cell, form)
+            if cell not in MISSING and not written[row]:
+                where = f"{cells.name}: {cells.unit} {cells.lines[row]}, {name!r}"
                 raise InputError(
                     f"{where}: {shortened(cell)} is not a date written as {form}", _as_in(name)
                 )
-    return replace(cells, rows=tuple(map(tuple, rows)))
+        found[name] = written
+    return cells.changed(found)
 
 
 @lru_cache(maxsize=65_536)
@@ -206,7 +202,7 @@ class Chooser:
         """Return how to read a table, and sentences about what was not said by a person."""
         rules: dict[str, Rules] = {}
         numbers = []
-        counted = [Counter(cells.column(name)) for name in self.columns]
+        counted = [Counter(cells.words(name)) for name in self.columns]
         marks = frozenset(chain.from_iterable(map(self._marks, count(), counted)))
         for place, (name, counts) in enumerate(zip(self.columns, counted, strict=True)):
             known = self._values(place)

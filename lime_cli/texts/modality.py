@@ -43,7 +43,7 @@ class Files:
         """Raise SettingsError for no characters."""
         if self.max_characters < 1:
             raise SettingsError(
-                f"--max-characters: {self.max_characters} is not possible", "give 1 or more"
+                f"--max-characters: {self.max_characters} is not valid", "give 1 or more"
             )
 
     def read(self, name: str) -> str:
@@ -59,7 +59,7 @@ class Files:
             )
         if "\0" in text:
             raise InputError(
-                f"{shown}: is no text (a zero at character {text.index(chr(0))})",
+                f"{shown}: is not text (NUL at character {text.index(chr(0))})",
                 "give plain text, or name its --encoding",
             )
         return text
@@ -412,7 +412,7 @@ class TextModality:
         """Read one text; raise InputError for one that is empty, or no text, or has no units."""
         text, name = self._text(source), self._name(source)
         if not text.strip():
-            raise InputError(f"{name}: there is no text", "give a text with at least one word")
+            raise InputError(f"{name}: there is not text", "give a text with at least one word")
         units = cut(text, "word" if self.unit == "auto" else self.unit)
         if not units:
             raise InputError(f"{name}: there are no {self._units()} to vary", "give another --unit")
@@ -449,7 +449,7 @@ def _check_prose(name: str) -> None:
     try:
         with open_table(name, PLAIN) as stream:
             header = stream.header
-    except (InputError, SettingsError):  # it is no table, whatever its name is
+    except (InputError, SettingsError):  # it is not a table, whatever its name is
         return
     if len(header) > 1:
         raise InputError(

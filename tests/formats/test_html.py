@@ -5,6 +5,7 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -175,7 +176,8 @@ def test_the_page_alone_answers_what_a_reader_asks(limex, tmp_path, words):
     assert ("What would change the answer?" in text) == bool(changes)
     assert made["model"]["digest"] in text
     assert made["environment"]["model_file"] in text
-    assert made["environment"]["command"] in text
+    typed = [Path(one).name if "/" in one else one for one in words]
+    assert f"limex explain {' '.join(typed)} --samples 256" in text
     assert made["instance"]["source"] in text
     if made["background"]:
         assert made["background"]["source"] in text
@@ -200,7 +202,7 @@ def test_the_largest_outputs_are_listed_and_the_one_explained(limex, tmp_path):
 
 def test_a_warning_names_what_to_type():
     one = explanation()
-    said = "yes: the weights explain 20% of what masking decides; --radius 0.1 has 0.69"
+    said = "yes: the weights explain 20% of the effect of masking; --radius 0.1 has 0.69"
     low = replace(
         one,
         warnings=(CodedWarning("low_fidelity", said),),

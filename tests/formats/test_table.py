@@ -100,7 +100,7 @@ def plain(*explanations, **look) -> str:
 
 ADULT = """\
 adult.csv 17                                                     pickle 3fa9c1d2
->50K: the model says 0.873
+>50K: the model predicts 0.873
 
   -0.241         0         +0.241   weight +- 95%   component
                  |##############-   +0.231 +-0.010  education num > 12    14
@@ -110,7 +110,7 @@ adult.csv 17                                                     pickle 3fa9c1d2
   ~           the interval holds 0: the sign is not certain
   surrogate   0.726 against the model's 0.873, gap +0.147; intercept 0.312
   fidelity    0.74, good
-  samples     4096, worth 812 near the instance
+  samples     4096, effective sample size 812
   skipped     2 constant column: fnlwgt, race
   warning     older_model: saved by scikit-learn 1.5, running 1.7
 """
@@ -170,7 +170,7 @@ def test_classes_share_a_scale_and_quantities_do_not():
     small = replace(one.surrogates[0], name="<=50K", target=0, weights=(Weight(0, 0.05),))
     both = replace(one, surrogates=(one.surrogates[0], small))
     assert plain(both).count("  -0.241") == 2
-    assert "<=50K: the model says 0.873" in plain(both)
+    assert "<=50K: the model predicts 0.873" in plain(both)
     quantity = replace(both, model=both.model._replace(task="regression"))
     assert "-0.0500 " in plain(quantity)
 
@@ -193,7 +193,9 @@ def test_explanations_are_written_as_they_come():
 
 
 def test_exhausted_samples_are_said():
-    assert "samples     4096, all there are, worth" in plain(replace(adult(), stop="exhaustive"))
+    assert "samples     4096, all there are, effective" in plain(
+        replace(adult(), stop="exhaustive")
+    )
 
 
 def test_words_of_a_text_are_marked_in_place_without_colour():

@@ -190,13 +190,13 @@ def test_a_hundred_thousand_pictures_are_listed_by_the_bytes_of_their_names(tmp_
         (("--save-segments", "map.tif"), 2, "--save-segments: map.tif is neither PNG nor NPY"),
         (("--save-segments", "map.npy"), 5, "map.npy: exists already"),
         (("--save-segments", "no/map.npy"), 5, "there is no folder"),
-        (("--pixel-range", "5"), 2, "--pixel-range: 5 is not possible; give LOW,HIGH"),
-        (("--pixel-range", "9,1"), 2, "--pixel-range: 9,1 is not possible"),
-        (("--show", "1,x"), 2, "--show: 1,x is not possible"),
+        (("--pixel-range", "5"), 2, "--pixel-range: 5 is not valid; give LOW,HIGH"),
+        (("--pixel-range", "9,1"), 2, "--pixel-range: 9,1 is not valid"),
+        (("--show", "1,x"), 2, "--show: 1,x is not valid"),
         (("--show", "0,1,2"), 2, "--show: the model takes RGB, which is shown as it is"),
         (("--channels", "5"), 2, "--channels 5: the model takes 3 channels"),
         (("--channels", "0"), 2, "--channels: '0' is unknown"),
-        (("--fill", "red"), 2, "--fill: red is not possible"),
+        (("--fill", "red"), 2, "--fill: red is not valid"),
     ],
 )
 def test_options_that_cannot_be_are_one_line(limex, tmp_path, monkeypatch, options, code, said):

@@ -55,7 +55,7 @@ def test_a_wish_for_too_few_or_too_many_is_adjusted_and_said(tmp_path: Path, wis
     instance = read(tmp_path, blobs(200, 200), size=None, n_segments=wish, segmenter="grid")
     assert 3 <= len(instance.components) <= 500
     assert codes(instance) == ["segments_adjusted"]
-    assert f"{wish} superpixels were wished for" in instance.warnings[0].message
+    assert f"{wish} superpixels were requested" in instance.warnings[0].message
 
 
 def test_one_pixel_is_one_superpixel_and_that_is_said(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_a_map_of_another_size_is_refused_by_name(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("map.png", b"nothing", "map.png: is no label map"),
+        ("map.png", b"nothing", "map.png: is not a label map"),
         ("map.png", b"", "map.png: is empty"),
         ("map.npy", np.zeros((5, 7)), "map.npy: is float64 of 1 channels, not labels"),
         ("map.npy", np.zeros((5, 7, 2), int), "map.npy: is int64 of 2 channels, not labels"),

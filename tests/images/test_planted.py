@@ -206,7 +206,7 @@ def test_channels_that_come_first_are_said(tmp_path):
     path = saved(tmp_path, "channels first")
     found = read_image(path)
     assert found.pixels.tolist() == image().tolist()
-    assert ["its channels are taken to come first" in one.message for one in found.warnings] == [
+    assert ["its channels are assumed to come first" in one.message for one in found.warnings] == [
         True
     ]
     np.save(tmp_path / "five.npy", np.random.default_rng(0).random((5, 20, 30)))

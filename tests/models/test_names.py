@@ -71,7 +71,7 @@ def test_json_is_read_in_either_direction(tmp_path, held):
     [
         ("", "holds no names"),
         ("[1, 2", "is not JSON"),
-        ('{"a": "b"}', "no list of names"),
+        ('{"a": "b"}', "not a list of names"),
         ('{"0": "a", "2": "b"}', "none for index 1"),
     ],
 )

@@ -366,7 +366,7 @@ def logits(k):
         ("LogSoftmax", 3, "logarithms of probabilities, undone", True),
         ("Sigmoid", 3, "a probability of its own for every label", False),
         ("Sigmoid", 1, "one probability p, read as (1 - p, p)", True),
-        ("Neg", 3, "scores that are no probabilities", False),
+        ("Neg", 3, "scores that are not probabilities", False),
     ],
 )
 def test_the_last_operator_tells_what_the_numbers_are(

@@ -97,13 +97,13 @@ def test_broken_answers_are_refused_with_their_count():
     outputs = settled(PROBABILITIES)
     with pytest.raises(PredictionError, match="NaN or infinity for 1 of 2"):
         outputs.read(np.array([[np.nan, 1], [0.5, 0.5]]), 2)
-    with pytest.raises(PredictionError, match="1 answers for 2 inputs"):
+    with pytest.raises(PredictionError, match="1 predictions for 2 inputs"):
         outputs.read(PROBABILITIES[:1], 2)
     with pytest.raises(PredictionError, match="3 outputs instead of 2"):
         outputs.read(np.ones((2, 3)), 2)
     with pytest.raises(PredictionError, match="not numbers"):
         as_matrix(["yes", "no"], "m")
-    with pytest.raises(PredictionError, match="in shape"):
+    with pytest.raises(PredictionError, match="returned shape"):
         as_matrix(np.ones((2, 3, 4)), "m")
 
 
@@ -204,7 +204,7 @@ def test_labels_are_votes_and_called_coarse():
 
 
 def test_words_without_known_classes_ask_for_them():
-    with pytest.raises(PredictionError, match=r"answered with words .'yes'.*--classes"):
+    with pytest.raises(PredictionError, match=r"returned words .'yes'.*--classes"):
         settled(np.array(["yes", "no"]))
     outputs = settled(np.array(["yes", "no"]), classes=("no", "yes"))
     assert outputs.read(np.array(["yes", "no"]), 2).tolist() == [[0, 1], [1, 0]]

@@ -63,9 +63,9 @@ def test_what_a_function_prints_goes_to_standard_error(capsys):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("py:tests.models.python_functions", "names no function"),
+        ("py:tests.models.python_functions", "does not name a function"),
         (PLACE + "nothing", r"has no nothing; it has .*brightness"),
-        (PLACE + "number", "number is a int, no function"),
+        (PLACE + "number", "number is a int, not a function"),
         (PLACE + "unfitted", "is not fitted"),
         ("py:no_such_module:f", "no module no_such_module"),
     ],
@@ -77,7 +77,7 @@ def test_what_cannot_be_called_is_refused(name, message):
 
 
 def test_a_function_that_leaves_the_program_does_not():
-    with pytest.raises(PredictionError, match=r"left the program \(exit 3\)"):
+    with pytest.raises(PredictionError, match=r"called exit \(3\)"):
         loaded("leaves").predict(TABLE)
 
 
@@ -235,7 +235,7 @@ def test_the_layout_that_is_said_is_what_a_function_gets():
         ("fails_late", r"\(python_functions\.py:\d+: KeyError: 'logits'\)"),
         ("fails_twice", r"\(python_functions\.py:\d+: Broken\)"),
         ("fails_remotely", r"ConnectionError: HTTPSConnectionPool: Max retries exceeded"),
-        ("returns_nothing", "answered with NoneType, not numbers; does the function end in return"),
+        ("returns_nothing", "returned NoneType, not numbers; does the function end in return"),
     ],
 )
 def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, words):

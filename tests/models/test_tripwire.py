@@ -1,4 +1,4 @@
-"""What a model may do when it is asked: compute. Whatever else it tries is an alarm."""
+"""What a model may do when it predicts: compute. Whatever else it tries is an alarm."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_a_model_that_acts_when_asked_is_refused(
         with contextlib.suppress(UntrustedModel):
             model = file.load()
             if method != "__sklearn_tags__":
-                with pytest.raises(UntrustedModel, match="is not safe to ask: it tries open"):
+                with pytest.raises(UntrustedModel, match="is not safe to run: it tries open"):
                     model.predict(TABLE)
                 with pytest.raises(UntrustedModel):
                     model.takes(TABLE)

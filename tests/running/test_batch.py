@@ -83,7 +83,7 @@ def test_running_a_finished_batch_again_says_so(limex, tmp_path, texts):
     before = (tmp_path / "out" / "explanations.jsonl").stat()
     again = limex(*command)
     assert again.code == 0
-    assert "is done already: 9 explained" in again.err
+    assert "is already complete: 9 explained" in again.err
     assert (tmp_path / "out" / "explanations.jsonl").stat().st_mtime_ns == before.st_mtime_ns
 
 

@@ -324,7 +324,9 @@ def forged(folder, key, monkeypatch, finished):
 def test_what_another_account_made_is_not_taken_for_done(tmp_path, key, finished, monkeypatch):
     folder = tmp_path / "out"
     forged(folder, key, monkeypatch, finished)
-    with pytest.raises(OutputError, match=r"was not written by this account|was changed since"):
+    with pytest.raises(
+        OutputError, match=r"was not written by this account|was changed after it was written"
+    ):
         work(folder, drawn=False)
     work(folder, Beginning(restart=True), drawn=False)
     assert b"a lie" not in (folder / "explanations.jsonl").read_bytes()
@@ -353,7 +355,7 @@ def test_a_result_changed_in_its_own_length_is_not_built_upon(tmp_path, at):
     data = bytearray((folder / "explanations.jsonl").read_bytes())
     data[at] ^= 1
     (folder / "explanations.jsonl").write_bytes(data)
-    with pytest.raises(OutputError, match="was changed since"):
+    with pytest.raises(OutputError, match="was changed after it was written"):
         work(folder)
 
 
@@ -381,7 +383,7 @@ def test_a_changed_result_is_not_built_upon(tmp_path):
     work(folder)
     with (folder / "explanations.jsonl").open("ab") as stream:
         stream.write(b"{}\n")
-    with pytest.raises(OutputError, match="was changed since"):
+    with pytest.raises(OutputError, match="was changed after it was written"):
         work(folder)
 
 

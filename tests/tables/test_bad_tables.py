@@ -123,7 +123,7 @@ REFUSED = {
     "12 text among numbers": (
         lambda good: with_row(good, "thirty,2,Oslo,m"),
         (),
-        "line 2, 'age': 'thirty' is not a number; mend it",
+        "line 2, 'age': 'thirty' is not a number; correct it",
     ),
     "13 thousands": (
         lambda good: with_row(good, '40,"1,250.00",Oslo,m'),
@@ -343,7 +343,7 @@ def test_words_where_the_model_wants_numbers_are_named(explain, good):
     words = good.replace("age,", "years,").replace("city", "age")
     result = explain(put("rows.csv", words), "--row", "0", model="lr.pkl")
     assert result.code == 4
-    assert "the model wants numbers, not" in result.err
+    assert "the model takes numbers, not" in result.err
     assert "in column 'age'" in result.err
 
 
@@ -559,7 +559,7 @@ def test_truth_values_are_spelled_in_three_ways_and_one_is_a_number(tmp_path, sp
     from lime_cli.tables.cells import kind_of
 
     assert kind_of([spelled, "False", ""]) == "bool"
-    assert kind_of(["1", "0"]) == "integer"
+    assert kind_of(["1", "0"]) == "number"
 
 
 def test_a_column_that_the_model_has_by_name_cannot_be_dropped(limex):

@@ -222,5 +222,5 @@ def _first(folders: list[Path], name: str) -> dict[str, Any]:
     try:
         found = from_json(path.read_text("utf-8-sig"))
     except (OSError, ValueError):
-        raise InputError(f"{path}: is damaged, or no JSON", "save the export again") from None
+        raise InputError(f"{path}: is damaged, or is not JSON", "save the export again") from None
     return found if isinstance(found, dict) else {}

@@ -50,7 +50,7 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[CodedWa
     provider = PROVIDERS[file.provider]
     if provider not in onnxruntime.get_available_providers():
         raise SettingsError(
-            f"--provider {file.provider}: this onnxruntime has none",
+            f"--provider {file.provider}: this onnxruntime does not support it",
             "pip install onnxruntime-gpu, or leave it out",
         )
     options = onnxruntime.SessionOptions()

@@ -256,5 +256,5 @@ def _read(path: Path) -> Any:
     except Exception as error:  # the library raises plain Exception for every fault
         words = " ".join(str(error).split())[:120]
         raise InputError(
-            f"{path.name}: is no tokenizer.json ({words})", "save one with tokenizer.save"
+            f"{path.name}: is not a tokenizer.json ({words})", "save one with tokenizer.save"
         ) from None

@@ -171,7 +171,7 @@ def _parts(value: Any) -> Iterator[Any]:
     """Yield the names and models of a column transformer: its columns are no models."""
     for row in value if isinstance(value, list) else [value]:
         if not isinstance(row, tuple) or len(row) not in (2, 3):
-            raise Refused("has parts that are no (name, model, columns)")
+            raise Refused("has parts that are not (name, model, columns)")
         yield from _leaves(row[:2])
 
 

@@ -27,7 +27,7 @@ class CheckOptions(Options, heading="Check"):
 
     result: str = argument()
     policy: str = option(
-        "--policy", "Rules that explanations must keep.", metavar="FILE", required=True
+        "--policy", "Policy file: what explanations must be like.", metavar="FILE", required=True
     )
     baseline: str | None = option(
         "--baseline", "Earlier result, for the rules on drift.", metavar="OLD"
@@ -49,7 +49,7 @@ def check(options: CheckOptions, output: ReportOptions) -> int:
       limex check out/ --policy policy.toml --baseline last/ --junit check.xml
       limex check explanations.jsonl --policy policy.toml --github
     """
-    from lime_cli.tools.check.measure import Checked
+    from lime_cli.tools.check.measure import Checked, by_rule
     from lime_cli.tools.check.policy import read_policy
     from lime_cli.tools.check.report import WRITERS, github_line, write_junit
 
@@ -65,7 +65,7 @@ def check(options: CheckOptions, output: ReportOptions) -> int:
             raise OutputError(f"{options.junit}: cannot be written ({error.strerror})") from None
     with to.opened() as stream:
         if options.github:
-            for one in findings:
+            for one in by_rule(findings):
                 click.echo(github_line(one))
         else:
             WRITERS[to.format](findings, checked, rules, stream, to.look())

@@ -48,7 +48,7 @@ class EvaluationOptions(ReportOptions):
 
 @click.group(cls=CommandGroup)
 def evaluate() -> None:
-    """Tell how good explanations are: fidelity on fresh samples, and stability over seeds.
+    """Evaluate explanations: fidelity on fresh samples, and stability over seeds.
 
     \b
     Examples:

@@ -254,7 +254,7 @@ _ROWS_PER_CALL = 512
 
 @dataclass(frozen=True)
 class Curves:
-    """What the model says of one target; the first point has all parts, the last has none."""
+    """What the model predicts of one target; the first point has all parts, the last has none."""
 
     removed: tuple[float, ...]
     """Share of the components that are masked, ascending."""

@@ -228,7 +228,7 @@ def _lines(judged: Judged, page: Page) -> Iterator[Text]:
     for number, verdict in enumerate(judged.verdicts):
         yield from [Text()] * (number > 0)
         said = (f"{verdict.model_prediction:.3g}", "bold")
-        yield Text.assemble(page.literal(verdict.name), ": the model says ", said)
+        yield Text.assemble(page.literal(verdict.name), ": the model predicts ", said)
         yield Text()
         yield from _components(verdict, first.components, page)
         yield Text()

@@ -181,6 +181,7 @@ def _explain(request: CallCounts, to: Output, look: Look, options: RunOptions) -
     options.check(folder, found)
     alone = not (several or folder)
     to.check_label_map(alone and here)
+    to.check_log(alone and here, folder)
     to.check_samples(alone and here, settings.like_lime)
     if several and not folder and to.format not in MANY:
         found += tuple(listed)
@@ -202,9 +203,13 @@ def _explain(request: CallCounts, to: Output, look: Look, options: RunOptions) -
         from lime_cli.running.folder import into_folder
 
         run = contained(options.run(job, modality.sources, look), containment)
-        return into_folder(replace(run, drawings=to.drawings), to)
+        code = into_folder(replace(run, drawings=to.drawings), to)
+        to.write_log(into_folder=True)
+        return code
     run = contained(options.run(job, lambda: chain(found, listed), look), containment)
     if alone:
         run = replace(run, time_limit=None, drawings=(to.format,))
     kept = here and (alone or to.format != "jsonl")
-    return into_stream(replace(run, keeps=kept, watched=to.samples is not None), to, alone)
+    code = into_stream(replace(run, keeps=kept, watched=to.samples is not None), to, alone)
+    to.write_log(into_folder=False)
+    return code

@@ -91,7 +91,7 @@ class InspectionOptions(Options, heading="Inspection"):
 @click.command(cls=ModelCommand)
 @options(ImageModelOptions, InspectionOptions, ClockOptions)
 def inspect(model: ImageModelOptions, options: InspectionOptions, _limits: ClockOptions) -> int:
-    """Tell what a model file is, without running it, and how limex would use it.
+    """Show what a model file holds, without running it, and how limex would use it.
 
     A pickle is read by a machine that builds nothing; every name in it gets a verdict. A file that
     may be loaded is then loaded and asked about two rows, unless --no-load.

@@ -272,12 +272,12 @@ def check(
 ) -> Check:
     """Ask two models about the same rows; raise ModelError where their outputs do not match."""
     first, second = file.load(), other.load()
-    kind = _kind(first.input, report, rows)
+    kind = kind_of(first.input, report, rows)
     wanted = second.input
     if wanted.columns is None and first.input.columns is not None:
         wanted = wanted._replace(columns=first.input.columns)
     ours, theirs = (
-        model.predict(_real(kind, one, rows))
+        model.predict(real_batch(kind, one, rows))
         for model, one in ((first, first.input), (second, wanted))
     )
     names, others = first.identity.targets, second.identity.targets
@@ -300,7 +300,7 @@ def _differences(
     return tuple((name, float(value)) for name, value in zip(names, largest, strict=True))
 
 
-def _kind(known: ModelInput, report: ModelReport, rows: ProbeRows | None) -> str | None:
+def kind_of(known: ModelInput, report: ModelReport, rows: ProbeRows | None) -> str | None:
     """Tell what the model takes: as it says, as its parts say, else as the file of rows looks."""
     if known.kind or report.kind:
         return known.kind or report.kind
@@ -315,9 +315,9 @@ def _kind(known: ModelInput, report: ModelReport, rows: ProbeRows | None) -> str
 
 def _batches(model: LoadedModel, report: ModelReport, rows: ProbeRows | None) -> Iterator[Any]:
     """Yield what the model may be asked, the likeliest first."""
-    kind, known = _kind(model.input, report, rows), model.input
+    kind, known = kind_of(model.input, report, rows), model.input
     if rows is not None:
-        yield _real(kind, known, replace(rows, n=2))
+        yield real_batch(kind, known, replace(rows, n=2))
         return
     if kind in ("text", None):
         yield ["a good day", "a bad day"]
@@ -336,7 +336,7 @@ def _made_up(word: bool) -> Any:
     return np.array(["a", "b"], dtype=object) if word else np.zeros(2)
 
 
-def _real(kind: str | None, known: ModelInput, rows: ProbeRows) -> Any:
+def real_batch(kind: str | None, known: ModelInput, rows: ProbeRows) -> Any:
     """Read the first rows of a file as the model wants them."""
     if kind == "text":
         return _texts(rows)

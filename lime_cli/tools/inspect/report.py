@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NAME, NUMBER = "limex/inspection", 1
 
-UNSAID = ("model", "ids", "takes", "answers", "reading", "known", "pandas")
+UNSAID = ("model", "ids", "takes", "predictions", "reading", "known", "pandas", "dtypes", "labels")
 """Of a model's input, what is told elsewhere or means nothing in a file."""
 
 

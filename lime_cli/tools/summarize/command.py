@@ -27,7 +27,7 @@ class SummaryOptions(Options, heading="Summary"):
 class SummaryOutputOptions(SheetOptions):
     """Where the summary goes, as typed."""
 
-    formats: tuple[str, ...] = (*SHEETS, "png")
+    formats: tuple[str, ...] = (*SHEETS, "png", "svg")
 
     format_name: str | None = format_option(formats)
 
@@ -53,9 +53,9 @@ def summarize(options: SummaryOptions, output: SummaryOutputOptions) -> None:
     to.check(1)
     summary, chosen = sum_up(read_entries(options.result), options.top, options.picks)
     with to.opened() as stream:
-        if to.format == "png":
+        if to.format in ("png", "svg"):
             from lime_cli.tools.summarize.report import save
 
-            save(summary, stream)
+            save(summary, stream, to.format)
         else:
             WRITERS[to.format](sheet_of(summary, chosen), stream, to.look())

@@ -204,4 +204,4 @@ def test_both_may_stand_beside_the_model_and_in_the_environment(limex, room, mon
         assert max(narrow.answered) < 60
         monkeypatch.setenv("LIMEX_MAX_MEMORY", "20000")
     monkeypatch.setenv("LIMEX_MAX_MEMORY", "plenty")
-    assert "limex: LIMEX_MAX_MEMORY: 'plenty' is no size" in limex(*TEXT).err
+    assert "limex: LIMEX_MAX_MEMORY: 'plenty' is not a size" in limex(*TEXT).err
