@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import socket
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -133,6 +132,8 @@ def read_range(path: Path, start: int, size: int) -> Iterator[bytes]:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock of a folder; raise OutputError naming the process that holds it."""
+    import socket
+
     descriptor = _done("open", path, lambda: os.open(path, _LOCKED, 0o666))
     try:
         _done("lock", path, lambda: _lock(descriptor, path))
