@@ -20,8 +20,17 @@ from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.engine.pairs import GAIN, LOW, STRONGEST, pairs_of
 from lime_cli.engine.predictions import Predictions, predict_samples
 from lime_cli.engine.shapley import explain_one
-from lime_cli.engine.surrogate import MOST, Fits, Ground, choose_radius, fit, halved, residuals
-from lime_cli.engine.targets import choose_targets
+from lime_cli.engine.surrogate import (
+    MOST,
+    Fits,
+    Ground,
+    choose_radius,
+    fit,
+    halved,
+    residuals,
+    without_tails,
+)
+from lime_cli.engine.targets import choose_other, choose_targets
 from lime_cli.engine.tree import tree_converged, tree_fidelity, tree_surrogate
 from lime_cli.engine.warnings import LOW_FIDELITY, Facts, judge
 from lime_cli.engine.weights import Shown, show, surrogate_of
@@ -50,6 +59,8 @@ class State:
     masked: BoolArray | None = None
     """(n, d): which components each sample masks."""
     targets: list[int] = field(default_factory=list)
+    against: int | None = None
+    """The output whose prediction is subtracted from every target's."""
     radii: list[IntArray] = field(default_factory=list)
     """(targets,) each: the radius chosen after every stage."""
     spent: float = 0.0
@@ -146,7 +157,7 @@ def _sample_until_converged(
     names = model.identity.targets
     for state in states:
         _write_down(state)
-        state.surrogates = tuple(_named(one, names) for one in state.surrogates)
+        state.surrogates = tuple(_named(one, names, state.against) for one in state.surrogates)
     return states
 
 
@@ -161,8 +172,9 @@ def _by_stages(state: State) -> list[tuple[int, tuple[float, ...]]]:
     return [(one.n, one.radii) for one in state.stages]
 
 
-def _named(surrogate: Surrogate, names: tuple[str, ...]) -> Surrogate:
-    return replace(surrogate, name=names[surrogate.target])
+def _named(surrogate: Surrogate, names: tuple[str, ...], against: int | None) -> Surrogate:
+    other = "" if against is None else f" against {names[against]}"
+    return replace(surrogate, name=names[surrogate.target] + other, against=against)
 
 
 def _radii(settings: Settings, d: int) -> tuple[float, ...]:
@@ -192,7 +204,7 @@ def _predict(state: State, model: Model, settings: Settings, d: int) -> None:
     state.predictions = predict_samples(state.instance, model, codes, settings, state.predictions)
     state.masked = masks.masked
     if not state.targets:
-        state.targets = choose_targets(settings.targets, model, state.predictions.original)
+        _choose(state, model, settings, state.predictions.original)
     state.spent += time.monotonic() - began
 
 
@@ -203,14 +215,14 @@ def _exhaust(
     found = state.instance.everything()
     state.predictions = predict_samples(state.instance, model, found.codes, settings)
     state.masked = found.masked
-    state.targets = choose_targets(settings.targets, model, state.predictions.original)
+    _choose(state, model, settings, state.predictions.original)
     failed = state.predictions.failed
     d = found.masked.shape[1]
     masks = every_mask(d)
     place = found.masked @ (1 << np.arange(d)) - 1
     share = np.where(failed, 0.0, found.share)
     mass = np.bincount(place, share, minlength=masks.n)
-    values = np.where(failed[:, None], 0.0, state.predictions.samples)
+    values = np.where(failed[:, None], 0.0, _predictions(state).samples)
     sums = [np.bincount(place, share * one, minlength=masks.n) for one in values.T]
     lost = mass <= 0
     means = np.stack(sums, axis=1) / np.where(lost, 1.0, mass)[:, None]
@@ -277,9 +289,25 @@ def _judge(states: list[State], masks: Masks, settings: Settings, watched: bool)
             _go_on(state, settings)
 
 
-def _predictions(state: State) -> Predictions:
+def _choose(state: State, model: Model, settings: Settings, original: FloatArray) -> None:
+    state.targets = choose_targets(settings.targets, model, original)
+    state.against = choose_other(settings.against, state.targets, model, original)
+
+
+def _raw(state: State) -> Predictions:
     assert state.predictions is not None
     return state.predictions
+
+
+def _predictions(state: State) -> Predictions:
+    """Return what is explained: predictions, or their differences from another output's."""
+    raw = _raw(state)
+    if state.against is None:
+        return raw
+    samples, original = raw.samples.copy(), raw.original.copy()
+    samples[:, state.targets] -= raw.samples[:, [state.against]]
+    original[state.targets] -= raw.original[state.against]
+    return replace(raw, samples=samples, original=original)
 
 
 def _conclude(
@@ -295,6 +323,13 @@ def _conclude(
     originals = np.array([_predictions(states[i]).original[target] for i, target in pairs])
     fits = fit(ground, values, originals)
     radius, good = choose_radius(fits)
+    if ground.controlled:
+        tails = [state.instance.tails(ground.masks) for state in states]
+        if any(one is not None for one in tails):
+            lean = [tails[i] for i, _ in pairs]
+            values = without_tails(ground, fits, radius, (values, originals), lean)
+            fits = fit(ground, values, originals).about(fits)
+            radius, good = choose_radius(fits)
     shown = show(ground, fits, radius, settings, (values, originals))
     half = None
     first = len(states[0].stages) == 1  # later ones compare with the stage before
@@ -318,7 +353,7 @@ def _conclude(
         )
         same = before is None or bool(good[own, before].all())
         state.facts = Facts(
-            original=_predictions(state).original,
+            original=_raw(state).original,
             n=ground.masks.n,
             d=ground.d,
             n_blocks=ground.B,

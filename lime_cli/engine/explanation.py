@@ -138,6 +138,8 @@ class Surrogate:
     """Of the strongest components, where the weights alone explain too little; by falling size."""
     pairs_fidelity: float | None = None
     """Fidelity of the weights and the pairs together."""
+    against: int | None = None
+    """The output whose prediction is subtracted, in every number of this surrogate."""
     by_radius: tuple[AtRadius, ...] = ()
     """Every radius that was compared, the widest first."""
     every_weight: tuple[float, ...] = field(default=(), repr=False, compare=False)

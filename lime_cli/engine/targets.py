@@ -25,6 +25,26 @@ def choose_targets(wanted: tuple[str, ...], model: Model, prediction: FloatArray
     return chosen
 
 
+def choose_other(
+    wanted: str | None, targets: list[int], model: Model, prediction: FloatArray
+) -> int | None:
+    """Return the output that targets are compared with; None for none.
+
+    Raises SettingsError for several outputs, for one that is not there or is a target itself.
+    """
+    if wanted is None:
+        return None
+    found = _indices(wanted, model, prediction)
+    if len(found) != 1:
+        raise SettingsError(f"--against: {wanted} is not one output", "name one class")
+    if found[0] in targets:
+        name = model.identity.targets[found[0]]
+        raise SettingsError(
+            f"--against: {name!r} is the target itself", "name the other class, or give --target"
+        )
+    return found[0]
+
+
 def _indices(word: str, model: Model, prediction: FloatArray) -> list[int]:
     names, k = model.identity.targets, len(prediction)
     if word in names:

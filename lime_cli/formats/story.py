@@ -250,6 +250,15 @@ def prediction_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say what the model predicts for the target."""
     unit, name = unit_of(explanation, surrogate), literal(surrogate.name)
     number = unit.value(surrogate.model_prediction)
+    if surrogate.against is not None and explanation.outputs:
+        names, outputs = explanation.model.targets, explanation.outputs
+        pair = [
+            f"{literal(names[i])} {unit.value(outputs[i])}"
+            for i in (surrogate.target, surrogate.against)
+        ]
+        apart = unit.change(surrogate.model_prediction)
+        sign = MINUS if surrogate.model_prediction < 0 else ""
+        return f"The model gives {' and '.join(pair)}, a difference of {sign}{apart}."
     if explanation.model.task == "classification":
         return f"The model gives {name} {number}."
     only = len(explanation.model.targets) == 1

@@ -22,6 +22,12 @@ class EngineOptions(Options, heading="Explanation"):
         shell_complete=targets,
         common=True,
     )
+    against: str | None = option(
+        "--against",
+        "Explain why the target and not this class: the difference of their predictions.",
+        metavar="NAME",
+        shell_complete=targets,
+    )
     samples: int | None = option(
         "--samples",
         "Number of samples; auto: until the weights have converged.",
@@ -131,6 +137,7 @@ class EngineOptions(Options, heading="Explanation"):
             samples=samples,
             max_samples=most,
             targets=self.target or ("predicted",),
+            against=self.against,
             tolerance=self.tolerance,
             seed=self.seed,
             kernel=self.kernel,

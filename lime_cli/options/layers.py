@@ -32,7 +32,8 @@ WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config
 
 # fmt: off
 DESCRIBING = frozenset((
-    "activation", "assist", "background", "bins", "both", "categorical", "channels", "classes",
+    "activation", "against", "assist", "background", "bins", "both", "categorical", "channels",
+    "classes",
     "column", "columns", "dates", "decimal", "drop", "drop-failed", "each-position", "encoding",
     "features",
     "features-only", "fill", "fixed", "format", "group", "id-column", "input-form", "invert",

@@ -247,6 +247,7 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
     return {
         "name": surrogate.name,
         "index": surrogate.target,
+        **_against(explanation, surrogate),
         "model_prediction": surrogate.model_prediction,
         "intercept": surrogate.intercept,
         "local_prediction": surrogate.local_prediction,
@@ -302,6 +303,14 @@ def _pair_data(explanation: Explanation, pair: Pair) -> dict[str, Any]:
         for j in pair.components
     ]
     return {**pair._asdict(), "components": parts}
+
+
+def _against(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
+    """Name the output that is subtracted, where one is."""
+    if surrogate.against is None:
+        return {}
+    index, names = surrogate.against, explanation.model.targets
+    return {"against": {"name": names[index], "index": index}}
 
 
 def _kernel(surrogate: Surrogate, shapley: bool) -> dict[str, Any] | None:
@@ -511,6 +520,7 @@ def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surr
         ),
         pairs_fidelity=target["pairs_fidelity"],
         others=None if others is None else Others(**{**others, "interval": _pair(others)}),
+        against=target["against"]["index"] if "against" in target else None,
         by_radius=()
         if target["kernel"] is None
         else tuple(AtRadius(**one) for one in target["kernel"]["compared"]),

@@ -32,13 +32,17 @@ def targeted(
 ) -> Iterator[Explanation]:
     """Explain instances, each for the targets that are meant for it; what was asked is kept."""
     targets, said = _by_value(settings.targets, model)
+    against = settings.against
+    if against is not None:
+        (against,), more = _by_value((against,), model)
+        said = (*said, *more)
     decides = "predicted" in targets and hasattr(model, "named")  # not every package's model does
     named = model.named(instances) if decides else {}
     meant = [_meant(targets, said, named.get(i)) for i in range(len(instances))]
     pairs = zip(meant, instances, strict=True)
     for (words, warnings), group in groupby(pairs, lambda pair: pair[0]):
         own = [instance for _, instance in group]
-        for one in way(own, model, replace(settings, targets=words)):
+        for one in way(own, model, replace(settings, targets=words, against=against)):
             yield replace(one, settings=settings, warnings=(*one.warnings, *warnings))
 
 
