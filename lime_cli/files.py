@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import socket
 import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -151,6 +150,8 @@ def read_range(path: Path, start: int, size: int) -> Iterator[bytes]:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock of a folder; raise OutputError naming the process that holds it."""
+    import socket
+
     descriptor = _done("open", path, lambda: os.open(path, _LOCKED, 0o666))
     try:
         if os.fstat(descriptor).st_nlink > 1:  # it would be truncated under its other name, too

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +54,8 @@ class CommandGroup(click.Group):
 
 def unknown(kind: str, typed: str, known: Iterable[str], path: str) -> SettingsError:
     """Return the refusal of a mistyped command or option, with what was likely meant."""
+    from difflib import get_close_matches
+
     near = get_close_matches(typed, tuple(known), n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"see {path} --help"
     return SettingsError(f"{path} has no {kind} {typed!r}", hint)
