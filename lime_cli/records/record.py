@@ -41,6 +41,7 @@ from lime_cli.engine.instance import (
 from lime_cli.engine.kernel import width_of
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.files import digest_of
+from lime_cli.records.checking import check_types
 from lime_cli.settings import Settings
 from lime_cli.version import __version__
 
@@ -389,11 +390,13 @@ def explanation_of(record: dict[str, Any]) -> Explanation:
     """
     _check_schema(record)
     try:
-        return _rebuilt(_of_schema_1(record) if record["schema"]["number"] == 1 else record)
+        made = _rebuilt(_of_schema_1(record) if record["schema"]["number"] == 1 else record)
+        check_types(made)
     except KeyError as error:
         raise InputError(f"the record lacks {error.args[0]!r}", "explain it again") from error
     except DAMAGE as error:
         raise InputError(f"the record is damaged: {error}", "explain it again") from error
+    return made
 
 
 def _check_schema(record: Any) -> None:
@@ -455,6 +458,7 @@ def _rebuilt_counterfactuals(
 ) -> tuple[Counterfactual, ...] | None:
     if found is None:
         return None
+    assert all(one["replaced"] for one in found), "a counterfactual replaces nothing"
     return tuple(
         Counterfactual(
             target=one["index"],
