@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import get_close_matches
 from itertools import chain, islice
 from typing import Any
 
@@ -47,6 +46,10 @@ class Modalities(CommandGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the modality; where it is not typed, tell it by the options and the input."""
+        if args[0] in self.commands:  # to know those of other packages, all of them are asked
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
         known = self.list_commands(ctx)
         mistyped = args[0].isalpha() and get_close_matches(args[0], known, n=1, cutoff=0.6)
         if ctx.resilient_parsing or args[0] in known or mistyped:

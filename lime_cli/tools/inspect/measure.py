@@ -174,7 +174,7 @@ def _digest(path: Path) -> tuple[int, str]:
     found, n_bytes = sha256(), 0
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            raise ModelError(f"{path}: is no plain file", "a model is one file")
+            raise ModelError(f"{path}: is not a plain file", "a model is one file")
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 found.update(chunk)
