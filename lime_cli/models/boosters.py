@@ -20,6 +20,7 @@ from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import softmax
 from lime_cli.models.predictor import Origin, Predictor, quiet
 from lime_cli.models.sklearn import way_of
+from lime_cli.models.statistics import Statistics, of_statsmodels
 
 XGBOOST_KEEPS_CATEGORIES = (3, 1)
 
@@ -88,8 +89,13 @@ def load_catboost(file: ModelFile, content: Content) -> Predictor:
 
 
 def as_estimator(model: Any) -> Any:
-    """Return a booster in what answers the scikit-learn way; anything else as it is."""
+    """Return a booster, or a result of statsmodels, in what answers the scikit-learn way.
+
+    Returns anything else as it is.
+    """
     kind = type(model)
+    if of_statsmodels(model):
+        return Statistics(model)
     if kind.__module__ == "catboost.core" and hasattr(model, "get_cat_feature_indices"):
         return _catboost(model)
     wrap = {
