@@ -49,6 +49,9 @@ class Answer(NamedTuple):
 
 UNSTATED = Stated()
 
+MOST_OUTPUTS = 1 << 18
+"""Of a prediction; vocabularies of language models are no larger."""
+
 
 def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArray, Answer]:
     """Return an answer as (n, k) float64, and what it carried; raise PredictionError for others."""
@@ -72,6 +75,12 @@ def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArra
         raise PredictionError(
             f"{name}: the model answered in shape {values.shape}, not (samples, outputs)",
             _otherwise(stated),
+        )
+    if values.shape[1] > MOST_OUTPUTS:
+        raise PredictionError(
+            f"{name}: the model answered with {values.shape[1]:,} outputs per input, "
+            f"which is more than {MOST_OUTPUTS:,}",
+            "explain a function that answers with those of interest: py:module:name",
         )
     return values, answer
 
