@@ -197,8 +197,8 @@ def _greedy(data: Data, model: Counting, rows: list[int]) -> list[set[int]]:
         while left and len(named) < K:
             trials = np.repeat(row[None], len(left) + 1, axis=0)
             trials[np.arange(len(left)), left] = data.absent[left]
-            answers = model(trials)[:, 1]
-            best = left.pop(int(np.abs(answers[:-1] - answers[-1]).argmax()))
+            predictions = model(trials)[:, 1]
+            best = left.pop(int(np.abs(predictions[:-1] - predictions[-1]).argmax()))
             row[best] = data.absent[best]
             named.append(best)
         found.append(set(named))

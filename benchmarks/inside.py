@@ -40,9 +40,9 @@ from lime_cli.tabular.row import RowInstance
 from lime_cli.texts.modality import TextModality
 
 SAMPLES = 5000
-PICTURES = 1000
+IMAGES = 1000
 SQUEEZENET = ROOT.parent / "shared" / "data" / "squeezenet_fp16.onnx"
-"""A network of the usual size, for pictures of 224 x 224, where it is at hand."""
+"""A network of the usual size, for images of 224 x 224, where it is at hand."""
 
 
 class Case(NamedTuple):
@@ -70,7 +70,7 @@ def measure(runs: int) -> None:
 
 
 def cases(folder: Path) -> Iterator[Case]:
-    """Yield tables, a text, and pictures."""
+    """Yield tables, a text, and images."""
     for columns in (30, 200):
         X, y = make_classification(2000, columns, n_informative=12, random_state=0)
         forest = RandomForestClassifier(100, random_state=0)
@@ -84,7 +84,7 @@ def cases(folder: Path) -> Iterator[Case]:
         model = _pipeline().fit(pd.DataFrame(X, columns=names), y)
         yield _table(f"pipeline, {columns} columns", model, X, bound, folder, names)
     yield _text(folder)
-    yield from _pictures(folder)
+    yield from _images(folder)
 
 
 def _pipeline() -> Any:
@@ -148,15 +148,15 @@ def _text(folder: Path) -> Case:
     )
 
 
-def _pictures(folder: Path) -> Iterator[Case]:
+def _images(folder: Path) -> Iterator[Case]:
     scenes = ModelFile(str(ROOT / "sample_models" / "scenes.onnx"), threads=1).load()
     modality = ImageModality((str(ROOT / "sample_data" / "scene.png"),)).fitted(scenes.input)
-    yield _picture("small picture and network", 10.0, modality, scenes)
+    yield _image("small image and network", 10.0, modality, scenes)
     if SQUEEZENET.exists():
         squeezenet = ModelFile(str(SQUEEZENET), threads=1).load()
         coffee = str(ROOT / "sample_data" / "scene.png")
         large = ImageModality((coffee,), preprocess="imagenet", n_segments=50)
-        yield _picture("picture, SqueezeNet", 1.05, large.fitted(squeezenet.input), squeezenet)
+        yield _image("image, SqueezeNet", 1.05, large.fitted(squeezenet.input), squeezenet)
     digits = load_digits()
     path = folder / "digit.npy.png"
     from PIL import Image
@@ -165,49 +165,48 @@ def _pictures(folder: Path) -> Iterator[Case]:
     model = LogisticRegression(max_iter=2000).fit(digits.data / 16, digits.target)
     loaded = _loaded(Flat(model), folder)
     tiny = ImageModality((str(path),), channels="L", segmenter="grid", n_segments=16)
-    yield _picture("tiny picture, logistic", 10.0, tiny.fitted(loaded.input), loaded)
+    yield _image("tiny image, logistic", 10.0, tiny.fitted(loaded.input), loaded)
 
 
 class Flat:
-    """A model of rows that takes pictures."""
+    """A model of rows that takes images."""
 
     def __init__(self, model: Any) -> None:
         self.model = model
         self.classes_ = model.classes_
 
-    def predict_proba(self, pictures: np.ndarray) -> np.ndarray:
+    def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """Answer (n, height, width, channels) by the first channel."""
-        return self.model.predict_proba(pictures[..., 0].reshape(len(pictures), -1))
+        return self.model.predict_proba(images[..., 0].reshape(len(images), -1))
 
 
-def _picture(name: str, bound: float, modality: ImageModality, model: Any) -> Case:
+def _image(name: str, bound: float, modality: ImageModality, model: Any) -> Case:
     from lime.lime_image import LimeImageExplainer
 
     (source,) = modality.sources()
     instance = modality.read(source)
     original = instance.original()
-    inputs = np.repeat(original, PICTURES, axis=0)
+    inputs = np.repeat(original, IMAGES, axis=0)
     step = max(1, 8 * 2**20 // instance.input_bytes)
     theirs = LimeImageExplainer(random_state=0)
-    picture = np.repeat(original[0], 3 // original.shape[-1], axis=2).astype(float)
+    image = np.repeat(original[0], 3 // original.shape[-1], axis=2).astype(float)
 
     def bare() -> None:
-        for start in range(0, PICTURES, step):
+        for start in range(0, IMAGES, step):
             model._way.ask(inputs[start : start + step])
 
     def lime() -> None:
         theirs.explain_instance(
-            picture,
+            image,
             lambda batch: model.predict(batch[..., : original.shape[-1]].astype(np.float32)),
-            num_samples=PICTURES,
+            num_samples=IMAGES,
             segmentation_fn=lambda _: (
-                np.arange(picture[..., 0].size).reshape(picture.shape[:2])
-                % len(instance.components)
+                np.arange(image[..., 0].size).reshape(image.shape[:2]) % len(instance.components)
             ),
             batch_size=step,
         )
 
-    return Case(name, bound, bare, lambda: _explained(modality.read(source), model, PICTURES), lime)
+    return Case(name, bound, bare, lambda: _explained(modality.read(source), model, IMAGES), lime)
 
 
 def _loaded(model: Any, folder: Path) -> Any:

@@ -37,10 +37,12 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import problems_local as local
 from benchmarks.problems_local import Effects, Predict, Problem
-from lime_cli import api
+from lime_cli.formats import Look
 from lime_cli.images.modality import ImageModality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.running.job import Failed
+from lime_cli.running.batch import Run, in_memory
+from lime_cli.running.executor import Workers
+from lime_cli.running.job import Failed, Job
 from lime_cli.settings import Settings
 from lime_cli.tabular.modality import TabularModality
 from lime_cli.texts.modality import TextModality
@@ -170,7 +172,8 @@ def _explained(
     if predict is not None:
         locality._ASKED[:] = [predict]
     found = []
-    for one in api.explain(model, modality, settings):
+    job = Job(model, modality, settings, ())
+    for one in in_memory(Run(job, modality.sources, Workers(), Look(), keeps=True)):
         if isinstance(one, Failed):
             raise one.error
         found.append(_read(one.explanation, d))
@@ -258,10 +261,10 @@ def by_shap(problem: Problem, n: int, seed: int) -> list[Found]:
     np.random.seed(seed)
     values = explainer.shap_values(problem.rows, nsamples=n // SHAP_ROWS, silent=True)
     np.random.set_state(state)
-    base, answers = float(explainer.expected_value), problem.predict(problem.rows)
+    base, predictions = float(explainer.expected_value), problem.predict(problem.rows)
     return [
         _plain(v, base, a, abs(a - base - v.sum()), np.nan, np.nan, n)
-        for v, a in zip(values, answers, strict=True)
+        for v, a in zip(values, predictions, strict=True)
     ]
 
 

@@ -32,10 +32,10 @@ from sklearn.linear_model import LogisticRegression
 ROOT = Path(__file__).parents[1]
 BACKGROUND = 1_000
 MASKS = 16
-"""Samples of a picture."""
+"""Samples of an image."""
 FEW = 50
 SIDE = 64
-"""Of a picture, in pixels."""
+"""Of an image, in pixels."""
 GROWTH, SPREAD = 10.0, 100.0
 """What is allowed, in MB."""
 MOMENT = 0.1
@@ -161,8 +161,8 @@ def rows(folder: Path, n: int, columns: int, samples: int) -> bool:
     return good
 
 
-def pictures(folder: Path, n: int) -> bool:
-    """Print the memory that n pictures take against a few; tell whether it is about the same."""
+def images(folder: Path, n: int) -> bool:
+    """Print the memory that n images take against a few; tell whether it is about the same."""
     scene = Image.open(ROOT / "sample_data" / "scene.png").convert("RGB")
     rng, peaks = np.random.default_rng(0), {}
     for count in (FEW, n):
@@ -173,7 +173,7 @@ def pictures(folder: Path, n: int) -> bool:
             scene.crop((left, top, left + SIDE, top + SIDE)).save(own / f"{i:05d}.png")
         given = "sample_models/scenes.onnx", own, "--samples", MASKS, "-o", folder / f"out{count}"
         peaks[count] = batch(count, "image", *given).peak
-        print(f"{count:,} pictures: {peaks[count]:.1f} MB in all processes together", flush=True)
+        print(f"{count:,} images: {peaks[count]:.1f} MB in all processes together", flush=True)
     good = peaks[n] - peaks[FEW] < SPREAD
     print(f"  {peaks[n] - peaks[FEW]:+.1f} MB, goal: less than {SPREAD:g} MB:", end=" ")
     print("reached" if good else "MISSED")
@@ -183,7 +183,7 @@ def pictures(folder: Path, n: int) -> bool:
 def main() -> None:
     """Measure what was asked for; end with 1 where a goal was missed."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", default=["rows", "pictures"], metavar="rows|pictures")
+    parser.add_argument("what", nargs="*", default=["rows", "images"], metavar="rows|images")
     parser.add_argument("--rows", type=int, default=1_000_000, metavar="N")
     parser.add_argument("--columns", type=int, default=4, metavar="N")
     parser.add_argument("--samples", type=int, default=64, metavar="N")
@@ -195,7 +195,7 @@ def main() -> None:
             if what == "rows":
                 good = rows(Path(name), chosen.rows, chosen.columns, chosen.samples) and good
             else:
-                good = pictures(Path(name), chosen.pictures) and good
+                good = images(Path(name), chosen.images) and good
     sys.exit(not good)
 
 

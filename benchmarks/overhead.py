@@ -52,8 +52,8 @@ IMAGE = """
 import numpy, onnxruntime
 from PIL import Image
 session = onnxruntime.InferenceSession("sample_models/scenes.onnx")
-picture = Image.open("sample_data/scene.png").convert("RGB").resize((96, 96))
-one = (numpy.asarray(picture, dtype=numpy.float32) / 255).transpose(2, 0, 1)[None]
+image = Image.open("sample_data/scene.png").convert("RGB").resize((96, 96))
+one = (numpy.asarray(image, dtype=numpy.float32) / 255).transpose(2, 0, 1)[None]
 for start in range(0, 1025, 205):
     answers = session.run(None, {"image": numpy.repeat(one, 205, axis=0)})[0]
 print(answers[0])

@@ -32,7 +32,7 @@ from lime_cli.tabular.schema import Schema
 from lime_cli.texts.modality import TextModality
 
 ROOT = Path(__file__).parents[1]
-MODALITIES = ("tables", "texts", "pictures")
+MODALITIES = ("tables", "texts", "images")
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +47,7 @@ class Problem:
 class OneColumn:
     """A model that gives one probability of another."""
 
-    caveats = ()
+    warnings = ()
     probabilities = False
 
     def __init__(self, ask: Callable[[Any], np.ndarray], column: int) -> None:
@@ -62,7 +62,7 @@ class OneColumn:
 def problems(modality: str) -> Iterator[Problem]:
     """Yield the problems of a modality."""
     warnings.simplefilter("ignore")
-    yield from {"tables": tables, "texts": texts, "pictures": pictures}[modality]()
+    yield from {"tables": tables, "texts": texts, "images": images}[modality]()
 
 
 def tables() -> Iterator[Problem]:
@@ -100,7 +100,7 @@ def texts() -> Iterator[Problem]:
             yield Problem(f"{name} {kind}", instance, OneColumn(fitted.predict_proba, column))
 
 
-def pictures() -> Iterator[Problem]:
+def images() -> Iterator[Problem]:
     """Scenes under the sample network, digits under four kinds of model."""
     network = ModelFile(str(ROOT / "sample_models" / "scenes.onnx"), threads=1).load()
     scene = str(ROOT / "sample_data" / "scene.png")
@@ -123,7 +123,7 @@ def _digits() -> Iterator[Problem]:
 
 @dataclass(frozen=True, eq=False)
 class _DigitInstance:
-    """A digit of 8 x 8 pixels in 16 squares that stay or turn into the picture's mean."""
+    """A digit of 8 x 8 pixels in 16 squares that stay or turn into the image's mean."""
 
     pixels: np.ndarray
     pool: str
@@ -133,7 +133,7 @@ class _DigitInstance:
     n_rows = 1
     input_bytes = 512
     skipped = ()
-    caveats = ()
+    warnings = ()
     subject = Subject("0", "image", "digits", "", {})
     components = tuple(Component(f"square {j}", None, Column(str(j))) for j in range(16))
 

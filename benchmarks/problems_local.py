@@ -159,10 +159,12 @@ class Effects:
             spread = (self.rng.permutation(draws) + self.rng.random()) / draws
             values = self.others[j][(spread * len(self.others[j])).astype(int)]
             inputs[~kept[:, place], :, j] = values
-        answers = problem.predict(inputs.reshape(-1, problem.d)).reshape(2**u, draws).mean(axis=1)
+        predictions = (
+            problem.predict(inputs.reshape(-1, problem.d)).reshape(2**u, draws).mean(axis=1)
+        )
         share = np.where(kept, 1 - rho, rho).prod(axis=1)
         found = np.zeros(problem.d)
-        found[reads] = (share * answers) @ np.where(kept, 1 / (1 - rho), -1 / rho)
+        found[reads] = (share * predictions) @ np.where(kept, 1 / (1 - rho), -1 / rho)
         return found
 
     def _sampled(self, rho: float, samples: int) -> np.ndarray:
@@ -171,10 +173,10 @@ class Effects:
         base = self.problem.predict(self.x[None])[0]
         for _ in range(max(1, samples // part)):
             kept = self.rng.random((part, d)) >= rho
-            answers = self.problem.predict(self.masked(kept)) - base
+            predictions = self.problem.predict(self.masked(kept)) - base
             table = np.c_[np.ones(part), kept]
             gram += table.T @ table
-            right += table.T @ answers
+            right += table.T @ predictions
         return np.linalg.lstsq(gram, right, rcond=1e-12)[0][1:]
 
     def fidelity(

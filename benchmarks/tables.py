@@ -45,7 +45,7 @@ WIDE_COLUMNS, WIDE_ROWS, WIDE_SAMPLES = 5_000, 800, 4_096
 class Linear:
     """A linear model, asked in arrays by lime and in tables by limex."""
 
-    caveats = ()
+    warnings = ()
     probabilities = False
     identity = Identity("benchmark", "", "regression", ("y",))
 

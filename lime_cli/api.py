@@ -7,10 +7,11 @@ Nothing is printed. What limex has to say of an explanation stands in it, and is
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
@@ -169,22 +170,25 @@ def _modality_of_frame(data: Any, options: Mapping[str, Any], background: bool) 
     return TEXT if len(data) and _are_texts(data) and not background else TABULAR
 
 
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy")
+_NAMED = re.compile(r"\S*(?:[/\\]\S*|\.\w{1,7})")
+"""What a word is that can only be meant as a path."""
 
-TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq", ".gz")
+
+def _is_path(words: str) -> bool:
+    """Tell a path from a text: it is there, or it is one word that looks like one."""
+    if "\n" in words or len(words) > 1_000:
+        return False
+    return os.path.exists(words) or _NAMED.fullmatch(words) is not None  # noqa: PTH110
 
 
 def _modality_of_path(path: str, options: Mapping[str, Any]) -> str:
-    """Tell by the suffix of a path; a string that can be no path, or is none, is a text."""
-    lowered = path.lower()
-    if lowered.endswith(IMAGES):
-        return IMAGE
-    if lowered.endswith(TABLES):
-        return TEXT if "column" in options else TABULAR
-    if "\n" not in path and len(path) < 1_000 and os.path.isdir(path):  # noqa: PTH112
-        names = [one.lower() for one in os.listdir(path) if one[0] != "."]  # noqa: PTH208
-        return IMAGE if any(one.endswith(IMAGES) for one in names) else TEXT
-    return TEXT
+    """Tell by the suffix and the first bytes of a file; a string that is no path is a text."""
+    from lime_cli.tools.explain.guess import kind_of
+
+    if "column" in options:
+        return TEXT
+    found = kind_of(path) if _is_path(path) else None
+    return found.modality if found else TEXT
 
 
 @dataclass(frozen=True)
@@ -229,7 +233,7 @@ def _held_texts(data: Any, options: Mapping[str, Any]) -> _Inputs:
     if isinstance(data, os.PathLike):
         return _of_paths((os.fspath(data),))
     if isinstance(data, str):
-        if "column" in options or ("\n" not in data and len(data) < 1_000 and os.path.exists(data)):  # noqa: PTH110
+        if "column" in options or _is_path(data):
             return _of_paths((data,))
         return _Inputs({}, {"text": data}, {})
     if hasattr(data, "columns"):
@@ -277,7 +281,8 @@ def _image_bytes(image: Any) -> bytes:
     array = np.asarray(image)
     if array.dtype.kind not in "buif" or array.ndim not in (2, 3):
         raise InputError(
-            f"a {type(image).__name__}: is no image", "give (height, width, channels), or a path"
+            f"a {type(image).__name__}: is not an image",
+            "give (height, width, channels), or a path",
         )
     np.save(stream, array, allow_pickle=False)
     return stream.getvalue()
@@ -291,12 +296,18 @@ class _Asked:
     running: RunOptions
     labels: tuple[str, ...] | None
     ready: Prepared | None = None
+    cores: Any = None
+    """What limits the threads of libraries to one, as on the command line; None for no limit."""
 
     def prepared(self) -> _Asked:
         """Return itself with its model loaded and its background learned."""
+        from threadpoolctl import ThreadpoolController
+
         from lime_cli.running.job import prepare
 
-        return replace(self, ready=prepare(self.job))
+        ready = prepare(self.job)
+        limited = _is_limited(self.job.model)
+        return replace(self, ready=ready, cores=ThreadpoolController() if limited else None)
 
     def with_inputs(self, held: _Inputs) -> _Asked:
         """Return the same for other inputs."""
@@ -317,9 +328,9 @@ class _Asked:
         listed = self._sources()
         first = tuple(islice(listed, 2))
         self.running.check(False, first)
+        if self.ready is None and self.running.who == "here":
+            return self.prepared().explained(told)
         ready = self.ready
-        if ready is None and self.running.who == "here":
-            ready = self.prepared().ready
         run = self.running.run(self.job, lambda: chain(first, listed), Look())
         alone, limit = len(first) == 1, self.running.time_limit
         if alone and run.workers.executor == "here":
@@ -327,11 +338,13 @@ class _Asked:
             run = replace(run, job=replace(self.job, settings=settings), time_limit=None)
         found: list[Explanation] = []
         failed: list[Failure] = []
-        for one in in_memory(replace(run, keeps=ready is not None, prepared=ready)):
-            if isinstance(one, Explained):
-                found.append(Explanation(one.explanation))
-            else:
-                failed.append(Failure(one.source.id, one.error))
+        threads = self.job.model.threads or 1
+        with self.cores.limit(limits=threads) if self.cores else nullcontext():
+            for one in in_memory(replace(run, keeps=ready is not None, prepared=ready)):
+                if isinstance(one, Explained):
+                    found.append(Explanation(one.explanation))
+                else:
+                    failed.append(Failure(one.source.id, one.error))
         _warn(found, failed, set() if told is None else told)
         return found, failed
 
@@ -421,7 +434,30 @@ def _asked(
             )
     elif running.who != "here":
         file = file._replace(threads=file.threads or 1)
+    late = next((one for one in TIMEOUTS if one in options), None)
+    if late is not None and running.who == "here":
+        said = f"{late}: a model in this process cannot be stopped"
+        raise SettingsError(said, "leave it out" if is_live else "add jobs=1")
     return _Asked(Job(file, modality, settings, ()), running, held.labels)
+
+
+TIMEOUTS = ("item_timeout", "load_timeout")
+"""Options that need a process of the model's own."""
+
+
+def _is_limited(file: ModelFile) -> bool:
+    """Tell whether a model's libraries get one thread, so that no sum depends on the machine.
+
+    Networks and functions keep theirs: they are any program's.
+    """
+    from lime_cli.models.containers import can_predict
+
+    if file.threads is not None:
+        return True
+    if file.live is None:
+        return not file.path.startswith("py:")
+    thing = getattr(file.live.thing, "__self__", file.live.thing)
+    return can_predict(thing) and not hasattr(thing, "parameters")
 
 
 def _form_for(model: Any, form: str) -> str:

@@ -15,21 +15,34 @@ from lime_cli.running.containment import Containment
 from lime_cli.version import __version__
 
 COMMANDS = {
-    "explain": ("lime_cli.tools.explain.command:explain", "Tell which parts of an input matter."),
+    "explain": (
+        "lime_cli.tools.explain.command:explain",
+        "Explain which parts of an input matter.",
+    ),
     "render": ("lime_cli.tools.render:render", "Draw saved explanations again."),
-    "summarize": ("lime_cli.tools.summarize.command:summarize", "Sum up many explanations."),
-    "compare": ("lime_cli.tools.compare.command:compare", "Tell what changed between two results."),
-    "check": ("lime_cli.tools.check.command:check", "Judge explanations by a policy, for CI."),
-    "evaluate": ("lime_cli.tools.evaluate.command:evaluate", "Tell how good explanations are."),
-    "profile": ("lime_cli.tools.profile:profile", "Make a background without its rows."),
-    "inspect": ("lime_cli.tools.inspect.command:inspect", "Tell what a model file is."),
+    "summarize": ("lime_cli.tools.summarize.command:summarize", "Summarize many explanations."),
+    "compare": ("lime_cli.tools.compare.command:compare", "Show what changed between two results."),
+    "check": ("lime_cli.tools.check.command:check", "Check explanations against a policy, for CI."),
+    "evaluate": (
+        "lime_cli.tools.evaluate.command:evaluate",
+        "Evaluate fidelity and stability of explanations.",
+    ),
+    "profile": (
+        "lime_cli.tools.profile:profile",
+        "Turn training data into a background without rows.",
+    ),
+    "convert": ("lime_cli.tools.convert.command:convert", "Turn a model of Python's into ONNX."),
+    "inspect": ("lime_cli.tools.inspect.command:inspect", "Show what a model file holds."),
     "schema": ("lime_cli.tools.schema:schema", "Print the schema of a JSON that limex writes."),
-    "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and a picture."),
+    "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and an image."),
 }
 """Where each command is, and what it does: to list the commands none is imported."""
 
 
 INTERRUPTED, PIPE_CLOSED, BUG = 130, 141, 70
+
+
+JSON_ERRORS = "--json-errors"
 
 
 class PipeClosed(Exception):
@@ -114,7 +127,7 @@ def _cite(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
     callback=_cite,
     help="Print how to cite limex, as BibTeX, and exit.",
 )
-@click.option("--json-errors", is_flag=True, help="Print an error as one JSON object.")
+@click.option(JSON_ERRORS, is_flag=True, help="Print an error as one JSON object.")
 def program(json_errors: bool) -> None:
     """Explain one prediction of a trained model: which parts of the input made it.
 
@@ -140,7 +153,7 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
 
     Models stay in this process unless there is a containment for them.
     """
-    as_json = "--json-errors" in arguments
+    as_json, arguments = _json_errors_first(arguments)
     try:
         result = program.main(arguments, prog_name="limex", standalone_mode=False, obj=containment)
         sys.stdout.flush()
@@ -165,6 +178,15 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
     except Exception:  # the boundary: whatever is left is a mistake of ours
         return _bug()
     return result if isinstance(result, int) else 0
+
+
+def _json_errors_first(arguments: list[str]) -> tuple[bool, list[str]]:
+    """Tell whether errors are wanted as JSON; that may be said behind the command as well."""
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    options = [one for one in arguments[:end] if one != JSON_ERRORS]
+    if len(options) == end:
+        return False, arguments
+    return True, [JSON_ERRORS, *options, *arguments[end:]]
 
 
 def _usage(error: click.ClickException) -> SettingsError:

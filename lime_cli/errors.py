@@ -77,11 +77,11 @@ class OutOfMemory(PredictionError):
 
 
 class NotFinite(PredictionError):
-    """Some of a model's answers are NaN or infinity; ``answers`` (n, k) are all of one call."""
+    """Some of a model's answers are NaN or infinity; ``predictions`` (n, k) are all of one call."""
 
-    def __init__(self, message: str, hint: str = "", answers: Any = None) -> None:
+    def __init__(self, message: str, hint: str = "", predictions: Any = None) -> None:
         super().__init__(message, hint)
-        self.answers = answers
+        self.predictions = predictions
 
     @staticmethod
     def words(name: str, failed: int, n: int) -> str:

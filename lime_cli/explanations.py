@@ -87,7 +87,7 @@ class Explanation:
 
     @property
     def fidelity(self) -> float | None:
-        """The share, at most 1, of what masking decides that the weights explain; None for none."""
+        """The share of the effect of masking that the weights explain, at most 1, or None."""
         return self._first.fidelity
 
     @property
@@ -109,7 +109,7 @@ class Explanation:
     @property
     def coded_warnings(self) -> tuple[tuple[str, str], ...]:
         """What a reader must know, each with its code."""
-        return tuple((one.code, one.message) for one in self._found.caveats)
+        return tuple((one.code, one.message) for one in self._found.warnings)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -154,14 +154,14 @@ class Explanation:
         sign: str = "both",
         weight_scale: float | None = None,
     ) -> Image:
-        """Return the picture that ``-f png`` draws; the options are those of image overlays.
+        """Return the image that ``-f png`` draws; the options are those of image overlays.
 
         Raises MissingDependency where the extra ``charts`` is not installed and is needed.
         """
         if style not in STYLES:
-            raise SettingsError(f"style: {style!r} is not possible", f"give {', '.join(STYLES)}")
+            raise SettingsError(f"style: {style!r} is not valid", f"give {', '.join(STYLES)}")
         if sign not in SIGNS:
-            raise SettingsError(f"sign: {sign!r} is not possible", f"give {', '.join(SIGNS)}")
+            raise SettingsError(f"sign: {sign!r} is not valid", f"give {', '.join(SIGNS)}")
         look = Look(style=style, top=top, sign=sign, scale=weight_scale)
         return _image(_written([self._found], "png", look))
 
@@ -241,7 +241,7 @@ class Explanations(Sequence[Explanation]):
         return _written(self._each, "jsonl", Look()).decode()
 
     def plot(self, *, top: int = 5) -> Image:
-        """Return the picture of ``limex summarize``; ``top`` weights of an instance count."""
+        """Return the image of ``limex summarize``; ``top`` weights of an instance count."""
         from lime_cli.records.reading import Entry
         from lime_cli.tools.summarize.measure import summarize
         from lime_cli.tools.summarize.report import save

@@ -37,8 +37,8 @@ def before(operation: str, path: Path) -> None:
 def write_whole(path: Path, content: bytes, beginning: str = UNFINISHED) -> None:
     """Put a file in place at once or not at all; a link of that name is replaced.
 
-    Its name lasts through a power cut once ``settle`` was called on its folder. ``beginning`` is
-    how its name begins until it is whole; writers of the same file each need their own.
+    Its name lasts through a power cut once ``sync_folder`` was called on its folder. ``beginning``
+    is how its name begins until it is whole; writers of the same file each need their own.
     """
     write_pieces(path, [content], beginning)
 
@@ -76,7 +76,7 @@ def replace(source: Path, target: Path) -> None:
     _done("replace", target, lambda: source.replace(target))
 
 
-def settle(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make the names in a folder last through a power cut."""
     if os.name == "nt":
         return
@@ -192,7 +192,7 @@ def _done(operation: str, path: Path, act: Callable[[], Done]) -> Done:
     except OSError as error:
         said = (error.strerror or str(error)).lower()
         words, hint = _WORDS.get(
-            error.errno or 0, (said, "mend that, then run the same command again")
+            error.errno or 0, (said, "correct that, then run the same command again")
         )
         raise OutputError(f"{path}: cannot be written ({words})", hint) from None
 

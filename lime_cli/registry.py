@@ -70,6 +70,8 @@ FORMATS = Registry(
         "json": "lime_cli.formats.json:write",
         "jsonl": "lime_cli.formats.json:write_lines",
         "csv": "lime_cli.formats.csv:write",
+        "parquet": "lime_cli.formats.parquet:write",
+        "xlsx": "lime_cli.formats.excel:write",
         "md": "lime_cli.formats.markdown:write",
         "html": "lime_cli.formats.html:write",
         "png": "lime_cli.formats.drawing:write_png",
@@ -86,6 +88,8 @@ SUFFIXES = {
     ".jsonl": "jsonl",
     ".ndjson": "jsonl",
     ".csv": "csv",
+    ".parquet": "parquet",
+    ".xlsx": "xlsx",
     ".md": "md",
     ".html": "html",
     ".htm": "html",
@@ -98,10 +102,10 @@ SUFFIXES = {
 }
 """Which format a file's suffix asks for."""
 
-MANY = ("table", "jsonl", "csv", "md", "html")
+MANY = ("table", "jsonl", "csv", "parquet", "xlsx", "md", "html")
 """Formats that hold any number of explanations; the others hold one."""
 
-SHEETS = ("table", "json", "csv", "md", "html")
+SHEETS = ("table", "json", "csv", "xlsx", "md", "html")
 """Formats of the commands whose result is a sheet of tables."""
 
 LOADERS = Registry(
@@ -119,6 +123,11 @@ LOADERS = Registry(
     "limex.models",
 )
 """Of model files; each is called with a ``ModelFile``."""
+
+LOGS = Registry("log", {"mlflow": "lime_cli.running.mlflow:ready"}, "limex.logs")
+"""Where a result is written beside its file; each is called before anything is explained, and what
+it returns afterwards: with what yields the explanations, and the folder of a batch or None. The
+place is returned in words."""
 
 TABLES = Registry(
     "kind of table",

@@ -27,12 +27,14 @@ class Settings:
     samples: int = 1024
     """Perturbed inputs to begin with, the instance itself not counted."""
     max_samples: int | None = None
-    """Go on until the weights are settled or this many are drawn; None: ``samples``."""
+    """Go on until the weights are converged or this many are drawn; None: ``samples``."""
     tolerance: float = 0.1
     """Half-width of a 95% interval that settles a weight, as a share of the largest weight."""
     seed: int = 0
     targets: tuple[str, ...] = ("predicted",)
     """What to explain: ``predicted``, ``all``, ``top:K``, a target's name or its index."""
+    against: str | None = None
+    """An output whose prediction is subtracted from each target's; None: none."""
     features: int = 10
     """Components kept in a linear surrogate, leaves of a tree, at most."""
     selection: str = "lasso"
@@ -105,6 +107,8 @@ class Settings:
         _check(seconds is None or seconds > 0, "--time-limit", seconds, wanted)
 
     def _check_pairs(self) -> None:
+        if self.against is not None and self.like_lime:
+            raise SettingsError("--against: marcotcr/lime has none", "leave one out")
         if self.drop_failed and self.like_lime:
             raise SettingsError("--drop-failed: marcotcr/lime has none", "leave one out")
         if self.radius is not None and self.kernel_width is not None:
@@ -135,6 +139,7 @@ class Settings:
             "--penalty": bool(self.penalty),
             "--surrogate tree": self.surrogate == "tree",
             "--like-lime": self.like_lime,
+            "--against": self.against is not None,
         }
         for option, given in said.items():
             if given:
@@ -168,4 +173,4 @@ class Settings:
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:
     if not good:
-        raise SettingsError(f"{option}: {value} is not possible", f"give {wanted}")
+        raise SettingsError(f"{option}: {value} is not valid", f"give {wanted}")

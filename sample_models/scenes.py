@@ -1,4 +1,4 @@
-"""Draw scenes that hold one known object on a texture, as pictures to learn from."""
+"""Draw scenes that hold one known object on a texture, as images to learn from."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ SEED = 20240
 OPAQUE = 127
 SHOWN, HIDDEN = 0.45, 0.2  # visible share of an object that still names it, or no longer does
 
-# Where each object stands in its scikit-image picture: left, top, right, bottom.
+# Where each object stands in its scikit-image image: left, top, right, bottom.
 OBJECTS = {
     "astronaut": ("astronaut", (100, 5, 315, 300)),
     "cat": ("chelsea", (40, 0, 370, 300)),
     "cup": ("coffee", (75, 8, 485, 392)),
     "rocket": ("rocket", (262, 105, 382, 425)),
 }
-# Parts of the same pictures that are not the object, so that an ellipse alone tells nothing.
+# Parts of the same images that are not the object, so that an ellipse alone tells nothing.
 DECOYS = [
     ("astronaut", (340, 300, 512, 512)),
     ("astronaut", (30, 300, 250, 512)),
@@ -55,8 +55,8 @@ SCENE_OBJECT = SceneObject("cat", 128, 112, 238, 212)
 
 
 @cache
-def picture(name: str) -> Image.Image:
-    """Read one picture that the scikit-image package carries."""
+def image(name: str) -> Image.Image:
+    """Read one image that the scikit-image package carries."""
     from skimage import data
 
     return Image.fromarray(getattr(data, name)())
@@ -64,8 +64,8 @@ def picture(name: str) -> Image.Image:
 
 @cache
 def cutout(name: str, box: tuple[int, int, int, int]) -> Image.Image:
-    """Cut a feathered ellipse out of a picture, as RGBA."""
-    part = picture(name).convert("RGB").crop(box)
+    """Cut a feathered ellipse out of an image, as RGBA."""
+    part = image(name).convert("RGB").crop(box)
     part.thumbnail((220, 220))
     mask = Image.new("L", part.size, 0)
     width, height = part.size
@@ -90,13 +90,13 @@ def background(rng: np.random.Generator, side: int, kind: str = "") -> Image.Ima
         span = int(rng.integers(160, 513))
         left, top = (int(rng.integers(0, 513 - span)) for _ in range(2))
         box = (left, top, left + span, top + span)
-        grey = picture(kind).resize((side, side), Image.Resampling.BILINEAR, box=box)
+        grey = image(kind).resize((side, side), Image.Resampling.BILINEAR, box=box)
         tone = np.asarray(grey) / 255.0
     return tint(tone, rng.uniform(0, 255, 3), rng.uniform(0, 255, 3))
 
 
 def tint(tone: NDArray[np.float64], dark: Any, light: Any) -> Image.Image:
-    """Colour a grey picture by blending from one colour to another."""
+    """Colour a grey image by blending from one colour to another."""
     blend = np.asarray(dark) + tone[:, :, None] * (np.asarray(light) - np.asarray(dark))
     return Image.fromarray(blend.astype(np.uint8))
 
@@ -180,7 +180,7 @@ def draw_many(seed: int, count: int, blotted: float) -> tuple[Pixels, NDArray[np
 def write_scene(path: Path) -> Path:
     """Draw the sample scene: the object of SCENE_OBJECT on a lawn."""
     rng = np.random.default_rng(SEED)
-    grey = picture("grass").resize((SCENE_SIDE, SCENE_SIDE), box=(40, 60, 360, 380))
+    grey = image("grass").resize((SCENE_SIDE, SCENE_SIDE), box=(40, 60, 360, 380))
     scene = tint(np.asarray(grey) / 255.0, (20, 50, 15), (150, 200, 90))
     label, left, top, right, bottom = SCENE_OBJECT
     part = cutout(*OBJECTS[label]).resize((right - left, bottom - top))

@@ -17,7 +17,7 @@ SHARED = ROOT.parent / "shared" / "data"
 class FunctionModel:
     """A model that is a function of the masks themselves: (n, d) floats in, (n, k) out."""
 
-    caveats = ()
+    warnings = ()
 
     def __init__(self, function, task="regression", targets=("y",), probabilities=False):
         self.function, self.probabilities = function, probabilities
@@ -42,7 +42,7 @@ class MaskInstance:
     n_rows = 1
     input_bytes = 8
     skipped = ()
-    caveats = ()
+    warnings = ()
 
     @property
     def components(self):

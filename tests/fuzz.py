@@ -47,7 +47,7 @@ def corpus(folder: Path) -> dict[str, tuple[bytes, list[str]]]:
     lines = [json.dumps(dict(zip(rows[0], row, strict=True))) for row in rows[1:]]
     explain = ["explain", "tabular", ZOO, "FILE", "--row", "3", "--background", str(good), *FEW]
     text = ["explain", "text", str(ROOT / "sample_models" / "reviews.onnx"), "FILE", *FEW]
-    picture = ["explain", "image", str(ROOT / "sample_models" / "scenes.onnx"), "FILE", *FEW]
+    image = ["explain", "image", str(ROOT / "sample_models" / "scenes.onnx"), "FILE", *FEW]
     saved, profile = folder / "saved.jsonl", folder / "profile.json"
     quiet(["explain", "tabular", ZOO, str(good), "--row", "0-4", "--samples", "64",
            "-o", str(saved), "-q"])  # fmt: skip
@@ -68,7 +68,7 @@ def corpus(folder: Path) -> dict[str, tuple[bytes, list[str]]]:
         "again.jsonl": (saved.read_bytes(), ["render", "FILE", "-f", "html"]),
         "other.jsonl": (saved.read_bytes(), ["compare", str(saved), "FILE"]),
         "policy.toml": (policy, ["check", str(saved), "--policy", "FILE"]),
-        **{f"x.{kind}": (drawn(kind), picture) for kind in ("png", "gif", "bmp", "tiff", "jpg",
+        **{f"x.{kind}": (drawn(kind), image) for kind in ("png", "gif", "bmp", "tiff", "jpg",
                                                             "webp", "npy")},
         **batches(folder),
     }  # fmt: skip

@@ -25,8 +25,8 @@ def rows(frame):
     return np.tanh(numbers[:, 0] - numbers[:, 1] * numbers[:, -1])
 
 
-def pictures(pixels):
-    """Return two chances for each picture, by its first and its last part."""
+def images(pixels):
+    """Return two chances for each image, by its first and its last part."""
     _take(pixels)
     first = [np.tanh(float(one[:9].sum() - one[9:].sum()) / one.size) / 2 + 0.5 for one in pixels]
     return np.stack([first, 1 - np.array(first)], axis=1)

@@ -58,10 +58,8 @@ def without_places(record):
 
 
 def printed(limex, *arguments):
-    """Return what the command line prints, without the command, of which there is none here."""
-    record = json.loads(limex("explain", *arguments, "-f", "json", "-q").out)
-    del record["environment"]["command"]
-    return record
+    """Return what the command line prints."""
+    return json.loads(limex("explain", *arguments, "-f", "json", "-q").out)
 
 
 def test_paths_give_the_very_record_of_the_command_line(limex):
@@ -212,7 +210,8 @@ def test_texts_are_explained_as_on_the_command_line(limex):
 
 def test_images_are_explained_from_arrays_and_pillow_and_paths(limex, tmp_path):
     path = DATA / "scene.png"
-    image = Image.open(path)
+    with Image.open(path) as opened:
+        image = opened.copy()
     from_path = lime_cli.explain(SCENES, path, samples=64)
     typed = ("image", SCENES, path, "--samples", "64")
     assert from_path.record == printed(limex, *typed)
@@ -232,9 +231,9 @@ def test_images_are_explained_from_arrays_and_pillow_and_paths(limex, tmp_path):
         ({"kernel_widht": 0.5}, "kernel_widht: there is no such option; did you mean kernel_width"),
         ({"samples": "many"}, "samples"),
         ({"samples": 5.5}, "samples"),
-        ({"samples": 1}, "samples: 1 is not possible; give a whole number, at least 2"),
+        ({"samples": 1}, "samples: 1 is not valid; give a whole number, at least 2"),
         ({"kernel": "gauss"}, "kernel"),
-        ({"refit": "yes"}, "refit: 'yes' is not possible; give True or False"),
+        ({"refit": "yes"}, "refit: 'yes' is not valid; give True or False"),
         ({"target": "unicorn"}, "unicorn"),
         ({"fixed": "wings"}, "fixed: the model is not given a column 'wings'"),
         ({"output": "x.png"}, "output: there is no such option"),
@@ -262,6 +261,8 @@ def test_what_an_option_cannot_be_is_told_in_one_line_under_pythons_name(options
         (REVIEWS, FRAME, ModelError, "expects 1 columns"),
         (SCENES, "nothing.png", InputError, "no such file"),
         (ZOO[0], "nothing.csv", InputError, "no such file"),
+        (REVIEWS, "nothing.txt", InputError, "no such file"),
+        (REVIEWS, "mails/nothing", InputError, "no such file"),
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_line(model, data, error, said):
@@ -313,6 +314,8 @@ def test_workers_explain_what_lies_in_files():
     assert [one.record for one in shared] == [one.record for one in rows]
     with pytest.raises(SettingsError, match="stays in this process"):
         lime_cli.explain(pipeline(), FRAME, jobs=2)
+    with pytest.raises(SettingsError, match="cannot be stopped; add jobs=1"):
+        lime_cli.explain(*ZOO, row=3, item_timeout=5)
 
 
 def test_an_explanation_is_looked_at_computed_with_saved_and_read_again(tmp_path):

@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import ROOT
 
 TABLES = "tables/test_bad_tables.py::"
-PICTURES = "images/test_bad_images.py::"
+IMAGES = "images/test_bad_images.py::"
 TEXTS = "tools/explain/test_text.py::"
 BATCHES = "running/test_batch.py::"
 STOPS = "running/test_interruptions.py::"
@@ -33,8 +33,8 @@ SPELLED = TABLES + "test_another_spelling_of_a_table_gives_the_same_bytes"
 NO_FILE = TABLES + "test_what_is_no_file_is_refused"
 GAPS = TABLES + "test_gaps_and_new_words_are_explained_where_the_model_takes_them"
 BACKGROUND = TABLES + "test_a_bad_background_is_refused"
-PICTURE = PICTURES + "test_a_bad_picture_is_one_line_and_writes_nothing"
-ANY_PICTURE = PICTURES + "test_every_kind_of_picture_is_explained_at_its_own_size"
+IMAGE = IMAGES + "test_a_bad_picture_is_one_line_and_writes_nothing"
+ANY_PICTURE = IMAGES + "test_every_kind_of_picture_is_explained_at_its_own_size"
 NO_TEXT = TEXTS + "test_a_text_without_words_is_an_input_error"
 MISUSED = MODELS + "test_what_is_no_usable_model_is_refused_by_name"
 SIGNALS = STOPS + "test_a_signal_stops_a_batch_which_says_how_to_go_on"
@@ -69,7 +69,7 @@ ROWS = {
     "26 NUL": REFUSED,
     "27 a million columns": REFUSED,
     "28 huge field": REFUSED,
-    "29 picture or gzip named .csv": REFUSED,
+    "29 image or gzip named .csv": REFUSED,
     "30 folder where a file is due": NO_FILE,
     "31 loop of links": NO_FILE,
     "32 named pipe, standard input": TABLES + "test_a_named_pipe_is_read_once",
@@ -142,19 +142,19 @@ ROWS = {
     "88 ONNX of several inputs": ONNX + "test_inputs_that_cannot_be_fed_together_are_listed",
     "89 ONNX of logits": OUTPUTS + "test_logits_become_probabilities_when_asked",
     "90 order of channels": ONNX + "test_a_layout_that_the_shape_does_not_tell_is_asked_for",
-    "91 picture empty, cut or damaged": PICTURE,
-    "92 SVG, EPS, HEIC": PICTURE,
-    "93 2500 megapixels": PICTURES + "test_a_huge_picture_takes_no_memory",
-    "94 header lies about the size": PICTURE,
-    "95 modes of pictures": ANY_PICTURE,
+    "91 image empty, cut or damaged": IMAGE,
+    "92 SVG, EPS, HEIC": IMAGE,
+    "93 2500 megapixels": IMAGES + "test_a_huge_picture_takes_no_memory",
+    "94 header lies about the size": IMAGE,
+    "95 modes of images": ANY_PICTURE,
     "96 turned by EXIF": ANY_PICTURE,
     "97 frames and pages": ANY_PICTURE,
-    "98 one pixel, one colour": PICTURES + "test_one_colour_is_explained_as_nothing",
-    "99 lines of pixels": PICTURES + "test_pixels_and_lines_are_explained_or_said_to_have_no_parts",
-    "100 NaN pixels": PICTURE,
+    "98 one pixel, one colour": IMAGES + "test_one_colour_is_explained_as_nothing",
+    "99 lines of pixels": IMAGES + "test_pixels_and_lines_are_explained_or_said_to_have_no_parts",
+    "100 NaN pixels": IMAGE,
     "101 folder of good, broken and stray": HERE + "test_good_broken_and_stray_files_are_counted",
-    "102 empty folder": PICTURES + "test_a_missing_picture_and_an_empty_folder_are_one_line",
-    "103 100,000 pictures": PICTURES
+    "102 empty folder": IMAGES + "test_a_missing_picture_and_an_empty_folder_are_one_line",
+    "103 100,000 images": IMAGES
     + "test_a_hundred_thousand_pictures_are_listed_by_the_bytes_of_their_names",
     "104 blank text": NO_TEXT,
     "105 text that is none": TEXTS + "test_a_file_that_is_no_text_is_refused",

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.instance import CodedWarning
 from tests.formats.test_html import HOSTILE, of_picture, of_text
 from tests.formats.test_json import explanation, written
 
@@ -96,7 +96,7 @@ def test_a_link_opens_the_explanation(opened):
 
 def test_a_segment_and_its_line_have_the_same_number(opened):
     page = opened([of_picture()])
-    assert page.locator(".picture text.rank").text_content() == "1"
+    assert page.locator(".image text.rank").text_content() == "1"
     line = page.locator("tr[data-component]")
     assert line.locator("b.rank").inner_text() == "1"
     assert "superpixel 1" in line.inner_text()
@@ -117,7 +117,7 @@ def test_bars_are_where_their_numbers_say(opened):
 @pytest.mark.parametrize("count", [1, 3])
 def test_a_hostile_name_is_inert(opened, count):
     one = explanation(HOSTILE, HOSTILE)
-    hostile = replace(one, caveats=(Caveat("x", HOSTILE),))
+    hostile = replace(one, warnings=(CodedWarning("x", HOSTILE),))
     page = opened([hostile] * count)
     page.wait_for_timeout(100)
     assert page.locator("img").count() == 0

@@ -1,4 +1,4 @@
-"""In a notebook: what is explained shows itself, without script, and pictures are pictures."""
+"""In a notebook: what is explained shows itself, without script, and images are images."""
 
 import asyncio
 import os

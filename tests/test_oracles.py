@@ -43,14 +43,14 @@ def test_a_constant_model_gives_no_weight_and_says_so(level):
     assert not any(weights_of(surrogate).values())
     assert surrogate.intercept == pytest.approx(level)
     assert surrogate.fidelity is None
-    assert [caveat.code for caveat in explanation.caveats] == ["flat_response"]
+    assert [warning.code for warning in explanation.warnings] == ["flat_response"]
 
 
 def test_an_xor_has_low_fidelity_and_says_so():
     model = FunctionModel(lambda z: (z[:, 0] != z[:, 1]).astype(float))
     explanation = one(MaskInstance(12), model, radius=0.5)
     assert explanation.surrogates[0].fidelity < 0.05
-    assert "low_fidelity" in {caveat.code for caveat in explanation.caveats}
+    assert "low_fidelity" in {warning.code for warning in explanation.warnings}
 
 
 def curved(z):

@@ -27,7 +27,7 @@ DEFECTS = {
     "only one segment": "images/test_cutting.py::test_one_pixel_is_one_superpixel_and_that_is_said",
     "the seed of the segmentation is ignored": SEGMENTS
     + "test_the_seed_of_quickshift_is_honoured_and_repeats",
-    "bytes and floats of one picture are cut otherwise": NUMBERS
+    "bytes and floats of one image are cut otherwise": NUMBERS
     + "test_the_same_colours_are_the_same_model_input_whatever_their_type",
     "the second call differs from the first": ONE + "test_a_row_alone_is_the_row_among_others",
     "a kernel too narrow gives a meaningless result": PEERS
@@ -38,7 +38,7 @@ DEFECTS = {
     "test_the_model_is_loaded_once_per_process",
     "classifiers are explained as regressions, three classes refused": PEERS
     + "test_the_class_that_is_predicted_is_explained_whichever_it_is",
-    "weights of pictures are thrown away": PEERS
+    "weights of images are thrown away": PEERS
     + "test_a_record_holds_a_weight_for_every_superpixel",
     "masks are made for the segments wished for": SEGMENTS
     + "test_the_wish_for_a_number_is_roughly_met",
@@ -47,7 +47,7 @@ DEFECTS = {
     "test_a_row_that_lacks_what_the_model_needs_is_told_so",
     "a text without words ends in an obscure error": "tools/explain/test_text.py::"
     "test_a_text_without_words_is_an_input_error",
-    "grey pictures and those with transparency fail": "images/test_pixels.py::"
+    "grey images and those with transparency fail": "images/test_pixels.py::"
     "test_every_mode_becomes_rgb_of_the_same_size",
     "a page of more than a megabyte": "formats/test_html.py::"
     "test_many_explanations_stay_under_300_kilobytes",
@@ -77,7 +77,7 @@ REVIEW = ("explain", "text", "sample_models/reviews.onnx", "sample_data/review.t
 INPUTS = {
     "a text": REVIEW,
     "a row": (*ZOO, "sample_data/zoo.csv", "--row", "3"),
-    "a picture": (*SCENES, "sample_data/scene.png"),
+    "an image": (*SCENES, "sample_data/scene.png"),
 }
 
 
@@ -114,7 +114,7 @@ def test_the_class_that_is_predicted_is_explained_whichever_it_is(limex):
 
 def test_a_record_holds_a_weight_for_every_superpixel(limex):
     every = ("--selection", "none", "--features", "500", "--samples", "256", "-f", "json")
-    found = record(limex(*INPUTS["a picture"], *every))
+    found = record(limex(*INPUTS["an image"], *every))
     segments = {one["where"]["segment"] for one in found["targets"][0]["components"]}
     assert segments == set(range(found["instance"]["facts"]["segments"]))
 

@@ -84,8 +84,8 @@ def notes(name: str) -> dict[str, str]:
     return dict(session(name).get_modelmeta().custom_metadata_map)
 
 
-def scene_answer(picture: Image.Image) -> dict[str, float]:
-    small = picture.convert("RGB").resize((scenes.SIDE, scenes.SIDE), Image.Resampling.BILINEAR)
+def scene_answer(image: Image.Image) -> dict[str, float]:
+    small = image.convert("RGB").resize((scenes.SIDE, scenes.SIDE), Image.Resampling.BILINEAR)
     pixels = np.asarray(small, dtype=np.float32).transpose(2, 0, 1)[None] / 255
     (shares,) = session("scenes").run(["probabilities"], {"image": pixels})
     classes = json.loads(notes("scenes")["limex.classes"])
@@ -182,9 +182,9 @@ def test_the_object_in_the_sample_scene_is_named() -> None:
 
 
 def test_the_sample_scene_holds_nothing_once_its_object_is_painted_over() -> None:
-    picture = Image.open(DATA / "scene.png").convert("RGB")
-    picture.paste((85, 125, 52), scenes.SCENE_OBJECT[1:])
-    assert scene_answer(picture)["nothing"] > 0.9
+    image = Image.open(DATA / "scene.png").convert("RGB")
+    image.paste((85, 125, 52), scenes.SCENE_OBJECT[1:])
+    assert scene_answer(image)["nothing"] > 0.9
 
 
 def test_the_scenes_network_takes_several_pictures_at_once() -> None:

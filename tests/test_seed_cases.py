@@ -62,7 +62,7 @@ def test_the_weights_tell_most_of_what_the_networks_do(squirrels):
         assert widest["fidelity"] >= 0.8
 
 
-PICTURES = {
+IMAGES = {
     "chelsea": ("cat", (90, 10, 365, 290)),
     "coffee": ("espresso", (120, 10, 480, 385)),
 }
@@ -70,15 +70,15 @@ PICTURES = {
 
 
 @pytest.mark.skipif(not SHARED.is_dir(), reason="needs the pretrained SqueezeNet")
-@pytest.mark.parametrize("name", PICTURES)
+@pytest.mark.parametrize("name", IMAGES)
 def test_squeezenet_sees_the_cat_s_head_and_the_cup(limex, tmp_path, name):
     import skimage.data
     from PIL import Image
 
-    word, (left, top, right, bottom) = PICTURES[name]
-    Image.fromarray(getattr(skimage.data, name)()).save(tmp_path / "picture.png")
+    word, (left, top, right, bottom) = IMAGES[name]
+    Image.fromarray(getattr(skimage.data, name)()).save(tmp_path / "image.png")
     case = [
-        "explain", "image", SHARED / "squeezenet_fp16.onnx", tmp_path / "picture.png",
+        "explain", "image", SHARED / "squeezenet_fp16.onnx", tmp_path / "image.png",
         "--preprocess", "caffe", "--classes", SHARED / "imagenet_synset.txt",
         "--samples", "500", "--fill", "black", "--segments", "20", "--features", "20",
     ]  # fmt: skip

@@ -130,7 +130,7 @@ def test_a_picture_of_frames_and_a_guessed_scale_are_told_of(limex, tmp_path):
 
 
 def test_every_warning_of_the_engine_is_in_the_tables():
-    source = (ROOT / "lime_cli" / "engine" / "caveats.py").read_text("utf-8")
-    written = set(re.findall(r'Caveat\(\s*"(\w+)"', source))
+    source = (ROOT / "lime_cli" / "engine" / "warnings.py").read_text("utf-8")
+    written = set(re.findall(r'CodedWarning\(\s*"(\w+)"', source))
     assert written
     assert written <= {*TEXTS, *ROWS, *MODELS}

@@ -84,8 +84,8 @@ def of_the_batch(texts):
 margins.classes = logarithms.classes = noisy.classes = of_the_batch.classes = CLASSES
 
 
-def brightness(pictures):
-    return pictures.mean(axis=(1, 2, 3))
+def brightness(images):
+    return images.mean(axis=(1, 2, 3))
 
 
 def age(frame):

@@ -10,9 +10,7 @@ from itertools import groupby
 
 import numpy as np
 
-from lime_cli.engine.answers import Answers, ask
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.caveats import LOW_FIDELITY, Facts, judge
 from lime_cli.engine.counterfactuals import nearest
 from lime_cli.engine.explanation import Counterfactual, Explanation, Surrogate
 from lime_cli.engine.instance import Instance, Model
@@ -20,10 +18,21 @@ from lime_cli.engine.kernel import Product, ladder, width_of
 from lime_cli.engine.masks import Masks, Stage, draw, every_mask
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.engine.pairs import GAIN, LOW, STRONGEST, pairs_of
+from lime_cli.engine.predictions import Predictions, predict_samples
 from lime_cli.engine.shapley import explain_one
-from lime_cli.engine.surrogate import MOST, Fits, Ground, choose_radius, fit, halved, residuals
-from lime_cli.engine.targets import choose_targets
-from lime_cli.engine.tree import tree_fidelity, tree_settled, tree_surrogate
+from lime_cli.engine.surrogate import (
+    MOST,
+    Fits,
+    Ground,
+    choose_radius,
+    fit,
+    halved,
+    residuals,
+    without_tails,
+)
+from lime_cli.engine.targets import choose_other, choose_targets
+from lime_cli.engine.tree import tree_converged, tree_fidelity, tree_surrogate
+from lime_cli.engine.warnings import LOW_FIDELITY, Facts, judge
 from lime_cli.engine.weights import Shown, show, surrogate_of
 from lime_cli.settings import Settings
 
@@ -46,10 +55,12 @@ class State:
 
     instance: Instance
     stages: tuple[Stage, ...]
-    answers: Answers | None = None
+    predictions: Predictions | None = None
     masked: BoolArray | None = None
     """(n, d): which components each sample masks."""
     targets: list[int] = field(default_factory=list)
+    against: int | None = None
+    """The output whose prediction is subtracted from every target's."""
     radii: list[IntArray] = field(default_factory=list)
     """(targets,) each: the radius chosen after every stage."""
     spent: float = 0.0
@@ -78,7 +89,9 @@ def explain_all(
             continue
         step = 1 if pool is None else AT_ONCE
         for i in range(0, len(some), step):
-            for state in _settle(some[i : i + step], model, settings, watch is not None):
+            for state in _sample_until_converged(
+                some[i : i + step], model, settings, watch is not None
+            ):
                 if watch is not None and state.neighbourhood is not None:
                     watch(state.instance, state.neighbourhood)
                 yield _explanation(state, model, settings)
@@ -104,7 +117,7 @@ def _explanation(state: State, model: Model, settings: Settings) -> Explanation:
         components=state.instance.components,
         skipped=state.instance.skipped,
         surrogates=state.surrogates,
-        caveats=tuple(judge(state.instance, model, state.facts, state.surrogates, settings)),
+        warnings=tuple(judge(state.instance, model, state.facts, state.surrogates, settings)),
         samples=state.facts.n,
         effective_samples=state.facts.effective_samples,
         kernel_width=width_of(first.radius or 0.5),
@@ -116,16 +129,16 @@ def _explanation(state: State, model: Model, settings: Settings) -> Explanation:
 
 
 def _counterfactuals(state: State, model: Model) -> tuple[Counterfactual, ...] | None:
-    if state.answers is None or state.masked is None:
+    if state.predictions is None or state.masked is None:
         return None
-    found = (state.answers.codes, state.masked, state.answers.samples)
-    return nearest(state.instance, model.identity, state.answers.original, found)
+    found = (state.predictions.codes, state.masked, state.predictions.samples)
+    return nearest(state.instance, model.identity, state.predictions.original, found)
 
 
-def _settle(
+def _sample_until_converged(
     instances: list[Instance], model: Model, settings: Settings, watched: bool
 ) -> list[State]:
-    """Take instances with the same components through stages until each is settled."""
+    """Take instances with the same components through stages until each is converged."""
     d, radii = len(instances[0].components), _radii(settings, len(instances[0].components))
     states = [State(one, (Stage(settings.samples, radii),)) for one in instances]
     most = max(settings.samples, EXHAUSTIVE if settings.max_samples else 0)
@@ -137,14 +150,14 @@ def _settle(
             waiting.append(state)
     while waiting:
         for state in waiting:
-            _ask(state, model, settings, d)
+            _predict(state, model, settings, d)
         for stages, group in groupby(sorted(waiting, key=_by_stages), lambda one: one.stages):
             _judge(list(group), _masks(settings, d, stages, instances[0].random), settings, watched)
         waiting = [one for one in waiting if not one.stop]
     names = model.identity.targets
     for state in states:
         _write_down(state)
-        state.surrogates = tuple(_named(one, names) for one in state.surrogates)
+        state.surrogates = tuple(_named(one, names, state.against) for one in state.surrogates)
     return states
 
 
@@ -159,8 +172,9 @@ def _by_stages(state: State) -> list[tuple[int, tuple[float, ...]]]:
     return [(one.n, one.radii) for one in state.stages]
 
 
-def _named(surrogate: Surrogate, names: tuple[str, ...]) -> Surrogate:
-    return replace(surrogate, name=names[surrogate.target])
+def _named(surrogate: Surrogate, names: tuple[str, ...], against: int | None) -> Surrogate:
+    other = "" if against is None else f" against {names[against]}"
+    return replace(surrogate, name=names[surrogate.target] + other, against=against)
 
 
 def _radii(settings: Settings, d: int) -> tuple[float, ...]:
@@ -182,15 +196,15 @@ def _ground_of(masks: Masks, stages: tuple[Stage, ...], settings: Settings) -> G
     return _ground(masks, stages[0].radii, penalty)
 
 
-def _ask(state: State, model: Model, settings: Settings, d: int) -> None:
+def _predict(state: State, model: Model, settings: Settings, d: int) -> None:
     """Ask about the samples that a stage adds."""
     began = time.monotonic()
     masks = _masks(settings, d, state.stages, state.instance.random)
     codes = state.instance.codes(masks)
-    state.answers = ask(state.instance, model, codes, settings, state.answers)
+    state.predictions = predict_samples(state.instance, model, codes, settings, state.predictions)
     state.masked = masks.masked
     if not state.targets:
-        state.targets = choose_targets(settings.targets, model, state.answers.original)
+        _choose(state, model, settings, state.predictions.original)
     state.spent += time.monotonic() - began
 
 
@@ -199,16 +213,16 @@ def _exhaust(
 ) -> None:
     """Ask about every input there is, and average over what replaces each mask's components."""
     found = state.instance.everything()
-    state.answers = ask(state.instance, model, found.codes, settings)
+    state.predictions = predict_samples(state.instance, model, found.codes, settings)
     state.masked = found.masked
-    state.targets = choose_targets(settings.targets, model, state.answers.original)
-    failed = state.answers.failed
+    _choose(state, model, settings, state.predictions.original)
+    failed = state.predictions.failed
     d = found.masked.shape[1]
     masks = every_mask(d)
     place = found.masked @ (1 << np.arange(d)) - 1
     share = np.where(failed, 0.0, found.share)
     mass = np.bincount(place, share, minlength=masks.n)
-    values = np.where(failed[:, None], 0.0, state.answers.samples)
+    values = np.where(failed[:, None], 0.0, _predictions(state).samples)
     sums = [np.bincount(place, share * one, minlength=masks.n) for one in values.T]
     lost = mass <= 0
     means = np.stack(sums, axis=1) / np.where(lost, 1.0, mass)[:, None]
@@ -256,16 +270,16 @@ def _spread_of(
 def _judge(states: list[State], masks: Masks, settings: Settings, watched: bool) -> None:
     """Fit what one stage has found for instances of the same stages, and decide who goes on."""
     began = time.monotonic()
-    whole = [state for state in states if not _answers(state).failed.any()]
+    whole = [state for state in states if not _predictions(state).failed.any()]
     stages = states[0].stages
     if whole:
-        answers = [_answers(state).samples for state in whole]
-        _conclude(whole, _ground_of(masks, stages, settings), answers, settings, watched)
+        predictions = [_predictions(state).samples for state in whole]
+        _conclude(whole, _ground_of(masks, stages, settings), predictions, settings, watched)
     for state in states:
-        failed = _answers(state).failed
+        failed = _predictions(state).failed
         if failed.any():
             ground = _ground_of(masks.chosen(~failed, masks.n_blocks), stages, settings)
-            _conclude([state], ground, [_answers(state).samples[~failed]], settings, watched)
+            _conclude([state], ground, [_predictions(state).samples[~failed]], settings, watched)
             assert state.facts is not None
             state.facts = state.facts._replace(n=masks.n, n_failed=int(failed.sum()))
     spent = (time.monotonic() - began) / len(states)
@@ -275,24 +289,47 @@ def _judge(states: list[State], masks: Masks, settings: Settings, watched: bool)
             _go_on(state, settings)
 
 
-def _answers(state: State) -> Answers:
-    assert state.answers is not None
-    return state.answers
+def _choose(state: State, model: Model, settings: Settings, original: FloatArray) -> None:
+    state.targets = choose_targets(settings.targets, model, original)
+    state.against = choose_other(settings.against, state.targets, model, original)
+
+
+def _raw(state: State) -> Predictions:
+    assert state.predictions is not None
+    return state.predictions
+
+
+def _predictions(state: State) -> Predictions:
+    """Return what is explained: predictions, or their differences from another output's."""
+    raw = _raw(state)
+    if state.against is None:
+        return raw
+    samples, original = raw.samples.copy(), raw.original.copy()
+    samples[:, state.targets] -= raw.samples[:, [state.against]]
+    original[state.targets] -= raw.original[state.against]
+    return replace(raw, samples=samples, original=original)
 
 
 def _conclude(
     states: list[State],
     ground: Ground,
-    answers: list[FloatArray],
+    predictions: list[FloatArray],
     settings: Settings,
     watched: bool,
 ) -> None:
     """Fit the targets of some instances, choose radii and components, and decide who stops."""
     pairs = [(i, target) for i, state in enumerate(states) for target in state.targets]
-    values = np.stack([answers[i][:, target] for i, target in pairs])
-    originals = np.array([_answers(states[i]).original[target] for i, target in pairs])
+    values = np.stack([predictions[i][:, target] for i, target in pairs])
+    originals = np.array([_predictions(states[i]).original[target] for i, target in pairs])
     fits = fit(ground, values, originals)
     radius, good = choose_radius(fits)
+    if ground.controlled:
+        tails = [state.instance.tails(ground.masks) for state in states]
+        if any(one is not None for one in tails):
+            lean = [tails[i] for i, _ in pairs]
+            values = without_tails(ground, fits, radius, (values, originals), lean)
+            fits = fit(ground, values, originals).about(fits)
+            radius, good = choose_radius(fits)
     shown = show(ground, fits, radius, settings, (values, originals))
     half = None
     first = len(states[0].stages) == 1  # later ones compare with the stage before
@@ -301,7 +338,9 @@ def _conclude(
     for i, state in enumerate(states):
         own = [p for p, (owner, _) in enumerate(pairs) if owner == i]
         state.radii.append(radius[own])
-        neighbourhoods = _neighbourhoods(state, ground, answers[i], radius[own], settings, watched)
+        neighbourhoods = _neighbourhoods(
+            state, ground, predictions[i], radius[own], settings, watched
+        )
         if settings.surrogate == "tree":
             state.surrogates = tuple(
                 tree_surrogate(one, target, settings, ground.kernels[int(r)].radius)
@@ -314,7 +353,7 @@ def _conclude(
         )
         same = before is None or bool(good[own, before].all())
         state.facts = Facts(
-            original=_answers(state).original,
+            original=_raw(state).original,
             n=ground.masks.n,
             d=ground.d,
             n_blocks=ground.B,
@@ -369,7 +408,7 @@ def _improve(
 
 
 def _remedy(
-    ground: Ground, answers: FloatArray, surrogate: Surrogate, r: int, settings: Settings
+    ground: Ground, predictions: FloatArray, surrogate: Surrogate, r: int, settings: Settings
 ) -> str:
     """Name what explains more on the samples in hand, with its fidelity."""
     fidelity = surrogate.fidelity or 0.0
@@ -382,7 +421,7 @@ def _remedy(
             words = f"--radius {one.radius:g} has {{:.2f}}, with a gap of {gap:.2g}"
             found.append((one.fidelity, words))
     if fidelity < LOW_FIDELITY:
-        said = np.concatenate([[surrogate.model_prediction], answers])[:, None]
+        said = np.concatenate([[surrogate.model_prediction], predictions])[:, None]
         neighbourhood = _neighbourhood(ground, r, said)
         tree = tree_fidelity(neighbourhood, 0, settings)
         found.append((tree, "--surrogate tree has {:.2f}"))
@@ -395,14 +434,14 @@ def _remedy(
 def _neighbourhoods(
     state: State,
     ground: Ground,
-    answers: FloatArray,
+    predictions: FloatArray,
     radius: IntArray,
     settings: Settings,
     watched: bool,
 ) -> list[Neighbourhood]:
     if not watched and settings.surrogate != "tree":
         return []
-    said = np.vstack([_answers(state).original[None], answers])
+    said = np.vstack([_predictions(state).original[None], predictions])
     return [_neighbourhood(ground, r, said) for r in radius.tolist()]
 
 
@@ -439,7 +478,7 @@ def _stop(
         return "flat"
     if settings.surrogate == "tree":
         pairs = zip(neighbourhoods, state.targets, strict=True)
-        return "resolved" if all(tree_settled(one, t, settings) for one, t in pairs) else ""
+        return "resolved" if all(tree_converged(one, t, settings) for one, t in pairs) else ""
     best = np.fmax(fits.fidelity[own], fits.steering[own]) + np.nan_to_num(fits.fidelity_error[own])
     hopeless = ~(np.nan_to_num(best, nan=-1.0).max(axis=1) >= HOPELESS)
     if hopeless.all() and n >= PATIENCE * settings.samples:

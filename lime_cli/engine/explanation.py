@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lime_cli.engine.instance import Caveat, Component, Identity, Skipped, Subject
+from lime_cli.engine.instance import CodedWarning, Component, Identity, Skipped, Subject
 from lime_cli.settings import Settings
 
 POOR = 0.3
@@ -97,7 +97,7 @@ class AtRadius(NamedTuple):
 
 @dataclass(frozen=True)
 class Rule:
-    """A leaf of a tree: what it says wherever these components stay or are gone."""
+    """A leaf of a tree: what it says wherever these components stay or are masked."""
 
     conditions: tuple[tuple[int, bool], ...]
     """Component and whether it stays, from the root."""
@@ -138,6 +138,8 @@ class Surrogate:
     """Of the strongest components, where the weights alone explain too little; by falling size."""
     pairs_fidelity: float | None = None
     """Fidelity of the weights and the pairs together."""
+    against: int | None = None
+    """The output whose prediction is subtracted, in every number of this surrogate."""
     by_radius: tuple[AtRadius, ...] = ()
     """Every radius that was compared, the widest first."""
     every_weight: tuple[float, ...] = field(default=(), repr=False, compare=False)
@@ -163,7 +165,7 @@ class Explanation:
     components: Sequence[Component]
     skipped: tuple[Skipped, ...]
     surrogates: tuple[Surrogate, ...]
-    caveats: tuple[Caveat, ...]
+    warnings: tuple[CodedWarning, ...]
     samples: int
     """Samples drawn, the instance itself not counted."""
     effective_samples: float
@@ -177,7 +179,7 @@ class Explanation:
     explain nothing at any radius)."""
     settings: Settings
     outputs: tuple[float, ...] = ()
-    """What the model says of the instance, all outputs in its order."""
+    """What the model predicts of the instance, all outputs in its order."""
     counterfactuals: tuple[Counterfactual, ...] | None = None
     """By rising number of components that are masked; None where they were not looked for."""
     made_of: str = ""

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.model import Caveat as Caveat
+from lime_cli.engine.model import CodedWarning as CodedWarning
 from lime_cli.engine.model import Identity as Identity
 from lime_cli.engine.model import Model as Model
 
@@ -43,7 +43,7 @@ class Spans:
 
 @dataclass(frozen=True)
 class Segment:
-    """A component that is a superpixel; places are in pixels of the picture as drawn."""
+    """A component that is a superpixel; places are in pixels of the image as drawn."""
 
     segment: int
     area: int
@@ -61,7 +61,7 @@ class Component:
     value: str | float | int | bool | None
     where: Column | Spans | Segment
     step: float | None = None
-    """Of a number that counts by size: what its weight is per, in the number's own unit."""
+    """Of an unbinned number: what its weight is per, in the number's own unit."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Skipped:
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
+class SegmentedImage:
     """What an overlay is drawn on."""
 
     pixels: NDArray[np.uint8]
@@ -93,8 +93,8 @@ class Subject:
     digest: str
     """SHA-256 of what was read."""
     facts: dict[str, Any]
-    """What the record says of it: a row's values, a text, the size of a picture."""
-    picture: Picture | None = None
+    """What the record says of it: a row's values, a text, the size of an image."""
+    image: SegmentedImage | None = None
 
 
 class Instance(Protocol):
@@ -116,7 +116,7 @@ class Instance(Protocol):
         ...
 
     @property
-    def caveats(self) -> tuple[Caveat, ...]:
+    def warnings(self) -> tuple[CodedWarning, ...]:
         """What reading the instance brought up."""
         ...
 
@@ -142,6 +142,14 @@ class Instance(Protocol):
 
     def codes(self, masks: Masks) -> IntArray:
         """Return (n, m): whatever determines the input of each sample."""
+        ...
+
+    def tails(self, masks: Masks) -> FloatArray | None:
+        """Return control variates (n, q): what was drawn in columns of few extreme values.
+
+        Zero on average given the mask, and beside polynomials of what chose the replacement. None
+        where no column needs one.
+        """
         ...
 
     @property

@@ -1,8 +1,8 @@
 """The proximity kernel: how much a sample counts by the number of components it masks.
 
-Every kernel is a law over masks that depends on a mask's size alone. The default is the paper's
-squared exponential kernel on the Euclidean distance in the interpretable space (Ribeiro et al.
-2016, section 3.4), which over all masks is a product over components.
+Every kernel is a distribution over masks that depends on a mask's size alone. The default is the
+paper's squared exponential kernel on the Euclidean distance in the interpretable space (Ribeiro et
+al. 2016, section 3.4), which over all masks is a product over components.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ LADDER = (0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
 
 
 class Kernel(Protocol):
-    """A law over masks of d components, exchangeable among them."""
+    """A distribution over masks of d components, exchangeable among them."""
 
     def sizes(self, d: int) -> FloatArray:
-        """Return the law of the number of masked components, (d + 1,); sums to one."""
+        """Return the distribution of the number of masked components, (d + 1,); sums to one."""
         ...
 
 
@@ -35,7 +35,7 @@ class Product:
     radius: float
 
     def sizes(self, d: int) -> FloatArray:
-        """Return the binomial law, (d + 1,)."""
+        """Return the binomial distribution, (d + 1,)."""
         return binomial(d, self.radius)
 
     @property
@@ -46,8 +46,8 @@ class Product:
 
 def width_of(radius: float) -> float:
     """Return the kernel width that masks a share of the components on average."""
-    odds = log((1.0 - radius) / radius)
-    return (1.0 / (2.0 * odds)) ** 0.5 if odds > 0 else float("inf")
+    logit = log((1.0 - radius) / radius)
+    return (1.0 / (2.0 * logit)) ** 0.5 if logit > 0 else float("inf")
 
 
 @cache

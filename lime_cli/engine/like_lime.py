@@ -16,14 +16,14 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.answers import ask_about, ask_original
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.asking import Question, count_repeated, put
-from lime_cli.engine.caveats import Facts, judge
+from lime_cli.engine.calls import Question, count_repeated, put
 from lime_cli.engine.distinct import distinct
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import Column, Component, Instance, Model
+from lime_cli.engine.predictions import predict_codes, predict_original
 from lime_cli.engine.targets import choose_targets
+from lime_cli.engine.warnings import Facts, judge
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.settings import Settings
 
@@ -34,7 +34,7 @@ LABEL_1 = "label 1"
 """lime's default target: the output of index 1; of a regression, the first."""
 
 
-class Answers(NamedTuple):
+class DataPredictions(NamedTuple):
     """What a model says of the samples of a table."""
 
     codes: IntArray
@@ -56,7 +56,7 @@ class Neighbourhood:
     kernel_width: float
 
 
-class Law(NamedTuple):
+class Distribution(NamedTuple):
     """How lime weighs one modality."""
 
     metric: str
@@ -66,10 +66,10 @@ class Law(NamedTuple):
     """Of the kernel; of tables, times the square root of the number of columns."""
 
 
-LAWS = {
-    "tabular": Law("euclidean", 1.0, 0.75),
-    "text": Law("cosine", 100.0, 25.0),
-    "image": Law("cosine", 1.0, 0.25),
+DISTRIBUTIONS = {
+    "tabular": Distribution("euclidean", 1.0, 0.75),
+    "text": Distribution("cosine", 100.0, 25.0),
+    "image": Distribution("cosine", 1.0, 0.25),
 }
 
 
@@ -77,24 +77,24 @@ def explain_like_lime(
     instances: list[Instance],
     model: Model,
     settings: Settings,
-    answered: dict[str, Answers] | None = None,
+    predicted: dict[str, DataPredictions] | None = None,
     choices: Choices | None = None,
 ) -> Iterator[Explanation]:
     """Explain instances in order, each as a new explainer of marcotcr/lime would.
 
-    ``answered`` keeps what the model said to the samples of a table from one call to the next.
+    ``predicted`` keeps what the model said to the samples of a table from one call to the next.
     Raises PredictionError, SettingsError for a target or a table that lime could not take, and
     InputError for a row that it could not.
     """
-    answered = {} if answered is None else answered
+    predicted = {} if predicted is None else predicted
     choices = choices or Choices()
     for instance in instances:
-        original = ask_original(instance, model, settings)
+        original = predict_original(instance, model, settings)
         targets = _targets(settings, model, original)
         if instance.subject.modality == "tabular":
             row = cast(Row, instance)
             components: Sequence[Component] = components_of_row(row, choices)
-            data, predictions = row_data(row, model, settings, choices, answered)
+            data, predictions = row_data(row, model, settings, choices, predicted)
         else:
             components = instance.components
             data, predictions = _mask_data(instance, model, settings)
@@ -112,26 +112,26 @@ def _targets(settings: Settings, model: Model, original: FloatArray) -> list[int
 def _mask_data(
     instance: Instance, model: Model, settings: Settings
 ) -> tuple[FloatArray, FloatArray]:
-    """Return masks (n, d), the full one first, and the answers to all others (n - 1, k)."""
+    """Return masks (n, d), the full one first, and the predictions to all others (n - 1, k)."""
     rng = np.random.RandomState(settings.seed)
-    draw = _text_masks if instance.subject.modality == "text" else _picture_masks
+    draw = _text_masks if instance.subject.modality == "text" else _image_masks
     masks = draw(settings.samples, len(instance.components), rng)
     first, inverse = distinct(masks[1:])
-    predictions = ask_about(instance, model, masks[1:][first], settings)[inverse]
+    predictions = predict_codes(instance, model, masks[1:][first], settings)[inverse]
     count_repeated(model, len(inverse) - len(first))
     return masks.astype(np.float64), predictions
 
 
 def _text_masks(n: int, d: int, rng: np.random.RandomState) -> IntArray:
     """Draw how many words go, for all samples at once; then which, sample by sample."""
-    n_gone = rng.randint(1, d + 1, n - 1)
+    n_masked = rng.randint(1, d + 1, n - 1)
     masks = np.ones((n, d), np.int64)
-    for i, gone in enumerate(n_gone, start=1):
-        masks[i, rng.choice(d, gone, replace=False)] = 0
+    for i, masked in enumerate(n_masked, start=1):
+        masks[i, rng.choice(d, masked, replace=False)] = 0
     return masks
 
 
-def _picture_masks(n: int, d: int, rng: np.random.RandomState) -> IntArray:
+def _image_masks(n: int, d: int, rng: np.random.RandomState) -> IntArray:
     """Draw a seed for the segmenter, which has no use for it, then a coin for each superpixel."""
     rng.randint(0, high=1000)
     masks = rng.randint(0, 2, n * d).reshape(n, d).astype(np.int64)
@@ -147,12 +147,12 @@ def _weighed(
     choices: Choices,
 ) -> Neighbourhood:
     """Weigh by sqrt(exp(-D² / w²)), D from row 0 in lime's interpretable space."""
-    law = LAWS[instance.subject.modality]
+    distribution = DISTRIBUTIONS[instance.subject.modality]
     width = settings.kernel_width
     if width is None:
         table = instance.subject.modality == "tabular"
-        width = law.width * (np.sqrt(data.shape[1]) if table else 1.0)
-    distance = _distances(data, choices.metric or law.metric) * law.unit
+        width = distribution.width * (np.sqrt(data.shape[1]) if table else 1.0)
+    distance = _distances(data, choices.metric or distribution.metric) * distribution.unit
     weights = np.sqrt(np.exp(-(distance**2) / width**2))
     return Neighbourhood(data, predictions, weights, float(width))
 
@@ -198,7 +198,7 @@ def _explanation(
         components=components,
         skipped=(),
         surrogates=surrogates,
-        caveats=tuple(judge(instance, model, facts, surrogates, settings)),
+        warnings=tuple(judge(instance, model, facts, surrogates, settings)),
         samples=n,
         effective_samples=effective,
         kernel_width=neighbourhood.kernel_width,
@@ -212,40 +212,42 @@ def _surrogate(
     neighbourhood: Neighbourhood, model: Model, target: int, settings: Settings
 ) -> Surrogate:
     """Choose by lime's rules, fit with an unscaled L2 penalty; ``fit_r2`` is lime's score."""
-    data, answers = neighbourhood.data, neighbourhood.predictions[:, target]
+    data, predictions = neighbourhood.data, neighbourhood.predictions[:, target]
     weights = neighbourhood.weights
-    chosen = choose(settings.selection, data, answers, weights, settings.features)
+    chosen = choose(settings.selection, data, predictions, weights, settings.features)
     kept = data[:, chosen]
-    coefficients, intercept = _ridge(kept, answers, weights, settings.penalty)
+    coefficients, intercept = _ridge(kept, predictions, weights, settings.penalty)
     total = weights.sum()
-    apart = answers - weights @ answers / total
+    apart = predictions - weights @ predictions / total
     varied = float(weights @ apart**2)
-    flat = varied <= 1e-24 * total * max(float(np.abs(answers).max()) ** 2, 1e-30)
-    residual = answers - intercept - kept @ coefficients
-    score = _flat_score(weights, answers) if flat else 1.0 - float(weights @ residual**2) / varied
+    flat = varied <= 1e-24 * total * max(float(np.abs(predictions).max()) ** 2, 1e-30)
+    residual = predictions - intercept - kept @ coefficients
+    score = (
+        _flat_score(weights, predictions) if flat else 1.0 - float(weights @ residual**2) / varied
+    )
     if flat:
-        coefficients, intercept = np.zeros(len(chosen)), float(weights @ answers / total)
+        coefficients, intercept = np.zeros(len(chosen)), float(weights @ predictions / total)
     order = np.argsort(-np.abs(coefficients), kind="stable")
     return Surrogate(
         target=target,
         name=model.identity.targets[target],
-        model_prediction=float(answers[0]),
+        model_prediction=float(predictions[0]),
         intercept=intercept,
         local_prediction=float(intercept + coefficients @ kept[0]),
-        fidelity=None if flat else _left_out(kept, answers, weights, settings.penalty),
+        fidelity=None if flat else _left_out(kept, predictions, weights, settings.penalty),
         fit_r2=score,
         weights=tuple(Weight(int(chosen[i]), float(coefficients[i])) for i in order),
     )
 
 
 def _ridge(
-    data: FloatArray, answers: FloatArray, weights: FloatArray, penalty: float
+    data: FloatArray, predictions: FloatArray, weights: FloatArray, penalty: float
 ) -> tuple[FloatArray, float]:
     """Fit coefficients (p,) with an unscaled L2 penalty, and the intercept, which has none."""
     total = weights.sum()
-    means, level = weights @ data / total, weights @ answers / total
+    means, level = weights @ data / total, weights @ predictions / total
     centred = (data - means) * np.sqrt(weights)[:, None]
-    wanted = (answers - level) * np.sqrt(weights)
+    wanted = (predictions - level) * np.sqrt(weights)
     gram = centred.T @ centred + penalty * np.eye(data.shape[1])
     if penalty > 0:
         found = np.linalg.solve(gram, centred.T @ wanted)
@@ -255,7 +257,7 @@ def _ridge(
 
 
 def _left_out(
-    data: FloatArray, answers: FloatArray, weights: FloatArray, penalty: float
+    data: FloatArray, predictions: FloatArray, weights: FloatArray, penalty: float
 ) -> float | None:
     """Return the weighted R² on blocks of samples that the fit leaves out, in [-1, 1]."""
     n = max(1, min(BLOCKS, (len(data) - 1) // 2))
@@ -265,19 +267,19 @@ def _left_out(
     said = np.zeros(len(data))
     for one in range(n):
         rest = block != one
-        found, intercept = _ridge(data[rest], answers[rest], weights[rest], penalty)
+        found, intercept = _ridge(data[rest], predictions[rest], weights[rest], penalty)
         said[~rest] = intercept + data[~rest] @ found
-    level = weights @ answers / weights.sum()
+    level = weights @ predictions / weights.sum()
     drawn = block >= 0
-    lost = weights[drawn] @ (answers - said)[drawn] ** 2
-    total = weights[drawn] @ (answers - level)[drawn] ** 2
+    lost = weights[drawn] @ (predictions - said)[drawn] ** 2
+    total = weights[drawn] @ (predictions - level)[drawn] ** 2
     return float(np.clip(1.0 - lost / total, -1.0, 1.0)) if total > 0 else None
 
 
-def _flat_score(weights: FloatArray, answers: FloatArray) -> float:
-    """Return 1 where answers do not vary at all, or only where weights vanish, and 0 otherwise."""
-    varied = weights @ (answers - weights @ answers / weights.sum()) ** 2
-    return float(varied == 0 or np.ptp(answers) == 0)
+def _flat_score(weights: FloatArray, predictions: FloatArray) -> float:
+    """Return 1 where predictions do not vary, or only where weights vanish, and 0 otherwise."""
+    varied = weights @ (predictions - weights @ predictions / weights.sum()) ** 2
+    return float(varied == 0 or np.ptp(predictions) == 0)
 
 
 # Which components lime keeps: its rules, over weighted samples of any numbers.
@@ -289,7 +291,7 @@ HIGHEST_PENALTY = 0.01
 def choose(
     selection: str,
     data: FloatArray | BoolArray,
-    answers: FloatArray,
+    predictions: FloatArray,
     weights: FloatArray,
     n: int,
 ) -> IntArray:
@@ -302,7 +304,7 @@ def choose(
         return np.arange(data.shape[1])
     total = weights.sum()
     centred = data - weights @ data / total
-    wanted = answers - weights @ answers / total
+    wanted = predictions - weights @ predictions / total
     if selection == "lasso":
         root = np.sqrt(weights)
         return _lasso_path(centred * root[:, None], wanted * root, n)
@@ -332,13 +334,13 @@ def _forward(gram: FloatArray, correlation: FloatArray, n: int) -> IntArray:
     return np.array(chosen, np.int64)
 
 
-def _lasso_path(data: FloatArray, answers: FloatArray, n: int) -> IntArray:
+def _lasso_path(data: FloatArray, predictions: FloatArray, n: int) -> IntArray:
     """Walk the LASSO path back from its end to the first knot with at most n columns."""
     from sklearn.linear_model import lars_path
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        _, _, path = lars_path(data, answers, method="lasso")
+        _, _, path = lars_path(data, predictions, method="lasso")
     found = np.arange(data.shape[1])
     for knot in path.T[:0:-1]:
         found = np.flatnonzero(knot)
@@ -372,7 +374,7 @@ class Feature(Protocol):
         ...
 
     @property
-    def shares(self) -> FloatArray:
+    def frequencies(self) -> FloatArray:
         """(levels,): of the background's rows."""
         ...
 
@@ -414,7 +416,7 @@ class Learned:
     @classmethod
     def of(cls, feature: Feature, n_rows: int) -> Learned:
         """Learn a column; for numbers, without missing ones."""
-        counts = np.rint(feature.shares * n_rows).astype(np.int64)
+        counts = np.rint(feature.frequencies * n_rows).astype(np.int64)
         if not feature.numeric:
             codes = np.arange(len(counts))
             return cls(feature, counts, np.empty(0), codes, counts / float(counts.sum()))
@@ -488,7 +490,7 @@ class Learned:
 
 SEEDS = 0x7FFFFFFF
 """Every tree that cuts entropy bins draws a seed below this from the stream of the samples."""
-MISSING = "marcotcr/lime knows no missing numbers"
+MISSING = "marcotcr/lime does not support missing numbers"
 
 
 @dataclass(frozen=True)
@@ -558,11 +560,15 @@ def components_of_row(row: Row, choices: Choices) -> tuple[Component, ...]:
 
 
 def row_data(
-    row: Row, model: Model, settings: Settings, choices: Choices, answered: dict[str, Answers]
+    row: Row,
+    model: Model,
+    settings: Settings,
+    choices: Choices,
+    predicted: dict[str, DataPredictions],
 ) -> tuple[FloatArray, FloatArray]:
-    """Return lime's interpretable rows (n, p), the instance first, and the answers (n - 1, k).
+    """Return lime's interpretable rows (n, p), the instance first, and the predictions (n - 1, k).
 
-    Samples in bins do not depend on the row, so ``answered`` keeps them for all rows of a
+    Samples in bins do not depend on the row, so ``predicted`` keeps them for all rows of a
     background. Raises SettingsError for a background, InputError for a row that lacks a number.
     """
     _check_complete(row)
@@ -570,12 +576,12 @@ def row_data(
     if not choices.discretize:
         return _normal_data(row, learned, model, settings, choices)
     pool = f"like-lime:{row.pool}"
-    if pool not in answered:
-        answered[pool] = _binned_answers(row, learned, model, settings)
-    answers = answered[pool]
+    if pool not in predicted:
+        predicted[pool] = _binned_predictions(row, learned, model, settings)
+    predictions = predicted[pool]
     own = [one.code_of(value) for one, value in zip(learned, row.values, strict=True)]
-    data = np.vstack([np.ones(len(own)), answers.codes == np.array(own)])
-    return data.astype(np.float64), answers.predictions
+    data = np.vstack([np.ones(len(own)), predictions.codes == np.array(own)])
+    return data.astype(np.float64), predictions.predictions
 
 
 def _check_complete(row: Row) -> None:
@@ -592,7 +598,9 @@ def _check_complete(row: Row) -> None:
             raise InputError(f"{row.subject.source}: {feature.name!r} is empty, and {MISSING}")
 
 
-def _binned_answers(row: Row, learned: list[Learned], model: Model, settings: Settings) -> Answers:
+def _binned_predictions(
+    row: Row, learned: list[Learned], model: Model, settings: Settings
+) -> DataPredictions:
     """Draw every column's bin or level, the first draw for the instance; then numbers in bins."""
     rng = np.random.RandomState(settings.seed)
     if row.background.bins == "entropy":
@@ -601,7 +609,7 @@ def _binned_answers(row: Row, learned: list[Learned], model: Model, settings: Se
     n = settings.samples
     codes = np.stack([one.draw(n, rng) for one in learned], axis=1)[1:]
     columns = [one.undiscretized(codes[:, j], rng) for j, one in enumerate(learned)]
-    return Answers(codes, _asked(row, model, columns, settings))
+    return DataPredictions(codes, _predicted(row, model, columns, settings))
 
 
 def _normal_data(
@@ -624,11 +632,13 @@ def _normal_data(
         data[:, j] = codes == one.code_of(row.values[j])
         data[0, j] = 1
         columns.append(one.undiscretized(codes[1:], rng))
-    return data, _asked(row, model, columns, settings)
+    return data, _predicted(row, model, columns, settings)
 
 
-def _asked(row: Row, model: Model, columns: list[NDArray[Any]], settings: Settings) -> FloatArray:
-    """Return the model's answers to rows given by their columns, (rows, k)."""
+def _predicted(
+    row: Row, model: Model, columns: list[NDArray[Any]], settings: Settings
+) -> FloatArray:
+    """Return the model's predictions to rows given by their columns, (rows, k)."""
     question = Question(
         row,
         len(columns[0]),

@@ -39,7 +39,7 @@ class Masks:
     block: IntArray
     """(n,): in 0..R-1, each drawn independently of the others."""
     proposal: FloatArray
-    """(d + 1,): the law that the sizes were drawn from; 0 for a mask of nothing."""
+    """(d + 1,): the distribution that the sizes were drawn from; 0 for a mask of nothing."""
     n_blocks: int
     """R; 1 where every mask is there and nothing is drawn."""
     twins: IntArray
@@ -85,10 +85,12 @@ class Masks:
 
 
 def mixture(d: int, radii: Sequence[float]) -> FloatArray:
-    """Return the law of sizes (d + 1,) that serves several radii, given that one is masked."""
-    laws = [binomial(d, one) for one in radii]
-    law: FloatArray = np.sum([np.r_[0.0, one[1:] / one[1:].sum()] for one in laws], axis=0)
-    return np.asarray(law / law.sum())
+    """Return the distribution of sizes (d + 1,) for several radii, given that one is masked."""
+    distributions = [binomial(d, one) for one in radii]
+    distribution: FloatArray = np.sum(
+        [np.r_[0.0, one[1:] / one[1:].sum()] for one in distributions], axis=0
+    )
+    return np.asarray(distribution / distribution.sum())
 
 
 @lru_cache(maxsize=8)
@@ -112,8 +114,8 @@ class Everything:
     """(n,): how likely each is among those of its mask; these sum to one for every mask."""
 
 
-class KeptOrGone:
-    """What an instance is whose components are kept or gone, and nothing is drawn in their place.
+class KeptOrMasked:
+    """What an instance is whose components are kept or masked, and nothing is drawn in their place.
 
     Codes are 1 for what is kept, (n, d).
     """
@@ -132,8 +134,11 @@ class KeptOrGone:
         return np.asarray((~masks.masked).astype(np.int8))
 
     def joint(self, masked: BoolArray, _row: FloatArray) -> IntArray:
-        """Return what is kept where ``masked`` (n, d) is gone."""
+        """Return what is kept where ``masked`` (n, d) is masked."""
         return np.asarray((~masked).astype(np.int8))
+
+    def tails(self, _masks: Masks) -> None:
+        """Nothing is drawn."""
 
     def everything(self) -> Everything:
         """List every mask."""
@@ -158,7 +163,7 @@ def draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
     """
     drawn = [_stage(seed, d, i, stage, random) for i, stage in enumerate(stages)]
     n = sum(stage.n for stage in stages)
-    laws = [stage.n / n * mixture(d, stage.radii) for stage in stages]
+    distributions = [stage.n / n * mixture(d, stage.radii) for stage in stages]
     starts = np.cumsum([0, *(stage.n for stage in stages)])
     twins = [
         start + np.arange(stage.n // 2 * 2).reshape(-1, 2)
@@ -167,7 +172,7 @@ def draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
     return Masks(
         masked=np.concatenate([one[0] for one in drawn]),
         block=np.concatenate([one[1] for one in drawn]),
-        proposal=np.sum(laws, axis=0),
+        proposal=np.sum(distributions, axis=0),
         n_blocks=BLOCKS,
         twins=np.concatenate(twins) if random else np.zeros((0, 2), np.int64),
         uniforms=np.concatenate([one[2] for one in drawn]) if random else None,

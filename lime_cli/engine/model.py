@@ -1,4 +1,4 @@
-"""What the engine knows of a model: which one it is, how it answers, what a reader must know.
+"""What the engine knows of a model: which one it is, how it predicts, what a reader must know.
 
 Model files import nothing else of the engine, so that a model answers before the rest is loaded.
 """
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lime_cli.engine.arrays import FloatArray
 
 
-class Caveat(NamedTuple):
+class CodedWarning(NamedTuple):
     """A code and a sentence that the reader of an explanation must know."""
 
     code: str
@@ -19,7 +19,7 @@ class Caveat(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """Which model was asked, as records name it."""
+    """Which model predicts, as records name it."""
 
     format: str
     digest: str
@@ -27,7 +27,7 @@ class Identity(NamedTuple):
     task: str
     targets: tuple[str, ...]
     options: tuple[tuple[str, str], ...] = ()
-    """How it is asked, as far as somebody chose that: names and values."""
+    """How it is called, as far as somebody chose that: names and values."""
 
 
 class Model(Protocol):
@@ -39,7 +39,7 @@ class Model(Protocol):
         ...
 
     @property
-    def caveats(self) -> tuple[Caveat, ...]:
+    def warnings(self) -> tuple[CodedWarning, ...]:
         """What loading it brought up."""
         ...
 

@@ -36,7 +36,7 @@ def pairs_of(
 ) -> tuple[tuple[Pair, ...], float]:
     """Return pairs, the strongest first, and the fidelity that they add; none where it is little.
 
-    ``left`` (B, L) are the answers without what the weights say, by block, each from the fit
+    ``left`` (B, L) are the predictions without what the weights say, by block, each from the fit
     without its block; ``total`` is the variance that masking decides.
     """
     B = ground.B

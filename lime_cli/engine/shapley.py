@@ -18,17 +18,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.answers import ask_about, ask_original
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.asking import count_repeated
-from lime_cli.engine.caveats import Facts
+from lime_cli.engine.calls import count_repeated
 from lime_cli.engine.distinct import distinct
-from lime_cli.engine.explanation import Others, Surrogate, Weight
+from lime_cli.engine.explanation import Surrogate
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.masks import BLOCKS, progressive
 from lime_cli.engine.neighbourhood import Neighbourhood
+from lime_cli.engine.predictions import predict_codes, predict_original
 from lime_cli.engine.targets import choose_targets
-from lime_cli.engine.uncertainty import jackknife, multiplier, rank_ranges
+from lime_cli.engine.uncertainty import jackknife, multiplier
+from lime_cli.engine.warnings import Facts
+from lime_cli.engine.weights import by_size, others_of
 from lime_cli.settings import Settings
 
 CONDITIONING = 1e-10
@@ -39,11 +40,11 @@ class Shapley:
     """The Shapley kernel: (d - 1) / (C(d, m) m (d - m)) for a mask of m of d components."""
 
     def sizes(self, d: int) -> FloatArray:
-        """Return the law of the number masked, (d + 1,); of one component nothing lies between."""
+        """Return the distribution of the number masked, (d + 1,); all zeros for d = 1."""
         m = np.arange(1, d)
-        law = np.zeros(d + 1)
-        law[1:-1] = 1.0 / (m * (d - m))
-        return law / law.sum() if d > 1 else law
+        distribution = np.zeros(d + 1)
+        distribution[1:-1] = 1.0 / (m * (d - m))
+        return distribution / distribution.sum() if d > 1 else distribution
 
 
 @dataclass(frozen=True, eq=False)
@@ -95,9 +96,9 @@ def every_coalition(d: int) -> tuple[BoolArray, FloatArray]:
 
 
 def values(
-    masked: BoolArray, weights: FloatArray, answers: FloatArray, ends: tuple[float, float]
+    masked: BoolArray, weights: FloatArray, predictions: FloatArray, ends: tuple[float, float]
 ) -> FloatArray:
-    """Return Shapley values (d,) from the answers (n,) to masks and those to ``ends``.
+    """Return Shapley values (d,) from the predictions (n,) to masks and those to ``ends``.
 
     ``ends`` are the prediction with everything masked, and that of the instance.
     """
@@ -108,7 +109,7 @@ def values(
         return np.array([total])
     gram = (kept * weights[:, None]).T @ kept
     gram[np.arange(d), np.arange(d)] += CONDITIONING * np.trace(gram) / d * (len(kept) < 4 * d)
-    wanted = (kept * weights[:, None]).T @ (answers - ends[0])
+    wanted = (kept * weights[:, None]).T @ (predictions - ends[0])
     both = np.linalg.solve(gram, np.stack([wanted, np.ones(d)], axis=1))
     return np.asarray(both[:, 0] - both[:, 1] * (both[:, 0].sum() - total) / both[:, 1].sum())
 
@@ -129,17 +130,17 @@ class Values:
     """Share of the variance that is due to which row was drawn."""
 
 
-def estimated(drawn: Coalitions, answers: FloatArray, ends: tuple[float, float]) -> Values:
+def estimated(drawn: Coalitions, predictions: FloatArray, ends: tuple[float, float]) -> Values:
     """Estimate Shapley values from drawn coalitions, (n,) answers."""
-    ones = np.ones(len(answers))
-    found = values(drawn.masked, ones, answers, ends)
-    folds, left = [], np.empty(len(answers))
+    ones = np.ones(len(predictions))
+    found = values(drawn.masked, ones, predictions, ends)
+    folds, left = [], np.empty(len(predictions))
     for block in range(BLOCKS):
         rest = drawn.block != block
-        fold = values(drawn.masked[rest], ones[rest], answers[rest], ends)
+        fold = values(drawn.masked[rest], ones[rest], predictions[rest], ends)
         folds.append(fold)
         left[~rest] = ends[0] + (~drawn.masked[~rest]) @ fold
-    missed, about = answers - left, answers - answers.mean()
+    missed, about = predictions - left, predictions - predictions.mean()
     if len(drawn.twins):
         lost = float(np.prod(missed[drawn.twins], axis=1).mean())
         total = float(np.prod(about[drawn.twins], axis=1).mean())
@@ -154,7 +155,7 @@ def estimated(drawn: Coalitions, answers: FloatArray, ends: tuple[float, float])
 def exact(
     masked: BoolArray, weights: FloatArray, means: FloatArray, ends: tuple[float, float]
 ) -> Values:
-    """Return the Shapley values of the mean answers (n,) to every mask."""
+    """Return the Shapley values of the mean predictions (n,) to every mask."""
     d = masked.shape[1]
     found = values(masked, weights, means, ends)
     if d == 1:
@@ -177,10 +178,10 @@ class Found(NamedTuple):
 def explain_one(instance: Instance, model: Model, settings: Settings) -> Found:
     """Compute the Shapley values of one instance, from more and more samples."""
     d, rows = len(instance.components), instance.n_rows
-    original = ask_original(instance, model, settings)
+    original = predict_original(instance, model, settings)
     targets = choose_targets(settings.targets, model, original)
     nothing = instance.joint(np.ones((rows, d), bool), (np.arange(rows) + 0.5) / rows)
-    baseline = _asked(instance, model, nothing, settings)
+    baseline = _predicted(instance, model, nothing, settings)
     level = baseline.mean(axis=0)
     most = settings.max_samples or settings.samples
     n, began = settings.samples, time.monotonic()
@@ -188,15 +189,15 @@ def explain_one(instance: Instance, model: Model, settings: Settings) -> Found:
         if d == 1 or (2.0**d - 2) * rows <= n:
             return _exhausted(instance, model, settings, original, (targets, baseline))
         drawn = coalitions(settings.seed, d, n, instance.random and rows > 1)
-        answers = _asked(instance, model, instance.joint(drawn.masked, drawn.row), settings)
-        found = [estimated(drawn, answers[:, t], (level[t], original[t])) for t in targets]
+        predictions = _predicted(instance, model, instance.joint(drawn.masked, drawn.row), settings)
+        found = [estimated(drawn, predictions[:, t], (level[t], original[t])) for t in targets]
         surrogates = tuple(
             _surrogate(one, t, model, float(original[t]), settings)
             for one, t in zip(found, targets, strict=True)
         )
         if settings.max_samples is None:
             stop = "samples"
-        elif all(_settled(one, settings) for one in surrogates):
+        elif all(_converged(one, settings) for one in surrogates):
             stop = "resolved"
         elif 2 * n > most:
             stop = "max_samples"
@@ -205,19 +206,19 @@ def explain_one(instance: Instance, model: Model, settings: Settings) -> Found:
         else:
             n *= 2
             continue
-        spread = answers[:, targets]
-        facts = _facts(original, (len(answers), d, BLOCKS), spread, targets, stop)
+        spread = predictions[:, targets]
+        facts = _facts(original, (len(predictions), d, BLOCKS), spread, targets, stop)
         return Found(
-            surrogates, facts, _neighbourhood(drawn.masked, answers, original, drawn.block)
+            surrogates, facts, _neighbourhood(drawn.masked, predictions, original, drawn.block)
         )
 
 
-def _asked(instance: Instance, model: Model, codes: IntArray, settings: Settings) -> FloatArray:
+def _predicted(instance: Instance, model: Model, codes: IntArray, settings: Settings) -> FloatArray:
     """Ask about samples, each distinct one once; (n, k)."""
     settings = replace(settings, drop_failed=0.0)  # a game has no holes
     first, inverse = distinct(codes)
     count_repeated(model, len(inverse) - len(first))
-    return ask_about(instance, model, codes[first], settings)[inverse]
+    return predict_codes(instance, model, codes[first], settings)[inverse]
 
 
 def _exhausted(
@@ -234,8 +235,8 @@ def _exhausted(
     if len(masked):
         every = np.repeat(masked, rows, axis=0)
         row = np.tile((np.arange(rows) + 0.5) / rows, len(masked))
-        answers = _asked(instance, model, instance.joint(every, row), settings)
-        means = answers.reshape(len(masked), rows, -1).mean(axis=1)
+        predictions = _predicted(instance, model, instance.joint(every, row), settings)
+        means = predictions.reshape(len(masked), rows, -1).mean(axis=1)
     level = baseline.mean(axis=0)
     surrogates = tuple(
         _surrogate(
@@ -266,25 +267,10 @@ def _surrogate(
     there = np.zeros(d, bool)
     there[order[:n]] = True
     wide = errors * multiplier(max(1, B), n, d)
-    best, worst = rank_ranges(found.weights, wide, there)
     largest = np.argsort(-np.abs(found.folds), axis=1, kind="stable")[:, :n]
-    shown = [
-        Weight(
-            component=int(j),
-            weight=float(found.weights[j]),
-            std_error=float(errors[j]),
-            interval=(float(found.weights[j] - wide[j]), float(found.weights[j] + wide[j])),
-            rank_range=(int(best[j]), int(worst[j])),
-            selected=float((largest == j).any(axis=1).mean()) if B else 1.0,
-        )
-        for j in order[:n]
-    ]
-    others = None
-    if n < d:
-        hidden = float(found.weights[~there].sum())
-        error = float(jackknife(found.folds[:, ~there].sum(axis=1), 0)) if B else 0.0
-        half = error * multiplier(max(1, B), 1, 1)
-        others = Others(d - n, hidden, error, (hidden - half, hidden + half))
+    selected = np.bincount(largest.ravel(), minlength=d) / B if B else np.ones(d)
+    hidden = found.folds[:, ~there].sum(axis=1)
+    error = float(jackknife(hidden, 0)) if B else 0.0
     return Surrogate(
         target=target,
         name=model.identity.targets[target],
@@ -293,14 +279,16 @@ def _surrogate(
         local_prediction=original,
         fidelity=None if flat else float(np.clip(found.fidelity, -1.0, 1.0)),
         fit_r2=None,
-        weights=tuple(shown),
+        weights=by_size(found.weights, (errors, wide), there, selected),
         spread=found.spread,
-        others=others,
+        others=others_of(
+            float(found.weights[~there].sum()), d - n, error, error * multiplier(max(1, B), 1, 1)
+        ),
         every_weight=tuple(found.weights.tolist()),
     )
 
 
-def _settled(surrogate: Surrogate, settings: Settings) -> bool:
+def _converged(surrogate: Surrogate, settings: Settings) -> bool:
     """Tell whether every interval shown is narrow enough."""
     sizes = [abs(one.weight) for one in surrogate.weights]
     halves = [(one.interval[1] - one.interval[0]) / 2 for one in surrogate.weights if one.interval]
@@ -310,12 +298,12 @@ def _settled(surrogate: Surrogate, settings: Settings) -> bool:
 def _facts(
     original: FloatArray,
     sizes: tuple[int, int, int],
-    answers: FloatArray,
+    predictions: FloatArray,
     targets: list[int],
     stop: str,
 ) -> Facts:
     n, d, n_blocks = sizes
-    everything = np.vstack([answers, original[targets][None]])
+    everything = np.vstack([predictions, original[targets][None]])
     return Facts(
         original=original,
         n=n,
@@ -332,13 +320,13 @@ def _facts(
 
 
 def _neighbourhood(
-    masked: BoolArray, answers: FloatArray, original: FloatArray, block: IntArray
+    masked: BoolArray, predictions: FloatArray, original: FloatArray, block: IntArray
 ) -> Neighbourhood:
     d = masked.shape[1]
     n = len(masked)
     return Neighbourhood(
         interpretable=np.vstack([np.ones((1, d), bool), ~masked]),
-        predictions=np.vstack([original[None], answers]),
+        predictions=np.vstack([original[None], predictions]),
         weights=np.concatenate([[0.0], np.full(n, 1.0 / max(1, n))]),
         block=np.concatenate([[-1], block]),
         n_blocks=int(block.max(initial=0)) + 1,

@@ -1,7 +1,7 @@
 """Fit linear surrogates at every radius, say how faithful each is, and choose the radius.
 
 A surrogate of one target is f(x) ~ f0 + a + x g, where x marks the components that a sample masks
-and f0 is what the model says of the instance: the weight of a component is -g, the gap -a.
+and f0 is what the model predicts of the instance: the weight of a component is -g, the gap -a.
 
 Many problems (an instance and a target each) share one set of masks, and with it the Gram
 matrices. Every product over samples has a shape that the masks alone decide, so that no result
@@ -12,7 +12,8 @@ nothing was drawn).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -34,12 +35,12 @@ DEGREES, ROOM = 2, 4
 SHRINK = 0.5
 """Their ridge, in regressors an effective sample."""
 FLAT = 1e-24
-"""Mean square that is rounding, relative to the largest square of the answers."""
+"""Mean square that is rounding, relative to the largest square of the predictions."""
 CERTAIN = 3.0
 """Standard errors by which the variance that masking decides exceeds zero, for it to be there at
 all: by chance at none of the radii."""
 SMALL_GAP, NEAR_BEST = 0.05, 0.03
-"""Of the range of the answers; of fidelity: what the choice of the radius calls small."""
+"""Of the range of the predictions; of fidelity: what the choice of the radius calls small."""
 TOGETHER = 2**22
 """Numbers that are worked on in one go."""
 
@@ -53,7 +54,7 @@ class Fits:
     offsets: FloatArray
     """(P, R, F): a of every fold."""
     fidelity: FloatArray
-    """(P, R): of what masking decides, the share that the surrogate explains; nan where nothing."""
+    """(P, R): of the effect of masking, the share that the surrogate explains, or nan."""
     fidelity_error: FloatArray
     """(P, R): its standard error."""
     steering: FloatArray
@@ -63,17 +64,27 @@ class Fits:
     spread: FloatArray
     """(P, R): share of the variance that which replacement was drawn decides."""
     decided: FloatArray
-    """(P, R): variance of the answers that masking decides."""
+    """(P, R): variance of the predictions that masking decides."""
     deviation: FloatArray
-    """(P, R): weighted standard deviation of the answers, the instance counted."""
+    """(P, R): weighted standard deviation of the predictions, the instance counted."""
     flat: BoolArray
     """(P, R): whether masking decides nothing that can be told from noise."""
     reach: FloatArray
-    """(P,): largest answer minus smallest, the instance counted."""
+    """(P,): largest prediction minus smallest, the instance counted."""
+
+    def about(self, plain: Fits) -> Fits:
+        """Return these fits, but sizes and shares of the predictions as ``plain`` ones have them.
+
+        These are of predictions that lack control variates.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = np.clip(1.0 - self.decided / plain.deviation**2, 0.0, 1.0)
+        kept = {name: getattr(plain, name) for name in ("fit_r2", "deviation", "reach")}
+        return replace(self, spread=np.where(np.isnan(plain.fit_r2), 0.0, spread), **kept)
 
     @property
     def gaps(self) -> FloatArray:
-        """What the model says of the instance minus what the surrogates say, (P, R)."""
+        """What the model predicts of the instance minus what the surrogates say, (P, R)."""
         return -self.offsets[:, :, 0]
 
 
@@ -127,6 +138,11 @@ class Ground:
         flat = self.w.reshape(len(self.w), -1)
         self.pair_weights = flat[:, self.twins[0]] * there  # (R, B, T)
 
+    @property
+    def controlled(self) -> bool:
+        """Whether polynomials of what was drawn are regressed beside the masks."""
+        return self.X.shape[2] > 1 + self.d
+
     @cached_property
     def half(self) -> Ground:
         """The same of the first half of the blocks."""
@@ -177,10 +193,10 @@ class Ground:
         own = gram[:, 1:, 1:] / mass[:, None, None] - means[:, :, None] * means[:, None, :]
         return own, means, mass
 
-    def sorted_answers(self, answers: FloatArray) -> FloatArray:
-        """Lay answers (P, n) out by block, (P, B, L)."""
-        found = np.zeros((len(answers), self.B * self.L))
-        found[:, self.slot] = answers[:, self.order]
+    def sorted_predictions(self, predictions: FloatArray) -> FloatArray:
+        """Lay predictions (P, n) out by block, (P, B, L)."""
+        found = np.zeros((len(predictions), self.B * self.L))
+        found[:, self.slot] = predictions[:, self.order]
         return found.reshape(-1, self.B, self.L)
 
     def correlations(self, y: FloatArray) -> FloatArray:
@@ -189,20 +205,22 @@ class Ground:
         return np.asarray(np.matmul(self.XT, wy).transpose(0, 3, 1, 2))
 
 
-def fit(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
-    """Fit P problems: ``answers`` (P, n) to the samples, ``original`` (P,) to the instance."""
-    P, R = len(answers), len(ground.w)
+def fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
+    """Fit P problems: ``predictions`` (P, n) to the samples, ``original`` (P,) to the instance."""
+    P, R = len(predictions), len(ground.w)
     room = max(1, TOGETHER // (ground.B * ground.L * R + R * ground.F * (ground.d + 1)))
-    parts = [_fit(ground, answers[i : i + room], original[i : i + room]) for i in range(0, P, room)]
+    parts = [
+        _fit(ground, predictions[i : i + room], original[i : i + room]) for i in range(0, P, room)
+    ]
     if len(parts) == 1:
         return parts[0]
     names = Fits.__dataclass_fields__
     return Fits(**{name: np.concatenate([getattr(one, name) for one in parts]) for name in names})
 
 
-def _fit(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
-    moved = answers - original[:, None]
-    y = ground.sorted_answers(moved)
+def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
+    moved = predictions - original[:, None]
+    y = ground.sorted_predictions(moved)
     blocks = ground.correlations(y)
     everything = blocks.sum(axis=2)
     c = np.concatenate([everything[:, :, None], everything[:, :, None] - blocks], axis=2)
@@ -214,7 +232,7 @@ def _fit(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
     means = everything[:, :, 0] / (ground.w.sum(axis=(1, 2)) + ground.own)
     about = y[..., None] - means[:, None, None, :]
     raw = np.einsum("pblr,rbl->pr", about**2, ground.w) + ground.own * means**2
-    if ground.X.shape[2] > 1 + ground.d:  # what replacements decide, as the other blocks have it
+    if ground.controlled:  # what replacements decide, as the other blocks have it
         drawn = left_out[..., 1 + ground.d :].transpose(0, 2, 3, 1)
         about = about - np.matmul(ground.X[..., 1 + ground.d :], drawn)
     own = ground.own
@@ -230,7 +248,7 @@ def _fit(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
     found, end = found[..., : 1 + ground.d], 1 + ground.d
     in_sample = y[..., None] - np.matmul(ground.X[..., :end], found[:, :, :1].transpose(0, 2, 3, 1))
     residual = np.einsum("pblr,rbl->pr", in_sample**2, ground.w) + own * found[:, :, 0, 0] ** 2
-    largest = np.maximum(np.abs(answers).max(axis=1), np.abs(original))[:, None]
+    largest = np.maximum(np.abs(predictions).max(axis=1), np.abs(original))[:, None]
     nothing = raw <= FLAT * np.maximum(largest**2, 1e-300)
     everywhere = total.sum(axis=2)
     noise = np.sqrt(B / max(1, B - 1) * ((total - total.mean(2, keepdims=True)) ** 2).sum(axis=2))
@@ -262,7 +280,7 @@ def _solved(ground: Ground, c: FloatArray) -> FloatArray:
 
 
 def _strongest(ground: Ground, r: int, fold: int, wanted: FloatArray) -> FloatArray:
-    """Fit the components that go along most with the answers, (p,); the others get nothing."""
+    """Fit the components that go along most with the predictions, (p,); the others get nothing."""
     weights = ground.w[r].copy()
     if fold:
         weights[fold - 1] = 0.0
@@ -285,7 +303,7 @@ def _controls(masks: Masks) -> FloatArray:
     """Return what is regressed beside the masks, (n, c): polynomials of what was drawn.
 
     Given the mask they are zero on average (Legendre polynomials of uniform numbers), so that the
-    weights stay what they are; but they take along what the answers owe to the value that was
+    weights stay what they are; but they take along what the predictions owe to the value that was
     drawn, in so far as that goes up or down, or up and down, with it.
     """
     n, d = masks.masked.shape
@@ -342,7 +360,7 @@ def _corrected(
     mean, variance, covariance = moments(ground.kernels[r].sizes(d))
     inside = variance - covariance
 
-    def by_law(products: FloatArray) -> FloatArray:
+    def by_distribution(products: FloatArray) -> FloatArray:
         shared = products.sum(axis=-1, keepdims=True) / (inside + d * covariance)
         return np.asarray((products - covariance * shared) / inside)
 
@@ -352,7 +370,7 @@ def _corrected(
     a = left_out[..., 0]
     level = (missed * w).sum(axis=2) - ground.own[r] * a
     along = np.matmul(ground.XT[:, 1 : 1 + d], (missed * w)[..., None])[..., 0]
-    more = by_law(along - mean * level[..., None])
+    more = by_distribution(along - mean * level[..., None])
     own = np.concatenate(
         [(a + level - mean * more.sum(axis=-1))[..., None], left_out[..., 1 : 1 + d] + more],
         axis=-1,
@@ -365,17 +383,17 @@ def _corrected(
     sums = ground.XT[:, 1 : 1 + d] @ w[:, :, None]
     middle = apart[..., 1:] - centre[..., None] * sums[None, :, :, 0]
     mass = w.sum(axis=1)[:, None] + ground.own[r]
-    effects = by_law(middle - mean * (apart[..., :1] - centre[..., None] * mass))
+    effects = by_distribution(middle - mean * (apart[..., :1] - centre[..., None] * mass))
     product = (effects.sum(axis=1) ** 2 - (effects**2).sum(axis=1)).sum(axis=-1)
     with np.errstate(divide="ignore", invalid="ignore"):
         share = inside * product / (B * (B - 1)) / total[:, r].sum(axis=1)
     return corrected, share
 
 
-def halved(ground: Ground, answers: FloatArray, original: FloatArray) -> Fits:
+def halved(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     """Fit to the first half of the blocks: what half the samples would have said."""
     some = ground.masks.block < ground.masks.n_blocks // 2
-    return fit(ground.half, answers[:, some], original)
+    return fit(ground.half, predictions[:, some], original)
 
 
 def choose_radius(fits: Fits) -> tuple[IntArray, BoolArray]:
@@ -408,11 +426,11 @@ def choose_radius(fits: Fits) -> tuple[IntArray, BoolArray]:
 def residuals(
     ground: Ground, r: int, fits: Fits, problem: int, data: tuple[FloatArray, float]
 ) -> FloatArray:
-    """Return the answers (n,) of one problem without what the weights say, (B, L).
+    """Return the predictions (n,) of one problem without what the weights say, (B, L).
 
     Each block is judged by the fit without it.
     """
-    y = ground.sorted_answers((data[0] - data[1])[None])[0]
+    y = ground.sorted_predictions((data[0] - data[1])[None])[0]
     first = 1 if ground.F > 1 else 0
     slopes, offsets = fits.slopes[problem, r, first:], fits.offsets[problem, r, first:]
     x = ground.X[..., 1 : 1 + ground.d]
@@ -423,6 +441,36 @@ def residuals(
     return np.where(held, flat, 0.0).reshape(found.shape)
 
 
+def without_tails(
+    ground: Ground,
+    fits: Fits,
+    radius: IntArray,
+    data: tuple[FloatArray, FloatArray],
+    tails: Sequence[FloatArray | None],
+) -> FloatArray:
+    """Return predictions (P, n) without what goes along with control variates (n, q) of each.
+
+    Their coefficients come from the residuals at ``radius`` (P,), shrunk by their noise. Zero on
+    average given the mask, they leave every weight what it is, but for its error.
+    """
+    found = data[0].copy()
+    sorted_back = np.empty(ground.masks.n, np.int64)
+    sorted_back[ground.order] = ground.slot
+    for p, tail in enumerate(tails):
+        if tail is None:
+            continue
+        r = int(radius[p])
+        weights = ground.w[r].reshape(-1)[sorted_back]
+        left = residuals(ground, r, fits, p, (data[0][p], float(data[1][p])))
+        left = left.reshape(-1)[sorted_back]
+        size = np.maximum(weights @ tail**2, 1e-300)
+        slope = (weights * left) @ tail / size
+        signal = slope**2 * size**2
+        noise = (weights * left) ** 2 @ tail**2
+        found[p] -= tail @ (slope * signal / np.maximum(signal + noise, 1e-300))
+    return found
+
+
 def fidelity_of(
     ground: Ground,
     r: int,
@@ -431,7 +479,7 @@ def fidelity_of(
 ) -> FloatArray:
     """Return the fidelity (P,) of surrogates at one radius: slopes (P, F, d), offsets (P, F)."""
     slopes, offsets = surrogates
-    y = ground.sorted_answers(data[0] - data[1][:, None])
+    y = ground.sorted_predictions(data[0] - data[1][:, None])
     first = 1 if ground.F > 1 else 0
     x = ground.X[..., 1 : 1 + ground.d]
     said = np.matmul(x, slopes[:, first:, :, None])[..., 0] + offsets[:, first:, None]

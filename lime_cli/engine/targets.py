@@ -14,8 +14,8 @@ from lime_cli.errors import SettingsError
 def choose_targets(wanted: tuple[str, ...], model: Model, prediction: FloatArray) -> list[int]:
     """Return the indices of the outputs asked for, each once, in the order of asking.
 
-    ``prediction`` (k,) is the model's answer for the instance: ``predicted`` is its largest entry
-    and ``top:K`` its K largest, the earlier one first among equals. A regression explains every
+    ``prediction`` (k,) is the model's for the instance: ``predicted`` is its largest entry and
+    ``top:K`` its K largest, the earlier one first among equals. A regression explains every
     output unless told otherwise. Raises SettingsError for a name or an index that the model does
     not have.
     """
@@ -23,6 +23,26 @@ def choose_targets(wanted: tuple[str, ...], model: Model, prediction: FloatArray
     for word in wanted:
         chosen.extend(one for one in _indices(word, model, prediction) if one not in chosen)
     return chosen
+
+
+def choose_other(
+    wanted: str | None, targets: list[int], model: Model, prediction: FloatArray
+) -> int | None:
+    """Return the output that targets are compared with; None for none.
+
+    Raises SettingsError for several outputs, for one that is not there or is a target itself.
+    """
+    if wanted is None:
+        return None
+    found = _indices(wanted, model, prediction)
+    if len(found) != 1:
+        raise SettingsError(f"--against: {wanted} is not one output", "name one class")
+    if found[0] in targets:
+        name = model.identity.targets[found[0]]
+        raise SettingsError(
+            f"--against: {name!r} is the target itself", "name the other class, or give --target"
+        )
+    return found[0]
 
 
 def _indices(word: str, model: Model, prediction: FloatArray) -> list[int]:

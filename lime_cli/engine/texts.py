@@ -47,8 +47,8 @@ class Pieces:
     texts: tuple[str, ...]
     owners: IntArray
     """(pieces,): the component that a piece stays or goes with; -1 for one that always stays."""
-    gone: str = ""
-    """What stands where a piece is gone."""
+    masked: str = ""
+    """What stands where a piece is masked."""
     blank: str = ""
     """What is asked where nothing but blanks is left; empty leaves them."""
 
@@ -107,7 +107,7 @@ class Texts(Sequence[str]):
 
 
 def _ways(pieces: Pieces) -> tuple[list[tuple[str, str]], list[int]]:
-    """Return how pieces of components stand, gone and kept, and whose they are.
+    """Return how pieces of components stand, masked and kept, and whose they are.
 
     What always stays goes with the piece before it, or with the first.
     """
@@ -116,7 +116,7 @@ def _ways(pieces: Pieces) -> tuple[list[tuple[str, str]], list[int]]:
         if owner < 0:
             always = text + always
         else:
-            ways.append((pieces.gone + always, text + always))
+            ways.append((pieces.masked + always, text + always))
             owners.append(owner)
             always = ""
     ways = ways[::-1] or [("", "")]

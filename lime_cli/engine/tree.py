@@ -39,7 +39,7 @@ def tree_surrogate(
 ) -> Surrogate:
     """Fit a weighted regression tree of at most ``features`` leaves to one output.
 
-    The intercept is the tree's value with every component gone. The name is left empty.
+    The intercept is the tree's value with every component masked. The name is left empty.
     """
     tree = _grow(neighbourhood, target, settings)
     return Surrogate(
@@ -58,17 +58,17 @@ def tree_surrogate(
 
 def tree_fidelity(neighbourhood: Neighbourhood, target: int, settings: Settings) -> float:
     """Return the fidelity of trees to the halves of the blocks that they did not see."""
-    answers, weights = neighbourhood.predictions[:, target], neighbourhood.weights
-    level = float(np.average(answers, weights=weights))
-    spread = float(np.sqrt(np.average((answers - level) ** 2, weights=weights)))
+    predictions, weights = neighbourhood.predictions[:, target], neighbourhood.weights
+    level = float(np.average(predictions, weights=weights))
+    spread = float(np.sqrt(np.average((predictions - level) ** 2, weights=weights)))
     if spread <= 1e-12 * max(abs(level), 1e-15):
         return 0.0
-    scaled = (answers - level) / spread
+    scaled = (predictions - level) / spread
     if neighbourhood.n_blocks < 2:
-        everything = np.ones(len(answers), bool)
+        everything = np.ones(len(predictions), bool)
         tree = _fit(neighbourhood, scaled, everything, settings)
         return _fidelity(neighbourhood, scaled, tree.predict(neighbourhood.interpretable))
-    said = np.zeros(len(answers))
+    said = np.zeros(len(predictions))
     half = neighbourhood.block % 2
     for side in (0, 1):
         kept = (half == side) | (neighbourhood.block < 0)
@@ -78,7 +78,7 @@ def tree_fidelity(neighbourhood: Neighbourhood, target: int, settings: Settings)
     return _fidelity(neighbourhood, scaled, said)
 
 
-def tree_settled(neighbourhood: Neighbourhood, target: int, settings: Settings) -> bool:
+def tree_converged(neighbourhood: Neighbourhood, target: int, settings: Settings) -> bool:
     """Tell whether what a tree says is known well enough.
 
     Its jackknife error, root mean square over the neighbourhood, must be at most ``tolerance``
@@ -93,22 +93,26 @@ def tree_settled(neighbourhood: Neighbourhood, target: int, settings: Settings) 
 
 def _grow(neighbourhood: Neighbourhood, target: int, settings: Settings) -> Trees:
     """Grow the tree of a target on everything, and once without each block."""
-    answers, weights = neighbourhood.predictions[:, target], neighbourhood.weights
+    predictions, weights = neighbourhood.predictions[:, target], neighbourhood.weights
     n_blocks = neighbourhood.n_blocks if neighbourhood.n_blocks > 1 else 0
-    level = float(np.average(answers, weights=weights))
-    spread = float(np.sqrt(np.average((answers - level) ** 2, weights=weights)))
+    level = float(np.average(predictions, weights=weights))
+    spread = float(np.sqrt(np.average((predictions - level) ** 2, weights=weights)))
     if spread <= 1e-12 * max(abs(level), 1e-15):
-        flat = np.full(len(answers), level)
+        flat = np.full(len(predictions), level)
         return Trees((Rule((), level, 1.0),), flat, np.tile(flat, (n_blocks, 1)), None, None)
-    scaled = (answers - level) / spread
+    scaled = (predictions - level) / spread
     block = neighbourhood.block
-    everything = np.ones(len(answers), bool)
+    everything = np.ones(len(predictions), bool)
     tree = _fit(neighbourhood, scaled, everything, settings)
     kept = neighbourhood.interpretable
     folds = [_fit(neighbourhood, scaled, block != b, settings) for b in range(n_blocks)]
-    refits = np.array([fold.predict(kept) for fold in folds]).reshape(n_blocks, len(answers))
+    refits = np.array([fold.predict(kept) for fold in folds]).reshape(n_blocks, len(predictions))
     fitted = tree.predict(kept)
-    out = np.where(block >= 0, refits[block, np.arange(len(answers))], scaled) if folds else fitted
+    out = (
+        np.where(block >= 0, refits[block, np.arange(len(predictions))], scaled)
+        if folds
+        else fitted
+    )
     fidelity = _fidelity(neighbourhood, scaled, out)
     return Trees(
         rules=tuple(_rules(tree.tree_, level, spread)),
@@ -137,7 +141,7 @@ def _fit(
 
 
 def _fidelity(neighbourhood: Neighbourhood, scaled: FloatArray, said: FloatArray) -> float:
-    """Return the share of what masking decides that a tree explains, (n + 1,) numbers each.
+    """Return the share of the effect of masking that a tree explains, (n + 1,) numbers each.
 
     Products of samples of one mask leave out what only the replacement drawn decides.
     """
@@ -164,11 +168,11 @@ def _rules(tree: Any, level: float, spread: float) -> Iterator[Rule]:
     waiting: list[tuple[int, tuple[tuple[int, bool], ...]]] = [(0, ())]
     while waiting:
         node, conditions = waiting.pop()
-        gone, kept = int(tree.children_left[node]), int(tree.children_right[node])
-        if gone < 0:
+        masked, kept = int(tree.children_left[node]), int(tree.children_right[node])
+        if masked < 0:
             value = level + spread * float(tree.value[node].ravel()[0])
             yield Rule(conditions, value, float(tree.weighted_n_node_samples[node] / total))
             continue
         component = int(tree.feature[node])
-        waiting.append((gone, (*conditions, (component, False))))
+        waiting.append((masked, (*conditions, (component, False))))
         waiting.append((kept, (*conditions, (component, True))))

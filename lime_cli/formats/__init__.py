@@ -20,12 +20,12 @@ def format_of(path: str | None, formats: Collection[str]) -> str:
     Raises SettingsError for a suffix that asks for none of ``formats``.
     """
     suffix = Path(path or "").suffix.lower()
-    asked = SUFFIXES.get(suffix, "") if suffix else "table"
-    if asked not in formats:
+    wanted = SUFFIXES.get(suffix, "") if suffix else "table"
+    if wanted not in formats:
         possible = ", ".join(one for one, name in SUFFIXES.items() if name in formats)
-        said = f"{path}: {suffix} is no format of this command"
+        said = f"{path}: {suffix} is not a format of this command"
         raise SettingsError(said, f"end the name in {possible}, or say -f")
-    return asked
+    return wanted
 
 
 @dataclass(frozen=True)

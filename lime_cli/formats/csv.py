@@ -67,7 +67,7 @@ def safe_cell(cell: Any) -> Any:
 
 def rows_of(explanation: Explanation) -> Iterator[tuple[Any, ...]]:
     """Yield the values of ``HEADER`` for each target and component."""
-    codes = " ".join(dict.fromkeys(one.code for one in explanation.caveats))
+    codes = " ".join(dict.fromkeys(one.code for one in explanation.warnings))
     tail = (explanation.samples, explanation.stop, codes)
     for surrogate in explanation.surrogates:
         head = (explanation.subject.id, explanation.subject.source, *_sums(surrogate))

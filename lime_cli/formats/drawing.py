@@ -1,4 +1,4 @@
-"""PNG and SVG: a picture with its superpixels, or the chart of a row or a text."""
+"""PNG and SVG: an image with its superpixels, or the chart of a row or a text."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from lime_cli.formats.overlay import enlarged, only, overlay
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
-    from lime_cli.engine.instance import Picture
+    from lime_cli.engine.instance import SegmentedImage
     from lime_cli.formats import Look
 
 
@@ -27,13 +27,13 @@ PANEL_INCHES = 6.0
 def write_png(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation as PNG; raise SettingsError for any other number of them."""
     explanation = only(explanations)
-    picture = _picture(explanation)
-    if picture is None:
+    image = _image(explanation)
+    if image is None:
         save(explanation, out, "png")
     elif look.style == "panel":
-        _panel(explanation, picture, look).save(out, "PNG")
+        _panel(explanation, image, look).save(out, "PNG")
     else:
-        overlay(explanation, picture, look).save(out, "PNG")
+        overlay(explanation, image, look).save(out, "PNG")
 
 
 def write_jpg(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
@@ -55,29 +55,29 @@ def _converted(explanations: Iterable[Explanation], look: Look) -> Image.Image:
 def write_svg(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation as SVG; raise SettingsError for any other number of them."""
     explanation = only(explanations)
-    picture = _picture(explanation)
-    if picture is None:
+    image = _image(explanation)
+    if image is None:
         save(explanation, out, "svg")
     else:
-        out.write(_outlined(explanation, picture).encode("utf-8", "xmlcharrefreplace"))
+        out.write(_outlined(explanation, image).encode("utf-8", "xmlcharrefreplace"))
 
 
-def _picture(explanation: Explanation) -> Picture | None:
+def _image(explanation: Explanation) -> SegmentedImage | None:
     subject = explanation.subject
-    if subject.modality == "image" and subject.picture is None:
+    if subject.modality == "image" and subject.image is None:
         raise SettingsError(
-            f"{subject.source}: the record does not hold the picture", "name it with --pictures"
+            f"{subject.source}: the record does not hold the image", "name it with --pictures"
         )
-    return subject.picture
+    return subject.image
 
 
-def _panel(explanation: Explanation, picture: Picture, look: Look) -> Image.Image:
-    """Put the picture, its overlay and the bars side by side, a row for each target."""
+def _panel(explanation: Explanation, image: SegmentedImage, look: Look) -> Image.Image:
+    """Put the image, its overlay and the bars side by side, a row for each target."""
     rows = []
     for surrogate in explanation.surrogates:
         one = replace(explanation, surrogates=(surrogate,))
-        middle = overlay(one, picture, replace(look, style="outline"))
-        original = Image.fromarray(enlarged(picture).pixels)
+        middle = overlay(one, image, replace(look, style="outline"))
+        original = Image.fromarray(enlarged(image).pixels)
         stream = io.BytesIO()
         save(one, stream, "png", PANEL_INCHES)
         bars = Image.open(stream)
@@ -103,12 +103,12 @@ def _row(parts: list[Image.Image]) -> Image.Image:
     return row
 
 
-def _outlined(explanation: Explanation, picture: Picture) -> str:
-    """Return the picture of the first target, every segment with its weight as a title."""
-    from lime_cli.formats.html import item_of, picture_uri
+def _outlined(explanation: Explanation, image: SegmentedImage) -> str:
+    """Return the image of the first target, every segment with its weight as a title."""
+    from lime_cli.formats.html import image_uri, item_of
 
     item = item_of(explanation, "")
-    height, width = picture.labels.shape
+    height, width = image.labels.shape
     target = item["targets"][0]
     colours = {"for": "#2f7df0", "against": "#ff8a1f"}
     dashed = {True: "", False: ' stroke-dasharray="5 4"'}
@@ -119,12 +119,12 @@ def _outlined(explanation: Explanation, picture: Picture) -> str:
         f'stroke-width="2" vector-effect="non-scaling-stroke"'
         f"{dashed[one['certain']]}>"
         f"<title>{escape(one['said'])}</title></path>"
-        for one in target["picture"]
+        for one in target["image"]
     )
     said = f"{item['name']}: {target['lead']}"
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
         f'width="{width}" height="{height}">\n<title>{escape(said)}</title>\n'
-        f'<image width="{width}" height="{height}" href="{picture_uri(picture)}"/>\n'
+        f'<image width="{width}" height="{height}" href="{image_uri(image)}"/>\n'
         f"{paths}\n</svg>\n"
     )

@@ -22,7 +22,7 @@ from PIL import Image
 
 from lime_cli.engine.arrays import BoolArray
 from lime_cli.engine.explanation import Explanation, Surrogate
-from lime_cli.engine.instance import Column, Picture, Segment
+from lime_cli.engine.instance import Column, Segment, SegmentedImage
 from lime_cli.formats.story import (
     LEVELS,
     MINUS,
@@ -55,22 +55,22 @@ if TYPE_CHECKING:
 
 
 LONGEST = 768
-"""Pixels of the longer side of a picture on a page."""
+"""Pixels of the longer side of an image on a page."""
 
 TRACED = 384
 """Pixels of the longer side at which outlines are traced."""
 
 
-def picture_uri(picture: Picture) -> str:
-    """Return the picture as a data URI: PNG where that is small, else JPEG."""
-    image = Image.fromarray(picture.pixels)
-    image.thumbnail((LONGEST, LONGEST))
+def image_uri(image: SegmentedImage) -> str:
+    """Return the image as a data URI: PNG where that is small, else JPEG."""
+    small = Image.fromarray(image.pixels)
+    small.thumbnail((LONGEST, LONGEST))
     png = io.BytesIO()
-    image.save(png, "PNG", optimize=True)
+    small.save(png, "PNG", optimize=True)
     if png.tell() <= 100_000:
         return _uri("png", png)
     jpeg = io.BytesIO()
-    image.save(jpeg, "JPEG", quality=85)
+    small.save(jpeg, "JPEG", quality=85)
     return _uri("jpeg", jpeg)
 
 
@@ -105,7 +105,7 @@ class Spreads:
         self._counts: dict[str, int] = {}
 
     def add(self, explanation: Explanation) -> None:
-        """Count an explanation; superpixels are of one picture each and are left out."""
+        """Count an explanation; superpixels are of one image each and are left out."""
         for surrogate in explanation.surrogates:
             self._counts[surrogate.name] = self._counts.get(surrogate.name, 0) + 1
             weights = self._weights.setdefault(surrogate.name, {})
@@ -170,7 +170,7 @@ OPEN = 40
 
 def item_of(explanation: Explanation, anchor: str) -> Item:
     """Return all that a page shows of an explanation."""
-    picture = explanation.subject.picture
+    image = explanation.subject.image
     first = explanation.surrogates[0]
     unit = unit_of(explanation, first)
     item: Item = {
@@ -179,7 +179,7 @@ def item_of(explanation: Explanation, anchor: str) -> Item:
         "about": _about(explanation),
         "headline": f"{literal(first.name)} {unit.value(first.model_prediction)}",
         "warnings": [
-            {"code": one.code, "message": literal(one.message)} for one in explanation.caveats
+            {"code": one.code, "message": literal(one.message)} for one in explanation.warnings
         ],
         "remedies": list(map(literal, remedies(explanation))),
         "row": list(_values(explanation)),
@@ -187,9 +187,9 @@ def item_of(explanation: Explanation, anchor: str) -> Item:
         "classes": list(_classes(explanation)),
         "card": list(_card(explanation)),
     }
-    if picture is not None:
-        item["height"], item["width"] = picture.labels.shape
-        item["picture"] = picture_uri(picture)
+    if image is not None:
+        item["height"], item["width"] = image.labels.shape
+        item["image"] = image_uri(image)
     limits = [bounds(waterfall(explanation, one)) for one in explanation.surrogates]
     shared = min(low for low, _ in limits), max(high for _, high in limits)
     own = explanation.model.task != "classification"
@@ -231,7 +231,7 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
             "fidelity_value": "" if fidelity is None else repr(fidelity),
             "largest": largest,
             "values": values if isinstance(values, dict) else {},
-            "warnings": ", ".join(dict.fromkeys(one.code for one in explanation.caveats)),
+            "warnings": ", ".join(dict.fromkeys(one.code for one in explanation.warnings)),
         }
 
 
@@ -245,7 +245,7 @@ def name_of(explanation: Explanation) -> str:
 def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float, float]) -> Item:
     form = number_format(one.weight for one in surrogate.weights)
     steps = waterfall(explanation, surrogate)
-    if explanation.subject.picture is not None:  # where it is seen
+    if explanation.subject.image is not None:  # where it is seen
         steps = tuple(one._replace(beside="") if one.kind == "weight" else one for one in steps)
     return {
         "name": literal(surrogate.name),
@@ -266,7 +266,7 @@ def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float,
             }
             for one in shades(explanation, surrogate)
         ],
-        "picture": list(_segments(explanation, surrogate, form)),
+        "image": list(_segments(explanation, surrogate, form)),
         "compares": comparison_said(explanation, surrogate),
         "sums": sum_said(explanation, surrogate),
         "sure": [*certainty_said(explanation, surrogate), *_fit(explanation, surrogate)],
@@ -318,8 +318,8 @@ def _rule(explanation: Explanation, surrogate: Surrogate, i: int) -> Item:
 
 
 def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iterator[Item]:
-    picture = explanation.subject.picture
-    if picture is None:
+    image = explanation.subject.image
+    if image is None:
         return
     largest = max((abs(one.weight) for one in surrogate.weights), default=0.0)
     for rank, one in enumerate(surrogate.weights, 1):
@@ -331,7 +331,7 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iter
                 "component": one.component,
                 "sign": "for" if one.weight > 0 else "against",
                 "certain": not unresolved(one),
-                "path": outlines(picture.labels == component.where.segment),
+                "path": outlines(image.labels == component.where.segment),
                 "rank": rank,
                 "x": round(x, 1),
                 "y": round(y, 1),

@@ -42,9 +42,9 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield from _target(explanation, surrogate)
     yield ""
     yield f"{explanation.samples:,} samples, {explanation.stop.replace('_', ' ')}."
-    for caveat in explanation.caveats:
+    for warning in explanation.warnings:
         yield ""
-        yield f"> **{escaped(caveat.code)}**: {escaped(caveat.message)}"
+        yield f"> **{escaped(warning.code)}**: {escaped(warning.message)}"
 
 
 def _target(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
@@ -54,7 +54,7 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
         fidelity = f"{surrogate.fidelity:.2f} ({fidelity})"
     intercept = "" if surrogate.rules else f" (intercept {surrogate.intercept:{form}})"
     yield (
-        f"**{escaped(surrogate.name)}**: the model says {surrogate.model_prediction:{form}}, "
+        f"**{escaped(surrogate.name)}**: the model predicts {surrogate.model_prediction:{form}}, "
         f"the surrogate {surrogate.local_prediction:{form}}{intercept}; fidelity {fidelity}."
     )
     if others := other_outputs(explanation, surrogate):

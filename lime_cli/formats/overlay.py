@@ -19,9 +19,9 @@ from rich.style import Style
 from rich.text import Text
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.instance import Picture, Segment
+from lime_cli.engine.instance import Segment, SegmentedImage
 from lime_cli.errors import SettingsError
-from lime_cli.formats.chart import FONTS
+from lime_cli.formats.canvas import FONTS
 from lime_cli.formats.terminal import MARGIN, Page
 from lime_cli.formats.wording import fidelity_in_words, literal, number_format
 
@@ -112,7 +112,7 @@ CHARACTERS = 27
 
 
 def legend(surrogate: Surrogate, task: str, scale: float, width: int) -> Image.Image:
-    """Draw the target, what the model says, the fidelity, and what the colours mean."""
+    """Draw the target, what the model predicts, the fidelity, and what the colours mean."""
     unit = width // CHARACTERS
     strip = Image.new("RGB", (width, round(6.1 * unit)), "white")
     draw = ImageDraw.Draw(strip)
@@ -163,7 +163,7 @@ def _cut(draw: ImageDraw.ImageDraw, text: str, font: Font, room: float) -> str:
 Pixels = NDArray[np.uint8]
 
 SMALLEST_WIDTH, LARGEST_SIDE = 384, 1536
-"""Pixels: narrower pictures are enlarged by a whole factor, unless they get larger than this."""
+"""Pixels: narrower images are enlarged by a whole factor, unless they get larger than this."""
 
 PANELS_PER_ROW, MOST_PANELS = 4, 32
 
@@ -174,15 +174,15 @@ SIGNS: dict[str, tuple[float, ...]] = {"both": (-1.0, 1.0), "positive": (1.0,), 
 
 
 def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
-    """Draw one explanation of a picture, a panel for each target; SettingsError for others."""
+    """Draw one explanation of an image, a panel for each target; SettingsError for others."""
     explanation = only(explanations)
-    if explanation.subject.picture is None:
+    if explanation.subject.image is None:
         what = f"{explanation.subject.source} is none ({explanation.subject.modality})"
-        raise SettingsError(f"an overlay draws pictures, and {what}", "use -f table or -f json")
-    overlay(explanation, explanation.subject.picture, look).save(out, "PNG")
+        raise SettingsError(f"an overlay draws images, and {what}", "use -f table or -f json")
+    overlay(explanation, explanation.subject.image, look).save(out, "PNG")
 
 
-def overlay(explanation: Explanation, found: Picture, look: Look) -> Image.Image:
+def overlay(explanation: Explanation, found: SegmentedImage, look: Look) -> Image.Image:
     """Return the panels of all targets on one sheet; SettingsError for what cannot be drawn."""
     if any(one.rules for one in explanation.surrogates):
         raise SettingsError("png draws weights, and a tree has rules", "use -f table or -f json")
@@ -192,11 +192,9 @@ def overlay(explanation: Explanation, found: Picture, look: Look) -> Image.Image
     if len(explanation.surrogates) > MOST_PANELS:
         said = f"png draws up to {MOST_PANELS} targets, not {len(explanation.surrogates)}"
         raise SettingsError(said, "choose with --target top:4, or use -f json")
-    picture = enlarged(found)
+    image = enlarged(found)
     scale = look.scale or largest_weight(explanation) or 1.0
-    return _sheet(
-        [_panel(explanation, one, picture, scale, look) for one in explanation.surrogates]
-    )
+    return _sheet([_panel(explanation, one, image, scale, look) for one in explanation.surrogates])
 
 
 def only(explanations: Iterable[Explanation]) -> Explanation:
@@ -214,23 +212,23 @@ def largest_weight(explanation: Explanation) -> float:
     return max(map(abs, weights), default=0.0)
 
 
-def enlarged(picture: Picture) -> Picture:
-    """Enlarge a small picture by a whole factor."""
-    height, width = picture.labels.shape
+def enlarged(image: SegmentedImage) -> SegmentedImage:
+    """Enlarge a small image by a whole factor."""
+    height, width = image.labels.shape
     factor = min(-(-SMALLEST_WIDTH // width), max(1, LARGEST_SIDE // max(height, width)))
     if factor == 1:
-        return picture
+        return image
     place = np.ix_(np.arange(height * factor) // factor, np.arange(width * factor) // factor)
-    return Picture(picture.pixels[place], picture.labels[place])
+    return SegmentedImage(image.pixels[place], image.labels[place])
 
 
 def _panel(
-    explanation: Explanation, surrogate: Surrogate, picture: Picture, scale: float, look: Look
+    explanation: Explanation, surrogate: Surrogate, image: SegmentedImage, scale: float, look: Look
 ) -> Image.Image:
-    """Draw one target: the picture, in the middle where the legend is wider, and the legend."""
-    strengths = strengths_of(explanation, surrogate, picture, scale, look)
-    drawn = bleached(STYLES[look.style](picture, strengths), picture)
-    height, width = picture.labels.shape
+    """Draw one target: the image, in the middle where the legend is wider, and the legend."""
+    strengths = strengths_of(explanation, surrogate, image, scale, look)
+    drawn = bleached(STYLES[look.style](image, strengths), image)
+    height, width = image.labels.shape
     strip = legend(surrogate, explanation.model.task, scale, max(width, SMALLEST_WIDTH))
     panel = Image.new("RGB", (strip.width, height + strip.height), "white")
     panel.paste(Image.fromarray(drawn), ((strip.width - width) // 2, 0))
@@ -238,21 +236,21 @@ def _panel(
     return panel
 
 
-def bleached(drawn: Pixels, picture: Picture) -> Pixels:
+def bleached(drawn: Pixels, image: SegmentedImage) -> Pixels:
     """Bleach what the model does not look at."""
     faded = (drawn // 3 + 170).astype(np.uint8)
-    result: Pixels = np.where(picture.labels[..., None] < 0, faded, drawn)
+    result: Pixels = np.where(image.labels[..., None] < 0, faded, drawn)
     return result
 
 
 def strengths_of(
-    explanation: Explanation, surrogate: Surrogate, picture: Picture, scale: float, look: Look
+    explanation: Explanation, surrogate: Surrogate, image: SegmentedImage, scale: float, look: Look
 ) -> FloatArray:
     """Return (s + 1,) weights by segment, in -1..1 of the full colour.
 
     0 is for segments not shown, and for label -1.
     """
-    strengths = np.zeros(int(picture.labels.max()) + 2)
+    strengths = np.zeros(int(image.labels.max()) + 2)
     chosen = [one for one in surrogate.weights if np.sign(one.weight) in SIGNS[look.sign]]
     for one in chosen[: look.top]:
         where = explanation.components[one.component].where
@@ -261,35 +259,35 @@ def strengths_of(
     return strengths
 
 
-def _outline(picture: Picture, strengths: FloatArray) -> Pixels:
+def _outline(image: SegmentedImage, strengths: FloatArray) -> Pixels:
     """Tint the superpixels by their weight and draw a line round them."""
-    drawn = _blend(picture.pixels, _colours(strengths), 0.45 * np.abs(strengths), picture.labels)
-    return _lined(drawn, picture.labels, strengths, 220)
+    drawn = _blend(image.pixels, _colours(strengths), 0.45 * np.abs(strengths), image.labels)
+    return _lined(drawn, image.labels, strengths, 220)
 
 
-def _heat(picture: Picture, strengths: FloatArray) -> Pixels:
-    """Colour a pale grey picture by the weights."""
-    grey = np.asarray(Image.fromarray(picture.pixels).convert("L"))
+def _heat(image: SegmentedImage, strengths: FloatArray) -> Pixels:
+    """Colour a pale grey image by the weights."""
+    grey = np.asarray(Image.fromarray(image.pixels).convert("L"))
     pale = (grey // 2 + 120).astype(np.uint8)[..., None].repeat(3, axis=2)
-    return _blend(pale, _colours(strengths), 0.75 * np.abs(strengths), picture.labels)
+    return _blend(pale, _colours(strengths), 0.75 * np.abs(strengths), image.labels)
 
 
-def _hide(picture: Picture, strengths: FloatArray) -> Pixels:
+def _hide(image: SegmentedImage, strengths: FloatArray) -> Pixels:
     """Show the superpixels that have weight, nearly nothing of the rest."""
-    grey = np.asarray(Image.fromarray(picture.pixels).convert("L"))
+    grey = np.asarray(Image.fromarray(image.pixels).convert("L"))
     dark = (grey // 5 + 24).astype(np.uint8)[..., None]
-    shown = np.where(_visible(strengths)[picture.labels][..., None], picture.pixels, dark)
-    return _lined(shown, picture.labels, strengths, 320)
+    shown = np.where(_visible(strengths)[image.labels][..., None], image.pixels, dark)
+    return _lined(shown, image.labels, strengths, 320)
 
 
-def tinted(picture: Picture, strengths: FloatArray) -> Pixels:
-    """Colour a third grey picture by the weights, without lines: for very small drawings."""
-    grey = np.asarray(Image.fromarray(picture.pixels).convert("L"))[..., None]
-    dull = ((picture.pixels.astype(np.uint16) * 2 + grey) // 3).astype(np.uint8)
-    return _blend(dull, _colours(strengths), 0.8 * np.abs(strengths), picture.labels)
+def tinted(image: SegmentedImage, strengths: FloatArray) -> Pixels:
+    """Colour a third grey image by the weights, without lines: for very small drawings."""
+    grey = np.asarray(Image.fromarray(image.pixels).convert("L"))[..., None]
+    dull = ((image.pixels.astype(np.uint16) * 2 + grey) // 3).astype(np.uint8)
+    return _blend(dull, _colours(strengths), 0.8 * np.abs(strengths), image.labels)
 
 
-STYLES: dict[str, Callable[[Picture, FloatArray], Pixels]] = {
+STYLES: dict[str, Callable[[SegmentedImage, FloatArray], Pixels]] = {
     "outline": _outline,
     "heat": _heat,
     "hide": _hide,
@@ -313,7 +311,7 @@ def _blend(pixels: Pixels, colours: FloatArray, share: FloatArray, labels: IntAr
 
 
 def _lined(pixels: Pixels, labels: IntArray, strengths: FloatArray, fineness: int) -> Pixels:
-    """Draw the inner border of every shown component, a ``fineness``-th of the picture wide."""
+    """Draw the inner border of every shown component, a ``fineness``-th of the image wide."""
     width = max(2, round(max(labels.shape) / fineness))
     shown = np.where(_visible(strengths)[labels], labels, -1).astype(np.int16)  # 500 labels at most
     drawn = pixels.copy()
@@ -365,29 +363,29 @@ UPPER_HALF = "▀"
 
 
 def thumbnail(
-    explanation: Explanation, surrogate: Surrogate, found: Picture, page: Page
+    explanation: Explanation, surrogate: Surrogate, found: SegmentedImage, page: Page
 ) -> Iterator[Text]:
-    """Yield the lines of a picture with its superpixels coloured by their weights."""
-    picture = _reduced(found, min(COLUMNS, page.look.width - 2 * len(MARGIN)), 2 * LINES)
+    """Yield the lines of an image with its superpixels coloured by their weights."""
+    image = _reduced(found, min(COLUMNS, page.look.width - 2 * len(MARGIN)), 2 * LINES)
     scale = page.look.scale or largest_weight(explanation) or 1.0
-    strengths = strengths_of(explanation, surrogate, picture, scale, page.look)
-    yield from _lines(bleached(tinted(picture, strengths), picture), page.look.true_colour)
+    strengths = strengths_of(explanation, surrogate, image, scale, page.look)
+    yield from _lines(bleached(tinted(image, strengths), image), page.look.true_colour)
     yield Text()
 
 
-def _reduced(picture: Picture, width: int, height: int) -> Picture:
-    """Shrink a picture, or enlarge a tiny one, to fit into so many pixels."""
-    rows, columns = picture.labels.shape
+def _reduced(image: SegmentedImage, width: int, height: int) -> SegmentedImage:
+    """Shrink an image, or enlarge a tiny one, to fit into so many pixels."""
+    rows, columns = image.labels.shape
     ratio = min(width / columns, height / rows)
     size = max(1, round(columns * ratio)), max(1, round(rows * ratio))
-    pixels = Image.fromarray(picture.pixels).resize(size, Image.Resampling.BOX)
+    pixels = Image.fromarray(image.pixels).resize(size, Image.Resampling.BOX)
     places = np.ix_(
         *(
             (np.arange(n) * 2 + 1) * m // (2 * n)
-            for n, m in zip(size[::-1], picture.labels.shape, strict=True)
+            for n, m in zip(size[::-1], image.labels.shape, strict=True)
         )
     )
-    return Picture(np.asarray(pixels), picture.labels[places])
+    return SegmentedImage(np.asarray(pixels), image.labels[places])
 
 
 def _lines(pixels: Pixels, true_colour: bool) -> Iterator[Text]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import IO, TYPE_CHECKING, Any
 
@@ -53,6 +53,8 @@ class Sheet:
     lines: tuple[str, ...]
     grids: tuple[Grid, ...]
     data: dict[str, Any] = field(compare=False)
+    pictures: Iterable[str] = field(default=(), compare=False)
+    """SVG that a page of HTML shows above the tables, drawn when it predicts for."""
 
 
 def write_page(sheet: Sheet, out: IO[bytes], look: Look) -> None:
@@ -98,6 +100,8 @@ def write_markdown(sheet: Sheet, out: IO[bytes], look: Look) -> None:
 
 def write_html(sheet: Sheet, out: IO[bytes], look: Look) -> None:
     """Write one page that needs nothing but itself, without a script."""
+    from markupsafe import Markup
+
     from lime_cli.formats.html import filled
 
     grids = [
@@ -112,14 +116,28 @@ def write_html(sheet: Sheet, out: IO[bytes], look: Look) -> None:
         }
         for grid in sheet.grids
     ]
-    data = {"title": sheet.title, "lines": sheet.lines, "grids": grids}
+    pictures = [Markup(one) for one in sheet.pictures]
+    data = {"title": sheet.title, "lines": sheet.lines, "grids": grids, "pictures": pictures}
     out.write(filled("sheet.html", data).encode("utf-8", "xmlcharrefreplace"))
+
+
+def write_excel(sheet: Sheet, out: IO[bytes], look: Look) -> None:
+    """Write the sentences, then a worksheet for each table; raise MissingDependency."""
+    from lime_cli.formats.excel import Worksheet, write_book
+
+    said = Worksheet(sheet.title, ("",), [(line,) for line in sheet.lines])
+    tables = [
+        Worksheet(grid.name, [column.name for column in grid.columns], grid.rows)
+        for grid in sheet.grids
+    ]
+    write_book([said, *tables], out)
 
 
 WRITERS = {
     "table": write_page,
     "json": write_json,
     "csv": write_csv,
+    "xlsx": write_excel,
     "md": write_markdown,
     "html": write_html,
 }

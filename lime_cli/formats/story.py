@@ -250,6 +250,15 @@ def prediction_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say what the model predicts for the target."""
     unit, name = unit_of(explanation, surrogate), literal(surrogate.name)
     number = unit.value(surrogate.model_prediction)
+    if surrogate.against is not None and explanation.outputs:
+        names, outputs = explanation.model.targets, explanation.outputs
+        pair = [
+            f"{literal(names[i])} {unit.value(outputs[i])}"
+            for i in (surrogate.target, surrogate.against)
+        ]
+        apart = unit.change(surrogate.model_prediction)
+        sign = MINUS if surrogate.model_prediction < 0 else ""
+        return f"The model gives {' and '.join(pair)}, a difference of {sign}{apart}."
     if explanation.model.task == "classification":
         return f"The model gives {name} {number}."
     only = len(explanation.model.targets) == 1
@@ -327,12 +336,12 @@ def _are(names: Sequence[str]) -> str:
 
 
 def trust_said(explanation: Explanation, surrogate: Surrogate) -> str:
-    """Say how much of what masking decides the surrogate explains."""
+    """Say how much of the effect of masking the surrogate explains."""
     what = "tree explains" if surrogate.rules else "weights explain"
     if surrogate.fidelity is None:
         return "Masking parts changes nothing that can be told from chance."
     share = f"{max(0.0, surrogate.fidelity):.0%}"
-    said = f"The {what} {share} of what masking parts changes"
+    said = f"The {what} {share} of the effect of masking parts"
     return f"{said} ({fidelity_in_words(surrogate.fidelity)})."
 
 
@@ -510,7 +519,7 @@ def remedies(explanation: Explanation) -> Iterator[str]:
     if not explanation.made_by:
         return
     for one in dict.fromkeys(
-        option for warning in explanation.caveats for option in TYPED.findall(warning.message)
+        option for warning in explanation.warnings for option in TYPED.findall(warning.message)
     ):
         if one.partition(" ")[0] not in explanation.made_by:
             yield f"{explanation.made_by} {one}"

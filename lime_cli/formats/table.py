@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
+from math import isnan, nan
 from typing import IO, TYPE_CHECKING, NamedTuple
 
 from rich.cells import cell_len
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
 STEP = "  "
 
-WORDS = {True: "kept", False: "gone"}
+WORDS = {True: "kept", False: "masked"}
 
 
 def tree_lines(rules: tuple[Rule, ...], names: Mapping[int, str], page: Page) -> Iterator[Text]:
@@ -87,7 +88,7 @@ def passage(explanation: Explanation, surrogate: Surrogate, page: Page) -> Itera
     weights = _weights_in_text(explanation, surrogate)
     if not isinstance(text, str) or not weights:
         return
-    largest = max(abs(one) for one in weights.values())
+    largest = max((abs(one) for one in weights.values() if not isnan(one)), default=1.0)
     passage = Text()
     for piece, weight in marked(text.rstrip(), weights):
         passage.append_text(_piece(piece, weight, largest, page))
@@ -99,15 +100,19 @@ def passage(explanation: Explanation, surrogate: Surrogate, page: Page) -> Itera
         _piece("raises" if quantity else "for", 1, 1, page),
         _piece("lowers" if quantity else "against", -1, 1, page),
     ]
-    yield Text.assemble(MARGIN, marks[0], f" {name}, ", marks[1], " it")
+    legend = Text.assemble(MARGIN, marks[0], f" {name}, ", marks[1], " it")
+    if any(map(isnan, weights.values())):
+        legend.append(", ").append_text(_piece("not certain", nan, 1, page))
+    yield legend
     yield Text()
 
 
 def _weights_in_text(
     explanation: Explanation, surrogate: Surrogate
 ) -> dict[tuple[int, int], float]:
+    """Return the weight of each word's characters; NaN where its sign is not certain."""
     return {
-        span: one.weight
+        span: nan if unresolved(one) else one.weight
         for one in surrogate.weights
         if one.weight != 0
         for where in [explanation.components[one.component].where]
@@ -122,6 +127,8 @@ def _piece(text: str, weight: float, largest: float, page: Page) -> Text:
     shown = "\n".join(page.literal(line) for line in lines)
     if weight == 0:
         return Text(shown)
+    if isnan(weight):
+        return Text(shown, style="underline") if page.look.colour else Text(f"[~{shown}~]")
     strength = min(2, int(3 * abs(weight) / largest))
     if page.look.colour:
         return Text(shown, style=(TINTS_FOR if weight > 0 else TINTS_AGAINST)[strength])
@@ -170,7 +177,7 @@ def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:
             yield Text()
         form = _prediction_format(surrogate)
         said = (f"{surrogate.model_prediction:{form}}", "bold")
-        yield Text.assemble(page.literal(surrogate.name), ": the model says ", said)
+        yield Text.assemble(page.literal(surrogate.name), ": the model predicts ", said)
         if others := other_outputs(explanation, surrogate):
             wide = max(1, page.prose)
             said_too = Text(page.literal(f"other classes: {others}"), style="dim")
@@ -195,12 +202,12 @@ def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:
 
 
 def _thumbnail(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterator[Text]:
-    picture = explanation.subject.picture
-    if picture is None or surrogate.rules or not (page.look.colour and page.look.unicode):
+    image = explanation.subject.image
+    if image is None or surrogate.rules or not (page.look.colour and page.look.unicode):
         return
     from lime_cli.formats.overlay import thumbnail
 
-    yield from thumbnail(explanation, surrogate, picture, page)
+    yield from thumbnail(explanation, surrogate, image, page)
 
 
 def _title(explanation: Explanation, page: Page) -> Text:
@@ -314,19 +321,19 @@ def _others(surrogate: Surrogate, page: Page) -> str:
 
 def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:
     every = ", all there are" if explanation.stop == "exhaustive" else ""
-    worth = f"worth {explanation.effective_samples:.0f} near the instance"
+    worth = f"effective sample size {explanation.effective_samples:.0f}"
     yield from _row("samples", f"{explanation.samples}{every}, {worth}", page)
     segments = any(isinstance(one.where, Segment) for one in explanation.components)
     if segments and not any(one.rules for one in explanation.surrogates):
-        yield from _row("picture", "-o overlay.png draws the superpixels on it", page)
+        yield from _row("image", "-o overlay.png draws the superpixels on it", page)
     reasons: dict[str, list[str]] = {}
     for skipped in explanation.skipped:
         reasons.setdefault(skipped.reason, []).append(skipped.name)
     for reason, names in reasons.items():
         listed = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
         yield from _row("skipped", f"{len(names)} {reason}: {listed}", page)
-    for caveat in explanation.caveats:
-        yield from _row("warning", f"{caveat.code}: {caveat.message}", page)
+    for warning in explanation.warnings:
+        yield from _row("warning", f"{warning.code}: {warning.message}", page)
 
 
 def _row(key: str, text: str, page: Page) -> Iterator[Text]:

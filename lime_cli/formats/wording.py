@@ -47,7 +47,7 @@ def fidelity_said(surrogate: Surrogate) -> str:
     if surrogate.spread is None or surrogate.spread < SMALL_SPREAD or surrogate.fidelity <= 0:
         return said
     return (
-        f"{said}: explains {surrogate.fidelity:.0%} of what masking decides, which is "
+        f"{said}: explains {surrogate.fidelity:.0%} of the effect of masking, which is "
         f"{1 - surrogate.spread:.0%} of all variation"
     )
 
@@ -69,7 +69,7 @@ LISTED = 4
 
 
 def other_outputs(explanation: Explanation, surrogate: Surrogate) -> str:
-    """Say what else the model says of the instance, the largest first; nothing of one output."""
+    """Name the other outputs with their predictions, the largest first; empty for one output."""
     outputs, names = explanation.outputs, explanation.model.targets
     if explanation.model.task != "classification" or not 2 < len(outputs) == len(names):
         return ""

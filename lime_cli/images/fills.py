@@ -1,6 +1,6 @@
-"""Fills: what stands where a superpixel is gone.
+"""Fills: what stands where a superpixel is masked.
 
-Pictures are (h, w, c) in the model's channels, 0..255; the label -1 marks what is never gone.
+Images are (h, w, c) in the model's channels, 0..255; the label -1 marks what is never masked.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def is_fill(fill: str) -> bool:
 def filled(
     raw: Values, labels: IntArray, fill: str, preprocessing: Preprocessing, seed: int
 ) -> FloatArray:
-    """Return ``raw`` with every segment gone; ``seed`` is that of noise."""
+    """Return ``raw`` with every segment masked; ``seed`` is that of noise."""
     if fill in FILLS or fill == LIKE_LIME:
         function = mean_like_lime if fill == LIKE_LIME else FILLS[fill]
         return cast(FloatArray, function(raw, labels, np.random.default_rng(seed)))
@@ -58,7 +58,7 @@ def mean(raw: Values, labels: IntArray, _rng: np.random.Generator) -> FloatArray
 
 
 def mean_like_lime(raw: Values, labels: IntArray, rng: np.random.Generator) -> FloatArray:
-    """Return marcotcr/lime's means: what is behind the point is lost to the picture's type."""
+    """Return marcotcr/lime's means: what is behind the point is lost to the image's type."""
     return np.floor(mean(raw, labels, rng))
 
 
@@ -73,9 +73,9 @@ def blur(raw: Values, labels: IntArray, _rng: np.random.Generator) -> FloatArray
     inner = raw[seen]
     result = np.zeros(raw.shape)
     if raw.dtype == np.uint8 and raw.shape[2] in (1, 3):
-        picture = Image.fromarray(inner[..., 0] if raw.shape[2] == 1 else inner)
-        blur = ImageFilter.GaussianBlur(max(picture.size) / 12)
-        result[seen] = np.asarray(picture.filter(blur)).reshape(inner.shape)
+        image = Image.fromarray(inner[..., 0] if raw.shape[2] == 1 else inner)
+        blur = ImageFilter.GaussianBlur(max(image.size) / 12)
+        result[seen] = np.asarray(image.filter(blur)).reshape(inner.shape)
         return result
     from scipy.ndimage import gaussian_filter
 
@@ -137,7 +137,7 @@ OTHERS = ("black", "blur", "#ffffff")
 """Fills that are tried where another changes next to nothing."""
 
 LITTLE, MUCH = 0.05, 0.1
-"""Shares of what a model says of a picture: changes below the one are next to none, a fill that
+"""Shares of what a model says of an image: changes below the one are next to none, a fill that
 changes more than the other, and this many times as much, is better."""
 
 TIMES = 3
@@ -147,22 +147,22 @@ def weak(
     own: str,
     others: list[str],
     raw: Values,
-    gone_by: Callable[[str], FloatArray],
+    masked_by: Callable[[str], FloatArray],
     answers: Callable[[list[FloatArray]], FloatArray],
 ) -> tuple[str | None, str]:
-    """Return a fill that changes more where a picture's own changes next to nothing, and why.
+    """Return a fill that changes more where an image's own changes next to nothing, and why.
 
-    ``gone_by`` gives the picture without all its superpixels, ``answers`` what the model says to
-    pictures. None where the own fill does, no other does more, or the model fails; raises
+    ``masked_by`` gives the image without all its superpixels, ``answers`` what the model predicts
+    for images. None where the own fill does, no other does more, or the model fails; raises
     UntrustedModel for a model that is not safe to ask.
     """
     try:
-        whole, gone = answers([np.asarray(raw, np.float64), gone_by(own)])
+        whole, masked = answers([np.asarray(raw, np.float64), masked_by(own)])
         top = int(whole.argmax())
-        size, change = abs(float(whole[top])), abs(float(whole[top] - gone[top]))
+        size, change = abs(float(whole[top])), abs(float(whole[top] - masked[top]))
         if change >= LITTLE * size:
             return None, ""
-        found = answers([gone_by(one) for one in others])[:, top]
+        found = answers([masked_by(one) for one in others])[:, top]
     except UntrustedModel:
         raise
     except LimexError:  # which the explanation will tell in its own words
@@ -172,7 +172,6 @@ def weak(
     if changes[best] < max(MUCH * size, TIMES * change):
         return None, ""
     return others[best], (
-        f"with every superpixel filled by {own} the model says {gone[top]:.3g} for "
-        f"{whole[top]:.3g}, so that hardly anything can matter; by {others[best]} it says "
-        f"{found[best]:.3g}"
+        f"filling every superpixel by {own} changes the prediction only from {whole[top]:.3g} to "
+        f"{masked[top]:.3g}; by {others[best]}, to {found[best]:.3g}"
     )

@@ -13,19 +13,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import FloatArray, IntArray
-from lime_cli.engine.instance import Caveat, Component, Picture, Skipped, Subject
-from lime_cli.engine.masks import KeptOrGone
+from lime_cli.engine.instance import CodedWarning, Component, SegmentedImage, Skipped, Subject
+from lime_cli.engine.masks import KeptOrMasked
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of
 from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
 from lime_cli.images.numbers import MAX_PIXELS, ImageReading
-from lime_cli.images.pixels import Photo, read_picture
+from lime_cli.images.pixels import Photo, read_image
 from lime_cli.images.segments import SUFFIXES as MAPS
 from lime_cli.images.segments import (
     Cut,
     Cutter,
     cut_up,
-    few_caveat,
+    few_warning,
     kept_map,
     places,
     quickshift_like_lime,
@@ -37,17 +37,17 @@ from lime_cli.sources import Held, Listing, Source, local
 
 
 @dataclass(frozen=True, eq=False)
-class ImageInstance(KeptOrGone):
-    """A picture on the model's grid, whose superpixels stay or are filled."""
+class ImageInstance(KeptOrMasked):
+    """An image on the model's grid, whose superpixels stay or are filled."""
 
     subject: Subject
     components: tuple[Component, ...]
-    caveats: tuple[Caveat, ...]
+    warnings: tuple[CodedWarning, ...]
     pool: str
-    picture: NDArray[np.floating[Any]]
+    image: NDArray[np.floating[Any]]
     """(c, h, w) for the layout NCHW, else (h, w, c): what the model is fed for the instance."""
-    gone: NDArray[np.floating[Any]]
-    """As ``picture``, with every superpixel gone."""
+    masked: NDArray[np.floating[Any]]
+    """As ``image``, with every superpixel masked."""
     labels: IntArray
     """(h, w): which component a place of the grid belongs to; -1 in the padding."""
     layout: str
@@ -56,38 +56,39 @@ class ImageInstance(KeptOrGone):
     @property
     def input_bytes(self) -> int:
         """About how much memory one model input takes."""
-        return self.picture.nbytes
+        return self.image.nbytes
 
     def model_inputs(self, codes: IntArray) -> NDArray[np.floating[Any]]:
         """Return (n, h, w, c), in the memory order of the model's layout."""
-        gone, change = self._bits
+        masked, change = self._bits
         padding = np.ones((len(codes), 1), np.bool_)  # label -1 finds it, and it always stays
         kept = np.concatenate([codes.astype(bool), padding], axis=1)
-        stays = np.take(-kept.astype(gone.dtype), self.labels, axis=1)
+        kept_here = np.take(-kept.astype(masked.dtype), self.labels, axis=1)
         turned = self.layout == "NCHW"
-        bits = (stays[:, None] if turned else stays[..., None]) & change
-        bits ^= gone
-        batch: NDArray[np.floating[Any]] = bits.view(self.picture.dtype)
+        bits = (kept_here[:, None] if turned else kept_here[..., None]) & change
+        bits ^= masked
+        batch: NDArray[np.floating[Any]] = bits.view(self.image.dtype)
         return batch.transpose(0, 2, 3, 1) if turned else batch
 
     @cached_property
     def _bits(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """The bits of ``gone``, and those to flip where superpixels stay: faster than choosing."""
-        whole = np.dtype(f"i{self.picture.itemsize}")
-        gone, picture = self.gone.view(whole), self.picture.view(whole)
-        return gone, gone ^ picture
+        """The bits of ``masked``, and those to flip where superpixels stay: faster than choice."""
+        whole = np.dtype(f"i{self.image.itemsize}")
+        masked, image = self.masked.view(whole), self.image.view(whole)
+        return masked, masked ^ image
 
     def original(self) -> NDArray[np.floating[Any]]:
-        batch = self.picture[None]
+        batch = self.image[None]
         return batch.transpose(0, 2, 3, 1) if self.layout == "NCHW" else batch
 
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy")
-"""What pictures in a folder are told by."""
+"""What images in a folder are told by."""
 
-ASSUMED = Caveat(
+ASSUMED = CodedWarning(
     "preprocessing_assumed",
-    "how pixels become numbers is not said, so 0..1{} is assumed; --preprocess changes it",
+    "the model does not say how pixels become numbers, so 0 to 1{} is assumed; "
+    "--preprocess changes it",
 )
 
 LIME = (LIKE_LIME, LIME_SEGMENTER)
@@ -96,21 +97,21 @@ LIME = (LIKE_LIME, LIME_SEGMENTER)
 
 @dataclass(frozen=True)
 class ImageModality:
-    """Read pictures and cut them into superpixels; None leaves a choice to model or preset."""
+    """Read images and cut them into superpixels; None leaves a choice to model or preset."""
 
     inputs: tuple[str, ...]
-    """Files, and folders of which every picture is taken."""
+    """Files, and folders of which every image is taken."""
     segmenter: str = "slic"
     """A name, or the path of a label map."""
     n_segments: int | None = None
     """A wish; None wishes for 50, of quickshift for LIME's own parameters."""
     fill: str = AUTO_FILL
-    """Of superpixels that are gone: a name of ``fills.FILLS``, or ``#RRGGBB``; ``auto`` is their
+    """Of superpixels that are masked: a name of ``fills.FILLS``, or ``#RRGGBB``; ``auto`` is their
     mean, but where that changes next to nothing."""
     preprocess: str | None = None
     """Name of a preset; the options from ``resize`` to ``channels`` override it."""
     size: tuple[int, int] | None = None
-    """(height, width) of the model's input; None takes every picture at its own size."""
+    """(height, width) of the model's input; None takes every image at its own size."""
     resize: str | None = None
     scale: float | None = None
     mean: tuple[float, ...] | None = None
@@ -136,7 +137,7 @@ class ImageModality:
     """Whether neither the user nor the model said how pixels become numbers."""
     given: PixelsInput | None = None
     """What lies beside the model and says that, in the place of a preset."""
-    answers: Callable[[Any], FloatArray] | None = field(default=None, compare=False)
+    predictions: Callable[[Any], FloatArray] | None = field(default=None, compare=False)
     """Asks the model, where a fill may be tried out."""
 
     default_samples = 256
@@ -162,7 +163,9 @@ class ImageModality:
         _check(shown, "--show", ",".join(map(str, self.show)), "1 or 3 channels, from 0")
         plain = self.fill in (AUTO_FILL, *FILLS, LIKE_LIME)
         colours = self.preprocessing.channels in MODES or plain
-        _check(colours, "--fill", self.fill, "a fill that is no colour: the channels are none")
+        _check(
+            colours, "--fill", self.fill, "a fill other than a colour: the channels are not colours"
+        )
 
     @property
     def preprocessing(self) -> Preprocessing:
@@ -191,7 +194,7 @@ class ImageModality:
         )
 
     def sources(self) -> Iterator[Source]:
-        """List the pictures asked for, a folder's by the bytes of their names."""
+        """List the images asked for, a folder's by the bytes of their names."""
         yield from self._listing().sources(self.inputs)
 
     def strays(self) -> int:
@@ -201,7 +204,7 @@ class ImageModality:
         return ()
 
     def _listing(self) -> Listing:
-        return Listing(self.recursive, self.glob, SUFFIXES, "pictures")
+        return Listing(self.recursive, self.glob, SUFFIXES, "images")
 
     def stamp(self) -> tuple[int, ...]:
         return ()
@@ -212,11 +215,11 @@ class ImageModality:
 
     def fitted(self, model_input: ModelInput) -> ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""
-        model_input.require("picture")
+        model_input.require("image")
         pixels, n_channels = model_input.pixels, model_input.channels
         size = model_input.size
         if size and self.size and size != self.size:
-            said = f"--size {_by(self.size)}: the model takes pictures of {_by(size)}"
+            said = f"--size {_by(self.size)}: the model takes images of {_by(size)}"
             raise SettingsError(said, "leave it out")
         if size is None and pixels is not None and self.preprocess is None:
             size = pixels.size
@@ -231,7 +234,7 @@ class ImageModality:
             preprocess=self.preprocess or model_input.preprocess,
             assumed=all(way is None for way in (*ways, pixels)),
             given=pixels,
-            answers=model_input.answers,
+            predictions=model_input.predictions,
         )
         own = fitted.preprocessing
         if self.show and own.channels in MODES:
@@ -243,58 +246,58 @@ class ImageModality:
         return fitted
 
     def read(self, source: Source) -> ImageInstance:
-        """Read and segment one picture; raise InputError when it cannot be used."""
+        """Read and segment one image; raise InputError when it cannot be used."""
         preprocessing = self.preprocessing
         reading = ImageReading(self.max_pixels, preprocessing.channels, self.pixel_range, self.show)
         path = source.path if isinstance(source.path, Held) else local(source.path)
-        photo = read_picture(path, reading)
+        photo = read_image(path, reading)
         view = preprocessing.view(photo.pixels.shape[:2])
         cut = self._cut(photo.pixels, view)
         values = 255 - photo.values if self.invert else photo.values
         raw = preprocessing.in_channels(view.grid(values))
-        fill, gone, said = self._filled(raw, cut.on_grid, preprocessing)
+        fill, masked, said = self._filled(raw, cut.on_grid, preprocessing)
         parts = zip(cut.names, places(cut.labels, view), strict=True)
         return ImageInstance(
             subject=self._subject(source, photo, view, cut, fill),
             components=tuple(Component(name, None, place) for name, place in parts),
-            caveats=(*photo.caveats, *cut.caveats, *said, *self._assumed()),
+            warnings=(*photo.warnings, *cut.warnings, *said, *self._assumed()),
             pool=self._pool(photo, cut, fill),
-            picture=self._in_memory(preprocessing.numbers(raw)),
-            gone=self._in_memory(preprocessing.numbers(gone)),
+            image=self._in_memory(preprocessing.numbers(raw)),
+            masked=self._in_memory(preprocessing.numbers(masked)),
             labels=cut.on_grid,
             layout=self.layout,
         )
 
     def _filled(
         self, raw: Values, labels: IntArray, preprocessing: Preprocessing
-    ) -> tuple[str, FloatArray, tuple[Caveat, ...]]:
-        """Return the fill, the picture with every superpixel gone, and what is to be said."""
+    ) -> tuple[str, FloatArray, tuple[CodedWarning, ...]]:
+        """Return the fill, the image with every superpixel masked, and what is to be said."""
 
-        def gone_by(fill: str) -> FloatArray:
+        def masked_by(fill: str) -> FloatArray:
             return filled(raw, labels, fill, preprocessing, self.seed)
 
         own = "mean" if self.fill == AUTO_FILL else self.fill
-        if self.answers is None:
-            return own, gone_by(own), ()
+        if self.predictions is None:
+            return own, masked_by(own), ()
 
-        def answers(gone: list[FloatArray]) -> FloatArray:
-            assert self.answers is not None
+        def predictions(masked: list[FloatArray]) -> FloatArray:
+            assert self.predictions is not None
             kept = (labels < 0)[..., None]
-            pictures = (preprocessing.numbers(np.where(kept, raw, one))[None] for one in gone)
-            found = [self.answers(one.astype(self.precision)) for one in pictures]
+            images = (preprocessing.numbers(np.where(kept, raw, one))[None] for one in masked)
+            found = [self.predictions(one.astype(self.precision)) for one in images]
             return np.concatenate(found)
 
         colours = preprocessing.channels in MODES
         others = [one for one in OTHERS if one != own and (colours or one in FILLS)]
-        better, words = weak(own, others, raw, gone_by, answers)
+        better, words = weak(own, others, raw, masked_by, predictions)
         if better is None:
-            return own, gone_by(own), ()
+            return own, masked_by(own), ()
         chosen = better if self.fill == AUTO_FILL else own
         advice = "is used instead" if self.fill == AUTO_FILL else "may show more"
-        said = Caveat("fill_changes_little", f"{words}; --fill {better} {advice}")
-        return chosen, gone_by(chosen), (said,)
+        said = CodedWarning("fill_changes_little", f"{words}; --fill {better} {advice}")
+        return chosen, masked_by(chosen), (said,)
 
-    def _assumed(self) -> tuple[Caveat, ...]:
+    def _assumed(self) -> tuple[CodedWarning, ...]:
         if not self.assumed:
             return ()
         colours = " in RGB" if self.preprocessing.channels == "RGB" else ""
@@ -315,7 +318,7 @@ class ImageModality:
         labels = quickshift_like_lime(seen)
         n = int(labels.max()) + 1
         names = tuple(f"superpixel {i}" for i in range(n))
-        return Cut(labels, view.labels_on_grid(labels), names, tuple(few_caveat(n)))
+        return Cut(labels, view.labels_on_grid(labels), names, tuple(few_warning(n)))
 
     def _subject(self, source: Source, photo: Photo, view: View, cut: Cut, fill: str) -> Subject:
         height, width = photo.pixels.shape[:2]
@@ -331,9 +334,9 @@ class ImageModality:
             **({"show": self.show} if self.show else {}),
             "label_map": kept_map(cut.labels, view),
         }
-        picture = Picture(photo.pixels, view.labels_on_picture(cut.labels))
+        image = SegmentedImage(photo.pixels, view.labels_on_image(cut.labels))
         name = Path(source.path).name
-        return Subject(source.id, "image", name, photo.digest, facts, picture)
+        return Subject(source.id, "image", name, photo.digest, facts, image)
 
     def _input(self) -> dict[str, Any]:
         """Return what becomes of pixels as facts; the usual filter goes without saying."""
@@ -373,7 +376,7 @@ def _channels(said: str) -> str | None:
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:
     if not good:
-        raise SettingsError(f"{option}: {value} is not possible", f"give {wanted}")
+        raise SettingsError(f"{option}: {value} is not valid", f"give {wanted}")
 
 
 def _by(size: tuple[int, int] | None) -> str:

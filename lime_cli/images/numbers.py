@@ -1,20 +1,22 @@
-"""Pictures as numbers: NPY and deep TIFF files, their ranges and their channels.
+"""Images as numbers: NPY and deep TIFF files, their ranges and their channels.
 
-Black is 0 and white 255 in what is returned, whatever the type: equal pictures give equal values.
+Black is 0 and white 255 in what is returned, whatever the type: equal images give equal values.
 """
 
 from __future__ import annotations
 
 import io
 import logging
+import struct
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from lime_cli.engine.arrays import BoolArray
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.instance import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.images.view import MODES, Pixels, Values
 
@@ -23,7 +25,7 @@ MAX_PIXELS = 50_000_000
 
 @dataclass(frozen=True)
 class ImageReading:
-    """What a person, or the model, says of how picture files are read."""
+    """What a person, or the model, says of how image files are read."""
 
     max_pixels: int = MAX_PIXELS
     channels: str = "RGB"
@@ -66,7 +68,7 @@ DEPTHS = (8, 10, 12, 14)
 """Bits of numbers that are kept in 16."""
 
 
-def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[Caveat, ...]:
+def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[CodedWarning, ...]:
     """Say that numbers of 16 bits use so few of them that black and white may be others."""
     if reading.pixel_range is not None or array.dtype.str[1:] != "u2":
         return ()
@@ -75,7 +77,7 @@ def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[Cav
     if bits is None:
         return ()
     return (
-        Caveat(
+        CodedWarning(
             "range_assumed",
             f"{name} holds 16-bit numbers up to {most:,}, read as 0 to 65,535; if they have "
             f"{bits} bits, --pixel-range 0,{2**bits - 1} reads them so",
@@ -85,14 +87,16 @@ def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[Cav
 
 def channels_last(
     name: str, array: NDArray[Any], reading: ImageReading
-) -> tuple[NDArray[Any], tuple[Caveat, ...]]:
+) -> tuple[NDArray[Any], tuple[CodedWarning, ...]]:
     """Return (h, w, c) of an array whose channels come first, and say so."""
     counts = (1, 3, 4) if reading.channels in MODES else (int(reading.channels),)
     first, last = array.shape[0], array.shape[2]
     if first not in counts or last in counts or min(array.shape[1:]) <= first:
         return array, ()
     size = " x ".join(map(str, array.shape))
-    said = Caveat("channels_assumed", f"{name} is {size}: its channels are taken to come first")
+    said = CodedWarning(
+        "channels_assumed", f"{name} is {size}: its channels are assumed to come first"
+    )
     return array.transpose(1, 2, 0), (said,)
 
 
@@ -107,7 +111,7 @@ STRETCH = (1, 99)
 
 
 def read_npy(name: str, data: bytes, max_pixels: int) -> NDArray[Any]:
-    """Return (h, w, c) numbers; raise InputError for what is cut short, too large or no picture."""
+    """Return (h, w, c) numbers; raise InputError for what is cut short, too large or no image."""
     stream = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(stream)
@@ -133,9 +137,12 @@ def read_tiff(name: str, data: bytes, max_pixels: int) -> tuple[NDArray[Any], in
     level = logging.getLogger("tifffile").level
     logging.getLogger("tifffile").setLevel(logging.CRITICAL)
     try:
-        with tifffile.TiffFile(io.BytesIO(data)) as file:
+        with tifffile.TiffFile(io.BytesIO(data), mode="r+") as file:
             page: Any = file.pages[0]
             check_size(name, page.imagewidth * page.imagelength, max_pixels)
+            if page.compression == LZW:
+                _undo_lzw(file, page)
+                page = tifffile.TiffFile(file.filehandle).pages[0]
             array = page.asarray()
             if page.planarconfig == 2 and array.ndim == 3:  # a plane for each channel
                 array = array.transpose(1, 2, 0)
@@ -157,8 +164,59 @@ def read_tiff(name: str, data: bytes, max_pixels: int) -> tuple[NDArray[Any], in
     return _turned(_as_light(name, _with_channels(array), kind), int(turned)), n_pages
 
 
+LZW = 5
+"""Of TIFF's Compression; the one that tifffile needs another package for and Pillow undoes."""
+
+COMPRESSION, PREDICTOR, PARTS = 259, 317, ((273, 279), (324, 325))
+"""Tags; the last are those of strips and tiles: where they begin, and how many bytes each has."""
+
+DIFFERENCES = 2
+"""A predictor: each number is what is to be added to the one left of it."""
+
+
+def _undo_lzw(file: Any, page: Any) -> None:
+    """Put the strips or tiles of a page uncompressed behind a file in memory, and point to them."""
+    handle, offsets, counts = file.filehandle, [], []
+    rows = page.tilelength if page.is_tiled else min(page.rowsperstrip, page.imagelength)
+    width = page.tilewidth if page.is_tiled else page.imagewidth
+    samples = 1 if page.planarconfig == 2 else page.samplesperpixel
+    row = -(-width * samples * page.bitspersample // 8)
+    strips = -(-page.imagelength // rows)
+    for i, (offset, count) in enumerate(zip(page.dataoffsets, page.databytecounts, strict=True)):
+        last = not page.is_tiled and i % strips == strips - 1
+        n_rows = page.imagelength - rows * (strips - 1) if last else rows
+        handle.seek(offset)
+        plain = _lzw_bytes(handle.read(count), row * n_rows)
+        if page.predictor == DIFFERENCES:
+            kind = np.dtype(f"{file.byteorder}u{page.bitspersample // 8}")
+            numbers = np.frombuffer(plain, kind).reshape(n_rows, width, samples)
+            plain = numbers.cumsum(axis=1, dtype=kind.newbyteorder("=")).astype(kind).tobytes()
+        handle.seek(0, 2)
+        offsets.append(handle.tell())
+        counts.append(len(plain))
+        handle.write(plain)
+    begins, sizes = PARTS[bool(page.is_tiled)]
+    page.tags[begins].overwrite(offsets)
+    page.tags[sizes].overwrite(counts)
+    page.tags[COMPRESSION].overwrite(1)
+    if page.predictor == DIFFERENCES:
+        page.tags[PREDICTOR].overwrite(1)
+
+
+def _lzw_bytes(data: bytes, n_bytes: int) -> bytes:
+    """Uncompress a strip, as the only one of an image of bytes in one row."""
+    tags = (
+        (256, 4, n_bytes), (257, 4, 1), (258, 3, 8), (COMPRESSION, 3, LZW), (262, 3, 1),
+        (273, 4, 8), (277, 3, 1), (278, 4, 1), (279, 4, len(data)),
+    )  # fmt: skip
+    table = b"".join(struct.pack("<HHII", tag, kind, 1, value) for tag, kind, value in tags)
+    directory = struct.pack("<H", len(tags)) + table + bytes(4)
+    whole = b"II*\0" + struct.pack("<I", 8 + len(data)) + data + directory
+    return Image.open(io.BytesIO(whole), formats=["TIFF"]).tobytes()
+
+
 ORIENTATION = 274
-"""Tag of how a picture is to be turned."""
+"""Tag of how an image is to be turned."""
 
 INVERTED, INDEXED, INKS, YCBCR, LABS = 0, 3, 5, 6, (8, 9, 10)
 """Of TIFF's PhotometricInterpretation."""
@@ -245,7 +303,7 @@ def _n_pixels(name: str, shape: tuple[int, ...]) -> int:
     if len(shape) not in (2, 3) or not all(shape):
         said = " x ".join(map(str, shape)) or "a single number"
         raise InputError(
-            f"{name}: {said} is no picture", "save height x width or height x width x channels"
+            f"{name}: {said} is not an image", "save height x width or height x width x channels"
         )
     return shape[0] * shape[1]
 
@@ -255,4 +313,4 @@ def _with_channels(array: NDArray[Any]) -> NDArray[Any]:
 
 
 def _damaged(name: str) -> InputError:
-    return InputError(f"{name}: the picture is cut short or damaged", "copy or save it again")
+    return InputError(f"{name}: the image is cut short or damaged", "copy or save it again")

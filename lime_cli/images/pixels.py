@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.instance import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of
 from lime_cli.images.numbers import (
@@ -33,55 +33,55 @@ from lime_cli.sources import Held
 
 @dataclass(frozen=True, eq=False)
 class Photo:
-    """A picture file as read: turned as its EXIF says, on white where it was transparent."""
+    """An image file as read: turned as its EXIF says, on white where it was transparent."""
 
     pixels: Pixels
-    """(height, width, 3), RGB: what is drawn and cut; a grey picture has three equal channels."""
+    """(height, width, 3), RGB: what is drawn and cut; a grey image has three equal channels."""
     values: Values
     """(height, width, c), black 0 and white 255: what the model is fed; ``pixels`` where those
     hold it all."""
     digest: str
     """SHA-256 of the file."""
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
 
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 
 WANTED = "give a PNG, JPEG, WebP, BMP, GIF, TIFF or NPY file"
 
-AS_PICTURE, AS_NUMBERS, AS_FRAME = (
+AS_IMAGE, AS_NUMBERS, AS_FRAME = (
     "convert it to PNG, TIFF or NPY",
     "save one array of numbers: numpy.save",
     "save a frame of it as PNG",
 )
 
 FOREIGN = (
-    (b"%!PS", "EPS", AS_PICTURE),
-    (b"%PDF", "PDF", AS_PICTURE),
-    (b"<svg", "SVG", AS_PICTURE),
-    (b"<!doctype html", "a web page, no picture", "load the picture again"),
-    (b"<html", "a web page, no picture", "load the picture again"),
-    (b"<?xml", "SVG", AS_PICTURE),
-    (b"ftypavif", "AVIF", AS_PICTURE),
-    (b"ftyphei", "HEIC", AS_PICTURE),
-    (b"ftypmif1", "HEIC", AS_PICTURE),
-    (b"ftypcrx", "a raw file of a camera", AS_PICTURE),
+    (b"%!PS", "EPS", AS_IMAGE),
+    (b"%PDF", "PDF", AS_IMAGE),
+    (b"<svg", "SVG", AS_IMAGE),
+    (b"<!doctype html", "a web page, not an image", "load the image again"),
+    (b"<html", "a web page, not an image", "load the image again"),
+    (b"<?xml", "SVG", AS_IMAGE),
+    (b"ftypavif", "AVIF", AS_IMAGE),
+    (b"ftyphei", "HEIC", AS_IMAGE),
+    (b"ftypmif1", "HEIC", AS_IMAGE),
+    (b"ftypcrx", "a raw file of a camera", AS_IMAGE),
     (b"ftyp", "a video", AS_FRAME),
     (b"avi list", "a video", AS_FRAME),
     (b"\x1a\x45\xdf\xa3", "a video", AS_FRAME),
-    (b"8BPS", "PSD", AS_PICTURE),
-    (b"\0\0\x01\0", "ICO", AS_PICTURE),
-    (b"\0\0\0\x0cjP  ", "JPEG 2000", AS_PICTURE),
-    (b"\0\0\0\x0cJXL ", "JPEG XL", AS_PICTURE),
-    (b"\xff\x0a", "JPEG XL", AS_PICTURE),
-    (b"version https://git-lfs", "a pointer of Git LFS, not the picture", "git lfs pull"),
+    (b"8BPS", "PSD", AS_IMAGE),
+    (b"\0\0\x01\0", "ICO", AS_IMAGE),
+    (b"\0\0\0\x0cjP  ", "JPEG 2000", AS_IMAGE),
+    (b"\0\0\0\x0cJXL ", "JPEG XL", AS_IMAGE),
+    (b"\xff\x0a", "JPEG XL", AS_IMAGE),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the image", "git lfs pull"),
     (b"SIMPLE  =", "FITS", AS_NUMBERS),
     (b"\x5c\x01\0\0", "NIfTI", AS_NUMBERS),
     (b"\x89HDF", "HDF5", AS_NUMBERS),
     (b"PK\x03\x04", "an archive", f"unpack it; of an NPZ file {AS_NUMBERS}"),
     (b"\x1f\x8b", "packed with gzip", "unpack it"),
 )
-"""What stands in the first bytes of files people take for pictures, what they are, what to do."""
+"""What stands in the first bytes of files people take for images, what they are, what to do."""
 
 ANYWHERE = (b"ftyp", b"<", b"avi ", b"version ")
 """How signs begin that need not stand at the very beginning."""
@@ -94,16 +94,16 @@ TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 
 class Decoded(NamedTuple):
-    """A file's picture: what is drawn, what the model is fed, and what is to be said."""
+    """A file's image: what is drawn, what the model is fed, and what is to be said."""
 
     pixels: Pixels
     values: Values
     n_frames: int
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
 
 
-def read_picture(file: Path | Held, reading: ImageReading | None = None) -> Photo:
-    """Read a picture; raise InputError when it is damaged, foreign or too large."""
+def read_image(file: Path | Held, reading: ImageReading | None = None) -> Photo:
+    """Read an image; raise InputError when it is damaged, foreign or too large."""
     reading = reading or ImageReading()
     data = bytes_of(file)
     path = Path(file)
@@ -120,11 +120,11 @@ def read_picture(file: Path | Held, reading: ImageReading | None = None) -> Phot
         with quietly():
             found = _decoded(path.name, data, reading)
     parts = "pages" if data.startswith(TIFF) else "frames"
-    first = Caveat(
+    first = CodedWarning(
         "first_frame", f"{path.name} has {found.n_frames} {parts}; the first one is explained"
     )
-    caveats = (*found.caveats, first) if found.n_frames > 1 else found.caveats
-    return Photo(found.pixels, found.values, digest_of(data), caveats)
+    warnings = (*found.warnings, first) if found.n_frames > 1 else found.warnings
+    return Photo(found.pixels, found.values, digest_of(data), warnings)
 
 
 def bytes_of(path: Path | Held) -> bytes:
@@ -137,7 +137,7 @@ def bytes_of(path: Path | Held) -> bytes:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file", "check the path of the picture") from None
+        raise InputError(f"{path}: no such file", "check the path of the image") from None
     except OSError as error:
         raise InputError(f"{path.name}: cannot be read ({error.strerror})") from None
     if not data:
@@ -174,22 +174,22 @@ def _decoded(name: str, data: bytes, reading: ImageReading) -> Decoded:
         if data.startswith(TIFF):
             return _tiff(name, data, reading)
         raise InputError(
-            f"{name}: the picture is cut short or damaged", "copy or export it again"
+            f"{name}: the image is cut short or damaged", "copy or export it again"
         ) from None
     return _photographed(name, turned, image.format, reading, n_frames)
 
 
 def _tiff(name: str, data: bytes, reading: ImageReading) -> Decoded:
     numbers, n_pages = read_tiff(name, data, reading.max_pixels)
-    caveats = range_of(name, numbers, reading)
-    return Decoded(*from_numbers(name, numbers, reading), n_pages, caveats)
+    warnings = range_of(name, numbers, reading)
+    return Decoded(*from_numbers(name, numbers, reading), n_pages, warnings)
 
 
 BITS, COMPRESSION, LIGHT, SAMPLES, PLANAR = 258, 259, 262, 277, 284
 """Tags of a TIFF file."""
 
-UNPACKED = (1, 8, 32_773, 32_946)
-"""Compressions that tifffile undoes by itself: none, deflate, PackBits."""
+UNPACKED = (1, 5, 8, 32_773, 32_946)
+"""Compressions that are undone in full depth: none, LZW, deflate, PackBits."""
 
 
 def _is_deep(image: Image.Image) -> bool:
@@ -220,7 +220,7 @@ def _opened(name: str, data: bytes) -> Image.Image | None:
 
 
 def _foreign(name: str, data: bytes) -> InputError:
-    """Say what a file is that is not read as a picture."""
+    """Say what a file is that is not read as an image."""
     head = data[:256]
     if data[DICOM_AT : DICOM_AT + 4] == DICOM:
         return InputError(
@@ -233,7 +233,7 @@ def _foreign(name: str, data: bytes) -> InputError:
         if (sign in head.lower() or sign in head) if loose else head.startswith(sign):
             what = f"is {kind}" if kind.startswith(("a ", "an ", "packed")) else None
             return InputError(f"{name}: {what or f'format not supported ({kind})'}", hint)
-    return InputError(f"{name}: is not a picture, or is damaged", WANTED)
+    return InputError(f"{name}: is not an image, or is damaged", WANTED)
 
 
 def _photographed(
@@ -245,8 +245,8 @@ def _photographed(
         if image.mode != "F" and (image.mode != "I" or file_format == "PNG"):
             deep = deep.astype(np.uint16)
         deep = deep[..., None]
-        caveats = range_of(name, deep, reading)
-        return Decoded(*from_numbers(name, deep, reading), n_frames, caveats)
+        warnings = range_of(name, deep, reading)
+        return Decoded(*from_numbers(name, deep, reading), n_frames, warnings)
     if image.mode == "LAB":
         raise InputError(f"{name}: pixels of mode LAB", "convert it to RGB")
     if image.has_transparency_data and image.mode not in ("RGBA", "LA"):

@@ -18,7 +18,7 @@ import numpy as np
 from PIL import Image
 
 from lime_cli.engine.arrays import FloatArray, IntArray
-from lime_cli.engine.instance import Caveat, Segment
+from lime_cli.engine.instance import CodedWarning, Segment
 from lime_cli.errors import InputError
 from lime_cli.images.fills import means
 from lime_cli.images.numbers import MAX_PIXELS, check_size, read_npy
@@ -43,7 +43,7 @@ def segment_counted(
 ) -> tuple[IntArray, int]:
     """Return the label map, and how many segments were found before their number was adjusted.
 
-    Too many are merged; where nearly nothing was told apart, the picture is cut into a grid.
+    Too many are merged; where nearly nothing was told apart, the image is cut into a grid.
     """
     wish = None if n_segments is None else max(MIN_SEGMENTS, min(n_segments, MAX_SEGMENTS))
     labels = numbered(SEGMENTERS[segmenter](pixels, wish, seed))
@@ -156,7 +156,7 @@ def _touching(labels: IntArray) -> IntArray:
 
 
 def _at_most(pixels: Pixels, longest: int) -> Pixels:
-    """Shrink a picture whose longer side is above ``longest``."""
+    """Shrink an image whose longer side is above ``longest``."""
     height, width = pixels.shape[:2]
     shrink = longest / max(height, width)
     if shrink >= 1:
@@ -210,7 +210,7 @@ def read_map(path: Path) -> IntArray:
         except InputError:
             raise
         except Exception:  # a damaged file can raise anything
-            said = f"{path.name}: is no label map, or is damaged"
+            said = f"{path.name}: is not a label map, or is damaged"
             raise InputError(said, "give a PNG or NPY file") from None
     if bands.ndim == 2:
         return bands
@@ -243,7 +243,7 @@ def kept_map(labels: IntArray, view: View) -> dict[str, Any]:
 
 
 def labels_of(kept: Any, size: tuple[int, int]) -> IntArray:
-    """Return (height, width) labels of a picture from what a record keeps; -1 outside the view.
+    """Return (height, width) labels of an image from what a record keeps; -1 outside the view.
 
     Raises InputError where the record is damaged.
     """
@@ -265,7 +265,7 @@ def labels_of(kept: Any, size: tuple[int, int]) -> IntArray:
             f"the record's label map is damaged: {error}", "explain it again"
         ) from error
     y, x = (Axis(size[0], top, bottom, 1, (0, 1)), Axis(size[1], left, right, 1, (0, 1)))
-    return View(y, x).labels_on_picture(labels)
+    return View(y, x).labels_on_image(labels)
 
 
 WORKING_SIDE = 512
@@ -277,7 +277,7 @@ MAP_SIDE = 2048
 
 @dataclass(frozen=True)
 class Cutter:
-    """How pictures are cut."""
+    """How images are cut."""
 
     segmenter: str
     """Name of a segmenter, or the path of a label map."""
@@ -287,7 +287,7 @@ class Cutter:
 
 @dataclass(frozen=True, eq=False)
 class Cut:
-    """The superpixels of a picture."""
+    """The superpixels of an image."""
 
     labels: IntArray
     """Of equal parts of the view, 0..s-1."""
@@ -295,7 +295,7 @@ class Cut:
     """The same labels on the model's grid; -1 in the padding."""
     names: tuple[str, ...]
     """(s,): what each is called."""
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
 
 
 def cut_up(pixels: Pixels, view: View, cutter: Cutter) -> Cut:
@@ -332,22 +332,22 @@ def segment_view(
     return labels, on_grid
 
 
-def few_caveat(n: int) -> Iterator[Caveat]:
-    """Say that a picture has too few superpixels to be compared."""
+def few_warning(n: int) -> Iterator[CodedWarning]:
+    """Say that an image has too few superpixels to be compared."""
     if n < MIN_SEGMENTS:
         parts = "1 superpixel" if n == 1 else f"{n} superpixels"
-        said = f"the picture has {parts}: there is little to tell apart"
-        yield Caveat("few_segments", said)
+        said = f"the image has {parts}: there is little to tell apart"
+        yield CodedWarning("few_segments", said)
 
 
 def _cut_by_map(pixels: Pixels, view: View, path: Path) -> Cut:
     given = read_map(path)
     if given.shape != pixels.shape[:2]:
         height, width = given.shape
-        wanted = f"the picture is {pixels.shape[1]} x {pixels.shape[0]}"
+        wanted = f"the image is {pixels.shape[1]} x {pixels.shape[0]}"
         raise InputError(
             f"{path.name}: the label map is {width} x {height}, {wanted}",
-            "give a map of the picture's own size, width x height",
+            "give a map of the image's own size, width x height",
         )
     sampled: list[IntArray] = []
 
@@ -360,45 +360,45 @@ def _cut_by_map(pixels: Pixels, view: View, path: Path) -> Cut:
     labels, on_grid = segment_view(pixels, view, cut, MAP_SIDE)
     n, values = int(labels.max()) + 1, sampled[-1]
     names = tuple(f"segment {i}" for i in values) if n == len(values) else _numbers(n)
-    caveats = [*_merged_caveat(len(values), n), *few_caveat(n)]
+    warnings = [*_merged_warning(len(values), n), *few_warning(n)]
     lost = len(np.unique(given)) - len(values)
     if lost > 0:
         said = f"{lost} segments of {path.name} are too small, or outside, for the model to see"
-        caveats.append(Caveat("segments_unseen", said))
-    return Cut(labels, on_grid, names, tuple(caveats))
+        warnings.append(CodedWarning("segments_unseen", said))
+    return Cut(labels, on_grid, names, tuple(warnings))
 
 
 def _numbers(n: int) -> tuple[str, ...]:
     return tuple(f"superpixel {i}" for i in range(n))
 
 
-def _said(cutter: Cutter, found: int, n: int) -> Iterator[Caveat]:
+def _said(cutter: Cutter, found: int, n: int) -> Iterator[CodedWarning]:
     """Say what became of a number of segments that was wished for or found."""
     wish = cutter.n_segments
     if wish is not None and not MIN_SEGMENTS <= wish <= MAX_SEGMENTS:
         bound = min(max(wish, MIN_SEGMENTS), MAX_SEGMENTS)
-        said = f"{wish} superpixels were wished for; limex cuts into {bound} or so"
-        yield Caveat("segments_adjusted", said)
+        said = f"{wish} superpixels were requested; limex cuts into {bound} or so"
+        yield CodedWarning("segments_adjusted", said)
     if found < MIN_SEGMENTS <= n:
         parts = "1 part" if found == 1 else f"{found} parts"
-        said = f"{cutter.segmenter} tells {parts} apart; the picture is cut into a grid of {n}"
-        yield Caveat("segments_adjusted", said)
-    yield from _merged_caveat(found, n)
-    yield from few_caveat(n)
+        said = f"{cutter.segmenter} tells {parts} apart; the image is cut into a grid of {n}"
+        yield CodedWarning("segments_adjusted", said)
+    yield from _merged_warning(found, n)
+    yield from few_warning(n)
 
 
-def _merged_caveat(found: int, n: int) -> Iterator[Caveat]:
+def _merged_warning(found: int, n: int) -> Iterator[CodedWarning]:
     if found > MAX_SEGMENTS:
         said = f"{found} superpixels are too many; the smallest are merged, {n} are left"
-        yield Caveat("segments_adjusted", said)
+        yield CodedWarning("segments_adjusted", said)
 
 
 def places(labels: IntArray, view: View) -> tuple[Segment, ...]:
-    """Measure every segment of a map of the view in pixels of the original picture."""
+    """Measure every segment of a map of the view in pixels of the original image."""
     height, width = labels.shape
     y, x = (
-        _Shares.of(view.y.on_picture(height), height),
-        _Shares.of(view.x.on_picture(width), width),
+        _Sharing.of(view.y.on_image(height), height),
+        _Sharing.of(view.x.on_image(width), width),
     )
     parts = labels.ravel()
     area = np.bincount(parts, np.outer(y.pixels, x.pixels).ravel())
@@ -413,8 +413,8 @@ def places(labels: IntArray, view: View) -> tuple[Segment, ...]:
 
 
 @dataclass(frozen=True, eq=False)
-class _Shares:
-    """What n equal parts of a side hold of the picture's pixels."""
+class _Sharing:
+    """What n equal parts of a side hold of the image's pixels."""
 
     pixels: IntArray
     """(n,): how many."""
@@ -424,7 +424,7 @@ class _Shares:
     """(length,): which part each pixel is in; -1 for none."""
 
     @classmethod
-    def of(cls, index: IntArray, n: int) -> _Shares:
+    def of(cls, index: IntArray, n: int) -> _Sharing:
         seen = np.flatnonzero(index >= 0)
         parts = index[seen]
         return cls(

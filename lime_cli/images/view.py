@@ -1,7 +1,7 @@
 """What a model sees of an image: which part, at which size, and what becomes of its pixels.
 
 Sizes are (height, width). A view is cut into n equal parts per side; their labels are carried
-to the grid and to the original picture by looking up the part under the middle of each pixel.
+to the grid and to the original image by looking up the part under the middle of each pixel.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ TINY = 1e-9
 
 @dataclass(frozen=True)
 class Axis:
-    """One side of a picture against one side of the model's grid."""
+    """One side of an image against one side of the model's grid."""
 
     length: int
-    """Of the original picture, in pixels."""
+    """Of the original image, in pixels."""
     start: float
-    """Where the model's view begins in the original picture."""
+    """Where the model's view begins in the original image."""
     stop: float
     grid: int
     """Length of the model's input, in pixels."""
@@ -54,11 +54,11 @@ class Axis:
         return index
 
     def sampled(self, n: int) -> IntArray:
-        """Return (n,): the pixel of the original picture in the middle of each of n parts."""
+        """Return (n,): the pixel of the original image in the middle of each of n parts."""
         middles = self.start + (np.arange(n) + 0.5) / n * (self.stop - self.start)
         return np.clip(np.floor(middles + TINY), 0, self.length - 1).astype(np.int64)
 
-    def on_picture(self, n: int) -> IntArray:
+    def on_image(self, n: int) -> IntArray:
         """Return (length,): which of n equal parts of the view each pixel shows; -1 outside it."""
         first = min(ceil(self.start - 0.5 - TINY), self.length - 1)
         last = max(first + 1, min(ceil(self.stop - 0.5 - TINY), self.length))
@@ -70,7 +70,7 @@ class Axis:
 
 @dataclass(frozen=True)
 class View:
-    """Which part of a picture the model sees, and where on its grid."""
+    """Which part of an image the model sees, and where on its grid."""
 
     y: Axis
     x: Axis
@@ -93,8 +93,8 @@ class View:
 
     def _resized(self, plane: Values, size: tuple[int, int]) -> Values:
         box = (self.x.start, self.y.start, self.x.stop, self.y.stop)
-        picture = Image.fromarray(plane)
-        resized = picture.resize(size[::-1], Image.Resampling(self.resample), box=box)
+        image = Image.fromarray(plane)
+        resized = image.resize(size[::-1], Image.Resampling(self.resample), box=box)
         return np.asarray(resized, plane.dtype)
 
     def working_size(self, longest: int) -> tuple[int, int]:
@@ -107,26 +107,26 @@ class View:
         """Carry a label map of the view to the model's grid; -1 in the padding."""
         return _carried(labels, self.y.on_grid(len(labels)), self.x.on_grid(labels.shape[1]))
 
-    def labels_on_picture(self, labels: IntArray) -> IntArray:
-        """Carry a label map of the view to the original picture; -1 outside the view."""
-        return _carried(labels, self.y.on_picture(len(labels)), self.x.on_picture(labels.shape[1]))
+    def labels_on_image(self, labels: IntArray) -> IntArray:
+        """Carry a label map of the view to the original image; -1 outside the view."""
+        return _carried(labels, self.y.on_image(len(labels)), self.x.on_image(labels.shape[1]))
 
 
 def stretched(size: tuple[int, int], grid: tuple[int, int]) -> View:
-    """Show the whole picture, its proportions changed."""
+    """Show the whole image, its proportions changed."""
     y, x = (Axis(n, 0, n, m, (0, m)) for n, m in zip(size, grid, strict=True))
     return View(y, x)
 
 
 def padded(size: tuple[int, int], grid: tuple[int, int]) -> View:
-    """Show the whole picture in the middle of a black grid."""
+    """Show the whole image in the middle of a black grid."""
     ratio = min(grid[0] / size[0], grid[1] / size[1])
     y, x = (_padded(n, m, ratio) for n, m in zip(size, grid, strict=True))
     return View(y, x)
 
 
 def cropped(size: tuple[int, int], grid: tuple[int, int], resize_to: int | None) -> View:
-    """Show the centre of a picture resized so that its shorter side is ``resize_to`` and covers."""
+    """Show the centre of an image resized so that its shorter side is ``resize_to`` and covers."""
     ratio = max(grid[0] / size[0], grid[1] / size[1], (resize_to or 0) / min(size))
     y, x = (_cropped(n, m, ratio) for n, m in zip(size, grid, strict=True))
     return View(y, x)
@@ -159,10 +159,10 @@ LUMA = (0.299, 0.587, 0.114)
 
 @dataclass(frozen=True)
 class Preprocessing:
-    """What becomes of a picture's pixels: fitted to a grid, then (x * scale - mean) / std."""
+    """What becomes of an image's pixels: fitted to a grid, then (x * scale - mean) / std."""
 
     size: tuple[int, int] | None = None
-    """Of the model's input; None takes every picture at its own size."""
+    """Of the model's input; None takes every image at its own size."""
     resize: str = "stretch"
     """``stretch``, ``crop`` (the centre) or ``pad`` (with black)."""
     resize_to: int | None = None
@@ -192,7 +192,7 @@ class Preprocessing:
         return len(self.channels) if self.channels in MODES else int(self.channels)
 
     def view(self, size: tuple[int, int]) -> View:
-        """Return what the model sees of a picture of ``size``."""
+        """Return what the model sees of an image of ``size``."""
         wanted = self.size or size
         if self.resize == "stretch":
             view = stretched(size, wanted)

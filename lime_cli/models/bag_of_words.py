@@ -100,8 +100,8 @@ class Islands:
 
     def _blank(self, masks: BoolArray) -> IntArray:
         """Return which texts have nothing but blanks left, so that another stands for them."""
-        gone = self._pieces.gone
-        if not self._pieces.blank or -1 in self._speaking or (gone and not gone.isspace()):
+        masked = self._pieces.masked
+        if not self._pieces.blank or -1 in self._speaking or (masked and not masked.isspace()):
             return np.zeros(0, np.int64)
         return np.flatnonzero(~masks[:, sorted(self._speaking)].any(axis=1))
 
@@ -116,7 +116,7 @@ class Islands:
             whole = "".join([text for text, _ in segments])
             slots += [(source, token, place) for token in self._tokens(whole)]
             if owners:
-                left = "".join([text if j < 0 else self._pieces.gone for text, j in segments])
+                left = "".join([text if j < 0 else self._pieces.masked for text, j in segments])
                 slots += [(d + source, token, place) for token in self._tokens(left)]
         sources, tokens, places = np.array(slots, np.int64).reshape(-1, 3).T
         return sources, tokens, places
@@ -143,7 +143,7 @@ class Islands:
         if known is None:
             segments, owners = self._islands[place]
             going = {one for i, one in enumerate(owners) if not kept >> i & 1}
-            text = "".join([self._pieces.gone if j in going else text for text, j in segments])
+            text = "".join([self._pieces.masked if j in going else text for text, j in segments])
             known = self._variants[place, kept] = self._tokens(text)
         return known
 
@@ -328,7 +328,7 @@ class Bags:
         total = self.built + self.written
         return f"word counts of the samples built from their masks: {self.built} of {total} texts"
 
-    def ask(self, texts: Texts) -> Any:
+    def predict(self, texts: Texts) -> Any:
         """Answer as the pipeline does to the strings; None where they must be spelled out."""
         fresh = texts.pieces is not self._pieces
         if fresh:

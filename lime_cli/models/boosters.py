@@ -35,11 +35,11 @@ LINKS = {
 class Boosted:
     """A booster that answers the scikit-learn way."""
 
-    def __init__(self, booster: Any, method: str, ask: Callable[[Any], Any]) -> None:
-        """``ask`` takes a data frame, or an array where columns have no names."""
+    def __init__(self, booster: Any, method: str, predict: Callable[[Any], Any]) -> None:
+        """``predict`` takes a data frame, or an array where columns have no names."""
         self.booster = booster
         self.multilabel_ = False
-        setattr(self, method, ask)
+        setattr(self, method, predict)
 
     def describe(self, names: list[str] | None, n_columns: int, classes: Any = None) -> Boosted:
         """Say of columns and classes what the library knows; return itself."""
@@ -128,7 +128,7 @@ def _xgboost(booster: Any) -> Boosted:
     objective = learner["objective"]["name"]
     n_classes = int(learner["learner_model_param"].get("num_class", 0))
     n_targets = int(learner["learner_model_param"].get("num_target", 1))
-    raw = objective in ("multi:softmax", "binary:logitraw", "binary:hinge")
+    raw = objective in ("multi:softmax", "binary:logitraw")
     categories = "c" in (booster.feature_types or [])
     if categories and _version("xgboost") < XGBOOST_KEEPS_CATEGORIES:
         raise ModelError(
@@ -137,15 +137,15 @@ def _xgboost(booster: Any) -> Boosted:
 
     rounds = _best_rounds(booster, learner)
 
-    def ask(inputs: Any) -> Any:
+    def predict(inputs: Any) -> Any:
         rows = _matrix(booster, inputs, categories)
         answers = booster.predict(rows, output_margin=raw, iteration_range=rounds)
         return softmax(answers) if objective == "multi:softmax" else answers
 
-    probable = objective.startswith("multi:") or objective == "binary:logistic"
+    probable = objective.startswith("multi:") or objective in ("binary:logistic", "binary:hinge")
     classified = probable or raw
     method = "predict_proba" if probable else "decision_function" if raw else "predict"
-    boosted = Boosted(booster, method, ask)
+    boosted = Boosted(booster, method, predict)
     boosted.multilabel_ = probable and n_targets > 1
     classes = range(max(n_classes, 2)) if classified and n_targets == 1 else None
     return boosted.describe(booster.feature_names, booster.num_features(), classes)
@@ -180,11 +180,11 @@ def _lightgbm(booster: Any) -> Boosted:
     objective = found[1] if found else ""
     n_classes = booster.num_model_per_iteration()
 
-    def ask(inputs: Any) -> Any:
+    def predict(inputs: Any) -> Any:
         return booster.predict(inputs, num_threads=1)
 
     classified = objective == "binary" or objective.startswith("multiclass")
-    boosted = Boosted(booster, "predict_proba" if classified else "predict", ask)
+    boosted = Boosted(booster, "predict_proba" if classified else "predict", predict)
     classes = range(max(n_classes, 2)) if classified else None
     return boosted.describe(booster.feature_name(), booster.num_feature(), classes)
 
@@ -197,20 +197,20 @@ def _catboost(booster: Any) -> Boosted:
     texts = list(booster.get_text_feature_indices())
     classes = booster.classes_ if len(booster.classes_) else None
     loss = str(booster.get_all_params().get("loss_function", ""))
-    asked = {"prediction_type": "Probability"} if classes is not None else {}
+    options = {"prediction_type": "Probability"} if classes is not None else {}
     if classes is None and type(booster).__name__ == "CatBoostRegressor":
         # what a regressor answers with; one that was loaded from bytes has forgotten its loss
-        asked = {"prediction_type": LINKS.get(loss.partition(":")[0], "RawFormulaVal")}
+        options = {"prediction_type": LINKS.get(loss.partition(":")[0], "RawFormulaVal")}
 
-    def ask(inputs: Any) -> Any:
+    def predict(inputs: Any) -> Any:
         named = hasattr(inputs, "columns")
         rows = inputs if named or hasattr(inputs, "tocsr") else np.asarray(inputs, object)
         if categorical or texts:
             rows = _with_words(rows, [*categorical, *texts])
         pool = catboost.Pool(rows, None, categorical, texts, feature_names=None if named else names)
-        return booster.predict(pool, thread_count=1, **asked)
+        return booster.predict(pool, thread_count=1, **options)
 
-    boosted = Boosted(booster, "predict" if classes is None else "predict_proba", ask)
+    boosted = Boosted(booster, "predict" if classes is None else "predict_proba", predict)
     boosted.multilabel_ = loss.startswith(("MultiLogloss", "MultiCrossEntropy"))
     return boosted.describe(names, len(names), classes)
 

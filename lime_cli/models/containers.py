@@ -3,22 +3,50 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError
 from lime_cli.models.fitted import fitted
 from lime_cli.models.sklearn import final
 
 ANSWERS = ("predict_proba", "decision_function", "predict")
 
+_FOLDER = (
+    "optimum-cli export onnx --model {1} {1}-onnx, and explain {1}-onnx; or py:module:function"
+)
+
 EXPORTS = {
-    "torch": "export it to ONNX with torch.onnx.export",
-    "tensorflow": "export it to ONNX with tf2onnx",
+    "transformers.pipelines": 'if you made it: python -c "import joblib; '
+    f"joblib.load({{0!r}}).save_pretrained('{{1}}')\"; then {_FOLDER}",
+    "transformers": "save its model and its tokenizer with save_pretrained('{1}'); then " + _FOLDER,
+    "setfit": "explain a function that calls it: py:module:function",
+    "sentence_transformers": "explain a function that calls it: py:module:function",
+    "simpletransformers": "name its output folder in place of the pickle; or py:module:function",
+    "spacy": "explain a function that calls it: py:module:function",
+    "flair": "explain a function that calls it: py:module:function",
+    "fasttext": "explain a function that calls it: py:module:function",
+    "fastai": "export learn.model to ONNX with torch.onnx.export; or py:module:function",
     "keras": "export it to ONNX: model.export('model.onnx', format='onnx')",
+    "tensorflow": "export it to ONNX with tf2onnx",
+    "torch": "export it to ONNX with torch.onnx.export",
 }
+"""Libraries whose models limex does not run, and the way to explain them, the outermost first."""
+
+
+def export_of(modules: Iterable[str], name: str) -> tuple[str, str] | None:
+    """Return the library that a file's model is of, and how it is explained; None for no such.
+
+    ``modules`` are those of the classes in the file.
+    """
+    there = {".".join(one.split(".")[:n]) for one in modules for n in (1, 2)}
+    found = next((one for one in EXPORTS if one in there), None)
+    if found is None:
+        return None
+    return found.partition(".")[0], EXPORTS[found].format(name, name.partition(".")[0])
+
 
 SHOWN = 8
 
@@ -27,7 +55,7 @@ class ModelInside(NamedTuple):
     """A model out of a file, and what the file says beside it."""
 
     model: Any
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
     columns: tuple[str, ...] | None = None
     """Of a table, in the model's order, where a list of them lies beside it."""
 
@@ -40,7 +68,7 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
     transformers beside it, where each fits the next. Raises ModelError that names the keys there
     are, or says what the thing is instead.
     """
-    if key is None and can_predict(held):
+    if key is None and can_predict(held) and not _is_pipeline(held):
         return ModelInside(held)
     if key is None:
         chained = _chained(held)
@@ -56,27 +84,27 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
     if not beside:
         return _with_columns(found, (), held)
     words = f"{_quoted(beside)} beside the model is not applied, as --key {key} asks for the model"
-    return ModelInside(found, (Caveat("not_applied", words),))
+    return ModelInside(found, (CodedWarning("not_applied", words),))
 
 
 COLUMNS = re.compile(r"feature|column|cols|predictor|input|variable", re.IGNORECASE)
 """How a list of columns is called beside a model."""
 
 
-def _with_columns(model: Any, caveats: tuple[Caveat, ...], held: Any) -> ModelInside:
+def _with_columns(model: Any, warnings: tuple[CodedWarning, ...], held: Any) -> ModelInside:
     """Look for the columns of a model that names none in the only fitting list beside it."""
     names, n_columns, *_ = fitted(model)
     if names is not None or not isinstance(held, Mapping):
-        return ModelInside(model, caveats)
+        return ModelInside(model, warnings)
     lists = {str(key): tuple(one) for key, one in held.items() if _are_names(one)}
     fitting = {key: one for key, one in lists.items() if n_columns in (None, len(one))}
     called = {key: one for key, one in fitting.items() if COLUMNS.search(key)}
     found = called or ({} if n_columns is None else fitting)
     if len(set(found.values())) != 1:
-        return ModelInside(model, caveats)
+        return ModelInside(model, warnings)
     key, columns = next(iter(found.items()))
     words = f"the model does not name its columns; {key!r} beside it does, in that order"
-    return ModelInside(model, (*caveats, Caveat("columns_beside", words)), columns)
+    return ModelInside(model, (*warnings, CodedWarning("columns_beside", words)), columns)
 
 
 def _are_names(thing: Any) -> bool:
@@ -90,7 +118,7 @@ def _are_names(thing: Any) -> bool:
     return words and len(set(listed)) == len(listed)
 
 
-def _chained(held: Any) -> tuple[Any, tuple[Caveat, ...]] | None:
+def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
     """Return the only model of a file, behind its transformers where each fits the next.
 
     None where there is no model or more than one, or where the parts do not fit.
@@ -110,7 +138,7 @@ def _chained(held: Any) -> tuple[Any, tuple[Caveat, ...]] | None:
     names = [str(name) for name, _ in steps]
     chained = Pipeline([(f"{i} {one}", part) for i, (one, part) in enumerate(parts)])
     words = f"{_quoted(names)} is applied before {key!r}; --key {key} gives the model alone"
-    return chained, (Caveat("chained", words),)
+    return chained, (CodedWarning("chained", words),)
 
 
 def _transforms_inputs(one: Any) -> bool:
@@ -119,13 +147,13 @@ def _transforms_inputs(one: Any) -> bool:
     return hasattr(one, "transform") and not can_predict(one) and not labels
 
 
-def _taken(held: Any, key: Any) -> tuple[Caveat, ...]:
+def _taken(held: Any, key: Any) -> tuple[CodedWarning, ...]:
     beside = [one for one in _children(held) if one != key]
     if not beside:
         return ()
     more = f" and {len(beside) - SHOWN} more" if len(beside) > SHOWN else ""
     words = f"{_quoted(beside[:SHOWN])}{more} beside it is not applied"
-    return (Caveat("taken_from", f"{str(key)!r} of the file is explained; {words}"),)
+    return (CodedWarning("taken_from", f"{str(key)!r} of the file is explained; {words}"),)
 
 
 def _transformers(held: Any) -> list[tuple[Any, Any]]:
@@ -171,7 +199,7 @@ def check_fitted(model: Any, name: str) -> None:
         raise ModelError(
             f"{name}: the model is not fitted ({type(model).__name__})", "save it after calling fit"
         ) from None
-    except Exception:  # a wrapper that cannot tell will say so when it is asked
+    except Exception:  # a wrapper that cannot tell will say so when it predicts
         return
 
 
@@ -216,12 +244,21 @@ def _keys(held: Any) -> str:
     return f"it has {', '.join(names[:SHOWN])}{more}" if names else "it is empty"
 
 
+def _is_pipeline(held: Any) -> bool:
+    """Tell a pipeline of transformers, whose ``predict`` takes texts one by one, from a model."""
+    return any(base.__module__.startswith("transformers.") for base in type(held).__mro__)
+
+
+def of_another(name: str, library: str, way: str) -> ModelError:
+    """Word that a file holds a model of a library that limex does not run."""
+    return ModelError(f"{name}: holds a {library} model, which limex does not run", way)
+
+
 def _no_model(held: Any, name: str) -> ModelError:
     library = type(held).__module__.split(".")[0]
-    bases = {base.__module__.split(".")[0] for base in type(held).__mro__}
-    for known, way in EXPORTS.items():
-        if known in bases:
-            return ModelError(f"{name}: holds a {known} model, which limex does not run", way)
+    foreign = export_of((base.__module__ for base in type(held).__mro__), name)
+    if foreign is not None:
+        return of_another(name, *foreign)
     models = [str(one) for one, child in _children(held).items() if can_predict(child)]
     beside = [one for one, _ in _transformers(held)]
     if models and beside:

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, ModelError, OutOfMemory, PredictionError
 from lime_cli.models.input_forms import DATE, date_in_numbers
 from lime_cli.models.model_file import PYTHON_PREFIX, ModelInput
@@ -75,25 +75,25 @@ def failure(
     name: str,
     error: BaseException,
     inputs: Any,
-    caveats: tuple[Caveat, ...] = (),
+    warnings: tuple[CodedWarning, ...] = (),
     given: ModelInput | None = None,
 ) -> ModelError | InputError:
     """Word why a model did not answer to ``inputs``.
 
-    ``caveats`` are what loading it brought up, ``given`` what it says of its input.
+    ``warnings`` are what loading it brought up, ``given`` what it says of its input.
     """
     words = said_by(error)
     if is_shortage(error):
         return OutOfMemory(f"{name}: the model ran out of memory")
     if isinstance(error, SystemExit):
-        return PredictionError(f"{name}: the model left the program (exit {error.code})")
+        return PredictionError(f"{name}: the model called exit ({error.code})")
     if type(error).__name__ == "NotFittedError":
         return PredictionError(f"{name}: the model is not fitted", "save it after calling fit")
     known = _of_inputs(name, words, inputs, given)
     if known is not None:
         return known
     where = _where(error) if name.startswith(PYTHON_PREFIX) else ""
-    gap = next((found for one in caveats if (found := GAP.search(one.message))), None)
+    gap = next((found for one in warnings if (found := GAP.search(one.message))), None)
     if gap is not None:
         return PredictionError(
             f"{name}: was saved by scikit-learn {gap[1]}, running {gap[2]}, and fails here "
@@ -154,7 +154,7 @@ def _of_accessor(name: str, kind: str, table: Any) -> PredictionError:
     one_of = f" (one of {', '.join(likely[:5])})" if len(likely) > 1 else ""
     column = likely[0] if len(likely) == 1 else "COLUMN"
     return PredictionError(
-        f"{name}: the model takes {what} that is handed over otherwise",
+        f"{name}: the model takes {what} in another form",
         f"say {option} {column}{one_of}",
     )
 
@@ -171,7 +171,7 @@ def _unknown(name: str, listed: str, table: Any) -> PredictionError | None:
         return None
     place = list(map(str, table.names)).index(column)
     own = {str(one) for one in table.columns[place].tolist()} == {value}
-    hold = f"--fixed {column} holds the column at each row's own value; "
+    hold = f"--fixed {column} keeps the column at each row's own value; "
     return PredictionError(
         f"{name}: the model does not know {value[:60]!r} in column {column!r}",
         ("" if own else hold) + "an encoder with handle_unknown='ignore' takes any value",
@@ -194,11 +194,11 @@ def _text_in_numbers(name: str, cell: str, table: Any) -> PredictionError | Inpu
     where = f" in column {column!r}" if column is not None else ""
     if not any(letter.isalnum() for letter in cell):
         return PredictionError(
-            f"{name}: the model wants numbers, not {cell[:60]!r}{where}",
-            f"where that stands for a missing value, say --na-values '{cell[:60]}'",
+            f"{name}: the model takes numbers, not {cell[:60]!r}{where}",
+            f"if that is a missing value, add --na-values '{cell[:60]}'",
         )
     return PredictionError(
-        f"{name}: the model wants numbers, not {cell[:60]!r}{where}",
+        f"{name}: the model takes numbers, not {cell[:60]!r}{where}",
         "give the table that the model was made for, or leave the column out with --drop",
     )
 

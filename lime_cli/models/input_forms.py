@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, LimexError, PredictionError, SettingsError
 from lime_cli.models.model_file import NOTHING, Known, ModelInput
 
@@ -46,8 +46,8 @@ def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, ND
         texts = np.array(inputs, dtype=object)
         return {first.name: texts if len(first.shape) == 1 else texts[:, None]}
     if isinstance(inputs, np.ndarray):
-        pictures = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
-        return {first.name: np.ascontiguousarray(_pixels(pictures, first.type))}
+        images = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
+        return {first.name: np.ascontiguousarray(_pixels(images, first.type))}
     if len(wanted) > 1:
         columns = dict(zip(inputs.names, inputs.columns, strict=True))
         return {
@@ -150,18 +150,18 @@ def _misfit(name: str, kind: str, cell: Any, place: str = "") -> PredictionError
     )
 
 
-def _pixels(pictures: NDArray[Any], kind: str) -> NDArray[Any]:
-    """Return pictures in the graph's type; raise PredictionError where whole numbers lose them."""
+def _pixels(images: NDArray[Any], kind: str) -> NDArray[Any]:
+    """Return images in the graph's type; raise PredictionError where whole numbers lose them."""
     dtype = np.dtype(DTYPES[kind])
     if dtype.kind not in "iu":
-        return pictures.astype(dtype, copy=False)
-    whole = np.rint(pictures)
+        return images.astype(dtype, copy=False)
+    whole = np.rint(images)
     bounds = np.iinfo(dtype)
-    fractions = pictures.max() <= 1 and bool((whole != pictures).any())
+    fractions = images.max() <= 1 and bool((whole != images).any())
     if fractions or whole.min() < bounds.min or whole.max() > bounds.max:
         raise PredictionError(
             f"the model takes pixels as whole numbers ({dtype.name}), not "
-            f"{pictures.min():.3g} to {pictures.max():.3g}",
+            f"{images.min():.3g} to {images.max():.3g}",
             "say --preprocess raw",
         )
     return np.asarray(whole.astype(dtype))
@@ -179,11 +179,11 @@ FRAME_WORDS = re.compile(r"only integers, slices|'numpy\.ndarray' object has no 
 PLAIN = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
 """Types of columns that make one block of a data frame where all are alike."""
 
-SPARSE_ONLY = Caveat("sparse_only", "the model answers to sparse rows only; it is given those")
+SPARSE_ONLY = CodedWarning("sparse_only", "the model accepts sparse rows only, and gets them")
 
 
-AS_DATES = Caveat(
-    "as_dates", "the model refuses dates as text; they are given as dates, as pandas parses them"
+AS_DATES = CodedWarning(
+    "as_dates", "the model does not accept dates as text; it gets dates, as pandas parses them"
 )
 
 NAMED = 8
@@ -201,18 +201,18 @@ class Handing:
         """Names of the columns of the table that was answered last."""
         self.form = None if form == "auto" else form
         """None while names of columns decide."""
-        self.caveats: tuple[Caveat, ...] = ()
+        self.warnings: tuple[CodedWarning, ...] = ()
 
-    def ask(self, inputs: Any) -> Any:
+    def predict(self, inputs: Any) -> Any:
         """Return the method's answer; where it refuses what it is given, to another form of it.
 
         What decided for one table decides nothing for one of other columns.
         """
         kind = (getattr(inputs, "names", ()), getattr(inputs, "dates", ()))
         if self._auto and self._known not in (None, kind):
-            self.form, self.caveats, self._known = None, (), None
+            self.form, self.warnings, self._known = None, (), None
         try:
-            answer = self._method(handed(inputs, self.form, self._given))
+            output = self._method(handed(inputs, self.form, self._given))
         except LimexError:
             raise
         except Exception as error:
@@ -220,18 +220,18 @@ class Handing:
             other = self._another(inputs, error) if undecided else None
             if other is None:
                 raise
-            self.form, self.caveats = other[0], (other[1],)
-            answer = self._method(handed(inputs, self.form, self._given))
+            self.form, self.warnings = other[0], (other[1],)
+            output = self._method(handed(inputs, self.form, self._given))
         self._known = kind
-        return answer
+        return output
 
-    def _another(self, inputs: Any, error: Exception) -> tuple[str, Caveat] | None:
+    def _another(self, inputs: Any, error: Exception) -> tuple[str, CodedWarning] | None:
         """Return a form that the model answers to, and what to say of it."""
         if not hasattr(inputs, "columns"):
             return None
         if self._wants_sparse(inputs, error):
             return "sparse", SPARSE_ONLY
-        if _of_dates(inputs) and self._answers("dates", inputs):
+        if _of_dates(inputs) and self._accepts("dates", inputs):
             return "dates", AS_DATES
         if self._given.columns is not None:
             return None
@@ -240,8 +240,8 @@ class Handing:
             raise failure from error
         if failure is None:
             listed = ", ".join(inputs.names[:NAMED]) + (" ..." if len(inputs.names) > NAMED else "")
-            words = f"the model refuses an array; it is given a data frame of {listed}"
-            return "frame", Caveat("as_frame", f"{words}; --drop leaves columns out")
+            words = f"the model does not accept an array; it gets a data frame of {listed}"
+            return "frame", CodedWarning("as_frame", f"{words}; --drop leaves columns out")
         return None
 
     def _wants_sparse(self, inputs: Any, error: Exception) -> bool:
@@ -251,9 +251,9 @@ class Handing:
         if any(one.dtype == object for one in inputs.columns):
             return False
         empty = replace(inputs, columns=tuple(np.zeros(2) for _ in inputs.columns))
-        return self._answers("sparse", empty) and not self._answers(None, empty)
+        return self._accepts("sparse", empty) and not self._accepts(None, empty)
 
-    def _answers(self, form: str | None, inputs: Any) -> bool:
+    def _accepts(self, form: str | None, inputs: Any) -> bool:
         return self._failure(form, inputs) is None
 
     def _failure(self, form: str | None, inputs: Any) -> Exception | None:
@@ -280,7 +280,7 @@ def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
     if isinstance(inputs, list):
         return _texts(inputs, form, given)
     if isinstance(inputs, np.ndarray):
-        return _pictures(inputs, form, given)
+        return _images(inputs, form, given)
     match form:
         case "sparse":
             return as_sparse(inputs, given.model)
@@ -395,15 +395,15 @@ def _texts(texts: list[str], form: str | None, given: ModelInput) -> Any:
     return pandas.DataFrame({given.columns[0]: texts})
 
 
-def _pictures(pictures: Any, form: str | None, given: ModelInput) -> Any:
+def _images(images: Any, form: str | None, given: ModelInput) -> Any:
     if form == "frame":
-        raise SettingsError("--input-form frame: pictures have no columns", "leave it out")
-    flat = pictures.reshape(len(pictures), -1)
+        raise SettingsError("--input-form frame: images have no columns", "leave it out")
+    flat = images.reshape(len(images), -1)
     if form == "sparse":
         from scipy.sparse import csr_matrix
 
         return csr_matrix(flat)
-    return flat if given.n_columns else pictures
+    return flat if given.n_columns else images
 
 
 def _first(model: Any) -> Any:

@@ -63,9 +63,9 @@ def predictor_of_object(
         if base in bases:
             return Predictor(file, way(thing, file, origin))
     if isinstance(thing, types.MethodType) and can_predict(thing.__self__):
-        asked = next((key for key, one in METHODS.items() if one == thing.__name__), None)
-        if asked is not None:
-            thing, file = thing.__self__, file._replace(output=file.output or asked)
+        method = next((key for key, one in METHODS.items() if one == thing.__name__), None)
+        if method is not None:
+            thing, file = thing.__self__, file._replace(output=file.output or method)
     if can_predict(thing):
         check_fitted(thing, name)
         return Predictor(file, way_of(as_estimator(thing), file, origin))
@@ -90,15 +90,15 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
         given = given._replace(dtypes=file.live.dtypes, labels=file.live.labels)
     if file.input_form != "auto":
         handing = Handing(function, file.input_form, given)
-        return Way(origin, handing.ask, stated, given, handing=handing)
+        return Way(origin, handing.predict, stated, given, handing=handing)
 
-    def ask(inputs: Any) -> Any:
+    def predict(inputs: Any) -> Any:
         if isinstance(inputs, np.ndarray) and file.layout == "NCHW":
             return function(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
         plain = isinstance(inputs, (list, np.ndarray))
         return function(inputs if plain else handed(inputs, "frame", given))
 
-    return Way(origin, ask, stated, given)
+    return Way(origin, predict, stated, given)
 
 
 def name_of_object(thing: Any) -> str:
@@ -174,30 +174,30 @@ def _of_torch(network: Any, file: ModelFile, origin: Origin) -> Way:
     width = next((one.in_features for kind, one in kinds if kind == "Linear"), None)
     given = ModelInput(
         origin.name,
-        kind="picture" if channels else None,
+        kind="image" if channels else None,
         n_columns=None if channels else width,
         channels=channels,
         layout=layout,
     )
 
-    def ask(inputs: Any) -> Any:
+    def predict(inputs: Any) -> Any:
         import torch
 
         like = next(network.parameters(), torch.zeros(0))
         batch = torch.as_tensor(_numbers(inputs, layout, origin.name), device=like.device)
         return _in_evaluation(network, lambda: network(batch.to(like.dtype)))
 
-    return Way(origin, ask, Stated(), given, asked="forward")
+    return Way(origin, predict, Stated(), given, method="forward")
 
 
-def _in_evaluation(network: Any, ask: Callable[[], Any]) -> Any:
+def _in_evaluation(network: Any, predict: Callable[[], Any]) -> Any:
     import torch
 
     training = [one for one in network.modules() if one.training]
     network.eval()
     try:
         with torch.no_grad():
-            return ask()
+            return predict()
     finally:
         for one in training:
             one.training = True
@@ -228,26 +228,26 @@ def _worded(column: Any) -> bool:
 def _of_keras(network: Any, file: ModelFile, origin: Origin) -> Way:
     shape = getattr(network, "input_shape", None)
     shape = shape if isinstance(shape, tuple) and all(_is_size(one) for one in shape) else ()
-    picture = len(shape) == 4
-    layout = file.layout or ("NCHW" if picture and shape[1] in (1, 3) else "NHWC")
+    image = len(shape) == 4
+    layout = file.layout or ("NCHW" if image and shape[1] in (1, 3) else "NHWC")
     size = shape[2:] if layout == "NCHW" else shape[1:3]
     given = ModelInput(
         origin.name,
-        kind="picture" if picture else None,
+        kind="image" if image else None,
         n_columns=shape[1] if len(shape) == 2 else None,
-        size=(size[0], size[1]) if picture and None not in size else None,
-        channels=(shape[1] if layout == "NCHW" else shape[3]) if picture else None,
-        layout=layout if picture else None,
+        size=(size[0], size[1]) if image and None not in size else None,
+        channels=(shape[1] if layout == "NCHW" else shape[3]) if image else None,
+        layout=layout if image else None,
     )
 
-    def ask(inputs: Any) -> Any:
+    def predict(inputs: Any) -> Any:
         if isinstance(inputs, list):
             import tensorflow
 
             return network.predict(tensorflow.constant(inputs), verbose=0)
         return network.predict(_numbers(inputs, layout, origin.name), verbose=0)
 
-    return Way(origin, ask, Stated(), given, asked="predict")
+    return Way(origin, predict, Stated(), given, method="predict")
 
 
 def _is_size(one: Any) -> bool:
@@ -279,7 +279,7 @@ def _of_pipeline(pipeline: Any, file: ModelFile, origin: Origin) -> Way:
         return np.array([[row[name] for name in names] for row in found])
 
     if task == "image-classification":
-        given = ModelInput(origin.name, "picture", channels=3, layout="NHWC", preprocess="raw")
+        given = ModelInput(origin.name, "image", channels=3, layout="NHWC", preprocess="raw")
 
         def look(inputs: Any) -> Any:
             from PIL import Image
@@ -287,13 +287,13 @@ def _of_pipeline(pipeline: Any, file: ModelFile, origin: Origin) -> Way:
             pixels = np.clip(np.rint(inputs), 0, 255).astype(np.uint8)
             return scores(pipeline([Image.fromarray(one) for one in pixels], top_k=len(names)))
 
-        return Way(origin, look, stated, given, asked=task)
+        return Way(origin, look, stated, given, method=task)
 
     def read(inputs: Any) -> Any:
         return scores(pipeline(list(inputs), top_k=None, truncation=True))
 
     reading = _reading_of(pipeline.tokenizer)
-    return Way(origin, read, stated, ModelInput(origin.name, "text", reading=reading), asked=task)
+    return Way(origin, read, stated, ModelInput(origin.name, "text", reading=reading), method=task)
 
 
 def _of_transformer(network: Any, tokenizer: Any, file: ModelFile, origin: Origin) -> Predictor:
@@ -313,7 +313,7 @@ def _of_transformer(network: Any, tokenizer: Any, file: ModelFile, origin: Origi
         file = file._replace(activation=way)
     stated = Stated("regression") if regression else Stated("classification", names)
 
-    def ask(inputs: Sequence[str]) -> Any:
+    def predict(inputs: Sequence[str]) -> Any:
         order = sorted(range(len(inputs)), key=lambda i: len(inputs[i]))
         found: list[Any] = [None] * len(inputs)
         for start in range(0, len(order), TEXTS_A_CALL):
@@ -327,7 +327,7 @@ def _of_transformer(network: Any, tokenizer: Any, file: ModelFile, origin: Origi
         return np.array(found)
 
     given = ModelInput(origin.name, "text", reading=_reading_of(tokenizer))
-    return Predictor(file, Way(origin, ask, stated, given, asked="logits"))
+    return Predictor(file, Way(origin, predict, stated, given, method="logits"))
 
 
 def _logits(network: Any, tokens: Any) -> Any:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
             ...
 
         @property
-        def asked(self) -> str:
+        def method(self) -> str:
             """Which of its methods is called, or which of its outputs is read."""
             ...
 
@@ -76,7 +76,7 @@ class TextReading(NamedTuple):
 
 
 class PixelsInput(NamedTuple):
-    """What becomes of a picture's pixels, by a configuration beside the model."""
+    """What becomes of an image's pixels, by a configuration beside the model."""
 
     size: tuple[int, int] | None = None
     resize: str = "stretch"
@@ -113,7 +113,7 @@ class ModelInput(NamedTuple):
     model: str = "the model"
     """Name of its file, for messages."""
     kind: str | None = None
-    """``table``, ``text`` or ``picture``, where that is certain."""
+    """``table``, ``text`` or ``image``, where that is certain."""
     columns: tuple[str, ...] | None = None
     """Names of a table's columns in the model's order."""
     n_columns: int | None = None
@@ -124,13 +124,13 @@ class ModelInput(NamedTuple):
     pandas: bool = False
     """Whether it was most likely fitted on what pandas had read."""
     size: tuple[int, int] | None = None
-    """(height, width) of a picture, in pixels."""
+    """(height, width) of an image, in pixels."""
     channels: int | None = None
-    """Of a picture: 1, 3, ..."""
+    """Of an image: 1, 3, ..."""
     layout: str | None = None
     """``NCHW`` or ``NHWC``."""
     precision: str | None = None
-    """``float16`` where a picture's numbers are of half precision."""
+    """``float16`` where an image's numbers are of half precision."""
     preprocess: str | None = None
     """Name of a preprocessing preset."""
     pixels: PixelsInput | None = None
@@ -146,12 +146,22 @@ class ModelInput(NamedTuple):
     """Whether its table of whole numbers may well be token ids."""
     takes: Callable[[Any], bool] | None = None
     """Tells whether the model answers to a batch, where it can be asked."""
-    answers: Callable[[Any], Any] | None = None
+    predictions: Callable[[Any], Any] | None = None
     """Asks the model about a batch."""
     max_tokens: int | None = None
     """Of a text: what is behind them the model does not see."""
     reading: Callable[[str], TextReading] | None = None
     """Tells what the model sees of a text."""
+
+    @property
+    def spelled(self) -> tuple[int, ...]:
+        """Places of the columns of which the model may know words that spell numbers."""
+        worded = (
+            place
+            for place, one in self.known.items()
+            if any(isinstance(value, str) for value in one.values)
+        )
+        return (*self.words, *worded)
 
     def require(self, kind: str) -> None:
         """Raise ModelError when the model certainly takes something else than ``kind``."""
@@ -161,10 +171,13 @@ class ModelInput(NamedTuple):
                 "name its tokenizer with --tokenizer, or explain a function: py:module:function",
             )
         if self.kind is not None and self.kind != kind:
-            hint = "limex explain " + {"table": "tabular", "picture": "image"}.get(
-                self.kind, self.kind
+            modality = "tabular" if self.kind == "table" else self.kind
+            own, other = (
+                f"an {one}" if one == "image" else f"a {one}" for one in (self.kind, kind)
             )
-            raise ModelError(f"{self.model}: takes a {self.kind}, not a {kind}", f"try {hint}")
+            raise ModelError(
+                f"{self.model}: takes {own}, not {other}", f"try limex explain {modality}"
+            )
 
 
 @dataclass(frozen=True, eq=False)
@@ -279,7 +292,7 @@ def _check_options(file: ModelFile, name: str) -> None:
     elif file.input_form != "auto" and name == "onnx":
         wrong = f"--input-form {file.input_form}: an ONNX graph says itself what it is given"
     elif file.sha256 is not None and name == "python":
-        wrong = "--sha256: a function is no file"
+        wrong = "--sha256: a function has no file"
     if wrong is not None:
         raise SettingsError(wrong, "leave it out")
 

@@ -102,7 +102,7 @@ def _from_json(name: str, text: str) -> tuple[str, ...]:
     pairs = _pairs(held)
     if pairs is None:
         raise InputError(
-            f"{name}: is JSON, but no list of names",
+            f"{name}: is JSON, but not a list of names",
             'write ["a", "b"], {"0": "a", "1": "b"} or {"a": 0, "b": 1}',
         )
     missing = next((i for i in range(len(pairs)) if i not in pairs), None)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, ModelError, NotFinite, PredictionError
 from lime_cli.models.model_file import ModelFile
 
@@ -36,9 +36,13 @@ class Stated(NamedTuple):
     """Those that are not."""
     column: bool = False
     """Whether one column of numbers from 0 to 1 may well be probabilities."""
+    table: bool = False
+    """Whether it answers to rows of a table, and nothing speaks of classes."""
+    logit: bool = False
+    """Whether one column of other numbers may well be logits."""
 
 
-class Answer(NamedTuple):
+class RawOutput(NamedTuple):
     """An answer on its way to (n, k)."""
 
     raw: Any
@@ -53,56 +57,54 @@ MOST_OUTPUTS = 1 << 18
 """Of a prediction; vocabularies of language models are no larger."""
 
 
-def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArray, Answer]:
+def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArray, RawOutput]:
     """Return an answer as (n, k) float64, and what it carried; raise PredictionError for others."""
-    answer = Answer(raw)
+    output = RawOutput(raw)
     for sentence, rule in SHAPES:
         try:
-            changed = rule(answer, stated)
+            changed = rule(output, stated)
         except PredictionError as error:
             raise PredictionError(f"{name}: {error.message}", error.hint) from None
         if changed is not None:
-            answer = changed._replace(rules=(*answer.rules, sentence))
-    if answer.raw is None:
+            output = changed._replace(rules=(*output.rules, sentence))
+    if output.raw is None:
         raise _no_numbers(name, None)
     try:
-        values = np.asarray(answer.raw, dtype=np.float64)
+        values = np.asarray(output.raw, dtype=np.float64)
     except (TypeError, ValueError):
-        raise _no_numbers(name, answer.raw) from None
+        raise _no_numbers(name, output.raw) from None
     if values.ndim == 1:
         values = values[:, None]
     if values.ndim != 2 or values.shape[1] == 0:
         raise PredictionError(
-            f"{name}: the model answered in shape {values.shape}, not (samples, outputs)",
+            f"{name}: the model returned shape {values.shape}, not (samples, outputs)",
             _otherwise(stated),
         )
     if values.shape[1] > MOST_OUTPUTS:
         raise PredictionError(
-            f"{name}: the model answered with {values.shape[1]:,} outputs per input, "
+            f"{name}: the model returned {values.shape[1]:,} outputs per input, "
             f"which is more than {MOST_OUTPUTS:,}",
             "explain a function that answers with those of interest: py:module:name",
         )
-    return values, answer
+    return values, output
 
 
 def _otherwise(stated: Stated) -> str:
     """Word what to do about an answer that is none."""
     listed = ", ".join(stated.others)
     other = f"choose another with --model-output: {listed}; or " if listed else ""
-    return other + "explain a function that answers with a row of numbers per input: py:module:name"
+    return other + "explain a function that returns a row of numbers per input: py:module:name"
 
 
 def _no_numbers(name: str, raw: Any) -> PredictionError:
     items = raw.tolist() if isinstance(raw, np.ndarray) else raw
     if isinstance(items, list) and items and all(isinstance(one, str) for one in items):
         return PredictionError(
-            f"{name}: the model answered with words ({items[0]!r}), not numbers",
+            f"{name}: the model returned words ({items[0]!r}), not numbers",
             "name all its classes with --classes",
         )
     hint = "does the function end in return?" if raw is None else ""
-    return PredictionError(
-        f"{name}: the model answered with {type(raw).__name__}, not numbers", hint
-    )
+    return PredictionError(f"{name}: the model returned {type(raw).__name__}, not numbers", hint)
 
 
 def written_out(raw: Any) -> Any:
@@ -134,19 +136,19 @@ PLAIN = (str, int, float, np.generic)
 """What is no tensor, nor holds any."""
 
 
-def _first(answer: Answer, stated: Stated) -> Answer | None:
+def _first(output: RawOutput, stated: Stated) -> RawOutput | None:
     """(numbers (n, k), whatever else ...) of a function."""
-    raw = answer.raw
+    raw = output.raw
     if not stated.column or not isinstance(raw, tuple) or not raw:
         return None
     if not isinstance(raw[0], np.ndarray) or (raw[0].ndim < 2 and len(raw) > 1):
         return None  # a tuple of rows
-    return answer._replace(raw=raw[0])
+    return output._replace(raw=raw[0])
 
 
-def _scored(answer: Answer, stated: Stated) -> Answer | None:
+def _scored(output: RawOutput, stated: Stated) -> RawOutput | None:
     """[[{label, score}, ...], ...], every label of every input, in any order."""
-    rows = answer.raw
+    rows = output.raw
     if not isinstance(rows, list) or not rows:
         return None
     rows = [[one] if _is_scored(one) else one for one in rows]
@@ -155,8 +157,8 @@ def _scored(answer: Answer, stated: Stated) -> Answer | None:
     found = [{str(one["label"]): one["score"] for one in row} for row in rows]
     names = tuple(sorted(found[0], key=_by_number))
     if any(set(names) != set(row) for row in found):
-        raise PredictionError("the model answers with the scores of some labels only", EVERY)
-    return Answer([[row[name] for name in names] for row in found], names, answer.rules)
+        raise PredictionError("the model returns the scores of some labels only", EVERY)
+    return RawOutput([[row[name] for name in names] for row in found], names, output.rules)
 
 
 EVERY = "answer with a number for every class; of a transformers pipeline, top_k=None"
@@ -172,9 +174,9 @@ def _by_number(name: str) -> tuple[str, int, str]:
     return word, int(name[len(word) :] or -1), name
 
 
-def _after_labels(answer: Answer, stated: Stated) -> Answer | None:
+def _after_labels(output: RawOutput, stated: Stated) -> RawOutput | None:
     """(labels (n,), probabilities (n, k)), perhaps with the names (k,) behind them."""
-    raw = answer.raw
+    raw = output.raw
     if not isinstance(raw, tuple) or len(raw) not in (2, 3):
         return None
     labels, numbers, *more = list(raw)
@@ -183,34 +185,34 @@ def _after_labels(answer: Answer, stated: Stated) -> Answer | None:
     if np.ndim(numbers) < 2 and np.asarray(labels).dtype.kind == "f":
         return None  # two rows of numbers
     names = tuple(map(str, np.ravel(more[0]))) if more else None
-    return Answer(numbers, names, answer.rules)
+    return RawOutput(numbers, names, output.rules)
 
 
-def _sparse(answer: Answer, stated: Stated) -> Answer | None:
-    dense = getattr(answer.raw, "toarray", None)
-    return None if dense is None else answer._replace(raw=dense())
+def _sparse(output: RawOutput, stated: Stated) -> RawOutput | None:
+    dense = getattr(output.raw, "toarray", None)
+    return None if dense is None else output._replace(raw=dense())
 
 
-def _dictionaries(answer: Answer, stated: Stated) -> Answer | None:
-    raw = answer.raw
+def _dictionaries(output: RawOutput, stated: Stated) -> RawOutput | None:
+    raw = output.raw
     if not isinstance(raw, (list, tuple)) or not raw or not isinstance(raw[0], dict):
         return None
     keys = tuple(raw[0])
     rows = [[one.get(key, np.nan) for key in keys] for one in raw]
-    return Answer(rows, tuple(map(str, keys)), answer.rules)
+    return RawOutput(rows, tuple(map(str, keys)), output.rules)
 
 
-def _frame(answer: Answer, stated: Stated) -> Answer | None:
-    columns = getattr(answer.raw, "columns", None)
-    if columns is None or not hasattr(answer.raw, "to_numpy"):
+def _frame(output: RawOutput, stated: Stated) -> RawOutput | None:
+    columns = getattr(output.raw, "columns", None)
+    if columns is None or not hasattr(output.raw, "to_numpy"):
         return None
     worded = all(isinstance(one, str) for one in columns)
-    return Answer(answer.raw.to_numpy(), tuple(columns) if worded else None, answer.rules)
+    return RawOutput(output.raw.to_numpy(), tuple(columns) if worded else None, output.rules)
 
 
-def _several(answer: Answer, stated: Stated) -> Answer | None:
+def _several(output: RawOutput, stated: Stated) -> RawOutput | None:
     """[(n, a), (n, b), ...], the probabilities of several answers."""
-    raw = answer.raw
+    raw = output.raw
     if not isinstance(raw, (list, tuple)) or not raw:
         return None
     if not all(isinstance(one, np.ndarray) and one.ndim == 2 for one in raw):
@@ -219,36 +221,36 @@ def _several(answer: Answer, stated: Stated) -> Answer | None:
         return None
     groups = stated.groups or tuple(tuple(map(str, range(one.shape[1]))) for one in raw)
     if all(group in (("0", "1"), ("False", "True")) for group in groups):
-        return Answer(np.stack([one[:, 1] for one in raw], axis=1), None, answer.rules)
+        return RawOutput(np.stack([one[:, 1] for one in raw], axis=1), None, output.rules)
     names = tuple(f"{i}: {name}" for i, group in enumerate(groups) for name in group)
-    return Answer(np.hstack(raw), names, answer.rules)
+    return RawOutput(np.hstack(raw), names, output.rules)
 
 
-def _labels(answer: Answer, stated: Stated) -> Answer | None:
+def _labels(output: RawOutput, stated: Stated) -> RawOutput | None:
     """(n,) names of classes, each a vote for one of those known."""
     if not stated.labels or stated.classes is None:
         return None
-    found = np.asarray(answer.raw).ravel()
+    found = np.asarray(output.raw).ravel()
     votes = np.array([str(one) for one in found.tolist()])[:, None] == np.array(stated.classes)
-    return answer._replace(raw=votes.astype(float), names=stated.classes)
+    return output._replace(raw=votes.astype(float), names=stated.classes)
 
 
-def _bytes(answer: Answer, stated: Stated) -> Answer | None:
-    if getattr(answer.raw, "dtype", None) != np.uint8 or stated.task == "regression":
+def _bytes(output: RawOutput, stated: Stated) -> RawOutput | None:
+    if getattr(output.raw, "dtype", None) != np.uint8 or stated.task == "regression":
         return None
-    return answer._replace(raw=answer.raw / 255)
+    return output._replace(raw=output.raw / 255)
 
 
-def _thin(answer: Answer, stated: Stated) -> Answer | None:
-    shape: tuple[int, ...] = getattr(answer.raw, "shape", ())
+def _thin(output: RawOutput, stated: Stated) -> RawOutput | None:
+    shape: tuple[int, ...] = getattr(output.raw, "shape", ())
     if len(shape) < 3 or sum(size > 1 for size in shape[1:]) > 1:
         return None
-    return answer._replace(raw=np.reshape(answer.raw, (shape[0], -1)))
+    return output._replace(raw=np.reshape(output.raw, (shape[0], -1)))
 
 
 FIRST = "the first of several answers is read"
 
-SHAPES: tuple[tuple[str, Callable[[Answer, Stated], Answer | None]], ...] = (
+SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] = (
     ("labels come first, the numbers behind them are read", _after_labels),
     (FIRST, _first),
     ("the scores of all labels are read in the order of the labels", _scored),
@@ -267,12 +269,13 @@ SLACK = 1e-3
 """How far a sum of probabilities may be from one, and a probability from 0..1."""
 
 
-COARSE = Caveat(
-    "coarse_output", "the model only names a class: weights tell where the name changes"
+COARSE = CodedWarning(
+    "coarse_output", "the model returns class names only; weights describe where the class changes"
 )
 
-LOGARITHMS = Caveat(
-    "log_probabilities", "the model answers with logarithms of probabilities; they are undone"
+LOGARITHMS = CodedWarning(
+    "log_probabilities",
+    "the model returns logarithms of probabilities; they are converted to probabilities",
 )
 
 
@@ -291,7 +294,7 @@ class Outputs(NamedTuple):
     activation: str = "none"
     stated: Stated = UNSTATED
     probabilities: bool = False
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
     carried: tuple[str, ...] | None = None
     """Names that the first answer carried, in its order."""
 
@@ -302,18 +305,18 @@ class Outputs(NamedTuple):
         if sorted(names) != sorted(self.carried):
             other = next(iter(set(names) ^ set(self.carried)), names[0])
             raise PredictionError(
-                f"{self.name}: the answers do not always name the same outputs ({other!r})",
+                f"{self.name}: the predictions do not always name the same outputs ({other!r})",
                 EVERY,
             )
         return values[:, [names.index(name) for name in self.carried]]
 
     def read(self, raw: Any, n: int) -> FloatArray:
         """Return (n, k) finite numbers; raise PredictionError for any other answer."""
-        values, answer = as_matrix(raw, self.name, self.stated)
-        values = _activate(self._in_order(values, answer.names), self.activation)
+        values, output = as_matrix(raw, self.name, self.stated)
+        values = _activate(self._in_order(values, output.names), self.activation)
         if len(values) != n:
             raise PredictionError(
-                f"{self.name}: {len(values)} answers for {n} inputs", _otherwise(self.stated)
+                f"{self.name}: {len(values)} predictions for {n} inputs", _otherwise(self.stated)
             )
         outputs = READINGS[self.reading].apply(values, self.stated)
         if outputs.shape[1] != len(self.targets):
@@ -341,7 +344,7 @@ def not_finite(name: str, answers: FloatArray) -> NotFinite:
     )
 
 
-def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
+def decide_outputs(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
     """Decide from a first answer ``raw`` how all answers are read; ``--task`` and ``--classes``
     win.
 
@@ -349,12 +352,12 @@ def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
     """
     if file.classes and not stated.classes and _are_words(raw):
         stated = stated._replace(classes=file.classes, labels=True)
-    values, answer = as_matrix(raw, name, stated)
+    values, output = as_matrix(raw, name, stated)
     values = _activate(values, file.activation)
-    if file.classes and answer.names and sorted(file.classes) == sorted(answer.names):
-        file = file._replace(classes=answer.names)  # which name is whose, the answer says itself
-    named = (answer.names or stated.classes) is not None
-    task = _task(file, stated, values.shape[1], named)
+    if file.classes and output.names and sorted(file.classes) == sorted(output.names):
+        file = file._replace(classes=output.names)  # which name is whose, the answer says itself
+    named = (output.names or stated.classes) is not None
+    task = _task(file, stated, values, named)
     if task == "regression":
         reading = "numbers"
     else:
@@ -364,14 +367,14 @@ def settle(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
         task,
         (),
         reading,
-        "; ".join((*answer.rules, READINGS[reading].sentence)),
+        "; ".join((*output.rules, READINGS[reading].sentence)),
         file.activation,
         stated,
-        carried=answer.names,
-        caveats=(*_caveats(stated, reading), *_assumed(file, values, answer, stated, reading)),
+        carried=output.names,
+        warnings=(*_warnings(stated, reading), *_assumed(file, values, output, stated, reading)),
     )
     width = READINGS[reading].apply(values, stated).shape[1]
-    targets = _names(file, _first_fit(answer, stated, width), width, outputs)
+    targets = _names(file, _first_fit(output, stated, width), width, outputs)
     probabilities = reading in ("probability", "probabilities", "log-probabilities")
     return outputs._replace(targets=targets, probabilities=probabilities)
 
@@ -447,57 +450,73 @@ READINGS: dict[str, OutputReading] = {
         lambda v, s: bool((v <= 0).all()) and _sum_to_one(np.exp(v)),
         lambda v, s: np.exp(v),
     ),
-    "scores": OutputReading("scores that are no probabilities", lambda v, s: True, _same),
+    "scores": OutputReading("scores that are not probabilities", lambda v, s: True, _same),
     "numbers": OutputReading("numbers as they are", lambda v, s: True, _same),
 }
 """How a classifier's numbers are read: the first that fits; ``numbers`` for a regression."""
 
 
-def _caveats(stated: Stated, reading: str) -> tuple[Caveat, ...]:
+def _warnings(stated: Stated, reading: str) -> tuple[CodedWarning, ...]:
     found = [COARSE] if stated.labels else []
     return (*found, LOGARITHMS) if reading == "log-probabilities" else tuple(found)
 
 
-LOGITS = Caveat(
+LOGITS = CodedWarning(
     "activation_assumed",
     "the outputs are read as scores; where they are logits, --activation softmax makes "
     "probabilities of them, --activation sigmoid of labels that do not exclude each other",
 )
 
-LOGIT = Caveat(
+LOGIT = CodedWarning(
     "activation_assumed",
     "the output is read as a number; if it is a logit, --activation sigmoid makes a probability",
 )
 
-SHARE = Caveat(
+NUMBERS = CodedWarning(
+    "task_assumed",
+    "the outputs are read as numbers, each explained; where they are the scores of classes, say "
+    "--task classification, or --activation softmax",
+)
+
+INDEPENDENT = CodedWarning(
+    "not_probabilities",
+    "the outputs lie from 0 to 1 and sum to {:.3g}, not 1; each is read as a probability of its "
+    "own",
+)
+
+SHARE = CodedWarning(
     "task_assumed",
     "the output is read as a number; if it is the probability of a class, say --task "
     "classification",
 )
 
 
-TUPLE = Caveat(
-    "answer_assumed", "the function answers with a tuple; its first part is read as the prediction"
+TUPLE = CodedWarning(
+    "output_assumed", "the function returns a tuple; its first part is read as the prediction"
 )
 
 
 def _assumed(
-    file: ModelFile, values: FloatArray, answer: Answer, stated: Stated, reading: str
-) -> Iterator[Caveat]:
+    file: ModelFile, values: FloatArray, output: RawOutput, stated: Stated, reading: str
+) -> Iterator[CodedWarning]:
     """Say what numbers may be beside what they are taken for, where nobody said it."""
-    if FIRST in answer.rules:
+    if FIRST in output.rules:
         yield TUPLE
     if file.activation != "auto":
         return
+    if reading == "independent" and not stated.independent and file.task == "auto":
+        yield INDEPENDENT._replace(message=INDEPENDENT.message.format(values[0].sum()))
     if reading == "scores":
         yield LOGITS
+    elif stated.table and file.task == "auto" and not (stated.task or stated.classes):
+        yield from [NUMBERS] if reading == "numbers" and not _one(values, stated) else []
     elif (
         reading == "numbers"
         and file.task == "auto"
         and stated.task is None
         and _one(values, stated)
     ):
-        if "logit" in stated.output.lower():
+        if stated.logit:
             yield LOGIT
         elif stated.column and _within(values[:1]) and (values[:1] % 1).any():
             yield SHARE
@@ -508,19 +527,27 @@ def _are_words(raw: Any) -> bool:
     return isinstance(words, list) and all(isinstance(one, str) for one in words)
 
 
-def _task(file: ModelFile, stated: Stated, width: int, named: bool) -> str:
+FEW = 10
+"""Numbers that a network of tables may well predict at once."""
+
+
+def _task(file: ModelFile, stated: Stated, values: FloatArray, named: bool) -> str:
     if file.task != "auto":
         return file.task
     if stated.task is not None:
         return stated.task
-    several = width > 1 or named or file.classes or file.activation in ACTIVATIONS
-    return "classification" if several else "regression"
+    said = named or file.classes or file.activation in ACTIVATIONS
+    width = values.shape[1]
+    if not said and stated.table and width <= FEW and not _within(values):
+        logarithms = READINGS["log-probabilities"].fits(values, stated)
+        return "classification" if logarithms else "regression"
+    return "classification" if width > 1 or said else "regression"
 
 
-def _first_fit(answer: Answer, stated: Stated, width: int) -> tuple[str, ...] | None:
+def _first_fit(output: RawOutput, stated: Stated, width: int) -> tuple[str, ...] | None:
     """Return the names that the answer carries where they fit, else those that the model states."""
-    fitting = [one for one in (answer.names, stated.classes) if one and len(one) == width]
-    return fitting[0] if fitting else answer.names or stated.classes
+    fitting = [one for one in (output.names, stated.classes) if one and len(one) == width]
+    return fitting[0] if fitting else output.names or stated.classes
 
 
 def _names(

@@ -18,11 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from lime_cli import clock
-from lime_cli.engine.model import Caveat, Identity
+from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.errors import LimexError, NotFinite, PredictionError, UntrustedModel
 from lime_cli.models.failures import failure
 from lime_cli.models.model_file import ModelFile, ModelInput
-from lime_cli.models.outputs import Outputs, Stated, not_finite, settle, written_out
+from lime_cli.models.outputs import Outputs, Stated, decide_outputs, not_finite, written_out
 from lime_cli.models.pickles import tripwire
 
 if TYPE_CHECKING:
@@ -36,42 +36,42 @@ TOLERANCE, FLOOR = 1e-3, 1e-5
 """As a share of each answer (half precision rounds by nearly as much), and of the largest one."""
 
 
-NOT_DETERMINISTIC = Caveat(
+NOT_DETERMINISTIC = CodedWarning(
     "not_deterministic",
-    "the model answered the same input differently the second time; weights hold its noise",
+    "the model predicted the same input differently the second time; the weights hold this noise",
 )
 
-BATCH_DEPENDENT = Caveat(
+BATCH_DEPENDENT = CodedWarning(
     "batch_dependent",
-    "the model answers an input differently beside others than alone; it is asked row by row",
+    "the model predicts an input differently in a batch than alone; it is called row by row",
 )
 
 
 class Probe:
     """Asks a model, and looks at the first answers before they are believed."""
 
-    def __init__(self, name: str, answer: Callable[[Any], FloatArray]) -> None:
-        """``answer`` takes a modality's batch of n and returns (n, k)."""
-        self._name, self._answer = name, answer
+    def __init__(self, name: str, output: Callable[[Any], FloatArray]) -> None:
+        """``output`` takes a modality's batch of n and returns (n, k)."""
+        self._name, self._predict_once = name, output
         self._done = self._row_by_row = False
-        self.caveats: tuple[Caveat, ...] = ()
+        self.warnings: tuple[CodedWarning, ...] = ()
 
     def predict(self, inputs: Any) -> FloatArray:
         """Return (n, k), probed until two different rows were seen together."""
         if self._row_by_row:
             return self._one_by_one(inputs)
-        answers = self._answer(inputs)
+        predictions = self._predict_once(inputs)
         if not self._done:
-            self._look(inputs, answers)
-        return self._one_by_one(inputs) if self._row_by_row else answers
+            self._look(inputs, predictions)
+        return self._one_by_one(inputs) if self._row_by_row else predictions
 
-    def _look(self, inputs: Any, answers: FloatArray) -> None:
+    def _look(self, inputs: Any, predictions: FloatArray) -> None:
         pair = [0, len(inputs) - 1] if len(inputs) > 1 else [0]
         few = len(inputs) <= len(pair)
-        first = self._answer(inputs if few else rows(inputs, pair))
-        second = answers if few else self._answer(rows(inputs, pair))
+        first = self._predict_once(inputs if few else rows(inputs, pair))
+        second = predictions if few else self._predict_once(rows(inputs, pair))
         if _differ(first, second):
-            self.caveats, self._done = (NOT_DETERMINISTIC,), True
+            self.warnings, self._done = (NOT_DETERMINISTIC,), True
             return
         if len(inputs) < 2:
             return
@@ -80,23 +80,23 @@ class Probe:
         except PredictionError:  # a model that takes no single row has no other answer
             self._done = True
             return
-        if _differ(alone, first) or _differ(alone, answers[pair]):
-            self.caveats, self._row_by_row = (BATCH_DEPENDENT,), True
+        if _differ(alone, first) or _differ(alone, predictions[pair]):
+            self.warnings, self._row_by_row = (BATCH_DEPENDENT,), True
         self._done = self._row_by_row or not _alike(inputs)
 
     def _one_by_one(self, inputs: Any) -> FloatArray:
-        answers = np.concatenate([self._alone(rows(inputs, [i])) for i in range(len(inputs))])
-        if not np.isfinite(answers).all():
-            raise not_finite(self._name, answers)
-        return answers
+        predictions = np.concatenate([self._alone(rows(inputs, [i])) for i in range(len(inputs))])
+        if not np.isfinite(predictions).all():
+            raise not_finite(self._name, predictions)
+        return predictions
 
     def _alone(self, one: Any) -> FloatArray:
         """Ask about one input, whatever the answer is."""
         try:
-            return self._answer(one)
+            return self._predict_once(one)
         except NotFinite as error:
-            answers: FloatArray = error.answers
-            return answers
+            predictions: FloatArray = error.predictions
+            return predictions
 
 
 def rows(inputs: Any, wanted: list[int]) -> Any:
@@ -128,7 +128,7 @@ class Origin(NamedTuple):
     """Gives the SHA-256 of the file, which no prediction waits for."""
     name: str
     """Of the file, for messages."""
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
     """What loading brought up."""
 
 
@@ -136,20 +136,22 @@ class Way(NamedTuple):
     """How a loaded model is asked, by its format."""
 
     origin: Origin
-    ask: Callable[[Any], Any]
+    predict: Callable[[Any], Any]
     """From a table, a list of texts or (n, height, width, channels) to whatever it answers."""
     stated: Stated
     input: ModelInput
-    asked: str = ""
+    method: str = ""
     """Which method or output that is."""
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
     """What the choice of what to ask brought up."""
     trial: Callable[[], Any] | None = None
-    """Asks without an input of anybody's, where the model says what it wants to be fed."""
+    """Asks without an input of anybody's, where the model predicts what it wants to be fed."""
     handing: Handing | None = None
     """In what form it is given tables, where that is not settled by its format."""
     bags: Bags | None = None
     """Answers samples of a text from their masks, where the model is recognized."""
+    thing: Any = None
+    """The model itself, of a library of Python's."""
     decide: Callable[[Any], Any] | None = None
     """Names the class that it predicts, where that may be another than the largest output says."""
 
@@ -159,10 +161,10 @@ class Predictor:
 
     def __init__(self, file: ModelFile, way: Way) -> None:
         self._file, self._way, self._options = file, way, file.options
-        self._settled: Outputs | None = None
+        self._decided: Outputs | None = None
         self._guess: Outputs | None = None
         self._tried = self._awake = False
-        self._probe = Probe(way.origin.name, self._answer)
+        self._probe = Probe(way.origin.name, self._predict_once)
 
     @property
     def input(self) -> ModelInput:
@@ -180,23 +182,28 @@ class Predictor:
         return Identity(origin.format, origin.digest(), task, targets, self._options)
 
     @property
+    def thing(self) -> Any:
+        """The model itself, of a library of Python's; None for a graph or a function."""
+        return self._way.thing
+
+    @property
     def probabilities(self) -> bool:
         """Whether the outputs are probabilities that sum to one."""
         outputs = self._outputs()
         return bool(outputs and outputs.probabilities)
 
     @property
-    def caveats(self) -> tuple[Caveat, ...]:
+    def warnings(self) -> tuple[CodedWarning, ...]:
         """What loading, reading and probing it brought up so far."""
-        settled = self._settled.caveats if self._settled else ()
+        decided = self._decided.warnings if self._decided else ()
         way = self._way
-        handing = way.handing.caveats if way.handing else ()
-        return (*way.origin.caveats, *way.caveats, *handing, *settled, *self._probe.caveats)
+        handing = way.handing.warnings if way.handing else ()
+        return (*way.origin.warnings, *way.warnings, *handing, *decided, *self._probe.warnings)
 
     @property
-    def asked(self) -> str:
+    def method(self) -> str:
         """Which of its methods is called, or which of its outputs is read."""
-        return self._way.asked
+        return self._way.method
 
     @property
     def reading(self) -> str:
@@ -224,7 +231,7 @@ class Predictor:
             return
         one = rows(inputs, [0])
         with clock.trying(first=True), contextlib.suppress(PredictionError):  # told when it matters
-            self._asked(lambda: written_out(self._way.ask(one)), one)
+            self._guarded(lambda: written_out(self._way.predict(one)), one)
 
     def named(self, instances: Sequence[Instance]) -> dict[int, str]:
         """Return by place the classes that it predicts though another output comes first."""
@@ -235,9 +242,9 @@ class Predictor:
         for place, one in enumerate(instances):
             row = one.model_inputs(np.zeros((1, len(one.components)), np.int32))
             row = getattr(row, "strings", row)
-            answers, names = self.predict(row)[0], self.identity.targets
-            said = str(np.ravel(self._asked(partial(decide, row), row))[0])
-            if said in names and names.index(said) != answers.argmax():
+            predictions, names = self.predict(row)[0], self.identity.targets
+            said = str(np.ravel(self._guarded(partial(decide, row), row))[0])
+            if said in names and names.index(said) != predictions.argmax():
                 found[place] = said
         return found
 
@@ -245,8 +252,8 @@ class Predictor:
         """Tell whether it answers to a batch; how answers are read is not decided by that."""
         way = self._way
         try:
-            raw = written_out(self._asked(lambda: way.ask(inputs), inputs))
-            outputs = self._settled or settle(raw, self._file, way.origin.name, way.stated)
+            raw = written_out(self._guarded(lambda: way.predict(inputs), inputs))
+            outputs = self._decided or decide_outputs(raw, self._file, way.origin.name, way.stated)
             outputs.read(raw, len(inputs))
         except UntrustedModel:
             raise
@@ -254,29 +261,31 @@ class Predictor:
             return False
         return True
 
-    def _answer(self, inputs: Any) -> FloatArray:
-        raw = self._asked(lambda: self._way.ask(inputs), inputs)
-        outputs: FloatArray = self._asked(lambda: self._read(raw, len(inputs)), inputs)
+    def _predict_once(self, inputs: Any) -> FloatArray:
+        raw = self._guarded(lambda: self._way.predict(inputs), inputs)
+        outputs: FloatArray = self._guarded(lambda: self._read(raw, len(inputs)), inputs)
         return outputs
 
     def _read(self, raw: Any, n: int) -> FloatArray:
         """Return (n, k) outputs; an answer may be computed, and fail, only when it is read."""
         raw = written_out(raw)
-        if self._settled is None:
-            self._settled = settle(raw, self._file, self._way.origin.name, self._way.stated)
-        return self._settled.read(raw, n)
+        if self._decided is None:
+            self._decided = decide_outputs(raw, self._file, self._way.origin.name, self._way.stated)
+        return self._decided.read(raw, n)
 
     def _outputs(self) -> Outputs | None:
         """Return how answers are read: by the first real one, before that by a trial."""
-        if self._settled is None and self._way.trial is not None and not self._tried:
+        if self._decided is None and self._way.trial is not None and not self._tried:
             self._tried = True
             first, unfit = clock.trying(first=True), contextlib.suppress(PredictionError)
             with first, unfit:  # not every model takes zeros
-                raw = self._asked(self._way.trial, None)
-                self._guess = settle(raw, self._file, self._way.origin.name, self._way.stated)
-        return self._settled or self._guess
+                raw = self._guarded(self._way.trial, None)
+                self._guess = decide_outputs(
+                    raw, self._file, self._way.origin.name, self._way.stated
+                )
+        return self._decided or self._guess
 
-    def _asked(self, ask: Callable[[], Any], inputs: Any) -> Any:
+    def _guarded(self, predict: Callable[[], Any], inputs: Any) -> Any:
         try:
             with (
                 clock.trying(),
@@ -285,12 +294,12 @@ class Predictor:
                 guarded(self._file, self._way.origin.format),
             ):
                 warnings.simplefilter("ignore")
-                return ask()
+                return predict()
         except LimexError:
             raise
         except (Exception, SystemExit) as error:  # a stranger's code may raise anything
             way = self._way
-            raise failure(way.origin.name, error, inputs, way.origin.caveats, way.input) from error
+            raise failure(way.origin.name, error, inputs, way.origin.warnings, way.input) from error
 
 
 @contextlib.contextmanager
@@ -300,11 +309,11 @@ def guarded(file: ModelFile, kind: str) -> Iterator[None]:
         yield
         return
     try:
-        with tripwire.asking((*file.trust_modules, *file.imports)):
+        with tripwire.predicting((*file.trust_modules, *file.imports)):
             yield
     except tripwire.Alarm as alarm:
         raise UntrustedModel(
-            f"{Path(file.path).name}: is not safe to ask: it tries {alarm} when it is asked",
+            f"{Path(file.path).name}: is not safe to run: it tries {alarm} when it predicts",
             "if you trust this file: --trust",
         ) from None
 

@@ -32,10 +32,12 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
     """
     module, _, attribute = file.path.removeprefix(PYTHON_PREFIX).partition(":")
     if not module or not attribute:
-        raise ModelError(f"{file.path}: names no function", FORM)
+        raise ModelError(f"{file.path}: does not name a function", FORM)
     found = _attribute(_imported(module, file.path), attribute, file.path)
     if not callable(found) and not can_predict(found):
-        raise ModelError(f"{file.path}: {attribute} is a {type(found).__name__}, no function", FORM)
+        raise ModelError(
+            f"{file.path}: {attribute} is a {type(found).__name__}, not a function", FORM
+        )
     digest = _digest(module)
     origin = Origin("python", lambda: digest, file.path)
     return predictor_of_object(found, file, origin)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.engine.texts import Texts
 from lime_cli.errors import ModelError
 from lime_cli.models.bag_of_words import bags_of
@@ -50,7 +50,7 @@ def one_thread(method: Callable[[Any], Any], model: Any, threads: int) -> Callab
     """
     parts = [one for one in objects(model) if "n_jobs" in getattr(one, "__dict__", {})]
 
-    def ask(inputs: Any) -> Any:
+    def predict(inputs: Any) -> Any:
         before = [one.n_jobs for one in parts]
         for one in parts:
             one.n_jobs = threads
@@ -60,7 +60,7 @@ def one_thread(method: Callable[[Any], Any], model: Any, threads: int) -> Callab
             for one, n_jobs in zip(parts, before, strict=True):
                 one.n_jobs = n_jobs
 
-    return ask
+    return predict
 
 
 OUTPUTS = ("probabilities", "decision", "labels")
@@ -71,7 +71,7 @@ METHODS = {
     "labels": "predict",
 }
 
-MARGINS = Caveat(
+MARGINS = CodedWarning(
     "decision_values",
     "the model gives no probabilities; its decision values are explained",
 )
@@ -99,7 +99,7 @@ def way_of(
     method = getattr(model, METHODS[chosen])
     bags = bags_of(model, METHODS[chosen]) if place is None else None
     if place is not None:
-        stated, method = _one_answer(method, stated, place, name)
+        stated, method = _one_output(method, stated, place, name)
     said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
     given = _input(model, name)
     if file.live is not None:
@@ -108,13 +108,13 @@ def way_of(
     form = file.input_form if file.input_form != "auto" else fitted_form(model)
     handing = Handing(method, form, given)
 
-    def ask(inputs: Any) -> Any:
+    def predict(inputs: Any) -> Any:
         if isinstance(inputs, Texts):
-            answers = bags.ask(inputs) if bags else None
+            answers = bags.predict(inputs) if bags else None
             if answers is not None:
                 return _as_columns(answers, stated)
             inputs = inputs.strings
-        return _as_columns(handing.ask(inputs), stated)
+        return _as_columns(handing.predict(inputs), stated)
 
     decide = None
     if chosen == "probabilities" and output is None and place is None and _decides(model, stated):
@@ -122,7 +122,16 @@ def way_of(
         decide = lambda inputs: model.predict(handed(inputs, handing.form, given))  # noqa: E731
     known = _named(given, columns)
     return Way(
-        origin, ask, stated, known, METHODS[chosen], said, handing=handing, bags=bags, decide=decide
+        origin,
+        predict,
+        stated,
+        known,
+        METHODS[chosen],
+        said,
+        handing=handing,
+        bags=bags,
+        decide=decide,
+        thing=model,
     )
 
 
@@ -178,7 +187,7 @@ def _task(ending: Any, chosen: str, has_classes: bool) -> str | None:
     """Tell classification from regression; None for a stranger's ``predict`` that does not say."""
     if has_classes or chosen == "probabilities":
         return "classification"
-    known = type(ending).__module__.split(".")[0] in ("sklearn", "lightgbm", "xgboost", "catboost")
+    known = type(ending).__module__.split(".")[0] in (*LIBRARIES, "catboost")
     return "regression" if known or chosen == "decision" else None
 
 
@@ -195,7 +204,7 @@ def _multilabel(ending: Any) -> bool:
     return bool(getattr(ending, "multilabel_", False)) or (logistic and several)
 
 
-def _one_answer(
+def _one_output(
     method: Callable[[Any], Any], stated: Stated, place: int, name: str
 ) -> tuple[Stated, Callable[[Any], Any]]:
     """Narrow a model of several answers to one of them."""
@@ -207,13 +216,13 @@ def _one_answer(
         )
     one = stated._replace(classes=groups[place], groups=None, independent=False)
 
-    def ask(inputs: Any) -> Any:
+    def predict(inputs: Any) -> Any:
         answers = method(inputs)
         if isinstance(answers, list):
             return answers[place]
         return np.asarray(answers)[:, place]
 
-    return one._replace(labels=method.__name__ == "predict"), ask
+    return one._replace(labels=method.__name__ == "predict"), predict
 
 
 def _as_columns(raw: Any, stated: Stated) -> Any:

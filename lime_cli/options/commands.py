@@ -144,8 +144,12 @@ def _last_name(word: Any) -> str:
     text = str(word)
     if "://" in text:
         text = text.partition("?")[0].partition("#")[0]
-    elif not Path(text).exists():
-        return text
+    else:
+        try:
+            if not Path(text).exists():
+                return text
+        except (OSError, ValueError):  # too long for a name, or with a NUL: no path but a text
+            return text
     return text.rstrip("/").rpartition("/")[2] or text
 
 

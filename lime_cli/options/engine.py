@@ -22,16 +22,22 @@ class EngineOptions(Options, heading="Explanation"):
         shell_complete=targets,
         common=True,
     )
+    against: str | None = option(
+        "--against",
+        "Explain why the target and not this class: the difference of their predictions.",
+        metavar="NAME",
+        shell_complete=targets,
+    )
     samples: int | None = option(
         "--samples",
-        "Number of perturbed inputs; auto goes on until the weights have converged.",
+        "Number of samples; auto: until the weights have converged.",
         type=NumberOrAuto(int),
         default="auto",
         common=True,
     )
     max_samples: int | None = option(
         "--max-samples",
-        "Where auto ends; without it, a number that depends on the kind of input.",
+        "Largest number of samples with auto; the default depends on the input.",
         type=int,
         metavar="N",
     )
@@ -44,7 +50,7 @@ class EngineOptions(Options, heading="Explanation"):
     seed: int = option("--seed", "Seed of the random numbers.", default=0, metavar="N")
     kernel: str = option(
         "--kernel",
-        "How masks count: product, the squared exponential kernel, or shapley for Shapley values.",
+        "Weighting of samples: product, the exponential kernel, or shapley, for Shapley values.",
         choices=KERNELS,
         default="product",
     )
@@ -58,7 +64,7 @@ class EngineOptions(Options, heading="Explanation"):
     )
     kernel_width: float | None = option(
         "--kernel-width",
-        "The radius as a width w of the kernel exp(-m / (2 w^2)) on m masked components.",
+        "The radius as the width w of the kernel exp(-m / (2 w^2)) on m masked components.",
         type=NumberOrAuto(float),
         default="auto",
     )
@@ -87,11 +93,11 @@ class EngineOptions(Options, heading="Explanation"):
     assist: str | None = option("--assist", "Without effect.", hidden=True)
     like_lime: bool = flag(
         "--like-lime",
-        "Use the samples, defaults and sums of marcotcr/lime, to compare with its numbers.",
+        "Reproduce the samples, defaults and weights of marcotcr/lime.",
     )
     drop_failed: float = option(
         "--drop-failed",
-        "Leave out samples that the model answers with NaN or infinity, up to this share.",
+        "Leave out samples for which the model predicts NaN or infinity, up to this share.",
         type=Percent(),
         default="0%",
         metavar="N%",
@@ -121,7 +127,7 @@ class EngineOptions(Options, heading="Explanation"):
             penalty = float(amount)
         except ValueError:
             raise SettingsError(
-                f"--penalty: {self.penalty!r} is not possible", "give X or lasso:X"
+                f"--penalty: {self.penalty!r} is not valid", "give X or lasso:X"
             ) from None
         samples, most = self.samples, None
         if samples is None:
@@ -131,6 +137,7 @@ class EngineOptions(Options, heading="Explanation"):
             samples=samples,
             max_samples=most,
             targets=self.target or ("predicted",),
+            against=self.against,
             tolerance=self.tolerance,
             seed=self.seed,
             kernel=self.kernel,

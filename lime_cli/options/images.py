@@ -22,7 +22,7 @@ class ImageOptions(Options, heading="Input"):
     inputs: tuple[str, ...] = argument("INPUT...", nargs=-1)
     segmenter: str = option(
         "--segmenter",
-        "How the image is cut into superpixels, or a label map of its own size.",
+        "How the image is cut into superpixels, or a label map of the image's size.",
         type=Segmenter(),
         default="slic",
         metavar=Segmenter.name,
@@ -30,14 +30,14 @@ class ImageOptions(Options, heading="Input"):
     )
     segments: int | None = option(
         "--segments",
-        "About how many superpixels; 50 without it.",
+        "Approximate number of superpixels; 50 by default.",
         type=click.IntRange(1),
         metavar="N",
         common=True,
     )
     fill: str = option(
         "--fill",
-        "What replaces a masked superpixel; auto: its mean, unless that changes next to nothing.",
+        "What replaces a masked superpixel; auto: its mean, unless that changes hardly anything.",
         default=AUTO_FILL,
         metavar="|".join((AUTO_FILL, *FILLS, "#RRGGBB")),
         common=True,
@@ -50,37 +50,41 @@ class ImageOptions(Options, heading="Input"):
     )
     size: str | None = option(
         "--size",
-        "Size of the model's input; read from the model where it says.",
+        "Size of the model's input; by default the model's own.",
         metavar="N|HxW",
         common=True,
     )
-    resize: str | None = option("--resize", "How an image is made to fit.", choices=RESIZES)
+    resize: str | None = option(
+        "--resize", "How an image is fitted to the model's input.", choices=RESIZES
+    )
     scale: float | None = option(
         "--scale", "Factor for pixel values of 0-255.", type=float, metavar="X"
     )
-    mean: tuple[str, ...] = listed("--mean", "Subtracted from each channel after scaling.")
-    std: tuple[str, ...] = listed("--std", "Each channel is divided by it.")
+    mean: tuple[str, ...] = listed("--mean", "Mean of each channel, subtracted after scaling.")
+    std: tuple[str, ...] = listed("--std", "Standard deviation that each channel is divided by.")
     channels: str | None = option(
-        "--channels", "What the model's channels are, or how many.", metavar="RGB|BGR|L|N"
+        "--channels", "Order or number of the model's channels.", metavar="RGB|BGR|L|N"
     )
-    max_pixels: int = option("--max-pixels", "Refuse larger images.", default=50000000, metavar="N")
+    max_pixels: int = option(
+        "--max-pixels", "Largest number of pixels of an image.", default=50000000, metavar="N"
+    )
     pixel_range: tuple[str, ...] = listed(
         "--pixel-range",
-        "Numbers that are black and white in NPY, 16 bit and float files.",
+        "Values of black and white in NPY, 16-bit and float files.",
         metavar="LOW,HIGH",
     )
     invert: bool = flag(
         "--invert", "Swap black and white: black ink for a model of white ink, or the reverse."
     )
     show: tuple[str, ...] = listed(
-        "--show", "Channels, from 0, drawn in colour where there are many.", metavar="R,G,B"
+        "--show", "Channels, from 0, to draw as red, green and blue.", metavar="R,G,B"
     )
     segment_seed: int = option("--segment-seed", "Seed of the noise fill.", default=0, hidden=True)
     folders: FolderOptions = group(FolderOptions)
 
     def modality(self) -> Modality:
         if not self.inputs:
-            raise SettingsError("there is no input", "name picture files")
+            raise SettingsError("there is no input", "name image files")
         images: Modality = MODALITIES["image"](
             inputs=self.inputs if self.inputs != ("-",) else _listed(),
             segmenter=self.segmenter,
@@ -110,7 +114,7 @@ def _listed() -> tuple[str, ...]:
     data = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
     found = tuple(_path_of(line, n) for n, line in enumerate(data.splitlines(), 1) if line.strip())
     if not found:
-        raise InputError("standard input: names no pictures", "write a path a line")
+        raise InputError("standard input: names no images", "write a path a line")
     return found
 
 
@@ -136,13 +140,13 @@ def _range(words: tuple[str, ...]) -> tuple[float, float] | None:
     """Read ``LOW,HIGH``."""
     found = _numbers("--pixel-range", words)
     if found is not None and len(found) != 2:
-        raise SettingsError(f"--pixel-range: {','.join(words)} is not possible", "give LOW,HIGH")
+        raise SettingsError(f"--pixel-range: {','.join(words)} is not valid", "give LOW,HIGH")
     return None if found is None else (found[0], found[1])
 
 
 def _places(words: tuple[str, ...]) -> tuple[int, ...]:
     if not all(word.isdecimal() for word in words):
-        said = f"--show: {','.join(words)} is not possible"
+        said = f"--show: {','.join(words)} is not valid"
         raise SettingsError(said, "give 1 or 3 channels, counted from 0")
     return tuple(map(int, words))
 
@@ -153,5 +157,5 @@ def _size(words: str | None) -> tuple[int, int] | None:
         return None
     parts = words.lower().split("x")
     if len(parts) > 2 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise SettingsError(f"--size: {words!r} is not possible", "give 224 or HEIGHTxWIDTH")
+        raise SettingsError(f"--size: {words!r} is not valid", "give 224 or HEIGHTxWIDTH")
     return int(parts[0]), int(parts[-1])

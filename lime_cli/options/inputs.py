@@ -23,15 +23,16 @@ class DialectOptions(Options, heading="Table format"):
 
     sep: str | None = option(
         "--sep",
-        "Character between cells; without it, a comma (in a .tsv file, a tab).",
+        "Separator of cells; by default a comma, in a .tsv file a tab.",
         metavar="CHAR",
     )
+    quote: str = option("--quote", "Quote character.", default='"', choices=('"', "'"))
     encoding: str | None = option(
-        "--encoding", "Encoding of text files; UTF-8 without it.", metavar="NAME"
+        "--encoding", "Encoding of text files; UTF-8 by default.", metavar="NAME"
     )
     decimal: str = option("--decimal", "Decimal mark.", default=".", metavar=".|,")
     thousands: str | None = option(
-        "--thousands", "Mark between thousands; none without it.", metavar="CHAR"
+        "--thousands", "Thousands separator; none by default.", metavar="CHAR"
     )
     na_values: tuple[str, ...] = listed("--na-values", "Cells that stand for a missing value.")
     no_header: bool = flag(
@@ -44,12 +45,12 @@ class DialectOptions(Options, heading="Table format"):
         choices=("auto", "pandas", "plain"),
         default="auto",
     )
-    strip: bool = flag("--strip", "Leave out blanks around cells.")
+    strip: bool = flag("--strip", "Remove blanks around cells.")
     sheet: str | None = option(
         "--sheet", "Sheet of a spreadsheet, or table of a database.", metavar="NAME"
     )
     sql: str | None = option(
-        "--sql", "Query of an SQLite or DuckDB file, which takes the rows.", metavar="SELECT"
+        "--sql", "Query that selects the rows of an SQLite or DuckDB file.", metavar="SELECT"
     )
 
     def dialect(self) -> Dialect:
@@ -63,6 +64,7 @@ class DialectOptions(Options, heading="Table format"):
             self.na_values,
             not self.no_header,
             self.read_as,
+            self.quote,
             self.strip,
             self.sheet,
             self.sql,
@@ -74,7 +76,7 @@ def _separator(sep: str | None) -> str | None:
         return None
     sep = {"\\t": "\t", "tab": "\t"}.get(sep, sep)
     if len(sep) != 1 or sep in '"\r\n\0 ':
-        raise SettingsError(f"--sep: {sep!r} is not possible", "give a comma, ';', '|' or tab")
+        raise SettingsError(f"--sep: {sep!r} is not valid", "give a comma, ';', '|' or tab")
     return sep
 
 
@@ -116,12 +118,10 @@ class RowOptions(Options, heading="Input"):
         ways = (self.rows is not None) + bool(self.ids) + (self.where is not None) + self.every
         if ways > 1:
             raise SettingsError(
-                "which rows to explain is said twice", "give one of --row, --id, --where and --all"
+                "rows are chosen twice", "give one of --row, --id, --where and --all"
             )
         if self.ids and self.id_column is None:
-            raise SettingsError(
-                "--id needs the column that ids stand in", "name it with --id-column"
-            )
+            raise SettingsError("--id requires --id-column", "name the column that holds the ids")
         return bool(ways)
 
 
@@ -129,10 +129,10 @@ class SchemaOptions(Options, heading="Columns"):
     """What is said of the columns of a table."""
 
     categorical: tuple[str, ...] = listed(
-        "--categorical", "Columns to compare by identity.", shell_complete=columns
+        "--categorical", "Columns that are categorical.", shell_complete=columns
     )
     numeric: tuple[str, ...] = listed(
-        "--numeric", "Columns to compare by size, or by day.", shell_complete=columns
+        "--numeric", "Columns that are numeric, or dates to compare by day.", shell_complete=columns
     )
     strings: tuple[str, ...] = listed(
         "--strings",
@@ -147,7 +147,7 @@ class SchemaOptions(Options, heading="Columns"):
     )
     bins: str = option(
         "--bins",
-        "How numeric columns are cut.",
+        "Bins of numeric columns.",
         default="quartile",
         metavar="quartile|decile|entropy|N|none",
     )
@@ -192,15 +192,15 @@ class VaryingOptions(SchemaOptions):
     """What is said of the columns of a table that is explained."""
 
     fixed: tuple[str, ...] = listed(
-        "--fixed", "Columns or groups that are held.", shell_complete=columns
+        "--fixed", "Columns or groups that keep the row's own value.", shell_complete=columns
     )
     only: tuple[str, ...] = listed(
         "--features-only",
-        "Columns or groups that vary; all others are held.",
+        "Columns or groups that vary; all others are fixed.",
         shell_complete=columns,
     )
     texts: tuple[str, ...] = listed(
-        "--text-column", "Columns whose words vary one by one.", shell_complete=columns
+        "--text-column", "Columns whose words are masked one by one.", shell_complete=columns
     )
     order: tuple[str, ...] = listed(
         "--columns",
@@ -220,7 +220,7 @@ class TableOptions(Options, heading="Input"):
     choice: RowOptions = group(RowOptions)
     background: str | None = option(
         "--background",
-        "Table or profile that replacement values are drawn from; DATA itself without it.",
+        "Table or profile that replacement values are drawn from; by default DATA itself.",
         metavar="FILE",
         common=True,
     )
@@ -265,7 +265,7 @@ class TableOptions(Options, heading="Input"):
 class FolderOptions(Options, heading="Input"):
     """Which files of folders are meant, as typed."""
 
-    recursive: bool = flag("--recursive", "Go through folders in folders too.", common=True)
+    recursive: bool = flag("--recursive", "Include folders in folders.", common=True)
     glob: str | None = option(
         "--glob", "Files to take from folders, such as '*.txt'.", metavar="PATTERN"
     )
@@ -275,10 +275,10 @@ class TextOptions(Options, heading="Input"):
     """Texts that are explained, as typed."""
 
     inputs: tuple[str, ...] = argument("INPUT...", nargs=-1)
-    text: str | None = option("--text", "A text, typed here.", metavar="WORDS", common=True)
+    text: str | None = option("--text", "The text itself.", metavar="WORDS", common=True)
     column: str | None = option(
         "--column",
-        "INPUT is a table, and this its column of texts.",
+        "Column of texts; INPUT is a table.",
         metavar="NAME",
         shell_complete=columns,
         common=True,
@@ -294,7 +294,7 @@ class TextOptions(Options, heading="Input"):
     )
     each_position: bool = option(
         "--each-position/--merge-repeats",
-        "Whether each copy of a word is a component of its own; merged without it.",
+        "Whether each copy of a word is a component of its own; merged by default.",
         default=False,
     )
     mask: str = option(
@@ -302,7 +302,7 @@ class TextOptions(Options, heading="Input"):
     )
     folders: FolderOptions = group(FolderOptions)
     max_characters: int = option(
-        "--max-characters", "Refuse a longer text.", default=1000000, metavar="N"
+        "--max-characters", "Largest number of characters of a text.", default=1000000, metavar="N"
     )
 
     def modality(self) -> Modality:
@@ -313,10 +313,10 @@ class TextOptions(Options, heading="Input"):
             )
         if self.column is None and chosen:
             raise SettingsError(
-                "rows are those of a table", "name its column of texts with --column"
+                "--row, --id, --where and --all require --column", "name the column of texts"
             )
         if self.column is not None and (self.text is not None or len(self.inputs) != 1):
-            raise SettingsError("--column: is of one table", "name one file")
+            raise SettingsError("--column takes one table", "name one file")
         from lime_cli.tables.rows import Rows
         from lime_cli.texts.modality import Files
 

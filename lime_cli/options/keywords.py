@@ -122,7 +122,7 @@ def _spelled(switch: Switch, word: str, value: Any) -> Any:
     """Return a value as the command line would have it; None for a flag that is off."""
     if switch.flag is not None:
         if not isinstance(value, bool):
-            raise SettingsError(f"{word}: {value!r} is not possible", "give True or False")
+            raise SettingsError(f"{word}: {value!r} is not valid", "give True or False")
         if isinstance(switch.flag, bool):
             return switch.flag is value
         return switch.flag if value else None

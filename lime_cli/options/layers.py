@@ -32,14 +32,16 @@ WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config
 
 # fmt: off
 DESCRIBING = frozenset((
-    "activation", "assist", "background", "bins", "both", "categorical", "channels", "classes",
+    "activation", "against", "assist", "background", "bins", "both", "categorical", "channels",
+    "classes",
     "column", "columns", "dates", "decimal", "drop", "drop-failed", "each-position", "encoding",
     "features",
     "features-only", "fill", "fixed", "format", "group", "id-column", "input-form", "invert",
     "kernel", "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples",
     "max-tokens", "mean",
     "merge-repeats", "model-format", "model-output", "na-values", "negative", "no-header",
-    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "radius", "read-as",
+    "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "quote", "radius",
+    "read-as",
     "refit", "rename", "resize", "samples", "scale", "seed", "segment-seed", "segmenter",
     "segments", "selection", "sep", "sheet", "show", "size", "std", "strings", "strip", "style",
     "surrogate", "target", "task", "text-column", "thousands", "tokenizer", "tolerance",
@@ -299,7 +301,7 @@ def _from_file(switch: Switch, entry: ConfigEntry, origin: OptionOrigin, config:
     value = entry.value
     if switch.flag is not None:
         if not isinstance(value, bool):
-            raise SettingsError(origin.say(f"{value!r} is not possible"), "give true or false")
+            raise SettingsError(origin.say(f"{value!r} is not valid"), "give true or false")
         return _flagged(switch, value)
     if isinstance(value, tuple):
         if not switch.many:
@@ -313,7 +315,7 @@ def _from_words(switch: Switch, words: str, origin: OptionOrigin) -> Any:
     """Return the value of a variable; a list is separated by commas."""
     if switch.flag is not None:
         if words.lower() not in TRUE + FALSE:
-            raise SettingsError(origin.say(f"{words!r} is not possible"), "give 1 or 0")
+            raise SettingsError(origin.say(f"{words!r} is not valid"), "give 1 or 0")
         return _flagged(switch, words.lower() in TRUE)
     if switch.option.multiple:
         return tuple(part.strip() for part in words.split(",") if part.strip())
@@ -348,7 +350,7 @@ def _located(switch: Switch, origin: OptionOrigin, words: str, config: Config) -
         )
         inside = real.is_relative_to(folder.resolve())
     except (OSError, RuntimeError, ValueError):  # too long, a circle of links, or a NUL in it
-        raise SettingsError(origin.say(f"{words!r} is no file's name"), "name a file") from None
+        raise SettingsError(origin.say(f"{words!r} is not a file name"), "name a file") from None
     if len(kinds) > 1 and not looks:
         return tuple(part.strip() for part in words.split(",")) if switch.many else words
     if config.beside and not inside:

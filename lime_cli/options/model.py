@@ -1,4 +1,4 @@
-"""The options of the model: which file, how it is loaded, how its answers are read."""
+"""The options of the model: which file, how it is loaded, how its outputs are read."""
 
 from __future__ import annotations
 
@@ -59,23 +59,23 @@ class ModelOptions(Options, heading="Model"):
         "--sha256", "Refuse the model unless its file has this digest.", metavar="HEX"
     )
     task: str = option(
-        "--task", "What the model does; auto tells by its answers.", choices=TASKS, default="auto"
+        "--task", "Task of the model; auto: from its outputs.", choices=TASKS, default="auto"
     )
     model_output: str | None = option(
         "--model-output",
         "Output to explain: of an ONNX graph; of other models probabilities, decision, "
-        "labels, or the index of one of several answers.",
+        "labels, or the index of one of several outputs.",
         metavar="NAME|INDEX",
     )
     activation: str = option(
         "--activation",
-        "Function to apply to logits; auto: what the config.json beside the model says.",
+        "Function to apply to logits; auto: what the config.json beside the model predicts.",
         choices=ACTIVATIONS,
         default="auto",
     )
     classes: str | tuple[str, ...] | None = option(
         "--classes",
-        "Names of the outputs, in order; a file holds one a line, or JSON.",
+        "Names of the outputs, in order, or a file with one per line, or JSON.",
         type=Names(),
         metavar="A,B,...|FILE",
         common=True,
@@ -90,12 +90,12 @@ class ModelOptions(Options, heading="Model"):
     )
     tokenizer: str | None = option(
         "--tokenizer",
-        "The tokenizer.json of an ONNX model that takes token ids; without it, that beside it.",
+        "The tokenizer.json of an ONNX model that takes token ids; by default, the one beside it.",
         metavar="FILE",
     )
     max_tokens: int | None = option(
         "--max-tokens",
-        "Cut texts to this many tokens; without it, to what the model takes.",
+        "Cut texts to this many tokens; by default, to what the model takes.",
         type=click.IntRange(1),
         metavar="N",
     )

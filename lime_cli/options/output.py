@@ -12,7 +12,7 @@ from lime_cli.console import Console
 from lime_cli.formats import Look, format_of
 from lime_cli.options.groups import Options, flag, one_of_flags, option
 from lime_cli.options.types import OneOf
-from lime_cli.registry import FORMATS, SHEETS, STYLES, SUFFIXES, Registry
+from lime_cli.registry import FORMATS, LOGS, SHEETS, STYLES, SUFFIXES, Registry
 from lime_cli.running.output import Output
 
 
@@ -84,8 +84,14 @@ class ExplanationOptions(OutputOptions):
         metavar="FILE",
     )
 
+    log: str | None = option(
+        "--log",
+        "Write weights, page and figures to a run of an experiment tracker too.",
+        type=OneOf(LOGS),
+    )
+
     def destination(self) -> Output:
-        return replace(super().destination(), samples=self.save_samples)
+        return replace(super().destination(), samples=self.save_samples, log=self.log)
 
 
 class ImageExplanationOptions(ExplanationOptions):
@@ -117,8 +123,8 @@ class DrawingOptions(Options, heading="Drawing"):
     sign: str = one_of_flags(
         "both",
         {
-            "positive": "Draw what speaks for the target.",
-            "negative": "Draw what speaks against it.",
+            "positive": "Draw what raises the prediction.",
+            "negative": "Draw what lowers it.",
             "both": "Draw both (default).",
         },
     )
@@ -139,7 +145,7 @@ def top_option() -> Any:
     """Declare the field of how many weights of an instance count as its top."""
     return option(
         "--top",
-        "How many of an instance's largest weights count as its top.",
+        "Number of an instance's largest weights that count as its top.",
         type=click.IntRange(1),
         default=5,
         metavar="K",

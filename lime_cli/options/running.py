@@ -27,7 +27,7 @@ class ClockOptions(Options, heading="Running"):
 
     load_timeout: float = option(
         "--load-timeout",
-        "Give up a model that is not loaded, or gives no first answer, after S seconds; inf: "
+        "Give up a model that is not loaded, or returns no first prediction, after S seconds; inf: "
         "never.",
         type=Seconds(),
         default=LOAD_TIMEOUT,
@@ -48,7 +48,7 @@ class RunOptions(ClockOptions):
     jobs: int | None = option(
         "-j",
         "--jobs",
-        "Number of processes that work at a time.",
+        "Number of worker processes.",
         type=click.IntRange(1),
         metavar="N",
         common=True,
@@ -95,7 +95,7 @@ class RunOptions(ClockOptions):
         if self.cache is not None:
             print_line("limex: warning: --cache no longer has any effect; leave it out")
         if self.restart and self.retry_failed:
-            raise SettingsError("--restart does the failed ones again anyway", "leave one out")
+            raise SettingsError("--restart already includes failed instances", "leave one out")
 
     @property
     def who(self) -> str:
@@ -119,11 +119,13 @@ class RunOptions(ClockOptions):
         once = any(one.row is not None and not local(one.path).is_file() for one in found)
         if into_folder and once:
             raise SettingsError(
-                f"{found[0].path}: a batch in a folder reads its table again to go on",
+                f"{found[0].path}: a batch in a folder has to read its table again",
                 "save it to a file first",
             )
         if self.who != "here" and any(one.path == "-" and one.row is None for one in found):
-            raise SettingsError("-j: workers cannot read standard input", "name files, or no -j")
+            raise SettingsError(
+                "-j: workers cannot read standard input", "name files, or leave out -j"
+            )
 
     def run(self, job: Job, sources: Callable[[], Iterator[Source]], look: Look) -> Run:
         """Return a run of these instances; raise SettingsError for workers that cannot be."""
@@ -151,5 +153,5 @@ def _shard(words: str | None) -> tuple[int, int]:
         return 1, 1
     which, _, n = words.partition("/")
     if not (which.isdecimal() and n.isdecimal() and 1 <= int(which) <= int(n)):
-        raise SettingsError(f"--shard: {words!r} is not possible", "give 1/4, 2/4, 3/4 or 4/4, say")
+        raise SettingsError(f"--shard: {words!r} is not valid", "give 1/4, 2/4, 3/4 or 4/4, say")
     return int(which), int(n)

@@ -60,7 +60,7 @@ class Seconds(click.FloatRange):
 
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         number = super().convert(value, param, ctx)
-        return number if number == number else self.fail("nan is no time", param, ctx)
+        return number if number == number else self.fail("nan is not a time", param, ctx)
 
 
 class Percent(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
@@ -75,7 +75,7 @@ class Percent(click.ParamType):  # type: ignore[type-arg]  # not generic before 
         try:
             return float(number) / 100
         except ValueError:
-            return self.fail(f"{value!r} is no share; give one such as 5%", param, ctx)
+            return self.fail(f"{value!r} is not a percentage; give one such as 5%", param, ctx)
 
 
 class Bytes(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
@@ -91,7 +91,7 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]  # not generic before cl
             return value
         parts = self._SPELLED.fullmatch(value)
         if parts is None or (parts[3] and not parts[2]):
-            return self.fail(f"{value!r} is no size; give one such as 512MB or 2GiB", param, ctx)
+            return self.fail(f"{value!r} is not a size; give one such as 512MB or 2GiB", param, ctx)
         unit = 1024 if parts[3] else 1000
         return int(float(parts[1]) * unit ** self._UNITS.index(parts[2].lower()))
 

@@ -32,6 +32,8 @@ class Seen:
     interval: tuple[float, float] | None
     std_error: float | None
     selected: float | None
+    value: float | None = None
+    """Of the column, where that is a number or a boolean."""
 
     @property
     def resolved(self) -> bool:
@@ -95,6 +97,7 @@ def _seen(one: dict[str, Any]) -> Seen:
         None if interval is None else (interval[0], interval[1]),
         one["std_error"],
         one["selected"],
+        float(one["value"]) if isinstance(one["value"], int | float) else None,
     )
 
 
@@ -204,4 +207,4 @@ def _object(text: bytes) -> dict[str, Any]:
 
 def _damaged(place: str, error: ValueError) -> InputError:
     reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-    return InputError(f"{place}: is no JSON record ({reason})", "give what limex explain wrote")
+    return InputError(f"{place}: is not a JSON record ({reason})", "give what limex explain wrote")

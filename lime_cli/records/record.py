@@ -29,7 +29,7 @@ from lime_cli.engine.explanation import (
     Weight,
 )
 from lime_cli.engine.instance import (
-    Caveat,
+    CodedWarning,
     Column,
     Component,
     Identity,
@@ -206,16 +206,16 @@ def _hashed(explanation: Explanation) -> dict[str, Any]:
         "stop": explanation.stop,
         "targets": [_plain(_target(explanation, one)) for one in explanation.surrogates],
         "counterfactuals": _plain(_counterfactuals(explanation)),
-        "warnings": [{"code": one.code, "message": one.message} for one in explanation.caveats],
+        "warnings": [{"code": one.code, "message": one.message} for one in explanation.warnings],
         "skipped": [{"name": one.name, "reason": one.reason} for one in explanation.skipped],
     }
 
 
 def _environment(explanation: Explanation) -> dict[str, str]:
     subject, settings = explanation.subject, explanation.settings
-    made = {"model_file": explanation.made_of, "command": explanation.made_by}
     versions = environment_of(explanation.model.format, subject.modality, settings.surrogate)
-    return {**{key: value for key, value in made.items() if value}, **versions}
+    made_of = {"model_file": explanation.made_of} if explanation.made_of else {}
+    return {**made_of, **versions}  # not the command: alone or among others, a record is the same
 
 
 @lru_cache(maxsize=8)
@@ -247,6 +247,7 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
     return {
         "name": surrogate.name,
         "index": surrogate.target,
+        **_against(explanation, surrogate),
         "model_prediction": surrogate.model_prediction,
         "intercept": surrogate.intercept,
         "local_prediction": surrogate.local_prediction,
@@ -302,6 +303,14 @@ def _pair_data(explanation: Explanation, pair: Pair) -> dict[str, Any]:
         for j in pair.components
     ]
     return {**pair._asdict(), "components": parts}
+
+
+def _against(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
+    """Name the output that is subtracted, where one is."""
+    if surrogate.against is None:
+        return {}
+    index, names = surrogate.against, explanation.model.targets
+    return {"against": {"name": names[index], "index": index}}
 
 
 def _kernel(surrogate: Surrogate, shapley: bool) -> dict[str, Any] | None:
@@ -372,7 +381,7 @@ def _plain_of_others(value: Any) -> Any:
 
 
 def explanation_of(record: dict[str, Any]) -> Explanation:
-    """Rebuild an explanation from its record, without the picture.
+    """Rebuild an explanation from its record, without the image.
 
     Only components that some target gives a weight are there. Records of schema number 1 are read
     too. Raises InputError for anything else.
@@ -428,7 +437,7 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
         components=tuple(components.values()),
         skipped=tuple(Skipped(**one) for one in record["skipped"]),
         surrogates=surrogates,
-        caveats=tuple(Caveat(**one) for one in record["warnings"]),
+        warnings=tuple(CodedWarning(**one) for one in record["warnings"]),
         samples=record["samples"],
         effective_samples=float(record["effective_samples"]),
         kernel_width=_width(record),
@@ -437,7 +446,6 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
         settings=Settings(**settings),
         counterfactuals=counterfactuals,
         made_of=str(environment.get("model_file", "")),
-        made_by=str(environment.get("command", "")),
     )
 
 
@@ -512,6 +520,7 @@ def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surr
         ),
         pairs_fidelity=target["pairs_fidelity"],
         others=None if others is None else Others(**{**others, "interval": _pair(others)}),
+        against=target["against"]["index"] if "against" in target else None,
         by_radius=()
         if target["kernel"] is None
         else tuple(AtRadius(**one) for one in target["kernel"]["compared"]),

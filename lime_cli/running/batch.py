@@ -117,7 +117,7 @@ class Run:
     drawings: tuple[str, ...] = ()
     """Formats that workers write, a file an instance, beside its record."""
     keeps: bool = False
-    """Whether explanations are kept as they are, pictures and all: in this process alone."""
+    """Whether explanations are kept as they are, images and all: in this process alone."""
     watched: bool = False
     """Whether the samples are kept too, of one instance."""
     restart: bool = False
@@ -227,7 +227,7 @@ def _ordered(run: Run, stop: Callable[[], bool]) -> Generator[Outcome, None, Non
 
 
 def in_memory(run: Run) -> Iterator[Explained | Failed]:
-    """Yield what comes of each instance; explanations from workers come without pictures."""
+    """Yield what comes of each instance; explanations from workers come without images."""
     from lime_cli.records.record import explanation_of
 
     for outcome in _ordered(run, lambda: False):
@@ -294,13 +294,13 @@ def _explanations(found: Iterator[Outcome], run: Run, output: Output) -> Iterato
                 output.keep_samples(*outcome.drawn, outcome.explanation.model.targets)
             yield outcome.explanation
         return
-    from lime_cli.records.pictures import Pictures
+    from lime_cli.records.images import Images
     from lime_cli.records.record import explanation_of
 
-    places = Pictures("-", inputs=getattr(run.job.modality, "inputs", ()))
+    places = Images("-", inputs=getattr(run.job.modality, "inputs", ()))
     for outcome in found:
         explanation = explanation_of(json.loads(outcome.line))
-        if output.format in ("html", "table"):  # workers send no pictures
+        if output.format in ("html", "table"):  # workers send no images
             explanation = places.restored(explanation, needed=False)
         yield explanation
 

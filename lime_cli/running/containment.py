@@ -237,10 +237,12 @@ def lateness(model: str, at: clock.At, limits: clock.TimeLimits) -> ModelError:
     if at.stage == clock.LOADING:
         return ModelError(f"{name}: was not loaded within {given:g} s", longer)
     if option == "--load-timeout":
-        return PredictionError(f"{name}: gave no first answer in {given:g} s{where}", longer)
+        return PredictionError(
+            f"{name}: returned no first prediction in {given:g} s{where}", longer
+        )
     if at.n > 1:
         where = f" at {at.n:,} rows that are explained together"
-    return PredictionError(f"{name}: no answer in {given * at.n:g} s{where}", longer)
+    return PredictionError(f"{name}: no prediction in {given * at.n:g} s{where}", longer)
 
 
 def too_many(model: str, at: clock.At, exceeded: clock.TimeLimits | None, code: int) -> ModelError:
@@ -274,6 +276,6 @@ def death(model: str, code: int, where: str = "") -> ModelError:
             "save the model again with the libraries installed here, or export it to ONNX",
         )
     return ModelError(
-        f"{name}: the model process ended itself (exit code {code}){where}",
-        "a model must answer, not call exit",
+        f"{name}: the model process ended (exit code {code}){where}",
+        "a model must return, not call exit",
     )

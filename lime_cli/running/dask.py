@@ -233,7 +233,9 @@ class Cluster:
     def _submit(self, task: Task) -> None:
         self._submitted += 1
         key = f"limex-{self._run}-{self._submitted}"
-        future = self._client.submit(complete_there, task.asked(), self._order, key=key, pure=False)
+        future = self._client.submit(
+            complete_there, task.work_left(), self._order, key=key, pure=False
+        )
         self._out[key] = (future, task)
         future.add_done_callback(self._done.put)
 
@@ -270,7 +272,7 @@ class Cluster:
             )
         elif error is None:
             raise OutputError(
-                "--executor dask: the scheduler gave the run up", "run again, which goes on"
+                "--executor dask: the scheduler gave the run up", "run the same command again"
             )
         else:
             raise error

@@ -40,9 +40,11 @@ class Workers:
         if self.executor not in EXECUTORS:
             raise SettingsError(f"--executor {self.executor}: there is none", "local or dask")
         if self.n < 1:
-            raise SettingsError(f"--jobs {self.n}: nobody would work", "1 or more")
+            raise SettingsError(f"--jobs {self.n}: at least one process has to work", "1 or more")
         if self.executor == "dask" and not self.scheduler:
-            raise SettingsError("--executor dask: which cluster?", "--scheduler tcp://HOST:8786")
+            raise SettingsError(
+                "--executor dask requires --scheduler", "--scheduler tcp://HOST:8786"
+            )
         if self.executor != "dask" and self.scheduler:
             raise SettingsError("--scheduler requires --executor dask", "add it")
         for option, given in (
@@ -120,7 +122,7 @@ class Task:
         """Return the outcomes so far, in the order of the sources."""
         return tuple(self._outcomes[place] for place in sorted(self._outcomes))
 
-    def asked(self) -> Work:
+    def work_left(self) -> Work:
         """Return what a process is to do next of it."""
         sources = tuple(self._left.values())
         sources = sources[:1] if self._singly else sources

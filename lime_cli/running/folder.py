@@ -192,7 +192,7 @@ class _Filling:
             return True
         ledger = self.ledger
         if ledger.n_done:
-            self.console.say(f"{ledger.folder}: goes on, {ledger.n_done:,} are done")
+            self.console.say(f"{ledger.folder}: continues, {ledger.n_done:,} are done")
         progress = Progress(self.listing.n_sources, kept=ledger.n_done)
         wanted = itertools.chain([first], todo)
         with (
@@ -241,7 +241,7 @@ class _Filling:
     def say_kept(self, reason: str) -> None:
         kept = f"kept {self.ledger.n_done:,} of {self.listing.n_sources:,}"
         self.console.say(
-            f"{self.ledger.folder}: {reason}{kept}; run the same command again to go on"
+            f"{self.ledger.folder}: {reason}{kept}; run the same command again to continue"
         )
 
     def finished(self) -> int:
@@ -290,8 +290,8 @@ class _Filling:
         counts = [f"{tally.explained:,} explained"]
         counts += [f"{tally.failed:,} failed"] * bool(tally.failed)
         counts += [f"{self._skipped:,} skipped"] * bool(self._skipped)
-        verb = f"wrote {folder}:" if merged else f"{folder} is done already:"
-        hint = "; mend them, then add --retry-failed" if tally.failed else ""
+        verb = f"wrote {folder}:" if merged else f"{folder} is already complete:"
+        hint = "; correct them, then add --retry-failed" if tally.failed else ""
         console.say(f"{verb} {', '.join(counts)}{hint}")
 
 
@@ -302,7 +302,7 @@ def _stay(code: int) -> None:
 def _part(found: tuple[Outcome, ...], inputs: str) -> LedgerPart:
     tally = Tally()
     for outcome in found:
-        tally.count_asked(outcome.asked)
+        tally.add_calls(outcome.call_counts)
         if outcome.error is not None:
             tally.count_failure(outcome.error, said_of(outcome))
             continue

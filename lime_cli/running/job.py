@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli import clock, errors
 from lime_cli.engine import explain
-from lime_cli.engine.asking import NOTHING, Asked, taken
+from lime_cli.engine.calls import NOTHING, CallCounts, taken
 from lime_cli.engine.explanation import Explanation
-from lime_cli.engine.focus import focused
 from lime_cli.engine.instance import Instance
+from lime_cli.engine.two_pass import focused
 from lime_cli.errors import InputError, LimexError, PredictionError
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
@@ -106,7 +106,7 @@ def manner(job: Job) -> str:
     return "".join(f"; {one}" for one in words if one)
 
 
-def asker(job: Job, prepared: Prepared | None = None) -> Callable[[], Asked]:
+def call_counter(job: Job, prepared: Prepared | None = None) -> Callable[[], CallCounts]:
     """Return what tells what this process asked the model of a job since it was last called."""
     model = (prepared or _prepared_for(job))[0]
     return lambda: taken(model)
@@ -146,7 +146,7 @@ def _named(ready: list[tuple[Source, Instance]]) -> dict[int, tuple[int, str]]:
 def _like_lime(known: dict[str, Any]) -> Callable[..., Iterator[Explanation]]:
     from lime_cli.engine.like_lime import explain_like_lime
 
-    return partial(explain_like_lime, answered=known)
+    return partial(explain_like_lime, predicted=known)
 
 
 Prepared = tuple["LoadedModel", Modality, dict[str, Any]]
@@ -156,7 +156,7 @@ Prepared = tuple["LoadedModel", Modality, dict[str, Any]]
 def _prepared_for(job: Job) -> Prepared:
     """Load once per process what all jobs of a run share: model, background.
 
-    And what the model says to the samples of a table that are marcotcr/lime's, which rows share.
+    And what the model predicts for the samples of a table by marcotcr/lime, which rows share.
     """
     modality = job.modality
     modality = modality.unasked() if hasattr(modality, "unasked") else modality
@@ -177,7 +177,7 @@ def prepare(job: Job) -> Prepared:
     """Load the model of a job and learn its background; raise ModelError and SettingsError."""
     model, modality = job.model.load(), job.modality
     modality = modality.jointly() if job.settings.kernel == "shapley" else modality
-    known = model.input._replace(takes=model.takes, answers=model.predict)
+    known = model.input._replace(takes=model.takes, predictions=model.predict)
     return model, modality.fitted(known), {}
 
 
@@ -220,7 +220,7 @@ class Outcome(NamedTuple):
     """One a target."""
     warnings: tuple[tuple[str, str], ...] = ()
     """Code and sentence."""
-    asked: Asked = NOTHING
+    call_counts: CallCounts = NOTHING
     """What the model was asked since the process's last outcome."""
     explanation: Explanation | None = None
     """As it is, in place of its line; never sent."""
@@ -233,7 +233,7 @@ def complete(work: Work, prepared: Prepared | None = None) -> Iterator[Outcome]:
 
     Raises what concerns every source: ModelError and SettingsError.
     """
-    asked, look = asker(work.job, prepared), replace(work.look, unicode=True)
+    call_counts, look = call_counter(work.job, prepared), replace(work.look, unicode=True)
     drawn: list[tuple[Instance, Neighbourhood]] = []
     watch = (lambda *one: drawn.append(one)) if work.watched else None
     for found in run(work.job, watch, prepared, work.lost):
@@ -242,7 +242,7 @@ def complete(work: Work, prepared: Prepared | None = None) -> Iterator[Outcome]:
                 outcome = _explained(source, explanation, work, look)
             case Failed(source, error):
                 outcome = failed(source, error)
-        yield outcome._replace(asked=asked(), drawn=drawn[-1] if drawn else None)
+        yield outcome._replace(call_counts=call_counts(), drawn=drawn[-1] if drawn else None)
 
 
 def in_order(done: Iterator[tuple[Work, tuple[Outcome, ...]]]) -> Iterator[Outcome]:
@@ -286,7 +286,7 @@ def _explained(source: Source, explanation: Explanation, work: Work, look: Look)
         tuple((one, _written(one, explanation, work.look)) for one in drawings),
         samples=explanation.samples,
         fidelities=tuple(one.fidelity for one in explanation.surrogates),
-        warnings=tuple((one.code, one.message) for one in explanation.caveats),
+        warnings=tuple((one.code, one.message) for one in explanation.warnings),
         explanation=explanation if work.keeps else None,
     )
 

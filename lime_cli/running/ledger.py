@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from lime_cli import files
-from lime_cli.engine.asking import NOTHING, Asked
+from lime_cli.engine.calls import NOTHING, CallCounts
 from lime_cli.errors import OutputError
 from lime_cli.files import digest_of, digest_of_file
 from lime_cli.version import __version__
@@ -53,7 +53,7 @@ class Tally:
     """The first warning of each code, in input order."""
     examples: list[str] = field(default_factory=list)
     """The first failures in words, in input order."""
-    asked: Asked = NOTHING
+    call_counts: CallCounts = NOTHING
     """What the model was asked, by however many processes."""
 
     @property
@@ -69,8 +69,8 @@ class Tally:
         self.samples += samples
         self.fidelities.update(round(one * _STEPS) for one in fidelities if one is not None)
 
-    def count_asked(self, asked: Asked) -> None:
-        self.asked = self.asked.plus(asked)
+    def add_calls(self, call_counts: CallCounts) -> None:
+        self.call_counts = self.call_counts.plus(call_counts)
 
     def count_failure(self, kind: str, words: str) -> None:
         self.failures[kind] += 1
@@ -85,7 +85,7 @@ class Tally:
         """Add what comes after in input order."""
         self.explained += other.explained
         self.samples += other.samples
-        self.asked = self.asked.plus(other.asked)
+        self.call_counts = self.call_counts.plus(other.call_counts)
         self.failures.update(other.failures)
         self.fidelities.update(other.fidelities)
         self.warnings.update(other.warnings)
@@ -102,7 +102,7 @@ class Tally:
             "warnings": dict(sorted(self.warnings.items())),
             "sentences": dict(sorted(self.sentences.items())),
             "examples": self.examples,
-            "asked": self.asked,
+            "model_calls": self.call_counts,
         }
 
     @staticmethod
@@ -116,7 +116,7 @@ class Tally:
             Counter(data["warnings"]),
             dict(data["sentences"]),
             list(data["examples"]),
-            Asked(*data["asked"]),
+            CallCounts(*data["model_calls"]),
         )
 
     def summary(self) -> dict[str, Any]:
@@ -127,7 +127,7 @@ class Tally:
             "failed": self.failed,
             "failures": dict(sorted(self.failures.items())),
             "samples": self.samples,
-            "asked": self.asked._asdict(),
+            "model_calls": self.call_counts._asdict(),
             "fidelity": {name: self._fidelity_at(share) for name, share in _QUANTILES.items()},
             "warnings": {
                 code: {"count": count, "message": self.sentences[code]}
@@ -275,7 +275,7 @@ class BatchIdentity:
         """Raise OutputError unless the folder's run, as ``data`` wrote it, is this one."""
         content = unsealed(data)
         if content is None:
-            raise OutputError(f"{folder}: .limex/run.json is damaged", "start anew with --restart")
+            raise OutputError(f"{folder}: .limex/run.json is damaged", "start over with --restart")
         held = json.loads(json.dumps(json.loads(content)["parts"]))
         mine = json.loads(json.dumps(self.parts))
         found = list(_differences(held, mine))
@@ -351,9 +351,9 @@ class Ledger:
             files.write_whole(self.folder / name, content)
             drawn = True
         if drawn:
-            files.settle(self.folder)
+            files.sync_folder(self.folder)
         files.write_whole(self._part(number), part.data())
-        files.settle(self._inside)
+        files.sync_folder(self._inside)
         self.parts[number] = part.inputs
         self.count(number, part.tally)
 
@@ -381,7 +381,7 @@ class Ledger:
         """Write the summary, then forget the parts."""
         content = (json.dumps(summary, indent=2, ensure_ascii=True) + "\n").encode()
         files.write_whole(self.folder / SUMMARY, content)
-        files.settle(self.folder)
+        files.sync_folder(self.folder)
         for number in sorted(self.parts):
             files.remove(self._part(number))
         self.parts.clear()
@@ -392,16 +392,16 @@ class Ledger:
         files.write_unfinished(unfinished, merged.pieces())
         name = f"{INDEX}{merged.digest.hexdigest()[:_DIGITS]}"
         files.write_pieces(self._inside / name, index_pieces(merged.stretches))
-        files.settle(self._inside)
+        files.sync_folder(self._inside)
         files.replace(unfinished, self.finished)
-        files.settle(self.folder)
+        files.sync_folder(self.folder)
         for other in files.names_in(self._inside):
             if other.startswith(INDEX) and other != name:
                 files.remove(self._inside / other)
         self.stretches = merged.stretches
 
     def part(self, number: int) -> LedgerPart:
-        """Read a part back; raise OutputError where it is not what was written."""
+        """Read a part back; raise OutputError where its content was changed."""
         part = part_of(files.read(self._part(number)))
         if part is None:
             raise OutputError(f"{self._part(number)}: is damaged", "run the same command again")
@@ -492,13 +492,13 @@ def _identify(folder: Path, identity: BatchIdentity) -> None:
         identity.require_same(str(folder), files.read(inside / _RUN) if _RUN in names else b"")
     elif _RUN not in names or files.read(inside / _RUN) != identity.data():
         files.write_whole(inside / _RUN, identity.data())
-        files.settle(inside)
-        files.settle(folder)
+        files.sync_folder(inside)
+        files.sync_folder(folder)
 
 
 def _require_usable(folder: Path, force: bool) -> None:
     if not files.is_folder(folder.parent):
-        raise OutputError(f"{folder}: there is no folder {folder.parent}", "make it first")
+        raise OutputError(f"{folder}: there is no folder {folder.parent}", "create it first")
     if files.exists(folder) and not files.is_folder(folder):
         raise OutputError(f"{folder}: is a file", "several results need a folder")
     if force or _RUN in files.names_in(folder / INSIDE):
@@ -564,5 +564,7 @@ def _stretches(ledger: Ledger, inside: Path) -> dict[int, Stretch]:
     stretches = index_of(files.read(inside / valid))
     end = max((one.start + one.size for one in (stretches or {}).values()), default=0)
     if stretches is None or end != ledger.finished.stat().st_size:
-        raise OutputError(f"{ledger.finished}: was changed since", "start anew with --restart")
+        raise OutputError(
+            f"{ledger.finished}: was changed after it was written", "start over with --restart"
+        )
     return stretches

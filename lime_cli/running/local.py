@@ -47,13 +47,13 @@ _PROGRAM = (
 class Said(NamedTuple):
     """What a hand said, and when: the last word of each is ``death``, with its exit code."""
 
-    hand: Hand
+    process: WorkerProcess
     words: tuple[Any, ...]
     at: float
     """In seconds of ``time.monotonic``."""
 
 
-class Hand:
+class WorkerProcess:
     """A worker process and what it is busy with.
 
     Its outcomes are read by a thread, so that it never waits for a parent that is busy.
@@ -101,7 +101,7 @@ class Hand:
         if self._awake:
             with contextlib.suppress(OSError):  # it died: its last word is on its way
                 assert self._process.stdin is not None
-                send(self._process.stdin, task.asked())
+                send(self._process.stdin, task.work_left())
 
     def heard(self, said: Said) -> None:
         """Take note of whether it is awake, and has the model."""
@@ -181,7 +181,7 @@ class Local(AbstractContextManager["Local"]):
         self._workers, self._model = workers, model
         self._folder, self._idle = folder, idle
         self._said: SimpleQueue[Said] = SimpleQueue()
-        self._hands: list[Hand] = []
+        self._processes: list[WorkerProcess] = []
         self._n = workers.n
         self._again: deque[Task] = deque()
         self._bad_starts = self._bad_items = 0
@@ -198,7 +198,7 @@ class Local(AbstractContextManager["Local"]):
                     late = time.monotonic() + GRACE
                 if late == float("inf"):
                     self._hand_out(tasks)
-                if not any(hand.task for hand in self._hands):
+                if not any(process.task for process in self._processes):
                     return
                 for task in self._listen():
                     if late == float("inf") and not stop():
@@ -208,9 +208,9 @@ class Local(AbstractContextManager["Local"]):
             self._drop()
 
     def close(self) -> None:
-        for hand in self._hands:
-            hand.close()
-        self._hands.clear()
+        for process in self._processes:
+            process.close()
+        self._processes.clear()
 
     def __exit__(self, *_: object) -> None:
         self.close()
@@ -218,35 +218,37 @@ class Local(AbstractContextManager["Local"]):
     def _hand_out(self, tasks: Iterator[Task]) -> None:
         """Give every free hand a task, and every missing one that there is work for."""
         while True:
-            free = next((one for one in self._hands if one.task is None), None)
-            if free is None and len(self._hands) >= self._n:
+            free = next((one for one in self._processes if one.task is None), None)
+            if free is None and len(self._processes) >= self._n:
                 return
             task = self._again.popleft() if self._again else next(tasks, None)
             if task is None:
                 return
-            if len(self._hands) < self._n:
+            if len(self._processes) < self._n:
                 free = self._started(task) or free
             if free is None:
                 return
             free.take(task)
 
-    def _started(self, task: Task) -> Hand | None:
+    def _started(self, task: Task) -> WorkerProcess | None:
         """Start one more hand; where the system allows no more, do with those there are."""
-        threads = task.asked().job.model.threads or 1
+        threads = task.work_left().job.model.threads or 1
         try:
-            hand = Hand(threads, self._workers.limits, self._said, self._folder, self._idle)
+            process = WorkerProcess(
+                threads, self._workers.limits, self._said, self._folder, self._idle
+            )
         except OSError as error:
-            if not self._hands:
+            if not self._processes:
                 raise OutputError(
                     f"no process can be started ({error.strerror})",
                     "end others, or raise the limits: ulimit -u, ulimit -n",
                 ) from None
-            self._n = len(self._hands)
-            if all(one.task for one in self._hands):
+            self._n = len(self._processes)
+            if all(one.task for one in self._processes):
                 self._again.appendleft(task)
             return None
-        self._hands.append(hand)
-        return hand
+        self._processes.append(process)
+        return process
 
     def _listen(self) -> Iterator[Task]:
         """Yield the tasks that came to their end within a moment."""
@@ -257,19 +259,19 @@ class Local(AbstractContextManager["Local"]):
             return
         with contextlib.suppress(Empty):
             while True:
-                said.hand.heard(said)
+                said.process.heard(said)
                 yield from self._heard(said)
                 said = self._said.get_nowait()
         self._end_late_ones()
 
     def _end_late_ones(self) -> None:
-        for hand in self._hands:
-            if not hand.late and hand.watcher.is_late():
-                hand.late = True
-                hand.kill()
+        for process in self._processes:
+            if not process.late and process.watcher.is_late():
+                process.late = True
+                process.kill()
 
     def _heard(self, said: Said) -> Iterator[Task]:
-        hand, task = said.hand, said.hand.task
+        process, task = said.process, said.process.task
         match said.words:
             case ("ready",):
                 self._bad_starts = 0
@@ -277,21 +279,21 @@ class Local(AbstractContextManager["Local"]):
                 self._explained = self._explained or outcome.error is None
                 task.heard(outcome)
             case ("done",):
-                yield from self._released(hand)
+                yield from self._released(process)
             case ("error", error):
                 raise error
             case ("bug", trace):
                 raise RuntimeError(trace)
-            case ("death", code) if hand in self._hands:
-                self._hands.remove(hand)
-                hand.close()
+            case ("death", code) if process in self._processes:
+                self._processes.remove(process)
+                process.close()
                 if task:
-                    self._died(hand, task, code)
-                yield from self._released(hand)
+                    self._died(process, task, code)
+                yield from self._released(process)
 
-    def _released(self, hand: Hand) -> Iterator[Task]:
+    def _released(self, process: WorkerProcess) -> Iterator[Task]:
         """Take the task from a hand: it is done, or somebody goes on with it."""
-        task, hand.task = hand.task, None
+        task, process.task = process.task, None
         if task is None:
             return
         if task.done:
@@ -299,34 +301,36 @@ class Local(AbstractContextManager["Local"]):
         else:
             self._again.appendleft(task)
 
-    def _died(self, hand: Hand, task: Task, code: int) -> None:
+    def _died(self, process: WorkerProcess, task: Task, code: int) -> None:
         """Charge a death: to the start, or to the source; raise ModelError for one too many."""
-        at = hand.watcher.at()
-        if not hand.ready:
+        at = process.watcher.at()
+        if not process.ready:
             self._bad_starts += 1
-            if any(one.ready for one in self._hands):
-                self._n = len(self._hands)
-            elif hand.late:
+            if any(one.ready for one in self._processes):
+                self._n = len(self._processes)
+            elif process.late:
                 raise lateness(self._model, at, self._workers.limits)
             elif self._bad_starts >= BAD_STARTS:
                 raise death(self._model, code)
-        elif hand.late and at.stage in (LOADING, TRYING) and not at.key:
+        elif process.late and at.stage in (LOADING, TRYING) and not at.key:
             raise lateness(self._model, at, self._workers.limits)
-        elif task.struck(lambda source: self._reason(hand, code, source), hand.late, at.key):
+        elif task.struck(lambda source: self._reason(process, code, source), process.late, at.key):
             self._bad_items += 1
             if self._bad_items >= BAD_ITEMS and not self._explained:
-                raise too_many(self._model, at, self._workers.limits if hand.late else None, code)
+                raise too_many(
+                    self._model, at, self._workers.limits if process.late else None, code
+                )
 
-    def _reason(self, hand: Hand, code: int, source: Source) -> LimexError:
-        if hand.late:
-            at = hand.watcher.at()._replace(label=source.called)
+    def _reason(self, process: WorkerProcess, code: int, source: Source) -> LimexError:
+        if process.late:
+            at = process.watcher.at()._replace(label=source.called)
             return lateness(self._model, at, self._workers.limits)
         why: ModelError = death(self._model, code, f" at {source.called}")
         return PredictionError(why.message, why.hint)
 
     def _drop(self) -> None:
-        busy = [hand for hand in self._hands if hand.task]
-        for hand in busy:
-            self._hands.remove(hand)
-            hand.close()
+        busy = [process for process in self._processes if process.task]
+        for process in busy:
+            self._processes.remove(process)
+            process.close()
         self._again.clear()

@@ -8,7 +8,8 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -17,7 +18,7 @@ from lime_cli import clock
 from lime_cli.console import Console
 from lime_cli.errors import OutputError, SettingsError
 from lime_cli.formats import Look, format_of
-from lime_cli.registry import FORMATS, MANY, SUFFIXES
+from lime_cli.registry import FORMATS, LOGS, MANY, SUFFIXES
 from lime_cli.running.containment import TEMPORARY
 
 if TYPE_CHECKING:
@@ -30,8 +31,8 @@ def samples_bytes(instance: Instance, samples: Neighbourhood, targets: tuple[str
     """Return an NPZ archive that needs no pickle; row 0 is the instance itself.
 
     ``interpretable`` (n + 1, d): which components a sample keeps; ``predictions`` (n + 1, k): what
-    the model says; ``weights`` (n + 1,): proximity times mass; ``components`` (d,) and ``targets``
-    (k,): names.
+    the model predicts; ``weights`` (n + 1,): proximity times mass; ``components`` (d,) and
+    ``targets`` (k,): names.
     """
     import numpy as np
 
@@ -60,9 +61,13 @@ class Output:
     """Formats of what is drawn beside the records of a batch, a file an instance."""
 
     label_map: str | None = None
-    """Where the label map of a picture goes."""
+    """Where the label map of an image goes."""
     samples: str | None = None
     """Where the samples of an instance go."""
+    log: str | None = None
+    """Where a result goes beside its file: to an experiment tracker."""
+    kept: list[Explanation] = field(default_factory=list, compare=False)
+    """What ``log`` is given of an instance alone."""
     named: bool = True
     """Whether the format was named; if not, the suffix of ``path`` has to be one that is known."""
 
@@ -82,9 +87,11 @@ class Output:
                 f"{n_instances} instances do not fit into one {self.format} file", "use -f jsonl"
             )
         if self.path is None:
-            if self.format in PICTURES and sys.stdout.isatty():
+            if self.format in FILES and sys.stdout.isatty():
+                what = "an image" if self.format in IMAGES else f"{self.format} data"
                 raise SettingsError(
-                    "a picture cannot be printed on a terminal", "name a file: -o overlay.png"
+                    f"{what} cannot be printed on a terminal",
+                    f"name a file: -o result.{self.format}",
                 )
         else:
             if not self.named:
@@ -92,11 +99,11 @@ class Output:
             self._check_file(self.path)
 
     def check_label_map(self, alone: bool) -> None:
-        """Refuse a label map that cannot be written, or of anything but one picture alone."""
+        """Refuse a label map that cannot be written, or of anything but one image alone."""
         if self.label_map is None:
             return
         if not alone:
-            raise _not_alone("--save-segments", "the label map", "picture")
+            raise _not_alone("--save-segments", "the label map", "image")
         if not self.label_map.lower().endswith((".png", ".npy")):
             said = f"--save-segments: {self.label_map} is neither PNG nor NPY"
             raise SettingsError(said, "name it FILE.png or FILE.npy")
@@ -111,7 +118,9 @@ class Output:
         if not alone:
             raise _not_alone("--save-samples", "the samples", "instance")
         if not self.samples.lower().endswith(".npz"):
-            raise SettingsError(f"--save-samples: {self.samples} is no NPZ", "name it FILE.npz")
+            raise SettingsError(
+                f"--save-samples: {self.samples} is not an NPZ file", "name it FILE.npz"
+            )
         self._check_file(self.samples)
 
     def _check_file(self, name: str) -> None:
@@ -122,7 +131,7 @@ class Output:
         if path.exists() and not self.force:
             raise OutputError(f"{name}: exists already", "choose another name, or --force")
         if not path.parent.is_dir():
-            raise OutputError(f"{name}: there is no folder {path.parent}", "make it first")
+            raise OutputError(f"{name}: there is no folder {path.parent}", "create it first")
         if not os.access(path.parent, os.W_OK):
             raise OutputError(f"{name}: the folder cannot be written to")
 
@@ -141,14 +150,43 @@ class Output:
             yield stream
         self.console.say(f"wrote {self.path}")
 
+    def check_log(self, alone: bool, into_folder: bool) -> None:
+        """Refuse a log of several instances that are kept nowhere."""
+        if self.log is None:
+            return
+        if not (alone or into_folder):
+            raise SettingsError(
+                "--log: of several instances, or of workers, takes a folder", "name it: -o DIR"
+            )
+        LOGS[self.log]()
+
+    def write_log(self, into_folder: bool) -> None:
+        """Write a finished result to an experiment tracker, where that was asked for."""
+        if self.log is None:
+            return
+        folder = Path(self.path or "") if into_folder else None
+        place = LOGS[self.log]()(partial(self._explanations, folder), folder)
+        self.console.say(f"logged {place}")
+
+    def _explanations(self, folder: Path | None) -> Iterator[Explanation]:
+        if folder is None:
+            return iter(self.kept)
+        from lime_cli.records.images import Images
+        from lime_cli.records.reading import read_explanations
+
+        places = Images(str(folder))
+        return (places.restored(one, needed=False) for one in read_explanations(str(folder)))
+
     def keep(self, explanation: Explanation) -> None:
-        """Write the label map of a picture, where that was asked for."""
-        picture = explanation.subject.picture
-        if self.label_map is None or picture is None:
+        """Write the label map of an image, and keep what is logged, where that was asked for."""
+        if self.log is not None:
+            self.kept.append(explanation)
+        image = explanation.subject.image
+        if self.label_map is None or image is None:
             return
         from lime_cli.images.segments import map_bytes
 
-        self._put(self.label_map, map_bytes(picture.labels, Path(self.label_map).suffix.lower()))
+        self._put(self.label_map, map_bytes(image.labels, Path(self.label_map).suffix.lower()))
 
     def keep_samples(
         self, instance: Instance, samples: Neighbourhood, targets: tuple[str, ...]
@@ -185,7 +223,9 @@ class Output:
         )
 
 
-PICTURES = ("png", "jpg", "webp")
+IMAGES = ("png", "jpg", "webp")
+
+FILES = (*IMAGES, "parquet", "xlsx")
 """Formats that no terminal shows."""
 
 LONGEST = 255

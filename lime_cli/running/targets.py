@@ -15,13 +15,13 @@ import numpy as np
 
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import Instance
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.settings import Settings
 
 if TYPE_CHECKING:
     from lime_cli.models.model_file import LoadedModel
 
-Meant = tuple[tuple[str, ...], tuple[Caveat, ...]]
+Meant = tuple[tuple[str, ...], tuple[CodedWarning, ...]]
 """Targets as the engine is asked for them, and what a reader must know of that."""
 
 Way = Callable[..., Iterator[Explanation]]
@@ -32,17 +32,21 @@ def targeted(
 ) -> Iterator[Explanation]:
     """Explain instances, each for the targets that are meant for it; what was asked is kept."""
     targets, said = _by_value(settings.targets, model)
+    against = settings.against
+    if against is not None:
+        (against,), more = _by_value((against,), model)
+        said = (*said, *more)
     decides = "predicted" in targets and hasattr(model, "named")  # not every package's model does
     named = model.named(instances) if decides else {}
     meant = [_meant(targets, said, named.get(i)) for i in range(len(instances))]
     pairs = zip(meant, instances, strict=True)
-    for (words, caveats), group in groupby(pairs, lambda pair: pair[0]):
+    for (words, warnings), group in groupby(pairs, lambda pair: pair[0]):
         own = [instance for _, instance in group]
-        for one in way(own, model, replace(settings, targets=words)):
-            yield replace(one, settings=settings, caveats=(*one.caveats, *caveats))
+        for one in way(own, model, replace(settings, targets=words, against=against)):
+            yield replace(one, settings=settings, warnings=(*one.warnings, *warnings))
 
 
-def _meant(targets: tuple[str, ...], said: tuple[Caveat, ...], name: str | None) -> Meant:
+def _meant(targets: tuple[str, ...], said: tuple[CodedWarning, ...], name: str | None) -> Meant:
     """Put the class that ``predict`` names, where it is another, in the place of ``predicted``."""
     if name is None:
         return targets, said
@@ -51,7 +55,7 @@ def _meant(targets: tuple[str, ...], said: tuple[Caveat, ...], name: str | None)
         "is explained; --target top:1 takes the largest"
     )
     changed = tuple(name if one == "predicted" else one for one in targets)
-    return changed, (*said, Caveat("predicted_by_threshold", words))
+    return changed, (*said, CodedWarning("predicted_by_threshold", words))
 
 
 def _by_value(targets: tuple[str, ...], model: LoadedModel) -> Meant:
@@ -70,7 +74,7 @@ def _by_value(targets: tuple[str, ...], model: LoadedModel) -> Meant:
         if index and None not in values:
             name = names[int(word)]
             words = f"no class is {word}; the one at that index, {name}, is explained"
-            said.append(Caveat("target_by_index", words))
+            said.append(CodedWarning("target_by_index", words))
     return tuple(found), tuple(said)
 
 

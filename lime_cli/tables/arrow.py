@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from lime_cli.errors import InputError, MissingDependency
 from lime_cli.sources import Record
+from lime_cli.tables.columnar import Column, Numbers, Sample, Sampler, Surprise, step_for
 from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
+
+Group = tuple[int, Callable[[str], Any]]
+"""Rows that are stored together: how many, and what reads a column of them."""
 
 BATCH = 1_024
 """Rows taken at a time."""
@@ -31,8 +38,13 @@ def read_parquet(file: TableFile, dialect: Dialect) -> TableContent:
             size = max(1, min(BATCH, CELLS // max(1, len(columns))))
             yield from table.iter_batches(size, columns=columns)
 
+        def groups() -> Iterator[Group]:
+            for i in range(table.num_row_groups):
+                read = partial(_read_column, table, i)
+                yield int(table.metadata.row_group(i).num_rows), read
+
         n_rows = int(table.metadata.num_rows)
-        return ArrowRows(file.name, "Parquet", dialect, table.schema_arrow, batches, n_rows)
+        return ArrowRows(file.name, "Parquet", dialect, table.schema_arrow, batches, groups, n_rows)
 
     return _content(file, "Parquet", opened)
 
@@ -51,9 +63,19 @@ def read_feather(file: TableFile, dialect: Dialect) -> TableContent:
                 for start in range(0, batch.num_rows, BATCH):
                     yield batch.slice(start, BATCH)
 
-        return ArrowRows(file.name, "Feather", dialect, table.schema, batches)
+        def groups() -> Iterator[Group]:
+            for i in range(table.num_record_batches):
+                batch = table.get_batch(i)
+                yield batch.num_rows, batch.column
+
+        return ArrowRows(file.name, "Feather", dialect, table.schema, batches, groups)
 
     return _content(file, "Feather", opened)
+
+
+def _read_column(table: Any, group: int, name: str) -> Any:
+    """Read a column of a row group alone, so that no more than one is in memory."""
+    return table.read_row_group(group, columns=[name], use_threads=False).column(0)
 
 
 def _content(file: TableFile, kind: str, opened: Callable[[], ArrowRows]) -> TableContent:
@@ -67,7 +89,7 @@ def _content(file: TableFile, kind: str, opened: Callable[[], ArrowRows]) -> Tab
         rows = opened()
     except (pyarrow.ArrowException, OSError):
         raise damaged(file.name, kind) from None
-    return TableContent(rows.header, rows.records, rows, rows.n_rows)
+    return TableContent(rows.header, rows.records, rows, rows.n_rows, rows.sampled)
 
 
 def damaged(name: str, kind: str) -> InputError:
@@ -85,16 +107,54 @@ class ArrowRows:
         dialect: Dialect,
         schema: Any,
         batches: Callable[[list[str]], Iterator[Any]],
+        groups: Callable[[], Iterator[Group]],
         n_rows: int | None = None,
     ) -> None:
         """Take what yields batches of the columns named; raise InputError for no header."""
-        self._name, self._kind, self._dialect, self._batches = name, kind, dialect, batches
+        self._name, self._kind, self._dialect = name, kind, dialect
+        self._batches, self._groups = batches, groups
         kept = [one for one in schema if not re.fullmatch(r"__index_level_\d+__", one.name)]
         self.header = checked_header(name, [one.name for one in kept])
         self._columns = [one.name for one in kept]
         self.texts = frozenset(one.name.strip() for one in kept if not _is_number(one.type))
         self.n_rows = n_rows
         self.records = self._records()
+
+    def sampled(self, most: int, words: Collection[int]) -> Sample | None:
+        """Take evenly spaced rows by column; see ``TableContent``."""
+        from pyarrow import ArrowException
+
+        if self._dialect.na_values:
+            return None
+        found = Sampler(len(self.header), most, words)
+        if self.n_rows is not None:
+            found.step = step_for(self.n_rows, most)
+        try:
+            for n, column in self._groups():
+                first, places = found.n_rows, found.next_places(n)
+                if places:
+                    columns = (
+                        self._column(column(name), places, j in words)
+                        for j, name in enumerate(self._columns)
+                    )
+                    found.add(columns, [first + place for place in places])
+            return found.sample()
+        except Surprise:
+            return None
+        except (ArrowException, OSError):
+            raise damaged(self._name, self._kind) from None
+
+    def _column(self, column: Any, places: range, words: bool) -> Column:
+        """Return some cells of a column, as numbers where it holds such."""
+        from pyarrow import types
+
+        if not words and (types.is_integer(column.type) or types.is_floating(column.type)):
+            found = _doubles(column)[places.start :: places.step].copy()
+            if np.isinf(found).any():
+                raise Surprise
+            return found
+        kept = column.take(list(places)) if places.step > 1 else column
+        return self._spelled(kept)
 
     def _records(self) -> Iterator[Record]:
         from pyarrow import ArrowException
@@ -115,6 +175,23 @@ class ArrowRows:
     def _spelled(self, column: Any) -> list[str]:
         spelled = self._dialect.spelled
         return [spelled(value) for value in column.to_pylist()]
+
+
+def _doubles(column: Any) -> Numbers:
+    """Return numbers as float64, NaN for none, from Arrow's own buffers: others import pandas."""
+    from pyarrow import float64
+
+    pieces = []
+    for part in getattr(column, "chunks", [column]):
+        doubles = part.cast(float64(), safe=False)
+        known, held = doubles.buffers()
+        own = slice(doubles.offset, doubles.offset + len(doubles))
+        found = np.frombuffer(held, np.float64)[own] if len(doubles) else np.empty(0)
+        if doubles.null_count:
+            bits = np.unpackbits(np.frombuffer(known, np.uint8), bitorder="little")[own]
+            found = np.where(bits == 1, found, np.nan)
+        pieces.append(found)
+    return np.concatenate(pieces) if len(pieces) != 1 else pieces[0]
 
 
 def _is_number(kind: Any) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from functools import cached_property
 from itertools import compress
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from lime_cli.errors import InputError
+from lime_cli.tables.columnar import Columnar
 from lime_cli.tables.dialect import MISSING, NUMBER, PLAIN, TRUE_FALSE, Dialect
 
 if TYPE_CHECKING:
@@ -73,12 +74,13 @@ class Cells:
     name: str
     """File name, for messages."""
     header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-    lines: tuple[int, ...]
+    rows: Sequence[tuple[str, ...]]
+    """Kept by column where there are many, see ``columnar``."""
+    lines: Sequence[int]
     """Line of the file on which each row ends, counted from 1; or its number where unit is row."""
     unit: str = "line"
     texts: frozenset[str] = field(default=frozenset())
-    """Columns that the file or the model says are text, though they may look like numbers."""
+    """Columns that the file or the model predicts are text, though they may look like numbers."""
     dialect: Dialect = PLAIN
 
     @cached_property
@@ -86,7 +88,46 @@ class Cells:
         return {name: place for place, name in enumerate(self.header)}
 
     def column(self, name: str) -> list[str]:
+        if isinstance(self.rows, Columnar):
+            return self.rows.column(self.places[name])
         return list(self._columns[self.places[name]]) if self.rows else []
+
+    def is_array(self, name: str) -> bool:
+        """Tell whether a column is kept as numbers, without its spelling."""
+        rows = self.rows
+        return isinstance(rows, Columnar) and rows.numbers(self.places[name]) is not None
+
+    def words(self, name: str) -> list[str]:
+        """Return the cells of a column, or of one of numbers only what stands in its gaps."""
+        if isinstance(self.rows, Columnar) and self.is_array(name):
+            return list(self.rows.gaps[self.places[name]])
+        return self.column(name)
+
+    def changed(self, columns: Mapping[str, Sequence[str]]) -> Cells:
+        """Return a table with other cells in some columns."""
+        if not columns:
+            return self
+        found = {self.places[name]: cells for name, cells in columns.items()}
+        if isinstance(self.rows, Columnar):
+            return replace(self, rows=self.rows.changed(found))
+        rows = [list(row) for row in self.rows]
+        for place, cells in found.items():
+            for row, cell in zip(rows, cells, strict=True):
+                row[place] = cell
+        return replace(self, rows=tuple(map(tuple, rows)))
+
+    @property
+    def varied(self) -> bool:
+        """Whether two rows differ."""
+        return self.rows.varied if isinstance(self.rows, Columnar) else len(set(self.rows)) > 1
+
+    def chosen(self, rows: Sequence[int]) -> Cells:
+        """Return some of the rows."""
+        if isinstance(self.rows, Columnar):
+            kept: Sequence[tuple[str, ...]] = self.rows.chosen(rows)
+        else:
+            kept = tuple(self.rows[i] for i in rows)
+        return replace(self, rows=kept, lines=tuple(self.lines[i] for i in rows))
 
     def simple(self, name: str) -> bool:
         """Tell whether a column holds numbers that need no further look, and gaps at most."""
@@ -94,11 +135,11 @@ class Cells:
 
     def kind(self, name: str) -> str:
         """Tell what a column holds, as ``kind_of``."""
+        if name not in self.texts and self.simple(name):
+            return "number"
         cells = self.column(name)
         if name in self.texts:
             return "text" if any(cells) else "empty"
-        if self.simple(name):
-            return "number" if "." in "".join(cells) else "integer"
         return kind_of(cells, self.dialect)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
@@ -117,7 +158,10 @@ class Cells:
     def _parsed(self, name: str) -> NDArray[np.float64] | None:
         """Return the numbers of a column of simple ones, NaN in its gaps; None for another."""
         if name not in self._known:
-            self._known[name] = _all_numbers(self.column(name), self.dialect)
+            held = self.rows.numbers(self.places[name]) if isinstance(self.rows, Columnar) else None
+            if held is None:
+                held = _all_numbers(self.column(name), self.dialect)
+            self._known[name] = held
         return self._known[name]
 
 
@@ -141,17 +185,14 @@ def _holds_others(cells: list[str]) -> bool:
 
 
 def kind_of(cells: Sequence[str], dialect: Dialect = PLAIN) -> str:
-    """Tell what a column holds: ``integer``, ``number``, ``bool``, ``text``, or ``empty``."""
+    """Tell what a column holds: ``number``, ``bool``, ``text``, or ``empty``."""
     present = {cell.strip() for cell in set(cells)} - MISSING
     if not present:
         return "empty"
     if all(cell in TRUE_FALSE for cell in present):
         return "bool"
     plain = [dialect.plain(cell) for cell in present]
-    if not all(NUMBER.fullmatch(cell) for cell in plain):
-        return "text"
-    whole = all(cell.lstrip("+-").isdecimal() for cell in plain)
-    return "integer" if whole else "number"
+    return "number" if all(NUMBER.fullmatch(cell) for cell in plain) else "text"
 
 
 def is_number(cell: str, dialect: Dialect) -> bool:
@@ -174,7 +215,7 @@ def numbers(cells: Cells, column: str, rows: Sequence[int]) -> NDArray[np.float6
         elif NUMBER.fullmatch(plain) is None:
             raise InputError(
                 f"{where}: {shortened(cell)} is not a number",
-                _advice(cell) or "mend it, or name what stands for missing with --na-values",
+                _advice(cell) or "correct it, or name the word for missing values with --na-values",
             )
         else:
             values[i] = float(plain)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import IO, Any, NamedTuple
 
 from lime_cli.sources import Record
+from lime_cli.tables.columnar import Sample
 
 
 class TableFile(NamedTuple):
@@ -31,3 +32,7 @@ class TableContent(NamedTuple):
     None where cells are spelled as in CSV."""
     n_rows: int | None = None
     """Where the file says so."""
+    sampled: Callable[[int, Collection[int]], Sample | None] | None = None
+    """Takes evenly spaced rows by column, whatever was read of the rows so far: how many at most,
+    and the places of columns that are kept as they are spelled; returns None where rows have to be
+    read one by one."""

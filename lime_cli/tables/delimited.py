@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections import Counter
 from collections.abc import Iterator
-from itertools import chain, takewhile
+from functools import partial
+from itertools import chain, islice, takewhile
 from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
+from lime_cli.tables.columnar import sampled_lines
 from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
 
 MANY_COLUMNS = 20_000
+
+LOOKED_AT = 20
+"""Lines that tell which quotes are in use."""
 
 SAYS_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\r?\n", re.IGNORECASE)
 """A first line by which programs tell Excel what stands between cells."""
@@ -47,7 +53,13 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         first = above + first
     if first.count(separator) >= MANY_COLUMNS and '"' not in first:
         raise too_many(name, first.count(separator) + 1)
-    reader = csv.reader(chain(first.splitlines(True), lines), delimiter=separator, strict=True)
+    lines = _unquoted(name, lines, separator, dialect)
+    reader = csv.reader(
+        chain(io.StringIO(first, newline=""), lines),
+        delimiter=separator,
+        quotechar=dialect.quote,
+        strict=True,
+    )
     rows = _rows(name, reader)
     _, names = next(rows, (0, "has no header"))
     if isinstance(names, str) or (len(names) == 1 and not first.strip().startswith('"')):
@@ -60,7 +72,21 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         return TableContent(header, _records(name, header, chain(again, rows), dialect))
     header = checked_header(name, names)
     spare = len(list(takewhile(lambda cell: not cell.strip(), reversed(names))))
-    return TableContent(header, _records(name, header, rows, dialect, spare))
+    plain = (dialect.encoding or "utf-8").lower() in ("utf-8", "utf8")
+    plain = plain and dialect.decimal == "." and dialect.quote == '"'
+    plain = plain and not (dialect.thousands or dialect.na_values)
+    sampled = partial(sampled_lines, stream, header, separator) if plain else None
+    return TableContent(header, _records(name, header, rows, dialect, spare), sampled=sampled)
+
+
+def _unquoted(name: str, lines: Iterator[str], separator: str, dialect: Dialect) -> Iterator[str]:
+    """Pass lines on; raise InputError where most cells of the first ones are in other quotes."""
+    first = list(islice(lines, LOOKED_AT))
+    cells = [cell.strip() for line in first for cell in line.split(separator)]
+    quoted = sum(len(cell) > 2 and cell[0] == cell[-1] == "'" for cell in cells)
+    if dialect.quote == '"' and quoted > len(cells) / 2:
+        raise InputError(f"{name}: most cells stand in single quotes", 'say --quote "\'"')
+    return chain(first, lines)
 
 
 def checked_header(name: str, names: list[str]) -> tuple[str, ...]:

@@ -42,6 +42,8 @@ class Dialect:
     reading: str = "auto"
     """``pandas`` where words such as NA are missing values in every column, ``plain`` where only
     the empty cell is; ``auto`` is as the model was most likely fitted."""
+    quote: str = '"'
+    """What stands around cells that hold separators."""
     strip: bool = False
     """Whether blanks around cells of words are left out."""
     sheet: str | None = None
@@ -51,12 +53,12 @@ class Dialect:
 
     def __post_init__(self) -> None:
         if self.decimal not in (".", ","):
-            raise SettingsError(f"--decimal: {self.decimal!r} is not possible", "give . or ,")
+            raise SettingsError(f"--decimal: {self.decimal!r} is not valid", "give . or ,")
         if self.thousands is not None and (
             len(self.thousands) != 1 or self.thousands in (*"0123456789+-", self.decimal)
         ):
             raise SettingsError(
-                f"--thousands: {self.thousands!r} is not possible", "give a mark such as , or '"
+                f"--thousands: {self.thousands!r} is not valid", "give a mark such as , or '"
             )
         if self.sheet is not None and self.sql is not None:
             raise SettingsError("--sheet and --sql name two tables", "leave one of them out")

@@ -29,7 +29,7 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
     both. Raises MissingDependency, InputError, and SettingsError for a sheet that is not there.
     """
     if dialect.sql is not None:
-        raise SettingsError(f"--sql: {file.name} is no database", "name one of its --sheet")
+        raise SettingsError(f"--sql: {file.name} is not a database", "name one of its --sheet")
     try:
         from python_calamine import CalamineError, CalamineWorkbook
     except ImportError:

@@ -138,7 +138,7 @@ def _as_array(data: Any) -> NDArray[Any]:
     if found.ndim != 2 or not found.size or found.dtype.kind not in "biufOUS":
         kind = type(data).__name__
         raise InputError(
-            f"{kind}: is no table", "give a data frame, an array of rows and columns, or a path"
+            f"{kind}: is not a table", "give a data frame, an array of rows and columns, or a path"
         )
     return found
 

@@ -111,7 +111,7 @@ class JsonRows:
                 ),
                 None,
             )
-            said = f"{self._name}: {self._unit} {line}, {broken!r}: holds half a character"
+            said = f"{self._name}: {self._unit} {line}, {broken!r}: holds an incomplete character"
             fault = "" if broken is None else said
             yield Record(self.header, cells, line, self._unit, fault=fault)
 
@@ -154,7 +154,7 @@ def _of_list(text: _Text) -> Iterator[tuple[int, Any]]:
         number += 1
     text.take("]")
     if text.peek():
-        raise text.broken("goes on after the list")
+        raise text.broken("continues after the list")
 
 
 def _rows_of(table: dict[str, Any]) -> Iterator[dict[str, Any]]:

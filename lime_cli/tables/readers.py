@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+import io
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import chain, islice
 from pathlib import PurePath
 from typing import IO, Any
@@ -12,7 +14,8 @@ from lime_cli.errors import InputError, SettingsError
 from lime_cli.registry import TABLES
 from lime_cli.sources import Held, Record, file_of, local, suffix_of
 from lime_cli.tables.cells import Cells
-from lime_cli.tables.content import TableFile
+from lime_cli.tables.columnar import Sample
+from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.dialect import PLAIN, Dialect
 from lime_cli.tables.packing import DAMAGED, PACKINGS, member_name
 from lime_cli.tables.streams import STDIN, Watch, name_of, open_bytes, unreadable
@@ -94,6 +97,8 @@ class Stream:
     """Columns that are text because the model takes them so."""
     renamed: tuple[tuple[str, str], ...] = ()
     """Columns of the file, with the names that the model has for them."""
+    sampled: Callable[[int, Collection[int]], Sample | None] | None = None
+    """As in ``TableContent``."""
 
     def __enter__(self) -> Stream:
         return self
@@ -108,6 +113,11 @@ class Stream:
         said: frozenset[str] = self.typed.texts if self.typed is not None else frozenset()
         called = dict(self.renamed)
         return frozenset(called.get(name, name) for name in said) | self.words
+
+    def cells_of(self, sample: Sample, dialect: Dialect) -> Cells:
+        unit = "line" if self.typed is None else "row"
+        rows, lines, _ = sample
+        return Cells(self.name, self.header, rows, lines, unit, self.texts, dialect)
 
     def cells(self, records: Sequence[Record], dialect: Dialect) -> Cells:
         return Cells(
@@ -135,10 +145,10 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
     watch, file = Watch(path), open_bytes(path)
     try:
         found = _by_format(path, file, dialect)
-        first = list(islice(found.records, TRIED))
-        if not first:
+        first = [] if found.n_rows else list(islice(found.records, TRIED))
+        if not (first or found.n_rows):
             raise InputError(f"{name}: has a header but no data rows", "give at least one row")
-        if all(one.fault for one in first):
+        if first and all(one.fault for one in first):
             raise InputError(first[0].fault, "check the separator, and that the file is whole")
     except OSError as error:
         file.close()
@@ -146,7 +156,12 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
     except BaseException:
         file.close()
         raise
-    return replace(found, records=_watched(path, watch, chain(first, found.records)), file=file)
+    return replace(
+        found,
+        records=_watched(path, watch, chain(first, found.records)),
+        file=file,
+        sampled=found.sampled and partial(_watched_sample, path, watch, found.sampled),
+    )
 
 
 def read_cells(path: str, dialect: Dialect = PLAIN, most: int | None = None) -> Cells:
@@ -159,14 +174,23 @@ def read_cells(path: str, dialect: Dialect = PLAIN, most: int | None = None) -> 
     return stream.cells(found, dialect)
 
 
-def read_evenly(stream: Stream, dialect: Dialect, strict: bool) -> tuple[Cells, int]:
+def read_evenly(
+    stream: Stream, dialect: Dialect, strict: bool, spelled: Collection[str] = ()
+) -> tuple[Cells, int]:
     """Return evenly spaced rows, all of a table that is not huge, and how many good ones it has.
 
     Every row is kept until there are too many, then every second, every fourth and so on, counted
     from the first: the choice depends on nothing but the table. Broken rows raise InputError where
-    ``strict``, else they are left out.
+    ``strict``, else they are left out. Numbers may lose their spelling but in columns ``spelled``.
     """
     most = max(2, min(OWN_ROWS, OWN_CELLS // len(stream.header)))
+    if stream.sampled is not None:
+        words = {
+            place for place, one in enumerate(stream.header) if one in {*spelled, *stream.words}
+        }
+        sample = stream.sampled(most, words)
+        if sample is not None:
+            return stream.cells_of(sample, dialect), sample.n_rows
     kept: list[tuple[int, Record]] = []
     step, n_good = 1, 0
     for number, record in enumerate(stream.records):
@@ -217,7 +241,9 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
         option = "--sql" if dialect.sheet is None else "--sheet"
         raise SettingsError(f"{option}: {name} is one table alone", f"leave {option} out")
     content = TABLES[kind](TableFile(name, str(local(path)), stream), dialect)
-    return Stream(name, *content)
+    header, records, typed, n_rows, sampled = TableContent(*content)
+    goes_back = isinstance(stream, io.BufferedReader)  # others would unpack all again
+    return Stream(name, header, records, typed, n_rows, sampled=sampled if goes_back else None)
 
 
 def _kinds(suffix: str) -> Collection[str]:
@@ -285,3 +311,18 @@ def _watched(path: str, watch: Watch, records: Iterator[Record]) -> Iterator[Rec
         watch.check()
     except OSError as error:
         raise unreadable(path, error) from None
+
+
+def _watched_sample(
+    path: str,
+    watch: Watch,
+    sampled: Callable[[int, Collection[int]], Sample | None],
+    most: int,
+    words: Collection[int],
+) -> Sample | None:
+    try:
+        found = sampled(most, words)
+        watch.check()
+    except OSError as error:
+        raise unreadable(path, error) from None
+    return found

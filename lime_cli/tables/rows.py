@@ -10,7 +10,7 @@ from itertools import islice, pairwise
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.sources import Record, Source
 from lime_cli.tables.cells import Cells
-from lime_cli.tables.dialect import PLAIN, Dialect
+from lime_cli.tables.dialect import NUMBER, PLAIN, Dialect
 from lime_cli.tables.readers import Stream, open_table
 from lime_cli.tables.streams import name_of
 from lime_cli.tables.where import Condition, parse_condition
@@ -51,7 +51,9 @@ class Rows:
         with open_table(self.path, self.dialect) as stream:
             found = next(islice(stream.records, row, None), None)
         if found is None:
-            raise InputError(f"{name_of(self.path)}: has no row {row}", "it has become shorter")
+            raise InputError(
+                f"{name_of(self.path)}: has no row {row}", "the table has become shorter"
+            )
         return found
 
     def _numbered(self) -> Iterator[Source]:
@@ -107,9 +109,7 @@ class Rows:
 
     def _by_id(self) -> Iterator[Source]:
         if self.id_column is None:
-            raise SettingsError(
-                "--id needs the column that ids stand in", "name it with --id-column"
-            )
+            raise SettingsError("--id requires --id-column", "name the column that holds the ids")
         found: dict[str, list[Source]] = {name: [] for name in self.ids}
         for source in self._numbered():
             if source.id in found:
@@ -163,18 +163,24 @@ def require(name: str, header: Sequence[str], columns: Sequence[str]) -> None:
     guess = next((one for one in near if one), None)
     listed = ", ".join(repr(one) for one in missing[:5]) + (" ..." if len(missing) > 5 else "")
     shown = ", ".join(header[:12]) + (" ..." if len(header) > 12 else "")
-    raise InputError(
-        f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}",
-        f"did you mean {guess!r}? say --rename '{guess}={missing[0]}'"
-        if guess
-        else f"it has {shown}",
-    )
+    hint = f"it has {shown}"
+    if not has & set(columns) and _is_data(header):
+        hint = f"its first line is {shown}; where that is a row, say --no-header"
+    elif guess:
+        hint = f"did you mean {guess!r}? say --rename '{guess}={missing[0]}'"
+    raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}", hint)
+
+
+def _is_data(header: Sequence[str]) -> bool:
+    """Tell whether what should name columns holds numbers, and so is likely a row."""
+    numbered = tuple(map(str, range(len(header))))
+    return tuple(header) != numbered and any(NUMBER.fullmatch(cell) for cell in header)
 
 
 def cells_of(source: Source, record: Record, dialect: Dialect) -> Cells:
     """Return a row as a table of one; raise InputError for a broken one."""
     if record.fault:
-        raise InputError(record.fault, "mend the row, or leave it out")
+        raise InputError(record.fault, "correct the row, or leave it out")
     name = name_of(source.path)
     return Cells(name, record.header, (record.cells,), (record.line,), record.unit, dialect=dialect)
 

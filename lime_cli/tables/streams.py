@@ -71,7 +71,7 @@ def open_bytes(path: str) -> IO[bytes]:
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder", "a table is one file") from None
     except ValueError:
-        raise InputError(f"{path!r}: is no path", "check the path of the table") from None
+        raise InputError(f"{path!r}: is not a path", "check the path of the table") from None
     except OSError as error:
         raise unreadable(path, error) from None
 
@@ -88,7 +88,8 @@ def _kept(path: str) -> IO[bytes]:
 
     if multiprocessing.parent_process() is not None:
         raise SettingsError(
-            f"{name_of(path)}: is read once, by one process", "name training data with --background"
+            f"{name_of(path)}: can be read only once, by one process",
+            "name training data with --background",
         )
     clock.read_once()
     kept = tempfile.TemporaryFile(prefix=".limex-")  # noqa: SIM115  # lives as long as the process

@@ -41,7 +41,7 @@ QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`([^`]*)`")
 
 
 def parse_condition(words: str, name: str, header: Sequence[str], dialect: Dialect) -> Condition:
-    """Return a function of a row's cells; raise SettingsError for what is no condition."""
+    """Return a function of a row's cells; raise SettingsError for what is not a condition."""
     return _Parser(words, name, header, dialect).parsed()
 
 
@@ -60,7 +60,7 @@ class _Parser:
         try:
             return self._condition(ast.parse(plain, mode="eval").body)
         except (SyntaxError, ValueError, RecursionError, MemoryError):
-            raise self._refused("is no condition") from None
+            raise self._refused("is not a condition") from None
 
     def _set_aside(self, match: re.Match[str]) -> str:
         """Put an identifier in the place of a name in backticks."""

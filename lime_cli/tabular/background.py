@@ -23,11 +23,12 @@ from lime_cli.tabular.groups import (
     digest_of_features,
     exclusive_blocks,
     is_missing,
+    shares_of,
 )
 from lime_cli.tabular.schema import NAMED_BINS, UNCUT, Schema, check_names
 
 FEW_VALUES = 10
-"""Whole numbers with at most this many different values are levels, not quantities."""
+"""Whole numbers with at most this many different values are categories, not quantities."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,17 +44,17 @@ class Background:
     bins: str = "quartile"
     """How numbers were cut, as ``Schema.bins``."""
     groups: tuple[Group, ...] = ()
-    held: Mapping[str, str] = field(default_factory=dict)
+    fixed: Mapping[str, str] = field(default_factory=dict)
     """Columns and groups that are not drawn, and why; of a column of texts, nothing."""
     dependent: tuple[tuple[str, ...], ...] = ()
     """Sets of columns that determine each other and are not in a group."""
     rows: IntArray | None = None
-    """(n, columns): the level numbers of rows, where columns are to be replaced together."""
+    """(n, columns): the category numbers of rows, where columns are to be replaced together."""
 
     @cached_property
     def drawn(self) -> tuple[Part, ...]:
         """What is drawn for a sample, in the order of the first columns."""
-        return tuple(one for one in self._parts if one.name not in self.held)
+        return tuple(one for one in self._parts if one.name not in self.fixed)
 
     @cached_property
     def varying(self) -> tuple[int, ...]:
@@ -63,12 +64,12 @@ class Background:
     @cached_property
     def kept(self) -> tuple[int, ...]:
         """Places of the columns that keep the row's own values."""
-        return tuple(place for one in self._parts if one.name in self.held for place in one.places)
+        return tuple(place for one in self._parts if one.name in self.fixed for place in one.places)
 
     @cached_property
     def skipped(self) -> tuple[Skipped, ...]:
         """Columns and groups that are no components."""
-        reasons = ((one, self.held.get(one.name)) for one in self._parts)
+        reasons = ((one, self.fixed.get(one.name)) for one in self._parts)
         return tuple(
             Skipped(one.name, reason or "constant in the background")
             for one, reason in reasons
@@ -117,7 +118,7 @@ def build_background(cells: Cells, columns: Sequence[str], schema: Schema) -> Ba
     """
     check_names(schema.of_file(), cells.header, f"{cells.name} has no column")
     check_names(schema.of_model(), columns, "the model is not given a column")
-    if len(set(cells.rows)) < 2:
+    if not cells.varied:
         raise InputError(
             f"{cells.name}: has one row only", "a background needs at least 2 different rows"
         )
@@ -141,18 +142,17 @@ def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:
 
 
 def _feature(cells: Cells, name: str, schema: Schema) -> Feature:
-    column = cells.column(name)
     kind = cells.kind(name)
     if kind == "empty":
         nothing = np.full(1, np.nan)
         return Feature(name, False, nothing, np.ones(1), np.zeros(1, np.int64), np.empty(0))
-    date = kind == "text" and name not in schema.categorical and are_dates(column)
+    date = kind == "text" and name not in schema.categorical and are_dates(cells.column(name))
     if date and name in schema.numeric:
         return _of_dates(cells, name, schema)
-    if name in schema.numeric or kind in ("integer", "number"):
+    if name in schema.numeric or kind == "number":
         values = cells.numbers(name)
         return _of_numbers(cells, name, values, schema)
-    found = _of_levels(name, [_word(cell, kind == "bool") for cell in column])
+    found = _of_categories(name, [_word(cell, kind == "bool") for cell in cells.column(name)])
     return replace(found, date=date)
 
 
@@ -173,38 +173,42 @@ def _of_numbers(cells: Cells, name: str, column: FloatArray, schema: Schema) -> 
     if n_missing:
         values, counts = np.append(values, np.nan), np.append(counts, n_missing)
         bins = np.append(bins, bins.max() + 1)
+    if bins.max() < 2**15:
+        bins = bins.astype(np.int16)  # a quarter of the memory where all numbers are different
     numeric = not (few or name in schema.categorical)
-    return Feature(name, numeric, values, counts / counts.sum(), bins, cuts, capped)
+    return Feature(name, numeric, values, shares_of(counts), bins, cuts, capped)
 
 
 def _of_dates(cells: Cells, name: str, schema: Schema) -> Feature:
     """Compare dates by the day, as they are spelled; each cut is the end of a day."""
     words = [None if cell.strip() in MISSING else cell for cell in cells.column(name)]
     days = np.array([np.nan if word is None else days_of(word) for word in words], float)
-    found = _of_levels(name, words)
-    present = [one for one in found.level_of if one is not None]
+    found = _of_categories(name, words)
+    present = [one for one in found.category_of if one is not None]
     dated = sorted((float(days_of(one) or 0.0), one) for one in present)
-    order = np.array([found.level_of[one] for _, one in dated])
+    order = np.array([found.category_of[one] for _, one in dated])
     sizes = np.array([size for size, _ in dated])
     cuts = np.unique(np.floor(_cuts(cells, days, schema)) + 1 - 1 / DAY)
     capped, cuts = bool(len(cuts) and cuts[-1] >= sizes[-1]), cuts[cuts < sizes[-1]]
     bins = np.searchsorted(cuts, sizes, side="left")
     if found.gaps:
         order, bins = np.append(order, len(order)), np.append(bins, bins.max() + 1)
-    values, shares = found.values[order], found.shares[order]
-    return Feature(name, True, values, shares, bins, cuts, capped, date=True)
+    values, frequencies = found.values[order], found.frequencies[order]
+    return Feature(name, True, values, frequencies, bins, cuts, capped, date=True)
 
 
-def _of_levels(name: str, words: list[Any]) -> Feature:
-    levels = sorted({word for word in words if word is not None}, key=str)
-    place = {level: i for i, level in enumerate(levels)}
+def _of_categories(name: str, words: list[Any]) -> Feature:
+    categories = sorted({word for word in words if word is not None}, key=str)
+    place = {category: i for i, category in enumerate(categories)}
     if None in words:
-        place[None] = len(levels)
-        levels.append(None)
-    counts = np.bincount([place[word] for word in words], minlength=len(levels))
-    plain_bool = all(isinstance(level, bool) for level in levels)
-    values = np.array(levels, dtype=bool if plain_bool else object)
-    return Feature(name, False, values, counts / counts.sum(), np.arange(len(levels)), np.empty(0))
+        place[None] = len(categories)
+        categories.append(None)
+    counts = np.bincount([place[word] for word in words], minlength=len(categories))
+    plain_bool = all(isinstance(category, bool) for category in categories)
+    values = np.array(categories, dtype=bool if plain_bool else object)
+    return Feature(
+        name, False, values, counts / counts.sum(), np.arange(len(categories)), np.empty(0)
+    )
 
 
 def _cuts(cells: Cells, column: FloatArray, schema: Schema) -> FloatArray:
@@ -270,13 +274,13 @@ def arranged(features: Sequence[Feature], cells: Cells, schema: Schema) -> Backg
     plain = replace(plain, dependent=dependent)
     if schema.joint:
         plain = replace(plain, rows=_joint(features, cells))
-    return held_by(plain, schema)
+    return fixed_by(plain, schema)
 
 
-def held_by(plain: Background, schema: Schema) -> Background:
+def fixed_by(plain: Background, schema: Schema) -> Background:
     """Decide which columns are held; raise SettingsError where nothing is left to vary."""
     _check(plain, schema)
-    found = replace(plain, held=_held(plain, schema))
+    found = replace(plain, fixed=_fixed(plain, schema))
     chosen = schema.fixed or schema.only
     if chosen and not found.varying and not schema.texts:
         option = "--fixed" if schema.fixed else "--features-only"
@@ -311,15 +315,15 @@ def _check_bins(background: Background) -> None:
             raise SettingsError(said, "leave one out")
 
 
-def _held(background: Background, schema: Schema) -> dict[str, str]:
+def _fixed(background: Background, schema: Schema) -> dict[str, str]:
     """Tell for columns and groups that are not drawn why; for one whose words vary, nothing."""
     dates = {one.name for one in background.features if one.date and not one.numeric}
-    held = {}
+    fixed = {}
     for name in background.names:
         reason = schema.reason(name, name in dates)
         if reason or name in schema.texts:
-            held[name] = reason
-    return held
+            fixed[name] = reason
+    return fixed
 
 
 def _dependent(
@@ -330,7 +334,7 @@ def _dependent(
     free = [one for one in features if one.name not in grouped and not one.constant]
     if not 2 <= len(free) <= MOST:
         return ()
-    sets = dependent_sets(free, levels_of(free, _some(cells, ROWS)))
+    sets = dependent_sets(free, categories_of(free, _some(cells, ROWS)))
     return tuple(tuple(free[j].name for j in one) for one in sets)
 
 
@@ -346,8 +350,7 @@ def _some(cells: Cells, most: int) -> Cells:
     if n <= most:
         return cells
     places = np.unique(np.linspace(0, n - 1, most).round().astype(np.int64)).tolist()
-    rows = tuple(cells.rows[i] for i in places)
-    return replace(cells, rows=rows, lines=tuple(cells.lines[i] for i in places))
+    return cells.chosen(places)
 
 
 MOST_JOINT = 1_000
@@ -355,28 +358,31 @@ MOST_JOINT = 1_000
 
 
 def _joint(features: Sequence[Feature], cells: Cells) -> IntArray:
-    return levels_of(features, _some(cells, MOST_JOINT))
+    return categories_of(features, _some(cells, MOST_JOINT))
 
 
 def _group(name: str, columns: Sequence[str], features: Sequence[Feature], cells: Cells) -> Group:
     found = {one.name: (place, one) for place, one in enumerate(features)}
     places, members = zip(*(found[column] for column in columns), strict=True)
-    return group_of(name, members, places, levels_of(members, cells))
+    return group_of(name, members, places, categories_of(members, cells))
 
 
 def group_of(name: str, members: Sequence[Feature], places: Sequence[int], rows: IntArray) -> Group:
-    """Make a group of columns from the level numbers that rows have in them, (rows, columns)."""
-    levels, counts = np.unique(rows, axis=0, return_counts=True)
-    return Group(name, tuple(members), tuple(places), levels, counts / counts.sum())
+    """Make a group of columns from the category numbers that rows have in them, (rows, columns)."""
+    categories, counts = np.unique(rows, axis=0, return_counts=True)
+    return Group(name, tuple(members), tuple(places), categories, counts / counts.sum())
 
 
-def levels_of(features: Sequence[Feature], cells: Cells) -> IntArray:
-    """Return the level number that each row has in each column, (rows, columns)."""
+def categories_of(features: Sequence[Feature], cells: Cells) -> IntArray:
+    """Return the category number that each row has in each column, (rows, columns)."""
     found = np.empty((len(cells.rows), len(features)), np.int64)
     for j, feature in enumerate(features):
+        if feature.values.dtype.kind in "if":
+            found[:, j] = feature.categories(cells.numbers(feature.name))
+            continue
         values = (parse_cell(feature, cells, row) for row in range(len(cells.rows)))
-        level = feature.level_of
-        found[:, j] = [level[None if is_missing(value) else value] for value in values]
+        category = feature.category_of
+        found[:, j] = [category[None if is_missing(value) else value] for value in values]
     return found
 
 
@@ -385,13 +391,13 @@ def _blocks(free: list[Feature], features: Sequence[Feature], cells: Cells) -> l
     places = {one.name: place for place, one in enumerate(features)}
     binary = [one for one in free if not one.date and set(one.values.tolist()) <= {0, 1}]
     runs = exclusive_blocks(
-        {one.name: one.values.astype(np.uint8)[levels_of([one], cells)[:, 0]] for one in binary}
+        {one.name: one.values.astype(np.uint8)[categories_of([one], cells)[:, 0]] for one in binary}
     )
     found = []
     for prefix, columns in runs.items():
         name = f"{columns[0]}..{columns[-1]}" if prefix in places else prefix
         members = [features[places[column]] for column in columns]
-        rows = levels_of(members, cells)
+        rows = categories_of(members, cells)
         group = group_of(name, members, [places[column] for column in columns], rows)
         found.append(replace(group, onehot=True))
     return found

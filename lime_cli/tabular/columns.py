@@ -10,7 +10,7 @@ from functools import lru_cache
 from math import isinf
 from typing import NamedTuple
 
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.instance import CodedWarning
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.models.model_file import ModelInput
 from lime_cli.tables.cells import Cells, are_dates, is_number, misspelled, numbers
@@ -93,6 +93,10 @@ def columns_for(
     if order:
         return _said(stream, model_input, order)
     if model_input.columns is not None:
+        needed = [name for name in drop if name in model_input.columns]
+        if needed:
+            said = f"--drop {needed[0]}: the model needs it"
+            raise SettingsError(said, f"--fixed {needed[0]} holds it")
         require(stream.name, stream.header, model_input.columns)
         return model_input.columns
     require(stream.name, stream.header, drop)
@@ -149,12 +153,7 @@ def sifted(cells: Cells, columns: Sequence[str], schema: Schema, strict: bool) -
         bad.update(rows)
     if not bad:
         return cells
-    kept = [i for i in range(len(cells.rows)) if i not in bad]
-    return replace(
-        cells,
-        rows=tuple(cells.rows[i] for i in kept),
-        lines=tuple(cells.lines[i] for i in kept),
-    )
+    return cells.chosen([i for i in range(len(cells.rows)) if i not in bad])
 
 
 def _wrong_cells(cells: Cells, name: str, numeric: bool) -> frozenset[str]:
@@ -174,7 +173,7 @@ def _wrong_cells(cells: Cells, name: str, numeric: bool) -> frozenset[str]:
 ENOUGH_ROWS = 50
 """An input with at least this many rows may serve as its own background."""
 
-ITSELF = Caveat(
+ITSELF = CodedWarning(
     "background_is_input",
     "replacement values come from the input itself; name training data with --background",
 )
@@ -187,7 +186,7 @@ class Learned(NamedTuple):
     """A background, how its table was read, and what a reader must know of that."""
 
     background: Background
-    caveats: tuple[Caveat, ...]
+    warnings: tuple[CodedWarning, ...]
     reading: Reading
 
 
@@ -208,20 +207,24 @@ def learn(
     with open_table(path, dialect) as stream:
         seen, columns = columns_of(stream)
         require(seen.name, seen.header, columns)
-        cells, n_rows = read_evenly(seen, dialect, strict=not own)
+        spelled = [columns[place] for place in model_input.spelled if place < len(columns)]
+        spelled += [name for name, _ in schema.dates]
+        if schema.label is not None:
+            spelled.append(schema.label)
+        cells, n_rows = read_evenly(seen, dialect, not own, spelled)
     if own and n_rows < ENOUGH_ROWS:
         raise SettingsError(
             f"{cells.name}: has {n_rows} rows, too few to draw replacements from",
             "name training data with --background",
         )
-    caveats: tuple[Caveat, ...] = (ITSELF,) if own else ()
+    warnings: tuple[CodedWarning, ...] = (ITSELF,) if own else ()
     if len(cells.rows) < n_rows:
         words = f"replacement values come from {len(cells.rows):,} of {n_rows:,} rows"
-        caveats += (Caveat("background_sampled", f"{words}, evenly spaced"),)
+        warnings += (CodedWarning("background_sampled", f"{words}, evenly spaced"),)
     dates, written = dates_of(schema, cells)
     typed = seen.typed is not None
     reading, said = chooser_of(columns, dialect, model_input, typed).chosen(cells)
     reading = replace(reading, dates=dates)
     cells = sifted(reading.applied(cells), columns, schema, strict=not own)
-    caveats = (*caveats, *written, *said)
-    return Learned(build_background(cells, columns, schema), caveats, reading)
+    warnings = (*warnings, *written, *said)
+    return Learned(build_background(cells, columns, schema), warnings, reading)

@@ -1,7 +1,7 @@
 """Columns that determine each other: replaced one by one they make rows that cannot exist.
 
 Two columns of numbers belong together where their ranks correlate almost perfectly; a column and
-one of levels, where knowing the level leaves hardly a doubt about the bin of the other.
+one of categories, where knowing the category leaves hardly a doubt about the bin of the other.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ FEWEST = 30
 CORRELATED = 0.95
 """Absolute rank correlation (Spearman) of numbers."""
 DETERMINED = 0.95
-"""Share of the errors of guessing the commonest bin that knowing a level avoids (Goodman and
+"""Share of the errors of guessing the commonest bin that knowing a category avoids (Goodman and
 Kruskal's lambda)."""
-ROWS_A_LEVEL = 5
-"""Rows, at least, for each level of the column that determines: fewer make identifiers."""
+ROWS_A_CATEGORY = 5
+"""Rows, at least, for each category of the column that determines: fewer make identifiers."""
 
 
 def dependent_sets(features: Sequence[Feature], rows: IntArray) -> tuple[tuple[int, ...], ...]:
     """Return sets of columns that determine each other, by their places, the first column first.
 
-    ``rows`` are the level numbers (n, columns) of rows of the background.
+    ``rows`` are the category numbers (n, columns) of rows of the background.
     """
     n, p = rows.shape
     if n < FEWEST or not 2 <= p <= MOST:
@@ -44,8 +44,8 @@ def dependent_sets(features: Sequence[Feature], rows: IntArray) -> tuple[tuple[i
         alike = np.abs(np.corrcoef(ranks, rowvar=False)) >= CORRELATED
         joined[np.ix_(numbers, numbers)] |= alike
     for j in varies:
-        levels, code = np.unique(rows[:, j], return_inverse=True)
-        if features[j].numeric or len(levels) > n / ROWS_A_LEVEL:
+        categories, code = np.unique(rows[:, j], return_inverse=True)
+        if features[j].numeric or len(categories) > n / ROWS_A_CATEGORY:
             continue
         for i in varies:
             if i != j and _determined(code, features[i].bins[rows[:, i]]):
@@ -53,15 +53,15 @@ def dependent_sets(features: Sequence[Feature], rows: IntArray) -> tuple[tuple[i
     return _components(joined)
 
 
-def _ranks(levels: IntArray) -> FloatArray:
-    """Return ranks, equal ones shared; values ascend with their level number."""
-    values, place, counts = np.unique(levels, return_inverse=True, return_counts=True)
+def _ranks(categories: IntArray) -> FloatArray:
+    """Return ranks, equal ones shared; values ascend with their category number."""
+    values, place, counts = np.unique(categories, return_inverse=True, return_counts=True)
     middle = np.cumsum(counts) - (counts - 1) / 2
     return np.asarray(middle[place], np.float64) if len(values) else np.zeros(0)
 
 
 def _determined(code: IntArray, bins: IntArray) -> bool:
-    """Tell whether the level of one column all but says the bin of another."""
+    """Tell whether the category of one column all but says the bin of another."""
     _, other = np.unique(bins, return_inverse=True)
     if other.max() == 0:
         return False
@@ -69,7 +69,7 @@ def _determined(code: IntArray, bins: IntArray) -> bool:
     np.add.at(table, (code, other), 1)
     errors = len(code) - int(table.sum(axis=0).max())
     left = len(code) - int(table.max(axis=1).sum())
-    return errors >= ROWS_A_LEVEL and 1.0 - left / errors >= DETERMINED
+    return errors >= ROWS_A_CATEGORY and 1.0 - left / errors >= DETERMINED
 
 
 def _components(joined: BoolArray) -> tuple[tuple[int, ...], ...]:

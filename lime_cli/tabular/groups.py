@@ -8,7 +8,7 @@ from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import chain, pairwise
+from itertools import pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ from lime_cli.engine.arrays import FloatArray, IntArray
 from lime_cli.tables.cells import date_of, days_of
 
 MARKS = ("_", "=", ".", "-", " ")
-"""What stands between the name of a one-hot block and a level of it."""
+"""What stands between the name of a one-hot block and a category of it."""
 
 
 def exclusive_blocks(ones: dict[str, NDArray[np.uint8]]) -> dict[str, tuple[str, ...]]:
@@ -73,13 +73,13 @@ class Feature:
 
     name: str
     numeric: bool
-    """Whether values are compared by size (bins) or by identity (levels)."""
+    """Whether values are compared by size (bins) or by identity (categories)."""
     values: NDArray[Any]
-    """(levels,) ascending, a missing value last: int64, float64, bool, or object: str, None."""
-    shares: FloatArray
-    """(levels,) of the background's rows; sums to one."""
+    """(categories,) ascending, a missing value last: int64, float64, bool, or object: str, None."""
+    frequencies: FloatArray
+    """(categories,) of the background's rows; sums to one."""
     bins: IntArray
-    """(levels,)"""
+    """(categories,)"""
     cuts: FloatArray
     """(bins - 1,) ascending, missing values aside; a value equal to a cut lies below it."""
     capped: bool = False
@@ -97,7 +97,7 @@ class Feature:
     @cached_property
     def holds_truth(self) -> bool:
         """Whether words among the values are read as truth values where they are such."""
-        return any(isinstance(level, bool) for level in self.values.tolist())
+        return any(isinstance(category, bool) for category in self.values.tolist())
 
     @cached_property
     def gaps(self) -> bool:
@@ -106,7 +106,7 @@ class Feature:
 
     @cached_property
     def sizes(self) -> FloatArray:
-        """The values as they are compared, (levels,), a missing one as NaN; of numbers and days."""
+        """The values as compared, (categories,), a missing one NaN; of numbers and days."""
         if self.values.dtype.kind in "ifb":
             return self.values.astype(np.float64)
         found: FloatArray = np.array(
@@ -114,14 +114,13 @@ class Feature:
         )
         return found
 
-    @property
-    def spelled(self) -> list[str]:
-        """The values in words that tell them apart."""
-        values = self.values.tolist()
-        return list(map(told_apart if self.values.dtype.kind == "f" else str, values))
+    def categories(self, numbers: FloatArray) -> IntArray:
+        """Return the places among the values of numbers that are all there, NaN for a gap."""
+        known = self.sizes[:-1] if self.gaps else self.sizes
+        return np.searchsorted(known, numbers)
 
     @cached_property
-    def level_of(self) -> dict[Any, int]:
+    def category_of(self) -> dict[Any, int]:
         """Place of each value among the values; a missing one is None."""
         return {
             None if is_missing(value) else value: i for i, value in enumerate(self.values.tolist())
@@ -132,12 +131,12 @@ class Feature:
         return float(days_of(value) or 0.0) if self.date else float(value)
 
     def bin_of(self, value: Any) -> int:
-        """Return the bin of a value; -1 for a level the background does not know."""
+        """Return the bin of a value; -1 for a category the background does not know."""
         if is_missing(value):
             return self._missing_bin
         if self.numeric:
             return bisect_left(self._cuts, self.size(value))
-        return self._bin_of_level.get(value, -1)
+        return self._bin_of_category.get(value, -1)
 
     def condition(self, value: Any) -> str:
         """Say what a value's bin means: ``3.2 < petal length <= 4.5``, ``hair = 1``."""
@@ -176,6 +175,11 @@ class Feature:
             own = np.dtype(np.float64 if types <= {bool, int, float} else object)
         return np.array(values, dtype=own)
 
+    @property
+    def uncut(self) -> Feature:
+        """The same column without cuts."""
+        return replace(self, cuts=np.empty(0))
+
     def without_gaps(self) -> Feature:
         """Return the column as if it had no missing values; one that has nothing else as it is."""
         if not self.gaps or self.constant:
@@ -183,8 +187,8 @@ class Feature:
         values = self.values[:-1]
         if values.dtype.kind == "f" and bool((values == np.floor(values)).all()):
             values = values.astype(np.int64)
-        shares = self.shares[:-1] / self.shares[:-1].sum()
-        return replace(self, values=values, shares=shares, bins=self.bins[:-1])
+        frequencies = self.frequencies[:-1] / self.frequencies[:-1].sum()
+        return replace(self, values=values, frequencies=frequencies, bins=self.bins[:-1])
 
     @cached_property
     def _missing_bin(self) -> int:
@@ -196,7 +200,7 @@ class Feature:
         return found
 
     @cached_property
-    def _bin_of_level(self) -> dict[Any, int]:
+    def _bin_of_category(self) -> dict[Any, int]:
         pairs = zip(self.values.tolist(), self.bins.tolist(), strict=True)
         return dict(reversed(list(pairs)))
 
@@ -218,6 +222,14 @@ class Feature:
         """The smallest and the largest number or day."""
         sizes = self.sizes
         return float(np.nanmin(sizes)), float(np.nanmax(sizes))
+
+
+def shares_of(counts: IntArray) -> FloatArray:
+    """Return counts as shares that sum to one; equal ones take the memory of one."""
+    total = counts.sum()
+    if (counts == counts[0]).all():
+        return np.broadcast_to(counts[0] / total, counts.shape)
+    return np.asarray(counts / total)
 
 
 def is_missing(value: Any) -> bool:
@@ -263,23 +275,28 @@ class Part(Protocol):
         ...
 
     @property
-    def shares(self) -> FloatArray:
-        """How often each level occurs (levels,); sums to one."""
+    def frequencies(self) -> FloatArray:
+        """How often each category occurs (categories,); sums to one."""
         ...
 
     @property
     def bins(self) -> IntArray:
-        """In which bin each level lies (levels,)."""
+        """In which bin each category lies (categories,)."""
         ...
 
     @property
     def sizes(self) -> FloatArray | None:
-        """The levels as numbers (levels,), nan for a missing one; None where they are none."""
+        """The categories as numbers, nan for a missing one; None where they are none."""
         ...
 
     @property
     def constant(self) -> bool:
-        """Whether there is one level."""
+        """Whether there is one category."""
+        ...
+
+    @property
+    def uncut(self) -> Part:
+        """The same of values that are not cut into bins, as names tell them."""
         ...
 
     def bin_of(self, values: Sequence[Any]) -> int:
@@ -298,8 +315,8 @@ class Part(Protocol):
         """Return what a record says a row has there; None for nothing."""
         ...
 
-    def drawn(self, levels: IntArray) -> Iterator[NDArray[Any]]:
-        """Yield the values (n,) of each column for levels (n,)."""
+    def drawn(self, categories: IntArray) -> Iterator[NDArray[Any]]:
+        """Yield the values (n,) of each column for categories (n,)."""
         ...
 
 
@@ -315,8 +332,8 @@ class Single:
         return self.feature.name
 
     @property
-    def shares(self) -> FloatArray:
-        return self.feature.shares
+    def frequencies(self) -> FloatArray:
+        return self.feature.frequencies
 
     @property
     def bins(self) -> IntArray:
@@ -332,6 +349,10 @@ class Single:
     def constant(self) -> bool:
         return self.feature.constant
 
+    @cached_property
+    def uncut(self) -> Single:
+        return Single(self.feature.uncut, self.places)
+
     def bin_of(self, values: Sequence[Any]) -> int:
         return self.feature.bin_of(values[0])
 
@@ -346,8 +367,8 @@ class Single:
         """Return the value; None for a missing one."""
         return None if is_missing(values[0]) else values[0]
 
-    def drawn(self, levels: IntArray) -> Iterator[NDArray[Any]]:
-        yield self.feature.values[levels]
+    def drawn(self, categories: IntArray) -> Iterator[NDArray[Any]]:
+        yield self.feature.values[categories]
 
 
 @dataclass(frozen=True, eq=False)
@@ -357,9 +378,9 @@ class Group:
     name: str
     features: tuple[Feature, ...]
     places: tuple[int, ...]
-    levels: IntArray
-    """(levels, columns): the values that were seen together, by their number in each column."""
-    shares: FloatArray
+    categories: IntArray
+    """(categories, columns): the values that were seen together, by their number in each column."""
+    frequencies: FloatArray
     onehot: bool = False
     """Whether they are 0/1 columns of which every row of the background has one."""
 
@@ -369,19 +390,23 @@ class Group:
 
     @property
     def constant(self) -> bool:
-        return len(self.levels) == 1
+        return len(self.categories) == 1
 
     @cached_property
     def bins(self) -> IntArray:
         """In which combination of the columns' bins each combination of values lies."""
         return np.array([self._numbers[bins] for bins in self._bins], np.int64)
 
+    @cached_property
+    def uncut(self) -> Group:
+        return replace(self, features=tuple(one.uncut for one in self.features))
+
     def bin_of(self, values: Sequence[Any]) -> int:
         own = tuple(one.bin_of(value) for one, value in zip(self.features, values, strict=True))
         return self._numbers.get(own, -1)
 
     def condition(self, values: Sequence[Any]) -> str:
-        """Name the level of a one-hot block, else what each column holds."""
+        """Name the category of a one-hot block, else what each column holds."""
         pairs = zip(self.features, values, strict=True)
         return self._named(values, [one.condition(value) for one, value in pairs])
 
@@ -395,19 +420,19 @@ class Group:
         return f"{self.name}: {', '.join(each[:SHOWN])}{', ...' if len(each) > SHOWN else ''}"
 
     def value(self, values: Sequence[Any]) -> str:
-        """Return the level of a one-hot block, else the values, separated by commas."""
+        """Return the category of a one-hot block, else the values, separated by commas."""
         if self.onehot:
             named = [one.name for one, value in zip(self.features, values, strict=True) if value]
             return " and ".join(one.removeprefix(self._prefix) for one in named) or "none"
         return ", ".join("" if is_missing(one) else spelled(one) for one in values)
 
-    def drawn(self, levels: IntArray) -> Iterator[NDArray[Any]]:
+    def drawn(self, categories: IntArray) -> Iterator[NDArray[Any]]:
         for j, feature in enumerate(self.features):
-            yield feature.values[self.levels[levels, j]]
+            yield feature.values[self.categories[categories, j]]
 
     @cached_property
     def _bins(self) -> list[tuple[int, ...]]:
-        columns = [one.bins[self.levels[:, j]] for j, one in enumerate(self.features)]
+        columns = [one.bins[self.categories[:, j]] for j, one in enumerate(self.features)]
         return [tuple(row) for row in np.stack(columns, axis=1).tolist()]
 
     @cached_property
@@ -422,21 +447,29 @@ class Group:
 
 
 def digest_of_features(features: Sequence[Feature], groups: Sequence[Group]) -> str:
-    """Return the SHA-256 of all that samples are drawn from."""
-    facts: Iterator[tuple[list[Any], FloatArray, list[Any]]] = chain(
-        (([f.name, f.numeric, f.spelled], f.shares, [f.bins.tolist()]) for f in features),
-        (([g.name, g.places, g.levels.tolist()], g.shares, []) for g in groups),
-    )
-    digest = hashlib.sha256(b"[")
-    for i, (before, shares, after) in enumerate(facts):
-        listed = [*map(json.dumps, before), _listed(shares), *map(json.dumps, after)]
-        digest.update(f"{', ' * (i > 0)}[{', '.join(listed)}]".encode())
-    digest.update(b"]")
+    """Return the SHA-256 of all that samples are drawn from, whatever file it was read from."""
+    digest = hashlib.sha256()
+
+    def add(head: Sequence[Any], *arrays: NDArray[Any]) -> None:
+        """Add what JSON can hold, then arrays, each with its length."""
+        digest.update(json.dumps([*head, *map(len, arrays)]).encode() + b"\n")
+        for one in arrays:
+            digest.update(np.ascontiguousarray(one).data)
+
+    for f in features:
+        listed = f.values.tolist() if f.values.dtype == object else []
+        numbers = f.values[:0] if f.values.dtype == object else _in_bytes(f.values)
+        add([f.name, f.numeric, listed], numbers, _in_bytes(f.frequencies), f.bins.astype("<i8"))
+    for g in groups:
+        categories = g.categories.astype("<i8")
+        add([g.name, g.places], categories.reshape(-1), _in_bytes(g.frequencies))
     return digest.hexdigest()
 
 
-def _listed(shares: FloatArray) -> str:
-    """Return shares as a JSON list; most are the same few, and those are written once."""
-    different, places = np.unique(shares, return_inverse=True)
-    words = list(map(json.dumps, different.tolist()))
-    return f"[{', '.join([words[place] for place in places.tolist()])}]"
+def _in_bytes(numbers: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers as eight bytes each, equal ones as equal bytes: one zero, one NaN."""
+    if numbers.dtype.kind != "f":
+        return numbers.astype("<i8")
+    found = numbers.astype("<f8") + 0.0
+    found[np.isnan(found)] = np.nan
+    return found

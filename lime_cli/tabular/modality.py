@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.instance import CodedWarning
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.models.model_file import ModelInput
 from lime_cli.sources import Record, Source
@@ -21,40 +21,42 @@ from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.columns import LABELS, called, columns_for, learn
 from lime_cli.tabular.groups import Feature, Group, digest_of_features
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
-from lime_cli.tabular.reading import AS_SPELLED, Reading, unknown_levels
+from lime_cli.tabular.reading import AS_SPELLED, Reading, unknown_categories
 from lime_cli.tabular.row import CellWords, RowInstance, Table
 from lime_cli.tabular.schema import Schema
 
 
-def caveats_of(record: Record) -> tuple[Caveat, ...]:
+def warnings_of(record: Record) -> tuple[CodedWarning, ...]:
     """Return what is odd about a row though it can be read."""
     if not record.repeated:
         return ()
-    words = f"an id comes more than once in column {record.repeated!r}; tell rows by their number"
-    return (Caveat("duplicate_id", words),)
+    words = (
+        f"an id comes more than once in column {record.repeated!r}; identify rows by their number"
+    )
+    return (CodedWarning("duplicate_id", words),)
 
 
 NAMED = 5
 """Columns that a warning names, at most."""
 
 
-def by_position(columns: Sequence[str], model_input: ModelInput) -> tuple[Caveat, ...]:
+def by_position(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedWarning, ...]:
     """Say in what order columns go to a model that does not name them."""
     unnamed = model_input.columns is None and len(columns) > 1
     if not unnamed or not (model_input.pandas or model_input.kind == "table"):
         return ()
     listed = ", ".join(columns[:NAMED]) + (" ..." if len(columns) > NAMED else "")
-    words = f"the model does not name its columns; it is given, in this order: {listed}"
-    return (Caveat("by_position", f"{words}; --columns says others"),)
+    words = f"the model does not name its columns; it gets, in this order: {listed}"
+    return (CodedWarning("by_position", f"{words}; --columns says others"),)
 
 
-def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[Caveat, ...]:
+def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedWarning, ...]:
     """Warn of columns that are called as true answers are, and go to a model by their place."""
     found = [name for name in columns if name.casefold() in LABELS]
     if not found or model_input.columns is not None:
         return ()
-    words = f"{', '.join(map(repr, found))} may hold the true answers, and the model is given it"
-    return (Caveat("label_like", f"{words}; --drop {','.join(found)} leaves it out"),)
+    words = f"{', '.join(map(repr, found))} may hold the true classes, and the model gets it"
+    return (CodedWarning("label_like", f"{words}; --drop {','.join(found)} leaves it out"),)
 
 
 SHOWN = 10
@@ -66,17 +68,17 @@ Takes = Callable[[Any], bool]
 
 def without_refused_gaps(
     background: Background, takes: Takes | None
-) -> tuple[Background, tuple[Caveat, ...]]:
+) -> tuple[Background, tuple[CodedWarning, ...]]:
     """Leave missing values out of the columns where the model answers to none.
 
     It is asked about a row of the commonest values: as it is, with all gaps there are, and if it
     refuses that, with each. A model that refuses the row itself decides nothing.
     """
-    held = {background.features[place].name for place in background.kept}
+    fixed = {background.features[place].name for place in background.kept}
     gaps = [
         place
         for place, one in enumerate(background.features)
-        if one.gaps and not one.constant and one.name not in held
+        if one.gaps and not one.constant and one.name not in fixed
     ]
     if not gaps or takes is None or not takes(_row(background, ())):
         return background, ()
@@ -85,8 +87,10 @@ def without_refused_gaps(
     refused = [place for place in gaps if not takes(_row(background, (place,)))] or gaps
     names = [background.features[place].name for place in refused]
     listed = ", ".join(map(repr, names[:NAMED])) + (" ..." if len(names) > NAMED else "")
-    words = f"the model takes no missing values: those of {listed} are drawn from observed ones"
-    return _filled(background, set(refused)), (Caveat("missing_not_drawn", words),)
+    words = (
+        f"the model does not accept missing values: those of {listed} are drawn from observed ones"
+    )
+    return _filled(background, set(refused)), (CodedWarning("missing_not_drawn", words),)
 
 
 def _row(background: Background, missing: Sequence[int]) -> Table:
@@ -100,10 +104,10 @@ def _row(background: Background, missing: Sequence[int]) -> Table:
 def _cell(feature: Feature, missing: bool) -> NDArray[Any]:
     if missing:
         return feature.values[-1:]
-    shares = feature.shares.copy()
+    frequencies = feature.frequencies.copy()
     if feature.gaps and not feature.constant:
-        shares[-1] = -1.0
-    place = int(np.argmax(shares))
+        frequencies[-1] = -1.0
+    place = int(np.argmax(frequencies))
     return feature.values[place : place + 1]
 
 
@@ -119,13 +123,15 @@ def _filled(background: Background, refused: set[int]) -> Background:
 
 def _group(group: Group, features: Sequence[Feature], refused: set[int]) -> Group:
     """Leave out the combinations that hold a missing value of a refused column."""
-    whole = np.ones(len(group.levels), bool)
+    whole = np.ones(len(group.categories), bool)
     for j, place in enumerate(group.places):
         if place in refused:
-            whole &= group.levels[:, j] < len(features[place].values)
-    shares = group.shares[whole] / group.shares[whole].sum()
+            whole &= group.categories[:, j] < len(features[place].values)
+    frequencies = group.frequencies[whole] / group.frequencies[whole].sum()
     members = tuple(features[place] for place in group.places)
-    return replace(group, features=members, levels=group.levels[whole], shares=shares)
+    return replace(
+        group, features=members, categories=group.categories[whole], frequencies=frequencies
+    )
 
 
 @dataclass(frozen=True)
@@ -149,7 +155,7 @@ class TabularModality:
     fitted_background: Background | None = None
     fitted_names: tuple[str, ...] | None = None
     """What the model calls its columns."""
-    fitted_caveats: tuple[Caveat, ...] = ()
+    fitted_warnings: tuple[CodedWarning, ...] = ()
     fitted_ignored: tuple[str, ...] = ()
     fitted_reading: Reading = AS_SPELLED
     """What is done to the cells of columns before they are read."""
@@ -195,10 +201,10 @@ class TabularModality:
         header, columns = self._columns(model_input, profile)
         reading = AS_SPELLED
         if profile is not None:
-            background, caveats = profile.background(columns, self.schema)
+            background, warnings = profile.background(columns, self.schema)
             _check_words(profile.name, background, model_input)
         else:
-            background, caveats, reading = learn(
+            background, warnings, reading = learn(
                 self.background or self.path,
                 self.dialect if self.background is None else self.dialect.of_another(),
                 self.schema,
@@ -206,9 +212,9 @@ class TabularModality:
                 own=self.background is None,
                 model_input=model_input,
             )
-        caveats = (*caveats, *unknown_levels(background, model_input.known))
+        warnings = (*warnings, *unknown_categories(background, model_input.known))
         if not self.schema.order:
-            caveats += by_position(columns, model_input) + label_like(columns, model_input)
+            warnings += by_position(columns, model_input) + label_like(columns, model_input)
         background = _with_moments(background, self.schema)
         if profile is not None:
             said = tuple(one for one in self.schema.dates if one[1])
@@ -218,9 +224,11 @@ class TabularModality:
             self,
             fitted_background=background,
             fitted_names=model_input.columns,
-            fitted_caveats=(*caveats, *refused, *together(background)),
+            fitted_warnings=(*warnings, *refused, *together(background)),
             fitted_reading=reading,
-            fitted_ignored=tuple(one for one in header if one not in {*columns, *self._asked}),
+            fitted_ignored=tuple(
+                one for one in header if one not in {*columns, *self._options_given}
+            ),
         )
 
     def _seen(self, stream: Stream, model_input: ModelInput, columns: tuple[str, ...]) -> Stream:
@@ -241,7 +249,7 @@ class TabularModality:
         return called(header, names, self.drop, numbered, self.renamed)
 
     @property
-    def _asked(self) -> tuple[str | None, ...]:
+    def _options_given(self) -> tuple[str | None, ...]:
         """Columns that a person names for something else than the model."""
         return (*self.drop, self.id_column, self.schema.label)
 
@@ -270,16 +278,16 @@ class TabularModality:
             require(cells.name, cells.header, [one.name for one in features])
         cells = self.fitted_reading.applied(cells)
         values = tuple(parse_cell(feature, cells, 0) for feature in features)
-        caveats = (*self.fitted_caveats, *caveats_of(record))
+        warnings = (*self.fitted_warnings, *warnings_of(record))
         words = tuple(
             CellWords(one.name, "" if value is None else str(value))
             for one, value in zip(features, values, strict=True)
-            if self.fitted_background.held.get(one.name) == ""
+            if self.fitted_background.fixed.get(one.name) == ""
         )
         if not self.fitted_background.varying and not any(one.components for one in words):
             where = f"{cells.name}: {cells.unit} {cells.lines[0]}"
             raise InputError(f"{where}: nothing of it varies", "vary other columns")
-        return RowInstance(source, self.fitted_background, values, caveats, words)
+        return RowInstance(source, self.fitted_background, values, warnings, words)
 
     def _rows(self) -> Rows:
         return Rows(self.path, self.dialect, self.rows, self.ids, self.id_column, self.where)
@@ -289,7 +297,7 @@ NAMED = 4
 """Columns of a set that a warning names, at most."""
 
 
-def together(background: Background) -> tuple[Caveat, ...]:
+def together(background: Background) -> tuple[CodedWarning, ...]:
     """Warn of columns that determine each other and are yet replaced one by one."""
     varying = {background.drawn[i].name for i in background.varying}
     sets = [[one for one in names if one in varying] for names in background.dependent]
@@ -304,7 +312,7 @@ def together(background: Background) -> tuple[Caveat, ...]:
         f"columns determine each other ({said}); replaced one by one they make rows that cannot "
         "exist; --group auto keeps them together"
     )
-    return (Caveat("dependent_columns", words),)
+    return (CodedWarning("dependent_columns", words),)
 
 
 def _with_moments(background: Background, schema: Schema) -> Background:

@@ -16,14 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import FloatArray, IntArray
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.instance import CodedWarning
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.tables.cells import date_of
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.readers import Stream
 from lime_cli.tables.rows import require
-from lime_cli.tabular.background import Background, held_by
+from lime_cli.tabular.background import Background, fixed_by
 from lime_cli.tabular.columns import learn
 from lime_cli.tabular.groups import Feature, Group, digest_of_features, is_missing
 from lime_cli.tabular.schema import Schema
@@ -51,7 +51,7 @@ class Profile:
     name: str
     """Of its file, for messages."""
     whole: Background
-    caveats: tuple[Caveat, ...]
+    warnings: tuple[CodedWarning, ...]
     onehot: bool
 
     def stream(self) -> Stream:
@@ -60,7 +60,7 @@ class Profile:
 
     def background(
         self, columns: Sequence[str], schema: Schema
-    ) -> tuple[Background, tuple[Caveat, ...]]:
+    ) -> tuple[Background, tuple[CodedWarning, ...]]:
         """Return the background of a model's columns.
 
         Raises InputError for columns that it lacks, SettingsError for choices that it was not made
@@ -78,7 +78,7 @@ class Profile:
         ]
         digest = digest_of_features(features, groups)
         found = replace(whole, features=features, groups=tuple(groups), digest=digest)
-        return held_by(found, schema), self.caveats
+        return fixed_by(found, schema), self.warnings
 
     def _check(self, schema: Schema) -> None:
         """Raise SettingsError for a choice about the columns that was made otherwise."""
@@ -106,7 +106,7 @@ class Profile:
 
 
 def profile_data(
-    background: Background, caveats: Sequence[Caveat], private: bool, onehot: bool
+    background: Background, warnings: Sequence[CodedWarning], private: bool, onehot: bool
 ) -> dict[str, Any]:
     """Return a background as JSON data, with a digest of everything else."""
     data = {
@@ -117,7 +117,7 @@ def profile_data(
         "private": private,
         "bins": background.bins,
         "onehot": onehot,
-        "warnings": [{"code": one.code, "message": one.message} for one in caveats],
+        "warnings": [{"code": one.code, "message": one.message} for one in warnings],
         "columns": [_column(one, background.n_rows) for one in background.features],
         "dependent": [list(names) for names in background.dependent],
         "groups": [_group(one, background.n_rows) for one in background.groups],
@@ -132,7 +132,7 @@ def _column(feature: Feature, n_rows: int) -> dict[str, Any]:
         "numeric": feature.numeric,
         "date": feature.date,
         "values": [None if is_missing(one) else one for one in feature.values.tolist()],
-        "counts": np.rint(feature.shares * n_rows).astype(np.int64).tolist(),
+        "counts": np.rint(feature.frequencies * n_rows).astype(np.int64).tolist(),
         "bins": feature.bins.tolist(),
         "cuts": feature.cuts.tolist(),
         "capped": feature.capped,
@@ -144,8 +144,8 @@ def _group(group: Group, n_rows: int) -> dict[str, Any]:
         "name": group.name,
         "columns": [one.name for one in group.features],
         "onehot": group.onehot,
-        "levels": group.levels.tolist(),
-        "counts": np.rint(group.shares * n_rows).astype(np.int64).tolist(),
+        "categories": group.categories.tolist(),
+        "counts": np.rint(group.frequencies * n_rows).astype(np.int64).tolist(),
     }
 
 
@@ -163,12 +163,12 @@ def read_profile(path: str | None) -> Profile:
             f"{path}: cannot be read ({error.strerror})", "check --background"
         ) from None
     except (ValueError, RecursionError):
-        raise InputError(f"{name}: is not a profile: it is no JSON", AGAIN) from None
+        raise InputError(f"{name}: is not a profile: it is not JSON", AGAIN) from None
     _check_schema(name, data)
     digest = data.pop("digest", None)
     try:
         if digest != _digest(data):
-            raise ValueError("it is not what was written")
+            raise ValueError("its content was changed")
         return _profile(name, data)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
         words = " ".join(str(error).split())[:100]
@@ -195,20 +195,24 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
     groups = []
     for one in data["groups"]:
         members = tuple(features[place[column]] for column in one["columns"])
-        levels = np.array(one["levels"], np.int64)
-        _check(levels.shape == (len(one["counts"]), len(members)), one["name"])
+        categories = np.array(one["categories"], np.int64)
+        _check(categories.shape == (len(one["counts"]), len(members)), one["name"])
         sizes = np.array([len(member.values) for member in members])
-        _check(bool((levels >= 0).all() and (levels < sizes).all()), one["name"])
+        _check(bool((categories >= 0).all() and (categories < sizes).all()), one["name"])
         places = tuple(place[column] for column in one["columns"])
-        shares = _shares(one["counts"], one["name"])
-        groups.append(Group(one["name"], members, places, levels, shares, one["onehot"] is True))
+        frequencies = _frequencies(one["counts"], one["name"])
+        groups.append(
+            Group(one["name"], members, places, categories, frequencies, one["onehot"] is True)
+        )
     bins = Schema(bins=data["bins"], label="").bins
     whole = Background(str(data["source"]), int(data["rows"]), features, "", bins, tuple(groups))
     sets = tuple(tuple(str(name) for name in names) for names in data["dependent"])
     _check(all(name in place for names in sets for name in names), "dependent")
     whole = replace(whole, dependent=sets)
-    caveats = tuple(Caveat(str(one["code"]), str(one["message"])) for one in data["warnings"])
-    return Profile(name, whole, caveats, data["onehot"] is True)
+    warnings = tuple(
+        CodedWarning(str(one["code"]), str(one["message"])) for one in data["warnings"]
+    )
+    return Profile(name, whole, warnings, data["onehot"] is True)
 
 
 def _feature_of(one: dict[str, Any]) -> Feature:
@@ -217,15 +221,15 @@ def _feature_of(one: dict[str, Any]) -> Feature:
     values[:] = [np.nan if dtype.kind == "f" and v is None else v for v in one["values"]]
     if dtype.kind == "O":
         _check(all(v is None or isinstance(v, (str, bool)) for v in one["values"]), name)
-    shares, bins = _shares(one["counts"], name), np.array(one["bins"], np.int64)
+    frequencies, bins = _frequencies(one["counts"], name), np.array(one["bins"], np.int64)
     cuts = np.array(one["cuts"], np.float64)
-    _check(len(values) == len(shares) == len(bins) and cuts.ndim == 1, name)
+    _check(len(values) == len(frequencies) == len(bins) and cuts.ndim == 1, name)
     _check(bool((bins >= 0).all() and (np.diff(cuts) > 0).all()), name)
     flags = one["numeric"] is True, one["capped"] is True, one["date"] is True
-    return Feature(name, flags[0], values, shares, bins, cuts, flags[1], flags[2])
+    return Feature(name, flags[0], values, frequencies, bins, cuts, flags[1], flags[2])
 
 
-def _shares(counts: Any, name: str) -> Any:
+def _frequencies(counts: Any, name: str) -> Any:
     found: IntArray = np.array(counts, np.int64)
     _check(found.ndim == 1 and len(found) > 0 and bool((found > 0).all()), name)
     return found / found.sum()
@@ -236,7 +240,7 @@ def _check(good: bool, name: str) -> None:
         raise ValueError(f"column or group {name!r}")
 
 
-def made_private(background: Background, least: int) -> tuple[Background, Caveat]:
+def made_private(background: Background, least: int) -> tuple[Background, CodedWarning]:
     """Keep of numbers the middle of each bin, and of all columns what ``least`` rows share.
 
     The outermost bins end at the ``least``-th value from either end. Raises SettingsError for
@@ -251,28 +255,30 @@ def made_private(background: Background, least: int) -> tuple[Background, Caveat
         _private_feature(one, n_rows, least, background.source) for one in background.features
     )
     groups = tuple(_block(one, features, n_rows, least) for one in background.groups)
-    words = f"replacement values are middles of bins, and levels that {least} rows share"
+    words = f"replacement values are middles of bins, and categories that {least} rows share"
     digest = digest_of_features(features, groups)
     found = replace(background, features=features, groups=groups, digest=digest)
-    return found, Caveat("background_private", words)
+    return found, CodedWarning("background_private", words)
 
 
 def _private_feature(feature: Feature, n_rows: int, least: int, source: str) -> Feature:
-    counts: IntArray = np.rint(feature.shares * n_rows).astype(np.int64)
+    counts: IntArray = np.rint(feature.frequencies * n_rows).astype(np.int64)
     if feature.date and not feature.numeric:
         return _one_date(feature, counts, least)
     found, counts = (
-        _middles(feature, counts, least) if feature.numeric else _levels(feature, counts, least)
+        _middles(feature, counts, least)
+        if feature.numeric
+        else _common_categories(feature, counts, least)
     )
     if not len(counts):
         raise InputError(
             f"{source}: column {feature.name!r} holds nothing that {least} rows share",
             "leave it out with --drop, or lower --min-count",
         )
-    return replace(found, shares=counts / counts.sum())
+    return replace(found, frequencies=counts / counts.sum())
 
 
-def _levels(feature: Feature, counts: IntArray, least: int) -> tuple[Feature, IntArray]:
+def _common_categories(feature: Feature, counts: IntArray, least: int) -> tuple[Feature, IntArray]:
     """Leave out what fewer than ``least`` rows hold."""
     kept = counts >= least
     bins = np.arange(int(kept.sum()))
@@ -282,7 +288,7 @@ def _levels(feature: Feature, counts: IntArray, least: int) -> tuple[Feature, In
 def _one_date(feature: Feature, counts: IntArray, least: int) -> Feature:
     """Keep nothing of dates that are held anyway but that they are dates."""
     values = np.array([date_of(_ends(feature, counts, least).mean())], object)
-    return replace(feature, values=values, shares=np.ones(1), bins=np.zeros(1, np.int64))
+    return replace(feature, values=values, frequencies=np.ones(1), bins=np.zeros(1, np.int64))
 
 
 def _middles(feature: Feature, counts: IntArray, least: int) -> tuple[Feature, IntArray]:
@@ -298,7 +304,7 @@ def _middles(feature: Feature, counts: IntArray, least: int) -> tuple[Feature, I
     low, high = _ends(feature, counts, least)
     edges = np.array([low, *cuts, max(high, cuts[-1] if len(cuts) else high)])
     middles = (edges[:-1] + edges[1:]) / 2
-    values, bins = _as_held(feature, middles, edges), np.arange(len(middles))
+    values, bins = _as_stored(feature, middles, edges), np.arange(len(middles))
     if n_missing >= least:
         missing = np.array([None if values.dtype == object else np.nan], values.dtype)
         values, bins = np.append(values, missing), np.append(bins, len(bins))
@@ -308,16 +314,16 @@ def _middles(feature: Feature, counts: IntArray, least: int) -> tuple[Feature, I
 
 def _joined(sums: IntArray, least: int) -> list[int]:
     """Return where bins end, so that each holds ``least`` values: the last takes what is left."""
-    ends, held = [], 0
+    ends, fixed = [], 0
     for place, n in enumerate(sums.tolist(), 1):
-        held += n
-        if held >= least:
+        fixed += n
+        if fixed >= least:
             ends.append(place)
-            held = 0
+            fixed = 0
     return [*ends[:-1], len(sums)]
 
 
-def _as_held(feature: Feature, middles: FloatArray, edges: FloatArray) -> NDArray[Any]:
+def _as_stored(feature: Feature, middles: FloatArray, edges: FloatArray) -> NDArray[Any]:
     """Return middles as the column spells values: dates as such, whole numbers whole."""
     if feature.date:
         return np.array([date_of(one) for one in middles.tolist()], object)
@@ -338,17 +344,19 @@ def _ends(feature: Feature, counts: IntArray, least: int) -> FloatArray:
 
 
 def _block(group: Group, features: tuple[Feature, ...], n_rows: int, least: int) -> Group:
-    """Leave out the levels of a one-hot block that fewer than ``least`` rows hold."""
-    counts = np.rint(group.shares * n_rows).astype(np.int64)
+    """Leave out the categories of a one-hot block that fewer than ``least`` rows hold."""
+    counts = np.rint(group.frequencies * n_rows).astype(np.int64)
     members = tuple(features[place] for place in group.places)
     rows = [
-        [one.values[level] for one, level in zip(group.features, row, strict=True)]
-        for row in group.levels[counts >= least]
+        [one.values[category] for one, category in zip(group.features, row, strict=True)]
+        for row in group.categories[counts >= least]
     ]
-    known = [[one.level_of[value] for one, value in zip(members, row, strict=True)] for row in rows]
+    known = [
+        [one.category_of[value] for one, value in zip(members, row, strict=True)] for row in rows
+    ]
     left = counts[counts >= least]
     return replace(
-        group, features=members, levels=np.array(known, np.int64), shares=left / left.sum()
+        group, features=members, categories=np.array(known, np.int64), frequencies=left / left.sum()
     )
 
 
@@ -365,8 +373,8 @@ def profiled(
         stream = replace(stream, words=frozenset(schema.strings))
         return stream, tuple(name for name in stream.header if name not in drop)
 
-    background, caveats, _ = learn(path, dialect, schema, columns_of)
+    background, warnings, _ = learn(path, dialect, schema, columns_of)
     if least is not None:
         background, said = made_private(background, least)
-        caveats = (*caveats, said)
-    return profile_data(background, caveats, least is not None, schema.onehot)
+        warnings = (*warnings, said)
+    return profile_data(background, warnings, least is not None, schema.onehot)

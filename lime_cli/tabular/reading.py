@@ -14,7 +14,7 @@ from functools import lru_cache
 from itertools import chain, count, product
 from typing import NamedTuple
 
-from lime_cli.engine.instance import Caveat
+from lime_cli.engine.instance import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.models.model_file import Known, ModelInput
 from lime_cli.tables.cells import Cells, days_of, shortened
@@ -35,7 +35,7 @@ ENOUGH = 0.01
 """Share of the rows from which what a model does not know counts."""
 
 NAMED = 3
-"""Columns or levels that a sentence names, at most."""
+"""Columns or categories that a sentence names, at most."""
 
 
 def _missing(cell: str) -> str:
@@ -108,22 +108,18 @@ class Reading:
     def applied(self, cells: Cells) -> Cells:
         """Return a table with its cells respelled; raise InputError for what is no date."""
         cells = _dated(cells, self.dates) if self.dates else cells
-        found = [(cells.places[name], rules) for name, rules in self.rules if name in cells.places]
-        if not found and not self.numbers:
-            return cells
-        rows = []
-        for row in cells.rows:
-            changed = list(row)
-            for place, rules in found:
-                changed[place] = rules(changed[place])
-            rows.append(tuple(changed))
-        return replace(cells, rows=tuple(rows), texts=cells.texts - {*self.numbers})
+        found = {
+            name: tuple(rules(cell) for cell in cells.column(name))
+            for name, rules in self.rules
+            if name in cells.places and not cells.is_array(name)
+        }
+        return replace(cells.changed(found), texts=cells.texts - {*self.numbers})
 
 
 AS_SPELLED = Reading()
 
 
-Dates = tuple[tuple[tuple[str, str], ...], tuple[Caveat, ...]]
+Dates = tuple[tuple[tuple[str, str], ...], tuple[CodedWarning, ...]]
 """Columns of dates with their format, and what a reader must know of that."""
 
 
@@ -154,7 +150,7 @@ def dates_of(schema: Schema, cells: Cells) -> Dates:
         found.append((name, (fitting or forms)[0]))
         if len(fitting) > 1:
             words = f"dates of {name!r} are read as {fitting[0]}; --dates '{name}={fitting[1]}'"
-            said.append(Caveat("dates_read", f"{words} reads them otherwise"))
+            said.append(CodedWarning("dates_read", f"{words} reads them otherwise"))
     return tuple((name, form) for name, form in found if form), tuple(said)
 
 
@@ -164,18 +160,18 @@ def _as_in(name: str) -> str:
 
 def _dated(cells: Cells, dates: Sequence[tuple[str, str]]) -> Cells:
     """Write dates of any format as ISO has them."""
-    rows = [list(row) for row in cells.rows]
+    found = {}
     for name, form in dates:
-        place = cells.places[name]
-        for row, line in zip(rows, cells.lines, strict=True):
-            cell = row[place].strip()
-            row[place] = "" if cell in MISSING else _iso(cell, form)
-            if cell not in MISSING and not row[place]:
-                where = f"{cells.name}: {cells.unit} {line}, {name!r}"
+        written = cells.column(name)
+        for row, cell in enumerate(map(str.strip, written)):
+            written[row] = "" if cell in MISSING else _iso(cell, form)
+            if cell not in MISSING and not written[row]:
+                where = f"{cells.name}: {cells.unit} {cells.lines[row]}, {name!r}"
                 raise InputError(
                     f"{where}: {shortened(cell)} is not a date written as {form}", _as_in(name)
                 )
-    return replace(cells, rows=tuple(map(tuple, rows)))
+        found[name] = written
+    return cells.changed(found)
 
 
 @lru_cache(maxsize=65_536)
@@ -202,11 +198,11 @@ class Chooser:
     told: bool = False
     """Whether a person said how words for missing values are read."""
 
-    def chosen(self, cells: Cells) -> tuple[Reading, tuple[Caveat, ...]]:
+    def chosen(self, cells: Cells) -> tuple[Reading, tuple[CodedWarning, ...]]:
         """Return how to read a table, and sentences about what was not said by a person."""
         rules: dict[str, Rules] = {}
         numbers = []
-        counted = [Counter(cells.column(name)) for name in self.columns]
+        counted = [Counter(cells.words(name)) for name in self.columns]
         marks = frozenset(chain.from_iterable(map(self._marks, count(), counted)))
         for place, (name, counts) in enumerate(zip(self.columns, counted, strict=True)):
             known = self._values(place)
@@ -244,11 +240,11 @@ class Chooser:
                 least, best = share + ENOUGH, tried
         return best
 
-    def _said(self, cells: Cells, rules: Mapping[str, Rules]) -> Iterator[Caveat]:
+    def _said(self, cells: Cells, rules: Mapping[str, Rules]) -> Iterator[CodedWarning]:
         for rule, sentence in SAID.items():
             names = [name for name, one in rules.items() if rule in one.names]
             if names and not (rule == "stripped" and self.strip):
-                yield Caveat(f"read_{rule}", sentence.format(_listed(names)))
+                yield CodedWarning(f"read_{rule}", sentence.format(_listed(names)))
         if self.told:
             return
         words: Counter[str] = Counter()
@@ -261,7 +257,7 @@ class Chooser:
                 words += found
                 names += [name] if found else []
         if words:
-            yield Caveat(
+            yield CodedWarning(
                 "read_as_missing",
                 f"{' and '.join(repr(one) for one, _ in words.most_common(2))} in {_listed(names)} "
                 "is read as a missing value, as the model was most likely fitted; --read-as plain "
@@ -305,24 +301,26 @@ def _listed(names: Sequence[str]) -> str:
     return f"column{'s' * (len(names) > 1)} {', '.join(map(repr, names[:NAMED]))}{more}"
 
 
-def _is_new(level: object, values: set[object], gaps: bool) -> bool:
-    return not gaps if is_missing(level) else level not in values
+def _is_new(category: object, values: set[object], gaps: bool) -> bool:
+    return not gaps if is_missing(category) else category not in values
 
 
-def unknown_levels(background: Background, known: Mapping[int, Known]) -> tuple[Caveat, ...]:
-    """Warn of levels of the background that the model does not know."""
+def unknown_categories(
+    background: Background, known: Mapping[int, Known]
+) -> tuple[CodedWarning, ...]:
+    """Warn of categories of the background that the model does not know."""
     said: list[tuple[float, str]] = []
     for place, one in known.items():
         if one.filling or place >= len(background.features):
             continue
         feature, values = background.features[place], set(one.values)
-        pairs = zip(feature.values.tolist(), feature.shares.tolist(), strict=True)
+        pairs = zip(feature.values.tolist(), feature.frequencies.tolist(), strict=True)
         new = [pair for pair in pairs if _is_new(pair[0], values, one.gaps)]
         share = sum(one for _, one in new)
         if share >= ENOUGH:
-            level, _ = max(new, key=lambda pair: pair[1])
+            category, _ = max(new, key=lambda pair: pair[1])
             others = f" and {len(new) - 1} more" if len(new) > 1 else ""
-            word = "a missing value" if is_missing(level) else repr(level)
+            word = "a missing value" if is_missing(category) else repr(category)
             said.append((share, f"{feature.name} {word}{others} ({share:.0%} of rows)"))
     if not said:
         return ()
@@ -330,7 +328,7 @@ def unknown_levels(background: Background, known: Mapping[int, Known]) -> tuple[
     more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
     words = "; ".join(one for _, one in said[:NAMED]) + more
     return (
-        Caveat(
+        CodedWarning(
             "unknown_category",
             f"no category of the model: {words}; see --read-as, --strip, --strings, --na-values",
         ),

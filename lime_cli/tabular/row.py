@@ -3,7 +3,7 @@
 A model of any format is given these, so nothing of what reads files comes along.
 
 A masked column takes a value of the background that lies in another bin than the row's own, by
-frequency: another level, another part of the range; of uncut numbers any other value. A kept one
+frequency: another category, another part of the range; of uncut numbers any other value. A kept one
 is exactly the row's own.
 """
 
@@ -15,13 +15,13 @@ from functools import cached_property, lru_cache
 from itertools import compress
 from math import prod
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.instance import Caveat, Column, Component, Skipped, Spans, Subject
+from lime_cli.engine.instance import CodedWarning, Column, Component, Skipped, Spans, Subject
 from lime_cli.engine.masks import Everything, Masks
 from lime_cli.engine.texts import pieces_of
 from lime_cli.errors import SettingsError
@@ -62,8 +62,8 @@ class Table:
 
 def unseen(
     background: Background, values: Sequence[Any], lies: tuple[IntArray, BoolArray]
-) -> Iterator[Caveat]:
-    """Yield a warning for each level, number and combination of a group that is new.
+) -> Iterator[CodedWarning]:
+    """Yield a warning for each category, number and combination of a group that is new.
 
     ``lies`` says in which bin each value lies, and which lie outside. Columns that are held are
     passed over: every sample has the row's own values there.
@@ -75,16 +75,16 @@ def unseen(
             continue
         said = f"{feature.name} = {spelled(value)}"
         if new:
-            yield Caveat("unseen_category", f"{said} does not occur in the background")
+            yield CodedWarning("unseen_category", f"{said} does not occur in the background")
         else:
             words = f"{said} lies outside the background's values"
-            yield Caveat("outside_background", words)
+            yield CodedWarning("outside_background", words)
     for group in background.groups:
         own = [values[place] for place in group.places]
         known = bool((bins[list(group.places)] >= 0).all())
-        if known and group.bin_of(own) < 0 and group.name not in background.held:
+        if known and group.bin_of(own) < 0 and group.name not in background.fixed:
             words = f"{group.name}: no row of the background holds such values together"
-            yield Caveat("unseen_combination", words)
+            yield CodedWarning("unseen_combination", words)
 
 
 @dataclass(frozen=True, eq=False)
@@ -112,6 +112,8 @@ class NamedComponents(Sequence[Component]):
         if place >= len(varying):
             return self.words[place - len(varying)]
         part = self.background.drawn[varying[place]]
+        if self.background.rows is not None:  # what replaces it may lie in the same bin
+            part = part.uncut
         own = [self.values[i] for i in part.places]
         step = reach_of(part, own) if self.background.bins == UNCUT else None
         where = Column(part.name, part.condition(own))
@@ -197,14 +199,14 @@ def reach_of(part: Part, own: Sequence[Any]) -> float | None:
     if part.sizes is None or is_missing(own[0]):
         return None
     known = ~np.isnan(part.sizes)
-    sizes, shares = part.sizes[known], part.shares[known]
+    sizes, frequencies = part.sizes[known], part.frequencies[known]
     size = float(sizes[0]) if len(sizes) == 1 else _size(part, own[0])
     other = sizes != size
     if not other.any():
         return None
-    mean = float(shares[other] @ sizes[other] / shares[other].sum())
-    middle = float(shares @ sizes / shares.sum())
-    deviation = float(np.sqrt(shares @ (sizes - middle) ** 2 / shares.sum()))
+    mean = float(frequencies[other] @ sizes[other] / frequencies[other].sum())
+    middle = float(frequencies @ sizes / frequencies.sum())
+    deviation = float(np.sqrt(frequencies @ (sizes - middle) ** 2 / frequencies.sum()))
     return size - mean if abs(size - mean) >= LEAST_REACH * deviation else None
 
 
@@ -212,6 +214,9 @@ def _size(part: Part, value: Any) -> float:
     return part.feature.size(value) if isinstance(part, Single) else float(value)
 
 
+STRAIGHT, TAIL_VALUES = 0.8, 4
+"""Share of a column's variance that polynomials of ranks explain, and values that may replace one,
+from which nothing is said of its tails."""
 SEEN = 4096
 """Columns of one set of masks that are remembered, at most."""
 
@@ -239,10 +244,10 @@ class CellWords:
     def kept(self, masks: IntArray) -> NDArray[Any]:
         """Return n cells in which only the kept words stand, (n,); ``masks`` are (n, words)."""
         pieces, owners = self._pieces
-        stays = np.ones((len(masks), len(pieces)), bool)
-        stays[:, owners >= 0] = masks[:, owners[owners >= 0]].astype(bool)
+        kept_here = np.ones((len(masks), len(pieces)), bool)
+        kept_here[:, owners >= 0] = masks[:, owners[owners >= 0]].astype(bool)
         cells = np.empty(len(masks), object)
-        cells[:] = ["".join(compress(pieces, row)) for row in stays.tolist()]
+        cells[:] = ["".join(compress(pieces, row)) for row in kept_here.tolist()]
         return cells
 
     @cached_property
@@ -257,7 +262,7 @@ class RowInstance:
     source: Source
     background: Background
     values: tuple[Any, ...]
-    read_caveats: tuple[Caveat, ...]
+    read_warnings: tuple[CodedWarning, ...]
     texts: tuple[CellWords, ...] = ()
     """Cells whose words are components too, after the columns."""
 
@@ -269,14 +274,14 @@ class RowInstance:
     @property
     def pool(self) -> str:
         """Name the background, what of it is held, and whether replacements are drawn."""
-        held = chr(31).join(self.background.held)
+        fixed = chr(31).join(self.background.fixed)
         own = digest_of(chr(31).join(map(repr, self.values)).encode()) if self.texts else ""
-        return f"table:{self.background.digest}:{self.background.bins}:{held}:{self.random}:{own}"
+        return f"table:{self.background.digest}:{self.background.bins}:{fixed}:{self.random}:{own}"
 
     @cached_property
     def random(self) -> bool:
         """Whether some column has several values to choose a replacement from."""
-        return any(len(levels) > 1 for levels, _ in self._alternatives)
+        return any(len(categories) > 1 for categories, _ in self._alternatives)
 
     @property
     def input_bytes(self) -> int:
@@ -308,9 +313,9 @@ class RowInstance:
 
     @cached_property
     def own_bins(self) -> IntArray:
-        """The bin of whatever varies, or the level where columns are uncut; -1 for a new one."""
+        """The bin of whatever varies, or the category where columns are uncut; -1 for a new one."""
         if self.background.bins == UNCUT:
-            return np.array([_level_of(part, own) for part, own in self._varying()], np.int64)
+            return np.array([_category_of(part, own) for part, own in self._varying()], np.int64)
         columns, _ = self._lies
         first, groups = varying_of(self.background)
         bins = columns[first]
@@ -320,7 +325,7 @@ class RowInstance:
 
     @cached_property
     def _alternatives(self) -> tuple[tuple[IntArray, FloatArray], ...]:
-        """The levels (others,) that may replace each varying column, with their shares."""
+        """The categories (others,) that may replace each varying column, with their frequencies."""
         pairs = zip(self.background.varying, self.own_bins.tolist(), strict=True)
         return tuple(alternatives_of(self.background, i, own) for i, own in pairs)
 
@@ -336,31 +341,45 @@ class RowInstance:
         return (*self.background.skipped, *(Skipped(one, "there are no words") for one in wordless))
 
     @property
-    def caveats(self) -> tuple[Caveat, ...]:
+    def warnings(self) -> tuple[CodedWarning, ...]:
         """Values that the background has never seen."""
-        return (*self.read_caveats, *unseen(self.background, self.values, self._lies))
+        return (*self.read_warnings, *unseen(self.background, self.values, self._lies))
 
     def n_inputs(self) -> float:
         """Count the combinations of the row's own values and all that may replace them."""
-        ways = prod(1.0 + len(levels) for levels, _ in self._alternatives)
+        ways = prod(1.0 + len(categories) for categories, _ in self._alternatives)
         return ways * 2.0 ** min(self._n_words, 1000)
 
     def codes(self, masks: Masks) -> IntArray:
-        """Return (n, d): 0 where the row's own stays, else 1 and the level; of words 1 if gone."""
+        """Return (n, d): 0 where the row's own is kept, else 1 + category; of words 1 if masked."""
         columns = len(self.background.varying)
         codes = np.empty(masks.masked.shape, np.int32, order="F")
         names = [self.background.drawn[i].name for i in self.background.varying]
         own = (self.background.digest, self.background.bins)
-        for j, (levels, shares) in enumerate(self._alternatives):
+        for j, (categories, frequencies) in enumerate(self._alternatives):
             key = (*own, names[j], j, int(self.own_bins[j]))
             drawn = masks.memo.get(key)
             if drawn is None:
                 if len(masks.memo) >= SEEN:
                     masks.memo.clear()
-                drawn = masks.memo[key] = _drawn(levels, shares, masks, j)
+                drawn = masks.memo[key] = _drawn(categories, frequencies, masks, j)
             codes[:, j] = drawn
         codes[:, columns:] = masks.masked[:, columns:]
         return codes
+
+    def tails(self, masks: Masks) -> FloatArray | None:
+        """Return what was drawn in columns of heavy tails, beyond polynomials of its rank."""
+        found = []
+        codes = None
+        for j, i in enumerate(self.background.varying):
+            tail = tail_of(self.background, i, int(self.own_bins[j]))
+            if tail is None or masks.uniforms is None:
+                continue
+            codes = self.codes(masks) if codes is None else codes
+            t = 2.0 * masks.uniforms[:, j].astype(np.float64) - 1.0
+            drawn = tail.sizes[codes[:, j] - 1] - tail.line * t - tail.curve * (3.0 * t**2 - 1.0)
+            found.append(np.where(masks.masked[:, j], drawn, 0.0))
+        return np.stack(found, axis=1) if found else None
 
     @property
     def n_rows(self) -> int:
@@ -370,21 +389,21 @@ class RowInstance:
     def joint(self, masked: BoolArray, row: FloatArray) -> IntArray:
         """Return codes (n, d) of samples whose masked columns come from one row each."""
         columns = len(self.background.varying)
-        levels = joint_of(self.background)
-        place = np.minimum((row * len(levels)).astype(np.int64), len(levels) - 1)
+        categories = joint_of(self.background)
+        place = np.minimum((row * len(categories)).astype(np.int64), len(categories) - 1)
         codes = masked.astype(np.int32)
-        codes[:, :columns] *= 1 + levels[place]
+        codes[:, :columns] *= 1 + categories[place]
         return codes
 
     def everything(self) -> Everything:
         """List every combination of the row's own values and what may replace them."""
-        choices = [1 + np.r_[-1, levels] for levels, _ in self._alternatives]
-        shares = [np.r_[1.0, own / own.sum()] for _, own in self._alternatives]
+        choices = [1 + np.r_[-1, categories] for categories, _ in self._alternatives]
+        frequencies = [np.r_[1.0, own / own.sum()] for _, own in self._alternatives]
         choices += [np.arange(2)] * self._n_words
-        shares += [np.ones(2)] * self._n_words
+        frequencies += [np.ones(2)] * self._n_words
         grid = np.indices([len(one) for one in choices]).reshape(len(choices), -1).T[1:]
         codes = np.stack([one[grid[:, j]] for j, one in enumerate(choices)], axis=1)
-        parts = np.stack([one[grid[:, j]] for j, one in enumerate(shares)], axis=1)
+        parts = np.stack([one[grid[:, j]] for j, one in enumerate(frequencies)], axis=1)
         return Everything(codes.astype(np.int32), grid > 0, parts.prod(axis=1))
 
     @property
@@ -398,8 +417,8 @@ class RowInstance:
         for j, i in enumerate(background.varying):
             part = background.drawn[i]
             masked = codes[:, j] > 0
-            levels = np.where(masked, codes[:, j] - 1, 0)
-            for place, drawn in zip(part.places, part.drawn(levels), strict=True):
+            categories = np.where(masked, codes[:, j] - 1, 0)
+            for place, drawn in zip(part.places, part.drawn(categories), strict=True):
                 own = background.features[place].column([self.values[place]])
                 columns[place] = np.where(masked, drawn, own)
         for place, feature in enumerate(background.features):
@@ -445,16 +464,54 @@ class RowInstance:
 
 @lru_cache(maxsize=4096)
 def alternatives_of(background: Background, drawn: int, own: int) -> tuple[IntArray, FloatArray]:
-    """Return the levels outside a bin, or other than a level of uncut columns, and their shares."""
+    """Return the categories outside a bin (of uncut columns: the others), and how frequent."""
     part = background.drawn[drawn]
-    bins = np.arange(len(part.shares)) if background.bins == UNCUT else part.bins
+    bins = np.arange(len(part.frequencies)) if background.bins == UNCUT else part.bins
     others = np.flatnonzero(bins != own)
-    return others, part.shares[others]
+    return others, part.frequencies[others]
+
+
+class Tail(NamedTuple):
+    """How far values lie from their mean among those that may replace a column."""
+
+    sizes: FloatArray
+    """(categories,)"""
+    line: float
+    """Of 2 u - 1, where a uniform number u chooses the replacement, and """
+    curve: float
+    """of 3 (2 u - 1)² - 1: the least squares polynomial of ``sizes``."""
+
+
+@lru_cache(maxsize=4096)
+def tail_of(background: Background, drawn: int, own: int) -> Tail | None:
+    """Return what few extreme values make of a column; None where polynomials of ranks say it."""
+    part = background.drawn[drawn]
+    others, frequencies = alternatives_of(background, drawn, own)
+    if not isinstance(part, Single) or part.sizes is None or len(others) < TAIL_VALUES:
+        return None
+    mass = frequencies / frequencies.sum()
+    known = part.sizes[others]
+    missing = np.isnan(known)
+    rest = np.where(missing, 0.0, mass)
+    middle = float(rest @ np.where(missing, 0.0, known) / max(rest.sum(), 1e-300))
+    values = np.where(missing, 0.0, known - middle)
+    end = np.cumsum(mass)
+    ends = np.stack([end - mass, end])
+    t = 2.0 * ends - 1.0
+    line = float(1.5 * values @ np.diff(t**2, axis=0)[0] / 2.0)
+    curve = float(1.25 * values @ np.diff(t**3 - t, axis=0)[0] / 2.0)
+    variance = float(mass @ values**2)
+    explained = line**2 / 3.0 + curve**2 * 4.0 / 5.0
+    if not np.isfinite(variance) or explained >= STRAIGHT * variance:
+        return None
+    sizes = np.zeros(len(part.frequencies))
+    sizes[others] = values
+    return Tail(sizes, line, curve)
 
 
 @lru_cache(maxsize=8)
 def joint_of(background: Background) -> IntArray:
-    """Return the levels (rows, varying) of a background's rows; rows that lack a value aside.
+    """Return the categories (rows, varying) of a background's rows; rows that lack a value aside.
 
     Raises SettingsError for a background that has no rows.
     """
@@ -472,24 +529,24 @@ def joint_of(background: Background) -> IntArray:
             found[:, j] = rows[:, part.places[0]]
             continue
         assert isinstance(part, Group)
-        place = {tuple(one): level for level, one in enumerate(part.levels.tolist())}
+        place = {tuple(one): category for category, one in enumerate(part.categories.tolist())}
         found[:, j] = [place[tuple(one)] for one in rows[:, list(part.places)].tolist()]
     return found
 
 
-def _level_of(part: Part, own: Sequence[Any]) -> int:
-    """Return the place of a row's values among the levels of uncut columns; -1 for none."""
+def _category_of(part: Part, own: Sequence[Any]) -> int:
+    """Return the place of a row's values among the categories of uncut columns; -1 for none."""
     if isinstance(part, Single):
         value = None if is_missing(own[0]) else own[0]
-        return part.feature.level_of.get(value, -1)
+        return part.feature.category_of.get(value, -1)
     return part.bin_of(own)
 
 
-def _drawn(levels: IntArray, shares: FloatArray, masks: Masks, j: int) -> IntArray:
-    """Return codes (n,) of a column of which these levels are drawn where it is masked."""
+def _drawn(categories: IntArray, frequencies: FloatArray, masks: Masks, j: int) -> IntArray:
+    """Return codes (n,) of a column of which these categories are drawn where it is masked."""
     masked = masks.masked[:, j]
     if masks.uniforms is None:
-        return np.where(masked, 1 + levels[0], 0).astype(np.int32)
-    cumulative = np.cumsum(shares)
+        return np.where(masked, 1 + categories[0], 0).astype(np.int32)
+    cumulative = np.cumsum(frequencies)
     place = np.searchsorted(cumulative[:-1] / cumulative[-1], masks.uniforms[:, j], side="right")
-    return np.where(masked, 1 + levels[place], 0).astype(np.int32)
+    return np.where(masked, 1 + categories[place], 0).astype(np.int32)

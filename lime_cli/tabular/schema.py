@@ -11,7 +11,7 @@ from lime_cli.errors import SettingsError
 NAMED_BINS = {"quartile": 4, "decile": 10}
 
 UNCUT = "none"
-"""Of bins: numbers are not cut, their weights are by size."""
+"""Of bins: numbers are not cut, their weights are unbinned."""
 
 
 BY_USER, NOT_AMONG, A_DATE = "fixed by the user", "not among --features-only", "a date"
@@ -39,7 +39,7 @@ class Schema:
     only: tuple[str, ...] = ()
     """Columns and groups that vary; empty for all."""
     texts: tuple[str, ...] = ()
-    """Columns whose words vary one by one."""
+    """Columns whose words are masked one by one."""
     strings: tuple[str, ...] = ()
     """Columns whose cells stay text, whatever they look like."""
     dates: tuple[tuple[str, str], ...] = ()
@@ -55,7 +55,7 @@ class Schema:
         )
         if not known:
             raise SettingsError(
-                f"--bins: {self.bins!r} is not possible",
+                f"--bins: {self.bins!r} is not valid",
                 "give quartile, decile, entropy, none or a number above 1",
             )
         if self.bins == "entropy" and self.label is None:

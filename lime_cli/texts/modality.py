@@ -1,4 +1,4 @@
-"""Texts: units (words, say) are the components; gone means removed or masked."""
+"""Texts: units (words, say) are the components; masked means removed or masked."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ import numpy as np
 
 from lime_cli import clock
 from lime_cli.engine.arrays import FloatArray, IntArray
-from lime_cli.engine.instance import Caveat, Component, Skipped, Spans, Subject
-from lime_cli.engine.masks import KeptOrGone
+from lime_cli.engine.instance import CodedWarning, Component, Skipped, Spans, Subject
+from lime_cli.engine.masks import KeptOrMasked
 from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
@@ -43,7 +43,7 @@ class Files:
         """Raise SettingsError for no characters."""
         if self.max_characters < 1:
             raise SettingsError(
-                f"--max-characters: {self.max_characters} is not possible", "give 1 or more"
+                f"--max-characters: {self.max_characters} is not valid", "give 1 or more"
             )
 
     def read(self, name: str) -> str:
@@ -59,7 +59,7 @@ class Files:
             )
         if "\0" in text:
             raise InputError(
-                f"{shown}: is no text (a zero at character {text.index(chr(0))})",
+                f"{shown}: is not text (NUL at character {text.index(chr(0))})",
                 "give plain text, or name its --encoding",
             )
         return text
@@ -112,7 +112,7 @@ BLANK = "."
 
 
 @dataclass(frozen=True, eq=False)
-class TextInstance(KeptOrGone):
+class TextInstance(KeptOrMasked):
     """A text with its components."""
 
     source: Source
@@ -124,7 +124,7 @@ class TextInstance(KeptOrGone):
     within: tuple[Span, ...] = ()
     """The stretches that components are taken from; empty for the whole text."""
     skipped: tuple[Skipped, ...] = ()
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
     reading: TextReading | None = None
     """What the model sees of it; None where it does not say."""
 
@@ -220,7 +220,7 @@ class LongText(TextInstance):
             self.fine,
             within,
             (*self.skipped, *skipped),
-            self.caveats,
+            self.warnings,
             self.reading,
         )
 
@@ -233,21 +233,23 @@ def instance_of(
     reading: TextReading | None = None,
 ) -> TextInstance:
     """Return the text by its units, or by its stretches where there are too many of them."""
-    units, reading, skipped, caveats = _cut_off(source, text, units, modality, reading)
+    units, reading, skipped, warnings = _cut_off(source, text, units, modality, reading)
     auto = modality.unit == "auto"
     unit = "word" if auto else modality.unit
     components = components_of(text, units, modality.merge_repeats)
     long = len(components) > MANY or (auto and len(units) > LONG)
     if not long or modality.as_lime:
-        return TextInstance(source, text, components, modality, unit, (), skipped, caveats, reading)
+        return TextInstance(
+            source, text, components, modality, unit, (), skipped, warnings, reading
+        )
     parts = tuple(tuple(one) for one in stretches(text, units))
     ends = [(one[0][0], one[-1][1]) for one in parts]
-    said = Caveat(
+    said = CodedWarning(
         "long_text",
         f"{len(components):,} different units are too many to weigh one by one: only those in "
         "the stretches of the text that weigh most are",
     )
-    caveats = caveats if auto else (*caveats, said)
+    warnings = warnings if auto else (*warnings, said)
     return LongText(
         source,
         text,
@@ -255,7 +257,7 @@ def instance_of(
         modality,
         "stretch",
         skipped=skipped,
-        caveats=caveats,
+        warnings=warnings,
         reading=reading,
         parts=parts,
         fine=unit,
@@ -272,7 +274,7 @@ def _cut_off(
     units: Sequence[Span],
     modality: TextModality,
     reading: TextReading | None,
-) -> tuple[Sequence[Span], TextReading | None, tuple[Skipped, ...], tuple[Caveat, ...]]:
+) -> tuple[Sequence[Span], TextReading | None, tuple[Skipped, ...], tuple[CodedWarning, ...]]:
     """Leave out the units of a text that the model does not see, and say so."""
     if reading is None or reading.seen is None:
         return units, reading, (), ()
@@ -295,7 +297,7 @@ def _cut_off(
         *([f"before {text[seen[0][0] : seen[0][1]]!r}"] if start > 0 else []),
         *([f"behind {text[seen[-1][0] : seen[-1][1]]!r}"] if end < len(text) else []),
     ]
-    said = Caveat(
+    said = CodedWarning(
         "text_cut",
         f"it has {reading.n_tokens:,} tokens, the model is given {reading.n_seen:,}; it does not "
         f"see what stands {' and '.join(sides)}; --max-tokens changes it",
@@ -336,7 +338,7 @@ class TextModality:
     merge_repeats: bool = True
     """Whether all copies of a unit are one component."""
     mask: str | None = None
-    """What stands in for a unit that is gone; None removes it."""
+    """What stands in for a unit that is masked; None removes it."""
     recursive: bool = False
     glob: str | None = None
     """Pattern of the names taken from folders; None: ``SUFFIXES``."""
@@ -410,7 +412,7 @@ class TextModality:
         """Read one text; raise InputError for one that is empty, or no text, or has no units."""
         text, name = self._text(source), self._name(source)
         if not text.strip():
-            raise InputError(f"{name}: there is no text", "give a text with at least one word")
+            raise InputError(f"{name}: there is not text", "give a text with at least one word")
         units = cut(text, "word" if self.unit == "auto" else self.unit)
         if not units:
             raise InputError(f"{name}: there are no {self._units()} to vary", "give another --unit")
@@ -447,7 +449,7 @@ def _check_prose(name: str) -> None:
     try:
         with open_table(name, PLAIN) as stream:
             header = stream.header
-    except (InputError, SettingsError):  # it is no table, whatever its name is
+    except (InputError, SettingsError):  # it is not a table, whatever its name is
         return
     if len(header) > 1:
         raise InputError(

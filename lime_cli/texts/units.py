@@ -109,9 +109,7 @@ def check_unit(unit: str) -> None:
         _compiled(unit)
     elif unit not in UNITS:
         known = ", ".join(one for one in UNITS if not one.startswith("lime-"))
-        raise SettingsError(
-            f"--unit: {unit!r} is not possible", f"give {known}, auto or regex:EXPR"
-        )
+        raise SettingsError(f"--unit: {unit!r} is not valid", f"give {known}, auto or regex:EXPR")
     elif unit == "icu":
         _breaker()
 

@@ -54,18 +54,18 @@ class DemoOptions(Options, heading="Output"):
 
 @click.command(cls=Command)
 @options(DemoOptions)
-def demo(asked: DemoOptions) -> int:
-    """Explain an animal, a film review and a picture, on bundled models.
+def demo(options: DemoOptions) -> int:
+    """Explain an animal, a film review and an image, on bundled models.
 
     \b
     Examples:
       limex demo
       limex demo -o /tmp/limex-demo
     """
-    console, folder = Console(asked.quiet), Path(asked.output)
+    console, folder = Console(options.quiet), Path(options.output)
     _lay_out(folder, console)
     for arguments in (TABLE, TEXT):
-        _show(arguments, folder, asked.quiet)
+        _show(arguments, folder, options.quiet)
     for arguments, name in ((TABLE, "zoo.json"), (TEXT, "review.json"), (IMAGE, "scene.json")):
         _write(arguments, folder, name)
     _write(IMAGE, folder, "scene_overlay.png")
@@ -100,10 +100,10 @@ def _loads(path: Path) -> bool:
     from lime_cli.models.model_file import ModelFile
 
     try:
-        caveats = ModelFile(str(path)).load().caveats
+        warnings = ModelFile(str(path)).load().warnings
     except ModelError:
         return False
-    return not any(caveat.code == "version_gap" for caveat in caveats)
+    return not any(warning.code == "version_gap" for warning in warnings)
 
 
 def _build_script(home: Path) -> ModuleType:

@@ -36,7 +36,7 @@ class ProfileOptions(Options, heading="Profile"):
 
 @click.command(cls=Command)
 @options(ProfileOptions, SchemaOptions, DialectOptions)
-def profile(asked: ProfileOptions, columns: SchemaOptions, file: DialectOptions) -> None:
+def profile(options: ProfileOptions, columns: SchemaOptions, file: DialectOptions) -> None:
     """Turn training data into a background file without its rows, for --background.
 
     \b
@@ -47,12 +47,12 @@ def profile(asked: ProfileOptions, columns: SchemaOptions, file: DialectOptions)
     """
     from lime_cli.tabular.profile import profiled
 
-    if asked.least is not None and not asked.private:
+    if options.least is not None and not options.private:
         raise SettingsError("--min-count is for --private", "give both")
-    output = Output(asked.output, "json", asked.force, Console(asked.quiet), no_color=True)
+    output = Output(options.output, "json", options.force, Console(options.quiet), no_color=True)
     output.check(1)
-    least = (asked.least or LEAST) if asked.private else None
-    data = profiled(fetched(asked.train), file.dialect(), columns.schema(), columns.drop, least)
+    least = (options.least or LEAST) if options.private else None
+    data = profiled(fetched(options.train), file.dialect(), columns.schema(), columns.drop, least)
     with output.opened() as stream:
         stream.write(json.dumps(data).encode() + b"\n")
     output.console.warn((one["code"], one["message"]) for one in data["warnings"])

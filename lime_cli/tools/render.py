@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 DRAWN = ("png", "jpg", "webp", "svg", "html")
-"""Formats that show a picture."""
+"""Formats that show an image."""
 
 NEEDED = ("png", "jpg", "webp", "svg")
 """Formats that show nothing else."""
@@ -32,7 +32,7 @@ class RenderOptions(Options, heading="Input"):
     ids: tuple[str, ...] = option(
         "--id", "Only this instance; repeatable.", metavar="ID", multiple=True
     )
-    pictures: str | None = option(
+    images: str | None = option(
         "--pictures",
         "The image that was explained, or the folder of several; without it, they are looked "
         "for beside RESULT and in the current folder.",
@@ -42,7 +42,7 @@ class RenderOptions(Options, heading="Input"):
 
 @click.command(cls=Command)
 @options(RenderOptions, OutputOptions, DrawingOptions)
-def render(asked: RenderOptions, output: OutputOptions, drawing: DrawingOptions) -> None:
+def render(options: RenderOptions, output: OutputOptions, drawing: DrawingOptions) -> None:
     """Draw saved explanations again: RESULT is JSON, JSON lines or a batch's folder.
 
     \b
@@ -54,13 +54,13 @@ def render(asked: RenderOptions, output: OutputOptions, drawing: DrawingOptions)
     """
     from lime_cli.records.reading import read_explanations
 
-    to, result = output.destination(), asked.result
+    to, result = output.destination(), options.result
     found = read_explanations(result)
-    chosen = _chosen(found, frozenset(asked.ids), result) if asked.ids else found
+    chosen = _chosen(found, frozenset(options.ids), result) if options.ids else found
     to.check(1)
     look = drawing.applied(to.look())
-    if to.format in DRAWN or asked.pictures or (to.format == "table" and look.colour):
-        chosen = _with_pictures(chosen, result, asked.pictures, to.format in NEEDED)
+    if to.format in DRAWN or options.images or (to.format == "table" and look.colour):
+        chosen = _with_images(chosen, result, options.images, to.format in NEEDED)
     with to.opened() as stream:
         FORMATS[to.format](chosen, stream, look)
 
@@ -78,10 +78,10 @@ def _chosen(
         raise InputError(f"{result}: has no instance {min(missing)!r}", "see limex render RESULT")
 
 
-def _with_pictures(
+def _with_images(
     explanations: Iterator[Explanation], result: str, named: str | None, needed: bool
 ) -> Iterator[Explanation]:
-    from lime_cli.records.pictures import Pictures
+    from lime_cli.records.images import Images
 
-    places = Pictures(result, named)
+    places = Images(result, named)
     return (places.restored(one, needed) for one in explanations)

@@ -116,3 +116,80 @@ def test_a_word_that_is_removed_has_no_replacement(limex, tmp_path):
         answer = model.predict_proba([kept])[0]
         assert answer.max() == pytest.approx(found["prediction"], abs=1e-6)
         assert record["model"]["targets"][int(np.argmax(answer))] == found["name"]
+
+
+# -- one class against another ------------------------------------------------------------------
+
+EVERY = ("--radius", "0.15", "--selection", "none", "--samples", "1024")
+
+
+def weights_of(record):
+    (target,) = record["targets"]
+    return {one["where"].get("column", one["name"]): one["weight"] for one in target["components"]}
+
+
+@pytest.mark.parametrize(
+    ("case", "one", "other"),
+    [
+        ((*ZOO, "--row", "84"), "mammal", "bird"),
+        ((*ZOO, "--row", "84", "--features-only", "milk,hair,eggs"), "mammal", "reptile"),
+        ((*LOAN, "--row", "3"), "no", "yes"),
+        (("text", "sample_models/reviews.pkl", "sample_data/review.txt"), "positive", "negative"),
+        (("image", "sample_models/scenes.onnx", "sample_data/scene.png"), "cat", "cup"),
+    ],
+)
+def test_weights_against_a_class_are_differences(limex, tmp_path, case, one, other):
+    """Least squares is linear in what it fits, so that the truth is known to the last digit."""
+    both = explained(limex, tmp_path, *case, *EVERY, "--target", one, "--against", other)
+    first = explained(limex, tmp_path, *case, *EVERY, "--target", one)
+    second = explained(limex, tmp_path, *case, *EVERY, "--target", other)
+    found, plus, minus = map(weights_of, (both, first, second))
+    for name, weight in found.items():
+        assert weight == pytest.approx(plus[name] - minus[name], rel=1e-6, abs=1e-9)
+    target, a, b = (record["targets"][0] for record in (both, first, second))
+    for key in ("model_prediction", "intercept", "local_prediction", "gap"):
+        assert target[key] == pytest.approx(a[key] - b[key], rel=1e-6, abs=1e-9)
+    assert target["name"] == f"{one} against {other}"
+    assert target["index"] == a["index"]
+    assert target["against"] == {"name": other, "index": b["index"]}
+    assert both["outputs"] == first["outputs"]
+    assert both["settings"]["against"] == other
+
+
+def test_a_tree_explains_the_difference_too(limex, tmp_path):
+    words = (*ZOO, "--row", "84", "--surrogate", "tree", "--samples", "512", "--against", "bird")
+    record = explained(limex, tmp_path, *words)
+    (target,) = record["targets"]
+    difference = record["outputs"][5] - record["outputs"][1]
+    assert target["model_prediction"] == pytest.approx(difference)
+    assert min(one["value"] for one in target["rules"]) >= -1
+    assert max(one["value"] for one in target["rules"]) <= 1
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--target", "mammal", "--against", "mammal"), "'mammal' is the target itself"),
+        (("--against", "brid"), "did you mean bird?"),
+        (("--against", "all"), "all is not one output"),
+        (("--against", "bird", "--like-lime"), "--against: marcotcr/lime has none"),
+        (("--against", "bird", "--kernel", "shapley"), "--against"),
+    ],
+)
+def test_what_cannot_be_compared_is_refused(limex, words, said):
+    done = limex("explain", *ZOO, "--row", "84", "--samples", "64", *words)
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert said in done.err
+
+
+def test_every_view_says_what_is_compared(limex, tmp_path):
+    words = (*ZOO, "--row", "84", "--samples", "256", "--against", "bird")
+    for form in ("table", "md", "csv", "html", "svg"):
+        out = limex("explain", *words, "-f", form).out
+        assert "mammal against bird" in out if form != "svg" else "and bird" in out
+    page = limex("explain", *words, "-f", "html").out
+    record = explained(limex, tmp_path, *words)
+    numbers = [record["outputs"][i] for i in (5, 1)]
+    said = f"The model gives mammal {numbers[0]:.1%} and bird {numbers[1]:.1%}, a difference of"
+    assert f"{said} {100 * (numbers[0] - numbers[1]):.1f} points" in page

@@ -102,10 +102,10 @@ def test_captums_published_figures_come_out(groups, baseline, expected):
     for j, group in enumerate(groups):
         inputs[:, group] = np.where(masks[:, j : j + 1] == 1, x[group], baseline)
     hidden = np.maximum(inputs.sum(axis=1, keepdims=True) + np.array([-10, 1, 1, 1]), 0)
-    answers = hidden.sum(axis=1) - 1
+    predictions = hidden.sum(axis=1) - 1
     norms = np.linalg.norm(inputs, axis=1) * np.linalg.norm(x)
     cosine = np.divide(inputs @ x, norms, out=np.zeros(2**d), where=norms > 0)
     weights = np.exp(-((1 - cosine) ** 2) / (2 * 10.0**2))
-    gram, correlation = gram_of(masks, answers, weights)
+    gram, correlation = gram_of(masks, predictions, weights)
     path = lasso_path(gram[None], np.zeros(1, int), correlation[None], d, penalty=1.0)
     assert path.coefficients[0] == pytest.approx(expected, abs=0.01)

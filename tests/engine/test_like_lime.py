@@ -322,41 +322,39 @@ def test_case_q_characters():
 
 
 def grid_picture(fill):
-    """A 32x32 picture of 16 square superpixels, and what stands where they are gone."""
-    picture = np.zeros((32, 32, 3))
-    picture[..., 0] = np.linspace(0, 200, 32)[None, :]
-    picture[..., 1] = np.linspace(0, 100, 32)[:, None]
-    picture[..., 2] = 30
-    picture[8:16, 16:24] = (250, 250, 40)
+    """A 32x32 image of 16 square superpixels, and what stands where they are gone."""
+    image = np.zeros((32, 32, 3))
+    image[..., 0] = np.linspace(0, 200, 32)[None, :]
+    image[..., 1] = np.linspace(0, 100, 32)[:, None]
+    image[..., 2] = 30
+    image[8:16, 16:24] = (250, 250, 40)
     labels = np.arange(32)[:, None] // 8 * 4 + np.arange(32)[None, :] // 8
-    gone = np.zeros_like(picture)
+    gone = np.zeros_like(image)
     if fill == "mean":
         for label in range(16):
-            gone[labels == label] = [picture[labels == label][:, c].mean() for c in range(3)]
-    return picture_of(picture, gone, labels)
+            gone[labels == label] = [image[labels == label][:, c].mean() for c in range(3)]
+    return picture_of(image, gone, labels)
 
 
-def picture_of(picture, gone, labels):
+def picture_of(image, gone, labels):
     components = tuple(
         Component(f"superpixel {j}", None, Segment(j, 1, (0, 0, 1, 1), (0.5, 0.5)))
         for j in range(labels.max() + 1)
     )
     subject = Subject("0", "image", "p.png", "", {})
-    return ImageInstance(subject, components, (), "p", picture, gone, labels, "NHWC")
+    return ImageInstance(subject, components, (), "p", image, gone, labels, "NHWC")
 
 
 def brightness(rows, columns, middle, width):
-    return lambda pictures: sigmoid(
-        (pictures[:, rows, columns].mean(axis=(1, 2, 3)) - middle) / width
-    )
+    return lambda images: sigmoid((images[:, rows, columns].mean(axis=(1, 2, 3)) - middle) / width)
 
 
-PICTURE = {"samples": 400, "features": 100_000, "selection": "highest"}
+IMAGE = {"samples": 400, "features": 100_000, "selection": "highest"}
 
 
 def test_case_r1_a_picture_on_black():
     model = brightness(slice(8, 16), slice(16, 24), 120, 40)
-    explanation = explained(grid_picture("black"), model, **PICTURE)
+    explanation = explained(grid_picture("black"), model, **IMAGE)
     assert len(weights_of(explanation)) == 16
     (surrogate,) = explanation.surrogates
     first = [(6, 0.7541391204), (13, -0.001749785255), (10, -0.001739821711), (5, 0.001714158949)]
@@ -370,17 +368,17 @@ def test_case_r1_a_picture_on_black():
 
 def test_case_r2_a_constant_answer_has_score_one_and_no_fidelity():
     model = brightness(slice(8, 16), slice(16, 24), 120, 40)
-    explanation = explained(grid_picture("mean"), model, **PICTURE)
+    explanation = explained(grid_picture("mean"), model, **IMAGE)
     (surrogate,) = explanation.surrogates
     assert [weight for _, weight in weights_of(explanation)] == [0.0] * 16
     assert surrogate.intercept == pytest.approx(0.817574476194, rel=PRINTED)
     assert (surrogate.fit_r2, surrogate.fidelity) == (1.0, None)
-    assert "flat_response" in [caveat.code for caveat in explanation.caveats]
+    assert "flat_response" in [warning.code for warning in explanation.warnings]
 
 
 def test_case_s_a_picture_on_means():
     model = brightness(slice(6, 14), slice(10, 22), 100, 10)
-    explanation = explained(grid_picture("mean"), model, **PICTURE)
+    explanation = explained(grid_picture("mean"), model, **IMAGE)
     (surrogate,) = explanation.surrogates
     first = [
         (1, 0.0162209094333),

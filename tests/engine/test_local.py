@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lime_cli.engine import explain
+from lime_cli.engine.masks import given
 from lime_cli.settings import Settings
 from lime_cli.sources import Source
 from lime_cli.tables.cells import Cells
@@ -89,7 +90,7 @@ def test_the_weights_of_an_additive_model_are_its_own_at_every_radius(radius):
         for j, own in enumerate(X[place]):
             feature = BACKGROUND.features[j]
             outside = feature.bins != feature.bin_of(own)
-            others = np.average(feature.values[outside], weights=feature.shares[outside])
+            others = np.average(feature.values[outside], weights=feature.frequencies[outside])
             expected[j] = beta[j] * (own - others)
         found = weights_of(explanation)
         errors = [one.std_error for one in explanation.surrogates[0].weights]
@@ -220,5 +221,58 @@ def test_no_pair_is_made_up_where_none_acts():
 def test_a_low_fidelity_names_what_has_a_higher_one():
     four = lambda V: np.prod(np.sign(V[:, :4]), axis=1)  # noqa: E731
     (explanation,) = explained(four, [3], radius=0.5, samples=4096)
-    (said,) = [one.message for one in explanation.caveats if one.code == "low_fidelity"]
+    (said,) = [one.message for one in explanation.warnings if one.code == "low_fidelity"]
     assert "--surrogate tree has " in said or "no pair of the strongest" in said
+
+
+HEAVY = RNG.standard_t(1.5, size=(600, 12)).round(4)
+
+
+def heavy_rows(places):
+    cells = Cells(
+        "t.csv", NAMES, tuple(tuple(map(repr, row)) for row in HEAVY.tolist()), tuple(range(600))
+    )
+    background = build_background(cells, NAMES, Schema())
+    return [
+        RowInstance(Source(str(i), "t.csv", i), background, tuple(HEAVY[i].tolist()), ())
+        for i in places
+    ]
+
+
+def test_extreme_values_neither_drown_nor_bend_the_weights():
+    beta = np.r_[2.0, 1.5, -1.5, 1.0, np.zeros(8)]
+    instances = heavy_rows(range(16))
+    found = explain(instances, asked(lambda V: V @ beta), Settings(samples=2048, features=12))
+    shares, covered = [], []
+    for row, one in zip(instances, found, strict=True):
+        weights = weights_of(one)
+        shares.append(np.abs(weights[:4]).sum() / np.abs(weights).sum())
+        for weight in one.surrogates[0].weights:
+            feature, own = row.background.features[weight.component], row.values[weight.component]
+            outside = feature.bins != feature.bin_of(own)
+            others = np.average(feature.values[outside], weights=feature.frequencies[outside])
+            low, high = weight.interval
+            covered.append(low <= beta[weight.component] * (own - others) <= high)
+    assert np.mean(shares) > 0.88
+    assert np.mean(covered) > 0.93
+
+
+def test_tails_are_zero_on_average_given_the_mask():
+    (row,) = heavy_rows([3])
+    n = 200_000
+    rng = np.random.default_rng(5)
+    masks = given(np.ones((n, 12), bool), rng)
+    tails = row.tails(masks)
+    assert tails is not None
+    assert tails.shape[1] == 12
+    error = tails.std(axis=0) / np.sqrt(n)
+    assert (np.abs(tails.mean(axis=0)) < 4 * error).all()
+    t = 2.0 * masks.uniforms.astype(float) - 1.0
+    for polynomial in (t, 3 * t**2 - 1):
+        product = (tails * polynomial).mean(axis=0)
+        assert (np.abs(product) < 6 * error).all()
+
+
+def test_columns_without_tails_have_none():
+    (row,) = rows([3])
+    assert row.tails(given(np.ones((50, 12), bool), np.random.default_rng(0))) is None

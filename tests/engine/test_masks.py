@@ -1,4 +1,4 @@
-"""Masks and kernels: the law they are drawn from, what they depend on, what they weigh."""
+"""Masks and kernels: the distribution they are drawn from, what they depend on, what they weigh."""
 
 from math import comb
 
@@ -91,11 +91,11 @@ def test_weighed_masks_have_the_moments_of_the_kernel(radius):
 
 def test_sizes_are_stratified_in_every_block():
     masks = drawn(n=1024, random=False)
-    law = mixture(12, ladder(12))
+    distribution = mixture(12, ladder(12))
     for block in range(BLOCKS):
         sizes = masks.sizes[masks.block == block]
         share = np.bincount(sizes, minlength=13) / len(sizes)
-        assert np.abs(np.cumsum(share) - np.cumsum(law)).max() <= 1 / len(sizes) + 1e-9
+        assert np.abs(np.cumsum(share) - np.cumsum(distribution)).max() <= 1 / len(sizes) + 1e-9
 
 
 def test_samples_of_one_radius_alone_weigh_the_same():

@@ -145,8 +145,8 @@ def test_values_agree_with_the_shap_package(limex, files):
     import pandas as pd
 
     folder, X, own = files
-    ask = lambda rows: table(pd.DataFrame(rows, columns=list("abcd")))  # noqa: E731
-    theirs = shap.KernelExplainer(ask, X).shap_values(own[None], silent=True)[0]
+    predict_samples = lambda rows: table(pd.DataFrame(rows, columns=list("abcd")))  # noqa: E731
+    theirs = shap.KernelExplainer(predict_samples, X).shap_values(own[None], silent=True)[0]
     (target,) = explained(limex, folder)["targets"]
     found = {one["where"]["column"]: one["weight"] for one in target["components"]}
     assert [found[name] for name in "abcd"] == pytest.approx(theirs, abs=1e-6)

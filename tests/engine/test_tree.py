@@ -59,7 +59,7 @@ def test_a_constant_model_gives_one_leaf_and_says_so(level, d):
     assert [(rule.conditions, rule.share) for rule in surrogate.rules] == [((), 1.0)]
     assert surrogate.rules[0].value == pytest.approx(level)
     assert surrogate.fidelity is None
-    assert [caveat.code for caveat in explanation.caveats] == ["flat_response"]
+    assert [warning.code for warning in explanation.warnings] == ["flat_response"]
 
 
 @pytest.mark.parametrize("features", [1, 2, 3, 8])
@@ -108,8 +108,8 @@ def test_sampling_goes_on_until_the_tree_is_settled():
     assert (easy.stop, easy.samples) == ("resolved", 256)
     hard = one(bent, samples=64, max_samples=128, tolerance=0.001)
     assert hard.stop == "max_samples"
-    said = {caveat.code: caveat.message for caveat in hard.caveats}
-    assert "rules are not settled after 128 samples" in said["unresolved_top"]
+    said = {warning.code: warning.message for warning in hard.warnings}
+    assert "rules are not converged after 128 samples" in said["unresolved_top"]
 
 
 @pytest.mark.parametrize(
@@ -160,10 +160,10 @@ def test_the_table_draws_an_indented_tree(limex):
     start = lines.index("  value  share  rule")
     rules = [line[16:] for line in lines[start + 1 : start + 5]]
     assert sorted(map(str.strip, rules)) == [
-        "gone beautiful",
-        "gone excellent",
         "kept beautiful",
         "kept excellent",
+        "masked beautiful",
+        "masked excellent",
     ]
     outer = [line.split()[1] for line in rules if not line.startswith(" ")]
     assert len(outer) == 2

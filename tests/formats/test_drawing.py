@@ -1,4 +1,4 @@
-"""PNG and SVG: overlays for pictures, charts for rows and texts."""
+"""PNG and SVG: overlays for images, charts for rows and texts."""
 
 import io
 from dataclasses import replace
@@ -94,5 +94,5 @@ def test_an_svg_of_a_picture_has_a_path_for_each_segment():
 
 def test_a_record_without_its_picture_says_how_to_name_it():
     one = of_picture()
-    with pytest.raises(SettingsError, match="the record does not hold the picture"):
-        written("png", [replace(one, subject=replace(one.subject, picture=None))])
+    with pytest.raises(SettingsError, match="the record does not hold the image"):
+        written("png", [replace(one, subject=replace(one.subject, image=None))])

@@ -5,12 +5,13 @@ import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from lime_cli.engine.explanation import Weight
-from lime_cli.engine.instance import Caveat, Component, Picture, Segment, Spans
+from lime_cli.engine.instance import CodedWarning, Component, Segment, SegmentedImage, Spans
 from lime_cli.formats.html import LISTED, outlines, part, write_page
 from lime_cli.formats.story import STRONGEST
 from tests.formats.test_json import explanation, written
@@ -51,10 +52,10 @@ def of_text(words: str, spans, weights):
 def of_picture():
     labels = np.zeros((20, 30), int)
     labels[5:15, 10:20] = 1
-    picture = Picture(np.full((20, 30, 3), 120, np.uint8), labels)
+    image = SegmentedImage(np.full((20, 30, 3), 120, np.uint8), labels)
     one = explanation()
     part = Component("superpixel 1", None, Segment(1, 100, (10, 5, 20, 15), (15.0, 10.0)))
-    subject = replace(one.subject, modality="image", picture=picture)
+    subject = replace(one.subject, modality="image", image=image)
     return replace(one, subject=subject, components=(part,))
 
 
@@ -68,7 +69,7 @@ def test_a_hostile_name_is_only_text(count):
     assert HOSTILE in "".join(page.texts)
 
 
-@pytest.mark.parametrize("one", [explanation(), of_picture()], ids=["row", "picture"])
+@pytest.mark.parametrize("one", [explanation(), of_picture()], ids=["row", "image"])
 def test_nothing_is_asked_from_anywhere(one):
     page = Reader(written("html", [one]))
     for tag, attrs in page.elements:
@@ -175,7 +176,8 @@ def test_the_page_alone_answers_what_a_reader_asks(limex, tmp_path, words):
     assert ("What would change the answer?" in text) == bool(changes)
     assert made["model"]["digest"] in text
     assert made["environment"]["model_file"] in text
-    assert made["environment"]["command"] in text
+    typed = [Path(one).name if "/" in one else one for one in words]
+    assert f"limex explain {' '.join(typed)} --samples 256" in text
     assert made["instance"]["source"] in text
     if made["background"]:
         assert made["background"]["source"] in text
@@ -200,10 +202,10 @@ def test_the_largest_outputs_are_listed_and_the_one_explained(limex, tmp_path):
 
 def test_a_warning_names_what_to_type():
     one = explanation()
-    said = "yes: the weights explain 20% of what masking decides; --radius 0.1 has 0.69"
+    said = "yes: the weights explain 20% of the effect of masking; --radius 0.1 has 0.69"
     low = replace(
         one,
-        caveats=(Caveat("low_fidelity", said),),
+        warnings=(CodedWarning("low_fidelity", said),),
         made_by="limex explain tabular m.pkl t.csv --row 3",
     )
     page = "".join(Reader(written("html", [low])).texts)

@@ -23,7 +23,7 @@ def explanation(name="age > 40", source="people.csv") -> Explanation:
         components=(Component(name, 41, Column("age")),),
         skipped=(),
         surrogates=(Surrogate(1, "yes", 0.8, 0.5, 0.7, 0.9, 0.95, (Weight(0, 0.2),)),),
-        caveats=(),
+        warnings=(),
         samples=100,
         effective_samples=40.0,
         kernel_width=0.75,

@@ -1,4 +1,4 @@
-"""Every view of a classifier's explanation tells what else the model says."""
+"""Every view of a classifier's explanation tells what else the model predicts."""
 
 import json
 import re

@@ -1,13 +1,13 @@
 """Files and pipes: formats by their names, letters as they are, one line for what fails."""
 
-import io
 import json
-from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from PIL import Image
 
+from lime_cli.formats.canvas import SMALL, Canvas
+from lime_cli.formats.chart import ticks
 from lime_cli.formats.wording import ASCII, bars_of
 from tests.formats.test_json import explanation
 
@@ -33,12 +33,12 @@ def test_pictures_are_drawn_as_their_names_say(limex, tmp_path, what, suffix, ki
     path = tmp_path / f"a{suffix}"
     done = limex(*what, "-o", path)
     assert done.code == 0, done.err
-    with Image.open(path) as picture:
-        assert picture.format == kind
-        size = picture.size
+    with Image.open(path) as image:
+        assert image.format == kind
+        size = image.size
     assert limex(*what, "-o", tmp_path / "b.png").code == 0
-    with Image.open(tmp_path / "b.png") as picture:
-        assert picture.size == size
+    with Image.open(tmp_path / "b.png") as image:
+        assert image.size == size
 
 
 def test_a_name_that_is_too_long_is_one_line(limex, tmp_path):
@@ -78,26 +78,19 @@ def test_the_numbers_of_an_axis_keep_apart(scale, width):
         assert -float(ends[0]) == float(ends[2]) == pytest.approx(scale, rel=0.06)
 
 
-def test_ticks_of_tiny_weights_keep_apart():
+@pytest.mark.parametrize("limits", [(-1e-6, 4e-6), (0.62, 1.01), (-190.0, 12.5), (0, 7e9), (3, 4)])
+def test_ticks_are_round_between_the_limits_and_keep_apart(limits):
     pytest.importorskip("matplotlib")
-    from lime_cli.formats.chart import _figure
-
-    one = explanation()
-    surrogate = one.surrogates[0]
-    weights = tuple(
-        each._replace(weight=1e-6 * (i + 1), interval=(0, 4e-6))
-        for i, each in enumerate(surrogate.weights)
-    )
-    tiny = replace(one, surrogates=(replace(surrogate, weights=weights),))
-    figure = _figure(tiny, 8)
-    figure.savefig(io.BytesIO(), format="png")
-    boxes = [
-        label.get_window_extent() for label in figure.axes[0].get_xticklabels() if label.get_text()
-    ]
-    left = figure.axes[0].get_window_extent()
-    shown = sorted((one.x0, one.x1) for one in boxes if left.x0 <= one.x0 <= left.x1)
-    assert len(shown) > 2
-    assert all(first[1] < second[0] for first, second in pairwise(shown))
+    canvas, (low, high) = Canvas(8.0, measured=True), limits
+    found = list(ticks(limits))
+    assert 3 <= len(found) <= 7
+    assert all(low <= place <= high for place, _ in found)
+    for place, said in found:
+        assert float(said.replace("−", "-")) == pytest.approx(place, rel=1e-6, abs=1e-12)
+    inches = 3.0 / (high - low)  # of a chart with long names
+    for (first, said), (second, other) in pairwise(found):
+        half = (canvas.measure(said, SMALL) + canvas.measure(other, SMALL)) / 2
+        assert half < inches * (second - first)
 
 
 def test_a_batch_that_failed_says_so_however_quiet_it_is(limex, tmp_path):

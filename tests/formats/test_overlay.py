@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import Component, Identity, Picture, Segment, Subject
+from lime_cli.engine.instance import Component, Identity, Segment, SegmentedImage, Subject
 from lime_cli.errors import SettingsError
 from lime_cli.formats import Look
 from lime_cli.formats.overlay import STYLES, write
@@ -25,18 +25,18 @@ def explanation(
 ) -> Explanation:
     """Four quarters: for, weakly for, nothing, against."""
     rows, columns = np.arange(height) * 2 // height, np.arange(width) * 2 // width
-    picture = Picture(
+    image = SegmentedImage(
         np.full((height, width, 3), 128, np.uint8), (rows[:, None] * 2 + columns).astype(np.int64)
     )
     places = [Segment(i, 1, (0, 0, 1, 1), (0.5, 0.5)) for i in range(4)]
     components = tuple(Component(f"superpixel {i}", None, place) for i, place in enumerate(places))
     return Explanation(
-        subject=Subject("a.png", "image", "a.png", "0" * 64, {}, picture),
+        subject=Subject("a.png", "image", "a.png", "0" * 64, {}, image),
         model=Identity("onnx", "0" * 64, "classification", ("cat", "dog")),
         components=components,
         skipped=(),
         surrogates=surrogates,
-        caveats=(),
+        warnings=(),
         samples=1024,
         effective_samples=100.0,
         kernel_width=0.25,
@@ -54,7 +54,7 @@ def drawn(one: Explanation, **look: object) -> np.ndarray:
 
 
 def quarters(pixels: np.ndarray) -> list[np.ndarray]:
-    """Return the colour in the middle of each superpixel of a picture of 400 x 400."""
+    """Return the colour in the middle of each superpixel of an image of 400 x 400."""
     return [pixels[y, x] for y in (100, 300) for x in (100, 300)]
 
 
@@ -144,11 +144,11 @@ def test_targets_stand_side_by_side_and_wrap() -> None:
 
 def test_what_the_model_does_not_look_at_is_bleached() -> None:
     one = explanation()
-    assert one.subject.picture is not None
-    labels = one.subject.picture.labels.copy()
+    assert one.subject.image is not None
+    labels = one.subject.image.labels.copy()
     labels[:, 350:] = -1
-    picture = Picture(one.subject.picture.pixels, labels)
-    pixels = drawn(replace(one, subject=replace(one.subject, picture=picture)))
+    image = SegmentedImage(one.subject.image.pixels, labels)
+    pixels = drawn(replace(one, subject=replace(one.subject, image=image)))
     assert (pixels[:400, 380] == 128 // 3 + 170).all()
 
 
@@ -179,7 +179,7 @@ def test_only_one_explanation_of_a_picture_can_be_drawn() -> None:
     for wrong, said in (
         ([], "no explanation"),
         ([one, one], "several explanations"),
-        ([table], r"an overlay draws pictures, and people.csv is none \(tabular\)"),
+        ([table], r"an overlay draws images, and people.csv is none \(tabular\)"),
         ([crowd], "up to 32 targets"),
     ):
         with pytest.raises(SettingsError, match=said):

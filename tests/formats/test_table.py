@@ -10,7 +10,7 @@ from rich.cells import cell_len
 
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import (
-    Caveat,
+    CodedWarning,
     Column,
     Component,
     Identity,
@@ -36,7 +36,7 @@ def explanation(components, weights, facts=None, **surrogate) -> Explanation:
         components=tuple(components),
         skipped=(),
         surrogates=(Surrogate(1, ">50K", weights=tuple(weights), **numbers),),
-        caveats=(),
+        warnings=(),
         samples=4096,
         effective_samples=811.6,
         kernel_width=1.3,
@@ -61,7 +61,7 @@ def adult() -> Explanation:
     return replace(
         one,
         skipped=(Skipped("fnlwgt", "constant column"), Skipped("race", "constant column")),
-        caveats=(Caveat("older_model", "saved by scikit-learn 1.5, running 1.7"),),
+        warnings=(CodedWarning("older_model", "saved by scikit-learn 1.5, running 1.7"),),
     )
 
 
@@ -81,7 +81,7 @@ def review(**surrogate) -> Explanation:
     )
 
 
-def picture() -> Explanation:
+def image() -> Explanation:
     return explanation(
         [Component("superpixel 14", None, Segment(14, 300, (140, 5, 162, 40), (150.0, 20.0)))],
         [Weight(0, 0.3)],
@@ -100,7 +100,7 @@ def plain(*explanations, **look) -> str:
 
 ADULT = """\
 adult.csv 17                                                     pickle 3fa9c1d2
->50K: the model says 0.873
+>50K: the model predicts 0.873
 
   -0.241         0         +0.241   weight +- 95%   component
                  |##############-   +0.231 +-0.010  education num > 12    14
@@ -110,7 +110,7 @@ adult.csv 17                                                     pickle 3fa9c1d2
   ~           the interval holds 0: the sign is not certain
   surrogate   0.726 against the model's 0.873, gap +0.147; intercept 0.312
   fidelity    0.74, good
-  samples     4096, worth 812 near the instance
+  samples     4096, effective sample size 812
   skipped     2 constant column: fnlwgt, race
   warning     older_model: saved by scikit-learn 1.5, running 1.7
 """
@@ -132,7 +132,7 @@ def test_a_table_in_unicode_has_half_cells():
 @pytest.mark.parametrize("width", [20, 40, 60, 80, 120, 200])
 @pytest.mark.parametrize("unicode", [True, False])
 def test_lines_keep_to_the_width_and_share_one_axis(width, unicode):
-    text = drawn(adult(), review(), picture(), width=width, unicode=unicode)
+    text = drawn(adult(), review(), image(), width=width, unicode=unicode)
     assert max(map(cell_len, text.splitlines())) <= width
     axis = "│" if unicode else "|"
     bars = drawn(adult(), width=width, unicode=unicode).splitlines()
@@ -170,7 +170,7 @@ def test_classes_share_a_scale_and_quantities_do_not():
     small = replace(one.surrogates[0], name="<=50K", target=0, weights=(Weight(0, 0.05),))
     both = replace(one, surrogates=(one.surrogates[0], small))
     assert plain(both).count("  -0.241") == 2
-    assert "<=50K: the model says 0.873" in plain(both)
+    assert "<=50K: the model predicts 0.873" in plain(both)
     quantity = replace(both, model=both.model._replace(task="regression"))
     assert "-0.0500 " in plain(quantity)
 
@@ -193,7 +193,9 @@ def test_explanations_are_written_as_they_come():
 
 
 def test_exhausted_samples_are_said():
-    assert "samples     4096, all there are, worth" in plain(replace(adult(), stop="exhaustive"))
+    assert "samples     4096, all there are, effective" in plain(
+        replace(adult(), stop="exhaustive")
+    )
 
 
 def test_words_of_a_text_are_marked_in_place_without_colour():
@@ -242,7 +244,7 @@ def test_only_marked_lines_of_a_long_text_are_shown():
 
 
 def test_superpixels_say_where_they_are_and_how_to_see_them():
-    text = plain(picture())
+    text = plain(image())
     assert "superpixel 14  x 140-162, y 5-40\n" in text
     assert "-o overlay.png draws the superpixels on it" in text
 
@@ -284,7 +286,7 @@ def test_hostile_words_are_shown_and_never_obeyed(name, shown, colour):
         subject=subject,
         surrogates=(surrogate,),
         skipped=(Skipped(name, name),),
-        caveats=(Caveat("code", name),),
+        warnings=(CodedWarning("code", name),),
     )
     text = drawn(one, colour=colour)
     assert text.count(shown) >= 6
@@ -300,7 +302,7 @@ def test_hostile_texts_are_shown_and_never_obeyed():
 
 
 def test_without_unicode_everything_is_ascii():
-    one = replace(named("年齢 > 40", "é"), caveats=(Caveat("code", "weiß … “x”"),))
+    one = replace(named("年齢 > 40", "é"), warnings=(CodedWarning("code", "weiß … “x”"),))
     text = plain(one, review())
     assert text.isascii()
     assert "\\u5e74\\u9f62 > 40  \\xe9" in text
@@ -360,3 +362,13 @@ def test_fidelity_in_words(fidelity, words):
 )
 def test_values_stand_beside_names_that_do_not_say_them(name, value, beside):
     assert value_beside(name, value) == beside
+
+
+def test_words_whose_sign_is_not_certain_are_marked_apart(limex):
+    given = ("explain", "text", "sample_models/reviews.pkl", "--samples", "16", "--text")
+    said = limex(*given, "a wonderful film with an ending that is not so very new at all").out
+    unsure = [line.split()[-1] for line in said.splitlines() if " ~" in line and "+-" in line]
+    assert unsure
+    passage = said.partition("[")[2].partition("\n\n")[0]
+    assert all(f"~{word}~" in passage for word in unsure)
+    assert "[~not certain~]" in said

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from lime_cli.engine.instance import Picture
+from lime_cli.engine.instance import SegmentedImage
 from tests.formats.test_json import written
 from tests.formats.test_overlay import explanation
 
@@ -41,10 +41,10 @@ def test_a_thumbnail_is_40_columns_wide_and_colours_what_has_weight():
 
 def test_both_halves_of_a_block_are_pixels():
     one = explanation(40, 40)
-    pixels = one.subject.picture.pixels.copy()
+    pixels = one.subject.image.pixels.copy()
     pixels[25] = 200  # of the quarter without weight
-    found = Picture(pixels, one.subject.picture.labels)
-    drawn = cells(replace(one, subject=replace(one.subject, picture=found)))
+    found = SegmentedImage(pixels, one.subject.image.labels)
+    drawn = cells(replace(one, subject=replace(one.subject, image=found)))
     assert drawn[12][5] == ((128, 128, 128), (200, 200, 200))
 
 
@@ -81,16 +81,16 @@ def test_256_colours_do():
 
 def test_what_the_model_does_not_look_at_is_bleached():
     one = explanation()
-    labels = one.subject.picture.labels.copy()
+    labels = one.subject.image.labels.copy()
     labels[:, 300:] = -1
-    found = Picture(one.subject.picture.pixels, labels)
-    drawn = cells(replace(one, subject=replace(one.subject, picture=found)))
+    found = SegmentedImage(one.subject.image.pixels, labels)
+    drawn = cells(replace(one, subject=replace(one.subject, image=found)))
     assert drawn[0][39][0] == (128 // 3 + 170,) * 3
 
 
 def test_a_record_without_its_picture_shows_bars_alone():
     one = explanation()
-    assert "▀" not in table(replace(one, subject=replace(one.subject, picture=None)))
+    assert "▀" not in table(replace(one, subject=replace(one.subject, image=None)))
 
 
 @pytest.mark.parametrize("plain", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])

@@ -1,4 +1,4 @@
-"""Pictures as they come: what cannot be used is one line and an exit code, nothing half-written."""
+"""Images as they come: what cannot be used is one line and an exit code, nothing half-written."""
 
 import io
 import json
@@ -37,10 +37,10 @@ HEADER = (50_000).to_bytes(4, "big")
 LYING = encoded("PNG")[:16] + HEADER * 2 + encoded("PNG")[24:]
 BAD = {
     "empty": ("a.png", b"", "a.png: is empty"),
-    "cut short": ("a.png", encoded("PNG")[:900], "a.png: the picture is cut short or damaged"),
-    "cut JPEG": ("a.jpg", encoded("JPEG")[:700], "a.jpg: the picture is cut short or damaged"),
-    "cut NPY": ("a.npy", array(RGB)[:900], "a.npy: the picture is cut short or damaged"),
-    "text": ("a.png", b"a picture of a cat", "a.png: is not a picture, or is damaged"),
+    "cut short": ("a.png", encoded("PNG")[:900], "a.png: the image is cut short or damaged"),
+    "cut JPEG": ("a.jpg", encoded("JPEG")[:700], "a.jpg: the image is cut short or damaged"),
+    "cut NPY": ("a.npy", array(RGB)[:900], "a.npy: the image is cut short or damaged"),
+    "text": ("a.png", b"an image of a cat", "a.png: is not an image, or is damaged"),
     "SVG": ("a.svg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "format not supported (SVG)"),
     "EPS": ("a.eps", b"%!PS-Adobe-3.0 EPSF-3.0\n", "a.eps: format not supported (EPS)"),
     "HEIC": ("a.heic", b"\0\0\0\x18ftypheic\0\0\0\0", "a.heic: format not supported (HEIC)"),
@@ -91,7 +91,7 @@ def test_a_huge_picture_takes_no_memory(tmp_path):
 def test_a_missing_picture_and_an_empty_folder_are_one_line(limex, tmp_path):
     for path, said in (
         (tmp_path / "none.png", "none.png: no such file"),
-        (tmp_path, "no pictures in this folder"),
+        (tmp_path, "no images in this folder"),
     ):
         result = limex(*MODEL, path)
         assert (result.code, result.out) == (3, "")
@@ -100,7 +100,7 @@ def test_a_missing_picture_and_an_empty_folder_are_one_line(limex, tmp_path):
 
 
 def written(folder: Path) -> dict[str, Path]:
-    """Write a small picture in all modes that people have."""
+    """Write a small image in all modes that people have."""
     image = Image.fromarray(RGB)
     turned = Image.Exif()
     turned[0x0112] = 6
@@ -117,8 +117,8 @@ def written(folder: Path) -> dict[str, Path]:
         "pages.tif": (image, {"save_all": True, "append_images": [image]}),
         "moving.gif": (image.quantize(9), {"save_all": True, "append_images": [image.quantize(8)]}),
     }
-    for name, (picture, options) in made.items():
-        picture.save(folder / name, **options)
+    for name, (image, options) in made.items():
+        image.save(folder / name, **options)
     return {name: folder / name for name in made}
 
 
@@ -157,12 +157,12 @@ def test_a_broken_picture_among_good_ones_is_told_and_the_rest_goes_on(limex, tm
     for name in ("a.png", "c.png"):
         (photos / name).write_bytes(encoded("PNG"))
     (photos / "b.png").write_bytes(encoded("PNG")[:900])
-    (photos / "notes.txt").write_text("no picture")
+    (photos / "notes.txt").write_text("no image")
     result = limex(*MODEL, photos, *QUICK, "-f", "jsonl")
     assert result.code == 6
     found = [json.loads(line)["instance"]["id"] for line in result.out.splitlines()]
     assert found == ["a.png", "c.png"]
-    assert "b.png: the picture is cut short or damaged" in result.err
+    assert "b.png: the image is cut short or damaged" in result.err
 
 
 def test_a_hundred_thousand_pictures_are_listed_by_the_bytes_of_their_names(tmp_path):
@@ -184,19 +184,19 @@ def test_a_hundred_thousand_pictures_are_listed_by_the_bytes_of_their_names(tmp_
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
-        (("--segmenter", "map.npy"), 3, "map.npy: the label map is 9 x 9, the picture is 60 x 40"),
+        (("--segmenter", "map.npy"), 3, "map.npy: the label map is 9 x 9, the image is 60 x 40"),
         (("--segmenter", "none.png"), 3, "none.png: no such file"),
         (("--segmenter", "snic"), 2, "is neither a segmenter nor a PNG or NPY file"),
         (("--save-segments", "map.tif"), 2, "--save-segments: map.tif is neither PNG nor NPY"),
         (("--save-segments", "map.npy"), 5, "map.npy: exists already"),
         (("--save-segments", "no/map.npy"), 5, "there is no folder"),
-        (("--pixel-range", "5"), 2, "--pixel-range: 5 is not possible; give LOW,HIGH"),
-        (("--pixel-range", "9,1"), 2, "--pixel-range: 9,1 is not possible"),
-        (("--show", "1,x"), 2, "--show: 1,x is not possible"),
+        (("--pixel-range", "5"), 2, "--pixel-range: 5 is not valid; give LOW,HIGH"),
+        (("--pixel-range", "9,1"), 2, "--pixel-range: 9,1 is not valid"),
+        (("--show", "1,x"), 2, "--show: 1,x is not valid"),
         (("--show", "0,1,2"), 2, "--show: the model takes RGB, which is shown as it is"),
         (("--channels", "5"), 2, "--channels 5: the model takes 3 channels"),
         (("--channels", "0"), 2, "--channels: '0' is unknown"),
-        (("--fill", "red"), 2, "--fill: red is not possible"),
+        (("--fill", "red"), 2, "--fill: red is not valid"),
     ],
 )
 def test_options_that_cannot_be_are_one_line(limex, tmp_path, monkeypatch, options, code, said):
@@ -242,7 +242,7 @@ def test_a_batch_does_not_go_on_with_another_label_map(limex, tmp_path):
     assert refused.code == 5
     assert "holds a different run (segmenter " in refused.err
     kept = limex(*batch, "--restart", "--save-segments", tmp_path / "kept.npy")
-    assert (kept.code, "--save-segments: holds the label map of one picture" in kept.err) == (
+    assert (kept.code, "--save-segments: holds the label map of one image" in kept.err) == (
         2,
         True,
     )

@@ -11,7 +11,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from lime_cli.engine.instance import Picture
+from lime_cli.engine.instance import SegmentedImage
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.images.fills import membrane
 from lime_cli.images.modality import ImageInstance, ImageModality
@@ -30,14 +30,14 @@ def read(
     return modality.read(next(modality.sources()))
 
 
-def picture(instance: ImageInstance) -> Picture:
-    found = instance.subject.picture
+def image(instance: ImageInstance) -> SegmentedImage:
+    found = instance.subject.image
     assert found is not None
     return found
 
 
 def codes(instance: ImageInstance) -> list[str]:
-    return [one.code for one in instance.caveats]
+    return [one.code for one in instance.warnings]
 
 
 def test_a_picture_with_nothing_to_tell_apart_is_cut_into_a_grid_and_that_is_said(
@@ -47,7 +47,7 @@ def test_a_picture_with_nothing_to_tell_apart_is_cut_into_a_grid_and_that_is_sai
     instance = read(tmp_path, flat, segmenter="felzenszwalb", n_segments=20)
     assert len(instance.components) == pytest.approx(20, abs=6)
     assert codes(instance) == ["segments_adjusted"]
-    assert "felzenszwalb tells 1 part apart" in instance.caveats[0].message
+    assert "felzenszwalb tells 1 part apart" in instance.warnings[0].message
 
 
 @pytest.mark.parametrize("wish", [1, 2, 4000])
@@ -55,7 +55,7 @@ def test_a_wish_for_too_few_or_too_many_is_adjusted_and_said(tmp_path: Path, wis
     instance = read(tmp_path, blobs(200, 200), size=None, n_segments=wish, segmenter="grid")
     assert 3 <= len(instance.components) <= 500
     assert codes(instance) == ["segments_adjusted"]
-    assert f"{wish} superpixels were wished for" in instance.caveats[0].message
+    assert f"{wish} superpixels were requested" in instance.warnings[0].message
 
 
 def test_one_pixel_is_one_superpixel_and_that_is_said(tmp_path: Path) -> None:
@@ -80,7 +80,7 @@ def test_segments_come_from_a_file_under_their_own_numbers(tmp_path: Path, name:
     instance = read(tmp_path, blobs(50, 70), segmenter=str(tmp_path / name))
     assert [one.name for one in instance.components] == ["segment 0", "segment 7", "segment 900"]
     for i, value in enumerate((0, 7, 900)):
-        np.testing.assert_array_equal(picture(instance).labels == i, given_map == value)
+        np.testing.assert_array_equal(image(instance).labels == i, given_map == value)
     assert instance.subject.facts["segmenter"] == name
 
 
@@ -96,16 +96,14 @@ def test_colours_and_palettes_are_labels_too(tmp_path: Path) -> None:
 
 def test_a_map_of_another_size_is_refused_by_name(tmp_path: Path) -> None:
     np.save(tmp_path / "map.npy", np.zeros((50, 71), int))
-    with pytest.raises(
-        InputError, match=r"map\.npy: the label map is 71 x 50, the picture is 70 x"
-    ):
+    with pytest.raises(InputError, match=r"map\.npy: the label map is 71 x 50, the image is 70 x"):
         read(tmp_path, blobs(50, 70), segmenter=str(tmp_path / "map.npy"))
 
 
 @pytest.mark.parametrize(
     ("name", "data", "said"),
     [
-        ("map.png", b"nothing", "map.png: is no label map"),
+        ("map.png", b"nothing", "map.png: is not a label map"),
         ("map.png", b"", "map.png: is empty"),
         ("map.npy", np.zeros((5, 7)), "map.npy: is float64 of 1 channels, not labels"),
         ("map.npy", np.zeros((5, 7, 2), int), "map.npy: is int64 of 2 channels, not labels"),
@@ -133,7 +131,7 @@ def test_a_map_of_more_than_500_segments_is_merged_and_said(tmp_path: Path) -> N
     np.save(tmp_path / "map.npy", np.arange(900).reshape(30, 30))
     instance = read(tmp_path, blobs(30, 30), size=None, segmenter=str(tmp_path / "map.npy"))
     assert len(instance.components) <= 500
-    assert "900 superpixels are too many" in instance.caveats[0].message
+    assert "900 superpixels are too many" in instance.warnings[0].message
 
 
 def test_segments_too_small_for_the_model_are_said(tmp_path: Path) -> None:
@@ -162,9 +160,9 @@ def test_saved_segments_cut_the_picture_again_as_it_was(
 ) -> None:
     first = read(tmp_path, blobs(90, 130), resize=resize)
     path = tmp_path / f"map{suffix}"
-    path.write_bytes(map_bytes(picture(first).labels, suffix))
+    path.write_bytes(map_bytes(image(first).labels, suffix))
     again = read(tmp_path, blobs(90, 130), resize=resize, segmenter=str(path))
-    np.testing.assert_array_equal(picture(first).labels, picture(again).labels)
+    np.testing.assert_array_equal(image(first).labels, image(again).labels)
 
 
 @settings(max_examples=50, deadline=None)
@@ -182,7 +180,7 @@ def test_a_record_keeps_the_labels_of_every_pixel(
     view = Preprocessing(size=(side, side + 3), resize=resize).view(size)
     labels, _ = segment_view(blobs(*size), view, lambda seen: segment(seen, "grid", 30, 0))
     kept = kept_map(labels, view)
-    np.testing.assert_array_equal(labels_of(kept, size), view.labels_on_picture(labels))
+    np.testing.assert_array_equal(labels_of(kept, size), view.labels_on_image(labels))
 
 
 def test_a_large_map_is_kept_small(tmp_path: Path) -> None:
@@ -192,7 +190,7 @@ def test_a_large_map_is_kept_small(tmp_path: Path) -> None:
     kept = instance.subject.facts["label_map"]
     assert len(kept["png"]) < 8_000
     again = labels_of(kept, (1100, 1100))
-    assert (again == picture(instance).labels).mean() > 0.98
+    assert (again == image(instance).labels).mean() > 0.98
     assert KEPT_SIDE == 512
 
 

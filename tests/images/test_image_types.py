@@ -1,4 +1,4 @@
-"""Pictures of any depth and channel count enter as the same numbers, or are refused by name."""
+"""Images of any depth and channel count enter as the same numbers, or are refused by name."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PIL import Image
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.images.modality import ImageModality
 from lime_cli.images.numbers import ImageReading
-from lime_cli.images.pixels import read_picture
+from lime_cli.images.pixels import read_image
 from lime_cli.models.model_file import ModelInput
 
 RNG = np.random.default_rng(5)
@@ -37,6 +37,60 @@ def png(folder: Path, array: np.ndarray, name: str = "a.png") -> Path:
 def tiff(folder: Path, array: np.ndarray, **options: object) -> Path:
     tifffile.imwrite(folder / "a.tif", array, **options)
     return folder / "a.tif"
+
+
+def lzw(data: bytes) -> bytes:
+    """Compress by codes of 9 bits that stand for single bytes, a clear code before they grow."""
+    codes = [code for i, byte in enumerate(data) for code in ([256] * (i % 200 == 0) + [byte])]
+    bits = "".join(f"{code:09b}" for code in [*codes, 257])
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+def lzw_tiff(
+    path: Path,
+    array: np.ndarray,
+    planes: bool = False,
+    differences: bool = False,
+    order: str = "<",
+    rows: int = 8,
+) -> Path:
+    """Write (h, w, 3) numbers of 16 bits in strips that are compressed by LZW."""
+    height, width, n = array.shape
+    parts = [array[..., i : i + 1] for i in range(n)] if planes else [array]
+    strips = [part[top : top + rows] for part in parts for top in range(0, height, rows)]
+    if differences:
+        strips = [np.diff(one, axis=1, prepend=np.zeros_like(one[:, :1])) for one in strips]
+    packed = [lzw(one.astype(f"{order}u2").tobytes()) for one in strips]
+    place, begins = 8, []
+    for one in packed:
+        begins.append(place)
+        place += len(one)
+    tags = {
+        256: (4, [width]), 257: (4, [height]), 258: (3, [16] * n), 259: (3, [5]), 262: (3, [2]),
+        273: (4, begins), 277: (3, [n]), 278: (4, [rows]), 279: (4, list(map(len, packed))),
+        284: (3, [2 if planes else 1]), 317: (3, [2 if differences else 1]),
+    }  # fmt: skip
+    table, beyond = b"", b""
+    after = place + 2 + 12 * len(tags) + 4
+    for tag, (kind, values) in tags.items():
+        held = struct.pack(f"{order}{len(values)}{'H' if kind == 3 else 'I'}", *values)
+        if len(held) > 4:
+            held, beyond = struct.pack(order + "I", after + len(beyond)), beyond + held
+        table += struct.pack(order + "HHI", tag, kind, len(values)) + held.ljust(4, b"\0")
+    head = (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(order + "I", place)
+    count = struct.pack(order + "H", len(tags))
+    path.write_bytes(head + b"".join(packed) + count + table + bytes(4) + beyond)
+    return path
+
+
+@pytest.mark.parametrize("order", ["<", ">"])
+@pytest.mark.parametrize("differences", [False, True])
+@pytest.mark.parametrize("planes", [False, True])
+def test_a_tiff_that_is_compressed_by_lzw_keeps_its_16_bits(tmp_path, planes, differences, order):
+    deep = np.random.default_rng(7).integers(0, 65536, (21, 34, 3)).astype(np.uint16)
+    path = lzw_tiff(tmp_path / "a.tif", deep, planes, differences, order)
+    np.testing.assert_allclose(read_image(path).values, deep / 257, atol=1e-3)
 
 
 def instance(path: Path, model_input: ModelInput, **options: object):
@@ -105,9 +159,9 @@ def test_a_model_of_any_number_of_channels_gets_them_all(tmp_path: Path, channel
     cube = RNG.random((18, 25, channels)).astype(np.float32)
     found = instance(npy(tmp_path, cube), ModelInput(channels=channels, layout="NCHW"))
     np.testing.assert_allclose(found.original()[0], cube, atol=1e-6)
-    picture = found.subject.picture
-    assert picture is not None
-    assert picture.pixels.shape == (18, 25, 3)
+    image = found.subject.image
+    assert image is not None
+    assert image.pixels.shape == (18, 25, 3)
     assert found.subject.facts["input"]["channels"] == str(channels)
     smaller = instance(npy(tmp_path, cube), ModelInput(size=(9, 9), channels=channels))
     assert smaller.original().shape == (1, 9, 9, channels)
@@ -133,24 +187,24 @@ def test_the_channels_shown_are_those_asked_for(tmp_path: Path) -> None:
     cube = np.zeros((12, 12, 6), np.float32)
     cube[:6, :, 4] = 1
     reading = ImageReading(channels="6", shown=(4, 1, 1))
-    pixels = read_picture(npy(tmp_path, cube), reading).pixels
+    pixels = read_image(npy(tmp_path, cube), reading).pixels
     assert pixels[0, 0].tolist() == [255, 0, 0]
     assert pixels[11, 0].tolist() == [0, 0, 0]
-    grey = read_picture(npy(tmp_path, cube), ImageReading(channels="6", shown=(4,))).pixels
+    grey = read_image(npy(tmp_path, cube), ImageReading(channels="6", shown=(4,))).pixels
     assert grey[0, 0].tolist() == [255, 255, 255]
     with pytest.raises(InputError, match="has no channel 6 to show"):
-        read_picture(npy(tmp_path, cube), ImageReading(channels="6", shown=(6,)))
+        read_image(npy(tmp_path, cube), ImageReading(channels="6", shown=(6,)))
 
 
 def test_a_range_says_which_numbers_are_black_and_white(tmp_path: Path) -> None:
     scan = np.array([[-1024, 0, 1023]], np.int16)
     with pytest.raises(InputError, match="which int16 numbers are black and white") as raised:
-        read_picture(npy(tmp_path, scan))
+        read_image(npy(tmp_path, scan))
     assert "--pixel-range" in raised.value.hint
-    photo = read_picture(npy(tmp_path, scan), ImageReading(pixel_range=(-1024, 1023)))
+    photo = read_image(npy(tmp_path, scan), ImageReading(pixel_range=(-1024, 1023)))
     assert photo.pixels[0, :, 0].tolist() == [0, 128, 255]
     np.testing.assert_allclose(photo.values[0, :, 0], (scan[0] + 1024) / 2047 * 255, atol=1e-4)
-    beyond = read_picture(npy(tmp_path, scan), ImageReading(pixel_range=(0, 512)))
+    beyond = read_image(npy(tmp_path, scan), ImageReading(pixel_range=(0, 512)))
     assert beyond.pixels[0, :, 0].tolist() == [0, 0, 255]
     assert beyond.values[0, 2, 0] > 500  # the model gets what the file holds
 
@@ -158,8 +212,8 @@ def test_a_range_says_which_numbers_are_black_and_white(tmp_path: Path) -> None:
 def test_transparency_in_numbers_is_on_white(tmp_path: Path) -> None:
     rgba = np.zeros((4, 4, 4), np.uint8)
     rgba[:2] = (10, 20, 30, 255)
-    pixels = read_picture(npy(tmp_path, rgba)).pixels
-    np.testing.assert_array_equal(pixels, read_picture(png(tmp_path, rgba)).pixels)
+    pixels = read_image(npy(tmp_path, rgba)).pixels
+    np.testing.assert_array_equal(pixels, read_image(png(tmp_path, rgba)).pixels)
     assert pixels[3, 3].tolist() == [255, 255, 255]
 
 
@@ -178,9 +232,9 @@ def test_a_model_of_4_channels_gets_transparency_as_it_is(tmp_path: Path) -> Non
         (np.full((4, 4), np.inf), "holds infinite pixels"),
         (np.full((4, 4), 3.0), r"float pixels outside 0\.\.1"),
         (np.zeros((4, 4, 13)), "has 13 channels, the model is given RGB"),
-        (np.zeros((2, 4, 4, 3)), "2 x 4 x 4 x 3 is no picture"),
-        (np.zeros(7), "7 is no picture"),
-        (np.zeros((0, 3)), "0 x 3 is no picture"),
+        (np.zeros((2, 4, 4, 3)), "2 x 4 x 4 x 3 is not an image"),
+        (np.zeros(7), "7 is not an image"),
+        (np.zeros((0, 3)), "0 x 3 is not an image"),
         (np.zeros((4, 4), np.complex64), "holds complex64, not numbers"),
         (np.array([["a", "b"]]), "holds <U1, not numbers"),
         (np.zeros((4, 4), np.int64), "which int64 numbers are black and white"),
@@ -190,14 +244,14 @@ def test_numbers_that_are_no_picture_are_refused_by_name(
     tmp_path: Path, array: np.ndarray, said: str
 ) -> None:
     with pytest.raises(InputError, match=rf"^a\.npy: .*{said}") as raised:
-        read_picture(npy(tmp_path, array))
+        read_image(npy(tmp_path, array))
     assert raised.value.hint
 
 
 def test_objects_are_never_unpickled(tmp_path: Path) -> None:
     np.save(tmp_path / "a.npy", np.array([[{}]], object), allow_pickle=True)
     with pytest.raises(InputError, match="holds object, not numbers"):
-        read_picture(tmp_path / "a.npy")
+        read_image(tmp_path / "a.npy")
 
 
 def test_a_header_that_lies_about_the_size_is_refused_before_memory_is_taken(
@@ -208,21 +262,21 @@ def test_a_header_that_lies_about_the_size_is_refused_before_memory_is_taken(
     np.lib.format.write_array_header_1_0(stream, head)
     (tmp_path / "a.npy").write_bytes(stream.getvalue() + bytes(99))
     with pytest.raises(InputError, match="megapixels, the limit is 50"):
-        read_picture(tmp_path / "a.npy")
+        read_image(tmp_path / "a.npy")
     head["shape"] = (3000, 3000)
     stream = io.BytesIO()
     np.lib.format.write_array_header_1_0(stream, head)
     (tmp_path / "a.npy").write_bytes(stream.getvalue() + bytes(99))
     with pytest.raises(InputError, match="cut short"):
-        read_picture(tmp_path / "a.npy")
+        read_image(tmp_path / "a.npy")
 
 
 @pytest.mark.parametrize("kept", [7, 30, 100, -1])
 def test_numbers_cut_short_are_refused(tmp_path: Path, kept: int) -> None:
     path = npy(tmp_path, COLOUR)
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(InputError, match=r"^a\.npy: the picture is cut short"):
-        read_picture(path)
+    with pytest.raises(InputError, match=r"^a\.npy: the image is cut short"):
+        read_image(path)
 
 
 @pytest.mark.parametrize("planes", [False, True])
@@ -231,16 +285,16 @@ def test_a_tiff_of_many_channels_is_read(tmp_path: Path, planes: bool) -> None:
     data = cube.transpose(2, 0, 1) if planes else cube
     layout = "separate" if planes else "contig"
     path = tiff(tmp_path, data, photometric="minisblack", planarconfig=layout)
-    values = read_picture(path, ImageReading(channels="13")).values
+    values = read_image(path, ImageReading(channels="13")).values
     np.testing.assert_allclose(values, cube / 257, atol=1e-3)
 
 
 def test_the_first_page_of_a_tiff_is_taken_and_said(tmp_path: Path) -> None:
     pages = np.stack([np.full((8, 8), value) for value in (0.25, 0.75)])
     for dtype in (np.float32, np.float64):  # one for Pillow, one that it does not know
-        photo = read_picture(tiff(tmp_path, pages.astype(dtype), photometric="minisblack"))
+        photo = read_image(tiff(tmp_path, pages.astype(dtype), photometric="minisblack"))
         assert photo.pixels[0, 0, 0] == 64
-        assert "a.tif has 2 pages; the first one" in photo.caveats[0].message
+        assert "a.tif has 2 pages; the first one" in photo.warnings[0].message
 
 
 def test_a_tiff_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
@@ -253,17 +307,17 @@ def test_a_tiff_that_lies_about_its_size_is_refused(tmp_path: Path) -> None:
         struct.pack_into(kind, data, place + 8, 60_000)
     path.write_bytes(bytes(data))
     with pytest.raises(InputError, match="megapixels, the limit is 50"):
-        read_picture(path)
+        read_image(path)
 
 
 def test_reading_says_nothing_on_its_own(tmp_path: Path, capfd: pytest.CaptureFixture) -> None:
     cube = np.zeros((15, 20, 13), np.uint16)
     path = tiff(tmp_path, cube, photometric="minisblack", planarconfig="contig")
-    read_picture(path, ImageReading(channels="13"))
+    read_image(path, ImageReading(channels="13"))
     data = path.read_bytes()
     path.write_bytes(data[: len(data) // 2])
     with pytest.raises(InputError, match="cut short"):
-        read_picture(path, ImageReading(channels="13"))
+        read_image(path, ImageReading(channels="13"))
     assert capfd.readouterr() == ("", "")
 
 
@@ -278,7 +332,7 @@ FORMATS = {
 
 
 def expected(image: Image.Image) -> np.ndarray:
-    """Return the colours of a picture on white, by another road than the reader's."""
+    """Return the colours of an image on white, by another road than the reader's."""
     if image.mode == "I;16":
         return np.rint(np.asarray(image) / 257)[..., None].repeat(3, axis=2)
     if image.mode == "F":
@@ -302,7 +356,7 @@ def test_any_picture_that_is_written_is_read_back(
         np.save(path, np.asarray(image))
     else:
         image.save(path, kind, **({"lossless": True, "exact": True} if kind == "WEBP" else {}))
-    pixels = read_picture(path).pixels
+    pixels = read_image(path).pixels
     assert pixels.shape == (height, width, 3)
     np.testing.assert_allclose(pixels, expected(image), atol=1.01 if "A" in mode else 0)
 
@@ -325,4 +379,4 @@ def test_an_interlaced_png_is_read(tmp_path: Path) -> None:
     from tests.images.interlaced import interlaced
 
     (tmp_path / "a.png").write_bytes(interlaced(COLOUR))
-    np.testing.assert_array_equal(read_picture(tmp_path / "a.png").pixels, COLOUR)
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png").pixels, COLOUR)

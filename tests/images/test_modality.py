@@ -18,9 +18,9 @@ NCHW = ModelInput(size=(24, 24), channels=3, layout="NCHW", preprocess="unit")
 
 def scene(height: int = 40, width: int = 60) -> np.ndarray:
     y, x = np.mgrid[:height, :width]
-    picture = np.stack([3 * x, 5 * y, 2 * x + y], axis=-1) % 256
-    picture[height // 4 : height // 2, width // 2 : width // 2 + width // 6] = (250, 250, 20)
-    return picture.astype(np.uint8)
+    image = np.stack([3 * x, 5 * y, 2 * x + y], axis=-1) % 256
+    image[height // 4 : height // 2, width // 2 : width // 2 + width // 6] = (250, 250, 20)
+    return image.astype(np.uint8)
 
 
 def read(
@@ -129,9 +129,9 @@ def test_labels_are_carried_to_the_place_they_have_in_the_picture(
     instance = read(tmp_path, np.ascontiguousarray(pixels), resize=resize, n_segments=20)
     bright = instance.original()[0].mean(axis=-1) > 0.7
     assert bright.any()
-    picture = instance.subject.picture
-    assert picture is not None
-    shown = np.isin(picture.labels, np.unique(instance.labels[bright]))
+    image = instance.subject.image
+    assert image is not None
+    shown = np.isin(image.labels, np.unique(instance.labels[bright]))
     inside = pixels[..., 0] > 128
     assert shown[inside].mean() > 0.95
     assert shown[~inside].mean() < 0.1
@@ -139,10 +139,10 @@ def test_labels_are_carried_to_the_place_they_have_in_the_picture(
 
 def test_a_crop_hides_the_rest_and_places_are_in_the_whole_picture(tmp_path: Path) -> None:
     instance = read(tmp_path, scene(40, 100), resize="crop")
-    picture = instance.subject.picture
-    assert picture is not None
-    assert (picture.labels[:, :30] == -1).all()
-    assert (picture.labels[:, 30:70] >= 0).all()
+    image = instance.subject.image
+    assert image is not None
+    assert (image.labels[:, :30] == -1).all()
+    assert (image.labels[:, 30:70] >= 0).all()
     places = [one.where for one in instance.components if isinstance(one.where, Segment)]
     assert sum(place.area for place in places) == 40 * 40
     assert min(place.box[0] for place in places) == 30
@@ -193,7 +193,7 @@ def test_the_record_says_what_was_done(tmp_path: Path) -> None:
     assert subject.facts["input"]["resize_to"] == 27
     assert instance.components[4].name == "superpixel 4"
     assert instance.components[4].value is None
-    assert instance.caveats == ()
+    assert instance.warnings == ()
 
 
 def test_the_engine_finds_what_it_needs(tmp_path: Path) -> None:
@@ -207,10 +207,10 @@ def test_the_engine_finds_what_it_needs(tmp_path: Path) -> None:
 
 
 def test_assumed_preprocessing_is_said_once_nobody_said_it(tmp_path: Path) -> None:
-    codes = [caveat.code for caveat in read(tmp_path, scene(), ModelInput()).caveats]
+    codes = [warning.code for warning in read(tmp_path, scene(), ModelInput()).warnings]
     assert codes == ["preprocessing_assumed"]
-    assert read(tmp_path, scene(), ModelInput(), scale=1.0).caveats == ()
-    assert read(tmp_path, scene(), ModelInput(), preprocess="raw").caveats == ()
+    assert read(tmp_path, scene(), ModelInput(), scale=1.0).warnings == ()
+    assert read(tmp_path, scene(), ModelInput(), preprocess="raw").warnings == ()
 
 
 def test_explicit_options_override_the_preset_of_the_model() -> None:
@@ -221,7 +221,7 @@ def test_explicit_options_override_the_preset_of_the_model() -> None:
 
 
 def test_options_that_contradict_the_model_are_refused() -> None:
-    with pytest.raises(SettingsError, match=r"--size 32x32: the model takes pictures of 24x24"):
+    with pytest.raises(SettingsError, match=r"--size 32x32: the model takes images of 24x24"):
         ImageModality(("a.png",), size=(32, 32)).fitted(NCHW)
     assert ImageModality(("a.png",), size=(24, 24)).fitted(NCHW).size == (24, 24)
     with pytest.raises(SettingsError, match=r"--channels L: the model takes 3 channels"):
@@ -258,7 +258,7 @@ def test_a_folder_lists_its_pictures_by_the_bytes_of_their_names(tmp_path: Path)
 
 
 def test_a_folder_without_pictures_and_a_missing_file_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="no pictures in this folder"):
+    with pytest.raises(InputError, match="no images in this folder"):
         list(ImageModality((str(tmp_path),)).sources())
     modality = ImageModality((str(tmp_path / "none.png"),))
     with pytest.raises(InputError, match=r"none\.png: no such file"):
@@ -277,7 +277,7 @@ def test_the_modality_is_small_enough_to_travel() -> None:
 )
 def test_the_preset_orders_the_channels_and_the_model_counts_them(preset, n_channels, channels):
     fitted = ImageModality(("a.png",), preprocess=preset).fitted(
-        ModelInput(kind="picture", channels=n_channels)
+        ModelInput(kind="image", channels=n_channels)
     )
     assert fitted.preprocessing.channels == channels
 

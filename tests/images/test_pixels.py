@@ -14,16 +14,16 @@ from PIL import Image
 
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.images.numbers import ImageReading
-from lime_cli.images.pixels import read_picture
+from lime_cli.images.pixels import read_image
 from lime_cli.images.view import PRESETS, Preprocessing, preset
 
 COLOURS = np.array([[[255, 0, 0], [0, 255, 0], [0, 0, 255]], [[9, 9, 9], [99, 9, 9], [9, 99, 9]]])
 RGB = COLOURS.astype(np.uint8).repeat(8, axis=0).repeat(8, axis=1)
 
 
-def saved(folder: Path, name: str, picture: Image.Image, **options: object) -> Path:
+def saved(folder: Path, name: str, image: Image.Image, **options: object) -> Path:
     path = folder / name
-    picture.save(path, **options)
+    image.save(path, **options)
     return path
 
 
@@ -41,41 +41,41 @@ def png_header(width: int, height: int) -> bytes:
 @pytest.mark.parametrize("name", ["a.png", "a.bmp", "a.tif", "a.webp"])
 def test_lossless_formats_give_the_pixels_that_were_saved(tmp_path: Path, name: str) -> None:
     options = {"lossless": True} if name == "a.webp" else {}
-    photo = read_picture(saved(tmp_path, name, Image.fromarray(RGB), **options))
+    photo = read_image(saved(tmp_path, name, Image.fromarray(RGB), **options))
     assert photo.pixels.dtype == np.uint8
     np.testing.assert_array_equal(photo.pixels, RGB)
-    assert photo.caveats == ()
+    assert photo.warnings == ()
 
 
 def test_a_wrong_suffix_does_not_matter(tmp_path: Path) -> None:
     path = saved(tmp_path, "a.png", Image.fromarray(RGB))
-    np.testing.assert_array_equal(read_picture(path.rename(tmp_path / "a.jpg")).pixels, RGB)
+    np.testing.assert_array_equal(read_image(path.rename(tmp_path / "a.jpg")).pixels, RGB)
 
 
 def test_a_picture_is_turned_as_its_exif_says(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6  # the camera was held upright
     path = saved(tmp_path, "a.png", Image.fromarray(RGB), exif=exif)
-    np.testing.assert_array_equal(read_picture(path).pixels, np.rot90(RGB, -1))
+    np.testing.assert_array_equal(read_image(path).pixels, np.rot90(RGB, -1))
 
 
 def test_what_is_transparent_becomes_white(tmp_path: Path) -> None:
-    picture = np.zeros((4, 4, 4), np.uint8)
-    picture[:2] = (10, 20, 30, 255)
-    pixels = read_picture(saved(tmp_path, "a.png", Image.fromarray(picture))).pixels
+    image = np.zeros((4, 4, 4), np.uint8)
+    image[:2] = (10, 20, 30, 255)
+    pixels = read_image(saved(tmp_path, "a.png", Image.fromarray(image))).pixels
     assert pixels[0, 0].tolist() == [10, 20, 30]
     assert pixels[3, 3].tolist() == [255, 255, 255]
 
 
 def test_grey_with_transparency_becomes_white_too(tmp_path: Path) -> None:
-    picture = Image.merge("LA", [Image.new("L", (2, 1), 40), Image.new("L", (2, 1), 0)])
-    assert read_picture(saved(tmp_path, "a.png", picture)).pixels.tolist() == [[[255] * 3] * 2]
+    image = Image.merge("LA", [Image.new("L", (2, 1), 40), Image.new("L", (2, 1), 0)])
+    assert read_image(saved(tmp_path, "a.png", image)).pixels.tolist() == [[[255] * 3] * 2]
 
 
 def test_a_palette_with_a_transparent_colour_is_read(tmp_path: Path) -> None:
-    picture = Image.fromarray(RGB).quantize(8)
-    clear = picture.getpixel((0, 0))
-    pixels = read_picture(saved(tmp_path, "a.png", picture, transparency=clear)).pixels
+    image = Image.fromarray(RGB).quantize(8)
+    clear = image.getpixel((0, 0))
+    pixels = read_image(saved(tmp_path, "a.png", image, transparency=clear)).pixels
     assert pixels[0, 0].tolist() == [255, 255, 255]
     assert pixels[0, 20].tolist() == [0, 0, 255]
 
@@ -83,7 +83,7 @@ def test_a_palette_with_a_transparent_colour_is_read(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK"])
 def test_every_mode_becomes_rgb_of_the_same_size(tmp_path: Path, mode: str) -> None:
     name = "a.tif" if mode == "CMYK" else "a.png"
-    pixels = read_picture(saved(tmp_path, name, Image.fromarray(RGB).convert(mode))).pixels
+    pixels = read_image(saved(tmp_path, name, Image.fromarray(RGB).convert(mode))).pixels
     assert pixels.shape == RGB.shape
     if mode == "CMYK":
         np.testing.assert_array_equal(pixels, RGB)
@@ -94,43 +94,43 @@ def test_every_mode_becomes_rgb_of_the_same_size(tmp_path: Path, mode: str) -> N
 @pytest.mark.parametrize("name", ["a.png", "a.tif"])
 def test_16_bit_grey_is_scaled_and_not_clipped(tmp_path: Path, name: str) -> None:
     grey = np.array([[0, 257, 32896, 65535]], np.uint16)
-    pixels = read_picture(saved(tmp_path, name, Image.fromarray(grey))).pixels
+    pixels = read_image(saved(tmp_path, name, Image.fromarray(grey))).pixels
     assert pixels[0, :, 1].tolist() == [0, 1, 128, 255]
 
 
 def test_float_pixels_are_read_in_0_to_1_and_refused_with_nan(tmp_path: Path) -> None:
     grey = np.array([[0.0, 0.5, 1.0]], np.float32)
-    pixels = read_picture(saved(tmp_path, "a.tif", Image.fromarray(grey))).pixels
+    pixels = read_image(saved(tmp_path, "a.tif", Image.fromarray(grey))).pixels
     assert pixels[0, :, 0].tolist() == [0, 128, 255]
     for wrong, said in ((np.nan, "a.tif: holds NaN pixels"), (2.0, "outside 0..1")):
         grey[0, 1] = wrong
         with pytest.raises(InputError, match=said):
-            read_picture(saved(tmp_path, "a.tif", Image.fromarray(grey)))
+            read_image(saved(tmp_path, "a.tif", Image.fromarray(grey)))
 
 
 def test_the_first_of_several_frames_is_taken_and_said(tmp_path: Path) -> None:
     frames = [Image.new("RGB", (4, 4), colour) for colour in ("red", "blue", "lime")]
     path = saved(tmp_path, "a.gif", frames[0], save_all=True, append_images=frames[1:])
-    photo = read_picture(path)
+    photo = read_image(path)
     assert photo.pixels[0, 0].tolist() == [255, 0, 0]
-    assert [caveat.code for caveat in photo.caveats] == ["first_frame"]
-    assert "a.gif has 3 frames" in photo.caveats[0].message
+    assert [warning.code for warning in photo.warnings] == ["first_frame"]
+    assert "a.gif has 3 frames" in photo.warnings[0].message
 
 
 def test_an_enormous_picture_is_refused_before_it_is_decoded(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(png_header(50_000, 50_000))
     with pytest.raises(InputError, match=r"a.png: 2500 megapixels, the limit is 50") as raised:
-        read_picture(path)
+        read_image(path)
     assert "--max-pixels" in raised.value.hint
 
 
 def test_the_limit_on_pixels_is_exact(tmp_path: Path) -> None:
     path = saved(tmp_path, "a.png", Image.fromarray(RGB))
     n_pixels = RGB.shape[0] * RGB.shape[1]
-    assert read_picture(path, ImageReading(n_pixels)).pixels.shape == RGB.shape
+    assert read_image(path, ImageReading(n_pixels)).pixels.shape == RGB.shape
     with pytest.raises(InputError, match="the limit is"):
-        read_picture(path, ImageReading(n_pixels - 1))
+        read_image(path, ImageReading(n_pixels - 1))
 
 
 @pytest.mark.parametrize("kind", ["png", "jpeg", "webp", "bmp", "gif", "tiff"])
@@ -143,7 +143,7 @@ def test_a_picture_cut_short_is_refused_by_name(tmp_path: Path, kind: str) -> No
         path = tmp_path / f"a.{kind}"
         path.write_bytes(data[: int(len(data) * part)])
         with pytest.raises(InputError, match=rf"^a\.{kind}: .*damaged"):
-            read_picture(path)
+            read_image(path)
 
 
 @settings(max_examples=60, deadline=None)
@@ -157,14 +157,14 @@ def test_a_damaged_file_is_read_or_refused_but_never_crashes(
     path = tmp_path_factory.getbasetemp() / "a.jpg"
     path.write_bytes(data[:place] + junk + data[place + len(junk) :])
     with suppress(InputError):
-        assert read_picture(path, ImageReading(1_000_000)).pixels.ndim == 3
+        assert read_image(path, ImageReading(1_000_000)).pixels.ndim == 3
 
 
 @pytest.mark.parametrize(
     ("data", "said"),
     [
         (b"", "a.png: is empty"),
-        (b"hello", "a.png: is not a picture"),
+        (b"hello", "a.png: is not an image"),
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", r"format not supported \(EPS\)"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", r"format not supported \(SVG\)"),
         (b"\0\0\0\x18ftypheic", r"format not supported \(HEIC\)"),
@@ -174,15 +174,15 @@ def test_what_is_no_picture_is_refused_by_name(tmp_path: Path, data: bytes, said
     path = tmp_path / "a.png"
     path.write_bytes(data)
     with pytest.raises(InputError, match=said) as raised:
-        read_picture(path)
+        read_image(path)
     assert raised.value.hint
 
 
 def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
-        read_picture(tmp_path / "none.png")
+        read_image(tmp_path / "none.png")
     with pytest.raises(InputError, match="is not a file"):
-        read_picture(tmp_path)
+        read_image(tmp_path)
 
 
 def test_presets_put_black_and_white_where_they_belong() -> None:

@@ -1,4 +1,4 @@
-"""A planted patch is found in pictures of every kind, and what was assumed of them is said."""
+"""A planted patch is found in images of every kind, and what was assumed of them is said."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ from PIL import Image
 from lime_cli.errors import InputError
 from lime_cli.images.modality import ImageModality
 from lime_cli.images.numbers import ImageReading
-from lime_cli.images.pixels import read_picture
+from lime_cli.images.pixels import read_image
 from lime_cli.models.model_file import ModelFile, ModelInput
+from tests.images.test_image_types import lzw_tiff
 
 SIDE = 64
 
 
-def picture() -> np.ndarray:
+def image() -> np.ndarray:
     """Noise of dull colours with a red quarter at the top on the left."""
     found = np.random.default_rng(3).integers(60, 110, (SIDE, SIDE, 3)).astype(np.uint8)
     found[: SIDE // 2, : SIDE // 2] = (220, 30, 30)
@@ -31,7 +32,7 @@ def picture() -> np.ndarray:
 def redness(
     path: Path, shape: tuple = ("n", 3, SIDE, SIDE), colours: tuple = (1.0, -0.5, -0.5)
 ) -> str:
-    """A classifier of red: the sigmoid of how much of the picture is."""
+    """A classifier of red: the sigmoid of how much of the image is."""
     nhwc = shape[-1] in (1, 3, "channels")
     weights = np.array(colours, np.float32).reshape((1, 1, 1, -1) if nhwc else (1, -1, 1, 1))
     nodes = [
@@ -59,8 +60,8 @@ def redness(
 
 
 def saved(folder: Path, kind: str) -> Path:
-    """Save the picture as a file of some kind that is the same to a model."""
-    rgb = picture()
+    """Save the image as a file of some kind that is the same to a model."""
+    rgb = image()
     deep = rgb.astype(np.uint16) * 257
     path = folder / "a.tif"
     if kind == "rgba":
@@ -89,6 +90,8 @@ def saved(folder: Path, kind: str) -> Path:
         )
     elif kind == "deep":
         tifffile.imwrite(path, deep, photometric="rgb")
+    elif kind in ("deep lzw", "planar lzw"):
+        lzw_tiff(path, deep, kind == "planar lzw", differences=True)
     elif kind == "deep deflated":
         tifffile.imwrite(path, deep, photometric="rgb", compression="zlib")
     elif kind == "channels first":
@@ -105,7 +108,7 @@ def saved(folder: Path, kind: str) -> Path:
 
 KINDS = (
     "png", "rgba", "exif", "tiff turned", "cmyk", "deep cmyk", "planar", "planar bytes", "bands",
-    "deep", "deep deflated", "channels first", "deep array",
+    "deep", "deep deflated", "deep lzw", "planar lzw", "channels first", "deep array",
 )  # fmt: skip
 
 
@@ -125,7 +128,7 @@ def quarters(limex, model: str, path: Path, *more: str) -> tuple[dict, dict]:
 def test_a_red_quarter_is_found_in_files_of_every_kind(limex, tmp_path, kind):
     model = redness(tmp_path / "m.onnx")
     record, weights = quarters(limex, model, saved(tmp_path, kind))
-    share = picture().astype(float) / 255
+    share = image().astype(float) / 255
     logit = 60 * (share * (1, -0.5, -0.5)).mean() - 2
     expected = 1 / (1 + np.exp(-logit))
     near = 0.02 if kind in ("exif", "cmyk") else 1e-4
@@ -154,7 +157,7 @@ def test_it_is_found_through_every_way_into_a_model(limex, tmp_path, shape, more
 def test_12_bits_in_files_of_16_are_noticed_and_read_when_it_is_said(limex, tmp_path):
     model = redness(tmp_path / "m.onnx")
     path = tmp_path / "a.tif"
-    tifffile.imwrite(path, (picture().astype(np.uint16) << 4), photometric="rgb")
+    tifffile.imwrite(path, (image().astype(np.uint16) << 4), photometric="rgb")
     record, _ = quarters(limex, model, path)
     said = [one["message"] for one in record["warnings"] if one["code"] == "range_assumed"]
     assert len(said) == 1
@@ -179,35 +182,35 @@ def test_the_range_that_is_meant_is_proposed(tmp_path, most, said, kind):
         Image.fromarray(array).save(path)
     else:
         tifffile.imwrite(path, array)
-    (caveat,) = read_picture(path).caveats
-    assert f"--pixel-range {said}" in caveat.message
-    assert read_picture(path, ImageReading(pixel_range=(0, 99))).caveats == ()
+    (warning,) = read_image(path).warnings
+    assert f"--pixel-range {said}" in warning.message
+    assert read_image(path, ImageReading(pixel_range=(0, 99))).warnings == ()
 
 
 @pytest.mark.parametrize("most", [0, 20_000, 65_535])
 def test_numbers_of_16_bits_that_use_them_say_nothing(tmp_path, most):
     np.save(tmp_path / "a.npy", np.full((9, 9), most, np.uint16))
-    assert read_picture(tmp_path / "a.npy").caveats == ()
+    assert read_image(tmp_path / "a.npy").warnings == ()
 
 
 def test_a_negative_is_read_as_what_it_shows(tmp_path):
-    rgb = picture()
+    rgb = image()
     grey = np.asarray(Image.fromarray(rgb).convert("L")).astype(np.uint16) * 257
     tifffile.imwrite(tmp_path / "a.tif", 65_535 - grey, photometric="miniswhite")
     tifffile.imwrite(tmp_path / "b.tif", grey, photometric="minisblack")
-    found, expected = (read_picture(tmp_path / name) for name in ("a.tif", "b.tif"))
+    found, expected = (read_image(tmp_path / name) for name in ("a.tif", "b.tif"))
     assert found.pixels.tolist() == expected.pixels.tolist()
 
 
 def test_channels_that_come_first_are_said(tmp_path):
     path = saved(tmp_path, "channels first")
-    found = read_picture(path)
-    assert found.pixels.tolist() == picture().tolist()
-    assert ["its channels are taken to come first" in one.message for one in found.caveats] == [
+    found = read_image(path)
+    assert found.pixels.tolist() == image().tolist()
+    assert ["its channels are assumed to come first" in one.message for one in found.warnings] == [
         True
     ]
     np.save(tmp_path / "five.npy", np.random.default_rng(0).random((5, 20, 30)))
-    five = read_picture(tmp_path / "five.npy", ImageReading(channels="5"))
+    five = read_image(tmp_path / "five.npy", ImageReading(channels="5"))
     assert five.values.shape == (20, 30, 5)
 
 
@@ -227,7 +230,7 @@ SIGNS = {
     "a.npz": (b"PK\x03\x04" + b"\0" * 30, "is an archive.*NPZ"),
     "a.fits": (b"SIMPLE  =                    T", "FITS"),
     "a.heic": (b"\0\0\0\x18ftypheic", "HEIC"),
-    "b.jpg": (b"noise" * 9, "is not a picture, or is damaged"),
+    "b.jpg": (b"noise" * 9, "is not an image, or is damaged"),
 }
 
 
@@ -236,13 +239,13 @@ def test_what_is_no_picture_is_called_what_it_is(tmp_path, name):
     data, words = SIGNS[name]
     (tmp_path / name).write_bytes(data)
     with pytest.raises(InputError, match=words):
-        read_picture(tmp_path / name)
+        read_image(tmp_path / name)
 
 
 def test_inks_and_colours_that_are_not_read_are_refused(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((9, 9, 5), np.uint16), photometric="separated")
     with pytest.raises(InputError, match="5 inks, not 4; save it as RGB"):
-        read_picture(tmp_path / "a.tif")
+        read_image(tmp_path / "a.tif")
 
 
 def test_black_ink_is_given_to_a_model_of_white_ink(limex, tmp_path):
@@ -276,16 +279,16 @@ def test_a_fill_that_changes_nothing_gives_way_to_one_that_does(limex, tmp_path)
 def test_a_fill_that_changes_an_answer_stays(tmp_path):
     path = saved(tmp_path, "png")
 
-    def answers(pictures: np.ndarray) -> np.ndarray:
-        """How rough a picture is: its mean is not."""
-        rough = np.abs(np.diff(pictures, axis=1)).mean(axis=(1, 2, 3))
+    def answers(images: np.ndarray) -> np.ndarray:
+        """How rough an image is: its mean is not."""
+        rough = np.abs(np.diff(images, axis=1)).mean(axis=(1, 2, 3))
         return np.stack([rough + 0.6, 0.4 - rough], axis=1)
 
-    given = ModelInput(size=(SIDE, SIDE), channels=3, answers=answers)
+    given = ModelInput(size=(SIDE, SIDE), channels=3, predictions=answers)
     modality = ImageModality((str(path),), segmenter="grid", n_segments=4).fitted(given)
     found = modality.read(next(modality.sources()))
     assert found.subject.facts["fill"] == "mean"
-    assert [one.code for one in found.caveats] == ["preprocessing_assumed"]
+    assert [one.code for one in found.warnings] == ["preprocessing_assumed"]
 
 
 def test_lime_s_own_cut_goes_without_the_rest_of_lime(limex, tmp_path, samples, data):
@@ -308,8 +311,8 @@ def test_grey_models_are_not_said_to_be_given_colours(tmp_path):
     path = saved(tmp_path, "png")
     modality = ImageModality((str(path),)).fitted(ModelInput(size=(9, 9), channels=1))
     found = modality.read(next(modality.sources()))
-    assert "RGB" not in found.caveats[-1].message
-    assert "0..1 is assumed" in found.caveats[-1].message
+    assert "RGB" not in found.warnings[-1].message
+    assert "0..1 is assumed" in found.warnings[-1].message
 
 
 def test_axis_names_say_the_layout_and_a_size_that_fails_is_said(tmp_path):
@@ -335,7 +338,7 @@ def test_a_size_that_does_not_fit_names_the_option(limex, tmp_path):
     (tmp_path / "m.onnx").write_bytes(model.SerializeToString())
     done = limex("explain", "image", tmp_path / "m.onnx", saved(tmp_path, "png"))
     assert done.code == 4
-    assert "pictures of 64 x 64 may not fit it: --size 224, say" in done.err
+    assert "images of 64 x 64 may not fit it: --size 224, say" in done.err
 
 
 PROCESSORS = {
@@ -392,7 +395,7 @@ def test_a_folder_says_what_becomes_of_its_pixels(tmp_path, kind):
     near = 0.02 * 255 if kind == "raw" else 0.02  # Pillow crops and rounds in another order
     assert found.original()[0].shape == fed.shape
     assert found.original()[0] == pytest.approx(fed, abs=near)
-    assert found.caveats == ()
+    assert found.warnings == ()
     model.predict(found.original())
     assert model.identity.targets == ("cat", "dog")
     own = ImageModality((str(tmp_path / "a.png"),), preprocess="unit", size=(20, 20))

@@ -24,7 +24,7 @@ def grey(height: int, width: int) -> np.ndarray:
     return blobs(height, width)[..., :1].repeat(3, axis=2)
 
 
-PICTURES = {
+IMAGES = {
     "colour": blobs(60, 80),
     "grey": grey(60, 80),
     "one colour": np.full((40, 40, 3), 77, np.uint8),
@@ -35,10 +35,10 @@ PICTURES = {
 }
 
 
-@pytest.mark.parametrize("picture", PICTURES)
+@pytest.mark.parametrize("image", IMAGES)
 @pytest.mark.parametrize("segmenter", SEGMENTERS)
-def test_labels_run_from_0_without_gaps(segmenter: str, picture: str) -> None:
-    pixels = PICTURES[picture]
+def test_labels_run_from_0_without_gaps(segmenter: str, image: str) -> None:
+    pixels = IMAGES[image]
     labels = segment(pixels, segmenter, None, 0)
     assert labels.shape == pixels.shape[:2]
     assert labels.dtype == np.int64
@@ -111,16 +111,16 @@ def test_picture_and_grid_hold_the_same_labels_whatever_their_sizes(
     pixels = blobs(*size)
     view = Preprocessing(size=grid, resize=resize, resize_to=resize_to).view(size)
     labels, on_grid = segment_view(pixels, view, lambda seen: segment(seen, "grid", 50, 0))
-    on_picture = view.labels_on_picture(labels)
+    on_image = view.labels_on_image(labels)
     n = labels.max() + 1
     assert view.grid(pixels).shape == (*grid, 3)
-    for carried, shape in ((on_grid, grid), (on_picture, size)):
+    for carried, shape in ((on_grid, grid), (on_image, size)):
         assert carried.shape == shape
         assert set(carried.ravel()) - {-1} == set(range(n))
     if resize == "stretch":
         assert on_grid.min() == 0
     if resize != "crop":
-        assert on_picture.min() == 0
+        assert on_image.min() == 0
 
 
 @settings(max_examples=40, deadline=None)
@@ -131,9 +131,9 @@ def test_picture_and_grid_hold_the_same_labels_whatever_their_sizes(
 def test_places_measure_the_label_map_of_the_picture(size: tuple[int, int], resize: str) -> None:
     view = Preprocessing(size=(24, 32), resize=resize).view(size)
     labels, _ = segment_view(blobs(*size), view, lambda seen: segment(seen, "grid", 12, 0))
-    on_picture = view.labels_on_picture(labels)
+    on_image = view.labels_on_image(labels)
     for place in places(labels, view):
-        y, x = np.nonzero(on_picture == place.segment)
+        y, x = np.nonzero(on_image == place.segment)
         assert place.area == len(y)
         assert place.box == (x.min(), y.min(), x.max() + 1, y.max() + 1)
         np.testing.assert_allclose(place.centroid, (x.mean() + 0.5, y.mean() + 0.5))

@@ -33,8 +33,8 @@ def lengths(texts):
     return np.stack([n / (n + 10), 10 / (n + 10)], axis=1)
 
 
-def brightness(pictures):
-    return pictures.mean(axis=(1, 2, 3))
+def brightness(images):
+    return images.mean(axis=(1, 2, 3))
 
 
 def noisy(frame):
@@ -182,10 +182,10 @@ def returns_nothing(texts):
     scores_of(texts)
 
 
-def channels_first(pictures):
-    assert pictures.shape[1] == 3, pictures.shape
-    assert pictures.flags.c_contiguous
-    return pictures[:, 0].mean(axis=(1, 2))
+def channels_first(images):
+    assert images.shape[1] == 3, images.shape
+    assert images.flags.c_contiguous
+    return images[:, 0].mean(axis=(1, 2))
 
 
 def two_numbers(texts):

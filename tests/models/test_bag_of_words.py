@@ -88,10 +88,10 @@ def test_answers_are_those_to_the_strings_to_the_last_bit(kind, options):
     for text in TEXTS:
         for way in WAYS:
             texts = texts_of(text, **way)
-            answers = bags.ask(texts)
+            answers = bags.predict(texts)
             np.testing.assert_array_equal(answers, model.predict_proba(texts.strings))
             again = Texts(texts.pieces, ~texts.masks)
-            np.testing.assert_array_equal(bags.ask(again), model.predict_proba(again.strings))
+            np.testing.assert_array_equal(bags.predict(again), model.predict_proba(again.strings))
     assert bags.written == 0
     assert bags.built == len(TEXTS) * len(WAYS)
 
@@ -112,7 +112,7 @@ def test_any_text_is_counted_as_the_vectorizer_counts_it(text, seed, unit, sizes
     vectorizer = HashingVectorizer(n_features=512, ngram_range=sizes, strip_accents="unicode")
     model = pipeline(vectorizer)
     texts = texts_of(text, seed, 24, unit=unit)
-    answers = bags_of(model, "predict_proba").ask(texts)
+    answers = bags_of(model, "predict_proba").predict(texts)
     np.testing.assert_array_equal(answers, model.predict_proba(texts.strings))
 
 
@@ -127,7 +127,7 @@ def test_any_text_is_counted_as_the_vectorizer_counts_it(text, seed, unit, sizes
 def test_the_steps_behind_are_asked_as_ever(steps, method):
     model = pipeline(CountVectorizer(), *steps)
     texts = texts_of(TEXTS[0])
-    answers = bags_of(model, method).ask(texts)
+    answers = bags_of(model, method).predict(texts)
     np.testing.assert_array_equal(answers, getattr(model, method)(texts.strings))
 
 
@@ -138,7 +138,7 @@ def test_a_search_is_asked_by_its_best_pipeline():
         cv=2,
     ).fit(TEXTS, [0, 1] * 3)
     texts = texts_of(TEXTS[1])
-    answers = bags_of(search, "predict_proba").ask(texts)
+    answers = bags_of(search, "predict_proba").predict(texts)
     np.testing.assert_array_equal(answers, search.predict_proba(texts.strings))
 
 
@@ -166,8 +166,8 @@ def test_an_unfitted_pipeline_and_a_lone_estimator_are_not_recognised():
 def test_tokens_across_blanks_are_found_out_and_the_text_goes_the_long_way():
     model = pipeline(CountVectorizer(token_pattern=r"\w+ \w+"))
     bags = bags_of(model, "predict_proba")
-    assert bags.ask(texts_of(TEXTS[1])) is None
-    assert bags.ask(texts_of(TEXTS[3])) is not None
+    assert bags.predict(texts_of(TEXTS[1])) is None
+    assert bags.predict(texts_of(TEXTS[3])) is not None
     assert (bags.built, bags.written) == (1, 1)
     assert bags.manner.endswith("1 of 2 texts")
 
@@ -175,9 +175,9 @@ def test_tokens_across_blanks_are_found_out_and_the_text_goes_the_long_way():
 def test_too_many_variants_are_spelled_out(monkeypatch):
     monkeypatch.setattr(bag_of_words, "MANY_VARIANTS", 20)
     bags = bags_of(pipeline(CountVectorizer()), "predict_proba")
-    assert bags.ask(texts_of(TEXTS[3], n=500)) is None
+    assert bags.predict(texts_of(TEXTS[3], n=500)) is None
     long = "漢" * 70
-    assert bags.ask(texts_of(long, merge_repeats=False)) is None
+    assert bags.predict(texts_of(long, merge_repeats=False)) is None
 
 
 @pytest.mark.parametrize("samples", [{"samples": 300}, {"samples": 64, "max_samples": 512}])
@@ -187,7 +187,7 @@ def test_explanations_are_the_same_to_the_last_bit(tmp_path, samples):
     loaded = ModelFile(str(tmp_path / "m.joblib")).load()
 
     class Spelled:
-        caveats, probabilities, identity = (), True, Identity("", "", "classification", ("0", "1"))
+        warnings, probabilities, identity = (), True, Identity("", "", "classification", ("0", "1"))
 
         def predict(self, inputs):
             return model.predict_proba(list(inputs))
@@ -195,6 +195,6 @@ def test_explanations_are_the_same_to_the_last_bit(tmp_path, samples):
     modality = TextModality(text=TEXTS[1])
     instance = modality.read(next(modality.sources()))
     chosen = Settings(**samples)
-    one, other = (next(explain([instance], asked, chosen)) for asked in (loaded, Spelled()))
+    one, other = (next(explain([instance], method, chosen)) for method in (loaded, Spelled()))
     assert one.surrogates == other.surrogates
     assert loaded.manner == ("word counts of the samples built from their masks: 1 of 1 texts")

@@ -37,7 +37,7 @@ def test_xgboost_classifiers_give_their_probabilities(tmp_path, suffix, y):
     assert model.identity.format == "xgboost"
     assert model.identity.targets == tuple(map(str, range(y.max() + 1)))
     assert model.probabilities
-    assert model.caveats == ()
+    assert model.warnings == ()
 
 
 def test_an_xgboost_regressor_is_a_regression(tmp_path):
@@ -68,7 +68,7 @@ def test_xgboost_logits_are_margins(tmp_path):
     model = loaded(tmp_path / "m.ubj")
     raw = booster.predict(xgboost.DMatrix(X))
     assert model.predict(TABLE) == pytest.approx(np.stack([-raw, raw], axis=1))
-    assert [one.code for one in model.caveats] == ["decision_values"]
+    assert [one.code for one in model.warnings] == ["decision_values"]
 
 
 def test_a_pickled_xgboost_booster_is_asked_like_its_file(tmp_path):

@@ -1,5 +1,7 @@
 """Of several outputs of a graph, the one that is a prediction."""
 
+import sys
+
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
@@ -70,15 +72,15 @@ def test_the_output_that_is_a_prediction_is_chosen_and_said(tmp_path, outputs, c
     what = dict(outputs)[chosen]
     expected = {"shares": PROBABILITIES, "ratios": PROBABILITIES, "raw": LOGITS}.get(what)
     found = model.predict(TABLE)
-    assert model.asked == chosen
+    assert model.method == chosen
     if expected is not None:
         assert found == pytest.approx(expected, abs=1e-5)
-    said = next(one for one in model.caveats if "--model-output" in one.message)
+    said = next(one for one in model.warnings if "--model-output" in one.message)
     assert said.code == "output_assumed"
     assert f"{chosen!r} is explained, of " in said.message
     assert all(name in said.message for name, what in outputs if what != "best")
     assert not any(
-        "--model-output" in one.message for one in ModelFile(path, output="0").load().caveats
+        "--model-output" in one.message for one in ModelFile(path, output="0").load().warnings
     )
 
 
@@ -92,7 +94,7 @@ def test_labels_beside_one_output_of_numbers_leave_nothing_to_assume(tmp_path):
     path = heads(tmp_path / "m.onnx", [("label", "best"), ("probabilities", "shares")])
     model = ModelFile(path).load()
     assert model.predict(TABLE) == pytest.approx(PROBABILITIES, abs=1e-6)
-    assert model.caveats == ()
+    assert model.warnings == ()
 
 
 def test_an_answer_in_boxes_names_the_other_outputs(tmp_path):
@@ -109,17 +111,32 @@ def test_a_single_logit_is_a_number_that_names_its_activation(tmp_path):
     )
     model = ModelFile(path).load()
     assert model.predict(TABLE)[:, 0] == pytest.approx(X.mean(axis=1))
-    assert ["--activation sigmoid" in one.message for one in model.caveats] == [True]
+    assert ["--activation sigmoid" in one.message for one in model.warnings] == [True]
     chance = ModelFile(path, activation="sigmoid").load()
     assert chance.predict(TABLE)[:, 1] == pytest.approx(1 / (1 + np.exp(-X.mean(axis=1))))
-    assert chance.caveats == ()
+    assert chance.warnings == ()
 
 
 def test_logits_name_what_makes_probabilities_of_them(tmp_path):
     path = heads(tmp_path / "m.onnx", [("logits", "raw")])
     model = ModelFile(path).load()
     model.predict(TABLE)
-    assert ["--activation softmax" in one.message for one in model.caveats] == [True]
+    assert ["--activation softmax" in one.message for one in model.warnings] == [True]
     sure = ModelFile(path, activation="softmax").load()
     assert sure.predict(TABLE) == pytest.approx(PROBABILITIES, abs=1e-6)
-    assert sure.caveats == ()
+    assert sure.warnings == ()
+
+
+def test_outputs_that_do_not_sum_to_one_are_said_to_be_read_one_by_one(tmp_path):
+    module = tmp_path / "limex_half.py"
+    module.write_text("def f(texts): return [[0.497, 0.5, 0.5] for _ in texts]\n")
+    sys.path.insert(0, str(tmp_path))
+    try:
+        model = ModelFile("py:limex_half:f").load()
+        model.predict(["a"])
+    finally:
+        sys.path.remove(str(tmp_path))
+    said = {one.code: one.message for one in model.warnings}
+    assert (
+        "sum to 1.5, not 1; each is read as a probability of its own" in said["not_probabilities"]
+    )

@@ -1,6 +1,9 @@
 """Files that hold more than a model, or something else: opened, or told what to do."""
 
+import os
 import pickle
+import sys
+import types
 import zipfile
 
 import joblib
@@ -50,8 +53,8 @@ def test_the_only_model_of_a_container_is_taken_and_a_key_says_the_same(
     path = saved(tmp_path, held)
     found = ModelFile(path).load()
     assert np.array_equal(found.predict(TABLE), FITTED.predict_proba(X))
-    assert [one.code for one in found.caveats] == ["taken_from"] * bool(beside)
-    assert all(f"; {beside} beside it is not applied" in one.message for one in found.caveats)
+    assert [one.code for one in found.warnings] == ["taken_from"] * bool(beside)
+    assert all(f"; {beside} beside it is not applied" in one.message for one in found.warnings)
     model = ModelFile(path, key=key).load()
     assert np.array_equal(model.predict(TABLE), FITTED.predict_proba(X))
 
@@ -90,7 +93,7 @@ NAMES = ["w", "u", "v"]
 def test_columns_beside_a_model_without_names_are_its_own(tmp_path, beside, columns):
     found = ModelFile(saved(tmp_path, {"model": FITTED, **beside})).load()
     assert found.input.columns == (None if columns is None else tuple(columns))
-    assert ("columns_beside" in [one.code for one in found.caveats]) == (columns is not None)
+    assert ("columns_beside" in [one.code for one in found.warnings]) == (columns is not None)
 
 
 def test_columns_beside_a_model_that_names_its_own_do_not_count(tmp_path):
@@ -122,9 +125,9 @@ def test_transformers_beside_the_only_model_are_applied_before_it(tmp_path, name
         rows = one.transform(rows) if hasattr(one, "transform") else rows
     found = ModelFile(saved(tmp_path, held)).load()
     assert found.predict(TABLE) == pytest.approx(model.predict_proba(rows))
-    codes = [one.code for one in found.caveats]
+    codes = [one.code for one in found.warnings]
     assert codes == ["chained", *["columns_beside"] * (name == "dict")]
-    assert "--key" in found.caveats[0].message
+    assert "--key" in found.warnings[0].message
 
 
 def test_words_go_through_the_vectorizer_beside_the_model(tmp_path):
@@ -139,7 +142,7 @@ def test_words_go_through_the_vectorizer_beside_the_model(tmp_path):
 def test_a_key_leaves_the_transformers_out_and_that_is_said(tmp_path):
     found = ModelFile(saved(tmp_path, BUNDLES["dict"]), key="model").load()
     assert found.predict(TABLE) == pytest.approx(SCALED.predict_proba(X))
-    assert [one.code for one in found.caveats] == ["not_applied"]
+    assert [one.code for one in found.warnings] == ["not_applied"]
 
 
 def test_parts_that_do_not_fit_each_other_are_told(tmp_path):
@@ -205,7 +208,7 @@ def test_a_clustering_votes_for_the_group_it_names(tmp_path):
     model = ModelFile(saved(tmp_path, fitted)).load()
     assert np.array_equal(model.predict(TABLE).argmax(axis=1), fitted.predict(X))
     assert model.identity.targets == ("0", "1", "2")
-    assert [one.code for one in model.caveats] == ["coarse_output"]
+    assert [one.code for one in model.warnings] == ["coarse_output"]
 
 
 def test_columns_that_hold_missing_values_are_named(tmp_path):
@@ -239,7 +242,7 @@ def test_archives_of_other_frameworks_say_how_to_export(tmp_path, word):
         (b'\x10\0\0\0\0\0\0\0{"a": 1}      ', "is a safetensors file"),
         (b'<?xml version="1.0"?><PMML version="4.4">', "is a PMML document"),
         (b"PK\x03\x04" + b"\0" * 40, "is cut short"),
-        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, r"is not a model file \(it looks like a PNG picture"),
+        (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, r"is not a model file \(it looks like a PNG image"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"<!DOCTYPE html><html>", "a web page"),
     ],
@@ -276,3 +279,52 @@ def test_a_forest_of_several_answers_can_be_narrowed_to_one(tmp_path):
     assert second.probabilities
     with pytest.raises(ModelError, match="has no answer 2; it gives 2"):
         ModelFile(path, output="2").load()
+
+
+OTHERS = {
+    "transformers.pipelines.text_classification.TextClassificationPipeline": "joblib.load("
+    "'clf.pkl').save_pretrained('clf')\"; then optimum-cli export onnx --model clf clf-onnx, and "
+    "explain clf-onnx",
+    "transformers.models.bert.modeling_bert.BertModel": "save_pretrained('clf')",
+    "setfit.modeling.SetFitModel": "py:module:function",
+    "spacy.lang.en.English": "py:module:function",
+    "keras.src.models.sequential.Sequential": "model.export('model.onnx', format='onnx')",
+    "torch.nn.modules.container.Sequential": "torch.onnx.export",
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_a_pickle_of_another_library_names_the_way_to_explain_it(tmp_path, monkeypatch, name):
+    module, _, attribute = name.rpartition(".")
+    parts = module.split(".")
+    for i in range(len(parts)):
+        monkeypatch.setitem(sys.modules, ".".join(parts[: i + 1]), types.ModuleType(parts[i]))
+    kind = type(attribute, (), {"__module__": module, "predict": lambda self, inputs: inputs})
+    setattr(sys.modules[module], attribute, kind)
+    path = tmp_path / "clf.pkl"
+    path.write_bytes(pickle.dumps(kind()))
+    for file in (ModelFile(str(path)), ModelFile(str(path), trust=True)):
+        if file.trust and parts[0] not in ("transformers",):
+            continue  # what its owner trusts is asked, if it can predict
+        with pytest.raises(ModelError) as caught:
+            file.load()
+        library = parts[0]
+        assert f"holds a {library} model, which limex does not run" in str(caught.value)
+        assert OTHERS[name] in str(caught.value)
+
+
+def test_a_pickle_of_another_library_that_does_something_else_is_judged_by_that(
+    tmp_path, monkeypatch
+):
+    module = types.ModuleType("transformers")
+    monkeypatch.setitem(sys.modules, "transformers", module)
+
+    class Pipeline:
+        def __reduce__(self):
+            return os.system, ("echo",)
+
+    path = tmp_path / "clf.pkl"
+    module.Pipeline = type("Pipeline", (), {"__module__": "transformers"})
+    path.write_bytes(pickle.dumps([module.Pipeline(), Pipeline()]))
+    with pytest.raises(ModelError, match=r"uses os\.system"):
+        ModelFile(str(path)).load()

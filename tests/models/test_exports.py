@@ -27,7 +27,7 @@ def test_a_folder_is_a_model_that_answers_as_its_owner_s_tools_do(tmp_path, kind
     assert model.identity.targets == ("a", "b", "c")
     assert dict(model.identity.options)["activation"] == "softmax"
     assert model.probabilities
-    assert model.caveats == ()
+    assert model.warnings == ()
 
 
 def test_the_graph_of_a_folder_named_by_itself_finds_what_lies_beside_it(tmp_path):
@@ -120,10 +120,10 @@ def test_words_that_the_model_never_sees_are_skipped_and_said(tmp_path):
     found, model = instance(folder, text)
     assert {one.name for one in found.components} == {"the", "film"}
     assert [one.name for one in found.skipped] == ["was", "really", "awful", "and", "boring"]
-    (caveat,) = found.caveats
-    assert caveat.code == "text_cut"
-    assert "the model is given 12; it does not see what stands behind 'film'" in caveat.message
-    assert "--max-tokens" in caveat.message
+    (warning,) = found.warnings
+    assert warning.code == "text_cut"
+    assert "the model is given 12; it does not see what stands behind 'film'" in warning.message
+    assert "--max-tokens" in warning.message
     masks = np.array([[1, 1], [1, 0], [0, 1], [0, 0]])
     samples = list(found.model_inputs(masks))
     assert all("awful" not in one and "was" not in one for one in samples)
@@ -144,7 +144,7 @@ def test_a_text_cut_on_its_left_is_seen_from_its_end(tmp_path):
     found, _ = instance(folder, "boring boring boring a great film was awful")
     assert [one.name for one in found.components] == ["a", "great", "film", "was", "awful"]
     assert [one.name for one in found.skipped] == ["boring"]
-    assert "before 'a'" in found.caveats[0].message
+    assert "before 'a'" in found.warnings[0].message
 
 
 def test_many_unseen_words_are_one_line(tmp_path):
@@ -161,13 +161,13 @@ def test_stretches_of_a_long_text_are_those_that_the_model_sees(tmp_path):
     found, _ = instance(folder, text, unit="auto", merge_repeats=False)
     ends = [span[1] for one in found.components for span in one.where.spans]
     assert max(ends) < 400 < len(text)
-    assert {one.code for one in found.caveats} == {"text_cut"}
+    assert {one.code for one in found.warnings} == {"text_cut"}
 
 
 def test_a_text_that_fits_says_nothing(tmp_path):
     folder = export(tmp_path / "m", tokens={"model_max_length": 12})
     found, _ = instance(folder, "a great film")
-    assert (found.caveats, found.skipped, "seen" in found.subject.facts) == ((), (), False)
+    assert (found.warnings, found.skipped, "seen" in found.subject.facts) == ((), (), False)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_what_a_text_is_answered_does_not_depend_on_what_is_beside_it(tmp_path, 
     alone = np.concatenate([model.predict([text]) for text in texts])
     assert model.predict(texts) == pytest.approx(alone, abs=1e-6)
     assert model.predict(texts[::-1])[::-1] == pytest.approx(alone, abs=1e-6)
-    assert model.caveats == ()
+    assert model.warnings == ()
 
 
 def test_padding_that_the_tokenizer_s_file_asks_for_is_kept(tmp_path):
@@ -352,11 +352,11 @@ def calls(monkeypatch):
     from lime_cli.models.onnx.session import Session
 
     found = []
-    ask = Session._get
+    predict = Session._get
 
     def noted(self, output, feeds):
         found.append(feeds["input_ids"].shape)
-        return ask(self, output, feeds)
+        return predict(self, output, feeds)
 
     monkeypatch.setattr(Session, "_get", noted)
     return found

@@ -192,9 +192,9 @@ def test_a_pickled_catboost_needs_no_trust(tmp_path, kind):
     model.fit(FRAME, LABELS, **groups)
     path = pickled(tmp_path, {"model": model, "columns": list(FRAME)})
     loaded = ModelFile(str(path), key="model").load()
-    ask = model.predict_proba if kind == "CatBoostClassifier" else model.predict
+    predict = model.predict_proba if kind == "CatBoostClassifier" else model.predict
     found = loaded.predict(table(FRAME))
-    assert np.squeeze(found) == pytest.approx(ask(FRAME)[:30])
+    assert np.squeeze(found) == pytest.approx(predict(FRAME)[:30])
 
 
 def test_a_model_that_is_written_anew_is_loaded_anew(tmp_path):

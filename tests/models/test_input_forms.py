@@ -92,7 +92,7 @@ FITTED_SPARSE = [
 def test_a_model_that_kept_sparse_rows_is_given_sparse_rows(tmp_path, model):
     model.fit(csr_matrix(ROWS), CLASSES)
     loaded = saved(tmp_path, model).load()
-    method = getattr(model, loaded.asked)
+    method = getattr(model, loaded.method)
     assert loaded.input.form == "sparse"
     expected = np.asarray(method(csr_matrix(ROWS[:9])))
     assert np.array_equal(loaded.predict(TABLE)[:, -1], expected.reshape(9, -1)[:, -1])
@@ -121,7 +121,7 @@ def test_a_pipeline_fitted_on_sparse_rows_answers_alike_in_every_form(tmp_path, 
     expected = model.predict_proba(csr_matrix(ROWS[:9]))
     assert loaded.predict(TABLE) == pytest.approx(expected, abs=1e-12)
     assert loaded.input.form == (None if form == "auto" else form)
-    assert not loaded.caveats
+    assert not loaded.warnings
 
 
 def test_a_model_that_refuses_dense_rows_is_given_sparse_ones_and_that_is_said(tmp_path, own):
@@ -131,7 +131,7 @@ def test_a_model_that_refuses_dense_rows_is_given_sparse_ones_and_that_is_said(t
     expected = model.predict_proba(csr_matrix(ROWS[:9]))
     assert np.array_equal(loaded.predict(TABLE), expected)
     assert loaded.input.form == "sparse"
-    assert [one.code for one in loaded.caveats] == ["sparse_only"]
+    assert [one.code for one in loaded.warnings] == ["sparse_only"]
     with pytest.raises(PredictionError, match="tocsr"):
         ModelFile(file.path, trust_modules=("own_forms",), input_form="array").load().predict(TABLE)
 
@@ -154,8 +154,8 @@ def test_a_model_that_refuses_arrays_gets_a_data_frame_and_that_is_said(tmp_path
     file = saved(tmp_path, own.Framed().fit(ROWS, CLASSES), trust_modules=("own_forms",))
     loaded = file.load()
     assert np.array_equal(loaded.predict(TABLE)[:, 1], ROWS[:9, 0])
-    assert [one.code for one in loaded.caveats] == ["as_frame"]
-    assert "a, b, c, d, e, f; --drop" in loaded.caveats[0].message
+    assert [one.code for one in loaded.warnings] == ["as_frame"]
+    assert "a, b, c, d, e, f; --drop" in loaded.warnings[0].message
 
 
 @pytest.mark.parametrize("time", ["", " 00:00:00", "T12:30"])
@@ -164,7 +164,7 @@ def test_a_model_that_refuses_dates_as_text_gets_dates(tmp_path, own, time):
     table = Table(("day", "x"), (np.array([*days], object), np.zeros(3)))
     loaded = saved(tmp_path, own.Dated().fit(ROWS, CLASSES), trust_modules=("own_forms",)).load()
     assert loaded.predict(table)[:, 1] == pytest.approx(np.array([2, 7, 11]) / 12)
-    assert [one.code for one in loaded.caveats] == ["as_dates"]
+    assert [one.code for one in loaded.warnings] == ["as_dates"]
 
 
 def test_what_the_model_wants_does_not_hang_on_the_rows_it_fails_on(tmp_path):
@@ -198,15 +198,15 @@ def test_truth_and_gaps_go_into_sparse_rows_as_numbers(tmp_path, own):
 
 def test_pictures_are_flattened_into_sparse_rows(tmp_path):
     model = LogisticRegression().fit(csr_matrix(ROWS), CLASSES)
-    pictures = ROWS[:4].reshape(4, 2, 3, 1).astype(np.float32)
-    answers = saved(tmp_path, model, input_form="sparse").load().predict(pictures)
+    images = ROWS[:4].reshape(4, 2, 3, 1).astype(np.float32)
+    answers = saved(tmp_path, model, input_form="sparse").load().predict(images)
     expected = model.predict_proba(csr_matrix(ROWS[:4].astype(np.float32)))
     assert answers == pytest.approx(expected, abs=1e-9)
 
 
 def test_pictures_are_no_data_frames(tmp_path):
     model = LogisticRegression().fit(ROWS, CLASSES)
-    with pytest.raises(SettingsError, match="--input-form frame: pictures have no columns"):
+    with pytest.raises(SettingsError, match="--input-form frame: images have no columns"):
         saved(tmp_path, model, input_form="frame").load().predict(np.zeros((1, 2, 3, 1)))
 
 
@@ -254,14 +254,14 @@ def test_boosters_of_other_libraries_take_sparse_rows(tmp_path, package):
         model.fit(csr_matrix(ROWS), CLASSES)
         path = path.with_suffix(".cbm")
         model.save_model(path)
-    answers = ModelFile(str(path), input_form="sparse").load().predict(TABLE)
-    assert answers == pytest.approx(model.predict_proba(csr_matrix(ROWS[:9])), abs=1e-9)
+    predictions = ModelFile(str(path), input_form="sparse").load().predict(TABLE)
+    assert predictions == pytest.approx(model.predict_proba(csr_matrix(ROWS[:9])), abs=1e-9)
 
 
 def test_what_one_table_decided_decides_nothing_for_another(tmp_path, own):
     model = saved(tmp_path, own.Framed().fit(ROWS, CLASSES), trust=True).load()
     assert model.predict(TABLE).shape == (9, 2)
-    assert [one.code for one in model.caveats] == ["as_frame"]
+    assert [one.code for one in model.warnings] == ["as_frame"]
     other = Table(("a", *"uvwxy"), TABLE.columns)
     assert model.predict(other)[:, 1] == pytest.approx(TABLE.columns[0])
     with pytest.raises(PredictionError, match="KeyError: 'a'"):

@@ -8,7 +8,7 @@ import pytest
 from lime_cli.errors import InputError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.names import fitted_names, names_in, read_names
-from lime_cli.models.outputs import Stated, settle
+from lime_cli.models.outputs import Stated, decide_outputs
 
 FISH = ("tench, Tinca tinca", "goldfish", "great white shark")
 
@@ -71,7 +71,7 @@ def test_json_is_read_in_either_direction(tmp_path, held):
     [
         ("", "holds no names"),
         ("[1, 2", "is not JSON"),
-        ('{"a": "b"}', "no list of names"),
+        ('{"a": "b"}', "not a list of names"),
         ('{"0": "a", "2": "b"}', "none for index 1"),
     ],
 )
@@ -100,7 +100,7 @@ def test_the_background_of_1001_names_is_left_out_for_1000_outputs(first):
 def test_another_first_name_too_many_is_a_mismatch():
     names = tuple(map(str, range(4)))
     with pytest.raises(InputError, match="4 names for 3 classes"):
-        settle(np.eye(3), ModelFile("m", classes=names), "m", Stated())
+        decide_outputs(np.eye(3), ModelFile("m", classes=names), "m", Stated())
 
 
 @pytest.mark.parametrize(

@@ -25,7 +25,7 @@ def value(name, shape, kind=TensorProto.FLOAT):
 
 
 def mean_model(path, shape, kind=TensorProto.FLOAT, axes=(1, 2, 3)):
-    """A graph that answers the mean of a picture, as one number."""
+    """A graph that answers the mean of an image, as one number."""
     node = helper.make_node("ReduceMean", ["x"], ["y"], axes=list(axes), keepdims=0)
     return saved(path, [node], [value("x", shape, kind)], [value("y", [shape[0]], kind)], opset=13)
 
@@ -57,9 +57,9 @@ def test_a_layout_that_the_shape_does_not_tell_is_asked_for(tmp_path):
 @pytest.mark.parametrize("batch", ["n", 1, 4])
 def test_pictures_are_cast_and_fed_in_the_graph_s_batches(tmp_path, kind, batch):
     model = ModelFile(mean_model(tmp_path / "m.onnx", [batch, 3, 4, 4], kind)).load()
-    pictures = np.random.default_rng(0).random((7, 4, 4, 3)).astype(np.float32)
-    expected = pictures.mean(axis=(1, 2, 3))
-    assert model.predict(pictures)[:, 0] == pytest.approx(expected, abs=2e-3)
+    images = np.random.default_rng(0).random((7, 4, 4, 3)).astype(np.float32)
+    expected = images.mean(axis=(1, 2, 3))
+    assert model.predict(images)[:, 0] == pytest.approx(expected, abs=2e-3)
 
 
 def test_a_table_goes_into_one_input_in_order(tmp_path):
@@ -478,11 +478,11 @@ def test_pictures_of_bytes_are_fed_whole_numbers(tmp_path, batch):
     path = saved(tmp_path / "m.onnx", nodes, inputs, [value("y", [batch])], opset=13)
     model = ModelFile(path).load()
     assert model.input.preprocess == "raw"
-    pictures = np.random.default_rng(0).integers(0, 256, (9, 4, 4, 3)).astype(np.float32)
-    expected = pictures.mean(axis=(1, 2, 3))
-    assert model.predict(pictures)[:, 0] == pytest.approx(expected, abs=1e-3)
+    images = np.random.default_rng(0).integers(0, 256, (9, 4, 4, 3)).astype(np.float32)
+    expected = images.mean(axis=(1, 2, 3))
+    assert model.predict(images)[:, 0] == pytest.approx(expected, abs=1e-3)
     with pytest.raises(PredictionError, match=r"pixels as whole numbers \(uint8\).*--preprocess"):
-        model.predict(pictures / 255)
+        model.predict(images / 255)
 
 
 def ending_in(path, operator, width, **more):
@@ -502,7 +502,6 @@ def logits(k):
         ("LogSoftmax", 3, "logarithms of probabilities, undone", True),
         ("Sigmoid", 3, "a probability of its own for every label", False),
         ("Sigmoid", 1, "one probability p, read as (1 - p, p)", True),
-        ("Neg", 3, "scores that are no probabilities", False),
     ],
 )
 def test_the_last_operator_tells_what_the_numbers_are(
@@ -512,6 +511,16 @@ def test_the_last_operator_tells_what_the_numbers_are(
     model.predict(logits(width))
     assert model.identity.task == "classification"
     assert (model.reading, model.probabilities) == (reading, probabilities)
+
+
+def test_any_numbers_of_a_row_are_numbers_and_all_are_explained(tmp_path):
+    path = ending_in(tmp_path / "m.onnx", "Neg", 3)
+    model = ModelFile(path).load()
+    model.predict(logits(3))
+    assert (model.identity.task, model.reading) == ("regression", "numbers as they are")
+    model = ModelFile(path, task="classification").load()
+    model.predict(logits(3))
+    assert model.reading == "scores that are not probabilities"
 
 
 def test_class_names_come_from_the_metadata(tmp_path):
@@ -553,7 +562,7 @@ def test_a_label_alone_is_a_vote(tmp_path):
     loaded = ModelFile(str(path)).load()
     expected = np.stack(table.columns, axis=1).argmax(axis=1)
     assert np.array_equal(loaded.predict(table).argmax(axis=1), expected)
-    assert [one.code for one in loaded.caveats] == ["coarse_output"]
+    assert [one.code for one in loaded.warnings] == ["coarse_output"]
 
 
 def test_a_graph_that_depends_on_its_batch_is_asked_row_by_row(tmp_path):
@@ -565,7 +574,7 @@ def test_a_graph_that_depends_on_its_batch_is_asked_row_by_row(tmp_path):
     model = ModelFile(path).load()
     table = Table(("x",), (np.array([0.1234, 55.0, 1000.0]),))
     assert model.predict(table)[:, 0] == pytest.approx(table.columns[0], rel=1e-6)
-    assert [one.code for one in model.caveats] == ["batch_dependent"]
+    assert [one.code for one in model.warnings] == ["batch_dependent"]
 
 
 def tokenizer(path, **more):
@@ -600,7 +609,7 @@ def test_texts_become_token_ids_by_their_tokenizer(tmp_path, length):
     model.input.require("text")
     texts = ["good film", "bad", "bad film good film", "film film " * 9]
     assert model.predict(texts)[:, 0] == pytest.approx([3, 3, 3.25, 4])
-    assert model.caveats == ()
+    assert [one.code for one in model.warnings] == ["activation_assumed"]
 
 
 def test_token_ids_ask_for_a_tokenizer_and_it_for_its_inputs(tmp_path):
@@ -628,9 +637,9 @@ def test_a_graphics_card_that_is_not_there_is_refused(tmp_path):
         ModelFile(path, provider="cuda").load()
 
 
-@pytest.mark.parametrize("asked", ["xx_XX.UTF-8", "en_XX", None])
-def test_a_locale_that_is_missing_gives_way_to_one_that_is_there(tmp_path, asked):
-    words = {} if asked is None else {"locale": asked}
+@pytest.mark.parametrize("method", ["xx_XX.UTF-8", "en_XX", None])
+def test_a_locale_that_is_missing_gives_way_to_one_that_is_there(tmp_path, method):
+    words = {} if method is None else {"locale": method}
     nodes = [
         helper.make_node("StringNormalizer", ["x"], ["y"], case_change_action="LOWER",
                          stopwords=["the"], is_case_sensitive=0, **words),
@@ -648,10 +657,10 @@ def test_a_locale_that_is_missing_gives_way_to_one_that_is_there(tmp_path, asked
     model = ModelFile(path).load()
     found = [model.predict([text]).ravel().tolist() for text in ("ÉTÉ", "été", "the été"[4:], "no")]
     assert found == [[1.0], [1.0], [1.0], [0.0]]
-    codes = [one.code for one in model.caveats]
-    if asked is not None:
+    codes = [one.code for one in model.warnings]
+    if method is not None:
         assert codes == ["locale"]
-        assert asked in model.caveats[0].message
+        assert method in model.warnings[0].message
 
 
 def test_text_pipelines_of_skl2onnx_need_no_locale(tmp_path):

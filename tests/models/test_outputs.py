@@ -8,14 +8,14 @@ from sklearn.svm import SVC
 
 from lime_cli.errors import InputError, ModelError, PredictionError
 from lime_cli.models.model_file import ModelFile
-from lime_cli.models.outputs import Stated, as_matrix, settle
+from lime_cli.models.outputs import Stated, as_matrix, decide_outputs
 
 CLASSIFIER = Stated(task="classification")
 PROBABILITIES = np.array([[0.2, 0.8], [0.6, 0.4]])
 
 
 def settled(raw, stated=None, **choices):
-    return settle(raw, ModelFile("m.onnx", **choices), "m.onnx", stated or Stated())
+    return decide_outputs(raw, ModelFile("m.onnx", **choices), "m.onnx", stated or Stated())
 
 
 def read(raw, stated=None, **choices):
@@ -97,13 +97,13 @@ def test_broken_answers_are_refused_with_their_count():
     outputs = settled(PROBABILITIES)
     with pytest.raises(PredictionError, match="NaN or infinity for 1 of 2"):
         outputs.read(np.array([[np.nan, 1], [0.5, 0.5]]), 2)
-    with pytest.raises(PredictionError, match="1 answers for 2 inputs"):
+    with pytest.raises(PredictionError, match="1 predictions for 2 inputs"):
         outputs.read(PROBABILITIES[:1], 2)
     with pytest.raises(PredictionError, match="3 outputs instead of 2"):
         outputs.read(np.ones((2, 3)), 2)
     with pytest.raises(PredictionError, match="not numbers"):
         as_matrix(["yes", "no"], "m")
-    with pytest.raises(PredictionError, match="in shape"):
+    with pytest.raises(PredictionError, match="returned shape"):
         as_matrix(np.ones((2, 3, 4)), "m")
 
 
@@ -162,7 +162,7 @@ def test_logarithms_of_probabilities_are_undone_and_said():
     outputs = settled(raw)
     assert outputs.read(raw, 2) == pytest.approx(PROBABILITIES)
     assert outputs.probabilities
-    assert [one.code for one in outputs.caveats] == ["log_probabilities"]
+    assert [one.code for one in outputs.warnings] == ["log_probabilities"]
     certain = np.array([[-np.inf, 0.0]])
     assert outputs.read(certain, 1) == pytest.approx(np.array([[0.0, 1.0]]))
 
@@ -170,11 +170,11 @@ def test_logarithms_of_probabilities_are_undone_and_said():
 def test_negative_logits_are_no_logarithms():
     outputs = settled(np.array([[-3.0, -1.0], [-2.0, -5.0]]))
     assert (outputs.reading, outputs.probabilities) == ("scores", False)
-    (caveat,) = outputs.caveats
-    assert caveat.code == "activation_assumed"
-    assert "--activation softmax" in caveat.message
+    (warning,) = outputs.warnings
+    assert warning.code == "activation_assumed"
+    assert "--activation softmax" in warning.message
     said = settled(np.array([[-3.0, -1.0]]), activation="none")
-    assert (said.reading, said.caveats) == ("scores", ())
+    assert (said.reading, said.warnings) == ("scores", ())
 
 
 def test_labels_that_may_hold_together_need_not_sum_to_one():
@@ -200,11 +200,11 @@ def test_labels_are_votes_and_called_coarse():
     stated = Stated("classification", ("a", "b", "c"), labels=True)
     outputs = settled(np.array(["c", "a"]), stated)
     assert outputs.read(np.array(["c", "a"]), 2).tolist() == [[0, 0, 1], [1, 0, 0]]
-    assert [one.code for one in outputs.caveats] == ["coarse_output"]
+    assert [one.code for one in outputs.warnings] == ["coarse_output"]
 
 
 def test_words_without_known_classes_ask_for_them():
-    with pytest.raises(PredictionError, match=r"answered with words .'yes'.*--classes"):
+    with pytest.raises(PredictionError, match=r"returned words .'yes'.*--classes"):
         settled(np.array(["yes", "no"]))
     outputs = settled(np.array(["yes", "no"]), classes=("no", "yes"))
     assert outputs.read(np.array(["yes", "no"]), 2).tolist() == [[0, 1], [1, 0]]
@@ -219,3 +219,31 @@ def test_one_output_that_turns_out_to_be_no_probability_is_refused():
 def test_a_regression_of_one_or_several_outputs_is_read_as_it_is():
     assert settled(np.array([0.3, 0.7]), Stated("regression")).targets == ("prediction",)
     assert read(np.ones((2, 3)) * 0.2, Stated("regression")).tolist() == [[0.2] * 3] * 2
+
+
+NETWORK = Stated(table=True)
+
+
+@pytest.mark.parametrize(
+    ("raw", "task", "code"),
+    [
+        ([[3.2, -1.0], [0.4, 7.0]], "regression", "task_assumed"),
+        ([[0.2, 0.9], [0.5, 0.1]], "classification", "not_probabilities"),
+        ([[0.2, 0.8], [0.5, 0.5]], "classification", None),
+        ([[-1.6, -0.2], [-0.7, -0.7]], "regression", "task_assumed"),
+        ([[np.log(0.2), np.log(0.8)]], "classification", "log_probabilities"),
+        ([[3.2], [0.4]], "regression", None),
+    ],
+)
+def test_a_network_of_tables_answers_with_numbers_unless_they_look_like_shares(raw, task, code):
+    outputs = settled(np.array(raw), NETWORK)
+    assert outputs.task == task
+    assert [one.code for one in outputs.warnings] == ([code] if code else [])
+
+
+def test_many_outputs_and_those_called_scores_are_of_classes():
+    assert settled(np.eye(11) * 3 - 1, NETWORK).task == "classification"
+    assert settled(np.array([[3.2, -1.0]])).task == "classification"
+    said = settled(np.array([[3.2, -1.0]]), NETWORK, task="classification")
+    assert (said.task, said.reading) == ("classification", "scores")
+    assert settled(np.array([[3.2, -1.0]]), NETWORK, activation="softmax").probabilities

@@ -30,7 +30,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC, LinearSVC
 
-from lime_cli.engine.caveats import of_model
+from lime_cli.engine.warnings import of_model
 from lime_cli.errors import ModelError, PredictionError, SettingsError, UntrustedModel
 from lime_cli.models.model_file import ModelFile, format_of
 from lime_cli.models.pickles.building import Missing
@@ -60,7 +60,7 @@ def test_probabilities_are_asked_for_where_there_are_any(tmp_path):
     assert np.array_equal(model.predict(TABLE), fitted.predict_proba(X))
     assert model.identity.targets == ("a", "b", "c")
     assert model.probabilities
-    assert model.caveats == ()
+    assert model.warnings == ()
 
 
 MARGINS = [LinearSVC(dual=True), SVC(), RidgeClassifier(), Perceptron()]
@@ -71,7 +71,7 @@ def test_decision_values_come_second_and_are_named_so(tmp_path, estimator):
     fitted = estimator.fit(X, Y)
     model = loaded(tmp_path, fitted)
     assert np.array_equal(model.predict(TABLE), fitted.decision_function(X))
-    assert [caveat.code for caveat in model.caveats] == ["decision_values"]
+    assert [warning.code for warning in model.warnings] == ["decision_values"]
     assert not model.probabilities
 
 
@@ -92,7 +92,7 @@ def test_labels_alone_are_read_as_votes_and_called_coarse(tmp_path):
     assert np.array_equal(
         model.predict(TABLE).argmax(axis=1), np.searchsorted(["a", "b", "c"], fitted.predict(X))
     )
-    assert [caveat.code for caveat in model.caveats] == ["coarse_output"]
+    assert [warning.code for warning in model.warnings] == ["coarse_output"]
 
 
 def test_a_regressor_is_a_regression(tmp_path):
@@ -184,7 +184,7 @@ def test_an_unknown_output_is_refused(tmp_path):
         loaded(tmp_path, RandomForestClassifier(2).fit(X, Y), output="decision")
 
 
-def test_another_version_of_scikit_learn_is_a_caveat(tmp_path):
+def test_another_version_of_scikit_learn_is_a_warning(tmp_path):
     fitted = LogisticRegression().fit(X, Y)
     state = pickle.dumps(fitted)
     import sklearn
@@ -193,9 +193,9 @@ def test_another_version_of_scikit_learn_is_a_caveat(tmp_path):
     other = "0" * len(sklearn.__version__)
     path = tmp_path / "m.pkl"
     path.write_bytes(state.replace(sklearn.__version__.encode(), other.encode()))
-    caveats = ModelFile(str(path)).load().caveats
-    assert [caveat.code for caveat in caveats] == ["version_gap"]
-    assert other in caveats[0].message
+    warnings = ModelFile(str(path)).load().warnings
+    assert [warning.code for warning in warnings] == ["version_gap"]
+    assert other in warnings[0].message
 
 
 @pytest.mark.parametrize(
@@ -282,14 +282,14 @@ def test_classifiers_of_every_family_give_their_probabilities(tmp_path, estimato
     model = loaded(tmp_path, fitted)
     assert model.predict(TABLE) == pytest.approx(fitted.predict_proba(X))
     assert (model.identity.targets, model.probabilities) == (("a", "b", "c"), True)
-    assert model.caveats == ()
+    assert model.warnings == ()
 
 
 def test_a_hard_vote_names_a_class_only(tmp_path):
     fitted = VotingClassifier([("a", LogisticRegression()), ("b", GaussianNB())]).fit(X, Y)
     model = loaded(tmp_path, fitted)
     assert model.predict(TABLE).sum(axis=1).tolist() == [1.0] * 90
-    assert [one.code for one in model.caveats] == ["coarse_output"]
+    assert [one.code for one in model.warnings] == ["coarse_output"]
 
 
 def test_margins_between_every_two_classes_become_one_for_each_class(tmp_path):

@@ -22,7 +22,7 @@ def loaded(name, **choices):
 
 
 def codes(model):
-    return [one.code for one in model.caveats if not one.code.endswith("_assumed")]
+    return [one.code for one in model.warnings if not one.code.endswith("_assumed")]
 
 
 def test_a_function_s_attributes_name_its_classes_and_columns():
@@ -38,14 +38,14 @@ def test_a_function_s_attributes_name_its_classes_and_columns():
 def test_a_function_of_one_number_is_a_regression():
     model = loaded("total")
     assert model.predict(TABLE)[:, 0] == pytest.approx([21.8, 31.7, 71.6])
-    assert (model.identity.task, model.caveats) == ("regression", ())
+    assert (model.identity.task, model.warnings) == ("regression", ())
 
 
 def test_texts_and_pictures_go_in_as_they_are():
     assert loaded("lengths").predict(["a" * 10, "a" * 30])[:, 0] == pytest.approx([0.5, 0.75])
-    pictures = np.random.default_rng(0).random((2, 4, 4, 3)).astype(np.float32)
-    expected = pictures.mean(axis=(1, 2, 3))
-    assert loaded("brightness").predict(pictures)[:, 0] == pytest.approx(expected)
+    images = np.random.default_rng(0).random((2, 4, 4, 3)).astype(np.float32)
+    expected = images.mean(axis=(1, 2, 3))
+    assert loaded("brightness").predict(images)[:, 0] == pytest.approx(expected)
 
 
 def test_a_fitted_model_in_a_module_is_asked_like_one_in_a_file():
@@ -63,9 +63,9 @@ def test_what_a_function_prints_goes_to_standard_error(capsys):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("py:tests.models.python_functions", "names no function"),
+        ("py:tests.models.python_functions", "does not name a function"),
         (PLACE + "nothing", r"has no nothing; it has .*brightness"),
-        (PLACE + "number", "number is a int, no function"),
+        (PLACE + "number", "number is a int, not a function"),
         (PLACE + "unfitted", "is not fitted"),
         ("py:no_such_module:f", "no module no_such_module"),
     ],
@@ -77,7 +77,7 @@ def test_what_cannot_be_called_is_refused(name, message):
 
 
 def test_a_function_that_leaves_the_program_does_not():
-    with pytest.raises(PredictionError, match=r"left the program \(exit 3\)"):
+    with pytest.raises(PredictionError, match=r"called exit \(3\)"):
         loaded("leaves").predict(TABLE)
 
 
@@ -176,7 +176,7 @@ def test_whatever_a_library_answers_with_is_read(name):
     expected = python_functions.scores_of(TEXTS)
     assert model.predict(TEXTS) == pytest.approx(expected, abs=1e-6)
     assert model.predict(TEXTS[:1]) == pytest.approx(expected[:1], abs=1e-6)
-    said = [one.message for one in model.caveats]
+    said = [one.message for one in model.warnings]
     assert any("its first part" in one for one in said) == (name.startswith("pair"))
 
 
@@ -217,16 +217,16 @@ def test_one_label_is_a_probability_of_two_classes():
 def test_one_column_from_0_to_1_says_how_it_is_read():
     model = loaded("column")
     assert model.predict(TEXTS)[:, 0] == pytest.approx(python_functions.scores_of(TEXTS)[:, 1])
-    assert ["--task classification" in one.message for one in model.caveats] == [True]
+    assert ["--task classification" in one.message for one in model.warnings] == [True]
     model = loaded("column", task="classification")
     assert model.predict(TEXTS)[:, 1] == pytest.approx(python_functions.scores_of(TEXTS)[:, 1])
-    assert model.caveats == ()
+    assert model.warnings == ()
 
 
 def test_the_layout_that_is_said_is_what_a_function_gets():
-    pictures = np.random.default_rng(0).random((2, 5, 4, 3)).astype(np.float32)
-    found = loaded("channels_first", layout="NCHW").predict(pictures)
-    assert found[:, 0] == pytest.approx(pictures[..., 0].mean(axis=(1, 2)))
+    images = np.random.default_rng(0).random((2, 5, 4, 3)).astype(np.float32)
+    found = loaded("channels_first", layout="NCHW").predict(images)
+    assert found[:, 0] == pytest.approx(images[..., 0].mean(axis=(1, 2)))
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_the_layout_that_is_said_is_what_a_function_gets():
         ("fails_late", r"\(python_functions\.py:\d+: KeyError: 'logits'\)"),
         ("fails_twice", r"\(python_functions\.py:\d+: Broken\)"),
         ("fails_remotely", r"ConnectionError: HTTPSConnectionPool: Max retries exceeded"),
-        ("returns_nothing", "answered with NoneType, not numbers; does the function end in return"),
+        ("returns_nothing", "returned NoneType, not numbers; does the function end in return"),
     ],
 )
 def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, words):

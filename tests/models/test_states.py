@@ -322,7 +322,7 @@ UNFIT: dict[str, Callable[[], Model]] = {
         fitted(VotingClassifier([("a", DecisionTreeClassifier())])),
         estimators_=[without(tree(), "n_features_in_")] + [None] * 100_001,
     ),
-    "neighbours of classes that there are not": lambda: neighbours(_y=np.full(60, 10**6)),
+    "neighbours of unknown classes": lambda: neighbours(_y=np.full(60, 10**6)),
     "neighbours of negative classes": lambda: neighbours(_y=np.full(60, -3)),
     "neighbours of another width": lambda: neighbours(n_features_in_=2),
     "norms of neighbours": lambda: neighbours(

@@ -1,4 +1,4 @@
-"""What a model may do when it is asked: compute. Whatever else it tries is an alarm."""
+"""What a model may do when it predicts: compute. Whatever else it tries is an alarm."""
 
 from __future__ import annotations
 
@@ -96,9 +96,9 @@ def test_what_no_prediction_needs_is_an_alarm(
     name: str, place: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
     before = tree_of(place)
-    with pytest.raises(tripwire.Alarm), tripwire.asking():
+    with pytest.raises(tripwire.Alarm), tripwire.predicting():
         ACTS[name](place)
-    with pytest.raises(tripwire.Alarm), tripwire.asking(), contextlib.suppress(Exception):
+    with pytest.raises(tripwire.Alarm), tripwire.predicting(), contextlib.suppress(Exception):
         ACTS[name](place)
     assert tree_of(place) == before
     assert "imported" not in capfd.readouterr().out
@@ -107,7 +107,7 @@ def test_what_no_prediction_needs_is_an_alarm(
 def test_installed_modules_are_imported_and_their_files_read() -> None:
     for name in ("colorsys", "wave"):
         sys.modules.pop(name, None)
-    with tripwire.asking():
+    with tripwire.predicting():
         importlib.import_module("colorsys")
         importlib.import_module("wave")
         assert Path(np.__file__).read_text()
@@ -120,22 +120,22 @@ def test_threads_that_a_model_starts_are_watched(
     monkeypatch.setattr(tripwire, "_THREADS", tripwire._Threads())
     tripwire.watch_threads()
     seen: list[BaseException] = []
-    asked = threading.Event()
+    method = threading.Event()
 
     def write(wait: bool = False) -> None:
         if wait:
-            asked.wait()
+            method.wait()
         try:
             (place / "x").write_text("x")
         except Exception as error:
             seen.append(error)
 
-    with tripwire.asking():
+    with tripwire.predicting():
         threads = [threading.Thread(target=write, args=(wait,)) for wait in (False, True)]
         for thread in threads:
             thread.start()
         threads[0].join()
-    asked.set()
+    method.set()
     threads[1].join()
     assert [type(one) for one in seen] == [tripwire.Alarm] * 2
     assert not (place / "x").exists()
@@ -146,16 +146,16 @@ def test_threads_that_a_model_starts_are_watched(
 
 
 def test_what_a_trusted_module_does_is_its_own_business(place: Path) -> None:
-    with tripwire.asking(trusted=(__name__,)):
+    with tripwire.predicting(trusted=(__name__,)):
         (place / "x").write_text("x")
     assert (place / "x").exists()
 
 
 def test_nothing_is_watched_afterwards(place: Path) -> None:
-    with tripwire.asking():
+    with tripwire.predicting():
         pass
     (place / "x").write_text("x")
-    with contextlib.suppress(ZeroDivisionError), tripwire.asking():
+    with contextlib.suppress(ZeroDivisionError), tripwire.predicting():
         raise ZeroDivisionError
     subprocess.run(["true"], check=True)
 
@@ -184,7 +184,7 @@ def test_a_model_that_acts_when_asked_is_refused(
         with contextlib.suppress(UntrustedModel):
             model = file.load()
             if method != "__sklearn_tags__":
-                with pytest.raises(UntrustedModel, match="is not safe to ask: it tries open"):
+                with pytest.raises(UntrustedModel, match="is not safe to run: it tries open"):
                     model.predict(TABLE)
                 with pytest.raises(UntrustedModel):
                     model.takes(TABLE)

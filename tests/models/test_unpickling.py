@@ -426,7 +426,7 @@ def test_an_older_scikit_learn_is_a_warning(models: Any, tmp_path: Path) -> None
         (b"age,city\n31,Oslo\n", "not a model file: it looks like text"),
         (b"cat\ndog\nfish\n", "not a model file: it looks like text"),
         (b"PK\x03\x04" + b"\0" * 50, "not a model file: it looks like a zip archive"),
-        (b"\x89PNG\r\n", "not a model file: it looks like a PNG picture"),
+        (b"\x89PNG\r\n", "not a model file: it looks like a PNG image"),
         (bytes(range(200, 256)), "not a model file: its first bytes are of no known format"),
         (pickle.dumps(np.zeros(3)), "holds a numpy array, not a model"),
         (pickle.dumps([1, "a"]), r"holds a list of 2 \(int, str\), not a model"),

@@ -214,11 +214,11 @@ def explained_live(fitted, modality):
     modality = modality.fitted(given)
     instances = [modality.read(source) for source in modality.sources()]
 
-    def ask(inputs):
+    def predict(inputs):
         return answers(fitted, rows_of(inputs, columns))
 
-    model = FunctionModel(ask)
-    width = ask(instances[0].original()).shape[1]
+    model = FunctionModel(predict)
+    width = predict(instances[0].original()).shape[1]
     model.identity = model.identity.__class__(
         "live", "", "regression", tuple(map(str, range(width)))
     )

@@ -110,7 +110,7 @@ def test_flags_are_true_or_false(limex, reviews, monkeypatch):
     monkeypatch.setenv("LIMEX_MERGE_REPEATS", "yes")
     assert len(json.loads(limex(*call).out)["targets"][0]["components"]) == 1
     monkeypatch.setenv("LIMEX_MERGE_REPEATS", "perhaps")
-    assert "limex: LIMEX_MERGE_REPEATS: 'perhaps' is not possible" in limex(*call).err
+    assert "limex: LIMEX_MERGE_REPEATS: 'perhaps' is not valid" in limex(*call).err
 
 
 def test_a_list_in_a_variable_is_separated_by_commas(limex, zoo, monkeypatch):
@@ -131,10 +131,10 @@ def test_a_list_in_a_variable_is_separated_by_commas(limex, zoo, monkeypatch):
         ("\nseed = 1999-01-01", "onnx.toml:2: seed: is neither a text"),
         ("seed = [1]", "onnx.toml:1: seed: is a list; give one value"),
         ("\n\nsamples = 1.5", "onnx.toml:3: samples: '1.5' is neither auto nor a number"),
-        ("samples = 1", "onnx.toml:1: samples: 1 is not possible; give a whole number"),
+        ("samples = 1", "onnx.toml:1: samples: 1 is not valid; give a whole number"),
         ("selection = 'best'", "onnx.toml:1: selection: 'best' is not one of"),
-        ("[tabular]\nbins = 'many'", "onnx.toml:2: bins: 'many' is not possible"),
-        ("like-lime = 1", "onnx.toml:1: like-lime: 1 is not possible; give true or false"),
+        ("[tabular]\nbins = 'many'", "onnx.toml:2: bins: 'many' is not valid"),
+        ("like-lime = 1", "onnx.toml:1: like-lime: 1 is not valid; give true or false"),
         ("trust = true", "onnx.toml:1: trust cannot be set"),
         ("trust-module = ['os']", "onnx.toml:1: trust cannot be set"),
         ("[tabular]\nimport = 'mine'", "onnx.toml:2: trust cannot be set"),
@@ -152,8 +152,8 @@ def test_a_wrong_sidecar_is_told_by_file_and_line(limex, zoo, text, said):
     ("name", "value", "said"),
     [
         ("LIMEX_SAMPLES", "many", "limex: LIMEX_SAMPLES: 'many' is neither auto nor a number"),
-        ("LIMEX_KERNEL_WIDTH", "-1", "limex: LIMEX_KERNEL_WIDTH: -1.0 is not possible"),
-        ("LIMEX_SEP", "ab", "limex: LIMEX_SEP: 'ab' is not possible"),
+        ("LIMEX_KERNEL_WIDTH", "-1", "limex: LIMEX_KERNEL_WIDTH: -1.0 is not valid"),
+        ("LIMEX_SEP", "ab", "limex: LIMEX_SEP: 'ab' is not valid"),
     ],
 )
 def test_a_wrong_variable_is_told_by_its_name(limex, zoo, monkeypatch, name, value, said):
@@ -185,7 +185,7 @@ def test_a_variable_of_one_of_several_flags_is_that_flag(limex, samples, monkeyp
 
 def test_a_wrong_option_typed_is_not_blamed_on_the_sidecar(limex, zoo):
     result = limex("explain", "tabular", zoo("samples = 300\n"), *ANIMAL, "--samples", "1")
-    assert "limex: --samples: 1 is not possible" in result.err
+    assert "limex: --samples: 1 is not valid" in result.err
 
 
 @pytest.mark.parametrize("name", ["LIMEX_TRUST", "LIMEX_TRUST_MODULE", "LIMEX_IMPORT"])

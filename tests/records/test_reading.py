@@ -48,7 +48,7 @@ def test_records_come_one_at_a_time(tmp_path):
     path.write_bytes(written("jsonl", [explanation("a")]) + b"{broken\n")
     entries = read_entries(str(path))
     assert next(entries).explanation().components[0].name == "a"
-    with pytest.raises(InputError, match=r"many\.jsonl:2: is no JSON record"):
+    with pytest.raises(InputError, match=r"many\.jsonl:2: is not a JSON record"):
         next(entries)
 
 
@@ -57,10 +57,10 @@ def test_records_come_one_at_a_time(tmp_path):
     [
         (b"", "holds no explanation"),
         (RUN, "holds no explanation"),
-        (b"word\n", "is no JSON record"),
+        (b"word\n", "is not a JSON record"),
         (b"[1, 2]\n", "not an object"),
         (b'{"a": 1}\n', "this is not an explanation"),
-        (b"\xff\xfe", "is no JSON record"),
+        (b"\xff\xfe", "is not a JSON record"),
     ],
 )
 def test_what_is_no_record_is_refused_by_name(tmp_path, content, said):

@@ -20,7 +20,7 @@ import pytest
 from lime_cli.engine import explain
 from lime_cli.engine.explanation import Explanation, Weight
 from lime_cli.engine.instance import (
-    Caveat,
+    CodedWarning,
     Column,
     Component,
     Identity,
@@ -46,7 +46,7 @@ class Coins:
     subject: Subject
     components: tuple[Component, ...]
     skipped: tuple[Skipped, ...] = ()
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
     distance: str = "cosine"
     pool: str = "coins"
     shared: bool = False
@@ -76,7 +76,7 @@ class Sigmoid:
     """Two classes; the second's probability from a weighted sum."""
 
     weights: tuple[float, ...]
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
     probabilities: bool = True
 
     @property
@@ -112,7 +112,7 @@ def explained(modality="tabular", weights=(2.0, -1.0, 0.5), **settings) -> Expla
             for i, (value, where) in enumerate(zip(values, PLACES[modality], strict=True))
         ),
         skipped=(Skipped("id", "fixed by the user"),),
-        caveats=(Caveat("duplicate_id", "the id 17 stands there twice"),),
+        warnings=(CodedWarning("duplicate_id", "the id 17 stands there twice"),),
     )
     (one,) = explain([instance], Sigmoid(weights), Settings(samples=64, **settings))
     return one

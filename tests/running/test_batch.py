@@ -69,12 +69,12 @@ def test_all_rows_of_a_table_go_into_a_folder(limex, tmp_path):
 def test_a_summary_tells_what_the_model_was_asked_and_what_it_was_spared(limex, tmp_path):
     command = (*ZOO[:-2], "--all", "--samples", 1024, "--batch-size", 10)
     assert limex(*command, "-o", tmp_path / "out").code == 0
-    asked = json.loads((tmp_path / "out" / "summary.json").read_text())["asked"]
-    assert asked["inputs"] + asked["repeated"] == 101 * (1 + 1024)
-    assert asked["repeated"] > 0
-    assert asked["inputs"] / 10 <= asked["calls"] < asked["inputs"] / 10 + 101
+    call_counts = json.loads((tmp_path / "out" / "summary.json").read_text())["model_calls"]
+    assert call_counts["inputs"] + call_counts["repeated"] == 101 * (1 + 1024)
+    assert call_counts["repeated"] > 0
+    assert call_counts["inputs"] / 10 <= call_counts["calls"] < call_counts["inputs"] / 10 + 101
     header, records = lines(tmp_path / "out")
-    assert "asked" not in json.dumps([header, *records])
+    assert "model_calls" not in json.dumps([header, *records])
 
 
 def test_running_a_finished_batch_again_says_so(limex, tmp_path, texts):
@@ -83,7 +83,7 @@ def test_running_a_finished_batch_again_says_so(limex, tmp_path, texts):
     before = (tmp_path / "out" / "explanations.jsonl").stat()
     again = limex(*command)
     assert again.code == 0
-    assert "is done already: 9 explained" in again.err
+    assert "is already complete: 9 explained" in again.err
     assert (tmp_path / "out" / "explanations.jsonl").stat().st_mtime_ns == before.st_mtime_ns
 
 
@@ -122,16 +122,16 @@ def test_another_version_of_a_library_is_another_run(limex, tmp_path, texts, mon
 
 
 def test_pictures_are_drawn_beside_their_records(limex, tmp_path, data):
-    folder = tmp_path / "pictures"
+    folder = tmp_path / "images"
     (folder / "more").mkdir(parents=True)
     shutil.copy(data / "scene.png", folder / "a cat: ümläut.png")
     shutil.copy(data / "scene.png", folder / "more" / "z.png")
-    (folder / "broken.png").write_text("no picture")
+    (folder / "broken.png").write_text("no image")
     (folder / "notes.txt").write_text("a stray")
     result = limex(*IMAGE, folder, *QUICK, "--recursive", "-o", tmp_path / "out", "-f", "png")
     assert result.code == 6
     assert "2 explained, 1 failed, 1 skipped" in result.err
-    assert "broken.png: is not a picture" in result.err
+    assert "broken.png: is not an image" in result.err
     assert ids(tmp_path / "out") == ["a cat: ümläut.png", "broken.png", "more/z.png"]
     drawn = sorted(path.name for path in (tmp_path / "out").glob("*.png"))
     assert drawn == ["00000-a-cat-ml-ut.png", "00002-z.png"]

@@ -121,8 +121,8 @@ def explain(folder, model, *words, **how):
 )
 def test_a_model_without_a_first_answer_is_one_line_that_names_load_timeout(folder, model):
     code, out, err, _ = explain(folder, model, "--row", 3, "--load-timeout", 1)
-    said = f"limex: py:limex_hanging:{model}: gave no first answer in 1 s at row 3; if it needs "
-    assert (code, out, err) == (4, "", said + "longer: --load-timeout 60\n")
+    said = f"limex: py:limex_hanging:{model}: returned no first prediction in 1 s at row 3; "
+    assert (code, out, err) == (4, "", said + "if it needs longer: --load-timeout 60\n")
 
 
 @pytest.mark.parametrize(
@@ -131,7 +131,7 @@ def test_a_model_without_a_first_answer_is_one_line_that_names_load_timeout(fold
 )
 def test_a_model_that_stops_answering_is_one_line_that_names_item_timeout(folder, model, row):
     code, out, err, _ = explain(folder, model, "--row", row, "--item-timeout", 1)
-    said = f"limex: py:limex_hanging:{model}: no answer in 1 s at row {row}; if it needs "
+    said = f"limex: py:limex_hanging:{model}: no prediction in 1 s at row {row}; if it needs "
     assert (code, out, err) == (4, "", said + "longer: --item-timeout 60\n")
 
 
@@ -208,7 +208,7 @@ def test_a_graph_with_an_endless_loop_is_one_line(folder, words):
     endless_graph(folder / "loop.onnx")
     code, out, err, _ = limex(folder, *words, "--load-timeout", 2)
     assert (code, out, err.count("\n")) == (4, "", 1)
-    assert "loop.onnx: gave no first answer in 2 s" in err
+    assert "loop.onnx: returned no first prediction in 2 s" in err
 
 
 @pytest.mark.parametrize("model", ["marked", "marked_with_the_lock"])
@@ -224,7 +224,7 @@ def test_in_a_batch_a_row_that_hangs_or_crashes_costs_itself_with_and_without_wo
     assert len(set(lines.values())) == 1
     records = list(map(json.loads, lines[()].splitlines()[1:]))
     said = {one["instance"]["row"]: one["error"]["message"] for one in records if "error" in one}
-    assert said[5] == f"py:limex_hanging:{model}: no answer in 1 s at row 5"
+    assert said[5] == f"py:limex_hanging:{model}: no prediction in 1 s at row 5"
     assert "the model process died (signal" in said[7]
     assert said.keys() == {5, 7}
 
@@ -254,7 +254,7 @@ def test_texts_that_hang_cost_themselves(folder):
     code, out, err, _ = limex(folder, *words, "-f", "jsonl")
     assert code == 6
     assert [json.loads(line)["instance"]["id"] for line in out.splitlines()] == ["0.txt", "2.txt"]
-    assert "no answer in 1 s at 1.txt" in err
+    assert "no prediction in 1 s at 1.txt" in err
 
 
 def test_what_can_be_read_only_once_is_not_begun_again(folder):
@@ -265,14 +265,14 @@ def test_what_can_be_read_only_once_is_not_begun_again(folder):
         folder, *words, "--all", "-f", "jsonl", "--item-timeout", 1, stdin=content
     )
     assert code == 4
-    assert "no answer in 1 s at row 5" in err
+    assert "no prediction in 1 s at row 5" in err
     assert seconds < 30
 
 
 def test_a_model_that_answers_nothing_ends_a_batch_after_five(folder, tmp_path):
     code, _, err, _ = explain(folder, "sleeps", "--all", "-o", tmp_path / "o", "--load-timeout", 1)
     assert code == 4
-    assert "gave no first answer in 1 s at each of the first 5" in err.splitlines()[-1]
+    assert "returned no first prediction in 1 s at each of the first 5" in err.splitlines()[-1]
 
 
 def test_a_slow_model_within_its_bounds_is_left_alone(folder):

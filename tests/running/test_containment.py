@@ -79,9 +79,9 @@ def ended(process):
         ("reads address zero", "the model process died (signal 11, segmentation fault); save"),
         ("aborts", "the model process died (signal 6, aborted); save"),
         ("is killed", "the model process was killed (out of memory?); free"),
-        ("leaves", "the model process ended itself (exit code 3); a model"),
-        ("leaves as if all were well", "the model process ended itself (exit code 0); a model"),
-        ("calls sys.exit", "the model left the program (exit 3)"),
+        ("leaves", "the model process ended (exit code 3); a model"),
+        ("leaves as if all were well", "the model process ended (exit code 0); a model"),
+        ("calls sys.exit", "the model called exit (3)"),
     ],
 )
 def test_a_model_that_ends_its_process_is_one_line_and_exit_code_4(start, tmp_path, deed, words):

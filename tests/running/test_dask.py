@@ -110,7 +110,7 @@ def test_a_row_that_kills_its_process_spares_the_dask_worker(cluster, folder):
 def test_a_row_that_never_returns_is_ended_on_a_cluster(cluster, folder):
     workers = Workers("dask", scheduler=str(cluster.file), item_timeout=1.0)
     found = errors_of(run(workers, works_of(table(folder, 10, {3: 2}), model("dies"), 5)))
-    assert found == {3: "py:limex_crashing:dies: no answer in 1 s at row 3"}
+    assert found == {3: "py:limex_crashing:dies: no prediction in 1 s at row 3"}
 
 
 def test_a_model_that_cannot_be_used_stops_the_run_on_a_cluster(cluster, folder):

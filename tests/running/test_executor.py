@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lime_cli.engine.asking import NOTHING
+from lime_cli.engine.calls import NOTHING
 from lime_cli.errors import ModelError, OutputError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.registry import MODALITIES
@@ -117,7 +117,7 @@ def run(workers, works, stop=lambda: False):
 
 
 def told(outcome):
-    return outcome._replace(asked=NOTHING)
+    return outcome._replace(call_counts=NOTHING)
 
 
 def errors_of(outcomes):
@@ -148,7 +148,7 @@ BATCHES = {
         MODALITIES["text"](inputs=(str(DATA / "review.txt"), str(ROOT / "LICENSE"))),
         ModelFile(str(SAMPLES / "reviews.onnx")),
     ),
-    "pictures": (
+    "images": (
         MODALITIES["image"](inputs=(str(DATA / "scene.png"), str(DATA / "scene.png"))),
         ModelFile(str(SAMPLES / "scenes.onnx"), layout="NCHW"),
     ),
@@ -180,7 +180,7 @@ def test_a_work_survives_being_pickled(kind):
     ("name", "words"),
     [
         ("dies", "the model process died (signal 11, segmentation fault) at row {}"),
-        ("leaves", "the model process ended itself (exit code 3) at row {}"),
+        ("leaves", "the model process ended (exit code 3) at row {}"),
         ("is_killed", "the model process was killed (out of memory?) at row {}"),
     ],
 )
@@ -199,7 +199,7 @@ def test_a_row_that_never_returns_is_one_error(folder):
     modality = table(folder, 40, {21: 2})
     workers = Workers("local", 2, item_timeout=1.0)
     outcomes = run(workers, works_of(modality, model("dies"), 20))
-    assert errors_of(outcomes) == {21: "py:limex_crashing:dies: no answer in 1 s at row 21"}
+    assert errors_of(outcomes) == {21: "py:limex_crashing:dies: no prediction in 1 s at row 21"}
     assert len(outcomes) == 40
 
 

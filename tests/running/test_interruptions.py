@@ -184,11 +184,11 @@ def test_a_signal_stops_a_batch_which_says_how_to_go_on(folder, tmp_path, number
     assert (found := ended(process))[0] == code, found
     assert time.monotonic() - began < 2.5
     assert "out: kept " in found[1]
-    assert f" of {N}; run the same command again to go on" in found[1]
+    assert f" of {N}; run the same command again to continue" in found[1]
     assert not (out / "explanations.jsonl").exists()
     again = ended(start(folder, out))
     assert again[0] == 0
-    assert "goes on, " in again[1]
+    assert "continues, " in again[1]
     assert is_whole(folder, out)
 
 

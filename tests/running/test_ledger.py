@@ -34,7 +34,7 @@ def work(folder, beginning=None, broken=(), drawn=True, who=None):
     with opened(folder, who or identity(), beginning or Beginning()) as ledger:
         for number in range(N):
             if not ledger.has(number, ""):
-                drawings = [(f"{number:05d}-x.png", b"picture")] if drawn else []
+                drawings = [(f"{number:05d}-x.png", b"image")] if drawn else []
                 ledger.publish(number, part(number, number in broken), drawings)
         tally = ledger.finish(range(N))
         ledger.summarize(tally.summary())
@@ -111,7 +111,7 @@ def test_a_damaged_part_is_done_again(tmp_path, whole, damage):
     folder = tmp_path / "out"
     with opened(folder, identity(), Beginning()) as ledger:
         for number in range(3):
-            ledger.publish(number, part(number), [(f"{number:05d}-x.png", b"picture")])
+            ledger.publish(number, part(number), [(f"{number:05d}-x.png", b"image")])
     hurt = folder / ".limex" / "part-00000001"
     data = hurt.read_bytes()
     hurt.write_bytes(

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lime_cli.models.model_file import ModelFile
-from lime_cli.running.job import Job, asker, run
+from lime_cli.running.job import Job, call_counter, run
 from lime_cli.settings import Settings
 from lime_cli.texts.modality import TextModality
 from tests.conftest import ROOT
@@ -47,7 +47,7 @@ def test_nothing_more_is_asked_for_them():
     modality = TextModality((str(ROOT / "sample_data" / "review.txt"),))
     file = ModelFile(str(ROOT / "sample_models" / "reviews.onnx"))
     job = Job(file, modality, Settings(samples=300), tuple(modality.sources()))
-    asked, seen = asker(job), []
+    asked, seen = call_counter(job), []
     list(run(job))
     without = asked()
     list(run(job, lambda *one: seen.append(one)))
@@ -58,7 +58,11 @@ def test_nothing_more_is_asked_for_them():
 @pytest.mark.parametrize(
     ("call", "code", "said"),
     [
-        ((*ROW, "--save-samples", "s.csv"), 2, "--save-samples: s.csv is no NPZ; name it FILE.npz"),
+        (
+            (*ROW, "--save-samples", "s.csv"),
+            2,
+            "--save-samples: s.csv is not an NPZ file; name it FILE.npz",
+        ),
         ((*ROW, "--save-samples", "s.npz", "--like-lime"), 2, "--like-lime keeps none"),
         ((*ROW, "--save-samples", "s.npz", "-j", 1), 2, "holds the samples of one instance"),
         ((*ROW[:-1], "3-4", "--save-samples", "s.npz"), 2, "holds the samples of one instance"),
@@ -75,16 +79,18 @@ def test_samples_that_cannot_be_kept_are_refused(limex, tmp_path, monkeypatch, c
     assert [one.name for one in tmp_path.iterdir()] == ["old.npz"]
 
 
-@pytest.mark.parametrize("name", ["a.gif", "a.xlsx", "a.parquet", "a.yaml"])
+@pytest.mark.parametrize("name", ["a.gif", "a.pdf", "a.feather", "a.yaml"])
 def test_a_suffix_without_a_format_is_refused_with_the_list(limex, tmp_path, name):
     command = ("explain", "tabular", "sample_models/zoo_mlp.onnx", "sample_data/zoo.csv")
     path = tmp_path / name
     result = limex(*command, "--row", "3", "-o", path)
     assert (result.code, path.exists()) == (2, False)
-    assert f"{path}: .{name[2:]} is no format of this command; end the name in .json" in result.err
+    assert (
+        f"{path}: .{name[2:]} is not a format of this command; end the name in .json" in result.err
+    )
     lines = tmp_path / "lines.jsonl"
     assert limex(*command, "--row", "3", "--samples", "16", "-o", lines).code == 0
     result = limex("summarize", lines, "-o", path)
     assert (result.code, path.exists()) == (2, False)
-    assert "is no format of this command" in result.err
+    assert "is not a format of this command" in result.err
     assert limex(*command, "--row", "3", "--samples", "16", "-o", path, "-f", "json").code == 0

@@ -1,4 +1,4 @@
-"""Three hundred rows, sixty texts, two dozen pictures: the same bytes whoever works, and how often.
+"""Three hundred rows, sixty texts, two dozen images: the same bytes whoever works, and how often.
 
 Two processes of a dask cluster, two of this machine, one that is killed on the way: all finish with
 the file that an undisturbed process writes.

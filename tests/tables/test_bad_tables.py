@@ -1,5 +1,6 @@
 """What every kind of bad table gets: an exit code, one line on stderr, an empty stdout."""
 
+import csv
 import gzip
 import json
 import os
@@ -122,7 +123,7 @@ REFUSED = {
     "12 text among numbers": (
         lambda good: with_row(good, "thirty,2,Oslo,m"),
         (),
-        "line 2, 'age': 'thirty' is not a number; mend it",
+        "line 2, 'age': 'thirty' is not a number; correct it",
     ),
     "13 thousands": (
         lambda good: with_row(good, '40,"1,250.00",Oslo,m'),
@@ -171,7 +172,7 @@ REFUSED = {
         (),
         "line 2: a field is longer than 1,048,576 characters",
     ),
-    "29 a picture": (lambda good: b"\x89PNG\r\n\x1a\n", (), "is not a CSV file (PNG)"),
+    "29 an image": (lambda good: b"\x89PNG\r\n\x1a\n", (), "is not a CSV file (PNG)"),
     "29 gzip": (
         lambda good: gzip.compress(good.encode()),
         (),
@@ -342,7 +343,7 @@ def test_words_where_the_model_wants_numbers_are_named(explain, good):
     words = good.replace("age,", "years,").replace("city", "age")
     result = explain(put("rows.csv", words), "--row", "0", model="lr.pkl")
     assert result.code == 4
-    assert "the model wants numbers, not" in result.err
+    assert "the model takes numbers, not" in result.err
     assert "in column 'age'" in result.err
 
 
@@ -558,4 +559,41 @@ def test_truth_values_are_spelled_in_three_ways_and_one_is_a_number(tmp_path, sp
     from lime_cli.tables.cells import kind_of
 
     assert kind_of([spelled, "False", ""]) == "bool"
-    assert kind_of(["1", "0"]) == "integer"
+    assert kind_of(["1", "0"]) == "number"
+
+
+def test_a_column_that_the_model_has_by_name_cannot_be_dropped(limex):
+    given = ("explain", "tabular", "sample_models/loans.pkl", "sample_data/loans.csv", "--row", "1")
+    result = limex(*given, "--drop", "income")
+    assert (
+        result.code,
+        "--drop income: the model needs it; --fixed income holds it" in result.err,
+    ) == (
+        2,
+        True,
+    )
+    assert limex(*given, "--fixed", "income", "--samples", "64", "-q").code == 0
+
+
+def test_a_table_without_a_header_names_the_option(limex, tmp_path, data):
+    lines = (data / "loans.csv").read_text().splitlines()
+    (tmp_path / "rows.csv").write_text("\n".join(lines[1:]) + "\n")
+    given = ("explain", "tabular", "sample_models/loans.pkl", tmp_path / "rows.csv", "--row", "1")
+    result = limex(*given)
+    assert result.code == 3
+    assert "where that is a row, say --no-header" in result.err
+
+
+def test_cells_in_single_quotes_are_noticed_and_read(limex, tmp_path, data):
+    with (data / "loans.csv").open(newline="") as file, (tmp_path / "rows.csv").open("w") as out:
+        csv.writer(out, quotechar="'", quoting=csv.QUOTE_ALL).writerows(csv.reader(file))
+    common = ("--row", "1", "--samples", "64", "-f", "json", "-q")
+    given = ("explain", "tabular", "sample_models/loans.pkl", tmp_path / "rows.csv", *common)
+    result = limex(*given)
+    assert (result.code, "most cells stand in single quotes; say --quote" in result.err) == (
+        3,
+        True,
+    )
+    found = json.loads(limex(*given, "--quote", "'").out)
+    wanted = limex("explain", "tabular", "sample_models/loans.pkl", data / "loans.csv", *common)
+    assert found["targets"] == json.loads(wanted.out)["targets"]

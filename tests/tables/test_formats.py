@@ -191,7 +191,7 @@ def zipped(members):
 REFUSED = {
     "cut.json": (b'[{"a": 1}, {"a"', "is not JSON"),
     "half.json": (b'[{"a": 1},', "ends in the middle of the list"),
-    "more.json": (b'[{"a": 1}] 3', "goes on after the list"),
+    "more.json": (b'[{"a": 1}] 3', "continues after the list"),
     "numbers.json": (b"[1, 2]", "row 0: is not a JSON object"),
     "words.json": (b'"a"', "is not JSON; give a list of objects"),
     "empty.json": (b"", "is empty"),

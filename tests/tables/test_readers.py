@@ -234,7 +234,7 @@ def test_json_lines_of_other_shapes_are_faults_of_their_rows(tmp_path):
         "rows.ndjson: line 2: is not a JSON object",
         "rows.ndjson: line 3: is not JSON (Expecting property name enclosed in double quotes)",
         "",
-        "rows.ndjson: line 5, 'a': holds half a character",
+        "rows.ndjson: line 5, 'a': holds an incomplete character",
     ]
     assert records[3].cells == ("", "y", "[1, 2]")
 
@@ -280,7 +280,7 @@ def test_rows_of_a_huge_table_are_kept_evenly(tmp_path, monkeypatch):
     assert cells.column("a") == [str(i) for i in range(0, 1000, 16)]
     fitted = TabularModality(path, rows="0").fitted(ModelInput())
     (source,) = fitted.sources()
-    assert [one.code for one in fitted.read(source).caveats] == [
+    assert [one.code for one in fitted.read(source).warnings] == [
         "background_is_input",
         "background_sampled",
     ]
@@ -380,7 +380,7 @@ def test_cells_of_a_column_are_texts(tmp_path):
     sources = list(texts.sources())
     assert [one.id for one in sources] == ["a1", "a2", "a3"]
     assert texts.read(sources[0]).text == "A good, long film"
-    with pytest.raises(InputError, match=r"rows.csv: line 3: there is no text"):
+    with pytest.raises(InputError, match=r"rows.csv: line 3: there is not text"):
         texts.read(sources[1])
     with pytest.raises(InputError, match=r"lacks column 'Review'; did you mean 'review'\?"):
         TextModality((path,), table=Rows(path), column="Review").read(sources[0])

@@ -141,7 +141,7 @@ def test_a_folder_and_a_missing_file_are_refused(tmp_path):
 @pytest.mark.parametrize(
     ("cells", "kind"),
     [
-        (["1", "2", ""], "integer"),
+        (["1", "2", ""], "number"),
         (["1", "2.5", "NA"], "number"),
         (["1e3", "-.5"], "number"),
         (["True", "false", ""], "bool"),

@@ -65,7 +65,7 @@ def test_a_model_that_refuses_missing_values_is_given_observed_ones(limex, train
     record = explained(limex, train, model, 2)
     (said,) = [one for one in record["warnings"] if one["code"] == "missing_not_drawn"]
     assert said["message"] == (
-        "the model takes no missing values: those of 'income' are drawn from observed ones"
+        "the model does not accept missing values: those of 'income' are drawn from observed ones"
     )
     parts = {one["where"]["column"]: one for one in record["targets"][0]["components"]}
     assert parts["income"]["value"] == 20

@@ -225,7 +225,7 @@ def test_few_rows_need_a_background(tmp_path):
     with pytest.raises(SettingsError, match="--background"):
         read(path)
     background = written(tmp_path, ["a"], [[i] for i in range(30)], "train.csv")
-    assert read(path, background=background).caveats == ()
+    assert read(path, background=background).warnings == ()
 
 
 def test_what_the_background_never_saw_is_warned_about(tmp_path):
@@ -233,7 +233,7 @@ def test_what_the_background_never_saw_is_warned_about(tmp_path):
         tmp_path, ["a", "c"], [[i / 3, "xy"[i % 2]] for i in range(30)], "train.csv"
     )
     path = written(tmp_path, ["a", "c"], [[99.5, "z"]])
-    assert [caveat.code for caveat in read(path, background=background).caveats] == [
+    assert [warning.code for warning in read(path, background=background).warnings] == [
         "outside_background",
         "unseen_category",
     ]

@@ -113,11 +113,11 @@ def test_columns_that_are_taken_by_position_are_listed(tmp_path):
     path = tmp_path / "d.csv"
     pd.DataFrame(VALUES, columns=["b", "a"]).to_csv(path, index=False)
     _, table = answers(path, LogisticRegression().fit(VALUES, LABELS))
-    said = {one.code: one.message for one in table.fitted_caveats}
+    said = {one.code: one.message for one in table.fitted_warnings}
     assert said["by_position"].endswith("in this order: b, a; --columns says others")
     frame = pd.DataFrame(VALUES, columns=["a", "b"])
     _, table = answers(path, LogisticRegression().fit(frame, LABELS))
-    assert "by_position" not in [one.code for one in table.fitted_caveats]
+    assert "by_position" not in [one.code for one in table.fitted_warnings]
 
 
 PREDICTED = LogisticRegression().fit(VALUES, LABELS).predict_proba(VALUES)
@@ -154,7 +154,7 @@ def test_the_order_of_columns_can_be_said(tmp_path, order):
         answers(path, model)
     found, table = answers(path, model, schema=Schema(order=order))
     assert found == pytest.approx(model.predict_proba(frame[[*order]].to_numpy()))
-    assert "by_position" not in [one.code for one in table.fitted_caveats]
+    assert "by_position" not in [one.code for one in table.fitted_warnings]
 
 
 def test_an_order_that_cannot_be_is_refused(tmp_path):
@@ -175,10 +175,10 @@ def test_columns_called_like_true_answers_are_told(tmp_path):
     frame = pd.DataFrame(VALUES, columns=["a", "target"])
     frame.to_csv(path, index=False)
     _, table = answers(path, LogisticRegression().fit(VALUES, LABELS))
-    said = {one.code: one.message for one in table.fitted_caveats}
+    said = {one.code: one.message for one in table.fitted_warnings}
     assert said["label_like"].endswith("--drop target leaves it out")
     _, table = answers(path, LogisticRegression().fit(frame, LABELS))
-    assert "label_like" not in [one.code for one in table.fitted_caveats]
+    assert "label_like" not in [one.code for one in table.fitted_warnings]
 
 
 @pytest.mark.parametrize("used", [["a", "b"], ["b", "a.1"], ["a.1", "a"]])

@@ -53,7 +53,7 @@ class Case:
 
     @property
     def codes(self):
-        return [one.code for one in self.modality.fitted_caveats if "background" not in one.code]
+        return [one.code for one in self.modality.fitted_warnings if "background" not in one.code]
 
 
 def encoded(encoder, number="size"):
@@ -83,8 +83,8 @@ def test_words_that_pandas_reads_as_missing_are_missing_to_a_python_model(
     case = Case(tmp_path, words, encoded(encoder), pd.DataFrame({"size": SIZE, "kind": kind}))
     assert case.answers == pytest.approx(case.expected)
     assert case.codes == ["read_as_missing"]
-    assert spelling in case.modality.fitted_caveats[-1].message
-    assert "--read-as plain" in case.modality.fitted_caveats[-1].message
+    assert spelling in case.modality.fitted_warnings[-1].message
+    assert "--read-as plain" in case.modality.fitted_warnings[-1].message
 
 
 def test_a_word_that_an_encoder_knows_is_no_missing_value(tmp_path):
@@ -142,7 +142,7 @@ def test_reading_can_be_said(tmp_path):
     encoder = OneHotEncoder(handle_unknown="ignore")
     plain = Case(tmp_path, words, encoded(encoder), frame, dialect=Dialect(reading="plain"))
     assert plain.codes == ["unknown_category"]
-    assert "kind 'NA' (" in plain.modality.fitted_caveats[-1].message
+    assert "kind 'NA' (" in plain.modality.fitted_warnings[-1].message
     told = Case(tmp_path, words, encoded(encoder), frame, dialect=Dialect(reading="pandas"))
     assert told.answers == pytest.approx(told.expected)
     assert told.codes == []
@@ -232,7 +232,7 @@ def test_levels_that_the_model_does_not_know_are_named_with_their_share(tmp_path
     frame = pd.DataFrame({"size": SIZE, "kind": ["a" if one == "c" else one for one in words]})
     case = Case(tmp_path, words, encoded(OneHotEncoder(handle_unknown="ignore")), frame)
     assert case.codes == ["unknown_category"]
-    assert "kind 'c' (" in case.modality.fitted_caveats[-1].message
+    assert "kind 'c' (" in case.modality.fitted_warnings[-1].message
 
 
 def test_columns_can_be_kept_as_text(tmp_path):
@@ -299,7 +299,7 @@ def test_dates_that_may_be_read_in_two_ways_are_told(tmp_path):
     case = Case(tmp_path, words, Monthly(), frame, schema=schema)
     assert case.answers == pytest.approx(case.expected)
     assert case.codes[0] == "dates_read"
-    other = case.modality.fitted_caveats[1].message.split("'kind=")[1].split("'")[0]
+    other = case.modality.fitted_warnings[1].message.split("'kind=")[1].split("'")[0]
     assert other == "%d/%m/%Y"
 
 

@@ -84,7 +84,7 @@ def test_the_step_is_the_distance_from_the_mean_of_what_replaces(train):
     instance = read(train, 7, schema=Schema(bins="none"))
     feature = instance.background.features[0]
     others = feature.values != instance.values[0]
-    mean = np.average(feature.values[others], weights=feature.shares[others])
+    mean = np.average(feature.values[others], weights=feature.frequencies[others])
     assert instance.components[0].step == pytest.approx(instance.values[0] - mean)
 
 
@@ -93,8 +93,8 @@ def test_a_number_near_the_mean_of_the_others_has_no_slope(train):
     for row in range(40):
         instance = read(train, row, schema=Schema(bins="none"))
         feature = instance.background.features[0]
-        away = abs(instance.values[0] - np.average(feature.values, weights=feature.shares))
-        spread = np.sqrt(np.cov(feature.values, aweights=feature.shares, ddof=0))
+        away = abs(instance.values[0] - np.average(feature.values, weights=feature.frequencies))
+        spread = np.sqrt(np.cov(feature.values, aweights=feature.frequencies, ddof=0))
         steps.append((away / spread, instance.components[0].step))
     assert all(step is None for away, step in steps if away < 0.9 * LEAST_REACH)
     assert all(step is not None for away, step in steps if away > 1.1 * LEAST_REACH)

@@ -129,7 +129,7 @@ def test_auto_takes_a_short_text_by_words_and_a_long_one_by_sentences_first():
         finer.text.index(". Word320"),
     ]
     assert len(finer.skipped) == 15
-    assert not finer.caveats
+    assert not finer.warnings
     full = np.ones((1, FINEST), np.int64)
     assert list(finer.model_inputs(full)) == [finer.text]
 
@@ -142,7 +142,7 @@ def test_a_text_of_too_many_units_is_looked_at_in_stretches(sentences):
     assert sum(len(part) for part in long.parts) == (MANY + 400) // sentences * sentences
     finer = long.finer(np.zeros(len(long.components)))
     assert len(finer.components) <= FINE
-    assert [one.code for one in finer.caveats] == ["long_text"]
+    assert [one.code for one in finer.warnings] == ["long_text"]
 
 
 def test_one_long_stretch_is_taken_whole():

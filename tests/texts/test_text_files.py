@@ -67,7 +67,7 @@ def test_files_are_read_by_their_encoding(tmp_path, data, encoding):
         (b"ok \xff", "utf-8", "a.txt: is not UTF-8 at byte 3; name its encoding"),
         (b"\xff\xfea\0", "utf-8", "--encoding utf-16"),
         (b"\x89PNG\r\n", "utf-8", "is not UTF-8 at byte 0"),
-        (b"one\0two", "utf-8", "a.txt: is no text (a zero at character 3)"),
+        (b"one\0two", "utf-8", "a.txt: is not text (NUL at character 3)"),
         (b"odd", "utf-16", "is not UTF-16 at byte"),
     ],
 )

@@ -100,7 +100,7 @@ def test_other_units_are_cut():
 @pytest.mark.parametrize(
     ("unit", "message"),
     [
-        ("letter", "--unit: 'letter' is not possible; give word, char, sentence, line, icu, auto"),
+        ("letter", "--unit: 'letter' is not valid; give word, char, sentence, line, icu, auto"),
         ("regex:(", "not a regular expression"),
         (r"regex:\p{Nonsense}", "not a regular expression"),
     ],

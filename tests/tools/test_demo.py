@@ -9,13 +9,13 @@ def test_the_demo_explains_three_things_and_says_where_they_are(limex, tmp_path)
     result = limex("demo", "-o", tmp_path / "out")
     assert result.code == 0, result.err
     assert "milk = 1" in result.out
-    assert "positive: the model says" in result.out
+    assert "positive: the model predicts" in result.out
     for name in ("zoo.json", "review.json", "scene.json", "scene_overlay.png"):
         assert name in result.err
         assert (tmp_path / "out" / name).is_file()
     assert json.loads((tmp_path / "out" / "scene.json").read_text())["targets"][0]["name"] == "cat"
-    with Image.open(tmp_path / "out" / "scene_overlay.png") as picture:
-        assert picture.width >= 256
+    with Image.open(tmp_path / "out" / "scene_overlay.png") as image:
+        assert image.width >= 256
 
 
 def test_the_demo_runs_twice_into_the_same_folder(limex, tmp_path):

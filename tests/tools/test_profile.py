@@ -147,7 +147,7 @@ def test_a_private_block_keeps_the_levels_that_many_share(limex, train, tmp_path
     assert done.code == 0, done.err
     (block,) = json.loads(profile.read_text("utf-8"))["groups"]
     assert block["name"] == "job"
-    assert sorted(map(sum, block["levels"])) == [1, 1, 1]
+    assert sorted(map(sum, block["categories"])) == [1, 1, 1]
 
 
 def damaged(data, how):

@@ -30,7 +30,7 @@ def load(file: ModelFile, content: Content) -> Predictor:
     built = InThread(lambda: opened(file, path, data))
     from lime_cli.models.onnx.session import Session, predictor_of  # brings what reads its answers
 
-    session, caveats = built.result()
+    session, warnings = built.result()
     if check_graph(path, graph) != weights:
         raise ModelError(f"{path.name}: its weights changed while they were read", "run it again")
-    return predictor_of(file, content, Session(file, session, graph), caveats)
+    return predictor_of(file, content, Session(file, session, graph), warnings)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.models.onnx.graph import Graph
 
@@ -33,7 +33,7 @@ def choose(
     graph: Graph,
     n_classes: int | None,
     trial: Callable[[Any], Any],
-) -> tuple[Any, tuple[Caveat, ...]]:
+) -> tuple[Any, tuple[CodedWarning, ...]]:
     """Return the output to explain, the one wanted or the likeliest, and what was assumed.
 
     ``trial`` returns what the graph gives at an output for an input of nothing.
@@ -50,7 +50,7 @@ def choose(
     chosen = likely[0]
     listed = ", ".join(one.name for one in numbers[:8])
     said = f"output {chosen.name!r} is explained, of {listed}; --model-output changes it"
-    return chosen, (Caveat("output_assumed", said),)
+    return chosen, (CodedWarning("output_assumed", said),)
 
 
 def _wanted(name: str, outputs: Sequence[Any], wanted: str) -> Any:

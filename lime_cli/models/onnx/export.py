@@ -108,7 +108,7 @@ class Export(NamedTuple):
 
     @property
     def pixels(self) -> PixelsInput | None:
-        """What becomes of a picture's pixels, by ``preprocessor_config.json``."""
+        """What becomes of an image's pixels, by ``preprocessor_config.json``."""
         said = self.processor
         if "image_mean" not in said and "size" not in said:
             return None
@@ -192,7 +192,7 @@ def _folders(model: Path) -> list[Path]:
 
 
 WHOLE = 384
-"""From this size on transformers' ConvNext pictures are stretched, not cropped."""
+"""From this size on transformers' ConvNext images are stretched, not cropped."""
 
 
 def _sides(size: Any) -> tuple[int, int] | None:
@@ -223,5 +223,5 @@ def _first(folders: list[Path], name: str) -> dict[str, Any]:
     try:
         found = json.loads(path.read_text("utf-8-sig"))
     except (OSError, ValueError):
-        raise InputError(f"{path}: is damaged, or no JSON", "save the export again") from None
+        raise InputError(f"{path}: is damaged, or is not JSON", "save the export again") from None
     return found if isinstance(found, dict) else {}

@@ -150,7 +150,8 @@ def read_graph(path: Path, data: bytes | None = None) -> Graph:
     except (IndexError, ValueError, UnicodeDecodeError):
         size = path.stat().st_size
         raise ModelError(
-            f"{path.name}: is no ONNX model, or is cut short ({size:,} bytes)", "export it again"
+            f"{path.name}: is not an ONNX model, or is cut short ({size:,} bytes)",
+            "export it again",
         ) from None
     return found
 

@@ -10,7 +10,7 @@ from typing import Any
 import onnxruntime
 
 from lime_cli.cores import usable_cores
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.onnx.locales import EVERYWHERE, with_locale
@@ -44,7 +44,7 @@ def check_version(path: Path) -> None:
         )
 
 
-def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat, ...]]:
+def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[CodedWarning, ...]]:
     """Return a session of a file's bytes, and what is to be said of it.
 
     Raises ModelError for what the runtime refuses.
@@ -52,7 +52,7 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat,
     provider = PROVIDERS[file.provider]
     if provider not in onnxruntime.get_available_providers():
         raise SettingsError(
-            f"--provider {file.provider}: this onnxruntime has none",
+            f"--provider {file.provider}: this onnxruntime does not support it",
             "pip install onnxruntime-gpu, or leave it out",
         )
     options = onnxruntime.SessionOptions()
@@ -62,7 +62,7 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat,
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.add_session_config_entry(WEIGHTS_BESIDE, os.fspath(path.parent.resolve()))
     providers = [provider] if file.provider == "cpu" else [provider, PROVIDERS["cpu"]]
-    caveats: tuple[Caveat, ...] = ()
+    warnings: tuple[CodedWarning, ...] = ()
     try:
         session = onnxruntime.InferenceSession(data, options, providers=providers)
     except Exception as error:  # the runtime raises a type of its own for every cause
@@ -72,7 +72,7 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat,
                 raise
             changed = with_locale(memoryview(data))
             session = onnxruntime.InferenceSession(changed, options, providers=providers)
-            caveats = (Caveat("locale", INSTEAD.format(lacking[1], EVERYWHERE)),)
+            warnings = (CodedWarning("locale", INSTEAD.format(lacking[1], EVERYWHERE)),)
         except Exception:  # as above
             raise _refusal(path, error) from None
     if provider not in session.get_providers():
@@ -80,7 +80,7 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[Caveat,
             f"--provider {file.provider}: onnxruntime could not start it",
             "check the driver and its libraries, or leave it out",
         )
-    return session, caveats
+    return session, warnings
 
 
 def _refusal(path: Path, error: Exception) -> ModelError:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, OutOfMemory, PredictionError, SettingsError
 from lime_cli.models.failures import is_shortage
 from lime_cli.models.folders import columns_beside
@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
 
 CHANNELS = ((3,), (1,), (4,))
-"""Sizes of an axis that may be a picture's channels, the likeliest first."""
+"""Sizes of an axis that may be an image's channels, the likeliest first."""
 
 WHOLE = ("tensor(uint8)", "tensor(int8)", "tensor(int32)", "tensor(int64)")
 
-PICTURE_SIDE = 32
-"""In pixels, of a trial picture where the graph leaves the size open."""
+OF_CLASSES = re.compile(r"logit|score|prob|softmax|class|label")
+"""What the name of an output mentions that tells classes apart."""
+
+IMAGE_SIDE = 32
+"""In pixels, of a trial image where the graph leaves the size open."""
 
 
 def read_input(
@@ -48,7 +51,7 @@ def read_input(
         return _of_columns(name, inputs)
     shape, kind = inputs[0].shape, inputs[0].type
     if len(shape) == 4:
-        return _of_pictures(name, inputs[0], graph, file, export.pixels)
+        return _of_images(name, inputs[0], graph, file, export.pixels)
     columns = _listed(graph.metadata.get("limex.features")) or columns_beside(file.path)
     n_columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
     words = kind == "tensor(string)" and (n_columns is None or n_columns == 1)
@@ -67,7 +70,7 @@ def read_input(
 def zeros(inputs: list[Any], given: ModelInput) -> dict[str, NDArray[Any]]:
     """Return an input of nothing but zeros, or empty texts, for a trial."""
     feeds = {}
-    height, width = given.size or (PICTURE_SIDE, PICTURE_SIDE)
+    height, width = given.size or (IMAGE_SIDE, IMAGE_SIDE)
     channels = given.channels or 3
     for one in inputs:
         free = [1] * len(one.shape)
@@ -93,7 +96,7 @@ def _of_columns(name: str, inputs: list[Any]) -> ModelInput:
     return ModelInput(name, "table", tuple(str(one.name) for one in inputs), words=texts)
 
 
-def _of_pictures(
+def _of_images(
     name: str, one: Any, graph: Graph, file: ModelFile, pixels: PixelsInput | None
 ) -> ModelInput:
     shape = one.shape
@@ -104,7 +107,7 @@ def _of_pictures(
     raw = "raw" if one.type in WHOLE else None
     return ModelInput(
         name,
-        "picture",
+        "image",
         size=(height, width) if known else None,
         channels=channels if isinstance(channels, int) else None,
         layout=layout,
@@ -115,7 +118,7 @@ def _of_pictures(
 
 
 CHANNEL_AXIS = re.compile(r"chan|^c$|^c_?in$|colou?r|band", re.IGNORECASE)
-"""How a free axis is called that is a picture's channels."""
+"""How a free axis is called that is an image's channels."""
 
 
 def _layout(name: str, shape: list[Any]) -> str:
@@ -157,18 +160,18 @@ REGRESSORS = ("LinearRegressor", "TreeEnsembleRegressor", "SVMRegressor")
 
 
 def predictor_of(
-    file: ModelFile, content: Content, session: Session, caveats: tuple[Caveat, ...] = ()
+    file: ModelFile, content: Content, session: Session, warnings: tuple[CodedWarning, ...] = ()
 ) -> Predictor:
-    """Return what asks the session; ``caveats`` are what opening it brought up."""
-    origin = Origin("onnx", content.digest_in_thread(), content.name, caveats)
+    """Return what asks the session; ``warnings`` are what opening it brought up."""
+    origin = Origin("onnx", content.digest_in_thread(), content.name, warnings)
     stated = session.stated()
     way = Way(
         origin,
-        session.ask,
+        session.predict,
         stated,
         session.input,
-        session.asked,
-        session.caveats,
+        session.method,
+        session.warnings,
         trial=session.trial,
     )
     return Predictor(session.file, way)
@@ -192,7 +195,7 @@ class Session:
             self.input = ModelInput(self._name, "text", max_tokens=limit, reading=reading)
         classes = file.classes or self._export.classes or graph.classes
         n = len(classes) if classes else None
-        self._output, self.caveats = choose(
+        self._output, self.warnings = choose(
             self._name, self._outputs, file.output, graph, n, self._nothing
         )
         self.file = self._completed()
@@ -233,14 +236,14 @@ class Session:
         return file
 
     @property
-    def asked(self) -> str:
+    def method(self) -> str:
         """Which output of the graph is read."""
         return str(self._output.name)
 
-    def ask(self, inputs: Any) -> Any:
+    def predict(self, inputs: Any) -> Any:
         """Return what the graph answers to a modality's batch."""
         if self._tokens is not None:
-            return self._tokens.ask(inputs, self._run)
+            return self._tokens.predict(inputs, self._run)
         try:
             feeds = feed(inputs, self._inputs, self.input.layout)
         except PredictionError as error:
@@ -254,7 +257,7 @@ class Session:
     def _nothing(self, output: Any) -> Any:
         """Return what the graph answers at an output to zeros, or to next to no text."""
         if self._tokens is not None:
-            return self._tokens.ask(["a"], lambda feeds: self._run(feeds, output))
+            return self._tokens.predict(["a"], lambda feeds: self._run(feeds, output))
         return self._get(output, zeros(self._inputs, self.input))
 
     def stated(self) -> Stated:
@@ -277,6 +280,8 @@ class Session:
             labels=labels,
             output=self._output.name,
             others=tuple(one.name for one in others),
+            table=self.input.kind == "table" and not OF_CLASSES.search(self._output.name.lower()),
+            logit="logit" in self._output.name.lower() or self.input.kind in ("image", "text"),
         )
 
     def _finds_outliers(self, others: list[Any], classes: tuple[str, ...] | None) -> bool:
@@ -339,7 +344,7 @@ class Session:
         if self._tokens is not None and len(shape) == 2 and self._tokens.limit is None:
             return f"texts of {shape[1]:,} tokens may be too long for it: --max-tokens 512, say"
         given = getattr(self, "input", None)
-        if given is not None and given.kind == "picture" and given.size is None:
+        if given is not None and given.kind == "image" and given.size is None:
             height, width = shape[2:] if given.layout == "NCHW" else shape[1:3]
-            return f"pictures of {height} x {width} may not fit it: --size 224, say"
+            return f"images of {height} x {width} may not fit it: --size 224, say"
         return ""

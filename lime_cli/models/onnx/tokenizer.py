@@ -169,18 +169,18 @@ class Tokens:
         seen = (min((a for a, _ in places), default=0), max((b for _, b in places), default=0))
         return TextReading(n, len(kept.ids), seen, bytes_)
 
-    def ask(self, texts: Sequence[str], run: Callable[[dict[str, NDArray[Any]]], Any]) -> Any:
+    def predict(self, texts: Sequence[str], run: Callable[[dict[str, NDArray[Any]]], Any]) -> Any:
         """Return what ``run`` answers to texts, in their order, call by call."""
         encode = getattr(self._tokenizer, "encode_batch_fast", self._tokenizer.encode_batch)
         found = encode(list(texts))
         lengths = np.array([self._filled(len(one.ids)) for one in found])
-        answers: list[Any] = [None] * len(found)
+        predictions: list[Any] = [None] * len(found)
         for some in self._calls(lengths, run):
             length = int(lengths[some].max())
             given = run(self._feeds([found[i] for i in some], length))
             for place, i in enumerate(some):
-                answers[i] = given[place]
-        return answers if isinstance(answers[0], (dict, str)) else np.stack(answers)
+                predictions[i] = given[place]
+        return predictions if isinstance(predictions[0], (dict, str)) else np.stack(predictions)
 
     def _filled(self, n: int) -> int:
         """Return how long a text of n tokens is made, whatever is beside it."""
@@ -256,5 +256,5 @@ def _read(path: Path) -> Any:
     except Exception as error:  # the library raises plain Exception for every fault
         words = " ".join(str(error).split())[:120]
         raise InputError(
-            f"{path.name}: is no tokenizer.json ({words})", "save one with tokenizer.save"
+            f"{path.name}: is not a tokenizer.json ({words})", "save one with tokenizer.save"
         ) from None

@@ -37,8 +37,8 @@ _PACKED = (
 _OTHERS = (
     ("a zip archive: skops, PyTorch or Keras", b"PK\x03\x04"),
     ("HDF5, as Keras writes it", b"\x89HDF"),
-    ("a PNG picture", b"\x89PNG"),
-    ("a JPEG picture", b"\xff\xd8\xff"),
+    ("a PNG image", b"\x89PNG"),
+    ("a JPEG image", b"\xff\xd8\xff"),
     ("a PDF", b"%PDF"),
     ("a numpy array", b"\x93NUMPY"),
     ("a web page", b"<!DOCTYPE"),

@@ -121,7 +121,7 @@ class Builder(Machine):
         if isinstance(cls, Inert):
             return Inert()
         if not isinstance(cls, type):
-            raise Refused(f"makes an object of {named}, which is no class")
+            raise Refused(f"makes an object of {named}, which is not a class")
         if named.key in frames.STAND_INS:
             self.has_frames = True
             return self._note(cls())
@@ -265,7 +265,7 @@ def _fill_attributes(instance: object, state: object) -> None:
         instance.__dict__[name] = value
     for name, value in _attributes(slots):
         if not isinstance(getattr(type(instance), name, None), types.MemberDescriptorType):
-            raise Refused(f"sets {name} of a {type(instance).__name__}, which is no slot")
+            raise Refused(f"sets {name} of a {type(instance).__name__}, which is not a slot")
         object.__setattr__(instance, name, value)
 
 

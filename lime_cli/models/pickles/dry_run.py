@@ -67,7 +67,7 @@ class Surveyor(Machine):
 
     def put(self, target: object) -> None:
         if not isinstance(target, StandIn) or id(target) in self.names:
-            self.fault("puts items into what is no container")
+            self.fault("puts items into something other than a container")
 
     def fault(self, sentence: str) -> object:
         if sentence not in map(str, self.survey.faults):

@@ -16,7 +16,7 @@ from typing import Any
 
 import joblib
 
-from lime_cli.engine.model import Caveat
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import check_fitted, opened
@@ -305,12 +305,12 @@ def _count_processors() -> None:
     joblib.cpu_count(only_physical_cores=True)
 
 
-def _version_gap(name: str, heard: list[warnings.WarningMessage]) -> Iterator[Caveat]:
+def _version_gap(name: str, heard: list[warnings.WarningMessage]) -> Iterator[CodedWarning]:
     for one in heard:
         if type(one.message).__name__ == "InconsistentVersionWarning":
             saved = getattr(one.message, "original_sklearn_version", "another version")
             running = getattr(one.message, "current_sklearn_version", "this one")
-            yield Caveat(
+            yield CodedWarning(
                 "version_gap", f"{name} was saved by scikit-learn {saved}, running {running}"
             )
             return

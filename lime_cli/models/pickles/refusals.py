@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lime_cli.errors import ModelError, UntrustedModel
+from lime_cli.models.containers import EXPORTS, export_of
 from lime_cli.models.pickles.archive import MAX_BYTES, looks_like
 from lime_cli.models.pickles.building import Inert, Missing
 from lime_cli.models.pickles.policy import Bomb, Global, Refused, is_danger, listed
@@ -20,6 +21,9 @@ _WORDS_SHOWN = 160
 # Their modules hold far more than models; whoever trusts one trusts all of that.
 _LIBRARIES = frozenset({"lightgbm", "matplotlib", "numpy", "pandas", "scipy", "sklearn", "xgboost"})
 
+_BESIDE = frozenset({"accelerate", "collections", "safetensors", "tokenizers", "tqdm"})
+"""Libraries whose names stand in pickles of transformers pipelines."""
+
 _PIP_NAMES = {"sklearn": "scikit-learn", "skimage": "scikit-image", "PIL": "pillow"}
 
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset)
@@ -27,6 +31,9 @@ _PLAIN = (type(None), bool, int, float, complex, str, bytes, bytearray, list, tu
 
 def untrusted(path: Path, names: Sequence[Global], sklearn_version: str) -> UntrustedModel:
     """Word the refusal of a file because of the names in it that are not on the list."""
+    foreign = _of_another(path, names)
+    if foreign is not None:
+        return foreign
     dangers = [key for key in names if is_danger(*key)]
     if dangers:
         return unsafe(path, f"uses {_listing(dangers)}")
@@ -44,6 +51,23 @@ def untrusted(path: Path, names: Sequence[Global], sklearn_version: str) -> Untr
     if sklearn_version and any(module.startswith("sklearn.") for module, _ in names):
         text += f" (written by scikit-learn {sklearn_version})"
     return UntrustedModel(text, _trust_hint(names))
+
+
+def _of_another(path: Path, names: Sequence[Global]) -> UntrustedModel | None:
+    """Word that a file holds a model of a library that limex does not run, trusted or not.
+
+    None where names of other libraries need a look themselves; or where a model that limex may run
+    holds parts of PyTorch or Keras.
+    """
+    libraries = {module.split(".")[0] for module, _ in names}
+    found = export_of((module for module, _ in names), path.name)
+    if found is None:
+        return None
+    library, way = found
+    beside = libraries - {*EXPORTS, *_BESIDE}
+    if beside or (library in ("keras", "tensorflow", "torch") and libraries - {*EXPORTS}):
+        return None
+    return UntrustedModel(f"{path.name}: holds a {library} model, which limex does not run", way)
 
 
 def unsafe(path: Path, what: str) -> UntrustedModel:

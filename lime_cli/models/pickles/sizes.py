@@ -44,7 +44,7 @@ def check_state(instance: object, state: object) -> None:
         parts = state.values() if isinstance(state, dict) else state
         for part in parts if isinstance(parts, tuple | list | dict) else ():
             if isinstance(part, np.ndarray) and type(part) is not np.ndarray:
-                raise Damaged(f"a {type(part).__name__} where plain numbers are due")
+                raise Damaged(f"a {type(part).__name__} in place of plain numbers")
     check = _state_check(cast("Hashable", kind))
     if check is not None:
         check(state)
@@ -107,7 +107,7 @@ def _check_distance(state: object) -> None:
     _fits(_numbers(weights, 1) and _numbers(matrix, 2), "a distance of damaged weights")
     _fits(matrix.shape[0] == matrix.shape[1], "a distance of damaged weights")
     if function and (isinstance(function[0], type) or not callable(function[0])):
-        raise Refused("calls what is no function as a distance")
+        raise Refused("calls something other than a function as a distance")
 
 
 def _check_spline(state: object) -> None:
@@ -334,7 +334,7 @@ def _check_neighbours(thing: Any, held: dict[str, Any]) -> None:
     for names, places in zip(groups, of_group, strict=True):
         _fits(places.dtype.kind in "iu", "neighbours without their classes")
         inside = np.all(places >= 0) and np.all(places < len(names))
-        _fits(inside, "neighbours of classes that there are not")
+        _fits(inside, "neighbours of unknown classes")
 
 
 def _check_centres(_thing: Any, held: dict[str, Any]) -> None:
@@ -368,7 +368,7 @@ def _check_vocabulary(_thing: Any, held: dict[str, Any]) -> None:
     words = held.get("vocabulary_")
     if words is None:
         return
-    _fits(isinstance(words, dict), "a vocabulary that is none")
+    _fits(isinstance(words, dict), "a damaged vocabulary")
     places = np.frombuffer(array("q", list(words.values())), np.int64)  # TypeError if no number
     inside = not words or (places.min() >= 0 and places.max() < len(words))
     _fits(inside, "a vocabulary with words beyond its last column")
@@ -384,7 +384,7 @@ def _check_encoder(thing: Any, held: dict[str, Any]) -> None:
 
 def _check_splines(_thing: Any, held: dict[str, Any]) -> None:
     for spline in held.get("bsplines_", ()):
-        _fits(type(spline).__name__ == "BSpline", "splines that are none")
+        _fits(type(spline).__name__ == "BSpline", "damaged splines")
         _check_spline({"t": spline.t, "c": spline.c, "k": spline.k})
 
 

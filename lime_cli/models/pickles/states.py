@@ -216,15 +216,15 @@ def _asked(one: Any) -> dict[int, tuple[int, Any]]:
 def _is_model(one: Any) -> bool:
     if isinstance(one, (type, np.ndarray, *FUNCTIONS)):
         return False
-    asked = ("fit", "predict", "predict_proba", "transform")
-    return any(callable(getattr(type(one), method, None)) for method in asked)
+    methods = ("fit", "predict", "predict_proba", "transform")
+    return any(callable(getattr(type(one), method, None)) for method in methods)
 
 
 def _parts(value: Any) -> Iterator[Any]:
     """Yield the names and models of a column transformer: its columns are no models."""
     for row in value if isinstance(value, list) else [value]:
         if not isinstance(row, tuple) or len(row) not in (2, 3):
-            raise Refused("has parts that are no (name, model, columns)")
+            raise Refused("has parts that are not (name, model, columns)")
         yield from _leaves(row[:2])
 
 

@@ -64,7 +64,7 @@ _TALKERS = ("xgboost", "lightgbm", "catboost", "threadpoolctl", "onnxruntime", "
 
 _WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 
-_BUILDING, _ASKING = "building", "asking"
+_BUILDING, _PREDICTING = "building", "asking"
 
 
 class Alarm(Exception):
@@ -90,20 +90,20 @@ class _Threads:
     strays: frozenset[object] = frozenset()
     """Threads that began while a model was asked."""
     trusted: tuple[str, ...] = ()
-    asking = False
+    predicting = False
 
     def begin(self, trusted: tuple[str, ...]) -> None:
         self.known = frozenset(_running().values()) - self.strays
-        self.trusted, self.asking = trusted, True
+        self.trusted, self.predicting = trusted, True
 
     def end(self) -> None:
         self.strays = frozenset(_running().values()) - self.known
-        self.asking = False
+        self.predicting = False
 
     def is_stray(self) -> bool:
         """Tell whether a model began the thread that runs this."""
         here = _running().get(threading.get_ident())
-        return here in self.strays or (self.asking and here not in self.known)
+        return here in self.strays or (self.predicting and here not in self.known)
 
 
 def _running() -> dict[int, threading.Thread]:
@@ -137,7 +137,7 @@ def armed() -> Iterator[None]:
 
 
 @contextmanager
-def asking(trusted: tuple[str, ...] = ()) -> Iterator[None]:
+def predicting(trusted: tuple[str, ...] = ()) -> Iterator[None]:
     """Raise `Alarm` on what no model does that is asked, and again at the end if swallowed.
 
     Installed modules may be imported, and their files read. Code of ``trusted`` modules may do
@@ -146,7 +146,7 @@ def asking(trusted: tuple[str, ...] = ()) -> Iterator[None]:
     if _THREADS.watched:
         _THREADS.begin(trusted)
     try:
-        with _watched(_ASKING, trusted):
+        with _watched(_PREDICTING, trusted):
             yield
     finally:
         if _THREADS.watched:
@@ -201,10 +201,10 @@ def _wire() -> _Wire:
         if not mode:
             if not _THREADS.watched or not _THREADS.is_stray():
                 return
-            mode, trusted = _ASKING, _THREADS.trusted
+            mode, trusted = _PREDICTING, _THREADS.trusted
         if wire.in_library and event.startswith("ctypes."):
             return
-        if mode == _ASKING and _may(event, args, trusted):
+        if mode == _PREDICTING and _may(event, args, trusted):
             return
         wire.event = wire.event or event
         raise Alarm(event)

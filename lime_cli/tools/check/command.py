@@ -27,7 +27,7 @@ class CheckOptions(Options, heading="Check"):
 
     result: str = argument()
     policy: str = option(
-        "--policy", "Rules that explanations must keep.", metavar="FILE", required=True
+        "--policy", "Policy file: what explanations must be like.", metavar="FILE", required=True
     )
     baseline: str | None = option(
         "--baseline", "Earlier result, for the rules on drift.", metavar="OLD"
@@ -38,7 +38,7 @@ class CheckOptions(Options, heading="Check"):
 
 @click.command(cls=Command)
 @options(CheckOptions, ReportOptions)
-def check(asked: CheckOptions, output: ReportOptions) -> int:
+def check(options: CheckOptions, output: ReportOptions) -> int:
     """Judge explanations by a policy: RESULT is JSON, JSON lines or a batch's folder.
 
     The exit code is 1 where something is found, and 0 where nothing is.
@@ -49,23 +49,23 @@ def check(asked: CheckOptions, output: ReportOptions) -> int:
       limex check out/ --policy policy.toml --baseline last/ --junit check.xml
       limex check explanations.jsonl --policy policy.toml --github
     """
-    from lime_cli.tools.check.measure import Checked
+    from lime_cli.tools.check.measure import Checked, by_rule
     from lime_cli.tools.check.policy import read_policy
     from lime_cli.tools.check.report import WRITERS, github_line, write_junit
 
     to = output.destination()
     to.check(1)
-    rules, checked = read_policy(Path(asked.policy)), Checked()
-    findings = list(_findings(asked.result, asked.baseline, rules, checked))
-    if asked.junit is not None:
+    rules, checked = read_policy(Path(options.policy)), Checked()
+    findings = list(_findings(options.result, options.baseline, rules, checked))
+    if options.junit is not None:
         try:
-            with Path(asked.junit).open("wb") as stream:
+            with Path(options.junit).open("wb") as stream:
                 write_junit(findings, rules, stream)
         except OSError as error:
-            raise OutputError(f"{asked.junit}: cannot be written ({error.strerror})") from None
+            raise OutputError(f"{options.junit}: cannot be written ({error.strerror})") from None
     with to.opened() as stream:
-        if asked.github:
-            for one in findings:
+        if options.github:
+            for one in by_rule(findings):
                 click.echo(github_line(one))
         else:
             WRITERS[to.format](findings, checked, rules, stream, to.look())

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from typing import Any
+from typing import Any, NamedTuple
 
 from lime_cli.records.reading import FAILURE, Entry, Seen, Target, instance_of, targets_of
 from lime_cli.records.record import damage_named
@@ -38,6 +38,49 @@ class Finding:
     """Empty for what concerns all instances together, as is ``target``."""
     target: str
     message: str
+    key: str = ""
+    """What of the rule is not kept: ``min_fidelity``."""
+    excess: float = 0.0
+    """How far it is not kept, to compare findings of one rule and key."""
+
+
+class Broken(NamedTuple):
+    """What of a rule an explanation does not keep."""
+
+    key: str
+    excess: float
+    """How far; larger is worse, among findings of this key."""
+    message: str
+
+
+@dataclass(frozen=True)
+class RuleFindings:
+    """All findings of one rule and key; ``worst`` is the first of those farthest off."""
+
+    rule: str
+    key: str
+    place: str
+    count: int
+    worst: Finding
+    ids: tuple[str, ...]
+    """Of up to three instances, the worst first; empty for what concerns all together."""
+
+
+IDS = 3
+"""Instances that stand for a rule's findings."""
+
+
+def by_rule(findings: Sequence[Finding]) -> list[RuleFindings]:
+    """Put findings together by rule and key, in the order in which these first occur."""
+    groups: dict[tuple[str, str, str], list[Finding]] = {}
+    for one in findings:
+        groups.setdefault((one.rule, one.key, one.place), []).append(one)
+    found = []
+    for (rule, key, place), some in groups.items():
+        ordered = sorted(some, key=lambda one: -one.excess)
+        ids = tuple(dict.fromkeys(one.id for one in ordered if one.id))[:IDS]
+        found.append(RuleFindings(rule, key, place, len(some), ordered[0], ids))
+    return found
 
 
 @dataclass
@@ -66,7 +109,8 @@ def check(entries: Iterable[Entry], policy: Policy, checked: Checked) -> Iterato
     for rule in runs:
         if rule.max_failures is not None and checked.failed > rule.max_failures:
             said = f"{checked.failed} instances failed, at most {rule.max_failures} may"
-            yield Finding("run", rule.place, "", "", "", said)
+            excess = float(checked.failed - rule.max_failures)
+            yield Finding("run", rule.place, "", "", "", said, "max_failures", excess)
 
 
 def check_drift(found: Iterable[Difference], policy: Policy) -> Iterator[Finding]:
@@ -75,8 +119,9 @@ def check_drift(found: Iterable[Difference], policy: Policy) -> Iterator[Finding
     for one in found:
         for rule in rules:
             if rule.applies(one.target, one.id):
-                for said in _moved(one, rule):
-                    yield Finding("drift", rule.place, one.source, one.id, one.target, said)
+                for key, excess, said in _moved(one, rule):
+                    names = (one.source, one.id, one.target)
+                    yield Finding("drift", rule.place, *names, said, key, excess)
 
 
 def _instance(record: dict[str, Any], policy: Policy) -> Iterator[Finding]:
@@ -86,11 +131,12 @@ def _instance(record: dict[str, Any], policy: Policy) -> Iterator[Finding]:
         for rule in policy.rules:
             if rule.applies(target.name, own):
                 kind, said = _broken(rule, target, effective)
-                for one in said:
-                    yield Finding(kind, rule.place, source, own, target.name, one)
+                for key, excess, message in said:
+                    names = (source, own, target.name)
+                    yield Finding(kind, rule.place, *names, message, key, excess)
 
 
-def _broken(rule: PolicyRule, target: Target, effective: float) -> tuple[str, Iterable[str]]:
+def _broken(rule: PolicyRule, target: Target, effective: float) -> tuple[str, Iterable[Broken]]:
     match rule:
         case Quality():
             return "quality", _quality(rule, target, effective)
@@ -103,25 +149,30 @@ def _broken(rule: PolicyRule, target: Target, effective: float) -> tuple[str, It
     return "", ()
 
 
-def _quality(rule: Quality, target: Target, effective: float) -> Iterator[str]:
+def _quality(rule: Quality, target: Target, effective: float) -> Iterator[Broken]:
     top = target.weights[: rule.top]
-    if rule.min_fidelity is not None:
-        if target.fidelity is None:
-            yield "the fidelity is undefined: the model answers all samples alike"
-        elif target.fidelity < rule.min_fidelity:
-            yield f"the fidelity is {target.fidelity:.3f}, at least {rule.min_fidelity:g} is asked"
+    least = rule.min_fidelity
+    if least is not None and (target.fidelity is None or target.fidelity < least):
+        said = "the fidelity is undefined: the model predicts the same for all samples"
+        if target.fidelity is not None:
+            said = f"the fidelity is {target.fidelity:.3f}, at least {least:g} is required"
+        yield Broken("min_fidelity", least - (target.fidelity or 0.0), said)
     if rule.max_gap is not None and abs(target.gap) > rule.max_gap:
-        yield f"the gap is {target.gap:+.3g}, at most {rule.max_gap:g} is allowed"
+        said = f"the gap is {target.gap:+.3g}, at most {rule.max_gap:g} is allowed"
+        yield Broken("max_gap", abs(target.gap) - rule.max_gap, said)
     floor = rule.min_effective_samples
     if floor is not None and effective < floor:
-        yield f"{effective:.0f} samples count, at least {floor:g} must"
+        said = f"the effective sample size is {effective:.0f}, at least {floor:g} is required"
+        yield Broken("min_effective_samples", floor - effective, said)
     for one in top:
         if rule.min_selected is not None and (one.selected or 0.0) < rule.min_selected:
             share = "unknown" if one.selected is None else f"{one.selected:.0%}"
-            yield f"{one.name} is not stable: chosen in {share} of the fits"
+            said = f"{one.name} is not stable: selected in {share} of the fits"
+            yield Broken("min_selected", rule.min_selected - (one.selected or 0.0), said)
     unresolved = sum(not one.resolved for one in top)
     if rule.max_unresolved is not None and unresolved > rule.max_unresolved:
-        yield f"{unresolved} of the top {len(top)} signs are not certain"
+        said = f"{unresolved} of the top {len(top)} weights are unresolved"
+        yield Broken("max_unresolved", float(unresolved - rule.max_unresolved), said)
 
 
 def _matching(features: tuple[str, ...], weights: Iterable[Seen]) -> list[Seen]:
@@ -133,7 +184,7 @@ def _matching(features: tuple[str, ...], weights: Iterable[Seen]) -> list[Seen]:
     ]
 
 
-def _forbidden(rule: Forbidden, target: Target) -> Iterator[str]:
+def _forbidden(rule: Forbidden, target: Target) -> Iterator[Broken]:
     """Say which weights there must not be; of those alone that are certainly not zero."""
     anywhere = rule.top is None and rule.share is None
     ranks = {one.place: rank for rank, one in enumerate(target.weights, 1)}
@@ -142,24 +193,27 @@ def _forbidden(rule: Forbidden, target: Target) -> Iterator[str]:
             continue
         share = abs(one.weight) / target.total if target.total else 0.0
         if anywhere or (rule.top is not None and ranks[one.place] <= rule.top):
-            yield f"{one.name} is number {ranks[one.place]} with weight {one.weight:+.3g}"
+            said = f"{one.name} is number {ranks[one.place]} with weight {one.weight:+.3g}"
+            yield Broken(", ".join(rule.features), abs(one.weight), said)
         elif rule.share is not None and share > rule.share:
-            yield f"{one.name} has {share:.1%} of the weight, at most {rule.share:.1%} is allowed"
+            said = f"{one.name} has {share:.1%} of the weight, at most {rule.share:.1%} is allowed"
+            yield Broken(f"{', '.join(rule.features)} share", share - rule.share, said)
 
 
-def _required(rule: Required, target: Target) -> Iterator[str]:
+def _required(rule: Required, target: Target) -> Iterator[Broken]:
     found = _matching(rule.features, target.weights[: rule.top])
     wanted = " or ".join(rule.features)
     if not found:
         among = f"the top {rule.top}" if rule.top is not None else "the components chosen"
-        yield f"{wanted} is not among {among}"
+        yield Broken(wanted, 0.0, f"{wanted} is not among {among}")
     elif rule.share is not None:
         share = sum(abs(one.weight) for one in found) / target.total if target.total else 0.0
         if share < rule.share:
-            yield f"{wanted} has {share:.1%} of the weight, at least {rule.share:.1%} is asked"
+            said = f"{wanted} has {share:.1%} of the weight, at least {rule.share:.1%} is required"
+            yield Broken(f"{wanted} share", rule.share - share, said)
 
 
-def _signed(rule: Signed, target: Target) -> Iterator[str]:
+def _signed(rule: Signed, target: Target) -> Iterator[Broken]:
     for one in _matching(rule.features, target.weights):
         certain = one.resolved and one.weight != 0
         wrong = {
@@ -170,7 +224,8 @@ def _signed(rule: Signed, target: Target) -> Iterator[str]:
         }[rule.sign]
         if wrong:
             doubt = "" if certain else ", not certain"
-            yield f"{one.name} has weight {one.weight:+.3g}{doubt}; it must be {rule.sign}"
+            said = f"{one.name} has weight {one.weight:+.3g}{doubt}; it must be {rule.sign}"
+            yield Broken(", ".join(rule.features), abs(one.weight), said)
 
 
 def _warnings(record: dict[str, Any], runs: list[WholeRun]) -> Iterator[Finding]:
@@ -180,18 +235,21 @@ def _warnings(record: dict[str, Any], runs: list[WholeRun]) -> Iterator[Finding]
         for code in codes:
             if any(fnmatchcase(code, one) for one in rule.forbid_warnings):
                 said = next(str(w["message"]) for w in record["warnings"] if w["code"] == code)
-                yield Finding("run", rule.place, source, own, "", f"{code}: {said}")
+                yield Finding("run", rule.place, source, own, "", f"{code}: {said}", code)
 
 
-def _moved(one: Difference, rule: Steady) -> Iterator[str]:
+def _moved(one: Difference, rule: Steady) -> Iterator[Broken]:
     if rule.max_changed is not None and one.beyond > rule.max_changed:
         names = ", ".join(change.name for change in one.changes if change.beyond)
-        yield f"{one.beyond} weights changed beyond both error bars: {names}"
+        said = f"{one.beyond} weights changed beyond both error bars: {names}"
+        yield Broken("max_changed", float(one.beyond - rule.max_changed), said)
     if rule.max_flips is not None and one.flips > rule.max_flips:
         names = ", ".join(change.name for change in one.changes if change.flipped)
-        yield f"the sign changed of {names}"
+        yield Broken("max_flips", float(one.flips - rule.max_flips), f"the sign changed of {names}")
     if rule.min_overlap is not None and one.overlap < rule.min_overlap:
-        yield f"{one.overlap:.0%} of the top components are the baseline's"
+        said = f"{one.overlap:.0%} of the top components are the baseline's"
+        yield Broken("min_overlap", rule.min_overlap - one.overlap, said)
     limit = rule.max_prediction_change
     if limit is not None and abs(one.prediction_change) > limit:
-        yield f"the prediction changed by {one.prediction_change:+.3g}, limit {limit:g}"
+        said = f"the prediction changed by {one.prediction_change:+.3g}, limit {limit:g}"
+        yield Broken("max_prediction_change", abs(one.prediction_change) - limit, said)

@@ -189,11 +189,11 @@ def _checked(place: str, key: str, value: Any, wanted: str) -> Any:
         names = [value] if isinstance(value, str) else value
         if isinstance(names, list) and all(isinstance(one, str) for one in names):
             return tuple(names)
-        raise SettingsError(f"{place}: {key}: {value!r} is no list of names")
+        raise SettingsError(f"{place}: {key}: {value!r} is not a list of names")
     if wanted.startswith("str"):
         if isinstance(value, str):
             return value
-        raise SettingsError(f"{place}: {key}: {value!r} is no text")
+        raise SettingsError(f"{place}: {key}: {value!r} is not text")
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or value < 0 or (wanted.startswith("int") and not isinstance(value, int)):
         kind = "whole number" if wanted.startswith("int") else "number"

@@ -9,7 +9,7 @@ from typing import IO, TYPE_CHECKING
 from xml.etree import ElementTree
 
 from lime_cli.formats.wording import literal
-from lime_cli.tools.check.measure import NAME, NUMBER, Checked, Finding
+from lime_cli.tools.check.measure import NAME, NUMBER, Checked, Finding, RuleFindings, by_rule
 
 if TYPE_CHECKING:
     from lime_cli.formats import Look
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
 def write_text(
     findings: Sequence[Finding], checked: Checked, policy: Policy, out: IO[bytes], look: Look
 ) -> None:
-    """Write a line for each finding, and one that sums them up."""
-    lines = [f"{said(one)} [{one.place}]" for one in findings]
+    """Write a line for each rule that is not kept, and one that sums them up."""
+    lines = [f"{rule_said(one)} [{one.place}]" for one in by_rule(findings)]
     failed = f", {checked.failed:,} failed" if checked.failed else ""
     many = f"{len(findings):,} findings" if len(findings) != 1 else "1 finding"
     lines.append(f"{many} in {checked.explained:,} explanations{failed} ({policy.name})")
@@ -38,6 +38,7 @@ def write_json(
         "explained": checked.explained,
         "failed": checked.failed,
         "passed": not findings,
+        "rules": [{**asdict(one), "worst": said(one.worst)} for one in by_rule(findings)],
         "findings": [asdict(one) for one in findings],
     }
     out.write(json.dumps(data, indent=2).encode() + b"\n")
@@ -68,14 +69,25 @@ def write_junit(findings: Sequence[Finding], policy: Policy, out: IO[bytes]) -> 
     out.write(data.encode("utf-8", "xmlcharrefreplace") + b"\n")
 
 
-def github_line(one: Finding) -> str:
-    """Return the annotation of a finding, as GitHub Actions reads it from standard output."""
-    text = said(one).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+def github_line(one: RuleFindings) -> str:
+    """Return the annotation of a rule, as GitHub Actions reads it from standard output."""
+    text = rule_said(one).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     file, _, line = one.place.partition(":")
     for mark, code in (("%", "%25"), (",", "%2C"), (":", "%3A")):
         file = file.replace(mark, code)
     at = f",line={line}" if line else ""
     return f"::error file={file}{at},title=limex check::{literal(text)}"
+
+
+def rule_said(one: RuleFindings) -> str:
+    """Say in a line how often a rule is not kept, where it is worst, and in which instances."""
+    if one.count == 1:
+        return said(one.worst)
+    others = [own for own in one.ids if own != one.worst.id]
+    also = f"; also {', '.join(others)}" if others else ""
+    more = ", ..." if others and one.count > len(one.ids) else ""
+    name = f"{one.rule} {one.key}".strip()
+    return f"{name}: {one.count:,} findings, the worst {said(one.worst)}{also}{more}"
 
 
 def said(one: Finding) -> str:

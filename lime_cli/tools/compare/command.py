@@ -6,7 +6,8 @@ import click
 
 from lime_cli.options.commands import Command
 from lime_cli.options.groups import Options, argument, option, options
-from lime_cli.options.output import SheetOptions, top_option
+from lime_cli.options.output import SheetOptions, format_option, top_option
+from lime_cli.registry import SHEETS
 
 FOUND = 1
 
@@ -18,40 +19,54 @@ class ComparisonOptions(Options, heading="Comparison"):
     new: str = argument()
     top: int = top_option()
     min_correlation: float | None = option(
-        "--min-correlation", "Find a lower rank correlation.", type=float, metavar="R"
+        "--min-correlation",
+        "Report instances with a lower rank correlation.",
+        type=float,
+        metavar="R",
     )
     min_overlap: float | None = option(
         "--min-overlap",
-        "Find a smaller share of top components in common.",
+        "Report instances with fewer top components in common.",
         type=click.FloatRange(0, 1),
         metavar="X",
     )
     max_flips: int | None = option(
-        "--max-flips", "Find more sign changes.", type=click.IntRange(0), metavar="N"
+        "--max-flips",
+        "Report instances with more sign changes.",
+        type=click.IntRange(0),
+        metavar="N",
     )
     max_change: float | None = option(
         "--max-change",
-        "Find a change of more joint standard errors.",
+        "Report instances with a larger change, in joint standard errors.",
         type=click.FloatRange(0),
         metavar="X",
     )
     max_changed: float | None = option(
         "--max-changed",
-        "Find a larger share of all weights changed beyond both error bars.",
+        "Report a larger share of weights changed beyond both error bars.",
         type=click.FloatRange(0, 1),
         metavar="X",
     )
     max_prediction_change: float | None = option(
         "--max-prediction-change",
-        "Find a prediction that changed more.",
+        "Report instances with a larger change of the prediction.",
         type=click.FloatRange(0),
         metavar="X",
     )
 
 
+class ComparisonOutputOptions(SheetOptions):
+    """Where the comparison goes, as typed."""
+
+    formats: tuple[str, ...] = (*SHEETS, "png", "svg")
+
+    format_name: str | None = format_option(formats)
+
+
 @click.command(cls=Command)
-@options(ComparisonOptions, SheetOptions)
-def compare(asked: ComparisonOptions, output: SheetOptions) -> int:
+@options(ComparisonOptions, ComparisonOutputOptions)
+def compare(options: ComparisonOptions, output: ComparisonOutputOptions) -> int:
     """Tell what changed between two results of the same instances: OLD and NEW.
 
     Each is JSON, JSON lines or a batch's folder. With a limit the exit code is 1 where it is
@@ -62,27 +77,31 @@ def compare(asked: ComparisonOptions, output: SheetOptions) -> int:
       limex compare old.jsonl new.jsonl
       limex compare pickle.json onnx.json --max-change 3
       limex compare old/ new/ --max-flips 0 --max-changed 0.1 -f md
+      limex compare old/ new/ -o changes.png
     """
     from lime_cli.formats.sheets import WRITERS
     from lime_cli.records.reading import read_entries
     from lime_cli.tools.compare.measure import Comparison, Limits, collect
     from lime_cli.tools.compare.measure import compare as differences
-    from lime_cli.tools.compare.report import sheet_of
+    from lime_cli.tools.compare.report import save, sheet_of
 
     to = output.destination()
     to.check(1)
     limits = Limits(
-        asked.min_correlation,
-        asked.min_overlap,
-        asked.max_flips,
-        asked.max_change,
-        asked.max_changed,
-        asked.max_prediction_change,
+        options.min_correlation,
+        options.min_overlap,
+        options.max_flips,
+        options.max_change,
+        options.max_changed,
+        options.max_prediction_change,
     )
-    found = Comparison(limits, asked.top)
-    old, new = read_entries(asked.old), read_entries(asked.new)
-    collect(differences(old, new, asked.top, found.unmatched), found)
+    found = Comparison(limits, options.top)
+    old, new = read_entries(options.old), read_entries(options.new)
+    collect(differences(old, new, options.top, found.unmatched), found)
     found.unmatched.warn()
     with to.opened() as stream:
-        WRITERS[to.format](sheet_of(found), stream, to.look())
+        if to.format in ("png", "svg"):
+            save(found, stream, to.format)
+        else:
+            WRITERS[to.format](sheet_of(found), stream, to.look())
     return FOUND if found.findings else 0

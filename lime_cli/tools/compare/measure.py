@@ -35,6 +35,8 @@ class Change(NamedTuple):
     """Whether the sign is certain on both sides, and another."""
     conditions: tuple[str, str]
     """What the component meets while it is kept, old and new: bins and values may differ."""
+    intervals: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None)
+    """95%, old and new."""
 
 
 @dataclass(frozen=True)
@@ -199,6 +201,7 @@ def _change(old: Seen, new: Seen) -> Change:
         beyond=_apart(old, new),
         flipped=flipped,
         conditions=(old.condition, new.condition),
+        intervals=(old.interval, new.interval),
     )
 
 
@@ -423,4 +426,6 @@ def _difference_data(one: Difference) -> dict[str, Any]:
 
 def _change_data(one: Change) -> dict[str, Any]:
     errors = one.errors if one.errors is not None and isfinite(one.errors) else None
-    return {**one._asdict(), "errors": errors}
+    data = {**one._asdict(), "errors": errors}
+    del data["intervals"]  # those of the results compared
+    return data

@@ -1,11 +1,16 @@
-"""The comparison of two results as a sheet."""
+"""The comparison of two results as a sheet and as a chart."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import IO
 
+from lime_cli.errors import InputError
+from lime_cli.formats.canvas import BODY, MARGIN, SMALL, Canvas
+from lime_cli.formats.chart import axis
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
-from lime_cli.tools.compare.measure import Comparison, record_of
+from lime_cli.formats.wording import literal
+from lime_cli.tools.compare.measure import Change, Comparison, Difference, record_of
 
 SHOWN = 20
 """Features and findings that a page for people shows."""
@@ -18,7 +23,89 @@ def sheet_of(comparison: Comparison) -> Sheet:
         rows = tuple((one,) for one in comparison.findings)
         grids.insert(0, Grid("findings", "Findings", (SheetColumn("what"),), rows, SHOWN))
     title = f"{comparison.n:,} explanations compared"
-    return Sheet(title, tuple(_lines(comparison)), tuple(grids), record_of(comparison))
+    data = record_of(comparison)
+    return Sheet(title, tuple(_lines(comparison)), tuple(grids), data, _pictures(comparison))
+
+
+DRAWN = 15
+"""Changes that are drawn, at most."""
+
+WIDTH, ROW, RADIUS = 8.0, 0.3, 0.05
+"""Inches: of the picture, of a line, of a dot."""
+
+
+def save(comparison: Comparison, out: IO[bytes], kind: str) -> None:
+    """Draw the largest changes, old and new with their intervals, as ``png`` or ``svg``.
+
+    Raises MissingDependency for ``png`` without matplotlib, InputError without any weight.
+    """
+    if not comparison.weights:
+        raise InputError("no component is in both results", "compare results of the same inputs")
+    canvas = Canvas(WIDTH, measured=kind == "png")
+    draw(comparison, canvas)
+    if kind == "png":
+        canvas.write_png(out)
+    else:
+        canvas.write_svg(out, "the largest changes, old and new")
+
+
+def draw(comparison: Comparison, canvas: Canvas) -> None:
+    """Draw a line for each of the largest changes: a ring for the old weight, a dot for the new."""
+    changes = [(one, change) for one in comparison.listed() for change in one.changes]
+    changes.sort(key=lambda pair: -(pair[1].errors if pair[1].errors is not None else 0.0))
+    changes = changes[:DRAWN]
+    several = len({one.target for one, _ in changes}) > 1
+    names = [_named(one, change, several) for one, change in changes]
+    canvas.heading("The largest changes, in standard errors")
+    canvas.paragraph(verdict(comparison) + ".", BODY)
+    canvas.top += 0.15
+    cut = [canvas.cut(literal(name), BODY, 0.5 * canvas.width) for name in names]
+    left = max(canvas.measure(name, BODY) for name in cut) + 0.15
+    start, room = MARGIN + left, canvas.room - left - 0.75
+    ends = [0.0]
+    for _, change in changes:
+        for weight, interval in zip((change.old, change.new), change.intervals, strict=True):
+            ends += [weight, *(interval or ())]
+    limits = (min(ends), max(ends)) if min(ends) < max(ends) else (-1.0, 1.0)
+
+    def x(weight: float) -> float:
+        return start + room * (weight - limits[0]) / (limits[1] - limits[0])
+
+    top, bottom = canvas.top, canvas.top + ROW * len(changes)
+    axis(canvas, x, limits, (top, bottom))
+    canvas.line((x(0.0), top), (x(0.0), bottom), "faint", 0.9)
+    for number, (name, (_, change)) in enumerate(zip(cut, changes, strict=True)):
+        y = top + ROW * (number + 0.5)
+        canvas.text(start - 0.15, y, name, BODY, anchor="end")
+        canvas.line((x(change.old), y), (x(change.new), y), "faint", 0.8)
+        for side, apart in ((0, -0.05), (1, 0.05)):
+            interval = change.intervals[side]
+            if interval is not None:
+                ends_at = (x(interval[0]), y + apart), (x(interval[1]), y + apart)
+                canvas.line(*ends_at, "faint" if side == 0 else "ink", 1.2)
+        canvas.dot(x(change.old), y - 0.05, RADIUS, "faint", 0.0)
+        canvas.dot(x(change.new), y + 0.05, RADIUS, "for" if change.new >= 0 else "against")
+        said = "" if change.errors is None else f"{change.errors:.1f}"
+        canvas.text(canvas.width - MARGIN, y, said, BODY, bold=change.beyond, anchor="end")
+    canvas.top = bottom + 2 * SMALL / 72
+    canvas.paragraph(
+        "Rings are the old weights, dots the new ones, lines 95% intervals. On the right the "
+        "change in joint standard errors; bold: the intervals have no value in common.",
+        SMALL,
+        "faint",
+    )
+
+
+def _named(one: Difference, change: Change, several: bool) -> str:
+    target = f", {one.target}" if several else ""
+    return f"{one.id}{target}: {change.name}"
+
+
+def _pictures(comparison: Comparison) -> Iterator[str]:
+    if comparison.weights:
+        canvas = Canvas(WIDTH, measured=False)
+        draw(comparison, canvas)
+        yield canvas.svg("the largest changes, old and new")
 
 
 def _lines(comparison: Comparison) -> Iterator[str]:

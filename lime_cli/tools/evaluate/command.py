@@ -48,7 +48,7 @@ class EvaluationOptions(ReportOptions):
 
 @click.group(cls=CommandGroup)
 def evaluate() -> None:
-    """Tell how good explanations are: fidelity on fresh samples, and stability over seeds.
+    """Evaluate explanations: fidelity on fresh samples, and stability over seeds.
 
     \b
     Examples:
@@ -130,7 +130,7 @@ def _run(
     from lime_cli.tools.evaluate.report import WRITERS, Judged
 
     failures: list[Failed] = []
-    caveats: list[tuple[str, str]] = []
+    warnings: list[tuple[str, str]] = []
 
     def judged() -> Iterator[Judged]:
         for outcome in replicated(Job(model, modality, settings, sources), report.seeds):
@@ -138,8 +138,8 @@ def _run(
                 explanations = [one.explanation for one in outcome.replicates]
                 drawn = [one.neighbourhood for one in outcome.replicates]
                 verdicts = judge(explanations, drawn)
-                said = (one for explanation in explanations for one in explanation.caveats)
-                caveats.extend({one.code: one.message for one in said}.items())
+                said = (one for explanation in explanations for one in explanation.warnings)
+                warnings.extend({one.code: one.message for one in said}.items())
                 yield Judged(explanations, verdicts, outcome.curves)
             elif len(sources) == 1:
                 raise outcome.error
@@ -150,5 +150,5 @@ def _run(
     with output.opened() as stream:
         WRITERS[output.format](judged(), stream, output.look())
     if output.format != "table":
-        output.console.warn(caveats)
+        output.console.warn(warnings)
     return SOME_FAILED if failures else 0

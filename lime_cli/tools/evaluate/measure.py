@@ -129,10 +129,10 @@ def held_out_fidelity(
     shift = neighbourhoods[0].predictions[0, target]
     moments, losses = np.zeros((len(drawn), 3)), np.zeros((len(drawn), len(drawn)))
     for t, one in enumerate(neighbourhoods):
-        weights, answers = one.weights[1:], one.predictions[1:, target]
-        residual = answers[:, None] - (one.interpretable[1:] @ coefficients + intercepts)
+        weights, predictions = one.weights[1:], one.predictions[1:, target]
+        residual = predictions[:, None] - (one.interpretable[1:] @ coefficients + intercepts)
         losses[:, t] = weights @ residual**2
-        moved = answers - shift
+        moved = predictions - shift
         moments[t] = weights.sum(), weights @ moved, weights @ moved**2
     return [
         None if one.fidelity is None else _r_squared(losses[s], moments, shift, drawn != s)
@@ -254,14 +254,14 @@ _ROWS_PER_CALL = 512
 
 @dataclass(frozen=True)
 class Curves:
-    """What the model says of one target; the first point has all parts, the last has none."""
+    """What the model predicts of one target; the first point has all parts, the last has none."""
 
     removed: tuple[float, ...]
-    """Share of the components that are gone, ascending."""
+    """Share of the components that are masked, ascending."""
     deletion: tuple[float, ...]
-    """Largest weight gone first."""
+    """Largest weight masked first."""
     insertion: tuple[float, ...]
-    """Largest weight gone last: read from the right, it comes first."""
+    """Largest weight masked last: read from the right, it comes first."""
     random: tuple[float, ...]
     """Mean over random orders."""
     random_sd: float
@@ -293,7 +293,7 @@ def curves(instance: Instance, model: Model, surrogate: Surrogate, seed: list[in
     """Ask the model about ever fewer parts: by falling weight, by rising weight, and at random.
 
     Parts without a weight count as 0. ``seed`` determines the random orders and, for rows of a
-    table, the values that come in place of those gone.
+    table, the values that come in place of those masked.
     """
     d = len(instance.components)
     rng = np.random.default_rng(np.random.SeedSequence(seed))
@@ -304,26 +304,28 @@ def curves(instance: Instance, model: Model, surrogate: Surrogate, seed: list[in
     falling = np.argsort(-weights, kind="stable")
     orders = [falling, falling[::-1], *(rng.permutation(d) for _ in range(ORDERS))]
     kept = np.concatenate([_masks(order, steps) for order in orders])
-    answers = _ask(instance, model, kept, rng)[:, surrogate.target].reshape(len(orders), -1)
+    predictions = _predict(instance, model, kept, rng)[:, surrogate.target].reshape(len(orders), -1)
     removed = tuple((steps / d).tolist())
-    areas = [area(removed, tuple(one)) for one in answers[2:].tolist()]
+    areas = [area(removed, tuple(one)) for one in predictions[2:].tolist()]
     return Curves(
         removed,
-        tuple(answers[0].tolist()),
-        tuple(answers[1].tolist()),
-        tuple(answers[2:].mean(axis=0).tolist()),
+        tuple(predictions[0].tolist()),
+        tuple(predictions[1].tolist()),
+        tuple(predictions[2:].mean(axis=0).tolist()),
         float(np.std(areas, ddof=1)),
     )
 
 
 def _masks(order: IntArray, steps: IntArray) -> BoolArray:
-    """Return (steps, d): the first so many components of an order gone."""
+    """Return (steps, d): the first so many components of an order masked."""
     places = np.empty(len(order), int)
     places[order] = np.arange(len(order))
     return np.asarray(places[None] >= steps[:, None])
 
 
-def _ask(instance: Instance, model: Model, kept: BoolArray, rng: np.random.Generator) -> FloatArray:
+def _predict(
+    instance: Instance, model: Model, kept: BoolArray, rng: np.random.Generator
+) -> FloatArray:
     """Return the mean answer to each mask, (masks, k)."""
     draws = DRAWS if instance.random else 1
     codes = instance.codes(given(~np.repeat(kept, draws, axis=0), rng))
@@ -332,5 +334,5 @@ def _ask(instance: Instance, model: Model, kept: BoolArray, rng: np.random.Gener
         model.predict(instance.model_inputs(codes[start : start + size]))
         for start in range(0, len(codes), size)
     ]
-    answers = np.concatenate(parts)
-    return np.asarray(answers.reshape(len(kept), draws, -1).mean(axis=1))
+    predictions = np.concatenate(parts)
+    return np.asarray(predictions.reshape(len(kept), draws, -1).mean(axis=1))

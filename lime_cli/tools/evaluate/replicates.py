@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from lime_cli import clock
 from lime_cli.engine import explain
 from lime_cli.engine.explanation import Explanation
-from lime_cli.engine.focus import focused
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.neighbourhood import Neighbourhood
+from lime_cli.engine.two_pass import focused
 from lime_cli.errors import InputError, PredictionError
 from lime_cli.running.job import Failed, Job
 from lime_cli.settings import Settings
@@ -50,7 +50,7 @@ def replicated(job: Job, n_seeds: int) -> Iterator[Replicated | Failed]:
     """
     model = job.model.load()
     modality = job.modality.jointly() if job.settings.kernel == "shapley" else job.modality
-    modality = modality.fitted(model.input._replace(takes=model.takes, answers=model.predict))
+    modality = modality.fitted(model.input._replace(takes=model.takes, predictions=model.predict))
     seeds = [replace(job.settings, seed=job.settings.seed + i) for i in range(n_seeds)]
     for source in job.sources:
         try:

@@ -1,4 +1,4 @@
-"""An evaluation as JSON data, as pages for a terminal and as pictures of its curves."""
+"""An evaluation as JSON data, as pages for a terminal and as images of its curves."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def radius_lines(surrogate: Surrogate, page: Page) -> Iterator[Text]:
         yield Text(MARGIN + GAP.join(cell.rjust(8) for cell in cells) + mark)
 
 
-def write_picture(explanation: Explanation, curves: Sequence[Curves], out: IO[bytes]) -> None:
+def write_chart(explanation: Explanation, curves: Sequence[Curves], out: IO[bytes]) -> None:
     """Draw the curves of every target as PNG; raise MissingDependency without matplotlib."""
     try:
         from matplotlib.figure import Figure
@@ -70,7 +70,7 @@ def write_picture(explanation: Explanation, curves: Sequence[Curves], out: IO[by
         axis.plot(one.removed, one.insertion, color="#0a5fd7", label="largest weight goes last")
         title = f"{literal(explanation.subject.id)}: {literal(surrogate.name)}"
         axis.set_title(title, loc="left", fontsize=10.5, fontweight="bold", parse_math=False)
-        axis.set_xlabel("share of the components gone")
+        axis.set_xlabel("share of the components masked")
         axis.set_ylabel("prediction")
         axis.spines[["top", "right"]].set_visible(False)
         axis.legend(frameon=False, fontsize=9)
@@ -118,7 +118,7 @@ def warnings_of(explanations: Sequence[Explanation]) -> list[dict[str, Any]]:
     """List each kind of warning once: in the words of the first seed that has it, and how many."""
     found: dict[str, dict[str, Any]] = {}
     for explanation in explanations:
-        for code, message in {one.code: one.message for one in explanation.caveats}.items():
+        for code, message in {one.code: one.message for one in explanation.warnings}.items():
             one = found.setdefault(code, {"code": code, "message": message, "seeds": 0})
             one["seeds"] += 1
     return list(found.values())
@@ -215,7 +215,7 @@ def write_png(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
     judged = list(found)
     if len(judged) != 1 or not judged[0].curves:
         raise SettingsError("png draws the curves of one instance", "use -f table or -f jsonl")
-    write_picture(judged[0].explanations[0], judged[0].curves, out)
+    write_chart(judged[0].explanations[0], judged[0].curves, out)
 
 
 WRITERS = {"table": write_page, "json": write_json, "jsonl": write_lines, "png": write_png}
@@ -228,7 +228,7 @@ def _lines(judged: Judged, page: Page) -> Iterator[Text]:
     for number, verdict in enumerate(judged.verdicts):
         yield from [Text()] * (number > 0)
         said = (f"{verdict.model_prediction:.3g}", "bold")
-        yield Text.assemble(page.literal(verdict.name), ": the model says ", said)
+        yield Text.assemble(page.literal(verdict.name), ": the model predicts ", said)
         yield Text()
         yield from _components(verdict, first.components, page)
         yield Text()

@@ -27,7 +27,7 @@ from lime_cli.running.containment import Containment
 from lime_cli.running.output import Output
 from lime_cli.tools.explain.like_lime import likened
 
-Asked = tuple[ModelFile, Modality, EngineOptions]
+CallCounts = tuple[ModelFile, Modality, EngineOptions]
 """What is explained, of what, and how."""
 
 
@@ -143,7 +143,7 @@ def image(
       limex explain image model.onnx cat.jpg -o cat.png
       limex explain image model.onnx cat.jpg --fill black --target top:3 -f json
       limex explain image net.onnx cat.jpg --preprocess imagenet --style heat -o heat.png
-      limex explain image net.onnx pictures/ --recursive -o out/ -f png
+      limex explain image net.onnx images/ --recursive -o out/ -f png
       limex explain image net.onnx large.tif --max-memory 512MB
     """
     to = output.destination()
@@ -168,9 +168,9 @@ def _command(name: str, inputs_of: type[Options]) -> click.Command:
     return click.command(name, cls=ModelCommand, help=inputs_of.__doc__)(explain_inputs)
 
 
-def _explain(asked: Asked, to: Output, look: Look, options: RunOptions) -> int:
+def _explain(request: CallCounts, to: Output, look: Look, options: RunOptions) -> int:
     """Explain what the modality finds and write it; return the exit code."""
-    model, modality, engine = asked
+    model, modality, engine = request
     if engine.like_lime:
         engine, modality = likened(engine, modality)
     settings = engine.settings(modality)
@@ -181,6 +181,7 @@ def _explain(asked: Asked, to: Output, look: Look, options: RunOptions) -> int:
     options.check(folder, found)
     alone = not (several or folder)
     to.check_label_map(alone and here)
+    to.check_log(alone and here, folder)
     to.check_samples(alone and here, settings.like_lime)
     if several and not folder and to.format not in MANY:
         found += tuple(listed)
@@ -202,9 +203,13 @@ def _explain(asked: Asked, to: Output, look: Look, options: RunOptions) -> int:
         from lime_cli.running.folder import into_folder
 
         run = contained(options.run(job, modality.sources, look), containment)
-        return into_folder(replace(run, drawings=to.drawings), to)
+        code = into_folder(replace(run, drawings=to.drawings), to)
+        to.write_log(into_folder=True)
+        return code
     run = contained(options.run(job, lambda: chain(found, listed), look), containment)
     if alone:
         run = replace(run, time_limit=None, drawings=(to.format,))
     kept = here and (alone or to.format != "jsonl")
-    return into_stream(replace(run, keeps=kept, watched=to.samples is not None), to, alone)
+    code = into_stream(replace(run, keeps=kept, watched=to.samples is not None), to, alone)
+    to.write_log(into_folder=False)
+    return code

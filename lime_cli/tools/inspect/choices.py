@@ -14,7 +14,7 @@ from lime_cli.models.onnx.export import export_beside
 from lime_cli.models.onnx.graph import Size
 from lime_cli.tools.inspect.measure import ModelReport
 
-MODALITIES = {"table": "tabular", "text": "text", "picture": "image"}
+MODALITIES = {"table": "tabular", "text": "text", "image": "image"}
 """Modality of each kind of input."""
 
 LINE = 90
@@ -42,14 +42,14 @@ def modality_of(report: ModelReport) -> str | None:
 
 
 def known_input(report: ModelReport) -> ModelInput:
-    """Return what the model says of its input: loaded, else as far as the file tells."""
+    """Return what the model predicts of its input: loaded, else as far as the file tells."""
     if report.probe is not None:
         return _with_outline(report.probe.input, report)
     if report.signature is None or report.kind is None:
         return _with_outline(ModelInput(), report)
     metadata, inputs = dict(report.signature.metadata), report.signature.inputs
-    if report.kind == "picture":
-        return _picture(inputs[0].shape or (), metadata.get("limex.preprocess"))
+    if report.kind == "image":
+        return _image(inputs[0].shape or (), metadata.get("limex.preprocess"))
     columns = _listed(metadata.get("limex.features"))
     if len(inputs) > 1:
         columns = tuple(one.name for one in inputs)
@@ -101,7 +101,7 @@ def _common(report: ModelReport) -> Iterator[Choice]:
     if said is not None and said.output is not None:
         yield Choice("model-output", said.output, "as said")
     elif probe is not None and signature is not None and len(signature.outputs) > 1:
-        yield Choice("model-output", probe.asked, f"of {len(signature.outputs)} outputs")
+        yield Choice("model-output", probe.method, f"of {len(signature.outputs)} outputs")
     form = known_input(report).form
     if form is not None:
         chosen = said is None or said.input_form == "auto"
@@ -116,8 +116,8 @@ def _of_tokens(report: ModelReport) -> Iterator[Choice]:
     """List what makes token ids of texts, and probabilities of what the graph answers."""
     said = report.said
     export = export_beside(Path(report.path), said.tokenizer if said else None)
-    asked = dict(report.probe.options) if report.probe else {}
-    if "tokenizer" in asked and export.tokenizer is not None:
+    options = dict(report.probe.options) if report.probe else {}
+    if "tokenizer" in options and export.tokenizer is not None:
         folder, own = Path(report.path).parent.resolve(), export.tokenizer.resolve()
         place = os.path.relpath(own, folder)
         beside = said is None or said.tokenizer is None
@@ -131,7 +131,7 @@ def _of_tokens(report: ModelReport) -> Iterator[Choice]:
     if limit is not None:
         yield Choice("max-tokens", limit, "longer texts are cut there")
     typed = said is not None and said.activation != "auto"
-    activation = said.activation if said and typed else asked.get("activation")
+    activation = said.activation if said and typed else options.get("activation")
     if activation is not None:
         yield Choice("activation", activation, "as said" if typed else "by its config.json")
 
@@ -146,7 +146,7 @@ def _of_modality(report: ModelReport) -> Iterator[Choice]:
     pixels = known.pixels
     height, width = known.size or (pixels.size if pixels else None) or (224, 224)
     size = f"{height}" if height == width else f"{height}x{width}"
-    free = "any size goes; without, every picture is taken as it is"
+    free = "any size goes; without, every image is taken as it is"
     why = "its input's shape"
     if pixels is None or known.size:
         yield Choice("size", size, why if known.size else free, known.size is not None, modality)
@@ -172,14 +172,14 @@ def _of_modality(report: ModelReport) -> Iterator[Choice]:
 BESIDE = "preprocessor_config.json"
 
 
-def _picture(shape: tuple[Size, ...], preprocess: str | None) -> ModelInput:
+def _image(shape: tuple[Size, ...], preprocess: str | None) -> ModelInput:
     """Read a shape as the loaded model would, where its channels are plain to see."""
     first, last = (shape[place] in (1, 3, 4) for place in (1, 3))
     layout = None if first == last else "NCHW" if first else "NHWC"
     height, width, channels = (shape[i] for i in ((1, 2, 3) if layout == "NHWC" else (2, 3, 1)))
     fixed = isinstance(height, int) and isinstance(width, int) and layout is not None
     return ModelInput(
-        kind="picture",
+        kind="image",
         size=(int(height or 0), int(width or 0)) if fixed else None,
         channels=channels if isinstance(channels, int) and layout else None,
         layout=layout,

@@ -90,8 +90,8 @@ class InspectionOptions(Options, heading="Inspection"):
 
 @click.command(cls=ModelCommand)
 @options(ImageModelOptions, InspectionOptions, ClockOptions)
-def inspect(model: ImageModelOptions, asked: InspectionOptions, _limits: ClockOptions) -> int:
-    """Tell what a model file is, without running it, and how limex would use it.
+def inspect(model: ImageModelOptions, options: InspectionOptions, _limits: ClockOptions) -> int:
+    """Show what a model file holds, without running it, and how limex would use it.
 
     A pickle is read by a machine that builds nothing; every name in it gets a verdict. A file that
     may be loaded is then loaded and asked about two rows, unless --no-load.
@@ -104,50 +104,52 @@ def inspect(model: ImageModelOptions, asked: InspectionOptions, _limits: ClockOp
       limex inspect model.pkl --check-against model.onnx --data people.csv
     """
     file = model.file()
-    sidecar = asked.output(str(sidecar_of(file.path)))
-    if asked.write_config:
+    sidecar = options.output(str(sidecar_of(file.path)))
+    if options.write_config:
         sidecar.check(1)
-    report, failure = _report(file, asked)
-    _print(report, asked)
+    report, failure = _report(file, options)
+    _print(report, options)
     if failure is not None:
         _say(failure)
         return failure.exit_code
-    if asked.write_config:
+    if options.write_config:
         _write_sidecar(report, sidecar)
     return DIFFERENT if report.check is not None and not report.check.agree else 0
 
 
-def _report(file: ModelFile, asked: InspectionOptions) -> tuple[ModelReport, LimexError | None]:
+def _report(file: ModelFile, options: InspectionOptions) -> tuple[ModelReport, LimexError | None]:
     """Look at the file and, where that is allowed, ask it; return also what failed."""
     from lime_cli.tools.inspect.measure import report_on
 
     with clock.loading():
         report = replace(report_on(file), said=file)
-    if report.refusal is not None or asked.no_load:
+    if report.refusal is not None or options.no_load:
         return report, report.refusal
     from lime_cli.tools.inspect.measure import check, probe
 
-    rows = asked.batch()
+    rows = options.batch()
     try:
         report = replace(report, probe=probe(file, report, rows))
-        if asked.against is not None and rows is not None:
-            other = file._replace(path=asked.against, format="auto", sha256=None, output=None)
+        if options.against is not None and rows is not None:
+            other = file._replace(path=options.against, format="auto", sha256=None, output=None)
             with clock.explaining({0: (1, "--check-against")}, 0):
-                report = replace(report, check=check(file, other, report, rows, asked.difference))
+                report = replace(report, check=check(file, other, report, rows, options.difference))
     except LimexError as error:
         loaded = report.probe is not None or isinstance(error, PredictionError)
         if isinstance(error, ModelError) and not loaded:
             report = replace(report, refusal=error)
+        if isinstance(error, SettingsError) and "--tokenizer" in error.hint:
+            error = ModelError(error.message, error.hint)  # the file lacks it, not the command
         return report, error
     return report, None
 
 
-def _print(report: ModelReport, asked: InspectionOptions) -> None:
+def _print(report: ModelReport, options: InspectionOptions) -> None:
     from lime_cli.tools.inspect.report import write_json, write_page
 
-    output = asked.output()
+    output = options.output()
     with output.opened() as stream:
-        write = write_json if asked.report_format == "json" else write_page
+        write = write_json if options.report_format == "json" else write_page
         write(report, stream, output.look())
 
 

@@ -70,13 +70,13 @@ class JudgedGlobal:
 class ProbeResult:
     """What a loaded model told; its task and targets stay empty where it did not answer."""
 
-    asked: str
+    method: str
     """Method of an estimator, or output of a graph."""
     input: ModelInput
     task: str | None = None
     targets: tuple[str, ...] = ()
     probabilities: bool = False
-    caveats: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     """Codes and sentences of what loading brought up."""
     options: tuple[tuple[str, str], ...] = ()
     """How it is asked, as far as somebody, or what lies beside it, says that."""
@@ -126,12 +126,12 @@ class ModelReport:
 
     @property
     def kind(self) -> str | None:
-        """``table``, ``text`` or ``picture``, as far as the file tells."""
+        """``table``, ``text`` or ``image``, as far as the file tells."""
         if self.signature is None:
             return self.outline.kind if self.outline else None
         inputs = self.signature.inputs
         if len(inputs) == 1 and inputs[0].shape is not None and len(inputs[0].shape) == 4:
-            return "picture"
+            return "image"
         if any(one.name.partition(":")[0] in TOKENS for one in inputs):
             return "text"
         narrow = len(inputs) == 1 and (inputs[0].shape or (1,))[-1] in (1, None)
@@ -241,8 +241,8 @@ def probe(file: ModelFile, report: ModelReport, rows: ProbeRows | None) -> Probe
     them raises.
     """
     model = file.load()
-    asked = str(getattr(model, "asked", "predict"))
-    caveats = tuple(f"{one.code}: {one.message}" for one in model.caveats)
+    method = str(getattr(model, "method", "predict"))
+    warnings = tuple(f"{one.code}: {one.message}" for one in model.warnings)
     failure = UNFIT
     for batch in _batches(model, report, rows):
         try:
@@ -255,16 +255,16 @@ def probe(file: ModelFile, report: ModelReport, rows: ProbeRows | None) -> Probe
             continue
         who = model.identity
         return ProbeResult(
-            asked,
+            method,
             model.input,
             who.task,
             who.targets,
             model.probabilities,
-            caveats,
+            warnings,
             who.options,
         )
     options = model.identity.options
-    return ProbeResult(asked, model.input, caveats=caveats, options=options, failure=failure)
+    return ProbeResult(method, model.input, warnings=warnings, options=options, failure=failure)
 
 
 def check(
@@ -272,12 +272,12 @@ def check(
 ) -> Check:
     """Ask two models about the same rows; raise ModelError where their outputs do not match."""
     first, second = file.load(), other.load()
-    kind = _kind(first.input, report, rows)
+    kind = kind_of(first.input, report, rows)
     wanted = second.input
     if wanted.columns is None and first.input.columns is not None:
         wanted = wanted._replace(columns=first.input.columns)
     ours, theirs = (
-        model.predict(_real(kind, one, rows))
+        model.predict(real_batch(kind, one, rows))
         for model, one in ((first, first.input), (second, wanted))
     )
     names, others = first.identity.targets, second.identity.targets
@@ -300,7 +300,7 @@ def _differences(
     return tuple((name, float(value)) for name, value in zip(names, largest, strict=True))
 
 
-def _kind(known: ModelInput, report: ModelReport, rows: ProbeRows | None) -> str | None:
+def kind_of(known: ModelInput, report: ModelReport, rows: ProbeRows | None) -> str | None:
     """Tell what the model takes: as it says, as its parts say, else as the file of rows looks."""
     if known.kind or report.kind:
         return known.kind or report.kind
@@ -310,18 +310,18 @@ def _kind(known: ModelInput, report: ModelReport, rows: ProbeRows | None) -> str
         return None
     if rows.column or suffix_of(rows.path) in TEXTS:
         return "text"
-    return "table" if is_table(rows.path) else "picture"
+    return "table" if is_table(rows.path) else "image"
 
 
 def _batches(model: LoadedModel, report: ModelReport, rows: ProbeRows | None) -> Iterator[Any]:
     """Yield what the model may be asked, the likeliest first."""
-    kind, known = _kind(model.input, report, rows), model.input
+    kind, known = kind_of(model.input, report, rows), model.input
     if rows is not None:
-        yield _real(kind, known, replace(rows, n=2))
+        yield real_batch(kind, known, replace(rows, n=2))
         return
     if kind in ("text", None):
         yield ["a good day", "a bad day"]
-    elif kind == "picture":
+    elif kind == "image":
         height, width = known.size or (32, 32)
         yield np.zeros((2, height, width, known.channels or 3), np.float32)
     else:
@@ -336,11 +336,11 @@ def _made_up(word: bool) -> Any:
     return np.array(["a", "b"], dtype=object) if word else np.zeros(2)
 
 
-def _real(kind: str | None, known: ModelInput, rows: ProbeRows) -> Any:
+def real_batch(kind: str | None, known: ModelInput, rows: ProbeRows) -> Any:
     """Read the first rows of a file as the model wants them."""
     if kind == "text":
         return _texts(rows)
-    if kind == "picture":
+    if kind == "image":
         modality = MODALITIES["image"](inputs=(rows.path,))
     else:
         n = min(rows.n, len(read_cells(rows.path, most=rows.n).rows))

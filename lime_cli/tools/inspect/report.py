@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 NAME, NUMBER = "limex/inspection", 1
 
-UNSAID = ("model", "ids", "takes", "answers", "reading", "known", "pandas")
+UNSAID = ("model", "ids", "takes", "predictions", "reading", "known", "pandas", "dtypes", "labels")
 """Of a model's input, what is told elsewhere or means nothing in a file."""
 
 
@@ -138,7 +138,7 @@ def _lines(report: ModelReport, page: Page) -> Iterator[Text]:
     yield from _row("sha256", report.digest, page)
     yield from _pickle(report, page)
     yield from _onnx(report, page)
-    yield from _answers(report, page)
+    yield from _outputs(report, page)
     yield from _options(report, page)
     yield from _names(report, page)
     yield from _check(report, page)
@@ -180,7 +180,7 @@ def _port(port: Port) -> str:
     return f"{port.name}: {port.kind} [{sizes}]"
 
 
-def _answers(report: ModelReport, page: Page) -> Iterator[Text]:
+def _outputs(report: ModelReport, page: Page) -> Iterator[Text]:
     known, classes, probe = known_input(report), known_classes(report), report.probe
     if known.columns:
         yield from _row("columns", f"{len(known.columns)}: {_some(known.columns)}", page)
@@ -194,15 +194,15 @@ def _answers(report: ModelReport, page: Page) -> Iterator[Text]:
         return
     what = "probabilities" if probe.probabilities else "numbers"
     said = (
-        f"{probe.asked}: {probe.task}, {len(probe.targets)} {what}" if probe.task else probe.asked
+        f"{probe.method}: {probe.task}, {len(probe.targets)} {what}" if probe.task else probe.method
     )
     yield from _row("asked", said, page)
     if fence.kept():
         yield from _row("behind", f"{fence.kept()}: no program, no network, no writing", page)
     if probe.failure:
         yield from _row("no answer", f"{probe.failure}; name real ones with --data", page)
-    for caveat in probe.caveats:
-        yield from _row("warning", caveat, page)
+    for warning in probe.warnings:
+        yield from _row("warning", warning, page)
 
 
 def _options(report: ModelReport, page: Page) -> Iterator[Text]:
@@ -255,7 +255,7 @@ def _check(report: ModelReport, page: Page) -> Iterator[Text]:
     verdict = "agree" if check.agree else "DIFFER"
     how = "" if check.by_name else "; outputs matched by position, their names differ"
     said = f"{verdict} on {check.rows} rows within {check.tolerance:g}{how}"
-    yield from _row(Path(check.other).name[:KEY], said, page)
+    yield from _row("against", f"{Path(check.other).name}: {said}", page)
     width = min(max((len(name) for name, _ in check.differences), default=0), 30)
     for number, (name, value) in enumerate(check.differences):
         mark = "" if value <= check.tolerance else GAP + "beyond"

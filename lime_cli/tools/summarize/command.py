@@ -27,14 +27,14 @@ class SummaryOptions(Options, heading="Summary"):
 class SummaryOutputOptions(SheetOptions):
     """Where the summary goes, as typed."""
 
-    formats: tuple[str, ...] = (*SHEETS, "png")
+    formats: tuple[str, ...] = (*SHEETS, "png", "svg")
 
     format_name: str | None = format_option(formats)
 
 
 @click.command(cls=Command)
 @options(SummaryOptions, SummaryOutputOptions)
-def summarize(asked: SummaryOptions, output: SummaryOutputOptions) -> None:
+def summarize(options: SummaryOptions, output: SummaryOutputOptions) -> None:
     """Sum up many explanations: RESULT is JSON lines or a batch's folder.
 
     \b
@@ -51,11 +51,11 @@ def summarize(asked: SummaryOptions, output: SummaryOutputOptions) -> None:
 
     to = output.destination()
     to.check(1)
-    summary, chosen = sum_up(read_entries(asked.result), asked.top, asked.picks)
+    summary, chosen = sum_up(read_entries(options.result), options.top, options.picks)
     with to.opened() as stream:
-        if to.format == "png":
+        if to.format in ("png", "svg"):
             from lime_cli.tools.summarize.report import save
 
-            save(summary, stream)
+            save(summary, stream, to.format)
         else:
             WRITERS[to.format](sheet_of(summary, chosen), stream, to.look())

@@ -123,6 +123,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 _STEPS = 1000
 
+DOTS, CELLS, WIDEST = 300, 500, 30
+"""Kept to be drawn, at most: instances of a feature, instances of a target, weights of one."""
+
 
 @dataclass
 class Influence:
@@ -138,11 +141,15 @@ class Influence:
     positive: int = 0
     negative: int = 0
     """Instances where its sign is certain."""
+    dots: list[tuple[float, float | None]] = field(default_factory=list)
+    """Weight and value of the first instances; no value where the feature has no number."""
 
-    def add(self, weights: list[tuple[float, bool]], top: bool) -> None:
+    def add(self, weights: list[tuple[float, bool]], top: bool, value: float | None) -> None:
         """Count an instance; ``weights`` are the (weight, resolved) of the feature's components."""
         total = sum(weight for weight, _ in weights)
         self.n += 1
+        if len(self.dots) < DOTS:
+            self.dots.append((total, value))
         self.absolute += abs(total)
         self.signed += total
         self.top += top
@@ -167,6 +174,8 @@ class Aspect:
     fidelities: Counter[int] = field(default_factory=Counter)
     """Instances by fidelity, in thousandths."""
     features: dict[str, Influence] = field(default_factory=dict)
+    rows: list[tuple[float, dict[str, float]]] = field(default_factory=list)
+    """Prediction and weights by feature of the first instances."""
 
     def add(self, target: Target, top: int) -> None:
         self.n += 1
@@ -177,9 +186,13 @@ class Aspect:
         for one in target.weights:
             found.setdefault(one.feature, []).append((one.weight, one.resolved))
         largest = {one.feature for one in target.weights[:top]}
+        values = {one.feature: one.value for one in target.weights}
         for feature, weights in found.items():
             influence = self.features.setdefault(feature, Influence(feature))
-            influence.add(weights, feature in largest)
+            influence.add(weights, feature in largest, values.get(feature))
+        if len(self.rows) < CELLS:
+            sums = {one: sum(weight for weight, _ in found[one]) for one in list(found)[:WIDEST]}
+            self.rows.append((target.prediction, sums))
 
     def ranked(self) -> list[Influence]:
         """List the features by falling mean absolute weight, equal ones by name."""

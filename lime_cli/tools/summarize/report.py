@@ -2,65 +2,169 @@
 
 from __future__ import annotations
 
-import io
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import IO, TYPE_CHECKING
+from itertools import groupby
+from typing import IO
 
-from lime_cli.errors import InputError, MissingDependency
-from lime_cli.formats.chart import AGAINST, FAINT, FOR, INK, installed_fonts
+from lime_cli.errors import InputError
+from lime_cli.formats.canvas import BODY, MARGIN, SMALL, Canvas
+from lime_cli.formats.chart import axis
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
-from lime_cli.formats.wording import literal
-from lime_cli.tools.summarize.measure import Aspect, Pick, ResultSummary, record_of
-
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
+from lime_cli.formats.story import MINUS
+from lime_cli.formats.wording import literal, number_format
+from lime_cli.tools.summarize.measure import (
+    CELLS,
+    DOTS,
+    Aspect,
+    Influence,
+    Pick,
+    ResultSummary,
+    record_of,
+)
 
 FEATURES, TARGETS = 12, 8
 """Drawn at most: features of a target, targets."""
 
+WIDTH, ROW, RADIUS, CELL = 8.0, 0.36, 0.026, 0.2
+"""Inches: of the picture, of a feature's dots, of a dot, of a line of cells."""
 
-def save(summary: ResultSummary, out: IO[bytes]) -> None:
-    """Write bars of the mean absolute weight, in them the mean signed weight, as PNG.
+LANES = 6
+"""Dots that stand on either side of a line, at most; more overlap."""
 
-    Raises MissingDependency without matplotlib, InputError where nothing was explained.
+SHADES = 8
+"""Strengths of a cell."""
+
+
+def save(summary: ResultSummary, out: IO[bytes], kind: str = "png") -> None:
+    """Draw weights by feature, value and instance as ``png`` or ``svg``.
+
+    Raises MissingDependency for ``png`` without matplotlib, InputError where nothing was explained.
     """
+    canvas = Canvas(WIDTH, measured=kind == "png")
+    draw(summary, canvas)
+    if kind == "png":
+        canvas.write_png(out)
+    else:
+        canvas.write_svg(out, f"{summary.explained:,} explanations")
+
+
+def draw(summary: ResultSummary, canvas: Canvas) -> None:
+    """Draw for each target a dot for every weight, then a cell for every instance and feature."""
     aspects = sorted(summary.aspects.values(), key=lambda one: (-one.n, one.name))[:TARGETS]
     if not aspects:
         raise InputError("there is no explanation to draw", "every instance failed")
-    try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise MissingDependency("charts need matplotlib", "pip install 'limex[charts]'") from None
-    heights = [0.9 + 0.27 * min(FEATURES, max(1, len(one.features))) for one in aspects]
-    with mpl.rc_context({"font.family": installed_fonts(), "font.size": 10}):
-        figure = Figure(figsize=(7.5, sum(heights)), layout="constrained")
-        axes = figure.subplots(len(aspects), 1, squeeze=False, height_ratios=heights)[:, 0]
-        for aspect, axis in zip(aspects, axes, strict=True):
-            _draw(aspect, axis)
-        stream = io.BytesIO()
-        figure.savefig(stream, format="png", dpi=150, metadata={"Software": None})
-    out.write(stream.getvalue())
+    for number, aspect in enumerate(aspects):
+        canvas.top += 0.3 if number else 0.0
+        canvas.heading(f"{literal(aspect.name)}: {aspect.n:,} instances")
+        shown = aspect.ranked()[:FEATURES]
+        if any(one.dots for one in shown):
+            _swarm(aspect, shown, canvas)
+            _cells(aspect, shown, canvas)
 
 
-def _draw(aspect: Aspect, axis: Axes) -> None:
-    shown = aspect.ranked()[:FEATURES]
-    places = range(len(shown))
-    axis.barh(places, [one.absolute / aspect.n for one in shown], height=0.7, color="#c9ced6")
-    signed = [one.signed / aspect.n for one in shown]
-    colours = [FOR if one >= 0 else AGAINST for one in signed]
-    axis.barh(places, [abs(one) for one in signed], height=0.34, color=colours)
-    names = [literal(one.feature)[:44] for one in shown]
-    axis.set_yticks(list(places), names, color=INK, parse_math=False)
-    axis.set_ylim(max(1, len(shown)) - 0.5, -0.5)
-    title = f"{literal(aspect.name)}: {aspect.n:,} instances"
-    axis.set_title(title, loc="left", fontsize=10.5, fontweight="bold", parse_math=False)
-    axis.set_xlabel("mean |weight|; inside, the mean weight: blue for, orange against")
-    axis.xaxis.label.set(color=FAINT, fontsize=8.5)
-    axis.tick_params(axis="y", length=0)
-    axis.tick_params(axis="x", colors=FAINT, labelsize=9)
-    axis.spines[["top", "right", "left"]].set_visible(False)
+def _swarm(aspect: Aspect, shown: Sequence[Influence], canvas: Canvas) -> None:
+    canvas.top += 0.1
+    start, room = _names(shown, canvas)
+    ends = [weight for one in shown for weight, _ in one.dots]
+    reach = max(map(abs, ends)) or 1.0
+    limits = min(0.0, *ends), max(0.0, *ends)
+    limits = limits if limits[0] < limits[1] else (-reach, reach)
+
+    def x(weight: float) -> float:
+        return start + room * (weight - limits[0]) / (limits[1] - limits[0])
+
+    top, bottom = canvas.top, canvas.top + ROW * len(shown)
+    axis(canvas, x, limits, (top, bottom))
+    canvas.line((x(0.0), top), (x(0.0), bottom), "faint", 0.9)
+    form = number_format(one.absolute / aspect.n for one in shown)
+    for number, one in enumerate(shown):
+        y = top + ROW * (number + 0.5)
+        canvas.text(start - 0.15, y, _cut(one, canvas), BODY, anchor="end")
+        mean = f"{one.absolute / aspect.n:{form}}"
+        canvas.text(canvas.width - MARGIN, y, mean, BODY, anchor="end")
+        strengths = _strengths([value for _, value in one.dots])
+        for (weight, _), lane, strength in zip(
+            one.dots, _lanes([x(weight) for weight, _ in one.dots]), strengths, strict=True
+        ):
+            place = y + lane * 0.44 * ROW / LANES
+            canvas.dot(x(weight), place, RADIUS, "for" if weight >= 0 else "against", strength)
+    canvas.top = bottom + 2 * SMALL / 72
+    some = f" (of the first {DOTS:,})" if any(one.n > DOTS for one in shown) else ""
+    canvas.paragraph(
+        f"Each dot is an instance{some}: right of 0 the feature raises the prediction, left of it "
+        "it lowers it. Solid dots are high values of the column, pale ones low values, rings have "
+        "no number. On the right the mean |weight|.",
+        SMALL,
+        "faint",
+    )
+
+
+def _names(shown: Sequence[Influence], canvas: Canvas) -> tuple[float, float]:
+    """Return where the drawing starts beside the names, and how wide it is."""
+    names = max(canvas.measure(_cut(one, canvas), BODY) for one in shown)
+    return MARGIN + names + 0.15, canvas.room - names - 0.15 - 0.75
+
+
+def _cut(one: Influence, canvas: Canvas) -> str:
+    return canvas.cut(literal(one.feature), BODY, 0.36 * canvas.width)
+
+
+def _lanes(places: Sequence[float]) -> list[int]:
+    """Return for each dot on a line how far aside it stands, so that neighbours are seen."""
+    taken: Counter[int] = Counter()
+    found = []
+    for place in places:
+        n = taken[round(place / (2 * RADIUS))]
+        taken[round(place / (2 * RADIUS))] += 1
+        lane = (n + 1) // 2 * (1 if n % 2 else -1)
+        found.append(max(-LANES, min(LANES, lane)))
+    return found
+
+
+def _strengths(values: Sequence[float | None]) -> list[float]:
+    """Return how solid each dot is by the rank of its value; 0 where it has none."""
+    known = sorted({value for value in values if value is not None})
+    if not known:
+        return [0.0] * len(values)
+    ranks = {value: i / max(1, len(known) - 1) for i, value in enumerate(known)}
+    return [0.0 if value is None else 0.12 + 0.88 * ranks[value] for value in values]
+
+
+def _cells(aspect: Aspect, shown: Sequence[Influence], canvas: Canvas) -> None:
+    """Draw a line of cells for each feature, instances by their prediction."""
+    rows = sorted(aspect.rows, key=lambda row: row[0])
+    if len(rows) < 2:
+        return
+    canvas.top += 0.2
+    start, room = _names(shown, canvas)
+    largest = max(abs(row[1].get(one.feature, 0.0)) for row in rows for one in shown) or 1.0
+    width = room / len(rows)
+    for one in shown:
+        y = canvas.top + CELL / 2
+        canvas.text(start - 0.15, y, _cut(one, canvas), BODY, anchor="end")
+        levels = [round(SHADES * row[1].get(one.feature, 0.0) / largest) for row in rows]
+        for level, run in groupby(enumerate(levels), lambda pair: pair[1]):
+            first, *rest = [i for i, _ in run]
+            if level:
+                size = (width * (1 + len(rest)), CELL - 0.02)
+                colour = "for" if level > 0 else "against"
+                canvas.box((start + width * first, y), size, colour, abs(level) / SHADES)
+        canvas.top += CELL
+    low, high = rows[0][0], rows[-1][0]
+    canvas.line((start, canvas.top), (start + room, canvas.top), "line", 0.6)
+    below = canvas.top + 0.8 * SMALL / 72
+    canvas.text(start, below, f"{low:.3g}".replace("-", MINUS), SMALL, "faint")
+    end = f"prediction {high:.3g}".replace("-", MINUS)
+    canvas.text(start + room, below, end, SMALL, "faint", anchor="end")
+    canvas.top += 1.6 * SMALL / 72
+    some = f" (the first {CELLS:,})" if aspect.n > CELLS else ""
+    canvas.paragraph(
+        f"Each column of cells is an instance{some}, from the lowest to the highest prediction; "
+        f"the strongest colour is a weight of {largest:.3g}.",
+        SMALL,
+        "faint",
+    )
 
 
 SHOWN = 30
@@ -73,7 +177,21 @@ def sheet_of(summary: ResultSummary, picks: Sequence[Pick]) -> Sheet:
     if picks:
         grids.append(_picks(picks))
     title = f"{summary.explained:,} explanations"
-    return Sheet(title, tuple(_lines(summary)), tuple(grids), record_of(summary, list(picks)))
+    return Sheet(
+        title,
+        tuple(_lines(summary)),
+        tuple(grids),
+        record_of(summary, list(picks)),
+        _pictures(summary),
+    )
+
+
+def _pictures(summary: ResultSummary) -> Iterator[str]:
+    """Draw what a page shows above its tables, where there is something to draw."""
+    if summary.aspects:
+        canvas = Canvas(WIDTH, measured=False)
+        draw(summary, canvas)
+        yield canvas.svg("weights by feature, value and instance")
 
 
 def _lines(summary: ResultSummary) -> Iterator[str]:

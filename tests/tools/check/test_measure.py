@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from dataclasses import replace
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,17 +15,21 @@ from hypothesis import strategies as st
 from lime.submodular_pick import SubmodularPick
 
 from lime_cli.engine.explanation import Surrogate, Weight
-from lime_cli.engine.instance import Caveat, Column, Component
+from lime_cli.engine.instance import CodedWarning, Column, Component
 from lime_cli.errors import InputError, SettingsError
+from lime_cli.formats import Look
 from lime_cli.records.reading import Entry
 from lime_cli.records.record import record_of
-from lime_cli.tools.check.measure import Checked, check, check_drift
+from lime_cli.tools.check.measure import Checked, by_rule, check, check_drift
 from lime_cli.tools.check.policy import read_policy
+from lime_cli.tools.check.report import WRITERS, github_line
 from lime_cli.tools.compare.measure import Comparison, Limits, Unmatched, collect, compare, spearman
 from lime_cli.tools.compare.measure import record_of as record_of_comparison
+from lime_cli.tools.compare.report import save as save_comparison
 from lime_cli.tools.compare.report import sheet_of
 from lime_cli.tools.summarize.measure import record_of as record_of_summary
 from lime_cli.tools.summarize.measure import summarize
+from lime_cli.tools.summarize.report import save as save_summary
 from tests.formats.test_json import explanation
 
 FAILURE = {
@@ -51,7 +57,7 @@ def entry(own: str, weights: dict[str, float], error: float = 0.01, **more) -> E
         subject=replace(one.subject, id=own),
         components=tuple(Component(f"{name} > 1", 2.0, Column(name)) for name, _ in ranked),
         surrogates=(surrogate,),
-        caveats=more.get("caveats", ()),
+        warnings=more.get("warnings", ()),
     )
     record = json.loads(json.dumps(record_of(made)))
     return Entry(f"saved.jsonl:{own}", record)
@@ -86,7 +92,10 @@ def test_a_summary_means_over_all_instances_an_absent_weight_being_zero():
 
 
 def test_a_summary_counts_failures_and_warnings():
-    found = [entry("0", {"a": 1.0}, caveats=(Caveat("large_gap", "x"),)), Entry("f:2", FAILURE)]
+    found = [
+        entry("0", {"a": 1.0}, warnings=(CodedWarning("large_gap", "x"),)),
+        Entry("f:2", FAILURE),
+    ]
     data = record_of_summary(*summarize(found, top=1))
     assert (data["explained"], data["failed"]) == (1, 1)
     assert data["failures"] == {"InputError": 1}
@@ -308,7 +317,7 @@ STRONG = {"income": 0.4, "zip_code": 0.1, "age": -0.2}
         ('[[forbid]]\nfeatures = ["age"]\nshare = 0.3', None),
         ('[[require]]\nfeatures = ["zip_code"]\ntop = 2', "zip_code is not among the top 2"),
         ('[[require]]\nfeatures = ["x", "age"]\ntop = 2', None),
-        ('[[require]]\nfeatures = ["age"]\nshare = 0.5', "at least 50.0% is asked"),
+        ('[[require]]\nfeatures = ["age"]\nshare = 0.5', "at least 50.0% is required"),
         ('[[sign]]\nfeatures = ["age"]', "age > 1 has weight -0.2; it must be not negative"),
         ('[[sign]]\nfeatures = ["income"]', None),
         ('[[sign]]\nfeatures = ["income"]\nsign = "negative"', "it must be negative"),
@@ -317,7 +326,10 @@ STRONG = {"income": 0.4, "zip_code": 0.1, "age": -0.2}
         ("[quality]\nmin_fidelity = 0.95", "the fidelity is 0.900"),
         ("[quality]\nmin_fidelity = 0.85", None),
         ("[quality]\nmax_gap = 0.05", "the gap is +0.1"),
-        ("[quality]\nmin_effective_samples = 50", "40 samples count, at least 50 must"),
+        (
+            "[quality]\nmin_effective_samples = 50",
+            "the effective sample size is 40, at least 50 is required",
+        ),
         ("[quality]\nmin_selected = 1", None),
         ("[quality]\nmax_unresolved = 0", None),
         ('[run]\nforbid_warnings = ["low_*"]', "low_fidelity: poor"),
@@ -325,7 +337,7 @@ STRONG = {"income": 0.4, "zip_code": 0.1, "age": -0.2}
     ],
 )
 def test_a_rule_finds_what_it_forbids_and_nothing_else(tmp_path, text, said):
-    one = entry("17", STRONG, caveats=(Caveat("low_fidelity", "poor"),))
+    one = entry("17", STRONG, warnings=(CodedWarning("low_fidelity", "poor"),))
     found = findings(tmp_path, text, one)
     assert len(found) == (said is not None)
     if said:
@@ -344,9 +356,41 @@ def test_uncertain_signs_are_counted_and_not_called_negative(tmp_path):
     one = entry("17", {"a": -0.01, "b": 0.3}, error=0.02)
     assert findings(tmp_path, '[[sign]]\nfeatures = ["a"]', one) == []
     (said,) = findings(tmp_path, "[quality]\nmax_unresolved = 0", one)
-    assert said == "1 of the top 2 signs are not certain"
+    assert said == "1 of the top 2 weights are unresolved"
     (said,) = findings(tmp_path, '[[sign]]\nfeatures = ["a"]\nsign = "positive"', one)
     assert "not certain; it must be positive" in said
+
+
+def test_a_rule_has_one_line_with_its_count_its_worst_and_three_instances(tmp_path):
+    path = tmp_path / "policy.toml"
+    path.write_text(
+        '[quality]\nmin_fidelity = 0.5\nmax_gap = 0.05\n\n[[forbid]]\nfeatures = ["a"]\n'
+    )
+    worst = {"3": 0.1, "8": 0.2, "5": 0.3, "7": 0.4, "1": 0.9}
+    entries = [entry(own, {"a": 0.4, "b": 0.2}, fidelity=f) for own, f in worst.items()]
+    policy, checked = read_policy(path), Checked()
+    found = list(check(entries, policy, checked))
+    assert len(found) == 4 + 5 + 5
+    out = io.BytesIO()
+    WRITERS["table"](found, checked, policy, out, Look())
+    lines = out.getvalue().decode().splitlines()
+    assert len(lines) == 4
+    assert lines[0].startswith("quality min_fidelity: 4 findings, the worst people.csv 3, yes:")
+    assert "; also 8, 5, ..." in lines[0]
+    assert lines[0].endswith("policy.toml:1]")
+    assert lines[2].startswith("forbid a: 5 findings")
+    assert lines[3].startswith("14 findings in 5 explanations")
+    annotations = [github_line(one) for one in by_rule(found)]
+    assert [one.partition(":: ")[0][:7] for one in annotations] == ["::error"] * 3
+    data = io.BytesIO()
+    WRITERS["json"](found, checked, policy, data, Look())
+    made = json.loads(data.getvalue())
+    assert [(one["key"], one["count"]) for one in made["rules"]] == [
+        ("min_fidelity", 4),
+        ("max_gap", 5),
+        ("a", 5),
+    ]
+    assert len(made["findings"]) == 14
 
 
 def test_an_undefined_fidelity_does_not_pass_a_floor(tmp_path):
@@ -386,8 +430,8 @@ def test_drift_is_measured_against_the_baseline(tmp_path):
             r":6: sign: 'up'",
         ),
         ("[[forbid]]\nfeatures = ['a']\n[[forbid]]\ntop = 1", r":3: \[forbid\] names no features"),
-        ("[[forbid]]\nfeatures = 3", r":2: features: 3 is no list of names"),
-        ("[[forbid]]\nfeatures = ['a']\ntarget = 3", r":3: target: 3 is no text"),
+        ("[[forbid]]\nfeatures = 3", r":2: features: 3 is not a list of names"),
+        ("[[forbid]]\nfeatures = ['a']\ntarget = 3", r":3: target: 3 is not text"),
         ("[forbidden]\na = 1", r":1: unknown key 'forbidden'; did you mean forbid"),
         ("forbid = 3", r":1: forbid is neither a table nor a list"),
         ("", r"policy\.toml: has no rule"),
@@ -405,3 +449,81 @@ def test_a_surrogate_without_weights_breaks_nothing():
     assert record_of_summary(*summarize(found, top=3, picks=1))["targets"][0]["features"] == []
     assert compared(found, found).weights == 0
     assert isinstance(found[0].explanation().surrogates[0], Surrogate)
+
+
+# -- pictures ---------------------------------------------------------------------------------
+
+
+def circles(svg: bytes | str) -> list[dict[str, str]]:
+    root = ElementTree.fromstring(svg)
+    return [one.attrib for one in root.iter() if one.tag.endswith("circle")]
+
+
+def test_the_summary_draws_every_weight_at_its_place_and_as_solid_as_its_value():
+    weights = {"0": -0.4, "1": -0.1, "2": 0.05, "3": 0.3, "4": 0.31}
+    entries = [
+        named(entry(own, {"a": weight}), 10 * i)
+        for i, (own, weight) in enumerate(weights.items(), 1)
+    ]
+    out = io.BytesIO()
+    save_summary(summarize(entries, top=5)[0], out, "svg")
+    dots = circles(out.getvalue())
+    assert len(dots) == len(weights)
+    places = np.array([float(one["cx"]) for one in dots])
+    slope, offset = np.polyfit(list(weights.values()), places, 1)
+    assert places == pytest.approx(slope * np.array(list(weights.values())) + offset, abs=0.02)
+    assert slope > 0
+    signs = ["var(--for)" in one["style"] for one in dots]
+    assert signs == [False, False, True, True, True]
+    solid = [float(re.search(r"fill-opacity:([\d.]+)", one["style"])[1]) for one in dots]
+    assert solid == sorted(solid)
+    assert solid[-1] == 1
+
+
+def test_the_heat_map_has_instances_by_their_prediction():
+    entries = [
+        entry(str(i), {"a": weight}, prediction=prediction)
+        for i, (weight, prediction) in enumerate([(0.4, 0.9), (-0.4, 0.1), (0.2, 0.5)])
+    ]
+    out = io.BytesIO()
+    save_summary(summarize(entries, top=5)[0], out, "svg")
+    root = ElementTree.fromstring(out.getvalue())
+    cells = [
+        (float(one.attrib["x"]), one.attrib["style"])
+        for one in root.iter()
+        if one.tag.endswith("rect") and "fill-opacity" in one.attrib.get("style", "")
+    ]
+    cells.sort()
+    colours = [re.search(r"--(for|against)\);fill-opacity:([\d.]+)", style) for _, style in cells]
+    assert [(one[1], float(one[2])) for one in colours] == [
+        ("against", 1.0),
+        ("for", 0.5),
+        ("for", 1.0),
+    ]
+
+
+def test_a_comparison_draws_old_and_new_where_they_are():
+    old = [entry("0", {"a": 0.40, "b": 0.20})]
+    new = [entry("0", {"a": -0.30, "b": 0.25})]
+    out = io.BytesIO()
+    save_comparison(compared(old, new), out, "svg")
+    places = [float(one["cx"]) for one in circles(out.getvalue())]
+    slope, offset = np.polyfit([0.40, -0.30, 0.20, 0.25], places, 1)
+    assert places == pytest.approx(slope * np.array([0.40, -0.30, 0.20, 0.25]) + offset, abs=0.02)
+    assert slope > 0
+
+
+@pytest.mark.parametrize("form", ["png", "svg", "html"])
+@pytest.mark.parametrize("tool", ["summarize", "compare"])
+def test_the_pictures_of_many_are_files_without_a_script(limex, tmp_path, tool, form):
+    lines = [json.dumps(entry(str(i), {"a": 0.4 - i / 10, "b": 0.1}).record) for i in range(6)]
+    found = tmp_path / "one.jsonl"
+    found.write_text("\n".join(lines) + "\n")
+    out = tmp_path / f"many.{form}"
+    inputs = [found] if tool == "summarize" else [found, found]
+    assert limex(tool, *inputs, "-o", out).code == 0
+    data = out.read_bytes()
+    assert len(data) > 2_000
+    assert b"<script" not in data
+    if form != "png":
+        assert data.count(b"<circle") == 12 * len(inputs)

@@ -30,7 +30,7 @@ def weights(found, target=0):
 def test_an_animal_is_explained_as_a_table(limex):
     result = limex(*ZOO, "--row", "84")
     assert (result.code, result.err) == (0, "")
-    assert "mammal: the model says 0.99" in result.out
+    assert "mammal: the model predicts 0.99" in result.out
     assert "milk = 1" in result.out
     assert "\x1b" not in result.out
 
@@ -66,8 +66,8 @@ def test_a_scene_is_explained_by_the_superpixels_on_its_object(limex, tmp_path):
     result = limex(*SCENE, "-o", tmp_path / "overlay.png")
     assert (result.code, result.out) == (0, "")
     assert "wrote" in result.err
-    with Image.open(tmp_path / "overlay.png") as picture:
-        assert picture.width >= 256
+    with Image.open(tmp_path / "overlay.png") as image:
+        assert image.width >= 256
 
 
 @pytest.mark.parametrize("case", [(*ZOO, "--row", "84"), REVIEW, SCENE])
@@ -260,8 +260,10 @@ def test_an_ascii_terminal_gets_ascii(limex):
     assert b"wonderful" in done.stdout
 
 
-def test_errors_come_as_json_when_asked(limex):
-    result = limex("--json-errors", "explain", "text", "none.onnx", "--text", "words")
+@pytest.mark.parametrize("place", [0, 1, 2, 3, 5])
+def test_errors_come_as_json_when_asked_wherever_that_stands(limex, place):
+    words = ["explain", "text", "none.onnx", "--text", "words"]
+    result = limex(*words[:place], "--json-errors", *words[place:])
     assert result.code == 4
     assert json.loads(result.err)["message"] == "none.onnx: no such file"
 
@@ -301,7 +303,7 @@ BAD = [
     (
         "explain image BAD/cut.onnx sample_data/scene.png",
         4,
-        "cut.onnx: is no ONNX model, or is cut short",
+        "cut.onnx: is not an ONNX model, or is cut short",
     ),
     (f"{TABLE} none.csv --row 1", 3, "none.csv: no such file"),
     (f"{TABLE} BAD/empty --row 1", 3, "empty: is empty"),
@@ -315,10 +317,10 @@ BAD = [
         "no output 'mamal'; did you mean mammal?",
     ),
     (f"{TABLE} sample_data/zoo.csv --row 1 --target 7", 2, "7 is out of range"),
-    (f"{TABLE} sample_data/zoo.csv --row 1 --samples 1", 2, "--samples: 1 is not possible"),
+    (f"{TABLE} sample_data/zoo.csv --row 1 --samples 1", 2, "--samples: 1 is not valid"),
     (f"{TABLE} sample_data/zoo.csv --row 1 --samples many", 2, "neither auto nor a number"),
-    (f"{TABLE} sample_data/zoo.csv --row 1 --penalty foo:1", 2, "--penalty: foo: is not possible"),
-    (f"{TABLE} sample_data/zoo.csv --row 1 --bins some", 2, "--bins: 'some' is not possible"),
+    (f"{TABLE} sample_data/zoo.csv --row 1 --penalty foo:1", 2, "--penalty: foo: is not valid"),
+    (f"{TABLE} sample_data/zoo.csv --row 1 --bins some", 2, "--bins: 'some' is not valid"),
     (f"{TABLE} sample_data/zoo.csv --row 1 --classes a,b", 3, "2 names for 7 classes"),
     (
         f"{TABLE} sample_data/zoo.csv --row 1-2 -f json",
@@ -328,8 +330,8 @@ BAD = [
     (f"{TABLE} sample_data/zoo.csv --row 1 -o BAD/none/x.json", 5, "there is no folder"),
     (f"{TABLE} sample_data/zoo.csv --row 1 -o BAD", 5, "is a folder"),
     (f"{TABLE} sample_data/zoo.csv --rwo 1", 2, "--rwo"),
-    ("explain text sample_models/reviews.onnx BAD/empty", 3, "empty: there is no text"),
-    ("explain text sample_models/reviews.onnx BAD/words.txt", 3, "words.txt: there is no text"),
+    ("explain text sample_models/reviews.onnx BAD/empty", 3, "empty: there is not text"),
+    ("explain text sample_models/reviews.onnx BAD/words.txt", 3, "words.txt: there is not text"),
     ("explain text sample_models/reviews.onnx none.txt", 3, "none.txt: no such file"),
     ("explain text sample_models/reviews.onnx", 2, "there is no input"),
     ("explain text sample_models/reviews.onnx --text !?", 3, "no words to vary"),
@@ -342,12 +344,12 @@ BAD = [
     (
         "explain text sample_models/scenes.onnx sample_data/review.txt",
         4,
-        "takes a picture, not a text",
+        "takes an image, not a text",
     ),
     (
         "explain tabular sample_models/scenes.onnx sample_data/zoo.csv --row 1",
         4,
-        "takes a picture, not a table",
+        "takes an image, not a table",
     ),
     ("explain nothing", 2, "limex explain needs an input"),
     ("colour", 2, "limex has no command 'colour'; see limex --help"),

@@ -270,8 +270,8 @@ def test_pictures_cut_by_a_given_map(seed, kind, hide):
     labels = np.unique(rng.integers(0, pieces, (12, 15)), return_inverse=True)[1].reshape(12, 15)
     probe = rng.normal(size=pixels.shape)
 
-    def model(pictures):
-        return sigmoid((np.asarray(pictures, float) * probe).mean(axis=(1, 2, 3)) / 5)
+    def model(images):
+        return sigmoid((np.asarray(images, float) * probe).mean(axis=(1, 2, 3)) / 5)
 
     expected = LimeImageExplainer(random_state=seed).explain_instance(
         pixels,
@@ -304,8 +304,8 @@ def test_a_picture_from_its_file_with_quickshift_and_means(tmp_path):
     pixels = np.asarray(Image.open(path))
     probe = rng.normal(size=pixels.shape)
 
-    def model(pictures):
-        return sigmoid((np.asarray(pictures, float) * probe).mean(axis=(1, 2, 3)))
+    def model(images):
+        return sigmoid((np.asarray(images, float) * probe).mean(axis=(1, 2, 3)))
 
     expected = LimeImageExplainer(random_state=3).explain_instance(
         pixels, model, top_labels=None, num_samples=100

@@ -13,9 +13,9 @@ from tests import narrow
 TEXT = ("explain", "text", "py:tests.narrow:chances", "sample_data/review.txt", "-f", "json")
 TABLE = ("explain", "tabular", "py:tests.narrow:rows", "sample_data/zoo.csv")
 ROW = (*TABLE, "--row", "84", "--samples", "300", "-f", "json")
-PICTURE = ("explain", "image", "py:tests.narrow:pictures", "sample_data/scene.png", "-f", "json")
-SMALL = (*PICTURE, "--size", "32x32", "--channels", "RGB", "--samples", "300")
-CASES = {"text": (*TEXT, "--samples", "300"), "row": ROW, "picture": SMALL}
+IMAGE = ("explain", "image", "py:tests.narrow:images", "sample_data/scene.png", "-f", "json")
+SMALL = (*IMAGE, "--size", "32x32", "--channels", "RGB", "--samples", "300")
+CASES = {"text": (*TEXT, "--samples", "300"), "row": ROW, "image": SMALL}
 
 
 @pytest.fixture
@@ -59,7 +59,8 @@ def test_a_smaller_size_is_kept_for_the_rest_of_the_run(limex, room, tmp_path):
     assert limex(*command, "-o", tmp_path / "out").code == 0
     assert len(narrow.refused) == 4  # 256, 128, 64, 32
     summary = json.loads((tmp_path / "out" / "summary.json").read_text())
-    assert summary["asked"]["calls"] < len(narrow.answered) < summary["asked"]["calls"] + 10
+    calls = summary["model_calls"]["calls"]
+    assert calls < len(narrow.answered) < calls + 10
 
 
 def test_one_input_that_is_too_much_is_one_line(limex, room, case):
@@ -92,7 +93,7 @@ def test_bounded_memory_bounds_every_call_and_changes_no_byte(limex, room, case)
 
 def test_more_memory_makes_larger_calls(limex, room):
     room(10**9)
-    large = (*PICTURE, "--size", "96x96", "--channels", "RGB", "--samples", "128")
+    large = (*IMAGE, "--size", "96x96", "--channels", "RGB", "--samples", "128")
     expected = limex(*large).out
     assert max(narrow.answered) == 8 * 2**20 // (96 * 96 * 3 * 4)
     room(10**9)
@@ -203,4 +204,4 @@ def test_both_may_stand_beside_the_model_and_in_the_environment(limex, room, mon
         assert max(narrow.answered) < 60
         monkeypatch.setenv("LIMEX_MAX_MEMORY", "20000")
     monkeypatch.setenv("LIMEX_MAX_MEMORY", "plenty")
-    assert "limex: LIMEX_MAX_MEMORY: 'plenty' is no size" in limex(*TEXT).err
+    assert "limex: LIMEX_MAX_MEMORY: 'plenty' is not a size" in limex(*TEXT).err

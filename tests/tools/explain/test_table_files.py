@@ -151,13 +151,13 @@ def test_rows_are_chosen_by_what_they_hold(limex, ship, passengers):
     ("options", "code", "words"),
     [
         ((), 2, "say which rows to explain"),
-        (("--row", "1", "--all"), 2, "which rows to explain is said twice"),
-        (("--id", "7"), 2, "name it with --id-column"),
-        (("--where", "Age >"), 2, "is no condition"),
+        (("--row", "1", "--all"), 2, "rows are chosen twice"),
+        (("--id", "7"), 2, "name the column that holds the ids"),
+        (("--where", "Age >"), 2, "is not a condition"),
         (("--where", "Agee > 3"), 2, "has no column 'Agee'; did you mean 'Age'?"),
         (("--id", "x", "--id-column", "PassengerId"), 3, "no row with PassengerId 'x'"),
-        (("--row", "1", "--sep", "ab"), 2, "--sep: 'ab' is not possible"),
-        (("--row", "1", "--decimal", ";"), 2, "--decimal: ';' is not possible"),
+        (("--row", "1", "--sep", "ab"), 2, "--sep: 'ab' is not valid"),
+        (("--row", "1", "--decimal", ";"), 2, "--decimal: ';' is not valid"),
     ],
 )
 def test_a_wrong_choice_gets_one_line(limex, ship, options, code, words):
@@ -178,7 +178,7 @@ def test_texts_in_a_column_are_explained_as_texts(limex, tmp_path):
         ("bob", "slow and loud"),
     ]
     assert result.code == 6
-    assert "limex: cy: reviews.csv: line 4: there is no text" in result.err
+    assert "limex: cy: reviews.csv: line 4: there is not text" in result.err
     one = limex(*command, "--row", "1", "-f", "json")
     assert json.loads(one.out)["instance"]["facts"]["text"] == "slow and loud"
     for wrong in (("--text", "x"), (table,)):

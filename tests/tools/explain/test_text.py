@@ -28,7 +28,7 @@ def record(result):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "there is no text"), (" \n\t", "there is no text"), ("?! ...", "no words to vary")],
+    [("", "there is not text"), (" \n\t", "there is not text"), ("?! ...", "no words to vary")],
 )
 def test_a_text_without_words_is_an_input_error(explained, text, message):
     result = explained("--text", text)
@@ -76,7 +76,7 @@ def test_a_line_with_a_word_written_from_the_right_keeps_its_order():
     ("data", "message"),
     [
         (b"\x89PNG\r\n\x1a\n", "mail.txt: is not UTF-8 at byte 0; name its encoding"),
-        (b"a\0b", "mail.txt: is no text"),
+        (b"a\0b", "mail.txt: is not text"),
         (b"a" * 1_000_001, "mail.txt: has more than 1,000,000 characters; raise --max-characters"),
     ],
 )

@@ -15,6 +15,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from tests.models import malicious
+from tests.models.test_onnx import token_model
 from tests.test_architecture import loaded_by
 
 MODELS = (
@@ -363,8 +364,8 @@ def test_texts_and_pictures_are_checked_too(limex, tmp_path, samples, data):
     wrong = limex(*call, data / "reviews.csv", "--column", "words")
     assert (wrong.code, "no column 'words'" in wrong.err) == (3, True)
     scenes = samples / "scenes.onnx"
-    pictures = ("inspect", scenes, "--check-against", scenes, "--data", data / "scene.png")
-    assert limex(*pictures).code == 0
+    images = ("inspect", scenes, "--check-against", scenes, "--data", data / "scene.png")
+    assert limex(*images).code == 0
 
 
 def test_two_other_models_differ(limex, tmp_path, data):
@@ -426,3 +427,11 @@ def test_damaged_onnx_files_are_told_in_one_line(limex, tmp_path, samples):
         result = limex("inspect", path, "--no-load")
         assert result.code in (0, 4), result.err
         assert result.err.count("\n") == (result.code == 4)
+
+
+def test_a_graph_of_token_ids_is_reported_and_asks_for_its_tokenizer(limex, tmp_path):
+    path = token_model(tmp_path / "ids.onnx", "length")
+    result = limex("inspect", path)
+    assert result.code == 4
+    assert "limex explain text" in result.out
+    assert "name its tokenizer with --tokenizer" in result.err

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.asking import Question, count_repeated, put
+from lime_cli.engine.calls import Question, count_repeated, put
 from lime_cli.engine.distinct import distinct
 from lime_cli.engine.instance import Instance, Model, join
 from lime_cli.errors import NotFinite, PredictionError
@@ -16,7 +16,7 @@ from lime_cli.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
-class Answers:
+class Predictions:
     """What a model says of an instance and of its samples."""
 
     original: FloatArray
@@ -28,24 +28,24 @@ class Answers:
 
     @property
     def failed(self) -> BoolArray:
-        """Which samples the model gave no finite answer to, (n,)."""
+        """Which samples the model gave no finite prediction to, (n,)."""
         return np.asarray(~np.isfinite(self.samples).all(axis=1))
 
 
-def ask_original(instance: Instance, model: Model, settings: Settings) -> FloatArray:
+def predict_original(instance: Instance, model: Model, settings: Settings) -> FloatArray:
     """Ask the model about the instance alone, (k,)."""
     settings = replace(settings, drop_failed=0.0)  # an instance is no sample to do without
     question = Question(instance, 1, lambda _start, _n: instance.original())
     return np.asarray(put(question, model, settings)[0])
 
 
-def ask(
+def predict_samples(
     instance: Instance,
     model: Model,
     codes: IntArray,
     settings: Settings,
-    known: Answers | None = None,
-) -> Answers:
+    known: Predictions | None = None,
+) -> Predictions:
     """Ask about samples with these codes (n, m), of which the first are ``known``.
 
     The instance itself is asked in one call with its first samples, and alone where the model
@@ -56,19 +56,21 @@ def ask(
     fresh = codes if len(first) == len(codes) and not n_known else codes[first[first >= n_known]]
     parts: list[FloatArray] = []
     if known is None:
-        original, answers = _with_itself(instance, model, fresh, settings)
-        parts.append(answers)
+        original, predictions = _with_itself(instance, model, fresh, settings)
+        parts.append(predictions)
     else:
         original = known.original
         parts.append(known.samples[first[first < n_known]])
         if len(fresh):
-            parts.append(ask_about(instance, model, fresh, settings))
+            parts.append(predict_codes(instance, model, fresh, settings))
     count_repeated(model, len(codes) - n_known - len(fresh))
-    found = Answers(original, codes, np.concatenate(parts)[inverse])
+    found = Predictions(original, codes, np.concatenate(parts)[inverse])
     return _checked(found, settings, instance.subject.source)
 
 
-def ask_about(instance: Instance, model: Model, codes: IntArray, settings: Settings) -> FloatArray:
+def predict_codes(
+    instance: Instance, model: Model, codes: IntArray, settings: Settings
+) -> FloatArray:
     """Ask about every sample with these codes (n, m), in their order: (n, k)."""
     question = Question(
         instance, len(codes), lambda start, n: instance.model_inputs(codes[start : start + n])
@@ -80,8 +82,8 @@ def _with_itself(
     instance: Instance, model: Model, codes: IntArray, settings: Settings
 ) -> tuple[FloatArray, FloatArray]:
     if not instance.shared:  # its inputs are of a kind of their own: pieces of a text, say
-        original = ask_original(instance, model, settings)
-        return original, ask_about(instance, model, codes, settings)
+        original = predict_original(instance, model, settings)
+        return original, predict_codes(instance, model, codes, settings)
 
     def inputs(start: int, n: int) -> Any:
         if start:
@@ -91,21 +93,21 @@ def _with_itself(
         return join([instance.original(), instance.model_inputs(codes[: n - 1])])
 
     try:
-        answers = put(Question(instance, 1 + len(codes), inputs), model, settings)
+        predictions = put(Question(instance, 1 + len(codes), inputs), model, settings)
     except PredictionError:
-        original = ask_original(instance, model, settings)
-        return original, ask_about(instance, model, codes, settings)
-    if not np.isfinite(answers[0]).all():
-        original = ask_original(instance, model, settings)
-        return original, answers[1:]
-    return answers[0], answers[1:]
+        original = predict_original(instance, model, settings)
+        return original, predict_codes(instance, model, codes, settings)
+    if not np.isfinite(predictions[0]).all():
+        original = predict_original(instance, model, settings)
+        return original, predictions[1:]
+    return predictions[0], predictions[1:]
 
 
-def _checked(answers: Answers, settings: Settings, source: str) -> Answers:
-    """Return the answers; raise PredictionError where more failed than may be left out."""
-    n, failed = len(answers.samples), int(answers.failed.sum())
+def _checked(predictions: Predictions, settings: Settings, source: str) -> Predictions:
+    """Return the predictions; raise PredictionError where more failed than may be left out."""
+    n, failed = len(predictions.samples), int(predictions.failed.sum())
     if failed > settings.drop_failed * n:
         said = NotFinite.words(source, failed, n)
         allowed = f"--drop-failed {100 * settings.drop_failed:.3g}%"
         raise PredictionError(said, f"more than {allowed} leaves out; give a larger share")
-    return answers
+    return predictions

@@ -9,7 +9,7 @@ import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray
 from lime_cli.engine.explanation import POOR, Surrogate
-from lime_cli.engine.instance import Caveat, Instance, Model
+from lime_cli.engine.instance import CodedWarning, Instance, Model
 from lime_cli.settings import Settings
 
 LOW_FIDELITY = 0.5
@@ -30,9 +30,9 @@ class Facts(NamedTuple):
     n_blocks: int
     effective_samples: float
     deviation: FloatArray
-    """(targets,): weighted standard deviation of the answers, the instance counted."""
+    """(targets,): weighted standard deviation of the predictions, the instance counted."""
     reach: FloatArray
-    """(targets,): largest answer minus smallest, the instance counted."""
+    """(targets,): largest prediction minus smallest, the instance counted."""
     flat: BoolArray
     """(targets,): whether masking decides nothing at any radius."""
     converged: bool
@@ -50,9 +50,9 @@ def judge(
     facts: Facts,
     surrogates: tuple[Surrogate, ...],
     settings: Settings,
-) -> Iterator[Caveat]:
+) -> Iterator[CodedWarning]:
     """Judge an explanation: the instance, the model, the samples, and each surrogate."""
-    yield from instance.caveats
+    yield from instance.warnings
     yield from of_model(model, facts.original)
     yield from _of_samples(facts, settings)
     for place, surrogate in enumerate(surrogates):
@@ -60,70 +60,72 @@ def judge(
         if facts.stop in ("max_samples", "time") and (
             surrogate.weights or len(surrogate.rules) > 1
         ):
-            yield from _unsettled(surrogate, facts.n, facts.stop)
+            yield from _not_converged(surrogate, facts.n, facts.stop)
 
 
-def _unsettled(surrogate: Surrogate, n: int, stop: str) -> Iterator[Caveat]:
+def _not_converged(surrogate: Surrogate, n: int, stop: str) -> Iterator[CodedWarning]:
     remedy = f"raise {'--time-limit' if stop == 'time' else '--max-samples'} or --tolerance"
     if surrogate.rules:
-        yield Caveat(
+        yield CodedWarning(
             "unresolved_top",
-            f"{surrogate.name}: the rules are not settled after {n} samples; others may fit as "
+            f"{surrogate.name}: the rules are not converged after {n} samples; others may fit as "
             f"well; {remedy}",
         )
         return
     intervals = [one.interval for one in surrogate.weights if one.interval]
     n_open = sum(low <= 0 <= high for low, high in intervals)
-    yield Caveat(
+    what = f"the sign of {n_open} of {len(intervals)} weights is not certain"
+    if not n_open:
+        what = "all signs are certain, sizes and order may change"
+    yield CodedWarning(
         "unresolved_top",
-        f"{surrogate.name}: not settled after {n} samples; the sign of {n_open} of "
-        f"{len(intervals)} weights is open; {remedy}",
+        f"{surrogate.name}: not converged after {n} samples; {what}; {remedy}",
     )
 
 
-def of_model(model: Model, prediction: FloatArray) -> Iterator[Caveat]:
-    """Judge the model and its answer for the instance, (k,)."""
-    yield from model.caveats
+def of_model(model: Model, prediction: FloatArray) -> Iterator[CodedWarning]:
+    """Judge the model and its prediction for the instance, (k,)."""
+    yield from model.warnings
     if model.identity.task != "classification":
         return
     total = prediction.sum()
     outside = prediction.min() < -1e-6 or prediction.max() > 1 + 1e-6
     if outside or (model.probabilities and abs(total - 1) > 1e-3):
-        yield Caveat(
+        yield CodedWarning(
             "not_probabilities",
-            f"the model's outputs are no probabilities (from {prediction.min():.3g} "
+            f"the model's outputs are not probabilities (from {prediction.min():.3g} "
             f"to {prediction.max():.3g}, their sum is {total:.3g}); weights are in their unit",
         )
     top = np.sort(prediction)[::-1]
     if len(top) > 1 and top[0] - top[1] <= 1e-6:
-        yield Caveat(
+        yield CodedWarning(
             "ties_at_top", "several outputs share the highest value; the first is explained"
         )
 
 
-def _of_samples(facts: Facts, settings: Settings) -> Iterator[Caveat]:
+def _of_samples(facts: Facts, settings: Settings) -> Iterator[CodedWarning]:
     """Judge the samples and their weights."""
     if facts.n_failed:
-        yield Caveat(
+        yield CodedWarning(
             "dropped_samples",
             f"{facts.n_failed:,} of {facts.n:,} samples are left out: the model returned NaN "
             "or infinity for them",
         )
     if facts.n_blocks > 1 and facts.effective_samples < 2 * facts.d and not facts.flat.all():
-        yield Caveat(
+        yield CodedWarning(
             "few_effective_samples",
-            f"the samples count for only {facts.effective_samples:.0f} at the radius chosen, for "
-            f"{facts.d:,} components; raise --samples, or choose coarser components",
+            f"the effective sample size is {facts.effective_samples:.0f} for {facts.d:,} "
+            "components; raise --samples, or choose coarser components",
         )
     ended = facts.stop in ("samples", "max_samples", "time")
     if ended and not facts.converged and settings.chosen_radius(facts.d) is None:
-        yield Caveat(
+        yield CodedWarning(
             "radius_not_converged",
-            "half the samples would have chosen another radius; raise --samples, or fix --radius",
+            "each half of the samples selects another radius; raise --samples, or fix --radius",
         )
     if facts.d == 1:
-        yield Caveat(
-            "one_component", "the instance has one component: it gets all the weight there is"
+        yield CodedWarning(
+            "one_component", "the instance has one component, which gets all the weight"
         )
 
 
@@ -134,66 +136,68 @@ def _of_surrogate(
     facts: Facts,
     model: Model,
     settings: Settings,
-) -> Iterator[Caveat]:
+) -> Iterator[CodedWarning]:
     """Judge the fit of one target; a flat response leaves nothing else to judge."""
     name = surrogate.name
     if _flat(facts, place, model.probabilities):
-        yield Caveat(
-            "flat_response", f"{name}: the model answers all samples alike; nothing to explain"
+        yield CodedWarning(
+            "flat_response",
+            f"{name}: the model predicts the same for all samples; nothing to explain",
         )
         return
     if facts.flat[place]:
-        yield Caveat(
+        yield CodedWarning(
             "flat_response",
-            f"{name}: which components are masked decides nothing that {facts.n:,} samples can "
-            "tell from chance; the weights are unresolved",
+            f"{name}: masking components has no effect that {facts.n:,} samples can tell from "
+            "chance; the weights are unresolved",
         )
         return
     parts = "rules" if surrogate.rules else "weights"
     if surrogate.fidelity is not None and surrogate.fidelity < LOW_FIDELITY:
-        share = f"{max(surrogate.fidelity, 0):.0%} of what masking components decides"
+        share = f"{max(surrogate.fidelity, 0):.0%} of the effect of masking components"
         if surrogate.spread is not None and surrogate.spread >= NOISY:
             share += f", which is {1 - surrogate.spread:.0%} of all variation"
         verdict = (
             f"the {parts} do not describe the model here"
             if surrogate.fidelity < POOR
-            else "read them with care"
+            else "interpret them with care"
         )
         table = instance.subject.modality == "tabular"
         together = ", or --group columns that act together" if table else ""
         tried = facts.remedies[place] if facts.remedies else ""
         remedy = f"; {tried}" if tried else f"; try more --samples{together}"
-        yield Caveat("low_fidelity", f"{name}: the {parts} explain {share}; {verdict}{remedy}")
+        yield CodedWarning(
+            "low_fidelity", f"{name}: the {parts} explain {share}; {verdict}{remedy}"
+        )
     reach = float(facts.reach[place])
     if abs(surrogate.gap) > LARGE_GAP * reach > 0:
-        yield Caveat(
+        yield CodedWarning(
             "large_gap",
-            f"{name}: the model says {surrogate.model_prediction:.3g} where the {parts} "
+            f"{name}: the model predicts {surrogate.model_prediction:.3g} where the {parts} "
             f"{'give' if surrogate.rules else 'add up to'} {surrogate.local_prediction:.3g}; "
             "try a smaller --radius",
         )
     if model.probabilities and surrogate.model_prediction > SATURATED:
-        yield Caveat(
+        yield CodedWarning(
             "saturated",
-            f"{name}: the model is all but certain ({surrogate.model_prediction:.6g}); "
-            "small differences say little",
+            f"{name}: the prediction is almost certain ({surrogate.model_prediction:.6g}); "
+            "small weights mean little",
         )
     yield from _too_few(surrogate, facts.d, settings)
 
 
-def _too_few(surrogate: Surrogate, d: int, settings: Settings) -> Iterator[Caveat]:
+def _too_few(surrogate: Surrogate, d: int, settings: Settings) -> Iterator[CodedWarning]:
     wanted = min(settings.features, d)
     linear = settings.surrogate == "linear" and settings.selection != "none"
     if linear and len(surrogate.weights) < wanted:
-        yield Caveat(
+        yield CodedWarning(
             "few_components",
-            f"{surrogate.name}: only {len(surrogate.weights)} of {wanted} components have any "
-            "weight of their own",
+            f"{surrogate.name}: only {len(surrogate.weights)} of {wanted} components have a weight",
         )
 
 
 def _flat(facts: Facts, place: int, probabilities: bool) -> bool:
-    """Tell whether answers differ by nothing, or by a thousandth of a probability."""
+    """Tell whether predictions differ by nothing, or by a thousandth of a probability."""
     size = float(np.abs(facts.original).max())
     nothing = FLAT_ABSOLUTE * max(1.0, size)
     return bool(facts.deviation[place] < (FLAT_SHARE if probabilities else nothing))

@@ -13,7 +13,7 @@ from lime_cli.engine.instance import Instance, Model
 from lime_cli.settings import Settings
 
 MAX_SAMPLES = 512
-"""Of the first pass, where sampling goes on until weights are settled: it only has to rank."""
+"""Of the first pass, where sampling goes on until weights are converged: it only has to rank."""
 
 
 @runtime_checkable

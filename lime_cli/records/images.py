@@ -1,4 +1,4 @@
-"""The pictures of saved explanations: found again by name and content, and put back."""
+"""The images of saved explanations: found again by name and content, and put back."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lime_cli.engine.instance import Picture, Subject
+from lime_cli.engine.instance import SegmentedImage, Subject
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of_file
 from lime_cli.images.numbers import MAX_PIXELS, ImageReading
-from lime_cli.images.pixels import read_picture
+from lime_cli.images.pixels import read_image
 from lime_cli.images.segments import labels_of
 
 if TYPE_CHECKING:
@@ -20,31 +20,31 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Where the pictures of a result are."""
+class Images:
+    """Where the images of a result are."""
 
     result: str
     """Path of the result; ``-`` for standard input."""
     named: str | None = None
-    """A file, or a folder, of pictures; None looks beside the result and in the current folder."""
+    """A file, or a folder, of images; None looks beside the result and in the current folder."""
     inputs: tuple[str, ...] = ()
     """Files and folders that were explained, where they are known: looked at first."""
 
     def restored(self, explanation: Explanation, needed: bool) -> Explanation:
-        """Return an explanation with its picture, where it is one and its picture is found.
+        """Return an explanation with its image, where it is one and its image is found.
 
-        Raises InputError for a picture that is named and not there, for one that has changed,
+        Raises InputError for an image that is named and not there, for one that has changed,
         and for a record that does not say where its superpixels are; the last two only where the
-        picture is ``needed`` or named.
+        image is ``needed`` or named.
         """
         subject = explanation.subject
-        if subject.modality != "image" or subject.picture is not None:
+        if subject.modality != "image" or subject.image is not None:
             return explanation
         needed = needed or self.named is not None
         path = self._found(subject, needed)
         if path is None or ("label_map" not in subject.facts and not needed):
             return explanation
-        return replace(explanation, subject=replace(subject, picture=_picture(subject, path)))
+        return replace(explanation, subject=replace(subject, image=_image(subject, path)))
 
     def _found(self, subject: Subject, needed: bool) -> Path | None:
         changed: Path | None = None
@@ -56,17 +56,17 @@ class Pictures:
             changed = changed or path
         if changed is not None and needed:
             raise InputError(
-                f"{changed}: is not the picture that was explained, its content differs",
+                f"{changed}: is not the image that was explained, its content differs",
                 f"name the {subject.source} that was explained with --pictures",
             )
         if self.named is not None:
             raise InputError(
-                f"{self.named}: holds no picture {subject.source}", "name a file or its folder"
+                f"{self.named}: holds no image {subject.source}", "name a file or its folder"
             )
         return None
 
     def _candidates(self, subject: Subject) -> Iterator[Path]:
-        """List where a picture may be, the likeliest first."""
+        """List where an image may be, the likeliest first."""
         if self.named is not None and not Path(self.named).is_dir():
             yield Path(self.named)
             return
@@ -96,17 +96,17 @@ class Pictures:
         yield Path()
 
 
-def _picture(subject: Subject, path: Path) -> Picture:
-    """Read a picture as it was read for the explanation, and put its superpixels on it."""
+def _image(subject: Subject, path: Path) -> SegmentedImage:
+    """Read an image as it was read for the explanation, and put its superpixels on it."""
     size, kept, reading = _said(subject)
-    pixels = read_picture(path, reading).pixels
+    pixels = read_image(path, reading).pixels
     if pixels.shape[:2] != size:
         raise InputError(f"{path}: is not of the size that the record says", "explain it again")
-    return Picture(pixels, labels_of(kept, size))
+    return SegmentedImage(pixels, labels_of(kept, size))
 
 
 def _said(subject: Subject) -> tuple[tuple[int, int], Any, ImageReading]:
-    """Return what a record says of its picture: size, label map, how it was read."""
+    """Return what a record says of its image: size, label map, how it was read."""
     try:
         facts: dict[str, Any] = subject.facts
         size, kept = (int(facts["height"]), int(facts["width"])), facts["label_map"]
@@ -121,6 +121,6 @@ def _said(subject: Subject) -> tuple[tuple[int, int], Any, ImageReading]:
         said = f"{subject.source}: the record lacks {error.args[0]!r}"
         raise InputError(said, "explain it again") from None
     except (TypeError, ValueError, IndexError, AttributeError, OverflowError):
-        said = f"{subject.source}: what the record says of the picture is damaged"
+        said = f"{subject.source}: what the record says of the image is damaged"
         raise InputError(said, "explain it again") from None
     return size, kept, reading

@@ -19,7 +19,7 @@ BATCH_BYTES = 8 * 2**20
 """Of the inputs in one call, where neither their number nor the memory is given."""
 
 
-class Asked(NamedTuple):
+class CallCounts(NamedTuple):
     """What a model was asked."""
 
     calls: int = 0
@@ -28,12 +28,12 @@ class Asked(NamedTuple):
     repeated: int = 0
     """Samples that were not asked about, because an equal one was."""
 
-    def plus(self, other: Asked) -> Asked:
+    def plus(self, other: CallCounts) -> CallCounts:
         """Add what else was asked."""
-        return Asked(*(one + more for one, more in zip(self, other, strict=True)))
+        return CallCounts(*(one + more for one, more in zip(self, other, strict=True)))
 
 
-NOTHING = Asked()
+NOTHING = CallCounts()
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,30 +50,30 @@ class Question:
 
 
 def put(question: Question, model: Model, settings: Settings) -> FloatArray:
-    """Return the answers (n, k), in calls of as many inputs as ``settings`` allow and memory fits.
+    """Return the predictions (n, k), in calls as large as ``settings`` and the memory allow.
 
-    What was answered is not asked again. Raises PredictionError when the model fails, OutOfMemory
+    No input is predicted twice. Raises PredictionError when the model fails, OutOfMemory
     where a single input is too much, or as many as the settings insist on.
     """
-    asking, parts, start = _asking(model), [], 0
+    calls, parts, start = _calls_of(model), [], 0
     while start < question.n:
         left = question.n - start
-        size = asking.size(question.instance, settings)
+        size = calls.size(question.instance, settings)
         size = min(size, question.most or left)
         try:
             with clock.busy_with(question.instance):
-                answers = model.predict(question.inputs(start, size))
+                predictions = model.predict(question.inputs(start, size))
         except NotFinite as error:
             if not settings.drop_failed:
                 raise
-            answers = error.answers
+            predictions = error.predictions
         except (MemoryError, OutOfMemory) as error:
             if size == 1 or settings.batch_size is not None:
                 raise _shortage(error, question.instance, size) from None
-            asking.fits = size // 2
+            calls.fits = size // 2
             continue
-        asking.asked = asking.asked.plus(Asked(1, size))
-        parts.append(answers[:left])
+        calls.counts = calls.counts.plus(CallCounts(1, size))
+        parts.append(predictions[:left])
         start += size
         clock.count_predicted(min(size, left))
     return np.concatenate(parts)
@@ -81,24 +81,24 @@ def put(question: Question, model: Model, settings: Settings) -> FloatArray:
 
 def count_repeated(model: Model, n: int) -> None:
     """Take note of samples that need not be asked about, for equal ones were."""
-    asking = _asking(model)
-    asking.asked = asking.asked.plus(Asked(repeated=n))
+    calls = _calls_of(model)
+    calls.counts = calls.counts.plus(CallCounts(repeated=n))
 
 
-def taken(model: Model) -> Asked:
+def taken(model: Model) -> CallCounts:
     """Return what was asked in this process since this was last wanted to be known."""
-    asking = _asking(model)
-    asked, asking.asked = asking.asked, NOTHING
-    return asked
+    calls = _calls_of(model)
+    counts, calls.counts = calls.counts, NOTHING
+    return counts
 
 
-class _Asking:
+class _Calls:
     """What this process knows of asking a model."""
 
     def __init__(self) -> None:
         self.fits: int | None = None
         """Inputs that a call may have since one was too large for the memory; None: none was."""
-        self.asked = NOTHING
+        self.counts = NOTHING
 
     def size(self, instance: Instance, settings: Settings) -> int:
         """Return how many inputs a call may have."""
@@ -109,13 +109,13 @@ class _Asking:
         return min(settings.batch_size, fitting) if room else settings.batch_size
 
 
-_known: dict[int, _Asking] = {}
+_known: dict[int, _Calls] = {}
 """By identity of the loaded model, as long as this process keeps that."""
 
 
-def _asking(model: Model) -> _Asking:
+def _calls_of(model: Model) -> _Calls:
     if id(model) not in _known:
-        _known[id(model)] = _Asking()
+        _known[id(model)] = _Calls()
         finalize(model, _known.pop, id(model), None)
     return _known[id(model)]
 
@@ -123,9 +123,9 @@ def _asking(model: Model) -> _Asking:
 def _shortage(error: MemoryError | OutOfMemory, instance: Instance, size: int) -> OutOfMemory:
     """Word that a call cannot be made smaller."""
     name = instance.subject.source
-    said = error.message if isinstance(error, OutOfMemory) else f"{name}: the memory is used up"
+    said = error.message if isinstance(error, OutOfMemory) else f"{name}: out of memory"
     if size == 1:
-        hint = "free memory, or let fewer processes work at a time: -j"
+        hint = "free memory, or use fewer processes: -j"
         return OutOfMemory(f"{said} with one input in a call", hint)
     hint = "give a smaller --batch-size, or auto"
     return OutOfMemory(f"{said} with {size:,} inputs in a call", hint)

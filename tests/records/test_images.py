@@ -1,4 +1,4 @@
-"""A saved explanation of a picture is drawn again from its record and the picture's file."""
+"""A saved explanation of an image is drawn again from its record and the image's file."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ QUICK = ("--samples", "64", "--target", "top:2")
 
 @pytest.fixture
 def scene(tmp_path, data):
-    """A copy of the sample picture."""
+    """A copy of the sample image."""
     return Path(shutil.copy(data / "scene.png", tmp_path / "scene.png"))
 
 
 @pytest.fixture
 def saved(limex, scene, tmp_path):
-    """The record of the sample picture, beside it."""
+    """The record of the sample image, beside it."""
     path = tmp_path / "scene.json"
     assert limex(*SCENE, scene, *QUICK, "-o", path).code == 0
     return path
@@ -78,7 +78,7 @@ def test_pictures_are_found_where_they_are_said_to_be(limex, scene, saved, tmp_p
     assert done.code == 0, done.err
     lost = limex("render", saved, "-o", tmp_path / "b.png")
     assert lost.code == 2
-    assert "the record does not hold the picture; name it with --pictures" in lost.err
+    assert "the record does not hold the image; name it with --pictures" in lost.err
 
 
 def test_a_picture_under_another_name_is_known_by_its_content(limex, scene, saved, tmp_path):
@@ -94,7 +94,7 @@ def test_a_picture_that_changed_is_an_error(limex, scene, saved, tmp_path):
     for more in ((), ("--pictures", tmp_path), ("--pictures", scene)):
         done = limex("render", saved, *more, "-o", tmp_path / "a.png")
         assert (done.code, done.out) == (3, "")
-        assert "scene.png: is not the picture that was explained" in done.err
+        assert "scene.png: is not the image that was explained" in done.err
         assert done.err.count("\n") == 1
     assert not (tmp_path / "a.png").exists()
 
@@ -110,7 +110,7 @@ def test_a_folder_without_the_picture_is_an_error(limex, scene, saved, tmp_path)
     scene.unlink()
     done = limex("render", saved, "--pictures", tmp_path, "-f", "svg")
     assert (done.code, done.out) == (3, "")
-    assert "holds no picture scene.png" in done.err
+    assert "holds no image scene.png" in done.err
 
 
 def test_a_name_in_a_record_leads_nowhere_else(limex, scene, saved, tmp_path):
@@ -121,7 +121,7 @@ def test_a_name_in_a_record_leads_nowhere_else(limex, scene, saved, tmp_path):
         record["instance"] |= {"id": wrong, "source": wrong}
         (deep / "a.json").write_text(json.dumps(record))
         done = limex("render", deep / "a.json", "-o", deep / "a.png")
-        assert "does not hold the picture" in done.err
+        assert "does not hold the image" in done.err
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_a_name_in_a_record_leads_nowhere_else(limex, scene, saved, tmp_path):
             {"label_map": {"box": [0, 0, 1e400, 9], "png": "AA"}},
             "the record's label map is damaged",
         ),
-        ({"width": "x"}, "what the record says of the picture is damaged"),
+        ({"width": "x"}, "what the record says of the image is damaged"),
         ({"height": 99}, "scene.png: is not of the size that the record says"),
-        ({"input": 3}, "what the record says of the picture is damaged"),
+        ({"input": 3}, "what the record says of the image is damaged"),
     ],
 )
 def test_a_damaged_record_is_refused_in_one_line(limex, saved, tmp_path, facts, said):
@@ -182,4 +182,4 @@ def test_a_page_from_workers_shows_the_pictures_too(limex, scene, tmp_path):
         done = limex(*explained, *workers, "-o", tmp_path / f"{number}.html")
         assert done.code == 0, done.err
         page = (tmp_path / f"{number}.html").read_text()
-        assert page.count("data:image/") == 4  # of two pictures, for each of two classes
+        assert page.count("data:image/") == 4  # of two images, for each of two classes

@@ -1,0 +1,369 @@
+"""A canvas that is filled from the top and written as PNG, by matplotlib, or as SVG, by nothing.
+
+Colours have names: SVG takes those of the page around it, or those of light and dark by itself.
+"""
+
+from __future__ import annotations
+
+import io
+import unicodedata
+import warnings
+from collections.abc import Iterator
+from html import escape
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+
+from lime_cli.errors import MissingDependency
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+COLOURS = {
+    "for": "#0a5fd7",
+    "against": "#e66e00",
+    "ink": "#14141c",
+    "faint": "#5a5f68",
+    "line": "#c9ced6",
+    "ground": "#ffffff",
+}
+
+DARK = {
+    "for": "#62a0ff",
+    "against": "#ff9a3d",
+    "ink": "#e8eaee",
+    "faint": "#9aa3af",
+    "line": "#353b45",
+    "ground": "#14161a",
+}
+
+MARGIN = 0.25
+"""Inches around everything."""
+
+TITLE, BODY, SMALL = 11.0, 10.0, 8.5
+"""Points."""
+
+LEADING = 1.45
+"""Distance of lines of text, in their size."""
+
+DPI = 150
+"""Pixels to an inch of a PNG file."""
+
+UNIT = 96
+"""Units to an inch of an SVG file."""
+
+FONTS = (
+    "DejaVu Sans",
+    "Noto Sans",
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans Devanagari",
+    "Noto Sans Thai",
+    "Noto Sans Arabic",
+    "Noto Sans Hebrew",
+    "Arial Unicode MS",
+)
+"""Asked in this order for a letter, as far as they are installed."""
+
+
+def installed_fonts() -> list[str]:
+    """List the fonts of `FONTS` that are here."""
+    from matplotlib import font_manager
+
+    known = set(font_manager.get_font_names())
+    return [one for one in FONTS if one in known]
+
+
+class _Text(NamedTuple):
+    x: float
+    y: float
+    text: str
+    size: float
+    colour: str
+    bold: bool
+    anchor: str
+
+
+class _Box(NamedTuple):
+    x: float
+    y: float
+    width: float
+    height: float
+    colour: str
+    strength: float
+    """Opacity, in 0..1."""
+    hatched: bool
+
+
+class _Line(NamedTuple):
+    points: tuple[float, float, float, float]
+    """From x, y to x, y."""
+    colour: str
+    width: float
+    """Points."""
+    dotted: bool
+
+
+class _Dot(NamedTuple):
+    x: float
+    y: float
+    radius: float
+    colour: str
+    strength: float
+    """Opacity of its inside; its edge is always there."""
+
+
+class Canvas:
+    """Lengths are inches from the upper left corner; sizes of letters are points."""
+
+    def __init__(self, width: float, measured: bool) -> None:
+        """``measured``: whether letters are measured by matplotlib, or their width is estimated.
+
+        Raises MissingDependency without matplotlib, where it is to measure.
+        """
+        self.width, self.top = width, MARGIN
+        self._drawn: list[_Text | _Box | _Line | _Dot] = []
+        self._renderer: Any = None
+        if measured:
+            try:
+                from matplotlib.backends.backend_agg import RendererAgg
+            except ImportError:
+                hint = "pip install 'limex[charts]'"
+                raise MissingDependency("charts need matplotlib", hint) from None
+            renderer: Any = RendererAgg
+            self._renderer = renderer(1, 1, DPI)
+
+    @property
+    def room(self) -> float:
+        """The width between the margins."""
+        return self.width - 2 * MARGIN
+
+    def measure(self, text: str, size: float, bold: bool = False) -> float:
+        """Return the width of a text."""
+        if self._renderer is None:
+            wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
+            return (0.58 + 0.06 * bold) * size / 72 * (len(text) + 0.75 * wide)
+        import matplotlib as mpl
+        from matplotlib.font_manager import FontProperties
+
+        with mpl.rc_context({"font.family": installed_fonts()}), _quiet():
+            font = FontProperties(size=size, weight="bold" if bold else "normal")
+            width, _, _ = self._renderer.get_text_width_height_descent(text, font, ismath=False)
+        return float(width) / DPI
+
+    def cut(self, text: str, size: float, room: float, bold: bool = False) -> str:
+        """Shorten a text until it fits."""
+        if self.measure(text, size, bold) <= room:
+            return text
+        low, high = 0, len(text)
+        while low < high:  # the longest start that fits with an ellipsis
+            middle = (low + high + 1) // 2
+            if self.measure(text[:middle].rstrip() + "…", size, bold) <= room:
+                low = middle
+            else:
+                high = middle - 1
+        return text[:low].rstrip() + "…"
+
+    def wrapped(self, text: str, size: float, room: float) -> Iterator[str]:
+        """Cut a text into lines that fit, between words where possible."""
+        line = ""
+        for word in text.split(" "):
+            longer = f"{line} {word}".strip()
+            if line and self.measure(longer, size) > room:
+                yield line
+                line = word
+            else:
+                line = longer
+        yield self.cut(line, size, room)
+
+    def text(
+        self,
+        x: float,
+        y: float,
+        text: str,
+        size: float,
+        colour: str = "ink",
+        bold: bool = False,
+        anchor: str = "start",
+    ) -> None:
+        """Put a text at ``x``, its middle at height ``y``; ``anchor`` is start, middle or end."""
+        self._drawn.append(_Text(x, y, text, size, colour, bold, anchor))
+
+    def paragraph(self, text: str, size: float, colour: str = "ink") -> None:
+        """Set a text in lines below what is there."""
+        for line in self.wrapped(text, size, self.room):
+            self.top += LEADING * size / 72
+            self.text(MARGIN, self.top, line, size, colour)
+
+    def heading(self, text: str) -> None:
+        """Set a heading below what is there."""
+        self.top += 0.5 * TITLE / 72
+        said = self.cut(text, TITLE, self.room, bold=True)
+        self.text(MARGIN, self.top, said, TITLE, bold=True)
+        self.top += 0.5 * TITLE / 72
+
+    def box(
+        self,
+        place: tuple[float, float],
+        size: tuple[float, float],
+        colour: str,
+        strength: float = 1.0,
+        hatched: bool = False,
+    ) -> None:
+        """Draw a rectangle; ``place`` is its left end and the middle of its height."""
+        self._drawn.append(_Box(place[0], place[1] - size[1] / 2, *size, colour, strength, hatched))
+
+    def line(
+        self,
+        start: tuple[float, float],
+        end: tuple[float, float],
+        colour: str = "ink",
+        width: float = 1.0,
+        dotted: bool = False,
+    ) -> None:
+        """Draw a line."""
+        self._drawn.append(_Line((*start, *end), colour, width, dotted))
+
+    def dot(self, x: float, y: float, radius: float, colour: str, strength: float = 1.0) -> None:
+        """Draw a dot; of no strength a ring."""
+        self._drawn.append(_Dot(x, y, radius, colour, strength))
+
+    # -- writing ----------------------------------------------------------------------------------
+
+    def write_png(self, out: IO[bytes]) -> None:
+        """Write everything as PNG, the same bytes every time."""
+        import matplotlib as mpl
+
+        stream = io.BytesIO()
+        with mpl.rc_context({"font.family": installed_fonts(), "hatch.linewidth": 0.9}), _quiet():
+            self._figure().savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+        out.write(stream.getvalue())
+
+    def _figure(self) -> Figure:
+        from matplotlib.figure import Figure
+        from matplotlib.lines import Line2D
+        from matplotlib.patches import Circle, Rectangle
+
+        height = self.top + MARGIN
+        figure = Figure(figsize=(self.width, height), facecolor="white")
+        axes = figure.add_axes((0, 0, 1, 1))
+        axes.set_axis_off()
+        axes.set_xlim(0, self.width)
+        axes.set_ylim(height, 0)
+        sides = {"start": "left", "middle": "center", "end": "right"}
+        for order, one in enumerate(self._drawn):
+            colour = COLOURS[one.colour]
+            match one:
+                case _Text():
+                    weight = "bold" if one.bold else "normal"
+                    look: dict[str, Any] = {"va": "center", "ha": sides[one.anchor]}
+                    look |= {"size": one.size, "weight": weight, "parse_math": False}
+                    axes.text(one.x, one.y, one.text, color=colour, zorder=order, **look)
+                case _Box(hatched=True):
+                    look = {"facecolor": "white", "edgecolor": colour, "hatch": "/////"}
+                    place = (one.x, one.y)
+                    axes.add_patch(
+                        Rectangle(place, one.width, one.height, linewidth=0.8, zorder=order, **look)
+                    )
+                case _Box():
+                    look = {"facecolor": colour, "alpha": one.strength, "linewidth": 0}
+                    place = (one.x, one.y)
+                    axes.add_patch(Rectangle(place, one.width, one.height, zorder=order, **look))
+                case _Line():
+                    x, y, end_x, end_y = one.points
+                    look = {"linestyle": ":" if one.dotted else "-", "linewidth": one.width}
+                    axes.add_line(
+                        Line2D((x, end_x), (y, end_y), color=colour, zorder=order, **look)
+                    )
+                case _Dot():
+                    from matplotlib.colors import to_rgba
+
+                    look = {"facecolor": to_rgba(colour, one.strength), "linewidth": 0.5}
+                    place = (one.x, one.y)
+                    axes.add_patch(
+                        Circle(place, one.radius, edgecolor=colour, zorder=order, **look)
+                    )
+        return figure
+
+    def write_svg(self, out: IO[bytes], title: str) -> None:
+        """Write everything as a file of its own, readable on light and dark grounds."""
+        light = "".join(f"--{name}:{colour};" for name, colour in COLOURS.items())
+        dark = "".join(f"--{name}:{colour};" for name, colour in DARK.items())
+        style = (
+            f"<style>svg{{{light}}}@media (prefers-color-scheme:dark){{svg{{{dark}}}}}</style>"
+            '<rect width="100%" height="100%" style="fill:var(--ground)"/>'
+        )
+        patterns = "".join(
+            f'<pattern id="open-{one}" width="5" height="5" patternUnits="userSpaceOnUse" '
+            f'patternTransform="rotate(45)"><line x1="0" x2="0" y1="0" y2="5" '
+            f'style="stroke:var(--{one});stroke-width:2.4"/></pattern>'
+            for one in ("for", "against", "faint")
+        )
+        inside = f"<title>{_safe(title)}</title>{style}<defs>{patterns}</defs>"
+        out.write(self._svg(inside).encode("utf-8", "xmlcharrefreplace") + b"\n")
+
+    def svg(self, label: str) -> str:
+        """Return everything as a part of a page, with the page's colours; ``label`` says what."""
+        return self._svg(f"<title>{_safe(label)}</title>")
+
+    def _svg(self, inside: str) -> str:
+        width, height = _units(self.width), _units(self.top + MARGIN)
+        drawn = "\n".join(map(_element, self._drawn))
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
+            f'width="{width}" height="{height}" role="img" font-family="\'DejaVu Sans\',system-ui,'
+            f"'Noto Sans',sans-serif\">{inside}\n{drawn}\n</svg>"
+        )
+
+
+def _element(one: _Text | _Box | _Line | _Dot) -> str:
+    paint = f"var(--{one.colour})"
+    match one:
+        case _Text():
+            weight = ' font-weight="bold"' if one.bold else ""
+            size = _units(one.size / 72)
+            return (
+                f'<text x="{_units(one.x)}" y="{_units(one.y)}" font-size="{size}" '
+                f'text-anchor="{one.anchor}" dominant-baseline="central"{weight} '
+                f'xml:space="preserve" style="fill:{paint}">{_safe(one.text)}</text>'
+            )
+        case _Box():
+            look = f"fill:{paint};fill-opacity:{one.strength:.3g}"
+            if one.hatched:
+                look = f"fill:url(#open-{one.colour});stroke:{paint};stroke-width:1"
+            return (
+                f'<rect x="{_units(one.x)}" y="{_units(one.y)}" width="{_units(one.width)}" '
+                f'height="{_units(one.height)}" style="{look}"/>'
+            )
+        case _Line():
+            x, y, end_x, end_y = map(_units, one.points)
+            dash = ";stroke-dasharray:1.5 2.5" if one.dotted else ""
+            return (
+                f'<line x1="{x}" y1="{y}" x2="{end_x}" y2="{end_y}" '
+                f'style="stroke:{paint};stroke-width:{one.width * UNIT / 72:.3g}{dash}"/>'
+            )
+        case _Dot():
+            return (
+                f'<circle cx="{_units(one.x)}" cy="{_units(one.y)}" r="{_units(one.radius)}" '
+                f'style="fill:{paint};fill-opacity:{one.strength:.3g};stroke:{paint};'
+                'stroke-width:.7"/>'
+            )
+
+
+def _units(inches: float) -> str:
+    return f"{inches * UNIT:.2f}".rstrip("0").rstrip(".")
+
+
+def _safe(text: str) -> str:
+    """Escape a text, and leave out what XML has no place for."""
+    plain = "".join(one for one in text if one >= " " or one in "\t\n")
+    return escape(plain.encode("utf-8", "backslashreplace").decode())
+
+
+class _quiet(warnings.catch_warnings):  # noqa: N801  # used as a function is
+    """Keep matplotlib from telling of letters that no font has."""
+
+    def __enter__(self) -> None:
+        super().__enter__()
+        warnings.filterwarnings("ignore", "Glyph .* missing")
+        # older releases also name scripts that they cannot shape
+        warnings.filterwarnings("ignore", "Matplotlib currently does not support")

@@ -1,0 +1,1 @@
+"""``limex convert``."""

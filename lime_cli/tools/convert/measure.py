@@ -1,0 +1,503 @@
+"""The ONNX form of a model, and the proof that it predicts the same."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import tempfile
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from copy import deepcopy
+from dataclasses import dataclass, replace
+from functools import partial
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from lime_cli.engine.arrays import FloatArray
+from lime_cli.errors import LimexError, MissingDependency, ModelError, SettingsError
+from lime_cli.models.model_file import ModelFile
+from lime_cli.models.predictor import Predictor, quiet
+from lime_cli.models.sklearn import final
+from lime_cli.tabular.row import Table
+from lime_cli.tools.inspect.choices import sidecar
+from lime_cli.tools.inspect.measure import ProbeResult, ProbeRows, kind_of, real_batch, report_on
+from lime_cli.version import __version__
+
+NAME, NUMBER = "limex/conversion", 1
+
+OPSET = {"": 17, "ai.onnx.ml": 3}
+"""Versions of the operators that are written, which onnxruntime 1.17 knows."""
+
+LIBRARIES = {"sklearn": "scikit-learn", "xgboost": "XGBoost", "lightgbm": "LightGBM"}
+
+REASON = 160
+"""Characters of a library's own words, at most."""
+
+
+class ProofRows(NamedTuple):
+    """What both models are asked, and how far they may differ."""
+
+    probe: ProbeRows
+    tolerance: float
+    """As a share of the largest prediction; of probabilities, of one."""
+
+
+class WorstDifference(NamedTuple):
+    """Where the two models differ most."""
+
+    largest: float
+    """In the unit of the target."""
+    share: float
+    """Of the largest prediction; of probabilities, of one."""
+    said: str
+    """Which target of which row, and what both predict."""
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """An ONNX model with its proof."""
+
+    name: str
+    """Of the model's file."""
+    output: str
+    content: bytes
+    numbers: str
+    """``float`` or ``double``: what the graph takes as numbers."""
+    n_rows: int
+    """Asked as they are, and as often as mixtures of them."""
+    worst: WorstDifference
+    tolerance: float
+    seconds: tuple[float, float]
+    """To load the model, the libraries it needs included, and its ONNX form."""
+    sidecar: str = ""
+
+    @property
+    def agrees(self) -> bool:
+        """Whether both predict the same."""
+        return self.worst.share <= self.tolerance
+
+    def lines(self) -> Iterator[str]:
+        """Yield the report for a person."""
+        before, after = self.seconds
+        yield f"{self.name} -> {Path(self.output).name}, {len(self.content):,} bytes"
+        yield (
+            f"  predicts the same for {self.n_rows:,} rows and as many mixtures of them: the "
+            f"largest difference is {self.worst.largest:.1e}"
+        )
+        factor = before / after
+        faster = f", {factor:.0f} times faster" if factor >= 2 else ""
+        yield f"  loads in {after:.2f} s, the original in {before:.2f} s{faster}"
+
+    def record(self) -> dict[str, Any]:
+        """Return the report as JSON data."""
+        return {
+            "schema": {"name": NAME, "number": NUMBER},
+            "limex": __version__,
+            "model": self.name,
+            "output": Path(self.output).name,
+            "bytes": len(self.content),
+            "numbers": self.numbers,
+            "rows": self.n_rows,
+            "tolerance": self.tolerance,
+            "largest_difference": self.worst.largest,
+            "largest_share": self.worst.share,
+            "where": self.worst.said,
+            "seconds_to_load": {"model": self.seconds[0], "onnx": self.seconds[1]},
+        }
+
+
+def convert_model(file: ModelFile, rows: ProofRows, output: str) -> Conversion:
+    """Convert a model and ask both about the same rows.
+
+    Raises MissingDependency without the extra, ModelError for a model that cannot be converted.
+    """
+    _require("skl2onnx", "onnxmltools")
+    began = time.perf_counter()
+    model = file.load()
+    before = time.perf_counter() - began
+    name = Path(file.path).name
+    if not isinstance(model, Predictor) or model.thing is None:
+        raise ModelError(f"{name}: is no model of Python's", "it needs no conversion")
+    report = report_on(file)
+    kind = kind_of(model.input, report, rows.probe)
+    batches = _batches(real_batch(kind, model.input, rows.probe))
+    ours = [model.predict(one) for one in batches]
+    made = _first_that_agrees(model, name, (batches, ours), rows, output)
+    return replace(made, seconds=(before, made.seconds[1]))
+
+
+def _first_that_agrees(
+    model: Predictor,
+    name: str,
+    asked: tuple[list[Any], list[FloatArray]],
+    rows: ProofRows,
+    output: str,
+) -> Conversion:
+    """Convert with numbers of single precision, where that differs too much of double precision.
+
+    Return what differs least, where none agrees.
+    """
+    batches, ours = asked
+    found: list[Conversion] = []
+    reasons: list[str] = []
+    for numbers in ("float", "double"):
+        try:
+            proto = _converted(model, batches[0], numbers)
+        except Exception as error:  # the libraries raise whatever they stumble over
+            reasons.append(_reason(error))
+            continue
+        if isinstance(batches[0], Table) and len(proto.graph.input) > 1:
+            _rename_inputs(proto.graph, batches[0].names)
+        content = _noted(proto, model)
+        one = _proved(content, name, output, numbers, (batches, ours), model, rows)
+        if isinstance(one, str):
+            reasons.append(one)
+            continue
+        found.append(one)
+        if one.agrees:
+            break
+    if not found:
+        raise ModelError(
+            f"{name}: cannot be converted ({reasons[0]})",
+            "explain it as it is, or replace the step it is about by one that ONNX has",
+        )
+    return min(found, key=lambda one: one.worst.share)
+
+
+def _require(*packages: str) -> None:
+    """Raise MissingDependency for a package that is not there; none is imported yet."""
+    for one in packages:
+        if find_spec(one) is None:
+            raise MissingDependency(f"limex convert needs {one}", "pip install 'limex[convert]'")
+
+
+def _reason(error: Exception) -> str:
+    """Return a library's own words on one line."""
+    words = " ".join(re.sub(r"<class '([^']+)'>", r"\1", str(error)).split())
+    words = words.partition(" This usually means")[0].partition(" Check that")[0]
+    shown = words[:REASON] + ("..." if len(words) > REASON else "")
+    return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
+
+
+def _batches(real: Any) -> list[Any]:
+    """Return inputs as they are, and mixtures of them such as explanations are made of."""
+    random = np.random.default_rng(0)
+    if isinstance(real, list):
+        return [real, [_thinned(one, random) for one in real]]
+    if not isinstance(real, Table):
+        raise SettingsError("limex convert is for tables and texts", "explain images as they are")
+    columns = tuple(random.permutation(column) for column in real.columns)
+    return [Table(real.names, real.columns), Table(real.names, columns)]
+
+
+def _thinned(text: str, random: np.random.Generator) -> str:
+    """Leave every other word out, about."""
+    words = text.split(" ")
+    kept = random.random(len(words)) < 0.5
+    return " ".join(word for word, stays in zip(words, kept, strict=True) if stays) or text
+
+
+def _converted(model: Predictor, batch: Any, numbers: str) -> Any:
+    """Return the ONNX form of a model; raise what the libraries raise."""
+    wrapped = type(model.thing).__module__.startswith("lime_cli.")
+    held = model.thing.booster if wrapped else model.thing
+    library = type(held).__module__.partition(".")[0]
+    with warnings.catch_warnings(), quiet():
+        warnings.simplefilter("ignore")
+        convert = CONVERTERS.get(library, _of_sklearn)
+        return convert(held, batch, numbers)
+
+
+def _of_sklearn(thing: Any, batch: Any, numbers: str) -> Any:
+    from skl2onnx import to_onnx
+
+    _register()
+    thing = _with_empty_gaps(thing)
+    options: dict[int, dict[str, Any]] = {}
+    ending = final(thing)
+    if hasattr(ending, "classes_") and hasattr(ending, "predict_proba"):
+        options[id(ending)] = {"zipmap": False}
+    for step in _steps(thing):
+        if hasattr(step, "token_pattern") and getattr(step, "analyzer", "") == "word":
+            pattern = step.token_pattern.replace("(?u)", "")
+            options[id(step)] = {"tokenexp": WORD_PATTERNS.get(pattern, pattern)}
+    return to_onnx(
+        thing,
+        initial_types=_inputs(thing, batch, numbers),
+        options=options,
+        target_opset=OPSET,
+    )
+
+
+def _with_empty_gaps(thing: Any) -> Any:
+    """Return a copy whose imputers of words fill empty ones: what a graph is given for a gap."""
+    thing = deepcopy(thing)
+    for step in _steps(thing):
+        dtype = getattr(getattr(step, "statistics_", None), "dtype", None)
+        if dtype is not None and dtype.kind == "O" and step.missing_values != step.missing_values:
+            step.missing_values = ""
+    return thing
+
+
+WORD_PATTERNS = {r"\b\w\w+\b": r"[a-zA-Z0-9_][a-zA-Z0-9_]+", r"\b\w+\b": r"[a-zA-Z0-9_]+"}
+"""Patterns of words in the syntax of regular expressions that onnxruntime has."""
+
+
+def _steps(thing: Any) -> Iterator[Any]:
+    """Yield a model and the parts of pipelines, unions and column transformers in it."""
+    yield thing
+    for name in ("steps", "transformer_list", "transformers_"):
+        for part in getattr(thing, name, None) or ():
+            yield from _steps(part[1])
+
+
+def _inputs(thing: Any, batch: Any, numbers: str) -> list[tuple[str, Any]]:
+    """Name and type the graph's inputs: one for all numbers, or one a column."""
+    from skl2onnx.common import data_types
+
+    number = data_types.FloatTensorType if numbers == "float" else data_types.DoubleTensorType
+    if isinstance(batch, list):
+        return [("text", data_types.StringTensorType([None, 1]))]
+    by_name = any(hasattr(one, "transformers_") for one in _steps(thing))
+    words = [column.dtype == object and _worded(column) for column in batch.columns]
+    if not by_name and not any(words):
+        return [("features", number([None, len(batch.names)]))]
+    return [
+        (name, data_types.StringTensorType([None, 1]) if worded else number([None, 1]))
+        for name, worded in zip(batch.names, words, strict=True)
+    ]
+
+
+def _worded(column: Any) -> bool:
+    return any(isinstance(one, str) for one in column.tolist())
+
+
+def _register() -> None:
+    """Let scikit-learn's pipelines hold estimators of XGBoost and LightGBM."""
+    from skl2onnx import update_registered_converter
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_classifier_output_shapes as classes,
+    )
+    from skl2onnx.common.shape_calculator import (
+        calculate_linear_regressor_output_shapes as numbers,
+    )
+
+    added = (
+        ("xgboost", "XGBClassifier", "xgboost", "XGBoost", classes),
+        ("xgboost", "XGBRegressor", "xgboost", "XGBoost", numbers),
+        ("lightgbm", "LGBMClassifier", "lightgbm", "LightGbm", classes),
+        ("lightgbm", "LGBMRegressor", "lightgbm", "LightGbm", numbers),
+    )
+    for library, kind, folder, function, shapes in added:
+        try:
+            estimator = getattr(import_module(library), kind)
+        except ImportError:
+            continue
+        place = f"onnxmltools.convert.{folder}.operator_converters.{function}"
+        converter = getattr(import_module(place), f"convert_{folder}")
+        options = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
+        chosen = {"options": options} if shapes is classes else {}
+        update_registered_converter(
+            estimator,
+            f"Limex{kind}",
+            partial(_single_shapes, shapes),
+            partial(_single_converted, converter),
+            overwrite=True,
+            **chosen,
+        )
+
+
+def _single_shapes(shapes: Callable[[Any], None], operator: Any) -> None:
+    """Say that trees answer in single precision, whatever they are given."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    shapes(operator)
+    for one in operator.outputs:
+        if isinstance(one.type, DoubleTensorType):
+            one.set_type(FloatTensorType(one.type.shape))
+
+
+def _single_converted(
+    converter: Callable[[Any, Any, Any], None], scope: Any, operator: Any, container: Any
+) -> None:
+    """Give trees numbers of single precision, to which their libraries round them too."""
+    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
+
+    given = operator.inputs[0]
+    if isinstance(given.type, DoubleTensorType):
+        rounded = scope.declare_local_variable("single", FloatTensorType(given.type.shape))
+        name = scope.get_unique_operator_name("Cast")
+        container.add_node("Cast", given.full_name, rounded.full_name, name=name, to=1)
+        list.__setitem__(operator.inputs, 0, rounded)  # whose own setter refuses
+    converter(scope, operator, container)
+
+
+def _of_booster(library: str, thing: Any, batch: Any, numbers: str) -> Any:
+    import onnxmltools
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    if numbers != "float":
+        raise ValueError("the library's trees are of single precision")
+    width = FloatTensorType([None, len(batch.names)])
+    if library == "xgboost":
+        thing = deepcopy(thing)
+        booster = thing.get_booster() if hasattr(thing, "get_booster") else thing
+        if "c" in (booster.feature_types or ()):
+            raise ValueError("ONNX has no trees that split by categories")
+        booster.feature_names = None
+        return onnxmltools.convert_xgboost(
+            thing, initial_types=[("features", width)], target_opset=15
+        )
+    return onnxmltools.convert_lightgbm(
+        thing, initial_types=[("features", width)], zipmap=False, target_opset=15
+    )
+
+
+def _of_catboost(thing: Any, batch: Any, numbers: str) -> Any:
+    """Let CatBoost write its own ONNX form."""
+    import onnx
+
+    if numbers != "float":
+        raise ValueError("the library's trees are of single precision")
+    handle, path = tempfile.mkstemp(suffix=".onnx")
+    os.close(handle)
+    try:
+        thing.save_model(path, format="onnx")
+        return onnx.load(path)
+    finally:
+        Path(path).unlink()
+
+
+READ_AS = """\
+[tabular]
+# the original was fitted on what pandas reads
+read-as = "pandas"
+"""
+
+CONVERTERS: dict[str, Callable[[Any, Any, str], Any]] = {
+    "xgboost": partial(_of_booster, "xgboost"),
+    "lightgbm": partial(_of_booster, "lightgbm"),
+    "catboost": _of_catboost,
+}
+"""By library; scikit-learn's for all others."""
+
+
+def _rename_inputs(graph: Any, columns: tuple[str, ...]) -> None:
+    """Call the inputs of a graph as the columns are called, whose blanks and marks were replaced.
+
+    A name that a result of the graph has already stays as it is.
+    """
+    taken = {name for node in graph.node for name in node.output}
+    called = {re.sub(r"\W", "_", one): one for one in columns}
+    own = {one.name: called.get(one.name, one.name) for one in graph.input}
+    own = {before: after for before, after in own.items() if after not in taken}
+    for one in graph.input:
+        one.name = own.get(one.name, one.name)
+    for node in graph.node:
+        node.input[:] = [own.get(name, name) for name in node.input]
+
+
+def _noted(proto: Any, model: Predictor) -> bytes:
+    """Return a graph as bytes, with the names of its classes and columns."""
+    import onnx
+
+    notes = {one.key: one.value for one in proto.metadata_props}
+    who, columns = model.identity, model.input.columns
+    if who.task == "classification":
+        notes["limex.classes"] = json.dumps(list(who.targets))
+    if columns is not None and len(proto.graph.input) == 1:
+        notes["limex.features"] = json.dumps(list(columns))
+    del proto.metadata_props[:]
+    onnx.helper.set_model_props(proto, notes)
+    once = {entry.domain: entry.version for entry in proto.opset_import}
+    del proto.opset_import[:]
+    proto.opset_import.extend(onnx.helper.make_opsetid(*entry) for entry in once.items())
+    content: bytes = proto.SerializeToString()
+    return content
+
+
+def _proved(
+    content: bytes,
+    name: str,
+    output: str,
+    numbers: str,
+    asked: tuple[list[Any], list[FloatArray]],
+    model: Predictor,
+    rows: ProofRows,
+) -> Conversion | str:
+    """Ask the ONNX model what the other was asked; return why, where it does not answer."""
+    batches, ours = asked
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / Path(output).name
+        path.write_bytes(content)
+        file = ModelFile(str(path))
+        began = time.perf_counter()
+        try:
+            twin = file.load()
+            after = time.perf_counter() - began
+            theirs = [twin.predict(_named(one, twin.input.columns)) for one in batches]
+        except LimexError as error:
+            return f"onnxruntime: {error}"
+        who, made = twin.identity, twin.probabilities
+        answered = ProbeResult(twin.method, twin.input, who.task, who.targets, made)
+        written = sidecar(replace(report_on(file), said=file, probe=answered))
+    names, others = model.identity.targets, twin.identity.targets
+    if names != others and sorted(names) == sorted(others):
+        theirs = [one[:, [others.index(each) for each in names]] for one in theirs]
+    elif len(names) != len(others):
+        return f"the graph has {len(others)} outputs, the model has {len(names)}"
+    scale = 1.0 if model.probabilities else max(float(np.abs(one).max()) for one in ours)
+    worst = _worst(names, ours, theirs, scale or 1.0)
+    return Conversion(
+        name=name,
+        output=output,
+        content=content,
+        numbers=numbers,
+        n_rows=len(ours[0]),
+        worst=worst,
+        tolerance=rows.tolerance,
+        seconds=(0.0, after),
+        sidecar=_completed(written, model, rows.probe, output),
+    )
+
+
+def _named(batch: Any, columns: tuple[str, ...] | None) -> Any:
+    """Return a table whose columns are called as the graph calls them."""
+    return Table(columns, batch.columns) if columns and isinstance(batch, Table) else batch
+
+
+def _worst(
+    names: tuple[str, ...], ours: list[FloatArray], theirs: list[FloatArray], scale: float
+) -> WorstDifference:
+    found = WorstDifference(0.0, 0.0, "")
+    for part, (one, other) in enumerate(zip(ours, theirs, strict=True)):
+        gaps = np.abs(one - other)
+        row, target = np.unravel_index(int(np.nanargmax(gaps)), gaps.shape)
+        largest = float(gaps[row, target])
+        if largest >= found.largest:
+            what = f"row {row}" if part == 0 else f"a mixture of row {row}"
+            said = (
+                f"{names[int(target)]} is {one[row, target]:.6g} by the model and "
+                f"{other[row, target]:.6g} by ONNX for {what}"
+            )
+            found = WorstDifference(largest, largest / scale, said)
+    return found
+
+
+def _completed(text: str, model: Predictor, rows: ProbeRows, output: str) -> str:
+    """Add to a sidecar how cells are read for the original model, and the table of rows as the
+    background where it lies beside the new model.
+    """
+    if model.input.pandas:
+        text = text.replace("[tabular]\n", READ_AS)
+    folder, path = Path(output).resolve().parent, Path(rows.path).resolve()
+    if rows.column is not None or not path.is_relative_to(folder):
+        return text
+    place = json.dumps(path.relative_to(folder).as_posix(), ensure_ascii=False)
+    return text.replace('# background = "train.csv"', f"background = {place}")
