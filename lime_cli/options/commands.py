@@ -218,6 +218,6 @@ def _fence(given: dict[str, Any]) -> None:
     fence.enter(places, draws)
     if fence.kept():
         Console(verbose=bool(given.get("verbose"))).detail(
-            f"the model is asked behind {fence.kept()}: it starts no program, reaches no network, "
+            f"the model runs behind {fence.kept()}: it starts no program, reaches no network, "
             f"and writes nowhere but where results and temporary files go"
         )

@@ -37,6 +37,8 @@ class Seen:
     selected: float | None
     value: float | None = None
     """Of the column, where that is a number or a boolean."""
+    blocks: tuple[int, ...] | None = None
+    """What its error has in common with another's, as ``engine.explanation.Weight`` says."""
 
     @property
     def resolved(self) -> bool:
@@ -101,6 +103,7 @@ def _seen(one: dict[str, Any]) -> Seen:
         _number(one["std_error"]),
         _number(one["selected"]),
         float(one["value"]) if isinstance(one["value"], int | float) else None,
+        tuple(one["blocks"]) if one.get("blocks") else None,
     )
 
 

@@ -338,6 +338,7 @@ def _component(component: Component, weight: Weight) -> dict[str, Any]:
         "interval": weight.interval,
         "rank_range": weight.rank_range,
         "selected": weight.selected,
+        **({} if weight.blocks is None else {"blocks": weight.blocks}),
         **by_size(component, weight),
     }
 
@@ -545,4 +546,5 @@ def _weight(one: dict[str, Any], component: int) -> Weight:
         interval=None if low_high is None else (low_high[0], low_high[1]),
         rank_range=None if ranks is None else (ranks[0], ranks[1]),
         selected=one["selected"],
+        blocks=tuple(one["blocks"]) if "blocks" in one else None,
     )

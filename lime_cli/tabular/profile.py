@@ -252,7 +252,7 @@ def made_private(background: Background, least: int) -> tuple[Background, CodedW
     """
     grouped = [one.name for one in background.groups if not one.onehot]
     if grouped:
-        said = f"--private: the combinations of group {grouped[0]!r} would tell of rows"
+        said = f"--private: the combinations of group {grouped[0]!r} would reveal rows"
         raise SettingsError(said, "leave out --group or --private")
     n_rows = background.n_rows
     features = tuple(
