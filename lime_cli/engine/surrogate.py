@@ -454,14 +454,12 @@ def without_tails(
 ) -> FloatArray:
     """Return predictions (P, n) without what goes along with control variates (n, q) of each.
 
-    Their coefficients come from the residuals at ``radius`` (P,), shrunk by their noise; for every
-    block from the others, so that the jackknife sees their error. Zero on average given the mask,
-    they leave every weight what it is.
+    Their coefficients come from the residuals at ``radius`` (P,), each alone, shrunk by its noise.
+    Zero on average given the mask, they leave every weight what it is, but for its error.
     """
     found = data[0].copy()
     slot = np.empty(ground.masks.n, np.int64)
     slot[ground.order] = ground.slot
-    blocks = [np.flatnonzero(ground.masks.block == b) for b in range(ground.B)]
     for p, tail in enumerate(tails):
         if tail is None:
             continue
@@ -469,15 +467,10 @@ def without_tails(
         weights = ground.w[r].reshape(-1)[slot]
         left = residuals(ground, r, fits, p, (data[0][p], float(data[1][p])))
         left = (left - ground.X[..., 1 + ground.d :] @ fits.controls[p, r]).reshape(-1)[slot]
-        sums = np.zeros((3, ground.B, tail.shape[1]))
-        for b, own in enumerate(blocks):
-            squares, pull = tail[own] ** 2, weights[own] * left[own]
-            sums[:, b] = pull @ tail[own], pull**2 @ squares, weights[own] @ squares
-        along, noise, size = sums.sum(axis=1, keepdims=True) - sums
-        share = along**2 / np.maximum(along**2 + noise, 1e-300)
-        slopes = share * along / np.maximum(size, 1e-300)
-        for b, own in enumerate(blocks):
-            found[p, own] -= tail[own] @ slopes[b]
+        pull, squares = weights * left, tail**2
+        along = pull @ tail
+        share = along**2 / np.maximum(along**2 + pull**2 @ squares, 1e-300)
+        found[p] -= tail @ (share * along / np.maximum(weights @ squares, 1e-300))
     return found
 
 
