@@ -54,6 +54,9 @@ class HeldTable:
     def opened(self, name: str, dialect: Dialect) -> TableContent:
         """Begin to read the rows; raise InputError for columns without names of their own."""
         header = checked_header(name, list(self.header))
+        if len(set(self.header)) < len(self.header):
+            twice = next(one for one in self.header if self.header.count(one) > 1)
+            raise InputError(f"{name}: column {twice!r} appears twice", "give each its own name")
         sampled = None if dialect.na_values else partial(self._sampled, dialect)
         return TableContent(header, self._records(header, dialect), self, self.n_rows, sampled)
 

@@ -186,7 +186,7 @@ def read_evenly(
     most = max(2, min(OWN_ROWS, OWN_CELLS // len(stream.header)))
     if stream.sampled is not None:
         words = {
-            place for place, one in enumerate(stream.header) if one in {*spelled, *stream.words}
+            place for place, one in enumerate(stream.header) if one in {*spelled, *stream.texts}
         }
         sample = stream.sampled(most, words)
         if sample is not None:
