@@ -142,7 +142,7 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
         return Stream(str(path), header, records, typed, n_rows, sampled=sampled)
     name = name_of(path)
     path, dialect = _parted(path, dialect)
-    watch, file = Watch(path), open_bytes(path)
+    watch, file = Watch(path), open_bytes(path, dialect.max_input)
     try:
         found = _by_format(path, file, dialect)
         first = [] if found.n_rows else list(islice(found.records, TRIED))

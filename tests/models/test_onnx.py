@@ -366,7 +366,6 @@ def logits(k):
         ("LogSoftmax", 3, "logarithms of probabilities, undone", True),
         ("Sigmoid", 3, "a probability of its own for every label", False),
         ("Sigmoid", 1, "one probability p, read as (1 - p, p)", True),
-        ("Neg", 3, "scores that are not probabilities", False),
     ],
 )
 def test_the_last_operator_tells_what_the_numbers_are(
@@ -376,6 +375,16 @@ def test_the_last_operator_tells_what_the_numbers_are(
     model.predict(logits(width))
     assert model.identity.task == "classification"
     assert (model.reading, model.probabilities) == (reading, probabilities)
+
+
+def test_any_numbers_of_a_row_are_numbers_and_all_are_explained(tmp_path):
+    path = ending_in(tmp_path / "m.onnx", "Neg", 3)
+    model = ModelFile(path).load()
+    model.predict(logits(3))
+    assert (model.identity.task, model.reading) == ("regression", "numbers as they are")
+    model = ModelFile(path, task="classification").load()
+    model.predict(logits(3))
+    assert model.reading == "scores that are not probabilities"
 
 
 def test_class_names_come_from_the_metadata(tmp_path):
