@@ -130,7 +130,7 @@ def _plain(path: Path) -> IO[bytes]:
     descriptor = os.open(path, os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0))
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise OSError(errno.EINVAL, "it is no plain file", str(path))
+        raise OSError(errno.EINVAL, "it is not a plain file", str(path))
     return os.fdopen(descriptor, "rb")
 
 
@@ -244,7 +244,7 @@ def from_json(text: str | bytes, parse_float: Callable[[str], float] | None = No
 
 
 def _no_number(spelled: str) -> float:
-    raise ValueError(f"{spelled} is no number of JSON")
+    raise ValueError(f"{spelled} is not a JSON number")
 
 
 _HASH_BYTES = 1 << 18

@@ -80,7 +80,7 @@ def test_a_pipe_within_the_bound_is_read(tmp_path):
         (("render", "-"), "cat /dev/zero |", 3, "a line has more than 67,108,864 bytes"),
         (("summarize", "-"), "yes '{' |", 3, "it has more than 1,073,741,824 bytes"),
         (("summarize", "-"), "yes '' |", 3, "it has more than 1,073,741,824 bytes"),
-        (("inspect", "/dev/zero"), None, 4, "no plain file"),
+        (("inspect", "/dev/zero"), None, 4, "not a plain file"),
         (("explain", "tabular", "/dev/zero", ZOO, "--row", 1), None, 4, ""),
     ],
 )

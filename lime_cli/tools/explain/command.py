@@ -69,10 +69,13 @@ class Modalities(CommandGroup):
     context_settings={"ignore_unknown_options": True},
 )
 def explain() -> None:
-    """Explain predictions: which parts of an input made the model answer as it did.
+    """Explain predictions: which parts of an input made the model predict what it did.
+
+    Without tabular, text or image, the input tells which of them is meant.
 
     \b
     Examples:
+      limex explain model.pkl people.csv --row 17
       limex explain tabular model.pkl people.csv --row 17
       limex explain text spam.onnx mail.txt -f json
       limex explain image model.onnx cat.jpg -o cat.png
@@ -88,7 +91,7 @@ def tabular(
     output: ExplanationOptions,
     run: RunOptions,
 ) -> int:
-    """Explain rows of a table: DATA is a CSV, JSON lines or Parquet file.
+    """Explain rows of a table: DATA is a CSV, JSON, Parquet or Excel file, a database or a URL.
 
     \b
     Examples:
