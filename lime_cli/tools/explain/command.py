@@ -26,7 +26,7 @@ from lime_cli.running.containment import Containment
 from lime_cli.running.output import Output
 from lime_cli.tools.explain.like_lime import likened
 
-CallCounts = tuple[ModelFile, Modality, EngineOptions]
+Request = tuple[ModelFile, Modality, EngineOptions]
 """What is explained, of what, and how."""
 
 
@@ -174,7 +174,7 @@ def _command(name: str, inputs_of: type[Options]) -> click.Command:
     return click.command(name, cls=ModelCommand, help=inputs_of.__doc__)(explain_inputs)
 
 
-def _explain(request: CallCounts, to: Output, look: Look, options: RunOptions) -> int:
+def _explain(request: Request, to: Output, look: Look, options: RunOptions) -> int:
     """Explain what the modality finds and write it; return the exit code."""
     model, modality, engine = request
     if engine.like_lime:

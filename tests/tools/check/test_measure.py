@@ -451,7 +451,7 @@ def test_a_surrogate_without_weights_breaks_nothing():
     assert isinstance(found[0].explanation().surrogates[0], Surrogate)
 
 
-# -- pictures ---------------------------------------------------------------------------------
+# -- images ---------------------------------------------------------------------------------
 
 
 def circles(svg: bytes | str) -> list[dict[str, str]]:
