@@ -74,10 +74,10 @@ class ComparisonOutputOptions(SheetOptions):
 @click.command(cls=Command)
 @options(ComparisonOptions, ComparisonOutputOptions)
 def compare(options: ComparisonOptions, output: ComparisonOutputOptions) -> int:
-    """Tell what changed between two results of the same instances: OLD and NEW.
+    """Show what changed between two results of the same instances: OLD and NEW.
 
-    Each is JSON, JSON lines or a batch's folder. With a limit the exit code is 1 where it is
-    broken; without limits it is 0. With --rows, two rows of OLD are compared.
+    Each is JSON, JSON lines or the folder of a batch. The exit code is 1 if a limit is broken,
+    and 0 otherwise. With --rows, two rows of OLD are compared.
 
     \b
     Examples:

@@ -24,14 +24,14 @@ def sheet_of(comparison: Comparison) -> Sheet:
         grids.insert(0, Grid("findings", "Findings", (SheetColumn("what"),), rows, SHOWN))
     title = f"{comparison.n:,} explanations compared"
     data = record_of(comparison)
-    return Sheet(title, tuple(_lines(comparison)), tuple(grids), data, _pictures(comparison))
+    return Sheet(title, tuple(_lines(comparison)), tuple(grids), data, _images(comparison))
 
 
 DRAWN = 15
 """Changes that are drawn, at most."""
 
 WIDTH, ROW, RADIUS = 8.0, 0.3, 0.05
-"""Inches: of the picture, of a line, of a dot."""
+"""Inches: of the image, of a line, of a dot."""
 
 
 def save(comparison: Comparison, out: IO[bytes], kind: str) -> None:
@@ -83,8 +83,8 @@ def draw(comparison: Comparison, canvas: Canvas) -> None:
             if interval is not None:
                 ends_at = (x(interval[0]), y + apart), (x(interval[1]), y + apart)
                 canvas.line(*ends_at, "faint" if side == 0 else "ink", 1.2)
-        canvas.dot(x(change.old), y - 0.05, RADIUS, "faint", 0.0)
-        canvas.dot(x(change.new), y + 0.05, RADIUS, "for" if change.new >= 0 else "against")
+        canvas.dot((x(change.old), y - 0.05), RADIUS, "faint", filled=False)
+        canvas.dot((x(change.new), y + 0.05), RADIUS, "for" if change.new >= 0 else "against")
         said = "" if change.errors is None else f"{change.errors:.1f}"
         canvas.text(canvas.width - MARGIN, y, said, BODY, bold=change.beyond, anchor="end")
     canvas.top = bottom + 2 * SMALL / 72
@@ -101,7 +101,7 @@ def _named(one: Difference, change: Change, several: bool) -> str:
     return f"{one.id}{target}: {change.name}"
 
 
-def _pictures(comparison: Comparison) -> Iterator[str]:
+def _images(comparison: Comparison) -> Iterator[str]:
     if comparison.weights:
         canvas = Canvas(WIDTH, measured=False)
         draw(comparison, canvas)
