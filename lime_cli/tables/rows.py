@@ -166,8 +166,8 @@ def require(name: str, header: Sequence[str], columns: Sequence[str]) -> None:
     hint = f"it has {shown}"
     if tuple(header) == tuple(map(str, range(len(header)))):
         hint = (
-            f"it has {len(header)} columns, the model {len(columns)}, which are taken in its order; "
-            "leave others out with --drop, by number"
+            f"it has {len(header)} columns, the model {len(columns)}, which are taken in its "
+            "order; leave others out with --drop, by number"
         )
     if not has & set(columns) and _is_data(header):
         hint = f"its first line is {shown}; where that is a row, say --no-header"

@@ -5,7 +5,6 @@ import pickle
 import sys
 import types
 import zipfile
-
 from datetime import datetime, timezone
 
 import joblib
