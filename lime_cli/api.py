@@ -182,7 +182,7 @@ def _is_path(words: str) -> bool:
 
 
 def _modality_of_path(path: str, options: Mapping[str, Any]) -> str:
-    """Tell by the suffix and the first bytes of a file; a string that is no path is a text."""
+    """Tell by the suffix and the first bytes of a file; a string that is not a path is a text."""
     from lime_cli.tools.explain.guess import kind_of
 
     if "column" in options:
@@ -261,7 +261,7 @@ def _held_files(data: Any, kind: str) -> _Inputs:
         elif kind == IMAGE:
             found.append(Held(f"image {number}" if several else "image", _image_bytes(one)))
         else:
-            raise InputError(f"a {type(one).__name__}: is no input of {kind}", "give paths")
+            raise InputError(f"a {type(one).__name__}: is not an input of {kind}", "give paths")
     return _Inputs({"inputs": tuple(map(str, found))}, {}, {"inputs": tuple(found)})
 
 

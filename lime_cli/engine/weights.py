@@ -12,7 +12,7 @@ from lime_cli.engine.lasso import lasso_path
 from lime_cli.engine.refit import refit
 from lime_cli.engine.selection import SELECT
 from lime_cli.engine.surrogate import Fits, Ground, fidelity_of
-from lime_cli.engine.uncertainty import jackknife, multiplier, rank_ranges
+from lime_cli.engine.uncertainty import jackknife, moves, multiplier, rank_ranges
 from lime_cli.settings import Settings
 
 
@@ -40,6 +40,8 @@ class Shown:
     """(P,)"""
     fidelity: FloatArray
     """(P,)"""
+    folds: FloatArray
+    """(P, B, d): weights without each of the blocks; no block where nothing was drawn."""
 
 
 def show(
@@ -90,6 +92,7 @@ def show(
         others_errors=other_errors,
         others_half_widths=other_errors * factor_of_one,
         fidelity=np.where(flat, np.nan, np.clip(fidelity, -1.0, 1.0)),
+        folds=-slopes[:, 1:],
     )
 
 
@@ -136,12 +139,15 @@ def by_size(
     errors: tuple[FloatArray, FloatArray],
     there: BoolArray,
     selected: FloatArray,
+    folds: FloatArray | None = None,
 ) -> tuple[Weight, ...]:
     """List the weights that are ``there`` as plain data, the largest first.
 
-    ``errors`` are standard errors (d,) and half widths of intervals (d,).
+    ``errors`` are standard errors (d,) and half widths of intervals (d,); ``folds`` (B, d) weights
+    without each of the blocks that other instances share.
     """
     std_errors, wide = errors
+    blocks = None if folds is None or not len(folds) else moves(folds)
     best, worst = rank_ranges(weights, wide, there)
     return tuple(
         Weight(
@@ -151,6 +157,7 @@ def by_size(
             interval=(float(weights[j] - wide[j]), float(weights[j] + wide[j])),
             rank_range=(int(best[j]), int(worst[j])),
             selected=float(selected[j]),
+            blocks=None if blocks is None else tuple(blocks[:, j].tolist()),
         )
         for j in np.argsort(-np.abs(weights), kind="stable")
         if there[j]
@@ -188,6 +195,7 @@ def surrogate_of(
             (shown.std_errors[problem], shown.half_widths[problem]),
             shown.chosen[problem],
             shown.selected[problem],
+            shown.folds[problem],
         ),
         radius=ground.kernels[r].radius,
         fidelity_error=_number(fits.fidelity_error[problem, r]),

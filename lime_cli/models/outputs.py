@@ -53,6 +53,9 @@ class RawOutput(NamedTuple):
 
 UNSTATED = Stated()
 
+MOST_OUTPUTS = 1 << 18
+"""Of a prediction; vocabularies of language models are no larger."""
+
 
 def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArray, RawOutput]:
     """Return an answer as (n, k) float64, and what it carried; raise PredictionError for others."""
@@ -76,6 +79,12 @@ def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArra
         raise PredictionError(
             f"{name}: the model returned shape {values.shape}, not (samples, outputs)",
             _otherwise(stated),
+        )
+    if values.shape[1] > MOST_OUTPUTS:
+        raise PredictionError(
+            f"{name}: the model returned {values.shape[1]:,} outputs per input, "
+            f"which is more than {MOST_OUTPUTS:,}",
+            "explain a function that answers with those of interest: py:module:name",
         )
     return values, output
 

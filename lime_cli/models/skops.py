@@ -74,7 +74,7 @@ def load(file: ModelFile, held_file: Content) -> Predictor:
         except ModelError:
             raise
         except Refused as refusal:
-            raise refusals.unsafe(path, str(refusal)) from None
+            raise refusals.refused(path, refusal) from None
         except Damaged as error:
             raise refusals.damaged(path, str(error)) from None
         except Exception as error:  # a damaged or newer file can raise anything

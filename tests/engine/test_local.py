@@ -50,12 +50,12 @@ def switched(V):
 
 
 def test_a_switch_is_explained_by_the_branch_that_the_row_takes():
-    shares = []
+    frequencies = []
     for place, explanation in zip(range(24), explained(switched, range(24)), strict=True):
         size = np.abs(weights_of(explanation))
         used = [1, 2] if X[place, 0] > 0 else [3, 4]
-        shares.append(size[used].sum() / size[1:5].sum())
-    assert np.mean(shares) > 0.88
+        frequencies.append(size[used].sum() / size[1:5].sum())
+    assert np.mean(frequencies) > 0.88
 
 
 def test_the_surrogate_agrees_with_the_model_at_the_row():
@@ -243,17 +243,17 @@ def test_extreme_values_neither_drown_nor_bend_the_weights():
     beta = np.r_[2.0, 1.5, -1.5, 1.0, np.zeros(8)]
     instances = heavy_rows(range(16))
     found = explain(instances, asked(lambda V: V @ beta), Settings(samples=2048, features=12))
-    shares, covered = [], []
+    frequencies, covered = [], []
     for row, one in zip(instances, found, strict=True):
         weights = weights_of(one)
-        shares.append(np.abs(weights[:4]).sum() / np.abs(weights).sum())
+        frequencies.append(np.abs(weights[:4]).sum() / np.abs(weights).sum())
         for weight in one.surrogates[0].weights:
             feature, own = row.background.features[weight.component], row.values[weight.component]
             outside = feature.bins != feature.bin_of(own)
             others = np.average(feature.values[outside], weights=feature.frequencies[outside])
             low, high = weight.interval
             covered.append(low <= beta[weight.component] * (own - others) <= high)
-    assert np.mean(shares) > 0.88
+    assert np.mean(frequencies) > 0.88
     assert np.mean(covered) > 0.93
 
 

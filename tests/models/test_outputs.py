@@ -247,3 +247,13 @@ def test_many_outputs_and_those_called_scores_are_of_classes():
     said = settled(np.array([[3.2, -1.0]]), NETWORK, task="classification")
     assert (said.task, said.reading) == ("classification", "scores")
     assert settled(np.array([[3.2, -1.0]]), NETWORK, activation="softmax").probabilities
+
+
+@pytest.mark.parametrize("width", [1 << 18, (1 << 18) + 1, 10**6])
+def test_more_outputs_than_anybody_can_look_at_are_refused(width):
+    raw = np.zeros((2, width), np.float32)
+    if width == 1 << 18:
+        assert as_matrix(raw, "m.onnx")[0].shape == raw.shape
+        return
+    with pytest.raises(PredictionError, match=rf"returned {width:,} outputs per input"):
+        as_matrix(raw, "m.onnx")

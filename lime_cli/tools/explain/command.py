@@ -26,7 +26,7 @@ from lime_cli.running.containment import Containment
 from lime_cli.running.output import Output
 from lime_cli.tools.explain.like_lime import likened
 
-CallCounts = tuple[ModelFile, Modality, EngineOptions]
+Request = tuple[ModelFile, Modality, EngineOptions]
 """What is explained, of what, and how."""
 
 
@@ -69,10 +69,13 @@ class Modalities(CommandGroup):
     context_settings={"ignore_unknown_options": True},
 )
 def explain() -> None:
-    """Explain predictions: which parts of an input made the model answer as it did.
+    """Explain predictions: which parts of an input made the model predict what it did.
+
+    Without tabular, text or image, the input tells which of them is meant.
 
     \b
     Examples:
+      limex explain model.pkl people.csv --row 17
       limex explain tabular model.pkl people.csv --row 17
       limex explain text spam.onnx mail.txt -f json
       limex explain image model.onnx cat.jpg -o cat.png
@@ -88,7 +91,7 @@ def tabular(
     output: ExplanationOptions,
     run: RunOptions,
 ) -> int:
-    """Explain rows of a table: DATA is a CSV, JSON lines or Parquet file.
+    """Explain rows of a table: DATA is a CSV, JSON, Parquet or Excel file, a database or a URL.
 
     \b
     Examples:
@@ -171,7 +174,7 @@ def _command(name: str, inputs_of: type[Options]) -> click.Command:
     return click.command(name, cls=ModelCommand, help=inputs_of.__doc__)(explain_inputs)
 
 
-def _explain(request: CallCounts, to: Output, look: Look, options: RunOptions) -> int:
+def _explain(request: Request, to: Output, look: Look, options: RunOptions) -> int:
     """Explain what the modality finds and write it; return the exit code."""
     model, modality, engine = request
     if engine.like_lime:
