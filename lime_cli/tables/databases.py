@@ -195,7 +195,11 @@ class _Duckdb:
                 f"{file.name}: reading DuckDB needs duckdb", "pip install 'limex[duckdb]'"
             ) from None
         self.error = duckdb.Error
-        limits: Any = {"threads": "1", "enable_external_access": "false", "lock_configuration": "true"}
+        limits: Any = {
+            "threads": "1",
+            "enable_external_access": "false",
+            "lock_configuration": "true",
+        }
         try:
             self._connection = duckdb.connect(file.path, read_only=True, config=limits)
         except duckdb.Error as error:
