@@ -37,10 +37,12 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import problems_local as local
 from benchmarks.problems_local import Effects, Predict, Problem
-from lime_cli import api
+from lime_cli.formats import Look
 from lime_cli.images.modality import ImageModality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.running.job import Failed
+from lime_cli.running.batch import Run, in_memory
+from lime_cli.running.executor import Workers
+from lime_cli.running.job import Failed, Job
 from lime_cli.settings import Settings
 from lime_cli.tabular.modality import TabularModality
 from lime_cli.texts.modality import TextModality
@@ -170,7 +172,8 @@ def _explained(
     if predict is not None:
         locality._ASKED[:] = [predict]
     found = []
-    for one in api.explain(model, modality, settings):
+    job = Job(model, modality, settings, ())
+    for one in in_memory(Run(job, modality.sources, Workers(), Look(), keeps=True)):
         if isinstance(one, Failed):
             raise one.error
         found.append(_read(one.explanation, d))

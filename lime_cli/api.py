@@ -7,6 +7,7 @@ Nothing is printed. What limex has to say of an explanation stands in it, and is
 from __future__ import annotations
 
 import os
+import re
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -169,22 +170,25 @@ def _modality_of_frame(data: Any, options: Mapping[str, Any], background: bool) 
     return TEXT if len(data) and _are_texts(data) and not background else TABULAR
 
 
-IMAGES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy")
+_NAMED = re.compile(r"\S*(?:[/\\]\S*|\.\w{1,7})")
+"""What a word is that can only be meant as a path."""
 
-TABLES = (".csv", ".tsv", ".tab", ".jsonl", ".ndjson", ".parquet", ".pq", ".gz")
+
+def _is_path(words: str) -> bool:
+    """Tell a path from a text: it is there, or it is one word that looks like one."""
+    if "\n" in words or len(words) > 1_000:
+        return False
+    return os.path.exists(words) or _NAMED.fullmatch(words) is not None  # noqa: PTH110
 
 
 def _modality_of_path(path: str, options: Mapping[str, Any]) -> str:
-    """Tell by the suffix of a path; a string that can be no path, or is none, is a text."""
-    lowered = path.lower()
-    if lowered.endswith(IMAGES):
-        return IMAGE
-    if lowered.endswith(TABLES):
-        return TEXT if "column" in options else TABULAR
-    if "\n" not in path and len(path) < 1_000 and os.path.isdir(path):  # noqa: PTH112
-        names = [one.lower() for one in os.listdir(path) if one[0] != "."]  # noqa: PTH208
-        return IMAGE if any(one.endswith(IMAGES) for one in names) else TEXT
-    return TEXT
+    """Tell by the suffix and the first bytes of a file; a string that is not a path is a text."""
+    from lime_cli.tools.explain.guess import kind_of
+
+    if "column" in options:
+        return TEXT
+    found = kind_of(path) if _is_path(path) else None
+    return found.modality if found else TEXT
 
 
 @dataclass(frozen=True)
@@ -229,7 +233,7 @@ def _held_texts(data: Any, options: Mapping[str, Any]) -> _Inputs:
     if isinstance(data, os.PathLike):
         return _of_paths((os.fspath(data),))
     if isinstance(data, str):
-        if "column" in options or ("\n" not in data and len(data) < 1_000 and os.path.exists(data)):  # noqa: PTH110
+        if "column" in options or _is_path(data):
             return _of_paths((data,))
         return _Inputs({}, {"text": data}, {})
     if hasattr(data, "columns"):
@@ -257,7 +261,7 @@ def _held_files(data: Any, kind: str) -> _Inputs:
         elif kind == IMAGE:
             found.append(Held(f"image {number}" if several else "image", _image_bytes(one)))
         else:
-            raise InputError(f"a {type(one).__name__}: is no input of {kind}", "give paths")
+            raise InputError(f"a {type(one).__name__}: is not an input of {kind}", "give paths")
     return _Inputs({"inputs": tuple(map(str, found))}, {}, {"inputs": tuple(found)})
 
 

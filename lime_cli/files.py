@@ -5,13 +5,13 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
-import socket
+import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from threading import Thread
-from typing import Generic, TypeVar
+from typing import IO, Any, Generic, TypeVar
 
 from lime_cli.errors import OutputError
 
@@ -26,6 +26,7 @@ _PATIENCE = 1.0  # seconds to wait for a lock: a killed holder takes a moment to
 _WORDS = {
     errno.ENOSPC: ("the disk is full", "make room, then run the same command again"),
     errno.EDQUOT: ("the disk quota is used up", "make room, then run the same command again"),
+    errno.ELOOP: ("it is a link", "remove it, or name another folder"),
     errno.EFBIG: ("the file grew beyond the limit", "raise it, then run the same command again"),
 }
 
@@ -55,9 +56,9 @@ def write_pieces(path: Path, pieces: Iterable[bytes], beginning: str = UNFINISHE
         raise
 
 
-def write_unfinished(path: Path, pieces: Iterable[bytes]) -> None:
+def write_unfinished(path: Path, pieces: Iterable[bytes], mode: int = 0o666) -> None:
     """Write and sync a file; remove it where that fails."""
-    descriptor = _done("open", path, lambda: os.open(path, _NEW, 0o666))
+    descriptor = _done("open", path, lambda: os.open(path, _NEW, mode))
     try:
         try:
             for piece in pieces:
@@ -113,13 +114,29 @@ def names_in(folder: Path) -> list[str]:
 
 
 def read(path: Path) -> bytes:
-    """Read a whole file."""
-    return _done("read", path, path.read_bytes)
+    """Read a whole file of a batch's folder; raise OutputError for a link, which may lead away."""
+    with _done("open", path, lambda: _plain(path)) as stream:
+        return _done("read", path, stream.read)
+
+
+def digest_of_result(path: Path) -> str:
+    """Return the SHA-256 of a file of a batch's folder in hexadecimal; links are refused."""
+    with _done("open", path, lambda: _plain(path)) as stream:
+        return _done("read", path, lambda: _digest_of_stream(stream))
+
+
+def _plain(path: Path) -> IO[bytes]:
+    """Open a plain file; a pipe of that name would never be read to its end."""
+    descriptor = os.open(path, os.O_RDONLY | _NO_LINK | getattr(os, "O_NONBLOCK", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, "it is not a plain file", str(path))
+    return os.fdopen(descriptor, "rb")
 
 
 def read_range(path: Path, start: int, size: int) -> Iterator[bytes]:
-    """Read a part of a file in pieces."""
-    with _done("open", path, lambda: path.open("rb")) as stream:
+    """Read a part of a file of a batch's folder in pieces."""
+    with _done("open", path, lambda: _plain(path)) as stream:
         stream.seek(start)
         while size > 0:
             most = min(size, _READ_BYTES)
@@ -133,8 +150,12 @@ def read_range(path: Path, start: int, size: int) -> Iterator[bytes]:
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock of a folder; raise OutputError naming the process that holds it."""
+    import socket
+
     descriptor = _done("open", path, lambda: os.open(path, _LOCKED, 0o666))
     try:
+        if os.fstat(descriptor).st_nlink > 1:  # it would be truncated under its other name, too
+            raise OutputError(f"{path}: is a link", "remove it, or name another folder")
         _done("lock", path, lambda: _lock(descriptor, path))
         holder = f"pid {os.getpid()} on {socket.gethostname()}\n".encode()
         _done("truncate", path, lambda: os.ftruncate(descriptor, 0))
@@ -144,9 +165,11 @@ def locked(path: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-_LOCKED = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
+_NO_LINK = getattr(os, "O_NOFOLLOW", 0)
 
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | getattr(os, "O_NOFOLLOW", 0)
+_LOCKED = os.O_RDWR | os.O_CREAT | _NO_LINK
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | _NO_LINK
 
 _READ_BYTES = 1 << 20
 
@@ -197,6 +220,33 @@ def _done(operation: str, path: Path, act: Callable[[], Done]) -> Done:
         raise OutputError(f"{path}: cannot be written ({words})", hint) from None
 
 
+SMALL = 64 << 20
+"""Bytes of a file that is read whole and is none of the inputs: names, options, a profile."""
+
+
+def read_small(path: Path, most: int = SMALL) -> bytes:
+    """Read a file whole, a pipe, too; OSError for one that is too large, or has no end."""
+    with path.open("rb") as stream:
+        content = stream.read(most + 1)
+    if len(content) > most:
+        raise OSError(errno.EFBIG, f"it is longer than {most:,} bytes, or has no end", str(path))
+    return content
+
+
+def from_json(text: str | bytes, parse_float: Callable[[str], float] | None = None) -> Any:
+    """Read JSON; ValueError for what is none, or is nested so deeply that nobody wrote it."""
+    import json
+
+    try:
+        return json.loads(text, parse_float=parse_float, parse_constant=_no_number)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def _no_number(spelled: str) -> float:
+    raise ValueError(f"{spelled} is not a JSON number")
+
+
 _HASH_BYTES = 1 << 18
 
 
@@ -209,13 +259,43 @@ def digest_of(data: bytes | memoryview) -> str:
 
 def digest_of_file(path: Path) -> str:
     """Return the SHA-256 of a file in hexadecimal, reading it in pieces."""
+    with path.open("rb", buffering=0) as file:
+        return _digest_of_stream(file)
+
+
+def _digest_of_stream(stream: IO[bytes]) -> str:
     import hashlib  # as above
 
     digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as file:
-        while piece := file.read(_HASH_BYTES):
-            digest.update(piece)
+    while piece := stream.read(_HASH_BYTES):
+        digest.update(piece)
     return digest.hexdigest()
+
+
+@lru_cache(maxsize=1)
+def secret() -> bytes:
+    """Return what nobody knows but this account on this machine; empty where it cannot be kept.
+
+    It is made when it is first needed, in a file that others cannot read.
+    """
+    try:
+        home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+        path = Path(home) / "limex" / "key"
+        if not path.exists():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            new = path.with_name(f"{UNFINISHED}{os.getpid()}")
+            write_unfinished(new, [os.urandom(_SECRET_BYTES)], 0o600)
+            with contextlib.suppress(FileExistsError):  # another process was quicker
+                os.link(new, path)
+            new.unlink()
+        with _plain(path) as stream:
+            key = stream.read()
+    except (OSError, OutputError, RuntimeError):
+        return b""
+    return key if len(key) == _SECRET_BYTES else b""
+
+
+_SECRET_BYTES = 32
 
 
 T = TypeVar("T")

@@ -261,6 +261,8 @@ def test_what_an_option_cannot_be_is_told_in_one_line_under_pythons_name(options
         (REVIEWS, FRAME, ModelError, "expects 1 columns"),
         (SCENES, "nothing.png", InputError, "no such file"),
         (ZOO[0], "nothing.csv", InputError, "no such file"),
+        (REVIEWS, "nothing.txt", InputError, "no such file"),
+        (REVIEWS, "mails/nothing", InputError, "no such file"),
     ],
 )
 def test_what_cannot_be_used_is_told_in_one_line(model, data, error, said):

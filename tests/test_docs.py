@@ -1,5 +1,6 @@
 """The site of the docs: generated pages are complete, links lead somewhere, it builds in one go."""
 
+import ast
 import os
 import re
 import subprocess
@@ -107,3 +108,54 @@ def test_what_a_user_reads_is_spelled_right():
         check=False,
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+STYLE = {
+    r"(?<!there )\b(?:is|are) no (?!longer\b|more\b)": "say 'is not a ...'",
+    r"\bmend\b": "say 'correct'",
+    r"(?<!sampling )\b(?:goes|go) on\b": "say 'continues'",
+    r"\bhanded over\b": "say 'passed to the model'",
+    r"\banew\b": "say 'again'",
+    r"\btruth values?\b": "say 'boolean'",
+    r"\bcaveats?\b": "say 'warning'",
+    r"(?<!-)\bpictures?\b": "say 'image'",
+    r"\bwished for\b": "say 'requested'",
+    r"\bnext to nothing\b": "say how much",
+    r"\btells? of\b|\btold of\b": "say 'describes'",
+    r"\b(?:is|are) asked (?!to\b)": "a model predicts",
+}
+"""What a native technical writer would not write, and what to write instead."""
+
+
+def messages():
+    """Yield (place, string) of every string of the package that is not a docstring."""
+    for path in sorted((ROOT / "lime_cli").rglob("*.py")):
+        tree = ast.parse(path.read_text("utf-8"))
+        documents = {
+            id(node.value)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+        }
+        for node in ast.walk(tree):
+            text = node.value if isinstance(node, ast.Constant) else None
+            if isinstance(text, str) and " " in text and id(node) not in documents:
+                yield f"{path.relative_to(ROOT)}:{node.lineno}", text
+
+
+def prose():
+    """Yield (place, line) of the README and the docs, without code."""
+    for path in (ROOT / "README.md", *sorted(DOCS.glob("*.md"))):
+        whole = path.read_text("utf-8")
+        text = re.sub(r"(?s)```.*?```", lambda block: "\n" * block[0].count("\n"), whole)
+        for number, line in enumerate(text.split("\n"), 1):
+            yield f"{path.name}:{number}", re.sub(r"`[^`]*`", "", line)
+
+
+def test_what_a_user_reads_is_plain_technical_english():
+    found = [
+        f"{place}: {text.strip()!r}: {remedy}"
+        for place, text in (*messages(), *prose())
+        for pattern, remedy in STYLE.items()
+        if re.search(pattern, text)
+    ]
+    assert not found, "\n".join(found)

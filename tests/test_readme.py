@@ -207,6 +207,7 @@ def update() -> None:
 def rewrite(page: Path, command: str, shown: str, folder: Path) -> None:
     """Run a command, and put what it prints in place of what the page shows."""
     done = run(command, folder)
+    assert done.returncode == expected_code(command), f"{command}\n{done.stderr}"
     if shown.strip():
         printed = done.stdout.rstrip() + "\n"
         printed += "\n" * (len(shown) - len(shown.rstrip("\n")) - 1)

@@ -20,7 +20,16 @@ from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.engine.pairs import GAIN, LOW, STRONGEST, pairs_of
 from lime_cli.engine.predictions import Predictions, predict_samples
 from lime_cli.engine.shapley import explain_one
-from lime_cli.engine.surrogate import MOST, Fits, Ground, choose_radius, fit, halved, residuals
+from lime_cli.engine.surrogate import (
+    MOST,
+    Fits,
+    Ground,
+    choose_radius,
+    fit,
+    halved,
+    residuals,
+    without_tails,
+)
 from lime_cli.engine.targets import choose_other, choose_targets
 from lime_cli.engine.tree import tree_converged, tree_fidelity, tree_surrogate
 from lime_cli.engine.warnings import LOW_FIDELITY, Facts, judge
@@ -314,6 +323,13 @@ def _conclude(
     originals = np.array([_predictions(states[i]).original[target] for i, target in pairs])
     fits = fit(ground, values, originals)
     radius, good = choose_radius(fits)
+    if ground.controlled:
+        tails = [state.instance.tails(ground.masks) for state in states]
+        if any(one is not None for one in tails):
+            lean = [tails[i] for i, _ in pairs]
+            values = without_tails(ground, fits, radius, (values, originals), lean)
+            fits = fit(ground, values, originals).about(fits)
+            radius, good = choose_radius(fits)
     shown = show(ground, fits, radius, settings, (values, originals))
     half = None
     first = len(states[0].stages) == 1  # later ones compare with the stage before

@@ -34,6 +34,9 @@ class Weight(NamedTuple):
     rank_range: tuple[int, int] | None = None
     selected: float | None = None
     """Share of the leave-one-block-out fits that choose this component."""
+    blocks: tuple[int, ...] | None = None
+    """How leaving out each block of samples moves the weight, in thousandths of a vector of
+    length 1: what its error has in common with that of another instance's weight."""
 
 
 class Others(NamedTuple):

@@ -144,6 +144,14 @@ class Instance(Protocol):
         """Return (n, m): whatever determines the input of each sample."""
         ...
 
+    def tails(self, masks: Masks) -> FloatArray | None:
+        """Return control variates (n, q): what was drawn in columns of few extreme values.
+
+        Zero on average given the mask, and beside polynomials of what chose the replacement. None
+        where no column needs one.
+        """
+        ...
+
     @property
     def n_rows(self) -> int:
         """Count the rows that components can be replaced from together; 1 where nothing differs."""

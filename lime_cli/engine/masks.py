@@ -137,6 +137,9 @@ class KeptOrMasked:
         """Return what is kept where ``masked`` (n, d) is masked."""
         return np.asarray((~masked).astype(np.int8))
 
+    def tails(self, _masks: Masks) -> None:
+        """Nothing is drawn."""
+
     def everything(self) -> Everything:
         """List every mask."""
         masks = every_mask(len(self.components))

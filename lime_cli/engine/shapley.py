@@ -21,14 +21,15 @@ from numpy.typing import NDArray
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.calls import count_repeated
 from lime_cli.engine.distinct import distinct
-from lime_cli.engine.explanation import Others, Surrogate, Weight
+from lime_cli.engine.explanation import Surrogate
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.masks import BLOCKS, progressive
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.engine.predictions import predict_codes, predict_original
 from lime_cli.engine.targets import choose_targets
-from lime_cli.engine.uncertainty import jackknife, multiplier, rank_ranges
+from lime_cli.engine.uncertainty import jackknife, multiplier
 from lime_cli.engine.warnings import Facts
+from lime_cli.engine.weights import by_size, others_of
 from lime_cli.settings import Settings
 
 CONDITIONING = 1e-10
@@ -266,25 +267,10 @@ def _surrogate(
     there = np.zeros(d, bool)
     there[order[:n]] = True
     wide = errors * multiplier(max(1, B), n, d)
-    best, worst = rank_ranges(found.weights, wide, there)
     largest = np.argsort(-np.abs(found.folds), axis=1, kind="stable")[:, :n]
-    shown = [
-        Weight(
-            component=int(j),
-            weight=float(found.weights[j]),
-            std_error=float(errors[j]),
-            interval=(float(found.weights[j] - wide[j]), float(found.weights[j] + wide[j])),
-            rank_range=(int(best[j]), int(worst[j])),
-            selected=float((largest == j).any(axis=1).mean()) if B else 1.0,
-        )
-        for j in order[:n]
-    ]
-    others = None
-    if n < d:
-        hidden = float(found.weights[~there].sum())
-        error = float(jackknife(found.folds[:, ~there].sum(axis=1), 0)) if B else 0.0
-        half = error * multiplier(max(1, B), 1, 1)
-        others = Others(d - n, hidden, error, (hidden - half, hidden + half))
+    selected = np.bincount(largest.ravel(), minlength=d) / B if B else np.ones(d)
+    hidden = found.folds[:, ~there].sum(axis=1)
+    error = float(jackknife(hidden, 0)) if B else 0.0
     return Surrogate(
         target=target,
         name=model.identity.targets[target],
@@ -293,9 +279,11 @@ def _surrogate(
         local_prediction=original,
         fidelity=None if flat else float(np.clip(found.fidelity, -1.0, 1.0)),
         fit_r2=None,
-        weights=tuple(shown),
+        weights=by_size(found.weights, (errors, wide), there, selected),
         spread=found.spread,
-        others=others,
+        others=others_of(
+            float(found.weights[~there].sum()), d - n, error, error * multiplier(max(1, B), 1, 1)
+        ),
         every_weight=tuple(found.weights.tolist()),
     )
 

@@ -12,7 +12,8 @@ nothing was drawn).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -71,6 +72,16 @@ class Fits:
     reach: FloatArray
     """(P,): largest prediction minus smallest, the instance counted."""
 
+    def about(self, plain: Fits) -> Fits:
+        """Return these fits, but sizes and shares of the predictions as ``plain`` ones have them.
+
+        These are of predictions that lack control variates.
+        """
+        with np.errstate(divide="ignore", invalid="ignore"):
+            spread = np.clip(1.0 - self.decided / plain.deviation**2, 0.0, 1.0)
+        kept = {name: getattr(plain, name) for name in ("fit_r2", "deviation", "reach")}
+        return replace(self, spread=np.where(np.isnan(plain.fit_r2), 0.0, spread), **kept)
+
     @property
     def gaps(self) -> FloatArray:
         """What the model predicts of the instance minus what the surrogates say, (P, R)."""
@@ -126,6 +137,11 @@ class Ground:
         there[block[by_block], place] = masks.n / len(pairs)
         flat = self.w.reshape(len(self.w), -1)
         self.pair_weights = flat[:, self.twins[0]] * there  # (R, B, T)
+
+    @property
+    def controlled(self) -> bool:
+        """Whether polynomials of what was drawn are regressed beside the masks."""
+        return self.X.shape[2] > 1 + self.d
 
     @cached_property
     def half(self) -> Ground:
@@ -216,7 +232,7 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     means = everything[:, :, 0] / (ground.w.sum(axis=(1, 2)) + ground.own)
     about = y[..., None] - means[:, None, None, :]
     raw = np.einsum("pblr,rbl->pr", about**2, ground.w) + ground.own * means**2
-    if ground.X.shape[2] > 1 + ground.d:  # what replacements decide, as the other blocks have it
+    if ground.controlled:  # what replacements decide, as the other blocks have it
         drawn = left_out[..., 1 + ground.d :].transpose(0, 2, 3, 1)
         about = about - np.matmul(ground.X[..., 1 + ground.d :], drawn)
     own = ground.own
@@ -423,6 +439,36 @@ def residuals(
     held = np.zeros(len(flat), bool)
     held[ground.slot] = True
     return np.where(held, flat, 0.0).reshape(found.shape)
+
+
+def without_tails(
+    ground: Ground,
+    fits: Fits,
+    radius: IntArray,
+    data: tuple[FloatArray, FloatArray],
+    tails: Sequence[FloatArray | None],
+) -> FloatArray:
+    """Return predictions (P, n) without what goes along with control variates (n, q) of each.
+
+    Their coefficients come from the residuals at ``radius`` (P,), shrunk by their noise. Zero on
+    average given the mask, they leave every weight what it is, but for its error.
+    """
+    found = data[0].copy()
+    sorted_back = np.empty(ground.masks.n, np.int64)
+    sorted_back[ground.order] = ground.slot
+    for p, tail in enumerate(tails):
+        if tail is None:
+            continue
+        r = int(radius[p])
+        weights = ground.w[r].reshape(-1)[sorted_back]
+        left = residuals(ground, r, fits, p, (data[0][p], float(data[1][p])))
+        left = left.reshape(-1)[sorted_back]
+        size = np.maximum(weights @ tail**2, 1e-300)
+        slope = (weights * left) @ tail / size
+        signal = slope**2 * size**2
+        noise = (weights * left) ** 2 @ tail**2
+        found[p] -= tail @ (slope * signal / np.maximum(signal + noise, 1e-300))
+    return found
 
 
 def fidelity_of(

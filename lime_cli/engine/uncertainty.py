@@ -21,6 +21,17 @@ def jackknife(folds: FloatArray, axis: int) -> FloatArray:
     return np.asarray(np.sqrt((B - 1) / B * (apart**2).sum(axis=axis)))
 
 
+def moves(folds: FloatArray) -> IntArray:
+    """Return how estimates (B, d) that leave out a block differ from their mean, (B, d).
+
+    In thousandths of a vector of length 1, so that two of these times both standard errors make
+    the covariance of two estimates from the same blocks.
+    """
+    apart = folds - folds.mean(axis=0)
+    length = np.sqrt((apart**2).sum(axis=0))
+    return np.asarray(np.rint(1000 * apart / np.where(length > 0, length, 1.0)), np.int64)
+
+
 @cache
 def student(freedom: int, tail: float) -> float:
     """Return the point that Student's t exceeds with probability ``tail``, in (0, 0.5).

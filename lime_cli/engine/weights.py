@@ -12,7 +12,7 @@ from lime_cli.engine.lasso import lasso_path
 from lime_cli.engine.refit import refit
 from lime_cli.engine.selection import SELECT
 from lime_cli.engine.surrogate import Fits, Ground, fidelity_of
-from lime_cli.engine.uncertainty import jackknife, multiplier, rank_ranges
+from lime_cli.engine.uncertainty import jackknife, moves, multiplier, rank_ranges
 from lime_cli.settings import Settings
 
 
@@ -40,6 +40,8 @@ class Shown:
     """(P,)"""
     fidelity: FloatArray
     """(P,)"""
+    folds: FloatArray
+    """(P, B, d): weights without each of the blocks; no block where nothing was drawn."""
 
 
 def show(
@@ -90,6 +92,7 @@ def show(
         others_errors=other_errors,
         others_half_widths=other_errors * factor_of_one,
         fidelity=np.where(flat, np.nan, np.clip(fidelity, -1.0, 1.0)),
+        folds=-slopes[:, 1:],
     )
 
 
@@ -131,6 +134,42 @@ def _largest(slopes: FloatArray, n: int) -> BoolArray:
     return np.asarray(chosen & (slopes != 0))
 
 
+def by_size(
+    weights: FloatArray,
+    errors: tuple[FloatArray, FloatArray],
+    there: BoolArray,
+    selected: FloatArray,
+    folds: FloatArray | None = None,
+) -> tuple[Weight, ...]:
+    """List the weights that are ``there`` as plain data, the largest first.
+
+    ``errors`` are standard errors (d,) and half widths of intervals (d,); ``folds`` (B, d) weights
+    without each of the blocks that other instances share.
+    """
+    std_errors, wide = errors
+    blocks = None if folds is None or not len(folds) else moves(folds)
+    best, worst = rank_ranges(weights, wide, there)
+    return tuple(
+        Weight(
+            component=int(j),
+            weight=float(weights[j]),
+            std_error=float(std_errors[j]),
+            interval=(float(weights[j] - wide[j]), float(weights[j] + wide[j])),
+            rank_range=(int(best[j]), int(worst[j])),
+            selected=float(selected[j]),
+            blocks=None if blocks is None else tuple(blocks[:, j].tolist()),
+        )
+        for j in np.argsort(-np.abs(weights), kind="stable")
+        if there[j]
+    )
+
+
+def others_of(weight: float, n: int, error: float, half_width: float) -> Others | None:
+    """Return the sum of the n weights that are not shown as plain data; None for none."""
+    interval = (weight - half_width, weight + half_width)
+    return Others(n, weight, error, interval) if n else None
+
+
 def surrogate_of(
     ground: Ground,
     fits: Fits,
@@ -140,21 +179,7 @@ def surrogate_of(
     original: float,
 ) -> Surrogate:
     """Return one problem's surrogate as plain data, weights by falling size."""
-    weights, errors = shown.weights[problem], shown.std_errors[problem]
-    wide, there = shown.half_widths[problem], shown.chosen[problem]
-    best, worst = rank_ranges(weights, wide, there)
-    order = [int(j) for j in np.argsort(-np.abs(weights), kind="stable") if there[j]]
-    listed = tuple(
-        Weight(
-            component=j,
-            weight=float(weights[j]),
-            std_error=float(errors[j]),
-            interval=(float(weights[j] - wide[j]), float(weights[j] + wide[j])),
-            rank_range=(int(best[j]), int(worst[j])),
-            selected=float(shown.selected[problem, j]),
-        )
-        for j in order
-    )
+    weights = shown.weights[problem]
     local = original + float(shown.offsets[problem])
     r = int(shown.radius[problem])
     return Surrogate(
@@ -165,7 +190,13 @@ def surrogate_of(
         local_prediction=local,
         fidelity=_number(shown.fidelity[problem]),
         fit_r2=_number(fits.fit_r2[problem, r]),
-        weights=listed,
+        weights=by_size(
+            weights,
+            (shown.std_errors[problem], shown.half_widths[problem]),
+            shown.chosen[problem],
+            shown.selected[problem],
+            shown.folds[problem],
+        ),
         radius=ground.kernels[r].radius,
         fidelity_error=_number(fits.fidelity_error[problem, r]),
         spread=float(fits.spread[problem, r]),
@@ -177,12 +208,12 @@ def surrogate_of(
 
 def _others(shown: Shown, problem: int) -> Others | None:
     hidden = ~shown.chosen[problem]
-    if not hidden.any():
-        return None
-    weight = float(shown.weights[problem][hidden].sum())
-    wide = float(shown.others_half_widths[problem])
-    error = float(shown.others_errors[problem])
-    return Others(int(hidden.sum()), weight, error, (weight - wide, weight + wide))
+    return others_of(
+        float(shown.weights[problem][hidden].sum()),
+        int(hidden.sum()),
+        float(shown.others_errors[problem]),
+        float(shown.others_half_widths[problem]),
+    )
 
 
 def _at(ground: Ground, fits: Fits, problem: int, i: int) -> AtRadius:

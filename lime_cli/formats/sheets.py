@@ -53,7 +53,7 @@ class Sheet:
     lines: tuple[str, ...]
     grids: tuple[Grid, ...]
     data: dict[str, Any] = field(compare=False)
-    pictures: Iterable[str] = field(default=(), compare=False)
+    images: Iterable[str] = field(default=(), compare=False)
     """SVG that a page of HTML shows above the tables, drawn when it predicts for."""
 
 
@@ -116,8 +116,8 @@ def write_html(sheet: Sheet, out: IO[bytes], look: Look) -> None:
         }
         for grid in sheet.grids
     ]
-    pictures = [Markup(one) for one in sheet.pictures]
-    data = {"title": sheet.title, "lines": sheet.lines, "grids": grids, "pictures": pictures}
+    images = [Markup(one) for one in sheet.images]
+    data = {"title": sheet.title, "lines": sheet.lines, "grids": grids, "images": images}
     out.write(filled("sheet.html", data).encode("utf-8", "xmlcharrefreplace"))
 
 

@@ -23,6 +23,7 @@ from lime_cli.errors import InputError
 from lime_cli.images.fills import means
 from lime_cli.images.numbers import MAX_PIXELS, check_size, read_npy
 from lime_cli.images.pixels import NPY, bytes_of, quietly
+from lime_cli.images.slic import slic as skimage_slic
 from lime_cli.images.view import Axis, Pixels, View
 from lime_cli.registry import SEGMENTERS
 
@@ -62,11 +63,10 @@ def limited(labels: IntArray, pixels: Pixels) -> IntArray:
 
 def slic(pixels: Pixels, n_segments: int | None, _seed: int) -> IntArray:
     """Cut by SLIC (Achanta et al. 2012): compact superpixels of about equal size."""
-    from skimage.segmentation import slic
-
+    cut = skimage_slic()
     wish = n_segments or DEFAULT_SEGMENTS
     blur = max(pixels.shape[:2]) / 160  # smooth outlines, the same at every resolution
-    found = slic(pixels / 255, n_segments=wish, compactness=10, sigma=blur, start_label=0)
+    found = cut(pixels / 255, n_segments=wish, compactness=10, sigma=blur, start_label=0)
     return _ints(found)
 
 

@@ -128,7 +128,7 @@ def _xgboost(booster: Any) -> Boosted:
     objective = learner["objective"]["name"]
     n_classes = int(learner["learner_model_param"].get("num_class", 0))
     n_targets = int(learner["learner_model_param"].get("num_target", 1))
-    raw = objective in ("multi:softmax", "binary:logitraw", "binary:hinge")
+    raw = objective in ("multi:softmax", "binary:logitraw")
     categories = "c" in (booster.feature_types or [])
     if categories and _version("xgboost") < XGBOOST_KEEPS_CATEGORIES:
         raise ModelError(
@@ -142,7 +142,7 @@ def _xgboost(booster: Any) -> Boosted:
         answers = booster.predict(rows, output_margin=raw, iteration_range=rounds)
         return softmax(answers) if objective == "multi:softmax" else answers
 
-    probable = objective.startswith("multi:") or objective == "binary:logistic"
+    probable = objective.startswith("multi:") or objective in ("binary:logistic", "binary:hinge")
     classified = probable or raw
     method = "predict_proba" if probable else "decision_function" if raw else "predict"
     boosted = Boosted(booster, method, predict)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lime_cli.errors import InputError
+from lime_cli.files import from_json, read_small
 
 INDEXED = re.compile(r"(\d+)(?:\s*[:,\t]\s*|\s+)(\S.*)")
 """``0 tench``, ``0: tench``, ``0,tench``, ``0<TAB>tench``."""
@@ -57,7 +58,7 @@ def fitted_names(names: tuple[str, ...], width: int) -> tuple[str, ...] | None:
 
 def _text(path: Path, words: str) -> str:
     try:
-        return path.read_text("utf-8-sig")
+        return read_small(path).decode("utf-8-sig")
     except FileNotFoundError:
         raise InputError(
             f"{words}: no such file", "give names separated by commas, or a file of them"
@@ -92,7 +93,7 @@ def _without_ids(lines: list[str]) -> tuple[str, ...]:
 
 def _from_json(name: str, text: str) -> tuple[str, ...]:
     try:
-        held = json.loads(text)
+        held = from_json(text)
     except ValueError as error:
         raise InputError(f"{name}: is not JSON ({error})", "write one name a line") from None
     if isinstance(held, dict) and isinstance(held.get("id2label"), dict):

@@ -36,6 +36,8 @@ class Stated(NamedTuple):
     """Those that are not."""
     column: bool = False
     """Whether one column of numbers from 0 to 1 may well be probabilities."""
+    table: bool = False
+    """Whether it answers to rows of a table, and nothing speaks of classes."""
     logit: bool = False
     """Whether one column of other numbers may well be logits."""
 
@@ -50,6 +52,9 @@ class RawOutput(NamedTuple):
 
 
 UNSTATED = Stated()
+
+MOST_OUTPUTS = 1 << 18
+"""Of a prediction; vocabularies of language models are no larger."""
 
 
 def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArray, RawOutput]:
@@ -74,6 +79,12 @@ def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArra
         raise PredictionError(
             f"{name}: the model returned shape {values.shape}, not (samples, outputs)",
             _otherwise(stated),
+        )
+    if values.shape[1] > MOST_OUTPUTS:
+        raise PredictionError(
+            f"{name}: the model returned {values.shape[1]:,} outputs per input, "
+            f"which is more than {MOST_OUTPUTS:,}",
+            "explain a function that answers with those of interest: py:module:name",
         )
     return values, output
 
@@ -346,7 +357,7 @@ def decide_outputs(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outp
     if file.classes and output.names and sorted(file.classes) == sorted(output.names):
         file = file._replace(classes=output.names)  # which name is whose, the answer says itself
     named = (output.names or stated.classes) is not None
-    task = _task(file, stated, values.shape[1], named)
+    task = _task(file, stated, values, named)
     if task == "regression":
         reading = "numbers"
     else:
@@ -461,6 +472,12 @@ LOGIT = CodedWarning(
     "the output is read as a number; if it is a logit, --activation sigmoid makes a probability",
 )
 
+NUMBERS = CodedWarning(
+    "task_assumed",
+    "the outputs are read as numbers, each explained; where they are the scores of classes, say "
+    "--task classification, or --activation softmax",
+)
+
 INDEPENDENT = CodedWarning(
     "not_probabilities",
     "the outputs lie from 0 to 1 and sum to {:.3g}, not 1; each is read as a probability of its "
@@ -491,6 +508,8 @@ def _assumed(
         yield INDEPENDENT._replace(message=INDEPENDENT.message.format(values[0].sum()))
     if reading == "scores":
         yield LOGITS
+    elif stated.table and file.task == "auto" and not (stated.task or stated.classes):
+        yield from [NUMBERS] if reading == "numbers" and not _one(values, stated) else []
     elif (
         reading == "numbers"
         and file.task == "auto"
@@ -508,13 +527,21 @@ def _are_words(raw: Any) -> bool:
     return isinstance(words, list) and all(isinstance(one, str) for one in words)
 
 
-def _task(file: ModelFile, stated: Stated, width: int, named: bool) -> str:
+FEW = 10
+"""Numbers that a network of tables may well predict at once."""
+
+
+def _task(file: ModelFile, stated: Stated, values: FloatArray, named: bool) -> str:
     if file.task != "auto":
         return file.task
     if stated.task is not None:
         return stated.task
-    several = width > 1 or named or file.classes or file.activation in ACTIVATIONS
-    return "classification" if several else "regression"
+    said = named or file.classes or file.activation in ACTIVATIONS
+    width = values.shape[1]
+    if not said and stated.table and width <= FEW and not _within(values):
+        logarithms = READINGS["log-probabilities"].fits(values, stated)
+        return "classification" if logarithms else "regression"
+    return "classification" if width > 1 or said else "regression"
 
 
 def _first_fit(output: RawOutput, stated: Stated, width: int) -> tuple[str, ...] | None:

@@ -187,7 +187,7 @@ def _task(ending: Any, chosen: str, has_classes: bool) -> str | None:
     """Tell classification from regression; None for a stranger's ``predict`` that does not say."""
     if has_classes or chosen == "probabilities":
         return "classification"
-    known = type(ending).__module__.split(".")[0] in ("sklearn", "lightgbm", "xgboost", "catboost")
+    known = type(ending).__module__.split(".")[0] in (*LIBRARIES, "catboost")
     return "regression" if known or chosen == "decision" else None
 
 

@@ -34,6 +34,12 @@ GADGETS = ("MethodNode", "PartialNode", "OperatorFuncNode")
 
 FUNCTIONS = "FunctionNode"
 
+OF_CATBOOST = "__model"
+"""What CatBoost calls the bytes of a model, which never become an attribute."""
+
+CONTAINERS = (("collections", "OrderedDict"),)
+"""Made of their items only."""
+
 _OF_NODES = ("__class__", "__module__", "__loader__", "__id__")
 """What skops itself writes down of every object."""
 
@@ -68,7 +74,7 @@ def load(file: ModelFile, held_file: Content) -> Predictor:
         except ModelError:
             raise
         except Refused as refusal:
-            raise refusals.unsafe(path, str(refusal)) from None
+            raise refusals.refused(path, refusal) from None
         except Damaged as error:
             raise refusals.damaged(path, str(error)) from None
         except Exception as error:  # a damaged or newer file can raise anything
@@ -124,6 +130,7 @@ def _check_attributes(path: Path, node: dict[str, Any]) -> None:
     content = node.get("content")
     for key, value in content.items() if isinstance(content, dict) else ():
         plain = key in _OF_NODES and not isinstance(value, dict | list)
+        plain = plain or (key == OF_CATBOOST and value.get("__loader__") == "BytesNode")
         if key.startswith("__") and not plain:
             raise refusals.unsafe(path, f"sets {key}")
 
@@ -137,7 +144,8 @@ def _may_be_made(policy: AllowList, key: Global) -> bool:
     module, name = key
     roles = policy.roles(module, name)
     constructed = CALL in roles and module.startswith("sklearn.") and name[0] != "_"
-    constructed = constructed or (REF in roles and module in MADE_EMPTY) or key == DTYPE
+    constructed = constructed or (REF in roles and module in MADE_EMPTY)
+    constructed = constructed or key == DTYPE or key in CONTAINERS
     return (NEW in roles or constructed) and not is_danger(module, name)
 
 

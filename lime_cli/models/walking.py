@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Collection, Hashable, Iterator
 from functools import cache, partial
 from typing import Any, cast
 
@@ -39,10 +39,10 @@ def objects(*roots: object) -> Iterator[Any]:
         yield one
         for inside in _held(one):
             if not set(map(type, inside)) <= PLAIN:
-                todo.extend({id(part): part for part in inside}.values())
+                todo.extend(dict(zip(map(id, inside), inside, strict=True)).values())
 
 
-def _held(one: Any) -> Iterator[Iterable[Any]]:
+def _held(one: Any) -> Iterator[Collection[Any]]:
     """Yield the containers that are in an object, or that it is."""
     if isinstance(one, dict):
         yield one.keys()
@@ -55,7 +55,7 @@ def _held(one: Any) -> Iterator[Iterable[Any]]:
         if type(one) is np.ma.MaskedArray:
             yield (one.data,)
     elif isinstance(one, partial):
-        yield one.func, *one.args
+        yield (one.func, *one.args)
         yield one.keywords.values()
     if not isinstance(one, FUNCTIONS) and not _is_frame(type(one)):
         yield attributes(one).values()

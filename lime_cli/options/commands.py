@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import click
 from lime_cli.clock import TimeLimits
 from lime_cli.cores import limit_libraries, usable_cores
 from lime_cli.errors import SettingsError
+from lime_cli.files import secret
 from lime_cli.options.layers import Option
 from lime_cli.running.containment import Containment
 from lime_cli.running.signals import die_of_interrupts, leave_at_signals
@@ -54,6 +54,8 @@ class CommandGroup(click.Group):
 
 def unknown(kind: str, typed: str, known: Iterable[str], path: str) -> SettingsError:
     """Return the refusal of a mistyped command or option, with what was likely meant."""
+    from difflib import get_close_matches
+
     near = get_close_matches(typed, tuple(known), n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"see {path} --help"
     return SettingsError(f"{path} has no {kind} {typed!r}", hint)
@@ -171,6 +173,8 @@ class ModelCommand(Command):
         output = ctx.params.get("output")
         if containment is not None:
             limit_libraries(_threads(ctx.params))
+        if output is not None:
+            secret()  # while files can still be made anywhere
         workers = [ctx.params.get(key) for key in ("jobs", "executor", "scheduler")]
         if containment is not None and any(one is not None for one in workers):
             leave_at_signals()
@@ -214,6 +218,6 @@ def _fence(given: dict[str, Any]) -> None:
     fence.enter(places, draws)
     if fence.kept():
         Console(verbose=bool(given.get("verbose"))).detail(
-            f"the model is asked behind {fence.kept()}: it starts no program, reaches no network, "
+            f"the model runs behind {fence.kept()}: it starts no program, reaches no network, "
             f"and writes nowhere but where results and temporary files go"
         )

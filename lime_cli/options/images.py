@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import sys
 
 import click
 
 from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
+from lime_cli.files import SMALL, from_json
 from lime_cli.modality import Modality
 from lime_cli.options.groups import Options, argument, flag, group, listed, option
 from lime_cli.options.inputs import FolderOptions
@@ -111,7 +111,10 @@ class ImageOptions(Options, heading="Input"):
 def _listed() -> tuple[str, ...]:
     """Read paths from standard input: one a line, or lines of JSON that have a ``path``."""
     clock.read_once()
-    data = sys.stdin.buffer.read().decode("utf-8", "surrogateescape")
+    content = sys.stdin.buffer.read(SMALL + 1)
+    if len(content) > SMALL:
+        raise InputError(f"standard input: has more than {SMALL:,} bytes", "name a folder")
+    data = content.decode("utf-8", "surrogateescape")
     found = tuple(_path_of(line, n) for n, line in enumerate(data.splitlines(), 1) if line.strip())
     if not found:
         raise InputError("standard input: names no images", "write a path a line")
@@ -122,7 +125,7 @@ def _path_of(line: str, number: int) -> str:
     if not line.lstrip().startswith("{"):
         return line
     try:
-        return str(json.loads(line)["path"])
+        return str(from_json(line)["path"])
     except (ValueError, KeyError):
         raise InputError(
             f"standard input: line {number} has no path", 'write {"path": "cat.jpg"}'

@@ -10,6 +10,7 @@ from lime_cli.errors import SettingsError
 from lime_cli.modality import Modality
 from lime_cli.options.completion import columns, conditions
 from lime_cli.options.groups import Options, argument, flag, group, listed, option
+from lime_cli.options.types import Bytes
 from lime_cli.registry import MODALITIES
 from lime_cli.sources import fetched
 
@@ -53,8 +54,15 @@ class DialectOptions(Options, heading="Table format"):
         "--sql", "Query that selects the rows of an SQLite or DuckDB file.", metavar="SELECT"
     )
 
+    max_input: int | None = option(
+        "--max-input",
+        "Bytes to read of standard input, a pipe or a device; 1GiB without it.",
+        type=Bytes(),
+        metavar="SIZE",
+    )
+
     def dialect(self) -> Dialect:
-        from lime_cli.tables.dialect import Dialect
+        from lime_cli.tables.dialect import MAX_INPUT, Dialect
 
         return Dialect(
             _separator(self.sep),
@@ -68,6 +76,7 @@ class DialectOptions(Options, heading="Table format"):
             self.strip,
             self.sheet,
             self.sql,
+            max_input=self.max_input or MAX_INPUT,
         )
 
 

@@ -20,6 +20,7 @@ from click.core import ParameterSource
 
 from lime_cli.console import Console
 from lime_cli.errors import LimexError, SettingsError
+from lime_cli.files import read_small
 from lime_cli.running.containment import Containment
 
 PREFIX = "LIMEX_"
@@ -244,7 +245,7 @@ def _project_file() -> Path | None:
     for folder in (here, *here.parents):
         path = folder / PROJECT
         try:
-            if path.is_file() and _PROJECT_TABLE.search(path.read_bytes()):
+            if path.is_file() and _PROJECT_TABLE.search(read_small(path, MAX_BYTES)):
                 return path
         except OSError:
             continue
@@ -439,7 +440,7 @@ def _text(path: Path) -> str:
     try:
         if path.is_file() and path.stat().st_size > MAX_BYTES:
             raise SettingsError(f"{path.name}: is too large for a file of options")
-        return path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+        return read_small(path, MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such file", "check its path") from None
     except OSError as error:
@@ -448,13 +449,23 @@ def _text(path: Path) -> str:
         raise SettingsError(f"{path.name}: is not UTF-8", "save it as UTF-8") from None
 
 
+_KEYS = re.compile(r"[^=,{\[]*[=\]]")
+
+_DEEPEST = 64  # names with dots between them, for which the time grows with the square
+
+
 def _parsed(path: Path, text: str) -> dict[str, Any]:
     if sys.version_info >= (3, 11):
         import tomllib
     else:
         import tomli as tomllib
+    for place, words in enumerate(text.split("\n"), 1):
+        if any(key.count(".") > _DEEPEST for key in _KEYS.findall(words)):
+            raise SettingsError(f"{_place(path, place)}: is nested too deeply")
     try:
         return tomllib.loads(text)
+    except RecursionError:
+        raise SettingsError(f"{path.name}: is nested too deeply") from None
     except tomllib.TOMLDecodeError as error:
         said = _PLACE.search(str(error))
         line = int(said["line"]) if said and said["line"] else text.count("\n") + 1

@@ -64,7 +64,7 @@ class RunOptions(ClockOptions):
     )
     restart: bool = flag(
         "--restart",
-        "Start a batch anew, whatever its folder holds; without it, the batch is continued.",
+        "Start a batch again from the beginning; without it, the batch is continued.",
         common=True,
     )
     retry_failed: bool = flag("--retry-failed", "Explain the failed instances of a batch again.")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import os
+import stat
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from math import isinf
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from lime_cli.errors import InputError
+from lime_cli.files import from_json
 from lime_cli.records.record import NAME, explanation_of
 
 if TYPE_CHECKING:
@@ -34,6 +37,8 @@ class Seen:
     selected: float | None
     value: float | None = None
     """Of the column, where that is a number or a boolean."""
+    blocks: tuple[int, ...] | None = None
+    """What its error has in common with another's, as ``engine.explanation.Weight`` says."""
 
     @property
     def resolved(self) -> bool:
@@ -69,7 +74,7 @@ def targets_of(record: dict[str, Any]) -> Iterator[Target]:
             str(one["name"]),
             float(one["model_prediction"]),
             float(one["local_prediction"]),
-            one["fidelity"],
+            _number(one["fidelity"]),
             tuple(map(_seen, one["components"])),
         )
 
@@ -94,11 +99,16 @@ def _seen(one: dict[str, Any]) -> Seen:
         str(one["name"]),
         place,
         float(one["weight"]),
-        None if interval is None else (interval[0], interval[1]),
-        one["std_error"],
-        one["selected"],
+        None if interval is None else (float(interval[0]), float(interval[1])),
+        _number(one["std_error"]),
+        _number(one["selected"]),
         float(one["value"]) if isinstance(one["value"], int | float) else None,
+        tuple(one["blocks"]) if one.get("blocks") else None,
     )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 LEDGER = "explanations.jsonl"
@@ -138,7 +148,7 @@ def read_entries(path: str) -> Iterator[Entry]:
     """
     name, found = path, False
     with _opened(path) as stream:
-        for line, record in _parsed(stream, name):
+        for line, record in _parsed(_bounded(stream, name), name):
             entry = Entry(f"{name}:{line}", record)
             if entry.schema == RUN:
                 continue
@@ -182,9 +192,28 @@ def _opened(path: str) -> IO[bytes]:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
 
-def _parsed(stream: IO[bytes], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
+def _bounded(stream: IO[bytes], name: str) -> Iterator[bytes]:
+    """Yield lines; raise InputError for one without an end, and for a pipe that has none."""
+    left = sys.maxsize if stat.S_ISREG(os.fstat(stream.fileno()).st_mode) else MOST_BYTES
+    while line := stream.readline(LINE_BYTES + 1):
+        left -= max(len(line), LEAST_BYTES)
+        if len(line) > LINE_BYTES or left < 0:
+            most = LINE_BYTES if len(line) > LINE_BYTES else MOST_BYTES
+            what = "a line" if len(line) > LINE_BYTES else "it"
+            raise InputError(
+                f"{name}: {what} has more than {most:,} bytes",
+                "give what limex explain wrote, as a file where it is so long",
+            )
+        yield line
+
+
+LINE_BYTES, MOST_BYTES, LEAST_BYTES = 1 << 26, 1 << 30, 256
+"""Of a record, at most; of what comes through a pipe; what a line counts there at least."""
+
+
+def _parsed(lines: Iterator[bytes], name: str) -> Iterator[tuple[int, dict[str, Any]]]:
     """Yield line numbers, counted from 1, and objects; a file may also be one object over lines."""
-    for number, line in enumerate(stream, 1):
+    for number, line in enumerate(lines, 1):
         if not line.strip():
             continue
         try:
@@ -193,16 +222,23 @@ def _parsed(stream: IO[bytes], name: str) -> Iterator[tuple[int, dict[str, Any]]
             if number > 1:
                 raise _damaged(f"{name}:{number}", error) from None
             try:
-                yield number, _object(line + stream.read())
+                yield number, _object(line + b"".join(lines))
             except ValueError as whole:
                 raise _damaged(name, whole) from None
 
 
 def _object(text: bytes) -> dict[str, Any]:
-    value = json.loads(text)
+    value = from_json(text, parse_float=_finite)
     if not isinstance(value, dict):
         raise ValueError(f"it is a JSON {type(value).__name__}, not an object")
     return value
+
+
+def _finite(spelled: str) -> float:
+    number = float(spelled)
+    if isinf(number):
+        raise ValueError(f"{spelled[:20]} is too large for a number")
+    return number
 
 
 def _damaged(place: str, error: ValueError) -> InputError:

@@ -41,6 +41,7 @@ from lime_cli.engine.instance import (
 from lime_cli.engine.kernel import width_of
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.files import digest_of
+from lime_cli.records.checking import check_types
 from lime_cli.settings import Settings
 from lime_cli.version import __version__
 
@@ -337,6 +338,7 @@ def _component(component: Component, weight: Weight) -> dict[str, Any]:
         "interval": weight.interval,
         "rank_range": weight.rank_range,
         "selected": weight.selected,
+        **({} if weight.blocks is None else {"blocks": weight.blocks}),
         **by_size(component, weight),
     }
 
@@ -388,11 +390,13 @@ def explanation_of(record: dict[str, Any]) -> Explanation:
     """
     _check_schema(record)
     try:
-        return _rebuilt(_of_schema_1(record) if record["schema"]["number"] == 1 else record)
+        made = _rebuilt(_of_schema_1(record) if record["schema"]["number"] == 1 else record)
+        check_types(made)
     except KeyError as error:
         raise InputError(f"the record lacks {error.args[0]!r}", "explain it again") from error
     except DAMAGE as error:
         raise InputError(f"the record is damaged: {error}", "explain it again") from error
+    return made
 
 
 def _check_schema(record: Any) -> None:
@@ -454,6 +458,7 @@ def _rebuilt_counterfactuals(
 ) -> tuple[Counterfactual, ...] | None:
     if found is None:
         return None
+    assert all(one["replaced"] for one in found), "a counterfactual replaces nothing"
     return tuple(
         Counterfactual(
             target=one["index"],
@@ -541,4 +546,5 @@ def _weight(one: dict[str, Any], component: int) -> Weight:
         interval=None if low_high is None else (low_high[0], low_high[1]),
         rank_range=None if ranks is None else (ranks[0], ranks[1]),
         selected=one["selected"],
+        blocks=tuple(one["blocks"]) if "blocks" in one else None,
     )

@@ -36,6 +36,17 @@ BAD_ITEMS = 5
 _SIGNALLED = 128  # what a shell adds to the number of the signal that ended a program
 
 
+def _keep_output() -> None:
+    """Keep descriptor 1 for whoever writes to it behind Python's back: to standard error."""
+    with contextlib.suppress(OSError, ValueError):  # where one of them is closed
+        kept = os.dup(1)
+        os.dup2(2, 1)
+        stream = sys.stdout
+        sys.stdout = os.fdopen(
+            kept, "w", encoding=stream.encoding, errors=stream.errors, newline="\n"
+        )
+
+
 class Leftover:
     """What children left that came to no end, for the one that does their work again."""
 
@@ -86,6 +97,7 @@ class Containment:
                     os.close(report)
                     die_with(parent)
                     clock.tell(board)
+                    _keep_output()
                     return None
                 os.close(self._report_to)
                 self._report_to = None

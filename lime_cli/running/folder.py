@@ -62,7 +62,7 @@ _PATHS = ("path", "inputs", "background", "tokenizer", "segmenter")
 
 _CHANGE_NO_NUMBER = (
     "trust", "trust_modules", "sha256", "imports", "fitted_background",
-    "reading", "answers", "given",
+    "reading", "answers", "given", "max_input",
 )  # fmt: skip
 
 

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import hmac
 import json
-import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -25,7 +25,7 @@ from typing import Any
 from lime_cli import files
 from lime_cli.engine.calls import NOTHING, CallCounts
 from lime_cli.errors import OutputError
-from lime_cli.files import digest_of, digest_of_file
+from lime_cli.files import digest_of
 from lime_cli.version import __version__
 
 EXAMPLES = 5
@@ -145,7 +145,7 @@ class Tally:
         return None
 
 
-_SEAL_BYTES = 65  # of a SHA-256 in hexadecimal and its newline
+_SEAL_BYTES = 65  # of 256 bits in hexadecimal and a newline
 
 
 @dataclass(frozen=True)
@@ -156,10 +156,12 @@ class LedgerPart:
     tally: Tally
     inputs: str = ""
     """What the files of its instances looked like when they were read; empty: not looked at."""
+    drawings: tuple[str, ...] = ()
+    """Names of the files that were drawn of its instances."""
 
     def data(self) -> bytes:
-        """Return the content of the file: the lines, the tally, the digest of both."""
-        tally = {"inputs": self.inputs, "tally": self.tally.data()}
+        """Return the content of the file: the lines, the tally, the seal of both."""
+        tally = {"inputs": self.inputs, "tally": self.tally.data(), "drawings": self.drawings}
         return sealed(self.lines + _json(tally))
 
 
@@ -170,7 +172,8 @@ def part_of(data: bytes) -> LedgerPart | None:
     sealed_at = len(data) - _SEAL_BYTES
     end = data.rfind(b"\n", 0, sealed_at - 1) + 1
     said = json.loads(data[end:sealed_at])
-    return LedgerPart(data[:end], Tally.of(said["tally"]), said["inputs"])
+    drawings = tuple(said.get("drawings", ()))
+    return LedgerPart(data[:end], Tally.of(said["tally"]), said["inputs"], drawings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,29 +187,35 @@ class Stretch:
     failed: int
     inputs: str
     packed: bytes
-    """The tally as JSON, compressed: there may be many stretches, and few are ever read."""
+    """The tally and the names of drawings as JSON, compressed: there may be many stretches, and
+    few are ever read."""
 
     @property
     def tally(self) -> Tally:
         """What a summary counts of these lines."""
-        return Tally.of(json.loads(zlib.decompress(self.packed)))
+        return Tally.of(json.loads(zlib.decompress(self.packed))[0])
+
+    @property
+    def drawings(self) -> list[str]:
+        """Names of the files that were drawn of these instances."""
+        return list(json.loads(zlib.decompress(self.packed))[1])
 
 
 def stretch_of(start: int, part: LedgerPart) -> Stretch:
     """Say where a part's lines begin in the finished file."""
-    packed = zlib.compress(_json(part.tally.data()))
+    packed = zlib.compress(_json([part.tally.data(), part.drawings]))
     return Stretch(start, len(part.lines), part.tally.failed, part.inputs, packed)
 
 
 def index_pieces(stretches: dict[int, Stretch]) -> Iterator[bytes]:
-    """Yield the content of an index, line by line, and its digest."""
-    digest = hashlib.sha256()
+    """Yield the content of an index, line by line, and its seal."""
+    seal = _new_seal()
     for number, one in stretches.items():
-        tally = zlib.decompress(one.packed).decode()
-        line = _json([number, one.start, one.size, one.failed, one.inputs, tally])
-        digest.update(line)
+        packed = zlib.decompress(one.packed).decode()
+        line = _json([number, one.start, one.size, one.failed, one.inputs, packed])
+        seal.update(line)
         yield line
-    yield _seal(digest.hexdigest())
+    yield _line_of(seal)
 
 
 def index_of(data: bytes) -> dict[int, Stretch] | None:
@@ -215,30 +224,33 @@ def index_of(data: bytes) -> dict[int, Stretch] | None:
     if content is None:
         return None
     stretches = {}
-    for number, start, size, failed, inputs, tally in map(json.loads, content.splitlines()):
-        packed = zlib.compress(tally.encode())
-        stretches[number] = Stretch(start, size, failed, inputs, packed)
+    for number, start, size, failed, inputs, packed in map(json.loads, content.splitlines()):
+        stretches[number] = Stretch(start, size, failed, inputs, zlib.compress(packed.encode()))
     return stretches
 
 
 def sealed(content: bytes) -> bytes:
-    """Put the SHA-256 behind a content."""
-    return content + _seal(digest_of(content))
+    """Put a seal behind a content: a digest that nobody makes who lacks this account's key."""
+    return content + _line_of(_new_seal(content))
 
 
 def unsealed(data: bytes) -> bytes | None:
-    """Take the SHA-256 off; None where it is not the content's."""
+    """Take the seal off; None where it is not the content's, or not this account's."""
     return data[:-_SEAL_BYTES] if _is_whole(data) else None
 
 
 def _is_whole(data: bytes) -> bool:
-    """Tell whether the digest at the end is the content's, which may be large: copy nothing."""
+    """Tell whether the seal at the end is the content's, which may be large: copy nothing."""
     content = memoryview(data)[:-_SEAL_BYTES]
-    return data[-_SEAL_BYTES:] == _seal(digest_of(content))
+    return hmac.compare_digest(data[-_SEAL_BYTES:], _line_of(_new_seal(content)))
 
 
-def _seal(digest: str) -> bytes:
-    return f"{digest}\n".encode()
+def _new_seal(content: bytes | memoryview = b"") -> hmac.HMAC:
+    return hmac.new(files.secret(), content, hashlib.sha256)
+
+
+def _line_of(seal: hmac.HMAC) -> bytes:
+    return f"{seal.hexdigest()}\n".encode()
 
 
 def _json(value: Any) -> bytes:
@@ -275,7 +287,10 @@ class BatchIdentity:
         """Raise OutputError unless the folder's run, as ``data`` wrote it, is this one."""
         content = unsealed(data)
         if content is None:
-            raise OutputError(f"{folder}: .limex/run.json is damaged", "start over with --restart")
+            raise OutputError(
+                f"{folder}: .limex/run.json is damaged, or was not written by this account",
+                "start over with --restart",
+            )
         held = json.loads(json.dumps(json.loads(content)["parts"]))
         mine = json.loads(json.dumps(self.parts))
         found = list(_differences(held, mine))
@@ -346,12 +361,13 @@ class Ledger:
         self, number: int, part: LedgerPart, drawings: Iterable[tuple[str, bytes]] = ()
     ) -> None:
         """Keep a part for good, the drawings its lines stand for first."""
-        drawn = False
+        drawn = []
         for name, content in drawings:
             files.write_whole(self.folder / name, content)
-            drawn = True
+            drawn.append(name)
         if drawn:
             files.sync_folder(self.folder)
+        part = replace(part, drawings=tuple(drawn))
         files.write_whole(self._part(number), part.data())
         files.sync_folder(self._inside)
         self.parts[number] = part.inputs
@@ -448,8 +464,6 @@ class _Merged:
 
 _RUN, _LOCK = "run.json", "lock"
 
-_DRAWING = re.compile(r"\d{5,}-.*\.\w+")
-
 
 @dataclass(frozen=True)
 class Beginning:
@@ -512,13 +526,22 @@ def _require_usable(folder: Path, force: bool) -> None:
 
 
 def _clear(folder: Path) -> None:
-    """Remove a run and its results, the identity last."""
-    for name in files.names_in(folder):
-        if name in (FINISHED, SUMMARY) or _DRAWING.fullmatch(name):
-            files.remove(folder / name)
-    _remove(folder / INSIDE, INDEX)
-    _remove(folder / INSIDE, PART)
-    files.remove(folder / INSIDE / _RUN)
+    """Remove a run and its results: the files that its parts and its index name, identity last."""
+    inside = folder / INSIDE
+    names = files.names_in(inside)
+    own = [FINISHED, SUMMARY] if _RUN in names else []
+    for name in names:
+        if name.startswith(PART):
+            part = part_of(files.read(inside / name))
+            own += part.drawings if part else ()
+        elif name.startswith(INDEX):
+            stretches = index_of(files.read(inside / name)) or {}
+            own += (drawn for one in stretches.values() for drawn in one.drawings)
+    for name in sorted({*own} & {*files.names_in(folder)}):
+        files.remove(folder / name)
+    _remove(inside, INDEX)
+    _remove(inside, PART)
+    files.remove(inside / _RUN)
 
 
 def _remove(folder: Path, beginning: str) -> None:
@@ -551,20 +574,21 @@ def _resume(ledger: Ledger, inside: Path, retry_failed: bool) -> None:
 def _stretches(ledger: Ledger, inside: Path) -> dict[int, Stretch]:
     """Read the index of the finished file, if there is one; remove the others."""
     names = [name for name in files.names_in(inside) if name.startswith(INDEX)]
-    finished = ledger.finished.is_file()
-    valid = names[0] if finished and len(names) == 1 else ""
-    if finished and len(names) > 1:
-        digest = digest_of_file(ledger.finished)
-        valid = next((one for one in names if digest.startswith(one.removeprefix(INDEX))), "")
+    finished = FINISHED in files.names_in(ledger.folder)
+    digest = files.digest_of_result(ledger.finished) if finished and names else ""
+    valid = next((one for one in names if digest.startswith(one.removeprefix(INDEX))), "")
+    if finished and names and not valid:
+        raise OutputError(
+            f"{ledger.finished}: was changed after it was written", "start over with --restart"
+        )
     for name in names:
         if name != valid:
             files.remove(inside / name)
     if not valid:
         return {}
     stretches = index_of(files.read(inside / valid))
-    end = max((one.start + one.size for one in (stretches or {}).values()), default=0)
-    if stretches is None or end != ledger.finished.stat().st_size:
+    if stretches is None:
         raise OutputError(
-            f"{ledger.finished}: was changed after it was written", "start over with --restart"
+            f"{ledger.finished}: was not written by this account", "start over with --restart"
         )
     return stretches

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -142,7 +141,8 @@ class Output:
         Of standard output so many bytes are ``written`` already, by an earlier process.
         """
         if self.path is None:
-            stream = cast("IO[bytes]", _StandardOutput(sys.stdout.buffer, written))
+            raw = self.format != "table" and sys.stdout.isatty()  # tables escape for themselves
+            stream = cast("IO[bytes]", _StandardOutput(sys.stdout.buffer, written, raw))
             yield stream
             stream.flush()
             return
@@ -206,9 +206,7 @@ class Output:
             self.no_color or bool(os.environ.get("NO_COLOR")) or os.environ.get("TERM") == "dumb"
         )
         encoding = "utf-8" if self.path else (getattr(sys.stdout, "encoding", None) or "ascii")
-        width = (
-            shutil.get_terminal_size().columns if terminal else int(os.environ.get("COLUMNS", "80"))
-        )
+        width = _columns() if terminal else int(os.environ.get("COLUMNS", "80"))
         forced = self.path is None and bool(
             os.environ.get("FORCE_COLOR") or os.environ.get("CLICOLOR_FORCE", "0") != "0"
         )
@@ -247,14 +245,31 @@ def _not_alone(option: str, what: str, whose: str) -> SettingsError:
     )
 
 
+def _columns() -> int:
+    """Return how wide the terminal is to which results go, which is not descriptor 1."""
+    try:
+        found = int(os.environ.get("COLUMNS", "0"))
+        return found or os.get_terminal_size(sys.stdout.fileno()).columns or 80
+    except (OSError, ValueError):
+        return 80
+
+
+def _shown(content: bytes) -> bytes:
+    """Spell out the control characters of a text, but for line ends and tabs."""
+    text = content.decode("utf-8", "replace").replace("\r\n", "\n")
+    plain = (c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in text)
+    return "".join(plain).encode()
+
+
 class _StandardOutput:
     """Standard output, without what is there already; who keeps the time is told how much is.
 
     Between two flushes nothing gets out, for others may flush what Python holds back.
     """
 
-    def __init__(self, stream: IO[bytes], skipped: int) -> None:
-        self._stream, self._skipped = stream, skipped
+    def __init__(self, stream: IO[bytes], skipped: int, raw: bool) -> None:
+        """Leave out the ``skipped`` bytes; ``raw`` ones may hold what a terminal would obey."""
+        self._stream, self._skipped, self._raw = stream, skipped, raw
         self._held: list[bytes] = []
 
     def write(self, content: bytes) -> int:
@@ -266,7 +281,7 @@ class _StandardOutput:
         self._held.clear()
         known = min(self._skipped, len(content))
         self._skipped -= known
-        self._stream.write(content[known:])
+        self._stream.write(_shown(content[known:]) if self._raw else content[known:])
         self._stream.flush()
         clock.count_written(len(content))
 
@@ -274,7 +289,7 @@ class _StandardOutput:
 @contextlib.contextmanager
 def whole(name: str) -> Iterator[IO[bytes]]:
     """Open a file beside ``name`` that takes its place when all went well."""
-    path = Path(name)
+    path, mode = Path(name), 0o666 & ~_umask()  # of now: a model may set another
     try:
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=TEMPORARY.format(pid=os.getpid()), delete=False
@@ -283,7 +298,7 @@ def whole(name: str) -> Iterator[IO[bytes]]:
                 yield stream
                 stream.flush()
                 os.fsync(stream.fileno())
-                Path(stream.name).chmod(0o666 & ~_umask())
+                Path(stream.name).chmod(mode)
                 Path(stream.name).replace(path)
             except BaseException:
                 Path(stream.name).unlink(missing_ok=True)

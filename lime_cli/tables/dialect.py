@@ -24,6 +24,10 @@ NUMBER = re.compile(
 SWAPPED = str.maketrans(",.", ".,")
 
 
+MAX_INPUT = 1 << 30
+"""Bytes that are read of a pipe, unless a person allows more."""
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How a file spells its cells, as far as a person said."""
@@ -50,6 +54,8 @@ class Dialect:
     """Of a file with several sheets or tables, the one that is read."""
     sql: str | None = None
     """What a database is asked."""
+    max_input: int = MAX_INPUT
+    """Bytes that are read of what is no plain file: a pipe, a device."""
 
     def __post_init__(self) -> None:
         if self.decimal not in (".", ","):

@@ -7,19 +7,17 @@ import contextlib
 import io
 import os
 import re
-import shutil
 import stat
 import sys
 import tempfile
 from collections.abc import Iterator
-from functools import lru_cache
 from pathlib import Path
 from typing import IO, cast
 
 from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.sources import Held, fetched, local
-from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.dialect import MAX_INPUT, Dialect
 from lime_cli.tables.packing import DAMAGED
 
 STDIN = "-"
@@ -55,13 +53,16 @@ def is_once(path: str) -> bool:
     return path == STDIN or stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode) or stat.S_ISCHR(mode)
 
 
-def open_bytes(path: str) -> IO[bytes]:
+def open_bytes(path: str, most: int = MAX_INPUT) -> IO[bytes]:
     """Open for reading, at its beginning, a file that can be read more than once.
 
-    What can be read only once is kept in an unnamed file of this process. Raises InputError.
+    What can be read only once is kept in an unnamed file of this process, if it has at most so
+    many bytes. Raises InputError.
     """
     if is_once(path):
-        kept = os.dup(_kept(path).fileno())
+        if path not in _held:
+            _held[path] = _kept(path, most)
+        kept = os.dup(_held[path].fileno())
         os.lseek(kept, 0, os.SEEK_SET)
         return os.fdopen(kept, "rb")
     try:
@@ -82,8 +83,11 @@ def unreadable(path: str, error: OSError) -> InputError:
     return InputError(f"{path}: cannot be read ({reason})", "check the file and who may read it")
 
 
-@lru_cache(maxsize=4)
-def _kept(path: str) -> IO[bytes]:
+_held: dict[str, IO[bytes]] = {}
+"""By path, what could be read only once."""
+
+
+def _kept(path: str, most: int) -> IO[bytes]:
     import multiprocessing
 
     if multiprocessing.parent_process() is not None:
@@ -95,15 +99,35 @@ def _kept(path: str) -> IO[bytes]:
     kept = tempfile.TemporaryFile(prefix=".limex-")  # noqa: SIM115  # lives as long as the process
     try:
         if path == STDIN:
-            shutil.copyfileobj(sys.stdin.buffer, kept)
+            whole = _copied(sys.stdin.buffer, kept, most)
         else:
             with Path(path).open("rb") as stream:
-                shutil.copyfileobj(stream, kept)
+                whole = _copied(stream, kept, most)
     except OSError as error:
         raise unreadable(path, error) from None
+    if not whole:
+        kept.close()
+        raise InputError(
+            f"{name_of(path)}: has more than {most:,} bytes, or no end",
+            "save it to a file, or allow more: --max-input 4GiB",
+        )
     kept.flush()
     atexit.register(kept.close)
     return kept
+
+
+def _copied(stream: IO[bytes], to: IO[bytes], most: int) -> bool:
+    """Copy what a pipe holds; tell whether that was all."""
+    left = most
+    while piece := stream.read(min(left + 1, _PIPE_BYTES)):
+        left -= len(piece)
+        if left < 0:
+            return False
+        to.write(piece)
+    return True
+
+
+_PIPE_BYTES = 1 << 20
 
 
 class Watch:

@@ -175,6 +175,11 @@ class Feature:
             own = np.dtype(np.float64 if types <= {bool, int, float} else object)
         return np.array(values, dtype=own)
 
+    @property
+    def uncut(self) -> Feature:
+        """The same column without cuts."""
+        return replace(self, cuts=np.empty(0))
+
     def without_gaps(self) -> Feature:
         """Return the column as if it had no missing values; one that has nothing else as it is."""
         if not self.gaps or self.constant:
@@ -289,6 +294,11 @@ class Part(Protocol):
         """Whether there is one category."""
         ...
 
+    @property
+    def uncut(self) -> Part:
+        """The same of values that are not cut into bins, as names tell them."""
+        ...
+
     def bin_of(self, values: Sequence[Any]) -> int:
         """Return the bin of a row, given its values of these columns; -1 for none."""
         ...
@@ -339,6 +349,10 @@ class Single:
     def constant(self) -> bool:
         return self.feature.constant
 
+    @cached_property
+    def uncut(self) -> Single:
+        return Single(self.feature.uncut, self.places)
+
     def bin_of(self, values: Sequence[Any]) -> int:
         return self.feature.bin_of(values[0])
 
@@ -382,6 +396,10 @@ class Group:
     def bins(self) -> IntArray:
         """In which combination of the columns' bins each combination of values lies."""
         return np.array([self._numbers[bins] for bins in self._bins], np.int64)
+
+    @cached_property
+    def uncut(self) -> Group:
+        return replace(self, features=tuple(one.uncut for one in self.features))
 
     def bin_of(self, values: Sequence[Any]) -> int:
         own = tuple(one.bin_of(value) for one, value in zip(self.features, values, strict=True))

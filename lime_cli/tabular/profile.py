@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from lime_cli.engine.arrays import FloatArray, IntArray
 from lime_cli.engine.instance import CodedWarning
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.files import digest_of
+from lime_cli.files import digest_of, read_small
 from lime_cli.tables.cells import date_of
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.readers import Stream
@@ -153,11 +153,15 @@ def _digest(data: dict[str, Any]) -> str:
     return digest_of(json.dumps(data, sort_keys=True, allow_nan=False).encode())
 
 
+MAX_BYTES = 1 << 30
+"""Of a profile's file."""
+
+
 def read_profile(path: str | None) -> Profile:
     """Read a profile; raise InputError for a file that is none, damaged, or of another version."""
     name = PurePath(path or "").name
     try:
-        data = json.loads(Path(path or "").read_text("utf-8"))
+        data = json.loads(read_small(Path(path or ""), MAX_BYTES).decode("utf-8"))
     except OSError as error:
         raise InputError(
             f"{path}: cannot be read ({error.strerror})", "check --background"
@@ -248,7 +252,7 @@ def made_private(background: Background, least: int) -> tuple[Background, CodedW
     """
     grouped = [one.name for one in background.groups if not one.onehot]
     if grouped:
-        said = f"--private: the combinations of group {grouped[0]!r} would tell of rows"
+        said = f"--private: the combinations of group {grouped[0]!r} would reveal rows"
         raise SettingsError(said, "leave out --group or --private")
     n_rows = background.n_rows
     features = tuple(

@@ -15,7 +15,7 @@ from functools import cached_property, lru_cache
 from itertools import compress
 from math import prod
 from pathlib import Path
-from typing import Any, overload
+from typing import Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -112,6 +112,8 @@ class NamedComponents(Sequence[Component]):
         if place >= len(varying):
             return self.words[place - len(varying)]
         part = self.background.drawn[varying[place]]
+        if self.background.rows is not None:  # what replaces it may lie in the same bin
+            part = part.uncut
         own = [self.values[i] for i in part.places]
         step = reach_of(part, own) if self.background.bins == UNCUT else None
         where = Column(part.name, part.condition(own))
@@ -212,6 +214,9 @@ def _size(part: Part, value: Any) -> float:
     return part.feature.size(value) if isinstance(part, Single) else float(value)
 
 
+STRAIGHT, TAIL_VALUES = 0.8, 4
+"""Share of a column's variance that polynomials of ranks explain, and values that may replace one,
+from which nothing is said of its tails."""
 SEEN = 4096
 """Columns of one set of masks that are remembered, at most."""
 
@@ -362,6 +367,20 @@ class RowInstance:
         codes[:, columns:] = masks.masked[:, columns:]
         return codes
 
+    def tails(self, masks: Masks) -> FloatArray | None:
+        """Return what was drawn in columns of heavy tails, beyond polynomials of its rank."""
+        found = []
+        codes = None
+        for j, i in enumerate(self.background.varying):
+            tail = tail_of(self.background, i, int(self.own_bins[j]))
+            if tail is None or masks.uniforms is None:
+                continue
+            codes = self.codes(masks) if codes is None else codes
+            t = 2.0 * masks.uniforms[:, j].astype(np.float64) - 1.0
+            drawn = tail.sizes[codes[:, j] - 1] - tail.line * t - tail.curve * (3.0 * t**2 - 1.0)
+            found.append(np.where(masks.masked[:, j], drawn, 0.0))
+        return np.stack(found, axis=1) if found else None
+
     @property
     def n_rows(self) -> int:
         """Count the rows of the background that columns can be replaced from together."""
@@ -450,6 +469,44 @@ def alternatives_of(background: Background, drawn: int, own: int) -> tuple[IntAr
     bins = np.arange(len(part.frequencies)) if background.bins == UNCUT else part.bins
     others = np.flatnonzero(bins != own)
     return others, part.frequencies[others]
+
+
+class Tail(NamedTuple):
+    """How far values lie from their mean among those that may replace a column."""
+
+    sizes: FloatArray
+    """(categories,)"""
+    line: float
+    """Of 2 u - 1, where a uniform number u chooses the replacement, and """
+    curve: float
+    """of 3 (2 u - 1)² - 1: the least squares polynomial of ``sizes``."""
+
+
+@lru_cache(maxsize=4096)
+def tail_of(background: Background, drawn: int, own: int) -> Tail | None:
+    """Return what few extreme values make of a column; None where polynomials of ranks say it."""
+    part = background.drawn[drawn]
+    others, frequencies = alternatives_of(background, drawn, own)
+    if not isinstance(part, Single) or part.sizes is None or len(others) < TAIL_VALUES:
+        return None
+    mass = frequencies / frequencies.sum()
+    known = part.sizes[others]
+    missing = np.isnan(known)
+    rest = np.where(missing, 0.0, mass)
+    middle = float(rest @ np.where(missing, 0.0, known) / max(rest.sum(), 1e-300))
+    values = np.where(missing, 0.0, known - middle)
+    end = np.cumsum(mass)
+    ends = np.stack([end - mass, end])
+    t = 2.0 * ends - 1.0
+    line = float(1.5 * values @ np.diff(t**2, axis=0)[0] / 2.0)
+    curve = float(1.25 * values @ np.diff(t**3 - t, axis=0)[0] / 2.0)
+    variance = float(mass @ values**2)
+    explained = line**2 / 3.0 + curve**2 * 4.0 / 5.0
+    if not np.isfinite(variance) or explained >= STRAIGHT * variance:
+        return None
+    sizes = np.zeros(len(part.frequencies))
+    sizes[others] = values
+    return Tail(sizes, line, curve)
 
 
 @lru_cache(maxsize=8)

@@ -18,6 +18,7 @@ SCHEMAS = {
     "batch": "The summary.json of a folder of explanations.",
     "summary": "limex summarize -f json.",
     "comparison": "limex compare -f json.",
+    "rows": "limex compare --rows -f json.",
     "check": "limex check -f json.",
     "evaluation": "limex evaluate -f json, a line of -f jsonl.",
     "inspection": "limex inspect -f json.",

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from lime_cli.engine import explain
+from lime_cli.engine.masks import given
 from lime_cli.settings import Settings
 from lime_cli.sources import Source
 from lime_cli.tables.cells import Cells
@@ -49,12 +50,12 @@ def switched(V):
 
 
 def test_a_switch_is_explained_by_the_branch_that_the_row_takes():
-    shares = []
+    frequencies = []
     for place, explanation in zip(range(24), explained(switched, range(24)), strict=True):
         size = np.abs(weights_of(explanation))
         used = [1, 2] if X[place, 0] > 0 else [3, 4]
-        shares.append(size[used].sum() / size[1:5].sum())
-    assert np.mean(shares) > 0.88
+        frequencies.append(size[used].sum() / size[1:5].sum())
+    assert np.mean(frequencies) > 0.88
 
 
 def test_the_surrogate_agrees_with_the_model_at_the_row():
@@ -222,3 +223,56 @@ def test_a_low_fidelity_names_what_has_a_higher_one():
     (explanation,) = explained(four, [3], radius=0.5, samples=4096)
     (said,) = [one.message for one in explanation.warnings if one.code == "low_fidelity"]
     assert "--surrogate tree has " in said or "no pair of the strongest" in said
+
+
+HEAVY = RNG.standard_t(1.5, size=(600, 12)).round(4)
+
+
+def heavy_rows(places):
+    cells = Cells(
+        "t.csv", NAMES, tuple(tuple(map(repr, row)) for row in HEAVY.tolist()), tuple(range(600))
+    )
+    background = build_background(cells, NAMES, Schema())
+    return [
+        RowInstance(Source(str(i), "t.csv", i), background, tuple(HEAVY[i].tolist()), ())
+        for i in places
+    ]
+
+
+def test_extreme_values_neither_drown_nor_bend_the_weights():
+    beta = np.r_[2.0, 1.5, -1.5, 1.0, np.zeros(8)]
+    instances = heavy_rows(range(16))
+    found = explain(instances, asked(lambda V: V @ beta), Settings(samples=2048, features=12))
+    frequencies, covered = [], []
+    for row, one in zip(instances, found, strict=True):
+        weights = weights_of(one)
+        frequencies.append(np.abs(weights[:4]).sum() / np.abs(weights).sum())
+        for weight in one.surrogates[0].weights:
+            feature, own = row.background.features[weight.component], row.values[weight.component]
+            outside = feature.bins != feature.bin_of(own)
+            others = np.average(feature.values[outside], weights=feature.frequencies[outside])
+            low, high = weight.interval
+            covered.append(low <= beta[weight.component] * (own - others) <= high)
+    assert np.mean(frequencies) > 0.88
+    assert np.mean(covered) > 0.93
+
+
+def test_tails_are_zero_on_average_given_the_mask():
+    (row,) = heavy_rows([3])
+    n = 200_000
+    rng = np.random.default_rng(5)
+    masks = given(np.ones((n, 12), bool), rng)
+    tails = row.tails(masks)
+    assert tails is not None
+    assert tails.shape[1] == 12
+    error = tails.std(axis=0) / np.sqrt(n)
+    assert (np.abs(tails.mean(axis=0)) < 4 * error).all()
+    t = 2.0 * masks.uniforms.astype(float) - 1.0
+    for polynomial in (t, 3 * t**2 - 1):
+        product = (tails * polynomial).mean(axis=0)
+        assert (np.abs(product) < 6 * error).all()
+
+
+def test_columns_without_tails_have_none():
+    (row,) = rows([3])
+    assert row.tails(given(np.ones((50, 12), bool), np.random.default_rng(0))) is None

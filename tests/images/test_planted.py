@@ -279,12 +279,12 @@ def test_a_fill_that_changes_nothing_gives_way_to_one_that_does(limex, tmp_path)
 def test_a_fill_that_changes_an_answer_stays(tmp_path):
     path = saved(tmp_path, "png")
 
-    def answers(images: np.ndarray) -> np.ndarray:
+    def predictions(images: np.ndarray) -> np.ndarray:
         """How rough an image is: its mean is not."""
         rough = np.abs(np.diff(images, axis=1)).mean(axis=(1, 2, 3))
         return np.stack([rough + 0.6, 0.4 - rough], axis=1)
 
-    given = ModelInput(size=(SIDE, SIDE), channels=3, predictions=answers)
+    given = ModelInput(size=(SIDE, SIDE), channels=3, predictions=predictions)
     modality = ImageModality((str(path),), segmenter="grid", n_segments=4).fitted(given)
     found = modality.read(next(modality.sources()))
     assert found.subject.facts["fill"] == "mean"

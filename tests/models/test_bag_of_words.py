@@ -88,8 +88,8 @@ def test_answers_are_those_to_the_strings_to_the_last_bit(kind, options):
     for text in TEXTS:
         for way in WAYS:
             texts = texts_of(text, **way)
-            answers = bags.predict(texts)
-            np.testing.assert_array_equal(answers, model.predict_proba(texts.strings))
+            predictions = bags.predict(texts)
+            np.testing.assert_array_equal(predictions, model.predict_proba(texts.strings))
             again = Texts(texts.pieces, ~texts.masks)
             np.testing.assert_array_equal(bags.predict(again), model.predict_proba(again.strings))
     assert bags.written == 0
@@ -112,8 +112,8 @@ def test_any_text_is_counted_as_the_vectorizer_counts_it(text, seed, unit, sizes
     vectorizer = HashingVectorizer(n_features=512, ngram_range=sizes, strip_accents="unicode")
     model = pipeline(vectorizer)
     texts = texts_of(text, seed, 24, unit=unit)
-    answers = bags_of(model, "predict_proba").predict(texts)
-    np.testing.assert_array_equal(answers, model.predict_proba(texts.strings))
+    predictions = bags_of(model, "predict_proba").predict(texts)
+    np.testing.assert_array_equal(predictions, model.predict_proba(texts.strings))
 
 
 @pytest.mark.parametrize(
@@ -127,8 +127,8 @@ def test_any_text_is_counted_as_the_vectorizer_counts_it(text, seed, unit, sizes
 def test_the_steps_behind_are_asked_as_ever(steps, method):
     model = pipeline(CountVectorizer(), *steps)
     texts = texts_of(TEXTS[0])
-    answers = bags_of(model, method).predict(texts)
-    np.testing.assert_array_equal(answers, getattr(model, method)(texts.strings))
+    predictions = bags_of(model, method).predict(texts)
+    np.testing.assert_array_equal(predictions, getattr(model, method)(texts.strings))
 
 
 def test_a_search_is_asked_by_its_best_pipeline():
@@ -138,8 +138,8 @@ def test_a_search_is_asked_by_its_best_pipeline():
         cv=2,
     ).fit(TEXTS, [0, 1] * 3)
     texts = texts_of(TEXTS[1])
-    answers = bags_of(search, "predict_proba").predict(texts)
-    np.testing.assert_array_equal(answers, search.predict_proba(texts.strings))
+    predictions = bags_of(search, "predict_proba").predict(texts)
+    np.testing.assert_array_equal(predictions, search.predict_proba(texts.strings))
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,8 @@ def test_a_file_that_takes_the_name_afterwards_is_not_loaded(
 
     monkeypatch.setattr(Content, "digest", raced)
     model = ModelFile(str(path), form, sha256=digest, trust=trust).load()
-    answers = model.predict(X)
-    assert np.array_equal(answers, HONEST.predict_proba(X))
+    predictions = model.predict(X)
+    assert np.array_equal(predictions, HONEST.predict_proba(X))
     assert model.identity.digest == digest
     assert not other.exists()
 

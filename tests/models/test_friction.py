@@ -67,7 +67,7 @@ def pipelines(step: int = 1) -> Iterator[Fitted]:
         yield name, make().fit(rows) if target is None else make().fit(rows, target), rows
 
 
-def answers(model: BaseEstimator, rows: Any) -> Any:
+def predictions(model: BaseEstimator, rows: Any) -> Any:
     """Ask a model in its own way; the words of its error where it cannot answer."""
     names = ("predict_proba", "decision_function", "predict", "transform")
     method = next((getattr(model, name) for name in names if hasattr(model, name)), None)
@@ -96,8 +96,8 @@ def troubles(fitted: Iterator[Fitted], writers: dict[str, Writer], path: Path) -
                 plain = pickle.loads(pickle.dumps(model))  # which may turn arrays: other last bits
             except Exception:
                 continue  # cannot be pickled by anybody
-            expected = answers(plain, rows)
-            is_random = not same(expected, answers(plain, rows))
+            expected = predictions(plain, rows)
+            is_random = not same(expected, predictions(plain, rows))
             for way, write in writers.items():
                 try:
                     write(model, path)
@@ -108,7 +108,7 @@ def troubles(fitted: Iterator[Fitted], writers: dict[str, Writer], path: Path) -
                 except ModelError as error:
                     yield f"{name:.60}, {way}: {error}"
                     continue
-                good = is_random or same(expected, answers(loaded, rows))
+                good = is_random or same(expected, predictions(loaded, rows))
                 yield "" if good else f"{name:.60}, {way}: answers otherwise"
 
 
@@ -136,7 +136,7 @@ def test_a_file_packed_with_lz4_loads(level: int, tmp_path: Path) -> None:
     name, model, rows = next(pipelines())
     path = tmp_path / "model.joblib.lz4"
     joblib.dump(model, path, compress=("lz4", level))
-    assert same(answers(unpickle(path), rows), answers(model, rows)), name
+    assert same(predictions(unpickle(path), rows), predictions(model, rows)), name
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ModelError, match="is cut short"):

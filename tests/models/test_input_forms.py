@@ -192,16 +192,16 @@ def test_truth_and_gaps_go_into_sparse_rows_as_numbers(tmp_path, own):
         "def ask(rows):\n    return rows.sum(axis=1)\n", "utf-8"
     )
     columns = (np.array([True, False], object), np.array([True, True]), np.array([2, 3]))
-    answers = file.load().predict(Table(("a", "b", "c"), columns))
-    assert answers[:, 0].tolist() == [4, 4]
+    predictions = file.load().predict(Table(("a", "b", "c"), columns))
+    assert predictions[:, 0].tolist() == [4, 4]
 
 
 def test_pictures_are_flattened_into_sparse_rows(tmp_path):
     model = LogisticRegression().fit(csr_matrix(ROWS), CLASSES)
     images = ROWS[:4].reshape(4, 2, 3, 1).astype(np.float32)
-    answers = saved(tmp_path, model, input_form="sparse").load().predict(images)
+    predictions = saved(tmp_path, model, input_form="sparse").load().predict(images)
     expected = model.predict_proba(csr_matrix(ROWS[:4].astype(np.float32)))
-    assert answers == pytest.approx(expected, abs=1e-9)
+    assert predictions == pytest.approx(expected, abs=1e-9)
 
 
 def test_pictures_are_no_data_frames(tmp_path):

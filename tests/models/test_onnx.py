@@ -195,6 +195,142 @@ def test_weights_that_are_links_are_refused(tmp_path, kind):
         ModelFile(str(folder / "m.onnx")).load()
 
 
+ROUND = [value("i", [], TensorProto.INT64), value("on", [], TensorProto.BOOL), value("v", ["n", 1])]
+
+
+def looped(path, count, body_nodes, goes_on, weights=(), begins="yes", inside=None):
+    """A graph that adds one to its input as often as a loop goes round."""
+    kept = [
+        numpy_helper.from_array(np.array(True), "yes"),
+        numpy_helper.from_array(np.array(1, np.float32), "one"),
+        *weights,
+    ]
+    if count is not None:
+        kept.append(numpy_helper.from_array(np.array(count, np.int64), "count"))
+    steps = inside or [helper.make_node("Add", ["v", "one"], ["more"])]
+    outputs = [value(goes_on, [], TensorProto.BOOL), value("more", ["n", 1])]
+    body = helper.make_graph([*body_nodes, *steps], "body", ROUND, outputs)
+    names = ["" if count is None else "count", begins, "x"]
+    node = helper.make_node("Loop", names, ["y"], body=body)
+    return saved(path, [node], [value("x", ["n", 1])], [value("y", ["n", 1])], kept)
+
+
+SAME = [helper.make_node("Identity", ["on"], ["goes"])]
+TRUE = [
+    helper.make_node(
+        "Constant", [], ["goes"], value=helper.make_tensor("t", TensorProto.BOOL, [], [True])
+    )
+]
+YES = [helper.make_node("Identity", ["yes"], ["goes"])]
+FALSE = [helper.make_node("Identity", ["no"], ["goes"])]
+WHILE = [helper.make_node("Less", ["i", "most"], ["goes"])]
+MOST = numpy_helper.from_array(np.array(8, np.int64), "most")
+
+
+def inner_loop(count):
+    again = [value("i2", [], TensorProto.INT64), value("o2", [], TensorProto.BOOL),
+             value("v2", ["n", 1])]  # fmt: skip
+    nodes = [
+        helper.make_node("Identity", ["o2"], ["goes2"]),
+        helper.make_node("Add", ["v2", "one"], ["more2"]),
+    ]
+    ends = [value("goes2", [], TensorProto.BOOL), value("more2", ["n", 1])]
+    body = helper.make_graph(nodes, "inner", again, ends)
+    return [helper.make_node("Loop", ["count", "yes", "v"], ["more"], body=body)]
+
+
+ENDLESS = {
+    "a count": lambda path: looped(path, 2**62, SAME, "goes"),
+    "no count": lambda path: looped(path, None, SAME, "goes"),
+    "nothing that ends it": lambda path: looped(path, None, TRUE, "goes"),
+    "what came in goes out": lambda path: looped(path, 2**62, [], "on"),
+    "no condition at all": lambda path: looped(path, 2**40, SAME, "goes", begins=""),
+    "a constant from outside": lambda path: looped(path, 2**40, YES, "goes"),
+    "loops in loops": lambda path: looped(path, 20000, SAME, "goes", inside=inner_loop(20000)),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_a_loop_that_never_ends_is_refused(tmp_path, name):
+    path = ENDLESS[name](tmp_path / "m.onnx")
+    with pytest.raises(UntrustedModel, match=r"m\.onnx: holds a loop that never ends") as caught:
+        ModelFile(path).load()
+    assert "trust" not in caught.value.hint
+
+
+NO = numpy_helper.from_array(np.array(False), "no")
+
+ENDING = {
+    "a count": (lambda path: looped(path, 5, SAME, "goes"), 5),
+    "a count in a count": (lambda path: looped(path, 3, SAME, "goes", inside=inner_loop(3)), 9),
+    "a condition": (lambda path: looped(path, None, WHILE, "goes", [MOST]), 9),
+    "a condition, and any count": (lambda path: looped(path, 2**63 - 1, WHILE, "goes", [MOST]), 9),
+    "a condition that is false": (lambda path: looped(path, 2**62, FALSE, "goes", [NO]), 1),
+    "a loop that never begins": (lambda path: looped(path, 2**62, SAME, "goes", [NO], "no"), 0),
+}
+
+
+@pytest.mark.parametrize("name", ENDING)
+def test_a_loop_that_ends_runs(tmp_path, name):
+    make, more = ENDING[name]
+    model = ModelFile(make(tmp_path / "m.onnx")).load()
+    assert model.predict(Table(("a",), (np.array([2.0]),))).tolist() == [[2.0 + more]]
+
+
+def test_graphs_in_graphs_without_end_are_one_line(tmp_path):
+    content = b""
+    for field in (b"\x0a", b"\x2a", b"\x32") * 3000:
+        size, length = len(content), b""
+        while size > 127:
+            size, length = size >> 7, length + bytes([size & 127 | 128])
+        content = field + length + bytes([size]) + content
+    size, length = len(content), b""
+    while size > 127:
+        size, length = size >> 7, length + bytes([size & 127 | 128])
+    (tmp_path / "m.onnx").write_bytes(b"\x3a" + length + bytes([size]) + content)
+    with pytest.raises(ModelError, match=r"^m\.onnx: "):
+        ModelFile(str(tmp_path / "m.onnx")).load()
+
+
+@pytest.mark.parametrize("location", ["a\0b", "*/_ORT_MEM_ADDR_/*", "w.bin\0"])
+def test_weights_that_are_in_no_file_are_refused(tmp_path, location):
+    (tmp_path / "*" / "_ORT_MEM_ADDR_").mkdir(parents=True)
+    (tmp_path / "*" / "_ORT_MEM_ADDR_" / "*").write_bytes(bytes(64))
+    path = tmp_path / "m.onnx"
+    external(path, location)
+    with pytest.raises(UntrustedModel, match="its weights are in no file"):
+        ModelFile(str(path)).load()
+
+
+def test_weights_that_change_while_they_are_read_are_refused(tmp_path, monkeypatch):
+    from lime_cli.models.onnx import runtime
+
+    path = tmp_path / "m.onnx"
+    external(path, "w.bin")
+    (tmp_path / "w.bin").write_bytes(bytes(64))
+    (tmp_path / "other.bin").write_bytes(bytes(range(64)))
+    opened = runtime.opened
+
+    def slow(*given):
+        (tmp_path / "other.bin").replace(tmp_path / "w.bin")
+        return opened(*given)
+
+    monkeypatch.setattr(runtime, "opened", slow)
+    with pytest.raises(ModelError, match="its weights changed while they were read"):
+        ModelFile(str(path)).load()
+
+
+def test_a_runtime_that_reads_outside_the_folder_gets_no_weights_beside(tmp_path, monkeypatch):
+    import onnxruntime
+
+    path = tmp_path / "m.onnx"
+    external(path, "w.bin")
+    (tmp_path / "w.bin").write_bytes(bytes(64))
+    monkeypatch.setattr(onnxruntime, "__version__", "1.23.2")
+    with pytest.raises(ModelError, match=r"onnxruntime 1\.23\.2 also reads those outside"):
+        ModelFile(str(path)).load()
+
+
 def test_inputs_of_another_size_are_refused_in_words(tmp_path):
     model = ModelFile(mean_model(tmp_path / "m.onnx", ["n", 3, 4, 4])).load()
     with pytest.raises(PredictionError, match=r"m\.onnx: the model failed on its input"):
@@ -366,7 +502,6 @@ def logits(k):
         ("LogSoftmax", 3, "logarithms of probabilities, undone", True),
         ("Sigmoid", 3, "a probability of its own for every label", False),
         ("Sigmoid", 1, "one probability p, read as (1 - p, p)", True),
-        ("Neg", 3, "scores that are not probabilities", False),
     ],
 )
 def test_the_last_operator_tells_what_the_numbers_are(
@@ -376,6 +511,16 @@ def test_the_last_operator_tells_what_the_numbers_are(
     model.predict(logits(width))
     assert model.identity.task == "classification"
     assert (model.reading, model.probabilities) == (reading, probabilities)
+
+
+def test_any_numbers_of_a_row_are_numbers_and_all_are_explained(tmp_path):
+    path = ending_in(tmp_path / "m.onnx", "Neg", 3)
+    model = ModelFile(path).load()
+    model.predict(logits(3))
+    assert (model.identity.task, model.reading) == ("regression", "numbers as they are")
+    model = ModelFile(path, task="classification").load()
+    model.predict(logits(3))
+    assert model.reading == "scores that are not probabilities"
 
 
 def test_class_names_come_from_the_metadata(tmp_path):

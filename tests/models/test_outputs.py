@@ -219,3 +219,41 @@ def test_one_output_that_turns_out_to_be_no_probability_is_refused():
 def test_a_regression_of_one_or_several_outputs_is_read_as_it_is():
     assert settled(np.array([0.3, 0.7]), Stated("regression")).targets == ("prediction",)
     assert read(np.ones((2, 3)) * 0.2, Stated("regression")).tolist() == [[0.2] * 3] * 2
+
+
+NETWORK = Stated(table=True)
+
+
+@pytest.mark.parametrize(
+    ("raw", "task", "code"),
+    [
+        ([[3.2, -1.0], [0.4, 7.0]], "regression", "task_assumed"),
+        ([[0.2, 0.9], [0.5, 0.1]], "classification", "not_probabilities"),
+        ([[0.2, 0.8], [0.5, 0.5]], "classification", None),
+        ([[-1.6, -0.2], [-0.7, -0.7]], "regression", "task_assumed"),
+        ([[np.log(0.2), np.log(0.8)]], "classification", "log_probabilities"),
+        ([[3.2], [0.4]], "regression", None),
+    ],
+)
+def test_a_network_of_tables_answers_with_numbers_unless_they_look_like_shares(raw, task, code):
+    outputs = settled(np.array(raw), NETWORK)
+    assert outputs.task == task
+    assert [one.code for one in outputs.warnings] == ([code] if code else [])
+
+
+def test_many_outputs_and_those_called_scores_are_of_classes():
+    assert settled(np.eye(11) * 3 - 1, NETWORK).task == "classification"
+    assert settled(np.array([[3.2, -1.0]])).task == "classification"
+    said = settled(np.array([[3.2, -1.0]]), NETWORK, task="classification")
+    assert (said.task, said.reading) == ("classification", "scores")
+    assert settled(np.array([[3.2, -1.0]]), NETWORK, activation="softmax").probabilities
+
+
+@pytest.mark.parametrize("width", [1 << 18, (1 << 18) + 1, 10**6])
+def test_more_outputs_than_anybody_can_look_at_are_refused(width):
+    raw = np.zeros((2, width), np.float32)
+    if width == 1 << 18:
+        assert as_matrix(raw, "m.onnx")[0].shape == raw.shape
+        return
+    with pytest.raises(PredictionError, match=rf"returned {width:,} outputs per input"):
+        as_matrix(raw, "m.onnx")

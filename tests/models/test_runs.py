@@ -16,12 +16,18 @@ import numpy as np
 import pytest
 
 from lime_cli.errors import ModelError, UntrustedModel
+from lime_cli.models.pickles import runs
 from lime_cli.models.pickles.building import Builder
 from lime_cli.models.pickles.loading import inspect_pickle, unpickle
 from lime_cli.models.pickles.policy import AllowList, Refused
 
 WORDS = [f"word{n * 7919:x}" for n in range(9000)]
 SCALARS = list(np.arange(9000) * 7)
+
+
+@pytest.fixture(autouse=True)
+def small_files_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs, "_LEAST_FILE", 0)
 
 
 def built(content: bytes) -> object:

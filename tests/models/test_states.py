@@ -133,7 +133,7 @@ ACTING: dict[str, Callable[[], Model]] = {
     ),
     "an array behind many": lambda: with_state(
         fitted(VotingClassifier([("a", LogisticRegression())])),
-        estimators_=[*[None] * 200_001, CONTENT],
+        estimators_=[*[None] * 99_000, CONTENT],
     ),
     "a part of columns that is an array": lambda: with_state(
         fitted(ColumnTransformer([("a", OneHotEncoder(), [0])])),

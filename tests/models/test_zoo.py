@@ -215,7 +215,7 @@ def explained_live(fitted, modality):
     instances = [modality.read(source) for source in modality.sources()]
 
     def predict(inputs):
-        return answers(fitted, rows_of(inputs, columns))
+        return predictions(fitted, rows_of(inputs, columns))
 
     model = FunctionModel(predict)
     width = predict(instances[0].original()).shape[1]
@@ -235,7 +235,7 @@ def rows_of(inputs, columns):
     return frame[list(columns)].replace({None: np.nan})
 
 
-def answers(fitted, rows):
+def predictions(fitted, rows):
     """Ask for probabilities, else margins, else values or votes; (n, k)."""
     if hasattr(fitted, "predict_proba"):
         found = fitted.predict_proba(rows)

@@ -1,8 +1,10 @@
 """A model that takes its process down costs one line, never the shell's bare signal."""
 
+import contextlib
 import json
 import os
 import pickle
+import pty
 import signal
 import subprocess
 import sys
@@ -14,6 +16,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MODULE = """
 import ctypes, os, signal, sys, time
+
+libc = ctypes.CDLL(None)
 
 class Model:
     def __init__(self, deed):
@@ -36,6 +40,12 @@ DEEDS = {
     "is killed": lambda: os.kill(os.getpid(), signal.SIGKILL),
     "calls sys.exit": lambda: sys.exit(3),
     "sleeps": lambda: time.sleep(60),
+    "writes to descriptor 1": lambda: os.write(1, b"noise"),
+    "writes by the C library": lambda: (libc.puts(b"noise"), libc.fflush(None)),
+    "writes to the first stream": lambda: print("noise", file=sys.__stdout__, flush=True),
+    "starts a program": lambda: os.system("echo noise"),
+    "prints": lambda: print("noise"),
+    "sets its umask": lambda: os.umask(0o777),
     "crashes at exit": lambda: __import__("atexit").register(lambda: ctypes.string_at(0)),
 }
 """
@@ -112,6 +122,63 @@ def test_what_was_finished_before_a_crash_counts(start, deed):
     code, out, err = ended(start(deed, "-f", "json"))
     assert (code, err) == (0, "")
     assert json.loads(out)
+
+
+@pytest.mark.parametrize(
+    "deed",
+    [
+        "writes to descriptor 1",
+        "writes by the C library",
+        "writes to the first stream",
+        "starts a program",
+        "prints",
+    ],
+)
+def test_what_a_model_writes_never_gets_between_results(start, deed):
+    code, out, err = ended(start(deed, "-f", "json"))
+    assert code == 0
+    assert json.loads(out)["instance"]["id"] == "3"
+    assert set(err.replace("noise", "noise ").split()) == {"noise"}
+
+
+def test_a_model_does_not_decide_who_may_read_a_result(start, tmp_path):
+    assert ended(start("sets its umask", "-o", "out.json"))[0] == 0
+    mask = os.umask(0)
+    os.umask(mask)
+    assert (tmp_path / "out.json").stat().st_mode & 0o777 == 0o666 & ~mask
+
+
+def on_a_terminal(words, cwd):
+    """Run the program with its output on a terminal; return what arrived there."""
+    outer, inner = pty.openpty()
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(cwd)])}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "lime_cli", *map(str, words)],
+        cwd=cwd,
+        env={**environment, "NO_COLOR": "1"},
+        stdout=inner,
+        stderr=inner,
+    )
+    os.close(inner)
+    found = b""
+    with contextlib.suppress(OSError):  # the terminal is gone with the program
+        while piece := os.read(outer, 1 << 16):
+            found += piece
+    os.close(outer)
+    process.wait()
+    return found
+
+
+@pytest.mark.parametrize("form", ["csv", "table", "json", "jsonl", "html"])
+def test_nothing_that_a_terminal_obeys_reaches_it_in_any_format(tmp_path, form):
+    strange = "b\x1b]0;title\x07\x9b31m"
+    (tmp_path / "limex_plain.py").write_text("def f(rows):\n    return rows['a'] * 2.0\n")
+    lines = "".join(f"{i % 9},{i * 7 % 11}\n" for i in range(60))
+    (tmp_path / "rows.csv").write_text(f'a,"{strange}"\n{lines}', encoding="utf-8")
+    words = ("explain", "tabular", "py:limex_plain:f", "rows.csv", "--row", 3, "--samples", 64)
+    found = on_a_terminal((*words, "-f", form), tmp_path).decode()
+    assert "title" in found
+    assert {c for c in found if not c.isprintable()} <= {"\n", "\r", "\t"}
 
 
 def sleeping(start, tmp_path, **how):

@@ -1,6 +1,8 @@
 """The ledger loses no finished line, is never half a result, and knows its own run."""
 
+import contextlib
 import errno
+import hashlib
 import os
 import subprocess
 import sys
@@ -223,12 +225,165 @@ def test_a_link_in_the_folder_is_replaced_and_never_followed(tmp_path):
     assert not (folder / "explanations.jsonl").is_symlink()
 
 
+def precious_things(tmp_path):
+    """Make a file and a folder that a link may lead to, and return how they look."""
+    (tmp_path / "precious").mkdir()
+    for name in (
+        "file",
+        "part-00000",
+        "part-00000000",
+        "index-0123456789abcdef",
+        "lock",
+        "run.json",
+    ):
+        (tmp_path / "precious" / name).write_text("precious")
+    return tmp_path / "precious"
+
+
+@pytest.mark.parametrize("restart", [False, True])
+@pytest.mark.parametrize("how", [os.symlink, os.link])
+@pytest.mark.parametrize(
+    "name",
+    ["lock", "run.json", "part-00000001", "index-0123456789abcdef", f"{files.UNFINISHED}part-0"],
+)
+def test_no_link_in_the_inside_is_followed(tmp_path, name, how, restart):
+    precious, inside = precious_things(tmp_path), tmp_path / "out" / ".limex"
+    work(tmp_path / "out")
+    (inside / name).unlink(missing_ok=True)
+    how(precious / "file", inside / name)
+    with contextlib.suppress(OutputError):
+        work(tmp_path / "out", Beginning(restart=restart))
+    assert {one.read_text() for one in precious.iterdir()} == {"precious"}
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_an_inside_that_is_a_link_is_refused(tmp_path, restart):
+    precious = precious_things(tmp_path)
+    before = names(precious)
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / ".limex").symlink_to(precious)
+    with pytest.raises(OutputError, match="is a link"):
+        work(tmp_path / "out", Beginning(restart=restart, force=True))
+    assert names(precious) == before
+    assert {one.read_text() for one in precious.iterdir()} == {"precious"}
+
+
+@pytest.mark.parametrize("name", ["part-00000001", "index-0123456789abcdef", "run.json"])
+def test_a_pipe_in_the_inside_is_not_waited_for(tmp_path, name):
+    work(tmp_path / "out")
+    path = tmp_path / "out" / ".limex" / name
+    path.unlink(missing_ok=True)
+    os.mkfifo(path)
+    with contextlib.suppress(OutputError):
+        work(tmp_path / "out")
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_a_restart_deletes_what_the_ledger_names_and_nothing_else(tmp_path, finished):
+    folder = tmp_path / "out"
+    with opened(folder, identity(), Beginning()) as ledger:
+        for number in range(N):
+            ledger.publish(number, part(number), [(f"{number:05d}-x.png", b"image")])
+        if finished:
+            ledger.summarize(ledger.finish(range(N)).summary())
+    own = ("00001-mine.png", "20260101-holiday.jpg", "00002-x.svg", "explanations.csv")
+    for name in own:
+        (folder / name).write_text("precious")
+    with opened(folder, identity(seed=3), Beginning(restart=True)):
+        assert sorted(files.names_in(folder)) == sorted([".limex", *own])
+    assert {(folder / name).read_text() for name in own} == {"precious"}
+
+
+def test_a_foreign_ledger_names_nothing_to_delete(tmp_path, monkeypatch):
+    folder = tmp_path / "out"
+    folder.mkdir()
+    (folder / "thesis.tex").write_text("precious")
+    monkeypatch.setattr(files, "secret", lambda: b"somebody else's")
+    with opened(folder, identity(), Beginning(force=True)) as ledger:
+        ledger.publish(0, part(0), [("thesis.tex", b"precious")])
+    monkeypatch.undo()
+    work(folder, Beginning(restart=True))
+    assert (folder / "thesis.tex").read_text() == "precious"
+
+
+def forged(folder, key, monkeypatch, finished):
+    """Let somebody who knows all but the key make a folder of the same run with other lines."""
+    monkeypatch.setattr(files, "secret", lambda: key)
+    lie = LedgerPart(b'{"number":1,"failed":"a lie"}\n', part(1).tally)
+    with opened(folder, identity(), Beginning()) as ledger:
+        for number in range(N):
+            ledger.publish(number, lie if number == 1 else part(number))
+        if finished:
+            ledger.summarize(ledger.finish(range(N)).summary())
+    monkeypatch.undo()
+    monkeypatch.setattr(os, "fsync", lambda descriptor: None)
+
+
+@pytest.mark.parametrize("finished", [False, True])
+@pytest.mark.parametrize("key", [b"", b"a guess", bytes(32)])
+def test_what_another_account_made_is_not_taken_for_done(tmp_path, key, finished, monkeypatch):
+    folder = tmp_path / "out"
+    forged(folder, key, monkeypatch, finished)
+    with pytest.raises(
+        OutputError, match=r"was not written by this account|was changed after it was written"
+    ):
+        work(folder, drawn=False)
+    work(folder, Beginning(restart=True), drawn=False)
+    assert b"a lie" not in (folder / "explanations.jsonl").read_bytes()
+
+
+def test_a_forged_part_in_an_honest_folder_is_done_again(tmp_path, whole, monkeypatch):
+    folder, other = tmp_path / "out", tmp_path / "other"
+    with opened(folder, identity(), Beginning()) as ledger:
+        ledger.publish(0, part(0), [("00000-x.png", b"image")])
+    forged(other, b"a guess", monkeypatch, finished=False)
+    (folder / ".limex" / "part-00000001").write_bytes((other / ".limex/part-00000001").read_bytes())
+    lines = part(1).lines.replace(b"false", b"true")
+    plain = lines + b"{}\n"
+    sealed_by_hash = plain + hashlib.sha256(plain).hexdigest().encode() + b"\n"
+    (folder / ".limex" / "part-00000002").write_bytes(sealed_by_hash)
+    with opened(folder, identity(), Beginning()) as ledger:
+        assert [ledger.has(number, "") for number in range(N)] == [True, False, False, False]
+    work(folder)
+    assert content(folder) == whole
+
+
+@pytest.mark.parametrize("at", [0, 40, -2])
+def test_a_result_changed_in_its_own_length_is_not_built_upon(tmp_path, at):
+    folder = tmp_path / "out"
+    work(folder)
+    data = bytearray((folder / "explanations.jsonl").read_bytes())
+    data[at] ^= 1
+    (folder / "explanations.jsonl").write_bytes(data)
+    with pytest.raises(OutputError, match="was changed after it was written"):
+        work(folder)
+
+
+def test_the_key_is_made_once_for_this_account_alone(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    files.secret.cache_clear()
+    key = files.secret()
+    (path,) = (tmp_path / "state" / "limex").iterdir()
+    assert (len(key), path.stat().st_mode & 0o77) == (32, 0)
+    files.secret.cache_clear()
+    assert files.secret() == key
+    path.unlink()
+    path.symlink_to("/dev/zero")
+    files.secret.cache_clear()
+    assert files.secret() == b""
+    monkeypatch.setenv("XDG_STATE_HOME", "/dev/null")
+    files.secret.cache_clear()
+    assert files.secret() == b""
+    monkeypatch.undo()
+    files.secret.cache_clear()
+
+
 def test_a_changed_result_is_not_built_upon(tmp_path):
     folder = tmp_path / "out"
     work(folder)
     with (folder / "explanations.jsonl").open("ab") as stream:
         stream.write(b"{}\n")
-    with pytest.raises(OutputError, match="was changed since"):
+    with pytest.raises(OutputError, match="was changed after it was written"):
         work(folder)
 
 

@@ -47,11 +47,11 @@ def test_nothing_more_is_asked_for_them():
     modality = TextModality((str(ROOT / "sample_data" / "review.txt"),))
     file = ModelFile(str(ROOT / "sample_models" / "reviews.onnx"))
     job = Job(file, modality, Settings(samples=300), tuple(modality.sources()))
-    asked, seen = call_counter(job), []
+    call_counts, seen = call_counter(job), []
     list(run(job))
-    without = asked()
+    without = call_counts()
     list(run(job, lambda *one: seen.append(one)))
-    assert asked() == without
+    assert call_counts() == without
     assert len(seen[0][1].weights) == 301
 
 

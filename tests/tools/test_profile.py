@@ -137,7 +137,7 @@ def test_private_groups_are_refused(limex, train, tmp_path):
         *("--group", "address=street,city"),
     )
     assert done.code == 2
-    assert "--private: the combinations of group 'address' would tell of rows" in done.err
+    assert "--private: the combinations of group 'address' would reveal rows" in done.err
     assert not (tmp_path / "p.json").exists()
 
 

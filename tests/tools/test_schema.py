@@ -120,6 +120,9 @@ DOCUMENTS = {
             )
         ),
     ],
+    "rows": [
+        lambda run, out: printed(run("compare", out / "old", "--rows", "0,2", "-f", "json")),
+    ],
     "check": [
         lambda run, out, name=name: printed(
             run("check", out / "old", "--policy", f"sample_data/{name}.toml", "-f", "json")

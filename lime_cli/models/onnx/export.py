@@ -6,12 +6,11 @@ or ``preprocessor_config.json``. What these say is what the model's owner's own 
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from lime_cli.errors import InputError
-from lime_cli.files import digest_of_file
+from lime_cli.files import digest_of_file, from_json
 from lime_cli.models.model_file import PixelsInput
 
 TOKENIZER = "tokenizer.json"
@@ -221,7 +220,7 @@ def _first(folders: list[Path], name: str) -> dict[str, Any]:
     if path is None or path.stat().st_size > SIZE:
         return {}
     try:
-        found = json.loads(path.read_text("utf-8-sig"))
+        found = from_json(path.read_text("utf-8-sig"))
     except (OSError, ValueError):
         raise InputError(f"{path}: is damaged, or is not JSON", "save the export again") from None
     return found if isinstance(found, dict) else {}

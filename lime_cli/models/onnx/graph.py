@@ -5,6 +5,7 @@ Field numbers are those of onnx.proto3.
 
 from __future__ import annotations
 
+import math
 import mmap
 import re
 from collections.abc import Iterator
@@ -38,13 +39,42 @@ NODE_ATTRIBUTE, NODE_DOMAIN = 5, 7
 FUNCTION_NODE, FUNCTION_DEFAULT = 7, 11
 MODEL_TRAINING, TRAINING_GRAPHS = 20, (1, 2)
 
-ATTRIBUTE_NAME, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS = 1, 8, 9
+ATTRIBUTE_NAME, ATTRIBUTE_INT, ATTRIBUTE_INTS, ATTRIBUTE_STRINGS = 1, 3, 8, 9
 
 ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS, ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 23)
 
 TENSOR_DIMS, TENSOR_NAME, TENSOR_EXTERNAL, SPARSE_TENSORS = 1, 8, 13, (1, 2)
 
+TENSOR_KIND, TENSOR_WHOLE, TENSOR_RAW = 2, (5, 7), 9
+
+WHOLE_KINDS = frozenset({2, 3, 5, 6, 7, 9})
+"""Of TensorProto.DataType: whole numbers and truth values."""
+
+MOST_DIGITS = 10
+"""Bytes of a number."""
+
 ENTRY_KEY, ENTRY_VALUE = 1, 2
+
+
+@dataclass(frozen=True)
+class Loop:
+    """A loop of a graph, by the names of its values."""
+
+    count: str
+    """Empty for none."""
+    begins: str
+    went_on: str
+    """In the body: whether the round before said to go on."""
+    goes_on: str
+    """In the body: whether this round says so."""
+    outer: Loop | None
+
+
+MOST_ROUNDS = 10**8
+"""Rounds of loops in loops that a model may ask for."""
+
+MOST_STEPS = 1000
+"""Through operators that change nothing, until a value is taken for a new one."""
 
 
 @dataclass
@@ -61,6 +91,31 @@ class Graph:
     """Files that weights are read from, relative to the model's folder."""
     tables: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Sizes of the matrices among the weights, by their names."""
+    numbers: dict[str, int] = field(default_factory=dict)
+    """Values of constants that are one whole number or truth value."""
+    loops: list[Loop] = field(default_factory=list)
+    """From the outside in."""
+
+    @property
+    def n_rounds(self) -> float:
+        """Return how often the innermost part of the loops runs that only a count can end."""
+        return max((self._rounds(one) for one in self.loops), default=0)
+
+    def _rounds(self, loop: Loop | None) -> float:
+        if loop is None:
+            return 1
+        outside = self._rounds(loop.outer)
+        source = loop.goes_on
+        for _ in range(MOST_STEPS):
+            operator, first = self.makers.get(source, ("", ""))
+            if operator not in SHAPING:
+                break
+            source = first
+        ends = source != loop.went_on and self.numbers.get(source) != 1
+        if ends or self.numbers.get(loop.begins, 1) != 1:
+            return outside
+        count = self.numbers.get(loop.count) if loop.count else math.inf
+        return outside * max(1, 1 if count is None else count)
 
     def ends_in(self, output: str) -> str:
         """Return the operator that makes an output's numbers, changes of shape and type aside."""
@@ -88,6 +143,10 @@ def read_graph(path: Path, data: bytes | None = None) -> Graph:
     found = Graph()
     try:
         _model(mapped(path) if data is None else memoryview(data), found)
+    except RecursionError:
+        raise UntrustedModel(
+            f"{path.name}: holds graphs in graphs in graphs", "export it again"
+        ) from None
     except (IndexError, ValueError, UnicodeDecodeError):
         size = path.stat().st_size
         raise ModelError(
@@ -103,16 +162,25 @@ def mapped(path: Path) -> memoryview:
         return memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
 
 
-def check_graph(path: Path, graph: Graph) -> None:
-    """Raise UntrustedModel for strangers' operators and for weights outside the folder."""
+def check_graph(path: Path, graph: Graph) -> tuple[tuple[int, ...], ...]:
+    """Raise UntrustedModel for strangers' operators, weights outside the folder, endless loops.
+
+    Returns what tells the files of weights from others that take their names.
+    """
     strange = sorted(graph.domains - set(DOMAINS))
     if strange:
         raise UntrustedModel(
             f"{path.name}: needs operators of {', '.join(strange)}, which limex does not load",
             "export the model with standard operators",
         )
-    folder = path.parent.resolve()
+    if graph.n_rounds > MOST_ROUNDS:
+        raise UntrustedModel(
+            f"{path.name}: holds a loop that never ends", "a model needs no such loop"
+        )
+    folder, files = path.parent.resolve(), []
     for location in sorted(set(graph.external)):
+        if "\0" in location or "_ORT_MEM_ADDR_" in location:
+            raise UntrustedModel(f"{path.name}: its weights are in no file ({location!r})")
         target = folder / location
         if Path(location).is_absolute() or not target.resolve().is_relative_to(folder):
             raise UntrustedModel(f"{path.name}: its weights point outside its folder ({location})")
@@ -124,6 +192,9 @@ def check_graph(path: Path, graph: Graph) -> None:
             raise UntrustedModel(
                 f"{path.name}: its weights in {location} are a link, not a plain file"
             )
+        now = target.stat()
+        files.append((now.st_dev, now.st_ino, now.st_size, now.st_mtime_ns))
+    return tuple(files)
 
 
 def _model(data: memoryview, found: Graph) -> None:
@@ -145,40 +216,62 @@ def _model(data: memoryview, found: Graph) -> None:
                     _graph(nested(graph), found)
 
 
-def _graph(data: memoryview, found: Graph) -> None:
+def _graph(data: memoryview, found: Graph, loop: Loop | None = None) -> None:
     for number, value in fields(data):
         if number == GRAPH_NODE:
-            _node(nested(value), found)
+            _node(nested(value), found, loop)
         elif number == GRAPH_INITIALIZER:
             _tensor(nested(value), found)
         elif number == GRAPH_SPARSE:
             _sparse(nested(value), found)
 
 
-def _node(data: memoryview, found: Graph) -> None:
+def _node(data: memoryview, found: Graph, loop: Loop | None = None) -> None:
     words: dict[int, list[str]] = {NODE_INPUT: [], NODE_OUTPUT: [], NODE_OPERATOR: []}
+    attributes = []
     for number, value in fields(data):
         if number in words:
             words[number].append(str(nested(value), "utf-8"))
         elif number == NODE_DOMAIN:
             found.domains.add(str(nested(value), "utf-8"))
         elif number == NODE_ATTRIBUTE:
-            _attribute(nested(value), found)
+            attributes.append(nested(value))
     first = next(iter(words[NODE_INPUT]), "")
     operator = next(iter(words[NODE_OPERATOR]), "")
     found.makers.update(dict.fromkeys(words[NODE_OUTPUT], (operator, first)))
+    for one in attributes:
+        if operator == "Loop":
+            count, begins = [*words[NODE_INPUT], "", ""][:2]
+            loop = _loop(one, count, begins, loop) or loop
+            found.loops += [loop] if loop is not None else []
+        made = words[NODE_OUTPUT][0] if operator == "Constant" and words[NODE_OUTPUT] else ""
+        _attribute(one, found, loop, made)
 
 
-def _attribute(data: memoryview, found: Graph) -> None:
+def _loop(data: memoryview, count: str, begins: str, outer: Loop | None) -> Loop | None:
+    """Read what ends a loop out of the attribute that holds its body; None for another one."""
+    for number, value in fields(data):
+        if number == ATTRIBUTE_GRAPHS[0]:
+            parts = list(fields(nested(value)))
+            given = [_named(nested(part), VALUE_NAME) for n, part in parts if n == GRAPH_INPUT]
+            said = [_named(nested(part), VALUE_NAME) for n, part in parts if n == GRAPH_OUTPUT]
+            return Loop(count, begins, [*given, "", ""][1], [*said, ""][0], outer)
+    return None
+
+
+def _attribute(data: memoryview, found: Graph, loop: Loop | None = None, made: str = "") -> None:
+    """Read an attribute of a node; ``made`` is the constant that it is the value of."""
     parts = list(fields(data))
     name = next((bytes(nested(value)) for number, value in parts if number == ATTRIBUTE_NAME), b"")
     for number, value in parts:
         if number in ATTRIBUTE_GRAPHS:
-            _graph(nested(value), found)
+            _graph(nested(value), found, loop)
         elif number in ATTRIBUTE_TENSORS:
-            _tensor(nested(value), found)
+            _tensor(nested(value), found, made)
         elif number in ATTRIBUTE_SPARSE:
             _sparse(nested(value), found)
+        elif number == ATTRIBUTE_INT and made and isinstance(value, int):
+            found.numbers[made] = value
     if name in CLASS_LABELS:
         found.classes = tuple(_labels(parts)) or found.classes
 
@@ -191,20 +284,29 @@ def _labels(parts: list[tuple[int, memoryview | int]]) -> Iterator[str]:
             yield from map(str, [value] if isinstance(value, int) else _varints(value))
 
 
-def _tensor(data: memoryview, found: Graph) -> None:
+def _tensor(data: memoryview, found: Graph, made: str = "") -> None:
     sizes: list[int] = []
-    name = ""
+    name, kind, raw = made, 0, b""
+    values: list[int] = []
     for number, value in fields(data):
         if number == TENSOR_DIMS:
             sizes += [value] if isinstance(value, int) else _varints(value)
         elif number == TENSOR_NAME:
-            name = str(nested(value), "utf-8")
+            name = made or str(nested(value), "utf-8")
+        elif number == TENSOR_KIND and isinstance(value, int):
+            kind = value
+        elif number in TENSOR_WHOLE:
+            values += [value] if isinstance(value, int) else _varints(value[:MOST_DIGITS])
+        elif number == TENSOR_RAW:
+            raw = bytes(nested(value)[:MOST_DIGITS])
         elif number == TENSOR_EXTERNAL:
             key, text = _entry(nested(value))
             if key == "location":
                 found.external.append(text)
     if len(sizes) == 2:
         found.tables[name] = (sizes[0], sizes[1])
+    if math.prod(sizes) == 1 and kind in WHOLE_KINDS and (values or raw):
+        found.numbers[name] = values[0] if values else int.from_bytes(raw, "little", signed=True)
 
 
 def _sparse(data: memoryview, found: Graph) -> None:

@@ -29,17 +29,19 @@ PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}
 WEIGHTS_BESIDE = "session.model_external_initializers_file_folder_path"
 
 
-def _by_path(path: Path, data: bytes, options: Any, providers: list[str]) -> Any:
-    """Return a session of a file with weights beside it, which older runtimes find by its path.
+KEEPS_INSIDE = (1, 24)
+"""The first version that reads no weights from outside of a model's folder."""
 
-    Raises ValueError for a graph without such weights, and for a file that is no longer ``data``.
-    """
-    if b"location" not in data:
-        raise ValueError("there are no weights beside it")
-    session = onnxruntime.InferenceSession(os.fspath(path), options, providers=providers)
-    if path.read_bytes() != data:
-        raise ValueError("the file was replaced")
-    return session
+
+def check_version(path: Path) -> None:
+    """Raise ModelError where the runtime is too old for a model with weights beside it."""
+    version = tuple(map(int, re.findall(r"\d+", onnxruntime.__version__)[:2]))
+    if version < KEEPS_INSIDE:
+        raise ModelError(
+            f"{path.name}: keeps weights in files beside it, and onnxruntime "
+            f"{onnxruntime.__version__} also reads those outside of its folder",
+            "pip install 'onnxruntime>=1.24', or save the model in one file",
+        )
 
 
 def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[CodedWarning, ...]]:
@@ -67,11 +69,10 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[CodedWa
         lacking = LACKING.search(str(error))
         try:
             if lacking is None:
-                session = _by_path(path, data, options, providers)
-            else:
-                changed = with_locale(memoryview(data))
-                session = onnxruntime.InferenceSession(changed, options, providers=providers)
-                warnings = (CodedWarning("locale", INSTEAD.format(lacking[1], EVERYWHERE)),)
+                raise
+            changed = with_locale(memoryview(data))
+            session = onnxruntime.InferenceSession(changed, options, providers=providers)
+            warnings = (CodedWarning("locale", INSTEAD.format(lacking[1], EVERYWHERE)),)
         except Exception:  # as above
             raise _refusal(path, error) from None
     if provider not in session.get_providers():

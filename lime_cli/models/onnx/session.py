@@ -33,6 +33,9 @@ CHANNELS = ((3,), (1,), (4,))
 
 WHOLE = ("tensor(uint8)", "tensor(int8)", "tensor(int32)", "tensor(int64)")
 
+OF_CLASSES = re.compile(r"logit|score|prob|softmax|class|label")
+"""What the name of an output mentions that tells classes apart."""
+
 IMAGE_SIDE = 32
 """In pixels, of a trial image where the graph leaves the size open."""
 
@@ -277,6 +280,7 @@ class Session:
             labels=labels,
             output=self._output.name,
             others=tuple(one.name for one in others),
+            table=self.input.kind == "table" and not OF_CLASSES.search(self._output.name.lower()),
             logit="logit" in self._output.name.lower() or self.input.kind in ("image", "text"),
         )
 

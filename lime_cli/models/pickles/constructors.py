@@ -10,7 +10,7 @@ from typing import cast
 
 import numpy as np
 
-from lime_cli.models.pickles.policy import PARTIAL, Global, Refused
+from lime_cli.models.pickles.policy import PARTIAL, Bomb, Global, Refused
 from lime_cli.models.walking import FUNCTIONS
 
 _DTYPE = re.compile(r"[<>=|]?[?bBhHiIlLqQuefdgFDGSUVOMmc]\d{0,9}")
@@ -90,7 +90,15 @@ Constructor = Callable[..., object]
 
 MAX_KEY_DEPTH = 20
 
+MAX_KEY_PARTS = 1000
+
 MOST_COLLISIONS = 1000
+
+MOST_PARTS = 5_000_000
+"""In all keys that are tuples."""
+
+MOST_NUMBERS = 10_000_000
+"""In a range, or in an array whose items take no memory."""
 
 _WORDS = frozenset({str, bytes, type(None), bool})
 
@@ -110,16 +118,21 @@ class Collisions:
     def __init__(self) -> None:
         self._first: dict[int, object] = {}
         self._n = 0
+        self._n_parts = 0
 
-    def add(self, keys: Iterable[object]) -> None:
-        """Take note of keys; raise Refused for more that collide than happen by chance."""
+    def add(self, keys: Iterable[object], n_parts: int = 0) -> None:
+        """Take note of keys; raise Bomb for more that collide than happen by chance.
+
+        ``n_parts`` are in them: tuples are hashed anew whenever they are looked up.
+        """
+        self._n_parts += n_parts
         for key in keys:
             if type(key) in (str, bytes) or key == -1:  # whose hash is that of -2
                 continue
             first = self._first.setdefault(hash(key), key)
             self._n += first is not key and first != key
-        if self._n > MOST_COLLISIONS:
-            raise Refused("holds keys that are made to be slow")
+        if self._n > MOST_COLLISIONS or self._n_parts > MOST_PARTS:
+            raise Bomb("holds keys that are made to be slow")
 
 
 def check_keys(keys: Iterable[object], collisions: Collisions | None = None) -> None:
@@ -128,15 +141,15 @@ def check_keys(keys: Iterable[object], collisions: Collisions | None = None) -> 
     kinds = set(map(type, keys))
     if kinds <= _WORDS:
         return
+    n_parts = 0
     if not kinds <= _SIMPLE:
-        for key in keys:
-            if type(key) not in _SIMPLE:
-                _check_key(key)
-    (collisions or Collisions()).add(keys)
+        n_parts = sum(_n_parts(key) for key in keys if type(key) not in _SIMPLE)
+    (collisions or Collisions()).add(keys, n_parts)
 
 
-def _check_key(key: object) -> None:
-    layer = [key]
+def _n_parts(key: object) -> int:
+    """Count what is in a key, as often as it is looked at."""
+    layer, n = [key], 0
     for _ in range(MAX_KEY_DEPTH):
         inner: list[object] = []
         for part in layer:
@@ -144,10 +157,12 @@ def _check_key(key: object) -> None:
                 inner.extend(cast("tuple[object]", part))
             elif not _hashes_plainly(part):
                 raise Refused(f"uses a {type(part).__name__} as a key")
-        layer = inner
+        n, layer = n + len(layer), inner
         if not layer:
-            return
-    raise Refused("uses tuples in tuples in tuples as a key")
+            return n
+        if len(layer) > MAX_KEY_PARTS:
+            break
+    raise Bomb("uses tuples in tuples in tuples as a key")
 
 
 def _hashes_plainly(key: object) -> bool:
@@ -220,6 +235,14 @@ def _set(items: object = ()) -> bool:
     if type(items) not in (list, tuple):
         return False
     check_keys(cast("list[object]", items))
+    return True
+
+
+def _range(*numbers: object) -> bool:
+    if not all(type(one) is int and abs(one) < 1 << 62 for one in numbers):
+        return False
+    if len(range(*cast("tuple[int, ...]", numbers))) > MOST_NUMBERS:
+        raise Bomb("holds a range of more numbers than any model needs")
     return True
 
 
@@ -336,6 +359,7 @@ GUARDS: Mapping[Global, Callable[..., bool]] = {
     ("builtins", "bytearray"): _bytes,
     ("builtins", "bytes"): _bytes,
     ("builtins", "frozenset"): _set,
+    ("builtins", "range"): _range,
     ("builtins", "set"): _set,
     ("collections", "defaultdict"): _factory,
     PARTIAL: _partial,

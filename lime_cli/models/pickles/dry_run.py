@@ -14,7 +14,7 @@ import numpy as np
 
 from lime_cli.models.content import Content
 from lime_cli.models.pickles.archive import archive
-from lime_cli.models.pickles.policy import REF, Global
+from lime_cli.models.pickles.policy import REF, Global, Refused
 from lime_cli.models.pickles.unpickler import Arguments, InlineArray, Machine, Named
 
 _CHUNK_BYTES = 1 << 22
@@ -25,7 +25,7 @@ class Survey:
     """What a dry run has seen so far."""
 
     roles: dict[Global, set[str]] = field(default_factory=dict)
-    faults: list[str] = field(default_factory=list)
+    faults: list[Refused] = field(default_factory=list)
     sklearn_version: str = ""
 
 
@@ -70,8 +70,8 @@ class Surveyor(Machine):
             self.fault("puts items into something other than a container")
 
     def fault(self, sentence: str) -> object:
-        if sentence not in self.survey.faults:
-            self.survey.faults.append(sentence)
+        if sentence not in map(str, self.survey.faults):
+            self.survey.faults.append(Refused(sentence))
         return StandIn()
 
     def read_array(self, array: InlineArray) -> object:

@@ -130,7 +130,7 @@ def _inspect(packed: Archive) -> _Inspected:
     try:
         _run(packed, survey)
     except Refused as refusal:
-        survey.faults.append(str(refusal))
+        survey.faults.append(refusal)
     except TooLarge:
         raise
     except Exception as error:
@@ -163,7 +163,7 @@ def _unreadable(packed: Archive, error: Exception) -> ModelError:
 
 def _raise_faults(inspected: _Inspected) -> None:
     if inspected.survey.faults:
-        raise refusals.unsafe(inspected.file.content.path, inspected.survey.faults[0])
+        raise refusals.refused(inspected.file.content.path, inspected.survey.faults[0])
     if inspected.error is not None:
         raise inspected.error
 
@@ -188,12 +188,12 @@ def _refusal(inspected: _Inspected, policy: AllowList, error: Exception) -> Exce
     if names and not text_after_all:
         return refusals.untrusted(path, names, version)
     if inspected.survey.faults:
-        return refusals.unsafe(path, inspected.survey.faults[0])
+        return refusals.refused(path, inspected.survey.faults[0])
     if inspected.error is not None:
         return inspected.error
     match error:
         case Refused():
-            return refusals.unsafe(path, str(error))
+            return refusals.refused(path, error)
         case tripwire.Alarm():
             return refusals.unsafe(path, f"tries {error} while it is loaded")
         case Missing():

@@ -65,6 +65,10 @@ class Refused(Exception):
     """The file asks for something that no model needs; the text completes `it ...`."""
 
 
+class Bomb(Refused):
+    """The file is made to take all time or memory; trusting it would not help."""
+
+
 @dataclass(frozen=True)
 class AllowList:
     """The list, and the modules that the person at the keyboard trusts beyond it."""

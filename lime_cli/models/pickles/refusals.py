@@ -12,7 +12,7 @@ from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.containers import EXPORTS, export_of
 from lime_cli.models.pickles.archive import MAX_BYTES, looks_like
 from lime_cli.models.pickles.building import Inert, Missing
-from lime_cli.models.pickles.policy import Global, is_danger, listed
+from lime_cli.models.pickles.policy import Bomb, Global, Refused, is_danger, listed
 
 _NAMES_SHOWN = 5
 
@@ -73,6 +73,14 @@ def _of_another(path: Path, names: Sequence[Global]) -> UntrustedModel | None:
 def unsafe(path: Path, what: str) -> UntrustedModel:
     """Word the refusal of a file that does what no model needs."""
     return UntrustedModel(f"{path.name}: is not safe to load: it {what}", _look(path))
+
+
+def refused(path: Path, error: Refused) -> UntrustedModel:
+    """Word the refusal of a file by what it does; nobody is told to trust a bomb."""
+    if isinstance(error, Bomb):
+        text = f"{path.name}: is not safe to load: it {error}"
+        return UntrustedModel(text, "no model needs that: save it again where it was fitted")
+    return unsafe(path, str(error))
 
 
 def not_a_model(path: Path, head: bytes) -> ModelError:

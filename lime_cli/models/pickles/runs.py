@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from functools import cache
 from itertools import islice
-from typing import cast
+from typing import NamedTuple, cast
 
 _LEAST_BYTES = 1000
 """Shorter runs cost more to hand over than to run."""
@@ -26,11 +26,11 @@ _WHERE = rb"(?:h.|j.{4})"
 
 _NUMBER = rb"(?:K.|M..|J.{4}|G.{8}|N|\x88|\x89)"
 
-_WORD = rb"(?:\x8c(?:%b)|X(?:%b))" % (
-    b"|".join(rb"\x%02x.{%d}" % (n, n) for n in range(256)),
-    b"|".join(rb"\x%02x\0\0\0.{%d}" % (n, n) for n in range(256)),
-)
-"""A word of less than 256 bytes."""
+_LONGEST = 64
+"""In bytes, of words in runs: each length costs time whenever an expression is compiled."""
+
+_LEAST_FILE = 1 << 14
+"""Smaller files have nothing to gain."""
 
 STARTS = frozenset(b"\x8cXKMJGhj")
 """First bytes of runs."""
@@ -70,7 +70,9 @@ class Memo(dict[int, object]):
         Returns what it pushes and where it ends. Pairs that go into a dictionary are put there,
         and there is nothing to push.
         """
-        size = (len(data) >> 16).bit_length()
+        if len(data) < _LEAST_FILE:
+            return None
+        size = _Size(data[:1] == b"\x80" and data[1] >= 4, (len(data) >> 16).bit_length())
         found = _pairs(size).match(data, at)
         if found is not None and found.end() - at >= _LEAST_BYTES:
             return self._paired(found, 1, _pair(size), target)
@@ -134,51 +136,68 @@ class Memo(dict[int, object]):
         return self._engine.answer(program, *given)
 
 
-def _put(size: int) -> bytes:
+class _Size(NamedTuple):
+    """What expressions depend on."""
+
+    is_short: bool
+    """Whether words have one byte for their length, and are numbered without a number."""
+    n_bits: int
+    """Of the file's size in units of 64 kB."""
+
+
+def _word(size: _Size) -> bytes:
+    """Return an expression for a short word and its number."""
+    length = rb"\x%02x.{%d}" if size.is_short else rb"\x%02x\0\0\0.{%d}"
+    lengths = b"|".join(length % (n, n) for n in range(_LONGEST))
+    return rb"%b(?:%b)%b" % (rb"\x8c" if size.is_short else b"X", lengths, _put(size))
+
+
+def _put(size: _Size) -> bytes:
     """Return an expression for a number that is given out, in step with the size of the file.
 
     C makes room for all smaller numbers.
     """
-    return rb"(?:\x94|q.|r..[\0-\x%02x]\0)" % min((1 << size) - 1, 255)
+    most = min((1 << size.n_bits) - 1, 255)
+    return rb"\x94" if size.is_short else rb"(?:q.|r..[\0-\x%02x]\0)" % most
 
 
 @cache
-def _pair(size: int) -> re.Pattern[bytes]:
-    return re.compile(_WORD + _put(size) + _NUMBER, re.DOTALL)
+def _pair(size: _Size) -> re.Pattern[bytes]:
+    return re.compile(_word(size) + _NUMBER, re.DOTALL)
 
 
 @cache
-def _pairs(size: int) -> re.Pattern[bytes]:
+def _pairs(size: _Size) -> re.Pattern[bytes]:
     return re.compile(rb"(?:%b){1,%d}" % (_pair(size).pattern, _MOST_STEPS), re.DOTALL)
 
 
 @cache
-def _plain(size: int) -> re.Pattern[bytes]:
-    word = rb"(?P<new>(?=[\x8cX]))" + _WORD + _put(size)
+def _plain(size: _Size) -> re.Pattern[bytes]:
+    word = rb"(?P<new>(?=[\x8cX]))" + _word(size)
     step = rb"(?:%b|%b|(?P<got>%b))" % (word, _NUMBER, _WHERE)
     return re.compile(rb"%b{1,%d}" % (step, _MOST_STEPS), re.DOTALL)
 
 
 @cache
-def _steps(size: int) -> re.Pattern[bytes]:
+def _steps(size: _Size) -> re.Pattern[bytes]:
     """Return an expression for each step of a plain run; its group holds a byte for a word."""
-    step = rb"(?:%b|%b|%b)" % (_WORD + _put(size), _NUMBER, _WHERE)
+    step = rb"(?:%b|%b|%b)" % (_word(size), _NUMBER, _WHERE)
     return re.compile(rb"(?=([\x8cX]?))" + step, re.DOTALL)
 
 
 @cache
-def _call(size: int) -> re.Pattern[bytes]:
+def _call(size: _Size) -> re.Pattern[bytes]:
     """Return an expression for a call of some function with a dtype and bytes."""
     ends = (b"%b.{%d}" % (re.escape(bytes([n])), n) for n in (1, 2, 4, 8, 16))
-    start = rb"(?P<word>%b%b)?%b%b" % (_WORD, _put(size), _WHERE, _WHERE)
+    start = rb"(?P<word>%b)?%b%b" % (_word(size), _WHERE, _WHERE)
     end = rb"C(?=(?P<size>.))(?:%b)" % b"|".join(ends)
     return re.compile(start + end + rb"%b\x86%bR%b" % ((_put(size),) * 3), re.DOTALL)
 
 
 @cache
-def _scalars(size: int, n_bytes: int, *, has_words: bool) -> re.Pattern[bytes]:
+def _scalars(size: _Size, n_bytes: int, *, has_words: bool) -> re.Pattern[bytes]:
     """Return an expression for calls of one function, with one dtype and so many bytes each."""
-    word = _WORD + _put(size) if has_words else b""
+    word = _word(size) if has_words else b""
     end = rb"C\x%02x.{%d}%b\x86%bR%b" % (n_bytes, n_bytes, *(_put(size),) * 3)
     first = rb"%b(?P<function>%b)(?P<dtype>%b)%b" % (word, _WHERE, _WHERE, end)
     more = rb"(?:%b(?P=function)(?P=dtype)%b){0,%d}" % (word, end, _MOST_STEPS)

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, lru_cache, partial
 from typing import Any, cast
 
 import numpy as np
 
-from lime_cli.models.pickles.constructors import check_partial
-from lime_cli.models.pickles.policy import Refused
+from lime_cli.models.pickles.constructors import MOST_NUMBERS, check_partial
+from lime_cli.models.pickles.policy import Bomb, Refused
 from lime_cli.models.pickles.sizes import Damaged, check_sizes
-from lime_cli.models.walking import FUNCTIONS, attributes, objects
+from lime_cli.models.walking import FUNCTIONS, PLAIN, attributes, objects
 
 METHODS = re.compile(r"predict(_\w+)?|decision_function|transform|score_samples|auto|drop")
 """What a model may ask of the models inside it."""
@@ -56,6 +57,9 @@ _CALLABLE = (
 
 _MOST_MEMBERS = 100_000
 
+_MOST_CALLS = 5_000_000
+"""Of members of a model, of members of those, ... for one prediction."""
+
 
 def check_model(*roots: object, trusted: tuple[str, ...] = ()) -> None:
     """Check every object that a file holds, and what they rely on in each other.
@@ -70,6 +74,7 @@ def check_model(*roots: object, trusted: tuple[str, ...] = ()) -> None:
             _check_array(thing, id(thing) in tables)
         elif not isinstance(thing, (type, *FUNCTIONS)) and type(thing).__module__ not in trusted:
             _check_object(thing, trusted)
+    _check_calls(roots[:1])
     check_sizes(found)
 
 
@@ -80,6 +85,8 @@ def _tables_of_searches(thing: Any) -> Iterable[Any]:
 
 
 def _check_array(array: np.ndarray, is_report: bool) -> None:
+    if not array.itemsize and array.size > MOST_NUMBERS:
+        raise Bomb("holds an array of more nothings than there is room for")
     if type(array) is np.ma.MaskedArray and is_report:
         return
     if type(array) is not np.ndarray:
@@ -151,6 +158,8 @@ def _check_getter(thing: Any, _name: str, value: Any) -> None:
 def _check_members(thing: Any, name: str, value: Any) -> None:
     """Refuse members of an ensemble or a pipeline that are no models."""
     kind = type(thing).__name__
+    if isinstance(value, (list, tuple, dict, np.ndarray)) and len(value) > _MOST_MEMBERS:
+        raise Damaged(f"a {kind} with more members than any has")
     members = _parts(value) if name in _OF_COLUMNS else _leaves(value)
     for n, one in enumerate(members):
         if n == _MOST_MEMBERS:
@@ -158,6 +167,50 @@ def _check_members(thing: Any, name: str, value: Any) -> None:
         if one is None or isinstance(one, (str, bool)) or _is_model(one):
             continue
         raise Refused(f"takes a {type(one).__name__} for a model, in {name} of a {kind}")
+
+
+def _check_calls(roots: Iterable[Any]) -> None:
+    """Refuse models that would ask their members, and those theirs, more often than ever ends."""
+    weights: dict[int, int] = {}
+    begun: dict[int, Any] = {}
+    todo = list(roots)
+    while todo:
+        one = todo[-1]
+        if id(one) in weights:
+            todo.pop()
+            continue
+        inside = _asked(one)
+        if id(one) not in begun:
+            begun[id(one)] = one
+            open_ones = [part for n, part in inside.values() if id(part) not in weights]
+            if any(id(part) in begun for part in open_ones):
+                raise Bomb("holds a model that is a part of itself")
+            todo.extend(open_ones)
+            continue
+        weights[id(one)] = 1 + sum(n * weights[id(part)] for n, part in inside.values())
+        if weights[id(one)] > _MOST_CALLS:
+            raise Bomb("asks its members more often than ever ends")
+        todo.pop()
+
+
+def _asked(one: Any) -> dict[int, tuple[int, Any]]:
+    """Return the containers and models that a container or a model asks, and how often each."""
+    parts: Sequence[Any]
+    if isinstance(one, dict):
+        parts = list(one.values())
+    elif isinstance(one, (list, tuple)):
+        parts = one
+    elif isinstance(one, np.ndarray) and one.dtype == object:
+        parts = one.ravel().tolist()
+    elif isinstance(one, (type, np.ndarray, *FUNCTIONS)) or type(one) in PLAIN:
+        return {}
+    else:
+        held = attributes(one)
+        parts = [held[name] for name in held.keys() & _MEMBERS]
+    if len(parts) > _MOST_CALLS:
+        raise Bomb("holds more members than any model has")
+    counts = Counter(map(id, parts))
+    return {id(part): (counts[id(part)], part) for part in _each(parts) if type(part) not in PLAIN}
 
 
 def _is_model(one: Any) -> bool:
@@ -185,13 +238,18 @@ def _leaves(value: Any) -> Iterator[Any]:
             continue
         seen[id(one)] = one
         if isinstance(one, dict):
-            todo.extend({id(part): part for part in one.values()}.values())
+            todo.extend(_each(one.values()))
         elif isinstance(one, (list, tuple, set, frozenset)):
-            todo.extend({id(part): part for part in one}.values())
+            todo.extend(_each(one))
         elif type(one) is np.ndarray and one.dtype == object:
-            todo.extend({id(part): part for part in one.ravel().tolist()}.values())
+            todo.extend(_each(one.ravel().tolist()))
         else:
             yield one
+
+
+def _each(values: Collection[Any]) -> Collection[Any]:
+    """Return every thing once."""
+    return dict(zip(map(id, values), values, strict=True)).values()
 
 
 def _check_called(thing: Any, name: str, value: Any) -> None:
@@ -213,11 +271,11 @@ def _check_arguments(thing: Any, _name: str, arguments: Any) -> None:
                 raise Refused(f"hands a function to a function of a {kind}")
 
 
-def _check_values(where: str, values: Iterable[Any], trusted: tuple[str, ...]) -> None:
+def _check_values(where: str, values: Collection[Any], trusted: tuple[str, ...]) -> None:
     """Refuse what can be called and is neither a listed function nor of a listed kind."""
     if not any(map(_acts, set(map(type, values)))):
         return
-    for value in values:
+    for value in _each(values):
         if isinstance(value, type):
             plain = issubclass(value, np.generic) or value.__module__ == "builtins"
             if not plain and value.__module__ not in trusted:

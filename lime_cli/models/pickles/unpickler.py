@@ -26,7 +26,7 @@ from lime_cli.models.pickles.constructors import (
     fill_dtype,
     make_dtype,
 )
-from lime_cli.models.pickles.policy import CALL, NEW, Global, Refused, canonical
+from lime_cli.models.pickles.policy import CALL, NEW, Bomb, Global, Refused, canonical
 from lime_cli.models.pickles.runs import STARTS, Memo
 
 MAX_LONG_BYTES = 8192
@@ -37,6 +37,9 @@ _READ_NOTHING = frozenset(b")]}0Rat\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x93seu")
 """Instructions that end where they begin, but BUILD, which reads arrays of joblib."""
 
 _TRIES = 8
+
+_MOST_MARKS = 10_000
+"""Far beyond what pickle itself can write."""
 
 
 # None of these is written by pickle or joblib for a model of today.
@@ -157,10 +160,9 @@ class Reader(pickle._Unpickler):
                     push = stack.append
                 elif code == 0x28:  # MARK
                     at += 1
-                    self.metastack.append(stack)
-                    self.stack = stack = []
-                    self.append = push = stack.append
-                    tries = 1
+                    self.load_mark()
+                    stack, tries = self.stack, 1
+                    push = stack.append
                 elif code == 0x4A:  # BININT
                     at += 5
                     push(int.from_bytes(data[at - 4 : at], "little", signed=True))
@@ -221,6 +223,13 @@ class Reader(pickle._Unpickler):
     def load_nothing(self) -> None:
         """Raise EOFError: the stream ended before its last instruction."""
         raise EOFError
+
+    def load_mark(self) -> None:
+        if len(self.metastack) > _MOST_MARKS:
+            raise Bomb("holds containers in containers in containers")
+        self.metastack.append(self.stack)
+        self.stack = []
+        self.append = self.stack.append
 
     def load_memoize(self) -> None:
         self.memo.memoize(self.stack[-1])

@@ -39,9 +39,9 @@ class CheckOptions(Options, heading="Check"):
 @click.command(cls=Command)
 @options(CheckOptions, ReportOptions)
 def check(options: CheckOptions, output: ReportOptions) -> int:
-    """Judge explanations by a policy: RESULT is JSON, JSON lines or a batch's folder.
+    """Check explanations against a policy: RESULT is JSON, JSON lines or the folder of a batch.
 
-    The exit code is 1 where something is found, and 0 where nothing is.
+    The exit code is 1 if there are findings, and 0 otherwise.
 
     \b
     Examples:

@@ -197,7 +197,7 @@ def _checked(place: str, key: str, value: Any, wanted: str) -> Any:
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or value < 0 or (wanted.startswith("int") and not isinstance(value, int)):
         kind = "whole number" if wanted.startswith("int") else "number"
-        raise SettingsError(f"{place}: {key}: {value!r} is no {kind} from 0 upwards")
+        raise SettingsError(f"{place}: {key}: {value!r} is not a {kind} of at least 0")
     return value
 
 

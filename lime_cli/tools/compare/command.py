@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import click
 
+from lime_cli.errors import SettingsError
 from lime_cli.options.commands import Command
 from lime_cli.options.groups import Options, argument, option, options
 from lime_cli.options.output import SheetOptions, format_option, top_option
 from lime_cli.registry import SHEETS
+from lime_cli.running.output import Output
 
 FOUND = 1
 
@@ -16,7 +18,12 @@ class ComparisonOptions(Options, heading="Comparison"):
     """What is compared, and what is a finding, as typed."""
 
     old: str = argument()
-    new: str = argument()
+    new: str | None = argument(required=False)
+    rows: str | None = option(
+        "--rows",
+        "Compare two rows of OLD, named by their ids, and nothing else.",
+        metavar="A,B",
+    )
     top: int = top_option()
     min_correlation: float | None = option(
         "--min-correlation",
@@ -67,10 +74,10 @@ class ComparisonOutputOptions(SheetOptions):
 @click.command(cls=Command)
 @options(ComparisonOptions, ComparisonOutputOptions)
 def compare(options: ComparisonOptions, output: ComparisonOutputOptions) -> int:
-    """Tell what changed between two results of the same instances: OLD and NEW.
+    """Show what changed between two results of the same instances: OLD and NEW.
 
-    Each is JSON, JSON lines or a batch's folder. With a limit the exit code is 1 where it is
-    broken; without limits it is 0.
+    Each is JSON, JSON lines or the folder of a batch. The exit code is 1 if a limit is broken,
+    and 0 otherwise. With --rows, two rows of OLD are compared.
 
     \b
     Examples:
@@ -78,6 +85,7 @@ def compare(options: ComparisonOptions, output: ComparisonOutputOptions) -> int:
       limex compare pickle.json onnx.json --max-change 3
       limex compare old/ new/ --max-flips 0 --max-changed 0.1 -f md
       limex compare old/ new/ -o changes.png
+      limex compare out/ --rows 3,17
     """
     from lime_cli.formats.sheets import WRITERS
     from lime_cli.records.reading import read_entries
@@ -87,6 +95,10 @@ def compare(options: ComparisonOptions, output: ComparisonOutputOptions) -> int:
 
     to = output.destination()
     to.check(1)
+    if options.rows is not None:
+        return _two_rows(options, to)
+    if options.new is None:
+        raise SettingsError("compare: NEW is missing", "name two results, or two rows with --rows")
     limits = Limits(
         options.min_correlation,
         options.min_overlap,
@@ -105,3 +117,28 @@ def compare(options: ComparisonOptions, output: ComparisonOutputOptions) -> int:
         else:
             WRITERS[to.format](sheet_of(found), stream, to.look())
     return FOUND if found.findings else 0
+
+
+def _two_rows(options: ComparisonOptions, to: Output) -> int:
+    from lime_cli.formats.sheets import WRITERS
+    from lime_cli.records.reading import read_entries
+    from lime_cli.tools.compare import rows
+
+    given = vars(options)
+    limits = [
+        name for name in given if name.startswith(("min_", "max_")) and given[name] is not None
+    ]
+    if options.new is not None or limits:
+        what = f"--{limits[0].replace('_', '-')}" if limits else "NEW"
+        raise SettingsError(f"--rows compares rows of one result, without {what}", "leave one out")
+    first, comma, second = (options.rows or "").partition(",")
+    first, second = first.strip(), second.strip()
+    if not comma or not first or not second or "," in second or first == second:
+        raise SettingsError(f"--rows: {options.rows!r} is not two rows", "name two, such as 3,17")
+    found = rows.two_rows(read_entries(options.old), (first, second), options.old)
+    with to.opened() as stream:
+        if to.format in ("png", "svg"):
+            rows.save(found, stream, to.format)
+        else:
+            WRITERS[to.format](rows.sheet_of(found), stream, to.look())
+    return 0

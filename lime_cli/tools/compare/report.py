@@ -24,14 +24,14 @@ def sheet_of(comparison: Comparison) -> Sheet:
         grids.insert(0, Grid("findings", "Findings", (SheetColumn("what"),), rows, SHOWN))
     title = f"{comparison.n:,} explanations compared"
     data = record_of(comparison)
-    return Sheet(title, tuple(_lines(comparison)), tuple(grids), data, _pictures(comparison))
+    return Sheet(title, tuple(_lines(comparison)), tuple(grids), data, _images(comparison))
 
 
 DRAWN = 15
 """Changes that are drawn, at most."""
 
 WIDTH, ROW, RADIUS = 8.0, 0.3, 0.05
-"""Inches: of the picture, of a line, of a dot."""
+"""Inches: of the image, of a line, of a dot."""
 
 
 def save(comparison: Comparison, out: IO[bytes], kind: str) -> None:
@@ -101,7 +101,7 @@ def _named(one: Difference, change: Change, several: bool) -> str:
     return f"{one.id}{target}: {change.name}"
 
 
-def _pictures(comparison: Comparison) -> Iterator[str]:
+def _images(comparison: Comparison) -> Iterator[str]:
     if comparison.weights:
         canvas = Canvas(WIDTH, measured=False)
         draw(comparison, canvas)

@@ -31,7 +31,7 @@ class ConversionOptions(Options, heading="Conversion"):
     )
     background: str | None = option(
         "--background",
-        "Table whose rows both models are asked about; DATA comes first.",
+        "Table whose rows both models predict; DATA comes first.",
         metavar="FILE",
         common=True,
     )
@@ -70,7 +70,9 @@ class ConversionOptions(Options, heading="Conversion"):
 
     def check_values(self) -> None:
         if not self.output.lower().endswith(".onnx"):
-            raise SettingsError(f"--output: {self.output} is no ONNX file", "name it MODEL.onnx")
+            raise SettingsError(
+                f"--output: {self.output} is not an ONNX file", "name it MODEL.onnx"
+            )
 
     @property
     def rows_path(self) -> str:

@@ -123,7 +123,7 @@ def convert_model(file: ModelFile, rows: ProofRows, output: str) -> Conversion:
     before = time.perf_counter() - began
     name = Path(file.path).name
     if not isinstance(model, Predictor) or model.thing is None:
-        raise ModelError(f"{name}: is no model of Python's", "it needs no conversion")
+        raise ModelError(f"{name}: is not a Python model", "it needs no conversion")
     report = report_on(file)
     kind = kind_of(model.input, report, rows.probe)
     batches = _batches(real_batch(kind, model.input, rows.probe))

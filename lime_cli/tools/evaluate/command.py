@@ -38,7 +38,7 @@ class EvaluationOptions(ReportOptions):
     format_name: str | None = format_option(formats)
     seeds: int = option(
         "--seeds",
-        "How many explanations to compare: by --seed and the R - 1 seeds after it.",
+        "Number of explanations to compare: with --seed and the R - 1 seeds after it.",
         type=click.IntRange(2),
         default=10,
         metavar="R",
@@ -67,7 +67,7 @@ def tabular(
     report: EvaluationOptions,
     _limits: ClockOptions,
 ) -> int:
-    """Evaluate the explanations of rows of a table: DATA is a CSV, JSON lines or Parquet file.
+    """Evaluate the explanations of rows of a table: DATA is a CSV, JSON, Parquet or Excel file.
 
     \b
     Examples:

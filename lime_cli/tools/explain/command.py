@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from difflib import get_close_matches
 from itertools import chain, islice
 from typing import Any
 
@@ -27,7 +26,7 @@ from lime_cli.running.containment import Containment
 from lime_cli.running.output import Output
 from lime_cli.tools.explain.like_lime import likened
 
-CallCounts = tuple[ModelFile, Modality, EngineOptions]
+Request = tuple[ModelFile, Modality, EngineOptions]
 """What is explained, of what, and how."""
 
 
@@ -47,6 +46,10 @@ class Modalities(CommandGroup):
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the modality; where it is not typed, tell it by the options and the input."""
+        if args[0] in self.commands:  # to know those of other packages, all of them are asked
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
         known = self.list_commands(ctx)
         mistyped = args[0].isalpha() and get_close_matches(args[0], known, n=1, cutoff=0.6)
         if ctx.resilient_parsing or args[0] in known or mistyped:
@@ -66,10 +69,13 @@ class Modalities(CommandGroup):
     context_settings={"ignore_unknown_options": True},
 )
 def explain() -> None:
-    """Explain predictions: which parts of an input made the model answer as it did.
+    """Explain predictions: which parts of an input made the model predict what it did.
+
+    Without tabular, text or image, the input tells which of them is meant.
 
     \b
     Examples:
+      limex explain model.pkl people.csv --row 17
       limex explain tabular model.pkl people.csv --row 17
       limex explain text spam.onnx mail.txt -f json
       limex explain image model.onnx cat.jpg -o cat.png
@@ -85,7 +91,7 @@ def tabular(
     output: ExplanationOptions,
     run: RunOptions,
 ) -> int:
-    """Explain rows of a table: DATA is a CSV, JSON lines or Parquet file.
+    """Explain rows of a table: DATA is a CSV, JSON, Parquet or Excel file, a database or a URL.
 
     \b
     Examples:
@@ -168,7 +174,7 @@ def _command(name: str, inputs_of: type[Options]) -> click.Command:
     return click.command(name, cls=ModelCommand, help=inputs_of.__doc__)(explain_inputs)
 
 
-def _explain(request: CallCounts, to: Output, look: Look, options: RunOptions) -> int:
+def _explain(request: Request, to: Output, look: Look, options: RunOptions) -> int:
     """Explain what the modality finds and write it; return the exit code."""
     model, modality, engine = request
     if engine.like_lime:

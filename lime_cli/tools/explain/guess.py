@@ -71,7 +71,7 @@ def guess(args: Sequence[str], commands: Mapping[str, click.Command]) -> Guess:
     if len(places) < 2:
         missing = "an input" if places else "a model and an input"
         raise SettingsError(f"limex explain needs {missing}", "type limex explain MODEL DATA")
-    found = _kind_of(places[1])
+    found = kind_of(places[1])
     if found is None or found.modality not in possible:
         raise _untold(f"{places[1]}: limex cannot tell which kind of input it is", possible)
     return found
@@ -110,7 +110,7 @@ def _parsed(
     }, places
 
 
-def _kind_of(path: str) -> Guess | None:
+def kind_of(path: str) -> Guess | None:
     """Tell the kind of a file by its first bytes and suffix, of a folder by its files."""
     place = Path(file_of(path))
     try:

@@ -45,6 +45,10 @@ def known_input(report: ModelReport) -> ModelInput:
     """Return what the model predicts of its input: loaded, else as far as the file tells."""
     if report.probe is not None:
         return _with_outline(report.probe.input, report)
+    if report.native is not None:
+        return ModelInput(
+            kind="table", columns=report.native.columns, n_columns=report.native.n_columns
+        )
     if report.signature is None or report.kind is None:
         return _with_outline(ModelInput(), report)
     metadata, inputs = dict(report.signature.metadata), report.signature.inputs
@@ -61,6 +65,8 @@ def known_classes(report: ModelReport) -> tuple[str, ...] | None:
     probe = report.probe
     if probe is not None and probe.task is not None:
         return probe.targets if probe.task == "classification" else None
+    if report.native is not None:
+        return report.native.classes
     if report.signature is not None:
         said = dict(report.signature.metadata).get("limex.classes")
         return _listed(said) or report.signature.classes

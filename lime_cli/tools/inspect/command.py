@@ -93,8 +93,8 @@ class InspectionOptions(Options, heading="Inspection"):
 def inspect(model: ImageModelOptions, options: InspectionOptions, _limits: ClockOptions) -> int:
     """Show what a model file holds, without running it, and how limex would use it.
 
-    A pickle is read by a machine that builds nothing; every name in it gets a verdict. A file that
-    may be loaded is then loaded and asked about two rows, unless --no-load.
+    A pickle is read without building any object; every name in it gets a verdict. A file that may
+    be loaded is then loaded and predicts two rows, unless --no-load is given.
 
     \b
     Examples:

@@ -16,6 +16,7 @@ from lime_cli.engine.instance import join
 from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError, UntrustedModel
 from lime_cli.models.failures import explains
 from lime_cli.models.model_file import ModelFile, ModelInput, format_of
+from lime_cli.models.native import NativeOutline, native_outline
 from lime_cli.models.onnx.graph import Signature, check_graph, read_graph, read_signature
 from lime_cli.models.pickles import refusals
 from lime_cli.models.pickles.archive import packing_of
@@ -117,6 +118,8 @@ class ModelReport:
     names: tuple[JudgedGlobal, ...] = ()
     outline: Outline | None = None
     signature: Signature | None = None
+    native: NativeOutline | None = None
+    """What a booster's own file says."""
     refusal: ModelError | None = None
     """Why limex would not load it."""
     said: ModelFile | None = None
@@ -127,6 +130,8 @@ class ModelReport:
     @property
     def kind(self) -> str | None:
         """``table``, ``text`` or ``image``, as far as the file tells."""
+        if self.native is not None:
+            return "table"
         if self.signature is None:
             return self.outline.kind if self.outline else None
         inputs = self.signature.inputs
@@ -158,7 +163,8 @@ def report_on(file: ModelFile) -> ModelReport:
             file.path, form, packing, n_bytes, digest, names, outline, refusal=refusal
         )
     if form != "onnx":
-        return ModelReport(file.path, form, "", n_bytes, digest)
+        native = native_outline(path, form)
+        return ModelReport(file.path, form, "", n_bytes, digest, native=native)
     signature, refusal = _signature(path)
     return ModelReport(file.path, form, "", n_bytes, digest, signature=signature, refusal=refusal)
 
@@ -168,7 +174,7 @@ def _digest(path: Path) -> tuple[int, str]:
     found, n_bytes = sha256(), 0
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
-            raise ModelError(f"{path}: is no plain file", "a model is one file")
+            raise ModelError(f"{path}: is not a plain file", "a model is one file")
         with path.open("rb") as stream:
             while chunk := stream.read(_CHUNK_BYTES):
                 found.update(chunk)

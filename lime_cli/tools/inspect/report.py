@@ -50,6 +50,7 @@ def record_of(report: ModelReport) -> dict[str, Any]:
         "names": [asdict(one) for one in report.names],
         "pickle": _outline(report),
         "onnx": _signature(report),
+        "booster": None if report.native is None else {"objective": report.native.objective},
         "probe": _probe(report),
         "options": {one.key: one.value for one in chosen if one.certain},
         "to_say": [one.key for one in chosen if not one.certain],
@@ -186,6 +187,8 @@ def _outputs(report: ModelReport, page: Page) -> Iterator[Text]:
         yield from _row("columns", f"{len(known.columns)}: {_some(known.columns)}", page)
     elif known.n_columns and known.kind != "text" and report.kind != "text":
         yield from _row("columns", f"{known.n_columns}, without names", page)
+    if report.native is not None and report.native.objective is not None:
+        yield from _row("objective", report.native.objective, page)
     if known.form:
         yield from _row("given", GIVEN[known.form], page)
     if classes:

@@ -17,7 +17,7 @@ class SummaryOptions(Options, heading="Summary"):
     top: int = top_option()
     picks: int = option(
         "--pick",
-        "Choose B instances that stand for all (submodular pick).",
+        "Choose B representative instances (submodular pick).",
         type=click.IntRange(0),
         default=0,
         metavar="B",
@@ -35,7 +35,7 @@ class SummaryOutputOptions(SheetOptions):
 @click.command(cls=Command)
 @options(SummaryOptions, SummaryOutputOptions)
 def summarize(options: SummaryOptions, output: SummaryOutputOptions) -> None:
-    """Sum up many explanations: RESULT is JSON lines or a batch's folder.
+    """Summarize many explanations: RESULT is JSON lines or the folder of a batch.
 
     \b
     Examples:

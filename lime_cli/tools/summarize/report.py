@@ -27,7 +27,7 @@ FEATURES, TARGETS = 12, 8
 """Drawn at most: features of a target, targets."""
 
 WIDTH, ROW, RADIUS, CELL = 8.0, 0.36, 0.026, 0.2
-"""Inches: of the picture, of a feature's dots, of a dot, of a line of cells."""
+"""Inches: of the image, of a feature's dots, of a dot, of a line of cells."""
 
 LANES = 6
 """Dots that stand on either side of a line, at most; more overlap."""
@@ -182,11 +182,11 @@ def sheet_of(summary: ResultSummary, picks: Sequence[Pick]) -> Sheet:
         tuple(_lines(summary)),
         tuple(grids),
         record_of(summary, list(picks)),
-        _pictures(summary),
+        _images(summary),
     )
 
 
-def _pictures(summary: ResultSummary) -> Iterator[str]:
+def _images(summary: ResultSummary) -> Iterator[str]:
     """Draw what a page shows above its tables, where there is something to draw."""
     if summary.aspects:
         canvas = Canvas(WIDTH, measured=False)

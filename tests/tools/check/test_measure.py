@@ -421,9 +421,9 @@ def test_drift_is_measured_against_the_baseline(tmp_path):
     [
         ("min_fidelity = 0.5", r"policy\.toml:1: unknown key 'min_fidelity'; put it into \[qual"),
         ("[quality]\n\nmin_fidelty = 0.5", r":3: unknown key 'min_fidelty'; did you mean min_fid"),
-        ('[quality]\nmin_fidelity = "x"', r":2: min_fidelity: 'x' is no number"),
-        ("[quality]\nmax_unresolved = 0.5", r":2: max_unresolved: 0.5 is no whole number"),
-        ("[quality]\nmax_gap = -1", r":2: max_gap: -1 is no number from 0 upwards"),
+        ('[quality]\nmin_fidelity = "x"', r":2: min_fidelity: 'x' is not a number"),
+        ("[quality]\nmax_unresolved = 0.5", r":2: max_unresolved: 0.5 is not a whole number"),
+        ("[quality]\nmax_gap = -1", r":2: max_gap: -1 is not a number of at least 0"),
         ("[quality\n", r":1: is not TOML"),
         (
             "[[sign]]\nfeatures = ['a']\n\n[[sign]]\nfeatures = ['a']\nsign = 'up'",
@@ -451,7 +451,7 @@ def test_a_surrogate_without_weights_breaks_nothing():
     assert isinstance(found[0].explanation().surrogates[0], Surrogate)
 
 
-# -- pictures ---------------------------------------------------------------------------------
+# -- images ---------------------------------------------------------------------------------
 
 
 def circles(svg: bytes | str) -> list[dict[str, str]]:

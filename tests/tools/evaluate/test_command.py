@@ -1,6 +1,7 @@
 """``limex evaluate`` from the shell: what it reports, what it asks the model, what it refuses."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -174,7 +175,8 @@ def test_the_explanations_judged_are_those_that_explain_gives(job):
         for one, explained in zip(judged, again, strict=True):
             assert isinstance(explained, Explained)
             replicate = one.replicates[i]
-            assert record_of(replicate.explanation) == record_of(explained.explanation)
+            expected = replace(explained.explanation, made_of="")  # names no file
+            assert record_of(replicate.explanation) == record_of(expected)
             assert len(replicate.neighbourhood.weights) == explained.explanation.samples + 1
 
 

@@ -7,6 +7,7 @@ import sys
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -175,8 +176,8 @@ def test_the_report_is_the_same_twice_and_plain_ascii(limex, pipeline):
     assert first.isascii()
     assert list(json.loads(first)) == [
         *("schema", "limex", "file", "format", "packing", "bytes", "sha256", "loadable", "refusal"),
-        *("modality", "input", "classes", "names", "pickle", "onnx", "probe", "options", "to_say"),
-        "check",
+        *("modality", "input", "classes", "names", "pickle", "onnx", "booster", "probe", "options"),
+        *("to_say", "check"),
     ]
 
 
@@ -435,3 +436,56 @@ def test_a_graph_of_token_ids_is_reported_and_asks_for_its_tokenizer(limex, tmp_
     assert result.code == 4
     assert "limex explain text" in result.out
     assert "name its tokenizer with --tokenizer" in result.err
+
+
+BOOSTERS = {
+    "xgb.json": ("XGBClassifier", {}, "two", "binary:logistic", ["0", "1"]),
+    "xgb.ubj": ("XGBClassifier", {}, "three", "multi:softprob", ["0", "1", "2"]),
+    "xgb_poisson.ubj": (
+        "XGBRegressor",
+        {"objective": "count:poisson"},
+        "two",
+        "count:poisson",
+        None,
+    ),
+    "xgb_dart.json": ("XGBClassifier", {"booster": "dart"}, "two", "binary:logistic", ["0", "1"]),
+    "lightgbm.txt": ("LGBMClassifier", {}, "words", "multiclass num_class:3", ["0", "1", "2"]),
+    "lightgbm_tweedie.txt": ("LGBMRegressor", {"objective": "tweedie"}, "two", "tweedie", None),
+    "catboost.cbm": ("CatBoostClassifier", {}, "words", "MultiClass", ["a", "b", "c"]),
+    "catboost_rmse.cbm": ("CatBoostRegressor", {}, "two", "RMSE", None),
+}
+
+
+@pytest.mark.parametrize("named", [True, False], ids=["named", "array"])
+@pytest.mark.parametrize("name", list(BOOSTERS))
+def test_a_booster_s_file_is_read_without_its_library(limex, tmp_path, monkeypatch, name, named):
+    kind, options, label, objective, classes = BOOSTERS[name]
+    package = {"X": "xgboost", "L": "lightgbm", "C": "catboost"}[kind[0]]
+    library = pytest.importorskip(package)
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)))
+    frame.columns = ["age", "größe", "fare/£"]
+    thirds = np.arange(60) % 3
+    labels = {"two": thirds % 2, "three": thirds, "words": np.array(["a", "b", "c"])[thirds]}
+    quiet = {"lightgbm": {"verbose": -1}, "xgboost": {}}.get(
+        package, {"verbose": 0, "allow_writing_files": False}
+    )
+    model = getattr(library, kind)(n_estimators=3, **quiet, **options)
+    model.fit(frame if named else frame.to_numpy(), labels[label])
+    getattr(model, "booster_", model).save_model(str(tmp_path / name))
+    monkeypatch.setitem(sys.modules, package, None)
+    found = limex("inspect", tmp_path / name, "--no-load", "-f", "json")
+    report = json.loads(found.out)
+    assert report["booster"] == {"objective": objective}
+    assert report["classes"] == classes
+    assert report["input"]["columns"] == (list(frame) if named else None)
+    assert report["input"]["n_columns"] == 3
+    assert "objective" in limex("inspect", tmp_path / name, "--no-load").out
+
+
+@pytest.mark.parametrize(
+    "content", [b"tree\nversion=v4\n", b'{"learner": {}}', b"CBM1\0\0\0\0\x09"]
+)
+def test_a_damaged_booster_says_nothing_of_itself(limex, tmp_path, content):
+    (tmp_path / "m").write_bytes(content)
+    report = json.loads(limex("inspect", tmp_path / "m", "--no-load", "-f", "json").out)
+    assert report["booster"] is None

@@ -1,0 +1,344 @@
+"""Two rows of one table: what makes their predictions differ, with paired error bars.
+
+Rows are explained from the same masks, so that much of the error of two weights is the same and
+goes out of their difference. Records say how each block of samples moves a weight; from two of
+these the covariance follows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from math import sqrt
+from typing import IO, Any, NamedTuple
+
+from lime_cli.errors import InputError
+from lime_cli.formats.canvas import BODY, MARGIN, SMALL, Canvas
+from lime_cli.formats.chart import axis
+from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
+from lime_cli.formats.story import MINUS
+from lime_cli.formats.wording import literal, number_format
+from lime_cli.records.reading import FAILURE, Entry, Seen, Target, instance_of, targets_of
+from lime_cli.records.record import damage_named
+
+NAME, NUMBER = "limex/rows", 1
+
+
+class Term(NamedTuple):
+    """One column in both rows."""
+
+    feature: str
+    names: tuple[str | None, str | None]
+    """What the component is called in either row; None where the row does not show it."""
+    weights: tuple[float | None, float | None]
+    difference: float
+    """First minus second, a weight that is not shown counting as part of the others."""
+    interval: tuple[float, float] | None
+    """95%; None where an error is not known."""
+    paired: bool
+    """Whether the interval allows for what both errors have in common."""
+
+    @property
+    def certain(self) -> bool:
+        """Whether the sign of the difference is certain."""
+        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+
+
+@dataclass(frozen=True)
+class TwoRows:
+    """Why one row's prediction differs from another's; the parts add up to the difference."""
+
+    source: str
+    ids: tuple[str, str]
+    target: str
+    predictions: tuple[float, float]
+    terms: tuple[Term, ...]
+    """Columns that both rows show, by falling difference."""
+    rest: float
+    """What differs in the intercepts and in all that not both rows show."""
+    gap: float
+    """What differs in the gaps, which no weight explains."""
+
+    @property
+    def difference(self) -> float:
+        """First prediction minus second."""
+        return self.predictions[0] - self.predictions[1]
+
+
+def two_rows(entries: Iterable[Entry], ids: tuple[str, str], place: str) -> list[TwoRows]:
+    """Compare two explained rows in every target that both have.
+
+    Raises InputError for rows that are not there, failed, are of no table, or cannot be compared.
+    """
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        with damage_named(entry.place):
+            own = str(entry.record["instance"]["id"])
+        if own in ids and own not in found:
+            found[own] = entry
+    for one in ids:
+        if one not in found:
+            raise InputError(f"{place}: has no instance {one!r}", "see limex render RESULT")
+        if found[one].schema == FAILURE:
+            raise InputError(f"{found[one].place}: instance {one!r} failed", "choose another row")
+    first, second = (found[one] for one in ids)
+    _check(first, second)
+    paired = _alike(first.record, second.record)
+    with damage_named(second.place):
+        targets = [{one.name: one for one in targets_of(entry.record)} for entry in (first, second)]
+    common = [name for name in targets[0] if name in targets[1]]
+    if not common:
+        names = " and ".join(next(iter(one), "nothing") for one in targets)
+        raise InputError(
+            f"{place}: the rows explain {names}, no target in common", "explain both with --target"
+        )
+    source, _ = instance_of(first.record)
+    return [_compared(source, ids, targets[0][name], targets[1][name], paired) for name in common]
+
+
+def _check(first: Entry, second: Entry) -> None:
+    with damage_named(second.place):
+        for entry in (first, second):
+            if entry.record["instance"]["modality"] != "tabular":
+                raise InputError(f"{entry.place}: is not a row of a table", "name two rows")
+        for key, said in (("model", "models"), ("background", "backgrounds")):
+            digests = [(entry.record[key] or {}).get("digest") for entry in (first, second)]
+            if digests[0] != digests[1]:
+                raise InputError(
+                    f"{second.place}: the rows were explained with different {said}",
+                    "explain both with one",
+                )
+
+
+def _alike(first: dict[str, Any], second: dict[str, Any]) -> bool:
+    """Tell whether two rows were explained from the same masks."""
+    keys = ("seed", "kernel", "like_lime")
+    return all(first["settings"].get(key) == second["settings"].get(key) for key in keys)
+
+
+def _compared(
+    source: str, ids: tuple[str, str], first: Target, second: Target, paired: bool
+) -> TwoRows:
+    one, other = ({weight.feature: weight for weight in side.weights} for side in (first, second))
+    terms = [_term(one[name], other[name], paired) for name in one if name in other]
+    terms.sort(key=lambda term: -abs(term.difference))
+    shown = sum(term.difference for term in terms)
+    return TwoRows(
+        source,
+        ids,
+        first.name,
+        (first.prediction, second.prediction),
+        tuple(terms),
+        rest=first.local_prediction - second.local_prediction - shown,
+        gap=first.gap - second.gap,
+    )
+
+
+def _term(one: Seen, other: Seen, paired: bool) -> Term:
+    difference = one.weight - other.weight
+    interval, common = None, False
+    if one.std_error is not None and other.std_error is not None:
+        shared = 0.0
+        mine, theirs = one.blocks or (), other.blocks or ()
+        if paired and mine and len(mine) == len(theirs):
+            shared = sum(a * b for a, b in zip(mine, theirs, strict=True)) / 1e6
+            common = True
+        errors = one.std_error, other.std_error
+        error = sqrt(max(0.0, errors[0] ** 2 + errors[1] ** 2 - 2 * shared * errors[0] * errors[1]))
+        half = error * max(_factor(one), _factor(other))
+        interval = (difference - half, difference + half)
+    return Term(
+        one.feature,
+        (one.name, other.name),
+        (one.weight, other.weight),
+        difference,
+        interval,
+        common,
+    )
+
+
+def _factor(one: Seen) -> float:
+    """Return how many standard errors the interval of a weight reaches."""
+    if one.interval is None or not one.std_error:
+        return 0.0
+    return (one.interval[1] - one.interval[0]) / 2 / one.std_error
+
+
+# -- what is said ---------------------------------------------------------------------------------
+
+
+def record_of(found: list[TwoRows]) -> dict[str, Any]:
+    """Turn comparisons of two rows into JSON data, keys in a fixed order."""
+    return {
+        "schema": {"name": NAME, "number": NUMBER},
+        "source": found[0].source,
+        "ids": list(found[0].ids),
+        "targets": [
+            {
+                "name": one.target,
+                "predictions": list(one.predictions),
+                "difference": one.difference,
+                "terms": [
+                    {key: list(v) if isinstance(v, tuple) else v for key, v in t._asdict().items()}
+                    for t in one.terms
+                ],
+                "rest": one.rest,
+                "gap": one.gap,
+            }
+            for one in found
+        ],
+    }
+
+
+def sheet_of(found: list[TwoRows]) -> Sheet:
+    """Return title, sentences, and a table for each target."""
+    source, (first, second) = found[0].source, found[0].ids
+    grids = tuple(_grid(one) for one in found)
+    title = f"rows {first} and {second} of {source}"
+    lines = tuple(said(one) for one in found)
+    return Sheet(title, lines, grids, record_of(found), _pictures(found))
+
+
+def said(one: TwoRows) -> str:
+    """Say in a sentence how far the predictions are apart, and what accounts for it most."""
+    form = number_format([*one.predictions, one.difference])
+    first, second = (f"{value:{form}}" for value in one.predictions)
+    text = (
+        f"{one.target}: the model gives row {one.ids[0]} {first} and row {one.ids[1]} {second}, a "
+        f"difference of {one.difference:+{form}}"
+    )
+    certain = [term for term in one.terms if term.certain][:3]
+    parts = ", ".join(f"{term.feature} {term.difference:+{form}}" for term in certain)
+    return f"{text}; {parts}" if parts else f"{text}; no column accounts for it for certain"
+
+
+def _grid(one: TwoRows) -> Grid:
+    columns = (
+        SheetColumn("column"),
+        SheetColumn(f"row {one.ids[0]}"),
+        SheetColumn("weight", "+.4g"),
+        SheetColumn(f"row {one.ids[1]}"),
+        SheetColumn("weight", "+.4g"),
+        SheetColumn("difference", "+.4g"),
+        SheetColumn("± 95%", ".2g"),
+        SheetColumn("sign"),
+    )
+    rows = [
+        (
+            term.feature,
+            _value(term.names[0], term.feature),
+            term.weights[0],
+            _value(term.names[1], term.feature),
+            term.weights[1],
+            term.difference,
+            None if term.interval is None else (term.interval[1] - term.interval[0]) / 2,
+            "certain" if term.certain else "not certain",
+        )
+        for term in one.terms
+    ]
+    rest: list[tuple[Any, ...]] = [
+        ("intercepts and others", "", None, "", None, one.rest, None, ""),
+        ("gaps", "", None, "", None, one.gap, None, ""),
+        ("predictions", "", one.predictions[0], "", one.predictions[1], one.difference, None, ""),
+    ]
+    paired = all(term.paired for term in one.terms)
+    how = "paired" if paired else "unpaired: the rows do not share their samples"
+    return Grid(one.target, f"{one.target}, intervals {how}", columns, (*rows, *rest))
+
+
+def _value(name: str | None, column: str) -> str:
+    return (name or "").removeprefix(f"{column} = ")
+
+
+# -- drawn ----------------------------------------------------------------------------------------
+
+WIDTH, ROW, BAR = 8.0, 0.31, 0.19
+"""Inches: of the picture, of a line, of its bar."""
+
+
+def save(found: list[TwoRows], out: IO[bytes], kind: str) -> None:
+    """Draw how the differences lead from one prediction to the other, as ``png`` or ``svg``."""
+    canvas = Canvas(WIDTH, measured=kind == "png")
+    draw(found, canvas)
+    if kind == "png":
+        canvas.write_png(out)
+    else:
+        canvas.write_svg(out, f"rows {' and '.join(found[0].ids)} of {found[0].source}")
+
+
+def draw(found: list[TwoRows], canvas: Canvas) -> None:
+    """Draw for each target a way from the second row's prediction to the first's."""
+    canvas.heading(f"Row {found[0].ids[0]} against row {found[0].ids[1]} of {found[0].source}")
+    for one in found:
+        canvas.paragraph(f"{said(one)}.", BODY)
+        canvas.top += 0.15
+        _way(one, canvas)
+
+
+def _way(one: TwoRows, canvas: Canvas) -> None:
+    form = number_format([*one.predictions, *(term.difference for term in one.terms)])
+    steps: list[tuple[str, float, tuple[float, float] | None, bool]] = [
+        (
+            f"{term.feature}: {_value(term.names[0], term.feature)} against "
+            f"{_value(term.names[1], term.feature)}",
+            term.difference,
+            term.interval,
+            term.certain,
+        )
+        for term in one.terms
+    ]
+    steps += [("intercepts and others", one.rest, None, True), ("gaps", one.gap, None, False)]
+    level, ends = one.predictions[1], [*one.predictions]
+    for _, change, interval, _ in steps:
+        ends += [level + end for end in (interval or (change,))]
+        level += change
+        ends.append(level)
+    limits = (min(ends), max(ends)) if min(ends) < max(ends) else (min(ends) - 1, max(ends) + 1)
+    names = [f"row {one.ids[1]}", *(step[0] for step in steps), f"row {one.ids[0]}"]
+    cut = [canvas.cut(literal(name), BODY, 0.48 * canvas.width) for name in names]
+    left = max(canvas.measure(name, BODY) for name in cut) + 0.15
+    start, room = MARGIN + left, canvas.room - left - 1.3
+
+    def x(value: float) -> float:
+        return start + room * (value - limits[0]) / (limits[1] - limits[0])
+
+    top, bottom = canvas.top, canvas.top + ROW * len(names)
+    axis(canvas, x, limits, (top, bottom))
+    level = one.predictions[1]
+    for number, name in enumerate(cut):
+        y = top + ROW * (number + 0.5)
+        strong = number in (0, len(cut) - 1)
+        canvas.text(start - 0.15, y, name, BODY, bold=strong, anchor="end")
+        if strong:
+            shown = f"{one.predictions[0 if number else 1]:{form}}"
+            canvas.line((x(level), y - 0.6 * BAR), (x(level), y + 0.6 * BAR), "ink", 2.6)
+        else:
+            _, change, interval, certain = steps[number - 1]
+            colour = "for" if change >= 0 else "against"
+            ends_at = sorted((x(level), x(level + change)))
+            size = (ends_at[1] - ends_at[0], BAR)
+            colour = "faint" if number == len(cut) - 2 else colour
+            canvas.box((ends_at[0], y), size, colour, hatched=not certain)
+            shown = f"{change:+{form}}"
+            if interval is not None:
+                canvas.line((x(level + interval[0]), y), (x(level + interval[1]), y), "ink", 1.2)
+                shown += f" ±{(interval[1] - interval[0]) / 2:{form}}"
+            level += change
+        said_ = shown.replace("-", MINUS)
+        canvas.text(canvas.width - MARGIN, y, said_, BODY, bold=strong, anchor="end")
+        if number + 1 < len(cut):
+            canvas.line((x(level), y), (x(level), y + ROW), "faint", 0.8)
+    canvas.top = bottom + 2 * SMALL / 72
+    canvas.paragraph(
+        "From the second row's prediction to the first's: what each column's weight adds more in "
+        "the first row. Whiskers are 95% intervals of the difference; hatched bars have no certain "
+        "sign or are not explained.",
+        SMALL,
+        "faint",
+    )
+
+
+def _pictures(found: list[TwoRows]) -> Iterator[str]:
+    canvas = Canvas(WIDTH, measured=False)
+    draw(found, canvas)
+    yield canvas.svg("how the differences lead from one prediction to the other")

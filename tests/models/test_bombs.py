@@ -1,0 +1,163 @@
+"""Files that are made to take all time or memory: refused in one line, never to be trusted."""
+
+from __future__ import annotations
+
+import pickle
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn.compose import ColumnTransformer
+from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import StandardScaler
+
+from lime_cli.errors import ModelError
+from lime_cli.models.pickles.loading import inspect_pickle, unpickle
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.random((60, 4))
+Y = (X[:, 0] > 0.5).astype(int)
+
+
+class Made:
+    """Pickles as a call of any function, with any state."""
+
+    def __init__(self, function: Callable[..., object], *args: object, state: object = None):
+        self.made = (function, args, state)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return self.made
+
+
+def changed(model: Any, **state: Any) -> Any:
+    model = model.fit(X, Y)
+    model.__dict__.update(state)
+    return model
+
+
+def many(model: Any, name: str, n: int) -> Any:
+    model = changed(model)
+    return changed(model, **{name: [getattr(model, name)[0]] * n})
+
+
+def doubled(n: int) -> Any:
+    model = LogisticRegression().fit(X, Y)
+    for _ in range(n):
+        outer = VotingClassifier([("a", LogisticRegression())]).fit(X, Y)
+        outer.estimators_ = [model, model]
+        model = outer
+    return model
+
+
+def its_own_part() -> Any:
+    model = VotingClassifier([("a", LogisticRegression())]).fit(X, Y)
+    model.estimators_ = [Pipeline([("a", StandardScaler()), ("b", model)])]
+    return model
+
+
+def nothings(kind: str, shape: tuple[int, ...]) -> Made:
+    from numpy._core.multiarray import _reconstruct
+
+    state = (1, shape, np.dtype(kind), False, b"")
+    return Made(_reconstruct, np.ndarray, (0,), b"b", state=state)
+
+
+def nested(n: int) -> tuple[Any, ...]:
+    key: tuple[Any, ...] = (1, 2)
+    for _ in range(n):
+        key = (key, key)
+    return key
+
+
+def classes(held: object) -> Any:
+    return changed(LogisticRegression(), classes_=held)
+
+
+def dumped(make: Callable[[], object]) -> Callable[[], bytes]:
+    return lambda: pickle.dumps(make(), 4)
+
+
+BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
+    "members": (
+        dumped(lambda: many(VotingClassifier([("a", LogisticRegression())]), "estimators_", 10**6)),
+        "more members",
+    ),
+    "trees": (
+        dumped(lambda: many(RandomForestClassifier(2), "estimators_", 200_000)),
+        "more members",
+    ),
+    "bags": (
+        dumped(lambda: many(BaggingClassifier(n_estimators=2), "estimators_", 10**6)),
+        "more members",
+    ),
+    "steps": (
+        dumped(
+            lambda: changed(
+                Pipeline([("s", StandardScaler()), ("l", LogisticRegression())]),
+                steps=[("s", StandardScaler().fit(X))] * 200_000,
+            )
+        ),
+        "more members",
+    ),
+    "columns": (
+        dumped(
+            lambda: changed(
+                ColumnTransformer([("s", StandardScaler(), [0])]),
+                transformers_=[("s", StandardScaler().fit(X), [0])] * 200_000,
+            )
+        ),
+        "more members",
+    ),
+    "members of members": (dumped(lambda: doubled(25)), "more often than ever ends"),
+    "a part of itself": (dumped(its_own_part), "a part of itself"),
+    "keys in keys": (dumped(lambda: [{nested(18): 1} for _ in range(3)]), "as a key"),
+    "keys again and again": (
+        dumped(lambda: [{key: 1} for key in [nested(8)] * 20_000]),
+        "made to be slow",
+    ),
+    "a set of keys": (dumped(lambda: frozenset([nested(17)])), "as a key"),
+    "a range": (dumped(lambda: classes(range(10**12))), "more numbers than any model"),
+    "a range the other way": (dumped(lambda: classes(range(0, -(10**15), -3))), "more numbers"),
+    "texts of nothing": (dumped(lambda: classes(nothings("S0", (2**40,)))), "nothings"),
+    "blanks of nothing": (dumped(lambda: classes(nothings("V0", (2**20, 2**20)))), "nothings"),
+    "letters of nothing": (dumped(lambda: classes(nothings("U0", (2**50,)))), "nothings"),
+    "marks": (lambda: b"\x80\x04" + b"(" * 10**6 + b".", "containers in containers"),
+    "marks and values": (lambda: b"\x80\x04" + b"(K\x01" * 10**5 + b".", "containers in"),
+    "marks in words": (lambda: b"(" * 10**5 + b"l.", "containers in containers"),
+}
+
+
+@pytest.mark.parametrize("name", BOMBS)
+def test_a_bomb_is_refused_before_it_goes_off(name: str, tmp_path: Path) -> None:
+    make, gist = BOMBS[name]
+    path = tmp_path / "m.pkl"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        path.write_bytes(make())
+    with pytest.raises(ModelError, match=rf"m\.pkl: .*{gist}") as caught:
+        unpickle(path)
+    assert "trust" not in caught.value.hint
+
+
+@pytest.mark.parametrize("name", ["keys in keys", "marks", "keys again and again"])
+def test_inspecting_a_bomb_does_not_let_it_off(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "m.pkl"
+    path.write_bytes(BOMBS[name][0]())
+    with pytest.raises(ModelError) as caught:
+        inspect_pickle(path)
+    assert "trust" not in caught.value.hint
+
+
+def test_ensembles_of_ensembles_load(tmp_path: Path) -> None:
+    model = BaggingClassifier(RandomForestClassifier(5), n_estimators=5).fit(X, Y)
+    held = {(n, (n, "x")): n for n in range(3000)}
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps({"model": model, "held": held, "range": range(10**6)}))
+    loaded: Any = unpickle(path)
+    assert np.array_equal(loaded["model"].predict_proba(X), model.predict_proba(X))
+    assert loaded["held"] == held
