@@ -84,7 +84,7 @@ def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArra
         raise PredictionError(
             f"{name}: the model returned {values.shape[1]:,} outputs per input, "
             f"which is more than {MOST_OUTPUTS:,}",
-            "explain a function that answers with those of interest: py:module:name",
+            "explain a function that returns those of interest: py:module:name",
         )
     return values, output
 
