@@ -25,6 +25,8 @@ COLOURS = {
     "faint": "#5a5f68",
     "line": "#c9ced6",
     "ground": "#ffffff",
+    "low": "#d9a400",
+    "high": "#6f3fd0",
 }
 
 DARK = {
@@ -34,6 +36,8 @@ DARK = {
     "faint": "#9aa3af",
     "line": "#353b45",
     "ground": "#14161a",
+    "low": "#f0c53a",
+    "high": "#a88bff",
 }
 
 MARGIN = 0.25
@@ -65,6 +69,25 @@ FONTS = (
 """Asked in this order for a letter, as far as they are installed."""
 
 
+WIDTHS = {
+    letter: width
+    for letters, width in (
+        ("ijlI'|", 0.28),
+        (" .,:;/!’‘", 0.32),
+        ("()[]ft-r{}", 0.39),
+        ('sczJ"“”_', 0.53),
+        ("mMW@%", 0.95),
+        ("w=+−±<>~NDHOQUG", 0.8),
+        ("vxyk", 0.59),
+        ("ABCEFKLPRSTVXYZ", 0.66),
+    )
+    for letter in letters
+}
+"""Of letters of DejaVu Sans, in their size, about; others have ``OTHER``, those of CJK 1."""
+
+OTHER = 0.63
+
+
 def installed_fonts() -> list[str]:
     """List the fonts of `FONTS` that are here."""
     from matplotlib import font_manager
@@ -81,6 +104,8 @@ class _Text(NamedTuple):
     colour: str
     bold: bool
     anchor: str
+    width: float
+    """What it fills; 0: what it needs."""
 
 
 class _Box(NamedTuple):
@@ -108,8 +133,10 @@ class _Dot(NamedTuple):
     y: float
     radius: float
     colour: str
-    strength: float
-    """Opacity of its inside; its edge is always there."""
+    mixed: str
+    """Another colour, of which it has a share."""
+    share: float
+    filled: bool
 
 
 class Canvas:
@@ -140,8 +167,7 @@ class Canvas:
     def measure(self, text: str, size: float, bold: bool = False) -> float:
         """Return the width of a text."""
         if self._renderer is None:
-            wide = sum(unicodedata.east_asian_width(one) in "WF" for one in text)
-            return (0.58 + 0.06 * bold) * size / 72 * (len(text) + 0.75 * wide)
+            return (1.0 + 0.1 * bold) * size / 72 * sum(map(_width, text))
         import matplotlib as mpl
         from matplotlib.font_manager import FontProperties
 
@@ -184,9 +210,13 @@ class Canvas:
         colour: str = "ink",
         bold: bool = False,
         anchor: str = "start",
+        width: float = 0.0,
     ) -> None:
-        """Put a text at ``x``, its middle at height ``y``; ``anchor`` is start, middle or end."""
-        self._drawn.append(_Text(x, y, text, size, colour, bold, anchor))
+        """Put a text at ``x``, its middle at height ``y``; ``anchor`` is start, middle or end.
+
+        A text that has a ``width`` is set to it where letters are not measured.
+        """
+        self._drawn.append(_Text(x, y, text, size, colour, bold, anchor, width))
 
     def paragraph(self, text: str, size: float, colour: str = "ink") -> None:
         """Set a text in lines below what is there."""
@@ -223,9 +253,16 @@ class Canvas:
         """Draw a line."""
         self._drawn.append(_Line((*start, *end), colour, width, dotted))
 
-    def dot(self, x: float, y: float, radius: float, colour: str, strength: float = 1.0) -> None:
-        """Draw a dot; of no strength a ring."""
-        self._drawn.append(_Dot(x, y, radius, colour, strength))
+    def dot(
+        self,
+        place: tuple[float, float],
+        radius: float,
+        colour: str,
+        mixed: tuple[str, float] = ("", 0.0),
+        filled: bool = True,
+    ) -> None:
+        """Draw a dot, or a ring; ``mixed`` is another colour and its share."""
+        self._drawn.append(_Dot(*place, radius, colour, *mixed, filled))
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -275,9 +312,8 @@ class Canvas:
                         Line2D((x, end_x), (y, end_y), color=colour, zorder=order, **look)
                     )
                 case _Dot():
-                    from matplotlib.colors import to_rgba
-
-                    look = {"facecolor": to_rgba(colour, one.strength), "linewidth": 0.5}
+                    colour = _mixed(colour, COLOURS.get(one.mixed, colour), one.share)
+                    look = {"facecolor": colour if one.filled else "none", "linewidth": 0.5}
                     place = (one.x, one.y)
                     axes.add_patch(
                         Circle(place, one.radius, edgecolor=colour, zorder=order, **look)
@@ -321,6 +357,8 @@ def _element(one: _Text | _Box | _Line | _Dot) -> str:
         case _Text():
             weight = ' font-weight="bold"' if one.bold else ""
             size = _units(one.size / 72)
+            if one.width:
+                weight += f' textLength="{_units(one.width)}" lengthAdjust="spacingAndGlyphs"'
             return (
                 f'<text x="{_units(one.x)}" y="{_units(one.y)}" font-size="{size}" '
                 f'text-anchor="{one.anchor}" dominant-baseline="central"{weight} '
@@ -342,11 +380,24 @@ def _element(one: _Text | _Box | _Line | _Dot) -> str:
                 f'style="stroke:{paint};stroke-width:{one.width * UNIT / 72:.3g}{dash}"/>'
             )
         case _Dot():
+            if one.mixed:
+                share = f"{100 * (1 - one.share):.3g}%"
+                paint = f"color-mix(in srgb,{paint} {share},var(--{one.mixed}))"
             return (
                 f'<circle cx="{_units(one.x)}" cy="{_units(one.y)}" r="{_units(one.radius)}" '
-                f'style="fill:{paint};fill-opacity:{one.strength:.3g};stroke:{paint};'
-                'stroke-width:.7"/>'
+                f'style="fill:{paint if one.filled else "none"};stroke:{paint};stroke-width:.7"/>'
             )
+
+
+def _mixed(colour: str, other: str, share: float) -> str:
+    pairs = [(int(colour[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round((1 - share) * a + share * b):02x}" for a, b in pairs)
+
+
+def _width(letter: str) -> float:
+    if unicodedata.east_asian_width(letter) in "WF":
+        return 1.0
+    return 0.0 if unicodedata.combining(letter) else WIDTHS.get(letter, OTHER)
 
 
 def _units(inches: float) -> str:
