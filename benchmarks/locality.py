@@ -10,8 +10,8 @@ number of model calls (--samples). shap's KernelExplainer is given 10 rows of th
 tenth of the coalitions; its columns are left out where shap is not installed. limex is asked
 through its Python interface, by ``explain_rows`` alone.
 
-Weights are those of all columns. The ceiling is what the true weights of the smallest radius,
-max(0.05, 1 / d), would get. "Fidelity" is measured from outside, by masks that are asked twice: in
+Weights are those of all columns. The ceiling is what the true weights of the smallest radius that
+limex compares would get. "Fidelity" is measured from outside, by masks that are asked twice: in
 the neighbourhood of the radius that limex names, or where it names none in lime's, as for lime.
 The gap is the model's answer less the surrogate's, over the range of the model's answers to the
 background.
@@ -37,6 +37,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import problems_local as local
 from benchmarks.problems_local import Effects, Predict, Problem
+from lime_cli.engine.kernel import ladder
 from lime_cli.formats import Look
 from lime_cli.images.modality import ImageModality
 from lime_cli.models.model_file import ModelFile
@@ -317,7 +318,7 @@ def switch(size: Size) -> None:
     explainers: dict[str, Explainer] = {"limex": by_limex, **peers()}
     tables: dict[str, list[list[str]]] = {"used": [], "family": []}
     for problem in local.planted(size.rows):
-        rho = max(0.05, 1 / problem.d)
+        rho = ladder(problem.d)[-1]
         truth = [Effects(problem, x).weights(rho) for x in problem.rows]
         got = {"ceiling": _shares(problem, truth)}
         for name, explainer in explainers.items():

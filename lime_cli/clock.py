@@ -28,7 +28,7 @@ _LABEL_BYTES = 400
 
 _TURN = struct.Struct("<Q")
 
-_STATE = struct.Struct("<BxxxIddQQQQQQQQH")
+_STATE = struct.Struct("<BxxxIddQQQQQQQQQH")
 
 
 class At(NamedTuple):
@@ -49,6 +49,8 @@ class At(NamedTuple):
     """Samples asked about for the instances at hand."""
     most: int = 0
     """Samples, at most, for each of them."""
+    together: int = 0
+    """How many they are."""
     explained: int = 0
     """Instances that went well."""
     written: int = 0
@@ -59,6 +61,11 @@ class At(NamedTuple):
     """Whether another process may do the same again, without the instance that is at fault."""
     label: str = ""
     """The instance in words."""
+
+    @property
+    def share(self) -> float:
+        """How many of the instances at hand are done, by their samples."""
+        return min(self.here / self.most, 1.0) * self.together if self.most else 0.0
 
 
 class Board:
@@ -101,6 +108,12 @@ class Board:
 
 _board: Board | None = None
 
+_watched: list[Board] = []
+"""Of the processes that this one started."""
+
+_gone = 0
+"""Samples that processes asked about which have ended."""
+
 _at = At()
 
 _spent: dict[int, float] = {}
@@ -120,6 +133,29 @@ def tell(board: Board) -> None:
 def now() -> At:
     """Return what this process is at."""
     return _at
+
+
+def watch(board: Board) -> None:
+    """Count what is done by a process that this one started."""
+    _watched.append(board)
+
+
+def unwatch(board: Board) -> None:
+    """Take note that the process has ended."""
+    global _gone
+    if board in _watched:
+        _watched.remove(board)
+        _gone += board.read().predicted
+
+
+def everywhere() -> tuple[int, float, int]:
+    """Count the samples asked about by this process and those it started.
+
+    Also how many of the instances at hand they are worth, and the most that one may have.
+    """
+    found = [_at, *(board.read() for board in tuple(_watched))]
+    samples = _gone + sum(one.predicted for one in found)
+    return samples, sum(one.share for one in found), max(one.most for one in found)
 
 
 def _set(**changed: object) -> None:
@@ -175,7 +211,7 @@ def explaining(some: Mapping[int, tuple[int, str]], most: int) -> Iterator[None]
     _keys.clear()
     _keys.update(some)
     former = _at
-    _set(here=0, most=most)
+    _set(here=0, most=most, together=len(some))
     if len(some) == 1:
         _turn_to(EXPLAINING, *next(iter(some.values())))
     else:

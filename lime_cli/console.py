@@ -55,8 +55,18 @@ def print_error(error: LimexError, as_json: bool) -> None:
         print_line(f"limex: {error}")
 
 
+_beginning = ""
+
+
+def begin_lines_with(control: str) -> None:
+    """Send a terminal something before each line, as what takes a bar away."""
+    global _beginning
+    _beginning = control
+
+
 def print_line(words: str) -> None:
     """Print to standard error, whatever its encoding; control characters as escapes."""
     plain = "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in words)
     encoding = getattr(sys.stderr, "encoding", None) or "ascii"
-    print(plain.encode(encoding, "backslashreplace").decode(encoding), file=sys.stderr, flush=True)
+    line = plain.encode(encoding, "backslashreplace").decode(encoding)
+    print(f"{_beginning}{line}", file=sys.stderr, flush=True)

@@ -83,6 +83,7 @@ def count_repeated(model: Model, n: int) -> None:
     """Take note of samples that need not be asked about, for equal ones were."""
     calls = _calls_of(model)
     calls.counts = calls.counts.plus(CallCounts(repeated=n))
+    clock.count_predicted(n)
 
 
 def taken(model: Model) -> CallCounts:

@@ -324,10 +324,10 @@ def _conclude(
     fits = fit(ground, values, originals)
     radius, good = choose_radius(fits)
     if ground.controlled:
-        tails = [state.instance.tails(ground.masks) for state in states]
+        of_rows = [state.instance.tails(ground.masks) for state in states]
+        tails = [of_rows[i] for i, _ in pairs]
         if any(one is not None for one in tails):
-            lean = [tails[i] for i, _ in pairs]
-            values = without_tails(ground, fits, radius, (values, originals), lean)
+            values = without_tails(ground, fits, radius, (values, originals), tails)
             fits = fit(ground, values, originals).about(fits)
             radius, good = choose_radius(fits)
     shown = show(ground, fits, radius, settings, (values, originals))

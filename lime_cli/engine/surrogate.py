@@ -53,6 +53,8 @@ class Fits:
     """(P, R, F, d): g of every fold."""
     offsets: FloatArray
     """(P, R, F): a of every fold."""
+    controls: FloatArray
+    """(P, R, c): coefficients of the control variates."""
     fidelity: FloatArray
     """(P, R): of the effect of masking, the share that the surrogate explains, or nan."""
     fidelity_error: FloatArray
@@ -245,7 +247,8 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     steering = fidelity.copy()
     for r in np.flatnonzero(ground.thin).tolist():
         found, steering[:, r] = _corrected(ground, r, found, missed[..., r], blocks, total)
-    found, end = found[..., : 1 + ground.d], 1 + ground.d
+    end = 1 + ground.d
+    found, controls = found[..., :end], found[:, :, 0, end:]
     in_sample = y[..., None] - np.matmul(ground.X[..., :end], found[:, :, :1].transpose(0, 2, 3, 1))
     residual = np.einsum("pblr,rbl->pr", in_sample**2, ground.w) + own * found[:, :, 0, 0] ** 2
     largest = np.maximum(np.abs(predictions).max(axis=1), np.abs(original))[:, None]
@@ -257,6 +260,7 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
         return Fits(
             slopes=found[..., 1:],
             offsets=found[..., 0],
+            controls=controls,
             fidelity=np.where(flat, np.nan, fidelity),
             fidelity_error=np.where(flat, np.nan, error),
             steering=np.where(flat, np.nan, steering),
@@ -450,24 +454,23 @@ def without_tails(
 ) -> FloatArray:
     """Return predictions (P, n) without what goes along with control variates (n, q) of each.
 
-    Their coefficients come from the residuals at ``radius`` (P,), shrunk by their noise. Zero on
-    average given the mask, they leave every weight what it is, but for its error.
+    Their coefficients come from the residuals at ``radius`` (P,), each alone, shrunk by its noise.
+    Zero on average given the mask, they leave every weight what it is, but for its error.
     """
     found = data[0].copy()
-    sorted_back = np.empty(ground.masks.n, np.int64)
-    sorted_back[ground.order] = ground.slot
+    slot = np.empty(ground.masks.n, np.int64)
+    slot[ground.order] = ground.slot
     for p, tail in enumerate(tails):
         if tail is None:
             continue
         r = int(radius[p])
-        weights = ground.w[r].reshape(-1)[sorted_back]
+        weights = ground.w[r].reshape(-1)[slot]
         left = residuals(ground, r, fits, p, (data[0][p], float(data[1][p])))
-        left = left.reshape(-1)[sorted_back]
-        size = np.maximum(weights @ tail**2, 1e-300)
-        slope = (weights * left) @ tail / size
-        signal = slope**2 * size**2
-        noise = (weights * left) ** 2 @ tail**2
-        found[p] -= tail @ (slope * signal / np.maximum(signal + noise, 1e-300))
+        left = (left - ground.X[..., 1 + ground.d :] @ fits.controls[p, r]).reshape(-1)[slot]
+        pull, squares = weights * left, tail**2
+        along = pull @ tail
+        share = along**2 / np.maximum(along**2 + pull**2 @ squares, 1e-300)
+        found[p] -= tail @ (share * along / np.maximum(weights @ squares, 1e-300))
     return found
 
 

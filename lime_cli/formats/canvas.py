@@ -25,6 +25,8 @@ COLOURS = {
     "faint": "#5a5f68",
     "line": "#c9ced6",
     "ground": "#ffffff",
+    "low": "#d9a400",
+    "high": "#6f3fd0",
 }
 
 DARK = {
@@ -34,6 +36,8 @@ DARK = {
     "faint": "#9aa3af",
     "line": "#353b45",
     "ground": "#14161a",
+    "low": "#f0c53a",
+    "high": "#a88bff",
 }
 
 MARGIN = 0.25
@@ -108,8 +112,10 @@ class _Dot(NamedTuple):
     y: float
     radius: float
     colour: str
-    strength: float
-    """Opacity of its inside; its edge is always there."""
+    mixed: str
+    """Another colour, of which it has a share."""
+    share: float
+    filled: bool
 
 
 class Canvas:
@@ -223,9 +229,16 @@ class Canvas:
         """Draw a line."""
         self._drawn.append(_Line((*start, *end), colour, width, dotted))
 
-    def dot(self, x: float, y: float, radius: float, colour: str, strength: float = 1.0) -> None:
-        """Draw a dot; of no strength a ring."""
-        self._drawn.append(_Dot(x, y, radius, colour, strength))
+    def dot(
+        self,
+        place: tuple[float, float],
+        radius: float,
+        colour: str,
+        mixed: tuple[str, float] = ("", 0.0),
+        filled: bool = True,
+    ) -> None:
+        """Draw a dot, or a ring; ``mixed`` is another colour and its share."""
+        self._drawn.append(_Dot(*place, radius, colour, *mixed, filled))
 
     # -- writing ----------------------------------------------------------------------------------
 
@@ -275,9 +288,8 @@ class Canvas:
                         Line2D((x, end_x), (y, end_y), color=colour, zorder=order, **look)
                     )
                 case _Dot():
-                    from matplotlib.colors import to_rgba
-
-                    look = {"facecolor": to_rgba(colour, one.strength), "linewidth": 0.5}
+                    colour = _mixed(colour, COLOURS.get(one.mixed, colour), one.share)
+                    look = {"facecolor": colour if one.filled else "none", "linewidth": 0.5}
                     place = (one.x, one.y)
                     axes.add_patch(
                         Circle(place, one.radius, edgecolor=colour, zorder=order, **look)
@@ -342,11 +354,18 @@ def _element(one: _Text | _Box | _Line | _Dot) -> str:
                 f'style="stroke:{paint};stroke-width:{one.width * UNIT / 72:.3g}{dash}"/>'
             )
         case _Dot():
+            if one.mixed:
+                share = f"{100 * (1 - one.share):.3g}%"
+                paint = f"color-mix(in srgb,{paint} {share},var(--{one.mixed}))"
             return (
                 f'<circle cx="{_units(one.x)}" cy="{_units(one.y)}" r="{_units(one.radius)}" '
-                f'style="fill:{paint};fill-opacity:{one.strength:.3g};stroke:{paint};'
-                'stroke-width:.7"/>'
+                f'style="fill:{paint if one.filled else "none"};stroke:{paint};stroke-width:.7"/>'
             )
+
+
+def _mixed(colour: str, other: str, share: float) -> str:
+    pairs = [(int(colour[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round((1 - share) * a + share * b):02x}" for a, b in pairs)
 
 
 def _units(inches: float) -> str:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import IO, TYPE_CHECKING
 
+from lime_cli.formats.story import nearest_said, sentence
 from lime_cli.formats.wording import (
     fidelity_in_words,
     half_width,
@@ -41,6 +42,9 @@ def _lines(explanation: Explanation) -> Iterator[str]:
         yield ""
         yield from _target(explanation, surrogate)
     yield ""
+    if change := nearest_said(explanation):
+        yield f"{escaped(change)}"
+        yield ""
     yield f"{explanation.samples:,} samples, {explanation.stop.replace('_', ' ')}."
     for warning in explanation.warnings:
         yield ""
@@ -53,6 +57,8 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     if surrogate.fidelity is not None:
         fidelity = f"{surrogate.fidelity:.2f} ({fidelity})"
     intercept = "" if surrogate.rules else f" (intercept {surrogate.intercept:{form}})"
+    yield escaped(sentence(explanation, surrogate))
+    yield ""
     yield (
         f"**{escaped(surrogate.name)}**: the model predicts {surrogate.model_prediction:{form}}, "
         f"the surrogate {surrogate.local_prediction:{form}}{intercept}; fidelity {fidelity}."

@@ -452,6 +452,16 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
     )
 
 
+def nearest_said(explanation: Explanation) -> str:
+    """Say the smallest change that was found to change the predicted class; nothing without one."""
+    said = changes_said(explanation, explanation.surrogates[0])
+    return next(said) if explanation.counterfactuals else ""
+
+
+ASCII = str.maketrans({"“": '"', "”": '"', "−": "-"})
+"""What a page without Unicode writes for the marks of sentences."""
+
+
 def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     """Say what would change the answer, as far as the samples know it."""
     found = explanation.counterfactuals

@@ -12,6 +12,7 @@ from rich.text import Text
 
 from lime_cli.engine.explanation import Explanation, Rule, Surrogate
 from lime_cli.engine.instance import Component, Segment, Spans
+from lime_cli.formats.story import ASCII, nearest_said
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 from lime_cli.formats.wording import (
     bars_of,
@@ -323,6 +324,9 @@ def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:
     every = ", all there are" if explanation.stop == "exhaustive" else ""
     worth = f"effective sample size {explanation.effective_samples:.0f}"
     yield from _row("samples", f"{explanation.samples}{every}, {worth}", page)
+    if change := nearest_said(explanation):
+        said = change if page.look.unicode else change.translate(ASCII)
+        yield from _row("change", said.removesuffix("."), page)
     segments = any(isinstance(one.where, Segment) for one in explanation.components)
     if segments and not any(one.rules for one in explanation.surrogates):
         yield from _row("image", "-o overlay.png draws the superpixels on it", page)

@@ -114,7 +114,7 @@ class RunOptions(ClockOptions):
             ):
                 if given:
                     raise SettingsError(
-                        f"{option_name} is for a batch in a folder", "name it: -o DIR"
+                        f"{option_name} requires a folder for the batch", "name it: -o DIR"
                     )
         once = any(one.row is not None and not local(one.path).is_file() for one in found)
         if into_folder and once:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
@@ -31,6 +32,7 @@ from lime_cli.running.job import (
     manner,
 )
 from lime_cli.running.output import Output
+from lime_cli.running.progress import Progress, shown
 from lime_cli.running.signals import Interruption
 from lime_cli.sources import Source, local
 
@@ -238,6 +240,26 @@ def in_memory(run: Run) -> Iterator[Explained | Failed]:
             yield Explained(outcome.source, found)
 
 
+def _watched(run: Run, stops: Stops, alone: bool, quiet: bool) -> Iterator[Outcome]:
+    """Yield outcomes in input order, showing how far it is while none is there yet."""
+    done = _ordered(run, lambda: bool(stops.reason))
+    with closing(done):
+        if alone:  # no bar is left where the result is about to be
+            with shown(progress := Progress(1), run.progress, quiet, late=_LATE):
+                first = next(done)
+                progress.advance(1, int(first.error is not None))
+            yield first
+            return
+        way = "off" if run.progress == "auto" and sys.stdout.isatty() else run.progress
+        with shown(progress := Progress(None), way, quiet, late=_LATE):
+            for outcome in done:
+                failed = progress.failed + int(outcome.error is not None)
+                progress.advance(progress.done + 1, failed)
+                yield outcome
+
+
+_LATE = 1.0  # seconds after which somebody wonders how long it takes
+
 SOME_FAILED = 6
 """The exit code of a batch in which an instance failed, or was not come to."""
 
@@ -252,7 +274,7 @@ def into_stream(run: Run, output: Output, alone: bool) -> int:
     warnings: list[tuple[str, str]] = []
 
     def explained() -> Generator[Outcome, None, None]:
-        for outcome in _ordered(run, lambda: bool(stops.reason)):
+        for outcome in _watched(run, stops, alone, output.console.quiet):
             if outcome.error is None:
                 warnings.extend(outcome.warnings)
                 yield outcome

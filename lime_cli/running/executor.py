@@ -43,7 +43,8 @@ class Workers:
             raise SettingsError(f"--jobs {self.n}: at least one process has to work", "1 or more")
         if self.executor == "dask" and not self.scheduler:
             raise SettingsError(
-                "--executor dask requires --scheduler", "--scheduler tcp://HOST:8786"
+                "--executor dask requires --scheduler",
+                "give its address: --scheduler tcp://HOST:8786",
             )
         if self.executor != "dask" and self.scheduler:
             raise SettingsError("--scheduler requires --executor dask", "add it")

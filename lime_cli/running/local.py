@@ -17,7 +17,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from typing import Any, NamedTuple
 
-from lime_cli.clock import LOADING, TRYING, Board, TimeLimits, Watcher
+from lime_cli.clock import LOADING, TRYING, Board, TimeLimits, Watcher, unwatch, watch
 from lime_cli.cores import LIBRARIES
 from lime_cli.errors import LimexError, ModelError, OutputError, PredictionError
 from lime_cli.running.containment import BAD_ITEMS, death, lateness, too_many
@@ -74,7 +74,8 @@ class WorkerProcess:
         self.late = False
         self._awake = False
         passed = () if os.name == "nt" else (Board.file(),)  # there nothing else is passed on
-        self.watcher = Watcher(Board(*passed), limits)
+        self._board = Board(*passed)
+        self.watcher = Watcher(self._board, limits)
         try:
             with _signals_held():
                 self._process = subprocess.Popen(
@@ -89,6 +90,7 @@ class WorkerProcess:
         finally:
             for one in passed:
                 os.close(one)
+        watch(self._board)
         threading.Thread(target=self._read, args=(said,), daemon=True).start()
 
     @property
@@ -120,6 +122,7 @@ class WorkerProcess:
     def close(self) -> None:
         self._process.kill()
         self._process.wait()
+        unwatch(self._board)
         with contextlib.suppress(OSError):
             assert self._process.stdin is not None
             self._process.stdin.close()

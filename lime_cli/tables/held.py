@@ -5,14 +5,17 @@ A held table is typed, as a Parquet file is: a column of words is words, whateve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Held, Record
+from lime_cli.tables.columnar import Column, Sample, Sampler, Surprise, step_for
+from lime_cli.tables.content import TableContent
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
 
@@ -27,15 +30,6 @@ FRAME, ARRAY, ROW, TEXTS = "data frame", "array", "row", "texts"
 
 TEXT = "text"
 """Name of the column of a list of texts."""
-
-
-class Opened(NamedTuple):
-    """A held table that is being read: what a stream of rows needs to know."""
-
-    header: tuple[str, ...]
-    records: Iterator[Record]
-    texts: frozenset[str]
-    n_rows: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,10 +51,28 @@ class HeldTable:
     names: Mapping[str, Any] = field(default_factory=dict)
     """Names of a data frame's columns that are no texts, by what they are spelled as."""
 
-    def opened(self, name: str, dialect: Dialect) -> Opened:
+    def opened(self, name: str, dialect: Dialect) -> TableContent:
         """Begin to read the rows; raise InputError for columns without names of their own."""
         header = checked_header(name, list(self.header))
-        return Opened(header, self._records(header, dialect), self.texts, self.n_rows)
+        if len(set(self.header)) < len(self.header):
+            twice = next(one for one in self.header if self.header.count(one) > 1)
+            raise InputError(f"{name}: column {twice!r} appears twice", "give each its own name")
+        sampled = None if dialect.na_values else partial(self._sampled, dialect)
+        return TableContent(header, self._records(header, dialect), self, self.n_rows, sampled)
+
+    def _sampled(self, dialect: Dialect, most: int, words: Collection[int]) -> Sample | None:
+        """Take evenly spaced rows by column; see ``TableContent``."""
+        found = Sampler(len(self.columns), most, words)
+        found.step = step_for(self.n_rows, most)
+        places = found.next_places(self.n_rows)
+        columns = (
+            _taken(one, places, dialect, place in words) for place, one in enumerate(self.columns)
+        )
+        try:
+            found.add(columns, places)
+            return found.sample()
+        except Surprise:
+            return None
 
     def _records(self, header: tuple[str, ...], dialect: Dialect) -> Iterator[Record]:
         missing = frozenset(dialect.na_values)
@@ -70,6 +82,20 @@ class HeldTable:
                 if missing:
                     cells = tuple("" if one.strip() in missing else one for one in cells)
                 yield Record(header, cells, number, unit="row")
+
+
+def _taken(column: Any, places: range, dialect: Dialect, words: bool) -> Column:
+    """Return some values of a column, as numbers where it holds such; raise Surprise for infinite
+    ones.
+    """
+    some = column[places.start : places.stop : places.step]
+    if words or not isinstance(some, np.ndarray) or some.dtype.kind not in "iuf":
+        return _spelled(some, dialect)
+    short = some.dtype.kind == "f" and some.dtype.itemsize < 8
+    found = (some.astype(str) if short else some).astype(np.float64)
+    if np.isinf(found).any():
+        raise Surprise
+    return found
 
 
 def _spelled(column: Any, dialect: Dialect) -> list[str]:
@@ -171,13 +197,14 @@ def _of_frame(frame: Any) -> HeldTable:
 
     header = tuple(map(str, frame.columns))
     series = [frame.iloc[:, j] for j in range(frame.shape[1])]
-    plain = isinstance(frame.index, pandas.RangeIndex)
+    index = frame.index
+    plain = isinstance(index, pandas.RangeIndex) and (index.start, index.step) == (0, 1)
     return HeldTable(
         header=header,
         columns=tuple(map(_column, series)),
         n_rows=len(frame),
         texts=frozenset(n for n, one in zip(header, series, strict=True) if _is_text(one)),
-        labels=None if plain else tuple(map(str, frame.index)),
+        labels=None if plain else tuple(map(str, index)),
         dtypes={name: one.dtype for name, one in zip(header, series, strict=True)},
         names={
             word: one

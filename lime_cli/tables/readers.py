@@ -138,8 +138,8 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
     never closed, say, or a file that somebody changes.
     """
     if isinstance(path, Held):
-        held = path.content.opened(str(path), dialect)
-        return Stream(str(path), held.header, held.records, held, held.n_rows)
+        header, records, typed, n_rows, sampled = path.content.opened(str(path), dialect)
+        return Stream(str(path), header, records, typed, n_rows, sampled=sampled)
     name = name_of(path)
     path, dialect = _parted(path, dialect)
     watch, file = Watch(path), open_bytes(path, dialect.max_input)
@@ -186,7 +186,7 @@ def read_evenly(
     most = max(2, min(OWN_ROWS, OWN_CELLS // len(stream.header)))
     if stream.sampled is not None:
         words = {
-            place for place, one in enumerate(stream.header) if one in {*spelled, *stream.words}
+            place for place, one in enumerate(stream.header) if one in {*spelled, *stream.texts}
         }
         sample = stream.sampled(most, words)
         if sample is not None:

@@ -96,7 +96,7 @@ def columns_for(
         needed = [name for name in drop if name in model_input.columns]
         if needed:
             said = f"--drop {needed[0]}: the model needs it"
-            raise SettingsError(said, f"--fixed {needed[0]} holds it")
+            raise SettingsError(said, f"--fixed {needed[0]} keeps its value")
         require(stream.name, stream.header, model_input.columns)
         return model_input.columns
     require(stream.name, stream.header, drop)

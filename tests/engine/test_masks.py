@@ -1,5 +1,6 @@
 """Masks and kernels: the distribution they are drawn from, what they depend on, what they weigh."""
 
+from dataclasses import dataclass
 from math import comb
 
 import numpy as np
@@ -9,6 +10,7 @@ from hypothesis import strategies as st
 
 from lime_cli.engine.kernel import Product, ladder, moments, width_of
 from lime_cli.engine.masks import BLOCKS, Stage, draw, every_mask, mixture, progressive
+from lime_cli.engine.surrogate import Ground, fit
 from lime_cli.errors import SettingsError
 from lime_cli.settings import Settings
 
@@ -133,3 +135,30 @@ def test_radius_and_width_exclude_each_other():
     for radius in (0.0, 0.6, -1.0):
         with pytest.raises(SettingsError, match="--radius"):
             Settings(radius=radius)
+
+
+@dataclass(frozen=True)
+class EverySizeAlike:
+    """Another kernel: every number of masked components is as likely."""
+
+    radius: float = 0.5
+
+    def sizes(self, d):
+        return np.full(d + 1, 1 / (d + 1))
+
+
+@pytest.mark.parametrize("kernel", [Product(0.2), Product(0.5), EverySizeAlike()])
+def test_a_kernel_is_exchanged_by_its_sizes_alone(kernel):
+    d, rng = 6, np.random.default_rng(3)
+    masks = every_mask(d)
+    predictions = rng.normal(size=(1, masks.n))
+    original = rng.normal(size=1)
+    fits = fit(Ground(masks, (kernel,)), predictions, original)
+    every = np.vstack([np.zeros((1, d)), masks.masked])
+    ways = np.array([comb(d, m) for m in range(d + 1)])
+    weights = (kernel.sizes(d) / ways)[every.sum(axis=1).astype(int)]
+    x = np.c_[np.ones(2**d), every] * np.sqrt(weights)[:, None]
+    y = np.r_[original, predictions[0]] * np.sqrt(weights)
+    expected = np.linalg.lstsq(x, y, rcond=None)[0]
+    assert fits.slopes[0, 0, 0] == pytest.approx(expected[1:], abs=1e-9)
+    assert fits.offsets[0, 0, 0] + original[0] == pytest.approx(expected[0], abs=1e-9)

@@ -104,6 +104,14 @@ def test_values_of_a_row_are_those_of_the_definition(limex, files):
     assert target["kernel"]["name"] == "shapley"
 
 
+def test_columns_are_named_by_their_values_not_by_bins(limex, files):
+    folder, _, own = files
+    (target,) = explained(limex, folder)["targets"]
+    for one in target["components"]:
+        column = one["where"]["column"]
+        assert one["name"] == f"{column} = {own['abcd'.index(column)]:.6g}"
+
+
 def test_the_table_names_what_the_weights_are(limex, files):
     folder, _, _ = files
     case = ("explain", "tabular", "py:tests.engine.test_shapley:table", folder / "new.csv")

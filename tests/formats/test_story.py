@@ -194,3 +194,22 @@ def test_shades_are_the_text_and_as_strong_as_the_weights():
 def test_the_page_says_what_a_weight_compares_with(limex, tmp_path, words, said):
     one = explained(limex, tmp_path, *words)
     assert said in comparison_said(one, one.surrogates[0])
+
+
+@pytest.mark.parametrize("form", ["table", "md", "html"])
+def test_every_view_tells_the_nearest_change_of_the_record(limex, form):
+    record = json.loads(limex("explain", *ZOO, "--samples", "256", "-f", "json").out)
+    shown = " ".join(limex("explain", *ZOO, "--samples", "256", "-f", form).out.split())
+    nearest = record["counterfactuals"][0]
+    assert f"the model predicts {nearest['name']}, {nearest['prediction']:.1%}" in shown
+    for part in nearest["replaced"]:
+        said = f"{part['where']['column']} = {part['replacement']} in place of {part['value']}"
+        assert said in shown
+
+
+def test_markdown_and_the_page_have_the_same_sentence(limex):
+    page, text = (
+        limex("explain", *ZOO, "--samples", "256", "-f", form).out for form in ("html", "md")
+    )
+    (said,) = re.findall(r'<p class="lead"[^>]*>([^<]*)</p>', page)
+    assert said in text.replace("\\", "")

@@ -65,6 +65,10 @@ def counted(texts):
         time.sleep(600)
     return np.array([float(text.count("e")) for text in texts])
 
+def slow_texts(texts):
+    time.sleep(0.005 * len(texts))
+    return np.array([text.count("a") + text.count("e") * 1.0 for text in texts])
+
 def slowly(rows):
     time.sleep(0.3)
     return _answer(rows)
@@ -357,8 +361,67 @@ def test_time_of_an_instance_adds_up_over_its_turns(monkeypatch):
     assert board.read().stage == clock.NOTHING
 
 
-def test_what_samples_are_counted_for_progress():
-    before = clock.now().predicted
+def test_samples_are_counted_here_and_in_processes_that_were_started():
+    before, board = clock.everywhere()[0], Board()
     clock.count_predicted(5)
-    assert clock.now().predicted == before + 5
+    board.write(At(predicted=7, here=3, most=6, together=2))
+    clock.watch(board)
+    samples, share, most = clock.everywhere()
+    assert (samples - before, most) == (12, 6)
+    assert share - clock.now().share == 1.0  # half of each of two
+    clock.unwatch(board)
+    assert clock.everywhere()[0] - before == 12
+
+
+def told(err):
+    return [json.loads(line) for line in err.splitlines() if line.startswith("{")]
+
+
+@pytest.mark.parametrize("jobs", [(), ("-j", 1)], ids=["here", "a worker"])
+def test_progress_of_one_long_explanation_counts_its_samples(folder, jobs):
+    words = ("explain", "text", "py:limex_hanging:slow_texts", "--text", "a b c d e f g h i j k l")
+    exactly = ("--samples", 600, "--batch-size", 50, "-f", "json", "--progress", "json")
+    code, out, err, _ = limex(folder, *words, *exactly, *jobs)
+    assert code == 0
+    lines = told(err)
+    counts = [one["samples"] for one in lines]
+    assert len(set(counts)) >= 3
+    assert counts == sorted(counts)
+    assert counts[-1] >= json.loads(out)["samples"] == 600
+    halfway = lines[len(lines) // 2]
+    assert (halfway["done"], halfway["total"]) == (0, 1)
+    assert 0 < halfway["share"] < 1
+    assert 0 < halfway["seconds_left"] < 20
+    assert (lines[-1]["done"], lines[-1]["share"], lines[-1]["seconds_left"]) == (1, 1.0, 0.0)
+
+
+def test_progress_of_a_batch_moves_between_its_slices(folder, tmp_path):
+    texts = tmp_path / "texts"
+    texts.mkdir()
+    for i in range(3):
+        (texts / f"{i}.txt").write_text(f"a b c d e f g h i j k {i}")
+    words = ("explain", "text", "py:limex_hanging:slow_texts", texts, "-o", tmp_path / "out")
+    exactly = ("--samples", 300, "--batch-size", 50, "--progress", "json", "-j", 2)
+    code, _, err, _ = limex(folder, *words, *exactly)
+    assert code == 0
+    lines = told(err)
+    assert len({one["samples"] for one in lines if one["done"] == 0}) > 1
+    assert (lines[-1]["done"], lines[-1]["total"], lines[-1]["share"]) == (3, 3, 1.0)
+
+
+def test_a_bar_for_one_long_explanation_leaves_nothing_behind(folder):
+    from tests.running.test_containment import on_a_terminal
+
+    words = ("explain", "text", "py:limex_hanging:slow_texts", "--text", "a b c d e f g h i j k l")
+    exactly = ("--samples", 600, "--batch-size", 50)
+    found = on_a_terminal((*words, *exactly), folder).decode()
+    assert "of at most 600 samples" in found
+    result = found.rpartition("\x1b[2K")[2]
+    assert "samples" not in result.partition("the model")[0]
+    quick = on_a_terminal((*words, "--samples", 64, "--batch-size", 64), folder).decode()
+    assert "at most" not in quick
+    assert "at most" not in on_a_terminal((*words, *exactly, "--progress", "off"), folder).decode()
+
+
+def test_a_process_without_a_bound_is_never_late():
     assert np.isinf(TimeLimits().of(At())[1])

@@ -567,7 +567,7 @@ def test_a_column_that_the_model_has_by_name_cannot_be_dropped(limex):
     result = limex(*given, "--drop", "income")
     assert (
         result.code,
-        "--drop income: the model needs it; --fixed income holds it" in result.err,
+        "--drop income: the model needs it; --fixed income keeps its value" in result.err,
     ) == (
         2,
         True,

@@ -83,8 +83,8 @@ def draw(comparison: Comparison, canvas: Canvas) -> None:
             if interval is not None:
                 ends_at = (x(interval[0]), y + apart), (x(interval[1]), y + apart)
                 canvas.line(*ends_at, "faint" if side == 0 else "ink", 1.2)
-        canvas.dot(x(change.old), y - 0.05, RADIUS, "faint", 0.0)
-        canvas.dot(x(change.new), y + 0.05, RADIUS, "for" if change.new >= 0 else "against")
+        canvas.dot((x(change.old), y - 0.05), RADIUS, "faint", filled=False)
+        canvas.dot((x(change.new), y + 0.05), RADIUS, "for" if change.new >= 0 else "against")
         said = "" if change.errors is None else f"{change.errors:.1f}"
         canvas.text(canvas.width - MARGIN, y, said, BODY, bold=change.beyond, anchor="end")
     canvas.top = bottom + 2 * SMALL / 72

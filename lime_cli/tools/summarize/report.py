@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import IO
 
 from lime_cli.errors import InputError
-from lime_cli.formats.canvas import BODY, MARGIN, SMALL, Canvas
+from lime_cli.formats.canvas import BODY, LEADING, MARGIN, SMALL, Canvas
 from lime_cli.formats.chart import axis
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
 from lime_cli.formats.story import MINUS
@@ -31,6 +31,9 @@ WIDTH, ROW, RADIUS, CELL = 8.0, 0.36, 0.026, 0.2
 
 LANES = 6
 """Dots that stand on either side of a line, at most; more overlap."""
+
+KEY = {"low value": 0.0, "middle": 0.5, "high value": 1.0, "no number": None}
+"""What dots of a colour are."""
 
 SHADES = 8
 """Strengths of a cell."""
@@ -88,16 +91,28 @@ def _swarm(aspect: Aspect, shown: Sequence[Influence], canvas: Canvas) -> None:
             one.dots, _lanes([x(weight) for weight, _ in one.dots]), strengths, strict=True
         ):
             place = y + lane * 0.44 * ROW / LANES
-            canvas.dot(x(weight), place, RADIUS, "for" if weight >= 0 else "against", strength)
+            if strength is None:
+                canvas.dot((x(weight), place), RADIUS, "faint", filled=False)
+            else:
+                canvas.dot((x(weight), place), RADIUS, "low", ("high", strength))
     canvas.top = bottom + 2 * SMALL / 72
     some = f" (of the first {DOTS:,})" if any(one.n > DOTS for one in shown) else ""
     canvas.paragraph(
         f"Each dot is an instance{some}: right of 0 the feature raises the prediction, left of it "
-        "it lowers it. Solid dots are high values of the column, pale ones low values, rings have "
-        "no number. On the right the mean |weight|.",
+        "it lowers it. On the right the mean |weight|.",
         SMALL,
         "faint",
     )
+    canvas.top += LEADING * SMALL / 72
+    left = MARGIN
+    for said, share in KEY.items():
+        spot = (left + RADIUS, canvas.top)
+        if share is None:
+            canvas.dot(spot, 1.5 * RADIUS, "faint", filled=False)
+        else:
+            canvas.dot(spot, 1.5 * RADIUS, "low", ("high", share))
+        canvas.text(left + 5 * RADIUS, canvas.top, said, SMALL, "faint")
+        left += 5 * RADIUS + canvas.measure(f"{said}    ", SMALL)
 
 
 def _names(shown: Sequence[Influence], canvas: Canvas) -> tuple[float, float]:
@@ -122,13 +137,11 @@ def _lanes(places: Sequence[float]) -> list[int]:
     return found
 
 
-def _strengths(values: Sequence[float | None]) -> list[float]:
-    """Return how solid each dot is by the rank of its value; 0 where it has none."""
+def _strengths(values: Sequence[float | None]) -> list[float | None]:
+    """Return how high each value is among all, by its rank, in 0..1."""
     known = sorted({value for value in values if value is not None})
-    if not known:
-        return [0.0] * len(values)
     ranks = {value: i / max(1, len(known) - 1) for i, value in enumerate(known)}
-    return [0.0 if value is None else 0.12 + 0.88 * ranks[value] for value in values]
+    return [None if value is None else ranks[value] for value in values]
 
 
 def _cells(aspect: Aspect, shown: Sequence[Influence], canvas: Canvas) -> None:
