@@ -12,7 +12,7 @@ from PIL import Image
 
 from lime_cli.errors import SettingsError
 from lime_cli.formats.chart import save
-from lime_cli.formats.overlay import enlarged, only, overlay
+from lime_cli.formats.overlay import enlarged, only, overlay, save_png
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
@@ -27,13 +27,10 @@ PANEL_INCHES = 6.0
 def write_png(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation as PNG; raise SettingsError for any other number of them."""
     explanation = only(explanations)
-    image = _image(explanation)
-    if image is None:
+    if _image(explanation) is None:
         save(explanation, out, "png")
-    elif look.style == "panel":
-        _panel(explanation, image, look).save(out, "PNG")
     else:
-        overlay(explanation, image, look).save(out, "PNG")
+        save_png(_drawn(explanation, look), out)
 
 
 def write_jpg(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
@@ -47,8 +44,11 @@ def write_webp(explanations: Iterable[Explanation], out: IO[bytes], look: Look) 
 
 
 def _converted(explanations: Iterable[Explanation], look: Look) -> Image.Image:
+    explanation = only(explanations)
+    if _image(explanation) is not None:
+        return _drawn(explanation, look).convert("RGB")
     stream = io.BytesIO()
-    write_png(explanations, stream, look)
+    save(explanation, stream, "png")
     return Image.open(stream).convert("RGB")
 
 
@@ -60,6 +60,13 @@ def write_svg(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -
         save(explanation, out, "svg")
     else:
         out.write(_outlined(explanation, image).encode("utf-8", "xmlcharrefreplace"))
+
+
+def _drawn(explanation: Explanation, look: Look) -> Image.Image:
+    """Draw an image, as a panel where that is asked for."""
+    image = _image(explanation)
+    assert image is not None
+    return (_panel if look.style == "panel" else overlay)(explanation, image, look)
 
 
 def _image(explanation: Explanation) -> SegmentedImage | None:

@@ -1,4 +1,6 @@
-"""Boosted trees in their libraries' own files: XGBoost, LightGBM, CatBoost."""
+"""Boosted trees of XGBoost, LightGBM and CatBoost, in their own files and out of others; results of
+statsmodels: what answers the scikit-learn way once it is wrapped.
+"""
 
 from __future__ import annotations
 
@@ -88,8 +90,13 @@ def load_catboost(file: ModelFile, content: Content) -> Predictor:
 
 
 def as_estimator(model: Any) -> Any:
-    """Return a booster in what answers the scikit-learn way; anything else as it is."""
+    """Return a booster, or a result of statsmodels, in what answers the scikit-learn way.
+
+    Returns anything else as it is.
+    """
     kind = type(model)
+    if _is_of_statsmodels(model):
+        return Statistics(model)
     if kind.__module__ == "catboost.core" and hasattr(model, "get_cat_feature_indices"):
         return _catboost(model)
     wrap = {
@@ -235,3 +242,45 @@ def _word(cell: Any) -> str:
 def _version(package: str) -> tuple[int, ...]:
     """Ask the module: a package may be installed as its build for one device."""
     return tuple(map(int, re.findall(r"\d+", import_module(package).__version__)[:2]))
+
+
+CONSTANT = "const"
+"""What ``add_constant`` calls its column of ones."""
+
+
+class Statistics:
+    """A result of statsmodels that answers the scikit-learn way."""
+
+    def __init__(self, results: Any) -> None:
+        self.results = results
+        self._formula = getattr(results.model, "formula", None) is not None
+        names = _of_formula(results) if self._formula else list(results.model.exog_names)
+        self._names = [str(name) for name in names]
+        own = [name for name in self._names if name != CONSTANT]
+        if own and (self._formula or not all(re.fullmatch(r"x\d+", name) for name in own)):
+            self.feature_names_in_ = own
+        if own:
+            self.n_features_in_ = len(own)
+
+    def predict(self, inputs: Any) -> Any:
+        """Return what the results predict for a data frame, or an array without the constant."""
+        if self._formula:
+            return np.asarray(self.results.predict(inputs))
+        rows = np.asarray(inputs, float)
+        if CONSTANT in self._names:
+            rows = np.insert(rows, self._names.index(CONSTANT), 1.0, axis=1)
+        return np.asarray(self.results.predict(rows))
+
+
+def _is_of_statsmodels(model: Any) -> bool:
+    """Tell a fitted result of statsmodels that predicts from columns."""
+    known = type(model).__module__.partition(".")[0] == "statsmodels"
+    return known and hasattr(getattr(model, "model", None), "exog_names")
+
+
+def _of_formula(results: Any) -> list[Any]:
+    """Return the columns of the table that a formula reads; none where the table was not kept."""
+    frame = getattr(results.model.data, "frame", None)
+    right = str(results.model.formula).partition("~")[2]
+    words = set(re.findall(r"\w+", right))
+    return [one for one in getattr(frame, "columns", ()) if str(one) in words or str(one) in right]

@@ -253,7 +253,9 @@ class Predictor:
         way = self._way
         try:
             raw = written_out(self._guarded(lambda: way.predict(inputs), inputs))
-            outputs = self._decided or decide_outputs(raw, self._file, way.origin.name, way.stated)
+            outputs = self._decided or decide_outputs(
+                raw, self._file, way.origin.name, way.stated, len(inputs)
+            )
             outputs.read(raw, len(inputs))
         except UntrustedModel:
             raise
@@ -270,7 +272,9 @@ class Predictor:
         """Return (n, k) outputs; an answer may be computed, and fail, only when it is read."""
         raw = written_out(raw)
         if self._decided is None:
-            self._decided = decide_outputs(raw, self._file, self._way.origin.name, self._way.stated)
+            self._decided = decide_outputs(
+                raw, self._file, self._way.origin.name, self._way.stated, n
+            )
         return self._decided.read(raw, n)
 
     def _outputs(self) -> Outputs | None:

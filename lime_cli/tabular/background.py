@@ -22,8 +22,8 @@ from lime_cli.tabular.groups import (
     Single,
     digest_of_features,
     exclusive_blocks,
+    frequencies_of,
     is_missing,
-    shares_of,
 )
 from lime_cli.tabular.schema import NAMED_BINS, UNCUT, Schema, check_names
 
@@ -176,7 +176,7 @@ def _of_numbers(cells: Cells, name: str, column: FloatArray, schema: Schema) -> 
     if bins.max() < 2**15:
         bins = bins.astype(np.int16)  # a quarter of the memory where all numbers are different
     numeric = not (few or name in schema.categorical)
-    return Feature(name, numeric, values, shares_of(counts), bins, cuts, capped)
+    return Feature(name, numeric, values, frequencies_of(counts), bins, cuts, capped)
 
 
 def _of_dates(cells: Cells, name: str, schema: Schema) -> Feature:

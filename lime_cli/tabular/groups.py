@@ -224,7 +224,7 @@ class Feature:
         return float(np.nanmin(sizes)), float(np.nanmax(sizes))
 
 
-def shares_of(counts: IntArray) -> FloatArray:
+def frequencies_of(counts: IntArray) -> FloatArray:
     """Return counts as shares that sum to one; equal ones take the memory of one."""
     total = counts.sum()
     if (counts == counts[0]).all():

@@ -7,6 +7,7 @@ often each occurs, where numbers are cut, and for groups the combinations that w
 from __future__ import annotations
 
 import json
+from base64 import b64decode, b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
@@ -25,7 +26,13 @@ from lime_cli.tables.readers import Stream
 from lime_cli.tables.rows import require
 from lime_cli.tabular.background import Background, fixed_by
 from lime_cli.tabular.columns import learn
-from lime_cli.tabular.groups import Feature, Group, digest_of_features, is_missing
+from lime_cli.tabular.groups import (
+    Feature,
+    Group,
+    digest_of_features,
+    frequencies_of,
+    is_missing,
+)
 from lime_cli.tabular.schema import Schema
 from lime_cli.version import __version__
 
@@ -35,6 +42,9 @@ KINDS = {"i": "integer", "f": "number", "b": "bool", "O": "text"}
 """What a column holds, by numpy's kind."""
 
 TYPES: dict[str, Any] = {"integer": np.int64, "number": np.float64, "bool": bool, "text": object}
+
+PACKED = ("<f8", "<i8", "<u8", "<u4", "<u2", "|u1")
+"""How numbers may be written as bytes, in numpy's words."""
 
 AGAIN = "make it again with limex profile"
 
@@ -131,9 +141,9 @@ def _column(feature: Feature, n_rows: int) -> dict[str, Any]:
         "kind": KINDS[feature.values.dtype.kind],
         "numeric": feature.numeric,
         "date": feature.date,
-        "values": [None if is_missing(one) else one for one in feature.values.tolist()],
-        "counts": np.rint(feature.frequencies * n_rows).astype(np.int64).tolist(),
-        "bins": feature.bins.tolist(),
+        "values": _listed(feature.values),
+        "counts": _listed(_counts(feature.frequencies, n_rows)),
+        "bins": _listed(feature.bins),
         "cuts": feature.cuts.tolist(),
         "capped": feature.capped,
     }
@@ -145,12 +155,57 @@ def _group(group: Group, n_rows: int) -> dict[str, Any]:
         "columns": [one.name for one in group.features],
         "onehot": group.onehot,
         "categories": group.categories.tolist(),
-        "counts": np.rint(group.frequencies * n_rows).astype(np.int64).tolist(),
+        "counts": _listed(_counts(group.frequencies, n_rows)),
     }
 
 
+def _counts(frequencies: FloatArray, n_rows: int) -> IntArray:
+    return np.rint(frequencies * n_rows).astype(np.int64)
+
+
+LONG = 1_000
+"""Numbers in a row from which they are written as bytes: a tenth of the time to read them again."""
+
+
+def _listed(values: NDArray[Any]) -> Any:
+    """Return values as JSON has them; many numbers as their bytes, little-endian, in base64."""
+    if len(values) < LONG or values.dtype.kind not in "if":
+        return [None if is_missing(one) else one for one in values.tolist()]
+    kind = np.dtype(np.float64) if values.dtype.kind == "f" else np.min_scalar_type(values.max())
+    if values.dtype.kind == "i" and values.min() < 0:
+        kind = np.dtype(np.int64)
+    packed = values.astype(kind.newbyteorder("<"))
+    return {"dtype": packed.dtype.str, "base64": b64encode(packed.tobytes()).decode()}
+
+
+def _unlisted(listed: Any, dtype: Any) -> NDArray[Any]:
+    """Return what ``_listed`` wrote; raise ValueError for something else."""
+    if not isinstance(listed, dict):
+        kind = np.dtype(dtype).kind
+        values: NDArray[Any] = np.empty(len(listed), dtype)
+        values[:] = [np.nan if kind == "f" and one is None else one for one in listed]
+        return values
+    if listed["dtype"] not in PACKED:
+        raise ValueError(f"numbers of type {str(listed['dtype'])[:20]!r}")
+    packed = np.frombuffer(b64decode(listed["base64"], validate=True), listed["dtype"])
+    if np.dtype(dtype).kind not in "if" or not np.can_cast(packed.dtype, dtype, "same_kind"):
+        raise ValueError("numbers in a column of others")
+    return packed.astype(dtype, copy=packed.dtype != dtype)
+
+
 def _digest(data: dict[str, Any]) -> str:
-    return digest_of(json.dumps(data, sort_keys=True, allow_nan=False).encode())
+    """Return the SHA-256 of a profile as JSON, in which bytes stand by their own."""
+    listed = {name: list(map(_in_short, data.get(name, ()))) for name in ("columns", "groups")}
+    return digest_of(json.dumps({**data, **listed}, sort_keys=True, allow_nan=False).encode())
+
+
+def _in_short(part: dict[str, Any]) -> dict[str, Any]:
+    return {
+        name: {**held, "base64": digest_of(held["base64"].encode())}
+        if isinstance(held, dict)
+        else held
+        for name, held in part.items()
+    }
 
 
 MAX_BYTES = 1 << 30
@@ -200,11 +255,11 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
     for one in data["groups"]:
         members = tuple(features[place[column]] for column in one["columns"])
         categories = np.array(one["categories"], np.int64)
-        _check(categories.shape == (len(one["counts"]), len(members)), one["name"])
+        frequencies = _frequencies(one["counts"], one["name"])
+        _check(categories.shape == (len(frequencies), len(members)), one["name"])
         sizes = np.array([len(member.values) for member in members])
         _check(bool((categories >= 0).all() and (categories < sizes).all()), one["name"])
         places = tuple(place[column] for column in one["columns"])
-        frequencies = _frequencies(one["counts"], one["name"])
         groups.append(
             Group(one["name"], members, places, categories, frequencies, one["onehot"] is True)
         )
@@ -221,11 +276,10 @@ def _profile(name: str, data: dict[str, Any]) -> Profile:
 
 def _feature_of(one: dict[str, Any]) -> Feature:
     name, dtype = str(one["name"]), np.dtype(TYPES[one["kind"]])
-    values = np.empty(len(one["values"]), dtype)
-    values[:] = [np.nan if dtype.kind == "f" and v is None else v for v in one["values"]]
+    values = _unlisted(one["values"], dtype)
     if dtype.kind == "O":
         _check(all(v is None or isinstance(v, (str, bool)) for v in one["values"]), name)
-    frequencies, bins = _frequencies(one["counts"], name), np.array(one["bins"], np.int64)
+    frequencies, bins = _frequencies(one["counts"], name), _unlisted(one["bins"], np.int64)
     cuts = np.array(one["cuts"], np.float64)
     _check(len(values) == len(frequencies) == len(bins) and cuts.ndim == 1, name)
     _check(bool((bins >= 0).all() and (np.diff(cuts) > 0).all()), name)
@@ -234,9 +288,9 @@ def _feature_of(one: dict[str, Any]) -> Feature:
 
 
 def _frequencies(counts: Any, name: str) -> Any:
-    found: IntArray = np.array(counts, np.int64)
+    found: IntArray = _unlisted(counts, np.int64)
     _check(found.ndim == 1 and len(found) > 0 and bool((found > 0).all()), name)
-    return found / found.sum()
+    return frequencies_of(found)
 
 
 def _check(good: bool, name: str) -> None:

@@ -180,6 +180,20 @@ def test_whatever_a_library_answers_with_is_read(name):
     assert any("its first part" in one for one in said) == (name.startswith("pair"))
 
 
+def test_an_async_function_is_called_what_it_is():
+    with pytest.raises(PredictionError, match=r"is an async function; name one that calls it"):
+        loaded("later").predict(TEXTS)
+
+
+def test_a_function_of_one_text_is_told_that_it_is_given_a_list():
+    model = loaded("first_alone")
+    model.predict(TEXTS[:1])
+    with pytest.raises(
+        PredictionError, match=r"1 predictions for 5 inputs; the function is given a li"
+    ):
+        model.predict(TEXTS)
+
+
 @pytest.mark.parametrize("name", ["listed", "by_dictionary"])
 @pytest.mark.parametrize("texts", [TEXTS, TEXTS[::-1]])
 def test_scores_go_by_their_labels_whatever_their_order(name, texts):

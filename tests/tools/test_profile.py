@@ -5,11 +5,18 @@ import json
 import subprocess
 import sys
 
+import jsonschema
 import numpy as np
 import pytest
 
-from lime_cli.tabular.profile import _digest
+from lime_cli.errors import InputError
+from lime_cli.tables.dialect import PLAIN
+from lime_cli.tabular.columns import learn
+from lime_cli.tabular.profile import _digest, read_profile
+from lime_cli.tabular.schema import Schema
 from tests.conftest import ROOT
+
+SCHEMAS = ROOT / "lime_cli" / "records" / "schema"
 
 HEADER = ["age", "income", "street", "city", "job_nurse", "job_cook", "job_none", "since", "grade"]
 
@@ -194,6 +201,52 @@ def test_a_profile_that_cannot_be_used_is_one_line(limex, train, tmp_path, how):
     assert done.err.count("\n") == 1
     words = {"number": "is of schema 1", "name": "is not a profile"}.get(how, "is damaged")
     assert words in done.err
+
+
+def test_many_numbers_are_kept_as_bytes_and_come_back_as_they_were(limex, tmp_path):
+    rng = np.random.default_rng(2)
+    table = tmp_path / "many.csv"
+    columns = [
+        rng.normal(size=3000),
+        rng.integers(-900, 9000, 3000),
+        np.where(rng.random(3000) < 0.1, np.nan, rng.normal(size=3000).round(4)),
+        rng.integers(0, 3, 3000),
+    ]
+    with table.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["real", "whole", "gaps", "few", "word"])
+        for row in zip(*columns, strict=True):
+            cells = ["" if one != one else repr(one.item()) for one in row]
+            writer.writerow([*cells, f"w{rng.integers(2000)}"])
+    profile = tmp_path / "p.json"
+    assert limex("profile", table, "-o", profile, "--group", "pair=few,word").code == 0
+    data = json.loads(profile.read_text("utf-8"))
+    assert [isinstance(one["values"], dict) for one in data["columns"]] == [1, 1, 1, 0, 0]
+    jsonschema.validate(data, json.loads((SCHEMAS / "profile-2.json").read_text("utf-8")))
+    names = [one["name"] for one in data["columns"]]
+    schema = Schema(groups=(("pair", ("few", "word")),))
+    learned = learn(str(table), PLAIN, schema, lambda stream: (stream, names)).background
+    kept, _ = read_profile(str(profile)).background(names, schema)
+    assert kept.digest == learned.digest
+    for one, other in zip(kept.features, learned.features, strict=True):
+        assert one.values.dtype == other.values.dtype
+        np.testing.assert_array_equal(one.values, other.values)
+        np.testing.assert_array_equal(one.frequencies, other.frequencies)
+        np.testing.assert_array_equal(one.bins, other.bins)
+    for column, change in (
+        (0, {"dtype": "|O"}),
+        (0, {"base64": "AAA"}),
+        (0, {"base64": "*"}),
+        (3, {"values": {"dtype": "<f8", "base64": "AAAAAAAA8D8="}}),
+        (4, {"values": data["columns"][0]["values"]}),
+    ):
+        wrong = json.loads(json.dumps(data))
+        target = wrong["columns"][column]
+        (target if "values" in change else target["values"]).update(change)
+        wrong.pop("digest")
+        profile.write_text(json.dumps({**wrong, "digest": _digest(wrong)}), "utf-8")
+        with pytest.raises(InputError, match="the profile is damaged"):
+            read_profile(str(profile))
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", "age,city\n1,2\n", "\xff", "[" * 100_000])
