@@ -20,6 +20,7 @@ from lime_cli.models.fitted import UNNAMED
 from lime_cli.models.folders import columns_beside
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import softmax
+from lime_cli.models.pickles.native import Unfit, check_lightgbm, check_xgboost
 from lime_cli.models.predictor import Origin, Predictor, quiet
 from lime_cli.models.sklearn import way_of
 
@@ -58,6 +59,7 @@ def load_xgboost(file: ModelFile, content: Content) -> Predictor:
     xgboost = _library("xgboost", file)
 
     def read() -> Any:
+        check_xgboost(content.read())
         booster = xgboost.Booster()
         booster.load_model(bytearray(content.read()))
         return booster
@@ -70,7 +72,9 @@ def load_lightgbm(file: ModelFile, content: Content) -> Predictor:
     lightgbm = _library("lightgbm", file)
 
     def read() -> Any:
-        return lightgbm.Booster(model_str=content.read().decode("utf-8", "surrogateescape"))
+        text = content.read().decode("utf-8", "surrogateescape")
+        check_lightgbm(text)
+        return lightgbm.Booster(model_str=text)
 
     return _loaded("lightgbm", file, content, read)
 
@@ -123,6 +127,8 @@ def _loaded(kind: str, file: ModelFile, content: Content, read: Callable[[], Any
             booster = as_estimator(read())
     except ModelError:
         raise
+    except Unfit as error:
+        raise ModelError(f"{path.name}: is damaged: {error}", "save it again") from None
     except Exception as error:  # each library raises a type of its own
         words = " ".join(str(error).split())[-160:]
         raise ModelError(f"{path.name}: {kind} cannot load it ({words})", "save it again") from None

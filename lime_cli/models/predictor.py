@@ -20,7 +20,7 @@ import numpy as np
 from lime_cli import clock
 from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.errors import LimexError, NotFinite, PredictionError, UntrustedModel
-from lime_cli.models.failures import failure
+from lime_cli.models.failures import failure, is_of_model
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.outputs import Outputs, Stated, decide_outputs, not_finite, written_out
 from lime_cli.models.pickles import tripwire
@@ -301,7 +301,9 @@ class Predictor:
                 return predict()
         except LimexError:
             raise
-        except (Exception, SystemExit) as error:  # a stranger's code may raise anything
+        except BaseException as error:  # a stranger's code may raise anything
+            if not is_of_model(error):
+                raise
             way = self._way
             raise failure(way.origin.name, error, inputs, way.origin.warnings, way.input) from error
 

@@ -81,6 +81,31 @@ def test_a_function_that_leaves_the_program_does_not():
         loaded("leaves").predict(TABLE)
 
 
+@pytest.mark.parametrize(
+    "kind", ["GeneratorExit", "KeyboardInterrupt", "Panic(BaseException)", "SystemExit"]
+)
+@pytest.mark.parametrize("where", ["", "    "])
+def test_whatever_a_function_raises_is_one_line(tmp_path, kind, where):
+    name, _, base = kind.partition("(")
+    made = f"class {kind}: pass\n" if base else ""
+    function = f"def predict(rows):\n    raise {name}('\x1b[31mno')\n"
+    code = made + (function if where else f"{function}\nraise {name}('no')\n")
+    (tmp_path / "raising.py").write_text(code)
+    (tmp_path / "x.csv").write_text("a,b\n" + "1,2\n3,4\n5,7\n9,1\n" * 50)
+    command = ["-m", "lime_cli", "explain", "tabular", "py:raising:predict", "x.csv", "--row", "1"]
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(__import__("pathlib").Path(__file__).parents[2]), "PATH": ""},
+    )
+    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, len(lines)) == (4, "", 1), done.stderr
+    assert lines[0].startswith("limex: py:raising:predict: ")
+    assert "\x1b" not in lines[0]
+
+
 def run_in(folder, code):
     done = subprocess.run(
         [sys.executable, "-P" if sys.version_info >= (3, 11) else "-I", "-c", code],
