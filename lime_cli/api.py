@@ -427,7 +427,7 @@ def _asked(
     path = name_of_object(model) if is_live else os.fspath(model)
     root = click.Context(program, info_name="limex")
     file, modality, settings, running = read_keywords(
-        groups, root, kind, {"model": path, **held.places}, keywords, use
+        groups, root, kind, {"model": path, **held.places}, keywords, use, _tell
     )
     if is_live:
         tables = [one.content for one in (back, changes.get("data")) if isinstance(one, Held)]
@@ -577,6 +577,10 @@ def _warn(found: Iterable[Explanation], failed: list[Failure], told: set[str]) -
     if failed:
         said = f"{len(failed)} of the instances failed, the first: {in_python(failed[0].error)}"
         warnings.warn(said, LimexWarning, stacklevel=_depth())
+
+
+def _tell(words: str) -> None:
+    warnings.warn(words, LimexWarning, stacklevel=_depth())
 
 
 def _depth() -> int:

@@ -486,3 +486,12 @@ def test_pictures_of_shap_are_drawn_from_explanations():
             draw()
             assert plt.gcf().axes
             plt.close("all")
+
+
+def test_a_file_of_options_beside_a_model_is_told_of(tmp_path):
+    model = tmp_path / "zoo.onnx"
+    model.write_bytes((ROOT / "sample_models" / "zoo_mlp.onnx").read_bytes())
+    (tmp_path / "zoo.onnx.toml").write_text("target = 'bird'\n")
+    with pytest.warns(lime_cli.LimexWarning, match=r"options from .*zoo\.onnx\.toml"):
+        found = lime_cli.explain(model, DATA / "zoo.csv", row=3, samples=64)
+    assert found.record["targets"][0]["name"] == "bird"

@@ -16,7 +16,7 @@ import click
 
 from lime_cli.errors import LimexError, SettingsError
 from lime_cli.options.groups import Options, options
-from lime_cli.options.layers import Switch, switches
+from lime_cli.options.layers import LISTENER, Switch, switches
 
 ALIASES = {"rows": "row", "ids": "id", "import_": "import"}
 """What else some options may be called, ``import`` being a word of Python's own."""
@@ -57,9 +57,10 @@ def read_keywords(
     places: Mapping[str, str | tuple[str, ...]],
     keywords: Mapping[str, Any],
     use: Callable[..., Any],
+    tell: Callable[[str], None],
 ) -> Any:
     """Call ``use`` with one object a group, made of keywords, of what stands in places, and of the
-    layers below them; return what it returns.
+    layers below them; return what it returns. ``tell`` is called with what is to be said of those.
 
     Raises SettingsError for a keyword that is no option, or a value that its type refuses.
     """
@@ -75,7 +76,7 @@ def read_keywords(
     command.given = given
     try:
         with command.make_context(name, [], parent=root) as context:
-            context.params["quiet"] = True  # a file of options is not told of on standard error
+            context.meta[LISTENER] = tell
             return context.invoke(decorated, **context.params)
     except click.ClickException as error:
         words = " ".join(error.format_message().split()).rstrip(".")

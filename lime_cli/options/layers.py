@@ -125,6 +125,10 @@ class Option(click.Option):
         return None
 
 
+LISTENER = "limex.listener"
+"""In the context's ``meta``: what is called with each sentence about the layers."""
+
+
 def read_layers(ctx: click.Context, model: str) -> None:
     """Put the sidecar under the command line of ``ctx``, and let its options read their variables.
 
@@ -147,16 +151,22 @@ def read_layers(ctx: click.Context, model: str) -> None:
 
 
 def tell_layers(ctx: click.Context) -> None:
-    """Say once, on standard error, which files were read and which variables mean nothing."""
+    """Say once which files were read and which variables mean nothing.
+
+    On standard error, or to whoever stands in the context as ``LISTENER``.
+    """
     configs, misspelt = ctx.meta.pop(_CONFIG, ((), ()))
+    files = [f"options from {config.path}" for config in configs]
+    if LISTENER in ctx.meta:
+        for words in (*files, *misspelt):
+            ctx.meta[LISTENER](words)
+        return
     containment = ctx.find_object(Containment)
     if containment is not None and containment.left.children:  # the first child said it
         return
     console = Console(bool(ctx.params.get("quiet")))
-    for config in configs:
-        console.say(f"options from {config.path}")
-    for words in misspelt:
-        console.say(f"warning: {words}")
+    for words in (*files, *(f"warning: {one}" for one in misspelt)):
+        console.say(words)
 
 
 def _misspelt(ctx: click.Context, known: dict[str, dict[str, Switch]]) -> Iterator[str]:

@@ -176,6 +176,7 @@ def test_nothing_that_a_terminal_obeys_reaches_it_in_any_format(tmp_path, form):
     lines = "".join(f"{i % 9},{i * 7 % 11}\n" for i in range(60))
     (tmp_path / "rows.csv").write_text(f'a,"{strange}"\n{lines}', encoding="utf-8")
     words = ("explain", "tabular", "py:limex_plain:f", "rows.csv", "--row", 3, "--samples", 64)
+    words += ("--progress", "off")  # whose bar obeys limex
     found = on_a_terminal((*words, "-f", form), tmp_path).decode()
     assert "title" in found
     assert {c for c in found if not c.isprintable()} <= {"\n", "\r", "\t"}
