@@ -372,6 +372,15 @@ def comparison_said(explanation: Explanation, surrogate: Surrogate) -> str:
     )
 
 
+def meaning_said(explanation: Explanation) -> str:
+    """Say in one line what a weight compares, and what the intercept is the prediction for."""
+    if explanation.settings.kernel == "shapley":
+        said = "what a part adds on average over all orders in which parts are kept"
+    else:
+        said = f"what keeping a part adds, against masking it: {masking_said(explanation)}"
+    return f"{said}; intercept: {base_said(explanation)}"
+
+
 def thing_of(explanation: Explanation) -> str:
     """Name the kind of instance."""
     return {"tabular": "row", "text": "text", "image": "image"}.get(
@@ -399,7 +408,7 @@ def masking_said(explanation: Explanation) -> str:
         fill = facts.get("fill")
         words = {"mean": "its mean colour", "blur": "a blurred copy"}
         return f"the region is filled with {words.get(str(fill), literal(str(fill)))}"
-    return "as the modality masks its parts"
+    return "its value is replaced"
 
 
 def sum_said(explanation: Explanation, surrogate: Surrogate) -> str:
@@ -528,8 +537,23 @@ def remedies(explanation: Explanation) -> Iterator[str]:
     """Yield command lines that try what warnings name, where the command is known."""
     if not explanation.made_by:
         return
-    for one in dict.fromkeys(
+    named = [
         option for warning in explanation.warnings for option in TYPED.findall(warning.message)
-    ):
+    ]
+    if any(warning.code == "large_gap" for warning in explanation.warnings):
+        named += filter(None, map(_nearer, explanation.surrogates))
+    for one in dict.fromkeys(named):
         if one.partition(" ")[0] not in explanation.made_by:
             yield f"{explanation.made_by} {one}"
+
+
+def _nearer(surrogate: Surrogate) -> str:
+    """Name the smaller radius of the smallest gap among those that were compared; "" for none."""
+    gaps = {
+        one.radius: abs(one.gap)
+        for one in surrogate.by_radius
+        if one.gap is not None and one.radius < (surrogate.radius or 0.0)
+    }
+    radius = min(gaps, key=gaps.__getitem__, default=0.0)
+    closer = radius and gaps[radius] < abs(surrogate.gap)
+    return f"--radius {radius:g}" if closer else ""

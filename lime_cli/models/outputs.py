@@ -78,6 +78,9 @@ def as_matrix(
     if values.ndim == 1:
         squeezed = stated.column and n == 1 and len(values) > 1  # a function drops the axis of one
         values = values[None, :] if squeezed else values[:, None]
+    if stated.table and n and values.shape[1:] == (1,) and len(values) > n:
+        # skl2onnx writes the outputs of a network one after the other, those of an input together
+        values = values.reshape(n, -1) if len(values) % n == 0 else values
     if values.ndim != 2 or values.shape[1] == 0:
         raise PredictionError(
             f"{name}: the model returned shape {values.shape}, not (samples, outputs)",

@@ -120,4 +120,4 @@ def _parsed(said: dict[str, str], name: str, kind: type) -> NDArray[Any]:
     try:
         return np.fromstring(said.get(name, ""), kind, sep=" ")
     except (ValueError, DeprecationWarning):  # what stands between is no number
-        raise Unfit("boosted trees of what are no numbers") from None
+        raise Unfit("boosted trees of values other than numbers") from None
