@@ -400,7 +400,8 @@ def _check_encoder(thing: Any, held: dict[str, Any]) -> None:
 
 def _check_polynomials(thing: Any, held: dict[str, Any]) -> None:
     """Check splines, and that every column of products is filled: others are whatever was there."""
-    lowest, highest = held.get("_min_degree"), held.get("_max_degree")
+    lowest: Any = held.get("_min_degree")
+    highest: Any = held.get("_max_degree")
     if held.get("n_output_features_") is not None and lowest is not None:
         given = {name: held[name] for name in ("interaction_only", "include_bias")}
         plain = all(isinstance(one, bool | np.bool_) for one in given.values())

@@ -151,7 +151,7 @@ def _check_asked(thing: Any, _name: str, value: Any) -> None:
 
 
 def _check_width(thing: Any, _name: str, value: Any) -> None:
-    if isinstance(value, (int, float, np.number)) and not abs(value) <= MOST_NUMBERS:
+    if isinstance(value, int | float | np.integer | np.floating) and not value <= MOST_NUMBERS:
         raise Damaged(f"a {type(thing).__name__} of more columns than any table has")
 
 
