@@ -13,7 +13,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from itertools import chain, islice
 from typing import TYPE_CHECKING, Any
 
 from lime_cli.errors import InputError, LimexError, SettingsError
@@ -207,6 +206,7 @@ class _Inputs:
 
 def _held(kind: str, data: Any, options: Mapping[str, Any]) -> _Inputs:
     """Return data as the options of its modality take it; raise InputError for what is none."""
+    _inputs_of(kind)
     if kind == TABULAR:
         return _held_table(data, options)
     if kind == TEXT:
@@ -324,27 +324,32 @@ class _Asked:
         from lime_cli.formats import Look
         from lime_cli.running.batch import in_memory
         from lime_cli.running.job import Explained
+        from lime_cli.running.progress import Progress, shown
 
-        listed = self._sources()
-        first = tuple(islice(listed, 2))
-        self.running.check(False, first)
+        sources = list(self._sources())
+        self.running.check(False, tuple(sources[:2]))
         if self.ready is None and self.running.who == "here":
             return self.prepared().explained(told)
         ready = self.ready
-        run = self.running.run(self.job, lambda: chain(first, listed), Look())
-        alone, limit = len(first) == 1, self.running.time_limit
+        run = self.running.run(self.job, lambda: iter(sources), Look())
+        alone, limit = len(sources) == 1, self.running.time_limit
         if alone and run.workers.executor == "here":
             settings = replace(self.job.settings, time_limit=limit)
             run = replace(run, job=replace(self.job, settings=settings), time_limit=None)
         found: list[Explanation] = []
         failed: list[Failure] = []
         threads = self.job.model.threads or 1
-        with self.cores.limit(limits=threads) if self.cores else nullcontext():
+        progress = Progress(len(sources))
+        with (
+            self.cores.limit(limits=threads) if self.cores else nullcontext(),
+            nullcontext() if alone else shown(progress, run.progress, False),
+        ):
             for one in in_memory(replace(run, keeps=ready is not None, prepared=ready)):
                 if isinstance(one, Explained):
                     found.append(Explanation(one.explanation))
                 else:
                     failed.append(Failure(one.source.id, one.error))
+                progress.advance(len(found) + len(failed), len(failed))
         _warn(found, failed, set() if told is None else told)
         return found, failed
 
@@ -375,7 +380,7 @@ def _like(modality: Any, held: Held) -> Held:
     names = [one.name for one in modality.fitted_background.features]
     if held.content.form == "frame" or len(names) != len(held.content.header):
         return held
-    return Held(str(held), replace(held.content, header=tuple(names)))
+    return _renamed(held, tuple(names))
 
 
 def _asked(
@@ -393,7 +398,9 @@ def _asked(
     tokenizer = keywords.pop("tokenizer", None) if is_live else None
     if is_live:
         keywords["no_config"] = True
-    back = _held_background(background)
+    back, changes = _held_background(background), dict(held.changes)
+    if isinstance(back, Held) and isinstance(changes.get("data"), Held):
+        back, changes["data"] = _called_alike(back, changes["data"])
     if background is not None:
         if kind != TABULAR:
             raise SettingsError("background: is for tables", "leave it out")
@@ -408,7 +415,6 @@ def _asked(
     def use(
         said: ModelOptions, inputs: Any, engine: EngineOptions, running: RunOptions
     ) -> tuple[ModelFile, Modality, Settings, RunOptions]:
-        changes = dict(held.changes)
         if back is not None:
             changes["background"] = back
         modality: Modality = inputs.changed(**changes).modality()
@@ -424,7 +430,7 @@ def _asked(
         groups, root, kind, {"model": path, **held.places}, keywords, use
     )
     if is_live:
-        tables = [one.content for one in (back, held.changes.get("data")) if isinstance(one, Held)]
+        tables = [one.content for one in (back, changes.get("data")) if isinstance(one, Held)]
         file = file._replace(live=live_model(model, tokenizer, tables))
         if tables and file.input_form == "auto" and not _names_columns(model):
             file = file._replace(input_form=_form_for(model, tables[0].form))
@@ -472,7 +478,21 @@ def _names_columns(model: Any) -> bool:
     return getattr(model, "features", None) is not None
 
 
+def _called_alike(one: Held, other: Held) -> tuple[Held, Held]:
+    """Give an array the names of the columns of the other table, where it has as many."""
+    if len(one.content.header) != len(other.content.header):
+        return one, other
+    if one.content.form != "frame":
+        return _renamed(one, other.content.header), other
+    return one, other if other.content.form == "frame" else _renamed(other, one.content.header)
+
+
+def _renamed(held: Held, names: tuple[str, ...]) -> Held:
+    return Held(str(held), replace(held.content, header=names))
+
+
 def _held_background(background: Any) -> str | None:
+    """Return the path of a background, or hold it."""
     from lime_cli.tables.held import held_table
 
     if background is None or isinstance(background, str):

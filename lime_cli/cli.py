@@ -175,7 +175,9 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
                 OutputError(f"standard output: cannot be written ({error.strerror})"), as_json
             )
         return _bug()
-    except Exception:  # the boundary: whatever is left is a mistake of ours
+    except SystemExit:
+        raise
+    except BaseException:  # the boundary: whatever is left is a mistake of ours
         return _bug()
     return result if isinstance(result, int) else 0
 

@@ -138,6 +138,26 @@ def test_rows_are_called_by_the_index_of_their_frame():
     assert [one.id for one in found] == ["p5", "p9"]
 
 
+def test_rows_are_called_by_a_range_that_does_not_begin_at_0():
+    frame = FRAME.set_index(pd.RangeIndex(500, 620))
+    found = lime_cli.explain(pipeline(), frame, rows=[1, 2], samples=64)
+    assert [one.id for one in found] == ["501", "502"]
+
+
+def test_a_row_and_a_background_need_not_both_have_names():
+    names = FRAME[["age"]].assign(year=FRAME["age"] + 2)
+    model = LogisticRegression().fit(names.to_numpy(), RICH)
+    whole = lime_cli.explain(model, names, row=3, samples=64, seed=2)
+    for row, background in (
+        (names.iloc[3], names.to_numpy()),
+        (names.to_numpy()[3], names),
+        (names.to_numpy()[3], names.to_numpy()),
+    ):
+        found = lime_cli.explain(model, row, background=background, samples=64, seed=2)
+        ours, theirs = found.weights, whole.weights
+        assert [one.weight for one in ours] == [one.weight for one in theirs]
+
+
 def asked_with(frame):
     """Return a model that keeps what it is given."""
     seen = []
@@ -272,6 +292,11 @@ def test_what_cannot_be_used_is_told_in_one_line(model, data, error, said):
     assert "--" not in str(caught.value)
 
 
+def test_a_kind_of_input_that_there_is_none_of_is_told_so():
+    with pytest.raises(SettingsError, match="modality: there is no 'table'; give one of tabular"):
+        lime_cli.explain(pipeline(), FRAME, modality="table")
+
+
 def test_a_single_row_needs_a_background():
     with pytest.raises(SettingsError, match="background"):
         lime_cli.explain(pipeline(), FRAME.iloc[3])
@@ -303,9 +328,14 @@ def test_what_must_be_known_is_a_warning_once(recwarn):
     assert recwarn.list[0].filename == __file__
 
 
-def test_nothing_is_printed(capfd):
+def test_nothing_is_printed_but_progress_that_is_asked_for(capfd):
     lime_cli.explain(pipeline(), FRAME, row=3, samples=64)
+    lime_cli.explain(pipeline(), FRAME, rows=[3, 4], samples=64)
     assert capfd.readouterr() == ("", "")
+    lime_cli.explain(pipeline(), FRAME, rows=[3, 4], samples=64, progress="json")
+    out, err = capfd.readouterr()
+    assert out == ""
+    assert json.loads(err.splitlines()[-1])["done"] == 2
 
 
 def test_workers_explain_what_lies_in_files():

@@ -203,7 +203,7 @@ def _draw_line(line: Sequence[_Piece], canvas: Canvas) -> None:
             if not one.resolved:
                 below = y + height / 2
                 canvas.line((left, below), (left + one.width, below), "ink", 0.9, dotted=True)
-        canvas.text(left, y, one.text, BODY)
+        canvas.text(left, y, one.text, BODY, width=one.width)
 
 
 def _lines(

@@ -22,7 +22,7 @@ from PIL import Image
 
 from lime_cli.engine.arrays import BoolArray
 from lime_cli.engine.explanation import Explanation, Surrogate
-from lime_cli.engine.instance import Column, Segment, SegmentedImage
+from lime_cli.engine.instance import Column, Component, Segment, SegmentedImage
 from lime_cli.formats.story import (
     LEVELS,
     MINUS,
@@ -217,7 +217,8 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
     values = explanation.subject.facts.get("values")
     for surrogate in explanation.surrogates:
         largest = ", ".join(
-            f"{literal(explanation.components[one.component].name)} {one.weight:+.3g}"
+            f"{_short(explanation.components[one.component])} "
+            + f"{one.weight:+.3g}".replace("-", MINUS)
             for one in surrogate.weights[:LARGEST]
         )
         fidelity = surrogate.fidelity
@@ -233,6 +234,12 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
             "values": values if isinstance(values, dict) else {},
             "warnings": ", ".join(dict.fromkeys(one.code for one in explanation.warnings)),
         }
+
+
+def _short(component: Component) -> str:
+    """Name a component in a list, where a column's value stands in a column of its own."""
+    where = component.where
+    return literal(where.column if isinstance(where, Column) else component.name)
 
 
 def name_of(explanation: Explanation) -> str:

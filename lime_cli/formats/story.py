@@ -528,8 +528,23 @@ def remedies(explanation: Explanation) -> Iterator[str]:
     """Yield command lines that try what warnings name, where the command is known."""
     if not explanation.made_by:
         return
-    for one in dict.fromkeys(
+    named = [
         option for warning in explanation.warnings for option in TYPED.findall(warning.message)
-    ):
+    ]
+    if any(warning.code == "large_gap" for warning in explanation.warnings):
+        named += filter(None, map(_nearer, explanation.surrogates))
+    for one in dict.fromkeys(named):
         if one.partition(" ")[0] not in explanation.made_by:
             yield f"{explanation.made_by} {one}"
+
+
+def _nearer(surrogate: Surrogate) -> str:
+    """Name the smaller radius of the smallest gap among those that were compared; "" for none."""
+    gaps = {
+        one.radius: abs(one.gap)
+        for one in surrogate.by_radius
+        if one.gap is not None and one.radius < (surrogate.radius or 0.0)
+    }
+    radius = min(gaps, key=gaps.__getitem__, default=0.0)
+    closer = radius and gaps[radius] < abs(surrogate.gap)
+    return f"--radius {radius:g}" if closer else ""

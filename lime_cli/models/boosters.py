@@ -1,4 +1,6 @@
-"""Boosted trees in their libraries' own files: XGBoost, LightGBM, CatBoost."""
+"""Boosted trees of XGBoost, LightGBM and CatBoost, in their own files and out of others; results of
+statsmodels: what answers the scikit-learn way once it is wrapped.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +20,7 @@ from lime_cli.models.fitted import UNNAMED
 from lime_cli.models.folders import columns_beside
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import softmax
+from lime_cli.models.pickles.native import Unfit, check_lightgbm, check_xgboost
 from lime_cli.models.predictor import Origin, Predictor, quiet
 from lime_cli.models.sklearn import way_of
 
@@ -56,6 +59,7 @@ def load_xgboost(file: ModelFile, content: Content) -> Predictor:
     xgboost = _library("xgboost", file)
 
     def read() -> Any:
+        check_xgboost(content.read())
         booster = xgboost.Booster()
         booster.load_model(bytearray(content.read()))
         return booster
@@ -68,7 +72,9 @@ def load_lightgbm(file: ModelFile, content: Content) -> Predictor:
     lightgbm = _library("lightgbm", file)
 
     def read() -> Any:
-        return lightgbm.Booster(model_str=content.read().decode("utf-8", "surrogateescape"))
+        text = content.read().decode("utf-8", "surrogateescape")
+        check_lightgbm(text)
+        return lightgbm.Booster(model_str=text)
 
     return _loaded("lightgbm", file, content, read)
 
@@ -88,8 +94,13 @@ def load_catboost(file: ModelFile, content: Content) -> Predictor:
 
 
 def as_estimator(model: Any) -> Any:
-    """Return a booster in what answers the scikit-learn way; anything else as it is."""
+    """Return a booster, or a result of statsmodels, in what answers the scikit-learn way.
+
+    Returns anything else as it is.
+    """
     kind = type(model)
+    if _is_of_statsmodels(model):
+        return Statistics(model)
     if kind.__module__ == "catboost.core" and hasattr(model, "get_cat_feature_indices"):
         return _catboost(model)
     wrap = {
@@ -116,6 +127,8 @@ def _loaded(kind: str, file: ModelFile, content: Content, read: Callable[[], Any
             booster = as_estimator(read())
     except ModelError:
         raise
+    except Unfit as error:
+        raise ModelError(f"{path.name}: is damaged: {error}", "save it again") from None
     except Exception as error:  # each library raises a type of its own
         words = " ".join(str(error).split())[-160:]
         raise ModelError(f"{path.name}: {kind} cannot load it ({words})", "save it again") from None
@@ -235,3 +248,45 @@ def _word(cell: Any) -> str:
 def _version(package: str) -> tuple[int, ...]:
     """Ask the module: a package may be installed as its build for one device."""
     return tuple(map(int, re.findall(r"\d+", import_module(package).__version__)[:2]))
+
+
+CONSTANT = "const"
+"""What ``add_constant`` calls its column of ones."""
+
+
+class Statistics:
+    """A result of statsmodels that answers the scikit-learn way."""
+
+    def __init__(self, results: Any) -> None:
+        self.results = results
+        self._formula = getattr(results.model, "formula", None) is not None
+        names = _of_formula(results) if self._formula else list(results.model.exog_names)
+        self._names = [str(name) for name in names]
+        own = [name for name in self._names if name != CONSTANT]
+        if own and (self._formula or not all(re.fullmatch(r"x\d+", name) for name in own)):
+            self.feature_names_in_ = own
+        if own:
+            self.n_features_in_ = len(own)
+
+    def predict(self, inputs: Any) -> Any:
+        """Return what the results predict for a data frame, or an array without the constant."""
+        if self._formula:
+            return np.asarray(self.results.predict(inputs))
+        rows = np.asarray(inputs, float)
+        if CONSTANT in self._names:
+            rows = np.insert(rows, self._names.index(CONSTANT), 1.0, axis=1)
+        return np.asarray(self.results.predict(rows))
+
+
+def _is_of_statsmodels(model: Any) -> bool:
+    """Tell a fitted result of statsmodels that predicts from columns."""
+    known = type(model).__module__.partition(".")[0] == "statsmodels"
+    return known and hasattr(getattr(model, "model", None), "exog_names")
+
+
+def _of_formula(results: Any) -> list[Any]:
+    """Return the columns of the table that a formula reads; none where the table was not kept."""
+    frame = getattr(results.model.data, "frame", None)
+    right = str(results.model.formula).partition("~")[2]
+    words = set(re.findall(r"\w+", right))
+    return [one for one in getattr(frame, "columns", ()) if str(one) in words or str(one) in right]

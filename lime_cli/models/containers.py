@@ -94,9 +94,9 @@ COLUMNS = re.compile(r"feature|column|cols|predictor|input|variable", re.IGNOREC
 def _with_columns(model: Any, warnings: tuple[CodedWarning, ...], held: Any) -> ModelInside:
     """Look for the columns of a model that names none in the only fitting list beside it."""
     names, n_columns, *_ = fitted(model)
-    if names is not None or not isinstance(held, Mapping):
+    if names is not None or not isinstance(held, (Mapping, list, tuple)):
         return ModelInside(model, warnings)
-    lists = {str(key): tuple(one) for key, one in held.items() if _are_names(one)}
+    lists = {str(key): tuple(one) for key, one in _children(held).items() if _are_names(one)}
     fitting = {key: one for key, one in lists.items() if n_columns in (None, len(one))}
     called = {key: one for key, one in fitting.items() if COLUMNS.search(key)}
     found = called or ({} if n_columns is None else fitting)
@@ -148,7 +148,8 @@ def _transforms_inputs(one: Any) -> bool:
 
 
 def _taken(held: Any, key: Any) -> tuple[CodedWarning, ...]:
-    beside = [one for one in _children(held) if one != key]
+    others = ((one, child) for one, child in _children(held).items() if one != key)
+    beside = [one for one, child in others if not _are_names(child)]
     if not beside:
         return ()
     more = f" and {len(beside) - SHOWN} more" if len(beside) > SHOWN else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,16 @@ SHAPES = re.compile(r"expected 2d array|1d array|could not convert string|reshap
 """How a model that was fitted on numbers takes a list of texts."""
 
 UNKNOWN = re.compile(r"[Ff]ound unknown categor(?:y|ies) \[?(?:array\()?\[?(.*?)\]?[,)]* in column")
+
+
+def is_of_model(error: BaseException) -> bool:
+    """Tell what a stranger's code raised from a person's Ctrl-C.
+
+    The command line dies of Ctrl-C, and never meets one as an exception; Python programs do.
+    """
+    if isinstance(error, KeyboardInterrupt):
+        return signal.getsignal(signal.SIGINT) is not signal.default_int_handler
+    return True
 
 
 def is_shortage(error: BaseException) -> bool:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -118,7 +119,9 @@ def _places(step: Any, places: list[int], names: Sequence[str]) -> Found:
         yield from ((place, Known(("",), filling=True)) for place in places[:1])
     elif (preprocessor := getattr(step, "_preprocessor", None)) is not None:  # histogram trees
         for place, one in _places(preprocessor, places, names):
-            yield place, one._replace(category=getattr(step, "feature_names_in_", None) is not None)
+            present = tuple(value for value in one.values if not _is_gap(value))
+            named = getattr(step, "feature_names_in_", None) is not None
+            yield place, one._replace(values=present, category=named, gaps=True)
     elif (by_name := _by_name(step)) is not None:
         at = {name: place for place, name in enumerate(names)}
         yield from ((at[str(name)], one) for name, one in by_name if str(name) in at)
@@ -137,7 +140,11 @@ def _of_transformer(step: Any, places: list[int]) -> Found:
 
 
 def _has_gap(values: Sequence[Any]) -> bool:
-    return any(one is None or one != one for one in values)
+    return any(map(_is_gap, values))
+
+
+def _is_gap(value: Any) -> bool:
+    return value is None or bool(value != value)
 
 
 def _along(steps: list[Any], places: list[int], names: Sequence[str]) -> Found:
@@ -219,11 +226,39 @@ def _of_lightgbm(booster: Any) -> dict[int, Known]:
     places = [int(one) for one in said[1].split(",")] if said else []
     if len(places) != len(held):
         infos = re.search(r"^feature_infos=(.*)$", text, re.MULTILINE)
-        ranges = infos[1].split(" ") if infos else []
-        places = [i for i, one in enumerate(ranges) if one[:1] not in ("[", "n", "")]
+        places = _ordered_too(places, held, infos[1].split(" ") if infos else [])
     if len(places) != len(held):
         return {}
     return {i: Known(tuple(one), category=True) for i, one in zip(places, held, strict=True)}
+
+
+def _ordered_too(places: list[int], held: Sequence[Any], ranges: Sequence[str]) -> list[int]:
+    """Find where the categories of columns stand, some of which LightGBM takes as numbers.
+
+    Those are ordered ones: they are handed over as the places among their categories, which the
+    range of such a column keeps to. Returns nothing where more than one choice of columns fits.
+    """
+    unordered = set(places) or {i for i, one in enumerate(ranges) if one[:1] not in ("[", "n", "")}
+    if len(ranges) > MOST_RANGES or len(unordered) == len(held):
+        return sorted(unordered) if len(unordered) == len(held) else []
+    numbers = [i for i, one in enumerate(ranges) if i not in unordered and one[:1] == "["]
+    found = []
+    for chosen in combinations(numbers, len(held) - len(unordered)):
+        tried = sorted((*unordered, *chosen))
+        pairs = zip(tried, held, strict=True)
+        if all(i in unordered or _within(ranges[i], len(one)) for i, one in pairs):
+            found.append(tried)
+    return found[0] if len(found) == 1 else []
+
+
+MOST_RANGES = 60
+"""Columns among which ordered categories are looked for, at most."""
+
+
+def _within(range_: str, n: int) -> bool:
+    """Tell whether a column ranges over places among n categories, the last one included."""
+    low, _, high = range_.strip("[]").partition(":")
+    return float(low) == 0 and float(high) == n - 1
 
 
 def _of_xgboost(booster: Any) -> dict[int, Known]:

@@ -57,7 +57,9 @@ MOST_OUTPUTS = 1 << 18
 """Of a prediction; vocabularies of language models are no larger."""
 
 
-def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArray, RawOutput]:
+def as_matrix(
+    raw: Any, name: str, stated: Stated = UNSTATED, n: int | None = None
+) -> tuple[FloatArray, RawOutput]:
     """Return an answer as (n, k) float64, and what it carried; raise PredictionError for others."""
     output = RawOutput(raw)
     for sentence, rule in SHAPES:
@@ -74,7 +76,11 @@ def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArra
     except (TypeError, ValueError):
         raise _no_numbers(name, output.raw) from None
     if values.ndim == 1:
-        values = values[:, None]
+        squeezed = stated.column and n == 1 and len(values) > 1  # a function drops the axis of one
+        values = values[None, :] if squeezed else values[:, None]
+    if stated.table and n and values.shape[1:] == (1,) and len(values) > n:
+        # skl2onnx writes the outputs of a network one after the other, those of an input together
+        values = values.reshape(n, -1) if len(values) % n == 0 else values
     if values.ndim != 2 or values.shape[1] == 0:
         raise PredictionError(
             f"{name}: the model returned shape {values.shape}, not (samples, outputs)",
@@ -92,6 +98,10 @@ def as_matrix(raw: Any, name: str, stated: Stated = UNSTATED) -> tuple[FloatArra
 def _otherwise(stated: Stated) -> str:
     """Word what to do about an answer that is none."""
     listed = ", ".join(stated.others)
+    if stated.column:
+        return (
+            "the function is given a list: it must return a row of numbers for each of its inputs"
+        )
     other = f"choose another with --model-output: {listed}; or " if listed else ""
     return other + "explain a function that returns a row of numbers per input: py:module:name"
 
@@ -102,6 +112,11 @@ def _no_numbers(name: str, raw: Any) -> PredictionError:
         return PredictionError(
             f"{name}: the model returned words ({items[0]!r}), not numbers",
             "name all its classes with --classes",
+        )
+    if hasattr(raw, "cr_code"):
+        raw.close()
+        return PredictionError(
+            f"{name}: is an async function", "name one that calls it: asyncio.run(f(inputs))"
         )
     hint = "does the function end in return?" if raw is None else ""
     return PredictionError(f"{name}: the model returned {type(raw).__name__}, not numbers", hint)
@@ -202,6 +217,17 @@ def _dictionaries(output: RawOutput, stated: Stated) -> RawOutput | None:
     return RawOutput(rows, tuple(map(str, keys)), output.rules)
 
 
+def _columns(output: RawOutput, stated: Stated) -> RawOutput | None:
+    """{class: (n,), ...} of a function: a column for each class."""
+    raw = output.raw
+    if not stated.column or not isinstance(raw, dict) or not raw:
+        return None
+    columns = [np.asarray(one) for one in raw.values()]
+    if any(one.ndim != 1 or len(one) != len(columns[0]) for one in columns):
+        return None
+    return RawOutput(np.stack(columns, axis=1), tuple(map(str, raw)), output.rules)
+
+
 def _frame(output: RawOutput, stated: Stated) -> RawOutput | None:
     columns = getattr(output.raw, "columns", None)
     if columns is None or not hasattr(output.raw, "to_numpy"):
@@ -257,6 +283,7 @@ SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] 
     ("a sparse matrix is written out", _sparse),
     ("dictionaries by class are read in the order of their keys", _dictionaries),
     ("a data frame's columns are the outputs", _frame),
+    ("a dictionary's columns are the outputs", _columns),
     ("the arrays of several answers stand side by side", _several),
     ("a class that is named gets 1, the others 0", _labels),
     ("bytes are divided by 255", _bytes),
@@ -312,7 +339,7 @@ class Outputs(NamedTuple):
 
     def read(self, raw: Any, n: int) -> FloatArray:
         """Return (n, k) finite numbers; raise PredictionError for any other answer."""
-        values, output = as_matrix(raw, self.name, self.stated)
+        values, output = as_matrix(raw, self.name, self.stated, n)
         values = _activate(self._in_order(values, output.names), self.activation)
         if len(values) != n:
             raise PredictionError(
@@ -344,15 +371,17 @@ def not_finite(name: str, answers: FloatArray) -> NotFinite:
     )
 
 
-def decide_outputs(raw: Any, file: ModelFile, name: str, stated: Stated) -> Outputs:
-    """Decide from a first answer ``raw`` how all answers are read; ``--task`` and ``--classes``
-    win.
+def decide_outputs(
+    raw: Any, file: ModelFile, name: str, stated: Stated, n: int | None = None
+) -> Outputs:
+    """Decide from a first answer ``raw`` to n inputs how all answers are read; ``--task`` and
+    ``--classes`` win.
 
     Raises ModelError, or InputError for ``--classes``, when names and outputs differ in number.
     """
     if file.classes and not stated.classes and _are_words(raw):
         stated = stated._replace(classes=file.classes, labels=True)
-    values, output = as_matrix(raw, name, stated)
+    values, output = as_matrix(raw, name, stated, n)
     values = _activate(values, file.activation)
     if file.classes and output.names and sorted(file.classes) == sorted(output.names):
         file = file._replace(classes=output.names)  # which name is whose, the answer says itself

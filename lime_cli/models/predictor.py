@@ -20,7 +20,7 @@ import numpy as np
 from lime_cli import clock
 from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.errors import LimexError, NotFinite, PredictionError, UntrustedModel
-from lime_cli.models.failures import failure
+from lime_cli.models.failures import failure, is_of_model
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.outputs import Outputs, Stated, decide_outputs, not_finite, written_out
 from lime_cli.models.pickles import tripwire
@@ -253,7 +253,9 @@ class Predictor:
         way = self._way
         try:
             raw = written_out(self._guarded(lambda: way.predict(inputs), inputs))
-            outputs = self._decided or decide_outputs(raw, self._file, way.origin.name, way.stated)
+            outputs = self._decided or decide_outputs(
+                raw, self._file, way.origin.name, way.stated, len(inputs)
+            )
             outputs.read(raw, len(inputs))
         except UntrustedModel:
             raise
@@ -270,7 +272,9 @@ class Predictor:
         """Return (n, k) outputs; an answer may be computed, and fail, only when it is read."""
         raw = written_out(raw)
         if self._decided is None:
-            self._decided = decide_outputs(raw, self._file, self._way.origin.name, self._way.stated)
+            self._decided = decide_outputs(
+                raw, self._file, self._way.origin.name, self._way.stated, n
+            )
         return self._decided.read(raw, n)
 
     def _outputs(self) -> Outputs | None:
@@ -297,7 +301,9 @@ class Predictor:
                 return predict()
         except LimexError:
             raise
-        except (Exception, SystemExit) as error:  # a stranger's code may raise anything
+        except BaseException as error:  # a stranger's code may raise anything
+            if not is_of_model(error):
+                raise
             way = self._way
             raise failure(way.origin.name, error, inputs, way.origin.warnings, way.input) from error
 

@@ -15,7 +15,7 @@ from typing import Any
 from lime_cli.errors import ModelError
 from lime_cli.files import digest_of
 from lime_cli.models.containers import can_predict
-from lime_cli.models.failures import last_line
+from lime_cli.models.failures import is_of_model, last_line
 from lime_cli.models.live import predictor_of_object
 from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile
 from lime_cli.models.predictor import Origin, Predictor, quiet
@@ -51,7 +51,9 @@ def _imported(module: str, name: str) -> Any:
     except ModuleNotFoundError as error:
         hint = "put its folder on PYTHONPATH, or run limex there"
         raise ModelError(f"{name}: there is no module {error.name}", hint) from None
-    except (Exception, SystemExit) as error:  # a stranger's code may raise anything
+    except BaseException as error:  # a stranger's code may raise anything
+        if not is_of_model(error):
+            raise
         raise ModelError(f"{name}: its module cannot be imported ({last_line(error)})") from error
 
 

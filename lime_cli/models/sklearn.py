@@ -39,7 +39,8 @@ def limit_threads(model: Any, threads: int) -> None:
         if "n_jobs" in getattr(part, "__dict__", {}):
             with contextlib.suppress(Exception):  # a stranger's attribute may refuse
                 part.n_jobs = threads
-        if type(part).__module__.startswith("xgboost.") and hasattr(part, "set_param"):
+        module = str(type(part).__module__)  # which some classes compute
+        if module.startswith("xgboost.") and hasattr(part, "set_param"):
             with contextlib.suppress(Exception):
                 part.set_param({"nthread": threads})
 

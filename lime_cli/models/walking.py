@@ -63,7 +63,7 @@ def _held(one: Any) -> Iterator[Collection[Any]]:
 
 def _is_frame(kind: type) -> bool:
     """Tell a data frame or a series: what is in one are arrays, whose makers know of them."""
-    known = kind.__module__.partition(".")[0] == "pandas"
+    known = str(kind.__module__).partition(".")[0] == "pandas"  # some classes compute it
     return known and kind.__name__ in ("DataFrame", "Series")
 
 

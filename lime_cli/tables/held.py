@@ -197,13 +197,14 @@ def _of_frame(frame: Any) -> HeldTable:
 
     header = tuple(map(str, frame.columns))
     series = [frame.iloc[:, j] for j in range(frame.shape[1])]
-    plain = isinstance(frame.index, pandas.RangeIndex)
+    index = frame.index
+    plain = isinstance(index, pandas.RangeIndex) and (index.start, index.step) == (0, 1)
     return HeldTable(
         header=header,
         columns=tuple(map(_column, series)),
         n_rows=len(frame),
         texts=frozenset(n for n, one in zip(header, series, strict=True) if _is_text(one)),
-        labels=None if plain else tuple(map(str, frame.index)),
+        labels=None if plain else tuple(map(str, index)),
         dtypes={name: one.dtype for name, one in zip(header, series, strict=True)},
         names={
             word: one

@@ -164,11 +164,28 @@ def require(name: str, header: Sequence[str], columns: Sequence[str]) -> None:
     listed = ", ".join(repr(one) for one in missing[:5]) + (" ..." if len(missing) > 5 else "")
     shown = ", ".join(header[:12]) + (" ..." if len(header) > 12 else "")
     hint = f"it has {shown}"
+    if tuple(header) == tuple(map(str, range(len(header)))):
+        hint = (
+            f"it has {len(header)} columns, the model {len(columns)}, which are taken in its "
+            "order; leave others out with --drop, by number"
+        )
     if not has & set(columns) and _is_data(header):
         hint = f"its first line is {shown}; where that is a row, say --no-header"
+    elif dummied := _dummied(header, columns, missing):
+        code = f"pandas.get_dummies(pandas.read_csv({name!r}), columns={dummied})"
+        made = f"python -c \"import pandas; {code}.to_csv('dummies.csv', index=False)\""
+        hint = f"they are dummies, which this makes: {made}; explain dummies.csv with --onehot"
     elif guess:
         hint = f"did you mean {guess!r}? say --rename '{guess}={missing[0]}'"
     raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}", hint)
+
+
+def _dummied(header: Sequence[str], columns: Sequence[str], missing: Sequence[str]) -> list[str]:
+    """Name the columns that all missing ones are dummies of, as pandas calls them; else none."""
+    spare = sorted((one for one in header if one not in columns), key=len, reverse=True)
+    found = [next((one for one in spare if name.startswith(f"{one}_")), "") for name in missing]
+    enough = len(missing) > 1 and all(found)
+    return [one for one in header if one in found] if enough else []
 
 
 def _is_data(header: Sequence[str]) -> bool:

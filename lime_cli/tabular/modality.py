@@ -50,6 +50,12 @@ def by_position(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedW
     return (CodedWarning("by_position", f"{words}; --columns says others"),)
 
 
+NAMELESS = CodedWarning(
+    "by_position",
+    "the table names no columns; they are taken to be the model's, in the model's order",
+)
+
+
 def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedWarning, ...]:
     """Warn of columns that are called as true answers are, and go to a model by their place."""
     found = [name for name in columns if name.casefold() in LABELS]
@@ -213,6 +219,8 @@ class TabularModality:
                 model_input=model_input,
             )
         warnings = (*warnings, *unknown_categories(background, model_input.known))
+        if not self.dialect.header and model_input.columns is not None:
+            warnings += (NAMELESS,)
         if not self.schema.order:
             warnings += by_position(columns, model_input) + label_like(columns, model_input)
         background = _with_moments(background, self.schema)

@@ -222,9 +222,10 @@ class Chooser:
         one = self.known.get(place)
         if not self.like_pandas or one is None or one.filling or not one.gaps:
             return
-        for cell in map(str.strip, counts):
-            if cell and not any(map(str.isalnum, cell)) and cell not in one.values:
-                yield cell
+        for cell in counts:
+            mark = cell.strip()
+            if mark and not any(map(str.isalnum, mark)) and not {cell, mark} & {*one.values}:
+                yield mark
 
     def _rules(self, counts: Counter[str], known: frozenset[object]) -> Rules:
         words = frozenset(one for one in known if isinstance(one, str) and one in PANDAS_MISSING)

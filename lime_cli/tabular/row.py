@@ -415,21 +415,29 @@ class RowInstance:
         n, background = len(codes), self.background
         columns: dict[int, NDArray[Any]] = {}
         for j, i in enumerate(background.varying):
-            part = background.drawn[i]
-            masked = codes[:, j] > 0
-            categories = np.where(masked, codes[:, j] - 1, 0)
+            part, kept = background.drawn[i], codes[:, j] == 0
+            categories = np.maximum(codes[:, j] - 1, 0)
             for place, drawn in zip(part.places, part.drawn(categories), strict=True):
-                own = background.features[place].column([self.values[place]])
-                columns[place] = np.where(masked, drawn, own)
-        for place, feature in enumerate(background.features):
+                own = self._own[place]
+                if own.dtype == drawn.dtype:
+                    np.copyto(drawn, own, where=kept)
+                    columns[place] = drawn
+                else:
+                    columns[place] = np.where(kept, own, drawn)
+        for place, own in enumerate(self._own):
             if place not in columns:
-                columns[place] = np.repeat(feature.column([self.values[place]]), n)
+                columns[place] = np.repeat(own, n)
         start = len(background.varying)
         for text in self.texts:
             end = start + len(text.components)
             columns[background.place_of[text.column]] = text.kept(1 - codes[:, start:end])
             start = end
         return self.table([columns[place] for place in range(len(background.features))])
+
+    @cached_property
+    def _own(self) -> tuple[NDArray[Any], ...]:
+        """The row's value of each column, (1,)."""
+        return tuple(one.column([value]) for one, value in self._pairs())
 
     def replacements(self, code: IntArray) -> dict[int, Any]:
         """Return what stands for each column that a sample of this code (d,) masks."""
@@ -449,7 +457,7 @@ class RowInstance:
 
     def original(self) -> Table:
         """Return the row itself."""
-        row = self.table([one.column([value]) for one, value in self._pairs()])
+        row = self.table([one.copy() for one in self._own])
         return replace(row, places=(self.source.place,))
 
     def _varying(self) -> Iterator[tuple[Part, tuple[Any, ...]]]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lime_cli.engine.explanation import Weight
+from lime_cli.engine.explanation import AtRadius, Weight
 from lime_cli.engine.instance import CodedWarning, Component, Segment, SegmentedImage, Spans
 from lime_cli.formats.html import LISTED, outlines, part, write_page
 from lime_cli.formats.story import STRONGEST
@@ -211,6 +211,23 @@ def test_a_warning_names_what_to_type():
     page = "".join(Reader(written("html", [low])).texts)
     assert "limex explain tabular m.pkl t.csv --row 3 --radius 0.1" in page
     assert said in page
+
+
+def test_a_gap_names_the_radius_at_which_it_is_smaller():
+    one = explanation()
+    radii = tuple(AtRadius(r, f, 0.01, g) for r, f, g in ((0.5, 0.9, 0.3), (0.1, 0.7, 0.02)))
+    surrogate = replace(one.surrogates[0], radius=0.5, by_radius=radii, local_prediction=0.5)
+    wide = replace(
+        one,
+        surrogates=(surrogate,),
+        warnings=(
+            CodedWarning("large_gap", "yes: the model predicts 0.8; try a smaller --radius"),
+        ),
+        made_by="limex explain tabular m.pkl t.csv --row 3",
+    )
+    page = "".join(Reader(written("html", [wide])).texts)
+    assert "limex explain tabular m.pkl t.csv --row 3 --radius 0.1" in page
+    assert "0.5 (0.90, +0.3), 0.1 (0.70, +0.02)" in page
 
 
 def luminance(colour: np.ndarray) -> float:

@@ -93,6 +93,18 @@ def test_ticks_are_round_between_the_limits_and_keep_apart(limits):
         assert half < inches * (second - first)
 
 
+@pytest.mark.parametrize(
+    "text",
+    ["The music is far too loud", "worst area = 741.6 (686.5 to 1084]", "很好看的电影", "Im"],
+)
+def test_widths_that_are_estimated_are_about_those_of_the_font(text):
+    pytest.importorskip("matplotlib")
+    if text.isascii():
+        found, true = (Canvas(8.0, one).measure(text, 10) for one in (False, True))
+        assert found == pytest.approx(true, rel=0.08)
+    assert Canvas(8.0, False).measure(text, 10) > 0
+
+
 def test_a_batch_that_failed_says_so_however_quiet_it_is(limex, tmp_path):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.txt").write_text("a good film")

@@ -80,6 +80,7 @@ PLAIN_REFS = {
 CALLS = {
     "builtins": "bytearray bytes complex frozenset range set slice",
     "collections": "OrderedDict defaultdict",
+    "datetime": "date datetime time timedelta timezone",
     "sklearn.neighbors._ball_tree": "newObj",
     "pandas": "StringDtype",
     "pandas._libs.arrays": "__pyx_unpickle_NDArrayBacked",

@@ -1,6 +1,7 @@
 """Boosted trees in their libraries' own files, where the libraries are installed."""
 
 import pickle
+import re
 import sys
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from lime_cli.errors import MissingDependency, ModelError
 from lime_cli.models.model_file import ModelFile, format_of
+from lime_cli.models.pickles.native import _COUNT, Unfit, check_lightgbm, check_xgboost
 from lime_cli.tabular.row import Table
 
 RNG = np.random.default_rng(0)
@@ -175,3 +177,100 @@ def test_a_damaged_file_is_told_in_one_line(tmp_path, library, content):
     (tmp_path / "m").write_bytes(content)
     with pytest.raises(ModelError, match=rf"^m: {library} cannot load it"):
         loaded(tmp_path / "m")
+
+
+LIGHTGBM = """tree
+version=v4
+num_class=1
+num_tree_per_iteration=1
+label_index=0
+max_feature_idx=2
+objective=binary sigmoid:1
+feature_names=a b c
+feature_infos=[0:1] [0:1] [0:1]
+tree_sizes=1
+
+Tree=0
+num_leaves=4
+num_cat=0
+split_feature=0 1 2
+split_gain=1 1 1
+threshold=0.5 0.5 0.5
+decision_type=2 2 2
+left_child=1 -1 -3
+right_child=2 -2 -4
+leaf_value=0.1 0.2 0.3 0.4
+
+end of trees
+"""
+
+DAMAGED_TREES = {
+    "left_child=1 -1 -3": [
+        "left_child=9999 -1 -3", "left_child=99999999999 -1 -3", "left_child=-9 -1 -3",
+        "left_child=0 -1 -3", "left_child=1 0 -3", "left_child=1 -1", "left_child=1 -1 -2",
+        "left_child=1 -1 x", "left_child=2 -1 -3", "left_child=",
+    ],
+    "right_child=2 -2 -4": ["right_child=-4 -2 -4", "right_child=3 -2 -4", "right_child=1 -2 -4"],
+    "split_feature=0 1 2": ["split_feature=0 1 3", "split_feature=0 -1 2", "split_feature=0 1"],
+    "num_leaves=4": ["num_leaves=400", "num_leaves=-4", "num_leaves=0", "num_leaves=9" * 9],
+    "num_class=1": ["num_class=100000000", "num_class=-1", "num_class=" + "9" * 40],
+    "max_feature_idx=2": ["max_feature_idx=900000000", "max_feature_idx=1"],
+    "num_tree_per_iteration=1": ["num_tree_per_iteration=7", "num_tree_per_iteration=100000000"],
+    "leaf_value=0.1 0.2 0.3 0.4": ["leaf_value=0.1 0.2 0.3", "leaf_value="],
+    "threshold=0.5 0.5 0.5": ["threshold=0.5", "threshold=0.5 0.5 0.5 0.5"],
+    "decision_type=2 2 2": ["decision_type=1 2 2", "decision_type=2 2"],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("good", "bad"), [(good, bad) for good, all_bad in DAMAGED_TREES.items() for bad in all_bad]
+)
+def test_trees_of_lightgbm_whose_parts_do_not_fit_are_damaged(good, bad):
+    check_lightgbm(LIGHTGBM)
+    with pytest.raises(Unfit, match="boosted trees"):
+        check_lightgbm(LIGHTGBM.replace(good, bad))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b'{"num_class":"1000000000"}',
+        b'{ "num_class" : "123456789012345678901234567890" }',
+        b'{"num_feature": 999999999}',
+        b'"num_class":"-3"',
+        b"{L\0\0\0\0\0\0\0\x09num_classSL\0\0\0\0\0\0\0\x0a1000000000",
+        b"{i\x09num_classSi\x0a1000000000",
+        b'{"num_trees":"900000000"}',
+        b'{"num_target":"900000000"}',
+    ],
+)
+def test_xgboost_models_of_more_than_there_is_are_damaged(content):
+    with pytest.raises(Unfit, match="boosted trees that say num_"):
+        check_xgboost(content)
+
+
+@pytest.mark.parametrize("more", [{}, {"boosting_type": "dart"}, {"linear_tree": True}])
+@pytest.mark.parametrize("y", [TWO, THREE], ids=["two", "three"])
+def test_trees_that_lightgbm_wrote_fit(y, more, tmp_path):
+    lightgbm = pytest.importorskip("lightgbm")
+    kinds = pd.Categorical(y + 3 * RNG.integers(0, 5, len(FRAME)))
+    rows = FRAME[["v"]].assign(kind=kinds)
+    few = {"n_estimators": 4, "min_child_samples": 3, "min_data_per_group": 1, "cat_smooth": 0.1}
+    model = lightgbm.LGBMClassifier(**few, max_cat_to_onehot=1, verbose=-1, **more)
+    text = model.fit(rows, y).booster_.model_to_string()
+    check_lightgbm(text)
+    assert "num_cat=1" in text
+    model.booster_.save_model(tmp_path / "m.txt")
+    found = re.sub("left_child=-?[0-9]+", "left_child=9999", (tmp_path / "m.txt").read_text())
+    (tmp_path / "m.txt").write_text(found)
+    with pytest.raises(ModelError, match=r"m\.txt: is damaged: boosted trees whose branches"):
+        loaded(tmp_path / "m.txt")
+
+
+@pytest.mark.parametrize("suffix", ["json", "ubj"])
+def test_counts_that_xgboost_wrote_fit(suffix):
+    xgboost = pytest.importorskip("xgboost")
+    booster = xgboost.XGBClassifier(n_estimators=3).fit(FRAME, THREE).get_booster()
+    raw = bytes(booster.save_raw(suffix))
+    check_xgboost(raw)
+    assert len(list(_COUNT.finditer(raw))) >= 3

@@ -5,6 +5,7 @@ import pickle
 import sys
 import types
 import zipfile
+from datetime import datetime, timezone
 
 import joblib
 import numpy as np
@@ -38,14 +39,15 @@ def saved(tmp_path, held):
 @pytest.mark.parametrize(
     ("held", "key", "beside"),
     [
-        ({"model": FITTED, "features": ["u"]}, "model", "'features'"),
+        ({"model": FITTED, "features": ["u"]}, "model", ""),
+        ({"model": FITTED, "at": datetime(2024, 5, 1, tzinfo=timezone.utc)}, "model", "'at'"),
         (["scaled", FITTED], "1", "'0'"),
         ((FITTED, {"note": 1}), "0", "'1'"),
         ({"v1": {"clf": FITTED}, "clf": FITTED}, "v1.clf", "'v1'"),
         ({7: FITTED}, "7", ""),
         ({"model": FITTED, "labels": LabelEncoder().fit(["a", "b"])}, "model", "'labels'"),
     ],
-    ids=["dict", "list", "tuple", "nested", "number", "labels"],
+    ids=["dict", "dated", "list", "tuple", "nested", "number", "labels"],
 )
 def test_the_only_model_of_a_container_is_taken_and_a_key_says_the_same(
     tmp_path, held, key, beside
@@ -84,6 +86,7 @@ NAMES = ["w", "u", "v"]
         ({"feature_columns": np.array(NAMES, object)}, NAMES),
         ({"cols": pd.Index(NAMES), "categorical_columns": ["u"]}, NAMES),
         ({"names": tuple(NAMES)}, NAMES),
+        ((NAMES,), NAMES),
         ({"features": ["u", "v"]}, None),
         ({"features": NAMES, "columns": NAMES[::-1]}, None),
         ({"letters": NAMES, "names": NAMES[::-1]}, None),
@@ -91,7 +94,8 @@ NAMES = ["w", "u", "v"]
     ],
 )
 def test_columns_beside_a_model_without_names_are_its_own(tmp_path, beside, columns):
-    found = ModelFile(saved(tmp_path, {"model": FITTED, **beside})).load()
+    held = (FITTED, *beside) if isinstance(beside, tuple) else {"model": FITTED, **beside}
+    found = ModelFile(saved(tmp_path, held)).load()
     assert found.input.columns == (None if columns is None else tuple(columns))
     assert ("columns_beside" in [one.code for one in found.warnings]) == (columns is not None)
 

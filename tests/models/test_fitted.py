@@ -221,3 +221,59 @@ def test_gaps_that_an_encoder_does_not_know_are_told(tmp_path, step):
     said = dict(explained(path, tmp_path / "d.csv").coded_warnings)
     assert ("unknown_category" in said) == (step == "plain")
     assert step != "plain" or "port a missing value (" in said["unknown_category"]
+
+
+STATISTICS = {
+    "logit": lambda sm, X, y: sm.Logit(y, sm.add_constant(X)).fit(disp=0),
+    "without a constant": lambda sm, X, y: sm.OLS(y, X).fit(),
+    "a constant at the end": lambda sm, X, y: sm.OLS(y, sm.add_constant(X, prepend=False)).fit(),
+    "counts": lambda sm, X, y: sm.GLM(y, sm.add_constant(X), family=sm.families.Poisson()).fit(),
+    "a formula": lambda sm, X, y: sm.OLS.from_formula(
+        "y ~ age * np.log(pclass) + C(port)", FRAME.assign(y=y)
+    ).fit(),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", list(STATISTICS))
+def test_results_of_statsmodels_get_the_columns_they_were_fitted_on(tmp_path, name):
+    sm = pytest.importorskip("statsmodels.api")
+    used = FRAME[["age", "pclass"]].astype(float)
+    results = STATISTICS[name](sm, used, LABELS)
+    results.save(tmp_path / "m.pkl")
+    FRAME[["port", "pclass", "age"]].assign(id=1).to_csv(tmp_path / "d.csv", index=False)
+    found = lime_cli.explain(
+        str(tmp_path / "m.pkl"), str(tmp_path / "d.csv"), row=3, samples=64, trust=True
+    )
+    assert found.record["outputs"] == pytest.approx([np.asarray(results.predict())[3]])
+
+
+ORDERED = pd.Series(
+    pd.Categorical(RANDOM.choice(["S", "M", "L"], N), ["S", "M", "L"], ordered=True)
+)
+
+
+@pytest.mark.parametrize("others", [["age"], ["age", "port"], ["port", "pclass"]])
+def test_ordered_categories_reach_lightgbm_as_its_own(tmp_path, others):
+    lightgbm = pytest.importorskip("lightgbm")
+    typed = FRAME[others].assign(size=ORDERED)
+    typed = typed.astype({one: "category" for one in others if one != "age"})
+    label = ((ORDERED == "M") ^ (RANDOM.random(N) < 0.2)).astype(int)
+    model = lightgbm.LGBMClassifier(n_estimators=8, verbose=-1).fit(typed, label)
+    found = predicted(pickled(tmp_path, model), FRAME[others].assign(size=ORDERED.astype(object)))
+    assert found == pytest.approx(model.predict_proba(typed)[:30])
+
+
+@pytest.mark.parametrize("column", ["pclass", "port"])
+def test_gaps_among_the_categories_of_histogram_trees_stay_gaps(tmp_path, column):
+    frame = FRAME.assign(**{column: FRAME[column].astype(object).where(FRAME.age > 30)})
+    frame = frame.assign(pclass=frame.pclass.astype(float))
+    typed = frame.astype({column: "category"}).drop(columns="port" if column == "pclass" else [])
+    if column == "port":
+        typed = typed.drop(columns="pclass")
+    try:
+        model = HistGradientBoostingClassifier(max_iter=8).fit(typed, LABELS)
+    except ValueError:
+        pytest.skip("an older scikit-learn's takes no words")
+    found = predicted(pickled(tmp_path, model), frame[list(typed)])
+    assert found == pytest.approx(model.predict_proba(typed)[:30])

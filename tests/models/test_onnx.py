@@ -612,6 +612,20 @@ def test_texts_become_token_ids_by_their_tokenizer(tmp_path, length):
     assert [one.code for one in model.warnings] == ["activation_assumed"]
 
 
+@pytest.mark.parametrize("rule", ["(a|a)+$", "(a|aa)+$"])
+def test_a_tokenizer_that_gives_up_is_one_line(tmp_path, rule, capfd):
+    tokenizers = pytest.importorskip("tokenizers")
+    made = tokenizers.Tokenizer(tokenizers.models.WordLevel({"[UNK]": 0}, unk_token="[UNK]"))
+    pattern = tokenizers.Regex(rule)
+    made.pre_tokenizer = tokenizers.pre_tokenizers.Split(pattern, "isolated")
+    made.save(str(tmp_path / "tokenizer.json"))
+    words = str(tmp_path / "tokenizer.json")
+    model = ModelFile(token_model(tmp_path / "m.onnx", "length"), tokenizer=words).load()
+    with pytest.raises(PredictionError, match=r"tokenizer: gives up on a text .*PanicException"):
+        model.predict(["a" * 60 + "\x1b[31mc", "a" * 60 + "c"])
+    assert capfd.readouterr().err == ""
+
+
 def test_token_ids_ask_for_a_tokenizer_and_it_for_its_inputs(tmp_path):
     path = token_model(tmp_path / "m.onnx")
     with pytest.raises(SettingsError, match="takes token ids; name its tokenizer"):
@@ -621,7 +635,7 @@ def test_token_ids_ask_for_a_tokenizer_and_it_for_its_inputs(tmp_path):
     with pytest.raises(ModelError, match="does not fill its input 'speaker'"):
         ModelFile(other, tokenizer=words).load()
     (tmp_path / "bad.json").write_text("{}")
-    with pytest.raises(InputError, match=r"bad\.json: is no tokenizer\.json"):
+    with pytest.raises(InputError, match=r"bad\.json: is not a tokenizer\.json"):
         ModelFile(path, tokenizer=str(tmp_path / "bad.json")).load()
     with pytest.raises(InputError, match="no such file"):
         ModelFile(path, tokenizer=str(tmp_path / "none.json")).load()

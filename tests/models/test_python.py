@@ -81,6 +81,31 @@ def test_a_function_that_leaves_the_program_does_not():
         loaded("leaves").predict(TABLE)
 
 
+@pytest.mark.parametrize(
+    "kind", ["GeneratorExit", "KeyboardInterrupt", "Panic(BaseException)", "SystemExit"]
+)
+@pytest.mark.parametrize("where", ["", "    "])
+def test_whatever_a_function_raises_is_one_line(tmp_path, kind, where):
+    name, _, base = kind.partition("(")
+    made = f"class {kind}: pass\n" if base else ""
+    function = f"def predict(rows):\n    raise {name}('\x1b[31mno')\n"
+    code = made + (function if where else f"{function}\nraise {name}('no')\n")
+    (tmp_path / "raising.py").write_text(code)
+    (tmp_path / "x.csv").write_text("a,b\n" + "1,2\n3,4\n5,7\n9,1\n" * 50)
+    command = ["-m", "lime_cli", "explain", "tabular", "py:raising:predict", "x.csv", "--row", "1"]
+    done = subprocess.run(
+        [sys.executable, *command],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": str(__import__("pathlib").Path(__file__).parents[2]), "PATH": ""},
+    )
+    lines = done.stderr.splitlines()
+    assert (done.returncode, done.stdout, len(lines)) == (4, "", 1), done.stderr
+    assert lines[0].startswith("limex: py:raising:predict: ")
+    assert "\x1b" not in lines[0]
+
+
 def run_in(folder, code):
     done = subprocess.run(
         [sys.executable, "-P" if sys.version_info >= (3, 11) else "-I", "-c", code],
@@ -178,6 +203,20 @@ def test_whatever_a_library_answers_with_is_read(name):
     assert model.predict(TEXTS[:1]) == pytest.approx(expected[:1], abs=1e-6)
     said = [one.message for one in model.warnings]
     assert any("its first part" in one for one in said) == (name.startswith("pair"))
+
+
+def test_an_async_function_is_called_what_it_is():
+    with pytest.raises(PredictionError, match=r"is an async function; name one that calls it"):
+        loaded("later").predict(TEXTS)
+
+
+def test_a_function_of_one_text_is_told_that_it_is_given_a_list():
+    model = loaded("first_alone")
+    model.predict(TEXTS[:1])
+    with pytest.raises(
+        PredictionError, match=r"1 predictions for 5 inputs; the function is given a li"
+    ):
+        model.predict(TEXTS)
 
 
 @pytest.mark.parametrize("name", ["listed", "by_dictionary"])

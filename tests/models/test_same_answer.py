@@ -340,3 +340,75 @@ def test_estimators_answer_alike_in_every_format(tmp_path, name, form):
     fit(model, rows, label)
     found, expected = check(tmp_path, model, form, rows, label)
     assert found == pytest.approx(expected, abs=1e-9)
+
+
+ZIPMAPS = {"dictionaries": {}, "one array": {"zipmap": False}, "columns": {"zipmap": "columns"}}
+
+GRAPHS = {
+    "logistic": (linear_model.LogisticRegression, {}, "signed"),
+    "forest": (ensemble.RandomForestClassifier, {"n_estimators": 5}, "three words"),
+    "boosted": (ensemble.GradientBoostingClassifier, {"n_estimators": 4}, "odd numbers"),
+    "linear of two": (linear_model.LinearRegression, {}, "two numbers"),
+    "forest of two": (ensemble.RandomForestRegressor, {"n_estimators": 5}, "two numbers"),
+    "network of two": (
+        neural_network.MLPRegressor,
+        {"hidden_layer_sizes": (4,), "max_iter": 40},
+        "two numbers",
+    ),
+    "poisson": (linear_model.PoissonRegressor, {}, "count"),
+    "anomalies": (ensemble.IsolationForest, {"n_estimators": 5, "random_state": 0}, "two"),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("zipmap", list(ZIPMAPS))
+@pytest.mark.parametrize("name", list(GRAPHS))
+def test_onnx_graphs_answer_as_the_estimators_they_were_made_of(tmp_path, name, zipmap):
+    skl2onnx = pytest.importorskip("skl2onnx")
+    kind, options, label = GRAPHS[name]
+    classifies = hasattr(kind, "predict_proba")
+    if zipmap != "dictionaries" and not classifies:
+        pytest.skip("no classes, no map of them")
+    rows = FRAME[[AGE, CLASS, FARE]].to_numpy(np.float32)
+    rows = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    model = fit(kind(**options), rows, LABELS[label])
+    graph = skl2onnx.to_onnx(
+        model,
+        rows[:1],
+        options=ZIPMAPS[zipmap] if classifies else None,
+        target_opset={"": 15, "ai.onnx.ml": 3},
+    )
+    (tmp_path / "model.onnx").write_bytes(graph.SerializeToString())
+    pd.DataFrame(rows, columns=list("abc")).to_csv(tmp_path / "rows.csv", index=False)
+    found, _ = answered(tmp_path / "model.onnx", tmp_path / "rows.csv")
+    expected, _ = truth(model, rows[:SHOWN])
+    assert found == pytest.approx(expected, abs=1e-4, rel=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("library", ["lightgbm", "xgboost", "catboost"])
+@pytest.mark.parametrize("label", ["two", "three", "number"])
+def test_onnx_graphs_of_boosters_answer_as_they_do(tmp_path, library, label):
+    package = pytest.importorskip(library)
+    rows = FRAME[[AGE, CLASS, FARE]].to_numpy(np.float32)
+    suffix = "Regressor" if label == "number" else "Classifier"
+    path = tmp_path / "model.onnx"
+    if library == "catboost":
+        quiet = {"iterations": 6, "verbose": 0, "allow_writing_files": False}
+        model = getattr(package, f"CatBoost{suffix}")(**quiet).fit(rows, LABELS[label])
+        model.save_model(str(path), format="onnx")
+    else:
+        tools = pytest.importorskip("onnxmltools")
+        types = pytest.importorskip("onnxmltools.convert.common.data_types")
+        kind = {"lightgbm": "LGBM", "xgboost": "XGB"}[library]
+        quiet = {"verbose": -1} if library == "lightgbm" else {}
+        model = getattr(package, f"{kind}{suffix}")(n_estimators=6, **quiet)
+        fit(model, rows, LABELS[label])
+        shape = [("input", types.FloatTensorType([None, 3]))]
+        convert = getattr(tools, f"convert_{library}")
+        graph = convert(model, initial_types=shape, target_opset=15)
+        path.write_bytes(graph.SerializeToString())
+    pd.DataFrame(rows, columns=list("abc")).to_csv(tmp_path / "rows.csv", index=False)
+    found, _ = answered(path, tmp_path / "rows.csv")
+    expected, _ = truth(model, rows[:SHOWN])
+    assert found == pytest.approx(expected, abs=1e-4, rel=1e-4)

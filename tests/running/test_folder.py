@@ -1,5 +1,6 @@
 """A batch drawn as HTML gets an index that leads to the page of every instance."""
 
+import json
 import re
 
 import pytest
@@ -47,3 +48,37 @@ def test_no_link_is_followed_where_a_run_keeps_its_state(limex, tmp_path, link):
         assert (result.code, result.err.count("\n")) == (5, 1), result.err
     assert sorted(one.name for one in precious.iterdir()) == ["file", "part-00000"]
     assert {one.read_text() for one in precious.iterdir()} == {"mine"}
+
+
+def test_pages_lead_to_their_neighbours_and_the_list_shows_values(limex, tmp_path):
+    out = tmp_path / "out"
+    loans = ("tabular", "sample_models/loans.pkl", "sample_data/loans.csv", "--row", "0-4")
+    words = ("explain", *loans, "--samples", "128", "-o", out, "-f", "html", "-q")
+    assert limex(*words).code == 0
+    pages = sorted(one.name for one in out.glob("[0-9]*.html"))
+    for i, name in enumerate(pages):
+        (nav,) = re.findall(r'<nav class="pages">(.*?)</nav>', (out / name).read_text())
+        links = dict(re.findall(r'<a href="([^"]+)">(\w+)</a>', nav))
+        wanted = {"index.html": "all"}
+        if i:
+            wanted[pages[i - 1]] = "previous"
+        if i + 1 < len(pages):
+            wanted[pages[i + 1]] = "next"
+        assert links == wanted
+    before = {name: (out / name).read_bytes() for name in pages}
+    assert limex(*words).code == 0
+    assert {name: (out / name).read_bytes() for name in pages} == before
+    index = (out / "index.html").read_text()
+    heads = re.findall(r'<button type="button">([^<]+)</button>', index)[5:]
+    assert len({"income", "owns_home", "months", "loan_amount", "age"} & set(heads)) >= 3
+    records = [json.loads(line) for line in (out / "explanations.jsonl").read_text().splitlines()]
+    for record in records[1:]:
+        values = record["instance"]["facts"]["values"]
+        own = rf'<tr><td dir="auto"><a [^>]*>loans.csv {record["instance"]["id"]}</a>.*?</tr>'
+        (row,) = re.findall(own, index)
+        cells = re.findall(r'<td class="extra" dir="auto">([^<]*)</td>', row)
+        assert cells
+        for name, cell in zip(heads, cells, strict=False):
+            value = values[name]
+            number = isinstance(value, float)
+            assert cell == ("missing" if value is None else f"{value:g}" if number else str(value))

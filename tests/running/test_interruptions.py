@@ -37,8 +37,15 @@ def folder(tmp_path_factory):
         (folder / "texts" / f"{n:02d}.txt").write_text(
             f"{WORDS[n % 4]} and {WORDS[n % 3]}, say {n}"
         )
+    began = time.monotonic()
     assert ended(start(folder, folder / "whole"))[0] == 0
+    (folder / "seconds").write_text(str(time.monotonic() - began))
     return folder
+
+
+def moment(folder, chance):
+    """Choose when to interrupt a batch: at any time of it, on a machine of any speed."""
+    return chance.uniform(0.1, float((folder / "seconds").read_text()))
 
 
 def start(folder, out, *options):
@@ -105,7 +112,7 @@ def finishes(folder, out, chance, counts):
     """Start a batch and kill somebody; tell whether it came to its end all the same."""
     jobs = chance.choice([(), ("-j", 2)])
     process = start(folder, out, *jobs)
-    time.sleep(chance.uniform(0.1, 2.4))
+    time.sleep(moment(folder, chance))
     victim = chance.choice(["parent", "group", "worker", "worker"] if jobs else ["parent", "group"])
     workers = workers_of(process) if victim == "worker" else []
     if process.poll() is None and counts["kills"] < KILLS and (workers or victim != "worker"):
@@ -154,7 +161,7 @@ def test_whenever_a_signal_comes_it_leaves_soon_and_the_end_is_the_same(folder, 
     counts = Counter()
     for _ in range(SIGNALS):
         process = start(folder, out, *chance.choice([(), ("-j", 2)]))
-        time.sleep(chance.uniform(0.1, 2.4))
+        time.sleep(moment(folder, chance))
         number = chance.choice(list(codes))
         began = time.monotonic()
         chance.choice([os.kill, os.killpg])(process.pid, number)

@@ -2,6 +2,9 @@
 
 import pickle
 import re
+import shlex
+import subprocess
+import sys
 
 import numpy as np
 import pandas as pd
@@ -13,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.options.inputs import _renamed
+from lime_cli.tables.dialect import Dialect
 from lime_cli.tabular.columns import called
 from lime_cli.tabular.modality import TabularModality
 from lime_cli.tabular.schema import Schema
@@ -190,3 +194,42 @@ def test_a_column_that_comes_again_is_called_as_pandas_calls_it(tmp_path, used):
     model = LogisticRegression().fit(read[used], LABELS)
     found, _ = answers(path, model)
     assert found == pytest.approx(model.predict_proba(read[used]))
+
+
+@pytest.mark.parametrize("drop_first", [False, True])
+def test_a_model_of_dummies_names_the_command_that_makes_them(tmp_path, monkeypatch, drop_first):
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "b"])
+    frame["kind of"], frame["p"] = RANDOM.choice(["x", "y", "z"], N), RANDOM.choice(["u", "v"], N)
+    frame.to_csv(path, index=False)
+    dummies = pd.get_dummies(frame, drop_first=drop_first)
+    model = LogisticRegression().fit(dummies, LABELS)
+    with pytest.raises(InputError) as error:
+        answers(path, model)
+    typed = shlex.split(re.search("makes: (.*); explain dummies.csv", error.value.hint)[1])
+    assert typed[0] == "python"
+    subprocess.run([sys.executable, *typed[1:]], check=True)
+    found, _ = answers(tmp_path / "dummies.csv", model)
+    assert found == pytest.approx(model.predict_proba(dummies))
+
+
+def test_names_that_only_begin_alike_are_no_dummies(tmp_path):
+    path = tmp_path / "d.csv"
+    pd.DataFrame(VALUES, columns=["age", "b"]).to_csv(path, index=False)
+    model = LogisticRegression().fit(pd.DataFrame(VALUES, columns=["age_group", "b"]), LABELS)
+    with pytest.raises(InputError) as error:
+        answers(path, model)
+    assert "get_dummies" not in error.value.hint
+
+
+def test_columns_without_names_are_the_model_s_and_that_is_said(tmp_path):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "b"])
+    frame.assign(y=LABELS).to_csv(path, index=False, header=False)
+    model, plain = LogisticRegression().fit(frame, LABELS), Dialect(header=False)
+    with pytest.raises(InputError, match=r"3 columns, the model 2.*--drop, by number"):
+        answers(path, model, dialect=plain)
+    found, table = answers(path, model, dialect=plain, drop=("2",))
+    assert found == pytest.approx(model.predict_proba(frame))
+    assert "by_position" in [one.code for one in table.fitted_warnings]

@@ -322,3 +322,12 @@ def test_a_format_may_hold_a_comma():
     assert parse_dates(typed) == (("since", ""), ("until", "%b %d, %Y"), ("other", ""))
     with pytest.raises(SettingsError, match="names no column"):
         parse_dates(["=%d"])
+
+
+@pytest.mark.parametrize("mark", ["?", " ?"])
+def test_a_mark_that_is_a_category_of_the_model_stays_whatever_fills_gaps(tmp_path, mark):
+    words = choice(" Private", " Gov", mark)
+    encoder = make_pipeline(SimpleImputer(strategy="most_frequent"), OneHotEncoder())
+    case = Case(tmp_path, words, encoded(encoder), pd.DataFrame({"size": SIZE, "kind": words}))
+    assert case.answers == pytest.approx(case.expected)
+    assert case.codes == []

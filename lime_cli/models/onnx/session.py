@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -177,6 +178,16 @@ def predictor_of(
     return Predictor(session.file, way)
 
 
+def one_for_each_class(outputs: Sequence[Any], classes: Sequence[str] | None) -> list[Any]:
+    """Return the outputs that hold a number for each class, as skl2onnx splits its ZipMap."""
+    numbers = [one for one in outputs if one.type not in LABELS and len(one.shape or ()) == 1]
+    if classes is None or not 1 < len(numbers) == len(classes) == len(outputs) - 1:
+        return []
+    names = [one.name for one in numbers]
+    spelled = ([f"{mark}{one}" for one in classes] for mark in ("i", "s", ""))
+    return numbers if names in spelled else []
+
+
 class Session:
     """A session with what is known of its inputs and outputs."""
 
@@ -184,7 +195,10 @@ class Session:
         path = Path(file.path)
         self._session, self._graph, self._name = session, graph, path.name
         self._inputs = session.get_inputs()
-        self._outputs = session.get_outputs()
+        group = one_for_each_class(session.get_outputs(), graph.classes)
+        self._columns = [one.name for one in group if file.output is None]
+        """Outputs that are read together."""
+        self._outputs = [one for one in session.get_outputs() if one.name not in self._columns[1:]]
         self._export = export_beside(path, file.tokenizer)
         self.file = file
         self._tokens = self._tokenizer()
@@ -330,8 +344,10 @@ class Session:
         return parts if isinstance(parts[0], dict) else np.stack(parts)
 
     def _get(self, output: Any, feeds: dict[str, NDArray[Any]]) -> Any:
+        together = output.name in self._columns
         try:
-            return self._session.run([output.name], feeds)[0]
+            found = self._session.run(self._columns if together else [output.name], feeds)
+            return np.stack(found, axis=1) if together else found[0]
         except Exception as error:  # as above
             if is_shortage(error):
                 raise OutOfMemory(f"{self._name}: the model ran out of memory") from None

@@ -7,16 +7,26 @@ which tokens are padding, only texts of equal length go together, since there it
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
+import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.errors import InputError, MissingDependency, ModelError, SettingsError
+from lime_cli.errors import (
+    InputError,
+    MissingDependency,
+    ModelError,
+    PredictionError,
+    SettingsError,
+)
+from lime_cli.models.failures import is_of_model, last_line
 from lime_cli.models.input_forms import DTYPES
 from lime_cli.models.model_file import TextReading
 from lime_cli.models.onnx.export import Export
@@ -155,12 +165,14 @@ class Tokens:
 
     def read(self, text: str) -> TextReading:
         """Tell how many tokens a text has, and which part of it the model sees."""
-        kept = self._tokenizer.encode(text)
+        with _panics_in_words():
+            kept = self._tokenizer.encode(text)
         bytes_ = BYTES * self._width
         if self.limit is None or len(kept.ids) < self.limit:
             return TextReading(len(kept.ids), self._filled(len(kept.ids)), None, bytes_)
         self._tokenizer.no_truncation()
-        n = len(self._tokenizer.encode(text).ids)
+        with _panics_in_words():
+            n = len(self._tokenizer.encode(text).ids)
         self._tokenizer.enable_truncation(**self._cutting)
         if n <= len(kept.ids):
             return TextReading(n, self._filled(n), None, bytes_)
@@ -172,7 +184,8 @@ class Tokens:
     def predict(self, texts: Sequence[str], run: Callable[[dict[str, NDArray[Any]]], Any]) -> Any:
         """Return what ``run`` answers to texts, in their order, call by call."""
         encode = getattr(self._tokenizer, "encode_batch_fast", self._tokenizer.encode_batch)
-        found = encode(list(texts))
+        with _panics_in_words():
+            found = encode(list(texts))
         lengths = np.array([self._filled(len(one.ids)) for one in found])
         predictions: list[Any] = [None] * len(found)
         for some in self._calls(lengths, run):
@@ -239,8 +252,35 @@ class Tokens:
         return {name: parts[part].astype(self._wanted[name]) for name, part in self._parts.items()}
 
 
+@contextlib.contextmanager
+def _panics_in_words() -> Iterator[None]:
+    """Raise PredictionError for a panic of the library, which is no Exception, and hush it."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    os.dup2(_nowhere(), 2)
+    try:
+        yield
+    except BaseException as error:
+        if type(error).__name__ != "PanicException":
+            raise
+        raise PredictionError(
+            f"tokenizer: gives up on a text ({last_line(error)})",
+            "its rules are too slow for it: shorten the text, or take another tokenizer.json",
+        ) from None
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@cache
+def _nowhere() -> int:
+    """Return a descriptor that takes what nobody needs, opened before a model is watched."""
+    return os.open(os.devnull, os.O_WRONLY)
+
+
 def _read(path: Path) -> Any:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+    _nowhere()
     try:
         from tokenizers import Tokenizer
     except ImportError:
@@ -253,7 +293,9 @@ def _read(path: Path) -> Any:
         raise InputError(f"{path}: no such file", "check the path of the tokenizer.json") from None
     except OSError as error:
         raise InputError(f"{path.name}: cannot be read ({error.strerror})") from None
-    except Exception as error:  # the library raises plain Exception for every fault
+    except BaseException as error:  # plain Exception for every fault, and panics, which are none
+        if not is_of_model(error):
+            raise
         words = " ".join(str(error).split())[:120]
         raise InputError(
             f"{path.name}: is not a tokenizer.json ({words})", "save one with tokenizer.save"

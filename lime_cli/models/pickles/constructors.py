@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
+from datetime import timedelta, timezone
 from functools import partial
 from typing import cast
 
@@ -300,6 +301,10 @@ def check_partial(made: object, state: object) -> None:
         raise Refused("has a partial write into what it holds")
 
 
+def _moment(*args: object) -> bool:
+    return all(type(one) in (bytes, str, int, timedelta, timezone) for one in args)
+
+
 def _text_array(cls: object, checksum: object, state: object) -> bool:
     return _is_pandas(cls, "StringArray") and type(checksum) is int and state is None
 
@@ -363,6 +368,9 @@ GUARDS: Mapping[Global, Callable[..., bool]] = {
     ("builtins", "set"): _set,
     ("collections", "defaultdict"): _factory,
     PARTIAL: _partial,
+    ("datetime", "datetime"): _moment,
+    ("datetime", "time"): _moment,
+    ("datetime", "timezone"): _moment,
     ("numpy._core.multiarray", "_reconstruct"): _array,
     SCALAR: scalar_of,
     ("numpy._core.numeric", "_frombuffer"): _buffer,

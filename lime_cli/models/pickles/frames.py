@@ -165,7 +165,7 @@ def check_gone(loaded: object) -> None:
 
 
 def _is_of_pandas(kind: type) -> bool:
-    return kind.__module__.partition(".")[0] == "pandas"
+    return str(kind.__module__).partition(".")[0] == "pandas"
 
 
 def _check_categories(state: object) -> None:

@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from lime_cli.models.pickles.native import Unfit, check_lightgbm, check_xgboost
 from lime_cli.models.pickles.policy import Refused
 
 _TREE = ("sklearn.tree._tree", "Tree")
@@ -64,7 +65,22 @@ def _state_check(kind: Any) -> Callable[[object], None] | None:
         return _check_search_tree
     if kind.__module__ == _DISTANCES:
         return _check_distance
+    if kind.__name__ == "Booster" and kind.__module__ in ("xgboost.core", "lightgbm.basic"):
+        return _check_booster
     return _check_spline if kind.__name__ == "BSpline" else None
+
+
+def _check_booster(state: object) -> None:
+    """Check what a booster wrote of itself, as bytes (XGBoost) or as text (LightGBM)."""
+    held: dict[str, object] = state if type(state) is dict else {}
+    written = held.get("handle", held.get("_handle"))
+    try:
+        if isinstance(written, (bytes, bytearray)):
+            check_xgboost(written)
+        elif isinstance(written, str):
+            check_lightgbm(written)
+    except Unfit as error:
+        raise Damaged(str(error)) from None
 
 
 def _check_search_tree(state: object) -> None:

@@ -179,7 +179,9 @@ def _instances(comparison: Comparison) -> Grid:
             one.rank_correlation,
             one.overlap,
             one.flips,
-            "-" if one.largest is None else f"{one.largest.errors:.1f} errors: {one.largest.name}",
+            "-"
+            if one.largest is None
+            else f"{one.largest.errors:.1f} errors: {one.largest.feature}",
         )
         for one in comparison.listed()
     )

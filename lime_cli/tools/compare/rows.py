@@ -196,6 +196,8 @@ def sheet_of(found: list[TwoRows]) -> Sheet:
     grids = tuple(_grid(one) for one in found)
     title = f"rows {first} and {second} of {source}"
     lines = tuple(said(one) for one in found)
+    if any(not term.certain for one in found for term in one.terms):
+        lines += ("~ the sign of the difference is not certain",)
     return Sheet(title, lines, grids, record_of(found), _pictures(found))
 
 
@@ -213,41 +215,41 @@ def said(one: TwoRows) -> str:
 
 
 def _grid(one: TwoRows) -> Grid:
+    first, second = (f"row {own}" for own in one.ids)
     columns = (
         SheetColumn("column"),
-        SheetColumn(f"row {one.ids[0]}"),
-        SheetColumn("weight", "+.4g"),
-        SheetColumn(f"row {one.ids[1]}"),
-        SheetColumn("weight", "+.4g"),
         SheetColumn("difference", "+.4g"),
         SheetColumn("± 95%", ".2g"),
-        SheetColumn("sign"),
+        SheetColumn("~"),
+        SheetColumn(first, "+.3g"),
+        SheetColumn(second, "+.3g"),
+        SheetColumn("values"),
     )
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (
             term.feature,
-            _value(term.names[0], term.feature),
-            term.weights[0],
-            _value(term.names[1], term.feature),
-            term.weights[1],
             term.difference,
             None if term.interval is None else (term.interval[1] - term.interval[0]) / 2,
-            "certain" if term.certain else "not certain",
+            "" if term.certain else "~",
+            *term.weights,
+            " / ".join(_value(name, term.feature) for name in term.names),
         )
         for term in one.terms
     ]
-    rest: list[tuple[Any, ...]] = [
-        ("intercepts and others", "", None, "", None, one.rest, None, ""),
-        ("gaps", "", None, "", None, one.gap, None, ""),
-        ("predictions", "", one.predictions[0], "", one.predictions[1], one.difference, None, ""),
+    rows += [
+        ("the rest", one.rest, None, "", None, None, ""),
+        ("gaps", one.gap, None, "", None, None, ""),
+        ("predictions", one.difference, None, "", *one.predictions, ""),
     ]
     paired = all(term.paired for term in one.terms)
     how = "paired" if paired else "unpaired: the rows do not share their samples"
-    return Grid(one.target, f"{one.target}, intervals {how}", columns, (*rows, *rest))
+    return Grid(one.target, f"{one.target}, intervals {how}", columns, tuple(rows))
 
 
 def _value(name: str | None, column: str) -> str:
-    return (name or "").removeprefix(f"{column} = ")
+    """Return what a row has in a column, without its bin."""
+    said = (name or "").removeprefix(f"{column} = ")
+    return said.rpartition(" (")[0] if " (" in said and said[-1] in ")]" else said
 
 
 # -- drawn ----------------------------------------------------------------------------------------
