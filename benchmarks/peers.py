@@ -530,7 +530,7 @@ def measured(folder: Path, runs: int, only: str) -> Iterator[str]:
                     raise RuntimeError(done.stderr[-600:])
                 costs[number] = [Cost(one, 0) for one in json.loads(done.stdout.splitlines()[-1])]
         else:
-            for turn in range(runs + 1):
+            for turn in range(0 if runs > 1 else 1, runs + 1):  # the first warms up
                 for number in numbers:
                     cost = whole(number, folder)
                     costs[number] += [cost] * (turn > 0)
