@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from lime_cli.errors import InputError, MissingDependency
+from lime_cli.errors import InputError, LimexError, MissingDependency
 
 _numbers = count()
 
@@ -245,6 +245,46 @@ def _without_secrets(url: str) -> str:
 
 
 def _copy(url: str, name: str) -> None:
+    """Fetch a file by another program: its threads and connections are none of this process's."""
+    import json
+    import subprocess
+    import sys
+
+    target = local(name)
+    target.parent.mkdir(exist_ok=True)
+    call = [sys.executable, "-c", "from lime_cli.sources import _fetch; _fetch()"]
+    said = json.dumps([url, name, str(target)])
+    paths = os.pathsep.join(one for one in sys.path if one)
+    done = subprocess.run(
+        call,
+        input=said.encode(),
+        stdout=subprocess.PIPE,
+        check=False,
+        env={**os.environ, "PYTHONPATH": paths},
+    )
+    found = json.loads(done.stdout or b'["InputError", "", ""]')
+    if found is None:
+        return
+    kind, message, hint = found
+    raised = MissingDependency if kind == "MissingDependency" else InputError
+    raise raised(message or f"{name}: cannot be fetched", hint or "check the URL")
+
+
+def _fetch() -> None:
+    """Fetch what standard input names, and write what went wrong, or null, to standard output."""
+    import json
+    import sys
+
+    url, name, target = json.load(sys.stdin)
+    try:
+        _download(url, name, Path(target))
+    except LimexError as error:
+        print(json.dumps([type(error).__name__, error.message, error.hint]))
+    else:
+        print("null")
+
+
+def _download(url: str, name: str, target: Path) -> None:
     import shutil
 
     try:
@@ -253,8 +293,6 @@ def _copy(url: str, name: str) -> None:
         raise MissingDependency(
             f"{name}: reading a URL needs fsspec", "pip install 'limex[remote]'"
         ) from None
-    target = local(name)
-    target.parent.mkdir(exist_ok=True)
     unfinished = target.with_name(f".{os.getpid()}")
     try:
         with fsspec.open(url.partition("#")[0], "rb") as stream, unfinished.open("wb") as file:

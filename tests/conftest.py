@@ -1,5 +1,7 @@
 """Tiny real models and instances, and a way to run the command line."""
 
+import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,6 +11,9 @@ import pytest
 from lime_cli.cli import run
 from lime_cli.engine.instance import Column, Component, Identity, Subject
 from lime_cli.engine.masks import Everything, every_mask
+
+STATE = tempfile.TemporaryDirectory(prefix="limex-state-")
+os.environ["XDG_STATE_HOME"] = STATE.name  # no test leaves a key in anybody's home
 
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"

@@ -372,6 +372,15 @@ def comparison_said(explanation: Explanation, surrogate: Surrogate) -> str:
     )
 
 
+def meaning_said(explanation: Explanation) -> str:
+    """Say in one line what a weight compares, and what the intercept is the prediction for."""
+    if explanation.settings.kernel == "shapley":
+        said = "what a part adds on average over all orders in which parts are kept"
+    else:
+        said = f"what keeping a part adds, against masking it: {masking_said(explanation)}"
+    return f"{said}; intercept: {base_said(explanation)}"
+
+
 def thing_of(explanation: Explanation) -> str:
     """Name the kind of instance."""
     return {"tabular": "row", "text": "text", "image": "image"}.get(
@@ -399,7 +408,7 @@ def masking_said(explanation: Explanation) -> str:
         fill = facts.get("fill")
         words = {"mean": "its mean colour", "blur": "a blurred copy"}
         return f"the region is filled with {words.get(str(fill), literal(str(fill)))}"
-    return "as the modality masks its parts"
+    return "its value is replaced"
 
 
 def sum_said(explanation: Explanation, surrogate: Surrogate) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from lime_cli.engine.explanation import Explanation, Rule, Surrogate
 from lime_cli.engine.instance import Component, Segment, Spans
-from lime_cli.formats.story import ASCII, nearest_said
+from lime_cli.formats.story import ASCII, meaning_said, nearest_said
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 from lime_cli.formats.wording import (
     bars_of,
@@ -321,6 +321,8 @@ def _others(surrogate: Surrogate, page: Page) -> str:
 
 
 def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:
+    if any(one.weights for one in explanation.surrogates):
+        yield from _row("weights", meaning_said(explanation), page)
     every = ", all there are" if explanation.stop == "exhaustive" else ""
     worth = f"effective sample size {explanation.effective_samples:.0f}"
     yield from _row("samples", f"{explanation.samples}{every}, {worth}", page)

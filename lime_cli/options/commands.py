@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterable
+import shutil
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,8 +17,13 @@ from lime_cli.cores import limit_libraries, usable_cores
 from lime_cli.errors import SettingsError
 from lime_cli.files import secret
 from lime_cli.options.layers import Option
+from lime_cli.registry import LOGS
 from lime_cli.running.containment import Containment
 from lime_cli.running.signals import die_of_interrupts, leave_at_signals
+from lime_cli.sources import fetched, local
+
+if TYPE_CHECKING:
+    from lime_cli.engine.explanation import Explanation
 
 MANY = 20
 """Options, at most, that the short help shows all of."""
@@ -167,8 +174,20 @@ class ModelCommand(Command):
 
         With workers the model is theirs, and this process never loads it.
 
-        Options are parsed by now and nothing heavy is imported yet: forking is cheap and safe.
+        Options are parsed by now and nothing heavy is imported yet: forking is cheap and safe. What
+        needs the network is done here: inputs are fetched before, a result is logged afterwards.
         """
+        for name in _INPUTS:
+            if ctx.params.get(name):
+                ctx.params[name] = _fetched(ctx.params[name])
+        if ctx.params.get("log") is None:
+            return self._contained(ctx)
+        with Logging(ctx) as logging:
+            code = self._contained(ctx)
+            logging.finish(code)
+        return code
+
+    def _contained(self, ctx: click.Context) -> Any:
         containment = ctx.find_object(Containment)
         output = ctx.params.get("output")
         if containment is not None:
@@ -190,6 +209,60 @@ class ModelCommand(Command):
                 die_of_interrupts()
                 _fence(ctx.params)
         return super().invoke(ctx)
+
+
+_INPUTS = ("inputs", "data", "background", "data_file")
+"""Parameters that name files, which may be on other machines."""
+
+
+def _fetched(names: Any) -> Any:
+    return fetched(names) if isinstance(names, str) else tuple(map(fetched, names))
+
+
+_RECORD = "lime_cli.commands.record"
+
+
+def record_path(ctx: click.Context) -> Path | None:
+    """Return the file that keeps the record of an instance alone for a log; None without one."""
+    found: Path | None = ctx.meta.get(_RECORD)
+    return found
+
+
+class Logging:
+    """A result on its way to an experiment tracker, from this process alone."""
+
+    def __init__(self, ctx: click.Context) -> None:
+        """Raise MissingDependency before anything is explained."""
+        self._ctx, self._process = ctx, os.getpid()
+        self._log = LOGS[ctx.params["log"]]()
+
+    def __enter__(self) -> Logging:
+        self._folder = tempfile.mkdtemp(prefix=".limex-")
+        self._ctx.meta[_RECORD] = Path(self._folder, "record.jsonl")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if os.getpid() == self._process:
+            shutil.rmtree(self._folder, ignore_errors=True)
+
+    def finish(self, code: Any) -> None:
+        """Log what was explained, though some of it failed; nothing in a child of this process."""
+        if os.getpid() != self._process or code not in (None, 0, 6):
+            return
+        from lime_cli.console import Console
+        from lime_cli.records.images import Images
+        from lime_cli.records.reading import read_explanations
+
+        output, inputs = self._ctx.params.get("output"), self._ctx.params.get("inputs", ())
+        folder = Path(output) if output is not None and Path(output).is_dir() else None
+        result = str(folder or self._ctx.meta[_RECORD])
+        places = Images(result, inputs=tuple(str(local(one)) for one in inputs))
+
+        def explanations() -> Iterator[Explanation]:
+            return (places.restored(one, needed=False) for one in read_explanations(result))
+
+        place = self._log(explanations, folder)
+        Console(self._ctx.params.get("quiet", False)).say(f"logged {place}")
 
 
 def _threads(given: dict[str, Any]) -> int:

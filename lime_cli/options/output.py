@@ -10,6 +10,7 @@ import click
 
 from lime_cli.console import Console
 from lime_cli.formats import Look, format_of
+from lime_cli.options.commands import record_path
 from lime_cli.options.groups import Options, flag, one_of_flags, option
 from lime_cli.options.types import OneOf
 from lime_cli.registry import FORMATS, LOGS, SHEETS, STYLES, SUFFIXES, Registry
@@ -91,7 +92,11 @@ class ExplanationOptions(OutputOptions):
     )
 
     def destination(self) -> Output:
-        return replace(super().destination(), samples=self.save_samples, log=self.log)
+        return replace(
+            super().destination(),
+            samples=self.save_samples,
+            log=record_path(click.get_current_context()),
+        )
 
 
 class ImageExplanationOptions(ExplanationOptions):

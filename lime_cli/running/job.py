@@ -78,7 +78,7 @@ def run(
     ready: list[tuple[Source, Instance]] = []
     for source in job.sources:
         try:
-            if (key := source.key) in lost:
+            if lost and (key := source.key) in lost:
                 raise lost[key]
             instance = modality.read(source)
         except (InputError, PredictionError) as error:

@@ -7,8 +7,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from functools import partial
+from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, cast
@@ -17,7 +16,7 @@ from lime_cli import clock
 from lime_cli.console import Console
 from lime_cli.errors import OutputError, SettingsError
 from lime_cli.formats import Look, format_of
-from lime_cli.registry import FORMATS, LOGS, MANY, SUFFIXES
+from lime_cli.registry import FORMATS, MANY, SUFFIXES
 from lime_cli.running.containment import TEMPORARY
 
 if TYPE_CHECKING:
@@ -63,10 +62,8 @@ class Output:
     """Where the label map of an image goes."""
     samples: str | None = None
     """Where the samples of an instance go."""
-    log: str | None = None
-    """Where a result goes beside its file: to an experiment tracker."""
-    kept: list[Explanation] = field(default_factory=list, compare=False)
-    """What ``log`` is given of an instance alone."""
+    log: Path | None = None
+    """The file that keeps the record of an instance alone, for an experiment tracker."""
     named: bool = True
     """Whether the format was named; if not, the suffix of ``path`` has to be one that is known."""
 
@@ -152,35 +149,16 @@ class Output:
 
     def check_log(self, alone: bool, into_folder: bool) -> None:
         """Refuse a log of several instances that are kept nowhere."""
-        if self.log is None:
-            return
-        if not (alone or into_folder):
+        if self.log is not None and not (alone or into_folder):
             raise SettingsError(
                 "--log: of several instances, or of workers, takes a folder", "name it: -o DIR"
             )
-        LOGS[self.log]()
-
-    def write_log(self, into_folder: bool) -> None:
-        """Write a finished result to an experiment tracker, where that was asked for."""
-        if self.log is None:
-            return
-        folder = Path(self.path or "") if into_folder else None
-        place = LOGS[self.log]()(partial(self._explanations, folder), folder)
-        self.console.say(f"logged {place}")
-
-    def _explanations(self, folder: Path | None) -> Iterator[Explanation]:
-        if folder is None:
-            return iter(self.kept)
-        from lime_cli.records.images import Images
-        from lime_cli.records.reading import read_explanations
-
-        places = Images(str(folder))
-        return (places.restored(one, needed=False) for one in read_explanations(str(folder)))
 
     def keep(self, explanation: Explanation) -> None:
         """Write the label map of an image, and keep what is logged, where that was asked for."""
         if self.log is not None:
-            self.kept.append(explanation)
+            with self.log.open("wb") as stream:
+                FORMATS["jsonl"]([explanation], stream, Look())
         image = explanation.subject.image
         if self.label_map is None or image is None:
             return

@@ -213,3 +213,30 @@ def test_markdown_and_the_page_have_the_same_sentence(limex):
     )
     (said,) = re.findall(r'<p class="lead"[^>]*>([^<]*)</p>', page)
     assert said in text.replace("\\", "")
+
+
+@pytest.mark.parametrize("form", ["table", "md", "csv", "html", "svg", "png"])
+def test_a_record_of_schema_1_is_still_drawn(limex, tmp_path, form):
+    path = tmp_path / "old.json"
+    limex("explain", *LOAN, "--samples", "256", "-q", "-o", path)
+    record = json.loads(path.read_text())
+    record["schema"]["number"] = 1
+    for key in ("outputs", "counterfactuals"):
+        del record[key]
+    for key in ("kernel", "radius", "refit", "against"):
+        record["settings"].pop(key, None)
+    for target in record["targets"]:
+        for key in ("fidelity_error", "spread", "kernel", "others", "pairs", "pairs_fidelity"):
+            del target[key]
+        for one in target["components"]:
+            del one["blocks"]
+            one["name"] = one["where"].pop("condition")
+    path.write_text(json.dumps(record))
+    out = tmp_path / f"old.{form}"
+    done = limex("render", path, "-f", form, "-o", out)
+    assert done.code == 0, done.err
+    assert out.stat().st_size > 500
+    if form in ("html", "svg"):
+        text = out.read_text()
+        assert "Kept rather than masked" in text
+        assert "points" not in text.split("The weights")[0]  # whether they are odds is not known

@@ -110,6 +110,8 @@ adult.csv 17                                                     pickle 3fa9c1d2
   ~           the interval holds 0: the sign is not certain
   surrogate   0.726 against the model's 0.873, gap +0.147; intercept 0.312
   fidelity    0.74, good
+  weights     what keeping a part adds, against masking it: its value is
+              replaced; intercept: all parts masked
   samples     4096, effective sample size 812
   skipped     2 constant column: fnlwgt, race
   warning     older_model: saved by scikit-learn 1.5, running 1.7

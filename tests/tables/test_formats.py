@@ -344,8 +344,9 @@ def test_a_format_whose_package_is_missing_names_the_line_that_installs_it(
     if name in content:
         (tmp_path / name).write_bytes(content[name])
     monkeypatch.setitem(sys.modules, module, None)
+    path = tmp_path / "rows.csv"
     with pytest.raises(MissingDependency) as caught:
-        read_cells(sources.fetched(name) if "://" in name else str(tmp_path / name))
+        sources._download(name, name, path) if "://" in name else read_cells(str(tmp_path / name))
     assert f"pip install 'limex[{extra}]'" in str(caught.value)
     assert name.rpartition("/")[2] in str(caught.value)
 
@@ -386,12 +387,12 @@ def test_a_url_is_read_as_the_file_behind_it_and_hides_its_secrets(served):
         sources.fetched(f"{address}/none.csv")
 
 
-def test_what_fsspec_knows_by_another_protocol_is_read(monkeypatch):
-    fsspec = pytest.importorskip("fsspec")
+def test_what_fsspec_knows_by_another_protocol_is_read(tmp_path, monkeypatch):
+    pytest.importorskip("fsspec")
     monkeypatch.delenv("_LIMEX_FETCHED", raising=False)
-    with fsspec.open("memory://bucket/rows.csv", "wb") as file:
-        file.write(b"a,b\n1,2\n")
-    assert read_cells(sources.fetched("memory://bucket/rows.csv")).rows == (("1", "2"),)
+    (tmp_path / "two.zip").write_bytes(zipped({"a.csv": "x\n1\n", "b.csv": "x\n2\n"}))
+    inside = sources.fetched(f"zip://b.csv::file://{tmp_path}/two.zip")
+    assert read_cells(inside).rows == (("2",),)
     with pytest.raises(InputError, match=r"Protocol not known: nowhere.*; check the URL"):
         sources.fetched("nowhere://bucket/rows.csv")
 
@@ -518,3 +519,16 @@ def test_a_batch_of_a_url_has_the_bytes_of_the_file_on_any_number_of_cores(limex
     one, two = ((people / name / "explanations.jsonl").read_text().split("\n") for name in "ab")
     assert one[1:] == two[1:]
     assert len(one) > 5
+
+
+def test_a_url_is_fetched_before_the_model_is_fenced_off_the_network(served):
+    folder, address = served
+    pd.read_csv("sample_data/zoo.csv").to_csv(folder / "zoo.csv", index=False)
+    words = f"explain tabular sample_models/zoo_mlp.onnx {address}/zoo.csv?token=s3cr3t --row 3 "
+    words += "--samples 64 -f json -q --drop animal,class"
+    call = [sys.executable, "-m", "lime_cli", *words.split()]
+    done = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "s3cr3t" not in done.stdout
+    name = json.loads(done.stdout)["instance"]["source"]
+    assert name.startswith("zoo.csv")

@@ -9,7 +9,11 @@ import onnxruntime
 import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
+from sklearn.ensemble import (
+    GradientBoostingRegressor,
+    HistGradientBoostingClassifier,
+    RandomForestClassifier,
+)
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -17,6 +21,7 @@ from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.svm import SVC, LinearSVC
 
 pytest.importorskip("skl2onnx")
 pytest.importorskip("onnxmltools")
@@ -71,6 +76,7 @@ def boosted_pipeline():
 
 MODELS = {
     "forest": (lambda: RandomForestClassifier(20, random_state=0).fit(NUMBERS, CLASSES), NUMBERS),
+    "histogram": (lambda: HistGradientBoostingClassifier().fit(NUMBERS, CLASSES), NUMBERS),
     "bayes": (lambda: GaussianNB().fit(NUMBERS, CLASSES), NUMBERS),
     "gradient": (lambda: GradientBoostingRegressor().fit(NUMBERS, NUMBERS["c"]), NUMBERS),
     "scaled": (
@@ -160,6 +166,31 @@ def test_convert_refuses_what_predicts_something_else_and_writes_nothing(tmp_pat
     assert "raise --tolerance above" in done.err
     assert not output.exists()
     assert not Path(f"{output}.toml").exists()
+
+
+@pytest.mark.parametrize("kind", [SVC, LinearSVC])
+def test_convert_keeps_the_sign_of_margins(kind, tmp_path, limex):
+    model = kind().fit(NUMBERS, CLASSES)
+    path, table, output = saved(tmp_path, model, NUMBERS)
+    assert limex("convert", path, table, "-o", output).code == 0
+    found = limex("explain", "tabular", output, table, "--row", "3", "-f", "json", "-q")
+    margin = float(model.decision_function(NUMBERS.iloc[[3]])[0])
+    assert json.loads(found.out)["outputs"] == pytest.approx([-margin, margin], abs=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("share", "advice"),
+    [
+        (0.003, "raise --tolerance above 0.003, or explain the model as it is"),
+        (0.4, "explain the model as it is"),
+    ],
+)
+def test_convert_advises_to_accept_no_more_than_rounding(share, advice):
+    from lime_cli.tools.convert.measure import Conversion, WorstDifference
+
+    worst = WorstDifference(share, share, "")
+    made = Conversion("m.pkl", "m.onnx", b"", "float", 2, worst, 1e-4, (1.0, 1.0))
+    assert made.advice == advice
 
 
 def test_convert_takes_double_precision_where_single_is_too_coarse(tmp_path, limex):

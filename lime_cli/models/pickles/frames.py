@@ -112,7 +112,12 @@ class Masked:
 
 _UNPICKLE_BACKED = ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked")
 
-_MASKED = ("IntegerArray", "FloatingArray", "BooleanArray")
+_MASKED = (
+    *(("pandas.arrays", name) for name in ("IntegerArray", "FloatingArray", "BooleanArray")),
+    ("pandas.core.arrays.integer", "IntegerArray"),
+    ("pandas.core.arrays.floating", "FloatingArray"),
+    ("pandas.core.arrays.boolean", "BooleanArray"),
+)
 
 _BACKED = ("Categorical", "DatetimeArray", "TimedeltaArray")
 
@@ -120,7 +125,7 @@ STAND_INS: Mapping[Global, Any] = {
     ("pandas._libs.internals", "_unpickle_block"): Block,
     (MANAGERS, "BlockManager"): Manager.of,
     (MANAGERS, "SingleBlockManager"): Manager,
-    **{("pandas.arrays", name): Masked for name in _MASKED},
+    **dict.fromkeys(_MASKED, Masked),
 }
 """What stands for a name of pandas' inside: it is called, or made, in that one's place."""
 

@@ -116,7 +116,7 @@ def convert(model: ModelOptions, asked: ConversionOptions, _clock: ClockOptions)
     if not made.agrees:
         raise ModelError(
             f"{Path(model.model).name}: its ONNX form predicts something else: {made.worst.said}",
-            f"raise --tolerance above {made.worst.share:.2g}, or explain the model as it is",
+            made.advice,
         )
     for path, content in ((asked.output, made.content), (sidecar, made.sidecar.encode())):
         with asked.destination(path).opened() as stream:

@@ -9,6 +9,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass, replace
 from functools import partial
@@ -38,6 +39,10 @@ LIBRARIES = {"sklearn": "scikit-learn", "xgboost": "XGBoost", "lightgbm": "Light
 
 REASON = 160
 """Characters of a library's own words, at most."""
+
+
+CLOSE = 0.01
+"""Share of the largest prediction up to which a difference may be taken as one of rounding."""
 
 
 class ProofRows(NamedTuple):
@@ -81,6 +86,13 @@ class Conversion:
     def agrees(self) -> bool:
         """Whether both predict the same."""
         return self.worst.share <= self.tolerance
+
+    @property
+    def advice(self) -> str:
+        """What to do where they differ."""
+        close = self.worst.share <= CLOSE
+        raised = f"raise --tolerance above {self.worst.share:.2g}, or " if close else ""
+        return f"{raised}explain the model as it is"
 
     def lines(self) -> Iterator[str]:
         """Yield the report for a person."""
@@ -208,10 +220,32 @@ def _converted(model: Predictor, batch: Any, numbers: str) -> Any:
     wrapped = type(model.thing).__module__.startswith("lime_cli.")
     held = model.thing.booster if wrapped else model.thing
     library = type(held).__module__.partition(".")[0]
-    with warnings.catch_warnings(), quiet():
+    with warnings.catch_warnings(), quiet(), _whole_attributes():
         warnings.simplefilter("ignore")
         convert = CONVERTERS.get(library, _of_sklearn)
         return convert(held, batch, numbers)
+
+
+@contextmanager
+def _whole_attributes() -> Iterator[None]:
+    """Write truth values in lists of whole numbers as such: skl2onnx's histogram trees hold some,
+    which protobuf takes no more.
+    """
+    from onnx import helper
+
+    made = helper.make_attribute
+
+    def make(key: str, value: Any, *others: Any, **more: Any) -> Any:
+        listed = isinstance(value, (list, tuple, np.ndarray))
+        if listed and any(isinstance(one, (bool, np.bool_)) for one in value):
+            value = [int(one) for one in value]
+        return made(key, value, *others, **more)
+
+    helper.make_attribute = make
+    try:
+        yield
+    finally:
+        helper.make_attribute = made
 
 
 def _of_sklearn(thing: Any, batch: Any, numbers: str) -> Any:
@@ -221,18 +255,21 @@ def _of_sklearn(thing: Any, batch: Any, numbers: str) -> Any:
     thing = _with_empty_gaps(thing)
     options: dict[int, dict[str, Any]] = {}
     ending = final(thing)
-    if hasattr(ending, "classes_") and hasattr(ending, "predict_proba"):
-        options[id(ending)] = {"zipmap": False}
     for step in _steps(thing):
         if hasattr(step, "token_pattern") and getattr(step, "analyzer", "") == "word":
             pattern = step.token_pattern.replace("(?u)", "")
             options[id(step)] = {"tokenexp": WORD_PATTERNS.get(pattern, pattern)}
-    return to_onnx(
-        thing,
-        initial_types=_inputs(thing, batch, numbers),
-        options=options,
-        target_opset=OPSET,
-    )
+    inputs = _inputs(thing, batch, numbers)
+    margins = {} if hasattr(ending, "predict_proba") else {"raw_scores": True}
+    for output in ({"zipmap": False, **margins}, margins):
+        if not hasattr(ending, "classes_"):
+            break
+        try:  # not every classifier has both options
+            chosen = {**options, id(ending): output}
+            return to_onnx(thing, initial_types=inputs, options=chosen, target_opset=OPSET)
+        except NameError:
+            continue
+    return to_onnx(thing, initial_types=inputs, options=options, target_opset=OPSET)
 
 
 def _with_empty_gaps(thing: Any) -> Any:

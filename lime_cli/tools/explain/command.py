@@ -209,13 +209,9 @@ def _explain(request: Request, to: Output, look: Look, options: RunOptions) -> i
         from lime_cli.running.folder import into_folder
 
         run = contained(options.run(job, modality.sources, look), containment)
-        code = into_folder(replace(run, drawings=to.drawings), to)
-        to.write_log(into_folder=True)
-        return code
+        return into_folder(replace(run, drawings=to.drawings), to)
     run = contained(options.run(job, lambda: chain(found, listed), look), containment)
     if alone:
         run = replace(run, time_limit=None, drawings=(to.format,))
     kept = here and (alone or to.format != "jsonl")
-    code = into_stream(replace(run, keeps=kept, watched=to.samples is not None), to, alone)
-    to.write_log(into_folder=False)
-    return code
+    return into_stream(replace(run, keeps=kept, watched=to.samples is not None), to, alone)
