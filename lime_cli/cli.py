@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 
 import click
 
-from lime_cli.errors import LimexError, OutputError, SettingsError
+from lime_cli.errors import LimexError, ModelError, OutputError, SettingsError
 from lime_cli.options.commands import CommandGroup, unknown
 from lime_cli.running.containment import Containment
 from lime_cli.version import __version__
@@ -177,6 +177,8 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
         return _bug()
     except SystemExit:
         raise
+    except MemoryError:
+        return _tell(ModelError("there is too little memory for this model and input"), as_json)
     except BaseException:  # the boundary: whatever is left is a mistake of ours
         return _bug()
     return result if isinstance(result, int) else 0

@@ -20,7 +20,7 @@ from lime_cli.models.fitted import UNNAMED
 from lime_cli.models.folders import columns_beside
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import softmax
-from lime_cli.models.pickles.native import Unfit, check_lightgbm, check_xgboost
+from lime_cli.models.pickles.boosted import Unfit, check_lightgbm, check_xgboost
 from lime_cli.models.predictor import Origin, Predictor, quiet
 from lime_cli.models.sklearn import way_of
 

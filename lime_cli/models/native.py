@@ -25,6 +25,9 @@ class NativeOutline(NamedTuple):
     classes: tuple[str, ...] | None = None
 
 
+MOST_CLASSES = 100_000
+
+
 def native_outline(path: Path, form: str) -> NativeOutline | None:
     """Outline a file of XGBoost, LightGBM or CatBoost; None for others and for damaged ones."""
     read = READERS.get(form)
@@ -80,6 +83,8 @@ READERS: Mapping[str, Callable[[bytes], NativeOutline]] = {
 def _outline(
     names: list[str], n_columns: int, objective: str | None, n_classes: int
 ) -> NativeOutline:
+    if n_classes > MOST_CLASSES:
+        raise ValueError("more classes than there are")
     named = bool(names) and not all(UNNAMED.fullmatch(one) for one in names)
     classes = tuple(map(str, range(n_classes))) or None
     return NativeOutline(tuple(names) if named else None, n_columns or None, objective, classes)

@@ -32,7 +32,12 @@ from sklearn.multioutput import ClassifierChain
 from sklearn.naive_bayes import MultinomialNB
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, SplineTransformer
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    OneHotEncoder,
+    PolynomialFeatures,
+    SplineTransformer,
+)
 from sklearn.svm import SVC, OneClassSVM
 from sklearn.tree import DecisionTreeClassifier
 
@@ -275,6 +280,10 @@ def encoder(**state: Any) -> Model:
     )
 
 
+def products(**state: Any) -> Model:
+    return with_state(PolynomialFeatures().fit(X), **state)
+
+
 def splines(**state: Any) -> Model:
     model = fitted(SplineTransformer())
     spline = model.bsplines_[0]
@@ -338,6 +347,15 @@ UNFIT: dict[str, Callable[[], Model]] = {
     "a word before the first column": lambda: vocabulary(good=-7),
     "a word without a column": lambda: vocabulary(good="7"),
     "an encoder of fewer columns": lambda: encoder(_n_features_outs=[1]),
+    "more products than are filled": lambda: products(n_output_features_=16),
+    "products of a huge degree": lambda: products(degree=900, _max_degree=900),
+    "products of a word": lambda: products(interaction_only="False"),
+    "more columns than any table": lambda: with_state(
+        fitted(LogisticRegression()), n_features_in_=10**12
+    ),
+    "columns without end": lambda: with_state(
+        fitted(LogisticRegression()), n_features_in_=float("inf")
+    ),
     "a spline of a negative degree": lambda: splines(k=-5),
     "a spline of a huge degree": lambda: splines(k=10**6),
     "a spline without knots": lambda: splines(t=np.zeros(2)),

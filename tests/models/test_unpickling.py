@@ -468,6 +468,19 @@ def test_a_bomb_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
     assert "--trust" not in said(path)[2]
 
 
+def test_a_small_file_may_not_become_a_large_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(archive, "KEPT_BYTES", 1 << 18)
+    path = tmp_path / "model.joblib"
+    joblib.dump(np.zeros(1 << 17), path, compress=("gzip", 9))
+    assert path.stat().st_size * archive.MOST_TIMES < 1 << 20
+    assert "expands beyond" in said(path)[1]
+    assert "--trust" not in said(path)[2]
+    joblib.dump(np.random.default_rng(0).random(1 << 17), path, compress=("gzip", 9))
+    assert "holds a numpy array" in said(path)[1]
+
+
 def test_lengths_beyond_the_end_ask_for_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     for opcode in (b"\x8e", b"\x8d", b"\x96"):

@@ -16,6 +16,9 @@ from lime_cli.models.content import Content
 
 MAX_BYTES = 8 << 30  # after decompression
 
+MOST_TIMES = 100
+"""As large as the packed file, for what unpacks to more than ``KEPT_BYTES``."""
+
 KEPT_BYTES = 512 << 20  # unpacked once up to here, twice beyond
 
 HEAD_BYTES = 512
@@ -78,7 +81,12 @@ class Archive:
 
 
 class TooLarge(Exception):
-    """The file unpacks to more than `MAX_BYTES`."""
+    """The file unpacks to more than `most_bytes`."""
+
+
+def most_bytes(n_packed: int) -> int:
+    """Return to how much a file of a size may unpack: what is all zeros is no model."""
+    return min(MAX_BYTES, max(KEPT_BYTES, MOST_TIMES * n_packed))
 
 
 def archive(content: Content) -> Archive:
@@ -113,7 +121,9 @@ def unpacking(content: Content, packing: str) -> BinaryIO:
         "lz4": _open_lz4,
     }
     inner = cast("BinaryIO", openers[packing](content.open()))
-    return cast(BinaryIO, io.BufferedReader(_Counted(inner), _CHUNK_BYTES))
+    return cast(
+        BinaryIO, io.BufferedReader(_Counted(inner, most_bytes(content.size)), _CHUNK_BYTES)
+    )
 
 
 def looks_pickled(head: bytes) -> bool:
@@ -177,9 +187,9 @@ def _read_up_to(stream: BinaryIO, limit: int) -> bytes | None:
 class _Counted(io.RawIOBase):
     """Passes bytes on and stops a compression bomb."""
 
-    def __init__(self, inner: BinaryIO) -> None:
+    def __init__(self, inner: BinaryIO, most: int) -> None:
         super().__init__()
-        self._inner = inner
+        self._inner, self._most = inner, most
         self._n_bytes = 0
 
     def readable(self) -> bool:
@@ -188,7 +198,7 @@ class _Counted(io.RawIOBase):
     def readinto(self, buffer: memoryview) -> int:  # type: ignore[override]
         chunk = self._inner.read(len(buffer))
         self._n_bytes += len(chunk)
-        if self._n_bytes > MAX_BYTES:
+        if self._n_bytes > self._most:
             raise TooLarge
         buffer[: len(chunk)] = chunk
         return len(chunk)

@@ -176,6 +176,8 @@ def _load(packed: Archive, policy: AllowList) -> object:
     """
     try:
         return _build(packed, policy)
+    except TooLarge:
+        raise
     except Exception as error:
         raise _refusal(_inspect(packed), policy, error) from error
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.containers import EXPORTS, export_of
-from lime_cli.models.pickles.archive import MAX_BYTES, looks_like
+from lime_cli.models.pickles.archive import looks_like, most_bytes
 from lime_cli.models.pickles.building import Inert, Missing
 from lime_cli.models.pickles.policy import Bomb, Global, Refused, is_danger, listed
 
@@ -96,7 +96,8 @@ def cut_short(path: Path) -> ModelError:
 
 def too_large(path: Path) -> ModelError:
     """Word that a compressed file is a bomb, or too much for this program."""
-    return ModelError(f"{path.name}: expands beyond {MAX_BYTES >> 30} GiB", "a model is smaller")
+    most = most_bytes(path.stat().st_size) >> 20
+    return ModelError(f"{path.name}: expands beyond {most:,} MiB", "a model is smaller")
 
 
 def damaged(path: Path, what: str) -> ModelError:

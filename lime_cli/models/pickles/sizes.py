@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from lime_cli.models.pickles.native import Unfit, check_lightgbm, check_xgboost
+from lime_cli.models.pickles.boosted import Unfit, check_lightgbm, check_xgboost
 from lime_cli.models.pickles.policy import Refused
 
 _TREE = ("sklearn.tree._tree", "Tree")
@@ -398,7 +398,22 @@ def _check_encoder(thing: Any, held: dict[str, Any]) -> None:
         _fits(len(counted) == len(held["categories_"]), "an encoder of other columns")
 
 
-def _check_splines(_thing: Any, held: dict[str, Any]) -> None:
+def _check_polynomials(thing: Any, held: dict[str, Any]) -> None:
+    """Check splines, and that every column of products is filled: others are whatever was there."""
+    lowest: Any = held.get("_min_degree")
+    highest: Any = held.get("_max_degree")
+    if held.get("n_output_features_") is not None and lowest is not None:
+        given = {name: held[name] for name in ("interaction_only", "include_bias")}
+        plain = all(isinstance(one, bool | np.bool_) for one in given.values())
+        _fits(plain and 0 <= lowest <= highest <= _HIGHEST_DEGREE, "products of odd degrees")
+        counts = [
+            thing._num_combinations(
+                n_features=_width(held), min_degree=degree, max_degree=highest, **given
+            )
+            for degree in (lowest, 0)
+        ]
+        said = [held["n_output_features_"], held.get("_n_out_full", counts[1])]
+        _fits(said == counts, "products of other columns")
     for spline in held.get("bsplines_", ()):
         _fits(type(spline).__name__ == "BSpline", "damaged splines")
         _check_spline({"t": spline.t, "c": spline.c, "k": spline.k})
@@ -412,7 +427,7 @@ _CHECKS: Mapping[str, Callable[[Any, dict[str, Any]], None]] = {
     "sklearn.cluster.": _check_centres,
     "sklearn.feature_extraction.": _check_vocabulary,
     "sklearn.preprocessing._encoders": _check_encoder,
-    "sklearn.preprocessing._polynomial": _check_splines,
+    "sklearn.preprocessing._polynomial": _check_polynomials,
 }
 """By the beginning of a class's module: what its compiled code believes."""
 

@@ -150,6 +150,11 @@ def _check_asked(thing: Any, _name: str, value: Any) -> None:
             raise Refused(f"asks the models in a {type(thing).__name__} to {what}")
 
 
+def _check_width(thing: Any, _name: str, value: Any) -> None:
+    if isinstance(value, int | float | np.integer | np.floating) and not value <= MOST_NUMBERS:
+        raise Damaged(f"a {type(thing).__name__} of more columns than any table has")
+
+
 def _check_getter(thing: Any, _name: str, value: Any) -> None:
     if not (isinstance(value, str) and _GETTERS.fullmatch(value)):
         raise Refused(f"takes anything for the importances of a {type(thing).__name__}")
@@ -296,6 +301,7 @@ _CHECKS: Mapping[str, _Check] = {
     "memory": _refuse_memory,
     "input": _check_input,
     "importance_getter": _check_getter,
+    "n_features_in_": _check_width,
 }
 
 _CHECKS_OF_MANY: tuple[tuple[re.Pattern[str], _Check], ...] = (
