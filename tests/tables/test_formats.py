@@ -446,6 +446,7 @@ def test_no_reader_of_a_format_is_imported_before_it_is_needed():
         b'[{"a": 1, "b": 2}]',
         b'{"a": 1, "b": 2}\n',
     ],
+    ids=["gzip", "bzip2", "xz", "zip", "json", "jsonl"],
 )
 def test_what_comes_through_a_pipe_is_told_by_its_first_bytes(data):
     code = "from lime_cli.tables.readers import read_cells; print(read_cells('-').rows)"
