@@ -100,7 +100,8 @@ ROWS = {
     "53 missing module": PICKLES + "test_a_missing_module_is_named",
     "54 class of the training script": PICKLES + "test_a_class_of_the_training_script_is_explained",
     "55 array or list": MISUSED,
-    "56 dict with a model inside": HOLDERS + "test_a_container_lists_its_keys_and_opens_with_one",
+    "56 dict with a model inside": HOLDERS
+    + "test_the_only_model_of_a_container_is_taken_and_a_key_says_the_same",
     "57 transformer": MISUSED,
     "58 not fitted": MISUSED,
     "59 no probabilities": MODELS + "test_decision_values_come_second_and_are_named_so",
@@ -320,7 +321,7 @@ def test_outputs_that_sum_to_five_are_said_to_be_no_probabilities(limex, strange
     table = ("sample_data/zoo.csv", "--drop", "animal,class", *ROW, "-f", "json")
     result = limex("explain", "tabular", f"{strange}fives", *table)
     assert result.code == 0, result.err
-    assert "no probabilities (from 0.5 to 2, their sum is 5)" in result.err
+    assert "not probabilities (from 0.5 to 2, their sum is 5)" in result.err
 
 
 def test_an_onnx_table_of_another_width_is_one_line(limex, tmp_path):

@@ -186,6 +186,7 @@ def spoiled(record):
             yield path, copy
 
 
+@pytest.mark.slow
 def test_damaged_records_are_drawn_or_told_in_a_line_and_send_nothing_raw(
     tmp_path, record, request
 ):

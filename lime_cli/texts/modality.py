@@ -412,7 +412,7 @@ class TextModality:
         """Read one text; raise InputError for one that is empty, or no text, or has no units."""
         text, name = self._text(source), self._name(source)
         if not text.strip():
-            raise InputError(f"{name}: there is not text", "give a text with at least one word")
+            raise InputError(f"{name}: there is no text", "give a text with at least one word")
         units = cut(text, "word" if self.unit == "auto" else self.unit)
         if not units:
             raise InputError(f"{name}: there are no {self._units()} to vary", "give another --unit")

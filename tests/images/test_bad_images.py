@@ -165,6 +165,7 @@ def test_a_broken_picture_among_good_ones_is_told_and_the_rest_goes_on(limex, tm
     assert "b.png: the image is cut short or damaged" in result.err
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_pictures_are_listed_by_the_bytes_of_their_names(tmp_path):
     names = [f"{i * 7919 % 100_000:05d}.png" for i in range(100_000)]
     here = os.open(tmp_path, os.O_RDONLY)

@@ -312,7 +312,7 @@ def test_grey_models_are_not_said_to_be_given_colours(tmp_path):
     modality = ImageModality((str(path),)).fitted(ModelInput(size=(9, 9), channels=1))
     found = modality.read(next(modality.sources()))
     assert "RGB" not in found.warnings[-1].message
-    assert "0..1 is assumed" in found.warnings[-1].message
+    assert "0 to 1 is assumed" in found.warnings[-1].message
 
 
 def test_axis_names_say_the_layout_and_a_size_that_fails_is_said(tmp_path):

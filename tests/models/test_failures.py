@@ -88,7 +88,7 @@ def test_a_value_that_an_encoder_does_not_know_names_its_column():
         encoder.transform(np.array([["1 May", 1.0], ["2 May", 2.0]], object))
     found = failure("m.pkl", caught.value, rows)
     assert found.message == "m.pkl: the model does not know '2 May' in column 'day'"
-    assert found.hint.startswith("--fixed day holds")
+    assert found.hint.startswith("--fixed day keeps")
     one = Table(("day", "size"), (np.array(["2 May"], object), np.array([2.0])))
     assert "--fixed" not in failure("m.pkl", caught.value, one).hint
 

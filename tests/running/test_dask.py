@@ -144,6 +144,7 @@ def test_a_cluster_stops_within_two_seconds(cluster, folder):
     assert len(found) < 20
 
 
+@pytest.mark.slow
 def test_a_lost_dask_workers_works_are_done_again(folder):
     works = list(works_of(table(folder, 200), model("slow"), 10))
     expected = [one.line for one in run(Workers("local", 2), works)]

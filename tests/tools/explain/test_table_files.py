@@ -58,6 +58,7 @@ def explain(limex, ship):
         assert result.code == 0, result.err
         found = json.loads(result.out)
         del found["instance"]["source"], found["background"]["source"], found["hash"]
+        found["warnings"] = [one for one in found["warnings"] if one["code"] != "by_position"]
         return found
 
     return call
@@ -178,7 +179,7 @@ def test_texts_in_a_column_are_explained_as_texts(limex, tmp_path):
         ("bob", "slow and loud"),
     ]
     assert result.code == 6
-    assert "limex: cy: reviews.csv: line 4: there is not text" in result.err
+    assert "limex: cy: reviews.csv: line 4: there is no text" in result.err
     one = limex(*command, "--row", "1", "-f", "json")
     assert json.loads(one.out)["instance"]["facts"]["text"] == "slow and loud"
     for wrong in (("--text", "x"), (table,)):

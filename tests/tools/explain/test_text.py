@@ -137,6 +137,7 @@ def limex_code(*arguments):
     ).returncode
 
 
+@pytest.mark.slow
 def test_a_text_of_twenty_thousand_words_is_explained(explained, tmp_path):
     words = " ".join("awful" if 9000 <= i < 9003 else f"word{i}" for i in range(20_000))
     (tmp_path / "long.txt").write_text(words)
