@@ -380,7 +380,7 @@ def test_cells_of_a_column_are_texts(tmp_path):
     sources = list(texts.sources())
     assert [one.id for one in sources] == ["a1", "a2", "a3"]
     assert texts.read(sources[0]).text == "A good, long film"
-    with pytest.raises(InputError, match=r"rows.csv: line 3: there is not text"):
+    with pytest.raises(InputError, match=r"rows.csv: line 3: there is no text"):
         texts.read(sources[1])
     with pytest.raises(InputError, match=r"lacks column 'Review'; did you mean 'review'\?"):
         TextModality((path,), table=Rows(path), column="Review").read(sources[0])

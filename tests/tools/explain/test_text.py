@@ -28,7 +28,7 @@ def record(result):
 
 @pytest.mark.parametrize(
     ("text", "message"),
-    [("", "there is not text"), (" \n\t", "there is not text"), ("?! ...", "no words to vary")],
+    [("", "there is no text"), (" \n\t", "there is no text"), ("?! ...", "no words to vary")],
 )
 def test_a_text_without_words_is_an_input_error(explained, text, message):
     result = explained("--text", text)
