@@ -385,7 +385,7 @@ def test_few_texts_of_different_lengths_are_not_padded_to_the_longest(tmp_path, 
     texts = [" ".join(["film"] * n) for n in (48, 118, 248, 398, 498)]
     model.predict(texts[:2])
     calls.clear()
-    model._answer(texts)
+    model._predict_once(texts)
     assert calls == [(1, 50), (1, 120), (1, 250), (1, 400), (1, 500)]
 
 
