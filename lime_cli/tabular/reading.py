@@ -137,7 +137,10 @@ def dates_of(schema: Schema, cells: Cells) -> Dates:
         if form or all(days_of(one) is not None for one in present):
             found.append((name, form))
             continue
-        from pandas.tseries.api import guess_datetime_format
+        try:
+            from pandas.tseries.api import guess_datetime_format
+        except ImportError:  # pandas before 2.2
+            from pandas._libs.tslibs.parsing import guess_datetime_format
 
         first = next(iter(present))
         tried = (guess_datetime_format(first, dayfirst=day) for day in (False, True))
