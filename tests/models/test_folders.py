@@ -105,8 +105,9 @@ def test_boosters_in_folders_answer_as_their_own(tmp_path, flavour):
     path = folder(tmp_path / "m", words, name, b"")
     getattr(model, "booster_", model).save_model(str(path / name))
     frame.to_csv(tmp_path / "d.csv", index=False)
-    found = lime_cli.explain(str(path), str(tmp_path / "d.csv"), row="5")
-    assert found.explanation.outputs == pytest.approx(model.predict_proba(frame[5:6])[0], abs=1e-6)
+    found = explained(path, tmp_path / "d.csv")
+    expected = model.predict_proba(frame[5:6])[0]
+    assert found.record["outputs"] == pytest.approx(expected, abs=1e-6)
 
 
 @pytest.mark.parametrize(
