@@ -7,8 +7,8 @@
 
 Prints a markdown table for each section, with the bound to be met. All explainers make the same
 number of model calls (--samples). shap's KernelExplainer is given 10 rows of the background and a
-tenth of the coalitions; its columns are left out where shap is not installed. limex is asked
-through its Python interface, by ``explain_rows`` alone.
+tenth of the coalitions; its columns are left out where shap is not installed. limex is run
+in this process, by ``explain_rows`` alone.
 
 Weights are those of all columns. The ceiling is what the true weights of the smallest radius that
 limex compares would get. "Fidelity" is measured from outside, by masks that are asked twice: in

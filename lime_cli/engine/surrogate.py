@@ -128,6 +128,8 @@ class Ground:
         masks = self.masks
         slot_of = np.empty(masks.n, np.int64)
         slot_of[order] = self.slot
+        self.slot_of = slot_of
+        """(n,): the slot of each sample."""
         pairs = masks.twins if len(masks.twins) else np.repeat(np.arange(masks.n)[:, None], 2, 1)
         block = masks.block[pairs[:, 0]]
         by_block = np.argsort(block, kind="stable")
@@ -458,15 +460,15 @@ def without_tails(
     Zero on average given the mask, they leave every weight what it is, but for its error.
     """
     found = data[0].copy()
-    slot = np.empty(ground.masks.n, np.int64)
-    slot[ground.order] = ground.slot
     for p, tail in enumerate(tails):
         if tail is None:
             continue
         r = int(radius[p])
-        weights = ground.w[r].reshape(-1)[slot]
+        weights = ground.w[r].reshape(-1)[ground.slot_of]
         left = residuals(ground, r, fits, p, (data[0][p], float(data[1][p])))
-        left = (left - ground.X[..., 1 + ground.d :] @ fits.controls[p, r]).reshape(-1)[slot]
+        left = (left - ground.X[..., 1 + ground.d :] @ fits.controls[p, r]).reshape(-1)[
+            ground.slot_of
+        ]
         pull, squares = weights * left, tail**2
         along = pull @ tail
         share = along**2 / np.maximum(along**2 + pull**2 @ squares, 1e-300)

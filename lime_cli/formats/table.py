@@ -317,7 +317,9 @@ def _others(surrogate: Surrogate, page: Page) -> str:
     if others.interval is not None:
         half = (others.interval[1] - others.interval[0]) / 2
         error = f" {page.glyphs.plus_minus}{half:{form}}"
-    return f"{others.weight:+{form}}{error}, {others.components:,} components together"
+    n = others.components
+    counted = f"{n:,} components together" if n > 1 else "1 component"
+    return f"{others.weight:+{form}}{error}, {counted}"
 
 
 def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:
