@@ -69,6 +69,12 @@ def slow_texts(texts):
     time.sleep(0.005 * len(texts))
     return np.array([text.count("a") + text.count("e") * 1.0 for text in texts])
 
+def waits_for_a_bar(texts):
+    patience = time.monotonic() + 30
+    while "rich.progress" not in sys.modules and time.monotonic() < patience:
+        time.sleep(0.05)
+    return slow_texts(texts)
+
 def slowly(rows):
     time.sleep(0.3)
     return _answer(rows)
@@ -423,9 +429,11 @@ def test_progress_of_a_batch_moves_between_its_slices(folder, tmp_path):
 def test_a_bar_for_one_long_explanation_leaves_nothing_behind(folder):
     from tests.running.test_containment import on_a_terminal
 
-    words = ("explain", "text", "py:limex_hanging:slow_texts", "--text", "a b c d e f g h i j k l")
+    model, words = "py:limex_hanging:slow_texts", ("--text", "a b c d e f g h i j k l")
     exactly = ("--samples", 600, "--batch-size", 50)
-    found = on_a_terminal((*words, *exactly), folder).decode()
+    words = ("explain", "text", model, *words)
+    patient = (part if part != model else "py:limex_hanging:waits_for_a_bar" for part in words)
+    found = on_a_terminal((*patient, *exactly), folder).decode()
     assert "of at most 600 samples" in found
     result = found.rpartition("\x1b[2K")[2]
     assert "samples" not in result.partition("the model")[0]
