@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
+from functools import cached_property, lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -18,8 +18,11 @@ from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.kernel import Kernel, binomial
+from lime_cli.engine.recent import Recent
 
 BLOCKS = 8
+KEPT = 2**26
+"""Bytes of masks, and as many of their stages, that are kept for what is explained next."""
 
 
 @dataclass(frozen=True)
@@ -155,13 +158,23 @@ def given(masked: BoolArray, rng: np.random.Generator) -> Masks:
     return Masks(masked, np.zeros(n, np.int64), proposal, 1, none, uniforms)
 
 
-@lru_cache(maxsize=16)
+Drawn = tuple[BoolArray, IntArray, NDArray[np.float32]]
+"""Masks (n, d), blocks (n,) and uniform numbers (n, d)."""
+
+MASKS, STAGES = Recent[Masks](KEPT), Recent[Drawn](KEPT)
+
+
 def draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
     """Draw the masks of all stages; ``random`` where replacements are drawn too, then in pairs.
 
     A stage of fewer samples is the beginning of one of more.
     """
-    drawn = [_stage(seed, d, i, stage, random) for i, stage in enumerate(stages)]
+    key = (seed, d, stages, random)
+    return MASKS.get(key, partial(_draw, *key), lambda masks: 5 * masks.masked.size)
+
+
+def _draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
+    drawn = [_kept_stage(seed, d, i, stage, random) for i, stage in enumerate(stages)]
     n = sum(stage.n for stage in stages)
     distributions = [stage.n / n * mixture(d, stage.radii) for stage in stages]
     starts = np.cumsum([0, *(stage.n for stage in stages)])
@@ -179,10 +192,13 @@ def draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
     )
 
 
-def _stage(
-    seed: int, d: int, number: int, stage: Stage, random: bool
-) -> tuple[BoolArray, IntArray, NDArray[np.float32]]:
-    """Return masks (n, d), blocks (n,) and uniform numbers (n, d) of one stage.
+def _kept_stage(seed: int, d: int, number: int, stage: Stage, random: bool) -> Drawn:
+    key = (seed, d, number, stage, random)
+    return STAGES.get(key, partial(_stage, *key), lambda one: 5 * one[0].size)
+
+
+def _stage(seed: int, d: int, number: int, stage: Stage, random: bool) -> Drawn:
+    """Draw one stage.
 
     Samples go around the blocks one by one, or pair by pair where replacements are random.
     """

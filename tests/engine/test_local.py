@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lime_cli.engine import explain
+from lime_cli.engine import explain, weights
 from lime_cli.engine.masks import given
 from lime_cli.settings import Settings
 from lime_cli.sources import Source
@@ -159,6 +159,19 @@ def test_more_columns_than_samples_still_find_what_is_read():
     for j, truth in ((3, 3.0), (300, 2.0), (650, -2.0)):
         low, high = found[j].interval
         assert low <= truth <= high
+
+
+@pytest.mark.parametrize("unread", [(), (11,), (3, 4, 9)])
+@pytest.mark.parametrize("samples", [1024, 300])
+def test_where_all_may_be_shown_the_path_is_walked_only_if_one_may_have_no_weight(
+    monkeypatch, unread, samples
+):
+    slopes = np.where(np.isin(np.arange(12), unread), 0.0, RNG.normal(size=12) + 2.0)
+    settings = {"samples": samples, "radius": 0.5}
+    quick = explained(lambda V: (V > 0) @ slopes, range(8), **settings)
+    monkeypatch.setattr(weights, "_all_join", lambda *_: False)
+    walked = explained(lambda V: (V > 0) @ slopes, range(8), **settings)
+    assert [one.surrogates for one in quick] == [one.surrogates for one in walked]
 
 
 def test_refit_is_least_squares_on_what_is_shown():
