@@ -17,12 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.calls import Question, count_repeated, put
-from lime_cli.engine.distinct import distinct
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import Column, Component, Instance, Model
-from lime_cli.engine.predictions import predict_codes, predict_original
-from lime_cli.engine.targets import choose_targets
+from lime_cli.engine.predictions import (
+    Question,
+    choose_targets,
+    count_repeated,
+    distinct,
+    predict_codes,
+    predict_original,
+    put,
+)
 from lime_cli.engine.warnings import Facts, judge
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.settings import Settings
@@ -92,7 +97,7 @@ def explain_like_lime(
         original = predict_original(instance, model, settings)
         targets = _targets(settings, model, original)
         if instance.subject.modality == "tabular":
-            row = cast(Row, instance)
+            row = cast("Row", instance)
             components: Sequence[Component] = components_of_row(row, choices)
             data, predictions = row_data(row, model, settings, choices, predicted)
         else:

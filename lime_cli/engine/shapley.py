@@ -19,17 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.calls import count_repeated
-from lime_cli.engine.distinct import distinct
 from lime_cli.engine.explanation import Surrogate
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.masks import BLOCKS, progressive
 from lime_cli.engine.neighbourhood import Neighbourhood
-from lime_cli.engine.predictions import predict_codes, predict_original
-from lime_cli.engine.targets import choose_targets
-from lime_cli.engine.uncertainty import jackknife, multiplier
+from lime_cli.engine.predictions import (
+    choose_targets,
+    count_repeated,
+    distinct,
+    predict_codes,
+    predict_original,
+)
 from lime_cli.engine.warnings import Facts
-from lime_cli.engine.weights import by_size, others_of
+from lime_cli.engine.weights import by_size, jackknife, multiplier, others_of
 from lime_cli.settings import Settings
 
 CONDITIONING = 1e-10

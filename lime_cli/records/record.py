@@ -38,7 +38,7 @@ from lime_cli.engine.instance import (
     Spans,
     Subject,
 )
-from lime_cli.engine.kernel import width_of
+from lime_cli.engine.neighbourhood import width_of
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.records.checking import check_types

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli import clock, errors
 from lime_cli.engine import explain
-from lime_cli.engine.calls import NOTHING, CallCounts, taken
+from lime_cli.engine.explaining import focused
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import Instance
-from lime_cli.engine.two_pass import focused
+from lime_cli.engine.predictions import NOTHING, CallCounts, taken
 from lime_cli.errors import InputError, LimexError, PredictionError
 from lime_cli.formats import Look
 from lime_cli.modality import Modality

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from lime_cli import clock
 from lime_cli.engine import explain
+from lime_cli.engine.explaining import focused
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.neighbourhood import Neighbourhood
-from lime_cli.engine.two_pass import focused
 from lime_cli.errors import InputError, PredictionError
 from lime_cli.running.job import Failed, Job
 from lime_cli.settings import Settings
