@@ -31,7 +31,15 @@ from lime_cli.engine.surrogate import (
 )
 from lime_cli.engine.tree import tree_converged, tree_fidelity, tree_surrogate
 from lime_cli.engine.warnings import LOW_FIDELITY, Facts, judge
-from lime_cli.engine.weights import GAIN, LOW, STRONGEST, Shown, pairs_of, show, surrogate_of
+from lime_cli.engine.weights import (
+    PAIRED,
+    PAIRS_ADD,
+    PAIRS_BELOW,
+    Shown,
+    pairs_of,
+    show,
+    surrogate_of,
+)
 from lime_cli.settings import Settings
 
 Watch = Callable[[Instance, Neighbourhood], None]
@@ -391,9 +399,9 @@ def _improve(
         surrogate = surrogate_of(ground, fits, shown, p, (target, ""), original)
         fidelity = surrogate.fidelity
         remedy = ""
-        if fidelity is not None and fidelity < LOW and not ground.thin[r]:
+        if fidelity is not None and fidelity < PAIRS_BELOW and not ground.thin[r]:
             left = residuals(ground, r, fits, p, (data[0][p], original))
-            order = [one.component for one in surrogate.weights[:STRONGEST]]
+            order = [one.component for one in surrogate.weights[:PAIRED]]
             pairs, gain = pairs_of(ground, r, order, left, float(fits.decided[p, r]))
             better = min(1.0, fidelity + gain) if pairs else None
             surrogate = replace(surrogate, pairs=pairs, pairs_fidelity=better)
@@ -424,7 +432,7 @@ def _remedy(
         tree = tree_fidelity(neighbourhood, 0, settings)
         found.append((tree, "--surrogate tree has {:.2f}"))
     best = max(found, default=(0.0, ""))
-    if best[0] >= fidelity + GAIN:
+    if best[0] >= fidelity + PAIRS_ADD:
         return best[1].format(min(1.0, best[0]))
     return "" if surrogate.pairs else "no pair of the strongest components helps"
 
@@ -524,6 +532,8 @@ class Coarse(Protocol):
 
 def focused(instance: Instance, model: Model, settings: Settings) -> Instance:
     """Return the instance to explain: itself, or a finer one by what a first pass finds.
+
+    Of too many components the first pass finds where it matters, the second what matters there.
 
     Raises PredictionError when the model fails and SettingsError for a target it does not have.
     """

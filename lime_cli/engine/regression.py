@@ -399,4 +399,6 @@ def _all(grams: FloatArray, which: IntArray, correlations: FloatArray, n: int) -
     return np.ones(correlations.shape, bool)
 
 
+# Each takes grams (g, d, d), which of them (P,) a problem uses, correlations (P, d) and a number of
+# components; it returns the choice (P, d).
 SELECT = {"lasso": _by_lasso, "forward": _by_forward, "highest": _by_weight, "none": _all}

@@ -300,13 +300,13 @@ def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-LOW = 0.7
+PAIRS_BELOW = 0.7
 """Fidelity below which pairs are tried."""
-STRONGEST = 6
+PAIRED = 6
 """Components whose pairs are tried."""
-MOST = 3
+MOST_PAIRS = 3
 """Pairs that are reported, at most."""
-GAIN = 0.1
+PAIRS_ADD = 0.1
 """Fidelity that pairs must add."""
 
 
@@ -318,6 +318,10 @@ def pairs_of(
     total: float,
 ) -> tuple[tuple[Pair, ...], float]:
     """Return pairs, the strongest first, and the fidelity that they add; none where it is little.
+
+    Under the product kernel the centred product of two masks is uncorrelated with every mask, so
+    that a pair leaves the weights what they are: it adds what keeping both is worth beyond keeping
+    each.
 
     ``left`` (B, L) are the predictions without what the weights say, by block, each from the fit
     without its block; ``total`` is the variance that masking decides.
@@ -336,7 +340,7 @@ def pairs_of(
     folds = wanted.sum(axis=0) - folds
     inverse = grams.sum(axis=0) - np.concatenate([np.zeros((1, *grams.shape[1:])), grams])
     chosen: list[int] = []
-    for _ in range(MOST):
+    for _ in range(MOST_PAIRS):
         scores = [
             _explained(inverse[0], folds[0], [*chosen, p]) if p not in chosen else -np.inf
             for p in range(len(names))
@@ -350,7 +354,7 @@ def pairs_of(
     said = np.einsum("blp,bp->bl", products[..., chosen], found[1:])
     before, after = twin_products(ground, r, np.stack([left, left - said]))
     gain = float(before - after) / total
-    if gain < GAIN:
+    if gain < PAIRS_ADD:
         return (), gain
     errors = jackknife(found[1:], 0)
     half = errors * multiplier(B, len(chosen), len(names))
