@@ -169,7 +169,7 @@ def exact(
     return Values(found, np.zeros((0, d)), ends[0], fidelity, 0.0)
 
 
-class Found(NamedTuple):
+class ShapleyResult(NamedTuple):
     """What is found of one instance."""
 
     surrogates: tuple[Surrogate, ...]
@@ -177,7 +177,7 @@ class Found(NamedTuple):
     neighbourhood: Neighbourhood
 
 
-def explain_one(instance: Instance, model: Model, settings: Settings) -> Found:
+def explain_one(instance: Instance, model: Model, settings: Settings) -> ShapleyResult:
     """Compute the Shapley values of one instance, from more and more samples."""
     d, rows = len(instance.components), instance.n_rows
     original = predict_original(instance, model, settings)
@@ -210,7 +210,7 @@ def explain_one(instance: Instance, model: Model, settings: Settings) -> Found:
             continue
         spread = predictions[:, targets]
         facts = _facts(original, (len(predictions), d, BLOCKS), spread, targets, stop)
-        return Found(
+        return ShapleyResult(
             surrogates, facts, _neighbourhood(drawn.masked, predictions, original, drawn.block)
         )
 
@@ -229,7 +229,7 @@ def _exhausted(
     settings: Settings,
     original: FloatArray,
     known: tuple[list[int], FloatArray],
-) -> Found:
+) -> ShapleyResult:
     """Ask about every mask with every row."""
     (targets, baseline), d, rows = known, len(instance.components), instance.n_rows
     masked, weights = every_coalition(d)
@@ -254,7 +254,7 @@ def _exhausted(
     n = (len(masked) + 1) * rows
     facts = _facts(original, (n, d, 1), seen, targets, "exhaustive")
     block = np.zeros(len(masked), np.int64)
-    return Found(surrogates, facts, _neighbourhood(masked, means, original, block))
+    return ShapleyResult(surrogates, facts, _neighbourhood(masked, means, original, block))
 
 
 def _surrogate(
