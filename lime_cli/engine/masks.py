@@ -8,21 +8,55 @@ is uniform. Eight blocks are drawn independently of each other: what error bars 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, lru_cache, partial
-from typing import Any
+from threading import Lock
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.kernel import Kernel, binomial
-from lime_cli.engine.recent import Recent
+from lime_cli.engine.neighbourhood import Kernel, binomial
 
 BLOCKS = 8
 KEPT = 2**26
 """Bytes of masks, and as many of their stages, that are kept for what is explained next."""
+
+
+T = TypeVar("T")
+
+
+class Recent(Generic[T]):
+    """What was made lately and may be wanted again: remembers what was made last, at least one thing, whatever its size."""
+
+    def __init__(self, most: int) -> None:
+        """``most`` is in bytes."""
+        self._most, self._used, self._lock = most, 0, Lock()
+        self._held: dict[Hashable, tuple[T, int]] = {}
+        """With their bytes, what was wanted last at the end."""
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._held.clear()
+            self._used = 0
+
+    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """Return what belongs to a key; ``size`` tells the bytes of what was made."""
+        with self._lock:
+            found = self._held.pop(key, None)
+            if found is not None:
+                self._held[key] = found
+                return found[0]
+        made = make()
+        with self._lock:
+            self._used += size(made) - self._held.pop(key, (made, 0))[1]
+            self._held[key] = made, size(made)
+            while self._used > self._most and len(self._held) > 1:
+                self._used -= self._held.pop(next(iter(self._held)))[1]
+        return made
 
 
 @dataclass(frozen=True)
