@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class Recent(Generic[T]):
-    """What was made lately and may be wanted again: remembers what was made last, at least one thing, whatever its size."""
+    """What was wanted last, as much of it as fits; one thing at least, whatever its size."""
 
     def __init__(self, most: int) -> None:
         """``most`` is in bytes."""
