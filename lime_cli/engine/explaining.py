@@ -12,7 +12,7 @@ import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.counterfactuals import nearest
-from lime_cli.engine.explanation import Counterfactual, Explanation, Surrogate
+from lime_cli.engine.explanation import POOR, Counterfactual, Explanation, Surrogate
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.kernel import Product, ladder, width_of
 from lime_cli.engine.masks import Masks, Stage, draw, every_mask
@@ -32,7 +32,7 @@ from lime_cli.engine.surrogate import (
 )
 from lime_cli.engine.targets import choose_other, choose_targets
 from lime_cli.engine.tree import tree_converged, tree_fidelity, tree_surrogate
-from lime_cli.engine.warnings import LOW_FIDELITY, Facts, judge
+from lime_cli.engine.warnings import LOW_FIDELITY, NOTHING_HELPS, Facts, judge
 from lime_cli.engine.weights import Shown, show, surrogate_of
 from lime_cli.settings import Settings
 
@@ -426,9 +426,9 @@ def _remedy(
         tree = tree_fidelity(neighbourhood, 0, settings)
         found.append((tree, "--surrogate tree has {:.2f}"))
     best = max(found, default=(0.0, ""))
-    if best[0] >= fidelity + GAIN:
+    if best[0] >= max(fidelity + GAIN, POOR):
         return best[1].format(min(1.0, best[0]))
-    return "" if surrogate.pairs else "no pair of the strongest components helps"
+    return NOTHING_HELPS
 
 
 def _neighbourhoods(
