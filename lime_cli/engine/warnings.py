@@ -97,7 +97,8 @@ def of_model(model: Model, prediction: FloatArray) -> Iterator[CodedWarning]:
         return
     total = prediction.sum()
     outside = prediction.min() < -1e-6 or prediction.max() > 1 + 1e-6
-    if outside or (model.probabilities and abs(total - 1) > 1e-3):
+    said = any(one.code == "decision_values" for one in model.warnings)
+    if (outside and not said) or (model.probabilities and abs(total - 1) > 1e-3):
         yield CodedWarning(
             "not_probabilities",
             f"the model's outputs are not probabilities (from {prediction.min():.3g} "
