@@ -12,7 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.explanation import Counterfactual, Explanation, Replaced, Surrogate
+from lime_cli.engine.explanation import POOR, Counterfactual, Explanation, Replaced, Surrogate
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.masks import BLOCKS, Masks, Recent, Stage, draw, every_mask
 from lime_cli.engine.model import Identity
@@ -30,7 +30,7 @@ from lime_cli.engine.surrogate import (
     without_tails,
 )
 from lime_cli.engine.tree import tree_converged, tree_fidelity, tree_surrogate
-from lime_cli.engine.warnings import LOW_FIDELITY, Facts, judge
+from lime_cli.engine.warnings import LOW_FIDELITY, NOTHING_HELPS, Facts, judge
 from lime_cli.engine.weights import (
     PAIRED,
     PAIRS_ADD,
@@ -477,9 +477,9 @@ def _remedy(
         tree = tree_fidelity(neighbourhood, 0, settings)
         found.append((tree, "--surrogate tree has {:.2f}"))
     best = max(found, default=(0.0, ""))
-    if best[0] >= fidelity + PAIRS_ADD:
+    if best[0] >= max(fidelity + PAIRS_ADD, POOR):
         return best[1].format(min(1.0, best[0]))
-    return "" if surrogate.pairs else "no pair of the strongest components helps"
+    return NOTHING_HELPS
 
 
 def _neighbourhoods(

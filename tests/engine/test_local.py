@@ -235,7 +235,22 @@ def test_a_low_fidelity_names_what_has_a_higher_one():
     four = lambda V: np.prod(np.sign(V[:, :4]), axis=1)  # noqa: E731
     (explanation,) = explained(four, [3], radius=0.5, samples=4096)
     (said,) = [one.message for one in explanation.warnings if one.code == "low_fidelity"]
-    assert "--surrogate tree has " in said or "no pair of the strongest" in said
+    assert "--surrogate tree has " in said
+
+
+def test_what_does_not_help_is_not_advised():
+    own, bins = X[4], [BACKGROUND.features[j] for j in range(12)]
+
+    def parity(V):
+        kept = [np.searchsorted(bins[j].cuts, V[:, j]) == bins[j].bin_of(own[j]) for j in range(12)]
+        return np.sum(kept, axis=0) % 2.0
+
+    (explanation,) = explained(parity, [4], radius=0.5, samples=2048)
+    (said,) = [one.message for one in explanation.warnings if one.code == "low_fidelity"]
+    assert said.endswith(
+        "no other radius, pair or tree explains much more; "
+        "try --group for columns that act together"
+    )
 
 
 HEAVY = RNG.standard_t(1.5, size=(600, 12)).round(4)
