@@ -54,7 +54,7 @@ def render(options: RenderOptions, output: OutputOptions, drawing: DrawingOption
     from lime_cli.records.reading import read_explanations
 
     to, result = output.destination(), options.result
-    found = read_explanations(result)
+    found = read_explanations(result, to.console)
     chosen = _chosen(found, frozenset(options.ids), result) if options.ids else found
     to.check(1)
     look = drawing.applied(to.look())
