@@ -11,14 +11,14 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "lime_cli"
 
 FLOORS = (
-    ("errors", "version", "registry", "clock", "cores", "files", "settings", "sources"),
+    ("errors", "console", "version", "registry", "clock", "cores", "files", "settings", "sources"),
     ("engine", "tables"),
     ("models", "modality"),
     ("texts", "images"),
     ("tabular",),
     ("records",),
     ("formats",),
-    ("running", "console"),
+    ("running",),
     ("options",),
     ("tools",),
     ("cli", "api", "explanations"),
