@@ -11,7 +11,8 @@ from lime_cli.console import print_line
 from lime_cli.errors import SettingsError
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.commands import CommandGroup, ModelCommand
+from lime_cli.options.command_groups import CommandGroup
+from lime_cli.options.commands import ModelCommand
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import option, options
 from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions

@@ -13,7 +13,8 @@ from lime_cli.console import print_line
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.commands import CommandGroup, ModelCommand, command_line
+from lime_cli.options.command_groups import CommandGroup
+from lime_cli.options.commands import ModelCommand, command_line
 from lime_cli.options.engine import EngineOptions, likened
 from lime_cli.options.groups import Options, options
 from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions

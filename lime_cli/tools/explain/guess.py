@@ -11,7 +11,7 @@ from typing import NamedTuple
 import click
 
 from lime_cli.errors import SettingsError
-from lime_cli.options.commands import unknown
+from lime_cli.options.command_groups import unknown
 from lime_cli.registry import TABLES
 from lime_cli.sources import file_of, suffix_of
 
