@@ -20,17 +20,17 @@ import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.masks import Masks
-from lime_cli.engine.neighbourhood import Product, moments
+from lime_cli.engine.neighbourhood import MOST, Product, moments
 from lime_cli.engine.regression import deviation_of
 
 CONDITIONING = 1e-12
 """Ridge of every fit, relative to the mean diagonal of its Gram matrix."""
 ENOUGH = 2.0
 """Effective samples a component, at least, for plain least squares."""
-MOST = 600
-"""Components, at most, that are fitted together; the control of more is fitted to the strongest."""
+SEEN = 32.0
+"""Effective samples that mask a component, at least, of a radius that is chosen for many."""
 SCREENED = 64
-"""Components of that control, at most."""
+"""Components, at most, of the control that is fitted to the strongest of more than MOST."""
 DEGREES, ROOM = 2, 4
 """Of the polynomials of what was drawn, at most; samples a regressor, at least."""
 SHRINK = 0.5
@@ -126,8 +126,12 @@ class Ground:
         """(B,): share of the samples that are in the other blocks."""
         self.effective = w.sum(axis=1) ** 2 / (w**2).sum(axis=1)
         """(R,): samples of equal weight that would tell as much (Kish)."""
-        self.thin = (self.effective < ENOUGH * self.d) & (self.B > 1)
+        many = self.d > MOST and masks.uniforms is not None
+        self.thin = ((self.effective < ENOUGH * self.d) | many) & (self.B > 1)
         """(R,): where plain least squares has too few samples."""
+        masked = self.effective * [moments(one.sizes(self.d))[0] for one in kernels]
+        self.blind = (masked < SEEN) & (masked.max() >= SEEN) & many
+        """(R,): where samples mask each of many components too seldom, for random replacements."""
         self._place_twins(order)
 
     def _place_twins(self, order: IntArray) -> None:
@@ -343,8 +347,8 @@ def _controls(masks: Masks) -> FloatArray:
     drawn, in so far as that goes up or down, or up and down, with it.
     """
     n, d = masks.masked.shape
-    degrees = min(DEGREES, (n // ROOM - 1) // d - 1) if masks.uniforms is not None else 0
-    if degrees < 1:
+    degrees = min(DEGREES, (n // ROOM - 1) // d - 1)
+    if degrees < 1 or masks.uniforms is None or d > MOST:  # of so many, few are fitted together
         return np.zeros((n, 0))
     t = 2.0 * np.asarray(masks.uniforms, np.float64) - 1.0
     parts = [np.sqrt(3.0) * t, np.sqrt(5.0) / 2 * (3 * t**2 - 1)]
@@ -432,11 +436,12 @@ def halved(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fit
     return fit(ground.half, predictions[:, some], original)
 
 
-def choose_radius(fits: Fits) -> tuple[IntArray, BoolArray]:
+def choose_radius(fits: Fits, blind: BoolArray) -> tuple[IntArray, BoolArray]:
     """Return which radius explains each of P problems, and which would do as well, (P, R).
 
     Among the radii whose gap is small the most local one whose fidelity is as good as the best
-    within its error; where all are flat the widest, index 0.
+    within its error; where all are flat the widest, index 0. Those that are ``blind`` (R,) are no
+    candidates.
     """
     gaps = np.abs(fits.gaps)
     B = fits.offsets.shape[2] - 1
@@ -444,7 +449,7 @@ def choose_radius(fits: Fits) -> tuple[IntArray, BoolArray]:
         folds = fits.offsets[:, :, 1:]
         spread = ((folds - folds.mean(2, keepdims=True)) ** 2).sum(axis=2)
         gaps = gaps + np.sqrt((B - 1) / B * spread)
-    live = ~fits.flat & np.isfinite(fits.steering)
+    live = ~fits.flat & np.isfinite(fits.steering) & ~blind
     gaps = np.where(live, gaps, np.inf)
     close = gaps <= np.maximum(SMALL_GAP * fits.reach[:, None], gaps.min(axis=1, keepdims=True))
     close &= live
