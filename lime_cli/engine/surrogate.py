@@ -180,37 +180,38 @@ class Ground:
     @cached_property
     def grams(self) -> FloatArray:
         """Gram matrices of (1, the masks) of all folds, (R, F, d + 1, d + 1)."""
-        return self._systems()[:, :, : 1 + self.d, : 1 + self.d].copy()
+        end = 1 + self.d
+        return np.stack([self._system(r)[:, :end, :end] for r in range(len(self.w))])
 
-    def _systems(self) -> FloatArray:
-        """Return the Gram matrices of (1, x) of all folds, (R, F, p, p), the instance counted."""
-        R, p = len(self.w), self.X.shape[2]
-        found = np.zeros((R, self.F, p, p))
-        for r in range(R):
-            blocks = self.XT @ (self.X * self.w[r][:, :, None])
-            found[r, 0] = blocks.sum(axis=0)
-            if self.F > 1:
-                found[r, 1:] = found[r, 0] - blocks
-            found[r, :, 0, 0] += self.own[r] * np.r_[1.0, self.rest]
-        return found
+    def _system(self, r: int) -> FloatArray:
+        """Return the Gram matrices of (1, x) of one radius, (F, p, p), the instance counted."""
+        blocks = self.XT @ (self.X * self.w[r][:, :, None])
+        found = blocks.sum(axis=0)[None]
+        if self.F > 1:
+            found = np.concatenate([found, found - blocks])
+        found[:, 0, 0] += self.own[r] * np.r_[1.0, self.rest]
+        return np.asarray(found)
 
     @cached_property
     def inverses(self) -> FloatArray:
         """What turns correlations into coefficients, (R, F, p, p)."""
         p, d = self.X.shape[2], self.d
-        systems = self._systems()
-        if "grams" not in vars(self):
-            self.grams = systems[:, :, : 1 + d, : 1 + d].copy()
-        scale = np.einsum("rfii->rf", systems) / p
-        ridge = np.repeat(CONDITIONING * scale[..., None], p, axis=2)
+        found = np.empty((len(self.w), self.F, p, p))
+        grams = np.empty((len(self.w), self.F, 1 + d, 1 + d))
         for r, kernel in enumerate(self.kernels):
+            system = self._system(r)
+            grams[r] = system[:, : 1 + d, : 1 + d]
+            scale = np.einsum("fii->f", system) / p
+            ridge = np.repeat(CONDITIONING * scale[:, None], p, axis=1)
             mean, variance, _ = moments(kernel.sizes(d))
             if self.thin[r]:
-                ridge[r, :, 1 : 1 + d] += variance * d / self.effective[r]
-            ridge[r, :, 1 : 1 + d] += self.penalty / self.effective[r]
-            ridge[r, :, 1 + d :] += SHRINK * mean * p / self.effective[r]
-        systems[:, :, np.arange(p), np.arange(p)] += ridge
-        return np.asarray(np.linalg.inv(systems), np.float64)
+                ridge[:, 1 : 1 + d] += variance * d / self.effective[r]
+            ridge[:, 1 : 1 + d] += self.penalty / self.effective[r]
+            ridge[:, 1 + d :] += SHRINK * mean * p / self.effective[r]
+            system[:, np.arange(p), np.arange(p)] += ridge
+            found[r] = np.linalg.inv(system)
+        self.grams = grams
+        return found
 
     def centred(self, r: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return covariances (F, d, d) of x, its means (F, d) and the sums of weights (F,)."""
@@ -347,8 +348,8 @@ def _controls(masks: Masks) -> FloatArray:
     drawn, in so far as that goes up or down, or up and down, with it.
     """
     n, d = masks.masked.shape
-    degrees = min(DEGREES, (n // ROOM - 1) // d - 1)
-    if degrees < 1 or masks.uniforms is None or d > MOST:  # of so many, few are fitted together
+    degrees = min(DEGREES, min(n // ROOM - 1, MOST) // d - 1)
+    if degrees < 1 or masks.uniforms is None:
         return np.zeros((n, 0))
     t = 2.0 * np.asarray(masks.uniforms, np.float64) - 1.0
     parts = [np.sqrt(3.0) * t, np.sqrt(5.0) / 2 * (3 * t**2 - 1)]
