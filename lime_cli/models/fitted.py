@@ -179,6 +179,9 @@ def _words(known: Sequence[Any]) -> bool:
 def _by_name(step: Any) -> list[tuple[Any, Known]] | None:
     """Return what encoders of category_encoders and feature_engine know, by column."""
     library = _library(step)
+    if library == "lime_cli":
+        own: list[tuple[Any, Known]] | None = getattr(step, "known_by_name", None)
+        return own
     if library == "feature_engine":
         held = getattr(step, "encoder_dict_", None)
         return None if held is None else [(name, Known(tuple(one))) for name, one in held.items()]

@@ -36,3 +36,5 @@ class TableContent(NamedTuple):
     """Takes evenly spaced rows by column, whatever was read of the rows so far: how many at most,
     and the places of columns that are kept as they are spelled; returns None where rows have to be
     read one by one."""
+    separator: str = ""
+    """What was found to separate cells where nobody said; nothing where it is the usual mark."""

@@ -99,6 +99,8 @@ class Stream:
     """Columns of the file, with the names that the model has for them."""
     sampled: Callable[[int, Collection[int]], Sample | None] | None = None
     """As in ``TableContent``."""
+    separator: str = ""
+    """As in ``TableContent``."""
 
     def __enter__(self) -> Stream:
         return self
@@ -138,7 +140,7 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
     never closed, say, or a file that somebody changes.
     """
     if isinstance(path, Held):
-        header, records, typed, n_rows, sampled = path.content.opened(str(path), dialect)
+        header, records, typed, n_rows, sampled, _ = path.content.opened(str(path), dialect)
         return Stream(str(path), header, records, typed, n_rows, sampled=sampled)
     name = name_of(path)
     path, dialect = _parted(path, dialect)
@@ -241,9 +243,17 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
         option = "--sql" if dialect.sheet is None else "--sheet"
         raise SettingsError(f"{option}: {name} is one table alone", f"leave {option} out")
     content = TABLES[kind](TableFile(name, str(local(path)), stream), dialect)
-    header, records, typed, n_rows, sampled = TableContent(*content)
+    header, records, typed, n_rows, sampled, separator = TableContent(*content)
     goes_back = isinstance(stream, io.BufferedReader)  # others would unpack all again
-    return Stream(name, header, records, typed, n_rows, sampled=sampled if goes_back else None)
+    return Stream(
+        name,
+        header,
+        records,
+        typed,
+        n_rows,
+        sampled=sampled if goes_back else None,
+        separator=separator,
+    )
 
 
 def _kinds(suffix: str) -> Collection[str]:

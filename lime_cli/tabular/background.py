@@ -15,6 +15,7 @@ from lime_cli.errors import InputError, SettingsError
 from lime_cli.tables.cells import DAY, Cells, are_dates, days_of, number, shortened
 from lime_cli.tables.dialect import MISSING, TRUE_FALSE
 from lime_cli.tabular.dependence import MOST, ROWS, dependent_sets
+from lime_cli.tabular.dummies import Dummies
 from lime_cli.tabular.groups import (
     Feature,
     Group,
@@ -50,6 +51,8 @@ class Background:
     """Sets of columns that determine each other and are not in a group."""
     rows: IntArray | None = None
     """(n, columns): the category numbers of rows, where columns are to be replaced together."""
+    dummies: Dummies | None = None
+    """What the model is given in the place of some columns."""
 
     @cached_property
     def drawn(self) -> tuple[Part, ...]:

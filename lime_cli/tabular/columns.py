@@ -16,7 +16,7 @@ from lime_cli.models.model_file import ModelInput
 from lime_cli.tables.cells import Cells, are_dates, is_number, misspelled, numbers
 from lime_cli.tables.dialect import MISSING, Dialect
 from lime_cli.tables.readers import Stream, open_table, read_evenly
-from lime_cli.tables.rows import require
+from lime_cli.tables.rows import is_data, require
 from lime_cli.tabular.background import Background, build_background
 from lime_cli.tabular.reading import Reading, chooser_of, dates_of
 from lime_cli.tabular.schema import Schema
@@ -71,7 +71,12 @@ def _folded(name: str) -> str:
     return re.sub(r"\W", "_", name)
 
 
-FOLDS: tuple[Callable[[str], str], ...] = (str.strip, _folded)
+def _plainly(name: str) -> str:
+    """Leave case, marks and blanks out."""
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+FOLDS: tuple[Callable[[str], str], ...] = (str.strip, _folded, _plainly)
 """What makes names of a table and of a model alike, tried in this order."""
 
 
@@ -97,7 +102,7 @@ def columns_for(
         if needed:
             said = f"--drop {needed[0]}: the model needs it"
             raise SettingsError(said, f"--fixed {needed[0]} keeps its value")
-        require(stream.name, stream.header, model_input.columns)
+        require(stream.name, stream.header, model_input.columns, stream.records)
         return model_input.columns
     require(stream.name, stream.header, drop)
     columns = tuple(name for name in stream.header if name not in drop)
@@ -108,12 +113,33 @@ def columns_for(
     for left_out in (index, spare, [*index, *spare]):
         if len(left_out) == len(columns) - wanted:
             return tuple(name for name in columns if name not in left_out)
-    likely = ",".join([*index, *spare])
-    many = f"leave columns out with --drop{likely and ' '}{likely}, or name its own with --columns"
-    raise ModelError(
-        f"{stream.name}: the model expects {wanted} columns, the file has {len(columns)}",
-        many if len(columns) > wanted else "give the table it was fitted on",
-    )
+    raise _of_other_width(stream, columns, wanted, [*index, *spare])
+
+
+def _of_other_width(
+    stream: Stream, columns: Sequence[str], wanted: int, likely: Sequence[str]
+) -> ModelError:
+    """Word that a model of ``wanted`` columns is given a table of others."""
+    said = f"{stream.name}: the model expects {wanted} columns, the file has {len(columns)}"
+    if len(columns) < wanted:
+        return ModelError(said, "give the table it was fitted on")
+    n, listed = len(columns) - wanted, ", ".join(columns[:SHOWN])
+    more = " ..." if len(columns) > SHOWN else ""
+    if is_data(stream.header):
+        return ModelError(
+            said, f"its first line is {listed}{more}; where that is a row, say --no-header"
+        )
+    if n == 1:
+        guess = likely[0] if likely else columns[-1]
+        hint = f"--drop {guess!r} leaves out what is most likely no feature"
+    else:
+        hint = f"leave {n} of {listed}{more} out with --drop A,B"
+        hint += f", {' and '.join(map(repr, likely))} among them" if likely else ""
+    return ModelError(said, f"{hint}; or name the model's own with --columns")
+
+
+SHOWN = 12
+"""Columns that a sentence names, at most."""
 
 
 def _said(stream: Stream, model_input: ModelInput, order: Sequence[str]) -> tuple[str, ...]:
@@ -179,6 +205,15 @@ ITSELF = CodedWarning(
 )
 
 
+def separated(stream: Stream) -> tuple[CodedWarning, ...]:
+    """Say what was found to separate the cells of a table where nobody said."""
+    if not stream.separator:
+        return ()
+    mark = {"\t": "tabs", " ": "blanks"}.get(stream.separator, repr(stream.separator))
+    words = f"the cells of {stream.name} are taken to stand between {mark}; --sep says otherwise"
+    return (CodedWarning("separator_found", words),)
+
+
 UNKNOWN = ModelInput()
 
 
@@ -212,12 +247,13 @@ def learn(
         if schema.label is not None:
             spelled.append(schema.label)
         cells, n_rows = read_evenly(seen, dialect, not own, spelled)
+        found = separated(seen)
     if own and n_rows < ENOUGH_ROWS:
         raise SettingsError(
             f"{cells.name}: has {n_rows} rows, too few to draw replacements from",
             "name training data with --background",
         )
-    warnings: tuple[CodedWarning, ...] = (ITSELF,) if own else ()
+    warnings: tuple[CodedWarning, ...] = (*found, *[ITSELF][: int(own)])
     if len(cells.rows) < n_rows:
         words = f"replacement values come from {len(cells.rows):,} of {n_rows:,} rows"
         warnings += (CodedWarning("background_sampled", f"{words}, evenly spaced"),)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -19,10 +21,11 @@ from lime_cli.tables.rows import Rows, cells_of, require
 from lime_cli.tables.streams import Watch, is_once
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.columns import LABELS, called, columns_for, learn
+from lime_cli.tabular.dummies import Dummies, dummies_of
 from lime_cli.tabular.groups import Feature, Group, digest_of_features
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
 from lime_cli.tabular.reading import AS_SPELLED, Reading, unknown_categories
-from lime_cli.tabular.row import CellWords, RowInstance, Table
+from lime_cli.tabular.row import CellWords, RowInstance, Table, table_of
 from lime_cli.tabular.schema import Schema
 
 
@@ -65,6 +68,9 @@ def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedWa
     return (CodedWarning("label_like", f"{words}; --drop {','.join(found)} leaves it out"),)
 
 
+LOOKED_AT = 1_000
+"""Rows that tell whether a model's columns are dummies of those of a table."""
+
 SHOWN = 10
 """Columns that are listed in their order, at most."""
 
@@ -104,7 +110,7 @@ def _row(background: Background, missing: Sequence[int]) -> Table:
     columns = tuple(
         _cell(feature, place in set(missing)) for place, feature in enumerate(background.features)
     )
-    return Table(tuple(one.name for one in background.features), columns)
+    return table_of(background, columns)
 
 
 def _cell(feature: Feature, missing: bool) -> NDArray[Any]:
@@ -204,6 +210,8 @@ class TabularModality:
         """
         model_input.require("table")
         profile = read_profile(self.background) if is_profile(self.background) else None
+        dummies = self._dummies(model_input, profile)
+        model_input = dummies.told(model_input) if dummies else model_input
         header, columns = self._columns(model_input, profile)
         reading = AS_SPELLED
         if profile is not None:
@@ -224,6 +232,10 @@ class TabularModality:
         if not self.schema.order:
             warnings += by_position(columns, model_input) + label_like(columns, model_input)
         background = _with_moments(background, self.schema)
+        if dummies is not None:
+            dummies = dummies.resolved(background.features)
+            background = replace(background, dummies=dummies)
+            warnings += dummies.said(background.features)
         if profile is not None:
             said = tuple(one for one in self.schema.dates if one[1])
             reading = Reading(dates=said)
@@ -261,18 +273,34 @@ class TabularModality:
         """Columns that a person names for something else than the model."""
         return (*self.drop, self.id_column, self.schema.label)
 
+    @contextmanager
+    def _opened(self, model_input: ModelInput, profile: Profile | None) -> Iterator[Stream]:
+        """Open the table that says what columns there are, called as the model calls them.
+
+        It is the background where the table itself can be read only once.
+        """
+        spared = self.background is not None and is_once(self.path)
+        if spared and profile is not None:
+            yield self._named(profile.stream(), model_input)
+            return
+        first = str(self.background) if spared else self.path
+        with open_table(first, self.dialect.of_another() if spared else self.dialect) as stream:
+            yield self._named(stream, model_input)
+
     def _columns(
         self, model_input: ModelInput, profile: Profile | None
     ) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Return the names of the table's columns, and those that the model is given."""
-        spared = self.background is not None and is_once(self.path)
-        if spared and profile is not None:
-            names = self._named(profile.stream(), model_input)
-            return names.header, columns_for(names, model_input, self.drop, self.schema.order)
-        first = str(self.background) if spared else self.path
-        with open_table(first, self.dialect.of_another() if spared else self.dialect) as stream:
-            seen = self._named(stream, model_input)
+        with self._opened(model_input, profile) as seen:
             return seen.header, columns_for(seen, model_input, self.drop, self.schema.order)
+
+    def _dummies(self, model_input: ModelInput, profile: Profile | None) -> Dummies | None:
+        """Find out whether the model was fitted on dummies of columns that the table has."""
+        if model_input.columns is None or self.schema.order:
+            return None
+        with self._opened(model_input, profile) as seen:
+            rows = (one.cells for one in islice(seen.records, LOOKED_AT) if one.cells)
+            return dummies_of(seen.header, rows, model_input)
 
     def read(self, source: Source) -> RowInstance:
         """Read one row; raise InputError naming line and column for a cell of the wrong kind."""
