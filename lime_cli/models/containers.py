@@ -151,7 +151,7 @@ def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
 
 
 def _columns_of(held: Any, models: list[Any]) -> tuple[str, ...] | None:
-    """Return the names of a table's columns as one of some models, or a list beside it, has them."""
+    """Return the names of a table's columns that one of some models names, or a list beside it."""
     named = (fitted(one).names for one in models)
     found = next((one for one in named if one is not None), None)
     return found or _with_columns(models[0], (), held).columns
