@@ -37,9 +37,12 @@ class Encoders:
     @property
     def known_by_name(self) -> list[tuple[str, Known]]:
         """What is known of the columns that are encoded."""
+        found = {name: (tuple(codes), _code_of_gap(codes)) for name, codes in self.codes.items()}
+        for columns, one in self.scalers:
+            pairs = zip(columns, getattr(one, "categories_", ()), strict=False)
+            found |= {name: (tuple(np.ravel(values).tolist()), 0) for name, values in pairs}
         return [
-            (name, Known(tuple(codes), gaps=_code_of_gap(codes) is not None))
-            for name, codes in self.codes.items()
+            (name, Known(*known[:1], gaps=known[1] is not None)) for name, known in found.items()
         ]
 
     def fit(self, rows: Any, labels: Any = None) -> Encoders:
@@ -130,8 +133,9 @@ def _codes(one: Any) -> dict[Any, Any]:
         codes = {value: i for i, value in enumerate(np.ravel(one.classes_).tolist())}
     else:
         return {}
-    words = [value for value in codes if isinstance(value, str)]
-    if len(words) == len(codes) and not any(map(NUMBER.fullmatch, words)):
+    present = [value for value in codes if value is not None and value == value]
+    words = [value for value in present if isinstance(value, str)]
+    if len(words) == len(present) and not any(map(NUMBER.fullmatch, words)):
         codes |= {code: code for code in codes.values()}
     return codes
 

@@ -29,6 +29,9 @@ BLANKS = " "
 LIKELY = (";", "\t", "|", BLANKS)
 """Separators that are looked for where a header has no other, in this order."""
 
+CALLED = {"\t": "tabs", BLANKS: "blanks"}
+"""Words for separators that cannot be seen."""
+
 SAYS_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\r?\n", re.IGNORECASE)
 """A first line by which programs tell Excel what stands between cells."""
 
@@ -58,10 +61,13 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         first, lines = _first_line(name, lines)
         first = above + first
     ahead = list(islice(lines, LOOKED_AT))
-    lines, guessed = chain(ahead, lines), ""
+    lines, assumed = chain(ahead, lines), []
     if dialect.separator is None and said is None:
         guessed = _guessed(first, ahead, separator, dialect)
-        separator = guessed or separator
+        if guessed:
+            separator, mark = guessed, CALLED.get(guessed, repr(guessed))
+            words = f"the cells of {name} are taken to stand between {mark}; --sep says otherwise"
+            assumed.append(("separator_found", words))
     if separator == BLANKS:
         first, lines = _single_blanks(first), map(_single_blanks, lines)
     if first.count(separator) >= MANY_COLUMNS and '"' not in first:
@@ -83,8 +89,12 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         header = tuple(map(str, range(len(names))))
         again: list[Any] = [(1, names)]
         records = _records(name, header, chain(again, rows), dialect)
-        return TableContent(header, records, separator=guessed)
-    names = _lengthened(names, ahead, separator, dialect)
+        return TableContent(header, records, assumed=tuple(assumed))
+    longer = _lengthened(names, ahead, separator, dialect)
+    if longer[: len(names)] != names:
+        words = f"the first cells of the rows of {name} are taken for their names, as R writes them"
+        assumed.append(("row_names", words))
+    names = longer
     header = checked_header(name, names)
     spare = len(list(takewhile(lambda cell: not cell.strip(), reversed(names))))
     plain = (dialect.encoding or "utf-8").lower() in ("utf-8", "utf8")
@@ -92,7 +102,7 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
     plain = plain and not (dialect.thousands or dialect.na_values) and separator != BLANKS
     sampled = partial(sampled_lines, stream, header, separator) if plain else None
     records = _records(name, header, rows, dialect, spare)
-    return TableContent(header, records, sampled=sampled, separator=guessed)
+    return TableContent(header, records, sampled=sampled, assumed=tuple(assumed))
 
 
 def _guessed(first: str, ahead: list[str], separator: str, dialect: Dialect) -> str:
@@ -134,13 +144,15 @@ def _single_blanks(line: str) -> str:
 def _lengthened(names: list[str], ahead: list[str], separator: str, dialect: Dialect) -> list[str]:
     """Add a nameless column where all rows have one more than the header.
 
-    It is the last one where each row ends in a separator, else the first: R writes the names of
-    rows so, and pandas reads them.
+    It is the last one where each row ends in a separator, and the first one where its cells are all
+    different: R writes the names of rows so, and pandas reads them.
     """
     rows = [_cut(line, separator, dialect) for line in ahead if line.strip()]
     if not rows or any(len(row) != len(names) + 1 for row in rows):
         return names
-    return [*names, ""] if not any(row[-1].strip() for row in rows) else ["", *names]
+    if not any(row[-1].strip() for row in rows):
+        return [*names, ""]
+    return ["", *names] if len({row[0] for row in rows}) == len(rows) > 1 else names
 
 
 def _check_quotes(name: str, ahead: list[str], separator: str, dialect: Dialect) -> None:
@@ -202,6 +214,19 @@ def _first_line(name: str, lines: Iterator[str]) -> tuple[str, Iterator[str]]:
 
 def _check_separator(name: str, first: str, separator: str, ahead: list[str]) -> None:
     """Raise InputError where the first line was likely cut at the wrong mark, or is a title."""
+    marks = [mark for mark in ";|\t," if mark != separator and mark in first]
+    if not marks:
+        _check_title(name, first, separator, ahead)
+        return
+    comma = marks[0] == ";" and re.search(r"\d,\d", next(iter(ahead), ""))
+    raise InputError(
+        f"{name}: one column named {first.strip()[:40]!r}",
+        f"try --sep {marks[0]!r}" + (" --decimal ','" if comma else ""),
+    )
+
+
+def _check_title(name: str, first: str, separator: str, ahead: list[str]) -> None:
+    """Raise InputError where a table begins below the first line, which is one cell."""
     for place, line in enumerate(ahead):
         if not line.strip():
             continue
@@ -212,15 +237,6 @@ def _check_separator(name: str, first: str, separator: str, ahead: list[str]) ->
                 f"{name}: has {rest[0]} columns from line {n} on, one above it",
                 f"leave out what stands above the header: tail -n +{n} {name} > table.csv",
             )
-    first = first.strip()
-    marks = [mark for mark in ";|\t," if mark != separator and mark in first]
-    if not marks:
-        return
-    comma = marks[0] == ";" and re.search(r"\d,\d", next(iter(ahead), ""))
-    raise InputError(
-        f"{name}: one column named {first[:40]!r}",
-        f"try --sep {marks[0]!r}" + (" --decimal ','" if comma else ""),
-    )
 
 
 def _rows(name: str, reader: Any) -> Iterator[tuple[int, list[str] | str]]:

@@ -57,8 +57,8 @@ class TableContent(NamedTuple):
     """Takes evenly spaced rows by column, whatever was read of the rows so far: how many at most,
     and the places of columns that are kept as they are spelled; returns None where rows have to be
     read one by one."""
-    separator: str = ""
-    """What was found to separate cells where nobody said; nothing where it is the usual mark."""
+    assumed: tuple[tuple[str, str], ...] = ()
+    """What nobody said of how the file is written: a code and a sentence each."""
 
 
 HEAD = 16
@@ -140,7 +140,7 @@ class Stream:
     """Columns of the file, with the names that the model has for them."""
     sampled: Callable[[int, Collection[int]], Sample | None] | None = None
     """As in ``TableContent``."""
-    separator: str = ""
+    assumed: tuple[tuple[str, str], ...] = ()
     """As in ``TableContent``."""
 
     def __enter__(self) -> Stream:
@@ -284,7 +284,7 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
         option = "--sql" if dialect.sheet is None else "--sheet"
         raise SettingsError(f"{option}: {name} is one table alone", f"leave {option} out")
     content = TABLES[kind](TableFile(name, str(local(path)), stream), dialect)
-    header, records, typed, n_rows, sampled, separator = TableContent(*content)
+    header, records, typed, n_rows, sampled, assumed = TableContent(*content)
     goes_back = isinstance(stream, io.BufferedReader)  # others would unpack all again
     return Stream(
         name,
@@ -293,7 +293,7 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
         typed,
         n_rows,
         sampled=sampled if goes_back else None,
-        separator=separator,
+        assumed=assumed,
     )
 
 

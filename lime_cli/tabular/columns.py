@@ -205,15 +205,6 @@ ITSELF = CodedWarning(
 )
 
 
-def separated(stream: Stream) -> tuple[CodedWarning, ...]:
-    """Say what was found to separate the cells of a table where nobody said."""
-    if not stream.separator:
-        return ()
-    mark = {"\t": "tabs", " ": "blanks"}.get(stream.separator, repr(stream.separator))
-    words = f"the cells of {stream.name} are taken to stand between {mark}; --sep says otherwise"
-    return (CodedWarning("separator_found", words),)
-
-
 UNKNOWN = ModelInput()
 
 
@@ -247,13 +238,12 @@ def learn(
         if schema.label is not None:
             spelled.append(schema.label)
         cells, n_rows = read_evenly(seen, dialect, not own, spelled)
-        found = separated(seen)
     if own and n_rows < ENOUGH_ROWS:
         raise SettingsError(
             f"{cells.name}: has {n_rows} rows, too few to draw replacements from",
             "name training data with --background",
         )
-    warnings: tuple[CodedWarning, ...] = (*found, *[ITSELF][: int(own)])
+    warnings = (*(CodedWarning(*one) for one in seen.assumed), *[ITSELF][: int(own)])
     if len(cells.rows) < n_rows:
         words = f"replacement values come from {len(cells.rows):,} of {n_rows:,} rows"
         warnings += (CodedWarning("background_sampled", f"{words}, evenly spaced"),)
