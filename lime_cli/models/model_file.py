@@ -207,9 +207,23 @@ class Known(NamedTuple):
     """Whether these only tell of what kind the values are: others may stand there as well."""
     gaps: bool = True
     """Whether a missing value may stand there too."""
+    dtype: str = ""
+    """Of the numbers that are categories, as NumPy calls it, where it is not the usual one."""
 
 
 NOTHING: Mapping[int, Known] = {}
+
+
+class Reach(NamedTuple):
+    """The smallest and the largest number that a model compares those of a column with."""
+
+    low: float
+    high: float
+    rows: bool
+    """Whether rows that it was fitted on held these, rather than splits between rows."""
+
+
+NOWHERE: Mapping[int, Reach] = {}
 
 
 UNTYPED: Mapping[str, Any] = {}
@@ -229,6 +243,8 @@ class ModelInput(NamedTuple):
     """Places, in that order, of the columns that it takes as text, whatever they look like."""
     known: Mapping[int, Known] = NOTHING
     """The values that a column may hold, by its place, where the model knows them."""
+    ranges: Mapping[int, Reach] = NOWHERE
+    """Of columns of numbers, by place, what the model compares them with, where that is known."""
     pandas: bool = False
     """Whether it was most likely fitted on what pandas had read."""
     size: tuple[int, int] | None = None

@@ -198,7 +198,7 @@ def build_background(cells: Cells, columns: Sequence[str], schema: Schema) -> Ba
     """
     check_names(schema.of_file(), cells.header, f"{cells.name} has no column")
     check_names(schema.of_model(), columns, "the model is not given a column")
-    if not cells.varied:
+    if not cells.varied and not schema.lone:
         raise InputError(
             f"{cells.name}: has one row only", "a background needs at least 2 different rows"
         )

@@ -19,7 +19,7 @@ from lime_cli.tables.readers import Stream, open_table, read_evenly
 from lime_cli.tables.rows import is_data, require
 from lime_cli.tabular.background import Background, build_background
 from lime_cli.tabular.reading import Reading, chooser_of, dates_of
-from lime_cli.tabular.schema import Schema
+from lime_cli.tabular.schema import Schema, check_names
 
 INDEX = "Unnamed: 0"
 """What a table written with the index of a data frame calls its first column."""
@@ -81,9 +81,19 @@ FOLDS: tuple[Callable[[str], str], ...] = (str.strip, _folded, _plainly)
 
 
 LABELS = frozenset(
-    ("target", "targets", "label", "labels", "y", "y_true", "class", "classes", "outcome")
+    (
+        *("target", "targets", "label", "labels", "y", "ytrue", "class", "classes", "outcome"),
+        *("survived", "churn", "exited", "attrition", "diagnosis", "species", "variety", "medv"),
+        *("saleprice", "medianhousevalue", "loanstatus", "fraud", "isfraud", "heartdisease"),
+        *("stroke", "quality"),
+    )
 )
-"""What the column of true answers is called, in small letters."""
+"""What the column of true answers is called, in small letters and without marks."""
+
+
+def is_label(name: str) -> bool:
+    """Tell whether a column is called as true answers are."""
+    return _plainly(name) in LABELS
 
 
 def columns_for(
@@ -103,17 +113,24 @@ def columns_for(
             said = f"--drop {needed[0]}: the model needs it"
             raise SettingsError(said, f"--fixed {needed[0]} keeps its value")
         require(stream.name, stream.header, model_input.columns, stream.records)
+        _check_dropped(stream, drop)
         return model_input.columns
-    require(stream.name, stream.header, drop)
+    _check_dropped(stream, drop)
     columns = tuple(name for name in stream.header if name not in drop)
     if wanted is None or wanted == len(columns):
         return columns
-    spare = [name for name in columns if name.casefold() in LABELS]
+    spare = [name for name in columns if is_label(name)]
     index = [INDEX] if columns[0] == INDEX else []
     for left_out in (index, spare, [*index, *spare]):
         if len(left_out) == len(columns) - wanted:
             return tuple(name for name in columns if name not in left_out)
     raise _of_other_width(stream, columns, wanted, [*index, *spare])
+
+
+def _check_dropped(stream: Stream, drop: Sequence[str]) -> None:
+    """Raise SettingsError for a column to leave out that there is none of, under either name."""
+    known = dict.fromkeys((*stream.header, *(old for old, _ in stream.renamed)))
+    check_names((("--drop", name) for name in drop), [*known], f"{stream.name} has no column")
 
 
 def _of_other_width(
@@ -130,11 +147,10 @@ def _of_other_width(
             said, f"its first line is {listed}{more}; where that is a row, say --no-header"
         )
     if n == 1:
-        guess = likely[0] if likely else columns[-1]
-        hint = f"--drop {guess!r} leaves out what is most likely no feature"
+        hint = f"--drop one of {listed}{more}"
     else:
         hint = f"leave {n} of {listed}{more} out with --drop A,B"
-        hint += f", {' and '.join(map(repr, likely))} among them" if likely else ""
+    hint += f", {' and '.join(map(repr, likely))} most likely" if likely else ""
     return ModelError(said, f"{hint}; or name the model's own with --columns")
 
 
@@ -208,12 +224,18 @@ ITSELF = CodedWarning(
 UNKNOWN = ModelInput()
 
 
+ASKED = 200
+"""Rows whose predictions are compared with their columns, at most."""
+
+
 class Learned(NamedTuple):
     """A background, how its table was read, and what a reader must know of that."""
 
     background: Background
     warnings: tuple[CodedWarning, ...]
     reading: Reading
+    some: Cells
+    """Rows of the table, to ask the model about."""
 
 
 def learn(
@@ -249,8 +271,10 @@ def learn(
         warnings += (CodedWarning("background_sampled", f"{words}, evenly spaced"),)
     dates, written = dates_of(schema, cells)
     typed = seen.typed is not None
-    reading, said = chooser_of(columns, dialect, model_input, typed).chosen(cells)
+    chooser = chooser_of(columns, dialect, model_input, typed, schema.numeric)
+    reading, said = chooser.chosen(cells)
     reading = replace(reading, dates=dates)
     cells = sifted(reading.applied(cells), columns, schema, strict=not own)
     warnings = (*warnings, *written, *said)
-    return Learned(build_background(cells, columns, schema), warnings, reading)
+    some = cells.chosen(range(min(ASKED, len(cells.rows))))
+    return Learned(build_background(cells, columns, schema), warnings, reading, some)
