@@ -87,9 +87,8 @@ def load_catboost(file: ModelFile, content: Content) -> Predictor:
     def read() -> Any:
         blob = content.read()
         booster = catboost.CatBoost().load_model(blob=blob, format="cbm")
-        if len(booster.classes_):
-            return booster
-        return catboost.CatBoostRegressor().load_model(blob=blob, format="cbm")
+        kind = catboost.CatBoostClassifier if len(booster.classes_) else catboost.CatBoostRegressor
+        return kind().load_model(blob=blob, format="cbm")
 
     return _loaded("catboost", file, content, read)
 

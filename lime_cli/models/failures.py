@@ -208,7 +208,8 @@ def _text_in_numbers(
     """Word that a column of words was given to a model that wants numbers."""
     columns = zip(table.names, table.columns, strict=True)
     column = next((one for one, values in columns if cell in values.tolist()), None)
-    dated = date_in_numbers(str(column), cell) if column is not None else None
+    needed = given is not None and column in (given.columns or ())
+    dated = date_in_numbers(str(column), cell, needed) if column is not None else None
     if dated is not None:
         return dated
     where = f" in column {column!r}" if column is not None else ""
@@ -219,12 +220,25 @@ def _text_in_numbers(
         )
     hint = "give the table that the model was made for"
     if column is not None and WITH_UNIT.fullmatch(cell.strip()):
-        hint = f"--numeric {str(column)!r} gives it the numbers alone"
-    elif given is not None and column in (given.columns or ()):
+        united = ",".join(_with_units(table, given)) or str(column)
+        hint = f"--numeric {united!r} gives it the numbers alone"
+    elif needed:
         hint += ", with this column in the numbers that it was fitted on"
     else:
         hint += ", or leave the column out with --drop"
     return PredictionError(f"{name}: the model takes numbers, not {cell[:60]!r}{where}", hint)
+
+
+def _with_units(table: Any, given: ModelInput | None) -> list[str]:
+    """Name the columns of numbers with units that no encoder of the model knows as words."""
+    found = []
+    for place, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
+        words = [one for one in column.tolist() if isinstance(one, str)]
+        known = given.known.get(place) if given is not None else None
+        worded = known is not None and any(isinstance(one, str) for one in known.values)
+        if words and not worded and all(WITH_UNIT.fullmatch(one.strip()) for one in words):
+            found.append(str(name))
+    return found
 
 
 def _with_missing(inputs: Any) -> str:

@@ -43,14 +43,17 @@ def fitted(model: Any) -> Fitted:
         return Fitted(names)
     words: set[int] = set()
     known: dict[int, Known] = {}
-    filled: set[int] = set()
+    filled: dict[int, Known] = {}
     for place, one in _places(model, list(range(n_columns)), names or ()):
         if _words(one.values):
             words.add(place)
         if one.filling:
-            filled.add(place)
+            filled[place] = one
         else:
             known.setdefault(place, one._replace(gaps=one.gaps or place in filled))
+    for place, one in filled.items():
+        if not any(isinstance(value, str) for value in one.values):
+            known.setdefault(place, one)
     return Fitted(names, n_columns, tuple(sorted(words)), known, _ranges(model, n_columns))
 
 
@@ -268,7 +271,6 @@ def _within(range_: str, n: int) -> bool:
 
 
 ARROW = {name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64")}
-ARROW["float"] = "float32"
 """Types of categories that XGBoost compares with those of the table, by Arrow's names."""
 
 
@@ -288,8 +290,11 @@ def _of_xgboost(booster: Any) -> dict[int, Known]:
 MOST_TREES = 100
 """Trees whose splits are looked at, of each model."""
 
-KEPT_ROWS = ("support_vectors_", "_fit_X", "cluster_centers_", "theta_", "means_")
-"""Where models of scikit-learn keep rows, or means of rows, that they were fitted on."""
+KEPT_ROWS = ("support_vectors_", "_fit_X")
+"""Where models of scikit-learn keep rows that they were fitted on."""
+
+KEPT_MEANS = ("cluster_centers_", "theta_", "means_")
+"""Where they keep means of rows."""
 
 
 def _ranges(model: Any, n_columns: int) -> dict[int, Reach]:
@@ -316,12 +321,12 @@ def _numbers(one: Any, n_columns: int) -> Numbers:
     booster = _booster(one)
     if _library(one) == "sklearn":
         yield from _of_trees(one, n_columns)
-        for name in KEPT_ROWS:
+        for name in (*KEPT_ROWS, *KEPT_MEANS):
             rows = getattr(one, name, None)
             if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.shape[1] == n_columns:
                 places = np.arange(n_columns)
-                yield True, places, rows.min(axis=0)
-                yield True, places, rows.max(axis=0)
+                yield name in KEPT_ROWS, places, rows.min(axis=0)
+                yield name in KEPT_ROWS, places, rows.max(axis=0)
     elif _library(booster) == "lightgbm":
         infos = re.search(r"^feature_infos=(.*)$", booster.model_to_string(num_iteration=1), re.M)
         for place, said in enumerate(infos[1].split(" ") if infos else []):

@@ -125,13 +125,17 @@ def _numbers(column: NDArray[Any], kind: str, name: str) -> NDArray[Any]:
     return np.array(found)
 
 
-def date_in_numbers(column: str, cell: str) -> InputError | None:
-    """Word that a column of dates was given to a model that wants numbers; None for no date."""
+def date_in_numbers(column: str, cell: str, needed: bool = False) -> InputError | None:
+    """Word that a column of dates was given to a model that wants numbers; None for no date.
+
+    ``needed`` says whether the model has the column by its name.
+    """
     if DATE.match(cell) is None:
         return None
     return InputError(
         f"column {column!r} holds dates such as {cell[:30]!r}; the model wants numbers",
-        "turn it into a number, or leave it out with --drop",
+        "turn it into the number that the model was fitted on"
+        + ", or leave it out with --drop" * (not needed),
     )
 
 

@@ -472,6 +472,10 @@ KERAS = ("a Keras file", "export it: model.export('model.onnx', format='onnx'), 
 
 HEAD_BYTES = 512
 
+CATBOOST_JSON = re.compile(
+    rb"\s*\{\s*\"(ctr_data|features_info|model_info|oblivious_trees|scale_and_bias|trees)\""
+)
+
 XGBOOST = re.compile(rb"\s*\{\s*\"(learner|version)\"\s*:|\{L.{7}[\x07]learner|binf", re.DOTALL)
 
 
@@ -552,6 +556,8 @@ def _known(path: Path, head: bytes) -> tuple[str, str]:
         return "a TensorFlow Lite model", "convert it: python -m tf2onnx.convert --tflite"
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 << 20:
         return "a safetensors file: weights without a model", "export the model to ONNX"
+    if CATBOOST_JSON.match(head):
+        return "a CatBoost model in JSON", "save it with save_model('model.cbm')"
     if b"<PMML" in head:
         return "a PMML document", "export the model to ONNX"
     return "", ""

@@ -86,6 +86,9 @@ MAGIC = {
 }
 """First bytes of files, what they are, and what their names should end with."""
 
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""What UTF-16 begins with, as Excel writes it."""
+
 EXPECTED = {
     "parquet": ("Parquet", (b"PAR1",)),
     "pq": ("Parquet", (b"PAR1",)),
@@ -279,7 +282,11 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
     if path == STDIN and suffix not in TABLES.own:
         suffix = _guessed(head)
     kind = suffix if suffix in _kinds(suffix) else "csv"
-    _check_format(name, kind, suffix, head, dialect)
+    found: tuple[tuple[str, str], ...] = ()
+    if kind in TEXTS and dialect.encoding is None and head.startswith(UTF_16):
+        dialect = replace(dialect, encoding="utf-16")
+        found = (("encoding_found", f"{name} is taken to be UTF-16, as its first bytes say"),)
+    _check_format(name, kind, suffix, head)
     if (dialect.sheet is not None or dialect.sql is not None) and kind in (*TEXTS, *COLUMNAR):
         option = "--sql" if dialect.sheet is None else "--sheet"
         raise SettingsError(f"{option}: {name} is one table alone", f"leave {option} out")
@@ -293,7 +300,7 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
         typed,
         n_rows,
         sampled=sampled if goes_back else None,
-        assumed=assumed,
+        assumed=(*found, *assumed),
     )
 
 
@@ -319,7 +326,7 @@ def _first_bytes(name: str, stream: IO[bytes]) -> bytes:
     return head
 
 
-def _check_format(name: str, kind: str, suffix: str, head: bytes, dialect: Dialect) -> None:
+def _check_format(name: str, kind: str, suffix: str, head: bytes) -> None:
     """Raise InputError where a file is not what its name says."""
     if kind in EXPECTED:
         what, beginnings = EXPECTED[kind]
@@ -345,8 +352,6 @@ def _check_format(name: str, kind: str, suffix: str, head: bytes, dialect: Diale
             raise InputError(f"{name}: is not a CSV file ({what})", hint)
     if head[8:12] == b"DUCK":
         raise InputError(f"{name}: is not a CSV file (DuckDB)", "name it .duckdb")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) and dialect.encoding is None:
-        raise InputError(f"{name}: looks like UTF-16", "try --encoding utf-16")
 
 
 def _article(word: str) -> str:

@@ -245,9 +245,9 @@ class Chooser:
     def _marks(self, place: int, counts: Counter[str]) -> Iterator[str]:
         """Yield cells of marks alone, where the model knows others and fills what is missing."""
         one = self.known.get(place)
-        if not self.like_pandas or one is None or not one.gaps:
+        if not self.like_pandas or one is None:
             return
-        if one.filling and not _fills_numbers(one, counts):
+        if not (_fills_numbers(one, counts) if one.filling else one.gaps):
             return
         for cell in counts:
             mark = cell.strip()

@@ -172,10 +172,10 @@ REFUSED = {
         (),
         "byte 0xE9 on line 2 is not UTF-8; try --encoding latin-1",
     ),
-    "21 UTF-16": (
-        lambda good: good.encode("utf-16"),
+    "21 UTF-16 that ends within a letter": (
+        lambda good: good.encode("utf-16") + b"a",
         (),
-        "looks like UTF-16; try --encoding utf-16",
+        "is not utf-16",
     ),
     "25 an open quote": (
         lambda good: with_row(good, '40,2,"Oslo,m'),

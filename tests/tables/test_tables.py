@@ -115,7 +115,7 @@ def test_the_encoding_that_is_proposed_reads_the_file(tmp_path, byte, name):
         (b"a,b\n1,2,3\n1,2,3\n", "line 2: 3 fields, expected 2"),
         (b"a,b\n1,2\n1\n", "line 3: 1 field, expected 2"),
         (b"a,b\n1,2\n\xe9,2\n", "byte 0xE9 on line 3 is not UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16"), "looks like UTF-16"),
+        ("a,b\n1,2\n".encode("utf-16") + b"a", "is not utf-16"),
         (b'a,b\n"1,2\n3,4\n', "a quote opened on line 2 is never closed"),
         (b"a,b\n1,\x002\n", "NUL character on line 2"),
         (b"a;b;c\n1;2;3\n1;2\n", "one column named 'a;b;c'; try --sep ';'"),
@@ -161,6 +161,35 @@ def test_what_separates_cells_is_found_where_all_rows_agree(tmp_path, content, h
         sentences = " ".join(sentence for _, sentence in stream.assumed)
         assert said in sentences
         assert bool(said) == bool(sentences)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_read_where_the_first_bytes_say_so(tmp_path, encoding):
+    marks = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
+    path = written(tmp_path, marks.get(encoding, b"") + "a\tb\nö\t2\n".encode(encoding))
+    with open_table(path) as stream:
+        assert (stream.header, next(stream.records).cells) == (("a", "b"), ("ö", "2"))
+        assert [code for code, _ in stream.assumed] == ["encoding_found", "separator_found"]
+
+
+def test_an_array_is_a_table_of_numbered_columns(tmp_path):
+    np.save(tmp_path / "d.npy", np.array([[1.5, 2], [np.nan, 4]], np.float32))
+    cells = read_cells(str(tmp_path / "d.npy"))
+    assert cells.header == ("0", "1")
+    assert np.array_equal(cells.numbers("0"), [1.5, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((2, 3, 4)), "holds an array of 3 dimensions, not rows and columns"),
+        (np.array([["a", {}]], object), "holds Python objects"),
+    ],
+)
+def test_an_array_that_is_no_table_is_refused(tmp_path, array, message):
+    np.save(tmp_path / "d.npy", array)
+    with pytest.raises(InputError, match=message):
+        read_cells(str(tmp_path / "d.npy"))
 
 
 def test_a_separator_that_is_said_is_not_looked_for(tmp_path):

@@ -185,6 +185,57 @@ def test_columns_called_like_true_answers_are_told(tmp_path):
     assert "label_like" not in [one.code for one in table.fitted_warnings]
 
 
+@pytest.mark.parametrize("name", ["Survived", "SalePrice", "is_fraud", "Y_true"])
+def test_the_true_answers_are_left_out_where_the_number_fits_without(tmp_path, name):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "b"])
+    frame.insert(0, name, LABELS)
+    frame.to_csv(path, index=False)
+    model = LogisticRegression().fit(VALUES, LABELS)
+    found, table = answers(path, model)
+    assert found == pytest.approx(model.predict_proba(VALUES))
+    assert "it gets, in this order: a, b;" in " ".join(one.message for one in table.fitted_warnings)
+
+
+@pytest.mark.parametrize("words", [["no", "yes"], [0, 1]])
+def test_a_column_that_says_what_the_model_predicts_is_told(tmp_path, words):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "b"]).assign(res=np.array([0, 1])[LABELS])
+    frame.to_csv(path, index=False)
+    model = LogisticRegression(C=1e6).fit(frame.to_numpy(), np.array(words)[LABELS])
+    where = tmp_path / "m.pkl"
+    where.write_bytes(pickle.dumps(model))
+    loaded = ModelFile(str(where)).load()
+    given = loaded.input._replace(takes=loaded.takes, predictions=loaded.predict)
+    said = {
+        one.code: one.message for one in TabularModality(str(path)).fitted(given).fitted_warnings
+    }
+    assert said["label_like"].startswith("'res' says in nearly all rows what the model predicts")
+
+
+@pytest.mark.parametrize("named", [False, True])
+def test_a_column_to_leave_out_that_there_is_none_of_is_named(tmp_path, named):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "b"])
+    frame.assign(target=LABELS).to_csv(path, index=False)
+    model = LogisticRegression().fit(frame if named else VALUES, LABELS)
+    with pytest.raises(SettingsError, match=r"--drop: d.csv has no column 'targt'") as error:
+        answers(path, model, drop=("targt",))
+    assert error.value.hint == "did you mean 'target'?"
+    assert answers(path, model, drop=("target",))[0] == pytest.approx(
+        model.predict_proba(frame if named else VALUES)
+    )
+
+
+def test_an_array_without_names_is_taken_in_the_model_s_order(tmp_path):
+    np.save(tmp_path / "d.npy", VALUES)
+    frame = pd.DataFrame(VALUES, columns=["a", "b"])
+    model = LogisticRegression().fit(frame, LABELS)
+    found, table = answers(tmp_path / "d.npy", model)
+    assert found == pytest.approx(model.predict_proba(frame))
+    assert "by_position" in [one.code for one in table.fitted_warnings]
+
+
 @pytest.mark.parametrize("used", [["a", "b"], ["b", "a.1"], ["a.1", "a"]])
 def test_a_column_that_comes_again_is_called_as_pandas_calls_it(tmp_path, used):
     path = tmp_path / "d.csv"
