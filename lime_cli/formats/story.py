@@ -253,16 +253,16 @@ def prediction_said(explanation: Explanation, surrogate: Surrogate) -> str:
     if surrogate.against is not None and explanation.outputs:
         names, outputs = explanation.model.targets, explanation.outputs
         pair = [
-            f"{literal(names[i])} {unit.value(outputs[i])}"
+            f"the class “{literal(names[i])}” {unit.value(outputs[i])}"
             for i in (surrogate.target, surrogate.against)
         ]
         apart = unit.change(surrogate.model_prediction)
         sign = MINUS if surrogate.model_prediction < 0 else ""
         return f"The model gives {' and '.join(pair)}, a difference of {sign}{apart}."
     if explanation.model.task == "classification":
-        return f"The model gives {name} {number}."
+        return f"The model gives the class “{name}” {number}."
     only = len(explanation.model.targets) == 1
-    return f"The model predicts {number}." if only else f"The model predicts {number} for {name}."
+    return f"The model predicts {number}." if only else f"The model predicts {number} for “{name}”."
 
 
 def _moves(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
@@ -355,19 +355,25 @@ def base_said(explanation: Explanation) -> str:
 # -- what a reader asks ---------------------------------------------------------------------------
 
 
+def prediction_of(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Name what is predicted, for the middle of a sentence: the target, where there are several."""
+    if explanation.model.task != "classification" and len(explanation.model.targets) < 2:
+        return "the prediction"
+    return f"the prediction for “{literal(surrogate.name)}”"
+
+
 def comparison_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say what a weight compares the instance with."""
-    settings = explanation.settings
-    name = literal(surrogate.name)
+    settings, what = explanation.settings, prediction_of(explanation, surrogate)
     if settings.kernel == "shapley":
         return (
-            f"Each weight is a Shapley value: what the part adds to {name} on average over all "
+            f"Each weight is a Shapley value: what the part adds to {what} on average over all "
             f"orders in which parts are kept, {masking_said(explanation)}."
         )
     return (
-        f"Each weight compares two states of one part, kept and masked: how much higher the "
-        f"prediction for {name} is while the part is kept, on average over samples near the "
-        f"{thing_of(explanation)} in which other parts are masked too. Masked means: "
+        f"Each weight compares two states of one part, kept and masked: how much higher {what} "
+        f"is while the part is kept, on average over samples near the {thing_of(explanation)} in "
+        f"which other parts are masked too. Masked means: "
         f"{masking_said(explanation)}."
     )
 
@@ -498,7 +504,7 @@ def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str
         more = len(one.replaced) - len(parts)
         rest = [f"{more:,} more"] if more else []
         said = _listed([*parts, *rest])
-        yield f"With {many} the model predicts {literal(one.name)}, {value}: {said}."
+        yield f"With {many} the model predicts “{literal(one.name)}”, {value}: {said}."
     yield (
         f"These are the nearest of {explanation.samples:,} samples by the number of parts that "
         "change; the model has answered each."

@@ -32,6 +32,19 @@ def fidelity_in_words(fidelity: float | None) -> str:
     return called(fidelity)
 
 
+def counted(n: int, thing: str) -> str:
+    """Count things: ``1 row``, ``1,000 rows``."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def target_said(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Name a target so that ``no``, ``0`` or ``True`` is read as a name; nothing for a sole one."""
+    if explanation.model.task == "classification":
+        return f'class "{literal(surrogate.name)}"'
+    several = len(explanation.model.targets) > 1
+    return f'output "{literal(surrogate.name)}"' if several else ""
+
+
 SMALL_SPREAD = 0.05
 """Share of the variation that is not worth a word."""
 
@@ -46,9 +59,10 @@ def fidelity_said(surrogate: Surrogate) -> str:
         said += f", {surrogate.pairs_fidelity:.2f} with the pairs"
     if surrogate.spread is None or surrogate.spread < SMALL_SPREAD or surrogate.fidelity <= 0:
         return said
+    what = "tree explains" if surrogate.rules else "weights explain"
     return (
-        f"{said}: explains {surrogate.fidelity:.0%} of the effect of masking, which is "
-        f"{1 - surrogate.spread:.0%} of all variation"
+        f"{said}: the {what} {surrogate.fidelity:.0%} of what masking does; "
+        f"{surrogate.spread:.0%} of the variation comes from the values drawn as replacements"
     )
 
 

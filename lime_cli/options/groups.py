@@ -10,7 +10,7 @@ import click
 
 from lime_cli.errors import SettingsError
 from lime_cli.options.layers import Option, placed, tell_layers
-from lime_cli.options.types import CommaList
+from lime_cli.options.types import CommaList, OneName
 
 Command = Callable[..., Any]
 
@@ -69,7 +69,7 @@ def option(*words: str, choices: Iterable[str] = (), **attributes: Any) -> Any:
     ``common=True`` shows it in the short help, ``typed=True`` keeps it out of the environment.
     """
     if choices:
-        attributes["type"] = click.Choice(tuple(choices))
+        attributes["type"] = OneName(tuple(choices))
     return Field((_parameter(*words, **attributes),))
 
 

@@ -12,6 +12,7 @@ from lime_cli.files import SMALL, from_json
 from lime_cli.modality import Modality
 from lime_cli.options.groups import Options, argument, flag, group, listed, option
 from lime_cli.options.inputs import FolderOptions
+from lime_cli.options.kinds import require
 from lime_cli.options.types import Segmenter
 from lime_cli.registry import AUTO_FILL, FILLS, MODALITIES, RESIZES
 
@@ -85,6 +86,7 @@ class ImageOptions(Options, heading="Input"):
     def modality(self) -> Modality:
         if not self.inputs:
             raise SettingsError("there is no input", "name image files")
+        require("image", self.inputs)
         images: Modality = MODALITIES["image"](
             inputs=self.inputs if self.inputs != ("-",) else _listed(),
             segmenter=self.segmenter,

@@ -10,6 +10,7 @@ from lime_cli.errors import SettingsError
 from lime_cli.modality import Modality
 from lime_cli.options.completion import columns, conditions
 from lime_cli.options.groups import Options, argument, flag, group, listed, option
+from lime_cli.options.kinds import require
 from lime_cli.options.types import Bytes
 from lime_cli.registry import MODALITIES
 from lime_cli.sources import fetched
@@ -243,6 +244,7 @@ class TableOptions(Options, heading="Input"):
     file: DialectOptions = group(DialectOptions)
 
     def modality(self) -> Modality:
+        require("tabular", [self.data])
         if not self.choice.said:
             self._require_single_row()
         table: Modality = MODALITIES["tabular"](
@@ -326,6 +328,7 @@ class TextOptions(Options, heading="Input"):
             )
         if self.column is not None and (self.text is not None or len(self.inputs) != 1):
             raise SettingsError("--column takes one table", "name one file")
+        require("text", self.inputs)
         from lime_cli.tables.rows import Rows
         from lime_cli.texts.modality import Files
 
