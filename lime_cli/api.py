@@ -20,8 +20,7 @@ from lime_cli.explanations import Explanation, Explanations, Failure
 from lime_cli.models.model_file import ModelFile
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import Options
-from lime_cli.options.images import ImageOptions
-from lime_cli.options.inputs import TableOptions, TextOptions
+from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions
 from lime_cli.options.keywords import in_python, keyworded, read_keywords
 from lime_cli.options.model import ImageModelOptions, ModelOptions
 from lime_cli.options.running import RunOptions
@@ -390,8 +389,8 @@ def _asked(
     import click
 
     from lime_cli.cli import program
+    from lime_cli.options.engine import likened
     from lime_cli.running.job import Job
-    from lime_cli.tools.explain.like_lime import likened
 
     keywords = {**held.options, **options}
     is_live = not isinstance(model, (str, os.PathLike))
@@ -422,7 +421,7 @@ def _asked(
             engine, modality = likened(engine, modality)
         return said.file(), modality, engine.settings(modality), running
 
-    from lime_cli.models.live import live_model, name_of_object
+    from lime_cli.models.python import live_model, name_of_object
 
     path = name_of_object(model) if is_live else os.fspath(model)
     root = click.Context(program, info_name="limex")

@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from lime_cli.engine.kernel import Product, ladder
+from lime_cli.engine.neighbourhood import Product, ladder
 from tests.test_bad_inputs import HERE as BAD_INPUTS
 from tests.test_bad_inputs import SCENES, ZOO, check_register
 

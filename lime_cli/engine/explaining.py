@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import groupby
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.counterfactuals import nearest
-from lime_cli.engine.explanation import Counterfactual, Explanation, Surrogate
+from lime_cli.engine.explanation import Counterfactual, Explanation, Replaced, Surrogate
 from lime_cli.engine.instance import Instance, Model
-from lime_cli.engine.kernel import Product, ladder, width_of
 from lime_cli.engine.masks import Masks, Stage, draw, every_mask
-from lime_cli.engine.neighbourhood import Neighbourhood
-from lime_cli.engine.pairs import GAIN, LOW, STRONGEST, pairs_of
-from lime_cli.engine.predictions import Predictions, predict_samples
+from lime_cli.engine.model import Identity
+from lime_cli.engine.neighbourhood import Neighbourhood, Product, ladder, width_of
+from lime_cli.engine.predictions import Predictions, choose_other, choose_targets, predict_samples
 from lime_cli.engine.shapley import explain_one
 from lime_cli.engine.surrogate import (
     MOST,
@@ -30,10 +29,17 @@ from lime_cli.engine.surrogate import (
     residuals,
     without_tails,
 )
-from lime_cli.engine.targets import choose_other, choose_targets
 from lime_cli.engine.tree import tree_converged, tree_fidelity, tree_surrogate
 from lime_cli.engine.warnings import LOW_FIDELITY, Facts, judge
-from lime_cli.engine.weights import Shown, show, surrogate_of
+from lime_cli.engine.weights import (
+    PAIRED,
+    PAIRS_ADD,
+    PAIRS_BELOW,
+    Shown,
+    pairs_of,
+    show,
+    surrogate_of,
+)
 from lime_cli.settings import Settings
 
 Watch = Callable[[Instance, Neighbourhood], None]
@@ -393,9 +399,9 @@ def _improve(
         surrogate = surrogate_of(ground, fits, shown, p, (target, ""), original)
         fidelity = surrogate.fidelity
         remedy = ""
-        if fidelity is not None and fidelity < LOW and not ground.thin[r]:
+        if fidelity is not None and fidelity < PAIRS_BELOW and not ground.thin[r]:
             left = residuals(ground, r, fits, p, (data[0][p], original))
-            order = [one.component for one in surrogate.weights[:STRONGEST]]
+            order = [one.component for one in surrogate.weights[:PAIRED]]
             pairs, gain = pairs_of(ground, r, order, left, float(fits.decided[p, r]))
             better = min(1.0, fidelity + gain) if pairs else None
             surrogate = replace(surrogate, pairs=pairs, pairs_fidelity=better)
@@ -426,7 +432,7 @@ def _remedy(
         tree = tree_fidelity(neighbourhood, 0, settings)
         found.append((tree, "--surrogate tree has {:.2f}"))
     best = max(found, default=(0.0, ""))
-    if best[0] >= fidelity + GAIN:
+    if best[0] >= fidelity + PAIRS_ADD:
         return best[1].format(min(1.0, best[0]))
     return "" if surrogate.pairs else "no pair of the strongest components helps"
 
@@ -506,3 +512,100 @@ def _go_on(state: State, settings: Settings) -> None:
         state.stages = (*state.stages, Stage(more, some))
     if state.stop and state.facts is not None:
         state.facts = state.facts._replace(stop=state.stop)
+
+
+FIRST_PASS_SAMPLES = 512
+"""Of the first pass, where sampling goes on until weights are converged: it only has to rank."""
+
+
+@runtime_checkable
+class Coarse(Protocol):
+    """An instance whose components are to be taken apart where they weigh most."""
+
+    def finer(self, strengths: FloatArray) -> Instance:
+        """Return the same instance with finer components in the strongest of the d coarse ones.
+
+        ``strengths`` (d,) are sizes of weights, the largest among the targets.
+        """
+        ...
+
+
+def focused(instance: Instance, model: Model, settings: Settings) -> Instance:
+    """Return the instance to explain: itself, or a finer one by what a first pass finds.
+
+    Of too many components the first pass finds where it matters, the second what matters there.
+
+    Raises PredictionError when the model fails and SettingsError for a target it does not have.
+    """
+    if instance.shared or not isinstance(instance, Coarse):
+        return instance
+    most = settings.max_samples
+    first = replace(
+        settings,
+        samples=settings.samples if most is None else min(settings.samples, FIRST_PASS_SAMPLES),
+        max_samples=None if most is None else min(most, FIRST_PASS_SAMPLES),
+        surrogate="linear",
+        selection="lasso",
+        penalty=0.0,
+        penalty_kind="ridge",
+        refit=False,
+    )
+    explanation = next(explain_all([instance], model, first))
+    strengths = np.zeros(len(instance.components))
+    for surrogate in explanation.surrogates:
+        strengths = np.maximum(strengths, np.abs(surrogate.every_weight))
+    return instance.finer(strengths)
+
+
+MOST_COUNTERFACTUALS = 3
+"""Classes for which a change is told, at most."""
+
+
+@runtime_checkable
+class Replacing(Protocol):
+    """An instance whose masked components have other values, not none."""
+
+    def replacements(self, code: IntArray) -> Mapping[int, Any]:
+        """Return the value that stands for each component masked in a sample of this code (m,)."""
+        ...
+
+
+def nearest(
+    instance: Instance,
+    identity: Identity,
+    original: FloatArray,
+    found: tuple[IntArray, BoolArray, FloatArray],
+) -> tuple[Counterfactual, ...] | None:
+    """Find a sample for each class that one is predicted as; None where nothing has classes.
+
+    ``found`` are codes (n, m), masks (n, d) and predictions (n, k) of the samples. Of several the
+    one that masks fewest components is taken, then the one most surely of its class.
+    """
+    codes, masked, predictions = found
+    if identity.task != "classification" or len(original) < 2:
+        return None
+    own = int(np.argmax(original))
+    top = predictions.argmax(axis=1)
+    n_masked = masked.sum(axis=1)
+    others = np.isfinite(predictions).all(axis=1) & (top != own) & (n_masked > 0)
+    chosen = []
+    for target in np.unique(top[others]).tolist():
+        rows = np.flatnonzero(others & (top == target))
+        order = np.lexsort((rows, -predictions[rows, target], n_masked[rows]))
+        chosen.append(int(rows[order[0]]))
+    chosen.sort(key=lambda i: (n_masked[i], -predictions[i, top[i]], i))
+    return tuple(
+        Counterfactual(
+            target=int(top[i]),
+            name=identity.targets[int(top[i])],
+            prediction=float(predictions[i, top[i]]),
+            original=float(original[top[i]]),
+            replaced=_replaced(instance, codes[i], masked[i]),
+        )
+        for i in chosen[:MOST_COUNTERFACTUALS]
+    )
+
+
+def _replaced(instance: Instance, code: IntArray, masked: BoolArray) -> tuple[Replaced, ...]:
+    values = instance.replacements(code) if isinstance(instance, Replacing) else {}
+    return tuple(Replaced(j, values.get(j)) for j in np.flatnonzero(masked).tolist())

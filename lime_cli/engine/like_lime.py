@@ -17,12 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.calls import Question, count_repeated, put
-from lime_cli.engine.distinct import distinct
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import Column, Component, Instance, Model
-from lime_cli.engine.predictions import predict_codes, predict_original
-from lime_cli.engine.targets import choose_targets
+from lime_cli.engine.predictions import (
+    Question,
+    choose_targets,
+    count_repeated,
+    distinct,
+    predict_codes,
+    predict_original,
+    put,
+)
 from lime_cli.engine.warnings import Facts, judge
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.settings import Settings
@@ -44,7 +49,7 @@ class DataPredictions(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbourhood:
+class LimeNeighbourhood:
     """The instance (row 0) and its samples, weighed."""
 
     data: FloatArray
@@ -92,7 +97,7 @@ def explain_like_lime(
         original = predict_original(instance, model, settings)
         targets = _targets(settings, model, original)
         if instance.subject.modality == "tabular":
-            row = cast(Row, instance)
+            row = cast("Row", instance)
             components: Sequence[Component] = components_of_row(row, choices)
             data, predictions = row_data(row, model, settings, choices, predicted)
         else:
@@ -145,7 +150,7 @@ def _weighed(
     predictions: FloatArray,
     settings: Settings,
     choices: Choices,
-) -> Neighbourhood:
+) -> LimeNeighbourhood:
     """Weigh by sqrt(exp(-D² / w²)), D from row 0 in lime's interpretable space."""
     distribution = DISTRIBUTIONS[instance.subject.modality]
     width = settings.kernel_width
@@ -154,7 +159,7 @@ def _weighed(
         width = distribution.width * (np.sqrt(data.shape[1]) if table else 1.0)
     distance = _distances(data, choices.metric or distribution.metric) * distribution.unit
     weights = np.sqrt(np.exp(-(distance**2) / width**2))
-    return Neighbourhood(data, predictions, weights, float(width))
+    return LimeNeighbourhood(data, predictions, weights, float(width))
 
 
 def _distances(data: FloatArray, metric: str) -> FloatArray:
@@ -171,7 +176,7 @@ def _explanation(
     instance: Instance,
     model: Model,
     settings: Settings,
-    found: tuple[Sequence[Component], Neighbourhood, list[int]],
+    found: tuple[Sequence[Component], LimeNeighbourhood, list[int]],
 ) -> Explanation:
     components, neighbourhood, targets = found
     surrogates = tuple(_surrogate(neighbourhood, model, one, settings) for one in targets)
@@ -209,7 +214,7 @@ def _explanation(
 
 
 def _surrogate(
-    neighbourhood: Neighbourhood, model: Model, target: int, settings: Settings
+    neighbourhood: LimeNeighbourhood, model: Model, target: int, settings: Settings
 ) -> Surrogate:
     """Choose by lime's rules, fit with an unscaled L2 penalty; ``fit_r2`` is lime's score."""
     data, predictions = neighbourhood.data, neighbourhood.predictions[:, target]
@@ -355,7 +360,7 @@ TINY_SPREAD = 1e-11
 """Added to the standard deviation of every bin."""
 
 
-class Feature(Protocol):
+class FeatureLike(Protocol):
     """A column of a background, as ``tabular.background`` has it."""
 
     @property
@@ -402,10 +407,10 @@ class Feature(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class LearnedColumn:
     """One column: its codes (bins or levels), how often each occurs, and what is in each bin."""
 
-    feature: Feature
+    feature: FeatureLike
     counts: IntArray
     """(levels,): rows of the background with each value."""
     cuts: FloatArray
@@ -414,7 +419,7 @@ class Learned:
     frequencies: FloatArray
 
     @classmethod
-    def of(cls, feature: Feature, n_rows: int) -> Learned:
+    def of(cls, feature: FeatureLike, n_rows: int) -> LearnedColumn:
         """Learn a column; for numbers, without missing ones."""
         counts = np.rint(feature.frequencies * n_rows).astype(np.int64)
         if not feature.numeric:
@@ -505,7 +510,7 @@ class Choices:
     """``euclidean`` or ``cosine``; None takes the modality's."""
 
 
-class Background(Protocol):
+class BackgroundLike(Protocol):
     """All columns of a table, as ``tabular.background`` has them."""
 
     @property
@@ -524,7 +529,7 @@ class Background(Protocol):
         ...
 
     @property
-    def features(self) -> Sequence[Feature]:
+    def features(self) -> Sequence[FeatureLike]:
         """The columns in the model's order."""
         ...
 
@@ -533,7 +538,7 @@ class Row(Instance, Protocol):
     """A row of a table, as ``tabular.row`` has it."""
 
     @property
-    def background(self) -> Background:
+    def background(self) -> BackgroundLike:
         """Where replacements come from."""
         ...
 
@@ -572,7 +577,7 @@ def row_data(
     background. Raises SettingsError for a background, InputError for a row that lacks a number.
     """
     _check_complete(row)
-    learned = [Learned.of(one, row.background.n_rows) for one in row.background.features]
+    learned = [LearnedColumn.of(one, row.background.n_rows) for one in row.background.features]
     if not choices.discretize:
         return _normal_data(row, learned, model, settings, choices)
     pool = f"like-lime:{row.pool}"
@@ -599,7 +604,7 @@ def _check_complete(row: Row) -> None:
 
 
 def _binned_predictions(
-    row: Row, learned: list[Learned], model: Model, settings: Settings
+    row: Row, learned: list[LearnedColumn], model: Model, settings: Settings
 ) -> DataPredictions:
     """Draw every column's bin or level, the first draw for the instance; then numbers in bins."""
     rng = np.random.RandomState(settings.seed)
@@ -613,7 +618,7 @@ def _binned_predictions(
 
 
 def _normal_data(
-    row: Row, learned: list[Learned], model: Model, settings: Settings, choices: Choices
+    row: Row, learned: list[LearnedColumn], model: Model, settings: Settings, choices: Choices
 ) -> tuple[FloatArray, FloatArray]:
     """Draw normal numbers for every column, then levels over those that are no numbers."""
     rng = np.random.RandomState(settings.seed)

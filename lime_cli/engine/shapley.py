@@ -19,17 +19,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.calls import count_repeated
-from lime_cli.engine.distinct import distinct
 from lime_cli.engine.explanation import Surrogate
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.masks import BLOCKS, progressive
 from lime_cli.engine.neighbourhood import Neighbourhood
-from lime_cli.engine.predictions import predict_codes, predict_original
-from lime_cli.engine.targets import choose_targets
-from lime_cli.engine.uncertainty import jackknife, multiplier
+from lime_cli.engine.predictions import (
+    choose_targets,
+    count_repeated,
+    distinct,
+    predict_codes,
+    predict_original,
+)
 from lime_cli.engine.warnings import Facts
-from lime_cli.engine.weights import by_size, others_of
+from lime_cli.engine.weights import by_size, jackknife, multiplier, others_of
 from lime_cli.settings import Settings
 
 CONDITIONING = 1e-10
@@ -167,7 +169,7 @@ def exact(
     return Values(found, np.zeros((0, d)), ends[0], fidelity, 0.0)
 
 
-class Found(NamedTuple):
+class ShapleyResult(NamedTuple):
     """What is found of one instance."""
 
     surrogates: tuple[Surrogate, ...]
@@ -175,7 +177,7 @@ class Found(NamedTuple):
     neighbourhood: Neighbourhood
 
 
-def explain_one(instance: Instance, model: Model, settings: Settings) -> Found:
+def explain_one(instance: Instance, model: Model, settings: Settings) -> ShapleyResult:
     """Compute the Shapley values of one instance, from more and more samples."""
     d, rows = len(instance.components), instance.n_rows
     original = predict_original(instance, model, settings)
@@ -208,7 +210,7 @@ def explain_one(instance: Instance, model: Model, settings: Settings) -> Found:
             continue
         spread = predictions[:, targets]
         facts = _facts(original, (len(predictions), d, BLOCKS), spread, targets, stop)
-        return Found(
+        return ShapleyResult(
             surrogates, facts, _neighbourhood(drawn.masked, predictions, original, drawn.block)
         )
 
@@ -227,7 +229,7 @@ def _exhausted(
     settings: Settings,
     original: FloatArray,
     known: tuple[list[int], FloatArray],
-) -> Found:
+) -> ShapleyResult:
     """Ask about every mask with every row."""
     (targets, baseline), d, rows = known, len(instance.components), instance.n_rows
     masked, weights = every_coalition(d)
@@ -252,7 +254,7 @@ def _exhausted(
     n = (len(masked) + 1) * rows
     facts = _facts(original, (n, d, 1), seen, targets, "exhaustive")
     block = np.zeros(len(masked), np.int64)
-    return Found(surrogates, facts, _neighbourhood(masked, means, original, block))
+    return ShapleyResult(surrogates, facts, _neighbourhood(masked, means, original, block))
 
 
 def _surrogate(

@@ -19,8 +19,8 @@ from functools import cached_property
 import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.kernel import Product, moments
 from lime_cli.engine.masks import Masks
+from lime_cli.engine.neighbourhood import Product, moments
 
 CONDITIONING = 1e-12
 """Ridge of every fit, relative to the mean diagonal of its Gram matrix."""

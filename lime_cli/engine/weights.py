@@ -1,19 +1,89 @@
-"""From fits at every radius to what is shown: the components chosen, their weights and errors."""
+"""From fits at every radius to what is shown: the components chosen, their weights, how far each
+may be off, and the pairs that act together.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
 
 import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.explanation import AtRadius, Others, Surrogate, Weight
-from lime_cli.engine.lasso import lasso_path
-from lime_cli.engine.refit import refit
-from lime_cli.engine.selection import SELECT
-from lime_cli.engine.surrogate import Fits, Ground, fidelity_of
-from lime_cli.engine.uncertainty import jackknife, moves, multiplier, rank_ranges
+from lime_cli.engine.explanation import AtRadius, Others, Pair, Surrogate, Weight
+from lime_cli.engine.neighbourhood import moments
+from lime_cli.engine.regression import SELECT, lasso_path, refit
+from lime_cli.engine.surrogate import Fits, Ground, fidelity_of, twin_products
 from lime_cli.settings import Settings
+
+LEVEL = 0.05
+"""How often an interval may miss."""
+
+
+def jackknife(folds: FloatArray, axis: int) -> FloatArray:
+    """Return standard errors from estimates that leave out each of the blocks along ``axis``."""
+    B = folds.shape[axis]
+    if B < 2:
+        return np.zeros(np.delete(folds.shape, axis))
+    apart = folds - folds.mean(axis=axis, keepdims=True)
+    return np.asarray(np.sqrt((B - 1) / B * (apart**2).sum(axis=axis)))
+
+
+def moves(folds: FloatArray) -> IntArray:
+    """Return how estimates (B, d) that leave out a block differ from their mean, (B, d).
+
+    In thousandths of a vector of length 1, so that two of these times both standard errors make
+    the covariance of two estimates from the same blocks.
+    """
+    apart = folds - folds.mean(axis=0)
+    length = np.sqrt((apart**2).sum(axis=0))
+    return np.asarray(np.rint(1000 * apart / np.where(length > 0, length, 1.0)), np.int64)
+
+
+@cache
+def student(freedom: int, tail: float) -> float:
+    """Return the point that Student's t exceeds with probability ``tail``, in (0, 0.5).
+
+    t is the root of ``freedom`` times the tangent of an angle whose density is the cosine's power.
+    """
+    angles = np.linspace(0.0, np.pi / 2, 200_001)
+    density = np.cos(angles) ** (freedom - 1)
+    density[0] /= 2
+    beyond = np.cumsum(density[::-1])[::-1]
+    beyond /= 2 * beyond[0]
+    place = int(np.searchsorted(-beyond, -tail))
+    low, high = beyond[place], beyond[place - 1]
+    angle = angles[place] - (tail - low) / (high - low) * (angles[1] - angles[0])
+    return float(np.sqrt(freedom) * np.tan(angle))
+
+
+def multiplier(n_blocks: int, shown: int, d: int) -> float:
+    """Return how many standard errors an interval reaches that ``shown`` of d components share.
+
+    The false coverage rate after a choice stays at the level when each interval has the level
+    1 - 0.05 shown / d (Benjamini & Yekutieli 2005).
+    """
+    if n_blocks < 2:
+        return 0.0
+    return student(n_blocks - 1, LEVEL / 2 * max(1, min(shown, d)) / d)
+
+
+def rank_ranges(
+    weights: FloatArray, half_widths: FloatArray, shown: BoolArray
+) -> tuple[IntArray, IntArray]:
+    """Return the best and the worst rank by size, among all d, that intervals leave possible.
+
+    All are (d,); only those of what is ``shown`` are looked at. A weight surely outranks another
+    when the interval of its size lies wholly above the other's.
+    """
+    low, high = np.abs(weights) - half_widths, np.abs(weights) + half_widths
+    best, worst = np.ones(len(weights), np.int64), np.full(len(weights), len(weights))
+    for j in np.flatnonzero(shown):
+        best[j] = 1 + int((low > high[j]).sum())
+        worst[j] = len(weights) - int((high < low[j]).sum())
+    return best, worst
 
 
 @dataclass(frozen=True, eq=False)
@@ -228,3 +298,84 @@ def _at(ground: Ground, fits: Fits, problem: int, i: int) -> AtRadius:
 
 def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+PAIRS_BELOW = 0.7
+"""Fidelity below which pairs are tried."""
+PAIRED = 6
+"""Components whose pairs are tried."""
+MOST_PAIRS = 3
+"""Pairs that are reported, at most."""
+PAIRS_ADD = 0.1
+"""Fidelity that pairs must add."""
+
+
+def pairs_of(
+    ground: Ground,
+    r: int,
+    strongest: Sequence[int],
+    left: FloatArray,
+    total: float,
+) -> tuple[tuple[Pair, ...], float]:
+    """Return pairs, the strongest first, and the fidelity that they add; none where it is little.
+
+    Under the product kernel the centred product of two masks is uncorrelated with every mask, so
+    that a pair leaves the weights what they are: it adds what keeping both is worth beyond keeping
+    each.
+
+    ``left`` (B, L) are the predictions without what the weights say, by block, each from the fit
+    without its block; ``total`` is the variance that masking decides.
+    """
+    B = ground.B
+    if B < 2 or len(strongest) < 2 or total <= 0:
+        return (), 0.0
+    mean, _, _ = moments(ground.kernels[r].sizes(ground.d))
+    x = ground.X[..., 1 : 1 + ground.d]
+    names = list(combinations(sorted(strongest), 2))
+    products = np.stack([(x[..., i] - mean) * (x[..., j] - mean) for i, j in names], axis=-1)
+    w = ground.w[r]
+    grams = np.einsum("blp,bl,blq->bpq", products, w, products)
+    wanted = np.einsum("blp,bl->bp", products, w * left)
+    folds = np.concatenate([[np.zeros(len(names))], wanted])
+    folds = wanted.sum(axis=0) - folds
+    inverse = grams.sum(axis=0) - np.concatenate([np.zeros((1, *grams.shape[1:])), grams])
+    chosen: list[int] = []
+    for _ in range(MOST_PAIRS):
+        scores = [
+            _explained(inverse[0], folds[0], [*chosen, p]) if p not in chosen else -np.inf
+            for p in range(len(names))
+        ]
+        chosen.append(int(np.argmax(scores)))
+        if len(chosen) == len(names):
+            break
+    found = np.stack(
+        [_solved(gram, one, chosen) for gram, one in zip(inverse, folds, strict=True)]
+    )  # (1 + B, chosen)
+    said = np.einsum("blp,bp->bl", products[..., chosen], found[1:])
+    before, after = twin_products(ground, r, np.stack([left, left - said]))
+    gain = float(before - after) / total
+    if gain < PAIRS_ADD:
+        return (), gain
+    errors = jackknife(found[1:], 0)
+    half = errors * multiplier(B, len(chosen), len(names))
+    order = np.argsort(-np.abs(found[0]), kind="stable")
+    pairs = tuple(
+        Pair(
+            names[chosen[p]],
+            float(found[0, p]),
+            float(errors[p]),
+            (float(found[0, p] - half[p]), float(found[0, p] + half[p])),
+        )
+        for p in order
+    )
+    return tuple(one for one in pairs if not one.interval[0] <= 0 <= one.interval[1]), gain
+
+
+def _solved(gram: FloatArray, wanted: FloatArray, chosen: list[int]) -> FloatArray:
+    some = np.ix_(chosen, chosen)
+    ridge = 1e-9 * (np.trace(gram) + 1e-300) * np.eye(len(chosen))
+    return np.asarray(np.linalg.solve(gram[some] + ridge, wanted[chosen]))
+
+
+def _explained(gram: FloatArray, wanted: FloatArray, chosen: list[int]) -> float:
+    return float(wanted[chosen] @ _solved(gram, wanted, chosen))

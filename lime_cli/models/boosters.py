@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 
 from lime_cli.errors import MissingDependency, ModelError
+from lime_cli.models.booster_files import Unfit, check_lightgbm, check_xgboost
 from lime_cli.models.content import Content
 from lime_cli.models.fitted import UNNAMED
-from lime_cli.models.folders import columns_beside
-from lime_cli.models.model_file import ModelFile
+from lime_cli.models.model_file import ModelFile, columns_beside
 from lime_cli.models.outputs import softmax
-from lime_cli.models.pickles.boosted import Unfit, check_lightgbm, check_xgboost
 from lime_cli.models.predictor import Origin, Predictor, quiet
 from lime_cli.models.sklearn import way_of
 

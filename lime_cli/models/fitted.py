@@ -95,10 +95,10 @@ def _library(thing: Any) -> str:
     return type(thing).__module__.partition(".")[0]
 
 
-Found = Iterator[tuple[int, Known]]
+KnownColumns = Iterator[tuple[int, Known]]
 
 
-def _places(step: Any, places: list[int], names: Sequence[str]) -> Found:
+def _places(step: Any, places: list[int], names: Sequence[str]) -> KnownColumns:
     """Yield what is known of the columns that a step is given, which stand at ``places``."""
     steps, parts = getattr(step, "steps", None), getattr(step, "transformers_", None)
     union = getattr(step, "transformer_list", None)
@@ -129,7 +129,7 @@ def _places(step: Any, places: list[int], names: Sequence[str]) -> Found:
         yield from _of_transformer(step, places)
 
 
-def _of_transformer(step: Any, places: list[int]) -> Found:
+def _of_transformer(step: Any, places: list[int]) -> KnownColumns:
     """Yield what scikit-learn's encoders and imputers know of their columns."""
     filling = not hasattr(step, "categories_")
     known = getattr(step, "statistics_" if filling else "categories_", ())
@@ -147,7 +147,7 @@ def _is_gap(value: Any) -> bool:
     return value is None or bool(value != value)
 
 
-def _along(steps: list[Any], places: list[int], names: Sequence[str]) -> Found:
+def _along(steps: list[Any], places: list[int], names: Sequence[str]) -> KnownColumns:
     """Go through a pipeline as long as its steps keep the columns as they are."""
     for _, step in steps:
         if step in (None, "passthrough"):

@@ -11,8 +11,7 @@ import click
 from lime_cli.console import Console
 from lime_cli.formats import Look, format_of
 from lime_cli.options.commands import record_path
-from lime_cli.options.groups import Options, flag, one_of_flags, option
-from lime_cli.options.types import OneName, OneOf
+from lime_cli.options.groups import OneName, OneOf, Options, flag, one_of_flags, option
 from lime_cli.registry import FORMATS, LOGS, SHEETS, STYLES, SUFFIXES, Registry
 from lime_cli.running.output import Output
 

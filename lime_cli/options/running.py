@@ -11,8 +11,7 @@ from lime_cli.clock import ITEM_TIMEOUT, LOAD_TIMEOUT
 from lime_cli.console import print_line
 from lime_cli.cores import usable_cores
 from lime_cli.errors import SettingsError
-from lime_cli.options.groups import Options, flag, option
-from lime_cli.options.types import Seconds
+from lime_cli.options.groups import Options, Seconds, flag, option
 from lime_cli.registry import EXECUTORS
 from lime_cli.sources import Source, local
 

@@ -1,4 +1,5 @@
-"""The record: an explanation as plain JSON data, and back, the same for all modalities.
+"""The record: an explanation as plain JSON data, and back, the same for all modalities; its types
+are what is checked when it is read.
 
 ``schema/explanation-2.json`` describes it.
 """
@@ -10,10 +11,12 @@ import json
 import math
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from datetime import date
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -38,12 +41,75 @@ from lime_cli.engine.instance import (
     Spans,
     Subject,
 )
-from lime_cli.engine.kernel import width_of
+from lime_cli.engine.neighbourhood import width_of
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.files import digest_of
-from lime_cli.records.checking import check_types
 from lime_cli.settings import Settings
 from lime_cli.version import __version__
+
+
+def check_types(made: Any) -> None:
+    """Raise TypeError, naming the attribute, unless a dataclass or NamedTuple holds what it says.
+
+    Whole numbers are floats too, and truth values are no numbers.
+    """
+    for name, value, hint in _attributes(made):
+        if not _fits(value, hint):
+            raise TypeError(f"{name} cannot be {_short(value)}")
+
+
+def _short(value: Any) -> str:
+    said = ascii(value)
+    return said if len(said) <= 40 else f"{said[:40]}..."
+
+
+def _attributes(made: Any) -> Iterator[tuple[str, Any, Any]]:
+    kind: Any = type(made)
+    for name, hint in _hints(kind).items():
+        yield name, getattr(made, name), hint
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """Return the types of attributes; none where a module that they name is not there."""
+    try:
+        return get_type_hints(kind) if is_dataclass(kind) or hasattr(kind, "_fields") else {}
+    except NameError:
+        return {}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, inside = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, one) for one in inside)
+    if origin is tuple:
+        return _fits_tuple(value, inside)
+    if origin is Sequence:
+        return isinstance(value, list | tuple) and all(_fits(one, inside[0]) for one in value)
+    if origin in (dict, Mapping):
+        return isinstance(value, Mapping) and all(
+            _fits(key, inside[0]) and _fits(one, inside[1]) for key, one in value.items()
+        )
+    if hint in (None, type(None)):
+        return value is None
+    if hint is float:
+        return type(value) in (int, float)
+    if hint in (int, bool, str):
+        return type(value) is hint
+    if isinstance(hint, type) and _hints(hint):
+        if not isinstance(value, hint):
+            return False
+        check_types(value)
+    return True
+
+
+def _fits_tuple(value: Any, inside: tuple[Any, ...]) -> bool:
+    if not isinstance(value, tuple):
+        return False
+    if len(inside) == 2 and inside[1] is Ellipsis:
+        return all(_fits(one, inside[0]) for one in value)
+    return len(value) == len(inside) and all(map(_fits, value, inside))
+
 
 LIBRARIES = {
     "onnx": {"onnxruntime": "onnxruntime"},

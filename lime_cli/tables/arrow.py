@@ -12,9 +12,9 @@ import numpy as np
 from lime_cli.errors import InputError, MissingDependency
 from lime_cli.sources import Record
 from lime_cli.tables.columnar import Column, Numbers, Sample, Sampler, Surprise, step_for
-from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.readers import TableContent, TableFile
 
 Group = tuple[int, Callable[[str], Any]]
 """Rows that are stored together: how many, and what reads a column of them."""

@@ -14,8 +14,8 @@ from typing import IO, Any
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
 from lime_cli.tables.columnar import sampled_lines
-from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
 
 MANY_COLUMNS = 20_000

@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 
 from lime_cli.errors import InputError, MissingDependency, SettingsError
 from lime_cli.sources import Record
-from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
-from lime_cli.tables.packing import DAMAGED
+from lime_cli.tables.readers import TableContent, TableFile
+from lime_cli.tables.streams import DAMAGED
 
 PIECE, LONGEST_END = 2**16, 64
 

@@ -15,9 +15,9 @@ import numpy as np
 from lime_cli.errors import InputError
 from lime_cli.sources import Held, Record
 from lime_cli.tables.columnar import Column, Sample, Sampler, Surprise, step_for
-from lime_cli.tables.content import TableContent
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.readers import TableContent
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

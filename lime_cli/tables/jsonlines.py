@@ -10,11 +10,10 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
-from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
-from lime_cli.tables.packing import DAMAGED
-from lime_cli.tables.streams import LINE_CHARACTERS, PIECE, SURROGATE, text_lines
+from lime_cli.tables.readers import TableContent, TableFile
+from lime_cli.tables.streams import DAMAGED, LINE_CHARACTERS, PIECE, SURROGATE, text_lines
 
 FIRST = 1_000
 """Rows whose keys name the columns; a key that comes later is no column."""

@@ -1,4 +1,6 @@
-"""Read a table of any format row by row: its header at once, its rows as a stream."""
+"""Read a table of any format row by row: its header at once, its rows as a stream;
+and what a reader of a kind of table is given and returns.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +10,54 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import PurePath
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.registry import TABLES
 from lime_cli.sources import Held, Record, file_of, local, suffix_of
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.columnar import Sample
-from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.dialect import PLAIN, Dialect
-from lime_cli.tables.packing import DAMAGED, PACKINGS, member_name
-from lime_cli.tables.streams import STDIN, Watch, name_of, open_bytes, unreadable
+from lime_cli.tables.streams import (
+    DAMAGED,
+    PACKINGS,
+    STDIN,
+    Watch,
+    member_name,
+    name_of,
+    open_bytes,
+    unreadable,
+)
+
+
+class TableFile(NamedTuple):
+    """A table's file, opened."""
+
+    name: str
+    """Of the file, for messages."""
+    path: str
+    """Of the file on this machine; ``-`` for standard input."""
+    stream: IO[bytes]
+    """Its bytes, unpacked, from their beginning; can be sought in."""
+
+
+class TableContent(NamedTuple):
+    """The columns of a table at once, its rows as they are taken."""
+
+    header: tuple[str, ...]
+    """Stripped, without a repetition; see ``delimited.checked_header``."""
+    records: Iterator[Record]
+    """Each row in the file's order, broken ones with their fault."""
+    typed: Any = None
+    """Has ``texts``: which columns, as far as they were read, are text whatever they look like;
+    None where cells are spelled as in CSV."""
+    n_rows: int | None = None
+    """Where the file says so."""
+    sampled: Callable[[int, Collection[int]], Sample | None] | None = None
+    """Takes evenly spaced rows by column, whatever was read of the rows so far: how many at most,
+    and the places of columns that are kept as they are spelled; returns None where rows have to be
+    read one by one."""
+
 
 HEAD = 16
 """Bytes that tell kinds of files apart."""

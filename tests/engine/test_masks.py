@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lime_cli.engine.kernel import Product, ladder, moments, width_of
 from lime_cli.engine.masks import BLOCKS, Stage, draw, every_mask, mixture, progressive
+from lime_cli.engine.neighbourhood import Product, ladder, moments, width_of
 from lime_cli.engine.surrogate import Ground, fit
 from lime_cli.errors import SettingsError
 from lime_cli.settings import Settings

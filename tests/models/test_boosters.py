@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 
 from lime_cli.errors import MissingDependency, ModelError
+from lime_cli.models.booster_files import _COUNT, Unfit, check_lightgbm, check_xgboost
 from lime_cli.models.model_file import ModelFile, format_of
-from lime_cli.models.pickles.boosted import _COUNT, Unfit, check_lightgbm, check_xgboost
 from lime_cli.tabular.row import Table
 
 RNG = np.random.default_rng(0)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from lime_cli.errors import InputError, ModelError, SettingsError
-from lime_cli.models.folders import located
-from lime_cli.models.model_file import ModelFile
+from lime_cli.models.model_file import ModelFile, located
 from lime_cli.models.onnx.export import Export
 from lime_cli.sources import Source
 from lime_cli.texts.modality import TextModality

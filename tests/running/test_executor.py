@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from lime_cli.engine.calls import NOTHING
+from lime_cli.engine.predictions import NOTHING
 from lime_cli.errors import ModelError, OutputError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.registry import MODALITIES

@@ -25,8 +25,8 @@ from lime_cli import sources
 from lime_cli.errors import InputError, MissingDependency, SettingsError
 from lime_cli.registry import TABLES, plugins
 from lime_cli.tables.dialect import Dialect
-from lime_cli.tables.packing import PACKINGS
 from lime_cli.tables.readers import open_table, read_cells
+from lime_cli.tables.streams import PACKINGS
 
 FRAME = pd.DataFrame(
     {
@@ -399,7 +399,7 @@ def test_what_fsspec_knows_by_another_protocol_is_read(tmp_path, monkeypatch):
 
 READER = """
 from lime_cli.sources import Record
-from lime_cli.tables.content import TableContent
+from lime_cli.tables.readers import TableContent
 
 def read(file, dialect):
     rows = [line.split("/") for line in file.stream.read().decode().splitlines()]

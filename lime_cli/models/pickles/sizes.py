@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from lime_cli.models.pickles.boosted import Unfit, check_lightgbm, check_xgboost
+from lime_cli.models.booster_files import Unfit, check_lightgbm, check_xgboost
 from lime_cli.models.pickles.policy import Refused
 
 _TREE = ("sklearn.tree._tree", "Tree")

@@ -14,8 +14,7 @@ from lime_cli.models.model_file import ModelFile
 from lime_cli.options.commands import ModelCommand
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import option, options
-from lime_cli.options.images import ImageOptions
-from lime_cli.options.inputs import TableOptions, TextOptions
+from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions
 from lime_cli.options.kinds import KindGroup
 from lime_cli.options.model import ImageModelOptions, ModelOptions
 from lime_cli.options.output import ReportOptions, format_option
@@ -133,8 +132,8 @@ def _run(
     sources = tuple(modality.sources())
     output.check(len(sources))
     from lime_cli.running.job import Job
+    from lime_cli.tools.evaluate.measure import Replicated, replicated
     from lime_cli.tools.evaluate.measure import evaluate as judge
-    from lime_cli.tools.evaluate.replicates import Replicated, replicated
     from lime_cli.tools.evaluate.report import WRITERS, Judged
 
     failures: list[Failed] = []

@@ -13,10 +13,9 @@ from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
 from lime_cli.options.commands import ModelCommand, command_line
-from lime_cli.options.engine import EngineOptions
+from lime_cli.options.engine import EngineOptions, likened
 from lime_cli.options.groups import Options, options
-from lime_cli.options.images import ImageOptions
-from lime_cli.options.inputs import TableOptions, TextOptions
+from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions
 from lime_cli.options.kinds import KindGroup
 from lime_cli.options.model import ImageModelOptions, ModelOptions
 from lime_cli.options.output import DrawingOptions, ExplanationOptions, ImageExplanationOptions
@@ -24,7 +23,6 @@ from lime_cli.options.running import RunOptions
 from lime_cli.registry import MANY, MODALITY_PLUGINS, plugins
 from lime_cli.running.containment import Containment
 from lime_cli.running.output import Output
-from lime_cli.tools.explain.like_lime import likened
 
 Request = tuple[ModelFile, Modality, EngineOptions]
 """What is explained, of what, and how."""

@@ -14,9 +14,9 @@ import numpy as np
 from lime_cli.engine.arrays import FloatArray
 from lime_cli.engine.instance import join
 from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError, UntrustedModel
+from lime_cli.models.booster_files import NativeOutline, native_outline
 from lime_cli.models.failures import explains
 from lime_cli.models.model_file import ModelFile, ModelInput, format_of
-from lime_cli.models.native import NativeOutline, native_outline
 from lime_cli.models.onnx.graph import Signature, check_graph, read_graph, read_signature
 from lime_cli.models.pickles import refusals
 from lime_cli.models.pickles.archive import packing_of

@@ -11,8 +11,7 @@ from lime_cli.records.record import record_of
 from lime_cli.registry import MODALITIES
 from lime_cli.running.job import Explained, Job, run
 from lime_cli.settings import Settings
-from lime_cli.tools.evaluate.measure import DRAWS, ORDERS
-from lime_cli.tools.evaluate.replicates import replicated
+from lime_cli.tools.evaluate.measure import DRAWS, ORDERS, replicated
 from tests.conftest import ROOT
 from tests.samples import readable
 

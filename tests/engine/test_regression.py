@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Lasso, lars_path_gram
 
-from lime_cli.engine.lasso import lasso_path
+from lime_cli.engine.regression import lasso_path
 
 
 def problem(seed: int):
