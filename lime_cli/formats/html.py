@@ -331,7 +331,7 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iter
     if image is None:
         return
     largest = max((abs(one.weight) for one in surrogate.weights), default=0.0)
-    for rank, one in enumerate(surrogate.weights, 1):
+    for one in surrogate.weights:
         component = explanation.components[one.component]
         if isinstance(component.where, Segment) and one.weight != 0:
             x, y = component.where.centroid
@@ -341,7 +341,7 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iter
                 "sign": "for" if one.weight > 0 else "against",
                 "certain": not unresolved(one),
                 "path": outlines(image.labels == component.where.segment),
-                "rank": rank,
+                "number": component.where.segment,
                 "x": round(x, 1),
                 "y": round(y, 1),
                 "said": f"{literal(component.name)}: {one.weight:+{form}}",

@@ -21,8 +21,8 @@ RIGHT_TO_LEFT = ("R", "AL")
 LEFT_TO_RIGHT = "\u200e"
 """A mark that takes no room."""
 
-JOINERS = "\u200c\u200d"
-"""Part of how words and emoji are spelled."""
+JOINERS = "\u200c\u200d" + LEFT_TO_RIGHT
+"""Part of how words and emoji are spelled, and what keeps words of two directions in order."""
 
 
 def fidelity_in_words(fidelity: float | None) -> str:
@@ -143,6 +143,12 @@ def in_order(text: str) -> str:
     """
     turned = any(unicodedata.bidirectional(one) in RIGHT_TO_LEFT for one in text)
     return f"{LEFT_TO_RIGHT}{text}{LEFT_TO_RIGHT}" if turned else text
+
+
+def is_leftwards(text: str) -> bool:
+    """Tell whether a text runs from right to left: whether its first letter does (UAX 9)."""
+    strong = (unicodedata.bidirectional(one) for one in text)
+    return next((one for one in strong if one in ("L", *RIGHT_TO_LEFT)), "L") != "L"
 
 
 def value_beside(name: str, value: str | float | int | bool | None) -> str:

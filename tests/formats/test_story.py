@@ -244,3 +244,15 @@ def test_a_record_of_schema_1_is_still_drawn(limex, tmp_path, form):
         text = out.read_text()
         assert "Kept rather than masked" in text
         assert "points" not in text.split("The weights")[0]  # whether they are odds is not known
+
+
+def test_a_name_from_right_to_left_leaves_the_number_behind_it_in_its_place():
+    said = told(of(0.3, name="جيد"))
+    assert "the class “\u200eجيد\u200e” " in said
+
+
+def test_an_intercept_that_is_no_probability_is_explained():
+    one = of(0.9, intercept=-0.3)
+    assert "The intercept is not a probability" in sum_said(one, one.surrogates[0])
+    one = of(0.9, intercept=0.3)
+    assert "not a probability" not in sum_said(one, one.surrogates[0])
