@@ -332,7 +332,7 @@ class _Asked:
         ready = self.ready
         run = self.running.run(self.job, lambda: iter(sources), Look())
         alone, limit = len(sources) == 1, self.running.time_limit
-        if alone and run.workers.executor == "here":
+        if alone and run.workers.executor == "here" and limit is not None:
             settings = replace(self.job.settings, time_limit=limit)
             run = replace(run, job=replace(self.job, settings=settings), time_limit=None)
         found: list[Explanation] = []

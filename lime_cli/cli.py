@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from lime_cli.errors import LimexError, ModelError, OutputError, SettingsError
-from lime_cli.options.commands import CommandGroup, refused, unknown
+from lime_cli.options.command_groups import CommandGroup, refused, unknown
 from lime_cli.running.containment import Containment
 from lime_cli.version import __version__
 

@@ -18,6 +18,13 @@ LARGE_GAP = 0.1
 SATURATED = 0.999
 NOISY = 0.5
 """Spread from which a sentence on fidelity says what it is a share of."""
+NOTHING_HELPS = "no other radius, pair or tree explains much more"
+LARGER = {
+    "tabular": "try --group for columns that act together",
+    "text": "try longer components, such as --unit sentence",
+    "image": "try larger superpixels, such as --segments {}",
+}
+"""What may help where nothing does that can be tried on the samples drawn."""
 
 
 class Facts(NamedTuple):
@@ -99,7 +106,8 @@ def of_model(model: Model, prediction: FloatArray) -> Iterator[CodedWarning]:
         return
     total = prediction.sum()
     outside = prediction.min() < -1e-6 or prediction.max() > 1 + 1e-6
-    if outside or (model.probabilities and abs(total - 1) > 1e-3):
+    said = any(one.code == "decision_values" for one in model.warnings)
+    if (outside and not said) or (model.probabilities and abs(total - 1) > 1e-3):
         yield CodedWarning(
             "not_probabilities",
             f"the model's outputs are not probabilities (from {prediction.min():.3g} "
@@ -174,11 +182,12 @@ def _of_surrogate(
             if surrogate.fidelity < POOR
             else "interpret them with care"
         )
-        table = instance.subject.modality == "tabular"
-        together = ", or --group columns that act together" if table else ""
         tried = facts.remedies[place] if facts.remedies else ""
-        remedy = f"; {tried}" if tried else f"; try more --samples{together}"
-        yield CodedWarning("low_fidelity", f"{named}the {parts} explain {share}; {verdict}{remedy}")
+        if not tried or tried == NOTHING_HELPS:
+            larger = LARGER.get(instance.subject.modality, "").format(facts.d // 2)
+            tried = "; ".join(filter(None, [tried or "try more --samples", larger]))
+        said = f"{named}the {parts} explain {share}; {verdict}; {tried}"
+        yield CodedWarning("low_fidelity", said)
     reach = float(facts.reach[place])
     if abs(surrogate.gap) > LARGE_GAP * reach > 0:
         yield CodedWarning(

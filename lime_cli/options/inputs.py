@@ -384,7 +384,7 @@ class ImageOptions(Options, heading="Input"):
     )
     preprocess: str | None = option(
         "--preprocess",
-        "How pixels become numbers: imagenet, unit, signed, raw or caffe.",
+        "How pixels become numbers: imagenet or caffe (which also crop), unit, signed or raw.",
         metavar="PRESET",
         common=True,
     )

@@ -15,7 +15,7 @@ from typing import Any
 import click
 
 from lime_cli.errors import LimexError, SettingsError
-from lime_cli.options.commands import refused
+from lime_cli.options.command_groups import refused
 from lime_cli.options.groups import Options, options
 from lime_cli.options.layers import LISTENER, Switch, switches
 

@@ -12,7 +12,7 @@ import click
 
 from lime_cli.console import print_line
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.options.commands import CommandGroup, unknown
+from lime_cli.options.command_groups import CommandGroup, unknown
 from lime_cli.registry import TABLES
 from lime_cli.sources import file_of, suffix_of
 

@@ -18,7 +18,15 @@ from lime_cli.formats.chart import axis
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
 from lime_cli.formats.story import MINUS
 from lime_cli.formats.wording import literal, number_format
-from lime_cli.records.reading import FAILURE, Entry, Seen, Target, instance_of, targets_of
+from lime_cli.records.reading import (
+    FAILURE,
+    Entry,
+    Seen,
+    Target,
+    instance_of,
+    targets_of,
+    unknown_instance,
+)
 from lime_cli.records.record import damage_named
 
 NAME, NUMBER = "limex/rows", 1
@@ -71,14 +79,16 @@ def two_rows(entries: Iterable[Entry], ids: tuple[str, str], place: str) -> list
     Raises InputError for rows that are not there, failed, are of no table, or cannot be compared.
     """
     found: dict[str, Entry] = {}
+    known = []
     for entry in entries:
         with damage_named(entry.place):
             own = str(entry.record["instance"]["id"])
+        known.append(own)
         if own in ids and own not in found:
             found[own] = entry
     for one in ids:
         if one not in found:
-            raise InputError(f"{place}: has no instance {one!r}", "see limex render RESULT")
+            raise unknown_instance(place, one, known)
         if found[one].schema == FAILURE:
             raise InputError(f"{found[one].place}: instance {one!r} failed", "choose another row")
     first, second = (found[one] for one in ids)
