@@ -181,7 +181,7 @@ def _is_path(words: str) -> bool:
 
 def _modality_of_path(path: str, options: Mapping[str, Any]) -> str:
     """Tell by the suffix and the first bytes of a file; a string that is not a path is a text."""
-    from lime_cli.tools.explain.guess import kind_of
+    from lime_cli.options.kinds import kind_of
 
     if "column" in options:
         return TEXT
@@ -332,7 +332,7 @@ class _Asked:
         ready = self.ready
         run = self.running.run(self.job, lambda: iter(sources), Look())
         alone, limit = len(sources) == 1, self.running.time_limit
-        if alone and run.workers.executor == "here":
+        if alone and run.workers.executor == "here" and limit is not None:
             settings = replace(self.job.settings, time_limit=limit)
             run = replace(run, job=replace(self.job, settings=settings), time_limit=None)
         found: list[Explanation] = []

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import partial
 from itertools import groupby
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.explanation import Counterfactual, Explanation, Replaced, Surrogate
+from lime_cli.engine.explanation import POOR, Counterfactual, Explanation, Replaced, Surrogate
 from lime_cli.engine.instance import Instance, Model
-from lime_cli.engine.masks import Masks, Stage, draw, every_mask
+from lime_cli.engine.masks import BLOCKS, Masks, Recent, Stage, draw, every_mask
 from lime_cli.engine.model import Identity
 from lime_cli.engine.neighbourhood import Neighbourhood, Product, ladder, width_of
 from lime_cli.engine.predictions import Predictions, choose_other, choose_targets, predict_samples
@@ -30,7 +30,7 @@ from lime_cli.engine.surrogate import (
     without_tails,
 )
 from lime_cli.engine.tree import tree_converged, tree_fidelity, tree_surrogate
-from lime_cli.engine.warnings import LOW_FIDELITY, Facts, judge
+from lime_cli.engine.warnings import LOW_FIDELITY, NOTHING_HELPS, Facts, judge
 from lime_cli.engine.weights import (
     PAIRED,
     PAIRS_ADD,
@@ -51,6 +51,8 @@ PATIENCE = 4
 """Times the first samples after which a surrogate that explains nothing is given up."""
 HOPELESS = 0.1
 """Fidelity, with its standard error, below which a surrogate explains nothing."""
+GROUNDS = 2**28
+"""Bytes of what instances share that are kept for those explained next."""
 EXHAUSTIVE = 1024
 """Inputs, at most, that ``auto`` asks about in place of fewer samples."""
 
@@ -192,14 +194,17 @@ def _masks(settings: Settings, d: int, stages: tuple[Stage, ...], random: bool) 
     return draw(settings.seed, d, stages, random)
 
 
-@lru_cache(maxsize=6)
-def _ground(masks: Masks, radii: tuple[float, ...], penalty: float) -> Ground:
-    return Ground(masks, tuple(map(Product, radii)), penalty)
+_grounds = Recent[Ground](GROUNDS)
 
 
 def _ground_of(masks: Masks, stages: tuple[Stage, ...], settings: Settings) -> Ground:
     penalty = settings.penalty if settings.penalty_kind == "ridge" and not settings.refit else 0.0
-    return _ground(masks, stages[0].radii, penalty)
+    radii = stages[0].radii
+    return _grounds.get(
+        (masks, radii, penalty),
+        lambda: Ground(masks, tuple(map(Product, radii)), penalty),
+        lambda ground: ground.bytes,
+    )
 
 
 def _predict(state: State, model: Model, settings: Settings, d: int) -> None:
@@ -336,11 +341,12 @@ def _conclude(
             values = without_tails(ground, fits, radius, (values, originals), tails)
             fits = fit(ground, values, originals).about(fits)
             radius, good = choose_radius(fits)
-    shown = show(ground, fits, radius, settings, (values, originals))
     half = None
     first = len(states[0].stages) == 1  # later ones compare with the stage before
     if first and ground.B > 1 and len(ground.kernels) > 1 and ground.d <= MOST:
         half = choose_radius(halved(ground, values, originals))[0]
+    solve = partial(_solved, ground, fits, radius, (values, originals), settings)
+    written: list[tuple[State, list[int]]] = []
     for i, state in enumerate(states):
         own = [p for p, (owner, _) in enumerate(pairs) if owner == i]
         state.radii.append(radius[own])
@@ -372,29 +378,68 @@ def _conclude(
             stop="",
         )
         if not state.stop:
-            state.stop = _stop(state, fits, shown, own, same, neighbourhoods, settings)
-        state.facts = state.facts._replace(stop=state.stop)
+            state.stop = _stop(state, fits, own, neighbourhoods, settings)
         if settings.surrogate == "linear":
-            state.conclude = lambda own=own, state=state: _improve(
-                state, ground, fits, shown, own, (values, originals), settings
-            )
+            if state.stop or same or _more(state, settings) == 0:
+                written.append((state, own))
+            else:  # goes on for more samples, unless its time is over
+                state.conclude = lambda own=own, state=state: _improve(
+                    state, solve(own), range(len(own)), settings
+                )
+    _show(written, solve, settings)
+    for state in states:
+        assert state.facts is not None
+        state.facts = state.facts._replace(stop=state.stop)
 
 
-def _improve(
-    state: State,
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Problems, and which of their weights are shown."""
+
+    ground: Ground
+    fits: Fits
+    shown: Shown
+    data: tuple[FloatArray, FloatArray]
+    """Predictions (P, n), and those for the instances (P,)."""
+
+
+def _solved(
     ground: Ground,
     fits: Fits,
-    shown: Shown,
-    own: list[int],
+    radius: IntArray,
     data: tuple[FloatArray, FloatArray],
     settings: Settings,
+    some: list[int],
+) -> Solved:
+    fits, own = fits.some(some), (data[0][some], data[1][some])
+    return Solved(ground, fits, show(ground, fits, radius[some], settings, own), own)
+
+
+def _show(
+    written: list[tuple[State, list[int]]],
+    solve: Callable[[list[int]], Solved],
+    settings: Settings,
 ) -> None:
+    """Choose what is shown of instances that may end here, and end those it is good enough for."""
+    if not written:
+        return
+    solved, start = solve([p for _, own in written for p in own]), 0
+    for state, own in written:
+        places = range(start, start + len(own))
+        start += len(own)
+        if not state.stop and _is_resolved(state, solved.shown, places, settings):
+            state.stop = "resolved"
+        state.conclude = partial(_improve, state, solved, places, settings)
+
+
+def _improve(state: State, solved: Solved, places: Sequence[int], settings: Settings) -> None:
     """Write the surrogates of an instance down, once no more samples come.
 
     Where the weights explain little, try on the samples in hand what may explain more.
     """
     improved, remedies = [], []
-    for target, p in zip(state.targets, own, strict=True):
+    ground, fits, shown, data = solved.ground, solved.fits, solved.shown, solved.data
+    for target, p in zip(state.targets, places, strict=True):
         original, r = float(data[1][p]), int(shown.radius[p])
         surrogate = surrogate_of(ground, fits, shown, p, (target, ""), original)
         fidelity = surrogate.fidelity
@@ -432,9 +477,9 @@ def _remedy(
         tree = tree_fidelity(neighbourhood, 0, settings)
         found.append((tree, "--surrogate tree has {:.2f}"))
     best = max(found, default=(0.0, ""))
-    if best[0] >= fidelity + PAIRS_ADD:
+    if best[0] >= max(fidelity + PAIRS_ADD, POOR):
         return best[1].format(min(1.0, best[0]))
-    return "" if surrogate.pairs else "no pair of the strongest components helps"
+    return NOTHING_HELPS
 
 
 def _neighbourhoods(
@@ -469,13 +514,11 @@ def _neighbourhood(ground: Ground, r: int, predictions: FloatArray) -> Neighbour
 def _stop(
     state: State,
     fits: Fits,
-    shown: Shown,
     own: list[int],
-    same: bool,
     neighbourhoods: list[Neighbourhood],
     settings: Settings,
 ) -> str:
-    """Say whether an instance stops here, and why."""
+    """Say why an instance stops here, whatever is shown; empty where it may go on."""
     if settings.max_samples is None:
         return "samples"
     n = state.n
@@ -489,19 +532,30 @@ def _stop(
     hopeless = ~(np.nan_to_num(best, nan=-1.0).max(axis=1) >= HOPELESS)
     if hopeless.all() and n >= PATIENCE * settings.samples:
         return "no_linear_fit"
+    return ""
+
+
+def _is_resolved(state: State, shown: Shown, places: Sequence[int], settings: Settings) -> bool:
+    """Tell whether the weights shown, and the radius, are known well enough."""
+    own = list(places)
     kept = shown.chosen[own]
     sizes = np.abs(shown.weights[own])
     wide = np.where(kept, shown.half_widths[own], 0.0)
     largest = np.where(kept, sizes, 0.0).max(axis=1, keepdims=True)
-    known = (wide <= settings.tolerance * largest).all(axis=1)
-    return "resolved" if known.all() and same else ""
+    same = state.facts is not None and state.facts.converged
+    return same and bool((wide <= settings.tolerance * largest).all())
+
+
+def _more(state: State, settings: Settings) -> int:
+    """Return how many samples a next stage has; 0 where there may be none."""
+    more = min(state.n, (settings.max_samples or settings.samples) - state.n)
+    return more if more >= 2 * BLOCKS else 0
 
 
 def _go_on(state: State, settings: Settings) -> None:
     """Give an instance its next stage, or end it where there may be none."""
-    n, most = state.n, settings.max_samples or settings.samples
-    more = min(n, most - n)
-    if more < 2 * 8:
+    n, more = state.n, _more(state, settings)
+    if not more:
         state.stop = "max_samples"
     elif settings.time_limit is not None and (n + more) / n * state.spent > settings.time_limit:
         state.stop = "time"
@@ -589,7 +643,7 @@ def nearest(
     n_masked = masked.sum(axis=1)
     others = np.isfinite(predictions).all(axis=1) & (top != own) & (n_masked > 0)
     chosen = []
-    for target in np.unique(top[others]).tolist():
+    for target in sorted(set(top[others].tolist())):
         rows = np.flatnonzero(others & (top == target))
         order = np.lexsort((rows, -predictions[rows, target], n_masked[rows]))
         chosen.append(int(rows[order[0]]))

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, NamedTuple
 from weakref import finalize
 
@@ -180,10 +181,19 @@ def _packed(masks: IntArray) -> NDArray[np.uint64]:
 def _hashes(rows: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
     """Return a 64-bit number for each row."""
     m = rows.shape[1]
-    odd = np.random.default_rng(0).integers(0, 2**63, m, np.uint64) * np.uint64(2) + np.uint64(1)
-    mixed = (rows.astype(np.uint64) + np.uint64(1)) * odd
+    mixed = rows.astype(np.uint64)
+    mixed += np.uint64(1)
+    mixed *= _odd(m)
     mixed ^= mixed >> np.uint64(29)
-    return np.asarray((mixed * np.uint64(0xBF58476D1CE4E5B9)).sum(axis=1, dtype=np.uint64))
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    return np.asarray(mixed.sum(axis=1, dtype=np.uint64))
+
+
+@lru_cache(maxsize=8)
+def _odd(m: int) -> NDArray[np.uint64]:
+    """Return m odd numbers that look random."""
+    drawn = np.random.default_rng(0).integers(0, 2**63, m, np.uint64)
+    return drawn * np.uint64(2) + np.uint64(1)
 
 
 @dataclass(frozen=True, eq=False)

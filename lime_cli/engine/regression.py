@@ -53,6 +53,8 @@ FIRST_SLOTS = 16
 """Of active components; twice as many where these are not enough."""
 TOGETHER = 2**14
 """Numbers of a component each, in the walks of one lot: a lot that stays in the cache is fast."""
+IN_ONE = 2**12
+"""Products, at most, that are made and summed by two calls, which then cost more than they do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,8 +179,9 @@ class _Walk:
             size = np.where(self.closed, -1.0, np.abs(self.residual))
             best = size.argmax(axis=0)
             found = size[best, self.all] >= 0
-            self.running &= ~(some & ~found & (self.column < 0).all(axis=0))
-            some = some & found
+            if not found.all():
+                self.running &= ~(some & ~found & (self.column < 0).all(axis=0))
+                some = some & found
             fresh = self._enter(some, best, step)
             self.closed[best[some], self.all[some]] = True
             tied = np.abs(self.residual[best, self.all]) >= self.penalty * (1 - 1e-9)
@@ -197,8 +200,11 @@ class _Walk:
         slot = (self.column < 0).argmax(axis=0)
         solved[slot, self.all] = -1.0
         shrunk = solved / np.where(fresh, left, np.inf)
-        for k in range(len(solved)):
-            self.inverse[k] += shrunk[k] * solved
+        if self.inverse.size <= IN_ONE:
+            self.inverse += shrunk[:, None] * solved
+        else:
+            for k in range(len(solved)):
+                self.inverse[k] += shrunk[k] * solved
         good = np.flatnonzero(fresh)
         slot, best = slot[good], best[good]
         self.column[slot, good], self.entered[slot, good] = best, step
@@ -281,6 +287,9 @@ def met(room: FloatArray, speed: FloatArray) -> FloatArray:
 def dot(left: FloatArray, right: FloatArray) -> FloatArray:
     """Multiply (m, P) or (a, m, P) by (m, P) over m, in the order of m whatever P is."""
     terms = left if left.ndim == 2 else left.transpose(1, 0, 2)
+    if terms.size <= IN_ONE and terms.shape[-1] > 1:  # one number in a row is summed in pairs
+        other = right if left.ndim == 2 else right[:, None]
+        return np.asarray(np.add.reduce(terms * other, axis=0, initial=0.0))
     total: FloatArray = np.zeros(terms.shape[1:])
     product = np.empty_like(total)
     for one, other in zip(terms, right, strict=True):

@@ -21,6 +21,7 @@ import numpy as np
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.masks import Masks
 from lime_cli.engine.neighbourhood import Product, moments
+from lime_cli.engine.regression import deviation_of
 
 CONDITIONING = 1e-12
 """Ridge of every fit, relative to the mean diagonal of its Gram matrix."""
@@ -84,6 +85,12 @@ class Fits:
         kept = {name: getattr(plain, name) for name in ("fit_r2", "deviation", "reach")}
         return replace(self, spread=np.where(np.isnan(plain.fit_r2), 0.0, spread), **kept)
 
+    def some(self, problems: list[int]) -> Fits:
+        """Return the fits of some of the problems."""
+        if problems == list(range(len(self.reach))):
+            return self
+        return Fits(**{name: getattr(self, name)[problems] for name in self.__dataclass_fields__})
+
     @property
     def gaps(self) -> FloatArray:
         """What the model predicts of the instance minus what the surrogates say, (P, R)."""
@@ -143,6 +150,12 @@ class Ground:
         self.pair_weights = flat[:, self.twins[0]] * there  # (R, B, T)
 
     @property
+    def bytes(self) -> int:
+        """How much memory it comes to take, about."""
+        p = self.X.shape[2]
+        return 8 * (2 * self.X.size + len(self.w) * self.F * (p * p + (1 + self.d) ** 2))
+
+    @property
     def controlled(self) -> bool:
         """Whether polynomials of what was drawn are regressed beside the masks."""
         return self.X.shape[2] > 1 + self.d
@@ -162,7 +175,11 @@ class Ground:
 
     @cached_property
     def grams(self) -> FloatArray:
-        """Gram matrices of (1, x) of all folds, (R, F, p, p), the instance counted."""
+        """Gram matrices of (1, the masks) of all folds, (R, F, d + 1, d + 1)."""
+        return self._systems()[:, :, : 1 + self.d, : 1 + self.d].copy()
+
+    def _systems(self) -> FloatArray:
+        """Return the Gram matrices of (1, x) of all folds, (R, F, p, p), the instance counted."""
         R, p = len(self.w), self.X.shape[2]
         found = np.zeros((R, self.F, p, p))
         for r in range(R):
@@ -177,7 +194,9 @@ class Ground:
     def inverses(self) -> FloatArray:
         """What turns correlations into coefficients, (R, F, p, p)."""
         p, d = self.X.shape[2], self.d
-        systems = self.grams.copy()
+        systems = self._systems()
+        if "grams" not in vars(self):
+            self.grams = systems[:, :, : 1 + d, : 1 + d].copy()
         scale = np.einsum("rfii->rf", systems) / p
         ridge = np.repeat(CONDITIONING * scale[..., None], p, axis=2)
         for r, kernel in enumerate(self.kernels):
@@ -191,11 +210,22 @@ class Ground:
 
     def centred(self, r: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return covariances (F, d, d) of x, its means (F, d) and the sums of weights (F,)."""
-        gram = self.grams[r][:, : 1 + self.d, : 1 + self.d]
+        gram = self.grams[r]
         mass = gram[:, 0, 0]
         means = gram[:, 0, 1:] / mass[:, None]
         own = gram[:, 1:, 1:] / mass[:, None, None] - means[:, :, None] * means[:, None, :]
         return own, means, mass
+
+    @cached_property
+    def least(self) -> FloatArray:
+        """Smallest eigenvalues of the correlations of x, of all folds, (R, F); 0 of constant x."""
+        found = np.zeros((len(self.w), self.F))
+        for r in range(len(found)):
+            own = self.centred(r)[0]
+            deviation = deviation_of(np.einsum("fii->fi", own))
+            scaled = own / deviation[:, :, None] / deviation[:, None, :]
+            found[r] = np.maximum(np.linalg.eigvalsh(scaled)[:, 0], 0.0)
+        return found
 
     def sorted_predictions(self, predictions: FloatArray) -> FloatArray:
         """Lay predictions (P, n) out by block, (P, B, L)."""
@@ -421,7 +451,7 @@ def choose_radius(fits: Fits) -> tuple[IntArray, BoolArray]:
     capped = np.where(close, np.minimum(fits.steering, 1.0), -np.inf)
     best = capped.argmax(axis=1)
     rows = np.arange(len(best))
-    slack = np.maximum(np.nan_to_num(fits.fidelity_error[rows, best]), NEAR_BEST)
+    slack = np.fmax(fits.fidelity_error[rows, best], NEAR_BEST)
     good = close & (capped >= (capped[rows, best] - slack)[:, None])
     R = good.shape[1]
     chosen = np.where(good.any(axis=1), R - 1 - good[:, ::-1].argmax(axis=1), 0)

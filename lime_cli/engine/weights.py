@@ -14,12 +14,14 @@ import numpy as np
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.explanation import AtRadius, Others, Pair, Surrogate, Weight
 from lime_cli.engine.neighbourhood import moments
-from lime_cli.engine.regression import SELECT, lasso_path, refit
+from lime_cli.engine.regression import NOTHING_LEFT, SELECT, deviation_of, lasso_path, refit
 from lime_cli.engine.surrogate import Fits, Ground, fidelity_of, twin_products
 from lime_cli.settings import Settings
 
 LEVEL = 0.05
 """How often an interval may miss."""
+SURE = 10.0 * NOTHING_LEFT
+"""Penalty, as a share of its start, at which a path surely has every component it ever will."""
 
 
 def jackknife(folds: FloatArray, axis: int) -> FloatArray:
@@ -131,9 +133,9 @@ def show(
     slopes, offsets = fits.slopes[rows, radius], fits.offsets[rows, radius]
     fidelity = fits.fidelity[rows, radius]
     chosen = np.zeros((P, F, d), bool)
-    for r in np.unique(radius):
+    for r in sorted(set(radius.tolist())):
         some = np.flatnonzero(radius == r)
-        found = _chosen(ground, int(r), slopes[some], settings)
+        found = _chosen(ground, r, slopes[some], settings)
         chosen[some] = found[1]
         if found[0] is None:
             continue
@@ -141,7 +143,7 @@ def show(
         offsets[some] += ((slopes[some] - new) * means).sum(axis=2)
         slopes[some] = new
         fidelity[some] = fidelity_of(
-            ground, int(r), (slopes[some], offsets[some]), (data[0][some], data[1][some])
+            ground, r, (slopes[some], offsets[some]), (data[0][some], data[1][some])
         )
     flat = fits.flat[rows, radius]
     chosen &= ~np.isnan(fits.fit_r2[rows, radius])[:, None, None]  # of a constant response nothing
@@ -189,12 +191,28 @@ def _chosen(
         path = lasso_path(grams, which, wanted, d, settings.penalty)
         found = path.coefficients.reshape(P, F, d)
         return found, found != 0, means
-    chosen = SELECT[settings.selection](grams, which, wanted, n)
+    if n == d and settings.selection == "lasso" and _all_join(ground, r, slopes, wanted):
+        chosen = np.ones(wanted.shape, bool)
+    else:
+        chosen = SELECT[settings.selection](grams, which, wanted, n)
     if not settings.refit:
         return None, chosen.reshape(P, F, d), means
     ridge = settings.penalty / (ground.effective[r] * mass[which])
     found = refit(grams, which, wanted, chosen, ridge, n).reshape(P, F, d)
     return found, chosen.reshape(P, F, d), means
+
+
+def _all_join(ground: Ground, r: int, slopes: FloatArray, wanted: FloatArray) -> bool:
+    """Tell whether every path ends with all components, as no weight (P, F, d) is near to zero.
+
+    Where the penalty is a billionth of its start, weights of standardised components are those of
+    least squares but for the inverse of the correlations times that.
+    """
+    deviation = deviation_of(np.einsum("fii->fi", ground.centred(r)[0]))
+    start = np.abs(wanted.reshape(slopes.shape) / deviation).max(axis=2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = SURE * start * np.sqrt(ground.d) / ground.least[r]
+    return bool((np.abs(slopes) * deviation > moved[..., None]).all())
 
 
 def _largest(slopes: FloatArray, n: int) -> BoolArray:

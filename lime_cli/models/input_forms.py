@@ -331,13 +331,20 @@ def _typed_array(table: Any, given: ModelInput) -> Any:
 
 def _typed_frame(frame: Any, given: ModelInput) -> Any:
     """Give a data frame the types and names that the model's owner has in hand, where they fit."""
+    types = set(frame.dtypes)
+    if any(one not in types for one in given.dtypes.values()) or len(types) > 1:
+        _retype(frame, given)
+    return frame.rename(columns=dict(given.labels)) if given.labels else frame
+
+
+def _retype(frame: Any, given: ModelInput) -> None:
+    """Give columns of a data frame the types that they have in their owner's hand."""
     has = dict(zip(frame.columns, frame.dtypes, strict=True))
     for name, wanted in given.dtypes.items():
         if name not in has or has[name] == wanted or str(has[name]) == "category":
             continue
         with contextlib.suppress(TypeError, ValueError):  # gaps in whole numbers, say
             frame[name] = frame[name].astype(wanted)
-    return frame.rename(columns=dict(given.labels)) if given.labels else frame
 
 
 def as_array(table: Any) -> Any:

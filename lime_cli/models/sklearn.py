@@ -11,7 +11,7 @@ import numpy as np
 from lime_cli.engine.model import CodedWarning
 from lime_cli.engine.texts import Texts
 from lime_cli.errors import ModelError
-from lime_cli.models.bag_of_words import bags_of
+from lime_cli.models.bag_of_words import bags_of, takes_texts
 from lime_cli.models.fitted import fitted
 from lime_cli.models.input_forms import Handing, fitted_form, handed
 from lime_cli.models.model_file import ModelFile, ModelInput
@@ -252,6 +252,7 @@ def _input(model: Any, name: str) -> ModelInput:
     names, n_columns, words, known, ranges = fitted(model)
     return ModelInput(
         name,
+        kind="text" if takes_texts(model) else None,
         columns=names,
         n_columns=n_columns,
         words=words,

@@ -115,8 +115,9 @@ class RunOptions(ClockOptions):
                     raise SettingsError(
                         f"{option_name} requires a folder for the batch", "name it: -o DIR"
                     )
-        once = any(one.row is not None and not local(one.path).is_file() for one in found)
-        if into_folder and once:
+        if into_folder and any(
+            one.row is not None and not local(one.path).is_file() for one in found
+        ):
             raise SettingsError(
                 f"{found[0].path}: a batch in a folder has to read its table again",
                 "save it to a file first",

@@ -44,6 +44,7 @@ from lime_cli.engine.instance import (
 from lime_cli.engine.neighbourhood import width_of
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.files import digest_of
+from lime_cli.registry import renamed
 from lime_cli.settings import Settings
 from lime_cli.version import __version__
 
@@ -479,9 +480,8 @@ def _check_schema(record: Any) -> None:
 def _of_schema_1(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record of schema 1 with what schema 2 has beside it, where that is not known."""
     unknown = ("fidelity_error", "spread", "kernel", "others", "pairs_fidelity")
-    settings = dict(record["settings"])
-    for gone in ("design", "assist"):
-        settings.pop(gone, None)
+    old = renamed("setting")
+    settings = {key: value for key, value in record["settings"].items() if key not in old}
     return {
         **record,
         "settings": {**settings, "kernel": "product", "radius": None, "refit": False},

@@ -133,7 +133,10 @@ def held_table(data: Any, name: str | None = None) -> Held:
         table = _of_array(np.asarray(data.toarray()))
         return Held(name or ARRAY, HeldTable(**{**vars(table), "form": "sparse"}))
     if hasattr(data, "iloc") and hasattr(data, "index"):
-        return Held(name or ROW, _of_row(dict(zip(data.index, data, strict=True)), data.name))
+        return Held(
+            name or ROW,
+            _of_row(dict(zip(data.index.tolist(), data.tolist(), strict=True)), data.name),
+        )
     if isinstance(data, Mapping):
         return Held(name or ROW, _of_row(data, None))
     if isinstance(data, Sequence) and data and all(isinstance(one, Mapping) for one in data):

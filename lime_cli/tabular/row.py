@@ -227,8 +227,8 @@ def _size(part: Part, value: Any) -> float:
 STRAIGHT, TAIL_VALUES = 0.8, 4
 """Share of a column's variance that polynomials of ranks explain, and values that may replace one,
 from which nothing is said of its tails."""
-SEEN = 4096
-"""Columns of one set of masks that are remembered, at most."""
+SEEN, BACKGROUNDS = 4096, 4
+"""Columns of one set of masks that are remembered, at most, and backgrounds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -293,13 +293,13 @@ class RowInstance:
         """Whether some column has several values to choose a replacement from."""
         return any(len(categories) > 1 for categories, _ in self._alternatives)
 
-    @property
+    @cached_property
     def input_bytes(self) -> int:
         """Count 8 bytes for a number, 64 for a word."""
         kinds = [feature.values.dtype.kind for feature in self.background.features]
         return sum(64 if kind == "O" else 8 for kind in kinds)
 
-    @property
+    @cached_property
     def subject(self) -> Subject:
         """The row with its values and where its replacements come from."""
         values = {
@@ -365,24 +365,34 @@ class RowInstance:
         columns = len(self.background.varying)
         codes = np.empty(masks.masked.shape, np.int32, order="F")
         names = [self.background.drawn[i].name for i in self.background.varying]
-        own = (self.background.digest, self.background.bins)
-        for j, (categories, frequencies) in enumerate(self._alternatives):
-            key = (*own, names[j], j, int(self.own_bins[j]))
-            drawn = masks.memo.get(key)
+        memo = self._memo(masks)
+        for j, own in enumerate(zip(names, self.own_bins.tolist(), strict=True)):
+            drawn = memo.get((j, own))
             if drawn is None:
-                if len(masks.memo) >= SEEN:
-                    masks.memo.clear()
-                drawn = masks.memo[key] = _drawn(categories, frequencies, masks, j)
+                if len(memo) >= SEEN:
+                    memo.clear()
+                drawn = memo[j, own] = _drawn(*self._alternatives[j], masks, j)
             codes[:, j] = drawn
         codes[:, columns:] = masks.masked[:, columns:]
         return codes
+
+    def _memo(self, masks: Masks) -> dict[Any, IntArray]:
+        """Return what was drawn with these masks for other rows, by column, its name and bin."""
+        key = self.background.digest, self.background.bins
+        if key not in masks.memo:
+            if len(masks.memo) >= BACKGROUNDS:
+                masks.memo.clear()
+            masks.memo[key] = {}
+        found: dict[Any, IntArray] = masks.memo[key]
+        return found
 
     def tails(self, masks: Masks) -> FloatArray | None:
         """Return what was drawn in columns of heavy tails, beyond polynomials of its rank."""
         found = []
         codes = None
-        for j, i in enumerate(self.background.varying):
-            tail = tail_of(self.background, i, int(self.own_bins[j]))
+        pairs = zip(self.background.varying, self.own_bins.tolist(), strict=True)
+        for j, (i, own) in enumerate(pairs):
+            tail = tail_of(self.background, i, own)
             if tail is None or masks.uniforms is None:
                 continue
             codes = self.codes(masks) if codes is None else codes
@@ -424,16 +434,17 @@ class RowInstance:
         """Return n rows: the row's own values, but for what is masked."""
         n, background = len(codes), self.background
         columns: dict[int, NDArray[Any]] = {}
+        kept, categories = codes == 0, codes - 1  # of what is kept the last category, then its own
         for j, i in enumerate(background.varying):
-            part, kept = background.drawn[i], codes[:, j] == 0
-            categories = np.maximum(codes[:, j] - 1, 0)
-            for place, drawn in zip(part.places, part.drawn(categories), strict=True):
+            part = background.drawn[i]
+            found = part.drawn(categories[:, j])
+            for place, drawn in zip(part.places, found, strict=True):
                 own = self._own[place]
                 if own.dtype == drawn.dtype:
-                    np.copyto(drawn, own, where=kept)
+                    np.copyto(drawn, own, where=kept[:, j])
                     columns[place] = drawn
                 else:
-                    columns[place] = np.where(kept, own, drawn)
+                    columns[place] = np.where(kept[:, j], own, drawn)
         for place, own in enumerate(self._own):
             if place not in columns:
                 columns[place] = np.repeat(own, n)

@@ -294,6 +294,7 @@ class Session:
             others=tuple(one.name for one in others),
             table=self.input.kind == "table" and not OF_CLASSES.search(self._output.name.lower()),
             logit="logit" in self._output.name.lower() or self.input.kind in ("image", "text"),
+            label=self._export.label,
         )
 
     def _finds_outliers(self, others: list[Any], classes: tuple[str, ...] | None) -> bool:
