@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 from tests.conftest import ROOT
@@ -18,6 +19,7 @@ def readable(name: str, folder: Path) -> Path:
     return rebuild(path.stem, folder)
 
 
+@cache
 def reads(path: Path) -> bool:
     """Tell whether a pickle loads here without a warning."""
     code = f"""import joblib, warnings
