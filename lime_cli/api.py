@@ -181,7 +181,7 @@ def _is_path(words: str) -> bool:
 
 def _modality_of_path(path: str, options: Mapping[str, Any]) -> str:
     """Tell by the suffix and the first bytes of a file; a string that is not a path is a text."""
-    from lime_cli.tools.explain.guess import kind_of
+    from lime_cli.options.kinds import kind_of
 
     if "column" in options:
         return TEXT

@@ -128,7 +128,7 @@ class Explanation:
         listed = ", ".join(f"{one.name} {one.weight:+.3g}" for one in self.weights[:3])
         more = ", ..." if len(self.weights) > 3 else ""
         return (
-            f"<Explanation of {self.id}: {self.target} {self.prediction:.4g}, "
+            f"<Explanation of {self.id}: {self.target!r} {self.prediction:.4g}, "
             f"fidelity {fidelity}; {listed or 'no weights'}{more}>"
         )
 

@@ -189,17 +189,34 @@ def test_no_two_public_classes_share_a_name():
 
 
 def loaded_by(*arguments: str) -> set[str]:
-    """Return the top-level modules that a fresh process has loaded after a command."""
+    """Return the modules that a fresh process has loaded after a command."""
     code = (
         "import sys\nfrom lime_cli.cli import run\n"
         f"code = run({list(arguments)!r})\n"
-        "sys.stderr.write('\\n' + ' '.join(sorted({m.split('.')[0] for m in sys.modules})))\n"
+        "sys.stderr.write('\\n' + ' '.join(sys.modules))\n"
         "sys.exit(code)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=PACKAGE.parent, check=True
     )
     return set(done.stderr.splitlines()[-1].split())
+
+
+@pytest.mark.parametrize("words", ["--help", "--version"])
+def test_the_list_of_commands_loads_little_more_than_click(words):
+    own = {name for name in loaded_by(words) if name.startswith("lime_cli.")}
+    assert own == {
+        f"lime_cli.{name}"
+        for name in (
+            "cli",
+            "errors",
+            "options",
+            "options.command_groups",
+            "running",
+            "running.containment",
+            "version",
+        )
+    }
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["explain", "image", "--help"]])
@@ -243,6 +260,21 @@ def test_an_onnx_picture_needs_neither_scikit_learn_nor_pandas(tmp_path):
     )
     assert "onnxruntime" in loaded
     assert not loaded & {"sklearn", "pandas", "joblib"}
+
+
+def test_an_onnx_table_loads_nothing_that_it_does_not_use():
+    table = (
+        "sample_models/zoo_mlp.onnx",
+        "sample_data/zoo.csv",
+        "--row",
+        "84",
+        "--samples",
+        "4096",
+    )
+    loaded = loaded_by("explain", "tabular", *table, "-f", "json")
+    unused = {"sklearn", "pandas", "joblib", "skimage", "scipy", "PIL", "threadpoolctl", "zipfile"}
+    assert "onnxruntime" in loaded
+    assert loaded & {*unused, "numpy.ma", "lime_cli.engine.like_lime"} == set()
 
 
 def test_an_onnx_text_needs_neither_scikit_learn_nor_pandas():

@@ -643,7 +643,7 @@ def nearest(
     n_masked = masked.sum(axis=1)
     others = np.isfinite(predictions).all(axis=1) & (top != own) & (n_masked > 0)
     chosen = []
-    for target in np.unique(top[others]).tolist():
+    for target in sorted(set(top[others].tolist())):
         rows = np.flatnonzero(others & (top == target))
         order = np.lexsort((rows, -predictions[rows, target], n_masked[rows]))
         chosen.append(int(rows[order[0]]))

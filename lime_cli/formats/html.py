@@ -33,6 +33,7 @@ from lime_cli.formats.story import (
     comparison_said,
     legend,
     numbers_of,
+    prediction_of,
     remedies,
     sentence,
     shades,
@@ -46,6 +47,7 @@ from lime_cli.formats.wording import (
     literal,
     number_format,
     radius_said,
+    target_said,
     unresolved,
 )
 from lime_cli.version import __version__
@@ -172,12 +174,12 @@ def item_of(explanation: Explanation, anchor: str) -> Item:
     """Return all that a page shows of an explanation."""
     image = explanation.subject.image
     first = explanation.surrogates[0]
-    unit = unit_of(explanation, first)
+    unit, named = unit_of(explanation, first), target_said(explanation, first)
     item: Item = {
         "anchor": anchor,
         "name": name_of(explanation),
         "about": _about(explanation),
-        "headline": f"{literal(first.name)} {unit.value(first.model_prediction)}",
+        "headline": f"{named or 'prediction'} {unit.value(first.model_prediction)}",
         "warnings": [
             {"code": one.code, "message": literal(one.message)} for one in explanation.warnings
         ],
@@ -255,7 +257,7 @@ def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float,
     if explanation.subject.image is not None:  # where it is seen
         steps = tuple(one._replace(beside="") if one.kind == "weight" else one for one in steps)
     return {
-        "name": literal(surrogate.name),
+        "prediction": prediction_of(explanation, surrogate),
         "lead": sentence(explanation, surrogate),
         "steps": [
             _step(step, said, limits) for step, said in zip(steps, numbers_of(steps), strict=True)
@@ -329,7 +331,7 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iter
     if image is None:
         return
     largest = max((abs(one.weight) for one in surrogate.weights), default=0.0)
-    for rank, one in enumerate(surrogate.weights, 1):
+    for one in surrogate.weights:
         component = explanation.components[one.component]
         if isinstance(component.where, Segment) and one.weight != 0:
             x, y = component.where.centroid
@@ -339,7 +341,7 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iter
                 "sign": "for" if one.weight > 0 else "against",
                 "certain": not unresolved(one),
                 "path": outlines(image.labels == component.where.segment),
-                "rank": rank,
+                "number": component.where.segment,
                 "x": round(x, 1),
                 "y": round(y, 1),
                 "said": f"{literal(component.name)}: {one.weight:+{form}}",

@@ -283,8 +283,9 @@ class ModelInput(NamedTuple):
             own, other = (
                 f"an {one}" if one == "image" else f"a {one}" for one in (self.kind, kind)
             )
+            column = ", with --column for a column of a table" if modality == "text" else ""
             raise ModelError(
-                f"{self.model}: takes {own}, not {other}", f"try limex explain {modality}"
+                f"{self.model}: takes {own}, not {other}", f"use limex explain {modality}{column}"
             )
 
 

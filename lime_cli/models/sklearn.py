@@ -11,7 +11,7 @@ import numpy as np
 from lime_cli.engine.model import CodedWarning
 from lime_cli.engine.texts import Texts
 from lime_cli.errors import ModelError
-from lime_cli.models.bag_of_words import bags_of
+from lime_cli.models.bag_of_words import bags_of, takes_texts
 from lime_cli.models.fitted import fitted
 from lime_cli.models.input_forms import Handing, fitted_form, handed
 from lime_cli.models.model_file import ModelFile, ModelInput
@@ -247,6 +247,7 @@ def _named(given: ModelInput, columns: tuple[str, ...] | None) -> ModelInput:
 
 def _input(model: Any, name: str) -> ModelInput:
     names, n_columns, words, known = fitted(model)
+    kind = "text" if takes_texts(model) else None
     return ModelInput(
-        name, columns=names, n_columns=n_columns, words=words, known=known, pandas=True
+        name, kind, columns=names, n_columns=n_columns, words=words, known=known, pandas=True
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isinf
 from pathlib import Path
@@ -19,6 +19,9 @@ from lime_cli.registry import renamed
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
+
+FEW = 3
+"""Instances that a refusal names."""
 
 
 @dataclass(frozen=True)
@@ -193,6 +196,12 @@ def read_explanations(path: str, console: Console = SILENT) -> Iterator[Explanat
             yield entry.explanation()
     if not found:
         raise InputError(f"{path}: every instance failed", "nothing can be shown")
+
+
+def unknown_instance(place: str, asked: str, known: Sequence[str]) -> InputError:
+    """Say that a result has no instance of that id, and which it has."""
+    named = ", ".join(known[:FEW]) + (f" and {len(known) - FEW:,} more" if known[FEW:] else "")
+    return InputError(f"{place}: has no instance {asked!r}", f"it has {named}")
 
 
 def _opened(path: str) -> IO[bytes]:

@@ -19,10 +19,10 @@ from lime_cli.tables.cells import Cells
 from lime_cli.tables.columnar import Sample
 from lime_cli.tables.dialect import PLAIN, Dialect
 from lime_cli.tables.streams import (
-    DAMAGED,
     PACKINGS,
     STDIN,
     Watch,
+    damaged,
     member_name,
     name_of,
     open_bytes,
@@ -269,7 +269,7 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
             suffix = suffix_of(member_name(stream))[1:]
         try:
             stream = packing.unpacked(name, stream)
-        except DAMAGED:
+        except damaged():
             raise InputError(f"{name}: is cut short or damaged", "compress it again") from None
         head = _first_bytes(name, stream)
     if path == STDIN and suffix not in TABLES.own:
@@ -301,7 +301,7 @@ def _guessed(head: bytes) -> str:
 def _first_bytes(name: str, stream: IO[bytes]) -> bytes:
     try:
         head = stream.read(HEAD)
-    except DAMAGED:
+    except damaged():
         raise InputError(f"{name}: is cut short or damaged", "compress it again") from None
     stream.seek(0)
     return head

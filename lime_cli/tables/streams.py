@@ -3,29 +3,33 @@
 from __future__ import annotations
 
 import atexit
-import bz2
 import contextlib
-import gzip
 import io
-import lzma
 import os
 import re
 import stat
 import sys
-import tempfile
-import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from pathlib import Path, PurePath
-from typing import IO, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.sources import Held, fetched, local
 from lime_cli.tables.dialect import MAX_INPUT, Dialect
 
-DAMAGED = (EOFError, OSError, zlib.error, lzma.LZMAError, zipfile.BadZipFile, NotImplementedError)
-"""What unpacking raises for a file that is cut short."""
+if TYPE_CHECKING:
+    import zipfile
+
+
+def damaged() -> tuple[type[Exception], ...]:
+    """Return what unpacking raises for a file that is cut short; plain ones need none of it."""
+    import lzma
+    import zipfile
+    import zlib
+
+    packed = (zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+    return EOFError, OSError, *packed, NotImplementedError
 
 
 class Packing(NamedTuple):
@@ -39,18 +43,26 @@ class Packing(NamedTuple):
 
 
 def _gzip(name: str, stream: IO[bytes]) -> IO[bytes]:
+    import gzip
+
     return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb"))
 
 
 def _bz2(name: str, stream: IO[bytes]) -> IO[bytes]:
+    import bz2
+
     return cast("IO[bytes]", bz2.BZ2File(stream))
 
 
 def _xz(name: str, stream: IO[bytes]) -> IO[bytes]:
+    import lzma
+
     return cast("IO[bytes]", lzma.LZMAFile(stream))
 
 
 def _zip(name: str, stream: IO[bytes]) -> IO[bytes]:
+    import zipfile
+
     archive = zipfile.ZipFile(stream)
     members = [one for one in archive.infolist() if _is_data(one)]
     if len(members) != 1:
@@ -79,9 +91,11 @@ PACKINGS = {
 
 def member_name(stream: IO[bytes]) -> str:
     """Return the name of the one file in a ZIP archive; empty for any other number of them."""
+    import zipfile
+
     try:
         names = [one.filename for one in zipfile.ZipFile(stream).infolist() if _is_data(one)]
-    except DAMAGED:
+    except damaged():
         names = []
     stream.seek(0)
     return names[0] if len(names) == 1 else ""
@@ -163,6 +177,8 @@ def _kept(path: str, most: int) -> IO[bytes]:
             "name training data with --background",
         )
     clock.read_once()
+    import tempfile
+
     kept = tempfile.TemporaryFile(prefix=".limex-")  # noqa: SIM115  # lives as long as the process
     try:
         if path == STDIN:
@@ -245,7 +261,9 @@ def text_lines(name: str, stream: IO[bytes], dialect: Dialect) -> Iterator[str]:
         raise InputError(
             f"{name}: what follows line {number - 1} is not {encoding}", "try another --encoding"
         ) from None
-    except DAMAGED:
+    except Exception as error:
+        if not isinstance(error, damaged()):
+            raise
         raise InputError(f"{name}: is cut short or damaged", "compress it again") from None
     finally:
         with contextlib.suppress(ValueError):  # closed already

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray, different
 from lime_cli.engine.instance import Skipped
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.tables.cells import DAY, Cells, are_dates, days_of, number, shortened
@@ -54,7 +54,7 @@ def dependent_sets(features: Sequence[Feature], rows: IntArray) -> tuple[tuple[i
     if n < FEWEST_ROWS or not 2 <= p <= MOST_COLUMNS:
         return ()
     joined = np.eye(p, dtype=bool)
-    varies = [j for j in range(p) if len(np.unique(rows[:, j])) > 1]
+    varies = [j for j in range(p) if len(different(rows[:, j])) > 1]
     numbers = [j for j in varies if features[j].numeric]
     if len(numbers) > 1:
         ranks = np.stack([_ranks(rows[:, j]) for j in numbers], axis=1)
@@ -242,7 +242,7 @@ def _of_numbers(cells: Cells, name: str, column: FloatArray, schema: Schema) -> 
     if few or name in schema.categorical:
         cuts, bins = np.empty(0), np.arange(len(values))
     else:
-        cuts = _cuts(cells, column, schema)
+        cuts = _cuts(cells, column, np.repeat(values, counts), schema)
         capped, cuts = bool(len(cuts) and cuts[-1] >= values[-1]), cuts[cuts < values[-1]]
         bins = np.searchsorted(cuts, values, side="left")
     if whole and not n_missing:
@@ -265,7 +265,9 @@ def _of_dates(cells: Cells, name: str, schema: Schema) -> Feature:
     dated = sorted((float(days_of(one) or 0.0), one) for one in present)
     order = np.array([found.category_of[one] for _, one in dated])
     sizes = np.array([size for size, _ in dated])
-    cuts = np.unique(np.floor(_cuts(cells, days, schema)) + 1 - 1 / DAY)
+    cuts = different(
+        np.floor(_cuts(cells, days, np.sort(days[~np.isnan(days)]), schema)) + 1 - 1 / DAY
+    )
     capped, cuts = bool(len(cuts) and cuts[-1] >= sizes[-1]), cuts[cuts < sizes[-1]]
     bins = np.searchsorted(cuts, sizes, side="left")
     if found.gaps:
@@ -288,18 +290,29 @@ def _of_categories(name: str, words: list[Any]) -> Feature:
     )
 
 
-def _cuts(cells: Cells, column: FloatArray, schema: Schema) -> FloatArray:
-    """Return cut points, ascending, between the smallest and the largest value or on them."""
-    present = column[~np.isnan(column)]
+def _cuts(cells: Cells, column: FloatArray, present: FloatArray, schema: Schema) -> FloatArray:
+    """Return cut points, ascending, between the smallest and the largest value or on them.
+
+    ``present`` are the numbers of the column, ascending.
+    """
     if schema.bins == UNCUT:
         return np.empty(0)
     if schema.bins == "entropy":
         cuts = _entropy_cuts(column, cells.column(str(schema.label)))
     else:
         n_bins = NAMED_BINS.get(schema.bins) or int(schema.bins)
-        cuts = np.quantile(present, np.arange(1, n_bins) / n_bins)
-    cuts = np.unique(cuts)
-    return np.asarray(cuts[(cuts >= present.min()) & (cuts <= present.max())])
+        cuts = quantiles(present, np.arange(1, n_bins) / n_bins)
+    cuts = different(cuts)
+    return np.asarray(cuts[(cuts >= present[0]) & (cuts <= present[-1])])
+
+
+def quantiles(present: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return what ``numpy.quantile`` does, of numbers that ascend; see ``different``."""
+    places = (len(present) - 1) * shares
+    lower = np.floor(places).astype(np.intp)
+    low, high = present[lower], present[np.minimum(lower + 1, len(present) - 1)]
+    t, apart = places - lower, high - low
+    return np.where(t < 0.5, low + apart * t, high - apart * (1 - t))
 
 
 def _entropy_cuts(column: FloatArray, labels: list[str]) -> FloatArray:
@@ -426,7 +439,7 @@ def _some(cells: Cells, most: int) -> Cells:
     n = len(cells.rows)
     if n <= most:
         return cells
-    places = np.unique(np.linspace(0, n - 1, most).round().astype(np.int64)).tolist()
+    places = different(np.linspace(0, n - 1, most).round().astype(np.int64)).tolist()
     return cells.chosen(places)
 
 

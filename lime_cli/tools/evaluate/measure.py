@@ -77,7 +77,7 @@ class Verdict:
     name: str
     model_prediction: float
     held_out: Spread
-    """Weighted R² of each seed's surrogate on the samples of all other seeds; at most 1."""
+    """Fidelity of each seed's surrogate on the samples of all other seeds; at most 1."""
     fidelity: Spread
     """What the explanations report: cross-validated, in [-1, 1]."""
     vsi: float
@@ -128,11 +128,13 @@ def _verdict(
 def held_out_fidelity(
     surrogates: Sequence[Surrogate], neighbourhoods: Sequence[Neighbourhood]
 ) -> list[float | None]:
-    """Return for each seed the weighted R² of its surrogate on the samples of all other seeds.
+    """Return for each seed the fidelity of its surrogate on the samples of all other seeds.
 
-    The instance itself, which every fit has seen, is left out. R² compares with the mean of the
-    samples judged; None where they do not vary, where none is near enough to count, and for a
-    response that the explanation finds constant.
+    That is the share of what masking decides that the surrogate explains: products of the errors
+    of twins leave out which replacement was drawn. Where replacements are not random it is the
+    weighted R². The instance itself, which every fit has seen, is left out. Fidelity compares with
+    the mean of the samples judged; None where masking decides nothing, where no sample is near
+    enough to count, and for a response that the explanation finds constant.
     """
     drawn = np.arange(len(neighbourhoods))
     target = surrogates[0].target
@@ -142,11 +144,12 @@ def held_out_fidelity(
     shift = neighbourhoods[0].predictions[0, target]
     moments, losses = np.zeros((len(drawn), 3)), np.zeros((len(drawn), len(drawn)))
     for t, one in enumerate(neighbourhoods):
-        weights, predictions = one.weights[1:], one.predictions[1:, target]
-        residual = predictions[:, None] - (one.interpretable[1:] @ coefficients + intercepts)
-        losses[:, t] = weights @ residual**2
-        moved = predictions - shift
-        moments[t] = weights.sum(), weights @ moved, weights @ moved**2
+        a, b = one.twins.T if len(one.twins) else 2 * (np.arange(1, len(one.weights)),)
+        weights, moved = one.weights[a], one.predictions[:, target] - shift
+        residual = (moved + shift)[:, None] - (one.interpretable @ coefficients + intercepts)
+        losses[:, t] = weights @ (residual[a] * residual[b])
+        middle, product = (moved[a] + moved[b]) / 2, moved[a] * moved[b]
+        moments[t] = weights.sum(), weights @ middle, weights @ product
     return [
         None if one.fidelity is None else _r_squared(losses[s], moments, shift, drawn != s)
         for s, one in enumerate(surrogates)
@@ -171,7 +174,7 @@ def _r_squared(
     total = second - first**2 / mass
     if total <= FLAT * mass * max((shift + first / mass) ** 2, 1e-30):
         return None
-    return float(1 - losses[others].sum() / total)
+    return min(1.0, float(1 - losses[others].sum() / total))
 
 
 def stabilities(surrogates: Sequence[Surrogate]) -> tuple[Stability, ...]:
