@@ -129,7 +129,7 @@ class ArrowRows:
 
         if self._dialect.na_values:
             return None
-        found = Sampler(len(self.header), most, words)
+        found = Sampler(len(self.header), most, words, self._dialect)
         if self.n_rows is not None:
             found.step = step_for(self.n_rows, most)
         try:

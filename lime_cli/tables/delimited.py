@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
-from lime_cli.tables.columnar import sampled_lines
+from lime_cli.tables.columnar import is_plain, sampled_lines
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
@@ -66,16 +66,15 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         _check_separator(name, first.strip(), separator, lines)
     if isinstance(names, str):
         raise InputError(f"{name}: {names}", "the first line must name the columns")
+    plain = is_plain(dialect)
+    sampled = partial(sampled_lines, stream, names, separator, dialect) if plain else None
     if not dialect.header:
         header = tuple(map(str, range(len(names))))
         again: list[Any] = [(1, names)]
-        return TableContent(header, _records(name, header, chain(again, rows), dialect))
+        records = _records(name, header, chain(again, rows), dialect)
+        return TableContent(header, records, sampled=sampled)
     header = checked_header(name, names)
     spare = len(list(takewhile(lambda cell: not cell.strip(), reversed(names))))
-    plain = (dialect.encoding or "utf-8").lower() in ("utf-8", "utf8")
-    plain = plain and dialect.decimal == "." and dialect.quote == '"'
-    plain = plain and not (dialect.thousands or dialect.na_values)
-    sampled = partial(sampled_lines, stream, header, separator) if plain else None
     return TableContent(header, _records(name, header, rows, dialect, spare), sampled=sampled)
 
 
