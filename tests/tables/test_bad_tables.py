@@ -193,7 +193,7 @@ REFUSED = {
         (),
         "line 2: a field is longer than 1,048,576 characters",
     ),
-    "29 an image": (lambda good: b"\x89PNG\r\n\x1a\n", (), "is not a CSV file (PNG)"),
+    "29 an image": (lambda good: b"\x89PNG\r\n\x1a\n", (), "is an image, not a table"),
     "29 gzip": (
         lambda good: gzip.compress(good.encode()),
         (),
