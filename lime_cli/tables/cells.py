@@ -244,5 +244,7 @@ def misspelled(cell: str, dialect: Dialect) -> bool:
 def _advice(cell: str) -> str:
     grouped = GROUPED.fullmatch(cell)
     if grouped and (grouped[2] or grouped[3] or grouped[1] == ","):
-        return f"try --thousands {grouped[1]!r}, or --strings to keep text"
+        comma = "--decimal , " if grouped[1] != "," and "," in cell else ""
+        mark = "' '" if grouped[1].isspace() else repr(grouped[1])
+        return f"try {comma}--thousands {mark}, or --strings to keep text"
     return "try --decimal ," if COMMA_DECIMAL.fullmatch(cell) else ""

@@ -266,23 +266,34 @@ def _is_of_single_bytes(encoding: str) -> bool:
     return len(found) == 256 and found[:128] == every[:128].decode("ascii")
 
 
+class Written(NamedTuple):
+    """How a delimited text is written."""
+
+    names: Sequence[str]
+    """The cells of its first row."""
+    n: int
+    """Cells of each other row."""
+    separator: str
+    dialect: Dialect
+
+    def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        """Cut lines into cells."""
+        ended, quote = (one + "\n" for one in lines), self.dialect.quote
+        return csv.reader(ended, delimiter=self.separator, quotechar=quote, strict=True)
+
+
 def sampled_lines(
-    stream: IO[bytes],
-    names: Sequence[str],
-    separator: str,
-    dialect: Dialect,
-    most: int,
-    words: Collection[int],
+    stream: IO[bytes], written: Written, most: int, words: Collection[int]
 ) -> Sample | None:
     """Return evenly spaced rows of delimited text of a plain dialect; None where they are not.
 
-    They are plain where the first line holds these ``names``, every row has as many cells, no line
-    is empty and no column holds numbers and words. The stream stands where it stood before.
+    They are plain where the first line holds the names, every row has as many cells, no line is
+    empty and no column holds numbers and words. The stream stands where it stood before.
     """
-    before, found = stream.tell(), Sampler(len(names), most, words, dialect)
+    before, found = stream.tell(), Sampler(written.n, most, words, written.dialect)
     try:
         stream.seek(0)
-        return _sampled_lines(stream, names, separator, dialect, found)
+        return _sampled_lines(stream, written, found)
     except (Surprise, csv.Error, UnicodeDecodeError):
         return None
     except Exception as error:  # which reading by row puts into words
@@ -293,14 +304,11 @@ def sampled_lines(
         stream.seek(before)
 
 
-def _sampled_lines(
-    stream: IO[bytes], names: Sequence[str], separator: str, dialect: Dialect, found: Sampler
-) -> Sample:
-    n = len(names)
+def _sampled_lines(stream: IO[bytes], written: Written, found: Sampler) -> Sample:
+    names, n, separator, dialect = written
     blocks = _blocks(stream, dialect)
     first = next(blocks, [])
-    reader = _reader(first[:1], separator, dialect)
-    if n < 2 or next(reader, None) != list(names):
+    if n < 2 or next(written.reader(first[:1]), None) != list(names):
         raise Surprise
     if dialect.header:
         first = first[1:]
@@ -310,7 +318,7 @@ def _sampled_lines(
     for block in chain([first], blocks):
         if any(dialect.quote in one for one in block):
             rest = chain.from_iterable(chain([block], blocks))
-            _add_quoted(found, _reader(rest, separator, dialect), n, line)
+            _add_quoted(found, written.reader(rest), n, line)
             break
         if any(one.count(separator) != n - 1 for one in block):
             raise Surprise
@@ -329,11 +337,6 @@ def _sampled_lines(
     if not found.n_rows:
         raise Surprise
     return found.sample()
-
-
-def _reader(lines: Iterable[str], separator: str, dialect: Dialect) -> Iterator[list[str]]:
-    ended = (one + "\n" for one in lines)
-    return csv.reader(ended, delimiter=separator, quotechar=dialect.quote, strict=True)
 
 
 def _blocks(stream: IO[bytes], dialect: Dialect) -> Iterator[list[str]]:

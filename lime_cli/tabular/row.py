@@ -60,6 +60,16 @@ class Table:
         return replace(tables[0], columns=tuple(stacked), places=())
 
 
+def table_of(background: Background, columns: Sequence[NDArray[Any]]) -> Table:
+    """Return rows of any values, given as a column for each feature of a background."""
+    names = tuple(one.name for one in background.features)
+    dates = tuple(one.name for one in background.features if one.moment)
+    if background.dummies is not None:
+        made = background.dummies.filled(names, columns)
+        return Table(background.dummies.names, tuple(made), dates=dates)
+    return Table(names, tuple(columns), dates=dates)
+
+
 def unseen(
     background: Background, values: Sequence[Any], lies: tuple[IntArray, BoolArray]
 ) -> Iterator[CodedWarning]:
@@ -462,9 +472,7 @@ class RowInstance:
 
     def table(self, columns: Sequence[NDArray[Any]]) -> Table:
         """Return rows of any values, given as a column for each feature."""
-        features = self.background.features
-        dates = tuple(one.name for one in features if one.moment)
-        return Table(tuple(one.name for one in features), tuple(columns), dates=dates)
+        return table_of(self.background, columns)
 
     def original(self) -> Table:
         """Return the row itself."""

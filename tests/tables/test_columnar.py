@@ -75,6 +75,8 @@ PLAIN_TABLES = {
     "large whole numbers": "a,b\n9007199254740993,1\n123456789012345678901234,2\n",
     "quoted header cells aside": "a b,c\n1,2\n3,4\n",
     "a quoted header": '"a","b"\n1,2\n3,4\n',
+    "names of rows": '"a","b"\n"r1",2,3\n"r2",4,5\n',
+    "separators at the end": "a,b\n1,2,\n3,4,\n",
     "names twice": "a,a,\n1,2,3\n3,4,5\n",
     "windows and quotes": '"a","b"\r\n1,"x, y"\r\n2,"z"\r\n',
     "windows without a last end": 'a,b\r\n1,"x"\r\n2,z',

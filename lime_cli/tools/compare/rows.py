@@ -216,8 +216,8 @@ def said(one: TwoRows) -> str:
     form = number_format([*one.predictions, one.difference])
     first, second = (f"{value:{form}}" for value in one.predictions)
     text = (
-        f"{one.target}: the model gives row {one.ids[0]} {first} and row {one.ids[1]} {second}, a "
-        f"difference of {one.difference:+{form}}"
+        f'"{one.target}": the model gives row {one.ids[0]} {first} and row {one.ids[1]} {second}, '
+        f"a difference of {one.difference:+{form}}"
     )
     certain = [term for term in one.terms if term.certain][:3]
     parts = ", ".join(f"{term.feature} {term.difference:+{form}}" for term in certain)
@@ -253,7 +253,7 @@ def _grid(one: TwoRows) -> Grid:
     ]
     paired = all(term.paired for term in one.terms)
     how = "paired" if paired else "unpaired: the rows do not share their samples"
-    return Grid(one.target, f"{one.target}, intervals {how}", columns, tuple(rows))
+    return Grid(one.target, f'"{one.target}", intervals {how}', columns, tuple(rows))
 
 
 def _value(name: str | None, column: str) -> str:
