@@ -50,7 +50,7 @@ NO_NUMBER = re.compile(
     r"(?:could not convert string to float|invalid literal for int\(\) with base 10): '(.*)'"
 )
 
-WITH_UNIT = re.compile(r"[^\d\s.,+-]{0,4}\s*[+-]?\d[\d.,]*\s*[^\d]*")
+WITH_UNIT = re.compile(r"(?=.*[^\W\d_]|.*[%$€£¥₹])[^\d\s.,+-]{0,4}\s*[+-]?\d[\d.,]*\s*[^\d]*")
 """A number with what it counts."""
 
 UNKNOWN = re.compile(r"[Ff]ound unknown categor(?:y|ies) \[?(?:array\()?\[?(.*?)\]?[,)]* in column")

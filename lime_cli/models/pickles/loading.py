@@ -310,7 +310,7 @@ def _applied_first(path: str, found: Sequence[str], model: Any) -> Iterator[Code
     code = f"joblib.dump(make_pipeline({held}), 'both.joblib')"
     made = f'python -c "import joblib; from sklearn.pipeline import make_pipeline; {code}"'
     listed = " and ".join(map(repr, found[:2]))
-    words = f"{listed} beside the model is not applied; where it was fitted behind it, {made}"
+    words = f"nothing of {listed} beside the model is applied; if it was fitted behind it, {made}"
     yield CodedWarning("not_applied", f"{words} makes both.joblib, to be explained in its place")
 
 
