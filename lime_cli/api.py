@@ -89,7 +89,9 @@ class Explainer:
         with _in_words(modality):
             said = [one for one in options if one in CHOICES]
             if said:
-                raise SettingsError(f"{said[0]}: an Explainer is given its rows later", "leave out")
+                raise SettingsError(
+                    f"{said[0]}: an Explainer gets its rows later", "give them to explain_many"
+                )
             self._kind = modality or (TABULAR if background is not None else None)
             self._model, self._background, self._options = model, background, options
             self._known: dict[str, _Asked] = {}

@@ -194,7 +194,7 @@ class Explanation:
             if one.name == target:
                 return one
         listed = ", ".join(self.targets)
-        raise SettingsError(f"target: {target!r} is not explained", f"there is {listed}")
+        raise SettingsError(f"target: {target!r} is not explained", f"give one of {listed}")
 
 
 SIGNS = ("both", "positive", "negative")

@@ -85,7 +85,7 @@ def _unquoted(name: str, lines: Iterator[str], separator: str, dialect: Dialect)
     cells = [cell.strip() for line in first for cell in line.split(separator)]
     quoted = sum(len(cell) > 2 and cell[0] == cell[-1] == "'" for cell in cells)
     if dialect.quote == '"' and quoted > len(cells) / 2:
-        raise InputError(f"{name}: most cells stand in single quotes", 'say --quote "\'"')
+        raise InputError(f"{name}: most cells stand in single quotes", 'use --quote "\'"')
     return chain(first, lines)
 
 
@@ -145,7 +145,7 @@ def _check_separator(name: str, first: str, separator: str, lines: Iterator[str]
         return
     comma = marks[0] == ";" and re.search(r"\d,\d", next(lines, ""))
     raise InputError(
-        f"{name}: one column named {first[:40]!r}",
+        f"{name}: has one column, named {first[:40]!r}",
         f"try --sep {marks[0]!r}" + (" --decimal ','" if comma else ""),
     )
 

@@ -346,13 +346,13 @@ def require(name: str, header: Sequence[str], columns: Sequence[str]) -> None:
             "order; leave others out with --drop, by number"
         )
     if not has & set(columns) and _is_data(header):
-        hint = f"its first line is {shown}; where that is a row, say --no-header"
+        hint = f"its first line is {shown}; if that is a row, use --no-header"
     elif dummied := _dummied(header, columns, missing):
         code = f"pandas.get_dummies(pandas.read_csv({name!r}), columns={dummied})"
         made = f"python -c \"import pandas; {code}.to_csv('dummies.csv', index=False)\""
         hint = f"they are dummies, which this makes: {made}; explain dummies.csv with --onehot"
     elif guess:
-        hint = f"did you mean {guess!r}? say --rename '{guess}={missing[0]}'"
+        hint = f"did you mean {guess!r}? use --rename '{guess}={missing[0]}'"
     raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}", hint)
 
 

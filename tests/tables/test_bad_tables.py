@@ -133,7 +133,7 @@ REFUSED = {
     "14 semicolons": (
         lambda good: good.replace(",", ";").replace(".", ","),
         (),
-        "one column named 'age;fare;city;sex'; try --sep ';' --decimal ','",
+        "has one column, named 'age;fare;city;sex'; try --sep ';' --decimal ','",
     ),
     "14 decimal commas": (
         lambda good: good.replace(",", ";").replace(".", ","),
@@ -172,7 +172,11 @@ REFUSED = {
         (),
         "line 2: a field is longer than 1,048,576 characters",
     ),
-    "29 an image": (lambda good: b"\x89PNG\r\n\x1a\n", (), "is not a CSV file (PNG)"),
+    "29 an image": (
+        lambda good: b"\x89PNG\r\n\x1a\n",
+        (),
+        "is an image, not a table; use limex explain image",
+    ),
     "29 gzip": (
         lambda good: gzip.compress(good.encode()),
         (),
@@ -581,7 +585,7 @@ def test_a_table_without_a_header_names_the_option(limex, tmp_path, data):
     given = ("explain", "tabular", "sample_models/loans.pkl", tmp_path / "rows.csv", "--row", "1")
     result = limex(*given)
     assert result.code == 3
-    assert "where that is a row, say --no-header" in result.err
+    assert "if that is a row, use --no-header" in result.err
 
 
 def test_cells_in_single_quotes_are_noticed_and_read(limex, tmp_path, data):
@@ -590,7 +594,7 @@ def test_cells_in_single_quotes_are_noticed_and_read(limex, tmp_path, data):
     common = ("--row", "1", "--samples", "64", "-f", "json", "-q")
     given = ("explain", "tabular", "sample_models/loans.pkl", tmp_path / "rows.csv", *common)
     result = limex(*given)
-    assert (result.code, "most cells stand in single quotes; say --quote" in result.err) == (
+    assert (result.code, "most cells stand in single quotes; use --quote" in result.err) == (
         3,
         True,
     )

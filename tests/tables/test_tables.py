@@ -118,7 +118,7 @@ def test_the_encoding_that_is_proposed_reads_the_file(tmp_path, byte, name):
         ("a,b\n1,2\n".encode("utf-16"), "looks like UTF-16"),
         (b'a,b\n"1,2\n3,4\n', "a quote opened on line 2 is never closed"),
         (b"a,b\n1,\x002\n", "NUL character on line 2"),
-        (b"a;b;c\n1;2;3\n", "one column named 'a;b;c'; try --sep ';'"),
+        (b"a;b;c\n1;2;3\n", "has one column, named 'a;b;c'; try --sep ';'"),
         (b"\x89PNG\r\n\x1a\n", "is not a CSV file (PNG)"),
         (b"a,b\n1," + b"x" * 1_100_000 + b"\n", "a field is longer than"),
         (b",".join(b"c%d" % i for i in range(30_000)) + b"\n", "30,000 columns"),
