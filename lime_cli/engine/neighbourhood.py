@@ -56,18 +56,18 @@ def binomial(d: int, radius: float) -> FloatArray:
     """Return the probabilities of 0 to d successes in d trials."""
     m = np.arange(d + 1)
     ways = np.array([lgamma(d + 1) - lgamma(i + 1) - lgamma(d - i + 1) for i in range(d + 1)])
-    found = np.exp(ways + m * log(radius) + (d - m) * log(1.0 - radius))
-    found /= found.sum()
-    found.setflags(write=False)
-    return np.asarray(found)
+    probabilities = np.exp(ways + m * log(radius) + (d - m) * log(1.0 - radius))
+    probabilities /= probabilities.sum()
+    probabilities.setflags(write=False)
+    return np.asarray(probabilities)
 
 
 def ladder(d: int) -> tuple[float, ...]:
     """Return the radii that are compared for d components, falling."""
-    found = [one for one in LADDER if one * d >= 1]
-    while found and found[-1] <= LADDER[-1] and found[-1] / 2 * d >= 1:
-        found.append(found[-1] / 2)
-    return tuple(found) or LADDER[:1]
+    radii = [radius for radius in LADDER if radius * d >= 1]
+    while radii and radii[-1] <= LADDER[-1] and radii[-1] / 2 * d >= 1:
+        radii.append(radii[-1] / 2)
+    return tuple(radii) or LADDER[:1]
 
 
 def moments(sizes: FloatArray) -> tuple[float, float, float]:

@@ -88,7 +88,7 @@ def _not_converged(surrogate: Surrogate, model: Model, n: int, stop: str) -> Ite
             f"well; {remedy}",
         )
         return
-    intervals = [one.interval for one in surrogate.weights if one.interval]
+    intervals = [weight.interval for weight in surrogate.weights if weight.interval]
     n_open = sum(low <= 0 <= high for low, high in intervals)
     what = f"the sign of {n_open} of {len(intervals)} weights is not certain"
     if not n_open:
@@ -186,8 +186,8 @@ def _of_surrogate(
         if not tried or tried == NOTHING_HELPS:
             larger = LARGER.get(instance.subject.modality, "").format(facts.d // 2)
             tried = "; ".join(filter(None, [tried or "try more --samples", larger]))
-        said = f"{named}the {parts} explain {share}; {verdict}; {tried}"
-        yield CodedWarning("low_fidelity", said)
+        sentence = f"{named}the {parts} explain {share}; {verdict}; {tried}"
+        yield CodedWarning("low_fidelity", sentence)
     reach = float(facts.reach[place])
     if abs(surrogate.gap) > LARGE_GAP * reach > 0:
         yield CodedWarning(

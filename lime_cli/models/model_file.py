@@ -207,9 +207,23 @@ class Known(NamedTuple):
     """Whether these only tell of what kind the values are: others may stand there as well."""
     gaps: bool = True
     """Whether a missing value may stand there too."""
+    dtype: str = ""
+    """Of the numbers that are categories, as NumPy calls it, where it is not the usual one."""
 
 
 NOTHING: Mapping[int, Known] = {}
+
+
+class Reach(NamedTuple):
+    """The smallest and the largest number that a model compares those of a column with."""
+
+    low: float
+    high: float
+    rows: bool
+    """Whether rows that it was fitted on held these, rather than splits between rows."""
+
+
+NOWHERE: Mapping[int, Reach] = {}
 
 
 UNTYPED: Mapping[str, Any] = {}
@@ -229,6 +243,8 @@ class ModelInput(NamedTuple):
     """Places, in that order, of the columns that it takes as text, whatever they look like."""
     known: Mapping[int, Known] = NOTHING
     """The values that a column may hold, by its place, where the model knows them."""
+    ranges: Mapping[int, Reach] = NOWHERE
+    """Of columns of numbers, by place, what the model compares them with, where that is known."""
     pandas: bool = False
     """Whether it was most likely fitted on what pandas had read."""
     size: tuple[int, int] | None = None
@@ -457,6 +473,10 @@ KERAS = ("a Keras file", "export it: model.export('model.onnx', format='onnx'), 
 
 HEAD_BYTES = 512
 
+CATBOOST_JSON = re.compile(
+    rb"\s*\{\s*\"(ctr_data|features_info|model_info|oblivious_trees|scale_and_bias|trees)\""
+)
+
 XGBOOST = re.compile(rb"\s*\{\s*\"(learner|version)\"\s*:|\{L.{7}[\x07]learner|binf", re.DOTALL)
 
 
@@ -537,6 +557,8 @@ def _known(path: Path, head: bytes) -> tuple[str, str]:
         return "a TensorFlow Lite model", "convert it: python -m tf2onnx.convert --tflite"
     if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 << 20:
         return "a safetensors file: weights without a model", "export the model to ONNX"
+    if CATBOOST_JSON.match(head):
+        return "a CatBoost model in JSON", "save it with save_model('model.cbm')"
     if b"<PMML" in head:
         return "a PMML document", "export the model to ONNX"
     return "", ""

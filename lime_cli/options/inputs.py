@@ -32,7 +32,8 @@ class DialectOptions(Options, heading="Table format"):
 
     sep: str | None = option(
         "--sep",
-        "Separator of cells; by default a comma, in a .tsv file a tab.",
+        "Separator of cells, or blank for any number of blanks; by default a comma, in a .tsv file "
+        "a tab, and what else all rows agree on.",
         metavar="CHAR",
     )
     quote: str = option("--quote", "Quote character.", default='"', choices=('"', "'"))
@@ -91,9 +92,9 @@ class DialectOptions(Options, heading="Table format"):
 def _separator(sep: str | None) -> str | None:
     if sep is None:
         return None
-    sep = {"\\t": "\t", "tab": "\t"}.get(sep, sep)
-    if len(sep) != 1 or sep in '"\r\n\0 ':
-        raise SettingsError(f"--sep: {sep!r} is not valid", "give a comma, ';', '|' or tab")
+    sep = {"\\t": "\t", "tab": "\t", "\\s+": " ", "blank": " "}.get(sep, sep)
+    if len(sep) != 1 or sep in '"\r\n\0':
+        raise SettingsError(f"--sep: {sep!r} is not valid", "give a comma, ';', '|', tab or blank")
     return sep
 
 
