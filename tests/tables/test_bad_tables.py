@@ -134,7 +134,7 @@ REFUSED = {
     "10 semicolons in some rows only": (
         lambda good: good.replace(",", ";", 7),
         (),
-        "one column named 'age;fare;city;sex'; try --sep ';'",
+        "has one column, named 'age;fare;city;sex'; try --sep ';'",
     ),
     "11 a row is too short": (
         lambda good: with_row(good, "1,2"),

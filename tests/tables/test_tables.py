@@ -194,7 +194,7 @@ def test_an_array_that_is_no_table_is_refused(tmp_path, array, message):
 
 def test_a_separator_that_is_said_is_not_looked_for(tmp_path):
     path = written(tmp_path, b"a;b\n1;2\n3;4\n")
-    with pytest.raises(InputError, match="one column named 'a;b'"):
+    with pytest.raises(InputError, match="has one column, named 'a;b'"):
         read_cells(path, Dialect(separator="|"))
 
 

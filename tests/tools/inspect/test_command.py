@@ -113,7 +113,7 @@ def test_a_pickle_is_described_on_a_page(limex, pipeline):
         "model       Pipeline",
         "standardscaler      StandardScaler",
         "classes     2: no, yes",
-        "asked       predict_proba: classification, 2 probabilities",
+        "called by   predict_proba: classification, 2 probabilities",
         f"explain it  limex explain tabular {pipeline} DATA.csv --row 0",
         "may be loaded         sklearn.pipeline.Pipeline",
     ):
