@@ -8,9 +8,10 @@ import json
 import struct
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from lime_cli.models.fitted import UNNAMED
+from lime_cli.models.ubjson import is_json, read_ubjson
 
 MOST_BYTES = 1 << 30
 """Of a file that is read whole."""
@@ -31,10 +32,14 @@ MOST_CLASSES = 100_000
 def native_outline(path: Path, form: str) -> NativeOutline | None:
     """Outline a file of XGBoost, LightGBM or CatBoost; None for others and for damaged ones."""
     read = READERS.get(form)
-    if read is None or path.stat().st_size > MOST_BYTES:
+    if read is None or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
         return None
     try:
-        return read(path.read_bytes())
+        return read(content)
     except (ValueError, LookupError, TypeError, struct.error, RecursionError):
         return None
 
@@ -50,8 +55,7 @@ def _lightgbm(content: bytes) -> NativeOutline:
 
 
 def _xgboost(content: bytes) -> NativeOutline:
-    plain = content.lstrip()[:2] in (b'{"', b"{\n") and content.lstrip()[1:2] != b"L"
-    learner = (json.loads(content) if plain else read_ubjson(content))["learner"]
+    learner = (json.loads(content) if is_json(content) else read_ubjson(content))["learner"]
     said = learner["learner_model_param"]
     objective = str(learner["objective"]["name"])
     several, n_classes = int(said.get("num_target", 1)) > 1, int(said.get("num_class", 0))
@@ -143,79 +147,3 @@ class _Table(NamedTuple):
         n = self.buffer.read("I", at) if at else 0
         places = (at + 4 + 4 * i for i in range(n))
         return [_Table(self.buffer, one + self.buffer.read("I", one)) for one in places]
-
-
-NUMBERS = {b"i": "b", b"U": "B", b"I": "h", b"l": "i", b"L": "q", b"d": "f", b"D": "d"}
-"""Types of UBJSON and of ``struct``."""
-
-PLAIN = {b"Z": None, b"T": True, b"F": False}
-
-
-def read_ubjson(content: bytes) -> Any:
-    """Read what XGBoost writes in UBJSON; arrays of numbers are passed over and come as None."""
-    return _Ubjson(content).value()
-
-
-class _Ubjson:
-    def __init__(self, content: bytes) -> None:
-        self.content, self.at = content, 0
-
-    def value(self, kind: bytes | None = None) -> Any:
-        kind = self._take(1) if kind is None else kind
-        if kind in PLAIN:
-            return PLAIN[kind]
-        if kind in NUMBERS:
-            return self._number(kind)
-        if kind == b"C":
-            return self._take(1).decode("latin-1")
-        if kind == b"S":
-            return self._text()
-        if kind == b"[":
-            return self._array()
-        if kind == b"{":
-            return self._object()
-        raise ValueError(f"no type of UBJSON: {kind!r}")
-
-    def _take(self, n: int) -> bytes:
-        found = self.content[self.at : self.at + n]
-        if n < 0 or len(found) != n:
-            raise ValueError("cut short")
-        self.at += n
-        return found
-
-    def _number(self, kind: bytes) -> Any:
-        form = f">{NUMBERS[kind]}"
-        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
-
-    def _text(self) -> str:
-        return self._take(int(self.value())).decode("utf-8", "replace")
-
-    def _counted(self) -> tuple[bytes | None, int | None]:
-        """Read the type and the number of items that an array or an object says before them."""
-        kind = None
-        if self.content[self.at : self.at + 1] == b"$":
-            kind = self._take(2)[1:]
-        if self.content[self.at : self.at + 1] != b"#":
-            return kind, None
-        self.at += 1
-        return kind, int(self.value())
-
-    def _array(self) -> Any:
-        kind, n = self._counted()
-        if kind in NUMBERS and n is not None:
-            self._take(n * struct.calcsize(f">{NUMBERS[kind]}"))
-            return None
-        found: list[Any] = []
-        while len(found) < n if n is not None else self.content[self.at : self.at + 1] != b"]":
-            found.append(self.value(kind))
-        self.at += n is None
-        return found
-
-    def _object(self) -> dict[str, Any]:
-        kind, n = self._counted()
-        found: dict[str, Any] = {}
-        while len(found) < n if n is not None else self.content[self.at : self.at + 1] != b"}":
-            name = self._text()
-            found[name] = self.value(kind)
-        self.at += n is None
-        return found
