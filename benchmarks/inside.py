@@ -30,8 +30,8 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lime_cli.engine import explain
-from lime_cli.engine.kernel import ladder
 from lime_cli.engine.masks import Stage, draw
+from lime_cli.engine.neighbourhood import ladder
 from lime_cli.images.modality import ImageModality
 from lime_cli.models.model_file import ModelFile
 from lime_cli.settings import Settings

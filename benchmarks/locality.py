@@ -37,7 +37,7 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import problems_local as local
 from benchmarks.problems_local import Effects, Predict, Problem
-from lime_cli.engine.kernel import ladder
+from lime_cli.engine.neighbourhood import ladder
 from lime_cli.formats import Look
 from lime_cli.images.modality import ImageModality
 from lime_cli.models.model_file import ModelFile

@@ -46,6 +46,9 @@ class Console:
             print_line(f"limex: warning: {message} [{code}]{more}")
 
 
+SILENT = Console(quiet=True)
+
+
 def print_error(error: LimexError, as_json: bool) -> None:
     """Print an error as one line: in words, or as a JSON object."""
     if as_json:

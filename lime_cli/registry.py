@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli.errors import SettingsError
 
@@ -152,6 +152,7 @@ TABLES = Registry(
         "sqlite3": "lime_cli.tables.databases:read",
         "duckdb": "lime_cli.tables.databases:read",
         "ddb": "lime_cli.tables.databases:read",
+        "npy": "lime_cli.tables.held:read_npy",
         "pkl": "lime_cli.models.pickles.table:read",
         "pickle": "lime_cli.models.pickles.table:read",
         "joblib": "lime_cli.models.pickles.table:read",
@@ -230,3 +231,36 @@ EXECUTORS = Registry(
     },
 )
 """Each is called with ``Workers`` and the path of the model."""
+
+
+class Renamed(NamedTuple):
+    """A name of version 0.1 that another one took the place of."""
+
+    kind: str
+    """``option`` (of the command line, files and the environment), ``setting`` of a record,
+    ``code`` of a warning, or the name of a JSON schema, for one of its keys."""
+    old: str
+    new: str | None
+    """None for what no longer has any effect or meaning."""
+
+
+RENAMED = (
+    Renamed("option", "assist", None),
+    Renamed("option", "cache", None),
+    Renamed("setting", "assist", None),
+    Renamed("setting", "design", None),
+    Renamed("code", "answer_assumed", "output_assumed"),
+    Renamed("code", "screened", None),
+    Renamed("code", "unknown_level", "unknown_category"),
+    Renamed("batch", "asked", "model_calls"),
+    Renamed("evaluation", "targets.widths", "targets.radii"),
+    Renamed("inspection", "probe.asked", "probe.method"),
+    Renamed("inspection", "probe.caveats", "probe.warnings"),
+)
+"""Old names that files of people may hold. Options, records and policies take them, with a warning;
+docs/results.md lists them."""
+
+
+def renamed(kind: str) -> dict[str, str | None]:
+    """Return the new name of each old one of a kind; None where there is none."""
+    return {one.old: one.new for one in RENAMED if one.kind == kind}

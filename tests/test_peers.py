@@ -7,7 +7,7 @@ from math import comb
 import numpy as np
 import pytest
 
-from lime_cli.engine.kernel import Product, ladder
+from lime_cli.engine.neighbourhood import Product, ladder
 from tests.test_bad_inputs import HERE as BAD_INPUTS
 from tests.test_bad_inputs import SCENES, ZOO, check_register
 
@@ -122,7 +122,7 @@ def test_a_record_holds_a_weight_for_every_superpixel(limex):
 def test_a_selection_that_there_is_not_is_a_wrong_command_line(limex):
     result = limex(*REVIEW, "--selection", "forwrd")
     assert (result.code, result.out, result.err.count("\n")) == (2, "", 1)
-    assert "'forwrd' is not one of 'lasso', 'forward'" in result.err
+    assert "'forwrd' is not one of lasso, forward" in result.err
 
 
 @pytest.mark.parametrize("d", [3, 30, 300])

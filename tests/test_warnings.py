@@ -115,6 +115,7 @@ def test_a_warning_on_a_file_is_given_where_it_is_due(limex, tmp_path, code):
     data = (tmp_path / "train.csv", "--row", "3", "--background", tmp_path / "train.csv")
     found = codes(limex("explain", "tabular", tmp_path / "model.pkl", *data, "-f", "json"))
     assert code in found if code else found == {"by_position"}
+    assert "not_probabilities" not in found  # of decision values that is said already
 
 
 def test_a_picture_of_frames_and_a_guessed_scale_are_told_of(limex, tmp_path):

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from functools import partial
 from itertools import groupby
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.counterfactuals import nearest
-from lime_cli.engine.explanation import Counterfactual, Explanation, Surrogate
+from lime_cli.engine.explanation import POOR, Counterfactual, Explanation, Replaced, Surrogate
 from lime_cli.engine.instance import Instance, Model
-from lime_cli.engine.kernel import Product, ladder, width_of
-from lime_cli.engine.masks import Masks, Stage, draw, every_mask
-from lime_cli.engine.neighbourhood import Neighbourhood
-from lime_cli.engine.pairs import GAIN, LOW, STRONGEST, pairs_of
-from lime_cli.engine.predictions import Predictions, predict_samples
+from lime_cli.engine.masks import BLOCKS, Masks, Recent, Stage, draw, every_mask
+from lime_cli.engine.model import Identity
+from lime_cli.engine.neighbourhood import Neighbourhood, Product, ladder, width_of
+from lime_cli.engine.predictions import Predictions, choose_other, choose_targets, predict_samples
 from lime_cli.engine.shapley import explain_one
 from lime_cli.engine.surrogate import (
     MOST,
@@ -30,10 +29,17 @@ from lime_cli.engine.surrogate import (
     residuals,
     without_tails,
 )
-from lime_cli.engine.targets import choose_other, choose_targets
 from lime_cli.engine.tree import tree_converged, tree_fidelity, tree_surrogate
-from lime_cli.engine.warnings import LOW_FIDELITY, Facts, judge
-from lime_cli.engine.weights import Shown, show, surrogate_of
+from lime_cli.engine.warnings import LOW_FIDELITY, NOTHING_HELPS, Facts, judge
+from lime_cli.engine.weights import (
+    PAIRED,
+    PAIRS_ADD,
+    PAIRS_BELOW,
+    Shown,
+    pairs_of,
+    show,
+    surrogate_of,
+)
 from lime_cli.settings import Settings
 
 Watch = Callable[[Instance, Neighbourhood], None]
@@ -45,6 +51,8 @@ PATIENCE = 4
 """Times the first samples after which a surrogate that explains nothing is given up."""
 HOPELESS = 0.1
 """Fidelity, with its standard error, below which a surrogate explains nothing."""
+GROUNDS = 2**28
+"""Bytes of what instances share that are kept for those explained next."""
 EXHAUSTIVE = 1024
 """Inputs, at most, that ``auto`` asks about in place of fewer samples."""
 
@@ -85,7 +93,7 @@ def explain_all(
     for pool, together in groupby(instances, lambda one: one.pool if one.shared else None):
         some = list(together)
         if settings.kernel == "shapley":
-            yield from (_by_shapley(one, model, settings, watch) for one in some)
+            yield from (_by_shapley(instance, model, settings, watch) for instance in some)
             continue
         step = 1 if pool is None else AT_ONCE
         for i in range(0, len(some), step):
@@ -100,11 +108,11 @@ def explain_all(
 def _by_shapley(
     instance: Instance, model: Model, settings: Settings, watch: Watch | None
 ) -> Explanation:
-    found = explain_one(instance, model, settings)
+    result = explain_one(instance, model, settings)
     if watch is not None:
-        watch(instance, found.neighbourhood)
-    state = State(instance, (), stop=found.facts.stop, surrogates=found.surrogates)
-    state.facts = found.facts
+        watch(instance, result.neighbourhood)
+    state = State(instance, (), stop=result.facts.stop, surrogates=result.surrogates)
+    state.facts = result.facts
     return _explanation(state, model, settings)
 
 
@@ -131,8 +139,8 @@ def _explanation(state: State, model: Model, settings: Settings) -> Explanation:
 def _counterfactuals(state: State, model: Model) -> tuple[Counterfactual, ...] | None:
     if state.predictions is None or state.masked is None:
         return None
-    found = (state.predictions.codes, state.masked, state.predictions.samples)
-    return nearest(state.instance, model.identity, state.predictions.original, found)
+    samples = (state.predictions.codes, state.masked, state.predictions.samples)
+    return nearest(state.instance, model.identity, state.predictions.original, samples)
 
 
 def _sample_until_converged(
@@ -140,7 +148,7 @@ def _sample_until_converged(
 ) -> list[State]:
     """Take instances with the same components through stages until each is converged."""
     d, radii = len(instances[0].components), _radii(settings, len(instances[0].components))
-    states = [State(one, (Stage(settings.samples, radii),)) for one in instances]
+    states = [State(instance, (Stage(settings.samples, radii),)) for instance in instances]
     most = max(settings.samples, EXHAUSTIVE if settings.max_samples else 0)
     waiting = []
     for state in states:
@@ -153,11 +161,13 @@ def _sample_until_converged(
             _predict(state, model, settings, d)
         for stages, group in groupby(sorted(waiting, key=_by_stages), lambda one: one.stages):
             _judge(list(group), _masks(settings, d, stages, instances[0].random), settings, watched)
-        waiting = [one for one in waiting if not one.stop]
+        waiting = [state for state in waiting if not state.stop]
     names = model.identity.targets
     for state in states:
         _write_down(state)
-        state.surrogates = tuple(_named(one, names, state.against) for one in state.surrogates)
+        state.surrogates = tuple(
+            _named(surrogate, names, state.against) for surrogate in state.surrogates
+        )
     return states
 
 
@@ -169,7 +179,7 @@ def _write_down(state: State) -> None:
 
 
 def _by_stages(state: State) -> list[tuple[int, tuple[float, ...]]]:
-    return [(one.n, one.radii) for one in state.stages]
+    return [(stage.n, stage.radii) for stage in state.stages]
 
 
 def _named(surrogate: Surrogate, names: tuple[str, ...], against: int | None) -> Surrogate:
@@ -186,14 +196,17 @@ def _masks(settings: Settings, d: int, stages: tuple[Stage, ...], random: bool) 
     return draw(settings.seed, d, stages, random)
 
 
-@lru_cache(maxsize=6)
-def _ground(masks: Masks, radii: tuple[float, ...], penalty: float) -> Ground:
-    return Ground(masks, tuple(map(Product, radii)), penalty)
+_grounds = Recent[Ground](GROUNDS)
 
 
 def _ground_of(masks: Masks, stages: tuple[Stage, ...], settings: Settings) -> Ground:
     penalty = settings.penalty if settings.penalty_kind == "ridge" and not settings.refit else 0.0
-    return _ground(masks, stages[0].radii, penalty)
+    radii = stages[0].radii
+    return _grounds.get(
+        (masks, radii, penalty),
+        lambda: Ground(masks, tuple(map(Product, radii)), penalty),
+        lambda ground: ground.bytes,
+    )
 
 
 def _predict(state: State, model: Model, settings: Settings, d: int) -> None:
@@ -212,18 +225,18 @@ def _exhaust(
     state: State, model: Model, settings: Settings, radii: tuple[float, ...], watched: bool
 ) -> None:
     """Ask about every input there is, and average over what replaces each mask's components."""
-    found = state.instance.everything()
-    state.predictions = predict_samples(state.instance, model, found.codes, settings)
-    state.masked = found.masked
+    everything = state.instance.everything()
+    state.predictions = predict_samples(state.instance, model, everything.codes, settings)
+    state.masked = everything.masked
     _choose(state, model, settings, state.predictions.original)
     failed = state.predictions.failed
-    d = found.masked.shape[1]
+    d = everything.masked.shape[1]
     masks = every_mask(d)
-    place = found.masked @ (1 << np.arange(d)) - 1
-    share = np.where(failed, 0.0, found.share)
-    mass = np.bincount(place, share, minlength=masks.n)
+    mask_number = everything.masked @ (1 << np.arange(d)) - 1
+    share = np.where(failed, 0.0, everything.share)
+    mass = np.bincount(mask_number, share, minlength=masks.n)
     values = np.where(failed[:, None], 0.0, _predictions(state).samples)
-    sums = [np.bincount(place, share * one, minlength=masks.n) for one in values.T]
+    sums = [np.bincount(mask_number, share * output, minlength=masks.n) for output in values.T]
     lost = mass <= 0
     means = np.stack(sums, axis=1) / np.where(lost, 1.0, mass)[:, None]
     if lost.any():
@@ -232,7 +245,11 @@ def _exhaust(
     ground = _ground_of(masks, (Stage(masks.n, radii),), settings)
     squares = (
         np.stack(
-            [np.bincount(place, share * one**2, minlength=2**d - 1) for one in values.T], axis=1
+            [
+                np.bincount(mask_number, share * output**2, minlength=2**d - 1)
+                for output in values.T
+            ],
+            axis=1,
         )[~lost]
         / mass[~lost][:, None]
     )
@@ -241,11 +258,13 @@ def _exhaust(
     _conclude([state], ground, [means], settings, watched)
     _write_down(state)
     state.surrogates = tuple(
-        _spread_of(one, ground, within[:, one.target], means[:, one.target], radii)
-        for one in state.surrogates
+        _spread_of(
+            surrogate, ground, within[:, surrogate.target], means[:, surrogate.target], radii
+        )
+        for surrogate in state.surrogates
     )
     assert state.facts is not None
-    state.facts = state.facts._replace(n=len(found.codes), n_failed=int(failed.sum()))
+    state.facts = state.facts._replace(n=len(everything.codes), n_failed=int(failed.sum()))
 
 
 def _spread_of(
@@ -326,15 +345,16 @@ def _conclude(
     if ground.controlled:
         of_rows = [state.instance.tails(ground.masks) for state in states]
         tails = [of_rows[i] for i, _ in pairs]
-        if any(one is not None for one in tails):
+        if any(tail is not None for tail in tails):
             values = without_tails(ground, fits, radius, (values, originals), tails)
             fits = fit(ground, values, originals).about(fits)
             radius, good = choose_radius(fits)
-    shown = show(ground, fits, radius, settings, (values, originals))
     half = None
     first = len(states[0].stages) == 1  # later ones compare with the stage before
     if first and ground.B > 1 and len(ground.kernels) > 1 and ground.d <= MOST:
         half = choose_radius(halved(ground, values, originals))[0]
+    solve = partial(_solved, ground, fits, radius, (values, originals), settings)
+    written: list[tuple[State, list[int]]] = []
     for i, state in enumerate(states):
         own = [p for p, (owner, _) in enumerate(pairs) if owner == i]
         state.radii.append(radius[own])
@@ -343,8 +363,10 @@ def _conclude(
         )
         if settings.surrogate == "tree":
             state.surrogates = tuple(
-                tree_surrogate(one, target, settings, ground.kernels[int(r)].radius)
-                for one, target, r in zip(neighbourhoods, state.targets, radius[own], strict=True)
+                tree_surrogate(neighbourhood, target, settings, ground.kernels[int(r)].radius)
+                for neighbourhood, target, r in zip(
+                    neighbourhoods, state.targets, radius[own], strict=True
+                )
             )
         if neighbourhoods:
             state.neighbourhood = neighbourhoods[0]
@@ -366,36 +388,75 @@ def _conclude(
             stop="",
         )
         if not state.stop:
-            state.stop = _stop(state, fits, shown, own, same, neighbourhoods, settings)
-        state.facts = state.facts._replace(stop=state.stop)
+            state.stop = _stop(state, fits, own, neighbourhoods, settings)
         if settings.surrogate == "linear":
-            state.conclude = lambda own=own, state=state: _improve(
-                state, ground, fits, shown, own, (values, originals), settings
-            )
+            if state.stop or same or _more(state, settings) == 0:
+                written.append((state, own))
+            else:  # goes on for more samples, unless its time is over
+                state.conclude = lambda own=own, state=state: _improve(
+                    state, solve(own), range(len(own)), settings
+                )
+    _show(written, solve, settings)
+    for state in states:
+        assert state.facts is not None
+        state.facts = state.facts._replace(stop=state.stop)
 
 
-def _improve(
-    state: State,
+@dataclass(frozen=True, eq=False)
+class Solved:
+    """Problems, and which of their weights are shown."""
+
+    ground: Ground
+    fits: Fits
+    shown: Shown
+    data: tuple[FloatArray, FloatArray]
+    """Predictions (P, n), and those for the instances (P,)."""
+
+
+def _solved(
     ground: Ground,
     fits: Fits,
-    shown: Shown,
-    own: list[int],
+    radius: IntArray,
     data: tuple[FloatArray, FloatArray],
     settings: Settings,
+    some: list[int],
+) -> Solved:
+    fits, own = fits.some(some), (data[0][some], data[1][some])
+    return Solved(ground, fits, show(ground, fits, radius[some], settings, own), own)
+
+
+def _show(
+    written: list[tuple[State, list[int]]],
+    solve: Callable[[list[int]], Solved],
+    settings: Settings,
 ) -> None:
+    """Choose what is shown of instances that may end here, and end those it is good enough for."""
+    if not written:
+        return
+    solved, start = solve([p for _, own in written for p in own]), 0
+    for state, own in written:
+        places = range(start, start + len(own))
+        start += len(own)
+        if not state.stop and _is_resolved(state, solved.shown, places, settings):
+            state.stop = "resolved"
+        state.conclude = partial(_improve, state, solved, places, settings)
+
+
+def _improve(state: State, solved: Solved, places: Sequence[int], settings: Settings) -> None:
     """Write the surrogates of an instance down, once no more samples come.
 
     Where the weights explain little, try on the samples in hand what may explain more.
     """
     improved, remedies = [], []
-    for target, p in zip(state.targets, own, strict=True):
+    ground, fits, shown, data = solved.ground, solved.fits, solved.shown, solved.data
+    for target, p in zip(state.targets, places, strict=True):
         original, r = float(data[1][p]), int(shown.radius[p])
         surrogate = surrogate_of(ground, fits, shown, p, (target, ""), original)
         fidelity = surrogate.fidelity
         remedy = ""
-        if fidelity is not None and fidelity < LOW and not ground.thin[r]:
+        if fidelity is not None and fidelity < PAIRS_BELOW and not ground.thin[r]:
             left = residuals(ground, r, fits, p, (data[0][p], original))
-            order = [one.component for one in surrogate.weights[:STRONGEST]]
+            order = [weight.component for weight in surrogate.weights[:PAIRED]]
             pairs, gain = pairs_of(ground, r, order, left, float(fits.decided[p, r]))
             better = min(1.0, fidelity + gain) if pairs else None
             surrogate = replace(surrogate, pairs=pairs, pairs_fidelity=better)
@@ -412,23 +473,23 @@ def _remedy(
 ) -> str:
     """Name what explains more on the samples in hand, with its fidelity."""
     fidelity = surrogate.fidelity or 0.0
-    found: list[tuple[float, str]] = []
+    remedies: list[tuple[float, str]] = []
     if surrogate.pairs_fidelity is not None:
-        found.append((surrogate.pairs_fidelity, "the pairs listed raise it to {:.2f}"))
-    for one in surrogate.by_radius:
-        if one.fidelity is not None and one.radius != surrogate.radius:
-            gap = abs(one.gap or 0.0)
-            words = f"--radius {one.radius:g} has {{:.2f}}, with a gap of {gap:.2g}"
-            found.append((one.fidelity, words))
+        remedies.append((surrogate.pairs_fidelity, "the pairs listed raise it to {:.2f}"))
+    for at_radius in surrogate.by_radius:
+        if at_radius.fidelity is not None and at_radius.radius != surrogate.radius:
+            gap = abs(at_radius.gap or 0.0)
+            words = f"--radius {at_radius.radius:g} has {{:.2f}}, with a gap of {gap:.2g}"
+            remedies.append((at_radius.fidelity, words))
     if fidelity < LOW_FIDELITY:
-        said = np.concatenate([[surrogate.model_prediction], predictions])[:, None]
-        neighbourhood = _neighbourhood(ground, r, said)
+        with_original = np.concatenate([[surrogate.model_prediction], predictions])[:, None]
+        neighbourhood = _neighbourhood(ground, r, with_original)
         tree = tree_fidelity(neighbourhood, 0, settings)
-        found.append((tree, "--surrogate tree has {:.2f}"))
-    best = max(found, default=(0.0, ""))
-    if best[0] >= fidelity + GAIN:
+        remedies.append((tree, "--surrogate tree has {:.2f}"))
+    best = max(remedies, default=(0.0, ""))
+    if best[0] >= max(fidelity + PAIRS_ADD, POOR):
         return best[1].format(min(1.0, best[0]))
-    return "" if surrogate.pairs else "no pair of the strongest components helps"
+    return NOTHING_HELPS
 
 
 def _neighbourhoods(
@@ -441,8 +502,8 @@ def _neighbourhoods(
 ) -> list[Neighbourhood]:
     if not watched and settings.surrogate != "tree":
         return []
-    said = np.vstack([_predictions(state).original[None], predictions])
-    return [_neighbourhood(ground, r, said) for r in radius.tolist()]
+    with_original = np.vstack([_predictions(state).original[None], predictions])
+    return [_neighbourhood(ground, r, with_original) for r in radius.tolist()]
 
 
 def _neighbourhood(ground: Ground, r: int, predictions: FloatArray) -> Neighbourhood:
@@ -463,13 +524,11 @@ def _neighbourhood(ground: Ground, r: int, predictions: FloatArray) -> Neighbour
 def _stop(
     state: State,
     fits: Fits,
-    shown: Shown,
     own: list[int],
-    same: bool,
     neighbourhoods: list[Neighbourhood],
     settings: Settings,
 ) -> str:
-    """Say whether an instance stops here, and why."""
+    """Say why an instance stops here, whatever is shown; empty where it may go on."""
     if settings.max_samples is None:
         return "samples"
     n = state.n
@@ -478,31 +537,143 @@ def _stop(
         return "flat"
     if settings.surrogate == "tree":
         pairs = zip(neighbourhoods, state.targets, strict=True)
-        return "resolved" if all(tree_converged(one, t, settings) for one, t in pairs) else ""
+        return (
+            "resolved"
+            if all(tree_converged(neighbourhood, t, settings) for neighbourhood, t in pairs)
+            else ""
+        )
     best = np.fmax(fits.fidelity[own], fits.steering[own]) + np.nan_to_num(fits.fidelity_error[own])
     hopeless = ~(np.nan_to_num(best, nan=-1.0).max(axis=1) >= HOPELESS)
     if hopeless.all() and n >= PATIENCE * settings.samples:
         return "no_linear_fit"
+    return ""
+
+
+def _is_resolved(state: State, shown: Shown, places: Sequence[int], settings: Settings) -> bool:
+    """Tell whether the weights shown, and the radius, are known well enough."""
+    own = list(places)
     kept = shown.chosen[own]
     sizes = np.abs(shown.weights[own])
     wide = np.where(kept, shown.half_widths[own], 0.0)
     largest = np.where(kept, sizes, 0.0).max(axis=1, keepdims=True)
-    known = (wide <= settings.tolerance * largest).all(axis=1)
-    return "resolved" if known.all() and same else ""
+    same = state.facts is not None and state.facts.converged
+    return same and bool((wide <= settings.tolerance * largest).all())
+
+
+def _more(state: State, settings: Settings) -> int:
+    """Return how many samples a next stage has; 0 where there may be none."""
+    more = min(state.n, (settings.max_samples or settings.samples) - state.n)
+    return more if more >= 2 * BLOCKS else 0
 
 
 def _go_on(state: State, settings: Settings) -> None:
     """Give an instance its next stage, or end it where there may be none."""
-    n, most = state.n, settings.max_samples or settings.samples
-    more = min(n, most - n)
-    if more < 2 * 8:
+    n, more = state.n, _more(state, settings)
+    if not more:
         state.stop = "max_samples"
     elif settings.time_limit is not None and (n + more) / n * state.spent > settings.time_limit:
         state.stop = "time"
     else:
         radii = state.stages[0].radii
         near = {i for r in state.radii[-1] for i in (int(r) - 1, int(r), int(r) + 1)}
-        some = tuple(one for i, one in enumerate(radii) if i in near)
+        some = tuple(radius for i, radius in enumerate(radii) if i in near)
         state.stages = (*state.stages, Stage(more, some))
     if state.stop and state.facts is not None:
         state.facts = state.facts._replace(stop=state.stop)
+
+
+FIRST_PASS_SAMPLES = 512
+"""Of the first pass, where sampling goes on until weights are converged: it only has to rank."""
+
+
+@runtime_checkable
+class Coarse(Protocol):
+    """An instance whose components are to be taken apart where they weigh most."""
+
+    def finer(self, strengths: FloatArray) -> Instance:
+        """Return the same instance with finer components in the strongest of the d coarse ones.
+
+        ``strengths`` (d,) are sizes of weights, the largest among the targets.
+        """
+        ...
+
+
+def focused(instance: Instance, model: Model, settings: Settings) -> Instance:
+    """Return the instance to explain: itself, or a finer one by what a first pass finds.
+
+    Of too many components the first pass finds where it matters, the second what matters there.
+
+    Raises PredictionError when the model fails and SettingsError for a target it does not have.
+    """
+    if instance.shared or not isinstance(instance, Coarse):
+        return instance
+    most = settings.max_samples
+    first = replace(
+        settings,
+        samples=settings.samples if most is None else min(settings.samples, FIRST_PASS_SAMPLES),
+        max_samples=None if most is None else min(most, FIRST_PASS_SAMPLES),
+        surrogate="linear",
+        selection="lasso",
+        penalty=0.0,
+        penalty_kind="ridge",
+        refit=False,
+    )
+    explanation = next(explain_all([instance], model, first))
+    strengths = np.zeros(len(instance.components))
+    for surrogate in explanation.surrogates:
+        strengths = np.maximum(strengths, np.abs(surrogate.every_weight))
+    return instance.finer(strengths)
+
+
+MOST_COUNTERFACTUALS = 3
+"""Classes for which a change is told, at most."""
+
+
+@runtime_checkable
+class Replacing(Protocol):
+    """An instance whose masked components have other values, not none."""
+
+    def replacements(self, code: IntArray) -> Mapping[int, Any]:
+        """Return the value that stands for each component masked in a sample of this code (m,)."""
+        ...
+
+
+def nearest(
+    instance: Instance,
+    identity: Identity,
+    original: FloatArray,
+    samples: tuple[IntArray, BoolArray, FloatArray],
+) -> tuple[Counterfactual, ...] | None:
+    """Find a sample for each class that one is predicted as; None where nothing has classes.
+
+    ``samples`` are codes (n, m), masks (n, d) and predictions (n, k) of the samples. Of several the
+    one that masks fewest components is taken, then the one most surely of its class.
+    """
+    codes, masked, predictions = samples
+    if identity.task != "classification" or len(original) < 2:
+        return None
+    own = int(np.argmax(original))
+    top = predictions.argmax(axis=1)
+    n_masked = masked.sum(axis=1)
+    others = np.isfinite(predictions).all(axis=1) & (top != own) & (n_masked > 0)
+    chosen = []
+    for target in sorted(set(top[others].tolist())):
+        rows = np.flatnonzero(others & (top == target))
+        order = np.lexsort((rows, -predictions[rows, target], n_masked[rows]))
+        chosen.append(int(rows[order[0]]))
+    chosen.sort(key=lambda i: (n_masked[i], -predictions[i, top[i]], i))
+    return tuple(
+        Counterfactual(
+            target=int(top[i]),
+            name=identity.targets[int(top[i])],
+            prediction=float(predictions[i, top[i]]),
+            original=float(original[top[i]]),
+            replaced=_replaced(instance, codes[i], masked[i]),
+        )
+        for i in chosen[:MOST_COUNTERFACTUALS]
+    )
+
+
+def _replaced(instance: Instance, code: IntArray, masked: BoolArray) -> tuple[Replaced, ...]:
+    values = instance.replacements(code) if isinstance(instance, Replacing) else {}
+    return tuple(Replaced(j, values.get(j)) for j in np.flatnonzero(masked).tolist())

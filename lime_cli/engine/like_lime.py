@@ -17,12 +17,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.calls import Question, count_repeated, put
-from lime_cli.engine.distinct import distinct
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import Column, Component, Instance, Model
-from lime_cli.engine.predictions import predict_codes, predict_original
-from lime_cli.engine.targets import choose_targets
+from lime_cli.engine.predictions import (
+    Question,
+    choose_targets,
+    count_repeated,
+    distinct,
+    predict_codes,
+    predict_original,
+    put,
+)
 from lime_cli.engine.warnings import Facts, judge
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.settings import Settings
@@ -44,7 +49,7 @@ class DataPredictions(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Neighbourhood:
+class LimeNeighbourhood:
     """The instance (row 0) and its samples, weighed."""
 
     data: FloatArray
@@ -92,7 +97,7 @@ def explain_like_lime(
         original = predict_original(instance, model, settings)
         targets = _targets(settings, model, original)
         if instance.subject.modality == "tabular":
-            row = cast(Row, instance)
+            row = cast("Row", instance)
             components: Sequence[Component] = components_of_row(row, choices)
             data, predictions = row_data(row, model, settings, choices, predicted)
         else:
@@ -145,7 +150,7 @@ def _weighed(
     predictions: FloatArray,
     settings: Settings,
     choices: Choices,
-) -> Neighbourhood:
+) -> LimeNeighbourhood:
     """Weigh by sqrt(exp(-D² / w²)), D from row 0 in lime's interpretable space."""
     distribution = DISTRIBUTIONS[instance.subject.modality]
     width = settings.kernel_width
@@ -154,7 +159,7 @@ def _weighed(
         width = distribution.width * (np.sqrt(data.shape[1]) if table else 1.0)
     distance = _distances(data, choices.metric or distribution.metric) * distribution.unit
     weights = np.sqrt(np.exp(-(distance**2) / width**2))
-    return Neighbourhood(data, predictions, weights, float(width))
+    return LimeNeighbourhood(data, predictions, weights, float(width))
 
 
 def _distances(data: FloatArray, metric: str) -> FloatArray:
@@ -171,7 +176,7 @@ def _explanation(
     instance: Instance,
     model: Model,
     settings: Settings,
-    found: tuple[Sequence[Component], Neighbourhood, list[int]],
+    found: tuple[Sequence[Component], LimeNeighbourhood, list[int]],
 ) -> Explanation:
     components, neighbourhood, targets = found
     surrogates = tuple(_surrogate(neighbourhood, model, one, settings) for one in targets)
@@ -209,7 +214,7 @@ def _explanation(
 
 
 def _surrogate(
-    neighbourhood: Neighbourhood, model: Model, target: int, settings: Settings
+    neighbourhood: LimeNeighbourhood, model: Model, target: int, settings: Settings
 ) -> Surrogate:
     """Choose by lime's rules, fit with an unscaled L2 penalty; ``fit_r2`` is lime's score."""
     data, predictions = neighbourhood.data, neighbourhood.predictions[:, target]
@@ -250,10 +255,10 @@ def _ridge(
     wanted = (predictions - level) * np.sqrt(weights)
     gram = centred.T @ centred + penalty * np.eye(data.shape[1])
     if penalty > 0:
-        found = np.linalg.solve(gram, centred.T @ wanted)
+        coefficients = np.linalg.solve(gram, centred.T @ wanted)
     else:
-        found = np.linalg.lstsq(centred, wanted, rcond=None)[0]
-    return found, float(level - means @ found)
+        coefficients = np.linalg.lstsq(centred, wanted, rcond=None)[0]
+    return coefficients, float(level - means @ coefficients)
 
 
 def _left_out(
@@ -264,14 +269,14 @@ def _left_out(
     if n < 2:
         return None
     block = np.r_[-1, np.arange(len(data) - 1) % n]
-    said = np.zeros(len(data))
-    for one in range(n):
-        rest = block != one
+    predicted = np.zeros(len(data))
+    for i in range(n):
+        rest = block != i
         found, intercept = _ridge(data[rest], predictions[rest], weights[rest], penalty)
-        said[~rest] = intercept + data[~rest] @ found
+        predicted[~rest] = intercept + data[~rest] @ found
     level = weights @ predictions / weights.sum()
     drawn = block >= 0
-    lost = weights[drawn] @ (predictions - said)[drawn] ** 2
+    lost = weights[drawn] @ (predictions - predicted)[drawn] ** 2
     total = weights[drawn] @ (predictions - level)[drawn] ** 2
     return float(np.clip(1.0 - lost / total, -1.0, 1.0)) if total > 0 else None
 
@@ -341,12 +346,12 @@ def _lasso_path(data: FloatArray, predictions: FloatArray, n: int) -> IntArray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _, _, path = lars_path(data, predictions, method="lasso")
-    found = np.arange(data.shape[1])
+    chosen = np.arange(data.shape[1])
     for knot in path.T[:0:-1]:
-        found = np.flatnonzero(knot)
-        if len(found) <= n:
+        chosen = np.flatnonzero(knot)
+        if len(chosen) <= n:
             break
-    return found
+    return chosen
 
 
 # What lime learns from one column of training data, and how it draws from that.
@@ -355,7 +360,7 @@ TINY_SPREAD = 1e-11
 """Added to the standard deviation of every bin."""
 
 
-class Feature(Protocol):
+class FeatureLike(Protocol):
     """A column of a background, as ``tabular.background`` has it."""
 
     @property
@@ -402,10 +407,10 @@ class Feature(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Learned:
+class LearnedColumn:
     """One column: its codes (bins or levels), how often each occurs, and what is in each bin."""
 
-    feature: Feature
+    feature: FeatureLike
     counts: IntArray
     """(levels,): rows of the background with each value."""
     cuts: FloatArray
@@ -414,7 +419,7 @@ class Learned:
     frequencies: FloatArray
 
     @classmethod
-    def of(cls, feature: Feature, n_rows: int) -> Learned:
+    def of(cls, feature: FeatureLike, n_rows: int) -> LearnedColumn:
         """Learn a column; for numbers, without missing ones."""
         counts = np.rint(feature.frequencies * n_rows).astype(np.int64)
         if not feature.numeric:
@@ -481,8 +486,8 @@ class Learned:
         return (
             np.append(rows[0], self.cuts),
             np.append(self.cuts, rows[-1]),
-            np.array([one.mean() if len(one) else 0.0 for one in inside]),
-            np.array([one.std() if len(one) else 0.0 for one in inside]) + TINY_SPREAD,
+            np.array([values.mean() if len(values) else 0.0 for values in inside]),
+            np.array([values.std() if len(values) else 0.0 for values in inside]) + TINY_SPREAD,
         )
 
 
@@ -505,7 +510,7 @@ class Choices:
     """``euclidean`` or ``cosine``; None takes the modality's."""
 
 
-class Background(Protocol):
+class BackgroundLike(Protocol):
     """All columns of a table, as ``tabular.background`` has them."""
 
     @property
@@ -524,7 +529,7 @@ class Background(Protocol):
         ...
 
     @property
-    def features(self) -> Sequence[Feature]:
+    def features(self) -> Sequence[FeatureLike]:
         """The columns in the model's order."""
         ...
 
@@ -533,7 +538,7 @@ class Row(Instance, Protocol):
     """A row of a table, as ``tabular.row`` has it."""
 
     @property
-    def background(self) -> Background:
+    def background(self) -> BackgroundLike:
         """Where replacements come from."""
         ...
 
@@ -572,14 +577,16 @@ def row_data(
     background. Raises SettingsError for a background, InputError for a row that lacks a number.
     """
     _check_complete(row)
-    learned = [Learned.of(one, row.background.n_rows) for one in row.background.features]
+    learned = [
+        LearnedColumn.of(feature, row.background.n_rows) for feature in row.background.features
+    ]
     if not choices.discretize:
         return _normal_data(row, learned, model, settings, choices)
     pool = f"like-lime:{row.pool}"
     if pool not in predicted:
         predicted[pool] = _binned_predictions(row, learned, model, settings)
     predictions = predicted[pool]
-    own = [one.code_of(value) for one, value in zip(learned, row.values, strict=True)]
+    own = [column.code_of(value) for column, value in zip(learned, row.values, strict=True)]
     data = np.vstack([np.ones(len(own)), predictions.codes == np.array(own)])
     return data.astype(np.float64), predictions.predictions
 
@@ -599,39 +606,41 @@ def _check_complete(row: Row) -> None:
 
 
 def _binned_predictions(
-    row: Row, learned: list[Learned], model: Model, settings: Settings
+    row: Row, learned: list[LearnedColumn], model: Model, settings: Settings
 ) -> DataPredictions:
     """Draw every column's bin or level, the first draw for the instance; then numbers in bins."""
     rng = np.random.RandomState(settings.seed)
     if row.background.bins == "entropy":
-        for _ in (one for one in learned if one.numeric):
+        for _ in (column for column in learned if column.numeric):
             rng.randint(0, SEEDS)
     n = settings.samples
-    codes = np.stack([one.draw(n, rng) for one in learned], axis=1)[1:]
-    columns = [one.undiscretized(codes[:, j], rng) for j, one in enumerate(learned)]
+    codes = np.stack([column.draw(n, rng) for column in learned], axis=1)[1:]
+    columns = [column.undiscretized(codes[:, j], rng) for j, column in enumerate(learned)]
     return DataPredictions(codes, _predicted(row, model, columns, settings))
 
 
 def _normal_data(
-    row: Row, learned: list[Learned], model: Model, settings: Settings, choices: Choices
+    row: Row, learned: list[LearnedColumn], model: Model, settings: Settings, choices: Choices
 ) -> tuple[FloatArray, FloatArray]:
     """Draw normal numbers for every column, then levels over those that are no numbers."""
     rng = np.random.RandomState(settings.seed)
     n, p = settings.samples, len(learned)
-    mean, scale = np.array([one.centre_and_scale() for one in learned]).T
-    own = np.array([v if one.numeric else 0 for one, v in zip(learned, row.values, strict=True)])
+    mean, scale = np.array([column.centre_and_scale() for column in learned]).T
+    own = np.array(
+        [v if column.numeric else 0 for column, v in zip(learned, row.values, strict=True)]
+    )
     raw = rng.normal(0, 1, n * p).reshape(n, p) * scale
     raw += own if choices.around_instance else mean
     raw[0] = own
     data, columns = (raw - mean) / scale, []
-    for j, one in enumerate(learned):
-        if one.numeric:
+    for j, column in enumerate(learned):
+        if column.numeric:
             columns.append(raw[1:, j])
             continue
-        codes = one.draw(n, rng)
-        data[:, j] = codes == one.code_of(row.values[j])
+        codes = column.draw(n, rng)
+        data[:, j] = codes == column.code_of(row.values[j])
         data[0, j] = 1
-        columns.append(one.undiscretized(codes[1:], rng))
+        columns.append(column.undiscretized(codes[1:], rng))
     return data, _predicted(row, model, columns, settings)
 
 

@@ -8,18 +8,55 @@ is uniform. Eight blocks are drawn independently of each other: what error bars 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property, lru_cache
-from typing import Any
+from functools import cached_property, lru_cache, partial
+from threading import Lock
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.kernel import Kernel, binomial
+from lime_cli.engine.neighbourhood import Kernel, binomial
 
 BLOCKS = 8
+KEPT = 2**26
+"""Bytes of masks, and as many of their stages, that are kept for what is explained next."""
+
+
+T = TypeVar("T")
+
+
+class Recent(Generic[T]):
+    """What was wanted last, as much of it as fits; one thing at least, whatever its size."""
+
+    def __init__(self, most: int) -> None:
+        """``most`` is in bytes."""
+        self._most, self._used, self._lock = most, 0, Lock()
+        self._held: dict[Hashable, tuple[T, int]] = {}
+        """With their bytes, what was wanted last at the end."""
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._held.clear()
+            self._used = 0
+
+    def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
+        """Return what belongs to a key; ``size`` tells the bytes of what was made."""
+        with self._lock:
+            value = self._held.pop(key, None)
+            if value is not None:
+                self._held[key] = value
+                return value[0]
+        made = make()
+        with self._lock:
+            self._used += size(made) - self._held.pop(key, (made, 0))[1]
+            self._held[key] = made, size(made)
+            while self._used > self._most and len(self._held) > 1:
+                self._used -= self._held.pop(next(iter(self._held)))[1]
+        return made
 
 
 @dataclass(frozen=True)
@@ -86,9 +123,9 @@ class Masks:
 
 def mixture(d: int, radii: Sequence[float]) -> FloatArray:
     """Return the distribution of sizes (d + 1,) for several radii, given that one is masked."""
-    distributions = [binomial(d, one) for one in radii]
+    distributions = [binomial(d, radius) for radius in radii]
     distribution: FloatArray = np.sum(
-        [np.r_[0.0, one[1:] / one[1:].sum()] for one in distributions], axis=0
+        [np.r_[0.0, sizes[1:] / sizes[1:].sum()] for sizes in distributions], axis=0
     )
     return np.asarray(distribution / distribution.sum())
 
@@ -155,13 +192,23 @@ def given(masked: BoolArray, rng: np.random.Generator) -> Masks:
     return Masks(masked, np.zeros(n, np.int64), proposal, 1, none, uniforms)
 
 
-@lru_cache(maxsize=16)
+Drawn = tuple[BoolArray, IntArray, NDArray[np.float32]]
+"""Masks (n, d), blocks (n,) and uniform numbers (n, d)."""
+
+MASKS, STAGES = Recent[Masks](KEPT), Recent[Drawn](KEPT)
+
+
 def draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
     """Draw the masks of all stages; ``random`` where replacements are drawn too, then in pairs.
 
     A stage of fewer samples is the beginning of one of more.
     """
-    drawn = [_stage(seed, d, i, stage, random) for i, stage in enumerate(stages)]
+    key = (seed, d, stages, random)
+    return MASKS.get(key, partial(_draw, *key), lambda masks: 5 * masks.masked.size)
+
+
+def _draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
+    drawn = [_kept_stage(seed, d, i, stage, random) for i, stage in enumerate(stages)]
     n = sum(stage.n for stage in stages)
     distributions = [stage.n / n * mixture(d, stage.radii) for stage in stages]
     starts = np.cumsum([0, *(stage.n for stage in stages)])
@@ -170,19 +217,22 @@ def draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
         for start, stage in zip(starts, stages, strict=False)
     ]
     return Masks(
-        masked=np.concatenate([one[0] for one in drawn]),
-        block=np.concatenate([one[1] for one in drawn]),
+        masked=np.concatenate([stage[0] for stage in drawn]),
+        block=np.concatenate([stage[1] for stage in drawn]),
         proposal=np.sum(distributions, axis=0),
         n_blocks=BLOCKS,
         twins=np.concatenate(twins) if random else np.zeros((0, 2), np.int64),
-        uniforms=np.concatenate([one[2] for one in drawn]) if random else None,
+        uniforms=np.concatenate([stage[2] for stage in drawn]) if random else None,
     )
 
 
-def _stage(
-    seed: int, d: int, number: int, stage: Stage, random: bool
-) -> tuple[BoolArray, IntArray, NDArray[np.float32]]:
-    """Return masks (n, d), blocks (n,) and uniform numbers (n, d) of one stage.
+def _kept_stage(seed: int, d: int, number: int, stage: Stage, random: bool) -> Drawn:
+    key = (seed, d, number, stage, random)
+    return STAGES.get(key, partial(_stage, *key), lambda one: 5 * one[0].size)
+
+
+def _stage(seed: int, d: int, number: int, stage: Stage, random: bool) -> Drawn:
+    """Draw one stage.
 
     Samples go around the blocks one by one, or pair by pair where replacements are random.
     """

@@ -1,10 +1,82 @@
-"""The weighed samples of one instance, for whoever looks at them: trees, archives, evaluation."""
+"""The neighbourhood of an instance: the proximity kernel, and samples weighed by it.
+
+Every kernel is a distribution over masks that depends on a mask's size alone: how much a sample
+counts by the number of components it masks. The default is the paper's squared exponential kernel
+on the Euclidean distance in the interpretable space (Ribeiro et al. 2016, section 3.4), which over
+all masks is a product over components.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
+from math import lgamma, log
+from typing import Protocol
+
+import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
+
+LADDER = (0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
+"""Radii that ``auto`` compares; it goes on by halves while one component is masked on average."""
+
+
+class Kernel(Protocol):
+    """A distribution over masks of d components, exchangeable among them."""
+
+    def sizes(self, d: int) -> FloatArray:
+        """Return the distribution of the number of masked components, (d + 1,); sums to one."""
+        ...
+
+
+@dataclass(frozen=True)
+class Product:
+    """Mask every component by itself with probability ``radius``, in (0, 0.5]."""
+
+    radius: float
+
+    def sizes(self, d: int) -> FloatArray:
+        """Return the binomial distribution, (d + 1,)."""
+        return binomial(d, self.radius)
+
+    @property
+    def width(self) -> float:
+        """Width w of the kernel exp(-m / (2 w²)) that this is; infinite at the largest radius."""
+        return width_of(self.radius)
+
+
+def width_of(radius: float) -> float:
+    """Return the kernel width that masks a share of the components on average."""
+    logit = log((1.0 - radius) / radius)
+    return (1.0 / (2.0 * logit)) ** 0.5 if logit > 0 else float("inf")
+
+
+@cache
+def binomial(d: int, radius: float) -> FloatArray:
+    """Return the probabilities of 0 to d successes in d trials."""
+    m = np.arange(d + 1)
+    ways = np.array([lgamma(d + 1) - lgamma(i + 1) - lgamma(d - i + 1) for i in range(d + 1)])
+    probabilities = np.exp(ways + m * log(radius) + (d - m) * log(1.0 - radius))
+    probabilities /= probabilities.sum()
+    probabilities.setflags(write=False)
+    return np.asarray(probabilities)
+
+
+def ladder(d: int) -> tuple[float, ...]:
+    """Return the radii that are compared for d components, falling."""
+    radii = [radius for radius in LADDER if radius * d >= 1]
+    while radii and radii[-1] <= LADDER[-1] and radii[-1] / 2 * d >= 1:
+        radii.append(radii[-1] / 2)
+    return tuple(radii) or LADDER[:1]
+
+
+def moments(sizes: FloatArray) -> tuple[float, float, float]:
+    """Return mean, variance and covariance of the indicators of what is masked."""
+    d = len(sizes) - 1
+    m = np.arange(d + 1)
+    mean = float(sizes @ m) / d
+    both = float(sizes @ (m * (m - 1.0))) / (d * (d - 1)) if d > 1 else mean * mean
+    return mean, mean - mean * mean, both - mean * mean
 
 
 @dataclass(frozen=True, eq=False)

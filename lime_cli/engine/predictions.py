@@ -1,18 +1,199 @@
-"""Ask a model about an instance and its samples: each distinct input once, failures counted."""
+"""Ask a model about an instance and its samples: each distinct input once, in calls that fit into
+memory, failures counted; and which of its outputs are explained.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any
+from difflib import get_close_matches
+from functools import lru_cache
+from typing import Any, NamedTuple
+from weakref import finalize
 
 import numpy as np
+from numpy.typing import NDArray
 
+from lime_cli import clock
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.calls import Question, count_repeated, put
-from lime_cli.engine.distinct import distinct
 from lime_cli.engine.instance import Instance, Model, join
-from lime_cli.errors import NotFinite, PredictionError
+from lime_cli.errors import NotFinite, OutOfMemory, PredictionError, SettingsError
 from lime_cli.settings import Settings
+
+BATCH_BYTES = 8 * 2**20
+"""Of the inputs in one call, where neither their number nor the memory is given."""
+
+
+class CallCounts(NamedTuple):
+    """What a model was asked."""
+
+    calls: int = 0
+    inputs: int = 0
+    """In these calls."""
+    repeated: int = 0
+    """Samples that were not asked about, because an equal one was."""
+
+    def plus(self, other: CallCounts) -> CallCounts:
+        """Add what else was asked."""
+        return CallCounts(*(count + more for count, more in zip(self, other, strict=True)))
+
+
+NOTHING = CallCounts()
+
+
+@dataclass(frozen=True, eq=False)
+class Question:
+    """Model inputs that are made when their turn comes."""
+
+    instance: Instance
+    """One of those they belong to: how large an input is."""
+    n: int
+    inputs: Callable[[int, int], Any]
+    """From the place of the first and a number to so many inputs, fewer at the end."""
+    most: int | None = None
+    """Inputs in a call, at most; a call always has its full size, filled up at the end."""
+
+
+def put(question: Question, model: Model, settings: Settings) -> FloatArray:
+    """Return the predictions (n, k), in calls as large as ``settings`` and the memory allow.
+
+    No input is predicted twice. Raises PredictionError when the model fails, OutOfMemory
+    where a single input is too much, or as many as the settings insist on.
+    """
+    calls, parts, start = _calls_of(model), [], 0
+    while start < question.n:
+        left = question.n - start
+        size = calls.size(question.instance, settings)
+        size = min(size, question.most or left)
+        try:
+            with clock.busy_with(question.instance):
+                predictions = model.predict(question.inputs(start, size))
+        except NotFinite as error:
+            if not settings.drop_failed:
+                raise
+            predictions = error.predictions
+        except (MemoryError, OutOfMemory) as error:
+            if size == 1 or settings.batch_size is not None:
+                raise _shortage(error, question.instance, size) from None
+            calls.fits = size // 2
+            continue
+        calls.counts = calls.counts.plus(CallCounts(1, size))
+        parts.append(predictions[:left])
+        start += size
+        clock.count_predicted(min(size, left))
+    return np.concatenate(parts)
+
+
+def count_repeated(model: Model, n: int) -> None:
+    """Take note of samples that need not be asked about, for equal ones were."""
+    calls = _calls_of(model)
+    calls.counts = calls.counts.plus(CallCounts(repeated=n))
+    clock.count_predicted(n)
+
+
+def taken(model: Model) -> CallCounts:
+    """Return what was asked in this process since this was last wanted to be known."""
+    calls = _calls_of(model)
+    counts, calls.counts = calls.counts, NOTHING
+    return counts
+
+
+class _Calls:
+    """What this process knows of asking a model."""
+
+    def __init__(self) -> None:
+        self.fits: int | None = None
+        """Inputs that a call may have since one was too large for the memory; None: none was."""
+        self.counts = NOTHING
+
+    def size(self, instance: Instance, settings: Settings) -> int:
+        """Return how many inputs a call may have."""
+        room = settings.max_memory
+        fitting = max(1, (room or BATCH_BYTES) // max(1, instance.input_bytes))
+        if settings.batch_size is None:
+            return min(fitting, self.fits or fitting)
+        return min(settings.batch_size, fitting) if room else settings.batch_size
+
+
+_known: dict[int, _Calls] = {}
+"""By identity of the loaded model, as long as this process keeps that."""
+
+
+def _calls_of(model: Model) -> _Calls:
+    if id(model) not in _known:
+        _known[id(model)] = _Calls()
+        finalize(model, _known.pop, id(model), None)
+    return _known[id(model)]
+
+
+def _shortage(error: MemoryError | OutOfMemory, instance: Instance, size: int) -> OutOfMemory:
+    """Word that a call cannot be made smaller."""
+    name = instance.subject.source
+    shortage = error.message if isinstance(error, OutOfMemory) else f"{name}: out of memory"
+    if size == 1:
+        hint = "free memory, or use fewer processes: -j"
+        return OutOfMemory(f"{shortage} with one input in a call", hint)
+    hint = "give a smaller --batch-size, or auto"
+    return OutOfMemory(f"{shortage} with {size:,} inputs in a call", hint)
+
+
+FEW = 12
+"""Codes of a row that are looked at first: rows of numbers already differ there."""
+
+
+def distinct(codes: IntArray) -> tuple[IntArray, IntArray]:
+    """Return the first row of every distinct row of ``codes``, and for each row which one it is.
+
+    Rows are told apart by a 64-bit hash, checked against the rows themselves.
+    """
+    n, m = codes.shape
+    if n == 0 or m == 0:
+        return np.zeros(min(n, 1), np.int64), np.zeros(n, np.int64)
+    rows = _packed(codes) if codes.max() <= 1 and codes.min() >= 0 else codes
+    if rows.shape[1] > FEW and _all_differ(_hashes(rows[:, :FEW])):
+        return np.arange(n), np.arange(n)
+    hashes = _hashes(rows)
+    if _all_differ(hashes):
+        return np.arange(n), np.arange(n)
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    if not np.array_equal(rows[first[inverse]], rows):
+        _, first, inverse = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first, kind="stable")
+    place = np.empty_like(order)
+    place[order] = np.arange(len(order))
+    return first[order], place[inverse.reshape(-1)]
+
+
+def _all_differ(hashes: NDArray[np.uint64]) -> bool:
+    """Tell whether no number is there twice; sorting finds out faster than ``np.unique``."""
+    ordered = np.sort(hashes)
+    return bool((ordered[1:] != ordered[:-1]).all())
+
+
+def _packed(masks: IntArray) -> NDArray[np.uint64]:
+    """Return masks of zeros and ones, 64 in a number."""
+    bits = np.packbits(masks.astype(np.bool_), axis=1)
+    words = np.zeros((len(bits), -(-bits.shape[1] // 8) * 8), np.uint8)
+    words[:, : bits.shape[1]] = bits
+    return words.view(np.uint64)
+
+
+def _hashes(rows: NDArray[np.integer[Any]]) -> NDArray[np.uint64]:
+    """Return a 64-bit number for each row."""
+    m = rows.shape[1]
+    mixed = rows.astype(np.uint64)
+    mixed += np.uint64(1)
+    mixed *= _odd(m)
+    mixed ^= mixed >> np.uint64(29)
+    mixed *= np.uint64(0xBF58476D1CE4E5B9)
+    return np.asarray(mixed.sum(axis=1, dtype=np.uint64))
+
+
+@lru_cache(maxsize=8)
+def _odd(m: int) -> NDArray[np.uint64]:
+    """Return m odd numbers that look random."""
+    drawn = np.random.default_rng(0).integers(0, 2**63, m, np.uint64)
+    return drawn * np.uint64(2) + np.uint64(1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +288,69 @@ def _checked(predictions: Predictions, settings: Settings, source: str) -> Predi
     """Return the predictions; raise PredictionError where more failed than may be left out."""
     n, failed = len(predictions.samples), int(predictions.failed.sum())
     if failed > settings.drop_failed * n:
-        said = NotFinite.words(source, failed, n)
+        words = NotFinite.words(source, failed, n)
         allowed = f"--drop-failed {100 * settings.drop_failed:.3g}%"
-        raise PredictionError(said, f"more than {allowed} leaves out; give a larger share")
+        raise PredictionError(words, f"more than {allowed} leaves out; give a larger share")
     return predictions
+
+
+def choose_targets(wanted: tuple[str, ...], model: Model, prediction: FloatArray) -> list[int]:
+    """Return the indices of the outputs asked for, each once, in the order of asking.
+
+    ``prediction`` (k,) is the model's for the instance: ``predicted`` is its largest entry and
+    ``top:K`` its K largest, the earlier one first among equals. A regression explains every
+    output unless told otherwise. Raises SettingsError for a name or an index that the model does
+    not have.
+    """
+    chosen: list[int] = []
+    for word in wanted:
+        chosen.extend(index for index in _indices(word, model, prediction) if index not in chosen)
+    return chosen
+
+
+def choose_other(
+    wanted: str | None, targets: list[int], model: Model, prediction: FloatArray
+) -> int | None:
+    """Return the output that targets are compared with; None for none.
+
+    Raises SettingsError for several outputs, for one that is not there or is a target itself.
+    """
+    if wanted is None:
+        return None
+    indices = _indices(wanted, model, prediction)
+    if len(indices) != 1:
+        raise SettingsError(f"--against: {wanted} is not one output", "name one class")
+    if indices[0] in targets:
+        name = model.identity.targets[indices[0]]
+        raise SettingsError(
+            f"--against: {name!r} is the target itself", "name the other class, or give --target"
+        )
+    return indices[0]
+
+
+def _indices(word: str, model: Model, prediction: FloatArray) -> list[int]:
+    names, k = model.identity.targets, len(prediction)
+    if word in names:
+        return [names.index(word)]
+    if word == "all" or (word == "predicted" and model.identity.task == "regression"):
+        return list(range(k))
+    order = [int(i) for i in np.argsort(-prediction, kind="stable")]
+    if word == "predicted":
+        return order[:1]
+    if word.startswith("top:") and word[4:].isdecimal() and int(word[4:]) > 0:
+        return order[: int(word[4:])]
+    if word.lstrip("-").isdecimal():
+        if 0 <= int(word) < k:
+            return [int(word)]
+        raise SettingsError(
+            f"--target: {word} is out of range", f"the model has outputs 0 to {k - 1}"
+        )
+    raise SettingsError(f"--target: the model has no output {word!r}", _suggestion(word, names))
+
+
+def _suggestion(word: str, names: tuple[str, ...]) -> str:
+    near = get_close_matches(word, names, n=3, cutoff=0.6)
+    if near:
+        return f"did you mean {' or '.join(near)}?"
+    listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    return f"it has {listed}; or give an index, predicted, all, top:K"

@@ -1,19 +1,98 @@
-"""From fits at every radius to what is shown: the components chosen, their weights and errors."""
+"""From fits at every radius to what is shown: the components chosen, their weights, how far each
+may be off, and the pairs that act together.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
+from itertools import combinations
 
 import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.explanation import AtRadius, Others, Surrogate, Weight
-from lime_cli.engine.lasso import lasso_path
-from lime_cli.engine.refit import refit
-from lime_cli.engine.selection import SELECT
-from lime_cli.engine.surrogate import Fits, Ground, fidelity_of
-from lime_cli.engine.uncertainty import jackknife, moves, multiplier, rank_ranges
+from lime_cli.engine.explanation import AtRadius, Others, Pair, Surrogate, Weight
+from lime_cli.engine.neighbourhood import moments
+from lime_cli.engine.regression import NOTHING_LEFT, SELECT, deviation_of, lasso_path, refit
+from lime_cli.engine.surrogate import Fits, Ground, fidelity_of, twin_products
 from lime_cli.settings import Settings
+
+LEVEL = 0.05
+"""How often an interval may miss."""
+SURE = 10.0 * NOTHING_LEFT
+"""Penalty, as a share of its start, at which a path surely has every component it ever will."""
+
+
+def jackknife(folds: FloatArray, axis: int) -> FloatArray:
+    """Return standard errors from estimates that leave out each of the blocks along ``axis``."""
+    B = folds.shape[axis]
+    if B < 2:
+        return np.zeros(np.delete(folds.shape, axis))
+    apart = folds - folds.mean(axis=axis, keepdims=True)
+    return np.asarray(np.sqrt((B - 1) / B * (apart**2).sum(axis=axis)))
+
+
+def moves(folds: FloatArray) -> IntArray:
+    """Return how estimates (B, d) that leave out a block differ from their mean, (B, d).
+
+    In thousandths of a vector of length 1, so that two of these times both standard errors make
+    the covariance of two estimates from the same blocks.
+    """
+    apart = folds - folds.mean(axis=0)
+    length = np.sqrt((apart**2).sum(axis=0))
+    return np.asarray(np.rint(1000 * apart / np.where(length > 0, length, 1.0)), np.int64)
+
+
+@cache
+def student(freedom: int, tail: float) -> float:
+    """Return the point that Student's t exceeds with probability ``tail``, in (0, 0.5).
+
+    t is the root of ``freedom`` times the tangent of an angle whose density is the cosine's power.
+    """
+    angles, beyond = _angles(freedom)
+    place = int(np.searchsorted(-beyond, -tail))
+    low, high = beyond[place], beyond[place - 1]
+    angle = angles[place] - (tail - low) / (high - low) * (angles[1] - angles[0])
+    return float(np.sqrt(freedom) * np.tan(angle))
+
+
+@cache
+def _angles(freedom: int) -> tuple[FloatArray, FloatArray]:
+    """Return angles from 0 to a right one, and how likely each is exceeded."""
+    angles = np.linspace(0.0, np.pi / 2, 200_001)
+    density = np.cos(angles) ** (freedom - 1)
+    density[0] /= 2
+    beyond = np.cumsum(density[::-1])[::-1]
+    beyond /= 2 * beyond[0]
+    return angles, beyond
+
+
+def multiplier(n_blocks: int, shown: int, d: int) -> float:
+    """Return how many standard errors an interval reaches that ``shown`` of d components share.
+
+    The false coverage rate after a choice stays at the level when each interval has the level
+    1 - 0.05 shown / d (Benjamini & Yekutieli 2005).
+    """
+    if n_blocks < 2:
+        return 0.0
+    return student(n_blocks - 1, LEVEL / 2 * max(1, min(shown, d)) / d)
+
+
+def rank_ranges(
+    weights: FloatArray, half_widths: FloatArray, shown: BoolArray
+) -> tuple[IntArray, IntArray]:
+    """Return the best and the worst rank by size, among all d, that intervals leave possible.
+
+    All are (d,); only those of what is ``shown`` are looked at. A weight surely outranks another
+    when the interval of its size lies wholly above the other's.
+    """
+    low, high = np.abs(weights) - half_widths, np.abs(weights) + half_widths
+    best, worst = np.ones(len(weights), np.int64), np.full(len(weights), len(weights))
+    for j in np.flatnonzero(shown):
+        best[j] = 1 + int((low > high[j]).sum())
+        worst[j] = len(weights) - int((high < low[j]).sum())
+    return best, worst
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,17 +140,17 @@ def show(
     slopes, offsets = fits.slopes[rows, radius], fits.offsets[rows, radius]
     fidelity = fits.fidelity[rows, radius]
     chosen = np.zeros((P, F, d), bool)
-    for r in np.unique(radius):
+    for r in sorted(set(radius.tolist())):
         some = np.flatnonzero(radius == r)
-        found = _chosen(ground, int(r), slopes[some], settings)
-        chosen[some] = found[1]
-        if found[0] is None:
+        choice = _chosen(ground, r, slopes[some], settings)
+        chosen[some] = choice[1]
+        if choice[0] is None:
             continue
-        new, means = found[0], found[2]
+        new, means = choice[0], choice[2]
         offsets[some] += ((slopes[some] - new) * means).sum(axis=2)
         slopes[some] = new
         fidelity[some] = fidelity_of(
-            ground, int(r), (slopes[some], offsets[some]), (data[0][some], data[1][some])
+            ground, r, (slopes[some], offsets[some]), (data[0][some], data[1][some])
         )
     flat = fits.flat[rows, radius]
     chosen &= ~np.isnan(fits.fit_r2[rows, radius])[:, None, None]  # of a constant response nothing
@@ -117,14 +196,30 @@ def _chosen(
     wanted = np.matmul(grams, slopes[..., None])[..., 0].reshape(-1, d)
     if settings.penalty_kind == "lasso":
         path = lasso_path(grams, which, wanted, d, settings.penalty)
-        found = path.coefficients.reshape(P, F, d)
-        return found, found != 0, means
-    chosen = SELECT[settings.selection](grams, which, wanted, n)
+        coefficients = path.coefficients.reshape(P, F, d)
+        return coefficients, coefficients != 0, means
+    if n == d and settings.selection == "lasso" and _all_join(ground, r, slopes, wanted):
+        chosen = np.ones(wanted.shape, bool)
+    else:
+        chosen = SELECT[settings.selection](grams, which, wanted, n)
     if not settings.refit:
         return None, chosen.reshape(P, F, d), means
     ridge = settings.penalty / (ground.effective[r] * mass[which])
-    found = refit(grams, which, wanted, chosen, ridge, n).reshape(P, F, d)
-    return found, chosen.reshape(P, F, d), means
+    coefficients = refit(grams, which, wanted, chosen, ridge, n).reshape(P, F, d)
+    return coefficients, chosen.reshape(P, F, d), means
+
+
+def _all_join(ground: Ground, r: int, slopes: FloatArray, wanted: FloatArray) -> bool:
+    """Tell whether every path ends with all components, as no weight (P, F, d) is near to zero.
+
+    Where the penalty is a billionth of its start, weights of standardised components are those of
+    least squares but for the inverse of the correlations times that.
+    """
+    deviation = deviation_of(np.einsum("fii->fi", ground.centred(r)[0]))
+    start = np.abs(wanted.reshape(slopes.shape) / deviation).max(axis=2)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        moved = SURE * start * np.sqrt(ground.d) / ground.least[r]
+    return bool((np.abs(slopes) * deviation > moved[..., None]).all())
 
 
 def _largest(slopes: FloatArray, n: int) -> BoolArray:
@@ -228,3 +323,87 @@ def _at(ground: Ground, fits: Fits, problem: int, i: int) -> AtRadius:
 
 def _number(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
+
+
+PAIRS_BELOW = 0.7
+"""Fidelity below which pairs are tried."""
+PAIRED = 6
+"""Components whose pairs are tried."""
+MOST_PAIRS = 3
+"""Pairs that are reported, at most."""
+PAIRS_ADD = 0.1
+"""Fidelity that pairs must add."""
+
+
+def pairs_of(
+    ground: Ground,
+    r: int,
+    strongest: Sequence[int],
+    left: FloatArray,
+    total: float,
+) -> tuple[tuple[Pair, ...], float]:
+    """Return pairs, the strongest first, and the fidelity that they add; none where it is little.
+
+    Under the product kernel the centred product of two masks is uncorrelated with every mask, so
+    that a pair leaves the weights what they are: it adds what keeping both is worth beyond keeping
+    each.
+
+    ``left`` (B, L) are the predictions without what the weights say, by block, each from the fit
+    without its block; ``total`` is the variance that masking decides.
+    """
+    B = ground.B
+    if B < 2 or len(strongest) < 2 or total <= 0:
+        return (), 0.0
+    mean, _, _ = moments(ground.kernels[r].sizes(ground.d))
+    x = ground.X[..., 1 : 1 + ground.d]
+    names = list(combinations(sorted(strongest), 2))
+    products = np.stack([(x[..., i] - mean) * (x[..., j] - mean) for i, j in names], axis=-1)
+    w = ground.w[r]
+    grams = np.einsum("blp,bl,blq->bpq", products, w, products)
+    wanted = np.einsum("blp,bl->bp", products, w * left)
+    folds = np.concatenate([[np.zeros(len(names))], wanted])
+    folds = wanted.sum(axis=0) - folds
+    inverse = grams.sum(axis=0) - np.concatenate([np.zeros((1, *grams.shape[1:])), grams])
+    chosen: list[int] = []
+    for _ in range(MOST_PAIRS):
+        scores = [
+            _explained(inverse[0], folds[0], [*chosen, p]) if p not in chosen else -np.inf
+            for p in range(len(names))
+        ]
+        chosen.append(int(np.argmax(scores)))
+        if len(chosen) == len(names):
+            break
+    coefficients = np.stack(
+        [
+            _solved(gram, wanted_fold, chosen)
+            for gram, wanted_fold in zip(inverse, folds, strict=True)
+        ]
+    )  # (1 + B, chosen)
+    fitted = np.einsum("blp,bp->bl", products[..., chosen], coefficients[1:])
+    before, after = twin_products(ground, r, np.stack([left, left - fitted]))
+    gain = float(before - after) / total
+    if gain < PAIRS_ADD:
+        return (), gain
+    errors = jackknife(coefficients[1:], 0)
+    half = errors * multiplier(B, len(chosen), len(names))
+    order = np.argsort(-np.abs(coefficients[0]), kind="stable")
+    pairs = tuple(
+        Pair(
+            names[chosen[p]],
+            float(coefficients[0, p]),
+            float(errors[p]),
+            (float(coefficients[0, p] - half[p]), float(coefficients[0, p] + half[p])),
+        )
+        for p in order
+    )
+    return tuple(pair for pair in pairs if not pair.interval[0] <= 0 <= pair.interval[1]), gain
+
+
+def _solved(gram: FloatArray, wanted: FloatArray, chosen: list[int]) -> FloatArray:
+    some = np.ix_(chosen, chosen)
+    ridge = 1e-9 * (np.trace(gram) + 1e-300) * np.eye(len(chosen))
+    return np.asarray(np.linalg.solve(gram[some] + ridge, wanted[chosen]))
+
+
+def _explained(gram: FloatArray, wanted: FloatArray, chosen: list[int]) -> float:
+    return float(wanted[chosen] @ _solved(gram, wanted, chosen))

@@ -21,6 +21,10 @@ PROSE = 100
 """Columns that running text fills at most."""
 
 
+FOLDED = 3
+"""Lines that a name or a cell of a table fills at most."""
+
+
 @dataclass(frozen=True)
 class Page:
     """What all lines share."""
@@ -43,6 +47,16 @@ class Page:
             text.truncate(max(0, width - len(self.glyphs.ellipsis)))
             text.append(self.glyphs.ellipsis[:width])
         return text
+
+    def folded(self, text: str, width: int) -> list[Text]:
+        """Break into lines between words, shortened where there would be many."""
+        lines = list(Text(text).wrap(self.console, max(1, width))) or [Text()]
+        for line in lines:
+            line.rstrip()
+        if len(lines) > FOLDED:
+            rest = " ".join(line.plain for line in lines[FOLDED - 1 :])
+            lines = [*lines[: FOLDED - 1], self.cut(Text(rest), max(1, width))]
+        return lines
 
     def wrapped(self, text: Text) -> list[Text]:
         """Break into lines of running text behind a margin."""

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from lime_cli.engine.arrays import FloatArray, IntArray
 from lime_cli.engine.instance import CodedWarning, Component, SegmentedImage, Skipped, Subject
 from lime_cli.engine.masks import KeptOrMasked
-from lime_cli.errors import SettingsError
+from lime_cli.errors import ModelError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
 from lime_cli.images.numbers import MAX_PIXELS, ImageReading
@@ -34,6 +34,9 @@ from lime_cli.images.view import MODES, Pixels, Preprocessing, Values, View, pre
 from lime_cli.models.model_file import ModelInput, PixelsInput
 from lime_cli.registry import AUTO_FILL, FILLS, LAYOUTS, LIME_SEGMENTER, SEGMENTERS
 from lime_cli.sources import Held, Listing, Source, local
+
+FEWEST_PIXELS = 16
+"""A model that names fewer columns than this was not fitted on the pixels of an image."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -216,6 +219,12 @@ class ImageModality:
     def fitted(self, model_input: ModelInput) -> ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""
         model_input.require("image")
+        if model_input.words or 0 < len(model_input.columns or ()) < FEWEST_PIXELS:
+            raise ModelError(
+                f"{model_input.model}: takes a table of {len(model_input.columns or ())} columns, "
+                "not an image",
+                "use limex explain tabular",
+            )
         pixels, n_channels = model_input.pixels, model_input.channels
         size = model_input.size
         if size and self.size and size != self.size:

@@ -38,7 +38,7 @@ Segments = tuple[tuple[str, int], ...]
 """Texts and their owners, -1 for what always stays."""
 
 
-class Found(NamedTuple):
+class IslandTokens(NamedTuple):
     """Tokens of n texts: of islands of one component by whole columns, of others one by one."""
 
     stands: BoolArray
@@ -82,7 +82,7 @@ class Islands:
         """The different tokens, by number."""
         return list(self._numbers)
 
-    def read(self, texts: Texts) -> Found | None:
+    def read(self, texts: Texts) -> IslandTokens | None:
         """Return the tokens of texts; None where there are too many variants."""
         n = len(texts)
         parts = [
@@ -96,7 +96,7 @@ class Islands:
             if len(owners) > 1:
                 parts += list(self._of_several(texts.masks[:, owners], place))
         stands = np.hstack([texts.masks, ~texts.masks, np.ones((n, 1), bool)])
-        return Found(stands, *self._slots, np.concatenate(parts, axis=1))
+        return IslandTokens(stands, *self._slots, np.concatenate(parts, axis=1))
 
     def _blank(self, masks: BoolArray) -> IntArray:
         """Return which texts have nothing but blanks left, so that another stands for them."""
@@ -211,7 +211,7 @@ class Counter:
         """``sizes`` are those of the smallest and the largest n-gram, in tokens."""
         self._columns, self._sizes = columns, sizes
 
-    def count(self, found: Found, names: list[str]) -> Any:
+    def count(self, found: IslandTokens, names: list[str]) -> Any:
         """Return (n, columns) counts as a scipy.sparse matrix of rows, its indices sorted."""
         smallest, largest = self._sizes
         n = len(found.stands)
@@ -226,7 +226,7 @@ class Counter:
                 counts = own if counts is None else counts + own
         return counts
 
-    def _of_slots(self, found: Found, names: list[str]) -> Any:
+    def _of_slots(self, found: IslandTokens, names: list[str]) -> Any:
         """Count what stands or falls with whole columns: rows come out sorted at once."""
         from scipy import sparse
 
@@ -259,7 +259,7 @@ class Counter:
 
 
 def _grams(
-    found: Found, names: list[str], largest: int
+    found: IslandTokens, names: list[str], largest: int
 ) -> Iterator[tuple[int, IntArray, IntArray, list[str]]]:
     """Yield, for each size from 2 on, rows and numbers of all n-grams, and those they number."""
     if largest < 2:
@@ -278,7 +278,7 @@ def _grams(
         yield size, rows[starts], grams, different
 
 
-def _in_order(found: Found) -> tuple[IntArray, IntArray]:
+def _in_order(found: IslandTokens) -> tuple[IntArray, IntArray]:
     """Return rows and tokens of all texts, text by text and each from its beginning to its end."""
     rows, slots = np.nonzero(found.stands[:, found.sources])
     if not found.more.size:
@@ -367,16 +367,28 @@ class Bags:
         return difference.nnz == 0 or bool(difference.max() <= TOLERANCE)
 
 
-def bags_of(model: Any, method: str) -> Bags | None:
-    """Recognize a pipeline that begins with a vectorizer over words; None for everything else."""
-    while hasattr(model, "best_estimator_"):
-        model = model.best_estimator_
+def takes_texts(model: Any) -> bool:
+    """Tell whether a model is a pipeline that begins with a vectorizer of texts."""
+    model = _inner(model)
     steps = getattr(model, "steps", None)
     if type(model).__module__ != "sklearn.pipeline" or not steps or len(steps) < 2:
+        return False
+    return type(steps[0][1]).__module__ == HOME and type(steps[0][1]).__name__ in NAMES
+
+
+def _inner(model: Any) -> Any:
+    """Return what a search over settings found."""
+    while hasattr(model, "best_estimator_"):
+        model = model.best_estimator_
+    return model
+
+
+def bags_of(model: Any, method: str) -> Bags | None:
+    """Recognize a pipeline that begins with a vectorizer over words; None for everything else."""
+    model = _inner(model)
+    if not takes_texts(model):
         return None
-    vectorizer = steps[0][1]
-    if type(vectorizer).__module__ != HOME or type(vectorizer).__name__ not in NAMES:
-        return None
+    vectorizer = model.steps[0][1]
     plain = vectorizer.preprocessor is None and vectorizer.tokenizer is None
     plain = plain and vectorizer.strip_accents in (None, "ascii", "unicode")
     if vectorizer.analyzer != "word" or vectorizer.input != "content" or not plain:

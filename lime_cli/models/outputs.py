@@ -40,6 +40,8 @@ class Stated(NamedTuple):
     """Whether it answers to rows of a table, and nothing speaks of classes."""
     logit: bool = False
     """Whether one column of other numbers may well be logits."""
+    label: str = ""
+    """What stands before the number of a class that nothing names."""
 
 
 class RawOutput(NamedTuple):
@@ -403,7 +405,7 @@ def decide_outputs(
         warnings=(*_warnings(stated, reading), *_assumed(file, values, output, stated, reading)),
     )
     width = READINGS[reading].apply(values, stated).shape[1]
-    targets = _names(file, _first_fit(output, stated, width), width, outputs)
+    targets = _names(file, _first_fit(output, stated, width), width, outputs, stated.label)
     probabilities = reading in ("probability", "probabilities", "log-probabilities")
     return outputs._replace(targets=targets, probabilities=probabilities)
 
@@ -580,13 +582,13 @@ def _first_fit(output: RawOutput, stated: Stated, width: int) -> tuple[str, ...]
 
 
 def _names(
-    file: ModelFile, known: tuple[str, ...] | None, width: int, outputs: Outputs
+    file: ModelFile, known: tuple[str, ...] | None, width: int, outputs: Outputs, label: str
 ) -> tuple[str, ...]:
     noun = "classes" if outputs.task == "classification" else "outputs"
     if file.classes is None and known is None:
         if noun == "outputs":
             return ("prediction",) if width == 1 else tuple(f"output {i}" for i in range(width))
-        return tuple(str(i) for i in range(width))
+        return tuple(f"{label}{i}" for i in range(width))
     from lime_cli.models.names import fitted_names  # brings readers of several notations
 
     given = file.classes or known or ()

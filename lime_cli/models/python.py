@@ -1,24 +1,367 @@
-"""Python callables, ``py:package.module:function``: how any framework or service is explained.
+"""Models from Python: objects in memory (estimators, boosters, networks, pipelines, functions), and
+``py:module:function``, which is imported.
 
-Naming one on the command line is trusting it. The current folder is not on Python's path, so that
-no ``numpy.py`` lying there is imported by mistake; only where the module named is found nowhere
-else but lies there, the folder is put at the end of the path.
+They are asked as a file of theirs is. Nobody looks through them first: who has an object in hand
+has run its code already.
 """
 
 from __future__ import annotations
 
 import importlib.util
+import inspect
 import sys
+import types
+from collections.abc import Callable, Iterable, Sequence
+from functools import cache, partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from lime_cli.errors import ModelError
+import numpy as np
+
+from lime_cli.errors import ModelError, PredictionError
 from lime_cli.files import digest_of
-from lime_cli.models.containers import can_predict
+from lime_cli.models.boosters import as_estimator
+from lime_cli.models.containers import can_predict, check_fitted, what
 from lime_cli.models.failures import is_of_model, last_line
-from lime_cli.models.live import predictor_of_object
-from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile
-from lime_cli.models.predictor import Origin, Predictor, quiet
+from lime_cli.models.input_forms import Handing, as_array, handed
+from lime_cli.models.model_file import PYTHON_PREFIX, LiveModel, ModelFile, ModelInput, TextReading
+from lime_cli.models.outputs import Stated
+from lime_cli.models.predictor import Origin, Predictor, Way, quiet
+from lime_cli.models.sklearn import METHODS, way_of
+
+FORMAT = "live"
+"""What records call the format of a model that is no file."""
+
+TEXTS_A_CALL = 32
+"""Texts that a transformers model is given at a time."""
+
+
+def live_model(thing: Any, tokenizer: Any, tables: Iterable[Any]) -> LiveModel:
+    """Return a model that knows how the columns of held tables are typed; the first one decides."""
+    typed = next((one for one in tables if one.dtypes or one.names), None)
+    if typed is None:
+        return LiveModel(thing, load_live, tokenizer)
+    return LiveModel(thing, load_live, tokenizer, typed.dtypes, typed.names)
+
+
+def load_live(file: ModelFile) -> Predictor:
+    """Wrap a model; raise ModelError for an object that cannot predict."""
+    live = file.live
+    assert live is not None
+    thing = live.thing
+    origin = Origin(FORMAT, cache(lambda: digest_of_object(thing)), file.path)
+    return predictor_of_object(thing, file, origin, live.tokenizer)
+
+
+def predictor_of_object(
+    thing: Any, file: ModelFile, origin: Origin, tokenizer: Any = None
+) -> Predictor:
+    """Wrap an object by what it is; raise ModelError for one that cannot predict."""
+    name = origin.name
+    bases = {f"{one.__module__.partition('.')[0]}.{one.__name__}" for one in type(thing).__mro__}
+    if "transformers.PreTrainedModel" in bases:
+        return _of_transformer(thing, tokenizer, file, origin)
+    if tokenizer is not None:
+        said = f"{name}: only transformers models take a tokenizer"
+        raise ModelError(said, "leave --tokenizer out")
+    for base, way in KINDS.items():
+        if base in bases:
+            return Predictor(file, way(thing, file, origin))
+    if isinstance(thing, types.MethodType) and can_predict(thing.__self__):
+        method = next((key for key, one in METHODS.items() if one == thing.__name__), None)
+        if method is not None:
+            thing, file = thing.__self__, file._replace(output=file.output or method)
+    if can_predict(thing):
+        check_fitted(thing, name)
+        return Predictor(file, way_of(as_estimator(thing), file, origin))
+    if not callable(thing) or isinstance(thing, type):
+        kind = f"the class {thing.__name__}" if isinstance(thing, type) else what(thing)
+        raise ModelError(
+            f"{name}: is {kind}, which cannot predict",
+            "give a fitted model, a function, or the path of a model",
+        )
+    return Predictor(file, way_of_function(thing, file, origin))
+
+
+def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
+    """Return how a function is asked; its attributes ``classes`` and ``features`` name things."""
+    classes, features = (
+        None if words is None else tuple(map(str, words))
+        for words in (getattr(function, "classes", None), getattr(function, "features", None))
+    )
+    stated = Stated("classification" if classes else None, classes, column=True)
+    given = ModelInput(origin.name, columns=features, layout=file.layout)
+    if file.live is not None:
+        given = given._replace(dtypes=file.live.dtypes, labels=file.live.labels)
+    if file.input_form != "auto":
+        handing = Handing(function, file.input_form, given)
+        return Way(origin, handing.predict, stated, given, handing=handing)
+
+    def predict(inputs: Any) -> Any:
+        if isinstance(inputs, np.ndarray) and file.layout == "NCHW":
+            return function(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
+        plain = isinstance(inputs, (list, np.ndarray))
+        return function(inputs if plain else handed(inputs, "frame", given))
+
+    return Way(origin, predict, stated, given)
+
+
+def name_of_object(thing: Any) -> str:
+    """Return what messages call a model in memory: a function's name, else its class."""
+    if isinstance(thing, types.MethodType):
+        return f"{type(thing.__self__).__name__}.{thing.__name__}"
+    named = isinstance(thing, (types.FunctionType, types.BuiltinFunctionType, type))
+    return str(thing.__name__) if named else type(thing).__name__
+
+
+def digest_of_object(thing: Any) -> str:
+    """Return a SHA-256 that equal objects share: of a network's weights, of a function's source
+    and what it closes over, else of the object's pickle; where there is none, of its class.
+    """
+    seed = sha256(f"{type(thing).__module__}.{type(thing).__qualname__}\n".encode())
+    for part in _parts(thing):
+        seed.update(part.encode("utf-8", "surrogatepass") + b"\n")
+    return seed.hexdigest()
+
+
+def _parts(thing: Any) -> Iterable[str]:
+    if isinstance(thing, types.MethodType):
+        return [thing.__name__, digest_of_object(thing.__self__)]
+    if isinstance(thing, types.FunctionType):
+        cells = [one.cell_contents for one in thing.__closure__ or () if _is_full(one)]
+        held = [*cells, *(thing.__defaults__ or ())]
+        return [_source_of(thing), *map(digest_of_object, held)]
+    if hasattr(thing, "state_dict"):
+        return [f"{key} {_hash(_to_numpy(one))}" for key, one in thing.state_dict().items()]
+    if hasattr(thing, "get_weights"):
+        return [_hash(one) for one in thing.get_weights()]
+    if hasattr(thing, "model") and hasattr(thing.model, "state_dict"):
+        return [digest_of_object(thing.model)]
+    return [_hash(thing)]
+
+
+def _is_full(cell: Any) -> bool:
+    try:
+        return cell.cell_contents is not None
+    except ValueError:  # not filled yet
+        return False
+
+
+def _source_of(function: types.FunctionType) -> str:
+    try:
+        return inspect.getsource(function)
+    except (OSError, TypeError):
+        code = function.__code__
+        return f"{function.__qualname__} {code.co_code.hex()} {code.co_names} {code.co_consts!r}"
+
+
+def _hash(thing: Any) -> str:
+    import joblib
+
+    try:
+        return str(joblib.hash(thing, hash_name="sha1"))
+    except Exception:  # a stranger's object may refuse to be pickled in any way
+        return ""
+
+
+def _to_numpy(tensor: Any) -> Any:
+    if not hasattr(tensor, "detach"):
+        return tensor
+    tensor = tensor.detach().cpu()
+    return (tensor.float() if "bfloat16" in str(tensor.dtype) else tensor).numpy()
+
+
+def _of_torch(network: Any, file: ModelFile, origin: Origin) -> Way:
+    """Ask a PyTorch module as its ONNX export is asked: in evaluation mode, without gradients."""
+    layout = file.layout or "NCHW"
+    kinds = [(type(one).__name__, one) for one in network.modules()]
+    channels = next((one.in_channels for kind, one in kinds if kind == "Conv2d"), None)
+    width = next((one.in_features for kind, one in kinds if kind == "Linear"), None)
+    given = ModelInput(
+        origin.name,
+        kind="image" if channels else None,
+        n_columns=None if channels else width,
+        channels=channels,
+        layout=layout,
+    )
+
+    def predict(inputs: Any) -> Any:
+        import torch
+
+        like = next(network.parameters(), torch.zeros(0))
+        batch = torch.as_tensor(_numbers(inputs, layout, origin.name), device=like.device)
+        return _in_evaluation(network, lambda: network(batch.to(like.dtype)))
+
+    return Way(origin, predict, Stated(), given, method="forward")
+
+
+def _in_evaluation(network: Any, predict: Callable[[], Any]) -> Any:
+    import torch
+
+    training = [one for one in network.modules() if one.training]
+    network.eval()
+    try:
+        with torch.no_grad():
+            return predict()
+    finally:
+        for one in training:
+            one.training = True
+
+
+def _numbers(inputs: Any, layout: str, name: str) -> Any:
+    """Return single-precision numbers of a table, (n, columns), or of images in a layout."""
+    if isinstance(inputs, list):
+        raise PredictionError(
+            f"{name}: takes numbers, not texts", "explain a function that makes numbers of them"
+        )
+    if isinstance(inputs, np.ndarray):
+        turned = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
+        return np.ascontiguousarray(turned, np.float32)
+    table = as_array(inputs)
+    if table.dtype == object:
+        named = next(n for n, c in zip(inputs.names, inputs.columns, strict=True) if _worded(c))
+        raise PredictionError(
+            f"{name}: takes numbers, and column {named!r} holds words", "leave it out with --drop"
+        )
+    return table.astype(np.float32)
+
+
+def _worded(column: Any) -> bool:
+    return bool(column.dtype == object)
+
+
+def _of_keras(network: Any, file: ModelFile, origin: Origin) -> Way:
+    shape = getattr(network, "input_shape", None)
+    shape = shape if isinstance(shape, tuple) and all(_is_size(one) for one in shape) else ()
+    image = len(shape) == 4
+    layout = file.layout or ("NCHW" if image and shape[1] in (1, 3) else "NHWC")
+    size = shape[2:] if layout == "NCHW" else shape[1:3]
+    given = ModelInput(
+        origin.name,
+        kind="image" if image else None,
+        n_columns=shape[1] if len(shape) == 2 else None,
+        size=(size[0], size[1]) if image and None not in size else None,
+        channels=(shape[1] if layout == "NCHW" else shape[3]) if image else None,
+        layout=layout if image else None,
+    )
+
+    def predict(inputs: Any) -> Any:
+        if isinstance(inputs, list):
+            import tensorflow
+
+            return network.predict(tensorflow.constant(inputs), verbose=0)
+        return network.predict(_numbers(inputs, layout, origin.name), verbose=0)
+
+    return Way(origin, predict, Stated(), given, method="predict")
+
+
+def _is_size(one: Any) -> bool:
+    return one is None or isinstance(one, int)
+
+
+def _names_of(network: Any) -> tuple[str, ...] | None:
+    """Return the names of a transformers model's labels, in its order."""
+    names = getattr(network.config, "id2label", None)
+    return tuple(str(names[i]) for i in sorted(names)) if names else None
+
+
+def _of_pipeline(pipeline: Any, file: ModelFile, origin: Origin) -> Way:
+    """Ask a transformers pipeline for the scores of all labels, in the order of the model's."""
+    names = _names_of(pipeline.model)
+    task = str(getattr(pipeline, "task", ""))
+    if task not in ("text-classification", "sentiment-analysis", "image-classification") or not (
+        names
+    ):
+        raise ModelError(
+            f"{origin.name}: a pipeline of the task {task!r} gives no scores of classes",
+            "give one of text-classification or image-classification, or a function",
+        )
+    several = getattr(pipeline.model.config, "problem_type", "") == "multi_label_classification"
+    stated = Stated("classification", names, independent=several)
+
+    def scores(rows: list[list[dict[str, Any]]]) -> Any:
+        found = [{one["label"]: one["score"] for one in row} for row in rows]
+        return np.array([[row[name] for name in names] for row in found])
+
+    if task == "image-classification":
+        given = ModelInput(origin.name, "image", channels=3, layout="NHWC", preprocess="raw")
+
+        def look(inputs: Any) -> Any:
+            from PIL import Image
+
+            pixels = np.clip(np.rint(inputs), 0, 255).astype(np.uint8)
+            return scores(pipeline([Image.fromarray(one) for one in pixels], top_k=len(names)))
+
+        return Way(origin, look, stated, given, method=task)
+
+    def read(inputs: Any) -> Any:
+        return scores(pipeline(list(inputs), top_k=None, truncation=True))
+
+    reading = _reading_of(pipeline.tokenizer)
+    return Way(origin, read, stated, ModelInput(origin.name, "text", reading=reading), method=task)
+
+
+def _of_transformer(network: Any, tokenizer: Any, file: ModelFile, origin: Origin) -> Predictor:
+    """Ask a transformers model with its tokenizer; logits become probabilities as its
+    configuration says.
+    """
+    if tokenizer is None:
+        raise ModelError(
+            f"{origin.name}: a transformers model needs what makes its inputs",
+            "give its pipeline, or its tokenizer: --tokenizer",
+        )
+    names, kind = _names_of(network), getattr(network.config, "problem_type", None)
+    regression = kind == "regression" or (kind is None and len(names or ()) == 1)
+    if file.activation == "auto":
+        several = kind == "multi_label_classification"
+        way = "none" if regression else "sigmoid" if several else "softmax"
+        file = file._replace(activation=way)
+    stated = Stated("regression") if regression else Stated("classification", names)
+
+    def predict(inputs: Sequence[str]) -> Any:
+        order = sorted(range(len(inputs)), key=lambda i: len(inputs[i]))
+        found: list[Any] = [None] * len(inputs)
+        for start in range(0, len(order), TEXTS_A_CALL):
+            some = order[start : start + TEXTS_A_CALL]
+            tokens = tokenizer(
+                [inputs[i] for i in some], padding=True, truncation=True, return_tensors="pt"
+            ).to(network.device)
+            answers = _in_evaluation(network, partial(_logits, network, tokens))
+            for i, answer in zip(some, _to_numpy(answers), strict=True):
+                found[i] = answer
+        return np.array(found)
+
+    given = ModelInput(origin.name, "text", reading=_reading_of(tokenizer))
+    return Predictor(file, Way(origin, predict, stated, given, method="logits"))
+
+
+def _logits(network: Any, tokens: Any) -> Any:
+    return network(**tokens).logits
+
+
+def _reading_of(tokenizer: Any) -> Callable[[str], TextReading] | None:
+    """Return what tells how much of a text a fast tokenizer lets through."""
+    if not getattr(tokenizer, "is_fast", False):
+        return None
+
+    def read(text: str) -> TextReading:
+        whole = tokenizer(text, truncation=False, verbose=False)["input_ids"]
+        cut = tokenizer(text, truncation=True, return_offsets_mapping=True)
+        n, seen = len(whole), len(cut["input_ids"])
+        end = max((end for _, end in cut["offset_mapping"]), default=0)
+        return TextReading(n, seen, (0, end) if seen < n else None)
+
+    return read
+
+
+KINDS = {
+    "transformers.Pipeline": _of_pipeline,
+    "keras.Model": _of_keras,
+    "torch.Module": _of_torch,  # which a Keras model may be as well
+}
+"""How objects are asked, by the library and the name of a class that they are of."""
+
 
 FORM = "write py:package.module:function"
 

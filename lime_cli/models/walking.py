@@ -18,6 +18,7 @@ PLAIN = frozenset(
 FUNCTIONS = (
     types.FunctionType,
     types.BuiltinFunctionType,
+    types.MethodDescriptorType,  # of words: no other can be in a pickle
     np.ufunc,
     type(np.mean),  # numpy's functions are of a type of their own
 )

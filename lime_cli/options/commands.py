@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +11,6 @@ import click
 
 from lime_cli.clock import TimeLimits
 from lime_cli.cores import limit_libraries, usable_cores
-from lime_cli.errors import SettingsError
 from lime_cli.files import secret
 from lime_cli.options.layers import Option
 from lime_cli.registry import LOGS
@@ -38,34 +34,6 @@ SHORT_HEADINGS = {
     "Drawing": "Output",
 }
 """In the short help there are fewer parts."""
-
-
-class CommandGroup(click.Group):
-    """Commands under one name: alone it prints its help, a mistyped one gets a suggestion."""
-
-    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Print the help where nothing is typed; it is what was asked for, so exit with 0."""
-        if not args and not ctx.resilient_parsing:
-            click.echo(ctx.get_help(), color=ctx.color)
-            ctx.exit()
-        return super().parse_args(ctx, args)
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command; raise SettingsError with the one that was likely meant."""
-        if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
-            raise unknown("command", args[0], self.list_commands(ctx), ctx.command_path)
-        return super().resolve_command(ctx, args)
-
-
-def unknown(kind: str, typed: str, known: Iterable[str], path: str) -> SettingsError:
-    """Return the refusal of a mistyped command or option, with what was likely meant."""
-    from difflib import get_close_matches
-
-    near = get_close_matches(typed, tuple(known), n=1, cutoff=0.6)
-    hint = f"did you mean {near[0]}?" if near else f"see {path} --help"
-    return SettingsError(f"{path} has no {kind} {typed!r}", hint)
 
 
 class Command(click.Command):
@@ -146,6 +114,8 @@ def command_line(ctx: click.Context) -> str:
                 continue
             for each in value if isinstance(value, list) else [value]:
                 options += [long, _last_name(each)]
+    import shlex
+
     return shlex.join([*words, *arguments, *options])
 
 
@@ -237,12 +207,16 @@ class Logging:
         self._log = LOGS[ctx.params["log"]]()
 
     def __enter__(self) -> Logging:
+        import tempfile
+
         self._folder = tempfile.mkdtemp(prefix=".limex-")
         self._ctx.meta[_RECORD] = Path(self._folder, "record.jsonl")
         return self
 
     def __exit__(self, *_: object) -> None:
         if os.getpid() == self._process:
+            import shutil
+
             shutil.rmtree(self._folder, ignore_errors=True)
 
     def finish(self, code: Any) -> None:

@@ -21,6 +21,7 @@ from click.core import ParameterSource
 from lime_cli.console import Console
 from lime_cli.errors import LimexError, SettingsError
 from lime_cli.files import read_small
+from lime_cli.registry import renamed
 from lime_cli.running.containment import Containment
 
 PREFIX = "LIMEX_"
@@ -33,7 +34,7 @@ WRITING = frozenset(("output", "save-segments", "save-samples", "force", "config
 
 # fmt: off
 DESCRIBING = frozenset((
-    "activation", "against", "assist", "background", "bins", "both", "categorical", "channels",
+    "activation", "against", "background", "bins", "both", "categorical", "channels",
     "classes",
     "column", "columns", "dates", "decimal", "drop", "drop-failed", "each-position", "encoding",
     "features",
@@ -286,7 +287,7 @@ def _modality(entry: ConfigEntry, known: dict[str, dict[str, Switch]], command: 
 def _require_describing(entry: ConfigEntry, config: Config) -> None:
     """Raise SettingsError for an entry of a file found unasked that does more than describe."""
     python = entry.key == "model-format" and entry.value == "python"
-    if entry.key in DESCRIBING and not python:
+    if entry.key in DESCRIBING | renamed("option").keys() and not python:
         return
     what = "model-format: python" if python else entry.key
     where = f"in {PROJECT}" if config.path.name == PROJECT else "in a file beside a model"

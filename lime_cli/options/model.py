@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import click
 
-from lime_cli.models.folders import located
-from lime_cli.models.model_file import ModelFile
+from lime_cli.models.model_file import ModelFile, located
 from lime_cli.models.names import read_names
-from lime_cli.options.groups import Options, argument, flag, option
+from lime_cli.options.groups import Names, OneOf, Options, argument, flag, option
 from lime_cli.options.layers import read_layers
-from lime_cli.options.types import Names, OneOf
 from lime_cli.registry import ACTIVATIONS, INPUT_FORMS, LAYOUTS, LOADERS, PROVIDERS, TASKS
 
 

@@ -11,8 +11,7 @@ import click
 from lime_cli.console import Console
 from lime_cli.formats import Look, format_of
 from lime_cli.options.commands import record_path
-from lime_cli.options.groups import Options, flag, one_of_flags, option
-from lime_cli.options.types import OneOf
+from lime_cli.options.groups import OneName, OneOf, Options, flag, one_of_flags, option
 from lime_cli.registry import FORMATS, LOGS, SHEETS, STYLES, SUFFIXES, Registry
 from lime_cli.running.output import Output
 
@@ -23,7 +22,7 @@ def format_option(formats: tuple[str, ...] | Registry) -> Any:
         "-f",
         "--format",
         "Format of the result; by default the suffix of -o decides, else table.",
-        type=OneOf(formats) if isinstance(formats, Registry) else click.Choice(formats),
+        type=OneOf(formats) if isinstance(formats, Registry) else OneName(formats),
         common=True,
     )
 

@@ -11,8 +11,7 @@ from lime_cli.clock import ITEM_TIMEOUT, LOAD_TIMEOUT
 from lime_cli.console import print_line
 from lime_cli.cores import usable_cores
 from lime_cli.errors import SettingsError
-from lime_cli.options.groups import Options, flag, option
-from lime_cli.options.types import Seconds
+from lime_cli.options.groups import Options, Seconds, flag, option
 from lime_cli.registry import EXECUTORS
 from lime_cli.sources import Source, local
 
@@ -116,8 +115,9 @@ class RunOptions(ClockOptions):
                     raise SettingsError(
                         f"{option_name} requires a folder for the batch", "name it: -o DIR"
                     )
-        once = any(one.row is not None and not local(one.path).is_file() for one in found)
-        if into_folder and once:
+        if into_folder and any(
+            one.row is not None and not local(one.path).is_file() for one in found
+        ):
             raise SettingsError(
                 f"{found[0].path}: a batch in a folder has to read its table again",
                 "save it to a file first",

@@ -5,18 +5,23 @@ from __future__ import annotations
 import os
 import stat
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import isinf
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from lime_cli.console import SILENT, Console
 from lime_cli.errors import InputError
 from lime_cli.files import from_json
 from lime_cli.records.record import NAME, explanation_of
+from lime_cli.registry import renamed
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
+
+FEW = 3
+"""Instances that a refusal names."""
 
 
 @dataclass(frozen=True)
@@ -64,18 +69,18 @@ class Target:
     @property
     def total(self) -> float:
         """Sum of absolute weights."""
-        return sum(abs(one.weight) for one in self.weights)
+        return sum(abs(weight.weight) for weight in self.weights)
 
 
 def targets_of(record: dict[str, Any]) -> Iterator[Target]:
     """Read the targets of a record; KeyError, TypeError or ValueError for a damaged one."""
-    for one in record["targets"]:
+    for target in record["targets"]:
         yield Target(
-            str(one["name"]),
-            float(one["model_prediction"]),
-            float(one["local_prediction"]),
-            _number(one["fidelity"]),
-            tuple(map(_seen, one["components"])),
+            str(target["name"]),
+            float(target["model_prediction"]),
+            float(target["local_prediction"]),
+            _number(target["fidelity"]),
+            tuple(map(_seen, target["components"])),
         )
 
 
@@ -84,26 +89,26 @@ def instance_of(record: dict[str, Any]) -> tuple[str, str]:
     return str(record["instance"]["source"]), str(record["instance"]["id"])
 
 
-def _seen(one: dict[str, Any]) -> Seen:
-    where = one["where"]
+def _seen(component: dict[str, Any]) -> Seen:
+    where = component["where"]
     if "column" in where:
         feature = place = str(where["column"])
     elif "segment" in where:
-        feature = place = str(one["name"])
+        feature = place = str(component["name"])
     else:
-        feature, place = str(one["name"]), f"{one['name']} {where['spans']}"
-    interval = one["interval"]
+        feature, place = str(component["name"]), f"{component['name']} {where['spans']}"
+    interval = component["interval"]
     return Seen(
         feature,
-        str(where.get("condition", one["name"])),
-        str(one["name"]),
+        str(where.get("condition", component["name"])),
+        str(component["name"]),
         place,
-        float(one["weight"]),
+        float(component["weight"]),
         None if interval is None else (float(interval[0]), float(interval[1])),
-        _number(one["std_error"]),
-        _number(one["selected"]),
-        float(one["value"]) if isinstance(one["value"], int | float) else None,
-        tuple(one["blocks"]) if one.get("blocks") else None,
+        _number(component["std_error"]),
+        _number(component["selected"]),
+        float(component["value"]) if isinstance(component["value"], int | float) else None,
+        tuple(component["blocks"]) if component.get("blocks") else None,
     )
 
 
@@ -140,13 +145,13 @@ class Entry:
             raise InputError(f"{self.place}: {error.message}", error.hint) from None
 
 
-def read_entries(path: str) -> Iterator[Entry]:
+def read_entries(path: str, console: Console = SILENT) -> Iterator[Entry]:
     """Read records in their order, one at a time, ``-`` from standard input.
 
-    Headers of ledgers are passed over; failures are not. Raises InputError for what is no record,
-    and for a file without any.
+    Headers of ledgers are passed over; failures are not. The console is told once where records are
+    of an earlier version. Raises InputError for what is no record, and for a file without any.
     """
-    name, found = path, False
+    name, found, told = path, False, False
     with _opened(path) as stream:
         for line, record in _parsed(_bounded(stream, name), name):
             entry = Entry(f"{name}:{line}", record)
@@ -158,20 +163,45 @@ def read_entries(path: str) -> Iterator[Entry]:
                     "give what limex explain wrote: JSON, JSON lines or a batch's folder",
                 )
             found = True
+            old = _old_names(record)
+            if old and not told:
+                console.warn([("old_names", f"{entry.place}: is of an earlier version ({old})")])
+            told = told or bool(old)
             yield entry
     if not found:
         raise InputError(f"{name}: holds no explanation", "give what limex explain wrote")
 
 
-def read_explanations(path: str) -> Iterator[Explanation]:
+def _old_names(record: dict[str, Any]) -> str:
+    """Give the codes of a record's warnings their names of today; say what was old."""
+    names, old = renamed("code"), []
+    schema = record.get("schema")
+    if isinstance(schema, dict) and schema.get("number") == 1 and schema.get("name") == NAME:
+        old.append("schema 1: explain again for what it lacks")
+    warnings = record.get("warnings")
+    for warning in warnings if isinstance(warnings, list) else ():
+        code = warning.get("code") if isinstance(warning, dict) else None
+        if isinstance(code, str) and names.get(code):
+            warning["code"] = names[code]
+            old.append(f"{code} is now {names[code]}")
+    return ", ".join(dict.fromkeys(old))
+
+
+def read_explanations(path: str, console: Console = SILENT) -> Iterator[Explanation]:
     """Read the explanations alone, failures passed over; raise InputError where there is none."""
     found = False
-    for entry in read_entries(path):
+    for entry in read_entries(path, console):
         if entry.schema == NAME:
             found = True
             yield entry.explanation()
     if not found:
         raise InputError(f"{path}: every instance failed", "nothing can be shown")
+
+
+def unknown_instance(place: str, asked: str, known: Sequence[str]) -> InputError:
+    """Say that a result has no instance of that id, and which it has."""
+    named = ", ".join(known[:FEW]) + (f" and {len(known) - FEW:,} more" if known[FEW:] else "")
+    return InputError(f"{place}: has no instance {asked!r}", f"it has {named}")
 
 
 def _opened(path: str) -> IO[bytes]:

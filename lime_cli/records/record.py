@@ -1,4 +1,5 @@
-"""The record: an explanation as plain JSON data, and back, the same for all modalities.
+"""The record: an explanation as plain JSON data, and back, the same for all modalities; its types
+are what is checked when it is read.
 
 ``schema/explanation-2.json`` describes it.
 """
@@ -10,10 +11,12 @@ import json
 import math
 import platform
 import sys
-from collections.abc import Callable, Iterator, Sequence
+import types
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import is_dataclass
 from datetime import date
-from functools import lru_cache
-from typing import Any
+from functools import cache, lru_cache
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 
@@ -38,12 +41,76 @@ from lime_cli.engine.instance import (
     Spans,
     Subject,
 )
-from lime_cli.engine.kernel import width_of
+from lime_cli.engine.neighbourhood import width_of
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.files import digest_of
-from lime_cli.records.checking import check_types
+from lime_cli.registry import renamed
 from lime_cli.settings import Settings
 from lime_cli.version import __version__
+
+
+def check_types(made: Any) -> None:
+    """Raise TypeError, naming the attribute, unless a dataclass or NamedTuple holds what it says.
+
+    Whole numbers are floats too, and truth values are no numbers.
+    """
+    for name, value, hint in _attributes(made):
+        if not _fits(value, hint):
+            raise TypeError(f"{name} cannot be {_short(value)}")
+
+
+def _short(value: Any) -> str:
+    spelled = ascii(value)
+    return spelled if len(spelled) <= 40 else f"{spelled[:40]}..."
+
+
+def _attributes(made: Any) -> Iterator[tuple[str, Any, Any]]:
+    kind: Any = type(made)
+    for name, hint in _hints(kind).items():
+        yield name, getattr(made, name), hint
+
+
+@cache
+def _hints(kind: Any) -> dict[str, Any]:
+    """Return the types of attributes; none where a module that they name is not there."""
+    try:
+        return get_type_hints(kind) if is_dataclass(kind) or hasattr(kind, "_fields") else {}
+    except NameError:
+        return {}
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    origin, inside = get_origin(hint), get_args(hint)
+    if origin in (Union, types.UnionType):
+        return any(_fits(value, hint) for hint in inside)
+    if origin is tuple:
+        return _fits_tuple(value, inside)
+    if origin is Sequence:
+        return isinstance(value, list | tuple) and all(_fits(one, inside[0]) for one in value)
+    if origin in (dict, Mapping):
+        return isinstance(value, Mapping) and all(
+            _fits(key, inside[0]) and _fits(one, inside[1]) for key, one in value.items()
+        )
+    if hint in (None, type(None)):
+        return value is None
+    if hint is float:
+        return type(value) in (int, float)
+    if hint in (int, bool, str):
+        return type(value) is hint
+    if isinstance(hint, type) and _hints(hint):
+        if not isinstance(value, hint):
+            return False
+        check_types(value)
+    return True
+
+
+def _fits_tuple(value: Any, inside: tuple[Any, ...]) -> bool:
+    if not isinstance(value, tuple):
+        return False
+    if len(inside) == 2 and inside[1] is Ellipsis:
+        return all(_fits(one, inside[0]) for one in value)
+    return len(value) == len(inside) and all(map(_fits, value, inside))
+
 
 LIBRARIES = {
     "onnx": {"onnxruntime": "onnxruntime"},
@@ -64,9 +131,9 @@ def environment_of(*parts: str) -> dict[str, str]:
     versions = {"python": platform.python_version()}
     packages = [pair for part in parts for pair in LIBRARIES.get(part, {}).items()]
     for package, module in [("numpy", "numpy"), *packages]:
-        found = getattr(sys.modules.get(module), "__version__", None)
-        if found is not None:
-            versions[package] = str(found)
+        version = getattr(sys.modules.get(module), "__version__", None)
+        if version is not None:
+            versions[package] = str(version)
     return versions
 
 
@@ -141,7 +208,9 @@ def rule_data(rule: Rule, components: Sequence[Component]) -> dict[str, Any]:
 def rule_of(data: dict[str, Any], known: Callable[[dict[str, Any]], int]) -> Rule:
     """Rebuild a rule; ``known`` returns the index of a component, adding it where it is new."""
     return Rule(
-        conditions=tuple((known(one), bool(one["kept"])) for one in data["conditions"]),
+        conditions=tuple(
+            (known(condition), bool(condition["kept"])) for condition in data["conditions"]
+        ),
         value=float(data["value"]),
         share=float(data["share"]),
     )
@@ -205,10 +274,16 @@ def _hashed(explanation: Explanation) -> dict[str, Any]:
         "samples": _plain(explanation.samples),
         "effective_samples": _plain(explanation.effective_samples),
         "stop": explanation.stop,
-        "targets": [_plain(_target(explanation, one)) for one in explanation.surrogates],
+        "targets": [
+            _plain(_target(explanation, surrogate)) for surrogate in explanation.surrogates
+        ],
         "counterfactuals": _plain(_counterfactuals(explanation)),
-        "warnings": [{"code": one.code, "message": one.message} for one in explanation.warnings],
-        "skipped": [{"name": one.name, "reason": one.reason} for one in explanation.skipped],
+        "warnings": [
+            {"code": warning.code, "message": warning.message} for warning in explanation.warnings
+        ],
+        "skipped": [
+            {"name": skipped.name, "reason": skipped.reason} for skipped in explanation.skipped
+        ],
     }
 
 
@@ -244,7 +319,7 @@ def _instance(subject: Subject, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _target(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
-    rules = [rule_data(one, explanation.components) for one in surrogate.rules]
+    rules = [rule_data(rule, explanation.components) for rule in surrogate.rules]
     return {
         "name": surrogate.name,
         "index": surrogate.target,
@@ -259,9 +334,10 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
         "fit_r2": surrogate.fit_r2,
         "kernel": _kernel(surrogate, explanation.settings.kernel == "shapley"),
         "components": [
-            _component(explanation.components[one.component], one) for one in surrogate.weights
+            _component(explanation.components[weight.component], weight)
+            for weight in surrogate.weights
         ],
-        "pairs": [_pair_data(explanation, one) for one in surrogate.pairs],
+        "pairs": [_pair_data(explanation, pair) for pair in surrogate.pairs],
         "pairs_fidelity": surrogate.pairs_fidelity,
         "others": None if surrogate.others is None else surrogate.others._asdict(),
         **({"rules": rules} if rules else {}),
@@ -275,10 +351,10 @@ def _counterfactuals(explanation: Explanation) -> list[dict[str, Any]] | None:
     components = explanation.components
     return [
         {
-            "name": one.name,
-            "index": one.target,
-            "prediction": one.prediction,
-            "original": one.original,
+            "name": change.name,
+            "index": change.target,
+            "prediction": change.prediction,
+            "original": change.original,
             "replaced": [
                 {
                     "name": components[part.component].name,
@@ -286,10 +362,10 @@ def _counterfactuals(explanation: Explanation) -> list[dict[str, Any]] | None:
                     "where": where_of(components[part.component].where),
                     "replacement": part.value,
                 }
-                for part in one.replaced
+                for part in change.replaced
             ],
         }
-        for one in explanation.counterfactuals
+        for change in explanation.counterfactuals
     ]
 
 
@@ -324,7 +400,7 @@ def _kernel(surrogate: Surrogate, shapley: bool) -> dict[str, Any] | None:
         "name": "product",
         "radius": surrogate.radius,
         "width": width_of(surrogate.radius),
-        "compared": [one._asdict() for one in surrogate.by_radius],
+        "compared": [at_radius._asdict() for at_radius in surrogate.by_radius],
     }
 
 
@@ -413,9 +489,8 @@ def _check_schema(record: Any) -> None:
 def _of_schema_1(record: dict[str, Any]) -> dict[str, Any]:
     """Return a record of schema 1 with what schema 2 has beside it, where that is not known."""
     unknown = ("fidelity_error", "spread", "kernel", "others", "pairs_fidelity")
-    settings = dict(record["settings"])
-    for gone in ("design", "assist"):
-        settings.pop(gone, None)
+    old = renamed("setting")
+    settings = {key: value for key, value in record["settings"].items() if key not in old}
     return {
         **record,
         "settings": {**settings, "kernel": "product", "radius": None, "refit": False},
@@ -431,7 +506,7 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
     background = {} if record["background"] is None else {"background": record["background"]}
     settings = {**record["settings"], "targets": tuple(record["settings"]["targets"])}
     components: dict[str, Component] = {}
-    surrogates = tuple(_surrogate(one, components) for one in record["targets"])
+    surrogates = tuple(_surrogate(target, components) for target in record["targets"])
     assert surrogates, "it explains no target"
     counterfactuals = _rebuilt_counterfactuals(record.get("counterfactuals"), components)
     environment = record["environment"]
@@ -439,14 +514,16 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
         subject=Subject(**{**instance, "facts": {**instance["facts"], **background}}),
         model=_identity(model),
         components=tuple(components.values()),
-        skipped=tuple(Skipped(**one) for one in record["skipped"]),
+        skipped=tuple(Skipped(**skipped) for skipped in record["skipped"]),
         surrogates=surrogates,
-        warnings=tuple(CodedWarning(**one) for one in record["warnings"]),
+        warnings=tuple(CodedWarning(**warning) for warning in record["warnings"]),
         samples=record["samples"],
         effective_samples=float(record["effective_samples"]),
         kernel_width=_width(record),
         stop=record["stop"],
-        outputs=tuple(float("nan") if one is None else float(one) for one in record["outputs"]),
+        outputs=tuple(
+            float("nan") if output is None else float(output) for output in record["outputs"]
+        ),
         settings=Settings(**settings),
         counterfactuals=counterfactuals,
         made_of=str(environment.get("model_file", "")),
@@ -454,22 +531,23 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
 
 
 def _rebuilt_counterfactuals(
-    found: list[dict[str, Any]] | None, components: dict[str, Component]
+    changes: list[dict[str, Any]] | None, components: dict[str, Component]
 ) -> tuple[Counterfactual, ...] | None:
-    if found is None:
+    if changes is None:
         return None
-    assert all(one["replaced"] for one in found), "a counterfactual replaces nothing"
+    assert all(change["replaced"] for change in changes), "a counterfactual replaces nothing"
     return tuple(
         Counterfactual(
-            target=one["index"],
-            name=one["name"],
-            prediction=float(one["prediction"]),
-            original=float(one["original"]),
+            target=change["index"],
+            name=change["name"],
+            prediction=float(change["prediction"]),
+            original=float(change["original"]),
             replaced=tuple(
-                Replaced(_known(part, components), part["replacement"]) for part in one["replaced"]
+                Replaced(_known(part, components), part["replacement"])
+                for part in change["replaced"]
             ),
         )
-        for one in found
+        for change in changes
     )
 
 
@@ -486,19 +564,21 @@ def _identity(model: dict[str, Any]) -> Identity:
     return Identity(**{**model, "targets": tuple(model["targets"]), "options": options})
 
 
-def _known(one: dict[str, Any], components: dict[str, Component]) -> int:
+def _known(component: dict[str, Any], components: dict[str, Component]) -> int:
     """Return the place of a component among ``components``, where it is added if it is new."""
-    key = json.dumps([one["name"], one["where"]])
-    where = place_of(one["where"])
-    components.setdefault(key, Component(one["name"], one["value"], where, one.get("step")))
+    key = json.dumps([component["name"], component["where"]])
+    where = place_of(component["where"])
+    components.setdefault(
+        key, Component(component["name"], component["value"], where, component.get("step"))
+    )
     return list(components).index(key)
 
 
 def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surrogate:
     """Rebuild one target; add its components to ``components``, keyed by what they are."""
 
-    def known(one: dict[str, Any]) -> int:
-        return _known(one, components)
+    def known(component: dict[str, Any]) -> int:
+        return _known(component, components)
 
     others = target["others"]
     return Surrogate(
@@ -509,42 +589,42 @@ def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surr
         local_prediction=float(target["local_prediction"]),
         fidelity=target["fidelity"],
         fit_r2=target["fit_r2"],
-        weights=tuple(_weight(one, known(one)) for one in target["components"]),
-        rules=tuple(rule_of(one, known) for one in target.get("rules", ())),
+        weights=tuple(_weight(weight, known(weight)) for weight in target["components"]),
+        rules=tuple(rule_of(rule, known) for rule in target.get("rules", ())),
         radius=None if target["kernel"] is None else target["kernel"]["radius"],
         fidelity_error=target["fidelity_error"],
         spread=target["spread"],
         pairs=tuple(
             Pair(
-                (known(one["components"][0]), known(one["components"][1])),
-                float(one["weight"]),
-                float(one["std_error"]),
-                (one["interval"][0], one["interval"][1]),
+                (known(pair["components"][0]), known(pair["components"][1])),
+                float(pair["weight"]),
+                float(pair["std_error"]),
+                (pair["interval"][0], pair["interval"][1]),
             )
-            for one in target["pairs"]
+            for pair in target["pairs"]
         ),
         pairs_fidelity=target["pairs_fidelity"],
         others=None if others is None else Others(**{**others, "interval": _pair(others)}),
         against=target["against"]["index"] if "against" in target else None,
         by_radius=()
         if target["kernel"] is None
-        else tuple(AtRadius(**one) for one in target["kernel"]["compared"]),
+        else tuple(AtRadius(**at_radius) for at_radius in target["kernel"]["compared"]),
     )
 
 
-def _pair(one: dict[str, Any]) -> tuple[float, float] | None:
-    interval = one["interval"]
+def _pair(pair: dict[str, Any]) -> tuple[float, float] | None:
+    interval = pair["interval"]
     return None if interval is None else (interval[0], interval[1])
 
 
-def _weight(one: dict[str, Any], component: int) -> Weight:
-    low_high, ranks = one["interval"], one["rank_range"]
+def _weight(weight: dict[str, Any], component: int) -> Weight:
+    low_high, ranks = weight["interval"], weight["rank_range"]
     return Weight(
         component=component,
-        weight=float(one["weight"]),
-        std_error=one["std_error"],
+        weight=float(weight["weight"]),
+        std_error=weight["std_error"],
         interval=None if low_high is None else (low_high[0], low_high[1]),
         rank_range=None if ranks is None else (ranks[0], ranks[1]),
-        selected=one["selected"],
-        blocks=tuple(one["blocks"]) if "blocks" in one else None,
+        selected=weight["selected"],
+        blocks=tuple(weight["blocks"]) if "blocks" in weight else None,
     )

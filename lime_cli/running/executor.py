@@ -9,8 +9,6 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from threadpoolctl import threadpool_limits
-
 from lime_cli.clock import ITEM_TIMEOUT, LOAD_TIMEOUT, TimeLimits
 from lime_cli.errors import LimexError, SettingsError
 from lime_cli.registry import EXECUTORS
@@ -180,6 +178,8 @@ class Here(AbstractContextManager["Here"]):
         load(own.job)
         found = []
         late = float("inf")
+        from threadpoolctl import threadpool_limits
+
         with threadpool_limits(own.job.model.threads):  # of libraries that the model brought, too
             for outcome in complete(own):
                 found.append(outcome)

@@ -12,7 +12,6 @@ import ctypes
 import os
 import struct
 import sys
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -99,6 +98,8 @@ def enter(writable: Iterable[str] = (), draws: bool = False) -> None:
     system = ctypes.CDLL(None, use_errno=True)
     if system.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         return
+    import tempfile
+
     places = {_folder(place) for place in (*writable, tempfile.gettempdir())}
     version = _landlock(system, {*places, *map(Path, _OFTEN_WRITTEN)})
     held = [f"Landlock {version}"] if version else []

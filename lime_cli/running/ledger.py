@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from lime_cli import files
-from lime_cli.engine.calls import NOTHING, CallCounts
+from lime_cli.engine.predictions import NOTHING, CallCounts
 from lime_cli.errors import OutputError
 from lime_cli.files import digest_of
 from lime_cli.version import __version__

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from io import BytesIO
@@ -269,6 +268,8 @@ def whole(name: str) -> Iterator[IO[bytes]]:
     """Open a file beside ``name`` that takes its place when all went well."""
     path, mode = Path(name), 0o666 & ~_umask()  # of now: a model may set another
     try:
+        import tempfile
+
         with tempfile.NamedTemporaryFile(
             dir=path.parent, prefix=TEMPORARY.format(pid=os.getpid()), delete=False
         ) as stream:

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from lime_cli.errors import InputError, MissingDependency, SettingsError
 from lime_cli.sources import Record
-from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import STDIN
 
 BATCH = 1_024

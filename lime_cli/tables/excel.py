@@ -11,10 +11,10 @@ from xml.etree import ElementTree
 
 from lime_cli.errors import InputError, MissingDependency, SettingsError
 from lime_cli.sources import Record
-from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
-from lime_cli.tables.packing import DAMAGED
+from lime_cli.tables.readers import TableContent, TableFile
+from lime_cli.tables.streams import damaged
 
 PIECE, LONGEST_END = 2**16, 64
 
@@ -37,13 +37,14 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
             f"{file.name}: reading a spreadsheet needs python-calamine",
             "pip install 'limex[excel]'",
         ) from None
+    broken: tuple[type[Exception], ...] = (CalamineError, *damaged())
     try:
         book = CalamineWorkbook.from_filelike(file.stream)
         sheet = _sheet(file.name, book, dialect)
         _check_computed(file, sheet.name)
         rows = _without_margins(sheet.iter_rows())
         first = next(rows, None)
-    except (CalamineError, *DAMAGED) as error:
+    except broken as error:
         if "password" in str(error).lower():
             raise InputError(f"{file.name}: needs a password", "save it without one") from None
         raise InputError(f"{file.name}: is cut short or damaged", "save it again") from None

@@ -10,11 +10,10 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
-from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
-from lime_cli.tables.packing import DAMAGED
-from lime_cli.tables.streams import LINE_CHARACTERS, PIECE, SURROGATE, text_lines
+from lime_cli.tables.readers import TableContent, TableFile
+from lime_cli.tables.streams import LINE_CHARACTERS, PIECE, SURROGATE, damaged, text_lines
 
 FIRST = 1_000
 """Rows whose keys name the columns; a key that comes later is no column."""
@@ -247,7 +246,7 @@ class _Text:
         try:
             data = self._stream.read(size)
             piece = self._decoded(data, not data)
-        except DAMAGED:
+        except damaged():
             raise InputError(f"{self.name}: is cut short or damaged", "compress it again") from None
         except UnicodeError as error:
             byte = getattr(error, "object", b"?")[getattr(error, "start", 0)]

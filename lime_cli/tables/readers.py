@@ -1,24 +1,64 @@
-"""Read a table of any format row by row: its header at once, its rows as a stream."""
+"""Read a table of any format row by row: its header at once, its rows as a stream;
+and what a reader of a kind of table is given and returns.
+"""
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain, islice
 from pathlib import PurePath
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.registry import TABLES
 from lime_cli.sources import Held, Record, file_of, local, suffix_of
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.columnar import Sample
-from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.dialect import PLAIN, Dialect
-from lime_cli.tables.packing import DAMAGED, PACKINGS, member_name
-from lime_cli.tables.streams import STDIN, Watch, name_of, open_bytes, unreadable
+from lime_cli.tables.streams import (
+    PACKINGS,
+    STDIN,
+    Watch,
+    damaged,
+    member_name,
+    name_of,
+    open_bytes,
+    unreadable,
+)
+
+
+class TableFile(NamedTuple):
+    """A table's file, opened."""
+
+    name: str
+    """Of the file, for messages."""
+    path: str
+    """Of the file on this machine; ``-`` for standard input."""
+    stream: IO[bytes]
+    """Its bytes, unpacked, from their beginning; can be sought in."""
+
+
+class TableContent(NamedTuple):
+    """The columns of a table at once, its rows as they are taken."""
+
+    header: tuple[str, ...]
+    """Stripped, without a repetition; see ``delimited.checked_header``."""
+    records: Iterator[Record]
+    """Each row in the file's order, broken ones with their fault."""
+    typed: Any = None
+    """Has ``texts``: which columns, as far as they were read, are text whatever they look like;
+    None where cells are spelled as in CSV."""
+    n_rows: int | None = None
+    """Where the file says so."""
+    sampled: Callable[[int, Collection[int]], Sample | None] | None = None
+    """Takes evenly spaced rows by column, whatever was read of the rows so far: how many at most,
+    and the places of columns that are kept as they are spelled; returns None where rows have to be
+    read one by one."""
+    assumed: tuple[tuple[str, str], ...] = ()
+    """What nobody said of how the file is written: a code and a sentence each."""
+
 
 HEAD = 16
 """Bytes that tell kinds of files apart."""
@@ -44,6 +84,9 @@ MAGIC = {
     b"\x93NUMPY": ("NPY", ""),
 }
 """First bytes of files, what they are, and what their names should end with."""
+
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""What UTF-16 begins with, as Excel writes it."""
 
 EXPECTED = {
     "parquet": ("Parquet", (b"PAR1",)),
@@ -99,6 +142,8 @@ class Stream:
     """Columns of the file, with the names that the model has for them."""
     sampled: Callable[[int, Collection[int]], Sample | None] | None = None
     """As in ``TableContent``."""
+    assumed: tuple[tuple[str, str], ...] = ()
+    """As in ``TableContent``."""
 
     def __enter__(self) -> Stream:
         return self
@@ -138,7 +183,7 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
     never closed, say, or a file that somebody changes.
     """
     if isinstance(path, Held):
-        header, records, typed, n_rows, sampled = path.content.opened(str(path), dialect)
+        header, records, typed, n_rows, sampled, _ = path.content.opened(str(path), dialect)
         return Stream(str(path), header, records, typed, n_rows, sampled=sampled)
     name = name_of(path)
     path, dialect = _parted(path, dialect)
@@ -230,20 +275,24 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
             suffix = suffix_of(member_name(stream))[1:]
         try:
             stream = packing.unpacked(name, stream)
-        except DAMAGED:
+        except damaged():
             raise InputError(f"{name}: is cut short or damaged", "compress it again") from None
         head = _first_bytes(name, stream)
     if path == STDIN and suffix not in TABLES.own:
         suffix = _guessed(head)
     kind = suffix if suffix in _kinds(suffix) else "csv"
-    _check_format(name, kind, suffix, head, dialect)
+    found: tuple[tuple[str, str], ...] = ()
+    if kind in TEXTS and dialect.encoding is None and head.startswith(UTF_16):
+        dialect = replace(dialect, encoding="utf-16")
+        found = (("encoding_found", f"{name} is taken to be UTF-16, as its first bytes say"),)
+    _check_format(name, kind, suffix, head)
     if (dialect.sheet is not None or dialect.sql is not None) and kind in (*TEXTS, *COLUMNAR):
         option = "--sql" if dialect.sheet is None else "--sheet"
         raise SettingsError(f"{option}: {name} is one table alone", f"leave {option} out")
     content = TABLES[kind](TableFile(name, str(local(path)), stream), dialect)
-    header, records, typed, n_rows, sampled = TableContent(*content)
-    goes_back = isinstance(stream, io.BufferedReader)  # others would unpack all again
-    return Stream(name, header, records, typed, n_rows, sampled=sampled if goes_back else None)
+    header, records, typed, n_rows, sampled, assumed = TableContent(*content)
+    assumed = (*found, *assumed)
+    return Stream(name, header, records, typed, n_rows, sampled=sampled, assumed=assumed)
 
 
 def _kinds(suffix: str) -> Collection[str]:
@@ -262,13 +311,13 @@ def _guessed(head: bytes) -> str:
 def _first_bytes(name: str, stream: IO[bytes]) -> bytes:
     try:
         head = stream.read(HEAD)
-    except DAMAGED:
+    except damaged():
         raise InputError(f"{name}: is cut short or damaged", "compress it again") from None
     stream.seek(0)
     return head
 
 
-def _check_format(name: str, kind: str, suffix: str, head: bytes, dialect: Dialect) -> None:
+def _check_format(name: str, kind: str, suffix: str, head: bytes) -> None:
     """Raise InputError where a file is not what its name says."""
     if kind in EXPECTED:
         what, beginnings = EXPECTED[kind]
@@ -294,8 +343,6 @@ def _check_format(name: str, kind: str, suffix: str, head: bytes, dialect: Diale
             raise InputError(f"{name}: is not a CSV file ({what})", hint)
     if head[8:12] == b"DUCK":
         raise InputError(f"{name}: is not a CSV file (DuckDB)", "name it .duckdb")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) and dialect.encoding is None:
-        raise InputError(f"{name}: looks like UTF-16", "try --encoding utf-16")
 
 
 def _article(word: str) -> str:

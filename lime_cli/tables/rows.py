@@ -1,19 +1,195 @@
-"""The rows of a table that a person asked for: by number, by id, by a condition, or all."""
+"""The rows of a table that a person asked for: by number, by id, by a condition, or all.
+
+A condition, such as ``age > 60 and city in ('Oslo', 'Bergen')``, compares columns with numbers,
+texts, booleans, None (missing) and each other, and joins comparisons by ``and``, ``or``, ``not``
+and parentheses. A name that is no identifier stands in backticks. Nothing is evaluated but these
+comparisons: there are no calls, no attributes. A comparison with a missing cell is false;
+``is None`` finds it.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import ast
+import operator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice, pairwise
+from typing import Any
 
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.sources import Record, Source
 from lime_cli.tables.cells import Cells
-from lime_cli.tables.dialect import NUMBER, PLAIN, Dialect
+from lime_cli.tables.dialect import MISSING, NUMBER, PLAIN, TRUE_FALSE, Dialect
 from lime_cli.tables.readers import Stream, open_table
 from lime_cli.tables.streams import name_of
-from lime_cli.tables.where import Condition, parse_condition
+
+Condition = Callable[[Sequence[str]], bool]
+
+Operand = Callable[[Sequence[str]], Any]
+
+
+ORDERS: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
+    ast.Eq: operator.eq,
+    ast.NotEq: operator.ne,
+    ast.Lt: operator.lt,
+    ast.LtE: operator.le,
+    ast.Gt: operator.gt,
+    ast.GtE: operator.ge,
+}
+
+LONGEST = 10_000
+"""Characters of a condition."""
+
+WHOLE = re.compile(r"[+-]?\d{1,4000}", re.ASCII)
+
+QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|`([^`]*)`")
+
+
+def parse_condition(words: str, name: str, header: Sequence[str], dialect: Dialect) -> Condition:
+    """Return a function of a row's cells; raise SettingsError for what is not a condition."""
+    return _Parser(words, name, header, dialect).parsed()
+
+
+class _Parser:
+    """One condition on its way from words to a function."""
+
+    def __init__(self, words: str, name: str, header: Sequence[str], dialect: Dialect) -> None:
+        self._words, self._name, self._dialect = words, name, dialect
+        self._places = {column: place for place, column in enumerate(header)}
+        self._quoted: dict[str, str] = {}
+
+    def parsed(self) -> Condition:
+        if len(self._words) > LONGEST:
+            raise SettingsError("--where: is too long", f"{LONGEST:,} characters at most")
+        plain = QUOTED.sub(self._set_aside, self._words).strip()
+        try:
+            return self._condition(ast.parse(plain, mode="eval").body)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            raise self._refused("is not a condition") from None
+
+    def _set_aside(self, match: re.Match[str]) -> str:
+        """Put an identifier in the place of a name in backticks."""
+        if match[1] is None:
+            return match[0]
+        stand_in = f"_column_{len(self._quoted)}_"
+        self._quoted[stand_in] = match[1]
+        return stand_in
+
+    def _condition(self, node: ast.expr) -> Condition:
+        match node:
+            case ast.BoolOp(op, values):
+                parts = [self._condition(value) for value in values]
+                if isinstance(op, ast.And):
+                    return lambda cells: all(part(cells) for part in parts)
+                return lambda cells: any(part(cells) for part in parts)
+            case ast.UnaryOp(ast.Not(), operand):
+                inner = self._condition(operand)
+                return lambda cells: not inner(cells)
+            case ast.Compare(left, ops, comparators):
+                sides = [left, *comparators]
+                pairs = [self._comparison(op, sides[i], sides[i + 1]) for i, op in enumerate(ops)]
+                return lambda cells: all(pair(cells) for pair in pairs)
+            case ast.Name():
+                truth = self._operand(node, True)
+                return lambda cells: truth(cells) is True
+        raise self._refused("holds something other than comparisons")
+
+    def _comparison(self, op: ast.cmpop, left: ast.expr, right: ast.expr) -> Condition:
+        if isinstance(op, (ast.In, ast.NotIn)):
+            return self._membership(left, right, isinstance(op, ast.In))
+        one, two = self._operands(left, right)
+        if _is_none(left) or _is_none(right):
+            if not isinstance(op, (ast.Is, ast.IsNot, ast.Eq, ast.NotEq)):
+                raise self._refused("compares the size of None")
+            same = isinstance(op, (ast.Is, ast.Eq))
+            return lambda cells: (one(cells) is two(cells)) is same
+        if type(op) not in ORDERS:
+            raise self._refused("holds a comparison that limex does not know")
+        compare = ORDERS[type(op)]
+
+        def compared(cells: Sequence[str]) -> bool:
+            first, second = one(cells), two(cells)
+            if first is None or second is None:
+                return False
+            if isinstance(first, str) != isinstance(second, str):
+                return compare is operator.ne
+            return compare(first, second)
+
+        return compared
+
+    def _membership(self, left: ast.expr, right: ast.expr, inside: bool) -> Condition:
+        if not isinstance(right, (ast.List, ast.Tuple, ast.Set)):
+            raise self._refused("lacks the list after in, such as ('a', 'b')")
+        each = [self._comparison(ast.Eq(), left, value) for value in right.elts]
+        present = self._comparison(ast.NotEq(), left, ast.Constant(None))
+
+        def fits(cells: Sequence[str]) -> bool:
+            found = any(one(cells) for one in each)
+            return found if inside else not found and present(cells)
+
+        return fits
+
+    def _operands(self, left: ast.expr, right: ast.expr) -> tuple[Operand, Operand]:
+        return self._operand(left, _value(right)), self._operand(right, _value(left))
+
+    def _operand(self, node: ast.expr, other: Any) -> Operand:
+        """Return what a side is worth in a row; a cell is read as the kind of the other side."""
+        if isinstance(node, ast.Name):
+            return self._cell(self._quoted.get(node.id, node.id), other)
+        value = _value(node)
+        if value is _UNKNOWN:
+            raise self._refused("holds something other than columns, numbers, texts and None")
+        return lambda cells: value
+
+    def _cell(self, column: str, other: Any) -> Operand:
+        if column not in self._places:
+            near = get_close_matches(column, list(self._places), n=1)
+            listed = ", ".join(list(self._places)[:12])
+            hint = f"did you mean {near[0]!r}?" if near else f"it has {listed}"
+            raise SettingsError(f"--where: {self._name} has no column {column!r}", hint)
+        place, dialect = self._places[column], self._dialect
+        if isinstance(other, str):
+            return lambda cells: cells[place].strip() or None
+        return lambda cells: _read(cells[place].strip(), other, dialect)
+
+    def _refused(self, what: str) -> SettingsError:
+        return SettingsError(
+            f"--where {self._words!r}: {what}", "write 'age > 60 and city == \"Oslo\"'"
+        )
+
+
+_UNKNOWN = object()
+
+
+def _is_none(node: ast.expr) -> bool:
+    return isinstance(node, ast.Constant) and node.value is None
+
+
+def _value(node: ast.expr) -> Any:
+    """Return a constant, or a mark for what is none."""
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, (ast.USub, ast.UAdd)):
+        inner = _value(node.operand)
+        if isinstance(inner, (int, float)) and not isinstance(inner, bool):
+            return -inner if isinstance(node.op, ast.USub) else inner
+        return _UNKNOWN
+    if isinstance(node, ast.Constant) and isinstance(node.value, (bool, int, float, str)):
+        return node.value
+    return None if _is_none(node) else _UNKNOWN
+
+
+def _read(cell: str, other: Any, dialect: Dialect) -> Any:
+    """Read a cell beside a number, a truth value, None or another column."""
+    if cell in MISSING:
+        return None
+    if isinstance(other, bool):
+        return TRUE_FALSE.get(cell, cell)
+    plain = dialect.plain(cell)
+    if WHOLE.fullmatch(plain):
+        return int(plain)  # exact, where a float is not beyond 2**53
+    return float(plain) if NUMBER.fullmatch(plain) else cell
+
 
 REMEMBERED = 100_000
 """Ids that are compared with those of later rows."""
@@ -152,8 +328,16 @@ def parse_ranges(words: str) -> list[range]:
     return found
 
 
-def require(name: str, header: Sequence[str], columns: Sequence[str]) -> None:
-    """Raise InputError where a table lacks columns, with the one that was likely meant."""
+def require(
+    name: str,
+    header: Sequence[str],
+    columns: Sequence[str],
+    records: Iterator[Record] | None = None,
+) -> None:
+    """Raise InputError where a table lacks columns, with the one that was likely meant.
+
+    ``records`` are its rows, the first of which may be where the names stand.
+    """
     has = set(header)
     missing = [column for column in columns if column not in has]
     if not missing:
@@ -169,26 +353,19 @@ def require(name: str, header: Sequence[str], columns: Sequence[str]) -> None:
             f"it has {len(header)} columns, the model {len(columns)}, which are taken in its "
             "order; leave others out with --drop, by number"
         )
-    if not has & set(columns) and _is_data(header):
+    second = next(records, None) if records is not None else None
+    if second is not None and {*missing} <= {cell.strip() for cell in second.cells}:
+        n = second.line
+        hint = f"they stand on line {n}: tail -n +{n} {name} > table.csv leaves out what is above"
+    elif not has & set(columns) and is_data(header):
         hint = f"its first line is {shown}; where that is a row, say --no-header"
-    elif dummied := _dummied(header, columns, missing):
-        code = f"pandas.get_dummies(pandas.read_csv({name!r}), columns={dummied})"
-        made = f"python -c \"import pandas; {code}.to_csv('dummies.csv', index=False)\""
-        hint = f"they are dummies, which this makes: {made}; explain dummies.csv with --onehot"
     elif guess:
         hint = f"did you mean {guess!r}? say --rename '{guess}={missing[0]}'"
+        hint += ", and one more for each other name" * (len(missing) > 1)
     raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}", hint)
 
 
-def _dummied(header: Sequence[str], columns: Sequence[str], missing: Sequence[str]) -> list[str]:
-    """Name the columns that all missing ones are dummies of, as pandas calls them; else none."""
-    spare = sorted((one for one in header if one not in columns), key=len, reverse=True)
-    found = [next((one for one in spare if name.startswith(f"{one}_")), "") for name in missing]
-    enough = len(missing) > 1 and all(found)
-    return [one for one in header if one in found] if enough else []
-
-
-def _is_data(header: Sequence[str]) -> bool:
+def is_data(header: Sequence[str]) -> bool:
     """Tell whether what should name columns holds numbers, and so is likely a row."""
     numbered = tuple(map(str, range(len(header))))
     return tuple(header) != numbered and any(NUMBER.fullmatch(cell) for cell in header)

@@ -1,4 +1,4 @@
-"""Open the file of a table, or what comes through a pipe, as bytes and as lines of text."""
+"""The file of a table, or what comes through a pipe: unpacked, as bytes or as lines of text."""
 
 from __future__ import annotations
 
@@ -9,16 +9,97 @@ import os
 import re
 import stat
 import sys
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-from typing import IO, cast
+from collections.abc import Callable, Iterator
+from pathlib import Path, PurePath
+from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.sources import Held, fetched, local
 from lime_cli.tables.dialect import MAX_INPUT, Dialect
-from lime_cli.tables.packing import DAMAGED
+
+if TYPE_CHECKING:
+    import zipfile
+
+
+def damaged() -> tuple[type[Exception], ...]:
+    """Return what unpacking raises for a file that is cut short; plain ones need none of it."""
+    import lzma
+    import zipfile
+    import zlib
+
+    packed = (zlib.error, lzma.LZMAError, zipfile.BadZipFile)
+    return EOFError, OSError, *packed, NotImplementedError
+
+
+class Packing(NamedTuple):
+    """A way to compress a file."""
+
+    kind: str
+    magic: bytes
+    """The first bytes."""
+    unpacked: Callable[[str, IO[bytes]], IO[bytes]]
+    """Called with the file's name, for messages, and its stream."""
+
+
+def _gzip(name: str, stream: IO[bytes]) -> IO[bytes]:
+    import gzip
+
+    return cast("IO[bytes]", gzip.GzipFile(fileobj=stream, mode="rb"))
+
+
+def _bz2(name: str, stream: IO[bytes]) -> IO[bytes]:
+    import bz2
+
+    return cast("IO[bytes]", bz2.BZ2File(stream))
+
+
+def _xz(name: str, stream: IO[bytes]) -> IO[bytes]:
+    import lzma
+
+    return cast("IO[bytes]", lzma.LZMAFile(stream))
+
+
+def _zip(name: str, stream: IO[bytes]) -> IO[bytes]:
+    import zipfile
+
+    archive = zipfile.ZipFile(stream)
+    members = [one for one in archive.infolist() if _is_data(one)]
+    if len(members) != 1:
+        names = ", ".join(one.filename for one in members[:5]) or "none"
+        more = f" and {len(members) - 5} more" if len(members) > 5 else ""
+        raise InputError(f"{name}: holds {names}{more}", "a table's archive holds one file")
+    if members[0].flag_bits & 1:
+        raise InputError(f"{name}: needs a password", "unpack it first")
+    return archive.open(members[0])
+
+
+def _is_data(member: zipfile.ZipInfo) -> bool:
+    """Tell a file from a folder and from what macOS and editors leave beside it."""
+    path = PurePath(member.filename)
+    return not (member.is_dir() or path.parts[0] == "__MACOSX" or path.name.startswith("."))
+
+
+PACKINGS = {
+    ".gz": Packing("gzip", b"\x1f\x8b", _gzip),
+    ".bz2": Packing("bzip2", b"BZh", _bz2),
+    ".xz": Packing("xz", b"\xfd7zXZ\x00", _xz),
+    ".zip": Packing("zip", b"PK\x03\x04", _zip),
+}
+"""By what the file's name ends with; ``sources.PACKED`` lists the same."""
+
+
+def member_name(stream: IO[bytes]) -> str:
+    """Return the name of the one file in a ZIP archive; empty for any other number of them."""
+    import zipfile
+
+    try:
+        names = [one.filename for one in zipfile.ZipFile(stream).infolist() if _is_data(one)]
+    except damaged():
+        names = []
+    stream.seek(0)
+    return names[0] if len(names) == 1 else ""
+
 
 STDIN = "-"
 
@@ -96,6 +177,8 @@ def _kept(path: str, most: int) -> IO[bytes]:
             "name training data with --background",
         )
     clock.read_once()
+    import tempfile
+
     kept = tempfile.TemporaryFile(prefix=".limex-")  # noqa: SIM115  # lives as long as the process
     try:
         if path == STDIN:
@@ -178,7 +261,9 @@ def text_lines(name: str, stream: IO[bytes], dialect: Dialect) -> Iterator[str]:
         raise InputError(
             f"{name}: what follows line {number - 1} is not {encoding}", "try another --encoding"
         ) from None
-    except DAMAGED:
+    except Exception as error:
+        if not isinstance(error, damaged()):
+            raise
         raise InputError(f"{name}: is cut short or damaged", "compress it again") from None
     finally:
         with contextlib.suppress(ValueError):  # closed already

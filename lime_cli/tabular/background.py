@@ -9,12 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.arrays import FloatArray, IntArray
+from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray, different
 from lime_cli.engine.instance import Skipped
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.tables.cells import DAY, Cells, are_dates, days_of, number, shortened
 from lime_cli.tables.dialect import MISSING, TRUE_FALSE
-from lime_cli.tabular.dependence import MOST, ROWS, dependent_sets
+from lime_cli.tabular.dummies import Dummies
 from lime_cli.tabular.groups import (
     Feature,
     Group,
@@ -26,6 +26,84 @@ from lime_cli.tabular.groups import (
     is_missing,
 )
 from lime_cli.tabular.schema import NAMED_BINS, UNCUT, Schema, check_names
+
+DEPENDENCE_ROWS = 500
+"""Rows that are looked at, at most, evenly spaced."""
+MOST_COLUMNS = 1_000
+"""Columns, at most, that are looked at."""
+FEWEST_ROWS = 30
+"""Rows, at least, that say anything."""
+CORRELATED = 0.95
+"""Absolute rank correlation (Spearman) of numbers."""
+DETERMINED = 0.95
+"""Share of the errors of guessing the commonest bin that knowing a category avoids (Goodman and
+Kruskal's lambda)."""
+ROWS_A_CATEGORY = 5
+"""Rows, at least, for each category of the column that determines: fewer make identifiers."""
+
+
+def dependent_sets(features: Sequence[Feature], rows: IntArray) -> tuple[tuple[int, ...], ...]:
+    """Return sets of columns that determine each other, by their places, the first column first.
+
+    Replaced one by one they make rows that cannot exist. Columns of numbers belong together where
+    their ranks correlate almost perfectly; a column and one of categories, where knowing the
+    category leaves hardly a doubt about the bin of the other.
+
+    ``rows`` are the category numbers (n, columns) of rows of the background.
+    """
+    n, p = rows.shape
+    if n < FEWEST_ROWS or not 2 <= p <= MOST_COLUMNS:
+        return ()
+    joined = np.eye(p, dtype=bool)
+    varies = [j for j in range(p) if len(different(rows[:, j])) > 1]
+    numbers = [j for j in varies if features[j].numeric]
+    if len(numbers) > 1:
+        ranks = np.stack([_ranks(rows[:, j]) for j in numbers], axis=1)
+        alike = np.abs(np.corrcoef(ranks, rowvar=False)) >= CORRELATED
+        joined[np.ix_(numbers, numbers)] |= alike
+    for j in varies:
+        categories, code = np.unique(rows[:, j], return_inverse=True)
+        if features[j].numeric or len(categories) > n / ROWS_A_CATEGORY:
+            continue
+        for i in varies:
+            if i != j and _determined(code, features[i].bins[rows[:, i]]):
+                joined[i, j] = joined[j, i] = True
+    return _components(joined)
+
+
+def _ranks(categories: IntArray) -> FloatArray:
+    """Return ranks, equal ones shared; values ascend with their category number."""
+    values, place, counts = np.unique(categories, return_inverse=True, return_counts=True)
+    middle = np.cumsum(counts) - (counts - 1) / 2
+    return np.asarray(middle[place], np.float64) if len(values) else np.zeros(0)
+
+
+def _determined(code: IntArray, bins: IntArray) -> bool:
+    """Tell whether the category of one column all but says the bin of another."""
+    _, other = np.unique(bins, return_inverse=True)
+    if other.max() == 0:
+        return False
+    table = np.zeros((int(code.max()) + 1, int(other.max()) + 1), np.int64)
+    np.add.at(table, (code, other), 1)
+    errors = len(code) - int(table.sum(axis=0).max())
+    left = len(code) - int(table.max(axis=1).sum())
+    return errors >= ROWS_A_CATEGORY and 1.0 - left / errors >= DETERMINED
+
+
+def _components(joined: BoolArray) -> tuple[tuple[int, ...], ...]:
+    """Return the connected sets of two and more."""
+    left, found = set(np.flatnonzero(joined.sum(axis=1) > 1).tolist()), []
+    while left:
+        first = min(left)
+        reached, waiting = {first}, [first]
+        while waiting:
+            near = set(np.flatnonzero(joined[waiting.pop()]).tolist()) - reached
+            reached |= near
+            waiting.extend(near)
+        left -= reached
+        found.append(tuple(sorted(reached)))
+    return tuple(one for one in found if len(one) > 1)
+
 
 FEW_VALUES = 10
 """Whole numbers with at most this many different values are categories, not quantities."""
@@ -50,6 +128,8 @@ class Background:
     """Sets of columns that determine each other and are not in a group."""
     rows: IntArray | None = None
     """(n, columns): the category numbers of rows, where columns are to be replaced together."""
+    dummies: Dummies | None = None
+    """What the model is given in the place of some columns."""
 
     @cached_property
     def drawn(self) -> tuple[Part, ...]:
@@ -118,7 +198,7 @@ def build_background(cells: Cells, columns: Sequence[str], schema: Schema) -> Ba
     """
     check_names(schema.of_file(), cells.header, f"{cells.name} has no column")
     check_names(schema.of_model(), columns, "the model is not given a column")
-    if not cells.varied:
+    if not cells.varied and not schema.lone:
         raise InputError(
             f"{cells.name}: has one row only", "a background needs at least 2 different rows"
         )
@@ -165,7 +245,7 @@ def _of_numbers(cells: Cells, name: str, column: FloatArray, schema: Schema) -> 
     if few or name in schema.categorical:
         cuts, bins = np.empty(0), np.arange(len(values))
     else:
-        cuts = _cuts(cells, column, schema)
+        cuts = _cuts(cells, column, np.repeat(values, counts), schema)
         capped, cuts = bool(len(cuts) and cuts[-1] >= values[-1]), cuts[cuts < values[-1]]
         bins = np.searchsorted(cuts, values, side="left")
     if whole and not n_missing:
@@ -188,7 +268,9 @@ def _of_dates(cells: Cells, name: str, schema: Schema) -> Feature:
     dated = sorted((float(days_of(one) or 0.0), one) for one in present)
     order = np.array([found.category_of[one] for _, one in dated])
     sizes = np.array([size for size, _ in dated])
-    cuts = np.unique(np.floor(_cuts(cells, days, schema)) + 1 - 1 / DAY)
+    cuts = different(
+        np.floor(_cuts(cells, days, np.sort(days[~np.isnan(days)]), schema)) + 1 - 1 / DAY
+    )
     capped, cuts = bool(len(cuts) and cuts[-1] >= sizes[-1]), cuts[cuts < sizes[-1]]
     bins = np.searchsorted(cuts, sizes, side="left")
     if found.gaps:
@@ -211,18 +293,29 @@ def _of_categories(name: str, words: list[Any]) -> Feature:
     )
 
 
-def _cuts(cells: Cells, column: FloatArray, schema: Schema) -> FloatArray:
-    """Return cut points, ascending, between the smallest and the largest value or on them."""
-    present = column[~np.isnan(column)]
+def _cuts(cells: Cells, column: FloatArray, present: FloatArray, schema: Schema) -> FloatArray:
+    """Return cut points, ascending, between the smallest and the largest value or on them.
+
+    ``present`` are the numbers of the column, ascending.
+    """
     if schema.bins == UNCUT:
         return np.empty(0)
     if schema.bins == "entropy":
         cuts = _entropy_cuts(column, cells.column(str(schema.label)))
     else:
         n_bins = NAMED_BINS.get(schema.bins) or int(schema.bins)
-        cuts = np.quantile(present, np.arange(1, n_bins) / n_bins)
-    cuts = np.unique(cuts)
-    return np.asarray(cuts[(cuts >= present.min()) & (cuts <= present.max())])
+        cuts = quantiles(present, np.arange(1, n_bins) / n_bins)
+    cuts = different(cuts)
+    return np.asarray(cuts[(cuts >= present[0]) & (cuts <= present[-1])])
+
+
+def quantiles(present: FloatArray, shares: FloatArray) -> FloatArray:
+    """Return what ``numpy.quantile`` does, of numbers that ascend; see ``different``."""
+    places = (len(present) - 1) * shares
+    lower = np.floor(places).astype(np.intp)
+    low, high = present[lower], present[np.minimum(lower + 1, len(present) - 1)]
+    t, apart = places - lower, high - low
+    return np.where(t < 0.5, low + apart * t, high - apart * (1 - t))
 
 
 def _entropy_cuts(column: FloatArray, labels: list[str]) -> FloatArray:
@@ -332,9 +425,9 @@ def _dependent(
     """Find columns that determine each other among those in no group."""
     grouped = {one.name for group in groups for one in group.features}
     free = [one for one in features if one.name not in grouped and not one.constant]
-    if not 2 <= len(free) <= MOST:
+    if not 2 <= len(free) <= MOST_COLUMNS:
         return ()
-    sets = dependent_sets(free, categories_of(free, _some(cells, ROWS)))
+    sets = dependent_sets(free, categories_of(free, _some(cells, DEPENDENCE_ROWS)))
     return tuple(tuple(free[j].name for j in one) for one in sets)
 
 
@@ -349,7 +442,7 @@ def _some(cells: Cells, most: int) -> Cells:
     n = len(cells.rows)
     if n <= most:
         return cells
-    places = np.unique(np.linspace(0, n - 1, most).round().astype(np.int64)).tolist()
+    places = different(np.linspace(0, n - 1, most).round().astype(np.int64)).tolist()
     return cells.chosen(places)
 
 

@@ -60,6 +60,16 @@ class Table:
         return replace(tables[0], columns=tuple(stacked), places=())
 
 
+def table_of(background: Background, columns: Sequence[NDArray[Any]]) -> Table:
+    """Return rows of any values, given as a column for each feature of a background."""
+    names = tuple(one.name for one in background.features)
+    dates = tuple(one.name for one in background.features if one.moment)
+    if background.dummies is not None:
+        made = background.dummies.filled(names, columns)
+        return Table(background.dummies.names, tuple(made), dates=dates)
+    return Table(names, tuple(columns), dates=dates)
+
+
 def unseen(
     background: Background, values: Sequence[Any], lies: tuple[IntArray, BoolArray]
 ) -> Iterator[CodedWarning]:
@@ -217,8 +227,8 @@ def _size(part: Part, value: Any) -> float:
 STRAIGHT, TAIL_VALUES = 0.8, 4
 """Share of a column's variance that polynomials of ranks explain, and values that may replace one,
 from which nothing is said of its tails."""
-SEEN = 4096
-"""Columns of one set of masks that are remembered, at most."""
+SEEN, BACKGROUNDS = 4096, 4
+"""Columns of one set of masks that are remembered, at most, and backgrounds."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -283,13 +293,13 @@ class RowInstance:
         """Whether some column has several values to choose a replacement from."""
         return any(len(categories) > 1 for categories, _ in self._alternatives)
 
-    @property
+    @cached_property
     def input_bytes(self) -> int:
         """Count 8 bytes for a number, 64 for a word."""
         kinds = [feature.values.dtype.kind for feature in self.background.features]
         return sum(64 if kind == "O" else 8 for kind in kinds)
 
-    @property
+    @cached_property
     def subject(self) -> Subject:
         """The row with its values and where its replacements come from."""
         values = {
@@ -355,24 +365,34 @@ class RowInstance:
         columns = len(self.background.varying)
         codes = np.empty(masks.masked.shape, np.int32, order="F")
         names = [self.background.drawn[i].name for i in self.background.varying]
-        own = (self.background.digest, self.background.bins)
-        for j, (categories, frequencies) in enumerate(self._alternatives):
-            key = (*own, names[j], j, int(self.own_bins[j]))
-            drawn = masks.memo.get(key)
+        memo = self._memo(masks)
+        for j, own in enumerate(zip(names, self.own_bins.tolist(), strict=True)):
+            drawn = memo.get((j, own))
             if drawn is None:
-                if len(masks.memo) >= SEEN:
-                    masks.memo.clear()
-                drawn = masks.memo[key] = _drawn(categories, frequencies, masks, j)
+                if len(memo) >= SEEN:
+                    memo.clear()
+                drawn = memo[j, own] = _drawn(*self._alternatives[j], masks, j)
             codes[:, j] = drawn
         codes[:, columns:] = masks.masked[:, columns:]
         return codes
+
+    def _memo(self, masks: Masks) -> dict[Any, IntArray]:
+        """Return what was drawn with these masks for other rows, by column, its name and bin."""
+        key = self.background.digest, self.background.bins
+        if key not in masks.memo:
+            if len(masks.memo) >= BACKGROUNDS:
+                masks.memo.clear()
+            masks.memo[key] = {}
+        found: dict[Any, IntArray] = masks.memo[key]
+        return found
 
     def tails(self, masks: Masks) -> FloatArray | None:
         """Return what was drawn in columns of heavy tails, beyond polynomials of its rank."""
         found = []
         codes = None
-        for j, i in enumerate(self.background.varying):
-            tail = tail_of(self.background, i, int(self.own_bins[j]))
+        pairs = zip(self.background.varying, self.own_bins.tolist(), strict=True)
+        for j, (i, own) in enumerate(pairs):
+            tail = tail_of(self.background, i, own)
             if tail is None or masks.uniforms is None:
                 continue
             codes = self.codes(masks) if codes is None else codes
@@ -414,16 +434,17 @@ class RowInstance:
         """Return n rows: the row's own values, but for what is masked."""
         n, background = len(codes), self.background
         columns: dict[int, NDArray[Any]] = {}
+        kept, categories = codes == 0, codes - 1  # of what is kept the last category, then its own
         for j, i in enumerate(background.varying):
-            part, kept = background.drawn[i], codes[:, j] == 0
-            categories = np.maximum(codes[:, j] - 1, 0)
-            for place, drawn in zip(part.places, part.drawn(categories), strict=True):
+            part = background.drawn[i]
+            found = part.drawn(categories[:, j])
+            for place, drawn in zip(part.places, found, strict=True):
                 own = self._own[place]
                 if own.dtype == drawn.dtype:
-                    np.copyto(drawn, own, where=kept)
+                    np.copyto(drawn, own, where=kept[:, j])
                     columns[place] = drawn
                 else:
-                    columns[place] = np.where(kept, own, drawn)
+                    columns[place] = np.where(kept[:, j], own, drawn)
         for place, own in enumerate(self._own):
             if place not in columns:
                 columns[place] = np.repeat(own, n)
@@ -451,9 +472,7 @@ class RowInstance:
 
     def table(self, columns: Sequence[NDArray[Any]]) -> Table:
         """Return rows of any values, given as a column for each feature."""
-        features = self.background.features
-        dates = tuple(one.name for one in features if one.moment)
-        return Table(tuple(one.name for one in features), tuple(columns), dates=dates)
+        return table_of(self.background, columns)
 
     def original(self) -> Table:
         """Return the row itself."""
@@ -504,17 +523,31 @@ def tail_of(background: Background, drawn: int, own: int) -> Tail | None:
     middle = float(rest @ np.where(missing, 0.0, known) / max(rest.sum(), 1e-300))
     values = np.where(missing, 0.0, known - middle)
     end = np.cumsum(mass)
+    variance = float(mass @ values**2)
+    if not np.isfinite(variance) or _is_straight(values, end, variance):
+        return None
     ends = np.stack([end - mass, end])
     t = 2.0 * ends - 1.0
     line = float(1.5 * values @ np.diff(t**2, axis=0)[0] / 2.0)
     curve = float(1.25 * values @ np.diff(t**3 - t, axis=0)[0] / 2.0)
-    variance = float(mass @ values**2)
     explained = line**2 / 3.0 + curve**2 * 4.0 / 5.0
-    if not np.isfinite(variance) or explained >= STRAIGHT * variance:
+    if explained >= STRAIGHT * variance:
         return None
     sizes = np.zeros(len(part.frequencies))
     sizes[others] = values
     return Tail(sizes, line, curve)
+
+
+def _is_straight(values: FloatArray, end: FloatArray, variance: float) -> bool:
+    """Tell for certain that polynomials of ranks explain a column, without powers: these are slow.
+
+    ``end`` are the cumulative frequencies.
+    """
+    t = np.concatenate([[-1.0], 2.0 * end - 1.0])
+    square = t * t
+    line = 0.75 * float(values @ np.diff(square))
+    curve = 0.625 * float(values @ np.diff(square * t - t))
+    return line**2 / 3.0 + curve**2 * 0.8 >= (STRAIGHT + 1e-3) * variance
 
 
 @lru_cache(maxsize=8)

@@ -404,7 +404,7 @@ class TextModality:
         if n_columns > 1:
             raise ModelError(
                 f"{model_input.model}: takes a table of {n_columns} columns, not a text",
-                "try limex explain tabular",
+                "use limex explain tabular",
             )
         return replace(self, reading=model_input.reading)
 
@@ -452,10 +452,11 @@ def _check_prose(name: str) -> None:
     except (InputError, SettingsError):  # it is not a table, whatever its name is
         return
     if len(header) > 1:
+        columns = ", ".join(header[:12]) + (", ..." if len(header) > 12 else "")
         raise InputError(
             f"{Path(name).name}: is a table, not a text",
-            f"name the column of its texts: --column NAME, of {', '.join(header[:12])}; or give "
-            "it as -",
+            f"name the column that holds the texts: --column NAME, one of {columns}; or use "
+            "limex explain tabular",
         )
 
 

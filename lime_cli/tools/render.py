@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lime_cli.errors import InputError
 from lime_cli.options.commands import Command
 from lime_cli.options.groups import Options, argument, option, options
 from lime_cli.options.output import DrawingOptions, OutputOptions
@@ -55,7 +54,7 @@ def render(options: RenderOptions, output: OutputOptions, drawing: DrawingOption
     from lime_cli.records.reading import read_explanations
 
     to, result = output.destination(), options.result
-    found = read_explanations(result)
+    found = read_explanations(result, to.console)
     chosen = _chosen(found, frozenset(options.ids), result) if options.ids else found
     to.check(1)
     look = drawing.applied(to.look())
@@ -69,13 +68,16 @@ def _chosen(
     found: Iterator[Explanation], ids: frozenset[str], result: str
 ) -> Iterator[Explanation]:
     """Pass on the instances named; raise InputError for a name that none has."""
-    missing = set(ids)
+    from lime_cli.records.reading import unknown_instance
+
+    missing, known = set(ids), []
     for explanation in found:
+        known.append(explanation.subject.id)
         if explanation.subject.id in ids:
             missing.discard(explanation.subject.id)
             yield explanation
     if missing:
-        raise InputError(f"{result}: has no instance {min(missing)!r}", "see limex render RESULT")
+        raise unknown_instance(result, min(missing), known)
 
 
 def _with_images(

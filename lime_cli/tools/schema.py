@@ -9,7 +9,8 @@ from importlib import resources
 import click
 
 from lime_cli.errors import SettingsError
-from lime_cli.options.commands import Command, unknown
+from lime_cli.options.command_groups import unknown
+from lime_cli.options.commands import Command
 
 SCHEMAS = {
     "explanation": "An explanation: -f json, a line of -f jsonl, a record of explanations.jsonl.",

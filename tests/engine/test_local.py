@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lime_cli.engine import explain
+from lime_cli.engine import explain, weights
 from lime_cli.engine.masks import given
 from lime_cli.settings import Settings
 from lime_cli.sources import Source
@@ -161,6 +161,19 @@ def test_more_columns_than_samples_still_find_what_is_read():
         assert low <= truth <= high
 
 
+@pytest.mark.parametrize("unread", [(), (11,), (3, 4, 9)])
+@pytest.mark.parametrize("samples", [1024, 300])
+def test_where_all_may_be_shown_the_path_is_walked_only_if_one_may_have_no_weight(
+    monkeypatch, unread, samples
+):
+    slopes = np.where(np.isin(np.arange(12), unread), 0.0, RNG.normal(size=12) + 2.0)
+    settings = {"samples": samples, "radius": 0.5}
+    quick = explained(lambda V: (V > 0) @ slopes, range(8), **settings)
+    monkeypatch.setattr(weights, "_all_join", lambda *_: False)
+    walked = explained(lambda V: (V > 0) @ slopes, range(8), **settings)
+    assert [one.surrogates for one in quick] == [one.surrogates for one in walked]
+
+
 def test_refit_is_least_squares_on_what_is_shown():
     whole = explained(switched, [2], features=4, radius=0.35)[0].surrogates[0]
     again = explained(switched, [2], features=4, radius=0.35, refit=True)[0].surrogates[0]
@@ -222,7 +235,22 @@ def test_a_low_fidelity_names_what_has_a_higher_one():
     four = lambda V: np.prod(np.sign(V[:, :4]), axis=1)  # noqa: E731
     (explanation,) = explained(four, [3], radius=0.5, samples=4096)
     (said,) = [one.message for one in explanation.warnings if one.code == "low_fidelity"]
-    assert "--surrogate tree has " in said or "no pair of the strongest" in said
+    assert "--surrogate tree has " in said
+
+
+def test_what_does_not_help_is_not_advised():
+    own, bins = X[4], [BACKGROUND.features[j] for j in range(12)]
+
+    def parity(V):
+        kept = [np.searchsorted(bins[j].cuts, V[:, j]) == bins[j].bin_of(own[j]) for j in range(12)]
+        return np.sum(kept, axis=0) % 2.0
+
+    (explanation,) = explained(parity, [4], radius=0.5, samples=2048)
+    (said,) = [one.message for one in explanation.warnings if one.code == "low_fidelity"]
+    assert said.endswith(
+        "no other radius, pair or tree explains much more; "
+        "try --group for columns that act together"
+    )
 
 
 HEAVY = RNG.standard_t(1.5, size=(600, 12)).round(4)

@@ -8,8 +8,18 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lime_cli.engine.kernel import Product, ladder, moments, width_of
-from lime_cli.engine.masks import BLOCKS, Stage, draw, every_mask, mixture, progressive
+from lime_cli.engine.masks import (
+    BLOCKS,
+    MASKS,
+    STAGES,
+    Recent,
+    Stage,
+    draw,
+    every_mask,
+    mixture,
+    progressive,
+)
+from lime_cli.engine.neighbourhood import Product, ladder, moments, width_of
 from lime_cli.engine.surrogate import Ground, fit
 from lime_cli.errors import SettingsError
 from lime_cli.settings import Settings
@@ -51,9 +61,30 @@ def drawn(d=12, n=512, seed=0, random=True, radii=None):
 def test_masks_depend_on_seed_components_and_number_alone():
     assert drawn() is drawn()
     assert (drawn().masked != drawn(seed=1).masked).any()
-    draw.cache_clear()
+    before = drawn()
+    MASKS.clear()
+    STAGES.clear()
     again = drawn()
-    assert (again.masked == drawn().masked).all()
+    assert again is not before
+    assert (again.masked == before.masked).all()
+
+
+@pytest.mark.parametrize(
+    ("asked", "made"),
+    [
+        ([1, 1, 1], [1]),
+        ([1, 2, 3, 1], [1, 2, 3]),
+        ([1, 2, 3, 1, 4, 1, 2], [1, 2, 3, 4, 2]),  # 2 was wanted least recently when 4 came
+        ([1, 50, 1], [1, 50, 1]),  # one thing that is too large is kept alone
+        ([50, 50, 1, 50], [50, 1, 50]),
+    ],
+)
+def test_what_was_wanted_least_recently_is_forgotten_first(asked, made):
+    recent, found = Recent(9), []
+    for key in asked:
+        value = recent.get(key, lambda key=key: found.append(key) or key, lambda one: max(3, one))
+        assert value == key
+    assert found == made
 
 
 @settings(max_examples=20, deadline=None)

@@ -137,8 +137,8 @@ def test_a_table_is_not_read_as_one_text(limex, tmp_path, name):
     done = limex(*REVIEW, table)
     assert done.code == 3
     assert (
-        "is a table, not a text; name the column of its texts: --column NAME, of id, text"
-        in done.err
+        "is a table, not a text; name the column that holds the texts: --column NAME, one of id, "
+        "text" in done.err
     )
     assert limex(*REVIEW, table, "--column", "text", "--row", 0, "-f", "json").code == 0
 
@@ -151,9 +151,9 @@ def test_prose_whatever_its_name_is_read(limex, tmp_path):
 @pytest.mark.parametrize(
     ("source", "own", "words"),
     [
-        ("r001.txt", "r001.txt", "r001.txt, spam: odd"),
-        ("a.txt", "in/a.txt", "in/a.txt, spam: odd"),
-        ("people.csv", "17", "people.csv 17, spam: odd"),
+        ("r001.txt", "r001.txt", 'r001.txt, "spam": odd'),
+        ("a.txt", "in/a.txt", 'in/a.txt, "spam": odd'),
+        ("people.csv", "17", 'people.csv 17, "spam": odd'),
         ("", "", "odd"),
     ],
 )

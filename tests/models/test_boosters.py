@@ -12,12 +12,12 @@ import pandas as pd
 import pytest
 
 from lime_cli.errors import MissingDependency, ModelError
+from lime_cli.models.booster_files import Unfit, check_lightgbm
 from lime_cli.models.boosters import read_no_files
 from lime_cli.models.model_file import ModelFile, format_of
 from lime_cli.models.pickles import tripwire
-from lime_cli.models.pickles.boosted import Unfit, check_lightgbm
 from lime_cli.models.pickles.loading import unpickle
-from lime_cli.models.pickles.xgboosted import _COUNT, check_xgboost
+from lime_cli.models.xgboost_trees import _COUNT, check_xgboost
 from lime_cli.tabular.row import Table
 
 RNG = np.random.default_rng(0)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from lime_cli.errors import InputError, ModelError, SettingsError
-from lime_cli.models.folders import located
-from lime_cli.models.model_file import ModelFile
+from lime_cli.models.model_file import ModelFile, located
 from lime_cli.models.onnx.export import Export
 from lime_cli.sources import Source
 from lime_cli.texts.modality import TextModality
@@ -46,7 +45,7 @@ def test_the_graph_of_a_folder_named_by_itself_finds_what_lies_beside_it(tmp_pat
         ({"problem_type": "multi_label_classification"}, 3, ("a", "b", "c"), "sigmoid"),
         ({"problem_type": "regression"}, 1, ("a",), "none"),
         ({}, 1, ("not a", "a"), "one"),
-        ({"problem_type": "single_label_classification", "id2label": ""}, 2, ("0", "1"), "softmax"),
+        ({"id2label": ""}, 2, ("LABEL_0", "LABEL_1"), "softmax"),
         ({"architectures": ["BertModel"], "id2label": ""}, 2, ("0", "1"), "none"),
     ],
 )

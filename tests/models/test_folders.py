@@ -11,8 +11,7 @@ from sklearn.linear_model import LogisticRegression
 
 import lime_cli
 from lime_cli.errors import ModelError
-from lime_cli.models.folders import columns_beside
-from lime_cli.models.model_file import ModelFile
+from lime_cli.models.model_file import ModelFile, columns_beside
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(80, 3))

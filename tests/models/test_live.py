@@ -234,7 +234,7 @@ def test_what_is_no_model_is_told_so(thing, said):
 
 
 def test_the_digest_of_a_function_is_that_of_its_source_and_what_it_closes_over():
-    from lime_cli.models.live import digest_of_object
+    from lime_cli.models.python import digest_of_object
 
     def closing(over):
         return lambda rows: rows["size"].to_numpy() > over

@@ -697,7 +697,7 @@ def test_text_pipelines_of_skl2onnx_need_no_locale(tmp_path):
 
 def test_a_rewritten_graph_is_the_same_but_for_the_locale(samples):
     from lime_cli.models.onnx.graph import mapped
-    from lime_cli.models.onnx.locales import with_locale
+    from lime_cli.models.onnx.runtime import with_locale
 
     before = onnx.load(samples / "reviews.onnx")
     after = onnx.load_from_string(with_locale(mapped(samples / "reviews.onnx")))

@@ -89,6 +89,6 @@ def test_a_package_adds_a_modality_with_options_of_its_own(limex, added):
 
 def test_a_name_that_no_package_adds_is_refused_with_the_list(limex, added):
     result = limex("explain", "text", added / "model.bin", "--text", "good", "-f", "nothing")
-    assert (result.code, "'nothing' is not one of 'table'" in result.err) == (2, True)
+    assert (result.code, "'nothing' is not one of table" in result.err) == (2, True)
     with pytest.raises(SettingsError, match=r"unknown format 'nothing'.*names"):
         FORMATS["nothing"]

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lime_cli.engine.arrays import different
 from lime_cli.tables.cells import Cells
-from lime_cli.tabular.background import build_background
+from lime_cli.tabular.background import build_background, quantiles
 from lime_cli.tabular.groups import spelled, told_apart
 from lime_cli.tabular.schema import Schema
 
@@ -52,3 +53,11 @@ def test_a_number_is_written_in_six_digits_where_they_are_all_it_has(value):
     said = spelled(value)
     wanted = said if value != value or float(said) == value else repr(value)
     assert told_apart(value) == wanted
+
+
+@given(st.lists(st.floats(-1e9, 1e9) | st.integers(0, 4), min_size=1), st.integers(2, 12))
+def test_quantiles_are_those_of_numpy_to_the_last_bit(values, n):
+    values, shares = np.array(values, float), np.arange(1, n) / n
+    expected = np.quantile(values, shares)
+    assert quantiles(np.sort(values), shares).tobytes() == expected.tobytes()
+    assert np.array_equal(different(values), np.unique(values))

@@ -85,7 +85,7 @@ def test_every_format_shows_two_rows(limex, tmp_path, form):
 @pytest.mark.parametrize(
     ("words", "code", "said"),
     [
-        (("--rows", "84,9999"), 3, "has no instance '9999'"),
+        (("--rows", "84,9999"), 3, "has no instance '9999'; it has 84, 3"),
         (("--rows", "84"), 2, "'84' is not two rows; name two, such as 3,17"),
         (("--rows", "84,84"), 2, "is not two rows"),
         (("--rows", "84,3", "--max-flips", "0"), 2, "without --max-flips"),

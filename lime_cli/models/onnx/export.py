@@ -60,6 +60,12 @@ class Export(NamedTuple):
         return tuple(names[i] for i in range(len(names))) if whole else None
 
     @property
+    def label(self) -> str:
+        """What transformers writes before the number of a class that ``id2label`` does not name."""
+        kinds = self.config.get("architectures") or ()
+        return "LABEL_" if any("Classification" in str(one) for one in kinds) else ""
+
+    @property
     def activation(self) -> str | None:
         """What turns logits into what is read; None where the files do not say.
 

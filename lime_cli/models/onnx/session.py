@@ -1,9 +1,9 @@
-"""A session of onnxruntime as a model: asked about tables, texts and images as its graph says."""
+"""ONNX models: a session that predicts, and which of several outputs is a prediction."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,10 +12,8 @@ import numpy as np
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, OutOfMemory, PredictionError, SettingsError
 from lime_cli.models.failures import is_shortage
-from lime_cli.models.folders import columns_beside
 from lime_cli.models.input_forms import DTYPES, feed, filled
-from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput
-from lime_cli.models.onnx.choosing import LABELS, PROBABLE, choose
+from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput, columns_beside
 from lime_cli.models.onnx.export import Export, export_beside
 from lime_cli.models.onnx.graph import Graph
 from lime_cli.models.onnx.runtime import failure
@@ -296,6 +294,7 @@ class Session:
             others=tuple(one.name for one in others),
             table=self.input.kind == "table" and not OF_CLASSES.search(self._output.name.lower()),
             logit="logit" in self._output.name.lower() or self.input.kind in ("image", "text"),
+            label=self._export.label,
         )
 
     def _finds_outliers(self, others: list[Any], classes: tuple[str, ...] | None) -> bool:
@@ -364,3 +363,75 @@ class Session:
             height, width = shape[2:] if given.layout == "NCHW" else shape[1:3]
             return f"images of {height} x {width} may not fit it: --size 224, say"
         return ""
+
+
+LABELS = ("tensor(string)", "tensor(int64)")
+"""Types of an output that names classes."""
+
+PROBABLE = ("Softmax", "LogSoftmax", "Sigmoid")
+"""Operators that end in probabilities."""
+
+WORDS = (
+    (re.compile(r"embed|hidden|feature|pool|attention|state|mask|past|present|loss|aux|box"), 0),
+    (re.compile(r"prob|softmax|sigmoid"), 3),
+    (re.compile(r"logit|score|pred|class|label"), 2),
+)
+"""What the name of an output says of it: the first that fits counts, other names for 1."""
+
+
+def choose(
+    name: str,
+    outputs: Sequence[Any],
+    wanted: str | None,
+    graph: Graph,
+    n_classes: int | None,
+    trial: Callable[[Any], Any],
+) -> tuple[Any, tuple[CodedWarning, ...]]:
+    """Return the output to explain, the one wanted or the likeliest, and what was assumed.
+
+    ``trial`` returns what the graph gives at an output for an input of nothing.
+    """
+    if wanted is not None:
+        return _wanted(name, outputs, wanted), ()
+    numbers = [one for one in outputs if one.type not in LABELS] or list(outputs[:1])
+    if len(numbers) == 1:
+        return numbers[0], ()
+    best = max(_rank(one, graph, n_classes) for one in numbers)
+    likely = [one for one in numbers if _rank(one, graph, n_classes) == best]
+    if len(likely) > 1:
+        likely = [one for one in likely if _sums_to_one(one, trial)] or likely
+    chosen = likely[0]
+    listed = ", ".join(one.name for one in numbers[:8])
+    said = f"output {chosen.name!r} is explained, of {listed}; --model-output changes it"
+    return chosen, (CodedWarning("output_assumed", said),)
+
+
+def _wanted(name: str, outputs: Sequence[Any], wanted: str) -> Any:
+    names = [one.name for one in outputs]
+    if wanted in names:
+        return outputs[names.index(wanted)]
+    if wanted.isdecimal() and int(wanted) < len(outputs):
+        return outputs[int(wanted)]
+    raise SettingsError(f"{name}: has no output {wanted!r}", f"it has {', '.join(names)}")
+
+
+def _rank(one: Any, graph: Graph, n_classes: int | None) -> tuple[int, ...]:
+    """Tell how likely an output is a prediction: its shape first, then its name."""
+    shape = list(one.shape or ())
+    is_map = "map" in one.type
+    flat = is_map or (len(shape) > 0 and sum(size != 1 for size in shape[1:]) <= 1)
+    plain = one.name.rpartition("/")[2].lower()
+    said = next((points for words, points in WORDS if words.search(plain)), 1)
+    if is_map or (graph.ends_in(one.name) in PROBABLE and said):
+        said = 3
+    wide = shape[1:2] == [n_classes] and n_classes is not None
+    return int(flat), said, int(wide)
+
+
+def _sums_to_one(one: Any, trial: Callable[[Any], Any]) -> bool:
+    try:
+        values = np.asarray(trial(one), float)
+    except (ModelError, TypeError, ValueError):  # it does not answer to nothing, or with words
+        return False
+    rows = values.reshape(len(values), -1) if values.ndim else values.reshape(1, 1)
+    return bool((rows >= 0).all() and (np.abs(rows.sum(axis=1) - 1) < 1e-3).all())

@@ -21,9 +21,18 @@ from lime_cli.models.pickles.constructors import (
     check_names,
     check_partial,
     check_plain,
+    method_of_words,
     scalar_of,
 )
-from lime_cli.models.pickles.policy import CALL, INERT_MODULES, AllowList, Global, Refused, listed
+from lime_cli.models.pickles.policy import (
+    CALL,
+    GETATTR,
+    INERT_MODULES,
+    AllowList,
+    Global,
+    Refused,
+    listed,
+)
 from lime_cli.models.pickles.sizes import check_state, check_words, keeps_names
 from lime_cli.models.pickles.unpickler import (
     ARRAY_WRAPPER,
@@ -224,6 +233,8 @@ def _thing(key: Global, policy: AllowList) -> object:
     module, name = key
     if key == ARRAY_WRAPPER:
         return ArrayWrapper
+    if key == GETATTR:
+        return method_of_words
     if INERT_MODULES.match(module):
         return Inert()
     if key in frames.STAND_INS:

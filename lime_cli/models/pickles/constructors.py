@@ -11,7 +11,7 @@ from typing import cast
 
 import numpy as np
 
-from lime_cli.models.pickles.policy import PARTIAL, Bomb, Global, Refused
+from lime_cli.models.pickles.policy import GETATTR, PARTIAL, Bomb, Global, Refused
 from lime_cli.models.walking import FUNCTIONS
 
 _DTYPE = re.compile(r"[<>=|]?[?bBhHiIlLqQuefdgFDGSUVOMmc]\d{0,9}")
@@ -19,6 +19,12 @@ _DTYPE = re.compile(r"[<>=|]?[?bBhHiIlLqQuefdgFDGSUVOMmc]\d{0,9}")
 _FLEXIBLE = frozenset("SUV")
 
 _ALIGNED_STRUCT = 0x80
+
+_OF_WORDS = frozenset(
+    {"capitalize", "casefold", "lower", "lstrip", "rstrip", "split", "splitlines", "strip"}
+    | {"swapcase", "title", "upper"}
+)
+"""Methods of words that split a text, or write it otherwise."""
 
 _TIME_UNITS = frozenset(b"Y M W D h m s ms us ns ps fs as generic".split())
 
@@ -313,6 +319,21 @@ def is_plain_class(kind: type) -> bool:
     return issubclass(kind, np.generic) or kind.__module__ == "builtins"
 
 
+def is_method_of_words(of_any: bool, held: object, name: object) -> bool:
+    """Tell whether a name is that of a method of words, of any or of one that is held."""
+    return (of_any and name in _OF_WORDS) or (type(held) is str and name == "join")
+
+
+def method_of_words(held: object, name: object = None) -> object:
+    """Return a method of words, such as `str.lower`, or the joining by one; what getattr becomes.
+
+    Raises Refused for every other attribute.
+    """
+    if is_method_of_words(held is str, held, name):
+        return getattr(held, str(name))
+    raise Refused("uses builtins.getattr")
+
+
 def _moment(*args: object) -> bool:
     return all(type(one) in (bytes, str, int, timedelta, timezone) for one in args)
 
@@ -378,6 +399,7 @@ GUARDS: Mapping[Global, Callable[..., bool]] = {
     ("builtins", "bytearray"): _bytes,
     ("builtins", "bytes"): _bytes,
     ("builtins", "frozenset"): _set,
+    GETATTR: lambda *_: True,  # method_of_words checks them
     ("builtins", "range"): _range,
     ("builtins", "set"): _set,
     ("collections", "defaultdict"): _factory,

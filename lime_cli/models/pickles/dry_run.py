@@ -14,7 +14,8 @@ import numpy as np
 
 from lime_cli.models.content import Content
 from lime_cli.models.pickles.archive import archive
-from lime_cli.models.pickles.policy import REF, Global, Refused
+from lime_cli.models.pickles.constructors import is_method_of_words
+from lime_cli.models.pickles.policy import GETATTR, REF, Global, Refused
 from lime_cli.models.pickles.unpickler import Arguments, InlineArray, Machine, Named
 
 _CHUNK_BYTES = 1 << 22
@@ -50,6 +51,11 @@ class Surveyor(Machine):
         self.survey.roles.setdefault(named.key, set()).add(role)
 
     def make(self, named: Named, args: Arguments) -> object:
+        if named.key == GETATTR:
+            words = self._known.get(("builtins", "str"))
+            held, name = (*args, None, None)[:2]
+            if not is_method_of_words(words is not None and held is words.thing, held, name):
+                self.use(named, "attribute")  # which nothing may be
         return StandIn()
 
     def create(self, named: Named, args: Arguments, kwargs: dict[str, object]) -> object:

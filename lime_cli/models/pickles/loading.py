@@ -21,8 +21,7 @@ from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.boosters import as_estimator, read_no_files
 from lime_cli.models.containers import check_fitted, opened
 from lime_cli.models.content import Content
-from lime_cli.models.folders import columns_beside
-from lime_cli.models.model_file import ModelFile
+from lime_cli.models.model_file import ModelFile, columns_beside
 from lime_cli.models.pickles import refusals, tripwire
 from lime_cli.models.pickles.archive import (
     HEAD_BYTES,

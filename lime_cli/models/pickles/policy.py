@@ -60,6 +60,9 @@ Global = tuple[str, str]
 PARTIAL: Global = ("functools", "partial")
 """Made of listed functions and plain arguments only."""
 
+GETATTR: Global = ("builtins", "getattr")
+"""Methods of words are pickled by it; it is never taken itself."""
+
 
 class Refused(Exception):
     """The file asks for something that no model needs; the text completes `it ...`."""

@@ -14,9 +14,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from lime_cli.models.pickles.boosted import Unfit, check_lightgbm
+from lime_cli.models.booster_files import Unfit, check_lightgbm
 from lime_cli.models.pickles.policy import Refused
-from lime_cli.models.pickles.xgboosted import check_xgboost
+from lime_cli.models.xgboost_trees import check_xgboost
 
 _TREE = ("sklearn.tree._tree", "Tree")
 

@@ -12,9 +12,9 @@ from lime_cli.errors import InputError, ModelError
 from lime_cli.models.content import Content
 from lime_cli.models.pickles.loading import unpickle_any
 from lime_cli.sources import Record
-from lime_cli.tables.content import TableContent, TableFile
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import STDIN
 
 

@@ -15,6 +15,7 @@ from lime_cli.options.output import ReportOptions
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from lime_cli.console import Console
     from lime_cli.tools.check.measure import Checked, Finding
     from lime_cli.tools.check.policy import Policy
 
@@ -55,8 +56,8 @@ def check(options: CheckOptions, output: ReportOptions) -> int:
 
     to = output.destination()
     to.check(1)
-    rules, checked = read_policy(Path(options.policy)), Checked()
-    findings = list(_findings(options.result, options.baseline, rules, checked))
+    rules, checked = read_policy(Path(options.policy), to.console), Checked()
+    findings = list(_findings(options, rules, checked, to.console))
     if options.junit is not None:
         try:
             with Path(options.junit).open("wb") as stream:
@@ -73,7 +74,7 @@ def check(options: CheckOptions, output: ReportOptions) -> int:
 
 
 def _findings(
-    result: str, baseline: str | None, policy: Policy, checked: Checked
+    options: CheckOptions, policy: Policy, checked: Checked, console: Console
 ) -> Iterator[Finding]:
     """Check every instance, and its distance from the baseline where there is one."""
     from lime_cli.records.reading import read_entries
@@ -81,16 +82,16 @@ def _findings(
     from lime_cli.tools.check.policy import Steady
     from lime_cli.tools.compare.measure import Unmatched, compare
 
-    steady = policy.of(Steady)
+    result, baseline, steady = options.result, options.baseline, policy.of(Steady)
     if bool(steady) != (baseline is not None):
         raise SettingsError(
             f"{policy.name}: has {'a [drift] and there is no' if steady else 'no [drift] for the'}"
             " --baseline",
             "give both or neither",
         )
-    yield from check(read_entries(result), policy, checked)
+    yield from check(read_entries(result, console), policy, checked)
     if baseline is not None:
         top, left = max(one.top for one in steady), Unmatched()
-        old, new = read_entries(baseline), read_entries(result)
+        old, new = read_entries(baseline, console), read_entries(result)
         yield from check_drift(compare(old, new, top, left), policy)
         left.warn()

@@ -7,14 +7,16 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from lime_cli.console import SILENT, Console
 from lime_cli.errors import SettingsError
 from lime_cli.options.layers import read_toml
+from lime_cli.registry import renamed
 
 SIGNS = ("positive", "negative", "not positive", "not negative")
 
@@ -121,10 +123,10 @@ class Policy:
         return [rule for rule in self.rules if isinstance(rule, kind)]
 
 
-def read_policy(path: Path) -> Policy:
+def read_policy(path: Path, console: Console = SILENT) -> Policy:
     """Read a policy; raise SettingsError naming file and line for anything that is not one."""
     text, parsed = read_toml(path)
-    reader = _Reader(str(path), text)
+    reader = _Reader(str(path), text, console)
     rules = tuple(rule for key, value in parsed.items() for rule in reader.rules(key, value))
     if not rules:
         raise SettingsError(f"{path.name}: has no rule", "see docs/check.md")
@@ -135,6 +137,7 @@ def read_policy(path: Path) -> Policy:
 class _Reader:
     name: str
     text: str
+    console: Console
 
     def rules(self, key: str, value: Any) -> Iterator[PolicyRule]:
         """Read a table, each of several tables of a kind, or a list of names."""
@@ -157,9 +160,21 @@ class _Reader:
                 raise self._unknown(kind, number, key, list(allowed))
             place = self._place(kind, number, key)
             values[key] = _checked(place, key, value, str(allowed[key].type))
+            if key == "forbid_warnings":
+                values[key] = tuple(self._codes(place, values[key]))
         rule = KINDS[kind](self._place(kind, number, kind), **values)
         self._check(rule, kind, number)
         return rule
+
+    def _codes(self, place: str, patterns: Iterable[str]) -> Iterator[str]:
+        """Yield patterns of codes, and the new code beside a pattern that only an old one fits."""
+        for pattern in patterns:
+            yield pattern
+            for old, new in renamed("code").items():
+                if fnmatchcase(old, pattern) and not fnmatchcase(new or "", pattern):
+                    now = f"is now {new}" if new else "does not come any more"
+                    self.console.warn([("old_names", f"{place}: {old} {now}")])
+                    yield from (new,) if new else ()
 
     def _check(self, rule: PolicyRule, kind: str, number: int) -> None:
         place = self._place(kind, number, kind)

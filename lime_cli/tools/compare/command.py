@@ -108,7 +108,8 @@ def compare(options: ComparisonOptions, output: ComparisonOutputOptions) -> int:
         options.max_prediction_change,
     )
     found = Comparison(limits, options.top)
-    old, new = read_entries(options.old), read_entries(options.new)
+    old = read_entries(options.old, to.console)
+    new = read_entries(options.new, to.console)
     collect(differences(old, new, options.top, found.unmatched), found)
     found.unmatched.warn()
     with to.opened() as stream:
@@ -135,7 +136,7 @@ def _two_rows(options: ComparisonOptions, to: Output) -> int:
     first, second = first.strip(), second.strip()
     if not comma or not first or not second or "," in second or first == second:
         raise SettingsError(f"--rows: {options.rows!r} is not two rows", "name two, such as 3,17")
-    found = rows.two_rows(read_entries(options.old), (first, second), options.old)
+    found = rows.two_rows(read_entries(options.old, to.console), (first, second), options.old)
     with to.opened() as stream:
         if to.format in ("png", "svg"):
             rows.save(found, stream, to.format)

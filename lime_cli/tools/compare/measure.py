@@ -350,7 +350,7 @@ def collect(found: Iterable[Difference], comparison: Comparison) -> Comparison:
 
 
 def _findings(one: Difference, limits: Limits) -> Iterable[str]:
-    where = f"{one.source} {one.id}, {one.target}"
+    where = f'{one.source} {one.id}, "{one.target}"'
     ranks, largest, moved = one.rank_correlation, one.largest, one.prediction_change
     if ranks is not None and _below(ranks, limits.min_correlation):
         yield f"{where}: rank correlation {ranks:.2f}"

@@ -9,7 +9,7 @@ from lime_cli.errors import InputError
 from lime_cli.formats.canvas import BODY, MARGIN, SMALL, Canvas
 from lime_cli.formats.chart import axis
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
-from lime_cli.formats.wording import literal
+from lime_cli.formats.wording import counted, literal
 from lime_cli.tools.compare.measure import Change, Comparison, Difference, record_of
 
 SHOWN = 20
@@ -22,7 +22,7 @@ def sheet_of(comparison: Comparison) -> Sheet:
     if comparison.findings:
         rows = tuple((one,) for one in comparison.findings)
         grids.insert(0, Grid("findings", "Findings", (SheetColumn("what"),), rows, SHOWN))
-    title = f"{comparison.n:,} explanations compared"
+    title = f"{counted(comparison.n, 'explanation')} compared"
     data = record_of(comparison)
     return Sheet(title, tuple(_lines(comparison)), tuple(grids), data, _images(comparison))
 
@@ -97,7 +97,7 @@ def draw(comparison: Comparison, canvas: Canvas) -> None:
 
 
 def _named(one: Difference, change: Change, several: bool) -> str:
-    target = f", {one.target}" if several else ""
+    target = f', "{one.target}"' if several else ""
     return f"{one.id}{target}: {change.name}"
 
 

@@ -18,7 +18,15 @@ from lime_cli.formats.chart import axis
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
 from lime_cli.formats.story import MINUS
 from lime_cli.formats.wording import literal, number_format
-from lime_cli.records.reading import FAILURE, Entry, Seen, Target, instance_of, targets_of
+from lime_cli.records.reading import (
+    FAILURE,
+    Entry,
+    Seen,
+    Target,
+    instance_of,
+    targets_of,
+    unknown_instance,
+)
 from lime_cli.records.record import damage_named
 
 NAME, NUMBER = "limex/rows", 1
@@ -71,14 +79,16 @@ def two_rows(entries: Iterable[Entry], ids: tuple[str, str], place: str) -> list
     Raises InputError for rows that are not there, failed, are of no table, or cannot be compared.
     """
     found: dict[str, Entry] = {}
+    known = []
     for entry in entries:
         with damage_named(entry.place):
             own = str(entry.record["instance"]["id"])
+        known.append(own)
         if own in ids and own not in found:
             found[own] = entry
     for one in ids:
         if one not in found:
-            raise InputError(f"{place}: has no instance {one!r}", "see limex render RESULT")
+            raise unknown_instance(place, one, known)
         if found[one].schema == FAILURE:
             raise InputError(f"{found[one].place}: instance {one!r} failed", "choose another row")
     first, second = (found[one] for one in ids)
@@ -206,8 +216,8 @@ def said(one: TwoRows) -> str:
     form = number_format([*one.predictions, one.difference])
     first, second = (f"{value:{form}}" for value in one.predictions)
     text = (
-        f"{one.target}: the model gives row {one.ids[0]} {first} and row {one.ids[1]} {second}, a "
-        f"difference of {one.difference:+{form}}"
+        f'"{one.target}": the model gives row {one.ids[0]} {first} and row {one.ids[1]} {second}, '
+        f"a difference of {one.difference:+{form}}"
     )
     certain = [term for term in one.terms if term.certain][:3]
     parts = ", ".join(f"{term.feature} {term.difference:+{form}}" for term in certain)
@@ -243,7 +253,7 @@ def _grid(one: TwoRows) -> Grid:
     ]
     paired = all(term.paired for term in one.terms)
     how = "paired" if paired else "unpaired: the rows do not share their samples"
-    return Grid(one.target, f"{one.target}, intervals {how}", columns, tuple(rows))
+    return Grid(one.target, f'"{one.target}", intervals {how}', columns, tuple(rows))
 
 
 def _value(name: str | None, column: str) -> str:

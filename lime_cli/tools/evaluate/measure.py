@@ -1,4 +1,5 @@
-"""How good an explanation is: fidelity and stability, and curves.
+"""How good an explanation is: fidelity and stability, and curves, by
+replicates with several seeds.
 
 R is the number of seeds, each with the explanation it gives and the neighbourhood it drew.
 
@@ -8,17 +9,29 @@ Petsiuk, Das and Saenko 2018, "RISE", section 4.1. The baseline are random order
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import combinations
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lime_cli import clock
+from lime_cli.engine import explain
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
+from lime_cli.engine.explaining import focused
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.masks import given
 from lime_cli.engine.neighbourhood import Neighbourhood
+from lime_cli.errors import InputError, PredictionError
+from lime_cli.running.job import Failed, Job
+from lime_cli.settings import Settings
+
+if TYPE_CHECKING:
+    from lime_cli.models.model_file import LoadedModel
+    from lime_cli.sources import Source
+
 
 DEPTHS = (3, 5)
 """Numbers of leading components that are compared, beside the number kept."""
@@ -64,7 +77,7 @@ class Verdict:
     name: str
     model_prediction: float
     held_out: Spread
-    """Weighted R² of each seed's surrogate on the samples of all other seeds; at most 1."""
+    """Fidelity of each seed's surrogate on the samples of all other seeds; at most 1."""
     fidelity: Spread
     """What the explanations report: cross-validated, in [-1, 1]."""
     vsi: float
@@ -115,11 +128,13 @@ def _verdict(
 def held_out_fidelity(
     surrogates: Sequence[Surrogate], neighbourhoods: Sequence[Neighbourhood]
 ) -> list[float | None]:
-    """Return for each seed the weighted R² of its surrogate on the samples of all other seeds.
+    """Return for each seed the fidelity of its surrogate on the samples of all other seeds.
 
-    The instance itself, which every fit has seen, is left out. R² compares with the mean of the
-    samples judged; None where they do not vary, where none is near enough to count, and for a
-    response that the explanation finds constant.
+    That is the share of what masking decides that the surrogate explains: products of the errors
+    of twins leave out which replacement was drawn. Where replacements are not random it is the
+    weighted R². The instance itself, which every fit has seen, is left out. Fidelity compares with
+    the mean of the samples judged; None where masking decides nothing, where no sample is near
+    enough to count, and for a response that the explanation finds constant.
     """
     drawn = np.arange(len(neighbourhoods))
     target = surrogates[0].target
@@ -129,11 +144,12 @@ def held_out_fidelity(
     shift = neighbourhoods[0].predictions[0, target]
     moments, losses = np.zeros((len(drawn), 3)), np.zeros((len(drawn), len(drawn)))
     for t, one in enumerate(neighbourhoods):
-        weights, predictions = one.weights[1:], one.predictions[1:, target]
-        residual = predictions[:, None] - (one.interpretable[1:] @ coefficients + intercepts)
-        losses[:, t] = weights @ residual**2
-        moved = predictions - shift
-        moments[t] = weights.sum(), weights @ moved, weights @ moved**2
+        a, b = one.twins.T if len(one.twins) else 2 * (np.arange(1, len(one.weights)),)
+        weights, moved = one.weights[a], one.predictions[:, target] - shift
+        residual = (moved + shift)[:, None] - (one.interpretable @ coefficients + intercepts)
+        losses[:, t] = weights @ (residual[a] * residual[b])
+        middle, product = (moved[a] + moved[b]) / 2, moved[a] * moved[b]
+        moments[t] = weights.sum(), weights @ middle, weights @ product
     return [
         None if one.fidelity is None else _r_squared(losses[s], moments, shift, drawn != s)
         for s, one in enumerate(surrogates)
@@ -158,7 +174,7 @@ def _r_squared(
     total = second - first**2 / mass
     if total <= FLAT * mass * max((shift + first / mass) ** 2, 1e-30):
         return None
-    return float(1 - losses[others].sum() / total)
+    return min(1.0, float(1 - losses[others].sum() / total))
 
 
 def stabilities(surrogates: Sequence[Surrogate]) -> tuple[Stability, ...]:
@@ -336,3 +352,65 @@ def _predict(
     ]
     predictions = np.concatenate(parts)
     return np.asarray(predictions.reshape(len(kept), draws, -1).mean(axis=1))
+
+
+_CURVES = 1  # tells the curves' random numbers from those of the samples
+
+
+@dataclass(frozen=True, eq=False)
+class Replicate:
+    """An explanation by one seed and the neighbourhood which that seed drew."""
+
+    explanation: Explanation
+    neighbourhood: Neighbourhood
+
+
+@dataclass(frozen=True, eq=False)
+class Replicated:
+    """A source explained with every seed; curves are those of the first, by target."""
+
+    source: Source
+    replicates: tuple[Replicate, ...]
+    curves: tuple[Curves, ...]
+
+
+def replicated(job: Job, n_seeds: int) -> Iterator[Replicated | Failed]:
+    """Explain every source of a job, in order, with its seed and the ``n_seeds - 1`` after it.
+
+    Raises ModelError and SettingsError, which concern all sources; what concerns one becomes
+    ``Failed``.
+    """
+    model = job.model.load()
+    modality = job.modality.jointly() if job.settings.kernel == "shapley" else job.modality
+    modality = modality.fitted(model.input._replace(takes=model.takes, predictions=model.predict))
+    seeds = [replace(job.settings, seed=job.settings.seed + i) for i in range(n_seeds)]
+    for source in job.sources:
+        try:
+            instance = modality.read(source)
+            with clock.explaining({id(instance): (source.key, source.called)}, 0):
+                one = _evaluated(source, instance, model, seeds)
+        except (InputError, PredictionError) as error:
+            yield Failed(source, error)
+            continue
+        yield one
+
+
+def _evaluated(
+    source: Source, instance: Instance, model: LoadedModel, seeds: list[Settings]
+) -> Replicated:
+    first = seeds[0]
+    instance = focused(instance, model, first)
+    found = tuple(_replicate(instance, model, settings) for settings in seeds)
+    drawn: tuple[Curves, ...] = ()
+    if first.surrogate != "tree":  # which has no weights, so no order to speak of
+        entropy = [first.seed, _CURVES]
+        surrogates = found[0].explanation.surrogates
+        drawn = tuple(curves(instance, model, one, entropy) for one in surrogates)
+    return Replicated(source, found, drawn)
+
+
+def _replicate(instance: Instance, model: LoadedModel, settings: Settings) -> Replicate:
+    seen: list[Neighbourhood] = []
+    watch = lambda _instance, neighbourhood: seen.append(neighbourhood)  # noqa: E731
+    explanation = next(explain([instance], model, settings, watch))
+    return Replicate(explanation, seen[0])

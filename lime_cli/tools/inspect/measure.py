@@ -14,9 +14,9 @@ import numpy as np
 from lime_cli.engine.arrays import FloatArray
 from lime_cli.engine.instance import join
 from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError, UntrustedModel
+from lime_cli.models.booster_files import NativeOutline, native_outline
 from lime_cli.models.failures import explains
 from lime_cli.models.model_file import ModelFile, ModelInput, format_of
-from lime_cli.models.native import NativeOutline, native_outline
 from lime_cli.models.onnx.graph import Signature, check_graph, read_graph, read_signature
 from lime_cli.models.pickles import refusals
 from lime_cli.models.pickles.archive import packing_of
@@ -27,6 +27,7 @@ from lime_cli.registry import MODALITIES
 from lime_cli.sources import suffix_of
 from lime_cli.tables.readers import is_table, read_cells
 from lime_cli.tabular.row import Table
+from lime_cli.tabular.schema import Schema
 
 if TYPE_CHECKING:
     from lime_cli.models.model_file import LoadedModel
@@ -350,7 +351,9 @@ def real_batch(kind: str | None, known: ModelInput, rows: ProbeRows) -> Any:
         modality = MODALITIES["image"](inputs=(rows.path,))
     else:
         n = min(rows.n, len(read_cells(rows.path, most=rows.n).rows))
-        modality = MODALITIES["tabular"](rows.path, rows=f"0-{n - 1}", background=rows.path)
+        modality = MODALITIES["tabular"](
+            rows.path, rows=f"0-{n - 1}", background=rows.path, schema=Schema(lone=True)
+        )
     fitted = modality.fitted(known)
     sources = islice(fitted.sources(), rows.n)
     return join([fitted.read(source).original() for source in sources])

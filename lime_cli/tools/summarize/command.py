@@ -51,7 +51,7 @@ def summarize(options: SummaryOptions, output: SummaryOutputOptions) -> None:
 
     to = output.destination()
     to.check(1)
-    summary, chosen = sum_up(read_entries(options.result), options.top, options.picks)
+    summary, chosen = sum_up(read_entries(options.result, to.console), options.top, options.picks)
     with to.opened() as stream:
         if to.format in ("png", "svg"):
             from lime_cli.tools.summarize.report import save

@@ -139,6 +139,27 @@ def test_held_out_fidelity_is_the_weighted_r_squared_of_the_others_samples():
         assert found == pytest.approx(1 - w @ (y - guess) ** 2 / total)
 
 
+def test_held_out_fidelity_leaves_out_which_replacement_was_drawn():
+    """The surrogate is the mean by mask; replacements add as much again, and nothing else."""
+    rng = np.random.default_rng(1)
+    kept = np.repeat(rng.random((20_001, 1)) < 0.5, 2, axis=0)[1:]
+    predictions = 1.0 * kept + rng.normal(0, 0.5, kept.shape)
+    places = np.arange(1, len(kept)).reshape(-1, 2)
+    drawn = Neighbourhood(
+        interpretable=kept,
+        predictions=predictions,
+        weights=np.ones(len(kept)),
+        block=np.zeros(len(kept), int),
+        n_blocks=1,
+        twins=places,
+        kernel_width=1.0,
+    )
+    right, wrong = made_up({0: (1.0, 0.1)}), made_up({})
+    found = held_out_fidelity([right, right, wrong], [drawn] * 3)
+    assert found[0] == pytest.approx(1.0, abs=0.05)
+    assert found[2] == pytest.approx(-1.0, abs=0.1)  # a constant that is half the effect off
+
+
 def test_the_indices_of_visani_are_those_computed_by_hand():
     chosen = [(1, 2, 3), (1, 2, 4), (1, 5, 6)]
     assert variables_stability(chosen) == pytest.approx(100 * (2 / 3 + 1 / 3 + 1 / 3) / 3)

@@ -1,4 +1,5 @@
-"""The weighted LASSO path from Gram matrices, many problems in step.
+"""Sparse least squares from Gram matrices, many problems in step: the LASSO path, the refit on the
+components chosen, and the rules that choose them.
 
 Problem p minimises ½ b'Gb - c'b + penalty |b|₁ with a Gram matrix G (d, d) and a correlation
 vector c (d,): the weighted LASSO once G = Z'PZ / sum(P) and c = Z'Py / sum(P) of centred data. The
@@ -8,12 +9,39 @@ Tibshirani 2004, section 3.1).
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.grams import Grams, whole
+
+
+class Grams(NamedTuple):
+    """Gram matrices of g problems over d components, for a walk over components that are scaled."""
+
+    rows: FloatArray
+    """(g, m, d): unscaled."""
+    place: IntArray
+    """(g, d): which of the m rows is a component's; -1 where there is none."""
+    variance: FloatArray
+    """(g, d): unscaled."""
+    scale: FloatArray
+    """(g, d): what each component is divided by."""
+
+
+def whole(grams: FloatArray, scale: FloatArray) -> Grams:
+    """Return all rows of Gram matrices (g, d, d)."""
+    place = np.broadcast_to(np.arange(grams.shape[1]), grams.shape[:2])
+    return Grams(grams, place, np.einsum("gii->gi", grams), scale)
+
+
+def deviation_of(variance: FloatArray) -> FloatArray:
+    """Return the components' standard deviations (g, d), infinite where there is none."""
+    floor = 1e-12 * np.maximum(variance.max(axis=1, keepdims=True, initial=0), 1e-300)
+    return np.where(variance > floor, np.sqrt(np.maximum(variance, 0)), np.inf)
+
 
 COLLINEAR = 1e-9
 """A component this much explained by the active ones, in units of its own variance, never joins."""
@@ -25,6 +53,8 @@ FIRST_SLOTS = 16
 """Of active components; twice as many where these are not enough."""
 TOGETHER = 2**14
 """Numbers of a component each, in the walks of one lot: a lot that stays in the cache is fast."""
+IN_ONE = 2**12
+"""Products, at most, that are made and summed by two calls, which then cost more than they do."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -148,9 +178,10 @@ class _Walk:
         while some.any():
             size = np.where(self.closed, -1.0, np.abs(self.residual))
             best = size.argmax(axis=0)
-            found = size[best, self.all] >= 0
-            self.running &= ~(some & ~found & (self.column < 0).all(axis=0))
-            some = some & found
+            joins = size[best, self.all] >= 0
+            if not joins.all():
+                self.running &= ~(some & ~joins & (self.column < 0).all(axis=0))
+                some = some & joins
             fresh = self._enter(some, best, step)
             self.closed[best[some], self.all[some]] = True
             tied = np.abs(self.residual[best, self.all]) >= self.penalty * (1 - 1e-9)
@@ -169,8 +200,11 @@ class _Walk:
         slot = (self.column < 0).argmax(axis=0)
         solved[slot, self.all] = -1.0
         shrunk = solved / np.where(fresh, left, np.inf)
-        for k in range(len(solved)):
-            self.inverse[k] += shrunk[k] * solved
+        if self.inverse.size <= IN_ONE:
+            self.inverse += shrunk[:, None] * solved
+        else:
+            for k in range(len(solved)):
+                self.inverse[k] += shrunk[k] * solved
         good = np.flatnonzero(fresh)
         slot, best = slot[good], best[good]
         self.column[slot, good], self.entered[slot, good] = best, step
@@ -253,8 +287,127 @@ def met(room: FloatArray, speed: FloatArray) -> FloatArray:
 def dot(left: FloatArray, right: FloatArray) -> FloatArray:
     """Multiply (m, P) or (a, m, P) by (m, P) over m, in the order of m whatever P is."""
     terms = left if left.ndim == 2 else left.transpose(1, 0, 2)
+    if terms.size <= IN_ONE and terms.shape[-1] > 1:  # one number in a row is summed in pairs
+        other = right if left.ndim == 2 else right[:, None]
+        return np.asarray(np.add.reduce(terms * other, axis=0, initial=0.0))
     total: FloatArray = np.zeros(terms.shape[1:])
     product = np.empty_like(total)
     for one, other in zip(terms, right, strict=True):
         total += np.multiply(one, other, out=product)
     return total
+
+
+CONDITIONING = 1e-9
+"""Ridge of the refit relative to the mean variance of a component: for conditioning only, and
+refined away by one more solve wherever the system allows."""
+
+
+def refit(
+    grams: FloatArray,
+    which: IntArray,
+    correlations: FloatArray,
+    chosen: BoolArray,
+    ridge: FloatArray,
+    most: int | None = None,
+) -> FloatArray:
+    """Solve least squares with an L2 penalty (P,) on the chosen components: (P, d).
+
+    ``most`` bounds how many are chosen; systems have its size, so that no problem's last digits
+    depend on what is chosen in another.
+    """
+    d = correlations.shape[1]
+    count = chosen.sum(axis=1)
+    columns = np.argsort(~chosen, axis=1, kind="stable")[:, : max(1, min(d, most or d))]
+    valid = np.arange(columns.shape[1]) < count[:, None]
+    block = grams[which[:, None, None], columns[:, :, None], columns[:, None, :]]
+    unit = np.eye(columns.shape[1])
+    exact = (
+        np.where(valid[:, :, None] & valid[:, None, :], block, 0.0) + unit * ridge[:, None, None]
+    )
+    trace = np.einsum("gii->gi", grams).copy().sum(axis=1)
+    level = CONDITIONING * trace[which] / d
+    system = exact + unit * np.where(level > 0, level, 1.0)[:, None, None]
+    wanted = np.where(valid, np.take_along_axis(correlations, columns, axis=1), 0.0)
+    solve = factorised(system)
+    solved = solve(wanted)
+    solved = solved + solve(wanted - (exact @ solved[:, :, None])[:, :, 0])
+    coefficients = np.zeros_like(correlations)
+    np.put_along_axis(coefficients, columns, np.where(valid, solved, 0.0), axis=1)
+    return coefficients
+
+
+SMALL = 24
+"""Unknowns, at most, that are eliminated here."""
+
+
+def factorised(systems: FloatArray) -> Callable[[FloatArray], FloatArray]:
+    """Factorise positive definite systems (P, m, m): what solves them for right sides (P, m)."""
+    if systems.shape[1] > SMALL:
+        return lambda wanted: np.asarray(
+            np.linalg.solve(systems, wanted[:, :, None])[:, :, 0], float
+        )
+    m = systems.shape[1]
+    left = np.ascontiguousarray(systems.transpose(1, 2, 0))
+    for j in range(m):
+        below = left[j + 1 :, j] / left[j, j]
+        left[j + 1 :, j + 1 :] -= below[:, None] * left[j, None, j + 1 :]
+        left[j + 1 :, j] = below
+    pivots = left[np.arange(m), np.arange(m)]
+
+    def solve(wanted: FloatArray) -> FloatArray:
+        values = np.array(wanted.T, order="C")
+        for j in range(m - 1):
+            values[j + 1 :] -= left[j + 1 :, j] * values[j]
+        values /= pivots
+        for j in range(m - 1, 0, -1):
+            values[:j] -= left[j, :j] * values[j]
+        return np.ascontiguousarray(values.T)
+
+    return solve
+
+
+def _by_lasso(grams: FloatArray, which: IntArray, correlations: FloatArray, n: int) -> BoolArray:
+    """Walk the path over standardised components to the first knot with n (K-LASSO)."""
+    deviation = deviation_of(np.einsum("gii->gi", grams))
+    return lasso_path(whole(grams, deviation), which, correlations / deviation[which], n).entry >= 0
+
+
+def _by_forward(grams: FloatArray, which: IntArray, correlations: FloatArray, n: int) -> BoolArray:
+    """Add the component that raises R² most, n times, by rank-one updates of the Gram matrices."""
+    left, wanted = grams[which].copy(), np.array(correlations, float)
+    own = np.einsum("pii->pi", left).copy()
+    problems, chosen = np.arange(len(which)), np.zeros(correlations.shape, bool)
+    for _ in range(min(n, correlations.shape[1])):
+        variance = np.einsum("pii->pi", left)
+        usable = ~chosen & (variance > 1e-9 * own) & (own > 0)
+        gain = np.divide(wanted**2, variance, out=np.full(own.shape, -1.0), where=usable)
+        best = gain.argmax(axis=1)
+        good = gain[problems, best] > 0
+        chosen[problems[good], best[good]] = True
+        scale = np.where(good, variance[problems, best], np.inf)
+        row = left[problems, best]
+        wanted = wanted - row * (wanted[problems, best] / scale)[:, None]
+        left = left - row[:, :, None] * row[:, None, :] / scale[:, None, None]
+    return chosen
+
+
+def _by_weight(grams: FloatArray, which: IntArray, correlations: FloatArray, n: int) -> BoolArray:
+    """Take the n largest standardised weights of the fit on all components."""
+    everything = np.ones(correlations.shape, bool)
+    weights = refit(grams, which, correlations, everything, np.zeros(len(which)))
+    deviation = deviation_of(np.einsum("gii->gi", grams))
+    size = np.abs(weights) * np.where(deviation < np.inf, deviation, 0.0)[which]
+    order = np.argsort(-size, axis=1, kind="stable")[:, :n]
+    chosen = np.zeros(correlations.shape, bool)
+    np.put_along_axis(chosen, order, True, axis=1)
+    return chosen & (size > 0)
+
+
+def _all(grams: FloatArray, which: IntArray, correlations: FloatArray, n: int) -> BoolArray:
+    """Take every component, however many."""
+    return np.ones(correlations.shape, bool)
+
+
+# Each takes grams (g, d, d), which of them (P,) a problem uses, correlations (P, d) and a number of
+# components; it returns the choice (P, d).
+SELECT = {"lasso": _by_lasso, "forward": _by_forward, "highest": _by_weight, "none": _all}

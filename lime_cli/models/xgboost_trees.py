@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.models.pickles.boosted import MOST_CLASSES, MOST_COLUMNS, MOST_TREES, Unfit
+from lime_cli.models.booster_files import MOST_CLASSES, MOST_COLUMNS, MOST_TREES, Unfit
 from lime_cli.models.ubjson import is_json, read_ubjson
 
 _COUNTS = {

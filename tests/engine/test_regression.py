@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.linear_model import Lasso, lars_path_gram
 
-from lime_cli.engine.lasso import lasso_path
+from lime_cli.engine.regression import dot, lasso_path
 
 
 def problem(seed: int):
@@ -70,6 +70,19 @@ def test_many_problems_in_step_are_the_problems_one_by_one():
         alone = lasso_path(grams[p : p + 1], np.zeros(1, int), correlations[p : p + 1], 4)
         assert together.coefficients[p] == pytest.approx(alone.coefficients[0], abs=1e-12)
         assert np.array_equal(together.entry[p] >= 0, alone.entry[0] >= 0)
+
+
+@pytest.mark.parametrize("problems", [1, 2, 9, 200])
+@pytest.mark.parametrize("slots", [1, 8, 9, 31])
+def test_products_are_summed_in_the_order_of_the_slots_whatever_their_number(problems, slots):
+    rng = np.random.default_rng(0)
+    left = rng.normal(size=(30, slots, problems)) * 10.0 ** rng.integers(-9, 9, (slots, problems))
+    right = rng.normal(size=(slots, problems))
+    expected = np.zeros((30, problems))
+    for slot in range(slots):
+        expected = expected + left[:, slot] * right[slot]
+    assert dot(left, right).tobytes() == expected.tobytes()
+    assert dot(left[4], right).tobytes() == expected[4].tobytes()
 
 
 def test_a_repeated_column_joins_once():
