@@ -50,15 +50,22 @@ def student(freedom: int, tail: float) -> float:
 
     t is the root of ``freedom`` times the tangent of an angle whose density is the cosine's power.
     """
+    angles, beyond = _angles(freedom)
+    place = int(np.searchsorted(-beyond, -tail))
+    low, high = beyond[place], beyond[place - 1]
+    angle = angles[place] - (tail - low) / (high - low) * (angles[1] - angles[0])
+    return float(np.sqrt(freedom) * np.tan(angle))
+
+
+@cache
+def _angles(freedom: int) -> tuple[FloatArray, FloatArray]:
+    """Return angles from 0 to a right one, and how likely each is exceeded."""
     angles = np.linspace(0.0, np.pi / 2, 200_001)
     density = np.cos(angles) ** (freedom - 1)
     density[0] /= 2
     beyond = np.cumsum(density[::-1])[::-1]
     beyond /= 2 * beyond[0]
-    place = int(np.searchsorted(-beyond, -tail))
-    low, high = beyond[place], beyond[place - 1]
-    angle = angles[place] - (tail - low) / (high - low) * (angles[1] - angles[0])
-    return float(np.sqrt(freedom) * np.tan(angle))
+    return angles, beyond
 
 
 def multiplier(n_blocks: int, shown: int, d: int) -> float:

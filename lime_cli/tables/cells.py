@@ -14,7 +14,7 @@ import numpy as np
 
 from lime_cli.errors import InputError
 from lime_cli.tables.columnar import Columnar
-from lime_cli.tables.dialect import MISSING, NUMBER, PLAIN, TRUE_FALSE, Dialect
+from lime_cli.tables.dialect import MISSING, NUMBER, PLAIN, SWAPPED, TRUE_FALSE, Dialect
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -166,10 +166,10 @@ class Cells:
 
 
 def _all_numbers(cells: list[str], dialect: Dialect) -> NDArray[np.float64] | None:
-    if dialect.decimal != ".":
-        return None
     there = [cell not in MISSING for cell in cells]
     present = list(compress(cells, there))
+    if dialect.decimal == ",":
+        present = [cell.translate(SWAPPED) for cell in present]
     if not present or _holds_others(present[:1]) or _holds_others(present):  # one often tells
         return None
     found = np.full(len(cells), np.nan)

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
-from lime_cli.tables.columnar import sampled_lines
+from lime_cli.tables.columnar import Written, is_plain, sampled_lines
 from lime_cli.tables.dialect import NUMBER, PLAIN, Dialect
 from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
@@ -85,22 +85,22 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         _check_separator(name, first, separator, ahead)
     if isinstance(names, str):
         raise InputError(f"{name}: {names}", "the first line must name the columns")
+    written = Written(names, len(names), separator, dialect)
+    plain = is_plain(dialect) and separator != BLANKS
     if not dialect.header:
         header = tuple(map(str, range(len(names))))
         again: list[Any] = [(1, names)]
         records = _records(name, header, chain(again, rows), dialect)
-        return TableContent(header, records, assumed=tuple(assumed))
+        sampled = partial(sampled_lines, stream, written) if plain else None
+        return TableContent(header, records, sampled=sampled, assumed=tuple(assumed))
     longer = _lengthened(names, ahead, separator, dialect)
     if longer[: len(names)] != names:
         words = f"the first cells of the rows of {name} are taken for their names, as R writes them"
         assumed.append(("row_names", words))
-    names = longer
+    written, names = written._replace(n=len(longer)), longer
     header = checked_header(name, names)
     spare = len(list(takewhile(lambda cell: not cell.strip(), reversed(names))))
-    plain = (dialect.encoding or "utf-8").lower() in ("utf-8", "utf8")
-    plain = plain and dialect.decimal == "." and dialect.quote == '"'
-    plain = plain and not (dialect.thousands or dialect.na_values) and separator != BLANKS
-    sampled = partial(sampled_lines, stream, header, separator) if plain else None
+    sampled = partial(sampled_lines, stream, written) if plain else None
     records = _records(name, header, rows, dialect, spare)
     return TableContent(header, records, sampled=sampled, assumed=tuple(assumed))
 

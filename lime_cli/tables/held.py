@@ -62,7 +62,7 @@ class HeldTable:
 
     def _sampled(self, dialect: Dialect, most: int, words: Collection[int]) -> Sample | None:
         """Take evenly spaced rows by column; see ``TableContent``."""
-        found = Sampler(len(self.columns), most, words)
+        found = Sampler(len(self.columns), most, words, dialect)
         found.step = step_for(self.n_rows, most)
         places = found.next_places(self.n_rows)
         columns = (

@@ -4,7 +4,6 @@ and what a reader of a kind of table is given and returns.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -292,16 +291,8 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
         raise SettingsError(f"{option}: {name} is one table alone", f"leave {option} out")
     content = TABLES[kind](TableFile(name, str(local(path)), stream), dialect)
     header, records, typed, n_rows, sampled, assumed = TableContent(*content)
-    goes_back = isinstance(stream, io.BufferedReader)  # others would unpack all again
-    return Stream(
-        name,
-        header,
-        records,
-        typed,
-        n_rows,
-        sampled=sampled if goes_back else None,
-        assumed=(*found, *assumed),
-    )
+    assumed = (*found, *assumed)
+    return Stream(name, header, records, typed, n_rows, sampled=sampled, assumed=assumed)
 
 
 def _kinds(suffix: str) -> Collection[str]:
