@@ -20,8 +20,6 @@ BEHIND = re.compile(r"(\S.*?)\s*[,\t]\s*(\d+)")
 WORDNET = re.compile(r"n\d{8}(?:\s*[:,\t]\s*|\s+)(\S.*)")
 """``n01440764 tench, Tinca tinca``, as lists of ImageNet's classes have it."""
 
-WORDNET_ID = re.compile(r"n\d{8}")
-
 NO_CLASS = re.compile(r"_*(background|dummy)( class)?_*", re.IGNORECASE)
 """What the first of 1001 ImageNet names is: no class that 1000 outputs know."""
 

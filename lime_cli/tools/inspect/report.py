@@ -119,11 +119,7 @@ SAID = {
 def write_page(report: ModelReport, out: IO[bytes], look: Look) -> None:
     """Write a page for people."""
     page = page_of(look)
-    with page.console.capture() as captured:
-        for line in _lines(report, page):
-            line.rstrip()
-            page.console.print(line, soft_wrap=True)
-    out.write(captured.get().encode(look.encoding))
+    out.write(page.printed(_lines(report, page), cut=False))
 
 
 def write_json(report: ModelReport, out: IO[bytes], look: Look) -> None:
