@@ -77,7 +77,7 @@ class Files:
         hint = "latin-1, say"
         raise InputError(
             f"{shown}: is not {name.upper()} at byte {place}",
-            f"name its encoding, --encoding {hint}, or save it as UTF-8",
+            f"name its encoding, such as --encoding {hint}, or save it as UTF-8",
         )
 
 

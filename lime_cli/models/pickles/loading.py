@@ -18,7 +18,7 @@ import joblib
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, UntrustedModel
-from lime_cli.models.boosters import as_estimator
+from lime_cli.models.boosters import as_estimator, read_no_files
 from lime_cli.models.containers import check_fitted, opened
 from lime_cli.models.content import Content
 from lime_cli.models.model_file import ModelFile, applied_first, columns_beside
@@ -290,6 +290,7 @@ def predictor_of(
     name = content.name
     digest = content.digest_in_thread()
     _count_processors()
+    read_no_files()
     beside, first = columns_beside(file.path), applied_first(file.path)
     with guarded(file, kind):  # what a model has and can is asked of the model
         model, said, columns = opened(held, file.key, name)
