@@ -173,7 +173,7 @@ def _of_accessor(name: str, kind: str, table: Any) -> PredictionError:
     column = likely[0] if len(likely) == 1 else "COLUMN"
     return PredictionError(
         f"{name}: the model takes {what} in another form",
-        f"say {option} {column}{one_of}",
+        f"use {option} {column}{one_of}",
     )
 
 

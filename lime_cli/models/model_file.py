@@ -503,7 +503,7 @@ def format_of(path: Path) -> str:
     if promised != kind:
         raise ModelError(
             f"{path.name}: is named {path.suffix} but its content is {NAMES[kind]}",
-            f"rename it, or say --model-format {kind}",
+            f"rename it, or use --model-format {kind}",
         )
     return kind
 

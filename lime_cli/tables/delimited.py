@@ -160,7 +160,7 @@ def _check_quotes(name: str, ahead: list[str], separator: str, dialect: Dialect)
     cells = [cell.strip() for line in ahead for cell in line.split(separator)]
     quoted = sum(len(cell) > 2 and cell[0] == cell[-1] == "'" for cell in cells)
     if dialect.quote == '"' and quoted > len(cells) / 2:
-        raise InputError(f"{name}: most cells stand in single quotes", 'say --quote "\'"')
+        raise InputError(f"{name}: most cells stand in single quotes", 'use --quote "\'"')
 
 
 def checked_header(name: str, names: list[str]) -> tuple[str, ...]:
@@ -220,7 +220,7 @@ def _check_separator(name: str, first: str, separator: str, ahead: list[str]) ->
         return
     comma = marks[0] == ";" and re.search(r"\d,\d", next(iter(ahead), ""))
     raise InputError(
-        f"{name}: one column named {first.strip()[:40]!r}",
+        f"{name}: has one column, named {first.strip()[:40]!r}",
         f"try --sep {marks[0]!r}" + (" --decimal ','" if comma else ""),
     )
 

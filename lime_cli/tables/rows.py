@@ -358,9 +358,9 @@ def require(
         n = second.line
         hint = f"they stand on line {n}: tail -n +{n} {name} > table.csv leaves out what is above"
     elif not has & set(columns) and is_data(header):
-        hint = f"its first line is {shown}; where that is a row, say --no-header"
+        hint = f"its first line is {shown}; if that is a row, use --no-header"
     elif guess:
-        hint = f"did you mean {guess!r}? say --rename '{guess}={missing[0]}'"
+        hint = f"did you mean {guess!r}? use --rename '{guess}={missing[0]}'"
         hint += ", and one more for each other name" * (len(missing) > 1)
     raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}", hint)
 

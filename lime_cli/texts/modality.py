@@ -74,7 +74,7 @@ class Files:
         hint = "utf-16" if two and name != "utf-16" else "latin-1, say"
         raise InputError(
             f"{shown}: is not {name.upper()} at byte {place}",
-            f"name its encoding, --encoding {hint}, or save it as UTF-8",
+            f"name its encoding, such as --encoding {hint}, or save it as UTF-8",
         )
 
 

@@ -92,6 +92,9 @@ def _probe(report: ModelReport) -> dict[str, Any] | None:
 KEY = 12
 """Columns of the keys."""
 
+NARROWEST = 20
+"""Columns of a reason, at least."""
+
 OPTION = 46
 """Columns of an option with its value, beside which the reason stands."""
 
@@ -195,9 +198,9 @@ def _outputs(report: ModelReport, page: Page) -> Iterator[Text]:
     said = (
         f"{probe.method}: {probe.task}, {len(probe.targets)} {what}" if probe.task else probe.method
     )
-    yield from _row("asked", said, page)
+    yield from _row("called by", said, page)
     if fence.kept():
-        yield from _row("behind", f"{fence.kept()}: no program, no network, no writing", page)
+        yield from _row("fenced by", f"{fence.kept()}: no program, no network, no writing", page)
     if probe.failure:
         yield from _row("no answer", f"{probe.failure}; name real ones with --data", page)
     for warning in probe.warnings:
@@ -212,14 +215,16 @@ def _options(report: ModelReport, page: Page) -> Iterator[Text]:
     command = f"limex explain {modality} {shlex.quote(report.path)} {PLACES[modality]}"
     yield _line("explain it", command, page)
     chosen = [(one, _spelled(one.value)) for one in choices(report)]
-    for certain, key in ((True, "limex uses"), (False, "you may say")):
+    for certain, key in ((True, "limex uses"), (False, "you may add")):
         rows = [
             (f"--{one.key} {value}", one.why) for one, value in chosen if one.certain is certain
         ]
         width = min(max((len(option) for option, _ in rows), default=0), OPTION)
         for number, (option, why) in enumerate(rows):
-            line = _line(key if number == 0 else "", f"{option.ljust(width)}{GAP}{why}", page)
-            yield page.cut(line, max(page.look.width, len(MARGIN) + KEY + len(option)))
+            room = page.look.width - len(MARGIN) - KEY - width - len(GAP)
+            for place, said in enumerate(page.folded(why, max(room, NARROWEST))):
+                left = (option if place == 0 else "").ljust(width)
+                yield _line(key if number + place == 0 else "", f"{left}{GAP}{said.plain}", page)
 
 
 def _spelled(value: str | int | tuple[str, ...]) -> str:
