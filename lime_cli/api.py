@@ -66,9 +66,13 @@ def explain(
     with _in_words(modality):
         kind = modality or modality_of(data, options, background is not None)
         held = _held(kind, data, options)
-        asked = _asked(kind, model, held, background, options)
-        found, failed = asked.explained()
-        return _one(found, failed) if _is_one(kind, data, options) else _several(found, failed)
+        prepared = _asked(kind, model, held, background, options)
+        explanations, failed = prepared.explained()
+        return (
+            _one(explanations, failed)
+            if _is_one(kind, data, options)
+            else _several(explanations, failed)
+        )
 
 
 class Explainer:
@@ -87,9 +91,11 @@ class Explainer:
         **options: Any,
     ) -> None:
         with _in_words(modality):
-            said = [one for one in options if one in CHOICES]
-            if said:
-                raise SettingsError(f"{said[0]}: an Explainer is given its rows later", "leave out")
+            chosen = [one for one in options if one in CHOICES]
+            if chosen:
+                raise SettingsError(
+                    f"{chosen[0]}: an Explainer gets its rows later", "give them to explain_many"
+                )
             self._kind = modality or (TABULAR if background is not None else None)
             self._model, self._background, self._options = model, background, options
             self._known: dict[str, _Asked] = {}
@@ -146,7 +152,7 @@ def modality_of(data: object, options: Mapping[str, Any], background: bool = Fal
         return TEXT if words and _are_texts(data) else IMAGE if n in (3, 4) else TABULAR
     if isinstance(data, (list, tuple)) and data:
         if _are_texts(data):
-            known = {_modality_of_path(one, options) for one in data}
+            known = {_modality_of_path(path, options) for path in data}
             return known.pop() if len(known) == 1 else TEXT
         first = data[0]
         image = type(first).__module__.startswith("PIL.") or len(getattr(first, "shape", ())) > 1
@@ -158,7 +164,7 @@ def modality_of(data: object, options: Mapping[str, Any], background: bool = Fal
 
 
 def _are_texts(data: Any) -> bool:
-    return all(isinstance(one, str) for one in data)
+    return all(isinstance(text, str) for text in data)
 
 
 def _modality_of_frame(data: Any, options: Mapping[str, Any], background: bool) -> str:
@@ -181,12 +187,12 @@ def _is_path(words: str) -> bool:
 
 def _modality_of_path(path: str, options: Mapping[str, Any]) -> str:
     """Tell by the suffix and the first bytes of a file; a string that is not a path is a text."""
-    from lime_cli.tools.explain.guess import kind_of
+    from lime_cli.options.kinds import kind_of
 
     if "column" in options:
         return TEXT
-    found = kind_of(path) if _is_path(path) else None
-    return found.modality if found else TEXT
+    guess = kind_of(path) if _is_path(path) else None
+    return guess.modality if guess else TEXT
 
 
 @dataclass(frozen=True)
@@ -237,7 +243,7 @@ def _held_texts(data: Any, options: Mapping[str, Any]) -> _Inputs:
         return _Inputs({}, {"text": data}, {})
     if hasattr(data, "columns"):
         held = held_table(data)
-    elif all(isinstance(one, os.PathLike) for one in data):
+    elif all(isinstance(path, os.PathLike) for path in data):
         return _of_paths(tuple(map(os.fspath, data)))
     else:
         plain = not hasattr(data, "index") or not hasattr(data, "iloc")
@@ -253,15 +259,15 @@ def _of_paths(paths: tuple[str, ...]) -> _Inputs:
 def _held_files(data: Any, kind: str) -> _Inputs:
     """Hold images as the bytes of files that hold the same, others by their paths."""
     several = isinstance(data, (list, tuple)) or len(getattr(data, "shape", ())) == 4
-    found: list[str] = []
-    for number, one in enumerate(data if several else [data]):
-        if isinstance(one, (str, os.PathLike)):
-            found.append(os.fspath(one))
+    inputs: list[str] = []
+    for number, image in enumerate(data if several else [data]):
+        if isinstance(image, (str, os.PathLike)):
+            inputs.append(os.fspath(image))
         elif kind == IMAGE:
-            found.append(Held(f"image {number}" if several else "image", _image_bytes(one)))
+            inputs.append(Held(f"image {number}" if several else "image", _image_bytes(image)))
         else:
-            raise InputError(f"a {type(one).__name__}: is not an input of {kind}", "give paths")
-    return _Inputs({"inputs": tuple(map(str, found))}, {}, {"inputs": tuple(found)})
+            raise InputError(f"a {type(image).__name__}: is not an input of {kind}", "give paths")
+    return _Inputs({"inputs": tuple(map(str, inputs))}, {}, {"inputs": tuple(inputs)})
 
 
 def _image_bytes(image: Any) -> bytes:
@@ -335,7 +341,7 @@ class _Asked:
         if alone and run.workers.executor == "here" and limit is not None:
             settings = replace(self.job.settings, time_limit=limit)
             run = replace(run, job=replace(self.job, settings=settings), time_limit=None)
-        found: list[Explanation] = []
+        explanations: list[Explanation] = []
         failed: list[Failure] = []
         threads = self.job.model.threads or 1
         progress = Progress(len(sources))
@@ -343,19 +349,25 @@ class _Asked:
             self.cores.limit(limits=threads) if self.cores else nullcontext(),
             nullcontext() if alone else shown(progress, run.progress, False),
         ):
-            for one in in_memory(replace(run, keeps=ready is not None, prepared=ready)):
-                if isinstance(one, Explained):
-                    found.append(Explanation(one.explanation))
+            for outcome in in_memory(replace(run, keeps=ready is not None, prepared=ready)):
+                if isinstance(outcome, Explained):
+                    explanations.append(Explanation(outcome.explanation))
                 else:
-                    failed.append(Failure(one.source.id, one.error))
-                progress.advance(len(found) + len(failed), len(failed))
-        _warn(found, failed, set() if told is None else told)
-        return found, failed
+                    failed.append(Failure(outcome.source.id, outcome.error))
+                progress.advance(len(explanations) + len(failed), len(failed))
+        _warn(explanations, failed, set() if told is None else told)
+        return explanations, failed
 
     def _sources(self) -> Iterator[Source]:
-        for one in self.job.modality.sources():
-            labelled = self.labels is not None and one.row is not None and one.id == str(one.row)
-            yield one._replace(id=self.labels[one.row or 0]) if labelled and self.labels else one
+        for source in self.job.modality.sources():
+            labelled = (
+                self.labels is not None and source.row is not None and source.id == str(source.row)
+            )
+            yield (
+                source._replace(id=self.labels[source.row or 0])
+                if labelled and self.labels
+                else source
+            )
 
 
 def _with(modality: Any, changes: Mapping[str, Any], options: Mapping[str, Any]) -> Any:
@@ -376,7 +388,7 @@ def _with(modality: Any, changes: Mapping[str, Any], options: Mapping[str, Any])
 
 def _like(modality: Any, held: Held) -> Held:
     """Give an array the names of the background's columns, where it has as many."""
-    names = [one.name for one in modality.fitted_background.features]
+    names = [feature.name for feature in modality.fitted_background.features]
     if held.content.form == "frame" or len(names) != len(held.content.header):
         return held
     return _renamed(held, tuple(names))
@@ -412,14 +424,14 @@ def _asked(
     )
 
     def use(
-        said: ModelOptions, inputs: Any, engine: EngineOptions, running: RunOptions
+        model_options: ModelOptions, inputs: Any, engine: EngineOptions, running: RunOptions
     ) -> tuple[ModelFile, Modality, Settings, RunOptions]:
         if back is not None:
             changes["background"] = back
         modality: Modality = inputs.changed(**changes).modality()
         if engine.like_lime:
             engine, modality = likened(engine, modality)
-        return said.file(), modality, engine.settings(modality), running
+        return model_options.file(), modality, engine.settings(modality), running
 
     from lime_cli.models.python import live_model, name_of_object
 
@@ -429,7 +441,7 @@ def _asked(
         groups, root, kind, {"model": path, **held.places}, keywords, use, _tell
     )
     if is_live:
-        tables = [one.content for one in (back, changes.get("data")) if isinstance(one, Held)]
+        tables = [table.content for table in (back, changes.get("data")) if isinstance(table, Held)]
         file = file._replace(live=live_model(model, tokenizer, tables))
         if tables and file.input_form == "auto" and not _names_columns(model):
             file = file._replace(input_form=_form_for(model, tables[0].form))
@@ -439,7 +451,7 @@ def _asked(
             )
     elif running.who != "here":
         file = file._replace(threads=file.threads or 1)
-    late = next((one for one in TIMEOUTS if one in options), None)
+    late = next((timeout for timeout in TIMEOUTS if timeout in options), None)
     if late is not None and running.who == "here":
         said = f"{late}: a model in this process cannot be stopped"
         raise SettingsError(said, "leave it out" if is_live else "add jobs=1")
@@ -509,8 +521,8 @@ def _inputs_of(kind: str) -> type[Options]:
     if kind not in added:
         listed = ", ".join((*INPUTS, *sorted(added)))
         raise SettingsError(f"modality: there is no {kind!r}", f"give one of {listed}")
-    found: type[Options] = added[kind].load()
-    return found
+    inputs: type[Options] = added[kind].load()
+    return inputs
 
 
 def _is_one(kind: str, data: Any, options: Mapping[str, Any]) -> bool:
@@ -526,27 +538,29 @@ def _is_one(kind: str, data: Any, options: Mapping[str, Any]) -> bool:
     return kind == IMAGE and not isinstance(data, (list, tuple)) and _dimensions(data) < 4
 
 
-def _is_row(one: Any) -> bool:
-    return isinstance(one, (list, tuple, Mapping)) or _dimensions(one) > 0
+def _is_row(item: Any) -> bool:
+    return isinstance(item, (list, tuple, Mapping)) or _dimensions(item) > 0
 
 
 def _dimensions(data: Any) -> int:
     return len(getattr(data, "shape", ()))
 
 
-def _one(found: list[Explanation], failed: list[Failure]) -> Explanation:
+def _one(explanations: list[Explanation], failed: list[Failure]) -> Explanation:
     if failed:
         raise failed[0].error
-    if len(found) != 1:
-        raise InputError(f"there are {len(found)} instances", "explain_many explains several")
-    return found[0]
+    if len(explanations) != 1:
+        raise InputError(
+            f"there are {len(explanations)} instances", "explain_many explains several"
+        )
+    return explanations[0]
 
 
-def _several(found: list[Explanation], failed: list[Failure]) -> Explanations:
+def _several(explanations: list[Explanation], failed: list[Failure]) -> Explanations:
     """Return what was found; raise the first error where nothing was."""
-    if failed and not found:
+    if failed and not explanations:
         raise failed[0].error
-    return Explanations(found, failed)
+    return Explanations(explanations, failed)
 
 
 @contextmanager
@@ -558,12 +572,12 @@ def _in_words(kind: str | None) -> Iterator[None]:
         raise in_python(error) from error.__cause__
 
 
-def _warn(found: Iterable[Explanation], failed: list[Failure], told: set[str]) -> None:
+def _warn(explanations: Iterable[Explanation], failed: list[Failure], told: set[str]) -> None:
     """Warn once of each kind of thing, and of what failed, but not again of what was ``told``."""
     first: dict[str, str] = {}
     counts: Counter[str] = Counter()
-    for one in found:
-        for code, message in one.coded_warnings:
+    for explanation in explanations:
+        for code, message in explanation.coded_warnings:
             first.setdefault(code, message)
             counts[code] += 1
     for code, message in first.items():
@@ -571,11 +585,11 @@ def _warn(found: Iterable[Explanation], failed: list[Failure], told: set[str]) -
             continue
         told.add(code)
         more = f" ({counts[code]} times)" if counts[code] > 1 else ""
-        said = f"{keyworded(message)} [{code}]{more}"
-        warnings.warn(said, LimexWarning, stacklevel=_depth())
+        sentence = f"{keyworded(message)} [{code}]{more}"
+        warnings.warn(sentence, LimexWarning, stacklevel=_depth())
     if failed:
-        said = f"{len(failed)} of the instances failed, the first: {in_python(failed[0].error)}"
-        warnings.warn(said, LimexWarning, stacklevel=_depth())
+        sentence = f"{len(failed)} of the instances failed, the first: {in_python(failed[0].error)}"
+        warnings.warn(sentence, LimexWarning, stacklevel=_depth())
 
 
 def _tell(words: str) -> None:

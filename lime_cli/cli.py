@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from lime_cli.errors import LimexError, ModelError, OutputError, SettingsError
-from lime_cli.options.command_groups import CommandGroup, unknown
+from lime_cli.options.command_groups import CommandGroup, refused, unknown
 from lime_cli.running.containment import Containment
 from lime_cli.version import __version__
 
@@ -178,7 +178,13 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
     except SystemExit:
         raise
     except MemoryError:
-        return _tell(ModelError("there is too little memory for this model and input"), as_json)
+        return _tell(
+            ModelError(
+                "there is too little memory for this model and input",
+                "add memory, or ask for less at a time: --batch-size",
+            ),
+            as_json,
+        )
     except BaseException:  # the boundary: whatever is left is a mistake of ours
         return _bug()
     return result if isinstance(result, int) else 0
@@ -195,16 +201,12 @@ def _json_errors_first(arguments: list[str]) -> tuple[bool, list[str]]:
 
 def _usage(error: click.ClickException) -> SettingsError:
     """Put click's words for a wrong command line into one line of ours."""
-    from lime_cli.options.layers import origin_of
-
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "limex"
     if isinstance(error, click.NoSuchOption) and context is not None:
         known = (name for one in context.command.get_params(context) for name in one.opts)
         return unknown("option", error.option_name, known, path)
-    origin = origin_of(context, getattr(getattr(error, "param", None), "name", None))
-    words = origin.say(error.message) if origin else error.format_message()
-    return SettingsError(" ".join(words.split()).rstrip("."), f"see {path} --help")
+    return refused(error, context, f"see {path} --help")
 
 
 def _tell(error: LimexError, as_json: bool) -> int:

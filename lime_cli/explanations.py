@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pandas import DataFrame
     from PIL.Image import Image
 
-    from lime_cli.engine.explanation import Explanation as Found
+    from lime_cli.engine.explanation import Explanation as EngineExplanation
     from lime_cli.engine.explanation import Surrogate
 
 
@@ -47,7 +47,7 @@ class Explanation:
     ``the`` target is of the first one where there are several.
     """
 
-    def __init__(self, found: Found) -> None:
+    def __init__(self, found: EngineExplanation) -> None:
         self._found = found
 
     @property
@@ -58,7 +58,7 @@ class Explanation:
     @property
     def targets(self) -> tuple[str, ...]:
         """The names of what is explained: classes, or the output of a regression."""
-        return tuple(one.name for one in self._found.surrogates)
+        return tuple(surrogate.name for surrogate in self._found.surrogates)
 
     @property
     def target(self) -> str:
@@ -99,17 +99,17 @@ class Explanation:
         """Return the components shown of a target; raise SettingsError for one there is not."""
         return tuple(
             ComponentWeight(
-                self._found.components[one.component].name,
-                one.weight,
-                *(one.interval or (None, None)),
+                self._found.components[weight.component].name,
+                weight.weight,
+                *(weight.interval or (None, None)),
             )
-            for one in self._surrogate(target).weights
+            for weight in self._surrogate(target).weights
         )
 
     @property
     def coded_warnings(self) -> tuple[tuple[str, str], ...]:
         """What a reader must know, each with its code."""
-        return tuple((one.code, one.message) for one in self._found.warnings)
+        return tuple((warning.code, warning.message) for warning in self._found.warnings)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -125,10 +125,10 @@ class Explanation:
 
     def __repr__(self) -> str:
         fidelity = "none" if self.fidelity is None else f"{self.fidelity:.2f}"
-        listed = ", ".join(f"{one.name} {one.weight:+.3g}" for one in self.weights[:3])
+        listed = ", ".join(f"{weight.name} {weight.weight:+.3g}" for weight in self.weights[:3])
         more = ", ..." if len(self.weights) > 3 else ""
         return (
-            f"<Explanation of {self.id}: {self.target} {self.prediction:.4g}, "
+            f"<Explanation of {self.id}: {self.target!r} {self.prediction:.4g}, "
             f"fidelity {fidelity}; {listed or 'no weights'}{more}>"
         )
 
@@ -190,11 +190,11 @@ class Explanation:
         return self._found.surrogates[0]
 
     def _surrogate(self, target: str) -> Surrogate:
-        for one in self._found.surrogates:
-            if one.name == target:
-                return one
+        for surrogate in self._found.surrogates:
+            if surrogate.name == target:
+                return surrogate
         listed = ", ".join(self.targets)
-        raise SettingsError(f"target: {target!r} is not explained", f"there is {listed}")
+        raise SettingsError(f"target: {target!r} is not explained", f"give one of {listed}")
 
 
 SIGNS = ("both", "positive", "negative")
@@ -203,8 +203,8 @@ SIGNS = ("both", "positive", "negative")
 class Explanations(Sequence[Explanation]):
     """Explanations of several instances, in their order."""
 
-    def __init__(self, found: Iterable[Explanation], failed: Iterable[Failure] = ()) -> None:
-        self._all, self.failed = tuple(found), tuple(failed)
+    def __init__(self, explanations: Iterable[Explanation], failed: Iterable[Failure] = ()) -> None:
+        self._all, self.failed = tuple(explanations), tuple(failed)
 
     @overload
     def __getitem__(self, place: int) -> Explanation: ...
@@ -222,7 +222,9 @@ class Explanations(Sequence[Explanation]):
 
     def __repr__(self) -> str:
         failed = f", {len(self.failed)} failed" if self.failed else ""
-        first = f": {', '.join(one.id for one in self._all[:5])}" if self._all else ""
+        first = (
+            f": {', '.join(explanation.id for explanation in self._all[:5])}" if self._all else ""
+        )
         more = ", ..." if len(self._all) > 5 else ""
         return f"<Explanations of {len(self._all)} instances{failed}{first}{more}>"
 
@@ -248,7 +250,7 @@ class Explanations(Sequence[Explanation]):
 
         if not self._all:
             raise InputError("there are no explanations", "explain something first")
-        entries = (Entry(one.id, one.record) for one in self._all)
+        entries = (Entry(explanation.id, explanation.record) for explanation in self._all)
         stream = io.BytesIO()
         save(summarize(entries, top, 0)[0], stream)
         return _image(stream.getvalue())
@@ -264,11 +266,17 @@ class Explanations(Sequence[Explanation]):
         instances whose components are not columns of one table, MissingDependency without shap.
         """
         shap = _shap()
-        rows = [_columns(one._found, one._surrogate(target or one.target)) for one in self._all]
+        rows = [
+            _columns(explanation._found, explanation._surrogate(target or explanation.target))
+            for explanation in self._all
+        ]
         names = list(dict.fromkeys(name for row in rows for name in row))
         values = [[row.get(name, (0.0, None))[0] for name in names] for row in rows]
         data = [[_number(row.get(name, (0.0, None))[1]) for name in names] for row in rows]
-        bases = [one._surrogate(target or one.target).intercept for one in self._all]
+        bases = [
+            explanation._surrogate(target or explanation.target).intercept
+            for explanation in self._all
+        ]
         return shap.Explanation(
             values=_floats(values),
             base_values=_floats(bases),
@@ -277,8 +285,8 @@ class Explanations(Sequence[Explanation]):
         )
 
     @property
-    def _each(self) -> Iterable[Found]:
-        return [one._found for one in self._all]
+    def _each(self) -> Iterable[EngineExplanation]:
+        return [explanation._found for explanation in self._all]
 
 
 def read(path: str | os.PathLike[str]) -> Explanations:
@@ -288,7 +296,7 @@ def read(path: str | os.PathLike[str]) -> Explanations:
     """
     from lime_cli.records.reading import FAILURE, read_entries
 
-    found: list[Explanation] = []
+    explanations: list[Explanation] = []
     failed: list[Failure] = []
     for entry in read_entries(os.fspath(path)):
         if entry.schema == FAILURE:
@@ -296,21 +304,21 @@ def read(path: str | os.PathLike[str]) -> Explanations:
             error = InputError(str(said["message"]), str(said["hint"]))
             failed.append(Failure(str(entry.record["instance"]["id"]), error))
         else:
-            found.append(Explanation(entry.explanation()))
-    return Explanations(found, failed)
+            explanations.append(Explanation(entry.explanation()))
+    return Explanations(explanations, failed)
 
 
-def _written(found: Iterable[Found], name: str, look: Look) -> bytes:
+def _written(explanations: Iterable[EngineExplanation], name: str, look: Look) -> bytes:
     stream = io.BytesIO()
-    FORMATS[name](found, stream, look)
+    FORMATS[name](explanations, stream, look)
     return stream.getvalue()
 
 
-def _fragment(found: Iterable[Found], failed: Sequence[Failure] = ()) -> str:
+def _fragment(explanations: Iterable[EngineExplanation], failed: Sequence[Failure] = ()) -> str:
     from lime_cli.formats.html import fragment
 
-    failures = [{"name": one.id, "said": str(one.error)} for one in failed]
-    return fragment(found, failures)
+    failures = [{"name": failure.id, "said": str(failure.error)} for failure in failed]
+    return fragment(explanations, failures)
 
 
 def _image(content: bytes) -> Image:
@@ -321,28 +329,30 @@ def _image(content: bytes) -> Image:
     return image
 
 
-def _save(found: list[Found], path: str | os.PathLike[str], name: str | None) -> None:
+def _save(
+    explanations: list[EngineExplanation], path: str | os.PathLike[str], name: str | None
+) -> None:
     """Write a file that appears when it is whole; raise SettingsError for what it cannot hold."""
     from lime_cli.running.output import whole
 
-    place = os.fspath(path)
-    chosen = name or format_of(place, FORMATS)
-    if len(found) != 1 and chosen not in MANY:
+    file = os.fspath(path)
+    chosen = name or format_of(file, FORMATS)
+    if len(explanations) != 1 and chosen not in MANY:
         raise SettingsError(
-            f"{Path(place).name}: {len(found)} instances do not fit into one {chosen} file",
+            f"{Path(file).name}: {len(explanations)} instances do not fit into one {chosen} file",
             f"give a suffix of {', '.join(MANY)}",
         )
-    content = _written(found, chosen, Look())
-    with whole(place) as stream:
+    content = _written(explanations, chosen, Look())
+    with whole(file) as stream:
         stream.write(content)
 
 
-def _frame(found: Iterable[Found]) -> DataFrame:
+def _frame(explanations: Iterable[EngineExplanation]) -> DataFrame:
     from pandas import DataFrame
 
     from lime_cli.formats.csv import HEADER, rows_of
 
-    rows = [row for one in found for row in rows_of(one)]
+    rows = [row for explanation in explanations for row in rows_of(explanation)]
     return DataFrame(rows, columns=list(HEADER))
 
 
@@ -358,16 +368,18 @@ Parts = tuple[list[str], list[float], list[Any]]
 """Names, weights and values of components."""
 
 
-def _parts(found: Found, surrogate: Surrogate) -> Parts:
+def _parts(explanation: EngineExplanation, surrogate: Surrogate) -> Parts:
     """Return all components, or those that are known and what all others add together."""
     every = surrogate.every_weight
     if every:
         chosen = [(i, weight) for i, weight in enumerate(every)]
     else:
-        chosen = [(one.component, one.weight) for one in surrogate.weights]
-    components = [found.components[i] for i, _ in chosen]
-    names, values = [one.name for one in components], [weight for _, weight in chosen]
-    data: list[Any] = [one.name if one.value is None else one.value for one in components]
+        chosen = [(weight.component, weight.weight) for weight in surrogate.weights]
+    components = [explanation.components[i] for i, _ in chosen]
+    names, values = [component.name for component in components], [weight for _, weight in chosen]
+    data: list[Any] = [
+        component.name if component.value is None else component.value for component in components
+    ]
     others = surrogate.others
     if not every and others is not None and others.weight:
         names.append(f"{others.components:,} others")
@@ -376,14 +388,14 @@ def _parts(found: Found, surrogate: Surrogate) -> Parts:
     return names, values, data
 
 
-def _columns(found: Found, surrogate: Surrogate) -> dict[str, tuple[float, Any]]:
+def _columns(explanation: EngineExplanation, surrogate: Surrogate) -> dict[str, tuple[float, Any]]:
     """Return weights and values by column; raise SettingsError for what has no columns."""
     every = surrogate.every_weight
-    places = range(len(every)) if every else [one.component for one in surrogate.weights]
-    weights = every or [one.weight for one in surrogate.weights]
+    places = range(len(every)) if every else [weight.component for weight in surrogate.weights]
+    weights = every or [weight.weight for weight in surrogate.weights]
     columns: dict[str, tuple[float, Any]] = {}
     for place, weight in zip(places, weights, strict=True):
-        component = found.components[place]
+        component = explanation.components[place]
         column = getattr(component.where, "column", None)
         if column is None:
             raise SettingsError(

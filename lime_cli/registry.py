@@ -152,6 +152,7 @@ TABLES = Registry(
         "sqlite3": "lime_cli.tables.databases:read",
         "duckdb": "lime_cli.tables.databases:read",
         "ddb": "lime_cli.tables.databases:read",
+        "npy": "lime_cli.tables.held:read_npy",
         "pkl": "lime_cli.models.pickles.table:read",
         "pickle": "lime_cli.models.pickles.table:read",
         "joblib": "lime_cli.models.pickles.table:read",

@@ -1,6 +1,8 @@
 """Tiny real models and instances, and a way to run the command line."""
 
+import contextlib
 import os
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -84,6 +86,43 @@ class Result:
     code: int
     out: str
     err: str
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Hand tests out in the order of their files: what a file prepares is made once, not twice."""
+    from xdist.scheduler import WorkStealingScheduling
+
+    return WorkStealingScheduling(config, log) if config.getvalue("dist") == "load" else None
+
+
+def limex_in(folder, *words):
+    """Run ``limex`` in this process and a folder, its output away from where tests look for it."""
+    sys.stdout.flush()
+    sys.stderr.flush()
+    here, kept = Path.cwd(), (os.dup(1), os.dup(2))
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        os.dup2(out.fileno(), 1)
+        os.dup2(err.fileno(), 2)
+        try:
+            os.chdir(folder)
+            with (
+                open(1, "w", encoding="utf-8", closefd=False) as stdout,
+                open(2, "w", encoding="utf-8", closefd=False) as stderr,
+                contextlib.redirect_stdout(stdout),
+                contextlib.redirect_stderr(stderr),
+            ):
+                code = run([str(one) for one in words])
+        finally:
+            os.chdir(here)
+            for number, old in enumerate(kept, 1):
+                os.dup2(old, number)
+                os.close(old)
+        said = []
+        for stream in (out, err):
+            stream.seek(0)
+            said.append(stream.read().decode())
+    return Result(code, *said)
 
 
 @pytest.fixture

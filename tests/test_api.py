@@ -356,7 +356,7 @@ def test_an_explanation_is_looked_at_computed_with_saved_and_read_again(tmp_path
     assert set(frame["target"]) == {"bird", "mammal"}
     assert list(frame["weight"][: len(one.weights)]) == [w.weight for w in one.weights]
     assert "bird" in str(one)
-    assert repr(one).startswith("<Explanation of 84: bird")
+    assert repr(one).startswith("<Explanation of 84: 'bird'")
     assert one.gap == pytest.approx(one.prediction - one.local_prediction)
     with pytest.raises(SettingsError, match="fish"):
         one.weights_of("fish")

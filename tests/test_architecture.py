@@ -4,6 +4,7 @@ import ast
 import subprocess
 import sys
 from collections import Counter, defaultdict
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -50,9 +51,11 @@ def module_of(path: Path) -> str:
     return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
 
 
-TREES = {
-    module_of(path): ast.parse(path.read_text("utf-8")) for path in sorted(PACKAGE.rglob("*.py"))
-}
+@cache
+def trees() -> dict[str, ast.Module]:
+    """Parse the package, when a test asks for it."""
+    paths = sorted(PACKAGE.rglob("*.py"))
+    return {module_of(path): ast.parse(path.read_text("utf-8")) for path in paths}
 
 
 def imports(tree: ast.AST, everywhere: bool = True) -> set[str]:
@@ -64,11 +67,14 @@ def imports(tree: ast.AST, everywhere: bool = True) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             for alias in node.names:
                 inner = f"{node.module}.{alias.name}"
-                found.add(inner if inner in TREES else node.module)
+                found.add(inner if inner in trees() else node.module)
     return found
 
 
-GRAPH = {name: (imports(tree) & TREES.keys()) - {name} for name, tree in TREES.items()}
+@cache
+def graph() -> dict[str, set[str]]:
+    """Tell which files of the package each one imports."""
+    return {name: (imports(tree) & trees().keys()) - {name} for name, tree in trees().items()}
 
 
 def folder_of(name: str) -> str:
@@ -86,14 +92,14 @@ def circles() -> list[set[str]]:
         seen: set[str] = set()
         left = [start]
         while left:
-            for name in GRAPH[left.pop()] - seen:
+            for name in graph()[left.pop()] - seen:
                 seen.add(name)
                 left.append(name)
         return seen
 
-    reach = {name: reached(name) for name in GRAPH}
+    reach = {name: reached(name) for name in graph()}
     found: list[set[str]] = []
-    for name in GRAPH:
+    for name in graph():
         if name in reach[name] and not any(name in one for one in found):
             found.append({one for one in reach[name] if name in reach[one]})
     return found
@@ -107,7 +113,7 @@ def test_no_imports_run_in_a_circle():
 def test_imports_point_down():
     wrong = [
         f"{name} imports {other}"
-        for name, others in GRAPH.items()
+        for name, others in graph().items()
         for other in others
         if floor_of(other) > floor_of(name) or (folder_of(name), folder_of(other)) in STRANGERS
     ]
@@ -124,7 +130,7 @@ MEASURED = (
 
 def test_tools_do_not_import_each_other_but_what_others_measure():
     wrong = []
-    for name, others in GRAPH.items():
+    for name, others in graph().items():
         for other in others:
             if folder_of(name) == folder_of(other) == "tools":
                 own, its = name.split(".")[2], other.split(".")[2]
@@ -137,7 +143,7 @@ def test_the_engine_imports_nothing_of_the_house_but_settings_errors_and_the_clo
     allowed = ("lime_cli.engine", "lime_cli.settings", "lime_cli.errors", "lime_cli.clock", "numpy")
     wrong = [
         f"{name} imports {other}"
-        for name, tree in TREES.items()
+        for name, tree in trees().items()
         if folder_of(name) == "engine"
         for other in imports(tree, everywhere=False)
         if not other.startswith(allowed) and other.split(".")[0] not in sys.stdlib_module_names
@@ -148,7 +154,7 @@ def test_the_engine_imports_nothing_of_the_house_but_settings_errors_and_the_clo
 def test_the_light_set_imports_only_click_and_itself():
     wrong = []
     for path in (path for pattern in LIGHT for path in PACKAGE.glob(pattern)):
-        for name in imports(TREES[module_of(path)], everywhere=False):
+        for name in imports(trees()[module_of(path)], everywhere=False):
             top = name.split(".")[0]
             if top not in sys.stdlib_module_names and top not in ("click", "lime_cli"):
                 wrong.append(f"{path.relative_to(PACKAGE)} imports {name}")
@@ -156,14 +162,14 @@ def test_the_light_set_imports_only_click_and_itself():
 
 
 def test_every_module_says_what_it_is():
-    assert [name for name, tree in TREES.items() if not ast.get_docstring(tree)] == []
+    assert [name for name, tree in trees().items() if not ast.get_docstring(tree)] == []
 
 
 def test_no_small_file_is_there_for_one_other_alone():
-    users = Counter(other for others in GRAPH.values() for other in others)
+    users = Counter(other for others in graph().values() for other in others)
     wrong = [
         name
-        for name in TREES
+        for name in trees()
         if folder_of(name)
         and users[name] == 1
         and len(path_of(name).read_text("utf-8").splitlines()) < SMALL
@@ -178,7 +184,7 @@ def path_of(name: str) -> Path:
 
 def test_no_two_public_classes_share_a_name():
     places = defaultdict(list)
-    for name, tree in TREES.items():
+    for name, tree in trees().items():
         for node in tree.body:
             if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
                 places[node.name].append(name)

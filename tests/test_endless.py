@@ -96,11 +96,18 @@ def test_other_endless_things_end_too(words, shell, code, said, tmp_path):
 DEEP = 100_000
 
 
-@pytest.fixture
-def record(tmp_path):
-    words = (*TABULAR, ZOO, "--row", 1, "--samples", 64, "-q", "-o", tmp_path / "good.json")
+@pytest.fixture(scope="module")
+def good(tmp_path_factory):
+    """The file of a record."""
+    path = tmp_path_factory.mktemp("record") / "good.json"
+    words = (*TABULAR, ZOO, "--row", 1, "--samples", 64, "-q", "-o", path)
     assert limex(*words) == (0, "")
-    return json.loads((tmp_path / "good.json").read_text())
+    return path
+
+
+def told(result):
+    """Return code and errors of a command that ran in this process."""
+    return result.code, result.err
 
 
 @pytest.mark.parametrize("command", ["render", "summarize", "check", "compare"])
@@ -114,11 +121,13 @@ def record(tmp_path):
     ],
     ids=["lists", "objects", "in a record", "as its schema"],
 )
-def test_deep_records_are_one_line(tmp_path, record, command, text):
+def test_deep_records_are_one_line(tmp_path, good, command, text, request):
     (tmp_path / "deep.json").write_text(text)
-    more = {"check": ("--require", "fidelity>=0.1"), "compare": ("good.json",)}.get(command, ())
-    code, err = limex(command, "deep.json", *more, cwd=tmp_path)
-    assert (code, err.count("\n")) in ((3, 1), (2, 1)), err
+    policy = ("--policy", ROOT / "sample_data" / "loans_policy.toml")
+    more = {"check": policy, "compare": (good,)}.get(command, ())
+    here = request.getfixturevalue("limex")
+    code, err = told(here(command, tmp_path / "deep.json", *more))
+    assert (code, err.count("\n")) == (3, 1), err
     assert "Traceback" not in err
 
 
@@ -135,11 +144,12 @@ def test_deep_records_are_one_line(tmp_path, record, command, text):
     ids=["lists", "tables", "dots", "a heading", "dots inside", "quoted"],
 )
 @pytest.mark.parametrize("where", ["beside", "named"])
-def test_deep_options_are_one_line(tmp_path, text, where):
+def test_deep_options_are_one_line(tmp_path, text, where, request):
     (tmp_path / "m.onnx").write_bytes(MODEL.read_bytes())
     (tmp_path / "m.onnx.toml").write_text(text)
-    named = ("--config", "m.onnx.toml") if where == "named" else ()
-    code, err = limex("explain", "tabular", "m.onnx", ZOO, "--row", 1, *named, cwd=tmp_path)
+    named = ("--config", tmp_path / "m.onnx.toml") if where == "named" else ()
+    here = request.getfixturevalue("limex")
+    code, err = told(here("explain", "tabular", tmp_path / "m.onnx", ZOO, "--row", 1, *named))
     assert (code, err.count("\n")) == (2, 1), err
     assert "m.onnx.toml" in err
     assert "is nested too deeply" in err
@@ -154,9 +164,11 @@ def test_deep_options_are_one_line(tmp_path, text, where):
         ("b.jsonl", '{"a":' * DEEP, ("--background", "b.jsonl")),
     ],
 )
-def test_other_deep_json_is_one_line(tmp_path, name, text, words):
+def test_other_deep_json_is_one_line(tmp_path, name, text, words, request, monkeypatch):
     (tmp_path / name).write_text(text)
-    code, err = limex(*TABULAR, ZOO, "--row", 1, *words, cwd=tmp_path)
+    here = request.getfixturevalue("limex")
+    monkeypatch.chdir(tmp_path)
+    code, err = told(here(*TABULAR, ZOO, "--row", 1, *words))
     assert (code, err.count("\n")) == (3, 1), err
 
 
@@ -187,12 +199,10 @@ def spoiled(record):
 
 
 @pytest.mark.slow
-def test_damaged_records_are_drawn_or_told_in_a_line_and_send_nothing_raw(
-    tmp_path, record, request
-):
+def test_damaged_records_are_drawn_or_told_in_a_line_and_send_nothing_raw(tmp_path, good, request):
     """Every value of a record, replaced: no traceback, no control character, and no bug."""
     run, n, wrong = request.getfixturevalue("limex"), 0, []
-    for path, copy in spoiled(record):
+    for path, copy in spoiled(json.loads(good.read_text())):
         (tmp_path / "bad.json").write_text(json.dumps(copy))
         for command in (("render",), ("render", "-f", "csv"), ("summarize",)):
             n += 1

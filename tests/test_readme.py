@@ -1,5 +1,6 @@
 """Every command of the README and the docs runs, and prints what they show.
 
+Commands run in this process; with ``LIMEX_PROCESSES=1`` each in one of its own, as readers do.
 ``python -m tests.test_readme`` writes what the commands print now into the pages.
 """
 
@@ -14,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT
+from tests.conftest import ROOT, Result, limex_in
 from tests.samples import readable
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -89,16 +90,21 @@ def copy_samples(folder: Path, source: Path = ROOT) -> None:
 
 def told(page: str) -> list[str]:
     """Give the lines of a page, but what this system's kernel fences a model with."""
-    return [line for line in page.rstrip().splitlines() if not line.startswith("  behind ")]
+    return [line for line in page.rstrip().splitlines() if not line.startswith("  fenced by ")]
 
 
 PROGRAMS = {"limex": ("-m", "lime_cli"), "python": ()}
 
 
-def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
+HERE = not os.environ.get("LIMEX_PROCESSES")
+
+
+def run(command: str, folder: Path, here: bool = HERE) -> Result:
     """Run a command of a page in a folder."""
     program, *rest = shlex.split(command, comments=True)
-    return subprocess.run(
+    if here and program == "limex":
+        return limex_in(folder, *rest)
+    done = subprocess.run(
         [sys.executable, *PROGRAMS[program], *rest],
         capture_output=True,
         text=True,
@@ -107,14 +113,15 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
         encoding="utf-8",
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )
+    return Result(done.returncode, done.stdout, done.stderr)
 
 
 def check(command: str, shown: str, folder: Path) -> None:
     """Run a command; fail where its exit code or its output is not what the page says."""
     done = run(command, folder)
-    assert done.returncode == expected_code(command), f"{command}\n{done.stderr}"
+    assert done.code == expected_code(command), f"{command}\n{done.err}"
     if shown.strip():
-        assert told(done.stdout) == told(shown)
+        assert told(done.out) == told(shown)
 
 
 @pytest.mark.parametrize(
@@ -206,10 +213,10 @@ def update() -> None:
 
 def rewrite(page: Path, command: str, shown: str, folder: Path) -> None:
     """Run a command, and put what it prints in place of what the page shows."""
-    done = run(command, folder)
-    assert done.returncode == expected_code(command), f"{command}\n{done.stderr}"
+    done = run(command, folder, here=False)
+    assert done.code == expected_code(command), f"{command}\n{done.err}"
     if shown.strip():
-        printed = done.stdout.rstrip() + "\n"
+        printed = done.out.rstrip() + "\n"
         printed += "\n" * (len(shown) - len(shown.rstrip("\n")) - 1)
         text = page.read_text("utf-8")
         old, new = f"$ {command}\n{shown}", f"$ {command}\n{printed}"

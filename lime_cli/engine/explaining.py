@@ -92,7 +92,7 @@ def explain_all(
     for pool, together in groupby(instances, lambda one: one.pool if one.shared else None):
         some = list(together)
         if settings.kernel == "shapley":
-            yield from (_by_shapley(one, model, settings, watch) for one in some)
+            yield from (_by_shapley(instance, model, settings, watch) for instance in some)
             continue
         step = 1 if pool is None else AT_ONCE
         for i in range(0, len(some), step):
@@ -107,11 +107,11 @@ def explain_all(
 def _by_shapley(
     instance: Instance, model: Model, settings: Settings, watch: Watch | None
 ) -> Explanation:
-    found = explain_one(instance, model, settings)
+    result = explain_one(instance, model, settings)
     if watch is not None:
-        watch(instance, found.neighbourhood)
-    state = State(instance, (), stop=found.facts.stop, surrogates=found.surrogates)
-    state.facts = found.facts
+        watch(instance, result.neighbourhood)
+    state = State(instance, (), stop=result.facts.stop, surrogates=result.surrogates)
+    state.facts = result.facts
     return _explanation(state, model, settings)
 
 
@@ -138,8 +138,8 @@ def _explanation(state: State, model: Model, settings: Settings) -> Explanation:
 def _counterfactuals(state: State, model: Model) -> tuple[Counterfactual, ...] | None:
     if state.predictions is None or state.masked is None:
         return None
-    found = (state.predictions.codes, state.masked, state.predictions.samples)
-    return nearest(state.instance, model.identity, state.predictions.original, found)
+    samples = (state.predictions.codes, state.masked, state.predictions.samples)
+    return nearest(state.instance, model.identity, state.predictions.original, samples)
 
 
 def _sample_until_converged(
@@ -148,7 +148,7 @@ def _sample_until_converged(
     """Take instances with the same components through stages until each is converged."""
     d, random = len(instances[0].components), instances[0].random
     radii = _radii(settings, d, random)
-    states = [State(one, (Stage(settings.samples, radii),)) for one in instances]
+    states = [State(instance, (Stage(settings.samples, radii),)) for instance in instances]
     most = max(settings.samples, EXHAUSTIVE if settings.max_samples else 0)
     waiting = []
     for state in states:
@@ -161,11 +161,13 @@ def _sample_until_converged(
             _predict(state, model, settings, d)
         for stages, group in groupby(sorted(waiting, key=_by_stages), lambda one: one.stages):
             _judge(list(group), _masks(settings, d, stages, random), settings, watched)
-        waiting = [one for one in waiting if not one.stop]
+        waiting = [state for state in waiting if not state.stop]
     names = model.identity.targets
     for state in states:
         _write_down(state)
-        state.surrogates = tuple(_named(one, names, state.against) for one in state.surrogates)
+        state.surrogates = tuple(
+            _named(surrogate, names, state.against) for surrogate in state.surrogates
+        )
     return states
 
 
@@ -177,7 +179,7 @@ def _write_down(state: State) -> None:
 
 
 def _by_stages(state: State) -> list[tuple[int, tuple[float, ...]]]:
-    return [(one.n, one.radii) for one in state.stages]
+    return [(stage.n, stage.radii) for stage in state.stages]
 
 
 def _named(surrogate: Surrogate, names: tuple[str, ...], against: int | None) -> Surrogate:
@@ -223,18 +225,18 @@ def _exhaust(
     state: State, model: Model, settings: Settings, radii: tuple[float, ...], watched: bool
 ) -> None:
     """Ask about every input there is, and average over what replaces each mask's components."""
-    found = state.instance.everything()
-    state.predictions = predict_samples(state.instance, model, found.codes, settings)
-    state.masked = found.masked
+    everything = state.instance.everything()
+    state.predictions = predict_samples(state.instance, model, everything.codes, settings)
+    state.masked = everything.masked
     _choose(state, model, settings, state.predictions.original)
     failed = state.predictions.failed
-    d = found.masked.shape[1]
+    d = everything.masked.shape[1]
     masks = every_mask(d)
-    place = found.masked @ (1 << np.arange(d)) - 1
-    share = np.where(failed, 0.0, found.share)
-    mass = np.bincount(place, share, minlength=masks.n)
+    mask_number = everything.masked @ (1 << np.arange(d)) - 1
+    share = np.where(failed, 0.0, everything.share)
+    mass = np.bincount(mask_number, share, minlength=masks.n)
     values = np.where(failed[:, None], 0.0, _predictions(state).samples)
-    sums = [np.bincount(place, share * one, minlength=masks.n) for one in values.T]
+    sums = [np.bincount(mask_number, share * output, minlength=masks.n) for output in values.T]
     lost = mass <= 0
     means = np.stack(sums, axis=1) / np.where(lost, 1.0, mass)[:, None]
     if lost.any():
@@ -243,7 +245,11 @@ def _exhaust(
     ground = _ground_of(masks, (Stage(masks.n, radii),), settings)
     squares = (
         np.stack(
-            [np.bincount(place, share * one**2, minlength=2**d - 1) for one in values.T], axis=1
+            [
+                np.bincount(mask_number, share * output**2, minlength=2**d - 1)
+                for output in values.T
+            ],
+            axis=1,
         )[~lost]
         / mass[~lost][:, None]
     )
@@ -252,11 +258,13 @@ def _exhaust(
     _conclude([state], ground, [means], settings, watched)
     _write_down(state)
     state.surrogates = tuple(
-        _spread_of(one, ground, within[:, one.target], means[:, one.target], radii)
-        for one in state.surrogates
+        _spread_of(
+            surrogate, ground, within[:, surrogate.target], means[:, surrogate.target], radii
+        )
+        for surrogate in state.surrogates
     )
     assert state.facts is not None
-    state.facts = state.facts._replace(n=len(found.codes), n_failed=int(failed.sum()))
+    state.facts = state.facts._replace(n=len(everything.codes), n_failed=int(failed.sum()))
 
 
 def _spread_of(
@@ -337,7 +345,7 @@ def _conclude(
     if ground.controlled:
         of_rows = [state.instance.tails(ground.masks) for state in states]
         tails = [of_rows[i] for i, _ in pairs]
-        if any(one is not None for one in tails):
+        if any(tail is not None for tail in tails):
             values = without_tails(ground, fits, radius, (values, originals), tails)
             fits = fit(ground, values, originals).about(fits)
             radius, good = choose_radius(fits, ground.blind)
@@ -355,8 +363,10 @@ def _conclude(
         )
         if settings.surrogate == "tree":
             state.surrogates = tuple(
-                tree_surrogate(one, target, settings, ground.kernels[int(r)].radius)
-                for one, target, r in zip(neighbourhoods, state.targets, radius[own], strict=True)
+                tree_surrogate(neighbourhood, target, settings, ground.kernels[int(r)].radius)
+                for neighbourhood, target, r in zip(
+                    neighbourhoods, state.targets, radius[own], strict=True
+                )
             )
         if neighbourhoods:
             state.neighbourhood = neighbourhoods[0]
@@ -446,7 +456,7 @@ def _improve(state: State, solved: Solved, places: Sequence[int], settings: Sett
         remedy = ""
         if fidelity is not None and fidelity < PAIRS_BELOW and not ground.thin[r]:
             left = residuals(ground, r, fits, p, (data[0][p], original))
-            order = [one.component for one in surrogate.weights[:PAIRED]]
+            order = [weight.component for weight in surrogate.weights[:PAIRED]]
             pairs, gain = pairs_of(ground, r, order, left, float(fits.decided[p, r]))
             better = min(1.0, fidelity + gain) if pairs else None
             surrogate = replace(surrogate, pairs=pairs, pairs_fidelity=better)
@@ -463,20 +473,20 @@ def _remedy(
 ) -> str:
     """Name what explains more on the samples in hand, with its fidelity."""
     fidelity = surrogate.fidelity or 0.0
-    found: list[tuple[float, str]] = []
+    remedies: list[tuple[float, str]] = []
     if surrogate.pairs_fidelity is not None:
-        found.append((surrogate.pairs_fidelity, "the pairs listed raise it to {:.2f}"))
-    for one in surrogate.by_radius:
-        if one.fidelity is not None and one.radius != surrogate.radius:
-            gap = abs(one.gap or 0.0)
-            words = f"--radius {one.radius:g} has {{:.2f}}, with a gap of {gap:.2g}"
-            found.append((one.fidelity, words))
+        remedies.append((surrogate.pairs_fidelity, "the pairs listed raise it to {:.2f}"))
+    for at_radius in surrogate.by_radius:
+        if at_radius.fidelity is not None and at_radius.radius != surrogate.radius:
+            gap = abs(at_radius.gap or 0.0)
+            words = f"--radius {at_radius.radius:g} has {{:.2f}}, with a gap of {gap:.2g}"
+            remedies.append((at_radius.fidelity, words))
     if fidelity < LOW_FIDELITY:
-        said = np.concatenate([[surrogate.model_prediction], predictions])[:, None]
-        neighbourhood = _neighbourhood(ground, r, said)
+        with_original = np.concatenate([[surrogate.model_prediction], predictions])[:, None]
+        neighbourhood = _neighbourhood(ground, r, with_original)
         tree = tree_fidelity(neighbourhood, 0, settings)
-        found.append((tree, "--surrogate tree has {:.2f}"))
-    best = max(found, default=(0.0, ""))
+        remedies.append((tree, "--surrogate tree has {:.2f}"))
+    best = max(remedies, default=(0.0, ""))
     if best[0] >= max(fidelity + PAIRS_ADD, POOR):
         return best[1].format(min(1.0, best[0]))
     return NOTHING_HELPS
@@ -492,8 +502,8 @@ def _neighbourhoods(
 ) -> list[Neighbourhood]:
     if not watched and settings.surrogate != "tree":
         return []
-    said = np.vstack([_predictions(state).original[None], predictions])
-    return [_neighbourhood(ground, r, said) for r in radius.tolist()]
+    with_original = np.vstack([_predictions(state).original[None], predictions])
+    return [_neighbourhood(ground, r, with_original) for r in radius.tolist()]
 
 
 def _neighbourhood(ground: Ground, r: int, predictions: FloatArray) -> Neighbourhood:
@@ -527,7 +537,11 @@ def _stop(
         return "flat"
     if settings.surrogate == "tree":
         pairs = zip(neighbourhoods, state.targets, strict=True)
-        return "resolved" if all(tree_converged(one, t, settings) for one, t in pairs) else ""
+        return (
+            "resolved"
+            if all(tree_converged(neighbourhood, t, settings) for neighbourhood, t in pairs)
+            else ""
+        )
     best = np.fmax(fits.fidelity[own], fits.steering[own]) + np.nan_to_num(fits.fidelity_error[own])
     hopeless = ~(np.nan_to_num(best, nan=-1.0).max(axis=1) >= HOPELESS)
     if hopeless.all() and n >= PATIENCE * settings.samples:
@@ -562,7 +576,7 @@ def _go_on(state: State, settings: Settings) -> None:
     else:
         radii = state.stages[0].radii
         near = {i for r in state.radii[-1] for i in (int(r) - 1, int(r), int(r) + 1)}
-        some = tuple(one for i, one in enumerate(radii) if i in near)
+        some = tuple(radius for i, radius in enumerate(radii) if i in near)
         state.stages = (*state.stages, Stage(more, some))
     if state.stop and state.facts is not None:
         state.facts = state.facts._replace(stop=state.stop)
@@ -628,14 +642,14 @@ def nearest(
     instance: Instance,
     identity: Identity,
     original: FloatArray,
-    found: tuple[IntArray, BoolArray, FloatArray],
+    samples: tuple[IntArray, BoolArray, FloatArray],
 ) -> tuple[Counterfactual, ...] | None:
     """Find a sample for each class that one is predicted as; None where nothing has classes.
 
-    ``found`` are codes (n, m), masks (n, d) and predictions (n, k) of the samples. Of several the
+    ``samples`` are codes (n, m), masks (n, d) and predictions (n, k) of the samples. Of several the
     one that masks fewest components is taken, then the one most surely of its class.
     """
-    codes, masked, predictions = found
+    codes, masked, predictions = samples
     if identity.task != "classification" or len(original) < 2:
         return None
     own = int(np.argmax(original))

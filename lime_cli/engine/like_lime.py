@@ -255,10 +255,10 @@ def _ridge(
     wanted = (predictions - level) * np.sqrt(weights)
     gram = centred.T @ centred + penalty * np.eye(data.shape[1])
     if penalty > 0:
-        found = np.linalg.solve(gram, centred.T @ wanted)
+        coefficients = np.linalg.solve(gram, centred.T @ wanted)
     else:
-        found = np.linalg.lstsq(centred, wanted, rcond=None)[0]
-    return found, float(level - means @ found)
+        coefficients = np.linalg.lstsq(centred, wanted, rcond=None)[0]
+    return coefficients, float(level - means @ coefficients)
 
 
 def _left_out(
@@ -269,14 +269,14 @@ def _left_out(
     if n < 2:
         return None
     block = np.r_[-1, np.arange(len(data) - 1) % n]
-    said = np.zeros(len(data))
-    for one in range(n):
-        rest = block != one
+    predicted = np.zeros(len(data))
+    for i in range(n):
+        rest = block != i
         found, intercept = _ridge(data[rest], predictions[rest], weights[rest], penalty)
-        said[~rest] = intercept + data[~rest] @ found
+        predicted[~rest] = intercept + data[~rest] @ found
     level = weights @ predictions / weights.sum()
     drawn = block >= 0
-    lost = weights[drawn] @ (predictions - said)[drawn] ** 2
+    lost = weights[drawn] @ (predictions - predicted)[drawn] ** 2
     total = weights[drawn] @ (predictions - level)[drawn] ** 2
     return float(np.clip(1.0 - lost / total, -1.0, 1.0)) if total > 0 else None
 
@@ -346,12 +346,12 @@ def _lasso_path(data: FloatArray, predictions: FloatArray, n: int) -> IntArray:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         _, _, path = lars_path(data, predictions, method="lasso")
-    found = np.arange(data.shape[1])
+    chosen = np.arange(data.shape[1])
     for knot in path.T[:0:-1]:
-        found = np.flatnonzero(knot)
-        if len(found) <= n:
+        chosen = np.flatnonzero(knot)
+        if len(chosen) <= n:
             break
-    return found
+    return chosen
 
 
 # What lime learns from one column of training data, and how it draws from that.
@@ -486,8 +486,8 @@ class LearnedColumn:
         return (
             np.append(rows[0], self.cuts),
             np.append(self.cuts, rows[-1]),
-            np.array([one.mean() if len(one) else 0.0 for one in inside]),
-            np.array([one.std() if len(one) else 0.0 for one in inside]) + TINY_SPREAD,
+            np.array([values.mean() if len(values) else 0.0 for values in inside]),
+            np.array([values.std() if len(values) else 0.0 for values in inside]) + TINY_SPREAD,
         )
 
 
@@ -577,14 +577,16 @@ def row_data(
     background. Raises SettingsError for a background, InputError for a row that lacks a number.
     """
     _check_complete(row)
-    learned = [LearnedColumn.of(one, row.background.n_rows) for one in row.background.features]
+    learned = [
+        LearnedColumn.of(feature, row.background.n_rows) for feature in row.background.features
+    ]
     if not choices.discretize:
         return _normal_data(row, learned, model, settings, choices)
     pool = f"like-lime:{row.pool}"
     if pool not in predicted:
         predicted[pool] = _binned_predictions(row, learned, model, settings)
     predictions = predicted[pool]
-    own = [one.code_of(value) for one, value in zip(learned, row.values, strict=True)]
+    own = [column.code_of(value) for column, value in zip(learned, row.values, strict=True)]
     data = np.vstack([np.ones(len(own)), predictions.codes == np.array(own)])
     return data.astype(np.float64), predictions.predictions
 
@@ -609,11 +611,11 @@ def _binned_predictions(
     """Draw every column's bin or level, the first draw for the instance; then numbers in bins."""
     rng = np.random.RandomState(settings.seed)
     if row.background.bins == "entropy":
-        for _ in (one for one in learned if one.numeric):
+        for _ in (column for column in learned if column.numeric):
             rng.randint(0, SEEDS)
     n = settings.samples
-    codes = np.stack([one.draw(n, rng) for one in learned], axis=1)[1:]
-    columns = [one.undiscretized(codes[:, j], rng) for j, one in enumerate(learned)]
+    codes = np.stack([column.draw(n, rng) for column in learned], axis=1)[1:]
+    columns = [column.undiscretized(codes[:, j], rng) for j, column in enumerate(learned)]
     return DataPredictions(codes, _predicted(row, model, columns, settings))
 
 
@@ -623,20 +625,22 @@ def _normal_data(
     """Draw normal numbers for every column, then levels over those that are no numbers."""
     rng = np.random.RandomState(settings.seed)
     n, p = settings.samples, len(learned)
-    mean, scale = np.array([one.centre_and_scale() for one in learned]).T
-    own = np.array([v if one.numeric else 0 for one, v in zip(learned, row.values, strict=True)])
+    mean, scale = np.array([column.centre_and_scale() for column in learned]).T
+    own = np.array(
+        [v if column.numeric else 0 for column, v in zip(learned, row.values, strict=True)]
+    )
     raw = rng.normal(0, 1, n * p).reshape(n, p) * scale
     raw += own if choices.around_instance else mean
     raw[0] = own
     data, columns = (raw - mean) / scale, []
-    for j, one in enumerate(learned):
-        if one.numeric:
+    for j, column in enumerate(learned):
+        if column.numeric:
             columns.append(raw[1:, j])
             continue
-        codes = one.draw(n, rng)
-        data[:, j] = codes == one.code_of(row.values[j])
+        codes = column.draw(n, rng)
+        data[:, j] = codes == column.code_of(row.values[j])
         data[0, j] = 1
-        columns.append(one.undiscretized(codes[1:], rng))
+        columns.append(column.undiscretized(codes[1:], rng))
     return data, _predicted(row, model, columns, settings)
 
 

@@ -46,10 +46,10 @@ class Recent(Generic[T]):
     def get(self, key: Hashable, make: Callable[[], T], size: Callable[[T], int]) -> T:
         """Return what belongs to a key; ``size`` tells the bytes of what was made."""
         with self._lock:
-            found = self._held.pop(key, None)
-            if found is not None:
-                self._held[key] = found
-                return found[0]
+            value = self._held.pop(key, None)
+            if value is not None:
+                self._held[key] = value
+                return value[0]
         made = make()
         with self._lock:
             self._used += size(made) - self._held.pop(key, (made, 0))[1]
@@ -123,9 +123,9 @@ class Masks:
 
 def mixture(d: int, radii: Sequence[float]) -> FloatArray:
     """Return the distribution of sizes (d + 1,) for several radii, given that one is masked."""
-    distributions = [binomial(d, one) for one in radii]
+    distributions = [binomial(d, radius) for radius in radii]
     distribution: FloatArray = np.sum(
-        [np.r_[0.0, one[1:] / one[1:].sum()] for one in distributions], axis=0
+        [np.r_[0.0, sizes[1:] / sizes[1:].sum()] for sizes in distributions], axis=0
     )
     return np.asarray(distribution / distribution.sum())
 
@@ -217,12 +217,12 @@ def _draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
         for start, stage in zip(starts, stages, strict=False)
     ]
     return Masks(
-        masked=np.concatenate([one[0] for one in drawn]),
-        block=np.concatenate([one[1] for one in drawn]),
+        masked=np.concatenate([stage[0] for stage in drawn]),
+        block=np.concatenate([stage[1] for stage in drawn]),
         proposal=np.sum(distributions, axis=0),
         n_blocks=BLOCKS,
         twins=np.concatenate(twins) if random else np.zeros((0, 2), np.int64),
-        uniforms=np.concatenate([one[2] for one in drawn]) if random else None,
+        uniforms=np.concatenate([stage[2] for stage in drawn]) if random else None,
     )
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import lgamma, log
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -59,10 +59,10 @@ def binomial(d: int, radius: float) -> FloatArray:
     """Return the probabilities of 0 to d successes in d trials."""
     m = np.arange(d + 1)
     ways = np.array([lgamma(d + 1) - lgamma(i + 1) - lgamma(d - i + 1) for i in range(d + 1)])
-    found = np.exp(ways + m * log(radius) + (d - m) * log(1.0 - radius))
-    found /= found.sum()
-    found.setflags(write=False)
-    return np.asarray(found)
+    probabilities = np.exp(ways + m * log(radius) + (d - m) * log(1.0 - radius))
+    probabilities /= probabilities.sum()
+    probabilities.setflags(write=False)
+    return np.asarray(probabilities)
 
 
 def ladder(d: int, random: bool = False) -> tuple[float, ...]:
@@ -70,20 +70,28 @@ def ladder(d: int, random: bool = False) -> tuple[float, ...]:
 
     Where replacements are ``random``, those of many components end where LADDER does.
     """
-    found = [one for one in LADDER if one * d >= 1]
+    radii = [radius for radius in LADDER if radius * d >= 1]
     further = d <= MOST or not random
-    while further and found and found[-1] <= LADDER[-1] and found[-1] / 2 * d >= 1:
-        found.append(found[-1] / 2)
-    return tuple(found) or LADDER[:1]
+    while further and radii and radii[-1] <= LADDER[-1] and radii[-1] / 2 * d >= 1:
+        radii.append(radii[-1] / 2)
+    return tuple(radii) or LADDER[:1]
 
 
-def moments(sizes: FloatArray) -> tuple[float, float, float]:
-    """Return mean, variance and covariance of the indicators of what is masked."""
+class Moments(NamedTuple):
+    """Of the indicators of what is masked."""
+
+    mean: float
+    variance: float
+    covariance: float
+
+
+def moments(sizes: FloatArray) -> Moments:
+    """Return the moments of what is masked, from the distribution of its number (d + 1,)."""
     d = len(sizes) - 1
     m = np.arange(d + 1)
     mean = float(sizes @ m) / d
     both = float(sizes @ (m * (m - 1.0))) / (d * (d - 1)) if d > 1 else mean * mean
-    return mean, mean - mean * mean, both - mean * mean
+    return Moments(mean, mean - mean * mean, both - mean * mean)
 
 
 @dataclass(frozen=True, eq=False)

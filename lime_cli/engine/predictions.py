@@ -35,7 +35,7 @@ class CallCounts(NamedTuple):
 
     def plus(self, other: CallCounts) -> CallCounts:
         """Add what else was asked."""
-        return CallCounts(*(one + more for one, more in zip(self, other, strict=True)))
+        return CallCounts(*(count + more for count, more in zip(self, other, strict=True)))
 
 
 NOTHING = CallCounts()
@@ -129,12 +129,12 @@ def _calls_of(model: Model) -> _Calls:
 def _shortage(error: MemoryError | OutOfMemory, instance: Instance, size: int) -> OutOfMemory:
     """Word that a call cannot be made smaller."""
     name = instance.subject.source
-    said = error.message if isinstance(error, OutOfMemory) else f"{name}: out of memory"
+    shortage = error.message if isinstance(error, OutOfMemory) else f"{name}: out of memory"
     if size == 1:
         hint = "free memory, or use fewer processes: -j"
-        return OutOfMemory(f"{said} with one input in a call", hint)
+        return OutOfMemory(f"{shortage} with one input in a call", hint)
     hint = "give a smaller --batch-size, or auto"
-    return OutOfMemory(f"{said} with {size:,} inputs in a call", hint)
+    return OutOfMemory(f"{shortage} with {size:,} inputs in a call", hint)
 
 
 FEW = 12
@@ -288,9 +288,9 @@ def _checked(predictions: Predictions, settings: Settings, source: str) -> Predi
     """Return the predictions; raise PredictionError where more failed than may be left out."""
     n, failed = len(predictions.samples), int(predictions.failed.sum())
     if failed > settings.drop_failed * n:
-        said = NotFinite.words(source, failed, n)
+        words = NotFinite.words(source, failed, n)
         allowed = f"--drop-failed {100 * settings.drop_failed:.3g}%"
-        raise PredictionError(said, f"more than {allowed} leaves out; give a larger share")
+        raise PredictionError(words, f"more than {allowed} leaves out; give a larger share")
     return predictions
 
 
@@ -304,7 +304,7 @@ def choose_targets(wanted: tuple[str, ...], model: Model, prediction: FloatArray
     """
     chosen: list[int] = []
     for word in wanted:
-        chosen.extend(one for one in _indices(word, model, prediction) if one not in chosen)
+        chosen.extend(index for index in _indices(word, model, prediction) if index not in chosen)
     return chosen
 
 
@@ -317,15 +317,15 @@ def choose_other(
     """
     if wanted is None:
         return None
-    found = _indices(wanted, model, prediction)
-    if len(found) != 1:
+    indices = _indices(wanted, model, prediction)
+    if len(indices) != 1:
         raise SettingsError(f"--against: {wanted} is not one output", "name one class")
-    if found[0] in targets:
-        name = model.identity.targets[found[0]]
+    if indices[0] in targets:
+        name = model.identity.targets[indices[0]]
         raise SettingsError(
             f"--against: {name!r} is the target itself", "name the other class, or give --target"
         )
-    return found[0]
+    return indices[0]
 
 
 def _indices(word: str, model: Model, prediction: FloatArray) -> list[int]:

@@ -178,10 +178,10 @@ class _Walk:
         while some.any():
             size = np.where(self.closed, -1.0, np.abs(self.residual))
             best = size.argmax(axis=0)
-            found = size[best, self.all] >= 0
-            if not found.all():
-                self.running &= ~(some & ~found & (self.column < 0).all(axis=0))
-                some = some & found
+            joins = size[best, self.all] >= 0
+            if not joins.all():
+                self.running &= ~(some & ~joins & (self.column < 0).all(axis=0))
+                some = some & joins
             fresh = self._enter(some, best, step)
             self.closed[best[some], self.all[some]] = True
             tied = np.abs(self.residual[best, self.all]) >= self.penalty * (1 - 1e-9)

@@ -93,7 +93,7 @@ def every_coalition(d: int) -> tuple[BoolArray, FloatArray]:
     """Return all masks but the empty and the full one, and what each weighs."""
     masked = (np.arange(1, 2**d - 1)[:, None] >> np.arange(d) & 1).astype(bool)
     m = masked.sum(axis=1)
-    ways = np.array([float(comb(d, int(one))) for one in range(d + 1)])
+    ways = np.array([float(comb(d, int(size))) for size in range(d + 1)])
     return masked, (Shapley().sizes(d) / ways)[m]
 
 
@@ -135,7 +135,7 @@ class Values:
 def estimated(drawn: Coalitions, predictions: FloatArray, ends: tuple[float, float]) -> Values:
     """Estimate Shapley values from drawn coalitions, (n,) answers."""
     ones = np.ones(len(predictions))
-    found = values(drawn.masked, ones, predictions, ends)
+    weights = values(drawn.masked, ones, predictions, ends)
     folds, left = [], np.empty(len(predictions))
     for block in range(BLOCKS):
         rest = drawn.block != block
@@ -151,7 +151,7 @@ def estimated(drawn: Coalitions, predictions: FloatArray, ends: tuple[float, flo
     raw = float((about**2).mean())
     fidelity = 1.0 - lost / total if total > 1e-24 * max(1e-300, ends[1] ** 2) else np.nan
     spread = min(1.0, max(0.0, 1.0 - total / raw)) if raw > 0 else 0.0
-    return Values(found, np.array(folds), ends[0], fidelity, spread)
+    return Values(weights, np.array(folds), ends[0], fidelity, spread)
 
 
 def exact(
@@ -159,14 +159,14 @@ def exact(
 ) -> Values:
     """Return the Shapley values of the mean predictions (n,) to every mask."""
     d = masked.shape[1]
-    found = values(masked, weights, means, ends)
+    shapley = values(masked, weights, means, ends)
     if d == 1:
-        return Values(found, np.zeros((0, d)), ends[0], 1.0, 0.0)
-    missed = means - ends[0] - (~masked) @ found
+        return Values(shapley, np.zeros((0, d)), ends[0], 1.0, 0.0)
+    missed = means - ends[0] - (~masked) @ shapley
     about = means - weights @ means / weights.sum()
     total = float(weights @ about**2)
     fidelity = 1.0 - float(weights @ missed**2) / total if total > 0 else np.nan
-    return Values(found, np.zeros((0, d)), ends[0], fidelity, 0.0)
+    return Values(shapley, np.zeros((0, d)), ends[0], fidelity, 0.0)
 
 
 class ShapleyResult(NamedTuple):
@@ -192,14 +192,14 @@ def explain_one(instance: Instance, model: Model, settings: Settings) -> Shapley
             return _exhausted(instance, model, settings, original, (targets, baseline))
         drawn = coalitions(settings.seed, d, n, instance.random and rows > 1)
         predictions = _predicted(instance, model, instance.joint(drawn.masked, drawn.row), settings)
-        found = [estimated(drawn, predictions[:, t], (level[t], original[t])) for t in targets]
+        estimates = [estimated(drawn, predictions[:, t], (level[t], original[t])) for t in targets]
         surrogates = tuple(
-            _surrogate(one, t, model, float(original[t]), settings)
-            for one, t in zip(found, targets, strict=True)
+            _surrogate(estimate, t, model, float(original[t]), settings)
+            for estimate, t in zip(estimates, targets, strict=True)
         )
         if settings.max_samples is None:
             stop = "samples"
-        elif all(_converged(one, settings) for one in surrogates):
+        elif all(_converged(surrogate, settings) for surrogate in surrogates):
             stop = "resolved"
         elif 2 * n > most:
             stop = "max_samples"
@@ -258,42 +258,46 @@ def _exhausted(
 
 
 def _surrogate(
-    found: Values, target: int, model: Model, original: float, settings: Settings
+    values: Values, target: int, model: Model, original: float, settings: Settings
 ) -> Surrogate:
     """Return values as plain data, the largest first; ``features`` says how many are shown."""
-    d, B = len(found.weights), len(found.folds)
-    errors = jackknife(found.folds, 0) if B else np.zeros(d)
-    order = np.argsort(-np.abs(found.weights), kind="stable")
-    flat = bool(np.isnan(found.fidelity))
+    d, B = len(values.weights), len(values.folds)
+    errors = jackknife(values.folds, 0) if B else np.zeros(d)
+    order = np.argsort(-np.abs(values.weights), kind="stable")
+    flat = bool(np.isnan(values.fidelity))
     n = 0 if flat else d if settings.selection == "none" else min(d, settings.features)
     there = np.zeros(d, bool)
     there[order[:n]] = True
     wide = errors * multiplier(max(1, B), n, d)
-    largest = np.argsort(-np.abs(found.folds), axis=1, kind="stable")[:, :n]
+    largest = np.argsort(-np.abs(values.folds), axis=1, kind="stable")[:, :n]
     selected = np.bincount(largest.ravel(), minlength=d) / B if B else np.ones(d)
-    hidden = found.folds[:, ~there].sum(axis=1)
+    hidden = values.folds[:, ~there].sum(axis=1)
     error = float(jackknife(hidden, 0)) if B else 0.0
     return Surrogate(
         target=target,
         name=model.identity.targets[target],
         model_prediction=original,
-        intercept=float(found.baseline),
+        intercept=float(values.baseline),
         local_prediction=original,
-        fidelity=None if flat else float(np.clip(found.fidelity, -1.0, 1.0)),
+        fidelity=None if flat else float(np.clip(values.fidelity, -1.0, 1.0)),
         fit_r2=None,
-        weights=by_size(found.weights, (errors, wide), there, selected),
-        spread=found.spread,
+        weights=by_size(values.weights, (errors, wide), there, selected),
+        spread=values.spread,
         others=others_of(
-            float(found.weights[~there].sum()), d - n, error, error * multiplier(max(1, B), 1, 1)
+            float(values.weights[~there].sum()), d - n, error, error * multiplier(max(1, B), 1, 1)
         ),
-        every_weight=tuple(found.weights.tolist()),
+        every_weight=tuple(values.weights.tolist()),
     )
 
 
 def _converged(surrogate: Surrogate, settings: Settings) -> bool:
     """Tell whether every interval shown is narrow enough."""
-    sizes = [abs(one.weight) for one in surrogate.weights]
-    halves = [(one.interval[1] - one.interval[0]) / 2 for one in surrogate.weights if one.interval]
+    sizes = [abs(weight.weight) for weight in surrogate.weights]
+    halves = [
+        (weight.interval[1] - weight.interval[0]) / 2
+        for weight in surrogate.weights
+        if weight.interval
+    ]
     return max(halves, default=0.0) <= settings.tolerance * max(sizes, default=0.0)
 
 

@@ -117,7 +117,7 @@ class Ground:
         x[self.slot, 1 + self.d :] = controls[order]
         self.X = x.reshape(self.B, L, -1)
         self.XT = np.ascontiguousarray(self.X.transpose(0, 2, 1))
-        weights = [masks.weights(one) for one in kernels]
+        weights = [masks.weights(kernel) for kernel in kernels]
         w = np.zeros((len(kernels), self.B * L))
         w[:, self.slot] = np.stack([one[order] for one, _ in weights])
         self.w = w.reshape(-1, self.B, L)
@@ -174,8 +174,8 @@ class Ground:
     @cached_property
     def sums(self) -> FloatArray:
         """Weighted sums of (1, x) by block, (R, B, p)."""
-        found = np.matmul(self.XT, self.w.transpose(1, 2, 0))
-        return np.ascontiguousarray(found.transpose(2, 0, 1))
+        sums = np.matmul(self.XT, self.w.transpose(1, 2, 0))
+        return np.ascontiguousarray(sums.transpose(2, 0, 1))
 
     @cached_property
     def grams(self) -> FloatArray:
@@ -186,17 +186,17 @@ class Ground:
     def _system(self, r: int) -> FloatArray:
         """Return the Gram matrices of (1, x) of one radius, (F, p, p), the instance counted."""
         blocks = self.XT @ (self.X * self.w[r][:, :, None])
-        found = blocks.sum(axis=0)[None]
+        folds = blocks.sum(axis=0)[None]
         if self.F > 1:
-            found = np.concatenate([found, found - blocks])
-        found[:, 0, 0] += self.own[r] * np.r_[1.0, self.rest]
-        return np.asarray(found)
+            folds = np.concatenate([folds, folds - blocks])
+        folds[:, 0, 0] += self.own[r] * np.r_[1.0, self.rest]
+        return np.asarray(folds)
 
     @cached_property
     def inverses(self) -> FloatArray:
         """What turns correlations into coefficients, (R, F, p, p)."""
         p, d = self.X.shape[2], self.d
-        found = np.empty((len(self.w), self.F, p, p))
+        inverses = np.empty((len(self.w), self.F, p, p))
         grams = np.empty((len(self.w), self.F, 1 + d, 1 + d))
         for r, kernel in enumerate(self.kernels):
             system = self._system(r)
@@ -209,9 +209,9 @@ class Ground:
             ridge[:, 1 : 1 + d] += self.penalty / self.effective[r]
             ridge[:, 1 + d :] += SHRINK * mean * p / self.effective[r]
             system[:, np.arange(p), np.arange(p)] += ridge
-            found[r] = np.linalg.inv(system)
+            inverses[r] = np.linalg.inv(system)
         self.grams = grams
-        return found
+        return inverses
 
     def centred(self, r: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return covariances (F, d, d) of x, its means (F, d) and the sums of weights (F,)."""
@@ -224,19 +224,19 @@ class Ground:
     @cached_property
     def least(self) -> FloatArray:
         """Smallest eigenvalues of the correlations of x, of all folds, (R, F); 0 of constant x."""
-        found = np.zeros((len(self.w), self.F))
-        for r in range(len(found)):
+        smallest = np.zeros((len(self.w), self.F))
+        for r in range(len(smallest)):
             own = self.centred(r)[0]
             deviation = deviation_of(np.einsum("fii->fi", own))
             scaled = own / deviation[:, :, None] / deviation[:, None, :]
-            found[r] = np.maximum(np.linalg.eigvalsh(scaled)[:, 0], 0.0)
-        return found
+            smallest[r] = np.maximum(np.linalg.eigvalsh(scaled)[:, 0], 0.0)
+        return smallest
 
     def sorted_predictions(self, predictions: FloatArray) -> FloatArray:
         """Lay predictions (P, n) out by block, (P, B, L)."""
-        found = np.zeros((len(predictions), self.B * self.L))
-        found[:, self.slot] = predictions[:, self.order]
-        return found.reshape(-1, self.B, self.L)
+        by_block = np.zeros((len(predictions), self.B * self.L))
+        by_block[:, self.slot] = predictions[:, self.order]
+        return by_block.reshape(-1, self.B, self.L)
 
     def correlations(self, y: FloatArray) -> FloatArray:
         """Return the weighted products of (1, x) with y (P, B, L) by block, (P, R, B, p)."""
@@ -254,7 +254,7 @@ def fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     if len(parts) == 1:
         return parts[0]
     names = Fits.__dataclass_fields__
-    return Fits(**{name: np.concatenate([getattr(one, name) for one in parts]) for name in names})
+    return Fits(**{name: np.concatenate([getattr(part, name) for part in parts]) for name in names})
 
 
 def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
@@ -264,10 +264,10 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     everything = blocks.sum(axis=2)
     c = np.concatenate([everything[:, :, None], everything[:, :, None] - blocks], axis=2)
     c = c[:, :, : ground.F]
-    found = _solved(ground, c)
-    left_out = found[:, :, 1:] if ground.F > 1 else found
-    said = np.matmul(ground.X, left_out.transpose(0, 2, 3, 1))  # (P, B, L, R)
-    missed = y[..., None] - said
+    coefficients = _solved(ground, c)
+    left_out = coefficients[:, :, 1:] if ground.F > 1 else coefficients
+    fitted = np.matmul(ground.X, left_out.transpose(0, 2, 3, 1))  # (P, B, L, R)
+    missed = y[..., None] - fitted
     means = everything[:, :, 0] / (ground.w.sum(axis=(1, 2)) + ground.own)
     about = y[..., None] - means[:, None, None, :]
     raw = np.einsum("pblr,rbl->pr", about**2, ground.w) + ground.own * means**2
@@ -283,11 +283,17 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     fidelity, error = _ratio(lost, total)
     steering = fidelity.copy()
     for r in np.flatnonzero(ground.thin).tolist():
-        found, steering[:, r] = _corrected(ground, r, found, missed[..., r], blocks, total)
+        coefficients, steering[:, r] = _corrected(
+            ground, r, coefficients, missed[..., r], blocks, total
+        )
     end = 1 + ground.d
-    found, controls = found[..., :end], found[:, :, 0, end:]
-    in_sample = y[..., None] - np.matmul(ground.X[..., :end], found[:, :, :1].transpose(0, 2, 3, 1))
-    residual = np.einsum("pblr,rbl->pr", in_sample**2, ground.w) + own * found[:, :, 0, 0] ** 2
+    coefficients, controls = coefficients[..., :end], coefficients[:, :, 0, end:]
+    in_sample = y[..., None] - np.matmul(
+        ground.X[..., :end], coefficients[:, :, :1].transpose(0, 2, 3, 1)
+    )
+    residual = (
+        np.einsum("pblr,rbl->pr", in_sample**2, ground.w) + own * coefficients[:, :, 0, 0] ** 2
+    )
     largest = np.maximum(np.abs(predictions).max(axis=1), np.abs(original))[:, None]
     nothing = raw <= FLAT * np.maximum(largest**2, 1e-300)
     everywhere = total.sum(axis=2)
@@ -295,8 +301,8 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     flat = nothing | (everywhere <= CERTAIN * noise) if len(ground.masks.twins) else nothing
     with np.errstate(divide="ignore", invalid="ignore"):
         return Fits(
-            slopes=found[..., 1:],
-            offsets=found[..., 0],
+            slopes=coefficients[..., 1:],
+            offsets=coefficients[..., 0],
             controls=controls,
             fidelity=np.where(flat, np.nan, fidelity),
             fidelity_error=np.where(flat, np.nan, error),
@@ -314,10 +320,10 @@ def _solved(ground: Ground, c: FloatArray) -> FloatArray:
     """Return the coefficients (P, R, F, p) of least squares, or of what stands in for it."""
     if ground.d <= MOST:
         return np.asarray(np.matmul(ground.inverses, c[..., None])[..., 0])
-    found = np.zeros_like(c)
+    coefficients = np.zeros_like(c)
     for problem, r, fold in np.ndindex(c.shape[:3]):
-        found[problem, r, fold] = _strongest(ground, r, fold, c[problem, r, fold])
-    return found
+        coefficients[problem, r, fold] = _strongest(ground, r, fold, c[problem, r, fold])
+    return coefficients
 
 
 def _strongest(ground: Ground, r: int, fold: int, wanted: FloatArray) -> FloatArray:
@@ -335,9 +341,9 @@ def _strongest(ground: Ground, r: int, fold: int, wanted: FloatArray) -> FloatAr
     gram = (part * weights[:, None]).T @ part
     gram[0, 0] += ground.own[r]
     gram[np.arange(len(gram)), np.arange(len(gram))] += CONDITIONING * np.trace(gram)
-    found = np.zeros(ground.d + 1)
-    found[columns] = np.linalg.solve(gram, wanted[columns])
-    return found
+    coefficients = np.zeros(ground.d + 1)
+    coefficients[columns] = np.linalg.solve(gram, wanted[columns])
+    return coefficients
 
 
 def _controls(masks: Masks) -> FloatArray:
@@ -353,7 +359,7 @@ def _controls(masks: Masks) -> FloatArray:
         return np.zeros((n, 0))
     t = 2.0 * np.asarray(masks.uniforms, np.float64) - 1.0
     parts = [np.sqrt(3.0) * t, np.sqrt(5.0) / 2 * (3 * t**2 - 1)]
-    return np.hstack([masks.masked * one for one in parts[:degrees]])
+    return np.hstack([masks.masked * polynomial for polynomial in parts[:degrees]])
 
 
 def _products(ground: Ground, residual: FloatArray) -> FloatArray:
@@ -374,18 +380,18 @@ def _ratio(lost: FloatArray, total: FloatArray) -> tuple[FloatArray, FloatArray]
     """Return 1 - lost / total of all blocks (P, R), and its standard error by the jackknife."""
     B = lost.shape[2]
     with np.errstate(divide="ignore", invalid="ignore"):
-        found = 1.0 - lost.sum(axis=2) / total.sum(axis=2)
+        share = 1.0 - lost.sum(axis=2) / total.sum(axis=2)
         if B == 1:
-            return found, np.zeros_like(found)
+            return share, np.zeros_like(share)
         without = 1.0 - (lost.sum(2, keepdims=True) - lost) / (total.sum(2, keepdims=True) - total)
         spread = ((without - without.mean(2, keepdims=True)) ** 2).sum(axis=2)
-    return found, np.sqrt((B - 1) / B * spread)
+    return share, np.sqrt((B - 1) / B * spread)
 
 
 def _corrected(
     ground: Ground,
     r: int,
-    found: FloatArray,
+    coefficients: FloatArray,
     missed: FloatArray,
     blocks: FloatArray,
     total: FloatArray,
@@ -407,7 +413,7 @@ def _corrected(
 
     shares = 1.0 - ground.rest
     w = ground.w[r] / shares[:, None]
-    left_out = found[:, r, 1:]
+    left_out = coefficients[:, r, 1:]
     a = left_out[..., 0]
     level = (missed * w).sum(axis=2) - ground.own[r] * a
     along = np.matmul(ground.XT[:, 1 : 1 + d], (missed * w)[..., None])[..., 0]
@@ -417,7 +423,7 @@ def _corrected(
         axis=-1,
     )  # (P, B, p), one estimate a block
     whole = own.mean(axis=1, keepdims=True)
-    corrected = found.copy()
+    corrected = coefficients.copy()
     corrected[:, r, :, : 1 + d] = np.concatenate([whole, (B * whole - own) / (B - 1)], axis=1)
     centre = blocks[:, r].sum(axis=1)[:, :1]
     apart = blocks[:, r, :, : 1 + d] / shares[None, :, None]
@@ -476,11 +482,11 @@ def residuals(
     first = 1 if ground.F > 1 else 0
     slopes, offsets = fits.slopes[problem, r, first:], fits.offsets[problem, r, first:]
     x = ground.X[..., 1 : 1 + ground.d]
-    found = y - np.matmul(x, slopes[..., None])[..., 0] - offsets[:, None]
-    flat = found.reshape(-1)
+    missed = y - np.matmul(x, slopes[..., None])[..., 0] - offsets[:, None]
+    flat = missed.reshape(-1)
     held = np.zeros(len(flat), bool)
     held[ground.slot] = True
-    return np.where(held, flat, 0.0).reshape(found.shape)
+    return np.where(held, flat, 0.0).reshape(missed.shape)
 
 
 def without_tails(
@@ -495,7 +501,7 @@ def without_tails(
     Their coefficients come from the residuals at ``radius`` (P,), each alone, shrunk by its noise.
     Zero on average given the mask, they leave every weight what it is, but for its error.
     """
-    found = data[0].copy()
+    predictions = data[0].copy()
     for p, tail in enumerate(tails):
         if tail is None:
             continue
@@ -508,8 +514,8 @@ def without_tails(
         pull, squares = weights * left, tail**2
         along = pull @ tail
         share = along**2 / np.maximum(along**2 + pull**2 @ squares, 1e-300)
-        found[p] -= tail @ (share * along / np.maximum(weights @ squares, 1e-300))
-    return found
+        predictions[p] -= tail @ (share * along / np.maximum(weights @ squares, 1e-300))
+    return predictions
 
 
 def fidelity_of(
@@ -523,10 +529,10 @@ def fidelity_of(
     y = ground.sorted_predictions(data[0] - data[1][:, None])
     first = 1 if ground.F > 1 else 0
     x = ground.X[..., 1 : 1 + ground.d]
-    said = np.matmul(x, slopes[:, first:, :, None])[..., 0] + offsets[:, first:, None]
+    fitted = np.matmul(x, slopes[:, first:, :, None])[..., 0] + offsets[:, first:, None]
     mean = ground.correlations(y)[:, r, :, 0].sum(axis=1) / (ground.w[r].sum() + ground.own[r])
     own = ground.own[r]
-    lost = twin_products(ground, r, y - said) + own * (offsets[:, first:] ** 2).mean(axis=1)
+    lost = twin_products(ground, r, y - fitted) + own * (offsets[:, first:] ** 2).mean(axis=1)
     total = twin_products(ground, r, y - mean[:, None, None]) + own * mean**2
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.asarray(1.0 - lost / total)

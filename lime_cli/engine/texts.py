@@ -62,10 +62,10 @@ class Pieces:
         ways, owners = ways + [("", "")] * spare, owners + [0] * spare
         runs = []
         for start in range(0, len(ways), size):
-            found = [""]
+            variants = [""]
             for both in ways[start : start + size]:
-                found = [begun + one for begun in found for one in both]
-            runs.append(found)
+                variants = [begun + one for begun in variants for one in both]
+            runs.append(variants)
         return Runs(np.array(runs, dtype=object).ravel(), np.array(owners).reshape(-1, size))
 
 

@@ -68,14 +68,14 @@ def tree_fidelity(neighbourhood: Neighbourhood, target: int, settings: Settings)
         everything = np.ones(len(predictions), bool)
         tree = _fit(neighbourhood, scaled, everything, settings)
         return _fidelity(neighbourhood, scaled, tree.predict(neighbourhood.interpretable))
-    said = np.zeros(len(predictions))
+    fitted = np.zeros(len(predictions))
     half = neighbourhood.block % 2
     for side in (0, 1):
         kept = (half == side) | (neighbourhood.block < 0)
         tree = _fit(neighbourhood, scaled, kept, settings)
-        said[~kept] = tree.predict(neighbourhood.interpretable[~kept])
-        said[0] += tree.predict(neighbourhood.interpretable[:1])[0] / 2
-    return _fidelity(neighbourhood, scaled, said)
+        fitted[~kept] = tree.predict(neighbourhood.interpretable[~kept])
+        fitted[0] += tree.predict(neighbourhood.interpretable[:1])[0] / 2
+    return _fidelity(neighbourhood, scaled, fitted)
 
 
 def tree_converged(neighbourhood: Neighbourhood, target: int, settings: Settings) -> bool:
@@ -140,7 +140,7 @@ def _fit(
     return tree.fit(kept, scaled[rows], sample_weight=neighbourhood.weights[rows])
 
 
-def _fidelity(neighbourhood: Neighbourhood, scaled: FloatArray, said: FloatArray) -> float:
+def _fidelity(neighbourhood: Neighbourhood, scaled: FloatArray, fitted: FloatArray) -> float:
     """Return the share of the effect of masking that a tree explains, (n + 1,) numbers each.
 
     Products of samples of one mask leave out what only the replacement drawn decides.
@@ -148,8 +148,8 @@ def _fidelity(neighbourhood: Neighbourhood, scaled: FloatArray, said: FloatArray
     weights, twins = neighbourhood.weights, neighbourhood.twins
     if not len(twins):
         drawn = neighbourhood.block >= 0 if neighbourhood.n_blocks > 1 else weights >= 0
-        return _r_squared(scaled, said, weights * drawn)
-    missed = scaled - said
+        return _r_squared(scaled, fitted, weights * drawn)
+    missed = scaled - fitted
     pairs = weights[twins[:, 0]]
     own = weights[0] * pairs.sum() / weights[1:].sum()
     lost = pairs @ np.prod(missed[twins], axis=1) + own * missed[0] ** 2
@@ -157,9 +157,9 @@ def _fidelity(neighbourhood: Neighbourhood, scaled: FloatArray, said: FloatArray
     return float(1.0 - lost / total) if total > 0 else 0.0
 
 
-def _r_squared(scaled: FloatArray, said: FloatArray, weights: FloatArray) -> float:
+def _r_squared(scaled: FloatArray, fitted: FloatArray, weights: FloatArray) -> float:
     """Return the weighted R² against the mean of all samples, which is 0."""
-    return float(1.0 - weights @ (scaled - said) ** 2 / (weights @ scaled**2))
+    return float(1.0 - weights @ (scaled - fitted) ** 2 / (weights @ scaled**2))
 
 
 def _rules(tree: Any, level: float, spread: float) -> Iterator[Rule]:

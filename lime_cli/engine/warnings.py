@@ -73,26 +73,35 @@ def judge(
         if facts.stop in ("max_samples", "time") and (
             surrogate.weights or len(surrogate.rules) > 1
         ):
-            yield from _not_converged(surrogate, facts.n, facts.stop)
+            yield from _not_converged(surrogate, model, facts.n, facts.stop)
 
 
-def _not_converged(surrogate: Surrogate, n: int, stop: str) -> Iterator[CodedWarning]:
+def _named(surrogate: Surrogate, model: Model) -> str:
+    """Begin a sentence with the target it is about; with nothing where there is only one."""
+    identity = model.identity
+    if identity.task == "classification":
+        return f'class "{surrogate.name}": '
+    return f'output "{surrogate.name}": ' if len(identity.targets) > 1 else ""
+
+
+def _not_converged(surrogate: Surrogate, model: Model, n: int, stop: str) -> Iterator[CodedWarning]:
+    named = _named(surrogate, model)
     remedy = f"raise {'--time-limit' if stop == 'time' else '--max-samples'} or --tolerance"
     if surrogate.rules:
         yield CodedWarning(
             "unresolved_top",
-            f"{surrogate.name}: the rules are not converged after {n} samples; others may fit as "
+            f"{named}the rules are not converged after {n} samples; others may fit as "
             f"well; {remedy}",
         )
         return
-    intervals = [one.interval for one in surrogate.weights if one.interval]
+    intervals = [weight.interval for weight in surrogate.weights if weight.interval]
     n_open = sum(low <= 0 <= high for low, high in intervals)
     what = f"the sign of {n_open} of {len(intervals)} weights is not certain"
     if not n_open:
         what = "all signs are certain, sizes and order may change"
     yield CodedWarning(
         "unresolved_top",
-        f"{surrogate.name}: not converged after {n} samples; {what}; {remedy}",
+        f"{named}not converged after {n} samples; {what}; {remedy}",
     )
 
 
@@ -152,17 +161,17 @@ def _of_surrogate(
     settings: Settings,
 ) -> Iterator[CodedWarning]:
     """Judge the fit of one target; a flat response leaves nothing else to judge."""
-    name = surrogate.name
+    named = _named(surrogate, model)
     if _flat(facts, place, model.probabilities):
         yield CodedWarning(
             "flat_response",
-            f"{name}: the model predicts the same for all samples; nothing to explain",
+            f"{named}the model predicts the same for all samples; nothing to explain",
         )
         return
     if facts.flat[place]:
         yield CodedWarning(
             "flat_response",
-            f"{name}: masking components has no effect that {facts.n:,} samples can tell from "
+            f"{named}masking components has no effect that {facts.n:,} samples can tell from "
             "chance; the weights are unresolved",
         )
         return
@@ -170,7 +179,10 @@ def _of_surrogate(
     if surrogate.fidelity is not None and surrogate.fidelity < LOW_FIDELITY:
         share = f"{max(surrogate.fidelity, 0):.0%} of the effect of masking components"
         if surrogate.spread is not None and surrogate.spread >= NOISY:
-            share += f", which is {1 - surrogate.spread:.0%} of all variation"
+            share += (
+                f" ({surrogate.spread:.0%} of the variation comes from the values drawn as "
+                "replacements)"
+            )
         verdict = (
             f"the {parts} do not describe the model here"
             if surrogate.fidelity < POOR
@@ -184,33 +196,35 @@ def _of_surrogate(
         if not tried or tried == NOTHING_HELPS:
             larger = LARGER.get(instance.subject.modality, "").format(facts.d // 2)
             tried = "; ".join(filter(None, [tried or "try more --samples", larger]))
-        yield CodedWarning(
-            "low_fidelity", f"{name}: the {parts} explain {share}; {verdict}; {tried}"
-        )
+        sentence = f"{named}the {parts} explain {share}; {verdict}; {tried}"
+        yield CodedWarning("low_fidelity", sentence)
     reach = float(facts.reach[place])
     if abs(surrogate.gap) > LARGE_GAP * reach > 0:
         yield CodedWarning(
             "large_gap",
-            f"{name}: the model predicts {surrogate.model_prediction:.3g} where the {parts} "
+            f"{named}the model predicts {surrogate.model_prediction:.3g} where the {parts} "
             f"{'give' if surrogate.rules else 'add up to'} {surrogate.local_prediction:.3g}; "
             "try a smaller --radius",
         )
     if model.probabilities and surrogate.model_prediction > SATURATED:
         yield CodedWarning(
             "saturated",
-            f"{name}: the prediction is almost certain ({surrogate.model_prediction:.6g}); "
+            f"{named}the prediction is almost certain ({surrogate.model_prediction:.6g}); "
             "small weights mean little",
         )
-    yield from _too_few(surrogate, facts.d, settings)
+    yield from _too_few(surrogate, model, facts.d, settings)
 
 
-def _too_few(surrogate: Surrogate, d: int, settings: Settings) -> Iterator[CodedWarning]:
+def _too_few(
+    surrogate: Surrogate, model: Model, d: int, settings: Settings
+) -> Iterator[CodedWarning]:
     wanted = min(settings.features, d)
     linear = settings.surrogate == "linear" and settings.selection != "none"
     if linear and len(surrogate.weights) < wanted:
         yield CodedWarning(
             "few_components",
-            f"{surrogate.name}: only {len(surrogate.weights)} of {wanted} components have a weight",
+            f"{_named(surrogate, model)}only {len(surrogate.weights)} of {wanted} components have "
+            "a weight",
         )
 
 

@@ -50,15 +50,22 @@ def student(freedom: int, tail: float) -> float:
 
     t is the root of ``freedom`` times the tangent of an angle whose density is the cosine's power.
     """
+    angles, beyond = _angles(freedom)
+    place = int(np.searchsorted(-beyond, -tail))
+    low, high = beyond[place], beyond[place - 1]
+    angle = angles[place] - (tail - low) / (high - low) * (angles[1] - angles[0])
+    return float(np.sqrt(freedom) * np.tan(angle))
+
+
+@cache
+def _angles(freedom: int) -> tuple[FloatArray, FloatArray]:
+    """Return angles from 0 to a right one, and how likely each is exceeded."""
     angles = np.linspace(0.0, np.pi / 2, 200_001)
     density = np.cos(angles) ** (freedom - 1)
     density[0] /= 2
     beyond = np.cumsum(density[::-1])[::-1]
     beyond /= 2 * beyond[0]
-    place = int(np.searchsorted(-beyond, -tail))
-    low, high = beyond[place], beyond[place - 1]
-    angle = angles[place] - (tail - low) / (high - low) * (angles[1] - angles[0])
-    return float(np.sqrt(freedom) * np.tan(angle))
+    return angles, beyond
 
 
 def multiplier(n_blocks: int, shown: int, d: int) -> float:
@@ -135,11 +142,11 @@ def show(
     chosen = np.zeros((P, F, d), bool)
     for r in sorted(set(radius.tolist())):
         some = np.flatnonzero(radius == r)
-        found = _chosen(ground, r, slopes[some], settings)
-        chosen[some] = found[1]
-        if found[0] is None:
+        choice = _chosen(ground, r, slopes[some], settings)
+        chosen[some] = choice[1]
+        if choice[0] is None:
             continue
-        new, means = found[0], found[2]
+        new, means = choice[0], choice[2]
         offsets[some] += ((slopes[some] - new) * means).sum(axis=2)
         slopes[some] = new
         fidelity[some] = fidelity_of(
@@ -189,8 +196,8 @@ def _chosen(
     wanted = np.matmul(grams, slopes[..., None])[..., 0].reshape(-1, d)
     if settings.penalty_kind == "lasso":
         path = lasso_path(grams, which, wanted, d, settings.penalty)
-        found = path.coefficients.reshape(P, F, d)
-        return found, found != 0, means
+        coefficients = path.coefficients.reshape(P, F, d)
+        return coefficients, coefficients != 0, means
     if n == d and settings.selection == "lasso" and _all_join(ground, r, slopes, wanted):
         chosen = np.ones(wanted.shape, bool)
     else:
@@ -198,8 +205,8 @@ def _chosen(
     if not settings.refit:
         return None, chosen.reshape(P, F, d), means
     ridge = settings.penalty / (ground.effective[r] * mass[which])
-    found = refit(grams, which, wanted, chosen, ridge, n).reshape(P, F, d)
-    return found, chosen.reshape(P, F, d), means
+    coefficients = refit(grams, which, wanted, chosen, ridge, n).reshape(P, F, d)
+    return coefficients, chosen.reshape(P, F, d), means
 
 
 def _all_join(ground: Ground, r: int, slopes: FloatArray, wanted: FloatArray) -> bool:
@@ -347,7 +354,7 @@ def pairs_of(
     B = ground.B
     if B < 2 or len(strongest) < 2 or total <= 0:
         return (), 0.0
-    mean, _, _ = moments(ground.kernels[r].sizes(ground.d))
+    mean = moments(ground.kernels[r].sizes(ground.d)).mean
     x = ground.X[..., 1 : 1 + ground.d]
     names = list(combinations(sorted(strongest), 2))
     products = np.stack([(x[..., i] - mean) * (x[..., j] - mean) for i, j in names], axis=-1)
@@ -366,27 +373,30 @@ def pairs_of(
         chosen.append(int(np.argmax(scores)))
         if len(chosen) == len(names):
             break
-    found = np.stack(
-        [_solved(gram, one, chosen) for gram, one in zip(inverse, folds, strict=True)]
+    coefficients = np.stack(
+        [
+            _solved(gram, wanted_fold, chosen)
+            for gram, wanted_fold in zip(inverse, folds, strict=True)
+        ]
     )  # (1 + B, chosen)
-    said = np.einsum("blp,bp->bl", products[..., chosen], found[1:])
-    before, after = twin_products(ground, r, np.stack([left, left - said]))
+    fitted = np.einsum("blp,bp->bl", products[..., chosen], coefficients[1:])
+    before, after = twin_products(ground, r, np.stack([left, left - fitted]))
     gain = float(before - after) / total
     if gain < PAIRS_ADD:
         return (), gain
-    errors = jackknife(found[1:], 0)
+    errors = jackknife(coefficients[1:], 0)
     half = errors * multiplier(B, len(chosen), len(names))
-    order = np.argsort(-np.abs(found[0]), kind="stable")
+    order = np.argsort(-np.abs(coefficients[0]), kind="stable")
     pairs = tuple(
         Pair(
             names[chosen[p]],
-            float(found[0, p]),
+            float(coefficients[0, p]),
             float(errors[p]),
-            (float(found[0, p] - half[p]), float(found[0, p] + half[p])),
+            (float(coefficients[0, p] - half[p]), float(coefficients[0, p] + half[p])),
         )
         for p in order
     )
-    return tuple(one for one in pairs if not one.interval[0] <= 0 <= one.interval[1]), gain
+    return tuple(pair for pair in pairs if not pair.interval[0] <= 0 <= pair.interval[1]), gain
 
 
 def _solved(gram: FloatArray, wanted: FloatArray, chosen: list[int]) -> FloatArray:

@@ -22,7 +22,7 @@ from lime_cli.formats.story import (
     shades,
     waterfall,
 )
-from lime_cli.formats.wording import literal, number_format
+from lime_cli.formats.wording import is_leftwards, literal, number_format
 
 MOST = 8
 """Targets of one chart."""
@@ -54,10 +54,7 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
         raise SettingsError(said, "choose with --target top:4, or use -f html")
     canvas = Canvas(width, measured=kind == "png")
     _fill(canvas, explanation)
-    if kind == "png":
-        canvas.write_png(out)
-    else:
-        canvas.write_svg(out, _title(explanation))
+    canvas.write(out, kind, _title(explanation))
 
 
 def _fill(canvas: Canvas, explanation: Explanation) -> None:
@@ -149,6 +146,10 @@ def _fitted(step: WaterfallStep, canvas: Canvas) -> tuple[str, str]:
     room = LONGEST_NAME * canvas.width - MARGIN
     beside = canvas.cut(step.beside, SMALL, room / 2) if step.beside else ""
     left = room - (canvas.measure(f"{beside}  ", SMALL) if beside else 0.0)
+    name, mark, value = step.name.rpartition(" = ")
+    tail = canvas.measure(mark + value, BODY)
+    if mark and canvas.measure(step.name, BODY) > left and tail < left / 2:
+        return canvas.cut(name, BODY, left - tail) + mark + value, beside
     return canvas.cut(step.name, BODY, left, step.kind in LEVELS), beside
 
 
@@ -183,6 +184,7 @@ def _passage(explanation: Explanation, surrogate: Surrogate, canvas: Canvas) -> 
     if not pieces:
         return
     lines = list(_lines(pieces, canvas, canvas.width - 2 * MARGIN - 0.2))
+    leftwards = is_leftwards("".join(text for text, _, _ in pieces))
     for marked, run in groupby(lines, lambda line: any(one.shade for one in line)):
         some = list(run)
         if not marked and len(lines) > PASSAGE and len(some) > 1:
@@ -190,8 +192,20 @@ def _passage(explanation: Explanation, surrogate: Surrogate, canvas: Canvas) -> 
             some = [[_Piece(said, 0.0, canvas.measure(said, BODY), 0.0, True)]]
         for line in some:
             canvas.top += 1.1 * LEADING * BODY / 72
-            _draw_line(line, canvas)
+            _draw_line(_mirrored(line, canvas) if leftwards else line, canvas)
     canvas.top += 0.22
+
+
+def _mirrored(line: Sequence[_Piece], canvas: Canvas) -> list[_Piece]:
+    """Begin a line at the right end, as readers of right-to-left scripts do."""
+    right, mirrored = canvas.room - 0.2, []
+    for one in line:
+        text = one.text.strip()
+        width = canvas.measure(text, BODY)
+        before = one.width - canvas.measure(one.text.lstrip(), BODY)
+        left = right - one.left - before - width
+        mirrored.append(one._replace(text=text, left=left, width=width))
+    return mirrored
 
 
 def _draw_line(line: Sequence[_Piece], canvas: Canvas) -> None:

@@ -33,6 +33,7 @@ from lime_cli.formats.story import (
     comparison_said,
     legend,
     numbers_of,
+    prediction_of,
     remedies,
     sentence,
     shades,
@@ -46,6 +47,7 @@ from lime_cli.formats.wording import (
     literal,
     number_format,
     radius_said,
+    target_said,
     unresolved,
 )
 from lime_cli.version import __version__
@@ -110,16 +112,16 @@ class Spreads:
             self._counts[surrogate.name] = self._counts.get(surrogate.name, 0) + 1
             weights = self._weights.setdefault(surrogate.name, {})
             sums = self._sums.setdefault(surrogate.name, {})
-            for one in surrogate.weights:
-                component = explanation.components[one.component]
+            for weight in surrogate.weights:
+                component = explanation.components[weight.component]
                 if isinstance(component.where, Segment):
                     continue
                 where = component.where
                 name = where.column if isinstance(where, Column) else component.name
-                sums[name] = sums.get(name, 0.0) + abs(one.weight)
+                sums[name] = sums.get(name, 0.0) + abs(weight.weight)
                 kept = weights.setdefault(name, [])
                 if len(kept) < DOTS:
-                    kept.append(one.weight)
+                    kept.append(weight.weight)
 
     def leading(self, most: int) -> list[str]:
         """Return the features of the largest weights over all targets."""
@@ -150,7 +152,7 @@ class Spreads:
         mean = self._sums[target][feature] / self._counts[target]
         return {
             "name": literal(feature),
-            "dots": [round(100 * one / end, 1) for one in weights],
+            "dots": [round(100 * weight / end, 1) for weight in weights],
             "mean": f"{mean:.4f}",
             "said": f"from {min(weights):+.3g} to {max(weights):+.3g}",
         }
@@ -172,14 +174,15 @@ def item_of(explanation: Explanation, anchor: str) -> Item:
     """Return all that a page shows of an explanation."""
     image = explanation.subject.image
     first = explanation.surrogates[0]
-    unit = unit_of(explanation, first)
+    unit, named = unit_of(explanation, first), target_said(explanation, first)
     item: Item = {
         "anchor": anchor,
         "name": name_of(explanation),
         "about": _about(explanation),
-        "headline": f"{literal(first.name)} {unit.value(first.model_prediction)}",
+        "headline": f"{named or 'prediction'} {unit.value(first.model_prediction)}",
         "warnings": [
-            {"code": one.code, "message": literal(one.message)} for one in explanation.warnings
+            {"code": warning.code, "message": literal(warning.message)}
+            for warning in explanation.warnings
         ],
         "remedies": list(map(literal, remedies(explanation))),
         "row": list(_values(explanation)),
@@ -190,12 +193,12 @@ def item_of(explanation: Explanation, anchor: str) -> Item:
     if image is not None:
         item["height"], item["width"] = image.labels.shape
         item["image"] = image_uri(image)
-    limits = [bounds(waterfall(explanation, one)) for one in explanation.surrogates]
+    limits = [bounds(waterfall(explanation, surrogate)) for surrogate in explanation.surrogates]
     shared = min(low for low, _ in limits), max(high for _, high in limits)
     own = explanation.model.task != "classification"
     item["targets"] = [
-        _target(explanation, one, limits[i] if own else shared)
-        for i, one in enumerate(explanation.surrogates)
+        _target(explanation, surrogate, limits[i] if own else shared)
+        for i, surrogate in enumerate(explanation.surrogates)
     ]
     return item
 
@@ -205,11 +208,13 @@ def _about(explanation: Explanation) -> str:
     subject, model = explanation.subject, explanation.model
     row = subject.facts.get("row")
     at = f"row {row} of {subject.source}" if isinstance(row, int) else subject.source
-    asked = " and ".join(dict.fromkeys(one.name for one in explanation.surrogates[:3]))
+    targets = " and ".join(
+        dict.fromkeys(surrogate.name for surrogate in explanation.surrogates[:3])
+    )
     more = len(explanation.surrogates) - 3
     rest = f" and {more:,} more outputs" if more > 0 else ""
     named = explanation.made_of or f"the {model.format} model {model.digest[:12]}"
-    return literal(f"Why {named} predicts {asked}{rest} as it does for {at}.")
+    return literal(f"Why {named} predicts {targets}{rest} as it does for {at}.")
 
 
 def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
@@ -217,9 +222,9 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
     values = explanation.subject.facts.get("values")
     for surrogate in explanation.surrogates:
         largest = ", ".join(
-            f"{_short(explanation.components[one.component])} "
-            + f"{one.weight:+.3g}".replace("-", MINUS)
-            for one in surrogate.weights[:LARGEST]
+            f"{_short(explanation.components[weight.component])} "
+            + f"{weight.weight:+.3g}".replace("-", MINUS)
+            for weight in surrogate.weights[:LARGEST]
         )
         fidelity = surrogate.fidelity
         yield {
@@ -232,7 +237,7 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
             "fidelity_value": "" if fidelity is None else repr(fidelity),
             "largest": largest,
             "values": values if isinstance(values, dict) else {},
-            "warnings": ", ".join(dict.fromkeys(one.code for one in explanation.warnings)),
+            "warnings": ", ".join(dict.fromkeys(warning.code for warning in explanation.warnings)),
         }
 
 
@@ -250,28 +255,29 @@ def name_of(explanation: Explanation) -> str:
 
 
 def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float, float]) -> Item:
-    form = number_format(one.weight for one in surrogate.weights)
+    form = number_format(weight.weight for weight in surrogate.weights)
     steps = waterfall(explanation, surrogate)
     if explanation.subject.image is not None:  # where it is seen
-        steps = tuple(one._replace(beside="") if one.kind == "weight" else one for one in steps)
+        steps = tuple(step._replace(beside="") if step.kind == "weight" else step for step in steps)
     return {
-        "name": literal(surrogate.name),
+        "prediction": prediction_of(explanation, surrogate),
         "lead": sentence(explanation, surrogate),
         "steps": [
-            _step(step, said, limits) for step, said in zip(steps, numbers_of(steps), strict=True)
+            _step(step, number, limits)
+            for step, number in zip(steps, numbers_of(steps), strict=True)
         ],
         "zero": _place(0.0, limits) if limits[0] < 0 < limits[1] else None,
         "legend": legend(explanation),
         "rules": [_rule(explanation, surrogate, i) for i in range(len(surrogate.rules))],
         "passage": [
             {
-                "text": one.text,
-                "sign": "" if not one.shade else "for" if one.shade > 0 else "against",
-                "strength": f"{abs(one.shade):.0%}",
-                "certain": one.resolved,
-                "said": f"{one.weight:+{form}}",
+                "text": piece.text,
+                "sign": "" if not piece.shade else "for" if piece.shade > 0 else "against",
+                "strength": f"{abs(piece.shade):.0%}",
+                "certain": piece.resolved,
+                "said": f"{piece.weight:+{form}}",
             }
-            for one in shades(explanation, surrogate)
+            for piece in shades(explanation, surrogate)
         ],
         "image": list(_segments(explanation, surrogate, form)),
         "compares": comparison_said(explanation, surrogate),
@@ -281,15 +287,15 @@ def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float,
     }
 
 
-def _step(step: WaterfallStep, said: str, limits: tuple[float, float]) -> Item:
+def _step(step: WaterfallStep, number: str, limits: tuple[float, float]) -> Item:
     start, end = _place(step.start, limits), _place(step.end, limits)
-    low, high = (_place(one, limits) for one in step.reach)
+    low, high = (_place(end_of_interval, limits) for end_of_interval in step.reach)
     return {
         "kind": "level" if step.kind in LEVELS else step.kind,
         "sign": "gap" if step.kind == "gap" else "for" if step.change >= 0 else "against",
         "name": step.name,
         "beside": step.beside,
-        "number": said,
+        "number": number,
         "start": start,
         "end": end,
         "left": min(start, end),
@@ -312,13 +318,13 @@ def _place(value: float, limits: tuple[float, float]) -> float:
 
 def _rule(explanation: Explanation, surrogate: Surrogate, i: int) -> Item:
     rule = surrogate.rules[i]
-    form = number_format(one.value for one in surrogate.rules)
-    said = " and ".join(
+    form = number_format(rule.value for rule in surrogate.rules)
+    conditions = " and ".join(
         ("" if kept else "not ") + literal(explanation.components[j].name)
         for j, kept in rule.conditions
     )
     return {
-        "where": said or "everywhere",
+        "where": conditions or "everywhere",
         "value": f"{rule.value:{form}}",
         "share": f"{rule.share:.0%}",
     }
@@ -328,21 +334,21 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iter
     image = explanation.subject.image
     if image is None:
         return
-    largest = max((abs(one.weight) for one in surrogate.weights), default=0.0)
-    for rank, one in enumerate(surrogate.weights, 1):
-        component = explanation.components[one.component]
-        if isinstance(component.where, Segment) and one.weight != 0:
+    largest = max((abs(weight.weight) for weight in surrogate.weights), default=0.0)
+    for weight in surrogate.weights:
+        component = explanation.components[weight.component]
+        if isinstance(component.where, Segment) and weight.weight != 0:
             x, y = component.where.centroid
             yield {
-                "strength": round(0.05 + 0.35 * abs(one.weight) / largest, 2),
-                "component": one.component,
-                "sign": "for" if one.weight > 0 else "against",
-                "certain": not unresolved(one),
+                "strength": round(0.05 + 0.35 * abs(weight.weight) / largest, 2),
+                "component": weight.component,
+                "sign": "for" if weight.weight > 0 else "against",
+                "certain": not unresolved(weight),
                 "path": outlines(image.labels == component.where.segment),
-                "rank": rank,
+                "number": component.where.segment,
                 "x": round(x, 1),
                 "y": round(y, 1),
-                "said": f"{literal(component.name)}: {one.weight:+{form}}",
+                "said": f"{literal(component.name)}: {weight.weight:+{form}}",
             }
 
 
@@ -351,9 +357,9 @@ def _fit(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     if radius := radius_said(surrogate):
         yield f"Radius {radius}."
     tried = [
-        f"{one.radius:.3g} ({one.fidelity:.2f}{_gap_said(one.gap)})"
-        for one in surrogate.by_radius
-        if one.fidelity is not None
+        f"{at_radius.radius:.3g} ({at_radius.fidelity:.2f}{_gap_said(at_radius.gap)})"
+        for at_radius in surrogate.by_radius
+        if at_radius.fidelity is not None
     ]
     if len(tried) > 1:
         yield f"Radii compared, with fidelity and gap: {', '.join(tried)}."
@@ -374,7 +380,7 @@ def _classes(explanation: Explanation) -> Iterator[Item]:
         return
     unit = unit_of(explanation, explanation.surrogates[0])
     order = sorted(range(len(outputs)), key=lambda i: -outputs[i])
-    own = {one.target for one in explanation.surrogates}
+    own = {surrogate.target for surrogate in explanation.surrogates}
     shown = [i for n, i in enumerate(order) if n < CLASSES or i in own]
     top = max(abs(outputs[i]) for i in shown) or 1.0
     for i in shown:
@@ -395,15 +401,15 @@ def _values(explanation: Explanation) -> Iterator[Item]:
     """Yield a row's values, each with the sign of its column's weight in the first target."""
     values = explanation.subject.facts.get("values")
     signs = {}
-    for one in explanation.surrogates[0].weights:
-        where = explanation.components[one.component].where
+    for weight in explanation.surrogates[0].weights:
+        where = explanation.components[weight.component].where
         if isinstance(where, Column):
-            certain = not unresolved(one)
-            sign = "for" if one.weight > 0 else "against"
+            certain = not unresolved(weight)
+            sign = "for" if weight.weight > 0 else "against"
             signs[where.column] = sign if certain else f"{sign} open"
     for key, value in (values if isinstance(values, dict) else {}).items():
-        said = "missing" if value is None else shown_value(value)
-        yield {"name": literal(str(key)), "value": literal(said), "sign": signs.get(str(key), "")}
+        shown = "missing" if value is None else shown_value(value)
+        yield {"name": literal(str(key)), "value": literal(shown), "sign": signs.get(str(key), "")}
 
 
 def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
@@ -420,8 +426,8 @@ def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
     if isinstance(background, dict) and "source" in background:
         bins = f", numbers in bins: {background['bins']}" if "bins" in background else ""
         rows = f", {background['rows']:,} rows" if isinstance(background.get("rows"), int) else ""
-        said = f"{background['source']}{rows}{bins}, SHA-256 {background.get('digest', '')}"
-        yield "background", literal(said)
+        described = f"{background['source']}{rows}{bins}, SHA-256 {background.get('digest', '')}"
+        yield "background", literal(described)
     for key, value in facts.items():
         if key != "text" and not isinstance(value, dict | list):
             yield literal(str(key)), literal(str(value))
@@ -432,8 +438,8 @@ def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
         yield key, str(numbers[key])
     if explanation.settings.like_lime:
         yield "kernel width", f"{explanation.kernel_width:.4g}"
-    for one in explanation.skipped:
-        yield f"skipped {literal(one.name)}", literal(one.reason)
+    for skipped in explanation.skipped:
+        yield f"skipped {literal(skipped.name)}", literal(skipped.reason)
     yield "limex", __version__
     if explanation.made_by:
         yield "command", literal(explanation.made_by)
@@ -479,13 +485,17 @@ def write_page(
         rows += islice(row_of(explanation, link), max(0, LISTED - len(rows)))
     data = _data(items, rows, n, failures)
     data["spreads"] = spreads.drawn() if n > 1 else []
-    columns = [one for one in spreads.leading(3 * COLUMNS) if any(one in r["values"] for r in rows)]
+    columns = [
+        column
+        for column in spreads.leading(3 * COLUMNS)
+        if any(column in r["values"] for r in rows)
+    ]
     for row in rows:
         values = row.pop("values")
-        row["cells"] = [_cell(values, one) for one in columns[:COLUMNS]]
+        row["cells"] = [_cell(values, column) for column in columns[:COLUMNS]]
     data["warned"] = any(row["warnings"] for row in rows)
     heads = ["instance", "target", "prediction", "fidelity", "largest weights"]
-    names = [literal(one) for one in columns[:COLUMNS]]
+    names = [literal(column) for column in columns[:COLUMNS]]
     data["heads"] = [*heads, *names, *["warnings"] * data["warned"]]
     data["rows_shown"] = bool(links)
     out.write(_render(data).encode("utf-8", "xmlcharrefreplace"))
@@ -507,7 +517,9 @@ NAV = '<nav class="pages">'
 def linked(page: bytes, before: str, after: str, index: str) -> bytes:
     """Put links to the pages before and after, as far as there are, and to the list, on a page."""
     words = (("previous", before), ("all", index), ("next", after))
-    links = "".join(f'<a href="{escape(name)}">{said}</a>' for said, name in words if name)
+    links = "".join(
+        f'<a href="{escape(name)}">{words_of_link}</a>' for words_of_link, name in words if name
+    )
     head, found, tail = page.partition(NAV.encode())
     return head + found + links.encode() + tail[tail.index(b"</nav>") :] if found else page
 
@@ -518,10 +530,10 @@ def _data(
     rest = f"The list shows the first {len(rows):,} rows." if len(rows) >= LISTED else ""
     if items and n > len(items):
         rest = f"The first {len(items)} of {n:,} explanations are shown in full. {rest}"
-    one = items[0]["name"] if n == 1 and items else f"{n:,} explanations"
+    subject = items[0]["name"] if n == 1 and items else f"{n:,} explanations"
     failed = f", {len(failures):,} failed" if failures else ""
     return {
-        "title": one,
+        "title": subject,
         "subtitle": f"{n:,} explained{failed}",
         "items": items,
         "rows": rows,

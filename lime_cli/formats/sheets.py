@@ -7,6 +7,7 @@ import io
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import IO, TYPE_CHECKING, Any
 
 from rich.cells import cell_len
@@ -60,11 +61,7 @@ class Sheet:
 def write_page(sheet: Sheet, out: IO[bytes], look: Look) -> None:
     """Write a page for people."""
     page = page_of(look)
-    with page.console.capture() as captured:
-        for line in _page_lines(sheet, page):
-            line.rstrip()
-            page.console.print(page.cut(line, look.width), soft_wrap=True)
-    out.write(captured.get().encode(look.encoding))
+    out.write(page.printed(_page_lines(sheet, page)))
 
 
 def write_json(sheet: Sheet, out: IO[bytes], look: Look) -> None:
@@ -170,14 +167,14 @@ def _grid_lines(grid: Grid, page: Page) -> Iterator[Text]:
     rows = [_literal_row(row, grid, page) for row in grid.rows[: grid.shown]]
     header = [column.name for column in grid.columns]
     widths = [max(map(cell_len, cells)) for cells in zip(header, *rows, strict=True)]
-    room = page.look.width - len(MARGIN) - sum(widths[1:]) - len(GAP) * (len(widths) - 1)
-    widths[0] = max(min(widths[0], room), 8)
     numeric = _numeric(grid)
-    top = _line(header, widths, numeric, page)
-    top.stylize("dim")
-    yield top
+    room = page.look.width - len(MARGIN) - len(GAP) * (len(widths) - 1)
+    _narrow(widths, [i for i, right in enumerate(numeric) if not right], room)
+    for top in _row_lines(header, widths, numeric, page):
+        top.stylize("dim")
+        yield top
     for row in rows:
-        yield _line(row, widths, numeric, page)
+        yield from _row_lines(row, widths, numeric, page)
     if len(grid.rows) > len(rows):
         yield Text(f"{MARGIN}and {len(grid.rows) - len(rows):,} more", style="dim")
 
@@ -194,15 +191,31 @@ def _literal_row(row: Sequence[Cell], grid: Grid, page: Page) -> list[str]:
     ]
 
 
-def _line(cells: Sequence[str], widths: list[int], numeric: list[bool], page: Page) -> Text:
-    """Set cells in columns: numbers to the right, words to the left, the first one cut to fit."""
-    line = Text(MARGIN)
-    for i, (cell, width, right) in enumerate(zip(cells, widths, numeric, strict=True)):
-        piece = page.cut(Text(cell), width)
-        blanks = " " * (width - piece.cell_len)
-        line.append(GAP if i else "")
-        line.append_text(Text(blanks).append_text(piece) if right else piece.append(blanks))
-    return line
+NARROWEST = 12
+"""Cells that a column of words keeps."""
+
+
+def _narrow(widths: list[int], columns: Sequence[int], room: int) -> None:
+    """Narrow columns, the widest first, until all of them fit or none can give way."""
+    while sum(widths) > room:
+        widest = max(columns, key=lambda i: widths[i], default=None)
+        if widest is None or widths[widest] <= NARROWEST:
+            return
+        widths[widest] -= 1
+
+
+def _row_lines(
+    cells: Sequence[str], widths: list[int], numeric: list[bool], page: Page
+) -> Iterator[Text]:
+    """Set cells in columns: numbers to the right, words to the left, in lines where they need."""
+    folded = [page.folded(cell, width) for cell, width in zip(cells, widths, strict=True)]
+    for pieces in zip_longest(*folded, fillvalue=Text()):
+        line = Text(MARGIN)
+        for i, (piece, width, right) in enumerate(zip(pieces, widths, numeric, strict=True)):
+            blanks = " " * (width - piece.cell_len)
+            line.append(GAP if i else "")
+            line.append_text(Text(blanks).append_text(piece) if right else piece + Text(blanks))
+        yield line
 
 
 def _markdown_rows(grid: Grid) -> Iterator[str]:

@@ -13,7 +13,9 @@ from typing import NamedTuple
 from lime_cli.engine.explanation import Explanation, Replaced, Surrogate, Weight
 from lime_cli.engine.instance import Column, Component, Segment, Spans
 from lime_cli.formats.wording import (
+    LEFT_TO_RIGHT,
     fidelity_in_words,
+    in_order,
     literal,
     marked,
     number_format,
@@ -138,7 +140,9 @@ def labels(explanation: Explanation, weights: Sequence[Weight]) -> Iterator[tupl
     components = [explanation.components[one.component] for one in weights]
     names = Counter(one.name for one in components)
     for one in components:
-        yield literal(one.name), literal(beside_of(one, names[one.name] > 1))
+        name, bin_ = _without_bin(one)
+        beside = beside_of(one, names[one.name] > 1)
+        yield literal(name), literal(" ".join(filter(None, [bin_, beside])))
 
 
 def beside_of(component: Component, repeated: bool = False) -> str:
@@ -166,7 +170,7 @@ class Shaded(NamedTuple):
     resolved: bool
 
 
-FAINTEST, STRONGEST = 0.14, 0.5
+FAINTEST, STRONGEST = 0.14, 0.65
 """How strong the shade of a word is: that of a weight next to nothing, and that of the largest."""
 
 
@@ -248,21 +252,21 @@ def sentence(explanation: Explanation, surrogate: Surrogate) -> str:
 
 def prediction_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say what the model predicts for the target."""
-    unit, name = unit_of(explanation, surrogate), literal(surrogate.name)
+    unit, name = unit_of(explanation, surrogate), in_order(literal(surrogate.name))
     number = unit.value(surrogate.model_prediction)
     if surrogate.against is not None and explanation.outputs:
         names, outputs = explanation.model.targets, explanation.outputs
         pair = [
-            f"{literal(names[i])} {unit.value(outputs[i])}"
+            f"the class “{in_order(literal(names[i]))}” {unit.value(outputs[i])}"
             for i in (surrogate.target, surrogate.against)
         ]
         apart = unit.change(surrogate.model_prediction)
         sign = MINUS if surrogate.model_prediction < 0 else ""
         return f"The model gives {' and '.join(pair)}, a difference of {sign}{apart}."
     if explanation.model.task == "classification":
-        return f"The model gives {name} {number}."
+        return f"The model gives the class “{name}” {number}."
     only = len(explanation.model.targets) == 1
-    return f"The model predicts {number}." if only else f"The model predicts {number} for {name}."
+    return f"The model predicts {number}." if only else f"The model predicts {number} for “{name}”."
 
 
 def _moves(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
@@ -309,13 +313,19 @@ def _moved(
 
 def _quoted(component: Component) -> str:
     """Name a component inside a sentence: words in quotes, columns without their bins."""
+    name, _ = _without_bin(component)
+    said = in_order(literal(name))
+    return f"“{said}”" if isinstance(component.where, Spans) else said
+
+
+def _without_bin(component: Component) -> tuple[str, str]:
+    """Split the name of a number's component: ``age = 43``, ``(34.25 to 49]``."""
     name = component.name
     match component.where:
-        case Spans():
-            return f"“{literal(name)}”"
         case Column(_, condition) if condition and condition != name and name[-1] in ")]":
-            name = name.rpartition(" (")[0]
-    return literal(name)
+            head, mark, bin_ = name.rpartition(" (")
+            return (head, f"({bin_}") if mark else (name, "")
+    return name, ""
 
 
 def _rule_said(explanation: Explanation, surrogate: Surrogate) -> str:
@@ -355,19 +365,25 @@ def base_said(explanation: Explanation) -> str:
 # -- what a reader asks ---------------------------------------------------------------------------
 
 
+def prediction_of(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Name what is predicted, for the middle of a sentence: the target, where there are several."""
+    if explanation.model.task != "classification" and len(explanation.model.targets) < 2:
+        return "the prediction"
+    return f"the prediction for “{in_order(literal(surrogate.name))}”"
+
+
 def comparison_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say what a weight compares the instance with."""
-    settings = explanation.settings
-    name = literal(surrogate.name)
+    settings, what = explanation.settings, prediction_of(explanation, surrogate)
     if settings.kernel == "shapley":
         return (
-            f"Each weight is a Shapley value: what the part adds to {name} on average over all "
+            f"Each weight is a Shapley value: what the part adds to {what} on average over all "
             f"orders in which parts are kept, {masking_said(explanation)}."
         )
     return (
-        f"Each weight compares two states of one part, kept and masked: how much higher the "
-        f"prediction for {name} is while the part is kept, on average over samples near the "
-        f"{thing_of(explanation)} in which other parts are masked too. Masked means: "
+        f"Each weight compares two states of one part, kept and masked: how much higher {what} "
+        f"is while the part is kept, on average over samples near the {thing_of(explanation)} in "
+        f"which other parts are masked too. Masked means: "
         f"{masking_said(explanation)}."
     )
 
@@ -429,7 +445,18 @@ def sum_said(explanation: Explanation, surrogate: Surrogate) -> str:
         f"{_signed(shown, form)} (weights shown){others} = "
         f"{_negative(surrogate.local_prediction, form)}, the local prediction; "
         f"{_signed(surrogate.gap, form)} (gap) = {_negative(surrogate.model_prediction, form)}, "
-        "the model's."
+        f"the model's.{_beyond(explanation, surrogate)}"
+    )
+
+
+def _beyond(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say why an intercept may be less than 0 or more than 1, where a probability may not."""
+    percent = unit_of(explanation, surrogate).percent and surrogate.against is None
+    if not percent or 0 <= surrogate.intercept <= 1:
+        return ""
+    return (
+        " The intercept is not a probability: it continues the weights, which hold near the "
+        f"{thing_of(explanation)}, to where all parts are masked."
     )
 
 
@@ -456,8 +483,8 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
             yield f"{said}; whiskers are 95% intervals of the sampling."
     yield trust_said(explanation, surrogate)
     yield (
-        f"{explanation.samples:,} samples count like {explanation.effective_samples:,.0f} at the "
-        "distance that was chosen."
+        f"{explanation.samples:,} samples were drawn; near the {thing_of(explanation)} they carry "
+        f"as much as {explanation.effective_samples:,.0f} (the effective sample size)."
     )
 
 
@@ -467,7 +494,7 @@ def nearest_said(explanation: Explanation) -> str:
     return next(said) if explanation.counterfactuals else ""
 
 
-ASCII = str.maketrans({"“": '"', "”": '"', "−": "-"})
+ASCII = str.maketrans({"“": '"', "”": '"', "−": "-", LEFT_TO_RIGHT: None})
 """What a page without Unicode writes for the marks of sentences."""
 
 
@@ -498,7 +525,7 @@ def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str
         more = len(one.replaced) - len(parts)
         rest = [f"{more:,} more"] if more else []
         said = _listed([*parts, *rest])
-        yield f"With {many} the model predicts {literal(one.name)}, {value}: {said}."
+        yield f"With {many} the model predicts “{in_order(literal(one.name))}”, {value}: {said}."
     yield (
         f"These are the nearest of {explanation.samples:,} samples by the number of parts that "
         "change; the model has answered each."
@@ -519,7 +546,8 @@ def _replaced_said(explanation: Explanation, part: Replaced) -> str:
         case Column(column, _):
             now = "missing" if component.value is None else shown_value(component.value)
             then = "missing" if part.value is None else shown_value(part.value)
-            return f"{literal(column)} = {literal(then)} in place of {literal(now)}"
+            parts = (in_order(literal(one)) for one in (column, then, now))
+            return "{} = {} in place of {}".format(*parts)
 
 
 def shown_value(value: str | float | int | bool) -> str:

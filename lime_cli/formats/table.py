@@ -23,6 +23,7 @@ from lime_cli.formats.wording import (
     number_format,
     other_outputs,
     radius_said,
+    target_said,
     unresolved,
     value_beside,
 )
@@ -95,7 +96,7 @@ def passage(explanation: Explanation, surrogate: Surrogate, page: Page) -> Itera
         passage.append_text(_piece(piece, weight, largest, page))
     yield from _excerpt(page.wrapped(passage), page)
     yield Text()
-    name = page.literal(surrogate.name)
+    name = page.literal(target_said(explanation, surrogate) or "the prediction")
     quantity = explanation.model.task == "regression"
     marks = [
         _piece("raises" if quantity else "for", 1, 1, page),
@@ -164,11 +165,7 @@ def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> No
     """Write a block for each explanation as soon as it is there, an empty line between two."""
     page = page_of(look)
     for number, explanation in enumerate(explanations):
-        with page.console.capture() as captured:
-            for line in [Text()] * (number > 0) + list(_lines(explanation, page)):
-                line.rstrip()
-                page.console.print(page.cut(line, look.width), soft_wrap=True)
-        out.write(captured.get().encode(look.encoding))
+        out.write(page.printed([Text()] * (number > 0) + list(_lines(explanation, page))))
 
 
 def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:
@@ -178,7 +175,8 @@ def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:
             yield Text()
         form = _prediction_format(surrogate)
         said = (f"{surrogate.model_prediction:{form}}", "bold")
-        yield Text.assemble(page.literal(surrogate.name), ": the model predicts ", said)
+        name = page.literal(target_said(explanation, surrogate))
+        yield Text.assemble(f"{name}: " if name else "", "the model predicts ", said)
         if others := other_outputs(explanation, surrogate):
             wide = max(1, page.prose)
             said_too = Text(page.literal(f"other classes: {others}"), style="dim")
@@ -238,12 +236,14 @@ def _bars(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterato
     for one, label in zip(weights, labels, strict=True):
         left, axis, right = bars.bar(one).partition(page.glyphs.axis)
         drawn = Text.assemble((left, AGAINST), (axis, "dim"), (right, FOR))
-        name = page.cut(Text(label.name), names if label.beside else width - bars.width)
+        name, *more = page.folded(label.name, names if label.beside else width - bars.width)
         name.pad_right(names - name.cell_len)
         beside = (GAP + label.beside, "dim")
         line = Text.assemble(MARGIN, drawn, GAP, bars.numbers(one), GAP, name, beside)
-        line.stylize("dim" if unresolved(one) else "")
-        yield line
+        blank = " " * (len(MARGIN) + bars.width + len(GAP))
+        for drawn_line in (line, *(Text.assemble(blank, rest) for rest in more)):
+            drawn_line.stylize("dim" if unresolved(one) else "")
+            yield drawn_line
 
 
 def _scale(explanation: Explanation, surrogate: Surrogate) -> float:

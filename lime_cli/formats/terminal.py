@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,10 @@ MARGIN, GAP = "  ", "  "
 
 PROSE = 100
 """Columns that running text fills at most."""
+
+
+FOLDED = 3
+"""Lines that a name or a cell of a table fills at most."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,28 @@ class Page:
             text.append(self.glyphs.ellipsis[:width])
         return text
 
+    def folded(self, text: str, width: int) -> list[Text]:
+        """Break into lines between words, shortened where there would be many."""
+        lines = list(Text(text).wrap(self.console, max(1, width))) or [Text()]
+        for line in lines:
+            line.rstrip()
+        if len(lines) > FOLDED:
+            rest = " ".join(line.plain for line in lines[FOLDED - 1 :])
+            lines = [*lines[: FOLDED - 1], self.cut(Text(rest), max(1, width))]
+        return lines
+
     def wrapped(self, text: Text) -> list[Text]:
         """Break into lines of running text behind a margin."""
         lines = text.wrap(self.console, max(1, self.prose - len(MARGIN)))
         return [Text(MARGIN).append_text(line) for line in lines]
+
+    def printed(self, lines: Iterable[Text], cut: bool = True) -> bytes:
+        """Return lines as the terminal gets them, without blanks at their ends."""
+        with self.console.capture() as captured:
+            for line in lines:
+                line.rstrip()
+                self.console.print(self.cut(line, self.look.width) if cut else line, soft_wrap=True)
+        return captured.get().encode(self.look.encoding)
 
 
 def page_of(look: Look) -> Page:

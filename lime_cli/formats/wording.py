@@ -21,8 +21,8 @@ RIGHT_TO_LEFT = ("R", "AL")
 LEFT_TO_RIGHT = "\u200e"
 """A mark that takes no room."""
 
-JOINERS = "\u200c\u200d"
-"""Part of how words and emoji are spelled."""
+JOINERS = "\u200c\u200d" + LEFT_TO_RIGHT
+"""Part of how words and emoji are spelled, and what keeps words of two directions in order."""
 
 
 def fidelity_in_words(fidelity: float | None) -> str:
@@ -30,6 +30,19 @@ def fidelity_in_words(fidelity: float | None) -> str:
     if fidelity is None:
         return "undefined: masking components decides nothing"
     return called(fidelity)
+
+
+def counted(n: int, thing: str) -> str:
+    """Count things: ``1 row``, ``1,000 rows``."""
+    return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"
+
+
+def target_said(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Name a target so that ``no``, ``0`` or ``True`` is read as a name; nothing for a sole one."""
+    if explanation.model.task == "classification":
+        return f'class "{literal(surrogate.name)}"'
+    several = len(explanation.model.targets) > 1
+    return f'output "{literal(surrogate.name)}"' if several else ""
 
 
 SMALL_SPREAD = 0.05
@@ -46,9 +59,10 @@ def fidelity_said(surrogate: Surrogate) -> str:
         said += f", {surrogate.pairs_fidelity:.2f} with the pairs"
     if surrogate.spread is None or surrogate.spread < SMALL_SPREAD or surrogate.fidelity <= 0:
         return said
+    what = "tree explains" if surrogate.rules else "weights explain"
     return (
-        f"{said}: explains {surrogate.fidelity:.0%} of the effect of masking, which is "
-        f"{1 - surrogate.spread:.0%} of all variation"
+        f"{said}: the {what} {surrogate.fidelity:.0%} of what masking does; "
+        f"{surrogate.spread:.0%} of the variation comes from the values drawn as replacements"
     )
 
 
@@ -129,6 +143,12 @@ def in_order(text: str) -> str:
     """
     turned = any(unicodedata.bidirectional(one) in RIGHT_TO_LEFT for one in text)
     return f"{LEFT_TO_RIGHT}{text}{LEFT_TO_RIGHT}" if turned else text
+
+
+def is_leftwards(text: str) -> bool:
+    """Tell whether a text runs from right to left: whether its first letter does (UAX 9)."""
+    strong = (unicodedata.bidirectional(one) for one in text)
+    return next((one for one in strong if one in ("L", *RIGHT_TO_LEFT)), "L") != "L"
 
 
 def value_beside(name: str, value: str | float | int | bool | None) -> str:

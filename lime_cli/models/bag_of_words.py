@@ -367,16 +367,28 @@ class Bags:
         return difference.nnz == 0 or bool(difference.max() <= TOLERANCE)
 
 
-def bags_of(model: Any, method: str) -> Bags | None:
-    """Recognize a pipeline that begins with a vectorizer over words; None for everything else."""
-    while hasattr(model, "best_estimator_"):
-        model = model.best_estimator_
+def takes_texts(model: Any) -> bool:
+    """Tell whether a model is a pipeline that begins with a vectorizer of texts."""
+    model = _inner(model)
     steps = getattr(model, "steps", None)
     if type(model).__module__ != "sklearn.pipeline" or not steps or len(steps) < 2:
+        return False
+    return type(steps[0][1]).__module__ == HOME and type(steps[0][1]).__name__ in NAMES
+
+
+def _inner(model: Any) -> Any:
+    """Return what a search over settings found."""
+    while hasattr(model, "best_estimator_"):
+        model = model.best_estimator_
+    return model
+
+
+def bags_of(model: Any, method: str) -> Bags | None:
+    """Recognize a pipeline that begins with a vectorizer over words; None for everything else."""
+    model = _inner(model)
+    if not takes_texts(model):
         return None
-    vectorizer = steps[0][1]
-    if type(vectorizer).__module__ != HOME or type(vectorizer).__name__ not in NAMES:
-        return None
+    vectorizer = model.steps[0][1]
     plain = vectorizer.preprocessor is None and vectorizer.tokenizer is None
     plain = plain and vectorizer.strip_accents in (None, "ascii", "unicode")
     if vectorizer.analyzer != "word" or vectorizer.input != "content" or not plain:

@@ -5,9 +5,12 @@ statsmodels: what answers the scikit-learn way once it is wrapped.
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 import warnings
 from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,13 +18,15 @@ from typing import Any
 import numpy as np
 
 from lime_cli.errors import MissingDependency, ModelError
-from lime_cli.models.booster_files import Unfit, check_lightgbm, check_xgboost
+from lime_cli.models.booster_files import Unfit, check_lightgbm
 from lime_cli.models.content import Content
 from lime_cli.models.fitted import UNNAMED
 from lime_cli.models.model_file import ModelFile, columns_beside
 from lime_cli.models.outputs import softmax
+from lime_cli.models.pickles.tripwire import alarm_if_watched
 from lime_cli.models.predictor import Origin, Predictor, quiet
 from lime_cli.models.sklearn import way_of
+from lime_cli.models.xgboost_trees import check_xgboost
 
 XGBOOST_KEEPS_CATEGORIES = (3, 1)
 
@@ -41,6 +46,8 @@ class Boosted:
         """``predict`` takes a data frame, or an array where columns have no names."""
         self.booster = booster
         self.multilabel_ = False
+        self.decide: Callable[[Any], Any] | None = None
+        """Names the class that it predicts, where the most probable one need not be that."""
         setattr(self, method, predict)
 
     def describe(self, names: list[str] | None, n_columns: int, classes: Any = None) -> Boosted:
@@ -85,9 +92,8 @@ def load_catboost(file: ModelFile, content: Content) -> Predictor:
     def read() -> Any:
         blob = content.read()
         booster = catboost.CatBoost().load_model(blob=blob, format="cbm")
-        if len(booster.classes_):
-            return booster
-        return catboost.CatBoostRegressor().load_model(blob=blob, format="cbm")
+        kind = catboost.CatBoostClassifier if len(booster.classes_) else catboost.CatBoostRegressor
+        return kind().load_model(blob=blob, format="cbm")
 
     return _loaded("catboost", file, content, read)
 
@@ -107,6 +113,26 @@ def as_estimator(model: Any) -> Any:
         ("lightgbm.basic", "Booster"): _lightgbm,
     }.get((kind.__module__, kind.__name__))
     return model if wrap is None else wrap(model)
+
+
+def read_no_files() -> None:
+    """Have XGBoost take no text for the name of a file while a model is asked that is watched.
+
+    A step before it may hand it any text, and its library opens files unseen by Python.
+    """
+    core: Any = sys.modules.get("xgboost.core")
+    if core is None or hasattr(core.DMatrix.__init__, "reads_no_files"):
+        return
+    make = core.DMatrix.__init__
+
+    @wraps(make)
+    def made(matrix: Any, data: Any, *args: Any, **named: Any) -> None:
+        if isinstance(data, (str, bytes, os.PathLike)):
+            alarm_if_watched("open")
+        make(matrix, data, *args, **named)
+
+    made.reads_no_files = True  # type: ignore[attr-defined]
+    core.DMatrix.__init__ = made
 
 
 def _library(package: str, file: ModelFile) -> Any:
@@ -222,9 +248,27 @@ def _catboost(booster: Any) -> Boosted:
         pool = catboost.Pool(rows, None, categorical, texts, feature_names=None if named else names)
         return booster.predict(pool, thread_count=1, **options)
 
+    def decide(inputs: Any) -> Any:
+        answers = predict(inputs)
+        return np.asarray(classes)[(answers[:, 1] > threshold).astype(int)]
+
     boosted = Boosted(booster, "predict" if classes is None else "predict_proba", predict)
+    threshold = _threshold(booster, classes)
+    if threshold != USUAL_THRESHOLD:
+        boosted.decide = decide
     boosted.multilabel_ = loss.startswith(("MultiLogloss", "MultiCrossEntropy"))
     return boosted.describe(names, len(names), classes)
+
+
+USUAL_THRESHOLD = 0.5
+
+
+def _threshold(booster: Any, classes: Any) -> float:
+    """Return the probability from which CatBoost names the second of two classes."""
+    asked = getattr(booster, "get_probability_threshold", None)
+    if asked is None or classes is None or len(classes) != 2:
+        return USUAL_THRESHOLD
+    return float(asked())
 
 
 def _with_words(rows: Any, categorical: list[int]) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError
+from lime_cli.models.encoders import encoders_of, scaled_by_name
 from lime_cli.models.fitted import fitted
 from lime_cli.models.sklearn import final
 
@@ -127,18 +128,33 @@ def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
     if len(models) != 1 or not isinstance(held, (Mapping, list, tuple)):
         return None
     key, model = models[0]
-    steps = _transformers(held)
-    if not steps and not any(map(_transforms_inputs, _children(held).values())):
+    children, steps = _children(held), _transformers(held)
+    encoders = encoders_of(children, _columns_of(held, [model, *(one for _, one in steps)]))
+    if not steps and not encoders and not any(map(_transforms_inputs, children.values())):
         return model, _taken(held, key)
     parts = [*steps, models[0]]
-    if not steps or not all(_fits(one, after) for (_, one), (_, after) in pairwise(parts)):
+    if not all(_fits(one, after) for (_, one), (_, after) in pairwise(parts)):
+        by_name = scaled_by_name(encoders, dict(steps), _columns_of(held, [model]))
+        if by_name is None:
+            return None
+        encoders, parts = by_name, [models[0]]
+    if encoders is not None:
+        parts = [(encoders.called, encoders), *parts]
+    elif not steps:
         return None
     from sklearn.pipeline import Pipeline
 
-    names = [str(name) for name, _ in steps]
+    names = [str(name) for name, _ in parts[:-1]]
     chained = Pipeline([(f"{i} {one}", part) for i, (one, part) in enumerate(parts)])
     words = f"{_quoted(names)} is applied before {key!r}; --key {key} gives the model alone"
     return chained, (CodedWarning("chained", words),)
+
+
+def _columns_of(held: Any, models: list[Any]) -> tuple[str, ...] | None:
+    """Return the names of a table's columns that one of some models names, or a list beside it."""
+    named = (fitted(one).names for one in models)
+    found = next((one for one in named if one is not None), None)
+    return found or _with_columns(models[0], (), held).columns
 
 
 def _transforms_inputs(one: Any) -> bool:

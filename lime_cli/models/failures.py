@@ -7,6 +7,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, ModelError, OutOfMemory, PredictionError
 from lime_cli.models.input_forms import DATE, date_in_numbers
@@ -43,6 +45,13 @@ GAP = re.compile(r"saved by scikit-learn (\S+), running (\S+)")
 
 SHAPES = re.compile(r"expected 2d array|1d array|could not convert string|reshape your data", re.I)
 """How a model that was fitted on numbers takes a list of texts."""
+
+NO_NUMBER = re.compile(
+    r"(?:could not convert string to float|invalid literal for int\(\) with base 10): '(.*)'"
+)
+
+WITH_UNIT = re.compile(r"(?=.*[^\W\d_]|.*[%$€£¥₹])[^\d\s.,+-]{0,4}\s*[+-]?\d[\d.,]*\s*[^\d]*")
+"""A number with what it counts."""
 
 UNKNOWN = re.compile(r"[Ff]ound unknown categor(?:y|ies) \[?(?:array\()?\[?(.*?)\]?[,)]* in column")
 
@@ -111,7 +120,32 @@ def failure(
             f"({last_line(error)})",
             f"pip install scikit-learn=={gap[1]}, or save it again",
         )
-    return PredictionError(f"{name}: the model failed on its input ({where}{last_line(error)})")
+    hint = _given(words, inputs) if name.startswith(PYTHON_PREFIX) else ""
+    return PredictionError(
+        f"{name}: the model failed on its input ({where}{last_line(error)})", hint
+    )
+
+
+OF_LIST = re.compile(r"'list' object has no attribute|(?:got|not) '?list\b|unhashable type: 'list'")
+
+OF_ARRAY = re.compile(
+    r"'numpy\.ndarray' object has no attribute|(?:got|not) '?(?:numpy\.)?ndarray\b"
+)
+
+OF_FRAME = re.compile(r"DataFrame|InvalidIndexError|slice\(None")
+
+
+def _given(words: str, inputs: Any) -> str:
+    """Say what a function is given, where its words tell that it expects something else."""
+    if _are_texts(inputs) and OF_LIST.search(words):
+        return "it is given a list of texts: let it answer for each of them"
+    if isinstance(inputs, np.ndarray) and OF_ARRAY.search(words):
+        return (
+            "it is given an array of images, (n, height, width, channels): let it answer for each"
+        )
+    if hasattr(inputs, "names") and OF_FRAME.search(words):
+        return "it is given a data frame; --input-form array gives it an array"
+    return ""
 
 
 def explains(error: ModelError) -> bool:
@@ -145,9 +179,9 @@ def _of_inputs(
     accessor = re.search(r"Can only use \.(dt|str) accessor", words)
     if accessor is not None:
         return _of_accessor(name, accessor[1], inputs)
-    text = re.search(r"could not convert string to float: '(.*)'", words)
+    text = NO_NUMBER.search(words)
     if text is not None:
-        return _text_in_numbers(name, text[1], inputs)
+        return _text_in_numbers(name, text[1], inputs, given)
     unknown = UNKNOWN.search(words)
     return None if unknown is None else _unknown(name, unknown[1], inputs)
 
@@ -166,7 +200,7 @@ def _of_accessor(name: str, kind: str, table: Any) -> PredictionError:
     column = likely[0] if len(likely) == 1 else "COLUMN"
     return PredictionError(
         f"{name}: the model takes {what} in another form",
-        f"say {option} {column}{one_of}",
+        f"use {option} {column}{one_of}",
     )
 
 
@@ -195,11 +229,14 @@ def _holding(cell: str, table: Any) -> str | None:
     return next((str(one) for one, held in columns if cell in map(str, held.tolist())), None)
 
 
-def _text_in_numbers(name: str, cell: str, table: Any) -> PredictionError | InputError:
+def _text_in_numbers(
+    name: str, cell: str, table: Any, given: ModelInput | None
+) -> PredictionError | InputError:
     """Word that a column of words was given to a model that wants numbers."""
     columns = zip(table.names, table.columns, strict=True)
     column = next((one for one, values in columns if cell in values.tolist()), None)
-    dated = date_in_numbers(str(column), cell) if column is not None else None
+    needed = given is not None and column in (given.columns or ())
+    dated = date_in_numbers(str(column), cell, needed) if column is not None else None
     if dated is not None:
         return dated
     where = f" in column {column!r}" if column is not None else ""
@@ -208,10 +245,27 @@ def _text_in_numbers(name: str, cell: str, table: Any) -> PredictionError | Inpu
             f"{name}: the model takes numbers, not {cell[:60]!r}{where}",
             f"if that is a missing value, add --na-values '{cell[:60]}'",
         )
-    return PredictionError(
-        f"{name}: the model takes numbers, not {cell[:60]!r}{where}",
-        "give the table that the model was made for, or leave the column out with --drop",
-    )
+    hint = "give the table that the model was made for"
+    if column is not None and WITH_UNIT.fullmatch(cell.strip()):
+        united = ",".join(_with_units(table, given)) or str(column)
+        hint = f"--numeric {united!r} gives it the numbers alone"
+    elif needed:
+        hint += ", with this column in the numbers that it was fitted on"
+    else:
+        hint += ", or leave the column out with --drop"
+    return PredictionError(f"{name}: the model takes numbers, not {cell[:60]!r}{where}", hint)
+
+
+def _with_units(table: Any, given: ModelInput | None) -> list[str]:
+    """Name the columns of numbers with units that no encoder of the model knows as words."""
+    found = []
+    for place, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
+        words = [one for one in column.tolist() if isinstance(one, str)]
+        known = given.known.get(place) if given is not None else None
+        worded = known is not None and any(isinstance(one, str) for one in known.values)
+        if words and not worded and all(WITH_UNIT.fullmatch(one.strip()) for one in words):
+            found.append(str(name))
+    return found
 
 
 def _with_missing(inputs: Any) -> str:

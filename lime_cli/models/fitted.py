@@ -6,6 +6,7 @@ left out, and handed over as its file spells it.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
@@ -13,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lime_cli.models.model_file import NOTHING, Known
+from lime_cli.models.model_file import NOTHING, NOWHERE, Known, Reach
 
 HOLDERS = ("best_estimator_", "estimator_", "calibrated_classifiers_", "estimators_", "estimator")
 """Attributes of a model that holds others and hands its rows on."""
@@ -31,6 +32,8 @@ class Fitted(NamedTuple):
     """Places, in that order, of the columns that it takes as text, whatever they look like."""
     known: Mapping[int, Known] = NOTHING
     """The values that a column may hold, by its place."""
+    ranges: Mapping[int, Reach] = NOWHERE
+    """Of columns of numbers, by place, what it compares them with."""
 
 
 def fitted(model: Any) -> Fitted:
@@ -40,15 +43,18 @@ def fitted(model: Any) -> Fitted:
         return Fitted(names)
     words: set[int] = set()
     known: dict[int, Known] = {}
-    filled: set[int] = set()
+    filled: dict[int, Known] = {}
     for place, one in _places(model, list(range(n_columns)), names or ()):
         if _words(one.values):
             words.add(place)
         if one.filling:
-            filled.add(place)
+            filled[place] = one
         else:
             known.setdefault(place, one._replace(gaps=one.gaps or place in filled))
-    return Fitted(names, n_columns, tuple(sorted(words)), known)
+    for place, one in filled.items():
+        if not any(isinstance(value, str) for value in one.values):
+            known.setdefault(place, one)
+    return Fitted(names, n_columns, tuple(sorted(words)), known, _ranges(model, n_columns))
 
 
 def _names(model: Any) -> tuple[str, ...] | None:
@@ -179,6 +185,9 @@ def _words(known: Sequence[Any]) -> bool:
 def _by_name(step: Any) -> list[tuple[Any, Known]] | None:
     """Return what encoders of category_encoders and feature_engine know, by column."""
     library = _library(step)
+    if library == "lime_cli":
+        own: list[tuple[Any, Known]] | None = getattr(step, "known_by_name", None)
+        return own
     if library == "feature_engine":
         held = getattr(step, "encoder_dict_", None)
         return None if held is None else [(name, Known(tuple(one))) for name, one in held.items()]
@@ -261,6 +270,10 @@ def _within(range_: str, n: int) -> bool:
     return float(low) == 0 and float(high) == n - 1
 
 
+ARROW = {name: name for name in ("int8", "int16", "int32", "uint8", "uint16", "uint32", "uint64")}
+"""Types of categories that XGBoost compares with those of the table, by Arrow's names."""
+
+
 def _of_xgboost(booster: Any) -> dict[int, Known]:
     """Read the categories of pandas that columns had; none before XGBoost 3.1, which kept none."""
     kinds = booster.feature_types or []
@@ -268,7 +281,86 @@ def _of_xgboost(booster: Any) -> dict[int, Known]:
         return {}
     held = booster.get_categories(export_to_arrow=True).to_arrow()
     return {
-        i: Known(tuple(one.to_pylist()), category=True)
+        i: Known(tuple(one.to_pylist()), category=True, dtype=ARROW.get(str(one.type), ""))
         for i, (_, one) in enumerate(held)
         if one is not None
     }
+
+
+MOST_TREES = 100
+"""Trees whose splits are looked at, of each model."""
+
+KEPT_ROWS = ("support_vectors_", "_fit_X")
+"""Where models of scikit-learn keep rows that they were fitted on."""
+
+KEPT_MEANS = ("cluster_centers_", "theta_", "means_")
+"""Where they keep means of rows."""
+
+
+def _ranges(model: Any, n_columns: int) -> dict[int, Reach]:
+    """Return between which numbers a model tells rows apart, by column."""
+    found: dict[int, Reach] = {}
+    for one in _layers(model):
+        for rows, places, numbers in _numbers(one, n_columns):
+            for place, number in zip(places.tolist(), numbers.tolist(), strict=True):
+                low, high, _ = found.get(place, (number, number, rows))
+                found[place] = Reach(min(low, number), max(high, number), rows)
+        if found:
+            return found
+    return found
+
+
+Numbers = Iterator[tuple[bool, Any, Any]]
+
+
+def _numbers(one: Any, n_columns: int) -> Numbers:
+    """Yield places of columns, and numbers that a model compares theirs with, side by side.
+
+    Before them stands whether rows held these numbers, or only splits.
+    """
+    booster = _booster(one)
+    if _library(one) == "sklearn":
+        yield from _of_trees(one, n_columns)
+        for name in (*KEPT_ROWS, *KEPT_MEANS):
+            rows = getattr(one, name, None)
+            if isinstance(rows, np.ndarray) and rows.ndim == 2 and rows.shape[1] == n_columns:
+                places = np.arange(n_columns)
+                yield name in KEPT_ROWS, places, rows.min(axis=0)
+                yield name in KEPT_ROWS, places, rows.max(axis=0)
+    elif _library(booster) == "lightgbm":
+        infos = re.search(r"^feature_infos=(.*)$", booster.model_to_string(num_iteration=1), re.M)
+        for place, said in enumerate(infos[1].split(" ") if infos else []):
+            if said[:1] == "[":
+                yield True, np.array([place, place]), np.array(said.strip("[]").split(":"), float)
+    elif _library(booster) == "xgboost":
+        yield from _of_rounds(booster)
+
+
+def _of_trees(one: Any, n_columns: int) -> Numbers:
+    trees = np.ravel(np.array(getattr(one, "estimators_", [one]), object))[:MOST_TREES]
+    chosen = getattr(one, "estimators_features_", None)
+    for i, tree in enumerate(trees):
+        held = getattr(tree, "tree_", None)
+        if held is None or (chosen is not None and len(chosen[i]) != n_columns):
+            return
+        inner = held.feature >= 0
+        yield False, held.feature[inner], held.threshold[inner]
+
+
+def _of_rounds(booster: Any) -> Numbers:
+    """Read the splits of XGBoost's first rounds, but for those of categories."""
+    rounds = booster.num_boosted_rounds()
+    kind = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
+    if rounds == 0 or kind != "gbtree":
+        return
+    first = booster[:MOST_ROUNDS] if rounds > MOST_ROUNDS else booster
+    held = json.loads(first.save_raw("json"))["learner"]["gradient_booster"]
+    for tree in held.get("model", {}).get("trees", []):
+        left, kinds = np.array(tree["left_children"]), np.array(tree["split_type"])
+        inner = (left >= 0) & (kinds == 0)
+        conditions = np.array(tree["split_conditions"], float)
+        yield False, np.array(tree["split_indices"])[inner], conditions[inner]
+
+
+MOST_ROUNDS = 20
+"""Rounds of XGBoost that are looked at."""

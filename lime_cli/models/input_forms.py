@@ -125,13 +125,17 @@ def _numbers(column: NDArray[Any], kind: str, name: str) -> NDArray[Any]:
     return np.array(found)
 
 
-def date_in_numbers(column: str, cell: str) -> InputError | None:
-    """Word that a column of dates was given to a model that wants numbers; None for no date."""
+def date_in_numbers(column: str, cell: str, needed: bool = False) -> InputError | None:
+    """Word that a column of dates was given to a model that wants numbers; None for no date.
+
+    ``needed`` says whether the model has the column by its name.
+    """
     if DATE.match(cell) is None:
         return None
     return InputError(
         f"column {column!r} holds dates such as {cell[:30]!r}; the model wants numbers",
-        "turn it into a number, or leave it out with --drop",
+        "turn it into the number that the model was fitted on"
+        + ", or leave it out with --drop" * (not needed),
     )
 
 
@@ -162,7 +166,7 @@ def _pixels(images: NDArray[Any], kind: str) -> NDArray[Any]:
         raise PredictionError(
             f"the model takes pixels as whole numbers ({dtype.name}), not "
             f"{images.min():.3g} to {images.max():.3g}",
-            "say --preprocess raw",
+            "use --preprocess raw",
         )
     return np.asarray(whole.astype(dtype))
 
@@ -178,6 +182,13 @@ FRAME_WORDS = re.compile(r"only integers, slices|'numpy\.ndarray' object has no 
 
 PLAIN = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
 """Types of columns that make one block of a data frame where all are alike."""
+
+SINGLE_WORDS = re.compile(r"Buffer dtype mismatch, expected 'const double' but got 'float'")
+"""What an error mentions that is about numbers of double precision."""
+
+SINGLE = CodedWarning(
+    "single_precision", "the model was fitted on numbers of single precision, and gets such"
+)
 
 SPARSE_ONLY = CodedWarning("sparse_only", "the model accepts sparse rows only, and gets them")
 
@@ -231,6 +242,8 @@ class Handing:
             return None
         if self._wants_sparse(inputs, error):
             return "sparse", SPARSE_ONLY
+        if SINGLE_WORDS.search(str(error)) and self._accepts("single", inputs):
+            return "single", SINGLE
         if _of_dates(inputs) and self._accepts("dates", inputs):
             return "dates", AS_DATES
         if self._given.columns is not None:
@@ -290,10 +303,20 @@ def handed(inputs: Any, form: str | None, given: ModelInput) -> Any:
             return _typed_frame(as_frame(inputs, given.known, _of_dates(inputs)), given)
         case "array":
             return _typed_array(inputs, given)
+        case "single":
+            return _single(handed(inputs, None, given))
     categories = any(one.category for one in given.known.values())
     if given.columns is None and not categories and not getattr(inputs, "dates", ()):
         return _typed_array(inputs, given)
     return _typed_frame(as_frame(inputs, given.known), given)
+
+
+def _single(rows: Any) -> Any:
+    """Return a data frame or an array with its numbers in single precision."""
+    if not hasattr(rows, "columns"):
+        return rows if rows.dtype == object else rows.astype(np.float32)
+    kinds = dict(zip(rows.columns, rows.dtypes, strict=True))
+    return rows.astype({name: np.float32 for name, one in kinds.items() if one.kind in "iuf"})
 
 
 def _typed_array(table: Any, given: ModelInput) -> Any:
@@ -360,7 +383,7 @@ def as_frame(table: Any, known: Mapping[int, Known] = NOTHING, dates: Sequence[s
     columns = {}
     for place, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
         if place in known and known[place].category:
-            columns[name] = _category(column, known[place].values)
+            columns[name] = _category(column, known[place])
         elif column.dtype == object:
             cells = [np.nan if cell is None else cell for cell in column.tolist()]
             cells = pandas.Series(np.array(cells, dtype=object))
@@ -370,13 +393,14 @@ def as_frame(table: Any, known: Mapping[int, Known] = NOTHING, dates: Sequence[s
     return pandas.DataFrame(columns)
 
 
-def _category(column: NDArray[Any], values: Sequence[Any]) -> Any:
+def _category(column: NDArray[Any], known: Known) -> Any:
     """Return cells as a category of the model's own values; one that it does not know is none."""
     import pandas
 
-    code = {value: i for i, value in enumerate(values)}
+    code = {value: i for i, value in enumerate(known.values)}
     codes = [code.get(cell, -1) for cell in column.tolist()]
-    return pandas.Categorical.from_codes(codes, pandas.Index(list(values)))
+    values = pandas.Index(list(known.values), dtype=known.dtype or None)
+    return pandas.Categorical.from_codes(codes, values)
 
 
 def as_sparse(table: Any, model: str) -> Any:
@@ -387,7 +411,7 @@ def as_sparse(table: Any, model: str) -> Any:
         if column.dtype == object and any(isinstance(cell, str) for cell in column.tolist()):
             raise PredictionError(
                 f"{model}: is given sparse rows, which cannot hold the words of column {name!r}",
-                "say --input-form frame or array, or leave the column out with --drop",
+                "use --input-form frame or array, or leave the column out with --drop",
             )
     return csr_matrix(np.stack([column.astype(float) for column in table.columns], axis=1))
 

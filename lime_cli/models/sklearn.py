@@ -11,7 +11,8 @@ import numpy as np
 from lime_cli.engine.model import CodedWarning
 from lime_cli.engine.texts import Texts
 from lime_cli.errors import ModelError
-from lime_cli.models.bag_of_words import bags_of
+from lime_cli.models.bag_of_words import bags_of, takes_texts
+from lime_cli.models.encoders import with_records
 from lime_cli.models.fitted import fitted
 from lime_cli.models.input_forms import Handing, fitted_form, handed
 from lime_cli.models.model_file import ModelFile, ModelInput
@@ -86,6 +87,7 @@ def way_of(
     ``columns`` are those that stand beside a model which does not name its own.
     """
     name = origin.name
+    model = with_records(model)
     own = file.live is not None  # whose settings are not ours to change
     if not own:
         limit_threads(model, file.threads or 1)
@@ -120,7 +122,8 @@ def way_of(
     decide = None
     if chosen == "probabilities" and output is None and place is None and _decides(model, stated):
         # in the form in which it has answered by then
-        decide = lambda inputs: model.predict(handed(inputs, handing.form, given))  # noqa: E731
+        named = getattr(model, "decide", None) or model.predict
+        decide = lambda inputs: named(handed(inputs, handing.form, given))  # noqa: E731
     known = _named(given, columns)
     return Way(
         origin,
@@ -145,8 +148,10 @@ LIBRARIES = ("sklearn", "lightgbm", "xgboost", "lime_cli", "imblearn")
 
 def _decides(model: Any, stated: Stated) -> bool:
     """Tell whether ``predict`` may name another class than the most probable one."""
-    if not stated.classes or not hasattr(model, "predict"):
+    if not stated.classes or not (hasattr(model, "predict") or getattr(model, "decide", None)):
         return False
+    if getattr(model, "decide", None) is not None:
+        return True
     ending = final(model)
     while hasattr(ending, "best_estimator_"):
         ending = ending.best_estimator_
@@ -246,7 +251,14 @@ def _named(given: ModelInput, columns: tuple[str, ...] | None) -> ModelInput:
 
 
 def _input(model: Any, name: str) -> ModelInput:
-    names, n_columns, words, known = fitted(model)
+    names, n_columns, words, known, ranges = fitted(model)
     return ModelInput(
-        name, columns=names, n_columns=n_columns, words=words, known=known, pandas=True
+        name,
+        kind="text" if takes_texts(model) else None,
+        columns=names,
+        n_columns=n_columns,
+        words=words,
+        known=known,
+        ranges=ranges,
+        pandas=True,
     )

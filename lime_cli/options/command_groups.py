@@ -35,3 +35,28 @@ def unknown(kind: str, typed: str, known: Iterable[str], path: str) -> SettingsE
     near = get_close_matches(typed, tuple(known), n=1, cutoff=0.6)
     hint = f"did you mean {near[0]}?" if near else f"see {path} --help"
     return SettingsError(f"{path} has no {kind} {typed!r}", hint)
+
+
+def refused(error: click.ClickException, ctx: click.Context | None, hint: str) -> SettingsError:
+    """Say in a line of ours what click does not take: which option, what of it, what to type."""
+    from lime_cli.options.layers import origin_of
+
+    param: click.Parameter | None = getattr(error, "param", None)
+    named = ""
+    if isinstance(param, click.Option):
+        named = max((*param.opts, *param.secondary_opts), key=len)
+    elif param is not None:
+        named = param.metavar or str(param.name).upper()
+    origin = origin_of(ctx, None if param is None else param.name)
+    if origin is not None:
+        words = origin.say(error.message)
+    elif isinstance(error, click.BadOptionUsage) and "requires" in error.message:
+        words = f"{error.option_name} requires a value"
+    elif not named:
+        words = error.format_message()
+    elif isinstance(error, click.MissingParameter):
+        words = f"{ctx.command_path if ctx else 'limex'} requires {named}"
+    else:
+        words = f"{named}: {error.message}"
+    words = " ".join(words.split()).rstrip(".")
+    return SettingsError(words, "" if words.endswith("?") else hint)

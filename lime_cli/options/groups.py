@@ -28,7 +28,25 @@ class CommaList(click.ParamType):  # type: ignore[type-arg]  # not generic befor
         return tuple(part.strip() for part in value.split(",") if part.strip())
 
 
-class OneOf(click.Choice):  # type: ignore[type-arg]  # not generic before click 8.2
+class OneName(click.Choice):  # type: ignore[type-arg]  # not generic before click 8.2
+    """One of some names; another one is refused with the name that was likely meant."""
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        if isinstance(value, str) and value not in self.choices:
+            self.fail(f"{value!r} is not one of {among(value, map(str, self.choices))}", param, ctx)
+        return super().convert(value, param, ctx)
+
+
+def among(typed: str, known: Iterable[str], other: str = "") -> str:
+    """List names, and ask for the one that is spelled nearly as what was typed."""
+    from difflib import get_close_matches
+
+    names = tuple(known)
+    near = get_close_matches(typed.lower(), names, n=1, cutoff=0.6)
+    return ", ".join(names) + other + (f"; did you mean {near[0]}?" if near else "")
+
+
+class OneOf(OneName):
     """A name of a registry; the help lists those of limex itself."""
 
     def __init__(self, registry: Registry, *others: str) -> None:
@@ -122,7 +140,8 @@ class Segmenter(click.ParamType):  # type: ignore[type-arg]  # not generic befor
         named = value == LIME_SEGMENTER or value in SEGMENTERS
         if named or value.lower().endswith((".png", ".npy")):
             return value
-        return self.fail(f"{value!r} is neither a segmenter nor a PNG or NPY file", param, ctx)
+        known = among(value, (*SEGMENTERS, LIME_SEGMENTER), ", or a PNG or NPY file")
+        return self.fail(f"{value!r} is not one of {known}", param, ctx)
 
 
 Command = Callable[..., Any]
@@ -182,7 +201,7 @@ def option(*words: str, choices: Iterable[str] = (), **attributes: Any) -> Any:
     ``common=True`` shows it in the short help, ``typed=True`` keeps it out of the environment.
     """
     if choices:
-        attributes["type"] = click.Choice(tuple(choices))
+        attributes["type"] = OneName(tuple(choices))
     return Field((_parameter(*words, **attributes),))
 
 

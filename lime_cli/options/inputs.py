@@ -17,6 +17,8 @@ from lime_cli.files import SMALL, from_json
 from lime_cli.modality import Modality
 from lime_cli.options.completion import columns, conditions
 from lime_cli.options.groups import Bytes, Options, Segmenter, argument, flag, group, listed, option
+from lime_cli.options.kinds import require
+from lime_cli.options.layers import LISTENER, tell
 from lime_cli.registry import AUTO_FILL, FILLS, MODALITIES, RESIZES
 from lime_cli.sources import fetched
 
@@ -30,7 +32,8 @@ class DialectOptions(Options, heading="Table format"):
 
     sep: str | None = option(
         "--sep",
-        "Separator of cells; by default a comma, in a .tsv file a tab.",
+        "Separator of cells, or blank for any number of blanks; by default a comma, in a .tsv file "
+        "a tab, and what else all rows agree on.",
         metavar="CHAR",
     )
     quote: str = option("--quote", "Quote character.", default='"', choices=('"', "'"))
@@ -89,9 +92,9 @@ class DialectOptions(Options, heading="Table format"):
 def _separator(sep: str | None) -> str | None:
     if sep is None:
         return None
-    sep = {"\\t": "\t", "tab": "\t"}.get(sep, sep)
-    if len(sep) != 1 or sep in '"\r\n\0 ':
-        raise SettingsError(f"--sep: {sep!r} is not valid", "give a comma, ';', '|' or tab")
+    sep = {"\\t": "\t", "tab": "\t", "\\s+": " ", "blank": " "}.get(sep, sep)
+    if len(sep) != 1 or sep in '"\r\n\0':
+        raise SettingsError(f"--sep: {sep!r} is not valid", "give a comma, ';', '|', tab or blank")
     return sep
 
 
@@ -249,6 +252,7 @@ class TableOptions(Options, heading="Input"):
     file: DialectOptions = group(DialectOptions)
 
     def modality(self) -> Modality:
+        require("tabular", [self.data])
         if not self.choice.said:
             self._require_single_row()
         table: Modality = MODALITIES["tabular"](
@@ -332,6 +336,9 @@ class TextOptions(Options, heading="Input"):
             )
         if self.column is not None and (self.text is not None or len(self.inputs) != 1):
             raise SettingsError("--column takes one table", "name one file")
+        if self.column is not None and not chosen:
+            self._tell_every_row()
+        require("text", self.inputs)
         from lime_cli.tables.rows import Rows
         from lime_cli.texts.modality import Files
 
@@ -351,6 +358,15 @@ class TextOptions(Options, heading="Input"):
             files=Files(dialect.encoding or "utf-8", self.max_characters),
         )
         return texts
+
+    def _tell_every_row(self) -> None:
+        """Say on a command line that all rows are meant, where none were chosen."""
+        ctx = click.get_current_context(silent=True)
+        if ctx is not None and LISTENER not in ctx.meta:
+            from lime_cli.tables.streams import name_of
+
+            name = name_of(self.inputs[0])
+            tell(ctx, f"assumed: every row of {name}; --row, --id or --where choose some of them")
 
 
 class ImageOptions(Options, heading="Input"):
@@ -422,6 +438,7 @@ class ImageOptions(Options, heading="Input"):
     def modality(self) -> Modality:
         if not self.inputs:
             raise SettingsError("there is no input", "name image files")
+        require("image", self.inputs)
         images: Modality = MODALITIES["image"](
             inputs=self.inputs if self.inputs != ("-",) else _listed(),
             segmenter=self.segmenter,
@@ -454,7 +471,7 @@ def _listed() -> tuple[str, ...]:
     data = content.decode("utf-8", "surrogateescape")
     found = tuple(_path_of(line, n) for n, line in enumerate(data.splitlines(), 1) if line.strip())
     if not found:
-        raise InputError("standard input: names no images", "write a path a line")
+        raise InputError("standard input: names no images", "write one path per line")
     return found
 
 

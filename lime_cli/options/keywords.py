@@ -15,6 +15,7 @@ from typing import Any
 import click
 
 from lime_cli.errors import LimexError, SettingsError
+from lime_cli.options.command_groups import refused
 from lime_cli.options.groups import Options, options
 from lime_cli.options.layers import LISTENER, Switch, switches
 
@@ -24,6 +25,7 @@ ALIASES = {"rows": "row", "ids": "id", "import_": "import"}
 RANGES = ("row",)
 """Options whose list is written with commas, and in which a range is one."""
 
+_COMMAND = re.compile(r"\blimex explain (tabular|text|image)\b(?! --help)")
 _OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9]*(?:-[a-z0-9]+)*)")
 
 
@@ -79,13 +81,12 @@ def read_keywords(
             context.meta[LISTENER] = tell
             return context.invoke(decorated, **context.params)
     except click.ClickException as error:
-        words = " ".join(error.format_message().split()).rstrip(".")
-        raise SettingsError(words) from None
+        raise refused(error, getattr(error, "ctx", None), "") from None
 
 
 def in_python(error: LimexError) -> LimexError:
     """Return an error that names options as Python's keywords are named."""
-    message, hint = (_OPTION.sub(_keyword, words) for words in (error.message, error.hint))
+    message, hint = map(keyworded, (error.message, error.hint))
     if (message, hint) == error.args[:2]:
         return error
     found = type(error).__new__(type(error))
@@ -96,7 +97,7 @@ def in_python(error: LimexError) -> LimexError:
 
 def keyworded(words: str) -> str:
     """Return a sentence that names options as Python's keywords are named."""
-    return _OPTION.sub(_keyword, words)
+    return _COMMAND.sub(r'modality="\1"', _OPTION.sub(_keyword, words))
 
 
 def _keyword(found: re.Match[str]) -> str:

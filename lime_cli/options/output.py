@@ -11,7 +11,7 @@ import click
 from lime_cli.console import Console
 from lime_cli.formats import Look, format_of
 from lime_cli.options.commands import record_path
-from lime_cli.options.groups import OneOf, Options, flag, one_of_flags, option
+from lime_cli.options.groups import OneName, OneOf, Options, flag, one_of_flags, option
 from lime_cli.registry import FORMATS, LOGS, SHEETS, STYLES, SUFFIXES, Registry
 from lime_cli.running.output import Output
 
@@ -22,7 +22,7 @@ def format_option(formats: tuple[str, ...] | Registry) -> Any:
         "-f",
         "--format",
         "Format of the result; by default the suffix of -o decides, else table.",
-        type=OneOf(formats) if isinstance(formats, Registry) else click.Choice(formats),
+        type=OneOf(formats) if isinstance(formats, Registry) else OneName(formats),
         common=True,
     )
 
@@ -153,4 +153,30 @@ def top_option() -> Any:
         type=click.IntRange(1),
         default=5,
         metavar="K",
+    )
+
+
+def report_option() -> Any:
+    """Declare the field of the format of a report about a model."""
+    return option(
+        "-f",
+        "--format",
+        "Format of the report.",
+        choices=["table", "json"],
+        default="table",
+        typed=True,
+        common=True,
+    )
+
+
+def difference_option(text: str) -> Any:
+    """Declare the field of how far the predictions of two models may differ."""
+    return option(
+        "--tolerance",
+        text,
+        type=click.FloatRange(0),
+        default=0.0001,
+        metavar="X",
+        typed=True,
+        common=True,
     )

@@ -80,10 +80,10 @@ class Images:
     @cached_property
     def _files(self) -> dict[str, list[Path]]:
         """Files that were explained, by their names."""
-        found: dict[str, list[Path]] = {}
+        by_name: dict[str, list[Path]] = {}
         for path in map(Path, self.inputs):
-            found.setdefault(path.name, []).append(path)
-        return found
+            by_name.setdefault(path.name, []).append(path)
+        return by_name
 
     def _folders(self) -> Iterator[Path]:
         if self.named is not None:
@@ -118,9 +118,9 @@ def _said(subject: Subject) -> tuple[tuple[int, int], Any, ImageReading]:
             shown=tuple(map(int, facts.get("show", ()))),
         )
     except KeyError as error:
-        said = f"{subject.source}: the record lacks {error.args[0]!r}"
-        raise InputError(said, "explain it again") from None
+        words = f"{subject.source}: the record lacks {error.args[0]!r}"
+        raise InputError(words, "explain it again") from None
     except (TypeError, ValueError, IndexError, AttributeError, OverflowError):
-        said = f"{subject.source}: what the record says of the image is damaged"
-        raise InputError(said, "explain it again") from None
+        words = f"{subject.source}: what the record says of the image is damaged"
+        raise InputError(words, "explain it again") from None
     return size, kept, reading

@@ -69,18 +69,18 @@ class Target:
     @property
     def total(self) -> float:
         """Sum of absolute weights."""
-        return sum(abs(one.weight) for one in self.weights)
+        return sum(abs(weight.weight) for weight in self.weights)
 
 
 def targets_of(record: dict[str, Any]) -> Iterator[Target]:
     """Read the targets of a record; KeyError, TypeError or ValueError for a damaged one."""
-    for one in record["targets"]:
+    for target in record["targets"]:
         yield Target(
-            str(one["name"]),
-            float(one["model_prediction"]),
-            float(one["local_prediction"]),
-            _number(one["fidelity"]),
-            tuple(map(_seen, one["components"])),
+            str(target["name"]),
+            float(target["model_prediction"]),
+            float(target["local_prediction"]),
+            _number(target["fidelity"]),
+            tuple(map(_seen, target["components"])),
         )
 
 
@@ -89,26 +89,26 @@ def instance_of(record: dict[str, Any]) -> tuple[str, str]:
     return str(record["instance"]["source"]), str(record["instance"]["id"])
 
 
-def _seen(one: dict[str, Any]) -> Seen:
-    where = one["where"]
+def _seen(component: dict[str, Any]) -> Seen:
+    where = component["where"]
     if "column" in where:
         feature = place = str(where["column"])
     elif "segment" in where:
-        feature = place = str(one["name"])
+        feature = place = str(component["name"])
     else:
-        feature, place = str(one["name"]), f"{one['name']} {where['spans']}"
-    interval = one["interval"]
+        feature, place = str(component["name"]), f"{component['name']} {where['spans']}"
+    interval = component["interval"]
     return Seen(
         feature,
-        str(where.get("condition", one["name"])),
-        str(one["name"]),
+        str(where.get("condition", component["name"])),
+        str(component["name"]),
         place,
-        float(one["weight"]),
+        float(component["weight"]),
         None if interval is None else (float(interval[0]), float(interval[1])),
-        _number(one["std_error"]),
-        _number(one["selected"]),
-        float(one["value"]) if isinstance(one["value"], int | float) else None,
-        tuple(one["blocks"]) if one.get("blocks") else None,
+        _number(component["std_error"]),
+        _number(component["selected"]),
+        float(component["value"]) if isinstance(component["value"], int | float) else None,
+        tuple(component["blocks"]) if component.get("blocks") else None,
     )
 
 
@@ -178,11 +178,11 @@ def _old_names(record: dict[str, Any]) -> str:
     schema = record.get("schema")
     if isinstance(schema, dict) and schema.get("number") == 1 and schema.get("name") == NAME:
         old.append("schema 1: explain again for what it lacks")
-    found = record.get("warnings")
-    for one in found if isinstance(found, list) else ():
-        code = one.get("code") if isinstance(one, dict) else None
+    warnings = record.get("warnings")
+    for warning in warnings if isinstance(warnings, list) else ():
+        code = warning.get("code") if isinstance(warning, dict) else None
         if isinstance(code, str) and names.get(code):
-            one["code"] = names[code]
+            warning["code"] = names[code]
             old.append(f"{code} is now {names[code]}")
     return ", ".join(dict.fromkeys(old))
 

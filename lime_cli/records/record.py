@@ -60,8 +60,8 @@ def check_types(made: Any) -> None:
 
 
 def _short(value: Any) -> str:
-    said = ascii(value)
-    return said if len(said) <= 40 else f"{said[:40]}..."
+    spelled = ascii(value)
+    return spelled if len(spelled) <= 40 else f"{spelled[:40]}..."
 
 
 def _attributes(made: Any) -> Iterator[tuple[str, Any, Any]]:
@@ -82,7 +82,7 @@ def _hints(kind: Any) -> dict[str, Any]:
 def _fits(value: Any, hint: Any) -> bool:
     origin, inside = get_origin(hint), get_args(hint)
     if origin in (Union, types.UnionType):
-        return any(_fits(value, one) for one in inside)
+        return any(_fits(value, hint) for hint in inside)
     if origin is tuple:
         return _fits_tuple(value, inside)
     if origin is Sequence:
@@ -131,9 +131,9 @@ def environment_of(*parts: str) -> dict[str, str]:
     versions = {"python": platform.python_version()}
     packages = [pair for part in parts for pair in LIBRARIES.get(part, {}).items()]
     for package, module in [("numpy", "numpy"), *packages]:
-        found = getattr(sys.modules.get(module), "__version__", None)
-        if found is not None:
-            versions[package] = str(found)
+        version = getattr(sys.modules.get(module), "__version__", None)
+        if version is not None:
+            versions[package] = str(version)
     return versions
 
 
@@ -208,7 +208,9 @@ def rule_data(rule: Rule, components: Sequence[Component]) -> dict[str, Any]:
 def rule_of(data: dict[str, Any], known: Callable[[dict[str, Any]], int]) -> Rule:
     """Rebuild a rule; ``known`` returns the index of a component, adding it where it is new."""
     return Rule(
-        conditions=tuple((known(one), bool(one["kept"])) for one in data["conditions"]),
+        conditions=tuple(
+            (known(condition), bool(condition["kept"])) for condition in data["conditions"]
+        ),
         value=float(data["value"]),
         share=float(data["share"]),
     )
@@ -272,10 +274,16 @@ def _hashed(explanation: Explanation) -> dict[str, Any]:
         "samples": _plain(explanation.samples),
         "effective_samples": _plain(explanation.effective_samples),
         "stop": explanation.stop,
-        "targets": [_plain(_target(explanation, one)) for one in explanation.surrogates],
+        "targets": [
+            _plain(_target(explanation, surrogate)) for surrogate in explanation.surrogates
+        ],
         "counterfactuals": _plain(_counterfactuals(explanation)),
-        "warnings": [{"code": one.code, "message": one.message} for one in explanation.warnings],
-        "skipped": [{"name": one.name, "reason": one.reason} for one in explanation.skipped],
+        "warnings": [
+            {"code": warning.code, "message": warning.message} for warning in explanation.warnings
+        ],
+        "skipped": [
+            {"name": skipped.name, "reason": skipped.reason} for skipped in explanation.skipped
+        ],
     }
 
 
@@ -311,7 +319,7 @@ def _instance(subject: Subject, facts: dict[str, Any]) -> dict[str, Any]:
 
 
 def _target(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
-    rules = [rule_data(one, explanation.components) for one in surrogate.rules]
+    rules = [rule_data(rule, explanation.components) for rule in surrogate.rules]
     return {
         "name": surrogate.name,
         "index": surrogate.target,
@@ -326,9 +334,10 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> dict[str, Any]:
         "fit_r2": surrogate.fit_r2,
         "kernel": _kernel(surrogate, explanation.settings.kernel == "shapley"),
         "components": [
-            _component(explanation.components[one.component], one) for one in surrogate.weights
+            _component(explanation.components[weight.component], weight)
+            for weight in surrogate.weights
         ],
-        "pairs": [_pair_data(explanation, one) for one in surrogate.pairs],
+        "pairs": [_pair_data(explanation, pair) for pair in surrogate.pairs],
         "pairs_fidelity": surrogate.pairs_fidelity,
         "others": None if surrogate.others is None else surrogate.others._asdict(),
         **({"rules": rules} if rules else {}),
@@ -342,10 +351,10 @@ def _counterfactuals(explanation: Explanation) -> list[dict[str, Any]] | None:
     components = explanation.components
     return [
         {
-            "name": one.name,
-            "index": one.target,
-            "prediction": one.prediction,
-            "original": one.original,
+            "name": change.name,
+            "index": change.target,
+            "prediction": change.prediction,
+            "original": change.original,
             "replaced": [
                 {
                     "name": components[part.component].name,
@@ -353,10 +362,10 @@ def _counterfactuals(explanation: Explanation) -> list[dict[str, Any]] | None:
                     "where": where_of(components[part.component].where),
                     "replacement": part.value,
                 }
-                for part in one.replaced
+                for part in change.replaced
             ],
         }
-        for one in explanation.counterfactuals
+        for change in explanation.counterfactuals
     ]
 
 
@@ -391,7 +400,7 @@ def _kernel(surrogate: Surrogate, shapley: bool) -> dict[str, Any] | None:
         "name": "product",
         "radius": surrogate.radius,
         "width": width_of(surrogate.radius),
-        "compared": [one._asdict() for one in surrogate.by_radius],
+        "compared": [at_radius._asdict() for at_radius in surrogate.by_radius],
     }
 
 
@@ -497,7 +506,7 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
     background = {} if record["background"] is None else {"background": record["background"]}
     settings = {**record["settings"], "targets": tuple(record["settings"]["targets"])}
     components: dict[str, Component] = {}
-    surrogates = tuple(_surrogate(one, components) for one in record["targets"])
+    surrogates = tuple(_surrogate(target, components) for target in record["targets"])
     assert surrogates, "it explains no target"
     counterfactuals = _rebuilt_counterfactuals(record.get("counterfactuals"), components)
     environment = record["environment"]
@@ -505,14 +514,16 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
         subject=Subject(**{**instance, "facts": {**instance["facts"], **background}}),
         model=_identity(model),
         components=tuple(components.values()),
-        skipped=tuple(Skipped(**one) for one in record["skipped"]),
+        skipped=tuple(Skipped(**skipped) for skipped in record["skipped"]),
         surrogates=surrogates,
-        warnings=tuple(CodedWarning(**one) for one in record["warnings"]),
+        warnings=tuple(CodedWarning(**warning) for warning in record["warnings"]),
         samples=record["samples"],
         effective_samples=float(record["effective_samples"]),
         kernel_width=_width(record),
         stop=record["stop"],
-        outputs=tuple(float("nan") if one is None else float(one) for one in record["outputs"]),
+        outputs=tuple(
+            float("nan") if output is None else float(output) for output in record["outputs"]
+        ),
         settings=Settings(**settings),
         counterfactuals=counterfactuals,
         made_of=str(environment.get("model_file", "")),
@@ -520,22 +531,23 @@ def _rebuilt(record: dict[str, Any]) -> Explanation:
 
 
 def _rebuilt_counterfactuals(
-    found: list[dict[str, Any]] | None, components: dict[str, Component]
+    changes: list[dict[str, Any]] | None, components: dict[str, Component]
 ) -> tuple[Counterfactual, ...] | None:
-    if found is None:
+    if changes is None:
         return None
-    assert all(one["replaced"] for one in found), "a counterfactual replaces nothing"
+    assert all(change["replaced"] for change in changes), "a counterfactual replaces nothing"
     return tuple(
         Counterfactual(
-            target=one["index"],
-            name=one["name"],
-            prediction=float(one["prediction"]),
-            original=float(one["original"]),
+            target=change["index"],
+            name=change["name"],
+            prediction=float(change["prediction"]),
+            original=float(change["original"]),
             replaced=tuple(
-                Replaced(_known(part, components), part["replacement"]) for part in one["replaced"]
+                Replaced(_known(part, components), part["replacement"])
+                for part in change["replaced"]
             ),
         )
-        for one in found
+        for change in changes
     )
 
 
@@ -552,19 +564,21 @@ def _identity(model: dict[str, Any]) -> Identity:
     return Identity(**{**model, "targets": tuple(model["targets"]), "options": options})
 
 
-def _known(one: dict[str, Any], components: dict[str, Component]) -> int:
+def _known(component: dict[str, Any], components: dict[str, Component]) -> int:
     """Return the place of a component among ``components``, where it is added if it is new."""
-    key = json.dumps([one["name"], one["where"]])
-    where = place_of(one["where"])
-    components.setdefault(key, Component(one["name"], one["value"], where, one.get("step")))
+    key = json.dumps([component["name"], component["where"]])
+    where = place_of(component["where"])
+    components.setdefault(
+        key, Component(component["name"], component["value"], where, component.get("step"))
+    )
     return list(components).index(key)
 
 
 def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surrogate:
     """Rebuild one target; add its components to ``components``, keyed by what they are."""
 
-    def known(one: dict[str, Any]) -> int:
-        return _known(one, components)
+    def known(component: dict[str, Any]) -> int:
+        return _known(component, components)
 
     others = target["others"]
     return Surrogate(
@@ -575,42 +589,42 @@ def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surr
         local_prediction=float(target["local_prediction"]),
         fidelity=target["fidelity"],
         fit_r2=target["fit_r2"],
-        weights=tuple(_weight(one, known(one)) for one in target["components"]),
-        rules=tuple(rule_of(one, known) for one in target.get("rules", ())),
+        weights=tuple(_weight(weight, known(weight)) for weight in target["components"]),
+        rules=tuple(rule_of(rule, known) for rule in target.get("rules", ())),
         radius=None if target["kernel"] is None else target["kernel"]["radius"],
         fidelity_error=target["fidelity_error"],
         spread=target["spread"],
         pairs=tuple(
             Pair(
-                (known(one["components"][0]), known(one["components"][1])),
-                float(one["weight"]),
-                float(one["std_error"]),
-                (one["interval"][0], one["interval"][1]),
+                (known(pair["components"][0]), known(pair["components"][1])),
+                float(pair["weight"]),
+                float(pair["std_error"]),
+                (pair["interval"][0], pair["interval"][1]),
             )
-            for one in target["pairs"]
+            for pair in target["pairs"]
         ),
         pairs_fidelity=target["pairs_fidelity"],
         others=None if others is None else Others(**{**others, "interval": _pair(others)}),
         against=target["against"]["index"] if "against" in target else None,
         by_radius=()
         if target["kernel"] is None
-        else tuple(AtRadius(**one) for one in target["kernel"]["compared"]),
+        else tuple(AtRadius(**at_radius) for at_radius in target["kernel"]["compared"]),
     )
 
 
-def _pair(one: dict[str, Any]) -> tuple[float, float] | None:
-    interval = one["interval"]
+def _pair(pair: dict[str, Any]) -> tuple[float, float] | None:
+    interval = pair["interval"]
     return None if interval is None else (interval[0], interval[1])
 
 
-def _weight(one: dict[str, Any], component: int) -> Weight:
-    low_high, ranks = one["interval"], one["rank_range"]
+def _weight(weight: dict[str, Any], component: int) -> Weight:
+    low_high, ranks = weight["interval"], weight["rank_range"]
     return Weight(
         component=component,
-        weight=float(one["weight"]),
-        std_error=one["std_error"],
+        weight=float(weight["weight"]),
+        std_error=weight["std_error"],
         interval=None if low_high is None else (low_high[0], low_high[1]),
         rank_range=None if ranks is None else (ranks[0], ranks[1]),
-        selected=one["selected"],
-        blocks=tuple(one["blocks"]) if "blocks" in one else None,
+        selected=weight["selected"],
+        blocks=tuple(weight["blocks"]) if "blocks" in weight else None,
     )

@@ -22,6 +22,9 @@ Group = tuple[int, Callable[[str], Any]]
 BATCH = 1_024
 """Rows taken at a time."""
 
+WIDTHS = {"halffloat": "float16", "float": "float32", "double": "float64"}
+"""What numpy calls Arrow's types of numbers, where it has other names for them."""
+
 CELLS = 2**20
 """Cells taken at a time, at most."""
 
@@ -126,7 +129,7 @@ class ArrowRows:
 
         if self._dialect.na_values:
             return None
-        found = Sampler(len(self.header), most, words)
+        found = Sampler(len(self.header), most, words, self._dialect)
         if self.n_rows is not None:
             found.step = step_for(self.n_rows, most)
         try:
@@ -178,16 +181,18 @@ class ArrowRows:
 
 
 def _doubles(column: Any) -> Numbers:
-    """Return numbers as float64, NaN for none, from Arrow's own buffers: others import pandas."""
-    from pyarrow import float64
+    """Return numbers as float64, NaN for none, from Arrow's own buffers.
 
+    Its ways to convert them import pandas, or make a function of each of 300 kernels first.
+    """
     pieces = []
+    dtype = np.dtype(WIDTHS.get(str(column.type), str(column.type)))
     for part in getattr(column, "chunks", [column]):
-        doubles = part.cast(float64(), safe=False)
-        known, held = doubles.buffers()
-        own = slice(doubles.offset, doubles.offset + len(doubles))
-        found = np.frombuffer(held, np.float64)[own] if len(doubles) else np.empty(0)
-        if doubles.null_count:
+        known, held = part.buffers()
+        own = slice(part.offset, part.offset + len(part))
+        found = np.frombuffer(held, dtype)[own] if len(part) else np.empty(0)
+        found = found.astype(np.float64, copy=False)
+        if part.null_count:
             bits = np.unpackbits(np.frombuffer(known, np.uint8), bitorder="little")[own]
             found = np.where(bits == 1, found, np.nan)
         pieces.append(found)

@@ -14,7 +14,7 @@ import numpy as np
 
 from lime_cli.errors import InputError
 from lime_cli.tables.columnar import Columnar
-from lime_cli.tables.dialect import MISSING, NUMBER, PLAIN, TRUE_FALSE, Dialect
+from lime_cli.tables.dialect import MISSING, NUMBER, PLAIN, SWAPPED, TRUE_FALSE, Dialect
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -166,10 +166,10 @@ class Cells:
 
 
 def _all_numbers(cells: list[str], dialect: Dialect) -> NDArray[np.float64] | None:
-    if dialect.decimal != ".":
-        return None
     there = [cell not in MISSING for cell in cells]
     present = list(compress(cells, there))
+    if dialect.decimal == ",":
+        present = [cell.translate(SWAPPED) for cell in present]
     if not present or _holds_others(present[:1]) or _holds_others(present):  # one often tells
         return None
     found = np.full(len(cells), np.nan)
@@ -244,5 +244,7 @@ def misspelled(cell: str, dialect: Dialect) -> bool:
 def _advice(cell: str) -> str:
     grouped = GROUPED.fullmatch(cell)
     if grouped and (grouped[2] or grouped[3] or grouped[1] == ","):
-        return f"try --thousands {grouped[1]!r}, or --strings to keep text"
+        comma = "--decimal , " if grouped[1] != "," and "," in cell else ""
+        mark = "' '" if grouped[1].isspace() else repr(grouped[1])
+        return f"try {comma}--thousands {mark}, or --strings to keep text"
     return "try --decimal ," if COMMA_DECIMAL.fullmatch(cell) else ""

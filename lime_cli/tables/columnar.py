@@ -6,14 +6,16 @@ A large background so takes a fraction of the time and of the memory that its ce
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import chain
-from typing import IO, NamedTuple, overload
+from typing import IO, Any, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.tables.dialect import MISSING, NUMBER
+from lime_cli.tables.dialect import MISSING, NUMBER, PLAIN, SWAPPED, Dialect
+from lime_cli.tables.streams import damaged
 
 SLAB = 2_048
 """Rows that are made columns at a time."""
@@ -24,8 +26,10 @@ BLOCK = 2**20
 LONGEST = 2**20
 """Characters of a line that is read this way, at most."""
 
-PLAIN = b"0123456789.-"
+DIGITS = b"0123456789.-"
 """Characters of which ``float`` takes nothing but plain numbers."""
+
+HAS_DIGIT = re.compile("[0-9]")
 
 Numbers = NDArray[np.float64]
 """A column of numbers, NaN in its gaps."""
@@ -45,10 +49,15 @@ class Columnar(Sequence[tuple[str, ...]]):
     """
 
     def __init__(
-        self, columns: Sequence[Column], gaps: Sequence[frozenset[str]], n_rows: int
+        self,
+        columns: Sequence[Column],
+        gaps: Sequence[frozenset[str]],
+        n_rows: int,
+        dialect: Dialect = PLAIN,
     ) -> None:
         """Take columns of ``n_rows``, and with which words the gaps of each are spelled."""
         self.columns, self.gaps, self._n_rows = tuple(columns), tuple(gaps), n_rows
+        self._dialect = dialect
 
     def __len__(self) -> int:
         return self._n_rows
@@ -63,14 +72,14 @@ class Columnar(Sequence[tuple[str, ...]]):
         if isinstance(place, slice):
             return tuple(self[i] for i in range(*place.indices(len(self))))
         return tuple(
-            _spelled(float(one[place])) if isinstance(one, np.ndarray) else one[place]
+            self._spelled(float(one[place])) if isinstance(one, np.ndarray) else one[place]
             for one in self.columns
         )
 
     def column(self, place: int) -> list[str]:
         """Return the cells of a column."""
         found = self.columns[place]
-        return list(map(_spelled, found.tolist()) if isinstance(found, np.ndarray) else found)
+        return list(map(self._spelled, found.tolist()) if isinstance(found, np.ndarray) else found)
 
     def numbers(self, place: int) -> Numbers | None:
         """Return a column of numbers; None for one of cells."""
@@ -83,12 +92,16 @@ class Columnar(Sequence[tuple[str, ...]]):
             one[rows] if isinstance(one, np.ndarray) else tuple(one[row] for row in rows)
             for one in self.columns
         )
-        return Columnar(tuple(columns), self.gaps, len(rows))
+        return Columnar(tuple(columns), self.gaps, len(rows), self._dialect)
 
     def changed(self, columns: Mapping[int, Sequence[str]]) -> Columnar:
         """Return the rows with other cells in some columns."""
         kept = [columns.get(place, one) for place, one in enumerate(self.columns)]
-        return Columnar(kept, self.gaps, len(self))
+        return Columnar(kept, self.gaps, len(self), self._dialect)
+
+    def _spelled(self, number: float) -> str:
+        whole = number.is_integer()
+        return self._dialect.spelled(int(number) if whole else number)
 
     @property
     def varied(self) -> bool:
@@ -99,12 +112,6 @@ class Columnar(Sequence[tuple[str, ...]]):
             else len(set(one)) > 1
             for one in self.columns
         )
-
-
-def _spelled(number: float) -> str:
-    if number != number:
-        return ""
-    return str(int(number)) if number.is_integer() else repr(number)
 
 
 class Sample(NamedTuple):
@@ -123,9 +130,10 @@ class Sampler:
     So the choice depends on nothing but the number of rows.
     """
 
-    def __init__(self, n_columns: int, most: int, words: Collection[int]) -> None:
+    def __init__(self, n_columns: int, most: int, words: Collection[int], dialect: Dialect) -> None:
         """Keep ``most`` rows at most; the columns ``words`` are kept as they are spelled."""
-        self._most, self._words = most, words
+        self._most, self._words, self._dialect = most, words, dialect
+        self._missing = frozenset(dialect.na_values)
         self._columns: list[Numbers | list[str] | None] = [None] * n_columns
         self._gaps: list[set[str]] = [set() for _ in range(n_columns)]
         self._lines: list[int] = []
@@ -156,8 +164,10 @@ class Sampler:
 
     def _add_cells(self, j: int, cells: Sequence[str]) -> None:
         held = self._columns[j]
+        if self._missing:
+            cells = ["" if one.strip() in self._missing else one for one in cells]
         if j not in self._words and not isinstance(held, list):
-            found = parsed(cells)
+            found = parsed(cells, self._dialect.decimal)
             if found is not None:
                 self._gaps[j] |= found[1]
                 return self._add_numbers(j, found[0])
@@ -195,7 +205,7 @@ class Sampler:
         n = len(self._lines)
         columns = [self._column(j)[:n] for j in range(len(self._columns))]
         gaps = [frozenset(one) for one in self._gaps]
-        return Sample(Columnar(columns, gaps, n), self._lines, self.n_rows)
+        return Sample(Columnar(columns, gaps, n, self._dialect), self._lines, self.n_rows)
 
     def _column(self, j: int) -> Column:
         """Return a column; one of nothing but gaps as it is spelled."""
@@ -217,10 +227,12 @@ def step_for(n_rows: int, most: int) -> int:
     return step
 
 
-def parsed(cells: Sequence[str]) -> tuple[Numbers, set[str]] | None:
+def parsed(cells: Sequence[str], decimal: str = ".") -> tuple[Numbers, set[str]] | None:
     """Return plain numbers, NaN in gaps, and the words that stand in those; None for others."""
+    if decimal == ",":
+        cells = [cell.translate(SWAPPED) for cell in cells]
     try:
-        if not "".join(cells).encode("utf-8", "replace").translate(None, PLAIN):
+        if not "".join(cells).encode("utf-8", "replace").translate(None, DIGITS):
             found = np.fromiter(map(float, cells), np.float64, len(cells))
             return (found, set()) if np.isfinite(found).all() else None
     except ValueError:  # an empty cell, or several numbers in one
@@ -237,37 +249,76 @@ def parsed(cells: Sequence[str]) -> tuple[Numbers, set[str]] | None:
     return (found, gaps) if not np.isinf(found).any() else None
 
 
-def sampled_lines(
-    stream: IO[bytes], header: Sequence[str], separator: str, most: int, words: Collection[int]
-) -> Sample | None:
-    """Return evenly spaced rows of delimited text in UTF-8; None where it is not plain.
+def is_plain(dialect: Dialect) -> bool:
+    """Tell whether lines are lines in whatever bytes, and numbers need no look at their marks."""
+    return dialect.thousands is None and _is_of_single_bytes(dialect.encoding or "utf-8")
 
-    It is plain where the header is its first line, every row has as many cells, no line is empty
-    and no column holds numbers and words. The stream stands where it stood before.
+
+def _is_of_single_bytes(encoding: str) -> bool:
+    """Tell whether an encoding has a byte for each character, as ASCII's, or is UTF-8."""
+    every = bytes(range(256))
+    if encoding.lower() in ("utf-8", "utf8"):
+        return True
+    try:
+        found = every.decode(encoding, "replace")
+    except (LookupError, ValueError):
+        return False
+    return len(found) == 256 and found[:128] == every[:128].decode("ascii")
+
+
+class Written(NamedTuple):
+    """How a delimited text is written."""
+
+    names: Sequence[str]
+    """The cells of its first row."""
+    n: int
+    """Cells of each other row."""
+    separator: str
+    dialect: Dialect
+
+    def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
+        """Cut lines into cells."""
+        ended, quote = (one + "\n" for one in lines), self.dialect.quote
+        return csv.reader(ended, delimiter=self.separator, quotechar=quote, strict=True)
+
+
+def sampled_lines(
+    stream: IO[bytes], written: Written, most: int, words: Collection[int]
+) -> Sample | None:
+    """Return evenly spaced rows of delimited text of a plain dialect; None where they are not.
+
+    They are plain where the first line holds the names, every row has as many cells, no line is
+    empty and no column holds numbers and words. The stream stands where it stood before.
     """
-    before = stream.tell()
+    before, found = stream.tell(), Sampler(written.n, most, words, written.dialect)
     try:
         stream.seek(0)
-        return _sampled_lines(stream, header, separator, most, words)
+        return _sampled_lines(stream, written, found)
     except (Surprise, csv.Error, UnicodeDecodeError):
+        return None
+    except Exception as error:  # which reading by row puts into words
+        if not isinstance(error, damaged()):
+            raise
         return None
     finally:
         stream.seek(before)
 
 
-def _sampled_lines(
-    stream: IO[bytes], header: Sequence[str], separator: str, most: int, words: Collection[int]
-) -> Sample:
-    n = len(header)
-    blocks = _blocks(stream)
+def _sampled_lines(stream: IO[bytes], written: Written, found: Sampler) -> Sample:
+    names, n, separator, dialect = written
+    blocks = _blocks(stream, dialect)
     first = next(blocks, [])
-    if n < 2 or not first or [one.strip() for one in first[0].split(separator)] != list(header):
+    if n < 2 or next(written.reader(first[:1]), None) != list(names):
         raise Surprise
-    found = Sampler(n, most, words)
-    line = 2
-    for block in chain([first[1:]], blocks):
-        if any('"' in one for one in block):
-            _add_quoted(found, chain.from_iterable(chain([block], blocks)), n, separator, line)
+    if dialect.header:
+        first = first[1:]
+    arrays = dialect.decimal == "." or separator not in ",."
+    arrays = arrays and not any(map(HAS_DIGIT.search, dialect.na_values))  # of these, no number
+    line = 1 + dialect.header
+    for block in chain([first], blocks):
+        if any(dialect.quote in one for one in block):
+            rest = chain.from_iterable(chain([block], blocks))
+            _add_quoted(found, written.reader(rest), n, line)
             break
         if any(one.count(separator) != n - 1 for one in block):
             raise Surprise
@@ -277,8 +328,9 @@ def _sampled_lines(
             kept = slab[places.start :: places.step] if places else []
             if kept:
                 at = line + start
+                numbers = found.numbers() if arrays else []
                 found.add(
-                    _columns(kept, separator, found.numbers(), n),
+                    _columns(kept, separator, dialect.decimal, numbers, n),
                     range(at + places.start, at + places.stop, places.step),
                 )
         line += len(block)
@@ -287,9 +339,10 @@ def _sampled_lines(
     return found.sample()
 
 
-def _blocks(stream: IO[bytes]) -> Iterator[list[str]]:
+def _blocks(stream: IO[bytes], dialect: Dialect) -> Iterator[list[str]]:
     """Yield a file's lines without their ends; raise Surprise for what is odd about bytes."""
-    left, first = b"", True
+    encoding = dialect.encoding or "utf-8"
+    left, first = b"", encoding.lower() in ("utf-8", "utf8")
     while block := stream.read(BLOCK):
         block = left + block
         if first:
@@ -299,26 +352,34 @@ def _blocks(stream: IO[bytes]) -> Iterator[list[str]]:
         if len(left) > LONGEST:
             raise Surprise
         if block:
-            yield _lines(block)
+            yield _lines(block.decode(encoding), dialect.quote)
     if left:
-        yield _lines(left)
+        yield _lines(left.decode(encoding), dialect.quote)
 
 
-def _lines(block: bytes) -> list[str]:
-    if b"\r" in block and b'"' not in block:
-        block = block.replace(b"\r\n", b"\n")
-    if b"\r" in block or b"\0" in block:
+def _lines(block: str, quote: str) -> list[str]:
+    lines = block.removesuffix("\n").split("\n")
+    if "\r" in block:
+        if quote in block and any(one.count(quote) % 2 for one in lines):  # a line end in quotes
+            raise Surprise
+        lines = [one.removesuffix("\r") for one in lines]
+        if any("\r" in one for one in lines):
+            raise Surprise
+    if "\0" in block:
         raise Surprise
-    return block.removesuffix(b"\n").decode("utf-8").split("\n")
+    return lines
 
 
-def _columns(lines: list[str], separator: str, numbers: list[int], n: int) -> list[Column]:
+def _columns(
+    lines: list[str], separator: str, decimal: str, numbers: list[int], n: int
+) -> list[Column]:
     """Cut lines without quotes into columns; ``numbers`` are those that held numbers so far."""
     arrays: dict[int, Numbers] = {}
     if numbers:
+        given = [one.translate(SWAPPED) for one in lines] if decimal == "," else lines
         try:
             found = np.loadtxt(
-                lines, np.float64, comments=None, delimiter=separator, usecols=numbers, ndmin=2
+                given, np.float64, comments=None, delimiter=separator, usecols=numbers, ndmin=2
             )
             if np.isfinite(found).all():
                 arrays = dict(zip(numbers, found.T.copy(), strict=True))
@@ -330,9 +391,8 @@ def _columns(lines: list[str], separator: str, numbers: list[int], n: int) -> li
     return [arrays.get(j, column) for j, column in enumerate(cells)]
 
 
-def _add_quoted(found: Sampler, lines: Iterable[str], n: int, separator: str, line: int) -> None:
+def _add_quoted(found: Sampler, reader: Any, n: int, line: int) -> None:
     """Add lines of which some hold quotes; raise Surprise for a row of another length."""
-    reader = csv.reader((one + "\n" for one in lines), delimiter=separator, strict=True)
     slab: list[tuple[list[str], int]] = []
 
     def add() -> None:

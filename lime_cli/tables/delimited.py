@@ -13,8 +13,8 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
-from lime_cli.tables.columnar import sampled_lines
-from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.columnar import Written, is_plain, sampled_lines
+from lime_cli.tables.dialect import NUMBER, PLAIN, Dialect
 from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
 
@@ -22,6 +22,15 @@ MANY_COLUMNS = 20_000
 
 LOOKED_AT = 20
 """Lines that tell which quotes are in use."""
+
+BLANKS = " "
+"""The separator of cells between which any number of blanks and tabs stands."""
+
+LIKELY = (";", "\t", "|", BLANKS)
+"""Separators that are looked for where a header has no other, in this order."""
+
+CALLED = {"\t": "tabs", BLANKS: "blanks"}
+"""Words for separators that cannot be seen."""
 
 SAYS_SEPARATOR = re.compile(r"\s*\"?sep=(.)\"?\r?\n", re.IGNORECASE)
 """A first line by which programs tell Excel what stands between cells."""
@@ -51,9 +60,19 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         above = "\n" * first.count("\n")  # so that lines are counted as they stand in the file
         first, lines = _first_line(name, lines)
         first = above + first
+    ahead = list(islice(lines, LOOKED_AT))
+    lines, assumed = chain(ahead, lines), []
+    if dialect.separator is None and said is None:
+        guessed = _guessed(first, ahead, separator, dialect)
+        if guessed:
+            separator, mark = guessed, CALLED.get(guessed, repr(guessed))
+            words = f"the cells of {name} are taken to stand between {mark}; --sep says otherwise"
+            assumed.append(("separator_found", words))
+    if separator == BLANKS:
+        first, lines = _single_blanks(first), map(_single_blanks, lines)
     if first.count(separator) >= MANY_COLUMNS and '"' not in first:
         raise too_many(name, first.count(separator) + 1)
-    lines = _unquoted(name, lines, separator, dialect)
+    _check_quotes(name, ahead, separator, dialect)
     reader = csv.reader(
         chain(io.StringIO(first, newline=""), lines),
         delimiter=separator,
@@ -63,30 +82,90 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
     rows = _rows(name, reader)
     _, names = next(rows, (0, "has no header"))
     if isinstance(names, str) or (len(names) == 1 and not first.strip().startswith('"')):
-        _check_separator(name, first.strip(), separator, lines)
+        _check_separator(name, first, separator, ahead)
     if isinstance(names, str):
         raise InputError(f"{name}: {names}", "the first line must name the columns")
+    written = Written(names, len(names), separator, dialect)
+    plain = is_plain(dialect) and separator != BLANKS
     if not dialect.header:
         header = tuple(map(str, range(len(names))))
         again: list[Any] = [(1, names)]
-        return TableContent(header, _records(name, header, chain(again, rows), dialect))
+        records = _records(name, header, chain(again, rows), dialect)
+        sampled = partial(sampled_lines, stream, written) if plain else None
+        return TableContent(header, records, sampled=sampled, assumed=tuple(assumed))
+    longer = _lengthened(names, ahead, separator, dialect)
+    if longer[: len(names)] != names:
+        words = f"the first cells of the rows of {name} are taken for their names, as R writes them"
+        assumed.append(("row_names", words))
+    written, names = written._replace(n=len(longer)), longer
     header = checked_header(name, names)
     spare = len(list(takewhile(lambda cell: not cell.strip(), reversed(names))))
-    plain = (dialect.encoding or "utf-8").lower() in ("utf-8", "utf8")
-    plain = plain and dialect.decimal == "." and dialect.quote == '"'
-    plain = plain and not (dialect.thousands or dialect.na_values)
-    sampled = partial(sampled_lines, stream, header, separator) if plain else None
-    return TableContent(header, _records(name, header, rows, dialect, spare), sampled=sampled)
+    sampled = partial(sampled_lines, stream, written) if plain else None
+    records = _records(name, header, rows, dialect, spare)
+    return TableContent(header, records, sampled=sampled, assumed=tuple(assumed))
 
 
-def _unquoted(name: str, lines: Iterator[str], separator: str, dialect: Dialect) -> Iterator[str]:
-    """Pass lines on; raise InputError where most cells of the first ones are in other quotes."""
-    first = list(islice(lines, LOOKED_AT))
-    cells = [cell.strip() for line in first for cell in line.split(separator)]
+def _guessed(first: str, ahead: list[str], separator: str, dialect: Dialect) -> str:
+    """Return what separates cells where the header has no ``separator``; nothing if unclear.
+
+    It is clear where the header and all rows looked at have the same number of cells, two or more.
+    """
+    if len(_cut(first, separator, dialect)) > 1:
+        return ""
+    found: dict[str, int] = {}
+    lines = [line for line in ahead if line.strip()]
+    for mark in LIKELY:
+        n = len(_cut(first, mark, dialect))
+        rows = [_cut(line, mark, dialect) for line in lines]
+        if n > 1 and {len(row) for row in rows} == {n} and (mark != BLANKS or _numbered(rows)):
+            found[mark] = n
+    padded = all("  " in line for line in (first, *lines))
+    if padded and found.get(BLANKS, 0) > found.get("\t", 0) and len(found) <= 2:
+        return BLANKS
+    return next(iter(found), "")
+
+
+def _numbered(rows: list[list[str]]) -> bool:
+    """Tell rows with a number in each, three cells or more, from lines of prose."""
+    return all(len(row) > 2 and any(map(NUMBER.fullmatch, row)) for row in rows)
+
+
+def _cut(line: str, separator: str, dialect: Dialect) -> list[str]:
+    """Return the cells of a line that may be the beginning of a row only."""
+    if separator == BLANKS:
+        line = _single_blanks(line)
+    try:
+        return next(csv.reader([line], delimiter=separator, quotechar=dialect.quote), [])
+    except csv.Error:
+        return []
+
+
+def _single_blanks(line: str) -> str:
+    """Put one blank where several blanks and tabs stand; what is quoted keeps them."""
+    parts = re.split(r'("[^"]*")', line.strip())
+    return "".join(one if i % 2 else re.sub(r"\s+", " ", one) for i, one in enumerate(parts)) + "\n"
+
+
+def _lengthened(names: list[str], ahead: list[str], separator: str, dialect: Dialect) -> list[str]:
+    """Add a nameless column where all rows have one more than the header.
+
+    It is the last one where each row ends in a separator, and the first one where its cells are all
+    different: R writes the names of rows so, and pandas reads them.
+    """
+    rows = [_cut(line, separator, dialect) for line in ahead if line.strip()]
+    if not rows or any(len(row) != len(names) + 1 for row in rows):
+        return names
+    if not any(row[-1].strip() for row in rows):
+        return [*names, ""]
+    return ["", *names] if len({row[0] for row in rows}) == len(rows) > 1 else names
+
+
+def _check_quotes(name: str, ahead: list[str], separator: str, dialect: Dialect) -> None:
+    """Raise InputError where most cells of the first rows are in other quotes."""
+    cells = [cell.strip() for line in ahead for cell in line.split(separator)]
     quoted = sum(len(cell) > 2 and cell[0] == cell[-1] == "'" for cell in cells)
     if dialect.quote == '"' and quoted > len(cells) / 2:
-        raise InputError(f"{name}: most cells stand in single quotes", 'say --quote "\'"')
-    return chain(first, lines)
+        raise InputError(f"{name}: most cells stand in single quotes", 'use --quote "\'"')
 
 
 def checked_header(name: str, names: list[str]) -> tuple[str, ...]:
@@ -138,16 +217,31 @@ def _first_line(name: str, lines: Iterator[str]) -> tuple[str, Iterator[str]]:
     raise InputError(f"{name}: is empty", "give a table with a header line")
 
 
-def _check_separator(name: str, first: str, separator: str, lines: Iterator[str]) -> None:
-    """Raise InputError where the first line was likely cut at the wrong mark."""
+def _check_separator(name: str, first: str, separator: str, ahead: list[str]) -> None:
+    """Raise InputError where the first line was likely cut at the wrong mark, or is a title."""
     marks = [mark for mark in ";|\t," if mark != separator and mark in first]
     if not marks:
+        _check_title(name, first, separator, ahead)
         return
-    comma = marks[0] == ";" and re.search(r"\d,\d", next(lines, ""))
+    comma = marks[0] == ";" and re.search(r"\d,\d", next(iter(ahead), ""))
     raise InputError(
-        f"{name}: one column named {first[:40]!r}",
+        f"{name}: has one column, named {first.strip()[:40]!r}",
         f"try --sep {marks[0]!r}" + (" --decimal ','" if comma else ""),
     )
+
+
+def _check_title(name: str, first: str, separator: str, ahead: list[str]) -> None:
+    """Raise InputError where a table begins below the first line, which is one cell."""
+    for place, line in enumerate(ahead):
+        if not line.strip():
+            continue
+        rest = [len(_cut(one, separator, PLAIN)) for one in ahead[place:] if one.strip()]
+        if len(rest) > 1 and rest[0] > 1 and len({*rest}) == 1:
+            n = first.count("\n") + place + 1
+            raise InputError(
+                f"{name}: has {rest[0]} columns from line {n} on, one above it",
+                f"leave out what stands above the header: tail -n +{n} {name} > table.csv",
+            )
 
 
 def _rows(name: str, reader: Any) -> Iterator[tuple[int, list[str] | str]]:

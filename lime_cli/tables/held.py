@@ -17,7 +17,7 @@ from lime_cli.sources import Held, Record
 from lime_cli.tables.columnar import Column, Sample, Sampler, Surprise, step_for
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
-from lime_cli.tables.readers import TableContent
+from lime_cli.tables.readers import TableContent, TableFile
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -62,7 +62,7 @@ class HeldTable:
 
     def _sampled(self, dialect: Dialect, most: int, words: Collection[int]) -> Sample | None:
         """Take evenly spaced rows by column; see ``TableContent``."""
-        found = Sampler(len(self.columns), most, words)
+        found = Sampler(len(self.columns), most, words, dialect)
         found.step = step_for(self.n_rows, most)
         places = found.next_places(self.n_rows)
         columns = (
@@ -151,6 +151,19 @@ def held_texts(data: Sequence[str], labels: Sequence[Any] | None = None) -> Held
     column = [None if one is None or one != one else str(one) for one in data]
     named = None if labels is None else tuple(map(str, labels))
     return Held(TEXTS, HeldTable((TEXT,), (column,), len(column), frozenset((TEXT,)), named))
+
+
+def read_npy(file: TableFile, dialect: Dialect) -> TableContent:
+    """Read an array of rows and columns as NumPy saves it; raise InputError for another."""
+    try:
+        data = np.load(file.stream, allow_pickle=False)
+        if data.ndim != 2:
+            words = f"{file.name}: holds an array of {data.ndim} dimensions, not rows and columns"
+            raise InputError(words, "save one of two: numpy.save('table.npy', rows)")
+        return _of_array(_as_array(data)).opened(file.name, dialect)
+    except (ValueError, OSError, EOFError) as error:
+        words = "holds Python objects" if "allow_pickle" in str(error) else "is damaged"
+        raise InputError(f"{file.name}: {words}", "save its numbers again, or a CSV file") from None
 
 
 def _as_array(data: Any) -> NDArray[Any]:

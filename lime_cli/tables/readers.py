@@ -4,7 +4,6 @@ and what a reader of a kind of table is given and returns.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -57,6 +56,8 @@ class TableContent(NamedTuple):
     """Takes evenly spaced rows by column, whatever was read of the rows so far: how many at most,
     and the places of columns that are kept as they are spelled; returns None where rows have to be
     read one by one."""
+    assumed: tuple[tuple[str, str], ...] = ()
+    """What nobody said of how the file is written: a code and a sentence each."""
 
 
 HEAD = 16
@@ -83,6 +84,9 @@ MAGIC = {
     b"\x93NUMPY": ("NPY", ""),
 }
 """First bytes of files, what they are, and what their names should end with."""
+
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"""What UTF-16 begins with, as Excel writes it."""
 
 EXPECTED = {
     "parquet": ("Parquet", (b"PAR1",)),
@@ -138,6 +142,8 @@ class Stream:
     """Columns of the file, with the names that the model has for them."""
     sampled: Callable[[int, Collection[int]], Sample | None] | None = None
     """As in ``TableContent``."""
+    assumed: tuple[tuple[str, str], ...] = ()
+    """As in ``TableContent``."""
 
     def __enter__(self) -> Stream:
         return self
@@ -177,7 +183,7 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
     never closed, say, or a file that somebody changes.
     """
     if isinstance(path, Held):
-        header, records, typed, n_rows, sampled = path.content.opened(str(path), dialect)
+        header, records, typed, n_rows, sampled, _ = path.content.opened(str(path), dialect)
         return Stream(str(path), header, records, typed, n_rows, sampled=sampled)
     name = name_of(path)
     path, dialect = _parted(path, dialect)
@@ -275,14 +281,18 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
     if path == STDIN and suffix not in TABLES.own:
         suffix = _guessed(head)
     kind = suffix if suffix in _kinds(suffix) else "csv"
-    _check_format(name, kind, suffix, head, dialect)
+    found: tuple[tuple[str, str], ...] = ()
+    if kind in TEXTS and dialect.encoding is None and head.startswith(UTF_16):
+        dialect = replace(dialect, encoding="utf-16")
+        found = (("encoding_found", f"{name} is taken to be UTF-16, as its first bytes say"),)
+    _check_format(name, kind, suffix, head)
     if (dialect.sheet is not None or dialect.sql is not None) and kind in (*TEXTS, *COLUMNAR):
         option = "--sql" if dialect.sheet is None else "--sheet"
-        raise SettingsError(f"{option}: {name} is one table alone", f"leave {option} out")
+        raise SettingsError(f"{option}: {name} holds one table only", f"leave {option} out")
     content = TABLES[kind](TableFile(name, str(local(path)), stream), dialect)
-    header, records, typed, n_rows, sampled = TableContent(*content)
-    goes_back = isinstance(stream, io.BufferedReader)  # others would unpack all again
-    return Stream(name, header, records, typed, n_rows, sampled=sampled if goes_back else None)
+    header, records, typed, n_rows, sampled, assumed = TableContent(*content)
+    assumed = (*found, *assumed)
+    return Stream(name, header, records, typed, n_rows, sampled=sampled, assumed=assumed)
 
 
 def _kinds(suffix: str) -> Collection[str]:
@@ -307,13 +317,13 @@ def _first_bytes(name: str, stream: IO[bytes]) -> bytes:
     return head
 
 
-def _check_format(name: str, kind: str, suffix: str, head: bytes, dialect: Dialect) -> None:
+def _check_format(name: str, kind: str, suffix: str, head: bytes) -> None:
     """Raise InputError where a file is not what its name says."""
     if kind in EXPECTED:
         what, beginnings = EXPECTED[kind]
         if not head.startswith(beginnings):
             said = "is empty" if not head else f"is not {_article(what)} {what} file"
-            raise InputError(f"{name}: {said}", "name a CSV file .csv")
+            raise InputError(f"{name}: {said}", "if it is CSV, let its name end with .csv")
     if kind not in TEXTS:
         return
     if suffix in CONVERTED:
@@ -333,8 +343,6 @@ def _check_format(name: str, kind: str, suffix: str, head: bytes, dialect: Diale
             raise InputError(f"{name}: is not a CSV file ({what})", hint)
     if head[8:12] == b"DUCK":
         raise InputError(f"{name}: is not a CSV file (DuckDB)", "name it .duckdb")
-    if head.startswith((b"\xff\xfe", b"\xfe\xff")) and dialect.encoding is None:
-        raise InputError(f"{name}: looks like UTF-16", "try --encoding utf-16")
 
 
 def _article(word: str) -> str:

@@ -328,8 +328,18 @@ def parse_ranges(words: str) -> list[range]:
     return found
 
 
-def require(name: str, header: Sequence[str], columns: Sequence[str]) -> None:
-    """Raise InputError where a table lacks columns, with the one that was likely meant."""
+def require(
+    name: str,
+    header: Sequence[str],
+    columns: Sequence[str],
+    records: Iterator[Record] | None = None,
+    renames: bool = True,
+) -> None:
+    """Raise InputError where a table lacks columns, with the one that was likely meant.
+
+    ``records`` are its rows, the first of which may be where the names stand; ``renames`` says
+    whether columns can be renamed.
+    """
     has = set(header)
     missing = [column for column in columns if column not in has]
     if not missing:
@@ -345,26 +355,21 @@ def require(name: str, header: Sequence[str], columns: Sequence[str]) -> None:
             f"it has {len(header)} columns, the model {len(columns)}, which are taken in its "
             "order; leave others out with --drop, by number"
         )
-    if not has & set(columns) and _is_data(header):
-        hint = f"its first line is {shown}; where that is a row, say --no-header"
-    elif dummied := _dummied(header, columns, missing):
-        code = f"pandas.get_dummies(pandas.read_csv({name!r}), columns={dummied})"
-        made = f"python -c \"import pandas; {code}.to_csv('dummies.csv', index=False)\""
-        hint = f"they are dummies, which this makes: {made}; explain dummies.csv with --onehot"
+    second = next(records, None) if records is not None else None
+    if second is not None and {*missing} <= {cell.strip() for cell in second.cells}:
+        n = second.line
+        hint = f"they stand on line {n}: tail -n +{n} {name} > table.csv leaves out what is above"
+    elif not has & set(columns) and is_data(header):
+        hint = f"its first line is {shown}; if that is a row, use --no-header"
     elif guess:
-        hint = f"did you mean {guess!r}? say --rename '{guess}={missing[0]}'"
+        hint = f"did you mean {guess!r}?"
+        if renames:
+            hint += f" use --rename '{guess}={missing[0]}'"
+            hint += ", and one more for each other name" * (len(missing) > 1)
     raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}", hint)
 
 
-def _dummied(header: Sequence[str], columns: Sequence[str], missing: Sequence[str]) -> list[str]:
-    """Name the columns that all missing ones are dummies of, as pandas calls them; else none."""
-    spare = sorted((one for one in header if one not in columns), key=len, reverse=True)
-    found = [next((one for one in spare if name.startswith(f"{one}_")), "") for name in missing]
-    enough = len(missing) > 1 and all(found)
-    return [one for one in header if one in found] if enough else []
-
-
-def _is_data(header: Sequence[str]) -> bool:
+def is_data(header: Sequence[str]) -> bool:
     """Tell whether what should name columns holds numbers, and so is likely a row."""
     numbered = tuple(map(str, range(len(header))))
     return tuple(header) != numbered and any(NUMBER.fullmatch(cell) for cell in header)

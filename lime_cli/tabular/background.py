@@ -14,6 +14,7 @@ from lime_cli.engine.instance import Skipped
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.tables.cells import DAY, Cells, are_dates, days_of, number, shortened
 from lime_cli.tables.dialect import MISSING, TRUE_FALSE
+from lime_cli.tabular.dummies import Dummies
 from lime_cli.tabular.groups import (
     Feature,
     Group,
@@ -127,6 +128,8 @@ class Background:
     """Sets of columns that determine each other and are not in a group."""
     rows: IntArray | None = None
     """(n, columns): the category numbers of rows, where columns are to be replaced together."""
+    dummies: Dummies | None = None
+    """What the model is given in the place of some columns."""
 
     @cached_property
     def drawn(self) -> tuple[Part, ...]:
@@ -195,7 +198,7 @@ def build_background(cells: Cells, columns: Sequence[str], schema: Schema) -> Ba
     """
     check_names(schema.of_file(), cells.header, f"{cells.name} has no column")
     check_names(schema.of_model(), columns, "the model is not given a column")
-    if not cells.varied:
+    if not cells.varied and not schema.lone:
         raise InputError(
             f"{cells.name}: has one row only", "a background needs at least 2 different rows"
         )

@@ -16,10 +16,10 @@ from lime_cli.models.model_file import ModelInput
 from lime_cli.tables.cells import Cells, are_dates, is_number, misspelled, numbers
 from lime_cli.tables.dialect import MISSING, Dialect
 from lime_cli.tables.readers import Stream, open_table, read_evenly
-from lime_cli.tables.rows import require
+from lime_cli.tables.rows import is_data, require
 from lime_cli.tabular.background import Background, build_background
 from lime_cli.tabular.reading import Reading, chooser_of, dates_of
-from lime_cli.tabular.schema import Schema
+from lime_cli.tabular.schema import Schema, check_names
 
 INDEX = "Unnamed: 0"
 """What a table written with the index of a data frame calls its first column."""
@@ -71,14 +71,29 @@ def _folded(name: str) -> str:
     return re.sub(r"\W", "_", name)
 
 
-FOLDS: tuple[Callable[[str], str], ...] = (str.strip, _folded)
+def _plainly(name: str) -> str:
+    """Leave case, marks and blanks out."""
+    return re.sub(r"[\W_]", "", name.casefold())
+
+
+FOLDS: tuple[Callable[[str], str], ...] = (str.strip, _folded, _plainly)
 """What makes names of a table and of a model alike, tried in this order."""
 
 
 LABELS = frozenset(
-    ("target", "targets", "label", "labels", "y", "y_true", "class", "classes", "outcome")
+    (
+        *("target", "targets", "label", "labels", "y", "ytrue", "class", "classes", "outcome"),
+        *("survived", "churn", "exited", "attrition", "diagnosis", "species", "variety", "medv"),
+        *("saleprice", "medianhousevalue", "loanstatus", "fraud", "isfraud", "heartdisease"),
+        *("stroke", "quality"),
+    )
 )
-"""What the column of true answers is called, in small letters."""
+"""What the column of true answers is called, in small letters and without marks."""
+
+
+def is_label(name: str) -> bool:
+    """Tell whether a column is called as true answers are."""
+    return _plainly(name) in LABELS
 
 
 def columns_for(
@@ -97,23 +112,50 @@ def columns_for(
         if needed:
             said = f"--drop {needed[0]}: the model needs it"
             raise SettingsError(said, f"--fixed {needed[0]} keeps its value")
-        require(stream.name, stream.header, model_input.columns)
+        require(stream.name, stream.header, model_input.columns, stream.records)
+        _check_dropped(stream, drop)
         return model_input.columns
-    require(stream.name, stream.header, drop)
+    _check_dropped(stream, drop)
     columns = tuple(name for name in stream.header if name not in drop)
     if wanted is None or wanted == len(columns):
         return columns
-    spare = [name for name in columns if name.casefold() in LABELS]
+    spare = [name for name in columns if is_label(name)]
     index = [INDEX] if columns[0] == INDEX else []
     for left_out in (index, spare, [*index, *spare]):
         if len(left_out) == len(columns) - wanted:
             return tuple(name for name in columns if name not in left_out)
-    likely = ",".join([*index, *spare])
-    many = f"leave columns out with --drop{likely and ' '}{likely}, or name its own with --columns"
-    raise ModelError(
-        f"{stream.name}: the model expects {wanted} columns, the file has {len(columns)}",
-        many if len(columns) > wanted else "give the table it was fitted on",
-    )
+    raise _of_other_width(stream, columns, wanted, [*index, *spare])
+
+
+def _check_dropped(stream: Stream, drop: Sequence[str]) -> None:
+    """Raise SettingsError for a column to leave out that there is none of, under either name."""
+    known = dict.fromkeys((*stream.header, *(old for old, _ in stream.renamed)))
+    check_names((("--drop", name) for name in drop), [*known], f"{stream.name} has no column")
+
+
+def _of_other_width(
+    stream: Stream, columns: Sequence[str], wanted: int, likely: Sequence[str]
+) -> ModelError:
+    """Word that a model of ``wanted`` columns is given a table of others."""
+    said = f"{stream.name}: the model expects {wanted} columns, the file has {len(columns)}"
+    if len(columns) < wanted:
+        return ModelError(said, "give the table it was fitted on")
+    n, listed = len(columns) - wanted, ", ".join(columns[:SHOWN])
+    more = " ..." if len(columns) > SHOWN else ""
+    if is_data(stream.header):
+        return ModelError(
+            said, f"its first line is {listed}{more}; if that is a row, use --no-header"
+        )
+    if n == 1:
+        hint = f"--drop one of {listed}{more}"
+    else:
+        hint = f"leave {n} of {listed}{more} out with --drop A,B"
+    hint += f", {' and '.join(map(repr, likely))} most likely" if likely else ""
+    return ModelError(said, f"{hint}; or name the model's own with --columns")
+
+
+SHOWN = 12
+"""Columns that a sentence names, at most."""
 
 
 def _said(stream: Stream, model_input: ModelInput, order: Sequence[str]) -> tuple[str, ...]:
@@ -182,12 +224,18 @@ ITSELF = CodedWarning(
 UNKNOWN = ModelInput()
 
 
+ASKED = 200
+"""Rows whose predictions are compared with their columns, at most."""
+
+
 class Learned(NamedTuple):
     """A background, how its table was read, and what a reader must know of that."""
 
     background: Background
     warnings: tuple[CodedWarning, ...]
     reading: Reading
+    some: Cells
+    """Rows of the table, to ask the model about."""
 
 
 def learn(
@@ -217,14 +265,16 @@ def learn(
             f"{cells.name}: has {n_rows} rows, too few to draw replacements from",
             "name training data with --background",
         )
-    warnings: tuple[CodedWarning, ...] = (ITSELF,) if own else ()
+    warnings = (*(CodedWarning(*one) for one in seen.assumed), *[ITSELF][: int(own)])
     if len(cells.rows) < n_rows:
         words = f"replacement values come from {len(cells.rows):,} of {n_rows:,} rows"
         warnings += (CodedWarning("background_sampled", f"{words}, evenly spaced"),)
     dates, written = dates_of(schema, cells)
     typed = seen.typed is not None
-    reading, said = chooser_of(columns, dialect, model_input, typed).chosen(cells)
+    chooser = chooser_of(columns, dialect, model_input, typed, schema.numeric)
+    reading, said = chooser.chosen(cells)
     reading = replace(reading, dates=dates)
     cells = sifted(reading.applied(cells), columns, schema, strict=not own)
     warnings = (*warnings, *written, *said)
-    return Learned(build_background(cells, columns, schema), warnings, reading)
+    some = cells.chosen(range(min(ASKED, len(cells.rows))))
+    return Learned(build_background(cells, columns, schema), warnings, reading, some)

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.instance import CodedWarning
-from lime_cli.errors import InputError, SettingsError
+from lime_cli.errors import InputError, LimexError, SettingsError
 from lime_cli.models.model_file import ModelInput
 from lime_cli.sources import Record, Source
+from lime_cli.tables.cells import Cells
 from lime_cli.tables.dialect import PLAIN, Dialect
 from lime_cli.tables.readers import Stream, open_table
 from lime_cli.tables.rows import Rows, cells_of, require
 from lime_cli.tables.streams import Watch, is_once
 from lime_cli.tabular.background import Background, parse_cell
-from lime_cli.tabular.columns import LABELS, called, columns_for, learn
+from lime_cli.tabular.columns import called, columns_for, is_label, learn
+from lime_cli.tabular.dummies import Dummies, dummies_of
 from lime_cli.tabular.groups import Feature, Group, digest_of_features
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
-from lime_cli.tabular.reading import AS_SPELLED, Reading, unknown_categories
-from lime_cli.tabular.row import CellWords, RowInstance, Table
+from lime_cli.tabular.reading import AS_SPELLED, Reading, other_scale, unknown_categories
+from lime_cli.tabular.row import CellWords, RowInstance, Table, table_of
 from lime_cli.tabular.schema import Schema
 
 
@@ -58,11 +63,45 @@ NAMELESS = CodedWarning(
 
 def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedWarning, ...]:
     """Warn of columns that are called as true answers are, and go to a model by their place."""
-    found = [name for name in columns if name.casefold() in LABELS]
+    found = [name for name in columns if is_label(name)]
     if not found or model_input.columns is not None:
         return ()
     words = f"{', '.join(map(repr, found))} may hold the true classes, and the model gets it"
     return (CodedWarning("label_like", f"{words}; --drop {','.join(found)} leaves it out"),)
+
+
+LOOKED_AT = 1_000
+"""Rows that tell whether a model's columns are dummies of those of a table."""
+
+ALIKE = 0.98
+"""Share of rows in which a column says what the model predicts, from which that is told."""
+
+
+def predicted_like(
+    background: Background, some: Cells | None, given: ModelInput
+) -> tuple[CodedWarning, ...]:
+    """Warn of columns by position that hold the very classes that a model predicts."""
+    if some is None or given.columns is not None or given.predictions is None:
+        return ()
+    features, rows = background.features, range(len(some.rows))
+    try:
+        held = [[parse_cell(one, some, row) for row in rows] for one in features]
+        columns = [one.column(cells) for one, cells in zip(features, held, strict=True)]
+        found = given.predictions(table_of(background, columns))
+    except LimexError:  # told where it matters
+        return ()
+    chosen = found.argmax(axis=1) if found.shape[1] > 1 else np.zeros(len(found))
+    said = []
+    for one, cells in zip(features, held, strict=True):
+        pairs = Counter(zip(map(str, cells), chosen.tolist(), strict=True))
+        kinds, classes = {value for value, _ in pairs}, {number for _, number in pairs}
+        if len(kinds) == len(classes) > 1:
+            most = sum(sorted(pairs.values())[-len(kinds) :])
+            said += [one.name] if most >= ALIKE * len(rows) else []
+    if len(said) != 1 or is_label(said[0]):
+        return ()
+    words = f"{said[0]!r} says in nearly all rows what the model predicts; if it holds the true "
+    return (CodedWarning("label_like", f"{words}classes, --drop {said[0]!r} leaves it out"),)
 
 
 SHOWN = 10
@@ -104,7 +143,7 @@ def _row(background: Background, missing: Sequence[int]) -> Table:
     columns = tuple(
         _cell(feature, place in set(missing)) for place, feature in enumerate(background.features)
     )
-    return Table(tuple(one.name for one in background.features), columns)
+    return table_of(background, columns)
 
 
 def _cell(feature: Feature, missing: bool) -> NDArray[Any]:
@@ -204,13 +243,15 @@ class TabularModality:
         """
         model_input.require("table")
         profile = read_profile(self.background) if is_profile(self.background) else None
-        header, columns = self._columns(model_input, profile)
-        reading = AS_SPELLED
+        dummies = self._dummies(model_input, profile)
+        model_input = dummies.told(model_input) if dummies else model_input
+        header, columns, numbered = self._columns(model_input, profile)
+        reading, some = AS_SPELLED, None
         if profile is not None:
             background, warnings = profile.background(columns, self.schema)
             _check_words(profile.name, background, model_input)
         else:
-            background, warnings, reading = learn(
+            background, warnings, reading, some = learn(
                 self.background or self.path,
                 self.dialect if self.background is None else self.dialect.of_another(),
                 self.schema,
@@ -218,15 +259,25 @@ class TabularModality:
                 own=self.background is None,
                 model_input=model_input,
             )
-        warnings = (*warnings, *unknown_categories(background, model_input.known))
-        if not self.dialect.header and model_input.columns is not None:
+        warnings = (
+            *warnings,
+            *unknown_categories(background, model_input.known),
+            *other_scale(background, model_input.ranges),
+        )
+        nameless = not self.dialect.header or numbered
+        if nameless and model_input.columns is not None:
             warnings += (NAMELESS,)
         if not self.schema.order:
             warnings += by_position(columns, model_input) + label_like(columns, model_input)
         background = _with_moments(background, self.schema)
+        if dummies is not None:
+            dummies = dummies.resolved(background.features)
+            background = replace(background, dummies=dummies)
+            warnings += dummies.said(background.features)
         if profile is not None:
             said = tuple(one for one in self.schema.dates if one[1])
             reading = Reading(dates=said)
+        warnings += predicted_like(background, some, model_input)
         background, refused = without_refused_gaps(background, model_input.takes)
         return replace(
             self,
@@ -253,7 +304,7 @@ class TabularModality:
         )
 
     def _called(self, header: tuple[str, ...], names: tuple[str, ...] | None) -> tuple[str, ...]:
-        numbered = not self.dialect.header and header == tuple(map(str, range(len(header))))
+        numbered = header == tuple(map(str, range(len(header))))
         return called(header, names, self.drop, numbered, self.renamed)
 
     @property
@@ -261,18 +312,37 @@ class TabularModality:
         """Columns that a person names for something else than the model."""
         return (*self.drop, self.id_column, self.schema.label)
 
-    def _columns(
-        self, model_input: ModelInput, profile: Profile | None
-    ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """Return the names of the table's columns, and those that the model is given."""
+    @contextmanager
+    def _opened(self, model_input: ModelInput, profile: Profile | None) -> Iterator[Stream]:
+        """Open the table that says what columns there are, called as the model calls them.
+
+        It is the background where the table itself can be read only once.
+        """
         spared = self.background is not None and is_once(self.path)
         if spared and profile is not None:
-            names = self._named(profile.stream(), model_input)
-            return names.header, columns_for(names, model_input, self.drop, self.schema.order)
+            yield self._named(profile.stream(), model_input)
+            return
         first = str(self.background) if spared else self.path
         with open_table(first, self.dialect.of_another() if spared else self.dialect) as stream:
-            seen = self._named(stream, model_input)
-            return seen.header, columns_for(seen, model_input, self.drop, self.schema.order)
+            yield self._named(stream, model_input)
+
+    def _columns(
+        self, model_input: ModelInput, profile: Profile | None
+    ) -> tuple[tuple[str, ...], tuple[str, ...], bool]:
+        """Return the names of the table's columns, those that the model is given, and whether the
+        table numbers its columns, which the model does not."""
+        with self._opened(model_input, profile) as seen:
+            numbered = any(old != new and old.isdecimal() for old, new in seen.renamed)
+            columns = columns_for(seen, model_input, self.drop, self.schema.order)
+            return seen.header, columns, numbered and not self.renamed
+
+    def _dummies(self, model_input: ModelInput, profile: Profile | None) -> Dummies | None:
+        """Find out whether the model was fitted on dummies of columns that the table has."""
+        if model_input.columns is None or self.schema.order:
+            return None
+        with self._opened(model_input, profile) as seen:
+            rows = (one.cells for one in islice(seen.records, LOOKED_AT) if one.cells)
+            return dummies_of(seen.header, rows, model_input)
 
     def read(self, source: Source) -> RowInstance:
         """Read one row; raise InputError naming line and column for a cell of the wrong kind."""
@@ -292,9 +362,10 @@ class TabularModality:
             for one, value in zip(features, values, strict=True)
             if self.fitted_background.fixed.get(one.name) == ""
         )
-        if not self.fitted_background.varying and not any(one.components for one in words):
+        held = not self.fitted_background.varying and not any(one.components for one in words)
+        if held and not self.schema.lone:
             where = f"{cells.name}: {cells.unit} {cells.lines[0]}"
-            raise InputError(f"{where}: nothing of it varies", "vary other columns")
+            raise InputError(f"{where}: no column of it can vary", "vary other columns")
         return RowInstance(source, self.fitted_background, values, warnings, words)
 
     def _rows(self) -> Rows:

@@ -112,7 +112,7 @@ class Profile:
             raise self._otherwise("--onehot: ", "was made without")
 
     def _otherwise(self, option: str, words: str) -> SettingsError:
-        return SettingsError(f"{option}{self.name} {words}", "say it to limex profile")
+        return SettingsError(f"{option}{self.name} {words}", "give it to limex profile")
 
 
 def profile_data(
@@ -431,7 +431,7 @@ def profiled(
         stream = replace(stream, words=frozenset(schema.strings))
         return stream, tuple(name for name in stream.header if name not in drop)
 
-    background, warnings, _ = learn(path, dialect, schema, columns_of)
+    background, warnings, *_ = learn(path, dialect, schema, columns_of)
     if least is not None:
         background, said = made_private(background, least)
         warnings = (*warnings, said)

@@ -6,6 +6,7 @@ of a column decides over that: a word that is one of their categories is never a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,13 +15,15 @@ from functools import lru_cache
 from itertools import chain, count, product
 from typing import NamedTuple
 
+import numpy as np
+
 from lime_cli.engine.instance import CodedWarning
 from lime_cli.errors import InputError
-from lime_cli.models.model_file import Known, ModelInput
+from lime_cli.models.model_file import Known, ModelInput, Reach
 from lime_cli.tables.cells import Cells, days_of, shortened
 from lime_cli.tables.dialect import MISSING, NUMBER, Dialect
 from lime_cli.tabular.background import Background
-from lime_cli.tabular.groups import is_missing
+from lime_cli.tabular.groups import Feature, is_missing
 from lime_cli.tabular.schema import Schema, check_names
 
 PANDAS_MISSING = frozenset(
@@ -60,11 +63,25 @@ def _pointed(cell: str) -> str:
     return repr(float(cell)) if NUMBER.fullmatch(cell) else cell
 
 
+UNIT = re.compile(
+    r"(?P<before>[^\d\s.,+-]{0,4})\s*(?P<number>[+-]?(?:\d[\d.,' \u00a0\u202f]*\d|\d))\s*"
+    r"(?P<after>[^\d\s.,][^\d]*)?"
+)
+"""A number with what it counts, as in ``25.0 kmpl``, ``$1,200`` and ``12 %``."""
+
+
+@lru_cache(maxsize=4096)
+def _unitless(cell: str) -> str:
+    found = UNIT.fullmatch(cell.strip())
+    return cell if found is None else found["number"]
+
+
 RULES: dict[str, Callable[[str], str]] = {
     "stripped": _stripped,
     "missing": _missing,
     "whole": _whole,
     "pointed": _pointed,
+    "unitless": _unitless,
 }
 """What is done to a cell, in this order."""
 
@@ -72,6 +89,7 @@ SAID = {
     "stripped": "blanks around the words of {} are left out, as the model knows the words",
     "whole": "numbers in {} are words without a point, such as '3', as the model knows them",
     "pointed": "numbers in {} are words with a point, such as '3.0', as the model knows them",
+    "unitless": "of {} the numbers alone are read, without what they count",
 }
 
 
@@ -200,6 +218,8 @@ class Chooser:
     """Whether blanks around cells are left out everywhere."""
     told: bool = False
     """Whether a person said how words for missing values are read."""
+    numeric: tuple[str, ...] = ()
+    """Columns that a person said are numbers."""
 
     def chosen(self, cells: Cells) -> tuple[Reading, tuple[CodedWarning, ...]]:
         """Return how to read a table, and sentences about what was not said by a person."""
@@ -213,6 +233,8 @@ class Chooser:
                 numbers.append(name)
             own = (marks - known) & {cell.strip() for cell in counts} if marks else marks
             rules[name] = self._rules(counts, known)._replace(marks=own)
+            if name in self.numeric and _have_units(counts):
+                rules[name] = rules[name]._replace(names=(*rules[name].names, "unitless"))
         found = {name: one for name, one in rules.items() if one.names or one.marks}
         return Reading(tuple(found.items()), tuple(numbers)), tuple(self._said(cells, found))
 
@@ -223,7 +245,9 @@ class Chooser:
     def _marks(self, place: int, counts: Counter[str]) -> Iterator[str]:
         """Yield cells of marks alone, where the model knows others and fills what is missing."""
         one = self.known.get(place)
-        if not self.like_pandas or one is None or one.filling or not one.gaps:
+        if not self.like_pandas or one is None:
+            return
+        if not (_fills_numbers(one, counts) if one.filling else one.gaps):
             return
         for cell in counts:
             mark = cell.strip()
@@ -270,7 +294,11 @@ class Chooser:
 
 
 def chooser_of(
-    columns: Sequence[str], dialect: Dialect, model_input: ModelInput, typed: bool
+    columns: Sequence[str],
+    dialect: Dialect,
+    model_input: ModelInput,
+    typed: bool,
+    numeric: tuple[str, ...] = (),
 ) -> Chooser:
     """Make what reads the columns of a model; in a ``typed`` file a word is a word."""
     likely = model_input.pandas and not typed and dialect.reading == "auto"
@@ -280,6 +308,7 @@ def chooser_of(
         likely or dialect.reading == "pandas",
         dialect.strip,
         dialect.reading != "auto",
+        numeric,
     )
 
 
@@ -298,6 +327,20 @@ def _are_numbers(known: frozenset[object], counts: Counter[str]) -> bool:
     if not present or not all(isinstance(one, (int, float)) for one in present):
         return False
     return all(NUMBER.fullmatch(cell.strip()) for cell in counts if cell.strip() not in MISSING)
+
+
+def _have_units(counts: Counter[str]) -> bool:
+    """Tell whether most cells are numbers with a unit."""
+    words = [cell.strip() for cell in counts if cell.strip() not in MISSING]
+    united = sum(NUMBER.fullmatch(one) is None and _unitless(one) != one for one in words)
+    return united > len(words) / 2
+
+
+def _fills_numbers(known: Known, counts: Counter[str]) -> bool:
+    """Tell whether gaps are filled with a number among cells that are numbers, but for marks."""
+    others = [cell for cell in counts if any(map(str.isalnum, cell)) and cell not in MISSING]
+    numbers = bool(others) and all(NUMBER.fullmatch(cell.strip()) for cell in others)
+    return numbers and all(isinstance(one, (int, float)) for one in known.values)
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -334,6 +377,43 @@ def unknown_categories(
     return (
         CodedWarning(
             "unknown_category",
-            f"no category of the model: {words}; see --read-as, --strip, --strings, --na-values",
+            f"the model does not know these categories: {words}; see --read-as, --strip, "
+            "--strings, --na-values",
         ),
     )
+
+
+def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[CodedWarning, ...]:
+    """Warn of columns of numbers that lie far from all that a model compares them with.
+
+    A model that was fitted on scaled columns tells no two rows of such a table apart.
+    """
+    far = []
+    for place, one in ranges.items():
+        feature = background.features[place] if place < len(background.features) else None
+        if feature is None or feature.constant or feature.values.dtype.kind not in "if":
+            continue
+        first, middle, last = _ends(feature)
+        reach = max(one.high - one.low, abs(one.low) / 2, abs(one.high) / 2, 1e-300)
+        above, below = (middle, middle) if one.rows else (first, last)
+        if above > one.high + reach or below < one.low - reach:
+            words = f"{feature.name} {first:.4g} to {last:.4g} for {one.low:.3g} to {one.high:.3g}"
+            far.append(words)
+    if not far:
+        return ()
+    more = f" and {len(far) - NAMED} more" if len(far) > NAMED else ""
+    words = f"columns lie far from all that the model compares them with: {'; '.join(far[:NAMED])}"
+    return (
+        CodedWarning(
+            "other_scale",
+            f"{words}{more}; was it fitted behind a scaler? save both as one pipeline",
+        ),
+    )
+
+
+def _ends(feature: Feature) -> tuple[float, float, float]:
+    """Return the smallest, the middle and the largest number of a column."""
+    present = ~np.isnan(feature.values.astype(float))
+    values, frequencies = feature.values[present].astype(float), feature.frequencies[present]
+    reached = np.cumsum(frequencies) >= frequencies.sum() / 2
+    return float(values[0]), float(values[np.argmax(reached)]), float(values[-1])

@@ -60,6 +60,16 @@ class Table:
         return replace(tables[0], columns=tuple(stacked), places=())
 
 
+def table_of(background: Background, columns: Sequence[NDArray[Any]]) -> Table:
+    """Return rows of any values, given as a column for each feature of a background."""
+    names = tuple(one.name for one in background.features)
+    dates = tuple(one.name for one in background.features if one.moment)
+    if background.dummies is not None:
+        made = background.dummies.filled(names, columns)
+        return Table(background.dummies.names, tuple(made), dates=dates)
+    return Table(names, tuple(columns), dates=dates)
+
+
 def unseen(
     background: Background, values: Sequence[Any], lies: tuple[IntArray, BoolArray]
 ) -> Iterator[CodedWarning]:
@@ -462,9 +472,7 @@ class RowInstance:
 
     def table(self, columns: Sequence[NDArray[Any]]) -> Table:
         """Return rows of any values, given as a column for each feature."""
-        features = self.background.features
-        dates = tuple(one.name for one in features if one.moment)
-        return Table(tuple(one.name for one in features), tuple(columns), dates=dates)
+        return table_of(self.background, columns)
 
     def original(self) -> Table:
         """Return the row itself."""
@@ -515,17 +523,31 @@ def tail_of(background: Background, drawn: int, own: int) -> Tail | None:
     middle = float(rest @ np.where(missing, 0.0, known) / max(rest.sum(), 1e-300))
     values = np.where(missing, 0.0, known - middle)
     end = np.cumsum(mass)
+    variance = float(mass @ values**2)
+    if not np.isfinite(variance) or _is_straight(values, end, variance):
+        return None
     ends = np.stack([end - mass, end])
     t = 2.0 * ends - 1.0
     line = float(1.5 * values @ np.diff(t**2, axis=0)[0] / 2.0)
     curve = float(1.25 * values @ np.diff(t**3 - t, axis=0)[0] / 2.0)
-    variance = float(mass @ values**2)
     explained = line**2 / 3.0 + curve**2 * 4.0 / 5.0
-    if not np.isfinite(variance) or explained >= STRAIGHT * variance:
+    if explained >= STRAIGHT * variance:
         return None
     sizes = np.zeros(len(part.frequencies))
     sizes[others] = values
     return Tail(sizes, line, curve)
+
+
+def _is_straight(values: FloatArray, end: FloatArray, variance: float) -> bool:
+    """Tell for certain that polynomials of ranks explain a column, without powers: these are slow.
+
+    ``end`` are the cumulative frequencies.
+    """
+    t = np.concatenate([[-1.0], 2.0 * end - 1.0])
+    square = t * t
+    line = 0.75 * float(values @ np.diff(square))
+    curve = 0.625 * float(values @ np.diff(square * t - t))
+    return line**2 / 3.0 + curve**2 * 0.8 >= (STRAIGHT + 1e-3) * variance
 
 
 @lru_cache(maxsize=8)

@@ -46,6 +46,8 @@ class Schema:
     """Columns of dates that the model is given as such, with how they are written, or nothing."""
     order: tuple[str, ...] = ()
     """Columns that the model is given, in its order, where it does not name them."""
+    lone: bool = False
+    """Whether one row will do, as nothing is replaced."""
     joint: bool = False
     """Whether rows of the background are kept, to replace columns together."""
 

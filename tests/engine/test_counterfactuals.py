@@ -172,7 +172,7 @@ def test_a_tree_explains_the_difference_too(limex, tmp_path):
         (("--target", "mammal", "--against", "mammal"), "'mammal' is the target itself"),
         (("--against", "brid"), "did you mean bird?"),
         (("--against", "all"), "all is not one output"),
-        (("--against", "bird", "--like-lime"), "--against: marcotcr/lime has none"),
+        (("--against", "bird", "--like-lime"), "--against: marcotcr/lime has no such option"),
         (("--against", "bird", "--kernel", "shapley"), "--against"),
     ],
 )
@@ -187,9 +187,12 @@ def test_every_view_says_what_is_compared(limex, tmp_path):
     words = (*ZOO, "--row", "84", "--samples", "256", "--against", "bird")
     for form in ("table", "md", "csv", "html", "svg"):
         out = limex("explain", *words, "-f", form).out
-        assert "mammal against bird" in out if form != "svg" else "and bird" in out
+        assert "mammal against bird" in out if form != "svg" else "“bird”" in out
     page = limex("explain", *words, "-f", "html").out
     record = explained(limex, tmp_path, *words)
     numbers = [record["outputs"][i] for i in (5, 1)]
-    said = f"The model gives mammal {numbers[0]:.1%} and bird {numbers[1]:.1%}, a difference of"
+    given = " and the class ".join(
+        f"“{name}” {number:.1%}" for name, number in zip(("mammal", "bird"), numbers, strict=True)
+    )
+    said = f"The model gives the class {given}, a difference of"
     assert f"{said} {100 * (numbers[0] - numbers[1]):.1f} points" in page

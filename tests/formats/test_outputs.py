@@ -119,7 +119,7 @@ def test_a_batch_that_failed_says_so_however_quiet_it_is(limex, tmp_path):
 def test_a_column_that_is_not_there_is_one_error(limex, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("id,text\n" + "".join(f"{i},a good film\n" for i in range(50)))
-    done = limex(*REVIEW, table, "--column", "texts", "-f", "jsonl")
+    done = limex(*REVIEW, table, "--column", "texts", "--all", "-f", "jsonl")
     assert done.code == 3
     assert done.err.count("\n") == 1
     assert "lacks column 'texts'; did you mean 'text'?" in done.err
@@ -137,8 +137,8 @@ def test_a_table_is_not_read_as_one_text(limex, tmp_path, name):
     done = limex(*REVIEW, table)
     assert done.code == 3
     assert (
-        "is a table, not a text; name the column of its texts: --column NAME, of id, text"
-        in done.err
+        "is a table, not a text; name the column that holds the texts: --column NAME, one of id, "
+        "text" in done.err
     )
     assert limex(*REVIEW, table, "--column", "text", "--row", 0, "-f", "json").code == 0
 
@@ -151,9 +151,9 @@ def test_prose_whatever_its_name_is_read(limex, tmp_path):
 @pytest.mark.parametrize(
     ("source", "own", "words"),
     [
-        ("r001.txt", "r001.txt", "r001.txt, spam: odd"),
-        ("a.txt", "in/a.txt", "in/a.txt, spam: odd"),
-        ("people.csv", "17", "people.csv 17, spam: odd"),
+        ("r001.txt", "r001.txt", 'r001.txt, "spam": odd'),
+        ("a.txt", "in/a.txt", 'in/a.txt, "spam": odd'),
+        ("people.csv", "17", 'people.csv 17, "spam": odd'),
         ("", "", "odd"),
     ],
 )

@@ -83,7 +83,7 @@ def test_the_numbers_of_the_sentence_are_those_of_the_record(limex, tmp_path, wo
     said = sentence(one, surrogate)
     percent = one.model.task == "classification"
     scale = 100 if percent else 1
-    first = re.match(r"The model (?:gives \S+|predicts) (\d+\.?\d*)(%?)", said)
+    first = re.match(r"The model (?:gives the class \S+|predicts) (\d+\.?\d*)(%?)", said)
     assert first
     assert bool(first[2]) == percent
     places = len(first[1].partition(".")[2])
@@ -132,7 +132,7 @@ def test_only_weights_of_a_certain_sign_raise_or_lower():
     [(0.99999, "more than 99.9%"), (1.0, "100.0%"), (1e-5, "less than 0.1%"), (0.0, "0.0%")],
 )
 def test_a_probability_is_not_rounded_to_certainty(prediction, said):
-    assert f"gives yes {said}." in told(of(0.3, model_prediction=prediction))
+    assert f"gives the class “yes” {said}." in told(of(0.3, model_prediction=prediction))
 
 
 def test_scores_and_quantities_are_no_percentages():
@@ -201,7 +201,11 @@ def test_every_view_tells_the_nearest_change_of_the_record(limex, form):
     record = json.loads(limex("explain", *ZOO, "--samples", "256", "-f", "json").out)
     shown = " ".join(limex("explain", *ZOO, "--samples", "256", "-f", form).out.split())
     nearest = record["counterfactuals"][0]
-    assert f"the model predicts {nearest['name']}, {nearest['prediction']:.1%}" in shown
+    quotes = "“”" if form != "table" else '""'
+    assert (
+        f"the model predicts {quotes[0]}{nearest['name']}{quotes[1]}, {nearest['prediction']:.1%}"
+        in shown
+    )
     for part in nearest["replaced"]:
         said = f"{part['where']['column']} = {part['replacement']} in place of {part['value']}"
         assert said in shown
@@ -240,3 +244,15 @@ def test_a_record_of_schema_1_is_still_drawn(limex, tmp_path, form):
         text = out.read_text()
         assert "Kept rather than masked" in text
         assert "points" not in text.split("The weights")[0]  # whether they are odds is not known
+
+
+def test_a_name_from_right_to_left_leaves_the_number_behind_it_in_its_place():
+    said = told(of(0.3, name="جيد"))
+    assert "the class “\u200eجيد\u200e” " in said
+
+
+def test_an_intercept_that_is_no_probability_is_explained():
+    one = of(0.9, intercept=-0.3)
+    assert "The intercept is not a probability" in sum_said(one, one.surrogates[0])
+    one = of(0.9, intercept=0.3)
+    assert "not a probability" not in sum_said(one, one.surrogates[0])

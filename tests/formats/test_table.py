@@ -100,7 +100,7 @@ def plain(*explanations, **look) -> str:
 
 ADULT = """\
 adult.csv 17                                                     pickle 3fa9c1d2
->50K: the model predicts 0.873
+class ">50K": the model predicts 0.873
 
   -0.241         0         +0.241   weight +- 95%   component
                  |##############-   +0.231 +-0.010  education num > 12    14
@@ -172,7 +172,7 @@ def test_classes_share_a_scale_and_quantities_do_not():
     small = replace(one.surrogates[0], name="<=50K", target=0, weights=(Weight(0, 0.05),))
     both = replace(one, surrogates=(one.surrogates[0], small))
     assert plain(both).count("  -0.241") == 2
-    assert "<=50K: the model predicts 0.873" in plain(both)
+    assert 'class "<=50K": the model predicts 0.873' in plain(both)
     quantity = replace(both, model=both.model._replace(task="regression"))
     assert "-0.0500 " in plain(quantity)
 
@@ -204,10 +204,10 @@ def test_words_of_a_text_are_marked_in_place_without_colour():
     text = plain(review())
     assert "  The acting was [-awful-], the music [+good+].\n" in text
     assert "  Awfully [+good+] [red]music[/red].\n" in text
-    assert "[+for+] >50K, [-against-] it" in text
+    assert '[+for+] class ">50K", [-against-] it' in text
     assert "good  x2\n" in text
     quantity = replace(review(), model=review().model._replace(task="regression"))
-    assert "[+raises+] >50K, [-lowers-] it" in plain(quantity)
+    assert '[+raises+] output ">50K", [-lowers-] it' in plain(quantity)
 
 
 def test_words_of_a_text_are_tinted_in_colour():
@@ -325,9 +325,22 @@ def test_wide_characters_keep_the_columns():
 def test_long_names_are_cut_with_an_ellipsis(letter, unicode, end):
     text = drawn(named(letter * 200), unicode=unicode)
     axis = "│" if unicode else "|"
-    (line,) = [line for line in text.splitlines() if axis in line]
-    assert line.rstrip().endswith(end)
-    assert 78 <= cell_len(line) <= 80
+    lines = text.splitlines()
+    first = next(i for i, line in enumerate(lines) if axis in line)
+    assert lines[first + 2].rstrip().endswith(end)
+    assert not lines[first + 3].strip()
+    assert all(77 <= cell_len(line) <= 80 for line in lines[first : first + 3])
+
+
+def test_a_name_that_needs_them_has_several_lines_and_loses_nothing():
+    name = "payment_method = credit card (automatic), paid on the first of the month"
+    lines = drawn(named(name)).splitlines()
+    first = next(i for i, line in enumerate(lines) if "│" in line)
+    column = lines[first].index("payment")
+    end = first + lines[first:].index("")
+    assert end - first > 1
+    assert " ".join(line[column:] for line in lines[first:end]) == name
+    assert max(map(cell_len, lines)) <= 80
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,22 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
+from sklearn.cluster import KMeans
 from sklearn.compose import make_column_transformer
-from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.ensemble import (
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    IsolationForest,
+    RandomForestClassifier,
+)
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
+from sklearn.svm import SVC
+from sklearn.tree import DecisionTreeClassifier
 
 import lime_cli
 from lime_cli.models.model_file import ModelFile
@@ -277,3 +286,81 @@ def test_gaps_among_the_categories_of_histogram_trees_stay_gaps(tmp_path, column
         pytest.skip("an older scikit-learn's takes no words")
     found = predicted(pickled(tmp_path, model), frame[list(typed)])
     assert found == pytest.approx(model.predict_proba(typed)[:30])
+
+
+def far(path, frame):
+    """Return the warning of a table that is on another scale than the model's."""
+    with pytest.warns(lime_cli.LimexWarning):
+        found = lime_cli.explain(str(path), frame, row=0, samples=64)
+    return dict(found.coded_warnings).get("other_scale", "")
+
+
+RAW = pd.DataFrame(
+    {
+        "glucose": RANDOM.normal(120, 30, N).round(),
+        "age": RANDOM.integers(21, 80, N),
+        "visits": RANDOM.integers(0, 2, N),
+    }
+)
+SICK = ((RAW.glucose > 125) ^ (RANDOM.random(N) < 0.1)).astype(int)
+KEEPING = {
+    "tree": DecisionTreeClassifier(max_depth=4, random_state=0),
+    "forest": RandomForestClassifier(5, random_state=0),
+    "boosted": GradientBoostingClassifier(n_estimators=5),
+    "isolated": IsolationForest(n_estimators=10, random_state=0),
+    "vectors": SVC(),
+    "neighbours": KNeighborsClassifier(),
+    "clusters": KMeans(2, n_init=1, random_state=0),
+    "lightgbm": ("lightgbm", "LGBMClassifier", {"n_estimators": 5, "verbose": -1}),
+    "xgboost": ("xgboost", "XGBClassifier", {"n_estimators": 5}),
+    "many rounds": ("xgboost", "XGBClassifier", {"n_estimators": 30}),
+}
+
+
+@pytest.mark.parametrize("name", list(KEEPING))
+def test_a_table_on_another_scale_than_the_model_s_is_told(tmp_path, name):
+    model = KEEPING[name]
+    if isinstance(model, tuple):
+        library, kind, options = model
+        model = getattr(pytest.importorskip(library), kind)(**options)
+    scaler = StandardScaler().fit(RAW)
+    model.fit(scaler.transform(RAW), SICK)
+    words = far(pickled(tmp_path, model), RAW)
+    assert "glucose" in words
+    assert "pipeline" in words
+    assert not far(pickled(tmp_path, model), pd.DataFrame(scaler.transform(RAW)))
+    assert not far(pickled(tmp_path, model.fit(RAW, SICK)), RAW)
+    if name != "clusters":
+        behind = make_pipeline(StandardScaler(), model).fit(RAW, SICK)
+        assert not far(pickled(tmp_path, behind), RAW)
+
+
+def test_a_column_of_mostly_zeros_is_not_far_from_its_splits(tmp_path):
+    gain = np.where(RANDOM.random(N) < 0.1, RANDOM.integers(5_000, 9_000, N), 0)
+    frame = pd.DataFrame({"gain": gain, "age": RAW.age})
+    model = DecisionTreeClassifier(max_depth=2).fit(frame, gain > 6_000)
+    assert not far(pickled(tmp_path, model), frame)
+
+
+def test_categories_of_short_numbers_reach_xgboost_as_its_own(tmp_path):
+    xgboost = pytest.importorskip("xgboost", minversion="3.1")
+    for kind in (np.int8, np.int32, np.int64):
+        frame = FRAME[["age"]].assign(pclass=FRAME.pclass.astype(kind).astype("category"))
+        model = xgboost.XGBClassifier(n_estimators=8, enable_categorical=True).fit(frame, LABELS)
+        found = predicted(pickled(tmp_path, model), FRAME[["age", "pclass"]])
+        assert found == pytest.approx(model.predict_proba(frame)[:30], abs=1e-6)
+
+
+@pytest.mark.parametrize("native", [False, True])
+def test_the_threshold_of_catboost_decides_which_class_is_predicted(tmp_path, native):
+    catboost = pytest.importorskip("catboost")
+    model = catboost.CatBoostClassifier(iterations=5, **QUIET)
+    model.fit(RAW, np.where(SICK, "yes", "no"))
+    model.set_probability_threshold(0.2)
+    path = tmp_path / "m.cbm"
+    model.save_model(path) if native else path.write_bytes(pickle.dumps(model))
+    if not native:
+        path = path.rename(tmp_path / "m.pkl")
+    with pytest.warns(lime_cli.LimexWarning):
+        found = lime_cli.explain(str(path), RAW, rows=["0-30"], samples=64)
+    assert [one.target for one in found] == model.predict(RAW[:31]).ravel().tolist()

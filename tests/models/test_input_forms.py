@@ -4,8 +4,10 @@ import pickle
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.cluster import KMeans
 from sklearn.kernel_ridge import KernelRidge
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV
@@ -167,6 +169,18 @@ def test_a_model_that_refuses_dates_as_text_gets_dates(tmp_path, own, time):
     assert [one.code for one in loaded.warnings] == ["as_dates"]
 
 
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_clusters_of_single_precision_are_given_such_numbers(tmp_path, named, scaled):
+    rows = pd.DataFrame(ROWS.astype(np.float32), columns=NAMES) if named else np.float32(ROWS)
+    steps = [StandardScaler()] * scaled
+    model = make_pipeline(*steps, KMeans(3, n_init=1, random_state=0)).fit(rows)
+    loaded = saved(tmp_path, model).load()
+    table = Table(NAMES, tuple(ROWS.T))
+    assert np.array_equal(loaded.predict(table).argmax(axis=1), model.predict(rows))
+    assert loaded.warnings[0].code == "single_precision"
+
+
 def test_what_the_model_wants_does_not_hang_on_the_rows_it_fails_on(tmp_path):
     model = LogisticRegression().fit(csr_matrix(ROWS), CLASSES)
     loaded = saved(tmp_path, model).load()
@@ -276,11 +290,11 @@ def test_a_model_that_wants_dates_names_the_option(tmp_path, own, cells, option)
     model = saved(tmp_path, own.Dated().fit(ROWS, CLASSES), trust=True).load()
     with pytest.raises(PredictionError) as caught:
         model.predict(Table(("day",), (np.array(cells, object),)))
-    assert caught.value.hint == f"say {option}"
+    assert caught.value.hint == f"use {option}"
 
 
 def test_a_model_that_wants_words_names_the_option(tmp_path, own):
     model = saved(tmp_path, own.Priced().fit(ROWS, CLASSES), trust=True).load()
     with pytest.raises(PredictionError) as caught:
         model.predict(Table(("price",), (np.array([1200.0, 3400.0]),)))
-    assert caught.value.hint == "say --strings price"
+    assert caught.value.hint == "use --strings price"

@@ -32,7 +32,7 @@ def test_several_values_are_a_regression(tmp_path, model):
     assert len(found.identity.targets) == 2
 
 
-@pytest.mark.parametrize("model", [IsolationForest(random_state=0), OneClassSVM()])
+@pytest.mark.parametrize("model", [IsolationForest(n_estimators=10, random_state=0), OneClassSVM()])
 def test_an_outlier_detector_has_a_score_as_its_pickle(tmp_path, model):
     found = exported(tmp_path, model.fit(X))
     assert found.predict(TABLE)[:, 0] == pytest.approx(model.decision_function(X[:20]), abs=1e-4)

@@ -10,8 +10,8 @@ import sys
 import pytest
 
 from lime_cli.errors import SettingsError
+from lime_cli.options.kinds import guess
 from lime_cli.tools.explain.command import explain
-from lime_cli.tools.explain.guess import guess
 from lime_cli.version import __version__
 from tests.conftest import ROOT
 
@@ -131,7 +131,7 @@ def test_the_kind_of_a_folder_is_that_of_its_files(tmp_path, names, modality):
     ("typed", "said"),
     [
         (("--row", "3", "--segments", "5"), "no kind of input has all of --row, --segments"),
-        (("m.pkl",), "limex explain needs an input"),
+        (("m.pkl",), "limex explain requires an input"),
         (("m.pkl", "-"), "-: limex cannot tell which kind of input it is"),
     ],
 )
@@ -155,6 +155,78 @@ def test_a_table_of_more_rows_asks_which(limex):
     assert result.code == 2
     assert "zoo.csv has more than one row" in result.err
     assert "--row 17" in result.err
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("explain", "image", "m.onnx", "p.png", "--segmenter", "slik"), 2, "did you mean slic?"),
+        (("explain", "text", "m.onnx", "--text", "a", "-f", "pgn"), 2, "did you mean png?"),
+        (("explain", "text", "m.onnx", "--text", "a", "--selection", "forwrd"), 2, "mean forward?"),
+        (("explain", "tabular"), 2, "limex explain tabular requires MODEL; see limex explain"),
+        (("check", "out/"), 2, "limex check requires --policy; see limex check --help"),
+        (("explain", "tabular", *ZOO, "--row"), 2, "--row requires a value"),
+        (("explain", "tabular", *ZOO, "--samples", "few"), 2, "--samples: 'few' is neither"),
+        (
+            ("explain", "tabular", ZOO[0], "sample_data/scene.png"),
+            3,
+            "scene.png: is an image, not a table; use limex explain image",
+        ),
+        (
+            ("explain", "image", "sample_models/scenes.onnx", ZOO[1]),
+            3,
+            "zoo.csv: is a table, not an image; use limex explain tabular",
+        ),
+        (
+            ("evaluate", "image", "sample_models/scenes.onnx", ZOO[1]),
+            3,
+            "zoo.csv: is a table, not an image; use limex evaluate tabular",
+        ),
+        (
+            ("explain", "text", "sample_models/reviews.onnx", "sample_data/scene.png"),
+            3,
+            "scene.png: is an image, not a text; use limex explain image",
+        ),
+        (
+            ("explain", "image", "sample_models/loans.pkl", "sample_data/scene.png"),
+            4,
+            "takes a table of 7 columns, not an image; use limex explain tabular",
+        ),
+        (("evaluate", *ZOO, "--samples", "64"), 2, "zoo.csv has more than one row"),
+    ],
+)
+def test_a_refusal_says_what_to_type_instead(limex, words, code, said):
+    result = limex(*words)
+    assert result.code == code
+    assert said in result.err
+    assert "Invalid value" not in result.err
+
+
+def test_a_pipeline_of_texts_is_not_given_rows(limex, tmp_path):
+    from joblib import dump
+    from sklearn.feature_extraction.text import CountVectorizer
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.pipeline import make_pipeline
+
+    texts = ["a good film", "a bad film"] * 4
+    pipeline = make_pipeline(CountVectorizer(), LogisticRegression())
+    search = GridSearchCV(pipeline, {"logisticregression__C": [1.0]}, cv=2)
+    dump(search.fit(texts, ["good", "bad"] * 4), tmp_path / "m.joblib")
+    (tmp_path / "t.csv").write_text(
+        "id,text\n" + "".join(f"{i},{t}\n" for i, t in enumerate(texts))
+    )
+    refused = limex("explain", tmp_path / "m.joblib", tmp_path / "t.csv", "--row", "1")
+    assert refused.code == 4
+    assert "takes a text, not a table; use limex explain text, with --column" in refused.err
+    words = ("explain", "text", tmp_path / "m.joblib", tmp_path / "t.csv", "--column", "text")
+    assert limex(*words, "--row", "1").code == 0
+
+
+def test_a_text_that_begins_as_some_image_files_do_is_a_text(tmp_path):
+    for words in ("BMW makes cars.", "GIF89 is not a word, and MM is no unit."):
+        (tmp_path / "t").write_text(words)
+        assert guess(("m.onnx", str(tmp_path / "t")), explain.commands).modality == "text"
 
 
 def completed(*words, **variables):
@@ -215,7 +287,7 @@ def test_force_color_colours_standard_output_and_no_file(limex, monkeypatch, tmp
         ("LIMEX_SAMPELS", "is not a variable of limex; did you mean LIMEX_SAMPLES?"),
         ("LIMEX_KERNELWIDTH", "is not a variable of limex; did you mean LIMEX_KERNEL_WIDTH?"),
         ("LIMEX_0123456789", "is not a variable of limex; limex explain --help-all lists options"),
-        ("LIMEX_TRUST", "has no effect; say --trust on the command line"),
+        ("LIMEX_TRUST", "has no effect; use --trust on the command line"),
     ],
 )
 def test_a_variable_that_means_nothing_is_told(limex, monkeypatch, name, told):

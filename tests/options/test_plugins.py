@@ -84,11 +84,11 @@ def test_a_package_adds_a_modality_with_options_of_its_own(limex, added):
     assert result.code == 0, result.err
     components = json.loads(result.out)["targets"][0]["components"]
     assert [one["name"] for one in components] == ["good"]
-    assert "marcotcr/lime has no such inputs" in limex(*call, *chosen, "--like-lime").err
+    assert "marcotcr/lime does not explain such inputs" in limex(*call, *chosen, "--like-lime").err
 
 
 def test_a_name_that_no_package_adds_is_refused_with_the_list(limex, added):
     result = limex("explain", "text", added / "model.bin", "--text", "good", "-f", "nothing")
-    assert (result.code, "'nothing' is not one of 'table'" in result.err) == (2, True)
+    assert (result.code, "'nothing' is not one of table" in result.err) == (2, True)
     with pytest.raises(SettingsError, match=r"unknown format 'nothing'.*names"):
         FORMATS["nothing"]

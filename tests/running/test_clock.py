@@ -102,20 +102,33 @@ def folder(tmp_path_factory):
     return folder
 
 
-def limex(folder, *words, within=60, stdin=None):
-    """Run the program; return exit code, output, errors and seconds."""
-    began = time.monotonic()
-    done = subprocess.run(
+def started(folder, *words, stdin=None):
+    """Start the program."""
+    return subprocess.Popen(
         [sys.executable, "-m", "lime_cli", *map(str, words)],
         cwd=folder,
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)])},
-        capture_output=True,
+        stdin=stdin,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
         text=True,
-        timeout=within,
-        input=stdin,
-        check=False,
     )
-    return done.returncode, done.stdout, done.stderr, time.monotonic() - began
+
+
+def ended(process, stdin=None):
+    """Wait for the end of the program; return exit code, output and errors."""
+    try:
+        out, err = process.communicate(stdin, timeout=60)
+    finally:
+        process.kill()
+    return process.returncode, out, err
+
+
+def limex(folder, *words, stdin=None):
+    """Run the program; return exit code, output, errors and seconds."""
+    began = time.monotonic()
+    process = started(folder, *words, stdin=None if stdin is None else subprocess.PIPE)
+    return *ended(process, stdin), time.monotonic() - began
 
 
 ROWS = ("rows.csv", "--background", "train.csv", "--samples", 128)
@@ -146,14 +159,14 @@ def test_a_model_that_stops_answering_is_one_line_that_names_item_timeout(folder
     assert (code, out, err) == (4, "", said + "longer: --item-timeout 60\n")
 
 
-@pytest.mark.parametrize("number", range(len(LOADS)), ids=list(LOADS))
 @pytest.mark.parametrize("jobs", [(), ("-j", 2)], ids=["here", "workers"])
-def test_a_model_that_never_loads_is_one_line(folder, number, jobs):
-    name = f"limex_loading_{number}:model"
-    words = ("explain", "tabular", f"py:{name}", *ROWS, "--row", 3, "--load-timeout", 1.5)
-    code, out, err, _ = limex(folder, *words, "-f", "json", *jobs)
-    said = f"limex: py:{name}: was not loaded within 1.5 s; if it needs longer: "
-    assert (code, out, err) == (4, "", said + "--load-timeout 60\n")
+def test_a_model_that_never_loads_is_one_line(folder, jobs):
+    names = [f"limex_loading_{number}:model" for number in range(len(LOADS))]
+    how = (*ROWS, "--row", 3, "--load-timeout", 1.5, "-f", "json", *jobs)
+    waiting = {name: started(folder, "explain", "tabular", f"py:{name}", *how) for name in names}
+    for name, process in waiting.items():
+        said = f"limex: py:{name}: was not loaded within 1.5 s; if it needs longer: "
+        assert ended(process) == (4, "", said + "--load-timeout 60\n")
 
 
 def test_a_pickle_that_loops_while_it_is_loaded_is_one_line(folder):
@@ -162,11 +175,13 @@ def test_a_pickle_that_loops_while_it_is_loaded_is_one_line(folder):
             return exec, ("while True: pass",)
 
     (folder / "loop.pkl").write_bytes(pickle.dumps(Loop()))
-    words = ("explain", "tabular", "loop.pkl", *ROWS, "--row", 3, "--trust", "--load-timeout", 1.5)
-    code, _, err, _ = limex(folder, *words)
+    how = ("loop.pkl", "--trust", "--load-timeout", 1.5)
+    explaining = started(folder, "explain", "tabular", *how, *ROWS, "--row", 3)
+    inspecting = started(folder, "inspect", *how)
+    code, _, err = ended(explaining)
     assert (code, err.count("\n")) == (4, 1)
     assert "loop.pkl: was not loaded within 1.5 s" in err
-    code, _, err, _ = limex(folder, "inspect", "loop.pkl", "--trust", "--load-timeout", 1.5)
+    code, _, err = ended(inspecting)
     assert code == 4
     assert "was not loaded within 1.5 s" in err
 

@@ -210,7 +210,7 @@ def test_a_row_that_takes_dask_workers_down_is_one_error(folder):
 
 
 def test_an_address_where_nobody_answers_is_one_line(tmp_path, monkeypatch):
-    monkeypatch.setattr("lime_cli.running.dask.PATIENCE", 3.0)
+    monkeypatch.setattr("lime_cli.running.dask.PATIENCE", 0.5)
     for scheduler, words in (
         ("tcp://127.0.0.1:9", "no dask scheduler answers there"),
         ("nonsense", "no such file"),

@@ -204,9 +204,9 @@ def test_a_row_that_never_returns_is_one_error(folder):
 
 
 def test_a_process_killed_from_outside_changes_nothing(folder):
-    modality = table(folder, 120)
-    expected = [one.line for one in run(Workers(), works_of(modality, model("slow"), 10))]
-    works = works_of(modality, model("slow"), 10)
+    modality = table(folder, 60)
+    expected = [one.line for one in run(Workers(), works_of(modality, model("slow"), 5))]
+    works = works_of(modality, model("slow"), 5)
     found = {}
     with opened(Workers("local", 2), "model") as executor:
         for work, outcomes in executor.run_all(works, lambda: False):
@@ -306,7 +306,7 @@ def test_a_wish_to_stop_is_granted_within_two_seconds(folder, workers):
 
 def test_a_stuck_model_does_not_hold_up_the_end(folder):
     modality, began = table(folder, 40, {0: 2}), time.monotonic()
-    run_for = 3.0
+    run_for = 1.5
     works = works_of(modality, model("dies"), 20)
     list_of = run(Workers("local"), works, lambda: time.monotonic() - began > run_for)
     assert list_of == []
@@ -375,8 +375,8 @@ def test_too_few_processes_are_fewer_workers_or_one_line(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"executor": "spark"}, "--executor spark"),
-        ({"executor": "local", "n": 0}, "--jobs 0"),
+        ({"executor": "spark"}, "--executor: 'spark'"),
+        ({"executor": "local", "n": 0}, "--jobs: 0"),
         ({"executor": "dask"}, "--scheduler"),
         ({"executor": "local", "scheduler": "tcp://host:1"}, "--scheduler"),
         ({"item_timeout": 3.0}, "--item-timeout"),

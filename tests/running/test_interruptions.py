@@ -21,7 +21,7 @@ from tests.running.test_batch import WORDS, leftovers
 KILLS = int(os.environ.get("LIMEX_KILLS", "4"))
 SIGNALS = max(6, KILLS // 4)
 SEED = int(os.environ.get("LIMEX_SEED", "0"))
-N = 40
+N = 24
 SLOW = "py:tests.slow:chances"
 """A model that takes its time, so that there is something to interrupt."""
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="signals are ano
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder with forty texts, and what an undisturbed batch makes of them."""
+    """A folder with texts, and what an undisturbed batch makes of them."""
     folder = tmp_path_factory.mktemp("texts")
     (folder / "texts").mkdir()
     for n in range(N):

@@ -1,7 +1,10 @@
 """Tables read by column hold what their rows hold one by one, or are left to be read so."""
 
+import bz2
 import csv
+import gzip
 import io
+import lzma
 from dataclasses import replace
 
 import numpy as np
@@ -71,6 +74,12 @@ PLAIN_TABLES = {
     "endless": "a,b\ninf,1\n2,3\n",
     "large whole numbers": "a,b\n9007199254740993,1\n123456789012345678901234,2\n",
     "quoted header cells aside": "a b,c\n1,2\n3,4\n",
+    "a quoted header": '"a","b"\n1,2\n3,4\n',
+    "names of rows": '"a","b"\n"r1",2,3\n"r2",4,5\n',
+    "separators at the end": "a,b\n1,2,\n3,4,\n",
+    "names twice": "a,a,\n1,2,3\n3,4,5\n",
+    "windows and quotes": '"a","b"\r\n1,"x, y"\r\n2,"z"\r\n',
+    "windows without a last end": 'a,b\r\n1,"x"\r\n2,z',
 }
 """Tables that are read by column."""
 
@@ -80,7 +89,6 @@ OTHERS = {
     "a short and a long row": "a,b,c\n1,2\n3,4,5,6\n7,8,9\n",
     "an empty line": "a,b\n1,2\n\n3,4\n",
     "one column": "a\n1\n2\n",
-    "a quoted header": '"a","b"\n1,2\n3,4\n',
     "an empty first line": "\na,b\n1,2\n3,4\n",
     "several words for gaps alone": "a,b\nNA,1\n,2\n",
     "old line ends": "a,b\r1,2\r3,4\r",
@@ -109,18 +117,77 @@ def test_a_table_that_is_not_plain_is_read_by_row(tmp_path, name):
     assert len(by_row.rows) > 1
 
 
+WIDE = [f"{i}.25;w{i}" for i in range(5000)]
+
+DIALECTS = {
+    "semicolons": (Dialect(separator=";"), "a;b\n1.5;x, y\n-2;z\n"),
+    "decimal commas": (Dialect(separator=";", decimal=","), "a;b\n1,5;2\n-,5;3e2\n"),
+    "decimal commas and gaps": (Dialect(separator=";", decimal=","), "a;b\n1,5;\n;3\nNA;4,\n"),
+    "decimal points after all": (Dialect(separator=";", decimal=","), "a;b\n1.5;1\n2.5;2,5\n"),
+    "decimal commas in many rows": (
+        Dialect(separator=";", decimal=","),
+        "a;b\n" + "\n".join(WIDE).replace(".", ",") + "\n",
+    ),
+    "decimal commas in quotes": (Dialect(decimal=","), 'a,b\n"1,5","x"\n"2,5","y"\n'),
+    "whole numbers between decimal commas": (Dialect(decimal=","), "a,b\n" + "1,5\n2,7\n" * 2000),
+    "decimal commas between stops": (
+        Dialect(separator=".", decimal=","),
+        "a.b\n" + "1,5.2\n" * 3000,
+    ),
+    "single quotes": (Dialect(quote="'"), "'a','b'\n1,'x, \"y\"'\n2,'it''s'\n"),
+    "missing words": (Dialect(na_values=("?", "-")), "a,b\n?,1\n2, - \n3,4\n"),
+    "missing words among words": (Dialect(na_values=("?",)), "a,b\nx,1\n?,2\n y,3\n"),
+    "missing numbers": (Dialect(na_values=("-9",)), "a,b\n-9,1\n2,-9\n3,-9.0\n" * 2000),
+    "latin": (Dialect(encoding="latin-1"), "größe,ort\n1,Köln\n2,Nîmes\n".encode("latin-1")),
+    "windows latin": (Dialect(encoding="cp1252"), b"a,b\r\n1,\x80\r\n2,x\x85\r\n"),
+    "no header": (Dialect(header=False), "1,x\n2,y\n3,z\n"),
+}
+"""Dialects that are read by column, with a table."""
+
+
+@pytest.mark.parametrize("name", DIALECTS)
+def test_columns_of_a_dialect_hold_what_rows_hold(tmp_path, name):
+    dialect, content = DIALECTS[name]
+    by_column, by_row = in_both_ways(written(tmp_path, content), dialect)
+    assert by_column is not None
+    assert_same(by_column, by_row)
+
+
+@pytest.mark.parametrize("packed", [gzip.compress, bz2.compress, lzma.compress])
+def test_columns_of_a_compressed_table_hold_what_rows_hold(tmp_path, packed):
+    ending = {gzip.compress: "gz", bz2.compress: "bz2", lzma.compress: "xz"}[packed]
+    content = packed(("a,b\n" + "1.5,x\n2.5,y\n" * 3000).encode())
+    by_column, by_row = in_both_ways(written(tmp_path, content, f"rows.csv.{ending}"))
+    assert by_column is not None
+    assert_same(by_column, by_row)
+
+
+def test_a_compressed_table_that_is_cut_short_is_told_as_damaged(tmp_path):
+    content = gzip.compress(b"a,b\n" + b"1.5,x\n2.25,y\n" * 90_000)
+    path = written(tmp_path, content[: len(content) - 40], "rows.csv.gz")
+    with open_table(path) as stream, pytest.raises(InputError, match="cut short or damaged"):
+        read_evenly(stream, PLAIN, True)
+
+
 @pytest.mark.parametrize(
-    "dialect",
+    ("dialect", "content"),
     [
-        Dialect(na_values=("?",)),
-        Dialect(decimal=","),
-        Dialect(thousands="'"),
-        Dialect(encoding="latin-1"),
-        Dialect(header=False),
+        (Dialect(thousands="'"), "a,b\n1'000,2\n3,4\n"),
+        (Dialect(encoding="utf-16"), "a,b\n1,2\n3,4\n".encode("utf-16")),
+        (Dialect(encoding="shift_jis"), "a,b\n1,表\n3,4\n".encode("shift_jis")),
     ],
 )
-def test_a_dialect_of_its_own_is_read_by_row(tmp_path, dialect):
-    assert in_both_ways(written(tmp_path, "a,b\n1,2\n3,4\n"), dialect)[0] is None
+def test_other_dialects_are_read_by_row(tmp_path, dialect, content):
+    assert in_both_ways(written(tmp_path, content), dialect)[0] is None
+
+
+def test_numbers_of_a_column_are_spelled_as_the_table_spells_them(tmp_path):
+    by_column, by_row = in_both_ways(
+        written(tmp_path, "a;b\n1,5;2\n-,5;3\n"), Dialect(separator=";", decimal=",")
+    )
+    assert by_column.rows.numbers(0) is not None
+    assert by_column.column("a") == ["1,5", "-0,5"]
+    assert by_column.rows[0] == by_row.rows[0] == ("1,5", "2")
 
 
 def test_the_spelling_of_columns_is_kept_where_it_is_asked_for(tmp_path):

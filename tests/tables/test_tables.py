@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from lime_cli.errors import InputError
 from lime_cli.tables.cells import Cells, kind_of, numbers
 from lime_cli.tables.dialect import Dialect
-from lime_cli.tables.readers import read_cells
+from lime_cli.tables.readers import open_table, read_cells
 from lime_cli.tabular.row import Table
 
 
@@ -115,10 +115,10 @@ def test_the_encoding_that_is_proposed_reads_the_file(tmp_path, byte, name):
         (b"a,b\n1,2,3\n1,2,3\n", "line 2: 3 fields, expected 2"),
         (b"a,b\n1,2\n1\n", "line 3: 1 field, expected 2"),
         (b"a,b\n1,2\n\xe9,2\n", "byte 0xE9 on line 3 is not UTF-8"),
-        ("a,b\n1,2\n".encode("utf-16"), "looks like UTF-16"),
+        ("a,b\n1,2\n".encode("utf-16") + b"a", "is not utf-16"),
         (b'a,b\n"1,2\n3,4\n', "a quote opened on line 2 is never closed"),
         (b"a,b\n1,\x002\n", "NUL character on line 2"),
-        (b"a;b;c\n1;2;3\n", "one column named 'a;b;c'; try --sep ';'"),
+        (b"a;b;c\n1;2;3\n1;2\n", "has one column, named 'a;b;c'; try --sep ';'"),
         (b"\x89PNG\r\n\x1a\n", "is not a CSV file (PNG)"),
         (b"a,b\n1," + b"x" * 1_100_000 + b"\n", "a field is longer than"),
         (b",".join(b"c%d" % i for i in range(30_000)) + b"\n", "30,000 columns"),
@@ -129,6 +129,75 @@ def test_a_broken_table_is_refused_in_words(tmp_path, content, message):
         read_cells(written(tmp_path, content))
     assert message in str(caught.value)
     assert str(caught.value).startswith("rows.csv: ")
+
+
+@pytest.mark.parametrize(
+    ("content", "header", "first", "said"),
+    [
+        ("a;b\n1;2\n3;4\n", "a b", "1 2", "';'"),
+        ('"a";"b"\n1;"2;2"\n3;4\n', "a b", "1 2;2", "';'"),
+        ("a\tb\n1\t2\n3\t4\n", "a b", "1 2", "tabs"),
+        ("a|b\n1|x,y\n3|4\n", "a b", "1 x,y", "'|'"),
+        ("a b c\n1  2 x\n3 4   y\n", "a b c", "1 2 x", "blanks"),
+        ('a b c\n1 2 "x  y"\n3 \t4 z\n', "a b c", "1 2 x  y", "blanks"),
+        ('a  b\t"c"\n1   2\t"x y"\n3   4\t"z"\n', "a b c", "1 2 x y", "blanks"),
+        ("a b\tc\n1 2\t3\n4 5\t6\n", "a b c", "1 2 3", "tabs"),
+        ("a,b\n1;2,3\n4;5,6\n", "a b", "1;2 3", ""),
+        ("full name\nAda Byron\nAlan Turing\n", "full name", "Ada Byron", ""),
+        ("a few words\nor three more\nof some prose\n", "a few words", "or three more", ""),
+        ("a;b\n1\n2\n", "", "", ""),
+        ('"a","b"\n"r1",1,2\n"r2",3,4\n', "Unnamed: 0 a b", "r1 1 2", "names"),
+        ("a,b\n1,2,\n3,4,\n", "a b Unnamed: 2", "1 2 ", ""),
+    ],
+)
+def test_what_separates_cells_is_found_where_all_rows_agree(tmp_path, content, header, first, said):
+    path = written(tmp_path, content.encode())
+    if not header:
+        with pytest.raises(InputError, match="try --sep ';'"):
+            read_cells(path)
+        return
+    with open_table(path) as stream:
+        row = next(stream.records)
+        assert " ".join(stream.header) == header
+        assert " ".join(row.cells) == first
+        sentences = " ".join(sentence for _, sentence in stream.assumed)
+        assert said in sentences
+        assert bool(said) == bool(sentences)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_read_where_the_first_bytes_say_so(tmp_path, encoding):
+    marks = {"utf-16-le": b"\xff\xfe", "utf-16-be": b"\xfe\xff"}
+    path = written(tmp_path, marks.get(encoding, b"") + "a\tb\nö\t2\n".encode(encoding))
+    with open_table(path) as stream:
+        assert (stream.header, next(stream.records).cells) == (("a", "b"), ("ö", "2"))
+        assert [code for code, _ in stream.assumed] == ["encoding_found", "separator_found"]
+
+
+def test_an_array_is_a_table_of_numbered_columns(tmp_path):
+    np.save(tmp_path / "d.npy", np.array([[1.5, 2], [np.nan, 4]], np.float32))
+    cells = read_cells(str(tmp_path / "d.npy"))
+    assert cells.header == ("0", "1")
+    assert np.array_equal(cells.numbers("0"), [1.5, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize(
+    ("array", "message"),
+    [
+        (np.zeros((2, 3, 4)), "holds an array of 3 dimensions, not rows and columns"),
+        (np.array([["a", {}]], object), "holds Python objects"),
+    ],
+)
+def test_an_array_that_is_no_table_is_refused(tmp_path, array, message):
+    np.save(tmp_path / "d.npy", array)
+    with pytest.raises(InputError, match=message):
+        read_cells(str(tmp_path / "d.npy"))
+
+
+def test_a_separator_that_is_said_is_not_looked_for(tmp_path):
+    path = written(tmp_path, b"a;b\n1;2\n3;4\n")
+    with pytest.raises(InputError, match="has one column, named 'a;b'"):
+        read_cells(path, Dialect(separator="|"))
 
 
 def test_a_folder_and_a_missing_file_are_refused(tmp_path):

@@ -211,8 +211,8 @@ def test_rows_that_do_not_exist_are_named(mixed, rows, message):
 
 
 def test_a_column_the_model_needs_and_the_file_lacks_is_named(mixed):
-    with pytest.raises(InputError, match=r"lacks column 'Size'; did you mean 'size'\?"):
-        read(mixed, 0, ModelInput(columns=("Size",)))
+    with pytest.raises(InputError, match=r"lacks column 'sizes'; did you mean 'size'\?"):
+        read(mixed, 0, ModelInput(columns=("sizes",)))
     with pytest.raises(InputError, match=r"lacks column 'weight_kg'; it has size, doors"):
         read(mixed, 0, ModelInput(columns=("weight_kg",)))
 

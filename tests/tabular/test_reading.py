@@ -14,14 +14,14 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 import lime_cli
-from lime_cli.errors import InputError, SettingsError
+from lime_cli.errors import InputError, LimexError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tabular.modality import TabularModality
 from lime_cli.tabular.schema import Schema, parse_dates
 
 RANDOM = np.random.default_rng(0)
-N = 120
+N = 60
 SIZE = RANDOM.normal(size=N).round(3)
 LABELS = (SIZE + RANDOM.normal(size=N) > 0).astype(int)
 
@@ -123,6 +123,54 @@ def test_a_mark_that_stands_for_a_gap_in_words_does_so_in_numbers(tmp_path):
     assert "columns 'size', 'kind' is" in dict(found[0].coded_warnings)["read_as_missing"]
     answers = [one.record["outputs"] for one in found]
     assert answers == [pytest.approx(row) for row in model.predict_proba(frame[:21])]
+
+
+@pytest.mark.parametrize("mark", ["?", "-", "."])
+@pytest.mark.parametrize("strategy", ["mean", "most_frequent"])
+def test_a_mark_among_numbers_is_missing_where_the_model_fills_those(tmp_path, mark, strategy):
+    size = pd.Series([one if i % 7 else np.nan for i, one in enumerate(SIZE)])
+    frame = pd.DataFrame({"size": size, "other": SIZE[::-1]})
+    model = make_pipeline(SimpleImputer(strategy=strategy), LogisticRegression())
+    model.fit(frame, LABELS)
+    found, codes = asked(tmp_path, model, frame.assign(size=size.map(str).replace("nan", mark)))
+    assert found == pytest.approx(model.predict_proba(frame[:21]))
+    assert "read_as_missing" in codes
+
+
+UNITS = {
+    "behind": "{:.1f} kmpl",
+    "close": "{:.0f}CC",
+    "percent": "{:.2f} %",
+    "money": "${:.2f}",
+    "euros": "€ {:.0f}",
+}
+
+
+@pytest.mark.parametrize("unit", list(UNITS.values()), ids=list(UNITS))
+def test_numbers_with_units_are_numbers_where_a_person_says_so(tmp_path, unit):
+    cells = [unit.format(abs(one) * 100) for one in SIZE]
+    numbers = pd.Series(cells).str.extract(r"([\d.]+)")[0].astype(float)
+    model = LogisticRegression().fit(pd.DataFrame({"size": numbers, "other": SIZE}), LABELS)
+    table = pd.DataFrame({"size": cells, "other": SIZE})
+    with pytest.raises(LimexError, match="numeric 'size' gives it the numbers alone"):
+        asked(tmp_path, model, table)
+    found, codes = asked(tmp_path, model, table, numeric=["size"])
+    assert found == pytest.approx(
+        model.predict_proba(pd.DataFrame({"size": numbers, "other": SIZE})[:21])
+    )
+    assert "read_unitless" in codes
+
+
+def asked(folder, model, table, **options):
+    """Return what a saved model answers to the first rows of a table, and the warnings' codes."""
+    (folder / "m.pkl").write_bytes(pickle.dumps(model))
+    table.to_csv(folder / "d.csv", index=False)
+    with pytest.warns(lime_cli.LimexWarning):
+        found = lime_cli.explain(
+            str(folder / "m.pkl"), str(folder / "d.csv"), rows=["0-20"], samples=64, **options
+        )
+    codes = [code for code, _ in found[0].coded_warnings]
+    return np.array([one.record["outputs"] for one in found]), codes
 
 
 @pytest.mark.parametrize("encoder", [OneHotEncoder(handle_unknown="ignore"), OneHotEncoder()])
@@ -307,7 +355,7 @@ def test_dates_that_may_be_read_in_two_ways_are_told(tmp_path):
     ("words", "form", "message"),
     [
         (["soon"] * N, "", "'kind': 'soon' is not a date; say how it is written"),
-        (["01.02.2020"] * (N - 1) + ["x"], "", "line 121, 'kind': 'x' is not a date written as"),
+        (["01.02.2020"] * (N - 1) + ["x"], "", "line 61, 'kind': 'x' is not a date written as"),
         (["01.02.2020"] * N, "%Y/%m/%d", "line 2, 'kind': '01.02.2020' is not a date written as"),
     ],
 )

@@ -9,7 +9,7 @@ def test_the_demo_explains_three_things_and_says_where_they_are(limex, tmp_path)
     result = limex("demo", "-o", tmp_path / "out")
     assert result.code == 0, result.err
     assert "milk = 1" in result.out
-    assert "positive: the model predicts" in result.out
+    assert 'class "positive": the model predicts' in result.out
     for name in ("zoo.json", "review.json", "scene.json", "scene_overlay.png"):
         assert name in result.err
         assert (tmp_path / "out" / name).is_file()

@@ -2,12 +2,13 @@
 
 import json
 import re
+from functools import cache
 
 import jsonschema
 import pytest
 
 from lime_cli.tools.schema import SCHEMAS, schema_of
-from tests.conftest import ROOT
+from tests.conftest import ROOT, limex_in
 
 ZOO = ("sample_models/zoo_mlp.onnx", "sample_data/zoo.csv")
 LOANS = ("sample_models/loans.pkl", "sample_data/loans.csv")
@@ -42,25 +43,21 @@ def out(tmp_path_factory, run_limex):
 
 
 @pytest.fixture(scope="module")
-def run_limex(tmp_path_factory):
+def run_limex():
     """Call the command line where the samples lie; return exit code and outputs."""
-    import os
-    import subprocess
-    import sys
 
     def call(*words):
-        done = subprocess.run(
-            [sys.executable, "-m", "lime_cli", *map(str, words)],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": str(ROOT)},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode in (0, 1, 3, 4, 6), done.stderr
+        done = limex_in(ROOT, *words)
+        assert done.code in (0, 1, 3, 4, 6), done.err
         return done
 
     return call
+
+
+@pytest.fixture(scope="module")
+def documents(run_limex, out):
+    """What limex writes of each kind, made once."""
+    return cache(lambda name: [one for made in DOCUMENTS[name] for one in made(run_limex, out)])
 
 
 def in_folder(folder, name, kind):
@@ -69,7 +66,7 @@ def in_folder(folder, name, kind):
 
 
 def printed(done):
-    return [json.loads(done.stdout)]
+    return [json.loads(done.out)]
 
 
 def profiled(run, out, more):
@@ -81,7 +78,7 @@ def profiled(run, out, more):
 def progress(run, out):
     into = ("-o", out / "progress", "--restart", "--progress", "json")
     done = run("explain", *ZOO, "--all", *FEW, *into)
-    return [json.loads(line) for line in done.stderr.splitlines() if line.startswith("{")]
+    return [json.loads(line) for line in done.err.splitlines() if line.startswith("{")]
 
 
 DOCUMENTS = {
@@ -176,7 +173,7 @@ DOCUMENTS = {
     ],
     "error": [
         lambda run, out, words=words: [
-            json.loads(run("--json-errors", "explain", "tabular", *words).stderr.splitlines()[-1])
+            json.loads(run("--json-errors", "explain", "tabular", *words).err.splitlines()[-1])
         ]
         for words in (("no.pkl", ZOO[1], "--row", "1"), (ZOO[0], "no.csv", "--row", "1"))
     ],
@@ -185,22 +182,21 @@ DOCUMENTS = {
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_what_limex_writes_keeps_to_its_schema(run_limex, out, name):
+def test_what_limex_writes_keeps_to_its_schema(documents, name):
     schema = json.loads(schema_of(name))
     jsonschema.Draft202012Validator.check_schema(schema)
     validator = jsonschema.Draft202012Validator(schema)
-    documents = [one for made in DOCUMENTS[name] for one in made(run_limex, out)]
-    assert documents
-    for document in documents:
+    assert documents(name)
+    for document in documents(name):
         validator.validate(document)
         if "schema" in document:
             assert document["schema"]["name"] == f"limex/{name}"
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
-def test_a_document_with_a_key_too_many_breaks_its_schema(run_limex, out, name):
+def test_a_document_with_a_key_too_many_breaks_its_schema(documents, name):
     schema = json.loads(schema_of(name))
-    document = DOCUMENTS[name][0](run_limex, out)[0]
+    document = documents(name)[0]
     validator = jsonschema.Draft202012Validator(schema)
     with pytest.raises(jsonschema.ValidationError):
         validator.validate({**document, "surplus": 1})

@@ -94,5 +94,5 @@ def said(one: Finding) -> str:
     """Say in a line what was found, and where."""
     own = one.source and one.source in one.id  # a file is its own id
     where = one.id if own else f"{one.source} {one.id}".strip()
-    target = f", {one.target}" if one.target else ""
+    target = f', "{one.target}"' if one.target else ""
     return f"{where}{target}: {one.message}" if where else one.message

@@ -9,7 +9,7 @@ from lime_cli.errors import InputError
 from lime_cli.formats.canvas import BODY, MARGIN, SMALL, Canvas
 from lime_cli.formats.chart import axis
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
-from lime_cli.formats.wording import literal
+from lime_cli.formats.wording import counted, literal
 from lime_cli.tools.compare.measure import Change, Comparison, Difference, record_of
 
 SHOWN = 20
@@ -22,7 +22,7 @@ def sheet_of(comparison: Comparison) -> Sheet:
     if comparison.findings:
         rows = tuple((one,) for one in comparison.findings)
         grids.insert(0, Grid("findings", "Findings", (SheetColumn("what"),), rows, SHOWN))
-    title = f"{comparison.n:,} explanations compared"
+    title = f"{counted(comparison.n, 'explanation')} compared"
     data = record_of(comparison)
     return Sheet(title, tuple(_lines(comparison)), tuple(grids), data, _images(comparison))
 
@@ -43,10 +43,7 @@ def save(comparison: Comparison, out: IO[bytes], kind: str) -> None:
         raise InputError("no component is in both results", "compare results of the same inputs")
     canvas = Canvas(WIDTH, measured=kind == "png")
     draw(comparison, canvas)
-    if kind == "png":
-        canvas.write_png(out)
-    else:
-        canvas.write_svg(out, "the largest changes, old and new")
+    canvas.write(out, kind, "the largest changes, old and new")
 
 
 def draw(comparison: Comparison, canvas: Canvas) -> None:
@@ -97,7 +94,7 @@ def draw(comparison: Comparison, canvas: Canvas) -> None:
 
 
 def _named(one: Difference, change: Change, several: bool) -> str:
-    target = f", {one.target}" if several else ""
+    target = f', "{one.target}"' if several else ""
     return f"{one.id}{target}: {change.name}"
 
 

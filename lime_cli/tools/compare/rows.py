@@ -216,8 +216,8 @@ def said(one: TwoRows) -> str:
     form = number_format([*one.predictions, one.difference])
     first, second = (f"{value:{form}}" for value in one.predictions)
     text = (
-        f"{one.target}: the model gives row {one.ids[0]} {first} and row {one.ids[1]} {second}, a "
-        f"difference of {one.difference:+{form}}"
+        f'"{one.target}": the model gives row {one.ids[0]} {first} and row {one.ids[1]} {second}, '
+        f"a difference of {one.difference:+{form}}"
     )
     certain = [term for term in one.terms if term.certain][:3]
     parts = ", ".join(f"{term.feature} {term.difference:+{form}}" for term in certain)
@@ -253,7 +253,7 @@ def _grid(one: TwoRows) -> Grid:
     ]
     paired = all(term.paired for term in one.terms)
     how = "paired" if paired else "unpaired: the rows do not share their samples"
-    return Grid(one.target, f"{one.target}, intervals {how}", columns, tuple(rows))
+    return Grid(one.target, f'"{one.target}", intervals {how}', columns, tuple(rows))
 
 
 def _value(name: str | None, column: str) -> str:
@@ -272,10 +272,7 @@ def save(found: list[TwoRows], out: IO[bytes], kind: str) -> None:
     """Draw how the differences lead from one prediction to the other, as ``png`` or ``svg``."""
     canvas = Canvas(WIDTH, measured=kind == "png")
     draw(found, canvas)
-    if kind == "png":
-        canvas.write_png(out)
-    else:
-        canvas.write_svg(out, f"rows {' and '.join(found[0].ids)} of {found[0].source}")
+    canvas.write(out, kind, f"rows {' and '.join(found[0].ids)} of {found[0].source}")
 
 
 def draw(found: list[TwoRows], canvas: Canvas) -> None:

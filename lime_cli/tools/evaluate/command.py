@@ -11,11 +11,11 @@ from lime_cli.console import print_line
 from lime_cli.errors import SettingsError
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.command_groups import CommandGroup
 from lime_cli.options.commands import ModelCommand
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import option, options
 from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions
+from lime_cli.options.kinds import KindGroup
 from lime_cli.options.model import ImageModelOptions, ModelOptions
 from lime_cli.options.output import ReportOptions, format_option
 from lime_cli.options.running import ClockOptions
@@ -46,13 +46,20 @@ class EvaluationOptions(ReportOptions):
     )
 
 
-@click.group(cls=CommandGroup)
+@click.group(
+    cls=KindGroup,
+    subcommand_metavar="[tabular|text|image] MODEL INPUT",
+    context_settings={"ignore_unknown_options": True},
+)
 def evaluate() -> None:
     """Evaluate explanations: fidelity on fresh samples, and stability over seeds.
 
+    Without tabular, text or image, the input tells which of them is meant. The options of each
+    are shown by limex evaluate tabular --help, and so on.
+
     \b
     Examples:
-      limex evaluate tabular model.pkl people.csv --row 17
+      limex evaluate model.pkl people.csv --row 17
       limex evaluate text spam.onnx mail.txt --seeds 20 -f json
       limex evaluate image model.onnx cat.jpg --samples 256
     """

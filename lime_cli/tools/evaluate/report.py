@@ -14,7 +14,13 @@ from lime_cli.engine.explanation import Explanation, Surrogate
 from lime_cli.engine.instance import Component, Segment
 from lime_cli.errors import MissingDependency, SettingsError
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
-from lime_cli.formats.wording import fidelity_in_words, literal, number_format, value_beside
+from lime_cli.formats.wording import (
+    fidelity_in_words,
+    literal,
+    number_format,
+    target_said,
+    value_beside,
+)
 from lime_cli.records.record import record_of as record_of_explanation
 from lime_cli.records.record import stamped
 from lime_cli.tools.evaluate.measure import Curves, Spread, Stability, Verdict
@@ -189,11 +195,7 @@ def write_page(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
     """Write a block for each instance as soon as it is there, an empty line between two."""
     page = page_of(look)
     for number, judged in enumerate(found):
-        with page.console.capture() as captured:
-            for line in [Text()] * (number > 0) + list(_lines(judged, page)):
-                line.rstrip()
-                page.console.print(page.cut(line, look.width), soft_wrap=True)
-        out.write(captured.get().encode(look.encoding))
+        out.write(page.printed([Text()] * (number > 0) + list(_lines(judged, page))))
 
 
 def write_json(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
@@ -228,7 +230,8 @@ def _lines(judged: Judged, page: Page) -> Iterator[Text]:
     for number, verdict in enumerate(judged.verdicts):
         yield from [Text()] * (number > 0)
         said = (f"{verdict.model_prediction:.3g}", "bold")
-        yield Text.assemble(page.literal(verdict.name), ": the model predicts ", said)
+        name = page.literal(target_said(first, first.surrogates[number]))
+        yield Text.assemble(f"{name}: " if name else "", "the model predicts ", said)
         yield Text()
         yield from _components(verdict, first.components, page)
         yield Text()

@@ -9,15 +9,14 @@ from typing import Any
 import click
 
 from lime_cli import clock
-from lime_cli.console import print_line
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.options.command_groups import CommandGroup
 from lime_cli.options.commands import ModelCommand, command_line
 from lime_cli.options.engine import EngineOptions, likened
 from lime_cli.options.groups import Options, options
 from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions
+from lime_cli.options.kinds import KindGroup
 from lime_cli.options.model import ImageModelOptions, ModelOptions
 from lime_cli.options.output import DrawingOptions, ExplanationOptions, ImageExplanationOptions
 from lime_cli.options.running import RunOptions
@@ -29,7 +28,7 @@ Request = tuple[ModelFile, Modality, EngineOptions]
 """What is explained, of what, and how."""
 
 
-class Modalities(CommandGroup):
+class Modalities(KindGroup):
     """The commands of the modalities, also of those that other packages add."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -41,26 +40,6 @@ class Modalities(CommandGroup):
             self.add_command(_command(cmd_name, plugins(MODALITY_PLUGINS)[cmd_name].load()))
         return super().get_command(ctx, cmd_name)
 
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the modality; where it is not typed, tell it by the options and the input."""
-        if args[0] in self.commands:  # to know those of other packages, all of them are asked
-            return super().resolve_command(ctx, args)
-        from difflib import get_close_matches
-
-        known = self.list_commands(ctx)
-        mistyped = args[0].isalpha() and get_close_matches(args[0], known, n=1, cutoff=0.6)
-        if ctx.resilient_parsing or args[0] in known or mistyped:
-            return super().resolve_command(ctx, args)
-        from lime_cli.tools.explain.guess import guess
-
-        modality, reason = guess(args, self.commands)
-        if reason and not {"-q", "--quiet"}.intersection(args):
-            others = " or ".join(f"limex explain {one}" for one in self.commands if one != modality)
-            print_line(f"limex: assumed: {reason}; {others} reads it otherwise")
-        return modality, self.get_command(ctx, modality), args
-
 
 @click.group(
     cls=Modalities,
@@ -70,7 +49,8 @@ class Modalities(CommandGroup):
 def explain() -> None:
     """Explain predictions: which parts of an input made the model predict what it did.
 
-    Without tabular, text or image, the input tells which of them is meant.
+    Without tabular, text or image, the input tells which of them is meant. The options of each
+    are shown by limex explain tabular --help, and so on.
 
     \b
     Examples:

@@ -27,6 +27,7 @@ from lime_cli.registry import MODALITIES
 from lime_cli.sources import suffix_of
 from lime_cli.tables.readers import is_table, read_cells
 from lime_cli.tabular.row import Table
+from lime_cli.tabular.schema import Schema
 
 if TYPE_CHECKING:
     from lime_cli.models.model_file import LoadedModel
@@ -350,7 +351,9 @@ def real_batch(kind: str | None, known: ModelInput, rows: ProbeRows) -> Any:
         modality = MODALITIES["image"](inputs=(rows.path,))
     else:
         n = min(rows.n, len(read_cells(rows.path, most=rows.n).rows))
-        modality = MODALITIES["tabular"](rows.path, rows=f"0-{n - 1}", background=rows.path)
+        modality = MODALITIES["tabular"](
+            rows.path, rows=f"0-{n - 1}", background=rows.path, schema=Schema(lone=True)
+        )
     fitted = modality.fitted(known)
     sources = islice(fitted.sources(), rows.n)
     return join([fitted.read(source).original() for source in sources])

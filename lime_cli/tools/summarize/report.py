@@ -12,7 +12,7 @@ from lime_cli.formats.canvas import BODY, LEADING, MARGIN, SMALL, Canvas
 from lime_cli.formats.chart import axis
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
 from lime_cli.formats.story import MINUS
-from lime_cli.formats.wording import literal, number_format
+from lime_cli.formats.wording import counted, literal, number_format
 from lime_cli.tools.summarize.measure import (
     CELLS,
     DOTS,
@@ -46,10 +46,7 @@ def save(summary: ResultSummary, out: IO[bytes], kind: str = "png") -> None:
     """
     canvas = Canvas(WIDTH, measured=kind == "png")
     draw(summary, canvas)
-    if kind == "png":
-        canvas.write_png(out)
-    else:
-        canvas.write_svg(out, f"{summary.explained:,} explanations")
+    canvas.write(out, kind, counted(summary.explained, "explanation"))
 
 
 def draw(summary: ResultSummary, canvas: Canvas) -> None:
@@ -59,7 +56,7 @@ def draw(summary: ResultSummary, canvas: Canvas) -> None:
         raise InputError("there is no explanation to draw", "every instance failed")
     for number, aspect in enumerate(aspects):
         canvas.top += 0.3 if number else 0.0
-        canvas.heading(f"{literal(aspect.name)}: {aspect.n:,} instances")
+        canvas.heading(f"“{literal(aspect.name)}”: {counted(aspect.n, 'instance')}")
         shown = aspect.ranked()[:FEATURES]
         if any(one.dots for one in shown):
             _swarm(aspect, shown, canvas)
@@ -189,7 +186,7 @@ def sheet_of(summary: ResultSummary, picks: Sequence[Pick]) -> Sheet:
     grids = [_features(one, summary.top) for one in summary.by_count()]
     if picks:
         grids.append(_picks(picks))
-    title = f"{summary.explained:,} explanations"
+    title = counted(summary.explained, "explanation")
     return Sheet(
         title,
         tuple(_lines(summary)),
@@ -212,12 +209,12 @@ def _lines(summary: ResultSummary) -> Iterator[str]:
         kinds = ", ".join(f"{kind} {n:,}" for kind, n in sorted(summary.failures.items()))
         yield f"{sum(summary.failures.values()):,} instances failed: {kinds}"
     stops = ", ".join(
-        f"{stop.replace('_', ' ')} {n:,}" for stop, n in sorted(summary.stops.items())
+        f"{stop.replace('_', ' ')} ({n:,})" for stop, n in sorted(summary.stops.items())
     )
-    yield f"sampling stopped: {stops}"
+    yield f"why sampling stopped: {stops}"
     if summary.warnings:
         yield "warnings: " + ", ".join(
-            f"{one} {n:,}" for one, n in sorted(summary.warnings.items())
+            f"{one} ({n:,})" for one, n in sorted(summary.warnings.items())
         )
 
 
@@ -226,7 +223,7 @@ def _features(aspect: Aspect, top: int) -> Grid:
     middle = quantiles["0.5"]
     fidelity = "" if middle is None else f", median fidelity {middle:.2f}"
     caption = (
-        f"{aspect.name}: {aspect.n:,} instances, mean prediction "
+        f'"{aspect.name}": {counted(aspect.n, "instance")}, mean prediction '
         f"{aspect.predictions / aspect.n:.3g}{fidelity}"
     )
     columns = (

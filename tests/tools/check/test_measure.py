@@ -375,7 +375,7 @@ def test_a_rule_has_one_line_with_its_count_its_worst_and_three_instances(tmp_pa
     WRITERS["table"](found, checked, policy, out, Look())
     lines = out.getvalue().decode().splitlines()
     assert len(lines) == 4
-    assert lines[0].startswith("quality min_fidelity: 4 findings, the worst people.csv 3, yes:")
+    assert lines[0].startswith('quality min_fidelity: 4 findings, the worst people.csv 3, "yes":')
     assert "; also 8, 5, ..." in lines[0]
     assert lines[0].endswith("policy.toml:1]")
     assert lines[2].startswith("forbid a: 5 findings")

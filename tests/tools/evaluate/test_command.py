@@ -29,7 +29,7 @@ def record(result):
 def test_a_row_is_judged_in_a_table_that_fits_the_page(limex):
     result = limex(*ZOO, "--row", "84")
     assert (result.code, result.err) == (0, "")
-    for words in ("mammal: the model predicts 0.992", "held out", "VSI", "CSI", "milk = 1"):
+    for words in ('class "mammal": the model predicts 0.992', "held out", "VSI", "CSI", "milk = 1"):
         assert words in result.out
     assert "for each of seeds 0-9" in result.out
     assert max(map(len, result.out.splitlines())) <= 80

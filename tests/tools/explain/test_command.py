@@ -30,7 +30,7 @@ def weights(found, target=0):
 def test_an_animal_is_explained_as_a_table(limex):
     result = limex(*ZOO, "--row", "84")
     assert (result.code, result.err) == (0, "")
-    assert "mammal: the model predicts 0.99" in result.out
+    assert 'class "mammal": the model predicts 0.99' in result.out
     assert "milk = 1" in result.out
     assert "\x1b" not in result.out
 
@@ -351,7 +351,7 @@ BAD = [
         4,
         "takes an image, not a table",
     ),
-    ("explain nothing", 2, "limex explain needs an input"),
+    ("explain nothing", 2, "limex explain requires an input"),
     ("colour", 2, "limex has no command 'colour'; see limex --help"),
 ]
 

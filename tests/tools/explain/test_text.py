@@ -75,7 +75,8 @@ def test_a_line_with_a_word_written_from_the_right_keeps_its_order():
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"\x89PNG\r\n\x1a\n", "mail.txt: is not UTF-8 at byte 0; name its encoding"),
+        (b"\x89PNG\r\n\x1a\n", "mail.txt: is an image, not a text; use limex explain image"),
+        (b"\xff\xe9", "mail.txt: is not UTF-8 at byte 0; name its encoding"),
         (b"a\0b", "mail.txt: is not text"),
         (b"a" * 1_000_001, "mail.txt: has more than 1,000,000 characters; raise --max-characters"),
     ],

@@ -1,4 +1,4 @@
-"""Which kind of input is meant where a person types ``limex explain MODEL DATA`` without it."""
+"""Which kind of input a file is, and which is meant by ``limex explain MODEL DATA`` without it."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from typing import NamedTuple
 
 import click
 
-from lime_cli.errors import SettingsError
-from lime_cli.options.command_groups import unknown
+from lime_cli.console import print_line
+from lime_cli.errors import InputError, SettingsError
+from lime_cli.options.command_groups import CommandGroup, unknown
 from lime_cli.registry import TABLES
 from lime_cli.sources import file_of, suffix_of
 
@@ -32,8 +33,8 @@ TEXT_SUFFIXES = (".txt", ".md", ".text", ".eml", ".log", ".rst")
 IMAGE_MAGIC = (
     b"\x89PNG",
     b"\xff\xd8\xff",
-    b"GIF8",
-    b"BM",
+    b"GIF87a",
+    b"GIF89a",
     b"II*\x00",
     b"MM\x00*",
     b"\x93NUMPY",
@@ -51,13 +52,62 @@ class Guess(NamedTuple):
     reason: str = ""
 
 
-def guess(args: Sequence[str], commands: Mapping[str, click.Command]) -> Guess:
-    """Name the kind of input that the arguments of ``limex explain`` are about.
+class KindGroup(CommandGroup):
+    """A command for each kind of input; where none is typed, options and input tell which."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the kind of input; where it is not typed, tell it by the options and the input."""
+        if args[0] in self.commands:  # to know those of other packages, all of them are asked
+            return super().resolve_command(ctx, args)
+        from difflib import get_close_matches
+
+        known = self.list_commands(ctx)
+        mistyped = args[0].isalpha() and get_close_matches(args[0], known, n=1, cutoff=0.6)
+        if ctx.resilient_parsing or args[0] in known or mistyped:
+            return super().resolve_command(ctx, args)
+        path = ctx.command_path
+        modality, reason = guess(args, self.commands, path)
+        if reason and not {"-q", "--quiet"}.intersection(args):
+            others = " or ".join(f"{path} {one}" for one in self.commands if one != modality)
+            print_line(f"limex: assumed: {reason}; if it is not, type {others}")
+        return modality, self.get_command(ctx, modality), args
+
+
+THINGS = {"tabular": "a table", "text": "a text", "image": "an image"}
+"""What the input of a command is."""
+
+
+def require(modality: str, paths: Iterable[str]) -> None:
+    """Raise InputError, naming the command to type, for a file that is of another kind for sure."""
+    for path in paths:
+        found = kind_of(path)
+        if found is None or found.modality == modality or Path(file_of(path)).is_dir():
+            continue
+        if "image" not in (found.modality, modality):  # a table of one column looks like a text
+            continue
+        if found.modality == "text" and suffix_of(path) not in TEXT_SUFFIXES:  # SVG and EPS do too
+            continue
+        ctx = click.get_current_context(silent=True)
+        group = ctx.parent.command_path if ctx is not None and ctx.parent is not None else ""
+        command = group if group.startswith("limex ") else "limex explain"
+        name = Path(file_of(path)).name
+        raise InputError(
+            f"{name}: is {THINGS[found.modality]}, not {THINGS[modality]}",
+            f"use {command} {found.modality}",
+        )
+
+
+def guess(
+    args: Sequence[str], commands: Mapping[str, click.Command], path: str = "limex explain"
+) -> Guess:
+    """Name the kind of input that the arguments of a command, such as ``limex explain``, are about.
 
     Options that one kind of input alone has decide; then the suffix and first bytes of the input.
     Raises SettingsError, naming what to type, where neither tells.
     """
-    typed, places = _parsed(args, commands)
+    typed, places = _parsed(args, commands, path)
     left = {
         name: {one.name for one in command.params if isinstance(one, click.Option)}
         for name, command in commands.items()
@@ -65,26 +115,26 @@ def guess(args: Sequence[str], commands: Mapping[str, click.Command]) -> Guess:
     possible = [name for name, known in left.items() if typed.keys() <= known]
     shown = ", ".join(typed.values())
     if not possible:
-        raise _untold(f"no kind of input has all of {shown}", commands)
+        raise _untold(f"no kind of input has all of {shown}", commands, path)
     if len(possible) == 1:
         return Guess(possible[0])
     if len(places) < 2:
         missing = "an input" if places else "a model and an input"
-        raise SettingsError(f"limex explain needs {missing}", "type limex explain MODEL DATA")
+        raise SettingsError(f"{path} requires {missing}", f"type {path} MODEL DATA")
     found = kind_of(places[1])
     if found is None or found.modality not in possible:
-        raise _untold(f"{places[1]}: limex cannot tell which kind of input it is", possible)
+        raise _untold(f"{places[1]}: limex cannot tell which kind of input it is", possible, path)
     return found
 
 
-def _untold(what: str, kinds: Iterable[str]) -> SettingsError:
-    *most, last = (f"limex explain {name}" for name in kinds)
+def _untold(what: str, kinds: Iterable[str], path: str) -> SettingsError:
+    *most, last = (f"{path} {name}" for name in kinds)
     listed = f"{', '.join(most)} or {last}" if most else last
     return SettingsError(what, f"type {listed}")
 
 
 def _parsed(
-    args: Sequence[str], commands: Mapping[str, click.Command]
+    args: Sequence[str], commands: Mapping[str, click.Command], path: str
 ) -> tuple[dict[str, str], list[str]]:
     """Return the options typed, by their parameters' names, and what is given by its place."""
     params: dict[tuple[str, ...], click.Parameter] = {}
@@ -104,7 +154,7 @@ def _parsed(
     _, places, order = whole.make_parser(context).parse_args(list(args))
     mistyped = next((one for one in places if one.startswith("-") and one != "-"), None)
     if mistyped is not None and "--" not in args:
-        raise unknown("option", mistyped.partition("=")[0], known, "limex explain")
+        raise unknown("option", mistyped.partition("=")[0], known, path)
     return {
         str(one.name): max(one.opts, key=len) for one in order if isinstance(one, click.Option)
     }, places
@@ -124,7 +174,8 @@ def kind_of(path: str) -> Guess | None:
         return None
     suffix, name = suffix_of(path), place.name
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
-    if webp or head.startswith(IMAGE_MAGIC) or (not head and suffix in IMAGE_SUFFIXES):
+    bitmap = head[:2] == b"BM" and head[6:10] == bytes(4)
+    if webp or bitmap or head.startswith(IMAGE_MAGIC) or (not head and suffix in IMAGE_SUFFIXES):
         return Guess("image", f"{name} is an image")
     if suffix[1:] in TABLES.own or head.startswith(TABLE_MAGIC):
         return Guess("tabular", f"{name} is a table")

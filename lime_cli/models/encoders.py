@@ -1,0 +1,202 @@
+"""What lies beside a model and is applied to single columns: label encoders, scalers of some.
+
+Owners of such files encode and scale by hand, column by column, before they ask the model.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from lime_cli.models.model_file import Known
+from lime_cli.tables.dialect import NUMBER
+
+GAPS = ("nan", "None", "NaN", "")
+"""What missing cells were called when a column was turned into words, in this order."""
+
+AROUND = re.compile(r"label|encoders?|enc|le|ohe|_|\W", re.IGNORECASE)
+"""What the name of an encoder holds beside the name of its column."""
+
+
+class Encoders:
+    """A transformer of data frames that encodes and scales columns by name."""
+
+    def __init__(self, columns: Sequence[str], called: str = "") -> None:
+        """``columns`` are the model's, in its order; ``called`` names what is applied."""
+        self.feature_names_in_ = np.array(columns, object)
+        self.n_features_in_ = len(columns)
+        self.called = called
+        self.codes: dict[str, dict[Any, Any]] = {}
+        """By column: the code of each value."""
+        self.scalers: list[tuple[list[str], Any]] = []
+        """Columns, with what is applied to them together."""
+
+    @property
+    def known_by_name(self) -> list[tuple[str, Known]]:
+        """What is known of the columns that are encoded."""
+        found = {name: (tuple(codes), _code_of_gap(codes)) for name, codes in self.codes.items()}
+        for columns, one in self.scalers:
+            pairs = zip(columns, getattr(one, "categories_", ()), strict=False)
+            found |= {name: (tuple(np.ravel(values).tolist()), 0) for name, values in pairs}
+        return [
+            (name, Known(*known[:1], gaps=known[1] is not None)) for name, known in found.items()
+        ]
+
+    def fit(self, rows: Any, labels: Any = None) -> Encoders:
+        """Return itself: all that it knows was fitted before."""
+        return self
+
+    def transform(self, rows: Any) -> Any:
+        """Return a data frame of numbers; raise ValueError for a value that has no code."""
+        found = rows[list(self.feature_names_in_)].copy()
+        for place, name in enumerate(self.feature_names_in_):
+            if name in self.codes:
+                found[name] = _encoded(self.codes[name], rows[name].tolist(), place)
+        for columns, scaler in self.scalers:
+            scaled = np.asarray(scaler.transform(found[columns]))
+            for place, name in enumerate(columns):
+                found[name] = scaled[:, place]
+        return found
+
+
+class Records:
+    """A transformer of data frames for a DictVectorizer, which takes rows as dictionaries."""
+
+    def __init__(self, vectorizer: Any) -> None:
+        """``vectorizer`` is fitted."""
+        self.vectorizer = vectorizer
+        mark = vectorizer.separator
+        pairs = [str(one).partition(mark) for one in vectorizer.feature_names_]
+        self.feature_names_in_ = np.array([*dict.fromkeys(name for name, _, _ in pairs)], object)
+        self.n_features_in_ = len(self.feature_names_in_)
+        self._words: dict[str, list[Any]] = {}
+        for name, between, word in pairs:
+            if between:
+                self._words.setdefault(name, []).append(word)
+
+    @property
+    def known_by_name(self) -> list[tuple[str, Known]]:
+        """The words that columns of words may hold."""
+        return [(name, Known(tuple(words), gaps=False)) for name, words in self._words.items()]
+
+    def fit(self, rows: Any, labels: Any = None) -> Records:
+        """Return itself: all that it knows was fitted before."""
+        return self
+
+    def transform(self, rows: Any) -> Any:
+        """Return what the vectorizer makes of the rows of a data frame."""
+        return self.vectorizer.transform(rows[list(self.feature_names_in_)].to_dict("records"))
+
+
+def with_records(model: Any) -> Any:
+    """Return a pipeline whose first step takes dictionaries as one of data frames, others as is."""
+    steps = getattr(model, "steps", None)
+    if not isinstance(steps, list) or type(steps[0][1]).__name__ != "DictVectorizer":
+        return model
+    if not hasattr(steps[0][1], "feature_names_"):
+        return model
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline([(steps[0][0], Records(steps[0][1])), *steps[1:]])
+
+
+def encoders_of(children: Mapping[Any, Any], columns: tuple[str, ...] | None) -> Encoders | None:
+    """Return what encodes columns among the parts of a file; None where nothing does.
+
+    Encoders stand in a dictionary by column, or each by itself under a name that holds the name of
+    its column.
+    """
+    if columns is None:
+        return None
+    found: dict[str, dict[Any, Any]] = {}
+    called = []
+    plain = {_plain(one): one for one in columns}
+    for key, child in children.items():
+        held = {str(one): _codes(inner) for one, inner in child.items()} if _is_dict(child) else {}
+        own = {name: codes for name, codes in held.items() if codes and name in columns}
+        column = plain.get(_plain(AROUND.sub("", str(key))))
+        codes = _codes(child)
+        if not own and codes and column is not None and not isinstance(child, Mapping):
+            own = {column: codes}
+        if own:
+            found |= own
+            called.append(str(key))
+    if not found:
+        return None
+    encoders = Encoders(columns, " and ".join(called))
+    encoders.codes = found
+    return encoders
+
+
+def scaled_by_name(
+    encoders: Encoders | None, steps: Mapping[Any, Any], columns: tuple[str, ...] | None
+) -> Encoders | None:
+    """Add transformers that name some of the columns they take; None where one does not."""
+    if columns is None or not steps:
+        return None
+    found = encoders or Encoders(columns)
+    for one in steps.values():
+        names = list(map(str, getattr(one, "feature_names_in_", ())))
+        if not names or not {*names} <= {*columns} or not _keeps_width(one, len(names)):
+            return None
+        found.scalers.append((names, one))
+    found.called = " and ".join([*[found.called][: bool(found.called)], *map(str, steps)])
+    return found
+
+
+def _keeps_width(one: Any, n: int) -> bool:
+    try:
+        return len(one.get_feature_names_out()) == n
+    except Exception:  # not every transformer can tell
+        return False
+
+
+def _is_dict(child: Any) -> bool:
+    return isinstance(child, Mapping)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\W_]", "", name).casefold()
+
+
+def _codes(one: Any) -> dict[Any, Any]:
+    """Return the code of each value that an encoder, or a dictionary, has; nothing for another.
+
+    A table that was encoded already is left as it is, where values are words and codes are not.
+    """
+    if isinstance(one, Mapping):
+        numbers = bool(one) and all(_is_number(value) for value in one.values())
+        codes = dict(one) if numbers else {}
+    elif type(one).__name__ == "LabelEncoder" and hasattr(one, "classes_"):
+        codes = {value: i for i, value in enumerate(np.ravel(one.classes_).tolist())}
+    else:
+        return {}
+    present = [value for value in codes if value is not None and value == value]
+    words = [value for value in present if isinstance(value, str)]
+    if len(words) == len(present) and not any(map(NUMBER.fullmatch, words)):
+        codes |= {code: code for code in codes.values()}
+    return codes
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool)
+
+
+def _code_of_gap(codes: Mapping[Any, Any]) -> Any:
+    found = next((codes[one] for one in GAPS if one in codes), None)
+    return next((code for value, code in codes.items() if value != value), found)
+
+
+def _encoded(codes: Mapping[Any, Any], cells: Sequence[Any], place: int) -> list[Any]:
+    gap, found = _code_of_gap(codes), []
+    for cell in cells:
+        missing = cell is None or cell != cell
+        if missing and gap is None:
+            raise ValueError("Input contains NaN")
+        if not missing and cell not in codes:
+            raise ValueError(f"Found unknown categories [{cell!r}] in column {place}")
+        found.append(gap if missing else codes[cell])
+    return found
