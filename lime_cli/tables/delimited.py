@@ -112,12 +112,17 @@ def _guessed(first: str, ahead: list[str], separator: str, dialect: Dialect) -> 
     """
     if len(_cut(first, separator, dialect)) > 1:
         return ""
+    found: dict[str, int] = {}
+    lines = [line for line in ahead if line.strip()]
     for mark in LIKELY:
         n = len(_cut(first, mark, dialect))
-        rows = [_cut(line, mark, dialect) for line in ahead if line.strip()]
+        rows = [_cut(line, mark, dialect) for line in lines]
         if n > 1 and {len(row) for row in rows} == {n} and (mark != BLANKS or _numbered(rows)):
-            return mark
-    return ""
+            found[mark] = n
+    padded = all("  " in line for line in (first, *lines))
+    if padded and found.get(BLANKS, 0) > found.get("\t", 0) and len(found) <= 2:
+        return BLANKS
+    return next(iter(found), "")
 
 
 def _numbered(rows: list[list[str]]) -> bool:

@@ -167,7 +167,7 @@ def test_a_table_of_more_rows_asks_which(limex):
         (
             ("explain", "tabular", *ZOO, "--segmenter", "grid"),
             2,
-            "it is one of limex explain image",
+            "limex explain image has it",
         ),
         (("check", "out/"), 2, "limex check requires --policy; see limex check --help"),
         (("explain", "tabular", *ZOO, "--row"), 2, "--row requires a value"),

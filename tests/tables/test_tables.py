@@ -140,6 +140,8 @@ def test_a_broken_table_is_refused_in_words(tmp_path, content, message):
         ("a|b\n1|x,y\n3|4\n", "a b", "1 x,y", "'|'"),
         ("a b c\n1  2 x\n3 4   y\n", "a b c", "1 2 x", "blanks"),
         ('a b c\n1 2 "x  y"\n3 \t4 z\n', "a b c", "1 2 x  y", "blanks"),
+        ('a  b\t"c"\n1   2\t"x y"\n3   4\t"z"\n', "a b c", "1 2 x y", "blanks"),
+        ("a b\tc\n1 2\t3\n4 5\t6\n", "a b c", "1 2 3", "tabs"),
         ("a,b\n1;2,3\n4;5,6\n", "a b", "1;2 3", ""),
         ("full name\nAda Byron\nAlan Turing\n", "full name", "Ada Byron", ""),
         ("a few words\nor three more\nof some prose\n", "a few words", "or three more", ""),
