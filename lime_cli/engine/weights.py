@@ -191,6 +191,14 @@ def _chosen(
         return None, everything, np.zeros((F, d))
     if plain and (ground.thin[r] or settings.selection == "highest"):
         return None, _largest(slopes, n), np.zeros((F, d))
+    if ground.thin[r]:
+        mean, variance, _ = moments(ground.kernels[r].sizes(d))
+        means = np.full((F, d), mean)
+        if settings.penalty_kind == "lasso":  # which takes from each alike
+            excess = np.abs(slopes) - settings.penalty / variance
+            return np.sign(slopes) * np.maximum(excess, 0.0), excess > 0, means
+        chosen = _largest(slopes, n)
+        return np.where(chosen, slopes, 0.0), chosen, means
     grams, means, mass = ground.centred(r)
     which = np.tile(np.arange(F), P)
     wanted = np.matmul(grams, slopes[..., None])[..., 0].reshape(-1, d)
