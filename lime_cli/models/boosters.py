@@ -303,7 +303,7 @@ class Statistics:
     def __init__(self, results: Any) -> None:
         self.results = results
         self._formula = getattr(results.model, "formula", None) is not None
-        names = _of_formula(results) if self._formula else list(results.model.exog_names)
+        names = _of_formula(results) if self._formula else _exog_names(results)
         self._names = [str(name) for name in names]
         own = [name for name in self._names if name != CONSTANT]
         if own and (self._formula or not all(re.fullmatch(r"x\d+", name) for name in own)):
@@ -319,6 +319,18 @@ class Statistics:
         if CONSTANT in self._names:
             rows = np.insert(rows, self._names.index(CONSTANT), 1.0, axis=1)
         return np.asarray(self.results.predict(rows))
+
+
+def _exog_names(results: Any) -> list[str]:
+    """Return the names of a model's columns; numbers, but for the constant, where it lost them.
+
+    Results that are saved with ``remove_data`` have none.
+    """
+    names = results.model.exog_names
+    if names is not None:
+        return list(names)
+    constant = getattr(getattr(results.model, "data", None), "const_idx", None)
+    return [CONSTANT if i == constant else f"x{i + 1}" for i in range(len(results.params))]
 
 
 def _is_of_statsmodels(model: Any) -> bool:
