@@ -24,7 +24,18 @@ if TYPE_CHECKING:
 
 NAME, NUMBER = "limex/inspection", 1
 
-UNSAID = ("model", "ids", "takes", "predictions", "reading", "known", "pandas", "dtypes", "labels")
+UNSAID = (
+    "model",
+    "ids",
+    "takes",
+    "predictions",
+    "reading",
+    "known",
+    "ranges",
+    "pandas",
+    "dtypes",
+    "labels",
+)
 """Of a model's input, what is told elsewhere or means nothing in a file."""
 
 
