@@ -226,7 +226,7 @@ def _all_join(ground: Ground, r: int, slopes: FloatArray, wanted: FloatArray) ->
     deviation = deviation_of(np.einsum("fii->fi", ground.centred(r)[0]))
     start = np.abs(wanted.reshape(slopes.shape) / deviation).max(axis=2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        moved = SURE * start * np.sqrt(ground.d) / ground.least[r]
+        moved = SURE * start * np.sqrt(ground.d) / ground.least(r)
     return bool((np.abs(slopes) * deviation > moved[..., None]).all())
 
 
