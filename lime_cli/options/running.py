@@ -26,8 +26,8 @@ class ClockOptions(Options, heading="Running"):
 
     load_timeout: float = option(
         "--load-timeout",
-        "Give up on a model that is not loaded, or returns no first prediction, after S seconds; inf: "
-        "never.",
+        "Give up on a model that is not loaded, or returns no first prediction, after S seconds; "
+        "inf: never.",
         type=Seconds(),
         default=LOAD_TIMEOUT,
         metavar="S",
