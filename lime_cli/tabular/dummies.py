@@ -120,8 +120,12 @@ def dummies_of(
         }
         if {*map(_plain, own.values())} & {*map(_plain, cells.get(column, ()))}:
             made |= {name: (column, value) for name, value in own.items()}
-    if len(made) < len(missing):
-        return None
+    for name in missing:
+        if name not in made:  # as of one column alone, which pandas names after its values
+            holding = [one for one in spare if name in {*map(str.strip, cells.get(one, ()))}]
+            if len(holding) != 1 or NUMBER.fullmatch(name):
+                return None
+            made[name] = (holding[0], name)
     return Dummies(tuple(wanted), made)
 
 
