@@ -94,7 +94,7 @@ class Explainer:
             chosen = [one for one in options if one in CHOICES]
             if chosen:
                 raise SettingsError(
-                    f"{chosen[0]}: an Explainer is given its rows later", "leave out"
+                    f"{chosen[0]}: an Explainer gets its rows later", "give them to explain_many"
                 )
             self._kind = modality or (TABULAR if background is not None else None)
             self._model, self._background, self._options = model, background, options

@@ -178,7 +178,13 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
     except SystemExit:
         raise
     except MemoryError:
-        return _tell(ModelError("there is too little memory for this model and input"), as_json)
+        return _tell(
+            ModelError(
+                "there is too little memory for this model and input",
+                "add memory, or ask for less at a time: --batch-size",
+            ),
+            as_json,
+        )
     except BaseException:  # the boundary: whatever is left is a mistake of ours
         return _bug()
     return result if isinstance(result, int) else 0

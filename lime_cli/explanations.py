@@ -194,7 +194,7 @@ class Explanation:
             if surrogate.name == target:
                 return surrogate
         listed = ", ".join(self.targets)
-        raise SettingsError(f"target: {target!r} is not explained", f"there is {listed}")
+        raise SettingsError(f"target: {target!r} is not explained", f"give one of {listed}")
 
 
 SIGNS = ("both", "positive", "negative")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import lgamma, log
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -70,13 +70,21 @@ def ladder(d: int) -> tuple[float, ...]:
     return tuple(radii) or LADDER[:1]
 
 
-def moments(sizes: FloatArray) -> tuple[float, float, float]:
-    """Return mean, variance and covariance of the indicators of what is masked."""
+class Moments(NamedTuple):
+    """Of the indicators of what is masked."""
+
+    mean: float
+    variance: float
+    covariance: float
+
+
+def moments(sizes: FloatArray) -> Moments:
+    """Return the moments of what is masked, from the distribution of its number (d + 1,)."""
     d = len(sizes) - 1
     m = np.arange(d + 1)
     mean = float(sizes @ m) / d
     both = float(sizes @ (m * (m - 1.0))) / (d * (d - 1)) if d > 1 else mean * mean
-    return mean, mean - mean * mean, both - mean * mean
+    return Moments(mean, mean - mean * mean, both - mean * mean)
 
 
 @dataclass(frozen=True, eq=False)

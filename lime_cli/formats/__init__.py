@@ -24,7 +24,7 @@ def format_of(path: str | None, formats: Collection[str]) -> str:
     if wanted not in formats:
         possible = ", ".join(one for one, name in SUFFIXES.items() if name in formats)
         said = f"{path}: {suffix} is not a format of this command"
-        raise SettingsError(said, f"end the name in {possible}, or say -f")
+        raise SettingsError(said, f"end the name in {possible}, or use -f")
     return wanted
 
 

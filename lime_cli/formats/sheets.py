@@ -61,11 +61,7 @@ class Sheet:
 def write_page(sheet: Sheet, out: IO[bytes], look: Look) -> None:
     """Write a page for people."""
     page = page_of(look)
-    with page.console.capture() as captured:
-        for line in _page_lines(sheet, page):
-            line.rstrip()
-            page.console.print(page.cut(line, look.width), soft_wrap=True)
-    out.write(captured.get().encode(look.encoding))
+    out.write(page.printed(_page_lines(sheet, page)))
 
 
 def write_json(sheet: Sheet, out: IO[bytes], look: Look) -> None:

@@ -10,6 +10,7 @@ import re
 import struct
 import warnings
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.models.fitted import UNNAMED
+from lime_cli.models.ubjson import is_json, read_ubjson
 
 MOST_BYTES = 1 << 30
 """Of a file that is read whole."""
@@ -37,10 +39,14 @@ MOST_CLASSES = 100_000
 def native_outline(path: Path, form: str) -> NativeOutline | None:
     """Outline a file of XGBoost, LightGBM or CatBoost; None for others and for damaged ones."""
     read = READERS.get(form)
-    if read is None or path.stat().st_size > MOST_BYTES:
+    if read is None or not path.is_file():
+        return None
+    with path.open("rb") as file:
+        content = file.read(MOST_BYTES + 1)
+    if len(content) > MOST_BYTES:
         return None
     try:
-        return read(path.read_bytes())
+        return read(content)
     except (ValueError, LookupError, TypeError, struct.error, RecursionError):
         return None
 
@@ -56,8 +62,7 @@ def _lightgbm(content: bytes) -> NativeOutline:
 
 
 def _xgboost(content: bytes) -> NativeOutline:
-    plain = content.lstrip()[:2] in (b'{"', b"{\n") and content.lstrip()[1:2] != b"L"
-    learner = (json.loads(content) if plain else read_ubjson(content))["learner"]
+    learner = (json.loads(content) if is_json(content) else read_ubjson(content))["learner"]
     said = learner["learner_model_param"]
     objective = str(learner["objective"]["name"])
     several, n_classes = int(said.get("num_target", 1)) > 1, int(said.get("num_class", 0))
@@ -151,128 +156,78 @@ class _Table(NamedTuple):
         return [_Table(self.buffer, one + self.buffer.read("I", one)) for one in places]
 
 
-NUMBERS = {b"i": "b", b"U": "B", b"I": "h", b"l": "i", b"L": "q", b"d": "f", b"D": "d"}
-"""Types of UBJSON and of ``struct``."""
-
-PLAIN = {b"Z": None, b"T": True, b"F": False}
-
-
-def read_ubjson(content: bytes) -> Any:
-    """Read what XGBoost writes in UBJSON; arrays of numbers are passed over and come as None."""
-    return _Ubjson(content).value()
-
-
-class _Ubjson:
-    def __init__(self, content: bytes) -> None:
-        self.content, self.at = content, 0
-
-    def value(self, kind: bytes | None = None) -> Any:
-        kind = self._take(1) if kind is None else kind
-        if kind in PLAIN:
-            return PLAIN[kind]
-        if kind in NUMBERS:
-            return self._number(kind)
-        if kind == b"C":
-            return self._take(1).decode("latin-1")
-        if kind == b"S":
-            return self._text()
-        if kind == b"[":
-            return self._array()
-        if kind == b"{":
-            return self._object()
-        raise ValueError(f"no type of UBJSON: {kind!r}")
-
-    def _take(self, n: int) -> bytes:
-        found = self.content[self.at : self.at + n]
-        if n < 0 or len(found) != n:
-            raise ValueError("cut short")
-        self.at += n
-        return found
-
-    def _number(self, kind: bytes) -> Any:
-        form = f">{NUMBERS[kind]}"
-        return struct.unpack(form, self._take(struct.calcsize(form)))[0]
-
-    def _text(self) -> str:
-        return self._take(int(self.value())).decode("utf-8", "replace")
-
-    def _counted(self) -> tuple[bytes | None, int | None]:
-        """Read the type and the number of items that an array or an object says before them."""
-        kind = None
-        if self.content[self.at : self.at + 1] == b"$":
-            kind = self._take(2)[1:]
-        if self.content[self.at : self.at + 1] != b"#":
-            return kind, None
-        self.at += 1
-        return kind, int(self.value())
-
-    def _array(self) -> Any:
-        kind, n = self._counted()
-        if kind in NUMBERS and n is not None:
-            self._take(n * struct.calcsize(f">{NUMBERS[kind]}"))
-            return None
-        found: list[Any] = []
-        while len(found) < n if n is not None else self.content[self.at : self.at + 1] != b"]":
-            found.append(self.value(kind))
-        self.at += n is None
-        return found
-
-    def _object(self) -> dict[str, Any]:
-        kind, n = self._counted()
-        found: dict[str, Any] = {}
-        while len(found) < n if n is not None else self.content[self.at : self.at + 1] != b"}":
-            name = self._text()
-            found[name] = self.value(kind)
-        self.at += n is None
-        return found
-
-
 MOST_COLUMNS = 10_000_000
 
 MOST_TREES = 10_000_000
 
-_TREE = re.compile(r"^Tree=\d+\r?$", re.MULTILINE)
+_TREE = re.compile(r"^Tree=", re.MULTILINE)
 
-_FIELD = re.compile(r"^(\w+)=(.*?)\r?$", re.MULTILINE)
+_GAP = re.compile(r"\n\s*\n")
 
-_COUNTS = {
-    b"num_class": MOST_CLASSES,
-    b"num_target": MOST_CLASSES,
-    b"num_feature": MOST_COLUMNS,
-    b"num_trees": MOST_TREES,
-    b"num_parallel_tree": MOST_TREES,
-}
-"""What an XGBoost model says of itself as text, in JSON and in UBJSON alike."""
+_NAME = re.compile(r"\w+")
 
-_COUNT = re.compile(
-    rb"(%b)(?:\"\s*:\s*\"?|S(?:[iU].|I..|l.{4}|L.{8}))(-?\d+)" % b"|".join(_COUNTS), re.DOTALL
-)
+_OF_NODES = (
+    "left_child", "right_child", "split_feature", "decision_type", "threshold", "split_gain",
+    "internal_value", "internal_weight", "internal_count",
+)  # fmt: skip
+
+_OF_LEAVES = ("leaf_value", "leaf_weight", "leaf_count")
+
+_NEEDED = frozenset({*_OF_NODES[:5], "leaf_value"})
+
+_ALWAYS = frozenset({"num_leaves", "num_cat", "leaf_value"})
+
+_WHOLE = frozenset({*_OF_NODES[:4], "internal_count", "leaf_count"})
 
 
 class Unfit(Exception):
     """A booster whose parts do not fit; the text says what is broken."""
 
 
-def check_xgboost(content: bytes | bytearray) -> None:
-    """Raise Unfit for a model of more classes, columns or trees than there are."""
-    for found in _COUNT.finditer(content):
-        if not 0 <= int(found[2][:20]) <= _COUNTS[found[1]]:
-            raise Unfit(f"boosted trees that say {found[1].decode()} is {int(found[2][:20]):,}")
-
-
 def check_lightgbm(text: str) -> None:
     """Raise Unfit for trees whose branches lead outside, or more classes than there are."""
-    head, *trees = _TREE.split(text)
-    said = dict(_FIELD.findall(head))
+    starts = [found.start() for found in _TREE.finditer(text)]
+    head, *trees = (text[a:b] for a, b in pairwise([0, *starts, len(text)]))
+    said = _said(head.partition("end of trees")[0])
     last = _count(said, "max_feature_idx", MOST_COLUMNS)
     classes = _count(said, "num_class", MOST_CLASSES)
     per_round = _count(said, "num_tree_per_iteration", MOST_CLASSES)
     if per_round not in (1, classes) or (per_round > 1 and len(trees) % per_round):
         raise Unfit("boosted trees in rounds of another size")
+    objective = said.get("objective", "none").split()
+    told = [word.partition(":")[2] for word in objective if word.startswith("num_class:")]
+    several = bool(objective) and objective[0].startswith("multiclass")
+    if not objective or any(one != str(per_round) for one in told) or (several and not told):
+        raise Unfit("boosted trees of no known objective")
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)  # of numpy, for what is no number
-        for tree in trees:
-            _check_tree(dict(_FIELD.findall(tree.partition("end of trees")[0])), last)
+        if "tree_sizes" in said:
+            _check_places(said, trees)
+        lines = [tree.partition("end of trees")[0].rstrip() for tree in trees]
+        if any(_GAP.search(one) for one in lines):  # where LightGBM stops reading
+            raise Unfit("boosted trees with damaged lines")
+        _check_trees([_said(one) for one in lines], last)
+
+
+def _said(lines: str) -> dict[str, str]:
+    """Read lines of names and values, as LightGBM does: names have no spaces, and come once."""
+    found: dict[str, str] = {}
+    for line in lines.split("\n"):
+        name, mark, value = line.rstrip("\r").partition("=")
+        if not name.strip():
+            continue
+        if name in found or not _NAME.fullmatch(name):
+            raise Unfit("boosted trees with damaged lines")
+        found[name] = value if mark else ""
+    return found
+
+
+def _check_places(said: dict[str, str], trees: list[str]) -> None:
+    """Check where trees begin, which LightGBM believes: in bytes after the first one."""
+    sizes = _whole(said, "tree_sizes")
+    begins = np.cumsum([0, *(len(tree.encode("utf-8", "surrogateescape")) for tree in trees[:-1])])
+    if len(sizes) != len(trees) or not np.array_equal(np.cumsum([0, *sizes[:-1]]), begins):
+        raise Unfit("boosted trees in other places than they say")
 
 
 def _count(said: dict[str, str], name: str, most: int) -> int:
@@ -282,37 +237,82 @@ def _count(said: dict[str, str], name: str, most: int) -> int:
     return int(word)
 
 
-def _check_tree(said: dict[str, str], last_column: int) -> None:
-    """Check that branches go down inside the tree, each to a node or leaf of its own."""
-    n_leaves, n_sets = _count(said, "num_leaves", MOST_TREES), _count(said, "num_cat", MOST_TREES)
-    if n_leaves == 1:
+def _check_trees(trees: list[dict[str, str]], last_column: int) -> None:
+    """Check trees laid end to end: branches go down inside, each to a node or leaf of its own."""
+    leaves = [_count(tree, "num_leaves", MOST_TREES) for tree in trees]
+    for tree, n_leaves in zip(trees, leaves, strict=True):
+        if not tree.keys() >= _ALWAYS:
+            raise Unfit("boosted trees with missing lines")
+        _number(tree, "shrinkage")
+        if tree.get("is_linear", "0").strip() != "0":
+            _check_lines(tree, n_leaves, last_column)
+    split = [(tree, n) for tree, n in zip(trees, leaves, strict=True) if n != 1]
+    trees, counts = [tree for tree, _ in split], np.array([n for _, n in split], int)
+    if not trees:
         return
-    left, right = _whole(said, "left_child"), _whole(said, "right_child")
-    columns, kinds = _whole(said, "split_feature"), _whole(said, "decision_type")
-    n = n_leaves - 1
-    if n < 1 or not all(len(one) == n for one in (left, right, columns, kinds)):
+    n = counts - 1
+    if np.any(n < 1):
         raise Unfit("boosted trees with missing nodes")
-    below = np.concatenate([left, right])
-    met = np.sort(np.where(below < 0, n - 1 - below, below))
-    if not np.array_equal(met, np.arange(1, n + n_leaves)):
-        raise Unfit("boosted trees whose branches lead outside of them")
-    parents = np.tile(np.arange(n), 2)
-    if np.any((below >= 0) & (below <= parents)):
-        raise Unfit("boosted trees whose branches meet")
+    held = {name: _laid(trees, name, n) for name in _OF_NODES}
+    for name in _OF_LEAVES:
+        _laid(trees, name, counts)
+    starts = np.cumsum(n) - n
+    _check_links(held["left_child"], held["right_child"], n, starts)
+    columns = held["split_feature"]
     if np.any(columns < 0) or np.any(columns > last_column):
         raise Unfit("boosted trees that ask for a column beyond the last")
-    if len(_numbers(said, "leaf_value")) != n_leaves:
+    kinds, thresholds = held["decision_type"], held["threshold"]
+    for i, tree in enumerate(trees):
+        mine = slice(starts[i], starts[i] + n[i])
+        n_sets = _count(tree, "num_cat", MOST_TREES)
+        if n_sets or np.any(kinds[mine] & 1):
+            _check_sets(tree, n_sets, thresholds[mine][kinds[mine] & 1 == 1])
+
+
+def _laid(trees: list[dict[str, str]], name: str, counts: NDArray[np.int64]) -> NDArray[Any]:
+    """Lay end to end what trees hold under a name, so many numbers each; some hold nothing."""
+    words = [tree.get(name, "").strip() for tree in trees]
+    empty = not any(words) and name not in _NEEDED
+    if empty:
+        return np.empty(0)
+    n_words = [len(one.split()) for one in words]
+    found = _numbers({name: " ".join(words)}, name, np.int64 if name in _WHOLE else np.float64)
+    if n_words != counts.tolist() or len(found) != counts.sum():
+        raise Unfit("boosted trees with missing nodes or leaves")
+    return found
+
+
+def _check_links(left: Any, right: Any, n: NDArray[np.int64], starts: NDArray[np.int64]) -> None:
+    """Check that children come after their parents, and that each has one."""
+    own, base = np.repeat(n, n), np.repeat(starts, n)
+    places = np.arange(len(left)) - base
+    for below in (left, right):
+        if np.any((below >= 0) & (below <= places)):
+            raise Unfit("boosted trees whose branches meet")
+        if np.any(below >= own) or np.any(-1 - below > own):
+            raise Unfit("boosted trees whose branches lead outside of them")
+    # nodes and leaves of a tree of n nodes have 2n + 1 places, of which the root is nobody's child
+    both = [np.where(one < 0, own - 1 - one, one) + 2 * base for one in (left, right)]
+    shifts = np.repeat(np.arange(len(n)), n)
+    met = np.zeros(int(2 * n.sum() + len(n)), bool)
+    for places in both:
+        met[places + shifts] = True
+    if np.count_nonzero(met) != 2 * len(left):
+        raise Unfit("boosted trees whose branches meet")
+
+
+def _check_lines(said: dict[str, str], n_leaves: int, last_column: int) -> None:
+    """Check the linear models in leaves: their columns, and a weight for each."""
+    widths, columns = _whole(said, "num_features"), _whole(said, "leaf_features")
+    fits = len(widths) == len(_numbers(said, "leaf_const")) == n_leaves and np.all(widths >= 0)
+    if not fits or not widths.sum() == len(columns) == len(_numbers(said, "leaf_coeff")):
         raise Unfit("boosted trees with missing leaves")
-    thresholds = _numbers(said, "threshold")
-    if len(thresholds) != n:
-        raise Unfit("boosted trees with missing nodes")
-    _check_sets(said, n_sets, thresholds[kinds & 1 == 1])
+    if np.any(columns < 0) or np.any(columns > last_column):
+        raise Unfit("boosted trees that ask for a column beyond the last")
 
 
 def _check_sets(said: dict[str, str], n: int, used: NDArray[np.float64]) -> None:
     """Check the sets of categories that splits are made by."""
-    if not len(used):
-        return
     ends = _whole(said, "cat_boundaries")
     fits = len(ends) == n + 1 and ends[0] == 0 and np.all(np.diff(ends) >= 0)
     if not fits or ends[-1] != len(_whole(said, "cat_threshold")):
@@ -321,16 +321,19 @@ def _check_sets(said: dict[str, str], n: int, used: NDArray[np.float64]) -> None
         raise Unfit("boosted trees with damaged categories")
 
 
-def _whole(said: dict[str, str], name: str) -> NDArray[np.int64]:
-    return _parsed(said, name, np.int64)
-
-
-def _numbers(said: dict[str, str], name: str) -> NDArray[np.float64]:
-    return _parsed(said, name, np.float64)
-
-
-def _parsed(said: dict[str, str], name: str, kind: type) -> NDArray[Any]:
+def _number(said: dict[str, str], name: str) -> None:
     try:
-        return np.fromstring(said.get(name, ""), kind, sep=" ")
+        float(said.get(name, "1"))
+    except ValueError:
+        raise Unfit("boosted trees of values other than numbers") from None
+
+
+def _whole(said: dict[str, str], name: str) -> NDArray[np.int64]:
+    return _numbers(said, name, np.int64)
+
+
+def _numbers(said: dict[str, str], name: str, kind: type = np.float64) -> NDArray[Any]:
+    try:
+        return np.fromstring(said.get(name, "").strip(), kind, sep=" ")
     except (ValueError, DeprecationWarning):  # what stands between is no number
         raise Unfit("boosted trees of values other than numbers") from None

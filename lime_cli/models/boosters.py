@@ -5,9 +5,12 @@ statsmodels: what answers the scikit-learn way once it is wrapped.
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 import warnings
 from collections.abc import Callable
+from functools import wraps
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -15,13 +18,15 @@ from typing import Any
 import numpy as np
 
 from lime_cli.errors import MissingDependency, ModelError
-from lime_cli.models.booster_files import Unfit, check_lightgbm, check_xgboost
+from lime_cli.models.booster_files import Unfit, check_lightgbm
 from lime_cli.models.content import Content
 from lime_cli.models.fitted import UNNAMED
 from lime_cli.models.model_file import ModelFile, columns_beside
 from lime_cli.models.outputs import softmax
+from lime_cli.models.pickles.tripwire import alarm_if_watched
 from lime_cli.models.predictor import Origin, Predictor, quiet
 from lime_cli.models.sklearn import way_of
+from lime_cli.models.xgboost_trees import check_xgboost
 
 XGBOOST_KEEPS_CATEGORIES = (3, 1)
 
@@ -108,6 +113,26 @@ def as_estimator(model: Any) -> Any:
         ("lightgbm.basic", "Booster"): _lightgbm,
     }.get((kind.__module__, kind.__name__))
     return model if wrap is None else wrap(model)
+
+
+def read_no_files() -> None:
+    """Have XGBoost take no text for the name of a file while a model is asked that is watched.
+
+    A step before it may hand it any text, and its library opens files unseen by Python.
+    """
+    core: Any = sys.modules.get("xgboost.core")
+    if core is None or hasattr(core.DMatrix.__init__, "reads_no_files"):
+        return
+    make = core.DMatrix.__init__
+
+    @wraps(make)
+    def made(matrix: Any, data: Any, *args: Any, **named: Any) -> None:
+        if isinstance(data, (str, bytes, os.PathLike)):
+            alarm_if_watched("open")
+        make(matrix, data, *args, **named)
+
+    made.reads_no_files = True  # type: ignore[attr-defined]
+    core.DMatrix.__init__ = made
 
 
 def _library(package: str, file: ModelFile) -> Any:

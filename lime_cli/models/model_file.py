@@ -64,6 +64,9 @@ GRAPH = "model.onnx"
 MLMODEL = "MLmodel"
 """What MLflow writes beside a model: its flavours, and the columns that it takes."""
 
+MOST_SAID = 10 << 20
+"""Bytes of it that are read."""
+
 MODEL_FILE = re.compile(
     r"^ +(?:pickled_model|data|model_data|model_path): ['\"]?([^\s'\"]+)['\"]?\s*$", re.MULTILINE
 )
@@ -100,7 +103,7 @@ def located(path: str) -> str:
 
 def _of_mlflow(path: str, folder: Path) -> Path:
     """Return the file that a flavour names; raise ModelError for one that limex does not run."""
-    words = (folder / MLMODEL).read_text("utf-8", "replace")
+    words = _said(folder) or ""
     for found in MODEL_FILE.finditer(words):
         place = Path(found[1])
         inside = not place.is_absolute() and ".." not in place.parts
@@ -115,15 +118,30 @@ def _of_mlflow(path: str, folder: Path) -> Path:
     )
 
 
+APPLIED_FIRST = re.compile(
+    r"scal|standardi|minmax|normali|preproc|transformer|pca|vectori|tfidf", re.IGNORECASE
+)
+"""How files are called that hold what is applied to rows before a model."""
+
+PICKLED = (".pkl", ".pickle", ".joblib", ".sav")
+"""What the names of pickles end with."""
+
+
+def applied_first(path: str) -> tuple[str, ...]:
+    """Name the files beside a model that most likely hold what was applied before it."""
+    own = Path(path)
+    try:
+        beside = sorted(one.name for one in own.parent.iterdir() if one.suffix in PICKLED)
+    except OSError:
+        return ()
+    return tuple(one for one in beside if one != own.name and APPLIED_FIRST.search(one))
+
+
 def columns_beside(path: str) -> tuple[str, ...] | None:
     """Return the columns that the signature of an MLflow model names beside its file, in order."""
     if not path or path.startswith("py:"):
         return None
-    try:
-        words = (Path(path).parent / MLMODEL).read_text("utf-8", "replace")
-    except OSError:
-        return None
-    found = SIGNATURE.search(words)
+    found = SIGNATURE.search(_said(Path(path).parent) or "")
     if found is None:
         return None
     single, double = found["single"], found["double"]
@@ -134,6 +152,18 @@ def columns_beside(path: str) -> tuple[str, ...] | None:
         inputs = json.loads(re.sub(r"\n\s*", " ", single).replace("''", "'"))
         return tuple(str(one["name"]) for one in inputs) or None
     except (ValueError, KeyError, TypeError):  # tensors have no names
+        return None
+
+
+def _said(folder: Path) -> str | None:
+    """Read what MLflow says of a folder's model; None for no such file, or no plain one."""
+    path = folder / MLMODEL
+    try:
+        if not path.is_file():  # but a pipe, or a device that never ends
+            return None
+        with path.open("rb") as file:
+            return file.read(MOST_SAID).decode("utf-8", "replace").replace("\r\n", "\n")
+    except OSError:
         return None
 
 
@@ -492,7 +522,7 @@ def format_of(path: Path) -> str:
     if promised != kind:
         raise ModelError(
             f"{path.name}: is named {path.suffix} but its content is {NAMES[kind]}",
-            f"rename it, or say --model-format {kind}",
+            f"rename it, or use --model-format {kind}",
         )
     return kind
 

@@ -58,14 +58,13 @@ def _held(one: Any) -> Iterator[Collection[Any]]:
     elif isinstance(one, partial):
         yield (one.func, *one.args)
         yield one.keywords.values()
-    if not isinstance(one, FUNCTIONS) and not _is_frame(type(one)):
+    if not isinstance(one, FUNCTIONS) and not _is_of_pandas(type(one)):
         yield attributes(one).values()
 
 
-def _is_frame(kind: type) -> bool:
-    """Tell a data frame or a series: what is in one are arrays, whose makers know of them."""
-    known = str(kind.__module__).partition(".")[0] == "pandas"  # some classes compute it
-    return known and kind.__name__ in ("DataFrame", "Series")
+def _is_of_pandas(kind: type) -> bool:
+    """Tell a part of a table: what is in one are arrays, whose makers know of them."""
+    return str(kind.__module__).partition(".")[0] == "pandas"  # some classes compute it
 
 
 def attributes(one: Any) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from lime_cli.modality import Modality
 from lime_cli.options.completion import columns, conditions
 from lime_cli.options.groups import Bytes, Options, Segmenter, argument, flag, group, listed, option
 from lime_cli.options.kinds import require
+from lime_cli.options.layers import LISTENER, tell
 from lime_cli.registry import AUTO_FILL, FILLS, MODALITIES, RESIZES
 from lime_cli.sources import fetched
 
@@ -335,6 +336,8 @@ class TextOptions(Options, heading="Input"):
             )
         if self.column is not None and (self.text is not None or len(self.inputs) != 1):
             raise SettingsError("--column takes one table", "name one file")
+        if self.column is not None and not chosen:
+            self._tell_every_row()
         require("text", self.inputs)
         from lime_cli.tables.rows import Rows
         from lime_cli.texts.modality import Files
@@ -355,6 +358,15 @@ class TextOptions(Options, heading="Input"):
             files=Files(dialect.encoding or "utf-8", self.max_characters),
         )
         return texts
+
+    def _tell_every_row(self) -> None:
+        """Say on a command line that all rows are meant, where none were chosen."""
+        ctx = click.get_current_context(silent=True)
+        if ctx is not None and LISTENER not in ctx.meta:
+            from lime_cli.tables.streams import name_of
+
+            name = name_of(self.inputs[0])
+            tell(ctx, f"assumed: every row of {name}; --row, --id or --where choose some of them")
 
 
 class ImageOptions(Options, heading="Input"):
@@ -459,7 +471,7 @@ def _listed() -> tuple[str, ...]:
     data = content.decode("utf-8", "surrogateescape")
     found = tuple(_path_of(line, n) for n, line in enumerate(data.splitlines(), 1) if line.strip())
     if not found:
-        raise InputError("standard input: names no images", "write a path a line")
+        raise InputError("standard input: names no images", "write one path per line")
     return found
 
 

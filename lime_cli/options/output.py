@@ -154,3 +154,29 @@ def top_option() -> Any:
         default=5,
         metavar="K",
     )
+
+
+def report_option() -> Any:
+    """Declare the field of the format of a report about a model."""
+    return option(
+        "-f",
+        "--format",
+        "Format of the report.",
+        choices=["table", "json"],
+        default="table",
+        typed=True,
+        common=True,
+    )
+
+
+def difference_option(text: str) -> Any:
+    """Declare the field of how far the predictions of two models may differ."""
+    return option(
+        "--tolerance",
+        text,
+        type=click.FloatRange(0),
+        default=0.0001,
+        metavar="X",
+        typed=True,
+        common=True,
+    )

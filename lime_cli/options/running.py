@@ -153,5 +153,5 @@ def _shard(words: str | None) -> tuple[int, int]:
         return 1, 1
     which, _, n = words.partition("/")
     if not (which.isdecimal() and n.isdecimal() and 1 <= int(which) <= int(n)):
-        raise SettingsError(f"--shard: {words!r} is not valid", "give 1/4, 2/4, 3/4 or 4/4, say")
+        raise SettingsError(f"--shard: {words!r} is not valid", "give a share such as 1/4")
     return int(which), int(n)

@@ -144,7 +144,7 @@ def _of_other_width(
     more = " ..." if len(columns) > SHOWN else ""
     if is_data(stream.header):
         return ModelError(
-            said, f"its first line is {listed}{more}; where that is a row, say --no-header"
+            said, f"its first line is {listed}{more}; if that is a row, use --no-header"
         )
     if n == 1:
         hint = f"--drop one of {listed}{more}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -70,11 +71,13 @@ class Files:
             return data.decode("utf-8-sig" if name == "utf-8" else name)
         except UnicodeError as error:
             place = getattr(error, "start", 0)
-        two = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        hint = "utf-16" if two and name != "utf-16" else "latin-1, say"
+        if name == "utf-8" and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            with contextlib.suppress(UnicodeError):  # bytes that say so, which UTF-8 has nowhere
+                return data.decode("utf-16")
+        hint = "latin-1, say"
         raise InputError(
             f"{shown}: is not {name.upper()} at byte {place}",
-            f"name its encoding, --encoding {hint}, or save it as UTF-8",
+            f"name its encoding, such as --encoding {hint}, or save it as UTF-8",
         )
 
 
@@ -379,7 +382,7 @@ class TextModality:
         if self.column is None or is_once(table.path) or suffix_of(table.path) in LINES:
             return  # lines of JSON need not all hold the same
         with open_table(table.path, table.dialect) as stream:
-            require(stream.name, stream.header, (self.column,))
+            require(stream.name, stream.header, (self.column,), renames=False)
 
     def strays(self) -> int:
         return self._listing().n_strays(self.inputs)

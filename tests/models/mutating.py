@@ -23,6 +23,7 @@ import numpy as np
 from lime_cli.errors import LimexError
 from lime_cli.models.pickles import tripwire
 from lime_cli.models.pickles.loading import unpickle
+from lime_cli.models.sklearn import limit_threads
 from lime_cli.models.walking import attributes, objects
 from tests.models.test_friction import pipelines, predictions, same
 
@@ -95,6 +96,8 @@ def tried(content: bytes, rows: Any, path: Path) -> int:
         return SAME if ours == "raised" else DIED
     if plain == "raised" or ours == "raised":
         return RAISED if plain == ours else WRONG
+    if ours == plain:  # which may be objects that compare themselves to no end
+        return SAME
     return SAME if same(pickle.loads(ours), pickle.loads(plain)) else WRONG
 
 
@@ -122,6 +125,7 @@ def said(load: Any, rows: Any, guarded: bool) -> Any:
     warnings.simplefilter("ignore")
     try:
         model = load()
+        limit_threads(model, 1)
     except LimexError:
         return "refused"
     except Exception:

@@ -1,16 +1,23 @@
 """Boosted trees in their libraries' own files, where the libraries are installed."""
 
+import io
+import json
 import pickle
 import re
 import sys
+import zipfile
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from lime_cli.errors import MissingDependency, ModelError
-from lime_cli.models.booster_files import _COUNT, Unfit, check_lightgbm, check_xgboost
+from lime_cli.models.booster_files import Unfit, check_lightgbm
+from lime_cli.models.boosters import read_no_files
 from lime_cli.models.model_file import ModelFile, format_of
+from lime_cli.models.pickles import tripwire
+from lime_cli.models.pickles.loading import unpickle
+from lime_cli.models.xgboost_trees import _COUNT, check_xgboost
 from lime_cli.tabular.row import Table
 
 RNG = np.random.default_rng(0)
@@ -175,7 +182,7 @@ def test_a_library_that_is_missing_is_named_with_the_line_that_installs_it(
 def test_a_damaged_file_is_told_in_one_line(tmp_path, library, content):
     pytest.importorskip(library)
     (tmp_path / "m").write_bytes(content)
-    with pytest.raises(ModelError, match=rf"^m: {library} cannot load it"):
+    with pytest.raises(ModelError, match=rf"^m: ({library} cannot load it|is damaged)"):
         loaded(tmp_path / "m")
 
 
@@ -219,6 +226,22 @@ DAMAGED_TREES = {
     "leaf_value=0.1 0.2 0.3 0.4": ["leaf_value=0.1 0.2 0.3", "leaf_value="],
     "threshold=0.5 0.5 0.5": ["threshold=0.5", "threshold=0.5 0.5 0.5 0.5"],
     "decision_type=2 2 2": ["decision_type=1 2 2", "decision_type=2 2"],
+    "objective=binary sigmoid:1": [
+        "objective=multiclass num_class:100000", "objective=multiclass", "objective=",
+        "objective=multiclassova num_class:2",
+    ],
+    "split_gain=1 1 1": ["split_gain=1 1", "split_gain=x 1 1", "left_child=0 0 0"],
+    "num_cat=0": ["num_cat=0\nnum_cat=0", " num_cat=0", "num_cat=2"],
+    "Tree=0\n": ["Tree=0\n\n", "Tree=0 \nTree=1\n", "Tree=0\n left_child=9 9 9\n"],
+    "\n\nend of": ["\nis_linear=1\n\nend of", "\nshrinkage=x\n\nend of", *(
+        f"\nis_linear=1\nleaf_const=1 1 1 1\nnum_features={n}\nleaf_features={columns}\n"
+        f"leaf_coeff={weights}\n\nend of"
+        for n, columns, weights in (
+            ("1 0 0 0", "3", "1"), ("1 0 0 0", "-1", "1"), ("9 0 0 0", "1", "1"),
+            ("1 0 0 0", "1", "1 1"), ("-1 2 0 0", "1", "1"), ("1 0 0", "1", "1"),
+        )
+    )],
+    "tree_sizes=1": ["tree_sizes=1 999999999", "tree_sizes=", "tree_sizes=x"],
 }  # fmt: skip
 
 
@@ -229,6 +252,181 @@ def test_trees_of_lightgbm_whose_parts_do_not_fit_are_damaged(good, bad):
     check_lightgbm(LIGHTGBM)
     with pytest.raises(Unfit, match="boosted trees"):
         check_lightgbm(LIGHTGBM.replace(good, bad))
+
+
+def test_places_of_trees_are_counted_in_bytes():
+    one, rest = LIGHTGBM.replace("=a b c", "=ä b c").split("\n\nend of")
+    tree = one[one.index("Tree=0") :] + "\n\n"
+    several = one.replace("tree_sizes=1", f"tree_sizes={len(tree)} {len(tree)}")
+    check_lightgbm(f"{several}\n\n{tree.replace('Tree=0', 'Tree=1')}end of{rest}")
+    with pytest.raises(Unfit, match="other places"):
+        check_lightgbm(f"{several}\n\n\n{tree.replace('Tree=0', 'Tree=1')}end of{rest}")
+
+
+def xgboost_tree(**parts):
+    nodes = {
+        "left_children": [1, -1, 3, -1, -1], "right_children": [2, -1, 4, -1, -1],
+        "parents": [2147483647, 0, 0, 2, 2], "split_indices": [0, 0, 1, 0, 0],
+        "split_conditions": [0.5, 1, 0.5, 2, 3], "split_type": [0, 0, 1, 0, 0],
+        "default_left": [0, 0, 1, 0, 0], "base_weights": [0, 1, 0, 2, 3], "categories": [0, 2],
+        "categories_nodes": [2], "categories_segments": [0], "categories_sizes": [2], "id": 0,
+        "tree_param": {"num_nodes": "5", "num_feature": "2", "size_leaf_vector": "1"},
+    }  # fmt: skip
+    return {**nodes, **parts}
+
+
+def xgboost_model(tree=(), model=(), said=(), **booster):
+    trees = {
+        "trees": [xgboost_tree(**dict(tree))], "tree_info": [0], "iteration_indptr": [0, 1],
+        "gbtree_model_param": {"num_trees": "1", "num_parallel_tree": "1"}, **dict(model),
+    }  # fmt: skip
+    said = {"num_feature": "2", "num_class": "0", "num_target": "1", "base_score": "5E-1"} | dict(
+        said
+    )
+    held = {"name": "gbtree", "model": trees, **booster}
+    objective = {"name": "binary:logistic", "softmax_multiclass_param": {"num_class": "0"}}
+    learner = {"gradient_booster": held, "learner_model_param": said, "objective": objective}
+    return {"learner": learner, "version": [3, 2, 0]}
+
+
+UNFIT_TREES = [
+    *({"left_children": [n, -1, 3, -1, -1]} for n in (10**6, 5, 0, 2, -2, 2.5)),
+    {"left_children": [1, -1, 3, -1]}, {"left_children": [1, -1, 0, -1, -1]},
+    {"right_children": [1, -1, 4, -1, -1]}, {"right_children": [-1, -1, 4, -1, -1]},
+    {"parents": [2147483647, 9, 0, 2, 2]}, {"parents": [7, 0, 0, 2, 2]},
+    {"split_indices": [2, 0, 1, 0, 0]}, {"split_indices": [-1, 0, 1, 0, 0]},
+    {"split_indices": [2147483647, 0, 1, 0, 0]}, {"split_conditions": [0.5]},
+    {"default_left": []}, {"tree_param": {"num_nodes": "0"}}, {"tree_param": {"num_nodes": "-1"}},
+    {"tree_param": {"num_nodes": "5", "size_leaf_vector": "-1"}},
+    {"tree_param": {"num_nodes": "5", "size_leaf_vector": "7"}}, {"id": 3}, {"id": "x"},
+    {"categories": [0]}, {"categories": [0, -2]}, {"categories": [0, 1 << 30]},
+    {"categories_nodes": [1]}, {"categories_nodes": [0, 2]}, {"categories_segments": [-1]},
+    {"categories_sizes": [9]}, {"categories_sizes": [-1]}, {"split_type": [0, 0, 1]},
+]  # fmt: skip
+
+UNFIT_MODELS = [
+    *({"tree": one} for one in UNFIT_TREES),
+    *({"model": {"tree_info": one}} for one in ([1], [-1], [], [0, 0], "x")),
+    *({"model": {"iteration_indptr": one}} for one in ([0, 2], [1, 1], [0, 9, 1], [0])),
+    {"model": {"gbtree_model_param": {"num_trees": "2", "num_parallel_tree": "1"}}},
+    {"model": {"gbtree_model_param": {"num_trees": "1", "num_parallel_tree": "0"}}},
+    {"model": {"trees": []}}, {"model": {"trees": {}}}, {"model": {"trees": None}},
+    {"model": {"cats": {"enc": [{"values": [1]}]}}},
+    {"model": {"cats": {"feature_segments": [0, 1, 9]}}},
+    {"said": {"num_feature": "1"}}, {"said": {"num_class": "3"}}, {"said": {"num_class": "x"}},
+    {"said": {"base_score": "[1,2,3]"}}, {"name": "dart", "gbtree": None},
+    {"name": "gblinear", "model": {"weights": [1.0]}},
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("parts", UNFIT_MODELS, ids=str)
+def test_trees_of_xgboost_whose_parts_do_not_fit_are_damaged(parts):
+    check_xgboost(json.dumps(xgboost_model()).encode())
+    with pytest.raises(Unfit, match="boosted trees"):
+        check_xgboost(json.dumps(xgboost_model(**parts)).encode())
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"{", b'{"learner": 1}', b"[" * 100_000, b'{"a":' * 100_000, b"{}", b"{U\x01aZU\x01aZ}",
+        b'{"learner": {}, "learner": {}}', b"{U\x07learner[$Z#L" + b"\x7f" * 8, b"{[$d",
+        b"{U\x07learnerS" + b"L\xff" * 8, b"{" + b"U\x01a{" * 100_000, b"{U\x01a[#l\x7f\0\0\0",
+    ],
+)  # fmt: skip
+def test_what_is_no_model_of_xgboost_is_damaged(content):
+    with pytest.raises(Unfit, match="boosted trees"):
+        check_xgboost(content if content[:1] == b"{" else b'{"learner":' + content)
+
+
+def kinds_of_xgboost():
+    xgboost = pytest.importorskip("xgboost")
+    few = {"n_estimators": 3, "max_depth": 3}
+    words = FRAME[["v"]].assign(kind=pd.Categorical(RNG.integers(0, 9, len(FRAME))))
+    categories = {"enable_categorical": True, "max_cat_to_onehot": 1}
+    targets = np.c_[X[:, 0], X[:, 1]]
+    return [
+        xgboost.XGBClassifier(**few, tree_method="exact", gamma=1.0).fit(X, THREE),
+        xgboost.XGBClassifier(**few, booster="dart").fit(X, THREE),
+        xgboost.XGBClassifier(n_estimators=3, booster="gblinear").fit(X, THREE),
+        xgboost.XGBRFClassifier(**few).fit(X, TWO),
+        xgboost.XGBClassifier(**few, **categories).fit(words, THREE),
+        xgboost.XGBRegressor(**few, multi_strategy="multi_output_tree").fit(X, targets),
+        xgboost.XGBRegressor(**few).fit(X, targets),
+        xgboost.XGBRanker(**few).fit(X, THREE, qid=np.arange(120) // 20),
+    ]
+
+
+def test_trees_that_xgboost_wrote_fit():
+    for model in kinds_of_xgboost():
+        booster = model.get_booster()
+        for content in (booster.save_raw("json"), booster.save_raw("ubj"), pickled(booster)):
+            check_xgboost(content)
+
+
+def pickled(booster):
+    return booster.__getstate__()["handle"]
+
+
+@pytest.mark.parametrize("save", ["pickle", "skops"])
+def test_a_tree_of_xgboost_that_leads_outside_is_damaged_in_any_file(save, tmp_path):
+    xgboost = pytest.importorskip("xgboost")
+    sio = pytest.importorskip("skops.io")
+    model = xgboost.XGBClassifier(n_estimators=2).fit(X, TWO)
+    content = pickle.dumps(model) if save == "pickle" else sio.dumps(model)
+    path = tmp_path / f"m.{save}"
+    path.write_bytes(content)
+    assert loaded(path).predict(TABLE) == pytest.approx(model.predict_proba(X), abs=1e-6)
+    mark = b"left_children[$l#L"
+
+    def damaged(data):
+        at = data.index(mark) + len(mark) + 8
+        return data[:at] + (10**6).to_bytes(4, "big") + data[at + 4 :]
+
+    path.write_bytes(damaged(content) if save == "pickle" else rezipped(content, mark, damaged))
+    with pytest.raises(ModelError, match="is damaged: boosted trees"):
+        loaded(path)
+
+
+def rezipped(content, mark, change):
+    """Change those entries of an archive in which a mark stands."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            data = old.read(name)
+            new.writestr(name, change(data) if mark in data else data)
+    return out.getvalue()
+
+
+def test_a_booster_in_skops_is_checked_before_its_library_reads_it(tmp_path):
+    lightgbm = pytest.importorskip("lightgbm")
+    sio = pytest.importorskip("skops.io")
+    model = lightgbm.LGBMClassifier(n_estimators=2, min_child_samples=3, verbose=-1).fit(X, TWO)
+    mark = b"num_leaves="
+    content = rezipped(sio.dumps(model), mark, lambda data: data.replace(mark, b"num_leafs="))
+    (tmp_path / "m.skops").write_bytes(content)
+    with pytest.raises(ModelError, match="is damaged: boosted trees"):
+        loaded(tmp_path / "m.skops")
+
+
+@pytest.mark.filterwarnings("ignore:.*Text file input")
+def test_xgboost_opens_no_file_that_a_step_before_it_names(tmp_path):
+    """Compiled code opens it, unseen: so the name must not get there."""
+    xgboost = pytest.importorskip("xgboost")
+    table = tmp_path / "table.csv"
+    np.savetxt(table, X, delimiter=",")
+    model = xgboost.XGBClassifier(n_estimators=2).fit(X, TWO)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    held = unpickle(tmp_path / "m.pkl")
+    loaded(tmp_path / "m.pkl")
+    for name in (f"{table}?format=csv", str(table).encode(), table):
+        with pytest.raises(tripwire.Alarm), tripwire.predicting():
+            held.predict_proba(name)
+    read_no_files()
+    with tripwire.predicting():
+        assert np.array_equal(held.predict_proba(X), model.predict_proba(X))
+    with pytest.raises(xgboost.core.XGBoostError, match="nowhere"):  # not watched, it looks
+        xgboost.DMatrix(f"{tmp_path}/nowhere?format=libsvm")
 
 
 @pytest.mark.parametrize(
@@ -262,6 +460,7 @@ def test_trees_that_lightgbm_wrote_fit(y, more, tmp_path):
     assert "num_cat=1" in text
     model.booster_.save_model(tmp_path / "m.txt")
     found = re.sub("left_child=-?[0-9]+", "left_child=9999", (tmp_path / "m.txt").read_text())
+    found = re.sub("tree_sizes=.*\n", "", found)  # which would tell as well
     (tmp_path / "m.txt").write_text(found)
     with pytest.raises(ModelError, match=r"m\.txt: is damaged: boosted trees whose branches"):
         loaded(tmp_path / "m.txt")

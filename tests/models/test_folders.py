@@ -1,6 +1,8 @@
 """Models in folders of MLflow: the flavour's file, and the columns of the signature."""
 
+import os
 import pickle
+import sys
 
 import numpy as np
 import pandas as pd
@@ -124,3 +126,20 @@ def test_other_flavours_are_named_with_the_way_on(tmp_path, words, gist):
     with pytest.raises(ModelError, match=gist) as caught:
         ModelFile(str(path)).load()
     assert "mlflow.pyfunc.load_model" in caught.value.hint
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "folder"])
+def test_what_is_said_beside_a_model_is_read_out_of_plain_files_alone(tmp_path, kind):
+    """A pipe would make limex wait, and a device read, for ever."""
+    path = tmp_path / "MLmodel"
+    if kind == "folder":
+        path.mkdir()
+    elif sys.platform == "win32":
+        pytest.skip("has neither")
+    elif kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.symlink_to("/dev/zero")
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(MODEL))
+    assert columns_beside(str(tmp_path / "model.pkl")) is None
+    assert ModelFile(str(tmp_path / "model.pkl")).load().input.n_columns == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pickle
 import warnings
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,14 +24,16 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
-from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.feature_extraction import FeatureHasher
+from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.feature_selection import SelectFromModel
 from sklearn.gaussian_process.kernels import RBF
 from sklearn.linear_model import LogisticRegression
+from sklearn.metrics.pairwise import pairwise_distances
 from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import ClassifierChain
 from sklearn.naive_bayes import MultinomialNB
-from sklearn.neighbors import KNeighborsClassifier
+from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
@@ -149,6 +152,21 @@ ACTING: dict[str, Callable[[], Model]] = {
     ),
     "an argument to write into": lambda: FunctionTransformer(
         func=np.add, kw_args={"x2": 1.0, "out": X}
+    ),
+    "a partial that hands out an array": lambda: FunctionTransformer(partial(np.reshape, X)),
+    "a partial that writes into its input": lambda: FunctionTransformer(partial(np.add, 1, 2)),
+    "a partial that writes, of one input": lambda: FunctionTransformer(partial(np.negative, 1)),
+    "a class for a partial": lambda: FunctionTransformer(
+        partial(np.asarray, dtype=LogisticRegression)
+    ),
+    "a class for a function": lambda: FunctionTransformer(
+        pairwise_distances, kw_args={"metric": LogisticRegression}
+    ),
+    "an array's class for a function": lambda: FunctionTransformer(
+        pairwise_distances, kw_args={"metric": np.ndarray}
+    ),
+    "a class in a dictionary": lambda: with_state(
+        fitted(LogisticRegression()), by_name={"a": LogisticRegression}
     ),
     "a masked array": lambda: with_state(
         fitted(LogisticRegression()), coef_=np.ma.masked_array(np.ones((1, 4)), [[0, 0, 0, 1]])
@@ -291,6 +309,39 @@ def splines(**state: Any) -> Model:
     return Pairs(type(spline), {**kept, **state})
 
 
+def by_category(model: Model) -> None:
+    nodes = model._predictors[0][0].nodes
+    nodes["is_categorical"], nodes["bitset_idx"] = 1, 3
+
+
+class Remade:
+    """Pickles as what a function returns, with a state."""
+
+    def __init__(self, *parts: Any) -> None:
+        self.parts = parts
+
+    def __reduce__(self) -> Any:
+        return self.parts
+
+
+def density(weights: Any) -> Model:
+    model = fitted(KernelDensity())
+    make, given, state = model.tree_.__reduce__()
+    return with_state(model, tree_=Remade(make, given, (*state[:12], weights)))
+
+
+def chance(kind: str, change: dict[str, Any]) -> Model:
+    """Give a model that draws, whose random numbers are not where they say."""
+    source = getattr(np.random, kind)(0)
+    state = {**source.state, **change}
+    if isinstance(change.get("state"), dict):
+        state["state"] = {**source.state["state"], **change["state"]}
+    make, given, rest = source.__reduce__()
+    rest = (state, *rest[1:]) if isinstance(rest, tuple) else state
+    drawn = Remade(np.random._pickle.__generator_ctor, (Remade(make, given, rest),))
+    return with_state(fitted(DummyClassifier(strategy="stratified")), random_state=drawn)
+
+
 UNFIT: dict[str, Callable[[], Model]] = {
     "one weight": lambda: machine(_dual_coef_=np.zeros((1, 1))),
     "one weight, two classes": lambda: machine(Y, _dual_coef_=np.zeros((1, 1))),
@@ -321,6 +372,33 @@ UNFIT: dict[str, Callable[[], Model]] = {
     "stages of other trees": lambda: with_state(
         boosting(), estimators_=np.array([[tree()] * 3], object)
     ),
+    "stages that a loss of other classes begins": lambda: boosting(
+        _loss=fitted(GradientBoostingClassifier(n_estimators=1))._loss
+    ),
+    "no stages": lambda: boosting(estimators_=np.empty((0, 3), object)),
+    "sets of categories that are too small": lambda: histogram(
+        lambda model: with_state(
+            model._predictors[0][0], raw_left_cat_bitsets=np.zeros((1, 1), np.uint32)
+        )
+    ),
+    "a tree of no nodes": lambda: histogram(
+        lambda model: with_state(
+            model._predictors[1][0], nodes=model._predictors[1][0].nodes[:0].copy()
+        )
+    ),
+    "a set of categories beyond the last": lambda: histogram(by_category),
+    "weights of a density too few": lambda: density(np.ones(1)),
+    "no weights of a density": lambda: density(np.ones(0)),
+    "weights of a density in columns": lambda: density(np.ones((60, 2))),
+    "neighbours of more rows": lambda: neighbours(n_samples_fit_=10**9),
+    "words in no columns": lambda: with_state(HashingVectorizer(), n_features=0),
+    "words in negative columns": lambda: with_state(FeatureHasher(), n_features=-1),
+    "words in too many columns": lambda: with_state(FeatureHasher(), n_features=2**40),
+    "words in endless columns": lambda: with_state(FeatureHasher(), n_features=float("inf")),
+    "random numbers beyond the drawn": lambda: chance("MT19937", {"state": {"pos": 10**9}}),
+    "random numbers before the drawn": lambda: chance("MT19937", {"state": {"pos": -5}}),
+    "random numbers of another kind": lambda: chance("Philox", {"buffer_pos": -(10**8)}),
+    "random numbers of another kind, beyond": lambda: chance("Philox", {"buffer_pos": 5}),
     "bins of fewer columns": lambda: histogram(
         lambda model: with_state(model._bin_mapper, is_categorical_=np.zeros(1, np.uint8))
     ),
@@ -369,6 +447,46 @@ def test_a_model_whose_sizes_do_not_fit_is_damaged(name: str, tmp_path: Path) ->
     path = written(UNFIT[name](), tmp_path / "m.pkl", 4)
     with pytest.raises(ModelError, match=r"^m\.pkl: is damaged"):
         unpickle(path)
+
+
+@pytest.mark.parametrize("begins", ["two classes", "one row", "a table"])
+def test_boosting_looks_at_the_answers_that_it_begins_with(begins: str, tmp_path: Path) -> None:
+    """Compiled code adds to them as if there was one for each class of each row."""
+    one_row = FunctionTransformer(np.max, kw_args={"axis": 0, "keepdims": True})
+    other = {
+        "two classes": fitted(DummyClassifier()),
+        "one row": Pipeline([("a", one_row), ("b", fitted(LogisticRegression(), THREE))]),
+        "a table": with_state(fitted(DummyClassifier(), THREE), class_prior_=np.ones(2) / 2),
+    }[begins]  # fmt: skip
+    model: Any = unpickle(written(boosting(init_=other), tmp_path / "m.pkl", 4))
+    with pytest.raises(ValueError, match="begins with"):
+        model.predict_proba(X)
+
+
+@pytest.mark.parametrize("target", [Y, THREE], ids=["two", "three"])
+@pytest.mark.parametrize("init", [None, "zero", LogisticRegression()], ids=str)
+def test_boosting_begins_as_before(target: Any, init: Any, tmp_path: Path) -> None:
+    model = fitted(GradientBoostingClassifier(n_estimators=2, init=init), target)
+    loaded: Any = unpickle(written(model, tmp_path / "m.pkl", 4))
+    assert np.array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_arrays_share_no_bytes(tmp_path: Path) -> None:
+    """Or one of them could be changed behind the back of a check, through another."""
+    content, other = bytes(8000), bytearray(8000)
+    empty, read = np.zeros(2).__reduce__()[0], np.zeros(2).__reduce_ex__(5)[0]
+    kinds = np.dtype("f8"), np.dtype("i4")
+    arrays = [
+        *(Remade(empty, (np.ndarray, (0,), b"b"), (1, (1000,), np.dtype(kind), False, content))
+          for kind in ("f8", "i8")),
+        *(Remade(read, (other, kind, (8000 // kind.itemsize,), "C")) for kind in kinds),
+        Remade(read, (content, kinds[0], (1000,), "C")),
+    ]  # fmt: skip
+    model = with_state(fitted(LogisticRegression()), kept=arrays)
+    kept = unpickle(written(model, tmp_path / "m.pkl", 5)).kept  # type: ignore[attr-defined]
+    assert [len(one) for one in kept] == [1000, 1000, 1000, 2000, 1000]
+    pairs = ((a, b) for i, a in enumerate(kept) for b in kept[:i])
+    assert not any(np.shares_memory(a, b) for a, b in pairs)
 
 
 def test_masked_nodes_are_refused(tmp_path: Path) -> None:

@@ -287,7 +287,7 @@ def test_force_color_colours_standard_output_and_no_file(limex, monkeypatch, tmp
         ("LIMEX_SAMPELS", "is not a variable of limex; did you mean LIMEX_SAMPLES?"),
         ("LIMEX_KERNELWIDTH", "is not a variable of limex; did you mean LIMEX_KERNEL_WIDTH?"),
         ("LIMEX_0123456789", "is not a variable of limex; limex explain --help-all lists options"),
-        ("LIMEX_TRUST", "has no effect; say --trust on the command line"),
+        ("LIMEX_TRUST", "has no effect; use --trust on the command line"),
     ],
 )
 def test_a_variable_that_means_nothing_is_told(limex, monkeypatch, name, told):

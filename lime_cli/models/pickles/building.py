@@ -14,6 +14,7 @@ import numpy as np
 
 from lime_cli.models.pickles import frames, tripwire
 from lime_cli.models.pickles.constructors import (
+    BUFFER,
     SCALAR,
     call,
     check_keys,
@@ -86,6 +87,7 @@ class Builder(Machine):
         self._known: dict[Global, Named] = {}
         self._roles: dict[Global, frozenset[str]] = {}
         self._unfilled: dict[int, object] = {}
+        self._given: dict[int, object] = {}
 
     def find(self, module: str, name: str) -> Named:
         key = module, name
@@ -108,6 +110,8 @@ class Builder(Machine):
         if stand_in is not None:
             self.has_frames = True
             return self._note(stand_in)
+        if named.key == BUFFER and args:
+            args = (self._alone(args[0]), *args[1:])
         made = call(named.key, cast(Any, named.thing), args)
         if isinstance(made, np.ndarray):
             if named.key[1] not in _EMPTY_ARRAYS:
@@ -169,6 +173,8 @@ class Builder(Machine):
         if frames.fill(instance, state):
             self.open.pop(id(instance), None)
             return
+        if isinstance(instance, np.ndarray) and type(state) is tuple and state:
+            state = (*state[:-1], self._alone(state[-1]))
         check_partial(instance, state)
         _check_form(instance, state)
         check_state(instance, state)
@@ -181,6 +187,15 @@ class Builder(Machine):
         else:
             _fill_attributes(instance, state)
         self.open.pop(id(instance), None)
+
+    def _alone(self, data: object) -> object:
+        """Return bytes that no other array has: numpy lets arrays share what it is given."""
+        if not isinstance(data, (bytes, bytearray)):
+            return data
+        if id(data) in self._given:
+            return type(data)(memoryview(data))
+        self._given[id(data)] = data
+        return data
 
     def put(self, target: object) -> None:
         raise Refused(f"puts items into a {type(target).__name__}")

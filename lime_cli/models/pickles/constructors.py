@@ -301,10 +301,22 @@ def check_partial(made: object, state: object) -> None:
     _, args, named, _ = state
     if type(args) is not tuple or type(named) is not dict:
         raise Refused("holds a damaged partial")
-    given = (*args, *named.values())
-    check_plain(tuple(one) if type(one) is list else one for one in given)
+    given = [tuple(one) if type(one) is list else one for one in (*args, *named.values())]
+    check_plain(given)
+    for one in given:
+        if isinstance(one, type) and not is_plain_class(one):
+            raise Refused(f"hands a class, {one.__name__}, to a function")
     if "out" in named or not all(type(name) is str for name in named):
         raise Refused("has a partial write into what it holds")
+    # what comes first is what functions return a view of, and what comes last what they write into
+    most = made.func.nin - 1 if isinstance(made.func, np.ufunc) else len(args)
+    if len(args) > most or any(isinstance(one, np.ndarray) for one in args):
+        raise Refused("has a partial hand out what it holds")
+
+
+def is_plain_class(kind: type) -> bool:
+    """Tell a class of numbers or words, by which functions are told what to return."""
+    return issubclass(kind, np.generic) or kind.__module__ == "builtins"
 
 
 def is_method_of_words(of_any: bool, held: object, name: object) -> bool:
@@ -377,6 +389,8 @@ _NEW_OBJECTS = {
 
 SCALAR = ("numpy._core.multiarray", "scalar")
 
+BUFFER = ("numpy._core.numeric", "_frombuffer")
+
 _ARROW_ARRAY = ("pyarrow.lib", "_restore_array")
 
 
@@ -395,7 +409,7 @@ GUARDS: Mapping[Global, Callable[..., bool]] = {
     ("datetime", "timezone"): _moment,
     ("numpy._core.multiarray", "_reconstruct"): _array,
     SCALAR: scalar_of,
-    ("numpy._core.numeric", "_frombuffer"): _buffer,
+    BUFFER: _buffer,
     ("numpy.ma.core", "_mareconstruct"): _masked,
     ("numpy.random._pickle", "__bit_generator_ctor"): _bit_generator,
     ("numpy.random._pickle", "__generator_ctor"): _generator,

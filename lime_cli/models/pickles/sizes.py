@@ -14,8 +14,9 @@ from typing import Any, cast
 
 import numpy as np
 
-from lime_cli.models.booster_files import Unfit, check_lightgbm, check_xgboost
+from lime_cli.models.booster_files import Unfit, check_lightgbm
 from lime_cli.models.pickles.policy import Refused
+from lime_cli.models.xgboost_trees import check_xgboost
 
 _TREE = ("sklearn.tree._tree", "Tree")
 
@@ -32,6 +33,10 @@ _LINKS = {"left_child", "right_child", "feature"}
 _GROUP = 1 << 14  # nodes checked at once: enough for many small trees, little beside one large
 
 _HIGHEST_DEGREE = 100
+
+_WORDS_OF_SET = 8  # of 32 bits, for 256 categories
+
+_DRAWN_BY_TWISTER = 624
 
 
 class Damaged(Exception):
@@ -87,6 +92,8 @@ def _check_search_tree(state: object) -> None:
     if type(state) is not tuple or len(state) < 12:
         raise Damaged("a search tree without its parts")
     _check_spatial(state[11], *state[:7])
+    weights = state[12] if len(state) > 12 else None
+    _fits(weights is None or np.shape(weights) == (len(state[0]),), "a search tree without weights")
 
 
 def _check_spatial(
@@ -145,7 +152,7 @@ def _check_nodes(state: object) -> None:
     if not isinstance(nodes, np.ndarray) or nodes.ndim != 1 or nodes.dtype.names is None:
         raise Damaged("a decision tree without nodes")
     count = cast("dict[str, object]", state).get("node_count")
-    if count != len(nodes) or not set(nodes.dtype.names) >= _LINKS:
+    if not count or count != len(nodes) or not set(nodes.dtype.names) >= _LINKS:
         raise Damaged("a decision tree with missing nodes")
 
 
@@ -172,6 +179,8 @@ def _checks(kind: Any) -> tuple[Callable[[Any], None], ...]:
     checks: list[Callable[[Any], None]] = []
     if kind.__module__.startswith("scipy.sparse."):
         checks.append(_check_format)
+    if issubclass(kind, (np.random.RandomState, np.random.Generator, np.random.BitGenerator)):
+        checks.append(_check_random)
     if keeps_names(cast("Hashable", kind)):
         checks.append(_check_widths)
         for place, check in _CHECKS.items():
@@ -182,6 +191,15 @@ def _checks(kind: Any) -> tuple[Callable[[Any], None], ...]:
 
 def _check_format(matrix: Any) -> None:
     type(matrix).check_format(matrix, True)
+
+
+def _check_random(source: Any) -> None:
+    """Check where a source of random numbers stands in those that it has drawn in advance."""
+    maker = getattr(source, "_bit_generator", source)
+    inner = maker.state["state"]
+    drawn = inner.get("pos", 0) if isinstance(inner, dict) else 0
+    at_most = (0 <= drawn <= _DRAWN_BY_TWISTER, 0 <= maker.state.get("buffer_pos", 0) <= 4)
+    _fits(all(at_most), "a source of random numbers that is beyond its own")
 
 
 def _check_widths(thing: Any) -> None:
@@ -258,12 +276,46 @@ def _check_boosted(thing: Any, held: dict[str, Any]) -> None:
     if "estimators_" not in held:
         return
     stages = held["estimators_"]
-    _fits(type(stages) is np.ndarray and stages.ndim == 2, "boosting without stages")
+    _fits(
+        type(stages) is np.ndarray and stages.ndim == 2 and stages.size, "boosting without stages"
+    )
     per_stage = held.get("n_trees_per_iteration_", held.get("_K", held.get("K", stages.shape[1])))
     _fits(per_stage == stages.shape[1], "boosting with stages of another size")
     for member in stages.ravel():
         tree = _tree_in(member)
         _fits(tree.n_outputs == 1 and tree.max_n_classes == 1, "boosting with other trees")
+    begins, loss = held["init_"], held.get("_loss", held.get("loss_"))
+    several = getattr(loss, "is_multiclass", getattr(loss, "is_multi_class", per_stage > 1))
+    _fits(bool(several) == (per_stage > 1), "boosting with stages of another size")
+    if not isinstance(begins, (str, _Beginning)):
+        thing.init_ = _Beginning(begins, int(per_stage))
+
+
+class _Beginning:
+    """Asks the model that boosting begins with, and looks at its answers: what compiled code adds
+    to them has their places from the stages.
+    """
+
+    def __init__(self, estimator: Any, n_values: int) -> None:
+        self.estimator = estimator
+        self._n_values = n_values
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__") or "estimator" not in vars(self):
+            raise AttributeError(name)
+        found = getattr(self.estimator, name)
+        if name not in ("predict", "predict_proba"):
+            return found
+
+        def asked(rows: Any) -> Any:
+            answers = np.asarray(found(rows))
+            n = 1 if answers.ndim == 1 else answers.shape[1]
+            n -= name == "predict_proba" and self._n_values == 1  # of which the second is taken
+            if answers.ndim > 2 or len(answers) != rows.shape[0] or n != self._n_values:
+                raise ValueError("the model that boosting begins with gives other answers")
+            return answers
+
+        return asked
 
 
 def _check_histogram_boosting(_thing: Any, held: dict[str, Any]) -> None:
@@ -279,10 +331,10 @@ def _check_histogram_boosting(_thing: Any, held: dict[str, Any]) -> None:
         small = not is_category or (np.all(column >= 0) and np.all(column < 256))
         _fits(small, "boosting with damaged bins")
     n_values = held.get("n_trees_per_iteration_")
-    for round_ in held["_predictors"]:
-        _fits(len(round_) == n_values, "boosting with stages of another size")
-        for predictor in round_:
-            _check_histogram_tree(predictor, width)
+    rounds = held["_predictors"]
+    _fits(all(len(one) == n_values for one in rounds), "boosting with stages of another size")
+    trees = [predictor for one in rounds for predictor in one]
+    _check_histogram_trees(trees, width) if trees else None
 
 
 def _check_machine(thing: Any, held: dict[str, Any]) -> None:
@@ -328,6 +380,7 @@ def _check_neighbours(thing: Any, held: dict[str, Any]) -> None:
     rows, words = held.get("_fit_X"), "neighbours of another width"
     if rows is None:
         return
+    _fits(held.get("n_samples_fit_", rows.shape[0]) == rows.shape[0], words)
     by_matrix = held.get("effective_metric_") == "precomputed"
     _fits(by_matrix or rows.shape[1] == _width(held), words)
     tree = held.get("_tree")
@@ -390,6 +443,13 @@ def _check_vocabulary(_thing: Any, held: dict[str, Any]) -> None:
     _fits(inside, "a vocabulary with words beyond its last column")
 
 
+def _check_hasher(_thing: Any, held: dict[str, Any]) -> None:
+    """Check the number of columns that words are spread over, which is divided by."""
+    n = held.get("n_features")
+    whole = isinstance(n, int | np.integer) and 1 <= n < 1 << 31
+    _fits("n_features" not in held or whole, "a hasher of no columns")
+
+
 def _check_encoder(thing: Any, held: dict[str, Any]) -> None:
     """Check that every category has a column."""
     if type(thing).__name__ == "OneHotEncoder" and "_n_features_outs" in held:
@@ -426,23 +486,35 @@ _CHECKS: Mapping[str, Callable[[Any, dict[str, Any]], None]] = {
     "sklearn.neighbors.": _check_neighbours,
     "sklearn.cluster.": _check_centres,
     "sklearn.feature_extraction.": _check_vocabulary,
+    "sklearn.feature_extraction._hash": _check_hasher,
+    "sklearn.feature_extraction.text": _check_hasher,
     "sklearn.preprocessing._encoders": _check_encoder,
     "sklearn.preprocessing._polynomial": _check_polynomials,
 }
 """By the beginning of a class's module: what its compiled code believes."""
 
 
-def _check_histogram_tree(predictor: Any, n_features: int) -> None:
-    nodes = predictor.nodes
-    inner = nodes["is_leaf"] == 0
-    n_nodes = len(nodes)
+def _check_histogram_trees(trees: list[Any], n_features: int) -> None:
+    """Check trees laid end to end: links go down inside of one, columns and categories exist."""
+    for tree in trees:
+        words, binned = tree.raw_left_cat_bitsets, tree.binned_left_cat_bitsets
+        for sets in (words, binned):
+            _fits(_numbers(sets, 2) and sets.shape[1] == _WORDS_OF_SET, "damaged categories")
+        plain = type(tree.nodes) is np.ndarray and tree.nodes.ndim == 1 and len(tree.nodes)
+        _fits(plain, "a decision tree without nodes")
+    counts = np.array([len(tree.nodes) for tree in trees])
+    sets = np.array([len(tree.raw_left_cat_bitsets) for tree in trees])
+    nodes = np.concatenate([tree.nodes for tree in trees])
+    inner = np.flatnonzero(nodes["is_leaf"] == 0)
+    owner = np.repeat(np.arange(len(trees)), counts).take(inner)
+    place = inner - (np.cumsum(counts) - counts).take(owner)
     for child in ("left", "right"):
-        below = nodes[child][inner].astype(np.int64)
-        if np.any(below >= n_nodes) or np.any(below <= np.flatnonzero(inner)):
+        below = nodes[child].take(inner).astype(np.int64)
+        if np.any(below >= counts.take(owner)) or np.any(below <= place):
             raise Damaged("a decision tree whose branches lead outside of it")
-    _check_range(nodes["feature_idx"][inner], n_features)
-    categorical = inner & (nodes["is_categorical"] != 0)
-    _check_range(nodes["bitset_idx"][categorical], len(predictor.raw_left_cat_bitsets))
+    _check_range(nodes["feature_idx"].take(inner), n_features)
+    by_set = np.flatnonzero(nodes["is_categorical"].take(inner) != 0)
+    _check_range(nodes["bitset_idx"].take(inner).take(by_set), sets.take(owner.take(by_set)))
 
 
 def _groups(trees: Iterable[Any]) -> Iterator[list[Any]]:

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from lime_cli.models.pickles.constructors import MOST_NUMBERS, check_partial
+from lime_cli.models.pickles.constructors import MOST_NUMBERS, check_partial, is_plain_class
 from lime_cli.models.pickles.policy import Bomb, Refused
 from lime_cli.models.pickles.sizes import Damaged, check_sizes
 from lime_cli.models.walking import FUNCTIONS, PLAIN, attributes, objects
@@ -95,6 +95,8 @@ def _check_array(array: np.ndarray, is_report: bool) -> None:
 
 def _check_object(thing: Any, trusted: tuple[str, ...]) -> None:
     held = attributes(thing)
+    if isinstance(thing, dict):
+        _check_values("a value", thing.values(), trusted)
     if isinstance(thing, partial):  # whose arguments a file may change after it is filled
         check_partial(thing, (thing.func, thing.args, thing.keywords, None))
     if isinstance(thing, dict) and type(thing) is not dict:  # items of some are attributes
@@ -272,8 +274,10 @@ def _check_arguments(thing: Any, _name: str, arguments: Any) -> None:
         if name == "out" or not isinstance(name, str):
             raise Refused(f"has a function of a {kind} write into what it holds")
         for one in objects(value):
-            if callable(one) and not isinstance(one, type):
+            if callable(one):
                 raise Refused(f"hands a function to a function of a {kind}")
+        if isinstance(value, type) and not is_plain_class(value):
+            raise Refused(f"hands a class, {value.__name__}, to a function of a {kind}")
 
 
 def _check_values(where: str, values: Collection[Any], trusted: tuple[str, ...]) -> None:
@@ -282,8 +286,7 @@ def _check_values(where: str, values: Collection[Any], trusted: tuple[str, ...])
         return
     for value in _each(values):
         if isinstance(value, type):
-            plain = issubclass(value, np.generic) or value.__module__ == "builtins"
-            if not plain and value.__module__ not in trusted:
+            if not is_plain_class(value) and value.__module__ not in trusted:
                 raise Refused(f"holds a class, {value.__name__}, as {where}")
         elif callable(value) and not isinstance(value, (partial, *FUNCTIONS)):
             module = type(value).__module__

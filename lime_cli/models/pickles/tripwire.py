@@ -167,6 +167,14 @@ def _watched(mode: str, trusted: tuple[str, ...] = ()) -> Iterator[None]:
             raise Alarm(wire.event)
 
 
+def alarm_if_watched(event: str) -> None:
+    """Raise `Alarm` for what Python itself does not announce, where this thread is watched."""
+    wire = _wire()
+    if wire.mode:
+        wire.event = wire.event or event
+        raise Alarm(event)
+
+
 @contextmanager
 def lifted() -> Iterator[None]:
     """Watch nothing meanwhile: an allowed module is imported."""

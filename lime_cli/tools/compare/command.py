@@ -98,7 +98,7 @@ def compare(options: ComparisonOptions, output: ComparisonOutputOptions) -> int:
     if options.rows is not None:
         return _two_rows(options, to)
     if options.new is None:
-        raise SettingsError("compare: NEW is missing", "name two results, or two rows with --rows")
+        raise SettingsError("limex compare requires NEW", "name two results, or give --rows")
     limits = Limits(
         options.min_correlation,
         options.min_overlap,

@@ -131,7 +131,7 @@ def _of_tokens(report: ModelReport) -> Iterator[Choice]:
         if inside:
             yield Choice("tokenizer", place, "beside it" if beside else "as said")
         elif not beside:
-            why = "outside the model's folder, where no sidecar reaches: say it on the command line"
+            why = "outside the model's folder, where no sidecar reaches: type it"
             yield Choice("tokenizer", place, why, False)
     limit = known_input(report).max_tokens
     if limit is not None:

@@ -46,10 +46,7 @@ def save(summary: ResultSummary, out: IO[bytes], kind: str = "png") -> None:
     """
     canvas = Canvas(WIDTH, measured=kind == "png")
     draw(summary, canvas)
-    if kind == "png":
-        canvas.write_png(out)
-    else:
-        canvas.write_svg(out, counted(summary.explained, "explanation"))
+    canvas.write(out, kind, counted(summary.explained, "explanation"))
 
 
 def draw(summary: ResultSummary, canvas: Canvas) -> None:

@@ -100,7 +100,7 @@ def test_sparse_rows_for_a_column_of_words_are_one_line(limex, tmp_path):
     said = ("explain", "tabular", model, tmp_path / "rows.csv", "--row", "0")
     result = limex(*said, "--input-form", "sparse")
     line = "limex: model.pkl: is given sparse rows, which cannot hold the words of column 'a'; "
-    hint = "say --input-form frame or array, or leave the column out with --drop"
+    hint = "use --input-form frame or array, or leave the column out with --drop"
     assert (result.code, result.err.splitlines()) == (4, [line + hint])
 
 
@@ -113,7 +113,7 @@ def test_a_pickle_is_described_on_a_page(limex, pipeline):
         "model       Pipeline",
         "standardscaler      StandardScaler",
         "classes     2: no, yes",
-        "asked       predict_proba: classification, 2 probabilities",
+        "called by   predict_proba: classification, 2 probabilities",
         f"explain it  limex explain tabular {pipeline} DATA.csv --row 0",
         "may be loaded         sklearn.pipeline.Pipeline",
     ):
