@@ -110,6 +110,11 @@ class Explainer:
         with _in_words(self._kind):
             return _one(*self._explained(instance))
 
+    def __repr__(self) -> str:
+        model = self._model
+        name = model if isinstance(model, str) else getattr(model, "__name__", "")
+        return f"<Explainer of {name or type(model).__name__}>"
+
     def explain_many(self, instances: object) -> Explanations:
         """Explain several instances, in order; those that fail are in ``failed``."""
         with _in_words(self._kind):

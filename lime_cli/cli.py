@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from lime_cli.errors import LimexError, ModelError, OutputError, SettingsError
-from lime_cli.options.command_groups import CommandGroup, refused, unknown
+from lime_cli.options.command_groups import CommandGroup, kinds_with, refused, unknown
 from lime_cli.running.containment import Containment
 from lime_cli.version import __version__
 
@@ -204,6 +204,11 @@ def _usage(error: click.ClickException) -> SettingsError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "limex"
     if isinstance(error, click.NoSuchOption) and context is not None:
+        if kinds := kinds_with(error.option_name, context):
+            said = f"{path} has no option {error.option_name!r}"
+            return SettingsError(
+                said, f"leave it out; {' and '.join(kinds)} {'have' if kinds[1:] else 'has'} it"
+            )
         known = (name for one in context.command.get_params(context) for name in one.opts)
         return unknown("option", error.option_name, known, path)
     return refused(error, context, f"see {path} --help")

@@ -495,3 +495,14 @@ def test_a_file_of_options_beside_a_model_is_told_of(tmp_path):
     with pytest.warns(lime_cli.LimexWarning, match=r"options from .*zoo\.onnx\.toml"):
         found = lime_cli.explain(model, DATA / "zoo.csv", row=3, samples=64)
     assert found.record["targets"][0]["name"] == "bird"
+
+
+def test_plots_and_options_of_images_are_refused_for_rows_and_texts():
+    one = lime_cli.explain("sample_models/reviews.onnx", "A wonderful film", samples=16)
+    assert repr(one).startswith("<Explanation of text: 'positive'")
+    with pytest.raises(lime_cli.LimexError, match="style: is an option of image overlays"):
+        one.plot(style="heat")
+    with pytest.raises(lime_cli.LimexError, match="segmenter: is an option for images only"):
+        lime_cli.explain("sample_models/reviews.onnx", "A wonderful film", segmenter="grid")
+    with pytest.raises(lime_cli.LimexError, match=r"\.foo for this result; .*, or give format"):
+        one.save("one.foo")

@@ -114,10 +114,28 @@ def _switch(word: str, known: Mapping[str, Switch]) -> Switch:
     found = known.get(long)
     if found is not None and not getattr(found.option, "hidden", False):
         return found
+    if kinds := _kinds_with(long):
+        raise SettingsError(f"{word}: is an option for {kinds} only", "leave it out")
     names = [one.replace("-", "_") for one, switch in known.items() if not switch.option.hidden]
     near = get_close_matches(word, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "see limex explain --help-all"
     raise SettingsError(f"{word}: there is no such option", hint)
+
+
+def _kinds_with(long: str) -> str:
+    """Name the kinds of input that have an option."""
+    from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions
+
+    groups = {"tables": TableOptions, "texts": TextOptions, "images": ImageOptions}
+    return " and ".join(
+        kind
+        for kind, group in groups.items()
+        if long in switches(_Called(kind, params=_params_of(options(group)(_nothing))))
+    )
+
+
+def _nothing(*_: Any) -> None:
+    """Stand in for a command."""
 
 
 def _spelled(switch: Switch, word: str, value: Any) -> Any:

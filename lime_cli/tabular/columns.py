@@ -262,7 +262,7 @@ def learn(
         cells, n_rows = read_evenly(seen, dialect, not own, spelled)
     if own and n_rows < ENOUGH_ROWS:
         raise SettingsError(
-            f"{cells.name}: has {n_rows} rows, too few to draw replacements from",
+            f"{cells.name}: has too few rows to draw replacements from ({n_rows})",
             "name training data with --background",
         )
     warnings = (*(CodedWarning(*one) for one in seen.assumed), *[ITSELF][: int(own)])

@@ -168,7 +168,7 @@ class TextInstance(KeptOrMasked):
         return Subject(
             self.source.id,
             "text",
-            Path(self.source.path).name,
+            self.source.id if self.source.path == TYPED else Path(self.source.path).name,
             digest_of(self.text.encode("utf-8", "surrogatepass")),
             facts,
         )
@@ -374,7 +374,7 @@ class TextModality:
         for name in self.inputs:
             _check_prose(name)
         if self.text is not None:
-            yield Source("--text", "--text")
+            yield Source("text", TYPED)
         yield from self._listing().sources(self.inputs)
 
     def _check_column(self, table: Rows) -> None:
@@ -423,7 +423,7 @@ class TextModality:
 
     def _text(self, source: Source) -> str:
         if self.table is None or self.column is None:
-            return _typed(self.text) if source.path == "--text" else self.files.read(source.path)
+            return _typed(self.text) if source.path == TYPED else self.files.read(source.path)
         record = source.record or self.table.record(source.row or 0)
         cells = cells_of(source, record, self.table.dialect)
         require(cells.name, cells.header, (self.column,))
@@ -441,6 +441,9 @@ class TextModality:
             return "matches"
         return "words" if unit in ("auto", "icu") else f"{unit}s"
 
+
+TYPED = "--text"
+"""Where a text is that was typed, or given in Python."""
 
 LINES = (".jsonl", ".ndjson", ".json")
 

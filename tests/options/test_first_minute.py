@@ -164,6 +164,11 @@ def test_a_table_of_more_rows_asks_which(limex):
         (("explain", "text", "m.onnx", "--text", "a", "-f", "pgn"), 2, "did you mean png?"),
         (("explain", "text", "m.onnx", "--text", "a", "--selection", "forwrd"), 2, "mean forward?"),
         (("explain", "tabular"), 2, "limex explain tabular requires MODEL; see limex explain"),
+        (
+            ("explain", "tabular", *ZOO, "--segmenter", "grid"),
+            2,
+            "limex explain image has it",
+        ),
         (("check", "out/"), 2, "limex check requires --policy; see limex check --help"),
         (("explain", "tabular", *ZOO, "--row"), 2, "--row requires a value"),
         (("explain", "tabular", *ZOO, "--samples", "few"), 2, "--samples: 'few' is neither"),
