@@ -19,6 +19,9 @@ from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 
 LADDER = (0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
 """Radii that ``auto`` compares; it goes on by halves while one component is masked on average."""
+MOST = 600
+"""Components, at most, that are fitted together, and of which so few are masked where replacements
+are random: samples would mask each of more too seldom to tell its weight."""
 
 
 class Kernel(Protocol):
@@ -62,10 +65,14 @@ def binomial(d: int, radius: float) -> FloatArray:
     return np.asarray(probabilities)
 
 
-def ladder(d: int) -> tuple[float, ...]:
-    """Return the radii that are compared for d components, falling."""
+def ladder(d: int, random: bool = False) -> tuple[float, ...]:
+    """Return the radii that are compared for d components, falling.
+
+    Where replacements are ``random``, those of many components end where LADDER does.
+    """
     radii = [radius for radius in LADDER if radius * d >= 1]
-    while radii and radii[-1] <= LADDER[-1] and radii[-1] / 2 * d >= 1:
+    further = d <= MOST or not random
+    while further and radii and radii[-1] <= LADDER[-1] and radii[-1] / 2 * d >= 1:
         radii.append(radii[-1] / 2)
     return tuple(radii) or LADDER[:1]
 

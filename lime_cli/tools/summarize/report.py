@@ -51,7 +51,7 @@ def save(summary: ResultSummary, out: IO[bytes], kind: str = "png") -> None:
 
 def draw(summary: ResultSummary, canvas: Canvas) -> None:
     """Draw for each target a dot for every weight, then a cell for every instance and feature."""
-    aspects = sorted(summary.aspects.values(), key=lambda one: (-one.n, one.name))[:TARGETS]
+    aspects = summary.by_count()[:TARGETS]
     if not aspects:
         raise InputError("there is no explanation to draw", "every instance failed")
     for number, aspect in enumerate(aspects):
@@ -183,7 +183,7 @@ SHOWN = 30
 
 def sheet_of(summary: ResultSummary, picks: Sequence[Pick]) -> Sheet:
     """Return title, sentences and tables: one a target, and one of the instances picked."""
-    grids = [_features(one, summary.top) for one in summary.aspects.values()]
+    grids = [_features(one, summary.top) for one in summary.by_count()]
     if picks:
         grids.append(_picks(picks))
     title = counted(summary.explained, "explanation")
