@@ -19,6 +19,7 @@ from sklearn.preprocessing import OneHotEncoder
 
 import lime_cli
 from lime_cli.errors import InputError, ModelError, SettingsError
+from lime_cli.options.keywords import keyworded
 from tests.conftest import ROOT
 
 MODELS, DATA = ROOT / "sample_models", ROOT / "sample_data"
@@ -503,3 +504,19 @@ def test_plots_and_options_of_images_are_refused_for_rows_and_texts():
         lime_cli.explain("sample_models/reviews.onnx", "A wonderful film", segmenter="grid")
     with pytest.raises(lime_cli.LimexError, match=r"\.foo for this result; .*, or give format"):
         one.save("one.foo")
+
+
+@pytest.mark.parametrize(
+    ("said", "in_python"),
+    [
+        ("raise --samples, or fix --radius", "raise samples, or fix radius"),
+        ("try larger ones, such as --segments 21", "try larger ones, such as segments=21"),
+        ("with --bins none 0.69", 'with bins="none" 0.69'),
+        ("--group auto keeps them together", 'group="auto" keeps them together'),
+        ("--kernel-width 0.5, or --fill #ffffff", 'kernel_width=0.5, or fill="#ffffff"'),
+        ("use limex explain text", 'use modality="text"'),
+        ("--preprocess changes it", "preprocess changes it"),
+    ],
+)
+def test_sentences_name_options_as_python_has_them(said, in_python):
+    assert keyworded(said) == in_python

@@ -104,6 +104,8 @@ def way_of(
     if place is not None:
         stated, method = _one_output(method, stated, place, name)
     said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
+    if type(model).__module__.startswith("lime_cli."):
+        said += getattr(model, "said", ())
     given = _input(model, name)
     if file.live is not None:
         given = given._replace(dtypes=file.live.dtypes, labels=file.live.labels)

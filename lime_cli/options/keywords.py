@@ -26,6 +26,14 @@ RANGES = ("row",)
 """Options whose list is written with commas, and in which a range is one."""
 
 _COMMAND = re.compile(r"\blimex explain (tabular|text|image)\b(?! --help)")
+_NUMBER = re.compile(r"[0-9.]+")
+
+_GIVEN = re.compile(
+    r"(?<![\w-])--([a-z][a-z0-9-]*) "
+    r"([0-9.]*[0-9]|#[0-9a-f]{6}|softmax|sigmoid|classification|regression|tree|none|decile|auto|raw)\b"
+)
+"""An option with a value that is no word of a sentence."""
+
 _OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9]*(?:-[a-z0-9]+)*)")
 
 
@@ -97,7 +105,13 @@ def in_python(error: LimexError) -> LimexError:
 
 def keyworded(words: str) -> str:
     """Return a sentence that names options as Python's keywords are named."""
-    return _COMMAND.sub(r'modality="\1"', _OPTION.sub(_keyword, words))
+    words = _GIVEN.sub(_assigned, _COMMAND.sub(r'modality="\1"', words))
+    return _OPTION.sub(_keyword, words)
+
+
+def _assigned(found: re.Match[str]) -> str:
+    value = found[2] if _NUMBER.fullmatch(found[2]) else f'"{found[2]}"'
+    return f"{found[1].replace('-', '_')}={value}"
 
 
 def _keyword(found: re.Match[str]) -> str:

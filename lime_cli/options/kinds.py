@@ -55,6 +55,9 @@ class Guess(NamedTuple):
 class KindGroup(CommandGroup):
     """A command for each kind of input; where none is typed, options and input tell which."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:

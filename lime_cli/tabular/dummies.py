@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.instance import CodedWarning
-from lime_cli.models.model_file import ModelInput
+from lime_cli.models.model_file import ModelInput, Reach
 from lime_cli.tables.dialect import NUMBER, TRUE_FALSE
 from lime_cli.tabular.groups import Feature, is_missing
 
@@ -107,6 +107,8 @@ def dummies_of(
     spare = sorted((one for one in header if one not in wanted), key=len, reverse=True)
     if not missing or not spare:
         return None
+    if any(not _is_binary(given.ranges.get(i)) for i, one in enumerate(wanted) if one in missing):
+        return None
     cells = dict(zip(header, map(set, zip(*rows, strict=False)), strict=False))
     made: dict[str, tuple[str, str]] = {}
     for column in spare:
@@ -121,6 +123,11 @@ def dummies_of(
     if len(made) < len(missing):
         return None
     return Dummies(tuple(wanted), made)
+
+
+def _is_binary(reach: Reach | None) -> bool:
+    """Tell whether what a model compares a column with may be 0 and 1."""
+    return reach is None or (reach.low >= 0 and reach.high <= 1)
 
 
 def _as_read(cell: str) -> str:

@@ -82,6 +82,14 @@ def test_names_of_which_no_value_is_a_column_s_are_no_dummies(tmp_path, name):
         answers(path, LogisticRegression().fit(odd, LABELS))
 
 
+def test_numbers_beyond_0_and_1_are_no_dummies(tmp_path):
+    path = tmp_path / "d.csv"
+    lags = pd.DataFrame({f"lag_{i}": RANDOM.normal(50, 9, N).round() for i in (1, 2)})
+    pd.DataFrame({"lag": RANDOM.choice([1, 2], N), "y": LABELS}).to_csv(path, index=False)
+    with pytest.raises(InputError, match="lacks columns 'lag_1', 'lag_2'"):
+        answers(path, RandomForestClassifier(5).fit(lags, LABELS))
+
+
 def test_a_table_of_dummies_is_taken_as_it_is(tmp_path):
     _, frame = read(tmp_path)
     dummies = pd.get_dummies(frame[["Sex", "Age"]])

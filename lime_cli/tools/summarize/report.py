@@ -26,7 +26,7 @@ from lime_cli.tools.summarize.measure import (
 FEATURES, TARGETS = 12, 8
 """Drawn at most: features of a target, targets."""
 
-WIDTH, ROW, RADIUS, CELL = 8.0, 0.36, 0.026, 0.2
+WIDTH, ROW, RADIUS, CELL = 8.0, 0.36, 0.034, 0.2
 """Inches: of the image, of a feature's dots, of a dot, of a line of cells."""
 
 LANES = 6

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from tests.models import malicious
@@ -489,3 +490,14 @@ def test_a_damaged_booster_says_nothing_of_itself(limex, tmp_path, content):
     (tmp_path / "m").write_bytes(content)
     report = json.loads(limex("inspect", tmp_path / "m", "--no-load", "-f", "json").out)
     assert report["booster"] is None
+
+
+def test_one_row_is_enough_to_ask_a_model_about(limex, tmp_path):
+    rows = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": ["x", "y", "x", "y"]})
+    encoder = make_column_transformer((OneHotEncoder(), ["b"]), remainder="passthrough")
+    model = make_pipeline(encoder, LogisticRegression()).fit(rows, [0, 1, 0, 1])
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    rows[:1].to_csv(tmp_path / "d.csv", index=False)
+    told = limex("inspect", tmp_path / "m.pkl", "--data", tmp_path / "d.csv")
+    assert told.code == 0, told.err
+    assert "predict_proba" in told.out
