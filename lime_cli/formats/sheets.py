@@ -55,7 +55,7 @@ class Sheet:
     grids: tuple[Grid, ...]
     data: dict[str, Any] = field(compare=False)
     images: Iterable[str] = field(default=(), compare=False)
-    """SVG that a page of HTML shows above the tables, drawn when it predicts for."""
+    """SVG that a page of HTML shows above the tables, drawn when they are wanted."""
 
 
 def write_page(sheet: Sheet, out: IO[bytes], look: Look) -> None:

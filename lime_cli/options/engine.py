@@ -77,7 +77,7 @@ class EngineOptions(Options, heading="Explanation"):
     )
     refit: bool = flag(
         "--refit",
-        "Fit the components shown again without the others (K-LASSO).",
+        "Fit the components that are shown once more, without the others (K-LASSO).",
     )
     features: int = option(
         "--features", "Largest number of components to show.", default=10, metavar="K", common=True

@@ -33,7 +33,7 @@ class DialectOptions(Options, heading="Table format"):
     sep: str | None = option(
         "--sep",
         "Separator of cells, or blank for any number of blanks; by default a comma, in a .tsv file "
-        "a tab, and what else all rows agree on.",
+        "a tab, or another one that all rows agree on.",
         metavar="CHAR",
     )
     quote: str = option("--quote", "Quote character.", default='"', choices=('"', "'"))
@@ -51,7 +51,7 @@ class DialectOptions(Options, heading="Table format"):
     read_as: str = option(
         "--read-as",
         "Whether NA, null and the like are missing values (pandas) or words (plain); auto: "
-        "missing for models of Python, but for what an encoder knows as a word.",
+        "missing for models of Python, except words that an encoder knows.",
         choices=("auto", "pandas", "plain"),
         default="auto",
     )
@@ -65,7 +65,7 @@ class DialectOptions(Options, heading="Table format"):
 
     max_input: int | None = option(
         "--max-input",
-        "Bytes to read of standard input, a pipe or a device; 1GiB without it.",
+        "Most bytes to read from standard input, a pipe or a device; 1GiB by default.",
         type=Bytes(),
         metavar="SIZE",
     )
@@ -112,7 +112,11 @@ class RowOptions(Options, heading="Input"):
         "--row", "Rows by number, counted from 0.", metavar="N|N-M,...", common=True
     )
     ids: tuple[str, ...] = option(
-        "--id", "A row by its id; repeatable.", metavar="ID", multiple=True, common=True
+        "--id",
+        "A row by its id, with --id-column; repeatable.",
+        metavar="ID",
+        multiple=True,
+        common=True,
     )
     id_column: str | None = option(
         "--id-column",
@@ -159,7 +163,7 @@ class SchemaOptions(Options, heading="Columns"):
     )
     dates: tuple[str, ...] = listed(
         "--dates",
-        "Columns that reach the model as dates, with how they are written where that is not plain.",
+        "Columns that reach the model as dates, with their format where it is not ISO.",
         metavar="A,B=%d.%m.%Y,...",
         shell_complete=columns,
     )

@@ -86,7 +86,7 @@ class ExplanationOptions(OutputOptions):
 
     log: str | None = option(
         "--log",
-        "Write weights, page and figures to a run of an experiment tracker too.",
+        "Also write weights, page and figures to a run of an experiment tracker.",
         type=OneOf(LOGS),
     )
 
@@ -103,7 +103,7 @@ class ImageExplanationOptions(ExplanationOptions):
 
     save_segments: str | None = option(
         "--save-segments",
-        "Write the label map, PNG of 16 bits or NPY, in the size of the image.",
+        "Write the label map in the size of the image, as a 16-bit PNG or as NPY.",
         metavar="FILE",
     )
 

@@ -26,15 +26,15 @@ class ClockOptions(Options, heading="Running"):
 
     load_timeout: float = option(
         "--load-timeout",
-        "Give up a model that is not loaded, or returns no first prediction, after S seconds; inf: "
-        "never.",
+        "Give up on a model that is not loaded, or returns no first prediction, after S seconds; "
+        "inf: never.",
         type=Seconds(),
         default=LOAD_TIMEOUT,
         metavar="S",
     )
     item_timeout: float = option(
         "--item-timeout",
-        "Give up an instance after S seconds; inf: never.",
+        "Give up on an instance after S seconds; inf: never.",
         type=Seconds(),
         default=ITEM_TIMEOUT,
         metavar="S",
@@ -75,8 +75,8 @@ class RunOptions(ClockOptions):
     )
     time_limit: float | None = option(
         "--time-limit",
-        "Stop a batch after S seconds; for a single instance, draw no more samples than are "
-        "done by then, the one way in which a result depends on the clock.",
+        "Stop a batch after S seconds. A single instance is explained from the samples drawn by "
+        "then, so that its result depends on the clock.",
         type=Seconds(),
         metavar="S",
     )

@@ -42,7 +42,7 @@ def modality_of(report: ModelReport) -> str | None:
 
 
 def known_input(report: ModelReport) -> ModelInput:
-    """Return what the model predicts of its input: loaded, else as far as the file tells."""
+    """Return what the model says of its input: loaded, else as far as the file tells."""
     if report.probe is not None:
         return _with_outline(report.probe.input, report)
     if report.native is not None:
