@@ -37,7 +37,7 @@ if not TYPE_CHECKING:  # so that a type checker finds misspelt names
     _GONE = ("explain_tabular", "explain_text", "explain_image", "load_model")
 
     def __getattr__(name):
-        """Import the interface when it predicts for: the command line starts without it."""
+        """Import the interface when it is first used: the command line starts without it."""
         if name in __all__:
             from importlib import import_module
 

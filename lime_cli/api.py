@@ -94,7 +94,7 @@ class Explainer:
             chosen = [one for one in options if one in CHOICES]
             if chosen:
                 raise SettingsError(
-                    f"{chosen[0]}: an Explainer is given its rows later", "leave out"
+                    f"{chosen[0]}: an Explainer gets its rows later", "give them to explain_many"
                 )
             self._kind = modality or (TABULAR if background is not None else None)
             self._model, self._background, self._options = model, background, options
@@ -109,6 +109,11 @@ class Explainer:
         """
         with _in_words(self._kind):
             return _one(*self._explained(instance))
+
+    def __repr__(self) -> str:
+        model = self._model
+        name = model if isinstance(model, str) else getattr(model, "__name__", "")
+        return f"<Explainer of {name or type(model).__name__}>"
 
     def explain_many(self, instances: object) -> Explanations:
         """Explain several instances, in order; those that fail are in ``failed``."""

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 import click
 
 from lime_cli.errors import LimexError, ModelError, OutputError, SettingsError
-from lime_cli.options.command_groups import CommandGroup, refused, unknown
+from lime_cli.options.command_groups import CommandGroup, kinds_with, refused, unknown
 from lime_cli.running.containment import Containment
 from lime_cli.version import __version__
 
@@ -178,7 +178,13 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
     except SystemExit:
         raise
     except MemoryError:
-        return _tell(ModelError("there is too little memory for this model and input"), as_json)
+        return _tell(
+            ModelError(
+                "there is too little memory for this model and input",
+                "add memory, or ask for less at a time: --batch-size",
+            ),
+            as_json,
+        )
     except BaseException:  # the boundary: whatever is left is a mistake of ours
         return _bug()
     return result if isinstance(result, int) else 0
@@ -198,6 +204,11 @@ def _usage(error: click.ClickException) -> SettingsError:
     context = getattr(error, "ctx", None)
     path = context.command_path if context else "limex"
     if isinstance(error, click.NoSuchOption) and context is not None:
+        if kinds := kinds_with(error.option_name, context):
+            said = f"{path} has no option {error.option_name!r}"
+            return SettingsError(
+                said, f"leave it out; {' and '.join(kinds)} {'have' if kinds[1:] else 'has'} it"
+            )
         known = (name for one in context.command.get_params(context) for name in one.opts)
         return unknown("option", error.option_name, known, path)
     return refused(error, context, f"see {path} --help")

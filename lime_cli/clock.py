@@ -148,14 +148,21 @@ def unwatch(board: Board) -> None:
         _gone += board.read().predicted
 
 
-def everywhere() -> tuple[int, float, int]:
-    """Count the samples asked about by this process and those it started.
+class SampleCount(NamedTuple):
+    """Samples that this process and those it started asked about."""
 
-    Also how many of the instances at hand they are worth, and the most that one may have.
-    """
-    found = [_at, *(board.read() for board in tuple(_watched))]
-    samples = _gone + sum(one.predicted for one in found)
-    return samples, sum(one.share for one in found), max(one.most for one in found)
+    samples: int
+    share: float
+    """How many of the instances at hand they are worth."""
+    most: int
+    """That one instance may have."""
+
+
+def everywhere() -> SampleCount:
+    """Count the samples asked about by this process and those it started."""
+    ats = [_at, *(board.read() for board in tuple(_watched))]
+    samples = _gone + sum(at.predicted for at in ats)
+    return SampleCount(samples, sum(at.share for at in ats), max(at.most for at in ats))
 
 
 def _set(**changed: object) -> None:

@@ -159,9 +159,15 @@ class Explanation:
         Raises MissingDependency where the extra ``charts`` is not installed and is needed.
         """
         if style not in STYLES:
-            raise SettingsError(f"style: {style!r} is not valid", f"give {', '.join(STYLES)}")
+            raise SettingsError(
+                f"style: {style!r} is not valid", f"give one of {', '.join(STYLES)}"
+            )
         if sign not in SIGNS:
-            raise SettingsError(f"sign: {sign!r} is not valid", f"give {', '.join(SIGNS)}")
+            raise SettingsError(f"sign: {sign!r} is not valid", f"give one of {', '.join(SIGNS)}")
+        options = {"style": style != "outline", "top": top is not None, "sign": sign != "both"}
+        given = next((name for name, is_given in options.items() if is_given), "")
+        if given and self._found.subject.image is None:
+            raise SettingsError(f"{given}: is an option of image overlays", "leave it out")
         look = Look(style=style, top=top, sign=sign, scale=weight_scale)
         return _image(_written([self._found], "png", look))
 
@@ -194,7 +200,7 @@ class Explanation:
             if surrogate.name == target:
                 return surrogate
         listed = ", ".join(self.targets)
-        raise SettingsError(f"target: {target!r} is not explained", f"there is {listed}")
+        raise SettingsError(f"target: {target!r} is not explained", f"give one of {listed}")
 
 
 SIGNS = ("both", "positive", "negative")
@@ -226,7 +232,8 @@ class Explanations(Sequence[Explanation]):
             f": {', '.join(explanation.id for explanation in self._all[:5])}" if self._all else ""
         )
         more = ", ..." if len(self._all) > 5 else ""
-        return f"<Explanations of {len(self._all)} instances{failed}{first}{more}>"
+        n = len(self._all)
+        return f"<Explanations of {n} instance{'s' * (n != 1)}{failed}{first}{more}>"
 
     def __str__(self) -> str:
         return _written(self._each, "table", Look(unicode=True, letters=True)).decode()
@@ -336,7 +343,11 @@ def _save(
     from lime_cli.running.output import whole
 
     file = os.fspath(path)
-    chosen = name or format_of(file, FORMATS)
+    try:
+        chosen = name or format_of(file, FORMATS)
+    except SettingsError as error:
+        hint = error.hint.replace(", or use -f", ", or give format")
+        raise SettingsError(error.message, hint) from None
     if len(explanations) != 1 and chosen not in MANY:
         raise SettingsError(
             f"{Path(file).name}: {len(explanations)} instances do not fit into one {chosen} file",

@@ -108,20 +108,20 @@ class Settings:
 
     def _check_pairs(self) -> None:
         if self.against is not None and self.like_lime:
-            raise SettingsError("--against: marcotcr/lime has none", "leave one out")
+            raise _not_limes("--against")
         if self.drop_failed and self.like_lime:
-            raise SettingsError("--drop-failed: marcotcr/lime has none", "leave one out")
+            raise _not_limes("--drop-failed")
         if self.radius is not None and self.kernel_width is not None:
             raise SettingsError("--radius and --kernel-width say the same", "leave one out")
         if self.kernel == "shapley":
             self._check_shapley()
         if self.like_lime and (self.radius is not None or self.refit):
             option = "--refit" if self.refit else "--radius"
-            raise SettingsError(f"{option}: marcotcr/lime has none", "leave one out")
+            raise _not_limes(option)
         if self.surrogate == "tree" and self.refit:
             raise SettingsError("--surrogate tree has no weights to refit", "leave --refit out")
         if self.surrogate == "tree" and self.like_lime:
-            raise SettingsError("--surrogate tree: marcotcr/lime has none", "leave one out")
+            raise _not_limes("--surrogate tree")
         if self.surrogate == "tree" and (self.selection != "lasso" or self.penalty):
             raise SettingsError(
                 "--surrogate tree has neither selection nor penalty",
@@ -169,6 +169,11 @@ class Settings:
         The time limit is none: where it ended nothing, it changed nothing.
         """
         return {name: value for name, value in asdict(self).items() if name not in _SILENT}
+
+
+def _not_limes(option: str) -> SettingsError:
+    said = f"{option}: marcotcr/lime has no such option"
+    return SettingsError(said, f"leave out {option} or --like-lime")
 
 
 def _check(good: bool, option: str, value: object, wanted: str) -> None:

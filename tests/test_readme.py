@@ -90,7 +90,7 @@ def copy_samples(folder: Path, source: Path = ROOT) -> None:
 
 def told(page: str) -> list[str]:
     """Give the lines of a page, but what this system's kernel fences a model with."""
-    return [line for line in page.rstrip().splitlines() if not line.startswith("  behind ")]
+    return [line for line in page.rstrip().splitlines() if not line.startswith("  fenced by ")]
 
 
 PROGRAMS = {"limex": ("-m", "lime_cli"), "python": ()}

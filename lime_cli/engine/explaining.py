@@ -16,11 +16,10 @@ from lime_cli.engine.explanation import POOR, Counterfactual, Explanation, Repla
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.masks import BLOCKS, Masks, Recent, Stage, draw, every_mask
 from lime_cli.engine.model import Identity
-from lime_cli.engine.neighbourhood import Neighbourhood, Product, ladder, width_of
+from lime_cli.engine.neighbourhood import MOST, Neighbourhood, Product, ladder, width_of
 from lime_cli.engine.predictions import Predictions, choose_other, choose_targets, predict_samples
 from lime_cli.engine.shapley import explain_one
 from lime_cli.engine.surrogate import (
-    MOST,
     Fits,
     Ground,
     choose_radius,
@@ -147,7 +146,8 @@ def _sample_until_converged(
     instances: list[Instance], model: Model, settings: Settings, watched: bool
 ) -> list[State]:
     """Take instances with the same components through stages until each is converged."""
-    d, radii = len(instances[0].components), _radii(settings, len(instances[0].components))
+    d, random = len(instances[0].components), instances[0].random
+    radii = _radii(settings, d, random)
     states = [State(instance, (Stage(settings.samples, radii),)) for instance in instances]
     most = max(settings.samples, EXHAUSTIVE if settings.max_samples else 0)
     waiting = []
@@ -160,7 +160,7 @@ def _sample_until_converged(
         for state in waiting:
             _predict(state, model, settings, d)
         for stages, group in groupby(sorted(waiting, key=_by_stages), lambda one: one.stages):
-            _judge(list(group), _masks(settings, d, stages, instances[0].random), settings, watched)
+            _judge(list(group), _masks(settings, d, stages, random), settings, watched)
         waiting = [state for state in waiting if not state.stop]
     names = model.identity.targets
     for state in states:
@@ -187,9 +187,9 @@ def _named(surrogate: Surrogate, names: tuple[str, ...], against: int | None) ->
     return replace(surrogate, name=names[surrogate.target] + other, against=against)
 
 
-def _radii(settings: Settings, d: int) -> tuple[float, ...]:
+def _radii(settings: Settings, d: int, random: bool) -> tuple[float, ...]:
     chosen = settings.chosen_radius(d)
-    return ladder(d) if chosen is None else (chosen,)
+    return ladder(d, random) if chosen is None else (chosen,)
 
 
 def _masks(settings: Settings, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
@@ -341,18 +341,18 @@ def _conclude(
     values = np.stack([predictions[i][:, target] for i, target in pairs])
     originals = np.array([_predictions(states[i]).original[target] for i, target in pairs])
     fits = fit(ground, values, originals)
-    radius, good = choose_radius(fits)
+    radius, good = choose_radius(fits, ground.blind)
     if ground.controlled:
         of_rows = [state.instance.tails(ground.masks) for state in states]
         tails = [of_rows[i] for i, _ in pairs]
         if any(tail is not None for tail in tails):
             values = without_tails(ground, fits, radius, (values, originals), tails)
             fits = fit(ground, values, originals).about(fits)
-            radius, good = choose_radius(fits)
+            radius, good = choose_radius(fits, ground.blind)
     half = None
     first = len(states[0].stages) == 1  # later ones compare with the stage before
     if first and ground.B > 1 and len(ground.kernels) > 1 and ground.d <= MOST:
-        half = choose_radius(halved(ground, values, originals))[0]
+        half = choose_radius(halved(ground, values, originals), ground.blind)[0]
     solve = partial(_solved, ground, fits, radius, (values, originals), settings)
     written: list[tuple[State, list[int]]] = []
     for i, state in enumerate(states):

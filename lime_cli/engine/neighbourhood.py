@@ -11,7 +11,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from math import lgamma, log
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 
 LADDER = (0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
 """Radii that ``auto`` compares; it goes on by halves while one component is masked on average."""
+MOST = 600
+"""Components, at most, that are fitted together, and of which so few are masked where replacements
+are random: samples would mask each of more too seldom to tell its weight."""
 
 
 class Kernel(Protocol):
@@ -62,21 +65,33 @@ def binomial(d: int, radius: float) -> FloatArray:
     return np.asarray(probabilities)
 
 
-def ladder(d: int) -> tuple[float, ...]:
-    """Return the radii that are compared for d components, falling."""
+def ladder(d: int, random: bool = False) -> tuple[float, ...]:
+    """Return the radii that are compared for d components, falling.
+
+    Where replacements are ``random``, those of many components end where LADDER does.
+    """
     radii = [radius for radius in LADDER if radius * d >= 1]
-    while radii and radii[-1] <= LADDER[-1] and radii[-1] / 2 * d >= 1:
+    further = d <= MOST or not random
+    while further and radii and radii[-1] <= LADDER[-1] and radii[-1] / 2 * d >= 1:
         radii.append(radii[-1] / 2)
     return tuple(radii) or LADDER[:1]
 
 
-def moments(sizes: FloatArray) -> tuple[float, float, float]:
-    """Return mean, variance and covariance of the indicators of what is masked."""
+class Moments(NamedTuple):
+    """Of the indicators of what is masked."""
+
+    mean: float
+    variance: float
+    covariance: float
+
+
+def moments(sizes: FloatArray) -> Moments:
+    """Return the moments of what is masked, from the distribution of its number (d + 1,)."""
     d = len(sizes) - 1
     m = np.arange(d + 1)
     mean = float(sizes @ m) / d
     both = float(sizes @ (m * (m - 1.0))) / (d * (d - 1)) if d > 1 else mean * mean
-    return mean, mean - mean * mean, both - mean * mean
+    return Moments(mean, mean - mean * mean, both - mean * mean)
 
 
 @dataclass(frozen=True, eq=False)

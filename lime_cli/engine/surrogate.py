@@ -20,17 +20,17 @@ import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.masks import Masks
-from lime_cli.engine.neighbourhood import Product, moments
+from lime_cli.engine.neighbourhood import MOST, Product, moments
 from lime_cli.engine.regression import deviation_of
 
 CONDITIONING = 1e-12
 """Ridge of every fit, relative to the mean diagonal of its Gram matrix."""
 ENOUGH = 2.0
 """Effective samples a component, at least, for plain least squares."""
-MOST = 600
-"""Components, at most, that are fitted together; the control of more is fitted to the strongest."""
+SEEN = 32.0
+"""Effective samples that mask a component, at least, of a radius that is chosen for many."""
 SCREENED = 64
-"""Components of that control, at most."""
+"""Components, at most, of the control that is fitted to the strongest of more than MOST."""
 DEGREES, ROOM = 2, 4
 """Of the polynomials of what was drawn, at most; samples a regressor, at least."""
 SHRINK = 0.5
@@ -126,8 +126,12 @@ class Ground:
         """(B,): share of the samples that are in the other blocks."""
         self.effective = w.sum(axis=1) ** 2 / (w**2).sum(axis=1)
         """(R,): samples of equal weight that would tell as much (Kish)."""
-        self.thin = (self.effective < ENOUGH * self.d) & (self.B > 1)
+        many = self.d > MOST and masks.uniforms is not None
+        self.thin = ((self.effective < ENOUGH * self.d) | many) & (self.B > 1)
         """(R,): where plain least squares has too few samples."""
+        masked = self.effective * [moments(one.sizes(self.d))[0] for one in kernels]
+        self.blind = (masked < SEEN) & (masked.max() >= SEEN) & many
+        """(R,): where samples mask each of many components too seldom, for random replacements."""
         self._place_twins(order)
 
     def _place_twins(self, order: IntArray) -> None:
@@ -176,37 +180,38 @@ class Ground:
     @cached_property
     def grams(self) -> FloatArray:
         """Gram matrices of (1, the masks) of all folds, (R, F, d + 1, d + 1)."""
-        return self._systems()[:, :, : 1 + self.d, : 1 + self.d].copy()
+        end = 1 + self.d
+        return np.stack([self._system(r)[:, :end, :end] for r in range(len(self.w))])
 
-    def _systems(self) -> FloatArray:
-        """Return the Gram matrices of (1, x) of all folds, (R, F, p, p), the instance counted."""
-        R, p = len(self.w), self.X.shape[2]
-        systems = np.zeros((R, self.F, p, p))
-        for r in range(R):
-            blocks = self.XT @ (self.X * self.w[r][:, :, None])
-            systems[r, 0] = blocks.sum(axis=0)
-            if self.F > 1:
-                systems[r, 1:] = systems[r, 0] - blocks
-            systems[r, :, 0, 0] += self.own[r] * np.r_[1.0, self.rest]
-        return systems
+    def _system(self, r: int) -> FloatArray:
+        """Return the Gram matrices of (1, x) of one radius, (F, p, p), the instance counted."""
+        blocks = self.XT @ (self.X * self.w[r][:, :, None])
+        folds = blocks.sum(axis=0)[None]
+        if self.F > 1:
+            folds = np.concatenate([folds, folds - blocks])
+        folds[:, 0, 0] += self.own[r] * np.r_[1.0, self.rest]
+        return np.asarray(folds)
 
     @cached_property
     def inverses(self) -> FloatArray:
         """What turns correlations into coefficients, (R, F, p, p)."""
         p, d = self.X.shape[2], self.d
-        systems = self._systems()
-        if "grams" not in vars(self):
-            self.grams = systems[:, :, : 1 + d, : 1 + d].copy()
-        scale = np.einsum("rfii->rf", systems) / p
-        ridge = np.repeat(CONDITIONING * scale[..., None], p, axis=2)
+        inverses = np.empty((len(self.w), self.F, p, p))
+        grams = np.empty((len(self.w), self.F, 1 + d, 1 + d))
         for r, kernel in enumerate(self.kernels):
+            system = self._system(r)
+            grams[r] = system[:, : 1 + d, : 1 + d]
+            scale = np.einsum("fii->f", system) / p
+            ridge = np.repeat(CONDITIONING * scale[:, None], p, axis=1)
             mean, variance, _ = moments(kernel.sizes(d))
             if self.thin[r]:
-                ridge[r, :, 1 : 1 + d] += variance * d / self.effective[r]
-            ridge[r, :, 1 : 1 + d] += self.penalty / self.effective[r]
-            ridge[r, :, 1 + d :] += SHRINK * mean * p / self.effective[r]
-        systems[:, :, np.arange(p), np.arange(p)] += ridge
-        return np.asarray(np.linalg.inv(systems), np.float64)
+                ridge[:, 1 : 1 + d] += variance * d / self.effective[r]
+            ridge[:, 1 : 1 + d] += self.penalty / self.effective[r]
+            ridge[:, 1 + d :] += SHRINK * mean * p / self.effective[r]
+            system[:, np.arange(p), np.arange(p)] += ridge
+            inverses[r] = np.linalg.inv(system)
+        self.grams = grams
+        return inverses
 
     def centred(self, r: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return covariances (F, d, d) of x, its means (F, d) and the sums of weights (F,)."""
@@ -349,8 +354,8 @@ def _controls(masks: Masks) -> FloatArray:
     drawn, in so far as that goes up or down, or up and down, with it.
     """
     n, d = masks.masked.shape
-    degrees = min(DEGREES, (n // ROOM - 1) // d - 1) if masks.uniforms is not None else 0
-    if degrees < 1:
+    degrees = min(DEGREES, min(n // ROOM - 1, MOST) // d - 1)
+    if degrees < 1 or masks.uniforms is None:
         return np.zeros((n, 0))
     t = 2.0 * np.asarray(masks.uniforms, np.float64) - 1.0
     parts = [np.sqrt(3.0) * t, np.sqrt(5.0) / 2 * (3 * t**2 - 1)]
@@ -438,11 +443,12 @@ def halved(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fit
     return fit(ground.half, predictions[:, some], original)
 
 
-def choose_radius(fits: Fits) -> tuple[IntArray, BoolArray]:
+def choose_radius(fits: Fits, blind: BoolArray) -> tuple[IntArray, BoolArray]:
     """Return which radius explains each of P problems, and which would do as well, (P, R).
 
     Among the radii whose gap is small the most local one whose fidelity is as good as the best
-    within its error; where all are flat the widest, index 0.
+    within its error; where all are flat the widest, index 0. Those that are ``blind`` (R,) are no
+    candidates.
     """
     gaps = np.abs(fits.gaps)
     B = fits.offsets.shape[2] - 1
@@ -450,7 +456,7 @@ def choose_radius(fits: Fits) -> tuple[IntArray, BoolArray]:
         folds = fits.offsets[:, :, 1:]
         spread = ((folds - folds.mean(2, keepdims=True)) ** 2).sum(axis=2)
         gaps = gaps + np.sqrt((B - 1) / B * spread)
-    live = ~fits.flat & np.isfinite(fits.steering)
+    live = ~fits.flat & np.isfinite(fits.steering) & ~blind
     gaps = np.where(live, gaps, np.inf)
     close = gaps <= np.maximum(SMALL_GAP * fits.reach[:, None], gaps.min(axis=1, keepdims=True))
     close &= live

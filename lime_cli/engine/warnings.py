@@ -10,6 +10,7 @@ import numpy as np
 from lime_cli.engine.arrays import BoolArray, FloatArray
 from lime_cli.engine.explanation import POOR, Surrogate
 from lime_cli.engine.instance import CodedWarning, Instance, Model
+from lime_cli.engine.neighbourhood import MOST
 from lime_cli.settings import Settings
 
 LOW_FIDELITY = 0.5
@@ -49,6 +50,11 @@ class Facts(NamedTuple):
     stop: str
     remedies: tuple[str, ...] = ()
     """By target: what was tried on the samples where the fidelity is low, and helps."""
+
+    @property
+    def thin(self) -> bool:
+        """Whether there are too few samples for so many components."""
+        return self.n_blocks > 1 and self.effective_samples < 2 * self.d
 
 
 def judge(
@@ -128,7 +134,7 @@ def _of_samples(facts: Facts, settings: Settings) -> Iterator[CodedWarning]:
             f"{facts.n_failed:,} of {facts.n:,} samples are left out: the model returned NaN "
             "or infinity for them",
         )
-    if facts.n_blocks > 1 and facts.effective_samples < 2 * facts.d and not facts.flat.all():
+    if facts.thin and not facts.flat.all():
         yield CodedWarning(
             "few_effective_samples",
             f"the effective sample size is {facts.effective_samples:.0f} for {facts.d:,} "
@@ -183,6 +189,10 @@ def _of_surrogate(
             else "interpret them with care"
         )
         tried = facts.remedies[place] if facts.remedies else ""
+        if facts.thin or facts.d > MOST:
+            tried = (
+                f"so few samples for {facts.d:,} components may understate it; try more --samples"
+            )
         if not tried or tried == NOTHING_HELPS:
             larger = LARGER.get(instance.subject.modality, "").format(facts.d // 2)
             tried = "; ".join(filter(None, [tried or "try more --samples", larger]))

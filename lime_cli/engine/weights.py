@@ -354,7 +354,7 @@ def pairs_of(
     B = ground.B
     if B < 2 or len(strongest) < 2 or total <= 0:
         return (), 0.0
-    mean, _, _ = moments(ground.kernels[r].sizes(ground.d))
+    mean = moments(ground.kernels[r].sizes(ground.d)).mean
     x = ground.X[..., 1 : 1 + ground.d]
     names = list(combinations(sorted(strongest), 2))
     products = np.stack([(x[..., i] - mean) * (x[..., j] - mean) for i, j in names], axis=-1)

@@ -23,8 +23,8 @@ def format_of(path: str | None, formats: Collection[str]) -> str:
     wanted = SUFFIXES.get(suffix, "") if suffix else "table"
     if wanted not in formats:
         possible = ", ".join(one for one, name in SUFFIXES.items() if name in formats)
-        said = f"{path}: {suffix} is not a format of this command"
-        raise SettingsError(said, f"end the name in {possible}, or say -f")
+        said = f"{path}: there is no format {suffix} for this result"
+        raise SettingsError(said, f"end the name in {possible}, or use -f")
     return wanted
 
 

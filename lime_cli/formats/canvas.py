@@ -266,6 +266,13 @@ class Canvas:
 
     # -- writing ----------------------------------------------------------------------------------
 
+    def write(self, out: IO[bytes], kind: str, title: str) -> None:
+        """Write everything as ``png`` or ``svg``."""
+        if kind == "png":
+            self.write_png(out)
+        else:
+            self.write_svg(out, title)
+
     def write_png(self, out: IO[bytes]) -> None:
         """Write everything as PNG, the same bytes every time."""
         import matplotlib as mpl

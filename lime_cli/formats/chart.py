@@ -54,10 +54,7 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
         raise SettingsError(said, "choose with --target top:4, or use -f html")
     canvas = Canvas(width, measured=kind == "png")
     _fill(canvas, explanation)
-    if kind == "png":
-        canvas.write_png(out)
-    else:
-        canvas.write_svg(out, _title(explanation))
+    canvas.write(out, kind, _title(explanation))
 
 
 def _fill(canvas: Canvas, explanation: Explanation) -> None:

@@ -220,6 +220,7 @@ def _about(explanation: Explanation) -> str:
 def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
     """Yield a line of the list for each target."""
     values = explanation.subject.facts.get("values")
+    form = ".3f" if explanation.model.task == "classification" else ".4g"
     for surrogate in explanation.surrogates:
         largest = ", ".join(
             f"{_short(explanation.components[weight.component])} "
@@ -231,7 +232,7 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
             "name": name_of(explanation),
             "link": link,
             "target": literal(surrogate.name),
-            "prediction": _shown(surrogate.model_prediction),
+            "prediction": f"{surrogate.model_prediction:{form}}",
             "prediction_value": repr(surrogate.model_prediction),
             "fidelity": "" if fidelity is None else f"{fidelity:.2f}",
             "fidelity_value": "" if fidelity is None else repr(fidelity),
@@ -445,10 +446,6 @@ def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
         yield "command", literal(explanation.made_by)
 
 
-def _shown(number: float) -> str:
-    return f"{number:.4g}"
-
-
 DETAILED = 18
 """Explanations of several that a page shows in full."""
 
@@ -534,7 +531,7 @@ def _data(
     failed = f", {len(failures):,} failed" if failures else ""
     return {
         "title": subject,
-        "subtitle": f"{n:,} explained{failed}",
+        "subtitle": f"{n:,} explained{failed}" if failures or n == 1 else "",
         "items": items,
         "rows": rows,
         "failures": failures[:LISTED],

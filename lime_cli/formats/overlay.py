@@ -177,8 +177,8 @@ def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> No
     """Draw one explanation of an image, a panel for each target; SettingsError for others."""
     explanation = only(explanations)
     if explanation.subject.image is None:
-        what = f"{explanation.subject.source} is none ({explanation.subject.modality})"
-        raise SettingsError(f"an overlay draws images, and {what}", "use -f table or -f json")
+        what = f"{explanation.subject.source} is not one ({explanation.subject.modality})"
+        raise SettingsError(f"an overlay draws an image, and {what}", "use -f table or -f json")
     save_png(overlay(explanation, explanation.subject.image, look), out)
 
 
@@ -210,8 +210,8 @@ def only(explanations: Iterable[Explanation]) -> Explanation:
     """Return the one explanation there is; raise SettingsError for none or several."""
     found = list(islice(explanations, 2))
     if len(found) != 1:
-        said = "several explanations" if found else "no explanation"
-        raise SettingsError(f"png holds one explanation, and here is {said}", "give -o a folder")
+        said = "several" if found else "none"
+        raise SettingsError(f"a png file holds one explanation, not {said}", "give -o a folder")
     return found[0]
 
 

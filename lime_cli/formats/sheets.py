@@ -55,17 +55,13 @@ class Sheet:
     grids: tuple[Grid, ...]
     data: dict[str, Any] = field(compare=False)
     images: Iterable[str] = field(default=(), compare=False)
-    """SVG that a page of HTML shows above the tables, drawn when it predicts for."""
+    """SVG that a page of HTML shows above the tables, drawn when they are wanted."""
 
 
 def write_page(sheet: Sheet, out: IO[bytes], look: Look) -> None:
     """Write a page for people."""
     page = page_of(look)
-    with page.console.capture() as captured:
-        for line in _page_lines(sheet, page):
-            line.rstrip()
-            page.console.print(page.cut(line, look.width), soft_wrap=True)
-    out.write(captured.get().encode(look.encoding))
+    out.write(page.printed(_page_lines(sheet, page)))
 
 
 def write_json(sheet: Sheet, out: IO[bytes], look: Look) -> None:

@@ -165,11 +165,7 @@ def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> No
     """Write a block for each explanation as soon as it is there, an empty line between two."""
     page = page_of(look)
     for number, explanation in enumerate(explanations):
-        with page.console.capture() as captured:
-            for line in [Text()] * (number > 0) + list(_lines(explanation, page)):
-                line.rstrip()
-                page.console.print(page.cut(line, look.width), soft_wrap=True)
-        out.write(captured.get().encode(look.encoding))
+        out.write(page.printed([Text()] * (number > 0) + list(_lines(explanation, page))))
 
 
 def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:

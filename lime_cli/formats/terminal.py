@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -62,6 +63,14 @@ class Page:
         """Break into lines of running text behind a margin."""
         lines = text.wrap(self.console, max(1, self.prose - len(MARGIN)))
         return [Text(MARGIN).append_text(line) for line in lines]
+
+    def printed(self, lines: Iterable[Text], cut: bool = True) -> bytes:
+        """Return lines as the terminal gets them, without blanks at their ends."""
+        with self.console.capture() as captured:
+            for line in lines:
+                line.rstrip()
+                self.console.print(self.cut(line, self.look.width) if cut else line, soft_wrap=True)
+        return captured.get().encode(self.look.encoding)
 
 
 def page_of(look: Look) -> Page:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
@@ -140,6 +141,8 @@ class ImageModality:
     """Whether neither the user nor the model said how pixels become numbers."""
     given: PixelsInput | None = None
     """What lies beside the model and says that, in the place of a preset."""
+    said: tuple[CodedWarning, ...] = ()
+    """What was taken to be of the model's input."""
     predictions: Callable[[Any], FloatArray] | None = field(default=None, compare=False)
     """Asks the model, where a fill may be tried out."""
 
@@ -219,6 +222,11 @@ class ImageModality:
     def fitted(self, model_input: ModelInput) -> ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""
         model_input.require("image")
+        said: tuple[CodedWarning, ...] = ()
+        scale = self.scale
+        if not (self.size or self.channels or model_input.size):
+            model_input, found, said = as_pixels(model_input, self._untouched)
+            scale = scale if found is None else found
         if model_input.words or 0 < len(model_input.columns or ()) < FEWEST_PIXELS:
             raise ModelError(
                 f"{model_input.model}: takes a table of {len(model_input.columns or ())} columns, "
@@ -228,11 +236,11 @@ class ImageModality:
         pixels, n_channels = model_input.pixels, model_input.channels
         size = model_input.size
         if size and self.size and size != self.size:
-            said = f"--size {_by(self.size)}: the model takes images of {_by(size)}"
-            raise SettingsError(said, "leave it out")
+            words = f"--size {_by(self.size)}: the model takes images of {_by(size)}"
+            raise SettingsError(words, "leave it out")
         if size is None and pixels is not None and self.preprocess is None:
             size = pixels.size
-        ways = (self.preprocess, model_input.preprocess, self.scale, self.mean, self.std)
+        ways = (self.preprocess, model_input.preprocess, scale, self.mean, self.std)
         named = self.preprocess or model_input.preprocess or "unit"
         fitted = replace(
             self,
@@ -244,14 +252,16 @@ class ImageModality:
             assumed=all(way is None for way in (*ways, pixels)),
             given=pixels,
             predictions=model_input.predictions,
+            scale=scale,
+            said=said,
         )
         own = fitted.preprocessing
         if self.show and own.channels in MODES:
-            said = f"--show: the model takes {own.channels}, which is shown as it is"
-            raise SettingsError(said, "leave it out")
+            words = f"--show: the model takes {own.channels}, which is shown as it is"
+            raise SettingsError(words, "leave it out")
         if n_channels not in (None, own.n_channels):
-            said = f"--channels {own.channels}: the model takes {n_channels} channels"
-            raise SettingsError(said, "give L for 1 channel, RGB or BGR for 3, else their number")
+            words = f"--channels {own.channels}: the model takes {n_channels} channels"
+            raise SettingsError(words, "give L for 1 channel, RGB or BGR for 3, else their number")
         return fitted
 
     def read(self, source: Source) -> ImageInstance:
@@ -308,9 +318,14 @@ class ImageModality:
 
     def _assumed(self) -> tuple[CodedWarning, ...]:
         if not self.assumed:
-            return ()
+            return self.said
         colours = " in RGB" if self.preprocessing.channels == "RGB" else ""
-        return (ASSUMED._replace(message=ASSUMED.message.format(colours)),)
+        return (*self.said, ASSUMED._replace(message=ASSUMED.message.format(colours)))
+
+    @property
+    def _untouched(self) -> bool:
+        """Whether a person leaves it open how pixels become numbers."""
+        return all(way is None for way in (self.preprocess, self.scale, self.mean, self.std))
 
     @property
     def _map(self) -> Path | None:
@@ -367,6 +382,39 @@ class ImageModality:
         numbers = grid.astype(self.precision, copy=False)
         turned = self.layout == "NCHW"
         return np.ascontiguousarray(numbers.transpose(2, 0, 1)) if turned else numbers
+
+
+BYTES = 64
+"""What a model of pixels from 0 to 255 compares them with, at least, and one of others at most."""
+
+
+def as_pixels(
+    given: ModelInput, untouched: bool
+) -> tuple[ModelInput, float | None, tuple[CodedWarning, ...]]:
+    """Take the columns of a model for the pixels of a square image, in grey or in colours.
+
+    What it compares them with tells how they were numbered; that is assumed where ``untouched``.
+    Returns the factor of pixels from 0 to 255 too, where it is known.
+    """
+    n = 0 if given.size or given.channels else given.n_columns or 0
+    sides = [(math.isqrt(n // channels), channels) for channels in (1, 3) if n % channels == 0]
+    found = next(((s, c) for s, c in sides if n >= FEWEST_PIXELS and s * s * c == n), None)
+    if found is None:
+        return given, None, ()
+    side, channels = found
+    colours = "grey" if channels == 1 else "RGB"
+    words = f"the {n:,} numbers that the model takes are {side} x {side} pixels in {colours}"
+    given = given._replace(size=(side, side), channels=channels)
+    reaches = list(given.ranges.values())
+    most, factor = max((one.high for one in reaches), default=0.0), None
+    if untouched and most > BYTES:
+        words, factor = f"{words}, from 0 to 255", 1.0
+    elif untouched and most > 1.5 and all(one.rows for one in reaches):
+        words, factor = f"{words}, from 0 to {most:.4g} as in the rows it keeps", most / 255
+    elif untouched and most > 1.5:
+        words += f", compared with numbers up to {most:.4g}, and are 0 to 1: see --scale"
+    words += "; --size, --channels and --preprocess say otherwise"
+    return given, factor, (CodedWarning("pixels_assumed", words),)
 
 
 def _counted(n_channels: int | None, named: str, size: tuple[int, int] | None) -> str:

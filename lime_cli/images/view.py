@@ -185,7 +185,7 @@ class Preprocessing:
                 said = f"{len(values)} numbers for the channels {self.channels}"
                 raise SettingsError(f"{option}: {said}", f"give 1 or {self.n_channels}")
         if not all(self.std) or not np.isfinite([self.scale, *self.mean, *self.std]).all():
-            raise SettingsError("--scale, --mean, --std: finite numbers are wanted, no std of 0")
+            raise SettingsError("--scale, --mean and --std must be finite numbers, and --std not 0")
 
     @property
     def n_channels(self) -> int:

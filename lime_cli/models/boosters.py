@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import MissingDependency, ModelError
 from lime_cli.models.booster_files import Unfit, check_lightgbm
 from lime_cli.models.content import Content
@@ -39,6 +40,12 @@ LINKS = {
 """How CatBoost's regressors answer, by their loss; as they are summed up otherwise."""
 
 
+BEHIND = CodedWarning(
+    "probabilities_behind",
+    "the booster's own answer is a class; the probabilities that it is chosen by are explained",
+)
+
+
 class Boosted:
     """A booster that answers the scikit-learn way."""
 
@@ -46,6 +53,8 @@ class Boosted:
         """``predict`` takes a data frame, or an array where columns have no names."""
         self.booster = booster
         self.multilabel_ = False
+        self.said: tuple[CodedWarning, ...] = ()
+        """What a reader must know of how it is asked."""
         self.decide: Callable[[Any], Any] | None = None
         """Names the class that it predicts, where the most probable one need not be that."""
         setattr(self, method, predict)
@@ -185,6 +194,7 @@ def _xgboost(booster: Any) -> Boosted:
     method = "predict_proba" if probable else "decision_function" if raw else "predict"
     boosted = Boosted(booster, method, predict)
     boosted.multilabel_ = probable and n_targets > 1
+    boosted.said = (BEHIND,) * (objective == "multi:softmax")
     classes = range(max(n_classes, 2)) if classified and n_targets == 1 else None
     return boosted.describe(booster.feature_names, booster.num_features(), classes)
 
@@ -303,7 +313,7 @@ class Statistics:
     def __init__(self, results: Any) -> None:
         self.results = results
         self._formula = getattr(results.model, "formula", None) is not None
-        names = _of_formula(results) if self._formula else list(results.model.exog_names)
+        names = _of_formula(results) if self._formula else _exog_names(results)
         self._names = [str(name) for name in names]
         own = [name for name in self._names if name != CONSTANT]
         if own and (self._formula or not all(re.fullmatch(r"x\d+", name) for name in own)):
@@ -319,6 +329,18 @@ class Statistics:
         if CONSTANT in self._names:
             rows = np.insert(rows, self._names.index(CONSTANT), 1.0, axis=1)
         return np.asarray(self.results.predict(rows))
+
+
+def _exog_names(results: Any) -> list[str]:
+    """Return the names of a model's columns; numbers, but for the constant, where it lost them.
+
+    Results that are saved with ``remove_data`` have none.
+    """
+    names = results.model.exog_names
+    if names is not None:
+        return list(names)
+    constant = getattr(getattr(results.model, "data", None), "const_idx", None)
+    return [CONSTANT if i == constant else f"x{i + 1}" for i in range(len(results.params))]
 
 
 def _is_of_statsmodels(model: Any) -> bool:

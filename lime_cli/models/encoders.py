@@ -62,6 +62,47 @@ class Encoders:
         return found
 
 
+class Records:
+    """A transformer of data frames for a DictVectorizer, which takes rows as dictionaries."""
+
+    def __init__(self, vectorizer: Any) -> None:
+        """``vectorizer`` is fitted."""
+        self.vectorizer = vectorizer
+        mark = vectorizer.separator
+        pairs = [str(one).partition(mark) for one in vectorizer.feature_names_]
+        self.feature_names_in_ = np.array([*dict.fromkeys(name for name, _, _ in pairs)], object)
+        self.n_features_in_ = len(self.feature_names_in_)
+        self._words: dict[str, list[Any]] = {}
+        for name, between, word in pairs:
+            if between:
+                self._words.setdefault(name, []).append(word)
+
+    @property
+    def known_by_name(self) -> list[tuple[str, Known]]:
+        """The words that columns of words may hold."""
+        return [(name, Known(tuple(words), gaps=False)) for name, words in self._words.items()]
+
+    def fit(self, rows: Any, labels: Any = None) -> Records:
+        """Return itself: all that it knows was fitted before."""
+        return self
+
+    def transform(self, rows: Any) -> Any:
+        """Return what the vectorizer makes of the rows of a data frame."""
+        return self.vectorizer.transform(rows[list(self.feature_names_in_)].to_dict("records"))
+
+
+def with_records(model: Any) -> Any:
+    """Return a pipeline whose first step takes dictionaries as one of data frames, others as is."""
+    steps = getattr(model, "steps", None)
+    if not isinstance(steps, list) or type(steps[0][1]).__name__ != "DictVectorizer":
+        return model
+    if not hasattr(steps[0][1], "feature_names_"):
+        return model
+    from sklearn.pipeline import Pipeline
+
+    return Pipeline([(steps[0][0], Records(steps[0][1])), *steps[1:]])
+
+
 def encoders_of(children: Mapping[Any, Any], columns: tuple[str, ...] | None) -> Encoders | None:
     """Return what encodes columns among the parts of a file; None where nothing does.
 

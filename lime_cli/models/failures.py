@@ -7,6 +7,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, ModelError, OutOfMemory, PredictionError
 from lime_cli.models.input_forms import DATE, date_in_numbers
@@ -48,7 +50,7 @@ NO_NUMBER = re.compile(
     r"(?:could not convert string to float|invalid literal for int\(\) with base 10): '(.*)'"
 )
 
-WITH_UNIT = re.compile(r"[^\d\s.,+-]{0,4}\s*[+-]?\d[\d.,]*\s*[^\d]*")
+WITH_UNIT = re.compile(r"(?=.*[^\W\d_]|.*[%$€£¥₹])[^\d\s.,+-]{0,4}\s*[+-]?\d[\d.,]*\s*[^\d]*")
 """A number with what it counts."""
 
 UNKNOWN = re.compile(r"[Ff]ound unknown categor(?:y|ies) \[?(?:array\()?\[?(.*?)\]?[,)]* in column")
@@ -118,7 +120,32 @@ def failure(
             f"({last_line(error)})",
             f"pip install scikit-learn=={gap[1]}, or save it again",
         )
-    return PredictionError(f"{name}: the model failed on its input ({where}{last_line(error)})")
+    hint = _given(words, inputs) if name.startswith(PYTHON_PREFIX) else ""
+    return PredictionError(
+        f"{name}: the model failed on its input ({where}{last_line(error)})", hint
+    )
+
+
+OF_LIST = re.compile(r"'list' object has no attribute|(?:got|not) '?list\b|unhashable type: 'list'")
+
+OF_ARRAY = re.compile(
+    r"'numpy\.ndarray' object has no attribute|(?:got|not) '?(?:numpy\.)?ndarray\b"
+)
+
+OF_FRAME = re.compile(r"DataFrame|InvalidIndexError|slice\(None")
+
+
+def _given(words: str, inputs: Any) -> str:
+    """Say what a function is given, where its words tell that it expects something else."""
+    if _are_texts(inputs) and OF_LIST.search(words):
+        return "it is given a list of texts: let it answer for each of them"
+    if isinstance(inputs, np.ndarray) and OF_ARRAY.search(words):
+        return (
+            "it is given an array of images, (n, height, width, channels): let it answer for each"
+        )
+    if hasattr(inputs, "names") and OF_FRAME.search(words):
+        return "it is given a data frame; --input-form array gives it an array"
+    return ""
 
 
 def explains(error: ModelError) -> bool:
@@ -173,7 +200,7 @@ def _of_accessor(name: str, kind: str, table: Any) -> PredictionError:
     column = likely[0] if len(likely) == 1 else "COLUMN"
     return PredictionError(
         f"{name}: the model takes {what} in another form",
-        f"say {option} {column}{one_of}",
+        f"use {option} {column}{one_of}",
     )
 
 

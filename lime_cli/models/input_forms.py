@@ -166,7 +166,7 @@ def _pixels(images: NDArray[Any], kind: str) -> NDArray[Any]:
         raise PredictionError(
             f"the model takes pixels as whole numbers ({dtype.name}), not "
             f"{images.min():.3g} to {images.max():.3g}",
-            "say --preprocess raw",
+            "use --preprocess raw",
         )
     return np.asarray(whole.astype(dtype))
 
@@ -411,7 +411,7 @@ def as_sparse(table: Any, model: str) -> Any:
         if column.dtype == object and any(isinstance(cell, str) for cell in column.tolist()):
             raise PredictionError(
                 f"{model}: is given sparse rows, which cannot hold the words of column {name!r}",
-                "say --input-form frame or array, or leave the column out with --drop",
+                "use --input-form frame or array, or leave the column out with --drop",
             )
     return csr_matrix(np.stack([column.astype(float) for column in table.columns], axis=1))
 

@@ -118,6 +118,25 @@ def _of_mlflow(path: str, folder: Path) -> Path:
     )
 
 
+APPLIED_FIRST = re.compile(
+    r"scal|standardi|minmax|normali|preproc|transformer|pca|vectori|tfidf", re.IGNORECASE
+)
+"""How files are called that hold what is applied to rows before a model."""
+
+PICKLED = (".pkl", ".pickle", ".joblib", ".sav")
+"""What the names of pickles end with."""
+
+
+def applied_first(path: str) -> tuple[str, ...]:
+    """Name the files beside a model that most likely hold what was applied before it."""
+    own = Path(path)
+    try:
+        beside = sorted(one.name for one in own.parent.iterdir() if one.suffix in PICKLED)
+    except OSError:
+        return ()
+    return tuple(one for one in beside if one != own.name and APPLIED_FIRST.search(one))
+
+
 def columns_beside(path: str) -> tuple[str, ...] | None:
     """Return the columns that the signature of an MLflow model names beside its file, in order."""
     if not path or path.startswith("py:"):
@@ -503,7 +522,7 @@ def format_of(path: Path) -> str:
     if promised != kind:
         raise ModelError(
             f"{path.name}: is named {path.suffix} but its content is {NAMES[kind]}",
-            f"rename it, or say --model-format {kind}",
+            f"rename it, or use --model-format {kind}",
         )
     return kind
 

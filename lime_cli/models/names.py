@@ -20,8 +20,6 @@ BEHIND = re.compile(r"(\S.*?)\s*[,\t]\s*(\d+)")
 WORDNET = re.compile(r"n\d{8}(?:\s*[:,\t]\s*|\s+)(\S.*)")
 """``n01440764 tench, Tinca tinca``, as lists of ImageNet's classes have it."""
 
-WORDNET_ID = re.compile(r"n\d{8}")
-
 NO_CLASS = re.compile(r"_*(background|dummy)( class)?_*", re.IGNORECASE)
 """What the first of 1001 ImageNet names is: no class that 1000 outputs know."""
 
@@ -42,7 +40,7 @@ def read_names(words: str) -> tuple[str, ...]:
     else:
         names = _from_lines([line.strip() for line in text.splitlines() if line.strip()])
     if not names:
-        raise InputError(f"{words}: holds no names", "write one name a line")
+        raise InputError(f"{words}: holds no names", "write one name per line")
     return names
 
 
@@ -95,7 +93,7 @@ def _from_json(name: str, text: str) -> tuple[str, ...]:
     try:
         held = from_json(text)
     except ValueError as error:
-        raise InputError(f"{name}: is not JSON ({error})", "write one name a line") from None
+        raise InputError(f"{name}: is not JSON ({error})", "write one name per line") from None
     if isinstance(held, dict) and isinstance(held.get("id2label"), dict):
         held = held["id2label"]
     if isinstance(held, list) and all(isinstance(one, (str, int, float)) for one in held):

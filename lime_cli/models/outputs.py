@@ -344,13 +344,14 @@ class Outputs(NamedTuple):
         values, output = as_matrix(raw, self.name, self.stated, n)
         values = _activate(self._in_order(values, output.names), self.activation)
         if len(values) != n:
-            raise PredictionError(
-                f"{self.name}: {len(values)} predictions for {n} inputs", _otherwise(self.stated)
-            )
+            said = f"the model returned {len(values):,} predictions for {n:,} input{'s' * (n != 1)}"
+            raise PredictionError(f"{self.name}: {said}", _otherwise(self.stated))
         outputs = READINGS[self.reading].apply(values, self.stated)
         if outputs.shape[1] != len(self.targets):
             raise PredictionError(
-                f"{self.name}: {outputs.shape[1]} outputs instead of {len(self.targets)}"
+                f"{self.name}: the model returned {outputs.shape[1]} outputs, and before that "
+                f"{len(self.targets)}",
+                "explain a function that always returns the same outputs: py:module:name",
             )
         if not np.isfinite(outputs).all():
             raise not_finite(self.name, outputs)
@@ -358,7 +359,7 @@ class Outputs(NamedTuple):
             raise PredictionError(
                 f"{self.name}: its one output looked like a probability, but lies between "
                 f"{values.min():.4g} and {values.max():.4g} for other inputs",
-                "say --activation sigmoid, or --task regression",
+                "use --activation sigmoid, or --task regression",
             )
         return outputs
 
@@ -517,7 +518,7 @@ INDEPENDENT = CodedWarning(
 
 SHARE = CodedWarning(
     "task_assumed",
-    "the output is read as a number; if it is the probability of a class, say --task "
+    "the output is read as a number; if it is the probability of a class, use --task "
     "classification",
 )
 

@@ -145,7 +145,7 @@ class Way(NamedTuple):
     warnings: tuple[CodedWarning, ...] = ()
     """What the choice of what to ask brought up."""
     trial: Callable[[], Any] | None = None
-    """Asks without an input of anybody's, where the model predicts what it wants to be fed."""
+    """Asks without an input of anybody's, where the model says what it takes."""
     handing: Handing | None = None
     """In what form it is given tables, where that is not settled by its format."""
     bags: Bags | None = None

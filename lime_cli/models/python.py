@@ -213,7 +213,7 @@ def _numbers(inputs: Any, layout: str, name: str) -> Any:
     """Return single-precision numbers of a table, (n, columns), or of images in a layout."""
     if isinstance(inputs, list):
         raise PredictionError(
-            f"{name}: takes numbers, not texts", "explain a function that makes numbers of them"
+            f"{name}: takes numbers, not texts", "explain a function that turns them into numbers"
         )
     if isinstance(inputs, np.ndarray):
         turned = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
@@ -308,8 +308,8 @@ def _of_transformer(network: Any, tokenizer: Any, file: ModelFile, origin: Origi
     """
     if tokenizer is None:
         raise ModelError(
-            f"{origin.name}: a transformers model needs what makes its inputs",
-            "give its pipeline, or its tokenizer: --tokenizer",
+            f"{origin.name}: a transformers model needs its tokenizer",
+            "pass its pipeline, or give --tokenizer",
         )
     names, kind = _names_of(network), getattr(network.config, "problem_type", None)
     regression = kind == "regression" or (kind is None and len(names or ()) == 1)

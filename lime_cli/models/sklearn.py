@@ -12,6 +12,7 @@ from lime_cli.engine.model import CodedWarning
 from lime_cli.engine.texts import Texts
 from lime_cli.errors import ModelError
 from lime_cli.models.bag_of_words import bags_of, takes_texts
+from lime_cli.models.encoders import with_records
 from lime_cli.models.fitted import fitted
 from lime_cli.models.input_forms import Handing, fitted_form, handed
 from lime_cli.models.model_file import ModelFile, ModelInput
@@ -86,6 +87,7 @@ def way_of(
     ``columns`` are those that stand beside a model which does not name its own.
     """
     name = origin.name
+    model = with_records(model)
     own = file.live is not None  # whose settings are not ours to change
     if not own:
         limit_threads(model, file.threads or 1)
@@ -102,6 +104,8 @@ def way_of(
     if place is not None:
         stated, method = _one_output(method, stated, place, name)
     said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
+    if type(model).__module__.startswith("lime_cli."):
+        said += getattr(model, "said", ())
     given = _input(model, name)
     if file.live is not None:
         given = given._replace(dtypes=file.live.dtypes, labels=file.live.labels)

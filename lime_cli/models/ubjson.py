@@ -87,7 +87,7 @@ class _Ubjson:
             self.at += 1
             n = self._count()
         if kind and (kind not in _NUMBERS or n is None):
-            raise ValueError("a type of items that are no numbers")
+            raise ValueError("items of a type that is not a number")
         return kind, n
 
     def _array(self) -> Any:

@@ -37,6 +37,19 @@ def unknown(kind: str, typed: str, known: Iterable[str], path: str) -> SettingsE
     return SettingsError(f"{path} has no {kind} {typed!r}", hint)
 
 
+def kinds_with(option: str, ctx: click.Context) -> list[str]:
+    """List the commands beside the one of ``ctx`` that have an option which it lacks."""
+    group = ctx.parent.command if ctx.parent is not None else None
+    if ctx.parent is None or not isinstance(group, click.Group):
+        return []
+    path = ctx.parent.command_path
+    return [
+        f"{path} {name}"
+        for name, command in group.commands.items()
+        if any(option in one.opts for one in command.params)
+    ]
+
+
 def refused(error: click.ClickException, ctx: click.Context | None, hint: str) -> SettingsError:
     """Say in a line of ours what click does not take: which option, what of it, what to type."""
     from lime_cli.options.layers import origin_of

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import click
 
 from lime_cli.errors import LimexError
-
-Complete = Callable[[click.Context, click.Parameter, str], list[str]]
 
 
 def columns(ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:

@@ -77,7 +77,7 @@ class EngineOptions(Options, heading="Explanation"):
     )
     refit: bool = flag(
         "--refit",
-        "Fit the components shown again without the others (K-LASSO).",
+        "Fit the components that are shown once more, without the others (K-LASSO).",
     )
     features: int = option(
         "--features", "Largest number of components to show.", default=10, metavar="K", common=True
@@ -182,7 +182,7 @@ def likened(engine: EngineOptions, modality: Modality) -> tuple[EngineOptions, M
         case "tabular":
             _check_table(own)
             return _engine(engine, 5000, 10, None), modality
-    raise SettingsError("--like-lime: marcotcr/lime has no such inputs", "leave it out")
+    raise SettingsError("--like-lime: marcotcr/lime does not explain such inputs", "leave it out")
 
 
 def _check_table(modality: Any) -> None:
@@ -220,7 +220,7 @@ def _engine(
 def _text(modality: Any) -> dict[str, Any]:
     """Cut at what is no word character; mask by position, remove every copy of a word."""
     if modality.unit == "auto":
-        raise SettingsError("--unit auto: lime has no such way", "name a --unit, or leave it out")
+        raise SettingsError("--unit auto: marcotcr/lime has no such unit", "name another --unit")
     if modality.unit not in UNITS:
         return {"like_lime": True}
     unit, mask = UNITS[modality.unit]

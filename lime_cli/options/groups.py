@@ -37,13 +37,13 @@ class OneName(click.Choice):  # type: ignore[type-arg]  # not generic before cli
         return super().convert(value, param, ctx)
 
 
-def among(typed: str, known: Iterable[str]) -> str:
+def among(typed: str, known: Iterable[str], other: str = "") -> str:
     """List names, and ask for the one that is spelled nearly as what was typed."""
     from difflib import get_close_matches
 
     names = tuple(known)
     near = get_close_matches(typed.lower(), names, n=1, cutoff=0.6)
-    return ", ".join(names) + (f"; did you mean {near[0]}?" if near else "")
+    return ", ".join(names) + other + (f"; did you mean {near[0]}?" if near else "")
 
 
 class OneOf(OneName):
@@ -140,8 +140,8 @@ class Segmenter(click.ParamType):  # type: ignore[type-arg]  # not generic befor
         named = value == LIME_SEGMENTER or value in SEGMENTERS
         if named or value.lower().endswith((".png", ".npy")):
             return value
-        known = among(value, ("PNG or NPY file", *SEGMENTERS, LIME_SEGMENTER))
-        return self.fail(f"{value!r} is not a {known}", param, ctx)
+        known = among(value, (*SEGMENTERS, LIME_SEGMENTER), ", or a PNG or NPY file")
+        return self.fail(f"{value!r} is not one of {known}", param, ctx)
 
 
 Command = Callable[..., Any]

@@ -18,6 +18,7 @@ from lime_cli.modality import Modality
 from lime_cli.options.completion import columns, conditions
 from lime_cli.options.groups import Bytes, Options, Segmenter, argument, flag, group, listed, option
 from lime_cli.options.kinds import require
+from lime_cli.options.layers import LISTENER, tell
 from lime_cli.registry import AUTO_FILL, FILLS, MODALITIES, RESIZES
 from lime_cli.sources import fetched
 
@@ -32,7 +33,7 @@ class DialectOptions(Options, heading="Table format"):
     sep: str | None = option(
         "--sep",
         "Separator of cells, or blank for any number of blanks; by default a comma, in a .tsv file "
-        "a tab, and what else all rows agree on.",
+        "a tab, or another one that all rows agree on.",
         metavar="CHAR",
     )
     quote: str = option("--quote", "Quote character.", default='"', choices=('"', "'"))
@@ -50,7 +51,7 @@ class DialectOptions(Options, heading="Table format"):
     read_as: str = option(
         "--read-as",
         "Whether NA, null and the like are missing values (pandas) or words (plain); auto: "
-        "missing for models of Python, but for what an encoder knows as a word.",
+        "missing for models of Python, except words that an encoder knows.",
         choices=("auto", "pandas", "plain"),
         default="auto",
     )
@@ -64,7 +65,7 @@ class DialectOptions(Options, heading="Table format"):
 
     max_input: int | None = option(
         "--max-input",
-        "Bytes to read of standard input, a pipe or a device; 1GiB without it.",
+        "Most bytes to read from standard input, a pipe or a device; 1GiB by default.",
         type=Bytes(),
         metavar="SIZE",
     )
@@ -111,7 +112,11 @@ class RowOptions(Options, heading="Input"):
         "--row", "Rows by number, counted from 0.", metavar="N|N-M,...", common=True
     )
     ids: tuple[str, ...] = option(
-        "--id", "A row by its id; repeatable.", metavar="ID", multiple=True, common=True
+        "--id",
+        "A row by its id, with --id-column; repeatable.",
+        metavar="ID",
+        multiple=True,
+        common=True,
     )
     id_column: str | None = option(
         "--id-column",
@@ -158,7 +163,7 @@ class SchemaOptions(Options, heading="Columns"):
     )
     dates: tuple[str, ...] = listed(
         "--dates",
-        "Columns that reach the model as dates, with how they are written where that is not plain.",
+        "Columns that reach the model as dates, with their format where it is not ISO.",
         metavar="A,B=%d.%m.%Y,...",
         shell_complete=columns,
     )
@@ -335,6 +340,8 @@ class TextOptions(Options, heading="Input"):
             )
         if self.column is not None and (self.text is not None or len(self.inputs) != 1):
             raise SettingsError("--column takes one table", "name one file")
+        if self.column is not None and not chosen:
+            self._tell_every_row()
         require("text", self.inputs)
         from lime_cli.tables.rows import Rows
         from lime_cli.texts.modality import Files
@@ -355,6 +362,15 @@ class TextOptions(Options, heading="Input"):
             files=Files(dialect.encoding or "utf-8", self.max_characters),
         )
         return texts
+
+    def _tell_every_row(self) -> None:
+        """Say on a command line that all rows are meant, where none were chosen."""
+        ctx = click.get_current_context(silent=True)
+        if ctx is not None and LISTENER not in ctx.meta:
+            from lime_cli.tables.streams import name_of
+
+            name = name_of(self.inputs[0])
+            tell(ctx, f"assumed: every row of {name}; --row, --id or --where choose some of them")
 
 
 class ImageOptions(Options, heading="Input"):
@@ -459,7 +475,7 @@ def _listed() -> tuple[str, ...]:
     data = content.decode("utf-8", "surrogateescape")
     found = tuple(_path_of(line, n) for n, line in enumerate(data.splitlines(), 1) if line.strip())
     if not found:
-        raise InputError("standard input: names no images", "write a path a line")
+        raise InputError("standard input: names no images", "write one path per line")
     return found
 
 

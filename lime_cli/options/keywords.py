@@ -26,6 +26,14 @@ RANGES = ("row",)
 """Options whose list is written with commas, and in which a range is one."""
 
 _COMMAND = re.compile(r"\blimex explain (tabular|text|image)\b(?! --help)")
+_NUMBER = re.compile(r"[0-9.]+")
+
+_GIVEN = re.compile(
+    r"(?<![\w-])--([a-z][a-z0-9-]*) "
+    r"([0-9.]*[0-9]|#[0-9a-f]{6}|softmax|sigmoid|classification|regression|tree|none|decile|auto|raw)\b"
+)
+"""An option with a value that is no word of a sentence."""
+
 _OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9]*(?:-[a-z0-9]+)*)")
 
 
@@ -97,7 +105,13 @@ def in_python(error: LimexError) -> LimexError:
 
 def keyworded(words: str) -> str:
     """Return a sentence that names options as Python's keywords are named."""
-    return _COMMAND.sub(r'modality="\1"', _OPTION.sub(_keyword, words))
+    words = _GIVEN.sub(_assigned, _COMMAND.sub(r'modality="\1"', words))
+    return _OPTION.sub(_keyword, words)
+
+
+def _assigned(found: re.Match[str]) -> str:
+    value = found[2] if _NUMBER.fullmatch(found[2]) else f'"{found[2]}"'
+    return f"{found[1].replace('-', '_')}={value}"
 
 
 def _keyword(found: re.Match[str]) -> str:
@@ -114,10 +128,28 @@ def _switch(word: str, known: Mapping[str, Switch]) -> Switch:
     found = known.get(long)
     if found is not None and not getattr(found.option, "hidden", False):
         return found
+    if kinds := _kinds_with(long):
+        raise SettingsError(f"{word}: is an option for {kinds} only", "leave it out")
     names = [one.replace("-", "_") for one, switch in known.items() if not switch.option.hidden]
     near = get_close_matches(word, names, n=1, cutoff=0.5)
     hint = f"did you mean {near[0]}?" if near else "see limex explain --help-all"
     raise SettingsError(f"{word}: there is no such option", hint)
+
+
+def _kinds_with(long: str) -> str:
+    """Name the kinds of input that have an option."""
+    from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions
+
+    groups = {"tables": TableOptions, "texts": TextOptions, "images": ImageOptions}
+    return " and ".join(
+        kind
+        for kind, group in groups.items()
+        if long in switches(_Called(kind, params=_params_of(options(group)(_nothing))))
+    )
+
+
+def _nothing(*_: Any) -> None:
+    """Stand in for a command."""
 
 
 def _spelled(switch: Switch, word: str, value: Any) -> Any:

@@ -55,6 +55,9 @@ class Guess(NamedTuple):
 class KindGroup(CommandGroup):
     """A command for each kind of input; where none is typed, options and input tell which."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -71,7 +74,7 @@ class KindGroup(CommandGroup):
         modality, reason = guess(args, self.commands, path)
         if reason and not {"-q", "--quiet"}.intersection(args):
             others = " or ".join(f"{path} {one}" for one in self.commands if one != modality)
-            print_line(f"limex: assumed: {reason}; {others} reads it otherwise")
+            print_line(f"limex: assumed: {reason}; if it is not, type {others}")
         return modality, self.get_command(ctx, modality), args
 
 
@@ -86,6 +89,8 @@ def require(modality: str, paths: Iterable[str]) -> None:
         if found is None or found.modality == modality or Path(file_of(path)).is_dir():
             continue
         if "image" not in (found.modality, modality):  # a table of one column looks like a text
+            continue
+        if found.modality == "text" and suffix_of(path) not in TEXT_SUFFIXES:  # SVG and EPS do too
             continue
         ctx = click.get_current_context(silent=True)
         group = ctx.parent.command_path if ctx is not None and ctx.parent is not None else ""

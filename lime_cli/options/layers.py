@@ -162,12 +162,15 @@ def tell_layers(ctx: click.Context) -> None:
         for words in (*files, *misspelt):
             ctx.meta[LISTENER](words)
         return
-    containment = ctx.find_object(Containment)
-    if containment is not None and containment.left.children:  # the first child said it
-        return
-    console = Console(bool(ctx.params.get("quiet")))
     for words in (*files, *(f"warning: {one}" for one in misspelt)):
-        console.say(words)
+        tell(ctx, words)
+
+
+def tell(ctx: click.Context, words: str) -> None:
+    """Say something on standard error, once, however often a model ends its process."""
+    containment = ctx.find_object(Containment)
+    if containment is None or not containment.left.children:  # else the first child said it
+        Console(bool(ctx.params.get("quiet"))).say(words)
 
 
 def _misspelt(ctx: click.Context, known: dict[str, dict[str, Switch]]) -> Iterator[str]:
@@ -177,7 +180,7 @@ def _misspelt(ctx: click.Context, known: dict[str, dict[str, Switch]]) -> Iterat
     for name in sorted(one for one in os.environ if one.startswith(PREFIX)):
         long = variables.get(name)
         if long in TRUSTING:
-            yield f"{name} has no effect; say --{long} on the command line"
+            yield f"{name} has no effect; use --{long} on the command line"
         elif long is None:
             near = get_close_matches(name, variables, n=1, cutoff=0.7)
             hint = f"did you mean {near[0]}?" if near else "limex explain --help-all lists options"
@@ -272,7 +275,7 @@ def _modality(entry: ConfigEntry, known: dict[str, dict[str, Switch]], command: 
     tables = [entry.table] if entry.table else [command, *known]
     if entry.key in TRUSTING or entry.key in WRITING:
         what = "trust cannot be set" if entry.key in TRUSTING else f"{entry.key} cannot be set"
-        hint = f"say --{entry.key} on the command line"
+        hint = f"use --{entry.key} on the command line"
         raise SettingsError(f"{entry.place}: {what} in a file of options", hint)
     for table in tables:
         if entry.key in known.get(table, {}):
@@ -292,7 +295,7 @@ def _require_describing(entry: ConfigEntry, config: Config) -> None:
     what = "model-format: python" if python else entry.key
     where = f"in {PROJECT}" if config.path.name == PROJECT else "in a file beside a model"
     said = f"{entry.place}: {what} cannot be set {where}"
-    raise SettingsError(said, f"say --{entry.key} on the command line, or name the file: --config")
+    raise SettingsError(said, f"use --{entry.key} on the command line, or name the file: --config")
 
 
 def _in_force(
@@ -366,7 +369,7 @@ def _located(switch: Switch, origin: OptionOrigin, words: str, config: Config) -
     if len(kinds) > 1 and not looks:
         return tuple(part.strip() for part in words.split(",")) if switch.many else words
     if config.beside and not inside:
-        hint = f"say --{origin.key} on the command line, or name the file: --config"
+        hint = f"use --{origin.key} on the command line, or name the file: --config"
         whose = PROJECT if config.path.name == PROJECT else "the model"
         raise SettingsError(origin.say(f"{words} lies outside the folder of {whose}"), hint)
     return str(path)

@@ -48,7 +48,7 @@ class ModelOptions(Options, heading="Model"):
     )
     imports: tuple[str, ...] = option(
         "--import",
-        "Import this module first, for the classes it registers. It runs, as with --trust; "
+        "Import this module first, for the classes it registers. The module runs, as with --trust; "
         "repeatable.",
         metavar="MODULE",
         multiple=True,
@@ -67,7 +67,7 @@ class ModelOptions(Options, heading="Model"):
     )
     activation: str = option(
         "--activation",
-        "Function to apply to logits; auto: what the config.json beside the model predicts.",
+        "Function to apply to logits; auto: what the config.json beside the model says.",
         choices=ACTIVATIONS,
         default="auto",
     )
@@ -79,11 +79,14 @@ class ModelOptions(Options, heading="Model"):
         common=True,
     )
     threads: int | None = option(
-        "--threads", "Threads the model may use.", type=click.IntRange(1), metavar="N"
+        "--threads",
+        "Threads that the model may use; one by default, all for a function.",
+        type=click.IntRange(1),
+        metavar="N",
     )
     key: str | None = option(
         "--key",
-        "Where the model is in a file that holds more: a key, an index, an attribute.",
+        "Which object of a file is the model: a key, an index, or an attribute.",
         metavar="NAME",
     )
     tokenizer: str | None = option(

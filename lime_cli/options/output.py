@@ -86,7 +86,7 @@ class ExplanationOptions(OutputOptions):
 
     log: str | None = option(
         "--log",
-        "Write weights, page and figures to a run of an experiment tracker too.",
+        "Also write weights, page and figures to a run of an experiment tracker.",
         type=OneOf(LOGS),
     )
 
@@ -103,7 +103,7 @@ class ImageExplanationOptions(ExplanationOptions):
 
     save_segments: str | None = option(
         "--save-segments",
-        "Write the label map, PNG of 16 bits or NPY, in the size of the image.",
+        "Write the label map in the size of the image, as a 16-bit PNG or as NPY.",
         metavar="FILE",
     )
 
@@ -153,4 +153,30 @@ def top_option() -> Any:
         type=click.IntRange(1),
         default=5,
         metavar="K",
+    )
+
+
+def report_option() -> Any:
+    """Declare the field of the format of a report about a model."""
+    return option(
+        "-f",
+        "--format",
+        "Format of the report.",
+        choices=["table", "json"],
+        default="table",
+        typed=True,
+        common=True,
+    )
+
+
+def difference_option(text: str) -> Any:
+    """Declare the field of how far the predictions of two models may differ."""
+    return option(
+        "--tolerance",
+        text,
+        type=click.FloatRange(0),
+        default=0.0001,
+        metavar="X",
+        typed=True,
+        common=True,
     )

@@ -26,15 +26,15 @@ class ClockOptions(Options, heading="Running"):
 
     load_timeout: float = option(
         "--load-timeout",
-        "Give up a model that is not loaded, or returns no first prediction, after S seconds; inf: "
-        "never.",
+        "Give up on a model that is not loaded, or returns no first prediction, after S seconds; "
+        "inf: never.",
         type=Seconds(),
         default=LOAD_TIMEOUT,
         metavar="S",
     )
     item_timeout: float = option(
         "--item-timeout",
-        "Give up an instance after S seconds; inf: never.",
+        "Give up on an instance after S seconds; inf: never.",
         type=Seconds(),
         default=ITEM_TIMEOUT,
         metavar="S",
@@ -75,8 +75,8 @@ class RunOptions(ClockOptions):
     )
     time_limit: float | None = option(
         "--time-limit",
-        "Stop a batch after S seconds; for a single instance, draw no more samples than are "
-        "done by then, the one way in which a result depends on the clock.",
+        "Stop a batch after S seconds. A single instance is explained from the samples drawn by "
+        "then, so that its result depends on the clock.",
         type=Seconds(),
         metavar="S",
     )
@@ -153,5 +153,5 @@ def _shard(words: str | None) -> tuple[int, int]:
         return 1, 1
     which, _, n = words.partition("/")
     if not (which.isdecimal() and n.isdecimal() and 1 <= int(which) <= int(n)):
-        raise SettingsError(f"--shard: {words!r} is not valid", "give 1/4, 2/4, 3/4 or 4/4, say")
+        raise SettingsError(f"--shard: {words!r} is not valid", "give a share such as 1/4")
     return int(which), int(n)

@@ -36,9 +36,9 @@ class Workers:
 
     def __post_init__(self) -> None:
         if self.executor not in EXECUTORS:
-            raise SettingsError(f"--executor {self.executor}: there is none", "local or dask")
+            raise SettingsError(f"--executor: {self.executor!r} is unknown", "give local or dask")
         if self.n < 1:
-            raise SettingsError(f"--jobs {self.n}: at least one process has to work", "1 or more")
+            raise SettingsError(f"--jobs: {self.n} is not valid", "give 1 or more")
         if self.executor == "dask" and not self.scheduler:
             raise SettingsError(
                 "--executor dask requires --scheduler",

@@ -298,7 +298,7 @@ class BatchIdentity:
             return
         said = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
         raise OutputError(
-            f"{folder}: holds a different run ({said})", "name another folder, or --restart"
+            f"{folder}: holds a different run ({said})", "name another folder, or add --restart"
         )
 
 
@@ -521,7 +521,7 @@ def _require_usable(folder: Path, force: bool) -> None:
     if others:
         raise OutputError(
             f"{folder}: is a folder that holds other files ({others[0]})",
-            "name an empty one or a file, or --force",
+            "name an empty one or a file, or add --force",
         )
 
 

@@ -124,7 +124,7 @@ class Output:
         if path.is_dir():
             raise OutputError(f"{name}: is a folder", "name a file")
         if path.exists() and not self.force:
-            raise OutputError(f"{name}: exists already", "choose another name, or --force")
+            raise OutputError(f"{name}: exists already", "choose another name, or add --force")
         if not path.parent.is_dir():
             raise OutputError(f"{name}: there is no folder {path.parent}", "create it first")
         if not os.access(path.parent, os.W_OK):
@@ -150,7 +150,7 @@ class Output:
         """Refuse a log of several instances that are kept nowhere."""
         if self.log is not None and not (alone or into_folder):
             raise SettingsError(
-                "--log: of several instances, or of workers, takes a folder", "name it: -o DIR"
+                "--log: takes a folder for several instances or workers", "name it: -o DIR"
             )
 
     def keep(self, explanation: Explanation) -> None:

@@ -40,7 +40,7 @@ class Progress:
         self.done, self.failed = done, failed
 
     def begin(self) -> None:
-        self.began, self.before = time.monotonic(), everywhere()[0]
+        self.began, self.before = time.monotonic(), everywhere().samples
 
     def now(self) -> Moment:
         """Look at what is done now."""

@@ -80,7 +80,7 @@ class Cells:
     """Line of the file on which each row ends, counted from 1; or its number where unit is row."""
     unit: str = "line"
     texts: frozenset[str] = field(default=frozenset())
-    """Columns that the file or the model predicts are text, though they may look like numbers."""
+    """Columns that the file or the model says are text, though they may look like numbers."""
     dialect: Dialect = PLAIN
 
     @cached_property

@@ -51,7 +51,7 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
         database = _Duckdb(file)
     else:
         said = "is empty" if not head else "is neither an SQLite nor a DuckDB database"
-        raise InputError(f"{file.name}: {said}", "name a CSV file .csv")
+        raise InputError(f"{file.name}: {said}", "if it is CSV, let its name end with .csv")
     query = dialect.sql or f"SELECT * FROM {_quoted(_table(file.name, database, dialect))}"
     try:
         names, rows = database.answered(query)

@@ -112,12 +112,17 @@ def _guessed(first: str, ahead: list[str], separator: str, dialect: Dialect) -> 
     """
     if len(_cut(first, separator, dialect)) > 1:
         return ""
+    found: dict[str, int] = {}
+    lines = [line for line in ahead if line.strip()]
     for mark in LIKELY:
         n = len(_cut(first, mark, dialect))
-        rows = [_cut(line, mark, dialect) for line in ahead if line.strip()]
+        rows = [_cut(line, mark, dialect) for line in lines]
         if n > 1 and {len(row) for row in rows} == {n} and (mark != BLANKS or _numbered(rows)):
-            return mark
-    return ""
+            found[mark] = n
+    padded = all("  " in line for line in (first, *lines))
+    if padded and found.get(BLANKS, 0) > found.get("\t", 0) and len(found) <= 2:
+        return BLANKS
+    return next(iter(found), "")
 
 
 def _numbered(rows: list[list[str]]) -> bool:
@@ -160,7 +165,7 @@ def _check_quotes(name: str, ahead: list[str], separator: str, dialect: Dialect)
     cells = [cell.strip() for line in ahead for cell in line.split(separator)]
     quoted = sum(len(cell) > 2 and cell[0] == cell[-1] == "'" for cell in cells)
     if dialect.quote == '"' and quoted > len(cells) / 2:
-        raise InputError(f"{name}: most cells stand in single quotes", 'say --quote "\'"')
+        raise InputError(f"{name}: most cells stand in single quotes", 'use --quote "\'"')
 
 
 def checked_header(name: str, names: list[str]) -> tuple[str, ...]:
@@ -220,7 +225,7 @@ def _check_separator(name: str, first: str, separator: str, ahead: list[str]) ->
         return
     comma = marks[0] == ";" and re.search(r"\d,\d", next(iter(ahead), ""))
     raise InputError(
-        f"{name}: one column named {first.strip()[:40]!r}",
+        f"{name}: has one column, named {first.strip()[:40]!r}",
         f"try --sep {marks[0]!r}" + (" --decimal ','" if comma else ""),
     )
 

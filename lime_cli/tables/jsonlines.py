@@ -82,7 +82,7 @@ class JsonRows:
         self._keys = tuple(key.strip() for key in keys)
         if len(set(self._keys)) < len(keys):
             raise InputError(
-                f"{name}: keys differ by blanks around them alone", "give each a name of its own"
+                f"{name}: has keys that differ only in surrounding blanks", "give each its own name"
             )
         self.header = checked_header(name, keys)
         self.records = self._records(chain(first, rows))

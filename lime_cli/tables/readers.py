@@ -288,7 +288,7 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
     _check_format(name, kind, suffix, head)
     if (dialect.sheet is not None or dialect.sql is not None) and kind in (*TEXTS, *COLUMNAR):
         option = "--sql" if dialect.sheet is None else "--sheet"
-        raise SettingsError(f"{option}: {name} is one table alone", f"leave {option} out")
+        raise SettingsError(f"{option}: {name} holds one table only", f"leave {option} out")
     content = TABLES[kind](TableFile(name, str(local(path)), stream), dialect)
     header, records, typed, n_rows, sampled, assumed = TableContent(*content)
     assumed = (*found, *assumed)
@@ -323,7 +323,7 @@ def _check_format(name: str, kind: str, suffix: str, head: bytes) -> None:
         what, beginnings = EXPECTED[kind]
         if not head.startswith(beginnings):
             said = "is empty" if not head else f"is not {_article(what)} {what} file"
-            raise InputError(f"{name}: {said}", "name a CSV file .csv")
+            raise InputError(f"{name}: {said}", "if it is CSV, let its name end with .csv")
     if kind not in TEXTS:
         return
     if suffix in CONVERTED:

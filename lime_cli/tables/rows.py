@@ -333,10 +333,12 @@ def require(
     header: Sequence[str],
     columns: Sequence[str],
     records: Iterator[Record] | None = None,
+    renames: bool = True,
 ) -> None:
     """Raise InputError where a table lacks columns, with the one that was likely meant.
 
-    ``records`` are its rows, the first of which may be where the names stand.
+    ``records`` are its rows, the first of which may be where the names stand; ``renames`` says
+    whether columns can be renamed.
     """
     has = set(header)
     missing = [column for column in columns if column not in has]
@@ -358,11 +360,20 @@ def require(
         n = second.line
         hint = f"they stand on line {n}: tail -n +{n} {name} > table.csv leaves out what is above"
     elif not has & set(columns) and is_data(header):
-        hint = f"its first line is {shown}; where that is a row, say --no-header"
+        hint = f"its first line is {shown}; if that is a row, use --no-header"
+    elif len(missing) > 1 and (base := _base_of(missing, header)) is not None:
+        hint = f"they are dummies of {base!r}, of other values than the table has"
     elif guess:
-        hint = f"did you mean {guess!r}? say --rename '{guess}={missing[0]}'"
-        hint += ", and one more for each other name" * (len(missing) > 1)
+        hint = f"did you mean {guess!r}?"
+        if renames:
+            hint += f" use --rename '{guess}={missing[0]}'"
+            hint += ", and one more for each other name" * (len(missing) > 1)
     raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}", hint)
+
+
+def _base_of(missing: Sequence[str], header: Sequence[str]) -> str | None:
+    """Return the column of a table after which all missing ones are named."""
+    return next((one for one in header if all(m.startswith(f"{one}_") for m in missing)), None)
 
 
 def is_data(header: Sequence[str]) -> bool:

@@ -80,6 +80,9 @@ FOLDS: tuple[Callable[[str], str], ...] = (str.strip, _folded, _plainly)
 """What makes names of a table and of a model alike, tried in this order."""
 
 
+ID = re.compile(r"(?:.*[_ .-])?(?:[Ii][Dd]|ID)|.*[a-z](?:Id|ID)")
+"""How a column that tells rows apart is called: ``id``, ``PassengerId``, ``customer_id``."""
+
 LABELS = frozenset(
     (
         *("target", "targets", "label", "labels", "y", "ytrue", "class", "classes", "outcome"),
@@ -121,10 +124,13 @@ def columns_for(
         return columns
     spare = [name for name in columns if is_label(name)]
     index = [INDEX] if columns[0] == INDEX else []
-    for left_out in (index, spare, [*index, *spare]):
+    ids = [name for name in columns if ID.fullmatch(name)]
+    alone = () if ids and spare else (ids, spare)  # of both, nobody knows which one it is
+    with_index = ([*index, *spare],) if index else ()
+    for left_out in (index, *alone, *with_index, [*ids, *spare]):
         if len(left_out) == len(columns) - wanted:
             return tuple(name for name in columns if name not in left_out)
-    raise _of_other_width(stream, columns, wanted, [*index, *spare])
+    raise _of_other_width(stream, columns, wanted, [*index, *ids, *spare])
 
 
 def _check_dropped(stream: Stream, drop: Sequence[str]) -> None:
@@ -144,7 +150,7 @@ def _of_other_width(
     more = " ..." if len(columns) > SHOWN else ""
     if is_data(stream.header):
         return ModelError(
-            said, f"its first line is {listed}{more}; where that is a row, say --no-header"
+            said, f"its first line is {listed}{more}; if that is a row, use --no-header"
         )
     if n == 1:
         hint = f"--drop one of {listed}{more}"
@@ -262,7 +268,7 @@ def learn(
         cells, n_rows = read_evenly(seen, dialect, not own, spelled)
     if own and n_rows < ENOUGH_ROWS:
         raise SettingsError(
-            f"{cells.name}: has {n_rows} rows, too few to draw replacements from",
+            f"{cells.name}: has too few rows to draw replacements from ({n_rows})",
             "name training data with --background",
         )
     warnings = (*(CodedWarning(*one) for one in seen.assumed), *[ITSELF][: int(own)])

@@ -7,6 +7,7 @@ Where a table has the columns themselves, the model is given dummies of them, as
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.instance import CodedWarning
-from lime_cli.models.model_file import ModelInput
+from lime_cli.models.model_file import ModelInput, Reach
 from lime_cli.tables.dialect import NUMBER, TRUE_FALSE
 from lime_cli.tabular.groups import Feature, is_missing
 
@@ -95,6 +96,9 @@ class Dummies(NamedTuple):
         return (CodedWarning("dummies_made", words),)
 
 
+NO_CELLS: Counter[str] = Counter()
+
+
 def dummies_of(
     header: Sequence[str], rows: Iterable[Sequence[str]], given: ModelInput
 ) -> Dummies | None:
@@ -107,7 +111,9 @@ def dummies_of(
     spare = sorted((one for one in header if one not in wanted), key=len, reverse=True)
     if not missing or not spare:
         return None
-    cells = dict(zip(header, map(set, zip(*rows, strict=False)), strict=False))
+    if any(not _is_binary(given.ranges.get(i)) for i, one in enumerate(wanted) if one in missing):
+        return None
+    cells = dict(zip(header, map(Counter, zip(*rows, strict=False)), strict=False))
     made: dict[str, tuple[str, str]] = {}
     for column in spare:
         begins = tuple(column + mark for mark in MARKS)
@@ -118,9 +124,18 @@ def dummies_of(
         }
         if {*map(_plain, own.values())} & {*map(_plain, cells.get(column, ()))}:
             made |= {name: (column, value) for name, value in own.items()}
-    if len(made) < len(missing):
-        return None
+    for name in missing:
+        if name not in made:  # as of one column alone, which pandas names after its values
+            holding = [one for one in spare if cells.get(one, NO_CELLS)[name] > 1]
+            if len(holding) != 1 or NUMBER.fullmatch(name):
+                return None
+            made[name] = (holding[0], name)
     return Dummies(tuple(wanted), made)
+
+
+def _is_binary(reach: Reach | None) -> bool:
+    """Tell whether what a model compares a column with may be 0 and 1."""
+    return reach is None or (reach.low >= 0 and reach.high <= 1)
 
 
 def _as_read(cell: str) -> str:

@@ -365,7 +365,7 @@ class TabularModality:
         held = not self.fitted_background.varying and not any(one.components for one in words)
         if held and not self.schema.lone:
             where = f"{cells.name}: {cells.unit} {cells.lines[0]}"
-            raise InputError(f"{where}: nothing of it varies", "vary other columns")
+            raise InputError(f"{where}: no column of it can vary", "vary other columns")
         return RowInstance(source, self.fitted_background, values, warnings, words)
 
     def _rows(self) -> Rows:

@@ -112,7 +112,7 @@ class Profile:
             raise self._otherwise("--onehot: ", "was made without")
 
     def _otherwise(self, option: str, words: str) -> SettingsError:
-        return SettingsError(f"{option}{self.name} {words}", "say it to limex profile")
+        return SettingsError(f"{option}{self.name} {words}", "give it to limex profile")
 
 
 def profile_data(

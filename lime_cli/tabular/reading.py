@@ -377,7 +377,8 @@ def unknown_categories(
     return (
         CodedWarning(
             "unknown_category",
-            f"no category of the model: {words}; see --read-as, --strip, --strings, --na-values",
+            f"the model does not know these categories: {words}; see --read-as, --strip, "
+            "--strings, --na-values",
         ),
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import contextlib
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -70,11 +71,13 @@ class Files:
             return data.decode("utf-8-sig" if name == "utf-8" else name)
         except UnicodeError as error:
             place = getattr(error, "start", 0)
-        two = data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-        hint = "utf-16" if two and name != "utf-16" else "latin-1, say"
+        if name == "utf-8" and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            with contextlib.suppress(UnicodeError):  # bytes that say so, which UTF-8 has nowhere
+                return data.decode("utf-16")
+        hint = "latin-1, say"
         raise InputError(
             f"{shown}: is not {name.upper()} at byte {place}",
-            f"name its encoding, --encoding {hint}, or save it as UTF-8",
+            f"name its encoding, such as --encoding {hint}, or save it as UTF-8",
         )
 
 
@@ -165,7 +168,7 @@ class TextInstance(KeptOrMasked):
         return Subject(
             self.source.id,
             "text",
-            Path(self.source.path).name,
+            self.source.id if self.source.path == TYPED else Path(self.source.path).name,
             digest_of(self.text.encode("utf-8", "surrogatepass")),
             facts,
         )
@@ -371,7 +374,7 @@ class TextModality:
         for name in self.inputs:
             _check_prose(name)
         if self.text is not None:
-            yield Source("--text", "--text")
+            yield Source("text", TYPED)
         yield from self._listing().sources(self.inputs)
 
     def _check_column(self, table: Rows) -> None:
@@ -379,7 +382,7 @@ class TextModality:
         if self.column is None or is_once(table.path) or suffix_of(table.path) in LINES:
             return  # lines of JSON need not all hold the same
         with open_table(table.path, table.dialect) as stream:
-            require(stream.name, stream.header, (self.column,))
+            require(stream.name, stream.header, (self.column,), renames=False)
 
     def strays(self) -> int:
         return self._listing().n_strays(self.inputs)
@@ -420,7 +423,7 @@ class TextModality:
 
     def _text(self, source: Source) -> str:
         if self.table is None or self.column is None:
-            return _typed(self.text) if source.path == "--text" else self.files.read(source.path)
+            return _typed(self.text) if source.path == TYPED else self.files.read(source.path)
         record = source.record or self.table.record(source.row or 0)
         cells = cells_of(source, record, self.table.dialect)
         require(cells.name, cells.header, (self.column,))
@@ -438,6 +441,9 @@ class TextModality:
             return "matches"
         return "words" if unit in ("auto", "icu") else f"{unit}s"
 
+
+TYPED = "--text"
+"""Where a text is that was typed, or given in Python."""
 
 LINES = (".jsonl", ".ndjson", ".json")
 

@@ -48,7 +48,7 @@ def profile(options: ProfileOptions, columns: SchemaOptions, file: DialectOption
     from lime_cli.tabular.profile import profiled
 
     if options.least is not None and not options.private:
-        raise SettingsError("--min-count is for --private", "give both")
+        raise SettingsError("--min-count requires --private", "add it")
     output = Output(options.output, "json", options.force, Console(options.quiet), no_color=True)
     output.check(1)
     least = (options.least or LEAST) if options.private else None

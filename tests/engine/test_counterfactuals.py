@@ -172,7 +172,7 @@ def test_a_tree_explains_the_difference_too(limex, tmp_path):
         (("--target", "mammal", "--against", "mammal"), "'mammal' is the target itself"),
         (("--against", "brid"), "did you mean bird?"),
         (("--against", "all"), "all is not one output"),
-        (("--against", "bird", "--like-lime"), "--against: marcotcr/lime has none"),
+        (("--against", "bird", "--like-lime"), "--against: marcotcr/lime has no such option"),
         (("--against", "bird", "--kernel", "shapley"), "--against"),
     ],
 )

@@ -139,7 +139,8 @@ def test_no_bit_of_a_row_depends_on_the_rows_beside_it(together):
     assert found == alone
 
 
-def test_more_columns_than_samples_still_find_what_is_read():
+@pytest.mark.parametrize("samples", [2048, 8192])
+def test_hundreds_of_columns_still_show_what_is_read(samples):
     rng = np.random.default_rng(1)
     wide = rng.normal(size=(60, 700)).round(3)
     names = tuple(f"c{j}" for j in range(700))
@@ -152,13 +153,36 @@ def test_more_columns_than_samples_still_find_what_is_read():
         V = np.stack([table.columns[j] for j in (3, 300, 650)], axis=1)
         return 3.0 * (V[:, 0] == own[3]) + 2.0 * (V[:, 1] == own[300]) - 2.0 * (V[:, 2] == own[650])
 
-    settings = Settings(samples=2048, features=5)
+    settings = Settings(samples=samples, features=5)
     (explanation,) = explain([instance], FunctionModel(inside), settings)
     found = {one.component: one for one in explanation.surrogates[0].weights}
     assert {3, 300, 650} <= set(found)
     for j, truth in ((3, 3.0), (300, 2.0), (650, -2.0)):
         low, high = found[j].interval
         assert low <= truth <= high
+
+
+def test_of_hundreds_of_columns_that_all_count_a_little_the_strongest_are_certain():
+    rng = np.random.default_rng(2)
+    wide = rng.normal(size=(80, 700)).round(3)
+    names = tuple(f"c{j}" for j in range(700))
+    cells = Cells("w.csv", names, tuple(tuple(map(repr, r)) for r in wide.tolist()), range(80))
+    background = build_background(cells, names, Schema())
+    place = int(np.argmax(wide[:, 5] - wide[:, 450]))
+    instance = RowInstance(Source("0", "w.csv", 0), background, tuple(wide[place].tolist()), ())
+    beta = rng.normal(0, 0.02, 700)
+    beta[[5, 450]] = 0.6, -0.6
+
+    def steep(table):
+        V = np.stack([table.columns[j] for j in range(700)], axis=1)
+        return 1 / (1 + np.exp(-V @ beta))
+
+    settings = Settings(samples=1024, max_samples=8192, features=2)
+    (explanation,) = explain([instance], FunctionModel(steep), settings)
+    surrogate = explanation.surrogates[0]
+    assert {one.component for one in surrogate.weights} == {5, 450}
+    assert all(one.interval[0] > 0 for one in surrogate.weights)
+    assert surrogate.radius >= 0.05
 
 
 @pytest.mark.parametrize("unread", [(), (11,), (3, 4, 9)])

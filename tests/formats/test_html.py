@@ -129,7 +129,7 @@ def test_many_explanations_stay_under_300_kilobytes():
     )
     page = written("html", many)
     assert len(page) < 300_000
-    assert f"{3 * LISTED:,} explained" in page.decode()
+    assert f"{3 * LISTED:,} explanations" in page.decode()
 
 
 def test_a_batch_links_to_pages_and_tells_failures():

@@ -119,7 +119,7 @@ def test_a_batch_that_failed_says_so_however_quiet_it_is(limex, tmp_path):
 def test_a_column_that_is_not_there_is_one_error(limex, tmp_path):
     table = tmp_path / "t.csv"
     table.write_text("id,text\n" + "".join(f"{i},a good film\n" for i in range(50)))
-    done = limex(*REVIEW, table, "--column", "texts", "-f", "jsonl")
+    done = limex(*REVIEW, table, "--column", "texts", "--all", "-f", "jsonl")
     assert done.code == 3
     assert done.err.count("\n") == 1
     assert "lacks column 'texts'; did you mean 'text'?" in done.err

@@ -177,9 +177,9 @@ def test_only_one_explanation_of_a_picture_can_be_drawn() -> None:
     table = replace(one, subject=Subject("3", "tabular", "people.csv", "0" * 64, {}))
     crowd = replace(one, surrogates=(surrogate(),) * 33)
     for wrong, said in (
-        ([], "no explanation"),
-        ([one, one], "several explanations"),
-        ([table], r"an overlay draws images, and people.csv is none \(tabular\)"),
+        ([], "not none"),
+        ([one, one], "not several"),
+        ([table], r"an overlay draws an image, and people.csv is not one \(tabular\)"),
         ([crowd], "up to 32 targets"),
     ):
         with pytest.raises(SettingsError, match=said):

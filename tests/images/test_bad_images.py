@@ -54,7 +54,7 @@ BAD = {
     "NaN": ("a.npy", array(np.full((9, 9), np.nan)), "a.npy: holds NaN pixels"),
     "objects": ("a.npy", array(np.array([[None]])), "a.npy: holds object, not numbers"),
     "bands": ("a.npy", array(np.zeros((9, 9, 13))), "a.npy: has 13 channels"),
-    "integers": ("a.npy", array(np.zeros((9, 9), int)), "say --pixel-range LOW,HIGH"),
+    "integers": ("a.npy", array(np.zeros((9, 9), int)), "use --pixel-range LOW,HIGH"),
 }
 
 
@@ -187,7 +187,7 @@ def test_a_hundred_thousand_pictures_are_listed_by_the_bytes_of_their_names(tmp_
     [
         (("--segmenter", "map.npy"), 3, "map.npy: the label map is 9 x 9, the image is 60 x 40"),
         (("--segmenter", "none.png"), 3, "none.png: no such file"),
-        (("--segmenter", "snic"), 2, "is neither a segmenter nor a PNG or NPY file"),
+        (("--segmenter", "snic"), 2, "or a PNG or NPY file; did you mean slic?"),
         (("--save-segments", "map.tif"), 2, "--save-segments: map.tif is neither PNG nor NPY"),
         (("--save-segments", "map.npy"), 5, "map.npy: exists already"),
         (("--save-segments", "no/map.npy"), 5, "there is no folder"),

@@ -6,12 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_digits
+from sklearn.neighbors import KNeighborsClassifier
 
+import lime_cli
 from lime_cli.engine.instance import Segment, join
 from lime_cli.engine.masks import Stage, draw
 from lime_cli.errors import InputError, SettingsError
-from lime_cli.images.modality import ImageInstance, ImageModality
-from lime_cli.models.model_file import ModelInput
+from lime_cli.images.modality import ImageInstance, ImageModality, as_pixels
+from lime_cli.models.model_file import ModelInput, Reach
 
 NCHW = ModelInput(size=(24, 24), channels=3, layout="NCHW", preprocess="unit")
 
@@ -288,3 +291,38 @@ def test_caffe_feeds_blue_first(limex):
     said = limex(*caffe).out
     assert said == limex(*caffe, "--channels", "BGR").out
     assert said != limex(*caffe, "--channels", "RGB").out
+
+
+DIGITS = load_digits()
+
+
+@pytest.mark.parametrize("top", [1, 16, 255])
+@pytest.mark.parametrize("times", [1, 5])
+def test_a_model_of_flat_pixels_is_given_a_square_of_them(tmp_path: Path, top, times) -> None:
+    rows = DIGITS.data[:300] / 16 * top
+    model = KNeighborsClassifier(3).fit(rows, DIGITS.target[:300])
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    pixels = np.kron((DIGITS.images[3] / 16 * 255).round(), np.ones((times, times)))
+    Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "d.png")
+    with pytest.warns(lime_cli.LimexWarning):
+        found = lime_cli.explain(
+            str(tmp_path / "m.pkl"), str(tmp_path / "d.png"), modality="image", samples=64
+        )
+    assert found.record["outputs"] == pytest.approx(model.predict_proba(rows[3:4])[0])
+    assert "8 x 8 pixels in grey" in dict(found.coded_warnings)["pixels_assumed"]
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "channels"),
+    [(784, (28, 28), 1), (3072, (32, 32), 3), (27, (3, 3), 3), (10, None, None), (99, None, None)],
+)
+def test_columns_are_pixels_where_they_make_a_square(n, size, channels) -> None:
+    given, factor, _ = as_pixels(ModelInput(n_columns=n), True)
+    assert (given.size, given.channels, factor) == (size, channels, None)
+
+
+@pytest.mark.parametrize(("high", "rows", "factor"), [(254.5, False, 1.0), (15.5, False, None)])
+def test_splits_tell_bytes_from_other_numbers(high, rows, factor) -> None:
+    given = ModelInput(n_columns=64, ranges={5: Reach(0.5, high, rows)})
+    assert as_pixels(given, True)[1] == factor
+    assert as_pixels(given, False)[1] is None

@@ -222,7 +222,7 @@ def test_the_imagenet_preset_equals_resizing_to_256_and_cropping_the_centre() ->
     [
         ({"mean": (1.0, 2.0)}, "--mean: 2 numbers"),
         ({"channels": "L", "std": (1.0, 1.0, 1.0)}, "--std: 3 numbers"),
-        ({"std": (0.0,)}, "no std of 0"),
+        ({"std": (0.0,)}, "--std not 0"),
         ({"resize": "zoom"}, "--resize"),
         ({"channels": "XYZ"}, "--channels"),
     ],

@@ -2,6 +2,9 @@
 
 import os
 import pickle
+import re
+import shlex
+import subprocess
 import sys
 import types
 import zipfile
@@ -332,3 +335,27 @@ def test_a_pickle_of_another_library_that_does_something_else_is_judged_by_that(
     path.write_bytes(pickle.dumps([module.Pipeline(), Pipeline()]))
     with pytest.raises(ModelError, match=r"uses os\.system"):
         ModelFile(str(path)).load()
+
+
+@pytest.mark.parametrize("name", ["scaler.pkl", "StandardScaler.joblib", "preprocessor.sav"])
+def test_a_scaler_in_a_file_beside_the_model_is_told_with_what_applies_it(
+    tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    rows = 5 + 3 * X
+    scaler = StandardScaler().fit(rows)
+    model = LogisticRegression().fit(scaler.transform(rows), Y)
+    joblib.dump(scaler, name)
+    joblib.dump(model, "model.pkl")
+    said = {one.code: one.message for one in ModelFile("model.pkl").load().warnings}
+    typed = shlex.split(re.search("(python -c .*) makes both", said["not_applied"])[1])
+    subprocess.run([sys.executable, *typed[1:]], check=True)
+    found = ModelFile("both.joblib").load()
+    table = Table(TABLE.names, tuple(rows.T))
+    assert found.predict(table) == pytest.approx(model.predict_proba(scaler.transform(rows)))
+    assert "not_applied" not in [one.code for one in found.warnings]
+
+
+def test_files_of_other_names_beside_a_model_are_none_of_its_business(tmp_path):
+    joblib.dump(StandardScaler().fit(X), tmp_path / "other.pkl")
+    assert ModelFile(saved(tmp_path, FITTED)).load().warnings == ()

@@ -4,7 +4,9 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.feature_extraction import DictVectorizer
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, MinMaxScaler, OrdinalEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
@@ -120,3 +122,17 @@ def test_a_scaler_that_names_no_columns_of_the_model_is_not_guessed(tmp_path):
     scaler = StandardScaler().fit(ENCODED[NUMBERS].to_numpy())
     with pytest.raises(ModelError, match="parts do not fit"):
         answers(tmp_path, {"model": LINEAR, "scaler": scaler}, FRAME)
+
+
+@pytest.mark.parametrize("sparse", [False, True])
+@pytest.mark.parametrize("kind", ["pipeline", "tuple"])
+def test_a_vectorizer_of_dictionaries_gets_the_rows_of_a_table(tmp_path, kind, sparse):
+    rows = FRAME.fillna("none").assign(paid=FRAME["code"] > 10)
+    vectorizer = DictVectorizer(sparse=sparse)
+    model = LogisticRegression(max_iter=2000)
+    model.fit(vectorizer.fit_transform(rows.to_dict("records")), LABELS)
+    expected = model.predict_proba(vectorizer.transform(rows.to_dict("records")))
+    held = (vectorizer, model) if kind == "tuple" else make_pipeline(vectorizer, model)
+    found, _, table = answers(tmp_path, held, rows)
+    assert found == pytest.approx(expected)
+    assert {one.name for one in table.fitted_background.features} == {*rows}

@@ -257,6 +257,18 @@ def test_results_of_statsmodels_get_the_columns_they_were_fitted_on(tmp_path, na
     assert found.record["outputs"] == pytest.approx([np.asarray(results.predict())[3]])
 
 
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["logit", "without a constant", "a constant at the end"])
+def test_results_of_statsmodels_that_lost_their_data_take_columns_by_place(tmp_path, name):
+    sm = pytest.importorskip("statsmodels.api")
+    used = FRAME[["age", "pclass"]].astype(float)
+    results = STATISTICS[name](sm, used, LABELS)
+    expected = np.asarray(results.predict())[3]
+    results.save(tmp_path / "m.pkl", remove_data=True)
+    found = lime_cli.explain(str(tmp_path / "m.pkl"), used, row=3, samples=64, trust=True)
+    assert found.record["outputs"] == pytest.approx([expected])
+
+
 ORDERED = pd.Series(
     pd.Categorical(RANDOM.choice(["S", "M", "L"], N), ["S", "M", "L"], ordered=True)
 )

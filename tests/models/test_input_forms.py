@@ -290,11 +290,11 @@ def test_a_model_that_wants_dates_names_the_option(tmp_path, own, cells, option)
     model = saved(tmp_path, own.Dated().fit(ROWS, CLASSES), trust=True).load()
     with pytest.raises(PredictionError) as caught:
         model.predict(Table(("day",), (np.array(cells, object),)))
-    assert caught.value.hint == f"say {option}"
+    assert caught.value.hint == f"use {option}"
 
 
 def test_a_model_that_wants_words_names_the_option(tmp_path, own):
     model = saved(tmp_path, own.Priced().fit(ROWS, CLASSES), trust=True).load()
     with pytest.raises(PredictionError) as caught:
         model.predict(Table(("price",), (np.array([1200.0, 3400.0]),)))
-    assert caught.value.hint == "say --strings price"
+    assert caught.value.hint == "use --strings price"

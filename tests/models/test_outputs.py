@@ -99,7 +99,7 @@ def test_broken_answers_are_refused_with_their_count():
         outputs.read(np.array([[np.nan, 1], [0.5, 0.5]]), 2)
     with pytest.raises(PredictionError, match="1 predictions for 2 inputs"):
         outputs.read(PROBABILITIES[:1], 2)
-    with pytest.raises(PredictionError, match="3 outputs instead of 2"):
+    with pytest.raises(PredictionError, match="returned 3 outputs, and before that 2"):
         outputs.read(np.ones((2, 3)), 2)
     with pytest.raises(PredictionError, match="not numbers"):
         as_matrix(["yes", "no"], "m")

@@ -1,13 +1,16 @@
 """Python callables as models, and the probe that looks at their first answers."""
 
+import re
 import subprocess
 import sys
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from lime_cli.errors import ModelError, PredictionError, SettingsError
-from lime_cli.models.model_file import ModelFile
+from lime_cli.models.failures import failure
+from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile
 from lime_cli.models.predictor import rows
 from lime_cli.tabular.row import Table
 from tests.models import python_functions
@@ -217,6 +220,23 @@ def test_a_function_of_one_text_is_told_that_it_is_given_a_list():
         PredictionError, match=r"1 predictions for 5 inputs; the function is given a li"
     ):
         model.predict(TEXTS)
+
+
+GIVEN = {
+    "list": (lambda one: one.lower(), TEXTS, "it is given a list of texts"),
+    "strings": (lambda one: re.sub("a", "b", one), TEXTS, "it is given a list of texts"),
+    "images": (lambda one: one.convert("L"), np.zeros((2, 4, 4, 3)), "an array of images"),
+    "array": (lambda one: one[:, 0], Table(("a",), (np.zeros(2),)), "--input-form array gives it"),
+}
+
+
+@pytest.mark.parametrize("name", list(GIVEN))
+def test_a_function_that_expects_something_else_is_told_what_it_is_given(name):
+    function, inputs, words = GIVEN[name]
+    path = f"{PYTHON_PREFIX}m:f"
+    with pytest.raises((AttributeError, TypeError, pd.errors.InvalidIndexError)) as error:
+        function(inputs if name != "array" else pd.DataFrame({"a": [0.0]}))
+    assert words in failure(path, error.value, inputs).hint
 
 
 @pytest.mark.parametrize("name", ["listed", "by_dictionary"])

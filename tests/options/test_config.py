@@ -268,7 +268,7 @@ def test_a_sidecar_describes_and_never_acts(limex, zoo, key, value):
     said = result.err.splitlines()[-1]
     assert "onnx.toml:2: " in said
     assert f"{key}: python" in said or f" {key} cannot be set in a file beside a model" in said
-    assert f"say --{key} on the command line" in said
+    assert f"use --{key} on the command line" in said
 
 
 def test_a_file_that_a_person_names_may_say_how_to_run(limex, zoo, tmp_path):

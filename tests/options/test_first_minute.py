@@ -164,6 +164,11 @@ def test_a_table_of_more_rows_asks_which(limex):
         (("explain", "text", "m.onnx", "--text", "a", "-f", "pgn"), 2, "did you mean png?"),
         (("explain", "text", "m.onnx", "--text", "a", "--selection", "forwrd"), 2, "mean forward?"),
         (("explain", "tabular"), 2, "limex explain tabular requires MODEL; see limex explain"),
+        (
+            ("explain", "tabular", *ZOO, "--segmenter", "grid"),
+            2,
+            "limex explain image has it",
+        ),
         (("check", "out/"), 2, "limex check requires --policy; see limex check --help"),
         (("explain", "tabular", *ZOO, "--row"), 2, "--row requires a value"),
         (("explain", "tabular", *ZOO, "--samples", "few"), 2, "--samples: 'few' is neither"),
@@ -287,7 +292,7 @@ def test_force_color_colours_standard_output_and_no_file(limex, monkeypatch, tmp
         ("LIMEX_SAMPELS", "is not a variable of limex; did you mean LIMEX_SAMPLES?"),
         ("LIMEX_KERNELWIDTH", "is not a variable of limex; did you mean LIMEX_KERNEL_WIDTH?"),
         ("LIMEX_0123456789", "is not a variable of limex; limex explain --help-all lists options"),
-        ("LIMEX_TRUST", "has no effect; say --trust on the command line"),
+        ("LIMEX_TRUST", "has no effect; use --trust on the command line"),
     ],
 )
 def test_a_variable_that_means_nothing_is_told(limex, monkeypatch, name, told):

@@ -375,8 +375,8 @@ def test_too_few_processes_are_fewer_workers_or_one_line(folder, monkeypatch):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        ({"executor": "spark"}, "--executor spark"),
-        ({"executor": "local", "n": 0}, "--jobs 0"),
+        ({"executor": "spark"}, "--executor: 'spark'"),
+        ({"executor": "local", "n": 0}, "--jobs: 0"),
         ({"executor": "dask"}, "--scheduler"),
         ({"executor": "local", "scheduler": "tcp://host:1"}, "--scheduler"),
         ({"item_timeout": 3.0}, "--item-timeout"),

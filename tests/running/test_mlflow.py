@@ -105,9 +105,7 @@ def test_a_batch_joins_the_run_that_trained_the_model(tracked, tmp_path):
 def test_several_instances_need_a_folder(limex):
     result = limex(*ZOO, "--row", "3-4", *COMMON, "-f", "jsonl")
     assert result.code == 2
-    assert (
-        "--log: of several instances, or of workers, takes a folder; name it: -o DIR" in result.err
-    )
+    assert "--log: takes a folder for several instances or workers; name it: -o DIR" in result.err
 
 
 def test_a_sidecar_cannot_log(limex, tmp_path, samples):

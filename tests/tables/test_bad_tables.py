@@ -134,7 +134,7 @@ REFUSED = {
     "10 semicolons in some rows only": (
         lambda good: good.replace(",", ";", 7),
         (),
-        "one column named 'age;fare;city;sex'; try --sep ';'",
+        "has one column, named 'age;fare;city;sex'; try --sep ';'",
     ),
     "11 a row is too short": (
         lambda good: with_row(good, "1,2"),
@@ -193,7 +193,11 @@ REFUSED = {
         (),
         "line 2: a field is longer than 1,048,576 characters",
     ),
-    "29 an image": (lambda good: b"\x89PNG\r\n\x1a\n", (), "is an image, not a table"),
+    "29 an image": (
+        lambda good: b"\x89PNG\r\n\x1a\n",
+        (),
+        "is an image, not a table; use limex explain image",
+    ),
     "29 gzip": (
         lambda good: gzip.compress(good.encode()),
         (),
@@ -602,7 +606,7 @@ def test_a_table_without_a_header_names_the_option(limex, tmp_path, data):
     given = ("explain", "tabular", "sample_models/loans.pkl", tmp_path / "rows.csv", "--row", "1")
     result = limex(*given)
     assert result.code == 3
-    assert "where that is a row, say --no-header" in result.err
+    assert "if that is a row, use --no-header" in result.err
 
 
 def test_cells_in_single_quotes_are_noticed_and_read(limex, tmp_path, data):
@@ -611,7 +615,7 @@ def test_cells_in_single_quotes_are_noticed_and_read(limex, tmp_path, data):
     common = ("--row", "1", "--samples", "64", "-f", "json", "-q")
     given = ("explain", "tabular", "sample_models/loans.pkl", tmp_path / "rows.csv", *common)
     result = limex(*given)
-    assert (result.code, "most cells stand in single quotes; say --quote" in result.err) == (
+    assert (result.code, "most cells stand in single quotes; use --quote" in result.err) == (
         3,
         True,
     )

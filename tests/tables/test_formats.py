@@ -215,8 +215,8 @@ REFUSED = {
     "acting.pkl": (b"cos\nsystem\n(S'true'\ntR.", "is not safe to load: it uses os.system"),
     "pickle.csv": (pickle.dumps(FRAME), "is not a CSV file (a pickle); name it .pkl"),
     "rows.h5": (b"\x89HDF\r\n", "is an HDF5 table"),
-    "text.feather": (b"a,b\n", "is not a Feather file; name a CSV file .csv"),
-    "text.xlsx": (b"a,b\n", "is not an Excel file; name a CSV file .csv"),
+    "text.feather": (b"a,b\n", "is not a Feather file; if it is CSV, let its name end with .csv"),
+    "text.xlsx": (b"a,b\n", "is not an Excel file; if it is CSV, let its name end with .csv"),
     "cut.xlsx": (zipped({"xl/workbook.xml": "<"}), "is cut short or damaged"),
 }  # fmt: skip
 
@@ -320,7 +320,7 @@ def test_of_several_tables_none_is_chosen_without_a_word(tmp_path):
 @pytest.mark.parametrize("name", ["rows.csv", "rows.json", "rows.parquet"])
 def test_sheet_and_sql_are_refused_where_there_is_one_table_alone(tmp_path, name, dialect):
     (tmp_path / name).write_bytes(b"PAR1" if "parquet" in name else b'[{"a":1}]')
-    with pytest.raises(SettingsError, match="is one table alone; leave --s"):
+    with pytest.raises(SettingsError, match="holds one table only; leave --s"):
         read_cells(str(tmp_path / name), dialect)
 
 

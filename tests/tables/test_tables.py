@@ -118,7 +118,7 @@ def test_the_encoding_that_is_proposed_reads_the_file(tmp_path, byte, name):
         ("a,b\n1,2\n".encode("utf-16") + b"a", "is not utf-16"),
         (b'a,b\n"1,2\n3,4\n', "a quote opened on line 2 is never closed"),
         (b"a,b\n1,\x002\n", "NUL character on line 2"),
-        (b"a;b;c\n1;2;3\n1;2\n", "one column named 'a;b;c'; try --sep ';'"),
+        (b"a;b;c\n1;2;3\n1;2\n", "has one column, named 'a;b;c'; try --sep ';'"),
         (b"\x89PNG\r\n\x1a\n", "is not a CSV file (PNG)"),
         (b"a,b\n1," + b"x" * 1_100_000 + b"\n", "a field is longer than"),
         (b",".join(b"c%d" % i for i in range(30_000)) + b"\n", "30,000 columns"),
@@ -140,6 +140,8 @@ def test_a_broken_table_is_refused_in_words(tmp_path, content, message):
         ("a|b\n1|x,y\n3|4\n", "a b", "1 x,y", "'|'"),
         ("a b c\n1  2 x\n3 4   y\n", "a b c", "1 2 x", "blanks"),
         ('a b c\n1 2 "x  y"\n3 \t4 z\n', "a b c", "1 2 x  y", "blanks"),
+        ('a  b\t"c"\n1   2\t"x y"\n3   4\t"z"\n', "a b c", "1 2 x y", "blanks"),
+        ("a b\tc\n1 2\t3\n4 5\t6\n", "a b c", "1 2 3", "tabs"),
         ("a,b\n1;2,3\n4;5,6\n", "a b", "1;2 3", ""),
         ("full name\nAda Byron\nAlan Turing\n", "full name", "Ada Byron", ""),
         ("a few words\nor three more\nof some prose\n", "a few words", "or three more", ""),
@@ -194,7 +196,7 @@ def test_an_array_that_is_no_table_is_refused(tmp_path, array, message):
 
 def test_a_separator_that_is_said_is_not_looked_for(tmp_path):
     path = written(tmp_path, b"a;b\n1;2\n3;4\n")
-    with pytest.raises(InputError, match="one column named 'a;b'"):
+    with pytest.raises(InputError, match="has one column, named 'a;b'"):
         read_cells(path, Dialect(separator="|"))
 
 

@@ -117,7 +117,7 @@ def test_a_profile_remembers_the_sets_and_holds_the_groups(limex, tmp_path):
         *("--group", "auto"),
     )
     assert (refused.code, refused.err.count("\n")) == (2, 1)
-    assert "say it to limex profile" in refused.err
+    assert "give it to limex profile" in refused.err
     assert limex("profile", path, "--group", "auto", "-o", grouped).code == 0
     record = explained(limex, path, "--background", grouped, "--group", "auto")
     assert "dependent_columns" not in {one["code"] for one in record["warnings"]}

@@ -55,6 +55,33 @@ def test_dummies_are_made_of_columns(tmp_path, used, options):
     assert {one.name for one in table.fitted_background.features} == {*used}
 
 
+@pytest.mark.parametrize("drop_first", [False, True])
+def test_dummies_that_are_named_after_values_alone_are_made(tmp_path, drop_first):
+    path, frame = read(tmp_path)
+    parts = [pd.get_dummies(frame[one], drop_first=drop_first) for one in ("Sex", "port")]
+    dummies = pd.concat([frame["Age"], *parts], axis=1)
+    model = RandomForestClassifier(8, random_state=0).fit(dummies, LABELS)
+    found, table = answers(path, model)
+    assert found == pytest.approx(model.predict_proba(dummies))
+    assert "dummies_made" in [one.code for one in table.fitted_warnings]
+
+
+@pytest.mark.parametrize("twice", ["port", "cabin"])
+def test_values_that_two_columns_have_are_nobodys_dummies(tmp_path, twice):
+    path, frame = read(tmp_path, FRAME.assign(cabin=FRAME["port"]))
+    dummies = pd.get_dummies(frame[twice])
+    with pytest.raises(InputError, match="lacks columns 'C', 'Q'"):
+        answers(path, LogisticRegression().fit(dummies, LABELS))
+
+
+def test_dummies_of_other_values_than_the_table_has_are_told(tmp_path):
+    path, _ = read(tmp_path, FRAME.assign(Sex=FRAME["Sex"].str.upper()))
+    dummies = pd.get_dummies(FRAME[["Sex", "Age"]])
+    with pytest.raises(InputError) as error:
+        answers(path, LogisticRegression().fit(dummies, LABELS))
+    assert error.value.hint == "they are dummies of 'Sex', of other values than the table has"
+
+
 def test_the_dummies_of_a_model_whose_names_were_folded_are_found(tmp_path):
     lightgbm = pytest.importorskip("lightgbm")
     path, frame = read(tmp_path)
@@ -80,6 +107,14 @@ def test_names_of_which_no_value_is_a_column_s_are_no_dummies(tmp_path, name):
     odd = frame[["Age"]].assign(**{name: 1})
     with pytest.raises(InputError, match=f"lacks column '{name}'"):
         answers(path, LogisticRegression().fit(odd, LABELS))
+
+
+def test_numbers_beyond_0_and_1_are_no_dummies(tmp_path):
+    path = tmp_path / "d.csv"
+    lags = pd.DataFrame({f"lag_{i}": RANDOM.normal(50, 9, N).round() for i in (1, 2)})
+    pd.DataFrame({"lag": RANDOM.choice([1, 2], N), "y": LABELS}).to_csv(path, index=False)
+    with pytest.raises(InputError, match="lacks columns 'lag_1', 'lag_2'"):
+        answers(path, RandomForestClassifier(5).fit(lags, LABELS))
 
 
 def test_a_table_of_dummies_is_taken_as_it_is(tmp_path):

@@ -197,6 +197,38 @@ def test_the_true_answers_are_left_out_where_the_number_fits_without(tmp_path, n
     assert "it gets, in this order: a, b;" in " ".join(one.message for one in table.fitted_warnings)
 
 
+@pytest.mark.parametrize(
+    ("others", "fitting"),
+    [
+        (["Id"], True),
+        (["customerID"], True),
+        (["passenger_id", "target"], True),
+        (["Unnamed: 0", "y"], True),
+        (["valid"], False),
+        (["other", "more"], False),
+    ],
+)
+def test_ids_are_left_out_where_the_number_fits_without(tmp_path, others, fitting):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "b"])
+    frame.assign(**dict.fromkeys(others, 1))[[*others, "a", "b"]].to_csv(path, index=False)
+    model = LogisticRegression().fit(VALUES, LABELS)
+    if not fitting:
+        with pytest.raises(ModelError, match="the model expects 2 columns"):
+            answers(path, model)
+        return
+    assert answers(path, model)[0] == pytest.approx(model.predict_proba(VALUES))
+
+
+def test_of_an_id_and_the_true_answers_none_is_guessed_to_be_too_much(tmp_path):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["a", "quality"])
+    frame.assign(Id=1).to_csv(path, index=False)
+    with pytest.raises(ModelError) as error:
+        answers(path, LogisticRegression().fit(VALUES, LABELS))
+    assert "'Id' and 'quality' most likely" in error.value.hint
+
+
 @pytest.mark.parametrize("words", [["no", "yes"], [0, 1]])
 def test_a_column_that_says_what_the_model_predicts_is_told(tmp_path, words):
     path = tmp_path / "d.csv"

@@ -52,6 +52,8 @@ def test_a_folder_without_texts_is_refused(tmp_path):
         ("grüße".encode(), "UTF8"),
         ("grüße".encode("latin-1"), "latin-1"),
         ("grüße".encode("utf-16"), "utf-16"),
+        ("grüße".encode("utf-16"), "utf-8"),
+        (b"\xfe\xff" + "grüße".encode("utf-16-be"), "utf-8"),
         ("grüße".encode("utf-16-le"), "utf-16-le"),
     ],
 )
@@ -65,7 +67,7 @@ def test_files_are_read_by_their_encoding(tmp_path, data, encoding):
     ("data", "encoding", "message"),
     [
         (b"ok \xff", "utf-8", "a.txt: is not UTF-8 at byte 3; name its encoding"),
-        (b"\xff\xfea\0", "utf-8", "--encoding utf-16"),
+        (b"\xff\xfea", "utf-8", "name its encoding"),
         (b"\x89PNG\r\n", "utf-8", "is not UTF-8 at byte 0"),
         (b"one\0two", "utf-8", "a.txt: is not text (NUL at character 3)"),
         (b"odd", "utf-16", "is not UTF-16 at byte"),

@@ -89,7 +89,7 @@ def test_every_format_shows_two_rows(limex, tmp_path, form):
         (("--rows", "84"), 2, "'84' is not two rows; name two, such as 3,17"),
         (("--rows", "84,84"), 2, "is not two rows"),
         (("--rows", "84,3", "--max-flips", "0"), 2, "without --max-flips"),
-        ((), 2, "NEW is missing"),
+        ((), 2, "requires NEW"),
     ],
 )
 def test_what_is_no_pair_is_refused_in_a_line(limex, tmp_path, words, code, said):

@@ -135,7 +135,7 @@ def _layout(name: str, shape: list[Any]) -> str:
         return "NCHW" if sides[0] == min(sides) else "NHWC"  # far fewer than rows and columns
     raise SettingsError(
         f"{name}: its input {shape} does not tell where the channels are",
-        "say --layout NCHW or --layout NHWC",
+        "use --layout NCHW or --layout NHWC",
     )
 
 

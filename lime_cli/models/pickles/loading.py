@@ -8,7 +8,7 @@ import re
 import sys
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.boosters import as_estimator, read_no_files
 from lime_cli.models.containers import check_fitted, opened
 from lime_cli.models.content import Content
-from lime_cli.models.model_file import ModelFile, columns_beside
+from lime_cli.models.model_file import ModelFile, applied_first, columns_beside
 from lime_cli.models.pickles import refusals, tripwire
 from lime_cli.models.pickles.archive import (
     HEAD_BYTES,
@@ -291,12 +291,28 @@ def predictor_of(
     digest = content.digest_in_thread()
     _count_processors()
     read_no_files()
-    beside = columns_beside(file.path)
+    beside, first = columns_beside(file.path), applied_first(file.path)
     with guarded(file, kind):  # what a model has and can is asked of the model
         model, said, columns = opened(held, file.key, name)
         check_fitted(model, name)
-        origin = Origin(kind, digest, name, (*_version_gap(name, heard), *said))
+        before = _applied_first(file.path, first, model)
+        origin = Origin(kind, digest, name, (*_version_gap(name, heard), *said, *before))
         return Predictor(file, way_of(as_estimator(model), file, origin, columns or beside))
+
+
+def _applied_first(path: str, found: Sequence[str], model: Any) -> Iterator[CodedWarning]:
+    """Say what lies beside a model of an array's columns that may belong before it."""
+    alone = getattr(model, "n_features_in_", None) and not hasattr(model, "steps")
+    named = getattr(model, "feature_names_in_", None) is not None
+    if not found or not alone or named:
+        return
+    places = (str(Path(path).with_name(found[0])), path)
+    held = ", ".join(f"joblib.load({place!r})" for place in places)
+    code = f"joblib.dump(make_pipeline({held}), 'both.joblib')"
+    made = f'python -c "import joblib; from sklearn.pipeline import make_pipeline; {code}"'
+    listed = " and ".join(map(repr, found[:2]))
+    words = f"nothing of {listed} beside the model is applied; if it was fitted behind it, {made}"
+    yield CodedWarning("not_applied", f"{words} makes both.joblib, to be explained in its place")
 
 
 def _count_processors() -> None:

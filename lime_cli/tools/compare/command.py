@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
 from lime_cli.errors import SettingsError
@@ -12,6 +14,11 @@ from lime_cli.registry import SHEETS
 from lime_cli.running.output import Output
 
 FOUND = 1
+
+
+def limit(name: str, instances: str, kind: Any, metavar: str) -> Any:
+    """Declare the field of a limit beyond which instances are reported."""
+    return option(name, f"Report instances {instances}.", type=kind, metavar=metavar)
 
 
 class ComparisonOptions(Options, heading="Comparison"):
@@ -25,29 +32,15 @@ class ComparisonOptions(Options, heading="Comparison"):
         metavar="A,B",
     )
     top: int = top_option()
-    min_correlation: float | None = option(
-        "--min-correlation",
-        "Report instances with a lower rank correlation.",
-        type=float,
-        metavar="R",
+    min_correlation: float | None = limit(
+        "--min-correlation", "with a lower rank correlation", float, "R"
     )
-    min_overlap: float | None = option(
-        "--min-overlap",
-        "Report instances with fewer top components in common.",
-        type=click.FloatRange(0, 1),
-        metavar="X",
+    min_overlap: float | None = limit(
+        "--min-overlap", "with fewer top components in common", click.FloatRange(0, 1), "X"
     )
-    max_flips: int | None = option(
-        "--max-flips",
-        "Report instances with more sign changes.",
-        type=click.IntRange(0),
-        metavar="N",
-    )
-    max_change: float | None = option(
-        "--max-change",
-        "Report instances with a larger change, in joint standard errors.",
-        type=click.FloatRange(0),
-        metavar="X",
+    max_flips: int | None = limit("--max-flips", "with more sign changes", click.IntRange(0), "N")
+    max_change: float | None = limit(
+        "--max-change", "with a larger change, in joint standard errors", click.FloatRange(0), "X"
     )
     max_changed: float | None = option(
         "--max-changed",
@@ -55,11 +48,11 @@ class ComparisonOptions(Options, heading="Comparison"):
         type=click.FloatRange(0, 1),
         metavar="X",
     )
-    max_prediction_change: float | None = option(
+    max_prediction_change: float | None = limit(
         "--max-prediction-change",
-        "Report instances with a larger change of the prediction.",
-        type=click.FloatRange(0),
-        metavar="X",
+        "with a larger change of the prediction",
+        click.FloatRange(0),
+        "X",
     )
 
 
@@ -98,7 +91,7 @@ def compare(options: ComparisonOptions, output: ComparisonOutputOptions) -> int:
     if options.rows is not None:
         return _two_rows(options, to)
     if options.new is None:
-        raise SettingsError("compare: NEW is missing", "name two results, or two rows with --rows")
+        raise SettingsError("limex compare requires NEW", "name two results, or give --rows")
     limits = Limits(
         options.min_correlation,
         options.min_overlap,

@@ -111,15 +111,26 @@ def compare(
                 yield _difference((source, own, name), before[name], after[name], top)
 
 
+CLASSES = 3
+"""Names that are listed where two sides have different ones."""
+
+
 def _unlike(old: Entry, new: Entry) -> str:
     """Say what of the engine differs between two records of an instance."""
     with damage_named(new.place):
         engines = [one.record["schema"]["number"] for one in (old, new)]
+        names = [one.record["model"]["targets"] for one in (old, new)]
         kernels = [_kernel(one.record["settings"]) for one in (old, new)]
     if engines[0] != engines[1]:
         return (
             "the two sides were explained by different engines (versions "
             f"{old.record['limex']} and {new.record['limex']}); explain the old one again"
+        )
+    if names[0] != names[1]:
+        first, second = (", ".join(map(repr, one[:CLASSES])) for one in names)
+        return (
+            f"the two sides have different classes ({first}; {second}); explain both with the same "
+            "--classes"
         )
     if kernels[0] != kernels[1]:
         said = " and ".join(kernels)

@@ -43,10 +43,7 @@ def save(comparison: Comparison, out: IO[bytes], kind: str) -> None:
         raise InputError("no component is in both results", "compare results of the same inputs")
     canvas = Canvas(WIDTH, measured=kind == "png")
     draw(comparison, canvas)
-    if kind == "png":
-        canvas.write_png(out)
-    else:
-        canvas.write_svg(out, "the largest changes, old and new")
+    canvas.write(out, kind, "the largest changes, old and new")
 
 
 def draw(comparison: Comparison, canvas: Canvas) -> None:

@@ -272,10 +272,7 @@ def save(found: list[TwoRows], out: IO[bytes], kind: str) -> None:
     """Draw how the differences lead from one prediction to the other, as ``png`` or ``svg``."""
     canvas = Canvas(WIDTH, measured=kind == "png")
     draw(found, canvas)
-    if kind == "png":
-        canvas.write_png(out)
-    else:
-        canvas.write_svg(out, f"rows {' and '.join(found[0].ids)} of {found[0].source}")
+    canvas.write(out, kind, f"rows {' and '.join(found[0].ids)} of {found[0].source}")
 
 
 def draw(found: list[TwoRows], canvas: Canvas) -> None:

@@ -15,6 +15,7 @@ from lime_cli.options.commands import ModelCommand
 from lime_cli.options.groups import Options, argument, flag, option, options
 from lime_cli.options.layers import sidecar_of
 from lime_cli.options.model import ModelOptions
+from lime_cli.options.output import difference_option, report_option
 from lime_cli.options.running import ClockOptions
 from lime_cli.running.output import Output
 
@@ -47,24 +48,10 @@ class ConversionOptions(Options, heading="Conversion"):
         typed=True,
         common=True,
     )
-    difference: float = option(
-        "--tolerance",
-        "Largest difference that is accepted, as a share of the largest prediction.",
-        type=click.FloatRange(0),
-        default=0.0001,
-        metavar="X",
-        typed=True,
-        common=True,
+    difference: float = difference_option(
+        "Largest difference that is accepted, as a share of the largest prediction."
     )
-    report_format: str = option(
-        "-f",
-        "--format",
-        "Format of the report.",
-        choices=["table", "json"],
-        default="table",
-        typed=True,
-        common=True,
-    )
+    report_format: str = report_option()
     force: bool = flag("--force", "Replace files that exist.", common=True)
     quiet: bool = flag("-q", "--quiet", "Print nothing but the report.", common=True)
 

@@ -520,8 +520,8 @@ def _worst(
         if largest >= found.largest:
             what = f"row {row}" if part == 0 else f"a mixture of row {row}"
             said = (
-                f"{names[int(target)]} is {one[row, target]:.6g} by the model and "
-                f"{other[row, target]:.6g} by ONNX for {what}"
+                f'the model gives "{names[int(target)]}" {one[row, target]:.6g} and ONNX '
+                f"{other[row, target]:.6g} for {what}"
             )
             found = WorstDifference(largest, largest / scale, said)
     return found

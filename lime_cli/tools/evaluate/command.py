@@ -65,7 +65,7 @@ def evaluate() -> None:
     """
 
 
-@evaluate.command(cls=ModelCommand)
+@evaluate.command(cls=ModelCommand, short_help="Evaluate explanations of rows of a table.")
 @options(ModelOptions, TableOptions, EngineOptions, EvaluationOptions, ClockOptions)
 def tabular(
     model: ModelOptions,
@@ -84,7 +84,7 @@ def tabular(
     return _run(model.file(), table.modality(), engine, report)
 
 
-@evaluate.command(cls=ModelCommand)
+@evaluate.command(cls=ModelCommand, short_help="Evaluate explanations of texts.")
 @options(ModelOptions, TextOptions, EngineOptions, EvaluationOptions, ClockOptions)
 def text(
     model: ModelOptions,
@@ -103,7 +103,7 @@ def text(
     return _run(model.file(), texts.modality(), engine, report)
 
 
-@evaluate.command(cls=ModelCommand)
+@evaluate.command(cls=ModelCommand, short_help="Evaluate explanations of images.")
 @options(ImageModelOptions, ImageOptions, EngineOptions, EvaluationOptions, ClockOptions)
 def image(
     model: ImageModelOptions,

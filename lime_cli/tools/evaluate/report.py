@@ -195,11 +195,7 @@ def write_page(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
     """Write a block for each instance as soon as it is there, an empty line between two."""
     page = page_of(look)
     for number, judged in enumerate(found):
-        with page.console.capture() as captured:
-            for line in [Text()] * (number > 0) + list(_lines(judged, page)):
-                line.rstrip()
-                page.console.print(page.cut(line, look.width), soft_wrap=True)
-        out.write(captured.get().encode(look.encoding))
+        out.write(page.printed([Text()] * (number > 0) + list(_lines(judged, page))))
 
 
 def write_json(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:

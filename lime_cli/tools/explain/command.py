@@ -61,7 +61,7 @@ def explain() -> None:
     """
 
 
-@explain.command(cls=ModelCommand)
+@explain.command(cls=ModelCommand, short_help="Explain rows of a table.")
 @options(ModelOptions, TableOptions, EngineOptions, ExplanationOptions, RunOptions)
 def tabular(
     model: ModelOptions,

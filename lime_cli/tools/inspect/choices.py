@@ -42,7 +42,7 @@ def modality_of(report: ModelReport) -> str | None:
 
 
 def known_input(report: ModelReport) -> ModelInput:
-    """Return what the model predicts of its input: loaded, else as far as the file tells."""
+    """Return what the model says of its input: loaded, else as far as the file tells."""
     if report.probe is not None:
         return _with_outline(report.probe.input, report)
     if report.native is not None:
@@ -131,7 +131,7 @@ def _of_tokens(report: ModelReport) -> Iterator[Choice]:
         if inside:
             yield Choice("tokenizer", place, "beside it" if beside else "as said")
         elif not beside:
-            why = "outside the model's folder, where no sidecar reaches: say it on the command line"
+            why = "outside the model's folder, where no sidecar reaches: type it"
             yield Choice("tokenizer", place, why, False)
     limit = known_input(report).max_tokens
     if limit is not None:

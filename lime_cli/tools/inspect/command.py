@@ -16,6 +16,7 @@ from lime_cli.options.commands import ModelCommand
 from lime_cli.options.groups import Options, flag, option, options
 from lime_cli.options.layers import sidecar_of
 from lime_cli.options.model import ImageModelOptions
+from lime_cli.options.output import difference_option, report_option
 from lime_cli.options.running import ClockOptions
 from lime_cli.running.output import Output
 
@@ -51,16 +52,8 @@ class InspectionOptions(Options, heading="Inspection"):
         metavar="N",
     )
     text_column: str | None = typed("--column", "The column of --data with texts.", metavar="NAME")
-    difference: float = typed(
-        "--tolerance",
-        "Largest difference that --check-against accepts.",
-        type=click.FloatRange(0),
-        default=0.0001,
-        metavar="X",
-    )
-    report_format: str = typed(
-        "-f", "--format", "Format of the report.", choices=["table", "json"], default="table"
-    )
+    difference: float = difference_option("Largest difference that --check-against accepts.")
+    report_format: str = report_option()
     write_config: bool = typed(
         "--write-config", "Write the options limex would use to MODEL.toml.", is_flag=True
     )

@@ -24,7 +24,18 @@ if TYPE_CHECKING:
 
 NAME, NUMBER = "limex/inspection", 1
 
-UNSAID = ("model", "ids", "takes", "predictions", "reading", "known", "pandas", "dtypes", "labels")
+UNSAID = (
+    "model",
+    "ids",
+    "takes",
+    "predictions",
+    "reading",
+    "known",
+    "ranges",
+    "pandas",
+    "dtypes",
+    "labels",
+)
 """Of a model's input, what is told elsewhere or means nothing in a file."""
 
 
@@ -92,6 +103,9 @@ def _probe(report: ModelReport) -> dict[str, Any] | None:
 KEY = 12
 """Columns of the keys."""
 
+NARROWEST = 20
+"""Columns of a reason, at least."""
+
 OPTION = 46
 """Columns of an option with its value, beside which the reason stands."""
 
@@ -116,11 +130,7 @@ SAID = {
 def write_page(report: ModelReport, out: IO[bytes], look: Look) -> None:
     """Write a page for people."""
     page = page_of(look)
-    with page.console.capture() as captured:
-        for line in _lines(report, page):
-            line.rstrip()
-            page.console.print(line, soft_wrap=True)
-    out.write(captured.get().encode(look.encoding))
+    out.write(page.printed(_lines(report, page), cut=False))
 
 
 def write_json(report: ModelReport, out: IO[bytes], look: Look) -> None:
@@ -199,9 +209,9 @@ def _outputs(report: ModelReport, page: Page) -> Iterator[Text]:
     said = (
         f"{probe.method}: {probe.task}, {len(probe.targets)} {what}" if probe.task else probe.method
     )
-    yield from _row("asked", said, page)
+    yield from _row("called by", said, page)
     if fence.kept():
-        yield from _row("behind", f"{fence.kept()}: no program, no network, no writing", page)
+        yield from _row("fenced by", f"{fence.kept()}: no program, no network, no writing", page)
     if probe.failure:
         yield from _row("no answer", f"{probe.failure}; name real ones with --data", page)
     for warning in probe.warnings:
@@ -216,14 +226,16 @@ def _options(report: ModelReport, page: Page) -> Iterator[Text]:
     command = f"limex explain {modality} {shlex.quote(report.path)} {PLACES[modality]}"
     yield _line("explain it", command, page)
     chosen = [(one, _spelled(one.value)) for one in choices(report)]
-    for certain, key in ((True, "limex uses"), (False, "you may say")):
+    for certain, key in ((True, "limex uses"), (False, "you may add")):
         rows = [
             (f"--{one.key} {value}", one.why) for one, value in chosen if one.certain is certain
         ]
         width = min(max((len(option) for option, _ in rows), default=0), OPTION)
         for number, (option, why) in enumerate(rows):
-            line = _line(key if number == 0 else "", f"{option.ljust(width)}{GAP}{why}", page)
-            yield page.cut(line, max(page.look.width, len(MARGIN) + KEY + len(option)))
+            room = page.look.width - len(MARGIN) - KEY - width - len(GAP)
+            for place, said in enumerate(page.folded(why, max(room, NARROWEST))):
+                left = (option if place == 0 else "").ljust(width)
+                yield _line(key if number + place == 0 else "", f"{left}{GAP}{said.plain}", page)
 
 
 def _spelled(value: str | int | tuple[str, ...]) -> str:

@@ -220,6 +220,10 @@ class ResultSummary:
     stops: Counter[str] = field(default_factory=Counter)
     aspects: dict[str, Aspect] = field(default_factory=dict)
 
+    def by_count(self) -> list[Aspect]:
+        """Return the targets, those that explain most instances first."""
+        return sorted(self.aspects.values(), key=lambda one: (-one.n, one.name))
+
     def add(self, entry: Entry) -> None:
         """Count one entry; raise InputError, naming its place, for a damaged one."""
         with damage_named(entry.place):
@@ -261,7 +265,7 @@ def record_of(summary: ResultSummary, picks: list[Pick]) -> dict[str, Any]:
         "warnings": _counts(summary.warnings),
         "stops": _counts(summary.stops),
         "top": summary.top,
-        "targets": [_aspect(one) for one in summary.aspects.values()],
+        "targets": [_aspect(one) for one in summary.by_count()],
         "pick": [one._asdict() for one in picks],
     }
 

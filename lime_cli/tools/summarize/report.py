@@ -26,7 +26,7 @@ from lime_cli.tools.summarize.measure import (
 FEATURES, TARGETS = 12, 8
 """Drawn at most: features of a target, targets."""
 
-WIDTH, ROW, RADIUS, CELL = 8.0, 0.36, 0.026, 0.2
+WIDTH, ROW, RADIUS, CELL = 8.0, 0.36, 0.034, 0.2
 """Inches: of the image, of a feature's dots, of a dot, of a line of cells."""
 
 LANES = 6
@@ -46,15 +46,12 @@ def save(summary: ResultSummary, out: IO[bytes], kind: str = "png") -> None:
     """
     canvas = Canvas(WIDTH, measured=kind == "png")
     draw(summary, canvas)
-    if kind == "png":
-        canvas.write_png(out)
-    else:
-        canvas.write_svg(out, counted(summary.explained, "explanation"))
+    canvas.write(out, kind, counted(summary.explained, "explanation"))
 
 
 def draw(summary: ResultSummary, canvas: Canvas) -> None:
     """Draw for each target a dot for every weight, then a cell for every instance and feature."""
-    aspects = sorted(summary.aspects.values(), key=lambda one: (-one.n, one.name))[:TARGETS]
+    aspects = summary.by_count()[:TARGETS]
     if not aspects:
         raise InputError("there is no explanation to draw", "every instance failed")
     for number, aspect in enumerate(aspects):
@@ -186,7 +183,7 @@ SHOWN = 30
 
 def sheet_of(summary: ResultSummary, picks: Sequence[Pick]) -> Sheet:
     """Return title, sentences and tables: one a target, and one of the instances picked."""
-    grids = [_features(one, summary.top) for one in summary.aspects.values()]
+    grids = [_features(one, summary.top) for one in summary.by_count()]
     if picks:
         grids.append(_picks(picks))
     title = counted(summary.explained, "explanation")

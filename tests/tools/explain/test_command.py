@@ -216,7 +216,8 @@ def test_an_existing_file_is_kept_unless_forced(limex, tmp_path):
 
 
 def test_a_closed_pipe_is_no_failure_worth_words():
-    command = f"{sys.executable} -m lime_cli {' '.join(ZOO)} --row 0-100 -f jsonl | head -n 1"
+    command = f"{sys.executable} -m lime_cli {' '.join(ZOO)} --row 0-100 --samples 64 -f jsonl"
+    command += " | head -n 1"
     done = subprocess.run(
         ["bash", "-c", f"set -o pipefail; {command}"], capture_output=True, cwd=ROOT, check=False
     )

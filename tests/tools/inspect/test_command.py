@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
+from sklearn.compose import make_column_transformer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import SVC
 
 from tests.models import malicious
@@ -100,7 +101,7 @@ def test_sparse_rows_for_a_column_of_words_are_one_line(limex, tmp_path):
     said = ("explain", "tabular", model, tmp_path / "rows.csv", "--row", "0")
     result = limex(*said, "--input-form", "sparse")
     line = "limex: model.pkl: is given sparse rows, which cannot hold the words of column 'a'; "
-    hint = "say --input-form frame or array, or leave the column out with --drop"
+    hint = "use --input-form frame or array, or leave the column out with --drop"
     assert (result.code, result.err.splitlines()) == (4, [line + hint])
 
 
@@ -113,7 +114,7 @@ def test_a_pickle_is_described_on_a_page(limex, pipeline):
         "model       Pipeline",
         "standardscaler      StandardScaler",
         "classes     2: no, yes",
-        "asked       predict_proba: classification, 2 probabilities",
+        "called by   predict_proba: classification, 2 probabilities",
         f"explain it  limex explain tabular {pipeline} DATA.csv --row 0",
         "may be loaded         sklearn.pipeline.Pipeline",
     ):
@@ -489,3 +490,14 @@ def test_a_damaged_booster_says_nothing_of_itself(limex, tmp_path, content):
     (tmp_path / "m").write_bytes(content)
     report = json.loads(limex("inspect", tmp_path / "m", "--no-load", "-f", "json").out)
     assert report["booster"] is None
+
+
+def test_one_row_is_enough_to_ask_a_model_about(limex, tmp_path):
+    rows = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0], "b": ["x", "y", "x", "y"]})
+    encoder = make_column_transformer((OneHotEncoder(), ["b"]), remainder="passthrough")
+    model = make_pipeline(encoder, LogisticRegression()).fit(rows, [0, 1, 0, 1])
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    rows[:1].to_csv(tmp_path / "d.csv", index=False)
+    told = limex("inspect", tmp_path / "m.pkl", "--data", tmp_path / "d.csv")
+    assert told.code == 0, told.err
+    assert "predict_proba" in told.out
