@@ -28,8 +28,8 @@ _MEMBERS = frozenset(
     calibrators classifiers_ estimator estimator_ estimators estimators_ final_estimator
     final_estimator_ init_ initial_imputer_ named_estimators_ named_transformers_ nbrs_ nn_fit
     one_hot_encoder_ one_hot_encoder regressor regressor_ steps transformer transformer_
-    transformer_list transformers transformers_ _encoder _label_encoder _label_binarizer _le _bin_mapper
-    _preprocessor
+    transformer_list transformers transformers_ _encoder _label_encoder _label_binarizer _le
+    _bin_mapper _preprocessor
     """.split()  # noqa: SIM905 - a page of quotes would hide the words
 )
 """Attributes whose values are asked as models are."""
