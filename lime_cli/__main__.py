@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from typing import NoReturn
 
 from lime_cli.running.signals import leaving_at_signals
@@ -9,6 +10,7 @@ from lime_cli.running.signals import leaving_at_signals
 
 def main() -> NoReturn:
     """Run the command line and exit with its code; imports are no reason for a traceback."""
+    gc.set_threshold(50_000, 20, 100)  # what is imported stays: looking through it takes a while
     with leaving_at_signals():
         from lime_cli import cli
     cli.main()

@@ -61,7 +61,7 @@ GROUPED = re.compile(r"[+-]?\d{1,3}([,.' \u00a0\u202f])\d{3}(\1\d{3})*([.,]\d+)?
 COMMA_DECIMAL = re.compile(r"[+-]?\d+,\d+", re.ASCII)
 
 SIMPLE = re.compile(r"-?\d{1,15}(\.\d{1,25})?", re.ASCII)
-"""A number that needs no further look, where the decimal mark is a full stop."""
+"""A number that needs no further look, once its decimal mark is a full stop."""
 
 OF_NUMBERS = dict.fromkeys(map(ord, "0123456789.-"))
 """Characters of which float() takes nothing but such numbers."""
@@ -91,6 +91,11 @@ class Cells:
         if isinstance(self.rows, Columnar):
             return self.rows.column(self.places[name])
         return list(self._columns[self.places[name]]) if self.rows else []
+
+    def cell(self, row: int, place: int) -> str:
+        """Return one cell."""
+        rows = self.rows
+        return rows.cell(row, place) if isinstance(rows, Columnar) else rows[row][place]
 
     def is_array(self, name: str) -> bool:
         """Tell whether a column is kept as numbers, without its spelling."""
@@ -207,7 +212,7 @@ def numbers(cells: Cells, column: str, rows: Sequence[int]) -> NDArray[np.float6
     """
     values, place = np.empty(len(rows)), cells.places[column]
     for i, row in enumerate(rows):
-        cell = cells.rows[row][place].strip()
+        cell = cells.cell(row, place).strip()
         plain = cells.dialect.plain(cell)
         where = f"{cells.name}: {cells.unit} {cells.lines[row]}, {column!r}"
         if cell in MISSING:
@@ -226,8 +231,9 @@ def numbers(cells: Cells, column: str, rows: Sequence[int]) -> NDArray[np.float6
 
 def number(cells: Cells, column: str, row: int, cell: str) -> float:
     """Parse one cell as ``numbers`` does."""
-    if cells.dialect.decimal == "." and SIMPLE.fullmatch(cell) is not None:
-        return float(cell)
+    plain = cell if cells.dialect.decimal == "." else cell.translate(SWAPPED)
+    if SIMPLE.fullmatch(plain) is not None:
+        return float(plain)
     return float(numbers(cells, column, [row])[0])
 
 

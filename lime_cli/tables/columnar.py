@@ -71,10 +71,12 @@ class Columnar(Sequence[tuple[str, ...]]):
     def __getitem__(self, place: int | slice) -> tuple[str, ...] | tuple[tuple[str, ...], ...]:
         if isinstance(place, slice):
             return tuple(self[i] for i in range(*place.indices(len(self))))
-        return tuple(
-            self._spelled(float(one[place])) if isinstance(one, np.ndarray) else one[place]
-            for one in self.columns
-        )
+        return tuple(self.cell(place, column) for column in range(len(self.columns)))
+
+    def cell(self, row: int, column: int) -> str:
+        """Return one cell, without the others of its row."""
+        held = self.columns[column]
+        return self._spelled(float(held[row])) if isinstance(held, np.ndarray) else held[row]
 
     def column(self, place: int) -> list[str]:
         """Return the cells of a column."""

@@ -211,7 +211,7 @@ def parse_cell(feature: Feature, cells: Cells, row: int) -> Any:
 
     Raises InputError naming line and column for a cell of another kind.
     """
-    cell = cells.rows[row][cells.places[feature.name]]
+    cell = cells.cell(row, cells.places[feature.name])
     kind = feature.values.dtype.kind
     if feature.date and feature.numeric:
         return _date(cell, feature, cells, row)

@@ -195,7 +195,7 @@ def sifted(cells: Cells, columns: Sequence[str], schema: Schema, strict: bool) -
         if not wrong:
             continue
         rows = [i for i, cell in enumerate(cells.column(name)) if cell in wrong]
-        spelled = [i for i in rows if misspelled(cells.rows[i][cells.places[name]], cells.dialect)]
+        spelled = [i for i in rows if misspelled(cells.cell(i, cells.places[name]), cells.dialect)]
         if strict or spelled:
             numbers(cells, name, spelled[:1] or rows[:1])
         bad.update(rows)
