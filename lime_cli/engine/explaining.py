@@ -160,11 +160,13 @@ def _sample_until_converged(
         for state in waiting:
             _predict(state, model, settings, d)
         for stages, group in groupby(sorted(waiting, key=_by_stages), lambda one: one.stages):
-            _judge(list(group), _masks(settings, d, stages, random), settings, watched)
+            judged = list(group)
+            _judge(judged, _masks(settings, d, stages, random), settings, watched)
+            for state in judged:  # at once: it holds what all samples of the group share
+                _write_down(state)
         waiting = [state for state in waiting if not state.stop]
     names = model.identity.targets
     for state in states:
-        _write_down(state)
         state.surrogates = tuple(
             _named(surrogate, names, state.against) for surrogate in state.surrogates
         )
@@ -172,10 +174,10 @@ def _sample_until_converged(
 
 
 def _write_down(state: State) -> None:
-    """Do what is left to do once no more samples come."""
-    if state.conclude is not None:
+    """Do what is left to do where no more samples come."""
+    if state.conclude is not None and state.stop:
         state.conclude()
-        state.conclude = None
+    state.conclude = None
 
 
 def _by_stages(state: State) -> list[tuple[int, tuple[float, ...]]]:
