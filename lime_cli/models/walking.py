@@ -68,12 +68,13 @@ def _is_of_pandas(kind: type) -> bool:
 
 
 def attributes(one: Any) -> dict[str, Any]:
-    """Return what an object keeps under names, in its dictionary and in its slots."""
+    """Return what an object keeps under names, in its dictionary and in its slots: to look at."""
     found = getattr(one, "__dict__", None)
-    named = dict(found) if isinstance(found, dict) else {}
-    for name in _slots(cast("Hashable", type(one))):
-        named[name] = getattr(one, name, None)
-    return named
+    named = found if isinstance(found, dict) else {}
+    slots = _slots(cast("Hashable", type(one)))
+    if not slots:
+        return named
+    return {**named, **{name: getattr(one, name, None) for name in slots}}
 
 
 @cache

@@ -86,7 +86,7 @@ def require(modality: str, paths: Iterable[str]) -> None:
     """Raise InputError, naming the command to type, for a file that is of another kind for sure."""
     for path in paths:
         found = kind_of(path)
-        if found is None or found.modality == modality or Path(file_of(path)).is_dir():
+        if found is None or found.modality == modality or not Path(file_of(path)).is_file():
             continue
         if "image" not in (found.modality, modality):  # a table of one column looks like a text
             continue
@@ -127,7 +127,8 @@ def guess(
     found = kind_of(places[1])
     if found is None or found.modality not in possible:
         raise _untold(f"{places[1]}: limex cannot tell which kind of input it is", possible, path)
-    return found
+    there = "://" in places[1] or Path(file_of(places[1])).exists()
+    return found if there else Guess(found.modality)  # that it is not there is soon said
 
 
 def _untold(what: str, kinds: Iterable[str], path: str) -> SettingsError:

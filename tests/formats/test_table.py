@@ -387,3 +387,14 @@ def test_words_whose_sign_is_not_certain_are_marked_apart(limex):
     passage = said.partition("[")[2].partition("\n\n")[0]
     assert all(f"~{word}~" in passage for word in unsure)
     assert "[~not certain~]" in said
+
+
+@pytest.mark.parametrize("name", ["no", "0", "True", "not spam"])
+def test_a_class_is_read_as_a_name(name):
+    one = adult()
+    named_so = replace(one, surrogates=(replace(one.surrogates[0], name=name),))
+    assert f'class "{name}": the model predicts 0.873' in plain(named_so)
+    quantity = replace(
+        named_so, model=named_so.model._replace(task="regression", targets=("prediction",))
+    )
+    assert "\nthe model predicts 0.873" in plain(quantity)

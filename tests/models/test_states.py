@@ -147,6 +147,9 @@ ACTING: dict[str, Callable[[], Model]] = {
         fitted(ColumnTransformer([("a", OneHotEncoder(), [0])])),
         transformers_=[("a", CONTENT, [0])],
     ),
+    "a tree for each column that is an array": lambda: with_state(
+        fitted(LogisticRegression()), binner_dict_={"a": CONTENT}
+    ),
     "the best of a search": lambda: with_state(
         fitted(GridSearchCV(LogisticRegression(), {}, cv=2)), best_estimator_=CONTENT
     ),

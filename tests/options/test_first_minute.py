@@ -207,6 +207,14 @@ def test_a_refusal_says_what_to_type_instead(limex, words, code, said):
     assert "Invalid value" not in result.err
 
 
+def test_nothing_is_assumed_of_a_file_that_is_not_there(limex):
+    result = limex("explain", ZOO[0], "zo.csv", "--target", "bird")
+    assert (result.code, result.err) == (
+        3,
+        "limex: zo.csv: no such file; check the path of the table\n",
+    )
+
+
 def test_a_pipeline_of_texts_is_not_given_rows(limex, tmp_path):
     from joblib import dump
     from sklearn.feature_extraction.text import CountVectorizer

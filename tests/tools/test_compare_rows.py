@@ -107,3 +107,13 @@ def test_rows_with_no_target_in_common_say_how_to_explain_them(limex, tmp_path):
     done = limex("compare", path, "--rows", "84,11")
     assert done.code == 3
     assert "the rows explain mammal and bird, no target in common" in done.err
+
+
+def test_results_with_other_names_of_classes_are_told_apart(limex, tmp_path):
+    loans = ("sample_models/loans.pkl", "sample_data/loans.csv")
+    words = ("explain", *loans, "--row", "3", "--samples", "64", "-q")
+    assert limex(*words, "-o", tmp_path / "old.json").code == 0
+    assert limex(*words, "--classes", "bad,good", "-o", tmp_path / "new.json").code == 0
+    done = limex("compare", tmp_path / "old.json", tmp_path / "new.json")
+    assert "the two sides have different classes ('no', 'yes'; 'bad', 'good')" in done.err
+    assert "with the same --classes" in done.err

@@ -24,12 +24,12 @@ _GETTERS = re.compile(r"(auto|[a-zA-Z]\w*(\.[a-zA-Z]\w*)*)")
 
 _MEMBERS = frozenset(
     """
-    base_estimator base_estimator_ best_estimator_ calibrated_classifiers_ calibrators classifiers_
-    estimator estimator_ estimators estimators_ final_estimator final_estimator_ init_
-    initial_imputer_ named_estimators_ named_transformers_ nbrs_ nn_fit one_hot_encoder_
-    one_hot_encoder regressor regressor_ steps transformer transformer_ transformer_list
-    transformers transformers_ _encoder _label_encoder _label_binarizer _le _bin_mapper
-    _preprocessor
+    base_estimator base_estimator_ best_estimator_ binner_dict_ calibrated_classifiers_
+    calibrators classifiers_ estimator estimator_ estimators estimators_ final_estimator
+    final_estimator_ init_ initial_imputer_ named_estimators_ named_transformers_ nbrs_ nn_fit
+    one_hot_encoder_ one_hot_encoder regressor regressor_ steps transformer transformer_
+    transformer_list transformers transformers_ _encoder _label_encoder _label_binarizer _le
+    _bin_mapper _preprocessor
     """.split()  # noqa: SIM905 - a page of quotes would hide the words
 )
 """Attributes whose values are asked as models are."""
@@ -105,15 +105,24 @@ def _check_object(thing: Any, trusted: tuple[str, ...]) -> None:
                 raise Refused(f"sets {name}")
     elif type(thing) in (list, tuple, set, frozenset):
         _check_values("an item", thing, trusted)
-    methods = _methods(cast("Hashable", type(thing)))
     kind = type(thing).__name__
-    for name, value in held.items():
-        if name in methods:
-            raise Refused(f"replaces the method {name} of a {kind}")
-        check = _check_of(name) if isinstance(name, str) else None
+    for name in _checked_names(cast("Hashable", type(thing)), tuple(held)):
+        value, check = held[name], _check_of(name)
         if check is not None and (value is not None or check is _refuse_name):
             check(thing, name, value)
     _check_values(f"an attribute of {kind}", held.values(), trusted)
+
+
+@lru_cache(maxsize=4096)
+def _checked_names(kind: Hashable, names: tuple[Any, ...]) -> tuple[str, ...]:
+    """Return which attributes are checked by their names, of things of a kind that have these.
+
+    Raises Refused where one replaces a method.
+    """
+    replaced = next((name for name in names if name in _methods(kind)), None)
+    if replaced is not None:
+        raise Refused(f"replaces the method {replaced} of a {cast('type', kind).__name__}")
+    return tuple(name for name in names if isinstance(name, str) and _check_of(name) is not None)
 
 
 _Check = Callable[[Any, str, Any], None]

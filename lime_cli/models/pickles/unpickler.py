@@ -38,6 +38,9 @@ _READ_NOTHING = frozenset(b")]}0Rat\x81\x85\x86\x87\x88\x89\x8f\x90\x91\x93seu")
 
 _TRIES = 8
 
+_MISSES = 32
+"""Places without a run in a row, after which only one in so many is looked at."""
+
 _MOST_MARKS = 10_000
 """Far beyond what pickle itself can write."""
 
@@ -120,6 +123,7 @@ class Reader(pickle._Unpickler):
         apart = {code: run for code, run in others.items() if code in _READ_NOTHING}
         at = stream.tell()
         tries = 0  # a frame ends in the midst of a run, and sometimes of a step of it
+        misses = 0
         while True:
             stack, memo = self.stack, self.memo
             push = stack.append
@@ -128,9 +132,10 @@ class Reader(pickle._Unpickler):
                 if tries and code in STARTS:
                     tries -= 1
                     found = memo.run(data, at, self._target, self.may_make)
+                    misses += 1
                     if found is not None:
                         pushed, at = found
-                        tries = _TRIES
+                        tries, misses = _TRIES, 0
                         if pushed is None:
                             self.pop_mark()
                             stack = self.stack
@@ -161,7 +166,7 @@ class Reader(pickle._Unpickler):
                 elif code == 0x28:  # MARK
                     at += 1
                     self.load_mark()
-                    stack, tries = self.stack, 1
+                    stack, tries = self.stack, misses < _MISSES or at % _MISSES == 0
                     push = stack.append
                 elif code == 0x4A:  # BININT
                     at += 5
