@@ -259,7 +259,7 @@ def test_images_are_explained_from_arrays_and_pillow_and_paths(limex, tmp_path):
         ({"fixed": "wings"}, "fixed: the model is not given a column 'wings'"),
         ({"output": "x.png"}, "output: there is no such option"),
         ({"tolerance": [1, 2]}, "tolerance: is a list; give one value"),
-        ({"row": 1000}, "row 1000: "),
+        ({"row": 1000}, "row=1000: "),
     ],
 )
 def test_what_an_option_cannot_be_is_told_in_one_line_under_pythons_name(options, said):

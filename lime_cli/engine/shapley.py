@@ -188,7 +188,7 @@ def explain_one(instance: Instance, model: Model, settings: Settings) -> Shapley
     most = settings.max_samples or settings.samples
     n, began = settings.samples, time.monotonic()
     while True:
-        if d == 1 or (2.0**d - 2) * rows <= n:
+        if d == 1 or (2**d - 2) * rows <= n:
             return _exhausted(instance, model, settings, original, (targets, baseline))
         drawn = coalitions(settings.seed, d, n, instance.random and rows > 1)
         predictions = _predicted(instance, model, instance.joint(drawn.masked, drawn.row), settings)

@@ -132,6 +132,8 @@ class Ground:
         masked = self.effective * [moments(one.sizes(self.d))[0] for one in kernels]
         self.blind = (masked < SEEN) & (masked.max() >= SEEN) & many
         """(R,): where samples mask each of many components too seldom, for random replacements."""
+        self._grams: dict[int, FloatArray] = {}
+        self._least: dict[int, FloatArray] = {}
         self._place_twins(order)
 
     def _place_twins(self, order: IntArray) -> None:
@@ -177,11 +179,11 @@ class Ground:
         sums = np.matmul(self.XT, self.w.transpose(1, 2, 0))
         return np.ascontiguousarray(sums.transpose(2, 0, 1))
 
-    @cached_property
-    def grams(self) -> FloatArray:
-        """Gram matrices of (1, the masks) of all folds, (R, F, d + 1, d + 1)."""
-        end = 1 + self.d
-        return np.stack([self._system(r)[:, :end, :end] for r in range(len(self.w))])
+    def gram(self, r: int) -> FloatArray:
+        """Return the Gram matrices of (1, the masks) of one radius, (F, d + 1, d + 1)."""
+        if r not in self._grams:
+            self._grams[r] = self._system(r)[:, : 1 + self.d, : 1 + self.d].copy()
+        return self._grams[r]
 
     def _system(self, r: int) -> FloatArray:
         """Return the Gram matrices of (1, x) of one radius, (F, p, p), the instance counted."""
@@ -197,10 +199,9 @@ class Ground:
         """What turns correlations into coefficients, (R, F, p, p)."""
         p, d = self.X.shape[2], self.d
         inverses = np.empty((len(self.w), self.F, p, p))
-        grams = np.empty((len(self.w), self.F, 1 + d, 1 + d))
         for r, kernel in enumerate(self.kernels):
             system = self._system(r)
-            grams[r] = system[:, : 1 + d, : 1 + d]
+            self._grams.setdefault(r, system[:, : 1 + d, : 1 + d].copy())
             scale = np.einsum("fii->f", system) / p
             ridge = np.repeat(CONDITIONING * scale[:, None], p, axis=1)
             mean, variance, _ = moments(kernel.sizes(d))
@@ -210,27 +211,24 @@ class Ground:
             ridge[:, 1 + d :] += SHRINK * mean * p / self.effective[r]
             system[:, np.arange(p), np.arange(p)] += ridge
             inverses[r] = np.linalg.inv(system)
-        self.grams = grams
         return inverses
 
     def centred(self, r: int) -> tuple[FloatArray, FloatArray, FloatArray]:
         """Return covariances (F, d, d) of x, its means (F, d) and the sums of weights (F,)."""
-        gram = self.grams[r]
+        gram = self.gram(r)
         mass = gram[:, 0, 0]
         means = gram[:, 0, 1:] / mass[:, None]
         own = gram[:, 1:, 1:] / mass[:, None, None] - means[:, :, None] * means[:, None, :]
         return own, means, mass
 
-    @cached_property
-    def least(self) -> FloatArray:
-        """Smallest eigenvalues of the correlations of x, of all folds, (R, F); 0 of constant x."""
-        smallest = np.zeros((len(self.w), self.F))
-        for r in range(len(smallest)):
+    def least(self, r: int) -> FloatArray:
+        """Return the smallest eigenvalues of the correlations of x, (F,); 0 of constant x."""
+        if r not in self._least:
             own = self.centred(r)[0]
             deviation = deviation_of(np.einsum("fii->fi", own))
             scaled = own / deviation[:, :, None] / deviation[:, None, :]
-            smallest[r] = np.maximum(np.linalg.eigvalsh(scaled)[:, 0], 0.0)
-        return smallest
+            self._least[r] = np.maximum(np.linalg.eigvalsh(scaled)[:, 0], 0.0)
+        return self._least[r]
 
     def sorted_predictions(self, predictions: FloatArray) -> FloatArray:
         """Lay predictions (P, n) out by block, (P, B, L)."""

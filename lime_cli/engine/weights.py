@@ -191,6 +191,14 @@ def _chosen(
         return None, everything, np.zeros((F, d))
     if plain and (ground.thin[r] or settings.selection == "highest"):
         return None, _largest(slopes, n), np.zeros((F, d))
+    if ground.thin[r]:
+        mean, variance, _ = moments(ground.kernels[r].sizes(d))
+        means = np.full((F, d), mean)
+        if settings.penalty_kind == "lasso":  # which takes from each alike
+            excess = np.abs(slopes) - settings.penalty / variance
+            return np.sign(slopes) * np.maximum(excess, 0.0), excess > 0, means
+        chosen = _largest(slopes, n)
+        return np.where(chosen, slopes, 0.0), chosen, means
     grams, means, mass = ground.centred(r)
     which = np.tile(np.arange(F), P)
     wanted = np.matmul(grams, slopes[..., None])[..., 0].reshape(-1, d)
@@ -218,7 +226,7 @@ def _all_join(ground: Ground, r: int, slopes: FloatArray, wanted: FloatArray) ->
     deviation = deviation_of(np.einsum("fii->fi", ground.centred(r)[0]))
     start = np.abs(wanted.reshape(slopes.shape) / deviation).max(axis=2)
     with np.errstate(divide="ignore", invalid="ignore"):
-        moved = SURE * start * np.sqrt(ground.d) / ground.least[r]
+        moved = SURE * start * np.sqrt(ground.d) / ground.least(r)
     return bool((np.abs(slopes) * deviation > moved[..., None]).all())
 
 

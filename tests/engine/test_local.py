@@ -1,6 +1,7 @@
 """Explanations are of the model near the instance: planted switches, gaps, unread columns."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from lime_cli.tables.cells import Cells
 from lime_cli.tabular.background import build_background
 from lime_cli.tabular.row import RowInstance
 from lime_cli.tabular.schema import Schema
-from tests.conftest import FunctionModel
+from tests.conftest import FunctionModel, MaskInstance
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(400, 12)).round(4)
@@ -160,6 +161,48 @@ def test_hundreds_of_columns_still_show_what_is_read(samples):
     for j, truth in ((3, 3.0), (300, 2.0), (650, -2.0)):
         low, high = found[j].interval
         assert low <= truth <= high
+
+
+def wide_row(d, seed=4):
+    rng = np.random.default_rng(seed)
+    wide = rng.normal(size=(60, d)).round(3)
+    names = tuple(f"c{j}" for j in range(d))
+    cells = Cells("w.csv", names, tuple(tuple(map(repr, r)) for r in wide.tolist()), range(60))
+    background = build_background(cells, names, Schema())
+    return RowInstance(Source("0", "w.csv", 0), background, tuple(wide[0].tolist()), ()), wide[0]
+
+
+def test_a_refit_on_few_of_too_many_columns_is_what_their_weights_were():
+    instance, own = wide_row(700)
+
+    def inside(table):
+        return 3.0 * (table.columns[3] == own[3]) - 2.0 * (table.columns[600] == own[600])
+
+    settings = Settings(samples=1024, features=4)
+    whole, again, lasso = (
+        next(explain([instance], FunctionModel(inside), replace(settings, **choice))).surrogates[0]
+        for choice in (
+            {},
+            {"refit": True},
+            {"penalty": 0.01, "penalty_kind": "lasso", "selection": "none"},
+        )
+    )
+    of_whole = {one.component: one.weight for one in whole.weights}
+    assert {one.component: one.weight for one in again.weights} == of_whole
+    assert again.others.weight == 0
+    assert lasso.weights[0].component == 3
+    lost = 0.01 / (lasso.radius * (1 - lasso.radius))
+    assert lasso.weights[0].weight == pytest.approx(of_whole[3] - lost)
+
+
+def test_shapley_values_of_a_thousand_components_add_up():
+    settings = Settings(samples=2048, kernel="shapley", features=3)
+    model = FunctionModel(lambda z: z[:, 3] + 2.0 * z[:, 600] + z[:, 5] * z[:, 6])
+    (explanation,) = explain([MaskInstance(1100)], model, settings)
+    surrogate = explanation.surrogates[0]
+    total = sum(one.weight for one in surrogate.weights) + surrogate.others.weight
+    assert surrogate.intercept + total == pytest.approx(surrogate.model_prediction)
+    assert surrogate.weights[0].component == 600
 
 
 def test_of_hundreds_of_columns_that_all_count_a_little_the_strongest_are_certain():
