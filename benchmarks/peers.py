@@ -547,9 +547,8 @@ def measured(folder: Path, runs: int, only: str) -> Iterator[str]:
         headings = ["model", "tool", "processor", f"to {first}", *["memory"] * (len(rows[0]) > 4)]
         yield f"**{part}**\n\n{table(headings, rows)}"
     if only in "time to equal error" and "lime" in there:
-        rows = [
-            row[1:] for m in ("logistic.joblib", "forest.joblib") for row in equal_error(folder, m)
-        ]
+        models = ("logistic.joblib", "forest.joblib")
+        rows = [row for model in models for row in equal_error(folder, model)]
         headings = ["model", "tool", "samples", "error of the weights", "processor"]
         yield f"**time to equal error**\n\n{table(headings, rows)}"
 

@@ -244,6 +244,8 @@ def _check_trees(trees: list[dict[str, str]], last_column: int) -> None:
         if not tree.keys() >= _ALWAYS:
             raise Unfit("boosted trees with missing lines")
         _number(tree, "shrinkage")
+        if n_leaves == 1 and len(_numbers(tree, "leaf_value")) != 1:
+            raise Unfit("boosted trees with missing leaves")
         if tree.get("is_linear", "0").strip() != "0":
             _check_lines(tree, n_leaves, last_column)
     split = [(tree, n) for tree, n in zip(trees, leaves, strict=True) if n != 1]

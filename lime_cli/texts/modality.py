@@ -432,7 +432,7 @@ class TextModality:
     def _name(self, source: Source) -> str:
         record = source.record
         if record is None:
-            return source.id
+            return TYPED if source.path == TYPED else source.id
         return f"{name_of(source.path)}: {record.unit} {record.line}"
 
     def _units(self) -> str:

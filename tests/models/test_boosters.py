@@ -222,7 +222,9 @@ DAMAGED_TREES = {
     ],
     "right_child=2 -2 -4": ["right_child=-4 -2 -4", "right_child=3 -2 -4", "right_child=1 -2 -4"],
     "split_feature=0 1 2": ["split_feature=0 1 3", "split_feature=0 -1 2", "split_feature=0 1"],
-    "num_leaves=4": ["num_leaves=400", "num_leaves=-4", "num_leaves=0", "num_leaves=9" * 9],
+    "num_leaves=4": [
+        "num_leaves=1", "num_leaves=400", "num_leaves=-4", "num_leaves=0", "num_leaves=9" * 9,
+    ],
     "num_class=1": ["num_class=100000000", "num_class=-1", "num_class=" + "9" * 40],
     "max_feature_idx=2": ["max_feature_idx=900000000", "max_feature_idx=1"],
     "num_tree_per_iteration=1": ["num_tree_per_iteration=7", "num_tree_per_iteration=100000000"],

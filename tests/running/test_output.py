@@ -85,12 +85,10 @@ def test_a_suffix_without_a_format_is_refused_with_the_list(limex, tmp_path, nam
     path = tmp_path / name
     result = limex(*command, "--row", "3", "-o", path)
     assert (result.code, path.exists()) == (2, False)
-    assert (
-        f"{path}: .{name[2:]} is not a format of this command; end the name in .json" in result.err
-    )
+    assert f"{path}: there is no format {path.suffix} for this result; end the name" in result.err
     lines = tmp_path / "lines.jsonl"
     assert limex(*command, "--row", "3", "--samples", "16", "-o", lines).code == 0
     result = limex("summarize", lines, "-o", path)
     assert (result.code, path.exists()) == (2, False)
-    assert "is not a format of this command" in result.err
+    assert f"there is no format {path.suffix} for this result" in result.err
     assert limex(*command, "--row", "3", "--samples", "16", "-o", path, "-f", "json").code == 0

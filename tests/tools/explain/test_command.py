@@ -193,7 +193,7 @@ def test_standard_input_and_text_options_work(limex, monkeypatch):
 
 def test_several_texts_go_into_lines_and_a_broken_one_costs_only_itself(limex, tmp_path):
     (tmp_path / "a.txt").write_text("A wonderful film")
-    (tmp_path / "b.txt").write_bytes(b"\xff\xfe")
+    (tmp_path / "b.txt").write_bytes(b"\xff\xe9")
     (tmp_path / "c.txt").write_text("A dull film")
     result = limex("explain", "text", "sample_models/reviews.onnx", tmp_path, "-f", "jsonl")
     assert result.code == 6
