@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
@@ -73,35 +72,44 @@ def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedWa
 LOOKED_AT = 1_000
 """Rows that tell whether a model's columns are dummies of those of a table."""
 
-ALIKE = 0.98
-"""Share of rows in which a column says what the model predicts, from which that is told."""
+COMPARED = 60
+"""Rows, at most, that tell whether a column holds what the model predicts."""
 
 
 def predicted_like(
     background: Background, some: Cells | None, given: ModelInput
 ) -> tuple[CodedWarning, ...]:
-    """Warn of columns by position that hold the very classes that a model predicts."""
+    """Warn of columns by position that hold the very classes that a model predicts.
+
+    The model is asked about two rows at a time, while there is a column that may be one.
+    """
     if some is None or given.columns is not None or given.predictions is None:
         return ()
-    features, rows = background.features, range(len(some.rows))
-    try:
-        held = [[parse_cell(one, some, row) for row in rows] for one in features]
-        columns = [one.column(cells) for one, cells in zip(features, held, strict=True)]
-        found = given.predictions(table_of(background, columns))
-    except LimexError:  # told where it matters
+    rows = np.unique(np.linspace(0, len(some.rows) - 1, COMPARED).astype(int)).tolist()
+    features = background.features
+    classes: dict[int, dict[str, int]] = {place: {} for place in range(len(features))}
+    for start in range(0, len(rows) - 1, 2):
+        pair = rows[start : start + 2]
+        try:
+            cells = [[parse_cell(one, some, row) for row in pair] for one in features]
+            columns = [one.column(held) for one, held in zip(features, cells, strict=True)]
+            answers = given.predictions(table_of(background, columns))
+        except LimexError:  # told where it matters
+            return ()
+        if answers.shape[1] < 2:
+            return ()
+        for place, known in list(classes.items()):
+            for value, chosen in zip(map(str, cells[place]), answers.argmax(axis=1), strict=True):
+                known.setdefault(value, int(chosen))
+                if known[value] != chosen or len(set(known.values())) < len(known):
+                    classes.pop(place, None)
+        if not classes:
+            return ()
+    alike = [features[place].name for place, known in classes.items() if len(known) > 1]
+    if len(alike) != 1 or is_label(alike[0]):
         return ()
-    chosen = found.argmax(axis=1) if found.shape[1] > 1 else np.zeros(len(found))
-    said = []
-    for one, cells in zip(features, held, strict=True):
-        pairs = Counter(zip(map(str, cells), chosen.tolist(), strict=True))
-        kinds, classes = {value for value, _ in pairs}, {number for _, number in pairs}
-        if len(kinds) == len(classes) > 1:
-            most = sum(sorted(pairs.values())[-len(kinds) :])
-            said += [one.name] if most >= ALIKE * len(rows) else []
-    if len(said) != 1 or is_label(said[0]):
-        return ()
-    words = f"{said[0]!r} says in nearly all rows what the model predicts; if it holds the true "
-    return (CodedWarning("label_like", f"{words}classes, --drop {said[0]!r} leaves it out"),)
+    words = f"{alike[0]!r} says in every row compared what the model predicts; if it holds the "
+    return (CodedWarning("label_like", f"{words}true classes, --drop {alike[0]!r} leaves it out"),)
 
 
 SHOWN = 10
