@@ -33,6 +33,11 @@ if TYPE_CHECKING:
             ...
 
         @property
+        def asked(self) -> ModelInput:
+            """The same, with the ways to ask it what that leaves open."""
+            ...
+
+        @property
         def method(self) -> str:
             """Which of its methods is called, or which of its outputs is read."""
             ...

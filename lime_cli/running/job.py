@@ -182,8 +182,7 @@ def prepare(job: Job) -> Prepared:
     """Load the model of a job and learn its background; raise ModelError and SettingsError."""
     model, modality = job.model.load(), job.modality
     modality = modality.jointly() if job.settings.kernel == "shapley" else modality
-    known = model.input._replace(takes=model.takes, predictions=model.predict)
-    return model, modality.fitted(known), {}
+    return model, modality.fitted(model.asked), {}
 
 
 FAILURE_SCHEMA = {"name": "limex/failure", "number": 1}

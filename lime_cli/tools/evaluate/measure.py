@@ -382,7 +382,7 @@ def replicated(job: Job, n_seeds: int) -> Iterator[Replicated | Failed]:
     """
     model = job.model.load()
     modality = job.modality.jointly() if job.settings.kernel == "shapley" else job.modality
-    modality = modality.fitted(model.input._replace(takes=model.takes, predictions=model.predict))
+    modality = modality.fitted(model.asked)
     seeds = [replace(job.settings, seed=job.settings.seed + i) for i in range(n_seeds)]
     for source in job.sources:
         try:
