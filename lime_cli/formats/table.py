@@ -312,10 +312,10 @@ def _others(surrogate: Surrogate, page: Page) -> str:
     others = surrogate.others
     if others is None or not others.weight:
         return ""
-    form = _prediction_format(surrogate)
+    half = (others.interval[1] - others.interval[0]) / 2 if others.interval is not None else 0.0
+    form = number_format((others.weight, half))
     error = ""
     if others.interval is not None:
-        half = (others.interval[1] - others.interval[0]) / 2
         error = f" {page.glyphs.plus_minus}{half:{form}}"
     n = others.components
     counted = f"{n:,} components together" if n > 1 else "1 component"
