@@ -9,6 +9,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
+from itertools import islice
 from pathlib import Path
 from threading import Thread
 from typing import IO, Any, Generic, TypeVar
@@ -29,6 +30,23 @@ _WORDS = {
     errno.ELOOP: ("it is a link", "remove it, or name another folder"),
     errno.EFBIG: ("the file grew beyond the limit", "raise it, then run the same command again"),
 }
+
+
+_LOOKED_AT = 5_000
+"""Names in a folder, at most, among which the nearest is looked for."""
+
+
+def nearest_file(path: object, what: str) -> str:
+    """Say what to do about a path that leads nowhere: name the file there that it may mean."""
+    from difflib import get_close_matches
+
+    lost = Path(str(path))
+    try:
+        names = [one.name for one in islice(lost.parent.iterdir(), _LOOKED_AT)]
+    except OSError:
+        return f"check the path of the {what}"
+    near = get_close_matches(lost.name, sorted(names), n=1, cutoff=0.75)
+    return f"did you mean {lost.parent / near[0]}?" if near else f"check the path of the {what}"
 
 
 def before(operation: str, path: Path) -> None:

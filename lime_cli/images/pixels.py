@@ -16,7 +16,7 @@ from PIL import Image, ImageOps
 
 from lime_cli.engine.instance import CodedWarning
 from lime_cli.errors import InputError
-from lime_cli.files import digest_of
+from lime_cli.files import digest_of, nearest_file
 from lime_cli.images.numbers import (
     ImageReading,
     channels_last,
@@ -137,7 +137,7 @@ def bytes_of(path: Path | Held) -> bytes:
     try:
         data = path.read_bytes()
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file", "check the path of the image") from None
+        raise InputError(f"{path}: no such file", nearest_file(path, "image")) from None
     except OSError as error:
         raise InputError(f"{path.name}: cannot be read ({error.strerror})") from None
     if not data:

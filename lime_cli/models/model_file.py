@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli import clock
 from lime_cli.errors import ModelError, SettingsError
-from lime_cli.files import digest_of_file
+from lime_cli.files import digest_of_file, nearest_file
 from lime_cli.registry import LOADERS
 
 if TYPE_CHECKING:
@@ -605,7 +605,7 @@ def first_bytes(path: Path) -> bytes:
         with path.open("rb") as stream:
             return stream.read(HEAD_BYTES)
     except FileNotFoundError:
-        raise ModelError(f"{path}: no such file", "check the path of the model") from None
+        raise ModelError(f"{path}: no such file", nearest_file(path, "model")) from None
     except IsADirectoryError:
         found = located(str(path))  # raises ModelError for a folder of something else
         raise ModelError(f"{path}: is a folder", f"name the file: {found}") from None

@@ -12,6 +12,7 @@ import click
 
 from lime_cli.console import print_line
 from lime_cli.errors import InputError, SettingsError
+from lime_cli.files import nearest_file
 from lime_cli.options.command_groups import CommandGroup, unknown
 from lime_cli.registry import TABLES
 from lime_cli.sources import file_of, suffix_of
@@ -126,6 +127,8 @@ def guess(
         raise SettingsError(f"{path} requires {missing}", f"type {path} MODEL DATA")
     found = kind_of(places[1])
     if found is None or found.modality not in possible:
+        if places[1] != "-" and "://" not in places[1] and not Path(file_of(places[1])).exists():
+            raise InputError(f"{places[1]}: no such file", nearest_file(places[1], "input"))
         raise _untold(f"{places[1]}: limex cannot tell which kind of input it is", possible, path)
     there = "://" in places[1] or Path(file_of(places[1])).exists()
     return found if there else Guess(found.modality)  # that it is not there is soon said

@@ -15,6 +15,7 @@ from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from lime_cli import clock
 from lime_cli.errors import InputError, SettingsError
+from lime_cli.files import nearest_file
 from lime_cli.sources import Held, fetched, local
 from lime_cli.tables.dialect import MAX_INPUT, Dialect
 
@@ -149,7 +150,7 @@ def open_bytes(path: str, most: int = MAX_INPUT) -> IO[bytes]:
     try:
         return local(fetched(path)).open("rb")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file", "check the path of the table") from None
+        raise InputError(f"{path}: no such file", nearest_file(path, "table")) from None
     except IsADirectoryError:
         raise InputError(f"{path}: is a folder", "a table is one file") from None
     except ValueError:

@@ -215,6 +215,21 @@ def test_nothing_is_assumed_of_a_file_that_is_not_there(limex):
     )
 
 
+def test_a_mistyped_file_is_named_as_it_may_be_meant(limex):
+    for words in (
+        ("explain", "tabular", "sample_models/zoo_mpl.onnx", ZOO[1], "--row", "3"),
+        ("inspect", "sample_models/zoo_mpl.onnx"),
+    ):
+        result = limex(*words)
+        assert result.code == 4
+        assert result.err.endswith("no such file; did you mean sample_models/zoo_mlp.onnx?\n")
+    result = limex("explain", ZOO[0], "sample_data/zoo.cvs", "--row", "3")
+    assert (
+        result.err
+        == "limex: sample_data/zoo.cvs: no such file; did you mean sample_data/zoo.csv?\n"
+    )
+
+
 def test_a_pipeline_of_texts_is_not_given_rows(limex, tmp_path):
     from joblib import dump
     from sklearn.feature_extraction.text import CountVectorizer

@@ -26,6 +26,7 @@ from lime_cli.errors import (
     PredictionError,
     SettingsError,
 )
+from lime_cli.files import nearest_file
 from lime_cli.models.failures import is_of_model, last_line
 from lime_cli.models.input_forms import DTYPES
 from lime_cli.models.model_file import TextReading
@@ -290,7 +291,7 @@ def _read(path: Path) -> Any:
     try:
         return Tokenizer.from_str(path.read_text("utf-8"))
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file", "check the path of the tokenizer.json") from None
+        raise InputError(f"{path}: no such file", nearest_file(path, "tokenizer.json")) from None
     except OSError as error:
         raise InputError(f"{path.name}: cannot be read ({error.strerror})") from None
     except BaseException as error:  # plain Exception for every fault, and panics, which are none

@@ -14,6 +14,7 @@ import numpy as np
 from lime_cli.engine.arrays import FloatArray
 from lime_cli.engine.instance import join
 from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError, UntrustedModel
+from lime_cli.files import nearest_file
 from lime_cli.models.booster_files import NativeOutline, native_outline
 from lime_cli.models.failures import explains
 from lime_cli.models.model_file import ModelFile, ModelInput, format_of
@@ -181,7 +182,7 @@ def _digest(path: Path) -> tuple[int, str]:
                 found.update(chunk)
                 n_bytes += len(chunk)
     except FileNotFoundError:
-        raise ModelError(f"{path}: no such file", "check the path of the model") from None
+        raise ModelError(f"{path}: no such file", nearest_file(path, "model")) from None
     except IsADirectoryError:
         raise ModelError(f"{path}: is a folder", "name the file in it that is a model") from None
     except OSError as error:
