@@ -17,6 +17,10 @@ from lime_cli.engine.masks import Everything, every_mask
 STATE = tempfile.TemporaryDirectory(prefix="limex-state-")
 os.environ["XDG_STATE_HOME"] = STATE.name  # no test leaves a key in anybody's home
 
+for count in ("KILLS", "PROCESSES", "PROGRAMS", "SEED"):
+    if f"LIMEX_{count}" in os.environ:  # which limex itself would take for an option's variable
+        os.environ[f"TESTS_{count}"] = os.environ.pop(f"LIMEX_{count}")
+
 ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 

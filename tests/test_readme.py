@@ -96,7 +96,7 @@ def told(page: str) -> list[str]:
 PROGRAMS = {"limex": ("-m", "lime_cli"), "python": ()}
 
 
-HERE = not os.environ.get("LIMEX_PROCESSES")
+HERE = not os.environ.get("TESTS_PROCESSES")
 
 
 def run(command: str, folder: Path, here: bool = HERE) -> Result:

@@ -963,7 +963,7 @@ def programs(seed: int) -> Iterator[bytes]:
         yield b"".join([*program, b"."])
 
 
-MANY = int(os.environ.get("LIMEX_PROGRAMS", "20000"))
+MANY = int(os.environ.get("TESTS_PROGRAMS", "20000"))
 """Random programs of the slow test; 100,000 were looked at."""
 
 

@@ -18,9 +18,9 @@ import pytest
 from tests.conftest import ROOT
 from tests.running.test_batch import WORDS, leftovers
 
-KILLS = int(os.environ.get("LIMEX_KILLS", "4"))
+KILLS = int(os.environ.get("TESTS_KILLS", "4"))
 SIGNALS = max(6, KILLS // 4)
-SEED = int(os.environ.get("LIMEX_SEED", "0"))
+SEED = int(os.environ.get("TESTS_SEED", "0"))
 N = 24
 SLOW = "py:tests.slow:chances"
 """A model that takes its time, so that there is something to interrupt."""
