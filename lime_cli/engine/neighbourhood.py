@@ -19,6 +19,8 @@ from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 
 LADDER = (0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
 """Radii that ``auto`` compares; it goes on by halves while one component is masked on average."""
+ENOUGH = 2.0
+"""Effective samples a component, at least, for plain least squares."""
 MOST = 600
 """Components, at most, that are fitted together, and of which so few are masked where replacements
 are random: samples would mask each of more too seldom to tell its weight."""

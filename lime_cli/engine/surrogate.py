@@ -20,13 +20,11 @@ import numpy as np
 
 from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.masks import Masks
-from lime_cli.engine.neighbourhood import MOST, Product, moments
+from lime_cli.engine.neighbourhood import ENOUGH, MOST, Product, moments
 from lime_cli.engine.regression import deviation_of
 
 CONDITIONING = 1e-12
 """Ridge of every fit, relative to the mean diagonal of its Gram matrix."""
-ENOUGH = 2.0
-"""Effective samples a component, at least, for plain least squares."""
 SEEN = 32.0
 """Effective samples that mask a component, at least, of a radius that is chosen for many."""
 SCREENED = 64
@@ -129,7 +127,7 @@ class Ground:
         many = self.d > MOST and masks.uniforms is not None
         self.thin = ((self.effective < ENOUGH * self.d) | many) & (self.B > 1)
         """(R,): where plain least squares has too few samples."""
-        masked = self.effective * [moments(one.sizes(self.d))[0] for one in kernels]
+        masked = self.effective * [kernel.radius for kernel in kernels]
         self.blind = (masked < SEEN) & (masked.max() >= SEEN) & many
         """(R,): where samples mask each of many components too seldom, for random replacements."""
         self._grams: dict[int, FloatArray] = {}

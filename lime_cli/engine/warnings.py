@@ -10,7 +10,7 @@ import numpy as np
 from lime_cli.engine.arrays import BoolArray, FloatArray
 from lime_cli.engine.explanation import POOR, Surrogate
 from lime_cli.engine.instance import CodedWarning, Instance, Model
-from lime_cli.engine.neighbourhood import MOST
+from lime_cli.engine.neighbourhood import ENOUGH, MOST
 from lime_cli.settings import Settings
 
 LOW_FIDELITY = 0.5
@@ -54,7 +54,7 @@ class Facts(NamedTuple):
     @property
     def thin(self) -> bool:
         """Whether there are too few samples for so many components."""
-        return self.n_blocks > 1 and self.effective_samples < 2 * self.d
+        return self.n_blocks > 1 and self.effective_samples < ENOUGH * self.d
 
 
 def judge(
@@ -183,16 +183,14 @@ def _of_surrogate(
                 f" ({surrogate.spread:.0%} of the variation comes from the values drawn as "
                 "replacements)"
             )
-        verdict = (
-            f"the {parts} do not describe the model here"
-            if surrogate.fidelity < POOR
-            else "interpret them with care"
-        )
         tried = facts.remedies[place] if facts.remedies else ""
         if facts.thin or facts.d > MOST:
-            tried = (
-                f"so few samples for {facts.d:,} components may understate it; try more --samples"
-            )
+            verdict = f"too few samples for {facts.d:,} components may be why"
+            tried = "try more --samples"
+        elif surrogate.fidelity < POOR:
+            verdict = f"the {parts} do not describe the model here"
+        else:
+            verdict = "interpret them with care"
         if not tried or tried == NOTHING_HELPS:
             larger = LARGER.get(instance.subject.modality, "").format(facts.d // 2)
             tried = "; ".join(filter(None, [tried or "try more --samples", larger]))

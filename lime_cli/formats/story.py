@@ -475,9 +475,10 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
         every = "every weight" if len(surrogate.weights) > 1 else "the weight"
         said = f"The sign of {every} is certain at 95%"
         if open_:
+            has, is_ = ("has", "is") if open_ == 1 else ("have", "are")
             said = (
-                f"{open_} of {len(surrogate.weights)} weights {'has' if open_ == 1 else 'have'} no "
-                "certain sign, and are hatched"
+                f"{open_} of {len(surrogate.weights)} weights {has} no certain sign and {is_} "
+                "hatched"
             )
         if any(one.interval is not None for one in surrogate.weights):
             yield f"{said}; whiskers are 95% intervals of the sampling."

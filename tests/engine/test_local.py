@@ -172,6 +172,16 @@ def wide_row(d, seed=4):
     return RowInstance(Source("0", "w.csv", 0), background, tuple(wide[0].tolist()), ()), wide[0]
 
 
+def test_too_few_samples_for_the_columns_are_not_taken_for_a_model_that_is_not_linear():
+    instance, _ = wide_row(700)
+    beta = np.random.default_rng(0).normal(size=700)
+    model = FunctionModel(lambda table: np.stack(table.columns, axis=1) @ beta)
+    (explanation,) = explain([instance], model, Settings(samples=512))
+    (said,) = [one.message for one in explanation.warnings if one.code == "low_fidelity"]
+    assert said.endswith("too few samples for 700 components may be why; try more --samples")
+    assert "do not describe the model" not in said
+
+
 def test_a_refit_on_few_of_too_many_columns_is_what_their_weights_were():
     instance, own = wide_row(700)
 
