@@ -149,9 +149,11 @@ def test_a_model_does_not_decide_who_may_read_a_result(start, tmp_path):
 
 
 def on_a_terminal(words, cwd):
-    """Run the program with its output on a terminal; return what arrived there."""
+    """Run the program with its output on a person's terminal; return what arrived there."""
     outer, inner = pty.openpty()
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(cwd)])}
+    environment.pop("CI", None)
+    environment["TERM"] = "xterm"
     process = subprocess.Popen(
         [sys.executable, "-m", "lime_cli", *map(str, words)],
         cwd=cwd,
