@@ -26,8 +26,14 @@ from lime_cli.models.model_file import ModelFile
 from lime_cli.models.predictor import Predictor, quiet
 from lime_cli.models.sklearn import final
 from lime_cli.tabular.row import Table
-from lime_cli.tools.inspect.choices import sidecar
-from lime_cli.tools.inspect.measure import ProbeResult, ProbeRows, kind_of, real_batch, report_on
+from lime_cli.tools.inspect.measure import (
+    ProbeResult,
+    ProbeRows,
+    kind_of,
+    real_batch,
+    report_on,
+    sidecar,
+)
 from lime_cli.version import __version__
 
 NAME, NUMBER = "limex/conversion", 1
