@@ -1,5 +1,5 @@
-"""What limex knows of a model file before and after it is asked about a few rows, the options that it
-would choose, and the sidecar that says them.
+"""What limex knows of a model file before and after it is asked about a few rows, and the options it
+would choose, as a sidecar says them.
 """
 
 from __future__ import annotations
