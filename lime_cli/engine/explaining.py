@@ -11,11 +11,10 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.explanation import POOR, Counterfactual, Explanation, Replaced, Surrogate
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.masks import BLOCKS, Masks, Recent, Stage, draw, every_mask
-from lime_cli.engine.model import Identity
+from lime_cli.engine.model import BoolArray, FloatArray, Identity, IntArray
 from lime_cli.engine.neighbourhood import MOST, Neighbourhood, Product, ladder, width_of
 from lime_cli.engine.predictions import Predictions, choose_other, choose_targets, predict_samples
 from lime_cli.engine.shapley import explain_one

@@ -16,9 +16,9 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
 from lime_cli.engine.instance import Column, Component, Instance, Model
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.engine.predictions import (
     Question,
     choose_targets,

@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli import clock
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.instance import Instance, Model, join
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.errors import NotFinite, OutOfMemory, PredictionError, SettingsError
 from lime_cli.settings import Settings
 

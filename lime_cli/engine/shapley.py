@@ -18,10 +18,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.explanation import Surrogate
 from lime_cli.engine.instance import Instance, Model
 from lime_cli.engine.masks import BLOCKS, progressive
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.engine.predictions import (
     choose_targets,

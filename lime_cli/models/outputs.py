@@ -12,7 +12,7 @@ from lime_cli.errors import InputError, ModelError, NotFinite, PredictionError
 from lime_cli.models.model_file import ModelFile
 
 if TYPE_CHECKING:
-    from lime_cli.engine.arrays import FloatArray
+    from lime_cli.engine.model import FloatArray
 
 
 class Stated(NamedTuple):

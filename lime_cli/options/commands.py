@@ -14,8 +14,7 @@ from lime_cli.cores import limit_libraries, usable_cores
 from lime_cli.files import secret
 from lime_cli.options.layers import Option
 from lime_cli.registry import LOGS
-from lime_cli.running.containment import Containment
-from lime_cli.running.signals import die_of_interrupts, leave_at_signals
+from lime_cli.running.containment import Containment, die_of_interrupts, leave_at_signals
 from lime_cli.sources import fetched, local
 
 if TYPE_CHECKING:
@@ -224,8 +223,7 @@ class Logging:
         if os.getpid() != self._process or code not in (None, 0, 6):
             return
         from lime_cli.console import Console
-        from lime_cli.records.images import Images
-        from lime_cli.records.reading import read_explanations
+        from lime_cli.records.reading import Images, read_explanations
 
         output, inputs = self._ctx.params.get("output"), self._ctx.params.get("inputs", ())
         folder = Path(output) if output is not None and Path(output).is_dir() else None

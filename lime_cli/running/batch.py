@@ -16,7 +16,7 @@ from lime_cli.console import print_line
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.registry import FORMATS
-from lime_cli.running.containment import Containment, Leftover
+from lime_cli.running.containment import Containment, Interruption, Leftover
 from lime_cli.running.executor import Workers, opened
 from lime_cli.running.job import (
     Explained,
@@ -33,7 +33,6 @@ from lime_cli.running.job import (
 )
 from lime_cli.running.output import Output
 from lime_cli.running.progress import Progress, shown
-from lime_cli.running.signals import Interruption
 from lime_cli.sources import Source, local
 
 if TYPE_CHECKING:
@@ -316,7 +315,7 @@ def _explanations(found: Iterator[Outcome], run: Run, output: Output) -> Iterato
                 output.keep_samples(*outcome.drawn, outcome.explanation.model.targets)
             yield outcome.explanation
         return
-    from lime_cli.records.images import Images
+    from lime_cli.records.reading import Images
     from lime_cli.records.record import explanation_of
 
     places = Images("-", inputs=getattr(run.job.modality, "inputs", ()))

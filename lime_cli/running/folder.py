@@ -29,11 +29,10 @@ from lime_cli.running.batch import (
     outcomes,
     said_of,
 )
-from lime_cli.running.containment import Containment
+from lime_cli.running.containment import Containment, interruptible
 from lime_cli.running.ledger import BatchIdentity, Beginning, Ledger, LedgerPart, Tally, opened
 from lime_cli.running.output import Output
 from lime_cli.running.progress import Progress, release_terminal, shown
-from lime_cli.running.signals import interruptible
 from lime_cli.sources import file_of, local
 from lime_cli.version import __version__
 

@@ -165,7 +165,6 @@ def test_prose_whatever_its_name_is_read(limex, tmp_path):
     ],
 )
 def test_a_finding_names_its_place_once(source, own, words):
-    from lime_cli.tools.check.measure import Finding
-    from lime_cli.tools.check.report import said
+    from lime_cli.tools.check.measure import Finding, said
 
     assert said(Finding("kind", "p.toml:3", source, own, "spam" * bool(source), "odd")) == words

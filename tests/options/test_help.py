@@ -7,9 +7,9 @@ import pytest
 
 from lime_cli.options.commands import MANY, ORDER, Command
 from lime_cli.options.layers import Option
-from lime_cli.tools.evaluate.command import evaluate
-from lime_cli.tools.explain.command import explain
-from lime_cli.tools.inspect.command import inspect
+from lime_cli.tools.evaluate import evaluate
+from lime_cli.tools.explain import explain
+from lime_cli.tools.inspect import inspect
 
 LONG = {
     **{("explain", name): command for name, command in explain.commands.items()},

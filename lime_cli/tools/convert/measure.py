@@ -20,7 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.arrays import FloatArray
+from lime_cli.engine.model import FloatArray
 from lime_cli.errors import LimexError, MissingDependency, ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.predictor import Predictor, quiet

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from lime_cli.engine.arrays import FloatArray
 from lime_cli.engine.instance import join
+from lime_cli.engine.model import FloatArray
 from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError, UntrustedModel
 from lime_cli.files import nearest_file
 from lime_cli.models.booster_files import NativeOutline, native_outline
