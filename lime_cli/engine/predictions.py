@@ -317,7 +317,7 @@ def choose_other(
     """
     if wanted is None:
         return None
-    indices = _indices(wanted, model, prediction)
+    indices = _indices(wanted, model, prediction, "--against")
     if len(indices) != 1:
         raise SettingsError(f"--against: {wanted} is not one output", "name one class")
     if indices[0] in targets:
@@ -328,7 +328,9 @@ def choose_other(
     return indices[0]
 
 
-def _indices(word: str, model: Model, prediction: FloatArray) -> list[int]:
+def _indices(
+    word: str, model: Model, prediction: FloatArray, option: str = "--target"
+) -> list[int]:
     names, k = model.identity.targets, len(prediction)
     if word in names:
         return [names.index(word)]
@@ -343,14 +345,17 @@ def _indices(word: str, model: Model, prediction: FloatArray) -> list[int]:
         if 0 <= int(word) < k:
             return [int(word)]
         raise SettingsError(
-            f"--target: {word} is out of range", f"the model has outputs 0 to {k - 1}"
+            f"{option}: {word} is out of range", f"the model has outputs 0 to {k - 1}"
         )
-    raise SettingsError(f"--target: the model has no output {word!r}", _suggestion(word, names))
+    raise SettingsError(
+        f"{option}: the model has no output {word!r}", _suggestion(word, names, option)
+    )
 
 
-def _suggestion(word: str, names: tuple[str, ...]) -> str:
+def _suggestion(word: str, names: tuple[str, ...], option: str) -> str:
     near = get_close_matches(word, names, n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(near)}?"
     listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
-    return f"it has {listed}; or give an index, predicted, all, top:K"
+    others = "an index, predicted, all, top:K" if option == "--target" else "an index"
+    return f"it has {listed}; or give {others}"

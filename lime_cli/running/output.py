@@ -78,8 +78,14 @@ class Output:
     def check(self, n_instances: int) -> None:
         """Refuse, before any model work, what cannot be written."""
         if n_instances > 1 and self.format not in MANY:
+            other = (
+                ""
+                if self.format == "json"
+                else f", or a file each in a folder: -o DIR -f {self.format}"
+            )
             raise SettingsError(
-                f"{n_instances} instances do not fit into one {self.format} file", "use -f jsonl"
+                f"{n_instances} instances do not fit into one {self.format} file",
+                f"use -f jsonl{other}",
             )
         if self.path is None:
             if self.format in FILES and sys.stdout.isatty():
