@@ -1,5 +1,5 @@
-"""What limex knows of a model file before and after it is asked about a few rows, and the options it
-would choose, as a sidecar says them.
+"""What limex knows of a model file before and after it is asked about a few rows, and which
+options it would choose.
 """
 
 from __future__ import annotations
