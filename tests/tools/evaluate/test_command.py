@@ -133,7 +133,7 @@ def test_one_bad_input_of_several_leaves_the_others_judged(limex, data, tmp_path
         ((*ZOO, "--row", "9999"), 2, "zoo.csv has rows 0-"),
         ((*ZOO, "--row", "1,2", "-f", "json"), 2, "use -f jsonl"),
         ((*ZOO, "--row", "84", "-f", "md"), 2, "'md' is not one of"),
-        ((*ZOO, "--row", "3,84", "-f", "png"), 2, "2 instances do not fit into one png file"),
+        ((*ZOO, "--row", "3,84", "-f", "png"), 2, "do not fit into one png file; use -f jsonl\n"),
         ((*ZOO, "--row", "84", "--target", "unicorn"), 2, "no output 'unicorn'"),
         ((*REVIEW[:3], "missing.txt"), 3, "missing.txt"),
         ((*ZOO[:2], "missing.onnx", ZOO[3], "--row", "84"), 4, "missing.onnx"),
