@@ -133,7 +133,7 @@ def test_one_bad_input_of_several_leaves_the_others_judged(limex, data, tmp_path
         ((*ZOO, "--row", "9999"), 2, "zoo.csv has rows 0-"),
         ((*ZOO, "--row", "1,2", "-f", "json"), 2, "use -f jsonl"),
         ((*ZOO, "--row", "84", "-f", "md"), 2, "'md' is not one of"),
-        ((*ZOO, "--row", "3,84", "-f", "png"), 2, "do not fit into one png file; use -f jsonl\n"),
+        ((*ZOO, "--row", "3,84", "-f", "png"), 2, "2 instances do not fit into one png file"),
         ((*ZOO, "--row", "84", "--target", "unicorn"), 2, "no output 'unicorn'"),
         ((*REVIEW[:3], "missing.txt"), 3, "missing.txt"),
         ((*ZOO[:2], "missing.onnx", ZOO[3], "--row", "84"), 4, "missing.onnx"),
@@ -203,3 +203,7 @@ def test_the_model_is_asked_as_often_as_explaining_with_every_seed_asks(job, mon
     # an image, and the image without its superpixels, are asked about once to judge the fill
     explaining -= 2 * len(job.sources) if hasattr(job.modality, "fill") else 0
     assert sum(method) == explaining + curves
+
+
+def test_a_folder_of_drawings_is_no_advice_where_none_is_written(limex):
+    assert limex(*ZOO, "--row", "3,84", "-f", "png").err.endswith("png file; use -f jsonl\n")
