@@ -44,16 +44,16 @@ class Command(click.Command):
         options = [one for one in self.params if isinstance(one, Option) and not one.hidden]
         self.short = len(options) > MANY
         """Whether there are options that the short help does not show."""
-        if self.short:
-            show_all = click.Option(
-                ["--help-all"],
-                is_flag=True,
-                is_eager=True,
-                expose_value=False,
-                callback=_show_all,
-                help=f"Show all {len(options)} options and exit.",
-            )
-            self.params.append(show_all)
+        show_all = click.Option(
+            ["--help-all"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            hidden=not self.short,
+            callback=_show_all,
+            help=f"Show all {len(options)} options and exit.",
+        )
+        self.params.append(show_all)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by their groups; those of a short help alone, unless told otherwise."""
