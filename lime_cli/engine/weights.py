@@ -11,8 +11,8 @@ from itertools import combinations
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.explanation import AtRadius, Others, Pair, Surrogate, Weight
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.engine.neighbourhood import moments
 from lime_cli.engine.regression import NOTHING_LEFT, SELECT, deviation_of, lasso_path, refit
 from lime_cli.engine.surrogate import Fits, Ground, fidelity_of, twin_products

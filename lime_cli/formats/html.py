@@ -20,9 +20,9 @@ from jinja2 import Environment, select_autoescape
 from markupsafe import Markup, escape
 from PIL import Image
 
-from lime_cli.engine.arrays import BoolArray
 from lime_cli.engine.explanation import Explanation, Surrogate
 from lime_cli.engine.instance import Column, Component, Segment, SegmentedImage
+from lime_cli.engine.model import BoolArray
 from lime_cli.formats.story import (
     LEVELS,
     MINUS,

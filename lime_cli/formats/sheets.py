@@ -13,7 +13,7 @@ from typing import IO, TYPE_CHECKING, Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from lime_cli.formats.csv import safe_cell
+from lime_cli.formats.long_form import safe_cell
 from lime_cli.formats.markdown import escaped
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 
@@ -120,7 +120,7 @@ def write_html(sheet: Sheet, out: IO[bytes], look: Look) -> None:
 
 def write_excel(sheet: Sheet, out: IO[bytes], look: Look) -> None:
     """Write the sentences, then a worksheet for each table; raise MissingDependency."""
-    from lime_cli.formats.excel import Worksheet, write_book
+    from lime_cli.formats.long_form import Worksheet, write_book
 
     said = Worksheet(sheet.title, ("",), [(line,) for line in sheet.lines])
     tables = [

@@ -204,7 +204,7 @@ def _thumbnail(explanation: Explanation, surrogate: Surrogate, page: Page) -> It
     image = explanation.subject.image
     if image is None or surrogate.rules or not (page.look.colour and page.look.unicode):
         return
-    from lime_cli.formats.overlay import thumbnail
+    from lime_cli.formats.drawing import thumbnail
 
     yield from thumbnail(explanation, surrogate, image, page)
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import CodedWarning
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, LimexError, SettingsError
 from lime_cli.models.model_file import ModelInput
 from lime_cli.sources import Record, Source
@@ -22,8 +22,7 @@ from lime_cli.tables.rows import Rows, cells_of, require
 from lime_cli.tables.streams import Watch, is_once
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.columns import called, columns_for, is_label, learn
-from lime_cli.tabular.dummies import Dummies, dummies_of
-from lime_cli.tabular.groups import Feature, Group, digest_of_features
+from lime_cli.tabular.groups import Dummies, Feature, Group, digest_of_features, dummies_of
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
 from lime_cli.tabular.reading import AS_SPELLED, Reading, other_scale, unknown_categories
 from lime_cli.tabular.row import CellWords, RowInstance, Table, table_of

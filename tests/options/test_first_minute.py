@@ -11,7 +11,7 @@ import pytest
 
 from lime_cli.errors import SettingsError
 from lime_cli.options.kinds import guess
-from lime_cli.tools.explain.command import explain
+from lime_cli.tools.explain import explain
 from lime_cli.version import __version__
 from tests.conftest import ROOT
 

@@ -14,14 +14,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.arrays import FloatArray
+from lime_cli.engine.model import FloatArray
 from lime_cli.errors import LimexError, MissingDependency, ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.predictor import Predictor
 from lime_cli.tabular.row import Table
 from lime_cli.tools.convert.graphs import converted, precisions
-from lime_cli.tools.inspect.choices import sidecar
-from lime_cli.tools.inspect.measure import ProbeResult, ProbeRows, kind_of, real_batch, report_on
+from lime_cli.tools.inspect.measure import (
+    ProbeResult,
+    ProbeRows,
+    kind_of,
+    real_batch,
+    report_on,
+    sidecar,
+)
 from lime_cli.version import __version__
 
 NAME, NUMBER = "limex/conversion", 1
