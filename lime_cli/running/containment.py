@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from lime_cli.errors import LimexError, ModelError, PredictionError
+from lime_cli.running.bytecode import MOST_BYTES, keep, uncompiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,9 +108,10 @@ class Containment:
                 self._report_to = None
                 watcher = clock.Watcher(board, limits)
                 received, status, late = _wait(child, passed_on, watcher)
-            with os.fdopen(report, "rb") as stream:
-                reported = stream.read(1)
+            with os.fdopen(report, "rb", buffering=0) as stream:
+                reported = stream.read(1 + MOST_BYTES)
             if reported:
+                keep(reported[1:])
                 return reported[0]
             _remove_unfinished(child, folder)
             code, at = os.waitstatus_to_exitcode(status), watcher.at()
@@ -147,7 +149,8 @@ class Containment:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-        os.write(self._report_to, bytes([code]))
+        os.set_blocking(self._report_to, False)  # nobody reads yet: a narrow pipe takes a part
+        os.write(self._report_to, bytes([code]) + uncompiled())
         os._exit(code)
 
 
