@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lime_cli.engine.instance import CodedWarning, Component, Identity, Skipped, Subject
+from lime_cli.engine.instance import Component, Skipped, Subject
+from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.settings import Settings
 
 POOR = 0.3

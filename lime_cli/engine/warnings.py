@@ -8,8 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from lime_cli.engine.explanation import POOR, Surrogate
-from lime_cli.engine.instance import CodedWarning, Instance, Model
-from lime_cli.engine.model import BoolArray, FloatArray
+from lime_cli.engine.instance import Instance
+from lime_cli.engine.model import BoolArray, CodedWarning, FloatArray, Model
 from lime_cli.engine.neighbourhood import ENOUGH, MOST
 from lime_cli.settings import Settings
 

@@ -112,9 +112,7 @@ def width_of(wanted: Any) -> int | None:
 
 def _block(inputs: Any, places: Sequence[int], wanted: Any) -> NDArray[Any]:
     """Return some columns of a table side by side, in an input's type and shape."""
-    cells = [
-        cast(inputs.columns[i], wanted.type, inputs.names[i], inputs.places) for i in places
-    ]
+    cells = [cast(inputs.columns[i], wanted.type, inputs.names[i], inputs.places) for i in places]
     return cells[0] if len(wanted.shape) == 1 else np.stack(cells, axis=1)
 
 

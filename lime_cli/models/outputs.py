@@ -385,6 +385,7 @@ def decide_outputs(
     if file.classes and not stated.classes and _are_words(raw):
         stated = stated._replace(classes=file.classes, labels=True)
     values, output = as_matrix(raw, name, stated, n)
+    twice = values.shape[1] > 1 and file.activation in ACTIVATIONS and _sum_to_one(values)
     values = _activate(values, file.activation)
     if file.classes and output.names and sorted(file.classes) == sorted(output.names):
         file = file._replace(classes=output.names)  # which name is whose, the answer says itself
@@ -394,6 +395,7 @@ def decide_outputs(
         reading = "numbers"
     else:
         reading = next(key for key, one in READINGS.items() if one.fits(values, stated))
+    warned = [TWICE._replace(message=TWICE.message.format(file.activation))] if twice else []
     outputs = Outputs(
         name,
         task,
@@ -403,7 +405,11 @@ def decide_outputs(
         file.activation,
         stated,
         carried=output.names,
-        warnings=(*_warnings(stated, reading), *_assumed(file, values, output, stated, reading)),
+        warnings=(
+            *warned,
+            *_warnings(stated, reading),
+            *_assumed(file, values, output, stated, reading),
+        ),
     )
     width = READINGS[reading].apply(values, stated).shape[1]
     targets = _names(file, _first_fit(output, stated, width), width, outputs, stated.label)
@@ -502,6 +508,11 @@ LOGITS = CodedWarning(
 LOGIT = CodedWarning(
     "activation_assumed",
     "the output is read as a number; if it is a logit, --activation sigmoid makes a probability",
+)
+
+TWICE = CodedWarning(
+    "already_probabilities",
+    "the outputs are probabilities before --activation {}, which flattens them; leave it out",
 )
 
 NUMBERS = CodedWarning(

@@ -31,16 +31,8 @@ from lime_cli.engine.explanation import (
     Surrogate,
     Weight,
 )
-from lime_cli.engine.instance import (
-    CodedWarning,
-    Column,
-    Component,
-    Identity,
-    Segment,
-    Skipped,
-    Spans,
-    Subject,
-)
+from lime_cli.engine.instance import Column, Component, Segment, Skipped, Spans, Subject
+from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.engine.neighbourhood import width_of
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.files import digest_of

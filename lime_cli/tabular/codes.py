@@ -16,8 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import CodedWarning
-from lime_cli.engine.model import FloatArray
+from lime_cli.engine.model import CodedWarning, FloatArray
 from lime_cli.errors import InputError, LimexError
 from lime_cli.models.model_file import ModelInput
 from lime_cli.tables.cells import Cells, numbers
@@ -183,9 +182,7 @@ def _pairs(words: Iterable[str], numbering: Iterable[float]) -> str:
 
 def said(codes: Codes, label: str) -> tuple[CodedWarning, ...]:
     """Say which numbers stand for words, and what they were found by."""
-    listed = "; ".join(
-        f"{name} {_pairs(held, held.values())}" for name, held in codes.items()
-    )
+    listed = "; ".join(f"{name} {_pairs(held, held.values())}" for name, held in codes.items())
     words = f"words are numbers to the model, by what fits column {label!r} best: {listed}"
     return (CodedWarning("words_numbered", f"{words}; --map says otherwise"),)
 

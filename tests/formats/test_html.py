@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from lime_cli.engine.explanation import AtRadius, Weight
-from lime_cli.engine.instance import CodedWarning, Component, Segment, SegmentedImage, Spans
+from lime_cli.engine.instance import Component, Segment, SegmentedImage, Spans
+from lime_cli.engine.model import CodedWarning
 from lime_cli.formats.html import LISTED, outlines, part, write_page
 from lime_cli.formats.story import STRONGEST
 from tests.formats.test_json import explanation, written

@@ -143,6 +143,13 @@ def test_a_table_is_not_read_as_one_text(limex, tmp_path, name):
     assert limex(*REVIEW, table, "--column", "text", "--row", 0, "-f", "json").code == 0
 
 
+def test_prose_has_no_column_to_name(limex, tmp_path):
+    (tmp_path / "t.txt").write_text("a good film, and a great one\n")
+    done = limex(*REVIEW, tmp_path / "t.txt", "--column", "text")
+    assert done.code == 3
+    assert done.err.endswith("; or leave --column out if the file is one text\n")
+
+
 def test_prose_whatever_its_name_is_read(limex, tmp_path):
     (tmp_path / "t.csv").write_text("a good film\nand a great one\n")
     assert limex(*REVIEW, tmp_path / "t.csv").code == 0

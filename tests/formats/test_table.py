@@ -9,16 +9,8 @@ import pytest
 from rich.cells import cell_len
 
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import (
-    CodedWarning,
-    Column,
-    Component,
-    Identity,
-    Segment,
-    Skipped,
-    Spans,
-    Subject,
-)
+from lime_cli.engine.instance import Column, Component, Segment, Skipped, Spans, Subject
+from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.formats import Look
 from lime_cli.formats.wording import fidelity_in_words, number_format, value_beside
 from lime_cli.registry import FORMATS

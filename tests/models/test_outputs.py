@@ -177,6 +177,15 @@ def test_negative_logits_are_no_logarithms():
     assert (said.reading, said.warnings) == ("scores", ())
 
 
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_probabilities_that_become_flatter_are_said(activation):
+    warned = settled(PROBABILITIES, activation=activation).warnings
+    assert [one.code for one in warned] == ["already_probabilities"]
+    assert f"--activation {activation}, which flattens" in warned[0].message
+    logits = settled(np.array([[-3.0, 4.0], [0.2, 0.3]]), activation=activation)
+    assert logits.warnings == ()
+
+
 def test_labels_that_may_hold_together_need_not_sum_to_one():
     raw = np.array([[0.9, 0.8, 0.1], [0.2, 0.2, 0.2]])
     outputs = settled(raw, CLASSIFIER)

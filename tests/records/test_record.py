@@ -19,17 +19,9 @@ import pytest
 
 from lime_cli.engine import explain
 from lime_cli.engine.explanation import Explanation, Weight
-from lime_cli.engine.instance import (
-    CodedWarning,
-    Column,
-    Component,
-    Identity,
-    Segment,
-    Skipped,
-    Spans,
-    Subject,
-)
+from lime_cli.engine.instance import Column, Component, Segment, Skipped, Spans, Subject
 from lime_cli.engine.masks import Everything, every_mask
+from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.errors import InputError
 from lime_cli.formats import Look
 from lime_cli.models.model_file import ModelFile

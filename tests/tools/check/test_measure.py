@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from lime.submodular_pick import SubmodularPick
 
 from lime_cli.engine.explanation import Surrogate, Weight
-from lime_cli.engine.instance import CodedWarning, Column, Component
+from lime_cli.engine.instance import Column, Component
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.formats import Look
 from lime_cli.records.reading import Entry
