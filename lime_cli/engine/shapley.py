@@ -293,11 +293,7 @@ def _surrogate(
 def _converged(surrogate: Surrogate, settings: Settings) -> bool:
     """Tell whether every interval shown is narrow enough."""
     sizes = [abs(weight.weight) for weight in surrogate.weights]
-    halves = [
-        (weight.interval[1] - weight.interval[0]) / 2
-        for weight in surrogate.weights
-        if weight.interval
-    ]
+    halves = [weight.half_width for weight in surrogate.weights]
     return max(halves, default=0.0) <= settings.tolerance * max(sizes, default=0.0)
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from lime_cli import clock
 from lime_cli.engine import explain
 from lime_cli.engine.explaining import focused
-from lime_cli.engine.explanation import Explanation, Surrogate, Weight
+from lime_cli.engine.explanation import Explanation, Interval, Surrogate, Weight
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.masks import given
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray, Model
@@ -41,9 +41,6 @@ ROUNDING = 1e-9
 
 FLAT = 1e-24
 """Mean square about the mean, relative to the squared mean, below which answers do not vary."""
-
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
