@@ -38,7 +38,7 @@ def uncompiled() -> bytes:
 
 def _is_compiled(source: str, cached: str) -> bool:
     try:
-        return os.stat(cached).st_mtime >= os.stat(source).st_mtime
+        return Path(cached).stat().st_mtime >= Path(source).stat().st_mtime
     except OSError:
         return False
 

@@ -39,7 +39,7 @@ def test_the_next_start_finds_compiled_what_this_one_imported(tmp_path, monkeypa
 def test_no_file_but_an_installed_package_s_is_compiled(line, tmp_path, monkeypatch):
     (tmp_path / "m.py").write_text("x = 1")
     monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "cache"))
-    bytecode.keep((line.format(tmp_path, os.path.dirname(os.__file__)) + "\n").encode())
+    bytecode.keep((line.format(tmp_path, Path(os.__file__).parent) + "\n").encode())
     assert not [*tmp_path.rglob("m.*.pyc")]
 
 
