@@ -49,8 +49,6 @@ def keep(listed: bytes) -> None:
 
     Packages that cannot be written stay as they are.
     """
-    if not listed:
-        return
     import py_compile
 
     roots = list(_roots())

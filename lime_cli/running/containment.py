@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from lime_cli.errors import LimexError, ModelError, PredictionError
-from lime_cli.running.bytecode import MOST_BYTES, keep, uncompiled
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +28,8 @@ TEMPORARY = ".limex-{pid}-"
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+_MOST_REPORTED = 64 << 10  # bytes: a code, and the files that were compiled
 
 _PATIENCE = 1.5  # seconds from a signal to the end, at most
 
@@ -109,9 +110,9 @@ class Containment:
                 watcher = clock.Watcher(board, limits)
                 received, status, late = _wait(child, passed_on, watcher)
             with os.fdopen(report, "rb", buffering=0) as stream:
-                reported = stream.read(1 + MOST_BYTES)
+                reported = stream.read(_MOST_REPORTED)
             if reported:
-                keep(reported[1:])
+                _keep_compiled(reported[1:])
                 return reported[0]
             _remove_unfinished(child, folder)
             code, at = os.waitstatus_to_exitcode(status), watcher.at()
@@ -149,9 +150,18 @@ class Containment:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
+        from lime_cli.running.bytecode import uncompiled
+
         os.set_blocking(self._report_to, False)  # nobody reads yet: a narrow pipe takes a part
         os.write(self._report_to, bytes([code]) + uncompiled())
         os._exit(code)
+
+
+def _keep_compiled(listed: bytes) -> None:
+    if listed:
+        from lime_cli.running.bytecode import keep
+
+        keep(listed)
 
 
 @contextlib.contextmanager
