@@ -21,7 +21,8 @@ from lime_cli.registry import LOADERS
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from lime_cli.engine.instance import Instance, Model
+    from lime_cli.engine.instance import Instance
+    from lime_cli.engine.model import Model
     from lime_cli.models.content import Content
 
     class LoadedModel(Model, Protocol):

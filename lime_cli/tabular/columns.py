@@ -10,7 +10,7 @@ from functools import lru_cache
 from math import isinf
 from typing import NamedTuple
 
-from lime_cli.engine.instance import CodedWarning
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.models.model_file import ModelInput
 from lime_cli.tables.cells import Cells, are_dates, is_number, misspelled, numbers

@@ -21,8 +21,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import CodedWarning
-from lime_cli.engine.model import FloatArray, IntArray
+from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.models.model_file import ModelInput, Reach
 from lime_cli.tables.cells import date_of, days_of
 from lime_cli.tables.dialect import NUMBER, TRUE_FALSE

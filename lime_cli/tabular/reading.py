@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.instance import CodedWarning
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.models.model_file import Known, ModelInput, Reach
 from lime_cli.tables.cells import Cells, days_of, shortened

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import CodedWarning, Column, Component, Skipped, Spans, Subject
+from lime_cli.engine.instance import Column, Component, Skipped, Spans, Subject
 from lime_cli.engine.masks import Everything, Masks
-from lime_cli.engine.model import BoolArray, FloatArray, IntArray
+from lime_cli.engine.model import BoolArray, CodedWarning, FloatArray, IntArray
 from lime_cli.engine.texts import pieces_of
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of
