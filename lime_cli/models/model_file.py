@@ -431,7 +431,7 @@ class ModelFile(NamedTuple):
 @lru_cache(maxsize=2)
 def _load(file: ModelFile, stamp: tuple[int, ...]) -> LoadedModel:
     path = Path(file.path)
-    name = file.format if file.format != "auto" else _format_of(file, path)
+    name = file.format if file.format != "auto" else form_of(file, path)
     _check_options(file, name)
     if name != "python":
         first_bytes(path)
@@ -483,7 +483,10 @@ def _import(module: str) -> None:
         raise SettingsError(" ".join(words.split()), hint) from error
 
 
-def _format_of(file: ModelFile, path: Path) -> str:
+def form_of(file: ModelFile, path: Path) -> str:
+    """Tell the format of a model's file by its name, its folder or its first bytes; ModelError for
+    something else.
+    """
     if file.path.startswith(PYTHON_PREFIX):
         return "python"
     code = re.fullmatch(r"([^:]+)\.py(?::(\w+))?", path.name)
@@ -562,6 +565,8 @@ def _kind(path: Path, head: bytes) -> str | None:
         return "xgboost"
     if head.startswith(b"PK\x03\x04"):
         return "skops" if "schema.json" in _entries(path) else None
+    if _is_safetensors(head):
+        return None
     from lime_cli.models.pickles.archive import looks_pickled  # brings every decompressor
 
     return "pickle" if looks_pickled(head) else None
@@ -609,7 +614,7 @@ def _known(path: Path, head: bytes) -> tuple[str, str]:
         return KERAS
     if head[4:8] == b"TFL3":
         return "a TensorFlow Lite model", "convert it: python -m tf2onnx.convert --tflite"
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 << 20:
+    if _is_safetensors(head):
         return "a safetensors file: weights without a model", "export the model to ONNX"
     if head.startswith(b"\xba\x16\x4f\x2f"):
         return (
@@ -621,6 +626,10 @@ def _known(path: Path, head: bytes) -> tuple[str, str]:
     if b"<PMML" in head:
         return "a PMML document", "export the model to ONNX"
     return "", ""
+
+
+def _is_safetensors(head: bytes) -> bool:
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 << 20
 
 
 def first_bytes(path: Path) -> bytes:

@@ -516,3 +516,11 @@ def test_a_sidecar_names_no_file_outside_its_folder(limex, tmp_path):
     assert '# tokenizer = "../../t.json"' in (folder / "onnx" / "model.onnx.toml").read_text()
     words = ("explain", "text", folder, "--text", "a film", "--samples", 20)
     assert limex(*words, *named).code == 0
+
+
+def test_weights_alone_are_called_what_they_are_whatever_their_length(tmp_path):
+    for n in (40, 120, 93, 95, 128):  # the first byte of some is one of a pickle's
+        head = b'{"__metadata__":{"format":"pt"}}'.ljust(n)
+        (tmp_path / "w.safetensors").write_bytes(n.to_bytes(8, "little") + head)
+        with pytest.raises(ModelError, match="is a safetensors file: weights without a model"):
+            ModelFile(str(tmp_path / "w.safetensors"), threads=n).load()

@@ -336,3 +336,12 @@ def test_a_folder_of_weights_without_classes_is_refused(tmp_path):
     tokenizer.save_pretrained(tmp_path / "m")
     with pytest.raises(ModelError, match="is BertModel, which does not tell classes apart"):
         ModelFile(str(tmp_path / "m")).load()
+
+
+@pytest.mark.slow
+def test_a_folder_of_weights_is_inspected(limex, tmp_path):
+    saved_language_model(tmp_path / "m")
+    found = limex("inspect", tmp_path / "m")
+    assert found.code == 0, found.err
+    assert "2: bad, good" in found.out
+    assert "limex explain text" in found.out
