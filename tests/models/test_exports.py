@@ -282,7 +282,7 @@ def test_a_vocabulary_of_another_kind_is_not_guessed(tmp_path, kind, config, wor
 def test_a_damaged_vocabulary_is_named(tmp_path, content):
     folder = export(tmp_path / "m")
     older(folder, "bert").write_bytes(content.encode("utf-8", "surrogatepass"))
-    with pytest.raises(InputError, match=r"vocab\.txt: is no vocabulary"):
+    with pytest.raises(InputError, match=r"vocab\.txt: is not a vocabulary"):
         ModelFile(str(folder)).load()
 
 

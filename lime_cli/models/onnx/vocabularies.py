@@ -44,7 +44,7 @@ def made(export: Export) -> Any:
         return _of_words(path, export) if path.name == WORDS else _of_bytes(path, export)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
-            f"{path}: is no vocabulary ({error})", "save the tokenizer again: save_pretrained"
+            f"{path}: is not a vocabulary ({error})", "save the tokenizer again: save_pretrained"
         ) from None
 
 
