@@ -264,6 +264,8 @@ NOWHERE: Mapping[int, Reach] = {}
 
 UNTYPED: Mapping[str, Any] = {}
 
+UNNAMED: Mapping[int, str] = {}
+
 
 class ModelInput(NamedTuple):
     """What a model says of its input; None where it does not say."""
@@ -277,6 +279,8 @@ class ModelInput(NamedTuple):
     n_columns: int | None = None
     words: tuple[int, ...] = ()
     """Places, in that order, of the columns that it takes as text, whatever they look like."""
+    named: Mapping[int, str] = UNNAMED
+    """Names of some columns, by their places, where others have none."""
     known: Mapping[int, Known] = NOTHING
     """The values that a column may hold, by its place, where the model knows them."""
     ranges: Mapping[int, Reach] = NOWHERE

@@ -70,6 +70,25 @@ def table_of(background: Background, columns: Sequence[NDArray[Any]]) -> Table:
     return Table(names, tuple(columns), dates=dates)
 
 
+def row_of(background: Background, missing: Sequence[int]) -> Table:
+    """Return a row of the commonest values, some of them missing."""
+    columns = tuple(
+        _commonest(feature, place in set(missing))
+        for place, feature in enumerate(background.features)
+    )
+    return table_of(background, columns)
+
+
+def _commonest(feature: Feature, missing: bool) -> NDArray[Any]:
+    if missing:
+        return feature.values[-1:]
+    frequencies = feature.frequencies.copy()
+    if feature.gaps and not feature.constant:
+        frequencies[-1] = -1.0
+    place = int(np.argmax(frequencies))
+    return feature.values[place : place + 1]
+
+
 def unseen(
     background: Background, values: Sequence[Any], lies: tuple[IntArray, BoolArray]
 ) -> Iterator[CodedWarning]:
