@@ -218,6 +218,10 @@ class ImageModality:
     def stamp(self) -> tuple[int, ...]:
         return ()
 
+    def without_inputs(self) -> ImageModality:
+        """Return a copy that names no file."""
+        return replace(self, inputs=())
+
     def jointly(self) -> ImageModality:
         """Return itself: what replaces a component is one thing."""
         return self
