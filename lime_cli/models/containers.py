@@ -227,8 +227,7 @@ def what(thing: Any) -> str:
     if thing is None:
         return "nothing"
     if kind.__module__ == "builtins":
-        article = "an" if kind.__name__[0] in "aeiou" else "a"
-        return f"{article} {kind.__name__}"
+        return f"an {kind.__name__}" if kind is int else f"a {kind.__name__}"
     return f"a {kind.__module__.split('.')[0]} {kind.__name__}"
 
 

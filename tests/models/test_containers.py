@@ -201,7 +201,7 @@ def test_a_search_is_its_best_model(tmp_path):
         (make_pipeline(StandardScaler()).fit(X), "which transforms .*save the whole pipeline"),
         ({"note": "none"}, "holds a dict, not a model"),
         ({}, "holds a dict, not a model"),
-        (7, "holds an int, which cannot predict"),
+        (7, "holds an int, not a model"),
         (np.ones(3), "holds a numpy array, not a model"),
         (np.array([FITTED], object), "holds a numpy array, not a model"),
     ],
