@@ -261,6 +261,13 @@ def from_json(text: str | bytes, parse_float: Callable[[str], float] | None = No
         raise ValueError("it is nested too deeply") from None
 
 
+def json_line(value: Any) -> bytes:
+    """Return a value as a line of JSON, in ASCII."""
+    import json
+
+    return (json.dumps(value, separators=(",", ":")) + "\n").encode()
+
+
 def _no_number(spelled: str) -> float:
     raise ValueError(f"{spelled} is not a JSON number")
 

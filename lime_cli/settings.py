@@ -145,6 +145,11 @@ class Settings:
             if given:
                 raise SettingsError(f"--kernel shapley has no {option}", "leave one out")
 
+    @property
+    def most_samples(self) -> int:
+        """The number of samples to stop at."""
+        return self.max_samples or self.samples
+
     def chosen_radius(self, d: int) -> float | None:
         """Return the radius asked for, of d components; None for one from the data.
 

@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.model import BoolArray, FloatArray, IntArray
-from lime_cli.engine.model import CodedWarning as CodedWarning
-from lime_cli.engine.model import Identity as Identity
-from lime_cli.engine.model import Model as Model
+from lime_cli.engine.model import BoolArray, CodedWarning, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from lime_cli.engine.masks import Everything, Masks

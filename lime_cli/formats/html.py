@@ -48,7 +48,6 @@ from lime_cli.formats.wording import (
     number_format,
     radius_said,
     target_said,
-    unresolved,
 )
 from lime_cli.version import __version__
 
@@ -275,7 +274,7 @@ def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float,
                 "text": piece.text,
                 "sign": "" if not piece.shade else "for" if piece.shade > 0 else "against",
                 "strength": f"{abs(piece.shade):.0%}",
-                "certain": piece.resolved,
+                "certain": piece.certain,
                 "said": f"{piece.weight:+{form}}",
             }
             for piece in shades(explanation, surrogate)
@@ -302,7 +301,7 @@ def _step(step: WaterfallStep, number: str, limits: tuple[float, float]) -> Item
         "left": min(start, end),
         "width": round(abs(end - start), 2),
         "interval": None if step.interval is None else (low, high),
-        "certain": step.resolved and step.kind != "gap",
+        "certain": step.certain and step.kind != "gap",
         "component": step.component,
     }
 
@@ -344,7 +343,7 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iter
                 "strength": round(0.05 + 0.35 * abs(weight.weight) / largest, 2),
                 "component": weight.component,
                 "sign": "for" if weight.weight > 0 else "against",
-                "certain": not unresolved(weight),
+                "certain": weight.certain,
                 "path": outlines(image.labels == component.where.segment),
                 "number": component.where.segment,
                 "x": round(x, 1),
@@ -405,7 +404,7 @@ def _values(explanation: Explanation) -> Iterator[Item]:
     for weight in explanation.surrogates[0].weights:
         where = explanation.components[weight.component].where
         if isinstance(where, Column):
-            certain = not unresolved(weight)
+            certain = weight.certain
             sign = "for" if weight.weight > 0 else "against"
             signs[where.column] = sign if certain else f"{sign} open"
     for key, value in (values if isinstance(values, dict) else {}).items():

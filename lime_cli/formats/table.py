@@ -24,7 +24,6 @@ from lime_cli.formats.wording import (
     other_outputs,
     radius_said,
     target_said,
-    unresolved,
     value_beside,
 )
 
@@ -114,7 +113,7 @@ def _weights_in_text(
 ) -> dict[tuple[int, int], float]:
     """Return the weight of each word's characters; NaN where its sign is not certain."""
     return {
-        span: nan if unresolved(one) else one.weight
+        span: nan if not one.certain else one.weight
         for one in surrogate.weights
         if one.weight != 0
         for where in [explanation.components[one.component].where]
@@ -242,7 +241,7 @@ def _bars(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterato
         line = Text.assemble(MARGIN, drawn, GAP, bars.numbers(one), GAP, name, beside)
         blank = " " * (len(MARGIN) + bars.width + len(GAP))
         for drawn_line in (line, *(Text.assemble(blank, rest) for rest in more)):
-            drawn_line.stylize("dim" if unresolved(one) else "")
+            drawn_line.stylize("dim" if not one.certain else "")
             yield drawn_line
 
 
@@ -283,7 +282,7 @@ def _beside(component: Component, page: Page) -> str:
 def _sums(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterator[Text]:
     """Say what the weights add up to, and how far to trust them."""
     form = _prediction_format(surrogate)
-    if any(unresolved(one) for one in surrogate.weights):
+    if any(not one.certain for one in surrogate.weights):
         yield from _row("~", "the interval holds 0: the sign is not certain", page)
     yield from _row(
         "surrogate",
@@ -294,7 +293,7 @@ def _sums(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterato
     )
     for pair in surrogate.pairs:
         form = _prediction_format(surrogate)
-        half = (pair.interval[1] - pair.interval[0]) / 2
+        half = pair.interval.half_width
         names = " with ".join(explanation.components[j].name for j in pair.components)
         said = f"{pair.weight:+{form}} {page.glyphs.plus_minus}{half:{form}}, {names}, both kept"
         yield from _row("together", said, page)
@@ -312,7 +311,7 @@ def _others(surrogate: Surrogate, page: Page) -> str:
     others = surrogate.others
     if others is None or not others.weight:
         return ""
-    half = (others.interval[1] - others.interval[0]) / 2 if others.interval is not None else 0.0
+    half = others.interval.half_width if others.interval is not None else 0.0
     form = number_format((others.weight, half))
     error = ""
     if others.interval is not None:

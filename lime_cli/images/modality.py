@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import CodedWarning, Component, SegmentedImage, Skipped, Subject
+from lime_cli.engine.instance import Component, SegmentedImage, Skipped, Subject
 from lime_cli.engine.masks import KeptOrMasked
-from lime_cli.engine.model import FloatArray, IntArray
+from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak

@@ -15,8 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lime_cli.engine.instance import CodedWarning
-from lime_cli.engine.model import BoolArray
+from lime_cli.engine.model import BoolArray, CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.images.view import MODES, Pixels, Values
 

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from lime_cli.engine.instance import CodedWarning
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of, nearest_file
 from lime_cli.images.numbers import (

@@ -21,7 +21,8 @@ from lime_cli.registry import LOADERS
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from lime_cli.engine.instance import Instance, Model
+    from lime_cli.engine.instance import Instance
+    from lime_cli.engine.model import Model
     from lime_cli.models.content import Content
 
     class LoadedModel(Model, Protocol):
@@ -263,6 +264,8 @@ NOWHERE: Mapping[int, Reach] = {}
 
 UNTYPED: Mapping[str, Any] = {}
 
+UNNAMED: Mapping[int, str] = {}
+
 
 class ModelInput(NamedTuple):
     """What a model says of its input; None where it does not say."""
@@ -276,6 +279,8 @@ class ModelInput(NamedTuple):
     n_columns: int | None = None
     words: tuple[int, ...] = ()
     """Places, in that order, of the columns that it takes as text, whatever they look like."""
+    named: Mapping[int, str] = UNNAMED
+    """Names of some columns, by their places, where others have none."""
     known: Mapping[int, Known] = NOTHING
     """The values that a column may hold, by its place, where the model knows them."""
     ranges: Mapping[int, Reach] = NOWHERE

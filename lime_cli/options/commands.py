@@ -11,6 +11,7 @@ import click
 
 from lime_cli.clock import TimeLimits
 from lime_cli.cores import limit_libraries, usable_cores
+from lime_cli.errors import SOME_FAILED
 from lime_cli.files import secret
 from lime_cli.options.layers import Option
 from lime_cli.registry import LOGS
@@ -220,7 +221,7 @@ class Logging:
 
     def finish(self, code: Any) -> None:
         """Log what was explained, though some of it failed; nothing in a child of this process."""
-        if os.getpid() != self._process or code not in (None, 0, 6):
+        if os.getpid() != self._process or code not in (None, 0, SOME_FAILED):
             return
         from lime_cli.console import Console
         from lime_cli.records.reading import Images, read_explanations

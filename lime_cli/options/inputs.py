@@ -167,6 +167,12 @@ class SchemaOptions(Options, heading="Columns"):
         metavar="A,B=%d.%m.%Y,...",
         shell_complete=columns,
     )
+    maps: tuple[str, ...] = option(
+        "--map",
+        "Numbers that stand for the words of a column where the model is asked; repeatable.",
+        metavar="COLUMN=WORD:N,...",
+        multiple=True,
+    )
     bins: str = option(
         "--bins",
         "Bins of numeric columns.",
@@ -195,13 +201,14 @@ class SchemaOptions(Options, heading="Columns"):
     )
 
     def schema(self) -> Schema:
-        from lime_cli.tabular.schema import Schema, parse_dates, parse_groups
+        from lime_cli.tabular.schema import Schema, parse_dates, parse_groups, parse_maps
 
         return Schema(
             categorical=self.categorical,
             numeric=self.numeric,
             strings=self.strings,
             dates=parse_dates(self.dates),
+            maps=parse_maps(self.maps),
             bins=self.bins,
             label=self.label,
             groups=parse_groups(tuple(one for one in self.groups if one != "auto")),

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 from lime_cli import clock
 from lime_cli.console import print_line
+from lime_cli.errors import SOME_FAILED
+from lime_cli.files import json_line
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.registry import FORMATS
@@ -28,7 +30,6 @@ from lime_cli.running.job import (
     complete,
     error_of,
     in_order,
-    line_of,
     manner,
 )
 from lime_cli.running.output import Output
@@ -259,9 +260,6 @@ def _watched(run: Run, stops: Stops, alone: bool, quiet: bool) -> Iterator[Outco
 
 _LATE = 1.0  # seconds after which somebody wonders how long it takes
 
-SOME_FAILED = 6
-"""The exit code of a batch in which an instance failed, or was not come to."""
-
 
 def into_stream(run: Run, output: Output, alone: bool) -> int:
     """Write what comes of each instance as soon as its turn has come; return the exit code.
@@ -292,7 +290,7 @@ def into_stream(run: Run, output: Output, alone: bool) -> int:
         elif output.format == "jsonl" and not run.keeps:
             for outcome in found:
                 plain = run.look.unicode
-                stream.write(outcome.line if plain else line_of(json.loads(outcome.line)))
+                stream.write(outcome.line if plain else json_line(json.loads(outcome.line)))
         else:
             FORMATS[output.format](_explanations(found, run, output), stream, run.look)
     if output.format != "table":

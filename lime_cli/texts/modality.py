@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from lime_cli import clock
-from lime_cli.engine.instance import CodedWarning, Component, Skipped, Spans, Subject
+from lime_cli.engine.instance import Component, Skipped, Spans, Subject
 from lime_cli.engine.masks import KeptOrMasked
-from lime_cli.engine.model import FloatArray, IntArray
+from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from PIL import Image
 
+from lime_cli.engine.explanation import Interval
 from lime_cli.formats.canvas import SMALL, Canvas
 from lime_cli.formats.chart import ticks
 from lime_cli.formats.wording import ASCII, bars_of
@@ -70,7 +71,7 @@ def test_control_characters_are_spelled_out_all_the_same(limex):
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_the_numbers_of_an_axis_keep_apart(scale, width):
     weight = explanation().surrogates[0].weights[0]
-    small = weight._replace(weight=scale, interval=(scale / 2, scale))
+    small = weight._replace(weight=scale, interval=Interval(scale / 2, scale))
     header = bars_of([small], scale, (width, 10), ASCII).header()
     ends = header.split("weight")[0].split()
     assert ends in (["0"], [ends[0], "0", ends[-1]])

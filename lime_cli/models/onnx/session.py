@@ -12,7 +12,7 @@ import numpy as np
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, OutOfMemory, PredictionError, SettingsError
 from lime_cli.models.failures import is_shortage
-from lime_cli.models.input_forms import DTYPES, feed, filled
+from lime_cli.models.input_forms import DTYPES, feed, filled, width_of
 from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput, columns_beside
 from lime_cli.models.onnx.export import Export, export_beside
 from lime_cli.models.onnx.graph import Graph
@@ -83,16 +83,20 @@ def zeros(inputs: list[Any], given: ModelInput) -> dict[str, NDArray[Any]]:
 
 
 def _of_columns(name: str, inputs: list[Any]) -> ModelInput:
-    for one in inputs:
-        last = one.shape[-1] if len(one.shape) == 2 else 1
-        if len(one.shape) > 2 or (isinstance(last, int) and last != 1):
-            listed = ", ".join(f"{each.name} {_shape(each)}" for each in inputs[:8])
-            raise ModelError(
-                f"{name}: limex cannot feed its inputs together: {listed}",
-                "export it with one input, or with one input for every column",
-            )
-    texts = tuple(i for i, one in enumerate(inputs) if one.type == "tensor(string)")
-    return ModelInput(name, "table", tuple(str(one.name) for one in inputs), words=texts)
+    """Read columns from inputs that are one of them each, or blocks of several side by side."""
+    widths = [width_of(one) for one in inputs]
+    if None in widths:
+        listed = ", ".join(f"{each.name} {_shape(each)}" for each in inputs[:8])
+        raise ModelError(
+            f"{name}: limex cannot feed its inputs together: {listed}",
+            "export it with one input, or with inputs of a fixed number of columns",
+        )
+    places = [(one, i) for one in inputs for i in range(width_of(one) or 0)]
+    texts = tuple(i for i, (one, _) in enumerate(places) if one.type == "tensor(string)")
+    single = {i: str(one.name) for i, (one, _) in enumerate(places) if width_of(one) == 1}
+    if len(single) == len(places):
+        return ModelInput(name, "table", tuple(single.values()), words=texts)
+    return ModelInput(name, "table", n_columns=len(places), words=texts, named=single)
 
 
 def _of_images(

@@ -176,7 +176,7 @@ def _quality(rule: Quality, target: Target, effective: float) -> Iterator[Broken
             share = "unknown" if one.selected is None else f"{one.selected:.0%}"
             said = f"{one.name} is not stable: selected in {share} of the fits"
             yield Broken("min_selected", rule.min_selected - (one.selected or 0.0), said)
-    unresolved = sum(not one.resolved for one in top)
+    unresolved = sum(not one.certain for one in top)
     if rule.max_unresolved is not None and unresolved > rule.max_unresolved:
         said = f"{unresolved} of the top {len(top)} weights are unresolved"
         yield Broken("max_unresolved", float(unresolved - rule.max_unresolved), said)
@@ -196,7 +196,7 @@ def _forbidden(rule: Forbidden, target: Target) -> Iterator[Broken]:
     anywhere = rule.top is None and rule.share is None
     ranks = {one.place: rank for rank, one in enumerate(target.weights, 1)}
     for one in _matching(rule.features, target.weights):
-        if not one.resolved:
+        if not one.certain:
             continue
         share = abs(one.weight) / target.total if target.total else 0.0
         if anywhere or (rule.top is not None and ranks[one.place] <= rule.top):
@@ -222,7 +222,7 @@ def _required(rule: Required, target: Target) -> Iterator[Broken]:
 
 def _signed(rule: Signed, target: Target) -> Iterator[Broken]:
     for one in _matching(rule.features, target.weights):
-        certain = one.resolved and one.weight != 0
+        certain = one.certain and one.weight != 0
         wrong = {
             "positive": not (certain and one.weight > 0),
             "negative": not (certain and one.weight < 0),

@@ -14,8 +14,13 @@ from rich.text import Text
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 from lime_cli.models.onnx.graph import Port
 from lime_cli.running import fence
-from lime_cli.tools.inspect.choices import choices, known_classes, known_input, modality_of
-from lime_cli.tools.inspect.measure import ModelReport
+from lime_cli.tools.inspect.measure import (
+    ModelReport,
+    choices,
+    known_classes,
+    known_input,
+    modality_of,
+)
 from lime_cli.version import __version__
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lime_cli.engine.instance import Identity
+from lime_cli.engine.model import Identity
 from lime_cli.models.model_file import ModelFile
 from lime_cli.records.record import record_of
 from lime_cli.registry import MODALITIES
