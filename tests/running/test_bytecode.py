@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from lime_cli.engine import explaining
-from lime_cli.running import bytecode
+from lime_cli.running import containment
 
 ROOT = Path(__file__).parents[2]
 
@@ -39,12 +39,12 @@ def test_the_next_start_finds_compiled_what_this_one_imported(tmp_path, monkeypa
 def test_no_file_but_an_installed_package_s_is_compiled(line, tmp_path, monkeypatch):
     (tmp_path / "m.py").write_text("x = 1")
     monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "cache"))
-    bytecode.keep((line.format(tmp_path, Path(os.__file__).parent) + "\n").encode())
+    containment.keep((line.format(tmp_path, Path(os.__file__).parent) + "\n").encode())
     assert not [*tmp_path.rglob("m.*.pyc")]
 
 
 def test_a_package_that_cannot_be_written_stays_as_it_is(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path / "file"))
     (tmp_path / "file").write_text("no folder")
-    bytecode.keep(f"{explaining.__file__}\n".encode())
+    containment.keep(f"{explaining.__file__}\n".encode())
     assert (tmp_path / "file").read_text() == "no folder"
