@@ -122,7 +122,6 @@ def test_imports_point_down():
 MEASURED = (
     ("check", "lime_cli.tools.compare.measure"),
     ("convert", "lime_cli.tools.inspect.measure"),
-    ("convert", "lime_cli.tools.inspect.choices"),
 )
 """What tools use of what others measure."""
 

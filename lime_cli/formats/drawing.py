@@ -201,12 +201,12 @@ def overlay(explanation: Explanation, found: SegmentedImage, look: Look) -> Imag
     return _sheet([_titled(explanation, one, image, scale, look) for one in explanation.surrogates])
 
 
-def only(explanations: Iterable[Explanation]) -> Explanation:
+def only(explanations: Iterable[Explanation], form: str) -> Explanation:
     """Return the one explanation there is; raise SettingsError for none or several."""
     found = list(islice(explanations, 2))
     if len(found) != 1:
         said = "several" if found else "none"
-        raise SettingsError(f"a png file holds one explanation, not {said}", "give -o a folder")
+        raise SettingsError(f"a {form} file holds one explanation, not {said}", "give -o a folder")
     return found[0]
 
 
@@ -413,7 +413,7 @@ PANEL_INCHES = 6.0
 
 def write_png(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation as PNG; raise SettingsError for any other number of them."""
-    explanation = only(explanations)
+    explanation = only(explanations, "png")
     if _image(explanation) is None:
         save(explanation, out, "png")
     else:
@@ -422,16 +422,16 @@ def write_png(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -
 
 def write_jpg(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation as JPEG; raise SettingsError for any other number of them."""
-    _converted(explanations, look).save(out, "JPEG", quality=92, subsampling=0)
+    _converted(explanations, look, "jpg").save(out, "JPEG", quality=92, subsampling=0)
 
 
 def write_webp(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation as WebP; raise SettingsError for any other number of them."""
-    _converted(explanations, look).save(out, "WEBP", lossless=True)
+    _converted(explanations, look, "webp").save(out, "WEBP", lossless=True)
 
 
-def _converted(explanations: Iterable[Explanation], look: Look) -> Image.Image:
-    explanation = only(explanations)
+def _converted(explanations: Iterable[Explanation], look: Look, form: str) -> Image.Image:
+    explanation = only(explanations, form)
     if _image(explanation) is not None:
         return _drawn(explanation, look).convert("RGB")
     stream = io.BytesIO()
@@ -441,7 +441,7 @@ def _converted(explanations: Iterable[Explanation], look: Look) -> Image.Image:
 
 def write_svg(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation as SVG; raise SettingsError for any other number of them."""
-    explanation = only(explanations)
+    explanation = only(explanations, "svg")
     image = _image(explanation)
     if image is None:
         save(explanation, out, "svg")

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from lime_cli.console import SILENT, Console
+from lime_cli.engine.explanation import Interval
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of_file, from_json
 from lime_cli.records.record import NAME, explanation_of
@@ -40,7 +41,7 @@ class Seen:
     place: str
     """Tells components of one instance apart, in every explanation of it."""
     weight: float
-    interval: tuple[float, float] | None
+    interval: Interval | None
     std_error: float | None
     selected: float | None
     value: float | None = None
@@ -49,9 +50,9 @@ class Seen:
     """What its error has in common with another's, as ``engine.explanation.Weight`` says."""
 
     @property
-    def resolved(self) -> bool:
+    def certain(self) -> bool:
         """Whether the sign is certain; True where no interval was computed."""
-        return self.interval is None or not self.interval[0] <= 0 <= self.interval[1]
+        return self.interval is None or not self.interval.holds_zero
 
 
 @dataclass(frozen=True)
@@ -107,7 +108,7 @@ def _seen(component: dict[str, Any]) -> Seen:
         str(component["name"]),
         place,
         float(component["weight"]),
-        None if interval is None else (float(interval[0]), float(interval[1])),
+        None if interval is None else Interval(*map(float, interval)),
         _number(component["std_error"]),
         _number(component["selected"]),
         float(component["value"]) if isinstance(component["value"], int | float) else None,

@@ -157,7 +157,7 @@ def _held_back() -> Iterator[set[signal.Signals]]:
 
     Those that whoever started it has ignored, as nohup does, stay ignored.
     """
-    passed_on = set(_heeded())
+    passed_on = _heeded()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*passed_on, signal.SIGCHLD})
     try:
         yield passed_on
@@ -389,9 +389,14 @@ def interruptible(leave: Callable[[int], None]) -> Iterator[Interruption]:
         watcher.join(0.1)
 
 
-def _heeded() -> list[signal.Signals]:
-    known = [getattr(signal, name) for name in SIGNALS if hasattr(signal, name)]
-    return [number for number in known if signal.getsignal(number) is not signal.SIG_IGN]
+def stop_signals() -> set[signal.Signals]:
+    """Return the signals by which people and systems stop programs, as far as there are any."""
+    return {getattr(signal, name) for name in SIGNALS if hasattr(signal, name)}
+
+
+def _heeded() -> set[signal.Signals]:
+    """Return those that whoever started this process has not ignored, as nohup does."""
+    return {one for one in stop_signals() if signal.getsignal(one) is not signal.SIG_IGN}
 
 
 def _next(pipe: int, patience: float | None) -> int | None:

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from lime_cli.console import Console, print_line
+from lime_cli.errors import SOME_FAILED
 from lime_cli.files import digest_of_file
 from lime_cli.models.onnx.export import digests_beside
 from lime_cli.registry import SUFFIXES
 from lime_cli.running.batch import (
-    SOME_FAILED,
     Inventory,
     Run,
     Slice,

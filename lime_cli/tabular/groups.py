@@ -21,8 +21,8 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.instance import CodedWarning
-from lime_cli.engine.model import FloatArray, IntArray
+from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
+from lime_cli.errors import InputError
 from lime_cli.models.model_file import ModelInput, Reach
 from lime_cli.tables.cells import date_of, days_of
 from lime_cli.tables.dialect import NUMBER, TRUE_FALSE
@@ -495,13 +495,20 @@ NAMED = 3
 """Columns that a sentence names, at most."""
 
 
+Codes = Mapping[str, Mapping[str, float]]
+
+NO_CODES: Codes = {}
+
+
 class Dummies(NamedTuple):
-    """The columns that a model is given, and which of them are dummies."""
+    """The columns that a model is given, and which of them a table has in words."""
 
     names: tuple[str, ...]
     """All columns of the model, in its order."""
     made: Mapping[str, tuple[str, str]]
     """Of the dummies, by name: the column, and the value for which they are 1."""
+    codes: Codes = NO_CODES
+    """Of columns of words that are numbers to the model, by name: the number for each word."""
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -537,6 +544,9 @@ class Dummies(NamedTuple):
         spelled = {column: _spelled(held[column]) for column, _ in {*self.made.values()}}
         found = []
         for name in self.names:
+            if name in self.codes:
+                found.append(_coded(name, held[name], self.codes[name]))
+                continue
             if name not in self.made:
                 found.append(held[name])
                 continue
@@ -619,12 +629,28 @@ def _plain(value: str) -> str:
     return re.sub(r"\W", "_", _as_read(value))
 
 
+def _coded(name: str, column: NDArray[Any], codes: Mapping[str, float]) -> NDArray[Any]:
+    """Return the numbers that stand for words; raise InputError for a word that has none."""
+    known = {word_of(None): np.nan, **codes}
+    try:
+        found = np.array([known[word_of(one)] for one in column.tolist()], float)
+    except KeyError as error:
+        word = error.args[0]
+        raise InputError(
+            f"column {name!r} holds {word!r}, which --map gives no number",
+            f"add {word}:N to --map '{name}=...', with the number that the model knows it by",
+        ) from None
+    whole = not np.isnan(found).any() and bool((found == np.rint(found)).all())
+    return found.astype(np.int64) if whole else found
+
+
 def _spelled(column: NDArray[Any]) -> NDArray[Any]:
     """Spell the values of a column as dummies are called after them."""
-    return np.array([_word(one) for one in column.tolist()], object)
+    return np.array([word_of(one) for one in column.tolist()], object)
 
 
-def _word(value: Any) -> str:
+def word_of(value: Any) -> str:
+    """Spell a value of a column, a missing one as pandas does."""
     if is_missing(value):
         return MISSING
     return (

@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import Component, Identity, Segment, SegmentedImage, Subject
+from lime_cli.engine.instance import Component, Segment, SegmentedImage, Subject
+from lime_cli.engine.model import Identity
 from lime_cli.errors import SettingsError
 from lime_cli.formats import Look
 from lime_cli.formats.drawing import STYLES, write_png

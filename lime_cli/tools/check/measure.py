@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
+from lime_cli.files import json_page
 from lime_cli.formats.wording import literal
 from lime_cli.records.reading import FAILURE, Entry, Seen, Target, instance_of, targets_of
 from lime_cli.records.record import damage_named
@@ -176,7 +176,7 @@ def _quality(rule: Quality, target: Target, effective: float) -> Iterator[Broken
             share = "unknown" if one.selected is None else f"{one.selected:.0%}"
             said = f"{one.name} is not stable: selected in {share} of the fits"
             yield Broken("min_selected", rule.min_selected - (one.selected or 0.0), said)
-    unresolved = sum(not one.resolved for one in top)
+    unresolved = sum(not one.certain for one in top)
     if rule.max_unresolved is not None and unresolved > rule.max_unresolved:
         said = f"{unresolved} of the top {len(top)} weights are unresolved"
         yield Broken("max_unresolved", float(unresolved - rule.max_unresolved), said)
@@ -196,7 +196,7 @@ def _forbidden(rule: Forbidden, target: Target) -> Iterator[Broken]:
     anywhere = rule.top is None and rule.share is None
     ranks = {one.place: rank for rank, one in enumerate(target.weights, 1)}
     for one in _matching(rule.features, target.weights):
-        if not one.resolved:
+        if not one.certain:
             continue
         share = abs(one.weight) / target.total if target.total else 0.0
         if anywhere or (rule.top is not None and ranks[one.place] <= rule.top):
@@ -222,7 +222,7 @@ def _required(rule: Required, target: Target) -> Iterator[Broken]:
 
 def _signed(rule: Signed, target: Target) -> Iterator[Broken]:
     for one in _matching(rule.features, target.weights):
-        certain = one.resolved and one.weight != 0
+        certain = one.certain and one.weight != 0
         wrong = {
             "positive": not (certain and one.weight > 0),
             "negative": not (certain and one.weight < 0),
@@ -287,7 +287,7 @@ def write_json(
         "rules": [{**asdict(one), "worst": said(one.worst)} for one in by_rule(findings)],
         "findings": [asdict(one) for one in findings],
     }
-    out.write(json.dumps(data, indent=2).encode() + b"\n")
+    out.write(json_page(data))
 
 
 WRITERS = {"table": write_text, "json": write_json}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from lime_cli.console import print_line
-from lime_cli.errors import SettingsError
+from lime_cli.errors import SOME_FAILED, SettingsError
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
 from lime_cli.options.commands import ModelCommand
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
     from lime_cli.running.job import Failed
     from lime_cli.tools.evaluate.report import Judged
 
-
-SOME_FAILED = 6
 
 FORMATS = ("table", "json", "jsonl", "png")
 

@@ -152,7 +152,7 @@ def _say(error: LimexError) -> None:
 
 
 def _write_sidecar(report: ModelReport, output: Output) -> None:
-    from lime_cli.tools.inspect.choices import sidecar
+    from lime_cli.tools.inspect.measure import sidecar
 
     with output.opened() as stream:
         stream.write(sidecar(report).encode())

@@ -191,7 +191,7 @@ class Aspect:
             self.fidelities[round(target.fidelity * _STEPS)] += 1
         found: dict[str, list[tuple[float, bool]]] = {}
         for one in target.weights:
-            found.setdefault(one.feature, []).append((one.weight, one.resolved))
+            found.setdefault(one.feature, []).append((one.weight, one.certain))
         largest = {one.feature for one in target.weights[:top]}
         values = {one.feature: one.value for one in target.weights}
         for feature, weights in found.items():

@@ -14,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lime.submodular_pick import SubmodularPick
 
-from lime_cli.engine.explanation import Surrogate, Weight
-from lime_cli.engine.instance import CodedWarning, Column, Component
+from lime_cli.engine.explanation import Interval, Surrogate, Weight
+from lime_cli.engine.instance import Column, Component
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.formats import Look
 from lime_cli.records.reading import Entry
@@ -47,7 +48,7 @@ def entry(own: str, weights: dict[str, float], error: float = 0.01, **more) -> E
         fidelity=more.get("fidelity", 0.9),
         model_prediction=more.get("prediction", 0.8),
         weights=tuple(
-            Weight(i, w, error, (w - 2 * error, w + 2 * error), (i + 1, i + 1), 1.0)
+            Weight(i, w, error, Interval(w - 2 * error, w + 2 * error), (i + 1, i + 1), 1.0)
             for i, (_, w) in enumerate(ranked)
         ),
     )
