@@ -206,13 +206,13 @@ def _transformers(held: Any) -> list[tuple[Any, Any]]:
 
 def _fits(one: Any, after: Any) -> bool:
     """Tell whether a transformer gives as many columns as what comes after it was fitted on."""
-    return width_of(one) == getattr(after, "n_features_in_", None)
+    return width_of(one) == fitted(after).n_columns
 
 
 def _beside(steps: list[tuple[Any, Any]], model: Any) -> bool:
     """Tell whether what transformers make of columns that they name is, side by side, a model's."""
     named = all(hasattr(one, "feature_names_in_") for _, one in steps)
-    return named and sum(width_of(one) for _, one in steps) == getattr(model, "n_features_in_", 0)
+    return named and sum(width_of(one) for _, one in steps) == fitted(model).n_columns
 
 
 def _quoted(names: list[Any]) -> str:

@@ -204,6 +204,8 @@ def test_the_true_answers_are_left_out_where_the_number_fits_without(tmp_path, n
         (["customerID"], True),
         (["passenger_id", "target"], True),
         (["Unnamed: 0", "y"], True),
+        (["Unnamed: 4", "id", "y"], True),
+        (["churned"], True),
         (["valid"], False),
         (["other", "more"], False),
     ],
