@@ -118,6 +118,7 @@ LOADERS = Registry(
         "xgboost": "lime_cli.models.boosters:load_xgboost",
         "lightgbm": "lime_cli.models.boosters:load_lightgbm",
         "catboost": "lime_cli.models.boosters:load_catboost",
+        "transformers": "lime_cli.models.checkpoints:load",
         "python": "lime_cli.models.python:load",
     },
     "limex.models",

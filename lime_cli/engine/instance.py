@@ -93,6 +93,11 @@ class Subject:
     """What the record says of it: a row's values, a text, the size of an image."""
     image: SegmentedImage | None = None
 
+    @property
+    def called(self) -> str:
+        """Its id, after the file it is in where that does not say it."""
+        return self.id if self.source in self.id else f"{self.source} {self.id}"
+
 
 class Instance(Protocol):
     """One input being explained, and how to sample around it. Pure, but for ``rng``."""

@@ -54,11 +54,11 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
         raise SettingsError(said, "choose with --target top:4, or use -f html")
     canvas = Canvas(width, measured=kind == "png")
     _fill(canvas, explanation)
-    canvas.write(out, kind, _title(explanation))
+    canvas.write(out, kind, literal(explanation.subject.called))
 
 
 def _fill(canvas: Canvas, explanation: Explanation) -> None:
-    canvas.heading(_title(explanation))
+    canvas.heading(literal(explanation.subject.called))
     limits = [bounds(waterfall(explanation, one)) for one in explanation.surrogates]
     shared = min(low for low, _ in limits), max(high for _, high in limits)
     for number, surrogate in enumerate(explanation.surrogates):
@@ -68,12 +68,6 @@ def _fill(canvas: Canvas, explanation: Explanation) -> None:
         _passage(explanation, surrogate, canvas)
         own = explanation.model.task != "classification"
         _waterfall(explanation, surrogate, canvas, limits[number] if own else shared)
-
-
-def _title(explanation: Explanation) -> str:
-    subject = explanation.subject
-    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
-    return literal(name)
 
 
 # -- the waterfall --------------------------------------------------------------------------------

@@ -176,7 +176,7 @@ def item_of(explanation: Explanation, anchor: str) -> Item:
     unit, named = unit_of(explanation, first), target_said(explanation, first)
     item: Item = {
         "anchor": anchor,
-        "name": name_of(explanation),
+        "name": literal(explanation.subject.called),
         "about": _about(explanation),
         "headline": f"{named or 'prediction'} {unit.value(first.model_prediction)}",
         "warnings": [
@@ -228,7 +228,7 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
         )
         fidelity = surrogate.fidelity
         yield {
-            "name": name_of(explanation),
+            "name": literal(explanation.subject.called),
             "link": link,
             "target": literal(surrogate.name),
             "prediction": f"{surrogate.model_prediction:{form}}",
@@ -245,13 +245,6 @@ def _short(component: Component) -> str:
     """Name a component in a list, where a column's value stands in a column of its own."""
     where = component.where
     return literal(where.column if isinstance(where, Column) else component.name)
-
-
-def name_of(explanation: Explanation) -> str:
-    """Return what an instance is called: source and id, once where they are the same."""
-    subject = explanation.subject
-    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
-    return literal(name)
 
 
 def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float, float]) -> Item:

@@ -34,8 +34,7 @@ def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> No
 
 def _lines(explanation: Explanation) -> Iterator[str]:
     subject = explanation.subject
-    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
-    yield f"### {escaped(name)}"
+    yield f"### {escaped(subject.called)}"
     for surrogate in explanation.surrogates:
         yield ""
         yield from _target(explanation, surrogate)

@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lime_cli import clock
@@ -16,7 +16,6 @@ from lime_cli.console import print_line
 from lime_cli.errors import SOME_FAILED
 from lime_cli.files import json_line
 from lime_cli.formats import Look
-from lime_cli.modality import Modality
 from lime_cli.registry import FORMATS
 from lime_cli.running.containment import Containment, Interruption, Leftover
 from lime_cli.running.executor import Workers, opened
@@ -150,12 +149,7 @@ class Run:
 
     def light_job(self) -> Job:
         """Return the job as it travels: workers are told of each source."""
-        modality = self.job.modality
-        known = {one.name for one in fields(modality)}  # type: ignore[arg-type]
-        if "inputs" not in known:
-            return self.job
-        light: Modality = replace(modality, inputs=())  # type: ignore[type-var]
-        return replace(self.job, modality=light)
+        return replace(self.job, modality=self.job.modality.without_inputs())
 
 
 def contained(run: Run, containment: Containment | None) -> Run:
@@ -212,7 +206,8 @@ def outcomes(
         for work in works:
             if stop():
                 return
-            yield from ((work, (outcome,)) for outcome in complete(work, run.prepared))
+            for outcome in complete(work, run.prepared):
+                yield work, (outcome,)
         return
     with opened(run.workers, job.model.path) as executor:
         yield from executor.run_all(works, stop)

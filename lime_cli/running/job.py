@@ -158,8 +158,7 @@ def _prepared_for(job: Job) -> Prepared:
 
     And what the model predicts for the samples of a table by marcotcr/lime, which rows share.
     """
-    modality = job.modality
-    modality = modality.unasked() if hasattr(modality, "unasked") else modality
+    modality = job.modality.without_inputs()
     return _prepared(job.model, modality, job.settings, (*job.model.stamp(), *modality.stamp()))
 
 

@@ -25,7 +25,7 @@ from typing import Any
 from lime_cli import files
 from lime_cli.engine.predictions import NOTHING, CallCounts
 from lime_cli.errors import OutputError
-from lime_cli.files import digest_of, json_line
+from lime_cli.files import digest_of, json_line, json_page
 from lime_cli.version import __version__
 
 EXAMPLES = 5
@@ -391,8 +391,7 @@ class Ledger:
 
     def summarize(self, summary: dict[str, Any]) -> None:
         """Write the summary, then forget the parts."""
-        content = (json.dumps(summary, indent=2, ensure_ascii=True) + "\n").encode()
-        files.write_whole(self.folder / SUMMARY, content)
+        files.write_whole(self.folder / SUMMARY, json_page(summary))
         files.sync_folder(self.folder)
         for number in sorted(self.parts):
             files.remove(self._part(number))

@@ -222,8 +222,8 @@ class TabularModality:
         """Name the columns that the model is not given and that nothing else asks for."""
         return self.fitted_ignored
 
-    def unasked(self) -> TabularModality:
-        """Return a copy that asks for no row: what is learned does not depend on which are."""
+    def without_inputs(self) -> TabularModality:
+        """Return a copy that asks for no row."""
         return replace(self, rows=None, ids=(), where=None)
 
     def jointly(self) -> TabularModality:

@@ -402,6 +402,10 @@ class TextModality:
     def stamp(self) -> tuple[int, ...]:
         return ()
 
+    def without_inputs(self) -> TextModality:
+        """Return a copy that names no file."""
+        return replace(self, inputs=())
+
     def jointly(self) -> TextModality:
         """Return itself: what replaces a component is one thing."""
         return self

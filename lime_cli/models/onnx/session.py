@@ -18,6 +18,7 @@ from lime_cli.models.onnx.export import Export, export_beside
 from lime_cli.models.onnx.graph import Graph
 from lime_cli.models.onnx.runtime import failure
 from lime_cli.models.onnx.tokenizer import Tokens, takes_tokens
+from lime_cli.models.onnx.vocabularies import is_made
 from lime_cli.models.outputs import ACTIVATIONS, Stated
 from lime_cli.models.predictor import Origin, Predictor, Way
 
@@ -34,6 +35,9 @@ WHOLE = ("tensor(uint8)", "tensor(int8)", "tensor(int32)", "tensor(int64)")
 
 OF_CLASSES = re.compile(r"logit|score|prob|softmax|class|label")
 """What the name of an output mentions that tells classes apart."""
+
+EMBEDDING = re.compile(r"embed|hidden_state|pool|feature")
+"""What the name of an output mentions that is a vector."""
 
 IMAGE_SIDE = 32
 """In pixels, of a trial image where the graph leaves the size open."""
@@ -224,7 +228,7 @@ class Session:
                 option = "--tokenizer" if file.tokenizer is not None else "--max-tokens"
                 raise SettingsError(f"{option}: {self._name} takes no token ids", "leave it out")
             return None
-        if export.tokenizer is None:
+        if export.tokenizer is None and not is_made(export):
             hint = "name its tokenizer with --tokenizer, a tokenizer.json or its folder"
             if export.slow:
                 place, name = Path(export.slow).parent, Path(export.slow).name
@@ -240,13 +244,14 @@ class Session:
         """Return the file with what lies beside it: a tokenizer, what makes probabilities."""
         file, said = self.file, self._export.activation
         if self._tokens is not None:
-            file = file._replace(tokenizer=str(self._export.tokenizer))
+            file = file._replace(tokenizer=str(self._export.tokenizer or self._export.slow))
         plain = self._graph.ends_in(self._output.name) not in PROBABLE
         if (
             file.activation == "auto"
             and said in ACTIVATIONS
             and plain
             and file.task != "regression"
+            and not self._is_embedding
         ):
             file = file._replace(activation=str(said))
         return file
@@ -299,7 +304,15 @@ class Session:
             table=self.input.kind == "table" and not OF_CLASSES.search(self._output.name.lower()),
             logit="logit" in self._output.name.lower() or self.input.kind in ("image", "text"),
             label=self._export.label,
+            embedding=self._is_embedding,
         )
+
+    @property
+    def _is_embedding(self) -> bool:
+        """Tell an output whose name says that it is a vector, where nothing speaks of classes."""
+        plain = self._output.name.rpartition("/")[2].lower()
+        words = bool(EMBEDDING.search(plain)) and not OF_CLASSES.search(plain)
+        return words and self._graph.ends_in(self._output.name) not in PROBABLE
 
     def _finds_outliers(self, others: list[Any], classes: tuple[str, ...] | None) -> bool:
         """Tell a score beside 1 or -1 for each row: no classifier lists its classes as that."""

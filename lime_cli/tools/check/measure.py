@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
@@ -10,6 +9,7 @@ from fnmatch import fnmatchcase
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
+from lime_cli.files import json_page
 from lime_cli.formats.wording import literal
 from lime_cli.records.reading import FAILURE, Entry, Seen, Target, instance_of, targets_of
 from lime_cli.records.record import damage_named
@@ -287,7 +287,7 @@ def write_json(
         "rules": [{**asdict(one), "worst": said(one.worst)} for one in by_rule(findings)],
         "findings": [asdict(one) for one in findings],
     }
-    out.write(json.dumps(data, indent=2).encode() + b"\n")
+    out.write(json_page(data))
 
 
 WRITERS = {"table": write_text, "json": write_json}

@@ -22,7 +22,7 @@ from lime_cli.errors import InputError, ModelError, PredictionError, SettingsErr
 from lime_cli.files import nearest_file
 from lime_cli.models.booster_files import NativeOutline, native_outline
 from lime_cli.models.failures import explains
-from lime_cli.models.model_file import ModelFile, ModelInput, format_of
+from lime_cli.models.model_file import ModelFile, ModelInput, form_of
 from lime_cli.models.onnx.export import export_beside
 from lime_cli.models.onnx.graph import Signature, Size, check_graph, read_graph, read_signature
 from lime_cli.models.pickles import refusals
@@ -160,7 +160,7 @@ def report_on(file: ModelFile) -> ModelReport:
     try:
         if file.sha256 is not None and digest != file.sha256.lower():
             raise ModelError(f"{path.name}: its digest is not the one given with --sha256")
-        form = file.format if file.format != "auto" else format_of(path)
+        form = file.format if file.format != "auto" else form_of(file, path)
     except ModelError as error:
         return ModelReport(file.path, form, packing, n_bytes, digest, refusal=error)
     if form in PICKLES:
@@ -169,6 +169,8 @@ def report_on(file: ModelFile) -> ModelReport:
         return ModelReport(
             file.path, form, packing, n_bytes, digest, names, outline, refusal=refusal
         )
+    if form == "transformers":
+        return ModelReport(file.path, form, "", n_bytes, digest)
     if form != "onnx":
         native = native_outline(path, form)
         return ModelReport(file.path, form, "", n_bytes, digest, native=native)
