@@ -129,7 +129,7 @@ def columns_for(
     index = [name for name in columns if NAMELESS.fullmatch(name)]
     ids = [name for name in columns if ID.fullmatch(name)]
     alone = () if ids and spare else (ids, spare)  # of both, nobody knows which one it is
-    with_index = ([*index, *spare],) if index else ()
+    with_index = ([*index, *spare], [*index, *ids, *spare]) if index else ()
     for left_out in (index, *alone, *with_index, [*ids, *spare]):
         if len(left_out) == len(columns) - wanted:
             kept = tuple(name for name in columns if name not in left_out)
