@@ -20,8 +20,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from lime_cli.engine.instance import Column, Component, Identity, Instance, Subject
+from lime_cli.engine.instance import Column, Component, Instance, Subject
 from lime_cli.engine.masks import Everything, Masks, every_mask
+from lime_cli.engine.model import Identity
 from lime_cli.images.modality import ImageModality
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.sources import Source

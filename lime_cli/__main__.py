@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from typing import NoReturn
 
-from lime_cli.running.signals import leaving_at_signals
+from lime_cli.running.containment import leaving_at_signals
 
 
 def main() -> NoReturn:

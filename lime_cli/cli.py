@@ -16,23 +16,23 @@ from lime_cli.version import __version__
 
 COMMANDS = {
     "explain": (
-        "lime_cli.tools.explain.command:explain",
+        "lime_cli.tools.explain:explain",
         "Explain which parts of an input matter.",
     ),
     "render": ("lime_cli.tools.render:render", "Draw saved explanations again."),
-    "summarize": ("lime_cli.tools.summarize.command:summarize", "Summarize many explanations."),
-    "compare": ("lime_cli.tools.compare.command:compare", "Show what changed between two results."),
-    "check": ("lime_cli.tools.check.command:check", "Check explanations against a policy, for CI."),
+    "summarize": ("lime_cli.tools.summarize:summarize", "Summarize many explanations."),
+    "compare": ("lime_cli.tools.compare:compare", "Show what changed between two results."),
+    "check": ("lime_cli.tools.check:check", "Check explanations against a policy, for CI."),
     "evaluate": (
-        "lime_cli.tools.evaluate.command:evaluate",
+        "lime_cli.tools.evaluate:evaluate",
         "Evaluate fidelity and stability of explanations.",
     ),
     "profile": (
         "lime_cli.tools.profile:profile",
         "Turn training data into a background without rows.",
     ),
-    "convert": ("lime_cli.tools.convert.command:convert", "Turn a model of Python's into ONNX."),
-    "inspect": ("lime_cli.tools.inspect.command:inspect", "Show what a model file holds."),
+    "convert": ("lime_cli.tools.convert:convert", "Turn a model of Python's into ONNX."),
+    "inspect": ("lime_cli.tools.inspect:inspect", "Show what a model file holds."),
     "schema": ("lime_cli.tools.schema:schema", "Print the schema of a JSON that limex writes."),
     "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and an image."),
 }

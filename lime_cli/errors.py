@@ -19,6 +19,9 @@ from __future__ import annotations
 
 from typing import Any
 
+SOME_FAILED = 6
+"""The exit code where an instance failed, or was not come to; that of each error stands below."""
+
 
 class LimexError(Exception):
     """Carry one clear line for a person: what is wrong and what to do about it."""

@@ -252,8 +252,7 @@ class Explanations(Sequence[Explanation]):
     def plot(self, *, top: int = 5) -> Image:
         """Return the image of ``limex summarize``; ``top`` weights of an instance count."""
         from lime_cli.records.reading import Entry
-        from lime_cli.tools.summarize.measure import summarize
-        from lime_cli.tools.summarize.report import save
+        from lime_cli.tools.summarize.measure import save, summarize
 
         if not self._all:
             raise InputError("there are no explanations", "explain something first")
@@ -361,7 +360,7 @@ def _save(
 def _frame(explanations: Iterable[EngineExplanation]) -> DataFrame:
     from pandas import DataFrame
 
-    from lime_cli.formats.csv import HEADER, rows_of
+    from lime_cli.formats.long_form import HEADER, rows_of
 
     rows = [row for explanation in explanations for row in rows_of(explanation)]
     return DataFrame(rows, columns=list(HEADER))

@@ -261,6 +261,20 @@ def from_json(text: str | bytes, parse_float: Callable[[str], float] | None = No
         raise ValueError("it is nested too deeply") from None
 
 
+def json_line(value: Any) -> bytes:
+    """Return a value as a line of JSON, in ASCII."""
+    import json
+
+    return (json.dumps(value, separators=(",", ":")) + "\n").encode()
+
+
+def json_page(value: Any) -> bytes:
+    """Return a value as JSON for people to read, in ASCII; ValueError for NaN and infinity."""
+    import json
+
+    return (json.dumps(value, indent=2, allow_nan=False) + "\n").encode()
+
+
 def _no_number(spelled: str) -> float:
     raise ValueError(f"{spelled} is not a JSON number")
 

@@ -42,6 +42,13 @@ class Modality(Protocol):
         """Name what the inputs hold and the model is not given; known once it is fitted."""
         ...
 
+    def without_inputs(self) -> Modality:
+        """Return a copy that does not say which inputs are asked for, as workers get it.
+
+        What they prepare for it does not depend on that.
+        """
+        ...
+
     def fitted(self, model_input: ModelInput) -> Modality:
         """Return a copy that knows what the model wants; raise ModelError when they do not fit."""
         ...

@@ -108,20 +108,20 @@ class Settings:
 
     def _check_pairs(self) -> None:
         if self.against is not None and self.like_lime:
-            raise _not_limes("--against")
+            raise not_limes("--against")
         if self.drop_failed and self.like_lime:
-            raise _not_limes("--drop-failed")
+            raise not_limes("--drop-failed")
         if self.radius is not None and self.kernel_width is not None:
             raise SettingsError("--radius and --kernel-width say the same", "leave one out")
         if self.kernel == "shapley":
             self._check_shapley()
         if self.like_lime and (self.radius is not None or self.refit):
             option = "--refit" if self.refit else "--radius"
-            raise _not_limes(option)
+            raise not_limes(option)
         if self.surrogate == "tree" and self.refit:
             raise SettingsError("--surrogate tree has no weights to refit", "leave --refit out")
         if self.surrogate == "tree" and self.like_lime:
-            raise _not_limes("--surrogate tree")
+            raise not_limes("--surrogate tree")
         if self.surrogate == "tree" and (self.selection != "lasso" or self.penalty):
             raise SettingsError(
                 "--surrogate tree has neither selection nor penalty",
@@ -144,6 +144,11 @@ class Settings:
         for option, given in said.items():
             if given:
                 raise SettingsError(f"--kernel shapley has no {option}", "leave one out")
+
+    @property
+    def most_samples(self) -> int:
+        """The number of samples to stop at."""
+        return self.max_samples or self.samples
 
     def chosen_radius(self, d: int) -> float | None:
         """Return the radius asked for, of d components; None for one from the data.
@@ -171,7 +176,8 @@ class Settings:
         return {name: value for name, value in asdict(self).items() if name not in _SILENT}
 
 
-def _not_limes(option: str) -> SettingsError:
+def not_limes(option: str) -> SettingsError:
+    """Word that marcotcr/lime has no such option."""
     said = f"{option}: marcotcr/lime has no such option"
     return SettingsError(said, f"leave out {option} or --like-lime")
 

@@ -11,8 +11,9 @@ import numpy as np
 import pytest
 
 from lime_cli.cli import run
-from lime_cli.engine.instance import Column, Component, Identity, Subject
+from lime_cli.engine.instance import Column, Component, Subject
 from lime_cli.engine.masks import Everything, every_mask
+from lime_cli.engine.model import Identity
 
 STATE = tempfile.TemporaryDirectory(prefix="limex-state-")
 os.environ["XDG_STATE_HOME"] = STATE.name  # no test leaves a key in anybody's home

@@ -34,10 +34,9 @@ LIGHT = (
     "*.py",
     "options/*.py",
     "tools/*.py",
-    "tools/*/command.py",
+    "tools/*/__init__.py",
     "models/model_file.py",
     "formats/__init__.py",
-    "running/signals.py",
     "running/containment.py",
     "running/output.py",
     "running/progress.py",
@@ -123,7 +122,6 @@ def test_imports_point_down():
 MEASURED = (
     ("check", "lime_cli.tools.compare.measure"),
     ("convert", "lime_cli.tools.inspect.measure"),
-    ("convert", "lime_cli.tools.inspect.choices"),
 )
 """What tools use of what others measure."""
 

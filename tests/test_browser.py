@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lime_cli.engine.instance import CodedWarning
+from lime_cli.engine.model import CodedWarning
 from tests.formats.test_html import HOSTILE, of_picture, of_text
 from tests.formats.test_json import explanation, written
 

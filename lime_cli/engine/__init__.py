@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from lime_cli.engine.explaining import Watch
     from lime_cli.engine.explanation import Explanation
-    from lime_cli.engine.instance import Instance, Model
+    from lime_cli.engine.instance import Instance
+    from lime_cli.engine.model import Model
     from lime_cli.settings import Settings
 
 __all__ = ["explain"]

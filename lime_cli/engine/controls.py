@@ -16,7 +16,7 @@ from itertools import combinations, permutations
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.engine.neighbourhood import moments
 from lime_cli.engine.surrogate import (
     DEGREES,

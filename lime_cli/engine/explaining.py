@@ -11,14 +11,13 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.controls import needy, sharpened, without_noise, without_tails
 from lime_cli.engine.explanation import POOR, Counterfactual, Explanation, Replaced, Surrogate
-from lime_cli.engine.instance import Instance, Model
+from lime_cli.engine.instance import Instance
 from lime_cli.engine.masks import BLOCKS, Masks, Recent, Stage, draw, every_mask
-from lime_cli.engine.model import Identity
+from lime_cli.engine.model import BoolArray, FloatArray, Identity, IntArray, Model
 from lime_cli.engine.neighbourhood import MOST, Neighbourhood, Product, ladder, width_of
-from lime_cli.engine.predictions import Predictions, choose_other, choose_targets, predict_samples
+from lime_cli.engine.predictions import Predictions, predict_samples
 from lime_cli.engine.shapley import explain_one
 from lime_cli.engine.surrogate import (
     Fits,
@@ -28,6 +27,7 @@ from lime_cli.engine.surrogate import (
     halved,
     residuals,
 )
+from lime_cli.engine.targets import choose_other, choose_targets
 from lime_cli.engine.tree import tree_converged, tree_fidelity, tree_surrogate
 from lime_cli.engine.warnings import LOW_FIDELITY, NOTHING_HELPS, Facts, judge
 from lime_cli.engine.weights import (
@@ -580,7 +580,7 @@ def _is_resolved(state: State, shown: Shown, places: Sequence[int], settings: Se
 
 def _more(state: State, settings: Settings) -> int:
     """Return how many samples a next stage has; 0 where there may be none."""
-    more = min(state.n, (settings.max_samples or settings.samples) - state.n)
+    more = min(state.n, settings.most_samples - state.n)
     return more if more >= 2 * BLOCKS else 0
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from lime_cli.engine.instance import CodedWarning, Component, Identity, Skipped, Subject
+from lime_cli.engine.instance import Component, Skipped, Subject
+from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.settings import Settings
 
 POOR = 0.3
@@ -21,6 +22,28 @@ def called(fidelity: float) -> str:
     return next((word for least, word in WORDS if fidelity >= least), described)
 
 
+class Interval(NamedTuple):
+    """Where a number lies, with a confidence of 95%."""
+
+    low: float
+    high: float
+
+    @staticmethod
+    def around(middle: float, half_width: float) -> Interval:
+        """Return the interval of an estimate."""
+        return Interval(float(middle - half_width), float(middle + half_width))
+
+    @property
+    def half_width(self) -> float:
+        """What stands behind a ±."""
+        return (self.high - self.low) / 2
+
+    @property
+    def holds_zero(self) -> bool:
+        """Whether the sign is not certain."""
+        return self.low <= 0 <= self.high
+
+
 class Weight(NamedTuple):
     """What one component adds to the surrogate when it stays; None where not computed."""
 
@@ -29,14 +52,24 @@ class Weight(NamedTuple):
     weight: float
     """In the unit of the target."""
     std_error: float | None = None
-    interval: tuple[float, float] | None = None
-    """95%, of the components shown together: adjusted for their choice among all."""
+    interval: Interval | None = None
+    """Of the components shown together: adjusted for their choice among all."""
     rank_range: tuple[int, int] | None = None
     selected: float | None = None
     """Share of the leave-one-block-out fits that choose this component."""
     blocks: tuple[int, ...] | None = None
     """How leaving out each block of samples moves the weight, in thousandths of a vector of
     length 1: what its error has in common with that of another instance's weight."""
+
+    @property
+    def certain(self) -> bool:
+        """Whether its sign is; of a weight without an interval, too."""
+        return self.interval is None or not self.interval.holds_zero
+
+    @property
+    def half_width(self) -> float:
+        """Of its interval; 0 without one."""
+        return 0.0 if self.interval is None else self.interval.half_width
 
 
 class Others(NamedTuple):
@@ -47,8 +80,7 @@ class Others(NamedTuple):
     weight: float
     """Sum of their weights, in the unit of the target."""
     std_error: float | None
-    interval: tuple[float, float] | None
-    """95%."""
+    interval: Interval | None
 
 
 class Pair(NamedTuple):
@@ -59,8 +91,7 @@ class Pair(NamedTuple):
     weight: float
     """In the unit of the target."""
     std_error: float
-    interval: tuple[float, float]
-    """95%."""
+    interval: Interval
 
 
 class Replaced(NamedTuple):

@@ -13,10 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.model import CodedWarning as CodedWarning
-from lime_cli.engine.model import Identity as Identity
-from lime_cli.engine.model import Model as Model
+from lime_cli.engine.model import BoolArray, CodedWarning, FloatArray, IntArray
 
 if TYPE_CHECKING:
     from lime_cli.engine.masks import Everything, Masks
@@ -95,6 +92,11 @@ class Subject:
     facts: dict[str, Any]
     """What the record says of it: a row's values, a text, the size of an image."""
     image: SegmentedImage | None = None
+
+    @property
+    def called(self) -> str:
+        """Its id, after the file it is in where that does not say it."""
+        return self.id if self.source in self.id else f"{self.source} {self.id}"
 
 
 class Instance(Protocol):

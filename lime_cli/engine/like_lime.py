@@ -16,18 +16,18 @@ from typing import Any, NamedTuple, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import Column, Component, Instance, Model
+from lime_cli.engine.instance import Column, Component, Instance
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray, Model
 from lime_cli.engine.predictions import (
     Question,
-    choose_targets,
     count_repeated,
     distinct,
     predict_codes,
     predict_original,
     put,
 )
+from lime_cli.engine.targets import choose_targets
 from lime_cli.engine.warnings import Facts, judge
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.settings import Settings

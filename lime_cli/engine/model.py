@@ -1,14 +1,25 @@
-"""What the engine knows of a model: which one it is, how it predicts, what a reader must know.
+"""What the engine knows of a model: which one it is, how it predicts, what a reader must know; and
+the kinds of arrays that travel.
 
 Model files import nothing else of the engine, so that a model answers before the rest is loaded.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from lime_cli.engine.arrays import FloatArray
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float64]
+IntArray = NDArray[np.integer[Any]]
+BoolArray = NDArray[np.bool_]
+
+
+def different(values: NDArray[Any]) -> NDArray[Any]:
+    """Return the different values of an array, ascending; without a second output to ask for,
+    ``numpy.unique`` imports masked arrays, which takes as long as a thousand samples."""
+    return np.unique(values, return_index=True)[0]
 
 
 class CodedWarning(NamedTuple):

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 
 LADDER = (0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
 """Radii that ``auto`` compares; it goes on by halves while one component is masked on average."""

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 
 
 class Grams(NamedTuple):

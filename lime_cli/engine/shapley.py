@@ -18,18 +18,18 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.explanation import Surrogate
-from lime_cli.engine.instance import Instance, Model
+from lime_cli.engine.instance import Instance
 from lime_cli.engine.masks import BLOCKS, progressive
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray, Model
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.engine.predictions import (
-    choose_targets,
     count_repeated,
     distinct,
     predict_codes,
     predict_original,
 )
+from lime_cli.engine.targets import choose_targets
 from lime_cli.engine.warnings import Facts
 from lime_cli.engine.weights import by_size, jackknife, multiplier, others_of
 from lime_cli.settings import Settings
@@ -185,7 +185,7 @@ def explain_one(instance: Instance, model: Model, settings: Settings) -> Shapley
     nothing = instance.joint(np.ones((rows, d), bool), (np.arange(rows) + 0.5) / rows)
     baseline = _predicted(instance, model, nothing, settings)
     level = baseline.mean(axis=0)
-    most = settings.max_samples or settings.samples
+    most = settings.most_samples
     n, began = settings.samples, time.monotonic()
     while True:
         if d == 1 or (2**d - 2) * rows <= n:
@@ -293,11 +293,7 @@ def _surrogate(
 def _converged(surrogate: Surrogate, settings: Settings) -> bool:
     """Tell whether every interval shown is narrow enough."""
     sizes = [abs(weight.weight) for weight in surrogate.weights]
-    halves = [
-        (weight.interval[1] - weight.interval[0]) / 2
-        for weight in surrogate.weights
-        if weight.interval
-    ]
+    halves = [weight.half_width for weight in surrogate.weights]
     return max(halves, default=0.0) <= settings.tolerance * max(sizes, default=0.0)
 
 

@@ -18,8 +18,8 @@ from functools import cached_property
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.masks import Masks
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.engine.neighbourhood import ENOUGH, MOST, Product, moments
 from lime_cli.engine.regression import deviation_of
 

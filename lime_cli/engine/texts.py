@@ -10,8 +10,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.arrays import BoolArray, IntArray
 from lime_cli.engine.instance import Component, Spans
+from lime_cli.engine.model import BoolArray, IntArray
 
 RUN, MANY, LONG = 6, 10_000, 2**19
 """Pieces to a run; of more pieces or characters in all, each stands alone: ways take memory."""

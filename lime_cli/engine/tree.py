@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray
 from lime_cli.engine.explanation import Rule, Surrogate
+from lime_cli.engine.model import BoolArray, FloatArray
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.settings import Settings
 

@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray
 from lime_cli.engine.explanation import POOR, Surrogate
-from lime_cli.engine.instance import CodedWarning, Instance, Model
+from lime_cli.engine.instance import Instance
+from lime_cli.engine.model import BoolArray, CodedWarning, FloatArray, Model
 from lime_cli.engine.neighbourhood import ENOUGH, MOST
 from lime_cli.settings import Settings
 
@@ -95,7 +95,7 @@ def _not_converged(surrogate: Surrogate, model: Model, n: int, stop: str) -> Ite
         )
         return
     intervals = [weight.interval for weight in surrogate.weights if weight.interval]
-    n_open = sum(low <= 0 <= high for low, high in intervals)
+    n_open = sum(interval.holds_zero for interval in intervals)
     what = f"the sign of {n_open} of {len(intervals)} weights is not certain"
     if not n_open:
         what = "all signs are certain, sizes and order may change"

@@ -11,8 +11,8 @@ from itertools import combinations
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.explanation import AtRadius, Others, Pair, Surrogate, Weight
+from lime_cli.engine.explanation import AtRadius, Interval, Others, Pair, Surrogate, Weight
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.engine.neighbourhood import moments
 from lime_cli.engine.regression import NOTHING_LEFT, SELECT, deviation_of, lasso_path, refit
 from lime_cli.engine.surrogate import Fits, Ground, fidelity_of, twin_products
@@ -257,7 +257,7 @@ def by_size(
             component=int(j),
             weight=float(weights[j]),
             std_error=float(std_errors[j]),
-            interval=(float(weights[j] - wide[j]), float(weights[j] + wide[j])),
+            interval=Interval.around(weights[j], wide[j]),
             rank_range=(int(best[j]), int(worst[j])),
             selected=float(selected[j]),
             blocks=None if blocks is None else tuple(blocks[:, j].tolist()),
@@ -269,8 +269,7 @@ def by_size(
 
 def others_of(weight: float, n: int, error: float, half_width: float) -> Others | None:
     """Return the sum of the n weights that are not shown as plain data; None for none."""
-    interval = (weight - half_width, weight + half_width)
-    return Others(n, weight, error, interval) if n else None
+    return Others(n, weight, error, Interval.around(weight, half_width)) if n else None
 
 
 def surrogate_of(
@@ -400,11 +399,11 @@ def pairs_of(
             names[chosen[p]],
             float(coefficients[0, p]),
             float(errors[p]),
-            (float(coefficients[0, p] - half[p]), float(coefficients[0, p] + half[p])),
+            Interval.around(coefficients[0, p], half[p]),
         )
         for p in order
     )
-    return tuple(pair for pair in pairs if not pair.interval[0] <= 0 <= pair.interval[1]), gain
+    return tuple(pair for pair in pairs if not pair.interval.holds_zero), gain
 
 
 def _solved(gram: FloatArray, wanted: FloatArray, chosen: list[int]) -> FloatArray:

@@ -54,11 +54,11 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
         raise SettingsError(said, "choose with --target top:4, or use -f html")
     canvas = Canvas(width, measured=kind == "png")
     _fill(canvas, explanation)
-    canvas.write(out, kind, _title(explanation))
+    canvas.write(out, kind, literal(explanation.subject.called))
 
 
 def _fill(canvas: Canvas, explanation: Explanation) -> None:
-    canvas.heading(_title(explanation))
+    canvas.heading(literal(explanation.subject.called))
     limits = [bounds(waterfall(explanation, one)) for one in explanation.surrogates]
     shared = min(low for low, _ in limits), max(high for _, high in limits)
     for number, surrogate in enumerate(explanation.surrogates):
@@ -68,12 +68,6 @@ def _fill(canvas: Canvas, explanation: Explanation) -> None:
         _passage(explanation, surrogate, canvas)
         own = explanation.model.task != "classification"
         _waterfall(explanation, surrogate, canvas, limits[number] if own else shared)
-
-
-def _title(explanation: Explanation) -> str:
-    subject = explanation.subject
-    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
-    return literal(name)
 
 
 # -- the waterfall --------------------------------------------------------------------------------
@@ -159,7 +153,7 @@ def _bar(step: WaterfallStep, canvas: Canvas, ends: tuple[float, float], y: floa
         canvas.line((right, y - 0.6 * BAR), (right, y + 0.6 * BAR), "ink", 2.6)
         return
     colour = "faint" if step.kind == "gap" else "for" if step.change >= 0 else "against"
-    hatched = step.kind == "gap" or not step.resolved
+    hatched = step.kind == "gap" or not step.certain
     canvas.box((left, y), (right - left, BAR), colour, hatched=hatched)
 
 
@@ -175,12 +169,12 @@ class _Piece(NamedTuple):
     width: float
     shade: float
     """In [-1, 1]; 0 for plain text."""
-    resolved: bool
+    certain: bool
 
 
 def _passage(explanation: Explanation, surrogate: Surrogate, canvas: Canvas) -> None:
     """Draw a text with the words that have a weight shaded in place."""
-    pieces = [(one.text, one.shade, one.resolved) for one in shades(explanation, surrogate)]
+    pieces = [(one.text, one.shade, one.certain) for one in shades(explanation, surrogate)]
     if not pieces:
         return
     lines = list(_lines(pieces, canvas, canvas.width - 2 * MARGIN - 0.2))
@@ -214,7 +208,7 @@ def _draw_line(line: Sequence[_Piece], canvas: Canvas) -> None:
         if one.shade:
             colour, height = "for" if one.shade > 0 else "against", 1.25 * BODY / 72
             canvas.box((left, y), (one.width, height), colour, abs(one.shade))
-            if not one.resolved:
+            if not one.certain:
                 below = y + height / 2
                 canvas.line((left, below), (left + one.width, below), "ink", 0.9, dotted=True)
         canvas.text(left, y, one.text, BODY, width=one.width)
@@ -226,7 +220,7 @@ def _lines(
     """Set pieces of a text in lines that fit, broken at blanks and at the text's own breaks."""
     line: list[_Piece] = []
     left = 0.0
-    for text, shade, resolved in pieces:
+    for text, shade, certain in pieces:
         for number, part in enumerate(text.split("\n")):
             if number:
                 yield line
@@ -238,7 +232,7 @@ def _lines(
                     line, left = [], 0.0
                     word = word.lstrip()
                     width = canvas.measure(word, BODY)
-                line.append(_Piece(word, left, width, shade, resolved))
+                line.append(_Piece(word, left, width, shade, certain))
                 left += width
     if line:
         yield line

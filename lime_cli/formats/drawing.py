@@ -1,23 +1,410 @@
-"""PNG and SVG: an image with its superpixels, or the chart of a row or a text."""
+"""PNG, SVG, JPEG and WebP: an explanation on its image with its legend, or a chart of any other.
+
+Blue speaks for the target and orange against it: told apart by every kind of colour vision.
+"""
 
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import lru_cache
 from html import escape
-from typing import IO, TYPE_CHECKING
+from itertools import islice
+from typing import IO, TYPE_CHECKING, Any
 
-from PIL import Image
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+from rich.color import Color, ColorSystem
+from rich.style import Style
+from rich.text import Text
 
+from lime_cli.engine.instance import Segment, SegmentedImage
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.errors import SettingsError
+from lime_cli.formats.canvas import FONTS
 from lime_cli.formats.chart import save
-from lime_cli.formats.overlay import enlarged, only, overlay, save_png
+from lime_cli.formats.terminal import MARGIN, Page
+from lime_cli.formats.wording import fidelity_in_words, literal, number_format
 
 if TYPE_CHECKING:
-    from lime_cli.engine.explanation import Explanation
+    from lime_cli.engine.explanation import Explanation, Surrogate
     from lime_cli.engine.instance import SegmentedImage
     from lime_cli.formats import Look
+
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+OTHERS = ("noto sans", "droid sans", "wenquanyi", "source han", "takao", "ipa", "nanum", "unifont")
+"""How families begin that know the letters of many scripts, asked after the named ones."""
+
+
+def drawable(text: str, size: float) -> tuple[str, Font]:
+    """Return a name as it can be drawn, and the font for it.
+
+    matplotlib knows the installed fonts; without it, or where none has the letters, what is
+    beyond ASCII loses its accents or is spelled out.
+    """
+    shown = literal(text)
+    found = None if shown.isascii() else _best(frozenset(shown))
+    if found is None:
+        return _in_ascii(text), ImageFont.load_default(size)
+    path, missing = found
+    spelled = "".join(literal(one, unicode=False) if one in missing else one for one in shown)
+    return spelled, ImageFont.truetype(path, round(size))
+
+
+def _in_ascii(text: str) -> str:
+    return "".join(map(_plain, unicodedata.normalize("NFC", text)))
+
+
+def _plain(letter: str) -> str:
+    """Return a letter without its accents, or spelled out where it is none of ASCII's."""
+    parts = unicodedata.normalize("NFKD", letter)
+    bare = "".join(one for one in parts if not unicodedata.combining(one))
+    return literal(bare if bare.isascii() else letter, unicode=False)
+
+
+@lru_cache(maxsize=64)
+def _best(letters: frozenset[str]) -> tuple[str, frozenset[str]] | None:
+    """Return the path of the first font that has most of the letters, and those it has not."""
+    try:
+        from matplotlib import font_manager
+    except ImportError:
+        return None
+    foreign = frozenset(one for one in letters if not one.isascii())
+    best: tuple[str, frozenset[str]] | None = None
+    for path in _paths(font_manager):
+        missing = letters - _known(path)
+        if (best is None or len(missing) < len(best[1])) and not foreign <= missing:
+            best = path, missing
+        if not missing:
+            break
+    return best
+
+
+def _paths(font_manager: Any) -> list[str]:
+    """List regular fonts, the named families first, then others in the order of their names."""
+    regular = {
+        one.name: one.fname
+        for one in sorted(font_manager.fontManager.ttflist, key=lambda one: str(one.fname))
+        if one.style == "normal" and one.weight in (400, "normal", "regular")
+    }
+    named = [one for one in FONTS if one in regular]
+    others = sorted(one for one in regular if one.lower().startswith(OTHERS) and one not in named)
+    return [str(regular[one]) for one in (*named, *others)]
+
+
+@lru_cache(maxsize=512)
+def _known(path: str) -> frozenset[str]:
+    from matplotlib.ft2font import FT2Font
+
+    try:
+        return frozenset(map(chr, FT2Font(path).get_charmap()))
+    except (OSError, RuntimeError):  # a font that cannot be read has no letters
+        return frozenset()
+
+
+FOR, AGAINST = (10, 95, 215), (230, 110, 0)
+"""RGB of the full strength."""
+
+INK, FAINT = (20, 20, 20), (90, 90, 90)
+
+CHARACTERS = 27
+"""A legend is about so many letters of its title wide."""
+
+
+def legend(surrogate: Surrogate, task: str, scale: float, width: int) -> Image.Image:
+    """Draw the target, what the model predicts, the fidelity, and what the colours mean."""
+    unit = width // CHARACTERS
+    strip = Image.new("RGB", (width, round(6.1 * unit)), "white")
+    draw = ImageDraw.Draw(strip)
+    name, large = drawable(surrogate.name, 1.15 * unit)
+    small = ImageFont.load_default(0.85 * unit)
+    said = "probability" if task == "classification" else "prediction"
+    number = format(surrogate.model_prediction, number_format([surrogate.model_prediction]))
+    left, right = unit // 2, width - unit // 2
+    draw.text((right, 1.6 * unit), f"{said} {number}", FAINT, small, anchor="rs")
+    room = right - left - unit - draw.textlength(f"{said} {number}", small)
+    draw.text((left, 1.6 * unit), _cut(draw, name, large, room), INK, large, anchor="ls")
+    draw.text((left, 3.0 * unit), _fidelity(surrogate), FAINT, small, anchor="ls")
+    strip.paste(_bar(right - left, round(0.6 * unit)), (left, round(3.6 * unit)))
+    form = number_format([scale])
+    for x, text, anchor in (
+        (left, f"against  -{scale:{form}}", "ls"),
+        (width / 2, "0", "ms"),
+        (right, f"+{scale:{form}}  for", "rs"),
+    ):
+        draw.text((x, 5.3 * unit), text, FAINT, small, anchor=anchor)
+    return strip
+
+
+def _fidelity(surrogate: Surrogate) -> str:
+    if surrogate.fidelity is None:
+        return "fidelity undefined: flat response"
+    return f"fidelity {surrogate.fidelity:.2f}, {fidelity_in_words(surrogate.fidelity)}"
+
+
+def _bar(width: int, height: int) -> Image.Image:
+    """Draw the colours of the weights from full against to full for."""
+    strength = np.linspace(-1, 1, width)[:, None]
+    colour = np.where(strength < 0, np.array(AGAINST), np.array(FOR))
+    line = 255 + (colour - 255) * np.abs(strength)
+    return Image.fromarray(np.rint(line).astype(np.uint8)[None].repeat(height, axis=0))
+
+
+def _cut(draw: ImageDraw.ImageDraw, text: str, font: Font, room: float) -> str:
+    """Return as much of a text as there is room for."""
+    if draw.textlength(text, font) <= room:
+        return text
+    length = len(text)
+    while length > 1 and draw.textlength(text[:length].rstrip() + "…", font) > room:
+        length -= 1
+    return text[:length].rstrip() + "…"
+
+
+Pixels = NDArray[np.uint8]
+
+SMALLEST_WIDTH, LARGEST_SIDE = 384, 1536
+"""Pixels: narrower images are enlarged by a whole factor, unless they get larger than this."""
+
+PANELS_PER_ROW, MOST_PANELS = 4, 32
+
+FAINTEST = 0.02
+"""Share of the full strength below which a superpixel is not outlined: a line would say more."""
+
+SIGNS: dict[str, tuple[float, ...]] = {"both": (-1.0, 1.0), "positive": (1.0,), "negative": (-1.0,)}
+
+
+LARGE = 4_000_000
+"""Pixels from which a PNG is packed four times faster for a file that is a tenth larger."""
+
+
+def save_png(image: Image.Image, out: IO[bytes]) -> None:
+    """Write an image as PNG."""
+    image.save(out, "PNG", compress_level=2 if image.width * image.height >= LARGE else 6)
+
+
+def overlay(explanation: Explanation, found: SegmentedImage, look: Look) -> Image.Image:
+    """Return the panels of all targets on one sheet; SettingsError for what cannot be drawn."""
+    if any(one.rules for one in explanation.surrogates):
+        raise SettingsError("png draws weights, and a tree has rules", "use -f table or -f json")
+    for option, value, choices in (("--style", look.style, STYLES), ("--sign", look.sign, SIGNS)):
+        if value not in choices:
+            raise SettingsError(f"{option}: {value!r} is unknown", f"one of: {', '.join(choices)}")
+    if len(explanation.surrogates) > MOST_PANELS:
+        said = f"png draws up to {MOST_PANELS} targets, not {len(explanation.surrogates)}"
+        raise SettingsError(said, "choose with --target top:4, or use -f json")
+    image = enlarged(found)
+    scale = look.scale or largest_weight(explanation) or 1.0
+    return _sheet([_titled(explanation, one, image, scale, look) for one in explanation.surrogates])
+
+
+def only(explanations: Iterable[Explanation], form: str) -> Explanation:
+    """Return the one explanation there is; raise SettingsError for none or several."""
+    found = list(islice(explanations, 2))
+    if len(found) != 1:
+        said = "several" if found else "none"
+        raise SettingsError(f"a {form} file holds one explanation, not {said}", "give -o a folder")
+    return found[0]
+
+
+def largest_weight(explanation: Explanation) -> float:
+    """Return the largest absolute weight of all targets, so that panels compare."""
+    weights = [one.weight for surrogate in explanation.surrogates for one in surrogate.weights]
+    return max(map(abs, weights), default=0.0)
+
+
+def enlarged(image: SegmentedImage) -> SegmentedImage:
+    """Enlarge a small image by a whole factor."""
+    height, width = image.labels.shape
+    factor = min(-(-SMALLEST_WIDTH // width), max(1, LARGEST_SIDE // max(height, width)))
+    if factor == 1:
+        return image
+    place = np.ix_(np.arange(height * factor) // factor, np.arange(width * factor) // factor)
+    return SegmentedImage(image.pixels[place], image.labels[place])
+
+
+def _titled(
+    explanation: Explanation, surrogate: Surrogate, image: SegmentedImage, scale: float, look: Look
+) -> Image.Image:
+    """Draw one target: the image, in the middle where the legend is wider, and the legend."""
+    strengths = strengths_of(explanation, surrogate, image, scale, look)
+    drawn = bleached(STYLES[look.style](image, strengths), image)
+    height, width = image.labels.shape
+    strip = legend(surrogate, explanation.model.task, scale, max(width, SMALLEST_WIDTH))
+    panel = Image.new("RGB", (strip.width, height + strip.height), "white")
+    panel.paste(Image.fromarray(drawn), ((strip.width - width) // 2, 0))
+    panel.paste(strip, (0, height))
+    return panel
+
+
+def bleached(drawn: Pixels, image: SegmentedImage) -> Pixels:
+    """Bleach what the model does not look at."""
+    faded = (drawn // 3 + 170).astype(np.uint8)
+    result: Pixels = np.where(image.labels[..., None] < 0, faded, drawn)
+    return result
+
+
+def strengths_of(
+    explanation: Explanation, surrogate: Surrogate, image: SegmentedImage, scale: float, look: Look
+) -> FloatArray:
+    """Return (s + 1,) weights by segment, in -1..1 of the full colour.
+
+    0 is for segments not shown, and for label -1.
+    """
+    strengths = np.zeros(int(image.labels.max()) + 2)
+    chosen = [one for one in surrogate.weights if np.sign(one.weight) in SIGNS[look.sign]]
+    for one in chosen[: look.top]:
+        where = explanation.components[one.component].where
+        if isinstance(where, Segment) and where.segment < len(strengths) - 1:
+            strengths[where.segment] = np.clip(one.weight / scale, -1, 1)
+    return strengths
+
+
+def _outline(image: SegmentedImage, strengths: FloatArray) -> Pixels:
+    """Tint the superpixels by their weight and draw a line round them."""
+    drawn = _blend(image.pixels, _colours(strengths), 0.45 * np.abs(strengths), image.labels)
+    return _lined(drawn, image.labels, strengths, 220)
+
+
+def _heat(image: SegmentedImage, strengths: FloatArray) -> Pixels:
+    """Colour a pale grey image by the weights."""
+    grey = np.asarray(Image.fromarray(image.pixels).convert("L"))
+    pale = (grey // 2 + 120).astype(np.uint8)[..., None].repeat(3, axis=2)
+    return _blend(pale, _colours(strengths), 0.75 * np.abs(strengths), image.labels)
+
+
+def _hide(image: SegmentedImage, strengths: FloatArray) -> Pixels:
+    """Show the superpixels that have weight, nearly nothing of the rest."""
+    grey = np.asarray(Image.fromarray(image.pixels).convert("L"))
+    dark = (grey // 5 + 24).astype(np.uint8)[..., None]
+    shown = np.where(_visible(strengths)[image.labels][..., None], image.pixels, dark)
+    return _lined(shown, image.labels, strengths, 320)
+
+
+def tinted(image: SegmentedImage, strengths: FloatArray) -> Pixels:
+    """Colour a third grey image by the weights, without lines: for very small drawings."""
+    grey = np.asarray(Image.fromarray(image.pixels).convert("L"))[..., None]
+    dull = ((image.pixels.astype(np.uint16) * 2 + grey) // 3).astype(np.uint8)
+    return _blend(dull, _colours(strengths), 0.8 * np.abs(strengths), image.labels)
+
+
+STYLES: dict[str, Callable[[SegmentedImage, FloatArray], Pixels]] = {
+    "outline": _outline,
+    "heat": _heat,
+    "hide": _hide,
+}
+
+
+def _visible(strengths: FloatArray) -> BoolArray:
+    return np.abs(strengths) >= FAINTEST
+
+
+def _colours(strengths: FloatArray) -> FloatArray:
+    """Return (s + 1, 3): the colour of every segment's sign."""
+    return np.where(strengths[:, None] < 0, np.array(AGAINST), np.array(FOR)).astype(np.float64)
+
+
+def _blend(pixels: Pixels, colours: FloatArray, share: FloatArray, labels: IntArray) -> Pixels:
+    """Mix into each pixel the given share of its component's colour."""
+    kept = np.rint((1 - share) * 256).astype(np.uint16)  # 256ths, to go easy on memory
+    added = np.rint(colours * (256 - kept)[:, None] + 128).astype(np.uint16)
+    return ((pixels * kept[labels][..., None] + added[labels]) >> 8).astype(np.uint8)
+
+
+def _lined(pixels: Pixels, labels: IntArray, strengths: FloatArray, fineness: int) -> Pixels:
+    """Draw the inner border of every shown component, a ``fineness``-th of the image wide."""
+    width = max(2, round(max(labels.shape) / fineness))
+    shown = np.where(_visible(strengths)[labels], labels, -1).astype(np.int16)  # 500 labels at most
+    drawn = pixels.copy()
+    halo = _border(shown, width + max(1, width // 2))
+    drawn[halo] = 255
+    line = _border(shown, width)
+    drawn[line] = _colours(strengths)[shown[line]]
+    return drawn
+
+
+def _border(labels: NDArray[np.int16], width: int) -> BoolArray:
+    """Return (h, w): pixels of a component at most ``width`` from what is not it."""
+    framed = np.pad(labels, width, constant_values=-1)
+    border = np.zeros(labels.shape, np.bool_)
+    for down, right in _disc(width):
+        rows = slice(width + down, width + down + labels.shape[0])
+        columns = slice(width + right, width + right + labels.shape[1])
+        border |= framed[rows, columns] != framed[width:-width, width:-width]
+    border &= labels >= 0
+    return border
+
+
+def _disc(radius: int) -> list[tuple[int, int]]:
+    """List offsets over a disc, few enough to be quick and enough to meet any neighbour."""
+    angles = np.arange(16) * np.pi / 8
+    circle = np.stack([np.sin(angles), np.cos(angles)], axis=1)
+    offsets = np.rint(np.concatenate([circle * radius, circle[::2] * radius / 2])).astype(int)
+    return sorted({(int(down), int(right)) for down, right in offsets})
+
+
+def _sheet(panels: list[Image.Image]) -> Image.Image:
+    """Put panels of one size side by side, in rows."""
+    width, height = panels[0].size
+    gap = width // 24
+    columns = min(len(panels), PANELS_PER_ROW)
+    rows = -(-len(panels) // columns)
+    size = columns * (width + gap) - gap, rows * (height + gap) - gap
+    sheet = Image.new("RGB", size, "white")
+    for number, panel in enumerate(panels):
+        row, column = divmod(number, columns)
+        sheet.paste(panel, (column * (width + gap), row * (height + gap)))
+    return sheet
+
+
+COLUMNS, LINES = 40, 20
+"""Characters of a thumbnail, at most."""
+
+UPPER_HALF = "▀"
+
+
+def thumbnail(
+    explanation: Explanation, surrogate: Surrogate, found: SegmentedImage, page: Page
+) -> Iterator[Text]:
+    """Yield the lines of an image with its superpixels coloured by their weights."""
+    image = _reduced(found, min(COLUMNS, page.look.width - 2 * len(MARGIN)), 2 * LINES)
+    scale = page.look.scale or largest_weight(explanation) or 1.0
+    strengths = strengths_of(explanation, surrogate, image, scale, page.look)
+    yield from _lines(bleached(tinted(image, strengths), image), page.look.true_colour)
+    yield Text()
+
+
+def _reduced(image: SegmentedImage, width: int, height: int) -> SegmentedImage:
+    """Shrink an image, or enlarge a tiny one, to fit into so many pixels."""
+    rows, columns = image.labels.shape
+    ratio = min(width / columns, height / rows)
+    size = max(1, round(columns * ratio)), max(1, round(rows * ratio))
+    pixels = Image.fromarray(image.pixels).resize(size, Image.Resampling.BOX)
+    places = np.ix_(
+        *(
+            (np.arange(n) * 2 + 1) * m // (2 * n)
+            for n, m in zip(size[::-1], image.labels.shape, strict=True)
+        )
+    )
+    return SegmentedImage(np.asarray(pixels), image.labels[places])
+
+
+def _lines(pixels: Pixels, true_colour: bool) -> Iterator[Text]:
+    # rich caches the codes of a style, so how deep its colours are is for us to say
+    system = ColorSystem.TRUECOLOR if true_colour else ColorSystem.EIGHT_BIT
+
+    def colour(pixel: Pixels) -> Color:
+        return Color.from_rgb(*map(int, pixel)).downgrade(system)
+
+    for top in range(0, len(pixels), 2):
+        line = Text(MARGIN)
+        for column, upper in enumerate(pixels[top]):
+            lower = colour(pixels[top + 1, column]) if top + 1 < len(pixels) else None
+            line.append(UPPER_HALF, Style(color=colour(upper), bgcolor=lower))
+        yield line
 
 
 PANEL_INCHES = 6.0
@@ -26,7 +413,7 @@ PANEL_INCHES = 6.0
 
 def write_png(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation as PNG; raise SettingsError for any other number of them."""
-    explanation = only(explanations)
+    explanation = only(explanations, "png")
     if _image(explanation) is None:
         save(explanation, out, "png")
     else:
@@ -35,16 +422,16 @@ def write_png(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -
 
 def write_jpg(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation as JPEG; raise SettingsError for any other number of them."""
-    _converted(explanations, look).save(out, "JPEG", quality=92, subsampling=0)
+    _converted(explanations, look, "jpg").save(out, "JPEG", quality=92, subsampling=0)
 
 
 def write_webp(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation as WebP; raise SettingsError for any other number of them."""
-    _converted(explanations, look).save(out, "WEBP", lossless=True)
+    _converted(explanations, look, "webp").save(out, "WEBP", lossless=True)
 
 
-def _converted(explanations: Iterable[Explanation], look: Look) -> Image.Image:
-    explanation = only(explanations)
+def _converted(explanations: Iterable[Explanation], look: Look, form: str) -> Image.Image:
+    explanation = only(explanations, form)
     if _image(explanation) is not None:
         return _drawn(explanation, look).convert("RGB")
     stream = io.BytesIO()
@@ -54,7 +441,7 @@ def _converted(explanations: Iterable[Explanation], look: Look) -> Image.Image:
 
 def write_svg(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> None:
     """Draw one explanation as SVG; raise SettingsError for any other number of them."""
-    explanation = only(explanations)
+    explanation = only(explanations, "svg")
     image = _image(explanation)
     if image is None:
         save(explanation, out, "svg")

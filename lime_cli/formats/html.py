@@ -20,9 +20,9 @@ from jinja2 import Environment, select_autoescape
 from markupsafe import Markup, escape
 from PIL import Image
 
-from lime_cli.engine.arrays import BoolArray
 from lime_cli.engine.explanation import Explanation, Surrogate
 from lime_cli.engine.instance import Column, Component, Segment, SegmentedImage
+from lime_cli.engine.model import BoolArray
 from lime_cli.formats.story import (
     LEVELS,
     MINUS,
@@ -48,7 +48,6 @@ from lime_cli.formats.wording import (
     number_format,
     radius_said,
     target_said,
-    unresolved,
 )
 from lime_cli.version import __version__
 
@@ -177,7 +176,7 @@ def item_of(explanation: Explanation, anchor: str) -> Item:
     unit, named = unit_of(explanation, first), target_said(explanation, first)
     item: Item = {
         "anchor": anchor,
-        "name": name_of(explanation),
+        "name": literal(explanation.subject.called),
         "about": _about(explanation),
         "headline": f"{named or 'prediction'} {unit.value(first.model_prediction)}",
         "warnings": [
@@ -229,7 +228,7 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
         )
         fidelity = surrogate.fidelity
         yield {
-            "name": name_of(explanation),
+            "name": literal(explanation.subject.called),
             "link": link,
             "target": literal(surrogate.name),
             "prediction": f"{surrogate.model_prediction:{form}}",
@@ -246,13 +245,6 @@ def _short(component: Component) -> str:
     """Name a component in a list, where a column's value stands in a column of its own."""
     where = component.where
     return literal(where.column if isinstance(where, Column) else component.name)
-
-
-def name_of(explanation: Explanation) -> str:
-    """Return what an instance is called: source and id, once where they are the same."""
-    subject = explanation.subject
-    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
-    return literal(name)
 
 
 def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float, float]) -> Item:
@@ -275,7 +267,7 @@ def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float,
                 "text": piece.text,
                 "sign": "" if not piece.shade else "for" if piece.shade > 0 else "against",
                 "strength": f"{abs(piece.shade):.0%}",
-                "certain": piece.resolved,
+                "certain": piece.certain,
                 "said": f"{piece.weight:+{form}}",
             }
             for piece in shades(explanation, surrogate)
@@ -302,7 +294,7 @@ def _step(step: WaterfallStep, number: str, limits: tuple[float, float]) -> Item
         "left": min(start, end),
         "width": round(abs(end - start), 2),
         "interval": None if step.interval is None else (low, high),
-        "certain": step.resolved and step.kind != "gap",
+        "certain": step.certain and step.kind != "gap",
         "component": step.component,
     }
 
@@ -344,7 +336,7 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iter
                 "strength": round(0.05 + 0.35 * abs(weight.weight) / largest, 2),
                 "component": weight.component,
                 "sign": "for" if weight.weight > 0 else "against",
-                "certain": not unresolved(weight),
+                "certain": weight.certain,
                 "path": outlines(image.labels == component.where.segment),
                 "number": component.where.segment,
                 "x": round(x, 1),
@@ -405,7 +397,7 @@ def _values(explanation: Explanation) -> Iterator[Item]:
     for weight in explanation.surrogates[0].weights:
         where = explanation.components[weight.component].where
         if isinstance(where, Column):
-            certain = not unresolved(weight)
+            certain = weight.certain
             sign = "for" if weight.weight > 0 else "against"
             signs[where.column] = sign if certain else f"{sign} open"
     for key, value in (values if isinstance(values, dict) else {}).items():

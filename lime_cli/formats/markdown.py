@@ -9,12 +9,10 @@ from typing import IO, TYPE_CHECKING
 from lime_cli.formats.story import nearest_said, sentence
 from lime_cli.formats.wording import (
     fidelity_in_words,
-    half_width,
     literal,
     number_format,
     other_outputs,
     radius_said,
-    unresolved,
     value_beside,
 )
 
@@ -36,8 +34,7 @@ def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> No
 
 def _lines(explanation: Explanation) -> Iterator[str]:
     subject = explanation.subject
-    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
-    yield f"### {escaped(name)}"
+    yield f"### {escaped(subject.called)}"
     for surrogate in explanation.surrogates:
         yield ""
         yield from _target(explanation, surrogate)
@@ -82,8 +79,8 @@ def _weights(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     for one in surrogate.weights:
         component = explanation.components[one.component]
         beside = escaped(value_beside(component.name, component.value))
-        width = "" if one.interval is None else f"{half_width(one):{form}}"
-        remark = "sign not certain" if unresolved(one) else ""
+        width = "" if one.interval is None else f"{one.half_width:{form}}"
+        remark = "sign not certain" if not one.certain else ""
         rows.append((escaped(component.name), beside, f"{one.weight:+{form}}", width, remark))
     filled = [any(column[2:]) for column in zip(*rows, strict=True)]
     for row in rows:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -13,7 +12,8 @@ from typing import IO, TYPE_CHECKING, Any
 from rich.cells import cell_len
 from rich.text import Text
 
-from lime_cli.formats.csv import safe_cell
+from lime_cli.files import json_page
+from lime_cli.formats.long_form import safe_cell
 from lime_cli.formats.markdown import escaped
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 
@@ -66,7 +66,7 @@ def write_page(sheet: Sheet, out: IO[bytes], look: Look) -> None:
 
 def write_json(sheet: Sheet, out: IO[bytes], look: Look) -> None:
     """Write the data, pure ASCII, the keys in their order."""
-    out.write(json.dumps(sheet.data, indent=2, allow_nan=False).encode() + b"\n")
+    out.write(json_page(sheet.data))
 
 
 def write_csv(sheet: Sheet, out: IO[bytes], look: Look) -> None:
@@ -120,7 +120,7 @@ def write_html(sheet: Sheet, out: IO[bytes], look: Look) -> None:
 
 def write_excel(sheet: Sheet, out: IO[bytes], look: Look) -> None:
     """Write the sentences, then a worksheet for each table; raise MissingDependency."""
-    from lime_cli.formats.excel import Worksheet, write_book
+    from lime_cli.formats.long_form import Worksheet, write_book
 
     said = Worksheet(sheet.title, ("",), [(line,) for line in sheet.lines])
     tables = [

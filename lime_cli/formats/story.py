@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lime_cli.engine.explanation import Explanation, Replaced, Surrogate, Weight
+from lime_cli.engine.explanation import Explanation, Interval, Replaced, Surrogate, Weight
 from lime_cli.engine.instance import Column, Component, Segment, Spans
 from lime_cli.formats.wording import (
     LEFT_TO_RIGHT,
@@ -19,7 +19,6 @@ from lime_cli.formats.wording import (
     literal,
     marked,
     number_format,
-    unresolved,
     value_beside,
 )
 
@@ -38,8 +37,8 @@ class WaterfallStep(NamedTuple):
     start: float
     """In the unit of the target, as is all that follows; equal to ``end`` for a level."""
     end: float
-    interval: tuple[float, float] | None = None
-    """95%, of the change; None where not computed."""
+    interval: Interval | None = None
+    """Of the change; None where not computed."""
     component: int | None = None
 
     @property
@@ -48,9 +47,9 @@ class WaterfallStep(NamedTuple):
         return self.end - self.start
 
     @property
-    def resolved(self) -> bool:
+    def certain(self) -> bool:
         """Whether its sign is certain."""
-        return self.interval is None or not self.interval[0] <= 0 <= self.interval[1]
+        return self.interval is None or not self.interval.holds_zero
 
     @property
     def reach(self) -> tuple[float, float]:
@@ -119,7 +118,7 @@ def _spelled(step: WaterfallStep, form: str, sums: str) -> str:
     if step.change and not any(digit in said for digit in "123456789"):
         said = f"{step.change:+.1g}"
     if step.interval is not None:
-        said += f" ±{(step.interval[1] - step.interval[0]) / 2:{form}}"
+        said += f" ±{step.interval.half_width:{form}}"
     return said.replace("-", MINUS)
 
 
@@ -167,7 +166,7 @@ class Shaded(NamedTuple):
     """0 for what has none."""
     shade: float
     """In [-1, 1]: the sign, and how strong the colour is."""
-    resolved: bool
+    certain: bool
 
 
 FAINTEST, STRONGEST = 0.14, 0.65
@@ -187,7 +186,7 @@ def shades(explanation: Explanation, surrogate: Surrogate) -> Iterator[Shaded]:
     if not isinstance(text, str) or not weights:
         return
     largest = max(abs(one.weight) for one in weights.values())
-    certain = {one.weight for one in weights.values() if not unresolved(one)}
+    certain = {one.weight for one in weights.values() if one.certain}
     for piece, weight in marked(text, {span: one.weight for span, one in weights.items()}):
         strength = FAINTEST + (STRONGEST - FAINTEST) * abs(weight) / largest
         shade = 0.0 if not weight else strength if weight > 0 else -strength
@@ -277,7 +276,7 @@ def _moves(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     if not surrogate.weights:
         yield "No part has a weight: which parts are masked decides nothing."
         return
-    certain = [one for one in surrogate.weights if one.weight != 0 and not unresolved(one)]
+    certain = [one for one in surrogate.weights if one.weight != 0 and one.certain]
     if not certain:
         yield "No part raises or lowers it for certain: every interval holds 0."
         return
@@ -470,7 +469,7 @@ def _signed(number: float, form: str) -> str:
 
 def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     """Say how far the samples leave the weights open, and where the surrogate fits."""
-    open_ = sum(map(unresolved, surrogate.weights))
+    open_ = sum(not one.certain for one in surrogate.weights)
     if surrogate.weights:
         every = "every weight" if len(surrogate.weights) > 1 else "the weight"
         said = f"The sign of {every} is certain at 95%"
@@ -503,7 +502,7 @@ def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str
     """Say what would change the answer, as far as the samples know it."""
     found = explanation.counterfactuals
     if found is None:
-        if not surrogate.rules and surrogate.weights and not unresolved(surrogate.weights[0]):
+        if not surrogate.rules and surrogate.weights and surrogate.weights[0].certain:
             first = surrogate.weights[0]
             name = _quoted(explanation.components[first.component])
             way = "lowers" if first.weight > 0 else "raises"

@@ -24,7 +24,6 @@ from lime_cli.formats.wording import (
     other_outputs,
     radius_said,
     target_said,
-    unresolved,
     value_beside,
 )
 
@@ -114,7 +113,7 @@ def _weights_in_text(
 ) -> dict[tuple[int, int], float]:
     """Return the weight of each word's characters; NaN where its sign is not certain."""
     return {
-        span: nan if unresolved(one) else one.weight
+        span: nan if not one.certain else one.weight
         for one in surrogate.weights
         if one.weight != 0
         for where in [explanation.components[one.component].where]
@@ -147,9 +146,6 @@ def _excerpt(lines: list[Text], page: Page) -> Iterator[Text]:
         else:
             yield Text(f"{MARGIN}{page.glyphs.ellipsis} {len(run)} lines", style="dim")
 
-
-KEY = 12
-"""Columns of the footer's keys."""
 
 FOR, AGAINST = "color(33)", "color(208)"
 """Blue and orange: told apart by every kind of colour vision, on dark and on light."""
@@ -204,15 +200,14 @@ def _thumbnail(explanation: Explanation, surrogate: Surrogate, page: Page) -> It
     image = explanation.subject.image
     if image is None or surrogate.rules or not (page.look.colour and page.look.unicode):
         return
-    from lime_cli.formats.overlay import thumbnail
+    from lime_cli.formats.drawing import thumbnail
 
     yield from thumbnail(explanation, surrogate, image, page)
 
 
 def _title(explanation: Explanation, page: Page) -> Text:
     subject, model = explanation.subject, explanation.model
-    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
-    left = Text(page.literal(name), style="bold")
+    left = Text(page.literal(subject.called), style="bold")
     right = Text(page.literal(f"{model.format} {model.digest[:8]}"), style="dim")
     room = page.prose - right.cell_len - left.cell_len
     return Text.assemble(left, " " * room, right) if room >= len(GAP) else left
@@ -242,7 +237,7 @@ def _bars(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterato
         line = Text.assemble(MARGIN, drawn, GAP, bars.numbers(one), GAP, name, beside)
         blank = " " * (len(MARGIN) + bars.width + len(GAP))
         for drawn_line in (line, *(Text.assemble(blank, rest) for rest in more)):
-            drawn_line.stylize("dim" if unresolved(one) else "")
+            drawn_line.stylize("dim" if not one.certain else "")
             yield drawn_line
 
 
@@ -283,28 +278,27 @@ def _beside(component: Component, page: Page) -> str:
 def _sums(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterator[Text]:
     """Say what the weights add up to, and how far to trust them."""
     form = _prediction_format(surrogate)
-    if any(unresolved(one) for one in surrogate.weights):
-        yield from _row("~", "the interval holds 0: the sign is not certain", page)
-    yield from _row(
+    if any(not one.certain for one in surrogate.weights):
+        yield from page.row("~", "the interval holds 0: the sign is not certain")
+    yield from page.row(
         "surrogate",
         f"{surrogate.local_prediction:{form}} against the model's "
         f"{surrogate.model_prediction:{form}}, gap {surrogate.gap:+{form}}; "
         f"intercept {surrogate.intercept:{form}}",
-        page,
     )
     for pair in surrogate.pairs:
         form = _prediction_format(surrogate)
-        half = (pair.interval[1] - pair.interval[0]) / 2
+        half = pair.interval.half_width
         names = " with ".join(explanation.components[j].name for j in pair.components)
         said = f"{pair.weight:+{form}} {page.glyphs.plus_minus}{half:{form}}, {names}, both kept"
-        yield from _row("together", said, page)
+        yield from page.row("together", said)
     if others := _others(surrogate, page):
-        yield from _row("others", others, page)
-    yield from _row("fidelity", fidelity_said(surrogate), page)
+        yield from page.row("others", others)
+    yield from page.row("fidelity", fidelity_said(surrogate))
     if radius := radius_said(surrogate):
-        yield from _row("radius", radius, page)
+        yield from page.row("radius", radius)
     if choice := choice_said(explanation, surrogate):
-        yield from _row("components", choice, page)
+        yield from page.row("components", choice)
 
 
 def _others(surrogate: Surrogate, page: Page) -> str:
@@ -312,7 +306,7 @@ def _others(surrogate: Surrogate, page: Page) -> str:
     others = surrogate.others
     if others is None or not others.weight:
         return ""
-    half = (others.interval[1] - others.interval[0]) / 2 if others.interval is not None else 0.0
+    half = others.interval.half_width if others.interval is not None else 0.0
     form = number_format((others.weight, half))
     error = ""
     if others.interval is not None:
@@ -324,33 +318,24 @@ def _others(surrogate: Surrogate, page: Page) -> str:
 
 def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:
     if any(one.weights for one in explanation.surrogates):
-        yield from _row("weights", meaning_said(explanation), page)
+        yield from page.row("weights", meaning_said(explanation))
     every = ", all there are" if explanation.stop == "exhaustive" else ""
     worth = f"effective sample size {explanation.effective_samples:.0f}"
-    yield from _row("samples", f"{explanation.samples}{every}, {worth}", page)
+    yield from page.row("samples", f"{explanation.samples}{every}, {worth}")
     if change := nearest_said(explanation):
         said = change if page.look.unicode else change.translate(ASCII)
-        yield from _row("change", said.removesuffix("."), page)
+        yield from page.row("change", said.removesuffix("."))
     segments = any(isinstance(one.where, Segment) for one in explanation.components)
     if segments and not any(one.rules for one in explanation.surrogates):
-        yield from _row("image", "-o overlay.png draws the superpixels on it", page)
+        yield from page.row("image", "-o overlay.png draws the superpixels on it")
     reasons: dict[str, list[str]] = {}
     for skipped in explanation.skipped:
         reasons.setdefault(skipped.reason, []).append(skipped.name)
     for reason, names in reasons.items():
         listed = ", ".join(names[:NAMED]) + (", ..." if len(names) > NAMED else "")
-        yield from _row("skipped", f"{len(names)} {reason}: {listed}", page)
+        yield from page.row("skipped", f"{len(names)} {reason}: {listed}")
     for warning in explanation.warnings:
-        yield from _row("warning", f"{warning.code}: {warning.message}", page)
-
-
-def _row(key: str, text: str, page: Page) -> Iterator[Text]:
-    """Set a line of the footer: its key, and what it says wrapped beside it."""
-    said = Text(page.literal(text))
-    lines = said.wrap(page.console, max(1, page.prose - len(MARGIN) - KEY))
-    for number, line in enumerate(lines):
-        shown = key if number == 0 else ""
-        yield Text.assemble(MARGIN, (shown.ljust(KEY), "bold" if key == "warning" else "dim"), line)
+        yield from page.row("warning", f"{warning.code}: {warning.message}")
 
 
 def _prediction_format(surrogate: Surrogate) -> str:

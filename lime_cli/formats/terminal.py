@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 
 MARGIN, GAP = "  ", "  "
+
+KEY = 12
+"""Columns of a key that stands before what it says."""
 
 PROSE = 100
 """Columns that running text fills at most."""
@@ -63,6 +66,14 @@ class Page:
         """Break into lines of running text behind a margin."""
         lines = text.wrap(self.console, max(1, self.prose - len(MARGIN)))
         return [Text(MARGIN).append_text(line) for line in lines]
+
+    def row(self, key: str, text: str) -> Iterator[Text]:
+        """Set a key, and what it says wrapped beside it."""
+        said = Text(self.literal(text)).wrap(self.console, max(1, self.prose - len(MARGIN) - KEY))
+        for number, line in enumerate(said):
+            shown = key if number == 0 else ""
+            style = "bold" if key == "warning" else "dim"
+            yield Text.assemble(MARGIN, (shown.ljust(KEY), style), line)
 
     def printed(self, lines: Iterable[Text], cut: bool = True) -> bytes:
         """Return lines as the terminal gets them, without blanks at their ends."""

@@ -268,11 +268,11 @@ class Bars:
 
     def numbers(self, one: Weight) -> str:
         """Write a weight and its half width, marked ``~`` where the interval holds 0."""
-        mark = "~" if unresolved(one) else ""
+        mark = "~" if not one.certain else ""
         text = (mark + f"{one.weight:+{self.form}}").rjust(self.weight)
         beside = ""
         if one.interval is not None:
-            beside = f" {self.glyphs.plus_minus}{half_width(one):{self.form}}"
+            beside = f" {self.glyphs.plus_minus}{one.half_width:{self.form}}"
         return text + beside.ljust(self.interval)
 
 
@@ -284,20 +284,10 @@ def bars_of(weights: Sequence[Weight], scale: float, room: tuple[int, int], glyp
     """
     width, names = room
     form = number_format(one.weight for one in weights)
-    signed = [len(f"{one.weight:+{form}}") + unresolved(one) for one in weights]
-    halves = [len(f"{half_width(one):{form}}") for one in weights if one.interval is not None]
+    signed = [len(f"{one.weight:+{form}}") + (not one.certain) for one in weights]
+    halves = [len(f"{one.half_width:{form}}") for one in weights if one.interval is not None]
     heading = f" {glyphs.plus_minus} 95%"
     interval = max(max(halves) + 1 + len(glyphs.plus_minus), len(heading)) if halves else 0
     weight = max(*signed, len("weight"))
     half = min((width - names - 3 - weight - interval) // 2, LONGEST, width // 5)
     return Bars(glyphs, max(half, min(SHORTEST, width // 8)), scale, form, weight, interval)
-
-
-def half_width(one: Weight) -> float:
-    """Return half the width of a weight's interval; 0 without one."""
-    return 0.0 if one.interval is None else (one.interval[1] - one.interval[0]) / 2
-
-
-def unresolved(one: Weight) -> bool:
-    """Tell whether a weight's interval holds 0, so that its sign is not certain."""
-    return one.interval is not None and one.interval[0] <= 0 <= one.interval[1]

@@ -12,7 +12,7 @@ from typing import cast
 import numpy as np
 from PIL import Image, ImageFilter
 
-from lime_cli.engine.arrays import FloatArray, IntArray
+from lime_cli.engine.model import FloatArray, IntArray
 from lime_cli.errors import LimexError, UntrustedModel
 from lime_cli.images.view import Preprocessing, Values
 from lime_cli.registry import FILLS

@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.arrays import FloatArray, IntArray
-from lime_cli.engine.instance import CodedWarning, Component, SegmentedImage, Skipped, Subject
+from lime_cli.engine.instance import Component, SegmentedImage, Skipped, Subject
 from lime_cli.engine.masks import KeptOrMasked
+from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
@@ -86,7 +86,10 @@ class ImageInstance(KeptOrMasked):
         return batch.transpose(0, 2, 3, 1) if self.layout == "NCHW" else batch
 
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy")
+SUFFIXES = (
+    ".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy", ".jp2",
+    ".avif", ".pbm", ".pgm", ".ppm", ".pnm",
+)  # fmt: skip
 """What images in a folder are told by."""
 
 ASSUMED = CodedWarning(
@@ -214,6 +217,10 @@ class ImageModality:
 
     def stamp(self) -> tuple[int, ...]:
         return ()
+
+    def without_inputs(self) -> ImageModality:
+        """Return a copy that names no file."""
+        return replace(self, inputs=())
 
     def jointly(self) -> ImageModality:
         """Return itself: what replaces a component is one thing."""
@@ -388,6 +395,10 @@ BYTES = 64
 """What a model of pixels from 0 to 255 compares them with, at least, and one of others at most."""
 
 
+FOUR_BITS = 16
+"""What pixels of 4 bits run up to in scikit-learn's own digits."""
+
+
 def as_pixels(
     given: ModelInput, untouched: bool
 ) -> tuple[ModelInput, float | None, tuple[CodedWarning, ...]]:
@@ -411,6 +422,9 @@ def as_pixels(
         words, factor = f"{words}, from 0 to 255", 1.0
     elif untouched and most > 1.5 and all(one.rows for one in reaches):
         words, factor = f"{words}, from 0 to {most:.4g} as in the rows it keeps", most / 255
+    elif untouched and FOUR_BITS / 2 < most <= FOUR_BITS:
+        words = f"{words}, from 0 to {FOUR_BITS}, as it compares them with numbers up to {most:.4g}"
+        factor = FOUR_BITS / 255
     elif untouched and most > 1.5:
         words += f", compared with numbers up to {most:.4g}, and are 0 to 1: see --scale"
     words += "; --size, --channels and --preprocess say otherwise"

@@ -8,6 +8,8 @@ from __future__ import annotations
 import io
 import logging
 import struct
+import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,8 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lime_cli.engine.arrays import BoolArray
-from lime_cli.engine.instance import CodedWarning
+from lime_cli.engine.model import BoolArray, CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.images.view import MODES, Pixels, Values
 
@@ -121,13 +122,15 @@ def read_npy(name: str, data: bytes, max_pixels: int) -> NDArray[Any]:
         raise _damaged(name) from None
     if dtype.hasobject or dtype.kind not in "buif":
         raise InputError(f"{name}: holds {dtype}, not numbers", "save an array of numbers")
-    n_pixels = _n_pixels(name, shape)
+    alone = len(shape) == 4 and shape[0] == 1  # a batch of one
+    n_pixels = _n_pixels(name, shape[1:] if alone else shape)
     check_size(name, n_pixels, max_pixels)
     n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
     if len(data) - stream.tell() < n_bytes:
         raise _damaged(name)
     stream.seek(0)
-    return _with_channels(np.lib.format.read_array(stream, allow_pickle=False))
+    array = np.lib.format.read_array(stream, allow_pickle=False)
+    return _with_channels(array[0] if alone else array)
 
 
 def read_tiff(name: str, data: bytes, max_pixels: int) -> tuple[NDArray[Any], int]:
@@ -298,6 +301,33 @@ def _drawn(values: NDArray[np.float32], shown: tuple[int, ...]) -> Pixels:
     light = np.where(flat, chosen, (chosen - low) * 255 / np.where(flat, 1, high - low))
     pixels = np.clip(np.rint(light), 0, 255).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(pixels, (*pixels.shape[:2], 3)))
+
+
+def read_npz(name: str, data: bytes, max_pixels: int) -> bytes | None:
+    """Return the NPY file that an archive of one array holds, None for an archive of other things.
+
+    Raises InputError for several arrays, and for one that is too large.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            found = archive.infolist()
+            if not found or not all(one.filename.endswith(".npy") for one in found):
+                return None
+            if len(found) > 1:
+                listed = ", ".join(one.filename.removesuffix(".npy") for one in found[:8])
+                raise InputError(f"{name}: holds {len(found)} arrays ({listed})", SAVE_ONE)
+            n_bytes = found[0].file_size
+            check_size(name, n_bytes // WIDEST, max_pixels)
+            with archive.open(found[0]) as file:
+                return file.read(n_bytes)
+    except (zipfile.BadZipFile, OSError, ValueError, EOFError, zlib.error, NotImplementedError):
+        raise _damaged(name) from None
+
+
+SAVE_ONE = "save one array of numbers: numpy.save"
+
+WIDEST = 8 * 16
+"""Bytes of a pixel in an archive, at most: 16 channels of 8 bytes."""
 
 
 def _n_pixels(name: str, shape: tuple[int, ...]) -> int:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image, ImageOps
 
-from lime_cli.engine.instance import CodedWarning
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of, nearest_file
 from lime_cli.images.numbers import (
@@ -25,6 +25,7 @@ from lime_cli.images.numbers import (
     from_numbers,
     range_of,
     read_npy,
+    read_npz,
     read_tiff,
 )
 from lime_cli.images.view import MODES, Pixels, Values
@@ -47,6 +48,16 @@ class Photo:
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 
+SIGNED = (
+    (b"\0\0\0\x0cjP  ", 0, "JPEG2000"),
+    (b"\xff\x4f\xff\x51", 0, "JPEG2000"),
+    (b"ftypavif", 4, "AVIF"),
+    *((b"P%d" % kind, 0, "PPM") for kind in range(1, 7)),
+)
+"""Further formats that Pillow mostly reads, by what stands where at the beginning of their files:
+their plugins are imported for them alone.
+"""
+
 WANTED = "give a PNG, JPEG, WebP, BMP, GIF, TIFF or NPY file"
 
 AS_IMAGE, AS_NUMBERS, AS_FRAME = (
@@ -54,6 +65,8 @@ AS_IMAGE, AS_NUMBERS, AS_FRAME = (
     "save one array of numbers: numpy.save",
     "save a frame of it as PNG",
 )
+
+NPY, ARCHIVE = b"\x93NUMPY", b"PK\x03\x04"
 
 FOREIGN = (
     (b"%!PS", "EPS", AS_IMAGE),
@@ -78,7 +91,7 @@ FOREIGN = (
     (b"SIMPLE  =", "FITS", AS_NUMBERS),
     (b"\x5c\x01\0\0", "NIfTI", AS_NUMBERS),
     (b"\x89HDF", "HDF5", AS_NUMBERS),
-    (b"PK\x03\x04", "an archive", f"unpack it; of an NPZ file {AS_NUMBERS}"),
+    (ARCHIVE, "an archive", f"unpack it; of an NPZ file {AS_NUMBERS}"),
     (b"\x1f\x8b", "packed with gzip", "unpack it"),
 )
 """What stands in the first bytes of files people take for images, what they are, what to do."""
@@ -87,8 +100,6 @@ ANYWHERE = (b"ftyp", b"<", b"avi ", b"version ")
 """How signs begin that need not stand at the very beginning."""
 
 DICOM, DICOM_AT = b"DICM", 128
-
-NPY = b"\x93NUMPY"
 
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
@@ -105,8 +116,9 @@ class Decoded(NamedTuple):
 def read_image(file: Path | Held, reading: ImageReading | None = None) -> Photo:
     """Read an image; raise InputError when it is damaged, foreign or too large."""
     reading = reading or ImageReading()
-    data = bytes_of(file)
-    path = Path(file)
+    path, whole = Path(file), bytes_of(file)
+    packed = whole.startswith(ARCHIVE)
+    data = (read_npz(path.name, whole, reading.max_pixels) if packed else None) or whole
     if data.startswith(NPY):
         numbers, said = channels_last(
             path.name, read_npy(path.name, data, reading.max_pixels), reading
@@ -124,7 +136,7 @@ def read_image(file: Path | Held, reading: ImageReading | None = None) -> Photo:
         "first_frame", f"{path.name} has {found.n_frames} {parts}; the first one is explained"
     )
     warnings = (*found.warnings, first) if found.n_frames > 1 else found.warnings
-    return Photo(found.pixels, found.values, digest_of(data), warnings)
+    return Photo(found.pixels, found.values, digest_of(whole), warnings)
 
 
 def bytes_of(path: Path | Held) -> bytes:
@@ -143,6 +155,17 @@ def bytes_of(path: Path | Held) -> bytes:
     if not data:
         raise InputError(f"{path.name}: is empty", WANTED)
     return data
+
+
+def is_image(data: bytes) -> bool:
+    """Tell by its first bytes whether a stream is an image, of a kind that is read."""
+    if data.startswith((NPY, *TIFF)) or any(data.startswith(sign, at) for sign, at, _ in SIGNED):
+        return True
+    return data.startswith(BEGINNINGS) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+
+
+BEGINNINGS = (b"\x89PNG\r\n", b"\xff\xd8\xff", b"GIF8", b"BM")
+"""How files begin in the formats that have one beginning."""
 
 
 @contextmanager
@@ -212,11 +235,20 @@ def _opened(name: str, data: bytes) -> Image.Image | None:
     None stands for a TIFF file of a kind that Pillow does not know.
     """
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        return Image.open(io.BytesIO(data), formats=_formats(data))
     except Exception:  # as above: a damaged header can raise anything
         if data.startswith(TIFF):
             return None
         raise _foreign(name, data) from None
+
+
+def _formats(data: bytes) -> tuple[str, ...]:
+    """Return the formats that a file may have."""
+    found = next((kind for sign, at, kind in SIGNED if data.startswith(sign, at)), None)
+    if found is None:
+        return FORMATS
+    Image.init()
+    return (found,) if found in Image.OPEN else FORMATS
 
 
 def _foreign(name: str, data: bytes) -> InputError:

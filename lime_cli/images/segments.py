@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from lime_cli.engine.arrays import FloatArray, IntArray
-from lime_cli.engine.instance import CodedWarning, Segment
+from lime_cli.engine.instance import Segment
+from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.errors import InputError
 from lime_cli.images.fills import means
 from lime_cli.images.numbers import MAX_PIXELS, check_size, read_npy

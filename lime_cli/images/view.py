@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from lime_cli.engine.arrays import FloatArray, IntArray
+from lime_cli.engine.model import FloatArray, IntArray
 from lime_cli.errors import SettingsError
 from lime_cli.registry import RESIZES
 

@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, IntArray
+from lime_cli.engine.model import BoolArray, IntArray
 from lime_cli.engine.texts import Pieces, Texts
 
 MANY_VARIANTS = 50_000

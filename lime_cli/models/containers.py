@@ -214,7 +214,8 @@ def check_fitted(model: Any, name: str) -> None:
         check_is_fitted(model)
     except NotFittedError:
         raise ModelError(
-            f"{name}: the model is not fitted ({type(model).__name__})", "save it after calling fit"
+            f"{name}: the model is not fitted ({type(model).__name__})",
+            "call fit before it is saved or explained",
         ) from None
     except Exception:  # a wrapper that cannot tell will say so when it predicts
         return
@@ -226,7 +227,7 @@ def what(thing: Any) -> str:
     if thing is None:
         return "nothing"
     if kind.__module__ == "builtins":
-        return f"a {kind.__name__}"
+        return f"an {kind.__name__}" if kind is int else f"a {kind.__name__}"
     return f"a {kind.__module__.split('.')[0]} {kind.__name__}"
 
 

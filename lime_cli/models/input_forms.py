@@ -38,8 +38,9 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}")
 def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, NDArray[Any]]:
     """Turn a table, a list of texts or (n, height, width, channels) into what each input wants.
 
-    ``wanted`` are the session's inputs; several take one column of a table each, by name. Raises
-    PredictionError naming the column for a value that the graph's type cannot hold.
+    ``wanted`` are the session's inputs; several take a column of a table each, or some side by
+    side, in the table's order. Raises PredictionError naming the column for a value that the
+    graph's type cannot hold.
     """
     first = wanted[0]
     if isinstance(inputs, list):
@@ -49,11 +50,12 @@ def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, ND
         images = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
         return {first.name: np.ascontiguousarray(_pixels(images, first.type))}
     if len(wanted) > 1:
-        columns = dict(zip(inputs.names, inputs.columns, strict=True))
-        return {
-            one.name: _shaped(cast(columns[one.name], one.type, one.name, inputs.places), one)
-            for one in wanted
-        }
+        feeds, place = {}, 0
+        for one in wanted:
+            end = place + (width_of(one) or 0)
+            feeds[one.name] = _block(inputs, range(place, end), one)
+            place = end
+        return feeds
     return {first.name: _stacked(inputs, first)}
 
 
@@ -102,8 +104,16 @@ def filled(values: NDArray[Any], n: int) -> NDArray[Any]:
     return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) if missing else values
 
 
-def _shaped(column: NDArray[Any], wanted: Any) -> NDArray[Any]:
-    return column if len(wanted.shape) == 1 else column[:, None]
+def width_of(wanted: Any) -> int | None:
+    """Return how many columns one of several inputs takes; None where that is open."""
+    last = wanted.shape[-1] if len(wanted.shape) == 2 else 1
+    return last if isinstance(last, int) and len(wanted.shape) <= 2 else None
+
+
+def _block(inputs: Any, places: Sequence[int], wanted: Any) -> NDArray[Any]:
+    """Return some columns of a table side by side, in an input's type and shape."""
+    cells = [cast(inputs.columns[i], wanted.type, inputs.names[i], inputs.places) for i in places]
+    return cells[0] if len(wanted.shape) == 1 else np.stack(cells, axis=1)
 
 
 def _word(cell: Any) -> str:

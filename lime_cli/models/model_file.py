@@ -21,7 +21,8 @@ from lime_cli.registry import LOADERS
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from lime_cli.engine.instance import Instance, Model
+    from lime_cli.engine.instance import Instance
+    from lime_cli.engine.model import Model
     from lime_cli.models.content import Content
 
     class LoadedModel(Model, Protocol):
@@ -84,8 +85,14 @@ SIGNATURE = re.compile(
     re.MULTILINE | re.DOTALL,
 )
 
-WEIGHTS = ("model.safetensors", "pytorch_model.bin", "tf_model.h5", "model.safetensors.index.json")
+CHECKPOINTS = (
+    "model.safetensors", "pytorch_model.bin", "model.safetensors.index.json",
+    "pytorch_model.bin.index.json",
+)  # fmt: skip
 """What a folder of the transformers library holds in place of a graph."""
+
+WEIGHTS = (*CHECKPOINTS, "tf_model.h5")
+"""The same, and what the library cannot load without TensorFlow."""
 
 
 def located(path: str) -> str:
@@ -103,6 +110,9 @@ def located(path: str) -> str:
     graphs = sorted(one for place in PLACES for one in (folder / place).glob("*.onnx"))
     if len(graphs) == 1:
         return str(graphs[0])
+    weights = [folder / name for name in WEIGHTS if (folder / name).is_file()]
+    if weights and not graphs and (folder / "config.json").is_file():
+        return str(weights[0])
     raise _no_model(path, folder, graphs)
 
 
@@ -191,8 +201,8 @@ def _no_model(path: str, folder: Path, graphs: list[Path]) -> ModelError:
         )
     if any((folder / name).exists() for name in WEIGHTS):
         return ModelError(
-            f"{path}: is a model of the transformers library without an ONNX graph",
-            export_line(path),
+            f"{path}: holds weights of the transformers library without their config.json",
+            "copy it beside them",
         )
     return ModelError(f"{path}: is a folder", "a model is one file, or a folder with a model.onnx")
 
@@ -263,6 +273,8 @@ NOWHERE: Mapping[int, Reach] = {}
 
 UNTYPED: Mapping[str, Any] = {}
 
+UNNAMED: Mapping[int, str] = {}
+
 
 class ModelInput(NamedTuple):
     """What a model says of its input; None where it does not say."""
@@ -276,6 +288,8 @@ class ModelInput(NamedTuple):
     n_columns: int | None = None
     words: tuple[int, ...] = ()
     """Places, in that order, of the columns that it takes as text, whatever they look like."""
+    named: Mapping[int, str] = UNNAMED
+    """Names of some columns, by their places, where others have none."""
     known: Mapping[int, Known] = NOTHING
     """The values that a column may hold, by its place, where the model knows them."""
     ranges: Mapping[int, Reach] = NOWHERE
@@ -335,9 +349,12 @@ class ModelInput(NamedTuple):
                 f"an {one}" if one == "image" else f"a {one}" for one in (self.kind, kind)
             )
             column = ", with --column for a column of a table" if modality == "text" else ""
-            raise ModelError(
-                f"{self.model}: takes {own}, not {other}", f"use limex explain {modality}{column}"
-            )
+            hint = f"use limex explain {modality}{column}"
+            if (self.kind, kind) == ("table", "text") and self.n_columns:
+                own = f"a table of {self.n_columns:,} numbers"
+                hint += "; for the numbers of a text's words, explain a function that makes them: "
+                hint += "py:module:function"
+            raise ModelError(f"{self.model}: takes {own}, not {other}", hint)
 
 
 @dataclass(frozen=True, eq=False)
@@ -418,7 +435,7 @@ class ModelFile(NamedTuple):
 @lru_cache(maxsize=2)
 def _load(file: ModelFile, stamp: tuple[int, ...]) -> LoadedModel:
     path = Path(file.path)
-    name = file.format if file.format != "auto" else _format_of(file, path)
+    name = file.format if file.format != "auto" else form_of(file, path)
     _check_options(file, name)
     if name != "python":
         first_bytes(path)
@@ -440,14 +457,18 @@ def _opened(path: Path) -> Content:
         raise ModelError(f"{path}: cannot be read ({error.strerror})") from None
 
 
+TOKENIZED = ("onnx", "transformers")
+"""Formats of models that may take token ids."""
+
+
 def _check_options(file: ModelFile, name: str) -> None:
     """Raise SettingsError for an option that a model of this format knows nothing of."""
     wrong = None
     if file.provider != "cpu" and name != "onnx":
         wrong = f"--provider {file.provider}: only ONNX models run there"
-    elif file.tokenizer is not None and name != "onnx":
+    elif file.tokenizer is not None and name not in TOKENIZED:
         wrong = "--tokenizer: only ONNX models take token ids"
-    elif file.max_tokens is not None and name != "onnx":
+    elif file.max_tokens is not None and name not in TOKENIZED:
         wrong = f"--max-tokens {file.max_tokens}: only ONNX models take token ids"
     elif file.input_form != "auto" and name == "onnx":
         wrong = f"--input-form {file.input_form}: an ONNX graph says itself what it is given"
@@ -466,7 +487,10 @@ def _import(module: str) -> None:
         raise SettingsError(" ".join(words.split()), hint) from error
 
 
-def _format_of(file: ModelFile, path: Path) -> str:
+def form_of(file: ModelFile, path: Path) -> str:
+    """Tell the format of a model's file by its name, its folder or its first bytes; ModelError for
+    something else.
+    """
     if file.path.startswith(PYTHON_PREFIX):
         return "python"
     code = re.fullmatch(r"([^:]+)\.py(?::(\w+))?", path.name)
@@ -475,6 +499,8 @@ def _format_of(file: ModelFile, path: Path) -> str:
             f"{path.name}: is Python's code, whose functions are named as a module's are",
             f"write {PYTHON_PREFIX}{code[1]}:{code[2] or 'NAME'}",
         )
+    if path.name in CHECKPOINTS and (path.parent / "config.json").is_file():
+        return "transformers"
     return format_of(path)
 
 
@@ -543,6 +569,8 @@ def _kind(path: Path, head: bytes) -> str | None:
         return "xgboost"
     if head.startswith(b"PK\x03\x04"):
         return "skops" if "schema.json" in _entries(path) else None
+    if _is_safetensors(head):
+        return None
     from lime_cli.models.pickles.archive import looks_pickled  # brings every decompressor
 
     return "pickle" if looks_pickled(head) else None
@@ -590,13 +618,22 @@ def _known(path: Path, head: bytes) -> tuple[str, str]:
         return KERAS
     if head[4:8] == b"TFL3":
         return "a TensorFlow Lite model", "convert it: python -m tf2onnx.convert --tflite"
-    if head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 << 20:
+    if _is_safetensors(head):
         return "a safetensors file: weights without a model", "export the model to ONNX"
+    if head.startswith(b"\xba\x16\x4f\x2f"):
+        return (
+            "a fastText model",
+            "explain a function that calls its predict, k=-1: py:module:function",
+        )
     if CATBOOST_JSON.match(head):
         return "a CatBoost model in JSON", "save it with save_model('model.cbm')"
     if b"<PMML" in head:
         return "a PMML document", "export the model to ONNX"
     return "", ""
+
+
+def _is_safetensors(head: bytes) -> bool:
+    return head[8:9] == b"{" and int.from_bytes(head[:8], "little") < 100 << 20
 
 
 def first_bytes(path: Path) -> bytes:

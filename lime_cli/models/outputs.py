@@ -12,7 +12,7 @@ from lime_cli.errors import InputError, ModelError, NotFinite, PredictionError
 from lime_cli.models.model_file import ModelFile
 
 if TYPE_CHECKING:
-    from lime_cli.engine.arrays import FloatArray
+    from lime_cli.engine.model import FloatArray
 
 
 class Stated(NamedTuple):
@@ -42,6 +42,8 @@ class Stated(NamedTuple):
     """Whether one column of other numbers may well be logits."""
     label: str = ""
     """What stands before the number of a class that nothing names."""
+    embedding: bool = False
+    """Whether the output is called what vectors are called that stand for an input."""
 
 
 class RawOutput(NamedTuple):
@@ -77,9 +79,10 @@ def as_matrix(
         values = np.asarray(output.raw, dtype=np.float64)
     except (TypeError, ValueError):
         raise _no_numbers(name, output.raw) from None
-    if values.ndim == 1:
-        squeezed = stated.column and n == 1 and len(values) > 1  # a function drops the axis of one
-        values = values[None, :] if squeezed else values[:, None]
+    if values.ndim < 2:
+        free = stated.column or (stated.output and not stated.table)
+        squeezed = free and n == 1 and values.size > 1  # some drop the axis of one input
+        values = np.atleast_1d(values)[None, :] if squeezed else np.atleast_1d(values)[:, None]
     if stated.table and n and values.shape[1:] == (1,) and len(values) > n:
         # skl2onnx writes the outputs of a network one after the other, those of an input together
         values = values.reshape(n, -1) if len(values) % n == 0 else values
@@ -178,7 +181,39 @@ def _scored(output: RawOutput, stated: Stated) -> RawOutput | None:
     return RawOutput([[row[name] for name in names] for row in found], names, output.rules)
 
 
-EVERY = "answer with a number for every class; of a transformers pipeline, top_k=None"
+EVERY = (
+    "answer with a number for every class; of a transformers pipeline, top_k=None; of fastText, "
+    "k=-1"
+)
+
+
+def _labelled(output: RawOutput, stated: Stated) -> RawOutput | None:
+    """([labels (k,), ...], [numbers (k,), ...]), the labels of every input in an order of its own,
+    as fastText answers.
+    """
+    raw = output.raw
+    if not isinstance(raw, tuple) or len(raw) != 2 or not all(map(_is_ragged, raw)):
+        return None
+    labels, numbers = raw
+    if len(labels) != len(numbers) or any(
+        len(some) != len(row) or not all(isinstance(one, str) for one in some)
+        for some, row in zip(labels, numbers, strict=True)
+    ):
+        return None
+    rows = [
+        [{"label": one, "score": score} for one, score in zip(some, row, strict=True)]
+        for some, row in zip(labels, numbers, strict=True)
+    ]
+    return _scored(output._replace(raw=rows), stated)
+
+
+def _is_ragged(one: Any) -> bool:
+    """Tell a list of lists, tuples or arrays that are not empty."""
+    return (
+        isinstance(one, (list, tuple, np.ndarray))
+        and len(one) > 0
+        and all(isinstance(row, (list, tuple, np.ndarray)) and len(row) > 0 for row in one)
+    )
 
 
 def _is_scored(one: Any) -> bool:
@@ -279,6 +314,7 @@ def _thin(output: RawOutput, stated: Stated) -> RawOutput | None:
 FIRST = "the first of several answers is read"
 
 SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] = (
+    ("the numbers of all labels are read in the order of the labels", _labelled),
     ("labels come first, the numbers behind them are read", _after_labels),
     (FIRST, _first),
     ("the scores of all labels are read in the order of the labels", _scored),
@@ -385,6 +421,7 @@ def decide_outputs(
     if file.classes and not stated.classes and _are_words(raw):
         stated = stated._replace(classes=file.classes, labels=True)
     values, output = as_matrix(raw, name, stated, n)
+    twice = values.shape[1] > 1 and file.activation in ACTIVATIONS and _sum_to_one(values)
     values = _activate(values, file.activation)
     if file.classes and output.names and sorted(file.classes) == sorted(output.names):
         file = file._replace(classes=output.names)  # which name is whose, the answer says itself
@@ -394,6 +431,7 @@ def decide_outputs(
         reading = "numbers"
     else:
         reading = next(key for key, one in READINGS.items() if one.fits(values, stated))
+    warned = [TWICE._replace(message=TWICE.message.format(file.activation))] if twice else []
     outputs = Outputs(
         name,
         task,
@@ -403,7 +441,11 @@ def decide_outputs(
         file.activation,
         stated,
         carried=output.names,
-        warnings=(*_warnings(stated, reading), *_assumed(file, values, output, stated, reading)),
+        warnings=(
+            *warned,
+            *_warnings(stated, reading),
+            *_assumed(file, values, output, stated, reading),
+        ),
     )
     width = READINGS[reading].apply(values, stated).shape[1]
     targets = _names(file, _first_fit(output, stated, width), width, outputs, stated.label)
@@ -504,6 +546,11 @@ LOGIT = CodedWarning(
     "the output is read as a number; if it is a logit, --activation sigmoid makes a probability",
 )
 
+TWICE = CodedWarning(
+    "already_probabilities",
+    "the outputs are probabilities before --activation {}, which flattens them; leave it out",
+)
+
 NUMBERS = CodedWarning(
     "task_assumed",
     "the outputs are read as numbers, each explained; where they are the scores of classes, say "
@@ -514,6 +561,13 @@ INDEPENDENT = CodedWarning(
     "not_probabilities",
     "the outputs lie from 0 to 1 and sum to {:.3g}, not 1; each is read as a probability of its "
     "own",
+)
+
+EMBEDDING = CodedWarning(
+    "output_assumed",
+    "output {!r} is a vector that stands for the input, by its name: each of its numbers is "
+    "explained as if it were a class; explain a function that compares or classifies such vectors: "
+    "py:module:function",
 )
 
 SHARE = CodedWarning(
@@ -534,6 +588,9 @@ def _assumed(
     """Say what numbers may be beside what they are taken for, where nobody said it."""
     if FIRST in output.rules:
         yield TUPLE
+    if stated.embedding and not _one(values, stated):
+        yield EMBEDDING._replace(message=EMBEDDING.message.format(stated.output))
+        return
     if file.activation != "auto":
         return
     if reading == "independent" and not stated.independent and file.task == "auto":

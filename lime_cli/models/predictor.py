@@ -26,8 +26,8 @@ from lime_cli.models.outputs import Outputs, Stated, decide_outputs, not_finite,
 from lime_cli.models.pickles import tripwire
 
 if TYPE_CHECKING:
-    from lime_cli.engine.arrays import FloatArray
     from lime_cli.engine.instance import Instance
+    from lime_cli.engine.model import FloatArray
     from lime_cli.models.bag_of_words import Bags
     from lime_cli.models.input_forms import Handing
 

@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import sys
 import types
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path
@@ -26,6 +26,7 @@ from lime_cli.models.containers import can_predict, check_fitted, what
 from lime_cli.models.failures import is_of_model, last_line
 from lime_cli.models.input_forms import Handing, as_array, handed
 from lime_cli.models.model_file import PYTHON_PREFIX, LiveModel, ModelFile, ModelInput, TextReading
+from lime_cli.models.onnx.export import NO_LIMIT, Export
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Predictor, Way, quiet
 from lime_cli.models.sklearn import METHODS, way_of
@@ -61,7 +62,7 @@ def predictor_of_object(
     name = origin.name
     bases = {f"{one.__module__.partition('.')[0]}.{one.__name__}" for one in type(thing).__mro__}
     if "transformers.PreTrainedModel" in bases:
-        return _of_transformer(thing, tokenizer, file, origin)
+        return of_transformer(thing, tokenizer, file, origin)
     if tokenizer is not None:
         said = f"{name}: only transformers models take a tokenizer"
         raise ModelError(said, "leave --tokenizer out")
@@ -191,12 +192,13 @@ def _of_torch(network: Any, file: ModelFile, origin: Origin) -> Way:
 
         like = next(network.parameters(), torch.zeros(0))
         batch = torch.as_tensor(_numbers(inputs, layout, origin.name), device=like.device)
-        return _in_evaluation(network, lambda: network(batch.to(like.dtype)))
+        return in_evaluation(network, lambda: network(batch.to(like.dtype)))
 
     return Way(origin, predict, Stated(), given, method="forward")
 
 
-def _in_evaluation(network: Any, predict: Callable[[], Any]) -> Any:
+def in_evaluation(network: Any, predict: Callable[[], Any]) -> Any:
+    """Return what ``predict`` does while a network is in evaluation mode, without gradients."""
     import torch
 
     training = [one for one in network.modules() if one.training]
@@ -298,59 +300,100 @@ def _of_pipeline(pipeline: Any, file: ModelFile, origin: Origin) -> Way:
     def read(inputs: Any) -> Any:
         return scores(pipeline(list(inputs), top_k=None, truncation=True))
 
-    reading = _reading_of(pipeline.tokenizer)
+    reading = _reading_of(pipeline.tokenizer, {"truncation": True})
     return Way(origin, read, stated, ModelInput(origin.name, "text", reading=reading), method=task)
 
 
-def _of_transformer(network: Any, tokenizer: Any, file: ModelFile, origin: Origin) -> Predictor:
-    """Ask a transformers model with its tokenizer; logits become probabilities as its
-    configuration says.
-    """
+def of_transformer(
+    network: Any, tokenizer: Any, file: ModelFile, origin: Origin, export: Export | None = None
+) -> Predictor:
+    """Ask a transformers model with its tokenizer; logits become probabilities as in a pipeline."""
     if tokenizer is None:
         raise ModelError(
             f"{origin.name}: a transformers model needs its tokenizer",
             "pass its pipeline, or give --tokenizer",
         )
-    names, kind = _names_of(network), getattr(network.config, "problem_type", None)
-    regression = kind == "regression" or (kind is None and len(names or ()) == 1)
-    if file.activation == "auto":
-        several = kind == "multi_label_classification"
-        way = "none" if regression else "sigmoid" if several else "softmax"
-        file = file._replace(activation=way)
-    stated = Stated("regression") if regression else Stated("classification", names)
+    export = export or Export(config=network.config.to_dict())
+    said = export.activation or "softmax"
+    if file.activation == "auto" and file.task != "regression":
+        file = file._replace(activation=said)
+    stated = Stated(
+        "regression" if said == "none" else "classification",
+        _names_of(network),
+        independent=file.activation == "sigmoid",
+    )
+    known = getattr(tokenizer, "model_max_length", None)
+    own = known if isinstance(known, int) and known < NO_LIMIT else None
+    limits = [one for one in (own, export.limit) if one]
+    longest = file.max_tokens or min(limits, default=None)
+    cut = {"truncation": longest is not None, "max_length": longest}
+
+    hushed = getattr(tokenizer, "deprecation_warnings", {})
+    hushed["Asking-to-pad-a-fast-tokenizer"] = True  # it must be known first what goes together
 
     def predict(inputs: Sequence[str]) -> Any:
-        order = sorted(range(len(inputs)), key=lambda i: len(inputs[i]))
-        found: list[Any] = [None] * len(inputs)
-        for start in range(0, len(order), TEXTS_A_CALL):
-            some = order[start : start + TEXTS_A_CALL]
-            tokens = tokenizer(
-                [inputs[i] for i in some], padding=True, truncation=True, return_tensors="pt"
-            ).to(network.device)
-            answers = _in_evaluation(network, partial(_logits, network, tokens))
-            for i, answer in zip(some, _to_numpy(answers), strict=True):
+        encoded = [tokenizer(one, **cut) for one in inputs]
+        lengths = [len(one["input_ids"]) for one in encoded]
+        found: list[Any] = [None] * len(encoded)
+        for some in _calls(lengths, padded=tokenizer.pad_token is not None):
+            batch = [encoded[i] for i in some]
+            tokens = (
+                tokenizer.pad(batch, return_tensors="pt")
+                if tokenizer.pad_token is not None
+                else _stacked(batch)
+            )
+            tokens = {key: one.to(network.device) for key, one in tokens.items()}
+            answers = in_evaluation(network, partial(network, **tokens))
+            for i, answer in zip(some, written_logits(answers), strict=True):
                 found[i] = answer
         return np.array(found)
 
-    given = ModelInput(origin.name, "text", reading=_reading_of(tokenizer))
+    reading = _reading_of(tokenizer, cut)
+    given = ModelInput(origin.name, "text", max_tokens=longest, reading=reading)
     return Predictor(file, Way(origin, predict, stated, given, method="logits"))
 
 
-def _logits(network: Any, tokens: Any) -> Any:
-    return network(**tokens).logits
+def _calls(lengths: Sequence[int], padded: bool) -> Iterator[list[int]]:
+    """Yield the places of texts that go into one call: short ones first, and where there is nothing
+    to pad them with, of one length.
+    """
+    call: list[int] = []
+    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
+        other = bool(call) and not padded and lengths[call[0]] != lengths[i]
+        if other or len(call) == TEXTS_A_CALL:
+            yield call
+            call = []
+        call.append(i)
+    if call:
+        yield call
 
 
-def _reading_of(tokenizer: Any) -> Callable[[str], TextReading] | None:
+def _stacked(encoded: Sequence[Any]) -> dict[str, Any]:
+    import torch
+
+    return {key: torch.tensor([one[key] for one in encoded]) for key in encoded[0]}
+
+
+def written_logits(answers: Any) -> Any:
+    """Return the logits of a transformers model's answer as an array."""
+    return _to_numpy(answers.logits)
+
+
+def _reading_of(tokenizer: Any, cut: dict[str, Any]) -> Callable[[str], TextReading] | None:
     """Return what tells how much of a text a fast tokenizer lets through."""
     if not getattr(tokenizer, "is_fast", False):
         return None
 
     def read(text: str) -> TextReading:
         whole = tokenizer(text, truncation=False, verbose=False)["input_ids"]
-        cut = tokenizer(text, truncation=True, return_offsets_mapping=True)
-        n, seen = len(whole), len(cut["input_ids"])
-        end = max((end for _, end in cut["offset_mapping"]), default=0)
-        return TextReading(n, seen, (0, end) if seen < n else None)
+        kept = tokenizer(
+            text, return_offsets_mapping=True, return_special_tokens_mask=True, verbose=False, **cut
+        )
+        n, seen = len(whole), len(kept["input_ids"])
+        pairs = zip(kept["offset_mapping"], kept["special_tokens_mask"], strict=True)
+        places = [place for place, special in pairs if not special and place[1] > place[0]]
+        part = (min((a for a, _ in places), default=0), max((b for _, b in places), default=0))
+        return TextReading(n, seen, part if seen < n else None)
 
     return read
 

@@ -10,8 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.models.booster_files import MOST_CLASSES, MOST_COLUMNS, MOST_TREES, Unfit
-from lime_cli.models.ubjson import is_json, read_ubjson
+from lime_cli.models.booster_files import (
+    MOST_CLASSES,
+    MOST_COLUMNS,
+    MOST_TREES,
+    Unfit,
+    is_json,
+    read_ubjson,
+)
 
 _COUNTS = {
     b"num_class": MOST_CLASSES,

@@ -13,8 +13,8 @@ class CommandGroup(click.Group):
     """Commands under one name: alone it prints its help, a mistyped one gets a suggestion."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Print the help where nothing is typed; it is what was asked for, so exit with 0."""
-        if not args and not ctx.resilient_parsing:
+        """Print the help, whole as it is, where nothing or ``--help-all`` is typed; exit with 0."""
+        if args in ([], ["--help-all"]) and not ctx.resilient_parsing:
             click.echo(ctx.get_help(), color=ctx.color)
             ctx.exit()
         return super().parse_args(ctx, args)

@@ -11,11 +11,11 @@ import click
 
 from lime_cli.clock import TimeLimits
 from lime_cli.cores import limit_libraries, usable_cores
+from lime_cli.errors import SOME_FAILED
 from lime_cli.files import secret
 from lime_cli.options.layers import Option
 from lime_cli.registry import LOGS
-from lime_cli.running.containment import Containment
-from lime_cli.running.signals import die_of_interrupts, leave_at_signals
+from lime_cli.running.containment import Containment, die_of_interrupts, leave_at_signals
 from lime_cli.sources import fetched, local
 
 if TYPE_CHECKING:
@@ -44,16 +44,16 @@ class Command(click.Command):
         options = [one for one in self.params if isinstance(one, Option) and not one.hidden]
         self.short = len(options) > MANY
         """Whether there are options that the short help does not show."""
-        if self.short:
-            show_all = click.Option(
-                ["--help-all"],
-                is_flag=True,
-                is_eager=True,
-                expose_value=False,
-                callback=_show_all,
-                help=f"Show all {len(options)} options and exit.",
-            )
-            self.params.append(show_all)
+        show_all = click.Option(
+            ["--help-all"],
+            is_flag=True,
+            is_eager=True,
+            expose_value=False,
+            hidden=not self.short,
+            callback=_show_all,
+            help=f"Show all {len(options)} options and exit.",
+        )
+        self.params.append(show_all)
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the options by their groups; those of a short help alone, unless told otherwise."""
@@ -221,11 +221,10 @@ class Logging:
 
     def finish(self, code: Any) -> None:
         """Log what was explained, though some of it failed; nothing in a child of this process."""
-        if os.getpid() != self._process or code not in (None, 0, 6):
+        if os.getpid() != self._process or code not in (None, 0, SOME_FAILED):
             return
         from lime_cli.console import Console
-        from lime_cli.records.images import Images
-        from lime_cli.records.reading import read_explanations
+        from lime_cli.records.reading import Images, read_explanations
 
         output, inputs = self._ctx.params.get("output"), self._ctx.params.get("inputs", ())
         folder = Path(output) if output is not None and Path(output).is_dir() else None

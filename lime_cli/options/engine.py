@@ -15,7 +15,7 @@ from lime_cli.errors import SettingsError
 from lime_cli.modality import Modality
 from lime_cli.options.completion import targets
 from lime_cli.options.groups import Bytes, NumberOrAuto, Options, Percent, flag, option
-from lime_cli.settings import KERNELS, SELECTIONS, SURROGATES, Settings
+from lime_cli.settings import KERNELS, SELECTIONS, SURROGATES, Settings, not_limes
 
 
 class EngineOptions(Options, heading="Explanation"):
@@ -140,6 +140,11 @@ class EngineOptions(Options, heading="Explanation"):
         if samples is None:
             most = modality.max_samples if self.max_samples is None else self.max_samples
             samples = min(modality.default_samples, most)
+        elif self.max_samples is not None and samples > self.max_samples:
+            raise SettingsError(
+                f"--max-samples {self.max_samples} is less than --samples {samples}",
+                "raise it, or leave one out",
+            )
         return Settings(
             samples=samples,
             max_samples=most,
@@ -208,6 +213,8 @@ def _engine(
 
     features = engine.features if _said("features") else features
     few = features <= FEW_FEATURES
+    if engine.max_samples is not None:
+        raise not_limes("--max-samples")
     return engine.changed(
         samples=engine.samples if engine.samples is not None else samples,
         features=features,

@@ -20,7 +20,7 @@ from lime_cli.options.groups import Bytes, Options, Segmenter, argument, flag, g
 from lime_cli.options.kinds import require
 from lime_cli.options.layers import LISTENER, tell
 from lime_cli.registry import AUTO_FILL, FILLS, MODALITIES, RESIZES
-from lime_cli.sources import fetched
+from lime_cli.sources import Held, fetched
 
 if TYPE_CHECKING:
     from lime_cli.tables.dialect import Dialect
@@ -167,6 +167,12 @@ class SchemaOptions(Options, heading="Columns"):
         metavar="A,B=%d.%m.%Y,...",
         shell_complete=columns,
     )
+    maps: tuple[str, ...] = option(
+        "--map",
+        "Numbers that stand for the words of a column where the model is asked; repeatable.",
+        metavar="COLUMN=WORD:N,...",
+        multiple=True,
+    )
     bins: str = option(
         "--bins",
         "Bins of numeric columns.",
@@ -195,13 +201,14 @@ class SchemaOptions(Options, heading="Columns"):
     )
 
     def schema(self) -> Schema:
-        from lime_cli.tabular.schema import Schema, parse_dates, parse_groups
+        from lime_cli.tabular.schema import Schema, parse_dates, parse_groups, parse_maps
 
         return Schema(
             categorical=self.categorical,
             numeric=self.numeric,
             strings=self.strings,
             dates=parse_dates(self.dates),
+            maps=parse_maps(self.maps),
             bins=self.bins,
             label=self.label,
             groups=parse_groups(tuple(one for one in self.groups if one != "auto")),
@@ -467,9 +474,13 @@ class ImageOptions(Options, heading="Input"):
 
 
 def _listed() -> tuple[str, ...]:
-    """Read paths from standard input: one a line, or lines of JSON that have a ``path``."""
+    """Read standard input: an image, or paths, one a line or in lines of JSON as ``path``."""
+    from lime_cli.images.pixels import is_image  # brings Pillow
+
     clock.read_once()
     content = sys.stdin.buffer.read(SMALL + 1)
+    if is_image(content):
+        return (Held("stdin", content + sys.stdin.buffer.read(MOST_STREAMED)),)
     if len(content) > SMALL:
         raise InputError(f"standard input: has more than {SMALL:,} bytes", "name a folder")
     data = content.decode("utf-8", "surrogateescape")
@@ -477,6 +488,10 @@ def _listed() -> tuple[str, ...]:
     if not found:
         raise InputError("standard input: names no images", "write one path per line")
     return found
+
+
+MOST_STREAMED = 1 << 30
+"""Bytes of an image that are read from standard input, at most."""
 
 
 def _path_of(line: str, number: int) -> str:

@@ -39,7 +39,7 @@ DESCRIBING = frozenset((
     "column", "columns", "dates", "decimal", "drop", "drop-failed", "each-position", "encoding",
     "features",
     "features-only", "fill", "fixed", "format", "group", "id-column", "input-form", "invert",
-    "kernel", "kernel-width", "key", "label", "layout", "like-lime", "mask", "max-samples",
+    "kernel", "kernel-width", "key", "label", "layout", "like-lime", "map", "mask", "max-samples",
     "max-tokens", "mean",
     "merge-repeats", "model-format", "model-output", "na-values", "negative", "no-header",
     "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "quote", "radius",

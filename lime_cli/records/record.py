@@ -24,6 +24,7 @@ from lime_cli.engine.explanation import (
     AtRadius,
     Counterfactual,
     Explanation,
+    Interval,
     Others,
     Pair,
     Replaced,
@@ -31,16 +32,8 @@ from lime_cli.engine.explanation import (
     Surrogate,
     Weight,
 )
-from lime_cli.engine.instance import (
-    CodedWarning,
-    Column,
-    Component,
-    Identity,
-    Segment,
-    Skipped,
-    Spans,
-    Subject,
-)
+from lime_cli.engine.instance import Column, Component, Segment, Skipped, Spans, Subject
+from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.engine.neighbourhood import width_of
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.files import digest_of
@@ -430,7 +423,7 @@ def _plain(value: Any) -> Any:
         return {
             str(key): one if type(one) in _AS_IT_IS else _plain(one) for key, one in value.items()
         }
-    if kind is list or kind is tuple:
+    if kind in (list, tuple, Interval):
         return [one if type(one) in _AS_IT_IS else _plain(one) for one in value]
     return _plain_of_others(value)
 
@@ -599,12 +592,12 @@ def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surr
                 (known(pair["components"][0]), known(pair["components"][1])),
                 float(pair["weight"]),
                 float(pair["std_error"]),
-                (pair["interval"][0], pair["interval"][1]),
+                Interval(*pair["interval"]),
             )
             for pair in target["pairs"]
         ),
         pairs_fidelity=target["pairs_fidelity"],
-        others=None if others is None else Others(**{**others, "interval": _pair(others)}),
+        others=None if others is None else Others(**{**others, "interval": interval_of(others)}),
         against=target["against"]["index"] if "against" in target else None,
         by_radius=()
         if target["kernel"] is None
@@ -612,18 +605,19 @@ def _surrogate(target: dict[str, Any], components: dict[str, Component]) -> Surr
     )
 
 
-def _pair(pair: dict[str, Any]) -> tuple[float, float] | None:
-    interval = pair["interval"]
-    return None if interval is None else (interval[0], interval[1])
+def interval_of(weighed: dict[str, Any]) -> Interval | None:
+    """Read the interval of a component's weight, of those of others, or of a pair's."""
+    interval = weighed["interval"]
+    return None if interval is None else Interval(*interval)
 
 
 def _weight(weight: dict[str, Any], component: int) -> Weight:
-    low_high, ranks = weight["interval"], weight["rank_range"]
+    ranks = weight["rank_range"]
     return Weight(
         component=component,
         weight=float(weight["weight"]),
         std_error=weight["std_error"],
-        interval=None if low_high is None else (low_high[0], low_high[1]),
+        interval=interval_of(weight),
         rank_range=None if ranks is None else (ranks[0], ranks[1]),
         selected=weight["selected"],
         blocks=tuple(weight["blocks"]) if "blocks" in weight else None,

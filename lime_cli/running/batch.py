@@ -8,15 +8,16 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from lime_cli import clock
 from lime_cli.console import print_line
+from lime_cli.errors import SOME_FAILED
+from lime_cli.files import json_line
 from lime_cli.formats import Look
-from lime_cli.modality import Modality
 from lime_cli.registry import FORMATS
-from lime_cli.running.containment import Containment, Leftover
+from lime_cli.running.containment import Containment, Interruption, Leftover
 from lime_cli.running.executor import Workers, opened
 from lime_cli.running.job import (
     Explained,
@@ -28,12 +29,10 @@ from lime_cli.running.job import (
     complete,
     error_of,
     in_order,
-    line_of,
     manner,
 )
 from lime_cli.running.output import Output
 from lime_cli.running.progress import Progress, shown
-from lime_cli.running.signals import Interruption
 from lime_cli.sources import Source, local
 
 if TYPE_CHECKING:
@@ -150,12 +149,7 @@ class Run:
 
     def light_job(self) -> Job:
         """Return the job as it travels: workers are told of each source."""
-        modality = self.job.modality
-        known = {one.name for one in fields(modality)}  # type: ignore[arg-type]
-        if "inputs" not in known:
-            return self.job
-        light: Modality = replace(modality, inputs=())  # type: ignore[type-var]
-        return replace(self.job, modality=light)
+        return replace(self.job, modality=self.job.modality.without_inputs())
 
 
 def contained(run: Run, containment: Containment | None) -> Run:
@@ -212,7 +206,8 @@ def outcomes(
         for work in works:
             if stop():
                 return
-            yield from ((work, (outcome,)) for outcome in complete(work, run.prepared))
+            for outcome in complete(work, run.prepared):
+                yield work, (outcome,)
         return
     with opened(run.workers, job.model.path) as executor:
         yield from executor.run_all(works, stop)
@@ -260,9 +255,6 @@ def _watched(run: Run, stops: Stops, alone: bool, quiet: bool) -> Iterator[Outco
 
 _LATE = 1.0  # seconds after which somebody wonders how long it takes
 
-SOME_FAILED = 6
-"""The exit code of a batch in which an instance failed, or was not come to."""
-
 
 def into_stream(run: Run, output: Output, alone: bool) -> int:
     """Write what comes of each instance as soon as its turn has come; return the exit code.
@@ -293,7 +285,7 @@ def into_stream(run: Run, output: Output, alone: bool) -> int:
         elif output.format == "jsonl" and not run.keeps:
             for outcome in found:
                 plain = run.look.unicode
-                stream.write(outcome.line if plain else line_of(json.loads(outcome.line)))
+                stream.write(outcome.line if plain else json_line(json.loads(outcome.line)))
         else:
             FORMATS[output.format](_explanations(found, run, output), stream, run.look)
     if output.format != "table":
@@ -316,7 +308,7 @@ def _explanations(found: Iterator[Outcome], run: Run, output: Output) -> Iterato
                 output.keep_samples(*outcome.drawn, outcome.explanation.model.targets)
             yield outcome.explanation
         return
-    from lime_cli.records.images import Images
+    from lime_cli.records.reading import Images
     from lime_cli.records.record import explanation_of
 
     places = Images("-", inputs=getattr(run.job.modality, "inputs", ()))

@@ -1,12 +1,17 @@
-"""A child process for work that may crash, and the words and exit code its death becomes."""
+"""How a process ends: by a crash, in a child whose death is put in words and a code; by signals,
+soon after the first and at once after a second.
+"""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import select
 import signal
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 from lime_cli.errors import LimexError, ModelError, PredictionError
@@ -16,12 +21,11 @@ if TYPE_CHECKING:
 
     from lime_cli import clock
 
-
 TEMPORARY = ".limex-{pid}-"
 """How the names of unfinished files begin, so that those of a dead process can be told."""
 
 
-_PASSED_ON = ("SIGINT", "SIGTERM", "SIGHUP")
+SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -153,8 +157,7 @@ def _held_back() -> Iterator[set[signal.Signals]]:
 
     Those that whoever started it has ignored, as nohup does, stay ignored.
     """
-    known = {getattr(signal, name) for name in _PASSED_ON}
-    passed_on = {one for one in known if signal.getsignal(one) is not signal.SIG_IGN}
+    passed_on = _heeded()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {*passed_on, signal.SIGCHLD})
     try:
         yield passed_on
@@ -291,3 +294,113 @@ def death(model: str, code: int, where: str = "") -> ModelError:
         f"{name}: the model process ended (exit code {code}){where}",
         "a model must return, not call exit",
     )
+
+
+_ONE_TOUCH = 0.3  # seconds in which a signal that comes twice, to process and group, is one
+
+_GRACE = 1.2  # seconds in which the work at hand may end by itself
+
+
+class Interruption:
+    """What the signals of a process say; a thread watches, for a model may keep the main one.
+
+    Leaving at any time is safe: whatever a batch has finished is on the disk already.
+    """
+
+    def __init__(self, leave: Callable[[int], None]) -> None:
+        self.number: int | None = None
+        """The signal that came; None before."""
+        self.farewell: Callable[[], None] = lambda: None
+        """What is said on the way out."""
+        self._leave = leave
+        self._said = threading.Lock()
+
+    @property
+    def code(self) -> int:
+        return _SIGNALLED + (self.number or 0)
+
+    def say_farewell(self) -> None:
+        if self._said.acquire(blocking=False):
+            self.farewell()
+
+    def watch(self, pipe: int) -> None:
+        """Wait for signals; leave when the work at hand takes too long, or at the second."""
+        first = _next(pipe, None)
+        if not first:
+            return
+        self.number, came = first, time.monotonic()
+        while (left := came + _GRACE - time.monotonic()) > 0:
+            again = _next(pipe, left)
+            if again == 0:
+                return
+            if again is not None and time.monotonic() > came + _ONE_TOUCH:
+                break
+        self.say_farewell()
+        self._leave(self.code)
+        os._exit(self.code)
+
+
+def leave_at_signals() -> dict[signal.Signals, object]:
+    """Let a signal end this process at once, with its code; return what was done before."""
+    return {
+        number: signal.signal(number, lambda received, _: os._exit(_SIGNALLED + received))
+        for number in _heeded()
+    }
+
+
+def die_of_interrupts() -> None:
+    """Let Ctrl-C end this process as other signals do, even where an import would swallow it."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
+@contextlib.contextmanager
+def leaving_at_signals() -> Iterator[None]:
+    """Let signals end this process at once in the meantime, as when there is nothing to keep."""
+    before = leave_at_signals()
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def interruptible(leave: Callable[[int], None]) -> Iterator[Interruption]:
+    """Turn signals into an ``Interruption``; ``leave`` ends the process, told the exit code.
+
+    A signal that is ignored, as Ctrl-C is in the background of a script, stays ignored.
+    """
+    interruption = Interruption(leave)
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
+    heard, told = os.pipe()
+    os.set_blocking(told, False)
+    former = signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+    handlers = {number: signal.signal(number, lambda *_: None) for number in _heeded()}
+    watcher = threading.Thread(target=interruption.watch, args=(heard,), daemon=True)
+    watcher.start()
+    try:
+        yield interruption
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+        signal.set_wakeup_fd(former)
+        os.close(told)
+        watcher.join(0.1)
+
+
+def stop_signals() -> set[signal.Signals]:
+    """Return the signals by which people and systems stop programs, as far as there are any."""
+    return {getattr(signal, name) for name in SIGNALS if hasattr(signal, name)}
+
+
+def _heeded() -> set[signal.Signals]:
+    """Return those that whoever started this process has not ignored, as nohup does."""
+    return {one for one in stop_signals() if signal.getsignal(one) is not signal.SIG_IGN}
+
+
+def _next(pipe: int, patience: float | None) -> int | None:
+    """Return the number of the next signal; 0 at the end of the batch, None after a while."""
+    if patience is not None and not select.select([pipe], [], [], patience)[0]:
+        return None
+    return next(iter(os.read(pipe, 1)), 0)

@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any, cast
 import click
 
 from lime_cli.console import Console, print_line
+from lime_cli.errors import SOME_FAILED
 from lime_cli.files import digest_of_file
 from lime_cli.models.onnx.export import digests_beside
 from lime_cli.registry import SUFFIXES
 from lime_cli.running.batch import (
-    SOME_FAILED,
     Inventory,
     Run,
     Slice,
@@ -29,11 +29,10 @@ from lime_cli.running.batch import (
     outcomes,
     said_of,
 )
-from lime_cli.running.containment import Containment
+from lime_cli.running.containment import Containment, interruptible
 from lime_cli.running.ledger import BatchIdentity, Beginning, Ledger, LedgerPart, Tally, opened
 from lime_cli.running.output import Output
 from lime_cli.running.progress import Progress, release_terminal, shown
-from lime_cli.running.signals import interruptible
 from lime_cli.sources import file_of, local
 from lime_cli.version import __version__
 

@@ -1,29 +1,25 @@
-"""Jobs: a slice of sources on its way through model, modality and engine, to bytes;
-and which class is meant: the one that ``predict`` names, or the one of a number.
-"""
+"""Jobs: a slice of sources on its way through model, modality and engine, to bytes."""
 
 from __future__ import annotations
 
 import io
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
-from itertools import groupby
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import numpy as np
 
 from lime_cli import clock, errors
 from lime_cli.engine import explain
 from lime_cli.engine.explaining import focused
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import Instance
-from lime_cli.engine.model import CodedWarning
 from lime_cli.engine.predictions import NOTHING, CallCounts, taken
+from lime_cli.engine.targets import targeted
 from lime_cli.errors import InputError, LimexError, PredictionError
+from lime_cli.files import json_line
 from lime_cli.formats import Look
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
@@ -127,8 +123,7 @@ def _explain(
     sources, instances = [one for one, _ in ready], [one for _, one in ready]
     settings, file = job.settings, Path(job.model.path).name
     try:
-        most = settings.max_samples or settings.samples
-        with clock.explaining(_named(ready), most):
+        with clock.explaining(_named(ready), settings.most_samples):
             instances = [focused(one, model, settings) for one in instances]
             explanations = list(targeted(instances, model, settings, way))
     except (InputError, PredictionError) as error:
@@ -163,8 +158,7 @@ def _prepared_for(job: Job) -> Prepared:
 
     And what the model predicts for the samples of a table by marcotcr/lime, which rows share.
     """
-    modality = job.modality
-    modality = modality.unasked() if hasattr(modality, "unasked") else modality
+    modality = job.modality.without_inputs()
     return _prepared(job.model, modality, job.settings, (*job.model.stamp(), *modality.stamp()))
 
 
@@ -270,7 +264,7 @@ def failed(source: Source, error: LimexError) -> Outcome:
         "instance": {"id": source.id, "source": source.path, "row": source.row},
         "error": {"kind": kind, "message": error.message, "hint": error.hint},
     }
-    return Outcome(source, line_of(record), error=kind)
+    return Outcome(source, json_line(record), error=kind)
 
 
 def error_of(outcome: Outcome) -> LimexError:
@@ -299,77 +293,3 @@ def _written(name: str, explanation: Explanation, look: Look) -> bytes:
     stream = io.BytesIO()
     FORMATS[name]([explanation], stream, look)
     return stream.getvalue()
-
-
-def line_of(record: dict[str, Any]) -> bytes:
-    """Write a record as a line of ASCII."""
-    return (json.dumps(record, separators=(",", ":"), ensure_ascii=True) + "\n").encode()
-
-
-Meant = tuple[tuple[str, ...], tuple[CodedWarning, ...]]
-"""Targets as the engine is asked for them, and what a reader must know of that."""
-
-Way = Callable[..., Iterator[Explanation]]
-
-
-def targeted(
-    instances: Sequence[Instance], model: LoadedModel, settings: Settings, way: Way
-) -> Iterator[Explanation]:
-    """Explain instances, each for the targets that are meant for it; what was asked is kept.
-
-    The largest output is not always what a model predicts: thresholds may be tuned, and a support
-    vector machine decides without its probabilities. The class is meant that ``predict`` names.
-    """
-    targets, said = _by_value(settings.targets, model)
-    against = settings.against
-    if against is not None:
-        (against,), more = _by_value((against,), model)
-        said = (*said, *more)
-    decides = "predicted" in targets and hasattr(model, "named")  # not every package's model does
-    named = model.named(instances) if decides else {}
-    meant = [_meant(targets, said, named.get(i)) for i in range(len(instances))]
-    pairs = zip(meant, instances, strict=True)
-    for (words, warnings), group in groupby(pairs, lambda pair: pair[0]):
-        own = [instance for _, instance in group]
-        for one in way(own, model, replace(settings, targets=words, against=against)):
-            yield replace(one, settings=settings, warnings=(*one.warnings, *warnings))
-
-
-def _meant(targets: tuple[str, ...], said: tuple[CodedWarning, ...], name: str | None) -> Meant:
-    """Put the class that ``predict`` names, where it is another, in the place of ``predicted``."""
-    if name is None:
-        return targets, said
-    words = (
-        f"predict names {name!r}, though another class has an output as large or larger; {name!r} "
-        "is explained; --target top:1 takes the largest"
-    )
-    changed = tuple(name if one == "predicted" else one for one in targets)
-    return changed, (*said, CodedWarning("predicted_by_threshold", words))
-
-
-def _by_value(targets: tuple[str, ...], model: LoadedModel) -> Meant:
-    """Take a number for the class of that value, for an index only where no class has it."""
-    names = model.identity.targets
-    values = [_number(one) for one in names]
-    found, said = [], []
-    for word in targets:
-        value = _number(word)
-        same = [name for name, one in zip(names, values, strict=True) if one == value]
-        if value is None or word in names or not same:
-            found.append(word)
-        else:
-            found.append(same[0])
-        index = value is not None and not same and word.isdecimal() and int(word) < len(names)
-        if index and None not in values:
-            name = names[int(word)]
-            words = f"no class is {word}; the one at that index, {name}, is explained"
-            said.append(CodedWarning("target_by_index", words))
-    return tuple(found), tuple(said)
-
-
-def _number(word: str) -> float | None:
-    try:
-        value = float(word)
-    except ValueError:
-        return None
-    return value if np.isfinite(value) else None

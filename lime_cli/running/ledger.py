@@ -25,7 +25,7 @@ from typing import Any
 from lime_cli import files
 from lime_cli.engine.predictions import NOTHING, CallCounts
 from lime_cli.errors import OutputError
-from lime_cli.files import digest_of
+from lime_cli.files import digest_of, json_line, json_page
 from lime_cli.version import __version__
 
 EXAMPLES = 5
@@ -162,7 +162,7 @@ class LedgerPart:
     def data(self) -> bytes:
         """Return the content of the file: the lines, the tally, the seal of both."""
         tally = {"inputs": self.inputs, "tally": self.tally.data(), "drawings": self.drawings}
-        return sealed(self.lines + _json(tally))
+        return sealed(self.lines + json_line(tally))
 
 
 def part_of(data: bytes) -> LedgerPart | None:
@@ -203,7 +203,7 @@ class Stretch:
 
 def stretch_of(start: int, part: LedgerPart) -> Stretch:
     """Say where a part's lines begin in the finished file."""
-    packed = zlib.compress(_json([part.tally.data(), part.drawings]))
+    packed = zlib.compress(json_line([part.tally.data(), part.drawings]))
     return Stretch(start, len(part.lines), part.tally.failed, part.inputs, packed)
 
 
@@ -212,7 +212,7 @@ def index_pieces(stretches: dict[int, Stretch]) -> Iterator[bytes]:
     seal = _new_seal()
     for number, one in stretches.items():
         packed = zlib.decompress(one.packed).decode()
-        line = _json([number, one.start, one.size, one.failed, one.inputs, packed])
+        line = json_line([number, one.start, one.size, one.failed, one.inputs, packed])
         seal.update(line)
         yield line
     yield _line_of(seal)
@@ -253,10 +253,6 @@ def _line_of(seal: hmac.HMAC) -> bytes:
     return f"{seal.hexdigest()}\n".encode()
 
 
-def _json(value: Any) -> bytes:
-    return (json.dumps(value, separators=(",", ":"), ensure_ascii=True) + "\n").encode()
-
-
 HEADER_SCHEMA = {"name": "limex/run", "number": 1}
 
 
@@ -281,7 +277,7 @@ class BatchIdentity:
     def header(self) -> bytes:
         """Return the first line of the finished file: equal for equal batches."""
         said = {"schema": HEADER_SCHEMA, "limex": __version__, "run": self.digest, **self.parts}
-        return (json.dumps(said, separators=(",", ":"), ensure_ascii=True) + "\n").encode()
+        return json_line(said)
 
     def require_same(self, folder: str, data: bytes) -> None:
         """Raise OutputError unless the folder's run, as ``data`` wrote it, is this one."""
@@ -395,8 +391,7 @@ class Ledger:
 
     def summarize(self, summary: dict[str, Any]) -> None:
         """Write the summary, then forget the parts."""
-        content = (json.dumps(summary, indent=2, ensure_ascii=True) + "\n").encode()
-        files.write_whole(self.folder / SUMMARY, content)
+        files.write_whole(self.folder / SUMMARY, json_page(summary))
         files.sync_folder(self.folder)
         for number in sorted(self.parts):
             files.remove(self._part(number))

@@ -29,7 +29,14 @@ from lime_cli.clock import LOADING, TRYING, Board, TimeLimits, Watcher, unwatch,
 from lime_cli.cores import LIBRARIES
 from lime_cli.errors import LimexError, ModelError, OutputError, PredictionError
 from lime_cli.running import fence
-from lime_cli.running.containment import BAD_ITEMS, death, die_with, lateness, too_many
+from lime_cli.running.containment import (
+    BAD_ITEMS,
+    death,
+    die_with,
+    lateness,
+    stop_signals,
+    too_many,
+)
 from lime_cli.running.executor import GRACE, Task, Workers
 from lime_cli.running.job import Outcome, Work, complete, load
 from lime_cli.sources import Source
@@ -58,10 +65,6 @@ def receive(stream: IO[bytes]) -> bytes | None:
     return content if len(content) == length else None
 
 
-PARENTS_BUSINESS = ("SIGINT", "SIGTERM", "SIGHUP")
-"""Signals that a terminal or a batch system sends to all: the parent decides what they mean."""
-
-
 def main(parent: int | None, idle: float | None, board: int | None) -> None:
     """Run a worker until its input ends, or for ``idle`` seconds none came; never return.
 
@@ -70,8 +73,8 @@ def main(parent: int | None, idle: float | None, board: int | None) -> None:
     if board is not None:
         clock.tell(clock.Board(board))
         os.close(board)
-    numbers = {getattr(signal, one) for one in PARENTS_BUSINESS if hasattr(signal, one)}
-    for number in numbers:
+    numbers = stop_signals()
+    for number in numbers:  # sent to all by a terminal: the parent decides what they mean
         signal.signal(number, signal.SIG_IGN)
     if hasattr(signal, "pthread_sigmask"):  # the parent held them back until now
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
@@ -146,7 +149,7 @@ _PROGRAM = (
 
 
 class Said(NamedTuple):
-    """What a hand said, and when: the last word of each is ``death``, with its exit code."""
+    """What a process said, and when: the last word of each is ``death``, with its exit code."""
 
     process: WorkerProcess
     words: tuple[Any, ...]
@@ -253,8 +256,7 @@ def _signals_held() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    numbers = {getattr(signal, name) for name in PARENTS_BUSINESS}
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, numbers)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, stop_signals())
     try:
         yield
     finally:
@@ -320,7 +322,7 @@ class Local(AbstractContextManager["Local"]):
         self.close()
 
     def _hand_out(self, tasks: Iterator[Task]) -> None:
-        """Give every free hand a task, and every missing one that there is work for."""
+        """Give every free process a task, and every missing one that there is work for."""
         while True:
             free = next((one for one in self._processes if one.task is None), None)
             if free is None and len(self._processes) >= self._n:
@@ -335,7 +337,7 @@ class Local(AbstractContextManager["Local"]):
             free.take(task)
 
     def _started(self, task: Task) -> WorkerProcess | None:
-        """Start one more hand; where the system allows no more, do with those there are."""
+        """Start one more process; where the system allows no more, do with those there are."""
         threads = task.work_left().job.model.threads or 1
         try:
             process = WorkerProcess(
@@ -396,7 +398,7 @@ class Local(AbstractContextManager["Local"]):
                 yield from self._released(process)
 
     def _released(self, process: WorkerProcess) -> Iterator[Task]:
-        """Take the task from a hand: it is done, or somebody goes on with it."""
+        """Take the task from a process: it is done, or somebody goes on with it."""
         task, process.task = process.task, None
         if task is None:
             return

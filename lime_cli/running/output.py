@@ -75,11 +75,16 @@ class Output:
             return True
         return several and Path(self.path).suffix.lower() not in SUFFIXES
 
-    def check(self, n_instances: int) -> None:
-        """Refuse, before any model work, what cannot be written."""
+    def check(self, n_instances: int, folders: bool = False) -> None:
+        """Refuse, before any model work, what cannot be written.
+
+        ``folders`` says that the command writes a file an instance too, into a folder.
+        """
         if n_instances > 1 and self.format not in MANY:
+            each = f", or a file each in a folder: -o DIR -f {self.format}"
             raise SettingsError(
-                f"{n_instances} instances do not fit into one {self.format} file", "use -f jsonl"
+                f"{n_instances} instances do not fit into one {self.format} file",
+                f"use -f jsonl{each if folders and self.format != 'json' else ''}",
             )
         if self.path is None:
             if self.format in FILES and sys.stdout.isatty():

@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray, different
 from lime_cli.engine.instance import Skipped
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray, different
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.tables.cells import DAY, Cells, are_dates, days_of, number, shortened
 from lime_cli.tables.dialect import MISSING, TRUE_FALSE
-from lime_cli.tabular.dummies import Dummies
 from lime_cli.tabular.groups import (
+    Dummies,
     Feature,
     Group,
     Part,

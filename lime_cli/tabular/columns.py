@@ -7,13 +7,14 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
+from itertools import islice
 from math import isinf
 from typing import NamedTuple
 
-from lime_cli.engine.instance import CodedWarning
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.models.model_file import ModelInput
-from lime_cli.tables.cells import Cells, are_dates, is_number, misspelled, numbers
+from lime_cli.tables.cells import Cells, are_dates, is_number, kind_of, misspelled, numbers
 from lime_cli.tables.dialect import MISSING, Dialect
 from lime_cli.tables.readers import Stream, open_table, read_evenly
 from lime_cli.tables.rows import is_data, require
@@ -88,7 +89,8 @@ LABELS = frozenset(
         *("target", "targets", "label", "labels", "y", "ytrue", "class", "classes", "outcome"),
         *("survived", "churn", "exited", "attrition", "diagnosis", "species", "variety", "medv"),
         *("saleprice", "medianhousevalue", "loanstatus", "fraud", "isfraud", "heartdisease"),
-        *("stroke", "quality"),
+        *("stroke", "quality", "charges", "transported", "iscanceled", "potability", "pricerange"),
+        *("weeklysales", "deathevent", "fetalhealth", "medhousevalue", "sellingprice"),
     )
 )
 """What the column of true answers is called, in small letters and without marks."""
@@ -121,7 +123,7 @@ def columns_for(
     _check_dropped(stream, drop)
     columns = tuple(name for name in stream.header if name not in drop)
     if wanted is None or wanted == len(columns):
-        return columns
+        return _placed(stream, columns, model_input)
     spare = [name for name in columns if is_label(name)]
     index = [INDEX] if columns[0] == INDEX else []
     ids = [name for name in columns if ID.fullmatch(name)]
@@ -129,8 +131,37 @@ def columns_for(
     with_index = ([*index, *spare],) if index else ()
     for left_out in (index, *alone, *with_index, [*ids, *spare]):
         if len(left_out) == len(columns) - wanted:
-            return tuple(name for name in columns if name not in left_out)
+            kept = tuple(name for name in columns if name not in left_out)
+            return _placed(stream, kept, model_input)
     raise _of_other_width(stream, columns, wanted, [*index, *ids, *spare])
+
+
+LOOKED_AT = 1_000
+"""Rows that tell which columns of a table are words."""
+
+
+def _placed(stream: Stream, columns: tuple[str, ...], model_input: ModelInput) -> tuple[str, ...]:
+    """Put columns where a model of some text takes words, which only some of its columns are.
+
+    Columns that it names come first. The others keep their order where that fits, and where it
+    does not, words among themselves and numbers among themselves.
+    """
+    texts, named = {*model_input.words}, dict(model_input.named)
+    if not texts or len(texts) == len(columns) or not {*named.values()} <= {*columns}:
+        return columns
+    free = [place for place in range(len(columns)) if place not in named]
+    left = [name for name in columns if name not in named.values()]
+    rows = [one.cells for one in islice(stream.records, LOOKED_AT) if one.cells]
+    held = zip(*rows, strict=False)
+    kinds = dict(zip(stream.header, (kind_of(cells) for cells in held), strict=False))
+    worded = [name for name in left if kinds.get(name) == "text"]
+    if len(worded) == len(texts - {*named}):
+        order = iter(worded), iter([name for name in left if name not in worded])
+        placed = {place: next(order[place not in texts]) for place in free}
+    else:
+        placed = dict(zip(free, left, strict=True))
+    placed |= named
+    return tuple(placed[place] for place in range(len(columns)))
 
 
 def _check_dropped(stream: Stream, drop: Sequence[str]) -> None:
@@ -152,7 +183,9 @@ def _of_other_width(
         return ModelError(
             said, f"its first line is {listed}{more}; if that is a row, use --no-header"
         )
-    if n == 1:
+    if n == 1 and not likely:
+        hint = f"--drop '{columns[-1]}' leaves out the last; it has {listed}{more}"
+    elif n == 1:
         hint = f"--drop one of {listed}{more}"
     else:
         hint = f"leave {n} of {listed}{more} out with --drop A,B"
@@ -230,7 +263,7 @@ ITSELF = CodedWarning(
 UNKNOWN = ModelInput()
 
 
-ASKED = 200
+ASKED = 1_000
 """Rows whose predictions are compared with their columns, at most."""
 
 

@@ -9,9 +9,8 @@ from itertools import islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-from lime_cli.engine.instance import CodedWarning
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, LimexError, SettingsError
 from lime_cli.models.model_file import ModelInput
 from lime_cli.sources import Record, Source
@@ -21,12 +20,18 @@ from lime_cli.tables.readers import Stream, open_table
 from lime_cli.tables.rows import Rows, cells_of, require
 from lime_cli.tables.streams import Watch, is_once
 from lime_cli.tabular.background import Background, parse_cell
-from lime_cli.tabular.columns import called, columns_for, is_label, learn
-from lime_cli.tabular.dummies import Dummies, dummies_of
-from lime_cli.tabular.groups import Feature, Group, digest_of_features
+from lime_cli.tabular.codes import without_words
+from lime_cli.tabular.columns import Learned, called, columns_for, is_label, learn
+from lime_cli.tabular.groups import Dummies, Feature, Group, digest_of_features, dummies_of
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
-from lime_cli.tabular.reading import AS_SPELLED, Reading, other_scale, unknown_categories
-from lime_cli.tabular.row import CellWords, RowInstance, Table, table_of
+from lime_cli.tabular.reading import (
+    AS_SPELLED,
+    Reading,
+    other_scale,
+    spelling_of,
+    unknown_categories,
+)
+from lime_cli.tabular.row import CellWords, RowInstance, row_of, table_of
 from lime_cli.tabular.schema import Schema
 
 
@@ -133,35 +138,17 @@ def without_refused_gaps(
         for place, one in enumerate(background.features)
         if one.gaps and not one.constant and one.name not in fixed
     ]
-    if not gaps or takes is None or not takes(_row(background, ())):
+    if not gaps or takes is None or not takes(row_of(background, ())):
         return background, ()
-    if takes(_row(background, gaps)):
+    if takes(row_of(background, gaps)):
         return background, ()
-    refused = [place for place in gaps if not takes(_row(background, (place,)))] or gaps
+    refused = [place for place in gaps if not takes(row_of(background, (place,)))] or gaps
     names = [background.features[place].name for place in refused]
     listed = ", ".join(map(repr, names[:NAMED])) + (" ..." if len(names) > NAMED else "")
     words = (
         f"the model does not accept missing values: those of {listed} are drawn from observed ones"
     )
     return _filled(background, set(refused)), (CodedWarning("missing_not_drawn", words),)
-
-
-def _row(background: Background, missing: Sequence[int]) -> Table:
-    """Return a row of the commonest values, some of them missing."""
-    columns = tuple(
-        _cell(feature, place in set(missing)) for place, feature in enumerate(background.features)
-    )
-    return table_of(background, columns)
-
-
-def _cell(feature: Feature, missing: bool) -> NDArray[Any]:
-    if missing:
-        return feature.values[-1:]
-    frequencies = feature.frequencies.copy()
-    if feature.gaps and not feature.constant:
-        frequencies[-1] = -1.0
-    place = int(np.argmax(frequencies))
-    return feature.values[place : place + 1]
 
 
 def _filled(background: Background, refused: set[int]) -> Background:
@@ -235,8 +222,8 @@ class TabularModality:
         """Name the columns that the model is not given and that nothing else asks for."""
         return self.fitted_ignored
 
-    def unasked(self) -> TabularModality:
-        """Return a copy that asks for no row: what is learned does not depend on which are."""
+    def without_inputs(self) -> TabularModality:
+        """Return a copy that asks for no row."""
         return replace(self, rows=None, ids=(), where=None)
 
     def jointly(self) -> TabularModality:
@@ -251,7 +238,7 @@ class TabularModality:
         """
         model_input.require("table")
         profile = read_profile(self.background) if is_profile(self.background) else None
-        dummies = self._dummies(model_input, profile)
+        given, dummies = model_input, self._dummies(model_input, profile)
         model_input = dummies.told(model_input) if dummies else model_input
         header, columns, numbered = self._columns(model_input, profile)
         reading, some = AS_SPELLED, None
@@ -259,14 +246,10 @@ class TabularModality:
             background, warnings = profile.background(columns, self.schema)
             _check_words(profile.name, background, model_input)
         else:
-            background, warnings, reading, some = learn(
-                self.background or self.path,
-                self.dialect if self.background is None else self.dialect.of_another(),
-                self.schema,
-                lambda stream: (self._seen(stream, model_input, columns), columns),
-                own=self.background is None,
-                model_input=model_input,
-            )
+            other = self._respelled(model_input, given, columns)
+            if other is not None:
+                return other
+            background, warnings, reading, some = self._learned(model_input, columns)
         warnings = (
             *warnings,
             *unknown_categories(background, model_input.known),
@@ -282,6 +265,8 @@ class TabularModality:
             dummies = dummies.resolved(background.features)
             background = replace(background, dummies=dummies)
             warnings += dummies.said(background.features)
+        background, coded = without_words(background, some, model_input, self.schema.maps)
+        warnings += coded
         if profile is not None:
             said = tuple(one for one in self.schema.dates if one[1])
             reading = Reading(dates=said)
@@ -297,6 +282,66 @@ class TabularModality:
                 one for one in header if one not in {*columns, *self._options_given}
             ),
         )
+
+    def _learned(self, model_input: ModelInput, columns: tuple[str, ...]) -> Learned:
+        """Learn the background of the columns that the model is given."""
+        return learn(
+            self.background or self.path,
+            self.dialect if self.background is None else self.dialect.of_another(),
+            self.schema,
+            lambda stream: (self._seen(stream, model_input, columns), columns),
+            own=self.background is None,
+            model_input=model_input,
+        )
+
+    def _respelled(
+        self, model_input: ModelInput, given: ModelInput, columns: tuple[str, ...]
+    ) -> TabularModality | None:
+        """Learn the background with numbers as the table spells them, where the model takes those.
+
+        ``given`` is what the model says, ``model_input`` of columns as the table has them. Nothing
+        is done about what a person said, nor where the model takes the very words.
+        """
+        plain = self.dialect.decimal == "." and self.dialect.thousands is None
+        if not plain or given.takes is None:
+            return None
+        schema = self.schema
+        told = {*schema.numeric, *schema.strings, *schema.categorical, *schema.texts}
+        told |= {name for name, _ in (*schema.maps, *schema.dates)}
+        told |= {columns[place] for place in model_input.spelled if place < len(columns)}
+        with self._opened(model_input, None) as seen:
+            rows = [one.cells for one in islice(seen.records, LOOKED_AT) if one.cells]
+        cells = dict(zip(seen.header, zip(*rows, strict=False), strict=False))
+        found = spelling_of(
+            {one: cells[one] for one in columns if one in cells and one not in told}
+        )
+        if found is None:
+            return None
+        numeric, strings = (*schema.numeric, *found.united), (*schema.strings, *found.columns)
+        dialect = replace(self.dialect, decimal=found.decimal, thousands=found.thousands)
+        numbers = replace(self, dialect=dialect, schema=replace(schema, numeric=numeric))
+        words = replace(self, schema=replace(schema, strings=strings))
+        if not numbers._answered(model_input, given, columns):
+            return None
+        if words._answered(model_input, given, columns):
+            return None
+        fitted = numbers.fitted(given)
+        return replace(fitted, fitted_warnings=(*found.said(), *fitted.fitted_warnings))
+
+    def _answered(
+        self, model_input: ModelInput, given: ModelInput, columns: tuple[str, ...]
+    ) -> bool:
+        """Tell whether the model answers to a row of the table, read in this way."""
+        try:
+            background, _, _, some = self._learned(model_input, columns)
+            dummies = self._dummies(given, None)
+            if dummies is not None:
+                dummies = dummies.resolved(background.features)
+                background = replace(background, dummies=dummies)
+            background, _ = without_words(background, some, model_input, self.schema.maps)
+        except LimexError:
+            return False
+        return model_input.takes is not None and model_input.takes(row_of(background, ()))
 
     def _seen(self, stream: Stream, model_input: ModelInput, columns: tuple[str, ...]) -> Stream:
         """Return a table whose columns are called, and are text, as the model has them."""

@@ -16,8 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.arrays import FloatArray, IntArray
-from lime_cli.engine.instance import CodedWarning
+from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.files import digest_of, read_small
 from lime_cli.tables.cells import date_of

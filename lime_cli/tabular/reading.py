@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time
 from functools import lru_cache
@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.instance import CodedWarning
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.models.model_file import Known, ModelInput, Reach
 from lime_cli.tables.cells import Cells, days_of, shortened
@@ -74,6 +74,105 @@ UNIT = re.compile(
 def _unitless(cell: str) -> str:
     found = UNIT.fullmatch(cell.strip())
     return cell if found is None else found["number"]
+
+
+MULTIPLES = frozenset(
+    ("k", "m", "b", "bn", "mn", "mio", "mrd", "t", "%", "\u2030", "lakh", "crore")
+)
+"""What stands behind a number that is then a multiple of it, or a part."""
+
+SPELLED = re.compile(r"[+-]?\d[\d.,' \u00a0\u202f]*")
+"""A number in whatever spelling."""
+
+
+class Spelling(NamedTuple):
+    """How a table most likely spells its numbers, where no person said."""
+
+    decimal: str
+    thousands: str | None
+    columns: tuple[str, ...]
+    """Columns of numbers that cannot be read otherwise."""
+    united: tuple[str, ...]
+    """Those with a unit, the same in all cells."""
+
+    def said(self) -> tuple[CodedWarning, ...]:
+        """Say how numbers are read."""
+        if not {*self.columns} - {*self.united} and self.decimal == "." and not self.thousands:
+            return ()  # units are told by what cuts them off
+        marks = [f"{self.decimal!r} before decimals"] if self.decimal == "," else []
+        marks += [f"{self.thousands!r} between thousands"] if self.thousands else []
+        words = f"numbers in {_listed(self.columns)} are read with {' and '.join(marks)}"
+        return (CodedWarning("numbers_read", f"{words}; --decimal and --thousands say otherwise"),)
+
+
+def spelling_of(columns: Mapping[str, Iterable[str]]) -> Spelling | None:
+    """Return how columns of cells spell numbers that Python cannot read; None if that is unclear.
+
+    A mark before three figures may stand for decimals or thousands: other numbers of the table
+    must tell.
+    """
+    decimals: set[str] = set()
+    thousands: set[str] = set()
+    found: dict[str, bool] = {}
+    for name, held in columns.items():
+        cells = [cell.strip() for cell in {*held} if cell.strip() not in MISSING]
+        if not cells or all(map(NUMBER.fullmatch, cells)):
+            continue
+        units = {_unit(cell) for cell in cells}
+        united = len(units) == 1 and units != {("", "")}
+        if None in units or len(units) > 1 or any({*one} & MULTIPLES for one in units if one):
+            continue
+        bare = [_unitless(cell) for cell in cells] if united else cells
+        if not all(map(SPELLED.fullmatch, bare)):
+            continue
+        found[name] = united
+        groups = [marks for marks in map(_marks, bare) if marks is not None]
+        decimals |= {one for one, _ in groups if one}
+        thousands |= {one for _, one in groups if one}
+        open_ones = {mark for cell in bare for mark in ",." if _is_open(cell, mark)}
+        small = all(_is_open(one, ",") or (one.isdigit() and len(one) < 4) for one in bare)
+        if open_ones == {","} and small and any(map(str.isdigit, bare)):
+            thousands.add(",")  # from a thousand on, all have it
+    if not found or len(decimals) > 1 or len(thousands) > 1 or decimals & thousands:
+        return None
+    decimal, mark = next(iter(decimals), "."), next(iter(thousands), None)
+    mark = None if mark == decimal else mark
+    dialect = Dialect(decimal=decimal, thousands=mark)
+    for name, united in found.items():
+        cells = [one.strip() for one in {*columns[name]} if one.strip() not in MISSING]
+        bare = [_unitless(cell) for cell in cells] if united else cells
+        if not all(NUMBER.fullmatch(dialect.plain(cell)) for cell in bare):
+            return None
+    return Spelling(decimal, mark, tuple(found), tuple(one for one, own in found.items() if own))
+
+
+def _unit(cell: str) -> tuple[str, str] | None:
+    """Return what stands before and after a number, in small letters; None for no number."""
+    found = UNIT.fullmatch(cell)
+    if found is None:
+        return None
+    return (found["before"] or "").strip().casefold(), (found["after"] or "").strip().casefold()
+
+
+def _marks(cell: str) -> tuple[str, str] | None:
+    """Return the decimal mark and that of thousands, as far as a number alone tells them."""
+    blanks = "\u00a0\u202f"
+    marks = [" " if one in blanks else one for one in cell if not one.isdigit() and one not in "+-"]
+    if not marks or _is_open(cell, marks[-1]):
+        return None
+    kinds = list(dict.fromkeys(marks))
+    if len(kinds) == 2 and marks.count(kinds[1]) == 1:
+        return kinds[1], kinds[0]
+    if len(kinds) > 1:
+        return None
+    return ("", kinds[0]) if len(marks) > 1 or kinds[0] not in ".," else (kinds[0], "")
+
+
+def _is_open(cell: str, mark: str) -> bool:
+    """Tell whether the only mark of a number may stand before decimals, or between thousands."""
+    return (
+        bool(re.fullmatch(rf"[+-]?[1-9]\d{{0,2}}{re.escape(mark)}\d{{3}}", cell)) and mark in ",."
+    )
 
 
 RULES: dict[str, Callable[[str], str]] = {

@@ -20,9 +20,9 @@ from typing import Any, NamedTuple, overload
 import numpy as np
 from numpy.typing import NDArray
 
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
-from lime_cli.engine.instance import CodedWarning, Column, Component, Skipped, Spans, Subject
+from lime_cli.engine.instance import Column, Component, Skipped, Spans, Subject
 from lime_cli.engine.masks import Everything, Masks
+from lime_cli.engine.model import BoolArray, CodedWarning, FloatArray, IntArray
 from lime_cli.engine.texts import pieces_of
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of
@@ -68,6 +68,25 @@ def table_of(background: Background, columns: Sequence[NDArray[Any]]) -> Table:
         made = background.dummies.filled(names, columns)
         return Table(background.dummies.names, tuple(made), dates=dates)
     return Table(names, tuple(columns), dates=dates)
+
+
+def row_of(background: Background, missing: Sequence[int]) -> Table:
+    """Return a row of the commonest values, some of them missing."""
+    columns = tuple(
+        _commonest(feature, place in set(missing))
+        for place, feature in enumerate(background.features)
+    )
+    return table_of(background, columns)
+
+
+def _commonest(feature: Feature, missing: bool) -> NDArray[Any]:
+    if missing:
+        return feature.values[-1:]
+    frequencies = feature.frequencies.copy()
+    if feature.gaps and not feature.constant:
+        frequencies[-1] = -1.0
+    place = int(np.argmax(frequencies))
+    return feature.values[place : place + 1]
 
 
 def unseen(

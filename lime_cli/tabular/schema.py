@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
 from lime_cli.errors import SettingsError
+from lime_cli.tables.dialect import NUMBER
 
 NAMED_BINS = {"quartile": 4, "decile": 10}
 
@@ -16,6 +18,10 @@ UNCUT = "none"
 
 BY_USER, NOT_AMONG, A_DATE = "fixed by the user", "not among --features-only", "a date"
 """Why a column is not varied."""
+
+
+Maps = tuple[tuple[str, tuple[tuple[str, float], ...]], ...]
+"""Columns of words, each with the number that stands for each word."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,8 @@ class Schema:
     """Columns whose cells stay text, whatever they look like."""
     dates: tuple[tuple[str, str], ...] = ()
     """Columns of dates that the model is given as such, with how they are written, or nothing."""
+    maps: Maps = ()
+    """Columns whose words reach the model as numbers, and which."""
     order: tuple[str, ...] = ()
     """Columns that the model is given, in its order, where it does not name them."""
     lone: bool = False
@@ -92,6 +100,7 @@ class Schema:
         """Yield options and the columns that they say the model is given."""
         yield from (("--group", name) for _, columns in self.groups for name in columns)
         yield from (("--text-column", name) for name in self.texts)
+        yield from (("--map", name) for name, _ in self.maps)
 
     def of_parts(self) -> Iterator[tuple[str, str]]:
         """Yield options and the columns or groups that they say there are."""
@@ -121,6 +130,27 @@ def parse_dates(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
             raise SettingsError(f"--dates {word}: names no column", "write --dates since=%d.%m.%Y")
         else:
             found.append((name.strip(), form))
+    return tuple(found)
+
+
+GIVEN = re.compile(rf"(?P<word>.*?):\s*(?P<number>{NUMBER.pattern})\s*(?:,|$)", re.IGNORECASE)
+"""A word and its number, as typed."""
+
+
+def parse_maps(words: Sequence[str]) -> Maps:
+    """Parse ``sex=female:0,male:1``; raise SettingsError for what gives no number to a word."""
+    found = []
+    for word in words:
+        name, _, rest = word.partition("=")
+        pairs = list(GIVEN.finditer(rest))
+        if not name or not rest or "".join(one[0] for one in pairs) != rest:
+            raise SettingsError(
+                f"--map {word}: does not give a number to each word",
+                "write --map 'sex=female:0,male:1'",
+            )
+        found.append(
+            (name.strip(), tuple((one["word"].strip(), float(one["number"])) for one in pairs))
+        )
     return tuple(found)
 
 

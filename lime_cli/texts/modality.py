@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from lime_cli import clock
-from lime_cli.engine.arrays import FloatArray, IntArray
-from lime_cli.engine.instance import CodedWarning, Component, Skipped, Spans, Subject
+from lime_cli.engine.instance import Component, Skipped, Spans, Subject
 from lime_cli.engine.masks import KeptOrMasked
+from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
@@ -381,8 +381,14 @@ class TextModality:
         """Raise InputError once for a table without the column, rather than at each of its rows."""
         if self.column is None or is_once(table.path) or suffix_of(table.path) in LINES:
             return  # lines of JSON need not all hold the same
-        with open_table(table.path, table.dialect) as stream:
-            require(stream.name, stream.header, (self.column,), renames=False)
+        try:
+            with open_table(table.path, table.dialect) as stream:
+                require(stream.name, stream.header, (self.column,), renames=False)
+        except InputError as error:
+            if is_table(table.path):
+                raise
+            hint = "leave --column out if the file is one text"
+            raise InputError(error.message, f"{error.hint}; or {hint}") from None
 
     def strays(self) -> int:
         return self._listing().n_strays(self.inputs)
@@ -395,6 +401,10 @@ class TextModality:
 
     def stamp(self) -> tuple[int, ...]:
         return ()
+
+    def without_inputs(self) -> TextModality:
+        """Return a copy that names no file."""
+        return replace(self, inputs=())
 
     def jointly(self) -> TextModality:
         """Return itself: what replaces a component is one thing."""

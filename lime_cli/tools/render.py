@@ -83,7 +83,7 @@ def _chosen(
 def _with_images(
     explanations: Iterator[Explanation], result: str, named: str | None, needed: bool
 ) -> Iterator[Explanation]:
-    from lime_cli.records.images import Images
+    from lime_cli.records.reading import Images
 
     places = Images(result, named)
     return (places.restored(one, needed) for one in explanations)

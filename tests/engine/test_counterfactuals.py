@@ -178,8 +178,23 @@ def test_a_tree_explains_the_difference_too(limex, tmp_path):
 @pytest.mark.parametrize(
     ("words", "said"),
     [
+        (("--max-samples", "600", "--samples", "601"), "is less than --samples 601; raise it"),
+        (("--max-samples", "600", "--like-lime"), "--max-samples: marcotcr/lime has no such"),
+    ],
+)
+def test_bounds_that_would_not_hold_are_refused(limex, words, said):
+    done = limex("explain", *ZOO, "--row", "84", *words)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert said in done.err
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
         (("--target", "mammal", "--against", "mammal"), "'mammal' is the target itself"),
-        (("--against", "brid"), "did you mean bird?"),
+        (("--against", "brid"), "--against: the model has no output 'brid'; did you mean bird?"),
+        (("--against", "nothing"), "--against: the model has no output 'nothing'; it has"),
+        (("--against", "7"), "--against: 7 is out of range"),
         (("--against", "all"), "all is not one output"),
         (("--against", "bird", "--like-lime"), "--against: marcotcr/lime has no such option"),
         (("--against", "bird", "--kernel", "shapley"), "--against"),

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lime_cli.engine.explanation import Rule, Weight
+from lime_cli.engine.explanation import Interval, Rule, Weight
 from lime_cli.engine.instance import Column, Component
 from lime_cli.errors import SettingsError
 from tests.formats import test_overlay
@@ -22,7 +22,9 @@ BLUE, ORANGE = (10, 95, 215), (230, 110, 0)
 def row(*weights: float, name: str = "age", error: float = 0.02):
     one = explanation()
     parts = tuple(Component(f"{name} {i}", 1.0, Column(f"{i}")) for i in range(len(weights)))
-    given = tuple(Weight(i, w, error / 2, (w - error, w + error)) for i, w in enumerate(weights))
+    given = tuple(
+        Weight(i, w, error / 2, Interval(w - error, w + error)) for i, w in enumerate(weights)
+    )
     surrogate = replace(one.surrogates[0], weights=given)
     return replace(one, components=parts, surrogates=(surrogate,))
 

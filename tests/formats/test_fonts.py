@@ -6,7 +6,7 @@ import sys
 import pytest
 from PIL import ImageFont
 
-from lime_cli.formats.overlay import drawable
+from lime_cli.formats.drawing import drawable
 from tests.conftest import ROOT
 
 
@@ -48,7 +48,7 @@ def test_what_steers_is_never_drawn():
 
 def test_plain_names_need_no_matplotlib():
     code = (
-        "import sys; from lime_cli.formats.overlay import drawable; drawable('cat', 20)\n"
+        "import sys; from lime_cli.formats.drawing import drawable; drawable('cat', 20)\n"
         "assert 'matplotlib' not in sys.modules\n"
         "sys.modules['matplotlib'] = None\n"
         "assert drawable('Kätzchen', 20)[0] == 'Katzchen'\n"

@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from lime_cli.engine.explanation import AtRadius, Weight
-from lime_cli.engine.instance import CodedWarning, Component, Segment, SegmentedImage, Spans
+from lime_cli.engine.explanation import AtRadius, Interval, Weight
+from lime_cli.engine.instance import Component, Segment, SegmentedImage, Spans
+from lime_cli.engine.model import CodedWarning
 from lime_cli.formats.html import LISTED, outlines, part, write_page
 from lime_cli.formats.story import STRONGEST
 from tests.formats.test_json import explanation, written
@@ -43,7 +44,9 @@ def of_text(words: str, spans, weights):
     )
     surrogate = replace(
         one.surrogates[0],
-        weights=tuple(Weight(i, w, 0.01, (w - 0.02, w + 0.02)) for i, w in enumerate(weights)),
+        weights=tuple(
+            Weight(i, w, 0.01, Interval(w - 0.02, w + 0.02)) for i, w in enumerate(weights)
+        ),
     )
     subject = replace(one.subject, modality="text", facts={"text": words})
     return replace(one, subject=subject, components=parts, surrogates=(surrogate,))

@@ -8,7 +8,8 @@ import json
 import pytest
 
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import Column, Component, Identity, Subject
+from lime_cli.engine.instance import Column, Component, Subject
+from lime_cli.engine.model import Identity
 from lime_cli.errors import SettingsError
 from lime_cli.formats import Look
 from lime_cli.records.record import explanation_of, record_of

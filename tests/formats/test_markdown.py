@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from lime_cli.engine.explanation import Interval
 from tests.formats.test_json import explanation, written
 
 
@@ -17,7 +18,7 @@ def test_a_weight_is_a_line_of_the_table():
 def test_an_interval_has_a_column_and_an_uncertain_sign_a_remark():
     one = explanation()
     (surrogate,) = one.surrogates
-    weights = (surrogate.weights[0]._replace(std_error=0.15, interval=(-0.1, 0.5)),)
+    weights = (surrogate.weights[0]._replace(std_error=0.15, interval=Interval(-0.1, 0.5)),)
     text = written("md", [replace(one, surrogates=(replace(surrogate, weights=weights),))]).decode()
     assert "| age \\> 40 | 41 | +0.200 | 0.300 | sign not certain |" in text
 

@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 from PIL import Image
 
+from lime_cli.engine.explanation import Interval
 from lime_cli.formats.canvas import SMALL, Canvas
 from lime_cli.formats.chart import ticks
 from lime_cli.formats.wording import ASCII, bars_of
@@ -70,7 +71,7 @@ def test_control_characters_are_spelled_out_all_the_same(limex):
 @pytest.mark.parametrize("width", [40, 60, 80, 120])
 def test_the_numbers_of_an_axis_keep_apart(scale, width):
     weight = explanation().surrogates[0].weights[0]
-    small = weight._replace(weight=scale, interval=(scale / 2, scale))
+    small = weight._replace(weight=scale, interval=Interval(scale / 2, scale))
     header = bars_of([small], scale, (width, 10), ASCII).header()
     ends = header.split("weight")[0].split()
     assert ends in (["0"], [ends[0], "0", ends[-1]])
@@ -143,6 +144,13 @@ def test_a_table_is_not_read_as_one_text(limex, tmp_path, name):
     assert limex(*REVIEW, table, "--column", "text", "--row", 0, "-f", "json").code == 0
 
 
+def test_prose_has_no_column_to_name(limex, tmp_path):
+    (tmp_path / "t.txt").write_text("a good film, and a great one\n")
+    done = limex(*REVIEW, tmp_path / "t.txt", "--column", "text")
+    assert done.code == 3
+    assert done.err.endswith("; or leave --column out if the file is one text\n")
+
+
 def test_prose_whatever_its_name_is_read(limex, tmp_path):
     (tmp_path / "t.csv").write_text("a good film\nand a great one\n")
     assert limex(*REVIEW, tmp_path / "t.csv").code == 0
@@ -158,7 +166,6 @@ def test_prose_whatever_its_name_is_read(limex, tmp_path):
     ],
 )
 def test_a_finding_names_its_place_once(source, own, words):
-    from lime_cli.tools.check.measure import Finding
-    from lime_cli.tools.check.report import said
+    from lime_cli.tools.check.measure import Finding, said
 
     assert said(Finding("kind", "p.toml:3", source, own, "spam" * bool(source), "odd")) == words

@@ -8,10 +8,11 @@ import pytest
 from PIL import Image
 
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import Component, Identity, Segment, SegmentedImage, Subject
+from lime_cli.engine.instance import Component, Segment, SegmentedImage, Subject
+from lime_cli.engine.model import Identity
 from lime_cli.errors import SettingsError
 from lime_cli.formats import Look
-from lime_cli.formats.overlay import STYLES, write
+from lime_cli.formats.drawing import STYLES, write_png
 from lime_cli.settings import Settings
 
 
@@ -47,7 +48,7 @@ def explanation(
 
 def drawn(one: Explanation, **look: object) -> np.ndarray:
     out = io.BytesIO()
-    write([one], out, Look(**look))
+    write_png([one], out, Look(**look))
     image = Image.open(out)
     assert (image.format, image.mode) == ("PNG", "RGB")
     return np.asarray(image).astype(int)
@@ -163,7 +164,7 @@ def test_any_name_and_fidelity_fit_the_legend(name: str, fidelity: float | None)
 def test_equal_explanations_give_equal_bytes(style: str) -> None:
     outs = [io.BytesIO(), io.BytesIO()]
     for out in outs:
-        write([explanation()], out, Look(style=style))
+        write_png([explanation()], out, Look(style=style))
     assert outs[0].getvalue() == outs[1].getvalue()
 
 
@@ -174,16 +175,14 @@ def test_no_weights_at_all_still_make_a_picture() -> None:
 
 def test_only_one_explanation_of_a_picture_can_be_drawn() -> None:
     one = explanation()
-    table = replace(one, subject=Subject("3", "tabular", "people.csv", "0" * 64, {}))
     crowd = replace(one, surrogates=(surrogate(),) * 33)
     for wrong, said in (
         ([], "not none"),
         ([one, one], "not several"),
-        ([table], r"an overlay draws an image, and people.csv is not one \(tabular\)"),
         ([crowd], "up to 32 targets"),
     ):
         with pytest.raises(SettingsError, match=said):
-            write(wrong, io.BytesIO(), Look())
+            write_png(wrong, io.BytesIO(), Look())
     for look in (Look(style="neon"), Look(sign="up")):
         with pytest.raises(SettingsError, match="is unknown"):
-            write([one], io.BytesIO(), look)
+            write_png([one], io.BytesIO(), look)

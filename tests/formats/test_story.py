@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from lime_cli.engine.explanation import Others, Rule, Weight
+from lime_cli.engine.explanation import Interval, Others, Rule, Weight
 from lime_cli.engine.instance import Column, Component, Spans
 from lime_cli.formats.story import (
     FAINTEST,
@@ -110,7 +110,9 @@ def test_the_numbers_of_the_sentence_are_those_of_the_record(limex, tmp_path, wo
 def of(*weights, error=0.02, **surrogate):
     one = explanation()
     parts = tuple(Component(f"c{i} = 1", 1.0, Column(f"c{i}")) for i in range(len(weights)))
-    given = tuple(Weight(i, w, error / 2, (w - error, w + error)) for i, w in enumerate(weights))
+    given = tuple(
+        Weight(i, w, error / 2, Interval(w - error, w + error)) for i, w in enumerate(weights)
+    )
     changed = replace(one.surrogates[0], weights=given, **surrogate)
     return replace(one, components=parts, surrogates=(changed,), outputs=(0.2, 0.8))
 
@@ -150,7 +152,7 @@ def test_a_flat_response_and_a_tree_are_told_as_they_are():
 
 
 def test_what_is_not_shown_and_what_is_not_explained_have_steps_of_their_own():
-    others = Others(6, 0.1, 0.01, (0.08, 0.12))
+    others = Others(6, 0.1, 0.01, Interval(0.08, 0.12))
     one = of(0.3, others=others, intercept=0.1, local_prediction=0.5, model_prediction=0.8)
     kinds = [step.kind for step in waterfall(one, one.surrogates[0])]
     assert kinds == ["intercept", "weight", "others", "local", "gap", "model"]

@@ -8,17 +8,9 @@ from dataclasses import replace
 import pytest
 from rich.cells import cell_len
 
-from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import (
-    CodedWarning,
-    Column,
-    Component,
-    Identity,
-    Segment,
-    Skipped,
-    Spans,
-    Subject,
-)
+from lime_cli.engine.explanation import Explanation, Interval, Surrogate, Weight
+from lime_cli.engine.instance import Column, Component, Segment, Skipped, Spans, Subject
+from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.formats import Look
 from lime_cli.formats.wording import fidelity_in_words, number_format, value_beside
 from lime_cli.registry import FORMATS
@@ -53,9 +45,9 @@ def adult() -> Explanation:
             Component("sex = Male", "Male", Column("sex")),
         ],
         [
-            Weight(0, 0.2312, 0.005, (0.2212, 0.2412)),
-            Weight(1, -0.1044, 0.005, (-0.1144, -0.0944)),
-            Weight(2, 0.0121, 0.01, (-0.0079, 0.0321)),
+            Weight(0, 0.2312, 0.005, Interval(0.2212, 0.2412)),
+            Weight(1, -0.1044, 0.005, Interval(-0.1144, -0.0944)),
+            Weight(2, 0.0121, 0.01, Interval(-0.0079, 0.0321)),
         ],
     )
     return replace(
@@ -225,7 +217,10 @@ def test_bars_are_blue_for_and_orange_against():
 
 def test_a_whisker_goes_to_the_end_of_the_interval_on_either_side():
     components = [Component(name, None, Column(name)) for name in "ab"]
-    weights = [Weight(0, 0.5, 0.25, (0.0, 1.0)), Weight(1, -0.25, 0.25, (-0.75, 0.25))]
+    weights = [
+        Weight(0, 0.5, 0.25, Interval(0.0, 1.0)),
+        Weight(1, -0.25, 0.25, Interval(-0.75, 0.25)),
+    ]
     text = drawn(explanation(components, weights))
     assert "│━━━━━━━╸───────" in text
     assert "    ───────━━━━│────           " in text

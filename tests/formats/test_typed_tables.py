@@ -14,8 +14,8 @@ import pandas as pd
 import pytest
 
 from lime_cli.errors import MissingDependency, OutputError
-from lime_cli.formats import Look, excel
-from lime_cli.formats.csv import HEADER
+from lime_cli.formats import Look, long_form
+from lime_cli.formats.long_form import HEADER
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn, write_excel
 from lime_cli.registry import FORMATS
 from tests.formats.test_json import explanation, written
@@ -90,7 +90,7 @@ def test_without_the_package_the_line_that_installs_it_is_named(name, monkeypatc
 
 def test_a_sheet_has_its_end(monkeypatch):
     pytest.importorskip("openpyxl")
-    monkeypatch.setattr(excel, "ROWS", 2)
+    monkeypatch.setattr(long_form, "EXCEL_ROWS", 2)
     with pytest.raises(OutputError, match="use -f parquet or csv"):
         written("xlsx", [explanation("a"), explanation("b")])
 

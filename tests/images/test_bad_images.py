@@ -257,3 +257,16 @@ def test_a_label_map_may_lie_beside_the_options_that_name_it(limex, tmp_path, da
     found = json.loads(limex(*scene).out)
     assert found["instance"]["facts"]["segmenter"] == "map.npy"
     assert found["instance"]["facts"]["segments"] == 8
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP", "PPM"])
+def test_an_image_may_come_through_standard_input(limex, monkeypatch, tmp_path, kind):
+    (tmp_path / "a").write_bytes(encoded(kind))
+    words = ("--segmenter", "grid", "--samples", "16", "-f", "json")
+    expected = json.loads(limex(*MODEL, tmp_path / "a", *words).out)
+    with (tmp_path / "a").open("rb") as stream:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(stream))
+        found = json.loads(limex(*MODEL, "-", *words).out)
+    assert found["outputs"] == expected["outputs"]
+    assert found["instance"]["digest"] == expected["instance"]["digest"]
+    assert found["instance"]["id"] == "stdin"

@@ -380,3 +380,54 @@ def test_an_interlaced_png_is_read(tmp_path: Path) -> None:
 
     (tmp_path / "a.png").write_bytes(interlaced(COLOUR))
     np.testing.assert_array_equal(read_image(tmp_path / "a.png").pixels, COLOUR)
+
+
+WRAPPED = {
+    "batch of one": lambda path: np.save(path, COLOUR[None]),
+    "batch of one, channels first": lambda path: np.save(path, COLOUR.transpose(2, 0, 1)[None]),
+    "archive of one array": lambda path: np.savez(path, image=COLOUR),
+    "packed archive": lambda path: np.savez_compressed(path, COLOUR),
+    "JPEG 2000": lambda path: Image.fromarray(COLOUR).save(path, "JPEG2000", irreversible=False),
+    "PPM": lambda path: Image.fromarray(COLOUR).save(path, "PPM"),
+}
+
+
+@pytest.mark.parametrize("kind", WRAPPED)
+def test_an_image_in_another_wrapping_is_the_same_image(tmp_path: Path, kind: str) -> None:
+    Image.init()
+    if kind == "JPEG 2000" and kind.replace(" ", "") not in Image.SAVE:
+        pytest.skip("Pillow was built without it")
+    with (tmp_path / "a").open("wb") as file:
+        WRAPPED[kind](file)
+    np.testing.assert_array_equal(read_image(tmp_path / "a").pixels, COLOUR)
+
+
+def test_a_grey_netpbm_and_an_avif_file_are_read(tmp_path: Path) -> None:
+    Image.fromarray(GREY).save(tmp_path / "a.pgm")
+    np.testing.assert_array_equal(read_image(tmp_path / "a.pgm").pixels[..., 1], GREY)
+    Image.init()
+    if "AVIF" not in Image.SAVE:
+        pytest.skip("Pillow was built without AVIF")
+    Image.fromarray(COLOUR).save(tmp_path / "a.avif", quality=90)
+    expected = np.asarray(Image.open(tmp_path / "a.avif").convert("RGB"))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.avif").pixels, expected)
+
+
+@pytest.mark.parametrize(
+    ("held", "words"),
+    [
+        ({"x": COLOUR, "y": GREY}, r"holds 2 arrays \(x, y\); save one array"),
+        ({"x": np.array(["a"])}, "holds <U1, not numbers"),
+        ({"x": np.zeros((2, 3, 9, 9))}, "2 x 3 x 9 x 9 is not an image"),
+    ],
+)
+def test_an_archive_of_something_else_is_named(tmp_path: Path, held: dict, words: str) -> None:
+    np.savez(tmp_path / "a.npz", **held)
+    with pytest.raises(InputError, match=words):
+        read_image(tmp_path / "a.npz")
+
+
+def test_an_archive_that_unpacks_to_far_more_is_refused_unread(tmp_path: Path) -> None:
+    np.savez_compressed(tmp_path / "a.npz", np.zeros((3_000, 3_000, 16)))
+    with pytest.raises(InputError, match="raise --max-pixels"):
+        read_image(tmp_path / "a.npz", ImageReading(max_pixels=1_000_000))

@@ -321,7 +321,10 @@ def test_columns_are_pixels_where_they_make_a_square(n, size, channels) -> None:
     assert (given.size, given.channels, factor) == (size, channels, None)
 
 
-@pytest.mark.parametrize(("high", "rows", "factor"), [(254.5, False, 1.0), (15.5, False, None)])
+@pytest.mark.parametrize(
+    ("high", "rows", "factor"),
+    [(254.5, False, 1.0), (15.5, False, 16 / 255), (6.5, False, None), (29.5, False, None)],
+)
 def test_splits_tell_bytes_from_other_numbers(high, rows, factor) -> None:
     given = ModelInput(n_columns=64, ranges={5: Reach(0.5, high, rows)})
     assert as_pixels(given, True)[1] == factor

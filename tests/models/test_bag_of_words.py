@@ -19,7 +19,7 @@ from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.svm import LinearSVC
 
 from lime_cli.engine import explain
-from lime_cli.engine.instance import Identity
+from lime_cli.engine.model import Identity
 from lime_cli.engine.texts import Texts
 from lime_cli.models import bag_of_words
 from lime_cli.models.bag_of_words import bags_of

@@ -140,3 +140,23 @@ def test_outputs_that_do_not_sum_to_one_are_said_to_be_read_one_by_one(tmp_path)
     assert (
         "sum to 1.5, not 1; each is read as a probability of its own" in said["not_probabilities"]
     )
+
+
+@pytest.mark.parametrize(
+    ("name", "what", "said"),
+    [
+        ("sentence_embedding", "raw", True),
+        ("last_hidden_state", "raw", True),
+        ("pooler_output", "wide", True),
+        ("model/features", "wide", True),
+        ("logits", "raw", False),
+        ("embedding_scores", "raw", False),
+        ("pooled", "shares", False),
+    ],
+)
+def test_a_vector_that_stands_for_the_input_is_said_to_be_one(tmp_path, name, what, said):
+    model = ModelFile(heads(tmp_path / "m.onnx", [(name, what)])).load()
+    model.predict(TABLE)
+    warned = [one for one in model.warnings if "stands for the input" in one.message]
+    assert bool(warned) is said
+    assert all(repr(name) in one.message for one in warned)

@@ -190,7 +190,10 @@ def test_a_search_is_its_best_model(tmp_path):
 @pytest.mark.parametrize(
     ("held", "message"),
     [
-        (LogisticRegression(), r"is not fitted \(LogisticRegression\); save it after calling fit"),
+        (
+            LogisticRegression(),
+            r"is not fitted \(LogisticRegression\); call fit before it is saved",
+        ),
         (make_pipeline(StandardScaler(), LogisticRegression()), "is not fitted"),
         (GridSearchCV(LogisticRegression(), {}), "is not fitted"),
         (StandardScaler().fit(X), "StandardScaler, which transforms inputs and cannot predict"),
@@ -198,6 +201,7 @@ def test_a_search_is_its_best_model(tmp_path):
         (make_pipeline(StandardScaler()).fit(X), "which transforms .*save the whole pipeline"),
         ({"note": "none"}, "holds a dict, not a model"),
         ({}, "holds a dict, not a model"),
+        (7, "holds an int, not a model"),
         (np.ones(3), "holds a numpy array, not a model"),
         (np.array([FITTED], object), "holds a numpy array, not a model"),
     ],

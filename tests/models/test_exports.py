@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from lime_cli.errors import InputError, ModelError, SettingsError
+from lime_cli.errors import InputError, MissingDependency, ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile, located
 from lime_cli.models.onnx.export import Export
 from lime_cli.sources import Source
@@ -208,7 +208,7 @@ def test_folders_that_hold_no_model_or_several_say_what_to_do(limex, tmp_path):
         located(str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"")
     (tmp_path / "vocab.txt").write_text("a")
-    with pytest.raises(ModelError, match=r"optimum-cli export onnx --model .*py:module:function"):
+    with pytest.raises(ModelError, match=r"weights .* without their config\.json; copy it"):
         located(str(tmp_path))
     folder = export(tmp_path / "m")
     (folder / "model.onnx").rename(folder / "one.onnx")
@@ -223,11 +223,66 @@ def test_folders_that_hold_no_model_or_several_say_what_to_do(limex, tmp_path):
 def test_a_tokenizer_that_is_not_one_file_is_named_with_the_line_that_saves_it(tmp_path):
     folder = export(tmp_path / "m")
     (folder / "tokenizer.json").unlink()
-    (folder / "vocab.txt").write_text("a")
-    with pytest.raises(SettingsError, match=r"vocab\.txt is not enough.*save_pretrained"):
+    (folder / "spiece.model").write_text("a")
+    with pytest.raises(SettingsError, match=r"spiece\.model is not enough.*save_pretrained"):
         ModelFile(str(folder)).load()
-    (folder / "vocab.txt").unlink()
+    (folder / "spiece.model").unlink()
     with pytest.raises(SettingsError, match="name its tokenizer with --tokenizer"):
+        ModelFile(str(folder)).load()
+
+
+def older(folder, kind):
+    """Put the vocabulary in the place of an export's tokenizer.json; return its first file."""
+    from tokenizers import Tokenizer
+
+    Tokenizer.from_file(str(folder / "tokenizer.json")).model.save(str(folder))
+    (folder / "tokenizer.json").rename(folder.parent / "kept.json")
+    return folder / ("vocab.txt" if kind == "bert" else "vocab.json")
+
+
+@pytest.mark.parametrize("named", [False, True])
+@pytest.mark.parametrize(
+    ("kind", "config"),
+    [("bert", {}), ("bert", {"model_type": "distilbert"}), ("bert", {"model_type": ""}),
+     ("roberta", {})],
+)  # fmt: skip
+def test_a_vocabulary_makes_the_tokenizer_that_it_was_saved_from(tmp_path, kind, config, named):
+    folder = export(tmp_path / "m", kind, config=config)
+    expected = softmax(logits(folder, TEXTS))
+    vocabulary = older(folder, kind)
+    model = ModelFile(str(folder), tokenizer=str(vocabulary) if named else None).load()
+    assert model.predict(list(TEXTS)) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("tokens", "same"), [({"do_lower_case": False}, False), ({"do_lower_case": True}, True)]
+)
+def test_a_vocabulary_is_read_as_its_configuration_says(tmp_path, tokens, same):
+    folder = export(tmp_path / "m", tokens=tokens)
+    older(folder, "bert")
+    found = ModelFile(str(folder)).load().predict(["A GREAT Film", "a great film"])
+    assert (found[0] == pytest.approx(found[1])) is same
+
+
+@pytest.mark.parametrize(
+    ("kind", "config", "words"),
+    [
+        ("bert", {"model_type": "mpnet"}, r"vocab\.txt is not enough"),
+        ("roberta", {"model_type": "clip"}, r"vocab\.json is not enough"),
+    ],
+)
+def test_a_vocabulary_of_another_kind_is_not_guessed(tmp_path, kind, config, words):
+    folder = export(tmp_path / "m", kind, config=config)
+    older(folder, kind)
+    with pytest.raises(SettingsError, match=words):
+        ModelFile(str(folder)).load()
+
+
+@pytest.mark.parametrize("content", ["a\nb\n", "", "\ud800"])
+def test_a_damaged_vocabulary_is_named(tmp_path, content):
+    folder = export(tmp_path / "m")
+    older(folder, "bert").write_bytes(content.encode("utf-8", "surrogatepass"))
+    with pytest.raises(InputError, match=r"vocab\.txt: is not a vocabulary"):
         ModelFile(str(folder)).load()
 
 
@@ -425,7 +480,7 @@ def test_a_batch_is_not_continued_with_another_tokenizer(limex, tmp_path):
     assert "config.json" in done.err
 
 
-def test_weights_of_the_transformers_library_say_how_to_export_them(tmp_path):
+def test_weights_of_the_transformers_library_say_how_to_export_them(tmp_path, monkeypatch):
     import zipfile
 
     folder = tmp_path / "bert"
@@ -439,9 +494,13 @@ def test_weights_of_the_transformers_library_say_how_to_export_them(tmp_path):
             ModelFile(path).load()
         assert "optimum-cli" not in str(caught.value)
     (folder / "config.json").write_text("{}")
-    for name in ("pytorch_model.bin", "model.safetensors"):
-        with pytest.raises(ModelError, match=r"optimum-cli export onnx --model .*bert .*bert-onnx"):
-            ModelFile(str(folder / name), threads=2).load()
+    import lime_cli.models.checkpoints as checkpoints
+
+    monkeypatch.setattr(checkpoints, "find_spec", lambda name: None)
+    said = r"limex\[transformers\].*optimum-cli export onnx --model .*bert .*bert-onnx"
+    for path in (folder, folder / "pytorch_model.bin", folder / "model.safetensors"):
+        with pytest.raises(MissingDependency, match=said):
+            ModelFile(str(path), threads=2).load()
 
 
 def test_a_sidecar_names_no_file_outside_its_folder(limex, tmp_path):
@@ -457,3 +516,11 @@ def test_a_sidecar_names_no_file_outside_its_folder(limex, tmp_path):
     assert '# tokenizer = "../../t.json"' in (folder / "onnx" / "model.onnx.toml").read_text()
     words = ("explain", "text", folder, "--text", "a film", "--samples", 20)
     assert limex(*words, *named).code == 0
+
+
+def test_weights_alone_are_called_what_they_are_whatever_their_length(tmp_path):
+    for n in (40, 120, 93, 95, 128):  # the first byte of some is one of a pickle's
+        head = b'{"__metadata__":{"format":"pt"}}'.ljust(n)
+        (tmp_path / "w.safetensors").write_bytes(n.to_bytes(8, "little") + head)
+        with pytest.raises(ModelError, match="is a safetensors file: weights without a model"):
+            ModelFile(str(tmp_path / "w.safetensors"), threads=n).load()

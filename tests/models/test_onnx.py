@@ -75,6 +75,23 @@ def test_a_table_goes_into_one_input_in_order(tmp_path):
     assert model.identity.task == "regression"
 
 
+@pytest.mark.parametrize("shape", [[1, -1, 2], [-1, 2], [2, -1], [300, -1, 2, 1]])
+def test_whole_numbers_of_several_bytes_are_read(tmp_path, shape):
+    kept = helper.make_tensor("s", TensorProto.INT64, [len(shape)], shape)  # not as raw bytes
+    back = helper.make_tensor("t", TensorProto.INT64, [2], [-1, 2])
+    nodes = [
+        helper.make_node("Expand", ["x", "u0"], ["e"]),
+        helper.make_node("Reshape", ["e", "s"], ["z"]),
+        helper.make_node("Reshape", ["z", "t"], ["r"]),
+        helper.make_node("ReduceMean", ["r"], ["y"], axes=[0], keepdims=1),
+    ]
+    many = helper.make_tensor("u0", TensorProto.INT64, [2], [600, 2])
+    inputs, outputs = [value("x", [1, 2])], [value("y", [1, 2])]
+    path = saved(tmp_path / "m.onnx", nodes, inputs, outputs, [kept, back, many])
+    table = Table(("a", "b"), (np.array([1.0]), np.array([3.0])))
+    assert ModelFile(path).load().predict(table).tolist() == [[1.0, 3.0]]
+
+
 def test_a_table_goes_into_inputs_of_their_columns_names(tmp_path):
     node = helper.make_node("Sub", ["b", "a"], ["y"])
     path = saved(

@@ -1,12 +1,17 @@
 """ONNX models of tables that name no classes: several values, scores of outliers."""
 
 import numpy as np
+import pandas as pd
 import pytest
+from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import IsolationForest, RandomForestRegressor
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.svm import OneClassSVM
 
 from lime_cli.models.model_file import ModelFile
+from lime_cli.tabular.modality import TabularModality
 from lime_cli.tabular.row import Table
 
 RANDOM = np.random.default_rng(0)
@@ -38,3 +43,50 @@ def test_an_outlier_detector_has_a_score_as_its_pickle(tmp_path, model):
     assert found.predict(TABLE)[:, 0] == pytest.approx(model.decision_function(X[:20]), abs=1e-4)
     assert found.identity.task == "regression"
     assert found.identity.targets == ("prediction",)
+
+
+def in_blocks(folder, kinds, order=(0, 1, 2, 3)):
+    """Return a graph that takes blocks of columns, the pipeline it is of, and a table."""
+    from skl2onnx import convert_sklearn
+    from skl2onnx.common.data_types import FloatTensorType, StringTensorType
+
+    frame = pd.DataFrame(
+        {
+            "age": RANDOM.integers(18, 80, 60),
+            "fare": RANDOM.uniform(5, 90, 60).round(2),
+            "sex": RANDOM.choice(["male", "female"], 60),
+            "port": RANDOM.choice(["S", "C", "Q"], 60),
+        }
+    )
+    encoder = ColumnTransformer(
+        [("n", StandardScaler(), [0, 1]), ("c", OneHotEncoder(handle_unknown="ignore"), [2, 3])]
+    )
+    labels = (frame["sex"] == "male") ^ (frame["fare"] > 40)
+    model = make_pipeline(encoder, LogisticRegression()).fit(frame.to_numpy(), labels)
+    types = {"n": FloatTensorType, "s": StringTensorType}
+    inputs = [(name, types[kind]([None, n])) for name, kind, n in kinds]
+    graph = convert_sklearn(model, initial_types=inputs, target_opset={"": 15, "ai.onnx.ml": 3})
+    path = folder / "blocks.onnx"
+    path.write_bytes(graph.SerializeToString())
+    table = frame[[frame.columns[i] for i in order]].assign(survived=labels.astype(int))
+    table.to_csv(folder / "d.csv", index=False)
+    return ModelFile(str(path)).load(), model.predict_proba(frame.to_numpy()), folder / "d.csv"
+
+
+@pytest.mark.parametrize(
+    ("kinds", "order"),
+    [
+        ([("numbers", "n", 2), ("words", "s", 2)], (0, 1, 2, 3)),
+        ([("numbers", "n", 2), ("words", "s", 2)], (2, 0, 3, 1)),
+        ([("numbers", "n", 2), ("sex", "s", 1), ("port", "s", 1)], (0, 1, 3, 2)),
+        ([("age", "n", 1), ("fare", "n", 1), ("words", "s", 2)], (1, 2, 0, 3)),
+    ],
+    ids=["as they are", "mixed", "words by name", "numbers by name"],
+)
+def test_blocks_of_columns_are_filled_in_the_order_of_the_table(tmp_path, kinds, order):
+    model, true, path = in_blocks(tmp_path, kinds, order)
+    fitted = TabularModality(str(path)).fitted(model.asked)
+    rows = [fitted.read(source) for source in fitted.sources()]
+    inputs = [one.model_inputs(np.zeros((1, len(one.components)), np.int32)) for one in rows]
+    assert model.predict(Table.joined(inputs)) == pytest.approx(true, abs=1e-4)
+    assert "by_position" in [one.code for one in fitted.fitted_warnings]

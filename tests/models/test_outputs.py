@@ -177,6 +177,15 @@ def test_negative_logits_are_no_logarithms():
     assert (said.reading, said.warnings) == ("scores", ())
 
 
+@pytest.mark.parametrize("activation", ["softmax", "sigmoid"])
+def test_probabilities_that_become_flatter_are_said(activation):
+    warned = settled(PROBABILITIES, activation=activation).warnings
+    assert [one.code for one in warned] == ["already_probabilities"]
+    assert f"--activation {activation}, which flattens" in warned[0].message
+    logits = settled(np.array([[-3.0, 4.0], [0.2, 0.3]]), activation=activation)
+    assert logits.warnings == ()
+
+
 def test_labels_that_may_hold_together_need_not_sum_to_one():
     raw = np.array([[0.9, 0.8, 0.1], [0.2, 0.2, 0.2]])
     outputs = settled(raw, CLASSIFIER)
@@ -257,3 +266,45 @@ def test_more_outputs_than_anybody_can_look_at_are_refused(width):
         return
     with pytest.raises(PredictionError, match=rf"returned {width:,} outputs per input"):
         as_matrix(raw, "m.onnx")
+
+
+@pytest.mark.parametrize(
+    ("raw", "expected"),
+    [
+        (np.float32(0.25), [[0.25]]),
+        (np.array([0.25]), [[0.25]]),
+        (np.array([0.2, 0.3, 0.5]), [[0.2, 0.3, 0.5]]),
+        (np.array([[0.2, 0.3, 0.5]]), [[0.2, 0.3, 0.5]]),
+    ],
+)
+def test_a_graph_that_drops_the_axis_of_one_input_is_read(raw, expected):
+    values, _ = as_matrix(raw, "m.onnx", Stated(output="y"), 1)
+    assert values.tolist() == pytest.approx(np.array(expected))
+
+
+FASTTEXT = (
+    [("__label__b", "__label__a", "__label__c"), ("__label__c", "__label__a", "__label__b")],
+    [np.array([0.5, 0.3, 0.2]), np.array([0.9, 0.06, 0.04])],
+)
+
+
+@pytest.mark.parametrize("kind", [tuple, list, np.array])
+def test_labels_beside_their_numbers_are_read_in_the_order_of_the_labels(kind):
+    labels, numbers = FASTTEXT
+    raw = ([kind(row) for row in labels], np.array(numbers) if kind is np.array else numbers)
+    values, output = as_matrix(raw, "py:m:f", Stated(column=True), 2)
+    assert values.tolist() == [[0.3, 0.5, 0.2], [0.06, 0.04, 0.9]]
+    assert output.names == ("__label__a", "__label__b", "__label__c")
+
+
+def test_the_best_label_beside_its_number_is_not_enough():
+    raw = ([("a",), ("b",)], [np.array([0.9]), np.array([0.8])])
+    with pytest.raises(PredictionError, match="scores of some labels only") as caught:
+        as_matrix(raw, "py:m:f", Stated(column=True), 2)
+    assert "of fastText, k=-1" in caught.value.hint
+
+
+def test_two_lists_of_rows_are_no_labels():
+    raw = ([[0.1, 0.9], [0.2, 0.8]], [[1.0, 2.0], [3.0, 4.0]])
+    with pytest.raises(PredictionError):
+        as_matrix(raw, "py:m:f", Stated(column=True), 2)

@@ -8,7 +8,7 @@ import pytest
 from lime_cli.errors import SettingsError
 from lime_cli.options import layers
 from lime_cli.options.layers import read_config, sidecar_of
-from lime_cli.tools.explain.command import explain
+from lime_cli.tools.explain import explain
 from tests.conftest import ROOT
 
 ANIMAL = ("sample_data/zoo.csv", "--row", "84", "-f", "json")
@@ -175,7 +175,7 @@ def test_a_variable_of_one_of_several_flags_is_that_flag(limex, samples, monkeyp
     monkeypatch.setenv(f"LIMEX_{name}", "yes")
     seen = []
     monkeypatch.setattr(
-        "lime_cli.tools.explain.command._explain", lambda *given: seen.append(given[2]) or 0
+        "lime_cli.tools.explain._explain", lambda *given: seen.append(given[2]) or 0
     )
     call = ("explain", "image", samples / "scenes.onnx", "sample_data/scene.png")
     limex(*call)

@@ -7,9 +7,9 @@ import pytest
 
 from lime_cli.options.commands import MANY, ORDER, Command
 from lime_cli.options.layers import Option
-from lime_cli.tools.evaluate.command import evaluate
-from lime_cli.tools.explain.command import explain
-from lime_cli.tools.inspect.command import inspect
+from lime_cli.tools.evaluate import evaluate
+from lime_cli.tools.explain import explain
+from lime_cli.tools.inspect import inspect
 
 LONG = {
     **{("explain", name): command for name, command in explain.commands.items()},
@@ -50,7 +50,13 @@ def test_the_help_of_a_small_command_shows_everything(limex):
     result = limex("compare", "--help")
     assert "--max-flips" in result.out
     assert "--help-all" not in result.out
-    assert limex("compare", "--help-all").code == 2
+    assert limex("compare", "--help-all").out == result.out
+
+
+@pytest.mark.parametrize("group", [(), ("explain",), ("evaluate",)])
+def test_the_help_of_a_group_is_whole_already(limex, group):
+    whole = limex(*group, "--help-all")
+    assert (whole.code, whole.out) == (0, limex(*group, "--help").out)
 
 
 @pytest.mark.parametrize("gone", [("--assist", "on"), ("--cache", "answers")])

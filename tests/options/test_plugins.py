@@ -6,7 +6,7 @@ import pytest
 
 from lime_cli.errors import SettingsError
 from lime_cli.registry import FORMATS, LOADERS, plugins
-from lime_cli.tools.explain.command import explain
+from lime_cli.tools.explain import explain
 
 MODULE = '''
 import json

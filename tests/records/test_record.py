@@ -18,18 +18,10 @@ import numpy as np
 import pytest
 
 from lime_cli.engine import explain
-from lime_cli.engine.explanation import Explanation, Weight
-from lime_cli.engine.instance import (
-    CodedWarning,
-    Column,
-    Component,
-    Identity,
-    Segment,
-    Skipped,
-    Spans,
-    Subject,
-)
+from lime_cli.engine.explanation import Explanation, Interval, Weight
+from lime_cli.engine.instance import Column, Component, Segment, Skipped, Spans, Subject
 from lime_cli.engine.masks import Everything, every_mask
+from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.errors import InputError
 from lime_cli.formats import Look
 from lime_cli.models.model_file import ModelFile
@@ -148,7 +140,9 @@ def test_a_record_with_uncertainty_keeps_to_the_schema():
 
 
 def with_uncertainty(one: Explanation) -> Explanation:
-    weight = Weight(0, 2.0, np.float64(0.5), (np.float64(1.0), np.float64(3.0)), (1, 2), 1.0)
+    weight = Weight(
+        0, 2.0, np.float64(0.5), Interval(np.float64(1.0), np.float64(3.0)), (1, 2), 1.0
+    )
     return replace(one, surrogates=(replace(one.surrogates[0], weights=(weight,)),))
 
 

@@ -146,21 +146,6 @@ REFUSED = {
         (),
         "line 2, 'age': 'thirty' is not a number; correct it",
     ),
-    "13 thousands": (
-        lambda good: with_row(good, '40,"1,250.00",Oslo,m'),
-        (),
-        "line 2, 'fare': '1,250.00' is not a number; try --thousands ','",
-    ),
-    "14 semicolons": (
-        lambda good: good.replace(",", ";").replace(".", ","),
-        (),
-        "is not a number; try --decimal ,",
-    ),
-    "14 decimal commas": (
-        lambda good: good.replace(",", ";").replace(".", ","),
-        ("--sep", ";"),
-        "is not a number; try --decimal ,",
-    ),
     "15 infinite": (
         lambda good: with_row(good, "40,1e400,Oslo,m"),
         (),
@@ -215,6 +200,26 @@ def test_a_bad_table_is_refused_in_one_line(explain, good, name):
     assert result.err.startswith("limex: rows.csv: ")
     assert words in result.err
     assert result.err.count("\n") == 1
+
+
+SPELLED = {
+    "13 thousands": (lambda good: with_row(good, '40,"1,250.00",Oslo,m'), (), "',' between"),
+    "14 semicolons": (lambda good: good.replace(",", ";").replace(".", ","), (), "',' before"),
+    "14 decimal commas": (
+        lambda good: good.replace(",", ";").replace(".", ","),
+        ("--sep", ";"),
+        "',' before decimals",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SPELLED)
+def test_numbers_that_can_be_read_in_one_way_only_are_read_and_that_is_said(explain, good, name):
+    make, options, words = SPELLED[name]
+    result = explain(put("rows.csv", make(good)), "--row", "0", *options)
+    assert result.code == 0
+    assert words in result.err
+    assert "--decimal and --thousands say otherwise" in result.err
 
 
 ONE_BAD_ROW = {
@@ -367,9 +372,9 @@ def test_dates_where_the_model_wants_numbers_are_named(explain, good):
 def test_words_where_the_model_wants_numbers_are_named(explain, good):
     words = good.replace("age,", "years,").replace("city", "age")
     result = explain(put("rows.csv", words), "--row", "0", model="lr.pkl")
-    assert result.code == 4
-    assert "the model takes numbers, not" in result.err
-    assert "in column 'age'" in result.err
+    assert result.code == 3
+    assert "the model takes numbers in column 'age'" in result.err
+    assert "--map 'age=" in result.err
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lime_cli.engine.arrays import different
+from lime_cli.engine.model import different
 from lime_cli.tables.cells import Cells
 from lime_cli.tabular.background import build_background, quantiles
 from lime_cli.tabular.groups import spelled, told_apart

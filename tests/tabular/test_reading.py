@@ -146,15 +146,17 @@ UNITS = {
 }
 
 
-@pytest.mark.parametrize("unit", list(UNITS.values()), ids=list(UNITS))
-def test_numbers_with_units_are_numbers_where_a_person_says_so(tmp_path, unit):
-    cells = [unit.format(abs(one) * 100) for one in SIZE]
+@pytest.mark.parametrize("unit", UNITS)
+def test_numbers_with_units_are_read_or_a_person_is_asked(tmp_path, unit):
+    cells = [UNITS[unit].format(abs(one) * 100) for one in SIZE]
     numbers = pd.Series(cells).str.extract(r"([\d.]+)")[0].astype(float)
     model = LogisticRegression().fit(pd.DataFrame({"size": numbers, "other": SIZE}), LABELS)
-    table = pd.DataFrame({"size": cells, "other": SIZE})
-    with pytest.raises(LimexError, match="numeric 'size' gives it the numbers alone"):
-        asked(tmp_path, model, table)
-    found, codes = asked(tmp_path, model, table, numeric=["size"])
+    table, options = pd.DataFrame({"size": cells, "other": SIZE}), {}
+    if unit == "percent":  # a hundredth, or not
+        with pytest.raises(LimexError, match="numeric 'size' gives it the numbers alone"):
+            asked(tmp_path, model, table)
+        options = {"numeric": ["size"]}
+    found, codes = asked(tmp_path, model, table, **options)
     assert found == pytest.approx(
         model.predict_proba(pd.DataFrame({"size": numbers, "other": SIZE})[:21])
     )
@@ -379,3 +381,80 @@ def test_a_mark_that_is_a_category_of_the_model_stays_whatever_fills_gaps(tmp_pa
     case = Case(tmp_path, words, encoded(encoder), pd.DataFrame({"size": SIZE, "kind": words}))
     assert case.answers == pytest.approx(case.expected)
     assert case.codes == []
+
+
+def money(folder, spell, rows, separator=";", model=None):
+    """Return a model of two columns of numbers, and a table that spells them in its own way."""
+    frame = pd.DataFrame({"sales": rows, "n": np.arange(len(rows)) * 613 % 4099 + 1000})
+    model = (model or make_pipeline(StandardScaler(), LogisticRegression())).fit(
+        frame, np.arange(len(rows)) % 3 == 0
+    )
+    path, where = folder / "d.csv", folder / "m.pkl"
+    frame.map(spell).to_csv(path, index=False, sep=separator)
+    where.write_bytes(pickle.dumps(model))
+    return ModelFile(str(where)).load(), model.predict_proba(frame), path
+
+
+def german(number):
+    return f"{number:,}".translate(str.maketrans(",.", ".,"))
+
+
+def first_answer(table, loaded):
+    fitted = table.fitted(loaded.asked)
+    row = fitted.read(next(iter(fitted.sources())))
+    return loaded.predict(row.model_inputs(np.zeros((1, 2), np.int32)))
+
+
+SALES = (np.arange(60) * 137.25 % 9000 + 20).round(2)
+
+
+@pytest.mark.parametrize(
+    ("spell", "separator"),
+    [
+        (german, ";"),
+        (lambda number: f"{number:,}", ","),
+        (lambda number: f"{number}".replace(".", ","), ";"),
+        (lambda number: f"{number:,}".replace(",", "\u00a0").replace(".", ","), "\t"),
+        (lambda number: f"{number:,}".replace(",", "'"), ","),
+        (lambda number: f"${number:,}", ","),
+        (lambda number: f"{number} km", ","),
+        (lambda number: german(number) + " \u20ac", ";"),
+    ],
+)
+def test_numbers_in_the_only_spelling_they_can_have_are_read(tmp_path, spell, separator):
+    loaded, true, path = money(tmp_path, spell, SALES, separator)
+    table = TabularModality(str(path), dialect=Dialect(separator)).fitted(loaded.asked)
+    codes = np.zeros((1, 2), np.int32)
+    inputs = [table.read(source).model_inputs(codes) for source in table.sources()]
+    assert np.vstack([loaded.predict(one) for one in inputs]) == pytest.approx(true)
+    assert {"numbers_read", "read_unitless"} & {one.code for one in table.fitted_warnings}
+
+
+@pytest.mark.parametrize(
+    ("spell", "hint"),
+    [
+        (lambda number: f"{number / 1000:.3f}".replace(".", ","), "--thousands ','"),
+        (lambda number: f"{number:.0f}%", "--numeric 'sales,n'"),
+        (lambda number: f"{number:.0f}k", "--numeric 'sales,n'"),
+        (lambda number: f"{number:.0f}" + (" km" if number % 2 else " mi"), "--numeric"),
+    ],
+    ids=["thousands or decimals", "percent", "thousands", "two units"],
+)
+def test_what_may_mean_two_numbers_is_asked_for(tmp_path, spell, hint):
+    loaded, _, path = money(tmp_path, spell, np.arange(1001, 1061) * 1.0, ";")
+    with pytest.raises(LimexError, match=re.escape(hint)):
+        first_answer(TabularModality(str(path), dialect=Dialect(";")), loaded)
+
+
+def test_words_that_the_model_cuts_itself_stay_words(tmp_path):
+    path = tmp_path / "d.csv"
+    cells = [f"{size * 1000 + 9000:,.2f}" for size in SIZE]
+    pd.DataFrame({"price": cells, "size": SIZE}).to_csv(path, index=False)
+    frame = pd.read_csv(path)
+    parts = (OneHotEncoder(handle_unknown="ignore"), ["price"]), (StandardScaler(), ["size"])
+    model = make_pipeline(make_column_transformer(*parts), LogisticRegression()).fit(frame, LABELS)
+    where = tmp_path / "m.pkl"
+    where.write_bytes(pickle.dumps(model))
+    loaded = ModelFile(str(where)).load()
+    found = first_answer(TabularModality(str(path)), loaded)
+    assert found == pytest.approx(model.predict_proba(frame[:1]))

@@ -8,20 +8,38 @@ import numpy as np
 import onnxruntime
 import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
     GradientBoostingRegressor,
     HistGradientBoostingClassifier,
+    HistGradientBoostingRegressor,
     RandomForestClassifier,
+    StackingClassifier,
+    VotingClassifier,
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KernelDensity
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    KBinsDiscretizer,
+    MinMaxScaler,
+    OneHotEncoder,
+    OrdinalEncoder,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
 from sklearn.svm import SVC, LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 
 pytest.importorskip("skl2onnx")
 pytest.importorskip("onnxmltools")
@@ -128,6 +146,124 @@ def test_convert_writes_a_graph_that_predicts_what_the_original_predicts(name, t
     if hasattr(model, "classes_"):
         assert one["model"]["targets"] == [str(each) for each in model.classes_]
     assert session.get_modelmeta().custom_metadata_map or len(session.get_inputs()) > 1
+
+
+def ledger(n, seed):
+    """Return a table of gaps, whole numbers, amounts and words."""
+    random = np.random.default_rng(seed)
+    table = pd.DataFrame(
+        {
+            "age": random.integers(18, 90, n).astype(float),
+            "income": random.lognormal(10, 1, n).round(2),
+            "rate": random.integers(0, 40, n) / 10,
+            "city": random.choice(list("ABCDEF"), n, p=[0.3, 0.3, 0.2, 0.1, 0.06, 0.04]),
+            "job": random.choice(["clerk", "cook", "pilot"], n),
+        }
+    )
+    for name in ("income", "rate", "job"):
+        table.loc[random.random(n) < 0.1, name] = np.nan
+    return table
+
+
+LEDGER = ledger(400, 0)
+GRANTED = np.where(
+    LEDGER["age"] / 90
+    + LEDGER["income"].fillna(2e4) / 6e4
+    + (LEDGER["city"] == "A")
+    + LEDGER["rate"].fillna(2) / 4
+    > 2,
+    "yes",
+    "no",
+)
+
+
+def of_ledger(model, *steps, hot=None, fill=True):
+    """Return a fitted pipeline: gaps filled, numbers through the steps, words encoded."""
+    encoder = OneHotEncoder(handle_unknown="ignore") if hot is None else hot
+    gaps = [SimpleImputer(strategy="median")] * fill
+    columns = make_column_transformer(
+        (make_pipeline(*gaps, *steps), ["age", "income", "rate"]),
+        (make_pipeline(SimpleImputer(strategy="most_frequent"), encoder), ["city", "job"]),
+    )
+    aim = LEDGER["age"] * 2 if "Regressor" in type(model).__name__ else GRANTED
+    return make_pipeline(columns, model).fit(LEDGER, aim)
+
+
+def forest():
+    return RandomForestClassifier(20, random_state=0)
+
+
+def boosting():
+    return GradientBoostingClassifier(n_estimators=20, random_state=0)
+
+
+def histogram():
+    return HistGradientBoostingClassifier(max_iter=20)
+
+
+LEDGERS = {
+    "scaled forest": lambda: of_ledger(forest(), StandardScaler()),
+    "scaled boosting": lambda: of_ledger(boosting(), StandardScaler()),
+    "scaled histogram": lambda: of_ledger(histogram(), StandardScaler()),
+    "squeezed forest": lambda: of_ledger(forest(), MinMaxScaler()),
+    "robust histogram": lambda: of_ledger(histogram(), RobustScaler()),
+    "robust regression": lambda: of_ledger(HistGradientBoostingRegressor(), RobustScaler()),
+    "ranked extra trees": lambda: of_ledger(
+        ExtraTreesClassifier(20, random_state=0), QuantileTransformer(n_quantiles=40)
+    ),
+    "logarithms": lambda: of_ledger(forest(), FunctionTransformer(np.log1p)),
+    "bins": lambda: of_ledger(boosting(), KBinsDiscretizer(4)),
+    "gaps that are marked": lambda: of_ledger(
+        boosting(), SimpleImputer(add_indicator=True), StandardScaler(), fill=False
+    ),
+    "gaps down the branches": lambda: of_ledger(forest(), StandardScaler(), fill=False),
+    "gaps in a histogram": lambda: of_ledger(histogram(), StandardScaler(), fill=False),
+    "infrequent categories": lambda: of_ledger(
+        boosting(),
+        StandardScaler(),
+        hot=OneHotEncoder(min_frequency=50, handle_unknown="infrequent_if_exist"),
+    ),
+    "few categories": lambda: of_ledger(
+        LogisticRegression(), StandardScaler(), hot=OneHotEncoder(max_categories=3)
+    ),
+    "ordinals": lambda: of_ledger(forest(), StandardScaler(), hot=OrdinalEncoder()),
+    "calibrated": lambda: of_ledger(CalibratedClassifierCV(forest(), cv=2), StandardScaler()),
+    "bags": lambda: of_ledger(
+        BaggingClassifier(DecisionTreeClassifier(max_depth=4), 5, random_state=0), StandardScaler()
+    ),
+    "vote": lambda: of_ledger(
+        VotingClassifier([("a", forest()), ("b", LogisticRegression())], voting="soft"),
+        StandardScaler(),
+    ),
+    "stack": lambda: of_ledger(
+        StackingClassifier([("a", forest()), ("b", LogisticRegression())], cv=2), StandardScaler()
+    ),
+    "search": lambda: GridSearchCV(
+        of_ledger(DecisionTreeClassifier(random_state=0), StandardScaler()),
+        {"decisiontreeclassifier__max_depth": [3, 6]},
+        cv=2,
+    ).fit(LEDGER, GRANTED),
+}
+
+
+@pytest.mark.parametrize("name", LEDGERS)
+def test_convert_keeps_the_branches_behind_steps_of_arithmetic(name, tmp_path, limex):
+    model = LEDGERS[name]()
+    path, table, output = saved(tmp_path, model, LEDGER)
+    done = limex("convert", path, table, "-o", output, "-q", "--trust")
+    assert done.code == 0, done.err
+    session = onnxruntime.InferenceSession(output.read_bytes())
+    other = ledger(3000, 1)  # of which the proof saw none
+    expected = predictions(model, other)
+    given = {one.name: column(other[one.name], one.type) for one in session.get_inputs()}
+    found = np.reshape(session.run(None, given)[-1], expected.shape)
+    assert np.abs(found - expected).max() <= 2e-6 * max(1.0, np.abs(expected).max())
+
+
+def column(values, kind):
+    if kind == "tensor(string)":
+        return values.fillna("").to_numpy(object)[:, None]
+    return values.to_numpy(np.float64 if kind == "tensor(double)" else np.float32)[:, None]
 
 
 def test_convert_writes_a_sidecar_that_explain_reads(tmp_path, limex):

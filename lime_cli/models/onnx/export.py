@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of_file, from_json
-from lime_cli.models.model_file import PixelsInput
+from lime_cli.models.model_file import CHECKPOINTS, PixelsInput
 
 TOKENIZER = "tokenizer.json"
 
@@ -164,6 +164,8 @@ def export_beside(model: Path, tokenizer: str | None = None) -> Export:
     own = named if named is not None and not named.is_dir() else None
     found = own or next((one / TOKENIZER for one in folders if (one / TOKENIZER).is_file()), None)
     slow = next((str(one / name) for one in folders for name in SLOW if (one / name).is_file()), "")
+    if own is not None and own.name in SLOW:
+        found, slow = None, str(own)
     config = _first(folders, "config.json")
     if not {"model_type", "architectures", "id2label"} & set(config):
         config = {}  # of another kind
@@ -176,13 +178,13 @@ def export_beside(model: Path, tokenizer: str | None = None) -> Export:
 
 READ = (
     TOKENIZER, "config.json", "tokenizer_config.json", "special_tokens_map.json",
-    "preprocessor_config.json",
+    "preprocessor_config.json", "vocab.txt", "vocab.json", "merges.txt",
 )  # fmt: skip
 
 
 def digests_beside(model: str) -> dict[str, str]:
     """Return the digests of what is read beside a graph, by the files' names."""
-    if not model.endswith(".onnx"):
+    if not model.endswith(".onnx") and Path(model).name not in CHECKPOINTS:
         return {}
     places = [(name, folder / name) for folder in _folders(Path(model)) for name in READ]
     found: dict[str, str] = {}

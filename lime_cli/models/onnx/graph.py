@@ -10,6 +10,7 @@ import mmap
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 from lime_cli.errors import ModelError, UntrustedModel
@@ -296,7 +297,7 @@ def _tensor(data: memoryview, found: Graph, made: str = "") -> None:
         elif number == TENSOR_KIND and isinstance(value, int):
             kind = value
         elif number in TENSOR_WHOLE:
-            values += [value] if isinstance(value, int) else _varints(value[:MOST_DIGITS])
+            values += [value] if isinstance(value, int) else islice(_varints(value), 1)
         elif number == TENSOR_RAW:
             raw = bytes(nested(value)[:MOST_DIGITS])
         elif number == TENSOR_EXTERNAL:

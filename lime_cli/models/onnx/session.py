@@ -12,12 +12,13 @@ import numpy as np
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, OutOfMemory, PredictionError, SettingsError
 from lime_cli.models.failures import is_shortage
-from lime_cli.models.input_forms import DTYPES, feed, filled
+from lime_cli.models.input_forms import DTYPES, feed, filled, width_of
 from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput, columns_beside
 from lime_cli.models.onnx.export import Export, export_beside
 from lime_cli.models.onnx.graph import Graph
 from lime_cli.models.onnx.runtime import failure
 from lime_cli.models.onnx.tokenizer import Tokens, takes_tokens
+from lime_cli.models.onnx.vocabularies import is_made
 from lime_cli.models.outputs import ACTIVATIONS, Stated
 from lime_cli.models.predictor import Origin, Predictor, Way
 
@@ -34,6 +35,9 @@ WHOLE = ("tensor(uint8)", "tensor(int8)", "tensor(int32)", "tensor(int64)")
 
 OF_CLASSES = re.compile(r"logit|score|prob|softmax|class|label")
 """What the name of an output mentions that tells classes apart."""
+
+EMBEDDING = re.compile(r"embed|hidden_state|pool|feature")
+"""What the name of an output mentions that is a vector."""
 
 IMAGE_SIDE = 32
 """In pixels, of a trial image where the graph leaves the size open."""
@@ -83,16 +87,20 @@ def zeros(inputs: list[Any], given: ModelInput) -> dict[str, NDArray[Any]]:
 
 
 def _of_columns(name: str, inputs: list[Any]) -> ModelInput:
-    for one in inputs:
-        last = one.shape[-1] if len(one.shape) == 2 else 1
-        if len(one.shape) > 2 or (isinstance(last, int) and last != 1):
-            listed = ", ".join(f"{each.name} {_shape(each)}" for each in inputs[:8])
-            raise ModelError(
-                f"{name}: limex cannot feed its inputs together: {listed}",
-                "export it with one input, or with one input for every column",
-            )
-    texts = tuple(i for i, one in enumerate(inputs) if one.type == "tensor(string)")
-    return ModelInput(name, "table", tuple(str(one.name) for one in inputs), words=texts)
+    """Read columns from inputs that are one of them each, or blocks of several side by side."""
+    widths = [width_of(one) for one in inputs]
+    if None in widths:
+        listed = ", ".join(f"{each.name} {_shape(each)}" for each in inputs[:8])
+        raise ModelError(
+            f"{name}: limex cannot feed its inputs together: {listed}",
+            "export it with one input, or with inputs of a fixed number of columns",
+        )
+    places = [(one, i) for one in inputs for i in range(width_of(one) or 0)]
+    texts = tuple(i for i, (one, _) in enumerate(places) if one.type == "tensor(string)")
+    single = {i: str(one.name) for i, (one, _) in enumerate(places) if width_of(one) == 1}
+    if len(single) == len(places):
+        return ModelInput(name, "table", tuple(single.values()), words=texts)
+    return ModelInput(name, "table", n_columns=len(places), words=texts, named=single)
 
 
 def _of_images(
@@ -220,7 +228,7 @@ class Session:
                 option = "--tokenizer" if file.tokenizer is not None else "--max-tokens"
                 raise SettingsError(f"{option}: {self._name} takes no token ids", "leave it out")
             return None
-        if export.tokenizer is None:
+        if export.tokenizer is None and not is_made(export):
             hint = "name its tokenizer with --tokenizer, a tokenizer.json or its folder"
             if export.slow:
                 place, name = Path(export.slow).parent, Path(export.slow).name
@@ -236,13 +244,14 @@ class Session:
         """Return the file with what lies beside it: a tokenizer, what makes probabilities."""
         file, said = self.file, self._export.activation
         if self._tokens is not None:
-            file = file._replace(tokenizer=str(self._export.tokenizer))
+            file = file._replace(tokenizer=str(self._export.tokenizer or self._export.slow))
         plain = self._graph.ends_in(self._output.name) not in PROBABLE
         if (
             file.activation == "auto"
             and said in ACTIVATIONS
             and plain
             and file.task != "regression"
+            and not self._is_embedding
         ):
             file = file._replace(activation=str(said))
         return file
@@ -295,7 +304,15 @@ class Session:
             table=self.input.kind == "table" and not OF_CLASSES.search(self._output.name.lower()),
             logit="logit" in self._output.name.lower() or self.input.kind in ("image", "text"),
             label=self._export.label,
+            embedding=self._is_embedding,
         )
+
+    @property
+    def _is_embedding(self) -> bool:
+        """Tell an output whose name says that it is a vector, where nothing speaks of classes."""
+        plain = self._output.name.rpartition("/")[2].lower()
+        words = bool(EMBEDDING.search(plain)) and not OF_CLASSES.search(plain)
+        return words and self._graph.ends_in(self._output.name) not in PROBABLE
 
     def _finds_outliers(self, others: list[Any], classes: tuple[str, ...] | None) -> bool:
         """Tell a score beside 1 or -1 for each row: no classifier lists its classes as that."""

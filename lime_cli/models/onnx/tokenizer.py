@@ -32,6 +32,7 @@ from lime_cli.models.input_forms import DTYPES
 from lime_cli.models.model_file import TextReading
 from lime_cli.models.onnx.export import Export
 from lime_cli.models.onnx.graph import Graph
+from lime_cli.models.onnx.vocabularies import made
 
 PADS = ("[PAD]", "<pad>", "<|endoftext|>")
 
@@ -89,9 +90,9 @@ class Tokens:
         max_tokens: int | None = None,
     ) -> None:
         """Raise MissingDependency, InputError or ModelError for what does not fit together."""
-        assert export.tokenizer is not None
         self._model, self._export = model, export
-        self._tokenizer = _read(export.tokenizer)
+        with _readable():
+            self._tokenizer = made(export) if export.tokenizer is None else _read(export.tokenizer)
         self._wanted = {one.name: np.dtype(DTYPES[one.type]) for one in wanted}
         self._parts = self._named(wanted)
         known = self._tokenizer.padding or {}
@@ -279,15 +280,22 @@ def _nowhere() -> int:
     return os.open(os.devnull, os.O_WRONLY)
 
 
-def _read(path: Path) -> Any:
+@contextlib.contextmanager
+def _readable() -> Iterator[None]:
+    """Raise MissingDependency where the library is not installed."""
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
     _nowhere()
     try:
-        from tokenizers import Tokenizer
+        yield
     except ImportError:
         raise MissingDependency(
             "--tokenizer: tokenizers is not installed", "pip install 'limex[tokenizers]'"
         ) from None
+
+
+def _read(path: Path) -> Any:
+    from tokenizers import Tokenizer
+
     try:
         return Tokenizer.from_str(path.read_text("utf-8"))
     except FileNotFoundError:

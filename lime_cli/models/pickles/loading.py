@@ -32,9 +32,8 @@ from lime_cli.models.pickles.archive import (
     looks_like,
     looks_pickled,
 )
-from lime_cli.models.pickles.building import Builder, Missing
+from lime_cli.models.pickles.building import Builder, Missing, check_gone
 from lime_cli.models.pickles.dry_run import Survey, Surveyor
-from lime_cli.models.pickles.frames import check_gone
 from lime_cli.models.pickles.policy import AllowList, Global, Refused
 from lime_cli.models.pickles.sizes import Damaged
 from lime_cli.models.pickles.states import check_model

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
-from typing import Any, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
+from xml.etree import ElementTree
 
+from lime_cli.files import json_page
+from lime_cli.formats.wording import literal
 from lime_cli.records.reading import FAILURE, Entry, Seen, Target, instance_of, targets_of
 from lime_cli.records.record import damage_named
 from lime_cli.tools.check.policy import (
@@ -21,6 +24,10 @@ from lime_cli.tools.check.policy import (
     WholeRun,
 )
 from lime_cli.tools.compare.measure import Difference
+
+if TYPE_CHECKING:
+    from lime_cli.formats import Look
+    from lime_cli.tools.check.policy import Policy
 
 NAME, NUMBER = "limex/check", 1
 
@@ -169,7 +176,7 @@ def _quality(rule: Quality, target: Target, effective: float) -> Iterator[Broken
             share = "unknown" if one.selected is None else f"{one.selected:.0%}"
             said = f"{one.name} is not stable: selected in {share} of the fits"
             yield Broken("min_selected", rule.min_selected - (one.selected or 0.0), said)
-    unresolved = sum(not one.resolved for one in top)
+    unresolved = sum(not one.certain for one in top)
     if rule.max_unresolved is not None and unresolved > rule.max_unresolved:
         said = f"{unresolved} of the top {len(top)} weights are unresolved"
         yield Broken("max_unresolved", float(unresolved - rule.max_unresolved), said)
@@ -189,7 +196,7 @@ def _forbidden(rule: Forbidden, target: Target) -> Iterator[Broken]:
     anywhere = rule.top is None and rule.share is None
     ranks = {one.place: rank for rank, one in enumerate(target.weights, 1)}
     for one in _matching(rule.features, target.weights):
-        if not one.resolved:
+        if not one.certain:
             continue
         share = abs(one.weight) / target.total if target.total else 0.0
         if anywhere or (rule.top is not None and ranks[one.place] <= rule.top):
@@ -215,7 +222,7 @@ def _required(rule: Required, target: Target) -> Iterator[Broken]:
 
 def _signed(rule: Signed, target: Target) -> Iterator[Broken]:
     for one in _matching(rule.features, target.weights):
-        certain = one.resolved and one.weight != 0
+        certain = one.certain and one.weight != 0
         wrong = {
             "positive": not (certain and one.weight > 0),
             "negative": not (certain and one.weight < 0),
@@ -253,3 +260,85 @@ def _moved(one: Difference, rule: Steady) -> Iterator[Broken]:
     if limit is not None and abs(one.prediction_change) > limit:
         said = f"the prediction changed by {one.prediction_change:+.3g}, limit {limit:g}"
         yield Broken("max_prediction_change", abs(one.prediction_change) - limit, said)
+
+
+def write_text(
+    findings: Sequence[Finding], checked: Checked, policy: Policy, out: IO[bytes], look: Look
+) -> None:
+    """Write a line for each rule that is not kept, and one that sums them up."""
+    lines = [f"{rule_said(one)} [{one.place}]" for one in by_rule(findings)]
+    failed = f", {checked.failed:,} failed" if checked.failed else ""
+    many = f"{len(findings):,} findings" if len(findings) != 1 else "1 finding"
+    lines.append(f"{many} in {checked.explained:,} explanations{failed} ({policy.name})")
+    text = "".join(literal(line, look.encoding == "utf-8") + "\n" for line in lines)
+    out.write(text.encode("utf-8", "backslashreplace"))
+
+
+def write_json(
+    findings: Sequence[Finding], checked: Checked, policy: Policy, out: IO[bytes], look: Look
+) -> None:
+    """Write everything, pure ASCII, the keys in a fixed order."""
+    data = {
+        "schema": {"name": NAME, "number": NUMBER},
+        "policy": policy.name,
+        "explained": checked.explained,
+        "failed": checked.failed,
+        "passed": not findings,
+        "rules": [{**asdict(one), "worst": said(one.worst)} for one in by_rule(findings)],
+        "findings": [asdict(one) for one in findings],
+    }
+    out.write(json_page(data))
+
+
+WRITERS = {"table": write_text, "json": write_json}
+
+
+def write_junit(findings: Sequence[Finding], policy: Policy, out: IO[bytes]) -> None:
+    """Write a test case for each rule, failed where something was found."""
+    cases = ElementTree.Element("testsuite", name="limex check")
+    failures = 0
+    for rule in policy.rules:
+        case = ElementTree.SubElement(cases, "testcase", classname=policy.name, name=rule.place)
+        found = [said(one) for one in findings if one.place == rule.place]
+        if found:
+            failures += 1
+            text = [literal(one) for one in found]
+            failure = ElementTree.SubElement(case, "failure", message=text[0])
+            failure.text = "\n".join(text)
+    cases.set("tests", str(len(policy.rules)))
+    cases.set("failures", str(failures))
+    suites = ElementTree.Element("testsuites")
+    suites.append(cases)
+    ElementTree.indent(suites)
+    data = ElementTree.tostring(suites, encoding="unicode")
+    out.write(b'<?xml version="1.0" encoding="UTF-8"?>\n')
+    out.write(data.encode("utf-8", "xmlcharrefreplace") + b"\n")
+
+
+def github_line(one: RuleFindings) -> str:
+    """Return the annotation of a rule, as GitHub Actions reads it from standard output."""
+    text = rule_said(one).replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+    file, _, line = one.place.partition(":")
+    for mark, code in (("%", "%25"), (",", "%2C"), (":", "%3A")):
+        file = file.replace(mark, code)
+    at = f",line={line}" if line else ""
+    return f"::error file={file}{at},title=limex check::{literal(text)}"
+
+
+def rule_said(one: RuleFindings) -> str:
+    """Say in a line how often a rule is not kept, where it is worst, and in which instances."""
+    if one.count == 1:
+        return said(one.worst)
+    others = [own for own in one.ids if own != one.worst.id]
+    also = f"; also {', '.join(others)}" if others else ""
+    more = ", ..." if others and one.count > len(one.ids) else ""
+    name = f"{one.rule} {one.key}".strip()
+    return f"{name}: {one.count:,} findings, the worst {said(one.worst)}{also}{more}"
+
+
+def said(one: Finding) -> str:
+    """Say in a line what was found, and where."""
+    own = one.source and one.source in one.id  # a file is its own id
+    where = one.id if own else f"{one.source} {one.id}".strip()
+    target = f', "{one.target}"' if one.target else ""
+    return f"{where}{target}: {one.message}" if where else one.message

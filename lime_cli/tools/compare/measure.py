@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lime_cli.console import print_line
+from lime_cli.engine.explanation import Interval
 from lime_cli.errors import InputError
 from lime_cli.records.reading import FAILURE, Entry, Seen, Target, instance_of, targets_of
 from lime_cli.records.record import damage_named
@@ -35,8 +36,8 @@ class Change(NamedTuple):
     """Whether the sign is certain on both sides, and another."""
     conditions: tuple[str, str]
     """What the component meets while it is kept, old and new: bins and values may differ."""
-    intervals: tuple[tuple[float, float] | None, tuple[float, float] | None] = (None, None)
-    """95%, old and new."""
+    intervals: tuple[Interval | None, Interval | None] = (None, None)
+    """Old and new."""
 
 
 @dataclass(frozen=True)
@@ -202,7 +203,7 @@ def _change(old: Seen, new: Seen) -> Change:
         joint = hypot(old.std_error, new.std_error)
         change = abs(new.weight - old.weight)
         errors = change / joint if joint > 0 else (0.0 if change == 0 else inf)
-    flipped = old.resolved and new.resolved and old.weight * new.weight < 0
+    flipped = old.certain and new.certain and old.weight * new.weight < 0
     return Change(
         name=new.name,
         feature=old.feature,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from math import sqrt
 from typing import IO, Any, NamedTuple
 
+from lime_cli.engine.explanation import Interval
 from lime_cli.errors import InputError
 from lime_cli.formats.canvas import BODY, MARGIN, SMALL, Canvas
 from lime_cli.formats.chart import axis
@@ -41,15 +42,15 @@ class Term(NamedTuple):
     weights: tuple[float | None, float | None]
     difference: float
     """First minus second, a weight that is not shown counting as part of the others."""
-    interval: tuple[float, float] | None
-    """95%; None where an error is not known."""
+    interval: Interval | None
+    """None where an error is not known."""
     paired: bool
     """Whether the interval allows for what both errors have in common."""
 
     @property
     def certain(self) -> bool:
         """Whether the sign of the difference is certain."""
-        return self.interval is not None and not self.interval[0] <= 0 <= self.interval[1]
+        return self.interval is not None and not self.interval.holds_zero
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ def _term(one: Seen, other: Seen, paired: bool) -> Term:
         errors = one.std_error, other.std_error
         error = sqrt(max(0.0, errors[0] ** 2 + errors[1] ** 2 - 2 * shared * errors[0] * errors[1]))
         half = error * max(_factor(one), _factor(other))
-        interval = (difference - half, difference + half)
+        interval = Interval.around(difference, half)
     return Term(
         one.feature,
         (one.name, other.name),
@@ -171,7 +172,7 @@ def _factor(one: Seen) -> float:
     """Return how many standard errors the interval of a weight reaches."""
     if one.interval is None or not one.std_error:
         return 0.0
-    return (one.interval[1] - one.interval[0]) / 2 / one.std_error
+    return one.interval.half_width / one.std_error
 
 
 # -- what is said ---------------------------------------------------------------------------------
@@ -239,7 +240,7 @@ def _grid(one: TwoRows) -> Grid:
         (
             term.feature,
             term.difference,
-            None if term.interval is None else (term.interval[1] - term.interval[0]) / 2,
+            None if term.interval is None else term.interval.half_width,
             "" if term.certain else "~",
             *term.weights,
             " / ".join(_value(name, term.feature) for name in term.names),
@@ -286,7 +287,7 @@ def draw(found: list[TwoRows], canvas: Canvas) -> None:
 
 def _way(one: TwoRows, canvas: Canvas) -> None:
     form = number_format([*one.predictions, *(term.difference for term in one.terms)])
-    steps: list[tuple[str, float, tuple[float, float] | None, bool]] = [
+    steps: list[tuple[str, float, Interval | None, bool]] = [
         (
             f"{term.feature}: {_value(term.names[0], term.feature)} against "
             f"{_value(term.names[1], term.feature)}",
@@ -331,7 +332,7 @@ def _way(one: TwoRows, canvas: Canvas) -> None:
             shown = f"{change:+{form}}"
             if interval is not None:
                 canvas.line((x(level + interval[0]), y), (x(level + interval[1]), y), "ink", 1.2)
-                shown += f" ±{(interval[1] - interval[0]) / 2:{form}}"
+                shown += f" ±{interval.half_width:{form}}"
             level += change
         said_ = shown.replace("-", MINUS)
         canvas.text(canvas.width - MARGIN, y, said_, BODY, bold=strong, anchor="end")

@@ -3,39 +3,34 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 import time
-import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from copy import deepcopy
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from lime_cli.engine.arrays import FloatArray
+from lime_cli.engine.model import FloatArray
 from lime_cli.errors import LimexError, MissingDependency, ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
-from lime_cli.models.predictor import Predictor, quiet
-from lime_cli.models.sklearn import final
+from lime_cli.models.predictor import Predictor
 from lime_cli.tabular.row import Table
-from lime_cli.tools.inspect.choices import sidecar
-from lime_cli.tools.inspect.measure import ProbeResult, ProbeRows, kind_of, real_batch, report_on
+from lime_cli.tools.convert.graphs import converted, precisions
+from lime_cli.tools.inspect.measure import (
+    ProbeResult,
+    ProbeRows,
+    kind_of,
+    real_batch,
+    report_on,
+    sidecar,
+)
 from lime_cli.version import __version__
 
 NAME, NUMBER = "limex/conversion", 1
-
-OPSET = {"": 17, "ai.onnx.ml": 3}
-"""Versions of the operators that are written, which onnxruntime 1.17 knows."""
-
-LIBRARIES = {"sklearn": "scikit-learn", "xgboost": "XGBoost", "lightgbm": "LightGBM"}
 
 REASON = 160
 """Characters of a library's own words, at most."""
@@ -151,21 +146,19 @@ def _first_that_agrees(
     rows: ProofRows,
     output: str,
 ) -> Conversion:
-    """Convert with numbers of single precision, where that differs too much of double precision.
+    """Convert with numbers of one precision, and of the other where that differs too much.
 
     Return what differs least, where none agrees.
     """
     batches, ours = asked
     found: list[Conversion] = []
     reasons: list[str] = []
-    for numbers in ("float", "double"):
+    for numbers in precisions(model.thing):
         try:
-            proto = _converted(model, batches[0], numbers)
+            proto = converted(model, batches[0], numbers)
         except Exception as error:  # the libraries raise whatever they stumble over
             reasons.append(_reason(error))
             continue
-        if isinstance(batches[0], Table) and len(proto.graph.input) > 1:
-            _rename_inputs(proto.graph, batches[0].names)
         content = _noted(proto, model)
         one = _proved(content, name, output, numbers, (batches, ours), model, rows)
         if isinstance(one, str):
@@ -215,229 +208,11 @@ def _thinned(text: str, random: np.random.Generator) -> str:
     return " ".join(word for word, stays in zip(words, kept, strict=True) if stays) or text
 
 
-def _converted(model: Predictor, batch: Any, numbers: str) -> Any:
-    """Return the ONNX form of a model; raise what the libraries raise."""
-    wrapped = type(model.thing).__module__.startswith("lime_cli.")
-    held = model.thing.booster if wrapped else model.thing
-    library = type(held).__module__.partition(".")[0]
-    with warnings.catch_warnings(), quiet(), _whole_attributes():
-        warnings.simplefilter("ignore")
-        convert = CONVERTERS.get(library, _of_sklearn)
-        return convert(held, batch, numbers)
-
-
-@contextmanager
-def _whole_attributes() -> Iterator[None]:
-    """Write truth values in lists of whole numbers as such: skl2onnx's histogram trees hold some,
-    which protobuf takes no more.
-    """
-    from onnx import helper
-
-    made = helper.make_attribute
-
-    def make(key: str, value: Any, *others: Any, **more: Any) -> Any:
-        listed = isinstance(value, (list, tuple, np.ndarray))
-        if listed and any(isinstance(one, (bool, np.bool_)) for one in value):
-            value = [int(one) for one in value]
-        return made(key, value, *others, **more)
-
-    helper.make_attribute = make
-    try:
-        yield
-    finally:
-        helper.make_attribute = made
-
-
-def _of_sklearn(thing: Any, batch: Any, numbers: str) -> Any:
-    from skl2onnx import to_onnx
-
-    _register()
-    thing = _with_empty_gaps(thing)
-    options: dict[int, dict[str, Any]] = {}
-    ending = final(thing)
-    for step in _steps(thing):
-        if hasattr(step, "token_pattern") and getattr(step, "analyzer", "") == "word":
-            pattern = step.token_pattern.replace("(?u)", "")
-            options[id(step)] = {"tokenexp": WORD_PATTERNS.get(pattern, pattern)}
-    inputs = _inputs(thing, batch, numbers)
-    margins = {} if hasattr(ending, "predict_proba") else {"raw_scores": True}
-    for output in ({"zipmap": False, **margins}, margins):
-        if not hasattr(ending, "classes_"):
-            break
-        try:  # not every classifier has both options
-            chosen = {**options, id(ending): output}
-            return to_onnx(thing, initial_types=inputs, options=chosen, target_opset=OPSET)
-        except NameError:
-            continue
-    return to_onnx(thing, initial_types=inputs, options=options, target_opset=OPSET)
-
-
-def _with_empty_gaps(thing: Any) -> Any:
-    """Return a copy whose imputers of words fill empty ones: what a graph is given for a gap."""
-    thing = deepcopy(thing)
-    for step in _steps(thing):
-        dtype = getattr(getattr(step, "statistics_", None), "dtype", None)
-        if dtype is not None and dtype.kind == "O" and step.missing_values != step.missing_values:
-            step.missing_values = ""
-    return thing
-
-
-WORD_PATTERNS = {r"\b\w\w+\b": r"[a-zA-Z0-9_][a-zA-Z0-9_]+", r"\b\w+\b": r"[a-zA-Z0-9_]+"}
-"""Patterns of words in the syntax of regular expressions that onnxruntime has."""
-
-
-def _steps(thing: Any) -> Iterator[Any]:
-    """Yield a model and the parts of pipelines, unions and column transformers in it."""
-    yield thing
-    for name in ("steps", "transformer_list", "transformers_"):
-        for part in getattr(thing, name, None) or ():
-            yield from _steps(part[1])
-
-
-def _inputs(thing: Any, batch: Any, numbers: str) -> list[tuple[str, Any]]:
-    """Name and type the graph's inputs: one for all numbers, or one a column."""
-    from skl2onnx.common import data_types
-
-    number = data_types.FloatTensorType if numbers == "float" else data_types.DoubleTensorType
-    if isinstance(batch, list):
-        return [("text", data_types.StringTensorType([None, 1]))]
-    by_name = any(hasattr(one, "transformers_") for one in _steps(thing))
-    words = [column.dtype == object and _worded(column) for column in batch.columns]
-    if not by_name and not any(words):
-        return [("features", number([None, len(batch.names)]))]
-    return [
-        (name, data_types.StringTensorType([None, 1]) if worded else number([None, 1]))
-        for name, worded in zip(batch.names, words, strict=True)
-    ]
-
-
-def _worded(column: Any) -> bool:
-    return any(isinstance(one, str) for one in column.tolist())
-
-
-def _register() -> None:
-    """Let scikit-learn's pipelines hold estimators of XGBoost and LightGBM."""
-    from skl2onnx import update_registered_converter
-    from skl2onnx.common.shape_calculator import (
-        calculate_linear_classifier_output_shapes as classes,
-    )
-    from skl2onnx.common.shape_calculator import (
-        calculate_linear_regressor_output_shapes as numbers,
-    )
-
-    added = (
-        ("xgboost", "XGBClassifier", "xgboost", "XGBoost", classes),
-        ("xgboost", "XGBRegressor", "xgboost", "XGBoost", numbers),
-        ("lightgbm", "LGBMClassifier", "lightgbm", "LightGbm", classes),
-        ("lightgbm", "LGBMRegressor", "lightgbm", "LightGbm", numbers),
-    )
-    for library, kind, folder, function, shapes in added:
-        try:
-            estimator = getattr(import_module(library), kind)
-        except ImportError:
-            continue
-        place = f"onnxmltools.convert.{folder}.operator_converters.{function}"
-        converter = getattr(import_module(place), f"convert_{folder}")
-        options = {"nocl": [True, False], "zipmap": [True, False, "columns"]}
-        chosen = {"options": options} if shapes is classes else {}
-        update_registered_converter(
-            estimator,
-            f"Limex{kind}",
-            partial(_single_shapes, shapes),
-            partial(_single_converted, converter),
-            overwrite=True,
-            **chosen,
-        )
-
-
-def _single_shapes(shapes: Callable[[Any], None], operator: Any) -> None:
-    """Say that trees answer in single precision, whatever they are given."""
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
-
-    shapes(operator)
-    for one in operator.outputs:
-        if isinstance(one.type, DoubleTensorType):
-            one.set_type(FloatTensorType(one.type.shape))
-
-
-def _single_converted(
-    converter: Callable[[Any, Any, Any], None], scope: Any, operator: Any, container: Any
-) -> None:
-    """Give trees numbers of single precision, to which their libraries round them too."""
-    from skl2onnx.common.data_types import DoubleTensorType, FloatTensorType
-
-    given = operator.inputs[0]
-    if isinstance(given.type, DoubleTensorType):
-        rounded = scope.declare_local_variable("single", FloatTensorType(given.type.shape))
-        name = scope.get_unique_operator_name("Cast")
-        container.add_node("Cast", given.full_name, rounded.full_name, name=name, to=1)
-        list.__setitem__(operator.inputs, 0, rounded)  # whose own setter refuses
-    converter(scope, operator, container)
-
-
-def _of_booster(library: str, thing: Any, batch: Any, numbers: str) -> Any:
-    import onnxmltools
-    from onnxmltools.convert.common.data_types import FloatTensorType
-
-    if numbers != "float":
-        raise ValueError("the library's trees are of single precision")
-    width = FloatTensorType([None, len(batch.names)])
-    if library == "xgboost":
-        thing = deepcopy(thing)
-        booster = thing.get_booster() if hasattr(thing, "get_booster") else thing
-        if "c" in (booster.feature_types or ()):
-            raise ValueError("ONNX has no trees that split by categories")
-        booster.feature_names = None
-        return onnxmltools.convert_xgboost(
-            thing, initial_types=[("features", width)], target_opset=15
-        )
-    return onnxmltools.convert_lightgbm(
-        thing, initial_types=[("features", width)], zipmap=False, target_opset=15
-    )
-
-
-def _of_catboost(thing: Any, batch: Any, numbers: str) -> Any:
-    """Let CatBoost write its own ONNX form."""
-    import onnx
-
-    if numbers != "float":
-        raise ValueError("the library's trees are of single precision")
-    handle, path = tempfile.mkstemp(suffix=".onnx")
-    os.close(handle)
-    try:
-        thing.save_model(path, format="onnx")
-        return onnx.load(path)
-    finally:
-        Path(path).unlink()
-
-
 READ_AS = """\
 [tabular]
 # the original was fitted on what pandas reads
 read-as = "pandas"
 """
-
-CONVERTERS: dict[str, Callable[[Any, Any, str], Any]] = {
-    "xgboost": partial(_of_booster, "xgboost"),
-    "lightgbm": partial(_of_booster, "lightgbm"),
-    "catboost": _of_catboost,
-}
-"""By library; scikit-learn's for all others."""
-
-
-def _rename_inputs(graph: Any, columns: tuple[str, ...]) -> None:
-    """Call the inputs of a graph as the columns are called, whose blanks and marks were replaced.
-
-    A name that a result of the graph has already stays as it is.
-    """
-    taken = {name for node in graph.node for name in node.output}
-    called = {re.sub(r"\W", "_", one): one for one in columns}
-    own = {one.name: called.get(one.name, one.name) for one in graph.input}
-    own = {before: after for before, after in own.items() if after not in taken}
-    for one in graph.input:
-        one.name = own.get(one.name, one.name)
-    for node in graph.node:
-        node.input[:] = [own.get(name, name) for name in node.input]
 
 
 def _noted(proto: Any, model: Predictor) -> bytes:

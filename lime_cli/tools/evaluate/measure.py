@@ -18,11 +18,11 @@ import numpy as np
 
 from lime_cli import clock
 from lime_cli.engine import explain
-from lime_cli.engine.arrays import BoolArray, FloatArray, IntArray
 from lime_cli.engine.explaining import focused
-from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import Instance, Model
+from lime_cli.engine.explanation import Explanation, Interval, Surrogate, Weight
+from lime_cli.engine.instance import Instance
 from lime_cli.engine.masks import given
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray, Model
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.errors import InputError, PredictionError
 from lime_cli.running.job import Failed, Job
@@ -41,9 +41,6 @@ ROUNDING = 1e-9
 
 FLAT = 1e-24
 """Mean square about the mean, relative to the squared mean, below which answers do not vary."""
-
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)

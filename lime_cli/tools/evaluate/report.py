@@ -13,6 +13,7 @@ from rich.text import Text
 from lime_cli.engine.explanation import Explanation, Surrogate
 from lime_cli.engine.instance import Component, Segment
 from lime_cli.errors import MissingDependency, SettingsError
+from lime_cli.files import json_page
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 from lime_cli.formats.wording import (
     fidelity_in_words,
@@ -29,10 +30,6 @@ if TYPE_CHECKING:
     from lime_cli.formats import Look
 
 
-KEY = 12
-"""Columns of the keys."""
-
-
 def curve_lines(curves: Curves, page: Page) -> Iterator[Text]:
     """Say how much sooner the prediction falls, or comes, than in random order."""
     random = f"{curves.random_area:.3f} {page.glyphs.plus_minus}{curves.random_sd:.3f} at random"
@@ -42,12 +39,7 @@ def curve_lines(curves: Curves, page: Page) -> Iterator[Text]:
     ):
         words = "better" if better else "no better"
         said = f"area {value:.3f} against {random}: {words} than chance"
-        for number, line in enumerate(_wrapped(said, page)):
-            yield Text.assemble(MARGIN, ((key if number == 0 else "").ljust(KEY), "dim"), line)
-
-
-def _wrapped(said: str, page: Page) -> list[Text]:
-    return list(Text(said).wrap(page.console, max(1, page.prose - len(MARGIN) - KEY)))
+        yield from page.row(key, said)
 
 
 def radius_lines(surrogate: Surrogate, page: Page) -> Iterator[Text]:
@@ -201,8 +193,7 @@ def write_page(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
 def write_json(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
     """Write the record of each instance, pure ASCII, the keys in a fixed order."""
     for one in found:
-        record = record_of(*one)
-        out.write(json.dumps(record, indent=2, allow_nan=False).encode() + b"\n")
+        out.write(json_page(record_of(*one)))
 
 
 def write_lines(found: Iterable[Judged], out: IO[bytes], look: Look) -> None:
@@ -243,16 +234,15 @@ def _lines(judged: Judged, page: Page) -> Iterator[Text]:
     drawn = sorted({one.samples for one in judged.explanations})
     every = ", all there are" if first.stop == "exhaustive" else ""
     samples = " to ".join(f"{one}" for one in dict.fromkeys((drawn[0], drawn[-1])))
-    yield from _row("samples", f"{samples} for each of seeds {seeds[0]}-{seeds[-1]}{every}", page)
+    yield from page.row("samples", f"{samples} for each of seeds {seeds[0]}-{seeds[-1]}{every}")
     for one in warnings_of(judged.explanations):
         often = f" ({one['seeds']} of {len(seeds)} seeds)" if one["seeds"] < len(seeds) else ""
-        yield from _row("warning", f"{one['code']}: {one['message']}{often}", page)
+        yield from page.row("warning", f"{one['code']}: {one['message']}{often}")
 
 
 def _title(explanation: Explanation, page: Page) -> Text:
     subject, model = explanation.subject, explanation.model
-    name = subject.id if subject.source in subject.id else f"{subject.source} {subject.id}"
-    left = Text(page.literal(name), style="bold")
+    left = Text(page.literal(subject.called), style="bold")
     right = Text(page.literal(f"{model.format} {model.digest[:8]}"), style="dim")
     room = max(len(GAP), page.prose - right.cell_len - left.cell_len)
     return Text.assemble(left, " " * room, right)
@@ -293,16 +283,16 @@ def _sums(verdict: Verdict, page: Page) -> Iterator[Text]:
     words = fidelity_in_words(held_out)
     if held_out is not None:
         words = f"{_spread(verdict.held_out, page)}, {words}"
-    yield from _row("held out", f"{words}; fidelity on the samples of other seeds", page)
-    yield from _row("reported", f"{_spread(verdict.fidelity, page)}; cross-validated", page)
+    yield from page.row("held out", f"{words}; fidelity on the samples of other seeds")
+    yield from page.row("reported", f"{_spread(verdict.fidelity, page)}; cross-validated")
     csi = "undefined" if verdict.csi is None else f"{verdict.csi:.1f}%"
-    yield from _row("stability", f"VSI {verdict.vsi:.1f}%, CSI {csi}", page)
+    yield from page.row("stability", f"VSI {verdict.vsi:.1f}%, CSI {csi}")
     tops = ", ".join(f"{mean:.2f} of the first {k}" for k, mean in verdict.jaccard)
     if tops:
-        yield from _row("overlap", f"{tops} (Jaccard)", page)
+        yield from page.row("overlap", f"{tops} (Jaccard)")
     if verdict.error_ratio is not None:
-        yield from _row(
-            "errors", f"sd over seeds is {verdict.error_ratio:.2f} times the error reported", page
+        yield from page.row(
+            "errors", f"sd over seeds is {verdict.error_ratio:.2f} times the error reported"
         )
 
 
@@ -313,11 +303,3 @@ def _spread(spread: Spread, page: Page) -> str:
 
 def _number(value: float | None, form: str) -> str:
     return "-" if value is None else f"{value:{form}}"
-
-
-def _row(key: str, text: str, page: Page) -> Iterator[Text]:
-    """Set a line of the footer: its key, and what it says wrapped beside it."""
-    lines = Text(page.literal(text)).wrap(page.console, max(1, page.prose - len(MARGIN) - KEY))
-    for number, line in enumerate(lines):
-        shown = key if number == 0 else ""
-        yield Text.assemble(MARGIN, (shown.ljust(KEY), "bold" if key == "warning" else "dim"), line)

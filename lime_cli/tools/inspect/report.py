@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -11,11 +10,17 @@ from typing import IO, TYPE_CHECKING, Any
 
 from rich.text import Text
 
-from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
+from lime_cli.files import json_page
+from lime_cli.formats.terminal import GAP, KEY, MARGIN, Page, page_of
 from lime_cli.models.onnx.graph import Port
 from lime_cli.running import fence
-from lime_cli.tools.inspect.choices import choices, known_classes, known_input, modality_of
-from lime_cli.tools.inspect.measure import ModelReport
+from lime_cli.tools.inspect.measure import (
+    ModelReport,
+    choices,
+    known_classes,
+    known_input,
+    modality_of,
+)
 from lime_cli.version import __version__
 
 if TYPE_CHECKING:
@@ -100,9 +105,6 @@ def _probe(report: ModelReport) -> dict[str, Any] | None:
     return {key: value for key, value in asdict(report.probe).items() if key not in told}
 
 
-KEY = 12
-"""Columns of the keys."""
-
 NARROWEST = 20
 """Columns of a reason, at least."""
 
@@ -135,7 +137,7 @@ def write_page(report: ModelReport, out: IO[bytes], look: Look) -> None:
 
 def write_json(report: ModelReport, out: IO[bytes], look: Look) -> None:
     """Write everything, pure ASCII, the keys in a fixed order."""
-    out.write(json.dumps(record_of(report), indent=2, allow_nan=False).encode() + b"\n")
+    out.write(json_page(record_of(report)))
 
 
 def _lines(report: ModelReport, page: Page) -> Iterator[Text]:
@@ -145,8 +147,8 @@ def _lines(report: ModelReport, page: Page) -> Iterator[Text]:
     )
     yield Text()
     packed = f", packed with {report.packing}" if report.packing else ""
-    yield from _row("size", f"{report.n_bytes:,} bytes{packed}", page)
-    yield from _row("sha256", report.digest, page)
+    yield from page.row("size", f"{report.n_bytes:,} bytes{packed}")
+    yield from page.row("sha256", report.digest)
     yield from _pickle(report, page)
     yield from _onnx(report, page)
     yield from _outputs(report, page)
@@ -160,7 +162,7 @@ def _pickle(report: ModelReport, page: Page) -> Iterator[Text]:
     if outline is None:
         return
     if outline.sklearn_version:
-        yield from _row("written by", f"scikit-learn {outline.sklearn_version}", page)
+        yield from page.row("written by", f"scikit-learn {outline.sklearn_version}")
     width = max((2 * one.depth + len(one.name) for one in outline.steps), default=0)
     for number, one in enumerate(outline.steps[:LONGEST]):
         kind = one.kind.rpartition(".")[2]
@@ -173,9 +175,9 @@ def _onnx(report: ModelReport, page: Page) -> Iterator[Text]:
     signature = report.signature
     if signature is None:
         return
-    yield from _row("written by", f"{signature.producer or '?'}, IR {signature.ir_version}", page)
-    yield from _row("opset", ", ".join(f"{name} {n}" for name, n in signature.opsets), page)
-    yield from _row("operators", _some(signature.operators), page)
+    yield from page.row("written by", f"{signature.producer or '?'}, IR {signature.ir_version}")
+    yield from page.row("opset", ", ".join(f"{name} {n}" for name, n in signature.opsets))
+    yield from page.row("operators", _some(signature.operators))
     for key, ports in (("input", signature.inputs), ("output", signature.outputs)):
         for number, port in enumerate(ports[:LONGEST]):
             yield _line(key if number == 0 else "", _port(port), page)
@@ -194,28 +196,28 @@ def _port(port: Port) -> str:
 def _outputs(report: ModelReport, page: Page) -> Iterator[Text]:
     known, classes, probe = known_input(report), known_classes(report), report.probe
     if known.columns:
-        yield from _row("columns", f"{len(known.columns)}: {_some(known.columns)}", page)
+        yield from page.row("columns", f"{len(known.columns)}: {_some(known.columns)}")
     elif known.n_columns and known.kind != "text" and report.kind != "text":
-        yield from _row("columns", f"{known.n_columns}, without names", page)
+        yield from page.row("columns", f"{known.n_columns}, without names")
     if report.native is not None and report.native.objective is not None:
-        yield from _row("objective", report.native.objective, page)
+        yield from page.row("objective", report.native.objective)
     if known.form:
-        yield from _row("given", GIVEN[known.form], page)
+        yield from page.row("given", GIVEN[known.form])
     if classes:
-        yield from _row("classes", f"{len(classes)}: {_some(classes)}", page)
+        yield from page.row("classes", f"{len(classes)}: {_some(classes)}")
     if probe is None:
         return
     what = "probabilities" if probe.probabilities else "numbers"
     said = (
         f"{probe.method}: {probe.task}, {len(probe.targets)} {what}" if probe.task else probe.method
     )
-    yield from _row("called by", said, page)
+    yield from page.row("called by", said)
     if fence.kept():
-        yield from _row("fenced by", f"{fence.kept()}: no program, no network, no writing", page)
+        yield from page.row("fenced by", f"{fence.kept()}: no program, no network, no writing")
     if probe.failure:
-        yield from _row("no answer", f"{probe.failure}; name real ones with --data", page)
+        yield from page.row("no answer", f"{probe.failure}; name real ones with --data")
     for warning in probe.warnings:
-        yield from _row("warning", warning, page)
+        yield from page.row("warning", warning)
 
 
 def _options(report: ModelReport, page: Page) -> Iterator[Text]:
@@ -270,7 +272,7 @@ def _check(report: ModelReport, page: Page) -> Iterator[Text]:
     verdict = "agree" if check.agree else "DIFFER"
     how = "" if check.by_name else "; outputs matched by position, their names differ"
     said = f"{verdict} on {check.rows} rows within {check.tolerance:g}{how}"
-    yield from _row("against", f"{Path(check.other).name}: {said}", page)
+    yield from page.row("against", f"{Path(check.other).name}: {said}")
     width = min(max((len(name) for name, _ in check.differences), default=0), 30)
     for number, (name, value) in enumerate(check.differences):
         mark = "" if value <= check.tolerance else GAP + "beyond"
@@ -282,13 +284,6 @@ def _some(names: Iterable[str], most: int = LONGEST, glue: str = ", ") -> str:
     every = list(names)
     more = [f"... ({len(every) - most} more)"] if len(every) > most else []
     return glue.join(every[:most] + more)
-
-
-def _row(key: str, text: str, page: Page) -> Iterator[Text]:
-    """Set a key, and what it says wrapped beside it."""
-    said = Text(page.literal(text)).wrap(page.console, max(1, page.prose - len(MARGIN) - KEY))
-    for number, line in enumerate(said):
-        yield Text.assemble(MARGIN, ((key if number == 0 else "").ljust(KEY), "dim"), line)
 
 
 def _line(key: str, text: str, page: Page) -> Text:

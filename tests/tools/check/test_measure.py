@@ -14,22 +14,22 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lime.submodular_pick import SubmodularPick
 
-from lime_cli.engine.explanation import Surrogate, Weight
-from lime_cli.engine.instance import CodedWarning, Column, Component
+from lime_cli.engine.explanation import Interval, Surrogate, Weight
+from lime_cli.engine.instance import Column, Component
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.formats import Look
 from lime_cli.records.reading import Entry
 from lime_cli.records.record import record_of
-from lime_cli.tools.check.measure import Checked, by_rule, check, check_drift
+from lime_cli.tools.check.measure import WRITERS, Checked, by_rule, check, check_drift, github_line
 from lime_cli.tools.check.policy import read_policy
-from lime_cli.tools.check.report import WRITERS, github_line
 from lime_cli.tools.compare.measure import Comparison, Limits, Unmatched, collect, compare, spearman
 from lime_cli.tools.compare.measure import record_of as record_of_comparison
 from lime_cli.tools.compare.report import save as save_comparison
 from lime_cli.tools.compare.report import sheet_of
 from lime_cli.tools.summarize.measure import record_of as record_of_summary
+from lime_cli.tools.summarize.measure import save as save_summary
 from lime_cli.tools.summarize.measure import summarize
-from lime_cli.tools.summarize.report import save as save_summary
 from tests.formats.test_json import explanation
 
 FAILURE = {
@@ -48,7 +48,7 @@ def entry(own: str, weights: dict[str, float], error: float = 0.01, **more) -> E
         fidelity=more.get("fidelity", 0.9),
         model_prediction=more.get("prediction", 0.8),
         weights=tuple(
-            Weight(i, w, error, (w - 2 * error, w + 2 * error), (i + 1, i + 1), 1.0)
+            Weight(i, w, error, Interval(w - 2 * error, w + 2 * error), (i + 1, i + 1), 1.0)
             for i, (_, w) in enumerate(ranked)
         ),
     )
@@ -126,7 +126,7 @@ def test_a_damaged_record_is_named():
 
 def test_a_summary_is_drawn_and_one_of_nothing_is_refused():
     pytest.importorskip("matplotlib")
-    from lime_cli.tools.summarize.report import save
+    from lime_cli.tools.summarize.measure import save
 
     out = io.BytesIO()
     summary, _ = summarize([entry("0", {"a": 0.4, "<b>$": -0.2})], top=1)

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import pytest
 
-from lime_cli.engine.instance import Identity
+from lime_cli.engine.model import Identity
 from lime_cli.models.model_file import ModelFile
 from lime_cli.records.record import record_of
 from lime_cli.registry import MODALITIES
@@ -203,3 +203,7 @@ def test_the_model_is_asked_as_often_as_explaining_with_every_seed_asks(job, mon
     # an image, and the image without its superpixels, are asked about once to judge the fill
     explaining -= 2 * len(job.sources) if hasattr(job.modality, "fill") else 0
     assert sum(method) == explaining + curves
+
+
+def test_a_folder_of_drawings_is_no_advice_where_none_is_written(limex):
+    assert limex(*ZOO, "--row", "3,84", "-f", "png").err.endswith("png file; use -f jsonl\n")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lime_cli.engine import explain
-from lime_cli.engine.explanation import Surrogate, Weight
+from lime_cli.engine.explanation import Interval, Surrogate, Weight
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.records.record import hash_of
 from lime_cli.settings import Settings
@@ -51,7 +51,7 @@ def judged(function, **choices):
 def made_up(weights, intercept=0.0):
     """Return a surrogate of the weights {component: (weight, standard error)}."""
     listed = tuple(
-        Weight(j, weight, error, (weight - 2 * error, weight + 2 * error))
+        Weight(j, weight, error, Interval(weight - 2 * error, weight + 2 * error))
         for j, (weight, error) in weights.items()
     )
     return Surrogate(0, "y", 0.0, intercept, 0.0, 0.5, 0.5, listed)

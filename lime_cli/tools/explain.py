@@ -171,7 +171,7 @@ def _explain(request: Request, to: Output, look: Look, options: RunOptions) -> i
     if several and not folder and to.format not in MANY:
         found += tuple(listed)
     if not folder:
-        to.check(len(found))
+        to.check(len(found), folders=True)
     from lime_cli.running.batch import contained, into_stream
     from lime_cli.running.job import Job
 

@@ -1,0 +1,114 @@
+"""Folders of the transformers library that hold weights and no graph, as its trainers leave them.
+
+The library builds the network from ``config.json``; only classes of its own are built, never code
+that lies in the folder. Texts and images are prepared as for the model's ONNX export.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lime_cli.errors import MissingDependency, ModelError
+from lime_cli.models.content import Content
+from lime_cli.models.failures import is_of_model, last_line
+from lime_cli.models.model_file import ModelFile, ModelInput, export_line
+from lime_cli.models.onnx.export import Export, export_beside
+from lime_cli.models.outputs import Stated
+from lime_cli.models.predictor import Origin, Predictor, Way, quiet
+from lime_cli.models.python import in_evaluation, of_transformer, written_logits
+
+NEEDED = ("transformers", "torch")
+
+TASKS = {
+    "ForSequenceClassification": "AutoModelForSequenceClassification",
+    "ForImageClassification": "AutoModelForImageClassification",
+}
+"""How the names of networks end that tell classes apart, and what builds them."""
+
+
+def load(file: ModelFile, content: Content) -> Predictor:
+    """Build the network of a folder; raise MissingDependency without the library, ModelError for
+    one that has no classes.
+    """
+    folder = content.path.parent
+    missing = [name for name in NEEDED if find_spec(name) is None]
+    if missing:
+        raise MissingDependency(
+            f"{folder}: is a model of the transformers library without an ONNX graph, and "
+            f"{missing[0]} is not installed",
+            f"pip install 'limex[transformers]'; or {export_line(str(folder))}",
+        )
+    export = export_beside(content.path, file.tokenizer)
+    kinds = [str(one) for one in export.config.get("architectures") or ()]
+    task = next((end for end in TASKS if any(one.endswith(end) for one in kinds)), None)
+    if task is None:
+        said = kinds[0] if kinds else "a network that config.json does not name"
+        raise ModelError(
+            f"{folder}: is {said}, which does not tell classes apart",
+            "explain a function of yours that returns a row of numbers per input: "
+            "py:module:function",
+        )
+    origin = Origin("transformers", content.digest_in_thread(), folder.name)
+    network = _built(TASKS[task], folder, file)
+    if task == "ForSequenceClassification":
+        tokenizer = _built("AutoTokenizer", Path(file.tokenizer or folder), file)
+        return of_transformer(network, tokenizer, file, origin, export)
+    return Predictor(_activated(file, export), _way_of_images(network, export, origin))
+
+
+def _built(kind: str, folder: Path, file: ModelFile) -> Any:
+    """Build one part by the library; raise ModelError in its own words."""
+    try:
+        with quiet():
+            import torch
+            import transformers
+
+            transformers.logging.set_verbosity_error()
+            transformers.logging.disable_progress_bar()
+            torch.set_num_threads(file.threads or 1)
+            place = folder if folder.is_dir() else folder.parent
+            make = getattr(transformers, kind).from_pretrained
+            made = make(str(place), local_files_only=True, trust_remote_code=False)
+    except BaseException as error:  # the library may raise anything
+        if not is_of_model(error):
+            raise
+        raise ModelError(
+            f"{folder}: cannot be loaded by transformers ({last_line(error)})",
+            export_line(str(folder)),
+        ) from error
+    return made.eval() if hasattr(made, "eval") else made
+
+
+def _activated(file: ModelFile, export: Export) -> ModelFile:
+    said = export.activation
+    known = file.activation != "auto" or said is None
+    return file if known else file._replace(activation=str(said))
+
+
+def _way_of_images(network: Any, export: Export, origin: Origin) -> Way:
+    said = getattr(network.config, "image_size", None)
+    pixels = export.pixels
+    size = (said, said) if isinstance(said, int) else None
+    channels = getattr(network.config, "num_channels", 3)
+    given = ModelInput(
+        origin.name,
+        "image",
+        size=(pixels.size if pixels else None) or size,
+        channels=channels,
+        layout="NCHW",
+        pixels=pixels,
+    )
+    stated = Stated("classification", export.classes, label=export.label)
+
+    def predict(inputs: Any) -> Any:
+        import torch
+
+        batch = torch.as_tensor(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
+        return written_logits(in_evaluation(network, partial(network, pixel_values=batch)))
+
+    return Way(origin, predict, stated, given, method="logits")

@@ -1,1 +1,0 @@
-"""``limex explain``."""

@@ -1,0 +1,197 @@
+"""Words that a model takes as numbers: numbered as it was, where the table's answers tell how."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import LabelEncoder, OneHotEncoder
+from sklearn.tree import DecisionTreeClassifier
+
+from lime_cli.errors import InputError, SettingsError
+from lime_cli.models.model_file import ModelFile
+from lime_cli.tabular.modality import TabularModality
+from lime_cli.tabular.row import Table
+from lime_cli.tabular.schema import Schema, parse_maps
+
+RANDOM = np.random.default_rng(5)
+N = 240
+FRAME = pd.DataFrame(
+    {
+        "sex": RANDOM.choice(["male", "female"], N),
+        "smoker": RANDOM.choice(["yes", "no"], N),
+        "size": RANDOM.choice(["small", "medium", "large"], N),
+        "stops": RANDOM.choice(["non-stop", "1 stop", "2 stops"], N),
+        "month": RANDOM.choice(["January", "March", "July", "December"], N),
+        "home": RANDOM.choice(["own", "rent", "free", "other"], N),
+        "age": RANDOM.integers(18, 65, N),
+    }
+)
+MAPS = {
+    "sex": {"male": 0, "female": 1},
+    "smoker": {"yes": 1, "no": 0},
+    "size": {"small": 0, "medium": 1, "large": 2},
+    "stops": {"non-stop": 0, "1 stop": 1, "2 stops": 2},
+    "month": {"January": 1, "March": 3, "July": 7, "December": 12},
+    "home": {"rent": 0, "free": 1, "other": 2, "own": 3},
+}
+
+
+def coded(frame, maps):
+    return frame.assign(**{name: frame[name].map(codes) for name, codes in maps.items()})
+
+
+def answers(tmp_path, table, model, **options):
+    path, where = tmp_path / "d.csv", tmp_path / "m.pkl"
+    table.to_csv(path, index=False)
+    where.write_bytes(pickle.dumps(model))
+    loaded = ModelFile(str(where)).load()
+    fitted = TabularModality(str(path), **options).fitted(loaded.asked)
+    rows = [fitted.read(source) for source in fitted.sources()]
+    inputs = [one.model_inputs(np.zeros((1, len(one.components)), np.int32)) for one in rows]
+    return loaded.predict(Table.joined(inputs)), fitted
+
+
+def codes_of(fitted):
+    return [one.code for one in fitted.fitted_warnings]
+
+
+@pytest.mark.parametrize("names", [["sex"], ["smoker", "sex"], ["size"], ["stops"], ["month"]])
+@pytest.mark.parametrize("kind", [RandomForestRegressor(10, random_state=0), LinearRegression()])
+def test_words_are_numbered_as_the_true_values_tell(tmp_path, names, kind):
+    columns = coded(FRAME, {name: MAPS[name] for name in names})[["age", *names]]
+    price = columns @ np.arange(1, len(names) + 2) * 3 + RANDOM.normal(0, 0.5, N)
+    model = kind.fit(columns, price)
+    found, fitted = answers(tmp_path, FRAME.assign(price=price), model)
+    assert found[:, 0] == pytest.approx(model.predict(columns))
+    assert "words_numbered" in codes_of(fitted)
+    assert {one.name for one in fitted.fitted_background.features} == {"age", *names}
+
+
+@pytest.mark.parametrize(
+    ("true", "label"),
+    [
+        (["no", "yes"], "bought"),
+        (["bad", "good"], "risk"),
+        ([0, 1], "y"),
+        (["good", "bad"], "turned"),
+    ],
+)
+def test_classes_tell_too(tmp_path, true, label):
+    columns = coded(FRAME, {one: MAPS[one] for one in ("sex", "smoker")})[["sex", "age", "smoker"]]
+    cold = ((columns["sex"] == 1) & (columns["smoker"] == 1)).astype(int)
+    model = RandomForestClassifier(20, random_state=0).fit(columns, cold)
+    table = FRAME.assign(**{label: np.array(true)[cold]})
+    found, _ = answers(tmp_path, table, model)
+    assert found == pytest.approx(model.predict_proba(columns))
+
+
+def test_a_column_of_predictions_tells_exactly(tmp_path):
+    columns = coded(FRAME, MAPS)[["home", "sex", "age"]]
+    model = LogisticRegression(max_iter=500).fit(columns, columns["home"] > 1)
+    predicted = model.predict_proba(columns)
+    found, fitted = answers(tmp_path, FRAME.assign(p=predicted[:, 1]), model)
+    assert found == pytest.approx(predicted)
+    assert "'p'" in next(str(w) for w in fitted.fitted_warnings if w.code == "words_numbered")
+
+
+def test_an_encoder_that_went_through_all_columns_is_recognized(tmp_path):
+    names = ["home", "month", "smoker"]
+    columns = FRAME[[*names, "age"]].copy()
+    for one in names:
+        columns[one] = LabelEncoder().fit_transform(columns[one])
+    price = columns["home"] * 9 + columns["month"] * 7 + columns["smoker"] * 0.001
+    model = LinearRegression().fit(columns, price)
+    noisy = (price + RANDOM.normal(0, 1, N)).round(3)
+    found, _ = answers(tmp_path, FRAME.assign(price=noisy), model)
+    assert found[:, 0] == pytest.approx(model.predict(columns))
+
+
+def test_other_columns_stay_words(tmp_path):
+    columns = FRAME[["home", "sex", "age"]].assign(sex=FRAME["sex"].map(MAPS["sex"]))
+    price = (columns["home"] == "own") * 50 + columns["sex"] * 30 + columns["age"]
+    encoder = make_column_transformer((OneHotEncoder(), ["home"]), remainder="passthrough")
+    model = make_pipeline(encoder, LinearRegression()).fit(columns, price)
+    found, _ = answers(tmp_path, FRAME.assign(price=price), model)
+    assert found[:, 0] == pytest.approx(model.predict(columns))
+
+
+def fitted_on_sex(**columns):
+    coded_ = coded(FRAME, MAPS)[["sex", "size", "age"]].assign(**columns)
+    return coded_, DecisionTreeClassifier(random_state=0).fit(
+        coded_, coded_["sex"] + coded_["size"]
+    )
+
+
+def test_where_nothing_tells_the_option_is_named_and_leads_on(tmp_path):
+    columns, model = fitted_on_sex()
+    with pytest.raises(InputError) as caught:
+        answers(tmp_path, FRAME, model)
+    words = "--map 'sex=female:0,male:1' --map 'size=large:0,medium:1,small:2'"
+    assert "takes numbers in columns 'sex', 'size', which hold words" in str(caught.value)
+    assert words in str(caught.value)
+    maps = parse_maps(("sex=male:0,female:1", "size=small:0,medium:1,large:2"))
+    found, fitted = answers(tmp_path, FRAME, model, schema=Schema(maps=maps))
+    assert found == pytest.approx(model.predict_proba(columns))
+    assert "words_numbered" not in codes_of(fitted)
+
+
+def test_a_column_that_does_not_count_is_asked_for(tmp_path):
+    columns, _ = fitted_on_sex()
+    model = LinearRegression().fit(columns, columns["size"] * 5)
+    model.coef_[0] = 0.01
+    table = FRAME.assign(price=(columns["size"] * 5 + RANDOM.normal(0, 1, N)).round(2))
+    with pytest.raises(InputError) as caught:
+        answers(tmp_path, table, model)
+    assert "--map 'sex=female:0,male:1'" in str(caught.value)
+    assert "--map 'size=" not in str(caught.value)
+    found, _ = answers(
+        tmp_path, table, model, schema=Schema(maps=parse_maps(("sex=male:0,female:1",)))
+    )
+    assert found[:, 0] == pytest.approx(model.predict(columns))
+
+
+def test_an_answer_that_the_model_does_not_fit_tells_nothing(tmp_path):
+    _, model = fitted_on_sex()
+    for other in (RANDOM.normal(size=N), RANDOM.integers(0, 4, N)):
+        with pytest.raises(InputError, match="--map 'sex="):
+            answers(tmp_path, FRAME.assign(other=other), model)
+
+
+def test_a_word_without_a_number_is_told(tmp_path):
+    _, model = fitted_on_sex()
+    maps = parse_maps(("sex=male:0,female:1", "size=small:0,medium:1"))
+    with pytest.raises(
+        InputError, match="column 'size' holds 'large', which --map gives no number"
+    ):
+        answers(tmp_path, FRAME, model, schema=Schema(maps=maps))
+
+
+@pytest.mark.parametrize(
+    ("typed", "found"),
+    [
+        ("sex=female:0,male:1", ("sex", (("female", 0), ("male", 1)))),
+        ("a b=x, y:1,z:-0.5", ("a b", (("x, y", 1), ("z", -0.5)))),
+        ("t=12:30:2,nan:0", ("t", (("12:30", 2), ("nan", 0)))),
+    ],
+)
+def test_maps_are_parsed(typed, found):
+    assert parse_maps((typed,)) == (found,)
+
+
+@pytest.mark.parametrize(
+    "typed", ["sex", "sex=", "=a:1", "sex=female", "sex=female:x", "sex=a:1,b"]
+)
+def test_maps_that_give_no_number_are_told(typed):
+    with pytest.raises(SettingsError, match="write --map 'sex=female:0,male:1'"):
+        parse_maps((typed,))
+
+
+def test_a_column_that_the_model_is_not_given_is_told(tmp_path):
+    _, model = fitted_on_sex()
+    with pytest.raises(SettingsError, match=r"--map: .* not given a column 'home'"):
+        answers(tmp_path, FRAME, model, schema=Schema(maps=parse_maps(("home=own:1",))))
