@@ -34,6 +34,9 @@ from lime_cli.models.sklearn import METHODS, way_of
 FORMAT = "live"
 """What records call the format of a model that is no file."""
 
+BYTES = 4
+"""Of a number inside a model."""
+
 TEXTS_A_CALL = 32
 """Texts that a transformers model is given at a time."""
 
@@ -348,7 +351,7 @@ def of_transformer(
                 found[i] = answer
         return np.array(found)
 
-    reading = _reading_of(tokenizer, cut)
+    reading = _reading_of(tokenizer, cut, BYTES * (export.width or 1))
     given = ModelInput(origin.name, "text", max_tokens=longest, reading=reading)
     return Predictor(file, Way(origin, predict, stated, given, method="logits"))
 
@@ -379,7 +382,9 @@ def written_logits(answers: Any) -> Any:
     return _to_numpy(answers.logits)
 
 
-def _reading_of(tokenizer: Any, cut: dict[str, Any]) -> Callable[[str], TextReading] | None:
+def _reading_of(
+    tokenizer: Any, cut: dict[str, Any], token_bytes: int = 1
+) -> Callable[[str], TextReading] | None:
     """Return what tells how much of a text a fast tokenizer lets through."""
     if not getattr(tokenizer, "is_fast", False):
         return None
@@ -393,7 +398,7 @@ def _reading_of(tokenizer: Any, cut: dict[str, Any]) -> Callable[[str], TextRead
         pairs = zip(kept["offset_mapping"], kept["special_tokens_mask"], strict=True)
         places = [place for place, special in pairs if not special and place[1] > place[0]]
         part = (min((a for a, _ in places), default=0), max((b for _, b in places), default=0))
-        return TextReading(n, seen, part if seen < n else None)
+        return TextReading(n, seen, part if seen < n else None, token_bytes)
 
     return read
 
