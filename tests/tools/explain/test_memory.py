@@ -208,6 +208,7 @@ def test_both_may_stand_beside_the_model_and_in_the_environment(limex, room, mon
     assert "limex: LIMEX_MAX_MEMORY: 'plenty' is not a size" in limex(*TEXT).err
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("side", [16, 32, 200])
 def test_no_call_is_given_more_than_the_bound_of_its_inputs(layout, side):
@@ -229,6 +230,7 @@ def test_no_call_is_given_more_than_the_bound_of_its_inputs(layout, side):
     )
 
 
+@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("words", [5, 40, 400])
 def test_no_call_is_given_more_text_than_the_bound(words):
     sizes = []
