@@ -1,6 +1,7 @@
 """What limex adds until a model of some size first answers, over a bare script that loads it.
 
     python benchmarks/loading.py [--runs 5] [--folder FOLDER]
+    python benchmarks/loading.py --kinds [--runs 30] [--folder FOLDER]
 
 The models are made once, in the folder: a forest of about 50 MB as a pickle and as joblib writes
 it, 300 small boosted trees, a TF-IDF model of 60,000 words, and an ONNX file of about 20 MB. Each
@@ -9,11 +10,15 @@ of limex, taking turns;
 the last column is the unpickling alone, in processor time, against joblib.load: the first of a
 process, as a second one finds its memory ready. All run from byte code, which pip makes of what it
 installs. Goals: at most 1.3 for pickles, 1.15 for ONNX, 2 for the unpickling.
+
+With --kinds: what unpickling costs for every kind of model, in one process that has done it before:
+the least processor time of many runs, beside pickle.load or joblib.load.
 """
 
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import pickle
 import statistics
@@ -22,6 +27,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import joblib
@@ -72,8 +78,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir(), "limex-loading"))
+    parser.add_argument("--kinds", action="store_true")
     chosen = parser.parse_args()
     chosen.folder.mkdir(exist_ok=True)
+    if chosen.kinds:
+        compare_kinds(chosen.folder, chosen.runs)
+        return
     print(f"{'file':<22}{'MB':>7}{'bare s':>9}{'limex s':>9}{'ratio':>8}{'unpickling':>12}")
     for name, make in MODELS.items():
         path = chosen.folder / name
@@ -109,6 +119,93 @@ def unpickling(path: Path, runs: int) -> float:
     scripts = [UNPICKLING.format(load=load.format(path=str(path))) for load in LOADS]
     pairs = [tuple(float(said(script)) for script in scripts) for _ in range(runs)]
     return statistics.median(ours / theirs for theirs, ours in pairs)
+
+
+def compare_kinds(folder: Path, runs: int) -> None:
+    """Print a line for each kind of model and each form of its file."""
+    from lime_cli.models.model_file import ModelFile
+    from lime_cli.models.pickles.loading import unpickle
+
+    print(f"{'file':<32}{'kB':>8}{'plain ms':>10}{'limex ms':>10}{'ratio':>8}")
+    for name, model in kinds().items():
+        for form, (write, read) in FORMS.items():
+            path = folder / f"{name.replace(' ', '-')}{form}"
+            write(model, path)
+            ours = partial(unpickle, path)
+            if form == ".skops":
+                ours = ModelFile(str(path)).load
+            least = [math.inf, math.inf]
+            for _ in range(runs):
+                for place, load in enumerate((partial(read, path), ours)):
+                    began = time.process_time()
+                    load()
+                    least[place] = min(least[place], 1000 * (time.process_time() - began))
+            kilobytes = path.stat().st_size / 1000
+            ratio = least[1] / least[0]
+            print(
+                f"{path.name:<32}{kilobytes:>8.0f}{least[0]:>10.2f}{least[1]:>10.2f}{ratio:>8.2f}",
+                flush=True,
+            )
+
+
+def kinds() -> dict[str, object]:
+    from sklearn.compose import make_column_transformer
+    from sklearn.ensemble import (
+        GradientBoostingClassifier,
+        HistGradientBoostingClassifier,
+        RandomForestClassifier,
+    )
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neural_network import MLPClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+    from sklearn.svm import SVC
+
+    random = np.random.default_rng(0)
+    table = random.random((1500, 10))
+    classes = (table[:, 0] + table[:, 1] + random.normal(0, 0.3, 1500) > 1).astype(int)
+    columns = make_column_transformer(
+        (StandardScaler(), list(range(9))), (OneHotEncoder(handle_unknown="ignore"), [9])
+    )
+    coded = np.column_stack([table[:, :9], np.round(table[:, 9] * 5)])
+    return {
+        "forest": RandomForestClassifier(500, random_state=0, max_depth=5).fit(table, classes),
+        "deep forest": RandomForestClassifier(200, random_state=0).fit(table, classes),
+        "boosting": GradientBoostingClassifier(n_estimators=300).fit(table, classes),
+        "histogram boosting": HistGradientBoostingClassifier().fit(table, classes),
+        "words": words(),
+        "machine": SVC().fit(table, classes),
+        "network": MLPClassifier((100,), max_iter=20, tol=1).fit(table, classes),
+        "pipeline": make_pipeline(columns, LogisticRegression()).fit(coded, classes),
+    }
+
+
+def read_skops(path: Path) -> object:
+    from skops.io import get_untrusted_types, load
+
+    return load(path, trusted=get_untrusted_types(file=path))
+
+
+def write_skops(model: object, path: Path) -> None:
+    from skops.io import dump
+
+    dump(model, path)
+
+
+Write, Read = Callable[[object, Path], object], Callable[[Path], object]
+FORMS: dict[str, tuple[Write, Read]] = {
+    ".pkl": (
+        lambda model, path: path.write_bytes(pickle.dumps(model)),
+        lambda path: pickle.loads(path.read_bytes()),
+    ),
+    "-5.pkl": (
+        lambda model, path: path.write_bytes(pickle.dumps(model, 5)),
+        lambda path: pickle.loads(path.read_bytes()),
+    ),
+    ".joblib": (joblib.dump, joblib.load),
+    "-packed.joblib": (lambda model, path: joblib.dump(model, path, compress=3), joblib.load),
+    ".skops": (write_skops, read_skops),
+}
 
 
 def took(script: str) -> float:

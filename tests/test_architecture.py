@@ -42,7 +42,7 @@ LIGHT = (
     "running/progress.py",
 )
 """Files that import the standard library and click only, at their top."""
-SMALL = 60
+SMALL = 100
 
 
 def module_of(path: Path) -> str:

@@ -108,7 +108,9 @@ def failure(
     if isinstance(error, SystemExit):
         return PredictionError(f"{name}: the model called exit ({error.code})")
     if type(error).__name__ == "NotFittedError":
-        return PredictionError(f"{name}: the model is not fitted", "save it after calling fit")
+        return PredictionError(
+            f"{name}: the model is not fitted", "call fit before it is saved or explained"
+        )
     known = _of_inputs(name, words, inputs, given)
     if known is not None:
         return known

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Collection, Hashable, Iterator
+from collections.abc import Callable, Collection, Hashable, Iterator
+from enum import Enum
 from functools import cache, partial
 from typing import Any, cast
 
@@ -38,13 +39,50 @@ def objects(*roots: object) -> Iterator[Any]:
             continue
         seen[id(one)] = one
         yield one
+        way = holding(type(one))
+        if way is Holding.NOTHING:
+            continue
+        if way is Holding.ATTRIBUTES:
+            todo.extend([part for part in one.__dict__.values() if type(part) not in PLAIN])
+            continue
         for inside in _held(one):
             if not set(map(type, inside)) <= PLAIN:
                 todo.extend(dict(zip(map(id, inside), inside, strict=True)).values())
 
 
+class Holding(Enum):
+    """How things of a class hold others."""
+
+    NOTHING = 1
+    """As what is written in C, functions and classes do: what they have nobody can look at."""
+    ATTRIBUTES = 2
+    """In their dictionary alone."""
+    OTHERWISE = 3
+
+
+@cache
+def _holding(kind: Any) -> Holding:
+    if issubclass(kind, (dict, list, tuple, set, frozenset, np.ndarray, partial)):
+        return Holding.OTHERWISE
+    if issubclass(kind, FUNCTIONS):
+        return Holding.NOTHING
+    descriptors = [vars(base)["__dict__"] for base in kind.__mro__ if "__dict__" in vars(base)]
+    if issubclass(kind, type) or _is_of_pandas(kind) or _slots(kind):
+        return Holding.OTHERWISE
+    if not descriptors:
+        return Holding.NOTHING
+    plain = all(isinstance(one, types.GetSetDescriptorType) for one in descriptors)
+    return Holding.ATTRIBUTES if plain else Holding.OTHERWISE
+
+
+holding: Callable[[type], Holding] = cast("Any", _holding)
+"""Tell how things of a class hold others."""
+
+
 def _held(one: Any) -> Iterator[Collection[Any]]:
     """Yield the containers that are in an object, or that it is."""
+    if type(one) is np.ndarray and not one.dtype.hasobject:
+        return
     if isinstance(one, dict):
         yield one.keys()
         yield one.values()

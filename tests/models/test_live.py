@@ -224,7 +224,7 @@ def test_live_transformers_say_what_their_pipeline_says():
 @pytest.mark.parametrize(
     ("thing", "said"),
     [
-        (3, "is a int, which cannot predict"),
+        (3, "is an int, which cannot predict"),
         ({"model": 1}, "is a dict, which cannot predict"),
         (lime_cli.Explainer, "is the class Explainer"),
     ],

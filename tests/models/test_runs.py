@@ -1,10 +1,11 @@
-"""Runs that C unpickles give what plain unpickling gives, and nothing that the rules refuse."""
+"""What C unpickles is what plain unpickling gives, and nothing that the rules refuse."""
 
 from __future__ import annotations
 
 import io
 import itertools
 import pickle
+import pickletools
 import random
 from collections import OrderedDict
 from collections.abc import Callable
@@ -14,12 +15,22 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
+from sklearn.dummy import DummyRegressor
+from sklearn.ensemble import (
+    BaggingClassifier,
+    ExtraTreesClassifier,
+    GradientBoostingClassifier,
+    HistGradientBoostingClassifier,
+    RandomForestRegressor,
+)
 
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.pickles import runs
 from lime_cli.models.pickles.building import Builder
 from lime_cli.models.pickles.loading import inspect_pickle, unpickle
 from lime_cli.models.pickles.policy import AllowList, Refused
+from lime_cli.models.pickles.sizes import Damaged
+from lime_cli.models.pickles.states import check_model
 
 WORDS = [f"word{n * 7919:x}" for n in range(9000)]
 SCALARS = list(np.arange(9000) * 7)
@@ -210,3 +221,116 @@ def test_untrusted_names_after_a_run_are_found(tmp_path: Path) -> None:
     path.write_bytes(b"\x80\x04(" + RUN + b"cos\nsystem\n" + short("id") + b"\x85Rt.")
     with pytest.raises(UntrustedModel, match=r"os\.system"):
         unpickle(path)
+
+
+TABLE = np.random.default_rng(0).random((80, 4))
+CLASSES = (TABLE.sum(1) > 2).astype(int)
+REPEATING: dict[str, Any] = {
+    "forest": ExtraTreesClassifier(20, max_depth=3, random_state=0),
+    "forest of values": RandomForestRegressor(20, random_state=0),
+    "boosting": GradientBoostingClassifier(n_estimators=20, max_depth=2, random_state=0),
+    "histogram boosting": HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=5),
+    "bagging": BaggingClassifier(n_estimators=20, random_state=0),
+}
+
+
+@pytest.fixture(scope="module")
+def repeating() -> dict[str, Any]:
+    return {name: model.fit(TABLE, CLASSES) for name, model in REPEATING.items()}
+
+
+def outcome(content: bytes, *, by_repeats: bool) -> object:
+    """Return what comes of a file: its content written again, or why there is none."""
+    builder = Builder(io.BytesIO(content), len(content), AllowList())
+    if not by_repeats:
+        builder.repeats = None
+    try:
+        loaded = builder.load()
+        check_model(loaded, *builder.made)
+    except Exception as error:
+        return type(error) if isinstance(error, Refused | Damaged) else Exception
+    try:
+        return pickle.dumps(loaded)
+    except Exception as error:  # what loads need not be what was written
+        return type(error)
+
+
+@pytest.mark.parametrize("protocol", range(6))
+@pytest.mark.parametrize("name", REPEATING)
+def test_objects_that_repeat_are_what_they_are_one_by_one(
+    repeating: dict[str, Any], name: str, protocol: int
+) -> None:
+    content = pickle.dumps(repeating[name], protocol)
+    assert outcome(content, by_repeats=True) == outcome(content, by_repeats=False)
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+@pytest.mark.parametrize("name", REPEATING)
+def test_c_makes_objects_that_repeat(
+    repeating: dict[str, Any], name: str, protocol: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, create = [], Builder.create
+    monkeypatch.setattr(Builder, "create", lambda *args: made.append(args) or create(*args))
+    built(pickle.dumps(repeating[name], protocol))
+    assert len(made) < 16
+
+
+@pytest.mark.parametrize("seed", range(60))
+def test_damaged_repetitions_end_as_they_do_one_by_one(
+    repeating: dict[str, Any], seed: int
+) -> None:
+    dice = random.Random(seed)
+    content = bytearray(pickle.dumps(repeating[dice.choice([*REPEATING])], dice.choice([4, 5])))
+    codes = b"h)\x81\x94}(KMJNubRt\x85\x86\x87CB\x96]ae0q"
+    for _ in range(dice.choice([1, 1, 3])):
+        place, other = (dice.randrange(len(content) // 3, len(content)) for _ in "ab")
+        kind = dice.choice(["byte", "code", "cut", "codes", "moved"])
+        n = dice.choice([2, 9, 40, 200])
+        if kind in ("byte", "code"):
+            content[place] = dice.randrange(256) if kind == "byte" else dice.choice(codes)
+        elif kind == "cut":
+            del content[place : place + n]
+        elif kind == "codes":
+            content[place:place] = bytes(dice.choices(codes, k=3))
+        else:
+            content[place : place + n] = content[other : other + n]
+    ends = [outcome(bytes(content), by_repeats=one) for one in (True, False)]
+    assert ends[0] == ends[1]
+
+
+def test_a_tree_of_another_count_than_its_nodes_is_no_repetition(
+    repeating: dict[str, Any],
+) -> None:
+    forest = repeating["forest"]
+    content = bytearray(pickle.dumps(forest, 4))
+    n_nodes = bytes([forest.estimators_[-1].tree_.node_count])
+    count = content.rindex(b"K" + n_nodes + b"h")  # a name follows the count, and not the axis
+    content[count + 1] += 1
+    assert outcome(bytes(content), by_repeats=True) is Damaged
+
+
+def test_bytes_of_an_array_that_c_made_are_not_shared_with_another() -> None:
+    models = [DummyRegressor() for _ in range(12)]
+    for n, model in enumerate(models):
+        model.constant_ = np.arange(200.0) + n
+    content = pickle.dumps(models, 4)
+    steps = [code.name for code, _, _ in pickletools.genops(content)]
+    codes = list(pickletools.genops(content))
+    end = max(n for n, name in enumerate(steps) if name == "BINBYTES")
+    start = max(n for n in range(end) if steps[n : n + 2] == ["BINGET", "BINGET"])
+    numbered = steps[: end + 2].count("MEMOIZE") - 1
+    again = content[codes[start][2] : codes[end][2]].replace(b"\x94", b"")
+    again += b"h%ctb" % numbered
+    assert content[-2:] == b"e."
+    loaded: Any = built(content[:-2] + again + b"e.")
+    assert np.array_equal(loaded[-1], models[-1].constant_)
+    assert not np.shares_memory(loaded[-1], loaded[-2].constant_)
+
+
+def test_a_number_given_twice_hides_no_call() -> None:
+    """C must not call what had a number before that of the function that was checked."""
+    before = b"\x80\x04cnumpy\nadd\nq\x00" + F8 + STATE + b"q\x01(" + RUN.replace(b"\x94", b"")
+    again = b"tcnumpy._core.multiarray\nscalar\nq\x000(" + CALLS + b"t."
+    first = b"(" + b"".join(b"h\x00" for _ in range(600)) + b"t0"
+    content = before + b"t0" + first + again[1:]
+    assert alike(built(content), pickle.loads(content))

@@ -80,6 +80,7 @@ from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.content import Content
 from lime_cli.models.pickles import archive, loading, tripwire
 from lime_cli.models.pickles.archive import looks_pickled
+from lime_cli.models.pickles.constructors import fill_dtype, make_dtype
 from lime_cli.models.pickles.loading import Trust, inspect_pickle, unpickle
 from lime_cli.models.pickles.policy import LIST, AllowList, Refused, is_danger, listed
 from tests.models import live, malicious
@@ -234,6 +235,44 @@ def test_selectors_and_big_endian_arrays_load(tmp_path: Path) -> None:
     assert loaded["array"].tolist() == [0, 1, 2]
     assert loaded["array"].dtype.isnative
     assert np.array_equal(loaded["columns"], kept["columns"])
+
+
+PADDED = {"a": (np.dtype("i8"), 0), "b": (np.dtype("u1"), 8)}
+HELD = {"a": (np.dtype("O"), 0), "b": (np.dtype("i4"), 8)}
+
+
+def stated(fields: dict[str, Any], flags: int) -> np.dtype:
+    """Give a dtype the state of a file that another numpy may have written."""
+    found = make_dtype(("V16", False, True))
+    fill_dtype(found, (3, "|", None, ("a", "b"), fields, 16, 8, flags))
+    return found
+
+
+@pytest.mark.parametrize("flags", [16, 144, -112, 272, 400])
+def test_flags_of_a_dtype_are_those_of_this_numpy_whichever_wrote_them(flags: int) -> None:
+    layout = {"names": ["a", "b"], "formats": ["i8", "u1"], "offsets": [0, 8], "itemsize": 16}
+    aligned = bool(flags & 128)
+    assert stated(PADDED, flags).flags == np.dtype(layout, align=aligned).flags  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("flags", [27, 155, -101, 283, 411])
+def test_a_dtype_that_holds_objects_says_so_to_this_numpy(flags: int) -> None:
+    found = stated(HELD, flags)
+    assert found.hasobject
+    assert np.zeros(2, found).copy().tolist() == [(0, 0), (0, 0)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "flags"), [(HELD, 16), (HELD, 26), (PADDED, 17), (PADDED, 27), (PADDED, 16.0)]
+)
+def test_flags_that_no_numpy_writes_are_refused(fields: dict[str, Any], flags: int) -> None:
+    with pytest.raises(Refused, match="forged flags"):
+        stated(fields, flags)
+
+
+def test_a_dtype_that_is_not_aligned_may_not_say_so() -> None:
+    with pytest.raises(Refused, match="damaged fields"):
+        stated({"a": (np.dtype("u1"), 0), "b": (np.dtype("i8"), 1)}, 144)
 
 
 @pytest.fixture(scope="module")

@@ -39,6 +39,8 @@ from lime_cli.models.pickles.policy import (
     Refused,
     listed,
 )
+from lime_cli.models.pickles.repeats import Repeats
+from lime_cli.models.pickles.runs import Values
 from lime_cli.models.pickles.sizes import check_state, check_words, keeps_names
 from lime_cli.models.pickles.unpickler import (
     ARRAY_WRAPPER,
@@ -333,6 +335,11 @@ class Builder(Machine):
         self._roles: dict[Global, frozenset[str]] = {}
         self._unfilled: dict[int, object] = {}
         self._given: dict[int, object] = {}
+        self.repeats = Repeats(self._key_of)
+
+    def _key_of(self, thing: object) -> Global | None:
+        named = self.names.get(id(thing))
+        return named.key if named is not None and named.thing is thing else None
 
     def find(self, module: str, name: str) -> Named:
         key = module, name
@@ -399,6 +406,9 @@ class Builder(Machine):
         if plain in (dict, list, set):
             cast(Any, plain).__init__(made, state)
         return self._note(made)
+
+    def note(self, made: Values) -> None:
+        self.made.extend(made)
 
     def _note(self, made: object) -> object:
         self.made.append(made)

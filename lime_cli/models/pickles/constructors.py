@@ -20,6 +20,9 @@ _FLEXIBLE = frozenset("SUV")
 
 _ALIGNED_STRUCT = 0x80
 
+_SAID = 0x7F
+"""Flags of a dtype that every numpy writes alike; of the others each knows its own."""
+
 _OF_WORDS = frozenset(
     {"capitalize", "casefold", "lower", "lstrip", "rstrip", "split", "splitlines", "strip"}
     | {"swapcase", "title", "upper"}
@@ -49,18 +52,22 @@ def fill_dtype(dtype: np.dtype, state: object) -> None:
         raise Refused("holds a numpy dtype of unknown byte order")
     if len(state) == 9:
         _check_unit(dtype, state[8])
-    expected = _expected(dtype, subarray, names, fields)
-    if type(flags) is not int or flags & ~_ALIGNED_STRUCT != expected.flags & ~_ALIGNED_STRUCT:
+    if type(flags) is not int:
+        raise Refused("holds a numpy dtype with forged flags")
+    expected = _expected(dtype, subarray, names, fields, bool(flags & _ALIGNED_STRUCT))
+    if (flags ^ expected.flags) & _SAID:
         raise Refused("holds a numpy dtype with forged flags")
     sizes = (expected.itemsize,) if expected.kind in _FLEXIBLE else (-1, expected.itemsize)
     if itemsize not in sizes or expected.itemsize != dtype.itemsize:
         raise Refused("holds a numpy dtype with a forged size")
     if alignment not in (-1, 1, 2, 4, 8, 16, 32):
         raise Refused("holds a numpy dtype with a forged alignment")
-    dtype.__setstate__(state)  # type: ignore[attr-defined]
+    dtype.__setstate__((*state[:7], expected.flags, *state[8:]))  # type: ignore[attr-defined]
 
 
-def _expected(dtype: np.dtype, subarray: object, names: object, fields: object) -> np.dtype:
+def _expected(
+    dtype: np.dtype, subarray: object, names: object, fields: object, aligned: bool
+) -> np.dtype:
     """Build, by numpy's checked way, the dtype that a state describes."""
     if subarray is not None:
         base, shape = cast("tuple[object, object]", subarray)
@@ -78,7 +85,10 @@ def _expected(dtype: np.dtype, subarray: object, names: object, fields: object) 
         raise Refused("holds a numpy dtype with damaged fields")
     offsets = [fields[name][1] for name in names]
     layout = {"names": names, "formats": formats, "offsets": offsets, "itemsize": dtype.itemsize}
-    return np.dtype(layout)  # type: ignore[call-overload,no-any-return]
+    try:
+        return np.dtype(layout, align=aligned)  # type: ignore[call-overload,no-any-return]
+    except ValueError:
+        raise Refused("holds a numpy dtype with damaged fields") from None
 
 
 def _check_unit(dtype: np.dtype, metadata: object) -> None:

@@ -207,13 +207,14 @@ def _refusal(inspected: _Inspected, policy: AllowList, error: Exception) -> Exce
 
 
 def _build(packed: Archive, policy: AllowList) -> object:
-    with packed.open() as stream, _warnings_later():
-        builder = Builder(stream, packed.size(), policy)
-        with tripwire.armed():
-            loaded = builder.load()
-    if builder.has_frames:
-        check_gone(loaded)
-    check_model(loaded, *builder.made, trusted=policy.modules)
+    with tripwire.uncollected():
+        with packed.open() as stream, _warnings_later():
+            builder = Builder(stream, packed.size(), policy)
+            with tripwire.armed():
+                loaded = builder.load()
+        if builder.has_frames:
+            check_gone(loaded)
+        check_model(loaded, *builder.made, trusted=policy.modules)
     return loaded
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from lime_cli.errors import ModelError, UntrustedModel
-from lime_cli.models.containers import EXPORTS, export_of
+from lime_cli.models.containers import EXPORTS, export_of, what
 from lime_cli.models.pickles.archive import looks_like, most_bytes
 from lime_cli.models.pickles.building import Inert, Missing
 from lime_cli.models.pickles.policy import Bomb, Global, Refused, is_danger, listed
@@ -164,7 +164,7 @@ def not_alone(path: Path, loaded: object) -> ModelError | None:
         kinds = [type(item).__name__ for item in loaded[:_NAMES_SHOWN]]
         words = f"a {type(loaded).__name__} of {len(loaded)} ({', '.join(kinds)})"
     elif type(loaded) in _PLAIN:
-        words = "nothing" if loaded is None else f"a {type(loaded).__name__}"
+        words = what(loaded)
     else:
         return None
     return ModelError(f"{path.name}: holds {words}, not a model", "save the fitted model itself")

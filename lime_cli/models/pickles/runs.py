@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import islice
+from operator import is_
 from typing import NamedTuple, cast
 
 _LEAST_BYTES = 1000
@@ -32,6 +33,8 @@ _LONGEST = 64
 _LEAST_FILE = 1 << 14
 """Smaller files have nothing to gain."""
 
+_CALLED = ("function", "dtype")
+
 STARTS = frozenset(b"\x8cXKMJGhj")
 """First bytes of runs."""
 
@@ -48,13 +51,16 @@ class Memo(dict[int, object]):
     def __init__(self) -> None:
         super().__init__()
         self.n_in_runs = 0
+        self.is_in_order = True
+        """Whether every number is one more than the last, as it is without a say of the file."""
         self._n_given = 0
         self._engine = _Engine()
 
     def __missing__(self, number: int) -> object:
         if not self.n_in_runs:
             raise KeyError(number)
-        self[number] = value = self._engine.numbered(number)
+        value = self._engine.numbered(number)
+        self[number] = value = _alone(value)
         self.n_in_runs -= 1
         return value
 
@@ -79,10 +85,13 @@ class Memo(dict[int, object]):
         found = _plain(size).match(data, at)
         if found is not None and found.end() - at >= _LEAST_BYTES:
             values = self._values(found[0])
+            kinds = list(map(type, values))
             if found["new"] is not None and found["got"] is None:
-                self.n_in_runs += list(map(type, values)).count(str)
+                self.n_in_runs += kinds.count(str)
             elif found["new"] is not None:
                 self.n_in_runs += sum(map(len, _steps(size).findall(found[0])))
+            if found["got"] is not None and not {bytes, bytearray}.isdisjoint(kinds):
+                values = tuple(map(_alone, values))
             return values, found.end()
         call = _call(size).match(data, at)
         if call is None:
@@ -91,9 +100,8 @@ class Memo(dict[int, object]):
         found = _scalars(size, n_bytes, has_words=has_words).match(data, at)
         if found is None or found.end() - at < _LEAST_BYTES:
             return None
-        function, dtype = (
-            self[int.from_bytes(found[name][1:], "little")] for name in ("function", "dtype")
-        )
+        # As C knows them: a file may have given their numbers to something else since.
+        function, dtype = cast("Values", self._answered(b"%b%b\x86" % found.group(*_CALLED)))
         if not may_call(function, dtype, n_bytes):
             return None
         if has_words:  # which is numbered, as are the bytes, the arguments and the scalar
@@ -101,6 +109,22 @@ class Memo(dict[int, object]):
         values = self._values(found[0])
         self.n_in_runs += 3 * len(values)
         return values, found.end()
+
+    def repeated(
+        self, program: memoryview, n_times: int, got: Sequence[tuple[bytes, object]], n_numbers: int
+    ) -> Values | None:
+        """Make objects by what makes so many, each of which gives out so many numbers.
+
+        Returns None where the numbers that are asked for stand for other things than is thought.
+        """
+        if not self.is_in_order:
+            return None
+        asked = cast("Values", self._answered(b"(%bt" % b"".join(code for code, _ in got)))
+        if not all(map(is_, asked, (thing for _, thing in got))):
+            return None
+        made = cast("Values", self._answered(b"".join((b"(", program, b"t"))))
+        self.n_in_runs += n_times * n_numbers
+        return made
 
     def _paired(
         self,
@@ -134,6 +158,11 @@ class Memo(dict[int, object]):
             self._engine.give(list(islice(reversed(self.items()), n_new)))
             self._n_given = len(self)
         return self._engine.answer(program, *given)
+
+
+def _alone(value: object) -> object:
+    """Return bytes that no array has that was made in C: arrays share what they are made of."""
+    return type(value)(memoryview(value)) if isinstance(value, bytes | bytearray) else value
 
 
 class _Size(NamedTuple):

@@ -18,7 +18,7 @@ from lime_cli.models.booster_files import Unfit, check_lightgbm
 from lime_cli.models.pickles.policy import Refused
 from lime_cli.models.xgboost_trees import check_xgboost
 
-_TREE = ("sklearn.tree._tree", "Tree")
+TREE = ("sklearn.tree._tree", "Tree")
 
 _SPATIAL = ("sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree")
 
@@ -62,9 +62,14 @@ def keeps_names(kind: Any) -> bool:
     return any("__dict__" in vars(base) for base in kind.__mro__)
 
 
+def is_filled_unseen(kind: Any) -> bool:
+    """Tell a class whose states are not looked at before Python fills objects with them."""
+    return keeps_names(kind) and _state_check(kind) is None
+
+
 @cache
 def _state_check(kind: Any) -> Callable[[object], None] | None:
-    if (kind.__module__, kind.__name__) == _TREE:
+    if (kind.__module__, kind.__name__) == TREE:
         return _check_nodes
     if kind.__module__ in _SPATIAL:
         return _check_search_tree
@@ -158,7 +163,7 @@ def _check_nodes(state: object) -> None:
 
 def _is_tree(thing: object) -> bool:
     kind = type(thing)
-    return kind.__name__ == _TREE[1] and kind.__module__ == _TREE[0]
+    return kind.__name__ == TREE[1] and kind.__module__ == TREE[0]
 
 
 def check_sizes(made: Iterable[object]) -> None:
@@ -167,7 +172,7 @@ def check_sizes(made: Iterable[object]) -> None:
     for group in _groups([thing for thing in made if _is_tree(thing)]):
         _check_trees(group)
     for thing in made:
-        for check in _checks(cast("Hashable", type(thing))):
+        for check in _checks_of(type(thing)):
             check(thing)
 
 
@@ -189,6 +194,9 @@ def _checks(kind: Any) -> tuple[Callable[[Any], None], ...]:
     return tuple(checks)
 
 
+_checks_of: Callable[[type], tuple[Callable[[Any], None], ...]] = cast("Any", _checks)
+
+
 def _check_format(matrix: Any) -> None:
     type(matrix).check_format(matrix, True)
 
@@ -203,7 +211,8 @@ def _check_random(source: Any) -> None:
 
 
 def _check_widths(thing: Any) -> None:
-    for n_features, tree in _trees(thing):
+    held = thing.__dict__
+    for n_features, tree in _trees(thing) if "tree_" in held or "estimators_" in held else ():
         if tree.n_features > n_features:
             raise Damaged(f"a decision tree of {tree.n_features} columns for {n_features}")
 
@@ -504,7 +513,7 @@ def _check_histogram_trees(trees: list[Any], n_features: int) -> None:
         _fits(plain, "a decision tree without nodes")
     counts = np.array([len(tree.nodes) for tree in trees])
     sets = np.array([len(tree.raw_left_cat_bitsets) for tree in trees])
-    nodes = np.concatenate([tree.nodes for tree in trees])
+    nodes = _joined([tree.nodes for tree in trees])
     inner = np.flatnonzero(nodes["is_leaf"] == 0)
     owner = np.repeat(np.arange(len(trees)), counts).take(inner)
     place = inner - (np.cumsum(counts) - counts).take(owner)
@@ -515,6 +524,14 @@ def _check_histogram_trees(trees: list[Any], n_features: int) -> None:
     _check_range(nodes["feature_idx"].take(inner), n_features)
     by_set = np.flatnonzero(nodes["is_categorical"].take(inner) != 0)
     _check_range(nodes["bitset_idx"].take(inner).take(by_set), sets.take(owner.take(by_set)))
+
+
+def _joined(nodes: list[np.ndarray]) -> np.ndarray:
+    """Lay arrays of nodes end to end; numpy would compare the fields of all of them in Python."""
+    kind = nodes[0].dtype
+    if kind.hasobject or any(one.dtype != kind for one in nodes):
+        raise Damaged("decision trees of several kinds")
+    return np.frombuffer(b"".join(map(np.ndarray.tobytes, nodes)), kind)
 
 
 def _groups(trees: Iterable[Any]) -> Iterator[list[Any]]:
@@ -534,6 +551,8 @@ def _groups(trees: Iterable[Any]) -> Iterator[list[Any]]:
 def _check_trees(trees: list[Any]) -> None:
     """Check trees laid end to end: links go down inside one tree, columns exist, depths hold."""
     counts = np.array([tree.node_count for tree in trees])
+    if any(tree.node_count != tree.capacity or not tree.node_count for tree in trees):
+        raise Damaged("a decision tree with missing nodes")
     left = np.concatenate([tree.children_left for tree in trees])
     inner = np.flatnonzero(left != _LEAF)
     owner = np.repeat(np.arange(len(trees)), counts).take(inner)

@@ -13,7 +13,14 @@ import numpy as np
 from lime_cli.models.pickles.constructors import MOST_NUMBERS, check_partial, is_plain_class
 from lime_cli.models.pickles.policy import Bomb, Refused
 from lime_cli.models.pickles.sizes import Damaged, check_sizes
-from lime_cli.models.walking import FUNCTIONS, PLAIN, attributes, objects
+from lime_cli.models.walking import (
+    FUNCTIONS,
+    PLAIN,
+    Holding,
+    attributes,
+    holding,
+    objects,
+)
 
 METHODS = re.compile(r"predict(_\w+)?|decision_function|transform|score_samples|auto|drop")
 """What a model may ask of the models inside it."""
@@ -70,16 +77,24 @@ def check_model(*roots: object, trusted: tuple[str, ...] = ()) -> None:
     found = list(objects(*roots))
     tables = {id(one) for thing in found for one in _tables_of_searches(thing)}
     for thing in found:
-        if isinstance(thing, np.ndarray):
+        kind = type(thing)
+        way = holding(kind)
+        if way is Holding.NOTHING:
+            continue
+        if kind is np.ndarray or issubclass(kind, np.ndarray):
             _check_array(thing, id(thing) in tables)
-        elif not isinstance(thing, (type, *FUNCTIONS)) and type(thing).__module__ not in trusted:
+        elif issubclass(kind, type) or (trusted and kind.__module__ in trusted):
+            continue
+        elif way is Holding.ATTRIBUTES:
+            _check_attributes(thing, kind, thing.__dict__, trusted)
+        else:
             _check_object(thing, trusted)
     _check_calls(roots[:1])
     check_sizes(found)
 
 
 def _tables_of_searches(thing: Any) -> Iterable[Any]:
-    """Yield the columns of a search's report, which no prediction looks at."""
+    """Return the columns of a search's report, which no prediction looks at."""
     report = getattr(thing, "__dict__", {}).get("cv_results_")
     return report.values() if type(report) is dict else ()
 
@@ -105,12 +120,36 @@ def _check_object(thing: Any, trusted: tuple[str, ...]) -> None:
                 raise Refused(f"sets {name}")
     elif type(thing) in (list, tuple, set, frozenset):
         _check_values("an item", thing, trusted)
-    kind = type(thing).__name__
-    for name in _checked_names(cast("Hashable", type(thing)), tuple(held)):
-        value, check = held[name], _check_of(name)
-        if check is not None and (value is not None or check is _refuse_name):
-            check(thing, name, value)
-    _check_values(f"an attribute of {kind}", held.values(), trusted)
+    _check_attributes(thing, type(thing), held, trusted)
+
+
+def _check_attributes(
+    thing: Any, kind: type, held: dict[str, Any], trusted: tuple[str, ...]
+) -> None:
+    kinds = tuple(map(type, held.values()))
+    checks, may_act = _checks_of(cast("Hashable", kind), tuple(held), kinds)
+    for name, check in checks:
+        check(thing, name, held[name])
+    if may_act:
+        _check_values(f"an attribute of {kind.__name__}", held.values(), trusted)
+
+
+@lru_cache(maxsize=4096)
+def _checks_of(
+    kind: Hashable, names: tuple[Any, ...], kinds: tuple[type, ...]
+) -> tuple[tuple[tuple[str, _Check], ...], bool]:
+    """Return how to check things of a kind that hold things of such kinds under such names.
+
+    And whether any of what they hold can be called. Raises Refused where a name replaces a method.
+    """
+    kind_of = dict(zip(names, kinds, strict=True))
+    checks = [(name, _check_of(name)) for name in _checked_names(kind, names)]
+    needed = [
+        (name, check)
+        for name, check in checks
+        if check is not None and (kind_of[name] is not type(None) or check is _refuse_name)
+    ]
+    return tuple(needed), any(map(_acts, set(kinds)))
 
 
 @lru_cache(maxsize=4096)
@@ -180,7 +219,7 @@ def _check_members(thing: Any, name: str, value: Any) -> None:
     for n, one in enumerate(members):
         if n == _MOST_MEMBERS:
             raise Damaged(f"a {kind} with more members than any has")
-        if one is None or isinstance(one, (str, bool)) or _is_model(one):
+        if one is None or isinstance(one, (str, bool)) or _is_model(cast("Hashable", type(one))):
             continue
         raise Refused(f"takes a {type(one).__name__} for a model, in {name} of a {kind}")
 
@@ -188,52 +227,73 @@ def _check_members(thing: Any, name: str, value: Any) -> None:
 def _check_calls(roots: Iterable[Any]) -> None:
     """Refuse models that would ask their members, and those theirs, more often than ever ends."""
     weights: dict[int, int] = {}
-    begun: dict[int, Any] = {}
+    begun: dict[int, tuple[int, dict[int, tuple[int, Any]]]] = {}
     todo = list(roots)
     while todo:
         one = todo[-1]
         if id(one) in weights:
             todo.pop()
             continue
-        inside = _asked(one)
         if id(one) not in begun:
-            begun[id(one)] = one
+            begun[id(one)] = n_leaves, inside = _asked(one)
             open_ones = [part for n, part in inside.values() if id(part) not in weights]
             if any(id(part) in begun for part in open_ones):
                 raise Bomb("holds a model that is a part of itself")
             todo.extend(open_ones)
             continue
-        weights[id(one)] = 1 + sum(n * weights[id(part)] for n, part in inside.values())
+        n_leaves, inside = begun[id(one)]
+        weights[id(one)] = 1 + n_leaves + sum(n * weights[id(part)] for n, part in inside.values())
         if weights[id(one)] > _MOST_CALLS:
             raise Bomb("asks its members more often than ever ends")
         todo.pop()
 
 
-def _asked(one: Any) -> dict[int, tuple[int, Any]]:
-    """Return the containers and models that a container or a model asks, and how often each."""
-    parts: Sequence[Any]
-    if isinstance(one, dict):
-        parts = list(one.values())
-    elif isinstance(one, (list, tuple)):
-        parts = one
-    elif isinstance(one, np.ndarray) and one.dtype == object:
-        parts = one.ravel().tolist()
-    elif isinstance(one, (type, np.ndarray, *FUNCTIONS)) or type(one) in PLAIN:
-        return {}
-    else:
-        held = attributes(one)
-        parts = [held[name] for name in held.keys() & _MEMBERS]
+def _asked(one: Any) -> tuple[int, dict[int, tuple[int, Any]]]:
+    """Return what a container or a model asks that asks others, and how often each.
+
+    Before that, how often it asks what asks nothing else.
+    """
+    parts = [part for part in _parts_asked(one) if type(part) not in PLAIN]
     if len(parts) > _MOST_CALLS:
         raise Bomb("holds more members than any model has")
-    counts = Counter(map(id, parts))
-    return {id(part): (counts[id(part)], part) for part in _each(parts) if type(part) not in PLAIN}
+    asking = [part for part in parts if _asks(part)]
+    counts = Counter(map(id, asking))
+    return len(parts) - len(asking), {id(part): (counts[id(part)], part) for part in asking}
 
 
-def _is_model(one: Any) -> bool:
-    if isinstance(one, (type, np.ndarray, *FUNCTIONS)):
+def _asks(part: Any) -> bool:
+    """Tell whether a part may ask others."""
+    way = holding(type(part))
+    if way is Holding.ATTRIBUTES:
+        return bool(_members(tuple(part.__dict__)))
+    return way is not Holding.NOTHING and (type(part) is not np.ndarray or part.dtype == object)
+
+
+def _parts_asked(one: Any) -> Sequence[Any]:
+    """Return the containers and models that a container or a model asks."""
+    if isinstance(one, dict):
+        return list(one.values())
+    if isinstance(one, (list, tuple)):
+        return one
+    if isinstance(one, np.ndarray):
+        return one.ravel().tolist() if one.dtype == object else ()
+    if isinstance(one, (type, *FUNCTIONS)):
+        return ()
+    held = attributes(one)
+    return [held[name] for name in _members(tuple(held))]
+
+
+@lru_cache(maxsize=4096)
+def _members(names: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple(name for name in names if name in _MEMBERS)
+
+
+@cache
+def _is_model(kind: Any) -> bool:
+    if issubclass(kind, (type, np.ndarray, *FUNCTIONS)):
         return False
     methods = ("fit", "predict", "predict_proba", "transform")
-    return any(callable(getattr(type(one), method, None)) for method in methods)
+    return any(callable(getattr(kind, method, None)) for method in methods)
 
 
 def _parts(value: Any) -> Iterator[Any]:
@@ -306,7 +366,7 @@ def _check_values(where: str, values: Collection[Any], trusted: tuple[str, ...])
 @cache
 def _acts(kind: type) -> bool:
     """Tell whether things of a kind can be called."""
-    return issubclass(kind, type) or hasattr(kind, "__call__")  # noqa: B004 - of its instances
+    return issubclass(kind, type) or any("__call__" in vars(base) for base in kind.__mro__)
 
 
 _CHECKS: Mapping[str, _Check] = {

@@ -126,11 +126,17 @@ def armed() -> Iterator[None]:
 
     Collecting garbage waits meanwhile: finalisers of unrelated objects may well close files.
     """
+    with uncollected(), _watched(_BUILDING):
+        yield
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Have no garbage collected meanwhile; a model's many new objects are none."""
     was_collecting = gc.isenabled()
     gc.disable()
     try:
-        with _watched(_BUILDING):
-            yield
+        yield
     finally:
         if was_collecting:
             gc.enable()

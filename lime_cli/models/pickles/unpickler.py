@@ -27,7 +27,8 @@ from lime_cli.models.pickles.constructors import (
     make_dtype,
 )
 from lime_cli.models.pickles.policy import CALL, NEW, Bomb, Global, Refused, canonical
-from lime_cli.models.pickles.runs import STARTS, Memo
+from lime_cli.models.pickles.repeats import Repeats
+from lime_cli.models.pickles.runs import STARTS, Memo, Values
 
 MAX_LONG_BYTES = 8192
 
@@ -85,6 +86,11 @@ class Reader(pickle._Unpickler):
         cls.instructions[b""] = cls.load_nothing
 
     def __init__(self, stream: BinaryIO, end: int | None) -> None:
+        if isinstance(stream, BytesIO):
+            content = stream.getvalue()
+            plain = _unframed(content)
+            if plain is not content:
+                stream, end = BytesIO(plain), len(plain)
         # Python 2 wrote the bytes of arrays as text; latin-1 gives them back one to one.
         super().__init__(stream, encoding="latin1")
         self.stream = stream
@@ -92,6 +98,7 @@ class Reader(pickle._Unpickler):
         self._collisions = Collisions()
         self.read = stream.read
         self.readline = stream.readline
+        self.repeats: Repeats | None = None
 
     def load(self) -> object:
         """Run the instructions up to STOP and give what is on top of the stack."""
@@ -124,6 +131,7 @@ class Reader(pickle._Unpickler):
         at = stream.tell()
         tries = 0  # a frame ends in the midst of a run, and sometimes of a step of it
         misses = 0
+        repeats = self.repeats
         while True:
             stack, memo = self.stack, self.memo
             push = stack.append
@@ -158,6 +166,16 @@ class Reader(pickle._Unpickler):
                 elif code == 0x4B:  # BININT1
                     push(data[at + 1])
                     at += 2
+                elif code == 0x81 and repeats is not None:  # NEWOBJ
+                    place = len(self.metastack), len(stack) - 1
+                    found = repeats.run(data, at, memo, stack[-2], place)
+                    if found is None:
+                        at += 1
+                        apart[code](self)
+                    else:
+                        made, at = found
+                        stack[-2:] = made
+                        self.note(made)
                 elif code in apart:
                     at += 1
                     apart[code](self)
@@ -178,10 +196,12 @@ class Reader(pickle._Unpickler):
                     push(None)
                     at += 1
                 elif code == 0x71:  # BINPUT
+                    memo.is_in_order = False
                     memo[data[at + 1]] = stack[-1]
                     at += 2
                 elif code == 0x72:  # LONG_BINPUT
                     at += 5
+                    memo.is_in_order = False
                     memo[int.from_bytes(data[at - 4 : at], "little")] = stack[-1]
                 elif code == 0x58:  # BINUNICODE
                     start = at + 5
@@ -199,10 +219,15 @@ class Reader(pickle._Unpickler):
             stream.seek(at + 1)
             others[code](self)
             at = stream.tell()
+            if code == 0x62 and repeats is not None and repeats.watched:  # BUILD
+                repeats.learn(data, at, memo, (len(self.metastack), len(stack)))
 
     def may_make(self, function: object, dtype: object, n_bytes: int) -> bool:
         """Tell whether a run may call a function for scalars of a dtype."""
         return False
+
+    def note(self, made: Values) -> None:
+        """Take note of objects that C made, as the machine made one before."""
 
     @abstractmethod
     def put(self, target: object) -> None:
@@ -238,6 +263,18 @@ class Reader(pickle._Unpickler):
 
     def load_memoize(self) -> None:
         self.memo.memoize(self.stack[-1])
+
+    def load_put(self) -> None:
+        self.memo.is_in_order = False
+        super().load_put()  # type: ignore[misc]
+
+    def load_binput(self) -> None:
+        self.memo.is_in_order = False
+        super().load_binput()  # type: ignore[misc]
+
+    def load_long_binput(self) -> None:
+        self.memo.is_in_order = False
+        super().load_long_binput()  # type: ignore[misc]
 
     def load_stop(self) -> None:
         raise _Done
@@ -339,6 +376,34 @@ class Reader(pickle._Unpickler):
         items = self.pop_mark()
         check_keys(items, self._collisions)
         self.append(frozenset(items))
+
+
+_LARGE = {0x42: 5, 0x58: 5, 0x8D: 9, 0x8E: 9, 0x96: 9}
+"""Instructions that push many bytes, and how much stands before those."""
+
+
+_MOST_UNFRAMED = 1 << 26
+"""Of larger files there is no second copy."""
+
+
+def _unframed(data: bytes) -> bytes:
+    """Take out the marks of frames, which only tell how far to read ahead.
+
+    They stay where they do not follow each other to the end, as between arrays of joblib.
+    """
+    if len(data) > _MOST_UNFRAMED:
+        return data
+    view = memoryview(data)
+    pieces, at = [view[:2]], 2
+    while data[at : at + 1] == b"\x95":
+        end = at + 9 + int.from_bytes(data[at + 1 : at + 9], "little")
+        pieces.append(view[at + 9 : end])
+        n_head = _LARGE.get(data[end]) if end < len(data) else None
+        at = end
+        if n_head is not None:  # something large stands between frames
+            at = end + n_head + int.from_bytes(data[end + 1 : end + n_head], "little")
+            pieces.append(view[end:at])
+    return b"".join(pieces) if at == len(data) and len(pieces) > 2 else data
 
 
 def _is_dict(target: object) -> bool:
