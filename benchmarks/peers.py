@@ -1,18 +1,20 @@
 """limex beside marcotcr/lime, shap and captum, on the same models: one table, one command.
 
     pip install lime shap captum torch onnxruntime skl2onnx
-    python benchmarks/peers.py [--runs 5] [--only PART] [--markdown FILE]
+    python benchmarks/peers.py [--runs 5] [--only PART] [--markdown FILE] [--readme]
 
 Processor seconds and peak memory of whole commands, from the start of the process to the file
 written; milliseconds of one explanation where all is loaded; rows at once; texts; images; and the
 time to equal error. Every tool gets the same number of samples; *bare* is a script that loads the
 same model and asks it as often. What is measured side by side is run in turn, and medians are
-printed. A tool that is not installed is left out.
+printed. A tool that is not installed is left out. ``--readme`` writes the short form into the
+README.
 """
 
 from __future__ import annotations
 
 import argparse
+import compileall
 import contextlib
 import importlib.metadata
 import importlib.util
@@ -58,7 +60,8 @@ class Case(NamedTuple):
 
 
 def prepare(folder: Path) -> None:
-    """Write the models and the table that all tools are given."""
+    """Write the models and the table that all tools are given, and compile limex as pip does."""
+    compileall.compile_dir(ROOT / "lime_cli", quiet=1)
     import joblib
     import pandas as pd
     from skl2onnx import to_onnx
@@ -508,8 +511,44 @@ def machine() -> str:
     )
 
 
-def measured(folder: Path, runs: int, only: str) -> Iterator[str]:
-    """Yield the tables of the parts whose names hold ``only``."""
+Figures = dict[tuple[str, str, str], str]
+"""By part, model and tool."""
+
+SHORT = {
+    "row, forest, everything loaded": ("one row, all loaded", "forest.joblib"),
+    "row, network in ONNX, everything loaded": ("one row, all loaded", "mlp.onnx"),
+    "row, network in ONNX, whole command": ("one row, whole command", "mlp.onnx"),
+    f"{ROWS} rows, forest, whole command": (f"{ROWS} rows, whole command", "forest.joblib"),
+    "text, whole command": ("a text, whole command", TEXT_MODEL.name),
+    "image, whole command": ("an image, whole command", IMAGE_MODEL.name),
+}
+
+SHORT_TOOLS = ("limex", "lime", "shap Kernel", "shap Tree", "captum Lime")
+
+BEGIN, END = "<!-- made by benchmarks/peers.py --readme -->", "<!-- end -->"
+
+
+def short(figures: Figures) -> str:
+    """Return the short form that the README shows."""
+    rows = []
+    for name, of in SHORT.items():
+        found = [figures.get((*of, tool), "") for tool in SHORT_TOOLS]
+        if any(found):
+            rows.append([name, *found])
+    aligned = table(["", *SHORT_TOOLS], rows).replace("| --- " * 6, "|---" + "|--:" * 5, 1)
+    return f"Processor time of {SAMPLES:,} samples a row or text, {IMAGE_SAMPLES:,} an image; " + (
+        f"{machine()}.\n\n{aligned}"
+    )
+
+
+def write_short(figures: Figures) -> None:
+    path = ROOT / "README.md"
+    before, _, rest = path.read_text("utf-8").partition(BEGIN)
+    path.write_text(f"{before}{BEGIN}\n{short(figures)}{END}{rest.partition(END)[2]}", "utf-8")
+
+
+def measured(folder: Path, runs: int, only: str, figures: Figures) -> Iterator[str]:
+    """Yield the tables of the parts whose names hold ``only``; keep their figures."""
     there = {name for name, module in TOOLS.items() if importlib.util.find_spec(module)}
     chosen = [
         number
@@ -542,7 +581,8 @@ def measured(folder: Path, runs: int, only: str) -> Iterator[str]:
             floor.setdefault(case.what, seconds)
             ratio = f"{seconds / floor[case.what]:.2f}"
             held = [f"{memory:.0f} MB"] * (unit == "s")
-            rows.append([case.what, case.tool, f"{seconds:.3g} {unit}", ratio, *held])
+            figures[case[:3]] = f"{seconds:.3g} {unit}"
+            rows.append([case.what, case.tool, figures[case[:3]], ratio, *held])
         first = "limex" if part.endswith("rows, whole command") else "bare"
         headings = ["model", "tool", "processor", f"to {first}", *["memory"] * (len(rows[0]) > 4)]
         yield f"**{part}**\n\n{table(headings, rows)}"
@@ -558,15 +598,12 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", default="", metavar="PART")
     parser.add_argument("--markdown", type=Path, metavar="FILE")
+    parser.add_argument("--readme", action="store_true")
     parser.add_argument("--run", nargs=2, metavar=("CASE", "FOLDER"), help=argparse.SUPPRESS)
-    parser.add_argument("--equal-error", nargs=2, help=argparse.SUPPRESS)
     parser.add_argument("--prepare", type=Path, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.prepare:
         prepare(asked.prepare)
-        return
-    if asked.equal_error:
-        print(json.dumps(list(equal_error(Path(asked.equal_error[1]), asked.equal_error[0]))))
         return
     if asked.run:
         number, folder = int(asked.run[0]), Path(asked.run[1])
@@ -575,16 +612,18 @@ def main() -> None:
         else:
             CASES[number].run(folder)
         return
-    parts = [machine() + "\n"]
+    parts, figures = [machine() + "\n"], Figures()
     print(parts[0], flush=True)
     with TemporaryDirectory() as folder:
         # not in this process: a child begins with the memory of its parent
         subprocess.run([sys.executable, __file__, "--prepare", folder], check=True)
-        for one in measured(Path(folder), asked.runs, asked.only):
+        for one in measured(Path(folder), asked.runs, asked.only, figures):
             parts.append(one)
             print(one, flush=True)
     if asked.markdown is not None:
         asked.markdown.write_text("\n".join(parts), "utf-8")
+    if asked.readme:
+        write_short(figures)
 
 
 if __name__ == "__main__":

@@ -46,6 +46,13 @@ BEHIND = CodedWarning(
 )
 
 
+LOG_ODDS = CodedWarning(
+    "log_odds",
+    "binary:logitraw answers log odds, as the booster's own predict does; --activation sigmoid "
+    "makes probabilities of them",
+)
+
+
 class Boosted:
     """A booster that answers the scikit-learn way."""
 
@@ -195,7 +202,8 @@ def _xgboost(booster: Any) -> Boosted:
     method = "predict_proba" if probable else "decision_function" if raw else "predict"
     boosted = Boosted(booster, method, predict)
     boosted.multilabel_ = probable and n_targets > 1
-    boosted.said = (BEHIND,) * (objective == "multi:softmax")
+    if raw:
+        boosted.said = (BEHIND,) if objective == "multi:softmax" else (LOG_ODDS,)
     classes = range(max(n_classes, 2)) if classified and n_targets == 1 else None
     return boosted.describe(booster.feature_names, booster.num_features(), classes)
 

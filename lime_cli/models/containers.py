@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError
-from lime_cli.models.encoders import encoders_of, scaled_by_name
+from lime_cli.models.encoders import SideBySide, encoders_of, scaled_by_name, width_of
 from lime_cli.models.fitted import fitted
 from lime_cli.models.sklearn import final
 
@@ -65,9 +65,10 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
     """Return the model in what a file holds, and what a reader must know of the choice.
 
     ``key`` is a dictionary's key, a place in a list, an attribute, or several of these with dots
-    between. Without it the model is the thing itself, or the only model there is behind the
-    transformers beside it, where each fits the next. Raises ModelError that names the keys there
-    are, or says what the thing is instead.
+    between; with commas between, those of transformers to put side by side, and the model's.
+    Without it the model is the thing itself, or the only model there is behind the transformers
+    beside it, where each fits the next. Raises ModelError that names the keys there are, or says
+    what the thing is instead.
     """
     if key is None and can_predict(held) and not _is_pipeline(held):
         return ModelInside(held)
@@ -76,6 +77,8 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
         if chained is None:
             raise _no_model(held, name)
         return _with_columns(*chained, held)
+    if "," in key:
+        return _side_by_side(held, key.split(","), name)
     found = _under(held, key, name)
     if not can_predict(found):
         raise ModelError(
@@ -86,6 +89,22 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
         return _with_columns(found, (), held)
     words = f"{_quoted(beside)} beside the model is not applied, as --key {key} asks for the model"
     return ModelInside(found, (CodedWarning("not_applied", words),))
+
+
+def _side_by_side(held: Any, keys: list[str], name: str) -> ModelInside:
+    """Return a model behind what stands under other keys, side by side in their order."""
+    *steps, model = [(one, _under(held, one, name)) for one in keys]
+    if not steps or not can_predict(model[1]) or not _beside(steps, model[1]):
+        raise ModelError(
+            f"{name}: --key {','.join(keys)}: side by side, the columns of the parts are not those "
+            "of a model that comes last",
+            _keys(held),
+        )
+    from sklearn.pipeline import Pipeline
+
+    return ModelInside(
+        Pipeline([("parts", SideBySide([one for _, one in steps])), ("model", model[1])])
+    )
 
 
 COLUMNS = re.compile(r"feature|column|cols|predictor|input|variable", re.IGNORECASE)
@@ -187,11 +206,13 @@ def _transformers(held: Any) -> list[tuple[Any, Any]]:
 
 def _fits(one: Any, after: Any) -> bool:
     """Tell whether a transformer gives as many columns as what comes after it was fitted on."""
-    try:
-        width = len(one.get_feature_names_out())
-    except Exception:  # not every transformer can tell
-        width = getattr(one, "n_features_in_", -1)
-    return bool(width == getattr(after, "n_features_in_", None))
+    return width_of(one) == fitted(after).n_columns
+
+
+def _beside(steps: list[tuple[Any, Any]], model: Any) -> bool:
+    """Tell whether what transformers make of columns that they name is, side by side, a model's."""
+    named = all(hasattr(one, "feature_names_in_") for _, one in steps)
+    return named and sum(width_of(one) for _, one in steps) == fitted(model).n_columns
 
 
 def _quoted(names: list[Any]) -> str:
@@ -280,10 +301,14 @@ def _no_model(held: Any, name: str) -> ModelError:
     models = [str(one) for one, child in _children(held).items() if can_predict(child)]
     beside = [one for one, _ in _transformers(held)]
     if models and beside:
+        way = f"--key {models[0]} gives the model columns as they are"
+        if _beside(_transformers(held), _child(held, models[0], None)):
+            listed = ",".join(map(str, [*beside, models[0]]))
+            way = f"or, where the model was fitted on their columns side by side: --key {listed}"
         return ModelError(
             f"{name}: holds {what(held)} whose parts do not fit each other: "
             f"{_quoted(beside)}, {_quoted(models)}",
-            f"save them as one pipeline; --key {models[0]} gives the model columns as they are",
+            f"save them as one pipeline; {way}",
         )
     if models:
         listed = ", ".join(str(one) for one in list(_children(held))[:SHOWN])

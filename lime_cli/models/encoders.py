@@ -62,6 +62,45 @@ class Encoders:
         return found
 
 
+class SideBySide:
+    """A transformer of data frames that puts what others make of them side by side."""
+
+    def __init__(self, parts: Sequence[Any]) -> None:
+        """``parts`` name the columns that they were fitted on."""
+        self.parts = parts
+        names = (str(one) for part in parts for one in part.feature_names_in_)
+        self.feature_names_in_ = np.array([*dict.fromkeys(names)], object)
+        self.n_features_in_ = len(self.feature_names_in_)
+
+    @property
+    def known_by_name(self) -> list[tuple[str, Known]]:
+        """The categories that encoders among the parts know."""
+        return [
+            (str(name), Known(tuple(np.ravel(values).tolist()), gaps=False))
+            for part in self.parts
+            for name, values in zip(
+                part.feature_names_in_, getattr(part, "categories_", ()), strict=False
+            )
+        ]
+
+    def fit(self, rows: Any, labels: Any = None) -> SideBySide:
+        """Return itself: all that it knows was fitted before."""
+        return self
+
+    def transform(self, rows: Any) -> Any:
+        """Return (n, width) numbers."""
+        made = (part.transform(rows[list(part.feature_names_in_)]) for part in self.parts)
+        return np.hstack([one.toarray() if hasattr(one, "toarray") else one for one in made])
+
+
+def width_of(one: Any) -> int:
+    """Return how many columns a transformer makes; -1 where it cannot tell."""
+    try:
+        return len(one.get_feature_names_out())
+    except Exception:  # not every transformer can tell
+        return int(getattr(one, "n_features_in_", -1))
+
+
 class Records:
     """A transformer of data frames for a DictVectorizer, which takes rows as dictionaries."""
 

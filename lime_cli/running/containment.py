@@ -18,6 +18,7 @@ from lime_cli.errors import LimexError, ModelError, PredictionError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from lime_cli import clock
 
@@ -28,6 +29,8 @@ TEMPORARY = ".limex-{pid}-"
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
+
+_MOST_BYTES = 48 << 10  # of paths at a time, which a pipe takes without a reader
 
 _PATIENCE = 1.5  # seconds from a signal to the end, at most
 
@@ -107,9 +110,10 @@ class Containment:
                 self._report_to = None
                 watcher = clock.Watcher(board, limits)
                 received, status, late = _wait(child, passed_on, watcher)
-            with os.fdopen(report, "rb") as stream:
-                reported = stream.read(1)
+            with os.fdopen(report, "rb", buffering=0) as stream:
+                reported = stream.read(1 + _MOST_BYTES)
             if reported:
+                keep(reported[1:])
                 return reported[0]
             _remove_unfinished(child, folder)
             code, at = os.waitstatus_to_exitcode(status), watcher.at()
@@ -147,7 +151,8 @@ class Containment:
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-        os.write(self._report_to, bytes([code]))
+        os.set_blocking(self._report_to, False)  # nobody reads yet: a narrow pipe takes a part
+        os.write(self._report_to, bytes([code]) + uncompiled())
         os._exit(code)
 
 
@@ -404,3 +409,68 @@ def _next(pipe: int, patience: float | None) -> int | None:
     if patience is not None and not select.select([pipe], [], [], patience)[0]:
         return None
     return next(iter(os.read(pipe, 1)), 0)
+
+
+def uncompiled() -> bytes:
+    """List the files whose modules this process imported and compiled, as lines.
+
+    It writes no files, since a stranger's model is asked in it: the parent does, by ``keep``.
+    Installers such as uv leave packages uncompiled, and so does a fresh clone: every start would
+    compile a thousand modules again. Where the list is too long, the next run names the others.
+    """
+    if sys.flags.dont_write_bytecode:
+        return b""
+    found = b""
+    for module in list(sys.modules.values()):
+        with contextlib.suppress(Exception):  # what a model puts there may be anything
+            spec = module.__spec__
+            if spec is None or not (spec.cached and str(spec.origin).endswith(".py")):
+                continue
+            if _is_compiled(str(spec.origin), str(spec.cached)):
+                continue
+            line = os.fsencode(str(spec.origin)) + b"\n"
+            if len(found) + len(line) > _MOST_BYTES:
+                break
+            found += line
+    return found
+
+
+def _is_compiled(source: str, cached: str) -> bool:
+    from pathlib import Path
+
+    try:
+        return Path(cached).stat().st_mtime >= Path(source).stat().st_mtime
+    except OSError:
+        return False
+
+
+def keep(listed: bytes) -> None:
+    """Write what was compiled, of installed packages alone: the list comes from where a stranger's
+    model was.
+
+    Packages that cannot be written stay as they are.
+    """
+    if not listed:
+        return
+    import py_compile
+    from pathlib import Path
+
+    roots = list(_roots())
+    with contextlib.suppress(OSError, ValueError, KeyboardInterrupt):
+        for line in listed.split(b"\n"):
+            path = Path(os.fsdecode(line))
+            if path.suffix == ".py" and any(path.resolve().is_relative_to(one) for one in roots):
+                py_compile.compile(str(path), quiet=2)
+
+
+def _roots() -> Iterator[Path]:
+    """Yield the folders of installed packages, and limex's own."""
+    import site
+    import sysconfig
+    from pathlib import Path
+
+    yield Path(__file__).resolve().parents[1]
+    for name in ("stdlib", "purelib", "platlib"):
+        yield Path(sysconfig.get_path(name)).resolve()
+    if site.ENABLE_USER_SITE:
+        yield Path(site.getusersitepackages()).resolve()

@@ -98,14 +98,21 @@ def enter(writable: Iterable[str] = (), draws: bool = False) -> None:
     system = ctypes.CDLL(None, use_errno=True)
     if system.prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
         return
-    import tempfile
-
-    places = {_folder(place) for place in (*writable, tempfile.gettempdir())}
+    places = {_folder(place) for place in (*writable, _temporary())}
     version = _landlock(system, {*places, *map(Path, _OFTEN_WRITTEN)})
     held = [f"Landlock {version}"] if version else []
     if _seccomp(system):
         held.append("seccomp")
     _held = tuple(held)
+
+
+def _temporary() -> str:
+    """Return the folder that ``tempfile.gettempdir`` finds, without importing what it imports."""
+    named = [os.environ.get(name) for name in ("TMPDIR", "TEMP", "TMP")]
+    for place in (*named, "/tmp", "/var/tmp", "/usr/tmp"):
+        if place and Path(place).is_dir() and os.access(place, os.W_OK | os.X_OK):
+            return place
+    return str(Path.cwd())
 
 
 def kept() -> str:

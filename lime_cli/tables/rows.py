@@ -346,14 +346,15 @@ def require(
         return
     plain = {one.casefold().strip(): one for one in header}
     near = [plain.get(missing[0].casefold()), *get_close_matches(missing[0], header, n=1)]
-    guess = next((one for one in near if one), None)
+    guess = next((one for one in near if one and one not in columns), None)
     listed = ", ".join(repr(one) for one in missing[:5]) + (" ..." if len(missing) > 5 else "")
     shown = ", ".join(header[:12]) + (" ..." if len(header) > 12 else "")
     hint = f"it has {shown}"
     if tuple(header) == tuple(map(str, range(len(header)))):
+        spare = ",".join(header[len(columns) :])
         hint = (
-            f"it has {len(header)} columns, the model {len(columns)}, which are taken in its "
-            "order; leave others out with --drop, by number"
+            f"it has {len(header)} columns, the model {len(columns)}, which are taken in its order"
+            + (f"; leave others out by number: --drop {spare} those at the end" if spare else "")
         )
     second = next(records, None) if records is not None else None
     if second is not None and {*missing} <= {cell.strip() for cell in second.cells}:
@@ -363,12 +364,23 @@ def require(
         hint = f"its first line is {shown}; if that is a row, use --no-header"
     elif len(missing) > 1 and (base := _base_of(missing, header)) is not None:
         hint = f"they are dummies of {base!r}, of other values than the table has"
-    elif guess:
+    elif guess and not _is_made_of(missing[0], guess):
         hint = f"did you mean {guess!r}?"
         if renames:
             hint += f" use --rename '{guess}={missing[0]}'"
             hint += ", and one more for each other name" * (len(missing) > 1)
+    elif has & set(columns) and renames:
+        hint += (
+            "; if they are made of its columns, add them as the model's owner did, or explain a "
+            "function that makes them and asks the model: py:module:function"
+        )
     raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}", hint)
+
+
+def _is_made_of(name: str, other: str) -> bool:
+    """Tell a name that holds another and more than a mark, as ``normAmount`` does ``Amount``."""
+    long, short = sorted((name.casefold(), other.casefold()), key=len, reverse=True)
+    return short in long and len(re.sub(r"[\W_]", "", long.replace(short, "", 1))) > 1
 
 
 def _base_of(missing: Sequence[str], header: Sequence[str]) -> str | None:

@@ -23,6 +23,7 @@ from lime_cli.tables.cells import Cells, numbers
 from lime_cli.tables.dialect import MISSING, NUMBER
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.groups import Codes, Dummies, Feature, is_missing, word_of
+from lime_cli.tabular.reading import UNIT
 from lime_cli.tabular.row import row_of, table_of
 from lime_cli.tabular.schema import Maps
 
@@ -100,10 +101,8 @@ class Worded(NamedTuple):
             if all(one.casefold() in known for one in present):
                 ranks = [known.index(one.casefold()) for one in present]
                 orders += [[sorted(ranks).index(one) for one in ranks], ranks]
-        digits = [_number_in(one) for one in present]
         found = [tuple(map(float, one)) for one in orders]
-        if n > 1 and sum(one is None for one in digits) <= 1 and len({*digits}) == n:
-            found.append(tuple(0.0 if one is None else one for one in digits))
+        found += [self.by_digits[:n]] if self.by_digits is not None else []
         found += [tuple(number + 1 for number in one) for one in found]
         if n == len(self.words):
             return list(dict.fromkeys(found))
@@ -112,13 +111,25 @@ class Worded(NamedTuple):
         return [one for one in dict.fromkeys(with_gap) if one[-1] not in one[:-1]]
 
     @property
+    def by_digits(self) -> Numbering | None:
+        """The number in each word, 0 for one without; None where that tells them not apart."""
+        present = [one for one in self.words if one != word_of(None)]
+        digits = [_number_in(one) for one in present]
+        lacking = sum(one is None for one in digits)
+        if len(present) < 2 or lacking > min(1, len(present) - 2) or len({*digits}) < len(present):
+            return None
+        found = (0.0 if one is None else one for one in digits)
+        return (*found, *[np.nan] * (len(self.words) - len(present)))
+
+    @property
     def by_sense(self) -> Numbering | None:
         """How these words are numbered by their sense; None where they have no order."""
-        present = [one.casefold() for one in self.words]
-        for line in ORDERS:
-            if {*present} <= {*_scale(line)}:
-                ranks = sorted(map(_scale(line).index, present))
-                return tuple(float(ranks.index(_scale(line).index(one))) for one in present)
+        present = [one.casefold() for one in self.words if one != word_of(None)]
+        for scale in map(_scale, ORDERS):
+            if {*present} <= {*scale}:
+                ranks = sorted(map(scale.index, present))
+                found = (float(ranks.index(scale.index(one))) for one in present)
+                return (*found, *[np.nan] * (len(self.words) - len(present)))
         return None
 
     def others(self, one: Numbering) -> Iterator[Numbering]:
@@ -171,12 +182,13 @@ def numbered(columns: Sequence[Worded], numberings: Sequence[Numbering]) -> Code
 
 
 def advised(columns: Sequence[Worded]) -> str:
-    """Return options that number the words of columns by their alphabet."""
-    return " ".join(f"--map '{one.name}={_pairs(one.words, one.ways[0])}'" for one in columns)
+    """Return options that number the words of columns by their sense, else by their alphabet."""
+    likely = [(one, one.by_sense or one.by_digits or one.ways[0]) for one in columns]
+    return " ".join(f"--map '{one.name}={_pairs(one.words, way)}'" for one, way in likely)
 
 
 def _pairs(words: Iterable[str], numbering: Iterable[float]) -> str:
-    pairs = zip(words, numbering, strict=True)
+    pairs = sorted(zip(words, numbering, strict=True), key=lambda pair: pair[1])
     return ",".join(f"{word}:{number:g}" for word, number in pairs if number == number)
 
 
@@ -427,20 +439,35 @@ def without_words(
     if not taken(columns):
         return background, ()
     needed = [one for one in columns if not taken([other for other in columns if other != one])]
+    united = [one.name for one in needed if _has_units(one)]
+    needed = [one for one in needed if one.name not in united]
     if not needed or any(map(_is_odd, needed)):  # told by what asks the model about each row
         return background, ()
+    if united:
+        raise _asked_for(some.name, needed, f" --numeric '{','.join(united)}'")
     found = _by_rows(background, some, given, needed, told)
     if found is not None and len(found[0]) == len(needed):
         return with_codes(background, {**told, **found[0]}), said(*found)
     known = {} if found is None else found[0]
     needed = [one for one in needed if one.name not in known]
+    raise _asked_for(some.name, needed)
+
+
+def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> InputError:
+    """Word which columns of words need numbers; ``more`` are options for others."""
     listed = ", ".join(repr(one.name) for one in needed)
-    raise InputError(
-        f"{some.name}: the model takes numbers in column{'s' * (len(needed) > 1)} {listed}, which "
+    return InputError(
+        f"{name}: the model takes numbers in column{'s' * (len(needed) > 1)} {listed}, which "
         f"hold{'s' * (len(needed) == 1)} words",
-        f"say which number the model knows each by, by alphabet {advised(needed)}; or give the "
+        f"say which number the model knows each by: {advised(needed)}{more}, say; or give the "
         "table that it was made for",
     )
+
+
+def _has_units(one: Worded) -> bool:
+    """Tell a column of numbers with a unit."""
+    present = [word for word in one.words if word != word_of(None)]
+    return len(present) > MOST_WORDS and all(map(UNIT.fullmatch, present))
 
 
 def _worded_row(background: Background) -> Any:

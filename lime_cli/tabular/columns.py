@@ -22,8 +22,8 @@ from lime_cli.tabular.background import Background, build_background
 from lime_cli.tabular.reading import Reading, chooser_of, dates_of
 from lime_cli.tabular.schema import Schema, check_names
 
-INDEX = "Unnamed: 0"
-"""What a table written with the index of a data frame calls its first column."""
+NAMELESS = re.compile(r"Unnamed: \d+")
+"""How columns without a name are called: the index of a data frame, what commas at ends leave."""
 
 NEARLY_ALL = 0.9
 """Share of a column's different cells that are numbers, from which the others are mistakes."""
@@ -90,6 +90,7 @@ LABELS = frozenset(
         *("survived", "churn", "exited", "attrition", "diagnosis", "species", "variety", "medv"),
         *("saleprice", "medianhousevalue", "loanstatus", "fraud", "isfraud", "heartdisease"),
         *("stroke", "quality", "charges", "transported", "iscanceled", "potability", "pricerange"),
+        *("churned", "purchased", "canceled", "cancelled", "converted", "subscribed", "defaulted"),
         *("weeklysales", "deathevent", "fetalhealth", "medhousevalue", "sellingprice"),
     )
 )
@@ -125,10 +126,10 @@ def columns_for(
     if wanted is None or wanted == len(columns):
         return _placed(stream, columns, model_input)
     spare = [name for name in columns if is_label(name)]
-    index = [INDEX] if columns[0] == INDEX else []
+    index = [name for name in columns if NAMELESS.fullmatch(name)]
     ids = [name for name in columns if ID.fullmatch(name)]
     alone = () if ids and spare else (ids, spare)  # of both, nobody knows which one it is
-    with_index = ([*index, *spare],) if index else ()
+    with_index = ([*index, *spare], [*index, *ids, *spare]) if index else ()
     for left_out in (index, *alone, *with_index, [*ids, *spare]):
         if len(left_out) == len(columns) - wanted:
             kept = tuple(name for name in columns if name not in left_out)
@@ -188,7 +189,7 @@ def _of_other_width(
     elif n == 1:
         hint = f"--drop one of {listed}{more}"
     else:
-        hint = f"leave {n} of {listed}{more} out with --drop A,B"
+        hint = f"leave {n} of {listed}{more} out with --drop"
     hint += f", {' and '.join(map(repr, likely))} most likely" if likely else ""
     return ModelError(said, f"{hint}; or name the model's own with --columns")
 

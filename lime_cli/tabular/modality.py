@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.model import CodedWarning
+from lime_cli.engine.model import CodedWarning, different
 from lime_cli.errors import InputError, LimexError, SettingsError
 from lime_cli.models.model_file import ModelInput
 from lime_cli.sources import Record, Source
@@ -90,7 +90,7 @@ def predicted_like(
     """
     if some is None or given.columns is not None or given.predictions is None:
         return ()
-    rows = np.unique(np.linspace(0, len(some.rows) - 1, COMPARED).astype(int)).tolist()
+    rows = different(np.linspace(0, len(some.rows) - 1, COMPARED).astype(int)).tolist()
     features = background.features
     classes: dict[int, dict[str, int]] = {place: {} for place in range(len(features))}
     for start in range(0, len(rows) - 1, 2):

@@ -21,7 +21,12 @@ from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.model_selection import GridSearchCV
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import LabelEncoder, PolynomialFeatures, StandardScaler
+from sklearn.preprocessing import (
+    LabelEncoder,
+    OneHotEncoder,
+    PolynomialFeatures,
+    StandardScaler,
+)
 
 from lime_cli.errors import ModelError
 from lime_cli.models.model_file import ModelFile, format_of
@@ -363,3 +368,46 @@ def test_a_scaler_in_a_file_beside_the_model_is_told_with_what_applies_it(
 def test_files_of_other_names_beside_a_model_are_none_of_its_business(tmp_path):
     joblib.dump(StandardScaler().fit(X), tmp_path / "other.pkl")
     assert ModelFile(saved(tmp_path, FITTED)).load().warnings == ()
+
+
+FRAME = pd.DataFrame(
+    {
+        "u": X[:, 0],
+        "v": X[:, 1],
+        "sex": RNG.choice(["male", "female"], 60),
+        "port": RNG.choice(["S", "C", "Q"], 60),
+    }
+)
+SCALER = StandardScaler().fit(FRAME[["u", "v"]])
+ENCODER = OneHotEncoder().fit(FRAME[["sex", "port"]])
+DROPPING = OneHotEncoder(drop="first", sparse_output=False).fit(FRAME[["sex"]])
+PARTS = {"scaler": SCALER, "encoder": ENCODER, "dropping": DROPPING}
+
+
+@pytest.mark.parametrize(
+    "order",
+    [["scaler", "encoder"], ["encoder", "scaler"], ["dropping", "scaler"], ["dropping", "encoder"]],
+    ids=",".join,
+)
+def test_parts_that_were_stacked_by_hand_are_put_side_by_side_in_the_order_said(tmp_path, order):
+    made = []
+    for one in order:
+        held = PARTS[one].transform(FRAME[list(PARTS[one].feature_names_in_)])
+        made.append(held.toarray() if hasattr(held, "toarray") else held)
+    rows = np.hstack(made)
+    model = LogisticRegression().fit(rows, Y)
+    path = saved(tmp_path, {**{one: PARTS[one] for one in order}, "model": model})
+    with pytest.raises(ModelError, match=f"side by side: --key {','.join(order)},model"):
+        ModelFile(path).load()
+    found = ModelFile(path, key=",".join([*order, "model"])).load()
+    names = found.input.columns
+    table = Table(names, tuple(np.array(FRAME[one]) for one in names))
+    assert found.predict(table) == pytest.approx(model.predict_proba(rows))
+
+
+@pytest.mark.parametrize("key", ["model,scaler", "scaler,model", "encoder,encoder,model"])
+def test_parts_that_do_not_make_the_model_s_columns_are_told(tmp_path, key):
+    rows = np.hstack([SCALER.transform(FRAME[["u", "v"]]), DROPPING.transform(FRAME[["sex"]])])
+    held = {"scaler": SCALER, "encoder": ENCODER, "model": LogisticRegression().fit(rows, Y)}
+    with pytest.raises(ModelError, match="side by side, the columns of the parts are not those"):
+        ModelFile(saved(tmp_path, held), key=key).load()

@@ -131,13 +131,27 @@ def test_where_nothing_tells_the_option_is_named_and_leads_on(tmp_path):
     columns, model = fitted_on_sex()
     with pytest.raises(InputError) as caught:
         answers(tmp_path, FRAME, model)
-    words = "--map 'sex=female:0,male:1' --map 'size=large:0,medium:1,small:2'"
+    words = "--map 'sex=female:0,male:1' --map 'size=small:0,medium:1,large:2'"
     assert "takes numbers in columns 'sex', 'size', which hold words" in str(caught.value)
     assert words in str(caught.value)
     maps = parse_maps(("sex=male:0,female:1", "size=small:0,medium:1,large:2"))
     found, fitted = answers(tmp_path, FRAME, model, schema=Schema(maps=maps))
     assert found == pytest.approx(model.predict_proba(columns))
     assert "words_numbered" not in codes_of(fitted)
+
+
+def test_the_numbers_in_words_and_units_beside_them_are_advised(tmp_path):
+    frame = FRAME[["stops", "sex"]].assign(rate=[f"{i % 97}%" for i in range(N)])
+    columns = coded(frame, {name: MAPS[name] for name in ("stops", "sex")})
+    columns["rate"] = frame["rate"].str.rstrip("%").astype(int)
+    model = LinearRegression().fit(columns, columns["stops"])
+    with pytest.raises(InputError) as caught:
+        answers(tmp_path, frame, model)
+    assert "--map 'stops=non-stop:0,1 stop:1,2 stops:2'" in str(caught.value)
+    assert "--numeric 'rate'" in str(caught.value)
+    maps = parse_maps(("stops=non-stop:0,1 stop:1,2 stops:2", "sex=male:0,female:1"))
+    found, _ = answers(tmp_path, frame, model, schema=Schema(maps=maps, numeric=("rate",)))
+    assert found[:, 0] == pytest.approx(model.predict(columns))
 
 
 def test_a_column_that_does_not_count_is_asked_for(tmp_path):

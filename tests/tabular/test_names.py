@@ -204,6 +204,8 @@ def test_the_true_answers_are_left_out_where_the_number_fits_without(tmp_path, n
         (["customerID"], True),
         (["passenger_id", "target"], True),
         (["Unnamed: 0", "y"], True),
+        (["Unnamed: 4", "id", "y"], True),
+        (["churned"], True),
         (["valid"], False),
         (["other", "more"], False),
     ],
@@ -284,8 +286,27 @@ def test_columns_without_names_are_the_model_s_and_that_is_said(tmp_path):
     frame = pd.DataFrame(VALUES, columns=["a", "b"])
     frame.assign(y=LABELS).to_csv(path, index=False, header=False)
     model, plain = LogisticRegression().fit(frame, LABELS), Dialect(header=False)
-    with pytest.raises(InputError, match=r"3 columns, the model 2.*--drop, by number"):
+    with pytest.raises(InputError, match=r"3 columns, the model 2.*--drop 2 those at the end"):
         answers(path, model, dialect=plain)
     found, table = answers(path, model, dialect=plain, drop=("2",))
     assert found == pytest.approx(model.predict_proba(frame))
     assert "by_position" in [one.code for one in table.fitted_warnings]
+
+
+@pytest.mark.parametrize(
+    ("own", "hint"),
+    [
+        (("a", "normAmount"), "are made of its columns"),
+        (("a", "amount_per_day"), "are made of its columns"),
+        (("a", "log_Amount"), "are made of its columns"),
+        (("a", "a_share"), "are made of its columns"),
+        (("a", "Amounts"), "use --rename 'Amount=Amounts'"),
+        (("a", "Ammount"), "use --rename 'Amount=Ammount'"),
+    ],
+)
+def test_a_column_that_was_made_of_another_is_not_taken_for_its_name(tmp_path, own, hint):
+    path = tmp_path / "d.csv"
+    pd.DataFrame(VALUES, columns=["a", "Amount"]).to_csv(path, index=False)
+    model = LogisticRegression().fit(pd.DataFrame(VALUES, columns=list(own)), LABELS)
+    with pytest.raises(InputError, match=re.escape(hint)):
+        answers(path, model)
