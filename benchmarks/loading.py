@@ -131,9 +131,9 @@ def compare_kinds(folder: Path, runs: int) -> None:
         for form, (write, read) in FORMS.items():
             path = folder / f"{name.replace(' ', '-')}{form}"
             write(model, path)
-            ours = partial(unpickle, path)
+            ours: Callable[[], object] = partial(unpickle, path)
             if form == ".skops":
-                ours = ModelFile(str(path)).load
+                ours = partial(lambda path: ModelFile(str(path)).load(), path)
             least = [math.inf, math.inf]
             for _ in range(runs):
                 for place, load in enumerate((partial(read, path), ours)):

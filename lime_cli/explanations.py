@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from lime_cli.errors import InputError, LimexError, MissingDependency, SettingsError
-from lime_cli.formats import Look, format_of
-from lime_cli.registry import FORMATS, MANY, STYLES
+from lime_cli.formats import Look, format_of, written
+from lime_cli.registry import FORMATS, MANY, SIGNS, STYLES
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -133,7 +133,7 @@ class Explanation:
         )
 
     def __str__(self) -> str:
-        return _written([self._found], "table", Look(unicode=True, letters=True)).decode()
+        return written("table", [self._found], Look(unicode=True, letters=True)).decode()
 
     def _repr_html_(self) -> str:
         return _fragment([self._found])
@@ -144,7 +144,7 @@ class Explanation:
 
     def to_json(self) -> str:
         """Return the record as JSON, the same as ``-f json`` writes."""
-        return _written([self._found], "json", Look()).decode()
+        return written("json", [self._found], Look()).decode()
 
     def plot(
         self,
@@ -169,7 +169,7 @@ class Explanation:
         if given and self._found.subject.image is None:
             raise SettingsError(f"{given}: is an option of image overlays", "leave it out")
         look = Look(style=style, top=top, sign=sign, scale=weight_scale)
-        return _image(_written([self._found], "png", look))
+        return _image(written("png", [self._found], look))
 
     def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> None:
         """Write a file, in the format that its suffix asks for, over one that is there."""
@@ -203,9 +203,6 @@ class Explanation:
         raise SettingsError(f"target: {target!r} is not explained", f"give one of {listed}")
 
 
-SIGNS = ("both", "positive", "negative")
-
-
 class Explanations(Sequence[Explanation]):
     """Explanations of several instances, in their order."""
 
@@ -236,7 +233,7 @@ class Explanations(Sequence[Explanation]):
         return f"<Explanations of {n} instance{'s' * (n != 1)}{failed}{first}{more}>"
 
     def __str__(self) -> str:
-        return _written(self._each, "table", Look(unicode=True, letters=True)).decode()
+        return written("table", self._each, Look(unicode=True, letters=True)).decode()
 
     def _repr_html_(self) -> str:
         return _fragment(self._each, self.failed)
@@ -247,7 +244,7 @@ class Explanations(Sequence[Explanation]):
 
     def to_json(self) -> str:
         """Return a record a line, the same as ``-f jsonl`` writes."""
-        return _written(self._each, "jsonl", Look()).decode()
+        return written("jsonl", self._each, Look()).decode()
 
     def plot(self, *, top: int = 5) -> Image:
         """Return the image of ``limex summarize``; ``top`` weights of an instance count."""
@@ -314,12 +311,6 @@ def read(path: str | os.PathLike[str]) -> Explanations:
     return Explanations(explanations, failed)
 
 
-def _written(explanations: Iterable[EngineExplanation], name: str, look: Look) -> bytes:
-    stream = io.BytesIO()
-    FORMATS[name](explanations, stream, look)
-    return stream.getvalue()
-
-
 def _fragment(explanations: Iterable[EngineExplanation], failed: Sequence[Failure] = ()) -> str:
     from lime_cli.formats.html import fragment
 
@@ -352,7 +343,7 @@ def _save(
             f"{Path(file).name}: {len(explanations)} instances do not fit into one {chosen} file",
             f"give a suffix of {', '.join(MANY)}",
         )
-    content = _written(explanations, chosen, Look())
+    content = written(chosen, explanations, Look())
     with whole(file) as stream:
         stream.write(content)
 

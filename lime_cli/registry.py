@@ -223,6 +223,9 @@ RESIZES = ("stretch", "crop", "pad")
 STYLES = ("outline", "heat", "hide", "panel")
 """Of an overlay."""
 
+SIGNS = ("both", "positive", "negative")
+"""Of the weights that an overlay shows."""
+
 EXECUTORS = Registry(
     "executor",
     {

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Protocol
 
 from lime_cli.errors import SettingsError
-from lime_cli.registry import SUFFIXES
+from lime_cli.registry import FORMATS, SUFFIXES
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
@@ -55,6 +56,13 @@ class Look:
     def encoding(self) -> str:
         """What pages are written in."""
         return "utf-8" if self.unicode or self.letters else "ascii"
+
+
+def written(name: str, explanations: Iterable[Explanation], look: Look) -> bytes:
+    """Return explanations in a format; raise SettingsError when it cannot show them."""
+    stream = BytesIO()
+    FORMATS[name](explanations, stream, look)
+    return stream.getvalue()
 
 
 class Format(Protocol):

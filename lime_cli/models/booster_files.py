@@ -253,6 +253,11 @@ class _Table(NamedTuple):
         n = self.buffer.read("I", at) if at else 0
         return self.buffer.content[at + 4 : at + 4 + n].decode("utf-8", "replace") if at else ""
 
+    def numbers(self, place: int, kind: str) -> NDArray[Any]:
+        at = self._target(place)
+        n = self.buffer.read("I", at) if at else 0
+        return np.frombuffer(self.buffer.content, kind, n, at + 4) if n else np.empty(0, kind)
+
     def table(self, place: int) -> _Table:
         return _Table(self.buffer, self._target(place))
 
@@ -446,3 +451,80 @@ def _numbers(said: dict[str, str], name: str, kind: type = np.float64) -> NDArra
         return np.fromstring(said.get(name, "").strip(), kind, sep=" ")
     except (ValueError, DeprecationWarning):  # what stands between is no number
         raise Unfit("boosted trees of values other than numbers") from None
+
+
+_HIGHEST_TREE = 16
+"""Of CatBoost, where all nodes of a level ask the same."""
+
+_IN_BUCKET = 254
+"""Borders of a column that CatBoost keeps in one byte."""
+
+
+def check_catboost(content: bytes) -> None:
+    """Raise Unfit for a .cbm file whose trees ask for splits or leaves that it does not have."""
+    try:
+        _check_catboost(_Buffer(content[8:]).root().table(1))
+    except (ValueError, LookupError, struct.error) as error:
+        raise Unfit("boosted trees with damaged parts") from error
+
+
+def _check_catboost(trees: _Table) -> None:
+    splits, sizes, starts = (trees.numbers(place, "<i4") for place in (1, 2, 3))
+    if np.any(sizes < 0) or sizes.sum() != len(splits) or len(starts) not in (0, len(sizes)):
+        raise Unfit("boosted trees with missing nodes")
+    if len(starts) and not np.array_equal(starts, np.cumsum(sizes) - sizes):
+        raise Unfit("boosted trees in other places than they say")
+    _check_columns(trees)
+    _check_splits(trees, splits)
+    dim, bias = trees.number(0, 0), trees.numbers(16, "<f8")
+    if not 1 <= dim <= MOST_CLASSES or len(bias) not in (0, dim):
+        raise Unfit("boosted trees of no known number of outputs")
+    leaves, steps, ids = (
+        trees.numbers(place, kind) for place, kind in ((8, "<f8"), (10, "<u2,<u2"), (11, "<u4"))
+    )
+    if not len(steps):
+        high = np.any(sizes > _HIGHEST_TREE)
+        if high or np.sum(1 << sizes.astype(np.int64)) * dim != len(leaves):
+            raise Unfit("boosted trees with missing leaves")
+        return
+    if not len(steps) == len(ids) == len(splits):
+        raise Unfit("boosted trees with missing nodes")
+    ends = np.repeat(np.cumsum(sizes), sizes)
+    left, right = (steps[side].astype(np.int64) for side in ("f0", "f1"))
+    places = np.arange(len(steps))
+    if np.any(places + left >= ends) or np.any(places + right >= ends):
+        raise Unfit("boosted trees whose branches lead outside of them")
+    ends_here = (left == 0) | (right == 0)
+    if np.any(ids[ends_here].astype(np.int64) + dim > len(leaves)):
+        raise Unfit("boosted trees with missing leaves")
+
+
+def _check_columns(trees: _Table) -> None:
+    """Check that columns have places of their own, not far beyond their number."""
+    placed = [part.number(*place) for part, place, _ in _placed(trees)]
+    if len(set(placed)) != len(placed) or not all(0 <= at < MOST_COLUMNS for at in placed):
+        raise Unfit("boosted trees of columns in no known places")
+    for kind, place in ((4, 0), (5, 1), (12, 0)):
+        own = [part.number(place, -1) for part in trees.tables(kind)]
+        if sorted(own) != list(range(len(own))):
+            raise Unfit("boosted trees of columns in no known places")
+
+
+def _check_splits(trees: _Table, splits: NDArray[np.int32]) -> None:
+    """Check that every split is one of a column, by its number and where it is kept."""
+    n_cats = len(trees.tables(4))
+    if any(not 0 <= one.number(0, -1) < n_cats for one in trees.tables(6)):
+        raise Unfit("boosted trees that ask for a column beyond the last")
+    borders = [
+        len(part.numbers(place, "<i4"))
+        for kind, place in ((5, 3), (6, 1), (7, 1))
+        for part in trees.tables(kind)
+    ]
+    bins = trees.numbers(17, "<u4")
+    n_splits, n_buckets = sum(borders), sum(-(-n // _IN_BUCKET) for n in borders)
+    if len(bins) not in (0, len(splits)) or np.any(splits < 0):
+        raise Unfit("boosted trees with missing nodes")
+    if trees.tables(13):  # made of texts: whose borders are told in another way
+        return
+    if np.any(splits >= max(n_splits, 1)) or np.any((bins & 0xFFFF) >= max(n_buckets, 1)):
+        raise Unfit("boosted trees that ask for a column beyond the last")

@@ -19,7 +19,7 @@ import numpy as np
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import MissingDependency, ModelError
-from lime_cli.models.booster_files import Unfit, check_lightgbm
+from lime_cli.models.booster_files import Unfit, check_catboost, check_lightgbm
 from lime_cli.models.content import Content
 from lime_cli.models.fitted import UNNAMED
 from lime_cli.models.model_file import ModelFile, columns_beside
@@ -107,6 +107,7 @@ def load_catboost(file: ModelFile, content: Content) -> Predictor:
 
     def read() -> Any:
         blob = content.read()
+        check_catboost(blob)
         booster = catboost.CatBoost().load_model(blob=blob, format="cbm")
         kind = catboost.CatBoostClassifier if len(booster.classes_) else catboost.CatBoostRegressor
         return kind().load_model(blob=blob, format="cbm")

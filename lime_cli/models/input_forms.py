@@ -48,6 +48,8 @@ def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, ND
         return {first.name: texts if len(first.shape) == 1 else texts[:, None]}
     if isinstance(inputs, np.ndarray):
         images = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
+        if len(first.shape) == 2:  # pixels side by side
+            images = images.reshape(len(images), -1)
         return {first.name: np.ascontiguousarray(_pixels(images, first.type))}
     if len(wanted) > 1:
         feeds, place = {}, 0

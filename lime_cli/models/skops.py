@@ -48,6 +48,10 @@ _OF_NODES = ("__class__", "__module__", "__loader__", "__id__")
 
 CHECKED_FIRST = frozenset(
     {
+        ("catboost.core", "CatBoost"),
+        ("catboost.core", "CatBoostClassifier"),
+        ("catboost.core", "CatBoostRanker"),
+        ("catboost.core", "CatBoostRegressor"),
         ("lightgbm.basic", "Booster"),
         ("scipy.interpolate._bsplines", "BSpline"),
         ("xgboost.core", "Booster"),
@@ -102,7 +106,8 @@ def _states_checked(schema: Any, file: ModelFile) -> Iterator[None]:
     keys = {(str(node["__module__"]), str(node["__class__"])) for node in _nodes(schema)}
     known = [] if file.trust else sorted(keys & CHECKED_FIRST)
     classes = [getattr(import_module(module), name) for module, name in known]
-    fills = [(cls, cls.__setstate__) for cls in classes if "__setstate__" in vars(cls)]
+    owners = {base for cls in classes for base in cls.__mro__ if "__setstate__" in vars(base)}
+    fills = [(cls, cls.__setstate__) for cls in owners]
     for cls, fill in fills:
         cls.__setstate__ = _checked(fill)
     try:

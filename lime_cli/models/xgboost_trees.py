@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -43,22 +44,23 @@ _MOST_CATEGORIES = 1 << 24
 """Beyond which XGBoost, too, knows none."""
 
 
+_DAMAGE = (ValueError, LookupError, struct.error, TypeError, AttributeError, OverflowError)
+
+
 def check_xgboost(content: bytes | bytearray) -> None:
     """Raise Unfit for a model whose trees lead outside, or of more of anything than there is.
 
-    Of the binary format, which XGBoost gave up, only the counts are looked at.
+    The binary format, which XGBoost gave up with release 3.1, is read like the others.
     """
     for found in _COUNT.finditer(content):
         if not 0 <= int(found[2][:20]) <= _COUNTS[found[1]]:
             raise Unfit(f"boosted trees that say {found[1].decode()} is {int(found[2][:20]):,}")
-    if content[:1] != b"{":
-        return
     try:
-        held = _read(content)
+        held = _read(content) if content[:1] == b"{" else _Binary(content).model()
         _check_learner(held.get("Model", held)["learner"])  # beside its settings in a pickle
     except Unfit:
         raise
-    except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
+    except _DAMAGE as error:
         raise Unfit(f"boosted trees without their parts ({type(error).__name__})") from None
     except RecursionError:
         raise Unfit("boosted trees in parts of parts of parts") from None
@@ -69,6 +71,95 @@ def _read(content: bytes | bytearray) -> Any:
         return read_ubjson(content)
     text = bytes(content).rstrip(b"\0").decode("utf-8", "surrogateescape")
     return json.loads(text, object_pairs_hook=_object)
+
+
+_OF_PICKLES = b"CONFIG-offset:"
+"""Stands before what the first releases put into pickles, and where their settings begin."""
+
+
+class _Binary:
+    """Reads the binary format, as far as sizes and links go."""
+
+    _NODE = np.dtype([(name, "<u4") for name in ("parent", "left", "right", "column", "value")])
+
+    def __init__(self, content: bytes | bytearray) -> None:
+        self.content = content
+        self.at = len(_OF_PICKLES) + 8 if content.startswith(_OF_PICKLES) else 0
+        self.at += 4 * (content[self.at : self.at + 4] == b"binf")
+
+    def model(self) -> dict[str, Any]:
+        """Return what the other formats say; raise ValueError for what is cut short."""
+        _, n_columns, n_classes, has_notes, has_metrics, *versions, n_targets, _ = self._head(
+            "fIiiiIIIi", 136
+        )
+        if versions[0] < 2:  # which wrote anything in its place
+            n_targets = 1
+        n_values = max(n_classes, n_targets)
+        if n_columns > MOST_COLUMNS or n_classes < 0 or n_values > MOST_CLASSES:
+            _unfit("are of more columns or classes than there are")
+        objective, name = self._word(), self._word()
+        said = {"num_feature": n_columns, "num_class": n_classes, "num_target": n_targets}
+        booster = self._linear(n_columns, n_classes) if name == "gblinear" else self._trees()
+        if name == "dart":
+            (n,) = self._head("Q", 8)
+            booster = {"gbtree": booster, "weight_drop": self._array("<f4", n)}
+        for _ in range(self._head("Q", 8)[0] if has_notes else 0):
+            self._word(), self._word()
+        for _ in range(self._head("Q", 8)[0] if has_metrics else 0):
+            self._word()
+        learner = {
+            "learner_model_param": said,
+            "objective": {"name": objective},
+            "gradient_booster": {"name": name, **booster},
+        }
+        return {"learner": learner}
+
+    def _linear(self, n_columns: int, n_classes: int) -> dict[str, Any]:
+        columns, groups = self._head("Ii", 136)
+        (n,) = self._head("Q", 8)
+        if columns not in (0, n_columns) or groups not in (0, max(n_classes, 1)):
+            _unfit("have other weights than columns")
+        return {"model": {"weights": self._array("<f4", n)}}
+
+    def _trees(self) -> dict[str, Any]:
+        n_trees, n_parallel = self._head("ii", 160)
+        if not 0 <= n_trees <= len(self.content):
+            raise ValueError("cut short")
+        trees = [self._tree() for _ in range(n_trees)]
+        said = {"num_trees": n_trees, "num_parallel_tree": max(n_parallel, 1)}
+        return {
+            "model": {
+                "trees": trees,
+                "tree_info": self._array("<i4", n_trees),
+                "gbtree_model_param": said,
+            }
+        }
+
+    def _tree(self) -> dict[str, Any]:
+        _, n_nodes, _, _, _, width = self._head("6i", 148)
+        nodes = self._array(self._NODE, n_nodes)
+        self._array("<f4", 4 * n_nodes)  # what training saw
+        low = (1 << 31) - 1
+        values = nodes["left"].astype("<i4"), nodes["right"].astype("<i4"), nodes["parent"] & low
+        held = (*values, nodes["column"] & low, nodes["value"], nodes["column"] >> 31)
+        said = {"num_nodes": n_nodes, "size_leaf_vector": width if width > 1 else 1}
+        return {"tree_param": said, **dict(zip(_PER_NODE, held, strict=True))}
+
+    def _head(self, kinds: str, n_bytes: int) -> tuple[Any, ...]:
+        return struct.unpack_from(f"<{kinds}", self._take(n_bytes))
+
+    def _word(self) -> str:
+        return self._take(self._head("Q", 8)[0]).decode("utf-8", "replace")
+
+    def _array(self, kind: Any, n: int) -> NDArray[Any]:
+        dtype = np.dtype(kind)
+        return np.frombuffer(self._take(n * dtype.itemsize), dtype)
+
+    def _take(self, n_bytes: int) -> bytes:
+        if not 0 <= n_bytes <= len(self.content) - self.at:
+            raise ValueError("cut short")
+        self.at += n_bytes
+        return bytes(self.content[self.at - n_bytes : self.at])
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -20,10 +19,9 @@ from lime_cli.engine.predictions import NOTHING, CallCounts, taken
 from lime_cli.engine.targets import targeted
 from lime_cli.errors import InputError, LimexError, PredictionError
 from lime_cli.files import json_line
-from lime_cli.formats import Look
+from lime_cli.formats import Look, written
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
-from lime_cli.registry import FORMATS
 from lime_cli.settings import Settings
 from lime_cli.sources import Source
 
@@ -280,16 +278,10 @@ def _explained(source: Source, explanation: Explanation, work: Work, look: Look)
     drawings = () if work.keeps else work.drawings
     return Outcome(
         source,
-        b"" if work.keeps else _written("jsonl", explanation, look),
-        tuple((one, _written(one, explanation, work.look)) for one in drawings),
+        b"" if work.keeps else written("jsonl", [explanation], look),
+        tuple((one, written(one, [explanation], work.look)) for one in drawings),
         samples=explanation.samples,
         fidelities=tuple(one.fidelity for one in explanation.surrogates),
         warnings=tuple((one.code, one.message) for one in explanation.warnings),
         explanation=explanation if work.keeps else None,
     )
-
-
-def _written(name: str, explanation: Explanation, look: Look) -> bytes:
-    stream = io.BytesIO()
-    FORMATS[name]([explanation], stream, look)
-    return stream.getvalue()

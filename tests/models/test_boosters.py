@@ -4,14 +4,17 @@ import io
 import json
 import pickle
 import re
+import struct
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from lime_cli.errors import MissingDependency, ModelError
+from lime_cli.models import booster_files
 from lime_cli.models.booster_files import Unfit, check_lightgbm
 from lime_cli.models.boosters import read_no_files
 from lime_cli.models.model_file import ModelFile, format_of
@@ -478,3 +481,128 @@ def test_counts_that_xgboost_wrote_fit(suffix):
     raw = bytes(booster.save_raw(suffix))
     check_xgboost(raw)
     assert len(list(_COUNT.finditer(raw))) >= 3
+
+
+HEAD = [0.5, 3, 0, 0, 0, 2, 1, 1, 1]
+NODES = [(-1, 1, 2, 1, 0), (1 << 31, -1, -1, 0, 0), (0, -1, -1, 0, 0)]
+"""A root that asks column 1, and two leaves: parent, left, right, column, value."""
+
+
+def in_binary(head=HEAD, nodes=NODES, trees=(2, 1), groups=(0, 0), n_nodes=None):
+    """Write trees as XGBoost wrote them up to release 3.0."""
+
+    def word(text):
+        return struct.pack("<Q", len(text)) + text
+
+    low = (1 << 32) - 1
+    packed = b"".join(struct.pack("<5I", *(part & low for part in node)) for node in nodes)
+    said = struct.pack("<6i", 1, len(nodes) if n_nodes is None else n_nodes, 0, 0, 3, 1)
+    tree = said.ljust(148, b"\0") + packed + bytes(16 * len(nodes))
+    return b"".join((
+        b"binf",
+        struct.pack("<fIiiiIIIi", *head).ljust(136, b"\0"),
+        word(b"reg:squarederror"),
+        word(b"gbtree"),
+        struct.pack("<ii", *trees).ljust(160, b"\0"),
+        tree * 2,
+        struct.pack("<2i", *groups),
+    ))  # fmt: skip
+
+
+def put(place, *node):
+    return {"nodes": [node if n == place else one for n, one in enumerate(NODES)]}
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        put(0, -1, 1, 3, 1, 0),
+        put(0, -1, 1, 1, 1, 0),
+        put(0, -1, 0, 2, 1, 0),
+        put(0, -1, -7, 2, 1, 0),
+        put(0, -1, 1, 2, 3, 0),
+        put(1, 0, 2, 2, 0, 0),
+        put(1, 17, -1, -1, 0, 0),
+        {"n_nodes": 0},
+        {"n_nodes": 4},
+        {"n_nodes": -1},
+        {"n_nodes": 1 << 30},
+        {"trees": (1 << 30, 1)},
+        {"trees": (1, 1)},
+        {"trees": (-1, 1)},
+        {"groups": (0, 1)},
+        {"groups": (-1, 0)},
+        {"head": [0.5, 1, *HEAD[2:]]},
+        {"head": [0.5, 3, -1, *HEAD[3:]]},
+        {"head": [0.5, 3, 1 << 30, *HEAD[3:]]},
+        {"head": [0.5, 3, 0, 1, *HEAD[4:]]},
+    ],
+)
+def test_the_binary_format_of_xgboost_is_checked_like_the_others(changed):
+    check_xgboost(in_binary())
+    check_xgboost(b"CONFIG-offset:" + struct.pack("<q", 700) + in_binary() + b"{}")
+    with pytest.raises(Unfit, match="boosted trees"):
+        check_xgboost(in_binary(**changed))
+
+
+@pytest.mark.parametrize("cut", [3, 4, 100, 141, 200, 400, 500, 700])
+def test_a_cut_of_the_binary_format_is_damaged(cut):
+    with pytest.raises(Unfit, match="boosted trees"):
+        check_xgboost(in_binary()[:cut])
+
+
+def of_catboost(path, grow="SymmetricTree", y=TWO):
+    catboost = pytest.importorskip("catboost")
+    said = {"iterations": 4, "depth": 3, "verbose": 0, "allow_writing_files": False}
+    model = catboost.CatBoostClassifier(grow_policy=grow, random_seed=0, **said).fit(X, y)
+    model.save_model(path)
+    return Path(path).read_bytes()
+
+
+def at_number(content, vector, n):
+    """Return where a .cbm file keeps a number of a vector of its trees."""
+    trees = booster_files._Buffer(content[8:]).root().table(1)
+    return 8 + trees._target(vector) + 4 + 4 * n
+
+
+SPLITS, SIZES, STARTS, STEPS, LEAVES, BINS = 1, 2, 3, 10, 11, 17
+
+
+@pytest.mark.parametrize("grow", ["SymmetricTree", "Depthwise", "Lossguide"])
+@pytest.mark.parametrize("several", [False, True])
+def test_trees_that_catboost_wrote_fit(grow, several, tmp_path):
+    booster_files.check_catboost(of_catboost(tmp_path / "m.cbm", grow, THREE if several else TWO))
+
+
+@pytest.mark.parametrize(
+    ("grow", "vector", "n", "value"),
+    [
+        ("SymmetricTree", SPLITS, 0, 9999),
+        ("SymmetricTree", SPLITS, 1, -1),
+        ("SymmetricTree", SIZES, 0, 30),
+        ("SymmetricTree", SIZES, 1, -3),
+        ("SymmetricTree", STARTS, 1, 1 << 20),
+        ("SymmetricTree", BINS, 0, 0x0100FFFF),
+        ("Lossguide", SPLITS, 0, 1 << 30),
+        ("Lossguide", STEPS, 0, 0x7FFF0001),
+        ("Lossguide", STEPS, 0, 0x00017FFF),
+        ("Depthwise", LEAVES, -1, 0x7FFFFFFF),
+        ("Depthwise", LEAVES, -1, 1000),
+    ],
+)
+@pytest.mark.parametrize("save", ["cbm", "pkl", "skops"])
+def test_trees_of_catboost_that_lead_outside_are_damaged(grow, vector, n, value, save, tmp_path):
+    path = tmp_path / f"m.{save}"
+    good = of_catboost(tmp_path / "good.cbm", grow)
+    model = pytest.importorskip("catboost").CatBoostClassifier().load_model(blob=good)
+    kept = good if save == "cbm" else model.__getstate__()["__model"]
+    trees = booster_files._Buffer(kept[8:]).root().table(1)
+    at = at_number(kept, vector, n % len(trees.numbers(vector, "<u4")))
+    bad = kept[:at] + (value & 0xFFFFFFFF).to_bytes(4, "little") + kept[at + 4 :]
+    if save == "skops":
+        sio = pytest.importorskip("skops.io")
+        path.write_bytes(rezipped(sio.dumps(model), kept, lambda data: data.replace(kept, bad)))
+    else:
+        path.write_bytes(bad if save == "cbm" else pickle.dumps(model).replace(kept, bad))
+    with pytest.raises(ModelError, match=r"is damaged: .*boosted trees"):
+        loaded(path)

@@ -14,7 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from lime_cli.models.booster_files import Unfit, check_lightgbm
+from lime_cli.models.booster_files import Unfit, check_catboost, check_lightgbm
 from lime_cli.models.pickles.policy import Refused
 from lime_cli.models.xgboost_trees import check_xgboost
 
@@ -77,18 +77,23 @@ def _state_check(kind: Any) -> Callable[[object], None] | None:
         return _check_distance
     if kind.__name__ == "Booster" and kind.__module__ in ("xgboost.core", "lightgbm.basic"):
         return _check_booster
+    if kind.__module__ == "catboost.core":
+        return _check_booster
     return _check_spline if kind.__name__ == "BSpline" else None
 
 
 def _check_booster(state: object) -> None:
-    """Check what a booster wrote of itself, as bytes (XGBoost) or as text (LightGBM)."""
+    """Check what a booster wrote of itself, as bytes (XGBoost, CatBoost) or text (LightGBM)."""
     held: dict[str, object] = state if type(state) is dict else {}
+    of_catboost = held.get("__model")
     written = held.get("handle", held.get("_handle"))
     try:
         if isinstance(written, (bytes, bytearray)):
             check_xgboost(written)
         elif isinstance(written, str):
             check_lightgbm(written)
+        if isinstance(of_catboost, (bytes, bytearray)):
+            check_catboost(bytes(of_catboost))
     except Unfit as error:
         raise Damaged(str(error)) from None
 
