@@ -143,7 +143,7 @@ def _fitted(step: WaterfallStep, canvas: Canvas) -> tuple[str, str]:
     name, mark, value = step.name.rpartition(" = ")
     tail = canvas.measure(mark + value, BODY)
     if mark and canvas.measure(step.name, BODY) > left and tail < left / 2:
-        return canvas.cut(name, BODY, left - tail) + mark + value, beside
+        return canvas.cut_name(name, BODY, left - tail) + mark + value, beside
     return canvas.cut(step.name, BODY, left, step.kind in LEVELS), beside
 
 

@@ -305,7 +305,7 @@ def _way(one: TwoRows, canvas: Canvas) -> None:
         ends.append(level)
     limits = (min(ends), max(ends)) if min(ends) < max(ends) else (min(ends) - 1, max(ends) + 1)
     names = [f"row {one.ids[1]}", *(step[0] for step in steps), f"row {one.ids[0]}"]
-    cut = [canvas.cut(literal(name), BODY, 0.48 * canvas.width) for name in names]
+    cut = [canvas.cut_name(literal(name), BODY, 0.48 * canvas.width) for name in names]
     left = max(canvas.measure(name, BODY) for name in cut) + 0.15
     start, room = MARGIN + left, canvas.room - left - 1.3
 
