@@ -54,11 +54,11 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
         raise SettingsError(said, "choose with --target top:4, or use -f html")
     canvas = Canvas(width, measured=kind == "png")
     _fill(canvas, explanation)
-    canvas.write(out, kind, literal(explanation.subject.called))
+    canvas.write(out, kind, literal(explanation.subject.name))
 
 
 def _fill(canvas: Canvas, explanation: Explanation) -> None:
-    canvas.heading(literal(explanation.subject.called))
+    canvas.heading(literal(explanation.subject.name))
     limits = [bounds(waterfall(explanation, one)) for one in explanation.surrogates]
     shared = min(low for low, _ in limits), max(high for _, high in limits)
     for number, surrogate in enumerate(explanation.surrogates):

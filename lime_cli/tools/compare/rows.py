@@ -22,7 +22,7 @@ from lime_cli.formats.wording import literal, number_format
 from lime_cli.records.reading import (
     FAILURE,
     Entry,
-    Seen,
+    SavedWeight,
     Target,
     instance_of,
     targets_of,
@@ -145,7 +145,7 @@ def _compared(
     )
 
 
-def _term(one: Seen, other: Seen, paired: bool) -> Term:
+def _term(one: SavedWeight, other: SavedWeight, paired: bool) -> Term:
     difference = one.weight - other.weight
     interval, common = None, False
     if one.std_error is not None and other.std_error is not None:
@@ -168,7 +168,7 @@ def _term(one: Seen, other: Seen, paired: bool) -> Term:
     )
 
 
-def _factor(one: Seen) -> float:
+def _factor(one: SavedWeight) -> float:
     """Return how many standard errors the interval of a weight reaches."""
     if one.interval is None or not one.std_error:
         return 0.0
