@@ -339,3 +339,28 @@ def test_numbers_of_classes_that_nobody_named_ask_for_their_names():
         settled(np.array([2, 0]), Stated(labels=True))
     assert "--classes" in caught.value.hint
     assert settled(np.array([2, 0]), Stated(labels=True), task="regression").task == "regression"
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        [[("b", 0.7), ("a", 0.3)], [("a", 0.6), ("b", 0.4)]],
+        [[("a", np.float32(0.3)), ("b", np.float32(0.7))], [("b", 0.4), ("a", 0.6)]],
+        {"labels": ["b", "a"], "probs": np.array([[0.3, 0.7], [0.6, 0.4]])},
+        {"probs": [[0.3, 0.7], [0.6, 0.4]], "took": 0.2},
+    ],
+)
+def test_what_stands_beside_the_numbers_of_a_function_is_told_from_them(raw):
+    values, _ = as_matrix(raw, "py:m:f", Stated(column=True), 2)
+    assert values == pytest.approx(np.array([[0.3, 0.7], [0.6, 0.4]]), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_places_of_named_classes_are_votes(kind):
+    function = Stated(column=True)
+    names = ("cat", "dog", "owl")
+    found = decide_outputs(kind([2, 0]), ModelFile("py:m:f", classes=names), "f", function, 2)
+    assert found.read(kind([1, 2]), 2).tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert found.targets == names
+    with pytest.raises(InputError, match="3 names for 2 classes"):
+        decide_outputs([0.5, 0.1], ModelFile("py:m:f", classes=names), "f", function, 2)
