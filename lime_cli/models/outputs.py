@@ -458,6 +458,8 @@ def decide_outputs(
     values, output = as_matrix(raw, name, stated, n)
     twice = values.shape[1] > 1 and file.activation in ACTIVATIONS and _sum_to_one(values)
     values = _activate(values, file.activation)
+    if file.activation in ACTIVATIONS:
+        stated = stated._replace(margins=False)  # they are probabilities by now
     if file.classes and output.names and sorted(file.classes) == sorted(output.names):
         file = file._replace(classes=output.names)  # which name is whose, the answer says itself
     named = (output.names or stated.classes) is not None
