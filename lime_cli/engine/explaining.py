@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
+from lime_cli.engine.controls import needy, sharpened, without_noise, without_tails
 from lime_cli.engine.explanation import POOR, Counterfactual, Explanation, Replaced, Surrogate
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.masks import BLOCKS, Masks, Recent, Stage, draw, every_mask
@@ -25,7 +26,6 @@ from lime_cli.engine.surrogate import (
     fit,
     halved,
     residuals,
-    without_tails,
 )
 from lime_cli.engine.targets import choose_other, choose_targets
 from lime_cli.engine.tree import tree_converged, tree_fidelity, tree_surrogate
@@ -347,10 +347,16 @@ def _conclude(
     if ground.controlled:
         of_rows = [state.instance.tails(ground.masks) for state in states]
         tails = [of_rows[i] for i, _ in pairs]
-        if any(tail is not None for tail in tails):
-            values = without_tails(ground, fits, radius, (values, originals), tails)
-            fits = fit(ground, values, originals).about(fits)
-            radius, good = choose_radius(fits, ground.blind)
+        values = without_tails(ground, fits, radius, (values, originals), tails)
+        some = [p for p, tail in enumerate(tails) if tail is not None]
+        fits = _fitted_again(ground, fits, (values, originals), some)
+        radius, good = choose_radius(fits, ground.blind)
+    some = needy(ground, fits, radius, (values, originals))
+    if ground.masks.uniforms is not None:
+        values = without_noise(ground, fits, radius, (values, originals), some)
+        fits = _fitted_again(ground, fits, (values, originals), some)
+        radius, good = choose_radius(fits, ground.blind)
+    fits = sharpened(ground, fits, radius, (values, originals), some)
     half = None
     first = len(states[0].stages) == 1  # later ones compare with the stage before
     if first and ground.B > 1 and len(ground.kernels) > 1 and ground.d <= MOST:
@@ -402,6 +408,16 @@ def _conclude(
     for state in states:
         assert state.facts is not None
         state.facts = state.facts._replace(stop=state.stop)
+
+
+def _fitted_again(
+    ground: Ground, fits: Fits, data: tuple[FloatArray, FloatArray], some: list[int]
+) -> Fits:
+    """Fit some problems again, whose predictions (P, n) lack control variates now."""
+    if not some:
+        return fits
+    again = fit(ground, data[0][some], data[1][some])
+    return fits.but(some, again.about(fits.some(some)))
 
 
 @dataclass(frozen=True, eq=False)

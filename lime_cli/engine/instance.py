@@ -94,7 +94,7 @@ class Subject:
     image: SegmentedImage | None = None
 
     @property
-    def called(self) -> str:
+    def name(self) -> str:
         """Its id, after the file it is in where that does not say it."""
         return self.id if self.source in self.id else f"{self.source} {self.id}"
 

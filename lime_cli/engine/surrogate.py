@@ -26,7 +26,8 @@ from lime_cli.engine.regression import deviation_of
 CONDITIONING = 1e-12
 """Ridge of every fit, relative to the mean diagonal of its Gram matrix."""
 SEEN = 32.0
-"""Effective samples that mask a component, at least, of a radius that is chosen for many."""
+"""Effective samples that mask a component, at least, of a radius that is chosen for more than MOST;
+for fewer components one a block."""
 SCREENED = 64
 """Components, at most, of the control that is fitted to the strongest of more than MOST."""
 DEGREES, ROOM = 2, 4
@@ -53,7 +54,7 @@ class Fits:
     offsets: FloatArray
     """(P, R, F): a of every fold."""
     controls: FloatArray
-    """(P, R, c): coefficients of the control variates."""
+    """(P, R, F, c): coefficients of the control variates of every fold."""
     fidelity: FloatArray
     """(P, R): of the effect of masking, the share that the surrogate explains, or nan."""
     fidelity_error: FloatArray
@@ -83,11 +84,20 @@ class Fits:
         kept = {name: getattr(plain, name) for name in ("fit_r2", "deviation", "reach")}
         return replace(self, spread=np.where(np.isnan(plain.fit_r2), 0.0, spread), **kept)
 
-    def some(self, problems: list[int]) -> Fits:
+    def some(self, problems: Sequence[int]) -> Fits:
         """Return the fits of some of the problems."""
-        if problems == list(range(len(self.reach))):
+        if list(problems) == list(range(len(self.reach))):
             return self
+        problems = list(problems)
         return Fits(**{name: getattr(self, name)[problems] for name in self.__dataclass_fields__})
+
+    def but(self, problems: Sequence[int], others: Fits) -> Fits:
+        """Return these fits, but ``others`` in the place of some of the problems."""
+        merged = {}
+        for name in self.__dataclass_fields__:
+            merged[name] = getattr(self, name).copy()
+            merged[name][problems] = getattr(others, name)
+        return Fits(**merged)
 
     @property
     def gaps(self) -> FloatArray:
@@ -128,8 +138,10 @@ class Ground:
         self.thin = ((self.effective < ENOUGH * self.d) | many) & (self.B > 1)
         """(R,): where plain least squares has too few samples."""
         masked = self.effective * [kernel.radius for kernel in kernels]
-        self.blind = (masked < SEEN) & (masked.max() >= SEEN) & many
-        """(R,): where samples mask each of many components too seldom, for random replacements."""
+        least = SEEN if many else float(self.B)
+        random = masks.uniforms is not None
+        self.blind = (masked < least) & (masked.max() >= least) & random
+        """(R,): where samples mask each component too seldom, for random replacements."""
         self._grams: dict[int, FloatArray] = {}
         self._least: dict[int, FloatArray] = {}
         self._place_twins(order)
@@ -279,11 +291,11 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     fidelity, error = _ratio(lost, total)
     steering = fidelity.copy()
     for r in np.flatnonzero(ground.thin).tolist():
-        coefficients, steering[:, r] = _corrected(
-            ground, r, coefficients, missed[..., r], blocks, total
-        )
+        coefficients[:, r] = _corrected(ground, r, coefficients[:, r], missed[..., r])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            steering[:, r] = _decided(ground, r, blocks[:, r]) / total[:, r].sum(axis=1)
     end = 1 + ground.d
-    coefficients, controls = coefficients[..., :end], coefficients[:, :, 0, end:]
+    coefficients, controls = coefficients[..., :end], coefficients[..., end:]
     in_sample = y[..., None] - np.matmul(
         ground.X[..., :end], coefficients[:, :, :1].transpose(0, 2, 3, 1)
     )
@@ -354,8 +366,20 @@ def _controls(masks: Masks) -> FloatArray:
     if degrees < 1 or masks.uniforms is None:
         return np.zeros((n, 0))
     t = 2.0 * np.asarray(masks.uniforms, np.float64) - 1.0
-    parts = [np.sqrt(3.0) * t, np.sqrt(5.0) / 2 * (3 * t**2 - 1)]
-    return np.hstack([masks.masked * polynomial for polynomial in parts[:degrees]])
+    return np.hstack([masks.masked * legendre(t, 1 + i) for i in range(degrees)])
+
+
+def legendre(t: FloatArray, degree: int) -> FloatArray:
+    """Return a polynomial of numbers in [-1, 1) of variance 1 if they are spread evenly; degrees
+    1 to 4 are uncorrelated then.
+    """
+    if degree == 1:
+        return np.asarray(np.sqrt(3.0) * t)
+    if degree == 2:
+        return np.asarray(np.sqrt(5.0) / 2 * (3 * t**2 - 1))
+    if degree == 3:
+        return np.asarray(np.sqrt(7.0) / 2 * (5 * t**2 - 3) * t)
+    return np.asarray(3.0 / 8 * ((35 * t**2 - 30) * t**2 + 3))
 
 
 def _products(ground: Ground, residual: FloatArray) -> FloatArray:
@@ -384,53 +408,74 @@ def _ratio(lost: FloatArray, total: FloatArray) -> tuple[FloatArray, FloatArray]
     return share, np.sqrt((B - 1) / B * spread)
 
 
-def _corrected(
-    ground: Ground,
-    r: int,
-    coefficients: FloatArray,
-    missed: FloatArray,
-    blocks: FloatArray,
-    total: FloatArray,
-) -> tuple[FloatArray, FloatArray]:
-    """Correct fits of too few samples by what they miss, with the expected Gram matrix.
+def _corrected(ground: Ground, r: int, coefficients: FloatArray, missed: FloatArray) -> FloatArray:
+    """Correct fits (P, F, p) of too few samples by what they miss (P, B, L), with the expected Gram
+    matrix.
 
     Every block corrects the fit of the others: each weight is then estimated without bias whatever
-    the number of samples (a control variate that is fitted across blocks). Returns the
-    coefficients of all radii, and the share of the variance that the full surrogate explains,
-    from products of blocks, which too few samples do not lower.
+    the number of samples (a control variate that is fitted across blocks).
     """
     B, d = ground.B, ground.d
-    mean, variance, covariance = moments(ground.kernels[r].sizes(d))
-    inside = variance - covariance
-
-    def by_distribution(products: FloatArray) -> FloatArray:
-        shared = products.sum(axis=-1, keepdims=True) / (inside + d * covariance)
-        return np.asarray((products - covariance * shared) / inside)
-
-    shares = 1.0 - ground.rest
-    w = ground.w[r] / shares[:, None]
-    left_out = coefficients[:, r, 1:]
+    mean = moments(ground.kernels[r].sizes(d)).mean
+    w = ground.w[r] / (1.0 - ground.rest)[:, None]
+    left_out = coefficients[:, 1:]
     a = left_out[..., 0]
     level = (missed * w).sum(axis=2) - ground.own[r] * a
     along = np.matmul(ground.XT[:, 1 : 1 + d], (missed * w)[..., None])[..., 0]
-    more = by_distribution(along - mean * level[..., None])
+    more = _by_distribution(ground, r, along - mean * level[..., None])
     own = np.concatenate(
         [(a + level - mean * more.sum(axis=-1))[..., None], left_out[..., 1 : 1 + d] + more],
         axis=-1,
     )  # (P, B, p), one estimate a block
     whole = own.mean(axis=1, keepdims=True)
     corrected = coefficients.copy()
-    corrected[:, r, :, : 1 + d] = np.concatenate([whole, (B * whole - own) / (B - 1)], axis=1)
-    centre = blocks[:, r].sum(axis=1)[:, :1]
-    apart = blocks[:, r, :, : 1 + d] / shares[None, :, None]
+    corrected[..., : 1 + d] = np.concatenate([whole, (B * whole - own) / (B - 1)], axis=1)
+    return corrected
+
+
+def _by_distribution(ground: Ground, r: int, products: FloatArray) -> FloatArray:
+    """Turn covariances with the masks (..., d) into slopes, by the expected Gram matrix."""
+    d = ground.d
+    _, variance, covariance = moments(ground.kernels[r].sizes(d))
+    inside = variance - covariance
+    shared = products.sum(axis=-1, keepdims=True) / (inside + d * covariance)
+    return np.asarray((products - covariance * shared) / inside)
+
+
+def _decided(ground: Ground, r: int, blocks: FloatArray) -> FloatArray:
+    """Return the variance that the full surrogates explain (P,), from products of blocks (P, B, p),
+    which too few samples do not lower.
+    """
+    B, d = ground.B, ground.d
+    mean, variance, covariance = moments(ground.kernels[r].sizes(d))
+    shares = 1.0 - ground.rest
+    w = ground.w[r] / shares[:, None]
+    centre = blocks.sum(axis=1)[:, :1]
+    apart = blocks[..., : 1 + d] / shares[None, :, None]
     sums = ground.XT[:, 1 : 1 + d] @ w[:, :, None]
     middle = apart[..., 1:] - centre[..., None] * sums[None, :, :, 0]
     mass = w.sum(axis=1)[:, None] + ground.own[r]
-    effects = by_distribution(middle - mean * (apart[..., :1] - centre[..., None] * mass))
+    level = apart[..., :1] - centre[..., None] * mass
+    effects = _by_distribution(ground, r, middle - mean * level)
     product = (effects.sum(axis=1) ** 2 - (effects**2).sum(axis=1)).sum(axis=-1)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        share = inside * product / (B * (B - 1)) / total[:, r].sum(axis=1)
-    return corrected, share
+    return np.asarray((variance - covariance) * product / (B * (B - 1)))
+
+
+def refitted(ground: Ground, r: int, y: FloatArray) -> FloatArray:
+    """Fit one problem at one radius, (F, 1 + d): ``y`` (B, L) are predictions less the
+    instance's.
+    """
+    blocks = np.matmul(ground.XT, (y * ground.w[r])[..., None])[..., 0]
+    everything = blocks.sum(axis=0)
+    c = np.concatenate([everything[None], everything - blocks])[: ground.F]
+    if ground.d > MOST:
+        coefficients = np.stack([_strongest(ground, r, f, one) for f, one in enumerate(c)])
+    else:
+        coefficients = np.matmul(ground.inverses[r], c[..., None])[..., 0]
+    if ground.thin[r]:
+        missed = y - np.matmul(ground.X, coefficients[1:, :, None])[..., 0]
+        coefficients = _corrected(ground, r, coefficients[None], missed[None])[0]
+    return np.asarray(coefficients[:, : 1 + ground.d])
 
 
 def halved(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
@@ -468,50 +513,30 @@ def choose_radius(fits: Fits, blind: BoolArray) -> tuple[IntArray, BoolArray]:
 
 
 def residuals(
-    ground: Ground, r: int, fits: Fits, problem: int, data: tuple[FloatArray, float]
+    ground: Ground,
+    r: int,
+    fits: Fits,
+    problem: int,
+    data: tuple[FloatArray, float],
+    controlled: bool = False,
 ) -> FloatArray:
-    """Return the predictions (n,) of one problem without what the weights say, (B, L).
+    """Return the predictions (n,) of one problem without what the weights say, (B, L); where they
+    are ``controlled`` without what the shared control variates say either.
 
     Each block is judged by the fit without it.
     """
     y = ground.sorted_predictions((data[0] - data[1])[None])[0]
     first = 1 if ground.F > 1 else 0
     slopes, offsets = fits.slopes[problem, r, first:], fits.offsets[problem, r, first:]
-    x = ground.X[..., 1 : 1 + ground.d]
-    missed = y - np.matmul(x, slopes[..., None])[..., 0] - offsets[:, None]
+    end = 1 + ground.d
+    missed = y - np.matmul(ground.X[..., 1:end], slopes[..., None])[..., 0] - offsets[:, None]
+    if controlled and ground.controlled:
+        controls = fits.controls[problem, r, first:]
+        missed -= np.matmul(ground.X[..., end:], controls[..., None])[..., 0]
     flat = missed.reshape(-1)
     held = np.zeros(len(flat), bool)
     held[ground.slot] = True
     return np.where(held, flat, 0.0).reshape(missed.shape)
-
-
-def without_tails(
-    ground: Ground,
-    fits: Fits,
-    radius: IntArray,
-    data: tuple[FloatArray, FloatArray],
-    tails: Sequence[FloatArray | None],
-) -> FloatArray:
-    """Return predictions (P, n) without what goes along with control variates (n, q) of each.
-
-    Their coefficients come from the residuals at ``radius`` (P,), each alone, shrunk by its noise.
-    Zero on average given the mask, they leave every weight what it is, but for its error.
-    """
-    predictions = data[0].copy()
-    for p, tail in enumerate(tails):
-        if tail is None:
-            continue
-        r = int(radius[p])
-        weights = ground.w[r].reshape(-1)[ground.slot_of]
-        left = residuals(ground, r, fits, p, (data[0][p], float(data[1][p])))
-        left = (left - ground.X[..., 1 + ground.d :] @ fits.controls[p, r]).reshape(-1)[
-            ground.slot_of
-        ]
-        pull, squares = weights * left, tail**2
-        along = pull @ tail
-        share = along**2 / np.maximum(along**2 + pull**2 @ squares, 1e-300)
-        predictions[p] -= tail @ (share * along / np.maximum(weights @ squares, 1e-300))
-    return predictions
 
 
 def fidelity_of(

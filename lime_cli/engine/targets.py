@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from itertools import groupby
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,52 +16,57 @@ from lime_cli.engine.model import CodedWarning, FloatArray, Model
 from lime_cli.errors import SettingsError
 from lime_cli.settings import Settings
 
-Meant = tuple[tuple[str, ...], tuple[CodedWarning, ...]]
-"""Targets as the engine is asked for them, and what a reader must know of that."""
+Engine = Callable[[Sequence[Instance], Model, Settings], Iterator[Explanation]]
+"""limex's own, or one that makes marcotcr/lime's samples and sums."""
 
-Way = Callable[..., Iterator[Explanation]]
+
+class Wanted(NamedTuple):
+    """Targets as an engine takes them, and what a reader must know of that."""
+
+    targets: tuple[str, ...]
+    warnings: tuple[CodedWarning, ...]
 
 
 def targeted(
-    instances: Sequence[Instance], model: Model, settings: Settings, way: Way
+    instances: Sequence[Instance], model: Model, settings: Settings, engine: Engine
 ) -> Iterator[Explanation]:
-    """Explain instances, each for the targets that are meant for it; what was asked is kept.
+    """Explain instances, each for the targets that are meant for it; settings keep the words.
 
     The largest output is not always what a model predicts: thresholds may be tuned, and a support
     vector machine decides without its probabilities. The class is meant that ``predict`` names.
     """
-    targets, said = _by_value(settings.targets, model)
+    wanted = _by_value(settings.targets, model)
     against = settings.against
     if against is not None:
         (against,), more = _by_value((against,), model)
-        said = (*said, *more)
-    decide = getattr(model, "named", None) if "predicted" in targets else None  # not all have it
-    named = decide(instances) if decide else {}
-    meant = [_meant(targets, said, named.get(i)) for i in range(len(instances))]
-    pairs = zip(meant, instances, strict=True)
-    for (words, warnings), group in groupby(pairs, lambda pair: pair[0]):
+        wanted = Wanted(wanted.targets, (*wanted.warnings, *more))
+    decide = getattr(model, "named", None)  # which not every model has
+    names = decide(instances) if decide and "predicted" in wanted.targets else {}
+    each = [_by_name(wanted, names.get(i)) for i in range(len(instances))]
+    pairs = zip(each, instances, strict=True)
+    for (targets, warnings), group in groupby(pairs, lambda pair: pair[0]):
         own = [instance for _, instance in group]
-        for one in way(own, model, replace(settings, targets=words, against=against)):
+        for one in engine(own, model, replace(settings, targets=targets, against=against)):
             yield replace(one, settings=settings, warnings=(*one.warnings, *warnings))
 
 
-def _meant(targets: tuple[str, ...], said: tuple[CodedWarning, ...], name: str | None) -> Meant:
+def _by_name(wanted: Wanted, name: str | None) -> Wanted:
     """Put the class that ``predict`` names, where it is another, in the place of ``predicted``."""
     if name is None:
-        return targets, said
+        return wanted
     words = (
         f"predict names {name!r}, though another class has an output as large or larger; {name!r} "
         "is explained; --target top:1 takes the largest"
     )
-    changed = tuple(name if one == "predicted" else one for one in targets)
-    return changed, (*said, CodedWarning("predicted_by_threshold", words))
+    changed = tuple(name if one == "predicted" else one for one in wanted.targets)
+    return Wanted(changed, (*wanted.warnings, CodedWarning("predicted_by_threshold", words)))
 
 
-def _by_value(targets: tuple[str, ...], model: Model) -> Meant:
+def _by_value(targets: tuple[str, ...], model: Model) -> Wanted:
     """Take a number for the class of that value, for an index only where no class has it."""
     names = model.identity.targets
     values = [_number(one) for one in names]
-    found, said = [], []
+    found, warnings = [], []
     for word in targets:
         value = _number(word)
         same = [name for name, one in zip(names, values, strict=True) if one == value]
@@ -72,8 +78,8 @@ def _by_value(targets: tuple[str, ...], model: Model) -> Meant:
         if index and None not in values:
             name = names[int(word)]
             words = f"no class is {word}; the one at that index, {name}, is explained"
-            said.append(CodedWarning("target_by_index", words))
-    return tuple(found), tuple(said)
+            warnings.append(CodedWarning("target_by_index", words))
+    return Wanted(tuple(found), tuple(warnings))
 
 
 def _number(word: str) -> float | None:

@@ -338,8 +338,8 @@ PAIRED = 6
 """Components whose pairs are tried."""
 MOST_PAIRS = 3
 """Pairs that are reported, at most."""
-PAIRS_ADD = 0.1
-"""Fidelity that pairs must add."""
+PAIRS_ADD, PAIR_ADDS = 0.1, 0.03
+"""Fidelity that pairs must add together, and each beside the clearer ones."""
 
 
 def pairs_of(
@@ -380,15 +380,16 @@ def pairs_of(
         chosen.append(int(np.argmax(scores)))
         if len(chosen) == len(names):
             break
-    coefficients = np.stack(
-        [
-            _solved(gram, wanted_fold, chosen)
-            for gram, wanted_fold in zip(inverse, folds, strict=True)
-        ]
-    )  # (1 + B, chosen)
-    fitted = np.einsum("blp,bp->bl", products[..., chosen], coefficients[1:])
-    before, after = twin_products(ground, r, np.stack([left, left - fitted]))
-    gain = float(before - after) / total
+    coefficients, gain = np.zeros((1 + B, 0)), 0.0
+    for size in range(1, 1 + len(chosen)):
+        both = zip(inverse, folds, strict=True)
+        more = np.stack([_solved(gram, one, chosen[:size]) for gram, one in both])  # (1 + B, size)
+        fitted = np.einsum("blp,bp->bl", products[..., chosen[:size]], more[1:])
+        before, after = twin_products(ground, r, np.stack([left, left - fitted]))
+        if float(before - after) / total < gain + PAIR_ADDS:
+            break
+        coefficients, gain = more, float(before - after) / total
+    chosen = chosen[: coefficients.shape[1]]
     if gain < PAIRS_ADD:
         return (), gain
     errors = jackknife(coefficients[1:], 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 import unicodedata
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from html import escape
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -25,8 +25,9 @@ COLOURS = {
     "faint": "#5a5f68",
     "line": "#c9ced6",
     "ground": "#ffffff",
-    "low": "#d9a400",
-    "high": "#6f3fd0",
+    "low": "#2f1fa2",
+    "middle": "#cb3a80",
+    "high": "#f5a81c",
 }
 
 DARK = {
@@ -36,8 +37,9 @@ DARK = {
     "faint": "#9aa3af",
     "line": "#353b45",
     "ground": "#14161a",
-    "low": "#f0c53a",
-    "high": "#a88bff",
+    "low": "#7f8cff",
+    "middle": "#f0609f",
+    "high": "#ffd166",
 }
 
 MARGIN = 0.25
@@ -177,17 +179,31 @@ class Canvas:
         return float(width) / DPI
 
     def cut(self, text: str, size: float, room: float, bold: bool = False) -> str:
-        """Shorten a text until it fits."""
+        """Shorten a text at its end until it fits."""
+        return self._shortened(text, size, room, bold, lambda n: text[:n].rstrip() + "…")
+
+    def cut_name(self, name: str, size: float, room: float) -> str:
+        """Shorten a name in its middle until it fits: long names often differ at their ends."""
+
+        def halves(n: int) -> str:
+            return f"{name[: n - n // 2].rstrip()}…{name[len(name) - n // 2 :].lstrip()}"
+
+        return self._shortened(name, size, room, False, halves)
+
+    def _shortened(
+        self, text: str, size: float, room: float, bold: bool, keeping: Callable[[int], str]
+    ) -> str:
+        """Keep as many letters as fit with an ellipsis."""
         if self.measure(text, size, bold) <= room:
             return text
         low, high = 0, len(text)
-        while low < high:  # the longest start that fits with an ellipsis
+        while low < high:
             middle = (low + high + 1) // 2
-            if self.measure(text[:middle].rstrip() + "…", size, bold) <= room:
+            if self.measure(keeping(middle), size, bold) <= room:
                 low = middle
             else:
                 high = middle - 1
-        return text[:low].rstrip() + "…"
+        return keeping(low)
 
     def wrapped(self, text: str, size: float, room: float) -> Iterator[str]:
         """Cut a text into lines that fit, between words where possible."""

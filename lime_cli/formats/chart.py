@@ -54,11 +54,11 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
         raise SettingsError(said, "choose with --target top:4, or use -f html")
     canvas = Canvas(width, measured=kind == "png")
     _fill(canvas, explanation)
-    canvas.write(out, kind, literal(explanation.subject.called))
+    canvas.write(out, kind, literal(explanation.subject.name))
 
 
 def _fill(canvas: Canvas, explanation: Explanation) -> None:
-    canvas.heading(literal(explanation.subject.called))
+    canvas.heading(literal(explanation.subject.name))
     limits = [bounds(waterfall(explanation, one)) for one in explanation.surrogates]
     shared = min(low for low, _ in limits), max(high for _, high in limits)
     for number, surrogate in enumerate(explanation.surrogates):
@@ -143,7 +143,7 @@ def _fitted(step: WaterfallStep, canvas: Canvas) -> tuple[str, str]:
     name, mark, value = step.name.rpartition(" = ")
     tail = canvas.measure(mark + value, BODY)
     if mark and canvas.measure(step.name, BODY) > left and tail < left / 2:
-        return canvas.cut(name, BODY, left - tail) + mark + value, beside
+        return canvas.cut_name(name, BODY, left - tail) + mark + value, beside
     return canvas.cut(step.name, BODY, left, step.kind in LEVELS), beside
 
 

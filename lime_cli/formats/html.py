@@ -176,7 +176,7 @@ def item_of(explanation: Explanation, anchor: str) -> Item:
     unit, named = unit_of(explanation, first), target_said(explanation, first)
     item: Item = {
         "anchor": anchor,
-        "name": literal(explanation.subject.called),
+        "name": literal(explanation.subject.name),
         "about": _about(explanation),
         "headline": f"{named or 'prediction'} {unit.value(first.model_prediction)}",
         "warnings": [
@@ -228,7 +228,7 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
         )
         fidelity = surrogate.fidelity
         yield {
-            "name": literal(explanation.subject.called),
+            "name": literal(explanation.subject.name),
             "link": link,
             "target": literal(surrogate.name),
             "prediction": f"{surrogate.model_prediction:{form}}",

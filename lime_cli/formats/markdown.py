@@ -34,7 +34,7 @@ def write(explanations: Iterable[Explanation], out: IO[bytes], look: Look) -> No
 
 def _lines(explanation: Explanation) -> Iterator[str]:
     subject = explanation.subject
-    yield f"### {escaped(subject.called)}"
+    yield f"### {escaped(subject.name)}"
     for surrogate in explanation.surrogates:
         yield ""
         yield from _target(explanation, surrogate)

@@ -207,7 +207,7 @@ def _thumbnail(explanation: Explanation, surrogate: Surrogate, page: Page) -> It
 
 def _title(explanation: Explanation, page: Page) -> Text:
     subject, model = explanation.subject, explanation.model
-    left = Text(page.literal(subject.called), style="bold")
+    left = Text(page.literal(subject.name), style="bold")
     right = Text(page.literal(f"{model.format} {model.digest[:8]}"), style="dim")
     room = page.prose - right.cell_len - left.cell_len
     return Text.assemble(left, " " * room, right) if room >= len(GAP) else left

@@ -228,12 +228,12 @@ class ImageModality:
 
     def fitted(self, model_input: ModelInput) -> ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""
-        model_input.require("image")
         said: tuple[CodedWarning, ...] = ()
         scale = self.scale
         if not (self.size or self.channels or model_input.size):
             model_input, found, said = as_pixels(model_input, self._untouched)
             scale = scale if found is None else found
+        model_input.require("image")
         if model_input.words or 0 < len(model_input.columns or ()) < FEWEST_PIXELS:
             raise ModelError(
                 f"{model_input.model}: takes a table of {len(model_input.columns or ())} columns, "
@@ -407,7 +407,9 @@ def as_pixels(
     What it compares them with tells how they were numbered; that is assumed where ``untouched``.
     Returns the factor of pixels from 0 to 255 too, where it is known.
     """
-    n = 0 if given.size or given.channels else given.n_columns or 0
+    other = given.size or given.channels or given.kind == "text"
+    own = given.columns is not None and given.kind == "table"
+    n = 0 if other or own else given.n_columns or 0
     sides = [(math.isqrt(n // channels), channels) for channels in (1, 3) if n % channels == 0]
     found = next(((s, c) for s, c in sides if n >= FEWEST_PIXELS and s * s * c == n), None)
     if found is None:
@@ -415,7 +417,7 @@ def as_pixels(
     side, channels = found
     colours = "grey" if channels == 1 else "RGB"
     words = f"the {n:,} numbers that the model takes are {side} x {side} pixels in {colours}"
-    given = given._replace(size=(side, side), channels=channels)
+    given = given._replace(kind="image", size=(side, side), channels=channels)
     reaches = list(given.ranges.values())
     most, factor = max((one.high for one in reaches), default=0.0), None
     if untouched and most > BYTES:

@@ -70,7 +70,12 @@ DEPTHS = (8, 10, 12, 14)
 
 
 def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[CodedWarning, ...]:
-    """Say that numbers of 16 bits use so few of them that black and white may be others."""
+    """Say that numbers of 16 bits use so few of them that black and white may be others, and that
+    floats are those of bytes.
+    """
+    if reading.pixel_range is None and _are_bytes(array):
+        said = f"{name} holds floats up to {array.max():g}, read as 0 to 255"
+        return (CodedWarning("range_assumed", f"{said}; --pixel-range changes it"),)
     if reading.pixel_range is not None or array.dtype.str[1:] != "u2":
         return ()
     most = int(array.max())
@@ -84,6 +89,11 @@ def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[Cod
             f"{bits} bits, --pixel-range 0,{2**bits - 1} reads them so",
         ),
     )
+
+
+def _are_bytes(array: NDArray[Any]) -> bool:
+    """Tell floats that go far beyond 1 and not beyond 255."""
+    return array.dtype.kind == "f" and bool(array.min() >= 0 and 2 < array.max() <= 255)
 
 
 def channels_last(
@@ -275,9 +285,9 @@ def _scaled(name: str, array: NDArray[Any], reading: ImageReading) -> NDArray[np
             f"{name}: limex does not know which {array.dtype} numbers are black and white",
             "use --pixel-range LOW,HIGH",
         )
-    low, high = reading.pixel_range or known or (0, 1)
+    low, high = reading.pixel_range or ((0, 255) if _are_bytes(array) else known) or (0, 1)
     if array.dtype.kind == "f":
-        _check_floats(name, array, reading.pixel_range is None)
+        _check_floats(name, array, reading.pixel_range is None and high == 1)
     return (array.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
 
 
@@ -308,6 +318,8 @@ def read_npz(name: str, data: bytes, max_pixels: int) -> bytes | None:
 
     Raises InputError for several arrays, and for one that is too large.
     """
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        return None
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             found = archive.infolist()

@@ -132,6 +132,17 @@ def cropped(size: tuple[int, int], grid: tuple[int, int], resize_to: int | None)
     return View(y, x)
 
 
+def squeezed(size: tuple[int, int], grid: tuple[int, int], resize_to: int) -> View:
+    """Show the centre of an image whose sides are both resized to ``resize_to``."""
+    y, x = (_centred(n, m, max(m, resize_to)) for n, m in zip(size, grid, strict=True))
+    return View(y, x)
+
+
+def _centred(length: int, grid: int, resized: int) -> Axis:
+    first, pixel = (resized - grid) // 2, length / resized
+    return Axis(length, first * pixel, (first + grid) * pixel, grid, (0, grid))
+
+
 def _padded(length: int, grid: int, ratio: float) -> Axis:
     inner = min(grid, max(1, round(length * ratio)))
     first = (grid - inner) // 2
@@ -166,7 +177,8 @@ class Preprocessing:
     resize: str = "stretch"
     """``stretch``, ``crop`` (the centre) or ``pad`` (with black)."""
     resize_to: int | None = None
-    """Shorter side in pixels before the centre is cropped; None crops as little as possible."""
+    """Shorter side in pixels before the centre is cropped, with ``stretch`` both sides; None crops
+    as little as possible, with ``stretch`` nothing."""
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.0,)
     """One for all channels, or one per channel in the model's order."""
@@ -194,7 +206,9 @@ class Preprocessing:
     def view(self, size: tuple[int, int]) -> View:
         """Return what the model sees of an image of ``size``."""
         wanted = self.size or size
-        if self.resize == "stretch":
+        if self.resize == "stretch" and self.resize_to:
+            view = squeezed(size, wanted, self.resize_to)
+        elif self.resize == "stretch":
             view = stretched(size, wanted)
         elif self.resize == "pad":
             view = padded(size, wanted)

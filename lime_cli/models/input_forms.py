@@ -38,8 +38,8 @@ DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}")
 def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, NDArray[Any]]:
     """Turn a table, a list of texts or (n, height, width, channels) into what each input wants.
 
-    ``wanted`` are the session's inputs; several take a column of a table each, or some side by
-    side, in the table's order. Raises PredictionError naming the column for a value that the
+    ``wanted`` are the session's inputs; several take a column of a table each by name, or some
+    side by side in the table's order. Raises PredictionError naming the column for a value that the
     graph's type cannot hold.
     """
     first = wanted[0]
@@ -48,9 +48,14 @@ def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, ND
         return {first.name: texts if len(first.shape) == 1 else texts[:, None]}
     if isinstance(inputs, np.ndarray):
         images = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
+        if len(first.shape) == 2:  # pixels side by side
+            images = images.reshape(len(images), -1)
         return {first.name: np.ascontiguousarray(_pixels(images, first.type))}
     if len(wanted) > 1:
         feeds, place = {}, 0
+        names = {name: i for i, name in enumerate(inputs.names)}
+        if all(width_of(one) == 1 and one.name in names for one in wanted):
+            return {one.name: _block(inputs, [names[one.name]], one) for one in wanted}
         for one in wanted:
             end = place + (width_of(one) or 0)
             feeds[one.name] = _block(inputs, range(place, end), one)

@@ -294,6 +294,11 @@ def _labels(output: RawOutput, stated: Stated) -> RawOutput | None:
     if not stated.labels or stated.classes is None:
         return None
     found = np.asarray(output.raw).ravel()
+    if found.dtype.kind in "iu" and not set(map(str, found.tolist())) <= set(stated.classes):
+        k = len(stated.classes)
+        if not ((found >= 0) & (found < k)).all():
+            raise PredictionError(f"the model returns the number of a class beyond the {k} named")
+        return output._replace(raw=np.eye(k)[found], names=stated.classes)
     votes = np.array([str(one) for one in found.tolist()])[:, None] == np.array(stated.classes)
     return output._replace(raw=votes.astype(float), names=stated.classes)
 
@@ -305,10 +310,16 @@ def _bytes(output: RawOutput, stated: Stated) -> RawOutput | None:
 
 
 def _thin(output: RawOutput, stated: Stated) -> RawOutput | None:
-    shape: tuple[int, ...] = getattr(output.raw, "shape", ())
+    raw = output.raw
+    if isinstance(raw, list):
+        try:
+            raw = np.asarray(raw, dtype=np.float64)
+        except (TypeError, ValueError):  # said when it is read
+            return None
+    shape: tuple[int, ...] = getattr(raw, "shape", ())
     if len(shape) < 3 or sum(size > 1 for size in shape[1:]) > 1:
         return None
-    return output._replace(raw=np.reshape(output.raw, (shape[0], -1)))
+    return output._replace(raw=np.reshape(raw, (shape[0], -1)))
 
 
 FIRST = "the first of several answers is read"
@@ -418,8 +429,14 @@ def decide_outputs(
 
     Raises ModelError, or InputError for ``--classes``, when names and outputs differ in number.
     """
-    if file.classes and not stated.classes and _are_words(raw):
+    if file.classes and not stated.classes and (stated.labels or _are_words(raw)):
         stated = stated._replace(classes=file.classes, labels=True)
+    if stated.labels and not stated.classes and file.task == "auto":
+        raise PredictionError(
+            f"{name}: the model returns the number of a class and no scores",
+            "name all its classes with --classes, to explain where the class changes; or export "
+            "its scores; or use --task regression for a number",
+        )
     values, output = as_matrix(raw, name, stated, n)
     twice = values.shape[1] > 1 and file.activation in ACTIVATIONS and _sum_to_one(values)
     values = _activate(values, file.activation)

@@ -34,6 +34,9 @@ from lime_cli.models.sklearn import METHODS, way_of
 FORMAT = "live"
 """What records call the format of a model that is no file."""
 
+BYTES = 4
+"""Of a number inside a model."""
+
 TEXTS_A_CALL = 32
 """Texts that a transformers model is given at a time."""
 
@@ -335,43 +338,28 @@ def of_transformer(
         encoded = [tokenizer(one, **cut) for one in inputs]
         lengths = [len(one["input_ids"]) for one in encoded]
         found: list[Any] = [None] * len(encoded)
-        for some in _calls(lengths, padded=tokenizer.pad_token is not None):
+        for some in _calls(lengths, TEXTS_A_CALL if tokenizer.pad_token is not None else 1):
             batch = [encoded[i] for i in some]
-            tokens = (
-                tokenizer.pad(batch, return_tensors="pt")
-                if tokenizer.pad_token is not None
-                else _stacked(batch)
-            )
+            if len(some) > 1:
+                tokens = tokenizer.pad(batch, return_tensors="pt")
+            else:  # some have nothing to pad with
+                tokens = batch[0].convert_to_tensors("pt", prepend_batch_axis=True)
             tokens = {key: one.to(network.device) for key, one in tokens.items()}
             answers = in_evaluation(network, partial(network, **tokens))
             for i, answer in zip(some, written_logits(answers), strict=True):
                 found[i] = answer
         return np.array(found)
 
-    reading = _reading_of(tokenizer, cut)
+    reading = _reading_of(tokenizer, cut, BYTES * (export.width or 1))
     given = ModelInput(origin.name, "text", max_tokens=longest, reading=reading)
     return Predictor(file, Way(origin, predict, stated, given, method="logits"))
 
 
-def _calls(lengths: Sequence[int], padded: bool) -> Iterator[list[int]]:
-    """Yield the places of texts that go into one call: short ones first, and where there is nothing
-    to pad them with, of one length.
-    """
-    call: list[int] = []
-    for i in sorted(range(len(lengths)), key=lambda i: lengths[i]):
-        other = bool(call) and not padded and lengths[call[0]] != lengths[i]
-        if other or len(call) == TEXTS_A_CALL:
-            yield call
-            call = []
-        call.append(i)
-    if call:
-        yield call
-
-
-def _stacked(encoded: Sequence[Any]) -> dict[str, Any]:
-    import torch
-
-    return {key: torch.tensor([one[key] for one in encoded]) for key in encoded[0]}
+def _calls(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
+    """Yield the places of texts that go into one call, short ones first."""
+    order = sorted(range(len(lengths)), key=lambda i: lengths[i])
+    for start in range(0, len(order), most):
+        yield order[start : start + most]
 
 
 def written_logits(answers: Any) -> Any:
@@ -379,7 +367,9 @@ def written_logits(answers: Any) -> Any:
     return _to_numpy(answers.logits)
 
 
-def _reading_of(tokenizer: Any, cut: dict[str, Any]) -> Callable[[str], TextReading] | None:
+def _reading_of(
+    tokenizer: Any, cut: dict[str, Any], token_bytes: int = 1
+) -> Callable[[str], TextReading] | None:
     """Return what tells how much of a text a fast tokenizer lets through."""
     if not getattr(tokenizer, "is_fast", False):
         return None
@@ -393,7 +383,7 @@ def _reading_of(tokenizer: Any, cut: dict[str, Any]) -> Callable[[str], TextRead
         pairs = zip(kept["offset_mapping"], kept["special_tokens_mask"], strict=True)
         places = [place for place, special in pairs if not special and place[1] > place[0]]
         part = (min((a for a, _ in places), default=0), max((b for _, b in places), default=0))
-        return TextReading(n, seen, part if seen < n else None)
+        return TextReading(n, seen, part if seen < n else None, token_bytes)
 
     return read
 

@@ -117,7 +117,8 @@ class EngineOptions(Options, heading="Explanation"):
     )
     max_memory: int | None = option(
         "--max-memory",
-        "Limit of the memory for the inputs of one call: 512MB, 2GiB.",
+        "Largest size of the inputs of one call of the model: 512MB, 2GiB; limex itself and what "
+        "the model computes come on top.",
         type=Bytes(),
         metavar="SIZE",
     )

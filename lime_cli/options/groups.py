@@ -4,6 +4,7 @@ and how people spell what click does not know: lists, numbers or auto, shares, s
 
 from __future__ import annotations
 
+import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial, wraps
@@ -17,7 +18,7 @@ from lime_cli.registry import LIME_SEGMENTER, SEGMENTERS, Registry
 
 
 class CommaList(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
-    """Values separated by commas, as a tuple."""
+    """Values separated by commas, as a tuple; one with a comma stands in double quotes."""
 
     name = "a,b,..."
     takes_many = True
@@ -25,7 +26,10 @@ class CommaList(click.ParamType):  # type: ignore[type-arg]  # not generic befor
     def convert(self, value: Any, param: Any, ctx: Any) -> Any:
         if isinstance(value, tuple):
             return value
-        return tuple(part.strip() for part in value.split(",") if part.strip())
+        parts = (
+            next(csv.reader([value], skipinitialspace=True)) if '"' in value else value.split(",")
+        )
+        return tuple(part.strip() for part in parts if part.strip())
 
 
 class OneName(click.Choice):  # type: ignore[type-arg]  # not generic before click 8.2

@@ -29,7 +29,7 @@ FEW = 3
 
 
 @dataclass(frozen=True)
-class Seen:
+class SavedWeight:
     """One weight of a record."""
 
     feature: str
@@ -63,7 +63,7 @@ class Target:
     prediction: float
     local_prediction: float
     fidelity: float | None
-    weights: tuple[Seen, ...]
+    weights: tuple[SavedWeight, ...]
 
     @property
     def gap(self) -> float:
@@ -93,7 +93,7 @@ def instance_of(record: dict[str, Any]) -> tuple[str, str]:
     return str(record["instance"]["source"]), str(record["instance"]["id"])
 
 
-def _seen(component: dict[str, Any]) -> Seen:
+def _seen(component: dict[str, Any]) -> SavedWeight:
     where = component["where"]
     if "column" in where:
         feature = place = str(where["column"])
@@ -102,7 +102,7 @@ def _seen(component: dict[str, Any]) -> Seen:
     else:
         feature, place = str(component["name"]), f"{component['name']} {where['spans']}"
     interval = component["interval"]
-    return Seen(
+    return SavedWeight(
         feature,
         str(where.get("condition", component["name"])),
         str(component["name"]),

@@ -16,7 +16,7 @@ from lime_cli.engine.explaining import focused
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.predictions import NOTHING, CallCounts, taken
-from lime_cli.engine.targets import targeted
+from lime_cli.engine.targets import Engine, targeted
 from lime_cli.errors import InputError, LimexError, PredictionError
 from lime_cli.files import json_line
 from lime_cli.formats import Look, written
@@ -73,7 +73,7 @@ def run(
     is among the ``lost`` are not tried again.
     """
     model, modality, known = prepared or _prepared_for(job)
-    way = _like_lime(known) if job.settings.like_lime else partial(explain, watch=watch)
+    engine = _like_lime(known) if job.settings.like_lime else partial(explain, watch=watch)
     ready: list[tuple[Source, Instance]] = []
     for source in job.sources:
         try:
@@ -81,15 +81,15 @@ def run(
                 raise lost[key]
             instance = modality.read(source)
         except (InputError, PredictionError) as error:
-            yield from _explain(ready, way, model, job)
+            yield from _explain(ready, engine, model, job)
             ready = []
             yield Failed(source, error)
             continue
         ready.append((source, instance))
         if not instance.shared:
-            yield from _explain(ready, way, model, job)
+            yield from _explain(ready, engine, model, job)
             ready = []
-    yield from _explain(ready, way, model, job)
+    yield from _explain(ready, engine, model, job)
 
 
 def load(job: Job) -> None:
@@ -113,7 +113,7 @@ def call_counter(job: Job, prepared: Prepared | None = None) -> Callable[[], Cal
 
 def _explain(
     ready: list[tuple[Source, Instance]],
-    way: Callable[..., Iterator[Explanation]],
+    engine: Engine,
     model: LoadedModel,
     job: Job,
 ) -> Iterator[Explained | Failed]:
@@ -123,13 +123,13 @@ def _explain(
     try:
         with clock.explaining(_named(ready), settings.most_samples):
             instances = [focused(one, model, settings) for one in instances]
-            explanations = list(targeted(instances, model, settings, way))
+            explanations = list(targeted(instances, model, settings, engine))
     except (InputError, PredictionError) as error:
         if len(ready) == 1:
             yield Failed(sources[0], error)
             return
         for pair in ready:
-            yield from _explain([pair], way, model, job)
+            yield from _explain([pair], engine, model, job)
         return
     for source, explanation in zip(sources, explanations, strict=True):
         clock.count_explained()

@@ -150,7 +150,7 @@ _PROGRAM = (
 )
 
 
-class Said(NamedTuple):
+class Message(NamedTuple):
     """What a process said, and when: the last word of each is ``death``, with its exit code."""
 
     process: WorkerProcess
@@ -169,7 +169,7 @@ class WorkerProcess:
         self,
         threads: int,
         limits: TimeLimits,
-        said: SimpleQueue[Said],
+        said: SimpleQueue[Message],
         folder: str | None = None,
         idle: float | None = None,
     ) -> None:
@@ -211,7 +211,7 @@ class WorkerProcess:
                 assert self._process.stdin is not None
                 send(self._process.stdin, task.work_left())
 
-    def heard(self, said: Said) -> None:
+    def heard(self, said: Message) -> None:
         """Take note of whether it is awake, and has the model."""
         match said.words:
             case ("hello",):
@@ -233,13 +233,13 @@ class WorkerProcess:
             assert self._process.stdin is not None
             self._process.stdin.close()
 
-    def _read(self, said: SimpleQueue[Said]) -> None:
+    def _read(self, said: SimpleQueue[Message]) -> None:
         stream = self._process.stdout
         assert stream is not None
         with stream:
             while (content := receive(stream)) is not None:
-                said.put(Said(self, pickle.loads(content), time.monotonic()))
-        said.put(Said(self, ("death", self._process.wait()), time.monotonic()))
+                said.put(Message(self, pickle.loads(content), time.monotonic()))
+        said.put(Message(self, ("death", self._process.wait()), time.monotonic()))
 
 
 def _program(idle: float | None, board: int | None = None) -> str:
@@ -288,7 +288,7 @@ class Local(AbstractContextManager["Local"]):
         """Processes start in ``folder`` and end after ``idle`` seconds without work."""
         self._workers, self._model = workers, model
         self._folder, self._idle = folder, idle
-        self._said: SimpleQueue[Said] = SimpleQueue()
+        self._said: SimpleQueue[Message] = SimpleQueue()
         self._processes: list[WorkerProcess] = []
         self._n = workers.n
         self._again: deque[Task] = deque()
@@ -378,7 +378,7 @@ class Local(AbstractContextManager["Local"]):
                 process.late = True
                 process.kill()
 
-    def _heard(self, said: Said) -> Iterator[Task]:
+    def _heard(self, said: Message) -> Iterator[Task]:
         process, task = said.process, said.process.task
         match said.words:
             case ("ready",):

@@ -7,6 +7,7 @@ from contextlib import suppress
 from difflib import get_close_matches
 from typing import Any, Protocol
 from urllib.parse import quote
+from weakref import finalize
 
 from lime_cli.errors import InputError, MissingDependency, SettingsError
 from lime_cli.sources import Record
@@ -153,6 +154,7 @@ class _Sqlite:
         uri = f"file:{quote(file.path)}?mode=ro"
         try:
             self._connection = sqlite3.connect(uri, uri=True, check_same_thread=False)
+            finalize(self, self._connection.close)
             self._connection.execute("PRAGMA query_only = 1")
             self._connection.set_authorizer(_only_reads)
         except sqlite3.Error as error:
@@ -163,7 +165,7 @@ class _Sqlite:
         names = [str(one[0]) for one in cursor.description or ()]
         if not names:
             raise self.error("it returns no rows")
-        return names, _batches(cursor)
+        return names, _batches(cursor, self)
 
 
 def _only_reads(action: int, *_: object) -> int:
@@ -202,6 +204,7 @@ class _Duckdb:
         }
         try:
             self._connection = duckdb.connect(file.path, read_only=True, config=limits)
+            finalize(self, self._connection.close)
         except duckdb.Error as error:
             words = " ".join(str(error).split())[:200]
             raise InputError(f"{file.name}: cannot be read ({words})", "check the file") from None
@@ -209,10 +212,11 @@ class _Duckdb:
     def answered(self, query: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
         cursor = self._connection.cursor().execute(query)
         names = [str(one[0]) for one in cursor.description or ()]
-        return names, _batches(cursor)
+        return names, _batches(cursor, self)
 
 
-def _batches(cursor: Any) -> Iterator[Sequence[Any]]:
+def _batches(cursor: Any, _database: _Database) -> Iterator[Sequence[Any]]:
+    """Take the rows; the database stays open as long as somebody may."""
     try:
         while rows := cursor.fetchmany(BATCH):
             yield from rows

@@ -8,7 +8,7 @@ numbering that do not fit the answers are ruled out; where one is left, it is ta
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import combinations, permutations
 from typing import Any, NamedTuple
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from lime_cli.engine.model import CodedWarning, FloatArray
 from lime_cli.errors import InputError, LimexError
-from lime_cli.models.model_file import ModelInput
+from lime_cli.models.model_file import ModelInput, Reach
 from lime_cli.tables.cells import Cells, numbers
 from lime_cli.tables.dialect import MISSING, NUMBER
 from lime_cli.tabular.background import Background, parse_cell
@@ -87,6 +87,8 @@ class Worded(NamedTuple):
     """In the order of the alphabet, as ``word_of`` spells them; missing values last."""
     seen: tuple[str, ...]
     """In the order in which the table has them."""
+    reach: Reach | None = None
+    """What the model compares the numbers with, where that is known."""
 
     @property
     def ways(self) -> list[Numbering]:
@@ -109,6 +111,25 @@ class Worded(NamedTuple):
         # a missing value stays one, or is the word 'nan', or gets a number of its own
         with_gap = [(*one, gap) for one in found for gap in (np.nan, 0.0, -1.0, float(n))]
         return [one for one in dict.fromkeys(with_gap) if one[-1] not in one[:-1]]
+
+    def moved(self, way: Numbering) -> Iterator[Numbering]:
+        """Yield ways with the number of a word one higher or lower."""
+        for i, word in enumerate(self.words):
+            if word != word_of(None):
+                yield from ((*way[:i], way[i] + step, *way[i + 1 :]) for step in (-1.0, 1.0))
+
+    def is_within(self, way: Numbering) -> bool:
+        """Tell whether the model can have learnt from these numbers what it compares them with."""
+        there = [number for number in way if number == number]
+        if self.reach is None:
+            return True
+        low, high = min(there) - self.reach.low, self.reach.high - max(there)
+        return low <= 0 and high <= 0 and (self.reach.rows or low < 0 or high < 0)
+
+    def is_shifted(self, way: Numbering) -> bool:
+        """Tell numbers that hardly anybody gives: two that are not 0 and 1, or below 0."""
+        there = {n for n, word in zip(way, self.words, strict=True) if word != word_of(None)}
+        return min(there) < 0 or (len(there) == 2 and there != {0.0, 1.0})
 
     @property
     def by_digits(self) -> Numbering | None:
@@ -158,18 +179,19 @@ def _number_in(word: str) -> float | None:
     return float(found[0]) if len(found) == 1 else None
 
 
-def worded(features: Sequence[Feature], some: Cells, known: Mapping[int, Any]) -> list[Worded]:
+def worded(features: Sequence[Feature], some: Cells, given: ModelInput) -> list[Worded]:
     """Return the columns of words that no encoder of a model knows, as far as they are few."""
     found = []
     for place, one in enumerate(features):
-        knows = place in known and any(isinstance(value, str) for value in known[place].values)
+        known = given.known.get(place)
+        knows = known is not None and any(isinstance(value, str) for value in known.values)
         if one.values.dtype != object or one.date or knows:
             continue
         words = tuple(map(word_of, one.values.tolist()))
         seen = map(word_of, (cell.strip() or None for cell in some.column(one.name)))
         order = dict.fromkeys(cell for cell in seen if cell in words)
         order |= dict.fromkeys(words)
-        found.append(Worded(place, one.name, words, tuple(order)))
+        found.append(Worded(place, one.name, words, tuple(order), given.ranges.get(place)))
     return found
 
 
@@ -214,7 +236,8 @@ def answers_of(cells: Cells, spare: Sequence[str], n_outputs: int) -> Iterator[A
     for name in spare:
         held = [cell.strip() for cell in cells.column(name)]
         present = np.array([i for i, cell in enumerate(held) if cell not in MISSING], np.int64)
-        there = [held[i] for i in present]
+        there = [cells.dialect.plain(held[i]) for i in present]
+        there = there if all(map(NUMBER.fullmatch, there)) else [held[i] for i in present]
         values = sorted({*there})
         if len(present) < FEWEST_ROWS or len(values) < 2:
             continue
@@ -237,6 +260,15 @@ def answers_of(cells: Cells, spare: Sequence[str], n_outputs: int) -> Iterator[A
             found = numbers(cells, name, present.tolist())
             yield Answers(name, present, _squares(found, 1))
             yield Answers(name, present, _squares(found, 0))
+
+
+def fit_of(label: str, cells: Cells, predictions: FloatArray) -> float:
+    """Return the share of the spread of a column that predictions (n, k) of its rows explain."""
+    fits = (
+        1 - float(one.losses(predictions[one.rows]).mean())
+        for one in answers_of(cells, [label], predictions.shape[1])
+    )
+    return max(fits, default=0.0)
 
 
 def _squares(true: FloatArray, output: int = 0) -> Callable[[FloatArray], FloatArray]:
@@ -342,6 +374,12 @@ class Search:
         means = losses.mean(axis=1)
         best, first = int(means.argmin()), int(means[: len(usual)].argmin())
         chosen = first if not _clearly(losses[first], losses[best]) else best
+        exact = losses[chosen].max() <= EXACT
+        if not column.is_within(ways[chosen]) or (column.is_shifted(ways[chosen]) and not exact):
+            return None  # so would be a model that is off by as much everywhere
+        near = self._losses(found, j, list(column.moved(ways[chosen])), answers)
+        if any(_clearly(losses[chosen], one) and (one != losses[chosen]).any() for one in near):
+            return None  # these may be no numbers in a row
         rivals = range(len(usual) if chosen == first else len(ways))
         for i in rivals:
             if i != chosen and not _clearly(losses[i], losses[chosen]):
@@ -425,9 +463,7 @@ def without_words(
     background = with_codes(background, told) if told else background
     if some is None or given.takes is None:
         return background, ()
-    columns = [
-        one for one in worded(background.features, some, given.known) if one.name not in told
-    ]
+    columns = [one for one in worded(background.features, some, given) if one.name not in told]
     takes = given.takes
     if not columns or takes(_worded_row(background)):
         return background, ()
@@ -453,10 +489,14 @@ def without_words(
     raise _asked_for(some.name, needed)
 
 
-def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> InputError:
+class WordsForNumbers(InputError):
+    """Words stand for numbers that nobody knows; but for those, the model takes the table."""
+
+
+def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> WordsForNumbers:
     """Word which columns of words need numbers; ``more`` are options for others."""
     listed = ", ".join(repr(one.name) for one in needed)
-    return InputError(
+    return WordsForNumbers(
         f"{name}: the model takes numbers in column{'s' * (len(needed) > 1)} {listed}, which "
         f"hold{'s' * (len(needed) == 1)} words",
         f"say which number the model knows each by: {advised(needed)}{more}, say; or give the "

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -22,7 +23,7 @@ from lime_cli.tabular.background import Background, build_background
 from lime_cli.tabular.reading import Reading, chooser_of, dates_of
 from lime_cli.tabular.schema import Schema, check_names
 
-NAMELESS = re.compile(r"Unnamed: \d+")
+INDEX = re.compile(r"Unnamed: \d+")
 """How columns without a name are called: the index of a data frame, what commas at ends leave."""
 
 NEARLY_ALL = 0.9
@@ -126,7 +127,7 @@ def columns_for(
     if wanted is None or wanted == len(columns):
         return _placed(stream, columns, model_input)
     spare = [name for name in columns if is_label(name)]
-    index = [name for name in columns if NAMELESS.fullmatch(name)]
+    index = [name for name in columns if INDEX.fullmatch(name)]
     ids = [name for name in columns if ID.fullmatch(name)]
     alone = () if ids and spare else (ids, spare)  # of both, nobody knows which one it is
     with_index = ([*index, *spare], [*index, *ids, *spare]) if index else ()
@@ -171,6 +172,11 @@ def _check_dropped(stream: Stream, drop: Sequence[str]) -> None:
     check_names((("--drop", name) for name in drop), [*known], f"{stream.name} has no column")
 
 
+def typed(names: Sequence[str]) -> str:
+    """Write names as an option takes them, quoted for a shell."""
+    return shlex.quote(",".join(f'"{one}"' if "," in one else one for one in names))
+
+
 def _of_other_width(
     stream: Stream, columns: Sequence[str], wanted: int, likely: Sequence[str]
 ) -> ModelError:
@@ -179,13 +185,18 @@ def _of_other_width(
     if len(columns) < wanted:
         return ModelError(said, "give the table it was fitted on")
     n, listed = len(columns) - wanted, ", ".join(columns[:SHOWN])
+    if n == len(likely) + 1 and columns[-1] not in likely:
+        likely = [*likely, columns[-1]]  # true answers mostly stand last
     more = " ..." if len(columns) > SHOWN else ""
     if is_data(stream.header):
         return ModelError(
             said, f"its first line is {listed}{more}; if that is a row, use --no-header"
         )
-    if n == 1 and not likely:
-        hint = f"--drop '{columns[-1]}' leaves out the last; it has {listed}{more}"
+    if n == len(likely):
+        hint = (
+            f"--drop {typed(likely)} leaves out what is most likely not its; it has {listed}{more}"
+        )
+        likely = ()
     elif n == 1:
         hint = f"--drop one of {listed}{more}"
     else:

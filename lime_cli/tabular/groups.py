@@ -592,7 +592,8 @@ def dummies_of(
     cells = dict(zip(header, map(Counter, zip(*rows, strict=False)), strict=False))
     made: dict[str, tuple[str, str]] = {}
     for column in spare:
-        begins = tuple(column + mark for mark in ENCODER_MARKS)
+        spelled = {column, re.sub(r"\W", "_", column)}  # as LightGBM writes it
+        begins = tuple(one + mark for one in spelled for mark in ENCODER_MARKS)
         own = {
             name: _as_read(name[len(column) + 1 :])
             for name in missing

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from itertools import islice
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lime_cli.engine.model import CodedWarning, different
-from lime_cli.errors import InputError, LimexError, SettingsError
+from lime_cli.errors import InputError, LimexError, ModelError, SettingsError
 from lime_cli.models.model_file import ModelInput
 from lime_cli.sources import Record, Source
 from lime_cli.tables.cells import Cells
@@ -20,8 +20,8 @@ from lime_cli.tables.readers import Stream, open_table
 from lime_cli.tables.rows import Rows, cells_of, require
 from lime_cli.tables.streams import Watch, is_once
 from lime_cli.tabular.background import Background, parse_cell
-from lime_cli.tabular.codes import without_words
-from lime_cli.tabular.columns import Learned, called, columns_for, is_label, learn
+from lime_cli.tabular.codes import WordsForNumbers, fit_of, without_words
+from lime_cli.tabular.columns import ID, INDEX, Learned, called, columns_for, is_label, learn
 from lime_cli.tabular.groups import Dummies, Feature, Group, digest_of_features, dummies_of
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
 from lime_cli.tabular.reading import (
@@ -76,6 +76,10 @@ def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedWa
 
 LOOKED_AT = 1_000
 """Rows that tell whether a model's columns are dummies of those of a table."""
+
+FITS = 0.3
+"""Share of the spread of a column that predictions explain, at least, where it is what the model
+predicts; and by how much more than that of another."""
 
 COMPARED = 60
 """Rows, at most, that tell whether a column holds what the model predicts."""
@@ -240,7 +244,13 @@ class TabularModality:
         profile = read_profile(self.background) if is_profile(self.background) else None
         given, dummies = model_input, self._dummies(model_input, profile)
         model_input = dummies.told(model_input) if dummies else model_input
-        header, columns, numbered = self._columns(model_input, profile)
+        try:
+            header, columns, numbered = self._columns(model_input, profile)
+        except ModelError:
+            other = self._without_answers(model_input) if profile is None else None
+            if other is None:
+                raise
+            return other
         reading, some = AS_SPELLED, None
         if profile is not None:
             background, warnings = profile.background(columns, self.schema)
@@ -294,6 +304,48 @@ class TabularModality:
             model_input=model_input,
         )
 
+    def _without_answers(self, given: ModelInput) -> TabularModality | None:
+        """Learn the background without the column that holds what the model predicts.
+
+        It stands first or last among one more than the model takes, an index and ids aside, and
+        the model must fit it, asked about the others. None where no column is that.
+        """
+        if given.columns is not None or given.predictions is None or self.schema.order:
+            return None
+        with self._opened(given, None) as seen:
+            left = [name for name in seen.header if name not in self.drop]
+        nameless = [name for name in left if INDEX.fullmatch(name)]
+        ids = [name for name in left if ID.fullmatch(name)]
+        for spare in ([], nameless, [*nameless, *ids]):
+            rest = [name for name in left if name not in spare]
+            if len(rest) - 1 == given.n_columns and len(rest) > 1:
+                break
+        else:
+            return None
+        fits = {}
+        for name in (rest[-1], rest[0]):
+            kept = tuple(one for one in rest if one != name)
+            with suppress(LimexError):
+                learned = self._learned(given, kept)
+                cells = learned.some.chosen(range(min(len(learned.some.rows), LOOKED_AT)))
+                features = learned.background.features
+                rows = [[parse_cell(f, cells, i) for f in features] for i in range(len(cells.rows))]
+                columns = [
+                    f.column(held)
+                    for f, held in zip(features, zip(*rows, strict=True), strict=True)
+                ]
+                answers = given.predictions(table_of(learned.background, columns))
+                fits[name] = fit_of(name, cells, answers)
+        best = max(fits, key=lambda name: fits[name], default=None)
+        if best is None or any(fits[best] < one + FITS for k, one in fits.items() if k != best):
+            return None
+        if fits[best] < FITS:
+            return None
+        chosen = replace(self, drop=(*self.drop, *spare, best)).fitted(given)
+        words = f"{best!r} is what the model predicts, by how well it fits, and is left out"
+        said = CodedWarning("answers_left_out", f"{words}; --columns says otherwise")
+        return replace(chosen, fitted_warnings=(said, *chosen.fitted_warnings))
+
     def _respelled(
         self, model_input: ModelInput, given: ModelInput, columns: tuple[str, ...]
     ) -> TabularModality | None:
@@ -323,22 +375,32 @@ class TabularModality:
         words = replace(self, schema=replace(schema, strings=strings))
         if not numbers._answered(model_input, given, columns):
             return None
-        if words._answered(model_input, given, columns):
+        if words._answered(model_input, given, columns, numbered=False):
             return None
         fitted = numbers.fitted(given)
         return replace(fitted, fitted_warnings=(*found.said(), *fitted.fitted_warnings))
 
     def _answered(
-        self, model_input: ModelInput, given: ModelInput, columns: tuple[str, ...]
+        self,
+        model_input: ModelInput,
+        given: ModelInput,
+        columns: tuple[str, ...],
+        numbered: bool = True,
     ) -> bool:
-        """Tell whether the model answers to a row of the table, read in this way."""
+        """Tell whether the model answers to a row of the table, read in this way.
+
+        Words may be ``numbered`` for that.
+        """
         try:
             background, _, _, some = self._learned(model_input, columns)
             dummies = self._dummies(given, None)
             if dummies is not None:
                 dummies = dummies.resolved(background.features)
                 background = replace(background, dummies=dummies)
-            background, _ = without_words(background, some, model_input, self.schema.maps)
+            if numbered or self.schema.maps:
+                background, _ = without_words(background, some, model_input, self.schema.maps)
+        except WordsForNumbers:
+            return True
         except LimexError:
             return False
         return model_input.takes is not None and model_input.takes(row_of(background, ()))

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 from itertools import combinations, product
 
 import joblib
@@ -128,6 +129,12 @@ def weights_of(record):
     return {one["where"].get("column", one["name"]): one["weight"] for one in target["components"]}
 
 
+def errors_of(record):
+    (target,) = record["targets"]
+    components = target["components"]
+    return {one["where"].get("column", one["name"]): one["std_error"] for one in components}
+
+
 @pytest.mark.parametrize(
     ("case", "one", "other"),
     [
@@ -139,16 +146,18 @@ def weights_of(record):
     ],
 )
 def test_weights_against_a_class_are_differences(limex, tmp_path, case, one, other):
-    """Least squares is linear in what it fits, so that the truth is known to the last digit."""
+    """Least squares is linear in what it fits; which control variates help is not."""
     both = explained(limex, tmp_path, *case, *EVERY, "--target", one, "--against", other)
     first = explained(limex, tmp_path, *case, *EVERY, "--target", one)
     second = explained(limex, tmp_path, *case, *EVERY, "--target", other)
     found, plus, minus = map(weights_of, (both, first, second))
+    errors = [errors_of(record) for record in (both, first, second)]
     for name, weight in found.items():
-        assert weight == pytest.approx(plus[name] - minus[name], rel=1e-6, abs=1e-9)
+        off = 2 * math.hypot(*(one[name] for one in errors)) + 1e-9
+        assert weight == pytest.approx(plus[name] - minus[name], abs=off)
     target, a, b = (record["targets"][0] for record in (both, first, second))
-    for key in ("model_prediction", "intercept", "local_prediction", "gap"):
-        assert target[key] == pytest.approx(a[key] - b[key], rel=1e-6, abs=1e-9)
+    for key, by in (("model_prediction", 1e-9), ("local_prediction", 0.01), ("gap", 0.01)):
+        assert target[key] == pytest.approx(a[key] - b[key], abs=by)
     assert target["name"] == f"{one} against {other}"
     assert target["index"] == a["index"]
     assert target["against"] == {"name": other, "index": b["index"]}

@@ -1,5 +1,6 @@
 """Which class is explained: the one that predict names, the one of a number's value."""
 
+import json
 import pickle
 
 import numpy as np
@@ -88,3 +89,19 @@ def test_a_number_is_the_class_of_that_value(tmp_path, target, name, codes):
 def test_an_index_of_words_is_an_index(tmp_path):
     (found,) = explained(tmp_path, LogisticRegression().fit(X, WORDS), rows="3", target="1")
     assert found.target == "malignant"
+
+
+@pytest.mark.parametrize("target", ["predicted", "10"])
+def test_the_class_that_is_explained_is_the_one_that_is_evaluated(limex, tmp_path, target):
+    values = np.array([2, 10, 5])[np.digitize(X.a, [-0.5, 0.5])]
+    thresholds = MODELS["fixed"]().fit(X, WORDS)
+    model = thresholds if target == "predicted" else LogisticRegression().fit(X, values)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    X.to_csv(tmp_path / "d.csv", index=False)
+    row = str(np.flatnonzero(model.predict_proba(X)[:, 1] < 0.5)[0])
+    call = ("tabular", tmp_path / "m.pkl", tmp_path / "d.csv", "--row", row, "--samples", "64")
+    call = (*call, "--target", target, "-f", "json")
+    explained, evaluated = limex("explain", *call), limex("evaluate", *call, "--seeds", "2")
+    names = [json.loads(one.out)["targets"][0]["name"] for one in (explained, evaluated)]
+    wanted = str(model.predict(X)[int(row)]) if target == "predicted" else "10"
+    assert names == [wanted, wanted]

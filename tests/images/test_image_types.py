@@ -230,7 +230,7 @@ def test_a_model_of_4_channels_gets_transparency_as_it_is(tmp_path: Path) -> Non
     [
         (np.full((4, 4), np.nan), "holds NaN pixels"),
         (np.full((4, 4), np.inf), "holds infinite pixels"),
-        (np.full((4, 4), 3.0), r"float pixels outside 0\.\.1"),
+        (np.full((4, 4), 300.0), r"float pixels outside 0\.\.1"),
         (np.zeros((4, 4, 13)), "has 13 channels, the model is given RGB"),
         (np.zeros((2, 4, 4, 3)), "2 x 4 x 4 x 3 is not an image"),
         (np.zeros(7), "7 is not an image"),
@@ -431,3 +431,29 @@ def test_an_archive_that_unpacks_to_far_more_is_refused_unread(tmp_path: Path) -
     np.savez_compressed(tmp_path / "a.npz", np.zeros((3_000, 3_000, 16)))
     with pytest.raises(InputError, match="raise --max-pixels"):
         read_image(tmp_path / "a.npz", ImageReading(max_pixels=1_000_000))
+
+
+@pytest.mark.parametrize(
+    ("array", "said"),
+    [
+        (COLOUR.astype(np.float32), True),
+        (COLOUR.astype(np.float64) * 0.5, True),
+        (np.linspace(0, 1, 64).reshape(8, 8), False),
+    ],
+)
+def test_floats_that_are_bytes_are_read_so_and_said(tmp_path: Path, array, said) -> None:
+    photo = read_image(npy(tmp_path, array))
+    expected = array if said else array * 255
+    np.testing.assert_allclose(photo.values.astype(float).mean(), expected.mean(), atol=0.5)
+    codes = [one.code for one in photo.warnings]
+    assert codes == (["range_assumed"] if said else [])
+    whole = ImageReading(pixel_range=(0, 255 if said else 1))
+    assert read_image(npy(tmp_path, array), whole).warnings == ()
+
+
+@pytest.mark.parametrize(
+    "array", [np.full((4, 4), 1.5), np.full((4, 4), -0.2), np.full((4, 4), 256.0)]
+)
+def test_floats_of_no_known_range_are_refused(tmp_path: Path, array: np.ndarray) -> None:
+    with pytest.raises(InputError, match="--pixel-range LOW,HIGH"):
+        read_image(npy(tmp_path, array))

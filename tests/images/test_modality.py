@@ -14,6 +14,7 @@ from lime_cli.engine.instance import Segment, join
 from lime_cli.engine.masks import Stage, draw
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.images.modality import ImageInstance, ImageModality, as_pixels
+from lime_cli.images.view import Preprocessing
 from lime_cli.models.model_file import ModelInput, Reach
 
 NCHW = ModelInput(size=(24, 24), channels=3, layout="NCHW", preprocess="unit")
@@ -329,3 +330,62 @@ def test_splits_tell_bytes_from_other_numbers(high, rows, factor) -> None:
     given = ModelInput(n_columns=64, ranges={5: Reach(0.5, high, rows)})
     assert as_pixels(given, True)[1] == factor
     assert as_pixels(given, False)[1] is None
+
+
+@pytest.mark.parametrize(
+    ("size", "grid", "resize_to"), [((50, 70), (48, 48), 56), ((40, 40), (20, 20), 33)]
+)
+def test_a_stretched_picture_may_be_cropped(size, grid, resize_to) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (*size, 3)).astype(np.uint8)
+    image = Image.fromarray(pixels).resize((resize_to, resize_to), Image.Resampling.BILINEAR)
+    top = (resize_to - grid[0]) // 2
+    expected = np.asarray(image.crop((top, top, top + grid[1], top + grid[0])))
+    found = Preprocessing(size=grid, resize_to=resize_to).view(size).grid(pixels)
+    np.testing.assert_allclose(found.astype(int), expected.astype(int), atol=1)
+
+
+@pytest.mark.parametrize(
+    ("n", "kind", "columns", "size"),
+    [
+        (784, "table", None, (28, 28)),
+        (3072, "table", None, (32, 32)),
+        (784, "table", tuple(map(str, range(784))), None),
+        (784, "text", None, None),
+        (10, "table", None, None),
+    ],
+)
+def test_only_a_table_without_names_may_be_pixels(n, kind, columns, size) -> None:
+    given = ModelInput(kind=kind, n_columns=n, columns=columns)
+    found, _, said = as_pixels(given, True)
+    assert (found.size, bool(said)) == (size, size is not None)
+
+
+@pytest.mark.parametrize("kind", ["flat", "square"])
+def test_a_graph_of_flat_pixels_is_fed_them_in_rows(tmp_path: Path, kind: str) -> None:
+    from onnx import TensorProto, helper, numpy_helper
+
+    weights = np.random.default_rng(1).normal(size=(64, 3)).astype(np.float32)
+    nodes = [
+        helper.make_node("Flatten", ["x"], ["rows"]),
+        helper.make_node("MatMul", ["rows", "w"], ["z"]),
+        helper.make_node("Softmax", ["z"], ["y"]),
+    ]
+    shape = ["n", 64] if kind == "flat" else ["n", 1, 8, 8]
+    ends = [
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, size)
+        for name, size in (("x", shape), ("y", ["n", 3]))
+    ]
+    graph = helper.make_graph(
+        nodes, "g", ends[:1], ends[1:], [numpy_helper.from_array(weights, "w")]
+    )
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (tmp_path / "m.onnx").write_bytes(made.SerializeToString())
+    pixels = np.random.default_rng(2).integers(0, 256, (8, 8)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    with pytest.warns(lime_cli.LimexWarning):
+        found = lime_cli.explain(
+            str(tmp_path / "m.onnx"), str(tmp_path / "a.png"), modality="image", samples=32
+        )
+    raw = pixels.reshape(1, -1) / 255 @ weights
+    expected = np.exp(raw) / np.exp(raw).sum()
+    assert found.record["outputs"] == pytest.approx(expected[0].tolist(), abs=1e-5)

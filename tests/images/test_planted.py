@@ -363,6 +363,23 @@ PROCESSORS = {
         lambda image: np.asarray(image.resize((50, 40), Image.Resampling.BILINEAR))[4:36, 9:41]
         / 255,
     ),
+    "deit": (
+        {"size": {"height": 40, "width": 40}, "do_center_crop": True, "do_normalize": False,
+         "crop_size": {"height": 32, "width": 32}},
+        lambda image: np.asarray(image.resize((40, 40), Image.Resampling.BILINEAR))[4:36, 4:36]
+        / 255,
+    ),
+    "older deit": (
+        {"feature_extractor_type": "DeiTFeatureExtractor", "size": 40, "crop_size": 32,
+         "do_center_crop": True, "image_mean": [0.5] * 3, "image_std": [0.5] * 3, "resample": 3},
+        lambda image: np.asarray(image.resize((40, 40), Image.Resampling.BICUBIC))[4:36, 4:36]
+        / 127.5 - 1,
+    ),
+    "not cropped": (
+        {"size": {"height": 32, "width": 32}, "crop_size": {"height": 16, "width": 16},
+         "do_center_crop": False, "do_normalize": False},
+        lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 255,
+    ),
     "plain": (
         {"size": {"height": 32, "width": 32}, "do_normalize": False, "image_mean": [9, 9, 9]},
         lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 255,
@@ -403,6 +420,36 @@ def test_a_folder_says_what_becomes_of_its_pixels(tmp_path, kind):
     unit = read.read(next(read.sources())).original()[0]
     assert unit.shape == (20, 20, 3)
     assert 0 <= unit.min() < unit.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("said", "sides"),
+    [
+        ({}, (50, 40)),
+        ({"crop_mode": "squash"}, (40, 40)),
+        ({"interpolation": "bilinear"}, (50, 40)),
+    ],
+)
+def test_a_configuration_of_timm_says_what_becomes_of_pixels(tmp_path, said, sides):
+    own = {"input_size": [3, 32, 32], "mean": [0.5] * 3, "std": [0.25] * 3, "crop_pct": 0.8}
+    config = {"architecture": "resnet10t", "label_names": ["cat", "dog"]}
+    held = {**config, "pretrained_cfg": {**own, **said}}
+    (tmp_path / "config.json").write_text(json.dumps(held))
+    redness(tmp_path / "model.onnx", ("batch_size", "num_channels", "height", "width"))
+    noise = np.random.default_rng(0).integers(0, 256, (64, 80, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    model = ModelFile(str(tmp_path)).load()
+    modality = ImageModality((str(tmp_path / "a.png"),), segmenter="grid").fitted(model.input)
+    found = modality.read(next(modality.sources()))
+    smooth = Image.Resampling.BILINEAR if said.get("interpolation") else Image.Resampling.BICUBIC
+    resized = np.asarray(Image.fromarray(noise).resize(sides, smooth))
+    left = (sides[0] - 32) // 2
+    assert found.original()[0] == pytest.approx(
+        (resized[4:36, left : left + 32] / 255 - 0.5) / 0.25, abs=0.06
+    )
+    assert found.warnings == ()
+    model.predict(found.original())
+    assert model.identity.targets == ("cat", "dog")
 
 
 def test_inspect_leaves_to_the_folder_what_it_says_of_pixels(limex, tmp_path):

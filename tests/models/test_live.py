@@ -345,3 +345,13 @@ def test_a_folder_of_weights_is_inspected(limex, tmp_path):
     assert found.code == 0, found.err
     assert "2: bad, good" in found.out
     assert "limex explain text" in found.out
+
+
+@pytest.mark.slow
+def test_a_tokenizer_that_has_nothing_to_pad_with_is_asked_text_by_text():
+    _, model, tokenizer = language_model()
+    text = "not a wonderful film a boring film"
+    expected = lime_cli.explain(model, text, tokenizer=tokenizer, samples=64).record["outputs"]
+    tokenizer.pad_token = None
+    found = lime_cli.explain(model, text, tokenizer=tokenizer, samples=64).record["outputs"]
+    assert found == pytest.approx(expected, abs=1e-6)

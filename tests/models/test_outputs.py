@@ -308,3 +308,34 @@ def test_two_lists_of_rows_are_no_labels():
     raw = ([[0.1, 0.9], [0.2, 0.8]], [[1.0, 2.0], [3.0, 4.0]])
     with pytest.raises(PredictionError):
         as_matrix(raw, "py:m:f", Stated(column=True), 2)
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        [[[0.2, 0.8]], [[0.6, 0.4]]],
+        [[[0.2], [0.8]], [[0.6], [0.4]]],
+        np.array([[[0.2, 0.8]], [[0.6, 0.4]]]),
+    ],
+)
+def test_rows_in_a_list_of_their_own_are_rows(raw):
+    values, _ = as_matrix(raw, "py:m:f", Stated(column=True), 2)
+    assert values.tolist() == PROBABILITIES.tolist()
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.int32, np.uint8])
+def test_numbers_of_named_classes_are_votes(kind):
+    raw = np.array([2, 0, 1], kind)
+    found = settled(raw, Stated(labels=True), classes=("cat", "dog", "owl"))
+    assert found.targets == ("cat", "dog", "owl")
+    assert found.read(raw, 3).tolist() == [[0, 0, 1], [1, 0, 0], [0, 1, 0]]
+    assert "coarse_output" in [one.code for one in found.warnings]
+    with pytest.raises(PredictionError, match="beyond the 3 named"):
+        found.read(np.array([3]), 1)
+
+
+def test_numbers_of_classes_that_nobody_named_ask_for_their_names():
+    with pytest.raises(PredictionError, match="the number of a class and no scores") as caught:
+        settled(np.array([2, 0]), Stated(labels=True))
+    assert "--classes" in caught.value.hint
+    assert settled(np.array([2, 0]), Stated(labels=True), task="regression").task == "regression"

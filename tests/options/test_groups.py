@@ -74,3 +74,18 @@ def test_a_group_is_frozen_and_gives_changed_copies():
     with pytest.raises(AttributeError, match="Colours is frozen"):
         colours.bright = False
     assert (colours.changed(bright=False).bright, colours.bright) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("typed", "names"),
+    [
+        ("red,blue", ("red", "blue")),
+        ('"red, deep",blue', ("red, deep", "blue")),
+        ('blue, "red, deep"', ("blue", "red, deep")),
+        ('"size ""XL"""', ('size "XL"',)),
+        ("red,,blue,", ("red", "blue")),
+    ],
+)
+def test_names_are_parted_at_commas_that_stand_in_no_quotes(typed, names):
+    found, _ = called_with((Colours,), "--colours", typed)
+    assert found.names == names

@@ -10,9 +10,9 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, OneHotEncoder
-from sklearn.tree import DecisionTreeClassifier
+from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
-from lime_cli.errors import InputError, SettingsError
+from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.tabular.modality import TabularModality
 from lime_cli.tabular.row import Table
@@ -183,6 +183,73 @@ def test_a_word_without_a_number_is_told(tmp_path):
         InputError, match="column 'size' holds 'large', which --map gives no number"
     ):
         answers(tmp_path, FRAME, model, schema=Schema(maps=maps))
+
+
+@pytest.mark.parametrize(
+    "codes",
+    [
+        {"small": 1, "medium": 2, "large": 4},
+        {"small": 0, "medium": 2, "large": 5},
+        {"small": 10, "medium": 20, "large": 30},
+        {"small": -1, "medium": 0, "large": 1},
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize(
+    "kind", [DecisionTreeRegressor(max_depth=5, random_state=0), LinearRegression()]
+)
+def test_numbers_that_nobody_would_think_of_are_asked_for(tmp_path, codes, kind):
+    columns = FRAME[["size", "age"]].assign(size=FRAME["size"].map(codes))
+    price = columns["size"] * 9 + columns["age"] / 9 + RANDOM.normal(0, 0.5, N)
+    with pytest.raises(InputError, match="--map 'size=small:0,medium:1,large:2'"):
+        answers(tmp_path, FRAME.assign(price=price.round(2)), kind.fit(columns, price))
+
+
+def test_two_words_of_a_model_that_is_off_by_as_much_everywhere_are_not_guessed(tmp_path):
+    columns = coded(FRAME, {"sex": MAPS["sex"]})[["sex", "age"]]
+    model = LinearRegression().fit(columns, columns["sex"] * 20 + columns["age"])
+    table = FRAME.assign(price=columns["sex"] * 20 + columns["age"] + 45)
+    with pytest.raises(InputError, match="--map 'sex=female:0,male:1'"):
+        answers(tmp_path, table, model)
+
+
+def test_words_and_numbers_in_another_spelling_are_read_together(tmp_path):
+    columns = coded(FRAME, {one: MAPS[one] for one in ("sex", "size")})[["sex", "size"]]
+    columns["income"] = (FRAME["age"] * 1017.25).round(2)
+    price = columns["income"] / 100 + columns["sex"] * 300 + columns["size"] * 200
+    price += RANDOM.normal(0, 20, N)
+    model = LinearRegression().fit(columns, price)
+    german = str.maketrans(",.", ".,")
+    table = FRAME.assign(
+        income=[f"{one:,.2f} \u20ac".translate(german) for one in columns["income"]],
+        price=[f"{one:,.2f}".translate(german) for one in price],
+    )
+    found, fitted = answers(tmp_path, table, model)
+    assert found[:, 0] == pytest.approx(model.predict(columns))
+    assert {"numbers_read", "words_numbered"} <= {*codes_of(fitted)}
+
+
+@pytest.mark.parametrize("place", [0, 3], ids=["first", "last"])
+@pytest.mark.parametrize("name", ["Result", "res (y, n)"])
+def test_of_a_table_by_position_the_column_that_is_predicted_is_left_out(tmp_path, place, name):
+    values = RANDOM.normal(size=(N, 3)).round(3)
+    true = (values[:, 0] + values[:, 2] > 0).astype(int)
+    model = LogisticRegression().fit(values, true)
+    table = pd.DataFrame(values, columns=["a", "b", "c"])
+    table.insert(place, name, np.array(["no", "yes"])[true])
+    found, fitted = answers(tmp_path, table, model)
+    assert found == pytest.approx(model.predict_proba(values))
+    assert "answers_left_out" in codes_of(fitted)
+
+
+def test_of_a_table_by_position_no_column_is_left_out_that_the_model_does_not_predict(tmp_path):
+    values = RANDOM.normal(size=(N, 4)).round(3)
+    model = LogisticRegression().fit(values[:, :3], values[:, 0] > 0)
+    table = pd.DataFrame(values, columns=["a", "b", "c", "d, e"])
+    with pytest.raises(ModelError, match="--drop '\"d, e\"' leaves out"):
+        answers(tmp_path, table, model)
+    found, _ = answers(tmp_path, table, model, drop=("d, e",))
+    assert found == pytest.approx(model.predict_proba(values[:, :3]))
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """A model of dummies is given those of the columns that a table has, as pandas makes them."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -53,6 +55,15 @@ def test_dummies_are_made_of_columns(tmp_path, used, options):
     assert found == pytest.approx(model.predict_proba(dummies))
     assert "dummies_made" in [one.code for one in table.fitted_warnings]
     assert {one.name for one in table.fitted_background.features} == {*used}
+
+
+def test_dummies_whose_names_lost_their_blanks_are_made(tmp_path):
+    path, frame = read(tmp_path, FRAME.rename(columns={"job": "job of (last) year"}))
+    used = frame[["job of (last) year", "Age"]]
+    dummies = pd.get_dummies(used).rename(columns=lambda name: re.sub(r"\W", "_", name))
+    model = RandomForestClassifier(8, random_state=0).fit(dummies, LABELS)
+    found, _ = answers(path, model)
+    assert found == pytest.approx(model.predict_proba(dummies))
 
 
 @pytest.mark.parametrize("drop_first", [False, True])

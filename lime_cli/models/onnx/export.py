@@ -6,6 +6,7 @@ or ``preprocessor_config.json``. What these say is what the model's owner's own 
 
 from __future__ import annotations
 
+from math import floor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -120,20 +121,24 @@ class Export(NamedTuple):
         size, crop = _sides(said.get("size")), _sides(said.get("crop_size"))
         cropping = bool(said.get("do_center_crop") or said.get("crop_pct"))
         older = not isinstance(said.get("size"), dict)  # one number for either meaning
-        shorter = _shorter(said.get("size")) if cropping or not older else None
+        kind = str(said.get("image_processor_type") or said.get("feature_extractor_type") or "")
+        square = older and kind.lower().startswith(SQUARE)
+        cropped_first = cropping and not square
+        shorter = _shorter(said.get("size")) if cropped_first or not older else None
         size = None if shorter else size
         share = said.get("crop_pct")
         if isinstance(share, float) and shorter and shorter < WHOLE:
             size, crop = None, (shorter, shorter)
             shorter = int(shorter / share)
         cropped = crop if said.get("do_center_crop", bool(shorter)) else None
+        before = size[0] if size and cropped and size[0] == size[1] and size != cropped else None
         factor = said.get("rescale_factor")
         scale = factor if isinstance(factor, float) else 1 / 255
         normal = said.get("do_normalize", True)
         return PixelsInput(
             cropped or size or ((shorter, shorter) if shorter else None),
             "crop" if shorter else "stretch",
-            shorter,
+            shorter or before,
             scale if said.get("do_rescale", True) else 1.0,
             _numbers(said.get("image_mean") if normal else None) or (0.0,),
             _numbers(said.get("image_std") if normal else None) or (1.0,),
@@ -167,13 +172,35 @@ def export_beside(model: Path, tokenizer: str | None = None) -> Export:
     if own is not None and own.name in SLOW:
         found, slow = None, str(own)
     config = _first(folders, "config.json")
+    processor = _first(folders, "preprocessor_config.json") or _of_timm(config)
+    if isinstance(config.get("label_names"), list) and "pretrained_cfg" in config:
+        config = {"id2label": {str(i): one for i, one in enumerate(config["label_names"])}}
     if not {"model_type", "architectures", "id2label"} & set(config):
         config = {}  # of another kind
     tokens = {
         **_first(folders, "special_tokens_map.json"),
         **_first(folders, "tokenizer_config.json"),
     }
-    return Export(found, config, tokens, _first(folders, "preprocessor_config.json"), slow)
+    return Export(found, config, tokens, processor, slow)
+
+
+def _of_timm(config: dict[str, Any]) -> dict[str, Any]:
+    """Return what a configuration of timm says of images, spelled as transformers spells it."""
+    said = config.get("pretrained_cfg")
+    sides = said.get("input_size") if isinstance(said, dict) else None
+    if not isinstance(said, dict) or not isinstance(sides, list) or len(sides) != 3:
+        return {}
+    height, width = sides[1:]
+    whole = floor(min(height, width) / (said.get("crop_pct") or 1))
+    squash = said.get("crop_mode") == "squash"
+    return {
+        "size": {"height": whole, "width": whole} if squash else {"shortest_edge": whole},
+        "crop_size": {"height": height, "width": width},
+        "do_center_crop": True,
+        "image_mean": said.get("mean"),
+        "image_std": said.get("std"),
+        "resample": 2 if said.get("interpolation") == "bilinear" else 3,
+    }
 
 
 READ = (
@@ -200,6 +227,10 @@ def _folders(model: Path) -> list[Path]:
 
 WHOLE = 384
 """From this size on transformers' ConvNext images are stretched, not cropped."""
+
+
+SQUARE = ("deit", "beit")
+"""Kinds of processors to which one number means both sides, though they crop."""
 
 
 def _sides(size: Any) -> tuple[int, int] | None:

@@ -287,7 +287,8 @@ class Session:
         named = "map" in self._output.type or any(one.type in LABELS for one in others)
         ending = self._graph.ends_in(self._output.name)
         classes = self._classes(others)
-        labels = self._output.type in LABELS and classes is not None
+        numbered = self.input.kind == "image" or self._tokens is not None
+        labels = self._output.type in LABELS and (classes is not None or numbered)
         activation, said = self.file.activation, self._export.activation
         known = named or labels or ending in PROBABLE or activation in ACTIVATIONS
         task = "classification" if known else "regression" if said == "none" else None

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 
 from lime_cli.files import json_page
 from lime_cli.formats.wording import literal
-from lime_cli.records.reading import FAILURE, Entry, Seen, Target, instance_of, targets_of
+from lime_cli.records.reading import FAILURE, Entry, SavedWeight, Target, instance_of, targets_of
 from lime_cli.records.record import damage_named
 from lime_cli.tools.check.policy import (
     Forbidden,
@@ -182,7 +182,7 @@ def _quality(rule: Quality, target: Target, effective: float) -> Iterator[Broken
         yield Broken("max_unresolved", float(unresolved - rule.max_unresolved), said)
 
 
-def _matching(features: tuple[str, ...], weights: Iterable[Seen]) -> list[Seen]:
+def _matching(features: tuple[str, ...], weights: Iterable[SavedWeight]) -> list[SavedWeight]:
     """List the weights whose feature or condition is meant by one of the patterns."""
     return [
         one

@@ -14,7 +14,7 @@ import numpy as np
 from lime_cli.console import print_line
 from lime_cli.engine.explanation import Interval
 from lime_cli.errors import InputError
-from lime_cli.records.reading import FAILURE, Entry, Seen, Target, instance_of, targets_of
+from lime_cli.records.reading import FAILURE, Entry, SavedWeight, Target, instance_of, targets_of
 from lime_cli.records.record import damage_named
 
 Key = tuple[str, str]
@@ -197,7 +197,7 @@ def _difference(names: tuple[str, str, str], old: Target, new: Target, top: int)
     )
 
 
-def _change(old: Seen, new: Seen) -> Change:
+def _change(old: SavedWeight, new: SavedWeight) -> Change:
     errors = None
     if old.std_error is not None and new.std_error is not None:
         joint = hypot(old.std_error, new.std_error)
@@ -217,7 +217,7 @@ def _change(old: Seen, new: Seen) -> Change:
     )
 
 
-def _apart(old: Seen, new: Seen) -> bool:
+def _apart(old: SavedWeight, new: SavedWeight) -> bool:
     """Tell whether two intervals share no value; weights without them differ when unequal."""
     low, high = old.interval or (old.weight, old.weight)
     other_low, other_high = new.interval or (new.weight, new.weight)

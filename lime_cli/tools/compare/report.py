@@ -56,7 +56,7 @@ def draw(comparison: Comparison, canvas: Canvas) -> None:
     canvas.heading("The largest changes, in standard errors")
     canvas.paragraph(verdict(comparison) + ".", BODY)
     canvas.top += 0.15
-    cut = [canvas.cut(literal(name), BODY, 0.5 * canvas.width) for name in names]
+    cut = [canvas.cut_name(literal(name), BODY, 0.5 * canvas.width) for name in names]
     left = max(canvas.measure(name, BODY) for name in cut) + 0.15
     start, room = MARGIN + left, canvas.room - left - 0.75
     ends = [0.0]

@@ -22,7 +22,7 @@ from lime_cli.formats.wording import literal, number_format
 from lime_cli.records.reading import (
     FAILURE,
     Entry,
-    Seen,
+    SavedWeight,
     Target,
     instance_of,
     targets_of,
@@ -145,7 +145,7 @@ def _compared(
     )
 
 
-def _term(one: Seen, other: Seen, paired: bool) -> Term:
+def _term(one: SavedWeight, other: SavedWeight, paired: bool) -> Term:
     difference = one.weight - other.weight
     interval, common = None, False
     if one.std_error is not None and other.std_error is not None:
@@ -168,7 +168,7 @@ def _term(one: Seen, other: Seen, paired: bool) -> Term:
     )
 
 
-def _factor(one: Seen) -> float:
+def _factor(one: SavedWeight) -> float:
     """Return how many standard errors the interval of a weight reaches."""
     if one.interval is None or not one.std_error:
         return 0.0
@@ -305,7 +305,7 @@ def _way(one: TwoRows, canvas: Canvas) -> None:
         ends.append(level)
     limits = (min(ends), max(ends)) if min(ends) < max(ends) else (min(ends) - 1, max(ends) + 1)
     names = [f"row {one.ids[1]}", *(step[0] for step in steps), f"row {one.ids[0]}"]
-    cut = [canvas.cut(literal(name), BODY, 0.48 * canvas.width) for name in names]
+    cut = [canvas.cut_name(literal(name), BODY, 0.48 * canvas.width) for name in names]
     left = max(canvas.measure(name, BODY) for name in cut) + 0.15
     start, room = MARGIN + left, canvas.room - left - 1.3
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import combinations
 from typing import TYPE_CHECKING
 
@@ -24,8 +25,9 @@ from lime_cli.engine.instance import Instance
 from lime_cli.engine.masks import given
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray, Model
 from lime_cli.engine.neighbourhood import Neighbourhood
+from lime_cli.engine.targets import targeted
 from lime_cli.errors import InputError, PredictionError
-from lime_cli.running.job import Failed, Job
+from lime_cli.running.job import Failed, Job, prepare
 from lime_cli.settings import Settings
 
 if TYPE_CHECKING:
@@ -115,7 +117,10 @@ def _verdict(
         held_out=spread_of(held_out_fidelity(surrogates, neighbourhoods)),
         fidelity=spread_of(one.fidelity for one in surrogates),
         vsi=variables_stability(orders),
-        csi=coefficients_stability([_intervals(one) for one in surrogates], ROUNDING * size),
+        csi=coefficients_stability(
+            [{w.component: w.interval for w in one.weights if w.interval} for one in surrogates],
+            ROUNDING * size,
+        ),
         jaccard=tuple((k, top_jaccard(orders, k)) for k in sorted({*DEPTHS, depth}) if k <= depth),
         error_ratio=_error_ratio(components, ROUNDING * size),
         components=components,
@@ -249,10 +254,6 @@ def spread_of(values: Iterable[float | None]) -> Spread:
     return Spread(float(np.mean(known)) if known else None, sd)
 
 
-def _intervals(surrogate: Surrogate) -> dict[int, Interval]:
-    return {one.component: one.interval for one in surrogate.weights if one.interval is not None}
-
-
 POINTS = 21
 """Of a curve, at most."""
 
@@ -377,9 +378,7 @@ def replicated(job: Job, n_seeds: int) -> Iterator[Replicated | Failed]:
     Raises ModelError and SettingsError, which concern all sources; what concerns one becomes
     ``Failed``.
     """
-    model = job.model.load()
-    modality = job.modality.jointly() if job.settings.kernel == "shapley" else job.modality
-    modality = modality.fitted(model.asked)
+    model, modality, _ = prepare(job)
     seeds = [replace(job.settings, seed=job.settings.seed + i) for i in range(n_seeds)]
     for source in job.sources:
         try:
@@ -408,6 +407,6 @@ def _evaluated(
 
 def _replicate(instance: Instance, model: LoadedModel, settings: Settings) -> Replicate:
     seen: list[Neighbourhood] = []
-    watch = lambda _instance, neighbourhood: seen.append(neighbourhood)  # noqa: E731
-    explanation = next(explain([instance], model, settings, watch))
+    way = partial(explain, watch=lambda _instance, neighbourhood: seen.append(neighbourhood))
+    explanation = next(targeted([instance], model, settings, way))
     return Replicate(explanation, seen[0])

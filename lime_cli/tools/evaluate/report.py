@@ -242,7 +242,7 @@ def _lines(judged: Judged, page: Page) -> Iterator[Text]:
 
 def _title(explanation: Explanation, page: Page) -> Text:
     subject, model = explanation.subject, explanation.model
-    left = Text(page.literal(subject.called), style="bold")
+    left = Text(page.literal(subject.name), style="bold")
     right = Text(page.literal(f"{model.format} {model.digest[:8]}"), style="dim")
     room = max(len(GAP), page.prose - right.cell_len - left.cell_len)
     return Text.assemble(left, " " * room, right)

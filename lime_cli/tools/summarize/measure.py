@@ -130,6 +130,9 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 
 _STEPS = 1000
 
+TWO_CLASSES = 1e-4
+"""How far the sum of two probabilities may be from one."""
+
 DOTS, CELLS, WIDEST = 300, 500, 30
 """Kept to be drawn, at most: instances of a feature, instances of a target, weights of one."""
 
@@ -183,6 +186,8 @@ class Aspect:
     features: dict[str, Influence] = field(default_factory=dict)
     rows: list[tuple[float, dict[str, float]]] = field(default_factory=list)
     """Prediction and weights by feature of the first instances."""
+    turned: tuple[str, int] | None = None
+    """The other of two classes, and how many of the instances explain that one."""
 
     def add(self, target: Target, top: int) -> None:
         self.n += 1
@@ -200,6 +205,25 @@ class Aspect:
         if len(self.rows) < CELLS:
             sums = {one: sum(weight for weight, _ in found[one]) for one in list(found)[:WIDEST]}
             self.rows.append((target.prediction, sums))
+
+    def joined(self, other: Aspect) -> Aspect:
+        """Add what explains the other of two classes, whose weights are these with the other sign:
+        the probabilities of both are one.
+        """
+        found = Aspect(self.name, self.n + other.n, turned=(other.name, other.n))
+        for name in dict.fromkeys((*self.features, *other.features)):
+            mine = self.features.get(name, Influence(name))
+            theirs = other.features.get(name, Influence(name))
+            dots = [*mine.dots, *((-weight, value) for weight, value in theirs.dots)]
+            found.features[name] = Influence(
+                name, mine.n + theirs.n, mine.absolute + theirs.absolute, dots=dots
+            )
+        turned = (
+            (1 - prediction, {name: -weight for name, weight in weights.items()})
+            for prediction, weights in other.rows
+        )
+        found.rows = [*self.rows, *turned]
+        return found
 
     def ranked(self) -> list[Influence]:
         """List the features by falling mean absolute weight, equal ones by name."""
@@ -226,6 +250,15 @@ class ResultSummary:
     warnings: Counter[str] = field(default_factory=Counter)
     stops: Counter[str] = field(default_factory=Counter)
     aspects: dict[str, Aspect] = field(default_factory=dict)
+    two_classes: bool = True
+    """Whether each instance has one of two classes explained, whose probabilities sum to one."""
+
+    def drawn(self) -> list[Aspect]:
+        """Return the targets that a drawing shows: one of two classes stands for both."""
+        found = self.by_count()
+        if self.two_classes and len(found) == 2:
+            return [found[0].joined(found[1])]
+        return found[:TARGETS]
 
     def by_count(self) -> list[Aspect]:
         """Return the targets, those that explain most instances first."""
@@ -243,9 +276,18 @@ class ResultSummary:
         self.explained += 1
         self.stops[str(record["stop"])] += 1
         self.warnings.update({str(one["code"]) for one in record["warnings"]})
-        for target in targets_of(record):
+        targets = list(targets_of(record))
+        self.two_classes &= len(targets) == 1 and _are_two_classes(record)
+        for target in targets:
             aspect = self.aspects.setdefault(target.name, Aspect(target.name))
             aspect.add(target, self.top)
+
+
+def _are_two_classes(record: dict[str, Any]) -> bool:
+    outputs = record.get("outputs") or ()
+    task = (record.get("model") or {}).get("task")
+    of_classes = task == "classification" and len(outputs) == 2
+    return of_classes and min(outputs) >= 0 and abs(sum(outputs) - 1) < TWO_CLASSES
 
 
 def summarize(
@@ -308,11 +350,12 @@ FEATURES, TARGETS = 12, 8
 WIDTH, ROW, RADIUS, CELL = 8.0, 0.36, 0.034, 0.2
 """Inches: of the image, of a feature's dots, of a dot, of a line of cells."""
 
-LANES = 6
-"""Dots that stand on either side of a line, at most; more overlap."""
+LANES, SPREAD = 6, 0.38
+"""Dots that stand on either side of a line without one over the other, and how far out they stand,
+in lines: more are closer together."""
 
-KEY = {"low value": 0.0, "middle": 0.5, "high value": 1.0, "no number": None}
-"""What dots of a colour are."""
+KEY_DOTS = 16
+"""In the key, from the colour of low values to that of high ones."""
 
 SHADES = 8
 """Strengths of a cell."""
@@ -330,19 +373,35 @@ def save(summary: ResultSummary, out: IO[bytes], kind: str = "png") -> None:
 
 def draw(summary: ResultSummary, canvas: Canvas) -> None:
     """Draw for each target a dot for every weight, then a cell for every instance and feature."""
-    aspects = summary.by_count()[:TARGETS]
+    aspects = summary.drawn()
     if not aspects:
         raise InputError("there is no explanation to draw", "every instance failed")
+    known: dict[str, set[float]] = {}
+    """Values by feature, of all targets: what one class has in common may be the highest of all."""
+    for aspect in summary.aspects.values():
+        for feature, one in aspect.features.items():
+            known.setdefault(feature, set()).update(v for _, v in one.dots if v is not None)
     for number, aspect in enumerate(aspects):
         canvas.top += 0.3 if number else 0.0
         canvas.heading(f"“{literal(aspect.name)}”: {counted(aspect.n, 'instance')}")
+        if aspect.turned is not None:
+            name, n = aspect.turned
+            canvas.paragraph(
+                f"Of {n:,} of them “{literal(name)}” was explained, the only other class: their "
+                "weights are shown with the other sign.",
+                SMALL,
+                "faint",
+            )
+            canvas.top += 0.1
         shown = aspect.ranked()[:FEATURES]
         if any(one.dots for one in shown):
-            _swarm(aspect, shown, canvas)
+            _swarm(aspect, shown, known, canvas)
             _cells(aspect, shown, canvas)
 
 
-def _swarm(aspect: Aspect, shown: Sequence[Influence], canvas: Canvas) -> None:
+def _swarm(
+    aspect: Aspect, shown: Sequence[Influence], known: dict[str, set[float]], canvas: Canvas
+) -> None:
     canvas.top += 0.1
     start, room = _names(shown, canvas)
     ends = [weight for one in shown for weight, _ in one.dots]
@@ -362,33 +421,57 @@ def _swarm(aspect: Aspect, shown: Sequence[Influence], canvas: Canvas) -> None:
         canvas.text(start - 0.15, y, _cut(one, canvas), BODY, anchor="end")
         mean = f"{one.absolute / aspect.n:{form}}"
         canvas.text(canvas.width - MARGIN, y, mean, BODY, anchor="end")
-        strengths = _strengths([value for _, value in one.dots])
-        for (weight, _), lane, strength in zip(
-            one.dots, _lanes([x(weight) for weight, _ in one.dots]), strengths, strict=True
-        ):
-            place = y + lane * 0.44 * ROW / LANES
-            if strength is None:
-                canvas.dot((x(weight), place), RADIUS, "faint", filled=False)
-            else:
-                canvas.dot((x(weight), place), RADIUS, "low", ("high", strength))
+        strengths = _strengths(one, known.get(one.feature, set()))
+        lanes = _lanes([x(weight) for weight, _ in one.dots])
+        spread = SPREAD * ROW / max(LANES, *map(abs, lanes), 1)
+        for (weight, _), lane, strength in zip(one.dots, lanes, strengths, strict=True):
+            place = y + lane * spread
+            _value_dot(canvas, (x(weight), place), RADIUS, strength)
     canvas.top = bottom + 2 * SMALL / 72
-    some = f" (of the first {DOTS:,})" if any(one.n > DOTS for one in shown) else ""
+    kept = max(len(one.dots) for one in shown)
+    some = f" (of the first {kept:,})" if any(one.n > len(one.dots) for one in shown) else ""
+    left_out = [one.absolute / aspect.n for one in aspect.ranked()[len(shown) :]]
+    others = ""
+    if left_out:
+        more = counted(len(left_out), "more feature")
+        others = f" {more} not shown: {max(left_out):.3g} at most."
     canvas.paragraph(
         f"Each dot is an instance{some}: right of 0 the feature raises the prediction, left of it "
-        "it lowers it. On the right the mean |weight|.",
+        f"it lowers it. On the right the mean |weight|.{others}",
         SMALL,
         "faint",
     )
     canvas.top += LEADING * SMALL / 72
+    _key(canvas, [value for one in shown for _, value in one.dots])
+
+
+def _value_dot(
+    canvas: Canvas, place: tuple[float, float], radius: float, strength: float | None
+) -> None:
+    """Draw a dot in the colour of a value, a ring where there is no number."""
+    if strength is None:
+        canvas.dot(place, radius, "faint", filled=False)
+    elif strength < 0.5:
+        canvas.dot(place, radius, "low", ("middle", 2 * strength))
+    else:
+        canvas.dot(place, radius, "middle", ("high", 2 * strength - 1))
+
+
+def _key(canvas: Canvas, values: Sequence[float | None]) -> None:
+    """Say what the colours that are there mean."""
     left = MARGIN
-    for said, share in KEY.items():
-        spot = (left + RADIUS, canvas.top)
-        if share is None:
-            canvas.dot(spot, 1.5 * RADIUS, "faint", filled=False)
-        else:
-            canvas.dot(spot, 1.5 * RADIUS, "low", ("high", share))
-        canvas.text(left + 5 * RADIUS, canvas.top, said, SMALL, "faint")
-        left += 5 * RADIUS + canvas.measure(f"{said}    ", SMALL)
+    if any(value is not None for value in values):
+        canvas.text(left, canvas.top, "low value", SMALL, "faint")
+        left += canvas.measure("low value   ", SMALL) + 2 * RADIUS
+        for number in range(KEY_DOTS):
+            spot = (left + 2 * RADIUS * number, canvas.top)
+            _value_dot(canvas, spot, 1.5 * RADIUS, number / (KEY_DOTS - 1))
+        left += 2 * RADIUS * KEY_DOTS + canvas.measure(" ", SMALL)
+        canvas.text(left, canvas.top, "high value", SMALL, "faint")
+        left += canvas.measure("high value      ", SMALL)
+    if any(value is None for value in values):
+        _value_dot(canvas, (left + RADIUS, canvas.top), 1.5 * RADIUS, None)
+        canvas.text(left + 5 * RADIUS, canvas.top, "not a number", SMALL, "faint")
 
 
 def _names(shown: Sequence[Influence], canvas: Canvas) -> tuple[float, float]:
@@ -398,7 +481,7 @@ def _names(shown: Sequence[Influence], canvas: Canvas) -> tuple[float, float]:
 
 
 def _cut(one: Influence, canvas: Canvas) -> str:
-    return canvas.cut(literal(one.feature), BODY, 0.36 * canvas.width)
+    return canvas.cut_name(literal(one.feature), BODY, 0.36 * canvas.width)
 
 
 def _lanes(places: Sequence[float]) -> list[int]:
@@ -408,16 +491,15 @@ def _lanes(places: Sequence[float]) -> list[int]:
     for place in places:
         n = taken[round(place / (2 * RADIUS))]
         taken[round(place / (2 * RADIUS))] += 1
-        lane = (n + 1) // 2 * (1 if n % 2 else -1)
-        found.append(max(-LANES, min(LANES, lane)))
+        found.append((n + 1) // 2 * (1 if n % 2 else -1))
     return found
 
 
-def _strengths(values: Sequence[float | None]) -> list[float | None]:
-    """Return how high each value is among all, by its rank, in 0..1."""
-    known = sorted({value for value in values if value is not None})
-    ranks = {value: i / max(1, len(known) - 1) for i, value in enumerate(known)}
-    return [None if value is None else ranks[value] for value in values]
+def _strengths(one: Influence, known: set[float]) -> list[float | None]:
+    """Return how high the value of each dot is among all that are known, by its rank, in 0..1."""
+    last = len(known) - 1
+    ranks = {value: rank / last if last else 0.5 for rank, value in enumerate(sorted(known))}
+    return [None if value is None else ranks[value] for _, value in one.dots]
 
 
 def _cells(aspect: Aspect, shown: Sequence[Influence], canvas: Canvas) -> None:
@@ -447,7 +529,7 @@ def _cells(aspect: Aspect, shown: Sequence[Influence], canvas: Canvas) -> None:
     end = f"prediction {high:.3g}".replace("-", MINUS)
     canvas.text(start + room, below, end, SMALL, "faint", anchor="end")
     canvas.top += 1.6 * SMALL / 72
-    some = f" (the first {CELLS:,})" if aspect.n > CELLS else ""
+    some = f" (the first {len(rows):,})" if aspect.n > len(rows) else ""
     canvas.paragraph(
         f"Each column of cells is an instance{some}, from the lowest to the highest prediction; "
         f"the strongest colour is a weight of {largest:.3g}.",

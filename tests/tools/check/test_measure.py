@@ -19,7 +19,7 @@ from lime_cli.engine.instance import Column, Component
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.formats import Look
-from lime_cli.records.reading import Entry
+from lime_cli.records.reading import Entry, read_entries
 from lime_cli.records.record import record_of
 from lime_cli.tools.check.measure import WRITERS, Checked, by_rule, check, check_drift, github_line
 from lime_cli.tools.check.policy import read_policy
@@ -27,9 +27,9 @@ from lime_cli.tools.compare.measure import Comparison, Limits, Unmatched, collec
 from lime_cli.tools.compare.measure import record_of as record_of_comparison
 from lime_cli.tools.compare.report import save as save_comparison
 from lime_cli.tools.compare.report import sheet_of
+from lime_cli.tools.summarize.measure import KEY_DOTS, summarize
 from lime_cli.tools.summarize.measure import record_of as record_of_summary
 from lime_cli.tools.summarize.measure import save as save_summary
-from lime_cli.tools.summarize.measure import summarize
 from tests.formats.test_json import explanation
 
 FAILURE = {
@@ -135,6 +135,53 @@ def test_a_summary_is_drawn_and_one_of_nothing_is_refused():
     summary, _ = summarize([Entry("f:1", FAILURE)], top=1)
     with pytest.raises(InputError, match="no explanation to draw"):
         save(summary, out)
+
+
+def drawn(limex, folder, name, *more):
+    words = ("explain", "tabular", "sample_models/loans.pkl", "sample_data/loans.csv", "--row")
+    path = folder / f"{name}.jsonl"
+    done = limex(*words, "0-39", "--samples", "64", "-o", path, "-q", *more)
+    assert done.code == 0, done.err
+    return summarize(read_entries(str(path)), top=3)[0]
+
+
+def test_one_of_two_classes_is_drawn_as_if_it_had_been_explained_for_all(limex, tmp_path):
+    mixed = drawn(limex, tmp_path, "mixed")
+    (found,) = mixed.drawn()
+    same = drawn(limex, tmp_path, "same", "--target", found.name, "--features", "20")
+    (wanted,) = same.drawn()
+    assert len(mixed.aspects) == 2
+    assert found.n == wanted.n == 40
+    assert found.turned[1] > 0
+    assert wanted.turned is None
+    for name, one in wanted.features.items():
+        other = found.features[name]
+        assert sorted(w for w, _ in other.dots) == pytest.approx(sorted(w for w, _ in one.dots))
+        assert sorted(str(v) for _, v in other.dots) == sorted(str(v) for _, v in one.dots)
+    assert sorted(p for p, _ in found.rows) == pytest.approx(sorted(p for p, _ in wanted.rows))
+
+
+@pytest.mark.parametrize("more", [["--target", "all"], ["--target", "no", "--target", "yes"]])
+def test_both_classes_are_drawn_where_both_were_explained(limex, tmp_path, more):
+    assert [one.turned for one in drawn(limex, tmp_path, "both", *more).drawn()] == [None, None]
+
+
+def test_a_value_is_high_or_low_among_all_instances():
+    pytest.importorskip("matplotlib")
+    from lime_cli.tools.summarize.measure import save
+
+    def one(name, target, value):
+        made = named(entry(name, {"milk": 0.4}), value)
+        made.record["targets"][0]["name"] = target
+        return made
+
+    out = io.BytesIO()
+    found = [one("0", "mammal", 1), one("1", "mammal", 1), one("2", "bird", 0)]
+    save(summarize(found, top=1)[0], out, "svg")
+    mammals, birds = out.getvalue().decode().split("“bird”")
+    dots = re.compile(r'r="3.26" style="fill:color-mix\(in srgb,var\(--(\w+)\) (\d+)%,var\(--(\w+)')
+    assert dots.findall(mammals) == [("middle", "0", "high")] * 2
+    assert dots.findall(birds) == [("low", "100", "middle")]
 
 
 @pytest.mark.parametrize("lost", ["instance", "targets", "warnings", "stop"])
@@ -468,13 +515,18 @@ def test_the_summary_draws_every_weight_at_its_place_and_as_solid_as_its_value()
     out = io.BytesIO()
     save_summary(summarize(entries, top=5)[0], out, "svg")
     dots = circles(out.getvalue())[: len(weights)]  # the legend's after them
-    assert len(circles(out.getvalue())) == len(weights) + 4
     places = np.array([float(one["cx"]) for one in dots])
     slope, offset = np.polyfit(list(weights.values()), places, 1)
     assert places == pytest.approx(slope * np.array(list(weights.values())) + offset, abs=0.02)
     assert slope > 0
-    low = [float(re.search(r"--low\) ([\d.]+)%", one["style"])[1]) for one in dots]
-    assert low == [100, 75, 50, 25, 0]
+    mixed = r"--(\w+)\) ([\d.]+)%,var\(--(\w+)"
+    assert [re.search(mixed, one["style"]).groups() for one in dots] == [
+        ("low", "100", "middle"),
+        ("low", "50", "middle"),
+        ("middle", "100", "high"),
+        ("middle", "50", "high"),
+        ("middle", "0", "high"),
+    ]
 
 
 def test_the_heat_map_has_instances_by_their_prediction():
@@ -523,4 +575,4 @@ def test_the_pictures_of_many_are_files_without_a_script(limex, tmp_path, tool, 
     assert len(data) > 2_000
     assert b"<script" not in data
     if form != "png":
-        assert data.count(b"<circle") == (24 if tool == "compare" else 12 + 4)
+        assert data.count(b"<circle") == (24 if tool == "compare" else 12 + KEY_DOTS)

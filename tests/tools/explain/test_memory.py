@@ -6,6 +6,7 @@ import joblib
 import numpy as np
 import pytest
 
+import lime_cli
 from lime_cli.models import model_file
 from lime_cli.running import job
 from tests import narrow
@@ -205,3 +206,39 @@ def test_both_may_stand_beside_the_model_and_in_the_environment(limex, room, mon
         monkeypatch.setenv("LIMEX_MAX_MEMORY", "20000")
     monkeypatch.setenv("LIMEX_MAX_MEMORY", "plenty")
     assert "limex: LIMEX_MAX_MEMORY: 'plenty' is not a size" in limex(*TEXT).err
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("side", [16, 32, 200])
+def test_no_call_is_given_more_than_the_bound_of_its_inputs(layout, side):
+    sizes = []
+
+    def brightness(images):
+        sizes.append((len(images), images.nbytes))
+        return images.reshape(len(images), -1).mean(axis=1)
+
+    image = np.random.default_rng(0).integers(0, 255, (side, side, 3), np.uint8)
+    choices = {"preprocess": "unit", "segmenter": "grid", "layout": layout, "samples": 64}
+    found = lime_cli.explain(brightness, image, max_memory="100kB", **choices)
+    assert all(n_bytes <= 100_000 or n == 1 for n, n_bytes in sizes)
+    assert max(n for n, _ in sizes) == max(1, 100_000 // (side * side * 3 * 4))
+    sizes.clear()
+    assert (
+        lime_cli.explain(brightness, image, **choices).record["targets"]
+        == (found.record["targets"])
+    )
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("words", [5, 40, 400])
+def test_no_call_is_given_more_text_than_the_bound(words):
+    sizes = []
+
+    def length(texts):
+        sizes.append((len(texts), sum(map(len, texts))))
+        return np.array([len(one) for one in texts]) / 4_000
+
+    text = " ".join(f"word{i}" for i in range(words))
+    lime_cli.explain(length, text, max_memory="5kB", samples=64)
+    assert all(n_bytes <= 5_000 or n == 1 for n, n_bytes in sizes)

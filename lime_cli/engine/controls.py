@@ -1,0 +1,306 @@
+"""Control variates of one instance: what goes along with the predictions beside the masks, and has
+nothing to do with any weight, taken out of the predictions to leave less noise.
+
+The polynomials of what was drawn that all instances share are regressed beside the masks
+(surrogate.py). Here are those that only some instances need, and of those only the columns that
+matter. Two kinds: what is zero on average given the mask, which may be taken out of the predictions
+whatever is made of them; and products of two masks, each without its mean, which say how
+components act together and are uncorrelated with every mask under the kernel of one radius alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations, permutations
+
+import numpy as np
+
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray
+from lime_cli.engine.neighbourhood import moments
+from lime_cli.engine.surrogate import (
+    DEGREES,
+    SHRINK,
+    Fits,
+    Ground,
+    legendre,
+    refitted,
+    residuals,
+)
+
+UNEXPLAINED = 0.1
+"""Share of the variance that weights and shared polynomials leave, from which more is tried."""
+STRONGEST, VALUED = 12, 6
+"""Components, at most, of which it is asked how they act together, and how the values that replace
+two of them do."""
+CHOSEN, EACH = 256, 8
+"""Controls that are fitted together, at most; effective samples for each, at least."""
+CLEAR = 6.0
+"""Squared standard errors by which a control goes along with the residuals, for its component to
+count by it."""
+FALSE = 0.5
+"""What share of the controls chosen may be there by chance, about."""
+SEEN = 4.0
+"""Effective samples that tell anything of a control, at least."""
+AT_ONCE = 64
+"""Controls that are made together to be looked at."""
+
+Columns = tuple[IntArray, IntArray]
+"""Controls as products of two factors: the rows of each."""
+
+
+def without_tails(
+    ground: Ground,
+    fits: Fits,
+    radius: IntArray,
+    data: tuple[FloatArray, FloatArray],
+    tails: Sequence[FloatArray | None],
+) -> FloatArray:
+    """Return predictions (P, n) without what goes along with control variates (n, q) of each.
+
+    Their coefficients come from the residuals at ``radius`` (P,), each alone, shrunk by its noise.
+    Zero on average given the mask, they leave every weight what it is, but for its error.
+    """
+    predictions = data[0].copy()
+    for p, tail in enumerate(tails):
+        if tail is None:
+            continue
+        r = int(radius[p])
+        weights = ground.w[r].reshape(-1)[ground.slot_of]
+        left = residuals(ground, r, fits, p, (data[0][p], float(data[1][p])))
+        left = (left - ground.X[..., 1 + ground.d :] @ fits.controls[p, r, 0]).reshape(-1)[
+            ground.slot_of
+        ]
+        pull, squares = weights * left, tail**2
+        along = pull @ tail
+        share = along**2 / np.maximum(along**2 + pull**2 @ squares, 1e-300)
+        predictions[p] -= tail @ (share * along / np.maximum(weights @ squares, 1e-300))
+    return predictions
+
+
+def needy(
+    ground: Ground, fits: Fits, radius: IntArray, data: tuple[FloatArray, FloatArray]
+) -> list[int]:
+    """Return which of P problems have much that their fits at ``radius`` (P,) do not explain."""
+    if ground.B < 2:
+        return []
+    left = np.empty(len(radius))
+    for r in sorted(set(radius.tolist())):
+        some = np.flatnonzero(radius == r)
+        y = ground.sorted_predictions(data[0][some] - data[1][some, None])
+        own = [fits.offsets[some, r, :1], fits.slopes[some, r, 0], fits.controls[some, r, 0]]
+        fitted = np.matmul(ground.X, np.concatenate(own, axis=1)[:, None, :, None])[..., 0]
+        left[some] = np.einsum("pbl,bl->p", (y - fitted) ** 2, ground.w[r])
+    n = ground.effective[radius]
+    freedom = np.maximum(n - ground.X.shape[2], n / 4)
+    total = fits.deviation[np.arange(len(radius)), radius] ** 2
+    return np.flatnonzero(left * n / freedom > UNEXPLAINED * total).tolist()
+
+
+def without_noise(
+    ground: Ground,
+    fits: Fits,
+    radius: IntArray,
+    data: tuple[FloatArray, FloatArray],
+    some: list[int],
+) -> FloatArray:
+    """Return predictions (P, n), those of ``some`` problems without what was drawn in them.
+
+    What components do together is fitted beside it, but left in.
+    """
+    if not some:
+        return data[0]
+    predictions = data[0].copy()
+    for p in some:
+        controls = _Controls(ground, int(radius[p]), fits, p, (data[0][p], float(data[1][p])))
+        left, right = controls.drawn()
+        beside = controls.together()
+        both = np.concatenate([left, beside[0]]), np.concatenate([right, beside[1]])
+        taken, _ = controls.taken(both, len(left))
+        predictions[p] -= taken.reshape(-1)[ground.slot_of]
+    return predictions
+
+
+def sharpened(
+    ground: Ground,
+    fits: Fits,
+    radius: IntArray,
+    data: tuple[FloatArray, FloatArray],
+    some: list[int],
+) -> Fits:
+    """Return the fits, those of ``some`` problems at ``radius`` (P,) with less noise.
+
+    What components do together is taken out of the predictions before the weights are fitted.
+    """
+    if not some:
+        return fits
+    slopes, offsets = fits.slopes.copy(), fits.offsets.copy()
+    for p in some:
+        r, own = int(radius[p]), (data[0][p], float(data[1][p]))
+        controls = _Controls(ground, r, fits, p, own)
+        columns = controls.together()
+        taken, at_itself = controls.taken(columns, len(columns[0]))
+        y = ground.sorted_predictions((own[0] - own[1])[None])[0]
+        coefficients = refitted(ground, r, y - taken + at_itself)
+        slopes[p, r], offsets[p, r] = coefficients[:, 1:], coefficients[:, 0] - at_itself
+    return replace(fits, slopes=slopes, offsets=offsets)
+
+
+class _Controls:
+    """Control variates of one problem at one radius: products of two factors each."""
+
+    def __init__(
+        self, ground: Ground, r: int, fits: Fits, p: int, data: tuple[FloatArray, float]
+    ) -> None:
+        d = ground.d
+        self.ground, self.r = ground, r
+        self.mean, variance, _ = moments(ground.kernels[r].sizes(d))
+        left = residuals(ground, r, fits, p, data, controlled=True)
+        self.pull = (ground.w[r] * left).reshape(-1)
+        """Weighted residuals, (B * L,)."""
+        self.random = ground.masks.uniforms is not None
+        shared = fits.controls[p, r, 0].reshape(-1, d)
+        size = variance * fits.slopes[p, r, 0] ** 2 + self.mean * (shared**2).sum(axis=0)
+        alone: list[tuple[float, int, int]] = []
+        for degree in range(len(shared) + 1, 1 + DEGREES * self.random):
+            slopes, scores = self._alone(degree)
+            clear = scores > CLEAR
+            size += np.where(clear, self.mean * slopes**2, 0.0)
+            alone += [(-scores[j], degree, j) for j in np.flatnonzero(clear).tolist()]
+        alone = sorted(alone)[: 2 * CHOSEN]
+        self.s = min(STRONGEST, d)
+        some = np.argsort(-size, kind="stable")[: self.s]
+        self.masked = ground.X.reshape(-1, ground.X.shape[2])[:, 1 + some].T.copy()
+        rows = [np.ones((1, len(self.pull))), self.masked - self.mean]
+        if self.random:
+            t = self._uniform(some)
+            rows += [self.masked * legendre(t, degree) for degree in range(1, 5)]
+            for _, degree, j in alone:
+                one = np.array([j])
+                rows.append(self._masked(one) * legendre(self._uniform(one), degree))
+        self.n_alone = len(alone)
+        self.factors = np.concatenate(rows)
+
+    def _masked(self, columns: IntArray) -> FloatArray:
+        """Return which samples mask some components, (columns, B * L)."""
+        flat = self.ground.X.reshape(-1, self.ground.X.shape[2])
+        return np.ascontiguousarray(flat[:, 1 + columns].T)
+
+    def _uniform(self, columns: IntArray) -> FloatArray:
+        """Return what chose the replacements of some components, in [-1, 1), as ``_masked``."""
+        uniforms = self.ground.masks.uniforms
+        assert uniforms is not None
+        laid = np.zeros((len(columns), len(self.pull)))
+        laid[:, self.ground.slot] = 2.0 * uniforms[self.ground.order[:, None], columns].T - 1.0
+        return laid
+
+    def _alone(self, degree: int) -> tuple[FloatArray, FloatArray]:
+        """Return the slopes on one polynomial of every component, each alone, and how clear each is
+        to most of the blocks.
+        """
+        slopes, scores = np.zeros((2, self.ground.d))
+        w = self.ground.w[self.r].reshape(-1)
+        for start in range(0, self.ground.d, AT_ONCE):
+            some = np.arange(start, min(start + AT_ONCE, self.ground.d))
+            drawn = self._masked(some) * legendre(self._uniform(some), degree)
+            along, own = self._along(drawn)
+            slopes[some] = along.sum(axis=1) / np.maximum(drawn**2 @ w, 1e-300)
+            scores[some] = own.max(axis=1)
+        return slopes, scores
+
+    def _along(self, controls: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Return how controls (q, B * L) go along with the residuals, by block (q, B), and how
+        clearly, by all blocks but each: in squared standard errors, 0 where too few samples count.
+        """
+        w = self.ground.w[self.r].reshape(-1)
+        product = (controls * self.pull).reshape(len(controls), self.ground.B, -1)
+        along, squares = product.sum(axis=2), np.einsum("qbl,qbl->qb", product, product)
+        counted = controls**2 * w
+        seen = counted.sum(axis=1) ** 2 > SEEN * np.einsum("qn,qn->q", counted, counted)
+        rest = along.sum(axis=1, keepdims=True) - along
+        variance = squares.sum(axis=1, keepdims=True) - squares
+        scores = rest**2 / np.maximum(variance, 1e-300)
+        return along, np.where(seen[:, None], scores, 0.0)
+
+    def drawn(self) -> Columns:
+        """List what is zero on average given the mask: the value drawn in one component by what
+        is masked beside it, the values drawn in two, and its higher polynomials.
+        """
+        none = np.zeros(0, np.int64)
+        if not self.random:
+            return none, none
+        s = self.s
+        pairs = np.array(list(permutations(range(s), 2)), np.int64).reshape(-1, 2)
+        masked = np.tile(1 + pairs[:, 0], DEGREES)
+        values = np.concatenate([1 + g * s + pairs[:, 1] for g in range(1, 1 + DEGREES)])
+        places = range(min(s, VALUED))  # the strongest come first
+        degrees = range(1, 1 + DEGREES)
+        both = [
+            (1 + g * s + i, 1 + h * s + j)
+            for i, j in combinations(places, 2)
+            for g in degrees
+            for h in degrees
+        ]
+        one, other = np.array(both, np.int64).reshape(-1, 2).T
+        rest = 1 + (1 + DEGREES) * s + np.arange((4 - DEGREES) * s + self.n_alone)
+        return (
+            np.concatenate([masked, one, np.zeros_like(rest)]),
+            np.concatenate([values, other, rest]),
+        )
+
+    def together(self) -> Columns:
+        """List the products of two masks, each without its mean."""
+        pairs = np.array(list(combinations(range(1, 1 + self.s), 2)), np.int64).reshape(-1, 2)
+        return pairs[:, 0], pairs[:, 1]
+
+    def taken(self, columns: Columns, n_own: int) -> tuple[FloatArray, float]:
+        """Fit the controls that go along clearly with the residuals; return what the first
+        ``n_own`` of them say of the samples (B, L), each block by the other blocks, and of the
+        instance.
+        """
+        B, effective = self.ground.B, float(self.ground.effective[self.r])
+        along, scores = np.empty((2, len(columns[0]), B))
+        for start in range(0, len(along), AT_ONCE):
+            some = slice(start, start + AT_ONCE)
+            along[some], scores[some] = self._along(self._made(columns, some))
+        chosen = _clearest(scores, min(CHOSEN, int(effective / EACH)))
+        best = np.flatnonzero(chosen.any(axis=1))
+        if not len(best):
+            return np.zeros((B, self.ground.L)), 0.0
+        by_block = self._made(columns, best).reshape(len(best), B, -1).transpose(1, 0, 2)
+        grams = (by_block * self.ground.w[self.r][:, None]) @ by_block.transpose(0, 2, 1)
+        there = chosen[best].T
+        systems = (grams.sum(axis=0) - grams) * there[:, :, None] * there[:, None, :]
+        ridge = SHRINK / effective * np.einsum("bii->b", systems)[:, None]
+        places = np.arange(len(best))
+        systems[:, places, places] += np.where(there, ridge, 1.0)
+        wanted = np.where(there, along[best].sum(axis=1) - along[best].T, 0.0)
+        coefficients = np.linalg.solve(systems, wanted[..., None])[..., 0]
+        own = best < n_own
+        taken = (coefficients[:, None, own] @ by_block[:, own])[:, 0]
+        return taken, float(coefficients[:, own].mean(axis=0) @ self._at_itself(columns, best[own]))
+
+    def _made(self, columns: Columns, some: slice | IntArray) -> FloatArray:
+        return np.asarray(self.factors[columns[0][some]] * self.factors[columns[1][some]])
+
+    def _at_itself(self, columns: Columns, some: IntArray) -> FloatArray:
+        """Return what controls are of the instance, which masks nothing."""
+        both = (columns[0][some] > 0) & (columns[1][some] <= self.s)
+        return np.where(both, self.mean**2, 0.0)
+
+
+def _clearest(scores: FloatArray, n: int) -> BoolArray:
+    """Choose n controls at most for every block, by the others alone: (q, B).
+
+    Of many that say nothing the clearest of k are as clear as the bound for k asks (as for false
+    discovery rates, Benjamini & Hochberg 1995), so that there are hardly any where nothing is to
+    be found, and most of those that help where much is.
+    """
+    q, B = scores.shape
+    order = np.argsort(-scores, axis=0, kind="stable")
+    k = np.arange(1, 1 + q)[:, None]
+    clear = np.take_along_axis(scores, order, axis=0) > 2.0 * np.log(q / (FALSE * k))
+    last = np.where(clear, k, 0).max(axis=0, initial=0)
+    chosen = np.zeros((q, B), bool)
+    np.put_along_axis(chosen, order, k <= np.minimum(last, n), axis=0)
+    return chosen
