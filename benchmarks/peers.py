@@ -1,14 +1,15 @@
 """limex beside marcotcr/lime, shap and captum, on the same models: one table, one command.
 
     pip install lime shap captum torch onnxruntime skl2onnx
-    python benchmarks/peers.py [--runs 5] [--only PART] [--markdown FILE] [--readme]
+    python benchmarks/peers.py [--runs 5] [--only PART] [--markdown FILE]
+        [--figures FILE] [--readme]
 
 Processor seconds and peak memory of whole commands, from the start of the process to the file
 written; milliseconds of one explanation where all is loaded; rows at once; texts; images; and the
 time to equal error. Every tool gets the same number of samples; *bare* is a script that loads the
 same model and asks it as often. What is measured side by side is run in turn, and medians are
 printed. A tool that is not installed is left out. ``--readme`` writes the short form into the
-README.
+README; with ``--figures FILE`` a run in parts adds to the figures of the parts before.
 """
 
 from __future__ import annotations
@@ -541,6 +542,11 @@ def short(figures: Figures) -> str:
     )
 
 
+def read_figures(path: Path) -> Figures:
+    held = json.loads(path.read_text("utf-8")) if path.exists() else []
+    return {(part, what, tool): figure for part, what, tool, figure in held}
+
+
 def write_short(figures: Figures) -> None:
     path = ROOT / "README.md"
     before, _, rest = path.read_text("utf-8").partition(BEGIN)
@@ -598,6 +604,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--only", default="", metavar="PART")
     parser.add_argument("--markdown", type=Path, metavar="FILE")
+    parser.add_argument("--figures", type=Path, metavar="FILE")
     parser.add_argument("--readme", action="store_true")
     parser.add_argument("--run", nargs=2, metavar=("CASE", "FOLDER"), help=argparse.SUPPRESS)
     parser.add_argument("--prepare", type=Path, help=argparse.SUPPRESS)
@@ -622,6 +629,10 @@ def main() -> None:
             print(one, flush=True)
     if asked.markdown is not None:
         asked.markdown.write_text("\n".join(parts), "utf-8")
+    if asked.figures is not None:
+        figures = {**read_figures(asked.figures), **figures}
+        listed = [[*case, figure] for case, figure in figures.items()]
+        asked.figures.write_text(json.dumps(listed, indent=0), "utf-8")
     if asked.readme:
         write_short(figures)
 

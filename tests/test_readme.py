@@ -225,3 +225,15 @@ def rewrite(page: Path, command: str, shown: str, folder: Path) -> None:
 
 if __name__ == "__main__":
     update()
+
+
+def test_the_figures_in_sentences_are_those_of_the_blocks():
+    text = (ROOT / "README.md").read_text("utf-8")
+    weight = re.search(r"`hair = 1` with (\+\d\.\d+) adds about (\d+) percentage points", text)
+    assert re.search(rf"{re.escape(weight[1])} \+-\d\.\d+  hair = 1\n", text)
+    assert round(100 * float(weight[1])) == int(weight[2])
+    for page in ("README.md", "docs/index.md"):
+        intercept = re.search(
+            r"From the intercept (\d\.\d+) over", (ROOT / page).read_text("utf-8")
+        )[1]
+        assert f"; intercept {intercept}\n" in text

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from itertools import combinations, permutations
 
 import numpy as np
@@ -33,6 +34,8 @@ UNEXPLAINED = 0.1
 STRONGEST, VALUED = 12, 6
 """Components, at most, of which it is asked how they act together, and how the values that replace
 two of them do."""
+HIGHEST = 4
+"""Degree of the polynomials of the value drawn in one of these."""
 CHOSEN, EACH = 256, 8
 """Controls that are fitted together, at most; effective samples for each, at least."""
 CLEAR = 6.0
@@ -137,7 +140,7 @@ def sharpened(
     slopes, offsets = fits.slopes.copy(), fits.offsets.copy()
     for p in some:
         r, own = int(radius[p]), (data[0][p], float(data[1][p]))
-        controls = _Controls(ground, r, fits, p, own)
+        controls = _Controls(ground, r, fits, p, own, random=False)
         columns = controls.together()
         taken, at_itself = controls.taken(columns, len(columns[0]))
         y = ground.sorted_predictions((own[0] - own[1])[None])[0]
@@ -150,15 +153,22 @@ class _Controls:
     """Control variates of one problem at one radius: products of two factors each."""
 
     def __init__(
-        self, ground: Ground, r: int, fits: Fits, p: int, data: tuple[FloatArray, float]
+        self,
+        ground: Ground,
+        r: int,
+        fits: Fits,
+        p: int,
+        data: tuple[FloatArray, float],
+        random: bool = True,
     ) -> None:
+        """``random`` where controls of what is drawn are wanted, not of masks alone."""
         d = ground.d
         self.ground, self.r = ground, r
         self.mean, variance, _ = moments(ground.kernels[r].sizes(d))
         left = residuals(ground, r, fits, p, data, controlled=True)
         self.pull = (ground.w[r] * left).reshape(-1)
         """Weighted residuals, (B * L,)."""
-        self.random = ground.masks.uniforms is not None
+        self.random = random and ground.masks.uniforms is not None
         shared = fits.controls[p, r, 0].reshape(-1, d)
         size = variance * fits.slopes[p, r, 0] ** 2 + self.mean * (shared**2).sum(axis=0)
         alone: list[tuple[float, int, int]] = []
@@ -170,14 +180,14 @@ class _Controls:
         alone = sorted(alone)[: 2 * CHOSEN]
         self.s = min(STRONGEST, d)
         some = np.argsort(-size, kind="stable")[: self.s]
-        self.masked = ground.X.reshape(-1, ground.X.shape[2])[:, 1 + some].T.copy()
-        rows = [np.ones((1, len(self.pull))), self.masked - self.mean]
+        masked = self._masked(some)
+        rows = [np.ones((1, len(self.pull))), masked - self.mean]
         if self.random:
             t = self._uniform(some)
-            rows += [self.masked * legendre(t, degree) for degree in range(1, 5)]
-            for _, degree, j in alone:
-                one = np.array([j])
-                rows.append(self._masked(one) * legendre(self._uniform(one), degree))
+            rows += [masked * legendre(t, degree) for degree in range(1, HIGHEST + 1)]
+        for degree in sorted({degree for _, degree, _ in alone}):
+            columns = np.array([j for _, own, j in alone if own == degree])
+            rows.append(self._masked(columns) * legendre(self._uniform(columns), degree))
         self.n_alone = len(alone)
         self.factors = np.concatenate(rows)
 
@@ -203,55 +213,21 @@ class _Controls:
         for start in range(0, self.ground.d, AT_ONCE):
             some = np.arange(start, min(start + AT_ONCE, self.ground.d))
             drawn = self._masked(some) * legendre(self._uniform(some), degree)
-            along, own = self._along(drawn)
+            product = (drawn * self.pull).reshape(len(some), self.ground.B, -1)
+            along = product.sum(axis=2)
             slopes[some] = along.sum(axis=1) / np.maximum(drawn**2 @ w, 1e-300)
-            scores[some] = own.max(axis=1)
+            scores[some] = _scores(along, np.einsum("qbl,qbl->qb", product, product)).max(axis=1)
         return slopes, scores
-
-    def _along(self, controls: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Return how controls (q, B * L) go along with the residuals, by block (q, B), and how
-        clearly, by all blocks but each: in squared standard errors, 0 where too few samples count.
-        """
-        w = self.ground.w[self.r].reshape(-1)
-        product = (controls * self.pull).reshape(len(controls), self.ground.B, -1)
-        along, squares = product.sum(axis=2), np.einsum("qbl,qbl->qb", product, product)
-        counted = controls**2 * w
-        seen = counted.sum(axis=1) ** 2 > SEEN * np.einsum("qn,qn->q", counted, counted)
-        rest = along.sum(axis=1, keepdims=True) - along
-        variance = squares.sum(axis=1, keepdims=True) - squares
-        scores = rest**2 / np.maximum(variance, 1e-300)
-        return along, np.where(seen[:, None], scores, 0.0)
 
     def drawn(self) -> Columns:
         """List what is zero on average given the mask: the value drawn in one component by what
         is masked beside it, the values drawn in two, and its higher polynomials.
         """
-        none = np.zeros(0, np.int64)
-        if not self.random:
-            return none, none
-        s = self.s
-        pairs = np.array(list(permutations(range(s), 2)), np.int64).reshape(-1, 2)
-        masked = np.tile(1 + pairs[:, 0], DEGREES)
-        values = np.concatenate([1 + g * s + pairs[:, 1] for g in range(1, 1 + DEGREES)])
-        places = range(min(s, VALUED))  # the strongest come first
-        degrees = range(1, 1 + DEGREES)
-        both = [
-            (1 + g * s + i, 1 + h * s + j)
-            for i, j in combinations(places, 2)
-            for g in degrees
-            for h in degrees
-        ]
-        one, other = np.array(both, np.int64).reshape(-1, 2).T
-        rest = 1 + (1 + DEGREES) * s + np.arange((4 - DEGREES) * s + self.n_alone)
-        return (
-            np.concatenate([masked, one, np.zeros_like(rest)]),
-            np.concatenate([values, other, rest]),
-        )
+        return _drawn(self.s, self.n_alone) if self.random else (NONE, NONE)
 
     def together(self) -> Columns:
         """List the products of two masks, each without its mean."""
-        pairs = np.array(list(combinations(range(1, 1 + self.s), 2)), np.int64).reshape(-1, 2)
-        return pairs[:, 0], pairs[:, 1]
+        return _pairs(self.s)
 
     def taken(self, columns: Columns, n_own: int) -> tuple[FloatArray, float]:
         """Fit the controls that go along clearly with the residuals; return what the first
@@ -259,15 +235,16 @@ class _Controls:
         instance.
         """
         B, effective = self.ground.B, float(self.ground.effective[self.r])
-        along, scores = np.empty((2, len(columns[0]), B))
-        for start in range(0, len(along), AT_ONCE):
-            some = slice(start, start + AT_ONCE)
-            along[some], scores[some] = self._along(self._made(columns, some))
-        chosen = _clearest(scores, min(CHOSEN, int(effective / EACH)))
+        along, squares = self._along(columns)
+        chosen = _clearest(_scores(along, squares), min(CHOSEN, int(effective / EACH)))
         best = np.flatnonzero(chosen.any(axis=1))
+        made = self.factors[columns[0][best]] * self.factors[columns[1][best]]
+        counted = made**2 * self.ground.w[self.r].reshape(-1)
+        seen = counted.sum(axis=1) ** 2 > SEEN * np.einsum("qn,qn->q", counted, counted)
+        best, made = best[seen], made[seen]
         if not len(best):
             return np.zeros((B, self.ground.L)), 0.0
-        by_block = self._made(columns, best).reshape(len(best), B, -1).transpose(1, 0, 2)
+        by_block = made.reshape(len(best), B, -1).transpose(1, 0, 2)
         grams = (by_block * self.ground.w[self.r][:, None]) @ by_block.transpose(0, 2, 1)
         there = chosen[best].T
         systems = (grams.sum(axis=0) - grams) * there[:, :, None] * there[:, None, :]
@@ -280,13 +257,57 @@ class _Controls:
         taken = (coefficients[:, None, own] @ by_block[:, own])[:, 0]
         return taken, float(coefficients[:, own].mean(axis=0) @ self._at_itself(columns, best[own]))
 
-    def _made(self, columns: Columns, some: slice | IntArray) -> FloatArray:
-        return np.asarray(self.factors[columns[0][some]] * self.factors[columns[1][some]])
+    def _along(self, columns: Columns) -> tuple[FloatArray, FloatArray]:
+        """Return how controls go along with the residuals by block, and its variance, (q, B)."""
+        B = self.ground.B
+        first = 1 + self.s * (1 + DEGREES * self.random)  # no other factor stands on the left
+        factors = self.factors.reshape(len(self.factors), B, -1).transpose(1, 0, 2)
+        pull = self.pull.reshape(B, 1, -1)
+        along = (factors[:, :first] * pull) @ factors.transpose(0, 2, 1)
+        factors = factors**2
+        squares = (factors[:, :first] * pull**2) @ factors.transpose(0, 2, 1)
+        return along[:, columns[0], columns[1]].T, squares[:, columns[0], columns[1]].T
 
     def _at_itself(self, columns: Columns, some: IntArray) -> FloatArray:
         """Return what controls are of the instance, which masks nothing."""
         both = (columns[0][some] > 0) & (columns[1][some] <= self.s)
         return np.where(both, self.mean**2, 0.0)
+
+
+NONE = np.zeros(0, np.int64)
+
+
+@lru_cache(maxsize=64)
+def _pairs(s: int) -> Columns:
+    pairs = np.array(list(combinations(range(1, 1 + s), 2)), np.int64).reshape(-1, 2)
+    return pairs[:, 0], pairs[:, 1]
+
+
+@lru_cache(maxsize=64)
+def _drawn(s: int, n_alone: int) -> Columns:
+    """List controls of s components, of which the strongest come first, and of some alone."""
+    pairs = np.array(list(permutations(range(s), 2)), np.int64).reshape(-1, 2)
+    degrees = range(1, 1 + DEGREES)
+    both = [
+        (1 + g * s + i, 1 + h * s + j)
+        for i, j in combinations(range(min(s, VALUED)), 2)
+        for g in degrees
+        for h in degrees
+    ]
+    one, other = np.array(both, np.int64).reshape(-1, 2).T
+    rest = 1 + (1 + DEGREES) * s + np.arange((HIGHEST - DEGREES) * s + n_alone)
+    left = [np.tile(1 + pairs[:, 0], DEGREES), one, np.zeros_like(rest)]
+    right = [*(1 + g * s + pairs[:, 1] for g in degrees), other, rest]
+    return np.concatenate(left), np.concatenate(right)
+
+
+def _scores(along: FloatArray, squares: FloatArray) -> FloatArray:
+    """Return how clearly controls go along with the residuals of all blocks but each, (q, B): in
+    squared standard errors.
+    """
+    rest = along.sum(axis=1, keepdims=True) - along
+    variance = squares.sum(axis=1, keepdims=True) - squares
+    return np.asarray(rest**2 / np.maximum(variance, 1e-300))
 
 
 def _clearest(scores: FloatArray, n: int) -> BoolArray:

@@ -643,8 +643,9 @@ def focused(instance: Instance, model: Model, settings: Settings) -> Instance:
     return instance.finer(strengths)
 
 
-MOST_COUNTERFACTUALS = 3
-"""Classes for which a change is told, at most."""
+MOST_COUNTERFACTUALS, MOST_CHANGED = 3, 10
+"""Classes for which a change is told, and components that it changes, at most: of more nobody can
+tell what matters."""
 
 
 @runtime_checkable
@@ -673,7 +674,8 @@ def nearest(
     own = int(np.argmax(original))
     top = predictions.argmax(axis=1)
     n_masked = masked.sum(axis=1)
-    others = np.isfinite(predictions).all(axis=1) & (top != own) & (n_masked > 0)
+    few = (n_masked > 0) & (n_masked <= MOST_CHANGED)
+    others = np.isfinite(predictions).all(axis=1) & (top != own) & few
     chosen = []
     for target in sorted(set(top[others].tolist())):
         rows = np.flatnonzero(others & (top == target))

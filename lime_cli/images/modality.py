@@ -191,10 +191,11 @@ class ImageModality:
                 resample=given.resample,
                 channels="L" if self.channels == "L" else base.channels,
             )
+        own = self.resize in (None, base.resize)  # another way to fit has nothing of the preset's
         return Preprocessing(
             size=self.size,
             resize=self.resize or base.resize,
-            resize_to=base.resize_to,
+            resize_to=base.resize_to if own else None,
             scale=base.scale if self.scale is None else self.scale,
             mean=self.mean or base.mean,
             std=self.std or base.std,

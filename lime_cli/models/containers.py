@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError
-from lime_cli.models.encoders import SideBySide, encoders_of, scaled_by_name, width_of
+from lime_cli.models.encoders import SideBySide, encoders_of, expanded, scaled_by_name, width_of
 from lime_cli.models.fitted import fitted
 from lime_cli.models.sklearn import final
 
@@ -153,10 +153,16 @@ def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
         return model, _taken(held, key)
     parts = [*steps, models[0]]
     if not all(_fits(one, after) for (_, one), (_, after) in pairwise(parts)):
-        by_name = scaled_by_name(encoders, dict(steps), _columns_of(held, [model]))
-        if by_name is None:
+        columns = _columns_of(held, [model])
+        by_name = scaled_by_name(encoders, dict(steps), columns)
+        more = expanded([one for _, one in steps], columns) if encoders is None else None
+        if by_name is not None:
+            encoders, parts = by_name, [models[0]]
+        elif more is not None:
+            called = " and ".join(str(one) for one, _ in steps)
+            parts = [(called, more), models[0]]
+        else:
             return None
-        encoders, parts = by_name, [models[0]]
     if encoders is not None:
         parts = [(encoders.called, encoders), *parts]
     elif not steps:

@@ -93,12 +93,64 @@ class SideBySide:
         return np.hstack([one.toarray() if hasattr(one, "toarray") else one for one in made])
 
 
+class Expanded:
+    """A transformer of data frames that puts the columns of others in the place of theirs."""
+
+    def __init__(self, columns: Sequence[str], parts: Sequence[Any]) -> None:
+        """``columns`` are the model's, in its order; those of ``parts`` are among them."""
+        self._columns, self._parts = list(columns), parts
+        self._made = [_made_by(one) for one in parts]
+        own = {name: one for one, names in zip(parts, self._made, strict=True) for name in names}
+        found: dict[str, None] = {}
+        for name in self._columns:
+            part = own.get(name)
+            found |= dict.fromkeys([name] if part is None else map(str, part.feature_names_in_))
+        self.feature_names_in_ = np.array([*found], object)
+        self.n_features_in_ = len(found)
+
+    @property
+    def known_by_name(self) -> list[tuple[str, Known]]:
+        """The categories that encoders among the parts know."""
+        return SideBySide(self._parts).known_by_name
+
+    def fit(self, rows: Any, labels: Any = None) -> Expanded:
+        """Return itself: all that it knows was fitted before."""
+        return self
+
+    def transform(self, rows: Any) -> Any:
+        """Return a data frame of the model's columns."""
+        found = rows.copy()
+        for one, names in zip(self._parts, self._made, strict=True):
+            made = one.transform(rows[list(one.feature_names_in_)])
+            made = np.asarray(made.toarray() if hasattr(made, "toarray") else made)
+            for place, name in enumerate(names):
+                found[name] = made[:, place]
+        return found[self._columns]
+
+
+def expanded(parts: Sequence[Any], columns: tuple[str, ...] | None) -> Expanded | None:
+    """Return what makes a model's columns of parts that all make some of them, by their names."""
+    if columns is None or not parts:
+        return None
+    for one in parts:
+        made = _made_by(one)
+        named = hasattr(one, "feature_names_in_")
+        if not made or not named or not {*made} <= {*columns}:
+            return None
+    return Expanded(columns, parts)
+
+
+def _made_by(one: Any) -> list[str]:
+    """Return the names of the columns that a transformer makes; none where it cannot tell."""
+    try:
+        return list(map(str, one.get_feature_names_out()))
+    except Exception:  # not every transformer can tell
+        return []
+
+
 def width_of(one: Any) -> int:
     """Return how many columns a transformer makes; -1 where it cannot tell."""
-    try:
-        return len(one.get_feature_names_out())
-    except Exception:  # not every transformer can tell
-        return int(getattr(one, "n_features_in_", -1))
+    return len(_made_by(one)) or int(getattr(one, "n_features_in_", -1))
 
 
 class Records:
@@ -187,10 +239,7 @@ def scaled_by_name(
 
 
 def _keeps_width(one: Any, n: int) -> bool:
-    try:
-        return len(one.get_feature_names_out()) == n
-    except Exception:  # not every transformer can tell
-        return False
+    return len(_made_by(one)) == n
 
 
 def _is_dict(child: Any) -> bool:

@@ -167,10 +167,14 @@ def _first(output: RawOutput, stated: Stated) -> RawOutput | None:
 
 
 def _scored(output: RawOutput, stated: Stated) -> RawOutput | None:
-    """[[{label, score}, ...], ...], every label of every input, in any order."""
+    """[[{label, score}, ...], ...] or [[(label, score), ...], ...], every label of every input, in
+    any order.
+    """
     rows = output.raw
     if not isinstance(rows, list) or not rows:
         return None
+    if all(isinstance(row, list) and row and all(map(_is_pair, row)) for row in rows):
+        rows = [[{"label": one[0], "score": one[1]} for one in row] for row in rows]
     rows = [[one] if _is_scored(one) else one for one in rows]
     if not all(isinstance(row, list) and row and all(map(_is_scored, row)) for row in rows):
         return None
@@ -220,6 +224,15 @@ def _is_scored(one: Any) -> bool:
     return isinstance(one, dict) and {"label", "score"} <= set(one)
 
 
+def _is_pair(one: Any) -> bool:
+    return (
+        isinstance(one, tuple)
+        and len(one) == 2
+        and isinstance(one[0], str)
+        and isinstance(one[1], (float, np.floating))
+    )
+
+
 def _by_number(name: str) -> tuple[str, int, str]:
     """Sort LABEL_2 before LABEL_10."""
     word = name.rstrip("0123456789")
@@ -260,6 +273,9 @@ def _columns(output: RawOutput, stated: Stated) -> RawOutput | None:
     if not stated.column or not isinstance(raw, dict) or not raw:
         return None
     columns = [np.asarray(one) for one in raw.values()]
+    tables = [one for one in columns if one.ndim == 2 and one.dtype.kind in "fiu"]
+    if len(tables) == 1 and all(len(one) == len(tables[0]) for one in columns if one.ndim):
+        return output._replace(raw=tables[0])  # and what goes with it: labels, texts
     if any(one.ndim != 1 or len(one) != len(columns[0]) for one in columns):
         return None
     return RawOutput(np.stack(columns, axis=1), tuple(map(str, raw)), output.rules)
@@ -429,6 +445,8 @@ def decide_outputs(
 
     Raises ModelError, or InputError for ``--classes``, when names and outputs differ in number.
     """
+    if file.classes and stated.column and n and _are_places(raw, len(file.classes), n):
+        stated = stated._replace(labels=True)
     if file.classes and not stated.classes and (stated.labels or _are_words(raw)):
         stated = stated._replace(classes=file.classes, labels=True)
     if stated.labels and not stated.classes and file.task == "auto":
@@ -440,6 +458,8 @@ def decide_outputs(
     values, output = as_matrix(raw, name, stated, n)
     twice = values.shape[1] > 1 and file.activation in ACTIVATIONS and _sum_to_one(values)
     values = _activate(values, file.activation)
+    if file.activation in ACTIVATIONS:
+        stated = stated._replace(margins=False)  # they are probabilities by now
     if file.classes and output.names and sorted(file.classes) == sorted(output.names):
         file = file._replace(classes=output.names)  # which name is whose, the answer says itself
     named = (output.names or stated.classes) is not None
@@ -626,6 +646,13 @@ def _assumed(
             yield LOGIT
         elif stated.column and _within(values[:1]) and (values[:1] % 1).any():
             yield SHARE
+
+
+def _are_places(raw: Any, n_classes: int, n: int) -> bool:
+    """Tell whole numbers, one for an input, that are the places of more classes than two."""
+    places = np.asarray(raw) if isinstance(raw, (list, np.ndarray)) else np.empty(0)
+    whole = places.shape == (n,) and places.dtype.kind in "iu" and n_classes > 2
+    return whole and bool(((places >= 0) & (places < n_classes)).all())
 
 
 def _are_words(raw: Any) -> bool:

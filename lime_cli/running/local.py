@@ -27,7 +27,7 @@ from typing import IO, Any, NamedTuple
 from lime_cli import clock
 from lime_cli.clock import LOADING, TRYING, Board, TimeLimits, Watcher, unwatch, watch
 from lime_cli.cores import LIBRARIES
-from lime_cli.errors import LimexError, ModelError, OutputError, PredictionError
+from lime_cli.errors import LimexError, ModelError, OutputError, PredictionError, SettingsError
 from lime_cli.running import fence
 from lime_cli.running.containment import (
     BAD_ITEMS,
@@ -82,6 +82,8 @@ def main(parent: int | None, idle: float | None, board: int | None) -> None:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     if parent is not None and sys.platform == "linux":
         die_with(parent)
+    global _is_worker
+    _is_worker = True
     works, outcomes = _own_streams()
     given: SimpleQueue[bytes] = SimpleQueue()
     threading.Thread(target=_listen, args=(works, given), daemon=True).start()
@@ -140,6 +142,10 @@ MEMORY = {
 which would otherwise be handed back and zeroed again hundreds of times a second."""
 
 
+_is_worker = False
+"""Whether this process is a worker itself."""
+
+
 NAME = "limex-worker"
 """How a list of processes tells them."""
 
@@ -173,7 +179,16 @@ class WorkerProcess:
         folder: str | None = None,
         idle: float | None = None,
     ) -> None:
-        """Start it in ``folder``, to end after ``idle`` seconds; raise OSError if that fails."""
+        """Start it in ``folder``, to end after ``idle`` seconds; raise OSError if that fails.
+
+        A worker that imports a script which explains with workers would start more for ever: it
+        gets a SettingsError.
+        """
+        if _is_worker:
+            raise SettingsError(
+                "--jobs: a worker imports this file, and would start workers of its own",
+                'put what runs limex under if __name__ == "__main__":',
+            )
         self.task: Task | None = None
         self.ready = False
         """Whether it has ever loaded the model."""

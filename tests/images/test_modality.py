@@ -389,3 +389,16 @@ def test_a_graph_of_flat_pixels_is_fed_them_in_rows(tmp_path: Path, kind: str) -
     raw = pixels.reshape(1, -1) / 255 @ weights
     expected = np.exp(raw) / np.exp(raw).sum()
     assert found.record["outputs"] == pytest.approx(expected[0].tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("resize", ["stretch", "pad"])
+@pytest.mark.parametrize("named", ["imagenet", "caffe"])
+def test_a_way_to_fit_that_is_typed_crops_nothing_of_the_preset_s(named: str, resize: str) -> None:
+    modality = ImageModality(("a.png",), preprocess=named, resize=resize, size=(44, 44))
+    view = modality.preprocessing.view((50, 60))
+    assert (view.y.start, view.y.stop, view.x.start, view.x.stop) == (0, 50, 0, 60)
+    own = ImageModality(("a.png",), preprocess=named, resize="crop", size=(44, 44))
+    assert (
+        own.preprocessing
+        == ImageModality(("a.png",), preprocess=named, size=(44, 44)).preprocessing
+    )

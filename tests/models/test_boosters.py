@@ -83,7 +83,10 @@ def test_xgboost_logits_are_margins(tmp_path):
     model = loaded(tmp_path / "m.ubj")
     raw = booster.predict(xgboost.DMatrix(X))
     assert model.predict(TABLE) == pytest.approx(np.stack([-raw, raw], axis=1))
-    assert [one.code for one in model.warnings] == ["decision_values"]
+    assert [one.code for one in model.warnings] == ["decision_values", "log_odds"]
+    probable = loaded(tmp_path / "m.ubj", activation="sigmoid")
+    chances = 1 / (1 + np.exp(-raw))
+    assert probable.predict(TABLE) == pytest.approx(np.stack([1 - chances, chances], axis=1))
 
 
 def test_a_pickled_xgboost_booster_is_asked_like_its_file(tmp_path):

@@ -411,3 +411,25 @@ def test_parts_that_do_not_make_the_model_s_columns_are_told(tmp_path, key):
     held = {"scaler": SCALER, "encoder": ENCODER, "model": LogisticRegression().fit(rows, Y)}
     with pytest.raises(ModelError, match="side by side, the columns of the parts are not those"):
         ModelFile(saved(tmp_path, held), key=key).load()
+
+
+@pytest.mark.parametrize(
+    "used",
+    [["encoder"], ["dropping"], ["encoder", "scaler"]],
+    ids=",".join,
+)
+def test_an_encoder_whose_columns_the_model_names_is_applied(tmp_path, used):
+    parts = {one: PARTS[one] for one in used}
+    rows = FRAME[["v", "u"]].copy()
+    for one in parts.values():
+        held = one.transform(FRAME[list(one.feature_names_in_)])
+        held = held.toarray() if hasattr(held, "toarray") else held
+        for name, column in zip(one.get_feature_names_out(), held.T, strict=True):
+            rows[name] = column
+    model = LogisticRegression().fit(rows, Y)
+    found = ModelFile(saved(tmp_path, {**parts, "model": model})).load()
+    names = found.input.columns
+    assert {*names} <= {*FRAME}
+    table = Table(names, tuple(np.array(FRAME[one]) for one in names))
+    assert found.predict(table) == pytest.approx(model.predict_proba(rows))
+    assert "chained" in [one.code for one in found.warnings]

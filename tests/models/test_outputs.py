@@ -1,14 +1,18 @@
 """Whatever a model answers becomes (n, k) numbers with names."""
 
+import pickle
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.sparse import csr_matrix
-from sklearn.svm import SVC
+from scipy.special import softmax
+from sklearn.svm import SVC, LinearSVC
 
 from lime_cli.errors import InputError, ModelError, PredictionError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import Stated, as_matrix, decide_outputs
+from lime_cli.tabular.row import Table
 
 CLASSIFIER = Stated(task="classification")
 PROBABILITIES = np.array([[0.2, 0.8], [0.6, 0.4]])
@@ -339,3 +343,44 @@ def test_numbers_of_classes_that_nobody_named_ask_for_their_names():
         settled(np.array([2, 0]), Stated(labels=True))
     assert "--classes" in caught.value.hint
     assert settled(np.array([2, 0]), Stated(labels=True), task="regression").task == "regression"
+
+
+@pytest.mark.parametrize("n_classes", [2, 3])
+def test_decision_values_become_probabilities_when_asked(tmp_path, n_classes):
+    values = np.random.default_rng(0).normal(size=(90, 2))
+    labels = np.digitize(values[:, 0], np.linspace(-0.5, 0.5, n_classes - 1))
+    model = LinearSVC().fit(values, labels)
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps(model))
+    activation = "sigmoid" if n_classes == 2 else "softmax"
+    found = ModelFile(str(path), activation=activation).load()
+    scores = model.decision_function(values)
+    chances = 1 / (1 + np.exp(-scores))
+    true = np.stack([1 - chances, chances], axis=1) if n_classes == 2 else softmax(scores, axis=1)
+    assert found.predict(Table(("a", "b"), tuple(values.T))) == pytest.approx(true)
+    assert found.probabilities
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        [[("b", 0.7), ("a", 0.3)], [("a", 0.6), ("b", 0.4)]],
+        [[("a", np.float32(0.3)), ("b", np.float32(0.7))], [("b", 0.4), ("a", 0.6)]],
+        {"labels": ["b", "a"], "probs": np.array([[0.3, 0.7], [0.6, 0.4]])},
+        {"probs": [[0.3, 0.7], [0.6, 0.4]], "took": 0.2},
+    ],
+)
+def test_what_stands_beside_the_numbers_of_a_function_is_told_from_them(raw):
+    values, _ = as_matrix(raw, "py:m:f", Stated(column=True), 2)
+    assert values == pytest.approx(np.array([[0.3, 0.7], [0.6, 0.4]]), abs=1e-6)
+
+
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_places_of_named_classes_are_votes(kind):
+    function = Stated(column=True)
+    names = ("cat", "dog", "owl")
+    found = decide_outputs(kind([2, 0]), ModelFile("py:m:f", classes=names), "f", function, 2)
+    assert found.read(kind([1, 2]), 2).tolist() == [[0, 1, 0], [0, 0, 1]]
+    assert found.targets == names
+    with pytest.raises(InputError, match="3 names for 2 classes"):
+        decide_outputs([0.5, 0.1], ModelFile("py:m:f", classes=names), "f", function, 2)

@@ -414,3 +414,32 @@ def test_outcomes_are_those_of_a_plain_call(folder):
     works = list(works_of(table(folder, 12), model("good"), 6))
     expected = [told(one) for work in works for one in complete(work)]
     assert run(Workers("local", 2), works) == expected
+
+
+SCRIPT = """
+import os, sys
+import lime_cli, numpy as np, pandas as pd
+
+deep = os.environ["DEEP"] = str(int(os.environ.get("DEEP", 0)) + 1)
+if int(deep) > 3:
+    sys.exit("starts workers for ever")
+
+def double(rows):
+    return np.asarray(rows["a"] * 2.0)
+
+table = pd.DataFrame({"a": range(60)})
+lime_cli.explain("py:unguarded:double", table, rows="0-3", samples=64, jobs=2)
+"""
+
+
+def test_a_script_that_workers_import_starts_no_workers_for_ever(tmp_path):
+    (tmp_path / "unguarded.py").write_text(SCRIPT)
+    done = subprocess.run(
+        [sys.executable, "unguarded.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert 'put what runs limex under if __name__ == "__main__":' in done.stderr.splitlines()[-1]
