@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lime_cli.errors import ModelError
-from lime_cli.models.pickles.loading import inspect_pickle, unpickle
+from lime_cli.models.pickles.loading import inspect_pickle, unpickle, unpickle_any
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.random((60, 4))
@@ -185,10 +185,6 @@ def test_numbers_in_each_other_s_way_are_refused_though_no_two_hashes_are_equal(
 
 
 def test_many_honest_numbers_are_no_bomb(tmp_path: Path) -> None:
-    held = {
-        "by number": {n * 64: n for n in range(200_000)},
-        "halves": {n / 4 for n in range(50_000)},
-    }
-    (tmp_path / "m.pkl").write_bytes(pickle.dumps([held, StandardScaler().fit(X)], 4))
-    loaded: Any = unpickle(tmp_path / "m.pkl")
-    assert loaded[0] == held
+    held = [{n * 64: n for n in range(200_000)}, {n / 4 for n in range(50_000)}]
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(held, 4))
+    assert unpickle_any(tmp_path / "m.pkl") == held
