@@ -146,26 +146,13 @@ class EngineOptions(Options, heading="Explanation"):
                 f"--max-samples {self.max_samples} is less than --samples {samples}",
                 "raise it, or leave one out",
             )
-        return Settings(
+        return self.made(
+            Settings,
             samples=samples,
             max_samples=most,
             targets=self.target or ("predicted",),
-            against=self.against,
-            tolerance=self.tolerance,
-            seed=self.seed,
-            kernel=self.kernel,
-            radius=self.radius,
-            kernel_width=self.kernel_width,
-            refit=self.refit,
-            features=self.features,
-            selection=self.selection,
             penalty=penalty,
             penalty_kind=kind or "ridge",
-            surrogate=self.surrogate,
-            like_lime=self.like_lime,
-            drop_failed=self.drop_failed,
-            batch_size=self.batch_size,
-            max_memory=self.max_memory,
         )
 
 

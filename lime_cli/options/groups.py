@@ -152,6 +152,8 @@ Command = Callable[..., Any]
 
 Group = TypeVar("Group", bound="Options")
 
+Made = TypeVar("Made")
+
 Decorator = Callable[..., Callable[[Command], Command]]
 
 
@@ -189,6 +191,11 @@ class Options:
     def changed(self: Group, **values: Any) -> Group:
         """Return a copy with other values."""
         return type(self)(**{**vars(self), **values})
+
+    def made(self, kind: type[Made], **others: Any) -> Made:
+        """Make an object: its fields are the options of the same names, and the ``others``."""
+        own = {name: vars(self)[name] for name in kind.__annotations__ if name in vars(self)}
+        return kind(**{**own, **others})
 
     @classmethod
     def fields(cls) -> dict[str, Field]:

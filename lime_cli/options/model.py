@@ -114,23 +114,12 @@ class ModelOptions(Options, heading="Model"):
     def file(self) -> ModelFile:
         """Return the model's file; raise InputError for a list of names that cannot be read."""
         classes = self.classes
-        return ModelFile(
+        return self.made(
+            ModelFile,
             path=self.model,
             format=self.model_format,
-            trust=self.trust,
-            trust_modules=self.trust_modules,
-            sha256=self.sha256,
-            task=self.task,
             output=self.model_output,
-            activation=self.activation,
             classes=read_names(classes) if isinstance(classes, str) else classes,
-            threads=self.threads,
-            key=self.key,
-            tokenizer=self.tokenizer,
-            max_tokens=self.max_tokens,
-            provider=self.provider,
-            input_form=self.input_form,
-            imports=self.imports,
         )
 
 
@@ -140,6 +129,3 @@ class ImageModelOptions(ModelOptions):
     layout: str | None = option(
         "--layout", "Where the channels of an image input are.", choices=LAYOUTS
     )
-
-    def file(self) -> ModelFile:
-        return super().file()._replace(layout=self.layout)

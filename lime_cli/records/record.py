@@ -112,6 +112,7 @@ LIBRARIES = {
     "xgboost": {"xgboost": "xgboost"},
     "lightgbm": {"lightgbm": "lightgbm"},
     "catboost": {"catboost": "catboost"},
+    "transformers": {"transformers": "transformers", "torch": "torch"},
     "image": {"pillow": "PIL"},
     "text": {"regex": "regex"},
     "tree": {"scikit-learn": "sklearn"},

@@ -53,6 +53,8 @@ PACKAGES = (
     "lightgbm",
     "catboost",
     "skops",
+    "transformers",
+    "torch",
 )
 """Whose versions may change a number."""
 

@@ -1,6 +1,7 @@
 """Groups of options: a command is called once, with a frozen object for each group."""
 
 import traceback
+from typing import NamedTuple
 
 import click
 import pytest
@@ -89,3 +90,14 @@ def test_a_group_is_frozen_and_gives_changed_copies():
 def test_names_are_parted_at_commas_that_stand_in_no_quotes(typed, names):
     found, _ = called_with((Colours,), "--colours", typed)
     assert found.names == names
+
+
+def test_an_object_is_made_of_the_options_of_its_fields_and_of_what_is_given():
+    class Wanted(NamedTuple):
+        size: int
+        name: str = "none"
+        other: int = 3
+
+    group = Options(size=2, name="two", unknown=5)
+    assert group.made(Wanted) == Wanted(2, "two", 3)
+    assert group.made(Wanted, name="given", other=4) == Wanted(2, "given", 4)
