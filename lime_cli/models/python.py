@@ -28,7 +28,7 @@ from lime_cli.models.input_forms import Handing, as_array, handed
 from lime_cli.models.model_file import PYTHON_PREFIX, LiveModel, ModelFile, ModelInput, TextReading
 from lime_cli.models.onnx.export import NO_LIMIT, Export
 from lime_cli.models.outputs import Stated
-from lime_cli.models.predictor import Origin, Predictor, Way, quiet
+from lime_cli.models.predictor import Origin, Predictor, Way, one_process, quiet
 from lime_cli.models.sklearn import METHODS, way_of
 
 FORMAT = "live"
@@ -422,7 +422,7 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
 def _imported(module: str, name: str) -> Any:
     _find_beside(module.partition(".")[0])
     try:
-        with quiet():
+        with quiet(), one_process():
             return importlib.import_module(module)
     except ModuleNotFoundError as error:
         hint = "put its folder on PYTHONPATH, or run limex there"
