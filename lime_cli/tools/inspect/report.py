@@ -37,6 +37,7 @@ UNSAID = (
     "reading",
     "known",
     "ranges",
+    "named",
     "pandas",
     "dtypes",
     "labels",
