@@ -8,6 +8,7 @@ answer a person gets who asks about one input, and no batch size changes it.
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -320,8 +321,12 @@ class Predictor:
 @contextlib.contextmanager
 def guarded(file: ModelFile, kind: str) -> Iterator[None]:
     """Watch what a model does that nobody trusted; raise UntrustedModel for what none needs."""
-    if file.trust or file.live is not None or kind == "python":
+    if file.live is not None:
         yield
+        return
+    if file.trust or kind == "python":
+        with one_process():
+            yield
         return
     try:
         with tripwire.predicting((*file.trust_modules, *file.imports)):
@@ -331,6 +336,17 @@ def guarded(file: ModelFile, kind: str) -> Iterator[None]:
             f"{Path(file.path).name}: is not safe to run: it tries {alarm} when it predicts",
             "if you trust this file: --trust",
         ) from None
+
+
+@contextlib.contextmanager
+def one_process() -> Iterator[None]:
+    """End, where it leaves, a copy of this process that a model made: one goes on with the work."""
+    here = os.getpid()
+    try:
+        yield
+    finally:
+        if os.getpid() != here:
+            os._exit(0)
 
 
 @contextlib.contextmanager

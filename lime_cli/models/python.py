@@ -35,7 +35,7 @@ from lime_cli.models.model_file import (
 )
 from lime_cli.models.onnx.export import NO_LIMIT, Export
 from lime_cli.models.outputs import Stated
-from lime_cli.models.predictor import Origin, Predictor, Way, quiet
+from lime_cli.models.predictor import Origin, Predictor, Way, one_process, quiet
 from lime_cli.models.sklearn import METHODS, way_of
 
 FORMAT = "live"
@@ -429,7 +429,7 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
 def _imported(module: str, name: str) -> Any:
     find_beside(module.partition(".")[0])
     try:
-        with quiet():
+        with quiet(), one_process():
             return importlib.import_module(module)
     except ModuleNotFoundError as error:
         hint = "put its folder on PYTHONPATH, or run limex there"

@@ -220,7 +220,10 @@ def die_with(parent: int) -> None:
     if sys.platform == "linux":
         import ctypes
 
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        system = ctypes.CDLL(None)
+        system.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        # Copies that a model makes of this process are to end with it, too.
+        os.register_at_fork(after_in_child=lambda: system.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL))
     else:
         import threading
 

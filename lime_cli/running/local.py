@@ -76,6 +76,8 @@ def main(parent: int | None, idle: float | None, board: int | None) -> None:
     numbers = stop_signals()
     for number in numbers:  # sent to all by a terminal: the parent decides what they mean
         signal.signal(number, signal.SIG_IGN)
+    if hasattr(os, "register_at_fork"):  # or no model could end the copies that it made of this
+        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
     if hasattr(signal, "pthread_sigmask"):  # the parent held them back until now
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     if parent is not None and sys.platform == "linux":

@@ -17,7 +17,7 @@ from lime_cli.sources import Record, Source
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.dialect import PLAIN, Dialect
 from lime_cli.tables.readers import Stream, open_table
-from lime_cli.tables.rows import Rows, cells_of, require
+from lime_cli.tables.rows import Rows, cells_of, is_data, require
 from lime_cli.tables.streams import Watch, is_once
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.codes import WordsForNumbers, fit_of, without_words
@@ -314,6 +314,8 @@ class TabularModality:
             return None
         with self._opened(given, None) as seen:
             left = [name for name in seen.header if name not in self.drop]
+        if is_data(left):  # a first line that may be a row is asked about
+            return None
         nameless = [name for name in left if INDEX.fullmatch(name)]
         ids = [name for name in left if ID.fullmatch(name)]
         for spare in ([], nameless, [*nameless, *ids]):

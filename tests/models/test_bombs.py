@@ -17,7 +17,7 @@ from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
 from lime_cli.errors import ModelError
-from lime_cli.models.pickles.loading import inspect_pickle, unpickle
+from lime_cli.models.pickles.loading import inspect_pickle, unpickle, unpickle_any
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.random((60, 4))
@@ -161,3 +161,30 @@ def test_ensembles_of_ensembles_load(tmp_path: Path) -> None:
     loaded: Any = unpickle(path)
     assert np.array_equal(loaded["model"].predict_proba(X), model.predict_proba(X))
     assert loaded["held"] == held
+
+
+def in_each_other_s_way(n: int = 120_000, size: int = 1 << 20) -> list[bytes]:
+    """Write numbers of which some take all places where a dictionary looks for the others."""
+    places = [1]
+    while len(places) < n:
+        places.append((5 * places[-1] + 1) % size)
+    return [b"\x8a\x08" + one.to_bytes(8, "little") for one in [*places, *range(1, size * n, size)]]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("at_once", [1000, 7, 120_000])
+def test_numbers_in_each_other_s_way_are_refused_though_no_two_hashes_are_equal(
+    at_once: int, tmp_path: Path
+) -> None:
+    numbers = in_each_other_s_way()
+    groups = (numbers[at : at + at_once] for at in range(0, len(numbers), at_once))
+    steps = b"".join(b"(%bu" % b"N".join([*one, b""]) for one in groups)
+    (tmp_path / "m.pkl").write_bytes(b"\x80\x04}%b." % steps)
+    with pytest.raises(ModelError, match="made to be slow"):
+        unpickle(tmp_path / "m.pkl")
+
+
+def test_many_honest_numbers_are_no_bomb(tmp_path: Path) -> None:
+    held = [{n * 64: n for n in range(200_000)}, {n / 4 for n in range(50_000)}]
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(held, 4))
+    assert unpickle_any(tmp_path / "m.pkl") == held

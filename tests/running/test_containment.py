@@ -221,3 +221,90 @@ def test_nothing_is_forked_where_no_model_is_used(what):
         "from lime_cli.cli import main\nsys.argv[1:] = " + repr(what) + "\nmain()"
     )
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True)
+
+
+FORKING = """
+import multiprocessing, os, sys, time
+import numpy as np
+
+def plain(rows):
+    return np.asarray(rows, float)[:, 0]
+
+def returns_twice(rows):
+    os.fork()
+    return plain(rows)
+
+def raises_in_a_copy(rows):
+    if os.fork() == 0:
+        raise ValueError("in a copy")
+    return plain(rows)
+
+def leaves_in_a_copy(rows):
+    if os.fork() == 0:
+        sys.exit(3)
+    return plain(rows)
+
+def sleeps_in_a_copy(rows):
+    if os.fork() == 0:
+        time.sleep(600)
+    return plain(rows)
+
+def asks_a_pool(rows):
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        return np.array(pool.map(float, list(plain(rows))))
+
+if os.environ.get("FORKS"):
+    os.fork()
+"""
+
+
+def explained_by(folder, model, *words, **environment):
+    """Explain rows by a function of a module that forks; return the code, the output, errors."""
+    command = [sys.executable, "-m", "lime_cli", "explain", "tabular", f"py:forking:{model}"]
+    done = subprocess.run(
+        [*command, "rows.csv", "--samples", "64", *words],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(folder)]), **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    return done.returncode, done.stdout.replace(model, "plain"), done.stderr
+
+
+def processes_in(folder):
+    """Return the numbers of running processes that work in a folder."""
+    found = []
+    for place in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (place / "cwd").readlink() == folder:
+                found.append(int(place.name))
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")
+@pytest.mark.parametrize(
+    ("model", "environment"),
+    [
+        ("returns_twice", {}),
+        ("raises_in_a_copy", {}),
+        ("leaves_in_a_copy", {}),
+        ("sleeps_in_a_copy", {}),
+        ("asks_a_pool", {}),
+        ("plain", {"FORKS": "1"}),
+    ],
+)
+@pytest.mark.parametrize("jobs", [(), ("-j", "1")], ids=["here", "a worker"])
+def test_a_model_that_forks_doubles_no_output_and_leaves_nobody(model, environment, jobs, tmp_path):
+    (tmp_path / "forking.py").write_text(FORKING)
+    (tmp_path / "rows.csv").write_text("a,b\n" + "".join(f"{n},{n % 7}\n" for n in range(60)))
+    words = ("--row", "1,2", "-f", "csv", *jobs)
+    plain = explained_by(tmp_path, "plain", *words)
+    assert plain[0] == 0, plain
+    code, out, err = explained_by(tmp_path, model, *words, **environment)
+    assert (code, out) == plain[:2], err
+    assert "Traceback" not in err
+    patience = time.monotonic() + 60
+    while processes_in(tmp_path):
+        assert time.monotonic() < patience
+        time.sleep(0.02)

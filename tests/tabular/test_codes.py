@@ -242,6 +242,17 @@ def test_of_a_table_by_position_the_column_that_is_predicted_is_left_out(tmp_pat
     assert "answers_left_out" in codes_of(fitted)
 
 
+def test_a_first_line_that_is_a_row_is_asked_about_before_any_column_is_left_out(tmp_path):
+    values = RANDOM.normal(size=(N, 3)).round(3)
+    true = (values[:, 0] > 0).astype(int)
+    model = LogisticRegression().fit(values, true)
+    first = [*map(str, values[0]), "no"]
+    table = pd.DataFrame(values[1:], columns=first[:3])
+    table[first[3]] = np.array(["no", "yes"])[true[1:]]
+    with pytest.raises(ModelError, match="use --no-header"):
+        answers(tmp_path, table, model)
+
+
 def test_of_a_table_by_position_no_column_is_left_out_that_the_model_does_not_predict(tmp_path):
     values = RANDOM.normal(size=(N, 4)).round(3)
     model = LogisticRegression().fit(values[:, :3], values[:, 0] > 0)

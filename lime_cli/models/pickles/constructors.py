@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
 from datetime import timedelta, timezone
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 
@@ -114,6 +115,11 @@ MOST_COLLISIONS = 1000
 MOST_PARTS = 5_000_000
 """In all keys that are tuples."""
 
+_SMALL, _AT_ONCE = 5000, 50
+
+_PATIENCE, _SECONDS_EACH = 1.0, 2e-6
+"""Of the processor; honest keys take a tenth of that."""
+
 MOST_NUMBERS = 10_000_000
 """In a range, or in an array whose items take no memory."""
 
@@ -133,9 +139,29 @@ class Collisions:
     """
 
     def __init__(self) -> None:
-        self._first: dict[int, object] = {}
+        self._first: dict[bytes, object] = {}  # whose own hashes nobody can choose
         self._n = 0
         self._n_parts = 0
+        self._n_stored = 0
+        self._seconds = 0.0
+
+    def store(self, update: Callable[[Any], object], items: Iterable[object], size: int) -> None:
+        """Put items into a container of some size; raise Bomb where others are in their way.
+
+        Numbers of different hashes can be chosen so, too, and no rule tells them from honest ones
+        but the time of the processor that they take.
+        """
+        if size < _SMALL:
+            update(items)
+            return
+        items = list(items)
+        for at in range(0, len(items), _AT_ONCE):
+            began = time.thread_time()
+            update(items[at : at + _AT_ONCE])
+            self._seconds += time.thread_time() - began
+            self._n_stored += min(_AT_ONCE, len(items) - at)
+            if self._seconds > _PATIENCE + _SECONDS_EACH * self._n_stored:
+                raise Bomb("holds keys that are made to be slow")
 
     def add(self, keys: Iterable[object], n_parts: int = 0) -> None:
         """Take note of keys; raise Bomb for more that collide than happen by chance.
@@ -146,7 +172,7 @@ class Collisions:
         for key in keys:
             if type(key) in (str, bytes) or key == -1:  # whose hash is that of -2
                 continue
-            first = self._first.setdefault(hash(key), key)
+            first = self._first.setdefault(hash(key).to_bytes(8, "little", signed=True), key)
             self._n += first is not key and first != key
         if self._n > MOST_COLLISIONS or self._n_parts > MOST_PARTS:
             raise Bomb("holds keys that are made to be slow")
@@ -251,7 +277,9 @@ def _bytes(*args: object) -> bool:
 def _set(items: object = ()) -> bool:
     if type(items) not in (list, tuple):
         return False
-    check_keys(cast("list[object]", items))
+    held = cast("list[object]", items)
+    check_keys(held)
+    Collisions().store(set[object]().update, held, len(held))
     return True
 
 

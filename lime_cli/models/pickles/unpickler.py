@@ -340,7 +340,9 @@ class Reader(pickle._Unpickler):
         if _is_dict(target):
             if type(target) is not dict:
                 check_names(keys)
-            cast("dict[object, object]", target).update(zip(keys, items[1::2], strict=True))
+            held = cast("dict[object, object]", target)
+            pairs = zip(keys, items[1::2], strict=True)
+            self._collisions.store(held.update, pairs, len(held) + len(keys))
         else:
             self.put(target)
 
@@ -354,7 +356,8 @@ class Reader(pickle._Unpickler):
             return None
         keys = self.stack[::2]
         check_keys(keys, self._collisions)
-        below[0].update(zip(keys, self.stack[1::2], strict=True))
+        pairs = zip(keys, self.stack[1::2], strict=True)
+        self._collisions.store(below[0].update, pairs, len(below[0]) + len(keys))
         self.stack.clear()
         return below[0]
 
@@ -368,14 +371,16 @@ class Reader(pickle._Unpickler):
         check_keys(items, self._collisions)
         target = self.stack[-1]
         if type(target) is set:
-            target.update(items)
+            self._collisions.store(target.update, items, len(target) + len(items))
         else:
             self.put(target)
 
     def load_frozenset(self) -> None:
         items = self.pop_mark()
         check_keys(items, self._collisions)
-        self.append(frozenset(items))
+        held: set[object] = set()
+        self._collisions.store(held.update, items, len(items))
+        self.append(frozenset(held))
 
 
 _LARGE = {0x42: 5, 0x58: 5, 0x8D: 9, 0x8E: 9, 0x96: 9}
