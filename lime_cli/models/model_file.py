@@ -4,8 +4,10 @@ what it wants to be fed.
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -442,6 +444,8 @@ def _load(file: ModelFile, stamp: tuple[int, ...]) -> LoadedModel:
     content = None if name == "python" else _opened(path)
     if file.sha256 is not None and content and content.digest() != file.sha256.lower():
         raise ModelError(f"{path.name}: its digest is not the one given with --sha256")
+    for module in (*file.trust_modules, *file.imports):
+        find_beside(module.partition(".")[0])
     for module in file.imports:
         _import(module)
     model: LoadedModel = LOADERS[name](file, content)
@@ -476,6 +480,15 @@ def _check_options(file: ModelFile, name: str) -> None:
         wrong = "--sha256: a function has no file"
     if wrong is not None:
         raise SettingsError(wrong, "leave it out")
+
+
+def find_beside(package: str) -> None:
+    """Put the current folder at the end of the path where only there the package is found."""
+    here = Path.cwd()
+    beside = (here / f"{package}.py").is_file() or (here / package).is_dir()
+    if beside and importlib.util.find_spec(package) is None and str(here) not in sys.path:
+        sys.path.append(str(here))
+        importlib.invalidate_caches()
 
 
 def _import(module: str) -> None:

@@ -7,7 +7,7 @@ has run its code already.
 
 from __future__ import annotations
 
-import importlib.util
+import importlib
 import inspect
 import sys
 import types
@@ -25,7 +25,14 @@ from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import can_predict, check_fitted, what
 from lime_cli.models.failures import is_of_model, last_line
 from lime_cli.models.input_forms import Handing, as_array, handed
-from lime_cli.models.model_file import PYTHON_PREFIX, LiveModel, ModelFile, ModelInput, TextReading
+from lime_cli.models.model_file import (
+    PYTHON_PREFIX,
+    LiveModel,
+    ModelFile,
+    ModelInput,
+    TextReading,
+    find_beside,
+)
 from lime_cli.models.onnx.export import NO_LIMIT, Export
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Predictor, Way, one_process, quiet
@@ -420,7 +427,7 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
 
 
 def _imported(module: str, name: str) -> Any:
-    _find_beside(module.partition(".")[0])
+    find_beside(module.partition(".")[0])
     try:
         with quiet(), one_process():
             return importlib.import_module(module)
@@ -431,15 +438,6 @@ def _imported(module: str, name: str) -> Any:
         if not is_of_model(error):
             raise
         raise ModelError(f"{name}: its module cannot be imported ({last_line(error)})") from error
-
-
-def _find_beside(package: str) -> None:
-    """Put the current folder at the end of the path where only there the package is found."""
-    here = Path.cwd()
-    beside = (here / f"{package}.py").is_file() or (here / package).is_dir()
-    if beside and importlib.util.find_spec(package) is None and str(here) not in sys.path:
-        sys.path.append(str(here))
-        importlib.invalidate_caches()
 
 
 def _attribute(module: Any, path: str, name: str) -> Any:

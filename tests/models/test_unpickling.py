@@ -1025,3 +1025,27 @@ def _outcome(path: Path, program: bytes) -> str:
     except ModelError as error:
         return error.message
     return ""
+
+
+def test_a_module_that_is_trusted_is_found_in_this_folder(tmp_path):
+    (tmp_path / "own_cleaning.py").write_text("def clean(text):\n    return text.lower()\n")
+    code = (
+        "import sys, pickle; sys.path.insert(0, '')\n"
+        "import own_cleaning\n"
+        "from sklearn.feature_extraction.text import CountVectorizer\n"
+        "from sklearn.naive_bayes import MultinomialNB\n"
+        "from sklearn.pipeline import make_pipeline\n"
+        "m = make_pipeline(CountVectorizer(preprocessor=own_cleaning.clean), MultinomialNB())\n"
+        "pickle.dump(m.fit(['a good day', 'a bad day'], ['g', 'b']), open('m.pkl', 'wb'))\n"
+    )
+    root = str(__import__("pathlib").Path(__file__).parents[2])
+    kept = {"PYTHONPATH": root, "PYTHONSAFEPATH": "1", "PATH": ""}
+    for words in (
+        ["-c", code],
+        ["-m", "lime_cli", "explain", "text", "m.pkl", "--text", "GOOD", "--trust-module",
+         "own_cleaning", "-q"],
+    ):  # fmt: skip
+        done = subprocess.run(
+            [sys.executable, *words], cwd=tmp_path, env=kept, capture_output=True, text=True
+        )
+        assert done.returncode == 0, done.stderr
