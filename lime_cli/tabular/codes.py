@@ -461,7 +461,7 @@ def without_words(
     """
     told: Codes = {name: dict(pairs) for name, pairs in maps}
     background = with_codes(background, told) if told else background
-    if some is None or given.takes is None:
+    if some is None or given.takes is None or given.form == "sparse":  # which hold no words
         return background, ()
     columns = [one for one in worded(background.features, some, given) if one.name not in told]
     takes = given.takes
