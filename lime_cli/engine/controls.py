@@ -260,13 +260,19 @@ class _Controls:
     def _along(self, columns: Columns) -> tuple[FloatArray, FloatArray]:
         """Return how controls go along with the residuals by block, and its variance, (q, B)."""
         B = self.ground.B
-        first = 1 + self.s * (1 + DEGREES * self.random)  # no other factor stands on the left
-        factors = self.factors.reshape(len(self.factors), B, -1).transpose(1, 0, 2)
-        pull = self.pull.reshape(B, 1, -1)
-        along = (factors[:, :first] * pull) @ factors.transpose(0, 2, 1)
-        factors = factors**2
-        squares = (factors[:, :first] * pull**2) @ factors.transpose(0, 2, 1)
-        return along[:, columns[0], columns[1]].T, squares[:, columns[0], columns[1]].T
+        factors = self.factors.reshape(len(self.factors), B, -1)
+        pull = self.pull.reshape(1, B, -1)
+        along, squares = np.empty((2, len(columns[0]), B))
+        kinds = np.minimum((columns[0] + self.s - 1) // self.s, 2)  # nothing, masks, and values
+        for kind in np.unique(kinds):
+            some = np.flatnonzero(kinds == kind)
+            rows, i = np.unique(columns[0][some], return_inverse=True)
+            others, j = np.unique(columns[1][some], return_inverse=True)
+            left = (factors[rows] * pull).transpose(1, 0, 2)
+            right = factors[others].transpose(1, 2, 0)
+            along[some] = (left @ right)[:, i, j].T
+            squares[some] = (left**2 @ right**2)[:, i, j].T
+        return along, squares
 
     def _at_itself(self, columns: Columns, some: IntArray) -> FloatArray:
         """Return what controls are of the instance, which masks nothing."""

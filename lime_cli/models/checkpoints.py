@@ -7,13 +7,14 @@ that lies in the folder. Texts and images are prepared as for the model's ONNX e
 from __future__ import annotations
 
 from functools import partial
+from importlib import metadata
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from lime_cli.errors import MissingDependency, ModelError
+from lime_cli.errors import MissingDependency, ModelError, UntrustedModel
 from lime_cli.models.content import Content
 from lime_cli.models.failures import is_of_model, last_line
 from lime_cli.models.model_file import ModelFile, ModelInput, export_line
@@ -23,6 +24,9 @@ from lime_cli.models.predictor import Origin, Predictor, Way, quiet
 from lime_cli.models.python import in_evaluation, of_transformer, written_logits
 
 NEEDED = ("transformers", "torch")
+
+SAFE_TORCH = (2, 6)
+"""The first torch whose reader of weights runs nothing that a ``.bin`` file says."""
 
 TASKS = {
     "ForSequenceClassification": "AutoModelForSequenceClassification",
@@ -53,12 +57,26 @@ def load(file: ModelFile, content: Content) -> Predictor:
             "explain a function of yours that returns a row of numbers per input: "
             "py:module:function",
         )
+    if not file.trust:
+        check_weights(folder)
     origin = Origin("transformers", content.digest_in_thread(), folder.name)
     network = _built(TASKS[task], folder, file)
     if task == "ForSequenceClassification":
         tokenizer = _built("AutoTokenizer", Path(file.tokenizer or folder), file)
         return of_transformer(network, tokenizer, file, origin, export)
     return Predictor(_activated(file, export), _way_of_images(network, export, origin))
+
+
+def check_weights(folder: Path) -> None:
+    """Raise UntrustedModel for weights in a pickle, where torch might run what it says."""
+    here = metadata.version("torch")
+    safe = tuple(int(one) for one in here.split(".")[:2]) >= SAFE_TORCH
+    if safe or any(folder.glob("*.safetensors")):
+        return
+    raise UntrustedModel(
+        f"{folder}: holds its weights in a pickle, and torch {here} could run code from it",
+        "pip install 'torch>=2.6'; load it anyway: --trust",
+    )
 
 
 def _built(kind: str, folder: Path, file: ModelFile) -> Any:

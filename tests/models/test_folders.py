@@ -1,8 +1,12 @@
-"""Models in folders of MLflow: the flavour's file, and the columns of the signature."""
+"""Models in folders: of MLflow, the flavour's file and the columns of the signature; of
+transformers, the weights.
+"""
 
 import os
 import pickle
 import sys
+from contextlib import nullcontext
+from importlib import metadata
 
 import numpy as np
 import pandas as pd
@@ -10,7 +14,8 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 
 import lime_cli
-from lime_cli.errors import ModelError
+from lime_cli.errors import ModelError, UntrustedModel
+from lime_cli.models.checkpoints import check_weights
 from lime_cli.models.model_file import ModelFile, columns_beside
 
 RANDOM = np.random.default_rng(0)
@@ -143,3 +148,21 @@ def test_what_is_said_beside_a_model_is_read_out_of_plain_files_alone(tmp_path, 
     (tmp_path / "model.pkl").write_bytes(pickle.dumps(MODEL))
     assert columns_beside(str(tmp_path / "model.pkl")) is None
     assert ModelFile(str(tmp_path / "model.pkl")).load().input.n_columns == 3
+
+
+@pytest.mark.parametrize(
+    ("torch", "files", "refused"),
+    [
+        ("2.5.1+cpu", ["pytorch_model.bin"], True),
+        ("2.5.1", ["pytorch_model.bin", "model.safetensors"], False),
+        ("2.13.0", ["pytorch_model.bin"], False),
+    ],
+)
+def test_weights_in_a_pickle_need_a_torch_that_runs_none_of_it(
+    tmp_path, monkeypatch, torch, files, refused
+):
+    monkeypatch.setattr(metadata, "version", lambda name: torch)
+    for name in files:
+        (tmp_path / name).write_bytes(b"")
+    with pytest.raises(UntrustedModel, match="could run code") if refused else nullcontext():
+        check_weights(tmp_path)
