@@ -264,10 +264,10 @@ class _Controls:
         pull = self.pull.reshape(1, B, -1)
         along, squares = np.empty((2, len(columns[0]), B))
         kinds = np.minimum((columns[0] + self.s - 1) // self.s, 2)  # nothing, masks, and values
-        for kind in np.unique(kinds):
+        for kind in range(3):
             some = np.flatnonzero(kinds == kind)
-            rows, i = np.unique(columns[0][some], return_inverse=True)
-            others, j = np.unique(columns[1][some], return_inverse=True)
+            rows, i = _distinct(columns[0][some])
+            others, j = _distinct(columns[1][some])
             left = (factors[rows] * pull).transpose(1, 0, 2)
             right = factors[others].transpose(1, 2, 0)
             along[some] = (left @ right)[:, i, j].T
@@ -278,6 +278,12 @@ class _Controls:
         """Return what controls are of the instance, which masks nothing."""
         both = (columns[0][some] > 0) & (columns[1][some] <= self.s)
         return np.where(both, self.mean**2, 0.0)
+
+
+def _distinct(rows: IntArray) -> tuple[IntArray, IntArray]:
+    """Return each row once, in order, and where each of ``rows`` is among them."""
+    there = np.bincount(rows) > 0
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[rows]
 
 
 NONE = np.zeros(0, np.int64)

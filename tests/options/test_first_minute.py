@@ -302,6 +302,7 @@ def test_the_shell_offers_columns_and_classes(words, offered):
 def test_force_color_colours_standard_output_and_no_file(limex, monkeypatch, tmp_path):
     given = ("explain", "tabular", *ZOO, "--row", "3", "--samples", "64")
     monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("TERM", "xterm")
     assert "\x1b[" in limex(*given).out
     limex(*given, "-o", tmp_path / "a.txt")
     assert "\x1b[" not in (tmp_path / "a.txt").read_text()
