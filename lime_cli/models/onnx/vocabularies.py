@@ -74,7 +74,8 @@ def _of_bytes(path: Path, export: Export) -> Any:
 
     vocabulary = from_json(path.read_text("utf-8"))
     lines = (path.parent / MERGES).read_text("utf-8").split("\n")
-    merges = [tuple(line.split()) for line in lines if line and not line.startswith("#version")]
+    halves = [line.partition(" ") for line in lines if line and not line.startswith("#version")]
+    merges = [(first, second.strip()) for first, _, second in halves]
     found = Tokenizer(models.BPE(vocabulary, merges, fuse_unk=False))
     spaced = bool(export.tokens.get("add_prefix_space", False))
     found.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=spaced)
