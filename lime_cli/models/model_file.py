@@ -206,6 +206,18 @@ def _no_model(path: str, folder: Path, graphs: list[Path]) -> ModelError:
             f"{path}: holds weights of the transformers library without their config.json",
             "copy it beside them",
         )
+    kept = [one.parent for one in folder.glob("checkpoint-*/config.json")]
+    if kept:
+        last = max(kept, key=lambda one: (len(one.name), one.name))
+        return ModelError(
+            f"{path}: holds checkpoints of a training",
+            f"name one of them: {Path(path) / last.name}",
+        )
+    if (folder / "adapter_config.json").exists():
+        return ModelError(
+            f"{path}: holds an adapter without its model",
+            "merge them first: model.merge_and_unload().save_pretrained(DIR)",
+        )
     return ModelError(f"{path}: is a folder", "a model is one file, or a folder with a model.onnx")
 
 

@@ -145,6 +145,10 @@ def written_out(raw: Any) -> Any:
         return raw.get()
     if isinstance(raw, Iterator):
         raw = list(raw)
+    elif type(raw).__name__ == "Series" and str(raw.dtype) == "object":  # of rows
+        raw = raw.to_list()
+    elif type(raw) is tuple and raw and raw[0] is None:  # a loss that was not asked for
+        raw = tuple(one for one in raw if one is not None) or None
     if type(raw) in (list, tuple) and raw and not isinstance(raw[0], PLAIN):
         return type(raw)(map(written_out, raw))
     if type(raw) is dict and raw and not isinstance(next(iter(raw.values())), PLAIN):

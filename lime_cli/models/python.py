@@ -416,6 +416,11 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
     module, _, attribute = file.path.removeprefix(PYTHON_PREFIX).partition(":")
     if not module or not attribute:
         raise ModelError(f"{file.path}: does not name a function", FORM)
+    if module.endswith(".py"):
+        plain = module.removesuffix(".py").strip("./").replace("/", ".")
+        raise ModelError(
+            f"{file.path}: names a file, not a module", f"write py:{plain}:{attribute}"
+        )
     found = _attribute(_imported(module, file.path), attribute, file.path)
     if not callable(found) and not can_predict(found):
         raise ModelError(

@@ -256,6 +256,7 @@ def spelled(value: Any) -> str:
 
 def told_apart(value: float) -> str:
     """Write a number as ``spelled`` does, in full where six digits are not all it has."""
+    value = float(value)  # whole numbers of Python before 3.12 have no ``is_integer``
     if 1e-4 <= abs(value) < 1e6 and not value.is_integer():
         return repr(value)  # what six digits would be too, if they are all
     said = spelled(value)

@@ -166,3 +166,23 @@ def test_weights_in_a_pickle_need_a_torch_that_runs_none_of_it(
         (tmp_path / name).write_bytes(b"")
     with pytest.raises(UntrustedModel, match="could run code") if refused else nullcontext():
         check_weights(tmp_path)
+
+
+def test_a_folder_of_checkpoints_names_the_last_of_them(tmp_path):
+    for step in (500, 1000):
+        (tmp_path / f"checkpoint-{step}").mkdir()
+        (tmp_path / f"checkpoint-{step}" / "config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"name one of them: .*checkpoint-1000$"):
+        ModelFile(str(tmp_path)).load()
+
+
+def test_an_adapter_without_its_model_is_told_what_merges_them(tmp_path):
+    (tmp_path / "adapter_config.json").write_text("{}")
+    with pytest.raises(ModelError, match=r"an adapter without its model; .*merge_and_unload\(\)"):
+        ModelFile(str(tmp_path)).load()
+
+
+@pytest.mark.parametrize("name", ["py:ef.py:p", "py:./ef.py:p"])
+def test_a_function_in_a_named_file_is_told_its_module(name):
+    with pytest.raises(ModelError, match=r"names a file, not a module; write py:ef:p$"):
+        ModelFile(name).load()

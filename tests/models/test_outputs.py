@@ -11,7 +11,7 @@ from sklearn.svm import SVC, LinearSVC
 
 from lime_cli.errors import InputError, ModelError, PredictionError
 from lime_cli.models.model_file import ModelFile
-from lime_cli.models.outputs import Stated, as_matrix, decide_outputs
+from lime_cli.models.outputs import Stated, as_matrix, decide_outputs, written_out
 from lime_cli.tabular.row import Table
 
 CLASSIFIER = Stated(task="classification")
@@ -190,6 +190,21 @@ def test_probabilities_that_become_flatter_are_said(activation):
     assert logits.warnings == ()
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pd.Series(PROBABILITIES.tolist()),
+        pd.Series(list(PROBABILITIES)),
+        (None, PROBABILITIES),
+        (None, None, PROBABILITIES),
+    ],
+    ids=["series of lists", "series of arrays", "no loss", "nothing twice"],
+)
+def test_rows_in_a_series_and_behind_nothing_are_read(answer):
+    found = written_out(answer)
+    assert settled(found, Stated(column=True)).read(found, 2) == pytest.approx(PROBABILITIES)
+
+
 def test_labels_that_may_hold_together_need_not_sum_to_one():
     raw = np.array([[0.9, 0.8, 0.1], [0.2, 0.2, 0.2]])
     outputs = settled(raw, CLASSIFIER)
@@ -349,7 +364,7 @@ def test_numbers_of_classes_that_nobody_named_ask_for_their_names():
 def test_decision_values_become_probabilities_when_asked(tmp_path, n_classes):
     values = np.random.default_rng(0).normal(size=(90, 2))
     labels = np.digitize(values[:, 0], np.linspace(-0.5, 0.5, n_classes - 1))
-    model = LinearSVC().fit(values, labels)
+    model = LinearSVC(dual="auto").fit(values, labels)
     path = tmp_path / "m.pkl"
     path.write_bytes(pickle.dumps(model))
     activation = "sigmoid" if n_classes == 2 else "softmax"

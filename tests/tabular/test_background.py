@@ -62,3 +62,8 @@ def test_quantiles_are_those_of_numpy_to_the_last_bit(values, n):
     expected = np.quantile(values, shares)
     assert quantiles(np.sort(values), shares).tobytes() == expected.tobytes()
     assert np.array_equal(different(values), np.unique(values))
+
+
+@pytest.mark.parametrize("value", [0, 7, -3, 2050, 1234567])
+def test_a_whole_number_is_written_like_the_same_number_in_floating_point(value):
+    assert told_apart(value) == told_apart(float(value)) == str(value)

@@ -1,4 +1,4 @@
-"""``limex inspect``: what a model file is, without running it, and how limex would use it."""
+"""``limex inspect``: what a model file holds before it is loaded, and how limex would use it."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ class InspectionOptions(Options, heading="Inspection"):
 @click.command(cls=ModelCommand)
 @options(ImageModelOptions, InspectionOptions, ClockOptions)
 def inspect(model: ImageModelOptions, options: InspectionOptions, _limits: ClockOptions) -> int:
-    """Show what a model file holds, without running it, and how limex would use it.
+    """Show what a model file holds before it is loaded, and how limex would use it.
 
     A pickle is read without building any object; every name in it gets a verdict. A file that may
     be loaded is then loaded and predicts two rows, unless --no-load is given.
