@@ -499,8 +499,8 @@ def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> WordsForN
     return WordsForNumbers(
         f"{name}: the model takes numbers in column{'s' * (len(needed) > 1)} {listed}, which "
         f"hold{'s' * (len(needed) == 1)} words",
-        f"say which number the model knows each by: {advised(needed)}{more}, say; or give the "
-        "table that it was made for",
+        f"say which number the model knows each by, for example {advised(needed)}{more}; or give "
+        "the table that it was made for",
     )
 
 
