@@ -639,7 +639,9 @@ def test_a_catboost_model_in_json_is_told_with_the_command_that_converts_it(tmp_
     frame = FRAME.assign(w=np.where(X[:, 0] > 0, "a", "b")) if words else FRAME
     names = ["w"] if words else []
     pool = catboost.Pool(frame, cat_features=names)
-    fitted = catboost.CatBoostClassifier(iterations=4, verbose=0, cat_features=names)
+    fitted = catboost.CatBoostClassifier(
+        iterations=4, verbose=0, cat_features=names, allow_writing_files=False
+    )
     fitted.fit(frame, np.array(["hi", "lo"])[TWO])
     path = tmp_path / "a model.json"
     fitted.save_model(path, format="json", pool=pool)
