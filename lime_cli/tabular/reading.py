@@ -146,6 +146,18 @@ def spelling_of(columns: Mapping[str, Iterable[str]]) -> Spelling | None:
     return Spelling(decimal, mark, tuple(found), tuple(one for one, own in found.items() if own))
 
 
+def plainly(cells: Sequence[str], dialect: Dialect) -> list[str]:
+    """Spell the numbers of a column as Python does, without what they count; words stay words."""
+    found = [dialect.plain(cell) for cell in cells]
+    if all(map(NUMBER.fullmatch, found)):
+        return found
+    spelling = spelling_of({"": cells})
+    if spelling is None:
+        return [*cells]
+    dialect = Dialect(decimal=spelling.decimal, thousands=spelling.thousands)
+    return [dialect.plain(_unitless(one) if spelling.united else one) for one in cells]
+
+
 def _unit(cell: str) -> tuple[str, str] | None:
     """Return what stands before and after a number, in small letters; None for no number."""
     found = UNIT.fullmatch(cell)
