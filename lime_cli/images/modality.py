@@ -101,7 +101,7 @@ ASSUMED = CodedWarning(
 UNREAD = CodedWarning(
     "preprocessing_assumed",
     "preprocessor_config.json asks for {}, which limex does not know: images are only resized, "
-    "scaled and normalised as it says; explain a function that calls the processor if that is "
+    "scaled and normalized as it says; explain a function that calls the processor if that is "
     "not all",
 )
 
