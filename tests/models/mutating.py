@@ -33,7 +33,7 @@ ROOM = 6 << 30
 """Bytes that a model may take."""
 REFUSED, SAME, RAISED, UNNEEDED, WRONG, ALARM, DIED, LATE = range(8)
 NAMES = "refused", "same", "both raise", "unneeded", "WRONG", "ALARM", "died", "late"
-"""Unneeded is what plain loading stumbles over though no prediction needs it, as what a search drew from."""
+"""Unneeded is an answer without what plain loading stumbles over: what a search drew from."""
 
 
 def mutated(model: Any, dice: random.Random) -> Any:
