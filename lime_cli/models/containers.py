@@ -70,7 +70,8 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
     beside it, where each fits the next. Raises ModelError that names the keys there are, or says
     what the thing is instead.
     """
-    if key is None and can_predict(held) and not _is_pipeline(held):
+    # a pipeline of transformers has a predict, too, which takes texts one by one
+    if key is None and can_predict(held) and not _is_of_transformers(held):
         return ModelInside(held)
     if key is None:
         chained = _chained(held)
@@ -289,8 +290,7 @@ def _keys(held: Any) -> str:
     return f"it has {', '.join(names[:SHOWN])}{more}" if names else "it is empty"
 
 
-def _is_pipeline(held: Any) -> bool:
-    """Tell a pipeline of transformers, whose ``predict`` takes texts one by one, from a model."""
+def _is_of_transformers(held: Any) -> bool:
     return any(base.__module__.startswith("transformers.") for base in type(held).__mro__)
 
 

@@ -112,10 +112,9 @@ def _otherwise(stated: Stated) -> str:
 
 
 def _no_numbers(name: str, raw: Any) -> PredictionError:
-    items = raw.tolist() if isinstance(raw, np.ndarray) else raw
-    if isinstance(items, list) and items and all(isinstance(one, str) for one in items):
+    if _are_words(raw) and len(raw):
         return PredictionError(
-            f"{name}: the model returned words ({items[0]!r}), not numbers",
+            f"{name}: the model returned words ({str(raw[0])!r}), not numbers",
             "name all its classes with --classes",
         )
     if hasattr(raw, "cr_code"):

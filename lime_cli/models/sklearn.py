@@ -65,13 +65,12 @@ def one_thread(method: Callable[[Any], Any], model: Any, threads: int) -> Callab
     return predict
 
 
-OUTPUTS = ("probabilities", "decision", "labels")
-
 METHODS = {
     "probabilities": "predict_proba",
     "decision": "decision_function",
     "labels": "predict",
 }
+"""What is asked, and by which method; the first that a model has."""
 
 MARGINS = CodedWarning(
     "decision_values",
@@ -91,13 +90,13 @@ def way_of(
     own = file.live is not None  # whose settings are not ours to change
     if not own:
         limit_threads(model, file.threads or 1)
-    output, place = _wanted(file.output)
-    chosen = next((one for one in _ways(output) if hasattr(model, METHODS[one])), None)
+    numbered = file.output is not None and file.output.isdecimal()
+    output, place = (None, int(file.output or 0)) if numbered else (file.output, None)
+    possible = [one for one, method in METHODS.items() if hasattr(model, method)]
+    chosen = next((one for one in possible if output in (None, one)), None)
     if chosen is None:
-        raise ModelError(
-            f"{name}: the model has no output {file.output!r}",
-            f"it has {', '.join(one for one in OUTPUTS if hasattr(model, METHODS[one]))}",
-        )
+        words = f"{name}: the model has no output {file.output!r}"
+        raise ModelError(words, f"it has {', '.join(possible)}")
     stated = _stated(model, chosen)
     method = getattr(model, METHODS[chosen])
     bags = bags_of(model, METHODS[chosen]) if place is None else None
@@ -126,19 +125,10 @@ def way_of(
         # in the form in which it has answered by then
         named = getattr(model, "decide", None) or model.predict
         decide = lambda inputs: named(handed(inputs, handing.form, given))  # noqa: E731
-    known = _named(given, columns)
-    return Way(
-        origin,
-        predict,
-        stated,
-        known,
-        METHODS[chosen],
-        said,
-        handing=handing,
-        bags=bags,
-        decide=decide,
-        thing=model,
-    )
+    if given.columns is None and columns and given.n_columns in (None, len(columns)):
+        given = given._replace(columns=columns)
+    way = Way(origin, predict, stated, given, METHODS[chosen], said)
+    return way._replace(handing=handing, bags=bags, decide=decide, thing=model)
 
 
 OWN_DECISION = ("FixedThresholdClassifier", "TunedThresholdClassifierCV", "SVC", "NuSVC")
@@ -150,26 +140,14 @@ LIBRARIES = ("sklearn", "lightgbm", "xgboost", "lime_cli", "imblearn")
 
 def _decides(model: Any, stated: Stated) -> bool:
     """Tell whether ``predict`` may name another class than the most probable one."""
-    if not stated.classes or not (hasattr(model, "predict") or getattr(model, "decide", None)):
+    if not stated.classes:
         return False
     if getattr(model, "decide", None) is not None:
         return True
     ending = final(model)
-    while hasattr(ending, "best_estimator_"):
-        ending = ending.best_estimator_
     known = type(ending).__module__.partition(".")[0] in LIBRARIES
-    return not known or type(ending).__name__ in OWN_DECISION
-
-
-def _wanted(output: str | None) -> tuple[str | None, int | None]:
-    """Split ``--model-output`` into what is asked and, of several answers, which."""
-    if output is not None and output.isdecimal():
-        return None, int(output)
-    return output, None
-
-
-def _ways(output: str | None) -> tuple[str, ...]:
-    return OUTPUTS if output is None else tuple(one for one in OUTPUTS if one == output)
+    own = not known or type(ending).__name__ in OWN_DECISION
+    return own and hasattr(model, "predict")
 
 
 def _stated(model: Any, chosen: str) -> Stated:
@@ -178,7 +156,8 @@ def _stated(model: Any, chosen: str) -> Stated:
     if classes is not None and len(classes) == 0:  # of CatBoost's regressors
         classes = None
     if classes is None and chosen == "labels":
-        classes = _clusters(ending)
+        groups = getattr(ending, "labels_", None)  # of a clustering, whose predict names one
+        classes = None if groups is None else list(range(int(np.max(groups)) + 1))
     several = isinstance(classes, list) and all(np.ndim(one) == 1 for one in classes)
     return Stated(
         task=_task(ending, chosen, classes is not None),
@@ -197,12 +176,6 @@ def _task(ending: Any, chosen: str, has_classes: bool) -> str | None:
         return "classification"
     known = type(ending).__module__.split(".")[0] in (*LIBRARIES, "catboost")
     return "regression" if known or chosen == "decision" else None
-
-
-def _clusters(ending: Any) -> list[int] | None:
-    """Return the numbers of a clustering's groups, of which ``predict`` names one."""
-    labels = getattr(ending, "labels_", None)
-    return None if labels is None else list(range(int(np.max(labels)) + 1))
 
 
 def _multilabel(ending: Any) -> bool:
@@ -244,12 +217,6 @@ def _as_columns(raw: Any, stated: Stated) -> Any:
     return [
         (words[:, [i]] == np.array(group)).astype(float) for i, group in enumerate(stated.groups)
     ]
-
-
-def _named(given: ModelInput, columns: tuple[str, ...] | None) -> ModelInput:
-    """Let columns that stand beside a model choose those of a table, as far as it names none."""
-    fitting = columns is not None and given.n_columns in (None, len(columns))
-    return given._replace(columns=columns) if given.columns is None and fitting else given
 
 
 def _input(model: Any, name: str) -> ModelInput:

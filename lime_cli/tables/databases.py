@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from difflib import get_close_matches
 from typing import Any, Protocol
 from urllib.parse import quote
@@ -57,10 +58,10 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
     try:
         names, rows = database.answered(query)
     except database.error as error:
-        words = " ".join(str(error).split())[:200]
-        if dialect.sql is not None:
-            raise SettingsError(f"--sql: {file.name}: {words}", "write a SELECT") from None
-        raise InputError(f"{file.name}: cannot be read ({words})", "check the file") from None
+        if dialect.sql is None:
+            raise _unreadable(file.name, error) from None
+        words = f"--sql: {file.name}: {_in_words(error)}"
+        raise SettingsError(words, "write a SELECT") from None
     header = checked_header(file.name, names)
     found = _Rows(file.name, header, rows, dialect, database.error)
     return TableContent(header, found.records, found)
@@ -70,8 +71,7 @@ def _table(name: str, database: _Database, dialect: Dialect) -> str:
     try:
         names = [str(row[0]) for row in database.answered(database.listing)[1]]
     except database.error as error:
-        words = " ".join(str(error).split())[:200]
-        raise InputError(f"{name}: cannot be read ({words})", "check the file") from None
+        raise _unreadable(name, error) from None
     listed = ", ".join(map(repr, names[:12])) + (" ..." if len(names) > 12 else "")
     if dialect.sheet is not None:
         if dialect.sheet in names:
@@ -117,26 +117,24 @@ class _Rows:
         return frozenset(self._header[place] for place in self._texts - self._numbers)
 
     def _records(self, rows: Iterator[Sequence[Any]]) -> Iterator[Record]:
-        spelled, missing = self._dialect.spelled, frozenset(self._dialect.na_values)
-        number = 0
+        spelled = self._dialect.spelled
         try:
-            for row in rows:
+            for number, row in enumerate(rows):
                 for place, value in enumerate(row):
                     if value is not None:
-                        of_number = isinstance(value, (int, float)) or _is_decimal(value)
+                        of_number = isinstance(value, (int, float, Decimal))
                         (self._numbers if of_number else self._texts).add(place)
-                cells = tuple(map(spelled, row))
-                if missing:
-                    cells = tuple("" if one.strip() in missing else one for one in cells)
-                yield Record(self._header, cells, number, unit="row")
-                number += 1
+                yield Record(self._header, tuple(map(spelled, row)), number, unit="row")
         except self._error as error:
-            words = " ".join(str(error).split())[:200]
-            raise InputError(f"{self._name}: cannot be read ({words})", "check the file") from None
+            raise _unreadable(self._name, error) from None
 
 
-def _is_decimal(value: Any) -> bool:
-    return type(value).__name__ == "Decimal"
+def _unreadable(name: str, error: Exception) -> InputError:
+    return InputError(f"{name}: cannot be read ({_in_words(error)})", "check the file")
+
+
+def _in_words(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 class _Sqlite:
@@ -158,7 +156,7 @@ class _Sqlite:
             self._connection.execute("PRAGMA query_only = 1")
             self._connection.set_authorizer(_only_reads)
         except sqlite3.Error as error:
-            raise InputError(f"{file.name}: cannot be read ({error})", "check the file") from None
+            raise _unreadable(file.name, error) from None
 
     def answered(self, query: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
         cursor = self._connection.execute(query)
@@ -197,17 +195,13 @@ class _Duckdb:
                 f"{file.name}: reading DuckDB needs duckdb", "pip install 'limex[duckdb]'"
             ) from None
         self.error = duckdb.Error
-        limits: Any = {
-            "threads": "1",
-            "enable_external_access": "false",
-            "lock_configuration": "true",
-        }
+        limits: Any = {"threads": "1"}
+        limits |= {"enable_external_access": "false", "lock_configuration": "true"}
         try:
             self._connection = duckdb.connect(file.path, read_only=True, config=limits)
             finalize(self, self._connection.close)
         except duckdb.Error as error:
-            words = " ".join(str(error).split())[:200]
-            raise InputError(f"{file.name}: cannot be read ({words})", "check the file") from None
+            raise _unreadable(file.name, error) from None
 
     def answered(self, query: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
         cursor = self._connection.cursor().execute(query)

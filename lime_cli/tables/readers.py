@@ -183,8 +183,7 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
     never closed, say, or a file that somebody changes.
     """
     if isinstance(path, Held):
-        header, records, typed, n_rows, sampled, _ = path.content.opened(str(path), dialect)
-        return Stream(str(path), header, records, typed, n_rows, sampled=sampled)
+        return _stream(str(path), path.content.opened(str(path), dialect), dialect)
     name = name_of(path)
     path, dialect = _parted(path, dialect)
     watch, file = Watch(path), open_bytes(path, dialect.max_input)
@@ -290,9 +289,27 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
         option = "--sql" if dialect.sheet is None else "--sheet"
         raise SettingsError(f"{option}: {name} holds one table only", f"leave {option} out")
     content = TABLES[kind](TableFile(name, str(local(path)), stream), dialect)
-    header, records, typed, n_rows, sampled, assumed = TableContent(*content)
+    return _stream(name, TableContent(*content), dialect, found)
+
+
+def _stream(
+    name: str,
+    content: TableContent,
+    dialect: Dialect,
+    found: tuple[tuple[str, str], ...] = (),
+) -> Stream:
+    header, records, typed, n_rows, sampled, assumed = content
+    if dialect.na_values:
+        records = _emptied(records, frozenset(dialect.na_values))
     assumed = (*found, *assumed)
     return Stream(name, header, records, typed, n_rows, sampled=sampled, assumed=assumed)
+
+
+def _emptied(records: Iterator[Record], missing: frozenset[str]) -> Iterator[Record]:
+    """Empty the cells that a person said stand for missing values."""
+    for record in records:
+        cells = ("" if cell.strip() in missing else cell for cell in record.cells)
+        yield record._replace(cells=tuple(cells))
 
 
 def _kinds(suffix: str) -> Collection[str]:
