@@ -21,6 +21,7 @@ from lime_cli.files import digest_of
 from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
 from lime_cli.images.numbers import MAX_PIXELS, ImageReading
 from lime_cli.images.pixels import Photo, read_image
+from lime_cli.images.segmenters import quickshift_like_lime
 from lime_cli.images.segments import SUFFIXES as MAPS
 from lime_cli.images.segments import (
     Cut,
@@ -29,7 +30,6 @@ from lime_cli.images.segments import (
     few_warning,
     kept_map,
     places,
-    quickshift_like_lime,
 )
 from lime_cli.images.view import MODES, Pixels, Preprocessing, Values, View, preset
 from lime_cli.models.model_file import ModelInput, PixelsInput

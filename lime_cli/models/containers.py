@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from lime_cli.engine.model import CodedWarning
-from lime_cli.errors import ModelError
+from lime_cli.errors import ModelError, and_more
 from lime_cli.models.encoders import SideBySide, encoders_of, expanded, scaled_by_name, width_of
 from lime_cli.models.fitted import fitted
 from lime_cli.models.sklearn import final
@@ -194,8 +194,8 @@ def _taken(held: Any, key: Any) -> tuple[CodedWarning, ...]:
     beside = [one for one, child in others if not _are_names(child)]
     if not beside:
         return ()
-    more = f" and {len(beside) - SHOWN} more" if len(beside) > SHOWN else ""
-    words = f"{_quoted(beside[:SHOWN])}{more} beside it is not applied"
+    names = and_more([repr(str(one)) for one in beside], SHOWN, " and ")
+    words = f"{names} beside it is not applied"
     return (CodedWarning("taken_from", f"{str(key)!r} of the file is explained; {words}"),)
 
 
@@ -286,8 +286,7 @@ def _children(held: Any) -> dict[Any, Any]:
 
 def _keys(held: Any) -> str:
     names = [str(one) for one in _children(held)]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"it has {', '.join(names[:SHOWN])}{more}" if names else "it is empty"
+    return f"it has {and_more(names, SHOWN)}" if names else "it is empty"
 
 
 def _is_of_transformers(held: Any) -> bool:

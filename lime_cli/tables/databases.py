@@ -10,7 +10,7 @@ from typing import Any, Protocol
 from urllib.parse import quote
 from weakref import finalize
 
-from lime_cli.errors import InputError, MissingDependency, SettingsError
+from lime_cli.errors import InputError, MissingDependency, SettingsError, and_so_on
 from lime_cli.sources import Record
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
@@ -72,7 +72,7 @@ def _table(name: str, database: _Database, dialect: Dialect) -> str:
         names = [str(row[0]) for row in database.answered(database.listing)[1]]
     except database.error as error:
         raise _unreadable(name, error) from None
-    listed = ", ".join(map(repr, names[:12])) + (" ..." if len(names) > 12 else "")
+    listed = and_so_on(list(map(repr, names)), 12)
     if dialect.sheet is not None:
         if dialect.sheet in names:
             return dialect.sheet

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
-from lime_cli.errors import InputError
+from lime_cli.errors import InputError, and_more
 from lime_cli.models.model_file import ModelInput, Reach
 from lime_cli.tables.cells import date_of, days_of
 from lime_cli.tables.dialect import NUMBER, TRUE_FALSE
@@ -565,11 +565,10 @@ class Dummies(NamedTuple):
             if one.name in of:
                 spelled = _spelled(one.values).tolist()
                 without += [f"{one.name} {v!r}" for v in spelled if v not in of[one.name]]
-        words = (
-            f"the model was fitted on dummies of {_listed([*map(repr, of)])}, which are made here"
-        )
+        names = and_more([*map(repr, of)], NAMED)
+        words = f"the model was fitted on dummies of {names}, which are made here"
         if without:
-            words += f"; {_listed(without)} ha{'s' if len(without) == 1 else 've'} none"
+            words += f"; {and_more(without, NAMED)} ha{'s' if len(without) == 1 else 've'} none"
         return (CodedWarning("dummies_made", words),)
 
 
@@ -658,8 +657,3 @@ def word_of(value: Any) -> str:
     return (
         str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
     )
-
-
-def _listed(words: Sequence[str]) -> str:
-    more = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
-    return ", ".join(words[:NAMED]) + more

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 
-from lime_cli.errors import SettingsError
+from lime_cli.errors import SettingsError, and_so_on
 from lime_cli.tables.dialect import NUMBER
 
 NAMED_BINS = {"quartile": 4, "decile": 10}
@@ -182,6 +182,5 @@ def check_names(pairs: Iterator[tuple[str, str]], known: Sequence[str], whose: s
             near = next((one for one in known if one.casefold() == name.casefold()), None) or next(
                 iter(get_close_matches(name, known, n=1)), None
             )
-            shown = ", ".join(known[:12]) + (" ..." if len(known) > 12 else "")
-            hint = f"did you mean {near!r}?" if near else f"it has {shown}"
+            hint = f"did you mean {near!r}?" if near else f"it has {and_so_on(known, 12)}"
             raise SettingsError(f"{option}: {whose} {name!r}", hint)
