@@ -19,7 +19,7 @@ from PIL import Image
 from lime_cli.engine.instance import Segment
 from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.errors import InputError
-from lime_cli.images.fills import means
+from lime_cli.images.fills import means, touching
 from lime_cli.images.numbers import MAX_PIXELS, check_size, read_npy
 from lime_cli.images.pixels import NPY, bytes_of, quietly
 from lime_cli.images.segmenters import MAX_SEGMENTS, grid, numbered
@@ -62,7 +62,8 @@ def _merged(labels: IntArray, pixels: Pixels) -> IntArray:
     area = np.bincount(labels.ravel(), minlength=n)
     smallest = np.argsort(area, kind="stable")[: n - MAX_SEGMENTS]
     colours = means(pixels, labels)
-    pairs = np.unique(_touching(labels), axis=0)
+    pairs = labels.ravel()[touching(labels.shape)]
+    pairs = np.unique(pairs[pairs[:, 0] != pairs[:, 1]], axis=0)
     apart = np.abs(colours[pairs[:, 0]] - colours[pairs[:, 1]]).sum(axis=1)
     order = np.lexsort((pairs[:, 1], apart, pairs[:, 0]))
     owners, first = np.unique(pairs[order, 0], return_index=True)
@@ -72,15 +73,6 @@ def _merged(labels: IntArray, pixels: Pixels) -> IntArray:
     for small in smallest:
         root[root == root[small]] = root[likest[small]]
     return numbered(root[labels])
-
-
-def _touching(labels: IntArray) -> IntArray:
-    """Return (m, 2): pairs of different labels side by side, both ways round."""
-    across = np.stack([labels[:, :-1].ravel(), labels[:, 1:].ravel()], axis=1)
-    down = np.stack([labels[:-1].ravel(), labels[1:].ravel()], axis=1)
-    pairs = np.concatenate([across, down])
-    pairs = pairs[pairs[:, 0] != pairs[:, 1]]
-    return np.concatenate([pairs, pairs[:, ::-1]])
 
 
 SUFFIXES = (".png", ".npy")
