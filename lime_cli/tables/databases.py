@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from decimal import Decimal
 from difflib import get_close_matches
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 from weakref import finalize
 
@@ -21,24 +21,6 @@ BATCH = 1_024
 """Rows taken at a time."""
 
 
-class _Database(Protocol):
-    """A connection that can only read."""
-
-    @property
-    def error(self) -> type[Exception]:
-        """What it raises."""
-        ...
-
-    @property
-    def listing(self) -> str:
-        """A query for the names of tables and views, in order."""
-        ...
-
-    def answered(self, query: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
-        """Return the names of columns, and the rows as they are taken."""
-        ...
-
-
 def read(file: TableFile, dialect: Dialect) -> TableContent:
     """Read what ``--sql`` asks for, the table that ``--sheet`` names, or the only one there is.
 
@@ -48,7 +30,7 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
         raise InputError("a database cannot be read from standard input", "name its file")
     head = file.stream.read(16)
     if head.startswith(b"SQLite format 3"):
-        database: _Database = _Sqlite(file)
+        database: _Sqlite | _Duckdb = _Sqlite(file)
     elif head[8:12] == b"DUCK":
         database = _Duckdb(file)
     else:
@@ -67,7 +49,7 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
     return TableContent(header, found.records, found)
 
 
-def _table(name: str, database: _Database, dialect: Dialect) -> str:
+def _table(name: str, database: _Sqlite | _Duckdb, dialect: Dialect) -> str:
     try:
         names = [str(row[0]) for row in database.answered(database.listing)[1]]
     except database.error as error:
@@ -140,7 +122,7 @@ def _in_words(error: Exception) -> str:
 class _Sqlite:
     """An SQLite file, which nothing that is asked can change."""
 
-    listing = (
+    listing = (  # names of tables and views, in order
         "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
         "AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
     )
@@ -159,6 +141,7 @@ class _Sqlite:
             raise _unreadable(file.name, error) from None
 
     def answered(self, query: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
+        """Return the names of columns, and the rows as they are taken."""
         cursor = self._connection.execute(query)
         names = [str(one[0]) for one in cursor.description or ()]
         if not names:
@@ -209,7 +192,7 @@ class _Duckdb:
         return names, _batches(cursor, self)
 
 
-def _batches(cursor: Any, _database: _Database) -> Iterator[Sequence[Any]]:
+def _batches(cursor: Any, _database: _Sqlite | _Duckdb) -> Iterator[Sequence[Any]]:
     """Take the rows; the database stays open as long as somebody may."""
     try:
         while rows := cursor.fetchmany(BATCH):

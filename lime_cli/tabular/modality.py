@@ -122,9 +122,6 @@ def predicted_like(
     return (CodedWarning("label_like", f"{words}true classes, --drop {alike[0]!r} leaves it out"),)
 
 
-SHOWN = 10
-"""Columns that are listed in their order, at most."""
-
 Takes = Callable[[Any], bool]
 """Tells whether a model answers to a batch."""
 
