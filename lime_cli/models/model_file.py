@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -643,10 +644,19 @@ def _known(path: Path, head: bytes) -> tuple[str, str]:
             "explain a function that calls its predict, k=-1: py:module:function",
         )
     if CATBOOST_JSON.match(head):
-        return "a CatBoost model in JSON", "save it with save_model('model.cbm')"
+        return "a CatBoost model in JSON", _as_cbm(path)
     if b"<PMML" in head:
         return "a PMML document", "export the model to ONNX"
     return "", ""
+
+
+def _as_cbm(path: Path) -> str:
+    """Write the command that turns a CatBoost model in JSON into a file that is loaded."""
+    made = str(path.with_suffix(".cbm"))
+    names = json.dumps(str(path)), json.dumps(made)
+    code = f'm = CatBoost(); m.load_model({names[0]}, "json"); m.save_model({names[1]})'
+    command = shlex.join(["python", "-c", f"from catboost import CatBoost; {code}"])
+    return f"make {made} of it, and explain that: {command}"
 
 
 def _is_safetensors(head: bytes) -> bool:

@@ -78,6 +78,23 @@ MARGINS = CodedWarning(
 )
 
 
+LOG_ODDS = CodedWarning(
+    "log_odds",
+    "binary:logitraw answers log odds, as the booster's own predict does; --activation sigmoid "
+    "makes probabilities of them",
+)
+
+
+def _gives_log_odds(ending: Any) -> bool:
+    """Tell the classifier of XGBoost whose ``predict_proba`` has log odds in the second column."""
+    xgboost = type(ending).__module__.partition(".")[0] == "xgboost"
+    return xgboost and getattr(ending, "objective", None) == "binary:logitraw"
+
+
+def _second(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda inputs: np.asarray(method(inputs))[:, 1]
+
+
 def way_of(
     model: Any, file: ModelFile, origin: Origin, columns: tuple[str, ...] | None = None
 ) -> Way:
@@ -97,12 +114,18 @@ def way_of(
     if chosen is None:
         words = f"{name}: the model has no output {file.output!r}"
         raise ModelError(words, f"it has {', '.join(possible)}")
+    method, name_of_method = getattr(model, METHODS[chosen]), METHODS[chosen]
+    logits = chosen == "probabilities" and _gives_log_odds(final(model))
+    if logits:
+        method, chosen = _second(method), "decision"
     stated = _stated(model, chosen)
-    method = getattr(model, METHODS[chosen])
-    bags = bags_of(model, METHODS[chosen]) if place is None else None
+    bags = bags_of(model, name_of_method) if place is None else None
     if place is not None:
         stated, method = _one_output(method, stated, place, name)
-    said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
+    said: tuple[CodedWarning, ...] = (
+        () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
+    )
+    said += (LOG_ODDS,) if logits else ()
     if type(model).__module__.startswith("lime_cli."):
         said += getattr(model, "said", ())
     given = _input(model, name)._replace(layout=file.layout)
@@ -125,9 +148,10 @@ def way_of(
         # in the form in which it has answered by then
         named = getattr(model, "decide", None) or model.predict
         decide = lambda inputs: named(handed(inputs, handing.form, given))  # noqa: E731
+    known = given  # the columns beside a model choose those of a table, as far as it names none
     if given.columns is None and columns and given.n_columns in (None, len(columns)):
-        given = given._replace(columns=columns)
-    way = Way(origin, predict, stated, given, METHODS[chosen], said)
+        known = given._replace(columns=columns)
+    way = Way(origin, predict, stated, known, name_of_method, said)
     return way._replace(handing=handing, bags=bags, decide=decide, thing=model)
 
 

@@ -181,9 +181,15 @@ def _look(path: Path) -> str:
     return f"look inside: limex inspect {path.name}; load it anyway: --trust"
 
 
+_WHOLLY = frozenset(("statsmodels", "patsy", "formulaic"))
+"""Packages whose objects compile formulas and take over documentation while they are loaded, which
+trusted modules may not."""
+
+
 def _trust_hint(names: Sequence[Global]) -> str:
     modules = sorted({module for module, _ in names})
-    if any(module.split(".")[0] in _LIBRARIES for module in modules) or len(modules) > _NAMES_SHOWN:
+    packages = {module.partition(".")[0] for module in modules}
+    if packages & {*_LIBRARIES, *_WHOLLY} or len(modules) > _NAMES_SHOWN:
         return "if you trust this file: --trust"
     options = " ".join(f"--trust-module {first_line(module)}" for module in modules)
     which = "this module" if len(modules) == 1 else "these modules"
