@@ -114,13 +114,13 @@ COLUMNS = re.compile(r"feature|column|cols|predictor|input|variable", re.IGNOREC
 
 def _with_columns(model: Any, warnings: tuple[CodedWarning, ...], held: Any) -> ModelInside:
     """Look for the columns of a model that names none in the only fitting list beside it."""
-    names, n_columns, *_ = fitted(model)
-    if names is not None or not isinstance(held, (Mapping, list, tuple)):
+    told = fitted(model)
+    if told.columns is not None or not isinstance(held, (Mapping, list, tuple)):
         return ModelInside(model, warnings)
     lists = {str(key): tuple(one) for key, one in _children(held).items() if _are_names(one)}
-    fitting = {key: one for key, one in lists.items() if n_columns in (None, len(one))}
+    fitting = {key: one for key, one in lists.items() if told.n_columns in (None, len(one))}
     called = {key: one for key, one in fitting.items() if COLUMNS.search(key)}
-    found = called or ({} if n_columns is None else fitting)
+    found = called or ({} if told.n_columns is None else fitting)
     if len(set(found.values())) != 1:
         return ModelInside(model, warnings)
     key, columns = next(iter(found.items()))
@@ -178,7 +178,7 @@ def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
 
 def _columns_of(held: Any, models: list[Any]) -> tuple[str, ...] | None:
     """Return the names of a table's columns that one of some models names, or a list beside it."""
-    named = (fitted(one).names for one in models)
+    named = (fitted(one).columns for one in models)
     found = next((one for one in named if one is not None), None)
     return found or _with_columns(models[0], (), held).columns
 

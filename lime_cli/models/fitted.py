@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import combinations
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
-from lime_cli.models.model_file import NOTHING, Known, Reach
+from lime_cli.models.model_file import Known, ModelInput, Reach
 
 HOLDERS = ("best_estimator_", "estimator_", "calibrated_classifiers_", "estimators_", "estimator")
 """Attributes of a model that holds others and hands its rows on."""
@@ -23,24 +23,11 @@ UNNAMED = re.compile(r"Column_\d+|\d+")
 """What LightGBM and CatBoost call the columns of an array."""
 
 
-class Fitted(NamedTuple):
-    """Columns as the model was fitted on them."""
-
-    names: tuple[str, ...] | None = None
-    n_columns: int | None = None
-    words: tuple[int, ...] = ()
-    """Places, in that order, of the columns that it takes as text, whatever they look like."""
-    known: Mapping[int, Known] = NOTHING
-    """The values that a column may hold, by its place."""
-    ranges: Mapping[int, Reach] = NOTHING
-    """Of columns of numbers, by place, what it compares them with."""
-
-
-def fitted(model: Any) -> Fitted:
+def fitted(model: Any) -> ModelInput:
     """Read what a model says of its columns."""
     names, n_columns = _names(model), _n_columns(model)
     if n_columns is None:
-        return Fitted(names)
+        return ModelInput(columns=names)
     words: set[int] = set()
     known: dict[int, Known] = {}
     filled: dict[int, Known] = {}
@@ -54,7 +41,9 @@ def fitted(model: Any) -> Fitted:
     for place, one in filled.items():
         if not any(isinstance(value, str) for value in one.values):
             known.setdefault(place, one)
-    return Fitted(names, n_columns, tuple(sorted(words)), known, _ranges(model, n_columns))
+    ranges = _ranges(model, n_columns)
+    told = ModelInput(columns=names, n_columns=n_columns, words=tuple(sorted(words)))
+    return told._replace(known=known, ranges=ranges)
 
 
 def _names(model: Any) -> tuple[str, ...] | None:

@@ -15,7 +15,7 @@ from lime_cli.models.bag_of_words import bags_of, takes_texts
 from lime_cli.models.encoders import with_records
 from lime_cli.models.fitted import fitted
 from lime_cli.models.input_forms import Handing, fitted_form, handed
-from lime_cli.models.model_file import ModelFile, ModelInput
+from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Way
 from lime_cli.models.walking import objects
@@ -128,7 +128,8 @@ def way_of(
     said += (LOG_ODDS,) if logits else ()
     if type(model).__module__.startswith("lime_cli."):
         said += getattr(model, "said", ())
-    given = _input(model, name)._replace(layout=file.layout)
+    kind = "text" if takes_texts(model) else None
+    given = fitted(model)._replace(model=name, kind=kind, pandas=True, layout=file.layout)
     if file.live is not None:
         given = given._replace(dtypes=file.live.dtypes, labels=file.live.labels)
         method = one_thread(method, model, file.threads or 1)
@@ -241,17 +242,3 @@ def _as_columns(raw: Any, stated: Stated) -> Any:
     return [
         (words[:, [i]] == np.array(group)).astype(float) for i, group in enumerate(stated.groups)
     ]
-
-
-def _input(model: Any, name: str) -> ModelInput:
-    names, n_columns, words, known, ranges = fitted(model)
-    return ModelInput(
-        name,
-        kind="text" if takes_texts(model) else None,
-        columns=names,
-        n_columns=n_columns,
-        words=words,
-        known=known,
-        ranges=ranges,
-        pandas=True,
-    )

@@ -40,7 +40,8 @@ class TableFile(NamedTuple):
     """Its bytes, unpacked, from their beginning; can be sought in."""
 
 
-class TableContent(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class TableContent:
     """The columns of a table at once, its rows as they are taken."""
 
     header: tuple[str, ...]
@@ -122,28 +123,17 @@ OWN_ROWS, OWN_CELLS = 100_000, 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Stream:
+class Stream(TableContent):
     """A table that is being read: its rows can be taken once."""
 
-    name: str
+    name: str = ""
     """File name, for messages."""
-    header: tuple[str, ...]
-    records: Iterator[Record]
-    """Each row in the file's order, broken ones with their fault."""
-    typed: Any = None
-    """What knows, once the rows are read, which columns are text whatever they look like."""
-    n_rows: int | None = None
-    """Where the file says so."""
     file: IO[bytes] | None = None
     """What is closed when the reading ends."""
     words: frozenset[str] = frozenset()
     """Columns that are text because the model takes them so."""
     renamed: tuple[tuple[str, str], ...] = ()
     """Columns of the file, with the names that the model has for them."""
-    sampled: Callable[[int, Collection[int]], Sample | None] | None = None
-    """As in ``TableContent``."""
-    assumed: tuple[tuple[str, str], ...] = ()
-    """As in ``TableContent``."""
 
     def __enter__(self) -> Stream:
         return self
@@ -289,7 +279,7 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
         option = "--sql" if dialect.sheet is None else "--sheet"
         raise SettingsError(f"{option}: {name} holds one table only", f"leave {option} out")
     content = TABLES[kind](TableFile(name, str(local(path)), stream), dialect)
-    return _stream(name, TableContent(*content), dialect, found)
+    return _stream(name, content, dialect, found)
 
 
 def _stream(
@@ -298,11 +288,11 @@ def _stream(
     dialect: Dialect,
     found: tuple[tuple[str, str], ...] = (),
 ) -> Stream:
-    header, records, typed, n_rows, sampled, assumed = content
+    stream = Stream(**vars(content), name=name)
     if dialect.na_values:
-        records = _emptied(records, frozenset(dialect.na_values))
-    assumed = (*found, *assumed)
-    return Stream(name, header, records, typed, n_rows, sampled=sampled, assumed=assumed)
+        records = _emptied(content.records, frozenset(dialect.na_values))
+        stream = replace(stream, records=records)
+    return replace(stream, assumed=(*found, *content.assumed))
 
 
 def _emptied(records: Iterator[Record], missing: frozenset[str]) -> Iterator[Record]:
