@@ -550,6 +550,16 @@ TORCH = ("a PyTorch file, which runs code when it is loaded", "export it: torch.
 
 KERAS = ("a Keras file", "export it: model.export('model.onnx', format='onnx'), or tf2onnx")
 
+BY_SUFFIX = {
+    ".mlmodel": ("a Core ML model", "export the model that it was made from to ONNX"),
+    ".pb": ("a TensorFlow graph", "convert it: python -m tf2onnx.convert --graphdef"),
+    ".engine": ("a TensorRT engine", "explain the ONNX model that it was built from"),
+    ".plan": ("a TensorRT engine", "explain the ONNX model that it was built from"),
+    ".pdmodel": ("a PaddlePaddle model", "convert it: paddle2onnx"),
+    ".gguf": ("a language model", "explain a function that asks it: py:module:function"),
+}
+"""What models are that nothing but the suffix tells, and what to do."""
+
 HEAD_BYTES = 512
 
 CATBOOST_JSON = re.compile(
@@ -577,7 +587,7 @@ def format_of(path: Path) -> str:
 
 
 def _kind(path: Path, head: bytes) -> str | None:
-    if _looks_onnx(head):
+    if _looks_onnx(head) and path.suffix.lower() != ".mlmodel":
         return "onnx"
     if head.startswith(b"CBM1"):
         return "catboost"
@@ -647,7 +657,7 @@ def _known(path: Path, head: bytes) -> tuple[str, str]:
         return "a CatBoost model in JSON", _as_cbm(path)
     if b"<PMML" in head:
         return "a PMML document", "export the model to ONNX"
-    return "", ""
+    return BY_SUFFIX.get(path.suffix.lower(), ("", ""))
 
 
 def _as_cbm(path: Path) -> str:

@@ -154,13 +154,13 @@ def unbuildable(path: Path, error: Exception, sklearn_version: str) -> ModelErro
 
 def not_alone(path: Path, loaded: object) -> ModelError | None:
     """Word that a file holds plain data; None if it may hold a model."""
-    if isinstance(loaded, np.ndarray | np.generic):
+    if isinstance(loaded, (np.ndarray, np.generic)):
         words = "a numpy array"
     elif isinstance(loaded, Inert):
         words = "a probability distribution"
-    elif isinstance(loaded, list | tuple) and any(hasattr(one, "predict") for one in loaded):
+    elif isinstance(loaded, (list, tuple)) and any(hasattr(one, "predict") for one in loaded):
         return None  # opened with --key
-    elif isinstance(loaded, list | tuple) and loaded:
+    elif isinstance(loaded, (list, tuple)) and loaded:
         kinds = [type(item).__name__ for item in loaded[:_NAMES_SHOWN]]
         words = f"a {type(loaded).__name__} of {len(loaded)} ({', '.join(kinds)})"
     elif type(loaded) in _PLAIN:
