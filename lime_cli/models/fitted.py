@@ -41,9 +41,17 @@ def fitted(model: Any) -> ModelInput:
     for place, one in filled.items():
         if not any(isinstance(value, str) for value in one.values):
             known.setdefault(place, one)
-    ranges = _ranges(model, n_columns)
-    told = ModelInput(columns=names, n_columns=n_columns, words=tuple(sorted(words)))
-    return told._replace(known=known, ranges=ranges)
+    told = ModelInput(columns=names, n_columns=n_columns, words=tuple(sorted(words)), known=known)
+    return told._replace(ranges=_ranges(model, n_columns), unlisted=_unlisted(model))
+
+
+def _unlisted(model: Any) -> tuple[int, ...]:
+    """Return the columns of words of a CatBoost model, which keeps their hashes."""
+    for one in _layers(model):
+        asked = getattr(getattr(one, "booster", one), "get_cat_feature_indices", None)
+        if asked is not None and _library(one) in ("catboost", "lime_cli"):
+            return tuple(map(int, asked()))
+    return ()
 
 
 def _names(model: Any) -> tuple[str, ...] | None:
