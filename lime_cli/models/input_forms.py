@@ -47,6 +47,9 @@ def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, ND
         texts = np.array(inputs, dtype=object)
         return {first.name: texts if len(first.shape) == 1 else texts[:, None]}
     if isinstance(inputs, np.ndarray):
+        if first.type == "tensor(string)":
+            hint = "explain a function that makes them of images: py:module:function"
+            raise PredictionError("the model takes texts, or bytes of files", hint)
         images = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
         if len(first.shape) == 2:  # pixels side by side
             images = images.reshape(len(images), -1)

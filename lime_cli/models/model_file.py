@@ -214,6 +214,12 @@ def _no_model(path: str, folder: Path, graphs: list[Path]) -> ModelError:
             f"{path}: holds checkpoints of a training",
             f"name one of them: {Path(path) / last.name}",
         )
+    if (folder / "config.cfg").exists() and (folder / "meta.json").exists():
+        return ModelError(
+            f"{path}: is a spaCy pipeline",
+            "explain a function: def f(texts): return [doc.cats for doc in nlp.pipe(texts)], "
+            "py:module:f",
+        )
     if (folder / "adapter_config.json").exists():
         return ModelError(
             f"{path}: holds an adapter without its model",
@@ -254,7 +260,13 @@ class PixelsInput(NamedTuple):
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     resample: int = 2
-    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic."""
+    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic, say."""
+    channels: str | None = None
+    """``BGR`` where red and blue change places."""
+    floored: bool = False
+    """Whether half a pixel of what is cropped is left out of the upper and left side."""
+    unread: tuple[str, ...] = ()
+    """What else the configuration asks for that is not done."""
 
 
 class Known(NamedTuple):
