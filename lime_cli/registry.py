@@ -218,7 +218,7 @@ FILLS = Registry(
 AUTO_FILL = "auto"
 """The mean, but where that changes next to nothing."""
 
-RESIZES = ("stretch", "crop", "pad")
+RESIZES = ("stretch", "crop", "pad", "pad-white")
 
 STYLES = ("outline", "heat", "hide", "panel")
 """Of an overlay."""

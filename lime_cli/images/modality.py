@@ -98,6 +98,13 @@ ASSUMED = CodedWarning(
     "--preprocess changes it",
 )
 
+UNREAD = CodedWarning(
+    "preprocessing_assumed",
+    "preprocessor_config.json asks for {}, which limex does not know: images are only resized, "
+    "scaled and normalized as it says; explain a function that calls the processor if that is "
+    "not all",
+)
+
 LIME = (LIKE_LIME, LIME_SEGMENTER)
 """Names of marcotcr/lime's own cut: quickshift on what the model sees."""
 
@@ -189,7 +196,8 @@ class ImageModality:
                 mean=given.mean,
                 std=given.std,
                 resample=given.resample,
-                channels="L" if self.channels == "L" else base.channels,
+                channels="L" if self.channels == "L" else given.channels or base.channels,
+                floored=given.floored,
             )
         own = self.resize in (None, base.resize)  # another way to fit has nothing of the preset's
         return Preprocessing(
@@ -201,6 +209,7 @@ class ImageModality:
             std=self.std or base.std,
             channels=self.channels or base.channels,
             resample=base.resample,
+            floored=base.floored,
         )
 
     def sources(self) -> Iterator[Source]:
@@ -326,6 +335,9 @@ class ImageModality:
         return chosen, masked_by(chosen), (said,)
 
     def _assumed(self) -> tuple[CodedWarning, ...]:
+        if self.given is not None and self.given.unread and self.preprocess is None:
+            listed = ", ".join(self.given.unread)
+            return (*self.said, UNREAD._replace(message=UNREAD.message.format(listed)))
         if not self.assumed:
             return self.said
         colours = " in RGB" if self.preprocessing.channels == "RGB" else ""
@@ -374,15 +386,21 @@ class ImageModality:
     def _input(self) -> dict[str, Any]:
         """Return what becomes of pixels as facts; the usual filter goes without saying."""
         found = asdict(self.preprocessing)
-        if found["resample"] == Preprocessing.resample:
-            del found["resample"]
-        return found
+        usual = ("resample", "floored")
+        return {
+            key: one
+            for key, one in found.items()
+            if key not in usual or one != getattr(Preprocessing, key)
+        }
 
     def _pool(self, photo: Photo, cut: Cut, fill: str) -> str:
         """Name what the model is asked: the pixels as read, and all options that change them."""
         labels = digest_of(cut.on_grid.tobytes()) if self._map else self.segmenter
         fill = f"{fill}:inverted" if self.invert else fill
-        ways = [labels, self.n_segments, fill, self.seed, asdict(self.preprocessing)]
+        own = asdict(self.preprocessing)
+        if not self.preprocessing.floored:
+            del own["floored"]
+        ways = [labels, self.n_segments, fill, self.seed, own]
         said = json.dumps([photo.values.shape, ways, self.show]).encode()
         return f"image:{digest_of(said + photo.values.tobytes())}"
 

@@ -6,6 +6,7 @@ that lies in the folder. Texts and images are prepared as for the model's ONNX e
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
@@ -27,6 +28,9 @@ NEEDED = ("transformers", "torch")
 
 SAFE_TORCH = (2, 6)
 """The first torch whose reader of weights runs nothing that a ``.bin`` file says."""
+
+HOLDS_TOKENIZER = re.compile(r"tokeni[sz]er.*|vocab.*|merges.*|.*\.(model|bpe|vocab)")
+"""Names of files of tokenizers."""
 
 TASKS = {
     "ForSequenceClassification": "AutoModelForSequenceClassification",
@@ -62,7 +66,15 @@ def load(file: ModelFile, content: Content) -> Predictor:
     origin = Origin("transformers", content.digest_in_thread(), folder.name)
     network = _built(TASKS[task], folder, file)
     if task == "ForSequenceClassification":
-        tokenizer = _built("AutoTokenizer", Path(file.tokenizer or folder), file)
+        beside = Path(file.tokenizer or folder)
+        names = [one.name for one in beside.iterdir()] if beside.is_dir() else [beside.name]
+        if not any(map(HOLDS_TOKENIZER.fullmatch, names)):
+            raise ModelError(
+                f"{folder}: holds no tokenizer",
+                "copy the files of its tokenizer there (tokenizer.save_pretrained), or name their "
+                "folder: --tokenizer DIR",
+            )
+        tokenizer = _built("AutoTokenizer", beside, file)
         return of_transformer(network, tokenizer, file, origin, export)
     return Predictor(_activated(file, export), _way_of_images(network, export, origin))
 

@@ -47,6 +47,9 @@ def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, ND
         texts = np.array(inputs, dtype=object)
         return {first.name: texts if len(first.shape) == 1 else texts[:, None]}
     if isinstance(inputs, np.ndarray):
+        if first.type == "tensor(string)":
+            hint = "explain a function that makes them of images: py:module:function"
+            raise PredictionError("the model takes texts, or bytes of files", hint)
         images = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
         if len(first.shape) == 2:  # pixels side by side
             images = images.reshape(len(images), -1)
@@ -183,7 +186,7 @@ def _pixels(images: NDArray[Any], kind: str) -> NDArray[Any]:
         raise PredictionError(
             f"the model takes pixels as whole numbers ({dtype.name}), not "
             f"{images.min():.3g} to {images.max():.3g}",
-            "use --preprocess raw",
+            "use --scale 1 --mean 128" if bounds.max == 127 else "use --preprocess raw",
         )
     return np.asarray(whole.astype(dtype))
 

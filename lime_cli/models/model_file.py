@@ -214,6 +214,12 @@ def _no_model(path: str, folder: Path, graphs: list[Path]) -> ModelError:
             f"{path}: holds checkpoints of a training",
             f"name one of them: {Path(path) / last.name}",
         )
+    if (folder / "config.cfg").exists() and (folder / "meta.json").exists():
+        return ModelError(
+            f"{path}: is a spaCy pipeline",
+            "explain a function: def f(texts): return [doc.cats for doc in nlp.pipe(texts)], "
+            "py:module:f",
+        )
     if (folder / "adapter_config.json").exists():
         return ModelError(
             f"{path}: holds an adapter without its model",
@@ -254,7 +260,13 @@ class PixelsInput(NamedTuple):
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     resample: int = 2
-    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic."""
+    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic, say."""
+    channels: str | None = None
+    """``BGR`` where red and blue change places."""
+    floored: bool = False
+    """Whether half a pixel of what is cropped is left out of the upper and left side."""
+    unread: tuple[str, ...] = ()
+    """What else the configuration asks for that is not done."""
 
 
 class Known(NamedTuple):
@@ -269,6 +281,10 @@ class Known(NamedTuple):
     """Whether a missing value may stand there too."""
     dtype: str = ""
     """Of the numbers that are categories, as NumPy calls it, where it is not the usual one."""
+    some: bool = False
+    """Whether the model may know others too, which it does not list."""
+    fill: str = ""
+    """What stands for a missing value, where its answers tell."""
 
 
 NOTHING: Mapping[int, Known] = {}
@@ -307,6 +323,8 @@ class ModelInput(NamedTuple):
     """Names of some columns, by their places, where others have none."""
     known: Mapping[int, Known] = NOTHING
     """The values that a column may hold, by its place, where the model knows them."""
+    unlisted: tuple[int, ...] = ()
+    """Places of the columns of which it knows words that it does not list."""
     ranges: Mapping[int, Reach] = NOWHERE
     """Of columns of numbers, by place, what the model compares them with, where that is known."""
     pandas: bool = False
@@ -558,6 +576,16 @@ TORCH = ("a PyTorch file, which runs code when it is loaded", "export it: torch.
 
 KERAS = ("a Keras file", "export it: model.export('model.onnx', format='onnx'), or tf2onnx")
 
+BY_SUFFIX = {
+    ".mlmodel": ("a Core ML model", "export the model that it was made from to ONNX"),
+    ".pb": ("a TensorFlow graph", "convert it: python -m tf2onnx.convert --graphdef"),
+    ".engine": ("a TensorRT engine", "explain the ONNX model that it was built from"),
+    ".plan": ("a TensorRT engine", "explain the ONNX model that it was built from"),
+    ".pdmodel": ("a PaddlePaddle model", "convert it: paddle2onnx"),
+    ".gguf": ("a language model", "explain a function that asks it: py:module:function"),
+}
+"""What models are that nothing but the suffix tells, and what to do."""
+
 HEAD_BYTES = 512
 
 CATBOOST_JSON = re.compile(
@@ -585,7 +613,7 @@ def format_of(path: Path) -> str:
 
 
 def _kind(path: Path, head: bytes) -> str | None:
-    if _looks_onnx(head):
+    if _looks_onnx(head) and path.suffix.lower() != ".mlmodel":
         return "onnx"
     if head.startswith(b"CBM1"):
         return "catboost"
@@ -655,7 +683,7 @@ def _known(path: Path, head: bytes) -> tuple[str, str]:
         return "a CatBoost model in JSON", _as_cbm(path)
     if b"<PMML" in head:
         return "a PMML document", "export the model to ONNX"
-    return "", ""
+    return BY_SUFFIX.get(path.suffix.lower(), ("", ""))
 
 
 def _as_cbm(path: Path) -> str:
