@@ -53,7 +53,8 @@ MIXED = NUMBERS.assign(
     city=RANDOM.choice(["Oslo", "Bergen", "NA"], 150), owner=RANDOM.random(150) < 0.5
 )
 MIXED.loc[::7, "c"] = np.nan
-GAPS = NUMBERS.where(RANDOM.random(NUMBERS.shape) > 0.2)
+GAPS = NUMBERS + RANDOM.normal(size=NUMBERS.shape) / 7.0  # no two rows are equally near
+GAPS = GAPS.where(RANDOM.random(GAPS.shape) > 0.05)
 CLASSES = np.where(NUMBERS["c"] + NUMBERS["d"] > 0, "high", "low")
 TEXTS = ["a wonderful film", "a boring film", "wonderful acting", "boring and long"] * 10
 
