@@ -27,7 +27,7 @@ from lime_cli.errors import SettingsError
 from lime_cli.formats.canvas import FONTS
 from lime_cli.formats.chart import save
 from lime_cli.formats.terminal import MARGIN, Page
-from lime_cli.formats.wording import fidelity_in_words, literal, number_format
+from lime_cli.formats.wording import MINUS, fidelity_in_words, literal, numbers_for
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation, Surrogate
@@ -123,18 +123,18 @@ def legend(surrogate: Surrogate, task: str, scale: float, width: int) -> Image.I
     name, large = drawable(surrogate.name, 1.15 * unit)
     small = ImageFont.load_default(0.85 * unit)
     said = "probability" if task == "classification" else "prediction"
-    number = format(surrogate.model_prediction, number_format([surrogate.model_prediction]))
+    number = numbers_for([surrogate.model_prediction]).plain(surrogate.model_prediction)
     left, right = unit // 2, width - unit // 2
     draw.text((right, 1.6 * unit), f"{said} {number}", FAINT, small, anchor="rs")
     room = right - left - unit - draw.textlength(f"{said} {number}", small)
     draw.text((left, 1.6 * unit), _cut(draw, name, large, room), INK, large, anchor="ls")
     draw.text((left, 3.0 * unit), _fidelity(surrogate), FAINT, small, anchor="ls")
     strip.paste(_bar(right - left, round(0.6 * unit)), (left, round(3.6 * unit)))
-    form = number_format([scale])
+    end = numbers_for([scale]).plain(scale)
     for x, text, anchor in (
-        (left, f"against  -{scale:{form}}", "ls"),
+        (left, f"against  {MINUS}{end}", "ls"),
         (width / 2, "0", "ms"),
-        (right, f"+{scale:{form}}  for", "rs"),
+        (right, f"+{end}  for", "rs"),
     ):
         draw.text((x, 5.3 * unit), text, FAINT, small, anchor=anchor)
     return strip

@@ -25,7 +25,6 @@ from lime_cli.engine.instance import Column, Component, Segment, SegmentedImage
 from lime_cli.engine.model import BoolArray
 from lime_cli.formats.story import (
     LEVELS,
-    MINUS,
     WaterfallStep,
     bounds,
     certainty_said,
@@ -43,9 +42,10 @@ from lime_cli.formats.story import (
     waterfall,
 )
 from lime_cli.formats.wording import (
+    Numbers,
     choice_said,
     literal,
-    number_format,
+    numbers_for,
     radius_said,
     target_said,
 )
@@ -139,21 +139,21 @@ class Spreads:
         sums = self._sums[name]
         features = sorted(sums, key=lambda one: (-sums[one], one))[:FEATURES]
         end = max(abs(w) for one in features for w in self._weights[name][one]) or 1.0
-        form = number_format([end])
+        form = numbers_for([end])
         return {
             "target": literal(name),
-            "end": f"{end:{form}}",
+            "end": form.plain(end),
             "features": [self._feature(name, one, end) for one in features],
         }
 
     def _feature(self, target: str, feature: str, end: float) -> dict[str, Any]:
         weights = self._weights[target][feature]
-        mean = self._sums[target][feature] / self._counts[target]
+        mean, form = self._sums[target][feature] / self._counts[target], numbers_for([end])
         return {
             "name": literal(feature),
             "dots": [round(100 * weight / end, 1) for weight in weights],
-            "mean": f"{mean:.4f}",
-            "said": f"from {min(weights):+.3g} to {max(weights):+.3g}",
+            "mean": form.plain(mean),
+            "said": f"from {form.signed(min(weights))} to {form.signed(max(weights))}",
         }
 
 
@@ -219,11 +219,12 @@ def _about(explanation: Explanation) -> str:
 def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
     """Yield a line of the list for each target."""
     values = explanation.subject.facts.get("values")
-    form = ".3f" if explanation.model.task == "classification" else ".4g"
     for surrogate in explanation.surrogates:
+        prediction = surrogate.model_prediction
+        digits = 3 if explanation.model.task == "classification" else 4
+        form = numbers_for((one.weight for one in surrogate.weights), scale=abs(prediction))
         largest = ", ".join(
-            f"{_short(explanation.components[weight.component])} "
-            + f"{weight.weight:+.3g}".replace("-", MINUS)
+            f"{_short(explanation.components[weight.component])} {form.signed(weight.weight)}"
             for weight in surrogate.weights[:LARGEST]
         )
         fidelity = surrogate.fidelity
@@ -231,8 +232,8 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
             "name": literal(explanation.subject.name),
             "link": link,
             "target": literal(surrogate.name),
-            "prediction": f"{surrogate.model_prediction:{form}}",
-            "prediction_value": repr(surrogate.model_prediction),
+            "prediction": numbers_for([prediction], digits).plain(prediction),
+            "prediction_value": repr(prediction),
             "fidelity": "" if fidelity is None else f"{fidelity:.2f}",
             "fidelity_value": "" if fidelity is None else repr(fidelity),
             "largest": largest,
@@ -248,7 +249,8 @@ def _short(component: Component) -> str:
 
 
 def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float, float]) -> Item:
-    form = number_format(weight.weight for weight in surrogate.weights)
+    scale = abs(surrogate.model_prediction)
+    form = numbers_for((weight.weight for weight in surrogate.weights), scale=scale)
     steps = waterfall(explanation, surrogate)
     if explanation.subject.image is not None:  # where it is seen
         steps = tuple(step._replace(beside="") if step.kind == "weight" else step for step in steps)
@@ -268,7 +270,7 @@ def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float,
                 "sign": "" if not piece.shade else "for" if piece.shade > 0 else "against",
                 "strength": f"{abs(piece.shade):.0%}",
                 "certain": piece.certain,
-                "said": f"{piece.weight:+{form}}",
+                "said": form.signed(piece.weight),
             }
             for piece in shades(explanation, surrogate)
         ],
@@ -311,19 +313,19 @@ def _place(value: float, limits: tuple[float, float]) -> float:
 
 def _rule(explanation: Explanation, surrogate: Surrogate, i: int) -> Item:
     rule = surrogate.rules[i]
-    form = number_format(rule.value for rule in surrogate.rules)
+    form = numbers_for(rule.value for rule in surrogate.rules)
     conditions = " and ".join(
         ("" if kept else "not ") + literal(explanation.components[j].name)
         for j, kept in rule.conditions
     )
     return {
         "where": conditions or "everywhere",
-        "value": f"{rule.value:{form}}",
+        "value": form.plain(rule.value),
         "share": f"{rule.share:.0%}",
     }
 
 
-def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iterator[Item]:
+def _segments(explanation: Explanation, surrogate: Surrogate, form: Numbers) -> Iterator[Item]:
     image = explanation.subject.image
     if image is None:
         return
@@ -341,7 +343,7 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iter
                 "number": component.where.segment,
                 "x": round(x, 1),
                 "y": round(y, 1),
-                "said": f"{literal(component.name)}: {weight.weight:+{form}}",
+                "said": f"{literal(component.name)}: {form.signed(weight.weight)}",
             }
 
 
@@ -349,8 +351,9 @@ def _fit(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     """Say where the surrogate was fitted, what else was tried, and how parts were chosen."""
     if radius := radius_said(surrogate):
         yield f"Radius {radius}."
+    form = numbers_for([surrogate.model_prediction])
     tried = [
-        f"{at_radius.radius:.3g} ({at_radius.fidelity:.2f}{_gap_said(at_radius.gap)})"
+        f"{at_radius.radius:.3g} ({at_radius.fidelity:.2f}{_gap_said(at_radius.gap, form)})"
         for at_radius in surrogate.by_radius
         if at_radius.fidelity is not None
     ]
@@ -362,8 +365,8 @@ def _fit(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
         yield f"The components shown are {choice}."
 
 
-def _gap_said(gap: float | None) -> str:
-    return "" if gap is None else f", {gap:+.2g}".replace("-", MINUS)
+def _gap_said(gap: float | None, form: Numbers) -> str:
+    return "" if gap is None else f", {form.signed(gap)}"
 
 
 def _classes(explanation: Explanation) -> Iterator[Item]:

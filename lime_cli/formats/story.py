@@ -13,12 +13,13 @@ from typing import NamedTuple
 from lime_cli.engine.explanation import Explanation, Interval, Replaced, Surrogate, Weight
 from lime_cli.engine.instance import Column, Component, Segment, Spans
 from lime_cli.formats.wording import (
-    LEFT_TO_RIGHT,
+    MINUS,
+    Numbers,
     fidelity_in_words,
     in_order,
     literal,
     marked,
-    number_format,
+    numbers_for,
     value_beside,
 )
 
@@ -105,24 +106,21 @@ def bounds(steps: Sequence[WaterfallStep]) -> tuple[float, float]:
 
 def numbers_of(steps: Sequence[WaterfallStep]) -> list[str]:
     """Spell the number of each step: a level's value, or a change with its half width."""
-    changes = number_format(one.change for one in steps)
     levels = [one.end for one in steps if one.kind in LEVELS]
-    sums = number_format(levels, 3 if max(map(abs, levels), default=0.0) < 1 else 4)
+    largest = max(map(abs, levels), default=0.0)
+    halves = [one.interval.half_width for one in steps if one.interval is not None]
+    changes = numbers_for((one.change for one in steps), errors=halves, scale=largest)
+    sums = numbers_for(levels, 3 if largest < 1 else 4)
     return [_spelled(one, changes, sums) for one in steps]
 
 
-def _spelled(step: WaterfallStep, form: str, sums: str) -> str:
+def _spelled(step: WaterfallStep, changes: Numbers, sums: Numbers) -> str:
     if step.kind in LEVELS:
-        return f"{step.end:{sums}}".replace("-", MINUS)
-    said = f"{step.change:+{form}}"
-    if step.change and not any(digit in said for digit in "123456789"):
-        said = f"{step.change:+.1g}"
+        return sums.plain(step.end)
+    said = changes.signed(step.change)
     if step.interval is not None:
-        said += f" ±{step.interval.half_width:{form}}"
-    return said.replace("-", MINUS)
-
-
-MINUS = "−"
+        said += f" ±{changes.plain(step.interval.half_width)}"
+    return said
 
 
 def legend(explanation: Explanation) -> str:
@@ -201,8 +199,8 @@ class Unit(NamedTuple):
     """How numbers of a target are said: as percentages and points, or as they are."""
 
     percent: bool
-    value_form: str
-    change_form: str
+    values: Numbers
+    changes: Numbers
 
     def value(self, number: float) -> str:
         """Say a prediction inside a sentence: ``99.2%``, ``less than 0.1%``, ``152.1``."""
@@ -211,7 +209,7 @@ class Unit(NamedTuple):
     def cell(self, number: float) -> str:
         """Say a prediction in a table: ``99.2%``, ``<0.1%``, ``152.1``."""
         if not self.percent:
-            return f"{number:{self.value_form}}".replace("-", MINUS)
+            return self.values.plain(number)
         said = f"{number:.1%}"
         if said == "100.0%" and number < 1:
             return ">99.9%"
@@ -220,7 +218,7 @@ class Unit(NamedTuple):
     def change(self, number: float) -> str:
         """Say how far a prediction moves, without a sign: ``26.4 points``, ``0.264``."""
         if not self.percent:
-            return f"{abs(number):{self.change_form}}"
+            return self.changes.plain(abs(number))
         points = f"{100 * abs(number):.1f}"
         return f"{points} {'point' if points == '1.0' else 'points'}"
 
@@ -235,8 +233,8 @@ def unit_of(explanation: Explanation, surrogate: Surrogate) -> Unit:
         and abs(sum(outputs) - 1) <= 1e-3
     )
     sums = (surrogate.model_prediction, surrogate.local_prediction, surrogate.intercept)
-    weights = number_format(one.weight for one in surrogate.weights)
-    return Unit(probable, number_format(sums, 4), weights)
+    weights = [one.weight for one in surrogate.weights]
+    return Unit(probable, numbers_for(sums, 4), numbers_for(weights, scale=max(map(abs, sums))))
 
 
 NAMED_UP, NAMED_DOWN = 3, 2
@@ -429,21 +427,21 @@ def masking_said(explanation: Explanation) -> str:
 def sum_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say that the parts add up: intercept, weights and others, then the gap."""
     numbers = (surrogate.model_prediction, surrogate.local_prediction, surrogate.intercept)
-    form = number_format(numbers, 4)
+    form = numbers_for(numbers, 4)
     if surrogate.rules:
         return (
-            f"The tree gives {surrogate.local_prediction:{form}} for the "
-            f"{thing_of(explanation)}, the model {surrogate.model_prediction:{form}}: a gap of "
-            f"{surrogate.gap:+{form}}."
+            f"The tree gives {form.plain(surrogate.local_prediction)} for the "
+            f"{thing_of(explanation)}, the model {form.plain(surrogate.model_prediction)}: a gap "
+            f"of {form.signed(surrogate.gap)}."
         )
     shown = sum(one.weight for one in surrogate.weights)
     rest = surrogate.local_prediction - surrogate.intercept - shown
-    others = "" if abs(rest) <= TINY * _size(surrogate) else f" {_signed(rest, form)} (others)"
+    others = "" if abs(rest) <= TINY * _size(surrogate) else f" {form.term(rest)} (others)"
     return (
-        f"{_negative(surrogate.intercept, form)} ({base_said(explanation)}) "
-        f"{_signed(shown, form)} (weights shown){others} = "
-        f"{_negative(surrogate.local_prediction, form)}, the local prediction; "
-        f"{_signed(surrogate.gap, form)} (gap) = {_negative(surrogate.model_prediction, form)}, "
+        f"{form.plain(surrogate.intercept)} ({base_said(explanation)}) "
+        f"{form.term(shown)} (weights shown){others} = "
+        f"{form.plain(surrogate.local_prediction)}, the local prediction; "
+        f"{form.term(surrogate.gap)} (gap) = {form.plain(surrogate.model_prediction)}, "
         f"the model's.{_beyond(explanation, surrogate)}"
     )
 
@@ -457,14 +455,6 @@ def _beyond(explanation: Explanation, surrogate: Surrogate) -> str:
         " The intercept is not a probability: it continues the weights, which hold near the "
         f"{thing_of(explanation)}, to where all parts are masked."
     )
-
-
-def _negative(number: float, form: str) -> str:
-    return f"{number:{form}}".replace("-", MINUS)
-
-
-def _signed(number: float, form: str) -> str:
-    return f"{MINUS if number < 0 else '+'} {abs(number):{form}}"
 
 
 def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
@@ -492,10 +482,6 @@ def nearest_said(explanation: Explanation) -> str:
     """Say the smallest change that was found to change the predicted class; nothing without one."""
     said = changes_said(explanation, explanation.surrogates[0])
     return next(said) if explanation.counterfactuals else ""
-
-
-ASCII = str.maketrans({"“": '"', "”": '"', "−": "-", LEFT_TO_RIGHT: None})
-"""What a page without Unicode writes for the marks of sentences."""
 
 
 def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:

@@ -230,7 +230,7 @@ def test_a_gap_names_the_radius_at_which_it_is_smaller():
     )
     page = "".join(Reader(written("html", [wide])).texts)
     assert "limex explain tabular m.pkl t.csv --row 3 --radius 0.1" in page
-    assert "0.5 (0.90, +0.3), 0.1 (0.70, +0.02)" in page
+    assert "0.5 (0.90, +0.300), 0.1 (0.70, +0.020)" in page
 
 
 def luminance(colour: np.ndarray) -> float:
