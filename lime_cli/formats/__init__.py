@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import warnings
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 from lime_cli.errors import SettingsError
 from lime_cli.registry import FORMATS, SUFFIXES
@@ -63,6 +65,28 @@ def written(name: str, explanations: Iterable[Explanation], look: Look) -> bytes
     stream = BytesIO()
     FORMATS[name](explanations, stream, look)
     return stream.getvalue()
+
+
+class LettersMissing(UserWarning):
+    """Letters that no installed font has, so that boxes are drawn in their place."""
+
+
+@contextmanager
+def letters_told() -> Iterator[list[tuple[str, str]]]:
+    """Collect ``LettersMissing`` as (code, message) in the place of Python's warnings."""
+    found: list[tuple[str, str]] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", LettersMissing)
+        show = warnings.showwarning
+
+        def kept(message: Any, category: type[Warning], *where: Any, **more: Any) -> None:
+            if issubclass(category, LettersMissing):
+                found.append(("letters_missing", str(message)))
+            else:
+                show(message, category, *where, **more)
+
+        warnings.showwarning = kept
+        yield found
 
 
 class Format(Protocol):

@@ -6,13 +6,16 @@ Colours have names: SVG takes those of the page around it, or those of light and
 from __future__ import annotations
 
 import io
+import re
 import unicodedata
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from html import escape
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli.errors import MissingDependency
+from lime_cli.formats import LettersMissing
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -317,8 +320,15 @@ class Canvas:
         import matplotlib as mpl
 
         stream = io.BytesIO()
-        with mpl.rc_context({"font.family": installed_fonts(), "hatch.linewidth": 0.9}), _quiet():
+        look: dict[Any, Any] = {"font.family": installed_fonts(), "hatch.linewidth": 0.9}
+        with mpl.rc_context(look), _quiet() as told:
             self._figure().savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
+        missing = dict.fromkeys(
+            found[1] for one in told if (found := GLYPH.search(str(one.message)))
+        )
+        if missing:
+            shown = " ".join(chr(int(one)) for one in list(missing)[:5])
+            warnings.warn(BOXES.format(shown), LettersMissing, stacklevel=2)
         out.write(stream.getvalue())
 
     def _figure(self) -> Figure:
@@ -488,11 +498,18 @@ def _safe(text: str) -> str:
     return escape(plain.encode("utf-8", "backslashreplace").decode())
 
 
-class _quiet(warnings.catch_warnings):  # noqa: N801  # used as a function is
-    """Keep matplotlib from telling of letters that no font has."""
+GLYPH = re.compile(r"Glyph (\d+) .*missing")
+"""How matplotlib tells of a letter that no font has."""
 
-    def __enter__(self) -> None:
-        super().__enter__()
-        warnings.filterwarnings("ignore", "Glyph .* missing")
-        # older releases also name scripts that they cannot shape
-        warnings.filterwarnings("ignore", "Matplotlib currently does not support")
+BOXES = (
+    "no installed font has {}, so boxes are drawn in the place of such letters; -o FILE.svg or "
+    "FILE.html shows them in the reader's fonts, or install Noto Sans"
+)
+
+
+@contextmanager
+def _quiet() -> Iterator[list[warnings.WarningMessage]]:
+    """Collect what matplotlib tells of letters, which is not for its users' ears."""
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        yield told

@@ -15,6 +15,7 @@ from lime_cli.formats.story import (
     LEVELS,
     WaterfallStep,
     bounds,
+    caution_said,
     legend,
     numbers_of,
     sentence,
@@ -58,11 +59,16 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
 
 def _fill(canvas: Canvas, explanation: Explanation) -> None:
     canvas.heading(literal(explanation.subject.name))
+    caution = caution_said(explanation)
     limits = [bounds(waterfall(explanation, one)) for one in explanation.surrogates]
     shared = min(low for low, _ in limits), max(high for _, high in limits)
     for number, surrogate in enumerate(explanation.surrogates):
         canvas.top += 0.25 if number else 0.0
         canvas.paragraph(sentence(explanation, surrogate), BODY)
+        if caution and not number:
+            canvas.top += LEADING * SMALL / 72
+            said = canvas.cut(caution, SMALL, canvas.room, bold=True)
+            canvas.text(MARGIN, canvas.top, said, SMALL, "against", bold=True, whole=caution)
         canvas.top += 0.2
         _passage(explanation, surrogate, canvas)
         own = explanation.model.task != "classification"

@@ -352,6 +352,32 @@ def trust_said(explanation: Explanation, surrogate: Surrogate) -> str:
     return f"{said} ({fidelity_in_words(surrogate.fidelity)})."
 
 
+NAMED_WARNINGS = {"unresolved_top": "not converged"}
+"""What a picture calls a warning whose code says less; the others are called by their codes."""
+
+GRAVEST = ("low_fidelity", "large_gap", "unresolved_top", "few_effective_samples")
+"""Warnings that a picture names first."""
+
+
+def caution_said(explanation: Explanation) -> str:
+    """Say in a line of a picture what there are warnings about; nothing without any."""
+    found = list(dict.fromkeys(warning.code for warning in explanation.warnings))
+    codes = [code for code in GRAVEST if code in found]
+    codes += [code for code in found if code not in codes]
+    if not codes:
+        return ""
+    said = ", ".join(NAMED_WARNINGS.get(code, code.replace("_", " ")) for code in codes)
+    return f"{'Warning' if len(codes) == 1 else 'Warnings'}: {said}"
+
+
+def samples_said(explanation: Explanation) -> str:
+    """Say how many samples there are, and what they are worth."""
+    n, worth = f"{explanation.samples:,}", f"{explanation.effective_samples:,.0f}"
+    if explanation.stop == "exhaustive":
+        return f"{n}, every combination of kept and masked parts"
+    return f"{n}, effective sample size {worth}"
+
+
 def base_said(explanation: Explanation) -> str:
     """Say what the intercept is the prediction for."""
     if explanation.settings.kernel == "shapley":
@@ -472,10 +498,18 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
         if any(one.interval is not None for one in surrogate.weights):
             yield f"{said}; whiskers are 95% intervals of the sampling."
     yield trust_said(explanation, surrogate)
-    yield (
-        f"{explanation.samples:,} samples were drawn; near the {thing_of(explanation)} they carry "
-        f"as much as {explanation.effective_samples:,.0f} (the effective sample size)."
-    )
+    if explanation.stop == "exhaustive":
+        yield (
+            f"The {explanation.samples:,} samples are all combinations of kept and masked parts: "
+            "none was left to chance."
+        )
+    else:
+        yield (
+            f"The weights rest on {explanation.samples:,} samples. Samples nearer to the "
+            f"{thing_of(explanation)} count more, so together they are worth "
+            f"{explanation.effective_samples:,.0f} equally weighted ones (the effective sample "
+            "size)."
+        )
 
 
 def nearest_said(explanation: Explanation) -> str:

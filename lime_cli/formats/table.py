@@ -12,7 +12,7 @@ from rich.text import Text
 
 from lime_cli.engine.explanation import Explanation, Rule, Surrogate
 from lime_cli.engine.instance import Component, Segment, Spans
-from lime_cli.formats.story import meaning_said, nearest_said
+from lime_cli.formats.story import meaning_said, nearest_said, samples_said
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 from lime_cli.formats.wording import (
     Numbers,
@@ -321,9 +321,7 @@ def _others(surrogate: Surrogate, page: Page) -> str:
 def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:
     if any(one.weights for one in explanation.surrogates):
         yield from page.row("weights", meaning_said(explanation))
-    every = ", all there are" if explanation.stop == "exhaustive" else ""
-    worth = f"effective sample size {explanation.effective_samples:.0f}"
-    yield from page.row("samples", f"{explanation.samples}{every}, {worth}")
+    yield from page.row("samples", samples_said(explanation))
     if change := nearest_said(explanation):
         yield from page.row("change", change.removesuffix("."))
     segments = any(isinstance(one.where, Segment) for one in explanation.components)

@@ -341,7 +341,11 @@ class Bars:
 
 
 def bars_of(
-    weights: Sequence[Weight], scale: float, room: tuple[int, int], glyphs: Glyphs, level: float = 0.0
+    weights: Sequence[Weight],
+    scale: float,
+    room: tuple[int, int],
+    glyphs: Glyphs,
+    level: float = 0.0,
 ) -> Bars:
     """Lay out bars and numbers.
 

@@ -231,8 +231,9 @@ class ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""
         said: tuple[CodedWarning, ...] = ()
         scale = self.scale
-        if not (self.size or self.channels or model_input.size):
-            model_input, found, said = as_pixels(model_input, self._untouched)
+        if not model_input.size:
+            asked = self.size, self.channels and _channels(self.channels)
+            model_input, found, said = as_pixels(model_input, self._untouched, *asked)
             scale = scale if found is None else found
         model_input.require("image")
         if model_input.words or 0 < len(model_input.columns or ()) < FEWEST_PIXELS:
@@ -400,25 +401,46 @@ FOUR_BITS = 16
 """What pixels of 4 bits run up to in scikit-learn's own digits."""
 
 
+SIDE_BY_SIDE = {
+    "NHWC": ", those of a pixel side by side",
+    "NCHW": ", one colour after the other",
+}
+
+
 def as_pixels(
-    given: ModelInput, untouched: bool
+    given: ModelInput,
+    untouched: bool,
+    size: tuple[int, int] | None = None,
+    colours: str | None = None,
 ) -> tuple[ModelInput, float | None, tuple[CodedWarning, ...]]:
-    """Take the columns of a model for the pixels of a square image, in grey or in colours.
+    """Take the columns of a model for the pixels of an image, square unless a ``size`` is given.
 
     What it compares them with tells how they were numbered; that is assumed where ``untouched``.
-    Returns the factor of pixels from 0 to 255 too, where it is known.
+    Returns the factor of pixels from 0 to 255 too, where it is known. Raises SettingsError for a
+    size that has not as many pixels.
     """
     other = given.size or given.channels or given.kind == "text"
     own = given.columns is not None and given.kind == "table"
     n = 0 if other or own else given.n_columns or 0
-    sides = [(math.isqrt(n // channels), channels) for channels in (1, 3) if n % channels == 0]
-    found = next(((s, c) for s, c in sides if n >= FEWEST_PIXELS and s * s * c == n), None)
-    if found is None:
+    if n < FEWEST_PIXELS:
         return given, None, ()
-    side, channels = found
-    colours = "grey" if channels == 1 else "RGB"
-    words = f"the {n:,} numbers that the model takes are {side} x {side} pixels in {colours}"
-    given = given._replace(kind="image", size=(side, side), channels=channels)
+    counts = [1, 3] if size is None else [1, 3, 4]
+    if colours is not None:
+        counts = [{"L": 1}.get(colours, 3) if colours in MODES else int(colours)]
+    sides = [(size or (math.isqrt(n // count),) * 2, count) for count in counts]
+    fitting = [one for one in sides if math.prod(one[0]) * one[1] == n]
+    if not fitting and size is not None:
+        words = f"--size {_by(size)}: the model takes {n:,} numbers, which are not so many pixels"
+        raise SettingsError(words, "give the height and width of its images")
+    if not fitting:
+        return given, None, ()
+    (height, width), channels = fitting[0]
+    named = colours if colours in MODES else {1: "grey", 3: "RGB"}.get(channels)
+    kind = {"L": "grey"}.get(named or "", named) or f"{channels} channels"
+    order = SIDE_BY_SIDE[given.layout or "NHWC"] if channels > 1 else ""
+    words = f"the {n:,} numbers that the model takes are {height} x {width} pixels in {kind}{order}"
+    known = size is not None and colours is not None and (channels == 1 or given.layout is not None)
+    given = given._replace(kind="image", size=(height, width), channels=channels)
     reaches = list(given.ranges.values())
     most, factor = max((one.high for one in reaches), default=0.0), None
     if untouched and most > BYTES:
@@ -430,7 +452,9 @@ def as_pixels(
         factor = FOUR_BITS / 255
     elif untouched and most > 1.5:
         words += f", compared with numbers up to {most:.4g}, and are 0 to 1: see --scale"
-    words += "; --size, --channels and --preprocess say otherwise"
+    elif known:
+        return given, None, ()
+    words += "; --size, --channels, --layout and --preprocess say otherwise"
     return given, factor, (CodedWarning("pixels_assumed", words),)
 
 

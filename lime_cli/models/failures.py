@@ -122,25 +122,55 @@ def failure(
             f"({last_line(error)})",
             f"pip install scikit-learn=={gap[1]}, or save it again",
         )
-    hint = _given(words, inputs) if name.startswith(PYTHON_PREFIX) else ""
+    layout = given.layout if given else None
+    hint = _given(words, inputs, layout) if name.startswith(PYTHON_PREFIX) else ""
     return PredictionError(
         f"{name}: the model failed on its input ({where}{last_line(error)})", hint
     )
 
 
-OF_LIST = re.compile(r"'list' object has no attribute|(?:got|not) '?list\b|unhashable type: 'list'")
+OF_LIST = re.compile(
+    r"'list' object has no attribute|(?:got|not) '?list\b|unhashable type: 'list'"
+    r"|list indices must be integers"
+)
+
+AS_FRAME = re.compile(
+    r"list indices must be integers or slices, not str|no attribute '(?:str|apply"
+    r"|map|iloc|loc|columns|values|astype|fillna|copy|tolist|to_list)'"
+)
+"""How a function fails on a list that expects a column of a data frame."""
 
 OF_ARRAY = re.compile(
     r"'numpy\.ndarray' object has no attribute|(?:got|not) '?(?:numpy\.)?ndarray\b"
 )
 
+OF_FLOATS = re.compile(r"Cannot handle this data type|must be uint8|dtype.*uint8")
+"""How Pillow, and what draws with it, takes pixels that are no bytes."""
+
+OF_CHANNELS = re.compile(r"to have \d+ channels|NCHW|channels.first|Given groups=", re.IGNORECASE)
+"""How a network takes images whose channels come last."""
+
 OF_FRAME = re.compile(r"DataFrame|InvalidIndexError|slice\(None")
 
 
-def _given(words: str, inputs: Any) -> str:
+def _given(words: str, inputs: Any, layout: str | None) -> str:
     """Say what a function is given, where its words tell that it expects something else."""
+    if _are_texts(inputs) and AS_FRAME.search(words):
+        return (
+            "it is given a list of texts, not a column of a data frame: begin with "
+            "texts = pandas.Series(texts)"
+        )
     if _are_texts(inputs) and OF_LIST.search(words):
         return "it is given a list of texts: let it answer for each of them"
+    if isinstance(inputs, np.ndarray) and OF_FLOATS.search(words):
+        return (
+            "it is given numbers of type float32: let it begin with "
+            "images = images.round().astype('uint8'), and say --preprocess raw, so that they run "
+            "from 0 to 255"
+        )
+    last = isinstance(inputs, np.ndarray) and layout != "NCHW"
+    if last and (OF_CHANNELS.search(words) or str(inputs.shape) in words):
+        return "it is given (n, height, width, channels); --layout NCHW puts the channels first"
     if isinstance(inputs, np.ndarray) and OF_ARRAY.search(words):
         return (
             "it is given an array of images, (n, height, width, channels): let it answer for each"

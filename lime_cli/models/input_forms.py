@@ -50,6 +50,8 @@ def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, ND
         images = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
         if len(first.shape) == 2:  # pixels side by side
             images = images.reshape(len(images), -1)
+        elif len(first.shape) == 3:  # grey
+            images = images[..., 0]
         return {first.name: np.ascontiguousarray(_pixels(images, first.type))}
     if len(wanted) > 1:
         feeds, place = {}, 0
@@ -444,6 +446,7 @@ def _texts(texts: list[str], form: str | None, given: ModelInput) -> Any:
 def _images(images: Any, form: str | None, given: ModelInput) -> Any:
     if form == "frame":
         raise SettingsError("--input-form frame: images have no columns", "leave it out")
+    images = images.transpose(0, 3, 1, 2) if given.layout == "NCHW" else images
     flat = images.reshape(len(images), -1)
     if form == "sparse":
         from scipy.sparse import csr_matrix

@@ -78,7 +78,8 @@ def as_matrix(
     try:
         values = np.asarray(output.raw, dtype=np.float64)
     except (TypeError, ValueError):
-        raise _no_numbers(name, output.raw) from None
+        framed = hasattr(raw, "select_dtypes")
+        raise _no_numbers(name, raw if framed else output.raw) from None
     if values.ndim < 2:
         free = stated.column or (stated.output and not stated.table)
         squeezed = free and n == 1 and values.size > 1  # some drop the axis of one input
@@ -123,8 +124,25 @@ def _no_numbers(name: str, raw: Any) -> PredictionError:
         return PredictionError(
             f"{name}: is an async function", "name one that calls it: asyncio.run(f(inputs))"
         )
-    hint = "does the function end in return?" if raw is None else ""
-    return PredictionError(f"{name}: the model returned {type(raw).__name__}, not numbers", hint)
+    if raw is None:
+        said, hint = "nothing", "does the function end in return?"
+    else:
+        said, hint = f"{type(raw).__name__}{_seen(raw)}", NUMBERS_ONLY
+    return PredictionError(f"{name}: the model returned {said}, not numbers", hint)
+
+
+NUMBERS_ONLY = "let the function return a row of numbers for each input, one for each class"
+
+
+def _seen(raw: Any) -> str:
+    """Show what stands in an answer instead of numbers, where that can be told shortly."""
+    if hasattr(raw, "select_dtypes"):
+        words = [str(one) for one in raw.select_dtypes(exclude=["number", "bool"]).columns]
+        return f" whose column {words[0]!r} holds no numbers" if words else ""
+    if isinstance(raw, (list, tuple)) and raw:
+        shown = " ".join(repr(raw[0]).split())
+        return f" of items like {shown if len(shown) <= 60 else shown[:57] + '...'}"
+    return ""
 
 
 def written_out(raw: Any) -> Any:
@@ -600,8 +618,7 @@ NUMBERS = CodedWarning(
 
 INDEPENDENT = CodedWarning(
     "not_probabilities",
-    "the outputs lie from 0 to 1 and sum to {:.3g}, not 1; each is read as a probability of its "
-    "own",
+    "the outputs lie from 0 to 1 and sum to {}, not 1; each is read as a probability of its own",
 )
 
 EMBEDDING = CodedWarning(
@@ -635,7 +652,10 @@ def _assumed(
     if file.activation != "auto":
         return
     if reading == "independent" and not stated.independent and file.task == "auto":
-        yield INDEPENDENT._replace(message=INDEPENDENT.message.format(values[0].sum()))
+        total = float(values[np.abs(values.sum(axis=1) - 1).argmax()].sum())
+        digits = (f"{total:.{n}g}" for n in range(3, 18))
+        told = next((one for one in digits if float(one) != 1), "nearly 1")
+        yield INDEPENDENT._replace(message=INDEPENDENT.message.format(told))
     if reading == "scores":
         yield LOGITS
     elif stated.table and file.task == "auto" and not (stated.task or stated.classes):

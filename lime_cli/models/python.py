@@ -23,7 +23,7 @@ from lime_cli.errors import ModelError, PredictionError
 from lime_cli.files import digest_of
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import can_predict, check_fitted, what
-from lime_cli.models.failures import is_of_model, last_line
+from lime_cli.models.failures import is_of_model, is_shortage, last_line
 from lime_cli.models.input_forms import Handing, as_array, handed
 from lime_cli.models.model_file import (
     PYTHON_PREFIX,
@@ -110,10 +110,9 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
         return Way(origin, handing.predict, stated, given, handing=handing)
 
     def predict(inputs: Any) -> Any:
-        if isinstance(inputs, np.ndarray) and file.layout == "NCHW":
-            return function(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
-        plain = isinstance(inputs, (list, np.ndarray))
-        return function(inputs if plain else handed(inputs, "frame", given))
+        if isinstance(inputs, np.ndarray):
+            return function(np.ascontiguousarray(handed(inputs, None, given)))
+        return function(inputs if isinstance(inputs, list) else handed(inputs, "frame", given))
 
     return Way(origin, predict, stated, given)
 
@@ -200,6 +199,8 @@ def _of_torch(network: Any, file: ModelFile, origin: Origin) -> Way:
     def predict(inputs: Any) -> Any:
         import torch
 
+        if isinstance(inputs, list):
+            return _of_texts(origin.name, lambda: in_evaluation(network, lambda: network(inputs)))
         like = next(network.parameters(), torch.zeros(0))
         batch = torch.as_tensor(_numbers(inputs, layout, origin.name), device=like.device)
         return in_evaluation(network, lambda: network(batch.to(like.dtype)))
@@ -221,12 +222,22 @@ def in_evaluation(network: Any, predict: Callable[[], Any]) -> Any:
             one.training = True
 
 
+def _of_texts(name: str, predict: Callable[[], Any]) -> Any:
+    """Return what a network answers to texts; raise PredictionError for one that takes numbers."""
+    try:
+        return predict()
+    except Exception as error:  # a stranger's network may raise anything
+        if is_shortage(error):
+            raise
+        raise PredictionError(
+            f"{name}: the network fails on texts ({last_line(error)})",
+            "where it takes token ids, write a function into a module, such as "
+            "def f(texts): return network(encode(texts)), and explain py:module:f",
+        ) from error
+
+
 def _numbers(inputs: Any, layout: str, name: str) -> Any:
     """Return single-precision numbers of a table, (n, columns), or of images in a layout."""
-    if isinstance(inputs, list):
-        raise PredictionError(
-            f"{name}: takes numbers, not texts", "explain a function that turns them into numbers"
-        )
     if isinstance(inputs, np.ndarray):
         turned = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
         return np.ascontiguousarray(turned, np.float32)
@@ -262,7 +273,8 @@ def _of_keras(network: Any, file: ModelFile, origin: Origin) -> Way:
         if isinstance(inputs, list):
             import tensorflow
 
-            return network.predict(tensorflow.constant(inputs), verbose=0)
+            texts = tensorflow.constant(inputs)
+            return _of_texts(origin.name, lambda: network.predict(texts, verbose=0))
         return network.predict(_numbers(inputs, layout, origin.name), verbose=0)
 
     return Way(origin, predict, Stated(), given, method="predict")

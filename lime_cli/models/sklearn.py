@@ -106,7 +106,7 @@ def way_of(
     said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
     if type(model).__module__.startswith("lime_cli."):
         said += getattr(model, "said", ())
-    given = _input(model, name)
+    given = _input(model, name)._replace(layout=file.layout)
     if file.live is not None:
         given = given._replace(dtypes=file.live.dtypes, labels=file.live.labels)
         method = one_thread(method, model, file.threads or 1)

@@ -19,7 +19,7 @@ from lime_cli.engine.predictions import NOTHING, CallCounts, taken
 from lime_cli.engine.targets import Engine, targeted
 from lime_cli.errors import InputError, LimexError, PredictionError
 from lime_cli.files import json_line
-from lime_cli.formats import Look, written
+from lime_cli.formats import Look, letters_told, written
 from lime_cli.modality import Modality
 from lime_cli.models.model_file import ModelFile
 from lime_cli.settings import Settings
@@ -275,13 +275,15 @@ def error_of(outcome: Outcome) -> LimexError:
 
 def _explained(source: Source, explanation: Explanation, work: Work, look: Look) -> Outcome:
     """Write an explanation down, unless it is kept; ``look`` is that of its line."""
-    drawings = () if work.keeps else work.drawings
+    wanted = () if work.keeps else work.drawings
+    with letters_told() as told:
+        drawings = tuple((one, written(one, [explanation], work.look)) for one in wanted)
     return Outcome(
         source,
         b"" if work.keeps else written("jsonl", [explanation], look),
-        tuple((one, written(one, [explanation], work.look)) for one in drawings),
+        drawings,
         samples=explanation.samples,
         fidelities=tuple(one.fidelity for one in explanation.surrogates),
-        warnings=tuple((one.code, one.message) for one in explanation.warnings),
+        warnings=(*((one.code, one.message) for one in explanation.warnings), *told),
         explanation=explanation if work.keeps else None,
     )

@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, cast
 from lime_cli import clock
 from lime_cli.console import Console
 from lime_cli.errors import OutputError, SettingsError
-from lime_cli.formats import Look, format_of
+from lime_cli.formats import Look, format_of, letters_told
 from lime_cli.registry import FORMATS, MANY, SUFFIXES
 from lime_cli.running.containment import TEMPORARY
 
@@ -141,6 +141,12 @@ class Output:
 
         Of standard output so many bytes are ``written`` already, by an earlier process.
         """
+        with letters_told() as told, self._stream(written) as stream:
+            yield stream
+        self.console.warn(told)
+
+    @contextlib.contextmanager
+    def _stream(self, written: int) -> Iterator[IO[bytes]]:
         if self.path is None:
             raw = self.format != "table" and sys.stdout.isatty()  # tables escape for themselves
             stream = cast("IO[bytes]", _StandardOutput(sys.stdout.buffer, written, raw))

@@ -11,6 +11,7 @@ from PIL import Image
 from lime_cli.engine.explanation import Interval, Rule, Weight
 from lime_cli.engine.instance import Column, Component
 from lime_cli.errors import SettingsError
+from lime_cli.formats import LettersMissing, letters_told
 from tests.formats import test_overlay
 from tests.formats.test_html import HOSTILE, of_picture
 from tests.formats.test_json import explanation, written
@@ -63,7 +64,20 @@ def test_every_target_has_its_bars():
 @pytest.mark.parametrize("name", ["$x^2$ 100%", "नमस्ते 中文 😀", "a" * 300, HOSTILE, "line\nbreak"])
 @pytest.mark.parametrize("format_name", ["png", "svg"])
 def test_any_name_can_be_drawn(format_name, name):
-    assert len(written(format_name, [row(0.4, name=name)])) > 1000
+    with letters_told() as told:
+        assert len(written(format_name, [row(0.4, name=name)])) > 1000
+    assert not told or (format_name, name[0]) == ("png", "न")
+
+
+def test_boxes_in_the_place_of_letters_are_told_once():
+    with letters_told() as told:
+        written("png", [row(0.4, name="\U0010fffd cat \U0010fffd")])
+    ((code, words),) = told
+    assert code == "letters_missing"
+    assert "no installed font has \U0010fffd, so boxes" in words
+    assert "FILE.svg or FILE.html" in words
+    with pytest.warns(LettersMissing):
+        written("png", [row(0.4, name="\U0010fffd")])
 
 
 def test_no_weight_and_a_flat_response_are_said():

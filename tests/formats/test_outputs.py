@@ -92,7 +92,8 @@ def test_ticks_are_round_between_the_limits_and_keep_apart(limits):
     assert 3 <= len(found) <= 7
     assert all(low <= place <= high for place, _ in found)
     for place, said in found:
-        assert float(said.replace("−", "-").replace(",", "")) == pytest.approx(place, rel=1e-6, abs=1e-12)
+        number = float(said.replace("−", "-").replace(",", ""))
+        assert number == pytest.approx(place, rel=1e-6, abs=1e-12)
     inches = 3.0 / (high - low)  # of a chart with long names
     for (first, said), (second, other) in pairwise(found):
         half = (canvas.measure(said, SMALL) + canvas.measure(other, SMALL)) / 2
@@ -130,7 +131,7 @@ def test_no_view_mixes_notations_or_minus_signs(kind, size):
     weights = [w._replace(weight=-w.weight * size, interval=None) for w in surrogate.weights]
     surrogate = replace(
         surrogate,
-        weights=tuple([*weights, weights[0]._replace(weight=-2e-17 * size)]),
+        weights=(*weights, weights[0]._replace(weight=-2e-17 * size)),
         model_prediction=-2.0 * size,
         intercept=-1.5 * size,
         local_prediction=-1.5 * size + sum(w.weight for w in weights),

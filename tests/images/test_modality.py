@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
+from sklearn.linear_model import LogisticRegression
 from sklearn.neighbors import KNeighborsClassifier
 
 import lime_cli
@@ -323,6 +324,32 @@ def test_columns_are_pixels_where_they_make_a_square(n, size, channels) -> None:
 
 
 @pytest.mark.parametrize(
+    ("n", "size", "colours", "layout", "words"),
+    [
+        (3072, None, None, None, "32 x 32 pixels in RGB, those of a pixel side by side"),
+        (3072, None, "BGR", "NCHW", "32 x 32 pixels in BGR, one colour after the other"),
+        (3072, None, "3", "NHWC", "32 x 32 pixels in RGB, those of a pixel side by side"),
+        (3072, (64, 48), None, None, "64 x 48 pixels in grey;"),
+        (3072, (16, 48), None, None, "16 x 48 pixels in 4 channels, those of a pixel"),
+        (3072, (32, 32), "RGB", None, "32 x 32 pixels in RGB, those of a pixel side by side"),
+        (3072, (32, 32), "RGB", "NCHW", None),
+        (784, (14, 56), "L", None, None),
+    ],
+)
+def test_what_is_not_said_of_flat_pixels_is_told(n, size, colours, layout, words) -> None:
+    given, _, said = as_pixels(ModelInput(n_columns=n, layout=layout), True, size, colours)
+    height, width = given.size or (0, 0)
+    assert height * width * (given.channels or 0) == n
+    assert size in (None, given.size)
+    assert (words or "") in said[0].message if said else words is None
+
+
+def test_a_size_of_other_than_the_model_s_numbers_is_refused() -> None:
+    with pytest.raises(SettingsError, match="--size 20x20: the model takes 3,072 numbers"):
+        as_pixels(ModelInput(n_columns=3072), True, (20, 20))
+
+
+@pytest.mark.parametrize(
     ("high", "rows", "factor"),
     [(254.5, False, 1.0), (15.5, False, 16 / 255), (6.5, False, None), (29.5, False, None)],
 )
@@ -360,7 +387,32 @@ def test_only_a_table_without_names_may_be_pixels(n, kind, columns, size) -> Non
     assert (found.size, bool(said)) == (size, size is not None)
 
 
-@pytest.mark.parametrize("kind", ["flat", "square"])
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC", None])
+@pytest.mark.parametrize("kind", ["onnx", "pickle"])
+def test_colours_in_a_row_of_pixels_lie_as_the_layout_says(
+    tmp_path: Path, kind: str, layout: str | None
+) -> None:
+    from skl2onnx import to_onnx
+
+    rng = np.random.default_rng(0)
+    rows = rng.random((30, 75)).astype(np.float32)
+    model = LogisticRegression().fit(rows, rows[:, 5] > 0.5)
+    file = tmp_path / "m.onnx" if kind == "onnx" else tmp_path / "m.pkl"
+    made = to_onnx(model, rows[:1], options={"zipmap": False}).SerializeToString()
+    file.write_bytes(made if kind == "onnx" else pickle.dumps(model))
+    pixels = rng.integers(0, 256, (5, 5, 3)).astype(np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    options = {} if layout is None else {"layout": layout}
+    with pytest.warns(lime_cli.LimexWarning):
+        found = lime_cli.explain(
+            str(file), str(tmp_path / "a.png"), modality="image", samples=32, **options
+        )
+    turned = pixels.transpose(2, 0, 1) if layout == "NCHW" else pixels
+    expected = model.predict_proba(turned.reshape(1, -1) / 255)[0]
+    assert found.record["outputs"] == pytest.approx(expected.tolist(), abs=1e-5)
+
+
+@pytest.mark.parametrize("kind", ["flat", "square", "grey"])
 def test_a_graph_of_flat_pixels_is_fed_them_in_rows(tmp_path: Path, kind: str) -> None:
     from onnx import TensorProto, helper, numpy_helper
 
@@ -370,7 +422,7 @@ def test_a_graph_of_flat_pixels_is_fed_them_in_rows(tmp_path: Path, kind: str) -
         helper.make_node("MatMul", ["rows", "w"], ["z"]),
         helper.make_node("Softmax", ["z"], ["y"]),
     ]
-    shape = ["n", 64] if kind == "flat" else ["n", 1, 8, 8]
+    shape = {"flat": ["n", 64], "square": ["n", 1, 8, 8], "grey": ["n", 8, 8]}[kind]
     ends = [
         helper.make_tensor_value_info(name, TensorProto.FLOAT, size)
         for name, size in (("x", shape), ("y", ["n", 3]))

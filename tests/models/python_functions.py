@@ -5,6 +5,8 @@ import time
 import zlib
 
 import numpy as np
+import pandas
+from PIL import Image
 from sklearn.linear_model import LogisticRegression
 
 RNG = np.random.default_rng(0)
@@ -201,3 +203,28 @@ async def later(texts):
 def first_alone(texts):
     """As a function of one text answers to many."""
     return scores_of(texts[:1])
+
+
+def of_a_column(texts):
+    return [[len(one)] for one in texts["text"]]
+
+
+def of_a_series(texts):
+    return texts.str.len()
+
+
+def drawn(images):
+    return [float(Image.fromarray(one).size[0]) for one in images]
+
+
+def convolved(images):
+    n = images.shape[1]
+    raise RuntimeError(f"expected input[1, {n}, 8, 3] to have 3 channels, but got {n} channels")
+
+
+def described(texts):
+    return pandas.DataFrame({"p": [0.5 for _ in texts], "text": list(texts)})
+
+
+def reported(texts):
+    return [{"class": "spam", "p": "0.9"} for _ in texts]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 import lime_cli
-from lime_cli.errors import ModelError
+from lime_cli.errors import ModelError, PredictionError
 from lime_cli.models.model_file import ModelFile
 
 pytestmark = pytest.mark.filterwarnings("ignore")
@@ -110,6 +110,26 @@ def test_a_live_torch_module_is_asked_in_evaluation_mode_and_left_in_training():
     assert other.record["model"]["digest"] != digest
 
 
+def test_a_live_torch_module_that_takes_token_ids_is_refused_texts_with_what_to_write():
+    _, model = network(lambda nn: nn.Embedding(9, 4), lambda nn: nn.Flatten())
+    with pytest.raises(
+        PredictionError, match=r"fails on texts \(TypeError.*def f\(texts\): return"
+    ):
+        lime_cli.explain(model, "a good film", modality="text")
+
+
+def test_a_live_torch_module_that_takes_texts_is_given_them():
+    torch, _ = network()
+
+    class Counting(torch.nn.Module):
+        def forward(self, texts):
+            return torch.tensor([[float(len(one)), 9.0] for one in texts]).softmax(1)
+
+    found = lime_cli.explain(Counting(), "a good film", modality="text", samples=32)
+    expected = torch.tensor([[11.0, 9.0]]).softmax(1)[0].tolist()
+    assert found.record["outputs"] == pytest.approx(expected, abs=1e-6)
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_a_live_torch_module_is_given_images_as_its_first_layer_takes_them(channels):
     torch, model = network(
@@ -131,7 +151,7 @@ def test_a_live_torch_module_is_given_images_as_its_first_layer_takes_them(chann
 
 def test_a_torch_module_that_is_given_words_says_which_column_holds_them():
     _, model = network(lambda nn: nn.Linear(3, 2))
-    with pytest.raises(lime_cli.LimexError, match="column 'kind' holds words"):
+    with pytest.raises(lime_cli.LimexError, match="in column 'kind', which holds words"):
         lime_cli.explain(model, ROWS, row=4)
 
 

@@ -46,6 +46,58 @@ def test_size_channels_and_layout_are_read_from_the_graph(tmp_path, shape, size,
     assert (found.size, found.channels, found.layout) == (size, channels, layout)
 
 
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ([1, 3, 8, 64, 64], r"\[1, 3, 8, 64, 64\] is a video or a volume.*py:module:function"),
+        (["n", 80, 3000], r"\[n, 80, 3000\] is a sequence of vectors.*py:module:function"),
+        (["n", 2, 3, 8, 64, 64], "is an array of 6 axes"),
+    ],
+)
+def test_inputs_of_other_kinds_are_called_what_they_are(tmp_path, shape, words):
+    axes = range(1, len(shape))
+    with pytest.raises(ModelError, match=words):
+        ModelFile(mean_model(tmp_path / "m.onnx", shape, axes=axes)).load()
+
+
+NAMES = (["neg", "neu", "pos"], [3, 5, 9], ["一", "二", "三"])
+
+
+@pytest.mark.parametrize("raw", [True, False])
+@pytest.mark.parametrize("picking", ["ArrayFeatureExtractor", "Gather"])
+@pytest.mark.parametrize("names", NAMES)
+def test_classes_are_those_that_an_output_picks_from(tmp_path, names, picking, raw):
+    words = isinstance(names[0], str)
+    kind = TensorProto.STRING if words else TensorProto.INT64
+    held = [one.encode() for one in names] if words else names
+    listed = helper.make_tensor("c", kind, [3], held)
+    if raw and not words:
+        listed = numpy_helper.from_array(np.array(names, np.int64), "c")
+    nodes = [
+        helper.make_node("Softmax", ["x"], ["p"]),
+        helper.make_node("ArgMax", ["p"], ["i"], axis=1, keepdims=0),
+        helper.make_node(
+            picking,
+            ["c", "i"],
+            ["l"],
+            domain="ai.onnx.ml" if picking == "ArrayFeatureExtractor" else "",
+        ),
+        helper.make_node("Reshape", ["l", "s"], ["label"]),
+    ]
+    shape = numpy_helper.from_array(np.array([-1], np.int64), "s")
+    ends = [value("label", ["n"], kind), value("p", ["n", 3])]
+    domains = ("ai.onnx.ml",) if picking == "ArrayFeatureExtractor" else ()
+    weights = [listed, shape]
+    path = saved(
+        tmp_path / "m.onnx", nodes, [value("x", ["n", 3])], ends, weights, 17, domains=domains
+    )
+    model = ModelFile(path).load()
+    rows = Table(("a", "b", "c"), [np.array([0.1, 2.0]), np.array([0.2, 0.0]), np.zeros(2)])
+    found = model.predict(rows)
+    assert model.identity.targets == tuple(map(str, names))
+    assert found.sum(axis=1) == pytest.approx([1, 1])
+
+
 def test_a_layout_that_the_shape_does_not_tell_is_asked_for(tmp_path):
     path = mean_model(tmp_path / "m.onnx", ["n", 3, 8, 3])
     with pytest.raises(SettingsError, match="--layout NCHW"):

@@ -195,6 +195,8 @@ def test_a_file_that_is_missing_is_told_whatever_format_it_should_have(tmp_path,
             ModelFile(str(tmp_path / "m"), format=kind, **choices).load()
 
 
+IMAGES = np.full((2, 9, 8, 3), 0.5, np.float32)
+
 TEXTS = ["a", "a text of some more words", "", "a very long text " * 9, "b"]
 
 
@@ -294,13 +296,30 @@ def test_the_layout_that_is_said_is_what_a_function_gets():
         ("fails_late", r"\(python_functions\.py:\d+: KeyError: 'logits'\)"),
         ("fails_twice", r"\(python_functions\.py:\d+: Broken\)"),
         ("fails_remotely", r"ConnectionError: HTTPSConnectionPool: Max retries exceeded"),
-        ("returns_nothing", "returned NoneType, not numbers; does the function end in return"),
+        ("returns_nothing", "returned nothing, not numbers; does the function end in return"),
     ],
 )
 def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, words):
     with pytest.raises(PredictionError, match=words) as caught:
         loaded(name).predict(TEXTS)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "inputs", "words"),
+    [
+        ("of_a_column", TEXTS, r"begin with texts = pandas.Series\(texts\)"),
+        ("of_a_series", TEXTS, r"begin with texts = pandas.Series\(texts\)"),
+        ("described", TEXTS, "DataFrame whose column 'text' holds no numbers.*; let the function"),
+        ("reported", TEXTS, "'0.9'.*not numbers; let the function"),
+        ("drawn", IMAGES, r"images\.round\(\)\.astype\('uint8'\), and say --preprocess raw"),
+        ("convolved", IMAGES, "--layout NCHW puts the channels first"),
+        ("channels_first", IMAGES, "--layout NCHW puts the channels first"),
+    ],
+)
+def test_what_a_function_mistakes_its_input_or_its_answer_for_is_said(name, inputs, words):
+    with pytest.raises(PredictionError, match=words):
+        loaded(name).predict(inputs)
 
 
 def test_what_may_be_secret_in_the_words_of_an_exception_stays_there():

@@ -46,7 +46,16 @@ ATTRIBUTE_TENSORS, ATTRIBUTE_GRAPHS, ATTRIBUTE_SPARSE = (5, 10), (6, 11), (22, 2
 
 TENSOR_DIMS, TENSOR_NAME, TENSOR_EXTERNAL, SPARSE_TENSORS = 1, 8, 13, (1, 2)
 
-TENSOR_KIND, TENSOR_WHOLE, TENSOR_RAW = 2, (5, 7), 9
+TENSOR_KIND, TENSOR_WHOLE, TENSOR_STRING, TENSOR_RAW = 2, (5, 7), 6, 9
+
+STRINGS, LISTED = 8, {6: 4, 7: 8}
+"""Of TensorProto.DataType, what classes may be named by: words, and whole numbers of how many
+bytes."""
+
+PICKING = ("ArrayFeatureExtractor", "Gather")
+"""Operators that pick an item of a list, their first input, as exporters do with classes."""
+
+MOST_CLASSES = 1 << 16
 
 WHOLE_KINDS = frozenset({2, 3, 5, 6, 7, 9})
 """Of TensorProto.DataType: whole numbers and truth values."""
@@ -92,6 +101,8 @@ class Graph:
     """Files that weights are read from, relative to the model's folder."""
     tables: dict[str, tuple[int, int]] = field(default_factory=dict)
     """Sizes of the matrices among the weights, by their names."""
+    lists: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    """Of words or whole numbers among the weights, by their names."""
     numbers: dict[str, int] = field(default_factory=dict)
     """Values of constants that are one whole number or truth value."""
     loops: list[Loop] = field(default_factory=list)
@@ -120,12 +131,21 @@ class Graph:
 
     def ends_in(self, output: str) -> str:
         """Return the operator that makes an output's numbers, changes of shape and type aside."""
+        return self._maker(output)[0]
+
+    def _maker(self, output: str) -> tuple[str, str]:
+        """Return that operator, and its first input."""
         operator = ""
         for _ in self.makers:
             operator, output = self.makers.get(output, ("", ""))
             if operator not in SHAPING:
                 break
-        return operator
+        return operator, output
+
+    def picked(self, output: str) -> tuple[str, ...] | None:
+        """Return the classes of which an output names one; None where it picks none."""
+        operator, source = self._maker(output)
+        return self.lists.get(source) if operator in PICKING else None
 
     @property
     def width(self) -> int:
@@ -205,6 +225,11 @@ def _model(data: memoryview, found: Graph) -> None:
             found.metadata[key] = text
         elif number == MODEL_GRAPH:
             _graph(nested(value), found)
+            outputs = [
+                _named(nested(v), VALUE_NAME) for n, v in fields(nested(value)) if n == GRAPH_OUTPUT
+            ]
+            picked = (names for one in outputs if (names := found.picked(one)) is not None)
+            found.classes = found.classes or next(picked, None)
         elif number == MODEL_FUNCTIONS:
             for inner, node in fields(nested(value)):
                 if inner == FUNCTION_NODE:
@@ -287,8 +312,9 @@ def _labels(parts: list[tuple[int, memoryview | int]]) -> Iterator[str]:
 
 def _tensor(data: memoryview, found: Graph, made: str = "") -> None:
     sizes: list[int] = []
-    name, kind, raw = made, 0, b""
+    name, kind, raw = made, 0, EMPTY
     values: list[int] = []
+    words: list[str] = []
     for number, value in fields(data):
         if number == TENSOR_DIMS:
             sizes += [value] if isinstance(value, int) else _varints(value)
@@ -297,9 +323,11 @@ def _tensor(data: memoryview, found: Graph, made: str = "") -> None:
         elif number == TENSOR_KIND and isinstance(value, int):
             kind = value
         elif number in TENSOR_WHOLE:
-            values += [value] if isinstance(value, int) else islice(_varints(value), 1)
+            values += [value] if isinstance(value, int) else islice(_varints(value), MOST_CLASSES)
+        elif number == TENSOR_STRING and len(words) < MOST_CLASSES:
+            words.append(str(nested(value), "utf-8", "replace"))
         elif number == TENSOR_RAW:
-            raw = bytes(nested(value)[:MOST_DIGITS])
+            raw = nested(value)
         elif number == TENSOR_EXTERNAL:
             key, text = _entry(nested(value))
             if key == "location":
@@ -307,7 +335,18 @@ def _tensor(data: memoryview, found: Graph, made: str = "") -> None:
     if len(sizes) == 2:
         found.tables[name] = (sizes[0], sizes[1])
     if math.prod(sizes) == 1 and kind in WHOLE_KINDS and (values or raw):
-        found.numbers[name] = values[0] if values else int.from_bytes(raw, "little", signed=True)
+        small = bytes(raw[:MOST_DIGITS])
+        found.numbers[name] = values[0] if values else int.from_bytes(small, "little", signed=True)
+    n = math.prod(sizes)
+    if n > 1 and max(sizes) == n <= MOST_CLASSES and kind in (STRINGS, *LISTED):
+        size = LISTED.get(kind, 1)
+        numbers = values or [
+            int.from_bytes(raw[i : i + size], "little", signed=True)
+            for i in range(0, len(raw), size)
+        ]
+        listed = tuple(words if kind == STRINGS else map(str, numbers))
+        if len(listed) == n:
+            found.lists[name] = listed
 
 
 def _sparse(data: memoryview, found: Graph) -> None:

@@ -55,6 +55,10 @@ def read_input(
     shape, kind = inputs[0].shape, inputs[0].type
     if len(shape) == 4:
         return _of_images(name, inputs[0], graph, file, export.pixels)
+    if _is_grey(shape):
+        return _of_images(name, inputs[0], graph, file, export.pixels)
+    if len(shape) > 2:
+        raise _of_axes(name, inputs[0])
     columns = _listed(graph.metadata.get("limex.features")) or columns_beside(file.path)
     n_columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
     words = kind == "tensor(string)" and (n_columns is None or n_columns == 1)
@@ -66,6 +70,7 @@ def read_input(
         columns,
         n_columns,
         tuple(texts),
+        layout=file.layout,
         ids=free and kind in ("tensor(int64)", "tensor(int32)"),
     )
 
@@ -84,6 +89,23 @@ def zeros(inputs: list[Any], given: ModelInput) -> dict[str, NDArray[Any]]:
         empty: Any = "" if one.type == "tensor(string)" else 0
         feeds[one.name] = np.full(shape, empty, DTYPES[one.type])
     return feeds
+
+
+AXES = {
+    3: "a sequence of vectors: a series, a signal, the frames of a sound",
+    5: "a video or a volume",
+}
+"""What inputs of so many axes are."""
+
+
+def _of_axes(name: str, one: Any) -> ModelError:
+    """Word that an input is of a kind that limex does not take apart."""
+    kind = AXES.get(len(one.shape), f"an array of {len(one.shape)} axes")
+    part = "image (a frame or a slice, say)" if len(one.shape) > 3 else "table or text"
+    return ModelError(
+        f"{name}: its input {one.name!r} {_shape(one)} is {kind}, which limex does not explain",
+        f"explain a function of yours that makes it from a {part}: py:module:function",
+    )
 
 
 def _of_columns(name: str, inputs: list[Any]) -> ModelInput:
@@ -106,8 +128,8 @@ def _of_columns(name: str, inputs: list[Any]) -> ModelInput:
 def _of_images(
     name: str, one: Any, graph: Graph, file: ModelFile, pixels: PixelsInput | None
 ) -> ModelInput:
-    shape = one.shape
-    layout = file.layout or _layout(name, shape)
+    shape = [*one.shape, 1] if len(one.shape) == 3 else one.shape
+    layout = "NHWC" if len(one.shape) == 3 else file.layout or _layout(name, shape)
     height, width = shape[2:] if layout == "NCHW" else shape[1:3]
     channels = shape[1] if layout == "NCHW" else shape[3]
     known = isinstance(height, int) and isinstance(width, int)
@@ -122,6 +144,11 @@ def _of_images(
         preprocess=graph.metadata.get("limex.preprocess", raw),
         pixels=pixels if raw is None and "limex.preprocess" not in graph.metadata else None,
     )
+
+
+def _is_grey(shape: list[Any]) -> bool:
+    """Tell (n, side, side), which images of one channel are where their last axis was dropped."""
+    return len(shape) == 3 and shape[1] == shape[2] and isinstance(shape[1], int) and shape[1] > 4
 
 
 CHANNEL_AXIS = re.compile(r"chan|^c$|^c_?in$|colou?r|band", re.IGNORECASE)
