@@ -36,6 +36,9 @@ TICKS = 5
 LONGEST_NAME = 0.48
 """Of a chart's width, for the names, at most."""
 
+FAINTEST = 0.02
+"""Share of the largest weight below which a superpixel is not outlined: a line would say more."""
+
 PASSAGE = 24
 """Lines of a text that are drawn; of a longer one those around its marked words."""
 
@@ -66,7 +69,7 @@ def _fill(canvas: Canvas, explanation: Explanation) -> None:
         canvas.top += 0.25 if number else 0.0
         canvas.paragraph(sentence(explanation, surrogate), BODY)
         if caution and not number:
-            canvas.top += LEADING * SMALL / 72
+            canvas.top += 1.4 * LEADING * SMALL / 72
             said = canvas.cut(caution, SMALL, canvas.room, bold=True)
             canvas.text(MARGIN, canvas.top, said, SMALL, "against", bold=True, whole=caution)
         canvas.top += 0.2
@@ -114,7 +117,7 @@ def _waterfall(
             first, last = (min(max(x(one), start), start + room) for one in step.reach)
             canvas.line((first, y), (last, y), "ink", 1.2)
     canvas.top = bottom + 2 * SMALL / 72
-    canvas.paragraph(legend(explanation), SMALL, "faint")
+    canvas.paragraph(legend(explanation, surrogate), SMALL, "faint")
 
 
 def axis(

@@ -23,14 +23,17 @@ from PIL import Image
 from lime_cli.engine.explanation import Explanation, Surrogate
 from lime_cli.engine.instance import Column, Component, Segment, SegmentedImage
 from lime_cli.engine.model import BoolArray
+from lime_cli.formats.chart import FAINTEST
 from lime_cli.formats.story import (
     LEVELS,
     WaterfallStep,
     bounds,
+    caution_said,
     certainty_said,
     changes_said,
     comparison_said,
     legend,
+    listed,
     numbers_of,
     prediction_of,
     remedies,
@@ -179,6 +182,7 @@ def item_of(explanation: Explanation, anchor: str) -> Item:
         "name": literal(explanation.subject.name),
         "about": _about(explanation),
         "headline": f"{named or 'prediction'} {unit.value(first.model_prediction)}",
+        "caution": caution_said(explanation),
         "warnings": [
             {"code": warning.code, "message": literal(warning.message)}
             for warning in explanation.warnings
@@ -207,13 +211,18 @@ def _about(explanation: Explanation) -> str:
     subject, model = explanation.subject, explanation.model
     row = subject.facts.get("row")
     at = f"row {row} of {subject.source}" if isinstance(row, int) else subject.source
-    targets = " and ".join(
-        dict.fromkeys(surrogate.name for surrogate in explanation.surrogates[:3])
-    )
-    more = len(explanation.surrogates) - 3
-    rest = f" and {more:,} more outputs" if more > 0 else ""
     named = explanation.made_of or f"the {model.format} model {model.digest[:12]}"
-    return literal(f"Why {named} predicts {targets}{rest} as it does for {at}.")
+    names = [f"“{name}”" for name in dict.fromkeys(one.name for one in explanation.surrogates)]
+    if len(names) > NAMED:
+        names[NAMED:] = [f"{len(names) - NAMED:,} more"]
+    kind = ("class", "classes") if model.task == "classification" else ("output", "outputs")
+    several = len(model.targets) > 1
+    which = f": {kind[len(names) > 1]} {listed(names)}" if several else ""
+    return literal(f"Explains what {named} predicts for {at}{which}.")
+
+
+NAMED = 3
+"""Targets that the line below the title names."""
 
 
 def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
@@ -262,7 +271,8 @@ def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float,
             for step, number in zip(steps, numbers_of(steps), strict=True)
         ],
         "zero": _place(0.0, limits) if limits[0] < 0 < limits[1] else None,
-        "legend": legend(explanation),
+        "legend": legend(explanation, surrogate),
+        "scale": _scale(explanation, surrogate),
         "rules": [_rule(explanation, surrogate, i) for i in range(len(surrogate.rules))],
         "passage": [
             {
@@ -277,8 +287,21 @@ def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float,
         "image": list(_segments(explanation, surrogate, form)),
         "compares": comparison_said(explanation, surrogate),
         "sums": sum_said(explanation, surrogate),
-        "sure": [*certainty_said(explanation, surrogate), *_fit(explanation, surrogate)],
+        "sure": list(certainty_said(explanation, surrogate)),
+        "fit": list(_fit(explanation, surrogate)),
         "changes": list(changes_said(explanation, surrogate)),
+    }
+
+
+def _scale(explanation: Explanation, surrogate: Surrogate) -> Item:
+    """Return the weight of the strongest shade of a text, and which kinds there are."""
+    weights = [piece for piece in shades(explanation, surrogate) if piece.shade]
+    largest = max((abs(piece.weight) for piece in weights), default=0.0)
+    return {
+        "end": numbers_for([largest]).plain(largest),
+        "for": any(piece.shade > 0 for piece in weights),
+        "against": any(piece.shade < 0 for piece in weights),
+        "open": next((piece.shade for piece in weights if not piece.certain), 0.0),
     }
 
 
@@ -332,7 +355,7 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: Numbers) -> 
     largest = max((abs(weight.weight) for weight in surrogate.weights), default=0.0)
     for weight in surrogate.weights:
         component = explanation.components[weight.component]
-        if isinstance(component.where, Segment) and weight.weight != 0:
+        if isinstance(component.where, Segment) and abs(weight.weight) >= FAINTEST * largest > 0:
             x, y = component.where.centroid
             yield {
                 "strength": round(0.05 + 0.35 * abs(weight.weight) / largest, 2),
@@ -441,8 +464,8 @@ def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
         yield "command", literal(explanation.made_by)
 
 
-DETAILED = 18
-"""Explanations of several that a page shows in full."""
+DETAILED = 100
+"""Explanations of several that a page shows in full: about 1.5 MB."""
 
 LISTED = 1_000
 """Rows of a page's list; so many take about 250 KB."""
@@ -521,7 +544,10 @@ def _data(
 ) -> dict[str, Any]:
     rest = f"The list shows the first {len(rows):,} rows." if len(rows) >= LISTED else ""
     if items and n > len(items):
-        rest = f"The first {len(items)} of {n:,} explanations are shown in full. {rest}"
+        rest = (
+            f"The first {len(items)} of {n:,} explanations are shown in full; -f html -o FOLDER "
+            f"writes a page for each. {rest}"
+        )
     subject = items[0]["name"] if n == 1 and items else f"{n:,} explanations"
     failed = f", {len(failures):,} failed" if failures else ""
     return {

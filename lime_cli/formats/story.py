@@ -123,13 +123,22 @@ def _spelled(step: WaterfallStep, changes: Numbers, sums: Numbers) -> str:
     return said
 
 
-def legend(explanation: Explanation) -> str:
-    """Say how the bars are read."""
-    return (
-        "Blue raises the prediction, orange lowers it, against the part masked: "
-        f"{masking_said(explanation)}. Whiskers are 95% intervals; hatched bars have no certain "
-        "sign or are not explained."
-    )
+def legend(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say how the bars are read, as far as there are such bars."""
+    weights = surrogate.weights
+    signs = {one.weight > 0 for one in weights if one.weight}
+    moves = {True: "blue raises the prediction", False: "orange lowers it"}
+    if signs == {False}:
+        moves[False] = "orange lowers the prediction"
+    said = [", ".join(moves[sign] for sign in (True, False) if sign in signs)]
+    said[0] += f", compared with the part masked ({masking_said(explanation)})" if signs else ""
+    marks = ["whiskers are 95% intervals"] if any(one.interval for one in weights) else []
+    text = any(isinstance(one.where, Spans) for one in explanation.components)
+    open_ = "hatched bars and dotted words" if text else "hatched bars"
+    if any(not one.certain for one in weights):
+        marks.append(f"{open_} have no certain sign")
+    said.append("; ".join(marks))
+    return " ".join(f"{one[0].upper()}{one[1:]}." for one in said if one)
 
 
 def labels(explanation: Explanation, weights: Sequence[Weight]) -> Iterator[tuple[str, str]]:
@@ -272,11 +281,11 @@ def _moves(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
         yield _rule_said(explanation, surrogate)
         return
     if not surrogate.weights:
-        yield "No part has a weight: which parts are masked decides nothing."
+        yield "No part has a weight: masking parts does not change the prediction."
         return
     certain = [one for one in surrogate.weights if one.weight != 0 and one.certain]
     if not certain:
-        yield "No part raises or lowers it for certain: every interval holds 0."
+        yield "No part certainly raises or lowers it: every interval contains 0."
         return
     named = [
         (sign, phrase)
@@ -331,10 +340,11 @@ def _rule_said(explanation: Explanation, surrogate: Surrogate) -> str:
     value = unit.value(rule.value)
     if not kept:
         return f"The tree gives {value} whatever is masked."
-    return f"The tree gives {value} as long as {_listed(kept)} {_are(kept)} kept."
+    return f"The tree gives {value} if {listed(kept)} {_are(kept)} kept."
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Join names: ``a, b and c``."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
@@ -346,7 +356,7 @@ def trust_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say how much of the effect of masking the surrogate explains."""
     what = "tree explains" if surrogate.rules else "weights explain"
     if surrogate.fidelity is None:
-        return "Masking parts changes nothing that can be told from chance."
+        return "Masking parts has no effect that can be told from chance."
     share = f"{max(0.0, surrogate.fidelity):.0%}"
     said = f"The {what} {share} of the effect of masking parts"
     return f"{said} ({fidelity_in_words(surrogate.fidelity)})."
@@ -374,7 +384,7 @@ def samples_said(explanation: Explanation) -> str:
     """Say how many samples there are, and what they are worth."""
     n, worth = f"{explanation.samples:,}", f"{explanation.effective_samples:,.0f}"
     if explanation.stop == "exhaustive":
-        return f"{n}, every combination of kept and masked parts"
+        return f"{n}, every one there is: no sampling error"
     return f"{n}, effective sample size {worth}"
 
 
@@ -404,10 +414,9 @@ def comparison_said(explanation: Explanation, surrogate: Surrogate) -> str:
             f"orders in which parts are kept, {masking_said(explanation)}."
         )
     return (
-        f"Each weight compares two states of one part, kept and masked: how much higher {what} "
-        f"is while the part is kept, on average over samples near the {thing_of(explanation)} in "
-        f"which other parts are masked too. Masked means: "
-        f"{masking_said(explanation)}."
+        f"Each weight says how much higher {what} is when the part is kept than when it is masked, "
+        f"on average over samples near the {thing_of(explanation)}, in which other parts are "
+        f"masked too. When a part is masked, {masking_said(explanation)}."
     )
 
 
@@ -416,7 +425,10 @@ def meaning_said(explanation: Explanation) -> str:
     if explanation.settings.kernel == "shapley":
         said = "what a part adds on average over all orders in which parts are kept"
     else:
-        said = f"what keeping a part adds, against masking it: {masking_said(explanation)}"
+        said = (
+            f"how much a part adds when it is kept and not masked; masked: "
+            f"{masking_said(explanation)}"
+        )
     return f"{said}; intercept: {base_said(explanation)}"
 
 
@@ -434,19 +446,19 @@ def masking_said(explanation: Explanation) -> str:
     if modality == "tabular" and isinstance(background, dict):
         source = literal(str(background.get("source", "the background")))
         if explanation.settings.kernel == "shapley":
-            return f"the others replaced together by those of a row of {source}"
+            return f"the others are replaced together by those of a row of {source}"
         if explanation.settings.like_lime:
-            return f"the value is drawn again as {source} has it, which may be the same one"
+            return f"its value is drawn anew from {source}, and can be the same one"
         if background.get("bins") == "none":
-            return f"the value is replaced by another one of {source}, by frequency"
-        return f"the value is replaced by one of {source} outside its bin, or another category"
+            return f"its value is replaced by another one from {source}, drawn by frequency"
+        return f"its value is replaced by one from {source} that is outside its bin or category"
     if modality == "text":
         mask = facts.get("mask")
-        return "the words are removed" if mask is None else f"each is replaced by {literal(mask)}"
+        return "it is removed" if mask is None else f"it is replaced by {literal(mask)}"
     if modality == "image":
         fill = facts.get("fill")
         words = {"mean": "its mean colour", "blur": "a blurred copy"}
-        return f"the region is filled with {words.get(str(fill), literal(str(fill)))}"
+        return f"it is filled with {words.get(str(fill), literal(str(fill)))}"
     return "its value is replaced"
 
 
@@ -478,8 +490,8 @@ def _beyond(explanation: Explanation, surrogate: Surrogate) -> str:
     if not percent or 0 <= surrogate.intercept <= 1:
         return ""
     return (
-        " The intercept is not a probability: it continues the weights, which hold near the "
-        f"{thing_of(explanation)}, to where all parts are masked."
+        " The intercept is not a probability. It extrapolates the weights, which are fitted near "
+        f"the {thing_of(explanation)}, to the case that all parts are masked."
     )
 
 
@@ -488,7 +500,7 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
     open_ = sum(not one.certain for one in surrogate.weights)
     if surrogate.weights:
         every = "every weight" if len(surrogate.weights) > 1 else "the weight"
-        said = f"The sign of {every} is certain at 95%"
+        said = f"The sign of {every} is certain (95% intervals)"
         if open_:
             has, is_ = ("has", "is") if open_ == 1 else ("have", "are")
             said = (
@@ -496,12 +508,12 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
                 "hatched"
             )
         if any(one.interval is not None for one in surrogate.weights):
-            yield f"{said}; whiskers are 95% intervals of the sampling."
+            yield f"{said}; the whiskers show the sampling error."
     yield trust_said(explanation, surrogate)
     if explanation.stop == "exhaustive":
         yield (
-            f"The {explanation.samples:,} samples are all combinations of kept and masked parts: "
-            "none was left to chance."
+            f"The {explanation.samples:,} samples are all there are: every combination of kept "
+            "parts and replacements. So the weights have no sampling error."
         )
     else:
         yield (
@@ -528,14 +540,14 @@ def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str
             way = "lowers" if first.weight > 0 else "raises"
             number = unit_of(explanation, surrogate).change(first.weight)
             yield (
-                f"Of the single parts {name} matters most: masking it {way} the prediction by "
+                f"The part that matters most is {name}: masking it {way} the prediction by "
                 f"{number} on average."
             )
         return
     if not found:
         yield (
-            f"None of the {explanation.samples:,} samples changes the predicted class: no change "
-            "of a few parts that was tried does."
+            f"None of the {explanation.samples:,} samples, in which some parts are changed, "
+            "changes the predicted class."
         )
         return
     for one in found:
@@ -544,11 +556,11 @@ def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str
         parts = [_replaced_said(explanation, part) for part in one.replaced[:LISTED_CHANGES]]
         more = len(one.replaced) - len(parts)
         rest = [f"{more:,} more"] if more else []
-        said = _listed([*parts, *rest])
+        said = listed([*parts, *rest])
         yield f"With {many} the model predicts “{in_order(literal(one.name))}”, {value}: {said}."
     yield (
-        f"These are the nearest of {explanation.samples:,} samples by the number of parts that "
-        "change; the model has answered each."
+        f"These are the samples with the fewest changes among {explanation.samples:,}, each "
+        "predicted by the model."
     )
 
 
@@ -567,7 +579,7 @@ def _replaced_said(explanation: Explanation, part: Replaced) -> str:
             now = "missing" if component.value is None else shown_value(component.value)
             then = "missing" if part.value is None else shown_value(part.value)
             parts = (in_order(literal(one)) for one in (column, then, now))
-            return "{} = {} in place of {}".format(*parts)
+            return "{} = {} instead of {}".format(*parts)
 
 
 def shown_value(value: str | float | int | bool) -> str:

@@ -281,7 +281,7 @@ def _sums(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterato
     """Say what the weights add up to, and how far to trust them."""
     form = _prediction_format(surrogate)
     if any(not one.certain for one in surrogate.weights):
-        yield from page.row("~", "the interval holds 0: the sign is not certain")
+        yield from page.row("~", "the interval contains 0: the sign is not certain")
     yield from page.row(
         "surrogate",
         f"{form.plain(surrogate.local_prediction)} against the model's "

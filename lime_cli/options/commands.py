@@ -28,7 +28,6 @@ ORDER = ("Model", "Input", "Table format", "Columns", "Explanation", "Output", "
 """Headings in the order of a person's questions; those of a tool alone come first."""
 
 SHORT_HEADINGS = {
-    "Model": "Input",
     "Table format": "Input",
     "Columns": "Input",
     "Drawing": "Output",

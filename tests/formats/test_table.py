@@ -99,12 +99,12 @@ class ">50K": the model predicts 0.873
           -======|                  -0.104 +-0.010  hours per week <= 40  38
                  |#-               ~+0.012 +-0.020  sex = Male
 
-  ~           the interval holds 0: the sign is not certain
+  ~           the interval contains 0: the sign is not certain
   surrogate   0.726 against the model's 0.873, gap +0.147; intercept 0.312
   fidelity    0.74, good
-  weights     what keeping a part adds, against masking it: its value is
-              replaced; intercept: all parts masked
-  samples     4096, effective sample size 812
+  weights     how much a part adds when it is kept and not masked; masked: its
+              value is replaced; intercept: all parts masked
+  samples     4,096, effective sample size 812
   skipped     2 constant column: fnlwgt, race
   warning     older_model: saved by scikit-learn 1.5, running 1.7
 """
@@ -197,7 +197,7 @@ def test_explanations_are_written_as_they_come():
 
 
 def test_exhausted_samples_are_said():
-    assert "samples     4096, all there are, effective" in plain(
+    assert "samples     4,096, every one there is: no sampling error" in plain(
         replace(adult(), stop="exhaustive")
     )
 

@@ -428,16 +428,16 @@ def _swarm(
             place = y + lane * spread
             _value_dot(canvas, (x(weight), place), RADIUS, strength)
     canvas.top = bottom + 2 * SMALL / 72
-    kept = max(len(one.dots) for one in shown)
-    some = f" (of the first {kept:,})" if any(one.n > len(one.dots) for one in shown) else ""
+    most = max(shown, key=lambda one: one.n)
+    some = f"; {len(most.dots):,} of {most.n:,} are drawn" if most.n > len(most.dots) else ""
     left_out = [one.absolute / aspect.n for one in aspect.ranked()[len(shown) :]]
     others = ""
     if left_out:
         more = counted(len(left_out), "more feature")
         others = f" {more} not shown: {form.plain(max(left_out))} at most."
     canvas.paragraph(
-        f"Each dot is an instance{some}: right of 0 the feature raises the prediction, left of it "
-        f"it lowers it. On the right the mean |weight|.{others}",
+        f"Each dot is an instance{some}. Right of 0 the feature raises the prediction, left of 0 "
+        f"it lowers it. On the right: the mean |weight|.{others}",
         SMALL,
         "faint",
     )
@@ -532,7 +532,7 @@ def _cells(aspect: Aspect, shown: Sequence[Influence], canvas: Canvas) -> None:
     end = f"prediction {form.plain(high)}"
     canvas.text(start + room, below, end, SMALL, "faint", anchor="end")
     canvas.top += 1.6 * SMALL / 72
-    some = f" (the first {len(rows):,})" if aspect.n > len(rows) else ""
+    some = f" ({len(rows):,} of {aspect.n:,} are drawn)" if aspect.n > len(rows) else ""
     canvas.paragraph(
         f"Each column of cells is an instance{some}, from the lowest to the highest prediction; "
         f"the strongest colour is a weight of "
