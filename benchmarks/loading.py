@@ -123,8 +123,13 @@ def unpickling(path: Path, runs: int) -> float:
 
 def compare_kinds(folder: Path, runs: int) -> None:
     """Print a line for each kind of model and each form of its file."""
+    from lime_cli.models import skops
+    from lime_cli.models.content import Content
     from lime_cli.models.model_file import ModelFile
     from lime_cli.models.pickles.loading import unpickle
+
+    def load_skops(path: Path) -> object:
+        return skops.load(ModelFile(str(path)), Content(path))
 
     print(f"{'file':<32}{'kB':>8}{'plain ms':>10}{'limex ms':>10}{'ratio':>8}")
     for name, model in kinds().items():
@@ -133,7 +138,7 @@ def compare_kinds(folder: Path, runs: int) -> None:
             write(model, path)
             ours: Callable[[], object] = partial(unpickle, path)
             if form == ".skops":
-                ours = partial(lambda path: ModelFile(str(path)).load(), path)
+                ours = partial(load_skops, path)
             least = [math.inf, math.inf]
             for _ in range(runs):
                 for place, load in enumerate((partial(read, path), ours)):

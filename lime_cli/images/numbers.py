@@ -86,9 +86,15 @@ def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[Cod
         CodedWarning(
             "range_assumed",
             f"{name} holds 16-bit numbers up to {most:,}, read as 0 to 65,535; if they have "
-            f"{bits} bits, --pixel-range 0,{2**bits - 1} reads them so",
+            f"{bits} bits, --pixel-range 0,{2**bits - 1} reads them so{_of_bands(array)}",
         ),
     )
+
+
+def _of_bands(array: NDArray[Any]) -> str:
+    """Name what else the numbers of many bands may be."""
+    bands = array.ndim == 3 and array.shape[2] > 4
+    return "; if they are reflectances x 10,000, --pixel-range 0,10000" if bands else ""
 
 
 def _are_bytes(array: NDArray[Any]) -> bool:

@@ -66,7 +66,7 @@ AS_IMAGE, AS_NUMBERS, AS_FRAME = (
     "save a frame of it as PNG",
 )
 
-NPY, ARCHIVE = b"\x93NUMPY", b"PK\x03\x04"
+NPY, ARCHIVE, GZIP, NIFTI = b"\x93NUMPY", b"PK\x03\x04", b"\x1f\x8b", b"\x5c\x01\0\0"
 
 FOREIGN = (
     (b"%!PS", "EPS", AS_IMAGE),
@@ -89,10 +89,14 @@ FOREIGN = (
     (b"\xff\x0a", "JPEG XL", AS_IMAGE),
     (b"version https://git-lfs", "a pointer of Git LFS, not the image", "git lfs pull"),
     (b"SIMPLE  =", "FITS", AS_NUMBERS),
-    (b"\x5c\x01\0\0", "NIfTI", AS_NUMBERS),
+    (
+        NIFTI,
+        "NIfTI",
+        "save a slice: numpy.save('slice.npy', nibabel.load(...).get_fdata()[:, :, i])",
+    ),
     (b"\x89HDF", "HDF5", AS_NUMBERS),
     (ARCHIVE, "an archive", f"unpack it; of an NPZ file {AS_NUMBERS}"),
-    (b"\x1f\x8b", "packed with gzip", "unpack it"),
+    (GZIP, "packed with gzip", "unpack it"),
 )
 """What stands in the first bytes of files people take for images, what they are, what to do."""
 
@@ -254,6 +258,8 @@ def _formats(data: bytes) -> tuple[str, ...]:
 def _foreign(name: str, data: bytes) -> InputError:
     """Say what a file is that is not read as an image."""
     head = data[:256]
+    if head.startswith(GZIP) and name.lower().endswith(".nii.gz"):
+        head = NIFTI
     if data[DICOM_AT : DICOM_AT + 4] == DICOM:
         return InputError(
             f"{name}: format not supported (DICOM)",

@@ -26,7 +26,7 @@ from lime_cli.models.model_file import ModelFile, columns_beside
 from lime_cli.models.outputs import softmax
 from lime_cli.models.pickles.tripwire import alarm_if_watched
 from lime_cli.models.predictor import Origin, Predictor, quiet
-from lime_cli.models.sklearn import way_of
+from lime_cli.models.sklearn import LOG_ODDS, way_of
 from lime_cli.models.xgboost_trees import check_xgboost
 
 XGBOOST_KEEPS_CATEGORIES = (3, 1)
@@ -43,13 +43,6 @@ LINKS = {
 BEHIND = CodedWarning(
     "probabilities_behind",
     "the booster's own answer is a class; the probabilities that it is chosen by are explained",
-)
-
-
-LOG_ODDS = CodedWarning(
-    "log_odds",
-    "binary:logitraw answers log odds, as the booster's own predict does; --activation sigmoid "
-    "makes probabilities of them",
 )
 
 

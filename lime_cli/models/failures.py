@@ -141,7 +141,7 @@ AS_FRAME = re.compile(
 """How a function fails on a list that expects a column of a data frame."""
 
 OF_ARRAY = re.compile(
-    r"'numpy\.ndarray' object has no attribute|(?:got|not) '?(?:numpy\.)?ndarray\b"
+    r"'numpy\.ndarray' object has no attribute|(?:got|not) [('\"]?(?:numpy\.)?ndarray\b"
 )
 
 OF_FLOATS = re.compile(r"Cannot handle this data type|must be uint8|dtype.*uint8")
@@ -171,6 +171,8 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
     last = isinstance(inputs, np.ndarray) and layout != "NCHW"
     if last and (OF_CHANNELS.search(words) or str(inputs.shape) in words):
         return "it is given (n, height, width, channels); --layout NCHW puts the channels first"
+    if isinstance(inputs, np.ndarray) and OF_ARRAY.search(words) and "Tensor" in words:
+        return "it is given a NumPy array: let it begin with images = torch.from_numpy(images)"
     if isinstance(inputs, np.ndarray) and OF_ARRAY.search(words):
         return (
             "it is given an array of images, (n, height, width, channels): let it answer for each"

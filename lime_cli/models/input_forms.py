@@ -183,7 +183,7 @@ def _pixels(images: NDArray[Any], kind: str) -> NDArray[Any]:
         raise PredictionError(
             f"the model takes pixels as whole numbers ({dtype.name}), not "
             f"{images.min():.3g} to {images.max():.3g}",
-            "use --preprocess raw",
+            "use --scale 1 --mean 128" if bounds.max == 127 else "use --preprocess raw",
         )
     return np.asarray(whole.astype(dtype))
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import importlib.util
 import json
 import re
+import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -557,6 +558,16 @@ TORCH = ("a PyTorch file, which runs code when it is loaded", "export it: torch.
 
 KERAS = ("a Keras file", "export it: model.export('model.onnx', format='onnx'), or tf2onnx")
 
+BY_SUFFIX = {
+    ".mlmodel": ("a Core ML model", "export the model that it was made from to ONNX"),
+    ".pb": ("a TensorFlow graph", "convert it: python -m tf2onnx.convert --graphdef"),
+    ".engine": ("a TensorRT engine", "explain the ONNX model that it was built from"),
+    ".plan": ("a TensorRT engine", "explain the ONNX model that it was built from"),
+    ".pdmodel": ("a PaddlePaddle model", "convert it: paddle2onnx"),
+    ".gguf": ("a language model", "explain a function that asks it: py:module:function"),
+}
+"""What models are that nothing but the suffix tells, and what to do."""
+
 HEAD_BYTES = 512
 
 CATBOOST_JSON = re.compile(
@@ -584,7 +595,7 @@ def format_of(path: Path) -> str:
 
 
 def _kind(path: Path, head: bytes) -> str | None:
-    if _looks_onnx(head):
+    if _looks_onnx(head) and path.suffix.lower() != ".mlmodel":
         return "onnx"
     if head.startswith(b"CBM1"):
         return "catboost"
@@ -651,10 +662,19 @@ def _known(path: Path, head: bytes) -> tuple[str, str]:
             "explain a function that calls its predict, k=-1: py:module:function",
         )
     if CATBOOST_JSON.match(head):
-        return "a CatBoost model in JSON", "save it with save_model('model.cbm')"
+        return "a CatBoost model in JSON", _as_cbm(path)
     if b"<PMML" in head:
         return "a PMML document", "export the model to ONNX"
-    return "", ""
+    return BY_SUFFIX.get(path.suffix.lower(), ("", ""))
+
+
+def _as_cbm(path: Path) -> str:
+    """Write the command that turns a CatBoost model in JSON into a file that is loaded."""
+    made = str(path.with_suffix(".cbm"))
+    names = json.dumps(str(path)), json.dumps(made)
+    code = f'm = CatBoost(); m.load_model({names[0]}, "json"); m.save_model({names[1]})'
+    command = shlex.join(["python", "-c", f"from catboost import CatBoost; {code}"])
+    return f"make {made} of it, and explain that: {command}"
 
 
 def _is_safetensors(head: bytes) -> bool:

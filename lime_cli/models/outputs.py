@@ -106,7 +106,7 @@ def _otherwise(stated: Stated) -> str:
     listed = ", ".join(stated.others)
     if stated.column:
         return (
-            "the function is given a list: it must return a row of numbers for each of its inputs"
+            "the function is given several inputs: it must return a row of numbers for each of them"
         )
     other = f"choose another with --model-output: {listed}; or " if listed else ""
     return other + "explain a function that returns a row of numbers per input: py:module:name"
@@ -115,9 +115,12 @@ def _otherwise(stated: Stated) -> str:
 def _no_numbers(name: str, raw: Any) -> PredictionError:
     items = raw.tolist() if isinstance(raw, np.ndarray) else raw
     if isinstance(items, list) and items and all(isinstance(one, str) for one in items):
+        written = items[0].lstrip().startswith(("{", "["))
         return PredictionError(
-            f"{name}: the model returned words ({items[0]!r}), not numbers",
-            "name all its classes with --classes",
+            f"{name}: the model returned words ({_shortly(items[0])}), not numbers",
+            f"{NUMBERS_ONLY}: json.loads reads them"
+            if written
+            else "name all its classes with --classes",
         )
     if hasattr(raw, "cr_code"):
         raw.close()
@@ -140,9 +143,13 @@ def _seen(raw: Any) -> str:
         words = [str(one) for one in raw.select_dtypes(exclude=["number", "bool"]).columns]
         return f" whose column {words[0]!r} holds no numbers" if words else ""
     if isinstance(raw, (list, tuple)) and raw:
-        shown = " ".join(repr(raw[0]).split())
-        return f" of items like {shown if len(shown) <= 60 else shown[:57] + '...'}"
+        return f" of items like {_shortly(raw[0])}"
     return ""
+
+
+def _shortly(item: Any) -> str:
+    shown = " ".join(repr(item).split())
+    return shown if len(shown) <= 60 else f"{shown[:57]}..."
 
 
 def written_out(raw: Any) -> Any:
@@ -189,15 +196,15 @@ def _first(output: RawOutput, stated: Stated) -> RawOutput | None:
 
 
 def _scored(output: RawOutput, stated: Stated) -> RawOutput | None:
-    """[[{label, score}, ...], ...] or [[(label, score), ...], ...], every label of every input, in
-    any order.
+    """[[{label, score}, ...], ...], [[(label, score), ...], ...] or [{labels, scores}, ...], every
+    label of every input, in any order.
     """
     rows = output.raw
     if not isinstance(rows, list) or not rows:
         return None
     if all(isinstance(row, list) and row and all(map(_is_pair, row)) for row in rows):
         rows = [[{"label": one[0], "score": one[1]} for one in row] for row in rows]
-    rows = [[one] if _is_scored(one) else one for one in rows]
+    rows = [_pairs(one) if _is_ranked(one) else [one] if _is_scored(one) else one for one in rows]
     if not all(isinstance(row, list) and row and all(map(_is_scored, row)) for row in rows):
         return None
     found = [{str(one["label"]): one["score"] for one in row} for row in rows]
@@ -244,6 +251,16 @@ def _is_ragged(one: Any) -> bool:
 
 def _is_scored(one: Any) -> bool:
     return isinstance(one, dict) and {"label", "score"} <= set(one)
+
+
+def _is_ranked(one: Any) -> bool:
+    """Tell {labels, scores}, as transformers' pipelines of zero-shot classification answer."""
+    return isinstance(one, dict) and _is_ragged([one.get("labels"), one.get("scores")])
+
+
+def _pairs(one: dict[str, Any]) -> list[dict[str, Any]]:
+    pairs = zip(one["labels"], one["scores"], strict=True)
+    return [{"label": label, "score": score} for label, score in pairs]
 
 
 def _is_pair(one: Any) -> bool:
@@ -635,6 +652,12 @@ SHARE = CodedWarning(
 )
 
 
+PLACE = CodedWarning(
+    "task_assumed",
+    "the output is a whole number and is explained as one; if it is the number of a class, name "
+    "all classes with --classes, or let the function return their scores",
+)
+
 TUPLE = CodedWarning(
     "output_assumed", "the function returns a tuple; its first part is read as the prediction"
 )
@@ -668,6 +691,8 @@ def _assumed(
     ):
         if stated.logit:
             yield LOGIT
+        elif stated.column and np.asarray(output.raw).dtype.kind in "iu":
+            yield PLACE
         elif stated.column and _within(values[:1]) and (values[:1] % 1).any():
             yield SHARE
 

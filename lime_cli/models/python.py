@@ -23,7 +23,13 @@ from lime_cli.errors import ModelError, PredictionError
 from lime_cli.files import digest_of
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import can_predict, check_fitted, what
-from lime_cli.models.failures import is_of_model, is_shortage, last_line
+from lime_cli.models.failures import (
+    OF_CHANNELS,
+    OF_FLOATS,
+    is_of_model,
+    is_shortage,
+    last_line,
+)
 from lime_cli.models.input_forms import Handing, as_array, handed
 from lime_cli.models.model_file import (
     PYTHON_PREFIX,
@@ -111,10 +117,36 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
 
     def predict(inputs: Any) -> Any:
         if isinstance(inputs, np.ndarray):
-            return function(np.ascontiguousarray(handed(inputs, None, given)))
-        return function(inputs if isinstance(inputs, list) else handed(inputs, "frame", given))
+            return _of_each(function, np.ascontiguousarray(handed(inputs, None, given)), origin)
+        if isinstance(inputs, list):
+            return _of_each(function, inputs, origin)
+        return function(handed(inputs, "frame", given))
 
     return Way(origin, predict, stated, given)
+
+
+def _of_each(function: Any, inputs: Any, origin: Origin) -> Any:
+    """Return what a function answers to a batch; raise PredictionError for one that answers to a
+    single input alone.
+    """
+    try:
+        return function(inputs)
+    except (AssertionError, AttributeError, IndexError, TypeError, ValueError) as error:
+        known = OF_FLOATS.search(str(error)) or OF_CHANNELS.search(str(error))
+        if known or _answers(function, inputs[:1]) or not _answers(function, inputs[0]):
+            raise
+        raise PredictionError(
+            f"{origin.name}: fails on a batch ({last_line(error)}), but answers to a single input",
+            "write def each(batch): return [f(one) for one in batch], and explain that",
+        ) from error
+
+
+def _answers(function: Any, inputs: Any) -> bool:
+    try:
+        function(inputs)
+    except Exception:  # a stranger's function may raise anything
+        return False
+    return True
 
 
 def name_of_object(thing: Any) -> str:

@@ -79,6 +79,23 @@ MARGINS = CodedWarning(
 )
 
 
+LOG_ODDS = CodedWarning(
+    "log_odds",
+    "binary:logitraw answers log odds, as the booster's own predict does; --activation sigmoid "
+    "makes probabilities of them",
+)
+
+
+def _gives_log_odds(ending: Any) -> bool:
+    """Tell the classifier of XGBoost whose ``predict_proba`` has log odds in the second column."""
+    xgboost = type(ending).__module__.partition(".")[0] == "xgboost"
+    return xgboost and getattr(ending, "objective", None) == "binary:logitraw"
+
+
+def _second(method: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda inputs: np.asarray(method(inputs))[:, 1]
+
+
 def way_of(
     model: Any, file: ModelFile, origin: Origin, columns: tuple[str, ...] | None = None
 ) -> Way:
@@ -98,12 +115,18 @@ def way_of(
             f"{name}: the model has no output {file.output!r}",
             f"it has {', '.join(one for one in OUTPUTS if hasattr(model, METHODS[one]))}",
         )
+    method, name_of_method = getattr(model, METHODS[chosen]), METHODS[chosen]
+    logits = chosen == "probabilities" and _gives_log_odds(final(model))
+    if logits:
+        method, chosen = _second(method), "decision"
     stated = _stated(model, chosen)
-    method = getattr(model, METHODS[chosen])
-    bags = bags_of(model, METHODS[chosen]) if place is None else None
+    bags = bags_of(model, name_of_method) if place is None else None
     if place is not None:
         stated, method = _one_output(method, stated, place, name)
-    said = () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
+    said: tuple[CodedWarning, ...] = (
+        () if chosen != "decision" or output or stated.classes is None else (MARGINS,)
+    )
+    said += (LOG_ODDS,) if logits else ()
     if type(model).__module__.startswith("lime_cli."):
         said += getattr(model, "said", ())
     given = _input(model, name)._replace(layout=file.layout)
@@ -132,7 +155,7 @@ def way_of(
         predict,
         stated,
         known,
-        METHODS[chosen],
+        name_of_method,
         said,
         handing=handing,
         bags=bags,
@@ -155,8 +178,6 @@ def _decides(model: Any, stated: Stated) -> bool:
     if getattr(model, "decide", None) is not None:
         return True
     ending = final(model)
-    while hasattr(ending, "best_estimator_"):
-        ending = ending.best_estimator_
     known = type(ending).__module__.partition(".")[0] in LIBRARIES
     return not known or type(ending).__name__ in OWN_DECISION
 

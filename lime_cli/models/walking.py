@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Collection, Hashable, Iterator
+from dataclasses import dataclass
 from enum import Enum
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, cast
 
 import numpy as np
@@ -16,6 +17,8 @@ PLAIN = frozenset(
 )
 """What holds nothing else."""
 
+CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
+
 FUNCTIONS = (
     types.FunctionType,
     types.BuiltinFunctionType,
@@ -25,29 +28,78 @@ FUNCTIONS = (
 )
 
 
+@dataclass(frozen=True, eq=False)
+class Shape:
+    """A class, the names of what an object of it holds, and the kinds of that.
+
+    A container has no names, and of its items (of a dictionary its values) the kinds alone.
+    """
+
+    kind: type
+    names: tuple[Any, ...]
+    kinds: tuple[type, ...]
+    below: tuple[Any, ...]
+    """Names of what is no plain value."""
+
+
 def objects(*roots: object) -> Iterator[Any]:
     """Yield everything below the roots but plain values, each once, the roots first.
 
     There is no bound: of a long list only the kinds of its items are looked at, as long as all
     are plain.
     """
-    seen: dict[int, object] = {}  # which keeps them alive, so that an id stays one object's
-    todo = list(roots)
+    return (one for one, _ in walk(*roots))
+
+
+def walk(*roots: object) -> Iterator[tuple[Any, Shape | None]]:
+    """Yield objects as ``objects`` does, with the shapes of those that hold others plainly."""
+    seen: dict[int, Any] = {}  # which keeps them alive, so that an id stays one object's
+    latest: dict[type, Shape] = {}
+    todo: list[Any] = [root for root in roots if type(root) not in PLAIN]
     while todo:
         one = todo.pop()
-        if type(one) in PLAIN or id(one) in seen:
+        if id(one) in seen:
             continue
         seen[id(one)] = one
-        yield one
-        way = holding(type(one))
-        if way is Holding.NOTHING:
-            continue
-        if way is Holding.ATTRIBUTES:
-            todo.extend([part for part in one.__dict__.values() if type(part) not in PLAIN])
-            continue
-        for inside in _held(one):
-            if not set(map(type, inside)) <= PLAIN:
-                todo.extend(dict(zip(map(id, inside), inside, strict=True)).values())
+        kind = type(one)
+        way = holding(kind)
+        if way is Holding.NOTHING or (kind is np.ndarray and not one.dtype.hasobject):
+            yield one, None
+        elif way is Holding.ATTRIBUTES:
+            held = one.__dict__
+            names, kinds = tuple(held), tuple(map(type, held.values()))
+            shape = latest.get(kind)  # to look a shape up by what it is takes longer
+            if shape is None or shape.names != names or shape.kinds != kinds:
+                shape = latest[kind] = _shape(kind, names, kinds)
+            todo.extend([held[name] for name in shape.below])
+            yield one, shape
+        elif kind in CONTAINERS:
+            inside = _meet(one.values() if kind is dict else one, todo)
+            if kind is dict:
+                _meet(one, todo)
+            yield one, _shape(kind, (), tuple(inside))
+        else:
+            for part in _held(one):
+                _meet(part, todo)
+            yield one, None
+
+
+def _meet(inside: Collection[Any], todo: list[Any]) -> set[type]:
+    """Note once each what is in a container and not plain; return the kinds of all."""
+    kinds = set(map(type, inside))
+    if not kinds <= PLAIN:
+        once = dict(zip(map(id, inside), inside, strict=True)).values()
+        todo.extend([one for one in once if type(one) not in PLAIN])
+    return kinds
+
+
+@lru_cache(maxsize=4096)
+def _shape_of(kind: Any, names: tuple[Any, ...], kinds: tuple[type, ...]) -> Shape:
+    below = [name for name, one in zip(names, kinds, strict=False) if one not in PLAIN]
+    return Shape(kind, names, kinds, tuple(below))
+
+
+_shape: Callable[[type, tuple[Any, ...], tuple[type, ...]], Shape] = cast("Any", _shape_of)
 
 
 class Holding(Enum):
@@ -81,8 +133,6 @@ holding: Callable[[type], Holding] = cast("Any", _holding)
 
 def _held(one: Any) -> Iterator[Collection[Any]]:
     """Yield the containers that are in an object, or that it is."""
-    if type(one) is np.ndarray and not one.dtype.hasobject:
-        return
     if isinstance(one, dict):
         yield one.keys()
         yield one.values()

@@ -194,10 +194,8 @@ class Background:
 def build_background(cells: Cells, columns: Sequence[str], schema: Schema) -> Background:
     """Learn the columns, in the given order; raise InputError for one that holds nothing.
 
-    Raises SettingsError for a choice that names what is not there.
+    Raises SettingsError for a choice that does not fit what they hold.
     """
-    check_names(schema.of_file(), cells.header, f"{cells.name} has no column")
-    check_names(schema.of_model(), columns, "the model is not given a column")
     if not cells.varied and not schema.lone:
         raise InputError(
             f"{cells.name}: has one row only", "a background needs at least 2 different rows"

@@ -25,7 +25,7 @@ from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.groups import Codes, Dummies, Feature, is_missing, word_of
 from lime_cli.tabular.reading import UNIT
 from lime_cli.tabular.row import row_of, table_of
-from lime_cli.tabular.schema import Maps
+from lime_cli.tabular.schema import OPEN, Maps, map_option
 
 ORDERS = (
     "never rarely sometimes often usually always",
@@ -201,12 +201,6 @@ def numbered(columns: Sequence[Worded], numberings: Sequence[Numbering]) -> Code
         one.name: dict(zip(one.words, numbering, strict=True))
         for one, numbering in zip(columns, numberings, strict=True)
     }
-
-
-def advised(columns: Sequence[Worded]) -> str:
-    """Return options that number the words of columns by their sense, else by their alphabet."""
-    likely = [(one, one.by_sense or one.by_digits or one.ways[0]) for one in columns]
-    return " ".join(f"--map '{one.name}={_pairs(one.words, way)}'" for one, way in likely)
 
 
 def _pairs(words: Iterable[str], numbering: Iterable[float]) -> str:
@@ -496,11 +490,15 @@ class WordsForNumbers(InputError):
 def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> WordsForNumbers:
     """Word which columns of words need numbers; ``more`` are options for others."""
     listed = ", ".join(repr(one.name) for one in needed)
+    options = " ".join(
+        map_option(one.name, [word for word in one.words if word != word_of(None)])
+        for one in needed
+    )
     return WordsForNumbers(
         f"{name}: the model takes numbers in column{'s' * (len(needed) > 1)} {listed}, which "
         f"hold{'s' * (len(needed) == 1)} words",
-        f"say which number the model knows each by, for example {advised(needed)}{more}; or give "
-        "the table that it was made for",
+        f"write the number that the model knows each by in the place of each {OPEN}: "
+        f"{options}{more}; or give the table that it was made for",
     )
 
 

@@ -306,6 +306,8 @@ def learn(
     with open_table(path, dialect) as stream:
         seen, columns = columns_of(stream)
         require(seen.name, seen.header, columns)
+        check_names(schema.of_file(), seen.header, f"{seen.name} has no column")
+        check_names(schema.of_model(), columns, "the model is not given a column")
         spelled = [columns[place] for place in model_input.spelled if place < len(columns)]
         spelled += [name for name, _ in schema.dates]
         if schema.label is not None:

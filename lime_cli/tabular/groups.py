@@ -26,6 +26,7 @@ from lime_cli.errors import InputError
 from lime_cli.models.model_file import ModelInput, Reach
 from lime_cli.tables.cells import date_of, days_of
 from lime_cli.tables.dialect import NUMBER, TRUE_FALSE
+from lime_cli.tabular.schema import OPEN, map_option
 
 MARKS = ("_", "=", ".", "-", " ")
 """What stands between the name of a one-hot block and a category of it."""
@@ -634,14 +635,16 @@ def _plain(value: str) -> str:
 def _coded(name: str, column: NDArray[Any], codes: Mapping[str, float]) -> NDArray[Any]:
     """Return the numbers that stand for words; raise InputError for a word that has none."""
     known = {word_of(None): np.nan, **codes}
-    try:
-        found = np.array([known[word_of(one)] for one in column.tolist()], float)
-    except KeyError as error:
-        word = error.args[0]
+    words = list(map(word_of, column.tolist()))
+    lacking = sorted({*words} - {*known})
+    if lacking:
+        numbered = [one for one in codes if codes[one] == codes[one]]
         raise InputError(
-            f"column {name!r} holds {word!r}, which --map gives no number",
-            f"add {word}:N to --map '{name}=...', with the number that the model knows it by",
-        ) from None
+            f"column {name!r} holds {lacking[0]!r}, which --map gives no number",
+            f"write the number that the model knows it by in the place of {OPEN}: "
+            + map_option(name, [*numbered, *lacking], codes),
+        )
+    found = np.array([known[one] for one in words], float)
     whole = not np.isnan(found).any() and bool((found == np.rint(found)).all())
     return found.astype(np.int64) if whole else found
 

@@ -32,7 +32,7 @@ from lime_cli.tabular.reading import (
     unknown_categories,
 )
 from lime_cli.tabular.row import CellWords, RowInstance, row_of, table_of
-from lime_cli.tabular.schema import Schema
+from lime_cli.tabular.schema import Schema, check_names
 
 
 def warnings_of(record: Record) -> tuple[CodedWarning, ...]:
@@ -242,6 +242,9 @@ class TabularModality:
         """
         model_input.require("table")
         profile = read_profile(self.background) if is_profile(self.background) else None
+        schema = self._schema(model_input, profile)
+        if schema != self.schema:
+            return replace(self, schema=schema).fitted(model_input)
         given, dummies = model_input, self._dummies(model_input, profile)
         model_input = dummies.told(model_input) if dummies else model_input
         try:
@@ -292,6 +295,32 @@ class TabularModality:
                 one for one in header if one not in {*columns, *self._options_given}
             ),
         )
+
+    def _schema(self, model_input: ModelInput, profile: Profile | None) -> Schema:
+        """Return what a person said of columns, by the names that the model has for them.
+
+        Raises SettingsError for a column that there is none of.
+        """
+        schema = self.schema
+        said, parts = [*schema.of_file(), *schema.of_model()], [*schema.of_parts()]
+        if not said and not parts:
+            return schema
+        found = schema.auto_groups or schema.onehot  # what these find may be named too
+        with self._background(profile) as stream:
+            seen = self._named(stream, model_input)
+            names = {old: new for old, new in seen.renamed if old not in seen.header}
+            known, whose = [*seen.header, *names], f"{seen.name} has no column"
+            check_names(said, known, whose)
+            check_names([] if found else parts, [*known, *dict(schema.groups)], whose)
+        return schema.called(names)
+
+    def _background(self, profile: Profile | None) -> Stream:
+        """Open what replacement values are learned from."""
+        if profile is not None:
+            return profile.stream()
+        if self.background is None:
+            return open_table(self.path, self.dialect)
+        return open_table(self.background, self.dialect.of_another())
 
     def _learned(self, model_input: ModelInput, columns: tuple[str, ...]) -> Learned:
         """Learn the background of the columns that the model is given."""

@@ -97,8 +97,6 @@ class Profile:
         for names, numeric in ((schema.numeric, True), (schema.categorical, False)):
             for name in names:
                 option = f"--{'numeric' if numeric else 'categorical'} {name}: "
-                if name not in made.place_of:
-                    raise self._otherwise(option, "has no such column")
                 if made.features[made.place_of[name]].numeric != numeric:
                     raise self._otherwise(option, "has it otherwise")
         known = {(g.name, tuple(one.name for one in g.features)) for g in made.groups}

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import shlex
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from types import MappingProxyType
 
 from lime_cli.errors import SettingsError
 from lime_cli.tables.dialect import NUMBER
@@ -86,6 +88,29 @@ class Schema:
             if one in (*members, *self.fixed):
                 raise SettingsError(f"--text-column {one}: is grouped or fixed too", "choose one")
 
+    def called(self, names: Mapping[str, str]) -> Schema:
+        """Return the same of columns by other names."""
+
+        def all_of(columns: Sequence[str]) -> tuple[str, ...]:
+            return tuple(names.get(one, one) for one in columns)
+
+        if not names:
+            return self
+        return replace(
+            self,
+            categorical=all_of(self.categorical),
+            numeric=all_of(self.numeric),
+            label=None if self.label is None else names.get(self.label, self.label),
+            groups=tuple((name, all_of(columns)) for name, columns in self.groups),
+            fixed=all_of(self.fixed),
+            only=all_of(self.only),
+            texts=all_of(self.texts),
+            strings=all_of(self.strings),
+            dates=tuple((names.get(name, name), form) for name, form in self.dates),
+            maps=tuple((names.get(name, name), pairs) for name, pairs in self.maps),
+            order=all_of(self.order),
+        )
+
     def of_file(self) -> Iterator[tuple[str, str]]:
         """Yield options and the columns that they say a file has."""
         yield from (("--categorical", name) for name in self.categorical)
@@ -133,7 +158,14 @@ def parse_dates(words: Sequence[str]) -> tuple[tuple[str, str], ...]:
     return tuple(found)
 
 
-GIVEN = re.compile(rf"(?P<word>.*?):\s*(?P<number>{NUMBER.pattern})\s*(?:,|$)", re.IGNORECASE)
+OPEN = "?"
+"""Stands in advice where a person is to write a number."""
+
+NONE: Mapping[str, float] = MappingProxyType({})
+
+GIVEN = re.compile(
+    rf"(?P<word>.*?):\s*(?P<number>{NUMBER.pattern}|{re.escape(OPEN)})\s*(?:,|$)", re.IGNORECASE
+)
 """A word and its number, as typed."""
 
 
@@ -148,10 +180,21 @@ def parse_maps(words: Sequence[str]) -> Maps:
                 f"--map {word}: does not give a number to each word",
                 "write --map 'sex=female:0,male:1'",
             )
+        if any(one["number"] == OPEN for one in pairs):
+            raise SettingsError(
+                f"--map {word}: has {OPEN} in the place of a number",
+                "write the number that the model knows the word by",
+            )
         found.append(
             (name.strip(), tuple((one["word"].strip(), float(one["number"])) for one in pairs))
         )
     return tuple(found)
+
+
+def map_option(name: str, words: Sequence[str], known: Mapping[str, float] = NONE) -> str:
+    """Write a ``--map`` for words, with ``OPEN`` where a person is to write the number."""
+    numbers = ((one, f"{known[one]:.15g}" if one in known else OPEN) for one in words)
+    return f"--map {shlex.quote(f'{name}=' + ','.join(map(':'.join, numbers)))}"
 
 
 def parse_groups(words: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
@@ -171,7 +214,7 @@ def parse_groups(words: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...
     return tuple((name, tuple(columns)) for name, columns in found)
 
 
-def check_names(pairs: Iterator[tuple[str, str]], known: Sequence[str], whose: str) -> None:
+def check_names(pairs: Iterable[tuple[str, str]], known: Sequence[str], whose: str) -> None:
     """Raise SettingsError for an option that names what is not among ``known``, with the nearest.
 
     ``whose`` says whose names these are: ``rows.csv: has no column``.

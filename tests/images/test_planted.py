@@ -229,6 +229,9 @@ SIGNS = {
     "a.jpg": (b"<!DOCTYPE html><html><title>404", "is a web page"),
     "a.npz": (b"PK\x03\x04" + b"\0" * 30, "is an archive.*NPZ"),
     "a.fits": (b"SIMPLE  =                    T", "FITS"),
+    "a.nii": (b"\x5c\x01\0\0" + b"\0" * 344, r"NIfTI.*nibabel\.load"),
+    "a.nii.gz": (b"\x1f\x8b\x08" + b"\0" * 30, r"NIfTI.*nibabel\.load"),
+    "a.png.gz": (b"\x1f\x8b\x08" + b"\0" * 30, "packed with gzip"),
     "a.heic": (b"\0\0\0\x18ftypheic", "HEIC"),
     "b.jpg": (b"noise" * 9, "is not an image, or is damaged"),
 }

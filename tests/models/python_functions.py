@@ -228,3 +228,43 @@ def described(texts):
 
 def reported(texts):
     return [{"class": "spam", "p": "0.9"} for _ in texts]
+
+
+def of_one_text(text):
+    return [len(text.lower()), 1]
+
+
+def of_one_image(image):
+    assert image.ndim == 3, "expects one image"
+    return image.mean(axis=(0, 1))
+
+
+def of_short_texts(texts):
+    if any(len(one) > 5 for one in texts):
+        raise ValueError("too long")
+    return [[len(one), 1.0] for one in texts]
+
+
+def in_tensors(images):
+    kind = type(images).__name__
+    raise TypeError(f"conv2d() received - got (numpy.{kind}, Tensor), but expected (Tensor input)")
+
+
+def in_json(texts):
+    return [f'{{"pos": {len(one)}}}' for one in texts]
+
+
+def ranked(texts):
+    found = ({"b": 1 / (2 + len(one)), "a": 1 - 1 / (2 + len(one))} for one in texts)
+    orders = (sorted(one.items(), key=lambda pair: -pair[1]) for one in found)
+    return [
+        {"sequence": "", "labels": list(a), "scores": list(b)} for a, b in map(_columns, orders)
+    ]
+
+
+def _columns(pairs):
+    return zip(*pairs, strict=True)
+
+
+def places(texts):
+    return [len(one) % 3 for one in texts]

@@ -4,7 +4,9 @@ import io
 import json
 import pickle
 import re
+import shlex
 import struct
+import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -85,6 +87,26 @@ def test_xgboost_logits_are_margins(tmp_path):
     assert model.predict(TABLE) == pytest.approx(np.stack([-raw, raw], axis=1))
     assert [one.code for one in model.warnings] == ["decision_values", "log_odds"]
     probable = loaded(tmp_path / "m.ubj", activation="sigmoid")
+    chances = 1 / (1 + np.exp(-raw))
+    assert probable.predict(TABLE) == pytest.approx(np.stack([1 - chances, chances], axis=1))
+
+
+@pytest.mark.parametrize("suffix", [".pkl", ".json", ".ubj"])
+def test_a_classifier_of_logits_is_the_same_in_every_file(tmp_path, suffix):
+    xgboost = pytest.importorskip("xgboost")
+    from sklearn.pipeline import make_pipeline
+
+    fitted = xgboost.XGBClassifier(objective="binary:logitraw", n_estimators=4).fit(FRAME, TWO)
+    path = tmp_path / f"m{suffix}"
+    if suffix == ".pkl":
+        path.write_bytes(pickle.dumps(make_pipeline("passthrough", fitted)))
+    else:
+        fitted.save_model(path)
+    raw = fitted.predict(FRAME, output_margin=True)
+    model = loaded(path)
+    assert model.predict(TABLE) == pytest.approx(np.stack([-raw, raw], axis=1), abs=1e-6)
+    assert [one.code for one in model.warnings] == ["decision_values", "log_odds"]
+    probable = loaded(path, activation="sigmoid")
     chances = 1 / (1 + np.exp(-raw))
     assert probable.predict(TABLE) == pytest.approx(np.stack([1 - chances, chances], axis=1))
 
@@ -609,3 +631,24 @@ def test_trees_of_catboost_that_lead_outside_are_damaged(grow, vector, n, value,
         path.write_bytes(bad if save == "cbm" else pickle.dumps(model).replace(kept, bad))
     with pytest.raises(ModelError, match=r"is damaged: .*boosted trees"):
         loaded(path)
+
+
+@pytest.mark.parametrize("words", [False, True], ids=["numbers", "words"])
+def test_a_catboost_model_in_json_is_told_with_the_command_that_converts_it(tmp_path, words):
+    catboost = pytest.importorskip("catboost")
+    frame = FRAME.assign(w=np.where(X[:, 0] > 0, "a", "b")) if words else FRAME
+    names = ["w"] if words else []
+    pool = catboost.Pool(frame, cat_features=names)
+    fitted = catboost.CatBoostClassifier(
+        iterations=4, verbose=0, cat_features=names, allow_writing_files=False
+    )
+    fitted.fit(frame, np.array(["hi", "lo"])[TWO])
+    path = tmp_path / "a model.json"
+    fitted.save_model(path, format="json", pool=pool)
+    with pytest.raises(ModelError) as caught:
+        loaded(path)
+    command = shlex.split(caught.value.hint.partition("explain that: ")[2])
+    subprocess.run([sys.executable, *command[1:]], check=True)
+    again = catboost.CatBoostClassifier().load_model(tmp_path / "a model.cbm")
+    assert again.predict_proba(frame) == pytest.approx(fitted.predict_proba(frame))
+    assert [*again.classes_] == ["hi", "lo"]

@@ -269,6 +269,20 @@ def test_other_files_are_told_apart_by_their_first_bytes(tmp_path, content, mess
         format_of(tmp_path / "m.h5")
 
 
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("m.mlmodel", "is a Core ML model; export the model"),
+        ("m.pb", r"is a TensorFlow graph; convert it: python -m tf2onnx\.convert --graphdef"),
+        ("m.engine", "is a TensorRT engine; explain the ONNX model"),
+    ],
+)
+def test_what_only_a_suffix_tells_is_named(tmp_path, name, message):
+    (tmp_path / name).write_bytes(b"\x08\x04\x12\x10" if name == "m.mlmodel" else b"\n\x40\n\x0b")
+    with pytest.raises(ModelError, match=message):
+        format_of(tmp_path / name)
+
+
 def test_a_saved_model_s_folder_says_how_to_convert_it(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"x")
     with pytest.raises(ModelError, match=r"is a TensorFlow SavedModel; convert it: .*tf2onnx"):

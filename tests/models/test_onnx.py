@@ -98,6 +98,44 @@ def test_classes_are_those_that_an_output_picks_from(tmp_path, names, picking, r
     assert found.sum(axis=1) == pytest.approx([1, 1])
 
 
+@pytest.mark.parametrize(("high", "typed"), [(255, "--scale 1 --mean 128"), (127, None)])
+def test_pixels_of_signed_bytes_say_what_to_type(tmp_path, high, typed):
+    node = helper.make_node("Cast", ["x"], ["f"], to=TensorProto.FLOAT)
+    mean = helper.make_node("ReduceMean", ["f"], ["y"], axes=[1, 2, 3], keepdims=0)
+    path = saved(
+        tmp_path / "m.onnx",
+        [node, mean],
+        [value("x", ["n", 4, 4, 3], TensorProto.INT8)],
+        [value("y", ["n"])],
+    )
+    images = np.full((2, 4, 4, 3), high, np.float32)
+    if typed is None:
+        assert ModelFile(path).load().predict(images)[:, 0].tolist() == [127, 127]
+        return
+    with pytest.raises(PredictionError, match=typed):
+        ModelFile(path).load().predict(images)
+    assert ModelFile(path).load().predict(images - 128)[:, 0].tolist() == [127, 127]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "words"),
+    [
+        ([("x", ["n", 20], TensorProto.INT32)], "takes whole numbers, as token ids.*--tokenizer"),
+        (
+            [("x", [1, 3, 8, 8], TensorProto.FLOAT), ("z", [1, 4], TensorProto.FLOAT)],
+            "a function of one of them, which fills in the others: py:",
+        ),
+    ],
+)
+def test_what_cannot_be_fed_with_a_text_says_what_can(tmp_path, inputs, words):
+    casts = [helper.make_node("Cast", [n], [f"f{n}"], to=TensorProto.FLOAT) for n, _, _ in inputs]
+    mean = helper.make_node("ReduceMean", [f"f{inputs[-1][0]}"], ["y"], axes=[1], keepdims=0)
+    ports = [value(*one) for one in inputs]
+    path = saved(tmp_path / "m.onnx", [*casts, mean], ports, [value("y", [inputs[-1][1][0]])])
+    with pytest.raises(ModelError, match=words):
+        ModelFile(path).load().input.require("text")
+
+
 def test_a_layout_that_the_shape_does_not_tell_is_asked_for(tmp_path):
     path = mean_model(tmp_path / "m.onnx", ["n", 3, 8, 3])
     with pytest.raises(SettingsError, match="--layout NCHW"):

@@ -218,9 +218,8 @@ def test_an_async_function_is_called_what_it_is():
 def test_a_function_of_one_text_is_told_that_it_is_given_a_list():
     model = loaded("first_alone")
     model.predict(TEXTS[:1])
-    with pytest.raises(
-        PredictionError, match=r"1 predictions for 5 inputs; the function is given a li"
-    ):
+    words = "1 predictions for 5 inputs; the function is given several inputs"
+    with pytest.raises(PredictionError, match=words):
         model.predict(TEXTS)
 
 
@@ -315,11 +314,31 @@ def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, word
         ("drawn", IMAGES, r"images\.round\(\)\.astype\('uint8'\), and say --preprocess raw"),
         ("convolved", IMAGES, "--layout NCHW puts the channels first"),
         ("channels_first", IMAGES, "--layout NCHW puts the channels first"),
+        ("in_tensors", IMAGES, r"images = torch\.from_numpy\(images\)"),
+        ("of_one_image", IMAGES, "fails on a batch .*expects one image.* for one in batch"),
+        ("of_one_text", TEXTS, "fails on a batch .*AttributeError.* for one in batch"),
+        ("of_short_texts", TEXTS, r"ValueError: too long\)$"),
+        ("in_json", TEXTS, "words .*not numbers; let the function .*: json.loads"),
     ],
 )
 def test_what_a_function_mistakes_its_input_or_its_answer_for_is_said(name, inputs, words):
     with pytest.raises(PredictionError, match=words):
         loaded(name).predict(inputs)
+
+
+def test_ranked_labels_are_put_in_one_order():
+    model = loaded("ranked")
+    expected = [[1 - 1 / (2 + len(one)), 1 / (2 + len(one))] for one in TEXTS]
+    assert model.predict(TEXTS) == pytest.approx(np.array(expected))
+    assert model.identity.targets == ("a", "b")
+
+
+def test_whole_numbers_may_be_those_of_classes():
+    model = loaded("places")
+    model.predict(TEXTS)
+    assert [one.code for one in model.warnings] == ["task_assumed"]
+    model = loaded("places", classes=("a", "b", "c"))
+    assert model.predict(TEXTS).sum(axis=1).tolist() == [1.0] * len(TEXTS)
 
 
 def test_what_may_be_secret_in_the_words_of_an_exception_stays_there():

@@ -379,6 +379,15 @@ def test_unknown_names_are_listed_with_the_way_to_trust_them(tmp_path: Path) -> 
     )
 
 
+@pytest.mark.parametrize(
+    "name", ["statsmodels.regression.linear_model OLS", "lightgbm.extra Odd", "sklearn.odd Odd"]
+)
+def test_a_module_alone_is_not_advised_where_that_does_not_do(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "m.pkl"
+    path.write_bytes(f"\x80\x02c{name.replace(' ', chr(10))}\n)\x81}}b.".encode("latin-1"))
+    assert "--trust-module" not in said(path)[2]
+
+
 def test_a_known_danger_is_named(armed: Any) -> None:
     path, _ = armed["os.system, protocol 4"]
     kind, message, hint = said(path)

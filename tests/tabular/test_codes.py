@@ -1,6 +1,7 @@
 """Words that a model takes as numbers: numbered as it was, where the table's answers tell how."""
 
 import pickle
+import shlex
 
 import numpy as np
 import pandas as pd
@@ -131,9 +132,12 @@ def test_where_nothing_tells_the_option_is_named_and_leads_on(tmp_path):
     columns, model = fitted_on_sex()
     with pytest.raises(InputError) as caught:
         answers(tmp_path, FRAME, model)
-    words = "--map 'sex=female:0,male:1' --map 'size=small:0,medium:1,large:2'"
+    words = "--map 'sex=female:?,male:?' --map 'size=large:?,medium:?,small:?'"
     assert "takes numbers in columns 'sex', 'size', which hold words" in str(caught.value)
     assert words in str(caught.value)
+    for one in shlex.split(words)[1::2]:  # as printed, they are no answer
+        with pytest.raises(SettingsError, match="write the number that the model knows"):
+            parse_maps((one,))
     maps = parse_maps(("sex=male:0,female:1", "size=small:0,medium:1,large:2"))
     found, fitted = answers(tmp_path, FRAME, model, schema=Schema(maps=maps))
     assert found == pytest.approx(model.predict_proba(columns))
@@ -147,7 +151,7 @@ def test_the_numbers_in_words_and_units_beside_them_are_advised(tmp_path):
     model = LinearRegression().fit(columns, columns["stops"])
     with pytest.raises(InputError) as caught:
         answers(tmp_path, frame, model)
-    assert "--map 'stops=non-stop:0,1 stop:1,2 stops:2'" in str(caught.value)
+    assert "--map 'stops=1 stop:?,2 stops:?,non-stop:?'" in str(caught.value)
     assert "--numeric 'rate'" in str(caught.value)
     maps = parse_maps(("stops=non-stop:0,1 stop:1,2 stops:2", "sex=male:0,female:1"))
     found, _ = answers(tmp_path, frame, model, schema=Schema(maps=maps, numeric=("rate",)))
@@ -161,7 +165,7 @@ def test_a_column_that_does_not_count_is_asked_for(tmp_path):
     table = FRAME.assign(price=(columns["size"] * 5 + RANDOM.normal(0, 1, N)).round(2))
     with pytest.raises(InputError) as caught:
         answers(tmp_path, table, model)
-    assert "--map 'sex=female:0,male:1'" in str(caught.value)
+    assert "--map 'sex=female:?,male:?'" in str(caught.value)
     assert "--map 'size=" not in str(caught.value)
     found, _ = answers(
         tmp_path, table, model, schema=Schema(maps=parse_maps(("sex=male:0,female:1",)))
@@ -179,10 +183,9 @@ def test_an_answer_that_the_model_does_not_fit_tells_nothing(tmp_path):
 def test_a_word_without_a_number_is_told(tmp_path):
     _, model = fitted_on_sex()
     maps = parse_maps(("sex=male:0,female:1", "size=small:0,medium:1"))
-    with pytest.raises(
-        InputError, match="column 'size' holds 'large', which --map gives no number"
-    ):
+    with pytest.raises(InputError, match="holds 'large', which --map gives no number") as caught:
         answers(tmp_path, FRAME, model, schema=Schema(maps=maps))
+    assert "--map 'size=small:0,medium:1,large:?'" in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -201,7 +204,7 @@ def test_a_word_without_a_number_is_told(tmp_path):
 def test_numbers_that_nobody_would_think_of_are_asked_for(tmp_path, codes, kind):
     columns = FRAME[["size", "age"]].assign(size=FRAME["size"].map(codes))
     price = columns["size"] * 9 + columns["age"] / 9 + RANDOM.normal(0, 0.5, N)
-    with pytest.raises(InputError, match="--map 'size=small:0,medium:1,large:2'"):
+    with pytest.raises(InputError, match=r"--map 'size=large:\?,medium:\?,small:\?'"):
         answers(tmp_path, FRAME.assign(price=price.round(2)), kind.fit(columns, price))
 
 
@@ -209,7 +212,7 @@ def test_two_words_of_a_model_that_is_off_by_as_much_everywhere_are_not_guessed(
     columns = coded(FRAME, {"sex": MAPS["sex"]})[["sex", "age"]]
     model = LinearRegression().fit(columns, columns["sex"] * 20 + columns["age"])
     table = FRAME.assign(price=columns["sex"] * 20 + columns["age"] + 45)
-    with pytest.raises(InputError, match="--map 'sex=female:0,male:1'"):
+    with pytest.raises(InputError, match=r"--map 'sex=female:\?,male:\?'"):
         answers(tmp_path, table, model)
 
 
@@ -287,3 +290,42 @@ def test_a_column_that_the_model_is_not_given_is_told(tmp_path):
     _, model = fitted_on_sex()
     with pytest.raises(SettingsError, match=r"--map: .* not given a column 'home'"):
         answers(tmp_path, FRAME, model, schema=Schema(maps=parse_maps(("home=own:1",))))
+
+
+@pytest.mark.parametrize(
+    ("said", "near"),
+    [
+        ({"maps": (("sx", (("male", 0.0), ("female", 1.0))),)}, "sex"),
+        ({"groups": (("both", ("sex", "sizes")),)}, "size"),
+        ({"texts": ("Sex",)}, "sex"),
+        ({"numeric": ("agge",)}, "age"),
+        ({"dates": (("agee", "%d.%m.%Y"),)}, "age"),
+    ],
+    ids=["--map", "--group", "--text-column", "--numeric", "--dates"],
+)
+@pytest.mark.parametrize("spelled", ["plain", "separator", "broken"])
+def test_a_mistyped_column_is_told_before_any_cell_is_read(tmp_path, said, near, spelled):
+    _, model = fitted_on_sex()
+    table = FRAME if spelled != "separator" else FRAME.assign(age=FRAME["age"] + 0.5)
+    path, where = tmp_path / "d.csv", tmp_path / "m.pkl"
+    mark = {"sep": ";", "decimal": ","} if spelled == "separator" else {}
+    table.to_csv(path, index=False, **mark)
+    if spelled == "broken":
+        path.write_text(path.read_text() + '"never closed\n')
+    where.write_bytes(pickle.dumps(model))
+    asked = ModelFile(str(where)).load().asked
+    with pytest.raises(SettingsError, match=f"has no column .*; did you mean '{near}'"):
+        TabularModality(str(path), schema=Schema(**said)).fitted(asked)
+
+
+def test_columns_may_be_named_as_the_table_has_them(tmp_path):
+    columns, model = fitted_on_sex()
+    model.fit(columns.rename(columns={"size": "the_size"}), model.predict(columns))
+    table = FRAME.rename(columns={"size": "the size"})
+    maps = parse_maps(("sex=male:0,female:1", "the size=small:0,medium:1,large:2"))
+    schema = Schema(maps=maps, groups=(("both", ("sex", "the size")),), fixed=("age",))
+    found, fitted = answers(tmp_path, table, model, schema=schema)
+    assert found == pytest.approx(
+        model.predict_proba(columns.rename(columns=lambda one: one.replace("size", "the_size")))
+    )
+    assert fitted.fitted_background.names == ("both",) or "both" in fitted.fitted_background.names

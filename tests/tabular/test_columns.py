@@ -141,11 +141,11 @@ def test_only_the_columns_named_vary(people):
 @pytest.mark.parametrize(
     ("schema", "words"),
     [
-        ({"fixed": ("agee",)}, "--fixed: the model is not given a column 'agee'"),
-        ({"only": ("Age",)}, "--features-only: the model is not given a column 'Age'"),
-        ({"texts": ("note",)}, "--text-column: the model is not given a column 'note'"),
+        ({"fixed": ("agee",)}, "--fixed: rows.csv has no column 'agee'"),
+        ({"only": ("Age",)}, "--features-only: rows.csv has no column 'Age'"),
+        ({"texts": ("note",)}, "--text-column: rows.csv has no column 'note'"),
         ({"numeric": ("agee",)}, "--numeric: rows.csv has no column 'agee'"),
-        ({"groups": (("a", ("street", "citi")),)}, "--group: the model is not given a column"),
+        ({"groups": (("a", ("street", "citi")),)}, "--group: rows.csv has no column 'citi'"),
     ],
 )
 def test_a_wrong_name_is_told_with_the_nearest(people, schema, words):

@@ -168,7 +168,7 @@ def test_an_order_that_cannot_be_is_refused(tmp_path):
     model = LogisticRegression().fit(VALUES, LABELS)
     with pytest.raises(SettingsError, match="names 1 columns, the model takes 2"):
         answers(path, model, schema=Schema(order=("a",)))
-    with pytest.raises(InputError, match="lacks column 'c'"):
+    with pytest.raises(SettingsError, match="has no column 'c'"):
         answers(path, model, schema=Schema(order=("a", "c")))
     with pytest.raises(SettingsError, match="names its columns itself"):
         answers(path, LogisticRegression().fit(frame, LABELS), schema=Schema(order=("b", "a")))

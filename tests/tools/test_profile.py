@@ -272,10 +272,10 @@ def test_a_profile_that_lacks_a_column_of_the_model_is_one_line(limex, train, tm
     [
         (("--bins", "decile"), "--bins decile: p.json was cut by quartile"),
         (("--numeric", "city"), "--numeric city: p.json has it otherwise"),
-        (("--categorical", "town"), "--categorical town: p.json has no such column"),
+        (("--categorical", "town"), "--categorical: p.json has no column 'town'"),
         (("--group", "address=street,city"), "does not hold what was seen together"),
         (("--onehot",), "--onehot: p.json was made without"),
-        (("--fixed", "town"), "the model is not given a column 'town'"),
+        (("--fixed", "town"), "--fixed: p.json has no column 'town'"),
     ],
 )
 def test_choices_that_the_profile_was_not_made_by_are_one_line(

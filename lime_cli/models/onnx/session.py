@@ -63,7 +63,7 @@ def read_input(
     n_columns = shape[1] if len(shape) == 2 and isinstance(shape[1], int) else None
     words = kind == "tensor(string)" and (n_columns is None or n_columns == 1)
     texts = range(n_columns or 0) if kind == "tensor(string)" else ()
-    free = len(shape) == 2 and n_columns is None and columns is None
+    whole = len(shape) == 2 and columns is None and kind in ("tensor(int64)", "tensor(int32)")
     return ModelInput(
         name,
         None if words else "table",
@@ -71,7 +71,7 @@ def read_input(
         n_columns,
         tuple(texts),
         layout=file.layout,
-        ids=free and kind in ("tensor(int64)", "tensor(int32)"),
+        ids=whole,
     )
 
 
@@ -115,7 +115,9 @@ def _of_columns(name: str, inputs: list[Any]) -> ModelInput:
         listed = ", ".join(f"{each.name} {_shape(each)}" for each in inputs[:8])
         raise ModelError(
             f"{name}: limex cannot feed its inputs together: {listed}",
-            "export it with one input, or with inputs of a fixed number of columns",
+            "explain a function of one of them, which fills in the others: py:module:function"
+            if any(len(one.shape) > 2 for one in inputs)
+            else "export it with one input, or with inputs of a fixed number of columns",
         )
     places = [(one, i) for one in inputs for i in range(width_of(one) or 0)]
     texts = tuple(i for i, (one, _) in enumerate(places) if one.type == "tensor(string)")

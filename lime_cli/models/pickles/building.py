@@ -534,7 +534,7 @@ def _is_native(kind: Any) -> bool:
 def _values(state: object) -> Iterable[object]:
     if isinstance(state, dict):
         return state.values()
-    return state if isinstance(state, tuple | list) else ()
+    return state if isinstance(state, (tuple, list)) else ()
 
 
 def _fill_attributes(instance: object, state: object) -> None:

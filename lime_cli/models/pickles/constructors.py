@@ -225,7 +225,7 @@ def check_plain(args: Iterable[object], depth: int = 0) -> None:
     for arg in args:
         if type(arg) is tuple and depth < 3:
             check_plain(arg, depth + 1)
-        elif type(arg) not in _SIMPLE and not isinstance(arg, np.ndarray | np.generic | type):
+        elif type(arg) not in _SIMPLE and not isinstance(arg, (np.ndarray, np.generic, type)):
             raise Refused(f"passes a {type(arg).__name__} to a constructor")
 
 
@@ -307,7 +307,7 @@ def _generator(source: object = "MT19937", maker: object = None) -> bool:
 
 
 def _tree(n_features: object, n_classes: object, n_outputs: object) -> bool:
-    whole = isinstance(n_features, int | np.integer) and isinstance(n_outputs, int | np.integer)
+    whole = isinstance(n_features, (int, np.integer)) and isinstance(n_outputs, (int, np.integer))
     counts = (
         isinstance(n_classes, np.ndarray) and n_classes.dtype.kind == "i" and n_classes.ndim == 1
     )

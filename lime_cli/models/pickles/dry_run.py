@@ -249,9 +249,9 @@ def _names(value: object) -> tuple[str, ...] | None:
         value = _array(value)
     if isinstance(value, np.ndarray):
         value = value.tolist()
-    if not isinstance(value, list | tuple):
+    if not isinstance(value, (list, tuple)):
         return None
-    plain = all(isinstance(one, str | int | float | bool) for one in value)
+    plain = all(isinstance(one, (str, int, float, bool)) for one in value)
     return tuple(map(str, value)) if plain else None
 
 
@@ -269,7 +269,7 @@ def _decoded(data: object, dtype: np.dtype) -> object:
     """Return the items of an array; a list stands for objects; None for what is too large."""
     if isinstance(data, list):
         return data
-    if not isinstance(data, bytes | bytearray) or dtype.hasobject or not dtype.itemsize:
+    if not isinstance(data, (bytes, bytearray)) or dtype.hasobject or not dtype.itemsize:
         return None
     raw = bytes(data[: len(data) - len(data) % dtype.itemsize])
     if dtype.kind == "U":

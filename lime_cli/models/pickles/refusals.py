@@ -154,13 +154,13 @@ def unbuildable(path: Path, error: Exception, sklearn_version: str) -> ModelErro
 
 def not_alone(path: Path, loaded: object) -> ModelError | None:
     """Word that a file holds plain data; None if it may hold a model."""
-    if isinstance(loaded, np.ndarray | np.generic):
+    if isinstance(loaded, (np.ndarray, np.generic)):
         words = "a numpy array"
     elif isinstance(loaded, Inert):
         words = "a probability distribution"
-    elif isinstance(loaded, list | tuple) and any(hasattr(one, "predict") for one in loaded):
+    elif isinstance(loaded, (list, tuple)) and any(hasattr(one, "predict") for one in loaded):
         return None  # opened with --key
-    elif isinstance(loaded, list | tuple) and loaded:
+    elif isinstance(loaded, (list, tuple)) and loaded:
         kinds = [type(item).__name__ for item in loaded[:_NAMES_SHOWN]]
         words = f"a {type(loaded).__name__} of {len(loaded)} ({', '.join(kinds)})"
     elif type(loaded) in _PLAIN:
@@ -181,9 +181,15 @@ def _look(path: Path) -> str:
     return f"look inside: limex inspect {path.name}; load it anyway: --trust"
 
 
+_WHOLLY = frozenset(("statsmodels", "patsy", "formulaic"))
+"""Packages whose objects compile formulas and take over documentation while they are loaded, which
+trusted modules may not."""
+
+
 def _trust_hint(names: Sequence[Global]) -> str:
     modules = sorted({module for module, _ in names})
-    if any(module.split(".")[0] in _LIBRARIES for module in modules) or len(modules) > _NAMES_SHOWN:
+    packages = {module.partition(".")[0] for module in modules}
+    if packages & {*_LIBRARIES, *_WHOLLY} or len(modules) > _NAMES_SHOWN:
         return "if you trust this file: --trust"
     options = " ".join(f"--trust-module {first_line(module)}" for module in modules)
     which = "this module" if len(modules) == 1 else "these modules"

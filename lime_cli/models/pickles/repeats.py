@@ -16,11 +16,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from lime_cli.models.pickles.constructors import BUFFER, SCALAR
 from lime_cli.models.pickles.policy import Global
-from lime_cli.models.pickles.runs import Memo
+from lime_cli.models.pickles.runs import Memo, Values
 from lime_cli.models.pickles.sizes import TREE, is_filled_unseen
 
 _LEAST_TIMES = 4
@@ -34,6 +34,9 @@ _AT_ONCE = 1 << 17
 
 _TRIES = 8
 """Objects of a class that were learned in a row, to no use."""
+
+_NEXT_LIST = b"a]\x94"
+"""What stands between objects of which each is alone in a list: APPEND, EMPTY_LIST, MEMOIZE."""
 
 _EMPTY_ARRAY = ("numpy._core.multiarray", "_reconstruct")
 
@@ -127,12 +130,14 @@ class Repeats:
         self.watched: list[Watched] = []
 
     def run(
-        self, data: bytes, at: int, memo: Memo, cls: object, place: tuple[int, int]
-    ) -> tuple[tuple[object, ...], int] | None:
+        self, data: bytes, at: int, memo: Memo, stack: list[object], n_marks: int
+    ) -> tuple[Values, int] | None:
         """Make the objects that begin before a NEWOBJ at a place, and repeat what was learned.
 
-        Returns them and where they end. None for others, which are watched if they may repeat.
+        They are on the stack then; returns them, and where they end. None for others, which are
+        watched if they may repeat.
         """
+        cls = stack[-2]
         known = self._classes.setdefault(id(cls), _Class())
         known.n_seen += 1
         start = _start(data, at)
@@ -141,19 +146,22 @@ class Repeats:
         if known.n_seen == 2 and not _repeats(data, data[start : at + 1], start):
             known.tries = 0
             return None
-        end, n = start, 0
         if known.template is not None:
-            while (after := _end(known.pieces, data, end, _NUMBERS)) is not None:
-                end, n = after, n + 1
-                if end - start > _AT_ONCE:
-                    break
+            within = stack[-3] if len(stack) > 2 and type(stack[-3]) is list else None
+            n, gap, end = _matched(known.pieces, data, start, in_lists=within is not None)
             if n:
-                learned, objects = known.template, memoryview(data)[start:end]
-                made = memo.repeated(objects, n, learned.got, learned.n_numbers)
+                into = (within,) if gap else ()
+                program = memoryview(data)[start:end]
+                n_numbers = n * known.template.n_numbers + (n - 1 if gap else 0)
+                made = memo.repeated(program, into, known.template.got, n_numbers)
                 if made is not None:
                     known.tries = _TRIES
-                    return made, end
-        self.watched.append(Watched(start, cls, *place))
+                    stack[-2 - len(into) :] = made
+                    if not gap:
+                        return made, end
+                    lists = cast("tuple[list[object], ...]", made[:-2])  # the last is empty yet
+                    return (*(one[-1] for one in lists), made[-1]), end
+        self.watched.append(Watched(start, cls, n_marks, len(stack) - 1))
         return None
 
     def learn(self, data: bytes, end: int, memo: Memo, place: tuple[int, int]) -> None:
@@ -191,6 +199,23 @@ def _start(data: bytes, at: int) -> int | None:
     if data[at - 3 : at - 2] == b"h":
         return at - 3
     return at - 6 if data[at - 6 : at - 5] == b"j" else None
+
+
+def _matched(
+    pieces: list[_Piece], data: bytes, start: int, *, in_lists: bool
+) -> tuple[int, bytes, int]:
+    """Return how many objects begin at a place, what is between them, and where the last ends."""
+    n, gap, end = 0, b"", start
+    while end - start <= _AT_ONCE:
+        after = _end(pieces, data, end + len(gap) if n else end, _NUMBERS)
+        if after is None:
+            break
+        n, end = n + 1, after
+        if n == 1 and in_lists and data.startswith(_NEXT_LIST, end):
+            gap = _NEXT_LIST
+        if gap and not data.startswith(gap, end):
+            break
+    return n, gap if n > 1 else b"", end
 
 
 def _end(pieces: list[_Piece], data: bytes, at: int, numbers: Mapping[int, int]) -> int | None:

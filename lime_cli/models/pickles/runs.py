@@ -11,11 +11,11 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 from itertools import islice
 from operator import is_
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
 
 _LEAST_BYTES = 1000
 """Shorter runs cost more to hand over than to run."""
@@ -111,19 +111,25 @@ class Memo(dict[int, object]):
         return values, found.end()
 
     def repeated(
-        self, program: memoryview, n_times: int, got: Sequence[tuple[bytes, object]], n_numbers: int
+        self,
+        program: memoryview,
+        into: Values,
+        got: Sequence[tuple[bytes, object]],
+        n_numbers: int,
     ) -> Values | None:
-        """Make objects by what makes so many, each of which gives out so many numbers.
+        """Make objects by what makes so many, which gives out so many numbers.
 
-        Returns None where the numbers that are asked for stand for other things than is thought.
+        It begins with what is given as ``into`` on the stack. Returns all that is there in the
+        end, or None where the numbers that are asked for stand for other things than is thought.
         """
         if not self.is_in_order:
             return None
         asked = cast("Values", self._answered(b"(%bt" % b"".join(code for code, _ in got)))
         if not all(map(is_, asked, (thing for _, thing in got))):
             return None
-        made = cast("Values", self._answered(b"".join((b"(", program, b"t"))))
-        self.n_in_runs += n_times * n_numbers
+        start = b"(%b" % (b"NQ" * len(into))
+        made = cast("Values", self._answered(start, program, b"t", given=into))
+        self.n_in_runs += n_numbers
         return made
 
     def _paired(
@@ -134,35 +140,36 @@ class Memo(dict[int, object]):
         target: Target,
     ) -> tuple[Values | None, int]:
         """Run pairs of a word and a value, each of which gives out so many numbers."""
-        run, end = found[0], found.end()
+        end = found.end()
         into = target() if found.string[end : end + 1] == b"u" else None
         if into is None:
-            values = self._values(run)
+            values = self._values(found[0])
             self.n_in_runs += n_numbers * (len(values) // 2)
             return values, end
         first, n_pairs = len(self) + self.n_in_runs, -len(into)
-        self._answered(b"NQ(%bu" % run, into)
+        run = memoryview(found.string)[found.start() : end]
+        self._answered(b"NQ(", run, b"u", given=(into,))
         n_pairs += len(into)
         if self._engine.has(first + n_numbers * n_pairs):  # some word came twice
-            n_pairs = len(pair.findall(run))
+            n_pairs = len(pair.findall(found[0]))
         self.n_in_runs += n_numbers * n_pairs
         return None, end + 1
 
     def _values(self, run: bytes) -> Values:
         return cast("Values", self._answered(b"(%bt" % run))
 
-    def _answered(self, program: bytes, *given: object) -> object:
+    def _answered(self, *program: bytes | memoryview, given: Values = ()) -> object:
         """Have C run what an expression matched, with all numbers that were given out."""
         n_new = len(self) - self._n_given
         if n_new:
             self._engine.give(list(islice(reversed(self.items()), n_new)))
             self._n_given = len(self)
-        return self._engine.answer(program, *given)
+        return self._engine.answer(program, given)
 
 
 def _alone(value: object) -> object:
     """Return bytes that no array has that was made in C: arrays share what they are made of."""
-    return type(value)(memoryview(value)) if isinstance(value, bytes | bytearray) else value
+    return type(value)(memoryview(value)) if isinstance(value, (bytes, bytearray)) else value
 
 
 class _Size(NamedTuple):
@@ -237,9 +244,9 @@ class _Feed:
     """A file that holds one piece after the other."""
 
     def __init__(self) -> None:
-        self.pieces: list[bytes] = []
+        self.pieces: list[bytes | memoryview] = []
 
-    def read(self, _n_bytes: int) -> bytes:
+    def read(self, _n_bytes: int) -> Any:
         return self.pieces.pop()
 
     def readline(self) -> bytes:
@@ -254,24 +261,29 @@ class _Engine(pickle.Unpickler):
         super().__init__(self._feed)
         self._given: list[object] = []
 
-    def answer(self, program: bytes, *given: object) -> object:
-        """Run a program, which may ask for what is given, the last first; return what it leaves.
+    def answer(self, program: Iterable[bytes | memoryview], given: Values = ()) -> object:
+        """Run the pieces of a program, which may ask for what is given, the first first.
 
-        It ends outside of the frame, so that of one that fails at its end nothing is left.
+        Returns what it leaves. Each piece is a frame; the end is outside of all, so that of a
+        program that fails there nothing is left.
         """
-        self._given = list(given)
-        self._feed.pieces = [b".", program, len(program).to_bytes(8, "little"), b"\x95"]
+        self._given = [*reversed(given)]
+        pieces: list[bytes | memoryview] = []
+        for piece in program:
+            pieces += [b"\x95", len(piece).to_bytes(8, "little"), piece]
+        self._feed.pieces = [b".", *reversed(pieces)]
         return self.load()
 
     def give(self, numbered: list[tuple[int, object]]) -> None:
         """Number values as the machine did; the last comes first."""
-        steps = [b"NQr%b0" % number.to_bytes(4, "little") for number, _ in reversed(numbered)]
-        self.answer(b"".join([*steps, b"N"]), *(value for _, value in numbered))
+        first_first = numbered[::-1]
+        steps = [b"NQr%b0" % number.to_bytes(4, "little") for number, _ in first_first]
+        self.answer([b"".join([*steps, b"N"])], tuple(value for _, value in first_first))
 
     def numbered(self, number: int) -> object:
         """Return what has a number; raises KeyError."""
         try:
-            return self.answer(b"j%b" % number.to_bytes(4, "little"))
+            return self.answer([b"j%b" % number.to_bytes(4, "little")])
         except (pickle.UnpicklingError, OverflowError):
             raise KeyError(number) from None
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from array import array
-from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, partial
 from typing import Any, cast
 
@@ -48,7 +48,7 @@ def check_state(instance: object, state: object) -> None:
     kind = type(instance)
     if not keeps_names(cast("Hashable", kind)):
         parts = state.values() if isinstance(state, dict) else state
-        for part in parts if isinstance(parts, tuple | list | dict) else ():
+        for part in parts if isinstance(parts, (tuple, list, dict)) else ():
             if isinstance(part, np.ndarray) and type(part) is not np.ndarray:
                 raise Damaged(f"a {type(part).__name__} in place of plain numbers")
     check = _state_check(cast("Hashable", kind))
@@ -149,7 +149,7 @@ def _check_spline(state: object) -> None:
     knots: Any = held.get("t", held.get("_t"))
     weights, degree = held.get("c", held.get("_c")), held.get("k")
     _fits(_numbers(knots, 1) and _numbers(weights, None), "a spline without numbers")
-    if not isinstance(degree, int | np.integer) or not 0 <= degree <= _HIGHEST_DEGREE:
+    if not isinstance(degree, (int, np.integer)) or not 0 <= degree <= _HIGHEST_DEGREE:
         raise Damaged("a spline of no known degree")
     n = len(knots) - int(degree) - 1
     enough = n > degree and weights is not None and weights.shape[:1] >= (n,)
@@ -167,18 +167,23 @@ def _check_nodes(state: object) -> None:
 
 
 def _is_tree(thing: object) -> bool:
-    kind = type(thing)
+    return _is_kind_of_tree(type(thing))
+
+
+def _is_kind_of_tree(kind: type) -> bool:
     return kind.__name__ == TREE[1] and kind.__module__ == TREE[0]
 
 
-def check_sizes(made: Iterable[object]) -> None:
-    """Check finished objects, which rely on each other. Raises Damaged, Refused."""
-    made = tuple(made)
-    for group in _groups([thing for thing in made if _is_tree(thing)]):
-        _check_trees(group)
-    for thing in made:
-        for check in _checks_of(type(thing)):
-            check(thing)
+def check_sizes(kinds: Mapping[type, Sequence[Any]]) -> None:
+    """Check finished objects by their kinds; they rely on each other. Raises Damaged, Refused."""
+    for kind, things in kinds.items():
+        if _is_kind_of_tree(kind):
+            for group in _groups(things):
+                _check_trees(group)
+    for kind, things in kinds.items():
+        for check in _checks_of(kind):
+            for thing in things:
+                check(thing)
 
 
 @cache
@@ -257,7 +262,7 @@ def _numbers(array: object, n_axes: int | None) -> bool:
 def _width(held: Mapping[str, Any]) -> int:
     """Return for how many columns an estimator checks its rows: it must say."""
     width = held.get("n_features_in_")
-    if not isinstance(width, int | np.integer) or width < 1:
+    if not isinstance(width, (int, np.integer)) or width < 1:
         raise Damaged("a model that does not say how many columns it takes")
     return int(width)
 
@@ -430,7 +435,7 @@ def _check_centres(_thing: Any, held: dict[str, Any]) -> None:
             norms = held.get("_subcluster_norms")
             _fits(norms is None or np.shape(norms) == (len(centres),), "clusters without norms")
     threads = held.get("_n_threads", 1)
-    _fits(isinstance(threads, int | np.integer) and 0 < threads <= 4096, "an odd _n_threads")
+    _fits(isinstance(threads, (int, np.integer)) and 0 < threads <= 4096, "an odd _n_threads")
     root = held.get("_bisecting_tree")
     if root is not None:
         _check_bisections(root, _width(held))
@@ -460,7 +465,7 @@ def _check_vocabulary(_thing: Any, held: dict[str, Any]) -> None:
 def _check_hasher(_thing: Any, held: dict[str, Any]) -> None:
     """Check the number of columns that words are spread over, which is divided by."""
     n = held.get("n_features")
-    whole = isinstance(n, int | np.integer) and 1 <= n < 1 << 31
+    whole = isinstance(n, (int, np.integer)) and 1 <= n < 1 << 31
     _fits("n_features" not in held or whole, "a hasher of no columns")
 
 
@@ -478,7 +483,7 @@ def _check_polynomials(thing: Any, held: dict[str, Any]) -> None:
     highest: Any = held.get("_max_degree")
     if held.get("n_output_features_") is not None and lowest is not None:
         given = {name: held[name] for name in ("interaction_only", "include_bias")}
-        plain = all(isinstance(one, bool | np.bool_) for one in given.values())
+        plain = all(isinstance(one, (bool, np.bool_)) for one in given.values())
         _fits(plain and 0 <= lowest <= highest <= _HIGHEST_DEGREE, "products of odd degrees")
         counts = [
             thing._num_combinations(

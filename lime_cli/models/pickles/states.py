@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, lru_cache, partial
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
-from lime_cli.models.pickles.constructors import MOST_NUMBERS, check_partial, is_plain_class
+from lime_cli.models.pickles.constructors import (
+    MOST_NUMBERS,
+    check_names,
+    check_partial,
+    is_plain_class,
+)
 from lime_cli.models.pickles.policy import Bomb, Refused
 from lime_cli.models.pickles.sizes import Damaged, check_sizes
 from lime_cli.models.walking import (
+    CONTAINERS,
     FUNCTIONS,
     PLAIN,
     Holding,
+    Shape,
     attributes,
     holding,
     objects,
+    walk,
 )
 
 METHODS = re.compile(r"predict(_\w+)?|decision_function|transform|score_samples|auto|drop")
@@ -74,82 +82,90 @@ def check_model(*roots: object, trusted: tuple[str, ...] = ()) -> None:
     Objects of ``trusted`` modules may hold what they like; what they hold is checked all the same.
     Raises Refused for what would act, Damaged for what native code must not be given.
     """
-    found = list(objects(*roots))
-    tables = {id(one) for thing in found for one in _tables_of_searches(thing)}
-    for thing in found:
-        kind = type(thing)
-        way = holding(kind)
-        if way is Holding.NOTHING:
+    kinds: defaultdict[type, list[Any]] = defaultdict(list)
+    reports: set[int] = set()
+    for thing, shape in walk(*roots):
+        kinds[type(thing)].append(thing)
+        if shape is None or (trusted and shape.kind.__module__ in trusted):
             continue
-        if kind is np.ndarray or issubclass(kind, np.ndarray):
-            _check_array(thing, id(thing) in tables)
-        elif issubclass(kind, type) or (trusted and kind.__module__ in trusted):
-            continue
-        elif way is Holding.ATTRIBUTES:
-            _check_attributes(thing, kind, thing.__dict__, trusted)
-        else:
-            _check_object(thing, trusted)
+        plan = _plan_of(shape)
+        if plan.is_report:
+            reports.update(map(id, thing.cv_results_.values()))
+        for name, check in plan.checks:
+            check(thing, name, thing.__dict__[name])
+        if plan.may_act:
+            _check_values(*_held(thing, shape), trusted)
+    for kind, things in kinds.items():
+        if issubclass(kind, np.ndarray):
+            _check_arrays(kind, things, reports)
+        elif holding(kind) is Holding.OTHERWISE and kind not in CONTAINERS:
+            for thing in things:
+                _check_object(thing, trusted)
     _check_calls(roots[:1])
-    check_sizes(found)
+    check_sizes(kinds)
 
 
-def _tables_of_searches(thing: Any) -> Iterable[Any]:
-    """Return the columns of a search's report, which no prediction looks at."""
-    report = getattr(thing, "__dict__", {}).get("cv_results_")
-    return report.values() if type(report) is dict else ()
+class _Plan(NamedTuple):
+    """How objects of a shape are checked."""
 
-
-def _check_array(array: np.ndarray, is_report: bool) -> None:
-    if not array.itemsize and array.size > MOST_NUMBERS:
-        raise Bomb("holds an array of more nothings than there is room for")
-    if type(array) is np.ma.MaskedArray and is_report:
-        return
-    if type(array) is not np.ndarray:
-        raise Refused(f"holds a {type(array).__name__}, which hides what is in it")
-
-
-def _check_object(thing: Any, trusted: tuple[str, ...]) -> None:
-    held = attributes(thing)
-    if isinstance(thing, dict):
-        _check_values("a value", thing.values(), trusted)
-    if isinstance(thing, partial):  # whose arguments a file may change after it is filled
-        check_partial(thing, (thing.func, thing.args, thing.keywords, None))
-    if isinstance(thing, dict) and type(thing) is not dict:  # items of some are attributes
-        for name in thing:
-            if isinstance(name, str) and name.startswith("__"):
-                raise Refused(f"sets {name}")
-    elif type(thing) in (list, tuple, set, frozenset):
-        _check_values("an item", thing, trusted)
-    _check_attributes(thing, type(thing), held, trusted)
-
-
-def _check_attributes(
-    thing: Any, kind: type, held: dict[str, Any], trusted: tuple[str, ...]
-) -> None:
-    kinds = tuple(map(type, held.values()))
-    checks, may_act = _checks_of(cast("Hashable", kind), tuple(held), kinds)
-    for name, check in checks:
-        check(thing, name, held[name])
-    if may_act:
-        _check_values(f"an attribute of {kind.__name__}", held.values(), trusted)
+    checks: tuple[tuple[str, _Check], ...]
+    may_act: bool
+    """Whether any of what they hold can be called."""
+    is_report: bool
+    """Whether they are searches, which hold a report that no prediction looks at."""
 
 
 @lru_cache(maxsize=4096)
-def _checks_of(
-    kind: Hashable, names: tuple[Any, ...], kinds: tuple[type, ...]
-) -> tuple[tuple[tuple[str, _Check], ...], bool]:
-    """Return how to check things of a kind that hold things of such kinds under such names.
-
-    And whether any of what they hold can be called. Raises Refused where a name replaces a method.
-    """
-    kind_of = dict(zip(names, kinds, strict=True))
-    checks = [(name, _check_of(name)) for name in _checked_names(kind, names)]
+def _plan(shape: Shape) -> _Plan:
+    """Raise Refused where a name replaces a method."""
+    kind_of = dict(zip(shape.names, shape.kinds, strict=False))
+    checks = [(name, _check_of(name)) for name in _checked_names(shape.kind, shape.names)]
     needed = [
         (name, check)
         for name, check in checks
         if check is not None and (kind_of[name] is not type(None) or check is _refuse_name)
     ]
-    return tuple(needed), any(map(_acts, set(kinds)))
+    may_act = any(map(_acts, set(shape.kinds)))
+    return _Plan(tuple(needed), may_act, kind_of.get("cv_results_") is dict)
+
+
+_plan_of: Callable[[Shape], _Plan] = cast("Any", _plan)
+
+
+def _held(thing: Any, shape: Shape) -> tuple[str, Collection[Any]]:
+    """Return what a thing holds, and what a refusal calls that."""
+    if shape.kind is dict:
+        return "a value", thing.values()
+    if shape.kind in CONTAINERS:
+        return "an item", thing
+    return f"an attribute of {shape.kind.__name__}", thing.__dict__.values()
+
+
+def _check_arrays(kind: type, arrays: list[Any], reports: set[int]) -> None:
+    for array in arrays:
+        if not array.itemsize and array.size > MOST_NUMBERS:
+            raise Bomb("holds an array of more nothings than there is room for")
+        is_report = kind is np.ma.MaskedArray and id(array) in reports
+        if kind is not np.ndarray and not is_report:
+            raise Refused(f"holds a {kind.__name__}, which hides what is in it")
+
+
+def _check_object(thing: Any, trusted: tuple[str, ...]) -> None:
+    """Check what holds others in ways of its own, such as containers of a subclass."""
+    kind = type(thing)
+    if issubclass(kind, type) or kind.__module__ in trusted:
+        return
+    if isinstance(thing, partial):  # whose arguments a file may change after it is filled
+        check_partial(thing, (thing.func, thing.args, thing.keywords, None))
+    if isinstance(thing, dict):  # items of some are attributes
+        _check_values("a value", thing.values(), trusted)
+        check_names(thing)
+    held = attributes(thing)
+    for name in _checked_names(cast("Hashable", kind), tuple(held)):
+        check = _check_of(name)
+        if check is not None and (held[name] is not None or check is _refuse_name):
+            check(thing, name, held[name])
+    _check_values(f"an attribute of {kind.__name__}", held.values(), trusted)
 
 
 @lru_cache(maxsize=4096)
@@ -201,7 +217,7 @@ def _check_asked(thing: Any, _name: str, value: Any) -> None:
 
 
 def _check_width(thing: Any, _name: str, value: Any) -> None:
-    if isinstance(value, int | float | np.integer | np.floating) and not value <= MOST_NUMBERS:
+    if isinstance(value, (int, float, np.integer, np.floating)) and not value <= MOST_NUMBERS:
         raise Damaged(f"a {type(thing).__name__} of more columns than any table has")
 
 
@@ -389,7 +405,7 @@ def _methods(cls: Hashable) -> frozenset[str]:
     found: set[str] = set()
     for base in cast("type", cls).__mro__:
         for name, value in vars(base).items():
-            acts = callable(value) or isinstance(value, classmethod | staticmethod)
+            acts = callable(value) or isinstance(value, (classmethod, staticmethod))
             conditional = hasattr(type(value), "__get__") and not hasattr(type(value), "__set__")
             if not isinstance(value, (type, cached_property)) and (acts or conditional):
                 found.add(name)

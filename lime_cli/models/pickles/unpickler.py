@@ -167,14 +167,12 @@ class Reader(pickle._Unpickler):
                     push(data[at + 1])
                     at += 2
                 elif code == 0x81 and repeats is not None:  # NEWOBJ
-                    place = len(self.metastack), len(stack) - 1
-                    found = repeats.run(data, at, memo, stack[-2], place)
+                    found = repeats.run(data, at, memo, stack, len(self.metastack))
                     if found is None:
                         at += 1
                         apart[code](self)
                     else:
                         made, at = found
-                        stack[-2:] = made
                         self.note(made)
                 elif code in apart:
                     at += 1
