@@ -180,8 +180,8 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
     except MemoryError:
         return _tell(
             ModelError(
-                "there is too little memory for this model and input",
-                "add memory, or ask for less at a time: --batch-size",
+                "there is not enough memory for this model and input",
+                "free memory, or use a smaller --batch-size",
             ),
             as_json,
         )

@@ -50,10 +50,10 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
     """
     if any(one.rules for one in explanation.surrogates):
         raise SettingsError(
-            f"{kind} draws weights, and a tree has rules", "use -f table or -f json"
+            f"{kind} shows weights, but a tree has rules", "use -f table or -f json"
         )
     if len(explanation.surrogates) > MOST:
-        said = f"a chart draws up to {MOST} targets, not {len(explanation.surrogates)}"
+        said = f"a chart shows up to {MOST} targets, not {len(explanation.surrogates)}"
         raise SettingsError(said, "choose with --target top:4, or use -f html")
     canvas = Canvas(width, measured=kind == "png")
     _fill(canvas, explanation)

@@ -196,12 +196,12 @@ def save_png(image: Image.Image, out: IO[bytes]) -> None:
 def overlay(explanation: Explanation, found: SegmentedImage, look: Look) -> Image.Image:
     """Return the panels of all targets on one sheet; SettingsError for what cannot be drawn."""
     if any(one.rules for one in explanation.surrogates):
-        raise SettingsError("png draws weights, and a tree has rules", "use -f table or -f json")
+        raise SettingsError("png shows weights, but a tree has rules", "use -f table or -f json")
     for option, value, choices in (("--style", look.style, STYLES), ("--sign", look.sign, SIGNS)):
         if value not in choices:
             raise SettingsError(f"{option}: {value!r} is unknown", f"one of: {', '.join(choices)}")
     if len(explanation.surrogates) > MOST_PANELS:
-        said = f"png draws up to {MOST_PANELS} targets, not {len(explanation.surrogates)}"
+        said = f"png shows up to {MOST_PANELS} targets, not {len(explanation.surrogates)}"
         raise SettingsError(said, "choose with --target top:4, or use -f json")
     image = enlarged(found)
     scale = look.scale or largest_weight(explanation) or 1.0
@@ -316,7 +316,8 @@ def _heat(image: SegmentedImage, shades: Shades) -> Pixels:
     smooth = gaussian_filter(signed[image.labels], SMOOTH * side, mode="nearest", truncate=2)
     share = 0.8 * np.abs(smooth)[..., None]
     colour = np.where(smooth[..., None] < 0, np.array(AGAINST), np.array(FOR))
-    return np.rint((1 - share) * pale + share * colour).astype(np.uint8)
+    drawn: Pixels = np.rint((1 - share) * pale + share * colour).astype(np.uint8)
+    return drawn
 
 
 def _hide(image: SegmentedImage, shades: Shades) -> Pixels:
@@ -511,7 +512,7 @@ def _image(explanation: Explanation) -> SegmentedImage | None:
     subject = explanation.subject
     if subject.modality == "image" and subject.image is None:
         raise SettingsError(
-            f"{subject.source}: the record does not hold the image", "name it with --pictures"
+            f"{subject.source}: the record does not contain the image", "name it with --pictures"
         )
     return subject.image
 

@@ -71,7 +71,7 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     elif surrogate.weights:
         yield from _weights(explanation, surrogate)
     else:
-        yield "No component has any weight."
+        yield "No component has a weight."
 
 
 def _weights(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:

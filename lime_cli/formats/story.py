@@ -448,7 +448,7 @@ def masking_said(explanation: Explanation) -> str:
         if explanation.settings.kernel == "shapley":
             return f"the others are replaced together by those of a row of {source}"
         if explanation.settings.like_lime:
-            return f"its value is drawn anew from {source}, and can be the same one"
+            return f"its value is drawn again from {source}, and can be the same one"
         if background.get("bins") == "none":
             return f"its value is replaced by another one from {source}, drawn by frequency"
         return f"its value is replaced by one from {source} that is outside its bin or category"

@@ -218,7 +218,7 @@ def _bars(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterato
     """Draw a line for each component: bar, weight, name, and what stands beside the name."""
     weights = surrogate.weights
     if not weights:
-        yield Text(MARGIN + "no component has any weight", style="dim")
+        yield Text(MARGIN + "no component has a weight", style="dim")
         return
     width = page.look.width - len(MARGIN) - len(GAP)
     labels = [_label(explanation.components[one.component], page) for one in weights]

@@ -37,7 +37,7 @@ JOINERS = "\u200c\u200d" + LEFT_TO_RIGHT
 def fidelity_in_words(fidelity: float | None) -> str:
     """Say how far a surrogate may be trusted; None is the fidelity to a constant response."""
     if fidelity is None:
-        return "undefined: masking components decides nothing"
+        return "undefined: masking components has no effect"
     return called(fidelity)
 
 

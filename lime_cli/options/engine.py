@@ -175,7 +175,9 @@ def likened(engine: EngineOptions, modality: Modality) -> tuple[EngineOptions, M
         case "tabular":
             _check_table(own)
             return _engine(engine, 5000, 10, None), modality
-    raise SettingsError("--like-lime: marcotcr/lime does not explain such inputs", "leave it out")
+    raise SettingsError(
+        "--like-lime: marcotcr/lime does not support this kind of input", "leave it out"
+    )
 
 
 def _check_table(modality: Any) -> None:
@@ -227,7 +229,7 @@ def _image() -> dict[str, Any]:
     """Cut by lime's quickshift on the model's grid; fill with means in whole numbers."""
     if _said("segments") and not _said("segmenter"):
         raise SettingsError(
-            "--segments: lime's quickshift finds its own number",
+            "--segments: lime's quickshift chooses the number itself",
             "name a --segmenter, or leave it out",
         )
     options = [option for option in ("segmenter", "fill") if not _said(option)]

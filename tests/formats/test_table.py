@@ -165,8 +165,8 @@ def test_weights_of_any_size_are_drawn(weight, said):
 
 def test_no_weights_are_said():
     text = plain(explanation([], [], fidelity=None))
-    assert "no component has any weight" in text
-    assert "fidelity    undefined: masking components decides nothing" in text
+    assert "no component has a weight" in text
+    assert "fidelity    undefined: masking components has no effect" in text
 
 
 def test_classes_share_a_scale_and_quantities_do_not():
@@ -356,8 +356,8 @@ def test_a_name_that_needs_them_has_several_lines_and_loses_nothing():
         (0.7, "good"),
         (0.5, "fair"),
         (0.3, "poor"),
-        (0.29, "very poor, the surrogate does not describe the model here"),
-        (-1, "very poor, the surrogate does not describe the model here"),
+        (0.29, "very poor: the surrogate does not describe the model here"),
+        (-1, "very poor: the surrogate does not describe the model here"),
     ],
 )
 def test_fidelity_in_words(fidelity, words):

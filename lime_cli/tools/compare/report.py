@@ -120,7 +120,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     if comparison.other_conditions:
         old, new = comparison.example
         yield (
-            f"{comparison.other_conditions:,} of the weights are of conditions that differ, "
+            f"{comparison.other_conditions:,} of the weights belong to conditions that differ, "
             f"such as {old} and {new}: bins or values changed"
         )
     left = comparison.unmatched

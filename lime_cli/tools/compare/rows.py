@@ -221,7 +221,7 @@ def said(one: TwoRows) -> str:
     )
     certain = [term for term in one.terms if term.certain][:3]
     parts = ", ".join(f"{term.feature} {form.signed(term.difference)}" for term in certain)
-    return f"{text}; {parts}" if parts else f"{text}; no column accounts for it for certain"
+    return f"{text}; {parts}" if parts else f"{text}; no column certainly accounts for it"
 
 
 def _grid(one: TwoRows) -> Grid:
@@ -343,8 +343,8 @@ def _way(one: TwoRows, canvas: Canvas) -> None:
             canvas.line((x(level), y), (x(level), y + ROW), "faint", 0.8)
     canvas.top = bottom + 2 * SMALL / 72
     canvas.paragraph(
-        "From the second row's prediction to the first's: what each column's weight adds more in "
-        "the first row. Whiskers are 95% intervals of the difference; hatched bars have no certain "
+        "From the second row's prediction to the first's: how much more each column adds in the "
+        "first row. Whiskers are 95% intervals of the difference; hatched bars have no certain "
         "sign or are not explained.",
         SMALL,
         "faint",

@@ -258,7 +258,7 @@ def _title(explanation: Explanation, page: Page) -> Text:
 def _components(verdict: Verdict, components: Sequence[Component], page: Page) -> Iterator[Text]:
     """Draw a line for each component that any seed selects, in columns that line up."""
     if not verdict.components:
-        yield Text(MARGIN + "no component has any weight", style="dim")
+        yield Text(MARGIN + "no component has a weight", style="dim")
         return
     form = numbers_for(
         (one.weight.mean or 0.0 for one in verdict.components),

@@ -387,7 +387,7 @@ def draw(summary: ResultSummary, canvas: Canvas) -> None:
             name, n = aspect.turned
             canvas.paragraph(
                 f"Of {n:,} of them “{literal(name)}” was explained, the only other class: their "
-                "weights are shown with the other sign.",
+                "weights are shown with the opposite sign.",
                 SMALL,
                 "faint",
             )
@@ -616,7 +616,7 @@ def _picks(picks: Sequence[Pick]) -> Grid:
     columns = (SheetColumn("instance"), SheetColumn("source"), SheetColumn("covers", SHARE.plain))
     return Grid(
         "pick",
-        "Instances that stand for all",
+        "Representative instances",
         columns,
         tuple((one.id, one.source, one.covered) for one in picks),
     )
