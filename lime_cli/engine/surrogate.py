@@ -20,7 +20,7 @@ import numpy as np
 
 from lime_cli.engine.masks import Masks
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray
-from lime_cli.engine.neighbourhood import ENOUGH, MOST, Product, moments
+from lime_cli.engine.neighbourhood import ENOUGH, MOST, ROUNDING, Product, moments
 from lime_cli.engine.regression import deviation_of
 
 CONDITIONING = 1e-12
@@ -34,8 +34,6 @@ DEGREES, ROOM = 2, 4
 """Of the polynomials of what was drawn, at most; samples a regressor, at least."""
 SHRINK = 0.5
 """Their ridge, in regressors an effective sample."""
-FLAT = 1e-24
-"""Mean square that is rounding, relative to the largest square of the predictions."""
 CERTAIN = 3.0
 """Standard errors by which the variance that masking decides exceeds zero, for it to be there at
 all: by chance at none of the radii."""
@@ -303,7 +301,7 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
         np.einsum("pblr,rbl->pr", in_sample**2, ground.w) + own * coefficients[:, :, 0, 0] ** 2
     )
     largest = np.maximum(np.abs(predictions).max(axis=1), np.abs(original))[:, None]
-    nothing = raw <= FLAT * np.maximum(largest**2, 1e-300)
+    nothing = raw <= np.maximum(ROUNDING * largest, 1e-150) ** 2
     everywhere = total.sum(axis=2)
     noise = np.sqrt(B / max(1, B - 1) * ((total - total.mean(2, keepdims=True)) ** 2).sum(axis=2))
     flat = nothing | (everywhere <= CERTAIN * noise) if len(ground.masks.twins) else nothing

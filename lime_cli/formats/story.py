@@ -384,7 +384,7 @@ def samples_said(explanation: Explanation) -> str:
     """Say how many samples there are, and what they are worth."""
     n, worth = f"{explanation.samples:,}", f"{explanation.effective_samples:,.0f}"
     if explanation.stop == "exhaustive":
-        return f"{n}, every one there is: no sampling error"
+        return f"{n}, all there are: no sampling error"
     return f"{n}, effective sample size {worth}"
 
 

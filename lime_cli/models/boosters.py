@@ -284,7 +284,7 @@ def _threshold(booster: Any, classes: Any) -> float:
 
 
 def _with_words(rows: Any, categorical: list[int]) -> Any:
-    """Write columns as words, whole numbers without a point, as CatBoost does."""
+    """Write columns as words, as CatBoost does: whole numbers without a point, true as 1."""
     if hasattr(rows, "columns"):
         changed = {rows.columns[i]: [_word(cell) for cell in rows.iloc[:, i]] for i in categorical}
         return rows.assign(**changed)
@@ -296,7 +296,7 @@ def _with_words(rows: Any, categorical: list[int]) -> Any:
 
 def _word(cell: Any) -> str:
     cell = np.nan if cell is None else cell
-    whole = isinstance(cell, float) and cell.is_integer()
+    whole = isinstance(cell, (bool, np.bool_)) or (isinstance(cell, float) and cell.is_integer())
     return str(int(cell) if whole else cell)
 
 

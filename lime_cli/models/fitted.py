@@ -34,6 +34,8 @@ class Fitted(NamedTuple):
     """The values that a column may hold, by its place."""
     ranges: Mapping[int, Reach] = NOWHERE
     """Of columns of numbers, by place, what it compares them with."""
+    unlisted: tuple[int, ...] = ()
+    """Places of the columns of which it knows words that it does not list."""
 
 
 def fitted(model: Any) -> Fitted:
@@ -54,7 +56,17 @@ def fitted(model: Any) -> Fitted:
     for place, one in filled.items():
         if not any(isinstance(value, str) for value in one.values):
             known.setdefault(place, one)
-    return Fitted(names, n_columns, tuple(sorted(words)), known, _ranges(model, n_columns))
+    ranges, unlisted = _ranges(model, n_columns), _unlisted(model)
+    return Fitted(names, n_columns, tuple(sorted(words)), known, ranges, unlisted)
+
+
+def _unlisted(model: Any) -> tuple[int, ...]:
+    """Return the columns of words of a CatBoost model, which keeps their hashes."""
+    for one in _layers(model):
+        asked = getattr(getattr(one, "booster", one), "get_cat_feature_indices", None)
+        if asked is not None and _library(one) in ("catboost", "lime_cli"):
+            return tuple(map(int, asked()))
+    return ()
 
 
 def _names(model: Any) -> tuple[str, ...] | None:

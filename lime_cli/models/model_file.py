@@ -269,6 +269,10 @@ class Known(NamedTuple):
     """Whether a missing value may stand there too."""
     dtype: str = ""
     """Of the numbers that are categories, as NumPy calls it, where it is not the usual one."""
+    some: bool = False
+    """Whether the model may know others too, which it does not list."""
+    fill: str = ""
+    """What stands for a missing value, where its answers tell."""
 
 
 NOTHING: Mapping[int, Known] = {}
@@ -307,6 +311,8 @@ class ModelInput(NamedTuple):
     """Names of some columns, by their places, where others have none."""
     known: Mapping[int, Known] = NOTHING
     """The values that a column may hold, by its place, where the model knows them."""
+    unlisted: tuple[int, ...] = ()
+    """Places of the columns of which it knows words that it does not list."""
     ranges: Mapping[int, Reach] = NOWHERE
     """Of columns of numbers, by place, what the model compares them with, where that is known."""
     pandas: bool = False

@@ -274,7 +274,7 @@ def _named(given: ModelInput, columns: tuple[str, ...] | None) -> ModelInput:
 
 
 def _input(model: Any, name: str) -> ModelInput:
-    names, n_columns, words, known, ranges = fitted(model)
+    names, n_columns, words, known, ranges, unlisted = fitted(model)
     return ModelInput(
         name,
         kind="text" if takes_texts(model) else None,
@@ -282,6 +282,7 @@ def _input(model: Any, name: str) -> ModelInput:
         n_columns=n_columns,
         words=words,
         known=known,
+        unlisted=unlisted,
         ranges=ranges,
         pandas=True,
     )

@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from lime_cli.engine.model import CodedWarning, FloatArray
 from lime_cli.errors import InputError, LimexError
 from lime_cli.models.model_file import ModelInput, Reach
-from lime_cli.tables.cells import Cells, numbers
+from lime_cli.tables.cells import Cells
 from lime_cli.tables.dialect import MISSING, NUMBER
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.groups import Codes, Dummies, Feature, is_missing, word_of
-from lime_cli.tabular.reading import UNIT
+from lime_cli.tabular.reading import UNIT, plainly
 from lime_cli.tabular.row import row_of, table_of
 from lime_cli.tabular.schema import OPEN, Maps, map_option
 
@@ -230,14 +230,15 @@ def answers_of(cells: Cells, spare: Sequence[str], n_outputs: int) -> Iterator[A
     for name in spare:
         held = [cell.strip() for cell in cells.column(name)]
         present = np.array([i for i, cell in enumerate(held) if cell not in MISSING], np.int64)
-        there = [cells.dialect.plain(held[i]) for i in present]
-        there = there if all(map(NUMBER.fullmatch, there)) else [held[i] for i in present]
+        there = plainly([held[i] for i in present], cells.dialect)
         values = sorted({*there})
         if len(present) < FEWEST_ROWS or len(values) < 2:
             continue
         are_numbers = all(NUMBER.fullmatch(cell) for cell in values)
+        found = np.array([*map(float, there)]) if are_numbers else np.empty(0)
+        if not np.isfinite(found).all():
+            continue
         if n_outputs == 1 and are_numbers:
-            found = numbers(cells, name, present.tolist())
             yield Answers(name, present, _squares(found))
             if found.min() > 0:
                 yield Answers(name, present, _squares(np.log(found)))
@@ -251,7 +252,6 @@ def answers_of(cells: Cells, spare: Sequence[str], n_outputs: int) -> Iterator[A
             if n_outputs == 2 and not are_numbers:
                 yield Answers(name, present, _misses(1 - true, n_outputs))
         elif n_outputs == 2 and are_numbers and all(0 <= float(cell) <= 1 for cell in values):
-            found = numbers(cells, name, present.tolist())
             yield Answers(name, present, _squares(found, 1))
             yield Answers(name, present, _squares(found, 0))
 

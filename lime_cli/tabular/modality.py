@@ -19,6 +19,7 @@ from lime_cli.tables.dialect import PLAIN, Dialect
 from lime_cli.tables.readers import Stream, open_table
 from lime_cli.tables.rows import Rows, cells_of, is_data, require
 from lime_cli.tables.streams import Watch, is_once
+from lime_cli.tabular.answering import answered_words
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.codes import WordsForNumbers, fit_of, without_words
 from lime_cli.tabular.columns import ID, INDEX, Learned, called, columns_for, is_label, learn
@@ -259,6 +260,7 @@ class TabularModality:
             background, warnings = profile.background(columns, self.schema)
             _check_words(profile.name, background, model_input)
         else:
+            model_input = self._listed(model_input, columns) if dummies is None else model_input
             other = self._respelled(model_input, given, columns)
             if other is not None:
                 return other
@@ -410,6 +412,27 @@ class TabularModality:
             return None
         fitted = numbers.fitted(given)
         return replace(fitted, fitted_warnings=(*found.said(), *fitted.fitted_warnings))
+
+    def _listed(self, model_input: ModelInput, columns: tuple[str, ...]) -> ModelInput:
+        """Find out from its answers which words of its columns the model knows, if it lists none.
+
+        Nothing is asked about columns whose type a person or the file says.
+        """
+        schema = self.schema
+        told = {*schema.numeric, *schema.strings, *schema.texts, *(name for name, _ in schema.maps)}
+        asked = tuple(one for one in model_input.unlisted if columns[one] not in told)
+        if not asked:
+            return model_input
+        with self._opened(model_input, None) as seen:
+            if seen.typed is not None:
+                return model_input
+            rows = [one.cells for one in islice(seen.records, LOOKED_AT) if one.cells]
+        cells = dict(zip(seen.header, zip(*rows, strict=False), strict=False))
+        found = answered_words(model_input._replace(unlisted=asked), columns, cells)
+        words = (place for place, one in found.items() if one.values)
+        return model_input._replace(
+            known={**model_input.known, **found}, words=(*model_input.words, *words)
+        )
 
     def _answered(
         self,

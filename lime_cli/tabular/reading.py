@@ -146,6 +146,18 @@ def spelling_of(columns: Mapping[str, Iterable[str]]) -> Spelling | None:
     return Spelling(decimal, mark, tuple(found), tuple(one for one, own in found.items() if own))
 
 
+def plainly(cells: Sequence[str], dialect: Dialect) -> list[str]:
+    """Spell the numbers of a column as Python does, without what they count; words stay words."""
+    found = [dialect.plain(cell) for cell in cells]
+    if all(map(NUMBER.fullmatch, found)):
+        return found
+    spelling = spelling_of({"": cells})
+    if spelling is None:
+        return [*cells]
+    dialect = Dialect(decimal=spelling.decimal, thousands=spelling.thousands)
+    return [dialect.plain(_unitless(one) if spelling.united else one) for one in cells]
+
+
 def _unit(cell: str) -> tuple[str, str] | None:
     """Return what stands before and after a number, in small letters; None for no number."""
     found = UNIT.fullmatch(cell)
@@ -201,14 +213,17 @@ class Rules(NamedTuple):
     """Those that the model knows though pandas reads them as missing: they stay."""
     marks: frozenset[str] = frozenset()
     """Cells that stand for a missing value, such as ``?``."""
+    fill: str = ""
+    """What the model has in the place of a missing value."""
 
     def __call__(self, cell: str) -> str:
         if self.marks and cell.strip() in self.marks:
-            return ""
+            return self.fill
         for name in self.names:
             if name != "missing" or cell not in self.words:
                 cell = RULES[name](cell)
-        return cell
+        missing = cell.strip() in MISSING and cell not in self.words
+        return self.fill if self.fill and missing else cell
 
 
 @dataclass(frozen=True)
@@ -331,10 +346,11 @@ class Chooser:
             if known and name in cells.texts and _are_numbers(known, counts):
                 numbers.append(name)
             own = (marks - known) & {cell.strip() for cell in counts} if marks else marks
-            rules[name] = self._rules(counts, known)._replace(marks=own)
+            fill = self.known[place].fill if place in self.known else ""
+            rules[name] = self._rules(counts, known)._replace(marks=own, fill=fill)
             if name in self.numeric and _have_units(counts):
                 rules[name] = rules[name]._replace(names=(*rules[name].names, "unitless"))
-        found = {name: one for name, one in rules.items() if one.names or one.marks}
+        found = {name: one for name, one in rules.items() if one.names or one.marks or one.fill}
         return Reading(tuple(found.items()), tuple(numbers)), tuple(self._said(cells, found))
 
     def _values(self, place: int) -> frozenset[object]:
@@ -372,6 +388,11 @@ class Chooser:
             names = [name for name, one in rules.items() if rule in one.names]
             if names and not (rule == "stripped" and self.strip):
                 yield CodedWarning(f"read_{rule}", sentence.format(_listed(names)))
+        fills = {name: one.fill for name, one in rules.items() if one.fill}
+        if fills:
+            listed = ", ".join(f"{word!r} in {name!r}" for name, word in fills.items())
+            words_ = f"a missing value is {listed}, as the model answers to no other such word"
+            yield CodedWarning("gaps_filled", f"{words_}; --strings NAME keeps it missing")
         if self.told:
             return
         words: Counter[str] = Counter()
@@ -462,6 +483,7 @@ def unknown_categories(
         feature, values = background.features[place], set(one.values)
         pairs = zip(feature.values.tolist(), feature.frequencies.tolist(), strict=True)
         new = [pair for pair in pairs if _is_new(pair[0], values, one.gaps)]
+        new = [pair for pair in new if not one.some or is_missing(pair[0])]
         share = sum(one for _, one in new)
         if share >= ENOUGH:
             category, _ = max(new, key=lambda pair: pair[1])

@@ -197,7 +197,7 @@ def test_explanations_are_written_as_they_come():
 
 
 def test_exhausted_samples_are_said():
-    assert "samples     4,096, every one there is: no sampling error" in plain(
+    assert "samples     4,096, all there are: no sampling error" in plain(
         replace(adult(), stop="exhaustive")
     )
 

@@ -232,6 +232,18 @@ def test_words_and_numbers_in_another_spelling_are_read_together(tmp_path):
     assert {"numbers_read", "words_numbered"} <= {*codes_of(fitted)}
 
 
+@pytest.mark.parametrize(
+    "written", ["${:,.2f}", "{:.2f} EUR", "{:,.1f}", "\u00a3{:.0f}"], ids=ascii
+)
+def test_true_values_with_a_unit_tell_too(tmp_path, written):
+    columns = coded(FRAME, {one: MAPS[one] for one in ("sex", "size")})[["age", "sex", "size"]]
+    price = 2000 + columns @ [10, 700, 300] + RANDOM.normal(0, 20, N)
+    model = LinearRegression().fit(columns, price)
+    found, fitted = answers(tmp_path, FRAME.assign(price=price.map(written.format)), model)
+    assert found[:, 0] == pytest.approx(model.predict(columns))
+    assert "words_numbered" in codes_of(fitted)
+
+
 @pytest.mark.parametrize("place", [0, 3], ids=["first", "last"])
 @pytest.mark.parametrize("name", ["Result", "res (y, n)"])
 def test_of_a_table_by_position_the_column_that_is_predicted_is_left_out(tmp_path, place, name):
