@@ -49,8 +49,6 @@ class Question:
     n: int
     inputs: Callable[[int, int], Any]
     """From the place of the first and a number to so many inputs, fewer at the end."""
-    most: int | None = None
-    """Inputs in a call, at most; a call always has its full size, filled up at the end."""
 
 
 def put(question: Question, model: Model, settings: Settings) -> FloatArray:
@@ -61,9 +59,7 @@ def put(question: Question, model: Model, settings: Settings) -> FloatArray:
     """
     calls, parts, start = _calls_of(model), [], 0
     while start < question.n:
-        left = question.n - start
-        size = calls.size(question.instance, settings)
-        size = min(size, question.most or left)
+        size = min(calls.size(question.instance, settings), question.n - start)
         try:
             with clock.busy_with(question.instance):
                 predictions = model.predict(question.inputs(start, size))
@@ -77,9 +73,9 @@ def put(question: Question, model: Model, settings: Settings) -> FloatArray:
             calls.fits = size // 2
             continue
         calls.counts = calls.counts.plus(CallCounts(1, size))
-        parts.append(predictions[:left])
+        parts.append(predictions)
         start += size
-        clock.count_predicted(min(size, left))
+        clock.count_predicted(size)
     return np.concatenate(parts)
 
 

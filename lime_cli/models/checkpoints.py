@@ -20,9 +20,9 @@ from lime_cli.models.content import Content
 from lime_cli.models.failures import is_of_model, last_line
 from lime_cli.models.model_file import ModelFile, ModelInput, export_line
 from lime_cli.models.onnx.export import Export, export_beside
-from lime_cli.models.outputs import Stated
+from lime_cli.models.outputs import Stated, written_out
 from lime_cli.models.predictor import Origin, Predictor, Way, quiet
-from lime_cli.models.python import in_evaluation, of_transformer, written_logits
+from lime_cli.models.python import in_evaluation, of_transformer
 
 NEEDED = ("transformers", "torch")
 
@@ -139,6 +139,6 @@ def _way_of_images(network: Any, export: Export, origin: Origin) -> Way:
         import torch
 
         batch = torch.as_tensor(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
-        return written_logits(in_evaluation(network, partial(network, pixel_values=batch)))
+        return written_out(in_evaluation(network, partial(network, pixel_values=batch)))
 
     return Way(origin, predict, stated, given, method="logits")

@@ -287,9 +287,6 @@ class Known(NamedTuple):
     """What stands for a missing value, where its answers tell."""
 
 
-NOTHING: Mapping[int, Known] = {}
-
-
 class Reach(NamedTuple):
     """The smallest and the largest number that a model compares those of a column with."""
 
@@ -299,12 +296,7 @@ class Reach(NamedTuple):
     """Whether rows that it was fitted on held these, rather than splits between rows."""
 
 
-NOWHERE: Mapping[int, Reach] = {}
-
-
-UNTYPED: Mapping[str, Any] = {}
-
-UNNAMED: Mapping[int, str] = {}
+NOTHING: Mapping[Any, Any] = {}
 
 
 class ModelInput(NamedTuple):
@@ -319,13 +311,13 @@ class ModelInput(NamedTuple):
     n_columns: int | None = None
     words: tuple[int, ...] = ()
     """Places, in that order, of the columns that it takes as text, whatever they look like."""
-    named: Mapping[int, str] = UNNAMED
+    named: Mapping[int, str] = NOTHING
     """Names of some columns, by their places, where others have none."""
     known: Mapping[int, Known] = NOTHING
     """The values that a column may hold, by its place, where the model knows them."""
     unlisted: tuple[int, ...] = ()
     """Places of the columns of which it knows words that it does not list."""
-    ranges: Mapping[int, Reach] = NOWHERE
+    ranges: Mapping[int, Reach] = NOTHING
     """Of columns of numbers, by place, what the model compares them with, where that is known."""
     pandas: bool = False
     """Whether it was most likely fitted on what pandas had read."""
@@ -343,10 +335,10 @@ class ModelInput(NamedTuple):
     """What stands in the place of a preset."""
     form: str | None = None
     """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
-    dtypes: Mapping[str, Any] = UNTYPED
+    dtypes: Mapping[str, Any] = NOTHING
     """Types of a data frame's columns, by name, of an array under the empty name: those of the
     tables in memory that it is explained with."""
-    labels: Mapping[str, Any] = UNTYPED
+    labels: Mapping[str, Any] = NOTHING
     """Names of a data frame's columns that are no texts, by what they are spelled as."""
     ids: bool = False
     """Whether its table of whole numbers may well be token ids."""

@@ -221,17 +221,8 @@ def predictor_of(
 ) -> Predictor:
     """Return what asks the session; ``warnings`` are what opening it brought up."""
     origin = Origin("onnx", content.digest_in_thread(), content.name, warnings)
-    stated = session.stated()
-    way = Way(
-        origin,
-        session.predict,
-        stated,
-        session.input,
-        session.method,
-        session.warnings,
-        trial=session.trial,
-    )
-    return Predictor(session.file, way)
+    way = Way(origin, session.predict, session.stated(), session.input, session.method)
+    return Predictor(session.file, way._replace(warnings=session.warnings, trial=session.trial))
 
 
 def one_for_each_class(outputs: Sequence[Any], classes: Sequence[str] | None) -> list[Any]:
@@ -302,14 +293,9 @@ class Session:
         file, said = self.file, self._export.activation
         if self._tokens is not None:
             file = file._replace(tokenizer=str(self._export.tokenizer or self._export.slow))
-        plain = self._graph.ends_in(self._output.name) not in PROBABLE
-        if (
-            file.activation == "auto"
-            and said in ACTIVATIONS
-            and plain
-            and file.task != "regression"
-            and not self._is_embedding
-        ):
+        plain = self._graph.ends_in(self._output.name) not in PROBABLE and not self._is_embedding
+        open_ = file.activation == "auto" and file.task != "regression"
+        if open_ and plain and said in ACTIVATIONS:
             file = file._replace(activation=str(said))
         return file
 
