@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -9,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from lime_cli.errors import LimexError, ModelError, OutputError, SettingsError
+from lime_cli.errors import InputError, LimexError, ModelError, OutputError, SettingsError
 from lime_cli.options.command_groups import CommandGroup, kinds_with, refused, unknown
 from lime_cli.running.containment import Containment
 from lime_cli.version import __version__
@@ -174,6 +175,9 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
             return _tell(
                 OutputError(f"standard output: cannot be written ({error.strerror})"), as_json
             )
+        if error.errno == errno.ENAMETOOLONG:  # whatever first looks for the file
+            said = f"{str(error.filename)[:20]}...: is longer than the name of a file may be"
+            return _tell(InputError(said, "check it"), as_json)
         return _bug()
     except SystemExit:
         raise

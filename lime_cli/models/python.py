@@ -41,7 +41,7 @@ from lime_cli.models.model_file import (
 )
 from lime_cli.models.onnx.export import NO_LIMIT, Export
 from lime_cli.models.outputs import Stated, written_out
-from lime_cli.models.predictor import Origin, Predictor, Way, one_process, quiet
+from lime_cli.models.predictor import Origin, Predictor, Way, at_home, quiet
 from lime_cli.models.sklearn import METHODS, way_of
 
 FORMAT = "live"
@@ -460,7 +460,7 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
 def _imported(module: str, name: str) -> Any:
     find_beside(module.partition(".")[0])
     try:
-        with quiet(), one_process():
+        with quiet(), at_home():
             return importlib.import_module(module)
     except ModuleNotFoundError as error:
         hint = "put its folder on PYTHONPATH, or run limex there"

@@ -46,6 +46,15 @@ def test_pictures_are_drawn_as_their_names_say(limex, tmp_path, what, suffix, ki
         assert image.size == size
 
 
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_input_s_name_that_is_too_long_is_one_line(limex, place):
+    names = [REVIEW[2], "mail.txt"]
+    names[place] = "é" * 130 + (".txt" if place else ".joblib")
+    done = limex("explain", "text", *names)
+    assert done.code == 3
+    assert done.err == f"limex: {'é' * 20}...: is longer than the name of a file may be; check it\n"
+
+
 def test_a_name_that_is_too_long_is_one_line(limex, tmp_path):
     for name in ("a" * 300 + ".json", "é" * 130 + ".json"):
         done = limex(*REVIEW, "--text", "a good film", "-o", tmp_path / name)
