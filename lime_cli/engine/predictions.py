@@ -197,8 +197,6 @@ class Predictions:
 
     original: FloatArray
     """(k,)"""
-    codes: IntArray
-    """(n, m): what each sample is."""
     samples: FloatArray
     """(n, k); NaN or infinity where the model failed and samples may be left out."""
 
@@ -228,7 +226,7 @@ def predict_samples(
     fails, so that the error tells what is to blame. Raises PredictionError.
     """
     first, inverse = distinct(codes)
-    n_known = 0 if known is None else len(known.codes)
+    n_known = 0 if known is None else len(known.samples)
     fresh = codes if len(first) == len(codes) and not n_known else codes[first[first >= n_known]]
     parts: list[FloatArray] = []
     if known is None:
@@ -240,7 +238,7 @@ def predict_samples(
         if len(fresh):
             parts.append(predict_codes(instance, model, fresh, settings))
     count_repeated(model, len(codes) - n_known - len(fresh))
-    found = Predictions(original, codes, np.concatenate(parts)[inverse])
+    found = Predictions(original, np.concatenate(parts)[inverse])
     return _checked(found, settings, instance.subject.source)
 
 
