@@ -42,7 +42,7 @@ def curve_lines(curves: Curves, page: Page) -> Iterator[Text]:
         yield from page.row(key, said)
 
 
-def radius_lines(surrogate: Surrogate, page: Page) -> Iterator[Text]:
+def radius_lines(surrogate: Surrogate) -> Iterator[Text]:
     """Set the table of the radii that were compared, a mark at the one chosen."""
     yield Text()
     names = ("radius", "fidelity", "error", "gap")
@@ -229,7 +229,7 @@ def _lines(judged: Judged, page: Page) -> Iterator[Text]:
         yield from _sums(verdict, page)
         if judged.curves:
             yield from curve_lines(judged.curves[number], page)
-            yield from radius_lines(first.surrogates[number], page)
+            yield from radius_lines(first.surrogates[number])
     yield from [Text()] * (len(judged.verdicts) > 1)
     drawn = sorted({one.samples for one in judged.explanations})
     every = ", all there are" if first.stop == "exhaustive" else ""
