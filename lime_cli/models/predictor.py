@@ -39,12 +39,13 @@ TOLERANCE, FLOOR = 1e-3, 1e-5
 
 NOT_DETERMINISTIC = CodedWarning(
     "not_deterministic",
-    "the model predicted the same input differently the second time; the weights hold this noise",
+    "the model predicted the same input differently the second time; the weights contain this "
+    "noise",
 )
 
 BATCH_DEPENDENT = CodedWarning(
     "batch_dependent",
-    "the model predicts an input differently in a batch than alone; it is called row by row",
+    "the model predicts an input differently in a batch than alone; so it is called row by row",
 )
 
 
@@ -319,7 +320,7 @@ def guarded(file: ModelFile, kind: str) -> Iterator[None]:
         yield
         return
     if file.trust or kind == "python":
-        with one_process():
+        with at_home():
             yield
         return
     try:
@@ -332,15 +333,38 @@ def guarded(file: ModelFile, kind: str) -> Iterator[None]:
         ) from None
 
 
+class _Model:
+    folder: str | None = None
+    """Where a model went to; None while it stays where it began."""
+
+
 @contextlib.contextmanager
-def one_process() -> Iterator[None]:
-    """End, where it leaves, a copy of this process that a model made: one goes on with the work."""
-    here = os.getpid()
+def at_home() -> Iterator[None]:
+    """End, where it leaves, a copy of this process that a model made: one goes on with the work.
+
+    And go back to the folder of before, as results and inputs are found from there; a model that
+    went to another is there again when it is asked next.
+    """
+    here, home = os.getpid(), _folder()
+    if _Model.folder is not None:
+        with contextlib.suppress(OSError):
+            os.chdir(_Model.folder)
     try:
         yield
     finally:
         if os.getpid() != here:
             os._exit(0)
+        there = _folder()
+        _Model.folder = there if there != home else None
+        if home is not None and there != home:
+            os.chdir(home)
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a model calls for it thousands of times
+    except OSError:
+        return None  # it is gone
 
 
 @contextlib.contextmanager

@@ -41,7 +41,7 @@ from lime_cli.models.model_file import (
 )
 from lime_cli.models.onnx.export import NO_LIMIT, Export
 from lime_cli.models.outputs import Stated, written_out
-from lime_cli.models.predictor import Origin, Predictor, Way, one_process, quiet
+from lime_cli.models.predictor import Origin, Predictor, Way, at_home, quiet
 from lime_cli.models.sklearn import METHODS, way_of
 
 FORMAT = "live"
@@ -136,7 +136,7 @@ def _of_each(function: Any, inputs: Any, origin: Origin) -> Any:
         if known or _answers(function, inputs[:1]) or not _answers(function, inputs[0]):
             raise
         raise PredictionError(
-            f"{origin.name}: fails on a batch ({last_line(error)}), but answers to a single input",
+            f"{origin.name}: fails on a batch ({last_line(error)}), but works on a single input",
             "write def each(batch): return [f(one) for one in batch], and explain that",
         ) from error
 
@@ -256,7 +256,7 @@ def _of_texts(name: str, predict: Callable[[], Any]) -> Any:
             raise
         raise PredictionError(
             f"{name}: the network fails on texts ({last_line(error)})",
-            "where it takes token ids, write a function into a module, such as "
+            "if it takes token ids, write a function in a module, such as "
             "def f(texts): return network(encode(texts)), and explain py:module:f",
         ) from error
 
@@ -318,7 +318,7 @@ def _of_pipeline(pipeline: Any, file: ModelFile, origin: Origin) -> Way:
     ):
         raise ModelError(
             f"{origin.name}: a pipeline of the task {task!r} gives no scores of classes",
-            "give one of text-classification or image-classification, or a function",
+            "give a text-classification or image-classification pipeline, or a function",
         )
     several = getattr(pipeline.model.config, "problem_type", "") == "multi_label_classification"
     stated = Stated("classification", names, independent=several)
@@ -460,7 +460,7 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
 def _imported(module: str, name: str) -> Any:
     find_beside(module.partition(".")[0])
     try:
-        with quiet(), one_process():
+        with quiet(), at_home():
             return importlib.import_module(module)
     except ModuleNotFoundError as error:
         hint = "put its folder on PYTHONPATH, or run limex there"
