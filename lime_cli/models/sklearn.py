@@ -274,15 +274,16 @@ def _named(given: ModelInput, columns: tuple[str, ...] | None) -> ModelInput:
 
 
 def _input(model: Any, name: str) -> ModelInput:
-    names, n_columns, words, known, ranges, unlisted = fitted(model)
+    found = fitted(model)
     return ModelInput(
         name,
         kind="text" if takes_texts(model) else None,
-        columns=names,
-        n_columns=n_columns,
-        words=words,
-        known=known,
-        unlisted=unlisted,
-        ranges=ranges,
+        columns=found.names,
+        n_columns=found.n_columns,
+        words=found.words,
+        known=found.known,
+        unlisted=found.unlisted,
+        ranges=found.ranges,
+        gapless=found.gapless,
         pandas=True,
     )
