@@ -46,6 +46,28 @@ def test_a_constant_model_gives_no_weight_and_says_so(level):
     assert [warning.code for warning in explanation.warnings] == ["flat_response"]
 
 
+@pytest.mark.parametrize("scale", [1e-18, 1e-6, 1.0, 1e9])
+def test_small_numbers_are_explained_as_large_ones_are(scale):
+    model = FunctionModel(lambda z: scale * (z @ BETA + 7))
+    explanation = one(MaskInstance(12), model, selection="none")
+    surrogate = explanation.surrogates[0]
+    assert not explanation.warnings
+    assert surrogate.fidelity == pytest.approx(1)
+    for j, weight in weights_of(surrogate).items():
+        assert weight == pytest.approx(scale * BETA[j], rel=1e-9)
+
+
+@pytest.mark.parametrize(("d", "kernel"), [(5, "product"), (12, "product"), (9, "shapley")])
+def test_what_rounding_makes_is_zero(d, kernel):
+    slopes = np.r_[0.1, 0.7, -0.3, np.zeros(d - 3)]
+    model = FunctionModel(lambda z: z @ slopes + 1e6 / 3)
+    (surrogate,) = one(MaskInstance(d), model, kernel=kernel, selection="none").surrogates
+    found = dict(weights_of(surrogate))
+    assert [found[j] for j in range(3, d)] == [0.0] * (d - 3)
+    assert surrogate.gap == 0
+    assert all(weight.std_error == 0 for weight in surrogate.weights)
+
+
 def test_an_xor_has_low_fidelity_and_says_so():
     model = FunctionModel(lambda z: (z[:, 0] != z[:, 1]).astype(float))
     explanation = one(MaskInstance(12), model, radius=0.5)

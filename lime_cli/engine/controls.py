@@ -4,13 +4,13 @@ nothing to do with any weight, taken out of the predictions to leave less noise.
 The polynomials of what was drawn that all instances share are regressed beside the masks
 (surrogate.py). Here are those that only some instances need, and of those only the columns that
 matter. Two kinds: what is zero on average given the mask, which may be taken out of the predictions
-whatever is made of them; and products of two masks, each without its mean, which say how
+whatever is made of them; and products of two masks or three, each without its mean, which say how
 components act together and are uncorrelated with every mask under the kernel of one radius alone.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import combinations, permutations
@@ -32,8 +32,8 @@ from lime_cli.engine.surrogate import (
 UNEXPLAINED = 0.1
 """Share of the variance that weights and shared polynomials leave, from which more is tried."""
 STRONGEST, VALUED = 12, 6
-"""Components, at most, of which it is asked how they act together, and how the values that replace
-two of them do."""
+"""Components, at most, of which it is asked how two act together, and how three, or the values that
+replace two, do."""
 HIGHEST = 4
 """Degree of the polynomials of the value drawn in one of these."""
 CHOSEN, EACH = 256, 8
@@ -181,25 +181,36 @@ class _Controls:
         self.s = min(STRONGEST, d)
         some = np.argsort(-size, kind="stable")[: self.s]
         masked = self._masked(some)
-        rows = [np.ones((1, len(self.pull))), masked - self.mean]
+        without = masked - self.mean
+        first, second = _pairs(min(self.s, VALUED))
+        rows = [np.ones((1, len(self.pull))), without, without[first] * without[second]]
+        self.starts = np.cumsum([len(one) for one in rows])
+        """Where masks, products of two and values drawn begin among the factors."""
         if self.random:
             t = self._uniform(some)
             rows += [masked * legendre(t, degree) for degree in range(1, HIGHEST + 1)]
         for degree in sorted({degree for _, degree, _ in alone}):
             columns = np.array([j for _, own, j in alone if own == degree])
             rows.append(self._masked(columns) * legendre(self._uniform(columns), degree))
-        self.n_alone = len(alone)
         self.factors = np.concatenate(rows)
 
     def _masked(self, columns: IntArray) -> FloatArray:
         """Return which samples mask some components, (columns, B * L)."""
-        flat = self.ground.X.reshape(-1, self.ground.X.shape[2])
-        return np.ascontiguousarray(flat[:, 1 + columns].T)
+        return self._regressors(1 + columns)
+
+    def _regressors(self, columns: IntArray) -> FloatArray:
+        """Return some of what is regressed, (columns, B * L)."""
+        by_block = self.ground.XT[:, columns].transpose(1, 0, 2)
+        return np.ascontiguousarray(by_block).reshape(len(columns), -1)
 
     def _uniform(self, columns: IntArray) -> FloatArray:
-        """Return what chose the replacements of some components, in [-1, 1), as ``_masked``."""
+        """Return what chose the replacements of some components, in [-1, 1), as ``_masked``;
+        anything where they are kept.
+        """
         uniforms = self.ground.masks.uniforms
         assert uniforms is not None
+        if self.ground.controlled:  # the first polynomial is at hand
+            return np.asarray(self._regressors(1 + self.ground.d + columns) / np.sqrt(3.0))
         laid = np.zeros((len(columns), len(self.pull)))
         laid[:, self.ground.slot] = 2.0 * uniforms[self.ground.order[:, None], columns].T - 1.0
         return laid
@@ -221,13 +232,17 @@ class _Controls:
 
     def drawn(self) -> Columns:
         """List what is zero on average given the mask: the value drawn in one component by what
-        is masked beside it, the values drawn in two, and its higher polynomials.
+        one or two others mask, the values drawn in two, and its higher polynomials.
         """
-        return _drawn(self.s, self.n_alone) if self.random else (NONE, NONE)
+        if not self.random:
+            return NONE, NONE
+        left, right = _drawn(self.s)
+        alone = np.arange(self.starts[2] + DEGREES * self.s, len(self.factors))
+        return np.concatenate([left, np.zeros_like(alone)]), np.concatenate([right, alone])
 
     def together(self) -> Columns:
-        """List the products of two masks, each without its mean."""
-        return _pairs(self.s)
+        """List the products of two masks, and of three, each without its mean."""
+        return _together(self.s)
 
     def taken(self, columns: Columns, n_own: int) -> tuple[FloatArray, float]:
         """Fit the controls that go along clearly with the residuals; return what the first
@@ -263,8 +278,8 @@ class _Controls:
         factors = self.factors.reshape(len(self.factors), B, -1)
         pull = self.pull.reshape(1, B, -1)
         along, squares = np.empty((2, len(columns[0]), B))
-        kinds = np.minimum((columns[0] + self.s - 1) // self.s, 2)  # nothing, masks, and values
-        for kind in range(3):
+        kinds = np.searchsorted(self.starts, columns[0], side="right")
+        for kind in range(1 + len(self.starts)):
             some = np.flatnonzero(kinds == kind)
             rows, i = _distinct(columns[0][some])
             others, j = _distinct(columns[1][some])
@@ -276,8 +291,10 @@ class _Controls:
 
     def _at_itself(self, columns: Columns, some: IntArray) -> FloatArray:
         """Return what controls are of the instance, which masks nothing."""
-        both = (columns[0][some] > 0) & (columns[1][some] <= self.s)
-        return np.where(both, self.mean**2, 0.0)
+        own = np.zeros(len(self.factors))
+        for n, start in enumerate(self.starts[::-1]):
+            own[:start] = (-self.mean) ** (2 - n)
+        return own[columns[0][some]] * own[columns[1][some]]
 
 
 def _distinct(rows: IntArray) -> tuple[IntArray, IntArray]:
@@ -289,28 +306,41 @@ def _distinct(rows: IntArray) -> tuple[IntArray, IntArray]:
 NONE = np.zeros(0, np.int64)
 
 
-@lru_cache(maxsize=64)
-def _pairs(s: int) -> Columns:
-    pairs = np.array(list(combinations(range(1, 1 + s), 2)), np.int64).reshape(-1, 2)
-    return pairs[:, 0], pairs[:, 1]
+def _columns(pairs: Iterable[tuple[int, int]]) -> Columns:
+    left, right = np.array(list(pairs), np.int64).reshape(-1, 2).T
+    return left, right
 
 
 @lru_cache(maxsize=64)
-def _drawn(s: int, n_alone: int) -> Columns:
-    """List controls of s components, of which the strongest come first, and of some alone."""
-    pairs = np.array(list(permutations(range(s), 2)), np.int64).reshape(-1, 2)
-    degrees = range(1, 1 + DEGREES)
-    both = [
-        (1 + g * s + i, 1 + h * s + j)
-        for i, j in combinations(range(min(s, VALUED)), 2)
-        for g in degrees
-        for h in degrees
+def _pairs(v: int) -> Columns:
+    return _columns(combinations(range(v), 2))
+
+
+@lru_cache(maxsize=64)
+def _together(s: int) -> Columns:
+    """List products of masks of s components, of which the strongest come first."""
+    strongest = range(min(s, VALUED))
+    pairs = enumerate(combinations(strongest, 2))
+    three = [(1 + s + q, 1 + k) for q, (_, j) in pairs for k in strongest if k > j]
+    return _columns([*combinations(range(1, 1 + s), 2), *three])
+
+
+@lru_cache(maxsize=64)
+def _drawn(s: int) -> Columns:
+    """List controls of what is drawn in s components, of which the strongest come first."""
+    strongest = range(min(s, VALUED))
+    pairs = list(combinations(strongest, 2))
+    values = [1 + s + len(pairs) + degree * s for degree in range(DEGREES)]
+    beside = [(1 + i, own + j) for own in values for i, j in permutations(range(s), 2)]
+    beside += [
+        (1 + s + q, own + j)
+        for own in values
+        for q, pair in enumerate(pairs)
+        for j in strongest
+        if j not in pair
     ]
-    one, other = np.array(both, np.int64).reshape(-1, 2).T
-    rest = 1 + (1 + DEGREES) * s + np.arange((HIGHEST - DEGREES) * s + n_alone)
-    left = [np.tile(1 + pairs[:, 0], DEGREES), one, np.zeros_like(rest)]
-    right = [*(1 + g * s + pairs[:, 1] for g in degrees), other, rest]
-    return np.concatenate(left), np.concatenate(right)
+    both = [(own + i, other + j) for i, j in pairs for own in values for other in values]
+    return _columns([*beside, *both])
 
 
 def _scores(along: FloatArray, squares: FloatArray) -> FloatArray:

@@ -26,6 +26,10 @@ MOST = 600
 are random: samples would mask each of more too seldom to tell its weight."""
 
 
+ROUNDING = 1e-12
+"""What a number may owe to rounding alone, as a share of the predictions that it is made of."""
+
+
 class Kernel(Protocol):
     """A distribution over masks of d components, exchangeable among them."""
 

@@ -31,7 +31,7 @@ from lime_cli.engine.predictions import (
 )
 from lime_cli.engine.targets import choose_targets
 from lime_cli.engine.warnings import Facts
-from lime_cli.engine.weights import by_size, jackknife, multiplier, others_of
+from lime_cli.engine.weights import by_size, jackknife, multiplier, others_of, without_rounding
 from lime_cli.settings import Settings
 
 CONDITIONING = 1e-10
@@ -262,8 +262,10 @@ def _surrogate(
 ) -> Surrogate:
     """Return values as plain data, the largest first; ``features`` says how many are shown."""
     d, B = len(values.weights), len(values.folds)
-    errors = jackknife(values.folds, 0) if B else np.zeros(d)
-    order = np.argsort(-np.abs(values.weights), kind="stable")
+    scale = max(abs(original), abs(values.baseline))
+    errors = without_rounding(jackknife(values.folds, 0) if B else np.zeros(d), scale)
+    weights = without_rounding(values.weights, scale)
+    order = np.argsort(-np.abs(weights), kind="stable")
     flat = bool(np.isnan(values.fidelity))
     n = 0 if flat else d if settings.selection == "none" else min(d, settings.features)
     there = np.zeros(d, bool)
@@ -272,7 +274,7 @@ def _surrogate(
     largest = np.argsort(-np.abs(values.folds), axis=1, kind="stable")[:, :n]
     selected = np.bincount(largest.ravel(), minlength=d) / B if B else np.ones(d)
     hidden = values.folds[:, ~there].sum(axis=1)
-    error = float(jackknife(hidden, 0)) if B else 0.0
+    error = float(without_rounding(jackknife(hidden, 0), scale)) if B else 0.0
     return Surrogate(
         target=target,
         name=model.identity.targets[target],
@@ -281,12 +283,12 @@ def _surrogate(
         local_prediction=original,
         fidelity=None if flat else float(np.clip(values.fidelity, -1.0, 1.0)),
         fit_r2=None,
-        weights=by_size(values.weights, (errors, wide), there, selected),
+        weights=by_size(weights, (errors, wide), there, selected),
         spread=values.spread,
         others=others_of(
-            float(values.weights[~there].sum()), d - n, error, error * multiplier(max(1, B), 1, 1)
+            float(weights[~there].sum()), d - n, error, error * multiplier(max(1, B), 1, 1)
         ),
-        every_weight=tuple(values.weights.tolist()),
+        every_weight=tuple(weights.tolist()),
     )
 
 

@@ -10,11 +10,12 @@ import numpy as np
 from lime_cli.engine.explanation import POOR, Surrogate
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.model import BoolArray, CodedWarning, FloatArray, Model
-from lime_cli.engine.neighbourhood import ENOUGH, MOST
+from lime_cli.engine.neighbourhood import ENOUGH, MOST, ROUNDING
 from lime_cli.settings import Settings
 
 LOW_FIDELITY = 0.5
-FLAT_ABSOLUTE, FLAT_SHARE = 1e-9, 1e-3
+FLAT_SHARE = 1e-3
+"""Standard deviation of a probability that is hardly worth an explanation."""
 LARGE_GAP = 0.1
 SATURATED = 0.999
 NOISY = 0.5
@@ -162,11 +163,8 @@ def _of_surrogate(
 ) -> Iterator[CodedWarning]:
     """Judge the fit of one target; a flat response leaves nothing else to judge."""
     named = _named(surrogate, model)
-    if _flat(facts, place, model.probabilities):
-        yield CodedWarning(
-            "flat_response",
-            f"{named}the model predicts the same for all samples; nothing to explain",
-        )
+    if flat := _flat(surrogate, facts, place, model.probabilities):
+        yield CodedWarning("flat_response", named + flat)
         return
     if facts.flat[place]:
         yield CodedWarning(
@@ -226,8 +224,16 @@ def _too_few(
         )
 
 
-def _flat(facts: Facts, place: int, probabilities: bool) -> bool:
-    """Tell whether predictions differ by nothing, or by a thousandth of a probability."""
-    size = float(np.abs(facts.original).max())
-    nothing = FLAT_ABSOLUTE * max(1.0, size)
-    return bool(facts.deviation[place] < (FLAT_SHARE if probabilities else nothing))
+def _flat(surrogate: Surrogate, facts: Facts, place: int, probabilities: bool) -> str:
+    """Say in what way predictions hardly differ: by rounding, or by a thousandth of a probability;
+    nothing where they do.
+    """
+    deviation, reach = float(facts.deviation[place]), float(facts.reach[place])
+    if deviation <= ROUNDING * (abs(surrogate.model_prediction) + reach):
+        return "the model predicts the same for all samples; nothing to explain"
+    if probabilities and deviation < FLAT_SHARE:
+        return (
+            "the model predicts nearly the same for all samples (standard deviation "
+            f"{deviation:.1g}); hardly anything to explain"
+        )
+    return ""

@@ -10,10 +10,11 @@ from functools import cache
 from itertools import combinations
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from lime_cli.engine.explanation import AtRadius, Interval, Others, Pair, Surrogate, Weight
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray
-from lime_cli.engine.neighbourhood import moments
+from lime_cli.engine.neighbourhood import ROUNDING, moments
 from lime_cli.engine.regression import NOTHING_LEFT, SELECT, deviation_of, lasso_path, refit
 from lime_cli.engine.surrogate import Fits, Ground, fidelity_of, twin_products
 from lime_cli.settings import Settings
@@ -237,6 +238,11 @@ def _largest(slopes: FloatArray, n: int) -> BoolArray:
     return np.asarray(chosen & (slopes != 0))
 
 
+def without_rounding(values: ArrayLike, scale: float) -> FloatArray:
+    """Return values, 0 for those that rounding alone makes of predictions as large as ``scale``."""
+    return np.where(np.abs(values) > ROUNDING * scale, values, 0.0)
+
+
 def by_size(
     weights: FloatArray,
     errors: tuple[FloatArray, FloatArray],
@@ -281,50 +287,54 @@ def surrogate_of(
     original: float,
 ) -> Surrogate:
     """Return one problem's surrogate as plain data, weights by falling size."""
-    weights = shown.weights[problem]
-    local = original + float(shown.offsets[problem])
     r = int(shown.radius[problem])
+    scale = abs(original) + float(fits.reach[problem])
+    weights, errors, wide, offset = (
+        without_rounding(one[problem], scale)
+        for one in (shown.weights, shown.std_errors, shown.half_widths, shown.offsets)
+    )
+    folds = np.where(errors > 0, shown.folds[problem], weights)
+    local = original + float(offset)
     return Surrogate(
         target=target[0],
         name=target[1],
         model_prediction=original,
-        intercept=local - float(weights.sum()),
+        intercept=float(without_rounding(local - weights.sum(), scale)),
         local_prediction=local,
         fidelity=_number(shown.fidelity[problem]),
         fit_r2=_number(fits.fit_r2[problem, r]),
         weights=by_size(
-            weights,
-            (shown.std_errors[problem], shown.half_widths[problem]),
-            shown.chosen[problem],
-            shown.selected[problem],
-            shown.folds[problem],
+            weights, (errors, wide), shown.chosen[problem], shown.selected[problem], folds
         ),
         radius=ground.kernels[r].radius,
         fidelity_error=_number(fits.fidelity_error[problem, r]),
-        spread=float(fits.spread[problem, r]),
-        others=_others(shown, problem),
+        spread=float(without_rounding(fits.spread[problem, r], 1.0)),
+        others=_others(shown, problem, scale),
         every_weight=tuple(weights.tolist()),
-        by_radius=tuple(_at(ground, fits, problem, i) for i in range(len(ground.kernels))),
+        by_radius=tuple(_at(ground, fits, problem, i, scale) for i in range(len(ground.kernels))),
     )
 
 
-def _others(shown: Shown, problem: int) -> Others | None:
+def _others(shown: Shown, problem: int, scale: float) -> Others | None:
     hidden = ~shown.chosen[problem]
-    return others_of(
-        float(shown.weights[problem][hidden].sum()),
-        int(hidden.sum()),
-        float(shown.others_errors[problem]),
-        float(shown.others_half_widths[problem]),
+    total, error, wide = (
+        float(without_rounding(one, scale))
+        for one in (
+            shown.weights[problem][hidden].sum(),
+            shown.others_errors[problem],
+            shown.others_half_widths[problem],
+        )
     )
+    return others_of(total, int(hidden.sum()), error, wide)
 
 
-def _at(ground: Ground, fits: Fits, problem: int, i: int) -> AtRadius:
+def _at(ground: Ground, fits: Fits, problem: int, i: int, scale: float) -> AtRadius:
     fidelity = fits.fidelity[problem, i]
     return AtRadius(
         ground.kernels[i].radius,
         _number(np.clip(fidelity, -1.0, 1.0)),
         _number(fits.fidelity_error[problem, i]),
-        _number(fits.gaps[problem, i]),
+        _number(float(without_rounding(fits.gaps[problem, i], scale))),
     )
 
 

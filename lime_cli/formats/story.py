@@ -482,6 +482,9 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
         if any(one.interval is not None for one in surrogate.weights):
             yield f"{said}; whiskers are 95% intervals of the sampling."
     yield trust_said(explanation, surrogate)
+    if explanation.stop == "exhaustive":
+        yield f"All {explanation.samples:,} inputs that masking can make were asked about."
+        return
     yield (
         f"{explanation.samples:,} samples were drawn; near the {thing_of(explanation)} they carry "
         f"as much as {explanation.effective_samples:,.0f} (the effective sample size)."

@@ -319,9 +319,10 @@ def _others(surrogate: Surrogate, page: Page) -> str:
 def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:
     if any(one.weights for one in explanation.surrogates):
         yield from page.row("weights", meaning_said(explanation))
-    every = ", all there are" if explanation.stop == "exhaustive" else ""
     worth = f"effective sample size {explanation.effective_samples:.0f}"
-    yield from page.row("samples", f"{explanation.samples}{every}, {worth}")
+    if explanation.stop == "exhaustive":
+        worth = "all there are"
+    yield from page.row("samples", f"{explanation.samples}, {worth}")
     if change := nearest_said(explanation):
         said = change if page.look.unicode else change.translate(ASCII)
         yield from page.row("change", said.removesuffix("."))

@@ -197,13 +197,7 @@ def _of_inputs(
             "fill them in, or put an imputer into the pipeline",
         )
     if _are_texts(inputs) and SHAPES.search(words):
-        n = (
-            given.n_columns
-            if given and given.n_columns
-            else len(given.columns or ())
-            if given
-            else 0
-        )
+        n = (given.n_columns or len(given.columns or ())) if given else 0
         return PredictionError(
             f"{name}: takes {f'{n:,} ' if n else ''}numbers, not a text",
             "save the vectorizer and the model as one pipeline: make_pipeline(vectorizer, model)",

@@ -113,11 +113,11 @@ def _otherwise(stated: Stated) -> str:
 
 
 def _no_numbers(name: str, raw: Any) -> PredictionError:
-    items = raw.tolist() if isinstance(raw, np.ndarray) else raw
-    if isinstance(items, list) and items and all(isinstance(one, str) for one in items):
-        written = items[0].lstrip().startswith(("{", "["))
+    if _are_words(raw) and len(raw):
+        first = str(raw[0])
+        written = first.lstrip().startswith(("{", "["))
         return PredictionError(
-            f"{name}: the model returned words ({_shortly(items[0])}), not numbers",
+            f"{name}: the model returned words ({_shortly(first)}), not numbers",
             f"{NUMBERS_ONLY}: json.loads reads them"
             if written
             else "name all its classes with --classes",

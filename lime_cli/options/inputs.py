@@ -419,7 +419,9 @@ class ImageOptions(Options, heading="Input"):
         common=True,
     )
     resize: str | None = option(
-        "--resize", "How an image is fitted to the model's input.", choices=RESIZES
+        "--resize",
+        "How an image is fitted to the model's input; pad is black.",
+        choices=RESIZES,
     )
     scale: float | None = option(
         "--scale", "Factor for pixel values of 0-255.", type=float, metavar="X"

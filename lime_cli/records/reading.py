@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from lime_cli.console import SILENT, Console
 from lime_cli.engine.explanation import Interval
-from lime_cli.errors import InputError
+from lime_cli.errors import InputError, and_more
 from lime_cli.files import digest_of_file, from_json
 from lime_cli.records.record import NAME, explanation_of
 from lime_cli.registry import renamed
@@ -204,8 +204,7 @@ def read_explanations(path: str, console: Console = SILENT) -> Iterator[Explanat
 
 def unknown_instance(place: str, asked: str, known: Sequence[str]) -> InputError:
     """Say that a result has no instance of that id, and which it has."""
-    named = ", ".join(known[:FEW]) + (f" and {len(known) - FEW:,} more" if known[FEW:] else "")
-    return InputError(f"{place}: has no instance {asked!r}", f"it has {named}")
+    return InputError(f"{place}: has no instance {asked!r}", f"it has {and_more(known, FEW)}")
 
 
 def _opened(path: str) -> IO[bytes]:

@@ -214,10 +214,6 @@ class WorkerProcess:
         watch(self._board)
         threading.Thread(target=self._read, args=(said,), daemon=True).start()
 
-    @property
-    def gone(self) -> bool:
-        return self._process.poll() is not None
-
     def take(self, task: Task) -> None:
         """Begin with a task, as soon as the process is awake."""
         self.task = task

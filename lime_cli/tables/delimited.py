@@ -90,7 +90,7 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
     if not dialect.header:
         header = tuple(map(str, range(len(names))))
         again: list[Any] = [(1, names)]
-        records = _records(name, header, chain(again, rows), dialect)
+        records = _records(name, header, chain(again, rows))
         sampled = partial(sampled_lines, stream, written) if plain else None
         return TableContent(header, records, sampled=sampled, assumed=tuple(assumed))
     longer = _lengthened(names, ahead, separator, dialect)
@@ -101,7 +101,7 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
     header = checked_header(name, names)
     spare = len(list(takewhile(lambda cell: not cell.strip(), reversed(names))))
     sampled = partial(sampled_lines, stream, written) if plain else None
-    records = _records(name, header, rows, dialect, spare)
+    records = _records(name, header, rows, spare)
     return TableContent(header, records, sampled=sampled, assumed=tuple(assumed))
 
 
@@ -263,11 +263,10 @@ def _records(
     name: str,
     header: tuple[str, ...],
     rows: Iterator[tuple[int, list[str] | str]],
-    dialect: Dialect,
     spare: int = 0,
 ) -> Iterator[Record]:
     """Yield the rows; ``spare`` nameless columns at the end may be left out of all of them."""
-    n, missing = len(header), frozenset(dialect.na_values)
+    n = len(header)
     for line, found in rows:
         if spare and isinstance(found, list) and len(found) == n - spare:
             found += [""] * spare
@@ -276,9 +275,6 @@ def _records(
         elif len(found) != n:
             said = f"{len(found)} field{'s' * (len(found) != 1)}, expected {n}"
             yield Record(header, (), line, fault=f"{name}: line {line}: {said}")
-        elif missing:
-            cells = ("" if cell.strip() in missing else cell for cell in found)
-            yield Record(header, tuple(cells), line)
         else:
             yield Record(header, tuple(found), line)
 

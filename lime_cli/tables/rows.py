@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from itertools import islice, pairwise
 from typing import Any
 
-from lime_cli.errors import InputError, SettingsError
+from lime_cli.errors import InputError, SettingsError, and_so_on
 from lime_cli.sources import Record, Source
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.dialect import MISSING, NUMBER, PLAIN, TRUE_FALSE, Dialect
@@ -347,8 +347,7 @@ def require(
     plain = {one.casefold().strip(): one for one in header}
     near = [plain.get(missing[0].casefold()), *get_close_matches(missing[0], header, n=1)]
     guess = next((one for one in near if one and one not in columns), None)
-    listed = ", ".join(repr(one) for one in missing[:5]) + (" ..." if len(missing) > 5 else "")
-    shown = ", ".join(header[:12]) + (" ..." if len(header) > 12 else "")
+    shown = and_so_on(header, 12)
     hint = f"it has {shown}"
     if tuple(header) == tuple(map(str, range(len(header)))):
         spare = ",".join(header[len(columns) :])
@@ -377,7 +376,8 @@ def require(
             "; if they are made of its columns, add them as the model's owner did, or explain a "
             "function that makes them and asks the model: py:module:function"
         )
-    raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}", hint)
+    lost = and_so_on(list(map(repr, missing)), 5)
+    raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {lost}", hint)
 
 
 def _is_made_of(name: str, other: str) -> bool:

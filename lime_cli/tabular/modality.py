@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lime_cli.engine.model import CodedWarning, different
-from lime_cli.errors import InputError, LimexError, ModelError, SettingsError
+from lime_cli.errors import InputError, LimexError, ModelError, SettingsError, and_more, and_so_on
 from lime_cli.models.model_file import ModelInput
 from lime_cli.sources import Record, Source
 from lime_cli.tables.cells import Cells
@@ -47,7 +47,7 @@ def warnings_of(record: Record) -> tuple[CodedWarning, ...]:
     return (CodedWarning("duplicate_id", words),)
 
 
-NAMED = 5
+NAMED = 4
 """Columns that a warning names, at most."""
 
 
@@ -56,8 +56,9 @@ def by_position(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedW
     unnamed = model_input.columns is None and len(columns) > 1
     if not unnamed or not (model_input.pandas or model_input.kind == "table"):
         return ()
-    listed = ", ".join(columns[:NAMED]) + (" ..." if len(columns) > NAMED else "")
-    words = f"the model does not name its columns; it gets, in this order: {listed}"
+    words = (
+        f"the model does not name its columns; it gets, in this order: {and_so_on(columns, NAMED)}"
+    )
     return (CodedWarning("by_position", f"{words}; --columns says others"),)
 
 
@@ -123,9 +124,6 @@ def predicted_like(
     return (CodedWarning("label_like", f"{words}true classes, --drop {alike[0]!r} leaves it out"),)
 
 
-SHOWN = 10
-"""Columns that are listed in their order, at most."""
-
 Takes = Callable[[Any], bool]
 """Tells whether a model answers to a batch."""
 
@@ -149,10 +147,9 @@ def without_refused_gaps(
     if takes(row_of(background, gaps)):
         return background, ()
     refused = [place for place in gaps if not takes(row_of(background, (place,)))] or gaps
-    names = [background.features[place].name for place in refused]
-    listed = ", ".join(map(repr, names[:NAMED])) + (" ..." if len(names) > NAMED else "")
+    names = and_so_on([repr(background.features[place].name) for place in refused], NAMED)
     words = (
-        f"the model does not accept missing values: those of {listed} are drawn from observed ones"
+        f"the model does not accept missing values: those of {names} are drawn from observed ones"
     )
     return _filled(background, set(refused)), (CodedWarning("missing_not_drawn", words),)
 
@@ -543,10 +540,6 @@ class TabularModality:
         return Rows(self.path, self.dialect, self.rows, self.ids, self.id_column, self.where)
 
 
-NAMED = 4
-"""Columns of a set that a warning names, at most."""
-
-
 def together(background: Background) -> tuple[CodedWarning, ...]:
     """Warn of columns that determine each other and are yet replaced one by one."""
     varying = {background.drawn[i].name for i in background.varying}
@@ -554,10 +547,7 @@ def together(background: Background) -> tuple[CodedWarning, ...]:
     sets = [names for names in sets if len(names) > 1]
     if not sets:
         return ()
-    said = "; ".join(
-        ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-        for names in sets
-    )
+    said = "; ".join(and_more(names, NAMED) for names in sets)
     words = (
         f"columns determine each other ({said}); replaced one by one they make rows that cannot "
         "exist; --group auto keeps them together"

@@ -65,7 +65,7 @@ class Profile:
 
     def stream(self) -> Stream:
         """Return its columns as a table without rows."""
-        return Stream(self.name, tuple(one.name for one in self.whole.features), iter(()))
+        return Stream(tuple(one.name for one in self.whole.features), iter(()), name=self.name)
 
     def background(
         self, columns: Sequence[str], schema: Schema

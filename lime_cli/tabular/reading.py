@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lime_cli.engine.model import CodedWarning
-from lime_cli.errors import InputError
+from lime_cli.errors import InputError, and_more
 from lime_cli.models.model_file import Known, ModelInput, Reach
 from lime_cli.tables.cells import Cells, days_of, shortened
 from lime_cli.tables.dialect import MISSING, NUMBER, Dialect
@@ -491,12 +491,7 @@ def _fills_numbers(known: Known, counts: Counter[str]) -> bool:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"column{'s' * (len(names) > 1)} {', '.join(map(repr, names[:NAMED]))}{more}"
-
-
-def _is_new(category: object, values: set[object], gaps: bool) -> bool:
-    return not gaps if is_missing(category) else category not in values
+    return f"column{'s' * (len(names) > 1)} {and_more(list(map(repr, names)), NAMED)}"
 
 
 def unknown_categories(
@@ -509,8 +504,12 @@ def unknown_categories(
             continue
         feature, values = background.features[place], set(one.values)
         pairs = zip(feature.values.tolist(), feature.frequencies.tolist(), strict=True)
-        new = [pair for pair in pairs if _is_new(pair[0], values, one.gaps)]
-        new = [pair for pair in new if not one.some or is_missing(pair[0])]
+        unknown = [
+            (category, share)
+            for category, share in pairs
+            if (not one.gaps if is_missing(category) else category not in values)
+        ]
+        new = [pair for pair in unknown if not one.some or is_missing(pair[0])]
         share = sum(one for _, one in new)
         if share >= ENOUGH:
             category, _ = max(new, key=lambda pair: pair[1])
@@ -520,8 +519,7 @@ def unknown_categories(
     if not said:
         return ()
     said.sort(key=lambda pair: -pair[0])
-    more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
-    words = "; ".join(one for _, one in said[:NAMED]) + more
+    words = and_more([one for _, one in said], NAMED, "; ")
     return (
         CodedWarning(
             "unknown_category",
@@ -568,14 +566,10 @@ def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[Co
             far.append(words)
     if not far:
         return ()
-    more = f" and {len(far) - NAMED} more" if len(far) > NAMED else ""
-    words = f"columns lie far from all that the model compares them with: {'; '.join(far[:NAMED])}"
-    return (
-        CodedWarning(
-            "other_scale",
-            f"{words}{more}; was it fitted behind a scaler? save both as one pipeline",
-        ),
-    )
+    words = "columns lie far from all that the model compares them with: "
+    words += and_more(far, NAMED, "; ")
+    hint = "was it fitted behind a scaler? save both as one pipeline"
+    return (CodedWarning("other_scale", f"{words}; {hint}"),)
 
 
 def _ends(feature: Feature) -> tuple[float, float, float]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from lime_cli.errors import SettingsError
+from lime_cli.errors import SettingsError, and_so_on
 from lime_cli.tables.dialect import NUMBER
 
 NAMED_BINS = {"quartile": 4, "decile": 10}
@@ -225,6 +225,5 @@ def check_names(pairs: Iterable[tuple[str, str]], known: Sequence[str], whose: s
             near = next((one for one in known if one.casefold() == name.casefold()), None) or next(
                 iter(get_close_matches(name, known, n=1)), None
             )
-            shown = ", ".join(known[:12]) + (" ..." if len(known) > 12 else "")
-            hint = f"did you mean {near!r}?" if near else f"it has {shown}"
+            hint = f"did you mean {near!r}?" if near else f"it has {and_so_on(known, 12)}"
             raise SettingsError(f"{option}: {whose} {name!r}", hint)

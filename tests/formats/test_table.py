@@ -187,9 +187,8 @@ def test_explanations_are_written_as_they_come():
 
 
 def test_exhausted_samples_are_said():
-    assert "samples     4096, all there are, effective" in plain(
-        replace(adult(), stop="exhaustive")
-    )
+    said = plain(replace(adult(), stop="exhaustive"))
+    assert "samples     4096, all there are\n" in said
 
 
 def test_words_of_a_text_are_marked_in_place_without_colour():

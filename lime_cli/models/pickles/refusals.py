@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lime_cli.errors import ModelError, UntrustedModel
+from lime_cli.errors import ModelError, UntrustedModel, and_more
 from lime_cli.models.containers import EXPORTS, export_of, what
 from lime_cli.models.pickles.archive import looks_like, most_bytes
 from lime_cli.models.pickles.building import Inert, Missing
@@ -202,5 +202,4 @@ def _listing(names: Iterable[Global]) -> str:
         ("os", name) if module in ("posix", "nt") else (module, name) for module, name in names
     ]
     words = sorted(".".join(key) for key in shown)
-    more = f" and {len(words) - _NAMES_SHOWN} more" if len(words) > _NAMES_SHOWN else ""
-    return ", ".join(first_line(word) for word in words[:_NAMES_SHOWN]) + more
+    return and_more([first_line(word) for word in words], _NAMES_SHOWN)

@@ -624,6 +624,8 @@ class Machine(Reader):
         if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
             raise Refused("holds an array of unknown shape")
         self.check_finished([dtype])
+        if self.repeats is not None:
+            self.repeats.forget()
         if dtype.hasobject:
             return self._nested()
         if state.get("numpy_array_alignment_bytes") is not None:

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fnmatch import fnmatchcase
+from math import inf
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
@@ -133,7 +134,8 @@ def check_drift(found: Iterable[Difference], policy: Policy) -> Iterator[Finding
 
 def _instance(record: dict[str, Any], policy: Policy) -> Iterator[Finding]:
     source, own = instance_of(record)
-    effective = float(record["effective_samples"])
+    exact = record.get("stop") == "exhaustive"
+    effective = inf if exact else float(record["effective_samples"])
     for target in targets_of(record):
         for rule in policy.rules:
             if rule.applies(target.name, own):

@@ -58,6 +58,7 @@ def entry(own: str, weights: dict[str, float], error: float = 0.01, **more) -> E
         components=tuple(Component(f"{name} > 1", 2.0, Column(name)) for name, _ in ranked),
         surrogates=(surrogate,),
         warnings=more.get("warnings", ()),
+        stop=more.get("stop", one.stop),
     )
     record = json.loads(json.dumps(record_of(made)))
     return Entry(f"saved.jsonl:{own}", record)
@@ -352,6 +353,12 @@ def findings(tmp_path, text: str, *entries: Entry) -> list[str]:
 
 
 STRONG = {"income": 0.4, "zip_code": 0.1, "age": -0.2}
+
+
+def test_samples_that_are_all_there_are_suffice(tmp_path):
+    policy = "[quality]\nmin_effective_samples = 50"
+    assert findings(tmp_path, policy, entry("17", STRONG))
+    assert not findings(tmp_path, policy, entry("17", STRONG, stop="exhaustive"))
 
 
 @pytest.mark.parametrize(
