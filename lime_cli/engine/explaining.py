@@ -496,7 +496,7 @@ def _remedy(
     fidelity = surrogate.fidelity or 0.0
     remedies: list[tuple[float, str]] = []
     if surrogate.pairs_fidelity is not None:
-        remedies.append((surrogate.pairs_fidelity, "the pairs listed raise it to {:.2f}"))
+        remedies.append((surrogate.pairs_fidelity, "with the pairs listed it is {:.2f}"))
     for at_radius in surrogate.by_radius:
         if at_radius.fidelity is not None and at_radius.radius != surrogate.radius:
             gap = abs(at_radius.gap or 0.0)

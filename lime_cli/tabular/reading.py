@@ -108,7 +108,7 @@ class Spelling(NamedTuple):
         marks = [f"{self.decimal!r} before decimals"] if self.decimal == "," else []
         marks += [f"{self.thousands!r} between thousands"] if self.thousands else []
         words = f"numbers in {_listed(self.columns)} are read with {' and '.join(marks)}"
-        return (CodedWarning("numbers_read", f"{words}; --decimal and --thousands say otherwise"),)
+        return (CodedWarning("numbers_read", f"{words}; --decimal and --thousands change this"),)
 
 
 def spelling_of(columns: Mapping[str, Iterable[str]]) -> Spelling | None:
@@ -205,12 +205,12 @@ RULES: dict[str, Callable[[str], str]] = {
 """What is done to a cell, in this order."""
 
 SAID = {
-    "stripped": "blanks around the words of {} are left out, as the model knows the words",
-    "lowered": "words of {} are read in small letters, as the model knows them",
-    "raised": "words of {} are read in capitals, as the model knows them",
+    "stripped": "blanks around the words of {} are removed, as the model knows the words",
+    "lowered": "words of {} are read in lower case, as the model knows them",
+    "raised": "words of {} are read in upper case, as the model knows them",
     "whole": "numbers in {} are words without a point, such as '3', as the model knows them",
     "pointed": "numbers in {} are words with a point, such as '3.0', as the model knows them",
-    "unitless": "of {} the numbers alone are read, without what they count",
+    "unitless": "only the numbers in {} are read, without their units",
 }
 
 
@@ -295,7 +295,7 @@ def dates_of(schema: Schema, cells: Cells) -> Dates:
         found.append((name, (fitting or forms)[0]))
         if len(fitting) > 1:
             words = f"dates of {name!r} are read as {fitting[0]}; --dates '{name}={fitting[1]}'"
-            said.append(CodedWarning("dates_read", f"{words} reads them otherwise"))
+            said.append(CodedWarning("dates_read", f"{words} reads them in the other order"))
     return tuple((name, form) for name, form in found if form), tuple(said)
 
 
@@ -566,7 +566,7 @@ def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[Co
             far.append(words)
     if not far:
         return ()
-    words = "columns lie far from all that the model compares them with: "
+    words = "columns lie far from everything that the model compares them with: "
     words += and_more(far, NAMED, "; ")
     hint = "was it fitted behind a scaler? save both as one pipeline"
     return (CodedWarning("other_scale", f"{words}; {hint}"),)

@@ -455,12 +455,14 @@ def choose(
     if wanted is not None:
         return _wanted(name, outputs, wanted), ()
     numbers = [one for one in outputs if one.type not in LABELS] or list(outputs[:1])
-    scores = [one for one in numbers if graph.ends_in(one.name) != "TopK"]
+    named = any(graph.ends_in(one.name) == "ArgMax" for one in outputs)
+    largest = ("TopK", "ReduceMax") if named else ("TopK",)
+    scores = [one for one in numbers if graph.ends_in(one.name) not in largest]
     if not scores:
         raise ModelError(
-            f"{name}: its output {numbers[0].name!r} lists the largest scores in order, whichever "
+            f"{name}: its output {numbers[0].name!r} gives the largest scores only, whichever "
             "classes they are of",
-            "export it without TopK",
+            f"export the scores before {graph.ends_in(numbers[0].name)}",
         )
     numbers = scores
     if len(numbers) == 1:
