@@ -319,6 +319,8 @@ class ModelInput(NamedTuple):
     """Places of the columns of which it knows words that it does not list."""
     ranges: Mapping[int, Reach] = NOTHING
     """Of columns of numbers, by place, what the model compares them with, where that is known."""
+    gapless: frozenset[int] = frozenset()
+    """Places of the columns in which the model most likely met no missing value."""
     pandas: bool = False
     """Whether it was most likely fitted on what pandas had read."""
     size: tuple[int, int] | None = None

@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
-from lime_cli.tables.columnar import Written, is_plain, sampled_lines
+from lime_cli.tables.columnar import Written, sampled_lines
 from lime_cli.tables.dialect import NUMBER, PLAIN, Dialect
 from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
@@ -85,13 +85,12 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         _check_separator(name, first, separator, ahead)
     if isinstance(names, str):
         raise InputError(f"{name}: {names}", "the first line must name the columns")
-    written = Written(names, len(names), separator, dialect)
-    plain = is_plain(dialect) and separator != BLANKS
+    written = Written(names, len(names), separator, dialect, separator == BLANKS)
     if not dialect.header:
         header = tuple(map(str, range(len(names))))
         again: list[Any] = [(1, names)]
         records = _records(name, header, chain(again, rows))
-        sampled = partial(sampled_lines, stream, written) if plain else None
+        sampled = partial(sampled_lines, stream, written)
         return TableContent(header, records, sampled=sampled, assumed=tuple(assumed))
     longer = _lengthened(names, ahead, separator, dialect)
     if longer[: len(names)] != names:
@@ -100,7 +99,7 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
     written, names = written._replace(n=len(longer)), longer
     header = checked_header(name, names)
     spare = len(list(takewhile(lambda cell: not cell.strip(), reversed(names))))
-    sampled = partial(sampled_lines, stream, written) if plain else None
+    sampled = partial(sampled_lines, stream, written)
     records = _records(name, header, rows, spare)
     return TableContent(header, records, sampled=sampled, assumed=tuple(assumed))
 
