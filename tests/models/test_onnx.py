@@ -155,17 +155,22 @@ def test_bytes_of_files_are_not_made_of_images(tmp_path):
 
 
 @pytest.mark.parametrize("beside", [True, False])
-def test_the_largest_scores_in_order_are_no_scores_of_classes(tmp_path, beside):
+@pytest.mark.parametrize("operator", ["TopK", "ReduceMax"])
+def test_the_largest_scores_alone_are_no_scores_of_classes(tmp_path, operator, beside):
     k = numpy_helper.from_array(np.array([2], np.int64), "k")
     nodes = [
         helper.make_node("Softmax", ["x"], ["p"]),
         helper.make_node("TopK", ["p", "k"], ["values", "places"]),
     ]
-    ends = [value("values", ["n", 2]), value("places", ["n", 2], TensorProto.INT64)]
+    if operator == "ReduceMax":
+        nodes[1] = helper.make_node("ReduceMax", ["p"], ["values"], axes=[1], keepdims=1)
+        nodes += [helper.make_node("ArgMax", ["p"], ["places"], axis=1, keepdims=1)]
+    width = 2 if operator == "TopK" else 1
+    ends = [value("values", ["n", width]), value("places", ["n", width], TensorProto.INT64)]
     ends += [value("p", ["n", 3])] if beside else []
     path = saved(tmp_path / "m.onnx", nodes, [value("x", ["n", 3])], ends, [k])
     if not beside:
-        with pytest.raises(ModelError, match=r"lists the largest scores in order.*without TopK"):
+        with pytest.raises(ModelError, match=rf"gives the largest scores only.*before {operator}"):
             ModelFile(path).load()
         return
     model = ModelFile(path).load()
