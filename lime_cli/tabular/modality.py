@@ -394,8 +394,7 @@ class TabularModality:
         told |= {name for name, _ in (*schema.maps, *schema.dates)}
         told |= {columns[place] for place in model_input.spelled if place < len(columns)}
         with self._opened(model_input, None) as seen:
-            rows = [one.cells for one in islice(seen.records, LOOKED_AT) if one.cells]
-        cells = dict(zip(seen.header, zip(*rows, strict=False), strict=False))
+            cells = _first_cells(seen)
         found = spelling_of(
             {one: cells[one] for one in columns if one in cells and one not in told}
         )
@@ -425,8 +424,7 @@ class TabularModality:
         with self._opened(model_input, None) as seen:
             if seen.typed is not None:
                 return model_input
-            rows = [one.cells for one in islice(seen.records, LOOKED_AT) if one.cells]
-        cells = dict(zip(seen.header, zip(*rows, strict=False), strict=False))
+            cells = _first_cells(seen)
         found = answered_words(model_input._replace(unlisted=asked), columns, cells)
         words = (place for place, one in found.items() if one.values)
         return model_input._replace(
