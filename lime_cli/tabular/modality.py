@@ -154,6 +154,12 @@ def without_refused_gaps(
     return _filled(background, set(refused)), (CodedWarning("missing_not_drawn", words),)
 
 
+def _first_cells(seen: Stream) -> dict[str, tuple[str, ...]]:
+    """Return the cells of the first rows by column."""
+    rows = [one.cells for one in islice(seen.records, LOOKED_AT) if one.cells]
+    return dict(zip(seen.header, zip(*rows, strict=False), strict=False))
+
+
 def _filled(background: Background, refused: set[int]) -> Background:
     features = tuple(
         one.without_gaps() if place in refused else one
