@@ -63,7 +63,7 @@ def explain(
     ``Explanations``, a sequence. Raises a ``LimexError`` for a model, data or options that cannot
     be used. Of several instances those that fail are in ``Explanations.failed``.
     """
-    with _in_words(modality):
+    with _in_words():
         kind = modality or modality_of(data, options, background is not None)
         held = _held(kind, data, options)
         prepared = _asked(kind, model, held, background, options)
@@ -90,11 +90,11 @@ class Explainer:
         modality: str | None = None,
         **options: Any,
     ) -> None:
-        with _in_words(modality):
+        with _in_words():
             chosen = [one for one in options if one in CHOICES]
             if chosen:
                 raise SettingsError(
-                    f"{chosen[0]}: an Explainer gets its rows later", "give them to explain_many"
+                    f"{chosen[0]}: an Explainer takes its rows later", "pass them to explain_many"
                 )
             self._kind = modality or (TABULAR if background is not None else None)
             self._model, self._background, self._options = model, background, options
@@ -107,7 +107,7 @@ class Explainer:
         """Explain one instance: a row, a text, an image; raise what keeps it from being
         explained.
         """
-        with _in_words(self._kind):
+        with _in_words():
             return _one(*self._explained(instance))
 
     def __repr__(self) -> str:
@@ -117,7 +117,7 @@ class Explainer:
 
     def explain_many(self, instances: object) -> Explanations:
         """Explain several instances, in order; those that fail are in ``failed``."""
-        with _in_words(self._kind):
+        with _in_words():
             return _several(*self._explained(instances))
 
     def _explained(self, data: object) -> tuple[list[Explanation], list[Failure]]:
@@ -164,7 +164,7 @@ def modality_of(data: object, options: Mapping[str, Any], background: bool = Fal
         return IMAGE if image or isinstance(first, os.PathLike) else TABULAR
     raise SettingsError(
         f"data: limex cannot tell what kind of input a {type(data).__name__} is",
-        "say modality='tabular', 'text' or 'image'",
+        "add modality='tabular', 'text' or 'image'",
     )
 
 
@@ -419,7 +419,7 @@ def _asked(
         back, changes["data"] = _called_alike(back, changes["data"])
     if background is not None:
         if kind != TABULAR:
-            raise SettingsError("background: is for tables", "leave it out")
+            raise SettingsError("background: applies only to tables", "leave it out")
         keywords["background"] = str(back)
     groups = (
         ImageModelOptions if kind == IMAGE else ModelOptions,
@@ -569,7 +569,7 @@ def _several(explanations: list[Explanation], failed: list[Failure]) -> Explanat
 
 
 @contextmanager
-def _in_words(kind: str | None) -> Iterator[None]:
+def _in_words() -> Iterator[None]:
     """Let errors name options as Python does."""
     try:
         yield

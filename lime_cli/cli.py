@@ -32,9 +32,9 @@ COMMANDS = {
         "lime_cli.tools.profile:profile",
         "Turn training data into a background without rows.",
     ),
-    "convert": ("lime_cli.tools.convert:convert", "Turn a model of Python's into ONNX."),
-    "inspect": ("lime_cli.tools.inspect:inspect", "Show what a model file holds."),
-    "schema": ("lime_cli.tools.schema:schema", "Print the schema of a JSON that limex writes."),
+    "convert": ("lime_cli.tools.convert:convert", "Convert a Python model to ONNX."),
+    "inspect": ("lime_cli.tools.inspect:inspect", "Show what a model file contains."),
+    "schema": ("lime_cli.tools.schema:schema", "Print the schema of limex's JSON."),
     "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and an image."),
 }
 """Where each command is, and what it does: to list the commands none is imported."""
@@ -47,7 +47,7 @@ JSON_ERRORS = "--json-errors"
 
 
 class PipeClosed(Exception):
-    """The reader of standard output left; nothing worth a word."""
+    """The reader of standard output has stopped reading; no message is needed."""
 
 
 class LazyGroup(CommandGroup):
@@ -184,8 +184,8 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
     except MemoryError:
         return _tell(
             ModelError(
-                "there is too little memory for this model and input",
-                "add memory, or ask for less at a time: --batch-size",
+                "there is not enough memory for this model and input",
+                "free memory, or use a smaller --batch-size",
             ),
             as_json,
         )

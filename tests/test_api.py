@@ -509,7 +509,7 @@ def test_plots_and_options_of_images_are_refused_for_rows_and_texts():
 @pytest.mark.parametrize(
     ("said", "in_python"),
     [
-        ("raise --samples, or fix --radius", "raise samples, or fix radius"),
+        ("raise --samples, or set --radius", "raise samples, or set radius"),
         ("try larger ones, such as --segments 21", "try larger ones, such as segments=21"),
         ("with --bins none 0.69", 'with bins="none" 0.69'),
         ("--group auto keeps them together", 'group="auto" keeps them together'),

@@ -263,9 +263,7 @@ def _exhaust(
     _conclude([state], ground, [means], settings, watched)
     _write_down(state)
     state.surrogates = tuple(
-        _spread_of(
-            surrogate, ground, within[:, surrogate.target], means[:, surrogate.target], radii
-        )
+        _spread_of(surrogate, ground, within[:, surrogate.target], means[:, surrogate.target])
         for surrogate in state.surrogates
     )
     assert state.facts is not None
@@ -273,11 +271,7 @@ def _exhaust(
 
 
 def _spread_of(
-    surrogate: Surrogate,
-    ground: Ground,
-    within: FloatArray,
-    means: FloatArray,
-    radii: tuple[float, ...],
+    surrogate: Surrogate, ground: Ground, within: FloatArray, means: FloatArray
 ) -> Surrogate:
     """Say what share of the variance is within masks, where every input was asked about."""
     if surrogate.radius is None:
@@ -496,7 +490,7 @@ def _remedy(
     fidelity = surrogate.fidelity or 0.0
     remedies: list[tuple[float, str]] = []
     if surrogate.pairs_fidelity is not None:
-        remedies.append((surrogate.pairs_fidelity, "the pairs listed raise it to {:.2f}"))
+        remedies.append((surrogate.pairs_fidelity, "with the pairs listed it is {:.2f}"))
     for at_radius in surrogate.by_radius:
         if at_radius.fidelity is not None and at_radius.radius != surrogate.radius:
             gap = abs(at_radius.gap or 0.0)

@@ -283,5 +283,5 @@ def _checked(predictions: Predictions, settings: Settings, source: str) -> Predi
     if failed > settings.drop_failed * n:
         words = NotFinite.words(source, failed, n)
         allowed = f"--drop-failed {100 * settings.drop_failed:.3g}%"
-        raise PredictionError(words, f"more than {allowed} leaves out; give a larger share")
+        raise PredictionError(words, f"{allowed} allows fewer; give a larger share")
     return predictions

@@ -452,7 +452,7 @@ def as_pixels(
         words += f", compared with numbers up to {most:.4g}, and are 0 to 1: see --scale"
     elif known:
         return given, None, ()
-    words += "; --size, --channels, --layout and --preprocess say otherwise"
+    words += "; --size, --channels, --layout and --preprocess change this"
     return given, factor, (CodedWarning("pixels_assumed", words),)
 
 

@@ -236,7 +236,7 @@ def few_warning(n: int) -> Iterator[CodedWarning]:
     """Say that an image has too few superpixels to be compared."""
     if n < MIN_SEGMENTS:
         parts = "1 superpixel" if n == 1 else f"{n} superpixels"
-        said = f"the image has {parts}: there is little to tell apart"
+        said = f"the image has {parts}, which leaves little to compare"
         yield CodedWarning("few_segments", said)
 
 
@@ -263,7 +263,9 @@ def _cut_by_map(pixels: Pixels, view: View, path: Path) -> Cut:
     warnings = [*_merged_warning(len(values), n), *few_warning(n)]
     lost = len(np.unique(given)) - len(values)
     if lost > 0:
-        said = f"{lost} segments of {path.name} are too small, or outside, for the model to see"
+        said = (
+            f"the model does not see {lost} segments of {path.name}: too small, or outside its view"
+        )
         warnings.append(CodedWarning("segments_unseen", said))
     return Cut(labels, on_grid, names, tuple(warnings))
 
@@ -277,7 +279,7 @@ def _said(cutter: Cutter, found: int, n: int) -> Iterator[CodedWarning]:
     wish = cutter.n_segments
     if wish is not None and not MIN_SEGMENTS <= wish <= MAX_SEGMENTS:
         bound = min(max(wish, MIN_SEGMENTS), MAX_SEGMENTS)
-        said = f"{wish} superpixels were requested; limex cuts into {bound} or so"
+        said = f"{wish} superpixels were requested; limex uses about {bound}"
         yield CodedWarning("segments_adjusted", said)
     if found < MIN_SEGMENTS <= n:
         parts = "1 part" if found == 1 else f"{found} parts"

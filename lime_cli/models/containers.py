@@ -25,7 +25,7 @@ EXPORTS = {
     "transformers": "save its model and its tokenizer with save_pretrained('{1}'); then " + _FOLDER,
     "setfit": "explain a function that calls it: py:module:function",
     "sentence_transformers": "explain a function that calls it: py:module:function",
-    "simpletransformers": "name its output folder in place of the pickle; or py:module:function",
+    "simpletransformers": "give its output folder instead of the pickle; or py:module:function",
     "spacy": "explain a function that calls it: py:module:function",
     "flair": "explain a function that calls it: py:module:function",
     "fasttext": "explain a function that calls it: py:module:function",

@@ -319,6 +319,8 @@ class ModelInput(NamedTuple):
     """Places of the columns of which it knows words that it does not list."""
     ranges: Mapping[int, Reach] = NOTHING
     """Of columns of numbers, by place, what the model compares them with, where that is known."""
+    gapless: frozenset[int] = frozenset()
+    """Places of the columns in which the model most likely met no missing value."""
     pandas: bool = False
     """Whether it was most likely fitted on what pandas had read."""
     size: tuple[int, int] | None = None
@@ -498,7 +500,7 @@ def _check_options(file: ModelFile, name: str) -> None:
     elif file.max_tokens is not None and name not in TOKENIZED:
         wrong = f"--max-tokens {file.max_tokens}: only ONNX models take token ids"
     elif file.input_form != "auto" and name == "onnx":
-        wrong = f"--input-form {file.input_form}: an ONNX graph says itself what it is given"
+        wrong = f"--input-form {file.input_form}: an ONNX graph determines its own input"
     elif file.sha256 is not None and name == "python":
         wrong = "--sha256: a function has no file"
     if wrong is not None:
@@ -532,7 +534,7 @@ def form_of(file: ModelFile, path: Path) -> str:
     code = re.fullmatch(r"([^:]+)\.py(?::(\w+))?", path.name)
     if code is not None:
         raise ModelError(
-            f"{path.name}: is Python's code, whose functions are named as a module's are",
+            f"{path.name}: is Python code; name a function in it as that of a module",
             f"write {PYTHON_PREFIX}{code[1]}:{code[2] or 'NAME'}",
         )
     if path.name in CHECKPOINTS and (path.parent / "config.json").is_file():
@@ -574,7 +576,7 @@ BY_SUFFIX = {
     ".engine": ("a TensorRT engine", "explain the ONNX model that it was built from"),
     ".plan": ("a TensorRT engine", "explain the ONNX model that it was built from"),
     ".pdmodel": ("a PaddlePaddle model", "convert it: paddle2onnx"),
-    ".gguf": ("a language model", "explain a function that asks it: py:module:function"),
+    ".gguf": ("a language model", "explain a function that calls it: py:module:function"),
 }
 """What models are that nothing but the suffix tells, and what to do."""
 

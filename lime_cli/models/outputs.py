@@ -136,7 +136,7 @@ def _no_numbers(name: str, raw: Any) -> PredictionError:
     return PredictionError(f"{name}: the model returned {said}, not numbers", hint)
 
 
-NUMBERS_ONLY = "let the function return a row of numbers for each input, one for each class"
+NUMBERS_ONLY = "the function must return a row of numbers for each input, one per class"
 
 
 def _seen(raw: Any) -> str:
@@ -217,8 +217,7 @@ def _scored(output: RawOutput, stated: Stated) -> RawOutput | None:
 
 
 EVERY = (
-    "answer with a number for every class; of a transformers pipeline, top_k=None; of fastText, "
-    "k=-1"
+    "return a number for every class; for a transformers pipeline, top_k=None; of fastText, k=-1"
 )
 
 
@@ -379,18 +378,18 @@ def _thin(output: RawOutput, stated: Stated) -> RawOutput | None:
     return output._replace(raw=np.reshape(raw, (shape[0], -1)))
 
 
-FIRST = "the first of several answers is read"
+FIRST = "the first of several arrays is used"
 
 SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] = (
     ("the numbers of all labels are read in the order of the labels", _labelled),
-    ("labels come first, the numbers behind them are read", _after_labels),
+    ("labels come first; the numbers after them are used", _after_labels),
     (FIRST, _first),
     ("the scores of all labels are read in the order of the labels", _scored),
     ("a sparse matrix is written out", _sparse),
     ("dictionaries by class are read in the order of their keys", _dictionaries),
     ("a data frame's columns are the outputs", _frame),
     ("a dictionary's columns are the outputs", _columns),
-    ("the arrays of several answers stand side by side", _several),
+    ("several arrays are joined side by side", _several),
     ("a class that is named gets 1, the others 0", _labels),
     ("bytes are divided by 255", _bytes),
     ("axes of length one are dropped", _thin),
@@ -403,7 +402,7 @@ SLACK = 1e-3
 
 
 COARSE = CodedWarning(
-    "coarse_output", "the model returns class names only; weights describe where the class changes"
+    "coarse_output", "the model returns only class names; weights describe where the class changes"
 )
 
 LOGARITHMS = CodedWarning(
@@ -753,7 +752,7 @@ def _names(
         words = f"{outputs.name}: {len(given)} names for {width} {noun}"
         hint = "give as many names with --classes"
         if width == len(given) + 1:
-            hint += "; of the 1,001 outputs of some networks the first is 'background'"
+            hint += "; some networks have 1,001 outputs, the first of which is 'background'"
         raise kind(words, hint)
     return tuple(map(str, fitted))
 

@@ -39,12 +39,13 @@ TOLERANCE, FLOOR = 1e-3, 1e-5
 
 NOT_DETERMINISTIC = CodedWarning(
     "not_deterministic",
-    "the model predicted the same input differently the second time; the weights hold this noise",
+    "the model predicted the same input differently the second time; the weights contain this "
+    "noise",
 )
 
 BATCH_DEPENDENT = CodedWarning(
     "batch_dependent",
-    "the model predicts an input differently in a batch than alone; it is called row by row",
+    "the model predicts an input differently in a batch than alone; so it is called row by row",
 )
 
 

@@ -136,7 +136,7 @@ def _of_each(function: Any, inputs: Any, origin: Origin) -> Any:
         if known or _answers(function, inputs[:1]) or not _answers(function, inputs[0]):
             raise
         raise PredictionError(
-            f"{origin.name}: fails on a batch ({last_line(error)}), but answers to a single input",
+            f"{origin.name}: fails on a batch ({last_line(error)}), but works on a single input",
             "write def each(batch): return [f(one) for one in batch], and explain that",
         ) from error
 
@@ -256,7 +256,7 @@ def _of_texts(name: str, predict: Callable[[], Any]) -> Any:
             raise
         raise PredictionError(
             f"{name}: the network fails on texts ({last_line(error)})",
-            "where it takes token ids, write a function into a module, such as "
+            "if it takes token ids, write a function in a module, such as "
             "def f(texts): return network(encode(texts)), and explain py:module:f",
         ) from error
 
@@ -318,7 +318,7 @@ def _of_pipeline(pipeline: Any, file: ModelFile, origin: Origin) -> Way:
     ):
         raise ModelError(
             f"{origin.name}: a pipeline of the task {task!r} gives no scores of classes",
-            "give one of text-classification or image-classification, or a function",
+            "give a text-classification or image-classification pipeline, or a function",
         )
     several = getattr(pipeline.model.config, "problem_type", "") == "multi_label_classification"
     stated = Stated("classification", names, independent=several)

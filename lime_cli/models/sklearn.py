@@ -80,7 +80,7 @@ MARGINS = CodedWarning(
 
 LOG_ODDS = CodedWarning(
     "log_odds",
-    "binary:logitraw answers log odds, as the booster's own predict does; --activation sigmoid "
+    "binary:logitraw returns log odds, as the booster's own predict does; --activation sigmoid "
     "makes probabilities of them",
 )
 
@@ -218,7 +218,7 @@ def _one_output(
     if groups is None or place >= len(groups):
         count = len(groups) if groups else 1
         raise ModelError(
-            f"{name}: has no answer {place}", f"it gives {count}; leave --model-output out"
+            f"{name}: has no output {place}", f"it gives {count}; leave --model-output out"
         )
     one = stated._replace(classes=groups[place], groups=None, independent=False)
 

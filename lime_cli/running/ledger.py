@@ -513,7 +513,7 @@ def _require_usable(folder: Path, force: bool) -> None:
     others = [name for name in files.names_in(folder) if name != INSIDE]
     if others:
         raise OutputError(
-            f"{folder}: is a folder that holds other files ({others[0]})",
+            f"{folder}: is a folder that contains other files ({others[0]})",
             "name an empty one or a file, or add --force",
         )
 

@@ -118,7 +118,9 @@ class Output:
         if self.samples is None:
             return
         if like_lime:
-            raise SettingsError("--save-samples: --like-lime keeps none", "leave one of them out")
+            raise SettingsError(
+                "--save-samples: --like-lime keeps no samples", "leave one of them out"
+            )
         if not alone:
             raise _not_alone("--save-samples", "the samples", "instance")
         if not self.samples.lower().endswith(".npz"):

@@ -66,7 +66,7 @@ def _table(name: str, database: _Sqlite | _Duckdb, dialect: Dialect) -> str:
     if len(names) > 1:
         raise InputError(
             f"{name}: has tables {listed}",
-            f"name one with --sheet {names[0]}, or ask for rows with --sql 'SELECT ...'; "
+            f"name one with --sheet {names[0]}, or select rows with --sql 'SELECT ...'; "
             f"'{name}#{names[0]}' names it for --background",
         )
     return names[0]

@@ -161,7 +161,7 @@ def open_bytes(path: str, most: int = MAX_INPUT) -> IO[bytes]:
 def unreadable(path: str, error: OSError) -> InputError:
     """Word what the system says of a file that cannot be read."""
     reason = (error.strerror or str(error)).lower()
-    return InputError(f"{path}: cannot be read ({reason})", "check the file and who may read it")
+    return InputError(f"{path}: cannot be read ({reason})", "check the file and its permissions")
 
 
 _held: dict[str, IO[bytes]] = {}
@@ -226,7 +226,7 @@ class Watch:
         if self.state and self._look() != self.state:
             raise InputError(
                 f"{name_of(self._path)}: changed while it was being read",
-                "run the command again when nobody writes to it",
+                "run the command again when no other program writes to it",
             )
 
     def _look(self) -> tuple[int, ...]:

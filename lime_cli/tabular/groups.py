@@ -479,6 +479,7 @@ class Dummies(NamedTuple):
             words=tuple(moved[i] for i in given.words if i in moved),
             known={moved[i]: one for i, one in given.known.items() if i in moved},
             ranges={moved[i]: one for i, one in given.ranges.items() if i in moved},
+            gapless=frozenset(moved[i] for i in given.gapless if i in moved),
         )
 
     def resolved(self, features: Iterable[Feature]) -> Dummies:
@@ -591,7 +592,7 @@ def _coded(name: str, column: NDArray[Any], codes: Mapping[str, float]) -> NDArr
         numbered = [one for one in codes if codes[one] == codes[one]]
         raise InputError(
             f"column {name!r} holds {lacking[0]!r}, which --map gives no number",
-            f"write the number that the model knows it by in the place of {OPEN}: "
+            f"replace {OPEN} by the number that stands for it: "
             + map_option(name, [*numbered, *lacking], codes),
         )
     found = np.array([known[one] for one in words], float)

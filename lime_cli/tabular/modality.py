@@ -28,6 +28,7 @@ from lime_cli.tabular.profile import Profile, is_profile, read_profile
 from lime_cli.tabular.reading import (
     AS_SPELLED,
     Reading,
+    gaps_unseen,
     other_scale,
     spelling_of,
     unknown_categories,
@@ -41,7 +42,7 @@ def warnings_of(record: Record) -> tuple[CodedWarning, ...]:
     if not record.repeated:
         return ()
     words = (
-        f"an id comes more than once in column {record.repeated!r}; identify rows by their number"
+        f"an id occurs more than once in column {record.repeated!r}; identify rows by their number"
     )
     return (CodedWarning("duplicate_id", words),)
 
@@ -58,7 +59,7 @@ def by_position(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedW
     words = (
         f"the model does not name its columns; it gets, in this order: {and_so_on(columns, NAMED)}"
     )
-    return (CodedWarning("by_position", f"{words}; --columns says others"),)
+    return (CodedWarning("by_position", f"{words}; --columns sets another order"),)
 
 
 NAMELESS = CodedWarning(
@@ -72,7 +73,7 @@ def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedWa
     found = [name for name in columns if is_label(name)]
     if not found or model_input.columns is not None:
         return ()
-    words = f"{', '.join(map(repr, found))} may hold the true classes, and the model gets it"
+    words = f"{', '.join(map(repr, found))} may contain the true classes, but the model gets it"
     return (CodedWarning("label_like", f"{words}; --drop {','.join(found)} leaves it out"),)
 
 
@@ -265,6 +266,7 @@ class TabularModality:
         warnings = (
             *warnings,
             *unknown_categories(background, model_input.known),
+            *gaps_unseen(background, model_input.gapless),
             *other_scale(background, model_input.ranges),
         )
         nameless = not self.dialect.header or numbered
@@ -372,8 +374,8 @@ class TabularModality:
         if fits[best] < FITS:
             return None
         chosen = replace(self, drop=(*self.drop, *spare, best)).fitted(given)
-        words = f"{best!r} is what the model predicts, by how well it fits, and is left out"
-        said = CodedWarning("answers_left_out", f"{words}; --columns says otherwise")
+        words = f"{best!r} is most likely the model's target, and is left out"
+        said = CodedWarning("answers_left_out", f"{words}; --columns changes this")
         return replace(chosen, fitted_warnings=(said, *chosen.fitted_warnings))
 
     def _respelled(
@@ -547,7 +549,7 @@ def together(background: Background) -> tuple[CodedWarning, ...]:
         return ()
     said = "; ".join(and_more(names, NAMED) for names in sets)
     words = (
-        f"columns determine each other ({said}); replaced one by one they make rows that cannot "
+        f"columns determine each other ({said}); replacing them one by one makes rows that cannot "
         "exist; --group auto keeps them together"
     )
     return (CodedWarning("dependent_columns", words),)

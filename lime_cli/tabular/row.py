@@ -112,7 +112,7 @@ def unseen(
         own = [values[place] for place in group.places]
         known = bool((bins[list(group.places)] >= 0).all())
         if known and group.bin_of(own) < 0 and group.name not in background.fixed:
-            words = f"{group.name}: no row of the background holds such values together"
+            words = f"{group.name}: no row of the background has this combination of values"
             yield CodedWarning("unseen_combination", words)
 
 

@@ -86,7 +86,7 @@ class Schema:
                 raise SettingsError(f"--group: {one!r} is named twice", "name it once")
         for one in self.texts:
             if one in (*members, *self.fixed):
-                raise SettingsError(f"--text-column {one}: is grouped or fixed too", "choose one")
+                raise SettingsError(f"--text-column {one}: is also grouped or fixed", "choose one")
 
     def called(self, names: Mapping[str, str]) -> Schema:
         """Return the same of columns by other names."""
@@ -182,8 +182,8 @@ def parse_maps(words: Sequence[str]) -> Maps:
             )
         if any(one["number"] == OPEN for one in pairs):
             raise SettingsError(
-                f"--map {word}: has {OPEN} in the place of a number",
-                "write the number that the model knows the word by",
+                f"--map {word}: has {OPEN} instead of a number",
+                "give the number that stands for the word in the model",
             )
         found.append(
             (name.strip(), tuple((one["word"].strip(), float(one["number"])) for one in pairs))

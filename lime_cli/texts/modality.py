@@ -212,7 +212,7 @@ class LongText(TextInstance):
         units = [span for j in strongest for span in self.parts[j]]
         within = tuple((self.parts[j][0][0], self.parts[j][-1][1]) for j in strongest)
         skipped = tuple(
-            Skipped(f"characters {one[0][0]}-{one[-1][1]}", "stretches that weigh less")
+            Skipped(f"characters {one[0][0]}-{one[-1][1]}", "parts with smaller weights")
             for j, one in enumerate(self.parts)
             if j not in strongest
         )
@@ -250,8 +250,8 @@ def instance_of(
     ends = [(one[0][0], one[-1][1]) for one in parts]
     said = CodedWarning(
         "long_text",
-        f"{len(components):,} different units are too many to weigh one by one: only those in "
-        "the stretches of the text that weigh most are",
+        f"{len(components):,} different units are too many to explain one by one: only those in "
+        "the parts of the text with the largest weights are",
     )
     warnings = warnings if auto else (*warnings, said)
     return LongText(
@@ -286,7 +286,7 @@ def _cut_off(
     seen = [one for one in units if one[0] < end and one[1] > start]
     if not seen:
         raise InputError(
-            f"{source.id}: the model sees nothing of it but blanks and marks", "raise --max-tokens"
+            f"{source.id}: the model sees only blanks and marks of it", "raise --max-tokens"
         )
     start, end = min(start, seen[0][0]), max(end, seen[-1][1])
     unseen = [one for one in units if one[1] <= start or one[0] >= end]
@@ -299,12 +299,12 @@ def _cut_off(
     skipped = tuple(Skipped(name, "the model does not see it") for name in names)
     sides = [
         *([f"before {text[seen[0][0] : seen[0][1]]!r}"] if start > 0 else []),
-        *([f"behind {text[seen[-1][0] : seen[-1][1]]!r}"] if end < len(text) else []),
+        *([f"after {text[seen[-1][0] : seen[-1][1]]!r}"] if end < len(text) else []),
     ]
     said = CodedWarning(
         "text_cut",
-        f"it has {reading.n_tokens:,} tokens, the model is given {reading.n_seen:,}; it does not "
-        f"see what stands {' and '.join(sides)}; --max-tokens changes it",
+        f"it has {reading.n_tokens:,} tokens, the model gets {reading.n_seen:,} and does not see "
+        f"the text {' and '.join(sides)}; --max-tokens changes this",
     )
     return seen, reading._replace(seen=(start, end)), skipped, (said,)
 

@@ -190,7 +190,7 @@ def test_an_overlay_of_rules_is_refused_in_one_line(limex, tmp_path):
         *("explain", "image", "sample_models/scenes.onnx", "sample_data/scene.png"),
         *("--surrogate", "tree", "--samples", "64", "-o", tmp_path / "tree.png"),
     )
-    said = "limex: png draws weights, and a tree has rules; use -f table or -f json\n"
+    said = "limex: png shows weights, but a tree has rules; use -f table or -f json\n"
     assert (done.code, done.out, done.err) == (2, "", said)
     assert not list(tmp_path.iterdir())
 

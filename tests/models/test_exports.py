@@ -121,7 +121,7 @@ def test_words_that_the_model_never_sees_are_skipped_and_said(tmp_path):
     assert [one.name for one in found.skipped] == ["was", "really", "awful", "and", "boring"]
     (warning,) = found.warnings
     assert warning.code == "text_cut"
-    assert "the model is given 12; it does not see what stands behind 'film'" in warning.message
+    assert "the model gets 12 and does not see the text after 'film'" in warning.message
     assert "--max-tokens" in warning.message
     masks = np.array([[1, 1], [1, 0], [0, 1], [0, 0]])
     samples = list(found.model_inputs(masks))

@@ -163,7 +163,7 @@ def test_a_wrong_name_is_told_with_the_nearest(people, schema, words):
             "--fixed: 'city' moves with others",
         ),
         ({"only": ("age",), "fixed": ("age",)}, "leaves nothing to vary"),
-        ({"texts": ("age",)}, "holds no texts"),
+        ({"texts": ("age",)}, "contains no texts"),
     ],
 )
 def test_choices_that_contradict_each_other_are_refused(people, schema, words):
@@ -244,7 +244,7 @@ VALUES = st.tuples(
 )
 
 
-@given_settings(deadline=None, max_examples=60)
+@given_settings(max_examples=60)
 @given(
     st.lists(VALUES, min_size=3, max_size=30),
     st.sampled_from(["quartile", "decile", "none", "3"]),

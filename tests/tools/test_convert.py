@@ -337,7 +337,7 @@ def test_convert_refuses_what_predicts_something_else_and_writes_nothing(tmp_pat
     path, table, output = saved(tmp_path, GaussianNB().fit(NUMBERS, CLASSES), NUMBERS)
     done = limex("convert", path, table, "-o", output, "--tolerance", "0")
     assert done.code == 4
-    assert "its ONNX form predicts something else" in done.err
+    assert "its ONNX model predicts something else" in done.err
     assert "the model gives" in done.err
     assert "raise --tolerance above" in done.err
     assert not output.exists()
@@ -357,8 +357,8 @@ def test_convert_keeps_the_sign_of_margins(kind, tmp_path, limex):
 @pytest.mark.parametrize(
     ("share", "advice"),
     [
-        (0.003, "raise --tolerance above 0.003, or explain the model as it is"),
-        (0.4, "explain the model as it is"),
+        (0.003, "raise --tolerance above 0.003, or explain the original model"),
+        (0.4, "explain the original model"),
     ],
 )
 def test_convert_advises_to_accept_no_more_than_rounding(share, advice):
