@@ -292,7 +292,7 @@ def test_places_of_trees_are_counted_in_bytes():
     tree = one[one.index("Tree=0") :] + "\n\n"
     several = one.replace("tree_sizes=1", f"tree_sizes={len(tree)} {len(tree)}")
     check_lightgbm(f"{several}\n\n{tree.replace('Tree=0', 'Tree=1')}end of{rest}")
-    with pytest.raises(Unfit, match="other places"):
+    with pytest.raises(Unfit, match="positions do not match"):
         check_lightgbm(f"{several}\n\n\n{tree.replace('Tree=0', 'Tree=1')}end of{rest}")
 
 
