@@ -94,7 +94,7 @@ class Explainer:
             chosen = [one for one in options if one in CHOICES]
             if chosen:
                 raise SettingsError(
-                    f"{chosen[0]}: an Explainer gets its rows later", "give them to explain_many"
+                    f"{chosen[0]}: an Explainer takes its rows later", "pass them to explain_many"
                 )
             self._kind = modality or (TABULAR if background is not None else None)
             self._model, self._background, self._options = model, background, options
@@ -164,7 +164,7 @@ def modality_of(data: object, options: Mapping[str, Any], background: bool = Fal
         return IMAGE if image or isinstance(first, os.PathLike) else TABULAR
     raise SettingsError(
         f"data: limex cannot tell what kind of input a {type(data).__name__} is",
-        "say modality='tabular', 'text' or 'image'",
+        "add modality='tabular', 'text' or 'image'",
     )
 
 
@@ -419,7 +419,7 @@ def _asked(
         back, changes["data"] = _called_alike(back, changes["data"])
     if background is not None:
         if kind != TABULAR:
-            raise SettingsError("background: is for tables", "leave it out")
+            raise SettingsError("background: applies only to tables", "leave it out")
         keywords["background"] = str(back)
     groups = (
         ImageModelOptions if kind == IMAGE else ModelOptions,

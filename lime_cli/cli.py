@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from importlib import import_module
@@ -9,7 +10,7 @@ from typing import Any, NoReturn
 
 import click
 
-from lime_cli.errors import LimexError, ModelError, OutputError, SettingsError
+from lime_cli.errors import InputError, LimexError, ModelError, OutputError, SettingsError
 from lime_cli.options.command_groups import CommandGroup, kinds_with, refused, unknown
 from lime_cli.running.containment import Containment
 from lime_cli.version import __version__
@@ -31,9 +32,9 @@ COMMANDS = {
         "lime_cli.tools.profile:profile",
         "Turn training data into a background without rows.",
     ),
-    "convert": ("lime_cli.tools.convert:convert", "Turn a model of Python's into ONNX."),
-    "inspect": ("lime_cli.tools.inspect:inspect", "Show what a model file holds."),
-    "schema": ("lime_cli.tools.schema:schema", "Print the schema of a JSON that limex writes."),
+    "convert": ("lime_cli.tools.convert:convert", "Convert a Python model to ONNX."),
+    "inspect": ("lime_cli.tools.inspect:inspect", "Show what a model file contains."),
+    "schema": ("lime_cli.tools.schema:schema", "Print the schema of limex's JSON."),
     "demo": ("lime_cli.tools.demo:demo", "Explain an animal, a film review and an image."),
 }
 """Where each command is, and what it does: to list the commands none is imported."""
@@ -46,7 +47,7 @@ JSON_ERRORS = "--json-errors"
 
 
 class PipeClosed(Exception):
-    """The reader of standard output left; nothing worth a word."""
+    """The reader of standard output has stopped reading; no message is needed."""
 
 
 class LazyGroup(CommandGroup):
@@ -174,14 +175,17 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
             return _tell(
                 OutputError(f"standard output: cannot be written ({error.strerror})"), as_json
             )
+        if error.errno == errno.ENAMETOOLONG:  # whatever first looks for the file
+            said = f"{str(error.filename)[:20]}...: is longer than the name of a file may be"
+            return _tell(InputError(said, "check it"), as_json)
         return _bug()
     except SystemExit:
         raise
     except MemoryError:
         return _tell(
             ModelError(
-                "there is too little memory for this model and input",
-                "add memory, or ask for less at a time: --batch-size",
+                "there is not enough memory for this model and input",
+                "free memory, or use a smaller --batch-size",
             ),
             as_json,
         )

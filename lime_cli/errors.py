@@ -17,6 +17,7 @@ stand in ``args`` so that an error keeps them on the way back from a worker proc
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 SOME_FAILED = 6
@@ -96,3 +97,14 @@ class OutputError(LimexError):
     """A result cannot be written."""
 
     exit_code = 5
+
+
+def and_more(names: Sequence[str], most: int, mark: str = ", ") -> str:
+    """Name the first of several things, and say how many more there are."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return mark.join(names[:most]) + more
+
+
+def and_so_on(names: Sequence[str], most: int) -> str:
+    """Name the first of several things, dots for the others."""
+    return ", ".join(names[:most]) + (" ..." if len(names) > most else "")

@@ -53,18 +53,17 @@ def before(operation: str, path: Path) -> None:
     """Do nothing: what happens before every operation, where tests let one fail."""
 
 
-def write_whole(path: Path, content: bytes, beginning: str = UNFINISHED) -> None:
+def write_whole(path: Path, content: bytes) -> None:
     """Put a file in place at once or not at all; a link of that name is replaced.
 
-    Its name lasts through a power cut once ``sync_folder`` was called on its folder. ``beginning``
-    is how its name begins until it is whole; writers of the same file each need their own.
+    Its name lasts through a power cut once ``sync_folder`` was called on its folder.
     """
-    write_pieces(path, [content], beginning)
+    write_pieces(path, [content])
 
 
-def write_pieces(path: Path, pieces: Iterable[bytes], beginning: str = UNFINISHED) -> None:
+def write_pieces(path: Path, pieces: Iterable[bytes]) -> None:
     """Put a file in place from its pieces, as ``write_whole`` does."""
-    unfinished = path.with_name(f"{beginning}{path.name}"[:200])
+    unfinished = path.with_name(f"{UNFINISHED}{path.name}"[:200])
     write_unfinished(unfinished, pieces)
     try:
         replace(unfinished, path)
@@ -356,8 +355,3 @@ class InThread(Generic[T]):
             self._done.append(self._work())
         except BaseException as error:  # raised again where the result is wanted
             self._error = error
-
-
-def digest_in_thread(path: Path) -> Callable[[], str]:
-    """Begin to compute the SHA-256 of a file; return what waits for it and returns it."""
-    return InThread(lambda: digest_of_file(path), finish=False).result

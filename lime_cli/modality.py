@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol, TypeVar, cast
 
-from lime_cli.sources import Source
+from lime_cli.sources import Listing, Source
 
 if TYPE_CHECKING:
     from lime_cli.engine.instance import Instance
@@ -60,3 +61,40 @@ class Modality(Protocol):
     def read(self, source: Source) -> Instance:
         """Read one input; raise InputError when it cannot be used."""
         ...
+
+
+Self = TypeVar("Self", bound="OfFiles")
+
+
+class OfFiles:
+    """What modalities have in common whose inputs are files, an instance each."""
+
+    inputs: tuple[str, ...]
+    recursive: bool
+    glob: str | None
+    suffixes: ClassVar[tuple[str, ...]]
+    """What files in a folder are told by."""
+    called: ClassVar[str]
+    """What they are, for messages."""
+
+    @property
+    def listing(self) -> Listing:
+        """Which files of a folder are taken."""
+        return Listing(self.recursive, self.glob, self.suffixes, self.called)
+
+    def strays(self) -> int:
+        return self.listing.n_strays(self.inputs)
+
+    def ignored(self) -> tuple[str, ...]:
+        return ()
+
+    def stamp(self) -> tuple[int, ...]:
+        return ()
+
+    def without_inputs(self: Self) -> Self:
+        """Return a copy that names no file."""
+        return cast("Self", replace(cast("Any", self), inputs=()))
+
+    def jointly(self: Self) -> Self:
+        """Return itself: what replaces a component is one thing."""
+        return self

@@ -5,9 +5,11 @@ What the engine chooses among stands in ``settings``.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli.errors import SettingsError
@@ -61,6 +63,17 @@ def plugins(group: str) -> dict[str, EntryPoint]:
     from importlib.metadata import entry_points
 
     return {one.name: one for one in sorted(entry_points(group=group))}
+
+
+def functions_of(module: str, parameters: str) -> dict[str, str]:
+    """Name the functions of a file that take these parameters, in their order.
+
+    The file is read, not imported: that would bring all that they need.
+    """
+    path = Path(__file__).parent.joinpath(*module.split(".")[1:]).with_suffix(".py")
+    found = re.findall(r"^def (\w+)\((.*?)\) ->", path.read_text("utf-8"), re.MULTILINE)
+    named = {name: ", ".join(re.findall(r"(\w+):", typed)) for name, typed in found}
+    return {name: f"{module}:{name}" for name, given in named.items() if given == parameters}
 
 
 FORMATS = Registry(
@@ -190,13 +203,7 @@ MODALITY_PLUGINS = "limex.modalities"
 """Entry points of other packages: groups of options that have a method ``modality``."""
 
 SEGMENTERS = Registry(
-    "segmenter",
-    {
-        "slic": "lime_cli.images.segments:slic",
-        "quickshift": "lime_cli.images.segments:quickshift",
-        "felzenszwalb": "lime_cli.images.segments:felzenszwalb",
-        "grid": "lime_cli.images.segments:grid",
-    },
+    "segmenter", functions_of("lime_cli.images.segmenters", "pixels, n_segments, seed")
 )
 """Each is called with RGB pixels, a wish for a number of segments or None, and a seed."""
 
@@ -218,7 +225,7 @@ FILLS = Registry(
 AUTO_FILL = "auto"
 """The mean, but where that changes next to nothing."""
 
-RESIZES = ("stretch", "crop", "pad")
+RESIZES = ("stretch", "crop", "pad", "pad-white")
 
 STYLES = ("outline", "heat", "hide", "panel")
 """Of an overlay."""

@@ -112,7 +112,9 @@ class Settings:
         if self.drop_failed and self.like_lime:
             raise not_limes("--drop-failed")
         if self.radius is not None and self.kernel_width is not None:
-            raise SettingsError("--radius and --kernel-width say the same", "leave one out")
+            raise SettingsError(
+                "--radius and --kernel-width set the same quantity", "leave one out"
+            )
         if self.kernel == "shapley":
             self._check_shapley()
         if self.like_lime and (self.radius is not None or self.refit):
@@ -128,7 +130,9 @@ class Settings:
                 "leave out --selection and --penalty",
             )
         if self.penalty_kind == "lasso" and self.selection != "none":
-            raise SettingsError("--penalty lasso:X chooses by itself", "add --selection none")
+            raise SettingsError(
+                "--penalty lasso:X selects components itself", "add --selection none"
+            )
 
     def _check_shapley(self) -> None:
         """Raise SettingsError for what Shapley values have none of."""
@@ -162,7 +166,7 @@ class Settings:
         if radius * d < 0.5:
             words = (
                 f"--kernel-width {self.kernel_width:g}: masks {radius * d:.2g} of {d} components "
-                "on average, so that no sample differs from the instance"
+                "on average, so no sample differs from the instance"
             )
             wanted = max(0.05, min(0.5, 1.0 / d))
             raise SettingsError(words, f"give --radius {wanted:.2g}, a share of the components")

@@ -299,7 +299,7 @@ def _download(url: str, name: str, target: Path) -> None:
             shutil.copyfileobj(stream, file, 1 << 20)
         unfinished.replace(target)
     except FileNotFoundError:
-        raise InputError(f"{name}: no such file", "check the URL, and who may read it") from None
+        raise InputError(f"{name}: no such file", "check the URL and its permissions") from None
     except ImportError as error:  # fsspec names the package of the protocol
         raise MissingDependency(f"{name}: {_line(error, url, name)}", _package(url)) from None
     except ValueError as error:

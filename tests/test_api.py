@@ -256,7 +256,7 @@ def test_images_are_explained_from_arrays_and_pillow_and_paths(limex, tmp_path):
         ({"kernel": "gauss"}, "kernel"),
         ({"refit": "yes"}, "refit: 'yes' is not valid; give True or False"),
         ({"target": "unicorn"}, "unicorn"),
-        ({"fixed": "wings"}, "fixed: the model is not given a column 'wings'"),
+        ({"fixed": "wings"}, "fixed: zoo.csv has no column 'wings'"),
         ({"output": "x.png"}, "output: there is no such option"),
         ({"tolerance": [1, 2]}, "tolerance: is a list; give one value"),
         ({"row": 1000}, "row=1000: "),
@@ -276,7 +276,7 @@ def test_what_an_option_cannot_be_is_told_in_one_line_under_pythons_name(options
         (object(), FRAME, ModelError, "cannot predict"),
         (RandomForestClassifier(), FRAME, ModelError, "not fitted"),
         (RandomForestClassifier, FRAME, ModelError, "class RandomForestClassifier"),
-        (lambda rows: None, FRAME, lime_cli.LimexError, "NoneType"),
+        (lambda rows: None, FRAME, lime_cli.LimexError, "returned nothing"),
         (ZOO[0], FRAME, InputError, "lacks columns 'hair'"),
         (ZOO[0], 3, SettingsError, "limex cannot tell"),
         (REVIEWS, FRAME, ModelError, "expects 1 columns"),
@@ -509,7 +509,7 @@ def test_plots_and_options_of_images_are_refused_for_rows_and_texts():
 @pytest.mark.parametrize(
     ("said", "in_python"),
     [
-        ("raise --samples, or fix --radius", "raise samples, or fix radius"),
+        ("raise --samples, or set --radius", "raise samples, or set radius"),
         ("try larger ones, such as --segments 21", "try larger ones, such as segments=21"),
         ("with --bins none 0.69", 'with bins="none" 0.69'),
         ("--group auto keeps them together", 'group="auto" keeps them together'),

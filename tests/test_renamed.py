@@ -65,7 +65,9 @@ def first_schema(tmp_path_factory):
 
 
 NEW_CODES = [new for new in renamed("code").values() if new]
-NOW = "old.json:1: is of an earlier version (schema 1: explain again for what it lacks, "
+NOW = (
+    "old.json:1: is of an earlier version (schema 1: explain again to get the keys that it lacks, "
+)
 
 
 @pytest.mark.parametrize(
@@ -93,7 +95,7 @@ def test_a_policy_takes_the_old_code_of_a_warning(limex, first_schema, tmp_path,
     done = limex("check", first_schema, "--policy", policy, "-f", "json")
     assert done.code == 1, done.err
     assert (new or old) in done.out
-    now = f"is now {new}" if new else "does not come any more"
+    now = f"is now {new}" if new else "does not occur any more"
     assert f"policy.toml:2: {old} {now} [old_names]" in done.err
     policy.write_text(f'[run]\nforbid_warnings = ["{new or "few_*"}"]\n')
     assert "policy.toml" not in limex("check", first_schema, "--policy", policy).err

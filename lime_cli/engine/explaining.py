@@ -14,7 +14,7 @@ import numpy as np
 from lime_cli.engine.controls import needy, sharpened, without_noise, without_tails
 from lime_cli.engine.explanation import POOR, Counterfactual, Explanation, Replaced, Surrogate
 from lime_cli.engine.instance import Instance
-from lime_cli.engine.masks import BLOCKS, Masks, Recent, Stage, draw, every_mask
+from lime_cli.engine.masks import BLOCKS, Everything, Masks, Recent, Stage, draw, every_mask
 from lime_cli.engine.model import BoolArray, FloatArray, Identity, IntArray, Model
 from lime_cli.engine.neighbourhood import MOST, Neighbourhood, Product, ladder, width_of
 from lime_cli.engine.predictions import Predictions, predict_samples
@@ -44,13 +44,15 @@ from lime_cli.settings import Settings
 Watch = Callable[[Instance, Neighbourhood], None]
 """What looks on while instances are explained."""
 
-AT_ONCE = 64
-"""Instances of one pool that go through a stage together."""
+AT_ONCE = 256
+"""Instances of one pool that go through a stage together, at most."""
+HELD = 2**27
+"""Bytes of predictions that these hold, about."""
 PATIENCE = 4
 """Times the first samples after which a surrogate that explains nothing is given up."""
 HOPELESS = 0.1
 """Fidelity, with its standard error, below which a surrogate explains nothing."""
-GROUNDS = 2**28
+GROUNDS = 2**27
 """Bytes of what instances share that are kept for those explained next."""
 EXHAUSTIVE = 1024
 """Inputs, at most, that ``auto`` asks about in place of fewer samples."""
@@ -63,8 +65,7 @@ class State:
     instance: Instance
     stages: tuple[Stage, ...]
     predictions: Predictions | None = None
-    masked: BoolArray | None = None
-    """(n, d): which components each sample masks."""
+    counterfactuals: tuple[Counterfactual, ...] | None = None
     targets: list[int] = field(default_factory=list)
     against: int | None = None
     """The output whose prediction is subtracted from every target's."""
@@ -94,7 +95,7 @@ def explain_all(
         if settings.kernel == "shapley":
             yield from (_by_shapley(instance, model, settings, watch) for instance in some)
             continue
-        step = 1 if pool is None else AT_ONCE
+        step = 1 if pool is None else _at_once(model, settings)
         for i in range(0, len(some), step):
             for state in _sample_until_converged(
                 some[i : i + step], model, settings, watch is not None
@@ -102,6 +103,13 @@ def explain_all(
                 if watch is not None and state.neighbourhood is not None:
                     watch(state.instance, state.neighbourhood)
                 yield _explanation(state, model, settings)
+
+
+def _at_once(model: Model, settings: Settings) -> int:
+    """Return how many instances go through stages together."""
+    outputs = max(1, len(model.identity.targets))  # a function tells with its first predictions
+    each = 8 * settings.most_samples * outputs
+    return max(1, min(AT_ONCE, HELD // each))
 
 
 def _by_shapley(
@@ -131,15 +139,8 @@ def _explanation(state: State, model: Model, settings: Settings) -> Explanation:
         stop=state.stop,
         settings=settings,
         outputs=tuple(state.facts.original.tolist()),
-        counterfactuals=_counterfactuals(state, model),
+        counterfactuals=state.counterfactuals,
     )
-
-
-def _counterfactuals(state: State, model: Model) -> tuple[Counterfactual, ...] | None:
-    if state.predictions is None or state.masked is None:
-        return None
-    samples = (state.predictions.codes, state.masked, state.predictions.samples)
-    return nearest(state.instance, model.identity, state.predictions.original, samples)
 
 
 def _sample_until_converged(
@@ -217,7 +218,7 @@ def _predict(state: State, model: Model, settings: Settings, d: int) -> None:
     masks = _masks(settings, d, state.stages, state.instance.random)
     codes = state.instance.codes(masks)
     state.predictions = predict_samples(state.instance, model, codes, settings, state.predictions)
-    state.masked = masks.masked
+    state.counterfactuals = nearest(state.instance, model.identity, codes, masks, _raw(state))
     if not state.targets:
         _choose(state, model, settings, state.predictions.original)
     state.spent += time.monotonic() - began
@@ -229,7 +230,9 @@ def _exhaust(
     """Ask about every input there is, and average over what replaces each mask's components."""
     everything = state.instance.everything()
     state.predictions = predict_samples(state.instance, model, everything.codes, settings)
-    state.masked = everything.masked
+    state.counterfactuals = nearest(
+        state.instance, model.identity, everything.codes, everything, state.predictions
+    )
     _choose(state, model, settings, state.predictions.original)
     failed = state.predictions.failed
     d = everything.masked.shape[1]
@@ -493,7 +496,7 @@ def _remedy(
     fidelity = surrogate.fidelity or 0.0
     remedies: list[tuple[float, str]] = []
     if surrogate.pairs_fidelity is not None:
-        remedies.append((surrogate.pairs_fidelity, "the pairs listed raise it to {:.2f}"))
+        remedies.append((surrogate.pairs_fidelity, "with the pairs listed it is {:.2f}"))
     for at_radius in surrogate.by_radius:
         if at_radius.fidelity is not None and at_radius.radius != surrogate.radius:
             gap = abs(at_radius.gap or 0.0)
@@ -660,20 +663,21 @@ class Replacing(Protocol):
 def nearest(
     instance: Instance,
     identity: Identity,
-    original: FloatArray,
-    samples: tuple[IntArray, BoolArray, FloatArray],
+    codes: IntArray,
+    masks: Masks | Everything,
+    found: Predictions,
 ) -> tuple[Counterfactual, ...] | None:
     """Find a sample for each class that one is predicted as; None where nothing has classes.
 
-    ``samples`` are codes (n, m), masks (n, d) and predictions (n, k) of the samples. Of several the
-    one that masks fewest components is taken, then the one most surely of its class.
+    ``codes`` (n, m) are those of the samples. Of several the one that masks fewest components is
+    taken, then the one most surely of its class.
     """
-    codes, masked, predictions = samples
+    original, predictions, masked = found.original, found.samples, masks.masked
     if identity.task != "classification" or len(original) < 2:
         return None
     own = int(np.argmax(original))
     top = predictions.argmax(axis=1)
-    n_masked = masked.sum(axis=1)
+    n_masked = masks.sizes
     few = (n_masked > 0) & (n_masked <= MOST_CHANGED)
     others = np.isfinite(predictions).all(axis=1) & (top != own) & few
     chosen = []

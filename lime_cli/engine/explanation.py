@@ -18,7 +18,7 @@ WORDS = ((0.9, "very good"), (0.7, "good"), (0.5, "fair"), (POOR, "poor"))
 
 def called(fidelity: float) -> str:
     """Say in words how good a fidelity is."""
-    described = "very poor, the surrogate does not describe the model here"
+    described = "very poor: the surrogate does not describe the model here"
     return next((word for least, word in WORDS if fidelity >= least), described)
 
 

@@ -9,27 +9,23 @@ of it.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol, cast
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
 
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight
-from lime_cli.engine.instance import Column, Component, Instance
+from lime_cli.engine.instance import Component, Instance
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray, Model
 from lime_cli.engine.predictions import (
-    Question,
     count_repeated,
     distinct,
     predict_codes,
     predict_original,
-    put,
 )
 from lime_cli.engine.targets import choose_targets
 from lime_cli.engine.warnings import Facts, judge
-from lime_cli.errors import InputError, SettingsError
 from lime_cli.settings import Settings
 
 BLOCKS = 8
@@ -39,13 +35,14 @@ LABEL_1 = "label 1"
 """lime's default target: the output of index 1; of a regression, the first."""
 
 
-class DataPredictions(NamedTuple):
-    """What a model says of the samples of a table."""
+class LimeSamples(NamedTuple):
+    """What lime draws around an instance."""
 
-    codes: IntArray
-    """(n - 1, columns): the bin or level of every value."""
+    components: Sequence[Component]
+    data: FloatArray
+    """(n, p): lime's interpretable rows, the instance first."""
     predictions: FloatArray
-    """(n - 1, k)"""
+    """(n - 1, k): of the samples."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,29 +79,20 @@ def explain_like_lime(
     instances: list[Instance],
     model: Model,
     settings: Settings,
-    predicted: dict[str, DataPredictions] | None = None,
-    choices: Choices | None = None,
+    of_row: Callable[[Any, Model, Settings], LimeSamples],
 ) -> Iterator[Explanation]:
     """Explain instances in order, each as a new explainer of marcotcr/lime would.
 
-    ``predicted`` keeps what the model said to the samples of a table from one call to the next.
-    Raises PredictionError, SettingsError for a target or a table that lime could not take, and
-    InputError for a row that it could not.
+    ``of_row`` draws around a row of a table. Raises PredictionError, SettingsError for a target or
+    a table that lime could not take, and InputError for a row that it could not.
     """
-    predicted = {} if predicted is None else predicted
-    choices = choices or Choices()
     for instance in instances:
         original = predict_original(instance, model, settings)
         targets = _targets(settings, model, original)
-        if instance.subject.modality == "tabular":
-            row = cast("Row", instance)
-            components: Sequence[Component] = components_of_row(row, choices)
-            data, predictions = row_data(row, model, settings, choices, predicted)
-        else:
-            components = instance.components
-            data, predictions = _mask_data(instance, model, settings)
+        draw = of_row if instance.subject.modality == "tabular" else _of_masks
+        components, data, predictions = draw(instance, model, settings)
         predictions = np.vstack([original[None], predictions])
-        neighbourhood = _weighed(instance, data, predictions, settings, choices)
+        neighbourhood = _weighed(instance, data, predictions, settings)
         yield _explanation(instance, model, settings, (components, neighbourhood, targets))
 
 
@@ -114,17 +102,14 @@ def _targets(settings: Settings, model: Model, original: FloatArray) -> list[int
     return [0 if model.identity.task == "regression" or len(original) == 1 else 1]
 
 
-def _mask_data(
-    instance: Instance, model: Model, settings: Settings
-) -> tuple[FloatArray, FloatArray]:
-    """Return masks (n, d), the full one first, and the predictions to all others (n - 1, k)."""
+def _of_masks(instance: Instance, model: Model, settings: Settings) -> LimeSamples:
     rng = np.random.RandomState(settings.seed)
     draw = _text_masks if instance.subject.modality == "text" else _image_masks
     masks = draw(settings.samples, len(instance.components), rng)
     first, inverse = distinct(masks[1:])
     predictions = predict_codes(instance, model, masks[1:][first], settings)[inverse]
     count_repeated(model, len(inverse) - len(first))
-    return masks.astype(np.float64), predictions
+    return LimeSamples(instance.components, masks.astype(np.float64), predictions)
 
 
 def _text_masks(n: int, d: int, rng: np.random.RandomState) -> IntArray:
@@ -149,7 +134,6 @@ def _weighed(
     data: FloatArray,
     predictions: FloatArray,
     settings: Settings,
-    choices: Choices,
 ) -> LimeNeighbourhood:
     """Weigh by sqrt(exp(-D² / w²)), D from row 0 in lime's interpretable space."""
     distribution = DISTRIBUTIONS[instance.subject.modality]
@@ -157,7 +141,7 @@ def _weighed(
     if width is None:
         table = instance.subject.modality == "tabular"
         width = distribution.width * (np.sqrt(data.shape[1]) if table else 1.0)
-    distance = _distances(data, choices.metric or distribution.metric) * distribution.unit
+    distance = _distances(data, distribution.metric) * distribution.unit
     weights = np.sqrt(np.exp(-(distance**2) / width**2))
     return LimeNeighbourhood(data, predictions, weights, float(width))
 
@@ -352,305 +336,3 @@ def _lasso_path(data: FloatArray, predictions: FloatArray, n: int) -> IntArray:
         if len(chosen) <= n:
             break
     return chosen
-
-
-# What lime learns from one column of training data, and how it draws from that.
-
-TINY_SPREAD = 1e-11
-"""Added to the standard deviation of every bin."""
-
-
-class FeatureLike(Protocol):
-    """A column of a background, as ``tabular.background`` has it."""
-
-    @property
-    def name(self) -> str:
-        """What the table calls it."""
-        ...
-
-    @property
-    def numeric(self) -> bool:
-        """Whether its values are cut into bins."""
-        ...
-
-    @property
-    def values(self) -> NDArray[Any]:
-        """(levels,): its different values, ascending."""
-        ...
-
-    @property
-    def frequencies(self) -> FloatArray:
-        """(levels,): of the background's rows."""
-        ...
-
-    @property
-    def cuts(self) -> FloatArray:
-        """Ascending, below the largest value; a value equal to a cut lies below it."""
-        ...
-
-    @property
-    def capped(self) -> bool:
-        """Whether the largest value is a cut point too."""
-        ...
-
-    def bin_of(self, value: Any) -> int:
-        """Return the place of a level; -1 for one that the background does not know."""
-        ...
-
-    def condition(self, value: Any) -> str:
-        """Say what a value's bin means."""
-        ...
-
-    def label(self, value: Any) -> str:
-        """Name column, value and bin."""
-        ...
-
-
-@dataclass(frozen=True, eq=False)
-class LearnedColumn:
-    """One column: its codes (bins or levels), how often each occurs, and what is in each bin."""
-
-    feature: FeatureLike
-    counts: IntArray
-    """(levels,): rows of the background with each value."""
-    cuts: FloatArray
-    codes: IntArray
-    """Those that occur, ascending."""
-    frequencies: FloatArray
-
-    @classmethod
-    def of(cls, feature: FeatureLike, n_rows: int) -> LearnedColumn:
-        """Learn a column; for numbers, without missing ones."""
-        counts = np.rint(feature.frequencies * n_rows).astype(np.int64)
-        if not feature.numeric:
-            codes = np.arange(len(counts))
-            return cls(feature, counts, np.empty(0), codes, counts / float(counts.sum()))
-        cuts = feature.cuts
-        if feature.capped:
-            cuts = np.append(cuts, float(feature.values[-1]))
-        codes, places = np.unique(np.searchsorted(cuts, feature.values), return_inverse=True)
-        in_bin = np.bincount(places, counts)
-        return cls(feature, counts, cuts, codes, in_bin / float(in_bin.sum()))
-
-    @property
-    def numeric(self) -> bool:
-        """Whether codes are bins."""
-        return self.feature.numeric
-
-    def code_of(self, value: Any) -> int:
-        """Return the code of a value; -1 for an unknown level."""
-        if self.numeric:
-            return int(np.searchsorted(self.cuts, value))
-        return self.feature.bin_of(value)
-
-    def draw(self, n: int, rng: np.random.RandomState) -> IntArray:
-        """Draw n codes by their frequencies."""
-        return rng.choice(self.codes, size=n, replace=True, p=self.frequencies)
-
-    def undiscretized(self, codes: IntArray, rng: np.random.RandomState) -> NDArray[Any]:
-        """Return a value for each code: the level, or a number from the bin's truncated normal.
-
-        In a bin whose edges coincide the number is the edge's standard score, about 0, and not
-        the edge: a fault of lime that its users' numbers hold.
-        """
-        if not self.numeric:
-            return self.feature.values[codes]
-        from scipy.stats import truncnorm
-
-        low, high, mean, spread = (part[codes] for part in self._bins())
-        low, high = (low - mean) / spread, (high - mean) / spread
-        wide = low != high
-        if wide.any():
-            low[wide] = truncnorm.rvs(
-                low[wide], high[wide], loc=mean[wide], scale=spread[wide], random_state=rng
-            )
-        return low
-
-    def centre_and_scale(self) -> tuple[float, float]:
-        """Return mean and standard deviation, 1 for none; those of a level are 0 and 1."""
-        if not self.numeric:
-            return 0.0, 1.0
-        rows = self._rows()
-        mean, variance, tiny = rows.mean(), rows.var(), np.finfo(np.float64).eps
-        rounding = len(rows) * tiny * variance + (len(rows) * mean * tiny) ** 2
-        return float(mean), 1.0 if variance <= rounding else float(np.sqrt(variance))
-
-    def _rows(self) -> FloatArray:
-        return np.repeat(self.feature.values.astype(np.float64), self.counts)
-
-    def _bins(self) -> tuple[FloatArray, FloatArray, FloatArray, FloatArray]:
-        """Return edges, mean and spread of every bin, (bins,) each."""
-        rows = self._rows()
-        place = np.searchsorted(self.cuts, rows)
-        inside = [rows[place == code] for code in range(len(self.cuts) + 1)]
-        return (
-            np.append(rows[0], self.cuts),
-            np.append(self.cuts, rows[-1]),
-            np.array([values.mean() if len(values) else 0.0 for values in inside]),
-            np.array([values.std() if len(values) else 0.0 for values in inside]) + TINY_SPREAD,
-        )
-
-
-# The neighbourhood of a row: bins and frequencies, truncated normals inside bins.
-
-SEEDS = 0x7FFFFFFF
-"""Every tree that cuts entropy bins draws a seed below this from the stream of the samples."""
-MISSING = "marcotcr/lime does not support missing numbers"
-
-
-@dataclass(frozen=True)
-class Choices:
-    """What callers of marcotcr/lime may choose and the command line has no option for."""
-
-    discretize: bool = True
-    """Of tables; without, numbers are drawn from a normal distribution."""
-    around_instance: bool = False
-    """Whether that distribution is centred on the instance, not on the background's mean."""
-    metric: str | None = None
-    """``euclidean`` or ``cosine``; None takes the modality's."""
-
-
-class BackgroundLike(Protocol):
-    """All columns of a table, as ``tabular.background`` has them."""
-
-    @property
-    def source(self) -> str:
-        """Name of its file."""
-        ...
-
-    @property
-    def n_rows(self) -> int:
-        """How many rows the shares are of."""
-        ...
-
-    @property
-    def bins(self) -> str:
-        """How numbers were cut: ``quartile``, ``decile``, ``entropy`` or a number of bins."""
-        ...
-
-    @property
-    def features(self) -> Sequence[FeatureLike]:
-        """The columns in the model's order."""
-        ...
-
-
-class Row(Instance, Protocol):
-    """A row of a table, as ``tabular.row`` has it."""
-
-    @property
-    def background(self) -> BackgroundLike:
-        """Where replacements come from."""
-        ...
-
-    @property
-    def values(self) -> Sequence[Any]:
-        """The row's own value of each feature."""
-        ...
-
-    def table(self, columns: Sequence[NDArray[Any]]) -> Any:
-        """Return rows given as a column for each feature, as the model's input."""
-        ...
-
-
-def components_of_row(row: Row, choices: Choices) -> tuple[Component, ...]:
-    """Return a component for every column, those that never vary too."""
-    return tuple(
-        Component(
-            feature.label(value) if choices.discretize or not feature.numeric else feature.name,
-            value,
-            Column(feature.name, feature.condition(value) if choices.discretize else ""),
-        )
-        for feature, value in zip(row.background.features, row.values, strict=True)
-    )
-
-
-def row_data(
-    row: Row,
-    model: Model,
-    settings: Settings,
-    choices: Choices,
-    predicted: dict[str, DataPredictions],
-) -> tuple[FloatArray, FloatArray]:
-    """Return lime's interpretable rows (n, p), the instance first, and the predictions (n - 1, k).
-
-    Samples in bins do not depend on the row, so ``predicted`` keeps them for all rows of a
-    background. Raises SettingsError for a background, InputError for a row that lacks a number.
-    """
-    _check_complete(row)
-    learned = [
-        LearnedColumn.of(feature, row.background.n_rows) for feature in row.background.features
-    ]
-    if not choices.discretize:
-        return _normal_data(row, learned, model, settings, choices)
-    pool = f"like-lime:{row.pool}"
-    if pool not in predicted:
-        predicted[pool] = _binned_predictions(row, learned, model, settings)
-    predictions = predicted[pool]
-    own = [column.code_of(value) for column, value in zip(learned, row.values, strict=True)]
-    data = np.vstack([np.ones(len(own)), predictions.codes == np.array(own)])
-    return data.astype(np.float64), predictions.predictions
-
-
-def _check_complete(row: Row) -> None:
-    for feature, value in zip(row.background.features, row.values, strict=True):
-        if not feature.numeric:
-            continue
-        if feature.values[-1] != feature.values[-1]:
-            raise SettingsError(
-                f"--like-lime: {row.background.source}: column {feature.name!r} has gaps, "
-                f"and {MISSING}",
-                "fill them, or leave the column out with --drop",
-            )
-        if value is None or value != value:
-            raise InputError(f"{row.subject.source}: {feature.name!r} is empty, and {MISSING}")
-
-
-def _binned_predictions(
-    row: Row, learned: list[LearnedColumn], model: Model, settings: Settings
-) -> DataPredictions:
-    """Draw every column's bin or level, the first draw for the instance; then numbers in bins."""
-    rng = np.random.RandomState(settings.seed)
-    if row.background.bins == "entropy":
-        for _ in (column for column in learned if column.numeric):
-            rng.randint(0, SEEDS)
-    n = settings.samples
-    codes = np.stack([column.draw(n, rng) for column in learned], axis=1)[1:]
-    columns = [column.undiscretized(codes[:, j], rng) for j, column in enumerate(learned)]
-    return DataPredictions(codes, _predicted(row, model, columns, settings))
-
-
-def _normal_data(
-    row: Row, learned: list[LearnedColumn], model: Model, settings: Settings, choices: Choices
-) -> tuple[FloatArray, FloatArray]:
-    """Draw normal numbers for every column, then levels over those that are no numbers."""
-    rng = np.random.RandomState(settings.seed)
-    n, p = settings.samples, len(learned)
-    mean, scale = np.array([column.centre_and_scale() for column in learned]).T
-    own = np.array(
-        [v if column.numeric else 0 for column, v in zip(learned, row.values, strict=True)]
-    )
-    raw = rng.normal(0, 1, n * p).reshape(n, p) * scale
-    raw += own if choices.around_instance else mean
-    raw[0] = own
-    data, columns = (raw - mean) / scale, []
-    for j, column in enumerate(learned):
-        if column.numeric:
-            columns.append(raw[1:, j])
-            continue
-        codes = column.draw(n, rng)
-        data[:, j] = codes == column.code_of(row.values[j])
-        data[0, j] = 1
-        columns.append(column.undiscretized(codes[1:], rng))
-    return data, _predicted(row, model, columns, settings)
-
-
-def _predicted(
-    row: Row, model: Model, columns: list[NDArray[Any]], settings: Settings
-) -> FloatArray:
-    """Return the model's predictions to rows given by their columns, (rows, k)."""
-    question = Question(
-        row,
-        len(columns[0]),
-        lambda start, n: row.table([column[start : start + n] for column in columns]),
-    )
-    return put(question, model, settings)

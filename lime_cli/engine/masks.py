@@ -21,7 +21,7 @@ from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.engine.neighbourhood import Kernel, binomial
 
 BLOCKS = 8
-KEPT = 2**26
+KEPT = 2**25
 """Bytes of masks, and as many of their stages, that are kept for what is explained next."""
 
 
@@ -83,6 +83,8 @@ class Masks:
     """(pairs, 2): samples of one mask whose replacements were drawn independently."""
     uniforms: NDArray[np.float32] | None = None
     """(n, d) in [0, 1): what chooses each replacement, where that is random."""
+    parts: tuple[Masks, ...] = ()
+    """Those of the stages they were drawn in, which other masks have, too; none for one stage."""
     memo: dict[Any, Any] = field(default_factory=dict)
     """What instances remember of these masks."""
 
@@ -150,6 +152,11 @@ class Everything:
     share: FloatArray
     """(n,): how likely each is among those of its mask; these sum to one for every mask."""
 
+    @property
+    def sizes(self) -> IntArray:
+        """How many components each masks, (n,)."""
+        return np.asarray(self.masked.sum(axis=1))
+
 
 class KeptOrMasked:
     """What an instance is whose components are kept or masked, and nothing is drawn in their place.
@@ -192,10 +199,7 @@ def given(masked: BoolArray, rng: np.random.Generator) -> Masks:
     return Masks(masked, np.zeros(n, np.int64), proposal, 1, none, uniforms)
 
 
-Drawn = tuple[BoolArray, IntArray, NDArray[np.float32]]
-"""Masks (n, d), blocks (n,) and uniform numbers (n, d)."""
-
-MASKS, STAGES = Recent[Masks](KEPT), Recent[Drawn](KEPT)
+MASKS, STAGES = Recent[Masks](KEPT), Recent[Masks](KEPT)
 
 
 def draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
@@ -204,43 +208,47 @@ def draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
     A stage of fewer samples is the beginning of one of more.
     """
     key = (seed, d, stages, random)
-    return MASKS.get(key, partial(_draw, *key), lambda masks: 5 * masks.masked.size)
+    return MASKS.get(key, partial(_draw, *key), _bytes)
+
+
+def _bytes(masks: Masks) -> int:
+    return 5 * masks.masked.size
 
 
 def _draw(seed: int, d: int, stages: tuple[Stage, ...], random: bool) -> Masks:
-    drawn = [_kept_stage(seed, d, i, stage, random) for i, stage in enumerate(stages)]
-    n = sum(stage.n for stage in stages)
-    distributions = [stage.n / n * mixture(d, stage.radii) for stage in stages]
-    starts = np.cumsum([0, *(stage.n for stage in stages)])
-    twins = [
-        start + np.arange(stage.n // 2 * 2).reshape(-1, 2)
-        for start, stage in zip(starts, stages, strict=False)
-    ]
+    drawn = tuple(_kept_stage(seed, d, i, stage, random) for i, stage in enumerate(stages))
+    if len(drawn) == 1:
+        return drawn[0]
+    n = sum(one.n for one in drawn)
+    starts = np.cumsum([0, *(one.n for one in drawn)])
+    uniforms = [one.uniforms for one in drawn if one.uniforms is not None]
     return Masks(
-        masked=np.concatenate([stage[0] for stage in drawn]),
-        block=np.concatenate([stage[1] for stage in drawn]),
-        proposal=np.sum(distributions, axis=0),
+        masked=np.concatenate([one.masked for one in drawn]),
+        block=np.concatenate([one.block for one in drawn]),
+        proposal=np.sum([one.n / n * one.proposal for one in drawn], axis=0),
         n_blocks=BLOCKS,
-        twins=np.concatenate(twins) if random else np.zeros((0, 2), np.int64),
-        uniforms=np.concatenate([stage[2] for stage in drawn]) if random else None,
+        twins=np.concatenate([s + one.twins for s, one in zip(starts, drawn, strict=False)]),
+        uniforms=np.concatenate(uniforms) if uniforms else None,
+        parts=drawn,
     )
 
 
-def _kept_stage(seed: int, d: int, number: int, stage: Stage, random: bool) -> Drawn:
+def _kept_stage(seed: int, d: int, number: int, stage: Stage, random: bool) -> Masks:
     key = (seed, d, number, stage, random)
-    return STAGES.get(key, partial(_stage, *key), lambda one: 5 * one[0].size)
+    return STAGES.get(key, partial(_stage, *key), _bytes)
 
 
-def _stage(seed: int, d: int, number: int, stage: Stage, random: bool) -> Drawn:
+def _stage(seed: int, d: int, number: int, stage: Stage, random: bool) -> Masks:
     """Draw one stage.
 
     Samples go around the blocks one by one, or pair by pair where replacements are random.
     """
     each = 2 if random else 1
     length = -(-stage.n // (each * BLOCKS))  # masks of a block
-    cumulative = np.cumsum(mixture(d, stage.radii))[:-1]
+    proposal = mixture(d, stage.radii)
+    cumulative = np.cumsum(proposal)[:-1]
     masked = np.empty((length, BLOCKS, each, d), bool)
-    uniforms = np.zeros((length, BLOCKS, each, d), np.float32)
+    uniforms = np.zeros((length, BLOCKS, each, d if random else 0), np.float32)
     for block in range(BLOCKS):
         rng = np.random.default_rng([seed, d, block, number])
         sizes, subsets, *chosen = rng.spawn(2 + each)
@@ -257,10 +265,13 @@ def _stage(seed: int, d: int, number: int, stage: Stage, random: bool) -> Drawn:
             uniforms[:, block, twin] = np.take_along_axis(series, np.maximum(times, 0), axis=0)
     block_of = np.broadcast_to(np.arange(BLOCKS)[None, :, None], masked.shape[:3])
     n = stage.n
-    return (
-        masked.reshape(-1, d)[:n],
-        block_of.reshape(-1)[:n],
-        np.asarray(uniforms.reshape(-1, d)[:n]),
+    return Masks(
+        masked=masked.reshape(-1, d)[:n],
+        block=block_of.reshape(-1)[:n],
+        proposal=proposal,
+        n_blocks=BLOCKS,
+        twins=np.arange(n // 2 * 2 if random else 0).reshape(-1, 2),
+        uniforms=np.asarray(uniforms.reshape(-1, d)[:n]) if random else None,
     )
 
 

@@ -49,8 +49,6 @@ class Question:
     n: int
     inputs: Callable[[int, int], Any]
     """From the place of the first and a number to so many inputs, fewer at the end."""
-    most: int | None = None
-    """Inputs in a call, at most; a call always has its full size, filled up at the end."""
 
 
 def put(question: Question, model: Model, settings: Settings) -> FloatArray:
@@ -61,9 +59,7 @@ def put(question: Question, model: Model, settings: Settings) -> FloatArray:
     """
     calls, parts, start = _calls_of(model), [], 0
     while start < question.n:
-        left = question.n - start
-        size = calls.size(question.instance, settings)
-        size = min(size, question.most or left)
+        size = min(calls.size(question.instance, settings), question.n - start)
         try:
             with clock.busy_with(question.instance):
                 predictions = model.predict(question.inputs(start, size))
@@ -77,9 +73,9 @@ def put(question: Question, model: Model, settings: Settings) -> FloatArray:
             calls.fits = size // 2
             continue
         calls.counts = calls.counts.plus(CallCounts(1, size))
-        parts.append(predictions[:left])
+        parts.append(predictions)
         start += size
-        clock.count_predicted(min(size, left))
+        clock.count_predicted(size)
     return np.concatenate(parts)
 
 
@@ -201,8 +197,6 @@ class Predictions:
 
     original: FloatArray
     """(k,)"""
-    codes: IntArray
-    """(n, m): what each sample is."""
     samples: FloatArray
     """(n, k); NaN or infinity where the model failed and samples may be left out."""
 
@@ -232,7 +226,7 @@ def predict_samples(
     fails, so that the error tells what is to blame. Raises PredictionError.
     """
     first, inverse = distinct(codes)
-    n_known = 0 if known is None else len(known.codes)
+    n_known = 0 if known is None else len(known.samples)
     fresh = codes if len(first) == len(codes) and not n_known else codes[first[first >= n_known]]
     parts: list[FloatArray] = []
     if known is None:
@@ -244,7 +238,7 @@ def predict_samples(
         if len(fresh):
             parts.append(predict_codes(instance, model, fresh, settings))
     count_repeated(model, len(codes) - n_known - len(fresh))
-    found = Predictions(original, codes, np.concatenate(parts)[inverse])
+    found = Predictions(original, np.concatenate(parts)[inverse])
     return _checked(found, settings, instance.subject.source)
 
 
@@ -289,5 +283,5 @@ def _checked(predictions: Predictions, settings: Settings, source: str) -> Predi
     if failed > settings.drop_failed * n:
         words = NotFinite.words(source, failed, n)
         allowed = f"--drop-failed {100 * settings.drop_failed:.3g}%"
-        raise PredictionError(words, f"more than {allowed} leaves out; give a larger share")
+        raise PredictionError(words, f"{allowed} allows fewer; give a larger share")
     return predictions

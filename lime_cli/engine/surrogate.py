@@ -39,7 +39,7 @@ CERTAIN = 3.0
 all: by chance at none of the radii."""
 SMALL_GAP, NEAR_BEST = 0.05, 0.03
 """Of the range of the predictions; of fidelity: what the choice of the radius calls small."""
-TOGETHER = 2**22
+TOGETHER = 2**20
 """Numbers that are worked on in one go."""
 
 
@@ -122,7 +122,7 @@ class Ground:
         x[self.slot, 0], x[self.slot, 1 : 1 + self.d] = 1.0, masks.masked[order]
         x[self.slot, 1 + self.d :] = controls[order]
         self.X = x.reshape(self.B, L, -1)
-        self.XT = np.ascontiguousarray(self.X.transpose(0, 2, 1))
+        self.XT = self.X.transpose(0, 2, 1)
         weights = [masks.weights(kernel) for kernel in kernels]
         w = np.zeros((len(kernels), self.B * L))
         w[:, self.slot] = np.stack([one[order] for one, _ in weights])
@@ -167,7 +167,7 @@ class Ground:
     def bytes(self) -> int:
         """How much memory it comes to take, about."""
         p = self.X.shape[2]
-        return 8 * (2 * self.X.size + len(self.w) * self.F * (p * p + (1 + self.d) ** 2))
+        return 8 * (self.X.size + len(self.w) * self.F * (p * p + (1 + self.d) ** 2))
 
     @property
     def controlled(self) -> bool:
@@ -190,12 +190,15 @@ class Ground:
     def gram(self, r: int) -> FloatArray:
         """Return the Gram matrices of (1, the masks) of one radius, (F, d + 1, d + 1)."""
         if r not in self._grams:
-            self._grams[r] = self._system(r)[:, : 1 + self.d, : 1 + self.d].copy()
+            self._grams[r] = self._system(r, 1 + self.d)
         return self._grams[r]
 
-    def _system(self, r: int) -> FloatArray:
-        """Return the Gram matrices of (1, x) of one radius, (F, p, p), the instance counted."""
-        blocks = self.XT @ (self.X * self.w[r][:, :, None])
+    def _system(self, r: int, p: int) -> FloatArray:
+        """Return the Gram matrices of the first p of (1, x) at one radius, (F, p, p), the instance
+        counted.
+        """
+        half = self.X[..., :p] * np.sqrt(self.w[r])[:, :, None]
+        blocks = half.transpose(0, 2, 1) @ half
         folds = blocks.sum(axis=0)[None]
         if self.F > 1:
             folds = np.concatenate([folds, folds - blocks])
@@ -208,8 +211,7 @@ class Ground:
         p, d = self.X.shape[2], self.d
         inverses = np.empty((len(self.w), self.F, p, p))
         for r, kernel in enumerate(self.kernels):
-            system = self._system(r)
-            self._grams.setdefault(r, system[:, : 1 + d, : 1 + d].copy())
+            system = self._system(r, p)
             scale = np.einsum("fii->f", system) / p
             ridge = np.repeat(CONDITIONING * scale[:, None], p, axis=1)
             mean, variance, _ = moments(kernel.sizes(d))

@@ -13,7 +13,7 @@ import numpy as np
 from lime_cli.engine.explanation import Explanation
 from lime_cli.engine.instance import Instance
 from lime_cli.engine.model import CodedWarning, FloatArray, Model
-from lime_cli.errors import SettingsError
+from lime_cli.errors import SettingsError, and_more
 from lime_cli.settings import Settings
 
 Engine = Callable[[Sequence[Instance], Model, Settings], Iterator[Explanation]]
@@ -152,6 +152,5 @@ def _suggestion(word: str, names: tuple[str, ...], option: str) -> str:
     near = get_close_matches(word, names, n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
     others = "an index, predicted, all, top:K" if option == "--target" else "an index"
-    return f"it has {listed}; or give {others}"
+    return f"it has {and_more(names, 8)}; or give {others}"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from lime_cli.engine.explanation import Rule, Surrogate
-from lime_cli.engine.model import BoolArray, FloatArray
+from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.engine.neighbourhood import Neighbourhood
 from lime_cli.settings import Settings
 
@@ -17,8 +16,6 @@ SMALLEST_LEAF = 5
 """Samples in a leaf, at least, where they were drawn at random."""
 LEAST_GAIN = 1e-6
 """Share of the weighted variance that a split must explain: rounding explains less."""
-NO_GAIN = 1e9
-"""More than any split explains: a tree of one leaf."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -115,7 +112,7 @@ def _grow(neighbourhood: Neighbourhood, target: int, settings: Settings) -> Tree
     )
     fidelity = _fidelity(neighbourhood, scaled, out)
     return Trees(
-        rules=tuple(_rules(tree.tree_, level, spread)),
+        rules=tuple(_rules(tree, level, spread)),
         fitted=level + spread * fitted,
         refits=level + spread * refits,
         fidelity=float(np.clip(fidelity, -1.0, 1.0)),
@@ -123,21 +120,84 @@ def _grow(neighbourhood: Neighbourhood, target: int, settings: Settings) -> Tree
     )
 
 
+@dataclass(frozen=True, eq=False)
+class Node:
+    """Where samples go on by whether one component is kept, or a leaf."""
+
+    value: float
+    share: float
+    """Of the weights."""
+    component: int = 0
+    masked: Node | None = None
+    """None for a leaf, as ``kept``."""
+    kept: Node | None = None
+
+    def predict(self, kept: BoolArray | FloatArray) -> FloatArray:
+        """Return what the tree says of samples (n, d) that keep some components, (n,)."""
+        if self.masked is None or self.kept is None:
+            return np.full(len(kept), self.value)
+        said, there = np.empty(len(kept)), kept[:, self.component] > 0
+        said[there] = self.kept.predict(kept[there])
+        said[~there] = self.masked.predict(kept[~there])
+        return said
+
+
+class _Leaf:
+    """A leaf of a tree that grows: its samples, and the split that would explain most in it."""
+
+    def __init__(self, sums: FloatArray, x: FloatArray, rows: IntArray, smallest: int) -> None:
+        """Look for the split of ``rows`` among samples ``x`` (n, d); ``sums`` (3, n) have the
+        weight, the weighted number and 1 of each. A side has ``smallest`` samples at least.
+        """
+        self.rows = rows
+        own = sums[:, rows]
+        kept = own @ x[rows]
+        whole = own.sum(axis=1)
+        masked = whole[:, None] - kept
+        self.weight, self.value = float(whole[0]), float(whole[1] / whole[0])
+        with np.errstate(divide="ignore", invalid="ignore"):
+            gain = kept[0] * masked[0] / whole[0] * (kept[1] / kept[0] - masked[1] / masked[0]) ** 2
+        gain[(np.minimum(kept[2], masked[2]) < smallest) | np.isnan(gain)] = -1.0
+        self.component = int(gain.argmax())
+        self.gain = float(gain[self.component])
+        self.parts: tuple[_Leaf, _Leaf] | None = None
+
+    def split(self, sums: FloatArray, x: FloatArray, smallest: int) -> tuple[_Leaf, _Leaf]:
+        """Take the leaf apart: what is masked, and what is kept."""
+        there = x[self.rows, self.component] > 0
+        masked, kept = self.rows[~there], self.rows[there]
+        self.parts = _Leaf(sums, x, masked, smallest), _Leaf(sums, x, kept, smallest)
+        return self.parts
+
+    def node(self, total: float) -> Node:
+        """Return the leaf as it ended up."""
+        if self.parts is None:
+            return Node(self.value, self.weight / total)
+        masked, kept = (part.node(total) for part in self.parts)
+        return Node(self.value, self.weight / total, self.component, masked, kept)
+
+
 def _fit(
     neighbourhood: Neighbourhood, scaled: FloatArray, rows: BoolArray, settings: Settings
-) -> Any:
-    # scikit-learn takes a second to import, and only trees need it.
-    from sklearn.tree import DecisionTreeRegressor
+) -> Node:
+    """Grow a tree, always where it explains most (CART, best first).
 
-    drawn = neighbourhood.n_blocks > 1
-    tree = DecisionTreeRegressor(
-        max_leaf_nodes=max(2, settings.features),
-        min_samples_leaf=SMALLEST_LEAF if drawn else 1,
-        min_impurity_decrease=LEAST_GAIN if settings.features > 1 else NO_GAIN,
-        random_state=0,
-    )
-    kept = neighbourhood.interpretable[rows]
-    return tree.fit(kept, scaled[rows], sample_weight=neighbourhood.weights[rows])
+    As everything is kept or masked, a split is a component: sums over what is kept tell all.
+    """
+    smallest = SMALLEST_LEAF if neighbourhood.n_blocks > 1 else 1
+    rows = rows & (neighbourhood.weights > 0)
+    x = neighbourhood.interpretable[rows].astype(float)
+    weights = neighbourhood.weights[rows]
+    sums = np.stack([weights, weights * scaled[rows], np.ones(len(weights))])
+    root = _Leaf(sums, x, np.arange(len(x)), smallest)
+    leaves = [root]
+    while len(leaves) < settings.features:
+        best = max(leaves, key=lambda leaf: leaf.gain)
+        if best.gain <= LEAST_GAIN * root.weight:
+            break
+        leaves.remove(best)
+        leaves += best.split(sums, x, smallest)
+    return root.node(root.weight)
 
 
 def _fidelity(neighbourhood: Neighbourhood, scaled: FloatArray, fitted: FloatArray) -> float:
@@ -162,17 +222,13 @@ def _r_squared(scaled: FloatArray, fitted: FloatArray, weights: FloatArray) -> f
     return float(1.0 - weights @ (scaled - fitted) ** 2 / (weights @ scaled**2))
 
 
-def _rules(tree: Any, level: float, spread: float) -> Iterator[Rule]:
-    """List the leaves of scikit-learn's tree, what keeps a component before what does not."""
-    total = tree.weighted_n_node_samples[0]
-    waiting: list[tuple[int, tuple[tuple[int, bool], ...]]] = [(0, ())]
+def _rules(tree: Node, level: float, spread: float) -> Iterator[Rule]:
+    """List the leaves of a tree, what keeps a component before what does not."""
+    waiting: list[tuple[Node, tuple[tuple[int, bool], ...]]] = [(tree, ())]
     while waiting:
         node, conditions = waiting.pop()
-        masked, kept = int(tree.children_left[node]), int(tree.children_right[node])
-        if masked < 0:
-            value = level + spread * float(tree.value[node].ravel()[0])
-            yield Rule(conditions, value, float(tree.weighted_n_node_samples[node] / total))
+        if node.masked is None or node.kept is None:
+            yield Rule(conditions, level + spread * node.value, node.share)
             continue
-        component = int(tree.feature[node])
-        waiting.append((masked, (*conditions, (component, False))))
-        waiting.append((kept, (*conditions, (component, True))))
+        waiting.append((node.masked, (*conditions, (node.component, False))))
+        waiting.append((node.kept, (*conditions, (node.component, True))))

@@ -20,7 +20,7 @@ LARGE_GAP = 0.1
 SATURATED = 0.999
 NOISY = 0.5
 """Spread from which a sentence on fidelity says what it is a share of."""
-NOTHING_HELPS = "no other radius, pair or tree explains much more"
+NOTHING_HELPS = "no other radius, no pairs and no tree explain much more"
 LARGER = {
     "tabular": "try --group for columns that act together",
     "text": "try longer components, such as --unit sentence",
@@ -99,7 +99,7 @@ def _not_converged(surrogate: Surrogate, model: Model, n: int, stop: str) -> Ite
     n_open = sum(interval.holds_zero for interval in intervals)
     what = f"the sign of {n_open} of {len(intervals)} weights is not certain"
     if not n_open:
-        what = "all signs are certain, sizes and order may change"
+        what = "all signs are certain, but sizes and order may still change"
     yield CodedWarning(
         "unresolved_top",
         f"{named}not converged after {n} samples; {what}; {remedy}",
@@ -118,7 +118,7 @@ def of_model(model: Model, prediction: FloatArray) -> Iterator[CodedWarning]:
         yield CodedWarning(
             "not_probabilities",
             f"the model's outputs are not probabilities (from {prediction.min():.3g} "
-            f"to {prediction.max():.3g}, their sum is {total:.3g}); weights are in their unit",
+            f"to {prediction.max():.3g}, their sum is {total:.3g}); weights have the same unit",
         )
     top = np.sort(prediction)[::-1]
     if len(top) > 1 and top[0] - top[1] <= 1e-6:
@@ -145,11 +145,12 @@ def _of_samples(facts: Facts, settings: Settings) -> Iterator[CodedWarning]:
     if ended and not facts.converged and settings.chosen_radius(facts.d) is None:
         yield CodedWarning(
             "radius_not_converged",
-            "each half of the samples selects another radius; raise --samples, or fix --radius",
+            "the two halves of the samples select different radii; raise --samples, or set "
+            "--radius",
         )
     if facts.d == 1:
         yield CodedWarning(
-            "one_component", "the instance has one component, which gets all the weight"
+            "one_component", "the instance has only one component, which gets all the weight"
         )
 
 
@@ -183,7 +184,7 @@ def _of_surrogate(
             )
         tried = facts.remedies[place] if facts.remedies else ""
         if facts.thin or facts.d > MOST:
-            verdict = f"too few samples for {facts.d:,} components may be why"
+            verdict = f"perhaps there are too few samples for {facts.d:,} components"
             tried = "try more --samples"
         elif surrogate.fidelity < POOR:
             verdict = f"the {parts} do not describe the model here"
@@ -206,7 +207,7 @@ def _of_surrogate(
         yield CodedWarning(
             "saturated",
             f"{named}the prediction is almost certain ({surrogate.model_prediction:.6g}); "
-            "small weights mean little",
+            "so weights are small and say little",
         )
     yield from _too_few(surrogate, model, facts.d, settings)
 

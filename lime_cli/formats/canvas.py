@@ -9,7 +9,7 @@ import io
 import re
 import unicodedata
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from html import escape
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
@@ -111,6 +111,8 @@ class _Text(NamedTuple):
     anchor: str
     width: float
     """What it fills; 0: what it needs."""
+    whole: str
+    """What a pointer on it shows: a name before it was shortened."""
 
 
 class _Box(NamedTuple):
@@ -185,8 +187,27 @@ class Canvas:
         """Shorten a text at its end until it fits."""
         return self._shortened(text, size, room, bold, lambda n: text[:n].rstrip() + "…")
 
-    def cut_name(self, name: str, size: float, room: float) -> str:
-        """Shorten a name in its middle until it fits: long names often differ at their ends."""
+    def cut_names(self, names: Sequence[str], size: float, rooms: Sequence[float]) -> list[str]:
+        """Shorten names until they fit, so that those that differ still do.
+
+        A name loses its middle; where others would look the same then, it loses what they all
+        begin with, and keeps the place where they differ. What is alike even then is numbered.
+        """
+        room = dict(zip(names, rooms, strict=True))
+        found = {name: self._halved(name, size, room[name]) for name in names}
+        for part in (_from_difference, _to_difference):
+            for alike in _alike(found):
+                for name in alike:
+                    found[name] = self.cut(part(name, alike), size, room[name])
+        for alike in _alike(found):
+            for number, name in enumerate(alike, 1):
+                mark = f" ({number})"
+                short = self._halved(name, size, room[name] - self.measure(mark, size))
+                found[name] = short + mark
+        return [found[name] for name in names]
+
+    def _halved(self, name: str, size: float, room: float) -> str:
+        """Shorten a name in its middle: long names often differ at their ends."""
 
         def halves(n: int) -> str:
             return f"{name[: n - n // 2].rstrip()}…{name[len(name) - n // 2 :].lstrip()}"
@@ -230,12 +251,14 @@ class Canvas:
         bold: bool = False,
         anchor: str = "start",
         width: float = 0.0,
+        whole: str = "",
     ) -> None:
         """Put a text at ``x``, its middle at height ``y``; ``anchor`` is start, middle or end.
 
-        A text that has a ``width`` is set to it where letters are not measured.
+        A text that has a ``width`` is set to it where letters are not measured. ``whole`` is the
+        text before it was shortened.
         """
-        self._drawn.append(_Text(x, y, text, size, colour, bold, anchor, width))
+        self._drawn.append(_Text(x, y, text, size, colour, bold, anchor, width, whole))
 
     def paragraph(self, text: str, size: float, colour: str = "ink") -> None:
         """Set a text in lines below what is there."""
@@ -390,12 +413,14 @@ def _element(one: _Text | _Box | _Line | _Dot) -> str:
         case _Text():
             weight = ' font-weight="bold"' if one.bold else ""
             size = _units(one.size / 72)
+            shortened = one.whole and one.whole != one.text
+            title = f"<title>{_safe(one.whole)}</title>" if shortened else ""
             if one.width:
                 weight += f' textLength="{_units(one.width)}" lengthAdjust="spacingAndGlyphs"'
             return (
                 f'<text x="{_units(one.x)}" y="{_units(one.y)}" font-size="{size}" '
                 f'text-anchor="{one.anchor}" dominant-baseline="central"{weight} '
-                f'xml:space="preserve" style="fill:{paint}">{_safe(one.text)}</text>'
+                f'xml:space="preserve" style="fill:{paint}">{_safe(one.text)}{title}</text>'
             )
         case _Box():
             look = f"fill:{paint};fill-opacity:{one.strength:.3g}"
@@ -420,6 +445,36 @@ def _element(one: _Text | _Box | _Line | _Dot) -> str:
                 f'<circle cx="{_units(one.x)}" cy="{_units(one.y)}" r="{_units(one.radius)}" '
                 f'style="fill:{paint if one.filled else "none"};stroke:{paint};stroke-width:.7"/>'
             )
+
+
+def _alike(found: Mapping[str, str]) -> list[list[str]]:
+    """List groups of names that are shown alike."""
+    groups: dict[str, list[str]] = {}
+    for name, short in found.items():
+        groups.setdefault(short, []).append(name)
+    return [group for group in groups.values() if len(group) > 1]
+
+
+def _shared(names: Sequence[str]) -> int:
+    """Count the letters that all names begin with."""
+    letters = enumerate(zip(*names, strict=False))
+    return next((i for i, some in letters if len(set(some)) > 1), min(map(len, names)))
+
+
+BEFORE = 3
+"""Letters that are kept before the first one in which names differ."""
+
+
+def _from_difference(name: str, alike: Sequence[str]) -> str:
+    """Leave out what all names begin with."""
+    start = _shared(alike) - BEFORE
+    return f"…{name[start:]}" if start > 1 else name
+
+
+def _to_difference(name: str, alike: Sequence[str]) -> str:
+    """Leave out what other names begin with, as far as any of them does."""
+    start = max(_shared((name, other)) for other in alike if other != name) - BEFORE
+    return f"…{name[start:]}" if start > 1 else name
 
 
 def _mixed(colour: str, other: str, share: float) -> str:

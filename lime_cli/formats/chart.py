@@ -13,16 +13,16 @@ from lime_cli.errors import SettingsError
 from lime_cli.formats.canvas import BODY, LEADING, MARGIN, SMALL, Canvas
 from lime_cli.formats.story import (
     LEVELS,
-    MINUS,
     WaterfallStep,
     bounds,
+    caution_said,
     legend,
     numbers_of,
     sentence,
     shades,
     waterfall,
 )
-from lime_cli.formats.wording import is_leftwards, literal, number_format
+from lime_cli.formats.wording import LARGEST, is_leftwards, literal, numbers_for
 
 MOST = 8
 """Targets of one chart."""
@@ -36,6 +36,9 @@ TICKS = 5
 LONGEST_NAME = 0.48
 """Of a chart's width, for the names, at most."""
 
+FAINTEST = 0.02
+"""Share of the largest weight below which a superpixel is not outlined: a line would say more."""
+
 PASSAGE = 24
 """Lines of a text that are drawn; of a longer one those around its marked words."""
 
@@ -47,10 +50,10 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
     """
     if any(one.rules for one in explanation.surrogates):
         raise SettingsError(
-            f"{kind} draws weights, and a tree has rules", "use -f table or -f json"
+            f"{kind} shows weights, but a tree has rules", "use -f table or -f json"
         )
     if len(explanation.surrogates) > MOST:
-        said = f"a chart draws up to {MOST} targets, not {len(explanation.surrogates)}"
+        said = f"a chart shows up to {MOST} targets, not {len(explanation.surrogates)}"
         raise SettingsError(said, "choose with --target top:4, or use -f html")
     canvas = Canvas(width, measured=kind == "png")
     _fill(canvas, explanation)
@@ -59,11 +62,16 @@ def save(explanation: Explanation, out: IO[bytes], kind: str, width: float = WID
 
 def _fill(canvas: Canvas, explanation: Explanation) -> None:
     canvas.heading(literal(explanation.subject.name))
+    caution = caution_said(explanation)
     limits = [bounds(waterfall(explanation, one)) for one in explanation.surrogates]
     shared = min(low for low, _ in limits), max(high for _, high in limits)
     for number, surrogate in enumerate(explanation.surrogates):
         canvas.top += 0.25 if number else 0.0
         canvas.paragraph(sentence(explanation, surrogate), BODY)
+        if caution and not number:
+            canvas.top += 1.4 * LEADING * SMALL / 72
+            said = canvas.cut(caution, SMALL, canvas.room, bold=True)
+            canvas.text(MARGIN, canvas.top, said, SMALL, "against", bold=True, whole=caution)
         canvas.top += 0.2
         _passage(explanation, surrogate, canvas)
         own = explanation.model.task != "classification"
@@ -79,7 +87,7 @@ def _waterfall(
     steps = waterfall(explanation, surrogate)
     numbers = numbers_of(steps)
     right = max(canvas.measure(one, BODY, bold=True) for one in numbers)
-    names = [_fitted(one, canvas) for one in steps]
+    names = _fitted(steps, canvas)
     left = max(
         canvas.measure(name, BODY, one.kind in LEVELS) + canvas.measure(f"  {beside}", SMALL)
         for one, (name, beside) in zip(steps, names, strict=True)
@@ -98,9 +106,9 @@ def _waterfall(
         strong = step.kind in LEVELS
         end = MARGIN + left
         if beside:
-            canvas.text(end, y, beside, SMALL, "faint", anchor="end")
+            canvas.text(end, y, beside, SMALL, "faint", anchor="end", whole=step.beside)
             end -= canvas.measure(f"{beside}  ", SMALL)
-        canvas.text(end, y, name, BODY, bold=strong, anchor="end")
+        canvas.text(end, y, name, BODY, bold=strong, anchor="end", whole=step.name)
         canvas.text(canvas.width - MARGIN, y, said, BODY, bold=strong, anchor="end")
         if number + 1 < len(steps):
             canvas.line((x(step.end), y), (x(step.end), y + ROW), "faint", 0.8)
@@ -109,7 +117,7 @@ def _waterfall(
             first, last = (min(max(x(one), start), start + room) for one in step.reach)
             canvas.line((first, y), (last, y), "ink", 1.2)
     canvas.top = bottom + 2 * SMALL / 72
-    canvas.paragraph(legend(explanation), SMALL, "faint")
+    canvas.paragraph(legend(explanation, surrogate), SMALL, "faint")
 
 
 def axis(
@@ -130,21 +138,28 @@ def ticks(limits: tuple[float, float]) -> Iterator[tuple[float, str]]:
     rough = (high - low) / TICKS
     size = 10.0 ** np.floor(np.log10(rough))
     step = float(min((one * size for one in (1, 2, 5, 10) if one * size >= rough), default=size))
-    form = number_format([step], 1)
+    ends = (abs(low), abs(high))
+    form = numbers_for([step], 1) if max(ends) < LARGEST else numbers_for(ends)
     for i in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1):
-        yield i * step, f"{i * step:{form}}".replace("-", MINUS)
+        yield i * step, form.plain(i * step)
 
 
-def _fitted(step: WaterfallStep, canvas: Canvas) -> tuple[str, str]:
-    """Shorten name and what stands beside it to the room there is."""
+def _fitted(steps: Sequence[WaterfallStep], canvas: Canvas) -> list[tuple[str, str]]:
+    """Shorten names and what stands beside them to the room there is; values stay whole."""
     room = LONGEST_NAME * canvas.width - MARGIN
-    beside = canvas.cut(step.beside, SMALL, room / 2) if step.beside else ""
-    left = room - (canvas.measure(f"{beside}  ", SMALL) if beside else 0.0)
-    name, mark, value = step.name.rpartition(" = ")
-    tail = canvas.measure(mark + value, BODY)
-    if mark and canvas.measure(step.name, BODY) > left and tail < left / 2:
-        return canvas.cut_name(name, BODY, left - tail) + mark + value, beside
-    return canvas.cut(step.name, BODY, left, step.kind in LEVELS), beside
+    heads, tails, besides, rooms = [], [], [], []
+    for step in steps:
+        beside = canvas.cut(step.beside, SMALL, room / 2) if step.beside else ""
+        left = room - (canvas.measure(f"{beside}  ", SMALL) if beside else 0.0)
+        head, mark, value = step.name.rpartition(" = ")
+        tail = canvas.measure(mark + value, BODY)
+        whole = not mark or tail >= left / 2
+        heads.append(step.name if whole else head)
+        tails.append("" if whole else mark + value)
+        besides.append(beside)
+        rooms.append(left if whole else left - tail)
+    cut = canvas.cut_names(heads, BODY, rooms)
+    return [(name + tail, beside) for name, tail, beside in zip(cut, tails, besides, strict=True)]
 
 
 def _bar(step: WaterfallStep, canvas: Canvas, ends: tuple[float, float], y: float) -> None:

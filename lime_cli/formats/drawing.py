@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 from html import escape
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +24,11 @@ from rich.text import Text
 from lime_cli.engine.instance import Segment, SegmentedImage
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 from lime_cli.errors import SettingsError
-from lime_cli.formats.canvas import FONTS
-from lime_cli.formats.chart import save
+from lime_cli.formats.canvas import FONTS, UNIT, Canvas
+from lime_cli.formats.chart import FAINTEST, save
+from lime_cli.formats.story import caution_said, prediction_said, trust_said
 from lime_cli.formats.terminal import MARGIN, Page
-from lime_cli.formats.wording import fidelity_in_words, literal, number_format
+from lime_cli.formats.wording import MINUS, PLAIN_MARKS, fidelity_in_words, literal, numbers_for
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation, Surrogate
@@ -56,7 +57,7 @@ def drawable(text: str, size: float) -> tuple[str, Font]:
 
 
 def _in_ascii(text: str) -> str:
-    return "".join(map(_plain, unicodedata.normalize("NFC", text)))
+    return "".join(map(_plain, unicodedata.normalize("NFC", text.translate(PLAIN_MARKS))))
 
 
 def _plain(letter: str) -> str:
@@ -109,34 +110,43 @@ def _known(path: str) -> frozenset[str]:
 FOR, AGAINST = (10, 95, 215), (230, 110, 0)
 """RGB of the full strength."""
 
-INK, FAINT = (20, 20, 20), (90, 90, 90)
+INK, FAINT, CAUTION = (20, 20, 20), (90, 90, 90), (176, 72, 0)
 
 CHARACTERS = 27
 """A legend is about so many letters of its title wide."""
 
 
-def legend(surrogate: Surrogate, task: str, scale: float, width: int) -> Image.Image:
-    """Draw the target, what the model predicts, the fidelity, and what the colours mean."""
+def legend(
+    surrogate: Surrogate, task: str, scale: float, width: int, caution: str = ""
+) -> Image.Image:
+    """Draw the target, what the model predicts, the fidelity, and what the colours mean.
+
+    ``caution`` stands below in a line of its own.
+    """
     unit = width // CHARACTERS
-    strip = Image.new("RGB", (width, round(6.1 * unit)), "white")
+    strip = Image.new("RGB", (width, round((7.4 if caution else 6.1) * unit)), "white")
     draw = ImageDraw.Draw(strip)
     name, large = drawable(surrogate.name, 1.15 * unit)
     small = ImageFont.load_default(0.85 * unit)
-    said = "probability" if task == "classification" else "prediction"
-    number = format(surrogate.model_prediction, number_format([surrogate.model_prediction]))
+    number = numbers_for([surrogate.model_prediction]).plain(surrogate.model_prediction)
+    said = f"{'probability' if task == 'classification' else 'prediction'} {number}"
     left, right = unit // 2, width - unit // 2
-    draw.text((right, 1.6 * unit), f"{said} {number}", FAINT, small, anchor="rs")
-    room = right - left - unit - draw.textlength(f"{said} {number}", small)
+    draw.text((right, 1.6 * unit), said, FAINT, small, anchor="rs")
+    room = right - left - unit - draw.textlength(said, small)
     draw.text((left, 1.6 * unit), _cut(draw, name, large, room), INK, large, anchor="ls")
     draw.text((left, 3.0 * unit), _fidelity(surrogate), FAINT, small, anchor="ls")
     strip.paste(_bar(right - left, round(0.6 * unit)), (left, round(3.6 * unit)))
-    form = number_format([scale])
+    end = numbers_for([scale]).plain(scale)
     for x, text, anchor in (
-        (left, f"against  -{scale:{form}}", "ls"),
+        (left, f"against  {MINUS}{end}", "ls"),
         (width / 2, "0", "ms"),
-        (right, f"+{scale:{form}}  for", "rs"),
+        (right, f"+{end}  for", "rs"),
     ):
-        draw.text((x, 5.3 * unit), text, FAINT, small, anchor=anchor)
+        shown, font = drawable(text, 0.85 * unit)
+        draw.text((x, 5.3 * unit), shown, FAINT, font, anchor=anchor)
+    if caution:
+        said = _cut(draw, caution, small, right - left)
+        draw.text((left, 6.7 * unit), said, CAUTION, small, anchor="ls")
     return strip
 
 
@@ -171,9 +181,6 @@ SMALLEST_WIDTH, LARGEST_SIDE = 384, 1536
 
 PANELS_PER_ROW, MOST_PANELS = 4, 32
 
-FAINTEST = 0.02
-"""Share of the full strength below which a superpixel is not outlined: a line would say more."""
-
 SIGNS: dict[str, tuple[float, ...]] = {"both": (-1.0, 1.0), "positive": (1.0,), "negative": (-1.0,)}
 
 
@@ -189,12 +196,12 @@ def save_png(image: Image.Image, out: IO[bytes]) -> None:
 def overlay(explanation: Explanation, found: SegmentedImage, look: Look) -> Image.Image:
     """Return the panels of all targets on one sheet; SettingsError for what cannot be drawn."""
     if any(one.rules for one in explanation.surrogates):
-        raise SettingsError("png draws weights, and a tree has rules", "use -f table or -f json")
+        raise SettingsError("png shows weights, but a tree has rules", "use -f table or -f json")
     for option, value, choices in (("--style", look.style, STYLES), ("--sign", look.sign, SIGNS)):
         if value not in choices:
             raise SettingsError(f"{option}: {value!r} is unknown", f"one of: {', '.join(choices)}")
     if len(explanation.surrogates) > MOST_PANELS:
-        said = f"png draws up to {MOST_PANELS} targets, not {len(explanation.surrogates)}"
+        said = f"png shows up to {MOST_PANELS} targets, not {len(explanation.surrogates)}"
         raise SettingsError(said, "choose with --target top:4, or use -f json")
     image = enlarged(found)
     scale = look.scale or largest_weight(explanation) or 1.0
@@ -230,10 +237,11 @@ def _titled(
     explanation: Explanation, surrogate: Surrogate, image: SegmentedImage, scale: float, look: Look
 ) -> Image.Image:
     """Draw one target: the image, in the middle where the legend is wider, and the legend."""
-    strengths = strengths_of(explanation, surrogate, image, scale, look)
-    drawn = bleached(STYLES[look.style](image, strengths), image)
+    shades = shades_of(explanation, surrogate, image, scale, look)
+    drawn = bleached(STYLES[look.style](image, shades), image)
     height, width = image.labels.shape
-    strip = legend(surrogate, explanation.model.task, scale, max(width, SMALLEST_WIDTH))
+    wide, caution = max(width, SMALLEST_WIDTH), caution_said(explanation)
+    strip = legend(surrogate, explanation.model.task, scale, wide, caution)
     panel = Image.new("RGB", (strip.width, height + strip.height), "white")
     panel.paste(Image.fromarray(drawn), ((strip.width - width) // 2, 0))
     panel.paste(strip, (0, height))
@@ -247,64 +255,93 @@ def bleached(drawn: Pixels, image: SegmentedImage) -> Pixels:
     return result
 
 
-def strengths_of(
-    explanation: Explanation, surrogate: Surrogate, image: SegmentedImage, scale: float, look: Look
-) -> FloatArray:
-    """Return (s + 1,) weights by segment, in -1..1 of the full colour.
+class Shades(NamedTuple):
+    """What is drawn of each segment, and of what the model does not see, whose label is -1."""
 
-    0 is for segments not shown, and for label -1.
-    """
+    strengths: FloatArray
+    """(s + 1,): weights in -1..1 of the full colour; 0 for segments not shown."""
+    certain: BoolArray
+    """(s + 1,): whether the sign is certain; what is not is outlined by dashes, without colour."""
+
+    @property
+    def tints(self) -> FloatArray:
+        """(s + 1,): how strong a segment is coloured, in 0..1."""
+        return np.where(self.certain, np.abs(self.strengths), 0.0)
+
+    @property
+    def visible(self) -> BoolArray:
+        """(s + 1,): which segments are outlined."""
+        return np.abs(self.strengths) >= FAINTEST
+
+    @property
+    def colours(self) -> FloatArray:
+        """(s + 1, 3): the colour of every segment's sign."""
+        against = self.strengths[:, None] < 0
+        return np.where(against, np.array(AGAINST), np.array(FOR)).astype(np.float64)
+
+
+def shades_of(
+    explanation: Explanation, surrogate: Surrogate, image: SegmentedImage, scale: float, look: Look
+) -> Shades:
+    """Choose the segments that are shown, and how strong their colours are."""
     strengths = np.zeros(int(image.labels.max()) + 2)
+    certain = np.ones(len(strengths), np.bool_)
     chosen = [one for one in surrogate.weights if np.sign(one.weight) in SIGNS[look.sign]]
     for one in chosen[: look.top]:
         where = explanation.components[one.component].where
         if isinstance(where, Segment) and where.segment < len(strengths) - 1:
             strengths[where.segment] = np.clip(one.weight / scale, -1, 1)
-    return strengths
+            certain[where.segment] = one.certain
+    return Shades(strengths, certain)
 
 
-def _outline(image: SegmentedImage, strengths: FloatArray) -> Pixels:
+def _outline(image: SegmentedImage, shades: Shades) -> Pixels:
     """Tint the superpixels by their weight and draw a line round them."""
-    drawn = _blend(image.pixels, _colours(strengths), 0.45 * np.abs(strengths), image.labels)
-    return _lined(drawn, image.labels, strengths, 220)
+    drawn = _blend(image.pixels, shades.colours, 0.45 * shades.tints, image.labels)
+    return _lined(drawn, image.labels, shades, 220)
 
 
-def _heat(image: SegmentedImage, strengths: FloatArray) -> Pixels:
-    """Colour a pale grey image by the weights."""
+SMOOTH = 0.2
+"""How far colours of a heat map run into each other, in the side of a mean superpixel."""
+
+
+def _heat(image: SegmentedImage, shades: Shades) -> Pixels:
+    """Colour a pale grey image by the weights, without borders between superpixels."""
+    from scipy.ndimage import gaussian_filter
+
     grey = np.asarray(Image.fromarray(image.pixels).convert("L"))
-    pale = (grey // 2 + 120).astype(np.uint8)[..., None].repeat(3, axis=2)
-    return _blend(pale, _colours(strengths), 0.75 * np.abs(strengths), image.labels)
+    pale = (grey * 0.6 + 90)[..., None]
+    signed = np.sign(shades.strengths) * shades.tints
+    side = np.sqrt(image.labels.size / max(1, len(np.unique(image.labels))))
+    smooth = gaussian_filter(signed[image.labels], SMOOTH * side, mode="nearest", truncate=2)
+    share = 0.8 * np.abs(smooth)[..., None]
+    colour = np.where(smooth[..., None] < 0, np.array(AGAINST), np.array(FOR))
+    drawn: Pixels = np.rint((1 - share) * pale + share * colour).astype(np.uint8)
+    return drawn
 
 
-def _hide(image: SegmentedImage, strengths: FloatArray) -> Pixels:
+def _hide(image: SegmentedImage, shades: Shades) -> Pixels:
     """Show the superpixels that have weight, nearly nothing of the rest."""
     grey = np.asarray(Image.fromarray(image.pixels).convert("L"))
     dark = (grey // 5 + 24).astype(np.uint8)[..., None]
-    shown = np.where(_visible(strengths)[image.labels][..., None], image.pixels, dark)
-    return _lined(shown, image.labels, strengths, 320)
+    shown = shades.visible & shades.certain
+    return _lined(
+        np.where(shown[image.labels][..., None], image.pixels, dark), image.labels, shades, 320
+    )
 
 
-def tinted(image: SegmentedImage, strengths: FloatArray) -> Pixels:
+def tinted(image: SegmentedImage, shades: Shades) -> Pixels:
     """Colour a third grey image by the weights, without lines: for very small drawings."""
     grey = np.asarray(Image.fromarray(image.pixels).convert("L"))[..., None]
     dull = ((image.pixels.astype(np.uint16) * 2 + grey) // 3).astype(np.uint8)
-    return _blend(dull, _colours(strengths), 0.8 * np.abs(strengths), image.labels)
+    return _blend(dull, shades.colours, 0.8 * shades.tints, image.labels)
 
 
-STYLES: dict[str, Callable[[SegmentedImage, FloatArray], Pixels]] = {
+STYLES: dict[str, Callable[[SegmentedImage, Shades], Pixels]] = {
     "outline": _outline,
     "heat": _heat,
     "hide": _hide,
 }
-
-
-def _visible(strengths: FloatArray) -> BoolArray:
-    return np.abs(strengths) >= FAINTEST
-
-
-def _colours(strengths: FloatArray) -> FloatArray:
-    """Return (s + 1, 3): the colour of every segment's sign."""
-    return np.where(strengths[:, None] < 0, np.array(AGAINST), np.array(FOR)).astype(np.float64)
 
 
 def _blend(pixels: Pixels, colours: FloatArray, share: FloatArray, labels: IntArray) -> Pixels:
@@ -314,16 +351,31 @@ def _blend(pixels: Pixels, colours: FloatArray, share: FloatArray, labels: IntAr
     return ((pixels * kept[labels][..., None] + added[labels]) >> 8).astype(np.uint8)
 
 
-def _lined(pixels: Pixels, labels: IntArray, strengths: FloatArray, fineness: int) -> Pixels:
-    """Draw the inner border of every shown component, a ``fineness``-th of the image wide."""
+def _lined(pixels: Pixels, labels: IntArray, shades: Shades, fineness: int) -> Pixels:
+    """Draw the inner border of every shown component, a ``fineness``-th of the image wide.
+
+    In dashes where the sign is not certain.
+    """
     width = max(2, round(max(labels.shape) / fineness))
-    shown = np.where(_visible(strengths)[labels], labels, -1).astype(np.int16)  # 500 labels at most
     drawn = pixels.copy()
-    halo = _border(shown, width + max(1, width // 2))
-    drawn[halo] = 255
-    line = _border(shown, width)
-    drawn[line] = _colours(strengths)[shown[line]]
+    for certain in (False, True):
+        chosen = shades.visible & (shades.certain == certain)
+        if not chosen.any():
+            continue
+        shown = np.where(chosen[labels], labels, -1).astype(np.int16)  # 500 labels at most
+        halo, line = _border(shown, width + max(1, width // 2)), _border(shown, width)
+        if not certain:
+            halo, line = (one & _dashes(labels.shape, width) for one in (halo, line))
+        drawn[halo] = 255
+        drawn[line] = shades.colours[shown[line]]
     return drawn
+
+
+def _dashes(shape: tuple[int, ...], width: int) -> BoolArray:
+    """Return (h, w): the dark fields of a board whose fields are some widths of a line wide."""
+    rows, columns = (np.arange(n) // (4 * width) for n in shape)
+    board: BoolArray = (rows[:, None] + columns) % 2 == 0
+    return board
 
 
 def _border(labels: NDArray[np.int16], width: int) -> BoolArray:
@@ -372,8 +424,8 @@ def thumbnail(
     """Yield the lines of an image with its superpixels coloured by their weights."""
     image = _reduced(found, min(COLUMNS, page.look.width - 2 * len(MARGIN)), 2 * LINES)
     scale = page.look.scale or largest_weight(explanation) or 1.0
-    strengths = strengths_of(explanation, surrogate, image, scale, page.look)
-    yield from _lines(bleached(tinted(image, strengths), image), page.look.true_colour)
+    shades = shades_of(explanation, surrogate, image, scale, page.look)
+    yield from _lines(bleached(tinted(image, shades), image), page.look.true_colour)
     yield Text()
 
 
@@ -460,7 +512,7 @@ def _image(explanation: Explanation) -> SegmentedImage | None:
     subject = explanation.subject
     if subject.modality == "image" and subject.image is None:
         raise SettingsError(
-            f"{subject.source}: the record does not hold the image", "name it with --pictures"
+            f"{subject.source}: the record does not contain the image", "name it with --pictures"
         )
     return subject.image
 
@@ -515,10 +567,30 @@ def _outlined(explanation: Explanation, image: SegmentedImage) -> str:
         f"<title>{escape(one['said'])}</title></path>"
         for one in target["image"]
     )
+    surrogate = explanation.surrogates[0]
+    lines = [prediction_said(explanation, surrogate), trust_said(explanation, surrogate)]
+    lines.append(f"Blue raises {target['prediction']}, orange lowers it; dashed: sign not certain.")
+    lines += filter(None, [caution_said(explanation)])
+    wide = max(width, SMALLEST_WIDTH)
+    size = wide / 36
+    canvas = Canvas(wide / UNIT, measured=False)
+    wrapped = [
+        (part, "#b04800" if line == caution_said(explanation) else "#33373d")
+        for line in lines
+        for part in canvas.wrapped(line, size * 72 / UNIT, (wide - size) / UNIT)
+    ]
+    texts = "\n".join(
+        f'<text x="{size / 2:.1f}" y="{height + (number + 1) * 1.5 * size:.1f}" '
+        f'font-size="{size:.1f}" fill="{colour}">{escape(line)}</text>'
+        for number, (line, colour) in enumerate(wrapped)
+    )
+    tall = height + (len(wrapped) + 0.7) * 1.5 * size
     said = f"{item['name']}: {target['lead']}"
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" '
-        f'width="{width}" height="{height}">\n<title>{escape(said)}</title>\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {wide} {tall:.0f}" '
+        f'width="{wide}" height="{tall:.0f}" font-family="\'DejaVu Sans\',system-ui,sans-serif">\n'
+        f"<title>{escape(said)}</title>\n"
+        f'<rect width="100%" height="100%" fill="#fff"/>\n'
         f'<image width="{width}" height="{height}" href="{image_uri(image)}"/>\n'
-        f"{paths}\n</svg>\n"
+        f"{paths}\n{texts}\n</svg>\n"
     )

@@ -23,15 +23,17 @@ from PIL import Image
 from lime_cli.engine.explanation import Explanation, Surrogate
 from lime_cli.engine.instance import Column, Component, Segment, SegmentedImage
 from lime_cli.engine.model import BoolArray
+from lime_cli.formats.chart import FAINTEST
 from lime_cli.formats.story import (
     LEVELS,
-    MINUS,
     WaterfallStep,
     bounds,
+    caution_said,
     certainty_said,
     changes_said,
     comparison_said,
     legend,
+    listed,
     numbers_of,
     prediction_of,
     remedies,
@@ -43,9 +45,10 @@ from lime_cli.formats.story import (
     waterfall,
 )
 from lime_cli.formats.wording import (
+    Numbers,
     choice_said,
     literal,
-    number_format,
+    numbers_for,
     radius_said,
     target_said,
 )
@@ -139,21 +142,21 @@ class Spreads:
         sums = self._sums[name]
         features = sorted(sums, key=lambda one: (-sums[one], one))[:FEATURES]
         end = max(abs(w) for one in features for w in self._weights[name][one]) or 1.0
-        form = number_format([end])
+        form = numbers_for([end])
         return {
             "target": literal(name),
-            "end": f"{end:{form}}",
+            "end": form.plain(end),
             "features": [self._feature(name, one, end) for one in features],
         }
 
     def _feature(self, target: str, feature: str, end: float) -> dict[str, Any]:
         weights = self._weights[target][feature]
-        mean = self._sums[target][feature] / self._counts[target]
+        mean, form = self._sums[target][feature] / self._counts[target], numbers_for([end])
         return {
             "name": literal(feature),
             "dots": [round(100 * weight / end, 1) for weight in weights],
-            "mean": f"{mean:.4f}",
-            "said": f"from {min(weights):+.3g} to {max(weights):+.3g}",
+            "mean": form.plain(mean),
+            "said": f"from {form.signed(min(weights))} to {form.signed(max(weights))}",
         }
 
 
@@ -179,6 +182,7 @@ def item_of(explanation: Explanation, anchor: str) -> Item:
         "name": literal(explanation.subject.name),
         "about": _about(explanation),
         "headline": f"{named or 'prediction'} {unit.value(first.model_prediction)}",
+        "caution": caution_said(explanation),
         "warnings": [
             {"code": warning.code, "message": literal(warning.message)}
             for warning in explanation.warnings
@@ -207,23 +211,29 @@ def _about(explanation: Explanation) -> str:
     subject, model = explanation.subject, explanation.model
     row = subject.facts.get("row")
     at = f"row {row} of {subject.source}" if isinstance(row, int) else subject.source
-    targets = " and ".join(
-        dict.fromkeys(surrogate.name for surrogate in explanation.surrogates[:3])
-    )
-    more = len(explanation.surrogates) - 3
-    rest = f" and {more:,} more outputs" if more > 0 else ""
     named = explanation.made_of or f"the {model.format} model {model.digest[:12]}"
-    return literal(f"Why {named} predicts {targets}{rest} as it does for {at}.")
+    names = [f"“{name}”" for name in dict.fromkeys(one.name for one in explanation.surrogates)]
+    if len(names) > NAMED:
+        names[NAMED:] = [f"{len(names) - NAMED:,} more"]
+    kind = ("class", "classes") if model.task == "classification" else ("output", "outputs")
+    several = len(model.targets) > 1
+    which = f": {kind[len(names) > 1]} {listed(names)}" if several else ""
+    return literal(f"Explains what {named} predicts for {at}{which}.")
+
+
+NAMED = 3
+"""Targets that the line below the title names."""
 
 
 def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
     """Yield a line of the list for each target."""
     values = explanation.subject.facts.get("values")
-    form = ".3f" if explanation.model.task == "classification" else ".4g"
     for surrogate in explanation.surrogates:
+        prediction = surrogate.model_prediction
+        digits = 3 if explanation.model.task == "classification" else 4
+        form = numbers_for((one.weight for one in surrogate.weights), scale=abs(prediction))
         largest = ", ".join(
-            f"{_short(explanation.components[weight.component])} "
-            + f"{weight.weight:+.3g}".replace("-", MINUS)
+            f"{_short(explanation.components[weight.component])} {form.signed(weight.weight)}"
             for weight in surrogate.weights[:LARGEST]
         )
         fidelity = surrogate.fidelity
@@ -231,8 +241,8 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
             "name": literal(explanation.subject.name),
             "link": link,
             "target": literal(surrogate.name),
-            "prediction": f"{surrogate.model_prediction:{form}}",
-            "prediction_value": repr(surrogate.model_prediction),
+            "prediction": numbers_for([prediction], digits).plain(prediction),
+            "prediction_value": repr(prediction),
             "fidelity": "" if fidelity is None else f"{fidelity:.2f}",
             "fidelity_value": "" if fidelity is None else repr(fidelity),
             "largest": largest,
@@ -248,7 +258,8 @@ def _short(component: Component) -> str:
 
 
 def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float, float]) -> Item:
-    form = number_format(weight.weight for weight in surrogate.weights)
+    scale = abs(surrogate.model_prediction)
+    form = numbers_for((weight.weight for weight in surrogate.weights), scale=scale)
     steps = waterfall(explanation, surrogate)
     if explanation.subject.image is not None:  # where it is seen
         steps = tuple(step._replace(beside="") if step.kind == "weight" else step for step in steps)
@@ -260,7 +271,8 @@ def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float,
             for step, number in zip(steps, numbers_of(steps), strict=True)
         ],
         "zero": _place(0.0, limits) if limits[0] < 0 < limits[1] else None,
-        "legend": legend(explanation),
+        "legend": legend(explanation, surrogate),
+        "scale": _scale(explanation, surrogate),
         "rules": [_rule(explanation, surrogate, i) for i in range(len(surrogate.rules))],
         "passage": [
             {
@@ -268,15 +280,28 @@ def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float,
                 "sign": "" if not piece.shade else "for" if piece.shade > 0 else "against",
                 "strength": f"{abs(piece.shade):.0%}",
                 "certain": piece.certain,
-                "said": f"{piece.weight:+{form}}",
+                "said": form.signed(piece.weight),
             }
             for piece in shades(explanation, surrogate)
         ],
         "image": list(_segments(explanation, surrogate, form)),
         "compares": comparison_said(explanation, surrogate),
         "sums": sum_said(explanation, surrogate),
-        "sure": [*certainty_said(explanation, surrogate), *_fit(explanation, surrogate)],
+        "sure": list(certainty_said(explanation, surrogate)),
+        "fit": list(_fit(explanation, surrogate)),
         "changes": list(changes_said(explanation, surrogate)),
+    }
+
+
+def _scale(explanation: Explanation, surrogate: Surrogate) -> Item:
+    """Return the weight of the strongest shade of a text, and which kinds there are."""
+    weights = [piece for piece in shades(explanation, surrogate) if piece.shade]
+    largest = max((abs(piece.weight) for piece in weights), default=0.0)
+    return {
+        "end": numbers_for([largest]).plain(largest),
+        "for": any(piece.shade > 0 for piece in weights),
+        "against": any(piece.shade < 0 for piece in weights),
+        "open": next((piece.shade for piece in weights if not piece.certain), 0.0),
     }
 
 
@@ -311,26 +336,26 @@ def _place(value: float, limits: tuple[float, float]) -> float:
 
 def _rule(explanation: Explanation, surrogate: Surrogate, i: int) -> Item:
     rule = surrogate.rules[i]
-    form = number_format(rule.value for rule in surrogate.rules)
+    form = numbers_for(rule.value for rule in surrogate.rules)
     conditions = " and ".join(
         ("" if kept else "not ") + literal(explanation.components[j].name)
         for j, kept in rule.conditions
     )
     return {
         "where": conditions or "everywhere",
-        "value": f"{rule.value:{form}}",
+        "value": form.plain(rule.value),
         "share": f"{rule.share:.0%}",
     }
 
 
-def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iterator[Item]:
+def _segments(explanation: Explanation, surrogate: Surrogate, form: Numbers) -> Iterator[Item]:
     image = explanation.subject.image
     if image is None:
         return
     largest = max((abs(weight.weight) for weight in surrogate.weights), default=0.0)
     for weight in surrogate.weights:
         component = explanation.components[weight.component]
-        if isinstance(component.where, Segment) and weight.weight != 0:
+        if isinstance(component.where, Segment) and abs(weight.weight) >= FAINTEST * largest > 0:
             x, y = component.where.centroid
             yield {
                 "strength": round(0.05 + 0.35 * abs(weight.weight) / largest, 2),
@@ -341,7 +366,7 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: str) -> Iter
                 "number": component.where.segment,
                 "x": round(x, 1),
                 "y": round(y, 1),
-                "said": f"{literal(component.name)}: {weight.weight:+{form}}",
+                "said": f"{literal(component.name)}: {form.signed(weight.weight)}",
             }
 
 
@@ -349,8 +374,9 @@ def _fit(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     """Say where the surrogate was fitted, what else was tried, and how parts were chosen."""
     if radius := radius_said(surrogate):
         yield f"Radius {radius}."
+    form = numbers_for([surrogate.model_prediction])
     tried = [
-        f"{at_radius.radius:.3g} ({at_radius.fidelity:.2f}{_gap_said(at_radius.gap)})"
+        f"{at_radius.radius:.3g} ({at_radius.fidelity:.2f}{_gap_said(at_radius.gap, form)})"
         for at_radius in surrogate.by_radius
         if at_radius.fidelity is not None
     ]
@@ -362,8 +388,8 @@ def _fit(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
         yield f"The components shown are {choice}."
 
 
-def _gap_said(gap: float | None) -> str:
-    return "" if gap is None else f", {gap:+.2g}".replace("-", MINUS)
+def _gap_said(gap: float | None, form: Numbers) -> str:
+    return "" if gap is None else f", {form.signed(gap)}"
 
 
 def _classes(explanation: Explanation) -> Iterator[Item]:
@@ -438,8 +464,8 @@ def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
         yield "command", literal(explanation.made_by)
 
 
-DETAILED = 18
-"""Explanations of several that a page shows in full."""
+DETAILED = 100
+"""Explanations of several that a page shows in full: about 1.5 MB."""
 
 LISTED = 1_000
 """Rows of a page's list; so many take about 250 KB."""
@@ -518,7 +544,10 @@ def _data(
 ) -> dict[str, Any]:
     rest = f"The list shows the first {len(rows):,} rows." if len(rows) >= LISTED else ""
     if items and n > len(items):
-        rest = f"The first {len(items)} of {n:,} explanations are shown in full. {rest}"
+        rest = (
+            f"The first {len(items)} of {n:,} explanations are shown in full; -f html -o FOLDER "
+            f"writes a page for each. {rest}"
+        )
     subject = items[0]["name"] if n == 1 and items else f"{n:,} explanations"
     failed = f", {len(failures):,} failed" if failures else ""
     return {

@@ -10,7 +10,7 @@ from lime_cli.formats.story import nearest_said, sentence
 from lime_cli.formats.wording import (
     fidelity_in_words,
     literal,
-    number_format,
+    numbers_for,
     other_outputs,
     radius_said,
     value_beside,
@@ -49,16 +49,17 @@ def _lines(explanation: Explanation) -> Iterator[str]:
 
 
 def _target(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
-    form = number_format((surrogate.model_prediction, surrogate.local_prediction))
+    form = numbers_for((surrogate.model_prediction, surrogate.local_prediction))
     fidelity = fidelity_in_words(surrogate.fidelity)
     if surrogate.fidelity is not None:
         fidelity = f"{surrogate.fidelity:.2f} ({fidelity})"
-    intercept = "" if surrogate.rules else f" (intercept {surrogate.intercept:{form}})"
+    intercept = "" if surrogate.rules else f" (intercept {form.plain(surrogate.intercept)})"
     yield escaped(sentence(explanation, surrogate))
     yield ""
     yield (
-        f"**{escaped(surrogate.name)}**: the model predicts {surrogate.model_prediction:{form}}, "
-        f"the surrogate {surrogate.local_prediction:{form}}{intercept}; fidelity {fidelity}."
+        f"**{escaped(surrogate.name)}**: the model predicts "
+        f"{form.plain(surrogate.model_prediction)}, the surrogate "
+        f"{form.plain(surrogate.local_prediction)}{intercept}; fidelity {fidelity}."
     )
     if others := other_outputs(explanation, surrogate):
         yield f"Other classes: {escaped(others)}."
@@ -70,18 +71,22 @@ def _target(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     elif surrogate.weights:
         yield from _weights(explanation, surrogate)
     else:
-        yield "No component has any weight."
+        yield "No component has a weight."
 
 
 def _weights(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
-    form = number_format(one.weight for one in surrogate.weights)
+    form = numbers_for(
+        (one.weight for one in surrogate.weights),
+        errors=[one.half_width for one in surrogate.weights if one.interval is not None],
+        scale=abs(surrogate.model_prediction),
+    )
     rows = [("component", "value", "weight", "± 95%", ""), ("---", "---", "--:", "--:", "---")]
     for one in surrogate.weights:
         component = explanation.components[one.component]
         beside = escaped(value_beside(component.name, component.value))
-        width = "" if one.interval is None else f"{one.half_width:{form}}"
+        width = "" if one.interval is None else form.plain(one.half_width)
         remark = "sign not certain" if not one.certain else ""
-        rows.append((escaped(component.name), beside, f"{one.weight:+{form}}", width, remark))
+        rows.append((escaped(component.name), beside, form.signed(one.weight), width, remark))
     filled = [any(column[2:]) for column in zip(*rows, strict=True)]
     for row in rows:
         yield f"| {' | '.join(cell for cell, full in zip(row, filled, strict=True) if full)} |"
@@ -90,13 +95,13 @@ def _weights(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
 def _rules(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     yield "| where | value | share of the samples |"
     yield "|---|--:|--:|"
-    form = number_format(rule.value for rule in surrogate.rules)
+    form = numbers_for(rule.value for rule in surrogate.rules)
     for rule in surrogate.rules:
         said = " and ".join(
             ("" if kept else "not ") + escaped(explanation.components[j].name)
             for j, kept in rule.conditions
         )
-        yield f"| {said or 'everywhere'} | {rule.value:{form}} | {rule.share:.0%} |"
+        yield f"| {said or 'everywhere'} | {form.plain(rule.value)} | {rule.share:.0%} |"
 
 
 def escaped(text: str) -> str:

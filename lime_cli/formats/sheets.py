@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from typing import IO, TYPE_CHECKING, Any
@@ -29,8 +29,8 @@ class SheetColumn:
     """A column of a grid."""
 
     name: str
-    form: str = ""
-    """How numbers are shown to people: ``+.3f``, ``.0%``; CSV has them in full."""
+    write: Callable[[float], str] = str
+    """How numbers are shown to people, such as ``SHARE.plain``; CSV has them in full."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +146,7 @@ def shown(cell: Cell, column: SheetColumn) -> str:
         return "-"
     if isinstance(cell, str):
         return cell
-    return f"{cell:{column.form}}"
+    return column.write(cell)
 
 
 def _page_lines(sheet: Sheet, page: Page) -> Iterator[Text]:

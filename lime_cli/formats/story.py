@@ -13,12 +13,13 @@ from typing import NamedTuple
 from lime_cli.engine.explanation import Explanation, Interval, Replaced, Surrogate, Weight
 from lime_cli.engine.instance import Column, Component, Segment, Spans
 from lime_cli.formats.wording import (
-    LEFT_TO_RIGHT,
+    MINUS,
+    Numbers,
     fidelity_in_words,
     in_order,
     literal,
     marked,
-    number_format,
+    numbers_for,
     value_beside,
 )
 
@@ -105,33 +106,39 @@ def bounds(steps: Sequence[WaterfallStep]) -> tuple[float, float]:
 
 def numbers_of(steps: Sequence[WaterfallStep]) -> list[str]:
     """Spell the number of each step: a level's value, or a change with its half width."""
-    changes = number_format(one.change for one in steps)
     levels = [one.end for one in steps if one.kind in LEVELS]
-    sums = number_format(levels, 3 if max(map(abs, levels), default=0.0) < 1 else 4)
+    largest = max(map(abs, levels), default=0.0)
+    halves = [one.interval.half_width for one in steps if one.interval is not None]
+    changes = numbers_for((one.change for one in steps), errors=halves, scale=largest)
+    sums = numbers_for(levels, 3 if largest < 1 else 4)
     return [_spelled(one, changes, sums) for one in steps]
 
 
-def _spelled(step: WaterfallStep, form: str, sums: str) -> str:
+def _spelled(step: WaterfallStep, changes: Numbers, sums: Numbers) -> str:
     if step.kind in LEVELS:
-        return f"{step.end:{sums}}".replace("-", MINUS)
-    said = f"{step.change:+{form}}"
-    if step.change and not any(digit in said for digit in "123456789"):
-        said = f"{step.change:+.1g}"
+        return sums.plain(step.end)
+    said = changes.signed(step.change)
     if step.interval is not None:
-        said += f" ±{step.interval.half_width:{form}}"
-    return said.replace("-", MINUS)
+        said += f" ±{changes.plain(step.interval.half_width)}"
+    return said
 
 
-MINUS = "−"
-
-
-def legend(explanation: Explanation) -> str:
-    """Say how the bars are read."""
-    return (
-        "Blue raises the prediction, orange lowers it, against the part masked: "
-        f"{masking_said(explanation)}. Whiskers are 95% intervals; hatched bars have no certain "
-        "sign or are not explained."
-    )
+def legend(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say how the bars are read, as far as there are such bars."""
+    weights = surrogate.weights
+    signs = {one.weight > 0 for one in weights if one.weight}
+    moves = {True: "blue raises the prediction", False: "orange lowers it"}
+    if signs == {False}:
+        moves[False] = "orange lowers the prediction"
+    said = [", ".join(moves[sign] for sign in (True, False) if sign in signs)]
+    said[0] += f", compared with the part masked ({masking_said(explanation)})" if signs else ""
+    marks = ["whiskers are 95% intervals"] if any(one.interval for one in weights) else []
+    text = any(isinstance(one.where, Spans) for one in explanation.components)
+    open_ = "hatched bars and dotted words" if text else "hatched bars"
+    if any(not one.certain for one in weights):
+        marks.append(f"{open_} have no certain sign")
+    said.append("; ".join(marks))
+    return " ".join(f"{one[0].upper()}{one[1:]}." for one in said if one)
 
 
 def labels(explanation: Explanation, weights: Sequence[Weight]) -> Iterator[tuple[str, str]]:
@@ -201,8 +208,8 @@ class Unit(NamedTuple):
     """How numbers of a target are said: as percentages and points, or as they are."""
 
     percent: bool
-    value_form: str
-    change_form: str
+    values: Numbers
+    changes: Numbers
 
     def value(self, number: float) -> str:
         """Say a prediction inside a sentence: ``99.2%``, ``less than 0.1%``, ``152.1``."""
@@ -211,7 +218,7 @@ class Unit(NamedTuple):
     def cell(self, number: float) -> str:
         """Say a prediction in a table: ``99.2%``, ``<0.1%``, ``152.1``."""
         if not self.percent:
-            return f"{number:{self.value_form}}".replace("-", MINUS)
+            return self.values.plain(number)
         said = f"{number:.1%}"
         if said == "100.0%" and number < 1:
             return ">99.9%"
@@ -220,7 +227,7 @@ class Unit(NamedTuple):
     def change(self, number: float) -> str:
         """Say how far a prediction moves, without a sign: ``26.4 points``, ``0.264``."""
         if not self.percent:
-            return f"{abs(number):{self.change_form}}"
+            return self.changes.plain(abs(number))
         points = f"{100 * abs(number):.1f}"
         return f"{points} {'point' if points == '1.0' else 'points'}"
 
@@ -235,8 +242,8 @@ def unit_of(explanation: Explanation, surrogate: Surrogate) -> Unit:
         and abs(sum(outputs) - 1) <= 1e-3
     )
     sums = (surrogate.model_prediction, surrogate.local_prediction, surrogate.intercept)
-    weights = number_format(one.weight for one in surrogate.weights)
-    return Unit(probable, number_format(sums, 4), weights)
+    weights = [one.weight for one in surrogate.weights]
+    return Unit(probable, numbers_for(sums, 4), numbers_for(weights, scale=max(map(abs, sums))))
 
 
 NAMED_UP, NAMED_DOWN = 3, 2
@@ -274,11 +281,11 @@ def _moves(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
         yield _rule_said(explanation, surrogate)
         return
     if not surrogate.weights:
-        yield "No part has a weight: which parts are masked decides nothing."
+        yield "No part has a weight: masking parts does not change the prediction."
         return
     certain = [one for one in surrogate.weights if one.weight != 0 and one.certain]
     if not certain:
-        yield "No part raises or lowers it for certain: every interval holds 0."
+        yield "No part certainly raises or lowers it: every interval contains 0."
         return
     named = [
         (sign, phrase)
@@ -333,10 +340,11 @@ def _rule_said(explanation: Explanation, surrogate: Surrogate) -> str:
     value = unit.value(rule.value)
     if not kept:
         return f"The tree gives {value} whatever is masked."
-    return f"The tree gives {value} as long as {_listed(kept)} {_are(kept)} kept."
+    return f"The tree gives {value} if {listed(kept)} {_are(kept)} kept."
 
 
-def _listed(names: Sequence[str]) -> str:
+def listed(names: Sequence[str]) -> str:
+    """Join names: ``a, b and c``."""
     return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
@@ -348,10 +356,36 @@ def trust_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say how much of the effect of masking the surrogate explains."""
     what = "tree explains" if surrogate.rules else "weights explain"
     if surrogate.fidelity is None:
-        return "Masking parts changes nothing that can be told from chance."
+        return "Masking parts has no effect that can be told from chance."
     share = f"{max(0.0, surrogate.fidelity):.0%}"
     said = f"The {what} {share} of the effect of masking parts"
     return f"{said} ({fidelity_in_words(surrogate.fidelity)})."
+
+
+NAMED_WARNINGS = {"unresolved_top": "not converged"}
+"""What a picture calls a warning whose code says less; the others are called by their codes."""
+
+GRAVEST = ("low_fidelity", "large_gap", "unresolved_top", "few_effective_samples")
+"""Warnings that a picture names first."""
+
+
+def caution_said(explanation: Explanation) -> str:
+    """Say in a line of a picture what there are warnings about; nothing without any."""
+    found = list(dict.fromkeys(warning.code for warning in explanation.warnings))
+    codes = [code for code in GRAVEST if code in found]
+    codes += [code for code in found if code not in codes]
+    if not codes:
+        return ""
+    said = ", ".join(NAMED_WARNINGS.get(code, code.replace("_", " ")) for code in codes)
+    return f"{'Warning' if len(codes) == 1 else 'Warnings'}: {said}"
+
+
+def samples_said(explanation: Explanation) -> str:
+    """Say how many samples there are, and what they are worth."""
+    n, worth = f"{explanation.samples:,}", f"{explanation.effective_samples:,.0f}"
+    if explanation.stop == "exhaustive":
+        return f"{n}, all there are: no sampling error"
+    return f"{n}, effective sample size {worth}"
 
 
 def base_said(explanation: Explanation) -> str:
@@ -380,10 +414,9 @@ def comparison_said(explanation: Explanation, surrogate: Surrogate) -> str:
             f"orders in which parts are kept, {masking_said(explanation)}."
         )
     return (
-        f"Each weight compares two states of one part, kept and masked: how much higher {what} "
-        f"is while the part is kept, on average over samples near the {thing_of(explanation)} in "
-        f"which other parts are masked too. Masked means: "
-        f"{masking_said(explanation)}."
+        f"Each weight says how much higher {what} is when the part is kept than when it is masked, "
+        f"on average over samples near the {thing_of(explanation)}, in which other parts are "
+        f"masked too. When a part is masked, {masking_said(explanation)}."
     )
 
 
@@ -392,7 +425,10 @@ def meaning_said(explanation: Explanation) -> str:
     if explanation.settings.kernel == "shapley":
         said = "what a part adds on average over all orders in which parts are kept"
     else:
-        said = f"what keeping a part adds, against masking it: {masking_said(explanation)}"
+        said = (
+            f"how much a part adds when it is kept and not masked; masked: "
+            f"{masking_said(explanation)}"
+        )
     return f"{said}; intercept: {base_said(explanation)}"
 
 
@@ -410,40 +446,40 @@ def masking_said(explanation: Explanation) -> str:
     if modality == "tabular" and isinstance(background, dict):
         source = literal(str(background.get("source", "the background")))
         if explanation.settings.kernel == "shapley":
-            return f"the others replaced together by those of a row of {source}"
+            return f"the others are replaced together by those of a row of {source}"
         if explanation.settings.like_lime:
-            return f"the value is drawn again as {source} has it, which may be the same one"
+            return f"its value is drawn again from {source}, and can be the same one"
         if background.get("bins") == "none":
-            return f"the value is replaced by another one of {source}, by frequency"
-        return f"the value is replaced by one of {source} outside its bin, or another category"
+            return f"its value is replaced by another one from {source}, drawn by frequency"
+        return f"its value is replaced by one from {source} that is outside its bin or category"
     if modality == "text":
         mask = facts.get("mask")
-        return "the words are removed" if mask is None else f"each is replaced by {literal(mask)}"
+        return "it is removed" if mask is None else f"it is replaced by {literal(mask)}"
     if modality == "image":
         fill = facts.get("fill")
         words = {"mean": "its mean colour", "blur": "a blurred copy"}
-        return f"the region is filled with {words.get(str(fill), literal(str(fill)))}"
+        return f"it is filled with {words.get(str(fill), literal(str(fill)))}"
     return "its value is replaced"
 
 
 def sum_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say that the parts add up: intercept, weights and others, then the gap."""
     numbers = (surrogate.model_prediction, surrogate.local_prediction, surrogate.intercept)
-    form = number_format(numbers, 4)
+    form = numbers_for(numbers, 4)
     if surrogate.rules:
         return (
-            f"The tree gives {surrogate.local_prediction:{form}} for the "
-            f"{thing_of(explanation)}, the model {surrogate.model_prediction:{form}}: a gap of "
-            f"{surrogate.gap:+{form}}."
+            f"The tree gives {form.plain(surrogate.local_prediction)} for the "
+            f"{thing_of(explanation)}, the model {form.plain(surrogate.model_prediction)}: a gap "
+            f"of {form.signed(surrogate.gap)}."
         )
     shown = sum(one.weight for one in surrogate.weights)
     rest = surrogate.local_prediction - surrogate.intercept - shown
-    others = "" if abs(rest) <= TINY * _size(surrogate) else f" {_signed(rest, form)} (others)"
+    others = "" if abs(rest) <= TINY * _size(surrogate) else f" {form.term(rest)} (others)"
     return (
-        f"{_negative(surrogate.intercept, form)} ({base_said(explanation)}) "
-        f"{_signed(shown, form)} (weights shown){others} = "
-        f"{_negative(surrogate.local_prediction, form)}, the local prediction; "
-        f"{_signed(surrogate.gap, form)} (gap) = {_negative(surrogate.model_prediction, form)}, "
+        f"{form.plain(surrogate.intercept)} ({base_said(explanation)}) "
+        f"{form.term(shown)} (weights shown){others} = "
+        f"{form.plain(surrogate.local_prediction)}, the local prediction; "
+        f"{form.term(surrogate.gap)} (gap) = {form.plain(surrogate.model_prediction)}, "
         f"the model's.{_beyond(explanation, surrogate)}"
     )
 
@@ -454,17 +490,9 @@ def _beyond(explanation: Explanation, surrogate: Surrogate) -> str:
     if not percent or 0 <= surrogate.intercept <= 1:
         return ""
     return (
-        " The intercept is not a probability: it continues the weights, which hold near the "
-        f"{thing_of(explanation)}, to where all parts are masked."
+        " The intercept is not a probability. It extrapolates the weights, which are fitted near "
+        f"the {thing_of(explanation)}, to the case that all parts are masked."
     )
-
-
-def _negative(number: float, form: str) -> str:
-    return f"{number:{form}}".replace("-", MINUS)
-
-
-def _signed(number: float, form: str) -> str:
-    return f"{MINUS if number < 0 else '+'} {abs(number):{form}}"
 
 
 def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
@@ -472,7 +500,7 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
     open_ = sum(not one.certain for one in surrogate.weights)
     if surrogate.weights:
         every = "every weight" if len(surrogate.weights) > 1 else "the weight"
-        said = f"The sign of {every} is certain at 95%"
+        said = f"The sign of {every} is certain (95% intervals)"
         if open_:
             has, is_ = ("has", "is") if open_ == 1 else ("have", "are")
             said = (
@@ -480,25 +508,26 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
                 "hatched"
             )
         if any(one.interval is not None for one in surrogate.weights):
-            yield f"{said}; whiskers are 95% intervals of the sampling."
+            yield f"{said}; the whiskers show the sampling error."
     yield trust_said(explanation, surrogate)
     if explanation.stop == "exhaustive":
-        yield f"All {explanation.samples:,} inputs that masking can make were asked about."
-        return
-    yield (
-        f"{explanation.samples:,} samples were drawn; near the {thing_of(explanation)} they carry "
-        f"as much as {explanation.effective_samples:,.0f} (the effective sample size)."
-    )
+        yield (
+            f"The {explanation.samples:,} samples are all there are: every combination of kept "
+            "parts and replacements. So the weights have no sampling error."
+        )
+    else:
+        yield (
+            f"The weights rest on {explanation.samples:,} samples. Samples nearer to the "
+            f"{thing_of(explanation)} count more, so together they are worth "
+            f"{explanation.effective_samples:,.0f} equally weighted ones (the effective sample "
+            "size)."
+        )
 
 
 def nearest_said(explanation: Explanation) -> str:
     """Say the smallest change that was found to change the predicted class; nothing without one."""
     said = changes_said(explanation, explanation.surrogates[0])
     return next(said) if explanation.counterfactuals else ""
-
-
-ASCII = str.maketrans({"“": '"', "”": '"', "−": "-", LEFT_TO_RIGHT: None})
-"""What a page without Unicode writes for the marks of sentences."""
 
 
 def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
@@ -511,14 +540,14 @@ def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str
             way = "lowers" if first.weight > 0 else "raises"
             number = unit_of(explanation, surrogate).change(first.weight)
             yield (
-                f"Of the single parts {name} matters most: masking it {way} the prediction by "
+                f"The part that matters most is {name}: masking it {way} the prediction by "
                 f"{number} on average."
             )
         return
     if not found:
         yield (
-            f"None of the {explanation.samples:,} samples changes the predicted class: no change "
-            "of a few parts that was tried does."
+            f"None of the {explanation.samples:,} samples, in which some parts are changed, "
+            "changes the predicted class."
         )
         return
     for one in found:
@@ -527,11 +556,11 @@ def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str
         parts = [_replaced_said(explanation, part) for part in one.replaced[:LISTED_CHANGES]]
         more = len(one.replaced) - len(parts)
         rest = [f"{more:,} more"] if more else []
-        said = _listed([*parts, *rest])
+        said = listed([*parts, *rest])
         yield f"With {many} the model predicts “{in_order(literal(one.name))}”, {value}: {said}."
     yield (
-        f"These are the nearest of {explanation.samples:,} samples by the number of parts that "
-        "change; the model has answered each."
+        f"These are the samples with the fewest changes among {explanation.samples:,}, each "
+        "predicted by the model."
     )
 
 
@@ -550,7 +579,7 @@ def _replaced_said(explanation: Explanation, part: Replaced) -> str:
             now = "missing" if component.value is None else shown_value(component.value)
             then = "missing" if part.value is None else shown_value(part.value)
             parts = (in_order(literal(one)) for one in (column, then, now))
-            return "{} = {} in place of {}".format(*parts)
+            return "{} = {} instead of {}".format(*parts)
 
 
 def shown_value(value: str | float | int | bool) -> str:

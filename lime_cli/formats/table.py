@@ -12,15 +12,16 @@ from rich.text import Text
 
 from lime_cli.engine.explanation import Explanation, Rule, Surrogate
 from lime_cli.engine.instance import Component, Segment, Spans
-from lime_cli.formats.story import ASCII, meaning_said, nearest_said
+from lime_cli.formats.story import meaning_said, nearest_said, samples_said
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 from lime_cli.formats.wording import (
+    Numbers,
     bars_of,
     choice_said,
     fidelity_said,
     in_order,
     marked,
-    number_format,
+    numbers_for,
     other_outputs,
     radius_said,
     target_said,
@@ -41,8 +42,8 @@ def tree_lines(rules: tuple[Rule, ...], names: Mapping[int, str], page: Page) ->
 
     ``names`` are safe to print; the first leaf is the instance's own.
     """
-    form = number_format([rule.value for rule in rules])
-    values = [f"{rule.value:{form}}" for rule in rules]
+    form = numbers_for([rule.value for rule in rules])
+    values = [page.literal(form.plain(rule.value)) for rule in rules]
     width = max(map(len, [*values, "value"]))
     head = f"{MARGIN}{'value':>{width}}{GAP}share{GAP}rule"
     yield page.cut(Text(head, style="dim"), page.look.width)
@@ -170,7 +171,7 @@ def _lines(explanation: Explanation, page: Page) -> Iterator[Text]:
         if number > 0:
             yield Text()
         form = _prediction_format(surrogate)
-        said = (f"{surrogate.model_prediction:{form}}", "bold")
+        said = (page.literal(form.plain(surrogate.model_prediction)), "bold")
         name = page.literal(target_said(explanation, surrogate))
         yield Text.assemble(f"{name}: " if name else "", "the model predicts ", said)
         if others := other_outputs(explanation, surrogate):
@@ -217,14 +218,15 @@ def _bars(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterato
     """Draw a line for each component: bar, weight, name, and what stands beside the name."""
     weights = surrogate.weights
     if not weights:
-        yield Text(MARGIN + "no component has any weight", style="dim")
+        yield Text(MARGIN + "no component has a weight", style="dim")
         return
     width = page.look.width - len(MARGIN) - len(GAP)
     labels = [_label(explanation.components[one.component], page) for one in weights]
     wanted = _widest(label.name for label in labels)
     reserved = min(_widest(GAP + label.beside for label in labels if label.beside), 2 * width // 5)
     room = (width, min(wanted + reserved, max(width // 2, NAMES)))
-    bars = bars_of(weights, _scale(explanation, surrogate), room, page.glyphs)
+    level = abs(surrogate.model_prediction)
+    bars = bars_of(weights, _scale(explanation, surrogate), room, page.glyphs, level)
     longest = _widest(label.name for label in labels if label.beside)
     names = max(min(longest, width - bars.width - reserved), 1)
     yield Text(f"{MARGIN}{bars.header()}{GAP}component", style="dim")
@@ -279,18 +281,18 @@ def _sums(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterato
     """Say what the weights add up to, and how far to trust them."""
     form = _prediction_format(surrogate)
     if any(not one.certain for one in surrogate.weights):
-        yield from page.row("~", "the interval holds 0: the sign is not certain")
+        yield from page.row("~", "the interval contains 0: the sign is not certain")
     yield from page.row(
         "surrogate",
-        f"{surrogate.local_prediction:{form}} against the model's "
-        f"{surrogate.model_prediction:{form}}, gap {surrogate.gap:+{form}}; "
-        f"intercept {surrogate.intercept:{form}}",
+        f"{form.plain(surrogate.local_prediction)} against the model's "
+        f"{form.plain(surrogate.model_prediction)}, gap {form.signed(surrogate.gap)}; "
+        f"intercept {form.plain(surrogate.intercept)}",
     )
     for pair in surrogate.pairs:
-        form = _prediction_format(surrogate)
         half = pair.interval.half_width
         names = " with ".join(explanation.components[j].name for j in pair.components)
-        said = f"{pair.weight:+{form}} {page.glyphs.plus_minus}{half:{form}}, {names}, both kept"
+        error = f"{page.glyphs.plus_minus}{form.plain(half)}"
+        said = f"{form.signed(pair.weight)} {error}, {names}, both kept"
         yield from page.row("together", said)
     if others := _others(surrogate, page):
         yield from page.row("others", others)
@@ -307,25 +309,21 @@ def _others(surrogate: Surrogate, page: Page) -> str:
     if others is None or not others.weight:
         return ""
     half = others.interval.half_width if others.interval is not None else 0.0
-    form = number_format((others.weight, half))
+    form = numbers_for((others.weight, half), scale=abs(surrogate.model_prediction))
     error = ""
     if others.interval is not None:
-        error = f" {page.glyphs.plus_minus}{half:{form}}"
+        error = f" {page.glyphs.plus_minus}{form.plain(half)}"
     n = others.components
     counted = f"{n:,} components together" if n > 1 else "1 component"
-    return f"{others.weight:+{form}}{error}, {counted}"
+    return f"{form.signed(others.weight)}{error}, {counted}"
 
 
 def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:
     if any(one.weights for one in explanation.surrogates):
         yield from page.row("weights", meaning_said(explanation))
-    worth = f"effective sample size {explanation.effective_samples:.0f}"
-    if explanation.stop == "exhaustive":
-        worth = "all there are"
-    yield from page.row("samples", f"{explanation.samples}, {worth}")
+    yield from page.row("samples", samples_said(explanation))
     if change := nearest_said(explanation):
-        said = change if page.look.unicode else change.translate(ASCII)
-        yield from page.row("change", said.removesuffix("."))
+        yield from page.row("change", change.removesuffix("."))
     segments = any(isinstance(one.where, Segment) for one in explanation.components)
     if segments and not any(one.rules for one in explanation.surrogates):
         yield from page.row("image", "-o overlay.png draws the superpixels on it")
@@ -339,12 +337,12 @@ def _footer(explanation: Explanation, page: Page) -> Iterator[Text]:
         yield from page.row("warning", f"{warning.code}: {warning.message}")
 
 
-def _prediction_format(surrogate: Surrogate) -> str:
-    """Return one format for the sums of a surrogate: three digits, four from 1 upwards."""
+def _prediction_format(surrogate: Surrogate) -> Numbers:
+    """Choose one way to write the sums of a surrogate: three digits, four from 1 upwards."""
     numbers = (
         surrogate.model_prediction,
         surrogate.local_prediction,
         surrogate.intercept,
         surrogate.gap,
     )
-    return number_format(numbers, 3 if max(map(abs, numbers)) < 1 else 4)
+    return numbers_for(numbers, 3 if max(map(abs, numbers)) < 1 else 4)

@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.text import Text
 
-from lime_cli.formats.wording import ASCII, UNICODE, Glyphs, literal
+from lime_cli.formats.wording import (
+    ASCII,
+    LEFT_TO_RIGHT,
+    PLAIN_MARKS,
+    UNICODE,
+    Glyphs,
+    literal,
+)
 
 if TYPE_CHECKING:
     from lime_cli.formats import Look
@@ -43,7 +50,11 @@ class Page:
 
     def literal(self, text: str) -> str:
         """Spell out what must not reach the terminal as it is."""
-        return literal(text, self.look.encoding == "utf-8")
+        if not self.look.unicode:
+            text = text.translate(PLAIN_MARKS)
+        if self.look.encoding == "ascii":
+            return literal(text.replace(LEFT_TO_RIGHT, ""), unicode=False)
+        return literal(text)
 
     def cut(self, text: Text, width: int) -> Text:
         """Shorten to so many cells, with an ellipsis where something is gone."""

@@ -6,11 +6,17 @@ import math
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight, called
 
-SMALLEST, LARGEST = 1e-4, 1e6
+SMALLEST, LARGEST = 1e-4, 1e15
 """Outside, numbers are written with an exponent."""
+
+NOISE = 1e-12
+"""Share of the largest number below which another one is what rounding has left of 0."""
+
+MINUS = "−"
 
 HIDDEN = {"Cc", "Cf", "Cs", "Zl", "Zp"}
 """Unicode categories that steer a terminal or cannot be seen."""
@@ -21,6 +27,9 @@ RIGHT_TO_LEFT = ("R", "AL")
 LEFT_TO_RIGHT = "\u200e"
 """A mark that takes no room."""
 
+PLAIN_MARKS = str.maketrans({"“": '"', "”": '"', MINUS: "-", "–": "-"})
+"""What a page without Unicode writes for the marks of sentences."""
+
 JOINERS = "\u200c\u200d" + LEFT_TO_RIGHT
 """Part of how words and emoji are spelled, and what keeps words of two directions in order."""
 
@@ -28,7 +37,7 @@ JOINERS = "\u200c\u200d" + LEFT_TO_RIGHT
 def fidelity_in_words(fidelity: float | None) -> str:
     """Say how far a surrogate may be trusted; None is the fidelity to a constant response."""
     if fidelity is None:
-        return "undefined: masking components decides nothing"
+        return "undefined: masking components has no effect"
     return called(fidelity)
 
 
@@ -89,7 +98,8 @@ def other_outputs(explanation: Explanation, surrogate: Surrogate) -> str:
         return ""
     order = sorted(range(len(outputs)), key=lambda i: -outputs[i])
     shown = [i for i in order if i != surrogate.target][:LISTED]
-    said = ", ".join(f"{literal(names[i])} {outputs[i]:.3g}" for i in shown)
+    form = numbers_for(map(abs, outputs))
+    said = ", ".join(f"{literal(names[i])} {form.least(outputs[i])}" for i in shown)
     more = len(outputs) - 1 - len(shown)
     return f"{said} and {more:,} more" if more else said
 
@@ -112,17 +122,69 @@ def choice_said(explanation: Explanation, surrogate: Surrogate) -> str:
     return f"chosen by {chosen[settings.selection]}, weights by weighted least squares {fitted}"
 
 
-def number_format(numbers: Iterable[float], digits: int = 3) -> str:
-    """Return the format, such as ``.3f``, that shows the largest number with that many digits.
+class Numbers(NamedTuple):
+    """How numbers that are read together are written: alike, so that their points line up.
 
-    Numbers written with one format line up at their decimal points.
+    The minus is U+2212; `Glyphs.minus` is what a terminal has for it. No zero has a sign.
+    """
+
+    form: str
+    """A format of Python: ``.3f``, ``,.0f``, ``.2e``, ``.0%``."""
+
+    def plain(self, number: float) -> str:
+        """Write a number: ``0.214``, ``−0.023``, ``0.000``."""
+        return self._written(f"{number:{self.form}}")
+
+    def signed(self, number: float) -> str:
+        """Write a change: ``+0.214``, ``−0.023``, ``0.000``."""
+        return self._written(f"{number:+{self.form}}")
+
+    def least(self, number: float) -> str:
+        """Write an amount; one that is more than 0 is not written as 0: ``<0.001``."""
+        said = self.plain(number)
+        if number <= 0 or _counts(said):
+            return said
+        return f"<{said[:-1]}1"
+
+    def term(self, number: float) -> str:
+        """Write a number as a term of a sum: ``+ 0.214``, ``− 0.023``."""
+        size = f"{abs(number):{self.form}}"
+        return f"{MINUS if number < 0 and _counts(size) else '+'} {size}"
+
+    def _written(self, said: str) -> str:
+        return said.replace("-", MINUS) if _counts(said) else said.lstrip("+-")
+
+
+def _counts(said: str) -> bool:
+    """Tell whether a number is other than 0 as it is written."""
+    return any(digit in said.partition("e")[0] for digit in "123456789")
+
+
+SHARE, COUNT = Numbers(".0%"), Numbers(",d")
+
+
+def numbers_for(
+    numbers: Iterable[float], digits: int = 3, *, errors: Iterable[float] = (), scale: float = 0.0
+) -> Numbers:
+    """Choose how to write numbers: the largest one with so many digits.
+
+    Or with up to two more, where the largest of their ``errors`` would be written as 0. Numbers
+    that are next to nothing beside ``scale``, in the same unit, are rounding noise and count as 0.
     """
     largest = max((abs(number) for number in numbers), default=0.0)
-    if largest == 0:
-        return f".{digits - 1}f"
+    if largest <= NOISE * scale:
+        return Numbers(f".{digits - 1}f")
     if not SMALLEST <= largest < LARGEST:
-        return f".{digits - 1}e"
-    return f".{max(0, digits - 1 - math.floor(math.log10(largest)))}f"
+        return Numbers(f".{digits - 1}e")
+    decimals = _decimals(largest, digits)
+    error = max(errors, default=0.0)
+    if error > NOISE * largest:
+        decimals = max(decimals, min(_decimals(error, 1), decimals + 2))
+    return Numbers(f",.{max(0, decimals)}f")
+
+
+def _decimals(number: float, digits: int) -> int:
+    return digits - 1 - math.floor(math.log10(number))
 
 
 def literal(text: str, unicode: bool = True) -> str:
@@ -205,11 +267,12 @@ class Glyphs:
     plus_minus: str
     times: str
     ellipsis: str
+    minus: str
 
 
-UNICODE = Glyphs("━", "━", "╸", "╺", "─", "│", "±", "×", "…")
+UNICODE = Glyphs("━", "━", "╸", "╺", "─", "│", "±", "×", "…", MINUS)
 
-ASCII = Glyphs("#", "=", "", "", "-", "|", "+-", "x", "...")
+ASCII = Glyphs("#", "=", "", "", "-", "|", "+-", "x", "...", "-")
 
 
 @dataclass(frozen=True)
@@ -221,8 +284,8 @@ class Bars:
     """Of a bar at full scale, on either side of the axis."""
     scale: float
     """The end of an interval, or the weight, at full scale; 0 where all weights are."""
-    form: str
-    """Format of weights and of half widths."""
+    form: Numbers
+    """Of weights and of half widths."""
     weight: int
     interval: int
     """0 where no weight has an interval."""
@@ -234,17 +297,18 @@ class Bars:
 
     def header(self) -> str:
         """Name the columns: the ends of the scale, its zero and what the numbers are."""
-        end = f"{self.scale:{self.form}}"
+        end = self.form.plain(self.scale)
         if len(end) + 1 >= self.half:  # with its sign, and a blank before the zero
             end = f"{self.scale:.2g}"
         if len(end) + 1 >= self.half:
             end = f"{self.scale:.0e}"
         fits = len(end) + 1 < self.half
-        left, right = (f"{sign}{end}" * fits for sign in "-+")
+        left, right = (f"{sign}{end}" * fits for sign in (self.glyphs.minus, "+"))
         numbers = "weight".rjust(self.weight)
         if self.interval:
             numbers += f" {self.glyphs.plus_minus} 95%".ljust(self.interval)
-        return f"{left.ljust(self.half)}0{right.rjust(self.half)}  {numbers}"
+        said = f"{left.ljust(self.half)}0{right.rjust(self.half)}  {numbers}"
+        return said.replace(MINUS, self.glyphs.minus)
 
     def bar(self, one: Weight) -> str:
         """Draw a weight from the axis to its side, then a whisker to the end of its interval."""
@@ -269,25 +333,33 @@ class Bars:
     def numbers(self, one: Weight) -> str:
         """Write a weight and its half width, marked ``~`` where the interval holds 0."""
         mark = "~" if not one.certain else ""
-        text = (mark + f"{one.weight:+{self.form}}").rjust(self.weight)
+        text = (mark + self.form.signed(one.weight)).rjust(self.weight)
         beside = ""
         if one.interval is not None:
-            beside = f" {self.glyphs.plus_minus}{one.half_width:{self.form}}"
-        return text + beside.ljust(self.interval)
+            beside = f" {self.glyphs.plus_minus}{self.form.plain(one.half_width)}"
+        return text.replace(MINUS, self.glyphs.minus) + beside.ljust(self.interval)
 
 
-def bars_of(weights: Sequence[Weight], scale: float, room: tuple[int, int], glyphs: Glyphs) -> Bars:
+def bars_of(
+    weights: Sequence[Weight],
+    scale: float,
+    room: tuple[int, int],
+    glyphs: Glyphs,
+    level: float = 0.0,
+) -> Bars:
     """Lay out bars and numbers.
 
     ``room`` counts cells: the width of the page and what of it is wanted for the names. Long names
-    shorten the bars, but not to nothing.
+    shorten the bars, but not to nothing. ``level`` is the largest prediction that the weights are
+    parts of.
     """
     width, names = room
-    form = number_format(one.weight for one in weights)
-    signed = [len(f"{one.weight:+{form}}") + (not one.certain) for one in weights]
-    halves = [len(f"{one.half_width:{form}}") for one in weights if one.interval is not None]
+    halves = [one.half_width for one in weights if one.interval is not None]
+    form = numbers_for((one.weight for one in weights), errors=halves, scale=level)
+    signed = [len(form.signed(one.weight)) + (not one.certain) for one in weights]
     heading = f" {glyphs.plus_minus} 95%"
-    interval = max(max(halves) + 1 + len(glyphs.plus_minus), len(heading)) if halves else 0
+    widest = max((len(form.plain(one)) for one in halves), default=0)
+    interval = max(widest + 1 + len(glyphs.plus_minus), len(heading)) if halves else 0
     weight = max(*signed, len("weight"))
     half = min((width - names - 3 - weight - interval) // 2, LONGEST, width // 5)
     return Bars(glyphs, max(half, min(SHORTEST, width // 8)), scale, form, weight, interval)

@@ -5,6 +5,7 @@ Images are (h, w, c) in the model's channels, 0..255; the label -1 marks what is
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from re import fullmatch
 from typing import cast
@@ -101,7 +102,7 @@ def membrane(raw: FloatArray, labels: IntArray) -> FloatArray:
     from scipy.sparse import coo_matrix, diags
     from scipy.sparse.linalg import spsolve
 
-    pairs = _sides(labels)
+    pairs = touching(labels.shape)
     n, flat = labels.size, raw.reshape(-1, raw.shape[2])
     one, other = pairs[:, 0], pairs[:, 1]
     segment = labels.ravel()
@@ -119,9 +120,9 @@ def membrane(raw: FloatArray, labels: IntArray) -> FloatArray:
     return np.asarray(solved).reshape(raw.shape)
 
 
-def _sides(labels: IntArray) -> IntArray:
-    """Return (m, 2): indices of pixels side by side, both ways round."""
-    index = np.arange(labels.size).reshape(labels.shape)
+def touching(size: tuple[int, ...]) -> IntArray:
+    """Return (m, 2): indices of pixels side by side in (height, width), both ways round."""
+    index = np.arange(math.prod(size)).reshape(size)
     across = np.stack([index[:, :-1].ravel(), index[:, 1:].ravel()], axis=1)
     down = np.stack([index[:-1].ravel(), index[1:].ravel()], axis=1)
     pairs = np.concatenate([across, down])

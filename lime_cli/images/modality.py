@@ -21,6 +21,7 @@ from lime_cli.files import digest_of
 from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
 from lime_cli.images.numbers import MAX_PIXELS, ImageReading
 from lime_cli.images.pixels import Photo, read_image
+from lime_cli.images.segmenters import quickshift_like_lime
 from lime_cli.images.segments import SUFFIXES as MAPS
 from lime_cli.images.segments import (
     Cut,
@@ -29,12 +30,12 @@ from lime_cli.images.segments import (
     few_warning,
     kept_map,
     places,
-    quickshift_like_lime,
 )
 from lime_cli.images.view import MODES, Pixels, Preprocessing, Values, View, preset
+from lime_cli.modality import OfFiles
 from lime_cli.models.model_file import ModelInput, PixelsInput
 from lime_cli.registry import AUTO_FILL, FILLS, LAYOUTS, LIME_SEGMENTER, SEGMENTERS
-from lime_cli.sources import Held, Listing, Source, local
+from lime_cli.sources import Held, Source, local
 
 FEWEST_PIXELS = 16
 """A model that names fewer columns than this was not fitted on the pixels of an image."""
@@ -86,16 +87,17 @@ class ImageInstance(KeptOrMasked):
         return batch.transpose(0, 2, 3, 1) if self.layout == "NCHW" else batch
 
 
-SUFFIXES = (
-    ".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy", ".jp2",
-    ".avif", ".pbm", ".pgm", ".ppm", ".pnm",
-)  # fmt: skip
-"""What images in a folder are told by."""
-
 ASSUMED = CodedWarning(
     "preprocessing_assumed",
     "the model does not say how pixels become numbers, so 0 to 1{} is assumed; "
     "--preprocess changes it",
+)
+
+UNREAD = CodedWarning(
+    "preprocessing_assumed",
+    "preprocessor_config.json asks for {}, which limex does not know: images are only resized, "
+    "scaled and normalized as it says; explain a function that calls the processor if that is "
+    "not all",
 )
 
 LIME = (LIKE_LIME, LIME_SEGMENTER)
@@ -103,7 +105,7 @@ LIME = (LIKE_LIME, LIME_SEGMENTER)
 
 
 @dataclass(frozen=True)
-class ImageModality:
+class ImageModality(OfFiles):
     """Read images and cut them into superpixels; None leaves a choice to model or preset."""
 
     inputs: tuple[str, ...]
@@ -152,6 +154,11 @@ class ImageModality:
     default_samples = 256
     max_samples = 2_048
     slice_size = 1
+    suffixes = (
+        ".png", ".jpg", ".jpeg", ".jpe", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".npy", ".jp2",
+        ".avif", ".pbm", ".pgm", ".ppm", ".pnm",
+    )  # fmt: skip
+    called = "images"
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a value that makes no sense."""
@@ -189,7 +196,8 @@ class ImageModality:
                 mean=given.mean,
                 std=given.std,
                 resample=given.resample,
-                channels="L" if self.channels == "L" else base.channels,
+                channels="L" if self.channels == "L" else given.channels or base.channels,
+                floored=given.floored,
             )
         own = self.resize in (None, base.resize)  # another way to fit has nothing of the preset's
         return Preprocessing(
@@ -201,31 +209,12 @@ class ImageModality:
             std=self.std or base.std,
             channels=self.channels or base.channels,
             resample=base.resample,
+            floored=base.floored,
         )
 
     def sources(self) -> Iterator[Source]:
         """List the images asked for, a folder's by the bytes of their names."""
-        yield from self._listing().sources(self.inputs)
-
-    def strays(self) -> int:
-        return self._listing().n_strays(self.inputs)
-
-    def ignored(self) -> tuple[str, ...]:
-        return ()
-
-    def _listing(self) -> Listing:
-        return Listing(self.recursive, self.glob, SUFFIXES, "images")
-
-    def stamp(self) -> tuple[int, ...]:
-        return ()
-
-    def without_inputs(self) -> ImageModality:
-        """Return a copy that names no file."""
-        return replace(self, inputs=())
-
-    def jointly(self) -> ImageModality:
-        """Return itself: what replaces a component is one thing."""
-        return self
+        yield from self.listing.sources(self.inputs)
 
     def fitted(self, model_input: ModelInput) -> ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""
@@ -326,6 +315,9 @@ class ImageModality:
         return chosen, masked_by(chosen), (said,)
 
     def _assumed(self) -> tuple[CodedWarning, ...]:
+        if self.given is not None and self.given.unread and self.preprocess is None:
+            listed = ", ".join(self.given.unread)
+            return (*self.said, UNREAD._replace(message=UNREAD.message.format(listed)))
         if not self.assumed:
             return self.said
         colours = " in RGB" if self.preprocessing.channels == "RGB" else ""
@@ -374,15 +366,21 @@ class ImageModality:
     def _input(self) -> dict[str, Any]:
         """Return what becomes of pixels as facts; the usual filter goes without saying."""
         found = asdict(self.preprocessing)
-        if found["resample"] == Preprocessing.resample:
-            del found["resample"]
-        return found
+        usual = ("resample", "floored")
+        return {
+            key: one
+            for key, one in found.items()
+            if key not in usual or one != getattr(Preprocessing, key)
+        }
 
     def _pool(self, photo: Photo, cut: Cut, fill: str) -> str:
         """Name what the model is asked: the pixels as read, and all options that change them."""
         labels = digest_of(cut.on_grid.tobytes()) if self._map else self.segmenter
         fill = f"{fill}:inverted" if self.invert else fill
-        ways = [labels, self.n_segments, fill, self.seed, asdict(self.preprocessing)]
+        own = asdict(self.preprocessing)
+        if not self.preprocessing.floored:
+            del own["floored"]
+        ways = [labels, self.n_segments, fill, self.seed, own]
         said = json.dumps([photo.values.shape, ways, self.show]).encode()
         return f"image:{digest_of(said + photo.values.tobytes())}"
 
@@ -454,7 +452,7 @@ def as_pixels(
         words += f", compared with numbers up to {most:.4g}, and are 0 to 1: see --scale"
     elif known:
         return given, None, ()
-    words += "; --size, --channels, --layout and --preprocess say otherwise"
+    words += "; --size, --channels, --layout and --preprocess change this"
     return given, factor, (CodedWarning("pixels_assumed", words),)
 
 

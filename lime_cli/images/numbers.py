@@ -55,13 +55,13 @@ def check_channels(name: str, found: int, reading: ImageReading) -> None:
         )
     if reading.channels in MODES and found > 4:
         raise InputError(
-            f"{name}: has {found} channels, the model is given {reading.channels}",
+            f"{name}: has {found} channels, the model gets {reading.channels}",
             f"use --channels {found} if it takes all of them",
         )
     if max(reading.shown, default=0) >= found:
         raise InputError(
             f"{name}: has no channel {max(reading.shown)} to show",
-            f"they count from 0 to {found - 1}",
+            f"channels are numbered from 0 to {found - 1}",
         )
 
 
@@ -173,7 +173,7 @@ def read_tiff(name: str, data: bytes, max_pixels: int) -> tuple[NDArray[Any], in
     except Exception as error:  # decoders raise whatever they stumble over
         if "imagecodecs" in str(error):
             raise InputError(
-                f"{name}: is compressed in a way that limex reads with 8 bits per colour only",
+                f"{name}: has a compression that limex reads only with 8 bits per colour",
                 "pip install imagecodecs, or save it without compression",
             ) from None
         raise _damaged(name) from None
@@ -244,9 +244,7 @@ INVERTED, INDEXED, INKS, YCBCR, LABS = 0, 3, 5, 6, (8, 9, 10)
 def _as_light(name: str, array: NDArray[Any], kind: int) -> NDArray[Any]:
     """Return numbers that are larger where it is lighter: grey, or red, green and blue."""
     if kind in (INDEXED, YCBCR, *LABS):
-        raise InputError(
-            f"{name}: its colours are of a kind that limex does not read", "save it as RGB"
-        )
+        raise InputError(f"{name}: limex does not support its colours", "save it as RGB")
     if array.dtype.kind != "u" or kind not in (INVERTED, INKS):
         return array
     most = np.iinfo(array.dtype).max
@@ -288,7 +286,7 @@ def _scaled(name: str, array: NDArray[Any], reading: ImageReading) -> NDArray[np
     known = RANGES.get(kind) or RANGES.get(kind[0])
     if reading.pixel_range is None and known is None:
         raise InputError(
-            f"{name}: limex does not know which {array.dtype} numbers are black and white",
+            f"{name}: limex does not know which {array.dtype} numbers mean black and white",
             "use --pixel-range LOW,HIGH",
         )
     low, high = reading.pixel_range or ((0, 255) if _are_bytes(array) else known) or (0, 1)
@@ -305,7 +303,7 @@ def _check_floats(name: str, array: NDArray[Any], in_unit: bool) -> None:
     if in_unit and (array.min() < 0 or array.max() > 1):
         raise InputError(
             f"{name}: float pixels outside 0..1",
-            "give the numbers that are black and white: --pixel-range LOW,HIGH",
+            "give the numbers that mean black and white: --pixel-range LOW,HIGH",
         )
 
 

@@ -60,10 +60,11 @@ their plugins are imported for them alone.
 
 WANTED = "give a PNG, JPEG, WebP, BMP, GIF, TIFF or NPY file"
 
-AS_IMAGE, AS_NUMBERS, AS_FRAME = (
+AS_IMAGE, AS_NUMBERS, AS_FRAME, AS_SPECTRUM = (
     "convert it to PNG, TIFF or NPY",
     "save one array of numbers: numpy.save",
     "save a frame of it as PNG",
+    "save the spectrum that the model is given: numpy.save",
 )
 
 NPY, ARCHIVE, GZIP, NIFTI = b"\x93NUMPY", b"PK\x03\x04", b"\x1f\x8b", b"\x5c\x01\0\0"
@@ -81,8 +82,12 @@ FOREIGN = (
     (b"ftypcrx", "a raw file of a camera", AS_IMAGE),
     (b"ftyp", "a video", AS_FRAME),
     (b"avi list", "a video", AS_FRAME),
+    (b"wavefmt", "a sound", AS_SPECTRUM),
     (b"\x1a\x45\xdf\xa3", "a video", AS_FRAME),
     (b"8BPS", "PSD", AS_IMAGE),
+    (b"fLaC", "a sound", AS_SPECTRUM),
+    (b"OggS", "a sound", AS_SPECTRUM),
+    (b"ID3", "a sound", AS_SPECTRUM),
     (b"\0\0\x01\0", "ICO", AS_IMAGE),
     (b"\0\0\0\x0cjP  ", "JPEG 2000", AS_IMAGE),
     (b"\0\0\0\x0cJXL ", "JPEG XL", AS_IMAGE),
@@ -100,7 +105,7 @@ FOREIGN = (
 )
 """What stands in the first bytes of files people take for images, what they are, what to do."""
 
-ANYWHERE = (b"ftyp", b"<", b"avi ", b"version ")
+ANYWHERE = (b"ftyp", b"<", b"avi ", b"wave", b"version ")
 """How signs begin that need not stand at the very beginning."""
 
 DICOM, DICOM_AT = b"DICM", 128

@@ -76,6 +76,8 @@ class View:
     x: Axis
     resample: int = 2
     """Pillow's number of the filter that resizes."""
+    padding: int = 0
+    """What stands around the view, 0 for black and 255 for white."""
 
     def seen(self, pixels: Values, size: tuple[int, int]) -> Values:
         """Return the part the model sees, resized to ``size`` without the padding."""
@@ -85,9 +87,10 @@ class View:
         return np.stack([self._resized(plane, size) for plane in planes], axis=-1)
 
     def grid(self, pixels: Values) -> Values:
-        """Return (grid height, grid width, c): what the model sees, black where padded."""
+        """Return (grid height, grid width, c): what the model sees, and the padding."""
         (top, bottom), (left, right) = self.y.inner, self.x.inner
-        grid = np.zeros((self.y.grid, self.x.grid, pixels.shape[2]), pixels.dtype)
+        shape = (self.y.grid, self.x.grid, pixels.shape[2])
+        grid = np.full(shape, self.padding, pixels.dtype)
         grid[top:bottom, left:right] = self.seen(pixels, (bottom - top, right - left))
         return grid
 
@@ -119,16 +122,21 @@ def stretched(size: tuple[int, int], grid: tuple[int, int]) -> View:
 
 
 def padded(size: tuple[int, int], grid: tuple[int, int]) -> View:
-    """Show the whole image in the middle of a black grid."""
+    """Show the whole image in the middle of the grid."""
     ratio = min(grid[0] / size[0], grid[1] / size[1])
     y, x = (_padded(n, m, ratio) for n, m in zip(size, grid, strict=True))
     return View(y, x)
 
 
-def cropped(size: tuple[int, int], grid: tuple[int, int], resize_to: int | None) -> View:
-    """Show the centre of an image resized so that its shorter side is ``resize_to`` and covers."""
+def cropped(
+    size: tuple[int, int], grid: tuple[int, int], resize_to: int | None, floored: bool = False
+) -> View:
+    """Show the centre of an image resized so that its shorter side is ``resize_to`` and covers.
+
+    Half a pixel of what is left out is rounded to even, or ``floored``, above and on the left.
+    """
     ratio = max(grid[0] / size[0], grid[1] / size[1], (resize_to or 0) / min(size))
-    y, x = (_cropped(n, m, ratio) for n, m in zip(size, grid, strict=True))
+    y, x = (_cropped(n, m, ratio, floored) for n, m in zip(size, grid, strict=True))
     return View(y, x)
 
 
@@ -149,10 +157,10 @@ def _padded(length: int, grid: int, ratio: float) -> Axis:
     return Axis(length, 0, length, grid, (first, first + inner))
 
 
-def _cropped(length: int, grid: int, ratio: float) -> Axis:
+def _cropped(length: int, grid: int, ratio: float, floored: bool) -> Axis:
     """Resize to whole pixels, then take the centre, as torchvision does."""
     resized = max(grid, int(length * ratio + TINY))
-    first = round((resized - grid) / 2)
+    first = (resized - grid) // 2 if floored else round((resized - grid) / 2)
     pixel = length / resized
     return Axis(length, first * pixel, (first + grid) * pixel, grid, (0, grid))
 
@@ -175,7 +183,7 @@ class Preprocessing:
     size: tuple[int, int] | None = None
     """Of the model's input; None takes every image at its own size."""
     resize: str = "stretch"
-    """``stretch``, ``crop`` (the centre) or ``pad`` (with black)."""
+    """``stretch``, ``crop`` (the centre), ``pad`` (with black) or ``pad-white``."""
     resize_to: int | None = None
     """Shorter side in pixels before the centre is cropped, with ``stretch`` both sides; None crops
     as little as possible, with ``stretch`` nothing."""
@@ -186,7 +194,9 @@ class Preprocessing:
     channels: str = "RGB"
     """``RGB``, ``BGR``, ``L`` (grey), or how many channels of any kind."""
     resample: int = 2
-    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic."""
+    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic, say."""
+    floored: bool = False
+    """Whether half a pixel of what ``crop`` leaves out is left out of the upper and left side."""
 
     def __post_init__(self) -> None:
         _one_of("--resize", self.resize, RESIZES)
@@ -210,10 +220,12 @@ class Preprocessing:
             view = squeezed(size, wanted, self.resize_to)
         elif self.resize == "stretch":
             view = stretched(size, wanted)
+        elif self.resize == "pad-white":
+            view = replace(padded(size, wanted), padding=255)
         elif self.resize == "pad":
             view = padded(size, wanted)
         else:
-            view = cropped(size, wanted, self.resize_to)
+            view = cropped(size, wanted, self.resize_to, self.floored)
         return replace(view, resample=self.resample)
 
     def in_channels(self, values: Values) -> Values:

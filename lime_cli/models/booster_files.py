@@ -73,7 +73,7 @@ class _Ubjson:
 
     def _number(self, kind: bytes) -> Any:
         if kind not in _NUMBERS:
-            raise ValueError("no number where one is due")
+            raise ValueError("a missing number")
         form, at = _NUMBERS[kind][0], self.at
         self.at += form.size
         if self.at > len(self.content):
@@ -305,12 +305,12 @@ def check_lightgbm(text: str) -> None:
     classes = _count(said, "num_class", MOST_CLASSES)
     per_round = _count(said, "num_tree_per_iteration", MOST_CLASSES)
     if per_round not in (1, classes) or (per_round > 1 and len(trees) % per_round):
-        raise Unfit("boosted trees in rounds of another size")
+        raise Unfit("boosted trees with rounds of different sizes")
     objective = said.get("objective", "none").split()
     told = [word.partition(":")[2] for word in objective if word.startswith("num_class:")]
     several = bool(objective) and objective[0].startswith("multiclass")
     if not objective or any(one != str(per_round) for one in told) or (several and not told):
-        raise Unfit("boosted trees of no known objective")
+        raise Unfit("boosted trees with an unknown objective")
     with warnings.catch_warnings():
         warnings.simplefilter("error", DeprecationWarning)  # of numpy, for what is no number
         if "tree_sizes" in said:
@@ -339,7 +339,7 @@ def _check_places(said: dict[str, str], trees: list[str]) -> None:
     sizes = _whole(said, "tree_sizes")
     begins = np.cumsum([0, *(len(tree.encode("utf-8", "surrogateescape")) for tree in trees[:-1])])
     if len(sizes) != len(trees) or not np.array_equal(np.cumsum([0, *sizes[:-1]]), begins):
-        raise Unfit("boosted trees in other places than they say")
+        raise Unfit("boosted trees whose positions do not match")
 
 
 def _count(said: dict[str, str], name: str, most: int) -> int:
@@ -374,7 +374,7 @@ def _check_trees(trees: list[dict[str, str]], last_column: int) -> None:
     _check_links(held["left_child"], held["right_child"], n, starts)
     columns = held["split_feature"]
     if np.any(columns < 0) or np.any(columns > last_column):
-        raise Unfit("boosted trees that ask for a column beyond the last")
+        raise Unfit("boosted trees that use a column that does not exist")
     kinds, thresholds = held["decision_type"], held["threshold"]
     for i, tree in enumerate(trees):
         mine = slice(starts[i], starts[i] + n[i])
@@ -402,9 +402,9 @@ def _check_links(left: Any, right: Any, n: NDArray[np.int64], starts: NDArray[np
     places = np.arange(len(left)) - base
     for below in (left, right):
         if np.any((below >= 0) & (below <= places)):
-            raise Unfit("boosted trees whose branches meet")
+            raise Unfit("boosted trees with branches that join")
         if np.any(below >= own) or np.any(-1 - below > own):
-            raise Unfit("boosted trees whose branches lead outside of them")
+            raise Unfit("boosted trees with branches that lead nowhere")
     # nodes and leaves of a tree of n nodes have 2n + 1 places, of which the root is nobody's child
     both = [np.where(one < 0, own - 1 - one, one) + 2 * base for one in (left, right)]
     shifts = np.repeat(np.arange(len(n)), n)
@@ -412,7 +412,7 @@ def _check_links(left: Any, right: Any, n: NDArray[np.int64], starts: NDArray[np
     for places in both:
         met[places + shifts] = True
     if np.count_nonzero(met) != 2 * len(left):
-        raise Unfit("boosted trees whose branches meet")
+        raise Unfit("boosted trees with branches that join")
 
 
 def _check_lines(said: dict[str, str], n_leaves: int, last_column: int) -> None:
@@ -422,7 +422,7 @@ def _check_lines(said: dict[str, str], n_leaves: int, last_column: int) -> None:
     if not fits or not widths.sum() == len(columns) == len(_numbers(said, "leaf_coeff")):
         raise Unfit("boosted trees with missing leaves")
     if np.any(columns < 0) or np.any(columns > last_column):
-        raise Unfit("boosted trees that ask for a column beyond the last")
+        raise Unfit("boosted trees that use a column that does not exist")
 
 
 def _check_sets(said: dict[str, str], n: int, used: NDArray[np.float64]) -> None:
@@ -473,12 +473,12 @@ def _check_catboost(trees: _Table) -> None:
     if np.any(sizes < 0) or sizes.sum() != len(splits) or len(starts) not in (0, len(sizes)):
         raise Unfit("boosted trees with missing nodes")
     if len(starts) and not np.array_equal(starts, np.cumsum(sizes) - sizes):
-        raise Unfit("boosted trees in other places than they say")
+        raise Unfit("boosted trees whose positions do not match")
     _check_columns(trees)
     _check_splits(trees, splits)
     dim, bias = trees.number(0, 0), trees.numbers(16, "<f8")
     if not 1 <= dim <= MOST_CLASSES or len(bias) not in (0, dim):
-        raise Unfit("boosted trees of no known number of outputs")
+        raise Unfit("boosted trees with an unknown number of outputs")
     leaves, steps, ids = (
         trees.numbers(place, kind) for place, kind in ((8, "<f8"), (10, "<u2,<u2"), (11, "<u4"))
     )
@@ -493,7 +493,7 @@ def _check_catboost(trees: _Table) -> None:
     left, right = (steps[side].astype(np.int64) for side in ("f0", "f1"))
     places = np.arange(len(steps))
     if np.any(places + left >= ends) or np.any(places + right >= ends):
-        raise Unfit("boosted trees whose branches lead outside of them")
+        raise Unfit("boosted trees with branches that lead nowhere")
     ends_here = (left == 0) | (right == 0)
     if np.any(ids[ends_here].astype(np.int64) + dim > len(leaves)):
         raise Unfit("boosted trees with missing leaves")
@@ -503,18 +503,18 @@ def _check_columns(trees: _Table) -> None:
     """Check that columns have places of their own, not far beyond their number."""
     placed = [part.number(*place) for part, place, _ in _placed(trees)]
     if len(set(placed)) != len(placed) or not all(0 <= at < MOST_COLUMNS for at in placed):
-        raise Unfit("boosted trees of columns in no known places")
+        raise Unfit("boosted trees with columns in unknown positions")
     for kind, place in ((4, 0), (5, 1), (12, 0)):
         own = [part.number(place, -1) for part in trees.tables(kind)]
         if sorted(own) != list(range(len(own))):
-            raise Unfit("boosted trees of columns in no known places")
+            raise Unfit("boosted trees with columns in unknown positions")
 
 
 def _check_splits(trees: _Table, splits: NDArray[np.int32]) -> None:
     """Check that every split is one of a column, by its number and where it is kept."""
     n_cats = len(trees.tables(4))
     if any(not 0 <= one.number(0, -1) < n_cats for one in trees.tables(6)):
-        raise Unfit("boosted trees that ask for a column beyond the last")
+        raise Unfit("boosted trees that use a column that does not exist")
     borders = [
         len(part.numbers(place, "<i4"))
         for kind, place in ((5, 3), (6, 1), (7, 1))
@@ -527,4 +527,4 @@ def _check_splits(trees: _Table, splits: NDArray[np.int32]) -> None:
     if trees.tables(13):  # made of texts: whose borders are told in another way
         return
     if np.any(splits >= max(n_splits, 1)) or np.any((bins & 0xFFFF) >= max(n_buckets, 1)):
-        raise Unfit("boosted trees that ask for a column beyond the last")
+        raise Unfit("boosted trees that use a column that does not exist")

@@ -113,16 +113,14 @@ def as_estimator(model: Any) -> Any:
 
     Returns anything else as it is.
     """
-    kind = type(model)
     if _is_of_statsmodels(model):
         return Statistics(model)
-    if kind.__module__ == "catboost.core" and hasattr(model, "get_cat_feature_indices"):
+    kind = f"{type(model).__module__}.{type(model).__name__}"
+    if kind.startswith("catboost.core.") and hasattr(model, "get_cat_feature_indices"):
         return _catboost(model)
-    wrap = {
-        ("xgboost.core", "Booster"): _xgboost,
-        ("lightgbm.basic", "Booster"): _lightgbm,
-    }.get((kind.__module__, kind.__name__))
-    return model if wrap is None else wrap(model)
+    if kind == "xgboost.core.Booster":
+        return _xgboost(model)
+    return _lightgbm(model) if kind == "lightgbm.basic.Booster" else model
 
 
 def read_no_files() -> None:
@@ -178,7 +176,7 @@ def _xgboost(booster: Any) -> Boosted:
     n_targets = int(learner["learner_model_param"].get("num_target", 1))
     raw = objective in ("multi:softmax", "binary:logitraw")
     categories = "c" in (booster.feature_types or [])
-    if categories and _version("xgboost") < XGBOOST_KEEPS_CATEGORIES:
+    if categories and _xgboost_version() < XGBOOST_KEEPS_CATEGORIES:
         raise ModelError(
             "the model learnt categories, which needs xgboost 3.1", "pip install -U xgboost"
         )
@@ -300,9 +298,9 @@ def _word(cell: Any) -> str:
     return str(int(cell) if whole else cell)
 
 
-def _version(package: str) -> tuple[int, ...]:
-    """Ask the module: a package may be installed as its build for one device."""
-    return tuple(map(int, re.findall(r"\d+", import_module(package).__version__)[:2]))
+def _xgboost_version() -> tuple[int, ...]:
+    """Ask the module: the package may be installed as its build for one device."""
+    return tuple(map(int, re.findall(r"\d+", import_module("xgboost").__version__)[:2]))
 
 
 CONSTANT = "const"
@@ -355,5 +353,4 @@ def _of_formula(results: Any) -> list[Any]:
     """Return the columns of the table that a formula reads; none where the table was not kept."""
     frame = getattr(results.model.data, "frame", None)
     right = str(results.model.formula).partition("~")[2]
-    words = set(re.findall(r"\w+", right))
-    return [one for one in getattr(frame, "columns", ()) if str(one) in words or str(one) in right]
+    return [one for one in getattr(frame, "columns", ()) if str(one) in right]

@@ -6,6 +6,7 @@ that lies in the folder. Texts and images are prepared as for the model's ONNX e
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from importlib import metadata
 from importlib.util import find_spec
@@ -19,14 +20,17 @@ from lime_cli.models.content import Content
 from lime_cli.models.failures import is_of_model, last_line
 from lime_cli.models.model_file import ModelFile, ModelInput, export_line
 from lime_cli.models.onnx.export import Export, export_beside
-from lime_cli.models.outputs import Stated
+from lime_cli.models.outputs import Stated, written_out
 from lime_cli.models.predictor import Origin, Predictor, Way, quiet
-from lime_cli.models.python import in_evaluation, of_transformer, written_logits
+from lime_cli.models.python import in_evaluation, of_transformer
 
 NEEDED = ("transformers", "torch")
 
 SAFE_TORCH = (2, 6)
 """The first torch whose reader of weights runs nothing that a ``.bin`` file says."""
+
+HOLDS_TOKENIZER = re.compile(r"tokeni[sz]er.*|vocab.*|merges.*|.*\.(model|bpe|vocab)")
+"""Names of files of tokenizers."""
 
 TASKS = {
     "ForSequenceClassification": "AutoModelForSequenceClassification",
@@ -62,7 +66,15 @@ def load(file: ModelFile, content: Content) -> Predictor:
     origin = Origin("transformers", content.digest_in_thread(), folder.name)
     network = _built(TASKS[task], folder, file)
     if task == "ForSequenceClassification":
-        tokenizer = _built("AutoTokenizer", Path(file.tokenizer or folder), file)
+        beside = Path(file.tokenizer or folder)
+        names = [one.name for one in beside.iterdir()] if beside.is_dir() else [beside.name]
+        if not any(map(HOLDS_TOKENIZER.fullmatch, names)):
+            raise ModelError(
+                f"{folder}: holds no tokenizer",
+                "copy the files of its tokenizer there (tokenizer.save_pretrained), or name their "
+                "folder: --tokenizer DIR",
+            )
+        tokenizer = _built("AutoTokenizer", beside, file)
         return of_transformer(network, tokenizer, file, origin, export)
     return Predictor(_activated(file, export), _way_of_images(network, export, origin))
 
@@ -127,6 +139,6 @@ def _way_of_images(network: Any, export: Export, origin: Origin) -> Way:
         import torch
 
         batch = torch.as_tensor(np.ascontiguousarray(inputs.transpose(0, 3, 1, 2)))
-        return written_logits(in_evaluation(network, partial(network, pixel_values=batch)))
+        return written_out(in_evaluation(network, partial(network, pixel_values=batch)))
 
     return Way(origin, predict, stated, given, method="logits")

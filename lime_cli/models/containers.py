@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 from lime_cli.engine.model import CodedWarning
-from lime_cli.errors import ModelError
+from lime_cli.errors import ModelError, and_more
 from lime_cli.models.encoders import SideBySide, encoders_of, expanded, scaled_by_name, width_of
 from lime_cli.models.fitted import fitted
 from lime_cli.models.sklearn import final
@@ -25,7 +25,7 @@ EXPORTS = {
     "transformers": "save its model and its tokenizer with save_pretrained('{1}'); then " + _FOLDER,
     "setfit": "explain a function that calls it: py:module:function",
     "sentence_transformers": "explain a function that calls it: py:module:function",
-    "simpletransformers": "name its output folder in place of the pickle; or py:module:function",
+    "simpletransformers": "give its output folder instead of the pickle; or py:module:function",
     "spacy": "explain a function that calls it: py:module:function",
     "flair": "explain a function that calls it: py:module:function",
     "fasttext": "explain a function that calls it: py:module:function",
@@ -70,7 +70,8 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
     beside it, where each fits the next. Raises ModelError that names the keys there are, or says
     what the thing is instead.
     """
-    if key is None and can_predict(held) and not _is_pipeline(held):
+    # a pipeline of transformers has a predict, too, which takes texts one by one
+    if key is None and can_predict(held) and not _is_of_transformers(held):
         return ModelInside(held)
     if key is None:
         chained = _chained(held)
@@ -113,13 +114,13 @@ COLUMNS = re.compile(r"feature|column|cols|predictor|input|variable", re.IGNOREC
 
 def _with_columns(model: Any, warnings: tuple[CodedWarning, ...], held: Any) -> ModelInside:
     """Look for the columns of a model that names none in the only fitting list beside it."""
-    names, n_columns, *_ = fitted(model)
-    if names is not None or not isinstance(held, (Mapping, list, tuple)):
+    told = fitted(model)
+    if told.columns is not None or not isinstance(held, (Mapping, list, tuple)):
         return ModelInside(model, warnings)
     lists = {str(key): tuple(one) for key, one in _children(held).items() if _are_names(one)}
-    fitting = {key: one for key, one in lists.items() if n_columns in (None, len(one))}
+    fitting = {key: one for key, one in lists.items() if told.n_columns in (None, len(one))}
     called = {key: one for key, one in fitting.items() if COLUMNS.search(key)}
-    found = called or ({} if n_columns is None else fitting)
+    found = called or ({} if told.n_columns is None else fitting)
     if len(set(found.values())) != 1:
         return ModelInside(model, warnings)
     key, columns = next(iter(found.items()))
@@ -177,7 +178,7 @@ def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
 
 def _columns_of(held: Any, models: list[Any]) -> tuple[str, ...] | None:
     """Return the names of a table's columns that one of some models names, or a list beside it."""
-    named = (fitted(one).names for one in models)
+    named = (fitted(one).columns for one in models)
     found = next((one for one in named if one is not None), None)
     return found or _with_columns(models[0], (), held).columns
 
@@ -193,8 +194,8 @@ def _taken(held: Any, key: Any) -> tuple[CodedWarning, ...]:
     beside = [one for one, child in others if not _are_names(child)]
     if not beside:
         return ()
-    more = f" and {len(beside) - SHOWN} more" if len(beside) > SHOWN else ""
-    words = f"{_quoted(beside[:SHOWN])}{more} beside it is not applied"
+    names = and_more([repr(str(one)) for one in beside], SHOWN, " and ")
+    words = f"{names} beside it is not applied"
     return (CodedWarning("taken_from", f"{str(key)!r} of the file is explained; {words}"),)
 
 
@@ -285,12 +286,10 @@ def _children(held: Any) -> dict[Any, Any]:
 
 def _keys(held: Any) -> str:
     names = [str(one) for one in _children(held)]
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"it has {', '.join(names[:SHOWN])}{more}" if names else "it is empty"
+    return f"it has {and_more(names, SHOWN)}" if names else "it is empty"
 
 
-def _is_pipeline(held: Any) -> bool:
-    """Tell a pipeline of transformers, whose ``predict`` takes texts one by one, from a model."""
+def _is_of_transformers(held: Any) -> bool:
     return any(base.__module__.startswith("transformers.") for base in type(held).__mro__)
 
 

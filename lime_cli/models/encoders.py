@@ -206,12 +206,11 @@ def encoders_of(children: Mapping[Any, Any], columns: tuple[str, ...] | None) ->
     called = []
     plain = {_plain(one): one for one in columns}
     for key, child in children.items():
-        held = {str(one): _codes(inner) for one, inner in child.items()} if _is_dict(child) else {}
+        if isinstance(child, Mapping):
+            held = {str(one): _codes(inner) for one, inner in child.items()}
+        else:
+            held = {plain.get(_plain(AROUND.sub("", str(key))), ""): _codes(child)}
         own = {name: codes for name, codes in held.items() if codes and name in columns}
-        column = plain.get(_plain(AROUND.sub("", str(key))))
-        codes = _codes(child)
-        if not own and codes and column is not None and not isinstance(child, Mapping):
-            own = {column: codes}
         if own:
             found |= own
             called.append(str(key))
@@ -231,19 +230,11 @@ def scaled_by_name(
     found = encoders or Encoders(columns)
     for one in steps.values():
         names = list(map(str, getattr(one, "feature_names_in_", ())))
-        if not names or not {*names} <= {*columns} or not _keeps_width(one, len(names)):
+        if not names or not {*names} <= {*columns} or len(_made_by(one)) != len(names):
             return None
         found.scalers.append((names, one))
     found.called = " and ".join([*[found.called][: bool(found.called)], *map(str, steps)])
     return found
-
-
-def _keeps_width(one: Any, n: int) -> bool:
-    return len(_made_by(one)) == n
-
-
-def _is_dict(child: Any) -> bool:
-    return isinstance(child, Mapping)
 
 
 def _plain(name: str) -> str:

@@ -157,28 +157,29 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
     """Say what a function is given, where its words tell that it expects something else."""
     if _are_texts(inputs) and AS_FRAME.search(words):
         return (
-            "it is given a list of texts, not a column of a data frame: begin with "
+            "it gets a list of texts, not a column of a data frame: begin with "
             "texts = pandas.Series(texts)"
         )
     if _are_texts(inputs) and OF_LIST.search(words):
-        return "it is given a list of texts: let it answer for each of them"
+        return "it gets a list of texts: it must return a prediction for each of them"
     if isinstance(inputs, np.ndarray) and OF_FLOATS.search(words):
         return (
-            "it is given numbers of type float32: let it begin with "
+            "it gets numbers of type float32: let it begin with "
             "images = images.round().astype('uint8'), and say --preprocess raw, so that they run "
             "from 0 to 255"
         )
     last = isinstance(inputs, np.ndarray) and layout != "NCHW"
     if last and (OF_CHANNELS.search(words) or str(inputs.shape) in words):
-        return "it is given (n, height, width, channels); --layout NCHW puts the channels first"
+        return "it gets (n, height, width, channels); --layout NCHW puts the channels first"
     if isinstance(inputs, np.ndarray) and OF_ARRAY.search(words) and "Tensor" in words:
-        return "it is given a NumPy array: let it begin with images = torch.from_numpy(images)"
+        return "it gets a NumPy array: let it begin with images = torch.from_numpy(images)"
     if isinstance(inputs, np.ndarray) and OF_ARRAY.search(words):
         return (
-            "it is given an array of images, (n, height, width, channels): let it answer for each"
+            "it gets an array of images, (n, height, width, channels): it must return a prediction "
+            "for each"
         )
     if hasattr(inputs, "names") and OF_FRAME.search(words):
-        return "it is given a data frame; --input-form array gives it an array"
+        return "it gets a data frame; --input-form array gives it an array"
     return ""
 
 
@@ -197,13 +198,7 @@ def _of_inputs(
             "fill them in, or put an imputer into the pipeline",
         )
     if _are_texts(inputs) and SHAPES.search(words):
-        n = (
-            given.n_columns
-            if given and given.n_columns
-            else len(given.columns or ())
-            if given
-            else 0
-        )
+        n = (given.n_columns or len(given.columns or ())) if given else 0
         return PredictionError(
             f"{name}: takes {f'{n:,} ' if n else ''}numbers, not a text",
             "save the vectorizer and the model as one pipeline: make_pipeline(vectorizer, model)",
@@ -233,7 +228,7 @@ def _of_accessor(name: str, kind: str, table: Any) -> PredictionError:
     one_of = f" (one of {', '.join(likely[:5])})" if len(likely) > 1 else ""
     column = likely[0] if len(likely) == 1 else "COLUMN"
     return PredictionError(
-        f"{name}: the model takes {what} in another form",
+        f"{name}: the model expects {what} in another form",
         f"use {option} {column}{one_of}",
     )
 

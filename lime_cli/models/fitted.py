@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import combinations
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import chain, combinations
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from lime_cli.models.model_file import NOTHING, NOWHERE, Known, Reach
+from lime_cli.models.model_file import Known, ModelInput, Reach
 
 HOLDERS = ("best_estimator_", "estimator_", "calibrated_classifiers_", "estimators_", "estimator")
 """Attributes of a model that holds others and hands its rows on."""
@@ -23,26 +25,11 @@ UNNAMED = re.compile(r"Column_\d+|\d+")
 """What LightGBM and CatBoost call the columns of an array."""
 
 
-class Fitted(NamedTuple):
-    """Columns as the model was fitted on them."""
-
-    names: tuple[str, ...] | None = None
-    n_columns: int | None = None
-    words: tuple[int, ...] = ()
-    """Places, in that order, of the columns that it takes as text, whatever they look like."""
-    known: Mapping[int, Known] = NOTHING
-    """The values that a column may hold, by its place."""
-    ranges: Mapping[int, Reach] = NOWHERE
-    """Of columns of numbers, by place, what it compares them with."""
-    unlisted: tuple[int, ...] = ()
-    """Places of the columns of which it knows words that it does not list."""
-
-
-def fitted(model: Any) -> Fitted:
+def fitted(model: Any) -> ModelInput:
     """Read what a model says of its columns."""
     names, n_columns = _names(model), _n_columns(model)
     if n_columns is None:
-        return Fitted(names)
+        return ModelInput(columns=names)
     words: set[int] = set()
     known: dict[int, Known] = {}
     filled: dict[int, Known] = {}
@@ -56,8 +43,9 @@ def fitted(model: Any) -> Fitted:
     for place, one in filled.items():
         if not any(isinstance(value, str) for value in one.values):
             known.setdefault(place, one)
-    ranges, unlisted = _ranges(model, n_columns), _unlisted(model)
-    return Fitted(names, n_columns, tuple(sorted(words)), known, ranges, unlisted)
+    told = ModelInput(columns=names, n_columns=n_columns, words=tuple(sorted(words)), known=known)
+    ranges, gapless = _ranges(model, n_columns), _gapless(model)
+    return told._replace(ranges=ranges, unlisted=_unlisted(model), gapless=gapless)
 
 
 def _unlisted(model: Any) -> tuple[int, ...]:
@@ -154,11 +142,8 @@ def _of_transformer(step: Any, places: list[int]) -> KnownColumns:
     if isinstance(known, (list, np.ndarray)) and len(known) == len(places):
         for place, one in zip(places, known, strict=True):
             values = tuple(np.ravel(one).tolist())
-            yield place, Known(values, filling=filling, gaps=not filling and _has_gap(values))
-
-
-def _has_gap(values: Sequence[Any]) -> bool:
-    return any(map(_is_gap, values))
+            gaps = not filling and any(map(_is_gap, values))
+            yield place, Known(values, filling=filling, gaps=gaps)
 
 
 def _is_gap(value: Any) -> bool:
@@ -190,7 +175,7 @@ def _chosen(columns: Any, places: list[int], names: Sequence[str]) -> list[int]:
 
 def _words(known: Sequence[Any]) -> bool:
     """Tell whether the values of a column that a model knows, gaps aside, are all words."""
-    present = [one for one in known if one is not None and one == one]
+    present = [one for one in known if not _is_gap(one)]
     return bool(present) and all(isinstance(one, str) for one in present)
 
 
@@ -234,9 +219,7 @@ def _booster(step: Any) -> Any:
 def _of_booster(booster: Any) -> dict[int, Known]:
     if _library(booster) == "lightgbm":
         return _of_lightgbm(booster)
-    if _library(booster) == "xgboost":
-        return _of_xgboost(booster)
-    return {}
+    return _of_xgboost(booster) if _library(booster) == "xgboost" else {}
 
 
 def _of_lightgbm(booster: Any) -> dict[int, Known]:
@@ -246,11 +229,16 @@ def _of_lightgbm(booster: Any) -> dict[int, Known]:
     said = re.search(r"^\[categorical_feature: ([\d,]+)\]", text, re.MULTILINE)
     places = [int(one) for one in said[1].split(",")] if said else []
     if len(places) != len(held):
-        infos = re.search(r"^feature_infos=(.*)$", text, re.MULTILINE)
-        places = _ordered_too(places, held, infos[1].split(" ") if infos else [])
+        places = _ordered_too(places, held, _feature_ranges(text))
     if len(places) != len(held):
         return {}
     return {i: Known(tuple(one), category=True) for i, one in zip(places, held, strict=True)}
+
+
+def _feature_ranges(text: str) -> list[str]:
+    """Return what a LightGBM model says of each column's values: ``[0:3]`` of numbers."""
+    found = re.search(r"^feature_infos=(.*)$", text, re.MULTILINE)
+    return found[1].split(" ") if found else []
 
 
 def _ordered_too(places: list[int], held: Sequence[Any], ranges: Sequence[str]) -> list[int]:
@@ -340,8 +328,7 @@ def _numbers(one: Any, n_columns: int) -> Numbers:
                 yield name in KEPT_ROWS, places, rows.min(axis=0)
                 yield name in KEPT_ROWS, places, rows.max(axis=0)
     elif _library(booster) == "lightgbm":
-        infos = re.search(r"^feature_infos=(.*)$", booster.model_to_string(num_iteration=1), re.M)
-        for place, said in enumerate(infos[1].split(" ") if infos else []):
+        for place, said in enumerate(_feature_ranges(booster.model_to_string(num_iteration=1))):
             if said[:1] == "[":
                 yield True, np.array([place, place]), np.array(said.strip("[]").split(":"), float)
     elif _library(booster) == "xgboost":
@@ -360,6 +347,11 @@ def _of_trees(one: Any, n_columns: int) -> Numbers:
 
 
 def _of_rounds(booster: Any) -> Numbers:
+    for tree in _rounds(booster):
+        yield False, tree["split_indices"], tree["split_conditions"]
+
+
+def _rounds(booster: Any) -> Iterator[dict[str, NDArray[Any]]]:
     """Read the splits of XGBoost's first rounds, but for those of categories."""
     rounds = booster.num_boosted_rounds()
     kind = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
@@ -368,11 +360,59 @@ def _of_rounds(booster: Any) -> Numbers:
     first = booster[:MOST_ROUNDS] if rounds > MOST_ROUNDS else booster
     held = json.loads(first.save_raw("json"))["learner"]["gradient_booster"]
     for tree in held.get("model", {}).get("trees", []):
-        left, kinds = np.array(tree["left_children"]), np.array(tree["split_type"])
-        inner = (left >= 0) & (kinds == 0)
-        conditions = np.array(tree["split_conditions"], float)
-        yield False, np.array(tree["split_indices"])[inner], conditions[inner]
+        inner = (np.array(tree["left_children"]) >= 0) & (np.array(tree["split_type"]) == 0)
+        names = ("split_indices", "split_conditions", "default_left")
+        yield {name: np.array(tree[name])[inner] for name in names}
 
 
 MOST_ROUNDS = 20
-"""Rounds of XGBoost that are looked at."""
+"""Rounds of boosters that are looked at."""
+
+FEWEST_SPLITS = 12
+"""Splits of a column, at least, that tell whether there were missing values in it."""
+
+
+def _gapless(model: Any) -> frozenset[int]:
+    """Return the columns in which a model met no missing value, as far as its trees tell.
+
+    Those of scikit-learn send what is missing to the larger part then, those of XGBoost to the
+    right; LightGBM says it.
+    """
+    for one in _layers(model):
+        n, odd = Counter[int](), set[int]()
+        for places, plain in _gap_splits(one):
+            n.update(places.tolist())
+            odd.update(places[~plain].tolist())
+        if n:
+            return frozenset(one for one in n if n[one] >= FEWEST_SPLITS and one not in odd)
+    return frozenset()
+
+
+def _gap_splits(one: Any) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    """Yield the columns that are split, and whether as if none of their values were missing."""
+    booster = _booster(one)
+    if _library(one) == "sklearn" and getattr(one, "_preprocessor", None) is None:
+        for tree in np.ravel(np.array(getattr(one, "estimators_", [one]), object))[:MOST_TREES]:
+            held = getattr(tree, "tree_", None)
+            left = getattr(held, "missing_go_to_left", None)
+            if held is None or left is None or hasattr(one, "estimators_features_"):
+                break
+            inner, n = held.feature >= 0, held.n_node_samples
+            larger = n[held.children_left[inner]] > n[held.children_right[inner]]
+            yield held.feature[inner], left[inner].astype(bool) == larger
+        for tree in chain.from_iterable(getattr(one, "_predictors", ())[:MOST_ROUNDS]):
+            nodes = tree.nodes[tree.nodes["is_leaf"] == 0]
+            n = tree.nodes["count"]
+            larger = n[nodes["left"]] > n[nodes["right"]]
+            yield nodes["feature_idx"], (nodes["missing_go_to_left"] == 1) == larger
+    elif _library(booster) == "lightgbm":
+        text = booster.model_to_string(num_iteration=MOST_ROUNDS)
+        features = re.findall(r"^split_feature=(.*)$", text, re.M)
+        kinds = re.findall(r"^decision_type=(.*)$", text, re.M)
+        for places, kind in zip(features, kinds, strict=True):
+            types = np.array(kind.split(), int)
+            numeric = types & 1 == 0
+            yield np.array(places.split(), int)[numeric], (types[numeric] >> 2) & 3 == 0
+    elif _library(booster) == "xgboost":
+        for tree in _rounds(booster):
+            yield tree["split_indices"], tree["default_left"] == 0

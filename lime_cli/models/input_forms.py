@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lime_cli.engine.model import CodedWarning
-from lime_cli.errors import InputError, LimexError, PredictionError, SettingsError
+from lime_cli.errors import InputError, LimexError, PredictionError, SettingsError, and_so_on
 from lime_cli.models.model_file import NOTHING, Known, ModelInput
 
 if TYPE_CHECKING:
@@ -47,6 +47,9 @@ def feed(inputs: Any, wanted: Sequence[Any], layout: str | None) -> dict[str, ND
         texts = np.array(inputs, dtype=object)
         return {first.name: texts if len(first.shape) == 1 else texts[:, None]}
     if isinstance(inputs, np.ndarray):
+        if first.type == "tensor(string)":
+            hint = "explain a function that makes them of images: py:module:function"
+            raise PredictionError("the model takes texts, or bytes of files", hint)
         images = inputs.transpose(0, 3, 1, 2) if layout == "NCHW" else inputs
         if len(first.shape) == 2:  # pixels side by side
             images = images.reshape(len(images), -1)
@@ -269,8 +272,8 @@ class Handing:
         if failure is not None and FRAME_WORDS.search(str(error)):
             raise failure from error
         if failure is None:
-            listed = ", ".join(inputs.names[:NAMED]) + (" ..." if len(inputs.names) > NAMED else "")
-            words = f"the model does not accept an array; it gets a data frame of {listed}"
+            names = and_so_on(inputs.names, NAMED)
+            words = f"the model does not accept an array; it gets a data frame of {names}"
             return "frame", CodedWarning("as_frame", f"{words}; --drop leaves columns out")
         return None
 

@@ -214,6 +214,12 @@ def _no_model(path: str, folder: Path, graphs: list[Path]) -> ModelError:
             f"{path}: holds checkpoints of a training",
             f"name one of them: {Path(path) / last.name}",
         )
+    if (folder / "config.cfg").exists() and (folder / "meta.json").exists():
+        return ModelError(
+            f"{path}: is a spaCy pipeline",
+            "explain a function: def f(texts): return [doc.cats for doc in nlp.pipe(texts)], "
+            "py:module:f",
+        )
     if (folder / "adapter_config.json").exists():
         return ModelError(
             f"{path}: holds an adapter without its model",
@@ -254,7 +260,13 @@ class PixelsInput(NamedTuple):
     mean: tuple[float, ...] = (0.0,)
     std: tuple[float, ...] = (1.0,)
     resample: int = 2
-    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic."""
+    """Pillow's number of the filter that resizes: 2, bilinear, or 3, bicubic, say."""
+    channels: str | None = None
+    """``BGR`` where red and blue change places."""
+    floored: bool = False
+    """Whether half a pixel of what is cropped is left out of the upper and left side."""
+    unread: tuple[str, ...] = ()
+    """What else the configuration asks for that is not done."""
 
 
 class Known(NamedTuple):
@@ -275,9 +287,6 @@ class Known(NamedTuple):
     """What stands for a missing value, where its answers tell."""
 
 
-NOTHING: Mapping[int, Known] = {}
-
-
 class Reach(NamedTuple):
     """The smallest and the largest number that a model compares those of a column with."""
 
@@ -287,12 +296,7 @@ class Reach(NamedTuple):
     """Whether rows that it was fitted on held these, rather than splits between rows."""
 
 
-NOWHERE: Mapping[int, Reach] = {}
-
-
-UNTYPED: Mapping[str, Any] = {}
-
-UNNAMED: Mapping[int, str] = {}
+NOTHING: Mapping[Any, Any] = {}
 
 
 class ModelInput(NamedTuple):
@@ -307,14 +311,16 @@ class ModelInput(NamedTuple):
     n_columns: int | None = None
     words: tuple[int, ...] = ()
     """Places, in that order, of the columns that it takes as text, whatever they look like."""
-    named: Mapping[int, str] = UNNAMED
+    named: Mapping[int, str] = NOTHING
     """Names of some columns, by their places, where others have none."""
     known: Mapping[int, Known] = NOTHING
     """The values that a column may hold, by its place, where the model knows them."""
     unlisted: tuple[int, ...] = ()
     """Places of the columns of which it knows words that it does not list."""
-    ranges: Mapping[int, Reach] = NOWHERE
+    ranges: Mapping[int, Reach] = NOTHING
     """Of columns of numbers, by place, what the model compares them with, where that is known."""
+    gapless: frozenset[int] = frozenset()
+    """Places of the columns in which the model most likely met no missing value."""
     pandas: bool = False
     """Whether it was most likely fitted on what pandas had read."""
     size: tuple[int, int] | None = None
@@ -331,10 +337,10 @@ class ModelInput(NamedTuple):
     """What stands in the place of a preset."""
     form: str | None = None
     """``frame``, ``array`` or ``sparse``: in what form it is given a table."""
-    dtypes: Mapping[str, Any] = UNTYPED
+    dtypes: Mapping[str, Any] = NOTHING
     """Types of a data frame's columns, by name, of an array under the empty name: those of the
     tables in memory that it is explained with."""
-    labels: Mapping[str, Any] = UNTYPED
+    labels: Mapping[str, Any] = NOTHING
     """Names of a data frame's columns that are no texts, by what they are spelled as."""
     ids: bool = False
     """Whether its table of whole numbers may well be token ids."""
@@ -494,7 +500,7 @@ def _check_options(file: ModelFile, name: str) -> None:
     elif file.max_tokens is not None and name not in TOKENIZED:
         wrong = f"--max-tokens {file.max_tokens}: only ONNX models take token ids"
     elif file.input_form != "auto" and name == "onnx":
-        wrong = f"--input-form {file.input_form}: an ONNX graph says itself what it is given"
+        wrong = f"--input-form {file.input_form}: an ONNX graph determines its own input"
     elif file.sha256 is not None and name == "python":
         wrong = "--sha256: a function has no file"
     if wrong is not None:
@@ -528,7 +534,7 @@ def form_of(file: ModelFile, path: Path) -> str:
     code = re.fullmatch(r"([^:]+)\.py(?::(\w+))?", path.name)
     if code is not None:
         raise ModelError(
-            f"{path.name}: is Python's code, whose functions are named as a module's are",
+            f"{path.name}: is Python code; name a function in it as that of a module",
             f"write {PYTHON_PREFIX}{code[1]}:{code[2] or 'NAME'}",
         )
     if path.name in CHECKPOINTS and (path.parent / "config.json").is_file():
@@ -570,7 +576,7 @@ BY_SUFFIX = {
     ".engine": ("a TensorRT engine", "explain the ONNX model that it was built from"),
     ".plan": ("a TensorRT engine", "explain the ONNX model that it was built from"),
     ".pdmodel": ("a PaddlePaddle model", "convert it: paddle2onnx"),
-    ".gguf": ("a language model", "explain a function that asks it: py:module:function"),
+    ".gguf": ("a language model", "explain a function that calls it: py:module:function"),
 }
 """What models are that nothing but the suffix tells, and what to do."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import csv
 import json
 import re
 from pathlib import Path
@@ -27,7 +28,8 @@ NO_CLASS = re.compile(r"_*(background|dummy)( class)?_*", re.IGNORECASE)
 def read_names(words: str) -> tuple[str, ...]:
     """Return the names that ``--classes`` gives: a comma list, or a file of names.
 
-    A file holds one name a line, bare or behind its index or its WordNet id, or is JSON: a list,
+    A file holds one name a line, bare or behind its index or its WordNet id, or is a table with a
+    column of names, or is JSON: a list,
     ``{index: name}``, ``{index: [id, name]}``, ``{name: index}``, or a configuration that holds
     one of these as ``id2label``. Raises InputError for a file that cannot be read so.
     """
@@ -38,7 +40,8 @@ def read_names(words: str) -> tuple[str, ...]:
     if text.lstrip()[:1] in ("[", "{"):
         names = _from_json(path.name, text)
     else:
-        names = _from_lines([line.strip() for line in text.splitlines() if line.strip()])
+        lines = [line.strip() for line in text.splitlines() if line.strip()]
+        names = _from_table(lines) or _from_lines(lines)
     if not names:
         raise InputError(f"{words}: holds no names", "write one name per line")
     return names
@@ -67,6 +70,29 @@ def _text(path: Path, words: str) -> str:
         ) from None
     except OSError as error:
         raise InputError(f"{words}: cannot be read ({error.strerror})") from None
+
+
+HEADING = re.compile(r"(class|label|sign|tag|species|display)?[ _]?names?|labels?|tags?", re.I)
+"""How the column of names is called."""
+
+NUMBERED = re.compile(r"(class|label)?[ _]?(id|idx|index|number)|class", re.I)
+
+
+def _from_table(lines: list[str]) -> tuple[str, ...]:
+    """Return one column of a table with a header, in the order of its numbers; empty for others."""
+    if not lines:
+        return ()
+    separator = "\t" if "\t" in lines[0] else ","
+    header, *rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
+    found = [i for i, one in enumerate(header) if HEADING.fullmatch(one.strip())]
+    if len(header) < 2 or len(found) != 1 or any(len(row) != len(header) for row in rows):
+        return ()
+    numbers = [i for i, one in enumerate(header) if NUMBERED.fullmatch(one.strip())]
+    for i in numbers:
+        order = [row[i].strip() for row in rows]
+        if sorted(order) == sorted(map(str, range(len(rows)))):
+            rows.sort(key=lambda row, i=i: int(row[i]))  # type: ignore[misc]
+    return tuple(row[found[0]].strip() for row in rows)
 
 
 def _from_lines(lines: list[str]) -> tuple[str, ...]:

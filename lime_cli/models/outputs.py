@@ -113,11 +113,11 @@ def _otherwise(stated: Stated) -> str:
 
 
 def _no_numbers(name: str, raw: Any) -> PredictionError:
-    items = raw.tolist() if isinstance(raw, np.ndarray) else raw
-    if isinstance(items, list) and items and all(isinstance(one, str) for one in items):
-        written = items[0].lstrip().startswith(("{", "["))
+    if _are_words(raw) and len(raw):
+        first = str(raw[0])
+        written = first.lstrip().startswith(("{", "["))
         return PredictionError(
-            f"{name}: the model returned words ({_shortly(items[0])}), not numbers",
+            f"{name}: the model returned words ({_shortly(first)}), not numbers",
             f"{NUMBERS_ONLY}: json.loads reads them"
             if written
             else "name all its classes with --classes",
@@ -134,7 +134,7 @@ def _no_numbers(name: str, raw: Any) -> PredictionError:
     return PredictionError(f"{name}: the model returned {said}, not numbers", hint)
 
 
-NUMBERS_ONLY = "let the function return a row of numbers for each input, one for each class"
+NUMBERS_ONLY = "the function must return a row of numbers for each input, one per class"
 
 
 def _seen(raw: Any) -> str:
@@ -215,8 +215,7 @@ def _scored(output: RawOutput, stated: Stated) -> RawOutput | None:
 
 
 EVERY = (
-    "answer with a number for every class; of a transformers pipeline, top_k=None; of fastText, "
-    "k=-1"
+    "return a number for every class; for a transformers pipeline, top_k=None; of fastText, k=-1"
 )
 
 
@@ -377,18 +376,18 @@ def _thin(output: RawOutput, stated: Stated) -> RawOutput | None:
     return output._replace(raw=np.reshape(raw, (shape[0], -1)))
 
 
-FIRST = "the first of several answers is read"
+FIRST = "the first of several arrays is used"
 
 SHAPES: tuple[tuple[str, Callable[[RawOutput, Stated], RawOutput | None]], ...] = (
     ("the numbers of all labels are read in the order of the labels", _labelled),
-    ("labels come first, the numbers behind them are read", _after_labels),
+    ("labels come first; the numbers after them are used", _after_labels),
     (FIRST, _first),
     ("the scores of all labels are read in the order of the labels", _scored),
     ("a sparse matrix is written out", _sparse),
     ("dictionaries by class are read in the order of their keys", _dictionaries),
     ("a data frame's columns are the outputs", _frame),
     ("a dictionary's columns are the outputs", _columns),
-    ("the arrays of several answers stand side by side", _several),
+    ("several arrays are joined side by side", _several),
     ("a class that is named gets 1, the others 0", _labels),
     ("bytes are divided by 255", _bytes),
     ("axes of length one are dropped", _thin),
@@ -401,7 +400,7 @@ SLACK = 1e-3
 
 
 COARSE = CodedWarning(
-    "coarse_output", "the model returns class names only; weights describe where the class changes"
+    "coarse_output", "the model returns only class names; weights describe where the class changes"
 )
 
 LOGARITHMS = CodedWarning(
@@ -751,7 +750,7 @@ def _names(
         words = f"{outputs.name}: {len(given)} names for {width} {noun}"
         hint = "give as many names with --classes"
         if width == len(given) + 1:
-            hint += "; of the 1,001 outputs of some networks the first is 'background'"
+            hint += "; some networks have 1,001 outputs, the first of which is 'background'"
         raise kind(words, hint)
     return tuple(map(str, fitted))
 

@@ -39,12 +39,13 @@ TOLERANCE, FLOOR = 1e-3, 1e-5
 
 NOT_DETERMINISTIC = CodedWarning(
     "not_deterministic",
-    "the model predicted the same input differently the second time; the weights hold this noise",
+    "the model predicted the same input differently the second time; the weights contain this "
+    "noise",
 )
 
 BATCH_DEPENDENT = CodedWarning(
     "batch_dependent",
-    "the model predicts an input differently in a batch than alone; it is called row by row",
+    "the model predicts an input differently in a batch than alone; so it is called row by row",
 )
 
 
@@ -260,13 +261,9 @@ class Predictor:
 
     def takes(self, inputs: Any) -> bool:
         """Tell whether it answers to a batch; how answers are read is not decided by that."""
-        way = self._way
         try:
-            raw = written_out(self._guarded(lambda: way.predict(inputs), inputs))
-            outputs = self._decided or decide_outputs(
-                raw, self._file, way.origin.name, way.stated, len(inputs)
-            )
-            outputs.read(raw, len(inputs))
+            raw = written_out(self._guarded(lambda: self._way.predict(inputs), inputs))
+            (self._decided or self._decide(raw, len(inputs))).read(raw, len(inputs))
         except UntrustedModel:
             raise
         except LimexError:
@@ -282,10 +279,11 @@ class Predictor:
         """Return (n, k) outputs; an answer may be computed, and fail, only when it is read."""
         raw = written_out(raw)
         if self._decided is None:
-            self._decided = decide_outputs(
-                raw, self._file, self._way.origin.name, self._way.stated, n
-            )
+            self._decided = self._decide(raw, n)
         return self._decided.read(raw, n)
+
+    def _decide(self, raw: Any, n: int | None = None) -> Outputs:
+        return decide_outputs(raw, self._file, self._way.origin.name, self._way.stated, n)
 
     def _outputs(self) -> Outputs | None:
         """Return how answers are read: by the first real one, before that by a trial."""
@@ -293,10 +291,7 @@ class Predictor:
             self._tried = True
             first, unfit = clock.trying(first=True), contextlib.suppress(PredictionError)
             with first, unfit:  # not every model takes zeros
-                raw = self._guarded(self._way.trial, None)
-                self._guess = decide_outputs(
-                    raw, self._file, self._way.origin.name, self._way.stated
-                )
+                self._guess = self._decide(self._guarded(self._way.trial, None))
         return self._decided or self._guess
 
     def _guarded(self, predict: Callable[[], Any], inputs: Any) -> Any:
@@ -325,7 +320,7 @@ def guarded(file: ModelFile, kind: str) -> Iterator[None]:
         yield
         return
     if file.trust or kind == "python":
-        with one_process():
+        with at_home():
             yield
         return
     try:
@@ -338,15 +333,38 @@ def guarded(file: ModelFile, kind: str) -> Iterator[None]:
         ) from None
 
 
+class _Model:
+    folder: str | None = None
+    """Where a model went to; None while it stays where it began."""
+
+
 @contextlib.contextmanager
-def one_process() -> Iterator[None]:
-    """End, where it leaves, a copy of this process that a model made: one goes on with the work."""
-    here = os.getpid()
+def at_home() -> Iterator[None]:
+    """End, where it leaves, a copy of this process that a model made: one goes on with the work.
+
+    And go back to the folder of before, as results and inputs are found from there; a model that
+    went to another is there again when it is asked next.
+    """
+    here, home = os.getpid(), _folder()
+    if _Model.folder is not None:
+        with contextlib.suppress(OSError):
+            os.chdir(_Model.folder)
     try:
         yield
     finally:
         if os.getpid() != here:
             os._exit(0)
+        there = _folder()
+        _Model.folder = there if there != home else None
+        if home is not None and there != home:
+            os.chdir(home)
+
+
+def _folder() -> str | None:
+    try:
+        return os.getcwd()  # noqa: PTH109 - a model calls for it thousands of times
+    except OSError:
+        return None  # it is gone
 
 
 @contextlib.contextmanager

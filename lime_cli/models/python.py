@@ -40,8 +40,8 @@ from lime_cli.models.model_file import (
     find_beside,
 )
 from lime_cli.models.onnx.export import NO_LIMIT, Export
-from lime_cli.models.outputs import Stated
-from lime_cli.models.predictor import Origin, Predictor, Way, one_process, quiet
+from lime_cli.models.outputs import Stated, written_out
+from lime_cli.models.predictor import Origin, Predictor, Way, at_home, quiet
 from lime_cli.models.sklearn import METHODS, way_of
 
 FORMAT = "live"
@@ -136,7 +136,7 @@ def _of_each(function: Any, inputs: Any, origin: Origin) -> Any:
         if known or _answers(function, inputs[:1]) or not _answers(function, inputs[0]):
             raise
         raise PredictionError(
-            f"{origin.name}: fails on a batch ({last_line(error)}), but answers to a single input",
+            f"{origin.name}: fails on a batch ({last_line(error)}), but works on a single input",
             "write def each(batch): return [f(one) for one in batch], and explain that",
         ) from error
 
@@ -175,7 +175,7 @@ def _parts(thing: Any) -> Iterable[str]:
         held = [*cells, *(thing.__defaults__ or ())]
         return [_source_of(thing), *map(digest_of_object, held)]
     if hasattr(thing, "state_dict"):
-        return [f"{key} {_hash(_to_numpy(one))}" for key, one in thing.state_dict().items()]
+        return [f"{key} {_hash(written_out(one))}" for key, one in thing.state_dict().items()]
     if hasattr(thing, "get_weights"):
         return [_hash(one) for one in thing.get_weights()]
     if hasattr(thing, "model") and hasattr(thing.model, "state_dict"):
@@ -205,13 +205,6 @@ def _hash(thing: Any) -> str:
         return str(joblib.hash(thing, hash_name="sha1"))
     except Exception:  # a stranger's object may refuse to be pickled in any way
         return ""
-
-
-def _to_numpy(tensor: Any) -> Any:
-    if not hasattr(tensor, "detach"):
-        return tensor
-    tensor = tensor.detach().cpu()
-    return (tensor.float() if "bfloat16" in str(tensor.dtype) else tensor).numpy()
 
 
 def _of_torch(network: Any, file: ModelFile, origin: Origin) -> Way:
@@ -263,7 +256,7 @@ def _of_texts(name: str, predict: Callable[[], Any]) -> Any:
             raise
         raise PredictionError(
             f"{name}: the network fails on texts ({last_line(error)})",
-            "where it takes token ids, write a function into a module, such as "
+            "if it takes token ids, write a function in a module, such as "
             "def f(texts): return network(encode(texts)), and explain py:module:f",
         ) from error
 
@@ -275,20 +268,18 @@ def _numbers(inputs: Any, layout: str, name: str) -> Any:
         return np.ascontiguousarray(turned, np.float32)
     table = as_array(inputs)
     if table.dtype == object:
-        named = next(n for n, c in zip(inputs.names, inputs.columns, strict=True) if _worded(c))
+        columns = zip(inputs.names, inputs.columns, strict=True)
+        named = next(name for name, column in columns if column.dtype == object)
         raise PredictionError(
             f"{name}: takes numbers, and column {named!r} holds words", "leave it out with --drop"
         )
     return table.astype(np.float32)
 
 
-def _worded(column: Any) -> bool:
-    return bool(column.dtype == object)
-
-
 def _of_keras(network: Any, file: ModelFile, origin: Origin) -> Way:
-    shape = getattr(network, "input_shape", None)
-    shape = shape if isinstance(shape, tuple) and all(_is_size(one) for one in shape) else ()
+    shape: Any = getattr(network, "input_shape", None)
+    if not isinstance(shape, tuple) or not all(isinstance(one, int | None) for one in shape):
+        shape = ()
     image = len(shape) == 4
     layout = file.layout or ("NCHW" if image and shape[1] in (1, 3) else "NHWC")
     size = shape[2:] if layout == "NCHW" else shape[1:3]
@@ -312,10 +303,6 @@ def _of_keras(network: Any, file: ModelFile, origin: Origin) -> Way:
     return Way(origin, predict, Stated(), given, method="predict")
 
 
-def _is_size(one: Any) -> bool:
-    return one is None or isinstance(one, int)
-
-
 def _names_of(network: Any) -> tuple[str, ...] | None:
     """Return the names of a transformers model's labels, in its order."""
     names = getattr(network.config, "id2label", None)
@@ -331,7 +318,7 @@ def _of_pipeline(pipeline: Any, file: ModelFile, origin: Origin) -> Way:
     ):
         raise ModelError(
             f"{origin.name}: a pipeline of the task {task!r} gives no scores of classes",
-            "give one of text-classification or image-classification, or a function",
+            "give a text-classification or image-classification pipeline, or a function",
         )
     several = getattr(pipeline.model.config, "problem_type", "") == "multi_label_classification"
     stated = Stated("classification", names, independent=several)
@@ -397,7 +384,7 @@ def of_transformer(
                 tokens = batch[0].convert_to_tensors("pt", prepend_batch_axis=True)
             tokens = {key: one.to(network.device) for key, one in tokens.items()}
             answers = in_evaluation(network, partial(network, **tokens))
-            for i, answer in zip(some, written_logits(answers), strict=True):
+            for i, answer in zip(some, written_out(answers), strict=True):
                 found[i] = answer
         return np.array(found)
 
@@ -411,11 +398,6 @@ def _calls(lengths: Sequence[int], most: int) -> Iterator[list[int]]:
     order = sorted(range(len(lengths)), key=lambda i: lengths[i])
     for start in range(0, len(order), most):
         yield order[start : start + most]
-
-
-def written_logits(answers: Any) -> Any:
-    """Return the logits of a transformers model's answer as an array."""
-    return _to_numpy(answers.logits)
 
 
 def _reading_of(
@@ -478,7 +460,7 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
 def _imported(module: str, name: str) -> Any:
     find_beside(module.partition(".")[0])
     try:
-        with quiet(), one_process():
+        with quiet(), at_home():
             return importlib.import_module(module)
     except ModuleNotFoundError as error:
         hint = "put its folder on PYTHONPATH, or run limex there"

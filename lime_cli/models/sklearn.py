@@ -15,7 +15,7 @@ from lime_cli.models.bag_of_words import bags_of, takes_texts
 from lime_cli.models.encoders import with_records
 from lime_cli.models.fitted import fitted
 from lime_cli.models.input_forms import Handing, fitted_form, handed
-from lime_cli.models.model_file import ModelFile, ModelInput
+from lime_cli.models.model_file import ModelFile
 from lime_cli.models.outputs import Stated
 from lime_cli.models.predictor import Origin, Way
 from lime_cli.models.walking import objects
@@ -65,13 +65,12 @@ def one_thread(method: Callable[[Any], Any], model: Any, threads: int) -> Callab
     return predict
 
 
-OUTPUTS = ("probabilities", "decision", "labels")
-
 METHODS = {
     "probabilities": "predict_proba",
     "decision": "decision_function",
     "labels": "predict",
 }
+"""What is asked, and by which method; the first that a model has."""
 
 MARGINS = CodedWarning(
     "decision_values",
@@ -81,7 +80,7 @@ MARGINS = CodedWarning(
 
 LOG_ODDS = CodedWarning(
     "log_odds",
-    "binary:logitraw answers log odds, as the booster's own predict does; --activation sigmoid "
+    "binary:logitraw returns log odds, as the booster's own predict does; --activation sigmoid "
     "makes probabilities of them",
 )
 
@@ -108,13 +107,13 @@ def way_of(
     own = file.live is not None  # whose settings are not ours to change
     if not own:
         limit_threads(model, file.threads or 1)
-    output, place = _wanted(file.output)
-    chosen = next((one for one in _ways(output) if hasattr(model, METHODS[one])), None)
+    numbered = file.output is not None and file.output.isdecimal()
+    output, place = (None, int(file.output or 0)) if numbered else (file.output, None)
+    possible = [one for one, method in METHODS.items() if hasattr(model, method)]
+    chosen = next((one for one in possible if output in (None, one)), None)
     if chosen is None:
-        raise ModelError(
-            f"{name}: the model has no output {file.output!r}",
-            f"it has {', '.join(one for one in OUTPUTS if hasattr(model, METHODS[one]))}",
-        )
+        words = f"{name}: the model has no output {file.output!r}"
+        raise ModelError(words, f"it has {', '.join(possible)}")
     method, name_of_method = getattr(model, METHODS[chosen]), METHODS[chosen]
     logits = chosen == "probabilities" and _gives_log_odds(final(model))
     if logits:
@@ -129,7 +128,8 @@ def way_of(
     said += (LOG_ODDS,) if logits else ()
     if type(model).__module__.startswith("lime_cli."):
         said += getattr(model, "said", ())
-    given = _input(model, name)._replace(layout=file.layout)
+    kind = "text" if takes_texts(model) else None
+    given = fitted(model)._replace(model=name, kind=kind, pandas=True, layout=file.layout)
     if file.live is not None:
         given = given._replace(dtypes=file.live.dtypes, labels=file.live.labels)
         method = one_thread(method, model, file.threads or 1)
@@ -149,19 +149,11 @@ def way_of(
         # in the form in which it has answered by then
         named = getattr(model, "decide", None) or model.predict
         decide = lambda inputs: named(handed(inputs, handing.form, given))  # noqa: E731
-    known = _named(given, columns)
-    return Way(
-        origin,
-        predict,
-        stated,
-        known,
-        name_of_method,
-        said,
-        handing=handing,
-        bags=bags,
-        decide=decide,
-        thing=model,
-    )
+    known = given  # the columns beside a model choose those of a table, as far as it names none
+    if given.columns is None and columns and given.n_columns in (None, len(columns)):
+        known = given._replace(columns=columns)
+    way = Way(origin, predict, stated, known, name_of_method, said)
+    return way._replace(handing=handing, bags=bags, decide=decide, thing=model)
 
 
 OWN_DECISION = ("FixedThresholdClassifier", "TunedThresholdClassifierCV", "SVC", "NuSVC")
@@ -173,24 +165,14 @@ LIBRARIES = ("sklearn", "lightgbm", "xgboost", "lime_cli", "imblearn")
 
 def _decides(model: Any, stated: Stated) -> bool:
     """Tell whether ``predict`` may name another class than the most probable one."""
-    if not stated.classes or not (hasattr(model, "predict") or getattr(model, "decide", None)):
+    if not stated.classes:
         return False
     if getattr(model, "decide", None) is not None:
         return True
     ending = final(model)
     known = type(ending).__module__.partition(".")[0] in LIBRARIES
-    return not known or type(ending).__name__ in OWN_DECISION
-
-
-def _wanted(output: str | None) -> tuple[str | None, int | None]:
-    """Split ``--model-output`` into what is asked and, of several answers, which."""
-    if output is not None and output.isdecimal():
-        return None, int(output)
-    return output, None
-
-
-def _ways(output: str | None) -> tuple[str, ...]:
-    return OUTPUTS if output is None else tuple(one for one in OUTPUTS if one == output)
+    own = not known or type(ending).__name__ in OWN_DECISION
+    return own and hasattr(model, "predict")
 
 
 def _stated(model: Any, chosen: str) -> Stated:
@@ -199,7 +181,8 @@ def _stated(model: Any, chosen: str) -> Stated:
     if classes is not None and len(classes) == 0:  # of CatBoost's regressors
         classes = None
     if classes is None and chosen == "labels":
-        classes = _clusters(ending)
+        groups = getattr(ending, "labels_", None)  # of a clustering, whose predict names one
+        classes = None if groups is None else list(range(int(np.max(groups)) + 1))
     several = isinstance(classes, list) and all(np.ndim(one) == 1 for one in classes)
     return Stated(
         task=_task(ending, chosen, classes is not None),
@@ -220,12 +203,6 @@ def _task(ending: Any, chosen: str, has_classes: bool) -> str | None:
     return "regression" if known or chosen == "decision" else None
 
 
-def _clusters(ending: Any) -> list[int] | None:
-    """Return the numbers of a clustering's groups, of which ``predict`` names one."""
-    labels = getattr(ending, "labels_", None)
-    return None if labels is None else list(range(int(np.max(labels)) + 1))
-
-
 def _multilabel(ending: Any) -> bool:
     """Tell whether outputs are probabilities of their own, as for labels that may hold together."""
     several = getattr(ending, "n_outputs_", 1) > 1
@@ -241,7 +218,7 @@ def _one_output(
     if groups is None or place >= len(groups):
         count = len(groups) if groups else 1
         raise ModelError(
-            f"{name}: has no answer {place}", f"it gives {count}; leave --model-output out"
+            f"{name}: has no output {place}", f"it gives {count}; leave --model-output out"
         )
     one = stated._replace(classes=groups[place], groups=None, independent=False)
 
@@ -265,24 +242,3 @@ def _as_columns(raw: Any, stated: Stated) -> Any:
     return [
         (words[:, [i]] == np.array(group)).astype(float) for i, group in enumerate(stated.groups)
     ]
-
-
-def _named(given: ModelInput, columns: tuple[str, ...] | None) -> ModelInput:
-    """Let columns that stand beside a model choose those of a table, as far as it names none."""
-    fitting = columns is not None and given.n_columns in (None, len(columns))
-    return given._replace(columns=columns) if given.columns is None and fitting else given
-
-
-def _input(model: Any, name: str) -> ModelInput:
-    names, n_columns, words, known, ranges, unlisted = fitted(model)
-    return ModelInput(
-        name,
-        kind="text" if takes_texts(model) else None,
-        columns=names,
-        n_columns=n_columns,
-        words=words,
-        known=known,
-        unlisted=unlisted,
-        ranges=ranges,
-        pandas=True,
-    )

@@ -155,7 +155,7 @@ def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -
         _check_attributes(path, node)
         loader, key = node["__loader__"], (str(node["__module__"]), str(node["__class__"]))
         if loader in GADGETS:
-            raise refusals.unsafe(path, f"ties a function to arguments ({loader})")
+            raise refusals.unsafe(path, f"binds arguments to a function ({loader})")
         if loader == FUNCTIONS:
             functions.add(_function(node, key))
     names = []
@@ -228,5 +228,7 @@ def _unreadable(path: Path, error: Exception) -> ModelError:
     if isinstance(error, TypeError) and "loader" in words:
         return ModelError(f"{path.name}: was written by a newer skops", "pip install -U skops")
     if isinstance(error, ModuleNotFoundError):
-        return ModelError(f"{path.name}: needs {error.name}", "pip install the package with it")
+        return ModelError(
+            f"{path.name}: needs {error.name}", "install the package that provides it"
+        )
     return refusals.damaged(path, f"{type(error).__name__}: {words}")

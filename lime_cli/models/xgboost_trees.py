@@ -63,7 +63,7 @@ def check_xgboost(content: bytes | bytearray) -> None:
     except _DAMAGE as error:
         raise Unfit(f"boosted trees without their parts ({type(error).__name__})") from None
     except RecursionError:
-        raise Unfit("boosted trees in parts of parts of parts") from None
+        raise Unfit("boosted trees that are nested too deeply") from None
 
 
 def _read(content: bytes | bytearray) -> Any:
@@ -233,7 +233,7 @@ def _check_trees(trees: Sequence[Any], n_columns: int, n_values: int) -> None:
     met = _check_links(left, right, parents, owner, starts, counts)
     asked = columns.compress(met & (left >= 0))
     if np.any(asked < 0) or np.any(asked >= n_columns):
-        _unfit("ask for a column beyond the last")
+        _unfit("use a column that does not exist")
     leaves = np.bincount(owner[left < 0], minlength=len(trees))
     for tree, n, width, n_leaves in zip(trees, counts, widths, leaves, strict=True):
         if width > 1:
@@ -271,13 +271,13 @@ def _check_links(
         base = np.tile(starts.take(owner.take(level)), 2)
         room = np.tile(of_tree.take(level), 2)
         if np.any(below < 0) or np.any(below >= room):
-            _unfit("have branches that lead outside of them")
+            _unfit("have branches that lead nowhere")
         level = below + base
         if np.any(met.take(level)) or len(np.unique(level)) != len(level):
-            _unfit("have branches that meet")
+            _unfit("have branches that join")
         met[level] = True
     if np.any(left >= of_tree) or np.any(right >= of_tree):
-        _unfit("have branches that lead outside of them")
+        _unfit("have branches that lead nowhere")
     return met
 
 

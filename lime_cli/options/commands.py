@@ -27,13 +27,13 @@ MANY = 20
 ORDER = ("Model", "Input", "Table format", "Columns", "Explanation", "Output", "Drawing", "Running")
 """Headings in the order of a person's questions; those of a tool alone come first."""
 
-SHORT_HEADINGS = {
+PARENTS = {
     "Model": "Input",
     "Table format": "Input",
     "Columns": "Input",
     "Drawing": "Output",
 }
-"""In the short help there are fewer parts."""
+"""Headings of the short help; the long one has ``Input: columns`` and the like below them."""
 
 
 class Command(click.Command):
@@ -67,11 +67,13 @@ class Command(click.Command):
             if not isinstance(one, Option):
                 rest.append(record)
             elif one.common or not short:
-                heading = SHORT_HEADINGS.get(one.heading, one.heading) if short else one.heading
+                parent = PARENTS.get(one.heading)
+                heading = parent or one.heading if short else one.heading
                 parts.setdefault(heading, []).append(record)
         order = sorted(parts, key=lambda one: ORDER.index(one) if one in ORDER else -1)
         for heading in order:
-            with formatter.section(heading):
+            parent = None if short else PARENTS.get(heading)
+            with formatter.section(f"{parent}: {heading.lower()}" if parent else heading):
                 formatter.write_dl(parts[heading])
         with formatter.section("Help"):
             formatter.write_dl(rest)
@@ -264,6 +266,6 @@ def _fence(given: dict[str, Any]) -> None:
     fence.enter(places, draws)
     if fence.kept():
         Console(verbose=bool(given.get("verbose"))).detail(
-            f"the model runs behind {fence.kept()}: it starts no program, reaches no network, "
-            f"and writes nowhere but where results and temporary files go"
+            f"the model is confined by {fence.kept()}: it cannot start programs or reach the "
+            f"network, and can write only where results and temporary files go"
         )

@@ -37,7 +37,7 @@ class EngineOptions(Options, heading="Explanation"):
     )
     samples: int | None = option(
         "--samples",
-        "Number of samples; auto: until the weights have converged.",
+        "Number of samples; auto: as many as the weights need to converge.",
         type=NumberOrAuto(int),
         default="auto",
         common=True,
@@ -63,21 +63,21 @@ class EngineOptions(Options, heading="Explanation"):
     )
     radius: float | None = option(
         "--radius",
-        "Share of the components masked on average, up to 0.5; auto: the most local one at which "
-        "the weights describe the model.",
+        "Share of the components masked on average, up to 0.5; auto: the smallest at which the "
+        "weights describe the model well.",
         type=NumberOrAuto(float),
         default="auto",
         common=True,
     )
     kernel_width: float | None = option(
         "--kernel-width",
-        "The radius as the width w of the kernel exp(-m / (2 w^2)) on m masked components.",
+        "Radius in another unit: the width w of the kernel exp(-m / (2 w^2)), m components masked.",
         type=NumberOrAuto(float),
         default="auto",
     )
     refit: bool = flag(
         "--refit",
-        "Fit the components that are shown once more, without the others (K-LASSO).",
+        "Fit the components shown again, without the others (K-LASSO).",
     )
     features: int = option(
         "--features", "Largest number of components to show.", default=10, metavar="K", common=True
@@ -111,14 +111,14 @@ class EngineOptions(Options, heading="Explanation"):
     )
     batch_size: int | None = option(
         "--batch-size",
-        "Model inputs in one call; auto: as many as fit, halved when the model runs out of memory.",
+        "Number of model inputs in one call; auto: as many as fit into memory.",
         type=NumberOrAuto(int),
         default="auto",
     )
     max_memory: int | None = option(
         "--max-memory",
-        "Largest size of the inputs of one call of the model: 512MB, 2GiB; limex itself and what "
-        "the model computes come on top.",
+        "Largest size of the model's inputs in one call, such as 512MB or 2GiB; limex and the "
+        "model's own computations need more.",
         type=Bytes(),
         metavar="SIZE",
     )
@@ -175,7 +175,9 @@ def likened(engine: EngineOptions, modality: Modality) -> tuple[EngineOptions, M
         case "tabular":
             _check_table(own)
             return _engine(engine, 5000, 10, None), modality
-    raise SettingsError("--like-lime: marcotcr/lime does not explain such inputs", "leave it out")
+    raise SettingsError(
+        "--like-lime: marcotcr/lime does not support this kind of input", "leave it out"
+    )
 
 
 def _check_table(modality: Any) -> None:
@@ -227,7 +229,7 @@ def _image() -> dict[str, Any]:
     """Cut by lime's quickshift on the model's grid; fill with means in whole numbers."""
     if _said("segments") and not _said("segmenter"):
         raise SettingsError(
-            "--segments: lime's quickshift finds its own number",
+            "--segments: lime's quickshift chooses the number itself",
             "name a --segmenter, or leave it out",
         )
     options = [option for option in ("segmenter", "fill") if not _said(option)]

@@ -32,8 +32,8 @@ class DialectOptions(Options, heading="Table format"):
 
     sep: str | None = option(
         "--sep",
-        "Separator of cells, or blank for any number of blanks; by default a comma, in a .tsv file "
-        "a tab, or another one that all rows agree on.",
+        "Separator of cells; 'blank' means any number of blanks. By default a comma (a tab in .tsv "
+        "files), or another one on which all rows agree.",
         metavar="CHAR",
     )
     quote: str = option("--quote", "Quote character.", default='"', choices=('"', "'"))
@@ -46,12 +46,12 @@ class DialectOptions(Options, heading="Table format"):
     )
     na_values: tuple[str, ...] = listed("--na-values", "Cells that stand for a missing value.")
     no_header: bool = flag(
-        "--no-header", "The first row is data: columns are the model's, or numbered from 0."
+        "--no-header", "The first row is data; columns get the model's names, or numbers from 0."
     )
     read_as: str = option(
         "--read-as",
         "Whether NA, null and the like are missing values (pandas) or words (plain); auto: "
-        "missing for models of Python, except words that an encoder knows.",
+        "missing values for Python models, except words that an encoder knows.",
         choices=("auto", "pandas", "plain"),
         default="auto",
     )
@@ -65,7 +65,7 @@ class DialectOptions(Options, heading="Table format"):
 
     max_input: int | None = option(
         "--max-input",
-        "Most bytes to read from standard input, a pipe or a device; 1GiB by default.",
+        "Largest size of standard input, a pipe or a device; 1GiB by default.",
         type=Bytes(),
         metavar="SIZE",
     )
@@ -158,18 +158,18 @@ class SchemaOptions(Options, heading="Columns"):
     )
     strings: tuple[str, ...] = listed(
         "--strings",
-        "Columns whose cells reach the model as text, such as codes.",
+        "Columns whose cells go to the model as text, such as codes.",
         shell_complete=columns,
     )
     dates: tuple[str, ...] = listed(
         "--dates",
-        "Columns that reach the model as dates, with their format where it is not ISO.",
+        "Columns that go to the model as dates, with their format unless it is ISO.",
         metavar="A,B=%d.%m.%Y,...",
         shell_complete=columns,
     )
     maps: tuple[str, ...] = option(
         "--map",
-        "Numbers that stand for the words of a column where the model is asked; repeatable.",
+        "Numbers that the model takes instead of the words of a column; repeatable.",
         metavar="COLUMN=WORD:N,...",
         multiple=True,
     )
@@ -187,15 +187,14 @@ class SchemaOptions(Options, heading="Columns"):
     )
     groups: tuple[str, ...] = option(
         "--group",
-        "Columns that are kept or masked together; auto: those that determine each other; "
-        "repeatable.",
+        "Columns to keep or mask together; auto: columns that determine each other; repeatable.",
         metavar="NAME=A,B|auto",
         multiple=True,
     )
     onehot: bool = flag("--onehot", "Find exclusive 0/1 columns and keep or mask them together.")
     drop: tuple[str, ...] = listed(
         "--drop",
-        "Columns that are not passed to the model.",
+        "Columns to leave out.",
         shell_complete=columns,
         common=True,
     )
@@ -233,7 +232,7 @@ class VaryingOptions(SchemaOptions):
     )
     order: tuple[str, ...] = listed(
         "--columns",
-        "Columns in the model's order, where it does not name them.",
+        "Columns in the model's order, if the model does not name them.",
         shell_complete=columns,
     )
 
@@ -249,7 +248,7 @@ class TableOptions(Options, heading="Input"):
     choice: RowOptions = group(RowOptions)
     background: str | None = option(
         "--background",
-        "Table or profile that replacement values are drawn from; by default DATA itself.",
+        "Table or profile from which replacement values are drawn; by default DATA.",
         metavar="FILE",
         common=True,
     )
@@ -288,14 +287,14 @@ class TableOptions(Options, heading="Input"):
             if len(list(islice(stream.records, 2))) > 1:
                 raise SettingsError(
                     f"{stream.name} has more than one row",
-                    "say which rows to explain: --row 17, --id A17, --where 'age > 60' or --all",
+                    "choose rows with --row 17, --id A17, --where 'age > 60' or --all",
                 )
 
 
 class FolderOptions(Options, heading="Input"):
     """Which files of folders are meant, as typed."""
 
-    recursive: bool = flag("--recursive", "Include folders in folders.", common=True)
+    recursive: bool = flag("--recursive", "Include files in subfolders.", common=True)
     glob: str | None = option(
         "--glob", "Files to take from folders, such as '*.txt'.", metavar="PATTERN"
     )
@@ -305,10 +304,10 @@ class TextOptions(Options, heading="Input"):
     """Texts that are explained, as typed."""
 
     inputs: tuple[str, ...] = argument("INPUT...", nargs=-1)
-    text: str | None = option("--text", "The text itself.", metavar="WORDS", common=True)
+    text: str | None = option("--text", "Text to explain.", metavar="WORDS", common=True)
     column: str | None = option(
         "--column",
-        "Column of texts; INPUT is a table.",
+        "Column that contains the texts, if INPUT is a table.",
         metavar="NAME",
         shell_complete=columns,
         common=True,
@@ -317,7 +316,7 @@ class TextOptions(Options, heading="Input"):
     file: DialectOptions = group(DialectOptions)
     unit: str = option(
         "--unit",
-        "What a component is; auto: of more than 200 words, those in the strongest sentences.",
+        "What counts as a component; auto: words, for long texts those of the main sentences.",
         default="word",
         metavar="word|char|sentence|line|icu|auto|regex:EXPR",
         common=True,
@@ -339,7 +338,7 @@ class TextOptions(Options, heading="Input"):
         chosen, dialect = self.choice.said, self.file.dialect()
         if not self.inputs and self.text is None:
             raise SettingsError(
-                "there is no input", "name text files, - for standard input, or give --text"
+                "there is no input", "name text files, give --text, or use - for standard input"
             )
         if self.column is None and chosen:
             raise SettingsError(
@@ -386,7 +385,7 @@ class ImageOptions(Options, heading="Input"):
     inputs: tuple[str, ...] = argument("INPUT...", nargs=-1)
     segmenter: str = option(
         "--segmenter",
-        "How the image is cut into superpixels, or a label map of the image's size.",
+        "Method that cuts the image into superpixels, or a label map of its size.",
         type=Segmenter(),
         default="slic",
         metavar=Segmenter.name,
@@ -401,7 +400,7 @@ class ImageOptions(Options, heading="Input"):
     )
     fill: str = option(
         "--fill",
-        "What replaces a masked superpixel; auto: its mean, unless that changes hardly anything.",
+        "What replaces a masked superpixel; auto: its mean, unless that has hardly any effect.",
         default=AUTO_FILL,
         metavar="|".join((AUTO_FILL, *FILLS, "#RRGGBB")),
         common=True,
@@ -419,7 +418,9 @@ class ImageOptions(Options, heading="Input"):
         common=True,
     )
     resize: str | None = option(
-        "--resize", "How an image is fitted to the model's input.", choices=RESIZES
+        "--resize",
+        "How an image is fitted to the model's input; pad is black.",
+        choices=RESIZES,
     )
     scale: float | None = option(
         "--scale", "Factor for pixel values of 0-255.", type=float, metavar="X"

@@ -75,7 +75,7 @@ class KindGroup(CommandGroup):
         modality, reason = guess(args, self.commands, path)
         if reason and not {"-q", "--quiet"}.intersection(args):
             others = " or ".join(f"{path} {one}" for one in self.commands if one != modality)
-            print_line(f"limex: assumed: {reason}; if it is not, type {others}")
+            print_line(f"limex: assumed: {reason}; otherwise type {others}")
         return modality, self.get_command(ctx, modality), args
 
 

@@ -276,14 +276,14 @@ def _modality(entry: ConfigEntry, known: dict[str, dict[str, Switch]], command: 
     if entry.key in TRUSTING or entry.key in WRITING:
         what = "trust cannot be set" if entry.key in TRUSTING else f"{entry.key} cannot be set"
         hint = f"use --{entry.key} on the command line"
-        raise SettingsError(f"{entry.place}: {what} in a file of options", hint)
+        raise SettingsError(f"{entry.place}: {what} in an options file", hint)
     for table in tables:
         if entry.key in known.get(table, {}):
             return table
     keys = sorted({key for table in tables for key in known.get(table, {})} - TRUSTING - WRITING)
     near = get_close_matches(entry.key, keys, n=1, cutoff=0.5)
     where = f" in [{entry.table}]" if entry.table else ""
-    hint = f"did you mean {near[0]!r}?" if near else "options stand there by their long names"
+    hint = f"did you mean {near[0]!r}?" if near else "use the long names of options"
     raise SettingsError(f"{entry.place}: unknown option {entry.key!r}{where}", hint)
 
 
@@ -453,7 +453,7 @@ def read_toml(path: Path) -> tuple[str, dict[str, Any]]:
 def _text(path: Path) -> str:
     try:
         if path.is_file() and path.stat().st_size > MAX_BYTES:
-            raise SettingsError(f"{path.name}: is too large for a file of options")
+            raise SettingsError(f"{path.name}: is too large for an options file")
         return read_small(path, MAX_BYTES).decode("utf-8-sig").replace("\r\n", "\n")
     except FileNotFoundError:
         raise SettingsError(f"{path}: no such file", "check its path") from None

@@ -23,8 +23,8 @@ class ModelOptions(Options, heading="Model"):
 
     config: str | None = option(
         "--config",
-        "Read options from FILE alone; without it, from [tool.limex] in pyproject.toml, then from "
-        "MODEL.toml beside the model.",
+        "Read options only from FILE, instead of [tool.limex] in pyproject.toml and MODEL.toml "
+        "beside the model.",
         metavar="FILE",
         is_eager=True,
         typed=True,
@@ -42,14 +42,14 @@ class ModelOptions(Options, heading="Model"):
     trust: bool = flag("--trust", "Load a pickle even if it may run any code.")
     trust_modules: tuple[str, ...] = option(
         "--trust-module",
-        "Let a pickle use this module too; repeatable.",
+        "Allow a pickle to use this module; repeatable.",
         metavar="NAME",
         multiple=True,
     )
     imports: tuple[str, ...] = option(
         "--import",
-        "Import this module first, for the classes it registers. The module runs, as with --trust; "
-        "repeatable.",
+        "Import this module first, because it registers classes that the model needs. The module's "
+        "code runs; repeatable.",
         metavar="MODULE",
         multiple=True,
     )
@@ -61,42 +61,43 @@ class ModelOptions(Options, heading="Model"):
     )
     model_output: str | None = option(
         "--model-output",
-        "Output to explain: of an ONNX graph; of other models probabilities, decision, "
-        "labels, or the index of one of several outputs.",
+        "Output to explain: the name of an output of an ONNX graph; or probabilities, decision, "
+        "labels, or the index of an output.",
         metavar="NAME|INDEX",
     )
     activation: str = option(
         "--activation",
-        "Function to apply to logits; auto: what the config.json beside the model says.",
+        "Function to apply to logits; auto: as in the config.json beside the model.",
         choices=ACTIVATIONS,
         default="auto",
     )
     classes: str | tuple[str, ...] | None = option(
         "--classes",
-        "Names of the outputs, in order, or a file with one per line, or JSON.",
+        "Names of the outputs, in order; or a file with one name per line, or JSON.",
         type=Names(),
         metavar="A,B,...|FILE",
         common=True,
     )
     threads: int | None = option(
         "--threads",
-        "Threads that the model may use; one by default, all for a function.",
+        "Threads that the model may use; by default one, for functions all.",
         type=click.IntRange(1),
         metavar="N",
     )
     key: str | None = option(
         "--key",
-        "Which object of a file is the model: a key, an index, or an attribute.",
+        "Part of the file that is the model: a key, an index or an attribute.",
         metavar="NAME",
     )
     tokenizer: str | None = option(
         "--tokenizer",
-        "The tokenizer.json of an ONNX model that takes token ids; by default, the one beside it.",
+        "Tokenizer (tokenizer.json) of an ONNX model that takes token ids; by default, the one "
+        "beside the model.",
         metavar="FILE",
     )
     max_tokens: int | None = option(
         "--max-tokens",
-        "Cut texts to this many tokens; by default, to what the model takes.",
+        "Number of tokens after which texts are cut; by default, the model's limit.",
         type=click.IntRange(1),
         metavar="N",
     )
@@ -105,8 +106,8 @@ class ModelOptions(Options, heading="Model"):
     )
     input_form: str = option(
         "--input-form",
-        "How a table is passed to the model: data frame, array or CSR rows; auto: as it was "
-        "fitted.",
+        "How a table is passed to the model: as a data frame, an array or sparse rows (CSR); auto: "
+        "as the model was fitted.",
         choices=INPUT_FORMS,
         default="auto",
     )
@@ -127,5 +128,5 @@ class ImageModelOptions(ModelOptions):
     """A model that may take images, as typed."""
 
     layout: str | None = option(
-        "--layout", "Where the channels of an image input are.", choices=LAYOUTS
+        "--layout", "Position of the channels in an image input.", choices=LAYOUTS
     )

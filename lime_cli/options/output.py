@@ -21,7 +21,7 @@ def format_option(formats: tuple[str, ...] | Registry) -> Any:
     return option(
         "-f",
         "--format",
-        "Format of the result; by default the suffix of -o decides, else table.",
+        "Format of the result; by default, from the suffix of -o, or a table.",
         type=OneOf(formats) if isinstance(formats, Registry) else OneName(formats),
         common=True,
     )
@@ -33,7 +33,7 @@ class ReportOptions(Options, heading="Output"):
     formats: tuple[str, ...] = ("table", "json")
 
     output: str | None = option(
-        "-o", "--output", "File to write, else standard output.", metavar="PATH", common=True
+        "-o", "--output", "File to write; by default, standard output.", metavar="PATH", common=True
     )
     format_name: str | None = format_option(formats)
     force: bool = flag("--force", "Replace a file that exists.", common=True)
@@ -115,7 +115,12 @@ class DrawingOptions(Options, heading="Drawing"):
     """How an image is drawn, as typed."""
 
     style: str = option(
-        "--style", "Style of the overlay.", choices=STYLES, default="outline", common=True
+        "--style",
+        "Drawing style: superpixels outlined; a heat map; the rest hidden; or a panel of image, "
+        "overlay and weights.",
+        choices=STYLES,
+        default="outline",
+        common=True,
     )
     top: int | None = option(
         "--top",
@@ -134,7 +139,7 @@ class DrawingOptions(Options, heading="Drawing"):
     )
     weight_scale: float | None = option(
         "--weight-scale",
-        "Weight drawn at full strength, to compare images.",
+        "Weight that is drawn at full strength, to make images comparable.",
         type=float,
         metavar="X",
     )
@@ -149,7 +154,7 @@ def top_option() -> Any:
     """Declare the field of how many weights of an instance count as its top."""
     return option(
         "--top",
-        "Number of an instance's largest weights that count as its top.",
+        "Number of largest weights that count as the top of an instance.",
         type=click.IntRange(1),
         default=5,
         metavar="K",

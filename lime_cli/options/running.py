@@ -26,7 +26,7 @@ class ClockOptions(Options, heading="Running"):
 
     load_timeout: float = option(
         "--load-timeout",
-        "Give up on a model that is not loaded, or returns no first prediction, after S seconds; "
+        "Give up if the model is not loaded, or has made no first prediction, after S seconds; "
         "inf: never.",
         type=Seconds(),
         default=LOAD_TIMEOUT,
@@ -63,7 +63,7 @@ class RunOptions(ClockOptions):
     )
     restart: bool = flag(
         "--restart",
-        "Start a batch again from the beginning; without it, the batch is continued.",
+        "Start a batch over; without this option, it is continued.",
         common=True,
     )
     retry_failed: bool = flag("--retry-failed", "Explain the failed instances of a batch again.")
@@ -75,17 +75,17 @@ class RunOptions(ClockOptions):
     )
     time_limit: float | None = option(
         "--time-limit",
-        "Stop a batch after S seconds. A single instance is explained from the samples drawn by "
-        "then, so that its result depends on the clock.",
+        "Stop a batch after S seconds. A single instance is explained from the samples drawn so "
+        "far; its result then depends on the speed of the machine.",
         type=Seconds(),
         metavar="S",
     )
     shard: str | None = option(
-        "--shard", "Explain one of N shares of a batch, in a folder of its own.", metavar="I/N"
+        "--shard", "Explain share I of N of a batch, in a folder of its own.", metavar="I/N"
     )
     progress: str = option(
         "--progress",
-        "Show a bar on a terminal, or a line of JSON each second.",
+        "Progress: a bar on a terminal (auto), a line of JSON each second, or none.",
         choices=["auto", "json", "off"],
         default="auto",
     )

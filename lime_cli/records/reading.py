@@ -14,7 +14,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from lime_cli.console import SILENT, Console
 from lime_cli.engine.explanation import Interval
-from lime_cli.errors import InputError
+from lime_cli.errors import InputError, and_more
 from lime_cli.files import digest_of_file, from_json
 from lime_cli.records.record import NAME, explanation_of
 from lime_cli.registry import renamed
@@ -164,7 +164,7 @@ def read_entries(path: str, console: Console = SILENT) -> Iterator[Entry]:
             if entry.schema not in (NAME, FAILURE):
                 raise InputError(
                     f"{entry.place}: this is not an explanation",
-                    "give what limex explain wrote: JSON, JSON lines or a batch's folder",
+                    "give JSON, JSON lines or the folder of a batch that limex explain wrote",
                 )
             found = True
             old = _old_names(record)
@@ -173,7 +173,7 @@ def read_entries(path: str, console: Console = SILENT) -> Iterator[Entry]:
             told = told or bool(old)
             yield entry
     if not found:
-        raise InputError(f"{name}: holds no explanation", "give what limex explain wrote")
+        raise InputError(f"{name}: contains no explanation", "give a file that limex explain wrote")
 
 
 def _old_names(record: dict[str, Any]) -> str:
@@ -181,7 +181,7 @@ def _old_names(record: dict[str, Any]) -> str:
     names, old = renamed("code"), []
     schema = record.get("schema")
     if isinstance(schema, dict) and schema.get("number") == 1 and schema.get("name") == NAME:
-        old.append("schema 1: explain again for what it lacks")
+        old.append("schema 1: explain again to get the keys that it lacks")
     warnings = record.get("warnings")
     for warning in warnings if isinstance(warnings, list) else ():
         code = warning.get("code") if isinstance(warning, dict) else None
@@ -199,13 +199,12 @@ def read_explanations(path: str, console: Console = SILENT) -> Iterator[Explanat
             found = True
             yield entry.explanation()
     if not found:
-        raise InputError(f"{path}: every instance failed", "nothing can be shown")
+        raise InputError(f"{path}: every instance failed", "there is nothing to show")
 
 
 def unknown_instance(place: str, asked: str, known: Sequence[str]) -> InputError:
     """Say that a result has no instance of that id, and which it has."""
-    named = ", ".join(known[:FEW]) + (f" and {len(known) - FEW:,} more" if known[FEW:] else "")
-    return InputError(f"{place}: has no instance {asked!r}", f"it has {named}")
+    return InputError(f"{place}: has no instance {asked!r}", f"it has {and_more(known, FEW)}")
 
 
 def _opened(path: str) -> IO[bytes]:
@@ -221,7 +220,7 @@ def _opened(path: str) -> IO[bytes]:
                 )
         return file.open("rb")
     except FileNotFoundError:
-        raise InputError(f"{path}: no such file", "give what limex explain wrote") from None
+        raise InputError(f"{path}: no such file", "give a file that limex explain wrote") from None
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
 
@@ -236,7 +235,7 @@ def _bounded(stream: IO[bytes], name: str) -> Iterator[bytes]:
             what = "a line" if len(line) > LINE_BYTES else "it"
             raise InputError(
                 f"{name}: {what} has more than {most:,} bytes",
-                "give what limex explain wrote, as a file where it is so long",
+                "give a file that limex explain wrote; standard input is limited",
             )
         yield line
 
@@ -277,7 +276,9 @@ def _finite(spelled: str) -> float:
 
 def _damaged(place: str, error: ValueError) -> InputError:
     reason = "it is not UTF-8" if isinstance(error, UnicodeDecodeError) else str(error)
-    return InputError(f"{place}: is not a JSON record ({reason})", "give what limex explain wrote")
+    return InputError(
+        f"{place}: is not a JSON record ({reason})", "give a file that limex explain wrote"
+    )
 
 
 @dataclass(frozen=True)
@@ -317,7 +318,7 @@ class Images:
             changed = changed or path
         if changed is not None and needed:
             raise InputError(
-                f"{changed}: is not the image that was explained, its content differs",
+                f"{changed}: is not the image that was explained: its content differs",
                 f"name the {subject.source} that was explained with --pictures",
             )
         if self.named is not None:
@@ -366,7 +367,7 @@ def _image(subject: Subject, path: Path) -> SegmentedImage:
     size, kept, reading = _said(subject)
     pixels = read_image(path, reading).pixels
     if pixels.shape[:2] != size:
-        raise InputError(f"{path}: is not of the size that the record says", "explain it again")
+        raise InputError(f"{path}: does not have the size in the record", "explain it again")
     return SegmentedImage(pixels, labels_of(kept, size))
 
 
@@ -388,6 +389,6 @@ def _said(subject: Subject) -> tuple[tuple[int, int], Any, ImageReading]:
         words = f"{subject.source}: the record lacks {error.args[0]!r}"
         raise InputError(words, "explain it again") from None
     except (TypeError, ValueError, IndexError, AttributeError, OverflowError):
-        words = f"{subject.source}: what the record says of the image is damaged"
+        words = f"{subject.source}: the record's data about the image are damaged"
         raise InputError(words, "explain it again") from None
     return size, kept, reading

@@ -185,29 +185,20 @@ def by_size(component: Component, weight: Weight) -> dict[str, Any]:
     return {} if step is None else {"step": step, "weight_per_unit": weight.weight / step}
 
 
+def _spelled(component: Component) -> dict[str, Any]:
+    return {"name": component.name, "value": component.value, "where": where_of(component.where)}
+
+
 def rule_data(rule: Rule, components: Sequence[Component]) -> dict[str, Any]:
     """Return a rule with its components spelled out."""
-    conditions = [
-        {
-            "name": components[j].name,
-            "value": components[j].value,
-            "where": where_of(components[j].where),
-            "kept": kept,
-        }
-        for j, kept in rule.conditions
-    ]
+    conditions = [{**_spelled(components[j]), "kept": kept} for j, kept in rule.conditions]
     return {"conditions": conditions, "value": rule.value, "share": rule.share}
 
 
 def rule_of(data: dict[str, Any], known: Callable[[dict[str, Any]], int]) -> Rule:
     """Rebuild a rule; ``known`` returns the index of a component, adding it where it is new."""
-    return Rule(
-        conditions=tuple(
-            (known(condition), bool(condition["kept"])) for condition in data["conditions"]
-        ),
-        value=float(data["value"]),
-        share=float(data["share"]),
-    )
+    conditions = tuple((known(one), bool(one["kept"])) for one in data["conditions"])
+    return Rule(conditions, float(data["value"]), float(data["share"]))
 
 
 NAME, NUMBER = "limex/explanation", 2
@@ -350,12 +341,7 @@ def _counterfactuals(explanation: Explanation) -> list[dict[str, Any]] | None:
             "prediction": change.prediction,
             "original": change.original,
             "replaced": [
-                {
-                    "name": components[part.component].name,
-                    "value": components[part.component].value,
-                    "where": where_of(components[part.component].where),
-                    "replacement": part.value,
-                }
+                {**_spelled(components[part.component]), "replacement": part.value}
                 for part in change.replaced
             ],
         }
@@ -365,14 +351,7 @@ def _counterfactuals(explanation: Explanation) -> list[dict[str, Any]] | None:
 
 def _pair_data(explanation: Explanation, pair: Pair) -> dict[str, Any]:
     """Return a pair with its components spelled out."""
-    parts = [
-        {
-            "name": explanation.components[j].name,
-            "value": explanation.components[j].value,
-            "where": where_of(explanation.components[j].where),
-        }
-        for j in pair.components
-    ]
+    parts = [_spelled(explanation.components[j]) for j in pair.components]
     return {**pair._asdict(), "components": parts}
 
 
@@ -400,9 +379,7 @@ def _kernel(surrogate: Surrogate, shapley: bool) -> dict[str, Any] | None:
 
 def _component(component: Component, weight: Weight) -> dict[str, Any]:
     return {
-        "name": component.name,
-        "value": component.value,
-        "where": where_of(component.where),
+        **_spelled(component),
         "weight": weight.weight,
         "std_error": weight.std_error,
         "interval": weight.interval,

@@ -255,7 +255,7 @@ def lateness(model: str, at: clock.At, limits: clock.TimeLimits) -> ModelError:
 
     name, option = Path(model).name, limits.of(at)[0]
     given = limits.load if option == "--load-timeout" else limits.item
-    longer = f"if it needs longer: {option} {_longer(given)}"
+    longer = f"if it needs more time: {option} {_longer(given)}"
     where = f" at {at.label}" if at.label else ""
     if at.stage == clock.LOADING:
         return ModelError(f"{name}: was not loaded within {given:g} s", longer)
@@ -290,7 +290,7 @@ def death(model: str, code: int, where: str = "") -> ModelError:
     if -code == signal.SIGKILL:
         return ModelError(
             f"{name}: the model process was killed (out of memory?){where}",
-            "free memory, or ask for less at a time: --max-memory, --batch-size",
+            "free memory, or use a smaller --max-memory or --batch-size",
         )
     if code < 0:
         words = (signal.strsignal(-code) or "unknown").lower()
@@ -300,7 +300,7 @@ def death(model: str, code: int, where: str = "") -> ModelError:
         )
     return ModelError(
         f"{name}: the model process ended (exit code {code}){where}",
-        "a model must return, not call exit",
+        "a model must return instead of calling exit",
     )
 
 

@@ -109,7 +109,7 @@ def _check(path: Path, digest: str) -> None:
         ) from None
     if found != digest:
         raise ModelError(
-            f"{path.name}: another file stands under this path on {socket.gethostname()}",
+            f"{path.name}: there is a different file under this path on {socket.gethostname()}",
             "copy it there again, or share one folder",
         )
 
@@ -272,7 +272,7 @@ class Cluster:
             )
         elif error is None:
             raise OutputError(
-                "--executor dask: the scheduler gave the run up", "run the same command again"
+                "--executor dask: the scheduler gave up", "run the same command again"
             )
         else:
             raise error

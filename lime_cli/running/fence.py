@@ -152,7 +152,10 @@ def _limit_files() -> None:
 
 def _folder(place: str) -> Path:
     path = Path(place).absolute()
-    while not path.is_dir() and path != path.parent:
+    while path != path.parent:
+        with contextlib.suppress(OSError):  # a name that is too long is told later
+            if path.is_dir():
+                return path
         path = path.parent
     return path
 

@@ -193,7 +193,7 @@ class _Filling:
             return True
         ledger = self.ledger
         if ledger.n_done:
-            self.console.say(f"{ledger.folder}: continues, {ledger.n_done:,} are done")
+            self.console.say(f"{ledger.folder}: continues; {ledger.n_done:,} are done")
         progress = Progress(self.listing.n_sources, kept=ledger.n_done)
         wanted = itertools.chain([first], todo)
         with (
@@ -287,7 +287,7 @@ class _Filling:
             console.say(f"and {tally.failed - len(tally.examples):,} more failed")
         if console.quiet and tally.failed:
             many = f"{tally.failed:,} of {tally.failed + tally.explained:,} failed"
-            print_line(f"limex: {folder}: {many}; its records say why")
+            print_line(f"limex: {folder}: {many}; see their records for the reasons")
         counts = [f"{tally.explained:,} explained"]
         counts += [f"{tally.failed:,} failed"] * bool(tally.failed)
         counts += [f"{self._skipped:,} skipped"] * bool(self._skipped)

@@ -143,8 +143,9 @@ def _named(ready: list[tuple[Source, Instance]]) -> dict[int, tuple[int, str]]:
 
 def _like_lime(known: dict[str, Any]) -> Callable[..., Iterator[Explanation]]:
     from lime_cli.engine.like_lime import explain_like_lime
+    from lime_cli.tabular.like_lime import samples_of_row
 
-    return partial(explain_like_lime, predicted=known)
+    return partial(explain_like_lime, of_row=partial(samples_of_row, predicted=known))
 
 
 Prepared = tuple["LoadedModel", Modality, dict[str, Any]]

@@ -24,7 +24,7 @@ from typing import Any
 
 from lime_cli import files
 from lime_cli.engine.predictions import NOTHING, CallCounts
-from lime_cli.errors import OutputError
+from lime_cli.errors import OutputError, and_more
 from lime_cli.files import digest_of, json_line, json_page
 from lime_cli.version import __version__
 
@@ -292,10 +292,8 @@ class BatchIdentity:
         found = list(_differences(held, mine))
         if not found:
             return
-        said = ", ".join(found[:3]) + (f" and {len(found) - 3} more" if len(found) > 3 else "")
-        raise OutputError(
-            f"{folder}: holds a different run ({said})", "name another folder, or add --restart"
-        )
+        said = f"{folder}: holds a different run ({and_more(found, 3)})"
+        raise OutputError(said, "name another folder, or add --restart")
 
 
 def _differences(held: Any, mine: Any, name: str = "") -> Iterator[str]:
@@ -515,7 +513,7 @@ def _require_usable(folder: Path, force: bool) -> None:
     others = [name for name in files.names_in(folder) if name != INSIDE]
     if others:
         raise OutputError(
-            f"{folder}: is a folder that holds other files ({others[0]})",
+            f"{folder}: is a folder that contains other files ({others[0]})",
             "name an empty one or a file, or add --force",
         )
 

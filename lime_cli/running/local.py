@@ -187,7 +187,7 @@ class WorkerProcess:
         if _is_worker:
             raise SettingsError(
                 "--jobs: a worker imports this file, and would start workers of its own",
-                'put what runs limex under if __name__ == "__main__":',
+                'put the code that runs limex under if __name__ == "__main__":',
             )
         self.task: Task | None = None
         self.ready = False
@@ -213,10 +213,6 @@ class WorkerProcess:
                 os.close(one)
         watch(self._board)
         threading.Thread(target=self._read, args=(said,), daemon=True).start()
-
-    @property
-    def gone(self) -> bool:
-        return self._process.poll() is not None
 
     def take(self, task: Task) -> None:
         """Begin with a task, as soon as the process is awake."""
@@ -364,7 +360,7 @@ class Local(AbstractContextManager["Local"]):
             if not self._processes:
                 raise OutputError(
                     f"no process can be started ({error.strerror})",
-                    "end others, or raise the limits: ulimit -u, ulimit -n",
+                    "end other processes, or raise the limits: ulimit -u, ulimit -n",
                 ) from None
             self._n = len(self._processes)
             if all(one.task for one in self._processes):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation
     from lime_cli.engine.instance import Instance
     from lime_cli.engine.neighbourhood import Neighbourhood
+
+
+_QUOTED = re.compile(rb'"[^"]*"')
 
 
 def samples_bytes(instance: Instance, samples: Neighbourhood, targets: tuple[str, ...]) -> bytes:
@@ -114,7 +118,9 @@ class Output:
         if self.samples is None:
             return
         if like_lime:
-            raise SettingsError("--save-samples: --like-lime keeps none", "leave one of them out")
+            raise SettingsError(
+                "--save-samples: --like-lime keeps no samples", "leave one of them out"
+            )
         if not alone:
             raise _not_alone("--save-samples", "the samples", "instance")
         if not self.samples.lower().endswith(".npz"):
@@ -149,7 +155,8 @@ class Output:
     def _stream(self, written: int) -> Iterator[IO[bytes]]:
         if self.path is None:
             raw = self.format != "table" and sys.stdout.isatty()  # tables escape for themselves
-            stream = cast("IO[bytes]", _StandardOutput(sys.stdout.buffer, written, raw))
+            shown = (_shown_cells if self.format == "csv" else _shown) if raw else bytes
+            stream = cast("IO[bytes]", _StandardOutput(sys.stdout.buffer, written, shown))
             yield stream
             stream.flush()
             return
@@ -249,15 +256,20 @@ def _shown(content: bytes) -> bytes:
     return "".join(plain).encode()
 
 
+def _shown_cells(content: bytes) -> bytes:
+    """Spell out line ends in cells, too: what follows one is no line of its own."""
+    return _shown(_QUOTED.sub(lambda cell: cell[0].replace(b"\n", b"\\n"), content))
+
+
 class _StandardOutput:
     """Standard output, without what is there already; who keeps the time is told how much is.
 
     Between two flushes nothing gets out, for others may flush what Python holds back.
     """
 
-    def __init__(self, stream: IO[bytes], skipped: int, raw: bool) -> None:
-        """Leave out the ``skipped`` bytes; ``raw`` ones may hold what a terminal would obey."""
-        self._stream, self._skipped, self._raw = stream, skipped, raw
+    def __init__(self, stream: IO[bytes], skipped: int, shown: Callable[[bytes], bytes]) -> None:
+        """Leave out the ``skipped`` bytes; ``shown`` tells how others may reach the stream."""
+        self._stream, self._skipped, self._shown = stream, skipped, shown
         self._held: list[bytes] = []
 
     def write(self, content: bytes) -> int:
@@ -269,7 +281,7 @@ class _StandardOutput:
         self._held.clear()
         known = min(self._skipped, len(content))
         self._skipped -= known
-        self._stream.write(_shown(content[known:]) if self._raw else content[known:])
+        self._stream.write(self._shown(content[known:]))
         self._stream.flush()
         clock.count_written(len(content))
 

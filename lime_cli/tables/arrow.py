@@ -162,14 +162,11 @@ class ArrowRows:
     def _records(self) -> Iterator[Record]:
         from pyarrow import ArrowException
 
-        missing = frozenset(self._dialect.na_values)
         number = 0
         try:
             for batch in self._batches(self._columns):
-                columns = [self._spelled(column) for column in batch.columns]
+                columns = map(self._spelled, batch.columns)
                 for cells in zip(*columns, strict=True):
-                    if missing:
-                        cells = tuple("" if one.strip() in missing else one for one in cells)
                     yield Record(self.header, cells, number, unit="row")
                     number += 1
         except (ArrowException, OSError):

@@ -5,6 +5,7 @@ A large background so takes a fraction of the time and of the memory that its ce
 
 from __future__ import annotations
 
+import codecs
 import csv
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
@@ -169,7 +170,7 @@ class Sampler:
         if self._missing:
             cells = ["" if one.strip() in self._missing else one for one in cells]
         if j not in self._words and not isinstance(held, list):
-            found = parsed(cells, self._dialect.decimal)
+            found = parsed(cells, self._dialect)
             if found is not None:
                 self._gaps[j] |= found[1]
                 return self._add_numbers(j, found[0])
@@ -229,9 +230,14 @@ def step_for(n_rows: int, most: int) -> int:
     return step
 
 
-def parsed(cells: Sequence[str], decimal: str = ".") -> tuple[Numbers, set[str]] | None:
+def parsed(cells: Sequence[str], dialect: Dialect = PLAIN) -> tuple[Numbers, set[str]] | None:
     """Return plain numbers, NaN in gaps, and the words that stand in those; None for others."""
-    if decimal == ",":
+    if dialect.thousands is not None:
+        whole = "\n".join(cells)
+        if whole.count("\n") >= len(cells) > 0:  # in a cell
+            return None
+        cells = dialect.ungrouped(whole, "\n").split("\n")
+    if dialect.decimal == ",":
         cells = [cell.translate(SWAPPED) for cell in cells]
     try:
         if not "".join(cells).encode("utf-8", "replace").translate(None, DIGITS):
@@ -251,23 +257,6 @@ def parsed(cells: Sequence[str], decimal: str = ".") -> tuple[Numbers, set[str]]
     return (found, gaps) if not np.isinf(found).any() else None
 
 
-def is_plain(dialect: Dialect) -> bool:
-    """Tell whether lines are lines in whatever bytes, and numbers need no look at their marks."""
-    return dialect.thousands is None and _is_of_single_bytes(dialect.encoding or "utf-8")
-
-
-def _is_of_single_bytes(encoding: str) -> bool:
-    """Tell whether an encoding has a byte for each character, as ASCII's, or is UTF-8."""
-    every = bytes(range(256))
-    if encoding.lower() in ("utf-8", "utf8"):
-        return True
-    try:
-        found = every.decode(encoding, "replace")
-    except (LookupError, ValueError):
-        return False
-    return len(found) == 256 and found[:128] == every[:128].decode("ascii")
-
-
 class Written(NamedTuple):
     """How a delimited text is written."""
 
@@ -277,9 +266,23 @@ class Written(NamedTuple):
     """Cells of each other row."""
     separator: str
     dialect: Dialect
+    blanks: bool = False
+    """Whether any number of blanks and tabs is a separator."""
+
+    def cut(self, line: str) -> list[str]:
+        """Cut a line without quotes into cells."""
+        return line.split() if self.blanks else line.split(self.separator)
+
+    def has_all_cells(self, line: str) -> bool:
+        """Tell whether a line without quotes has as many cells as a row."""
+        if self.blanks:
+            return len(line.split()) == self.n
+        return line.count(self.separator) == self.n - 1
 
     def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
         """Cut lines into cells."""
+        if self.blanks:
+            return map(str.split, lines)
         ended, quote = (one + "\n" for one in lines), self.dialect.quote
         return csv.reader(ended, delimiter=self.separator, quotechar=quote, strict=True)
 
@@ -307,22 +310,27 @@ def sampled_lines(
 
 
 def _sampled_lines(stream: IO[bytes], written: Written, found: Sampler) -> Sample:
-    names, n, separator, dialect = written
+    names, n, separator, dialect, blanks = written
     blocks = _blocks(stream, dialect)
     first = next(blocks, [])
-    if n < 2 or next(written.reader(first[:1]), None) != list(names):
+    if n < 2 or (blanks and dialect.quote in "".join(first[:1])):
+        raise Surprise
+    if next(written.reader(first[:1]), None) != list(names):
         raise Surprise
     if dialect.header:
         first = first[1:]
     arrays = dialect.decimal == "." or separator not in ",."
     arrays = arrays and not any(map(HAS_DIGIT.search, dialect.na_values))  # of these, no number
+    arrays = arrays and not (dialect.thousands or "").isalnum()
     line = 1 + dialect.header
     for block in chain([first], blocks):
         if any(dialect.quote in one for one in block):
+            if blanks:
+                raise Surprise
             rest = chain.from_iterable(chain([block], blocks))
             _add_quoted(found, written.reader(rest), n, line)
             break
-        if any(one.count(separator) != n - 1 for one in block):
+        if not all(map(written.has_all_cells, block)):
             raise Surprise
         for start in range(0, len(block), SLAB):
             slab = block[start : start + SLAB]
@@ -332,7 +340,7 @@ def _sampled_lines(stream: IO[bytes], written: Written, found: Sampler) -> Sampl
                 at = line + start
                 numbers = found.numbers() if arrays else []
                 found.add(
-                    _columns(kept, separator, dialect.decimal, numbers, n),
+                    _columns(kept, written, numbers),
                     range(at + places.start, at + places.stop, places.step),
                 )
         line += len(block)
@@ -342,21 +350,22 @@ def _sampled_lines(stream: IO[bytes], written: Written, found: Sampler) -> Sampl
 
 
 def _blocks(stream: IO[bytes], dialect: Dialect) -> Iterator[list[str]]:
-    """Yield a file's lines without their ends; raise Surprise for what is odd about bytes."""
+    """Yield a file's lines without their ends; raise Surprise for what is odd about them."""
     encoding = dialect.encoding or "utf-8"
-    left, first = b"", encoding.lower() in ("utf-8", "utf8")
+    utf_8 = encoding.lower().replace("_", "-") in ("utf-8", "utf8")
+    decoder = codecs.getincrementaldecoder("utf-8-sig" if utf_8 else encoding)()
+    left = ""
     while block := stream.read(BLOCK):
-        block = left + block
-        if first:
-            block, first = block.removeprefix(b"\xef\xbb\xbf"), False
-        end = block.rfind(b"\n") + 1
-        block, left = block[:end], block[end:]
+        text = left + decoder.decode(block)
+        end = text.rfind("\n") + 1
+        text, left = text[:end], text[end:]
         if len(left) > LONGEST:
             raise Surprise
-        if block:
-            yield _lines(block.decode(encoding), dialect.quote)
+        if text:
+            yield _lines(text, dialect.quote)
+    left += decoder.decode(b"", final=True)
     if left:
-        yield _lines(left.decode(encoding), dialect.quote)
+        yield _lines(left, dialect.quote)
 
 
 def _lines(block: str, quote: str) -> list[str]:
@@ -372,16 +381,25 @@ def _lines(block: str, quote: str) -> list[str]:
     return lines
 
 
-def _columns(
-    lines: list[str], separator: str, decimal: str, numbers: list[int], n: int
-) -> list[Column]:
+def _columns(lines: list[str], written: Written, numbers: list[int]) -> list[Column]:
     """Cut lines without quotes into columns; ``numbers`` are those that held numbers so far."""
     arrays: dict[int, Numbers] = {}
+    n, separator, dialect = written.n, written.separator, written.dialect
     if numbers:
-        given = [one.translate(SWAPPED) for one in lines] if decimal == "," else lines
+        given = lines
+        if dialect.thousands is not None and dialect.thousands != separator:
+            ends = r"\s" if written.blanks else f"{re.escape(separator)}\n"
+            given = dialect.ungrouped("\n".join(lines), ends).split("\n")
+        if dialect.decimal == ",":
+            given = [one.translate(SWAPPED) for one in given]
         try:
             found = np.loadtxt(
-                given, np.float64, comments=None, delimiter=separator, usecols=numbers, ndmin=2
+                given,
+                np.float64,
+                comments=None,
+                delimiter=None if written.blanks else separator,
+                usecols=numbers,
+                ndmin=2,
             )
             if np.isfinite(found).all():
                 arrays = dict(zip(numbers, found.T.copy(), strict=True))
@@ -389,7 +407,7 @@ def _columns(
             pass
     if len(arrays) == n:
         return [arrays[j] for j in range(n)]
-    cells = zip(*(line.split(separator) for line in lines), strict=True)
+    cells = zip(*map(written.cut, lines), strict=True)
     return [arrays.get(j, column) for j, column in enumerate(cells)]
 
 

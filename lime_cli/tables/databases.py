@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from decimal import Decimal
 from difflib import get_close_matches
-from typing import Any, Protocol
+from typing import Any
 from urllib.parse import quote
 from weakref import finalize
 
-from lime_cli.errors import InputError, MissingDependency, SettingsError
+from lime_cli.errors import InputError, MissingDependency, SettingsError, and_so_on
 from lime_cli.sources import Record
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
@@ -18,24 +19,6 @@ from lime_cli.tables.streams import STDIN
 
 BATCH = 1_024
 """Rows taken at a time."""
-
-
-class _Database(Protocol):
-    """A connection that can only read."""
-
-    @property
-    def error(self) -> type[Exception]:
-        """What it raises."""
-        ...
-
-    @property
-    def listing(self) -> str:
-        """A query for the names of tables and views, in order."""
-        ...
-
-    def answered(self, query: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
-        """Return the names of columns, and the rows as they are taken."""
-        ...
 
 
 def read(file: TableFile, dialect: Dialect) -> TableContent:
@@ -47,7 +30,7 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
         raise InputError("a database cannot be read from standard input", "name its file")
     head = file.stream.read(16)
     if head.startswith(b"SQLite format 3"):
-        database: _Database = _Sqlite(file)
+        database: _Sqlite | _Duckdb = _Sqlite(file)
     elif head[8:12] == b"DUCK":
         database = _Duckdb(file)
     else:
@@ -57,22 +40,21 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
     try:
         names, rows = database.answered(query)
     except database.error as error:
-        words = " ".join(str(error).split())[:200]
-        if dialect.sql is not None:
-            raise SettingsError(f"--sql: {file.name}: {words}", "write a SELECT") from None
-        raise InputError(f"{file.name}: cannot be read ({words})", "check the file") from None
+        if dialect.sql is None:
+            raise _unreadable(file.name, error) from None
+        words = f"--sql: {file.name}: {_in_words(error)}"
+        raise SettingsError(words, "write a SELECT") from None
     header = checked_header(file.name, names)
     found = _Rows(file.name, header, rows, dialect, database.error)
     return TableContent(header, found.records, found)
 
 
-def _table(name: str, database: _Database, dialect: Dialect) -> str:
+def _table(name: str, database: _Sqlite | _Duckdb, dialect: Dialect) -> str:
     try:
         names = [str(row[0]) for row in database.answered(database.listing)[1]]
     except database.error as error:
-        words = " ".join(str(error).split())[:200]
-        raise InputError(f"{name}: cannot be read ({words})", "check the file") from None
-    listed = ", ".join(map(repr, names[:12])) + (" ..." if len(names) > 12 else "")
+        raise _unreadable(name, error) from None
+    listed = and_so_on(list(map(repr, names)), 12)
     if dialect.sheet is not None:
         if dialect.sheet in names:
             return dialect.sheet
@@ -84,7 +66,7 @@ def _table(name: str, database: _Database, dialect: Dialect) -> str:
     if len(names) > 1:
         raise InputError(
             f"{name}: has tables {listed}",
-            f"name one with --sheet {names[0]}, or ask for rows with --sql 'SELECT ...'; "
+            f"name one with --sheet {names[0]}, or select rows with --sql 'SELECT ...'; "
             f"'{name}#{names[0]}' names it for --background",
         )
     return names[0]
@@ -117,32 +99,30 @@ class _Rows:
         return frozenset(self._header[place] for place in self._texts - self._numbers)
 
     def _records(self, rows: Iterator[Sequence[Any]]) -> Iterator[Record]:
-        spelled, missing = self._dialect.spelled, frozenset(self._dialect.na_values)
-        number = 0
+        spelled = self._dialect.spelled
         try:
-            for row in rows:
+            for number, row in enumerate(rows):
                 for place, value in enumerate(row):
                     if value is not None:
-                        of_number = isinstance(value, (int, float)) or _is_decimal(value)
+                        of_number = isinstance(value, (int, float, Decimal))
                         (self._numbers if of_number else self._texts).add(place)
-                cells = tuple(map(spelled, row))
-                if missing:
-                    cells = tuple("" if one.strip() in missing else one for one in cells)
-                yield Record(self._header, cells, number, unit="row")
-                number += 1
+                yield Record(self._header, tuple(map(spelled, row)), number, unit="row")
         except self._error as error:
-            words = " ".join(str(error).split())[:200]
-            raise InputError(f"{self._name}: cannot be read ({words})", "check the file") from None
+            raise _unreadable(self._name, error) from None
 
 
-def _is_decimal(value: Any) -> bool:
-    return type(value).__name__ == "Decimal"
+def _unreadable(name: str, error: Exception) -> InputError:
+    return InputError(f"{name}: cannot be read ({_in_words(error)})", "check the file")
+
+
+def _in_words(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 class _Sqlite:
     """An SQLite file, which nothing that is asked can change."""
 
-    listing = (
+    listing = (  # names of tables and views, in order
         "SELECT name FROM sqlite_master WHERE type IN ('table', 'view') "
         "AND name NOT LIKE 'sqlite_%' ORDER BY rowid"
     )
@@ -158,9 +138,10 @@ class _Sqlite:
             self._connection.execute("PRAGMA query_only = 1")
             self._connection.set_authorizer(_only_reads)
         except sqlite3.Error as error:
-            raise InputError(f"{file.name}: cannot be read ({error})", "check the file") from None
+            raise _unreadable(file.name, error) from None
 
     def answered(self, query: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
+        """Return the names of columns, and the rows as they are taken."""
         cursor = self._connection.execute(query)
         names = [str(one[0]) for one in cursor.description or ()]
         if not names:
@@ -197,17 +178,13 @@ class _Duckdb:
                 f"{file.name}: reading DuckDB needs duckdb", "pip install 'limex[duckdb]'"
             ) from None
         self.error = duckdb.Error
-        limits: Any = {
-            "threads": "1",
-            "enable_external_access": "false",
-            "lock_configuration": "true",
-        }
+        limits: Any = {"threads": "1"}
+        limits |= {"enable_external_access": "false", "lock_configuration": "true"}
         try:
             self._connection = duckdb.connect(file.path, read_only=True, config=limits)
             finalize(self, self._connection.close)
         except duckdb.Error as error:
-            words = " ".join(str(error).split())[:200]
-            raise InputError(f"{file.name}: cannot be read ({words})", "check the file") from None
+            raise _unreadable(file.name, error) from None
 
     def answered(self, query: str) -> tuple[list[str], Iterator[Sequence[Any]]]:
         cursor = self._connection.cursor().execute(query)
@@ -215,7 +192,7 @@ class _Duckdb:
         return names, _batches(cursor, self)
 
 
-def _batches(cursor: Any, _database: _Database) -> Iterator[Sequence[Any]]:
+def _batches(cursor: Any, _database: _Sqlite | _Duckdb) -> Iterator[Sequence[Any]]:
     """Take the rows; the database stays open as long as somebody may."""
     try:
         while rows := cursor.fetchmany(BATCH):

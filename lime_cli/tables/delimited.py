@@ -13,7 +13,7 @@ from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
-from lime_cli.tables.columnar import Written, is_plain, sampled_lines
+from lime_cli.tables.columnar import Written, sampled_lines
 from lime_cli.tables.dialect import NUMBER, PLAIN, Dialect
 from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
@@ -66,7 +66,7 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         guessed = _guessed(first, ahead, separator, dialect)
         if guessed:
             separator, mark = guessed, CALLED.get(guessed, repr(guessed))
-            words = f"the cells of {name} are taken to stand between {mark}; --sep says otherwise"
+            words = f"the cells of {name} are taken to be separated by {mark}; --sep changes this"
             assumed.append(("separator_found", words))
     if separator == BLANKS:
         first, lines = _single_blanks(first), map(_single_blanks, lines)
@@ -85,23 +85,22 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         _check_separator(name, first, separator, ahead)
     if isinstance(names, str):
         raise InputError(f"{name}: {names}", "the first line must name the columns")
-    written = Written(names, len(names), separator, dialect)
-    plain = is_plain(dialect) and separator != BLANKS
+    written = Written(names, len(names), separator, dialect, separator == BLANKS)
     if not dialect.header:
         header = tuple(map(str, range(len(names))))
         again: list[Any] = [(1, names)]
-        records = _records(name, header, chain(again, rows), dialect)
-        sampled = partial(sampled_lines, stream, written) if plain else None
+        records = _records(name, header, chain(again, rows))
+        sampled = partial(sampled_lines, stream, written)
         return TableContent(header, records, sampled=sampled, assumed=tuple(assumed))
     longer = _lengthened(names, ahead, separator, dialect)
     if longer[: len(names)] != names:
-        words = f"the first cells of the rows of {name} are taken for their names, as R writes them"
+        words = f"the first cells of the rows of {name} are taken as row names, as R writes them"
         assumed.append(("row_names", words))
     written, names = written._replace(n=len(longer)), longer
     header = checked_header(name, names)
     spare = len(list(takewhile(lambda cell: not cell.strip(), reversed(names))))
-    sampled = partial(sampled_lines, stream, written) if plain else None
-    records = _records(name, header, rows, dialect, spare)
+    sampled = partial(sampled_lines, stream, written)
+    records = _records(name, header, rows, spare)
     return TableContent(header, records, sampled=sampled, assumed=tuple(assumed))
 
 
@@ -165,7 +164,7 @@ def _check_quotes(name: str, ahead: list[str], separator: str, dialect: Dialect)
     cells = [cell.strip() for line in ahead for cell in line.split(separator)]
     quoted = sum(len(cell) > 2 and cell[0] == cell[-1] == "'" for cell in cells)
     if dialect.quote == '"' and quoted > len(cells) / 2:
-        raise InputError(f"{name}: most cells stand in single quotes", 'use --quote "\'"')
+        raise InputError(f"{name}: most cells are in single quotes", 'use --quote "\'"')
 
 
 def checked_header(name: str, names: list[str]) -> tuple[str, ...]:
@@ -240,7 +239,7 @@ def _check_title(name: str, first: str, separator: str, ahead: list[str]) -> Non
             n = first.count("\n") + place + 1
             raise InputError(
                 f"{name}: has {rest[0]} columns from line {n} on, one above it",
-                f"leave out what stands above the header: tail -n +{n} {name} > table.csv",
+                f"remove the lines above the header: tail -n +{n} {name} > table.csv",
             )
 
 
@@ -263,11 +262,10 @@ def _records(
     name: str,
     header: tuple[str, ...],
     rows: Iterator[tuple[int, list[str] | str]],
-    dialect: Dialect,
     spare: int = 0,
 ) -> Iterator[Record]:
     """Yield the rows; ``spare`` nameless columns at the end may be left out of all of them."""
-    n, missing = len(header), frozenset(dialect.na_values)
+    n = len(header)
     for line, found in rows:
         if spare and isinstance(found, list) and len(found) == n - spare:
             found += [""] * spare
@@ -276,9 +274,6 @@ def _records(
         elif len(found) != n:
             said = f"{len(found)} field{'s' * (len(found) != 1)}, expected {n}"
             yield Record(header, (), line, fault=f"{name}: line {line}: {said}")
-        elif missing:
-            cells = ("" if cell.strip() in missing else cell for cell in found)
-            yield Record(header, tuple(cells), line)
         else:
             yield Record(header, tuple(found), line)
 

@@ -87,6 +87,17 @@ class Dialect:
             cell = re.sub(_mark(self.thousands), "", cell)
         return cell.translate(SWAPPED) if self.decimal == "," else cell
 
+    def ungrouped(self, text: str, ends: str) -> str:
+        """Take the marks of thousands out of the numbers of a text, whose cells stand between
+        ``ends``: characters as in the brackets of a regular expression.
+        """
+        mark = self.thousands
+        if mark is None or re.search(_mark(mark), text) is None:
+            return text
+        cell = rf"(?<![^{ends}]){_grouped(mark, self.decimal).pattern}(?![^{ends}])"
+        marks = re.compile(_mark(mark))
+        return re.sub(cell, lambda found: marks.sub("", found[0]), text, flags=re.ASCII)
+
     def spelled(self, value: Any) -> str:
         """Spell a value of a typed file; none is the empty cell, a list its JSON."""
         if value is None or value != value:

@@ -97,15 +97,13 @@ def _without_margins(rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
 def _records(
     header: tuple[str, ...], rows: Iterator[list[Any]], dialect: Dialect
 ) -> Iterator[Record]:
-    missing, n = frozenset(dialect.na_values), len(header)
+    n = len(header)
     for number, row in enumerate(rows):
         cells = tuple(_spelled(cell, dialect) for cell in row)
         if len(cells) > n:
             said = f"row {number}: holds cells beyond the last column that has a name"
             yield Record(header, (), number, unit="row", fault=said)
             continue
-        if missing:
-            cells = tuple("" if cell.strip() in missing else cell for cell in cells)
         yield Record(header, cells + ("",) * (n - len(cells)), number, unit="row")
 
 

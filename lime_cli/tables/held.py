@@ -75,12 +75,9 @@ class HeldTable:
             return None
 
     def _records(self, header: tuple[str, ...], dialect: Dialect) -> Iterator[Record]:
-        missing = frozenset(dialect.na_values)
         for start in range(0, self.n_rows, CHUNK):
             columns = [_spelled(one[start : start + CHUNK], dialect) for one in self.columns]
             for number, cells in enumerate(zip(*columns, strict=True), start):
-                if missing:
-                    cells = tuple("" if one.strip() in missing else one for one in cells)
                 yield Record(header, cells, number, unit="row")
 
 

@@ -69,7 +69,6 @@ class JsonRows:
     ) -> None:
         """Take each row's number and its object, or what is wrong with it."""
         self._name, self._dialect, self._unit = name, dialect, unit
-        self._missing = frozenset(dialect.na_values)
         self._strings: set[str] = set()
         self._others: set[str] = set()
         first = list(islice(rows, FIRST))
@@ -101,22 +100,13 @@ class JsonRows:
             for key, value in plain.items():
                 if value is not None:
                     (self._strings if isinstance(value, str) else self._others).add(key)
-            cells = tuple(self._cell(plain.get(key)) for key in self._keys)
-            broken = next(
-                (
-                    key
-                    for key, cell in zip(self.header, cells, strict=True)
-                    if not cell.isascii() and SURROGATE.search(cell)
-                ),
-                None,
-            )
-            said = f"{self._name}: {self._unit} {line}, {broken!r}: holds an incomplete character"
-            fault = "" if broken is None else said
+            cells = tuple(self._dialect.spelled(plain.get(key)) for key in self._keys)
+            fault = ""
+            for key, cell in zip(self.header, cells, strict=True):
+                if not fault and not cell.isascii() and SURROGATE.search(cell):
+                    where = f"{self._name}: {self._unit} {line}, {key!r}"
+                    fault = f"{where}: holds an incomplete character"
             yield Record(self.header, cells, line, self._unit, fault=fault)
-
-    def _cell(self, value: Any) -> str:
-        cell = self._dialect.spelled(value)
-        return "" if cell.strip() in self._missing else cell
 
 
 def _of_lines(name: str, lines: Iterator[str]) -> Iterator[tuple[int, Any]]:

@@ -40,7 +40,8 @@ class TableFile(NamedTuple):
     """Its bytes, unpacked, from their beginning; can be sought in."""
 
 
-class TableContent(NamedTuple):
+@dataclass(frozen=True, eq=False)
+class TableContent:
     """The columns of a table at once, its rows as they are taken."""
 
     header: tuple[str, ...]
@@ -122,28 +123,17 @@ OWN_ROWS, OWN_CELLS = 100_000, 4_000_000
 
 
 @dataclass(frozen=True, eq=False)
-class Stream:
+class Stream(TableContent):
     """A table that is being read: its rows can be taken once."""
 
-    name: str
+    name: str = ""
     """File name, for messages."""
-    header: tuple[str, ...]
-    records: Iterator[Record]
-    """Each row in the file's order, broken ones with their fault."""
-    typed: Any = None
-    """What knows, once the rows are read, which columns are text whatever they look like."""
-    n_rows: int | None = None
-    """Where the file says so."""
     file: IO[bytes] | None = None
     """What is closed when the reading ends."""
     words: frozenset[str] = frozenset()
     """Columns that are text because the model takes them so."""
     renamed: tuple[tuple[str, str], ...] = ()
     """Columns of the file, with the names that the model has for them."""
-    sampled: Callable[[int, Collection[int]], Sample | None] | None = None
-    """As in ``TableContent``."""
-    assumed: tuple[tuple[str, str], ...] = ()
-    """As in ``TableContent``."""
 
     def __enter__(self) -> Stream:
         return self
@@ -183,8 +173,7 @@ def open_table(path: str, dialect: Dialect = PLAIN) -> Stream:
     never closed, say, or a file that somebody changes.
     """
     if isinstance(path, Held):
-        header, records, typed, n_rows, sampled, _ = path.content.opened(str(path), dialect)
-        return Stream(str(path), header, records, typed, n_rows, sampled=sampled)
+        return _stream(str(path), path.content.opened(str(path), dialect), dialect)
     name = name_of(path)
     path, dialect = _parted(path, dialect)
     watch, file = Watch(path), open_bytes(path, dialect.max_input)
@@ -290,9 +279,27 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
         option = "--sql" if dialect.sheet is None else "--sheet"
         raise SettingsError(f"{option}: {name} holds one table only", f"leave {option} out")
     content = TABLES[kind](TableFile(name, str(local(path)), stream), dialect)
-    header, records, typed, n_rows, sampled, assumed = TableContent(*content)
-    assumed = (*found, *assumed)
-    return Stream(name, header, records, typed, n_rows, sampled=sampled, assumed=assumed)
+    return _stream(name, content, dialect, found)
+
+
+def _stream(
+    name: str,
+    content: TableContent,
+    dialect: Dialect,
+    found: tuple[tuple[str, str], ...] = (),
+) -> Stream:
+    stream = Stream(**vars(content), name=name)
+    if dialect.na_values:
+        records = _emptied(content.records, frozenset(dialect.na_values))
+        stream = replace(stream, records=records)
+    return replace(stream, assumed=(*found, *content.assumed))
+
+
+def _emptied(records: Iterator[Record], missing: frozenset[str]) -> Iterator[Record]:
+    """Empty the cells that a person said stand for missing values."""
+    for record in records:
+        cells = ("" if cell.strip() in missing else cell for cell in record.cells)
+        yield record._replace(cells=tuple(cells))
 
 
 def _kinds(suffix: str) -> Collection[str]:

@@ -18,7 +18,7 @@ from difflib import get_close_matches
 from itertools import islice, pairwise
 from typing import Any
 
-from lime_cli.errors import InputError, SettingsError
+from lime_cli.errors import InputError, SettingsError, and_so_on
 from lime_cli.sources import Record, Source
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.dialect import MISSING, NUMBER, PLAIN, TRUE_FALSE, Dialect
@@ -320,7 +320,7 @@ def parse_ranges(words: str) -> list[range]:
                 f"--row {words[:80]}: is not a list of rows", "write 3 or 3,10-20, counted from 0"
             )
         if len(digits) > 30:
-            raise SettingsError(f"--row {words[:20]}...: is too large a number", "count from 0")
+            raise SettingsError(f"--row {words[:20]}...: is too large", "count from 0")
         start, stop = int(first), int(last if dash else first) + 1
         if start >= stop:
             raise SettingsError(f"--row {part.strip()}: runs backwards", "write 10-20")
@@ -347,8 +347,7 @@ def require(
     plain = {one.casefold().strip(): one for one in header}
     near = [plain.get(missing[0].casefold()), *get_close_matches(missing[0], header, n=1)]
     guess = next((one for one in near if one and one not in columns), None)
-    listed = ", ".join(repr(one) for one in missing[:5]) + (" ..." if len(missing) > 5 else "")
-    shown = ", ".join(header[:12]) + (" ..." if len(header) > 12 else "")
+    shown = and_so_on(header, 12)
     hint = f"it has {shown}"
     if tuple(header) == tuple(map(str, range(len(header)))):
         spare = ",".join(header[len(columns) :])
@@ -363,18 +362,22 @@ def require(
     elif not has & set(columns) and is_data(header):
         hint = f"its first line is {shown}; if that is a row, use --no-header"
     elif len(missing) > 1 and (base := _base_of(missing, header)) is not None:
-        hint = f"they are dummies of {base!r}, of other values than the table has"
+        hint = f"they are dummies of {base!r}, with values that the table does not have"
     elif guess and not _is_made_of(missing[0], guess):
         hint = f"did you mean {guess!r}?"
         if renames:
             hint += f" use --rename '{guess}={missing[0]}'"
             hint += ", and one more for each other name" * (len(missing) > 1)
     elif has & set(columns) and renames:
+        longer = [one for one in header if missing[0].casefold() in one.casefold().split()]
+        if len(longer) == 1 and longer[0] not in columns:  # with a unit, say
+            hint += f"; if it is {longer[0]!r}: --rename '{longer[0]}={missing[0]}'"
         hint += (
-            "; if they are made of its columns, add them as the model's owner did, or explain a "
-            "function that makes them and asks the model: py:module:function"
+            "; if they are computed from its columns, add them as the model's owner did, or "
+            "explain a function that computes them and calls the model: py:module:function"
         )
-    raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {listed}", hint)
+    lost = and_so_on(list(map(repr, missing)), 5)
+    raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {lost}", hint)
 
 
 def _is_made_of(name: str, other: str) -> bool:
@@ -397,7 +400,7 @@ def is_data(header: Sequence[str]) -> bool:
 def cells_of(source: Source, record: Record, dialect: Dialect) -> Cells:
     """Return a row as a table of one; raise InputError for a broken one."""
     if record.fault:
-        raise InputError(record.fault, "correct the row, or leave it out")
+        raise InputError(record.fault, "correct the row, or remove it")
     name = name_of(source.path)
     return Cells(name, record.header, (record.cells,), (record.line,), record.unit, dialect=dialect)
 

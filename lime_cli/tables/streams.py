@@ -14,7 +14,7 @@ from pathlib import Path, PurePath
 from typing import IO, TYPE_CHECKING, NamedTuple, cast
 
 from lime_cli import clock
-from lime_cli.errors import InputError, SettingsError
+from lime_cli.errors import InputError, SettingsError, and_more
 from lime_cli.files import nearest_file
 from lime_cli.sources import Held, fetched, local
 from lime_cli.tables.dialect import MAX_INPUT, Dialect
@@ -67,9 +67,8 @@ def _zip(name: str, stream: IO[bytes]) -> IO[bytes]:
     archive = zipfile.ZipFile(stream)
     members = [one for one in archive.infolist() if _is_data(one)]
     if len(members) != 1:
-        names = ", ".join(one.filename for one in members[:5]) or "none"
-        more = f" and {len(members) - 5} more" if len(members) > 5 else ""
-        raise InputError(f"{name}: holds {names}{more}", "a table's archive holds one file")
+        names = and_more([one.filename for one in members], 5) or "none"
+        raise InputError(f"{name}: holds {names}", "a table's archive holds one file")
     if members[0].flag_bits & 1:
         raise InputError(f"{name}: needs a password", "unpack it first")
     return archive.open(members[0])
@@ -162,7 +161,7 @@ def open_bytes(path: str, most: int = MAX_INPUT) -> IO[bytes]:
 def unreadable(path: str, error: OSError) -> InputError:
     """Word what the system says of a file that cannot be read."""
     reason = (error.strerror or str(error)).lower()
-    return InputError(f"{path}: cannot be read ({reason})", "check the file and who may read it")
+    return InputError(f"{path}: cannot be read ({reason})", "check the file and its permissions")
 
 
 _held: dict[str, IO[bytes]] = {}
@@ -227,7 +226,7 @@ class Watch:
         if self.state and self._look() != self.state:
             raise InputError(
                 f"{name_of(self._path)}: changed while it was being read",
-                "run the command again when nobody writes to it",
+                "run the command again when no other program writes to it",
             )
 
     def _look(self) -> tuple[int, ...]:

@@ -394,7 +394,7 @@ def _check(background: Background, schema: Schema) -> None:
     _check_bins(background)
     for name in schema.texts:
         if features[name].values.dtype != object or features[name].date:
-            raise SettingsError(f"--text-column {name}: holds no texts", "leave it out")
+            raise SettingsError(f"--text-column {name}: contains no texts", "leave it out")
     check_names(schema.of_parts(), background.names, "the model is not given a column")
 
 

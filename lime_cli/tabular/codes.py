@@ -211,8 +211,8 @@ def _pairs(words: Iterable[str], numbering: Iterable[float]) -> str:
 def said(codes: Codes, label: str) -> tuple[CodedWarning, ...]:
     """Say which numbers stand for words, and what they were found by."""
     listed = "; ".join(f"{name} {_pairs(held, held.values())}" for name, held in codes.items())
-    words = f"words are numbers to the model, by what fits column {label!r} best: {listed}"
-    return (CodedWarning("words_numbered", f"{words}; --map says otherwise"),)
+    words = f"words are given to the model as the numbers that fit column {label!r}: {listed}"
+    return (CodedWarning("words_numbered", f"{words}; --map sets other numbers"),)
 
 
 class Answers(NamedTuple):
@@ -497,7 +497,7 @@ def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> WordsForN
     return WordsForNumbers(
         f"{name}: the model takes numbers in column{'s' * (len(needed) > 1)} {listed}, which "
         f"hold{'s' * (len(needed) == 1)} words",
-        f"write the number that the model knows each by in the place of each {OPEN}: "
+        f"replace each {OPEN} by the number that stands for the word: "
         f"{options}{more}; or give the table that it was made for",
     )
 

@@ -194,7 +194,8 @@ def _of_other_width(
         )
     if n == len(likely):
         hint = (
-            f"--drop {typed(likely)} leaves out what is most likely not its; it has {listed}{more}"
+            f"--drop {typed(likely)} leaves out what most likely does not belong to it; it has "
+            f"{listed}{more}"
         )
         likely = ()
     elif n == 1:
@@ -268,7 +269,7 @@ ENOUGH_ROWS = 50
 
 ITSELF = CodedWarning(
     "background_is_input",
-    "replacement values come from the input itself; name training data with --background",
+    "replacement values come from the input itself; give training data with --background",
 )
 
 

@@ -16,13 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
-from lime_cli.errors import InputError
+from lime_cli.errors import InputError, and_more
 from lime_cli.models.model_file import ModelInput, Reach
 from lime_cli.tables.cells import date_of, days_of
 from lime_cli.tables.dialect import NUMBER, TRUE_FALSE
@@ -273,71 +273,13 @@ SHOWN = 3
 """Columns of a group that its name tells the values of, at most."""
 
 
-class Part(Protocol):
-    """Columns whose values are drawn together; they stay if all lie in the row's own bins."""
-
-    @property
-    def name(self) -> str:
-        """What a reader calls it."""
-        ...
-
-    @property
-    def places(self) -> tuple[int, ...]:
-        """Which of the background's columns they are."""
-        ...
-
-    @property
-    def frequencies(self) -> FloatArray:
-        """How often each category occurs (categories,); sums to one."""
-        ...
-
-    @property
-    def bins(self) -> IntArray:
-        """In which bin each category lies (categories,)."""
-        ...
-
-    @property
-    def sizes(self) -> FloatArray | None:
-        """The categories as numbers, nan for a missing one; None where they are none."""
-        ...
-
-    @property
-    def constant(self) -> bool:
-        """Whether there is one category."""
-        ...
-
-    @property
-    def uncut(self) -> Part:
-        """The same of values that are not cut into bins, as names tell them."""
-        ...
-
-    def bin_of(self, values: Sequence[Any]) -> int:
-        """Return the bin of a row, given its values of these columns; -1 for none."""
-        ...
-
-    def condition(self, values: Sequence[Any]) -> str:
-        """Say what the bin of a row means."""
-        ...
-
-    def label(self, values: Sequence[Any]) -> str:
-        """Name the columns, what a row has there, and its bin."""
-        ...
-
-    def value(self, values: Sequence[Any]) -> Any:
-        """Return what a record says a row has there; None for nothing."""
-        ...
-
-    def drawn(self, categories: IntArray) -> Iterator[NDArray[Any]]:
-        """Yield the values (n,) of each column for categories (n,)."""
-        ...
-
-
 @dataclass(frozen=True, eq=False)
 class Single:
     """A column by itself."""
 
     feature: Feature
     places: tuple[int, ...]
+    """Which of the background's columns it is."""
 
     @property
     def name(self) -> str:
@@ -354,6 +296,7 @@ class Single:
 
     @property
     def sizes(self) -> FloatArray | None:
+        """The values as numbers, nan for a missing one; None where they are none."""
         words = self.feature.values.dtype == object and not self.feature.numeric
         return None if words else self.feature.sizes
 
@@ -363,9 +306,11 @@ class Single:
 
     @cached_property
     def uncut(self) -> Single:
+        """The same of values that are not cut into bins, as names tell them."""
         return Single(self.feature.uncut, self.places)
 
     def bin_of(self, values: Sequence[Any]) -> int:
+        """Return the bin of a row, given its values of these columns; -1 for none."""
         return self.feature.bin_of(values[0])
 
     def condition(self, values: Sequence[Any]) -> str:
@@ -373,6 +318,7 @@ class Single:
         return self.feature.condition(values[0])
 
     def label(self, values: Sequence[Any]) -> str:
+        """Name the column, what a row has there, and its bin."""
         return self.feature.label(values[0])
 
     def value(self, values: Sequence[Any]) -> Any:
@@ -380,6 +326,7 @@ class Single:
         return None if is_missing(values[0]) else values[0]
 
     def drawn(self, categories: IntArray) -> Iterator[NDArray[Any]]:
+        """Yield the values (n,) of each column for categories (n,)."""
         yield self.feature.values[categories]
 
 
@@ -458,6 +405,10 @@ class Group:
         return next((one for one in starts if all(n.startswith(one) for n in names)), "")
 
 
+Part = Single | Group
+"""Columns whose values are drawn together; they stay if all lie in the row's own bins."""
+
+
 def digest_of_features(features: Sequence[Feature], groups: Sequence[Group]) -> str:
     """Return the SHA-256 of all that samples are drawn from, whatever file it was read from."""
     digest = hashlib.sha256()
@@ -528,6 +479,7 @@ class Dummies(NamedTuple):
             words=tuple(moved[i] for i in given.words if i in moved),
             known={moved[i]: one for i, one in given.known.items() if i in moved},
             ranges={moved[i]: one for i, one in given.ranges.items() if i in moved},
+            gapless=frozenset(moved[i] for i in given.gapless if i in moved),
         )
 
     def resolved(self, features: Iterable[Feature]) -> Dummies:
@@ -566,11 +518,10 @@ class Dummies(NamedTuple):
             if one.name in of:
                 spelled = _spelled(one.values).tolist()
                 without += [f"{one.name} {v!r}" for v in spelled if v not in of[one.name]]
-        words = (
-            f"the model was fitted on dummies of {_listed([*map(repr, of)])}, which are made here"
-        )
+        names = and_more([*map(repr, of)], NAMED)
+        words = f"the model was fitted on dummies of {names}, which are made here"
         if without:
-            words += f"; {_listed(without)} ha{'s' if len(without) == 1 else 've'} none"
+            words += f"; {and_more(without, NAMED)} ha{'s' if len(without) == 1 else 've'} none"
         return (CodedWarning("dummies_made", words),)
 
 
@@ -641,7 +592,7 @@ def _coded(name: str, column: NDArray[Any], codes: Mapping[str, float]) -> NDArr
         numbered = [one for one in codes if codes[one] == codes[one]]
         raise InputError(
             f"column {name!r} holds {lacking[0]!r}, which --map gives no number",
-            f"write the number that the model knows it by in the place of {OPEN}: "
+            f"replace {OPEN} by the number that stands for it: "
             + map_option(name, [*numbered, *lacking], codes),
         )
     found = np.array([known[one] for one in words], float)
@@ -661,8 +612,3 @@ def word_of(value: Any) -> str:
     return (
         str(int(value)) if isinstance(value, float) and value.is_integer() else str(value).strip()
     )
-
-
-def _listed(words: Sequence[str]) -> str:
-    more = f" and {len(words) - NAMED} more" if len(words) > NAMED else ""
-    return ", ".join(words[:NAMED]) + more

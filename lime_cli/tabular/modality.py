@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from lime_cli.engine.model import CodedWarning, different
-from lime_cli.errors import InputError, LimexError, ModelError, SettingsError
+from lime_cli.errors import InputError, LimexError, ModelError, SettingsError, and_more, and_so_on
 from lime_cli.models.model_file import ModelInput
 from lime_cli.sources import Record, Source
 from lime_cli.tables.cells import Cells
@@ -28,6 +28,7 @@ from lime_cli.tabular.profile import Profile, is_profile, read_profile
 from lime_cli.tabular.reading import (
     AS_SPELLED,
     Reading,
+    gaps_unseen,
     other_scale,
     spelling_of,
     unknown_categories,
@@ -41,12 +42,12 @@ def warnings_of(record: Record) -> tuple[CodedWarning, ...]:
     if not record.repeated:
         return ()
     words = (
-        f"an id comes more than once in column {record.repeated!r}; identify rows by their number"
+        f"an id occurs more than once in column {record.repeated!r}; identify rows by their number"
     )
     return (CodedWarning("duplicate_id", words),)
 
 
-NAMED = 5
+NAMED = 4
 """Columns that a warning names, at most."""
 
 
@@ -55,9 +56,10 @@ def by_position(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedW
     unnamed = model_input.columns is None and len(columns) > 1
     if not unnamed or not (model_input.pandas or model_input.kind == "table"):
         return ()
-    listed = ", ".join(columns[:NAMED]) + (" ..." if len(columns) > NAMED else "")
-    words = f"the model does not name its columns; it gets, in this order: {listed}"
-    return (CodedWarning("by_position", f"{words}; --columns says others"),)
+    words = (
+        f"the model does not name its columns; it gets, in this order: {and_so_on(columns, NAMED)}"
+    )
+    return (CodedWarning("by_position", f"{words}; --columns sets another order"),)
 
 
 NAMELESS = CodedWarning(
@@ -71,7 +73,7 @@ def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedWa
     found = [name for name in columns if is_label(name)]
     if not found or model_input.columns is not None:
         return ()
-    words = f"{', '.join(map(repr, found))} may hold the true classes, and the model gets it"
+    words = f"{', '.join(map(repr, found))} may contain the true classes, but the model gets it"
     return (CodedWarning("label_like", f"{words}; --drop {','.join(found)} leaves it out"),)
 
 
@@ -122,9 +124,6 @@ def predicted_like(
     return (CodedWarning("label_like", f"{words}true classes, --drop {alike[0]!r} leaves it out"),)
 
 
-SHOWN = 10
-"""Columns that are listed in their order, at most."""
-
 Takes = Callable[[Any], bool]
 """Tells whether a model answers to a batch."""
 
@@ -148,10 +147,9 @@ def without_refused_gaps(
     if takes(row_of(background, gaps)):
         return background, ()
     refused = [place for place in gaps if not takes(row_of(background, (place,)))] or gaps
-    names = [background.features[place].name for place in refused]
-    listed = ", ".join(map(repr, names[:NAMED])) + (" ..." if len(names) > NAMED else "")
+    names = and_so_on([repr(background.features[place].name) for place in refused], NAMED)
     words = (
-        f"the model does not accept missing values: those of {listed} are drawn from observed ones"
+        f"the model does not accept missing values: those of {names} are drawn from observed ones"
     )
     return _filled(background, set(refused)), (CodedWarning("missing_not_drawn", words),)
 
@@ -268,6 +266,7 @@ class TabularModality:
         warnings = (
             *warnings,
             *unknown_categories(background, model_input.known),
+            *gaps_unseen(background, model_input.gapless),
             *other_scale(background, model_input.ranges),
         )
         nameless = not self.dialect.header or numbered
@@ -375,8 +374,8 @@ class TabularModality:
         if fits[best] < FITS:
             return None
         chosen = replace(self, drop=(*self.drop, *spare, best)).fitted(given)
-        words = f"{best!r} is what the model predicts, by how well it fits, and is left out"
-        said = CodedWarning("answers_left_out", f"{words}; --columns says otherwise")
+        words = f"{best!r} is most likely the model's target, and is left out"
+        said = CodedWarning("answers_left_out", f"{words}; --columns changes this")
         return replace(chosen, fitted_warnings=(said, *chosen.fitted_warnings))
 
     def _respelled(
@@ -541,10 +540,6 @@ class TabularModality:
         return Rows(self.path, self.dialect, self.rows, self.ids, self.id_column, self.where)
 
 
-NAMED = 4
-"""Columns of a set that a warning names, at most."""
-
-
 def together(background: Background) -> tuple[CodedWarning, ...]:
     """Warn of columns that determine each other and are yet replaced one by one."""
     varying = {background.drawn[i].name for i in background.varying}
@@ -552,12 +547,9 @@ def together(background: Background) -> tuple[CodedWarning, ...]:
     sets = [names for names in sets if len(names) > 1]
     if not sets:
         return ()
-    said = "; ".join(
-        ", ".join(names[:NAMED]) + (f" and {len(names) - NAMED} more" if len(names) > NAMED else "")
-        for names in sets
-    )
+    said = "; ".join(and_more(names, NAMED) for names in sets)
     words = (
-        f"columns determine each other ({said}); replaced one by one they make rows that cannot "
+        f"columns determine each other ({said}); replacing them one by one makes rows that cannot "
         "exist; --group auto keeps them together"
     )
     return (CodedWarning("dependent_columns", words),)

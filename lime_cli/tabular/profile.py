@@ -65,7 +65,7 @@ class Profile:
 
     def stream(self) -> Stream:
         """Return its columns as a table without rows."""
-        return Stream(self.name, tuple(one.name for one in self.whole.features), iter(()))
+        return Stream(tuple(one.name for one in self.whole.features), iter(()), name=self.name)
 
     def background(
         self, columns: Sequence[str], schema: Schema
@@ -102,9 +102,13 @@ class Profile:
         known = {(g.name, tuple(one.name for one in g.features)) for g in made.groups}
         for name, columns in schema.groups:
             if (name, columns) not in known:
-                raise self._otherwise(f"--group {name}: ", "does not hold what was seen together")
+                raise self._otherwise(
+                    f"--group {name}: ", "does not record which values occurred together"
+                )
         if schema.auto_groups and made.dependent:
-            raise self._otherwise("--group auto: ", "does not hold what was seen together")
+            raise self._otherwise(
+                "--group auto: ", "does not record which values occurred together"
+            )
         if schema.onehot and not self.onehot:
             raise self._otherwise("--onehot: ", "was made without")
 

@@ -18,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lime_cli.engine.model import CodedWarning
-from lime_cli.errors import InputError
+from lime_cli.errors import InputError, and_more
 from lime_cli.models.model_file import Known, ModelInput, Reach
 from lime_cli.tables.cells import Cells, days_of, shortened
 from lime_cli.tables.dialect import MISSING, NUMBER, Dialect
@@ -33,6 +33,12 @@ PANDAS_MISSING = frozenset(
     )
 )
 """Words that pandas reads as a missing value in every column."""
+
+FILLED = (
+    *("nan", "NaN", "<NA>", "NA", "N/A", "None", "none", "NULL", "null", "missing", "Missing"),
+    *("MISSING", "unknown", "Unknown", "UNKNOWN", "empty", "-999"),
+)
+"""Words that people put in the place of missing values."""
 
 ENOUGH = 0.01
 """Share of the rows from which what a model does not know counts."""
@@ -102,7 +108,7 @@ class Spelling(NamedTuple):
         marks = [f"{self.decimal!r} before decimals"] if self.decimal == "," else []
         marks += [f"{self.thousands!r} between thousands"] if self.thousands else []
         words = f"numbers in {_listed(self.columns)} are read with {' and '.join(marks)}"
-        return (CodedWarning("numbers_read", f"{words}; --decimal and --thousands say otherwise"),)
+        return (CodedWarning("numbers_read", f"{words}; --decimal and --thousands change this"),)
 
 
 def spelling_of(columns: Mapping[str, Iterable[str]]) -> Spelling | None:
@@ -190,6 +196,8 @@ def _is_open(cell: str, mark: str) -> bool:
 RULES: dict[str, Callable[[str], str]] = {
     "stripped": _stripped,
     "missing": _missing,
+    "lowered": str.lower,
+    "raised": str.upper,
     "whole": _whole,
     "pointed": _pointed,
     "unitless": _unitless,
@@ -197,10 +205,12 @@ RULES: dict[str, Callable[[str], str]] = {
 """What is done to a cell, in this order."""
 
 SAID = {
-    "stripped": "blanks around the words of {} are left out, as the model knows the words",
+    "stripped": "blanks around the words of {} are removed, as the model knows the words",
+    "lowered": "words of {} are read in lower case, as the model knows them",
+    "raised": "words of {} are read in upper case, as the model knows them",
     "whole": "numbers in {} are words without a point, such as '3', as the model knows them",
     "pointed": "numbers in {} are words with a point, such as '3.0', as the model knows them",
-    "unitless": "of {} the numbers alone are read, without what they count",
+    "unitless": "only the numbers in {} are read, without their units",
 }
 
 
@@ -285,7 +295,7 @@ def dates_of(schema: Schema, cells: Cells) -> Dates:
         found.append((name, (fitting or forms)[0]))
         if len(fitting) > 1:
             words = f"dates of {name!r} are read as {fitting[0]}; --dates '{name}={fitting[1]}'"
-            said.append(CodedWarning("dates_read", f"{words} reads them otherwise"))
+            said.append(CodedWarning("dates_read", f"{words} reads them in the other order"))
     return tuple((name, form) for name, form in found if form), tuple(said)
 
 
@@ -346,7 +356,7 @@ class Chooser:
             if known and name in cells.texts and _are_numbers(known, counts):
                 numbers.append(name)
             own = (marks - known) & {cell.strip() for cell in counts} if marks else marks
-            fill = self.known[place].fill if place in self.known else ""
+            fill = self._fill(place, counts)
             rules[name] = self._rules(counts, known)._replace(marks=own, fill=fill)
             if name in self.numeric and _have_units(counts):
                 rules[name] = rules[name]._replace(names=(*rules[name].names, "unitless"))
@@ -356,6 +366,16 @@ class Chooser:
     def _values(self, place: int) -> frozenset[object]:
         one = self.known.get(place)
         return frozenset(one.values) if one is not None and not one.filling else frozenset()
+
+    def _fill(self, place: int, counts: Counter[str]) -> str:
+        """Return the one word that the model has for a missing value, where cells are missing."""
+        one = self.known.get(place)
+        if one is None or one.filling or one.fill or not (one.category or not one.gaps):
+            return one.fill if one is not None else ""
+        if not any(cell.strip() in MISSING and cell not in one.values for cell in counts):
+            return ""
+        likely = [word for word in FILLED if word in one.values and word not in counts]
+        return likely[0] if len(likely) == 1 else ""
 
     def _marks(self, place: int, counts: Counter[str]) -> Iterator[str]:
         """Yield cells of marks alone, where the model knows others and fills what is missing."""
@@ -376,8 +396,15 @@ class Chooser:
         if not any(isinstance(one, str) for one in known):
             return plain if any(plain(cell) != cell for cell in counts) else Rules()
         least, best = _share_known(counts, known, plain) + ENOUGH, plain
-        for blanks, number in product(((), ("stripped",)), ((), ("whole",), ("pointed",))):
-            tried = _rules_of({*blanks, *number, *always}, words)
+        others: tuple[tuple[str, ...], ...] = (
+            (),
+            ("whole",),
+            ("pointed",),
+            ("lowered",),
+            ("raised",),
+        )
+        for blanks, other in product(((), ("stripped",)), others):
+            tried = _rules_of({*blanks, *other, *always}, words)
             share = _share_known(counts, known, tried)
             if share >= least:
                 least, best = share + ENOUGH, tried
@@ -391,7 +418,7 @@ class Chooser:
         fills = {name: one.fill for name, one in rules.items() if one.fill}
         if fills:
             listed = ", ".join(f"{word!r} in {name!r}" for name, word in fills.items())
-            words_ = f"a missing value is {listed}, as the model answers to no other such word"
+            words_ = f"a missing value is {listed}, as the model knows no other such word"
             yield CodedWarning("gaps_filled", f"{words_}; --strings NAME keeps it missing")
         if self.told:
             return
@@ -464,12 +491,7 @@ def _fills_numbers(known: Known, counts: Counter[str]) -> bool:
 
 
 def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"column{'s' * (len(names) > 1)} {', '.join(map(repr, names[:NAMED]))}{more}"
-
-
-def _is_new(category: object, values: set[object], gaps: bool) -> bool:
-    return not gaps if is_missing(category) else category not in values
+    return f"column{'s' * (len(names) > 1)} {and_more(list(map(repr, names)), NAMED)}"
 
 
 def unknown_categories(
@@ -482,8 +504,12 @@ def unknown_categories(
             continue
         feature, values = background.features[place], set(one.values)
         pairs = zip(feature.values.tolist(), feature.frequencies.tolist(), strict=True)
-        new = [pair for pair in pairs if _is_new(pair[0], values, one.gaps)]
-        new = [pair for pair in new if not one.some or is_missing(pair[0])]
+        unknown = [
+            (category, share)
+            for category, share in pairs
+            if (not one.gaps if is_missing(category) else category not in values)
+        ]
+        new = [pair for pair in unknown if not one.some or is_missing(pair[0])]
         share = sum(one for _, one in new)
         if share >= ENOUGH:
             category, _ = max(new, key=lambda pair: pair[1])
@@ -493,14 +519,32 @@ def unknown_categories(
     if not said:
         return ()
     said.sort(key=lambda pair: -pair[0])
-    more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
-    words = "; ".join(one for _, one in said[:NAMED]) + more
+    words = and_more([one for _, one in said], NAMED, "; ")
     return (
         CodedWarning(
             "unknown_category",
             f"the model does not know these categories: {words}; see --read-as, --strip, "
             "--strings, --na-values",
         ),
+    )
+
+
+def gaps_unseen(background: Background, gapless: Iterable[int]) -> tuple[CodedWarning, ...]:
+    """Warn of missing values in columns in which a model met none: they may have been filled."""
+    said = []
+    for feature in (background.features[i] for i in gapless if i < len(background.features)):
+        pairs = zip(feature.values.tolist(), feature.frequencies.tolist(), strict=True)
+        share = sum(one for value, one in pairs if is_missing(value))
+        if share > 0 and not feature.constant:
+            said.append((share, feature.name))
+    if not said:
+        return ()
+    said.sort(key=lambda pair: (-pair[0], pair[1]))
+    listed = ", ".join(f"{name!r} ({share:.0%} of rows)" for share, name in said[:NAMED])
+    more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
+    words = f"values of {listed}{more} are missing, and the model most likely met none when it was "
+    return (
+        CodedWarning("gaps_unseen", f"{words}fitted; if its owner fills them in first, do so too"),
     )
 
 
@@ -522,14 +566,10 @@ def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[Co
             far.append(words)
     if not far:
         return ()
-    more = f" and {len(far) - NAMED} more" if len(far) > NAMED else ""
-    words = f"columns lie far from all that the model compares them with: {'; '.join(far[:NAMED])}"
-    return (
-        CodedWarning(
-            "other_scale",
-            f"{words}{more}; was it fitted behind a scaler? save both as one pipeline",
-        ),
-    )
+    words = "columns lie far from everything that the model compares them with: "
+    words += and_more(far, NAMED, "; ")
+    hint = "was it fitted behind a scaler? save both as one pipeline"
+    return (CodedWarning("other_scale", f"{words}; {hint}"),)
 
 
 def _ends(feature: Feature) -> tuple[float, float, float]:

@@ -112,7 +112,7 @@ def unseen(
         own = [values[place] for place in group.places]
         known = bool((bins[list(group.places)] >= 0).all())
         if known and group.bin_of(own) < 0 and group.name not in background.fixed:
-            words = f"{group.name}: no row of the background holds such values together"
+            words = f"{group.name}: no row of the background has this combination of values"
             yield CodedWarning("unseen_combination", words)
 
 
@@ -381,6 +381,8 @@ class RowInstance:
 
     def codes(self, masks: Masks) -> IntArray:
         """Return (n, d): 0 where the row's own is kept, else 1 + category; of words 1 if masked."""
+        if masks.parts:
+            return np.concatenate([self.codes(part) for part in masks.parts])
         columns = len(self.background.varying)
         codes = np.empty(masks.masked.shape, np.int32, order="F")
         names = [self.background.drawn[i].name for i in self.background.varying]

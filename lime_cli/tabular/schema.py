@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from types import MappingProxyType
 
-from lime_cli.errors import SettingsError
+from lime_cli.errors import SettingsError, and_so_on
 from lime_cli.tables.dialect import NUMBER
 
 NAMED_BINS = {"quartile": 4, "decile": 10}
@@ -86,7 +86,7 @@ class Schema:
                 raise SettingsError(f"--group: {one!r} is named twice", "name it once")
         for one in self.texts:
             if one in (*members, *self.fixed):
-                raise SettingsError(f"--text-column {one}: is grouped or fixed too", "choose one")
+                raise SettingsError(f"--text-column {one}: is also grouped or fixed", "choose one")
 
     def called(self, names: Mapping[str, str]) -> Schema:
         """Return the same of columns by other names."""
@@ -182,8 +182,8 @@ def parse_maps(words: Sequence[str]) -> Maps:
             )
         if any(one["number"] == OPEN for one in pairs):
             raise SettingsError(
-                f"--map {word}: has {OPEN} in the place of a number",
-                "write the number that the model knows the word by",
+                f"--map {word}: has {OPEN} instead of a number",
+                "give the number that stands for the word in the model",
             )
         found.append(
             (name.strip(), tuple((one["word"].strip(), float(one["number"])) for one in pairs))
@@ -225,6 +225,5 @@ def check_names(pairs: Iterable[tuple[str, str]], known: Sequence[str], whose: s
             near = next((one for one in known if one.casefold() == name.casefold()), None) or next(
                 iter(get_close_matches(name, known, n=1)), None
             )
-            shown = ", ".join(known[:12]) + (" ..." if len(known) > 12 else "")
-            hint = f"did you mean {near!r}?" if near else f"it has {shown}"
+            hint = f"did you mean {near!r}?" if near else f"it has {and_so_on(known, 12)}"
             raise SettingsError(f"{option}: {whose} {name!r}", hint)

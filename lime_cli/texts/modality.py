@@ -19,8 +19,9 @@ from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.engine.texts import Pieces, Texts, pieces_of
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.files import digest_of
+from lime_cli.modality import OfFiles
 from lime_cli.models.model_file import ModelInput, TextReading
-from lime_cli.sources import Listing, Source, local, suffix_of
+from lime_cli.sources import Source, local, suffix_of
 from lime_cli.tables.dialect import PLAIN
 from lime_cli.tables.readers import is_table, open_table
 from lime_cli.tables.rows import Rows, cells_of, require
@@ -211,7 +212,7 @@ class LongText(TextInstance):
         units = [span for j in strongest for span in self.parts[j]]
         within = tuple((self.parts[j][0][0], self.parts[j][-1][1]) for j in strongest)
         skipped = tuple(
-            Skipped(f"characters {one[0][0]}-{one[-1][1]}", "stretches that weigh less")
+            Skipped(f"characters {one[0][0]}-{one[-1][1]}", "parts with smaller weights")
             for j, one in enumerate(self.parts)
             if j not in strongest
         )
@@ -249,8 +250,8 @@ def instance_of(
     ends = [(one[0][0], one[-1][1]) for one in parts]
     said = CodedWarning(
         "long_text",
-        f"{len(components):,} different units are too many to weigh one by one: only those in "
-        "the stretches of the text that weigh most are",
+        f"{len(components):,} different units are too many to explain one by one: only those in "
+        "the parts of the text with the largest weights are",
     )
     warnings = warnings if auto else (*warnings, said)
     return LongText(
@@ -285,7 +286,7 @@ def _cut_off(
     seen = [one for one in units if one[0] < end and one[1] > start]
     if not seen:
         raise InputError(
-            f"{source.id}: the model sees nothing of it but blanks and marks", "raise --max-tokens"
+            f"{source.id}: the model sees only blanks and marks of it", "raise --max-tokens"
         )
     start, end = min(start, seen[0][0]), max(end, seen[-1][1])
     unseen = [one for one in units if one[1] <= start or one[0] >= end]
@@ -298,12 +299,12 @@ def _cut_off(
     skipped = tuple(Skipped(name, "the model does not see it") for name in names)
     sides = [
         *([f"before {text[seen[0][0] : seen[0][1]]!r}"] if start > 0 else []),
-        *([f"behind {text[seen[-1][0] : seen[-1][1]]!r}"] if end < len(text) else []),
+        *([f"after {text[seen[-1][0] : seen[-1][1]]!r}"] if end < len(text) else []),
     ]
     said = CodedWarning(
         "text_cut",
-        f"it has {reading.n_tokens:,} tokens, the model is given {reading.n_seen:,}; it does not "
-        f"see what stands {' and '.join(sides)}; --max-tokens changes it",
+        f"it has {reading.n_tokens:,} tokens, the model gets {reading.n_seen:,} and does not see "
+        f"the text {' and '.join(sides)}; --max-tokens changes this",
     )
     return seen, reading._replace(seen=(start, end)), skipped, (said,)
 
@@ -320,12 +321,8 @@ def components_of(text: str, spans: Sequence[Span], merge: bool) -> tuple[Compon
     return tuple(Component(word, None, Spans(tuple(found))) for word, found in places.items())
 
 
-SUFFIXES = (".txt", ".text", ".md")
-"""What texts in a folder are told by."""
-
-
 @dataclass(frozen=True)
-class TextModality:
+class TextModality(OfFiles):
     """Explain texts."""
 
     inputs: tuple[str, ...] = ()
@@ -344,7 +341,7 @@ class TextModality:
     """What stands in for a unit that is masked; None removes it."""
     recursive: bool = False
     glob: str | None = None
-    """Pattern of the names taken from folders; None: ``SUFFIXES``."""
+    """Pattern of the names taken from folders; None goes by ``suffixes``."""
     files: Files = FILES
     like_lime: bool = False
     """Whether every sample is made as marcotcr/lime makes it."""
@@ -354,6 +351,8 @@ class TextModality:
     default_samples = 256
     max_samples = 8_192
     slice_size = 4
+    suffixes = (".txt", ".text", ".md")
+    called = "texts"
 
     def __post_init__(self) -> None:
         """Raise SettingsError for a unit that there is none of."""
@@ -375,7 +374,7 @@ class TextModality:
             _check_prose(name)
         if self.text is not None:
             yield Source("text", TYPED)
-        yield from self._listing().sources(self.inputs)
+        yield from self.listing.sources(self.inputs)
 
     def _check_column(self, table: Rows) -> None:
         """Raise InputError once for a table without the column, rather than at each of its rows."""
@@ -389,26 +388,6 @@ class TextModality:
                 raise
             hint = "leave --column out if the file is one text"
             raise InputError(error.message, f"{error.hint}; or {hint}") from None
-
-    def strays(self) -> int:
-        return self._listing().n_strays(self.inputs)
-
-    def ignored(self) -> tuple[str, ...]:
-        return ()
-
-    def _listing(self) -> Listing:
-        return Listing(self.recursive, self.glob, SUFFIXES, "texts")
-
-    def stamp(self) -> tuple[int, ...]:
-        return ()
-
-    def without_inputs(self) -> TextModality:
-        """Return a copy that names no file."""
-        return replace(self, inputs=())
-
-    def jointly(self) -> TextModality:
-        """Return itself: what replaces a component is one thing."""
-        return self
 
     def fitted(self, model_input: ModelInput) -> TextModality:
         """Return itself; raise ModelError for a model that takes something else."""

@@ -131,7 +131,7 @@ def cut(text: str, unit: str) -> list[Span]:
     except TimeoutError:
         raise SettingsError(
             f"--unit {unit}: takes longer than {SECONDS:g} s on one text",
-            "write an expression with less to try",
+            "write an expression with fewer alternatives",
         ) from None
     return [(start, end) for start, end in found if end > start]
 

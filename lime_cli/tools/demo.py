@@ -72,7 +72,7 @@ def demo(options: DemoOptions) -> int:
     console.say(
         f"explanations are in {folder}: zoo.json, review.json, scene.json, scene_overlay.png"
     )
-    console.say("models and inputs lie beside them; try limex explain image --help")
+    console.say("models and inputs are beside them; try limex explain image --help")
     return 0
 
 
@@ -92,7 +92,9 @@ def _lay_out(folder: Path, console: Console) -> None:
             f"{folder}: cannot be written ({error.strerror})", "choose another with -o"
         ) from None
     if not _loads(folder / "zoo_mlp.pkl"):
-        console.say("the sample model was saved by another scikit-learn; training it again")
+        console.say(
+            "the sample model was saved by another version of scikit-learn; training it again"
+        )
         _build_script(home).rebuild("zoo_mlp", folder)
 
 

@@ -22,10 +22,10 @@ class ProfileOptions(Options, heading="Profile"):
     """What is kept of which table, and where it goes, as typed."""
 
     train: str = argument()
-    private: bool = flag("--private", "Keep no single row's value: bins and counts only.")
+    private: bool = flag("--private", "Keep bins and counts only, no value of a single row.")
     least: int | None = option(
         "--min-count",
-        f"With --private: rows that must share what is kept; {LEAST} without it.",
+        f"With --private: number of rows that must share a value; by default {LEAST}.",
         type=click.IntRange(1),
         metavar="K",
     )

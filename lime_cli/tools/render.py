@@ -33,8 +33,8 @@ class RenderOptions(Options, heading="Input"):
     )
     images: str | None = option(
         "--pictures",
-        "The image that was explained, or the folder of several; without it, they are looked "
-        "for beside RESULT and in the current folder.",
+        "Image that was explained, or a folder of such images; by default limex looks beside "
+        "RESULT and in the current folder.",
         metavar="PATH",
     )
 

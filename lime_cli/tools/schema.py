@@ -33,7 +33,7 @@ SCHEMAS = {
 @click.command(cls=Command)
 @click.argument("name", required=False, metavar="[NAME]")
 def schema(name: str | None) -> None:
-    """Print the JSON Schema of a JSON that limex writes; without a name, list them.
+    """Print the JSON Schema of a document that limex writes; without NAME, list them.
 
     \b
     Examples:

@@ -178,7 +178,7 @@ def test_too_few_samples_for_the_columns_are_not_taken_for_a_model_that_is_not_l
     model = FunctionModel(lambda table: np.stack(table.columns, axis=1) @ beta)
     (explanation,) = explain([instance], model, Settings(samples=512))
     (said,) = [one.message for one in explanation.warnings if one.code == "low_fidelity"]
-    assert said.endswith("too few samples for 700 components may be why; try more --samples")
+    assert said.endswith("perhaps there are too few samples for 700 components; try more --samples")
     assert "do not describe the model" not in said
 
 
@@ -327,7 +327,7 @@ def test_what_does_not_help_is_not_advised():
     (explanation,) = explained(parity, [4], radius=0.5, samples=2048)
     (said,) = [one.message for one in explanation.warnings if one.code == "low_fidelity"]
     assert said.endswith(
-        "no other radius, pair or tree explains much more; "
+        "no other radius, no pairs and no tree explain much more; "
         "try --group for columns that act together"
     )
 

@@ -161,7 +161,7 @@ def test_a_width_at_which_nothing_is_masked_is_refused_with_a_radius():
 
 
 def test_radius_and_width_exclude_each_other():
-    with pytest.raises(SettingsError, match="say the same"):
+    with pytest.raises(SettingsError, match="set the same quantity"):
         Settings(radius=0.2, kernel_width=1.0)
     for radius in (0.0, 0.6, -1.0):
         with pytest.raises(SettingsError, match="--radius"):

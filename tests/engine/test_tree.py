@@ -190,6 +190,32 @@ def test_an_overlay_of_rules_is_refused_in_one_line(limex, tmp_path):
         *("explain", "image", "sample_models/scenes.onnx", "sample_data/scene.png"),
         *("--surrogate", "tree", "--samples", "64", "-o", tmp_path / "tree.png"),
     )
-    said = "limex: png draws weights, and a tree has rules; use -f table or -f json\n"
+    said = "limex: png shows weights, but a tree has rules; use -f table or -f json\n"
     assert (done.code, done.out, done.err) == (2, "", said)
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_tree_is_the_one_that_scikit_learn_grows(seed):
+    from sklearn.tree import DecisionTreeRegressor
+
+    from lime_cli.engine.neighbourhood import Neighbourhood
+    from lime_cli.engine.tree import LEAST_GAIN, SMALLEST_LEAF, _fit
+
+    rng = np.random.default_rng(seed)
+    n, d, features = rng.integers(40, 900), rng.integers(2, 40), int(rng.integers(2, 20))
+    kept, weights = rng.random((n, d)) < 0.7, rng.random(n) * (rng.random(n) < 0.9)
+    y = kept @ rng.normal(size=d) + 2 * kept[:, 0] * kept[:, 1] + rng.normal(size=n)
+    y -= np.average(y, weights=weights)
+    y /= np.sqrt(np.average(y**2, weights=weights))
+    twins = np.zeros((0, 2), np.int64)
+    neighbourhood = Neighbourhood(kept, y[:, None], weights, np.arange(n) % 8, 8, twins, 1.0)
+    settings = Settings(surrogate="tree", features=features)
+    tree = _fit(neighbourhood, y, np.ones(n, bool), settings)
+    reference = DecisionTreeRegressor(
+        max_leaf_nodes=features,
+        min_samples_leaf=SMALLEST_LEAF,
+        min_impurity_decrease=LEAST_GAIN,
+        random_state=0,
+    ).fit(kept, y, sample_weight=weights)
+    assert tree.predict(kept) == pytest.approx(reference.predict(kept), rel=1e-9, abs=1e-12)

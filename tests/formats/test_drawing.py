@@ -110,5 +110,5 @@ def test_an_svg_of_a_picture_has_a_path_for_each_segment():
 
 def test_a_record_without_its_picture_says_how_to_name_it():
     one = of_picture()
-    with pytest.raises(SettingsError, match="the record does not hold the image"):
+    with pytest.raises(SettingsError, match="the record does not contain the image"):
         written("png", [replace(one, subject=replace(one.subject, image=None))])

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -11,8 +12,9 @@ from PIL import Image
 from lime_cli.engine.explanation import Interval
 from lime_cli.formats.canvas import SMALL, Canvas
 from lime_cli.formats.chart import ticks
-from lime_cli.formats.wording import ASCII, bars_of
-from tests.formats.test_json import explanation
+from lime_cli.formats.wording import ASCII, bars_of, numbers_for
+from tests.formats.test_html import Reader
+from tests.formats.test_json import explanation, written
 
 REVIEW = ("explain", "text", "sample_models/reviews.onnx", "--samples", 32)
 
@@ -42,6 +44,15 @@ def test_pictures_are_drawn_as_their_names_say(limex, tmp_path, what, suffix, ki
     assert limex(*what, "-o", tmp_path / "b.png").code == 0
     with Image.open(tmp_path / "b.png") as image:
         assert image.size == size
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_an_input_s_name_that_is_too_long_is_one_line(limex, place):
+    names = [REVIEW[2], "mail.txt"]
+    names[place] = "é" * 130 + (".txt" if place else ".joblib")
+    done = limex("explain", "text", *names)
+    assert done.code == 3
+    assert done.err == f"limex: {'é' * 20}...: is longer than the name of a file may be; check it\n"
 
 
 def test_a_name_that_is_too_long_is_one_line(limex, tmp_path):
@@ -78,7 +89,8 @@ def test_the_numbers_of_an_axis_keep_apart(scale, width):
     ends = header.split("weight")[0].split()
     assert ends in (["0"], [ends[0], "0", ends[-1]])
     if len(ends) == 3:
-        assert -float(ends[0]) == float(ends[2]) == pytest.approx(scale, rel=0.06)
+        low, high = (float(ends[i].replace(",", "")) for i in (0, 2))
+        assert -low == high == pytest.approx(scale, rel=0.06)
 
 
 @pytest.mark.parametrize("limits", [(-1e-6, 4e-6), (0.62, 1.01), (-190.0, 12.5), (0, 7e9), (3, 4)])
@@ -89,11 +101,59 @@ def test_ticks_are_round_between_the_limits_and_keep_apart(limits):
     assert 3 <= len(found) <= 7
     assert all(low <= place <= high for place, _ in found)
     for place, said in found:
-        assert float(said.replace("−", "-")) == pytest.approx(place, rel=1e-6, abs=1e-12)
+        number = float(said.replace("−", "-").replace(",", ""))
+        assert number == pytest.approx(place, rel=1e-6, abs=1e-12)
     inches = 3.0 / (high - low)  # of a chart with long names
     for (first, said), (second, other) in pairwise(found):
         half = (canvas.measure(said, SMALL) + canvas.measure(other, SMALL)) / 2
         assert half < inches * (second - first)
+
+
+@pytest.mark.parametrize(
+    ("numbers", "errors", "scale", "said"),
+    [
+        ((0.2136, -0.0341, -2e-15), (), 0.0, ("+0.214", "−0.034", "0.000")),
+        ((0.2136, -0.0341), (0.016,), 0.0, ("+0.214", "−0.034")),
+        ((0.2136, -0.0341), (4e-5,), 0.0, ("+0.21360", "−0.03410")),
+        ((0.2136,), (1e-17,), 0.0, ("+0.214",)),
+        ((-2e-15, 3e-16), (), 0.5, ("0.00", "0.00")),
+        ((999999.6, -1000000.4), (), 0.0, ("+1,000,000", "−1,000,000")),
+        ((1234567.8, 3.0), (), 0.0, ("+1,234,568", "+3")),
+        ((-0.4, 123.4), (0.2,), 0.0, ("−0.4", "+123.4")),
+        ((3e-7, -2e-8), (), 0.0, ("+3.00e−07", "−2.00e−08")),
+        ((0.0,), (), 0.0, ("0.00",)),
+    ],
+)
+def test_numbers_for_writes_numbers_alike_with_one_minus_and_no_sign_at_0(
+    numbers, errors, scale, said
+):
+    form = numbers_for(numbers, errors=errors, scale=scale)
+    assert tuple(map(form.signed, numbers)) == said
+    assert tuple(map(form.plain, numbers)) == tuple(one.lstrip("+") for one in said)
+
+
+@pytest.mark.parametrize("kind", ["html", "svg", "table", "md"])
+@pytest.mark.parametrize("size", [1e-9, 1.0, 999_999.7, 1e6, 3e9])
+def test_no_view_mixes_notations_or_minus_signs(kind, size):
+    one = explanation()
+    surrogate = one.surrogates[0]
+    weights = [w._replace(weight=-w.weight * size, interval=None) for w in surrogate.weights]
+    surrogate = replace(
+        surrogate,
+        weights=(*weights, weights[0]._replace(weight=-2e-17 * size)),
+        model_prediction=-2.0 * size,
+        intercept=-1.5 * size,
+        local_prediction=-1.5 * size + sum(w.weight for w in weights),
+    )
+    one = replace(one, surrogates=(surrogate,), model=one.model._replace(task="regression"))
+    page = written(kind, [one]).decode()
+    shown = "".join(Reader(page.encode()).texts) if kind in ("html", "svg") else page
+    exponents = re.findall(r"\d\.\d+e[+−-]\d+", shown)
+    assert bool(exponents) == (size < 1e-4)
+    assert not re.findall(r"[+−-]0(?:\.0+)?(?![\d.])", shown)
+    assert re.search("−[1-9]", shown)
+    if kind != "html":  # whose style has hyphens before digits
+        assert not re.search(r"[ >(|]-\d", shown)
 
 
 @pytest.mark.parametrize(
@@ -215,7 +275,7 @@ def test_every_view_names_the_other_classes(limex, form):
         assert row
         assert f">{value:.1%}<" in row[0]
     else:
-        assert f"{second} {value:.3g}" in drawn
+        assert f"{second} {value:.3f}" in drawn
     assert "2 more" in " ".join(drawn.split())
 
 

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lime_cli.engine.explanation import Explanation, Surrogate, Weight
+from lime_cli.engine.explanation import Explanation, Interval, Surrogate, Weight
 from lime_cli.engine.instance import Component, Segment, SegmentedImage, Subject
-from lime_cli.engine.model import Identity
+from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.errors import SettingsError
 from lime_cli.formats import Look
-from lime_cli.formats.drawing import STYLES, write_png
+from lime_cli.formats.drawing import STYLES, write_png, write_svg
 from lime_cli.settings import Settings
 
 
@@ -186,3 +186,38 @@ def test_only_one_explanation_of_a_picture_can_be_drawn() -> None:
     for look in (Look(style="neon"), Look(sign="up")):
         with pytest.raises(SettingsError, match="is unknown"):
             write_png([one], io.BytesIO(), look)
+
+
+def test_a_superpixel_of_uncertain_sign_is_outlined_by_dashes_without_colour() -> None:
+    certain = surrogate()
+    weights = (certain.weights[0], Weight(3, -0.25, 0.3, Interval(-0.8, 0.3)))
+    one = explanation(surrogates=(replace(certain, weights=weights),))
+    for style in ("outline", "heat"):
+        strong, _, _, open_ = quarters(drawn(one, style=style))
+        assert is_blue(strong)
+        assert open_[0] == open_[2]
+    edge = drawn(one)[398, 210:390]  # the inner border of the last superpixel
+    orange = np.array([is_orange(pixel) for pixel in edge])
+    assert 0.2 < orange.mean() < 0.8
+    edge = drawn(one)[1, 10:190]  # of the first, whose sign is certain
+    assert all(is_blue(pixel) for pixel in edge)
+
+
+@pytest.mark.parametrize("kind", ["png", "svg"])
+def test_warnings_stand_in_the_picture(kind: str) -> None:
+    plain = explanation()
+    warned = replace(
+        plain,
+        warnings=(CodedWarning("pixels_assumed", "a"), CodedWarning("low_fidelity", "b")),
+    )
+    pages = []
+    for one in (plain, warned):
+        out = io.BytesIO()
+        (write_png if kind == "png" else write_svg)([one], out, Look())
+        pages.append(out.getvalue())
+    if kind == "svg":
+        assert b"Warning" not in pages[0]
+        assert b"Warnings: low fidelity, pixels assumed" in pages[1]
+    else:
+        heights = [Image.open(io.BytesIO(page)).height for page in pages]
+        assert heights[1] > heights[0] + 10

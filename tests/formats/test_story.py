@@ -125,7 +125,7 @@ def test_only_weights_of_a_certain_sign_raise_or_lower():
     said = told(of(0.3, 0.01, -0.2, error=0.05))
     assert "c0 = 1 raises it by 30.0 points; c2 = 1 lowers it by 20.0 points" in said
     assert "c1" not in said
-    assert "No part raises or lowers it for certain" in told(of(0.01, -0.02, error=0.05))
+    assert "No part certainly raises or lowers it" in told(of(0.01, -0.02, error=0.05))
     assert told(of(-0.3, 0.2)).index("lowers") < told(of(-0.3, 0.2)).index("raises")
 
 
@@ -144,11 +144,11 @@ def test_scores_and_quantities_are_no_percentages():
 
 
 def test_a_flat_response_and_a_tree_are_told_as_they_are():
-    assert "decides nothing" in told(of(fidelity=None))
+    assert "masking parts does not change the prediction" in told(of(fidelity=None))
     tree = of(rules=(Rule(((0, True), (1, True)), 0.9, 0.5), Rule(((0, False),), 0.1, 0.5)))
     tree = replace(tree, components=of(0.1, 0.1).components)
     assert waterfall(tree, tree.surrogates[0]) == ()
-    assert "The tree gives 90.0% as long as c0 = 1 and c1 = 1 are kept" in told(tree)
+    assert "The tree gives 90.0% if c0 = 1 and c1 = 1 are kept" in told(tree)
 
 
 def test_what_is_not_shown_and_what_is_not_explained_have_steps_of_their_own():
@@ -184,10 +184,10 @@ def test_shades_are_the_text_and_as_strong_as_the_weights():
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (LOAN, "replaced by one of loans.csv outside its bin"),
-        ((*LOAN, "--bins", "none"), "replaced by another one of loans.csv"),
+        (LOAN, "replaced by one from loans.csv"),
+        ((*LOAN, "--bins", "none"), "replaced by another one from loans.csv"),
         ((*LOAN, "--kernel", "shapley"), "Shapley value"),
-        (REVIEW, "the words are removed"),
+        (REVIEW, "it is removed"),
         ((*REVIEW, "--mask", "UNK"), "replaced by UNK"),
         (SCENE, "filled with its mean colour"),
         ((*SCENE, "--fill", "black"), "filled with black"),
@@ -209,7 +209,7 @@ def test_every_view_tells_the_nearest_change_of_the_record(limex, form):
         in shown
     )
     for part in nearest["replaced"]:
-        said = f"{part['where']['column']} = {part['replacement']} in place of {part['value']}"
+        said = f"{part['where']['column']} = {part['replacement']} instead of {part['value']}"
         assert said in shown
 
 

@@ -12,7 +12,7 @@ from lime_cli.engine.explanation import Explanation, Interval, Surrogate, Weight
 from lime_cli.engine.instance import Column, Component, Segment, Skipped, Spans, Subject
 from lime_cli.engine.model import CodedWarning, Identity
 from lime_cli.formats import Look
-from lime_cli.formats.wording import fidelity_in_words, number_format, value_beside
+from lime_cli.formats.wording import fidelity_in_words, value_beside
 from lime_cli.registry import FORMATS
 from lime_cli.settings import Settings
 
@@ -99,12 +99,12 @@ class ">50K": the model predicts 0.873
           -======|                  -0.104 +-0.010  hours per week <= 40  38
                  |#-               ~+0.012 +-0.020  sex = Male
 
-  ~           the interval holds 0: the sign is not certain
+  ~           the interval contains 0: the sign is not certain
   surrogate   0.726 against the model's 0.873, gap +0.147; intercept 0.312
   fidelity    0.74, good
-  weights     what keeping a part adds, against masking it: its value is
-              replaced; intercept: all parts masked
-  samples     4096, effective sample size 812
+  weights     how much a part adds when it is kept and not masked; masked: its
+              value is replaced; intercept: all parts masked
+  samples     4,096, effective sample size 812
   skipped     2 constant column: fnlwgt, race
   warning     older_model: saved by scikit-learn 1.5, running 1.7
 """
@@ -118,7 +118,7 @@ def test_a_table_in_unicode_has_half_cells():
     components = [Component(name, None, Column(name)) for name in "abc"]
     text = drawn(explanation(components, [Weight(0, 1.0), Weight(1, -0.5), Weight(2, 0.5)]))
     assert "  │━━━━━━━━━━━━━━━   +1.00  a\n" in text
-    assert "  ╺━━━━━━━│                  -0.50  b\n" in text
+    assert "  ╺━━━━━━━│                  −0.50  b\n" in text
     assert "  │━━━━━━━╸          +0.50  c\n" in text
     assert "±0.010" in drawn(adult())
 
@@ -147,16 +147,26 @@ def test_weights_line_up_at_the_decimal_point():
     assert " -1.5 " in text
 
 
-@pytest.mark.parametrize("weight", [0.0, 1e-12, 3e7, -5e300])
-def test_weights_of_any_size_are_drawn(weight):
+@pytest.mark.parametrize(
+    ("weight", "said"),
+    [
+        (0.0, "0.00"),
+        (-2e-15, "0.00"),
+        (1e-5, "+1.00e-05"),
+        (3e7, "+30,000,000"),
+        (-1234567.0, "-1,234,567"),
+        (-5e300, "-5.00e+300"),
+    ],
+)
+def test_weights_of_any_size_are_drawn(weight, said):
     text = plain(explanation([Component("c", None, Column("c"))], [Weight(0, weight)]))
-    assert f"{weight:+{number_format([weight])}}  c" in text
+    assert f" {said}  c" in text
 
 
 def test_no_weights_are_said():
     text = plain(explanation([], [], fidelity=None))
-    assert "no component has any weight" in text
-    assert "fidelity    undefined: masking components decides nothing" in text
+    assert "no component has a weight" in text
+    assert "fidelity    undefined: masking components has no effect" in text
 
 
 def test_classes_share_a_scale_and_quantities_do_not():
@@ -187,8 +197,9 @@ def test_explanations_are_written_as_they_come():
 
 
 def test_exhausted_samples_are_said():
-    said = plain(replace(adult(), stop="exhaustive"))
-    assert "samples     4096, all there are\n" in said
+    assert "samples     4,096, all there are: no sampling error" in plain(
+        replace(adult(), stop="exhaustive")
+    )
 
 
 def test_words_of_a_text_are_marked_in_place_without_colour():
@@ -345,8 +356,8 @@ def test_a_name_that_needs_them_has_several_lines_and_loses_nothing():
         (0.7, "good"),
         (0.5, "fair"),
         (0.3, "poor"),
-        (0.29, "very poor, the surrogate does not describe the model here"),
-        (-1, "very poor, the surrogate does not describe the model here"),
+        (0.29, "very poor: the surrogate does not describe the model here"),
+        (-1, "very poor: the surrogate does not describe the model here"),
     ],
 )
 def test_fidelity_in_words(fidelity, words):

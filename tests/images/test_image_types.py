@@ -198,7 +198,7 @@ def test_the_channels_shown_are_those_asked_for(tmp_path: Path) -> None:
 
 def test_a_range_says_which_numbers_are_black_and_white(tmp_path: Path) -> None:
     scan = np.array([[-1024, 0, 1023]], np.int16)
-    with pytest.raises(InputError, match="which int16 numbers are black and white") as raised:
+    with pytest.raises(InputError, match="which int16 numbers mean black and white") as raised:
         read_image(npy(tmp_path, scan))
     assert "--pixel-range" in raised.value.hint
     photo = read_image(npy(tmp_path, scan), ImageReading(pixel_range=(-1024, 1023)))
@@ -231,13 +231,13 @@ def test_a_model_of_4_channels_gets_transparency_as_it_is(tmp_path: Path) -> Non
         (np.full((4, 4), np.nan), "holds NaN pixels"),
         (np.full((4, 4), np.inf), "holds infinite pixels"),
         (np.full((4, 4), 300.0), r"float pixels outside 0\.\.1"),
-        (np.zeros((4, 4, 13)), "has 13 channels, the model is given RGB"),
+        (np.zeros((4, 4, 13)), "has 13 channels, the model gets RGB"),
         (np.zeros((2, 4, 4, 3)), "2 x 4 x 4 x 3 is not an image"),
         (np.zeros(7), "7 is not an image"),
         (np.zeros((0, 3)), "0 x 3 is not an image"),
         (np.zeros((4, 4), np.complex64), "holds complex64, not numbers"),
         (np.array([["a", "b"]]), "holds <U1, not numbers"),
-        (np.zeros((4, 4), np.int64), "which int64 numbers are black and white"),
+        (np.zeros((4, 4), np.int64), "which int64 numbers mean black and white"),
     ],
 )
 def test_numbers_that_are_no_picture_are_refused_by_name(

@@ -228,6 +228,8 @@ SIGNS = {
     "a.jp2": (b"\0\0\0\x0cjP  \r\n\x87\n", "JPEG 2000"),
     "a.jpg": (b"<!DOCTYPE html><html><title>404", "is a web page"),
     "a.npz": (b"PK\x03\x04" + b"\0" * 30, "is an archive.*NPZ"),
+    "a.wav": (b"RIFF\x24\0\0\0WAVEfmt ", "is a sound"),
+    "a.flac": (b"fLaC\0\0\0\x22", "is a sound"),
     "a.fits": (b"SIMPLE  =                    T", "FITS"),
     "a.nii": (b"\x5c\x01\0\0" + b"\0" * 344, r"NIfTI.*nibabel\.load"),
     "a.nii.gz": (b"\x1f\x8b\x08" + b"\0" * 30, r"NIfTI.*nibabel\.load"),
@@ -396,7 +398,90 @@ PROCESSORS = {
         lambda image: np.asarray(image.resize((40, 32), Image.Resampling.BILINEAR))[2:30, 6:34]
         / 255,
     ),
+    "convnext, half a pixel": (
+        {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 27},
+         "crop_pct": 0.9, "do_normalize": False},
+        lambda image: np.asarray(image.resize((37, 30), Image.Resampling.BILINEAR))[1:28, 5:32]
+        / 255,
+    ),
+    "convnext by torchvision": (
+        {"image_processor_type": "ConvNextImageProcessorFast", "size": {"shortest_edge": 27},
+         "crop_pct": 0.9, "do_normalize": False},
+        lambda image: np.asarray(image.resize((37, 30), Image.Resampling.BILINEAR))[2:29, 5:32]
+        / 255,
+    ),
+    "large convnext": (
+        {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 384},
+         "do_normalize": False},
+        lambda image: np.asarray(image.resize((384, 384), Image.Resampling.BILINEAR)) / 255,
+    ),
+    "poolformer": (
+        {"image_processor_type": "PoolFormerImageProcessor", "size": {"shortest_edge": 32},
+         "crop_pct": 0.8, "crop_size": {"height": 32, "width": 32}, "do_center_crop": True,
+         "do_normalize": False},
+        lambda image: np.asarray(image.resize((50, 40), Image.Resampling.BICUBIC))[4:36, 9:41]
+        / 255,
+    ),
+    "levit": (
+        {"image_processor_type": "LevitImageProcessor", "size": {"shortest_edge": 28},
+         "crop_size": {"height": 28, "width": 28}, "do_center_crop": True, "do_normalize": False},
+        lambda image: np.asarray(image.resize((40, 32), Image.Resampling.BICUBIC))[2:30, 6:34]
+        / 255,
+    ),
+    "mobilevit": (
+        {"image_processor_type": "MobileViTImageProcessor", "size": {"shortest_edge": 40},
+         "crop_size": {"height": 32, "width": 32}, "do_center_crop": True,
+         "do_flip_channel_order": True},
+        lambda image: np.asarray(image.resize((50, 40), Image.Resampling.BILINEAR))[
+            4:36, 9:41, ::-1
+        ] / 255,
+    ),
+    "efficientnet": (
+        {"image_processor_type": "EfficientNetImageProcessor", "size": {"height": 32, "width": 32},
+         "resample": 0, "rescale_offset": True, "rescale_factor": 1 / 127.5, "include_top": True,
+         "image_mean": [0.1, 0.2, 0.3], "image_std": [0.5, 0.6, 0.7]},
+        lambda image: (
+            (np.asarray(image.resize((32, 32), Image.Resampling.NEAREST)) / 127.5 - 1
+             - [0.1, 0.2, 0.3]) / [0.5, 0.6, 0.7] / [0.5, 0.6, 0.7]
+        ),
+    ),
+    "not resized": (
+        {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32},
+         "do_resize": False, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
+        lambda image: np.asarray(image) / 127.5 - 1,
+    ),
 }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"image_processor_type": "DonutImageProcessor", "do_thumbnail": True}, "do_thumbnail"),
+        ({"image_processor_type": "PerceiverImageProcessor"}, "'perceiver'"),
+        ({"image_processor_type": "ViTImageProcessor", "do_pad": True}, "do_pad"),
+        ({"do_resize": False, "do_center_crop": True}, "do_center_crop"),
+        ({"image_processor_type": "ViTImageProcessor", "do_convert_rgb": True}, None),
+    ],
+)
+def test_what_a_folder_asks_for_that_is_not_done_is_told(tmp_path, said, named):
+    whole = {"size": {"height": 32, "width": 32}, "do_normalize": False, **said}
+    (tmp_path / "preprocessor_config.json").write_text(json.dumps(whole))
+    redness(tmp_path / "model.onnx", ("batch_size", "num_channels", "height", "width"))
+    model = ModelFile(str(tmp_path)).load()
+    modality = ImageModality((str(saved(tmp_path, "png")),), segmenter="grid").fitted(model.input)
+    told = [one.message for one in modality.read(next(modality.sources())).warnings]
+    assert len(told) == (named is not None)
+    assert named is None or f"asks for {named}" in told[0] or f", {named}," in told[0]
+
+
+def test_padding_may_be_white(tmp_path):
+    path = str(saved(tmp_path, "png"))
+    found = {}
+    for way in ("pad", "pad-white"):
+        modality = ImageModality((path,), size=(40, 20), resize=way, preprocess="unit")
+        found[way] = modality.read(next(modality.sources())).original()[0]
+    assert (found["pad"][0].max(), found["pad-white"][0].min()) == (0, 1)
+    np.testing.assert_array_equal(found["pad"][12:28], found["pad-white"][12:28])
 
 
 @pytest.mark.parametrize("kind", PROCESSORS)

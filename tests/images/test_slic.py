@@ -10,7 +10,7 @@ from skimage.color import rgb2lab
 from skimage.filters import gaussian
 from skimage.segmentation import slic as original
 
-from lime_cli.images import segments
+from lime_cli.images import segmenters
 
 rng = np.random.default_rng(5)
 
@@ -28,7 +28,7 @@ IMAGES = {
 @pytest.mark.parametrize("sigma", [0, 0.3, 1.4, 5])
 def test_the_module_apart_cuts_to_the_same_pixels(name, sigma):
     image, choices = IMAGES[name], {"n_segments": 30, "compactness": 10, "start_label": 0}
-    cut = segments._apart().slic
+    cut = segmenters._apart().slic
     np.testing.assert_array_equal(
         cut(image, sigma=sigma, **choices), original(image, sigma=sigma, **choices)
     )
@@ -37,16 +37,16 @@ def test_the_module_apart_cuts_to_the_same_pixels(name, sigma):
 @pytest.mark.parametrize("name", IMAGES)
 def test_colours_and_smoothing_are_those_of_scikit_image(name):
     np.testing.assert_allclose(
-        segments.lab(IMAGES[name]), rgb2lab(IMAGES[name]), rtol=0, atol=1e-12
+        segmenters.lab(IMAGES[name]), rgb2lab(IMAGES[name]), rtol=0, atol=1e-12
     )
-    mine = segments.smoothed(IMAGES[name], (1.7, 2.0, 0))
+    mine = segmenters.smoothed(IMAGES[name], (1.7, 2.0, 0))
     theirs = gaussian(IMAGES[name], sigma=(1.7, 2.0, 0), mode="reflect")
     np.testing.assert_allclose(mine, theirs, rtol=0, atol=1e-15)
 
 
 def test_what_stands_in_is_looked_up_when_it_is_called():
     mask = IMAGES["noise"][..., 0] > 0.5
-    found = segments._apart().slic(IMAGES["noise"], n_segments=5, mask=mask, start_label=1)
+    found = segmenters._apart().slic(IMAGES["noise"], n_segments=5, mask=mask, start_label=1)
     np.testing.assert_array_equal(
         found, original(IMAGES["noise"], n_segments=5, mask=mask, start_label=1)
     )

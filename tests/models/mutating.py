@@ -11,6 +11,7 @@ import copy
 import os
 import pickle
 import random
+import resource
 import signal
 import warnings
 from collections import Counter
@@ -28,8 +29,11 @@ from lime_cli.models.walking import attributes, objects
 from tests.models.test_friction import pipelines, predictions, same
 
 SECONDS = 20
-REFUSED, SAME, RAISED, CHANGED, WRONG, ALARM, DIED, LATE = range(8)
-NAMES = "refused", "same", "both raise", "as plain loading", "WRONG", "ALARM", "died", "late"
+ROOM = 6 << 30
+"""Bytes that a model may take."""
+REFUSED, SAME, RAISED, UNNEEDED, WRONG, ALARM, DIED, LATE = range(8)
+NAMES = "refused", "same", "both raise", "unneeded", "WRONG", "ALARM", "died", "late"
+"""Unneeded is an answer without what plain loading stumbles over: what a search drew from."""
 
 
 def mutated(model: Any, dice: random.Random) -> Any:
@@ -83,8 +87,11 @@ def retyped(value: Any, dice: random.Random) -> Any:
     return str(value)
 
 
-def tried(content: bytes, rows: Any, path: Path) -> int:
-    """Load and ask in a child; return how that went beside plain unpickling in another."""
+def tried(content: bytes, rows: Any, path: Path, model: Any) -> int:
+    """Load and ask in a child; return how that went beside plain unpickling in another.
+
+    ``model`` is what was changed.
+    """
     path.write_bytes(content)
     ours, code = asked(lambda: unpickle(path), rows, guarded=True)
     if code:
@@ -94,7 +101,10 @@ def tried(content: bytes, rows: Any, path: Path) -> int:
     plain, code = asked(lambda: pickle.loads(content), rows, guarded=False)
     if code:
         return SAME if ours == "raised" else DIED
-    if plain == "raised" or ours == "raised":
+    if plain == "raised" and ours != "raised":
+        before, _ = asked(lambda: model, rows, guarded=False)
+        return UNNEEDED if same(pickle.loads(ours), pickle.loads(before)) else WRONG
+    if ours == "raised":
         return RAISED if plain == ours else WRONG
     if ours == plain:  # which may be objects that compare themselves to no end
         return SAME
@@ -108,6 +118,7 @@ def asked(load: Any, rows: Any, *, guarded: bool) -> tuple[Any, int]:
     if not child:
         os.close(reader)
         signal.alarm(SECONDS)
+        resource.setrlimit(resource.RLIMIT_AS, (ROOM, ROOM))  # some ask for 10**9 columns
         for stream in (1, 2):
             os.dup2(os.open(os.devnull, os.O_WRONLY), stream)
         with os.fdopen(writer, "wb") as out:
@@ -157,7 +168,7 @@ def trials(count: int, seed: int, path: Path) -> Iterator[tuple[str, int, bytes]
         except Exception:
             continue  # cannot be pickled, or copied, by anybody
         n += 1
-        yield name, tried(content, rows, path), content
+        yield name, tried(content, rows, path, model), content
 
 
 def main() -> None:
@@ -172,6 +183,8 @@ def main() -> None:
     folder = Path(tempfile.mkdtemp(prefix="limex-mutated-"))
     for name, outcome, content in trials(given.count, given.seed, folder / "m.pkl"):
         counts[outcome] += 1
+        if counts.total() % 500 == 0:
+            print(counts.total(), flush=True)
         if outcome >= WRONG:
             kept = folder / f"{counts.total()}-{NAMES[outcome]}.pkl"
             kept.write_bytes(content)

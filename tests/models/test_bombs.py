@@ -113,7 +113,7 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
         ),
         "more members",
     ),
-    "members of members": (dumped(lambda: doubled(25)), "more often than ever ends"),
+    "members of members": (dumped(lambda: doubled(25)), "an endless number of combinations"),
     "a part of itself": (dumped(its_own_part), "a part of itself"),
     "keys in keys": (dumped(lambda: [{nested(18): 1} for _ in range(3)]), "as a key"),
     "keys again and again": (
@@ -123,12 +123,15 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     "a set of keys": (dumped(lambda: frozenset([nested(17)])), "as a key"),
     "a range": (dumped(lambda: classes(range(10**12))), "more numbers than any model"),
     "a range the other way": (dumped(lambda: classes(range(0, -(10**15), -3))), "more numbers"),
-    "texts of nothing": (dumped(lambda: classes(nothings("S0", (2**40,)))), "nothings"),
-    "blanks of nothing": (dumped(lambda: classes(nothings("V0", (2**20, 2**20)))), "nothings"),
-    "letters of nothing": (dumped(lambda: classes(nothings("U0", (2**50,)))), "nothings"),
-    "marks": (lambda: b"\x80\x04" + b"(" * 10**6 + b".", "containers in containers"),
-    "marks and values": (lambda: b"\x80\x04" + b"(K\x01" * 10**5 + b".", "containers in"),
-    "marks in words": (lambda: b"(" * 10**5 + b"l.", "containers in containers"),
+    "texts of nothing": (dumped(lambda: classes(nothings("S0", (2**40,)))), "an array of None"),
+    "blanks of nothing": (
+        dumped(lambda: classes(nothings("V0", (2**20, 2**20)))),
+        "an array of None",
+    ),
+    "letters of nothing": (dumped(lambda: classes(nothings("U0", (2**50,)))), "an array of None"),
+    "marks": (lambda: b"\x80\x04" + b"(" * 10**6 + b".", "nests containers too deeply"),
+    "marks and values": (lambda: b"\x80\x04" + b"(K\x01" * 10**5 + b".", "nests containers"),
+    "marks in words": (lambda: b"(" * 10**5 + b"l.", "nests containers too deeply"),
 }
 
 

@@ -307,7 +307,7 @@ def test_a_forest_of_several_answers_can_be_narrowed_to_one(tmp_path):
     assert second.predict(TABLE) == pytest.approx(fitted.predict_proba(X)[1])
     assert second.identity.targets == ("a", "b")
     assert second.probabilities
-    with pytest.raises(ModelError, match="has no answer 2; it gives 2"):
+    with pytest.raises(ModelError, match="has no output 2; it gives 2"):
         ModelFile(path, output="2").load()
 
 

@@ -121,7 +121,7 @@ def test_words_that_the_model_never_sees_are_skipped_and_said(tmp_path):
     assert [one.name for one in found.skipped] == ["was", "really", "awful", "and", "boring"]
     (warning,) = found.warnings
     assert warning.code == "text_cut"
-    assert "the model is given 12; it does not see what stands behind 'film'" in warning.message
+    assert "the model gets 12 and does not see the text after 'film'" in warning.message
     assert "--max-tokens" in warning.message
     masks = np.array([[1, 1], [1, 0], [0, 1], [0, 0]])
     samples = list(found.model_inputs(masks))
@@ -501,6 +501,30 @@ def test_weights_of_the_transformers_library_say_how_to_export_them(tmp_path, mo
     for path in (folder, folder / "pytorch_model.bin", folder / "model.safetensors"):
         with pytest.raises(MissingDependency, match=said):
             ModelFile(str(path), threads=2).load()
+
+
+@pytest.mark.parametrize("axis", ["sequence", "other"])
+def test_numbers_for_each_token_are_called_that(tmp_path, axis):
+    from onnx import TensorProto, helper
+
+    folder = export(tmp_path / "m")
+    node = helper.make_node("Cast", ["input_ids"], ["start_logits"], to=TensorProto.FLOAT)
+    ends = [
+        helper.make_tensor_value_info("input_ids", TensorProto.INT64, ["batch", "sequence"]),
+        helper.make_tensor_value_info("start_logits", TensorProto.FLOAT, ["batch", axis]),
+    ]
+    graph = helper.make_graph([node], "g", ends[:1], ends[1:])
+    made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    (folder / "model.onnx").write_bytes(made.SerializeToString())
+    with pytest.raises(ModelError, match="gives numbers for each token, not for the text"):
+        ModelFile(str(folder)).load().predict(["a good film", "a film that was not so good"])
+
+
+def test_a_pipeline_of_spacy_is_called_that(tmp_path):
+    for name in ("config.cfg", "meta.json"):
+        (tmp_path / name).write_text("{}")
+    with pytest.raises(ModelError, match=r"is a spaCy pipeline; .*doc\.cats for doc in nlp\.pipe"):
+        ModelFile(str(tmp_path)).load()
 
 
 def test_a_sidecar_names_no_file_outside_its_folder(limex, tmp_path):

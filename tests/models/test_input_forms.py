@@ -233,7 +233,7 @@ def test_texts_have_no_other_form(tmp_path, form):
 
 def test_an_onnx_graph_says_itself_what_it_is_given(samples):
     file = ModelFile(str(samples / "scenes.onnx"), input_form="sparse")
-    with pytest.raises(SettingsError, match="an ONNX graph says itself"):
+    with pytest.raises(SettingsError, match="an ONNX graph determines its own input"):
         file.load()
 
 

@@ -43,6 +43,21 @@ def test_a_file_of_lines_gives_the_human_part(tmp_path, text):
     assert read(tmp_path, text.format(*FISH)) == FISH
 
 
+@pytest.mark.parametrize(
+    ("text", "names"),
+    [
+        ("tag_id,name,category\n99,general,9\n1,1girl,0\n2,solo,0", ("general", "1girl", "solo")),
+        ("ClassId,SignName\n2,stop\n0,yield\n1,bend", ("yield", "bend", "stop")),
+        ("label\tcount\na b\t3\nc\t4", ("a b", "c")),
+        ('name,r,g,b\n"sky, blue",0,0,9\nroad,1,1,1', ("sky, blue", "road")),
+        ("name\nmine", ("name", "mine")),
+        ("a, b\nc, d", ("a, b", "c, d")),
+    ],
+)
+def test_a_table_gives_its_column_of_names(tmp_path, text, names):
+    assert read(tmp_path, text, "names.csv") == names
+
+
 def test_indexed_lines_may_stand_in_any_order(tmp_path):
     assert read(tmp_path, "2 c\n0 a\n1 b") == ("a", "b", "c")
 

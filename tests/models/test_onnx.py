@@ -136,6 +136,48 @@ def test_what_cannot_be_fed_with_a_text_says_what_can(tmp_path, inputs, words):
         ModelFile(path).load().input.require("text")
 
 
+@pytest.mark.parametrize(
+    ("shape", "one"),
+    [([48, 40, 3], True), ([3, 48, 40], True), ([1, 48, 3], False), ([1, 3, 48], False)],
+)
+def test_an_input_of_one_image_is_told_from_a_series(tmp_path, shape, one):
+    words = "is one image, without an axis for more" if one else "is a sequence of vectors"
+    with pytest.raises(ModelError, match=words):
+        ModelFile(mean_model(tmp_path / "m.onnx", shape, axes=(1, 2))).load()
+
+
+def test_bytes_of_files_are_not_made_of_images(tmp_path):
+    nodes = [helper.make_node("Shape", ["x"], ["s"])]
+    inputs = [value("x", ["n"], TensorProto.STRING)]
+    path = saved(tmp_path / "m.onnx", nodes, inputs, [value("s", [1], TensorProto.INT64)])
+    with pytest.raises(PredictionError, match="takes texts, or bytes of files"):
+        ModelFile(path).load().predict(np.zeros((2, 4, 4, 3), np.float32))
+
+
+@pytest.mark.parametrize("beside", [True, False])
+@pytest.mark.parametrize("operator", ["TopK", "ReduceMax"])
+def test_the_largest_scores_alone_are_no_scores_of_classes(tmp_path, operator, beside):
+    k = numpy_helper.from_array(np.array([2], np.int64), "k")
+    nodes = [
+        helper.make_node("Softmax", ["x"], ["p"]),
+        helper.make_node("TopK", ["p", "k"], ["values", "places"]),
+    ]
+    if operator == "ReduceMax":
+        nodes[1] = helper.make_node("ReduceMax", ["p"], ["values"], axes=[1], keepdims=1)
+        nodes += [helper.make_node("ArgMax", ["p"], ["places"], axis=1, keepdims=1)]
+    width = 2 if operator == "TopK" else 1
+    ends = [value("values", ["n", width]), value("places", ["n", width], TensorProto.INT64)]
+    ends += [value("p", ["n", 3])] if beside else []
+    path = saved(tmp_path / "m.onnx", nodes, [value("x", ["n", 3])], ends, [k])
+    if not beside:
+        with pytest.raises(ModelError, match=rf"gives the largest scores only.*before {operator}"):
+            ModelFile(path).load()
+        return
+    model = ModelFile(path).load()
+    rows = Table(("a", "b", "c"), [np.array([0.1, 2.0]), np.array([0.2, 0.0]), np.zeros(2)])
+    assert model.predict(rows).sum(axis=1) == pytest.approx([1, 1])
+
+
 def test_a_layout_that_the_shape_does_not_tell_is_asked_for(tmp_path):
     path = mean_model(tmp_path / "m.onnx", ["n", 3, 8, 3])
     with pytest.raises(SettingsError, match="--layout NCHW"):

@@ -326,7 +326,7 @@ def test_class_names_of_impossible_characters_are_damage(tmp_path, packed_by):
     words = b"x\0\0\0x\0\0\0"
     assert words in path.read_bytes()
     path.write_bytes(path.read_bytes().replace(words, b"x\0\xff\xffx\0\0\0"))
-    with pytest.raises(ModelError, match="is damaged: words of no known characters"):
+    with pytest.raises(ModelError, match="is damaged: words with unknown characters"):
         ModelFile(str(path)).load()
 
 

@@ -224,8 +224,8 @@ def test_a_function_of_one_text_is_told_that_it_is_given_a_list():
 
 
 GIVEN = {
-    "list": (lambda one: one.lower(), TEXTS, "it is given a list of texts"),
-    "strings": (lambda one: re.sub("a", "b", one), TEXTS, "it is given a list of texts"),
+    "list": (lambda one: one.lower(), TEXTS, "it gets a list of texts"),
+    "strings": (lambda one: re.sub("a", "b", one), TEXTS, "it gets a list of texts"),
     "images": (lambda one: one.convert("L"), np.zeros((2, 4, 4, 3)), "an array of images"),
     "array": (lambda one: one[:, 0], Table(("a",), (np.zeros(2),)), "--input-form array gives it"),
 }

@@ -9,11 +9,13 @@ import pickletools
 import random
 from collections import OrderedDict
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.dummy import DummyRegressor
 from sklearn.ensemble import (
@@ -25,7 +27,7 @@ from sklearn.ensemble import (
 )
 
 from lime_cli.errors import ModelError, UntrustedModel
-from lime_cli.models.pickles import runs
+from lime_cli.models.pickles import repeats, runs
 from lime_cli.models.pickles.building import Builder
 from lime_cli.models.pickles.loading import inspect_pickle, unpickle
 from lime_cli.models.pickles.policy import AllowList, Refused
@@ -334,3 +336,59 @@ def test_a_number_given_twice_hides_no_call() -> None:
     first = b"(" + b"".join(b"h\x00" for _ in range(600)) + b"t0"
     content = before + b"t0" + first + again[1:]
     assert alike(built(content), pickle.loads(content))
+
+
+def _text(words: str) -> bytes:
+    return b"\x8c%c%b\x94" % (len(words), words.encode())
+
+
+def test_bytes_of_arrays_are_no_instructions_of_what_repeats() -> None:
+    """joblib writes them behind the instruction that fills what describes the array."""
+    wrapper = _text("joblib.numpy_pickle") + _text("NumpyArrayWrapper") + b"\x93\x94"
+    dtype = _text("numpy") + _text("dtype") + b"\x93\x94" + _text("u1") + b"\x89\x88\x87\x94R\x94"
+    dtype += b"(K\x03" + _text("|") + b"NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t\x94b"
+    said = _text("shape") + b"K\x40\x85\x94" + _text("order") + _text("C") + _text("dtype")
+    array = b"h\x02)\x81\x94}\x94(" + said + b"h\x08ub" + b"\x94" * 64  # all of which number
+    many = b"N" + b"\x94" * 230 + b"0"
+    loaded: Any = built(b"\x80\x04" + wrapper + dtype + b"0" + many + b"]\x94(" + array * 9 + b"e.")
+    assert [type(one) for one in loaded] == [np.ndarray] * 9
+
+
+def test_columns_with_gaps_repeat_in_a_table() -> None:
+    model = DummyRegressor()
+    model.seen_ = pd.DataFrame({f"c{n}": pd.array([n, None], dtype="Int64") for n in range(9)})
+    loaded: Any = built(pickle.dumps(model))
+    assert loaded.seen_.equals(model.seen_)
+
+
+@pytest.mark.filterwarnings("ignore:Trying to unpickle")
+def test_what_is_nested_is_not_learned_again_and_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    n_levels = 400
+    head = _text("sklearn.dummy") + _text("DummyRegressor") + b"\x93\x94"
+    start = b"h\x02)\x81}" + _text("constant")
+    numbers = b"](" + b"K\x01" * 20_000 + b"e"
+    content = b"\x80\x04" + head + start * n_levels + numbers + b"sb" * n_levels + b"."
+    builder = Builder(io.BytesIO(content), len(content), AllowList())
+    assert builder.repeats is not None
+    monkeypatch.setattr(repeats, "_Class", partial(repeats._Class, tries=n_levels))  # has many
+    builder.load()
+    assert builder.repeats.n_steps < 2 * repeats._MOST_STEPS
+
+
+@pytest.mark.parametrize("pieces", range(1, 5))
+def test_objects_alone_in_lists_keep_their_lists(pieces: int) -> None:
+    """Each is in a list, or several are, beside something else, or in the list before."""
+    made = [DummyRegressor(quantile=n) for n in range(40)]
+    match pieces:
+        case 1:
+            held: Any = [[one] for one in made]
+        case 2:
+            held = [made[n : n + pieces] for n in range(0, 40, pieces)]
+        case 3:
+            held = [[one, None] if n % 5 == 3 else [one] for n, one in enumerate(made)]
+        case _:
+            held = [[one] for one in made[:20]] + made[20:]
+            held[5] = [held[4], *held[5]]
+    content = pickle.dumps([held, held[7]], 4)
+    ends = [outcome(content, by_repeats=one) for one in (True, False)]
+    assert ends[0] == ends[1] == pickle.dumps(pickle.loads(content))

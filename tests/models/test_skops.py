@@ -77,7 +77,9 @@ def test_a_class_that_is_not_on_the_list_is_named_with_the_ways_on(tmp_path):
 def test_a_method_tied_to_an_object_is_refused(tmp_path):
     scaler = StandardScaler().fit(X)
     tied = make_pipeline(FunctionTransformer(scaler.transform), LogisticRegression()).fit(X, Y)
-    with pytest.raises(UntrustedModel, match=r"is not safe to load: it ties a function"):
+    with pytest.raises(
+        UntrustedModel, match=r"is not safe to load: it binds arguments to a function"
+    ):
         ModelFile(saved(tmp_path, tied)).load()
 
 

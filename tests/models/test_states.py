@@ -414,7 +414,7 @@ UNFIT: dict[str, Callable[[], Model]] = {
     ),
     "neighbours of unknown classes": lambda: neighbours(_y=np.full(60, 10**6)),
     "neighbours of negative classes": lambda: neighbours(_y=np.full(60, -3)),
-    "neighbours of another width": lambda: neighbours(n_features_in_=2),
+    "nearest neighbours with a different number of columns": lambda: neighbours(n_features_in_=2),
     "norms of neighbours": lambda: neighbours(
         effective_metric_params_={"Y_norm_squared": np.zeros(1)}
     ),
@@ -462,7 +462,7 @@ def test_boosting_looks_at_the_answers_that_it_begins_with(begins: str, tmp_path
         "a table": with_state(fitted(DummyClassifier(), THREE), class_prior_=np.ones(2) / 2),
     }[begins]  # fmt: skip
     model: Any = unpickle(written(boosting(init_=other), tmp_path / "m.pkl", 4))
-    with pytest.raises(ValueError, match="begins with"):
+    with pytest.raises(ValueError, match="initial model of the boosting"):
         model.predict_proba(X)
 
 

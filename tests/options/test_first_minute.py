@@ -365,8 +365,8 @@ def test_a_project_has_options_in_its_pyproject_below_the_sidecar(limex, project
     ("line", "said"),
     [
         ("jobs = 3", "pyproject.toml:2: jobs cannot be set in pyproject.toml"),
-        ("trust = true", "pyproject.toml:2: trust cannot be set in a file of options"),
-        ('output = "x.json"', "pyproject.toml:2: output cannot be set in a file of options"),
+        ("trust = true", "pyproject.toml:2: trust cannot be set in an options file"),
+        ('output = "x.json"', "pyproject.toml:2: output cannot be set in an options file"),
         ("sed = 3", "pyproject.toml:2: unknown option 'sed'; did you mean 'seed'?"),
         ("[tool.limex.tabluar]", "pyproject.toml:2: unknown table [tabluar]"),
         ('background = "/etc/passwd"', "background: /etc/passwd lies outside the folder"),

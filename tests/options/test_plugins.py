@@ -84,7 +84,10 @@ def test_a_package_adds_a_modality_with_options_of_its_own(limex, added):
     assert result.code == 0, result.err
     components = json.loads(result.out)["targets"][0]["components"]
     assert [one["name"] for one in components] == ["good"]
-    assert "marcotcr/lime does not explain such inputs" in limex(*call, *chosen, "--like-lime").err
+    assert (
+        "marcotcr/lime does not support this kind of input"
+        in limex(*call, *chosen, "--like-lime").err
+    )
 
 
 def test_a_name_that_no_package_adds_is_refused_with_the_list(limex, added):

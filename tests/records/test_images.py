@@ -78,7 +78,7 @@ def test_pictures_are_found_where_they_are_said_to_be(limex, scene, saved, tmp_p
     assert done.code == 0, done.err
     lost = limex("render", saved, "-o", tmp_path / "b.png")
     assert lost.code == 2
-    assert "the record does not hold the image; name it with --pictures" in lost.err
+    assert "the record does not contain the image; name it with --pictures" in lost.err
 
 
 def test_a_picture_under_another_name_is_known_by_its_content(limex, scene, saved, tmp_path):
@@ -121,7 +121,7 @@ def test_a_name_in_a_record_leads_nowhere_else(limex, scene, saved, tmp_path):
         record["instance"] |= {"id": wrong, "source": wrong}
         (deep / "a.json").write_text(json.dumps(record))
         done = limex("render", deep / "a.json", "-o", deep / "a.png")
-        assert "does not hold the image" in done.err
+        assert "does not contain the image" in done.err
 
 
 @pytest.mark.parametrize(
@@ -132,9 +132,9 @@ def test_a_name_in_a_record_leads_nowhere_else(limex, scene, saved, tmp_path):
             {"label_map": {"box": [0, 0, 1e300, 9], "png": "AA"}},
             "the record's label map is damaged",
         ),
-        ({"width": "x"}, "what the record says of the image is damaged"),
-        ({"height": 99}, "scene.png: is not of the size that the record says"),
-        ({"input": 3}, "what the record says of the image is damaged"),
+        ({"width": "x"}, "the record's data about the image are damaged"),
+        ({"height": 99}, "scene.png: does not have the size in the record"),
+        ({"input": 3}, "the record's data about the image are damaged"),
     ],
 )
 def test_a_damaged_record_is_refused_in_one_line(limex, saved, tmp_path, facts, said):

@@ -55,8 +55,8 @@ def test_records_come_one_at_a_time(tmp_path):
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"", "holds no explanation"),
-        (RUN, "holds no explanation"),
+        (b"", "contains no explanation"),
+        (RUN, "contains no explanation"),
         (b"word\n", "is not a JSON record"),
         (b"[1, 2]\n", "not an object"),
         (b'{"a": 1}\n', "this is not an explanation"),

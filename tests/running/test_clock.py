@@ -145,7 +145,7 @@ def explain(folder, model, *words, **how):
 def test_a_model_without_a_first_answer_is_one_line_that_names_load_timeout(folder, model):
     code, out, err, _ = explain(folder, model, "--row", 3, "--load-timeout", 1)
     said = f"limex: py:limex_hanging:{model}: returned no first prediction in 1 s at row 3; "
-    assert (code, out, err) == (4, "", said + "if it needs longer: --load-timeout 60\n")
+    assert (code, out, err) == (4, "", said + "if it needs more time: --load-timeout 60\n")
 
 
 @pytest.mark.slow
@@ -165,7 +165,7 @@ def test_a_model_that_never_loads_is_one_line(folder, jobs):
     how = (*ROWS, "--row", 3, "--load-timeout", 1.5, "-f", "json", *jobs)
     waiting = {name: started(folder, "explain", "tabular", f"py:{name}", *how) for name in names}
     for name, process in waiting.items():
-        said = f"limex: py:{name}: was not loaded within 1.5 s; if it needs longer: "
+        said = f"limex: py:{name}: was not loaded within 1.5 s; if it needs more time: "
         assert ended(process) == (4, "", said + "--load-timeout 60\n")
 
 

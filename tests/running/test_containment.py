@@ -173,7 +173,7 @@ def on_a_terminal(words, cwd):
 
 @pytest.mark.parametrize("form", ["csv", "table", "json", "jsonl", "html"])
 def test_nothing_that_a_terminal_obeys_reaches_it_in_any_format(tmp_path, form):
-    strange = "b\x1b]0;title\x07\x9b31m"
+    strange = "b\x1b]0;title\x07\x9b31m\n::error::c"
     (tmp_path / "limex_plain.py").write_text("def f(rows):\n    return rows['a'] * 2.0\n")
     lines = "".join(f"{i % 9},{i * 7 % 11}\n" for i in range(60))
     (tmp_path / "rows.csv").write_text(f'a,"{strange}"\n{lines}', encoding="utf-8")
@@ -182,6 +182,31 @@ def test_nothing_that_a_terminal_obeys_reaches_it_in_any_format(tmp_path, form):
     found = on_a_terminal((*words, "-f", form), tmp_path).decode()
     assert "title" in found
     assert {c for c in found if not c.isprintable()} <= {"\n", "\r", "\t"}
+    assert "\n::error" not in found.replace("\r", "")
+
+
+@pytest.mark.parametrize("when", ["imported", "asked"])
+def test_a_model_that_goes_to_another_folder_takes_no_result_along(tmp_path, when):
+    (tmp_path / "elsewhere").mkdir()
+    goes = 'os.chdir("elsewhere")'
+    is_there = 'os.getcwd().endswith("elsewhere")'
+    lines = ["import os", *([goes] if when == "imported" else []), "def f(rows):"]
+    if when == "asked":
+        lines.append(f"    if not {is_there}: {goes}")
+    lines.append(f'    return rows["a"] * (2.0 if {is_there} else 0.0)')
+    (tmp_path / "limex_goes.py").write_text("\n".join(lines))
+    rows = "".join(f"{i % 9},{i * 7 % 11}\n" for i in range(60))
+    (tmp_path / "rows.csv").write_text(f"a,b\n{rows}")
+    words = ["explain", "tabular", "py:limex_goes:f", "rows.csv", "--row", "3"]
+    done = subprocess.run(
+        [sys.executable, "-m", "lime_cli", *words, "--samples", "64", "-o", "out.json"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(tmp_path)])},
+        check=False,
+    )
+    assert done.returncode == 0
+    found = json.loads((tmp_path / "out.json").read_text())
+    assert found["targets"][0]["components"][0]["weight"] != 0
 
 
 def sleeping(start, tmp_path, **how):

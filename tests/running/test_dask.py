@@ -125,7 +125,9 @@ def test_another_model_under_the_same_path_is_refused(cluster, tmp_path):
     works = list(works_of(BATCHES["rows"][0], ModelFile(str(path)), 10))
     with opened(cluster.workers, str(path)) as executor:
         path.write_bytes(path.read_bytes() + b"\0")
-        with pytest.raises(ModelError, match=r"model.onnx: another file stands under this path"):
+        with pytest.raises(
+            ModelError, match=r"model.onnx: there is a different file under this path"
+        ):
             list(executor.run_all(iter(works), lambda: False))
         path.unlink()
         with pytest.raises(ModelError, match=r"model.onnx: cannot be read on "):

@@ -442,4 +442,7 @@ def test_a_script_that_workers_import_starts_no_workers_for_ever(tmp_path):
         text=True,
     )
     assert done.returncode == 1
-    assert 'put what runs limex under if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+    assert (
+        'put the code that runs limex under if __name__ == "__main__":'
+        in done.stderr.splitlines()[-1]
+    )

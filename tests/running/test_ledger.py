@@ -207,7 +207,7 @@ def test_files_of_others_are_refused_unless_forced(tmp_path):
     folder = tmp_path / "out"
     folder.mkdir()
     (folder / "diary.txt").write_text("precious")
-    with pytest.raises(OutputError, match=r"holds other files \(diary.txt\)"):
+    with pytest.raises(OutputError, match=r"contains other files \(diary.txt\)"):
         work(folder)
     assert names(folder) == ["diary.txt"]
     work(folder, Beginning(force=True))

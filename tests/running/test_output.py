@@ -63,7 +63,7 @@ def test_nothing_more_is_asked_for_them():
             2,
             "--save-samples: s.csv is not an NPZ file; name it FILE.npz",
         ),
-        ((*ROW, "--save-samples", "s.npz", "--like-lime"), 2, "--like-lime keeps none"),
+        ((*ROW, "--save-samples", "s.npz", "--like-lime"), 2, "--like-lime keeps no samples"),
         ((*ROW, "--save-samples", "s.npz", "-j", 1), 2, "holds the samples of one instance"),
         ((*ROW[:-1], "3-4", "--save-samples", "s.npz"), 2, "holds the samples of one instance"),
         ((*ROW, "--save-samples", "no/s.npz"), 5, "there is no folder no"),

@@ -141,6 +141,33 @@ DIALECTS = {
     "latin": (Dialect(encoding="latin-1"), "größe,ort\n1,Köln\n2,Nîmes\n".encode("latin-1")),
     "windows latin": (Dialect(encoding="cp1252"), b"a,b\r\n1,\x80\r\n2,x\x85\r\n"),
     "no header": (Dialect(header=False), "1,x\n2,y\n3,z\n"),
+    "utf-16": (Dialect(encoding="utf-16"), "größe,ort\n1,京都\n3.5,b\n".encode("utf-16")),
+    "utf-16 of one order": (
+        Dialect(encoding="utf-16-be"),
+        ("a,b\r\n" + "1.5,京\r\n2.5,x\r\n" * 3000).encode("utf-16-be"),
+    ),
+    "shift jis": (Dialect(encoding="shift_jis"), "a,b\n1,表\n3,4\n".encode("shift_jis")),
+    "thousands": (Dialect(thousands="'"), "a,b\n1'000,2\n3,4'5\n-1'234'567.5,1'00\n"),
+    "thousands in quotes": (Dialect(thousands=","), 'a,b\n"1,000",x\n3,"y,000"\n"12,34",z\n'),
+    "thousands between semicolons": (
+        Dialect(separator=";", thousands=",", decimal="."),
+        "a;b;c\n" + "1,000;x;1,5\n-22,333.25;1,000;2\n7;y;3\n" * 2000,
+    ),
+    "thousands before decimal commas": (
+        Dialect(separator=";", thousands=".", decimal=","),
+        "a;b\n" + "1.000,5;2.5\n3;1.234.567\n" * 2000,
+    ),
+    "narrow blanks for thousands": (
+        Dialect(separator=";", thousands=" "),
+        "a;b\n" + "1 000;2\n12\u202f345;6\n1\u00a0234.5;7\n" * 2000,
+    ),
+    "a letter for thousands": (Dialect(thousands="e"), "a,b\n" + "5,6\n1e234,2\n" * 2000),
+    "thousands and blanks around": (Dialect(thousands="'"), "a,b\n 1'000,2\n1'000 ,4\n"),
+    "thousands and gaps": (Dialect(thousands="'"), "a,b\n1'000,\nNA,4'000\n,7\n"),
+    "thousands and line ends": (Dialect(thousands=","), 'a,b\n"1\n2",3\n"4,000",5\n'),
+    "blanks": (Dialect(separator=" "), "  a b   c\n" + " 1.5   x\t-2\n2 y  3e2 \n" * 3000),
+    "blanks and thousands": (Dialect(separator=" ", thousands=","), "a b\n1,000  2\n3 4,5\n"),
+    "blanks and windows": (Dialect(separator=" "), "a b\r\n1  2\r\n3  4\r\n"),
 }
 """Dialects that are read by column, with a table."""
 
@@ -172,9 +199,9 @@ def test_a_compressed_table_that_is_cut_short_is_told_as_damaged(tmp_path):
 @pytest.mark.parametrize(
     ("dialect", "content"),
     [
-        (Dialect(thousands="'"), "a,b\n1'000,2\n3,4\n"),
-        (Dialect(encoding="utf-16"), "a,b\n1,2\n3,4\n".encode("utf-16")),
-        (Dialect(encoding="shift_jis"), "a,b\n1,表\n3,4\n".encode("shift_jis")),
+        (Dialect(separator=" "), 'a b\n"x y" 2\n3 4\n'),
+        (Dialect(separator=" "), "a b\n1 2\n \n3 4\n"),
+        (Dialect(encoding="utf-16"), "a,b\n1,2\r3,4\n".encode("utf-16")),
     ],
 )
 def test_other_dialects_are_read_by_row(tmp_path, dialect, content):

@@ -163,7 +163,7 @@ def test_a_wrong_name_is_told_with_the_nearest(people, schema, words):
             "--fixed: 'city' moves with others",
         ),
         ({"only": ("age",), "fixed": ("age",)}, "leaves nothing to vary"),
-        ({"texts": ("age",)}, "holds no texts"),
+        ({"texts": ("age",)}, "contains no texts"),
     ],
 )
 def test_choices_that_contradict_each_other_are_refused(people, schema, words):

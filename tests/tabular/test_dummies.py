@@ -90,7 +90,7 @@ def test_dummies_of_other_values_than_the_table_has_are_told(tmp_path):
     dummies = pd.get_dummies(FRAME[["Sex", "Age"]])
     with pytest.raises(InputError) as error:
         answers(path, LogisticRegression().fit(dummies, LABELS))
-    assert error.value.hint == "they are dummies of 'Sex', of other values than the table has"
+    assert error.value.hint == "they are dummies of 'Sex', with values that the table does not have"
 
 
 def test_the_dummies_of_a_model_whose_names_were_folded_are_found(tmp_path):

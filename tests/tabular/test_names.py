@@ -118,7 +118,7 @@ def test_columns_that_are_taken_by_position_are_listed(tmp_path):
     pd.DataFrame(VALUES, columns=["b", "a"]).to_csv(path, index=False)
     _, table = answers(path, LogisticRegression().fit(VALUES, LABELS))
     said = {one.code: one.message for one in table.fitted_warnings}
-    assert said["by_position"].endswith("in this order: b, a; --columns says others")
+    assert said["by_position"].endswith("in this order: b, a; --columns sets another order")
     frame = pd.DataFrame(VALUES, columns=["a", "b"])
     _, table = answers(path, LogisticRegression().fit(frame, LABELS))
     assert "by_position" not in [one.code for one in table.fitted_warnings]
@@ -296,10 +296,10 @@ def test_columns_without_names_are_the_model_s_and_that_is_said(tmp_path):
 @pytest.mark.parametrize(
     ("own", "hint"),
     [
-        (("a", "normAmount"), "are made of its columns"),
-        (("a", "amount_per_day"), "are made of its columns"),
-        (("a", "log_Amount"), "are made of its columns"),
-        (("a", "a_share"), "are made of its columns"),
+        (("a", "normAmount"), "are computed from its columns"),
+        (("a", "amount_per_day"), "are computed from its columns"),
+        (("a", "log_Amount"), "are computed from its columns"),
+        (("a", "a_share"), "are computed from its columns"),
         (("a", "Amounts"), "use --rename 'Amount=Amounts'"),
         (("a", "Ammount"), "use --rename 'Amount=Ammount'"),
     ],
@@ -310,3 +310,14 @@ def test_a_column_that_was_made_of_another_is_not_taken_for_its_name(tmp_path, o
     model = LogisticRegression().fit(pd.DataFrame(VALUES, columns=list(own)), LABELS)
     with pytest.raises(InputError, match=re.escape(hint)):
         answers(path, model)
+
+
+def test_a_column_whose_name_has_a_unit_in_the_table_may_be_renamed(tmp_path):
+    path = tmp_path / "d.csv"
+    pd.DataFrame(VALUES, columns=["a", "fare (EUR)"]).to_csv(path, index=False)
+    frame = pd.DataFrame(VALUES, columns=["a", "fare"])
+    model = LogisticRegression().fit(frame, LABELS)
+    with pytest.raises(InputError, match=re.escape("--rename 'fare (EUR)=fare'")):
+        answers(path, model)
+    found, _ = answers(path, model, renamed=(("fare (EUR)", "fare"),))
+    assert found == pytest.approx(model.predict_proba(frame))

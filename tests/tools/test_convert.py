@@ -9,7 +9,7 @@ import onnxruntime
 import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
-from sklearn.compose import make_column_transformer
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import (
     BaggingClassifier,
     ExtraTreesClassifier,
@@ -22,8 +22,8 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.impute import KNNImputer, SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
 from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import KernelDensity
@@ -34,6 +34,7 @@ from sklearn.preprocessing import (
     MinMaxScaler,
     OneHotEncoder,
     OrdinalEncoder,
+    PowerTransformer,
     QuantileTransformer,
     RobustScaler,
     StandardScaler,
@@ -52,6 +53,8 @@ MIXED = NUMBERS.assign(
     city=RANDOM.choice(["Oslo", "Bergen", "NA"], 150), owner=RANDOM.random(150) < 0.5
 )
 MIXED.loc[::7, "c"] = np.nan
+GAPS = NUMBERS + RANDOM.normal(size=NUMBERS.shape) / 7.0  # no two rows are equally near
+GAPS = GAPS.where(RANDOM.random(GAPS.shape) > 0.05)
 CLASSES = np.where(NUMBERS["c"] + NUMBERS["d"] > 0, "high", "low")
 TEXTS = ["a wonderful film", "a boring film", "wonderful acting", "boring and long"] * 10
 
@@ -102,6 +105,16 @@ MODELS = {
         NUMBERS,
     ),
     "mixed": (mixed_pipeline, MIXED),
+    "gaps filled by neighbours": (
+        lambda: make_pipeline(KNNImputer(n_neighbors=3), LogisticRegression()).fit(GAPS, CLASSES),
+        GAPS,
+    ),
+    "the nearer the heavier, and marked": (
+        lambda: make_pipeline(
+            KNNImputer(weights="distance", add_indicator=True), LinearRegression()
+        ).fit(GAPS, NUMBERS["c"]),
+        GAPS,
+    ),
     "xgboost": (of_xgboost, NUMBERS),
     "lightgbm": (of_lightgbm, NUMBERS),
     "catboost": (of_catboost, NUMBERS),
@@ -238,6 +251,33 @@ LEDGERS = {
     "stack": lambda: of_ledger(
         StackingClassifier([("a", forest()), ("b", LogisticRegression())], cv=2), StandardScaler()
     ),
+    **{
+        f"target of {name}": lambda inverse=inverse: of_ledger(
+            TransformedTargetRegressor(Ridge(), **inverse), StandardScaler()
+        )
+        for name, inverse in {
+            "nothing": {},
+            "logarithms": {"func": np.log1p, "inverse_func": np.expm1},
+            "squares": {"func": np.sqrt, "inverse_func": np.square},
+            "scales": {"transformer": StandardScaler()},
+            "ranges": {"transformer": MinMaxScaler((-1, 3))},
+            "medians": {"transformer": RobustScaler()},
+            "powers": {"transformer": PowerTransformer()},
+            "positive powers": {"transformer": PowerTransformer("box-cox", standardize=False)},
+            "ranks": {"transformer": QuantileTransformer(n_quantiles=50)},
+            "normal ranks": {
+                "transformer": QuantileTransformer(n_quantiles=50, output_distribution="normal")
+            },
+            "steps": {
+                "transformer": make_pipeline(FunctionTransformer(np.log, np.exp), StandardScaler())
+            },
+        }.items()
+    },
+    "target of a pipeline of trees": lambda: TransformedTargetRegressor(
+        of_ledger(HistGradientBoostingRegressor(), StandardScaler()),
+        func=np.log,
+        inverse_func=np.exp,
+    ).fit(LEDGER, LEDGER["age"]),
     "search": lambda: GridSearchCV(
         of_ledger(DecisionTreeClassifier(random_state=0), StandardScaler()),
         {"decisiontreeclassifier__max_depth": [3, 6]},
@@ -297,7 +337,7 @@ def test_convert_refuses_what_predicts_something_else_and_writes_nothing(tmp_pat
     path, table, output = saved(tmp_path, GaussianNB().fit(NUMBERS, CLASSES), NUMBERS)
     done = limex("convert", path, table, "-o", output, "--tolerance", "0")
     assert done.code == 4
-    assert "its ONNX form predicts something else" in done.err
+    assert "its ONNX model predicts something else" in done.err
     assert "the model gives" in done.err
     assert "raise --tolerance above" in done.err
     assert not output.exists()
@@ -317,8 +357,8 @@ def test_convert_keeps_the_sign_of_margins(kind, tmp_path, limex):
 @pytest.mark.parametrize(
     ("share", "advice"),
     [
-        (0.003, "raise --tolerance above 0.003, or explain the model as it is"),
-        (0.4, "explain the model as it is"),
+        (0.003, "raise --tolerance above 0.003, or explain the original model"),
+        (0.4, "explain the original model"),
     ],
 )
 def test_convert_advises_to_accept_no_more_than_rounding(share, advice):

@@ -36,4 +36,10 @@ const reveal = () => {
   if (part) part.closest("details").open = true;
 };
 addEventListener("hashchange", reveal);
+let closed = [];
+addEventListener("beforeprint", () => {
+  closed = [...document.querySelectorAll("details:not([open])")];
+  for (const one of closed) one.open = true;
+});
+addEventListener("afterprint", () => { for (const one of closed) one.open = false; });
 reveal();

@@ -6,6 +6,7 @@ or ``preprocessor_config.json``. What these say is what the model's owner's own 
 
 from __future__ import annotations
 
+import re
 from math import floor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -118,32 +119,46 @@ class Export(NamedTuple):
         said = self.processor
         if "image_mean" not in said and "size" not in said:
             return None
-        size, crop = _sides(said.get("size")), _sides(said.get("crop_size"))
-        cropping = bool(said.get("do_center_crop") or said.get("crop_pct"))
-        older = not isinstance(said.get("size"), dict)  # one number for either meaning
-        kind = str(said.get("image_processor_type") or said.get("feature_extractor_type") or "")
-        square = older and kind.lower().startswith(SQUARE)
-        cropped_first = cropping and not square
-        shorter = _shorter(said.get("size")) if cropped_first or not older else None
-        size = None if shorter else size
-        share = said.get("crop_pct")
-        if isinstance(share, float) and shorter and shorter < WHOLE:
-            size, crop = None, (shorter, shorter)
-            shorter = int(shorter / share)
-        cropped = crop if said.get("do_center_crop", bool(shorter)) else None
-        before = size[0] if size and cropped and size[0] == size[1] and size != cropped else None
-        factor = said.get("rescale_factor")
-        scale = factor if isinstance(factor, float) else 1 / 255
+        kind, fast = self._processor
+        shown, sides, shorter = _fitted(said, kind)
+        scale = said.get("rescale_factor")
+        scale = scale if isinstance(scale, float) else 1 / 255
         normal = said.get("do_normalize", True)
+        mean = _numbers(said.get("image_mean") if normal else None) or (0.0,)
+        std = _numbers(said.get("image_std") if normal else None) or (1.0,)
+        if said.get("rescale_offset"):
+            mean = tuple(one + 1 for one in mean)
+        if normal and said.get("include_top"):  # of EfficientNet, which divides twice
+            std = tuple(one * one for one in std)
+        flipped = said.get("do_flip_channel_order", kind == "mobilevit")
+        resample = said.get("resample", 3 if kind in BICUBIC else 2)
         return PixelsInput(
-            cropped or size or ((shorter, shorter) if shorter else None),
+            shown or sides or ((shorter, shorter) if shorter else None),
             "crop" if shorter else "stretch",
-            shorter or before,
+            shorter or (sides[0] if sides and shown not in (None, sides) else None),
             scale if said.get("do_rescale", True) else 1.0,
-            _numbers(said.get("image_mean") if normal else None) or (0.0,),
-            _numbers(said.get("image_std") if normal else None) or (1.0,),
-            3 if said.get("resample") == 3 else 2,
+            mean,
+            std,
+            resample if resample in range(6) else 2,
+            "BGR" if flipped else None,
+            floored=not fast,
+            unread=self._unread(kind),
         )
+
+    @property
+    def _processor(self) -> tuple[str, bool]:
+        """Return the kind of the image processor, such as ``vit``, and whether it is a fast one."""
+        said = self.processor
+        named = said.get("image_processor_type") or said.get("feature_extractor_type") or ""
+        found = PROCESSOR.fullmatch(str(named))
+        return (found[1].lower(), found[2] == "Fast") if found else (str(named).lower(), False)
+
+    def _unread(self, kind: str) -> tuple[str, ...]:
+        """Name what the processor does that nothing here follows."""
+        strange = [f"{kind!r}"] if kind not in KNOWN_PROCESSORS else []
+        cropping = not self.processor.get("do_resize", True) and "do_center_crop"
+        steps = (key for key, done in self.processor.items() if done is True and key[:3] == "do_")
+        return (*strange, *(one for one in steps if one not in KNOWN_STEPS or one == cropping))
 
     @property
     def pad(self) -> str | None:
@@ -225,12 +240,50 @@ def _folders(model: Path) -> list[Path]:
     return [model.parent, *([model.parent.parent] if model.parent.name == "onnx" else [])]
 
 
-WHOLE = 384
-"""From this size on transformers' ConvNext images are stretched, not cropped."""
+PROCESSOR = re.compile(r"(\w*?)(?:ImageProcessor|FeatureExtractor)(Fast|Pil)?")
 
+KNOWN_PROCESSORS = (
+    "", "vit", "deit", "beit", "convnext", "clip", "chineseclip", "siglip", "mobilenetv1",
+    "mobilenetv2", "mobilevit", "efficientnet", "poolformer", "levit", "bit", "pvt",
+)  # fmt: skip
+"""Kinds of transformers' image processors whose steps are followed."""
+
+KNOWN_STEPS = (
+    "do_resize", "do_rescale", "do_normalize", "do_center_crop", "do_convert_rgb",
+    "do_flip_channel_order",
+)  # fmt: skip
+
+BICUBIC = ("clip", "chineseclip", "deit", "beit", "siglip", "poolformer", "levit", "bit")
+"""Kinds that resize so where their files do not say it."""
+
+WHOLE, SHARE = 384, 224 / 256
+"""Of ConvNext: from which size on images are stretched, not cropped; what is kept of others."""
 
 SQUARE = ("deit", "beit")
-"""Kinds of processors to which one number means both sides, though they crop."""
+"""Kinds to which one number means both sides, though they crop."""
+
+Sides = tuple[int, int] | None
+
+
+def _fitted(said: dict[str, Any], kind: str) -> tuple[Sides, Sides, int | None]:
+    """Return the sides that are cropped to, those that are resized to, or the shorter of these."""
+    sides, crop = _sides(said.get("size")), _sides(said.get("crop_size"))
+    share, older = said.get("crop_pct"), not isinstance(said.get("size"), dict)
+    cropping = bool(said.get("do_center_crop") or share)
+    shorter = None
+    if not older or (cropping and kind not in SQUARE):  # one number has either meaning
+        shorter = _shorter(said.get("size"))
+        sides = None if shorter else sides
+    if shorter and (kind == "convnext" or (share and crop is None)):
+        if shorter >= WHOLE:
+            return None, (shorter, shorter), None
+        return (shorter, shorter), None, int(shorter / (share or SHARE))
+    if share and (shorter or sides):
+        shorter, sides = int((shorter or min(sides or (0,))) / share), None
+    elif shorter and kind == "levit":
+        shorter = int(256 / 224 * shorter)
+    shown = crop if said.get("do_center_crop", bool(shorter)) else None
+    return (shown, sides, shorter) if said.get("do_resize", True) else (shown, None, None)
 
 
 def _sides(size: Any) -> tuple[int, int] | None:

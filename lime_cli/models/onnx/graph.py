@@ -165,9 +165,7 @@ def read_graph(path: Path, data: bytes | None = None) -> Graph:
     try:
         _model(mapped(path) if data is None else memoryview(data), found)
     except RecursionError:
-        raise UntrustedModel(
-            f"{path.name}: holds graphs in graphs in graphs", "export it again"
-        ) from None
+        raise UntrustedModel(f"{path.name}: nests graphs too deeply", "export it again") from None
     except (IndexError, ValueError, UnicodeDecodeError):
         size = path.stat().st_size
         raise ModelError(
@@ -363,7 +361,7 @@ def _entry(data: memoryview) -> tuple[str, str]:
 def nested(value: memoryview | int) -> memoryview:
     """Return a value that must be a message; raise ValueError for a number."""
     if isinstance(value, int):
-        raise ValueError("a number where a message is due")
+        raise ValueError("a number instead of a message")
     return value
 
 

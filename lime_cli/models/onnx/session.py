@@ -17,7 +17,7 @@ from lime_cli.models.model_file import ModelFile, ModelInput, PixelsInput, colum
 from lime_cli.models.onnx.export import Export, export_beside
 from lime_cli.models.onnx.graph import Graph
 from lime_cli.models.onnx.runtime import failure
-from lime_cli.models.onnx.tokenizer import Tokens, takes_tokens
+from lime_cli.models.onnx.tokenizer import Tokens, each_token, takes_tokens
 from lime_cli.models.onnx.vocabularies import is_made
 from lime_cli.models.outputs import ACTIVATIONS, Stated
 from lime_cli.models.predictor import Origin, Predictor, Way
@@ -49,7 +49,11 @@ def read_input(
     """Read columns, or size, channels and layout; raise ModelError for what cannot be fed."""
     for one in inputs:
         if one.type not in DTYPES:
-            raise ModelError(f"{name}: limex cannot feed input {one.name!r} of type {one.type}")
+            hint = "explain a function that makes it: py:module:function"
+            if len(inputs) > 1:
+                hint = f"export it without that input, or {hint}"
+            said = f"{name}: limex cannot feed input {one.name!r} of type {one.type}"
+            raise ModelError(said, hint)
     if len(inputs) > 1:
         return _of_columns(name, inputs)
     shape, kind = inputs[0].shape, inputs[0].type
@@ -101,6 +105,12 @@ AXES = {
 def _of_axes(name: str, one: Any) -> ModelError:
     """Word that an input is of a kind that limex does not take apart."""
     kind = AXES.get(len(one.shape), f"an array of {len(one.shape)} axes")
+    if _is_one_image(one.shape):
+        return ModelError(
+            f"{name}: its input {one.name!r} {_shape(one)} is one image, without an axis for more",
+            "export it with such an axis in front (dynamic_axes), or explain a function that asks "
+            "it about each: py:module:function",
+        )
     part = "image (a frame or a slice, say)" if len(one.shape) > 3 else "table or text"
     return ModelError(
         f"{name}: its input {one.name!r} {_shape(one)} is {kind}, which limex does not explain",
@@ -153,6 +163,17 @@ def _is_grey(shape: list[Any]) -> bool:
     return len(shape) == 3 and shape[1] == shape[2] and isinstance(shape[1], int) and shape[1] > 4
 
 
+def _is_one_image(shape: list[Any]) -> bool:
+    """Tell (height, width, channels) or (channels, height, width)."""
+    if len(shape) != 3 or not all(isinstance(n, int) for n in shape):
+        return False
+    first, middle, last = shape
+    few = (1, 3, 4)
+    return middle > max(few) and (
+        (last in few and first > max(few)) or (first in few[1:] and last > max(few))
+    )
+
+
 CHANNEL_AXIS = re.compile(r"chan|^c$|^c_?in$|colou?r|band", re.IGNORECASE)
 """How a free axis is called that is an image's channels."""
 
@@ -200,17 +221,8 @@ def predictor_of(
 ) -> Predictor:
     """Return what asks the session; ``warnings`` are what opening it brought up."""
     origin = Origin("onnx", content.digest_in_thread(), content.name, warnings)
-    stated = session.stated()
-    way = Way(
-        origin,
-        session.predict,
-        stated,
-        session.input,
-        session.method,
-        session.warnings,
-        trial=session.trial,
-    )
-    return Predictor(session.file, way)
+    way = Way(origin, session.predict, session.stated(), session.input, session.method)
+    return Predictor(session.file, way._replace(warnings=session.warnings, trial=session.trial))
 
 
 def one_for_each_class(outputs: Sequence[Any], classes: Sequence[str] | None) -> list[Any]:
@@ -248,6 +260,13 @@ class Session:
             self._name, self._outputs, file.output, graph, n, self._nothing
         )
         self.file = self._completed()
+        if self._tokens is not None and self._is_of_each_token():
+            raise ModelError(*each_token(self._name))
+
+    def _is_of_each_token(self) -> bool:
+        """Tell an output that has an axis of the same name as that of the tokens."""
+        free = {n for one in self._inputs for n in one.shape[1:] if isinstance(n, str)}
+        return bool(free & set(self._output.shape[1:] or ()))
 
     def _tokenizer(self) -> Tokens | None:
         """Return what makes token ids of texts, where the graph takes those."""
@@ -274,14 +293,9 @@ class Session:
         file, said = self.file, self._export.activation
         if self._tokens is not None:
             file = file._replace(tokenizer=str(self._export.tokenizer or self._export.slow))
-        plain = self._graph.ends_in(self._output.name) not in PROBABLE
-        if (
-            file.activation == "auto"
-            and said in ACTIVATIONS
-            and plain
-            and file.task != "regression"
-            and not self._is_embedding
-        ):
+        plain = self._graph.ends_in(self._output.name) not in PROBABLE and not self._is_embedding
+        open_ = file.activation == "auto" and file.task != "regression"
+        if open_ and plain and said in ACTIVATIONS:
             file = file._replace(activation=str(said))
         return file
 
@@ -441,6 +455,16 @@ def choose(
     if wanted is not None:
         return _wanted(name, outputs, wanted), ()
     numbers = [one for one in outputs if one.type not in LABELS] or list(outputs[:1])
+    named = any(graph.ends_in(one.name) == "ArgMax" for one in outputs)
+    largest = ("TopK", "ReduceMax") if named else ("TopK",)
+    scores = [one for one in numbers if graph.ends_in(one.name) not in largest]
+    if not scores:
+        raise ModelError(
+            f"{name}: its output {numbers[0].name!r} gives the largest scores only, whichever "
+            "classes they are of",
+            f"export the scores before {graph.ends_in(numbers[0].name)}",
+        )
+    numbers = scores
     if len(numbers) == 1:
         return numbers[0], ()
     best = max(_rank(one, graph, n_classes) for one in numbers)

@@ -78,6 +78,14 @@ def takes_tokens(inputs: Sequence[Any], graph: Graph, found: bool) -> bool:
     return len(inputs) == 1 and bool(ids) and found and len(inputs[0].shape) == 2
 
 
+def each_token(name: str) -> tuple[str, str]:
+    """Word that an output has numbers for each token of a text: message and hint."""
+    return (
+        f"{name}: the model gives numbers for each token, not for the text",
+        "explain a function that makes one row of numbers of them: py:module:function",
+    )
+
+
 class Tokens:
     """A tokenizer and the inputs that it fills."""
 
@@ -195,7 +203,11 @@ class Tokens:
             given = run(self._feeds([found[i] for i in some], length))
             for place, i in enumerate(some):
                 predictions[i] = given[place]
-        return predictions if isinstance(predictions[0], (dict, str)) else np.stack(predictions)
+        if isinstance(predictions[0], (dict, str)):
+            return predictions
+        if len({np.shape(one) for one in predictions}) > 1:
+            raise PredictionError(*each_token(self._model))
+        return np.stack(predictions)
 
     def _filled(self, n: int) -> int:
         """Return how long a text of n tokens is made, whatever is beside it."""

@@ -13,9 +13,6 @@ from lime_cli.models.onnx.export import Export
 
 WORDS, PIECES, MERGES = "vocab.txt", "vocab.json", "merges.txt"
 
-MADE = (WORDS, PIECES)
-"""Files that a tokenizer can be made of."""
-
 LIKE_BERT = (
     "", "bert", "distilbert", "electra", "mobilebert", "squeezebert", "convbert", "layoutlm",
     "tinybert", "nystromformer",

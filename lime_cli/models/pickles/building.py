@@ -397,7 +397,7 @@ class Builder(Machine):
     def rebuild(self, named: Named, base: str, state: object) -> object:
         cls, plain = named.thing, _BASES.get(base)
         if not isinstance(cls, type) or plain is None or type(state) is not plain:
-            raise Refused(f"rebuilds {named} from something else than its base")
+            raise Refused(f"rebuilds {named} from something other than its base")
         if plain in (set, frozenset):
             check_keys(cast("Iterable[object]", state))
         if plain is dict:
@@ -464,7 +464,7 @@ class Builder(Machine):
     def read_array(self, array: InlineArray) -> object:
         dtype, shape = array.dtype, array.shape
         if dtype.subdtype is not None or not dtype.itemsize:
-            raise Refused("holds an array of an odd type")
+            raise Refused("contains an array of an invalid type")
         n_bytes = math.prod(shape) * dtype.itemsize
         self.check_left(n_bytes)
         raw = np.empty(n_bytes, np.uint8)

@@ -36,7 +36,7 @@ _TIME_UNITS = frozenset(b"Y M W D h m s ms us ns ps fs as generic".split())
 def make_dtype(args: tuple[object, ...]) -> np.dtype:
     """Make a dtype of its own from a plain code like `f8`; never one that numpy shares."""
     if not args or type(args[0]) is not str or not _DTYPE.fullmatch(args[0]):
-        raise Refused("makes a numpy dtype from something else than its code")
+        raise Refused("makes a numpy dtype from something other than its code")
     return np.dtype(args[0], False, True)
 
 
@@ -161,7 +161,7 @@ class Collisions:
             self._seconds += time.thread_time() - began
             self._n_stored += min(_AT_ONCE, len(items) - at)
             if self._seconds > _PATIENCE + _SECONDS_EACH * self._n_stored:
-                raise Bomb("holds keys that are made to be slow")
+                raise Bomb("contains keys that are made to be slow")
 
     def add(self, keys: Iterable[object], n_parts: int = 0) -> None:
         """Take note of keys; raise Bomb for more that collide than happen by chance.
@@ -175,7 +175,7 @@ class Collisions:
             first = self._first.setdefault(hash(key).to_bytes(8, "little", signed=True), key)
             self._n += first is not key and first != key
         if self._n > MOST_COLLISIONS or self._n_parts > MOST_PARTS:
-            raise Bomb("holds keys that are made to be slow")
+            raise Bomb("contains keys that are made to be slow")
 
 
 def check_keys(keys: Iterable[object], collisions: Collisions | None = None) -> None:
@@ -205,7 +205,7 @@ def _n_parts(key: object) -> int:
             return n
         if len(layer) > MAX_KEY_PARTS:
             break
-    raise Bomb("uses tuples in tuples in tuples as a key")
+    raise Bomb("uses deeply nested tuples as a key")
 
 
 def _hashes_plainly(key: object) -> bool:
@@ -235,7 +235,7 @@ def call(key: Global, function: Constructor, args: tuple[object, ...]) -> object
     if guard is None:
         check_plain(args)
     elif not guard(*args):
-        raise Refused(f"gives {'.'.join(key)} something it must not get")
+        raise Refused(f"passes an unsafe argument to {'.'.join(key)}")
     made = function(*args)
     if key == _ARROW_ARRAY:  # its offsets may point outside its buffers
         _validate(made)
@@ -287,7 +287,7 @@ def _range(*numbers: object) -> bool:
     if not all(type(one) is int and abs(one) < 1 << 62 for one in numbers):
         return False
     if len(range(*cast("tuple[int, ...]", numbers))) > MOST_NUMBERS:
-        raise Bomb("holds a range of more numbers than any model needs")
+        raise Bomb("contains a range with more numbers than any model needs")
     return True
 
 
@@ -345,11 +345,11 @@ def check_partial(made: object, state: object) -> None:
         if isinstance(one, type) and not is_plain_class(one):
             raise Refused(f"hands a class, {one.__name__}, to a function")
     if "out" in named or not all(type(name) is str for name in named):
-        raise Refused("has a partial write into what it holds")
+        raise Refused("has a partial that changes its own arguments")
     # what comes first is what functions return a view of, and what comes last what they write into
     most = made.func.nin - 1 if isinstance(made.func, np.ufunc) else len(args)
     if len(args) > most or any(isinstance(one, np.ndarray) for one in args):
-        raise Refused("has a partial hand out what it holds")
+        raise Refused("has a partial that returns its own arguments")
 
 
 def is_plain_class(kind: type) -> bool:
@@ -403,7 +403,7 @@ def _validate(array: object) -> None:
     try:
         array.validate(full=True)  # type: ignore[attr-defined]  # pyarrow has no types
     except ValueError:
-        raise Refused("holds damaged words of a table") from None
+        raise Refused("contains damaged words of a table") from None
 
 
 def _is_pandas(cls: object, *names: str) -> bool:

@@ -312,7 +312,7 @@ def _applied_first(path: str, found: Sequence[str], model: Any) -> Iterator[Code
     made = f'python -c "import joblib; from sklearn.pipeline import make_pipeline; {code}"'
     listed = " and ".join(map(repr, found[:2]))
     words = f"nothing of {listed} beside the model is applied; if it was fitted behind it, {made}"
-    yield CodedWarning("not_applied", f"{words} makes both.joblib, to be explained in its place")
+    yield CodedWarning("not_applied", f"{words} makes both.joblib, which you can explain instead")
 
 
 def _count_processors() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from lime_cli.errors import ModelError, UntrustedModel
+from lime_cli.errors import ModelError, UntrustedModel, and_more
 from lime_cli.models.containers import EXPORTS, export_of, what
 from lime_cli.models.pickles.archive import looks_like, most_bytes
 from lime_cli.models.pickles.building import Inert, Missing
@@ -39,13 +39,13 @@ def untrusted(path: Path, names: Sequence[Global], sklearn_version: str) -> Untr
         return unsafe(path, f"uses {_listing(dangers)}")
     misused = [key for key in names if key in listed()]
     if misused:
-        return unsafe(path, f"calls {_listing(misused)}, which it may only name")
+        return unsafe(path, f"calls {_listing(misused)}, which may be mentioned but not called")
     scripts = [name for module, name in names if module == "__main__"]
     if scripts:
         text = f"{path.name}: needs {scripts[0]}, which was defined in the training script"
         return UntrustedModel(text, "move it to a module, save again, then --trust-module MODULE")
     if any(module.split(".")[0] == "cloudpickle" for module, _ in names):
-        return unsafe(path, f"carries code of its own ({_listing(names)})")
+        return unsafe(path, f"contains its own code ({_listing(names)})")
     count = f"{len(names)} name{'s' * (len(names) > 1)}"
     text = f"{path.name}: needs {count} limex does not know: {_listing(names)}"
     if sklearn_version and any(module.startswith("sklearn.") for module, _ in names):
@@ -79,7 +79,7 @@ def refused(path: Path, error: Refused) -> UntrustedModel:
     """Word the refusal of a file by what it does; nobody is told to trust a bomb."""
     if isinstance(error, Bomb):
         text = f"{path.name}: is not safe to load: it {error}"
-        return UntrustedModel(text, "no model needs that: save it again where it was fitted")
+        return UntrustedModel(text, "a model does not need this; save it again where it was fitted")
     return unsafe(path, str(error))
 
 
@@ -116,7 +116,7 @@ def missing(path: Path, error: Missing, sklearn_version: str) -> ModelError:
     text = f"{path.name}: needs {module}.{name}: {first_line(error.reason)}"
     if package in _LIBRARIES:
         return ModelError(text, _install(_PIP_NAMES.get(package, package)))
-    return ModelError(text, f"pip install the package with {package}, or put it on PYTHONPATH")
+    return ModelError(text, f"install the package that provides {package}, or put it on PYTHONPATH")
 
 
 def _install(package: str) -> str:
@@ -138,14 +138,14 @@ def other_version(path: Path, what: str, sklearn_version: str) -> ModelError:
         )
         hint = f"pip install scikit-learn=={sklearn_version}, or save the model again with {here}"
         return ModelError(text, hint)
-    text = f"{path.name}: {what}, and scikit-learn {here} has no such thing"
-    return ModelError(text, "save the model again with the scikit-learn that is installed here")
+    text = f"{path.name}: {what}, which scikit-learn {here} does not have"
+    return ModelError(text, "save the model again with the installed version of scikit-learn")
 
 
 def unbuildable(path: Path, error: Exception, sklearn_version: str) -> ModelError:
     """Word that building the objects of a file failed in foreign code."""
     if isinstance(error, MemoryError):
-        return ModelError(f"{path.name}: needs more memory than there is")
+        return ModelError(f"{path.name}: needs more memory than is available")
     reason = f"{type(error).__name__}: {first_line(str(error))}"
     if sklearn_version and sklearn_version != metadata.version("scikit-learn"):
         return other_version(path, f"cannot be rebuilt ({reason})", sklearn_version)
@@ -202,5 +202,4 @@ def _listing(names: Iterable[Global]) -> str:
         ("os", name) if module in ("posix", "nt") else (module, name) for module, name in names
     ]
     words = sorted(".".join(key) for key in shown)
-    more = f" and {len(words) - _NAMES_SHOWN} more" if len(words) > _NAMES_SHOWN else ""
-    return ", ".join(first_line(word) for word in words[:_NAMES_SHOWN]) + more
+    return and_more([first_line(word) for word in words], _NAMES_SHOWN)

@@ -35,13 +35,16 @@ _AT_ONCE = 1 << 17
 _TRIES = 8
 """Objects of a class that were learned in a row, to no use."""
 
+_MOST_STEPS = 200_000
+"""Instructions that are looked at to learn: each may be in many objects, one in the other."""
+
 _NEXT_LIST = b"a]\x94"
 """What stands between objects of which each is alone in a list: APPEND, EMPTY_LIST, MEMOIZE."""
 
 _EMPTY_ARRAY = ("numpy._core.multiarray", "_reconstruct")
 
-_NATIVE = ("pandas", "xgboost", "lightgbm", "catboost")
-"""Packages whose objects are filled in ways of their own."""
+_NATIVE = ("pandas", "xgboost", "lightgbm", "catboost", "lime_cli")
+"""Packages whose objects are filled in ways of their own, as is what stands in for a class."""
 
 _FIXED, _NUMBER, _DATA, _COUNT = range(4)
 
@@ -127,6 +130,8 @@ class Repeats:
     def __init__(self, key_of: KeyOf) -> None:
         self._key_of = key_of
         self._classes: dict[int, _Class] = {}
+        self.n_steps = 0
+        """Instructions that were looked at to learn."""
         self.watched: list[Watched] = []
 
     def run(
@@ -173,14 +178,21 @@ class Repeats:
         start, cls, *_ = self.watched.pop()
         known = self._classes[id(cls)]
         known.tries -= 1
-        if end - start > _MOST_BYTES:
+        if end - start > _MOST_BYTES or self.n_steps > _MOST_STEPS:
             return
+        learner = _Learner(data[start:end], memo, self._key_of)
         try:
-            found = _Learner(data[start:end], memo, self._key_of).template()
+            found = learner.template()
         except (_Odd, IndexError, KeyError):
             return
+        finally:
+            self.n_steps += learner.n_steps
         known.template = known.template.merged(found) if known.template else found
         known.pieces = known.template.pieces()
+
+    def forget(self) -> None:
+        """Learn no object that has begun: bytes of an array were read in the midst of it."""
+        self.watched.clear()
 
 
 def _repeats(data: bytes, begin: bytes, at: int) -> bool:
@@ -270,6 +282,11 @@ class _Learner:
         self._marks: list[int] = []
         self._n_numbers = 0
         self._n_open = 0
+
+    @property
+    def n_steps(self) -> int:
+        """Count the instructions that were looked at."""
+        return len(self._codes)
 
     def template(self) -> Template:
         """Return the template; raise _Odd, IndexError or KeyError for what is not learned."""

@@ -100,7 +100,7 @@ def _check_booster(state: object) -> None:
 
 def _check_search_tree(state: object) -> None:
     if type(state) is not tuple or len(state) < 12:
-        raise Damaged("a search tree without its parts")
+        raise Damaged("a search tree with missing parts")
     _check_spatial(state[11], *state[:7])
     weights = state[12] if len(state) > 12 else None
     _fits(weights is None or np.shape(weights) == (len(state[0]),), "a search tree without weights")
@@ -118,7 +118,7 @@ def _check_spatial(
 ) -> None:
     """Check a KD tree or ball tree: its rows, the rows of its nodes, and where branches end."""
     if not all(isinstance(one, np.ndarray) for one in (data, rows, nodes, bounds)):
-        raise Damaged("a search tree without its parts")
+        raise Damaged("a search tree with missing parts")
     n = len(data)
     inside = len(rows) == n and np.all(rows >= 0) and np.all(rows < n)
     for end in (nodes["idx_start"], nodes["idx_end"]):
@@ -126,19 +126,19 @@ def _check_spatial(
     below = 2 * np.flatnonzero(nodes["is_leaf"] == 0) + 2
     inside = inside and len(nodes) == n_nodes and np.all(below < n_nodes)
     if not inside or bounds.shape[1:] != (n_nodes, data.shape[1]):
-        raise Damaged("a search tree whose branches lead outside of it")
+        raise Damaged("a search tree with branches that lead nowhere")
     if type(distance).__module__ != _DISTANCES:
         raise Damaged("a search tree without a distance")
-    _fits(distance._validate_data(data) is None, "a search tree of another width")
+    _fits(distance._validate_data(data) is None, "a search tree with a different number of columns")
 
 
 def _check_distance(state: object) -> None:
     """Check the weights and the matrix of a distance; a tree checks that they fit its rows."""
-    _fits(type(state) is tuple and len(state) in (3, 5), "a distance without its parts")
+    _fits(type(state) is tuple and len(state) in (3, 5), "a distance with missing parts")
     power, weights, matrix, *function = cast("tuple[Any, ...]", state)
     _fits(isinstance(power, float), "a distance without its power")
-    _fits(_numbers(weights, 1) and _numbers(matrix, 2), "a distance of damaged weights")
-    _fits(matrix.shape[0] == matrix.shape[1], "a distance of damaged weights")
+    _fits(_numbers(weights, 1) and _numbers(matrix, 2), "a distance with damaged weights")
+    _fits(matrix.shape[0] == matrix.shape[1], "a distance with damaged weights")
     if function and (isinstance(function[0], type) or not callable(function[0])):
         raise Refused("calls something other than a function as a distance")
 
@@ -150,7 +150,7 @@ def _check_spline(state: object) -> None:
     weights, degree = held.get("c", held.get("_c")), held.get("k")
     _fits(_numbers(knots, 1) and _numbers(weights, None), "a spline without numbers")
     if not isinstance(degree, (int, np.integer)) or not 0 <= degree <= _HIGHEST_DEGREE:
-        raise Damaged("a spline of no known degree")
+        raise Damaged("a spline with an unknown degree")
     n = len(knots) - int(degree) - 1
     enough = n > degree and weights is not None and weights.shape[:1] >= (n,)
     _fits(enough and np.all(np.diff(knots) >= 0), "a spline with missing knots")
@@ -217,7 +217,7 @@ def _check_random(source: Any) -> None:
     inner = maker.state["state"]
     drawn = inner.get("pos", 0) if isinstance(inner, dict) else 0
     at_most = (0 <= drawn <= _DRAWN_BY_TWISTER, 0 <= maker.state.get("buffer_pos", 0) <= 4)
-    _fits(all(at_most), "a source of random numbers that is beyond its own")
+    _fits(all(at_most), "a random number generator with an invalid position")
 
 
 def _check_widths(thing: Any) -> None:
@@ -245,7 +245,7 @@ def check_words(array: np.ndarray) -> None:
     if array.dtype.kind == "U" and array.dtype.itemsize and array.size:
         codes = np.dtype("u4").newbyteorder(array.dtype.byteorder)
         if np.ascontiguousarray(array).reshape(-1).view(codes).max() > sys.maxunicode:
-            raise Damaged("words of no known characters")
+            raise Damaged("words with unknown characters")
 
 
 def _fits(good: object, otherwise: str) -> None:
@@ -286,7 +286,7 @@ def _trees(thing: object) -> Iterator[tuple[int, Any]]:
 def _tree_in(member: Any) -> Any:
     tree = getattr(member, "__dict__", {}).get("tree_")
     if not _is_tree(tree):
-        raise Damaged("a forest with something else than trees in it")
+        raise Damaged("a forest that contains something other than trees")
     return tree
 
 
@@ -299,13 +299,13 @@ def _check_boosted(thing: Any, held: dict[str, Any]) -> None:
         type(stages) is np.ndarray and stages.ndim == 2 and stages.size, "boosting without stages"
     )
     per_stage = held.get("n_trees_per_iteration_", held.get("_K", held.get("K", stages.shape[1])))
-    _fits(per_stage == stages.shape[1], "boosting with stages of another size")
+    _fits(per_stage == stages.shape[1], "boosting with stages of different sizes")
     for member in stages.ravel():
         tree = _tree_in(member)
-        _fits(tree.n_outputs == 1 and tree.max_n_classes == 1, "boosting with other trees")
+        _fits(tree.n_outputs == 1 and tree.max_n_classes == 1, "boosting with different trees")
     begins, loss = held["init_"], held.get("_loss", held.get("loss_"))
     several = getattr(loss, "is_multiclass", getattr(loss, "is_multi_class", per_stage > 1))
-    _fits(bool(several) == (per_stage > 1), "boosting with stages of another size")
+    _fits(bool(several) == (per_stage > 1), "boosting with stages of different sizes")
     if not isinstance(begins, (str, _Beginning)):
         thing.init_ = _Beginning(begins, int(per_stage))
 
@@ -331,7 +331,7 @@ class _Beginning:
             n = 1 if answers.ndim == 1 else answers.shape[1]
             n -= name == "predict_proba" and self._n_values == 1  # of which the second is taken
             if answers.ndim > 2 or len(answers) != rows.shape[0] or n != self._n_values:
-                raise ValueError("the model that boosting begins with gives other answers")
+                raise ValueError("the initial model of the boosting has different outputs")
             return answers
 
         return asked
@@ -343,15 +343,18 @@ def _check_histogram_boosting(_thing: Any, held: dict[str, Any]) -> None:
     width = _width(held)
     mapper = vars(held["_bin_mapper"])
     known, edges = mapper["is_categorical_"], mapper["bin_thresholds_"]
-    _fits(_numbers(known, 1) and len(known) == width, "boosting of other columns")
-    _fits(isinstance(edges, list) and len(edges) == width, "boosting of other columns")
+    _fits(_numbers(known, 1) and len(known) == width, "boosting with a different number of columns")
+    _fits(
+        isinstance(edges, list) and len(edges) == width,
+        "boosting with a different number of columns",
+    )
     for column, is_category in zip(edges, known, strict=True):
         _fits(_numbers(column, 1), "boosting with damaged bins")
         small = not is_category or (np.all(column >= 0) and np.all(column < 256))
         _fits(small, "boosting with damaged bins")
     n_values = held.get("n_trees_per_iteration_")
     rounds = held["_predictors"]
-    _fits(all(len(one) == n_values for one in rounds), "boosting with stages of another size")
+    _fits(all(len(one) == n_values for one in rounds), "boosting with stages of different sizes")
     trees = [predictor for one in rounds for predictor in one]
     _check_histogram_trees(trees, width) if trees else None
 
@@ -396,7 +399,7 @@ def _check_machine(thing: Any, held: dict[str, Any]) -> None:
 
 def _check_neighbours(thing: Any, held: dict[str, Any]) -> None:
     """Check rows that are kept for comparison, and the classes that they are of."""
-    rows, words = held.get("_fit_X"), "neighbours of another width"
+    rows, words = held.get("_fit_X"), "nearest neighbours with a different number of columns"
     if rows is None:
         return
     _fits(held.get("n_samples_fit_", rows.shape[0]) == rows.shape[0], words)
@@ -409,7 +412,9 @@ def _check_neighbours(thing: Any, held: dict[str, Any]) -> None:
     known = {"p", "w", "V", "VI", "missing_values"}
     for name in ("effective_metric_params_", "metric_params"):
         given = held.get(name) or {}
-        _fits(set(given) <= known or callable(held.get("metric")), "a distance of odd arguments")
+        _fits(
+            set(given) <= known or callable(held.get("metric")), "a distance with invalid arguments"
+        )
     classes, answers = held.get("classes_"), held.get("_y")
     if classes is None or answers is None or not hasattr(type(thing), "predict_proba"):
         return
@@ -431,7 +436,7 @@ def _check_centres(_thing: Any, held: dict[str, Any]) -> None:
         centres = held.get(name)
         if centres is not None:
             fits = _numbers(centres, 2) and centres.shape[1] == _width(held)
-            _fits(fits, "clusters of another width")
+            _fits(fits, "clusters with a different number of columns")
             norms = held.get("_subcluster_norms")
             _fits(norms is None or np.shape(norms) == (len(centres),), "clusters without norms")
     threads = held.get("_n_threads", 1)
@@ -445,9 +450,9 @@ def _check_bisections(root: Any, width: int) -> None:
     todo, seen = [root], set()
     while todo:
         node = todo.pop()
-        _fits(id(node) not in seen, "clusters whose branches meet")
+        _fits(id(node) not in seen, "clusters with branches that join")
         seen.add(id(node))
-        _fits(np.shape(node.center) == (width,), "clusters of another width")
+        _fits(np.shape(node.center) == (width,), "clusters with a different number of columns")
         todo.extend(one for one in (node.left, node.right) if one is not None)
 
 
@@ -466,7 +471,7 @@ def _check_hasher(_thing: Any, held: dict[str, Any]) -> None:
     """Check the number of columns that words are spread over, which is divided by."""
     n = held.get("n_features")
     whole = isinstance(n, (int, np.integer)) and 1 <= n < 1 << 31
-    _fits("n_features" not in held or whole, "a hasher of no columns")
+    _fits("n_features" not in held or whole, "a hasher without columns")
 
 
 def _check_encoder(thing: Any, held: dict[str, Any]) -> None:
@@ -474,7 +479,10 @@ def _check_encoder(thing: Any, held: dict[str, Any]) -> None:
     if type(thing).__name__ == "OneHotEncoder" and "_n_features_outs" in held:
         said, counted = held["_n_features_outs"], thing._compute_n_features_outs()
         _fits(list(said) == list(counted), "an encoder with categories beyond its last column")
-        _fits(len(counted) == len(held["categories_"]), "an encoder of other columns")
+        _fits(
+            len(counted) == len(held["categories_"]),
+            "an encoder with a different number of columns",
+        )
 
 
 def _check_polynomials(thing: Any, held: dict[str, Any]) -> None:
@@ -484,7 +492,10 @@ def _check_polynomials(thing: Any, held: dict[str, Any]) -> None:
     if held.get("n_output_features_") is not None and lowest is not None:
         given = {name: held[name] for name in ("interaction_only", "include_bias")}
         plain = all(isinstance(one, (bool, np.bool_)) for one in given.values())
-        _fits(plain and 0 <= lowest <= highest <= _HIGHEST_DEGREE, "products of odd degrees")
+        _fits(
+            plain and 0 <= lowest <= highest <= _HIGHEST_DEGREE,
+            "polynomial features with invalid degrees",
+        )
         counts = [
             thing._num_combinations(
                 n_features=_width(held), min_degree=degree, max_degree=highest, **given
@@ -492,7 +503,7 @@ def _check_polynomials(thing: Any, held: dict[str, Any]) -> None:
             for degree in (lowest, 0)
         ]
         said = [held["n_output_features_"], held.get("_n_out_full", counts[1])]
-        _fits(said == counts, "products of other columns")
+        _fits(said == counts, "polynomial features with a different number of columns")
     for spline in held.get("bsplines_", ()):
         _fits(type(spline).__name__ == "BSpline", "damaged splines")
         _check_spline({"t": spline.t, "c": spline.c, "k": spline.k})
@@ -530,7 +541,7 @@ def _check_histogram_trees(trees: list[Any], n_features: int) -> None:
     for child in ("left", "right"):
         below = nodes[child].take(inner).astype(np.int64)
         if np.any(below >= counts.take(owner)) or np.any(below <= place):
-            raise Damaged("a decision tree whose branches lead outside of it")
+            raise Damaged("a decision tree with branches that lead nowhere")
     _check_range(nodes["feature_idx"].take(inner), n_features)
     by_set = np.flatnonzero(nodes["is_categorical"].take(inner) != 0)
     _check_range(nodes["bitset_idx"].take(inner).take(by_set), sets.take(owner.take(by_set)))
@@ -572,14 +583,14 @@ def _check_trees(trees: list[Any]) -> None:
     below = left.take(inner) + start, right.take(inner) + start
     for child in below:
         if np.any(child <= inner) or np.any(child >= end):
-            raise Damaged("a decision tree whose branches lead outside of it")
+            raise Damaged("a decision tree with branches that lead nowhere")
     feature = np.concatenate([tree.feature for tree in trees])
     _check_range(feature.take(inner), np.array([tree.n_features for tree in trees]).take(owner))
     is_met = np.zeros(len(left), bool)
     for child in below:
         is_met[child] = True
     if np.count_nonzero(is_met) != 2 * len(inner):
-        raise Damaged("a decision tree whose branches meet")
+        raise Damaged("a decision tree with branches that join")
     rank = np.full(len(left), _LEAF)
     rank[inner] = np.arange(len(inner))
     limits = np.array([tree.max_depth for tree in trees]).take(owner)
@@ -601,4 +612,4 @@ def _check_depths(left: Any, right: Any, limits: Any, is_root: Any) -> None:
 def _check_range(indices: np.ndarray, end: int | np.ndarray) -> None:
     values = indices.astype(np.int64)
     if np.any(values < 0) or np.any(values >= end):
-        raise Damaged("a decision tree that asks for a column beyond the last")
+        raise Damaged("a decision tree that uses a column that does not exist")

@@ -144,7 +144,7 @@ def _held(thing: Any, shape: Shape) -> tuple[str, Collection[Any]]:
 def _check_arrays(kind: type, arrays: list[Any], reports: set[int]) -> None:
     for array in arrays:
         if not array.itemsize and array.size > MOST_NUMBERS:
-            raise Bomb("holds an array of more nothings than there is room for")
+            raise Bomb("holds an array of None that is larger than memory")
         is_report = kind is np.ma.MaskedArray and id(array) in reports
         if kind is not np.ndarray and not is_report:
             raise Refused(f"holds a {kind.__name__}, which hides what is in it")
@@ -218,12 +218,14 @@ def _check_asked(thing: Any, _name: str, value: Any) -> None:
 
 def _check_width(thing: Any, _name: str, value: Any) -> None:
     if isinstance(value, (int, float, np.integer, np.floating)) and not value <= MOST_NUMBERS:
-        raise Damaged(f"a {type(thing).__name__} of more columns than any table has")
+        raise Damaged(f"a {type(thing).__name__} with more columns than any table has")
 
 
 def _check_getter(thing: Any, _name: str, value: Any) -> None:
     if not (isinstance(value, str) and _GETTERS.fullmatch(value)):
-        raise Refused(f"takes anything for the importances of a {type(thing).__name__}")
+        raise Refused(
+            f"takes an unchecked function for the importances of a {type(thing).__name__}"
+        )
 
 
 def _check_members(thing: Any, name: str, value: Any) -> None:
@@ -260,7 +262,7 @@ def _check_calls(roots: Iterable[Any]) -> None:
         n_leaves, inside = begun[id(one)]
         weights[id(one)] = 1 + n_leaves + sum(n * weights[id(part)] for n, part in inside.values())
         if weights[id(one)] > _MOST_CALLS:
-            raise Bomb("asks its members more often than ever ends")
+            raise Bomb("calls its members in an endless number of combinations")
         todo.pop()
 
 

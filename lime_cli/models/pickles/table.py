@@ -57,11 +57,9 @@ def _is_number(column: Any) -> bool:
 
 
 def _records(header: tuple[str, ...], columns: list[Any], dialect: Dialect) -> Iterator[Record]:
-    missing = frozenset(dialect.na_values)
     spelled = [_spelled(column, dialect) for column in columns]
     for number, cells in enumerate(zip(*spelled, strict=True)):
-        kept = tuple("" if missing and one.strip() in missing else one for one in cells)
-        yield Record(header, kept, number, unit="row")
+        yield Record(header, cells, number, unit="row")
 
 
 def _spelled(column: Any, dialect: Dialect) -> list[str]:

@@ -55,7 +55,7 @@ _REFUSED = {
     "load_ext4": "uses names through the extension registry",
     "load_next_buffer": "asks for data that is not in the file",
     "load_readonly_buffer": "asks for data that is not in the file",
-    "load_dup": "doubles what is on the stack, which pickle never does",
+    "load_dup": "duplicates the top of the stack, which pickle never does",
 }
 
 
@@ -254,7 +254,7 @@ class Reader(pickle._Unpickler):
 
     def load_mark(self) -> None:
         if len(self.metastack) > _MOST_MARKS:
-            raise Bomb("holds containers in containers in containers")
+            raise Bomb("nests containers too deeply")
         self.metastack.append(self.stack)
         self.stack = []
         self.append = self.stack.append
@@ -304,7 +304,7 @@ class Reader(pickle._Unpickler):
     def load_long4(self) -> None:
         n_bytes = unpack("<I", self.take(4))[0]
         if n_bytes > MAX_LONG_BYTES:
-            raise Refused("holds a whole number of thousands of digits")
+            raise Refused("contains an integer with thousands of digits")
         self.append(int.from_bytes(self.take(n_bytes), "little", signed=True))
 
     def _bytes(self, n_bytes: int) -> bytes:
@@ -529,7 +529,7 @@ class Machine(Reader):
         if type(name) is str and type(module) is str:
             self._push(module, name)
         else:
-            self.append(self.fault("computes the name of what it uses"))
+            self.append(self.fault("computes the names that it uses"))
 
     def _push(self, module: str, name: str) -> None:
         named = self.find(*canonical(module, name, self.proto))
@@ -543,7 +543,7 @@ class Machine(Reader):
     def _called(self, callee: object, args: object) -> object:
         named = self.named(callee, CALL)
         if named is None or type(args) is not tuple:
-            return self.fault("calls what it must not call")
+            return self.fault("calls something unsafe")
         if named.key == RECONSTRUCTOR and len(args) == 3:
             return self._reconstructed(*args)
         self.check_finished(args)
@@ -560,12 +560,12 @@ class Machine(Reader):
         """Do for protocols 0 and 1 what NEWOBJ does later: a class, its base, the base's state."""
         plain = self.names.get(id(base))
         if plain is None or plain.key[0] != "builtins":
-            return self.fault("rebuilds an object from a base of its own")
+            return self.fault("rebuilds an object from an unsafe base")
         if plain.key[1] == "object":
             return self._created(cls, (), {})
         named = self.named(cls, NEW)
         if named is None:
-            return self.fault("makes an object it must not make")
+            return self.fault("builds an unsafe object")
         return self.rebuild(named, plain.key[1], state)
 
     def load_newobj(self) -> None:
@@ -579,7 +579,7 @@ class Machine(Reader):
     def _created(self, cls: object, args: object, kwargs: object) -> object:
         named = self.named(cls, NEW)
         if named is None or type(args) is not tuple or type(kwargs) is not dict:
-            return self.fault("makes an object it must not make")
+            return self.fault("builds an unsafe object")
         if named.key == ARRAY_WRAPPER:
             return ArrayWrapper()
         self.check_finished(args)
@@ -624,6 +624,8 @@ class Machine(Reader):
         if type(shape) is not tuple or not all(type(n) is int and n >= 0 for n in shape):
             raise Refused("holds an array of unknown shape")
         self.check_finished([dtype])
+        if self.repeats is not None:
+            self.repeats.forget()
         if dtype.hasobject:
             return self._nested()
         if state.get("numpy_array_alignment_bytes") is not None:
@@ -633,7 +635,7 @@ class Machine(Reader):
     def _nested(self) -> object:
         """Run the pickle that joblib writes in place of an array of objects."""
         if self._n_nested >= MAX_NESTED_PICKLES:
-            raise Refused("holds pickles in pickles in pickles")
+            raise Refused("nests pickles too deeply")
         outer = self.memo, self.stack, self.metastack, self.append, self.proto
         self._n_nested += 1
         value = self.load()

@@ -28,10 +28,10 @@ class CheckOptions(Options, heading="Check"):
 
     result: str = argument()
     policy: str = option(
-        "--policy", "Policy file: what explanations must be like.", metavar="FILE", required=True
+        "--policy", "Policy file with the rules for explanations.", metavar="FILE", required=True
     )
     baseline: str | None = option(
-        "--baseline", "Earlier result, for the rules on drift.", metavar="OLD"
+        "--baseline", "Earlier result, for rules on drift.", metavar="OLD"
     )
     junit: str | None = option("--junit", "Also write JUnit XML.", metavar="FILE")
     github: bool = flag("--github", "Print annotations for GitHub Actions.")

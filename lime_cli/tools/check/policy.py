@@ -172,7 +172,7 @@ class _Reader:
             yield pattern
             for old, new in renamed("code").items():
                 if fnmatchcase(old, pattern) and not fnmatchcase(new or "", pattern):
-                    now = f"is now {new}" if new else "does not come any more"
+                    now = f"is now {new}" if new else "does not occur any more"
                     self.console.warn([("old_names", f"{place}: {old} {now}")])
                     yield from (new,) if new else ()
 

@@ -14,6 +14,7 @@ import numpy as np
 from lime_cli.console import print_line
 from lime_cli.engine.explanation import Interval
 from lime_cli.errors import InputError
+from lime_cli.formats.wording import NOISE
 from lime_cli.records.reading import FAILURE, Entry, SavedWeight, Target, instance_of, targets_of
 from lime_cli.records.record import damage_named
 
@@ -48,6 +49,8 @@ class Difference:
     id: str
     target: str
     prediction_change: float
+    level: float
+    """The larger of both predictions, without its sign."""
     rank_correlation: float | None
     """Spearman's, of the weights of all components of either, 0 where one has none; None where
     either side is constant."""
@@ -188,20 +191,29 @@ def _difference(names: tuple[str, str, str], old: Target, new: Target, top: int)
     ]
     first, second = ({one.place for one in side.weights[:top]} for side in (old, new))
     most = max(len(first), len(second))
+    level = max(abs(old.prediction), abs(new.prediction))
+    largest = max(map(abs, weights[0] + weights[1]), default=0.0)
+    rounding = max(ROUNDING * largest, NOISE * level)
     return Difference(
         *names,
         prediction_change=new.prediction - old.prediction,
+        level=level,
         rank_correlation=spearman(*weights),
         overlap=len(first & second) / most if most else 1.0,
-        changes=tuple(_change(before[one], after[one]) for one in before if one in after),
+        changes=tuple(_change(before[one], after[one], rounding) for one in before if one in after),
     )
 
 
-def _change(old: SavedWeight, new: SavedWeight) -> Change:
-    errors = None
+ROUNDING = 1e-6
+"""Share of the largest weight that a single-precision model may round away."""
+
+
+def _change(old: SavedWeight, new: SavedWeight, rounding: float) -> Change:
+    """Compare two weights; a change of at most ``rounding`` is none."""
+    errors, rounded = None, abs(new.weight - old.weight) <= rounding
     if old.std_error is not None and new.std_error is not None:
         joint = hypot(old.std_error, new.std_error)
-        change = abs(new.weight - old.weight)
+        change = 0.0 if rounded else abs(new.weight - old.weight)
         errors = change / joint if joint > 0 else (0.0 if change == 0 else inf)
     flipped = old.certain and new.certain and old.weight * new.weight < 0
     return Change(
@@ -210,7 +222,7 @@ def _change(old: SavedWeight, new: SavedWeight) -> Change:
         old=old.weight,
         new=new.weight,
         errors=errors,
-        beyond=_apart(old, new),
+        beyond=not rounded and _apart(old, new),
         flipped=flipped,
         conditions=(old.condition, new.condition),
         intervals=(old.interval, new.interval),
@@ -292,6 +304,8 @@ class Comparison:
     overlap: float = 0.0
     prediction_change: float = 0.0
     """The largest, absolute."""
+    level: float = 0.0
+    """The largest prediction, absolute."""
     drifts: dict[tuple[str, str], Drift] = field(default_factory=dict)
     worst: list[tuple[float, int, Difference]] = field(default_factory=list)
     findings: list[str] = field(default_factory=list)
@@ -306,6 +320,7 @@ class Comparison:
             self.correlations[0] += one.rank_correlation
             self.correlations[1] += 1
         self.prediction_change = max(self.prediction_change, abs(one.prediction_change))
+        self.level = max(self.level, one.level)
         for change in one.changes:
             if change.conditions[0] != change.conditions[1]:
                 self.other_conditions += 1

@@ -9,7 +9,7 @@ from lime_cli.errors import InputError
 from lime_cli.formats.canvas import BODY, MARGIN, SMALL, Canvas
 from lime_cli.formats.chart import axis
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
-from lime_cli.formats.wording import counted, literal
+from lime_cli.formats.wording import COUNT, SHARE, Numbers, counted, literal, numbers_for
 from lime_cli.tools.compare.measure import Change, Comparison, Difference, record_of
 
 SHOWN = 20
@@ -56,7 +56,8 @@ def draw(comparison: Comparison, canvas: Canvas) -> None:
     canvas.heading("The largest changes, in standard errors")
     canvas.paragraph(verdict(comparison) + ".", BODY)
     canvas.top += 0.15
-    cut = [canvas.cut_name(literal(name), BODY, 0.5 * canvas.width) for name in names]
+    names = list(map(literal, names))
+    cut = canvas.cut_names(names, BODY, [0.5 * canvas.width] * len(names))
     left = max(canvas.measure(name, BODY) for name in cut) + 0.15
     start, room = MARGIN + left, canvas.room - left - 0.75
     ends = [0.0]
@@ -71,9 +72,9 @@ def draw(comparison: Comparison, canvas: Canvas) -> None:
     top, bottom = canvas.top, canvas.top + ROW * len(changes)
     axis(canvas, x, limits, (top, bottom))
     canvas.line((x(0.0), top), (x(0.0), bottom), "faint", 0.9)
-    for number, (name, (_, change)) in enumerate(zip(cut, changes, strict=True)):
+    for number, (name, short, (_, change)) in enumerate(zip(names, cut, changes, strict=True)):
         y = top + ROW * (number + 0.5)
-        canvas.text(start - 0.15, y, name, BODY, anchor="end")
+        canvas.text(start - 0.15, y, short, BODY, anchor="end", whole=name)
         canvas.line((x(change.old), y), (x(change.new), y), "faint", 0.8)
         for side, apart in ((0, -0.05), (1, 0.05)):
             interval = change.intervals[side]
@@ -107,18 +108,19 @@ def _images(comparison: Comparison) -> Iterator[str]:
 
 def _lines(comparison: Comparison) -> Iterator[str]:
     n = comparison.n or 1
+    moved = numbers_for([comparison.prediction_change], scale=comparison.level)
     yield verdict(comparison)
     correlation = comparison.correlation
     ranks = "" if correlation is None else f"mean rank correlation {correlation:.2f}; "
     yield (
         f"{ranks}{comparison.overlap / n:.0%} of the top {comparison.top} components the same; "
         f"{comparison.flips:,} signs changed; "
-        f"predictions changed by up to {comparison.prediction_change:.3g}"
+        f"predictions changed by up to {moved.plain(comparison.prediction_change)}"
     )
     if comparison.other_conditions:
         old, new = comparison.example
         yield (
-            f"{comparison.other_conditions:,} of the weights are of conditions that differ, "
+            f"{comparison.other_conditions:,} of the weights belong to conditions that differ, "
             f"such as {old} and {new}: bins or values changed"
         )
     left = comparison.unmatched
@@ -143,13 +145,15 @@ def verdict(comparison: Comparison) -> str:
 
 
 def _features(comparison: Comparison) -> Grid:
+    drifts = [one.change / one.n for one in comparison.ranked()]
+    changes = numbers_for(drifts, scale=comparison.level)
     columns = (
         SheetColumn("feature"),
         SheetColumn("target"),
-        SheetColumn("compared", ",d"),
-        SheetColumn("changed", ".0%"),
-        SheetColumn("flips", ",d"),
-        SheetColumn("mean change", "+.4f"),
+        SheetColumn("compared", COUNT.plain),
+        SheetColumn("changed", SHARE.plain),
+        SheetColumn("flips", COUNT.plain),
+        SheetColumn("mean change", changes.signed),
     )
     rows = tuple(
         (one.feature, one.target, one.n, one.beyond / one.n, one.flips, one.change / one.n)
@@ -159,13 +163,16 @@ def _features(comparison: Comparison) -> Grid:
 
 
 def _instances(comparison: Comparison) -> Grid:
+    moved = numbers_for(
+        (one.prediction_change for one in comparison.listed()), scale=comparison.level
+    )
     columns = (
         SheetColumn("instance"),
         SheetColumn("target"),
-        SheetColumn("prediction", "+.3f"),
-        SheetColumn("ranks", ".2f"),
-        SheetColumn("overlap", ".0%"),
-        SheetColumn("flips", ",d"),
+        SheetColumn("prediction", moved.signed),
+        SheetColumn("ranks", Numbers(".2f").plain),
+        SheetColumn("overlap", SHARE.plain),
+        SheetColumn("flips", COUNT.plain),
         SheetColumn("largest change"),
     )
     rows = tuple(

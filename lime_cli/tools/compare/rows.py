@@ -17,8 +17,7 @@ from lime_cli.errors import InputError
 from lime_cli.formats.canvas import BODY, MARGIN, SMALL, Canvas
 from lime_cli.formats.chart import axis
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
-from lime_cli.formats.story import MINUS
-from lime_cli.formats.wording import literal, number_format
+from lime_cli.formats.wording import literal, numbers_for
 from lime_cli.records.reading import (
     FAILURE,
     Entry,
@@ -214,26 +213,30 @@ def sheet_of(found: list[TwoRows]) -> Sheet:
 
 def said(one: TwoRows) -> str:
     """Say in a sentence how far the predictions are apart, and what accounts for it most."""
-    form = number_format([*one.predictions, one.difference])
-    first, second = (f"{value:{form}}" for value in one.predictions)
+    form = numbers_for([*one.predictions, one.difference])
+    first, second = map(form.plain, one.predictions)
     text = (
         f'"{one.target}": the model gives row {one.ids[0]} {first} and row {one.ids[1]} {second}, '
-        f"a difference of {one.difference:+{form}}"
+        f"a difference of {form.signed(one.difference)}"
     )
     certain = [term for term in one.terms if term.certain][:3]
-    parts = ", ".join(f"{term.feature} {term.difference:+{form}}" for term in certain)
-    return f"{text}; {parts}" if parts else f"{text}; no column accounts for it for certain"
+    parts = ", ".join(f"{term.feature} {form.signed(term.difference)}" for term in certain)
+    return f"{text}; {parts}" if parts else f"{text}; no column certainly accounts for it"
 
 
 def _grid(one: TwoRows) -> Grid:
     first, second = (f"row {own}" for own in one.ids)
+    form = numbers_for(
+        [*one.predictions, *(term.difference for term in one.terms)],
+        errors=[term.interval.half_width for term in one.terms if term.interval is not None],
+    )
     columns = (
         SheetColumn("column"),
-        SheetColumn("difference", "+.4g"),
-        SheetColumn("± 95%", ".2g"),
+        SheetColumn("difference", form.signed),
+        SheetColumn("± 95%", form.plain),
         SheetColumn("~"),
-        SheetColumn(first, "+.3g"),
-        SheetColumn(second, "+.3g"),
+        SheetColumn(first, form.signed),
+        SheetColumn(second, form.signed),
         SheetColumn("values"),
     )
     rows: list[tuple[Any, ...]] = [
@@ -286,7 +289,7 @@ def draw(found: list[TwoRows], canvas: Canvas) -> None:
 
 
 def _way(one: TwoRows, canvas: Canvas) -> None:
-    form = number_format([*one.predictions, *(term.difference for term in one.terms)])
+    form = numbers_for([*one.predictions, *(term.difference for term in one.terms)])
     steps: list[tuple[str, float, Interval | None, bool]] = [
         (
             f"{term.feature}: {_value(term.names[0], term.feature)} against "
@@ -305,7 +308,8 @@ def _way(one: TwoRows, canvas: Canvas) -> None:
         ends.append(level)
     limits = (min(ends), max(ends)) if min(ends) < max(ends) else (min(ends) - 1, max(ends) + 1)
     names = [f"row {one.ids[1]}", *(step[0] for step in steps), f"row {one.ids[0]}"]
-    cut = [canvas.cut_name(literal(name), BODY, 0.48 * canvas.width) for name in names]
+    names = list(map(literal, names))
+    cut = canvas.cut_names(names, BODY, [0.48 * canvas.width] * len(names))
     left = max(canvas.measure(name, BODY) for name in cut) + 0.15
     start, room = MARGIN + left, canvas.room - left - 1.3
 
@@ -318,9 +322,9 @@ def _way(one: TwoRows, canvas: Canvas) -> None:
     for number, name in enumerate(cut):
         y = top + ROW * (number + 0.5)
         strong = number in (0, len(cut) - 1)
-        canvas.text(start - 0.15, y, name, BODY, bold=strong, anchor="end")
+        canvas.text(start - 0.15, y, name, BODY, bold=strong, anchor="end", whole=names[number])
         if strong:
-            shown = f"{one.predictions[0 if number else 1]:{form}}"
+            shown = form.plain(one.predictions[0 if number else 1])
             canvas.line((x(level), y - 0.6 * BAR), (x(level), y + 0.6 * BAR), "ink", 2.6)
         else:
             _, change, interval, certain = steps[number - 1]
@@ -329,19 +333,18 @@ def _way(one: TwoRows, canvas: Canvas) -> None:
             size = (ends_at[1] - ends_at[0], BAR)
             colour = "faint" if number == len(cut) - 2 else colour
             canvas.box((ends_at[0], y), size, colour, hatched=not certain)
-            shown = f"{change:+{form}}"
+            shown = form.signed(change)
             if interval is not None:
                 canvas.line((x(level + interval[0]), y), (x(level + interval[1]), y), "ink", 1.2)
-                shown += f" ±{interval.half_width:{form}}"
+                shown += f" ±{form.plain(interval.half_width)}"
             level += change
-        said_ = shown.replace("-", MINUS)
-        canvas.text(canvas.width - MARGIN, y, said_, BODY, bold=strong, anchor="end")
+        canvas.text(canvas.width - MARGIN, y, shown, BODY, bold=strong, anchor="end")
         if number + 1 < len(cut):
             canvas.line((x(level), y), (x(level), y + ROW), "faint", 0.8)
     canvas.top = bottom + 2 * SMALL / 72
     canvas.paragraph(
-        "From the second row's prediction to the first's: what each column's weight adds more in "
-        "the first row. Whiskers are 95% intervals of the difference; hatched bars have no certain "
+        "From the second row's prediction to the first's: how much more each column adds in the "
+        "first row. Whiskers are 95% intervals of the difference; hatched bars have no certain "
         "sign or are not explained.",
         SMALL,
         "faint",

@@ -32,16 +32,16 @@ class ConversionOptions(Options, heading="Conversion"):
     )
     background: str | None = option(
         "--background",
-        "Table whose rows both models predict; DATA comes first.",
+        "Table for the comparison, if DATA is not given.",
         metavar="FILE",
         common=True,
     )
     text_column: str | None = option(
-        "--column", "The column of DATA with texts.", metavar="NAME", common=True
+        "--column", "Column of DATA that contains the texts.", metavar="NAME", common=True
     )
     n_rows: int = option(
         "--rows",
-        "How many rows of it, at most.",
+        "Largest number of rows to compare.",
         type=click.IntRange(2),
         default=1000,
         metavar="N",
@@ -49,7 +49,7 @@ class ConversionOptions(Options, heading="Conversion"):
         common=True,
     )
     difference: float = difference_option(
-        "Largest difference that is accepted, as a share of the largest prediction."
+        "Largest difference to accept, as a share of the largest prediction."
     )
     report_format: str = report_option()
     force: bool = flag("--force", "Replace files that exist.", common=True)
@@ -67,7 +67,7 @@ class ConversionOptions(Options, heading="Conversion"):
         path = self.data or self.background
         if path is None:
             raise SettingsError(
-                "limex convert proves on rows that both models predict the same",
+                "limex convert needs rows on which to compare both models",
                 "name a table: limex convert MODEL DATA -o MODEL.onnx",
             )
         return path
@@ -82,9 +82,9 @@ class ConversionOptions(Options, heading="Conversion"):
 def convert(model: ModelOptions, asked: ConversionOptions, _clock: ClockOptions) -> None:
     """Convert a model of scikit-learn, XGBoost, LightGBM or CatBoost to ONNX.
 
-    MODEL is loaded as limex explain loads it. The ONNX model is written only where it predicts
-    what MODEL predicts, for rows of DATA and for mixtures of them. Loading it runs no code and
-    imports no library of Python's. MODEL.onnx.toml beside it says how it is read.
+    limex writes the ONNX model only if it predicts the same as MODEL, for rows of DATA and for
+    mixtures of them. Loading an ONNX model runs no code and needs no Python library.
+    MODEL.onnx.toml beside it holds the options for limex explain.
 
     \b
     Examples:
@@ -102,7 +102,7 @@ def convert(model: ModelOptions, asked: ConversionOptions, _clock: ClockOptions)
     made = convert_model(model.file(), rows, asked.output)
     if not made.agrees:
         raise ModelError(
-            f"{Path(model.model).name}: its ONNX form predicts something else: {made.worst.said}",
+            f"{Path(model.model).name}: its ONNX model predicts something else: {made.worst.said}",
             made.advice,
         )
     for path, content in ((asked.output, made.content), (sidecar, made.sidecar.encode())):

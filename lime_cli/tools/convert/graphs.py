@@ -19,6 +19,7 @@ from lime_cli.models.predictor import Predictor, quiet
 from lime_cli.models.sklearn import final
 from lime_cli.tabular.row import Table
 from lime_cli.tools.convert.operators import register_steps
+from lime_cli.tools.convert.targets import apart, put_back
 
 OPSET = {"": 17, "ai.onnx.ml": 3}
 """Versions of the operators that are written, which onnxruntime 1.17 knows."""
@@ -28,6 +29,7 @@ def precisions(thing: Any) -> tuple[str, ...]:
     """Return what to try first: double precision where trees split what earlier steps computed,
     since a last digit then decides between branches, which the rows of a proof need not show.
     """
+    thing, _ = apart(thing)
     ending = final(thing)
     computed = ending is not thing and _has_trees(ending)
     return ("double", "float") if computed else ("float", "double")
@@ -74,7 +76,11 @@ def _whole_attributes() -> Iterator[None]:
 
 def _of_sklearn(thing: Any, batch: Any, numbers: str) -> Any:
     register_steps()
-    thing = _adapted(thing)
+    thing, back = apart(_adapted(thing))
+    if back is not None:
+        inner = _of_sklearn(thing, batch, numbers)
+        put_back(inner.graph, back)
+        return inner
     if numbers == "double":
         thing = _with_rounded_trees(thing)
     options: dict[int, dict[str, Any]] = {}

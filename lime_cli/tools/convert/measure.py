@@ -87,7 +87,7 @@ class Conversion:
         """What to do where they differ."""
         close = self.worst.share <= CLOSE
         raised = f"raise --tolerance above {self.worst.share:.2g}, or " if close else ""
-        return f"{raised}explain the model as it is"
+        return f"{raised}explain the original model"
 
     def lines(self) -> Iterator[str]:
         """Yield the report for a person."""
@@ -170,7 +170,7 @@ def _first_that_agrees(
     if not found:
         raise ModelError(
             f"{name}: cannot be converted ({reasons[0]})",
-            "explain it as it is, or replace the step it is about by one that ONNX has",
+            "explain the original, or replace this step by one that ONNX supports",
         )
     return min(found, key=lambda one: one.worst.share)
 

@@ -36,11 +36,12 @@ def register_steps() -> None:
 
 
 def _own_steps() -> list[OnnxStep]:
-    from sklearn.impute import SimpleImputer
+    from sklearn.impute import KNNImputer, SimpleImputer
     from sklearn.preprocessing import FunctionTransformer, OneHotEncoder
 
     return [
         OnnxStep(SimpleImputer, _imputer_shapes, _impute),
+        OnnxStep(KNNImputer, _neighbour_shapes, _impute_by_neighbours),
         OnnxStep(OneHotEncoder, _hot_shapes, _encode_hot),
         OnnxStep(FunctionTransformer, _function_shapes, _apply_function),
     ]
@@ -119,7 +120,6 @@ def _impute(scope: Any, operator: Any, container: Any) -> None:
     """Fill gaps with numbers of the graph's own precision, and mark them where the step does:
     ONNX's imputer has single precision alone.
     """
-    from onnx import TensorProto
     from skl2onnx.operator_converters.common import concatenate_variables
     from skl2onnx.operator_converters.imputer_op import convert_sklearn_imputer
 
@@ -134,11 +134,100 @@ def _impute(scope: Any, operator: Any, container: Any) -> None:
     gaps = add("IsNaN", [given])
     filling = _constant(container, scope, np.asarray(step.statistics_, number)[None], kind)
     result = add("Where", [gaps, filling, given])
-    if step.indicator_ is not None:
-        chosen = _constant(container, scope, step.indicator_.features_, TensorProto.INT64)
-        marks = add("Gather", [add("Cast", [gaps], to=kind), chosen], axis=1)
-        result = add("Concat", [result, marks], axis=1)
-    _hand_over(container, scope, result, operator)
+    _hand_over(container, scope, _marked(container, scope, operator, gaps, result), operator)
+
+
+def _marked(container: Any, scope: Any, operator: Any, gaps: str, result: str) -> str:
+    """Add columns that mark ``gaps`` to what is filled, where an imputer does."""
+    from onnx import TensorProto
+
+    indicator = operator.raw_operator.indicator_
+    if indicator is None:
+        return result
+    add, (kind, _) = partial(_add, container, scope), _number_type(operator)
+    chosen = _constant(container, scope, indicator.features_, TensorProto.INT64)
+    marks = add("Gather", [add("Cast", [gaps], to=kind), chosen], axis=1)
+    return add("Concat", [result, marks], axis=1)
+
+
+def _neighbour_shapes(operator: Any) -> None:
+    step, kind = operator.raw_operator, type(operator.inputs[0].type)
+    marks = 0 if step.indicator_ is None else len(step.indicator_.features_)
+    operator.outputs[0].type = kind([None, step._fit_X.shape[1] + marks])
+
+
+FAR = 1e300
+"""Squared distance of two rows that have no column in common."""
+
+
+def _impute_by_neighbours(scope: Any, operator: Any, container: Any) -> None:
+    """Fill each gap with the mean over the nearest rows that have a value there, in double
+    precision; the library's form needs operators of its own, and does not weigh.
+    """
+    from onnx import TensorProto
+    from skl2onnx.operator_converters.common import concatenate_variables
+
+    step, double = operator.raw_operator, TensorProto.DOUBLE
+    rows, lacks = np.asarray(step._fit_X, np.float64), np.asarray(step._mask_fit_X)
+    own = step.weights in ("uniform", "distance") and step.metric == "nan_euclidean"
+    if not own or step.missing_values == step.missing_values or lacks.all(axis=0).any():
+        raise NotImplementedError(
+            "KNNImputer with a metric, weights or gaps of its own, or an empty column"
+        )
+    add = partial(_add, container, scope)
+
+    def constant(values: Any, kind: int = double) -> str:
+        return _constant(container, scope, values, kind)
+
+    def total(values: str) -> str:
+        return add("ReduceSum", [values, constant([1], TensorProto.INT64)], keepdims=1)
+
+    given = add("Cast", [concatenate_variables(scope, operator.inputs, container)], to=double)
+    gaps = add("IsNaN", [given])
+    x = add("Where", [gaps, constant([0.0]), given])
+    there = add("Cast", [add("Not", [gaps])], to=double)
+    filled, held = np.where(lacks, 0.0, rows), (~lacks).astype(float)
+    common = add("MatMul", [there, constant(held.T)])
+    squares = add(
+        "Sum",
+        [
+            add("MatMul", [add("Mul", [x, x]), constant(held.T)]),
+            add("MatMul", [x, constant(-2.0 * filled.T)]),
+            add("MatMul", [there, constant(filled.T**2)]),
+        ],
+    )
+    scale = add("Div", [constant([float(rows.shape[1])]), common])
+    squares = add("Mul", [add("Max", [squares, constant([0.0])]), scale])
+    apart = add("Equal", [common, constant([0.0])])
+    squares = add("Where", [apart, constant([FAR]), squares])
+    means = []
+    for column in range(rows.shape[1]):
+        donors = np.flatnonzero(~lacks[:, column])
+        k = min(step.n_neighbors, len(donors))
+        near, places = (scope.get_unique_variable_name(one) for one in ("near", "places"))
+        of_donors = add("Gather", [squares, constant(donors, TensorProto.INT64)], axis=1)
+        container.add_node(
+            "TopK",
+            [of_donors, constant([k], TensorProto.INT64)],
+            [near, places],
+            name=scope.get_unique_operator_name("TopK"),
+            largest=0,
+        )
+        values = add("Gather", [constant(rows[donors, column]), places], axis=0)
+        known = add("Cast", [add("Less", [near, constant([FAR])])], to=double)
+        weights = known
+        if step.weights == "distance":
+            equal = add("Cast", [add("Equal", [near, constant([0.0])])], to=double)
+            some = add("Greater", [total(equal), constant([0.0])])
+            weights = add("Div", [known, add("Sqrt", [near])])
+            weights = add("Where", [some, equal, weights])
+        mass = total(weights)
+        mean = add("Div", [total(add("Mul", [weights, values])), mass])
+        none = add("Equal", [mass, constant([0.0])])
+        means.append(add("Where", [none, constant([rows[donors, column].mean()]), mean]))
+    result = add("Where", [gaps, add("Concat", means, axis=1), given])
+    result = add("Cast", [result], to=_number_type(operator)[0])
+    _hand_over(container, scope, _marked(container, scope, operator, gaps, result), operator)
 
 
 def _groups(operator: Any) -> list[Any] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
@@ -16,9 +16,11 @@ from lime_cli.errors import MissingDependency, SettingsError
 from lime_cli.files import json_page
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 from lime_cli.formats.wording import (
+    SHARE,
+    Numbers,
     fidelity_in_words,
     literal,
-    number_format,
+    numbers_for,
     target_said,
     value_beside,
 )
@@ -32,13 +34,16 @@ if TYPE_CHECKING:
 
 def curve_lines(curves: Curves, page: Page) -> Iterator[Text]:
     """Say how much sooner the prediction falls, or comes, than in random order."""
-    random = f"{curves.random_area:.3f} {page.glyphs.plus_minus}{curves.random_sd:.3f} at random"
+    areas = (curves.random_area, curves.deletion_area, curves.insertion_area)
+    form = numbers_for(areas, errors=[curves.random_sd])
+    spread = f"{page.glyphs.plus_minus}{form.plain(curves.random_sd)}"
+    random = f"{form.plain(curves.random_area)} {spread} at random"
     for key, value, better in (
         ("deletion", curves.deletion_area, curves.deletion_area < curves.random_area),
         ("insertion", curves.insertion_area, curves.insertion_area > curves.random_area),
     ):
         words = "better" if better else "no better"
-        said = f"area {value:.3f} against {random}: {words} than chance"
+        said = f"area {form.plain(value)} against {random}: {words} than chance"
         yield from page.row(key, said)
 
 
@@ -47,9 +52,10 @@ def radius_lines(surrogate: Surrogate, page: Page) -> Iterator[Text]:
     yield Text()
     names = ("radius", "fidelity", "error", "gap")
     yield Text(MARGIN + GAP.join(name.rjust(8) for name in names), style="dim")
+    form = numbers_for([surrogate.model_prediction])
     for one in surrogate.by_radius:
-        numbers = (one.fidelity, one.std_error, one.gap)
-        cells = [f"{one.radius:.3g}", *("-" if x is None else f"{x:.3f}" for x in numbers)]
+        shares = (_number(one.fidelity, THREE.plain), _number(one.std_error, THREE.plain))
+        cells = [f"{one.radius:.3g}", *shares, page.literal(_number(one.gap, form.plain))]
         mark = "  chosen" if one.radius == surrogate.radius else ""
         yield Text(MARGIN + GAP.join(cell.rjust(8) for cell in cells) + mark)
 
@@ -220,7 +226,8 @@ def _lines(judged: Judged, page: Page) -> Iterator[Text]:
     yield _title(first, page)
     for number, verdict in enumerate(judged.verdicts):
         yield from [Text()] * (number > 0)
-        said = (f"{verdict.model_prediction:.3g}", "bold")
+        form = numbers_for([verdict.model_prediction])
+        said = (page.literal(form.plain(verdict.model_prediction)), "bold")
         name = page.literal(target_said(first, first.surrogates[number]))
         yield Text.assemble(f"{name}: " if name else "", "the model predicts ", said)
         yield Text()
@@ -251,28 +258,32 @@ def _title(explanation: Explanation, page: Page) -> Text:
 def _components(verdict: Verdict, components: Sequence[Component], page: Page) -> Iterator[Text]:
     """Draw a line for each component that any seed selects, in columns that line up."""
     if not verdict.components:
-        yield Text(MARGIN + "no component has any weight", style="dim")
+        yield Text(MARGIN + "no component has a weight", style="dim")
         return
-    form = number_format(one.weight.mean or 0.0 for one in verdict.components)
+    form = numbers_for(
+        (one.weight.mean or 0.0 for one in verdict.components),
+        errors=[one.weight.sd or 0.0 for one in verdict.components],
+        scale=abs(verdict.model_prediction),
+    )
     rows = [HEADER, *(_cells(one, components[one.component], form) for one in verdict.components)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEADER) - 1)]
     for row in rows:
         cells = [cell.rjust(width) for cell, width in zip(row[:-1], widths, strict=True)]
-        words = GAP.join([*cells, page.literal(row[-1])])
+        words = page.literal(GAP.join([*cells, row[-1]]))
         yield Text(MARGIN + words, style="dim" if row is HEADER else "")
 
 
-def _cells(one: Stability, component: Component, form: str) -> tuple[str, ...]:
+def _cells(one: Stability, component: Component, form: Numbers) -> tuple[str, ...]:
     beside = value_beside(component.name, component.value)
     if isinstance(component.where, Segment):
         left, top, right, bottom = component.where.box
         beside = f"x {left}-{right}, y {top}-{bottom}"
     return (
-        _number(one.weight.mean, "+" + form),
-        _number(one.weight.sd, form),
-        _number(one.std_error, form),
-        f"{one.selected:.0%}",
-        f"{one.sign_agreement:.0%}",
+        _number(one.weight.mean, form.signed),
+        _number(one.weight.sd, form.plain),
+        _number(one.std_error, form.plain),
+        SHARE.plain(one.selected),
+        SHARE.plain(one.sign_agreement),
         component.name + (GAP + beside if beside else ""),
     )
 
@@ -297,9 +308,15 @@ def _sums(verdict: Verdict, page: Page) -> Iterator[Text]:
 
 
 def _spread(spread: Spread, page: Page) -> str:
-    beside = f" {page.glyphs.plus_minus}{spread.sd:.3f}" if spread.sd is not None else ""
-    return _number(spread.mean, ".3f") + beside
+    beside = ""
+    if spread.sd is not None:
+        beside = f" {page.glyphs.plus_minus}{THREE.plain(spread.sd)}"
+    return _number(spread.mean, THREE.plain) + beside
 
 
-def _number(value: float | None, form: str) -> str:
-    return "-" if value is None else f"{value:{form}}"
+THREE = Numbers(".3f")
+"""Of fidelities."""
+
+
+def _number(value: float | None, write: Callable[[float], str]) -> str:
+    return "-" if value is None else write(value)

@@ -36,23 +36,25 @@ class InspectionOptions(Options, heading="Inspection"):
     no_load: bool = typed("--no-load", "Only read the file; never load it.", is_flag=True)
     against: str | None = typed(
         "--check-against",
-        "Compare with the answers of another model, as a pickle's export.",
+        "Compare the predictions with another model's, such as an ONNX export.",
         metavar="OTHER",
     )
     data_file: str | None = typed(
         "--data",
-        "Rows, texts or images to ask about; without it, two rows are made up.",
+        "Rows, texts or images to predict; by default, two made-up rows.",
         metavar="FILE",
     )
     n_rows: int = typed(
         "--rows",
-        "How many of them, with --check-against.",
+        "Number of inputs to compare with --check-against.",
         type=click.IntRange(1),
         default=100,
         metavar="N",
     )
-    text_column: str | None = typed("--column", "The column of --data with texts.", metavar="NAME")
-    difference: float = difference_option("Largest difference that --check-against accepts.")
+    text_column: str | None = typed(
+        "--column", "Column of --data that contains the texts.", metavar="NAME"
+    )
+    difference: float = difference_option("Largest difference to accept with --check-against.")
     report_format: str = report_option()
     write_config: bool = typed(
         "--write-config", "Write the options limex would use to MODEL.toml.", is_flag=True
@@ -64,7 +66,7 @@ class InspectionOptions(Options, heading="Inspection"):
     def check_values(self) -> None:
         if self.against is not None and self.data_file is None:
             raise SettingsError(
-                "--check-against needs rows to ask about", "name them with --data FILE"
+                "--check-against needs inputs to compare", "name them with --data FILE"
             )
         if self.against is not None and self.no_load:
             raise SettingsError("--check-against loads both models", "leave out --no-load")
@@ -84,10 +86,10 @@ class InspectionOptions(Options, heading="Inspection"):
 @click.command(cls=ModelCommand)
 @options(ImageModelOptions, InspectionOptions, ClockOptions)
 def inspect(model: ImageModelOptions, options: InspectionOptions, _limits: ClockOptions) -> int:
-    """Show what a model file holds before it is loaded, and how limex would use it.
+    """Show what a model file contains, and how limex would use it.
 
-    A pickle is read without building any object; every name in it gets a verdict. A file that may
-    be loaded is then loaded and predicts two rows, unless --no-load is given.
+    limex reads a pickle without building any object, and gives a verdict on every name in it. If
+    the file may be loaded, limex then loads it and predicts two rows, unless --no-load is given.
 
     \b
     Examples:

@@ -376,7 +376,7 @@ def _texts(rows: ProbeRows) -> list[str]:
         return [line for line in lines if line.strip()][: rows.n]
     cells = read_cells(rows.path, most=rows.n)
     if rows.column is None and len(cells.header) > 1:
-        said = f"{path.name}: which column holds the texts is not said"
+        said = f"{path.name}: it is not clear which column contains the texts"
         raise SettingsError(said, f"name it with --column: {', '.join(cells.header[:12])}")
     column = rows.column or cells.header[0]
     if column not in cells.header:
@@ -453,7 +453,7 @@ def sidecar(report: ModelReport) -> str:
     """Write the choices as a file of options; what a person may say stands as a comment."""
     name = re.sub(r"[\x00-\x1f\x7f]", "?", Path(report.path).name)
     lines = [
-        f"# What limex explain uses for {name}; the command line and LIMEX_<OPTION> win.",
+        f"# Options of limex explain for {name}; the command line and LIMEX_... win.",
         "# Paths are relative to this file. limex explain --help lists all options.",
         "",
     ]
@@ -502,7 +502,7 @@ def _of_tokens(report: ModelReport) -> Iterator[Choice]:
         if inside:
             yield Choice("tokenizer", place, "beside it" if beside else "as said")
         elif not beside:
-            why = "outside the model's folder, where no sidecar reaches: type it"
+            why = "outside the model's folder, which MODEL.toml cannot name: type it"
             yield Choice("tokenizer", place, why, False)
     limit = known_input(report).max_tokens
     if limit is not None:
@@ -516,14 +516,14 @@ def _of_tokens(report: ModelReport) -> Iterator[Choice]:
 def _of_modality(report: ModelReport) -> Iterator[Choice]:
     known, modality = known_input(report), modality_of(report)
     if modality == "tabular":
-        why = "the table that replacement values come from; DATA itself without"
+        why = "table from which replacement values come; by default DATA"
         yield Choice("background", "train.csv", why, False, modality)
     if modality != "image":
         return
     pixels = known.pixels
     height, width = known.size or (pixels.size if pixels else None) or (224, 224)
     size = f"{height}" if height == width else f"{height}x{width}"
-    free = "any size goes; without, every image is taken as it is"
+    free = "the model accepts any size; without this, images keep theirs"
     why = "its input's shape"
     if pixels is None or known.size:
         yield Choice("size", size, why if known.size else free, known.size is not None, modality)
@@ -542,7 +542,7 @@ def _of_modality(report: ModelReport) -> Iterator[Choice]:
         why = f"{pixels.resize}, mean and std by {BESIDE}, unless this is said"
         yield Choice("preprocess", "imagenet", why, False, modality)
     else:
-        why = "how pixels become numbers; unit (0 to 1) is assumed without"
+        why = "how pixels become numbers; by default unit (0 to 1)"
         yield Choice("preprocess", "imagenet", why, False, modality)
 
 

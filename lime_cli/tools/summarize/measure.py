@@ -22,8 +22,7 @@ from lime_cli.errors import InputError
 from lime_cli.formats.canvas import BODY, LEADING, MARGIN, SMALL, Canvas
 from lime_cli.formats.chart import axis
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
-from lime_cli.formats.story import MINUS
-from lime_cli.formats.wording import counted, literal, number_format
+from lime_cli.formats.wording import SHARE, counted, literal, numbers_for
 from lime_cli.records.reading import FAILURE, Entry, Target, instance_of, targets_of
 from lime_cli.records.record import damage_named
 
@@ -388,7 +387,7 @@ def draw(summary: ResultSummary, canvas: Canvas) -> None:
             name, n = aspect.turned
             canvas.paragraph(
                 f"Of {n:,} of them “{literal(name)}” was explained, the only other class: their "
-                "weights are shown with the other sign.",
+                "weights are shown with the opposite sign.",
                 SMALL,
                 "faint",
             )
@@ -403,7 +402,8 @@ def _swarm(
     aspect: Aspect, shown: Sequence[Influence], known: dict[str, set[float]], canvas: Canvas
 ) -> None:
     canvas.top += 0.1
-    start, room = _names(shown, canvas)
+    names = _names(shown, canvas)
+    start, room = _room(names, canvas)
     ends = [weight for one in shown for weight, _ in one.dots]
     reach = max(map(abs, ends)) or 1.0
     limits = min(0.0, *ends), max(0.0, *ends)
@@ -415,11 +415,11 @@ def _swarm(
     top, bottom = canvas.top, canvas.top + ROW * len(shown)
     axis(canvas, x, limits, (top, bottom))
     canvas.line((x(0.0), top), (x(0.0), bottom), "faint", 0.9)
-    form = number_format(one.absolute / aspect.n for one in shown)
+    form = numbers_for(one.absolute / aspect.n for one in shown)
     for number, one in enumerate(shown):
         y = top + ROW * (number + 0.5)
-        canvas.text(start - 0.15, y, _cut(one, canvas), BODY, anchor="end")
-        mean = f"{one.absolute / aspect.n:{form}}"
+        canvas.text(start - 0.15, y, names[number], BODY, anchor="end", whole=literal(one.feature))
+        mean = form.plain(one.absolute / aspect.n)
         canvas.text(canvas.width - MARGIN, y, mean, BODY, anchor="end")
         strengths = _strengths(one, known.get(one.feature, set()))
         lanes = _lanes([x(weight) for weight, _ in one.dots])
@@ -428,16 +428,16 @@ def _swarm(
             place = y + lane * spread
             _value_dot(canvas, (x(weight), place), RADIUS, strength)
     canvas.top = bottom + 2 * SMALL / 72
-    kept = max(len(one.dots) for one in shown)
-    some = f" (of the first {kept:,})" if any(one.n > len(one.dots) for one in shown) else ""
+    most = max(shown, key=lambda one: one.n)
+    some = f"; {len(most.dots):,} of {most.n:,} are drawn" if most.n > len(most.dots) else ""
     left_out = [one.absolute / aspect.n for one in aspect.ranked()[len(shown) :]]
     others = ""
     if left_out:
         more = counted(len(left_out), "more feature")
-        others = f" {more} not shown: {max(left_out):.3g} at most."
+        others = f" {more} not shown: {form.plain(max(left_out))} at most."
     canvas.paragraph(
-        f"Each dot is an instance{some}: right of 0 the feature raises the prediction, left of it "
-        f"it lowers it. On the right the mean |weight|.{others}",
+        f"Each dot is an instance{some}. Right of 0 the feature raises the prediction, left of 0 "
+        f"it lowers it. On the right: the mean |weight|.{others}",
         SMALL,
         "faint",
     )
@@ -474,14 +474,15 @@ def _key(canvas: Canvas, values: Sequence[float | None]) -> None:
         canvas.text(left + 5 * RADIUS, canvas.top, "not a number", SMALL, "faint")
 
 
-def _names(shown: Sequence[Influence], canvas: Canvas) -> tuple[float, float]:
+def _names(shown: Sequence[Influence], canvas: Canvas) -> list[str]:
+    names = [literal(one.feature) for one in shown]
+    return canvas.cut_names(names, BODY, [0.36 * canvas.width] * len(names))
+
+
+def _room(names: Sequence[str], canvas: Canvas) -> tuple[float, float]:
     """Return where the drawing starts beside the names, and how wide it is."""
-    names = max(canvas.measure(_cut(one, canvas), BODY) for one in shown)
-    return MARGIN + names + 0.15, canvas.room - names - 0.15 - 0.75
-
-
-def _cut(one: Influence, canvas: Canvas) -> str:
-    return canvas.cut_name(literal(one.feature), BODY, 0.36 * canvas.width)
+    widest = max(canvas.measure(name, BODY) for name in names)
+    return MARGIN + widest + 0.15, canvas.room - widest - 0.15 - 0.75
 
 
 def _lanes(places: Sequence[float]) -> list[int]:
@@ -508,12 +509,13 @@ def _cells(aspect: Aspect, shown: Sequence[Influence], canvas: Canvas) -> None:
     if len(rows) < 2:
         return
     canvas.top += 0.2
-    start, room = _names(shown, canvas)
+    names = _names(shown, canvas)
+    start, room = _room(names, canvas)
     largest = max(abs(row[1].get(one.feature, 0.0)) for row in rows for one in shown) or 1.0
     width = room / len(rows)
-    for one in shown:
+    for one, name in zip(shown, names, strict=True):
         y = canvas.top + CELL / 2
-        canvas.text(start - 0.15, y, _cut(one, canvas), BODY, anchor="end")
+        canvas.text(start - 0.15, y, name, BODY, anchor="end", whole=literal(one.feature))
         levels = [round(SHADES * row[1].get(one.feature, 0.0) / largest) for row in rows]
         for level, run in groupby(enumerate(levels), lambda pair: pair[1]):
             first, *rest = [i for i, _ in run]
@@ -525,14 +527,16 @@ def _cells(aspect: Aspect, shown: Sequence[Influence], canvas: Canvas) -> None:
     low, high = rows[0][0], rows[-1][0]
     canvas.line((start, canvas.top), (start + room, canvas.top), "line", 0.6)
     below = canvas.top + 0.8 * SMALL / 72
-    canvas.text(start, below, f"{low:.3g}".replace("-", MINUS), SMALL, "faint")
-    end = f"prediction {high:.3g}".replace("-", MINUS)
+    form = numbers_for((low, high))
+    canvas.text(start, below, form.plain(low), SMALL, "faint")
+    end = f"prediction {form.plain(high)}"
     canvas.text(start + room, below, end, SMALL, "faint", anchor="end")
     canvas.top += 1.6 * SMALL / 72
-    some = f" (the first {len(rows):,})" if aspect.n > len(rows) else ""
+    some = f" ({len(rows):,} of {aspect.n:,} are drawn)" if aspect.n > len(rows) else ""
     canvas.paragraph(
         f"Each column of cells is an instance{some}, from the lowest to the highest prediction; "
-        f"the strongest colour is a weight of {largest:.3g}.",
+        f"the strongest colour is a weight of "
+        f"{numbers_for([largest]).plain(largest)}.",
         SMALL,
         "faint",
     )
@@ -580,19 +584,20 @@ def _lines(summary: ResultSummary) -> Iterator[str]:
 
 
 def _features(aspect: Aspect, top: int) -> Grid:
-    quantiles = aspect.quantiles()
+    quantiles, mean = aspect.quantiles(), aspect.predictions / aspect.n
     middle = quantiles["0.5"]
     fidelity = "" if middle is None else f", median fidelity {middle:.2f}"
     caption = (
         f'"{aspect.name}": {counted(aspect.n, "instance")}, mean prediction '
-        f"{aspect.predictions / aspect.n:.3g}{fidelity}"
+        f"{numbers_for([mean]).plain(mean)}{fidelity}"
     )
+    form = numbers_for((one.absolute / aspect.n for one in aspect.ranked()), scale=abs(mean))
     columns = (
         SheetColumn("feature"),
-        SheetColumn("mean |weight|", ".4f"),
-        SheetColumn("mean weight", "+.4f"),
-        SheetColumn(f"in top {top}", ".0%"),
-        SheetColumn("same sign", ".0%"),
+        SheetColumn("mean |weight|", form.plain),
+        SheetColumn("mean weight", form.signed),
+        SheetColumn(f"in top {top}", SHARE.plain),
+        SheetColumn("same sign", SHARE.plain),
     )
     rows = tuple(
         (
@@ -608,10 +613,10 @@ def _features(aspect: Aspect, top: int) -> Grid:
 
 
 def _picks(picks: Sequence[Pick]) -> Grid:
-    columns = (SheetColumn("instance"), SheetColumn("source"), SheetColumn("covers", ".0%"))
+    columns = (SheetColumn("instance"), SheetColumn("source"), SheetColumn("covers", SHARE.plain))
     return Grid(
         "pick",
-        "Instances that stand for all",
+        "Representative instances",
         columns,
         tuple((one.id, one.source, one.covered) for one in picks),
     )

@@ -312,7 +312,7 @@ BAD = [
     (f"{TABLE} BAD/zoo.csv --row 0", 3, "zoo.csv: lacks columns 'feathers', 'eggs'"),
     (f"{TABLE} sample_data/zoo.csv --row 900", 2, "--row 900: zoo.csv has rows 0-100"),
     (f"{TABLE} sample_data/zoo.csv --row x", 2, "--row x: is not a list of rows"),
-    (f"{TABLE} sample_data/zoo.csv", 2, "say which rows to explain"),
+    (f"{TABLE} sample_data/zoo.csv", 2, "choose rows with --row"),
     (
         f"{TABLE} sample_data/zoo.csv --row 1 --target mamal",
         2,

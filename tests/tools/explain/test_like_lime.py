@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from lime_cli.engine.like_lime import Choices
 from lime_cli.images.modality import ImageModality
 from lime_cli.models.model_file import ModelInput
 from lime_cli.records.record import explanation_of
@@ -157,43 +156,8 @@ def test_tables_in_entropy_bins(seed):
     same(ours, expected)
 
 
-@pytest.mark.parametrize("seed", range(6))
-@pytest.mark.parametrize("around", [False, True])
-@pytest.mark.parametrize("selection", ["forward", "highest", "lasso", "none"])
-def test_tables_of_raw_numbers(seed, around, selection):
-    X, levels, row, response = table_case(seed)
-    names, schema = schema_of(X.shape[1], levels)
-    method = {"forward": "forward_selection", "highest": "highest_weights", "lasso": "lasso_path"}
-    lime = LimeTabularExplainer(
-        X,
-        categorical_features=levels,
-        discretize_continuous=False,
-        sample_around_instance=around,
-        feature_selection=method.get(selection, "none"),
-        random_state=seed,
-    )
-    expected = theirs(
-        lime.explain_instance,
-        row,
-        lambda Z: sigmoid(response(Z)),
-        num_features=2,
-        num_samples=300,
-    )
-    ours = explained(
-        row_of(table_of(X, names, schema), row.tolist()),
-        lambda table: sigmoid(response(matrix(table))),
-        Choices(discretize=False, around_instance=around),
-        samples=300,
-        seed=seed,
-        features=2,
-        selection=selection,
-    )
-    same(ours, expected)
-
-
 @pytest.mark.parametrize("seed", range(4))
-@pytest.mark.parametrize("metric", [None, "cosine"])
-def test_tables_of_a_regression(seed, metric):
+def test_tables_of_a_regression(seed):
     X, levels, row, response = table_case(seed)
     names, schema = schema_of(X.shape[1], levels)
     lime = LimeTabularExplainer(
@@ -205,12 +169,10 @@ def test_tables_of_a_regression(seed, metric):
         response,
         num_samples=300,
         num_features=3,
-        distance_metric=metric or "euclidean",
     )
     ours = explained(
         row_of(table_of(X, names, schema), row.tolist()),
         lambda table: response(matrix(table)),
-        Choices(metric=metric),
         task="regression",
         samples=300,
         features=3,

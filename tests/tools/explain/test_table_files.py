@@ -151,7 +151,7 @@ def test_rows_are_chosen_by_what_they_hold(limex, ship, passengers):
 @pytest.mark.parametrize(
     ("options", "code", "words"),
     [
-        ((), 2, "say which rows to explain"),
+        ((), 2, "choose rows with --row"),
         (("--row", "1", "--all"), 2, "rows are chosen twice"),
         (("--id", "7"), 2, "name the column that holds the ids"),
         (("--where", "Age >"), 2, "is not a condition"),
