@@ -368,6 +368,9 @@ def _rounds(booster: Any) -> Iterator[dict[str, NDArray[Any]]]:
 MOST_ROUNDS = 20
 """Rounds of boosters that are looked at."""
 
+HUGE = 1e38
+"""Of CatBoost's borders: beyond it stand missing values alone."""
+
 FEWEST_SPLITS = 12
 """Splits of a column, at least, that tell whether there were missing values in it."""
 
@@ -376,9 +379,13 @@ def _gapless(model: Any) -> frozenset[int]:
     """Return the columns in which a model met no missing value, as far as its trees tell.
 
     Those of scikit-learn send what is missing to the larger part then, those of XGBoost to the
-    right; LightGBM says it.
+    right; LightGBM and CatBoost say it.
     """
     for one in _layers(model):
+        borders = getattr(getattr(one, "booster", one), "get_borders", None)
+        if borders is not None and _library(one) in ("catboost", "lime_cli"):
+            pairs = borders().items()  # missing values are split off by the largest numbers
+            return frozenset(int(i) for i, held in pairs if held and max(map(abs, held)) < HUGE)
         n, odd = Counter[int](), set[int]()
         for places, plain in _gap_splits(one):
             n.update(places.tolist())

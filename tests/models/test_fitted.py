@@ -385,6 +385,7 @@ GAPLESS = {
     "histogram": ("sklearn.ensemble", "HistGradientBoostingClassifier", {"max_iter": 9}),
     "lightgbm": ("lightgbm", "LGBMClassifier", {"n_estimators": 9, "verbose": -1}),
     "xgboost": ("xgboost", "XGBClassifier", {"n_estimators": 9}),
+    "catboost": ("catboost", "CatBoostClassifier", {"iterations": 9, **QUIET}),
 }
 
 
