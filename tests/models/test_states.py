@@ -544,3 +544,12 @@ def test_a_search_keeps_its_report_of_masked_arrays(tmp_path: Path) -> None:
     loaded: Any = unpickle(written(search, tmp_path / "m.pkl"))
     assert type(loaded.cv_results_["param_C"]) is np.ma.MaskedArray
     assert np.array_equal(loaded.predict_proba(X), search.predict_proba(X))
+
+
+def test_inspect_says_what_a_state_would_do_and_not_to_inspect(tmp_path: Path, limex: Any) -> None:
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps(make_pipeline(LogisticRegression(), memory="kept")))
+    result = limex("inspect", str(path))
+    assert result.code == 4
+    assert "keeps files, by the attribute memory of a Pipeline; load it anyway" in result.err
+    assert "limex inspect" not in result.err

@@ -120,7 +120,7 @@ def _report(file: ModelFile, options: InspectionOptions) -> tuple[ModelReport, L
         report = replace(report_on(file), said=file)
     if report.refusal is not None or options.no_load:
         return report, report.refusal
-    from lime_cli.tools.inspect.measure import check, probe
+    from lime_cli.tools.inspect.measure import check, probe, shorter
 
     rows = options.batch()
     try:
@@ -132,6 +132,7 @@ def _report(file: ModelFile, options: InspectionOptions) -> tuple[ModelReport, L
     except LimexError as error:
         loaded = report.probe is not None or isinstance(error, PredictionError)
         if isinstance(error, ModelError) and not loaded:
+            error = shorter(error)
             report = replace(report, refusal=error)
         if isinstance(error, SettingsError) and "--tokenizer" in error.hint:
             error = ModelError(error.message, error.hint)  # the file lacks it, not the command

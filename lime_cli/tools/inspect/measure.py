@@ -204,19 +204,20 @@ def _names(
     try:
         verdicts = inspect_pickle(path)
     except ModelError as error:
-        return (), None if file.trust and isinstance(error, UntrustedModel) else _shorter(error)
+        return (), None if file.trust and isinstance(error, UntrustedModel) else shorter(error)
     policy = AllowList(file.trust_modules)
     names = [JudgedGlobal.of(one, policy) for one in verdicts]
     refused = [(v.module, v.name) for v, one in zip(verdicts, names, strict=True) if one.refused]
     if not refused or file.trust:
         return tuple(names), None
-    return tuple(names), _shorter(refusals.untrusted(path, refused, sklearn_version))
+    return tuple(names), shorter(refusals.untrusted(path, refused, sklearn_version))
 
 
-def _shorter(error: ModelError) -> ModelError:
+def shorter(error: ModelError) -> ModelError:
     """Leave out the advice to inspect the file: that is being done."""
-    hint = error.hint.partition("; ")[2] if error.hint.startswith("look inside") else error.hint
-    return type(error)(error.message, hint)
+    if not error.hint.startswith("look inside"):
+        return error
+    return type(error)(error.message, error.hint.partition("; ")[2])
 
 
 def _signature(path: Path) -> tuple[Signature | None, ModelError | None]:
