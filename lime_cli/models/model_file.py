@@ -377,8 +377,8 @@ class ModelInput(NamedTuple):
             )
             column = ", with --column for a column of a table" if modality == "text" else ""
             hint = f"use limex explain {modality}{column}"
-            if (self.kind, kind) == ("table", "text") and self.n_columns:
-                own = f"a table of {self.n_columns:,} numbers"
+            if (self.kind, kind) == ("table", "text"):
+                own = f"a table of {self.n_columns:,} numbers" if self.n_columns else own
                 hint += "; for the numbers of a text's words, explain a function that makes them: "
                 hint += "py:module:function"
             raise ModelError(f"{self.model}: takes {own}, not {other}", hint)
