@@ -63,7 +63,7 @@ def explain(
     ``Explanations``, a sequence. Raises a ``LimexError`` for a model, data or options that cannot
     be used. Of several instances those that fail are in ``Explanations.failed``.
     """
-    with _in_words(modality):
+    with _in_words():
         kind = modality or modality_of(data, options, background is not None)
         held = _held(kind, data, options)
         prepared = _asked(kind, model, held, background, options)
@@ -90,7 +90,7 @@ class Explainer:
         modality: str | None = None,
         **options: Any,
     ) -> None:
-        with _in_words(modality):
+        with _in_words():
             chosen = [one for one in options if one in CHOICES]
             if chosen:
                 raise SettingsError(
@@ -107,7 +107,7 @@ class Explainer:
         """Explain one instance: a row, a text, an image; raise what keeps it from being
         explained.
         """
-        with _in_words(self._kind):
+        with _in_words():
             return _one(*self._explained(instance))
 
     def __repr__(self) -> str:
@@ -117,7 +117,7 @@ class Explainer:
 
     def explain_many(self, instances: object) -> Explanations:
         """Explain several instances, in order; those that fail are in ``failed``."""
-        with _in_words(self._kind):
+        with _in_words():
             return _several(*self._explained(instances))
 
     def _explained(self, data: object) -> tuple[list[Explanation], list[Failure]]:
@@ -569,7 +569,7 @@ def _several(explanations: list[Explanation], failed: list[Failure]) -> Explanat
 
 
 @contextmanager
-def _in_words(kind: str | None) -> Iterator[None]:
+def _in_words() -> Iterator[None]:
     """Let errors name options as Python does."""
     try:
         yield

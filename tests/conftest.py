@@ -9,11 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, settings
 
 from lime_cli.cli import run
 from lime_cli.engine.instance import Column, Component, Subject
 from lime_cli.engine.masks import Everything, every_mask
 from lime_cli.engine.model import Identity
+
+SLOW_IS_NO_FAULT = [HealthCheck.too_slow, HealthCheck.function_scoped_fixture]
+settings.register_profile("limex", deadline=None, suppress_health_check=SLOW_IS_NO_FAULT)
+settings.load_profile("limex")  # whether a test passes does not depend on how fast the machine is
 
 STATE = tempfile.TemporaryDirectory(prefix="limex-state-")
 os.environ["XDG_STATE_HOME"] = STATE.name  # no test leaves a key in anybody's home

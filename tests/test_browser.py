@@ -143,3 +143,25 @@ def test_dark_and_light_differ_and_narrow_pages_do_not_scroll_sideways(opened):
         grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
         assert page.evaluate("document.documentElement.scrollWidth") <= 380
     assert grounds[0] != grounds[1]
+
+
+def test_everything_is_printed_and_nothing_is_cut_off(opened):
+    """On paper folded parts are open, and tables are as wide as the page at most."""
+    page = opened(list(several()), viewport={"width": 700, "height": 900})
+    page.emulate_media(media="print")
+    page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    folded = page.locator("details.instance").first
+    assert folded.locator(".waterfall").first.is_visible()
+    wide = page.evaluate(
+        "[...document.querySelectorAll('.wide')].filter(e => e.scrollWidth > innerWidth).length"
+    )
+    assert wide == 0
+    page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert page.locator("details[open]").count() == 0
+
+
+@pytest.mark.parametrize("width", [400, 800, 1600])
+def test_the_list_fits_a_screen_of_any_width(opened, width):
+    page = opened(list(several()), viewport={"width": width, "height": 700})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.querySelector('.wide').scrollWidth") <= width

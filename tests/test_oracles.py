@@ -106,7 +106,7 @@ def test_permuting_components_permutes_weights_when_all_masks_are_seen():
     assert weights_of(after.surrogates[0]) == pytest.approx(expected)
 
 
-@given_settings(deadline=None, max_examples=30)
+@given_settings(max_examples=30)
 @given(st.integers(2, 40), st.integers(0, 1000))
 def test_weights_add_up_to_the_local_prediction(d, seed):
     beta = np.random.default_rng(seed).normal(size=d)

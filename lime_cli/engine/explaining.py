@@ -263,9 +263,7 @@ def _exhaust(
     _conclude([state], ground, [means], settings, watched)
     _write_down(state)
     state.surrogates = tuple(
-        _spread_of(
-            surrogate, ground, within[:, surrogate.target], means[:, surrogate.target], radii
-        )
+        _spread_of(surrogate, ground, within[:, surrogate.target], means[:, surrogate.target])
         for surrogate in state.surrogates
     )
     assert state.facts is not None
@@ -273,11 +271,7 @@ def _exhaust(
 
 
 def _spread_of(
-    surrogate: Surrogate,
-    ground: Ground,
-    within: FloatArray,
-    means: FloatArray,
-    radii: tuple[float, ...],
+    surrogate: Surrogate, ground: Ground, within: FloatArray, means: FloatArray
 ) -> Surrogate:
     """Say what share of the variance is within masks, where every input was asked about."""
     if surrogate.radius is None:

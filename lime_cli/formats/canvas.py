@@ -199,11 +199,10 @@ class Canvas:
             for alike in _alike(found):
                 for name in alike:
                     found[name] = self.cut(part(name, alike), size, room[name])
-        for alike in _alike(found):
-            for number, name in enumerate(alike, 1):
-                mark = f" ({number})"
-                short = self._halved(name, size, room[name] - self.measure(mark, size))
-                found[name] = short + mark
+        for number, name in enumerate([one for alike in _alike(found) for one in alike], 1):
+            mark = f" ({number})"
+            short = self._halved(name, size, room[name] - self.measure(mark, size))
+            found[name] = short + mark
         return [found[name] for name in names]
 
     def _halved(self, name: str, size: float, room: float) -> str:

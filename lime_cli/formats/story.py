@@ -253,7 +253,7 @@ NAMED_UP, NAMED_DOWN = 3, 2
 def sentence(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say in words what the model predicts, what moves it most, and how far to trust that."""
     said = [prediction_said(explanation, surrogate), *_moves(explanation, surrogate)]
-    return " ".join([*said, trust_said(explanation, surrogate)])
+    return " ".join([*said, trust_said(surrogate)])
 
 
 def prediction_said(explanation: Explanation, surrogate: Surrogate) -> str:
@@ -352,7 +352,7 @@ def _are(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def trust_said(explanation: Explanation, surrogate: Surrogate) -> str:
+def trust_said(surrogate: Surrogate) -> str:
     """Say how much of the effect of masking the surrogate explains."""
     what = "tree explains" if surrogate.rules else "weights explain"
     if surrogate.fidelity is None:
@@ -509,7 +509,7 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
             )
         if any(one.interval is not None for one in surrogate.weights):
             yield f"{said}; the whiskers show the sampling error."
-    yield trust_said(explanation, surrogate)
+    yield trust_said(surrogate)
     if explanation.stop == "exhaustive":
         yield (
             f"The {explanation.samples:,} samples are all there are: every combination of kept "

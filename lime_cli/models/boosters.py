@@ -25,7 +25,7 @@ from lime_cli.models.fitted import UNNAMED
 from lime_cli.models.model_file import ModelFile, columns_beside
 from lime_cli.models.outputs import softmax
 from lime_cli.models.pickles.tripwire import alarm_if_watched
-from lime_cli.models.predictor import Origin, Predictor, quiet
+from lime_cli.models.predictor import Origin, Predictor, looked_at, quiet
 from lime_cli.models.sklearn import LOG_ODDS, way_of
 from lime_cli.models.xgboost_trees import check_xgboost
 
@@ -166,7 +166,8 @@ def _loaded(kind: str, file: ModelFile, content: Content, read: Callable[[], Any
         words = " ".join(str(error).split())[-160:]
         raise ModelError(f"{path.name}: {kind} cannot load it ({words})", "save it again") from None
     origin = Origin(kind, content.digest_in_thread(), path.name)
-    return Predictor(file, way_of(booster, file, origin, columns_beside(file.path)))
+    with looked_at(path.name), quiet():
+        return Predictor(file, way_of(booster, file, origin, columns_beside(file.path)))
 
 
 def _xgboost(booster: Any) -> Boosted:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -21,7 +21,18 @@ AROUND = re.compile(r"label|encoders?|enc|le|ohe|_|\W", re.IGNORECASE)
 """What the name of an encoder holds beside the name of its column."""
 
 
-class Encoders:
+Itself = TypeVar("Itself")
+
+
+class FittedBefore:
+    """A transformer of data frames that needs no ``fit``."""
+
+    def fit(self: Itself, rows: Any, labels: Any = None) -> Itself:
+        """Return itself: all that it knows was fitted before."""
+        return self
+
+
+class Encoders(FittedBefore):
     """A transformer of data frames that encodes and scales columns by name."""
 
     def __init__(self, columns: Sequence[str], called: str = "") -> None:
@@ -45,10 +56,6 @@ class Encoders:
             (name, Known(*known[:1], gaps=known[1] is not None)) for name, known in found.items()
         ]
 
-    def fit(self, rows: Any, labels: Any = None) -> Encoders:
-        """Return itself: all that it knows was fitted before."""
-        return self
-
     def transform(self, rows: Any) -> Any:
         """Return a data frame of numbers; raise ValueError for a value that has no code."""
         found = rows[list(self.feature_names_in_)].copy()
@@ -62,7 +69,7 @@ class Encoders:
         return found
 
 
-class SideBySide:
+class SideBySide(FittedBefore):
     """A transformer of data frames that puts what others make of them side by side."""
 
     def __init__(self, parts: Sequence[Any]) -> None:
@@ -83,17 +90,13 @@ class SideBySide:
             )
         ]
 
-    def fit(self, rows: Any, labels: Any = None) -> SideBySide:
-        """Return itself: all that it knows was fitted before."""
-        return self
-
     def transform(self, rows: Any) -> Any:
         """Return (n, width) numbers."""
         made = (part.transform(rows[list(part.feature_names_in_)]) for part in self.parts)
         return np.hstack([one.toarray() if hasattr(one, "toarray") else one for one in made])
 
 
-class Expanded:
+class Expanded(FittedBefore):
     """A transformer of data frames that puts the columns of others in the place of theirs."""
 
     def __init__(self, columns: Sequence[str], parts: Sequence[Any]) -> None:
@@ -112,10 +115,6 @@ class Expanded:
     def known_by_name(self) -> list[tuple[str, Known]]:
         """The categories that encoders among the parts know."""
         return SideBySide(self._parts).known_by_name
-
-    def fit(self, rows: Any, labels: Any = None) -> Expanded:
-        """Return itself: all that it knows was fitted before."""
-        return self
 
     def transform(self, rows: Any) -> Any:
         """Return a data frame of the model's columns."""
@@ -153,7 +152,7 @@ def width_of(one: Any) -> int:
     return len(_made_by(one)) or int(getattr(one, "n_features_in_", -1))
 
 
-class Records:
+class Records(FittedBefore):
     """A transformer of data frames for a DictVectorizer, which takes rows as dictionaries."""
 
     def __init__(self, vectorizer: Any) -> None:
@@ -172,10 +171,6 @@ class Records:
     def known_by_name(self) -> list[tuple[str, Known]]:
         """The words that columns of words may hold."""
         return [(name, Known(tuple(words), gaps=False)) for name, words in self._words.items()]
-
-    def fit(self, rows: Any, labels: Any = None) -> Records:
-        """Return itself: all that it knows was fitted before."""
-        return self
 
     def transform(self, rows: Any) -> Any:
         """Return what the vectorizer makes of the rows of a data frame."""

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from itertools import combinations
+from itertools import chain, combinations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lime_cli.models.model_file import Known, ModelInput, Reach
 
@@ -42,7 +44,8 @@ def fitted(model: Any) -> ModelInput:
         if not any(isinstance(value, str) for value in one.values):
             known.setdefault(place, one)
     told = ModelInput(columns=names, n_columns=n_columns, words=tuple(sorted(words)), known=known)
-    return told._replace(ranges=_ranges(model, n_columns), unlisted=_unlisted(model))
+    ranges, gapless = _ranges(model, n_columns), _gapless(model)
+    return told._replace(ranges=ranges, unlisted=_unlisted(model), gapless=gapless)
 
 
 def _unlisted(model: Any) -> tuple[int, ...]:
@@ -344,6 +347,11 @@ def _of_trees(one: Any, n_columns: int) -> Numbers:
 
 
 def _of_rounds(booster: Any) -> Numbers:
+    for tree in _rounds(booster):
+        yield False, tree["split_indices"], tree["split_conditions"]
+
+
+def _rounds(booster: Any) -> Iterator[dict[str, NDArray[Any]]]:
     """Read the splits of XGBoost's first rounds, but for those of categories."""
     rounds = booster.num_boosted_rounds()
     kind = json.loads(booster.save_config())["learner"]["gradient_booster"]["name"]
@@ -352,11 +360,66 @@ def _of_rounds(booster: Any) -> Numbers:
     first = booster[:MOST_ROUNDS] if rounds > MOST_ROUNDS else booster
     held = json.loads(first.save_raw("json"))["learner"]["gradient_booster"]
     for tree in held.get("model", {}).get("trees", []):
-        left, kinds = np.array(tree["left_children"]), np.array(tree["split_type"])
-        inner = (left >= 0) & (kinds == 0)
-        conditions = np.array(tree["split_conditions"], float)
-        yield False, np.array(tree["split_indices"])[inner], conditions[inner]
+        inner = (np.array(tree["left_children"]) >= 0) & (np.array(tree["split_type"]) == 0)
+        names = ("split_indices", "split_conditions", "default_left")
+        yield {name: np.array(tree[name])[inner] for name in names}
 
 
 MOST_ROUNDS = 20
-"""Rounds of XGBoost that are looked at."""
+"""Rounds of boosters that are looked at."""
+
+HUGE = 1e38
+"""Of CatBoost's borders: beyond it stand missing values alone."""
+
+FEWEST_SPLITS = 12
+"""Splits of a column, at least, that tell whether there were missing values in it."""
+
+
+def _gapless(model: Any) -> frozenset[int]:
+    """Return the columns in which a model met no missing value, as far as its trees tell.
+
+    Those of scikit-learn send what is missing to the larger part then, those of XGBoost to the
+    right; LightGBM and CatBoost say it.
+    """
+    for one in _layers(model):
+        borders = getattr(getattr(one, "booster", one), "get_borders", None)
+        if borders is not None and _library(one) in ("catboost", "lime_cli"):
+            pairs = borders().items()  # missing values are split off by the largest numbers
+            return frozenset(int(i) for i, held in pairs if held and max(map(abs, held)) < HUGE)
+        n, odd = Counter[int](), set[int]()
+        for places, plain in _gap_splits(one):
+            n.update(places.tolist())
+            odd.update(places[~plain].tolist())
+        if n:
+            return frozenset(one for one in n if n[one] >= FEWEST_SPLITS and one not in odd)
+    return frozenset()
+
+
+def _gap_splits(one: Any) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:
+    """Yield the columns that are split, and whether as if none of their values were missing."""
+    booster = _booster(one)
+    if _library(one) == "sklearn" and getattr(one, "_preprocessor", None) is None:
+        for tree in np.ravel(np.array(getattr(one, "estimators_", [one]), object))[:MOST_TREES]:
+            held = getattr(tree, "tree_", None)
+            left = getattr(held, "missing_go_to_left", None)
+            if held is None or left is None or hasattr(one, "estimators_features_"):
+                break
+            inner, n = held.feature >= 0, held.n_node_samples
+            larger = n[held.children_left[inner]] > n[held.children_right[inner]]
+            yield held.feature[inner], left[inner].astype(bool) == larger
+        for tree in chain.from_iterable(getattr(one, "_predictors", ())[:MOST_ROUNDS]):
+            nodes = tree.nodes[tree.nodes["is_leaf"] == 0]
+            n = tree.nodes["count"]
+            larger = n[nodes["left"]] > n[nodes["right"]]
+            yield nodes["feature_idx"], (nodes["missing_go_to_left"] == 1) == larger
+    elif _library(booster) == "lightgbm":
+        text = booster.model_to_string(num_iteration=MOST_ROUNDS)
+        features = re.findall(r"^split_feature=(.*)$", text, re.M)
+        kinds = re.findall(r"^decision_type=(.*)$", text, re.M)
+        for places, kind in zip(features, kinds, strict=True):
+            types = np.array(kind.split(), int)
+            numeric = types & 1 == 0
+            yield np.array(places.split(), int)[numeric], (types[numeric] >> 2) & 3 == 0
+    elif _library(booster) == "xgboost":
+        for tree in _rounds(booster):
+            yield tree["split_indices"], tree["default_left"] == 0

@@ -319,6 +319,8 @@ class ModelInput(NamedTuple):
     """Places of the columns of which it knows words that it does not list."""
     ranges: Mapping[int, Reach] = NOTHING
     """Of columns of numbers, by place, what the model compares them with, where that is known."""
+    gapless: frozenset[int] = frozenset()
+    """Places of the columns in which the model most likely met no missing value."""
     pandas: bool = False
     """Whether it was most likely fitted on what pandas had read."""
     size: tuple[int, int] | None = None
@@ -375,8 +377,8 @@ class ModelInput(NamedTuple):
             )
             column = ", with --column for a column of a table" if modality == "text" else ""
             hint = f"use limex explain {modality}{column}"
-            if (self.kind, kind) == ("table", "text") and self.n_columns:
-                own = f"a table of {self.n_columns:,} numbers"
+            if (self.kind, kind) == ("table", "text"):
+                own = f"a table of {self.n_columns:,} numbers" if self.n_columns else own
                 hint += "; for the numbers of a text's words, explain a function that makes them: "
                 hint += "py:module:function"
             raise ModelError(f"{self.model}: takes {own}, not {other}", hint)

@@ -36,6 +36,8 @@ class Stated(NamedTuple):
     """Those that are not."""
     column: bool = False
     """Whether one column of numbers from 0 to 1 may well be probabilities."""
+    tuples: bool = False
+    """Whether of a tuple the first part is the prediction."""
     table: bool = False
     """Whether it answers to rows of a table, and nothing speaks of classes."""
     logit: bool = False
@@ -188,7 +190,7 @@ PLAIN = (str, int, float, np.generic)
 def _first(output: RawOutput, stated: Stated) -> RawOutput | None:
     """(numbers (n, k), whatever else ...) of a function."""
     raw = output.raw
-    if not stated.column or not isinstance(raw, tuple) or not raw:
+    if not (stated.column or stated.tuples) or not isinstance(raw, tuple) or not raw:
         return None
     if not isinstance(raw[0], np.ndarray) or (raw[0].ndim < 2 and len(raw) > 1):
         return None  # a tuple of rows
@@ -658,7 +660,7 @@ PLACE = CodedWarning(
 )
 
 TUPLE = CodedWarning(
-    "output_assumed", "the function returns a tuple; its first part is read as the prediction"
+    "output_assumed", "the model returns a tuple; its first part is read as the prediction"
 )
 
 

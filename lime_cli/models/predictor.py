@@ -20,7 +20,7 @@ import numpy as np
 
 from lime_cli import clock
 from lime_cli.engine.model import CodedWarning, Identity
-from lime_cli.errors import LimexError, NotFinite, PredictionError, UntrustedModel
+from lime_cli.errors import LimexError, ModelError, NotFinite, PredictionError, UntrustedModel
 from lime_cli.models.failures import failure, is_of_model
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.outputs import Outputs, Stated, decide_outputs, not_finite, written_out
@@ -331,6 +331,21 @@ def guarded(file: ModelFile, kind: str) -> Iterator[None]:
             f"{Path(file.path).name}: is not safe to run: it tries {alarm} when it predicts",
             "if you trust this file: --trust",
         ) from None
+
+
+@contextlib.contextmanager
+def looked_at(name: str) -> Iterator[None]:
+    """Take what a model raises, as it is asked about itself, for damage."""
+    try:
+        yield
+    except LimexError:
+        raise
+    except Exception as error:  # each library raises a type of its own
+        words = " ".join(str(error).split())[:160]
+        raise ModelError(
+            f"{name}: is damaged: it cannot be looked at ({type(error).__name__}: {words})",
+            "save or download it again",
+        ) from error
 
 
 class _Model:

@@ -230,7 +230,7 @@ def _of_torch(network: Any, file: ModelFile, origin: Origin) -> Way:
         batch = torch.as_tensor(_numbers(inputs, layout, origin.name), device=like.device)
         return in_evaluation(network, lambda: network(batch.to(like.dtype)))
 
-    return Way(origin, predict, Stated(), given, method="forward")
+    return Way(origin, predict, Stated(tuples=True), given, method="forward")
 
 
 def in_evaluation(network: Any, predict: Callable[[], Any]) -> Any:

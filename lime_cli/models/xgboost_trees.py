@@ -238,8 +238,8 @@ def _check_trees(trees: Sequence[Any], n_columns: int, n_values: int) -> None:
     for tree, n, width, n_leaves in zip(trees, counts, widths, leaves, strict=True):
         if width > 1:
             _check_vectors(tree, int(n), int(width), int(n_leaves))
-    if any(len(tree.get("categories_nodes", ())) for tree in trees):
-        for tree in trees:
+    for tree in trees:
+        if len(tree.get("categories_nodes", ())) or np.any(tree.get("split_type", ())):
             _check_categories(tree)
 
 

@@ -369,6 +369,9 @@ def require(
             hint += f" use --rename '{guess}={missing[0]}'"
             hint += ", and one more for each other name" * (len(missing) > 1)
     elif has & set(columns) and renames:
+        longer = [one for one in header if missing[0].casefold() in one.casefold().split()]
+        if len(longer) == 1 and longer[0] not in columns:  # with a unit, say
+            hint += f"; if it is {longer[0]!r}: --rename '{longer[0]}={missing[0]}'"
         hint += (
             "; if they are computed from its columns, add them as the model's owner did, or "
             "explain a function that computes them and calls the model: py:module:function"

@@ -18,7 +18,7 @@ from lime_cli.errors import LimexError
 from lime_cli.models.model_file import Known, ModelInput
 from lime_cli.tables.cells import kind_of
 from lime_cli.tables.dialect import MISSING, TRUE_FALSE
-from lime_cli.tabular.reading import RULES
+from lime_cli.tabular.reading import FILLED, RULES
 from lime_cli.tabular.row import Table
 
 MOST_WORDS = 300
@@ -49,7 +49,7 @@ def answered_words(
         likely = Counter(held).most_common(MOST_WORDS)
         as_typed = dict(zip(held, _words(_typed(held)), strict=True))
         own = {word for cell, _ in likely for word in (as_typed[cell], *_spelled(cell))}
-        tried = [*own, *(word for word in FILLED if gaps and word not in own)]
+        tried = [*own, *(word for word in (*FILLED, *MORE) if gaps and word not in own)]
         try:
             answers = _answers(given.predictions, columns, base, place, [NO_WORD, *tried])
         except LimexError:
@@ -61,7 +61,7 @@ def answered_words(
             for word_of in (as_typed.__getitem__, *_SPELLINGS)
         ]
         there = {*cells[columns[place]]}  # NA may be a word here, and what stands for gaps another
-        fills = [word for word in FILLED if gaps and word in heard and word not in own]
+        fills = [word for word in (*FILLED, *MORE) if gaps and word in heard and word not in own]
         fills = [word for word in fills if word not in there] or fills
         fill = fills[0] if len(fills) == 1 and fills != [NAN] else ""
         settled = not gaps or NAN in fills or bool(fill)
@@ -74,11 +74,8 @@ def answered_words(
 NAN = "nan"
 """How CatBoost spells a missing value."""
 
-FILLED = (
-    *(NAN, "NaN", "NA", "N/A", "None", "none", "NULL", "null", "missing", "Missing", "MISSING"),
-    *("unknown", "Unknown", "UNKNOWN", "other", "Other", "empty", "no", "No", "-1", "0", "-999"),
-)
-"""Words that people put in the place of missing values."""
+MORE = ("other", "Other", "no", "No", "-1", "0")
+"""What else people put in the place of a missing value, but that is mostly something else."""
 
 
 _SPELLINGS: tuple[Callable[[str], str], ...] = (

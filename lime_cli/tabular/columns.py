@@ -59,6 +59,7 @@ def called(
         has = {*header} - {*found}
         missing = [name for name in names if name not in has and name not in found.values()]
         spare = [name for name in header if name in has and name not in names]
+        spare = [name for name in spare if not _has_dummies(name, missing)]
         keys = Counter(map(fold, spare))
         wanted = Counter(map(fold, missing))
         at = {fold(name): name for name in spare if keys[fold(name)] == 1}
@@ -66,6 +67,11 @@ def called(
             at[fold(name)]: name for name in missing if wanted[fold(name)] == 1 and fold(name) in at
         }
     return tuple(found.get(name, name) for name in header)
+
+
+def _has_dummies(name: str, missing: Sequence[str]) -> bool:
+    """Tell a column of which a model has dummies, one of which may be called like it."""
+    return sum(one.startswith((f"{name}_", f"{name}=")) for one in missing) > 1
 
 
 def _folded(name: str) -> str:

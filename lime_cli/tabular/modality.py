@@ -28,6 +28,7 @@ from lime_cli.tabular.profile import Profile, is_profile, read_profile
 from lime_cli.tabular.reading import (
     AS_SPELLED,
     Reading,
+    gaps_unseen,
     other_scale,
     spelling_of,
     unknown_categories,
@@ -265,6 +266,7 @@ class TabularModality:
         warnings = (
             *warnings,
             *unknown_categories(background, model_input.known),
+            *gaps_unseen(background, model_input.gapless),
             *other_scale(background, model_input.ranges),
         )
         nameless = not self.dialect.header or numbered

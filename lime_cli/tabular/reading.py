@@ -34,6 +34,12 @@ PANDAS_MISSING = frozenset(
 )
 """Words that pandas reads as a missing value in every column."""
 
+FILLED = (
+    *("nan", "NaN", "<NA>", "NA", "N/A", "None", "none", "NULL", "null", "missing", "Missing"),
+    *("MISSING", "unknown", "Unknown", "UNKNOWN", "empty", "-999"),
+)
+"""Words that people put in the place of missing values."""
+
 ENOUGH = 0.01
 """Share of the rows from which what a model does not know counts."""
 
@@ -190,6 +196,8 @@ def _is_open(cell: str, mark: str) -> bool:
 RULES: dict[str, Callable[[str], str]] = {
     "stripped": _stripped,
     "missing": _missing,
+    "lowered": str.lower,
+    "raised": str.upper,
     "whole": _whole,
     "pointed": _pointed,
     "unitless": _unitless,
@@ -198,6 +206,8 @@ RULES: dict[str, Callable[[str], str]] = {
 
 SAID = {
     "stripped": "blanks around the words of {} are removed, as the model knows the words",
+    "lowered": "words of {} are read in lower case, as the model knows them",
+    "raised": "words of {} are read in upper case, as the model knows them",
     "whole": "numbers in {} are words without a point, such as '3', as the model knows them",
     "pointed": "numbers in {} are words with a point, such as '3.0', as the model knows them",
     "unitless": "only the numbers in {} are read, without their units",
@@ -346,7 +356,7 @@ class Chooser:
             if known and name in cells.texts and _are_numbers(known, counts):
                 numbers.append(name)
             own = (marks - known) & {cell.strip() for cell in counts} if marks else marks
-            fill = self.known[place].fill if place in self.known else ""
+            fill = self._fill(place, counts)
             rules[name] = self._rules(counts, known)._replace(marks=own, fill=fill)
             if name in self.numeric and _have_units(counts):
                 rules[name] = rules[name]._replace(names=(*rules[name].names, "unitless"))
@@ -356,6 +366,16 @@ class Chooser:
     def _values(self, place: int) -> frozenset[object]:
         one = self.known.get(place)
         return frozenset(one.values) if one is not None and not one.filling else frozenset()
+
+    def _fill(self, place: int, counts: Counter[str]) -> str:
+        """Return the one word that the model has for a missing value, where cells are missing."""
+        one = self.known.get(place)
+        if one is None or one.filling or one.fill or not (one.category or not one.gaps):
+            return one.fill if one is not None else ""
+        if not any(cell.strip() in MISSING and cell not in one.values for cell in counts):
+            return ""
+        likely = [word for word in FILLED if word in one.values and word not in counts]
+        return likely[0] if len(likely) == 1 else ""
 
     def _marks(self, place: int, counts: Counter[str]) -> Iterator[str]:
         """Yield cells of marks alone, where the model knows others and fills what is missing."""
@@ -376,8 +396,15 @@ class Chooser:
         if not any(isinstance(one, str) for one in known):
             return plain if any(plain(cell) != cell for cell in counts) else Rules()
         least, best = _share_known(counts, known, plain) + ENOUGH, plain
-        for blanks, number in product(((), ("stripped",)), ((), ("whole",), ("pointed",))):
-            tried = _rules_of({*blanks, *number, *always}, words)
+        others: tuple[tuple[str, ...], ...] = (
+            (),
+            ("whole",),
+            ("pointed",),
+            ("lowered",),
+            ("raised",),
+        )
+        for blanks, other in product(((), ("stripped",)), others):
+            tried = _rules_of({*blanks, *other, *always}, words)
             share = _share_known(counts, known, tried)
             if share >= least:
                 least, best = share + ENOUGH, tried
@@ -391,7 +418,7 @@ class Chooser:
         fills = {name: one.fill for name, one in rules.items() if one.fill}
         if fills:
             listed = ", ".join(f"{word!r} in {name!r}" for name, word in fills.items())
-            words_ = f"a missing value is {listed}, as the model answers to no other such word"
+            words_ = f"a missing value is {listed}, as the model knows no other such word"
             yield CodedWarning("gaps_filled", f"{words_}; --strings NAME keeps it missing")
         if self.told:
             return
@@ -499,6 +526,25 @@ def unknown_categories(
             f"the model does not know these categories: {words}; see --read-as, --strip, "
             "--strings, --na-values",
         ),
+    )
+
+
+def gaps_unseen(background: Background, gapless: Iterable[int]) -> tuple[CodedWarning, ...]:
+    """Warn of missing values in columns in which a model met none: they may have been filled."""
+    said = []
+    for feature in (background.features[i] for i in gapless if i < len(background.features)):
+        pairs = zip(feature.values.tolist(), feature.frequencies.tolist(), strict=True)
+        share = sum(one for value, one in pairs if is_missing(value))
+        if share > 0 and not feature.constant:
+            said.append((share, feature.name))
+    if not said:
+        return ()
+    said.sort(key=lambda pair: (-pair[0], pair[1]))
+    listed = ", ".join(f"{name!r} ({share:.0%} of rows)" for share, name in said[:NAMED])
+    more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
+    words = f"values of {listed}{more} are missing, and the model most likely met none when it was "
+    return (
+        CodedWarning("gaps_unseen", f"{words}fitted; if its owner fills them in first, do so too"),
     )
 
 

@@ -87,7 +87,7 @@ def test_what_was_wanted_least_recently_is_forgotten_first(asked, made):
     assert found == made
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(1, 30), st.integers(1, 300), st.booleans())
 def test_the_first_samples_are_the_same_however_many_there_are(d, n, random):
     few, many = drawn(d, n, random=random), drawn(d, 2 * n, random=random)

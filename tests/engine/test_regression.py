@@ -32,7 +32,7 @@ def gram_of(Z, y, weights):
     return (Z * weights[:, None]).T @ Z / total, (Z * weights[:, None]).T @ y / total
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.integers(0, 10_000), st.floats(0.01, 0.95))
 def test_a_penalty_gives_what_scikit_learns_weighted_lasso_gives(seed, share):
     Z, y, weights = problem(seed)

@@ -12,6 +12,7 @@ from lime_cli.engine.explanation import Interval, Rule, Weight
 from lime_cli.engine.instance import Column, Component
 from lime_cli.errors import SettingsError
 from lime_cli.formats import LettersMissing, letters_told
+from lime_cli.formats.canvas import Canvas
 from tests.formats import test_overlay
 from tests.formats.test_html import HOSTILE, of_picture
 from tests.formats.test_json import explanation, written
@@ -112,3 +113,31 @@ def test_a_record_without_its_picture_says_how_to_name_it():
     one = of_picture()
     with pytest.raises(SettingsError, match="the record does not contain the image"):
         written("png", [replace(one, subject=replace(one.subject, image=None))])
+
+
+LONG = "the_number_of_days_since_the_last_payment_of_the_customer"
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"{LONG}_{end}" for end in ("mean", "max", "min")],
+        [f"{start}_{LONG}_{LONG}" for start in ("a", "b")],
+        [f"{LONG}_{middle}_{LONG}" for middle in ("spring", "summer")],
+        [f"{LONG}_{a}_{LONG}_{b}_{LONG}" for a in "xy" for b in "xy"],
+        [LONG, f"{LONG}{LONG}", "short"],
+    ],
+)
+@pytest.mark.parametrize("measured", [True, False])
+def test_cut_names_keeps_names_that_differ_apart(names, measured):
+    canvas = Canvas(8.0, measured=measured)
+    cut = canvas.cut_names(names, 10, [1.6] * len(names))
+    assert len(set(cut)) == len(names)
+    assert all(canvas.measure(one, 10) <= 1.6 for one in cut)
+
+
+def test_svg_has_the_whole_name_of_what_is_cut():
+    one = row(0.3, -0.2, name=LONG * 2)
+    drawing = ElementTree.fromstring(written("svg", [one]))
+    titles = [one.text for one in drawing.iter("{http://www.w3.org/2000/svg}title")]
+    assert [f"{LONG * 2} {i}" for i in range(2)] == [one for one in titles if LONG in one]

@@ -284,3 +284,41 @@ def test_blue_and_orange_differ_for_every_kind_of_colour_vision():
         for matrix in kinds.values():
             seen = [np.clip(np.reshape(matrix, (3, 3)) @ one, 0, 255) for one in pair]
             assert np.linalg.norm(seen[0] - seen[1]) > 60
+
+
+@pytest.mark.parametrize(
+    ("task", "targets", "said"),
+    [
+        ("regression", ("price",), "predicts for row 17 of people.csv."),
+        ("regression", ("0", "1"), "predicts for row 17 of people.csv: output “0”."),
+        ("classification", ("no", "yes"), "predicts for row 17 of people.csv: class “no”."),
+    ],
+)
+def test_the_line_below_the_title_says_what_is_explained_of_which_model(task, targets, said):
+    one = explanation()
+    subject = replace(one.subject, facts={**one.subject.facts, "row": 17})
+    surrogate = replace(one.surrogates[0], name=targets[0])
+    model = one.model._replace(task=task, targets=targets)
+    one = replace(one, subject=subject, surrogates=(surrogate,), model=model)
+    assert said in "".join(Reader(written("html", [one])).texts)
+
+
+def test_legends_say_only_what_is_there():
+    raising = of_text("a good film", [(2, 6)], [0.3])
+    page = "".join(Reader(written("html", [raising])).texts)
+    body = page[page.index("0 ") :]
+    assert "raised" in body
+    assert "lowered" not in body
+    assert "orange" not in body
+    assert "not certain" not in body
+
+
+def test_every_explanation_of_a_list_can_be_reached():
+    many = [
+        replace(explanation(), subject=replace(explanation().subject, id=str(i))) for i in range(30)
+    ]
+    page = Reader(written("html", many))
+    anchors = {attributes.get("id") for kind, attributes in page.elements if kind == "details"}
+    links = [a["href"] for kind, a in page.elements if kind == "a" and "href" in a]
+    assert len(links) == 30
+    assert {one.removeprefix("#") for one in links} <= anchors

@@ -165,7 +165,7 @@ def test_saved_segments_cut_the_picture_again_as_it_was(
     np.testing.assert_array_equal(image(first).labels, image(again).labels)
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @example(size=(22, 29), resize="crop", side=11)
 @given(
     size=st.tuples(st.integers(1, 700), st.integers(1, 60)),

@@ -342,7 +342,7 @@ def expected(image: Image.Image) -> np.ndarray:
     return rgba[..., :3] * share + 255 * (1 - share)
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=120)
 @given(data=st.data(), height=st.integers(1, 20), width=st.integers(1, 20))
 def test_any_picture_that_is_written_is_read_back(
     data: st.DataObject, height: int, width: int, tmp_path_factory: pytest.TempPathFactory

@@ -146,7 +146,7 @@ def test_a_picture_cut_short_is_refused_by_name(tmp_path: Path, kind: str) -> No
             read_image(path)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(min_size=1, max_size=40), st.integers(0, 200))
 def test_a_damaged_file_is_read_or_refused_but_never_crashes(
     tmp_path_factory: pytest.TempPathFactory, junk: bytes, place: int

@@ -460,6 +460,7 @@ PROCESSORS = {
         ({"image_processor_type": "PerceiverImageProcessor"}, "'perceiver'"),
         ({"image_processor_type": "ViTImageProcessor", "do_pad": True}, "do_pad"),
         ({"do_resize": False, "do_center_crop": True}, "do_center_crop"),
+        ({"do_center_crop": True, "crop_size": 64}, "a crop_size larger than size"),
         ({"image_processor_type": "ViTImageProcessor", "do_convert_rgb": True}, None),
     ],
 )

@@ -98,7 +98,7 @@ def test_the_grid_has_nearly_square_cells() -> None:
     np.testing.assert_array_equal(labels[::12, ::12].ravel(), np.arange(50))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
     grid=st.tuples(st.integers(1, 40), st.integers(1, 40)),
@@ -123,7 +123,7 @@ def test_picture_and_grid_hold_the_same_labels_whatever_their_sizes(
         assert on_image.min() == 0
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     size=st.tuples(st.integers(1, 60), st.integers(1, 60)),
     resize=st.sampled_from(["stretch", "crop", "pad"]),

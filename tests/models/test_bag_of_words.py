@@ -3,7 +3,7 @@
 import joblib
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.decomposition import TruncatedSVD
 from sklearn.ensemble import RandomForestClassifier
@@ -96,7 +96,6 @@ def test_answers_are_those_to_the_strings_to_the_last_bit(kind, options):
     assert bags.built == len(TEXTS) * len(WAYS)
 
 
-@settings(deadline=None)
 @given(
     st.text(st.sampled_from("aAbßé1 .,'-_\n\u0301ΣİЖ我好"), min_size=1, max_size=40),
     st.integers(0, 2**32 - 1),

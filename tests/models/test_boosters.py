@@ -22,6 +22,7 @@ from lime_cli.models.boosters import read_no_files
 from lime_cli.models.model_file import ModelFile, format_of
 from lime_cli.models.pickles import tripwire
 from lime_cli.models.pickles.loading import unpickle
+from lime_cli.models.predictor import looked_at
 from lime_cli.models.xgboost_trees import _COUNT, check_xgboost
 from lime_cli.tabular.row import Table
 
@@ -292,7 +293,7 @@ def test_places_of_trees_are_counted_in_bytes():
     tree = one[one.index("Tree=0") :] + "\n\n"
     several = one.replace("tree_sizes=1", f"tree_sizes={len(tree)} {len(tree)}")
     check_lightgbm(f"{several}\n\n{tree.replace('Tree=0', 'Tree=1')}end of{rest}")
-    with pytest.raises(Unfit, match="other places"):
+    with pytest.raises(Unfit, match="positions do not match"):
         check_lightgbm(f"{several}\n\n\n{tree.replace('Tree=0', 'Tree=1')}end of{rest}")
 
 
@@ -335,6 +336,7 @@ UNFIT_TREES = [
     {"categories": [0]}, {"categories": [0, -2]}, {"categories": [0, 1 << 30]},
     {"categories_nodes": [1]}, {"categories_nodes": [0, 2]}, {"categories_segments": [-1]},
     {"categories_sizes": [9]}, {"categories_sizes": [-1]}, {"split_type": [0, 0, 1]},
+    {"categories": [], "categories_nodes": [], "categories_segments": [], "categories_sizes": []},
 ]  # fmt: skip
 
 UNFIT_MODELS = [
@@ -357,6 +359,12 @@ def test_trees_of_xgboost_whose_parts_do_not_fit_are_damaged(parts):
     check_xgboost(json.dumps(xgboost_model()).encode())
     with pytest.raises(Unfit, match="boosted trees"):
         check_xgboost(json.dumps(xgboost_model(**parts)).encode())
+
+
+def test_a_model_that_cannot_tell_of_itself_is_damaged():
+    told = r"^m: is damaged: it cannot be looked at \(KeyError: 'a'"
+    with pytest.raises(ModelError, match=told), looked_at("m"):
+        raise KeyError("a")
 
 
 @pytest.mark.parametrize(

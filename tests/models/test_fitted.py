@@ -376,3 +376,35 @@ def test_the_threshold_of_catboost_decides_which_class_is_predicted(tmp_path, na
     with pytest.warns(lime_cli.LimexWarning):
         found = lime_cli.explain(str(path), RAW, rows=["0-30"], samples=64)
     assert [one.target for one in found] == model.predict(RAW[:31]).ravel().tolist()
+
+
+GAPLESS = {
+    "tree": ("sklearn.tree", "DecisionTreeClassifier", {"random_state": 0}),
+    "forest": ("sklearn.ensemble", "RandomForestClassifier", {"n_estimators": 8}),
+    "regression": ("sklearn.ensemble", "RandomForestRegressor", {"n_estimators": 8}),
+    "histogram": ("sklearn.ensemble", "HistGradientBoostingClassifier", {"max_iter": 9}),
+    "lightgbm": ("lightgbm", "LGBMClassifier", {"n_estimators": 9, "verbose": -1}),
+    "xgboost": ("xgboost", "XGBClassifier", {"n_estimators": 9}),
+    "catboost": ("catboost", "CatBoostClassifier", {"iterations": 9, **QUIET}),
+}
+
+
+@pytest.mark.parametrize("filled", [False, True], ids=["met", "filled"])
+@pytest.mark.parametrize("kind", list(GAPLESS))
+def test_missing_values_that_a_model_never_met_are_told(tmp_path, kind, filled):
+    module, name, options = GAPLESS[kind]
+    if name.startswith("RandomForest"):
+        pytest.importorskip("sklearn", minversion="1.4")
+    elif kind == "tree":
+        pytest.importorskip("sklearn", minversion="1.3")
+    model = getattr(pytest.importorskip(module), name)(**options)
+    draw = np.random.default_rng(3)
+    frame = pd.DataFrame(draw.normal(size=(N, 2)), columns=["a", "b"])
+    frame["a"] = frame["a"].mask(draw.random(N) < 0.2)
+    label = (frame["a"].fillna(1) * 2 + frame["b"] > 0.3) ^ (draw.random(N) < 0.2)
+    owned = frame.fillna({"a": frame["a"].median()}) if filled else frame
+    path = pickled(tmp_path, model.fit(owned, label.astype(int)))
+    frame.assign(y=1).to_csv(tmp_path / "d.csv", index=False)
+    found = explained(path, tmp_path / "d.csv")
+    codes = [one["code"] for one in found.record["warnings"]]
+    assert ("gaps_unseen" in codes) == filled

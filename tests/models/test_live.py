@@ -118,6 +118,20 @@ def test_a_live_torch_module_that_takes_token_ids_is_refused_texts_with_what_to_
         lime_cli.explain(model, "a good film", modality="text")
 
 
+def test_of_a_tuple_of_a_live_torch_module_the_first_part_is_the_prediction():
+    torch, _ = network()
+
+    class Two(torch.nn.Module):
+        def forward(self, rows):
+            return rows.softmax(1), rows * 9
+
+    table = ROWS.assign(kind=1.0)
+    with pytest.warns(lime_cli.LimexWarning, match="returns a tuple; its first part"):
+        found = lime_cli.explain(Two(), table, row=4, samples=64)
+    row = torch.tensor(table.iloc[[4]].to_numpy(), dtype=torch.float32)
+    assert found.record["outputs"] == pytest.approx(row.softmax(1)[0].tolist(), abs=1e-6)
+
+
 def test_a_live_torch_module_that_takes_texts_is_given_them():
     torch, _ = network()
 

@@ -309,8 +309,8 @@ def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, word
     [
         ("of_a_column", TEXTS, r"begin with texts = pandas.Series\(texts\)"),
         ("of_a_series", TEXTS, r"begin with texts = pandas.Series\(texts\)"),
-        ("described", TEXTS, "DataFrame whose column 'text' holds no numbers.*; let the function"),
-        ("reported", TEXTS, "'0.9'.*not numbers; let the function"),
+        ("described", TEXTS, "DataFrame whose column 'text' holds no numbers.*; the function must"),
+        ("reported", TEXTS, "'0.9'.*not numbers; the function must"),
         ("drawn", IMAGES, r"images\.round\(\)\.astype\('uint8'\), and say --preprocess raw"),
         ("convolved", IMAGES, "--layout NCHW puts the channels first"),
         ("channels_first", IMAGES, "--layout NCHW puts the channels first"),
@@ -318,7 +318,7 @@ def test_what_goes_wrong_in_a_function_is_one_line_with_its_own_words(name, word
         ("of_one_image", IMAGES, "fails on a batch .*expects one image.* for one in batch"),
         ("of_one_text", TEXTS, "fails on a batch .*AttributeError.* for one in batch"),
         ("of_short_texts", TEXTS, r"ValueError: too long\)$"),
-        ("in_json", TEXTS, "words .*not numbers; let the function .*: json.loads"),
+        ("in_json", TEXTS, "words .*not numbers; the function must .*: json.loads"),
     ],
 )
 def test_what_a_function_mistakes_its_input_or_its_answer_for_is_said(name, inputs, words):

@@ -237,11 +237,15 @@ def test_boosters_are_given_their_categories(tmp_path, library, categories, form
     assert found == pytest.approx(expected, **LOOSE)
 
 
-@pytest.mark.parametrize("form", ["pkl", "native", "live"])
+@pytest.mark.parametrize("form", ["pkl", "joblib", "skops", "native", "live"])
+@pytest.mark.parametrize("categories", ["none", "both"])
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost", "catboost"])
-def test_boosters_answer_as_they_stopped(tmp_path, library, form):
-    package = pytest.importorskip(library)
-    rows, label = FRAME[columns_for("none")], LABELS["two"]
+def test_boosters_answer_as_they_stopped(tmp_path, library, form, categories):
+    package = pytest.importorskip(library, minversion="3.1" if library == "xgboost" else None)
+    rows, label = FRAME[columns_for(categories)], LABELS["two"]
+    chosen = CATEGORIES[categories]
+    if library != "catboost":
+        rows = rows.astype(dict.fromkeys(chosen, "category"))
     noise = RANDOM.integers(0, 2, 80)
     parts = (rows[80:], label[80:]), (rows[:80], noise)
     if library == "lightgbm":
@@ -249,15 +253,17 @@ def test_boosters_answer_as_they_stopped(tmp_path, library, form):
         model = package.LGBMClassifier(n_estimators=60, verbose=-1)
         fit(model, *parts[0], eval_set=[parts[1]], callbacks=stop)
     elif library == "xgboost":
-        model = package.XGBClassifier(n_estimators=60, early_stopping_rounds=3)
+        options = {"enable_categorical": bool(chosen), "early_stopping_rounds": 3}
+        model = package.XGBClassifier(n_estimators=60, **options)
         fit(model, *parts[0], eval_set=[parts[1]], verbose=0)
     else:
-        model = package.CatBoostClassifier(iterations=60, verbose=0, allow_writing_files=False)
+        quiet = {"verbose": 0, "allow_writing_files": False, "cat_features": chosen}
+        model = package.CatBoostClassifier(iterations=60, **quiet)
         fit(model, *parts[0], eval_set=parts[1], early_stopping_rounds=3)
     form = {"lightgbm": "txt", "xgboost": "json", "catboost": "cbm"}.get(
         library if form == "native" else "", form
     )
-    found, expected = check(tmp_path, model, form, rows, label)
+    found, expected = check(tmp_path, model, form, rows, label, categories)
     assert found == pytest.approx(expected, **LOOSE)
 
 

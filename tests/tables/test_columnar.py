@@ -330,7 +330,7 @@ CELLS = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=300)
+@settings(max_examples=300)
 @given(st.data(), st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]))
 def test_no_table_is_read_by_column_as_something_else(tmp_path_factory, data, quoting):
     kinds = data.draw(

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given
+from hypothesis import given
 from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
@@ -73,9 +73,7 @@ def spelled(value, decimal="."):
     return repr(value).replace(".", decimal) if isinstance(value, float) else str(value)
 
 
-examples = given_settings(
-    deadline=None, max_examples=80, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+examples = given_settings(max_examples=80)
 
 
 @examples

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lime_cli.engine.model import different
@@ -55,7 +55,6 @@ def test_a_number_is_written_in_six_digits_where_they_are_all_it_has(value):
     assert told_apart(value) == wanted
 
 
-@settings(deadline=None)
 @given(st.lists(st.floats(-1e9, 1e9) | st.integers(0, 4), min_size=1), st.integers(2, 12))
 def test_quantiles_are_those_of_numpy_to_the_last_bit(values, n):
     values, shares = np.array(values, float), np.arange(1, n) / n

@@ -136,7 +136,7 @@ def test_where_nothing_tells_the_option_is_named_and_leads_on(tmp_path):
     assert "takes numbers in columns 'sex', 'size', which hold words" in str(caught.value)
     assert words in str(caught.value)
     for one in shlex.split(words)[1::2]:  # as printed, they are no answer
-        with pytest.raises(SettingsError, match="write the number that the model knows"):
+        with pytest.raises(SettingsError, match="instead of a number"):
             parse_maps((one,))
     maps = parse_maps(("sex=male:0,female:1", "size=small:0,medium:1,large:2"))
     found, fitted = answers(tmp_path, FRAME, model, schema=Schema(maps=maps))

@@ -244,7 +244,7 @@ VALUES = st.tuples(
 )
 
 
-@given_settings(deadline=None, max_examples=60)
+@given_settings(max_examples=60)
 @given(
     st.lists(VALUES, min_size=3, max_size=30),
     st.sampled_from(["quartile", "decile", "none", "3"]),

@@ -38,7 +38,7 @@ def test_columns_that_determine_each_other_are_found(tmp_path):
     assert set(background.dependent) == {("postcode", "city"), ("cm", "inches")}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10_000))
 def test_independent_columns_are_left_alone(seed):
     from lime_cli.tables.cells import Cells

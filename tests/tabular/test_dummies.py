@@ -66,6 +66,17 @@ def test_dummies_whose_names_lost_their_blanks_are_made(tmp_path):
     assert found == pytest.approx(model.predict_proba(dummies))
 
 
+@pytest.mark.parametrize("blank", ["", " "])
+@pytest.mark.parametrize("mark", ["?", "-"])
+def test_dummies_of_a_mark_are_not_taken_for_their_column(tmp_path, mark, blank):
+    words = RANDOM.choice(["Private", mark, "State-gov"], N)
+    path, _ = read(tmp_path, FRAME[["Age"]].assign(work=[f"{blank}{one}" for one in words]))
+    dummies = pd.get_dummies(FRAME[["Age"]].assign(work=words))
+    model = RandomForestClassifier(8, random_state=0).fit(dummies, LABELS)
+    found, _ = answers(path, model)
+    assert found == pytest.approx(model.predict_proba(dummies))
+
+
 @pytest.mark.parametrize("drop_first", [False, True])
 def test_dummies_that_are_named_after_values_alone_are_made(tmp_path, drop_first):
     path, frame = read(tmp_path)

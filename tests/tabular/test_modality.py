@@ -132,7 +132,7 @@ def test_overrides_make_numbers_levels_and_counts_quantities(mixed):
     ]
 
 
-@given_settings(deadline=None, max_examples=40)
+@given_settings(max_examples=40)
 @given(
     st.lists(
         st.tuples(

@@ -310,3 +310,14 @@ def test_a_column_that_was_made_of_another_is_not_taken_for_its_name(tmp_path, o
     model = LogisticRegression().fit(pd.DataFrame(VALUES, columns=list(own)), LABELS)
     with pytest.raises(InputError, match=re.escape(hint)):
         answers(path, model)
+
+
+def test_a_column_whose_name_has_a_unit_in_the_table_may_be_renamed(tmp_path):
+    path = tmp_path / "d.csv"
+    pd.DataFrame(VALUES, columns=["a", "fare (EUR)"]).to_csv(path, index=False)
+    frame = pd.DataFrame(VALUES, columns=["a", "fare"])
+    model = LogisticRegression().fit(frame, LABELS)
+    with pytest.raises(InputError, match=re.escape("--rename 'fare (EUR)=fare'")):
+        answers(path, model)
+    found, _ = answers(path, model, renamed=(("fare (EUR)", "fare"),))
+    assert found == pytest.approx(model.predict_proba(frame))

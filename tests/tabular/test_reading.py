@@ -285,6 +285,48 @@ def test_levels_that_the_model_does_not_know_are_named_with_their_share(tmp_path
     assert "kind 'c' (" in case.modality.fitted_warnings[-1].message
 
 
+@pytest.mark.parametrize("word", ["missing", "Unknown", "nan", "<NA>", "None", "-999"])
+@pytest.mark.parametrize("encoder", [OneHotEncoder(handle_unknown="ignore"), OrdinalEncoder()])
+def test_gaps_are_the_one_word_that_the_model_has_for_them(tmp_path, word, encoder):
+    words = choice("a", "b", "c", "")
+    owned = pd.DataFrame({"size": SIZE, "kind": [one or word for one in words]})
+    case = Case(tmp_path, words, encoded(encoder), owned)
+    assert case.codes == ["gaps_filled"]
+    assert case.answers == pytest.approx(case.expected)
+
+
+@pytest.mark.parametrize(
+    ("words", "known"),
+    [
+        (("a", "b", ""), ("a", "b", "missing", "unknown")),
+        (("a", "missing", ""), ("a", "missing", "b")),
+        (("a", "b", ""), ("a", "b", "no")),
+    ],
+    ids=["two", "there", "not for gaps"],
+)
+def test_gaps_of_which_nothing_tells_are_said_to_be_unknown(tmp_path, words, known):
+    owned = pd.DataFrame({"size": SIZE, "kind": choice(*known)})
+    model = encoded(OneHotEncoder(handle_unknown="ignore"))
+    assert Case(tmp_path, choice(*words), model, owned).codes == ["unknown_category"]
+
+
+@pytest.mark.parametrize("change", [str.lower, str.upper])
+def test_words_are_read_in_the_case_that_the_model_knows(tmp_path, change):
+    words = choice("Rome", "oslo", "PARIS")
+    owned = pd.DataFrame({"size": SIZE, "kind": [change(one) for one in words]})
+    case = Case(tmp_path, words, encoded(OrdinalEncoder()), owned)
+    assert case.codes == [{"lower": "read_lowered", "upper": "read_raised"}[change.__name__]]
+    assert case.answers == pytest.approx(case.expected)
+
+
+def test_words_that_differ_by_case_stay_apart(tmp_path):
+    words = choice("a", "A", "b")
+    owned = pd.DataFrame({"size": SIZE, "kind": words})
+    case = Case(tmp_path, words, encoded(OrdinalEncoder()), owned)
+    assert case.codes == []
+    assert case.answers == pytest.approx(case.expected)
+
+
 def test_columns_can_be_kept_as_text(tmp_path):
     words = choice("007", "12")
     frame = pd.DataFrame({"size": SIZE, "kind": words})

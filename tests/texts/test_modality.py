@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lime_cli.errors import InputError, ModelError, SettingsError
@@ -16,7 +16,6 @@ def read(text, **options):
     return modality.read(next(modality.sources()))
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1, max_size=60), st.booleans(), st.sampled_from([None, "[MASK]"]))
 def test_keeping_everything_gives_the_text_back(text, merge, mask):
     if not text.strip() or not cut(text, "word"):
@@ -67,7 +66,6 @@ def test_where_nothing_is_left_a_full_stop_is_asked_about():
     assert list(read("good film", unit="lime-word").model_inputs(nothing)) == [" "]
 
 
-@settings(deadline=None)
 @given(st.text(min_size=1, max_size=40), st.integers(0, 2**32 - 1), st.booleans())
 def test_no_sample_is_empty_and_what_stays_stands_in_order(text, seed, merge):
     if not text.strip() or not cut(text, "word"):

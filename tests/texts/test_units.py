@@ -3,7 +3,7 @@
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lime_cli.errors import LimexError, MissingDependency, SettingsError
@@ -117,7 +117,6 @@ def test_a_slow_expression_is_given_up(monkeypatch):
         cut("a" * 5000, r"regex:(?:a+b?)+[cd]$")
 
 
-@settings(deadline=None)
 @given(st.text(max_size=80) | AWKWARD, st.sampled_from(UNITS))
 def test_cutting_by_the_spans_gives_the_text_back(text, unit):
     place, again = 0, ""
@@ -128,7 +127,6 @@ def test_cutting_by_the_spans_gives_the_text_back(text, unit):
     assert again + text[place:] == text
 
 
-@settings(deadline=None)
 @given(AWKWARD)
 def test_what_no_word_holds_is_blank_or_punctuation(text):
     inside = {place for start, end in cut(text, "word") for place in range(start, end)}
@@ -136,7 +134,6 @@ def test_what_no_word_holds_is_blank_or_punctuation(text):
         assert place in inside or not (character.isalnum() and character.isascii())
 
 
-@settings(deadline=None)
 @given(st.text(max_size=60), st.text(max_size=8))
 def test_any_expression_is_used_or_refused(text, expression):
     try:
@@ -145,7 +142,6 @@ def test_any_expression_is_used_or_refused(text, expression):
         return
 
 
-@settings(deadline=None)
 @given(st.lists(st.integers(1, 120), max_size=60))
 def test_stretches_hold_every_unit_once_and_in_order(sizes):
     text = " ".join(" ".join(["word"] * size) + "." for size in sizes)

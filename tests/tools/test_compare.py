@@ -139,3 +139,26 @@ def test_sides_of_different_engines_are_told_of(limex, tmp_path):
     record["schema"]["number"], record["limex"] = 1, "0.1.0"
     old.write_text(json.dumps(record))
     assert "different engines (versions 0.1.0 and" in limex("compare", old, new).err
+
+
+def test_what_single_precision_rounds_away_is_no_change(limex, tmp_path):
+    limex(
+        "explain",
+        "text",
+        "sample_models/reviews.onnx",
+        "--text",
+        "Not a wonderful film",
+        "-o",
+        tmp_path / "old.jsonl",
+    )  # few words: every sample there is, and no error
+    record = json.loads((tmp_path / "old.jsonl").read_text())
+    for target in record["targets"]:
+        for one in target["components"]:
+            if one.get("weight"):
+                one["weight"] *= 1 + 3e-8
+                if one.get("interval"):
+                    one["interval"] = [end * (1 + 3e-8) for end in one["interval"]]
+    (tmp_path / "new.jsonl").write_text(json.dumps(record) + "\n")
+    done = limex("compare", tmp_path / "old.jsonl", tmp_path / "new.jsonl")
+    assert "no change beyond the error bars" in done.out, done.out + done.err
+    assert "inf" not in done.out

@@ -33,4 +33,4 @@ def load(file: ModelFile, content: Content) -> Predictor:
     session, warnings = built.result()
     if check_graph(path, graph) != weights:
         raise ModelError(f"{path.name}: its weights changed while they were read", "run it again")
-    return predictor_of(file, content, Session(file, session, graph), warnings)
+    return predictor_of(content, Session(file, session, graph), warnings)

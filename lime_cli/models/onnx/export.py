@@ -142,7 +142,7 @@ class Export(NamedTuple):
             resample if resample in range(6) else 2,
             "BGR" if flipped else None,
             floored=not fast,
-            unread=self._unread(kind),
+            unread=(*self._unread(kind), *_padded(shown, sides, shorter)),
         )
 
     @property
@@ -263,6 +263,13 @@ SQUARE = ("deit", "beit")
 """Kinds to which one number means both sides, though they crop."""
 
 Sides = tuple[int, int] | None
+
+
+def _padded(shown: Sides, sides: Sides, shorter: int | None) -> tuple[str, ...]:
+    """Name a crop that is larger than the image by then, and is filled up with black."""
+    left = sides or ((shorter, shorter) if shorter else shown)
+    over = shown and left and (shown[0] > left[0] or shown[1] > left[1])
+    return ("a crop_size larger than size",) if over else ()
 
 
 def _fitted(said: dict[str, Any], kind: str) -> tuple[Sides, Sides, int | None]:

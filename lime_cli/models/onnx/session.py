@@ -217,7 +217,7 @@ REGRESSORS = ("LinearRegressor", "TreeEnsembleRegressor", "SVMRegressor")
 
 
 def predictor_of(
-    file: ModelFile, content: Content, session: Session, warnings: tuple[CodedWarning, ...] = ()
+    content: Content, session: Session, warnings: tuple[CodedWarning, ...]
 ) -> Predictor:
     """Return what asks the session; ``warnings`` are what opening it brought up."""
     origin = Origin("onnx", content.digest_in_thread(), content.name, warnings)
@@ -271,7 +271,7 @@ class Session:
     def _tokenizer(self) -> Tokens | None:
         """Return what makes token ids of texts, where the graph takes those."""
         file, export = self.file, self._export
-        if not takes_tokens(self._inputs, self._graph, export.tokenizer is not None):
+        if not takes_tokens(self._inputs, export.tokenizer is not None):
             if file.tokenizer is not None or file.max_tokens is not None:
                 option = "--tokenizer" if file.tokenizer is not None else "--max-tokens"
                 raise SettingsError(f"{option}: {self._name} takes no token ids", "leave it out")

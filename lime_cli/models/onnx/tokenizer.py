@@ -70,7 +70,7 @@ def part_of(name: str) -> str | None:
     return next((part for part, names in PARTS.items() if plain in names), None)
 
 
-def takes_tokens(inputs: Sequence[Any], graph: Graph, found: bool) -> bool:
+def takes_tokens(inputs: Sequence[Any], found: bool) -> bool:
     """Tell whether a graph takes token ids: by a name, or where a tokenizer is ``found``."""
     ids = [one for one in inputs if one.type in ("tensor(int64)", "tensor(int32)")]
     if any(part_of(one.name) == "ids" for one in ids):

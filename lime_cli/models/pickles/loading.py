@@ -37,7 +37,7 @@ from lime_cli.models.pickles.dry_run import Survey, Surveyor
 from lime_cli.models.pickles.policy import AllowList, Global, Refused
 from lime_cli.models.pickles.sizes import Damaged
 from lime_cli.models.pickles.states import check_model
-from lime_cli.models.predictor import Origin, Predictor, guarded, quiet
+from lime_cli.models.predictor import Origin, Predictor, guarded, looked_at, quiet
 from lime_cli.models.sklearn import way_of
 
 _LOST_CLASS = re.compile(
@@ -292,7 +292,7 @@ def predictor_of(
     _count_processors()
     read_no_files()
     beside, first = columns_beside(file.path), applied_first(file.path)
-    with guarded(file, kind):  # what a model has and can is asked of the model
+    with looked_at(name), guarded(file, kind):  # what a model has and can is asked of the model
         model, said, columns = opened(held, file.key, name)
         check_fitted(model, name)
         before = _applied_first(file.path, first, model)

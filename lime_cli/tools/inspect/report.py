@@ -38,6 +38,7 @@ UNSAID = (
     "known",
     "ranges",
     "named",
+    "gapless",
     "pandas",
     "dtypes",
     "labels",

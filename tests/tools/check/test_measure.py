@@ -109,7 +109,7 @@ def test_uncertain_signs_say_nothing_of_consistency():
 
 
 @given(st.lists(st.floats(-1, 1), min_size=1, max_size=50))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_quantiles_of_the_fidelity_are_right_to_a_thousandth(values):
     found = [entry(str(i), {"a": 1.0}, fidelity=one) for i, one in enumerate(values)]
     summary, _ = summarize(found, top=1)
@@ -330,7 +330,6 @@ def test_the_record_of_a_comparison_is_strict_json():
     assert data["changed_beyond_errors"] == 1.0
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 4), st.integers(0, 4)), min_size=2, max_size=12))
 def test_rank_correlation_is_that_of_scipy(pairs):
     from scipy.stats import rankdata
