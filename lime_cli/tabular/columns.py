@@ -331,7 +331,7 @@ def learn(
         warnings += (CodedWarning("background_sampled", f"{words}, evenly spaced"),)
     dates, written = dates_of(schema, cells)
     typed = seen.typed is not None
-    chooser = chooser_of(columns, dialect, model_input, typed, schema.numeric)
+    chooser = chooser_of(columns, dialect, model_input, typed, schema.numeric, schema.strings)
     reading, said = chooser.chosen(cells)
     reading = replace(reading, dates=dates)
     cells = sifted(reading.applied(cells), columns, schema, strict=not own)

@@ -154,6 +154,12 @@ def without_refused_gaps(
     return _filled(background, set(refused)), (CodedWarning("missing_not_drawn", words),)
 
 
+def _first_cells(seen: Stream) -> dict[str, tuple[str, ...]]:
+    """Return the cells of the first rows by column."""
+    rows = [one.cells for one in islice(seen.records, LOOKED_AT) if one.cells]
+    return dict(zip(seen.header, zip(*rows, strict=False), strict=False))
+
+
 def _filled(background: Background, refused: set[int]) -> Background:
     features = tuple(
         one.without_gaps() if place in refused else one
@@ -394,8 +400,7 @@ class TabularModality:
         told |= {name for name, _ in (*schema.maps, *schema.dates)}
         told |= {columns[place] for place in model_input.spelled if place < len(columns)}
         with self._opened(model_input, None) as seen:
-            rows = [one.cells for one in islice(seen.records, LOOKED_AT) if one.cells]
-        cells = dict(zip(seen.header, zip(*rows, strict=False), strict=False))
+            cells = _first_cells(seen)
         found = spelling_of(
             {one: cells[one] for one in columns if one in cells and one not in told}
         )
@@ -425,8 +430,7 @@ class TabularModality:
         with self._opened(model_input, None) as seen:
             if seen.typed is not None:
                 return model_input
-            rows = [one.cells for one in islice(seen.records, LOOKED_AT) if one.cells]
-        cells = dict(zip(seen.header, zip(*rows, strict=False), strict=False))
+            cells = _first_cells(seen)
         found = answered_words(model_input._replace(unlisted=asked), columns, cells)
         words = (place for place, one in found.items() if one.values)
         return model_input._replace(

@@ -344,6 +344,8 @@ class Chooser:
     """Whether a person said how words for missing values are read."""
     numeric: tuple[str, ...] = ()
     """Columns that a person said are numbers."""
+    strings: tuple[str, ...] = ()
+    """Columns that a person said are text."""
 
     def chosen(self, cells: Cells) -> tuple[Reading, tuple[CodedWarning, ...]]:
         """Return how to read a table, and sentences about what was not said by a person."""
@@ -370,6 +372,8 @@ class Chooser:
     def _fill(self, place: int, counts: Counter[str]) -> str:
         """Return the one word that the model has for a missing value, where cells are missing."""
         one = self.known.get(place)
+        if self.columns[place] in self.strings:
+            return ""
         if one is None or one.filling or one.fill or not (one.category or not one.gaps):
             return one.fill if one is not None else ""
         if not any(cell.strip() in MISSING and cell not in one.values for cell in counts):
@@ -446,6 +450,7 @@ def chooser_of(
     model_input: ModelInput,
     typed: bool,
     numeric: tuple[str, ...] = (),
+    strings: tuple[str, ...] = (),
 ) -> Chooser:
     """Make what reads the columns of a model; in a ``typed`` file a word is a word."""
     likely = model_input.pandas and not typed and dialect.reading == "auto"
@@ -456,6 +461,7 @@ def chooser_of(
         dialect.strip,
         dialect.reading != "auto",
         numeric,
+        strings,
     )
 
 

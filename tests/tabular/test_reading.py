@@ -293,6 +293,9 @@ def test_gaps_are_the_one_word_that_the_model_has_for_them(tmp_path, word, encod
     case = Case(tmp_path, words, encoded(encoder), owned)
     assert case.codes == ["gaps_filled"]
     assert case.answers == pytest.approx(case.expected)
+    kept = Case(tmp_path, words, encoded(encoder), owned, schema=Schema(strings=("kind",)))
+    assert "unknown_category" in kept.codes
+    assert "gaps_filled" not in kept.codes
 
 
 @pytest.mark.parametrize(
