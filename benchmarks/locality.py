@@ -26,7 +26,8 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -108,12 +109,12 @@ def explain_rows(
     n: int | None,
     seed: int,
     features: int | None = None,
-    radius: float | None = None,
+    **choices: Any,
 ) -> list[Found]:
     """Explain rows by limex; n None: until it is settled; features None: all columns.
 
     ``predict`` is given an array where all columns are numbers, else a data frame. Columns are
-    called c0, c1, ... A radius is passed on where limex has that option.
+    called c0, c1, ... ``choices`` are settings besides: radius, kernel.
     """
     numeric = all(kind.kind in "if" for kind in background.dtypes)
     model = _model("array" if numeric else "frame")
@@ -122,7 +123,7 @@ def explain_rows(
         background.to_csv(paths[0], index=False)
         rows.to_csv(paths[1], index=False)
         modality = TabularModality(str(paths[1]), background=str(paths[0]))
-        settings = _settings(modality, n, seed, features or background.shape[1], radius)
+        settings = _settings(modality, n, seed, features or background.shape[1], **choices)
         return _explained(predict, model, modality, settings, background.shape[1])
 
 
@@ -132,33 +133,27 @@ def explain_text(
     n: int | None,
     seed: int,
     features: int | None = None,
-    radius: float | None = None,
+    **choices: Any,
 ) -> Found:
     """Explain a text by limex, by all its words unless ``features`` are given."""
     modality = TextModality(text=text)
-    settings = _settings(modality, n, seed, features or 500, radius)
+    settings = _settings(modality, n, seed, features or 500, **choices)
     return _explained(predict, _model("auto"), modality, settings)[0]
 
 
 def explain_image(model: ModelFile, path: str, n: int, seed: int, **choices: Any) -> Found:
     """Explain the most probable class of an image by limex."""
     modality = ImageModality((path,), **choices)
-    return _explained(None, model, modality, _settings(modality, n, seed, 500, None))[0]
+    return _explained(None, model, modality, _settings(modality, n, seed, 500))[0]
 
 
 def _model(form: str) -> ModelFile:
     return ModelFile("py:benchmarks.locality:answering", input_form=form)
 
 
-def _settings(
-    modality: Any, n: int | None, seed: int, features: int, radius: float | None
-) -> Settings:
-    known = {one.name for one in fields(Settings)}
-    given: dict[str, Any] = {"samples": n or modality.default_samples, "seed": seed}
-    given |= {"max_samples": None if n else modality.max_samples, "features": features}
-    if radius is not None and "radius" in known:
-        given["radius"] = radius
-    return Settings(**given)
+def _settings(modality: Any, n: int | None, seed: int, features: int, **choices: Any) -> Settings:
+    samples, most = n or modality.default_samples, None if n else modality.max_samples
+    return Settings(samples=samples, max_samples=most, seed=seed, features=features, **choices)
 
 
 def _explained(
@@ -281,6 +276,14 @@ def _plain(
     none = np.full(len(weights), np.nan)
     rest = (float(prediction), gap, fidelity, np.nan, width, n, "samples")
     return Found(weights, none, none, none, float(intercept), np.nan, *rest)
+
+
+def by_truth(problem: Problem, n: int, seed: int) -> list[Found]:
+    """Give the rows of a problem the true weights of the radius that limex chooses."""
+    found = []
+    for x, one in zip(problem.rows, by_limex(problem, n, seed), strict=True):
+        found.append(replace(one, weights=Effects(problem, x).weights(one.radius, draws=1024)))
+    return found
 
 
 def peers() -> dict[str, Explainer]:
@@ -693,8 +696,13 @@ def errors(size: Size) -> None:
 
 
 def deletion(size: Size) -> None:
-    """Print what happens to the prediction when the strongest columns are redrawn."""
+    """Print what happens to the prediction when the strongest columns are redrawn.
+
+    Beside what limex proposes stands what it has for many columns at once, Shapley values, and
+    what weights without any error would do: exact ones, at the radius that limex chooses.
+    """
     explainers: dict[str, Explainer] = {"limex": by_limex, **peers()}
+    explainers |= {"--kernel shapley": partial(by_limex, kernel="shapley"), "exact": by_truth}
     by_name = {problem.name: [problem] for problem in local.planted(size.rows)}
     groups = {"xor": by_name["xor"], "tree paths": [local.trees(size.rows)]}
     groups["wine boosting"] = list(local.real(size.rows, ("wine",), ("boosting",)))
@@ -712,13 +720,14 @@ def deletion(size: Size) -> None:
             for who, rows in table.items():
                 own = rows[:, place]
                 line.append(f"{own.mean():.3f} +-{_error(own):.3f}")
-                if who != "limex":
+                if who in peers():
                     ahead = table["limex"][:, place] - own
                     line.append(f"{ahead.mean():+.3f} +-{_error(ahead):.3f}")
                     met = met and ahead.mean() >= -2 * _error(ahead)
             lines.append([*line, "not behind" if met else "behind"])
     head = ["problem, columns redrawn", "limex"]
     head += [cell for who in peers() for cell in (who, f"limex less {who}")]
+    head += ["--kernel shapley", "exact"]
     title = "Deletion: change of the prediction in standard deviations of the model"
     show(f"{title}, {size.rows} rows, {size.samples:,} calls", [*head, "within 2 errors"], lines)
 

@@ -31,7 +31,7 @@ from lime_cli.engine.surrogate import (
 
 UNEXPLAINED = 0.1
 """Share of the variance that weights and shared polynomials leave, from which more is tried."""
-STRONGEST, VALUED = 12, 6
+STRONGEST, VALUED = 12, 5
 """Components, at most, of which it is asked how two act together, and how three, or the values that
 replace two, do."""
 HIGHEST = 4

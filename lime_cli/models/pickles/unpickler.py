@@ -1,9 +1,8 @@
 """The pickle machine: reads instructions, and keeps one set of rules for names, calls and states.
 
-Lengths and keys are checked here; what names, calls and states may do, in `machine.py`.
-
-`survey.py` runs it with stand-ins for all objects and imports nothing; `building.py` builds.
-What is inspected is therefore what is loaded.
+``Reader`` makes plain values and checks lengths and keys; ``Machine`` says what names, calls and
+states may do. `dry_run.py` runs it with stand-ins for all objects and imports nothing;
+`building.py` builds. What is inspected is therefore what is loaded.
 """
 
 from __future__ import annotations
