@@ -501,7 +501,7 @@ GLYPH = re.compile(r"Glyph (\d+) .*missing")
 """How matplotlib tells of a letter that no font has."""
 
 BOXES = (
-    "no installed font has {}, so boxes are drawn in the place of such letters; -o FILE.svg or "
+    "no installed font has {}, so boxes are drawn instead; -o FILE.svg or "
     "FILE.html shows them in the reader's fonts, or install Noto Sans"
 )
 

@@ -45,6 +45,7 @@ from lime_cli.formats.story import (
     waterfall,
 )
 from lime_cli.formats.wording import (
+    STOPS,
     Numbers,
     choice_said,
     literal,
@@ -450,8 +451,7 @@ def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
     for key, value in facts.items():
         if key != "text" and not isinstance(value, dict | list):
             yield literal(str(key)), literal(str(value))
-    stop = explanation.stop.replace("_", " ")
-    yield "samples", f"{explanation.samples:,}, stopped: {stop}"
+    yield "samples", f"{explanation.samples:,}: {STOPS.get(explanation.stop, explanation.stop)}"
     numbers = explanation.settings.numbers()
     for key in ("seed", "features", "selection", "surrogate"):
         yield key, str(numbers[key])

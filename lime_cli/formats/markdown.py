@@ -8,6 +8,7 @@ from typing import IO, TYPE_CHECKING
 
 from lime_cli.formats.story import nearest_said, sentence
 from lime_cli.formats.wording import (
+    STOPS,
     fidelity_in_words,
     literal,
     numbers_for,
@@ -42,7 +43,7 @@ def _lines(explanation: Explanation) -> Iterator[str]:
     if change := nearest_said(explanation):
         yield f"{escaped(change)}"
         yield ""
-    yield f"{explanation.samples:,} samples, {explanation.stop.replace('_', ' ')}."
+    yield f"{explanation.samples:,} samples: {STOPS.get(explanation.stop, explanation.stop)}."
     for warning in explanation.warnings:
         yield ""
         yield f"> **{escaped(warning.code)}**: {escaped(warning.message)}"

@@ -41,6 +41,18 @@ def fidelity_in_words(fidelity: float | None) -> str:
     return called(fidelity)
 
 
+STOPS = {
+    "resolved": "the weights converged",
+    "exhaustive": "all there are",
+    "samples": "the number requested",
+    "max_samples": "the limit was reached",
+    "time": "the time was over",
+    "flat": "masking has no effect",
+    "no_linear_fit": "no linear model fits",
+}
+"""Why sampling stopped, as pages say it."""
+
+
 def counted(n: int, thing: str) -> str:
     """Count things: ``1 row``, ``1,000 rows``."""
     return f"{n:,} {thing}" if n == 1 else f"{n:,} {thing}s"

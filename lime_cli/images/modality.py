@@ -428,7 +428,9 @@ def as_pixels(
     sides = [(size or (math.isqrt(n // count),) * 2, count) for count in counts]
     fitting = [one for one in sides if math.prod(one[0]) * one[1] == n]
     if not fitting and size is not None:
-        words = f"--size {_by(size)}: the model takes {n:,} numbers, which are not so many pixels"
+        words = (
+            f"--size {_by(size)}: the model takes {n:,} numbers, which is another number of pixels"
+        )
         raise SettingsError(words, "give the height and width of its images")
     if not fitting:
         return given, None, ()

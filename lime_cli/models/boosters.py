@@ -42,7 +42,7 @@ LINKS = {
 
 BEHIND = CodedWarning(
     "probabilities_behind",
-    "the booster's own answer is a class; the probabilities that it is chosen by are explained",
+    "the booster itself predicts a class; the probabilities behind the class are explained",
 )
 
 

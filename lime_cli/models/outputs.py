@@ -636,7 +636,7 @@ NUMBERS = CodedWarning(
 
 INDEPENDENT = CodedWarning(
     "not_probabilities",
-    "the outputs lie from 0 to 1 and sum to {}, not 1; each is read as a probability of its own",
+    "the outputs lie from 0 to 1 and sum to {}, not 1; each is read as a separate probability",
 )
 
 EMBEDDING = CodedWarning(

@@ -29,21 +29,21 @@ if TYPE_CHECKING:
 
 NAME, NUMBER = "limex/inspection", 1
 
-UNSAID = (
-    "model",
-    "ids",
-    "takes",
-    "predictions",
-    "reading",
-    "known",
-    "ranges",
-    "named",
-    "gapless",
-    "pandas",
-    "dtypes",
-    "labels",
+INPUT = (
+    "kind",
+    "columns",
+    "n_columns",
+    "words",
+    "size",
+    "channels",
+    "layout",
+    "precision",
+    "preprocess",
+    "pixels",
+    "form",
+    "max_tokens",
 )
-"""Of a model's input, what is told elsewhere or means nothing in a file."""
+"""What a report has of a model's input; the rest is elsewhere or means nothing in a file."""
 
 
 def record_of(report: ModelReport) -> dict[str, Any]:
@@ -61,7 +61,7 @@ def record_of(report: ModelReport) -> dict[str, Any]:
         "refusal": None if report.refusal is None else str(report.refusal),
         "modality": modality_of(report),
         "input": {
-            **{key: one for key, one in known._asdict().items() if key not in UNSAID},
+            **{key: getattr(known, key) for key in INPUT},
             "pixels": None if known.pixels is None else known.pixels._asdict(),
         },
         "classes": known_classes(report),

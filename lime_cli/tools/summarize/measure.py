@@ -22,7 +22,7 @@ from lime_cli.errors import InputError
 from lime_cli.formats.canvas import BODY, LEADING, MARGIN, SMALL, Canvas
 from lime_cli.formats.chart import axis
 from lime_cli.formats.sheets import Grid, Sheet, SheetColumn
-from lime_cli.formats.wording import SHARE, counted, literal, numbers_for
+from lime_cli.formats.wording import SHARE, STOPS, counted, literal, numbers_for
 from lime_cli.records.reading import FAILURE, Entry, Target, instance_of, targets_of
 from lime_cli.records.record import damage_named
 
@@ -574,7 +574,7 @@ def _lines(summary: ResultSummary) -> Iterator[str]:
         kinds = ", ".join(f"{kind} {n:,}" for kind, n in sorted(summary.failures.items()))
         yield f"{sum(summary.failures.values()):,} instances failed: {kinds}"
     stops = ", ".join(
-        f"{stop.replace('_', ' ')} ({n:,})" for stop, n in sorted(summary.stops.items())
+        f"{STOPS.get(stop, stop)} ({n:,})" for stop, n in sorted(summary.stops.items())
     )
     yield f"why sampling stopped: {stops}"
     if summary.warnings:
