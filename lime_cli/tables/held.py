@@ -209,7 +209,7 @@ def _of_frame(frame: Any) -> HeldTable:
     import pandas
 
     header = tuple(map(str, frame.columns))
-    series = [frame.iloc[:, j] for j in range(frame.shape[1])]
+    series = [one for _, one in frame.items()]
     index = frame.index
     plain = isinstance(index, pandas.RangeIndex) and (index.start, index.step) == (0, 1)
     return HeldTable(
