@@ -237,8 +237,13 @@ def test_boosters_are_given_their_categories(tmp_path, library, categories, form
     assert found == pytest.approx(expected, **LOOSE)
 
 
-@pytest.mark.parametrize("form", ["pkl", "joblib", "skops", "native", "live"])
-@pytest.mark.parametrize("categories", ["none", "both"])
+STOPPED = [
+    *((form, "none") for form in ("pkl", "native", "live")),
+    *((form, "both") for form in ("pkl", "skops", "native", "live")),
+]
+
+
+@pytest.mark.parametrize(("form", "categories"), STOPPED)
 @pytest.mark.parametrize("library", ["lightgbm", "xgboost", "catboost"])
 def test_boosters_answer_as_they_stopped(tmp_path, library, form, categories):
     package = pytest.importorskip(library, minversion="3.1" if library == "xgboost" else None)

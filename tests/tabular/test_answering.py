@@ -86,8 +86,12 @@ def answers(path, table, **options):
     return loaded.predict(Table.joined(inputs)), [one.code for one in given.fitted_warnings]
 
 
-@pytest.mark.parametrize("kind", ["cbm", "pkl"])
-@pytest.mark.parametrize("name", list(OWNERS))
+PICKLED = ("codes as words", "true as it is", "gaps as -1", "gaps as missing")
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [*((one, "cbm") for one in OWNERS), *((one, "pkl") for one in PICKLED)]
+)
 def test_words_are_spelled_as_the_model_answers_to_them(tmp_path, name, kind):
     own, said = OWNERS[name]
     path, model = fitted(tmp_path, own(), kind)

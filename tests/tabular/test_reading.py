@@ -285,8 +285,17 @@ def test_levels_that_the_model_does_not_know_are_named_with_their_share(tmp_path
     assert "kind 'c' (" in case.modality.fitted_warnings[-1].message
 
 
-@pytest.mark.parametrize("word", ["missing", "Unknown", "nan", "<NA>", "None", "-999"])
-@pytest.mark.parametrize("encoder", [OneHotEncoder(handle_unknown="ignore"), OrdinalEncoder()])
+@pytest.mark.parametrize(
+    ("word", "encoder"),
+    [
+        ("missing", OneHotEncoder(handle_unknown="ignore")),
+        ("Unknown", OrdinalEncoder()),
+        ("nan", OneHotEncoder()),
+        ("<NA>", OrdinalEncoder()),
+        ("None", OneHotEncoder(handle_unknown="ignore")),
+    ],
+    ids=["missing", "Unknown", "nan", "<NA>", "None"],
+)
 def test_gaps_are_the_one_word_that_the_model_has_for_them(tmp_path, word, encoder):
     words = choice("a", "b", "c", "")
     owned = pd.DataFrame({"size": SIZE, "kind": [one or word for one in words]})
