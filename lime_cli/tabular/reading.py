@@ -346,6 +346,8 @@ class Chooser:
     """Columns that a person said are numbers."""
     strings: tuple[str, ...] = ()
     """Columns that a person said are text."""
+    na_values: tuple[str, ...] = ()
+    """Words that a person said stand for missing values."""
 
     def chosen(self, cells: Cells) -> tuple[Reading, tuple[CodedWarning, ...]]:
         """Return how to read a table, and sentences about what was not said by a person."""
@@ -378,7 +380,8 @@ class Chooser:
             return one.fill if one is not None else ""
         if not any(cell.strip() in MISSING and cell not in one.values for cell in counts):
             return ""
-        likely = [word for word in FILLED if word in one.values and word not in counts]
+        taken = {*counts, *self.na_values}
+        likely = [word for word in FILLED if word in one.values and word not in taken]
         return likely[0] if len(likely) == 1 else ""
 
     def _marks(self, place: int, counts: Counter[str]) -> Iterator[str]:
@@ -462,6 +465,7 @@ def chooser_of(
         dialect.reading != "auto",
         numeric,
         strings,
+        dialect.na_values,
     )
 
 
