@@ -114,6 +114,26 @@ def test_installed_modules_are_imported_and_their_files_read() -> None:
         assert len(os.urandom(4)) == 4
 
 
+def test_modules_may_be_compiled_to_a_folder_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "dont_write_bytecode", False)
+    monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
+    tripwire._readable.cache_clear()
+    try:
+        for name, compiled in (("colorsys", True), ("wave", False)):
+            sys.modules.pop(name, None)
+            if compiled:  # before, as another command does
+                importlib.import_module(name)
+                sys.modules.pop(name)
+            with tripwire.predicting():
+                importlib.import_module(name)
+        assert [one.name.split(".")[0] for one in tmp_path.rglob("*.pyc")] == ["colorsys"]
+        assert not sys.dont_write_bytecode
+    finally:
+        tripwire._readable.cache_clear()
+
+
 def test_threads_that_a_model_starts_are_watched(
     place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -146,15 +146,17 @@ def uncollected() -> Iterator[None]:
 def predicting(trusted: tuple[str, ...] = ()) -> Iterator[None]:
     """Raise `Alarm` on what no model does that is asked, and again at the end if swallowed.
 
-    Installed modules may be imported, and their files read. Code of ``trusted`` modules may do
-    what it likes.
+    Installed modules may be imported, and their files read; what is compiled meanwhile is not
+    kept. Code of ``trusted`` modules may do what it likes.
     """
     if _THREADS.watched:
         _THREADS.begin(trusted)
+    keeps_none, sys.dont_write_bytecode = sys.dont_write_bytecode, True
     try:
         with _watched(_PREDICTING, trusted):
             yield
     finally:
+        sys.dont_write_bytecode = keeps_none
         if _THREADS.watched:
             _THREADS.end()
 
@@ -255,7 +257,8 @@ def _reads(mode: object, flags: object) -> bool:
 def _readable() -> tuple[str, ...]:
     """List the folders of what is installed, and of what the system says of itself."""
     places = [sys.prefix, sys.base_prefix, sys.exec_prefix, str(Path(os.__file__).parent)]
-    whole = {_absolute(place) + os.sep for place in (*places, *filter(None, sys.path))}
+    places += filter(None, (sys.pycache_prefix, *sys.path))
+    whole = {_absolute(place) + os.sep for place in places}
     whole -= {os.sep * 2}
     return (*whole, "/proc/", "/sys/", "/usr/share/zoneinfo/")
 
