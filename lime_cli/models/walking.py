@@ -17,6 +17,9 @@ PLAIN = frozenset(
 )
 """What holds nothing else."""
 
+identity: Callable[[object], int] = object.__hash__
+"""Number a living object, as ``id`` does, of which Python would tell the tripwire every time."""
+
 CONTAINERS = frozenset({dict, list, tuple, set, frozenset})
 
 FUNCTIONS = (
@@ -58,9 +61,10 @@ def walk(*roots: object) -> Iterator[tuple[Any, Shape | None]]:
     todo: list[Any] = [root for root in roots if type(root) not in PLAIN]
     while todo:
         one = todo.pop()
-        if id(one) in seen:
+        number = identity(one)
+        if number in seen:
             continue
-        seen[id(one)] = one
+        seen[number] = one
         kind = type(one)
         way = holding(kind)
         if way is Holding.NOTHING or (kind is np.ndarray and not one.dtype.hasobject):
@@ -88,7 +92,7 @@ def _meet(inside: Collection[Any], todo: list[Any]) -> set[type]:
     """Note once each what is in a container and not plain; return the kinds of all."""
     kinds = set(map(type, inside))
     if not kinds <= PLAIN:
-        once = dict(zip(map(id, inside), inside, strict=True)).values()
+        once = dict(zip(map(identity, inside), inside, strict=True)).values()
         todo.extend([one for one in once if type(one) not in PLAIN])
     return kinds
 

@@ -50,7 +50,7 @@ from lime_cli.models.pickles.unpickler import (
     Machine,
     Named,
 )
-from lime_cli.models.walking import objects
+from lime_cli.models.walking import identity, objects
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -338,7 +338,7 @@ class Builder(Machine):
         self.repeats = Repeats(self._key_of)
 
     def _key_of(self, thing: object) -> Global | None:
-        named = self.names.get(id(thing))
+        named = self.names.get(identity(thing))
         return named.key if named is not None and named.thing is thing else None
 
     def find(self, module: str, name: str) -> Named:
@@ -368,13 +368,13 @@ class Builder(Machine):
         if isinstance(made, np.ndarray):
             if named.key[1] not in _EMPTY_ARRAYS:
                 return made  # finished: giving it another state would pull its memory from users
-            self.open[id(made)] = made
+            self.open[identity(made)] = made
         elif isinstance(made, np.generic):
             return made  # which has no state to be given
         return self._note(made)
 
     def may_make(self, function: object, dtype: object, n_bytes: int) -> bool:
-        named = self.names.get(id(function))
+        named = self.names.get(identity(function))
         if named is None or named.thing is not function or named.key != SCALAR:
             return False
         self.use(named, CALL)
@@ -412,21 +412,21 @@ class Builder(Machine):
 
     def _note(self, made: object) -> object:
         self.made.append(made)
-        self._unfilled[id(made)] = made
+        self._unfilled[identity(made)] = made
         return made
 
     def fill(self, instance: object, state: object) -> None:
         if isinstance(instance, Inert):
             return
         kind = type(instance)
-        if self._unfilled.pop(id(instance), self) is not instance:
+        if self._unfilled.pop(identity(instance), self) is not instance:
             raise Refused(f"changes a {kind.__name__} that is in use")
         if type(state) not in _STATES:
             raise Refused(f"gives a {kind.__name__} the state of another object")
         if self.open:
             self.check_finished(_values(state))
         if fill_stand_in(instance, state):
-            self.open.pop(id(instance), None)
+            self.open.pop(identity(instance), None)
             return
         if isinstance(instance, np.ndarray) and type(state) is tuple and state:
             state = (*state[:-1], self._alone(state[-1]))
@@ -441,15 +441,15 @@ class Builder(Machine):
             setstate(instance, state)
         else:
             _fill_attributes(instance, state)
-        self.open.pop(id(instance), None)
+        self.open.pop(identity(instance), None)
 
     def _alone(self, data: object) -> object:
         """Return bytes that no other array has: numpy lets arrays share what it is given."""
         if not isinstance(data, (bytes, bytearray)):
             return data
-        if id(data) in self._given:
+        if identity(data) in self._given:
             return type(data)(memoryview(data))
-        self._given[id(data)] = data
+        self._given[identity(data)] = data
         return data
 
     def put(self, target: object) -> None:

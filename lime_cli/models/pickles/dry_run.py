@@ -17,6 +17,7 @@ from lime_cli.models.pickles.archive import archive
 from lime_cli.models.pickles.constructors import is_method_of_words
 from lime_cli.models.pickles.policy import GETATTR, REF, Global, Refused
 from lime_cli.models.pickles.unpickler import Arguments, InlineArray, Machine, Named
+from lime_cli.models.walking import identity
 
 _CHUNK_BYTES = 1 << 22
 
@@ -72,7 +73,7 @@ class Surveyor(Machine):
             self.survey.sklearn_version = version if type(version) is str else ""
 
     def put(self, target: object) -> None:
-        if not isinstance(target, StandIn) or id(target) in self.names:
+        if not isinstance(target, StandIn) or identity(target) in self.names:
             self.fault("puts items into something other than a container")
 
     def fault(self, sentence: str) -> object:

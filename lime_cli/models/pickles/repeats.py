@@ -22,6 +22,7 @@ from lime_cli.models.pickles.constructors import BUFFER, SCALAR
 from lime_cli.models.pickles.policy import Global
 from lime_cli.models.pickles.runs import Memo, Values
 from lime_cli.models.pickles.sizes import TREE, is_filled_unseen
+from lime_cli.models.walking import identity
 
 _LEAST_TIMES = 4
 """Fewer objects of a class cost more to learn than to run."""
@@ -143,7 +144,7 @@ class Repeats:
         watched if they may repeat.
         """
         cls = stack[-2]
-        known = self._classes.setdefault(id(cls), _Class())
+        known = self._classes.setdefault(identity(cls), _Class())
         known.n_seen += 1
         start = _start(data, at)
         if known.n_seen < 2 or not known.tries or start is None:
@@ -176,7 +177,7 @@ class Repeats:
         if not self.watched or self.watched[-1][2:] != place:
             return
         start, cls, *_ = self.watched.pop()
-        known = self._classes[id(cls)]
+        known = self._classes[identity(cls)]
         known.tries -= 1
         if end - start > _MOST_BYTES or self.n_steps > _MOST_STEPS:
             return

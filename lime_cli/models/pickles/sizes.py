@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import Any, cast
 
 import numpy as np
@@ -170,8 +170,12 @@ def _is_tree(thing: object) -> bool:
     return _is_kind_of_tree(type(thing))
 
 
-def _is_kind_of_tree(kind: type) -> bool:
+@cache
+def _is_kind(kind: Any) -> Any:
     return kind.__name__ == TREE[1] and kind.__module__ == TREE[0]
+
+
+_is_kind_of_tree: Callable[[type], bool] = cast("Any", _is_kind)
 
 
 def check_sizes(kinds: Mapping[type, Sequence[Any]]) -> None:
@@ -181,6 +185,10 @@ def check_sizes(kinds: Mapping[type, Sequence[Any]]) -> None:
             for group in _groups(things):
                 _check_trees(group)
     for kind, things in kinds.items():
+        if issubclass(kind, np.ndarray):
+            for array in things:
+                if array.dtype.kind in "UV" and _holds_words(array.dtype):
+                    check_words(array)
         for check in _checks_of(kind):
             for thing in things:
                 check(thing)
@@ -189,8 +197,6 @@ def check_sizes(kinds: Mapping[type, Sequence[Any]]) -> None:
 @cache
 def _checks(kind: Any) -> tuple[Callable[[Any], None], ...]:
     """Return what checks things of a kind."""
-    if issubclass(kind, np.ndarray):
-        return (check_words,)
     checks: list[Callable[[Any], None]] = []
     if kind.__module__.startswith("scipy.sparse."):
         checks.append(_check_format)
@@ -222,9 +228,15 @@ def _check_random(source: Any) -> None:
 
 def _check_widths(thing: Any) -> None:
     held = thing.__dict__
-    for n_features, tree in _trees(thing) if "tree_" in held or "estimators_" in held else ():
-        if tree.n_features > n_features:
-            raise Damaged(f"a decision tree of {tree.n_features} columns for {n_features}")
+    if "tree_" in held and _is_tree(held["tree_"]):
+        _check_width(held["tree_"], _width(held))
+    for tree, n_features in _members(thing, held) if "estimators_" in held else ():
+        _check_width(tree, n_features)
+
+
+def _check_width(tree: Any, n_features: int) -> None:
+    if tree.n_features > n_features:
+        raise Damaged(f"a decision tree of {tree.n_features} columns for {n_features}")
 
 
 def _checked(check: Callable[[Any, dict[str, Any]], None], thing: Any) -> None:
@@ -248,6 +260,14 @@ def check_words(array: np.ndarray) -> None:
             raise Damaged("words with unknown characters")
 
 
+@lru_cache(maxsize=256)
+def _holds_words(dtype: Any) -> bool:
+    """Tell a type of words, or one of fields that has words in any."""
+    if dtype.base.names:
+        return any(_holds_words(dtype.base[name]) for name in dtype.base.names)
+    return bool(dtype.base.kind == "U")
+
+
 def _fits(good: object, otherwise: str) -> None:
     if not good:
         raise Damaged(otherwise)
@@ -267,20 +287,16 @@ def _width(held: Mapping[str, Any]) -> int:
     return int(width)
 
 
-def _trees(thing: object) -> Iterator[tuple[int, Any]]:
-    """Pair every tree that an estimator hands its rows to with the width of those rows."""
-    held = getattr(thing, "__dict__", {})
-    module = type(thing).__module__
-    if _is_tree(held.get("tree_")):
-        yield _width(held), held["tree_"]
-    if held.get("estimators_") is not None and module in _FORESTS:
-        members = held["estimators_"]
+def _members(thing: object, held: Mapping[str, Any]) -> Iterator[tuple[Any, int]]:
+    """Yield every tree that an ensemble hands its rows to, and the width of those rows."""
+    members, module = held["estimators_"], type(thing).__module__
+    if members is not None and module in _FORESTS:
         for member in members.ravel() if isinstance(members, np.ndarray) else members:
-            yield _width(held), _tree_in(member)
-    if module == "sklearn.ensemble._iforest" and "estimators_" in held:
+            yield _tree_in(member), _width(held)
+    if module == "sklearn.ensemble._iforest":
         columns = held.get("_estimators_features", held.get("estimators_features_", ()))
-        for member, used in zip(held["estimators_"], columns, strict=True):
-            yield min(_width(held), len(used)), _tree_in(member)
+        for member, used in zip(members, columns, strict=True):
+            yield _tree_in(member), min(_width(held), len(used))
 
 
 def _tree_in(member: Any) -> Any:
@@ -575,37 +591,37 @@ def _check_trees(trees: list[Any]) -> None:
     if any(tree.node_count != tree.capacity or not tree.node_count for tree in trees):
         raise Damaged("a decision tree with missing nodes")
     left = np.concatenate([tree.children_left for tree in trees])
-    inner = np.flatnonzero(left != _LEAF)
-    owner = np.repeat(np.arange(len(trees)), counts).take(inner)
-    start = (np.cumsum(counts) - counts).take(owner)
     right = np.concatenate([tree.children_right for tree in trees])
-    end = start + counts.take(owner)
-    below = left.take(inner) + start, right.take(inner) + start
-    for child in below:
-        if np.any(child <= inner) or np.any(child >= end):
-            raise Damaged("a decision tree with branches that lead nowhere")
     feature = np.concatenate([tree.feature for tree in trees])
-    _check_range(feature.take(inner), np.array([tree.n_features for tree in trees]).take(owner))
+    inner = np.flatnonzero(left != _LEAF)
+    ends = np.cumsum(counts)
+    starts = ends - counts
+    n_inner = np.diff(np.searchsorted(inner, ends), prepend=0)
+    start = np.repeat(starts, n_inner)
+    below = np.stack([left.take(inner), right.take(inner)]) + start
+    if np.any(below <= inner) or np.any(below >= np.repeat(ends, n_inner)):
+        raise Damaged("a decision tree with branches that lead nowhere")
+    widths = np.array([tree.n_features for tree in trees])
+    _check_range(feature.take(inner), np.repeat(widths, n_inner))
     is_met = np.zeros(len(left), bool)
-    for child in below:
-        is_met[child] = True
-    if np.count_nonzero(is_met) != 2 * len(inner):
+    is_met[below] = True
+    if np.count_nonzero(is_met) != below.size:
         raise Damaged("a decision tree with branches that join")
     rank = np.full(len(left), _LEAF)
     rank[inner] = np.arange(len(inner))
-    limits = np.array([tree.max_depth for tree in trees]).take(owner)
-    _check_depths(rank.take(below[0]), rank.take(below[1]), limits, inner == start)
+    limits = np.repeat([tree.max_depth for tree in trees], n_inner)
+    _check_depths(rank.take(below), limits, inner == start)
 
 
-def _check_depths(left: Any, right: Any, limits: Any, is_root: Any) -> None:
+def _check_depths(below: Any, limits: Any, is_root: Any) -> None:
     """Walk down all trees at once; the arrays tell of inner nodes, -1 standing for a leaf."""
     level, depth = np.flatnonzero(is_root), 0
     lowest = limits.min(initial=np.iinfo(limits.dtype).max)
     while len(level):
         depth += 1
-        if depth > lowest and np.any(limits[level] < depth):
+        if depth > lowest and np.any(limits.take(level) < depth):
             raise Damaged("a decision tree deeper than it says")
-        level = np.concatenate([left.take(level), right.take(level)])
+        level = below.take(level, 1).ravel()
         level = level.compress(level >= 0)
 
 

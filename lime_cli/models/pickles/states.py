@@ -26,6 +26,7 @@ from lime_cli.models.walking import (
     Shape,
     attributes,
     holding,
+    identity,
     objects,
     walk,
 )
@@ -90,7 +91,7 @@ def check_model(*roots: object, trusted: tuple[str, ...] = ()) -> None:
             continue
         plan = _plan_of(shape)
         if plan.is_report:
-            reports.update(map(id, thing.cv_results_.values()))
+            reports.update(map(identity, thing.cv_results_.values()))
         for name, check in plan.checks:
             check(thing, name, thing.__dict__[name])
         if plan.may_act:
@@ -145,7 +146,7 @@ def _check_arrays(kind: type, arrays: list[Any], reports: set[int]) -> None:
     for array in arrays:
         if not array.itemsize and array.size > MOST_NUMBERS:
             raise Bomb("holds an array of None that is larger than memory")
-        is_report = kind is np.ma.MaskedArray and id(array) in reports
+        is_report = kind is np.ma.MaskedArray and identity(array) in reports
         if kind is not np.ndarray and not is_report:
             raise Refused(f"holds a {kind.__name__}, which hides what is in it")
 
@@ -249,19 +250,20 @@ def _check_calls(roots: Iterable[Any]) -> None:
     todo = list(roots)
     while todo:
         one = todo[-1]
-        if id(one) in weights:
+        if identity(one) in weights:
             todo.pop()
             continue
-        if id(one) not in begun:
-            begun[id(one)] = n_leaves, inside = _asked(one)
-            open_ones = [part for n, part in inside.values() if id(part) not in weights]
-            if any(id(part) in begun for part in open_ones):
+        if identity(one) not in begun:
+            begun[identity(one)] = n_leaves, inside = _asked(one)
+            open_ones = [part for n, part in inside.values() if identity(part) not in weights]
+            if any(identity(part) in begun for part in open_ones):
                 raise Bomb("holds a model that is a part of itself")
             todo.extend(open_ones)
             continue
-        n_leaves, inside = begun[id(one)]
-        weights[id(one)] = 1 + n_leaves + sum(n * weights[id(part)] for n, part in inside.values())
-        if weights[id(one)] > _MOST_CALLS:
+        n_leaves, inside = begun[identity(one)]
+        n_inside = sum(n * weights[identity(part)] for n, part in inside.values())
+        weights[identity(one)] = n_calls = 1 + n_leaves + n_inside
+        if n_calls > _MOST_CALLS:
             raise Bomb("calls its members in an endless number of combinations")
         todo.pop()
 
@@ -275,8 +277,9 @@ def _asked(one: Any) -> tuple[int, dict[int, tuple[int, Any]]]:
     if len(parts) > _MOST_CALLS:
         raise Bomb("holds more members than any model has")
     asking = [part for part in parts if _asks(part)]
-    counts = Counter(map(id, asking))
-    return len(parts) - len(asking), {id(part): (counts[id(part)], part) for part in asking}
+    numbers = list(map(identity, asking))
+    often, each = Counter(numbers), dict(zip(numbers, asking, strict=True))
+    return len(parts) - len(asking), {number: (often[number], each[number]) for number in each}
 
 
 def _asks(part: Any) -> bool:
@@ -328,9 +331,10 @@ def _leaves(value: Any) -> Iterator[Any]:
     todo = [value]
     while todo:
         one = todo.pop()
-        if id(one) in seen:
+        number = identity(one)
+        if number in seen:
             continue
-        seen[id(one)] = one
+        seen[number] = one
         if isinstance(one, dict):
             todo.extend(_each(one.values()))
         elif isinstance(one, (list, tuple, set, frozenset)):
@@ -343,7 +347,7 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 def _each(values: Collection[Any]) -> Collection[Any]:
     """Return every thing once."""
-    return dict(zip(map(id, values), values, strict=True)).values()
+    return dict(zip(map(identity, values), values, strict=True)).values()
 
 
 def _check_called(thing: Any, name: str, value: Any) -> None:

@@ -28,6 +28,7 @@ from lime_cli.models.pickles.constructors import (
 from lime_cli.models.pickles.policy import CALL, NEW, Bomb, Global, Refused, canonical
 from lime_cli.models.pickles.repeats import Repeats
 from lime_cli.models.pickles.runs import STARTS, Memo, Values
+from lime_cli.models.walking import identity
 
 MAX_LONG_BYTES = 8192
 
@@ -506,7 +507,7 @@ class Machine(Reader):
 
         Only the very object that a checked name gave counts: never an instance, never a result.
         """
-        named = self.names.get(id(thing))
+        named = self.names.get(identity(thing))
         if named is None or named.thing is not thing:
             return None
         self.use(named, role)
@@ -515,7 +516,7 @@ class Machine(Reader):
     def check_finished(self, parts: Iterable[object]) -> None:
         """Refuse the use of a dtype or array that the file could still change afterwards."""
         # What is open is alive, so that its id is no other object's.
-        if self.open and not self.open.keys().isdisjoint(map(id, parts)):
+        if self.open and not self.open.keys().isdisjoint(map(identity, parts)):
             raise Refused("uses an array before it is finished")
 
     def load_global(self) -> None:
@@ -532,7 +533,7 @@ class Machine(Reader):
 
     def _push(self, module: str, name: str) -> None:
         named = self.find(*canonical(module, name, self.proto))
-        self.names[id(named.thing)] = named
+        self.names[identity(named.thing)] = named
         self.append(named.thing)
 
     def load_reduce(self) -> None:
@@ -552,12 +553,12 @@ class Machine(Reader):
         if named.key != DTYPE:
             return self.make(named, args)
         dtype = make_dtype(args)
-        self.open[id(dtype)] = dtype
+        self.open[identity(dtype)] = dtype
         return dtype
 
     def _reconstructed(self, cls: object, base: object, state: object) -> object:
         """Do for protocols 0 and 1 what NEWOBJ does later: a class, its base, the base's state."""
-        plain = self.names.get(id(base))
+        plain = self.names.get(identity(base))
         if plain is None or plain.key[0] != "builtins":
             return self.fault("rebuilds an object from an unsafe base")
         if plain.key[1] == "object":
@@ -604,17 +605,17 @@ class Machine(Reader):
             self.stack[-1] = self._array(state)
         elif isinstance(instance, np.dtype):
             self._fill_dtype(instance, state)
-        elif id(instance) in self.names and self.names[id(instance)].thing is instance:
-            self.fault(f"changes {self.names[id(instance)]}")
+        elif identity(instance) in self.names and self.names[identity(instance)].thing is instance:
+            self.fault(f"changes {self.names[identity(instance)]}")
         else:
             self.fill(instance, state)
 
     def _fill_dtype(self, dtype: np.dtype, state: object) -> None:
-        if self.open.get(id(dtype)) is not dtype:
+        if self.open.get(identity(dtype)) is not dtype:
             raise Refused("changes a numpy dtype that is in use")
         self.check_finished(_parts(state))
         fill_dtype(dtype, state)
-        del self.open[id(dtype)]
+        del self.open[identity(dtype)]
 
     def _array(self, state: object) -> object:
         if type(state) is not dict or not isinstance(state.get("dtype"), np.dtype):
