@@ -271,7 +271,7 @@ def test_a_profile_that_lacks_a_column_of_the_model_is_one_line(limex, train, tm
     ("asking", "words"),
     [
         (("--bins", "decile"), "--bins decile: p.json was cut by quartile"),
-        (("--numeric", "city"), "--numeric city: p.json has it otherwise"),
+        (("--numeric", "city"), "--numeric city: p.json treats it differently"),
         (("--categorical", "town"), "--categorical: p.json has no column 'town'"),
         (("--group", "address=street,city"), "does not record which values occurred together"),
         (("--onehot",), "--onehot: p.json was made without"),
