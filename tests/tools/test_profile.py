@@ -199,7 +199,7 @@ def test_a_profile_that_cannot_be_used_is_one_line(limex, train, tmp_path, how):
     assert (done.code, done.out) == (3, "")
     assert done.err.startswith("limex: p.json: ")
     assert done.err.count("\n") == 1
-    words = {"number": "is of schema 1", "name": "is not a profile"}.get(how, "is damaged")
+    words = {"number": "has schema 1", "name": "is not a profile"}.get(how, "is damaged")
     assert words in done.err
 
 
