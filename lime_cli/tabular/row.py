@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from lime_cli.engine.instance import Column, Component, Skipped, Spans, Subject
 from lime_cli.engine.masks import Everything, Masks
 from lime_cli.engine.model import BoolArray, CodedWarning, FloatArray, IntArray
-from lime_cli.engine.texts import pieces_of
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of
 from lime_cli.sources import Source
@@ -281,6 +280,8 @@ class CellWords:
 
     @cached_property
     def _pieces(self) -> tuple[tuple[str, ...], IntArray]:
+        from lime_cli.engine.texts import pieces_of
+
         return pieces_of(self.text, self.components)
 
 
