@@ -611,5 +611,8 @@ def _drawn(categories: IntArray, frequencies: FloatArray, masks: Masks, j: int) 
     if masks.uniforms is None:
         return np.where(masked, 1 + categories[0], 0).astype(np.int32)
     cumulative = np.cumsum(frequencies)
-    place = np.searchsorted(cumulative[:-1] / cumulative[-1], masks.uniforms[:, j], side="right")
-    return np.where(masked, 1 + categories[place], 0).astype(np.int32)
+    uniforms = masks.uniforms[masked, j]
+    place = np.searchsorted(cumulative[:-1] / cumulative[-1], uniforms, side="right")
+    codes = np.zeros(masks.n, np.int32)
+    codes[masked] = 1 + categories[place]
+    return codes
