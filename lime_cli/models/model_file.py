@@ -310,6 +310,8 @@ class ModelInput(NamedTuple):
     """The values that a column may hold, by its place, where the model knows them."""
     unlisted: tuple[int, ...] = ()
     """Places of the columns of which it knows words that it does not list."""
+    hashed: frozenset[int] = frozenset()
+    """Places of the columns of which it hashes each value as it is spelled."""
     ranges: Mapping[int, Reach] = NOTHING
     """Of columns of numbers, by place, what the model compares them with, where that is known."""
     gapless: frozenset[int] = frozenset()
@@ -354,7 +356,7 @@ class ModelInput(NamedTuple):
             for place, one in self.known.items()
             if any(isinstance(value, str) for value in one.values)
         )
-        return (*self.words, *worded)
+        return (*self.words, *self.hashed, *worded)
 
     def require(self, kind: str) -> None:
         """Raise ModelError when the model certainly takes something else than ``kind``."""
