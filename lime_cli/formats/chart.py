@@ -30,7 +30,7 @@ MOST = 8
 WIDTH, ROW, BAR = 8.0, 0.29, 0.19
 """Inches: of a chart, of a line of a waterfall, of its bar."""
 
-TICKS, LONGEST_TICK = 5, 1e8
+TICKS, LONGEST_TICK = 5, 1e7
 """Numbers below an axis, about, and from where on they are too long to be written out."""
 
 LONGEST_NAME = 0.48
