@@ -72,7 +72,7 @@ def test_more_of_them_than_allowed_are_refused_with_both_numbers(limex, module, 
     run = limex(*case)
     assert run.code == 4
     assert run.out == ""
-    assert "more than --drop-failed 1% leaves out" in run.err
+    assert "--drop-failed 1% allows fewer" in run.err
 
 
 @pytest.mark.parametrize("samples", ["31", "24"])

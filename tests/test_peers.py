@@ -50,7 +50,7 @@ DEFECTS = {
     "grey images and those with transparency fail": "images/test_pixels.py::"
     "test_every_mode_becomes_rgb_of_the_same_size",
     "a page of more than a megabyte": "formats/test_html.py::"
-    "test_many_explanations_stay_under_300_kilobytes",
+    "test_the_page_of_many_explanations_stays_under_a_megabyte",
     "a page with names that are not escaped": "formats/test_html.py::"
     "test_a_hostile_name_is_only_text",
     "a result that is no JSON": "records/test_record.py::"

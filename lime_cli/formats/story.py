@@ -10,7 +10,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from lime_cli.engine.explanation import Explanation, Interval, Replaced, Surrogate, Weight
+from lime_cli.engine.explanation import (
+    Counterfactual,
+    Explanation,
+    Interval,
+    Replaced,
+    Surrogate,
+    Weight,
+)
 from lime_cli.engine.instance import Column, Component, Segment, Spans
 from lime_cli.formats.wording import (
     MINUS,
@@ -526,14 +533,14 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
 
 def nearest_said(explanation: Explanation) -> str:
     """Say the smallest change that was found to change the predicted class; nothing without one."""
-    said = changes_said(explanation, explanation.surrogates[0])
-    return next(said) if explanation.counterfactuals else ""
+    found = _few_changes(explanation)
+    return _change_said(explanation, explanation.surrogates[0], found[0]) if found else ""
 
 
 def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     """Say what would change the answer, as far as the samples know it."""
-    found = explanation.counterfactuals
-    if found is None:
+    found = _few_changes(explanation)
+    if explanation.counterfactuals is None:
         if not surrogate.rules and surrogate.weights and surrogate.weights[0].certain:
             first = surrogate.weights[0]
             name = _quoted(explanation.components[first.component])
@@ -546,26 +553,30 @@ def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str
         return
     if not found:
         yield (
-            f"None of the {explanation.samples:,} samples, in which some parts are changed, "
-            "changes the predicted class."
+            f"Of the {explanation.samples:,} samples, none with at most {MOST_CHANGES} changes is "
+            "predicted as another class."
         )
         return
-    for one in found:
-        value = unit_of(explanation, surrogate).value(one.prediction)
-        many = "this change" if len(one.replaced) == 1 else f"these {len(one.replaced)} changes"
-        parts = [_replaced_said(explanation, part) for part in one.replaced[:LISTED_CHANGES]]
-        more = len(one.replaced) - len(parts)
-        rest = [f"{more:,} more"] if more else []
-        said = listed([*parts, *rest])
-        yield f"With {many} the model predicts “{in_order(literal(one.name))}”, {value}: {said}."
+    yield from (_change_said(explanation, surrogate, one) for one in found)
     yield (
         f"These are the samples with the fewest changes among {explanation.samples:,}, each "
         "predicted by the model."
     )
 
 
-LISTED_CHANGES = 6
-"""Parts of a change that are named, at most."""
+MOST_CHANGES = 5
+"""Parts of a change that is told, at most: a record may hold one of more, which helps no reader."""
+
+
+def _few_changes(explanation: Explanation) -> list[Counterfactual]:
+    return [one for one in explanation.counterfactuals or () if len(one.replaced) <= MOST_CHANGES]
+
+
+def _change_said(explanation: Explanation, surrogate: Surrogate, one: Counterfactual) -> str:
+    value = unit_of(explanation, surrogate).value(one.prediction)
+    many = "this change" if len(one.replaced) == 1 else f"these {len(one.replaced)} changes"
+    said = listed([_replaced_said(explanation, part) for part in one.replaced])
+    return f"With {many} the model predicts “{in_order(literal(one.name))}”, {value}: {said}."
 
 
 def _replaced_said(explanation: Explanation, part: Replaced) -> str:

@@ -45,7 +45,24 @@ def fitted(model: Any) -> ModelInput:
             known.setdefault(place, one)
     told = ModelInput(columns=names, n_columns=n_columns, words=tuple(sorted(words)), known=known)
     ranges, gapless = _ranges(model, n_columns), _gapless(model)
-    return told._replace(ranges=ranges, unlisted=_unlisted(model), gapless=gapless)
+    hashed = _hashed(model, names or ())
+    return told._replace(
+        ranges=ranges, unlisted=_unlisted(model), gapless=gapless, hashed=hashed - words
+    )
+
+
+def _hashed(step: Any, names: Sequence[str]) -> frozenset[int]:
+    """Return the columns whose values an encoder hashes as they are spelled, whatever they are."""
+    if type(step).__name__ == "HashingEncoder":
+        return frozenset(names.index(one) for one in map(str, step.cols or ()) if one in names)
+    parts = (one for _, one, *_ in (*_listed(step, "steps"), *_listed(step, "transformers_")))
+    held = [*parts, *[one for one in [_held(step)] if one is not None]]
+    return frozenset(chain.from_iterable(_hashed(one, names) for one in held))
+
+
+def _listed(step: Any, name: str) -> list[Any]:
+    found = getattr(step, name, None)
+    return found if isinstance(found, list) else []
 
 
 def _unlisted(model: Any) -> tuple[int, ...]:
@@ -190,6 +207,10 @@ def _by_name(step: Any) -> list[tuple[Any, Known]] | None:
         return None if held is None else [(name, Known(tuple(one))) for name, one in held.items()]
     if library != "category_encoders":
         return None
+    if type(step).__name__ == "HashingEncoder":
+        # whose columns it chose itself, by their being words
+        chosen = step.cols if getattr(step, "use_default_cols", False) else ()
+        return [(name, Known(("",), filling=True)) for name in chosen]
     inner = getattr(step, "base_n_encoder", step)
     mapping = getattr(getattr(inner, "ordinal_encoder", inner), "mapping", None)
     if isinstance(mapping, dict):

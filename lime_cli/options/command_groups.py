@@ -59,7 +59,7 @@ def refused(error: click.ClickException, ctx: click.Context | None, hint: str) -
     if isinstance(param, click.Option):
         named = max((*param.opts, *param.secondary_opts), key=len)
     elif param is not None:
-        named = param.metavar or str(param.name).upper()
+        named = (param.metavar or str(param.name).upper()).strip("[].")
     origin = origin_of(ctx, None if param is None else param.name)
     if origin is not None:
         words = origin.say(error.message)

@@ -124,6 +124,19 @@ class Bytes(click.ParamType):  # type: ignore[type-arg]  # not generic before cl
         return int(float(parts[1]) * unit ** self._UNITS.index(parts[2].lower()))
 
 
+class PathName(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
+    """The name of a file or folder. An empty one, as of an unset variable, is not this folder."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: Any, ctx: Any) -> Any:
+        return value if value != "" else self.fail("the path is empty", param, ctx)
+
+
+PATHS = ("FILE", "FOLDER", "MODEL.onnx", "OLD", "OTHER", "PATH")
+"""What the help calls the value of an option that names a file or folder."""
+
+
 class Names(click.ParamType):  # type: ignore[type-arg]  # not generic before click 8.2
     """Words that may be names or a file of them, or a list of names from a sidecar."""
 
@@ -213,6 +226,8 @@ def option(*words: str, choices: Iterable[str] = (), **attributes: Any) -> Any:
     """
     if choices:
         attributes["type"] = OneName(tuple(choices))
+    if attributes.get("metavar") in PATHS:
+        attributes.setdefault("type", PathName())
     return Field((_parameter(*words, **attributes),))
 
 
@@ -243,8 +258,8 @@ def _parameter(*words: str, **attributes: Any) -> Decorator:
 
 
 def argument(metavar: str | None = None, **attributes: Any) -> Any:
-    """Declare a field that is given by its place."""
-    return Field((partial(click.argument, metavar=metavar, **attributes),))
+    """Declare a field that is given by its place: the name of a file or folder."""
+    return Field((partial(click.argument, metavar=metavar, type=PathName(), **attributes),))
 
 
 def group(kind: type[Options]) -> Any:

@@ -125,6 +125,8 @@ def guess(
     if len(places) < 2:
         missing = "an input" if places else "a model and an input"
         raise SettingsError(f"{path} requires {missing}", f"type {path} MODEL DATA")
+    if not places[1]:
+        raise SettingsError("INPUT: the path is empty", f"see {path} --help")
     found = kind_of(places[1])
     if found is None or found.modality not in possible:
         if places[1] != "-" and "://" not in places[1] and not Path(file_of(places[1])).exists():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,8 +13,9 @@ from lime_cli.console import Console
 from lime_cli.formats import Look, format_of
 from lime_cli.options.commands import record_path
 from lime_cli.options.groups import OneName, OneOf, Options, flag, one_of_flags, option
+from lime_cli.options.layers import tell
 from lime_cli.registry import FORMATS, LOGS, SHEETS, STYLES, SUFFIXES, Registry
-from lime_cli.running.output import Output
+from lime_cli.running.output import FILES, Output
 
 
 def format_option(formats: tuple[str, ...] | Registry) -> Any:
@@ -43,7 +45,22 @@ class ReportOptions(Options, heading="Output"):
     def destination(self) -> Output:
         """Return where the result goes; raise SettingsError for a suffix that is no format."""
         chosen = self.format_name or format_of(self.output, self.formats)
+        self.tell_of_suffix()
         return Output(self.output, chosen, self.force, Console(self.quiet), self.no_color)
+
+    def tell_of_suffix(self) -> None:
+        """Warn of a file that is named as one of another format; any text may be ``.txt``."""
+        name, path = self.format_name, Path(self.output or "")
+        suffix = path.suffix.lower()
+        meant = SUFFIXES.get(suffix, name)
+        if meant == name or name is None or (suffix == ".txt" and name not in FILES):
+            return
+        if str(self.output).endswith(("/", os.sep)) or path.is_dir():
+            return
+        own = [one for one, format_name in SUFFIXES.items() if format_name == name]
+        remedy = f"leave out -f, or end the name in {own[0]}" if own else "leave out -f"
+        said = f"{self.output}: -f {name} overrides the suffix, so this is not a {meant} file"
+        tell(click.get_current_context(), f"warning: {said}; {remedy}")
 
 
 class SheetOptions(ReportOptions):
@@ -62,6 +79,7 @@ class OutputOptions(ReportOptions):
 
     def destination(self) -> Output:
         """Return where explanations go; a folder's name may have any suffix."""
+        self.tell_of_suffix()
         name = self.format_name
         suffix = Path(self.output).suffix.lower() if self.output else ""
         return Output(
@@ -78,6 +96,13 @@ class OutputOptions(ReportOptions):
 class ExplanationOptions(OutputOptions):
     """Where new explanations go, as typed."""
 
+    output: str | None = option(
+        "-o",
+        "--output",
+        "File to write, or folder for many instances; by default, standard output.",
+        metavar="PATH",
+        common=True,
+    )
     save_samples: str | None = option(
         "--save-samples",
         "Write the samples as NPZ: masks, predictions and weights.",

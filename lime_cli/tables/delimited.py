@@ -173,13 +173,21 @@ def checked_header(name: str, names: list[str]) -> tuple[str, ...]:
 
     Raises InputError for none or too many.
     """
-    stripped = [cell.strip() for cell in names]
+    stripped = _without_blanks(names)
     if not any(stripped):
         raise InputError(f"{name}: has no header", "the first line must name the columns")
     header = tuple(cell or f"Unnamed: {place}" for place, cell in enumerate(stripped))
     if len(header) > MANY_COLUMNS:
         raise too_many(name, len(header))
     return header if len(set(header)) == len(header) else _told_apart(header, stripped)
+
+
+def _without_blanks(names: list[str]) -> list[str]:
+    """Strip names, but for those that differ from another in blanks alone, as ``a`` and ``a ``."""
+    spellings = Counter(map(str.strip, {*names}))
+    return [
+        cell if spellings[cell.strip()] > 1 and cell.strip() else cell.strip() for cell in names
+    ]
 
 
 def _told_apart(header: tuple[str, ...], named: list[str]) -> tuple[str, ...]:

@@ -21,7 +21,7 @@ from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, and_more
 from lime_cli.models.model_file import Known, ModelInput, Reach
 from lime_cli.tables.cells import Cells, days_of, shortened
-from lime_cli.tables.dialect import MISSING, NUMBER, Dialect
+from lime_cli.tables.dialect import MISSING, NUMBER, TRUE_FALSE, Dialect
 from lime_cli.tabular.background import Background
 from lime_cli.tabular.groups import Feature, is_missing
 from lime_cli.tabular.schema import Schema, check_names
@@ -348,6 +348,8 @@ class Chooser:
     """Columns that a person said are text."""
     na_values: tuple[str, ...] = ()
     """Words that a person said stand for missing values."""
+    hashed: frozenset[int] = frozenset()
+    """Places of columns of which the model hashes each value as it is spelled."""
 
     def chosen(self, cells: Cells) -> tuple[Reading, tuple[CodedWarning, ...]]:
         """Return how to read a table, and sentences about what was not said by a person."""
@@ -365,7 +367,28 @@ class Chooser:
             if name in self.numeric and _have_units(counts):
                 rules[name] = rules[name]._replace(names=(*rules[name].names, "unitless"))
         found = {name: one for name, one in rules.items() if one.names or one.marks or one.fill}
-        return Reading(tuple(found.items()), tuple(numbers)), tuple(self._said(cells, found))
+        said = (*self._said(cells, found), *self._hashed(cells))
+        return Reading(tuple(found.items()), tuple(numbers)), said
+
+    def _hashed(self, cells: Cells) -> Iterator[CodedWarning]:
+        """Say which values are hashed as pandas reads them and not as the file has them."""
+        odd: dict[str, str] = {}
+        for name in (self.columns[place] for place in sorted(self.hashed)):
+            if name in (*self.numeric, *self.strings) or cells.kind(name) not in ("number", "bool"):
+                continue
+            present = [cell for cell in cells.column(name) if cell.strip() not in MISSING]
+            whole = len(present) == len(cells.rows) and all(map(WHOLE.fullmatch, present))
+            pairs = ((cell, _as_python(cell, cells.dialect, whole)) for cell in present)
+            found = next((f"{read!r} for {cell!r}" for cell, read in pairs if read != cell), None)
+            if found is not None:
+                odd[name] = f"{found} in column {name!r}"
+        if odd:
+            yield CodedWarning(
+                "hashed_as_read",
+                f"the model hashes values as they are spelled and gets them as pandas reads them: "
+                f"{and_more(list(odd.values()), NAMED)}; --strings '{','.join(odd)}' keeps what "
+                "the file has",
+            )
 
     def _values(self, place: int) -> frozenset[object]:
         one = self.known.get(place)
@@ -466,11 +489,22 @@ def chooser_of(
         numeric,
         strings,
         dialect.na_values,
+        frozenset() if typed else model_input.hashed,
     )
 
 
 def _rules_of(wanted: set[str], words: frozenset[str]) -> Rules:
     return Rules(tuple(name for name in RULES if name in wanted), words)
+
+
+WHOLE = re.compile(r"\s*[+-]?\d+\s*", re.ASCII)
+
+
+def _as_python(cell: str, dialect: Dialect, whole: bool) -> str:
+    """Spell a number or a truth value as Python does; ``whole`` are the numbers of its column."""
+    if cell.strip() in TRUE_FALSE:
+        return str(TRUE_FALSE[cell.strip()])
+    return str(int(cell)) if whole else repr(float(dialect.plain(cell)))
 
 
 def _share_known(counts: Counter[str], known: frozenset[object], rules: Rules) -> float:

@@ -46,6 +46,39 @@ def test_pictures_are_drawn_as_their_names_say(limex, tmp_path, what, suffix, ki
         assert image.size == size
 
 
+SHORT = (*REVIEW, "--text", "a good film", "--radius", 0.4)
+
+
+@pytest.mark.parametrize(
+    ("chosen", "name", "begins", "said"),
+    [
+        ("table", "a.png", b"text ", "not a png file; leave out -f, or end the name in .txt"),
+        ("jsonl", "a.json", b"{", "not a json file; leave out -f, or end the name in .jsonl"),
+        ("svg", "a.HTML", b"<svg", "not a html file; leave out -f, or end the name in .svg"),
+        ("parquet", "a.txt", b"PAR1", "not a table file; leave out -f, or end the name in .par"),
+        ("json", "a.txt", b"{", ""),
+        ("csv", "a.data", b"instance", ""),
+        ("html", "a.htm", b"<!doctype", ""),
+    ],
+)
+def test_a_format_that_the_name_contradicts_is_told(limex, tmp_path, chosen, name, begins, said):
+    if chosen == "parquet":
+        pytest.importorskip("pyarrow")
+    done = limex(*SHORT, "-f", chosen, "-o", tmp_path / name)
+    told = [line for line in done.err.splitlines() if "overrides the suffix" in line]
+    assert (done.code, len(told)) == (0, bool(said)), done.err
+    assert said in "".join(told)
+    assert (tmp_path / name).read_bytes().lstrip().lower().startswith(begins.lower())
+    done = limex(*SHORT, "-f", chosen, "-o", tmp_path / name, "--force", "-q")
+    assert "suffix" not in done.err
+
+
+def test_a_folder_may_be_named_like_a_file(limex, tmp_path):
+    done = limex(*SHORT, "-f", "svg", "-o", f"{tmp_path}/out.html/")
+    assert done.code == 0
+    assert "suffix" not in done.err
+
+
 @pytest.mark.parametrize("place", [0, 1])
 def test_an_input_s_name_that_is_too_long_is_one_line(limex, place):
     names = [REVIEW[2], "mail.txt"]
@@ -93,7 +126,9 @@ def test_the_numbers_of_an_axis_keep_apart(scale, width):
         assert -low == high == pytest.approx(scale, rel=0.06)
 
 
-@pytest.mark.parametrize("limits", [(-1e-6, 4e-6), (0.62, 1.01), (-190.0, 12.5), (0, 7e9), (3, 4)])
+@pytest.mark.parametrize(
+    "limits", [(-1e-6, 4e-6), (0.62, 1.01), (-190.0, 12.5), (0, 7e9), (0, 9.9e6), (3, 4)]
+)
 def test_ticks_are_round_between_the_limits_and_keep_apart(limits):
     pytest.importorskip("matplotlib")
     canvas, (low, high) = Canvas(8.0, measured=True), limits

@@ -4,15 +4,19 @@ import json
 import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from lime_cli.engine import explain
 from lime_cli.engine.explanation import Interval, Others, Rule, Weight
 from lime_cli.engine.instance import Column, Component, Spans
 from lime_cli.formats.story import (
     FAINTEST,
     STRONGEST,
     bounds,
+    changes_said,
     comparison_said,
+    nearest_said,
     numbers_of,
     sentence,
     shades,
@@ -20,6 +24,8 @@ from lime_cli.formats.story import (
     waterfall,
 )
 from lime_cli.records.record import explanation_of
+from lime_cli.settings import Settings
+from tests.conftest import FunctionModel, MaskInstance
 from tests.formats.test_json import explanation
 from tests.formats.test_table import review
 
@@ -211,6 +217,22 @@ def test_every_view_tells_the_nearest_change_of_the_record(limex, form):
     for part in nearest["replaced"]:
         said = f"{part['where']['column']} = {part['replacement']} instead of {part['value']}"
         assert said in shown
+
+
+@pytest.mark.parametrize(("needed", "told"), [(1, True), (5, True), (6, False)])
+def test_a_change_of_many_parts_is_kept_but_not_told(needed, told):
+    """The class changes where that many of ten parts are masked: the record has it in any case."""
+    model = FunctionModel(
+        lambda z: np.where((z.shape[1] - z.sum(axis=1) >= needed)[:, None], [0.1, 0.9], [0.9, 0.1]),
+        task="classification",
+        targets=("a", "b"),
+    )
+    (one,) = explain([MaskInstance(10)], model, Settings(samples=1024))
+    assert [len(found.replaced) for found in one.counterfactuals] == [needed]
+    assert bool(nearest_said(one)) == told
+    said = " ".join(changes_said(one, one.surrogates[0]))
+    assert ("the model predicts “b”" in said) == told
+    assert ("none with at most 5 changes is predicted as another class" in said) != told
 
 
 def test_markdown_and_the_page_have_the_same_sentence(limex):

@@ -220,7 +220,7 @@ def test_a_model_that_is_written_anew_is_loaded_anew(tmp_path):
 def test_gaps_that_an_encoder_does_not_know_are_told(tmp_path, step):
     frame = FRAME[["age", "port"]].assign(port=FRAME.port.where(FRAME.age > 30))
     frame.to_csv(tmp_path / "d.csv", index=False)
-    fitted_on = frame if step != "plain" else frame.fillna("none")
+    fitted_on = frame if step != "plain" else frame.fillna("no port")
     encoder = OneHotEncoder(handle_unknown="ignore")
     if step == "filled":
         encoder = make_pipeline(SimpleImputer(strategy="most_frequent"), encoder)

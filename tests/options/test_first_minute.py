@@ -198,6 +198,13 @@ def test_a_table_of_more_rows_asks_which(limex):
             "takes a table of 7 columns, not an image; use limex explain tabular",
         ),
         (("evaluate", *ZOO, "--samples", "64"), 2, "zoo.csv has more than one row"),
+        (("explain", "text", ZOO[0], ""), 2, "INPUT: the path is empty; see limex explain text"),
+        (("explain", ZOO[0], ""), 2, "INPUT: the path is empty; see limex explain --help"),
+        (("explain", "tabular", "", ZOO[1]), 2, "MODEL: the path is empty"),
+        (("explain", "tabular", *ZOO, "--background", ""), 2, "--background: the path is empty"),
+        (("explain", "tabular", *ZOO, "-o", ""), 2, "--output: the path is empty"),
+        (("compare", "old.json", ""), 2, "NEW: the path is empty"),
+        (("check", "out/", "--policy", ""), 2, "--policy: the path is empty"),
     ],
 )
 def test_a_refusal_says_what_to_type_instead(limex, words, code, said):

@@ -6,6 +6,7 @@ import sys
 from importlib.util import cache_from_source
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from lime_cli.engine import explaining
@@ -25,7 +26,7 @@ def start(cache, *words):
 
 def test_the_next_start_finds_compiled_what_this_one_imported(tmp_path, monkeypatch):
     monkeypatch.setattr(sys, "pycache_prefix", str(tmp_path))
-    kept = [Path(cache_from_source(one.__file__)) for one in (explaining, subprocess)]
+    kept = [Path(cache_from_source(one.__file__)) for one in (explaining, np)]
     start(tmp_path, "-B")
     assert not any(one.exists() for one in kept)
     first = start(tmp_path)

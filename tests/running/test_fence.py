@@ -165,7 +165,7 @@ def test_commands_ask_behind_the_fence(
         cwd=tmp_path, env=environment(), capture_output=True, text=True, timeout=120, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    is_fenced = "behind Landlock" in done.stderr
+    is_fenced = "confined by Landlock" in done.stderr
     assert is_fenced == ("--trust" not in way)
     assert marker.exists() != is_fenced
     assert ("it was done" in done.stderr) != is_fenced

@@ -205,7 +205,7 @@ def test_a_signal_stops_a_batch_which_says_how_to_go_on(folder, tmp_path, number
     assert not (out / "explanations.jsonl").exists()
     again = ended(start(folder, out))
     assert again[0] == 0
-    assert "continues, " in again[1]
+    assert "out: continues; " in again[1]
     assert is_whole(folder, out)
 
 

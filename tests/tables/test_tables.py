@@ -56,7 +56,10 @@ def test_a_quoted_newline_stays_in_its_cell_and_lines_are_counted_on(tmp_path):
 
 @pytest.mark.parametrize(
     "header",
-    ["a,b,a", "a,a,a", "a,a.1,a", "a,a,a.1", ",a,", "a,,a,", ",Unnamed: 0", "a,a.1,a.1,a.1.1"],
+    [
+        *("a,b,a", "a,a,a", "a,a.1,a", "a,a,a.1", ",a,", "a,,a,", ",Unnamed: 0", "a,a.1,a.1,a.1.1"),
+        *("a ,a", " a,a,b", "a,a ,a", " a, a,a"),
+    ],
 )
 def test_columns_are_called_as_pandas_calls_them(tmp_path, header):
     path = written(tmp_path, f"{header}\n{','.join('1' * len(header.split(',')))}\n")

@@ -1,5 +1,6 @@
 """Cells reach a model as it was fitted on them: missing words, blanks, codes, spelled numbers."""
 
+import io
 import pickle
 import re
 
@@ -275,6 +276,46 @@ def test_codes_are_words_to_encoders_of_other_libraries(tmp_path, module, name, 
     case = Case(tmp_path, words, model, frame)
     assert case.answers == pytest.approx(case.expected)
     assert case.codes == []
+
+
+HASHED = {
+    "whole numbers": (["7", "8", "9"], {"cols": ["kind"]}, None, []),
+    "zeros lost": (["01067", "04109", "80331"], {"cols": ["kind"]}, None, ["hashed_as_read"]),
+    "numbers with gaps": (["7", "8", ""], {"cols": ["kind"]}, None, ["hashed_as_read"]),
+    "truth values": (["TRUE", "FALSE"], {"cols": ["kind"]}, None, ["hashed_as_read"]),
+    "points": (["7.50", "8.25"], {"cols": ["kind"]}, None, ["hashed_as_read"]),
+    "words": (["a", "b", "c"], {"cols": ["kind"]}, None, []),
+    "words that spell numbers": (["01067", "04109", "80331"], {}, str, []),
+}
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("case", list(HASHED))
+def test_what_a_model_hashes_is_spelled_as_pandas_reads_it(tmp_path, case):
+    encoders = pytest.importorskip("category_encoders")
+    kinds, options, dtype, codes = HASHED[case]
+    words = choice(*kinds)
+    table = pd.DataFrame({"size": SIZE, "kind": words})
+    frame = pd.read_csv(io.StringIO(table.to_csv(index=False)), dtype=dtype and {"kind": dtype})
+    hashing = encoders.HashingEncoder(n_components=4, max_process=1, **options)
+    found = Case(tmp_path, words, make_pipeline(hashing, LogisticRegression()), frame)
+    assert found.answers == pytest.approx(found.expected)
+    assert found.codes == codes
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_hashed_values_are_as_spelled_where_a_person_says_so(tmp_path):
+    encoders = pytest.importorskip("category_encoders")
+    words = choice("01067", "04109", "80331")
+    frame = pd.DataFrame({"size": SIZE, "kind": words})
+    hashing = encoders.HashingEncoder(cols=["kind"], n_components=4, max_process=1)
+    model = make_pipeline(hashing, LogisticRegression())
+    found = Case(tmp_path, words, model, frame, schema=Schema(strings=("kind",)))
+    assert found.answers == pytest.approx(found.expected)
+    assert found.codes == []
+    warned = Case(tmp_path, words, model, frame)
+    assert warned.codes == ["hashed_as_read"]
+    assert "'1067' for '01067'" in warned.modality.fitted_warnings[-1].message
 
 
 def test_levels_that_the_model_does_not_know_are_named_with_their_share(tmp_path):

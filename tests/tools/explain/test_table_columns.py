@@ -102,7 +102,7 @@ def test_a_wrong_name_in_the_sidecar_is_told_with_its_line(limex, case):
     (case / "model.joblib.toml").write_text('fixed = ["agee"]\n', "utf-8")
     done = limex("explain", "tabular", case / "model.joblib", case / "train.csv", "--row", "0")
     assert done.code == 2
-    assert "model.joblib.toml:1: fixed: the model is not given a column 'agee'" in done.err
+    assert "model.joblib.toml:1: fixed: train.csv has no column 'agee'" in done.err
     assert "did you mean 'age'?" in done.err
 
 
