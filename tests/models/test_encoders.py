@@ -140,13 +140,17 @@ def test_a_vectorizer_of_dictionaries_gets_the_rows_of_a_table(tmp_path, kind, s
 
 
 @pytest.mark.parametrize(
-    "name",
-    ["EqualFrequencyDiscretiser", "EqualWidthDiscretiser", "DecisionTreeDiscretiser"],
+    ("name", "options"),
+    [
+        ("EqualFrequencyDiscretiser", {}),
+        ("EqualWidthDiscretiser", {}),
+        ("DecisionTreeDiscretiser", {"regression": False}),
+    ],
 )
-def test_bins_of_feature_engine_are_loaded_unflagged(tmp_path, name):
+def test_bins_of_feature_engine_are_loaded_unflagged(tmp_path, name, options):
     discretisation = pytest.importorskip("feature_engine.discretisation")
     numbers = FRAME[NUMBERS].astype(float)
-    bins = getattr(discretisation, name)()
+    bins = getattr(discretisation, name)(**options)
     model = make_pipeline(bins, LogisticRegression()).fit(numbers, LABELS)
     joblib.dump(model, tmp_path / "m.joblib")
     found = ModelFile(str(tmp_path / "m.joblib")).load()
