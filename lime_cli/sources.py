@@ -187,12 +187,12 @@ def suffix_of(name: str) -> str:
 _FETCHED = "_LIMEX_FETCHED"
 """Names, to this process and its workers, the folder of what came from other machines."""
 
-_URL = re.compile(r"[a-z][a-z0-9+.-]+(?:://|::)", re.IGNORECASE)
+_URL = r"(?i)[a-z][a-z0-9+.-]+(?:://|::)"
 
 
 def is_url(name: str) -> bool:
     """Tell whether a name means something that fsspec opens, not a file of this machine."""
-    return _URL.match(name) is not None
+    return re.match(_URL, name) is not None
 
 
 def fetched(name: str) -> str:

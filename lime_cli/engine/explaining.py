@@ -18,7 +18,6 @@ from lime_cli.engine.masks import BLOCKS, Everything, Masks, Recent, Stage, draw
 from lime_cli.engine.model import BoolArray, FloatArray, Identity, IntArray, Model
 from lime_cli.engine.neighbourhood import MOST, Neighbourhood, Product, ladder, width_of
 from lime_cli.engine.predictions import Predictions, predict_samples
-from lime_cli.engine.shapley import explain_one
 from lime_cli.engine.surrogate import (
     Fits,
     Ground,
@@ -28,7 +27,6 @@ from lime_cli.engine.surrogate import (
     residuals,
 )
 from lime_cli.engine.targets import choose_other, choose_targets
-from lime_cli.engine.tree import tree_converged, tree_fidelity, tree_surrogate
 from lime_cli.engine.warnings import LOW_FIDELITY, NOTHING_HELPS, Facts, judge
 from lime_cli.engine.weights import (
     PAIRED,
@@ -115,6 +113,8 @@ def _at_once(model: Model, settings: Settings) -> int:
 def _by_shapley(
     instance: Instance, model: Model, settings: Settings, watch: Watch | None
 ) -> Explanation:
+    from lime_cli.engine.shapley import explain_one
+
     result = explain_one(instance, model, settings)
     if watch is not None:
         watch(instance, result.neighbourhood)
@@ -367,6 +367,8 @@ def _conclude(
             state, ground, predictions[i], radius[own], settings, watched
         )
         if settings.surrogate == "tree":
+            from lime_cli.engine.tree import tree_surrogate
+
             state.surrogates = tuple(
                 tree_surrogate(neighbourhood, target, settings, ground.kernels[int(r)].radius)
                 for neighbourhood, target, r in zip(
@@ -499,6 +501,8 @@ def _remedy(
     if fidelity < LOW_FIDELITY:
         with_original = np.concatenate([[surrogate.model_prediction], predictions])[:, None]
         neighbourhood = _neighbourhood(ground, r, with_original)
+        from lime_cli.engine.tree import tree_fidelity
+
         tree = tree_fidelity(neighbourhood, 0, settings)
         remedies.append((tree, "--surrogate tree has {:.2f}"))
     best = max(remedies, default=(0.0, ""))
@@ -551,6 +555,8 @@ def _stop(
     if fits.flat[own].all() and (not noise or n >= PATIENCE * settings.samples):
         return "flat"
     if settings.surrogate == "tree":
+        from lime_cli.engine.tree import tree_converged
+
         pairs = zip(neighbourhoods, state.targets, strict=True)
         return (
             "resolved"

@@ -281,11 +281,11 @@ def progressive(length: int, width: int, rng: np.random.Generator) -> FloatArray
     (length, width): of the first 2^k numbers of a series one lies in each of 2^k equal intervals,
     in random order.
     """
-    found = rng.random((1, width))
+    found, columns = rng.random((1, width)), np.arange(width)
     while len(found) < length:
         k = len(found)
         empty = np.floor(found * (2 * k)).astype(np.int64) ^ 1
         order = rng.random((k, width)).argsort(axis=0)
-        placed = np.take_along_axis(empty, order, axis=0)
+        placed = empty[order, columns]
         found = np.concatenate([found, (placed + rng.random((k, width))) / (2 * k)])
     return np.minimum(found[:length], np.nextafter(1.0, 0.0, dtype=np.float32))

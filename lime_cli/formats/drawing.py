@@ -117,14 +117,15 @@ CHARACTERS = 27
 
 
 def legend(
-    surrogate: Surrogate, task: str, scale: float, width: int, caution: str = ""
+    surrogate: Surrogate, task: str, scale: float, width: int, caution: str = "", dashes: str = ""
 ) -> Image.Image:
     """Draw the target, what the model predicts, the fidelity, and what the colours mean.
 
-    ``caution`` stands below in a line of its own.
+    What the ``dashes`` mean and the ``caution`` stand below in lines of their own.
     """
     unit = width // CHARACTERS
-    strip = Image.new("RGB", (width, round((7.4 if caution else 6.1) * unit)), "white")
+    notes = [one for one in ((dashes, FAINT), (caution, CAUTION)) if one[0]]
+    strip = Image.new("RGB", (width, round((6.1 + 1.3 * len(notes)) * unit)), "white")
     draw = ImageDraw.Draw(strip)
     name, large = drawable(surrogate.name, 1.15 * unit)
     small = ImageFont.load_default(0.85 * unit)
@@ -144,9 +145,9 @@ def legend(
     ):
         shown, font = drawable(text, 0.85 * unit)
         draw.text((x, 5.3 * unit), shown, FAINT, font, anchor=anchor)
-    if caution:
-        said = _cut(draw, caution, small, right - left)
-        draw.text((left, 6.7 * unit), said, CAUTION, small, anchor="ls")
+    for place, (note, colour) in enumerate(notes):
+        shown = _cut(draw, note, small, right - left)
+        draw.text((left, (6.7 + 1.3 * place) * unit), shown, colour, small, anchor="ls")
     return strip
 
 
@@ -241,7 +242,13 @@ def _titled(
     drawn = bleached(STYLES[look.style](image, shades), image)
     height, width = image.labels.shape
     wide, caution = max(width, SMALLEST_WIDTH), caution_said(explanation)
-    strip = legend(surrogate, explanation.model.task, scale, wide, caution)
+    dashes = ""
+    if look.style != "heat" and any(  # of all targets: their drawings have one size
+        np.any(one.visible & ~one.certain)
+        for one in (shades_of(explanation, s, image, scale, look) for s in explanation.surrogates)
+    ):
+        dashes = "dashed: the sign is not certain"
+    strip = legend(surrogate, explanation.model.task, scale, wide, caution, dashes)
     panel = Image.new("RGB", (strip.width, height + strip.height), "white")
     panel.paste(Image.fromarray(drawn), ((strip.width - width) // 2, 0))
     panel.paste(strip, (0, height))

@@ -97,6 +97,20 @@ def outlines(mask: BoolArray) -> str:
     return "".join(parts)
 
 
+def middle(mask: BoolArray) -> tuple[int, int]:
+    """Return the x and y in a mask (height, width) that lie farthest from its border.
+
+    Unlike its centroid they lie in it, so that the numbers of a ring and of what it surrounds do
+    not cover each other.
+    """
+    from scipy.ndimage import distance_transform_edt
+
+    step = max(1, -(-max(mask.shape) // TRACED))
+    depth = distance_transform_edt(np.pad(mask[::step, ::step], 1))
+    row, column = np.unravel_index(int(depth.argmax()), depth.shape)
+    return (int(column) - 1) * step, (int(row) - 1) * step
+
+
 DOTS, FEATURES, TARGETS = 200, 12, 6
 """Drawn at most: instances of a feature, features of a target, targets."""
 
@@ -234,7 +248,8 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
         digits = 3 if explanation.model.task == "classification" else 4
         form = numbers_for((one.weight for one in surrogate.weights), scale=abs(prediction))
         largest = ", ".join(
-            f"{_short(explanation.components[weight.component])} {form.signed(weight.weight)}"
+            f"{_short(explanation.components[weight.component])} "
+            f"{'' if weight.certain else '~'}{form.signed(weight.weight)}"
             for weight in surrogate.weights[:LARGEST]
         )
         fidelity = surrogate.fidelity
@@ -247,6 +262,7 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
             "fidelity": "" if fidelity is None else f"{fidelity:.2f}",
             "fidelity_value": "" if fidelity is None else repr(fidelity),
             "largest": largest,
+            "uncertain": not all(weight.certain for weight in surrogate.weights[:LARGEST]),
             "values": values if isinstance(values, dict) else {},
             "warnings": ", ".join(dict.fromkeys(warning.code for warning in explanation.warnings)),
         }
@@ -357,16 +373,17 @@ def _segments(explanation: Explanation, surrogate: Surrogate, form: Numbers) -> 
     for weight in surrogate.weights:
         component = explanation.components[weight.component]
         if isinstance(component.where, Segment) and abs(weight.weight) >= FAINTEST * largest > 0:
-            x, y = component.where.centroid
+            mask = image.labels == component.where.segment
+            x, y = middle(mask)
             yield {
                 "strength": round(0.05 + 0.35 * abs(weight.weight) / largest, 2),
                 "component": weight.component,
                 "sign": "for" if weight.weight > 0 else "against",
                 "certain": weight.certain,
-                "path": outlines(image.labels == component.where.segment),
+                "path": outlines(mask),
                 "number": component.where.segment,
-                "x": round(x, 1),
-                "y": round(y, 1),
+                "x": x,
+                "y": y,
                 "said": f"{literal(component.name)}: {form.signed(weight.weight)}",
             }
 

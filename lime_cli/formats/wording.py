@@ -44,9 +44,9 @@ def fidelity_in_words(fidelity: float | None) -> str:
 STOPS = {
     "resolved": "the weights converged",
     "exhaustive": "all there are",
-    "samples": "the number requested",
+    "samples": "the requested number was reached",
     "max_samples": "the limit was reached",
-    "time": "the time was over",
+    "time": "the time limit was reached",
     "flat": "masking has no effect",
     "no_linear_fit": "no linear model fits",
 }

@@ -173,6 +173,6 @@ def weak(
     if changes[best] < max(MUCH * size, TIMES * change):
         return None, ""
     return others[best], (
-        f"filling every superpixel by {own} changes the prediction only from {whole[top]:.3g} to "
-        f"{masked[top]:.3g}; by {others[best]}, to {found[best]:.3g}"
+        f"filling every superpixel with {own} changes the prediction only from {whole[top]:.3g} to "
+        f"{masked[top]:.3g}; with {others[best]}, to {found[best]:.3g}"
     )

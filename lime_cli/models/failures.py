@@ -14,46 +14,45 @@ from lime_cli.errors import InputError, ModelError, OutOfMemory, PredictionError
 from lime_cli.models.input_forms import DATE, date_in_numbers
 from lime_cli.models.model_file import PYTHON_PREFIX, ModelInput
 
-SHORTAGE = re.compile(
-    r"failed to allocate memory"  # onnxruntime's arena
+SHORTAGE = (
+    r"(?i)failed to allocate memory"  # onnxruntime's arena
     r"|bad[_ ]alloc"  # C++, and onnxruntime and boosters that pass it on
     r"|can(?:no|')t allocate memory"  # the system, and PyTorch on a processor
     r"|out of memory"  # CUDA, and PyTorch on it
-    r"|cu(?:blas|dnn)_status_alloc_failed",
-    re.IGNORECASE,
+    r"|cu(?:blas|dnn)_status_alloc_failed"
 )
 
 SECRETS = (
-    (re.compile(r"(\w+://)[^\s/@]+@"), r"\1***@"),
-    (re.compile(r"(\w+://[^\s?#'\"]*)\?[^\s'\")]+"), r"\1?***"),
+    (r"(\w+://)[^\s/@]+@", r"\1***@"),
+    (r"(\w+://[^\s?#'\"]*)\?[^\s'\")]+", r"\1?***"),
     (
-        re.compile(
+        (
             r"(?i)\b((?:[\w-]*(?:key|token|secret|passw(?:or)?d)|authorization)['\"]?\s*[=:]\s*"
             r"['\"]?)(?:bearer\s+|basic\s+)?[^\s'\",;)]+"
         ),
         r"\1***",
     ),
-    (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}"), r"\1***"),
-    (re.compile(r"\b(sk-|hf_|ghp_|AKIA)[\w-]{8,}"), r"\1***"),
+    (r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}", r"\1***"),
+    (r"\b(sk-|hf_|ghp_|AKIA)[\w-]{8,}", r"\1***"),
 )
 """What may open a door and stands in the words of exceptions; records are shown to others."""
 
 BEGINNING, END = 130, 60
 """Characters of a library's words that are kept where there are more."""
 
-GAP = re.compile(r"saved by scikit-learn (\S+), running (\S+)")
+GAP = r"saved by scikit-learn (\S+), running (\S+)"
 
-SHAPES = re.compile(r"expected 2d array|1d array|could not convert string|reshape your data", re.I)
+SHAPES = r"(?i)expected 2d array|1d array|could not convert string|reshape your data"
 """How a model that was fitted on numbers takes a list of texts."""
 
-NO_NUMBER = re.compile(
+NO_NUMBER = (
     r"(?:could not convert string to float|invalid literal for int\(\) with base 10): '(.*)'"
 )
 
-WITH_UNIT = re.compile(r"(?=.*[^\W\d_]|.*[%$€£¥₹])[^\d\s.,+-]{0,4}\s*[+-]?\d[\d.,]*\s*[^\d]*")
+WITH_UNIT = r"(?=.*[^\W\d_]|.*[%$€£¥₹])[^\d\s.,+-]{0,4}\s*[+-]?\d[\d.,]*\s*[^\d]*"
 """A number with what it counts."""
 
-UNKNOWN = re.compile(r"[Ff]ound unknown categor(?:y|ies) \[?(?:array\()?\[?(.*?)\]?[,)]* in column")
+UNKNOWN = r"[Ff]ound unknown categor(?:y|ies) \[?(?:array\()?\[?(.*?)\]?[,)]* in column"
 
 
 def is_of_model(error: BaseException) -> bool:
@@ -68,7 +67,7 @@ def is_of_model(error: BaseException) -> bool:
 
 def is_shortage(error: BaseException) -> bool:
     """Tell whether a model failed for want of memory, so that fewer inputs may fit."""
-    return isinstance(error, MemoryError) or SHORTAGE.search(said_by(error)) is not None
+    return isinstance(error, MemoryError) or re.search(SHORTAGE, said_by(error)) is not None
 
 
 def said_by(error: BaseException) -> str:
@@ -78,7 +77,7 @@ def said_by(error: BaseException) -> str:
     except Exception:  # a stranger's __str__ may fail as well
         words = ""
     for pattern, instead in SECRETS:
-        words = pattern.sub(instead, words)
+        words = re.sub(pattern, instead, words)
     return words
 
 
@@ -115,7 +114,7 @@ def failure(
     if known is not None:
         return known
     where = _where(error) if name.startswith(PYTHON_PREFIX) else ""
-    gap = next((found for one in warnings if (found := GAP.search(one.message))), None)
+    gap = next((found for one in warnings if (found := re.search(GAP, one.message))), None)
     if gap is not None:
         return PredictionError(
             f"{name}: was saved by scikit-learn {gap[1]}, running {gap[2]}, and fails here "
@@ -129,63 +128,61 @@ def failure(
     )
 
 
-OF_LIST = re.compile(
+OF_LIST = (
     r"'list' object has no attribute|(?:got|not) '?list\b|unhashable type: 'list'"
     r"|list indices must be integers"
 )
 
-AS_FRAME = re.compile(
+AS_FRAME = (
     r"list indices must be integers or slices, not str|no attribute '(?:str|apply"
     r"|map|iloc|loc|columns|values|astype|fillna|copy|tolist|to_list)'"
 )
 """How a function fails on a list that expects a column of a data frame."""
 
-OF_ARRAY = re.compile(
-    r"'numpy\.ndarray' object has no attribute|(?:got|not) [('\"]?(?:numpy\.)?ndarray\b"
-)
+OF_ARRAY = r"'numpy\.ndarray' object has no attribute|(?:got|not) [('\"]?(?:numpy\.)?ndarray\b"
 
-OF_FLOATS = re.compile(r"Cannot handle this data type|must be uint8|dtype.*uint8")
+OF_FLOATS = r"Cannot handle this data type|must be uint8|dtype.*uint8"
 """How Pillow, and what draws with it, takes pixels that are no bytes."""
 
-OF_CHANNELS = re.compile(r"to have \d+ channels|NCHW|channels.first|Given groups=", re.IGNORECASE)
+OF_CHANNELS = r"(?i)to have \d+ channels|NCHW|channels.first|Given groups="
 """How a network takes images whose channels come last."""
 
-OF_FRAME = re.compile(r"DataFrame|InvalidIndexError|slice\(None")
+OF_FRAME = r"DataFrame|InvalidIndexError|slice\(None"
 
 
 def _given(words: str, inputs: Any, layout: str | None) -> str:
     """Say what a function is given, where its words tell that it expects something else."""
-    if _are_texts(inputs) and AS_FRAME.search(words):
+    if _are_texts(inputs) and re.search(AS_FRAME, words):
         return (
             "it gets a list of texts, not a column of a data frame: begin with "
             "texts = pandas.Series(texts)"
         )
-    if _are_texts(inputs) and OF_LIST.search(words):
+    if _are_texts(inputs) and re.search(OF_LIST, words):
         return "it gets a list of texts: it must return a prediction for each of them"
-    if isinstance(inputs, np.ndarray) and OF_FLOATS.search(words):
+    if isinstance(inputs, np.ndarray) and re.search(OF_FLOATS, words):
         return (
             "it gets numbers of type float32: let it begin with "
             "images = images.round().astype('uint8'), and say --preprocess raw, so that they run "
             "from 0 to 255"
         )
     last = isinstance(inputs, np.ndarray) and layout != "NCHW"
-    if last and (OF_CHANNELS.search(words) or str(inputs.shape) in words):
+    if last and (re.search(OF_CHANNELS, words) or str(inputs.shape) in words):
         return "it gets (n, height, width, channels); --layout NCHW puts the channels first"
-    if isinstance(inputs, np.ndarray) and OF_ARRAY.search(words) and "Tensor" in words:
+    if isinstance(inputs, np.ndarray) and re.search(OF_ARRAY, words) and "Tensor" in words:
         return "it gets a NumPy array: let it begin with images = torch.from_numpy(images)"
-    if isinstance(inputs, np.ndarray) and OF_ARRAY.search(words):
+    if isinstance(inputs, np.ndarray) and re.search(OF_ARRAY, words):
         return (
             "it gets an array of images, (n, height, width, channels): it must return a prediction "
             "for each"
         )
-    if hasattr(inputs, "names") and OF_FRAME.search(words):
+    if hasattr(inputs, "names") and re.search(OF_FRAME, words):
         return "it gets a data frame; --input-form array gives it an array"
     return ""
 
 
 def explains(error: ModelError) -> bool:
     """Tell whether a failure lies in the model, whatever it is given."""
-    return GAP.search(error.message) is not None or error.message.endswith("is not fitted")
+    return re.search(GAP, error.message) is not None or error.message.endswith("is not fitted")
 
 
 def _of_inputs(
@@ -197,7 +194,7 @@ def _of_inputs(
             f"{name}: the model does not accept missing values{_with_missing(inputs)}",
             "fill them in, or put an imputer into the pipeline",
         )
-    if _are_texts(inputs) and SHAPES.search(words):
+    if _are_texts(inputs) and re.search(SHAPES, words):
         n = (given.n_columns or len(given.columns or ())) if given else 0
         return PredictionError(
             f"{name}: takes {f'{n:,} ' if n else ''}numbers, not a text",
@@ -208,10 +205,10 @@ def _of_inputs(
     accessor = re.search(r"Can only use \.(dt|str) accessor", words)
     if accessor is not None:
         return _of_accessor(name, accessor[1], inputs)
-    text = NO_NUMBER.search(words)
+    text = re.search(NO_NUMBER, words)
     if text is not None:
         return _text_in_numbers(name, text[1], inputs, given)
-    unknown = UNKNOWN.search(words)
+    unknown = re.search(UNKNOWN, words)
     return None if unknown is None else _unknown(name, unknown[1], inputs)
 
 
@@ -220,7 +217,7 @@ def _of_accessor(name: str, kind: str, table: Any) -> PredictionError:
     pairs = list(zip(map(str, table.names), table.columns, strict=True))
     if kind == "dt":
         words = [(one, [c for c in held.tolist() if isinstance(c, str)]) for one, held in pairs]
-        likely = [one for one, held in words if held and DATE.match(held[0])]
+        likely = [one for one, held in words if held and re.match(DATE, held[0])]
         option, what = "--dates", "dates in a column"
     else:
         likely = [one for one, held in pairs if held.dtype != object]
@@ -275,7 +272,7 @@ def _text_in_numbers(
             f"if that is a missing value, add --na-values '{cell[:60]}'",
         )
     hint = "give the table that the model was made for"
-    if column is not None and WITH_UNIT.fullmatch(cell.strip()):
+    if column is not None and re.fullmatch(WITH_UNIT, cell.strip()):
         united = ",".join(_with_units(table, given)) or str(column)
         hint = f"--numeric {united!r} gives it the numbers alone"
     elif needed:
@@ -292,7 +289,7 @@ def _with_units(table: Any, given: ModelInput | None) -> list[str]:
         words = [one for one in column.tolist() if isinstance(one, str)]
         known = given.known.get(place) if given is not None else None
         worded = known is not None and any(isinstance(one, str) for one in known.values)
-        if words and not worded and all(WITH_UNIT.fullmatch(one.strip()) for one in words):
+        if words and not worded and all(re.fullmatch(WITH_UNIT, one.strip()) for one in words):
             found.append(str(name))
     return found
 

@@ -31,7 +31,7 @@ DTYPES: dict[str, Any] = {
 }
 
 
-DATE = re.compile(r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}")
+DATE = r"\d{4}-\d\d-\d\d|\d{1,2}[./]\d{1,2}[./]\d{4}"
 """How a cell begins that is a date."""
 
 
@@ -150,7 +150,7 @@ def date_in_numbers(column: str, cell: str, needed: bool = False) -> InputError 
 
     ``needed`` says whether the model has the column by its name.
     """
-    if DATE.match(cell) is None:
+    if re.match(DATE, cell) is None:
         return None
     return InputError(
         f"column {column!r} holds dates such as {cell[:30]!r}; the model wants numbers",
@@ -194,16 +194,16 @@ def _pixels(images: NDArray[Any], kind: str) -> NDArray[Any]:
 KEPT_ROWS = ("_fit_X", "X_fit_", "X_", "support_vectors_")
 """Where scikit-learn's neighbours, kernels and support vectors keep rows they were fitted on."""
 
-SPARSE_WORDS = re.compile(r"sparse|to(?:csr|csc|coo|array|dense)|\b(?:csr|csc|nnz)|indptr")
+SPARSE_WORDS = r"sparse|to(?:csr|csc|coo|array|dense)|\b(?:csr|csc|nnz)|indptr"
 """What an error mentions that is about sparse rows."""
 
-FRAME_WORDS = re.compile(r"only integers, slices|'numpy\.ndarray' object has no attribute")
+FRAME_WORDS = r"only integers, slices|'numpy\.ndarray' object has no attribute"
 """What an error mentions that is about an array in the place of a data frame."""
 
 PLAIN = frozenset(map(np.dtype, (np.float64, np.int64, np.bool_)))
 """Types of columns that make one block of a data frame where all are alike."""
 
-SINGLE_WORDS = re.compile(r"Buffer dtype mismatch, expected 'const double' but got 'float'")
+SINGLE_WORDS = r"Buffer dtype mismatch, expected 'const double' but got 'float'"
 """What an error mentions that is about numbers of double precision."""
 
 SINGLE = CodedWarning(
@@ -262,14 +262,14 @@ class Handing:
             return None
         if self._wants_sparse(inputs, error):
             return "sparse", SPARSE_ONLY
-        if SINGLE_WORDS.search(str(error)) and self._accepts("single", inputs):
+        if re.search(SINGLE_WORDS, str(error)) and self._accepts("single", inputs):
             return "single", SINGLE
         if _of_dates(inputs) and self._accepts("dates", inputs):
             return "dates", AS_DATES
         if self._given.columns is not None:
             return None
         failure = self._failure("frame", inputs)
-        if failure is not None and FRAME_WORDS.search(str(error)):
+        if failure is not None and re.search(FRAME_WORDS, str(error)):
             raise failure from error
         if failure is None:
             names = and_so_on(inputs.names, NAMED)
@@ -279,7 +279,7 @@ class Handing:
 
     def _wants_sparse(self, inputs: Any, error: Exception) -> bool:
         """Tell by what it says, and by two rows of zeros, so that no row of anybody's decides."""
-        if SPARSE_WORDS.search(str(error)) is None:
+        if re.search(SPARSE_WORDS, str(error)) is None:
             return False
         if any(one.dtype == object for one in inputs.columns):
             return False

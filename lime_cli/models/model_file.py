@@ -76,17 +76,12 @@ MLMODEL = "MLmodel"
 MOST_SAID = 10 << 20
 """Bytes of it that are read."""
 
-MODEL_FILE = re.compile(
-    r"^ +(?:pickled_model|data|model_data|model_path): ['\"]?([^\s'\"]+)['\"]?\s*$", re.MULTILINE
-)
+MODEL_FILE = r"(?m)^ +(?:pickled_model|data|model_data|model_path): ['\"]?([^\s'\"]+)['\"]?\s*$"
 
 CUSTOM = ("python_model.pkl",)
 """A model that is code of its own."""
 
-SIGNATURE = re.compile(
-    r"^ +inputs: (?:'(?P<single>(?:[^']|'')*)'|\"(?P<double>(?:[^\"\\]|\\.)*)\")\s*$",
-    re.MULTILINE | re.DOTALL,
-)
+SIGNATURE = r"(?ms)^ +inputs: (?:'(?P<single>(?:[^']|'')*)'|\"(?P<double>(?:[^\"\\]|\\.)*)\")\s*$"
 
 CHECKPOINTS = (
     "model.safetensors", "pytorch_model.bin", "model.safetensors.index.json",
@@ -122,7 +117,7 @@ def located(path: str) -> str:
 def _of_mlflow(path: str, folder: Path) -> Path:
     """Return the file that a flavour names; raise ModelError for one that limex does not run."""
     words = _said(folder) or ""
-    for found in MODEL_FILE.finditer(words):
+    for found in re.finditer(MODEL_FILE, words):
         place = Path(found[1])
         inside = not place.is_absolute() and ".." not in place.parts
         if inside and (folder / place).is_file() and place.name not in CUSTOM:
@@ -136,9 +131,7 @@ def _of_mlflow(path: str, folder: Path) -> Path:
     )
 
 
-APPLIED_FIRST = re.compile(
-    r"scal|standardi|minmax|normali|preproc|transformer|pca|vectori|tfidf", re.IGNORECASE
-)
+APPLIED_FIRST = r"(?i)scal|standardi|minmax|normali|preproc|transformer|pca|vectori|tfidf"
 """How files are called that hold what is applied to rows before a model."""
 
 PICKLED = (".pkl", ".pickle", ".joblib", ".sav")
@@ -152,14 +145,14 @@ def applied_first(path: str) -> tuple[str, ...]:
         beside = sorted(one.name for one in own.parent.iterdir() if one.suffix in PICKLED)
     except OSError:
         return ()
-    return tuple(one for one in beside if one != own.name and APPLIED_FIRST.search(one))
+    return tuple(one for one in beside if one != own.name and re.search(APPLIED_FIRST, one))
 
 
 def columns_beside(path: str) -> tuple[str, ...] | None:
     """Return the columns that the signature of an MLflow model names beside its file, in order."""
     if not path or path.startswith("py:"):
         return None
-    found = SIGNATURE.search(_said(Path(path).parent) or "")
+    found = re.search(SIGNATURE, _said(Path(path).parent) or "")
     if found is None:
         return None
     single, double = found["single"], found["double"]

@@ -12,16 +12,16 @@ from typing import Any
 from lime_cli.errors import InputError
 from lime_cli.files import from_json, read_small
 
-INDEXED = re.compile(r"(\d+)(?:\s*[:,\t]\s*|\s+)(\S.*)")
+INDEXED = r"(\d+)(?:\s*[:,\t]\s*|\s+)(\S.*)"
 """``0 tench``, ``0: tench``, ``0,tench``, ``0<TAB>tench``."""
 
-BEHIND = re.compile(r"(\S.*?)\s*[,\t]\s*(\d+)")
+BEHIND = r"(\S.*?)\s*[,\t]\s*(\d+)"
 """``tench,0``, ``tench<TAB>0``: the index behind the name."""
 
-WORDNET = re.compile(r"n\d{8}(?:\s*[:,\t]\s*|\s+)(\S.*)")
+WORDNET = r"n\d{8}(?:\s*[:,\t]\s*|\s+)(\S.*)"
 """``n01440764 tench, Tinca tinca``, as lists of ImageNet's classes have it."""
 
-NO_CLASS = re.compile(r"_*(background|dummy)( class)?_*", re.IGNORECASE)
+NO_CLASS = r"(?i)_*(background|dummy)( class)?_*"
 """What the first of 1001 ImageNet names is: no class that 1000 outputs know."""
 
 
@@ -52,7 +52,7 @@ def fitted_names(names: tuple[str, ...], width: int) -> tuple[str, ...] | None:
 
     Lists of ImageNet's classes have 1000 names, or 1001 with the background first.
     """
-    if len(names) == width + 1 and NO_CLASS.fullmatch(names[0]):
+    if len(names) == width + 1 and re.fullmatch(NO_CLASS, names[0]):
         names = names[1:]
     return names if len(names) == width else None
 
@@ -72,10 +72,10 @@ def _text(path: Path, words: str) -> str:
         raise InputError(f"{words}: cannot be read ({error.strerror})") from None
 
 
-HEADING = re.compile(r"(class|label|sign|tag|species|display)?[ _]?names?|labels?|tags?", re.I)
+HEADING = r"(?i)(class|label|sign|tag|species|display)?[ _]?names?|labels?|tags?"
 """How the column of names is called."""
 
-NUMBERED = re.compile(r"(class|label)?[ _]?(id|idx|index|number)|class", re.I)
+NUMBERED = r"(?i)(class|label)?[ _]?(id|idx|index|number)|class"
 
 
 def _from_table(lines: list[str]) -> tuple[str, ...]:
@@ -84,10 +84,10 @@ def _from_table(lines: list[str]) -> tuple[str, ...]:
         return ()
     separator = "\t" if "\t" in lines[0] else ","
     header, *rows = csv.reader(lines, delimiter=separator, skipinitialspace=True)
-    found = [i for i, one in enumerate(header) if HEADING.fullmatch(one.strip())]
+    found = [i for i, one in enumerate(header) if re.fullmatch(HEADING, one.strip())]
     if len(header) < 2 or len(found) != 1 or any(len(row) != len(header) for row in rows):
         return ()
-    numbers = [i for i, one in enumerate(header) if NUMBERED.fullmatch(one.strip())]
+    numbers = [i for i, one in enumerate(header) if re.fullmatch(NUMBERED, one.strip())]
     for i in numbers:
         order = [row[i].strip() for row in rows]
         if sorted(order) == sorted(map(str, range(len(rows)))):
@@ -97,7 +97,7 @@ def _from_table(lines: list[str]) -> tuple[str, ...]:
 
 def _from_lines(lines: list[str]) -> tuple[str, ...]:
     for pattern, number, name in ((INDEXED, 1, 2), (BEHIND, 2, 1)):
-        found = [one for line in lines if (one := pattern.fullmatch(line))]
+        found = [one for line in lines if (one := re.fullmatch(pattern, line))]
         pairs = {int(one[number]): one[name] for one in found}
         first = min(pairs, default=-1)
         whole = len(found) == len(pairs) == len(lines)
@@ -108,9 +108,9 @@ def _from_lines(lines: list[str]) -> tuple[str, ...]:
 
 def _without_ids(lines: list[str]) -> tuple[str, ...]:
     """Drop the WordNet ids where every line but a background begins with one."""
-    found = [WORDNET.fullmatch(line) for line in lines]
+    found = [re.fullmatch(WORDNET, line) for line in lines]
     pairs = list(zip(found, lines, strict=True))
-    if any(found) and all(one or NO_CLASS.fullmatch(line) for one, line in pairs):
+    if any(found) and all(one or re.fullmatch(NO_CLASS, line) for one, line in pairs):
         return tuple(one[1] if one else line for one, line in pairs)
     return tuple(lines)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import re
 import sys
 import types
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -132,7 +133,7 @@ def _of_each(function: Any, inputs: Any, origin: Origin) -> Any:
     try:
         return function(inputs)
     except (AssertionError, AttributeError, IndexError, TypeError, ValueError) as error:
-        known = OF_FLOATS.search(str(error)) or OF_CHANNELS.search(str(error))
+        known = re.search(OF_FLOATS, str(error)) or re.search(OF_CHANNELS, str(error))
         if known or _answers(function, inputs[:1]) or not _answers(function, inputs[0]):
             raise
         raise PredictionError(

@@ -96,7 +96,7 @@ class _Binary:
             n_targets = 1
         n_values = max(n_classes, n_targets)
         if n_columns > MOST_COLUMNS or n_classes < 0 or n_values > MOST_CLASSES:
-            _unfit("are of more columns or classes than there are")
+            _unfit("have more columns or classes than any model has")
         objective, name = self._word(), self._word()
         said = {"num_feature": n_columns, "num_class": n_classes, "num_target": n_targets}
         booster = self._linear(n_columns, n_classes) if name == "gblinear" else self._trees()
@@ -118,7 +118,7 @@ class _Binary:
         columns, groups = self._head("Ii", 136)
         (n,) = self._head("Q", 8)
         if columns not in (0, n_columns) or groups not in (0, max(n_classes, 1)):
-            _unfit("have other weights than columns")
+            _unfit("have a wrong number of weights")
         return {"model": {"weights": self._array("<f4", n)}}
 
     def _trees(self) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Make an object; libraries differ in which of two equal names counts."""
     found = dict(pairs)
     if len(found) != len(pairs):
-        raise ValueError("a name that comes twice")
+        raise ValueError("a repeated name")
     return found
 
 
@@ -176,20 +176,20 @@ def _check_learner(learner: Any) -> None:
     n_values = max(n_classes, int(said.get("num_target", 1)), 1)
     for part in learner["objective"].values():
         if isinstance(part, dict) and int(part.get("num_class", n_classes)) != n_classes:
-            _unfit("say two numbers of classes")
+            _unfit("state two different numbers of classes")
     scores = str(said.get("base_score", "0")).count(",") + 1
     if scores not in (1, n_values):
-        _unfit("begin with a number of values of their own")
+        _unfit("have a wrong number of initial values")
     booster = learner["gradient_booster"]
     if booster["name"] == "gblinear":
         weights = _numbers(booster["model"]["weights"])
         if len(weights) != (n_columns + 1) * n_values:
-            _unfit("have other weights than columns")
+            _unfit("have a wrong number of weights")
         return
     trees = booster["gbtree"] if booster["name"] == "dart" else booster
     n_trees = _check_model(trees["model"], n_columns, n_values)
     if booster["name"] == "dart" and len(_numbers(booster["weight_drop"])) != n_trees:
-        _unfit("have other weights than trees")
+        _unfit("have a wrong number of tree weights")
 
 
 def _check_model(model: Any, n_columns: int, n_values: int) -> int:
@@ -200,14 +200,14 @@ def _check_model(model: Any, n_columns: int, n_values: int) -> int:
         not len(trees) == len(groups) == int(said["num_trees"])
         or int(said["num_parallel_tree"]) < 1
     ):
-        _unfit("are not as many as they say")
+        _unfit("differ in number from what the file says")
     if np.any(groups < 0) or np.any(groups >= n_values):
-        _unfit("add to values that there are not")
+        _unfit("add to outputs that do not exist")
     if "iteration_indptr" in model:
         ends = _whole(model["iteration_indptr"])
         rises = len(ends) and ends[0] == 0 and np.all(np.diff(ends) >= 0)
         if not rises or ends[-1] != len(trees):
-            _unfit("are in rounds of others")
+            _unfit("belong to rounds that do not exist")
     if trees:
         _check_trees(trees, n_columns, n_values)
     _check_words(model.get("cats") or {}, n_columns)
@@ -220,12 +220,12 @@ def _check_trees(trees: Sequence[Any], n_columns: int, n_values: int) -> None:
     counts = np.array([int(one["num_nodes"]) for one in said])
     widths = np.array([int(one.get("size_leaf_vector", 1)) for one in said])
     if np.any(counts < 1) or not np.all(np.isin(widths, (0, 1, n_values))):
-        _unfit("are without nodes")
+        _unfit("have no nodes")
     if sorted(int(tree.get("id", i)) for i, tree in enumerate(trees)) != list(range(len(trees))):
-        _unfit("take each other's places")
+        _unfit("have repeated positions")
     for name in _PER_NODE:
         if any(len(tree[name]) != n for tree, n in zip(trees, counts.tolist(), strict=True)):
-            _unfit("are without some nodes")
+            _unfit("lack nodes")
     ends = np.cumsum(counts)
     starts = ends - counts
     owner = np.repeat(np.arange(len(trees)), counts)
@@ -286,12 +286,12 @@ def _check_vectors(tree: Any, n: int, width: int, n_leaves: int) -> None:
     inside = len(tree["base_weights"]) == n * width
     held = tree.get("leaf_weights")
     if not inside or (held is not None and len(held) not in (n_leaves * width, n * width)):
-        _unfit("are without some leaves")
+        _unfit("lack leaves")
     if held is not None:
         leaf = _whole(tree["left_children"]) < 0
         places = _whole(tree["right_children"])[leaf]
         if np.any(places < 0) or np.any(places >= n_leaves):
-            _unfit("are without some leaves")
+            _unfit("lack leaves")
 
 
 def _check_categories(tree: Any) -> None:

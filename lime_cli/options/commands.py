@@ -157,6 +157,8 @@ class ModelCommand(Command):
         with Logging(ctx) as logging:
             code = self._contained(ctx)
             logging.finish(code)
+        if (containment := ctx.find_object(Containment)) is not None:
+            containment.hurries = False  # the tracker's library may end its own way
         return code
 
     def _contained(self, ctx: click.Context) -> Any:

@@ -96,6 +96,13 @@ class OutputOptions(ReportOptions):
 class ExplanationOptions(OutputOptions):
     """Where new explanations go, as typed."""
 
+    output: str | None = option(
+        "-o",
+        "--output",
+        "File to write, or folder for many instances; by default, standard output.",
+        metavar="PATH",
+        common=True,
+    )
     save_samples: str | None = option(
         "--save-samples",
         "Write the samples as NPZ: masks, predictions and weights.",

@@ -452,7 +452,8 @@ def _check_schema(record: Any) -> None:
         raise InputError("this is not an explanation", "give a file that limex explain wrote")
     if schema.get("number") not in (1, NUMBER):
         raise InputError(
-            f"the explanation is of schema {schema.get('number')}, this limex reads {NUMBER}",
+            f"the explanation has schema {schema.get('number')}, but this version of limex reads "
+            f"schema {NUMBER}",
             f"use the version of limex that wrote it ({record.get('limex')})",
         )
 

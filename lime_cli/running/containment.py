@@ -78,6 +78,8 @@ class Containment:
         self.began = time.monotonic()
         """When the first child began."""
         self.left = Leftover()
+        self.hurries = False
+        """Whether this process has nothing left to do: a child did the work to its end."""
 
     def enter(self, model: str, folder: str | None, limits: clock.TimeLimits) -> int | None:
         """Fork: None in the child, which does the work; its exit code in the parent.
@@ -114,6 +116,7 @@ class Containment:
                 reported = stream.read(1 + _MOST_BYTES)
             if reported:
                 keep(reported[1:])
+                self.hurries = True
                 return reported[0]
             _remove_unfinished(child, folder)
             code, at = os.waitstatus_to_exitcode(status), watcher.at()
@@ -142,17 +145,19 @@ class Containment:
             raise too_many(model, at, exceeded, code)
 
     def report(self, code: int) -> None:
-        """End the child, telling the parent that the work came to its end; else do nothing.
+        """End the child, telling the parent that the work came to its end; then end the parent.
 
-        It ends at once: taking the libraries of a model down again takes longer than some models.
+        Both end at once: taking the libraries of a model down again takes longer than some models.
+        A process without a child, or with anything left to do, goes on.
         """
-        if self._report_to is None:
+        if self._report_to is None and not self.hurries:
             return
         for stream in (sys.stdout, sys.stderr):
             with contextlib.suppress(OSError, ValueError):
                 stream.flush()
-        os.set_blocking(self._report_to, False)  # nobody reads yet: a narrow pipe takes a part
-        os.write(self._report_to, bytes([code]) + uncompiled())
+        if self._report_to is not None:
+            os.set_blocking(self._report_to, False)  # nobody reads yet: a narrow pipe takes a part
+            os.write(self._report_to, bytes([code]) + uncompiled())
         os._exit(code)
 
 
@@ -439,10 +444,9 @@ def uncompiled() -> bytes:
 
 
 def _is_compiled(source: str, cached: str) -> bool:
-    from pathlib import Path
-
+    stat = os.stat  # of a thousand modules: to make path objects takes longer than to ask
     try:
-        return Path(cached).stat().st_mtime >= Path(source).stat().st_mtime
+        return stat(cached).st_mtime >= stat(source).st_mtime
     except OSError:
         return False
 

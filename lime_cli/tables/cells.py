@@ -20,9 +20,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 
-DATE = re.compile(
-    r"(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?", re.ASCII
-)
+DATE = r"(?a)(\d{4}-\d\d-\d\d)(?:[T ](\d\d:\d\d)(:\d\d)?(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)?)?"
 
 DAY = 86_400
 """Seconds."""
@@ -33,7 +31,7 @@ def days_of(cell: str) -> float | None:
 
     Fractions of a second and time zones are passed over.
     """
-    found = DATE.fullmatch(cell.strip())
+    found = re.fullmatch(DATE, cell.strip())
     if found is None:
         return None
     try:
@@ -55,7 +53,7 @@ def are_dates(cells: Iterable[str]) -> bool:
     return bool(present) and all(days_of(cell) is not None for cell in present)
 
 
-GROUPED = re.compile(r"[+-]?\d{1,3}([,.' \u00a0\u202f])\d{3}(\1\d{3})*([.,]\d+)?", re.ASCII)
+GROUPED = r"(?a)[+-]?\d{1,3}([,.' \u00a0\u202f])\d{3}(\1\d{3})*([.,]\d+)?"
 """A number with a mark between its thousands."""
 
 COMMA_DECIMAL = re.compile(r"[+-]?\d+,\d+", re.ASCII)
@@ -248,7 +246,7 @@ def misspelled(cell: str, dialect: Dialect) -> bool:
 
 
 def _advice(cell: str) -> str:
-    grouped = GROUPED.fullmatch(cell)
+    grouped = re.fullmatch(GROUPED, cell)
     if grouped and (grouped[2] or grouped[3] or grouped[1] == ","):
         comma = "--decimal , " if grouped[1] != "," and "," in cell else ""
         mark = "' '" if grouped[1].isspace() else repr(grouped[1])

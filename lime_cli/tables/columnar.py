@@ -9,7 +9,7 @@ import codecs
 import csv
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from itertools import chain
+from itertools import chain, repeat
 from typing import IO, Any, NamedTuple, overload
 
 import numpy as np
@@ -149,6 +149,11 @@ class Sampler:
         self.n_rows += n
         return range(first, n, self.step)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether each column may turn out to hold numbers: none is kept, or to be spelled."""
+        return not (self._lines or self._words)
+
     def numbers(self) -> list[int]:
         """Return which columns hold numbers so far."""
         return [j for j, one in enumerate(self._columns) if isinstance(one, np.ndarray)]
@@ -273,11 +278,18 @@ class Written(NamedTuple):
         """Cut a line without quotes into cells."""
         return line.split() if self.blanks else line.split(self.separator)
 
-    def has_all_cells(self, line: str) -> bool:
-        """Tell whether a line without quotes has as many cells as a row."""
+    def are_whole(self, lines: Iterable[str]) -> bool:
+        """Tell whether lines without quotes have as many cells as a row, each of them."""
         if self.blanks:
-            return len(line.split()) == self.n
-        return line.count(self.separator) == self.n - 1
+            return all(len(line.split()) == self.n for line in lines)
+        return set(map(str.count, lines, repeat(self.separator))) <= {self.n - 1}
+
+    def are_numbers(self, lines: Iterable[str]) -> bool:
+        """Tell whether lines hold no characters but those of plain numbers and separators."""
+        if self.blanks or self.dialect.decimal != "." or self.dialect.thousands is not None:
+            return False
+        plain = DIGITS + self.separator.encode()
+        return not "".join(lines).encode("utf-8", "replace").translate(None, plain)
 
     def reader(self, lines: Iterable[str]) -> Iterator[list[str]]:
         """Cut lines into cells."""
@@ -330,7 +342,7 @@ def _sampled_lines(stream: IO[bytes], written: Written, found: Sampler) -> Sampl
             rest = chain.from_iterable(chain([block], blocks))
             _add_quoted(found, written.reader(rest), n, line)
             break
-        if not all(map(written.has_all_cells, block)):
+        if not written.are_whole(block):
             raise Surprise
         for start in range(0, len(block), SLAB):
             slab = block[start : start + SLAB]
@@ -339,6 +351,8 @@ def _sampled_lines(stream: IO[bytes], written: Written, found: Sampler) -> Sampl
             if kept:
                 at = line + start
                 numbers = found.numbers() if arrays else []
+                if arrays and found.is_open and written.are_numbers(kept):
+                    numbers = list(range(n))
                 found.add(
                     _columns(kept, written, numbers),
                     range(at + places.start, at + places.stop, places.step),

@@ -200,7 +200,7 @@ def _of_other_width(
         )
     if n == len(likely):
         hint = (
-            f"--drop {typed(likely)} leaves out what most likely does not belong to it; it has "
+            f"--drop {typed(likely)} leaves out what the model most likely does not take; it has "
             f"{listed}{more}"
         )
         likely = ()

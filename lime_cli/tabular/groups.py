@@ -519,7 +519,7 @@ class Dummies(NamedTuple):
                 spelled = _spelled(one.values).tolist()
                 without += [f"{one.name} {v!r}" for v in spelled if v not in of[one.name]]
         names = and_more([*map(repr, of)], NAMED)
-        words = f"the model was fitted on dummies of {names}, which are made here"
+        words = f"the model was fitted on dummies of {names}; limex makes them"
         if without:
             words += f"; {and_more(without, NAMED)} ha{'s' if len(without) == 1 else 've'} none"
         return (CodedWarning("dummies_made", words),)
@@ -591,7 +591,7 @@ def _coded(name: str, column: NDArray[Any], codes: Mapping[str, float]) -> NDArr
     if lacking:
         numbered = [one for one in codes if codes[one] == codes[one]]
         raise InputError(
-            f"column {name!r} holds {lacking[0]!r}, which --map gives no number",
+            f"column {name!r} holds {lacking[0]!r}, to which --map gives no number",
             f"replace {OPEN} by the number that stands for it: "
             + map_option(name, [*numbered, *lacking], codes),
         )

@@ -120,7 +120,7 @@ def predicted_like(
     alike = [features[place].name for place, known in classes.items() if len(known) > 1]
     if len(alike) != 1 or is_label(alike[0]):
         return ()
-    words = f"{alike[0]!r} says in every row compared what the model predicts; if it holds the "
+    words = f"{alike[0]!r} agrees with the model in every row compared; if it holds the "
     return (CodedWarning("label_like", f"{words}true classes, --drop {alike[0]!r} leaves it out"),)
 
 
@@ -580,5 +580,5 @@ def _check_words(name: str, background: Background, model_input: ModelInput) -> 
         if feature.values.dtype != object:
             raise InputError(
                 f"{name}: holds numbers in column {feature.name!r}, which the model takes as text",
-                "make it of JSON lines or Parquet, or name the table with --background",
+                "make it from JSON lines or Parquet, or name the table with --background",
             )

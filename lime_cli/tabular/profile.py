@@ -98,7 +98,7 @@ class Profile:
             for name in names:
                 option = f"--{'numeric' if numeric else 'categorical'} {name}: "
                 if made.features[made.place_of[name]].numeric != numeric:
-                    raise self._otherwise(option, "has it otherwise")
+                    raise self._otherwise(option, "treats it differently")
         known = {(g.name, tuple(one.name for one in g.features)) for g in made.groups}
         for name, columns in schema.groups:
             if (name, columns) not in known:
@@ -243,7 +243,8 @@ def _check_schema(name: str, data: Any) -> None:
             "give what limex profile wrote, or a table (.csv, .parquet, .jsonl)",
         )
     if schema.get("number") != NUMBER:
-        said = f"{name}: the profile is of schema {schema.get('number')}, this limex reads {NUMBER}"
+        has = f"the profile has schema {schema.get('number')}"
+        said = f"{name}: {has}, but this version of limex reads schema {NUMBER}"
         raise InputError(said, AGAIN)
 
 

@@ -23,7 +23,6 @@ from numpy.typing import NDArray
 from lime_cli.engine.instance import Column, Component, Skipped, Spans, Subject
 from lime_cli.engine.masks import Everything, Masks
 from lime_cli.engine.model import BoolArray, CodedWarning, FloatArray, IntArray
-from lime_cli.engine.texts import pieces_of
 from lime_cli.errors import SettingsError
 from lime_cli.files import digest_of
 from lime_cli.sources import Source
@@ -281,6 +280,8 @@ class CellWords:
 
     @cached_property
     def _pieces(self) -> tuple[tuple[str, ...], IntArray]:
+        from lime_cli.engine.texts import pieces_of
+
         return pieces_of(self.text, self.components)
 
 
@@ -610,5 +611,8 @@ def _drawn(categories: IntArray, frequencies: FloatArray, masks: Masks, j: int) 
     if masks.uniforms is None:
         return np.where(masked, 1 + categories[0], 0).astype(np.int32)
     cumulative = np.cumsum(frequencies)
-    place = np.searchsorted(cumulative[:-1] / cumulative[-1], masks.uniforms[:, j], side="right")
-    return np.where(masked, 1 + categories[place], 0).astype(np.int32)
+    uniforms = masks.uniforms[masked, j]
+    place = np.searchsorted(cumulative[:-1] / cumulative[-1], uniforms, side="right")
+    codes = np.zeros(masks.n, np.int32)
+    codes[masked] = 1 + categories[place]
+    return codes

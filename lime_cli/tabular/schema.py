@@ -163,9 +163,7 @@ OPEN = "?"
 
 NONE: Mapping[str, float] = MappingProxyType({})
 
-GIVEN = re.compile(
-    rf"(?P<word>.*?):\s*(?P<number>{NUMBER.pattern}|{re.escape(OPEN)})\s*(?:,|$)", re.IGNORECASE
-)
+GIVEN = rf"(?i)(?P<word>.*?):\s*(?P<number>{NUMBER.pattern}|{re.escape(OPEN)})\s*(?:,|$)"
 """A word and its number, as typed."""
 
 
@@ -174,7 +172,7 @@ def parse_maps(words: Sequence[str]) -> Maps:
     found = []
     for word in words:
         name, _, rest = word.partition("=")
-        pairs = list(GIVEN.finditer(rest))
+        pairs = list(re.finditer(GIVEN, rest))
         if not name or not rest or "".join(one[0] for one in pairs) != rest:
             raise SettingsError(
                 f"--map {word}: does not give a number to each word",

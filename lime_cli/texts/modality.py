@@ -250,8 +250,8 @@ def instance_of(
     ends = [(one[0][0], one[-1][1]) for one in parts]
     said = CodedWarning(
         "long_text",
-        f"{len(components):,} different units are too many to explain one by one: only those in "
-        "the parts of the text with the largest weights are",
+        f"{len(components):,} different units are too many to explain one by one; limex explains "
+        "those in the parts of the text with the largest weights",
     )
     warnings = warnings if auto else (*warnings, said)
     return LongText(
@@ -286,7 +286,7 @@ def _cut_off(
     seen = [one for one in units if one[0] < end and one[1] > start]
     if not seen:
         raise InputError(
-            f"{source.id}: the model sees only blanks and marks of it", "raise --max-tokens"
+            f"{source.id}: the model sees only its blanks and punctuation", "raise --max-tokens"
         )
     start, end = min(start, seen[0][0]), max(end, seen[-1][1])
     unseen = [one for one in units if one[1] <= start or one[0] >= end]

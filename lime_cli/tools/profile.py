@@ -22,16 +22,20 @@ class ProfileOptions(Options, heading="Profile"):
     """What is kept of which table, and where it goes, as typed."""
 
     train: str = argument()
-    private: bool = flag("--private", "Keep bins and counts only, no value of a single row.")
+    private: bool = flag(
+        "--private", "Keep bins and counts only, no value of a single row.", common=True
+    )
     least: int | None = option(
         "--min-count",
         f"With --private: number of rows that must share a value; by default {LEAST}.",
         type=click.IntRange(1),
         metavar="K",
     )
-    output: str = option("-o", "--output", "File to write.", metavar="P.json", required=True)
-    force: bool = flag("--force", "Replace a file that exists.")
-    quiet: bool = flag("-q", "--quiet", "Print no warnings.")
+    output: str = option(
+        "-o", "--output", "File to write.", metavar="FILE", required=True, common=True
+    )
+    force: bool = flag("--force", "Replace a file that exists.", common=True)
+    quiet: bool = flag("-q", "--quiet", "Print no warnings.", common=True)
 
 
 @click.command(cls=Command)

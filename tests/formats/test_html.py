@@ -13,7 +13,7 @@ import pytest
 from lime_cli.engine.explanation import AtRadius, Interval, Weight
 from lime_cli.engine.instance import Component, Segment, SegmentedImage, Spans
 from lime_cli.engine.model import CodedWarning
-from lime_cli.formats.html import LISTED, outlines, part, write_page
+from lime_cli.formats.html import LISTED, middle, outlines, part, write_page
 from lime_cli.formats.story import STRONGEST
 from tests.formats.test_json import explanation, written
 
@@ -192,6 +192,29 @@ def test_the_page_alone_answers_what_a_reader_asks(limex, tmp_path, words):
         else:
             assert row[1] == ("missing" if value is None else str(value))
     assert "script" not in [tag for tag, _ in found.elements]
+
+
+def test_a_number_of_a_superpixel_lies_in_it():
+    """A ring round a disc, whose centroids are one point: each number is in its own part."""
+    y, x = np.mgrid[:400, :400]
+    away = np.hypot(x - 200, y - 200)
+    for mask in (away < 60, (away >= 60) & (away < 150), away >= 150):
+        column, row = middle(mask)
+        assert mask[row, column]
+
+
+def test_a_weight_without_a_certain_sign_is_marked_in_the_list(limex, tmp_path):
+    page, record = tmp_path / "two.html", tmp_path / "two.jsonl"
+    table = ("sample_models/loans.pkl", "sample_data/loans.csv")
+    words = ("explain", "tabular", *table, "--row", "1,3", "--samples", "32", "-q")
+    for path in (page, record):
+        assert limex(*words, "-o", path).code == 0
+    shown = re.findall(r"~[+−]", page.read_text().partition("</table>")[0])
+    records = map(json.loads, record.read_text().splitlines())
+    first = [part for one in records for part in one["targets"][0]["components"][:3]]
+    wide = [one for one in first if one["interval"][0] <= 0 <= one["interval"][1]]
+    assert len(shown) == len(wide) > 0
+    assert "~ the sign of the weight is not certain" in page.read_text()
 
 
 def test_the_largest_outputs_are_listed_and_the_one_explained(limex, tmp_path):

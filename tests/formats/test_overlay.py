@@ -160,6 +160,18 @@ def test_any_name_and_fidelity_fit_the_legend(name: str, fidelity: float | None)
     assert pixels.shape == drawn(explanation()).shape
 
 
+@pytest.mark.parametrize(("style", "said"), [("outline", True), ("hide", True), ("heat", False)])
+def test_the_legend_says_what_dashes_mean(style: str, said: bool) -> None:
+    """In one more line, for all targets as soon as one of them has dashes."""
+    sure, open_ = surrogate("cat"), surrogate("dog")
+    wide = [one._replace(interval=Interval(-2.0, 2.0)) for one in open_.weights]
+    open_ = replace(open_, weights=tuple(wide))
+    plain = drawn(explanation(surrogates=(sure, sure)), style=style)
+    dashed = drawn(explanation(surrogates=(sure, open_)), style=style)
+    assert (len(dashed) > len(plain)) == said
+    assert dashed.shape[1] == plain.shape[1]
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_equal_explanations_give_equal_bytes(style: str) -> None:
     outs = [io.BytesIO(), io.BytesIO()]

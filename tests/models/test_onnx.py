@@ -170,7 +170,7 @@ def test_the_largest_scores_alone_are_no_scores_of_classes(tmp_path, operator, b
     ends += [value("p", ["n", 3])] if beside else []
     path = saved(tmp_path / "m.onnx", nodes, [value("x", ["n", 3])], ends, [k])
     if not beside:
-        with pytest.raises(ModelError, match=rf"gives the largest scores only.*before {operator}"):
+        with pytest.raises(ModelError, match=rf"gives only the largest scores.*before {operator}"):
             ModelFile(path).load()
         return
     model = ModelFile(path).load()

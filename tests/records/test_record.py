@@ -295,7 +295,7 @@ def damaged(path, value):
     [
         ([], "not an explanation"),
         ({"schema": {"name": "other/thing", "number": 1}}, "not an explanation"),
-        (damaged(["schema", "number"], 3), "schema 3, this limex reads 2"),
+        (damaged(["schema", "number"], 3), "schema 3, but this version of limex reads schema 2"),
         (damaged(["stop"], None), "lacks 'stop'"),
         (damaged(["targets", 0, "components", 0, "where"], {"planet": 1}), "lacks 'box'"),
         (damaged(["instance", "mood"], "good"), "damaged"),

@@ -333,3 +333,31 @@ def test_a_model_that_forks_doubles_no_output_and_leaves_nobody(model, environme
     while processes_in(tmp_path):
         assert time.monotonic() < patience
         time.sleep(0.02)
+
+
+MODEL, TABLE = str(ROOT / "sample_models" / "zoo_mlp.onnx"), str(ROOT / "sample_data" / "zoo.csv")
+
+
+@pytest.mark.parametrize(
+    ("words", "is_taken_down"),
+    [
+        (
+            ("explain", "tabular", MODEL, TABLE, "--row", "3", "--samples", "64", "-f", "json"),
+            False,
+        ),
+        (("--version",), True),
+    ],
+    ids=["a command with a model", "another"],
+)
+def test_who_waited_for_a_model_ends_at_once(words, is_taken_down):
+    script = "import atexit, sys; from lime_cli import cli; atexit.register(print, 'TAKEN DOWN')"
+    done = subprocess.run(
+        [sys.executable, "-c", f"{script}; cli.main()", *words],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert ("TAKEN DOWN" in done.stdout) == is_taken_down
+    assert "limex" in done.stdout

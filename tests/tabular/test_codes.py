@@ -200,7 +200,7 @@ def test_an_answer_that_the_model_does_not_fit_tells_nothing(tmp_path):
 def test_a_word_without_a_number_is_told(tmp_path):
     _, model = fitted_on_sex()
     maps = parse_maps(("sex=male:0,female:1", "size=small:0,medium:1"))
-    with pytest.raises(InputError, match="holds 'large', which --map gives no number") as caught:
+    with pytest.raises(InputError, match="holds 'large', to which --map gives no number") as caught:
         answers(tmp_path, FRAME, model, schema=Schema(maps=maps))
     assert "--map 'size=small:0,medium:1,large:?'" in str(caught.value)
 

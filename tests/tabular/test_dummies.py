@@ -119,7 +119,7 @@ def test_what_has_no_dummy_is_told(tmp_path):
     _, table = answers(path, LogisticRegression().fit(dummies, LABELS))
     said = {one.code: one.message for one in table.fitted_warnings}["dummies_made"]
     assert said.endswith(
-        "dummies of 'Sex', 'job', which are made here; Sex 'female', job 'admin.' have none"
+        "dummies of 'Sex', 'job'; limex makes them; Sex 'female', job 'admin.' have none"
     )
 
 

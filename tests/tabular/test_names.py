@@ -253,7 +253,7 @@ def test_a_column_that_says_what_the_model_predicts_is_told(tmp_path, words):
     said = {
         one.code: one.message for one in TabularModality(str(path)).fitted(given).fitted_warnings
     }
-    assert said["label_like"].startswith("'res' says in every row compared what the model predicts")
+    assert said["label_like"].startswith("'res' agrees with the model in every row compared")
 
 
 @pytest.mark.parametrize("named", [False, True])

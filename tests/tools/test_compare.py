@@ -116,7 +116,7 @@ def test_results_with_other_names_of_classes_are_told_apart(limex, tmp_path):
         done = limex(*words, tmp_path / f"{name}.json", "--classes", classes)
         assert done.code == 0, done.err
     done = limex("compare", tmp_path / "old.json", tmp_path / "new.json")
-    assert "the two sides have different classes ('a', 'b'" in done.err
+    assert "the two results have different classes ('a', 'b'" in done.err
     assert "with the same --classes" in done.err
 
 

@@ -199,7 +199,7 @@ def test_a_profile_that_cannot_be_used_is_one_line(limex, train, tmp_path, how):
     assert (done.code, done.out) == (3, "")
     assert done.err.startswith("limex: p.json: ")
     assert done.err.count("\n") == 1
-    words = {"number": "is of schema 1", "name": "is not a profile"}.get(how, "is damaged")
+    words = {"number": "has schema 1", "name": "is not a profile"}.get(how, "is damaged")
     assert words in done.err
 
 
@@ -271,7 +271,7 @@ def test_a_profile_that_lacks_a_column_of_the_model_is_one_line(limex, train, tm
     ("asking", "words"),
     [
         (("--bins", "decile"), "--bins decile: p.json was cut by quartile"),
-        (("--numeric", "city"), "--numeric city: p.json has it otherwise"),
+        (("--numeric", "city"), "--numeric city: p.json treats it differently"),
         (("--categorical", "town"), "--categorical: p.json has no column 'town'"),
         (("--group", "address=street,city"), "does not record which values occurred together"),
         (("--onehot",), "--onehot: p.json was made without"),

@@ -93,8 +93,8 @@ LACKING = re.compile(r"construct locale with name:\s*([\w.@-]*)")
 """What the runtime says where a locale is not installed."""
 
 INSTEAD = (
-    "its texts are lower-cased by the locale {}, which the system lacks; {} does it instead, which "
-    "differs only for letters that languages treat in their own way"
+    "the model lower-cases texts by the locale {}, which this system lacks; {} is used instead, "
+    "which differs only for letters such as the dotted I of Turkish"
 )
 
 PROVIDERS = {"cpu": "CPUExecutionProvider", "cuda": "CUDAExecutionProvider"}

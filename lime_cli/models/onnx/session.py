@@ -108,8 +108,8 @@ def _of_axes(name: str, one: Any) -> ModelError:
     if _is_one_image(one.shape):
         return ModelError(
             f"{name}: its input {one.name!r} {_shape(one)} is one image, without an axis for more",
-            "export it with such an axis in front (dynamic_axes), or explain a function that asks "
-            "it about each: py:module:function",
+            "export it with such an axis in front (dynamic_axes), or explain a function that calls "
+            "it for each image: py:module:function",
         )
     part = "image (a frame or a slice, say)" if len(one.shape) > 3 else "table or text"
     return ModelError(
@@ -460,8 +460,8 @@ def choose(
     scores = [one for one in numbers if graph.ends_in(one.name) not in largest]
     if not scores:
         raise ModelError(
-            f"{name}: its output {numbers[0].name!r} gives the largest scores only, whichever "
-            "classes they are of",
+            f"{name}: its output {numbers[0].name!r} gives only the largest scores, without "
+            "their classes",
             f"export the scores before {graph.ends_in(numbers[0].name)}",
         )
     numbers = scores

@@ -127,18 +127,21 @@ def _unlike(old: Entry, new: Entry) -> str:
         kernels = [_kernel(one.record["settings"]) for one in (old, new)]
     if engines[0] != engines[1]:
         return (
-            "the two sides were explained by different engines (versions "
+            "the two results were explained by different engines (versions "
             f"{old.record['limex']} and {new.record['limex']}); explain the old one again"
         )
     if names[0] != names[1]:
         first, second = (", ".join(map(repr, one[:CLASSES])) for one in names)
         return (
-            f"the two sides have different classes ({first}; {second}); explain both with the same "
-            "--classes"
+            f"the two results have different classes ({first}; {second}); explain both with the "
+            "same --classes"
         )
     if kernels[0] != kernels[1]:
         said = " and ".join(kernels)
-        return f"the two sides have different kernels ({said}); explain both with one"
+        return (
+            f"the two results have different kernels ({said}); explain both with the same --kernel "
+            "and --radius"
+        )
     return ""
 
 

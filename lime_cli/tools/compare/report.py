@@ -53,7 +53,7 @@ def draw(comparison: Comparison, canvas: Canvas) -> None:
     changes = changes[:DRAWN]
     several = len({one.target for one, _ in changes}) > 1
     names = [_named(one, change, several) for one, change in changes]
-    canvas.heading("The largest changes, in standard errors")
+    canvas.heading("The weights that changed most")
     canvas.paragraph(verdict(comparison) + ".", BODY)
     canvas.top += 0.15
     names = list(map(literal, names))
@@ -87,8 +87,8 @@ def draw(comparison: Comparison, canvas: Canvas) -> None:
         canvas.text(canvas.width - MARGIN, y, said, BODY, bold=change.beyond, anchor="end")
     canvas.top = bottom + 2 * SMALL / 72
     canvas.paragraph(
-        "Rings are the old weights, dots the new ones, lines 95% intervals. On the right the "
-        "change in joint standard errors; bold: the intervals have no value in common.",
+        "Rings are the old weights, dots the new ones, lines their 95% intervals. On the right is "
+        "the change in joint standard errors, in bold if the intervals do not overlap.",
         SMALL,
         "faint",
     )
@@ -114,7 +114,7 @@ def _lines(comparison: Comparison) -> Iterator[str]:
     ranks = "" if correlation is None else f"mean rank correlation {correlation:.2f}; "
     yield (
         f"{ranks}{comparison.overlap / n:.0%} of the top {comparison.top} components the same; "
-        f"{comparison.flips:,} signs changed; "
+        f"{counted(comparison.flips, 'sign')} changed; "
         f"predictions changed by up to {moved.plain(comparison.prediction_change)}"
     )
     if comparison.other_conditions:

@@ -471,7 +471,7 @@ def _key(canvas: Canvas, values: Sequence[float | None]) -> None:
         left += canvas.measure("high value      ", SMALL)
     if any(value is None for value in values):
         _value_dot(canvas, (left + RADIUS, canvas.top), 1.5 * RADIUS, None)
-        canvas.text(left + 5 * RADIUS, canvas.top, "not a number", SMALL, "faint")
+        canvas.text(left + 5 * RADIUS, canvas.top, "category or missing", SMALL, "faint")
 
 
 def _names(shown: Sequence[Influence], canvas: Canvas) -> list[str]:
