@@ -126,7 +126,9 @@ def test_the_numbers_of_an_axis_keep_apart(scale, width):
         assert -low == high == pytest.approx(scale, rel=0.06)
 
 
-@pytest.mark.parametrize("limits", [(-1e-6, 4e-6), (0.62, 1.01), (-190.0, 12.5), (0, 7e9), (3, 4)])
+@pytest.mark.parametrize(
+    "limits", [(-1e-6, 4e-6), (0.62, 1.01), (-190.0, 12.5), (0, 7e9), (0, 9.9e6), (3, 4)]
+)
 def test_ticks_are_round_between_the_limits_and_keep_apart(limits):
     pytest.importorskip("matplotlib")
     canvas, (low, high) = Canvas(8.0, measured=True), limits
