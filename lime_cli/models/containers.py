@@ -9,7 +9,14 @@ from typing import Any, NamedTuple
 
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, and_more
-from lime_cli.models.encoders import SideBySide, encoders_of, expanded, scaled_by_name, width_of
+from lime_cli.models.encoders import (
+    AsTheyAre,
+    SideBySide,
+    encoders_of,
+    expanded,
+    scaled_by_name,
+    width_of,
+)
 from lime_cli.models.fitted import fitted
 from lime_cli.models.sklearn import final
 
@@ -65,7 +72,8 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
     """Return the model in what a file holds, and what a reader must know of the choice.
 
     ``key`` is a dictionary's key, a place in a list, an attribute, or several of these with dots
-    between; with commas between, those of transformers to put side by side, and the model's.
+    between; with commas between, those of transformers and of lists of columns to put side by side,
+    and the model's.
     Without it the model is the thing itself, or the only model there is behind the transformers
     beside it, where each fits the next. Raises ModelError that names the keys there are, or says
     what the thing is instead.
@@ -94,7 +102,8 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
 
 def _side_by_side(held: Any, keys: list[str], name: str) -> ModelInside:
     """Return a model behind what stands under other keys, side by side in their order."""
-    *steps, model = [(one, _under(held, one, name)) for one in keys]
+    *parts, model = [(one, _under(held, one, name)) for one in keys]
+    steps = _with_lists(parts)
     if not steps or not can_predict(model[1]) or not _beside(steps, model[1]):
         raise ModelError(
             f"{name}: --key {','.join(keys)}: side by side, the columns of the parts are not those "
@@ -106,6 +115,15 @@ def _side_by_side(held: Any, keys: list[str], name: str) -> ModelInside:
     return ModelInside(
         Pipeline([("parts", SideBySide([one for _, one in steps])), ("model", model[1])])
     )
+
+
+def _with_lists(parts: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Take, of lists among parts, the columns that no transformer among them takes."""
+    taken = {str(one) for _, part in parts for one in getattr(part, "feature_names_in_", ())}
+    return [
+        (key, AsTheyAre([one for one in part if one not in taken]) if _are_names(part) else part)
+        for key, part in parts
+    ]
 
 
 COLUMNS = re.compile(r"feature|column|cols|predictor|input|variable", re.IGNORECASE)
@@ -307,9 +325,18 @@ def _no_model(held: Any, name: str) -> ModelError:
     beside = [one for one, _ in _transformers(held)]
     if models and beside:
         way = f"--key {models[0]} gives the model columns as they are"
-        if _beside(_transformers(held), _child(held, models[0], None)):
-            listed = ",".join(map(str, [*beside, models[0]]))
-            way = f"or, where the model was fitted on their columns side by side: --key {listed}"
+        model, children = _child(held, models[0], None), _children(held)
+        lists = [[], *([one] for one in children.items() if _are_names(one[1]))]
+        fitting = [
+            [str(key) for key, _ in (*_transformers(held), *more, (models[0], model))]
+            for more in lists
+            if _beside(_with_lists([*_transformers(held), *more]), model)
+        ]
+        if fitting:
+            way = (
+                "or, in the order in which the model was fitted on their columns side by side: "
+                f"--key {','.join(fitting[0])}"
+            )
         return ModelError(
             f"{name}: holds {what(held)} whose parts do not fit each other: "
             f"{_quoted(beside)}, {_quoted(models)}",

@@ -96,6 +96,19 @@ class SideBySide(FittedBefore):
         return np.hstack([one.toarray() if hasattr(one, "toarray") else one for one in made])
 
 
+class AsTheyAre(FittedBefore):
+    """A transformer of data frames that takes some columns as they are."""
+
+    def __init__(self, columns: Sequence[str]) -> None:
+        """``columns`` are named in the model's order."""
+        self.feature_names_in_ = np.array(columns, object)
+        self.n_features_in_ = len(columns)
+
+    def transform(self, rows: Any) -> Any:
+        """Return (n, columns) values."""
+        return rows.to_numpy(float)
+
+
 class Expanded(FittedBefore):
     """A transformer of data frames that puts the columns of others in the place of theirs."""
 

@@ -8,9 +8,10 @@ numbering that do not fit the answers are ruled out; where one is left, it is ta
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import combinations, permutations
+from itertools import chain, combinations, permutations
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -489,6 +490,16 @@ class WordsForNumbers(InputError):
 
 def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> WordsForNumbers:
     """Word which columns of words need numbers; ``more`` are options for others."""
+    strays = {one.name: found for one in needed if (found := _strays(one))}
+    if strays:
+        words = list(dict.fromkeys(chain.from_iterable(strays.values())))
+        columns = f"column{'s' * (len(strays) > 1)} {', '.join(map(repr, strays))}"
+        return WordsForNumbers(
+            f"{name}: the model takes numbers in {columns}, and among them stands "
+            f"{' and '.join(map(repr, words))}",
+            f"if that is a missing value, --na-values {shlex.quote(','.join(words))}; "
+            "or correct the cells",
+        )
     listed = ", ".join(repr(one.name) for one in needed)
     options = " ".join(
         map_option(one.name, [word for word in one.words if word != word_of(None)])
@@ -500,6 +511,14 @@ def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> WordsForN
         f"replace each {OPEN} by the number that stands for the word: "
         f"{options}{more}; or give the table that it was made for",
     )
+
+
+def _strays(one: Worded) -> list[str]:
+    """Return the words of a column of numbers that hold no figure, one or two of them."""
+    present = [word for word in one.words if word != word_of(None)]
+    words = [word for word in present if NUMBER.fullmatch(word.strip()) is None]
+    figures = any(map(str.isdigit, "".join(words)))
+    return words if 0 < len(words) <= 2 <= len(present) - len(words) and not figures else []
 
 
 def _has_units(one: Worded) -> bool:

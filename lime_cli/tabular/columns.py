@@ -191,7 +191,7 @@ def _of_other_width(
     if len(columns) < wanted:
         return ModelError(said, "give the table it was fitted on")
     n, listed = len(columns) - wanted, ", ".join(columns[:SHOWN])
-    if n == len(likely) + 1 and columns[-1] not in likely:
+    if n == len(likely) + 1 and columns[-1] not in likely and not any(map(is_label, likely)):
         likely = [*likely, columns[-1]]  # true answers mostly stand last
     more = " ..." if len(columns) > SHOWN else ""
     if is_data(stream.header):

@@ -503,7 +503,7 @@ def test_trees_that_lightgbm_wrote_fit(y, more, tmp_path):
     found = re.sub("left_child=-?[0-9]+", "left_child=9999", (tmp_path / "m.txt").read_text())
     found = re.sub("tree_sizes=.*\n", "", found)  # which would tell as well
     (tmp_path / "m.txt").write_text(found)
-    with pytest.raises(ModelError, match=r"m\.txt: is damaged: boosted trees whose branches"):
+    with pytest.raises(ModelError, match=r"m\.txt: is damaged: boosted trees with branches"):
         loaded(tmp_path / "m.txt")
 
 

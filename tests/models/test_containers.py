@@ -419,6 +419,23 @@ def test_parts_that_were_stacked_by_hand_are_put_side_by_side_in_the_order_said(
     assert found.predict(table) == pytest.approx(model.predict_proba(rows))
 
 
+@pytest.mark.parametrize("first", ["encoder", "numbers"])
+@pytest.mark.parametrize("listed", [["v", "u"], ["sex", "v", "port", "u"]], ids=["rest", "all"])
+def test_columns_that_lie_beside_an_encoder_are_taken_as_they_are(tmp_path, first, listed):
+    order = [first, *({"encoder", "numbers"} - {first})]
+    encoded = ENCODER.transform(FRAME[["sex", "port"]]).toarray()
+    own = {"encoder": encoded, "numbers": FRAME[["v", "u"]]}
+    rows = np.hstack([own[one] for one in order])
+    model = LogisticRegression().fit(rows, Y)
+    path = saved(tmp_path, {"encoder": ENCODER, "model": model, "numbers": listed})
+    with pytest.raises(ModelError, match="side by side: --key encoder,numbers,model"):
+        ModelFile(path).load()
+    found = ModelFile(path, key=",".join([*order, "model"])).load()
+    names = found.input.columns
+    table = Table(names, tuple(np.array(FRAME[one]) for one in names))
+    assert found.predict(table) == pytest.approx(model.predict_proba(rows))
+
+
 @pytest.mark.parametrize("key", ["model,scaler", "scaler,model", "encoder,encoder,model"])
 def test_parts_that_do_not_make_the_model_s_columns_are_told(tmp_path, key):
     rows = np.hstack([SCALER.transform(FRAME[["u", "v"]]), DROPPING.transform(FRAME[["sex"]])])

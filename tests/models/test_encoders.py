@@ -13,6 +13,7 @@ from sklearn.tree import DecisionTreeClassifier
 from lime_cli.errors import ModelError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.tabular.modality import TabularModality
+from lime_cli.tabular.row import Table
 
 RANDOM = np.random.default_rng(0)
 N = 120
@@ -136,3 +137,22 @@ def test_a_vectorizer_of_dictionaries_gets_the_rows_of_a_table(tmp_path, kind, s
     found, _, table = answers(tmp_path, held, rows)
     assert found == pytest.approx(expected)
     assert {one.name for one in table.fitted_background.features} == {*rows}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("EqualFrequencyDiscretiser", {}),
+        ("EqualWidthDiscretiser", {}),
+        ("DecisionTreeDiscretiser", {"regression": False}),
+    ],
+)
+def test_bins_of_feature_engine_are_loaded_unflagged(tmp_path, name, options):
+    discretisation = pytest.importorskip("feature_engine.discretisation")
+    numbers = FRAME[NUMBERS].astype(float)
+    bins = getattr(discretisation, name)(**options)
+    model = make_pipeline(bins, LogisticRegression()).fit(numbers, LABELS)
+    joblib.dump(model, tmp_path / "m.joblib")
+    found = ModelFile(str(tmp_path / "m.joblib")).load()
+    table = Table(tuple(NUMBERS), tuple(np.array(numbers[one]) for one in NUMBERS))
+    assert found.predict(table) == pytest.approx(model.predict_proba(numbers))

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from sklearn.compose import make_column_transformer
 from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, OneHotEncoder
@@ -15,6 +16,7 @@ from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
+from lime_cli.tables.dialect import Dialect
 from lime_cli.tabular.modality import TabularModality
 from lime_cli.tabular.row import Table
 from lime_cli.tabular.schema import Schema, parse_maps
@@ -142,6 +144,21 @@ def test_where_nothing_tells_the_option_is_named_and_leads_on(tmp_path):
     found, fitted = answers(tmp_path, FRAME, model, schema=Schema(maps=maps))
     assert found == pytest.approx(model.predict_proba(columns))
     assert "words_numbered" not in codes_of(fitted)
+
+
+@pytest.mark.parametrize("mark", ["missing", "n.a.", "(null)", "not known", "nil"])
+def test_a_word_among_numbers_is_said_to_be_a_missing_value_and_that_leads_on(tmp_path, mark):
+    frame = pd.DataFrame({"size": RANDOM.choice([1.0, 2.0, 3.0], N), "age": FRAME["age"]})
+    frame.loc[::9, "size"] = np.nan
+    model = make_pipeline(SimpleImputer(), LogisticRegression()).fit(frame, FRAME["sex"])
+    table = frame.assign(size=[mark if one != one else str(one) for one in frame["size"]])
+    with pytest.raises(InputError) as caught:
+        answers(tmp_path, table, model)
+    assert f"among them stands {mark!r}" in str(caught.value)
+    option = shlex.join(["--na-values", mark])
+    assert option in str(caught.value)
+    found, _ = answers(tmp_path, table, model, dialect=Dialect(na_values=(mark,)))
+    assert found == pytest.approx(model.predict_proba(frame))
 
 
 def test_the_numbers_in_words_and_units_beside_them_are_advised(tmp_path):

@@ -231,6 +231,15 @@ def test_of_an_id_and_the_true_answers_none_is_guessed_to_be_too_much(tmp_path):
     assert "'Id' and 'quality' most likely" in error.value.hint
 
 
+def test_the_last_column_is_not_advised_against_where_another_is_called_as_answers_are(tmp_path):
+    path = tmp_path / "d.csv"
+    frame = pd.DataFrame(VALUES, columns=["b", "a"]).assign(y=1, kind="u")
+    frame[["y", "kind", "b", "a"]].to_csv(path, index=False)
+    with pytest.raises(ModelError) as error:
+        answers(path, LogisticRegression().fit(VALUES, LABELS))
+    assert "leave 2 of y, kind, b, a out with --drop, 'y' most likely" in error.value.hint
+
+
 @pytest.mark.parametrize("words", [["no", "yes"], [0, 1]])
 def test_a_column_that_says_what_the_model_predicts_is_told(tmp_path, words):
     path = tmp_path / "d.csv"

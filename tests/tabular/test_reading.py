@@ -291,7 +291,7 @@ HASHED = {
 
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("case", list(HASHED))
-def test_what_a_model_hashes_is_spelled_as_pandas_reads_it(tmp_path, case):
+def test_hashing_encoders_get_numbers_as_pandas_reads_them(tmp_path, case):
     encoders = pytest.importorskip("category_encoders")
     kinds, options, dtype, codes = HASHED[case]
     words = choice(*kinds)
@@ -304,7 +304,7 @@ def test_what_a_model_hashes_is_spelled_as_pandas_reads_it(tmp_path, case):
 
 
 @pytest.mark.filterwarnings("ignore")
-def test_hashed_values_are_as_spelled_where_a_person_says_so(tmp_path):
+def test_hashing_encoders_get_values_as_spelled_where_a_person_says_so(tmp_path):
     encoders = pytest.importorskip("category_encoders")
     words = choice("01067", "04109", "80331")
     frame = pd.DataFrame({"size": SIZE, "kind": words})
