@@ -191,7 +191,7 @@ def update() -> None:
 
     Names of pages on the command line leave the others as they are.
     """
-    wanted = sys.argv[1:] or [page.name for page in PAGES]
+    wanted = [Path(one).name for one in sys.argv[1:]] or [page.name for page in PAGES]
     pages = {page.name: page for page in PAGES}
     for name, commands in BLOCKS:
         if name in wanted:

@@ -221,7 +221,15 @@ def said(one: TwoRows) -> str:
     )
     certain = [term for term in one.terms if term.certain][:3]
     parts = ", ".join(f"{term.feature} {form.signed(term.difference)}" for term in certain)
-    return f"{text}; {parts}" if parts else f"{text}; no column certainly accounts for it"
+    return (
+        f"{text}; largest by column: {parts}"
+        if parts
+        else f"{text}; no column certainly accounts for it"
+    )
+
+
+REST = "intercepts, others"
+"""What the intercepts differ by, and the columns that one row alone shows."""
 
 
 def _grid(one: TwoRows) -> Grid:
@@ -251,7 +259,7 @@ def _grid(one: TwoRows) -> Grid:
         for term in one.terms
     ]
     rows += [
-        ("the rest", one.rest, None, "", None, None, ""),
+        (REST, one.rest, None, "", None, None, ""),
         ("gaps", one.gap, None, "", None, None, ""),
         ("predictions", one.difference, None, "", *one.predictions, ""),
     ]
@@ -300,7 +308,7 @@ def _way(one: TwoRows, canvas: Canvas) -> None:
         )
         for term in one.terms
     ]
-    steps += [("intercepts and others", one.rest, None, True), ("gaps", one.gap, None, False)]
+    steps += [(REST, one.rest, None, True), ("gaps", one.gap, None, False)]
     level, ends = one.predictions[1], [*one.predictions]
     for _, change, interval, _ in steps:
         ends += [level + end for end in (interval or (change,))]
