@@ -331,6 +331,21 @@ def test_class_names_of_impossible_characters_are_damage(tmp_path, packed_by):
 
 
 @pytest.mark.parametrize(
+    "dtype", ["U2", "f8,U2", "i1,(2,)U2", [("a", [("b", "U2"), ("c", "i4")])]], ids=str
+)
+def test_impossible_characters_are_found_in_any_field(tmp_path, dtype):
+    model = LogisticRegression().fit([[0.0], [1.0]], [0, 1])
+    model.notes_ = np.zeros(2, dtype)
+    path = tmp_path / "m.pkl"
+    path.write_bytes(pickle.dumps(model, 4))
+    assert ModelFile(str(path)).load().identity.targets == ("0", "1")
+    model.notes_.view("u1")[:] = 255
+    path.write_bytes(pickle.dumps(model, 4))
+    with pytest.raises(ModelError, match="is damaged: words with unknown characters"):
+        ModelFile(str(path)).load()
+
+
+@pytest.mark.parametrize(
     ("module", "said"),
     [
         ("numpy._inner", f"(here: {np.__version__}): pip install numpy==VERSION"),
