@@ -76,8 +76,8 @@ def main(parent: int | None, idle: float | None, board: int | None) -> None:
     numbers = stop_signals()
     for number in numbers:  # sent to all by a terminal: the parent decides what they mean
         signal.signal(number, signal.SIG_IGN)
-    if hasattr(os, "register_at_fork"):  # or no model could end the copies that it made of this
-        os.register_at_fork(after_in_child=lambda: signal.signal(signal.SIGTERM, signal.SIG_DFL))
+    if hasattr(os, "register_at_fork"):
+        _let_copies_end()
     if hasattr(signal, "pthread_sigmask"):  # the parent held them back until now
         signal.pthread_sigmask(signal.SIG_UNBLOCK, numbers)
     if parent is not None and sys.platform == "linux":
@@ -99,6 +99,24 @@ def main(parent: int | None, idle: float | None, board: int | None) -> None:
             send(outcomes, ("error", error))
         except Exception:  # a mistake of ours, told where it can be seen
             send(outcomes, ("bug", traceback.format_exc()))
+
+
+def _let_copies_end() -> None:
+    """Have SIGTERM end the copies that a model makes of this process, which ignores it itself.
+
+    It is held back until they do not: a pool with little to do ends its workers while they start.
+    """
+    held = {signal.SIGTERM}
+
+    def heed() -> None:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, held)
+
+    os.register_at_fork(
+        before=lambda: signal.pthread_sigmask(signal.SIG_BLOCK, held),
+        after_in_parent=lambda: signal.pthread_sigmask(signal.SIG_UNBLOCK, held),
+        after_in_child=heed,
+    )
 
 
 def _own_streams() -> tuple[IO[bytes], IO[bytes]]:

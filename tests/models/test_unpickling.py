@@ -11,6 +11,7 @@ import random
 import subprocess
 import sys
 import warnings
+import weakref
 from collections.abc import Iterator
 from functools import partial
 from importlib.util import find_spec
@@ -661,6 +662,26 @@ def test_data_frames_load_as_they_were(name: str, protocol: int, tmp_path: Path)
         equal = "series" if isinstance(held, pd.Series) else "frame"
         getattr(pd.testing, f"assert_{equal}_equal")(one, held)
         assert one is other
+
+
+@pytest.mark.parametrize("write", [pickle.dump, joblib.dump])
+def test_what_was_read_of_a_file_is_let_go(
+    write: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+
+    class Remembered(loading.Builder):  # type: ignore[misc, name-defined]
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            made.append(weakref.ref(self))
+
+    monkeypatch.setattr(loading, "Builder", Remembered)
+    with (tmp_path / "m.pkl").open("wb") as stream:
+        write(RandomForestClassifier(3).fit(TABLE, CLASSES), stream)
+    with tripwire.uncollected():
+        loaded = loading._load(loading._packed(Content(tmp_path / "m.pkl")), AllowList())
+        assert loaded.predict(TABLE).shape == (60,)  # type: ignore[attr-defined]
+        assert [one() for one in made] == [None]
 
 
 class Forged:

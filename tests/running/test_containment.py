@@ -335,6 +335,29 @@ def test_a_model_that_forks_doubles_no_output_and_leaves_nobody(model, environme
         time.sleep(0.02)
 
 
+ENDING = """
+import os, signal, time
+from lime_cli.running import local
+
+signal.signal(signal.SIGTERM, signal.SIG_IGN)  # as a worker does
+local._let_copies_end()
+for _ in range(50):
+    copy = os.fork()
+    if copy == 0:
+        time.sleep(5)
+        os._exit(0)
+    os.kill(copy, signal.SIGTERM)
+    assert os.WTERMSIG(os.waitpid(copy, 0)[1]) == signal.SIGTERM
+os.kill(os.getpid(), signal.SIGTERM)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="POSIX alone")
+def test_a_copy_of_a_worker_ends_by_a_signal_however_soon_it_comes():
+    done = subprocess.run([sys.executable, "-c", ENDING], cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+
+
 MODEL, TABLE = str(ROOT / "sample_models" / "zoo_mlp.onnx"), str(ROOT / "sample_data" / "zoo.csv")
 
 
