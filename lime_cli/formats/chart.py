@@ -22,7 +22,7 @@ from lime_cli.formats.story import (
     shades,
     waterfall,
 )
-from lime_cli.formats.wording import Numbers, is_leftwards, literal, numbers_for
+from lime_cli.formats.wording import LARGEST, is_leftwards, literal, numbers_for
 
 MOST = 8
 """Targets of one chart."""
@@ -30,8 +30,8 @@ MOST = 8
 WIDTH, ROW, BAR = 8.0, 0.29, 0.19
 """Inches: of a chart, of a line of a waterfall, of its bar."""
 
-TICKS, LONGEST_TICK = 5, 1e7
-"""Numbers below an axis, about, and from where on they are too long to be written out."""
+TICKS, LONG_TICKS, LONG = 5, 3, 1e7
+"""Numbers below an axis, about: of usual ones, and of long ones, which begin where the last is."""
 
 LONGEST_NAME = 0.48
 """Of a chart's width, for the names, at most."""
@@ -135,11 +135,11 @@ def axis(
 def ticks(limits: tuple[float, float]) -> Iterator[tuple[float, str]]:
     """Yield round numbers between two limits, and how they are spelled."""
     low, high = limits
-    rough = (high - low) / TICKS
+    ends = (abs(low), abs(high))
+    rough = (high - low) / (TICKS if max(ends) < LONG else LONG_TICKS)
     size = 10.0 ** np.floor(np.log10(rough))
     step = float(min((one * size for one in (1, 2, 5, 10) if one * size >= rough), default=size))
-    ends = (abs(low), abs(high))
-    form = numbers_for([step], 1) if max(ends) < LONGEST_TICK else Numbers(".1e")
+    form = numbers_for([step], 1) if max(ends) < LARGEST else numbers_for(ends)
     for i in range(int(np.ceil(low / step)), int(np.floor(high / step)) + 1):
         yield i * step, form.plain(i * step)
 
