@@ -47,6 +47,15 @@ class FunctionModel:
         return answers[:, None] if answers.ndim == 1 else answers
 
 
+def turning_at(needed):
+    """A model whose class changes where so many components, whichever they are, are masked."""
+    return FunctionModel(
+        lambda z: np.where((z.shape[1] - z.sum(axis=1) >= needed)[:, None], [0.1, 0.9], [0.9, 0.1]),
+        task="classification",
+        targets=("a", "b"),
+    )
+
+
 @dataclass(frozen=True)
 class MaskInstance:
     """An instance whose model input is its mask."""

@@ -577,12 +577,13 @@ def _outlined(explanation: Explanation, image: SegmentedImage) -> str:
     surrogate = explanation.surrogates[0]
     lines = [prediction_said(explanation, surrogate), trust_said(surrogate)]
     lines.append(f"Blue raises {target['prediction']}, orange lowers it; dashed: sign not certain.")
-    lines += filter(None, [caution_said(explanation)])
+    caution = caution_said(explanation)
+    lines += filter(None, [caution])
     wide = max(width, SMALLEST_WIDTH)
     size = wide / 36
     canvas = Canvas(wide / UNIT, measured=False)
     wrapped = [
-        (part, "#b04800" if line == caution_said(explanation) else "#33373d")
+        (part, "#b04800" if line == caution else "#33373d")
         for line in lines
         for part in canvas.wrapped(line, size * 72 / UNIT, (wide - size) / UNIT)
     ]

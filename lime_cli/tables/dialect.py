@@ -60,8 +60,13 @@ class Dialect:
     def __post_init__(self) -> None:
         if self.decimal not in (".", ","):
             raise SettingsError(f"--decimal: {self.decimal!r} is not valid", "give . or ,")
+        if self.thousands == self.decimal:
+            other = "," if self.decimal == "." else "."
+            raise SettingsError(
+                f"--thousands and --decimal are both {self.decimal!r}", f"add --decimal {other}"
+            )
         if self.thousands is not None and (
-            len(self.thousands) != 1 or self.thousands in (*"0123456789+-", self.decimal)
+            len(self.thousands) != 1 or self.thousands in "0123456789+-"
         ):
             raise SettingsError(
                 f"--thousands: {self.thousands!r} is not valid", "give a mark such as , or '"

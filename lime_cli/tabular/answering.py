@@ -48,7 +48,8 @@ def answered_words(
         gaps = len(held) < len(cells[columns[place]])
         likely = Counter(held).most_common(MOST_WORDS)
         as_typed = dict(zip(held, _words(_typed(held)), strict=True))
-        own = {word for cell, _ in likely for word in (as_typed[cell], *_spelled(cell))}
+        spelled = (word for cell, _ in likely for word in (as_typed[cell], *_spelled(cell)))
+        own = dict.fromkeys(spelled)  # in order, as a set of words is another in each process
         tried = [*own, *(word for word in (*FILLED, *MORE) if gaps and word not in own)]
         try:
             answers = _answers(given.predictions, columns, base, place, [NO_WORD, *tried])
@@ -84,8 +85,8 @@ _SPELLINGS: tuple[Callable[[str], str], ...] = (
 )
 
 
-def _spelled(cell: str) -> set[str]:
-    return {one(cell) for one in _SPELLINGS}
+def _spelled(cell: str) -> list[str]:
+    return [one(cell) for one in _SPELLINGS]
 
 
 def _typed(cells: Sequence[str]) -> NDArray[Any]:

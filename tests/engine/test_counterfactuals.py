@@ -12,7 +12,7 @@ import pytest
 
 from lime_cli.engine import explain
 from lime_cli.settings import Settings
-from tests.conftest import FunctionModel, MaskInstance
+from tests.conftest import MaskInstance, turning_at
 
 ZOO = ("tabular", "sample_models/zoo_mlp.pkl", "sample_data/zoo.csv")
 LOAN = ("tabular", "sample_models/loans.pkl", "sample_data/loans.csv")
@@ -126,11 +126,7 @@ def test_a_word_that_is_removed_has_no_replacement(limex, tmp_path):
 @pytest.mark.parametrize(("needed", "n"), [(3, 1), (10, 1), (11, 0), (40, 0)])
 def test_a_change_of_very_many_components_is_not_told(needed, n):
     """The class changes where so many of 120 components, whichever they are, are masked."""
-    model = FunctionModel(
-        lambda z: np.where((z.shape[1] - z.sum(axis=1) >= needed)[:, None], [0.1, 0.9], [0.9, 0.1]),
-        task="classification",
-        targets=("a", "b"),
-    )
+    model = turning_at(needed)
     (explanation,) = explain([MaskInstance(120)], model, Settings(samples=1024))
     found = explanation.counterfactuals
     assert [len(one.replaced) for one in found] == [needed] * n

@@ -4,7 +4,6 @@ import json
 import re
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
 from lime_cli.engine import explain
@@ -25,7 +24,7 @@ from lime_cli.formats.story import (
 )
 from lime_cli.records.record import explanation_of
 from lime_cli.settings import Settings
-from tests.conftest import FunctionModel, MaskInstance
+from tests.conftest import MaskInstance, turning_at
 from tests.formats.test_json import explanation
 from tests.formats.test_table import review
 
@@ -222,11 +221,7 @@ def test_every_view_tells_the_nearest_change_of_the_record(limex, form):
 @pytest.mark.parametrize(("needed", "told"), [(1, True), (5, True), (6, False)])
 def test_a_change_of_many_parts_is_kept_but_not_told(needed, told):
     """The class changes where that many of ten parts are masked: the record has it in any case."""
-    model = FunctionModel(
-        lambda z: np.where((z.shape[1] - z.sum(axis=1) >= needed)[:, None], [0.1, 0.9], [0.9, 0.1]),
-        task="classification",
-        targets=("a", "b"),
-    )
+    model = turning_at(needed)
     (one,) = explain([MaskInstance(10)], model, Settings(samples=1024))
     assert [len(found.replaced) for found in one.counterfactuals] == [needed]
     assert bool(nearest_said(one)) == told

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lime_cli.errors import InputError
+from lime_cli.errors import InputError, SettingsError
 from lime_cli.tables.cells import Cells, kind_of, numbers
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.readers import open_table, read_cells
@@ -195,6 +195,14 @@ def test_an_array_that_is_no_table_is_refused(tmp_path, array, message):
     np.save(tmp_path / "d.npy", array)
     with pytest.raises(InputError, match=message):
         read_cells(str(tmp_path / "d.npy"))
+
+
+@pytest.mark.parametrize(("decimal", "other"), [(".", ","), (",", ".")])
+def test_one_mark_for_thousands_and_decimals_is_refused_with_the_other(decimal, other):
+    with pytest.raises(SettingsError, match=f"both {decimal!r}") as refused:
+        Dialect(thousands=decimal, decimal=decimal)
+    assert refused.value.hint == f"add --decimal {other}"
+    assert Dialect(thousands=decimal, decimal=other).plain(f"1{decimal}234{other}5") == "1234.5"
 
 
 def test_a_separator_that_is_said_is_not_looked_for(tmp_path):
