@@ -19,7 +19,7 @@ from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
-from lime_cli.images.numbers import MAX_PIXELS, ImageReading
+from lime_cli.images.numbers import MAX_PIXELS, ArrayNumbers, ImageReading
 from lime_cli.images.pixels import Photo, read_image
 from lime_cli.images.segmenters import quickshift_like_lime
 from lime_cli.images.segments import SUFFIXES as MAPS
@@ -267,12 +267,15 @@ class ImageModality(OfFiles):
     def read(self, source: Source) -> ImageInstance:
         """Read and segment one image; raise InputError when it cannot be used."""
         preprocessing = self.preprocessing
-        reading = ImageReading(self.max_pixels, preprocessing.channels, self.pixel_range, self.show)
+        reading = ImageReading(
+            self.max_pixels, preprocessing.channels, self.pixel_range, self.show, self.assumed
+        )
         path = source.path if isinstance(source.path, Held) else local(source.path)
         photo = read_image(path, reading)
-        as_held = self._as_held(photo)
-        if as_held is not None:
-            preprocessing = replace(preprocessing, scale=as_held)
+        held = self._as_held(photo)
+        if held is not None:
+            scale = (held.high - held.low) / 255
+            preprocessing = replace(preprocessing, scale=scale, mean=(-held.low or 0.0,))
         view = preprocessing.view(photo.pixels.shape[:2])
         cut = self._cut(photo.pixels, view)
         values = 255 - photo.values if self.invert else photo.values
@@ -282,7 +285,7 @@ class ImageModality(OfFiles):
         return ImageInstance(
             subject=self._subject(source, photo, view, cut, fill, preprocessing),
             components=tuple(Component(name, None, place) for name, place in parts),
-            warnings=(*photo.warnings, *cut.warnings, *said, *self._assumed(as_held)),
+            warnings=(*photo.warnings, *cut.warnings, *said, *self._assumed(held)),
             pool=self._pool(photo, cut, fill, preprocessing),
             image=self._in_memory(preprocessing.numbers(raw)),
             masked=self._in_memory(preprocessing.numbers(masked)),
@@ -319,23 +322,23 @@ class ImageModality(OfFiles):
         said = CodedWarning("fill_changes_little", f"{words}; --fill {better} {advice}")
         return chosen, masked_by(chosen), (said,)
 
-    def _as_held(self, photo: Photo) -> float | None:
-        """Return the factor by which the model is given an array's own numbers.
+    def _as_held(self, photo: Photo) -> ArrayNumbers | None:
+        """Return the numbers of an array if the model is given them as they are.
 
         Who keeps floats keeps what a model is given; whole numbers may be a picture's, which are
         scaled for networks.
         """
         numbers = photo.numbers if self.assumed else None
-        return None if numbers is None or (numbers.whole and self.network) else numbers.scale
+        return None if numbers is None or (numbers.whole and self.network) else numbers
 
-    def _assumed(self, as_held: float | None) -> tuple[CodedWarning, ...]:
+    def _assumed(self, held: ArrayNumbers | None) -> tuple[CodedWarning, ...]:
         if self.given is not None and self.given.unread and self.preprocess is None:
             listed = ", ".join(self.given.unread)
             return (*self.said, UNREAD._replace(message=UNREAD.message.format(listed)))
         if not self.assumed:
             return self.said
-        numbers = "0 to 1" if as_held is None else f"0 to {as_held * 255:g}"
-        own = "" if as_held is None else ", as in the array,"
+        numbers = "0 to 1" if held is None else f"{held.low:.4g} to {held.high:.4g}"
+        own = "" if held is None else ", as in the array,"
         colours = " in RGB" if self.preprocessing.channels == "RGB" else ""
         words = ASSUMED.message.format(f"{numbers}{colours}{own}")
         return (*self.said, ASSUMED._replace(message=words))
