@@ -174,6 +174,7 @@ def _instances(comparison: Comparison) -> Grid:
         SheetColumn("overlap", SHARE.plain),
         SheetColumn("flips", COUNT.plain),
         SheetColumn("largest change"),
+        SheetColumn("in standard errors", Numbers(".1f").plain),
     )
     rows = tuple(
         (
@@ -183,9 +184,8 @@ def _instances(comparison: Comparison) -> Grid:
             one.rank_correlation,
             one.overlap,
             one.flips,
-            "-"
-            if one.largest is None
-            else f"{one.largest.errors:.1f} errors: {one.largest.feature}",
+            "-" if one.largest is None else one.largest.feature,
+            None if one.largest is None else one.largest.errors,
         )
         for one in comparison.listed()
     )
