@@ -120,7 +120,7 @@ def outline(rules: Sequence[Rule]) -> Iterator[TreeLine]:
         before, last = rule.conditions, len(rule.conditions) - 1
         if last < 0:
             yield TreeLine(0, None, True, rule)
-        for depth in range(min(shared, last), last + 1):
+        for depth in range(max(0, min(shared, last)), last + 1):
             yield TreeLine(depth, *rule.conditions[depth], rule if depth == last else None)
 
 

@@ -174,7 +174,6 @@ def _instances(comparison: Comparison) -> Grid:
         SheetColumn("overlap", SHARE.plain),
         SheetColumn("flips", COUNT.plain),
         SheetColumn("largest change"),
-        SheetColumn("in standard errors", Numbers(".1f").plain),
     )
     rows = tuple(
         (
@@ -184,9 +183,8 @@ def _instances(comparison: Comparison) -> Grid:
             one.rank_correlation,
             one.overlap,
             one.flips,
-            "-" if one.largest is None else one.largest.feature,
-            None if one.largest is None else one.largest.errors,
+            "-" if one.largest is None else f"{one.largest.errors:.1f} SE: {one.largest.feature}",
         )
         for one in comparison.listed()
     )
-    return Grid("instances", "Changed most", columns, rows, SHOWN)
+    return Grid("instances", "Changed most (SE: joint standard errors)", columns, rows, SHOWN)
