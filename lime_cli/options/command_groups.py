@@ -9,6 +9,23 @@ import click
 from lime_cli.errors import SettingsError
 
 
+class HelpFormatter(click.HelpFormatter):
+    """Asks for the width of the terminal as click does, without its import of ``shutil``, which
+    brings three compressors: a twentieth of the time that ``limex --help`` takes.
+    """
+
+    def __init__(self, indent: int = 2, width: int | None = None, most: int | None = None) -> None:
+        if width is None and click.formatting.FORCED_WIDTH is None:
+            width = max(min(_columns(), most or 80) - 2, 50)
+        super().__init__(indent, width, most)
+
+
+def _columns() -> int:
+    with suppress(OSError, ValueError, AttributeError):
+        return int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size(sys.__stdout__.fileno()).columns or 80
+    return 80
+
+
 class CommandGroup(click.Group):
     """Commands under one name: alone it prints its help, a mistyped one gets a suggestion."""
 
