@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.errors import ModelError, PredictionError
+from lime_cli.errors import ModelError, PredictionError, last_line
 from lime_cli.files import digest_of
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import can_predict, check_fitted, what
@@ -29,7 +29,6 @@ from lime_cli.models.failures import (
     OF_FLOATS,
     is_of_model,
     is_shortage,
-    last_line,
 )
 from lime_cli.models.input_forms import Handing, as_array, handed
 from lime_cli.models.model_file import (
