@@ -89,10 +89,15 @@ class Export(NamedTuple):
         return "softmax"
 
     @property
+    def tokens_limit(self) -> int | None:
+        """Tokens after which tokenizer_config.json says that texts are cut."""
+        said = self.tokens.get("model_max_length")
+        return int(said) if isinstance(said, (int, float)) and 0 < said < NO_LIMIT else None
+
+    @property
     def limit(self) -> int | None:
         """Tokens of a text that the model takes, special ones included; None for any number."""
-        said = self.tokens.get("model_max_length")
-        known = [int(said)] if isinstance(said, (int, float)) and 0 < said < NO_LIMIT else []
+        known = [] if self.tokens_limit is None else [self.tokens_limit]
         relative = self.config.get("position_biased_input") is False
         if not relative or not known:
             found = next((self.config[key] for key in POSITIONS if key in self.config), None)
