@@ -146,7 +146,7 @@ class Tokens:
     def _set_limit(self, graph: Graph, max_tokens: int | None) -> int | None:
         """Let texts be cut: at the length said, else at the least that anything beside it says.
 
-        What tokenizer_config.json says goes before the truncation that tokenizer.json was saved with.
+        What tokenizer_config.json says goes before the truncation that tokenizer.json holds.
         """
         tokenizer, export = self._tokenizer, self._export
         known = tokenizer.truncation or {}

@@ -1,6 +1,6 @@
-"""Tokenizers as the transformers library makes them: of the vocabularies of older exports
-(``vocab.txt`` of BERT and its kind, ``vocab.json`` with ``merges.txt`` of GPT-2 and RoBERTa), and of
-a ``tokenizer.json`` with what ``tokenizer_config.json`` says otherwise.
+"""Tokenizers as the transformers library makes them: of a ``tokenizer.json`` with what
+``tokenizer_config.json`` says otherwise, and of the vocabularies of older exports, ``vocab.txt`` of
+BERT and its kind, ``vocab.json`` with ``merges.txt`` of GPT-2 and RoBERTa.
 """
 
 from __future__ import annotations
