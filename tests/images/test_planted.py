@@ -13,7 +13,7 @@ import tifffile
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from lime_cli.errors import InputError, ModelError
+from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.images.modality import ImageModality
 from lime_cli.images.numbers import ImageReading
 from lime_cli.images.pixels import read_image
@@ -506,11 +506,43 @@ def test_what_a_folder_asks_for_that_is_not_done_is_refused_by_name(limex, tmp_p
 def test_padding_may_be_white(tmp_path):
     path = str(saved(tmp_path, "png"))
     found = {}
-    for way in ("pad", "pad-white"):
+    for way in ("pad", "pad-white", "pad:#727273"):
         modality = ImageModality((path,), size=(40, 20), resize=way, preprocess="unit")
         found[way] = modality.read(next(modality.sources())).original()[0]
     assert (found["pad"][0].max(), found["pad-white"][0].min()) == (0, 1)
-    np.testing.assert_array_equal(found["pad"][12:28], found["pad-white"][12:28])
+    assert found["pad:#727273"][0, 0] * 255 == pytest.approx([114, 114, 115])
+    for way in found:
+        np.testing.assert_array_equal(found["pad"][12:28], found[way][12:28])
+    with pytest.raises(SettingsError, match=r"--resize: 'pad-red' is unknown.*pad:#RRGGBB"):
+        ImageModality((path,), size=(40, 20), resize="pad-red")
+
+
+@pytest.mark.parametrize("way", ["pad", "pad-white", "pad:#727272", "crop"])
+def test_a_red_quarter_is_found_beside_what_is_padded_or_cropped(limex, tmp_path, way):
+    """All of the weight is on the cells that show red; nothing of the padding is a component."""
+    wide = np.full((SIDE, 2 * SIDE, 3), 80, np.uint8)
+    wide[:, SIDE // 2 : -SIDE // 2] = image()
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    model = redness(tmp_path / "m.onnx")
+    words = ("--segmenter", "grid", "--segments", 32, "--fill", "black", "-f", "json")
+    shown = ("--resize", way, "--preprocess", "unit", "--features", 32, "--target", 1)
+    done = limex("explain", "image", model, tmp_path / "wide.png", *words, *shown)
+    assert done.code == 0, done.err
+    parts = json.loads(done.out)["targets"][0]["components"]
+    red = [one for one in parts if _shows(one, (SIDE // 2, 0, SIDE, SIDE // 2))]
+    others = [one for one in parts if one not in red]
+    assert len(red) == 4
+    assert min(one["weight"] for one in red) > 5 * max(abs(one["weight"]) for one in others)
+    boxes = np.array([one["where"]["box"] for one in parts])
+    assert boxes.min() >= 0
+    assert (boxes[:, 2:] <= [2 * SIDE, SIDE]).all()
+
+
+def _shows(component: dict, box: tuple[int, ...]) -> bool:
+    """Tell whether half of a component or more lies in a box: left, top, right, bottom."""
+    left, top, right, bottom = component["where"]["box"]
+    inside = (min(right, box[2]) - max(left, box[0]), min(bottom, box[3]) - max(top, box[1]))
+    return min(inside) > 0 and 2 * inside[0] * inside[1] >= (right - left) * (bottom - top)
 
 
 @pytest.mark.parametrize("kind", PROCESSORS)
