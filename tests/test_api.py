@@ -439,7 +439,7 @@ def test_explanations_are_a_sequence_with_a_page_a_frame_and_a_picture(tmp_path)
     assert [one.record for one in lime_cli.read(tmp_path / "all.jsonl")] == [
         one.record for one in found
     ]
-    with pytest.raises(SettingsError, match="do not fit into one jpeg file"):
+    with pytest.raises(SettingsError, match="do not fit into one jpg file"):
         found.save(tmp_path / "all.jpg")
 
 
