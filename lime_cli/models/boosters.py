@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lime_cli.engine.model import CodedWarning
-from lime_cli.errors import MissingDependency, ModelError
+from lime_cli.errors import MissingDependency, ModelError, in_words
 from lime_cli.models.booster_files import Unfit, check_catboost, check_lightgbm
 from lime_cli.models.content import Content
 from lime_cli.models.fitted import UNNAMED
@@ -163,7 +163,7 @@ def _loaded(kind: str, file: ModelFile, content: Content, read: Callable[[], Any
     except Unfit as error:
         raise ModelError(f"{path.name}: is damaged: {error}", "save it again") from None
     except Exception as error:  # each library raises a type of its own
-        words = " ".join(str(error).split())[-160:]
+        words = in_words(error)
         raise ModelError(f"{path.name}: {kind} cannot load it ({words})", "save it again") from None
     origin = Origin(kind, content.digest_in_thread(), path.name)
     with looked_at(path.name), quiet():

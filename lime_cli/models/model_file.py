@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli import clock
-from lime_cli.errors import ModelError, SettingsError
+from lime_cli.errors import ModelError, SettingsError, last_line
 from lime_cli.files import digest_of_file, nearest_file
 from lime_cli.registry import LOADERS
 
@@ -515,9 +515,10 @@ def _import(module: str) -> None:
     try:
         import_module(module)
     except Exception as error:  # a stranger's code may raise anything
-        words = f"--import {module}: fails ({type(error).__name__}: {error})"
-        hint = "pip install its package, or put it on PYTHONPATH"
-        raise SettingsError(" ".join(words.split()), hint) from error
+        raise SettingsError(
+            f"--import {module}: fails ({last_line(error)})",
+            "pip install its package, or put it on PYTHONPATH",
+        ) from error
 
 
 def form_of(file: ModelFile, path: Path) -> str:

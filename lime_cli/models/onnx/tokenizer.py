@@ -25,9 +25,11 @@ from lime_cli.errors import (
     ModelError,
     PredictionError,
     SettingsError,
+    in_words,
+    last_line,
 )
 from lime_cli.files import nearest_file
-from lime_cli.models.failures import is_of_model, last_line
+from lime_cli.models.failures import is_of_model
 from lime_cli.models.input_forms import DTYPES
 from lime_cli.models.model_file import TextReading
 from lime_cli.models.onnx.export import Export
@@ -317,7 +319,7 @@ def _read(path: Path) -> Any:
     except BaseException as error:  # plain Exception for every fault, and panics, which are none
         if not is_of_model(error):
             raise
-        words = " ".join(str(error).split())[:120]
         raise InputError(
-            f"{path.name}: is not a tokenizer.json ({words})", "save one with tokenizer.save"
+            f"{path.name}: is not a tokenizer.json ({in_words(error)})",
+            "save one with tokenizer.save",
         ) from None
