@@ -35,6 +35,8 @@ class ImageReading:
     """ArrayNumbers that are black and white in files of numbers; None goes by their type."""
     shown: tuple[int, ...] = ()
     """Channels, from 0, drawn as red, green and blue, or as grey; empty for the first ones."""
+    as_held: bool = False
+    """Whether the model may be given an array's own numbers, so that none is out of range."""
 
 
 def check_size(name: str, n_pixels: int, limit: int) -> None:
@@ -112,18 +114,22 @@ def _white(array: NDArray[Any]) -> int | None:
 class ArrayNumbers:
     """What the numbers of an array were before they were read as black, 0, to white, 255."""
 
-    scale: float
-    """What a value is multiplied with to get them again."""
+    low: float
+    high: float
     whole: bool
     """Whether they are whole numbers, as pictures have them."""
+    bytes: bool
+    """Whether they are those of a picture in type too."""
 
     @classmethod
     def of(cls, array: NDArray[Any], reading: ImageReading) -> ArrayNumbers | None:
         """Describe the numbers of an array; None where a person says what black and white are."""
-        if reading.pixel_range is not None:
-            return None
-        _, white = _range(array) or (0, 255)
-        return cls(white / 255, array.dtype.kind != "f")
+        known = None if reading.pixel_range is not None else _range(array, reading)
+        return (
+            None
+            if known is None
+            else cls(*known, whole=array.dtype.kind != "f", bytes=array.dtype == np.uint8)
+        )
 
 
 def channels_last(
@@ -306,23 +312,33 @@ def from_numbers(name: str, array: NDArray[Any], reading: ImageReading) -> tuple
 
 def _scaled(name: str, array: NDArray[Any], reading: ImageReading) -> NDArray[np.float32]:
     """Return float32 numbers, 0 for black and 255 for white."""
-    if reading.pixel_range is None and _range(array) is None:
+    known = reading.pixel_range or _range(array, reading)
+    if known is None:
         raise InputError(
             f"{name}: limex does not know which {array.dtype} numbers mean black and white",
             "use --pixel-range LOW,HIGH",
         )
-    low, high = reading.pixel_range or _range(array) or (0, 1)
+    low, high = known
     if array.dtype.kind == "f":
-        _check_floats(name, array, reading.pixel_range is None and high == 1)
+        _check_floats(name, array, reading.pixel_range is None and known == RANGES["f"])
     return (array.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
 
 
-def _range(array: NDArray[Any]) -> tuple[float, float] | None:
+def _range(array: NDArray[Any], reading: ImageReading) -> tuple[float, float] | None:
     """Return the numbers that are black and white in an array, None where a person must say it."""
     if (white := _white(array)) is not None:
         return 0, white
     kind = array.dtype.str[1:]
-    return RANGES.get(kind) or RANGES.get(kind[0])
+    known = RANGES.get(kind) or RANGES.get(kind[0])
+    if not reading.as_held or (known and kind[0] != "f"):
+        return known
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite((low, high)).all():
+        return known  # what is wrong with them is said below
+    usual = (0, 255) if known is None else known
+    if low >= usual[0] and high <= usual[1]:
+        return usual
+    return None if known is None else (low, max(high, low + 1))
 
 
 def _check_floats(name: str, array: NDArray[Any], in_unit: bool) -> None:

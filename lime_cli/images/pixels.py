@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -144,7 +144,7 @@ def read_image(file: Path | Held, reading: ImageReading | None = None) -> Photo:
         )
     else:
         with quietly():
-            found = _decoded(path.name, data, reading)
+            found = _decoded(path.name, data, replace(reading, as_held=False))
     parts = "pages" if data.startswith(TIFF) else "frames"
     first = CodedWarning(
         "first_frame", f"{path.name} has {found.n_frames} {parts}; the first one is explained"

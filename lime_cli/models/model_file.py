@@ -208,7 +208,7 @@ def _no_model(path: str, folder: Path, graphs: list[Path]) -> ModelError:
     if kept:
         last = max(kept, key=lambda one: (len(one.name), one.name))
         return ModelError(
-            f"{path}: holds checkpoints of a training",
+            f"{path}: holds checkpoints of a training run",
             f"name one of them: {Path(path) / last.name}",
         )
     if (folder / "config.cfg").exists() and (folder / "meta.json").exists():

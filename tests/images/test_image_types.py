@@ -139,6 +139,7 @@ def test_the_same_colours_are_the_same_model_input_whatever_their_type(tmp_path:
 @pytest.mark.parametrize(
     ("kind", "scale", "dtype", "factor"),
     [
+        (None, 1, np.int64, 1),
         (None, 1, np.uint8, 1),
         (None, 1, np.float32, 1),
         (None, 1 / 255, float, 1),
@@ -147,7 +148,7 @@ def test_the_same_colours_are_the_same_model_input_whatever_their_type(tmp_path:
         ("image", 1, np.float32, 1),
         ("image", 1 / 255, np.float32, 1),
     ],
-    ids=["bytes", "floats", "unit", "digits", "of a network", "its floats", "its unit"],
+    ids=["integers", "bytes", "floats", "unit", "digits", "of a network", "its floats", "its unit"],
 )
 def test_a_model_that_says_nothing_is_given_the_own_numbers_of_an_array(
     tmp_path: Path, kind: str | None, scale: float, dtype: type, factor: float
@@ -157,8 +158,24 @@ def test_a_model_that_says_nothing_is_given_the_own_numbers_of_an_array(
     found = instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3))
     np.testing.assert_allclose(found.original()[0], array * factor, rtol=1e-6)
     assert "as in the array" in str(found.warnings) or factor != 1
-    told = instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3), preprocess="unit")
-    assert told.original().max() <= 1
+    as_held = np.uint8 if dtype is np.uint8 and kind is None else np.float32
+    codes = np.zeros((2, len(found.components)))
+    assert {found.original().dtype, found.model_inputs(codes).dtype} == {np.dtype(as_held)}
+    if dtype is not np.int64:  # of these a person must say what white is
+        told = instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3), preprocess="unit")
+        assert told.original().max() <= 1
+
+
+@pytest.mark.parametrize("kind", [None, "image"])
+def test_a_model_that_says_nothing_is_given_normalised_floats_as_they_are(
+    tmp_path: Path, kind: str | None
+) -> None:
+    array = (COLOUR / 255 - 0.45) / 0.22
+    found = instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3))
+    np.testing.assert_allclose(found.original()[0], array, atol=1e-5)
+    assert f"{array.min():.4g} to {array.max():.4g} in RGB, as in the array" in str(found.warnings)
+    with pytest.raises(InputError, match=r"outside 0\.\.1"):
+        instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3), preprocess="imagenet")
 
 
 def test_what_8_bits_cannot_hold_reaches_the_model(tmp_path: Path) -> None:

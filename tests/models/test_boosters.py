@@ -490,6 +490,18 @@ def test_a_booster_in_skops_is_checked_before_its_library_reads_it(tmp_path):
         loaded(tmp_path / "m.skops")
 
 
+@pytest.mark.parametrize("held", [None, 65, 1.5, [1, 2], np.zeros(9, "u1")], ids=type)
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_a_booster_of_anything_but_what_its_library_wrote_is_damaged(library, held, tmp_path):
+    pytest.importorskip(library)
+    state = {"handle": held} if library == "xgboost" else {"_handle": held, "handle": "tree"}
+    place = {"xgboost": b"cxgboost.core", "lightgbm": b"clightgbm.basic"}[library]
+    program = b"\x80\x02" + place + b"\nBooster\n)\x81" + pickle.dumps(state, 2)[2:-1] + b"b."
+    (tmp_path / "m.pkl").write_bytes(program)
+    with pytest.raises(ModelError, match="is damaged: a booster without its trees"):
+        loaded(tmp_path / "m.pkl")
+
+
 @pytest.mark.filterwarnings("ignore:.*Text file input")
 def test_xgboost_opens_no_file_that_a_step_before_it_names(tmp_path):
     """Compiled code opens it, unseen: so the name must not get there."""
