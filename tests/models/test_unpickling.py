@@ -271,6 +271,14 @@ def test_flags_that_no_numpy_writes_are_refused(fields: dict[str, Any], flags: i
         stated(fields, flags)
 
 
+def test_fields_of_a_dtype_do_not_change_with_what_they_were_read_from() -> None:
+    """numpy keeps the dictionary of fields, and reads memory where it says."""
+    fields = dict(PADDED)
+    found = stated(fields, 16)
+    fields["b"] = np.dtype("u1"), 1 << 28
+    assert found.fields["b"] == (np.dtype("u1"), 8)
+
+
 def test_a_dtype_that_is_not_aligned_may_not_say_so() -> None:
     with pytest.raises(Refused, match="damaged fields"):
         stated({"a": (np.dtype("u1"), 0), "b": (np.dtype("i8"), 1)}, 144)

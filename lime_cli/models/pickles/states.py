@@ -50,6 +50,9 @@ _MEMBERS = frozenset(
 )
 """Attributes whose values are asked as models are."""
 
+_ASKED = _MEMBERS | {"kernel", "kernel_", "kernels", "k1", "k2"}
+"""Attributes whose values are asked for each answer: models, and kernels of kernels."""
+
 _OF_COLUMNS = frozenset({"transformers", "transformers_"})
 
 _CALLED = re.compile(
@@ -308,7 +311,7 @@ def _parts_asked(one: Any) -> Sequence[Any]:
 
 @lru_cache(maxsize=4096)
 def _members(names: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(name for name in names if name in _MEMBERS)
+    return tuple(name for name in names if name in _ASKED)
 
 
 @cache
