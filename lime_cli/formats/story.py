@@ -358,7 +358,7 @@ def _contrast(explanation: Explanation) -> str:
     columns = all(isinstance(one.where, Column) for one in explanation.components)
     if modality == "tabular" and columns:
         rows = explanation.settings.kernel == "shapley"
-        drawn = "values drawn anew" if explanation.settings.like_lime else "other values"
+        drawn = "values drawn again" if explanation.settings.like_lime else "other values"
         return f"Compared with {'other rows' if rows else drawn}"
     if modality == "text" and facts.get("mask") is None:
         return "Kept rather than removed"
