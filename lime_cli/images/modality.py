@@ -92,13 +92,6 @@ ASSUMED = CodedWarning(
     "the model does not say how pixels become numbers, so {} is assumed; --preprocess changes it",
 )
 
-UNREAD = CodedWarning(
-    "preprocessing_assumed",
-    "preprocessor_config.json asks for {}, which limex does not know: images are only resized, "
-    "scaled and normalized as it says; explain a function that calls the processor if that is "
-    "not all",
-)
-
 LIME = (LIKE_LIME, LIME_SEGMENTER)
 """Names of marcotcr/lime's own cut: quickshift on what the model sees."""
 
@@ -239,6 +232,13 @@ class ImageModality(OfFiles):
             raise SettingsError(words, "leave it out")
         if size is None and pixels is not None and self.preprocess is None:
             size = pixels.size
+        if pixels is not None and pixels.unread and self.preprocess is None:
+            raise ModelError(
+                f"preprocessor_config.json asks for {', '.join(pixels.unread)}, "
+                "which limex does not do",
+                "explain a function that calls the processor, py:module:function, or say all that "
+                "becomes of pixels, beginning with --preprocess",
+            )
         ways = (self.preprocess, model_input.preprocess, scale, self.mean, self.std)
         named = self.preprocess or model_input.preprocess or "unit"
         fitted = replace(
@@ -333,9 +333,6 @@ class ImageModality(OfFiles):
         return None if numbers is None or (numbers.whole and self.network) else numbers
 
     def _assumed(self, held: ArrayNumbers | None) -> tuple[CodedWarning, ...]:
-        if self.given is not None and self.given.unread and self.preprocess is None:
-            listed = ", ".join(self.given.unread)
-            return (*self.said, UNREAD._replace(message=UNREAD.message.format(listed)))
         if not self.assumed:
             return self.said
         numbers = "0 to 1" if held is None else f"{held.low:.4g} to {held.high:.4g}"
