@@ -386,6 +386,26 @@ def test_workers_explain_what_lies_in_files():
         lime_cli.explain(*ZOO, row=3, item_timeout=5)
 
 
+def test_weights_and_others_add_up_to_the_local_prediction():
+    model = pipeline()
+    found = lime_cli.explain(model, FRAME.iloc[3], background=FRAME, samples=128, features=1)
+    assert found.others
+    total = found.intercept + sum(part.weight for part in found.weights) + found.others
+    assert total == pytest.approx(found.local_prediction, abs=1e-12)
+
+
+def test_several_explanations_are_saved_as_one_image(tmp_path):
+    several = lime_cli.explain(pipeline(), FRAME, rows=[1, 2, 3], background=FRAME, samples=64)
+    several.save(tmp_path / "three.png")
+    assert np.array_equal(Image.open(tmp_path / "three.png"), several.plot())
+    several.save(tmp_path / "three.svg")
+    assert (tmp_path / "three.svg").read_bytes().lstrip().startswith(b"<")
+    with pytest.raises(SettingsError, match="do not fit into one webp file"):
+        several.save(tmp_path / "three.webp")
+    with pytest.raises(SettingsError, match="is a folder"):
+        several.save(f"{tmp_path}/")
+
+
 def test_an_explanation_is_looked_at_computed_with_saved_and_read_again(tmp_path):
     found = lime_cli.explain(*ZOO, row=84, target=["bird", "mammal"], samples=512)
     one = found
@@ -419,8 +439,8 @@ def test_explanations_are_a_sequence_with_a_page_a_frame_and_a_picture(tmp_path)
     assert [one.record for one in lime_cli.read(tmp_path / "all.jsonl")] == [
         one.record for one in found
     ]
-    with pytest.raises(SettingsError, match="do not fit into one png file"):
-        found.save(tmp_path / "all.png")
+    with pytest.raises(SettingsError, match="do not fit into one jpg file"):
+        found.save(tmp_path / "all.jpg")
 
 
 @pytest.mark.parametrize("several", [False, True])

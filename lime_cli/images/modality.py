@@ -49,9 +49,9 @@ class ImageInstance(KeptOrMasked):
     components: tuple[Component, ...]
     warnings: tuple[CodedWarning, ...]
     pool: str
-    image: NDArray[np.floating[Any]]
+    image: NDArray[Any]
     """(c, h, w) for the layout NCHW, else (h, w, c): what the model is fed for the instance."""
-    masked: NDArray[np.floating[Any]]
+    masked: NDArray[Any]
     """As ``image``, with every superpixel masked."""
     labels: IntArray
     """(h, w): which component a place of the grid belongs to; -1 in the padding."""
@@ -90,13 +90,6 @@ class ImageInstance(KeptOrMasked):
 ASSUMED = CodedWarning(
     "preprocessing_assumed",
     "the model does not say how pixels become numbers, so {} is assumed; --preprocess changes it",
-)
-
-UNREAD = CodedWarning(
-    "preprocessing_assumed",
-    "preprocessor_config.json asks for {}, which limex does not know: images are only resized, "
-    "scaled and normalized as it says; explain a function that calls the processor if that is "
-    "not all",
 )
 
 LIME = (LIKE_LIME, LIME_SEGMENTER)
@@ -239,6 +232,13 @@ class ImageModality(OfFiles):
             raise SettingsError(words, "leave it out")
         if size is None and pixels is not None and self.preprocess is None:
             size = pixels.size
+        if pixels is not None and pixels.unread and self.preprocess is None:
+            raise ModelError(
+                f"preprocessor_config.json asks for {', '.join(pixels.unread)}, "
+                "which limex does not do",
+                "explain a function that calls the processor, py:module:function, or say all that "
+                "becomes of pixels, beginning with --preprocess",
+            )
         ways = (self.preprocess, model_input.preprocess, scale, self.mean, self.std)
         named = self.preprocess or model_input.preprocess or "unit"
         fitted = replace(
@@ -276,25 +276,26 @@ class ImageModality(OfFiles):
         if held is not None:
             scale = (held.high - held.low) / 255
             preprocessing = replace(preprocessing, scale=scale, mean=(-held.low or 0.0,))
+        precision = "uint8" if held is not None and held.bytes else self.precision
         view = preprocessing.view(photo.pixels.shape[:2])
         cut = self._cut(photo.pixels, view)
         values = 255 - photo.values if self.invert else photo.values
         raw = preprocessing.in_channels(view.grid(values))
-        fill, masked, said = self._filled(raw, cut.on_grid, preprocessing)
+        fill, masked, said = self._filled(raw, cut.on_grid, preprocessing, precision)
         parts = zip(cut.names, places(cut.labels, view), strict=True)
         return ImageInstance(
             subject=self._subject(source, photo, view, cut, fill, preprocessing),
             components=tuple(Component(name, None, place) for name, place in parts),
             warnings=(*photo.warnings, *cut.warnings, *said, *self._assumed(held)),
             pool=self._pool(photo, cut, fill, preprocessing),
-            image=self._in_memory(preprocessing.numbers(raw)),
-            masked=self._in_memory(preprocessing.numbers(masked)),
+            image=self._in_memory(preprocessing.numbers(raw), precision),
+            masked=self._in_memory(preprocessing.numbers(masked), precision),
             labels=cut.on_grid,
             layout=self.layout,
         )
 
     def _filled(
-        self, raw: Values, labels: IntArray, preprocessing: Preprocessing
+        self, raw: Values, labels: IntArray, preprocessing: Preprocessing, precision: str
     ) -> tuple[str, FloatArray, tuple[CodedWarning, ...]]:
         """Return the fill, the image with every superpixel masked, and what is to be said."""
 
@@ -309,7 +310,7 @@ class ImageModality(OfFiles):
             assert self.predictions is not None
             kept = (labels < 0)[..., None]
             images = (preprocessing.numbers(np.where(kept, raw, one))[None] for one in masked)
-            found = [self.predictions(one.astype(self.precision)) for one in images]
+            found = [self.predictions(_of_type(one, precision)) for one in images]
             return np.concatenate(found)
 
         colours = preprocessing.channels in MODES
@@ -332,9 +333,6 @@ class ImageModality(OfFiles):
         return None if numbers is None or (numbers.whole and self.network) else numbers
 
     def _assumed(self, held: ArrayNumbers | None) -> tuple[CodedWarning, ...]:
-        if self.given is not None and self.given.unread and self.preprocess is None:
-            listed = ", ".join(self.given.unread)
-            return (*self.said, UNREAD._replace(message=UNREAD.message.format(listed)))
         if not self.assumed:
             return self.said
         numbers = "0 to 1" if held is None else f"{held.low:.4g} to {held.high:.4g}"
@@ -402,11 +400,16 @@ class ImageModality(OfFiles):
         said = json.dumps([photo.values.shape, ways, self.show]).encode()
         return f"image:{digest_of(said + photo.values.tobytes())}"
 
-    def _in_memory(self, grid: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
+    def _in_memory(self, grid: NDArray[np.float32], precision: str) -> NDArray[Any]:
         """Return numbers as the model is fed them, so that no sample has to be turned around."""
-        numbers = grid.astype(self.precision, copy=False)
+        numbers = _of_type(grid, precision)
         turned = self.layout == "NCHW"
         return np.ascontiguousarray(numbers.transpose(2, 0, 1)) if turned else numbers
+
+
+def _of_type(numbers: NDArray[Any], precision: str) -> NDArray[Any]:
+    whole = np.rint(numbers) if precision == "uint8" else numbers
+    return np.asarray(whole.astype(precision, copy=False))
 
 
 def _facts(preprocessing: Preprocessing) -> dict[str, Any]:

@@ -118,12 +118,18 @@ class ArrayNumbers:
     high: float
     whole: bool
     """Whether they are whole numbers, as pictures have them."""
+    bytes: bool
+    """Whether they are those of a picture in type too."""
 
     @classmethod
     def of(cls, array: NDArray[Any], reading: ImageReading) -> ArrayNumbers | None:
         """Describe the numbers of an array; None where a person says what black and white are."""
         known = None if reading.pixel_range is not None else _range(array, reading)
-        return None if known is None else cls(*known, array.dtype.kind != "f")
+        return (
+            None
+            if known is None
+            else cls(*known, whole=array.dtype.kind != "f", bytes=array.dtype == np.uint8)
+        )
 
 
 def channels_last(

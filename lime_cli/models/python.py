@@ -349,6 +349,11 @@ def of_transformer(
     network: Any, tokenizer: Any, file: ModelFile, origin: Origin, export: Export | None = None
 ) -> Predictor:
     """Ask a transformers model with its tokenizer; logits become probabilities as in a pipeline."""
+    if getattr(network, "main_input_name", "") == "pixel_values":
+        raise ModelError(
+            f"{origin.name}: a transformers model of images needs its image processor",
+            "pass its pipeline: pipeline('image-classification', model=..., image_processor=...)",
+        )
     if tokenizer is None:
         raise ModelError(
             f"{origin.name}: a transformers model needs its tokenizer",

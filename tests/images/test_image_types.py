@@ -158,6 +158,9 @@ def test_a_model_that_says_nothing_is_given_the_own_numbers_of_an_array(
     found = instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3))
     np.testing.assert_allclose(found.original()[0], array * factor, rtol=1e-6)
     assert "as in the array" in str(found.warnings) or factor != 1
+    as_held = np.uint8 if dtype is np.uint8 and kind is None else np.float32
+    codes = np.zeros((2, len(found.components)))
+    assert {found.original().dtype, found.model_inputs(codes).dtype} == {np.dtype(as_held)}
     if dtype is not np.int64:  # of these a person must say what white is
         told = instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3), preprocess="unit")
         assert told.original().max() <= 1
