@@ -90,7 +90,8 @@ def waterfall(explanation: Explanation, surrogate: Surrogate) -> tuple[Waterfall
     rest = local - level
     if others is not None and others.components:
         name = f"{others.components:,} other {'part' if others.components == 1 else 'parts'}"
-        steps.append(WaterfallStep("others", name, "together", level, local, others.interval))
+        beside = "together" if others.components > 1 else ""
+        steps.append(WaterfallStep("others", name, beside, level, local, others.interval))
     elif abs(rest) > TINY * _size(surrogate):
         steps.append(WaterfallStep("others", "others", "together", level, local))
     what = "prediction" if surrogate.against is None else "difference"
