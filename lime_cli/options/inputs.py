@@ -296,7 +296,7 @@ class FolderOptions(Options, heading="Input"):
 
     recursive: bool = flag("--recursive", "Include files in subfolders.", common=True)
     glob: str | None = option(
-        "--glob", "Files to take from folders, such as '*.txt'.", metavar="PATTERN"
+        "--glob", "Files to take from folders, such as '2024-*'.", metavar="PATTERN"
     )
 
 

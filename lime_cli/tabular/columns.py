@@ -66,7 +66,31 @@ def called(
         found |= {
             at[fold(name)]: name for name in missing if wanted[fold(name)] == 1 and fold(name) in at
         }
+    if not found and numbers_only(names) and not {*header} & {*names}:
+        found = _by_number(header, names, drop)
     return tuple(found.get(name, name) for name in header)
+
+
+def numbers_only(names: Sequence[str]) -> bool:
+    """Tell names that do no more than number a model's columns: f0, f1 or x1, x2, x3."""
+    starts = {re.sub(r"\d+$", "", name) for name in names}
+    begin = min(starts)
+    if len(names) < 2 or len(starts) > 1 or not NUMBERING.fullmatch(begin):
+        return False
+    numbers = [name.removeprefix(begin) for name in names]
+    return any(numbers == [str(i + first) for i in range(len(names))] for first in (0, 1))
+
+
+NUMBERING = re.compile(r"(?i)f|x|v|c|(?:features?|col(?:umn)?s?|var(?:iable)?s?)[_ ]?")
+"""What stands before the number of a column that has no name of its own."""
+
+
+def _by_number(header: Sequence[str], names: Sequence[str], drop: Sequence[str]) -> dict[str, str]:
+    """Give a model's columns to those of a table in their order, where their number fits."""
+    left = [name for name in header if name not in drop]
+    own = [name for name in left if not (is_label(name) or INDEX.fullmatch(name))]
+    fitting = next((one for one in (left, own) if len(one) == len(names)), [])
+    return dict(zip(fitting, names, strict=False))
 
 
 def _has_dummies(name: str, missing: Sequence[str]) -> bool:
@@ -125,6 +149,9 @@ def columns_for(
         if needed:
             said = f"--drop {needed[0]}: the model needs it"
             raise SettingsError(said, f"--fixed {needed[0]} keeps its value")
+        if numbers_only(model_input.columns) and not {*stream.header} & {*model_input.columns}:
+            left = [name for name in stream.header if name not in drop]
+            raise _of_other_width(stream, left, len(model_input.columns), [], "")
         require(stream.name, stream.header, model_input.columns, stream.records)
         _check_dropped(stream, drop)
         return model_input.columns
@@ -184,9 +211,16 @@ def typed(names: Sequence[str]) -> str:
 
 
 def _of_other_width(
-    stream: Stream, columns: Sequence[str], wanted: int, likely: Sequence[str]
+    stream: Stream,
+    columns: Sequence[str],
+    wanted: int,
+    likely: Sequence[str],
+    other: str = "; or name the model's own with --columns",
 ) -> ModelError:
-    """Word that a model of ``wanted`` columns is given a table of others."""
+    """Word that a model of ``wanted`` columns is given a table of others.
+
+    ``other`` is another way than to leave columns out.
+    """
     said = f"{stream.name}: the model expects {wanted} columns, the file has {len(columns)}"
     if len(columns) < wanted:
         return ModelError(said, "give the table it was fitted on")
@@ -209,7 +243,7 @@ def _of_other_width(
     else:
         hint = f"leave {n} of {listed}{more} out with --drop"
     hint += f", {' and '.join(map(repr, likely))} most likely" if likely else ""
-    return ModelError(said, f"{hint}; or name the model's own with --columns")
+    return ModelError(said, hint + other)
 
 
 SHOWN = 12
