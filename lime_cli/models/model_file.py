@@ -138,7 +138,7 @@ def _of_mlflow(path: str, folder: Path) -> Path:
 APPLIED_FIRST = r"(?i)scal|standardi|minmax|normali|preproc|transformer|pca|vectori|tfidf"
 """How files are called that hold what is applied to rows before a model."""
 
-NAMES_CLASSES = r"(?i)label|class_?names|classes|binari[sz]er|(?:^|[_.-])(?:le|lb|mlb)[_.-]"
+NAMES_CLASSES = r"(?i)label|target|class_?names|classes|binari[sz]er|(?:^|[_.-])(?:le|lb|mlb)[_.-]"
 """How files are called that hold the names of a model's classes."""
 
 PICKLED = (".pkl", ".pickle", ".joblib", ".sav")

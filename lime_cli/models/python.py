@@ -119,7 +119,7 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
         if isinstance(inputs, np.ndarray):
             return _of_each(function, np.ascontiguousarray(handed(inputs, None, given)), origin)
         if isinstance(inputs, list):
-            return _of_each(function, inputs, origin)
+            return _of_each(function, list(inputs), origin)  # some empty what they are given
         return function(handed(inputs, "frame", given))
 
     return Way(origin, predict, stated, given)

@@ -1,5 +1,6 @@
 """Functions that tests explain as ``py:tests.models.python_functions:NAME``."""
 
+import os
 import sys
 import time
 import zlib
@@ -151,10 +152,18 @@ ANSWERS = {
     "output": lambda p: _Output(Tensor(p)),
     "rows": lambda p: tuple(map(tuple, p)),
     "arrays": lambda p: list(p),
+    "printed_in_c": lambda p: (os.write(1, b"no result\n"), p)[1],
     "named_tuples": lambda p: [Scores(*row) for row in p],
     "columns": lambda p: {"a": p[:, 0], "b": list(p[:, 1]), "c": p[:, 2]},
     "without_the_axis_of_one": lambda p: p[0] if len(p) == 1 else p,
 }
+
+
+def emptied(texts):
+    found = scores_of(texts)
+    del texts[:]
+    return found
+
 
 for _name, _change in ANSWERS.items():
     globals()[_name] = lambda texts, change=_change: change(scores_of(texts))

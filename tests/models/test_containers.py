@@ -57,7 +57,7 @@ def saved(tmp_path, held):
         ((FITTED, {"note": 1}), "0", "'1'"),
         ({"v1": {"clf": FITTED}, "clf": FITTED}, "v1.clf", "'v1'"),
         ({7: FITTED}, "7", ""),
-        ({"model": FITTED, "labels": LabelEncoder().fit(["a", "b"])}, "model", "'labels'"),
+        ({"model": FITTED, "towns": LabelEncoder().fit(["a", "b"])}, "model", "'towns'"),
     ],
     ids=["dict", "dated", "list", "tuple", "nested", "number", "labels"],
 )
@@ -437,6 +437,29 @@ def test_an_encoder_of_labels_beside_a_model_of_texts_is_told_with_what_prints_n
     assert done.stdout.strip() == "blame,none,praise"
     named = ModelFile("model.pkl", classes=("blame", "none", "praise")).load()
     assert named.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("called", "names"),
+    [("label_encoder", ["blame", "praise"]), ("le", ["blame", "praise"]),
+     ("gender", ["blame", "praise"]), ("target_encoder", ["a", "b", "c"])],
+)  # fmt: skip
+def test_an_encoder_of_labels_in_the_file_names_the_classes_that_it_numbered(
+    tmp_path, called, names
+):
+    texts, numbers = ["good film", "bad film", "good one"], [1, 0, 1]
+    vectorizer, encoder = TfidfVectorizer().fit(texts), LabelEncoder().fit(names)
+    model = LogisticRegression().fit(vectorizer.transform(texts), numbers)
+    held = {"vectorizer": vectorizer, "model": model, called: encoder}
+    found = ModelFile(saved(tmp_path, held)).load()
+    found.predict(texts)
+    told = [one.message for one in found.warnings if one.code == "classes_assumed"]
+    named = called != "gender" and len(names) == 2
+    assert found.identity.targets == (("blame", "praise") if named else ("0", "1"))
+    assert [f"as {called!r} of the file has them" in one for one in told] == [True] * named
+    typed = ModelFile(saved(tmp_path, held), classes=("x", "y")).load()
+    typed.predict(texts)
+    assert typed.identity.targets == ("x", "y")
 
 
 def test_files_of_other_names_beside_a_model_are_none_of_its_business(tmp_path):

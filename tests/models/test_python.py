@@ -216,6 +216,19 @@ def test_whatever_a_library_answers_with_is_read(name):
     assert any("its first part" in one for one in said) == (name.startswith("pair"))
 
 
+def test_a_function_may_empty_what_it_is_given():
+    texts = list(TEXTS)
+    expected = python_functions.scores_of(TEXTS)
+    assert loaded("emptied").predict(texts) == pytest.approx(expected, abs=1e-6)
+    assert texts == TEXTS
+
+
+def test_what_is_printed_past_python_goes_to_standard_error_too(capfd):
+    loaded("printed_in_c").predict(TEXTS)
+    found = capfd.readouterr()
+    assert (found.out, found.err[:10]) == ("", "no result\n")
+
+
 def test_an_async_function_is_called_what_it_is():
     with pytest.raises(PredictionError, match=r"is an async function; name one that calls it"):
         loaded("later").predict(TEXTS)

@@ -19,7 +19,7 @@ import joblib
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.boosters import as_estimator, read_no_files
-from lime_cli.models.containers import check_fitted, opened
+from lime_cli.models.containers import check_fitted, classes_in, opened
 from lime_cli.models.content import Content
 from lime_cli.models.model_file import (
     APPLIED_FIRST,
@@ -302,6 +302,12 @@ def predictor_of(
     naming = pickles_beside(file.path, NAMES_CLASSES)
     with looked_at(name), guarded(file, kind):  # what a model has and can is asked of the model
         model, said, columns = opened(held, file.key, name)
+        naming_it = None if file.classes else classes_in(held, model)
+        if naming_it is not None:
+            key, names = naming_it
+            file = file._replace(classes=names)
+            words = f"classes are called as {key!r} of the file has them; --classes changes this"
+            said = (*said, CodedWarning("classes_assumed", words))
         check_fitted(model, name)
         before = _applied_first(file.path, first, model)
         origin = Origin(kind, digest, name, (*_version_gap(name, heard), *said, *before))
