@@ -299,7 +299,7 @@ def _unread(said: dict[str, Any], kind: str) -> tuple[str, ...]:
 SIDES = ("height", "width", "shortest_edge")
 
 ODD = ("perceiver", "donut", "nougat", "pixtral", "imagegpt", "layoutlmv2")
-"""Kinds that mean something else by the same keys: which side, what is cropped, how it is scaled."""
+"""Kinds that mean something else by the same keys: by sides, by a crop, or by scaling."""
 
 
 def _padded(shown: Sides, sides: Sides, shorter: int | None) -> tuple[str, ...]:
