@@ -95,6 +95,10 @@ class Source(NamedTuple):
         return f"{self.record.unit} {self.record.line}"
 
 
+FRAME, ARRAY, ROW, TEXTS = "data frame", "array", "row", "texts"
+"""What messages and records call a table that has no file."""
+
+
 @dataclass(frozen=True)
 class Listing:
     """Which files of a folder are taken; hidden ones and those of results never are."""

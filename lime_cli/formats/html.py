@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 from jinja2 import Environment, select_autoescape
@@ -23,6 +23,8 @@ from PIL import Image
 from lime_cli.engine.explanation import Explanation, Surrogate
 from lime_cli.engine.instance import Column, Component, Segment, SegmentedImage
 from lime_cli.engine.model import BoolArray
+from lime_cli.errors import SettingsError
+from lime_cli.formats import Look, written
 from lime_cli.formats.chart import FAINTEST
 from lime_cli.formats.story import (
     LEVELS,
@@ -53,13 +55,11 @@ from lime_cli.formats.wording import (
     literal,
     numbers_for,
     radius_said,
+    source_said,
     target_said,
 )
+from lime_cli.sources import ROW
 from lime_cli.version import __version__
-
-if TYPE_CHECKING:
-    from lime_cli.formats import Look
-
 
 LONGEST = 768
 """Pixels of the longer side of an image on a page."""
@@ -247,7 +247,9 @@ def _about(explanation: Explanation) -> str:
     """Say in a line what is explained."""
     subject, model = explanation.subject, explanation.model
     row = subject.facts.get("row")
-    at = f"row {row} of {subject.source}" if isinstance(row, int) else subject.source
+    at = source_said(subject.source)
+    if isinstance(row, int) and subject.source != ROW:
+        at = f"row {row} of {at}"
     named = explanation.made_of or f"the {model.format} model {model.digest[:12]}"
     quoted = (" minus ".join(pair_of(explanation, one)) for one in explanation.surrogates)
     names = list(dict.fromkeys(quoted))
@@ -620,15 +622,47 @@ SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
 def fragment(explanations: Iterable[Explanation], failures: list[dict[str, str]]) -> str:
     """Return what the page shows as a part of another page: without script, its style its own.
 
-    The style sheet is nested in the class of the part, so that nothing around it changes.
+    The style sheet is nested in the class of the part, so that nothing around it changes. Where a
+    notebook that is not trusted leaves out style sheets and SVG, a picture of the one explanation
+    is seen instead.
     """
+    each = list(explanations)
     stream = io.BytesIO()
-    write_page(explanations, stream, {}, failures)
+    write_page(each, stream, {}, failures)
     found = BODY.search(stream.getvalue().decode())
     assert found is not None
     body = SCRIPT.sub("", found["body"])
-    style = part("page.css").replace(":root", "&").replace("body{", "&{")
-    return f'<div class="limex"><style>.limex{{{style}}}</style>{body}</div>'
+    still = _still(each[0]) if len(each) == 1 and not failures else ""
+    return f'<div class="limex"><style>{_scoped(part("page.css"))}</style>{still}{body}</div>'
+
+
+def _still(explanation: Explanation) -> str:
+    """Return the picture of an explanation, which style sheets hide; "" if there is none."""
+    try:
+        picture = written("svg", [explanation], Look())
+    except SettingsError:  # a tree, or more targets than a picture shows
+        return ""
+    return f'<img class="still" alt="" src="{_uri("svg+xml", io.BytesIO(picture))}">'
+
+
+PALETTE = re.compile(r":root\{(?P<colours>[^}]*)\}")
+
+THEMES = (
+    (0, "light", "[data-jp-theme-light=true],.vscode-light,html[theme=light]"),
+    (1, "dark", "[data-jp-theme-light=false],.vscode-dark,html[theme=dark]"),
+)
+"""Palettes by their place in the style sheet, and how notebooks mark themes of that kind."""
+
+
+def _scoped(style: str) -> str:
+    """Nest a style sheet in the class of a part; its colours are those of the notebook's theme."""
+    palettes = [found["colours"] for found in PALETTE.finditer(style)]
+    nested = style.replace(":root", "&").replace("body{", "&{")
+    themes = (
+        f":is({marks}) .limex{{{palettes[place]};color-scheme:{scheme}}}"
+        for place, scheme, marks in THEMES
+    )
+    return f".limex{{{nested}.still{{display:none}}}}{''.join(themes)}"
 
 
 def _render(data: Mapping[str, Any]) -> str:

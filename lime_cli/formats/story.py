@@ -31,6 +31,7 @@ from lime_cli.formats.wording import (
     literal,
     marked,
     numbers_for,
+    source_said,
     value_beside,
 )
 
@@ -544,7 +545,7 @@ def masking_said(explanation: Explanation) -> str:
     facts, modality = explanation.subject.facts, explanation.subject.modality
     background = facts.get("background")
     if modality == "tabular" and isinstance(background, dict):
-        source = literal(str(background.get("source", "the background")))
+        source = source_said(str(background.get("source", "the background")))
         if explanation.settings.kernel == "shapley":
             return f"their values are those of another row of {source}"
         if explanation.settings.like_lime:

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight, called
 from lime_cli.engine.instance import Column, Component
+from lime_cli.sources import ARRAY, FRAME, ROW
 
 SMALLEST, LARGEST = 1e-4, 1e15
 """Outside, numbers are written with an exponent."""
@@ -238,6 +239,11 @@ def literal(text: str, unicode: bool = True) -> str:
     if not text.isprintable():
         shown = "".join(_escaped(one) if _is_hidden(one) else one for one in text)
     return shown if unicode else shown.encode("ascii", "backslashreplace").decode()
+
+
+def source_said(source: str) -> str:
+    """Name a file, or a table that has none, inside a sentence."""
+    return f"the {source}" if source in (FRAME, ARRAY, ROW) else literal(source)
 
 
 def in_order(text: str) -> str:
