@@ -17,7 +17,7 @@ from lime_cli.errors import MissingDependency, ModelError
 from lime_cli.models.content import Content
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.pickles import refusals
-from lime_cli.models.pickles.archive import MAX_BYTES
+from lime_cli.models.pickles.archive import MAX_BYTES, most_bytes
 from lime_cli.models.pickles.loading import predictor_of
 from lime_cli.models.pickles.policy import CALL, NEW, REF, AllowList, Global, Refused, is_danger
 from lime_cli.models.pickles.sizes import Damaged, check_state
@@ -143,7 +143,8 @@ def _schema(path: Path, content: bytes) -> Any:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > MAX_BYTES or len(entries) > MAX_ENTRIES:
+            most = most_bytes(len(content))
+            if sum(entry.file_size for entry in entries) > most or len(entries) > MAX_ENTRIES:
                 raise refusals.too_large(path)
             if archive.getinfo("schema.json").file_size > MAX_SCHEMA_BYTES:
                 raise refusals.too_large(path)

@@ -173,6 +173,14 @@ def test_a_file_that_expands_too_far_is_refused(tmp_path, monkeypatch):
         ModelFile(path).load()
 
 
+def test_a_small_file_may_not_become_a_large_one(tmp_path):
+    fitted = LogisticRegression().fit(X, Y)
+    fitted.coef_ = np.zeros((3, 1 << 21))
+    sio.dump(fitted, tmp_path / "m.skops", compression=zipfile.ZIP_DEFLATED, compresslevel=9)
+    with pytest.raises(ModelError, match="expands beyond 32 MiB"):
+        ModelFile(str(tmp_path / "m.skops")).load()
+
+
 def test_a_file_cut_short_is_told(tmp_path):
     path = saved(tmp_path, LogisticRegression().fit(X, Y))
     content = (tmp_path / "m.skops").read_bytes()

@@ -24,10 +24,12 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
 from sklearn.feature_selection import SelectFromModel, SelectKBest
 from sklearn.gaussian_process.kernels import RBF
+from sklearn.impute import IterativeImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics.pairwise import (
     linear_kernel,
@@ -96,6 +98,11 @@ def constant_path(path: str) -> list[tuple[str, Model]]:
 CONTENT = np.array([b"anything"], "S8")
 
 
+def imputer(rounds: Any = None) -> Model:
+    model = fitted(IterativeImputer(tol=100, random_state=0))
+    return model if rounds is None else with_state(model, imputation_sequence_=rounds)
+
+
 ACTING: dict[str, Callable[[], Model]] = {
     # the reproducers
     "a pipeline that keeps files, asked to fit": lambda: Pipeline(
@@ -106,6 +113,9 @@ ACTING: dict[str, Callable[[], Model]] = {
     ),
     "an array in a stack": lambda: stack([CONTENT], ["tofile"]),
     "memory": lambda: Pipeline([("z", fitted(LogisticRegression()))], memory="cache"),
+    "an imputer that asks an array": lambda: imputer([(0, np.arange(1, 4), CONTENT)]),
+    "an imputer that asks a function": lambda: imputer([(0, np.arange(1, 4), np.max)]),
+    "an imputer of other rounds": lambda: imputer([CONTENT]),
     # neighbours: other methods, other attributes, other places
     "fit_predict": lambda: stack([fitted(LogisticRegression())], ["fit_predict"]),
     "a method in an array": lambda: stack(
@@ -236,9 +246,9 @@ def test_a_model_that_would_act_is_refused(
 
 
 IN_SKOPS = [
-    "an array asked to write a file", "an array in a stack", "memory", "fit_predict", "a chain",
-    "a getter of importances", "a method replaced", "an array as a step", "a vote of arrays",
-    "a masked array",
+    "an array asked to write a file", "an array in a stack", "memory", "fit_predict",
+    "a chain", "a getter of importances", "a method replaced", "an array as a step",
+    "a vote of arrays", "a masked array",
 ]  # fmt: skip
 
 
@@ -560,6 +570,24 @@ def test_encoders_of_every_kind_load(model: Model, tmp_path: Path) -> None:
     rows = np.array(list("aab" * 10 + "c" * 3), object)[:, None]
     loaded: Any = unpickle(written(model.fit(rows), tmp_path / "m.pkl", 4))
     assert (loaded.transform(rows) != model.transform(rows)).nnz == 0
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_an_imputer_that_asks_a_model_for_each_column_loads(protocol: int, tmp_path: Path) -> None:
+    rows = np.where(np.random.default_rng(1).random(X.shape) < 0.2, np.nan, X)
+    model = make_pipeline(IterativeImputer(tol=100, random_state=0), LogisticRegression())
+    model.fit(rows, Y)
+    loaded: Any = unpickle(written(model, tmp_path / "m.pkl", protocol))
+    assert np.array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
+    triplet = loaded[0].imputation_sequence_[0]
+    assert triplet.estimator is triplet[2]
+
+
+def test_a_round_of_an_imputer_has_three_parts(tmp_path: Path) -> None:
+    place = b"csklearn.impute._iterative\n_ImputerTriplet\n"
+    (tmp_path / "m.pkl").write_bytes(b"\x80\x02" + place + b"K\x01K\x02\x86\x81.")
+    with pytest.raises(UntrustedModel, match="of other parts than it has"):
+        unpickle(tmp_path / "m.pkl")
 
 
 def test_labels_that_were_already_looked_up_load(tmp_path: Path) -> None:
