@@ -236,7 +236,9 @@ def test_a_group_is_named_once_and_a_missing_value_is_read_as_a_word():
     gone = Component("age is missing", None, Column("age"))
     one = replace(of(0.3, -0.2), components=(group, gone))
     said = told(one)
-    assert "address raises it by 30.0 points; a missing age lowers it by 20.0 points" in said
+    assert (
+        "the group address raises it by 30.0 points; a missing age lowers it by 20.0 points" in said
+    )
     steps = waterfall(one, one.surrogates[0])
     assert (steps[1].name, steps[1].beside) == ("address", "street = A, city = B")
 
@@ -248,6 +250,7 @@ def test_two_classes_compared_are_named_as_a_pair():
         one, one.surrogates[0]
     )
     assert [step.name for step in waterfall(one, one.surrogates[0])][-1] == "difference"
+    assert legend(one, one.surrogates[0]).startswith("Blue raises the difference")
 
 
 def test_words_of_one_name_are_told_apart():

@@ -44,6 +44,7 @@ def test_the_graph_of_a_folder_named_by_itself_finds_what_lies_beside_it(tmp_pat
     [
         ({"problem_type": "multi_label_classification"}, 3, ("a", "b", "c"), "sigmoid"),
         ({"problem_type": "regression"}, 1, ("a",), "none"),
+        ({"function_to_apply": "sigmoid"}, 3, ("a", "b", "c"), "softmax"),
         ({}, 1, ("not a", "a"), "one"),
         ({"id2label": ""}, 2, ("LABEL_0", "LABEL_1"), "softmax"),
         ({"architectures": ["BertModel"], "id2label": ""}, 2, ("0", "1"), "none"),
