@@ -261,7 +261,7 @@ def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
     return _pipeline(parts), (CodedWarning("chained", words), *_left_out(children))
 
 
-AFTER = re.compile(r"(?i)thr|cut|log|exp|transform|invers|offset|shift")
+AFTER = re.compile(r"(?i)thr|cut|log|exp|transform|inverse|offset|shift")
 """How a value is called that its owner applies to what a model predicts."""
 
 
