@@ -278,8 +278,10 @@ class Predictor:
         return True
 
     def _predict_once(self, inputs: Any) -> FloatArray:
-        raw = self._guarded(lambda: self._way.predict(inputs), inputs)
-        outputs: FloatArray = self._guarded(lambda: self._read(raw, len(inputs)), inputs)
+        def predict() -> FloatArray:
+            return self._read(self._way.predict(inputs), len(inputs))
+
+        outputs: FloatArray = self._guarded(predict, inputs)
         return outputs
 
     def _read(self, raw: Any, n: int) -> FloatArray:

@@ -76,10 +76,9 @@ class Files:
         if name == "utf-8" and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             with contextlib.suppress(UnicodeError):  # bytes that say so, which UTF-8 has nowhere
                 return data.decode("utf-16")
-        hint = "latin-1, say"
         raise InputError(
             f"{shown}: is not {name.upper()} at byte {place}",
-            f"name its encoding, such as --encoding {hint}, or save it as UTF-8",
+            "name its encoding, such as --encoding latin-1, or save it as UTF-8",
         )
 
 

@@ -125,6 +125,12 @@ def marked(one):
     one.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=numbers)
 
 
+def unmarked(one):
+    from tokenizers import processors
+
+    one.post_processor = processors.TemplateProcessing("$A", special_tokens=[])
+
+
 CONFIGURED = {
     "case kept": ("bert", bert_said(do_lower_case=False), normalized(lowercase=False)),
     "accents kept": (
@@ -139,6 +145,12 @@ CONFIGURED = {
         lambda one: None,
     ),
     "a blank before": ("roberta", {"add_prefix_space": True}, spaced),
+    "Chinese of MPNet": (
+        "bert", {"tokenizer_class": "MPNetTokenizer", "tokenize_chinese_chars": False,
+                 "do_lower_case": True},
+        lambda one: None,
+    ),
+    "no mark": ("roberta", {"tokenizer_class": "GPTNeoXTokenizer"}, unmarked),
     "an end and no beginning": (
         "roberta",
         {"tokenizer_class": "LlamaTokenizerFast", "add_bos_token": False, "add_eos_token": True},
