@@ -61,8 +61,8 @@ class WaterfallStep(NamedTuple):
 
     @property
     def certain(self) -> bool:
-        """Whether its sign is certain."""
-        return self.interval is None or not self.interval.holds_zero
+        """Whether its sign is certain; of 0 that is exact, too."""
+        return self.interval is None or not self.interval.holds_zero or not self.interval.half_width
 
     @property
     def reach(self) -> tuple[float, float]:
@@ -90,7 +90,8 @@ def waterfall(explanation: Explanation, surrogate: Surrogate) -> tuple[Waterfall
     rest = local - level
     if others is not None and others.components:
         name = f"{others.components:,} other {'part' if others.components == 1 else 'parts'}"
-        steps.append(WaterfallStep("others", name, "together", level, local, others.interval))
+        beside = "together" if others.components > 1 else ""
+        steps.append(WaterfallStep("others", name, beside, level, local, others.interval))
     elif abs(rest) > TINY * _size(surrogate):
         steps.append(WaterfallStep("others", "others", "together", level, local))
     what = "prediction" if surrogate.against is None else "difference"
@@ -169,15 +170,16 @@ def legend(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say how the bars are read, as far as there are such bars."""
     weights = surrogate.weights
     signs = {one.weight > 0 for one in weights if one.weight}
-    moves = {True: "blue raises the prediction", False: "orange lowers it"}
+    what = "prediction" if surrogate.against is None else "difference"
+    moves = {True: f"blue raises the {what}", False: "orange lowers it"}
     if signs == {False}:
-        moves[False] = "orange lowers the prediction"
+        moves[False] = f"orange lowers the {what}"
     said = [", ".join(moves[sign] for sign in (True, False) if sign in signs)]
     said[0] += f", compared with the part masked ({masking_said(explanation)})" if signs else ""
     steps = waterfall(explanation, surrogate)
     marks = ["whiskers are 95% intervals"] if any(one.half_width for one in weights) else []
-    text = any(isinstance(one.where, Spans) for one in explanation.components)
-    words = " and dotted words" if text and any(not one.certain for one in weights) else ""
+    dotted = any(not piece.certain for piece in shades(explanation, surrogate))
+    words = " and dotted words" if dotted else ""
     if any(not one.certain for one in steps):
         marks.append(f"hatched bars{words} have no certain sign")
     said.append("; ".join(marks))
@@ -357,7 +359,8 @@ def _contrast(explanation: Explanation) -> str:
     columns = all(isinstance(one.where, Column) for one in explanation.components)
     if modality == "tabular" and columns:
         rows = explanation.settings.kernel == "shapley"
-        return "Compared with other rows" if rows else "Compared with other values"
+        drawn = "values drawn again" if explanation.settings.like_lime else "other values"
+        return f"Compared with {'other rows' if rows else drawn}"
     if modality == "text" and facts.get("mask") is None:
         return "Kept rather than removed"
     if modality == "image":
@@ -390,6 +393,8 @@ def _quoted(component: Component) -> str:
     """Name a component inside a sentence: words in quotes, columns without their bins."""
     name, _ = _without_bin(component)
     where = component.where
+    if isinstance(where, Column) and component.name.startswith(f"{where.column}: "):
+        name = f"the group {name}"
     if isinstance(where, Column) and component.value is None:
         name = name.replace(f"{where.column} is missing", f"a missing {where.column}")
     said = in_order(literal(name))
@@ -511,7 +516,7 @@ def comparison_said(explanation: Explanation, surrogate: Surrogate) -> str:
     if settings.kernel == "shapley":
         return (
             f"Each weight is a Shapley value: what the part adds to {what} when it is kept after "
-            "others, on average over all orders. While parts are not kept, "
+            f"others, on average over all orders. While a part is masked, "
             f"{masking_said(explanation)}."
         )
     return (
@@ -547,12 +552,14 @@ def masking_said(explanation: Explanation) -> str:
     if modality == "tabular" and isinstance(background, dict):
         source = source_said(str(background.get("source", "the background")))
         if explanation.settings.kernel == "shapley":
-            return f"their values are those of another row of {source}"
+            return f"its value, like those of all masked parts, is that of another row of {source}"
         if explanation.settings.like_lime:
             return f"its value is drawn again from {source}, and can be the same one"
         if background.get("bins") == "none":
             return f"its value is replaced by another one from {source}, drawn by frequency"
-        return f"its value is replaced by one from {source} that is outside its bin or category"
+        said = f"its value is replaced by one from {source} that is outside its bin or category"
+        words = any(isinstance(one.where, Spans) for one in explanation.components)
+        return f"{said}, and a word is removed" if words else said
     if modality == "text":
         mask = facts.get("mask")
         return "it is removed" if mask is None else f"it is replaced by {literal(mask)}"

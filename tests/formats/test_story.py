@@ -222,6 +222,16 @@ def test_weights_without_a_sampling_error_have_no_whiskers():
     assert "hisker" not in sure + legend(one, one.surrogates[0])
 
 
+def test_dotted_words_are_explained_where_there_are_some():
+    open_ = Interval(-0.1, 0.2)
+    one = review()
+    weights = tuple(weight._replace(interval=open_) for weight in one.surrogates[0].weights)
+    assert "dotted" not in legend(one, one.surrogates[0])
+    assert "dotted words have no certain sign" in legend(
+        one, replace(one.surrogates[0], weights=weights)
+    )
+
+
 def test_hatched_others_are_explained_where_every_weight_is_certain():
     others = Others(6, 0.001, 0.01, Interval(-0.02, 0.02))
     one = of(0.3, others=others)
@@ -236,7 +246,9 @@ def test_a_group_is_named_once_and_a_missing_value_is_read_as_a_word():
     gone = Component("age is missing", None, Column("age"))
     one = replace(of(0.3, -0.2), components=(group, gone))
     said = told(one)
-    assert "address raises it by 30.0 points; a missing age lowers it by 20.0 points" in said
+    assert (
+        "the group address raises it by 30.0 points; a missing age lowers it by 20.0 points" in said
+    )
     steps = waterfall(one, one.surrogates[0])
     assert (steps[1].name, steps[1].beside) == ("address", "street = A, city = B")
 
@@ -248,6 +260,7 @@ def test_two_classes_compared_are_named_as_a_pair():
         one, one.surrogates[0]
     )
     assert [step.name for step in waterfall(one, one.surrogates[0])][-1] == "difference"
+    assert legend(one, one.surrogates[0]).startswith("Blue raises the difference")
 
 
 def test_words_of_one_name_are_told_apart():
@@ -276,6 +289,7 @@ def test_shades_are_the_text_and_as_strong_as_the_weights():
         (LOAN, "replaced by one from loans.csv"),
         ((*LOAN, "--bins", "none"), "replaced by another one from loans.csv"),
         ((*LOAN, "--kernel", "shapley"), "Shapley value"),
+        ((*LOAN, "--text-column", "city"), "and a word is removed"),
         (REVIEW, "it is removed"),
         ((*REVIEW, "--mask", "UNK"), "replaced by UNK"),
         ((*LOAN, "--surrogate", "tree"), "Each line gives the prediction for"),
