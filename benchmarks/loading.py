@@ -12,9 +12,9 @@ process, as a second one finds its memory ready. All run from byte code, which p
 installs. Goals: at most 1.3 for pickles, 1.15 for ONNX, 2 for the unpickling.
 
 With --kinds: what unpickling costs for every kind of model, in one process that has done it before:
-the least processor time of many runs, beside pickle.load, joblib.load or skops.io.load. Bound: twice
-that or 3 ms more, whichever is larger; beside pickle.load, which is all in C and checks nothing,
-three times or 3 ms more. A line beyond its bound ends with a mark.
+the least processor time of many runs, beside pickle.load, joblib.load or skops.io.load. Bound:
+twice that or 3 ms more, whichever is larger; beside pickle.load, which is all in C and checks
+nothing, three times or 3 ms more. A line beyond its bound ends with a mark.
 """
 
 from __future__ import annotations
