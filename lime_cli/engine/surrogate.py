@@ -46,8 +46,8 @@ KEPT_WHOLE = 256
 """Regressors, at most, of which the Gram matrices at every radius are kept."""
 OF_A_SIZE = 4
 """Samples for each block and unknown, from which those that weigh the same are taken together."""
-TOGETHER = 2**20
-"""Numbers that are worked on in one go."""
+TOGETHER = 2**18
+"""Numbers that are worked on in one go, few enough for a cache of the processor."""
 
 
 @dataclass(frozen=True, eq=False)

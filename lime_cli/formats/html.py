@@ -36,6 +36,7 @@ from lime_cli.formats.story import (
     comparison_said,
     legend,
     listed,
+    members_of,
     numbers_of,
     outline,
     pair_of,
@@ -476,10 +477,15 @@ def _values(explanation: Explanation) -> Iterator[Item]:
         if isinstance(where, Column):
             certain = weight.certain
             sign = "for" if weight.weight > 0 else "against"
-            signs[where.column] = sign if certain else f"{sign} open"
+            for column in members_of(explanation, where.column):
+                signs[column] = sign if certain else f"{sign} open"
     for key, value in (values if isinstance(values, dict) else {}).items():
         shown = "missing" if value is None else shown_value(value)
         yield {"name": literal(str(key)), "value": literal(shown), "sign": signs.get(str(key), "")}
+
+
+SPELLED = {None: "none", True: "yes", False: "no"}
+"""Values that a card shows as words."""
 
 
 def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
@@ -500,7 +506,8 @@ def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
         yield "background", literal(described)
     for key, value in facts.items():
         if key != "text" and not isinstance(value, dict | list):
-            yield literal(str(key)), literal(str(value))
+            said = SPELLED[value] if value is None or isinstance(value, bool) else str(value)
+            yield literal(str(key).replace("_", " ")), literal(said)
     yield "samples", f"{explanation.samples:,}: {STOPS.get(explanation.stop, explanation.stop)}"
     numbers = explanation.settings.numbers()
     for key in ("seed", "features", "selection", "surrogate"):
