@@ -63,7 +63,7 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
 
 
 def _check_cells(file: str, where: str, cells: list[Any]) -> None:
-    """Refuse cells that are no values, and those in which lists repeat so often that no text ends."""
+    """Refuse cells that are no values, and those whose lists repeat so often that no text ends."""
     import pandas
 
     plain = (*_VALUES, type(pandas.NA))
