@@ -44,10 +44,14 @@ def fitted(model: Any) -> ModelInput:
         if not any(isinstance(value, str) for value in one.values):
             known.setdefault(place, one)
     told = ModelInput(columns=names, n_columns=n_columns, words=tuple(sorted(words)), known=known)
-    ranges, gapless = _ranges(model, n_columns), _gapless(model)
+    ranges, (gapless, gapful) = _ranges(model, n_columns, names or ()), _gaps(model)
     hashed = _hashed(model, names or ())
     return told._replace(
-        ranges=ranges, unlisted=_unlisted(model), gapless=gapless, hashed=hashed - words
+        ranges=ranges,
+        unlisted=_unlisted(model),
+        gapless=gapless,
+        gapful=gapful,
+        hashed=hashed - words,
     )
 
 
@@ -121,23 +125,34 @@ def _library(thing: Any) -> str:
 KnownColumns = Iterator[tuple[int, Known]]
 
 
-def _places(step: Any, places: list[int], names: Sequence[str]) -> KnownColumns:
-    """Yield what is known of the columns that a step is given, which stand at ``places``."""
+def _leaves(step: Any, places: list[int], names: Sequence[str]) -> Iterator[tuple[Any, list[int]]]:
+    """Yield the steps that are given columns as they are, and the places of these columns."""
     steps, parts = getattr(step, "steps", None), getattr(step, "transformers_", None)
     union = getattr(step, "transformer_list", None)
     if isinstance(steps, list):
         yield from _along(steps, places, names)
     elif isinstance(parts, list):
         for _, part, columns in parts:
-            yield from _places(part, _chosen(columns, places, names), names)
+            yield from _leaves(part, _chosen(columns, places, names), names)
     elif isinstance(union, list):
         for _, part in union:
-            yield from _places(part, places, names)
-    elif (booster := _booster(step)) is not None:
+            yield from _leaves(part, places, names)
+    elif _booster(step) is None and (held := _held(step)) is not None:
+        yield from _leaves(held, places, names)
+    else:
+        yield step, places
+
+
+def _places(step: Any, places: list[int], names: Sequence[str]) -> KnownColumns:
+    """Yield what is known of the columns that a step is given, which stand at ``places``."""
+    for leaf, own in _leaves(step, places, names):
+        yield from _of_leaf(leaf, own, names)
+
+
+def _of_leaf(step: Any, places: list[int], names: Sequence[str]) -> KnownColumns:
+    if (booster := _booster(step)) is not None:
         found = _of_booster(booster)
         yield from ((places[i], one) for i, one in found.items() if i < len(places))
-    elif (held := _held(step)) is not None:
-        yield from _places(held, places, names)
     elif getattr(step, "vocabulary_", None) is not None:
         yield from ((place, Known(("",), filling=True)) for place in places[:1])
     elif (preprocessor := getattr(step, "_preprocessor", None)) is not None:  # histogram trees
@@ -160,19 +175,22 @@ def _of_transformer(step: Any, places: list[int]) -> KnownColumns:
         for place, one in zip(places, known, strict=True):
             values = tuple(np.ravel(one).tolist())
             gaps = not filling and any(map(_is_gap, values))
-            yield place, Known(values, filling=filling, gaps=gaps)
+            strategy = str(getattr(step, "strategy", "")) if filling else ""
+            yield place, Known(values, filling=filling, gaps=gaps, strategy=strategy)
 
 
 def _is_gap(value: Any) -> bool:
     return value is None or bool(value != value)
 
 
-def _along(steps: list[Any], places: list[int], names: Sequence[str]) -> KnownColumns:
+def _along(
+    steps: list[Any], places: list[int], names: Sequence[str]
+) -> Iterator[tuple[Any, list[int]]]:
     """Go through a pipeline as long as its steps keep the columns as they are."""
     for _, step in steps:
         if step in (None, "passthrough"):
             continue
-        yield from _places(step, places, names)
+        yield from _leaves(step, places, names)
         if not hasattr(step, "statistics_") or getattr(step, "indicator_", None) is not None:
             return
 
@@ -318,9 +336,16 @@ KEPT_MEANS = ("cluster_centers_", "theta_", "means_")
 """Where they keep means of rows."""
 
 
-def _ranges(model: Any, n_columns: int) -> dict[int, Reach]:
+def _ranges(model: Any, n_columns: int, names: Sequence[str]) -> dict[int, Reach]:
     """Return between which numbers a model tells rows apart, by column."""
     found: dict[int, Reach] = {}
+    for step, places in _leaves(model, list(range(n_columns)), names):
+        lows, highs = _scaled(step)
+        if len(lows) == len(places):
+            spans = zip(places, lows.tolist(), highs.tolist(), strict=True)
+            found |= {place: Reach(low, high, True) for place, low, high in spans if low <= high}
+    if found:
+        return found
     for one in _layers(model):
         for rows, places, numbers in _numbers(one, n_columns):
             for place, number in zip(places.tolist(), numbers.tolist(), strict=True):
@@ -329,6 +354,27 @@ def _ranges(model: Any, n_columns: int) -> dict[int, Reach]:
         if found:
             return found
     return found
+
+
+SPREAD = 3.0
+"""Standard deviations around a mean between which most numbers lie."""
+
+
+def _scaled(step: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the smallest and the largest number of each column that a scaler was fitted on."""
+    nothing = np.empty(0)
+    if _library(step) != "sklearn":
+        return nothing, nothing
+    low, high = getattr(step, "data_min_", None), getattr(step, "data_max_", None)
+    quantiles, scale = getattr(step, "quantiles_", None), getattr(step, "scale_", None)
+    centre = getattr(step, "mean_", getattr(step, "center_", None))
+    if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):
+        return low, high
+    if isinstance(quantiles, np.ndarray) and quantiles.ndim == 2:
+        return quantiles[0], quantiles[-1]
+    if isinstance(centre, np.ndarray) and isinstance(scale, np.ndarray) and centre.ndim == 1:
+        return centre - SPREAD * scale, centre + SPREAD * scale
+    return nothing, nothing
 
 
 Numbers = Iterator[tuple[bool, Any, Any]]
@@ -354,9 +400,25 @@ def _numbers(one: Any, n_columns: int) -> Numbers:
                 yield True, np.array([place, place]), np.array(said.strip("[]").split(":"), float)
     elif _library(booster) == "xgboost":
         yield from _of_rounds(booster)
+    elif (borders := _borders(one)) is not None:
+        for place, held in borders.items():
+            there = [number for number in held if abs(number) < HUGE]
+            yield False, np.full(len(there), place), np.array(there)
+
+
+def _borders(one: Any) -> dict[int, list[float]] | None:
+    """Return the numbers at which CatBoost's trees split columns; None for another model."""
+    borders = getattr(getattr(one, "booster", one), "get_borders", None)
+    if borders is None or _library(one) not in ("catboost", "lime_cli"):
+        return None
+    return {int(place): list(held) for place, held in borders().items()}
 
 
 def _of_trees(one: Any, n_columns: int) -> Numbers:
+    mapper = getattr(one, "_bin_mapper", None)
+    if mapper is not None and getattr(one, "_preprocessor", None) is None:  # of histogram trees
+        for place, held in enumerate(mapper.bin_thresholds_):
+            yield False, np.full(len(held), place), held
     trees = np.ravel(np.array(getattr(one, "estimators_", [one]), object))[:MOST_TREES]
     chosen = getattr(one, "estimators_features_", None)
     for i, tree in enumerate(trees):
@@ -396,24 +458,25 @@ FEWEST_SPLITS = 12
 """Splits of a column, at least, that tell whether there were missing values in it."""
 
 
-def _gapless(model: Any) -> frozenset[int]:
-    """Return the columns in which a model met no missing value, as far as its trees tell.
+def _gaps(model: Any) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the columns in which a model met no missing value, and some in which it did.
 
-    Those of scikit-learn send what is missing to the larger part then, those of XGBoost to the
-    right; LightGBM and CatBoost say it.
+    Trees of scikit-learn send what is missing to the larger part where there was none, those of
+    XGBoost to the right; LightGBM and CatBoost say it.
     """
     for one in _layers(model):
-        borders = getattr(getattr(one, "booster", one), "get_borders", None)
-        if borders is not None and _library(one) in ("catboost", "lime_cli"):
-            pairs = borders().items()  # missing values are split off by the largest numbers
-            return frozenset(int(i) for i, held in pairs if held and max(map(abs, held)) < HUGE)
+        borders = _borders(one)
+        if borders is not None:  # missing values are split off by the largest numbers
+            met = {place for place, held in borders.items() if held and max(map(abs, held)) > HUGE}
+            return frozenset(place for place, held in borders.items() if held) - met, frozenset(met)
         n, odd = Counter[int](), set[int]()
         for places, plain in _gap_splits(one):
             n.update(places.tolist())
             odd.update(places[~plain].tolist())
         if n:
-            return frozenset(one for one in n if n[one] >= FEWEST_SPLITS and one not in odd)
-    return frozenset()
+            gapless = frozenset(one for one in n if n[one] >= FEWEST_SPLITS and one not in odd)
+            return gapless, frozenset(odd if _library(_booster(one)) == "lightgbm" else ())
+    return frozenset(), frozenset()
 
 
 def _gap_splits(one: Any) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:

@@ -480,6 +480,7 @@ class Dummies(NamedTuple):
             known={moved[i]: one for i, one in given.known.items() if i in moved},
             ranges={moved[i]: one for i, one in given.ranges.items() if i in moved},
             gapless=frozenset(moved[i] for i in given.gapless if i in moved),
+            gapful=frozenset(moved[i] for i in given.gapful if i in moved),
         )
 
     def resolved(self, features: Iterable[Feature]) -> Dummies:

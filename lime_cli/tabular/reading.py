@@ -15,15 +15,11 @@ from functools import lru_cache
 from itertools import chain, count, product
 from typing import NamedTuple
 
-import numpy as np
-
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, and_more
-from lime_cli.models.model_file import Known, ModelInput, Reach
+from lime_cli.models.model_file import Known, ModelInput
 from lime_cli.tables.cells import Cells, days_of, shortened
 from lime_cli.tables.dialect import MISSING, NUMBER, TRUE_FALSE, Dialect
-from lime_cli.tabular.background import Background
-from lime_cli.tabular.groups import Feature, is_missing
 from lime_cli.tabular.schema import Schema, check_names
 
 PANDAS_MISSING = frozenset(
@@ -107,7 +103,7 @@ class Spelling(NamedTuple):
             return ()  # units are told by what cuts them off
         marks = [f"{self.decimal!r} before decimals"] if self.decimal == "," else []
         marks += [f"{self.thousands!r} between thousands"] if self.thousands else []
-        words = f"numbers in {_listed(self.columns)} are read with {' and '.join(marks)}"
+        words = f"numbers in {in_words(self.columns)} are read with {' and '.join(marks)}"
         return (CodedWarning("numbers_read", f"{words}; --decimal and --thousands change this"),)
 
 
@@ -246,6 +242,8 @@ class Reading:
     """Columns that the file has as text and the model as numbers."""
     dates: tuple[tuple[str, str], ...] = ()
     """Columns of dates that are not written as ISO has them, with their format."""
+    gaps: tuple[tuple[str, float], ...] = ()
+    """Columns of numbers, with the one that stands for a missing value."""
 
     def applied(self, cells: Cells) -> Cells:
         """Return a table with its cells respelled; raise InputError for what is no date."""
@@ -255,7 +253,31 @@ class Reading:
             for name, rules in self.rules
             if name in cells.places and not cells.is_array(name)
         }
-        return replace(cells.changed(found), texts=cells.texts - {*self.numbers})
+        cells = replace(cells.changed(found), texts=cells.texts - {*self.numbers})
+        emptied = {
+            name: [
+                "" if _is_number(cell, gap, cells.dialect) else cell for cell in cells.column(name)
+            ]
+            for name, gap in self.gaps
+            if name in cells.places
+        }
+        return cells.changed(emptied)
+
+    def said(self) -> tuple[CodedWarning, ...]:
+        """Say which numbers stand for missing values."""
+        if not self.gaps:
+            return ()
+        numbers = " and ".join(f"{one:g}" for one in dict.fromkeys(one for _, one in self.gaps))
+        words = (
+            f"{numbers} in {in_words([name for name, _ in self.gaps])} is read as a missing value"
+        )
+        hint = "as the model was most likely fitted; --read-as plain keeps the number"
+        return (CodedWarning("read_as_missing", f"{words}, {hint}"),)
+
+
+def _is_number(cell: str, number: float, dialect: Dialect) -> bool:
+    plain = dialect.plain(cell)
+    return NUMBER.fullmatch(plain) is not None and float(plain) == number
 
 
 AS_SPELLED = Reading()
@@ -444,7 +466,7 @@ class Chooser:
         for rule, sentence in SAID.items():
             names = [name for name, one in rules.items() if rule in one.names]
             if names and not (rule == "stripped" and self.strip):
-                yield CodedWarning(f"read_{rule}", sentence.format(_listed(names)))
+                yield CodedWarning(f"read_{rule}", sentence.format(in_words(names)))
         fills = {name: one.fill for name, one in rules.items() if one.fill}
         if fills:
             listed = ", ".join(f"{word!r} in {name!r}" for name, word in fills.items())
@@ -464,9 +486,9 @@ class Chooser:
         if words:
             yield CodedWarning(
                 "read_as_missing",
-                f"{' and '.join(repr(one) for one, _ in words.most_common(2))} in {_listed(names)} "
-                "is read as a missing value, as the model was most likely fitted; --read-as plain "
-                "keeps the word",
+                f"{' and '.join(repr(one) for one, _ in words.most_common(2))} in "
+                f"{in_words(names)} is read as a missing value, as the model was most likely "
+                "fitted; --read-as plain keeps the word",
             )
 
 
@@ -534,91 +556,6 @@ def _fills_numbers(known: Known, counts: Counter[str]) -> bool:
     return numbers and all(isinstance(one, (int, float)) for one in known.values)
 
 
-def _listed(names: Sequence[str]) -> str:
+def in_words(names: Sequence[str]) -> str:
+    """Name columns for a sentence."""
     return f"column{'s' * (len(names) > 1)} {and_more(list(map(repr, names)), NAMED)}"
-
-
-def unknown_categories(
-    background: Background, known: Mapping[int, Known]
-) -> tuple[CodedWarning, ...]:
-    """Warn of categories of the background that the model does not know."""
-    said: list[tuple[float, str]] = []
-    for place, one in known.items():
-        if one.filling or place >= len(background.features):
-            continue
-        feature, values = background.features[place], set(one.values)
-        pairs = zip(feature.values.tolist(), feature.frequencies.tolist(), strict=True)
-        unknown = [
-            (category, share)
-            for category, share in pairs
-            if (not one.gaps if is_missing(category) else category not in values)
-        ]
-        new = [pair for pair in unknown if not one.some or is_missing(pair[0])]
-        share = sum(one for _, one in new)
-        if share >= ENOUGH:
-            category, _ = max(new, key=lambda pair: pair[1])
-            others = f" and {len(new) - 1} more" if len(new) > 1 else ""
-            word = "a missing value" if is_missing(category) else repr(category)
-            said.append((share, f"{feature.name} {word}{others} ({share:.0%} of rows)"))
-    if not said:
-        return ()
-    said.sort(key=lambda pair: -pair[0])
-    words = and_more([one for _, one in said], NAMED, "; ")
-    return (
-        CodedWarning(
-            "unknown_category",
-            f"the model does not know these categories: {words}; see --read-as, --strip, "
-            "--strings, --na-values",
-        ),
-    )
-
-
-def gaps_unseen(background: Background, gapless: Iterable[int]) -> tuple[CodedWarning, ...]:
-    """Warn of missing values in columns in which a model met none: they may have been filled."""
-    said = []
-    for feature in (background.features[i] for i in gapless if i < len(background.features)):
-        pairs = zip(feature.values.tolist(), feature.frequencies.tolist(), strict=True)
-        share = sum(one for value, one in pairs if is_missing(value))
-        if share > 0 and not feature.constant:
-            said.append((share, feature.name))
-    if not said:
-        return ()
-    said.sort(key=lambda pair: (-pair[0], pair[1]))
-    listed = ", ".join(f"{name!r} ({share:.0%} of rows)" for share, name in said[:NAMED])
-    more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
-    words = f"values of {listed}{more} are missing, and the model most likely met none when it was "
-    return (
-        CodedWarning("gaps_unseen", f"{words}fitted; if its owner fills them in first, do so too"),
-    )
-
-
-def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[CodedWarning, ...]:
-    """Warn of columns of numbers that lie far from all that a model compares them with.
-
-    A model that was fitted on scaled columns tells no two rows of such a table apart.
-    """
-    far = []
-    for place, one in ranges.items():
-        feature = background.features[place] if place < len(background.features) else None
-        if feature is None or feature.constant or feature.values.dtype.kind not in "if":
-            continue
-        first, middle, last = _ends(feature)
-        reach = max(one.high - one.low, abs(one.low) / 2, abs(one.high) / 2, 1e-300)
-        above, below = (middle, middle) if one.rows else (first, last)
-        if above > one.high + reach or below < one.low - reach:
-            words = f"{feature.name} {first:.4g} to {last:.4g} for {one.low:.3g} to {one.high:.3g}"
-            far.append(words)
-    if not far:
-        return ()
-    words = "columns lie far from everything that the model compares them with: "
-    words += and_more(far, NAMED, "; ")
-    hint = "was it fitted behind a scaler? save both as one pipeline"
-    return (CodedWarning("other_scale", f"{words}; {hint}"),)
-
-
-def _ends(feature: Feature) -> tuple[float, float, float]:
-    """Return the smallest, the middle and the largest number of a column."""
-    present = ~np.isnan(feature.values.astype(float))
-    values, frequencies = feature.values[present].astype(float), feature.frequencies[present]
-    reached = np.cumsum(frequencies) >= frequencies.sum() / 2
-    return float(values[0]), float(values[np.argmax(reached)]), float(values[-1])
