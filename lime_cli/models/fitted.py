@@ -340,16 +340,16 @@ def _ranges(model: Any, n_columns: int, names: Sequence[str]) -> dict[int, Reach
     """Return between which numbers a model tells rows apart, by column."""
     found: dict[int, Reach] = {}
     for step, places in _leaves(model, list(range(n_columns)), names):
-        lows, highs = _scaled(step)
-        if len(lows) == len(places):
-            spans = zip(places, lows.tolist(), highs.tolist(), strict=True)
-            found |= {place: Reach(low, high, True) for place, low, high in spans if low <= high}
+        scaled = _scaled(step)
+        if len(scaled) == len(places):
+            spans = zip(places, scaled, strict=True)
+            found |= {place: one for place, one in spans if one.low <= one.high}
     if found:
         return found
     for one in _layers(model):
         for rows, places, numbers in _numbers(one, n_columns):
             for place, number in zip(places.tolist(), numbers.tolist(), strict=True):
-                low, high, _ = found.get(place, (number, number, rows))
+                low, high, *_ = found.get(place, (number, number, rows))
                 found[place] = Reach(min(low, number), max(high, number), rows)
         if found:
             return found
@@ -360,21 +360,22 @@ SPREAD = 3.0
 """Standard deviations around a mean between which most numbers lie."""
 
 
-def _scaled(step: Any) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _scaled(step: Any) -> list[Reach]:
     """Return the smallest and the largest number of each column that a scaler was fitted on."""
-    nothing = np.empty(0)
     if _library(step) != "sklearn":
-        return nothing, nothing
+        return []
     low, high = getattr(step, "data_min_", None), getattr(step, "data_max_", None)
     quantiles, scale = getattr(step, "quantiles_", None), getattr(step, "scale_", None)
     centre = getattr(step, "mean_", getattr(step, "center_", None))
-    if isinstance(low, np.ndarray) and isinstance(high, np.ndarray):
-        return low, high
+    exact = True
     if isinstance(quantiles, np.ndarray) and quantiles.ndim == 2:
-        return quantiles[0], quantiles[-1]
-    if isinstance(centre, np.ndarray) and isinstance(scale, np.ndarray) and centre.ndim == 1:
-        return centre - SPREAD * scale, centre + SPREAD * scale
-    return nothing, nothing
+        low, high = quantiles[0], quantiles[-1]
+    elif isinstance(centre, np.ndarray) and isinstance(scale, np.ndarray) and centre.ndim == 1:
+        low, high, exact = centre - SPREAD * scale, centre + SPREAD * scale, False
+    if not (isinstance(low, np.ndarray) and isinstance(high, np.ndarray)):
+        return []
+    pairs = zip(low.tolist(), high.tolist(), strict=True)
+    return [Reach(one, other, True, exact) for one, other in pairs]
 
 
 Numbers = Iterator[tuple[bool, Any, Any]]

@@ -289,6 +289,8 @@ class Reach(NamedTuple):
     high: float
     rows: bool
     """Whether rows that it was fitted on held these, rather than splits between rows."""
+    exact: bool = True
+    """Whether these are such numbers, rather than between which most numbers lie."""
 
 
 NOTHING: Mapping[Any, Any] = {}

@@ -262,7 +262,7 @@ def far_numbers(background: Background, given: ModelInput) -> tuple[CodedWarning
             above = spike.number > spike.values[-1]
             slack = NEARLY * max(abs(spike.values[0]), abs(spike.values[-1]))
             split = one.high > spike.values[-1] if above else one.low <= spike.values[0] + slack
-            if spike.is_beyond(one) if one.rows else spike.is_apart and not split:
+            if spike.is_apart and (spike.is_beyond(one) if one.rows else not split):
                 found[feature.name] = (spike.number, spike.share)
     for place, known in given.known.items():
         column = background.features[place] if place < len(background.features) else None

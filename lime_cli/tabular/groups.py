@@ -566,7 +566,7 @@ def dummies_of(
 
 def _is_binary(reach: Reach | None) -> bool:
     """Tell whether what a model compares a column with may be 0 and 1."""
-    return reach is None or (reach.low >= 0 and reach.high <= 1)
+    return reach is None or not reach.exact or (reach.low >= 0 and reach.high <= 1)
 
 
 def _as_read(cell: str) -> str:

@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time
+from decimal import Decimal
 from functools import lru_cache
 from itertools import chain, count, product
 from typing import NamedTuple
@@ -74,8 +75,24 @@ UNIT = re.compile(
 
 @lru_cache(maxsize=4096)
 def _unitless(cell: str) -> str:
+    """Return a number without what it counts; in parentheses, as accountants write it, negative."""
     found = UNIT.fullmatch(cell.strip())
-    return cell if found is None else found["number"]
+    if found is None:
+        return cell
+    negative = "(" in (found["before"] or "") and (found["after"] or "").strip() == ")"
+    return "-" * negative + found["number"]
+
+
+MULTIPLE = re.compile(r"(?P<number>\d+(\.\d+)?)\s?(?P<mark>[kKMB])", re.ASCII)
+"""A number of thousands, millions or billions."""
+
+TIMES = {"k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9}
+
+
+@lru_cache(maxsize=4096)
+def _multiplied(cell: str) -> str:
+    found = MULTIPLE.fullmatch(cell.strip().strip("$\u20ac\u00a3"))
+    return cell if found is None else str(Decimal(found["number"]) * TIMES[found["mark"]])
 
 
 MULTIPLES = frozenset(
@@ -121,7 +138,8 @@ def spelling_of(columns: Mapping[str, Iterable[str]]) -> Spelling | None:
         if not cells or all(map(NUMBER.fullmatch, cells)):
             continue
         units = {_unit(cell) for cell in cells}
-        united = len(units) == 1 and units != {("", "")}
+        units = units - {("(", ")")} or units  # which say that a number is negative
+        united = any(map(_is_negative, cells)) or (len(units) == 1 and units != {("", "")})
         if None in units or len(units) > 1 or any({*one} & MULTIPLES for one in units if one):
             continue
         bare = [_unitless(cell) for cell in cells] if united else cells
@@ -168,6 +186,11 @@ def _unit(cell: str) -> tuple[str, str] | None:
     return (found["before"] or "").strip().casefold(), (found["after"] or "").strip().casefold()
 
 
+def _is_negative(cell: str) -> bool:
+    """Tell a number that stands in parentheses."""
+    return _unit(cell) == ("(", ")")
+
+
 def _marks(cell: str) -> tuple[str, str] | None:
     """Return the decimal mark and that of thousands, as far as a number alone tells them."""
     blanks = "\u00a0\u202f"
@@ -196,6 +219,7 @@ RULES: dict[str, Callable[[str], str]] = {
     "raised": str.upper,
     "whole": _whole,
     "pointed": _pointed,
+    "multiplied": _multiplied,
     "unitless": _unitless,
 }
 """What is done to a cell, in this order."""
@@ -206,6 +230,7 @@ SAID = {
     "raised": "words of {} are read in upper case, as the model knows them",
     "whole": "numbers in {} are words without a point, such as '3', as the model knows them",
     "pointed": "numbers in {} are words with a point, such as '3.0', as the model knows them",
+    "multiplied": "k, M and B in {} are read as thousands, millions and billions",
     "unitless": "only the numbers in {} are read, without their units",
 }
 
@@ -387,7 +412,10 @@ class Chooser:
             fill = self._fill(place, counts)
             rules[name] = self._rules(counts, known)._replace(marks=own, fill=fill)
             if name in self.numeric and _have_units(counts):
-                rules[name] = rules[name]._replace(names=(*rules[name].names, "unitless"))
+                rule = (
+                    "multiplied" if any(_multiplied(one) != one for one in counts) else "unitless"
+                )
+                rules[name] = rules[name]._replace(names=(*rules[name].names, rule))
         found = {name: one for name, one in rules.items() if one.names or one.marks or one.fill}
         said = (*self._said(cells, found), *self._hashed(cells))
         return Reading(tuple(found.items()), tuple(numbers)), said
@@ -546,7 +574,7 @@ def _have_units(counts: Counter[str]) -> bool:
     """Tell whether most cells are numbers with a unit."""
     words = [cell.strip() for cell in counts if cell.strip() not in MISSING]
     united = sum(NUMBER.fullmatch(one) is None and _unitless(one) != one for one in words)
-    return united > len(words) / 2
+    return united > len(words) / 2 or any(map(_is_negative, words))
 
 
 def _fills_numbers(known: Known, counts: Counter[str]) -> bool:

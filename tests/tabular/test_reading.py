@@ -154,8 +154,11 @@ def test_numbers_with_units_are_read_or_a_person_is_asked(tmp_path, unit):
     model = LogisticRegression().fit(pd.DataFrame({"size": numbers, "other": SIZE}), LABELS)
     table, options = pd.DataFrame({"size": cells, "other": SIZE}), {}
     if unit == "percent":  # a hundredth, or not
+        table.to_csv(tmp_path / "d.csv", index=False)
+        (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+        loaded = ModelFile(str(tmp_path / "m.pkl")).load()
         with pytest.raises(LimexError, match="numeric 'size' gives it the numbers alone"):
-            asked(tmp_path, model, table)
+            TabularModality(str(tmp_path / "d.csv")).fitted(loaded.asked)
         options = {"numeric": ["size"]}
     found, codes = asked(tmp_path, model, table, **options)
     assert found == pytest.approx(
@@ -554,3 +557,39 @@ def test_words_that_the_model_cuts_itself_stay_words(tmp_path):
     loaded = ModelFile(str(where)).load()
     found = first_answer(TabularModality(str(path)), loaded)
     assert found == pytest.approx(model.predict_proba(frame[:1]))
+
+
+@pytest.mark.parametrize(
+    ("spell", "times"),
+    [
+        (lambda number: f"{number:.0f}k", 1_000),
+        (lambda number: f"{number:.0f}K" if number % 2 else f"{number / 1000:.3f}M", 1_000),
+        (lambda number: f"${number:.0f}M", 1_000_000),
+    ],
+)
+def test_thousands_and_millions_of_a_numeric_column_are_multiplied(tmp_path, spell, times):
+    *_, path = money(tmp_path, spell, SALES.round(), ";")
+    frame = pd.DataFrame({"sales": SALES.round(), "n": np.arange(60) * 613 % 4099 + 1000}) * times
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(frame, np.arange(60) % 3 == 0)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    loaded = ModelFile(str(tmp_path / "m.pkl")).load()
+    schema = Schema(numeric=("sales", "n"))
+    table = TabularModality(str(path), schema=schema, dialect=Dialect(";")).fitted(loaded.asked)
+    codes = np.zeros((1, 2), np.int32)
+    inputs = [table.read(source).model_inputs(codes) for source in table.sources()]
+    found = np.vstack([loaded.predict(one) for one in inputs])
+    assert found == pytest.approx(model.predict_proba(frame))
+    assert "read_multiplied" in {one.code for one in table.fitted_warnings}
+
+
+@pytest.mark.parametrize("numeric", [(), ("sales", "n")])
+def test_numbers_in_parentheses_are_negative(tmp_path, numeric):
+    def spell(number):
+        return f"({-number:,})" if number < 0 else f"{number:,}"
+
+    loaded, true, path = money(tmp_path, spell, (SALES - 4000).round(2))
+    dialect = Dialect(";", thousands="," if numeric else None)
+    table = TabularModality(str(path), schema=Schema(numeric=numeric), dialect=dialect)
+    table, codes = table.fitted(loaded.asked), np.zeros((1, 2), np.int32)
+    inputs = [table.read(source).model_inputs(codes) for source in table.sources()]
+    assert np.vstack([loaded.predict(one) for one in inputs]) == pytest.approx(true)
