@@ -21,7 +21,7 @@ from lime_cli.models.model_file import ModelFile
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import Options
 from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions
-from lime_cli.options.keywords import in_python, keyworded, read_keywords
+from lime_cli.options.keywords import in_python, is_list, keyworded, read_keywords
 from lime_cli.options.model import ImageModelOptions, ModelOptions
 from lime_cli.options.running import RunOptions
 from lime_cli.registry import MODALITY_PLUGINS, plugins
@@ -59,7 +59,7 @@ def explain(
     or a path. ``background`` is what replacement values are drawn from: training data, or a path.
     Options are those of ``limex explain``, with underscores: ``target="mammal"``, ``samples=5000``.
 
-    One row, text or image, or ``row=17``, gives an ``Explanation``; everything else
+    One row, text or image, ``row=17`` or ``id="a"`` gives an ``Explanation``; everything else
     ``Explanations``, a sequence. Raises a ``LimexError`` for a model, data or options that cannot
     be used. Of several instances those that fail are in ``Explanations.failed``.
     """
@@ -69,7 +69,7 @@ def explain(
         prepared = _asked(kind, model, held, background, options)
         explanations, failed = prepared.explained()
         return (
-            _one(explanations, failed)
+            _one(explanations, failed, "pass a list to explain all of them")
             if _is_one(kind, data, options)
             else _several(explanations, failed)
         )
@@ -414,6 +414,8 @@ def _asked(
     tokenizer = keywords.pop("tokenizer", None) if is_live else None
     if is_live:
         keywords["no_config"] = True
+    if held.labels is not None and "id_column" not in keywords:
+        keywords = _by_label(keywords, held.labels)
     back, changes = _held_background(background), dict(held.changes)
     if isinstance(back, Held) and isinstance(changes.get("data"), Held):
         back, changes["data"] = _called_alike(back, changes["data"])
@@ -461,6 +463,26 @@ def _asked(
         said = f"{late}: a model in this process cannot be stopped"
         raise SettingsError(said, "leave it out" if is_live else "add jobs=1")
     return _Asked(Job(file, modality, settings, ()), running, held.labels)
+
+
+def _by_label(keywords: dict[str, Any], labels: tuple[str, ...]) -> dict[str, Any]:
+    """Return options that name by number the rows that are asked for by the labels of an index.
+
+    Raises SettingsError for a label that no row has.
+    """
+    asked = [keywords.pop(word) for word in ("id", "ids") if word in keywords]
+    if not asked:
+        return keywords
+    rows = []
+    for label in map(str, asked[0] if is_list(asked[0]) else asked):
+        found = [row for row, one in enumerate(labels) if one == label]
+        if not found:
+            raise SettingsError(
+                f"id: the index of the data frame has no {label!r}",
+                "give a label of the index, or name the column of the ids with id_column",
+            )
+        rows += found
+    return {**keywords, "rows": rows}
 
 
 TIMEOUTS = ("item_timeout", "load_timeout")
@@ -532,6 +554,9 @@ def _inputs_of(kind: str) -> type[Options]:
 
 def _is_one(kind: str, data: Any, options: Mapping[str, Any]) -> bool:
     """Tell whether one instance is asked for, by what is asked, not by what is found."""
+    name = options.get("id", options.get("ids"))
+    if name is not None:
+        return not is_list(name)
     row = options.get("row", options.get("rows"))
     if row is not None:
         return hasattr(row, "__index__") or (isinstance(row, str) and row.isdecimal())
@@ -551,13 +576,15 @@ def _dimensions(data: Any) -> int:
     return len(getattr(data, "shape", ()))
 
 
-def _one(explanations: list[Explanation], failed: list[Failure]) -> Explanation:
+def _one(
+    explanations: list[Explanation],
+    failed: list[Failure],
+    hint: str = "explain_many explains several",
+) -> Explanation:
     if failed:
         raise failed[0].error
     if len(explanations) != 1:
-        raise InputError(
-            f"there are {len(explanations)} instances", "explain_many explains several"
-        )
+        raise InputError(f"there are {len(explanations)} instances", hint)
     return explanations[0]
 
 

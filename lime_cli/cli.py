@@ -130,7 +130,7 @@ def _cite(ctx: click.Context, _param: click.Parameter, value: bool) -> None:
 )
 @click.option(JSON_ERRORS, is_flag=True, help="Print an error as one JSON object.")
 def program(json_errors: bool) -> None:
-    """Explain one prediction of a trained model: which parts of the input made it.
+    """Explain a prediction of a trained model: which parts of the input led to it.
 
     \b
     Examples:
@@ -176,7 +176,7 @@ def run(arguments: list[str], containment: Containment | None = None) -> int:
                 OutputError(f"standard output: cannot be written ({error.strerror})"), as_json
             )
         if error.errno == errno.ENAMETOOLONG:  # whatever first looks for the file
-            said = f"{str(error.filename)[:20]}...: is longer than the name of a file may be"
+            said = f"{str(error.filename)[:20]}...: is too long for the name of a file"
             return _tell(InputError(said, "check it"), as_json)
         return _bug()
     except SystemExit:

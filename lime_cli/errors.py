@@ -17,7 +17,8 @@ stand in ``args`` so that an error keeps them on the way back from a worker proc
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 SOME_FAILED = 6
@@ -108,3 +109,57 @@ def and_more(names: Sequence[str], most: int, mark: str = ", ") -> str:
 def and_so_on(names: Sequence[str], most: int) -> str:
     """Name the first of several things, dots for the others."""
     return ", ".join(names[:most]) + (" ..." if len(names) > most else "")
+
+
+SECRETS = (
+    (r"(\w+://)[^\s/@]+@", r"\1***@"),
+    (r"(\w+://[^\s?#'\"]*)\?[^\s'\")]+", r"\1?***"),
+    (
+        (
+            r"(?i)\b((?:[\w-]*(?:key|token|secret|passw(?:or)?d)|authorization)['\"]?\s*[=:]\s*"
+            r"['\"]?)(?:bearer\s+|basic\s+)?[^\s'\",;)]+"
+        ),
+        r"\1***",
+    ),
+    (r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}", r"\1***"),
+    (r"\b(sk-|hf_|ghp_|AKIA)[\w-]{8,}", r"\1***"),
+)
+"""What may open a door and stands in the words of exceptions; records are shown to others."""
+
+BEGINNING, END, LEFT_OUT = 130, 60, " ... "
+"""Characters of a library's words that are kept where there are more."""
+
+
+def said_by(error: BaseException, instead: Mapping[str, str] | None = None) -> str:
+    """Return the words of an exception on one line, without what may be secret.
+
+    ``instead`` has what is written in the place of some of them.
+    """
+    try:
+        words = " ".join(str(error).split())
+    except Exception:  # a stranger's __str__ may fail as well
+        words = ""
+    for own, other in (instead or {}).items():
+        words = words.replace(own, other)
+    for pattern, other in SECRETS:
+        words = re.sub(pattern, other, words)
+    return words
+
+
+def shortened(words: str) -> str:
+    """Leave out the middle of long words."""
+    if len(words) <= BEGINNING + END + len(LEFT_OUT) + 5:
+        return words
+    return f"{words[:BEGINNING]}{LEFT_OUT}{words[-END:]}"
+
+
+def in_words(error: BaseException, instead: Mapping[str, str] | None = None) -> str:
+    """Return what ``said_by`` does, shortened in its middle."""
+    return shortened(said_by(error, instead))
+
+
+def last_line(error: BaseException, instead: Mapping[str, str] | None = None) -> str:
+    """Return what the last line of a traceback would say, shortened in its middle."""
+    words = in_words(error, instead)
+    kind = type(error).__name__
+    return f"{kind}: {words}" if words else kind

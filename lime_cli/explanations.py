@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
@@ -72,7 +72,7 @@ class Explanation:
 
     @property
     def local_prediction(self) -> float:
-        """The surrogate's prediction at the instance: the intercept and all weights."""
+        """The surrogate's prediction at the instance: the intercept, the weights and ``others``."""
         return self._first.local_prediction
 
     @property
@@ -105,6 +105,12 @@ class Explanation:
             )
             for weight in self._surrogate(target).weights
         )
+
+    @property
+    def others(self) -> float:
+        """What the components that are not shown add together."""
+        others = self._first.others
+        return 0.0 if others is None else others.weight
 
     @property
     def coded_warnings(self) -> tuple[tuple[str, str], ...]:
@@ -248,6 +254,16 @@ class Explanations(Sequence[Explanation]):
 
     def plot(self, *, top: int = 5) -> Image:
         """Return the image of ``limex summarize``; ``top`` weights of an instance count."""
+        return _image(self._drawn("png", top))
+
+    def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> None:
+        """Write a file that holds them all, in the format that its suffix asks for.
+
+        Of several, ``.png`` and ``.svg`` hold the image that ``plot`` returns.
+        """
+        _save(list(self._each), path, format, self._drawn)
+
+    def _drawn(self, kind: str, top: int = 5) -> bytes:
         from lime_cli.records.reading import Entry
         from lime_cli.tools.summarize.measure import save, summarize
 
@@ -255,12 +271,8 @@ class Explanations(Sequence[Explanation]):
             raise InputError("there are no explanations", "explain something first")
         entries = (Entry(explanation.id, explanation.record) for explanation in self._all)
         stream = io.BytesIO()
-        save(summarize(entries, top, 0)[0], stream)
-        return _image(stream.getvalue())
-
-    def save(self, path: str | os.PathLike[str], *, format: str | None = None) -> None:
-        """Write a file that holds them all, in the format that its suffix asks for."""
-        _save(list(self._each), path, format)
+        save(summarize(entries, top, 0)[0], stream, kind)
+        return stream.getvalue()
 
     def to_shap(self, target: str | None = None) -> Any:
         """Return a ``shap.Explanation``: instances by columns, for shap's beeswarm and heatmap.
@@ -326,24 +338,34 @@ def _image(content: bytes) -> Image:
     return image
 
 
+DRAWN = ("png", "svg")
+"""Formats of one image for several instances."""
+
+
 def _save(
-    explanations: list[EngineExplanation], path: str | os.PathLike[str], name: str | None
+    explanations: list[EngineExplanation],
+    path: str | os.PathLike[str],
+    name: str | None,
+    drawn: Callable[[str], bytes] | None = None,
 ) -> None:
     """Write a file that appears when it is whole; raise SettingsError for what it cannot hold."""
     from lime_cli.running.output import whole
 
     file = os.fspath(path)
+    if file.endswith(os.sep) or os.path.isdir(file):  # noqa: PTH112
+        raise SettingsError(f"{file}: is a folder", "name a file, such as weights.csv")
     try:
         chosen = name or format_of(file, FORMATS)
     except SettingsError as error:
         hint = error.hint.replace(", or use -f", ", or give format")
         raise SettingsError(error.message, hint) from None
-    if len(explanations) != 1 and chosen not in MANY:
+    several = len(explanations) != 1 and chosen not in MANY
+    if several and (chosen not in DRAWN or drawn is None):
         raise SettingsError(
             f"{Path(file).name}: {len(explanations)} instances do not fit into one {chosen} file",
             f"give a suffix of {', '.join(MANY)}",
         )
-    content = written(chosen, explanations, Look())
+    content = drawn(chosen) if several and drawn else written(chosen, explanations, Look())
     with whole(file) as stream:
         stream.write(content)
 

@@ -11,7 +11,7 @@ from itertools import count
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
-from lime_cli.errors import InputError, LimexError, MissingDependency
+from lime_cli.errors import InputError, LimexError, MissingDependency, in_words, last_line
 
 _numbers = count()
 
@@ -93,6 +93,10 @@ class Source(NamedTuple):
         if self.record is None:
             return f"row {self.row}"
         return f"{self.record.unit} {self.record.line}"
+
+
+FRAME, ARRAY, ROW, TEXTS = "data frame", "array", "row", "texts"
+"""What messages and records call a table that has no file."""
 
 
 @dataclass(frozen=True)
@@ -301,17 +305,12 @@ def _download(url: str, name: str, target: Path) -> None:
     except FileNotFoundError:
         raise InputError(f"{name}: no such file", "check the URL and its permissions") from None
     except ImportError as error:  # fsspec names the package of the protocol
-        raise MissingDependency(f"{name}: {_line(error, url, name)}", _package(url)) from None
+        raise MissingDependency(f"{name}: {in_words(error, {url: name})}", _package(url)) from None
     except ValueError as error:
-        raise InputError(f"{name}: {_line(error, url, name)}", "check the URL") from None
+        raise InputError(f"{name}: {in_words(error, {url: name})}", "check the URL") from None
     except Exception as error:  # each protocol's library has errors of its own
-        said = f"{type(error).__name__}: {_line(error, url, name)}"
+        said = last_line(error, {url: name})
         raise InputError(f"{name}: cannot be fetched ({said})", "check the URL") from None
-
-
-def _line(error: Exception, url: str, name: str) -> str:
-    words = " ".join(str(error).split()).replace(url, name)
-    return re.sub(r"(://)[^\s/@]*@|\?[^\s'\"]+", r"\1", words)[:200]
 
 
 def _package(url: str) -> str:

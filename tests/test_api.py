@@ -139,6 +139,43 @@ def test_rows_are_called_by_the_index_of_their_frame():
     assert [one.id for one in found] == ["p5", "p9"]
 
 
+def test_labels_of_an_index_choose_rows():
+    model, labels = pipeline(), [f"p{i}" for i in range(len(FRAME))]
+    frame = FRAME.set_index(pd.Index(labels))
+    one = lime_cli.explain(model, frame, id="p7", background=frame, samples=64, target="yes")
+    assert one.id == "p7"
+    assert one.prediction == pytest.approx(model.predict_proba(frame.loc[["p7"]])[0, 1])
+    several = lime_cli.explain(model, frame, ids=["p9", "p3"], background=frame, samples=64)
+    assert [found.id for found in several] == ["p9", "p3"]
+    with pytest.raises(SettingsError, match=r"index of the data frame has no 'p999'"):
+        lime_cli.explain(model, frame, id="p999", background=frame)
+    twice = pd.concat([frame, frame])
+    with pytest.raises(InputError, match=r"there are 2 instances; pass a list"):
+        lime_cli.explain(model, twice, id="p7", background=frame, samples=64)
+
+
+def test_a_truth_value_names_a_class():
+    names = FRAME[["age"]]
+    model = LogisticRegression().fit(names, RICH == "yes")
+    found = lime_cli.explain(model, names.iloc[3], background=names, target=True, samples=64)
+    assert (found.target, found.prediction) == (
+        "True",
+        pytest.approx(model.predict_proba(names.iloc[[3]])[0, 1]),
+    )
+
+
+@pytest.mark.parametrize("white", [1.0, 16.0, 255.0, np.uint8(255)])
+def test_a_function_is_given_the_own_numbers_of_an_image(white):
+    def bright(images):
+        return images[:, :8, :8].mean(axis=(1, 2, 3)) / float(white)
+
+    image = np.zeros((32, 32, 3), np.asarray(white).dtype)
+    image[:8, :8] = white
+    image[8:, 8:] = white / 4
+    found = lime_cli.explain(bright, image, samples=64)
+    assert found.prediction == pytest.approx(1)
+
+
 def test_rows_are_called_by_a_range_that_does_not_begin_at_0():
     frame = FRAME.set_index(pd.RangeIndex(500, 620))
     found = lime_cli.explain(pipeline(), frame, rows=[1, 2], samples=64)
@@ -349,6 +386,26 @@ def test_workers_explain_what_lies_in_files():
         lime_cli.explain(*ZOO, row=3, item_timeout=5)
 
 
+def test_weights_and_others_add_up_to_the_local_prediction():
+    model = pipeline()
+    found = lime_cli.explain(model, FRAME.iloc[3], background=FRAME, samples=128, features=1)
+    assert found.others
+    total = found.intercept + sum(part.weight for part in found.weights) + found.others
+    assert total == pytest.approx(found.local_prediction, abs=1e-12)
+
+
+def test_several_explanations_are_saved_as_one_image(tmp_path):
+    several = lime_cli.explain(pipeline(), FRAME, rows=[1, 2, 3], background=FRAME, samples=64)
+    several.save(tmp_path / "three.png")
+    assert np.array_equal(Image.open(tmp_path / "three.png"), several.plot())
+    several.save(tmp_path / "three.svg")
+    assert (tmp_path / "three.svg").read_bytes().lstrip().startswith(b"<")
+    with pytest.raises(SettingsError, match="do not fit into one webp file"):
+        several.save(tmp_path / "three.webp")
+    with pytest.raises(SettingsError, match="is a folder"):
+        several.save(f"{tmp_path}/")
+
+
 def test_an_explanation_is_looked_at_computed_with_saved_and_read_again(tmp_path):
     found = lime_cli.explain(*ZOO, row=84, target=["bird", "mammal"], samples=512)
     one = found
@@ -382,8 +439,8 @@ def test_explanations_are_a_sequence_with_a_page_a_frame_and_a_picture(tmp_path)
     assert [one.record for one in lime_cli.read(tmp_path / "all.jsonl")] == [
         one.record for one in found
     ]
-    with pytest.raises(SettingsError, match="do not fit into one png file"):
-        found.save(tmp_path / "all.png")
+    with pytest.raises(SettingsError, match="do not fit into one jpg file"):
+        found.save(tmp_path / "all.jpg")
 
 
 @pytest.mark.parametrize("several", [False, True])

@@ -166,8 +166,8 @@ class _Controls:
         self.ground, self.r = ground, r
         self.mean, variance, _ = moments(ground.kernels[r].sizes(d))
         left = residuals(ground, r, fits, p, data, controlled=True)
-        self.pull = (ground.w[r] * left).reshape(-1)
-        """Weighted residuals, (B * L,)."""
+        self.pull = ground.w[r] * left
+        """Weighted residuals, (B, L)."""
         self.random = random and ground.masks.uniforms is not None
         shared = fits.controls[p, r, 0].reshape(-1, d)
         size = variance * fits.slopes[p, r, 0] ** 2 + self.mean * (shared**2).sum(axis=0)
@@ -183,8 +183,8 @@ class _Controls:
         masked = self._masked(some)
         without = masked - self.mean
         first, second = _pairs(min(self.s, VALUED))
-        rows = [np.ones((1, len(self.pull))), without, without[first] * without[second]]
-        self.starts = np.cumsum([len(one) for one in rows])
+        rows = [np.ones_like(without[:, :1]), without, without[:, first] * without[:, second]]
+        self.starts = np.cumsum([one.shape[1] for one in rows])
         """Where masks, products of two and values drawn begin among the factors."""
         if self.random:
             t = self._uniform(some)
@@ -192,16 +192,16 @@ class _Controls:
         for degree in sorted({degree for _, degree, _ in alone}):
             columns = np.array([j for _, own, j in alone if own == degree])
             rows.append(self._masked(columns) * legendre(self._uniform(columns), degree))
-        self.factors = np.concatenate(rows)
+        self.factors = np.concatenate(rows, axis=1)
+        """(B, factors, L)"""
 
     def _masked(self, columns: IntArray) -> FloatArray:
-        """Return which samples mask some components, (columns, B * L)."""
+        """Return which samples mask some components, (B, columns, L)."""
         return self._regressors(1 + columns)
 
     def _regressors(self, columns: IntArray) -> FloatArray:
-        """Return some of what is regressed, (columns, B * L)."""
-        by_block = self.ground.XT[:, columns].transpose(1, 0, 2)
-        return np.ascontiguousarray(by_block).reshape(len(columns), -1)
+        """Return some of what is regressed, (B, columns, L)."""
+        return np.ascontiguousarray(self.ground.XT[:, columns])
 
     def _uniform(self, columns: IntArray) -> FloatArray:
         """Return what chose the replacements of some components, in [-1, 1), as ``_masked``;
@@ -211,23 +211,25 @@ class _Controls:
         assert uniforms is not None
         if self.ground.controlled:  # the first polynomial is at hand
             return np.asarray(self._regressors(1 + self.ground.d + columns) / np.sqrt(3.0))
-        laid = np.zeros((len(columns), len(self.pull)))
-        laid[:, self.ground.slot] = 2.0 * uniforms[self.ground.order[:, None], columns].T - 1.0
-        return laid
+        B, L = self.pull.shape
+        laid = np.zeros((B * L, len(columns)))
+        laid[self.ground.slot] = 2.0 * uniforms[self.ground.order[:, None], columns] - 1.0
+        return np.ascontiguousarray(laid.reshape(B, L, -1).transpose(0, 2, 1))
 
     def _alone(self, degree: int) -> tuple[FloatArray, FloatArray]:
         """Return the slopes on one polynomial of every component, each alone, and how clear each is
         to most of the blocks.
         """
         slopes, scores = np.zeros((2, self.ground.d))
-        w = self.ground.w[self.r].reshape(-1)
+        w = self.ground.w[self.r]
         for start in range(0, self.ground.d, AT_ONCE):
             some = np.arange(start, min(start + AT_ONCE, self.ground.d))
             drawn = self._masked(some) * legendre(self._uniform(some), degree)
-            product = (drawn * self.pull).reshape(len(some), self.ground.B, -1)
-            along = product.sum(axis=2)
-            slopes[some] = along.sum(axis=1) / np.maximum(drawn**2 @ w, 1e-300)
-            scores[some] = _scores(along, np.einsum("qbl,qbl->qb", product, product)).max(axis=1)
+            product = drawn * self.pull[:, None]
+            along = product.sum(axis=2).T
+            squares = np.einsum("bql,bql,bl->q", drawn, drawn, w)
+            slopes[some] = along.sum(axis=1) / np.maximum(squares, 1e-300)
+            scores[some] = _scores(along, np.einsum("bql,bql->qb", product, product)).max(axis=1)
         return slopes, scores
 
     def drawn(self) -> Columns:
@@ -237,7 +239,7 @@ class _Controls:
         if not self.random:
             return NONE, NONE
         left, right = _drawn(self.s)
-        alone = np.arange(self.starts[2] + DEGREES * self.s, len(self.factors))
+        alone = np.arange(self.starts[2] + DEGREES * self.s, self.factors.shape[1])
         return np.concatenate([left, np.zeros_like(alone)]), np.concatenate([right, alone])
 
     def together(self) -> Columns:
@@ -253,14 +255,17 @@ class _Controls:
         along, squares = self._along(columns)
         chosen = _clearest(_scores(along, squares), min(CHOSEN, int(effective / EACH)))
         best = np.flatnonzero(chosen.any(axis=1))
-        made = self.factors[columns[0][best]] * self.factors[columns[1][best]]
-        counted = made**2 * self.ground.w[self.r].reshape(-1)
-        seen = counted.sum(axis=1) ** 2 > SEEN * np.einsum("qn,qn->q", counted, counted)
-        best, made = best[seen], made[seen]
+        made = self.factors[:, columns[0][best]]
+        made *= self.factors[:, columns[1][best]]
+        half = made * np.sqrt(self.ground.w[self.r])[:, None]
+        grams = half @ half.transpose(0, 2, 1)  # of one array: half of it is computed
+        mass = np.einsum("bqq->q", grams)
+        half *= half
+        seen = mass**2 > SEEN * np.einsum("bql,bql->q", half, half)
+        if not seen.all():
+            best, made, grams = best[seen], made[:, seen], grams[:, seen][:, :, seen]
         if not len(best):
             return np.zeros((B, self.ground.L)), 0.0
-        by_block = made.reshape(len(best), B, -1).transpose(1, 0, 2)
-        grams = (by_block * self.ground.w[self.r][:, None]) @ by_block.transpose(0, 2, 1)
         there = chosen[best].T
         systems = (grams.sum(axis=0) - grams) * there[:, :, None] * there[:, None, :]
         ridge = SHRINK / effective * np.einsum("bii->b", systems)[:, None]
@@ -269,29 +274,28 @@ class _Controls:
         wanted = np.where(there, along[best].sum(axis=1) - along[best].T, 0.0)
         coefficients = np.linalg.solve(systems, wanted[..., None])[..., 0]
         own = best < n_own
-        taken = (coefficients[:, None, own] @ by_block[:, own])[:, 0]
+        taken = (np.where(own, coefficients, 0.0)[:, None] @ made)[:, 0]
         return taken, float(coefficients[:, own].mean(axis=0) @ self._at_itself(columns, best[own]))
 
     def _along(self, columns: Columns) -> tuple[FloatArray, FloatArray]:
         """Return how controls go along with the residuals by block, and its variance, (q, B)."""
         B = self.ground.B
-        factors = self.factors.reshape(len(self.factors), B, -1)
-        pull = self.pull.reshape(1, B, -1)
+        factors, pull = self.factors, self.pull[:, None]
         along, squares = np.empty((2, len(columns[0]), B))
         kinds = np.searchsorted(self.starts, columns[0], side="right")
         for kind in range(1 + len(self.starts)):
             some = np.flatnonzero(kinds == kind)
             rows, i = _distinct(columns[0][some])
             others, j = _distinct(columns[1][some])
-            left = (factors[rows] * pull).transpose(1, 0, 2)
-            right = factors[others].transpose(1, 2, 0)
+            left = factors[:, rows] * pull
+            right = factors[:, others].transpose(0, 2, 1)
             along[some] = (left @ right)[:, i, j].T
             squares[some] = (left**2 @ right**2)[:, i, j].T
         return along, squares
 
     def _at_itself(self, columns: Columns, some: IntArray) -> FloatArray:
         """Return what controls are of the instance, which masks nothing."""
-        own = np.zeros(len(self.factors))
+        own = np.zeros(self.factors.shape[1])
         for n, start in enumerate(self.starts[::-1]):
             own[:start] = (-self.mean) ** (2 - n)
         return own[columns[0][some]] * own[columns[1][some]]

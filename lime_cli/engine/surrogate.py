@@ -39,6 +39,8 @@ CERTAIN = 3.0
 all: by chance at none of the radii."""
 SMALL_GAP, NEAR_BEST = 0.05, 0.03
 """Of the range of the predictions; of fidelity: what the choice of the radius calls small."""
+OF_A_SIZE = 4
+"""Samples for each block and unknown, from which those that weigh the same are taken together."""
 TOGETHER = 2**20
 """Numbers that are worked on in one go."""
 
@@ -116,7 +118,7 @@ class Ground:
         place = np.arange(masks.n) - np.repeat(np.cumsum(counts) - counts, counts)
         self.slot = masks.block[order] * L + place
         """(n,): where the samples, block by block, lie among B * L slots."""
-        self.order, self.L = order, L
+        self.order, self.counts, self.L = order, counts, L
         controls = _controls(masks)
         x = np.zeros((self.B * L, 1 + self.d + controls.shape[1]))
         x[self.slot, 0], x[self.slot, 1 : 1 + self.d] = 1.0, masks.masked[order]
@@ -190,28 +192,51 @@ class Ground:
     def gram(self, r: int) -> FloatArray:
         """Return the Gram matrices of (1, the masks) of one radius, (F, d + 1, d + 1)."""
         if r not in self._grams:
-            self._grams[r] = self._system(r, 1 + self.d)
+            self._grams[r] = self._systems([r], 1 + self.d)[0]
         return self._grams[r]
 
-    def _system(self, r: int, p: int) -> FloatArray:
-        """Return the Gram matrices of the first p of (1, x) at one radius, (F, p, p), the instance
-        counted.
+    def _systems(self, radii: Sequence[int], p: int) -> FloatArray:
+        """Return the Gram matrices of the first p of (1, x) at some radii, (radii, F, p, p), the
+        instance counted.
         """
-        half = self.X[..., :p] * np.sqrt(self.w[r])[:, :, None]
-        blocks = half.transpose(0, 2, 1) @ half
-        folds = blocks.sum(axis=0)[None]
+        if self.masks.n >= OF_A_SIZE * self.B * p:
+            blocks = self._by_size(radii, p)
+        else:
+            halves = (self.X[..., :p] * np.sqrt(self.w[r])[:, :, None] for r in radii)
+            blocks = np.stack([half.transpose(0, 2, 1) @ half for half in halves])
+        folds = blocks.sum(axis=1, keepdims=True)
         if self.F > 1:
-            folds = np.concatenate([folds, folds - blocks])
-        folds[:, 0, 0] += self.own[r] * np.r_[1.0, self.rest]
+            folds = np.concatenate([folds, folds - blocks], axis=1)
+        folds[:, :, 0, 0] += self.own[radii][:, None] * np.r_[1.0, self.rest]
         return np.asarray(folds)
+
+    def _by_size(self, radii: Sequence[int], p: int) -> FloatArray:
+        """Return the Gram matrices of every block at some radii, (radii, B, p, p).
+
+        All samples that mask as many components weigh the same: of many, each is multiplied once,
+        however many radii there are.
+        """
+        blocks = np.zeros((len(radii), self.B, p * p))
+        for b, slots in enumerate(np.split(np.arange(self.masks.n), np.cumsum(self.counts)[:-1])):
+            sizes = self.masks.sizes[self.order[slots]]
+            order = np.argsort(sizes, kind="stable")
+            first = np.flatnonzero(np.diff(sizes[order], prepend=-1))
+            parts = np.split(self.X[b, order, :p], first[1:])
+            some = max(1, TOGETHER // p**2)
+            weights = self.w[radii, b][:, order[first]]
+            for k in range(0, len(parts), some):
+                grams = np.stack([part.T @ part for part in parts[k : k + some]])
+                blocks[:, b] += weights[:, k : k + some] @ grams.reshape(len(grams), -1)
+        return blocks.reshape(len(radii), self.B, p, p)
 
     @cached_property
     def inverses(self) -> FloatArray:
         """What turns correlations into coefficients, (R, F, p, p)."""
         p, d = self.X.shape[2], self.d
         inverses = np.empty((len(self.w), self.F, p, p))
-        for r, kernel in enumerate(self.kernels):
-            system = self._system(r, p)
+        systems = self._systems(range(len(self.w)), p)
+        self._grams.update(enumerate(systems[:, :, : 1 + d, : 1 + d].copy()))
+        for r, (kernel, system) in enumerate(zip(self.kernels, systems, strict=True)):
             scale = np.einsum("fii->f", system) / p
             ridge = np.repeat(CONDITIONING * scale[:, None], p, axis=1)
             mean, variance, _ = moments(kernel.sizes(d))

@@ -77,7 +77,7 @@ def _by_value(targets: tuple[str, ...], model: Model) -> Wanted:
         index = value is not None and not same and word.isdecimal() and int(word) < len(names)
         if index and None not in values:
             name = names[int(word)]
-            words = f"no class is {word}; the one at that index, {name}, is explained"
+            words = f"no class is called {word}; the one at that index, {name}, is explained"
             warnings.append(CodedWarning("target_by_index", words))
     return Wanted(tuple(found), tuple(warnings))
 

@@ -18,6 +18,8 @@ FLAT_SHARE = 1e-3
 """Standard deviation of a probability that is hardly worth an explanation."""
 LARGE_GAP = 0.1
 SATURATED = 0.999
+SMALL = 0.1
+"""Weight below which a part hardly moves a prediction that is almost certain."""
 NOISY = 0.5
 """Spread from which a sentence on fidelity says what it is a share of."""
 NOTHING_HELPS = "no other radius, no pairs and no tree explain much more"
@@ -203,11 +205,12 @@ def _of_surrogate(
             f"{'give' if surrogate.rules else 'add up to'} {surrogate.local_prediction:.3g}; "
             "try a smaller --radius",
         )
-    if model.probabilities and surrogate.model_prediction > SATURATED:
+    small = all(abs(one.weight) < SMALL for one in surrogate.weights)
+    if model.probabilities and surrogate.model_prediction > SATURATED and small:
         yield CodedWarning(
             "saturated",
-            f"{named}the prediction is almost certain ({surrogate.model_prediction:.6g}); "
-            "so weights are small and say little",
+            f"{named}the prediction is almost certain ({surrogate.model_prediction:.6g}) and no "
+            "part changes it much, so the weights are small and say little",
         )
     yield from _too_few(surrogate, model, facts.d, settings)
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import combinations
+from math import cos, pi, sin, sqrt, tan
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -49,24 +50,24 @@ def moves(folds: FloatArray) -> IntArray:
 def student(freedom: int, tail: float) -> float:
     """Return the point that Student's t exceeds with probability ``tail``, in (0, 0.5).
 
-    t is the root of ``freedom`` times the tangent of an angle whose density is the cosine's power.
+    It is the root of ``freedom`` times the tangent of an angle, which is found by halves.
     """
-    angles, beyond = _angles(freedom)
-    place = int(np.searchsorted(-beyond, -tail))
-    low, high = beyond[place], beyond[place - 1]
-    angle = angles[place] - (tail - low) / (high - low) * (angles[1] - angles[0])
-    return float(np.sqrt(freedom) * np.tan(angle))
+    low, high = 0.0, pi / 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _beyond(freedom, middle) > tail else (low, middle)
+    return sqrt(freedom) * tan(low)
 
 
-@cache
-def _angles(freedom: int) -> tuple[FloatArray, FloatArray]:
-    """Return angles from 0 to a right one, and how likely each is exceeded."""
-    angles = np.linspace(0.0, np.pi / 2, 200_001)
-    density = np.cos(angles) ** (freedom - 1)
-    density[0] /= 2
-    beyond = np.cumsum(density[::-1])[::-1]
-    beyond /= 2 * beyond[0]
-    return angles, beyond
+def _beyond(freedom: int, angle: float) -> float:
+    """Return how likely the angle is exceeded (Abramowitz & Stegun 1964, 26.7.3 and 26.7.4)."""
+    odd, total = freedom % 2, 0.0
+    term = cos(angle) ** odd
+    for power in range(odd, freedom - 1, 2):
+        total += term
+        term *= cos(angle) ** 2 * (power + 1) / (power + 2)
+    within = sin(angle) * total
+    return (1.0 - (2.0 / pi * (angle + within) if odd else within)) / 2.0
 
 
 def multiplier(n_blocks: int, shown: int, d: int) -> float:

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from importlib.resources import files
 from itertools import islice
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import numpy as np
 from jinja2 import Environment, select_autoescape
@@ -23,6 +23,8 @@ from PIL import Image
 from lime_cli.engine.explanation import Explanation, Surrogate
 from lime_cli.engine.instance import Column, Component, Segment, SegmentedImage
 from lime_cli.engine.model import BoolArray
+from lime_cli.errors import SettingsError
+from lime_cli.formats import Look, written
 from lime_cli.formats.chart import FAINTEST
 from lime_cli.formats.story import (
     LEVELS,
@@ -35,6 +37,8 @@ from lime_cli.formats.story import (
     legend,
     listed,
     numbers_of,
+    outline,
+    pair_of,
     prediction_of,
     remedies,
     sentence,
@@ -51,13 +55,11 @@ from lime_cli.formats.wording import (
     literal,
     numbers_for,
     radius_said,
+    source_said,
     target_said,
 )
+from lime_cli.sources import ROW
 from lime_cli.version import __version__
-
-if TYPE_CHECKING:
-    from lime_cli.formats import Look
-
 
 LONGEST = 768
 """Pixels of the longer side of an image on a page."""
@@ -77,6 +79,26 @@ def image_uri(image: SegmentedImage) -> str:
     jpeg = io.BytesIO()
     small.save(jpeg, "JPEG", quality=85)
     return _uri("jpeg", jpeg)
+
+
+THUMB = 64
+"""Pixels of the longer side of an image in a list."""
+
+SHOWN_IMAGE = re.compile(rb'<img src="data:image/[a-z]+;base64,([A-Za-z0-9+/=]+)"')
+
+
+def thumb_uri(image: Image.Image) -> str:
+    """Return a small JPEG of an image as a data URI."""
+    small, stream = image.convert("RGB"), io.BytesIO()
+    small.thumbnail((THUMB, THUMB))
+    small.save(stream, "JPEG", quality=75)
+    return _uri("jpeg", stream)
+
+
+def thumb_of_page(page: bytes) -> str:
+    """Return a small copy of the image that a page of an explanation shows; "" without one."""
+    found = SHOWN_IMAGE.search(page)
+    return thumb_uri(Image.open(io.BytesIO(base64.b64decode(found[1])))) if found else ""
 
 
 def _uri(kind: str, stream: io.BytesIO) -> str:
@@ -225,9 +247,12 @@ def _about(explanation: Explanation) -> str:
     """Say in a line what is explained."""
     subject, model = explanation.subject, explanation.model
     row = subject.facts.get("row")
-    at = f"row {row} of {subject.source}" if isinstance(row, int) else subject.source
+    at = source_said(subject.source)
+    if isinstance(row, int) and subject.source != ROW:
+        at = f"row {row} of {at}"
     named = explanation.made_of or f"the {model.format} model {model.digest[:12]}"
-    names = [f"“{name}”" for name in dict.fromkeys(one.name for one in explanation.surrogates)]
+    quoted = (" minus ".join(pair_of(explanation, one)) for one in explanation.surrogates)
+    names = list(dict.fromkeys(quoted))
     if len(names) > NAMED:
         names[NAMED:] = [f"{len(names) - NAMED:,} more"]
     kind = ("class", "classes") if model.task == "classification" else ("output", "outputs")
@@ -240,9 +265,11 @@ NAMED = 3
 """Targets that the line below the title names."""
 
 
-def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
+def row_of(explanation: Explanation, link: str, thumb: str = "") -> Iterator[dict[str, Any]]:
     """Yield a line of the list for each target."""
-    values = explanation.subject.facts.get("values")
+    values, image = explanation.subject.facts.get("values"), explanation.subject.image
+    if image is not None and not thumb:
+        thumb = thumb_uri(Image.fromarray(image.pixels))
     for surrogate in explanation.surrogates:
         prediction = surrogate.model_prediction
         digits = 3 if explanation.model.task == "classification" else 4
@@ -256,6 +283,7 @@ def row_of(explanation: Explanation, link: str) -> Iterator[dict[str, Any]]:
         yield {
             "name": literal(explanation.subject.name),
             "link": link,
+            "thumb": thumb,
             "target": literal(surrogate.name),
             "prediction": numbers_for([prediction], digits).plain(prediction),
             "prediction_value": repr(prediction),
@@ -290,7 +318,7 @@ def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float,
         "zero": _place(0.0, limits) if limits[0] < 0 < limits[1] else None,
         "legend": legend(explanation, surrogate),
         "scale": _scale(explanation, surrogate),
-        "rules": [_rule(explanation, surrogate, i) for i in range(len(surrogate.rules))],
+        "rules": list(_rules(explanation, surrogate)),
         "passage": [
             {
                 "text": piece.text,
@@ -302,12 +330,17 @@ def _target(explanation: Explanation, surrogate: Surrogate, limits: tuple[float,
             for piece in shades(explanation, surrogate)
         ],
         "image": list(_segments(explanation, surrogate, form)),
+        "asked": ASKED_OF_A_TREE if surrogate.rules else ASKED,
         "compares": comparison_said(explanation, surrogate),
         "sums": sum_said(explanation, surrogate),
         "sure": list(certainty_said(explanation, surrogate)),
         "fit": list(_fit(explanation, surrogate)),
         "changes": list(changes_said(explanation, surrogate)),
     }
+
+
+ASKED = "What does a weight compare with?", "Do the parts add up?"
+ASKED_OF_A_TREE = "What does a line of the tree say?", "Does the tree agree with the model?"
 
 
 def _scale(explanation: Explanation, surrogate: Surrogate) -> Item:
@@ -351,18 +384,18 @@ def _place(value: float, limits: tuple[float, float]) -> float:
     return round(EDGE + (100 - 2 * EDGE) * (value - low) / (high - low), 2)
 
 
-def _rule(explanation: Explanation, surrogate: Surrogate, i: int) -> Item:
-    rule = surrogate.rules[i]
+def _rules(explanation: Explanation, surrogate: Surrogate) -> Iterator[Item]:
+    """Yield the lines of a tree."""
     form = numbers_for(rule.value for rule in surrogate.rules)
-    conditions = " and ".join(
-        ("" if kept else "not ") + literal(explanation.components[j].name)
-        for j, kept in rule.conditions
-    )
-    return {
-        "where": conditions or "everywhere",
-        "value": form.plain(rule.value),
-        "share": f"{rule.share:.0%}",
-    }
+    for line in outline(surrogate.rules):
+        name = "" if line.component is None else explanation.components[line.component].name
+        yield {
+            "where": f"{'kept' if line.kept else 'masked'}: {literal(name)}" if name else "always",
+            "depth": line.depth,
+            "value": "" if line.leaf is None else form.plain(line.leaf.value),
+            "share": "" if line.leaf is None else f"{line.leaf.share:.0%}",
+            "own": line.leaf is surrogate.rules[0],
+        }
 
 
 def _segments(explanation: Explanation, surrogate: Surrogate, form: Numbers) -> Iterator[Item]:
@@ -498,11 +531,13 @@ def write_page(
     out: IO[bytes],
     links: Mapping[str, str],
     failures: list[dict[str, str]],
+    thumbs: Mapping[str, str] | None = None,
 ) -> None:
     """Write the page of a batch.
 
     ``links`` leads from ids to pages of their own; without them the first explanations are shown
-    in full on this one. ``failures`` have a ``name`` and what was ``said``.
+    in full on this one. ``thumbs`` leads from ids to small images, for records that have none.
+    ``failures`` have a ``name`` and what was ``said``.
     """
     items: list[Item] = []
     rows: list[dict[str, Any]] = []
@@ -514,7 +549,9 @@ def write_page(
         if not links and len(items) < DETAILED:
             items.append(item_of(explanation, f"i{n}"))
             link = f"#i{n}"
-        rows += islice(row_of(explanation, link), max(0, LISTED - len(rows)))
+        if len(rows) < LISTED:
+            thumb = (thumbs or {}).get(explanation.subject.id, "")
+            rows += islice(row_of(explanation, link, thumb), LISTED - len(rows))
     data = _data(items, rows, n, failures)
     data["spreads"] = spreads.drawn() if n > 1 else []
     columns = [
@@ -585,15 +622,47 @@ SCRIPT = re.compile(r"<script\b.*?</script>", re.DOTALL)
 def fragment(explanations: Iterable[Explanation], failures: list[dict[str, str]]) -> str:
     """Return what the page shows as a part of another page: without script, its style its own.
 
-    The style sheet is nested in the class of the part, so that nothing around it changes.
+    The style sheet is nested in the class of the part, so that nothing around it changes. Where a
+    notebook that is not trusted leaves out style sheets and SVG, a picture of the one explanation
+    is seen instead.
     """
+    each = list(explanations)
     stream = io.BytesIO()
-    write_page(explanations, stream, {}, failures)
+    write_page(each, stream, {}, failures)
     found = BODY.search(stream.getvalue().decode())
     assert found is not None
     body = SCRIPT.sub("", found["body"])
-    style = part("page.css").replace(":root", "&").replace("body{", "&{")
-    return f'<div class="limex"><style>.limex{{{style}}}</style>{body}</div>'
+    still = _still(each[0]) if len(each) == 1 and not failures else ""
+    return f'<div class="limex"><style>{_scoped(part("page.css"))}</style>{still}{body}</div>'
+
+
+def _still(explanation: Explanation) -> str:
+    """Return the picture of an explanation, which style sheets hide; "" if there is none."""
+    try:
+        picture = written("svg", [explanation], Look())
+    except SettingsError:  # a tree, or more targets than a picture shows
+        return ""
+    return f'<img class="still" alt="" src="{_uri("svg+xml", io.BytesIO(picture))}">'
+
+
+PALETTE = re.compile(r":root\{(?P<colours>[^}]*)\}")
+
+THEMES = (
+    (0, "light", "[data-jp-theme-light=true],.vscode-light,html[theme=light]"),
+    (1, "dark", "[data-jp-theme-light=false],.vscode-dark,html[theme=dark]"),
+)
+"""Palettes by their place in the style sheet, and how notebooks mark themes of that kind."""
+
+
+def _scoped(style: str) -> str:
+    """Nest a style sheet in the class of a part; its colours are those of the notebook's theme."""
+    palettes = [found["colours"] for found in PALETTE.finditer(style)]
+    nested = style.replace(":root", "&").replace("body{", "&{")
+    themes = (
+        f":is({marks}) .limex{{{palettes[place]};color-scheme:{scheme}}}"
+        for place, scheme, marks in THEMES
+    )
+    return f".limex{{{nested}.still{{display:none}}}}{''.join(themes)}"
 
 
 def _render(data: Mapping[str, Any]) -> str:

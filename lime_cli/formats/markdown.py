@@ -84,7 +84,7 @@ def _weights(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     rows = [("component", "value", "weight", "± 95%", ""), ("---", "---", "--:", "--:", "---")]
     for one in surrogate.weights:
         component = explanation.components[one.component]
-        beside = escaped(value_beside(component.name, component.value))
+        beside = escaped(value_beside(component))
         width = "" if one.interval is None else form.plain(one.half_width)
         remark = "sign not certain" if not one.certain else ""
         rows.append((escaped(component.name), beside, form.signed(one.weight), width, remark))
@@ -99,10 +99,10 @@ def _rules(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     form = numbers_for(rule.value for rule in surrogate.rules)
     for rule in surrogate.rules:
         said = " and ".join(
-            ("" if kept else "not ") + escaped(explanation.components[j].name)
+            escaped(explanation.components[j].name) + (" kept" if kept else " masked")
             for j, kept in rule.conditions
         )
-        yield f"| {said or 'everywhere'} | {form.plain(rule.value)} | {rule.share:.0%} |"
+        yield f"| {said or 'always'} | {form.plain(rule.value)} | {rule.share:.0%} |"
 
 
 def escaped(text: str) -> str:

@@ -15,18 +15,23 @@ from lime_cli.engine.explanation import (
     Explanation,
     Interval,
     Replaced,
+    Rule,
     Surrogate,
     Weight,
 )
 from lime_cli.engine.instance import Column, Component, Segment, Spans
 from lime_cli.formats.wording import (
     MINUS,
+    NOISE,
     Numbers,
+    closing,
     fidelity_in_words,
+    finer,
     in_order,
     literal,
     marked,
     numbers_for,
+    source_said,
     value_beside,
 )
 
@@ -88,11 +93,36 @@ def waterfall(explanation: Explanation, surrogate: Surrogate) -> tuple[Waterfall
         steps.append(WaterfallStep("others", name, "together", level, local, others.interval))
     elif abs(rest) > TINY * _size(surrogate):
         steps.append(WaterfallStep("others", "others", "together", level, local))
-    steps.append(WaterfallStep("local", "local prediction", "the surrogate's", local, local))
+    what = "prediction" if surrogate.against is None else "difference"
+    steps.append(WaterfallStep("local", f"local {what}", "the surrogate's", local, local))
     model = surrogate.model_prediction
     steps.append(WaterfallStep("gap", "gap", "not explained", local, model))
-    steps.append(WaterfallStep("model", "prediction", "the model's", model, model))
+    steps.append(WaterfallStep("model", what, "the model's", model, model))
     return tuple(steps)
+
+
+class TreeLine(NamedTuple):
+    """A line of a tree, drawn as an outline: a condition that the line above does not have."""
+
+    depth: int
+    component: int | None
+    """None for the only line of a tree that does not branch."""
+    kept: bool
+    leaf: Rule | None
+    """Whose conditions end here."""
+
+
+def outline(rules: Sequence[Rule]) -> Iterator[TreeLine]:
+    """Yield the lines of a tree from its leaves, each with what it shares with the one before."""
+    before: tuple[tuple[int, bool], ...] = ()
+    for rule in rules:
+        pairs = enumerate(zip(before, rule.conditions, strict=False))
+        shared = next((n for n, (a, b) in pairs if a != b), min(len(before), len(rule.conditions)))
+        before, last = rule.conditions, len(rule.conditions) - 1
+        if last < 0:
+            yield TreeLine(0, None, True, rule)
+        for depth in range(max(0, min(shared, last)), last + 1):
+            yield TreeLine(depth, *rule.conditions[depth], rule if depth == last else None)
 
 
 TINY = 1e-9
@@ -113,20 +143,25 @@ def bounds(steps: Sequence[WaterfallStep]) -> tuple[float, float]:
 
 def numbers_of(steps: Sequence[WaterfallStep]) -> list[str]:
     """Spell the number of each step: a level's value, or a change with its half width."""
+    form = _form_of(steps)
+    return [_spelled(one, form) for one in steps]
+
+
+def _form_of(steps: Sequence[WaterfallStep]) -> Numbers:
+    """Choose how all steps are written, so that a reader can add them up."""
     levels = [one.end for one in steps if one.kind in LEVELS]
     largest = max(map(abs, levels), default=0.0)
     halves = [one.interval.half_width for one in steps if one.interval is not None]
     changes = numbers_for((one.change for one in steps), errors=halves, scale=largest)
-    sums = numbers_for(levels, 3 if largest < 1 else 4)
-    return [_spelled(one, changes, sums) for one in steps]
+    return finer(changes, numbers_for(levels, 3 if largest < 1 else 4))
 
 
-def _spelled(step: WaterfallStep, changes: Numbers, sums: Numbers) -> str:
+def _spelled(step: WaterfallStep, form: Numbers) -> str:
     if step.kind in LEVELS:
-        return sums.plain(step.end)
-    said = changes.signed(step.change)
-    if step.interval is not None:
-        said += f" ±{changes.plain(step.interval.half_width)}"
+        return form.plain(step.end)
+    said = form.signed(step.change)
+    if step.interval is not None and step.interval.half_width > NOISE * abs(step.change):
+        said += f" ±{form.plain(step.interval.half_width)}"
     return said
 
 
@@ -134,18 +169,32 @@ def legend(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say how the bars are read, as far as there are such bars."""
     weights = surrogate.weights
     signs = {one.weight > 0 for one in weights if one.weight}
-    moves = {True: "blue raises the prediction", False: "orange lowers it"}
+    what = "prediction" if surrogate.against is None else "difference"
+    moves = {True: f"blue raises the {what}", False: "orange lowers it"}
     if signs == {False}:
-        moves[False] = "orange lowers the prediction"
+        moves[False] = f"orange lowers the {what}"
     said = [", ".join(moves[sign] for sign in (True, False) if sign in signs)]
     said[0] += f", compared with the part masked ({masking_said(explanation)})" if signs else ""
-    marks = ["whiskers are 95% intervals"] if any(one.interval for one in weights) else []
+    steps = waterfall(explanation, surrogate)
+    marks = ["whiskers are 95% intervals"] if any(one.half_width for one in weights) else []
     text = any(isinstance(one.where, Spans) for one in explanation.components)
-    open_ = "hatched bars and dotted words" if text else "hatched bars"
-    if any(not one.certain for one in weights):
-        marks.append(f"{open_} have no certain sign")
+    words = " and dotted words" if text and any(not one.certain for one in weights) else ""
+    if any(not one.certain for one in steps):
+        marks.append(f"hatched bars{words} have no certain sign")
     said.append("; ".join(marks))
+    said.append("" if _adds_up(steps) else "numbers are rounded")
     return " ".join(f"{one[0].upper()}{one[1:]}." for one in said if one)
+
+
+def _adds_up(steps: Sequence[WaterfallStep]) -> bool:
+    """Tell whether the numbers add up as they are written."""
+    form, total = _form_of(steps), 0.0
+    for one in steps:
+        shown = form.read(one.end if one.kind in LEVELS else one.change)
+        if one.kind in ("local", "model") and form.read(total - shown) != 0:
+            return False
+        total = shown if one.kind in LEVELS else total + shown
+    return True
 
 
 def labels(explanation: Explanation, weights: Sequence[Weight]) -> Iterator[tuple[str, str]]:
@@ -169,7 +218,7 @@ def beside_of(component: Component, repeated: bool = False) -> str:
             return f"at character {spans[0][0] + 1:,}"
         case Column(column) if repeated and column not in component.name:
             return column
-    return value_beside(component.name, component.value)
+    return value_beside(component)
 
 
 class Shaded(NamedTuple):
@@ -288,7 +337,7 @@ def _moves(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
         yield _rule_said(explanation, surrogate)
         return
     if not surrogate.weights:
-        yield "No part has a weight: masking parts does not change the prediction."
+        yield "No part has a weight."
         return
     certain = [one for one in surrogate.weights if one.weight != 0 and one.certain]
     if not certain:
@@ -300,7 +349,22 @@ def _moves(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
         if (phrase := _moved(explanation, surrogate, verb, sign, certain, most))
     ]
     named.sort(key=lambda one: one[0] * certain[0].weight < 0)  # what moves it most goes first
-    yield f"Kept rather than masked, {'; '.join(phrase for _, phrase in named)}."
+    yield f"{_contrast(explanation)}, {'; '.join(phrase for _, phrase in named)}."
+
+
+def _contrast(explanation: Explanation) -> str:
+    """Begin the sentence that names weights: what the parts are compared with."""
+    facts, modality = explanation.subject.facts, explanation.subject.modality
+    columns = all(isinstance(one.where, Column) for one in explanation.components)
+    if modality == "tabular" and columns:
+        rows = explanation.settings.kernel == "shapley"
+        drawn = "values drawn again" if explanation.settings.like_lime else "other values"
+        return f"Compared with {'other rows' if rows else drawn}"
+    if modality == "text" and facts.get("mask") is None:
+        return "Kept rather than removed"
+    if modality == "image":
+        return f"Kept rather than filled with {_fill_said(explanation)}"
+    return "Kept rather than masked"
 
 
 def _moved(
@@ -327,14 +391,24 @@ def _moved(
 def _quoted(component: Component) -> str:
     """Name a component inside a sentence: words in quotes, columns without their bins."""
     name, _ = _without_bin(component)
+    where = component.where
+    if isinstance(where, Column) and component.name.startswith(f"{where.column}: "):
+        name = f"the group {name}"
+    if isinstance(where, Column) and component.value is None:
+        name = name.replace(f"{where.column} is missing", f"a missing {where.column}")
     said = in_order(literal(name))
     return f"“{said}”" if isinstance(component.where, Spans) else said
 
 
 def _without_bin(component: Component) -> tuple[str, str]:
-    """Split the name of a number's component: ``age = 43``, ``(34.25 to 49]``."""
+    """Split the name of a number's component: ``age = 43``, ``(34.25 to 49]``.
+
+    And of a group of columns: ``address``, ``street = A, city = B``.
+    """
     name = component.name
     match component.where:
+        case Column(column) if name.startswith(f"{column}: "):
+            return column, name.removeprefix(f"{column}: ")
         case Column(_, condition) if condition and condition != name and name[-1] in ")]":
             head, mark, bin_ = name.rpartition(" (")
             return (head, f"({bin_}") if mark else (name, "")
@@ -363,13 +437,18 @@ def trust_said(surrogate: Surrogate) -> str:
     """Say how much of the effect of masking the surrogate explains."""
     what = "tree explains" if surrogate.rules else "weights explain"
     if surrogate.fidelity is None:
-        return "Masking parts has no effect that can be told from chance."
+        return "Masking parts has no effect that could be told from chance."
     share = f"{max(0.0, surrogate.fidelity):.0%}"
     said = f"The {what} {share} of the effect of masking parts"
     return f"{said} ({fidelity_in_words(surrogate.fidelity)})."
 
 
-NAMED_WARNINGS = {"unresolved_top": "not converged"}
+NAMED_WARNINGS = {
+    "unresolved_top": "not converged",
+    "background_is_input": "no separate background",
+    "saturated": "prediction almost certain",
+    "flat_response": "masking has no effect",
+}
 """What a picture calls a warning whose code says less; the others are called by their codes."""
 
 GRAVEST = ("low_fidelity", "large_gap", "unresolved_top", "few_effective_samples")
@@ -409,16 +488,35 @@ def prediction_of(explanation: Explanation, surrogate: Surrogate) -> str:
     """Name what is predicted, for the middle of a sentence: the target, where there are several."""
     if explanation.model.task != "classification" and len(explanation.model.targets) < 2:
         return "the prediction"
+    if surrogate.against is not None:
+        return f"the difference between {listed(pair_of(explanation, surrogate))}"
     return f"the prediction for “{in_order(literal(surrogate.name))}”"
+
+
+def pair_of(explanation: Explanation, surrogate: Surrogate) -> list[str]:
+    """Quote the one target, or the two whose difference is explained."""
+    names, others = explanation.model.targets, (surrogate.target, surrogate.against)
+    if surrogate.against is None:
+        return [f"“{in_order(literal(surrogate.name))}”"]
+    return [f"“{in_order(literal(names[i]))}”" for i in others if i is not None]
 
 
 def comparison_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say what a weight compares the instance with."""
     settings, what = explanation.settings, prediction_of(explanation, surrogate)
+    if surrogate.rules:
+        return (
+            f"Each line gives {what} if parts are kept or masked as the line says, and how often "
+            f"samples near the {thing_of(explanation)} are like that. When a part is masked, "
+            f"{masking_said(explanation)}."
+        )
+    if not surrogate.weights:
+        return f"No part has a weight. When a part is masked, {masking_said(explanation)}."
     if settings.kernel == "shapley":
         return (
-            f"Each weight is a Shapley value: what the part adds to {what} on average over all "
-            f"orders in which parts are kept, {masking_said(explanation)}."
+            f"Each weight is a Shapley value: what the part adds to {what} when it is kept after "
+            f"others, on average over all orders. While a part is masked, "
+            f"{masking_said(explanation)}."
         )
     return (
         f"Each weight says how much higher {what} is when the part is kept than when it is masked, "
@@ -451,9 +549,9 @@ def masking_said(explanation: Explanation) -> str:
     facts, modality = explanation.subject.facts, explanation.subject.modality
     background = facts.get("background")
     if modality == "tabular" and isinstance(background, dict):
-        source = literal(str(background.get("source", "the background")))
+        source = source_said(str(background.get("source", "the background")))
         if explanation.settings.kernel == "shapley":
-            return f"the others are replaced together by those of a row of {source}"
+            return f"its value, like those of all masked parts, is that of another row of {source}"
         if explanation.settings.like_lime:
             return f"its value is drawn again from {source}, and can be the same one"
         if background.get("bins") == "none":
@@ -463,16 +561,19 @@ def masking_said(explanation: Explanation) -> str:
         mask = facts.get("mask")
         return "it is removed" if mask is None else f"it is replaced by {literal(mask)}"
     if modality == "image":
-        fill = facts.get("fill")
-        words = {"mean": "its mean colour", "blur": "a blurred copy"}
-        return f"it is filled with {words.get(str(fill), literal(str(fill)))}"
+        return f"it is filled with {_fill_said(explanation)}"
     return "its value is replaced"
+
+
+def _fill_said(explanation: Explanation) -> str:
+    fill = str(explanation.subject.facts.get("fill"))
+    return {"mean": "its mean colour", "blur": "a blurred copy"}.get(fill, literal(fill))
 
 
 def sum_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say that the parts add up: intercept, weights and others, then the gap."""
     numbers = (surrogate.model_prediction, surrogate.local_prediction, surrogate.intercept)
-    form = numbers_for(numbers, 4)
+    form = numbers_for(numbers, 3 if max(map(abs, numbers)) < 1 else 4)
     if surrogate.rules:
         return (
             f"The tree gives {form.plain(surrogate.local_prediction)} for the "
@@ -481,13 +582,22 @@ def sum_said(explanation: Explanation, surrogate: Surrogate) -> str:
         )
     shown = sum(one.weight for one in surrogate.weights)
     rest = surrogate.local_prediction - surrogate.intercept - shown
-    others = "" if abs(rest) <= TINY * _size(surrogate) else f" {form.term(rest)} (others)"
+    rest = 0.0 if abs(rest) <= TINY * _size(surrogate) else rest
+    closed, rounded = closing(
+        form,
+        (
+            ((surrogate.intercept, shown, rest), surrogate.local_prediction),
+            ((surrogate.local_prediction, surrogate.gap), surrogate.model_prediction),
+        ),
+    )
+    weights = f" {closed.term(shown)} (weights shown)" if surrogate.weights else ""
+    others = f" {closed.term(rest)} (others)" if rest else ""
+    what = "prediction" if surrogate.against is None else "difference"
     return (
-        f"{form.plain(surrogate.intercept)} ({base_said(explanation)}) "
-        f"{form.term(shown)} (weights shown){others} = "
-        f"{form.plain(surrogate.local_prediction)}, the local prediction; "
-        f"{form.term(surrogate.gap)} (gap) = {form.plain(surrogate.model_prediction)}, "
-        f"the model's.{_beyond(explanation, surrogate)}"
+        f"{closed.plain(surrogate.intercept)} ({base_said(explanation)}){weights}{others} = "
+        f"{closed.plain(surrogate.local_prediction)}, the local {what}; "
+        f"{closed.term(surrogate.gap)} (gap) = {closed.plain(surrogate.model_prediction)}, "
+        f"the model's{', all numbers rounded' * rounded}.{_beyond(explanation, surrogate)}"
     )
 
 
@@ -514,20 +624,22 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
                 f"{open_} of {len(surrogate.weights)} weights {has} no certain sign and {is_} "
                 "hatched"
             )
-        if any(one.interval is not None for one in surrogate.weights):
+        if any(one.half_width for one in surrogate.weights):
             yield f"{said}; the whiskers show the sampling error."
     yield trust_said(surrogate)
+    n, worth = f"{explanation.samples:,}", f"{explanation.effective_samples:,.0f}"
     if explanation.stop == "exhaustive":
         yield (
-            f"The {explanation.samples:,} samples are all there are: every combination of kept "
-            "parts and replacements. So the weights have no sampling error."
+            f"The {n} samples are all there are: every combination of kept parts and replacements. "
+            "So there is no sampling error."
         )
+    elif n == worth:
+        yield f"The explanation rests on {n} samples, which all count the same."
     else:
         yield (
-            f"The weights rest on {explanation.samples:,} samples. Samples nearer to the "
-            f"{thing_of(explanation)} count more, so together they are worth "
-            f"{explanation.effective_samples:,.0f} equally weighted ones (the effective sample "
-            "size)."
+            f"The explanation rests on {n} samples. Samples nearer to the {thing_of(explanation)} "
+            f"count more, so together they are worth {worth} equally weighted ones (the effective "
+            "sample size)."
         )
 
 
@@ -588,9 +700,9 @@ def _replaced_said(explanation: Explanation, part: Replaced) -> str:
             return f"without {literal(component.name)}"
         case Column(column, _):
             now = "missing" if component.value is None else shown_value(component.value)
-            then = "missing" if part.value is None else shown_value(part.value)
+            then = "is missing" if part.value is None else f"= {shown_value(part.value)}"
             parts = (in_order(literal(one)) for one in (column, then, now))
-            return "{} = {} instead of {}".format(*parts)
+            return "{} {} instead of {}".format(*parts)
 
 
 def shown_value(value: str | float | int | bool) -> str:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from lime_cli.engine.explanation import Explanation, Rule, Surrogate
 from lime_cli.engine.instance import Component, Segment, Spans
-from lime_cli.formats.story import meaning_said, nearest_said, samples_said
+from lime_cli.formats.story import meaning_said, nearest_said, outline, samples_said
 from lime_cli.formats.terminal import GAP, MARGIN, Page, page_of
 from lime_cli.formats.wording import (
     Numbers,
@@ -43,33 +43,20 @@ def tree_lines(rules: tuple[Rule, ...], names: Mapping[int, str], page: Page) ->
     ``names`` are safe to print; the first leaf is the instance's own.
     """
     form = numbers_for([rule.value for rule in rules])
-    values = [page.literal(form.plain(rule.value)) for rule in rules]
-    width = max(map(len, [*values, "value"]))
+    width = max(cell_len(page.literal(form.plain(rule.value))) for rule in rules)
+    width = max(width, len("value"))
     head = f"{MARGIN}{'value':>{width}}{GAP}share{GAP}rule"
     yield page.cut(Text(head, style="dim"), page.look.width)
-    blank = " " * (len(head) - len("rule"))
-    before: tuple[tuple[int, bool], ...] = ()
-    for number, (rule, value) in enumerate(zip(rules, values, strict=True)):
-        shared = _shared(before, rule.conditions)
-        before = rule.conditions
-        for depth in range(shared, len(rule.conditions) - 1):
-            yield page.cut(Text(blank + _said(rule, depth, names)), page.look.width)
-        said = _said(rule, len(rule.conditions) - 1, names) if rule.conditions else "always"
-        left = f"{MARGIN}{value:>{width}}{GAP}{rule.share:>5.1%}{GAP}"
-        yield page.cut(
-            Text.assemble(left, said, style="bold" if number == 0 else ""), page.look.width
-        )
-
-
-def _said(rule: Rule, depth: int, names: Mapping[int, str]) -> str:
-    component, kept = rule.conditions[depth]
-    return f"{STEP * depth}{WORDS[kept]} {names[component]}"
-
-
-def _shared(one: tuple[tuple[int, bool], ...], other: tuple[tuple[int, bool], ...]) -> int:
-    """Count the conditions that two leaves have in common, from the root."""
-    pairs = zip(one, other, strict=False)
-    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+    for line in outline(rules):
+        said = "always"
+        if line.component is not None:
+            said = f"{STEP * line.depth}{WORDS[line.kept]} {names[line.component]}"
+        left = " " * (len(head) - len("rule"))
+        if line.leaf is not None:
+            value = page.literal(form.plain(line.leaf.value))
+            left = f"{MARGIN}{value:>{width}}{GAP}{line.leaf.share:>5.1%}{GAP}"
+        style = "bold" if line.leaf is rules[0] else ""
+        yield page.cut(Text.assemble(left, said, style=style), page.look.width)
 
 
 LONG = 30
@@ -274,7 +261,7 @@ def _beside(component: Component, page: Page) -> str:
         case Spans(spans) if len(spans) > 1:
             return f"{page.glyphs.times}{len(spans)}"
         case _:
-            return value_beside(component.name, component.value)
+            return value_beside(component)
 
 
 def _sums(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterator[Text]:

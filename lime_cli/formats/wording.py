@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from lime_cli.engine.explanation import Explanation, Surrogate, Weight, called
+from lime_cli.engine.instance import Column, Component
+from lime_cli.sources import ARRAY, FRAME, ROW
 
 SMALLEST, LARGEST = 1e-4, 1e15
 """Outside, numbers are written with an exponent."""
@@ -90,7 +93,7 @@ def fidelity_said(surrogate: Surrogate) -> str:
 def radius_said(surrogate: Surrogate) -> str:
     """Say how far the samples lie from the instance; nothing where no radius is known."""
     d = surrogate.n_components
-    if surrogate.radius is None or not d:
+    if surrogate.radius is None or d < 2:
         return ""
     changed = surrogate.radius * d
     number = max(1, round(changed))
@@ -151,6 +154,10 @@ class Numbers(NamedTuple):
         """Write a change: ``+0.214``, ``−0.023``, ``0.000``."""
         return self._written(f"{number:+{self.form}}")
 
+    def read(self, number: float) -> float:
+        """Return a number as a reader of what is written takes it."""
+        return float(f"{number:{self.form.removeprefix(',')}}")
+
     def least(self, number: float) -> str:
         """Write an amount; one that is more than 0 is not written as 0: ``<0.001``."""
         said = self.plain(number)
@@ -195,6 +202,30 @@ def numbers_for(
     return Numbers(f",.{max(0, decimals)}f")
 
 
+def finer(one: Numbers, other: Numbers) -> Numbers:
+    """Return the way that writes more decimals; ``one`` where an exponent is written."""
+    ways = [re.fullmatch(r",?\.(\d+)f", way.form) for way in (one, other)]
+    places = [int(way[1]) for way in ways if way]
+    return other if len(places) == 2 and places[1] > places[0] else one
+
+
+MORE_DECIMALS = 2
+"""Decimals added at most so that sums add up as they are written."""
+
+
+def closing(form: Numbers, sums: Sequence[tuple[Sequence[float], float]]) -> tuple[Numbers, bool]:
+    """Choose decimals with which sums add up as they are written, and tell whether none do.
+
+    Each sum is its terms and their total.
+    """
+    fixed = re.fullmatch(r"(,?)\.(\d+)f", form.form)
+    more = range(MORE_DECIMALS + 1 if fixed else 1)
+    for way in [Numbers(f"{fixed[1]}.{int(fixed[2]) + i}f") if fixed else form for i in more]:
+        if all(way.read(sum(map(way.read, terms)) - way.read(total)) == 0 for terms, total in sums):
+            return way, False
+    return form, True
+
+
 def _decimals(number: float, digits: int) -> int:
     return digits - 1 - math.floor(math.log10(number))
 
@@ -208,6 +239,11 @@ def literal(text: str, unicode: bool = True) -> str:
     if not text.isprintable():
         shown = "".join(_escaped(one) if _is_hidden(one) else one for one in text)
     return shown if unicode else shown.encode("ascii", "backslashreplace").decode()
+
+
+def source_said(source: str) -> str:
+    """Name a file, or a table that has none, inside a sentence."""
+    return f"the {source}" if source in (FRAME, ARRAY, ROW) else literal(source)
 
 
 def in_order(text: str) -> str:
@@ -225,8 +261,11 @@ def is_leftwards(text: str) -> bool:
     return next((one for one in strong if one in ("L", *RIGHT_TO_LEFT)), "L") != "L"
 
 
-def value_beside(name: str, value: str | float | int | bool | None) -> str:
+def value_beside(component: Component) -> str:
     """Return a component's value as text; empty where the name already says it."""
+    name, value, where = component.name, component.value, component.where
+    if isinstance(where, Column) and name.startswith(f"{where.column}: "):
+        return ""  # a group of columns, which names their values
     if value is None or value != value:
         return ""
     if isinstance(value, str):

@@ -137,9 +137,9 @@ def noise(raw: Values, _labels: IntArray, rng: np.random.Generator) -> FloatArra
 OTHERS = ("black", "blur", "#ffffff")
 """Fills that are tried where another changes next to nothing."""
 
-LITTLE, MUCH = 0.05, 0.1
-"""Shares of what a model says of an image: changes below the one are next to none, a fill that
-changes more than the other, and this many times as much, is better."""
+LITTLE, MUCH = 0.2, 0.1
+"""Shares of what a model says of an image: a change below the one is small, a fill that changes
+more than the other, and this many times as much, is better."""
 
 TIMES = 3
 

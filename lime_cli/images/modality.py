@@ -19,7 +19,7 @@ from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.errors import ModelError, SettingsError
 from lime_cli.files import digest_of
 from lime_cli.images.fills import LIKE_LIME, OTHERS, filled, is_fill, weak
-from lime_cli.images.numbers import MAX_PIXELS, ImageReading
+from lime_cli.images.numbers import MAX_PIXELS, ArrayNumbers, ImageReading
 from lime_cli.images.pixels import Photo, read_image
 from lime_cli.images.segmenters import quickshift_like_lime
 from lime_cli.images.segments import SUFFIXES as MAPS
@@ -49,9 +49,9 @@ class ImageInstance(KeptOrMasked):
     components: tuple[Component, ...]
     warnings: tuple[CodedWarning, ...]
     pool: str
-    image: NDArray[np.floating[Any]]
+    image: NDArray[Any]
     """(c, h, w) for the layout NCHW, else (h, w, c): what the model is fed for the instance."""
-    masked: NDArray[np.floating[Any]]
+    masked: NDArray[Any]
     """As ``image``, with every superpixel masked."""
     labels: IntArray
     """(h, w): which component a place of the grid belongs to; -1 in the padding."""
@@ -89,15 +89,7 @@ class ImageInstance(KeptOrMasked):
 
 ASSUMED = CodedWarning(
     "preprocessing_assumed",
-    "the model does not say how pixels become numbers, so 0 to 1{} is assumed; "
-    "--preprocess changes it",
-)
-
-UNREAD = CodedWarning(
-    "preprocessing_assumed",
-    "preprocessor_config.json asks for {}, which limex does not know: images are only resized, "
-    "scaled and normalized as it says; explain a function that calls the processor if that is "
-    "not all",
+    "the model does not say how pixels become numbers, so {} is assumed; --preprocess changes it",
 )
 
 LIME = (LIKE_LIME, LIME_SEGMENTER)
@@ -144,6 +136,8 @@ class ImageModality(OfFiles):
     """Pattern of the names taken from folders."""
     assumed: bool = False
     """Whether neither the user nor the model said how pixels become numbers."""
+    network: bool = False
+    """Whether the model is known to take images, which whole numbers are scaled for."""
     given: PixelsInput | None = None
     """What lies beside the model and says that, in the place of a preset."""
     said: tuple[CodedWarning, ...] = ()
@@ -219,7 +213,7 @@ class ImageModality(OfFiles):
     def fitted(self, model_input: ModelInput) -> ImageModality:
         """Return a copy with the model's size, channels, layout and preset."""
         said: tuple[CodedWarning, ...] = ()
-        scale = self.scale
+        scale, network = self.scale, model_input.kind == "image"
         if not model_input.size:
             asked = self.size, self.channels and _channels(self.channels)
             model_input, found, said = as_pixels(model_input, self._untouched, *asked)
@@ -238,6 +232,13 @@ class ImageModality(OfFiles):
             raise SettingsError(words, "leave it out")
         if size is None and pixels is not None and self.preprocess is None:
             size = pixels.size
+        if pixels is not None and pixels.unread and self.preprocess is None:
+            raise ModelError(
+                f"preprocessor_config.json asks for {', '.join(pixels.unread)}, "
+                "which limex does not do",
+                "explain a function that calls the processor, py:module:function, or say all that "
+                "becomes of pixels, beginning with --preprocess",
+            )
         ways = (self.preprocess, model_input.preprocess, scale, self.mean, self.std)
         named = self.preprocess or model_input.preprocess or "unit"
         fitted = replace(
@@ -248,6 +249,7 @@ class ImageModality(OfFiles):
             precision=model_input.precision or self.precision,
             preprocess=self.preprocess or model_input.preprocess,
             assumed=all(way is None for way in (*ways, pixels)),
+            network=network,
             given=pixels,
             predictions=model_input.predictions,
             scale=scale,
@@ -265,28 +267,35 @@ class ImageModality(OfFiles):
     def read(self, source: Source) -> ImageInstance:
         """Read and segment one image; raise InputError when it cannot be used."""
         preprocessing = self.preprocessing
-        reading = ImageReading(self.max_pixels, preprocessing.channels, self.pixel_range, self.show)
+        reading = ImageReading(
+            self.max_pixels, preprocessing.channels, self.pixel_range, self.show, self.assumed
+        )
         path = source.path if isinstance(source.path, Held) else local(source.path)
         photo = read_image(path, reading)
+        held = self._as_held(photo)
+        if held is not None:
+            scale = (held.high - held.low) / 255
+            preprocessing = replace(preprocessing, scale=scale, mean=(-held.low or 0.0,))
+        precision = "uint8" if held is not None and held.bytes else self.precision
         view = preprocessing.view(photo.pixels.shape[:2])
         cut = self._cut(photo.pixels, view)
         values = 255 - photo.values if self.invert else photo.values
         raw = preprocessing.in_channels(view.grid(values))
-        fill, masked, said = self._filled(raw, cut.on_grid, preprocessing)
+        fill, masked, said = self._filled(raw, cut.on_grid, preprocessing, precision)
         parts = zip(cut.names, places(cut.labels, view), strict=True)
         return ImageInstance(
-            subject=self._subject(source, photo, view, cut, fill),
+            subject=self._subject(source, photo, view, cut, fill, preprocessing),
             components=tuple(Component(name, None, place) for name, place in parts),
-            warnings=(*photo.warnings, *cut.warnings, *said, *self._assumed()),
-            pool=self._pool(photo, cut, fill),
-            image=self._in_memory(preprocessing.numbers(raw)),
-            masked=self._in_memory(preprocessing.numbers(masked)),
+            warnings=(*photo.warnings, *cut.warnings, *said, *self._assumed(held)),
+            pool=self._pool(photo, cut, fill, preprocessing),
+            image=self._in_memory(preprocessing.numbers(raw), precision),
+            masked=self._in_memory(preprocessing.numbers(masked), precision),
             labels=cut.on_grid,
             layout=self.layout,
         )
 
     def _filled(
-        self, raw: Values, labels: IntArray, preprocessing: Preprocessing
+        self, raw: Values, labels: IntArray, preprocessing: Preprocessing, precision: str
     ) -> tuple[str, FloatArray, tuple[CodedWarning, ...]]:
         """Return the fill, the image with every superpixel masked, and what is to be said."""
 
@@ -301,7 +310,7 @@ class ImageModality(OfFiles):
             assert self.predictions is not None
             kept = (labels < 0)[..., None]
             images = (preprocessing.numbers(np.where(kept, raw, one))[None] for one in masked)
-            found = [self.predictions(one.astype(self.precision)) for one in images]
+            found = [self.predictions(_of_type(one, precision)) for one in images]
             return np.concatenate(found)
 
         colours = preprocessing.channels in MODES
@@ -314,14 +323,23 @@ class ImageModality(OfFiles):
         said = CodedWarning("fill_changes_little", f"{words}; --fill {better} {advice}")
         return chosen, masked_by(chosen), (said,)
 
-    def _assumed(self) -> tuple[CodedWarning, ...]:
-        if self.given is not None and self.given.unread and self.preprocess is None:
-            listed = ", ".join(self.given.unread)
-            return (*self.said, UNREAD._replace(message=UNREAD.message.format(listed)))
+    def _as_held(self, photo: Photo) -> ArrayNumbers | None:
+        """Return the numbers of an array if the model is given them as they are.
+
+        Who keeps floats keeps what a model is given; whole numbers may be a picture's, which are
+        scaled for networks.
+        """
+        numbers = photo.numbers if self.assumed else None
+        return None if numbers is None or (numbers.whole and self.network) else numbers
+
+    def _assumed(self, held: ArrayNumbers | None) -> tuple[CodedWarning, ...]:
         if not self.assumed:
             return self.said
+        numbers = "0 to 1" if held is None else f"{held.low:.4g} to {held.high:.4g}"
+        own = "" if held is None else ", as in the array,"
         colours = " in RGB" if self.preprocessing.channels == "RGB" else ""
-        return (*self.said, ASSUMED._replace(message=ASSUMED.message.format(colours)))
+        words = ASSUMED.message.format(f"{numbers}{colours}{own}")
+        return (*self.said, ASSUMED._replace(message=words))
 
     @property
     def _untouched(self) -> bool:
@@ -345,7 +363,15 @@ class ImageModality(OfFiles):
         names = tuple(f"superpixel {i}" for i in range(n))
         return Cut(labels, view.labels_on_grid(labels), names, tuple(few_warning(n)))
 
-    def _subject(self, source: Source, photo: Photo, view: View, cut: Cut, fill: str) -> Subject:
+    def _subject(
+        self,
+        source: Source,
+        photo: Photo,
+        view: View,
+        cut: Cut,
+        fill: str,
+        preprocessing: Preprocessing,
+    ) -> Subject:
         height, width = photo.pixels.shape[:2]
         facts: dict[str, Any] = {
             "width": width,
@@ -353,7 +379,7 @@ class ImageModality(OfFiles):
             "segments": len(cut.names),
             "segmenter": self._map.name if self._map else self.segmenter,
             "fill": fill,
-            "input": {**self._input(), "size": [view.y.grid, view.x.grid]},
+            "input": {**_facts(preprocessing), "size": [view.y.grid, view.x.grid]},
             **({"pixel_range": self.pixel_range} if self.pixel_range else {}),
             **({"invert": True} if self.invert else {}),
             **({"show": self.show} if self.show else {}),
@@ -363,32 +389,37 @@ class ImageModality(OfFiles):
         name = Path(source.path).name
         return Subject(source.id, "image", name, photo.digest, facts, image)
 
-    def _input(self) -> dict[str, Any]:
-        """Return what becomes of pixels as facts; the usual filter goes without saying."""
-        found = asdict(self.preprocessing)
-        usual = ("resample", "floored")
-        return {
-            key: one
-            for key, one in found.items()
-            if key not in usual or one != getattr(Preprocessing, key)
-        }
-
-    def _pool(self, photo: Photo, cut: Cut, fill: str) -> str:
+    def _pool(self, photo: Photo, cut: Cut, fill: str, preprocessing: Preprocessing) -> str:
         """Name what the model is asked: the pixels as read, and all options that change them."""
         labels = digest_of(cut.on_grid.tobytes()) if self._map else self.segmenter
         fill = f"{fill}:inverted" if self.invert else fill
-        own = asdict(self.preprocessing)
-        if not self.preprocessing.floored:
+        own = asdict(preprocessing)
+        if not preprocessing.floored:
             del own["floored"]
         ways = [labels, self.n_segments, fill, self.seed, own]
         said = json.dumps([photo.values.shape, ways, self.show]).encode()
         return f"image:{digest_of(said + photo.values.tobytes())}"
 
-    def _in_memory(self, grid: NDArray[np.float32]) -> NDArray[np.floating[Any]]:
+    def _in_memory(self, grid: NDArray[np.float32], precision: str) -> NDArray[Any]:
         """Return numbers as the model is fed them, so that no sample has to be turned around."""
-        numbers = grid.astype(self.precision, copy=False)
+        numbers = _of_type(grid, precision)
         turned = self.layout == "NCHW"
         return np.ascontiguousarray(numbers.transpose(2, 0, 1)) if turned else numbers
+
+
+def _of_type(numbers: NDArray[Any], precision: str) -> NDArray[Any]:
+    whole = np.rint(numbers) if precision == "uint8" else numbers
+    return np.asarray(whole.astype(precision, copy=False))
+
+
+def _facts(preprocessing: Preprocessing) -> dict[str, Any]:
+    """Return what becomes of pixels as facts; the usual filter goes without saying."""
+    usual = ("resample", "floored")
+    return {
+        key: one
+        for key, one in asdict(preprocessing).items()
+        if key not in usual or one != getattr(Preprocessing, key)
+    }
 
 
 BYTES = 64

@@ -32,9 +32,11 @@ class ImageReading:
     channels: str = "RGB"
     """``RGB``, ``BGR``, ``L``, or the number of channels that a file must have."""
     pixel_range: tuple[float, float] | None = None
-    """Numbers that are black and white in files of numbers; None goes by their type."""
+    """ArrayNumbers that are black and white in files of numbers; None goes by their type."""
     shown: tuple[int, ...] = ()
     """Channels, from 0, drawn as red, green and blue, or as grey; empty for the first ones."""
+    as_held: bool = False
+    """Whether the model may be given an array's own numbers, so that none is out of range."""
 
 
 def check_size(name: str, n_pixels: int, limit: int) -> None:
@@ -73,8 +75,8 @@ def range_of(name: str, array: NDArray[Any], reading: ImageReading) -> tuple[Cod
     """Say that numbers of 16 bits use so few of them that black and white may be others, and that
     floats are those of bytes.
     """
-    if reading.pixel_range is None and _are_bytes(array):
-        said = f"{name} holds floats up to {array.max():g}, read as 0 to 255"
+    if reading.pixel_range is None and (white := _white(array)) is not None:
+        said = f"{name} holds floats up to {array.max():g}, read as 0 to {white}"
         return (CodedWarning("range_assumed", f"{said}; --pixel-range changes it"),)
     if reading.pixel_range is not None or array.dtype.str[1:] != "u2":
         return ()
@@ -97,9 +99,37 @@ def _of_bands(array: NDArray[Any]) -> str:
     return "; if they are reflectances x 10,000, --pixel-range 0,10000" if bands else ""
 
 
-def _are_bytes(array: NDArray[Any]) -> bool:
-    """Tell floats that go far beyond 1 and not beyond 255."""
-    return array.dtype.kind == "f" and bool(array.min() >= 0 and 2 < array.max() <= 255)
+WHITES = (16, 255)
+"""What white may be in floats beyond 1: in scikit-learn's own digits, and in bytes."""
+
+
+def _white(array: NDArray[Any]) -> int | None:
+    """Return what white is in floats that go far beyond 1 and not beyond 255; None in others."""
+    if array.dtype.kind != "f" or not (array.min() >= 0 and array.max() > 2):
+        return None
+    return next((one for one in WHITES if array.max() <= one), None)
+
+
+@dataclass(frozen=True)
+class ArrayNumbers:
+    """What the numbers of an array were before they were read as black, 0, to white, 255."""
+
+    low: float
+    high: float
+    whole: bool
+    """Whether they are whole numbers, as pictures have them."""
+    bytes: bool
+    """Whether they are those of a picture in type too."""
+
+    @classmethod
+    def of(cls, array: NDArray[Any], reading: ImageReading) -> ArrayNumbers | None:
+        """Describe the numbers of an array; None where a person says what black and white are."""
+        known = None if reading.pixel_range is not None else _range(array, reading)
+        return (
+            None
+            if known is None
+            else cls(*known, whole=array.dtype.kind != "f", bytes=array.dtype == np.uint8)
+        )
 
 
 def channels_last(
@@ -118,7 +148,7 @@ def channels_last(
 
 
 RANGES = {"b1": (0, 1), "u1": (0, 255), "u2": (0, 65_535), "f": (0, 1)}
-"""Numbers that are black and white, by type; of other types a person must say it."""
+"""ArrayNumbers that are black and white, by type; of other types a person must say it."""
 
 NEARLY = 1e-3
 """Of 255: what rounding to float32 may take from a whole number, and more."""
@@ -282,17 +312,33 @@ def from_numbers(name: str, array: NDArray[Any], reading: ImageReading) -> tuple
 
 def _scaled(name: str, array: NDArray[Any], reading: ImageReading) -> NDArray[np.float32]:
     """Return float32 numbers, 0 for black and 255 for white."""
-    kind = array.dtype.str[1:]
-    known = RANGES.get(kind) or RANGES.get(kind[0])
-    if reading.pixel_range is None and known is None:
+    known = reading.pixel_range or _range(array, reading)
+    if known is None:
         raise InputError(
             f"{name}: limex does not know which {array.dtype} numbers mean black and white",
             "use --pixel-range LOW,HIGH",
         )
-    low, high = reading.pixel_range or ((0, 255) if _are_bytes(array) else known) or (0, 1)
+    low, high = known
     if array.dtype.kind == "f":
-        _check_floats(name, array, reading.pixel_range is None and high == 1)
+        _check_floats(name, array, reading.pixel_range is None and known == RANGES["f"])
     return (array.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
+
+
+def _range(array: NDArray[Any], reading: ImageReading) -> tuple[float, float] | None:
+    """Return the numbers that are black and white in an array, None where a person must say it."""
+    if (white := _white(array)) is not None:
+        return 0, white
+    kind = array.dtype.str[1:]
+    known = RANGES.get(kind) or RANGES.get(kind[0])
+    if not reading.as_held or (known and kind[0] != "f"):
+        return known
+    low, high = float(array.min()), float(array.max())
+    if not np.isfinite((low, high)).all():
+        return known  # what is wrong with them is said below
+    usual = (0, 255) if known is None else known
+    if low >= usual[0] and high <= usual[1]:
+        return usual
+    return None if known is None else (low, max(high, low + 1))
 
 
 def _check_floats(name: str, array: NDArray[Any], in_unit: bool) -> None:

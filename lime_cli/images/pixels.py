@@ -7,7 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of, nearest_file
 from lime_cli.images.numbers import (
+    ArrayNumbers,
     ImageReading,
     channels_last,
     check_channels,
@@ -44,6 +45,8 @@ class Photo:
     digest: str
     """SHA-256 of the file."""
     warnings: tuple[CodedWarning, ...] = ()
+    numbers: ArrayNumbers | None = None
+    """Of an array: what its own numbers were; None for a picture."""
 
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
@@ -120,6 +123,7 @@ class Decoded(NamedTuple):
     values: Values
     n_frames: int
     warnings: tuple[CodedWarning, ...] = ()
+    numbers: ArrayNumbers | None = None
 
 
 def read_image(file: Path | Held, reading: ImageReading | None = None) -> Photo:
@@ -136,16 +140,17 @@ def read_image(file: Path | Held, reading: ImageReading | None = None) -> Photo:
             *from_numbers(path.name, numbers, reading),
             1,
             (*said, *range_of(path.name, numbers, reading)),
+            ArrayNumbers.of(numbers, reading),
         )
     else:
         with quietly():
-            found = _decoded(path.name, data, reading)
+            found = _decoded(path.name, data, replace(reading, as_held=False))
     parts = "pages" if data.startswith(TIFF) else "frames"
     first = CodedWarning(
         "first_frame", f"{path.name} has {found.n_frames} {parts}; the first one is explained"
     )
     warnings = (*found.warnings, first) if found.n_frames > 1 else found.warnings
-    return Photo(found.pixels, found.values, digest_of(whole), warnings)
+    return Photo(found.pixels, found.values, digest_of(whole), warnings, found.numbers)
 
 
 def bytes_of(path: Path | Held) -> bytes:

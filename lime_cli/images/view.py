@@ -6,6 +6,7 @@ to the grid and to the original image by looking up the part under the middle of
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from math import ceil
 from typing import Any
@@ -76,8 +77,8 @@ class View:
     x: Axis
     resample: int = 2
     """Pillow's number of the filter that resizes."""
-    padding: int = 0
-    """What stands around the view, 0 for black and 255 for white."""
+    padding: tuple[int, ...] = (0, 0, 0)
+    """The colour around the view: red, green and blue, black being 0."""
 
     def seen(self, pixels: Values, size: tuple[int, int]) -> Values:
         """Return the part the model sees, resized to ``size`` without the padding."""
@@ -90,7 +91,8 @@ class View:
         """Return (grid height, grid width, c): what the model sees, and the padding."""
         (top, bottom), (left, right) = self.y.inner, self.x.inner
         shape = (self.y.grid, self.x.grid, pixels.shape[2])
-        grid = np.full(shape, self.padding, pixels.dtype)
+        grid = np.empty(shape, pixels.dtype)
+        grid[:] = self.padding if shape[2] == len(self.padding) else round(_luma(self.padding))
         grid[top:bottom, left:right] = self.seen(pixels, (bottom - top, right - left))
         return grid
 
@@ -183,7 +185,7 @@ class Preprocessing:
     size: tuple[int, int] | None = None
     """Of the model's input; None takes every image at its own size."""
     resize: str = "stretch"
-    """``stretch``, ``crop`` (the centre), ``pad`` (with black) or ``pad-white``."""
+    """``stretch``, ``crop`` (the centre), ``pad`` (black), ``pad-white`` or ``pad:#RRGGBB``."""
     resize_to: int | None = None
     """Shorter side in pixels before the centre is cropped, with ``stretch`` both sides; None crops
     as little as possible, with ``stretch`` nothing."""
@@ -199,7 +201,8 @@ class Preprocessing:
     """Whether half a pixel of what ``crop`` leaves out is left out of the upper and left side."""
 
     def __post_init__(self) -> None:
-        _one_of("--resize", self.resize, RESIZES)
+        if _colour(self.resize) is None:
+            _one_of("--resize", self.resize, (*RESIZES, "pad:#RRGGBB"))
         if not (self.channels.isdecimal() and int(self.channels) > 0):
             _one_of("--channels", self.channels, (*MODES, "a number"))
         for option, values in (("--mean", self.mean), ("--std", self.std)):
@@ -220,10 +223,8 @@ class Preprocessing:
             view = squeezed(size, wanted, self.resize_to)
         elif self.resize == "stretch":
             view = stretched(size, wanted)
-        elif self.resize == "pad-white":
-            view = replace(padded(size, wanted), padding=255)
-        elif self.resize == "pad":
-            view = padded(size, wanted)
+        elif (colour := _colour(self.resize)) is not None:
+            view = replace(padded(size, wanted), padding=colour)
         else:
             view = cropped(size, wanted, self.resize_to, self.floored)
         return replace(view, resample=self.resample)
@@ -242,6 +243,19 @@ class Preprocessing:
         """Return what the model is fed for values 0..255 in its channels, (..., c) float32."""
         numbers = (raw * self.scale - np.array(self.mean)) / np.array(self.std)
         return np.asarray(numbers, np.float32)
+
+
+PADS = {"pad": "pad:#000000", "pad-white": "pad:#ffffff"}
+
+
+def _colour(resize: str) -> tuple[int, ...] | None:
+    """Return the colour that an image is padded with; None where it is not."""
+    found = re.fullmatch("pad:#([0-9a-fA-F]{6})", PADS.get(resize, resize))
+    return tuple(bytes.fromhex(found[1])) if found else None
+
+
+def _luma(colour: tuple[int, ...]) -> float:
+    return float(np.dot(colour, LUMA))
 
 
 def _grey(values: Values) -> Values:

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from lime_cli.engine.model import CodedWarning
-from lime_cli.errors import MissingDependency, ModelError
+from lime_cli.errors import MissingDependency, ModelError, in_words
 from lime_cli.models.booster_files import Unfit, check_catboost, check_lightgbm
 from lime_cli.models.content import Content
 from lime_cli.models.fitted import UNNAMED
@@ -43,6 +43,12 @@ LINKS = {
 BEHIND = CodedWarning(
     "probabilities_behind",
     "the booster itself predicts a class; the probabilities behind the class are explained",
+)
+
+
+BEHIND_RAW = CodedWarning(
+    "probabilities_behind",
+    "the model itself predicts raw scores; the probabilities that they stand for are explained",
 )
 
 
@@ -152,6 +158,9 @@ def _library(package: str, file: ModelFile) -> Any:
         ) from None
 
 
+AGAIN = "save it again, by the model's own save_model"
+
+
 def _loaded(kind: str, file: ModelFile, content: Content, read: Callable[[], Any]) -> Predictor:
     path = Path(file.path)
     try:
@@ -161,10 +170,10 @@ def _loaded(kind: str, file: ModelFile, content: Content, read: Callable[[], Any
     except ModelError:
         raise
     except Unfit as error:
-        raise ModelError(f"{path.name}: is damaged: {error}", "save it again") from None
+        raise ModelError(f"{path.name}: is damaged: {error}", AGAIN) from None
     except Exception as error:  # each library raises a type of its own
-        words = " ".join(str(error).split())[-160:]
-        raise ModelError(f"{path.name}: {kind} cannot load it ({words})", "save it again") from None
+        words = in_words(error)
+        raise ModelError(f"{path.name}: {kind} cannot load it ({words})", AGAIN) from None
     origin = Origin(kind, content.digest_in_thread(), path.name)
     with looked_at(path.name), quiet():
         return Predictor(file, way_of(booster, file, origin, columns_beside(file.path)))
@@ -244,6 +253,7 @@ def _catboost(booster: Any) -> Boosted:
     names = list(booster.feature_names_)
     categorical = list(booster.get_cat_feature_indices())
     texts = list(booster.get_text_feature_indices())
+    vectors = list(booster.get_embedding_feature_indices())
     classes = booster.classes_ if len(booster.classes_) else None
     loss = str(booster.get_all_params().get("loss_function", ""))
     options = {"prediction_type": "Probability"} if classes is not None else {}
@@ -255,8 +265,11 @@ def _catboost(booster: Any) -> Boosted:
         named = hasattr(inputs, "columns")
         rows = inputs if named or hasattr(inputs, "tocsr") else np.asarray(inputs, object)
         if categorical or texts:
-            rows = _with_words(rows, [*categorical, *texts])
-        pool = catboost.Pool(rows, None, categorical, texts, feature_names=None if named else names)
+            rows = _with_cells(rows, [*categorical, *texts], _word)
+        if vectors:
+            rows = _with_cells(rows, vectors, _vector)
+        given = None if named else names
+        pool = catboost.Pool(rows, None, categorical, texts, vectors, feature_names=given)
         return booster.predict(pool, thread_count=1, **options)
 
     def decide(inputs: Any) -> Any:
@@ -268,6 +281,8 @@ def _catboost(booster: Any) -> Boosted:
     if threshold != USUAL_THRESHOLD:
         boosted.decide = decide
     boosted.multilabel_ = loss.startswith(("MultiLogloss", "MultiCrossEntropy"))
+    if classes is not None and type(booster).__name__ == "CatBoost":
+        boosted.said = (BEHIND_RAW,)
     return boosted.describe(names, len(names), classes)
 
 
@@ -282,18 +297,27 @@ def _threshold(booster: Any, classes: Any) -> float:
     return float(asked())
 
 
-def _with_words(rows: Any, categorical: list[int]) -> Any:
-    """Write columns as words, as CatBoost does: whole numbers without a point, true as 1."""
+def _with_cells(rows: Any, places: list[int], made: Callable[[Any], Any]) -> Any:
+    """Change the cells of some columns."""
     if hasattr(rows, "columns"):
-        changed = {rows.columns[i]: [_word(cell) for cell in rows.iloc[:, i]] for i in categorical}
+        changed = {rows.columns[i]: [made(cell) for cell in rows.iloc[:, i]] for i in places}
         return rows.assign(**changed)
     rows = rows.copy()
-    for i in categorical:
-        rows[:, i] = [_word(cell) for cell in rows[:, i]]
+    for i in places:
+        rows[:, i] = [made(cell) for cell in rows[:, i]]
     return rows
 
 
+def _vector(cell: Any) -> Any:
+    """Read the numbers of a cell as Python or NumPy prints them: ``[0.1, -2.0]``, ``[0.1 -2.]``."""
+    if not isinstance(cell, str):
+        return cell
+    inside = cell.strip().strip("[]()").replace(",", " ").split()
+    return np.array(list(map(float, inside)))
+
+
 def _word(cell: Any) -> str:
+    """Write a cell as CatBoost does: whole numbers without a point, true as 1."""
     cell = np.nan if cell is None else cell
     whole = isinstance(cell, (bool, np.bool_)) or (isinstance(cell, float) and cell.is_integer())
     return str(int(cell) if whole else cell)

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.errors import MissingDependency, ModelError, UntrustedModel
+from lime_cli.errors import MissingDependency, ModelError, UntrustedModel, last_line
 from lime_cli.models.content import Content
-from lime_cli.models.failures import is_of_model, last_line
+from lime_cli.models.failures import is_of_model
 from lime_cli.models.model_file import ModelFile, ModelInput, export_line
 from lime_cli.models.onnx.export import Export, export_beside
 from lime_cli.models.outputs import Stated, written_out

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+import shlex
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import pairwise
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, and_more
+from lime_cli.models.boosters import as_estimator
 from lime_cli.models.encoders import (
     AsTheyAre,
+    Averaged,
+    OfColumns,
     SideBySide,
     encoders_of,
     expanded,
+    scaled_back,
     scaled_by_name,
     width_of,
 )
 from lime_cli.models.fitted import fitted
+from lime_cli.models.model_file import FUNCTION, HEAD_BYTES, NAMES, SUFFIXES, kind_of
 from lime_cli.models.sklearn import final
 
 ANSWERS = ("predict_proba", "decision_function", "predict")
@@ -30,12 +38,12 @@ EXPORTS = {
     "transformers.pipelines": 'if you made it: python -c "import joblib; '
     f"joblib.load({{0!r}}).save_pretrained('{{1}}')\"; then {_FOLDER}",
     "transformers": "save its model and its tokenizer with save_pretrained('{1}'); then " + _FOLDER,
-    "setfit": "explain a function that calls it: py:module:function",
-    "sentence_transformers": "explain a function that calls it: py:module:function",
+    "setfit": FUNCTION,
+    "sentence_transformers": FUNCTION,
     "simpletransformers": "give its output folder instead of the pickle; or py:module:function",
-    "spacy": "explain a function that calls it: py:module:function",
-    "flair": "explain a function that calls it: py:module:function",
-    "fasttext": "explain a function that calls it: py:module:function",
+    "spacy": FUNCTION,
+    "flair": FUNCTION,
+    "fasttext": FUNCTION,
     "fastai": "export learn.model to ONNX with torch.onnx.export; or py:module:function",
     "keras": "export it to ONNX: model.export('model.onnx', format='onnx')",
     "tensorflow": "export it to ONNX with tf2onnx",
@@ -87,34 +95,76 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
             raise _no_model(held, name)
         return _with_columns(*chained, held)
     if "," in key:
-        return _side_by_side(held, key.split(","), name)
+        return _behind(held, key.split(","), name)
+    if key == MEAN and _child(held, key, None) is None and _are_alike(held):
+        return ModelInside(Averaged([as_estimator(one) for one in _children(held).values()]))
     found = _under(held, key, name)
     if not can_predict(found):
         raise ModelError(
             f"{name}: under {key!r} is {what(found)}, which cannot predict", _keys(held)
         )
-    beside = [one for one, child in _transformers(held) if child is not found]
+    beside = [(one, child) for one, child in _transformers(held) if child is not found]
     if not beside:
         return _with_columns(found, (), held)
-    words = f"{_quoted(beside)} beside the model is not applied, as --key {key} asks for the model"
+    keys = [one for one, _ in beside]
+    words = f"{_quoted(keys)} beside the model is not applied, as --key {key} asks for the model"
+    if _line([*beside, (key, found)]):
+        words += f"; --key {_listed(keys, key)} applies it first"
     return ModelInside(found, (CodedWarning("not_applied", words),))
 
 
-def _side_by_side(held: Any, keys: list[str], name: str) -> ModelInside:
-    """Return a model behind what stands under other keys, side by side in their order."""
+def _listed(keys: Iterable[Any], *more: Any) -> str:
+    return ",".join(map(str, (*keys, *more)))
+
+
+def _behind(held: Any, keys: list[str], name: str) -> ModelInside:
+    """Return a model behind what stands under other keys: one after the other where each fits the
+    next, else side by side in their order.
+    """
     *parts, model = [(one, _under(held, one, name)) for one in keys]
-    steps = _with_lists(parts)
+    if can_predict(model[1]) and _line([*parts, model]):
+        return ModelInside(_pipeline([*parts, model]))
+    steps = _with_lists(_with_names(held, parts))
     if not steps or not can_predict(model[1]) or not _beside(steps, model[1]):
         raise ModelError(
-            f"{name}: --key {','.join(keys)}: side by side, the columns of the parts are not those "
-            "of a model that comes last",
+            f"{name}: --key {','.join(keys)}: neither one after the other nor side by side are the "
+            "columns of the parts those of a model that comes last",
             _keys(held),
         )
+    return ModelInside(
+        _pipeline([(_listed(keys[:-1]), SideBySide([one for _, one in steps])), model])
+    )
+
+
+def _line(parts: list[tuple[Any, Any]]) -> bool:
+    """Tell whether the parts of a file, the model last, fit one after the other."""
+    able = all(hasattr(one, "transform") for _, one in parts[:-1])
+    return able and all(_fits(one, after) for (_, one), (_, after) in pairwise(parts))
+
+
+def _pipeline(parts: list[tuple[Any, Any]]) -> Any:
     from sklearn.pipeline import Pipeline
 
-    return ModelInside(
-        Pipeline([("parts", SideBySide([one for _, one in steps])), ("model", model[1])])
-    )
+    return Pipeline([(f"{i} {key}", one) for i, (key, one) in enumerate(parts)])
+
+
+def _with_names(held: Any, parts: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
+    """Give transformers that were fitted on arrays their columns, where only one list fits each."""
+    lists = [(str(key), tuple(one)) for key, one in _children(held).items() if _are_names(one)]
+    found = []
+    for key, part in parts:
+        if hasattr(part, "transform") and not hasattr(part, "feature_names_in_"):
+            fitting = [one for one in lists if len(one[1]) == getattr(part, "n_features_in_", -1)]
+            words = hasattr(part, "categories_")
+            meant = [one for one in fitting if bool(OF_WORDS.search(one[0])) == words]
+            if len({names for _, names in meant}) == 1:
+                part = OfColumns(part, meant[0][1])
+        found.append((key, part))
+    return found
+
+
+OF_WORDS = re.compile(r"cat|obj|nominal|str|word|discrete|dummy|one_?hot|ohe", re.IGNORECASE)
+"""How a list of the columns is called that hold words."""
 
 
 def _with_lists(parts: list[tuple[Any, Any]]) -> list[tuple[Any, Any]]:
@@ -165,33 +215,68 @@ def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
     models = [(key, one) for key, one in _children(held).items() if can_predict(one)]
     if len(models) != 1 or not isinstance(held, (Mapping, list, tuple)):
         return None
-    key, model = models[0]
+    key, model = models[0][0], as_estimator(models[0][1])
     children, steps = _children(held), _transformers(held)
+    back = _scales_back(held, model, steps)
+    if back is not None:
+        rest = {one: child for one, child in children.items() if one != back}
+        chained = _chained({**rest, key: scaled_back(model, children[back])})
+        if chained is None:
+            return None
+        words = f"{str(back)!r} is applied backwards to what {str(key)!r} predicts"
+        return chained[0], (*chained[1], CodedWarning("chained", words))
     encoders = encoders_of(children, _columns_of(held, [model, *(one for _, one in steps)]))
     if not steps and not encoders and not any(map(_transforms_inputs, children.values())):
         return model, _taken(held, key)
-    parts = [*steps, models[0]]
+    parts = [*steps, (key, model)]
     if not all(_fits(one, after) for (_, one), (_, after) in pairwise(parts)):
         columns = _columns_of(held, [model])
         by_name = scaled_by_name(encoders, dict(steps), columns)
         more = expanded([one for _, one in steps], columns) if encoders is None else None
         if by_name is not None:
-            encoders, parts = by_name, [models[0]]
+            encoders, parts = by_name, [(key, model)]
         elif more is not None:
             called = " and ".join(str(one) for one, _ in steps)
-            parts = [(called, more), models[0]]
+            parts = [(called, more), (key, model)]
         else:
             return None
     if encoders is not None:
         parts = [(encoders.called, encoders), *parts]
     elif not steps:
         return None
-    from sklearn.pipeline import Pipeline
+    words = f"{_quoted([one for one, _ in parts[:-1]])} is applied before {str(key)!r}; "
+    words += f"--key {key} gives the model alone"
+    cut = [str(one) for one, child in children.items() if _is_threshold(one, child)]
+    if cut:
+        words += f"; {_quoted(cut)} beside it is not applied: the class is the most probable one"
+    return _pipeline(parts), (CodedWarning("chained", words),)
 
-    names = [str(name) for name, _ in parts[:-1]]
-    chained = Pipeline([(f"{i} {one}", part) for i, (one, part) in enumerate(parts)])
-    words = f"{_quoted(names)} is applied before {key!r}; --key {key} gives the model alone"
-    return chained, (CodedWarning("chained", words),)
+
+def _is_threshold(key: Any, child: Any) -> bool:
+    number = isinstance(child, (float, np.floating)) and bool(0 < child < 1)
+    return number and re.search(r"(?i)thr|cut", str(key)) is not None
+
+
+OF_TARGET = re.compile(r"(?i)(?:^|_)(?:y|targets?|labels?|outputs?|prices?)(?:_|$)")
+"""How a scaler is called that was fitted on what a model predicts."""
+
+
+def _scales_back(held: Any, model: Any, steps: list[tuple[Any, Any]]) -> Any:
+    """Return the key of the scaler of a regression's target; None where there is none.
+
+    Its name says so, or it names a column that neither the model nor what comes before it takes.
+    """
+    if hasattr(model, "classes_"):
+        return None
+    for key, one in steps:
+        if getattr(one, "n_features_in_", 0) != 1 or not hasattr(one, "inverse_transform"):
+            continue
+        rest = [part for other, part in steps if other != key]
+        columns = _columns_of(held, [model, *rest])
+        own = [str(name) for name in getattr(one, "feature_names_in_", ())]
+        if OF_TARGET.search(str(key)) or (own and columns and own[0] not in columns):
+            return key
+    return None
 
 
 def _columns_of(held: Any, models: list[Any]) -> tuple[str, ...] | None:
@@ -324,13 +409,17 @@ def _no_model(held: Any, name: str) -> ModelError:
     models = [str(one) for one, child in _children(held).items() if can_predict(child)]
     beside = [one for one, _ in _transformers(held)]
     if models and beside:
-        way = f"--key {models[0]} gives the model columns as they are"
+        way = (
+            "or explain a function that applies them: py:module:function; "
+            f"--key {models[0]} gives the model the columns of a table that was prepared already"
+        )
         model, children = _child(held, models[0], None), _children(held)
         lists = [[], *([one] for one in children.items() if _are_names(one[1]))]
+        named = _with_names(held, _transformers(held))
         fitting = [
-            [str(key) for key, _ in (*_transformers(held), *more, (models[0], model))]
+            [str(key) for key, _ in (*named, *more, (models[0], model))]
             for more in lists
-            if _beside(_with_lists([*_transformers(held), *more]), model)
+            if _beside(_with_lists([*named, *more]), model)
         ]
         if fitting:
             way = (
@@ -344,10 +433,10 @@ def _no_model(held: Any, name: str) -> ModelError:
         )
     if models:
         listed = ", ".join(str(one) for one in list(_children(held))[:SHOWN])
-        return ModelError(
-            f"{name}: holds {what(held)}: {listed}",
-            "use " + " or ".join(f"--key {one}" for one in models[:SHOWN]),
-        )
+        way = "use " + " or ".join(f"--key {one}" for one in models[:SHOWN])
+        if _are_alike(held):
+            way += f"; --key {MEAN} explains the mean of what they predict"
+        return ModelError(f"{name}: holds {what(held)}: {listed}", way)
     if library == "pandas":
         return ModelError(f"{name}: holds {what(held)}, not a model", "give it as DATA")
     if hasattr(held, "transform"):
@@ -358,7 +447,78 @@ def _no_model(held: Any, name: str) -> ModelError:
     if isinstance(held, type):
         return ModelError(f"{name}: holds the class {held.__name__}", "save a fitted model of it")
     if library == "builtins":
+        return _nothing_there(held, name)
+    if hasattr(held, "fit_predict"):
         return ModelError(
-            f"{name}: holds {what(held)}, not a model", "save the fitted model itself"
+            f"{name}: holds {what(held)}, which labels only the rows that it was fitted on",
+            "fit it with novelty=True"
+            if hasattr(held, "novelty")
+            else "save a classifier that was fitted on its labels",
         )
-    return ModelError(f"{name}: holds {what(held)}, which cannot predict", "give the model itself")
+    return ModelError(
+        f"{name}: holds {what(held)}, which has no predict", f"save the model itself, or {FUNCTION}"
+    )
+
+
+MEAN = "mean"
+"""The key that means all models of a list, such as those of folds."""
+
+
+def _are_alike(held: Any) -> bool:
+    """Tell several models of one kind and of the same classes, and nothing else."""
+    models = list(_children(held).values())
+    if len(models) < 2 or not isinstance(held, (Mapping, list, tuple)):
+        return False
+    if not all(map(can_predict, models)) or len({type(one) for one in models}) > 1:
+        return False
+    return len({str(getattr(one, "classes_", "")) for one in models}) == 1
+
+
+DEEPEST = 3
+"""Levels of a dictionary in a dictionary that are looked through."""
+
+
+def _nothing_there(held: Any, name: str) -> ModelError:
+    """Word that a file holds no model where one is looked for, and where there is one."""
+    deeper = list(_deeper(held))[:SHOWN]
+    if deeper:
+        before = [key for key, one in _transformers(held)]
+        ways = [
+            _listed(before, key) if _line([*_transformers(held), (key, one)]) else key
+            for key, one in deeper
+        ]
+        return ModelError(
+            f"{name}: holds {what(held)} with models deeper inside",
+            "use " + " or ".join(f"--key {one}" for one in ways),
+        )
+    for key, one in _children(held).items():
+        blob = one.encode("utf-8", "replace") if isinstance(one, str) else one
+        kind = _kind_of(bytes(blob)) if isinstance(blob, (bytes, bytearray)) else None
+        if kind is not None:
+            word, suffix = kind
+            code = f"d = joblib.load({name!r})[{key!r}]; open({'model' + suffix!r}, 'wb').write("
+            code += "d.encode())" if isinstance(one, str) else "d)"
+            command = shlex.join(["python", "-c", f"import joblib; {code}"])
+            return ModelError(
+                f"{name}: holds the file of {word} under {str(key)!r}",
+                f"write that to a file of its own, and explain that: {command}",
+            )
+    return ModelError(f"{name}: holds {what(held)}, not a model", "save the fitted model itself")
+
+
+def _deeper(held: Any, levels: int = DEEPEST) -> Iterator[tuple[str, Any]]:
+    """Yield models in containers in containers, with their keys."""
+    for key, child in _children(held).items():
+        if can_predict(child):
+            yield str(key), child
+        elif levels and isinstance(child, (Mapping, list, tuple)):
+            yield from ((f"{key}.{below}", one) for below, one in _deeper(child, levels - 1))
+
+
+def _kind_of(blob: bytes) -> tuple[str, str] | None:
+    """Return what kind of model file some bytes are, and what its name ends with."""
+    kind = kind_of(blob[:HEAD_BYTES]) if len(blob) >= HEAD_BYTES else None
+    if kind is None:
+        return None
+    endings = {own: suffix for suffix, own in reversed(SUFFIXES.items())}
+    return NAMES[kind], endings.get(kind, ".txt")

@@ -6,7 +6,7 @@ Owners of such files encode and scale by hand, column by column, before they ask
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -109,6 +109,42 @@ class AsTheyAre(FittedBefore):
         return rows.to_numpy(float)
 
 
+class Averaged:
+    """Models of one kind that answer with the mean of what each of them predicts."""
+
+    def __init__(self, models: Sequence[Any]) -> None:
+        """``models`` know the same classes, or none."""
+        self.estimators_ = list(models)
+        classes = getattr(models[0], "classes_", None)
+        if classes is not None:
+            self.classes_ = classes
+        methods = ("predict_proba", "decision_function", "predict")
+        method = next(one for one in methods if hasattr(models[0], one))
+        setattr(self, method, self._mean_of(method))
+
+    def _mean_of(self, method: str) -> Callable[[Any], Any]:
+        return lambda rows: np.mean([getattr(one, method)(rows) for one in self.estimators_], 0)
+
+
+class OfColumns(FittedBefore):
+    """A transformer that was fitted on an array, of the columns of a data frame."""
+
+    def __init__(self, part: Any, columns: Sequence[str]) -> None:
+        """``columns`` are named in the order of the array."""
+        self._part = part
+        self.feature_names_in_ = np.array(columns, object)
+        self.n_features_in_ = len(columns)
+        self.categories_ = getattr(part, "categories_", ())
+
+    def get_feature_names_out(self) -> Any:
+        """Return names of the columns that it makes."""
+        return self._part.get_feature_names_out()
+
+    def transform(self, rows: Any) -> Any:
+        """Return (n, width) numbers."""
+        return self._part.transform(rows[list(self.feature_names_in_)].to_numpy())
+
+
 class Expanded(FittedBefore):
     """A transformer of data frames that puts the columns of others in the place of theirs."""
 
@@ -158,6 +194,17 @@ def _made_by(one: Any) -> list[str]:
         return list(map(str, one.get_feature_names_out()))
     except Exception:  # not every transformer can tell
         return []
+
+
+def scaled_back(model: Any, scaler: Any) -> Any:
+    """Return a regression whose predictions a scaler of its target scales back."""
+    from sklearn.compose import TransformedTargetRegressor
+
+    found = TransformedTargetRegressor(model, transformer=scaler)
+    found.regressor_, found.transformer_, found._training_dim = model, scaler, 1
+    if hasattr(model, "feature_names_in_"):
+        found.feature_names_in_ = model.feature_names_in_
+    return found
 
 
 def width_of(one: Any) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from lime_cli.engine.model import CodedWarning
-from lime_cli.errors import InputError, ModelError, OutOfMemory, PredictionError
+from lime_cli.errors import InputError, ModelError, OutOfMemory, PredictionError, last_line, said_by
 from lime_cli.models.input_forms import DATE, date_in_numbers
 from lime_cli.models.model_file import PYTHON_PREFIX, ModelInput
 
@@ -21,24 +21,6 @@ SHORTAGE = (
     r"|out of memory"  # CUDA, and PyTorch on it
     r"|cu(?:blas|dnn)_status_alloc_failed"
 )
-
-SECRETS = (
-    (r"(\w+://)[^\s/@]+@", r"\1***@"),
-    (r"(\w+://[^\s?#'\"]*)\?[^\s'\")]+", r"\1?***"),
-    (
-        (
-            r"(?i)\b((?:[\w-]*(?:key|token|secret|passw(?:or)?d)|authorization)['\"]?\s*[=:]\s*"
-            r"['\"]?)(?:bearer\s+|basic\s+)?[^\s'\",;)]+"
-        ),
-        r"\1***",
-    ),
-    (r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}", r"\1***"),
-    (r"\b(sk-|hf_|ghp_|AKIA)[\w-]{8,}", r"\1***"),
-)
-"""What may open a door and stands in the words of exceptions; records are shown to others."""
-
-BEGINNING, END = 130, 60
-"""Characters of a library's words that are kept where there are more."""
 
 GAP = r"saved by scikit-learn (\S+), running (\S+)"
 
@@ -68,26 +50,6 @@ def is_of_model(error: BaseException) -> bool:
 def is_shortage(error: BaseException) -> bool:
     """Tell whether a model failed for want of memory, so that fewer inputs may fit."""
     return isinstance(error, MemoryError) or re.search(SHORTAGE, said_by(error)) is not None
-
-
-def said_by(error: BaseException) -> str:
-    """Return the words of an exception on one line, without what may be secret."""
-    try:
-        words = " ".join(str(error).split())
-    except Exception:  # a stranger's __str__ may fail as well
-        words = ""
-    for pattern, instead in SECRETS:
-        words = re.sub(pattern, instead, words)
-    return words
-
-
-def last_line(error: BaseException) -> str:
-    """Return what the last line of a traceback would say, shortened in its middle."""
-    words = said_by(error)
-    if len(words) > BEGINNING + END + 10:
-        words = f"{words[:BEGINNING]} ... {words[-END:]}"
-    kind = type(error).__name__
-    return f"{kind}: {words}" if words else kind
 
 
 def failure(

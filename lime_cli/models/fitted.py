@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 
 from lime_cli.models.model_file import Known, ModelInput, Reach
 
-HOLDERS = ("best_estimator_", "estimator_", "calibrated_classifiers_", "estimators_", "estimator")
+HOLDERS = (
+    "best_estimator_", "estimator_", "regressor_", "calibrated_classifiers_", "estimators_",
+    "estimator",
+)  # fmt: skip
 """Attributes of a model that holds others and hands its rows on."""
 
 UNNAMED = re.compile(r"Column_\d+|\d+")

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from lime_cli import clock
-from lime_cli.errors import ModelError, SettingsError
+from lime_cli.errors import ModelError, SettingsError, last_line
 from lime_cli.files import digest_of_file, nearest_file
 from lime_cli.registry import LOADERS
 
@@ -105,13 +105,17 @@ def located(path: str) -> str:
             return str(folder / place / GRAPH)
     if (folder / MLMODEL).is_file():
         return str(_of_mlflow(path, folder))
+    deeper = (one for depth in ("*", "*/*") for one in folder.glob(f"{depth}/{MLMODEL}"))
+    below = sorted({one.parent for one in deeper})
+    if len(below) == 1:  # of a run, whose artifacts lie deeper
+        return str(_of_mlflow(str(below[0]), below[0]))
     graphs = sorted(one for place in PLACES for one in (folder / place).glob("*.onnx"))
     if len(graphs) == 1:
         return str(graphs[0])
     weights = [folder / name for name in WEIGHTS if (folder / name).is_file()]
     if weights and not graphs and (folder / "config.json").is_file():
         return str(weights[0])
-    raise _no_model(path, folder, graphs)
+    raise _no_model(path, folder, [*graphs, *below])
 
 
 def _of_mlflow(path: str, folder: Path) -> Path:
@@ -204,7 +208,7 @@ def _no_model(path: str, folder: Path, graphs: list[Path]) -> ModelError:
     if kept:
         last = max(kept, key=lambda one: (len(one.name), one.name))
         return ModelError(
-            f"{path}: holds checkpoints of a training",
+            f"{path}: holds checkpoints of a training run",
             f"name one of them: {Path(path) / last.name}",
         )
     if (folder / "config.cfg").exists() and (folder / "meta.json").exists():
@@ -218,7 +222,15 @@ def _no_model(path: str, folder: Path, graphs: list[Path]) -> ModelError:
             f"{path}: holds an adapter without its model",
             "merge them first: model.merge_and_unload().save_pretrained(DIR)",
         )
-    return ModelError(f"{path}: is a folder", "a model is one file, or a folder with a model.onnx")
+    if (folder / "metadata").is_dir() and any((folder / "metadata").glob("part-*")):
+        return ModelError(
+            f"{path}: is a Spark ML model",
+            f"convert it to ONNX: onnxmltools.convert_sparkml; or {FUNCTION}",
+        )
+    return ModelError(
+        f"{path}: is a folder",
+        f"a model is one file, or a folder with a model.onnx or an MLmodel; or {FUNCTION}",
+    )
 
 
 ASKING = {"activation": "auto", "key": None, "provider": "cpu", "max_tokens": None}
@@ -521,9 +533,10 @@ def _import(module: str) -> None:
     try:
         import_module(module)
     except Exception as error:  # a stranger's code may raise anything
-        words = f"--import {module}: fails ({type(error).__name__}: {error})"
-        hint = "pip install its package, or put it on PYTHONPATH"
-        raise SettingsError(" ".join(words.split()), hint) from error
+        raise SettingsError(
+            f"--import {module}: fails ({last_line(error)})",
+            "pip install its package, or put it on PYTHONPATH",
+        ) from error
 
 
 def form_of(file: ModelFile, path: Path) -> str:
@@ -543,7 +556,9 @@ def form_of(file: ModelFile, path: Path) -> str:
     return format_of(path)
 
 
-WANTED = "give a pickle, joblib, skops, ONNX, XGBoost, LightGBM or CatBoost file"
+FUNCTION = "explain a function that calls it: py:module:function"
+
+WANTED = f"give a pickle, joblib, skops, ONNX, XGBoost, LightGBM or CatBoost file; or {FUNCTION}"
 
 NAMES = {
     "pickle": "a pickle",
@@ -571,17 +586,41 @@ TORCH = ("a PyTorch file, which runs code when it is loaded", "export it: torch.
 
 KERAS = ("a Keras file", "export it: model.export('model.onnx', format='onnx'), or tf2onnx")
 
+CODE = f"save the model that it was made from; or {FUNCTION}"
+
 BY_SUFFIX = {
     ".mlmodel": ("a Core ML model", "export the model that it was made from to ONNX"),
     ".pb": ("a TensorFlow graph", "convert it: python -m tf2onnx.convert --graphdef"),
     ".engine": ("a TensorRT engine", "explain the ONNX model that it was built from"),
     ".plan": ("a TensorRT engine", "explain the ONNX model that it was built from"),
     ".pdmodel": ("a PaddlePaddle model", "convert it: paddle2onnx"),
-    ".gguf": ("a language model", "explain a function that calls it: py:module:function"),
+    ".gguf": ("a language model", FUNCTION),
+    ".bentomodel": ("an archive of BentoML", "unpack it with tar xf, and explain the model in it"),
+    ".ipynb": ("a notebook", "save the model in it: joblib.dump(model, 'model.joblib')"),
+    **dict.fromkeys((".rds", ".rda", ".rdata"), ("an R object", FUNCTION)),
+    **dict.fromkeys((".c", ".cpp", ".h", ".java", ".js", ".go"), ("source code", CODE)),
 }
-"""What models are that nothing but the suffix tells, and what to do."""
+"""What files are that nothing but the suffix tells, and what to do."""
+
+DUMP = "a dump of {}, which no library loads again"
+
+BY_TEXT = (
+    (
+        rb"booster\[0\]:|\s*\[\s*\{\s*\"nodeid\"",
+        DUMP.format("an XGBoost model"),
+        "save the model itself: model.save_model('model.json')",
+    ),
+    (
+        rb"\s*\{\s*\"name\"\s*:\s*\"tree\"",
+        DUMP.format("a LightGBM model"),
+        "save the model itself: model.booster_.save_model('model.txt')",
+    ),
+)
+"""How texts begin that were written of models to be read, what they are, and what to do."""
 
 HEAD_BYTES = 512
+
+ZIP = b"PK\x03\x04"
 
 CATBOOST_JSON = re.compile(
     rb"\s*\{\s*\"(ctr_data|features_info|model_info|oblivious_trees|scale_and_bias|trees)\""
@@ -608,7 +647,16 @@ def format_of(path: Path) -> str:
 
 
 def _kind(path: Path, head: bytes) -> str | None:
-    if _looks_onnx(head) and path.suffix.lower() != ".mlmodel":
+    if head.startswith(ZIP):
+        return "skops" if "schema.json" in _entries(path) else None
+    kind, suffix = kind_of(head), path.suffix.lower()
+    other = suffix in BY_SUFFIX and (kind == "pickle" or suffix == ".mlmodel")
+    return None if other else kind
+
+
+def kind_of(head: bytes) -> str | None:
+    """Tell a model file's format by its first bytes, but for archives; None for no such file."""
+    if _looks_onnx(head):
         return "onnx"
     if head.startswith(b"CBM1"):
         return "catboost"
@@ -616,8 +664,6 @@ def _kind(path: Path, head: bytes) -> str | None:
         return "lightgbm"
     if XGBOOST.match(head):
         return "xgboost"
-    if head.startswith(b"PK\x03\x04"):
-        return "skops" if "schema.json" in _entries(path) else None
     if _is_safetensors(head):
         return None
     from lime_cli.models.pickles.archive import looks_pickled  # brings every decompressor
@@ -656,12 +702,14 @@ def _foreign(path: Path, head: bytes) -> ModelError:
 
 
 def _known(path: Path, head: bytes) -> tuple[str, str]:
-    if head.startswith(b"PK\x03\x04"):
+    if head.startswith(ZIP):
         entries = _entries(path)
         if "data.pkl" in entries:
             return TORCH
         if "config.json" in entries or "model.weights.h5" in entries:
             return KERAS
+        if "model.ini" in entries:
+            return "an H2O model", f"{FUNCTION}, with h2o.import_mojo"
         return "a zip archive without a model", WANTED
     if head.startswith(b"\x89HDF"):
         return KERAS
@@ -678,7 +726,8 @@ def _known(path: Path, head: bytes) -> tuple[str, str]:
         return "a CatBoost model in JSON", _as_cbm(path)
     if b"<PMML" in head:
         return "a PMML document", "export the model to ONNX"
-    return BY_SUFFIX.get(path.suffix.lower(), ("", ""))
+    found = next(((what, hint) for form, what, hint in BY_TEXT if re.match(form, head)), None)
+    return found or BY_SUFFIX.get(path.suffix.lower(), ("", ""))
 
 
 def _as_cbm(path: Path) -> str:

@@ -20,7 +20,14 @@ import numpy as np
 
 from lime_cli import clock
 from lime_cli.engine.model import CodedWarning, Identity
-from lime_cli.errors import LimexError, ModelError, NotFinite, PredictionError, UntrustedModel
+from lime_cli.errors import (
+    LimexError,
+    ModelError,
+    NotFinite,
+    PredictionError,
+    UntrustedModel,
+    last_line,
+)
 from lime_cli.models.failures import failure, is_of_model
 from lime_cli.models.model_file import ModelFile, ModelInput
 from lime_cli.models.outputs import Outputs, Stated, decide_outputs, not_finite, written_out
@@ -341,9 +348,8 @@ def looked_at(name: str) -> Iterator[None]:
     except LimexError:
         raise
     except Exception as error:  # each library raises a type of its own
-        words = " ".join(str(error).split())[:160]
         raise ModelError(
-            f"{name}: is damaged: it cannot be looked at ({type(error).__name__}: {words})",
+            f"{name}: is damaged: it cannot be looked at ({last_line(error)})",
             "save or download it again",
         ) from error
 

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.errors import ModelError, PredictionError
+from lime_cli.errors import ModelError, PredictionError, last_line
 from lime_cli.files import digest_of
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import can_predict, check_fitted, what
@@ -29,7 +29,6 @@ from lime_cli.models.failures import (
     OF_FLOATS,
     is_of_model,
     is_shortage,
-    last_line,
 )
 from lime_cli.models.input_forms import Handing, as_array, handed
 from lime_cli.models.model_file import (
@@ -350,6 +349,11 @@ def of_transformer(
     network: Any, tokenizer: Any, file: ModelFile, origin: Origin, export: Export | None = None
 ) -> Predictor:
     """Ask a transformers model with its tokenizer; logits become probabilities as in a pipeline."""
+    if getattr(network, "main_input_name", "") == "pixel_values":
+        raise ModelError(
+            f"{origin.name}: a transformers model of images needs its image processor",
+            "pass its pipeline: pipeline('image-classification', model=..., image_processor=...)",
+        )
     if tokenizer is None:
         raise ModelError(
             f"{origin.name}: a transformers model needs its tokenizer",

@@ -17,7 +17,7 @@ from lime_cli.errors import MissingDependency, ModelError
 from lime_cli.models.content import Content
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.pickles import refusals
-from lime_cli.models.pickles.archive import MAX_BYTES
+from lime_cli.models.pickles.archive import MAX_BYTES, most_bytes
 from lime_cli.models.pickles.loading import predictor_of
 from lime_cli.models.pickles.policy import CALL, NEW, REF, AllowList, Global, Refused, is_danger
 from lime_cli.models.pickles.sizes import Damaged, check_state
@@ -45,6 +45,13 @@ CONTAINERS = (("collections", "OrderedDict"),)
 
 _OF_NODES = ("__class__", "__module__", "__loader__", "__id__")
 """What skops itself writes down of every object."""
+
+_MADE_OF_ITEMS = {
+    "DictNode": ("dict", "OrderedDict", "Bunch"),
+    "ListNode": ("list",),
+    "SetNode": ("set", "frozenset"),
+}
+"""Loaders that call a class with their items, and the classes that may be called so."""
 
 CHECKED_FIRST = frozenset(
     {
@@ -136,7 +143,8 @@ def _schema(path: Path, content: bytes) -> Any:
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             entries = archive.infolist()
-            if sum(entry.file_size for entry in entries) > MAX_BYTES or len(entries) > MAX_ENTRIES:
+            most = most_bytes(len(content))
+            if sum(entry.file_size for entry in entries) > most or len(entries) > MAX_ENTRIES:
                 raise refusals.too_large(path)
             if archive.getinfo("schema.json").file_size > MAX_SCHEMA_BYTES:
                 raise refusals.too_large(path)
@@ -151,13 +159,18 @@ def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -
         return
     policy = AllowList(file.trust_modules)
     functions: set[Global] = set()
+    made: set[Global] = set()
     for node in _nodes(schema):
         _check_attributes(path, node)
         loader, key = node["__loader__"], (str(node["__module__"]), str(node["__class__"]))
         if loader in GADGETS:
             raise refusals.unsafe(path, f"binds arguments to a function ({loader})")
+        _check_items(path, node, key)
         if loader == FUNCTIONS:
             functions.add(_function(node, key))
+        else:
+            made.add(key)
+    functions -= made  # of which skops would make an object, too: that is a call
     names = []
     for word in unknown:
         module, _, name = word.rpartition(".")
@@ -168,9 +181,24 @@ def _check_trust(path: Path, file: ModelFile, schema: Any, unknown: list[str]) -
         raise refusals.untrusted(path, names, str(schema.get("_sklearn_version", "")))
 
 
+def _check_items(path: Path, node: dict[str, Any], key: Global) -> None:
+    """Refuse containers of other classes: skops would call those with what is in them."""
+    loader, keys = node["__loader__"], node.get("key_types", {}).get("content", ())
+    kinds = [one["__module__"] for one in keys] if loader == "DictNode" else []
+    if loader == "NdArrayNode":
+        kinds.append(key[0])
+    plain = key[1] in _MADE_OF_ITEMS.get(loader, (key[1],))
+    if not plain or not {"builtins", "numpy"}.issuperset(kinds):
+        raise refusals.unsafe(path, f"calls a class with what is in a container ({loader})")
+
+
 def _check_attributes(path: Path, node: dict[str, Any]) -> None:
     """Refuse attributes by which numpy takes a number for an address, before any is set."""
     content = node.get("content")
+    if node["__loader__"] == "ObjectNode" and isinstance(content, dict):
+        by_name = content.get("__loader__") == "DictNode" or content.get("content") == "null"
+        if not by_name and not str(node["__module__"]).startswith(MADE_EMPTY):
+            raise refusals.unsafe(path, f"gives a {node['__class__']} attributes in no dictionary")
     for key, value in content.items() if isinstance(content, dict) else ():
         plain = key in _OF_NODES and not isinstance(value, dict | list)
         plain = plain or (key == OF_CATBOOST and value.get("__loader__") == "BytesNode")

@@ -12,10 +12,23 @@ from typing import Any, cast
 import numpy as np
 
 PLAIN = frozenset(
-    {str, bytes, bytearray, int, float, bool, complex, type(None), range, slice, type}
+    {
+        str,
+        bytes,
+        bytearray,
+        int,
+        float,
+        bool,
+        complex,
+        type(None),
+        range,
+        slice,
+        type,
+        types.ModuleType,
+    }
     | {one for one in np.sctypeDict.values() if issubclass(one, np.generic)} - {np.object_, np.void}
 )
-"""What holds nothing else."""
+"""What holds nothing else, or, as modules that a formula keeps, nothing that is the model's."""
 
 identity: Callable[[object], int] = object.__hash__
 """Number a living object, as ``id`` does, of which Python would tell the tripwire every time."""

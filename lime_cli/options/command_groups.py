@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 import click
@@ -19,6 +20,12 @@ class CommandGroup(click.Group):
             ctx.exit()
         return super().parse_args(ctx, args)
 
+    def get_help(self, ctx: click.Context) -> str:
+        """Write the help as wide as click does, which imports three compressors to find out."""
+        if ctx.terminal_width is None:
+            ctx.terminal_width = max(min(_columns(), ctx.max_content_width or 80) - 2, 50)
+        return super().get_help(ctx)
+
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
@@ -26,6 +33,14 @@ class CommandGroup(click.Group):
         if not ctx.resilient_parsing and self.get_command(ctx, args[0]) is None:
             raise unknown("command", args[0], self.list_commands(ctx), ctx.command_path)
         return super().resolve_command(ctx, args)
+
+
+def _columns() -> int:
+    """Return how wide the terminal is."""
+    try:
+        return int(os.environ.get("COLUMNS", 0)) or os.get_terminal_size().columns or 80
+    except (OSError, ValueError):  # no terminal
+        return 80
 
 
 def unknown(kind: str, typed: str, known: Iterable[str], path: str) -> SettingsError:

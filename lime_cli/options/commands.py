@@ -59,6 +59,7 @@ class Command(click.Command):
         """Write the options by their groups; those of a short help alone, unless told otherwise."""
         short = self.short and not ctx.meta.get(_ALL)
         parts: dict[str, list[tuple[str, str]]] = {}
+        below: dict[str, list[tuple[str, str]]] = {}
         rest = []
         for one in self.get_params(ctx):
             record = one.get_help_record(ctx)
@@ -67,9 +68,13 @@ class Command(click.Command):
             if not isinstance(one, Option):
                 rest.append(record)
             elif one.common or not short:
-                parent = PARENTS.get(one.heading)
-                heading = parent or one.heading if short else one.heading
-                parts.setdefault(heading, []).append(record)
+                parent = PARENTS.get(one.heading) if short else None
+                if parent:
+                    below.setdefault(parent, []).append(record)
+                else:
+                    parts.setdefault(one.heading, []).append(record)
+        for heading, records in below.items():  # behind those of the heading itself
+            parts.setdefault(heading, []).extend(records)
         order = sorted(parts, key=lambda one: ORDER.index(one) if one in ORDER else -1)
         for heading in order:
             parent = None if short else PARENTS.get(heading)

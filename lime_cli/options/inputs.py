@@ -303,7 +303,7 @@ class FolderOptions(Options, heading="Input"):
 
     recursive: bool = flag("--recursive", "Include files in subfolders.", common=True)
     glob: str | None = option(
-        "--glob", "Files to take from folders, such as '*.txt'.", metavar="PATTERN"
+        "--glob", "Files to take from folders, such as '2024-*'.", metavar="PATTERN"
     )
 
 
@@ -427,7 +427,7 @@ class ImageOptions(Options, heading="Input"):
     resize: str | None = option(
         "--resize",
         "How an image is fitted to the model's input; pad is black.",
-        choices=RESIZES,
+        metavar="|".join((*RESIZES, "pad:#RRGGBB")),
     )
     scale: float | None = option(
         "--scale", "Factor for pixel values of 0-255.", type=float, metavar="X"

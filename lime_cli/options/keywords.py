@@ -164,25 +164,24 @@ def _spelled(switch: Switch, word: str, value: Any) -> Any:
         value = [f"{key}={','.join(_listed(one))}" for key, one in value.items()]
     if word in RANGES or ALIASES.get(word) in RANGES:
         return ",".join(_listed(value))
-    if switch.name == "size" and _is_list(value):
+    if switch.name == "size" and is_list(value):
         return "x".join(_listed(value))
     if switch.many:
         many = not switch.option.multiple
-        return _word(value) if many and not _is_list(value) else tuple(_listed(value))
-    if _is_list(value):
+        return _word(value) if many and not is_list(value) else tuple(_listed(value))
+    if is_list(value):
         raise SettingsError(f"{word}: is a list", "give one value")
     return _word(value)
 
 
-def _is_list(value: Any) -> bool:
+def is_list(value: Any) -> bool:
+    """Tell several values from one, which may be a word or a path."""
     return isinstance(value, Iterable) and not isinstance(value, (str, bytes, os.PathLike))
 
 
 def _listed(value: Any) -> list[str]:
-    return [_word(one) for one in value] if _is_list(value) else [_word(value)]
+    return [_word(one) for one in value] if is_list(value) else [_word(value)]
 
 
 def _word(value: Any) -> str:
-    if isinstance(value, os.PathLike):
-        return str(os.fspath(value))
-    return str(value).lower() if isinstance(value, bool) else str(value)
+    return str(os.fspath(value)) if isinstance(value, os.PathLike) else str(value)

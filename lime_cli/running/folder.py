@@ -118,11 +118,12 @@ INDEX = "index.html"
 def write_index(folder: Path) -> None:
     """Write the index of a finished batch whose instances have pages; raise OutputError."""
     from lime_cli import files
-    from lime_cli.formats.html import linked, write_page
+    from lime_cli.formats.html import LISTED, linked, thumb_of_page, write_page
     from lime_cli.records.reading import FAILURE, read_entries
 
     pages = iter(sorted(one.name for one in folder.glob("[0-9]*-*.html")))
     links: dict[str, str] = {}
+    thumbs: dict[str, str] = {}
     failures: list[dict[str, str]] = []
 
     def explained() -> Iterator[Explanation]:
@@ -132,11 +133,13 @@ def write_index(folder: Path) -> None:
                 failures.append({"name": name, "said": str(entry.record["error"]["message"])})
                 continue
             explanation = entry.explanation()
-            links[explanation.subject.id] = next(pages, "")
+            name = links[explanation.subject.id] = next(pages, "")
+            if name and explanation.subject.modality == "image" and len(links) <= LISTED:
+                thumbs[explanation.subject.id] = thumb_of_page((folder / name).read_bytes())
             yield explanation
 
     page = io.BytesIO()
-    write_page(explained(), page, links, failures)
+    write_page(explained(), page, links, failures, thumbs)
     files.write_whole(folder / INDEX, page.getvalue())
     shown = [one for one in links.values() if one]
     for before, name, after in zip(["", *shown], shown, [*shown[1:], ""], strict=False):

@@ -14,7 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lime_cli.errors import LimexError, MissingDependency, OutputError
+from lime_cli.errors import LimexError, MissingDependency, OutputError, last_line
 from lime_cli.formats import Look
 from lime_cli.registry import FORMATS
 from lime_cli.version import __version__
@@ -58,9 +58,8 @@ def log(explanations: Explanations, folder: Path | None) -> str:
                 for one in _files_of(folder):
                     mlflow.log_artifact(str(one), FOLDER)
         except Exception as error:  # of MLflow, of the network, of the store
-            words = " ".join(str(error).split())[:200]
             raise OutputError(
-                f"--log mlflow: {type(error).__name__}: {words}", "check MLFLOW_TRACKING_URI"
+                f"--log mlflow: {last_line(error)}", "check MLFLOW_TRACKING_URI"
             ) from None
     return f"run {run.info.run_id} of experiment {run.info.experiment_id}"
 

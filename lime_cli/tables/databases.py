@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import quote
 from weakref import finalize
 
-from lime_cli.errors import InputError, MissingDependency, SettingsError, and_so_on
+from lime_cli.errors import InputError, MissingDependency, SettingsError, and_so_on, in_words
 from lime_cli.sources import Record
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
@@ -42,7 +42,7 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
     except database.error as error:
         if dialect.sql is None:
             raise _unreadable(file.name, error) from None
-        words = f"--sql: {file.name}: {_in_words(error)}"
+        words = f"--sql: {file.name}: {in_words(error)}"
         raise SettingsError(words, "write a SELECT") from None
     header = checked_header(file.name, names)
     found = _Rows(file.name, header, rows, dialect, database.error)
@@ -112,11 +112,7 @@ class _Rows:
 
 
 def _unreadable(name: str, error: Exception) -> InputError:
-    return InputError(f"{name}: cannot be read ({_in_words(error)})", "check the file")
-
-
-def _in_words(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]
+    return InputError(f"{name}: cannot be read ({in_words(error)})", "check the file")
 
 
 class _Sqlite:

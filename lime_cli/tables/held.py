@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from lime_cli.errors import InputError
-from lime_cli.sources import Held, Record
+from lime_cli.sources import ARRAY, FRAME, ROW, TEXTS, Held, Record
 from lime_cli.tables.columnar import Column, Sample, Sampler, Surprise, step_for
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
 
 CHUNK = 1_024
 """Rows spelled at a time."""
-
-FRAME, ARRAY, ROW, TEXTS = "data frame", "array", "row", "texts"
-"""What messages and records call a table that has no file."""
 
 TEXT = "text"
 """Name of the column of a list of texts."""

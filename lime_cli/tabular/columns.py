@@ -18,7 +18,7 @@ from lime_cli.tables.readers import Stream, open_table, read_evenly
 from lime_cli.tables.rows import is_data, require
 from lime_cli.tabular.background import Background, build_background
 from lime_cli.tabular.doubts import numbers_for_gaps
-from lime_cli.tabular.names import ID, INDEX, is_label
+from lime_cli.tabular.names import ID, INDEX, is_label, numbers_only
 from lime_cli.tabular.reading import Reading, chooser_of, dates_of
 from lime_cli.tabular.schema import Schema, check_names
 
@@ -45,6 +45,9 @@ def columns_for(
         if needed:
             said = f"--drop {needed[0]}: the model needs it"
             raise SettingsError(said, f"--fixed {needed[0]} keeps its value")
+        if numbers_only(model_input.columns) and not {*stream.header} & {*model_input.columns}:
+            left = [name for name in stream.header if name not in drop]
+            raise _of_other_width(stream, left, len(model_input.columns), [], "")
         require(stream.name, stream.header, model_input.columns, stream.records)
         _check_dropped(stream, drop)
         return model_input.columns
@@ -104,9 +107,16 @@ def typed(names: Sequence[str]) -> str:
 
 
 def _of_other_width(
-    stream: Stream, columns: Sequence[str], wanted: int, likely: Sequence[str]
+    stream: Stream,
+    columns: Sequence[str],
+    wanted: int,
+    likely: Sequence[str],
+    other: str = "; or name the model's own with --columns",
 ) -> ModelError:
-    """Word that a model of ``wanted`` columns is given a table of others."""
+    """Word that a model of ``wanted`` columns is given a table of others.
+
+    ``other`` is another way than to leave columns out.
+    """
     said = f"{stream.name}: the model expects {wanted} columns, the file has {len(columns)}"
     if len(columns) < wanted:
         return ModelError(said, "give the table it was fitted on")
@@ -129,7 +139,7 @@ def _of_other_width(
     else:
         hint = f"leave {n} of {listed}{more} out with --drop"
     hint += f", {' and '.join(map(repr, likely))} most likely" if likely else ""
-    return ModelError(said, f"{hint}; or name the model's own with --columns")
+    return ModelError(said, hint + other)
 
 
 SHOWN = 12

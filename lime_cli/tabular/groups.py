@@ -486,11 +486,10 @@ class Dummies(NamedTuple):
     def resolved(self, features: Iterable[Feature]) -> Dummies:
         """Return itself with the values as a background spells them, where marks were replaced."""
         own = {one.name: _spelled(one.values).tolist() for one in features}
-        made = {}
-        for name, (column, value) in self.made.items():
-            alike = [one for one in own[column] if _plain(one) == _plain(value)]
-            exact = value in own[column] or len(alike) != 1
-            made[name] = (column, value if exact else alike[0])
+        made = {
+            name: (column, _meant(name, value, column, own[column]))
+            for name, (column, value) in self.made.items()
+        }
         return self._replace(made=made)
 
     def filled(self, names: Sequence[str], columns: Sequence[NDArray[Any]]) -> list[NDArray[Any]]:
@@ -546,14 +545,13 @@ def dummies_of(
     cells = dict(zip(header, map(Counter, zip(*rows, strict=False)), strict=False))
     made: dict[str, tuple[str, str]] = {}
     for column in spare:
-        spelled = {column, re.sub(r"\W", "_", column)}  # as LightGBM writes it
-        begins = tuple(one + mark for one in spelled for mark in ENCODER_MARKS)
         own = {
-            name: _as_read(name[len(column) + 1 :])
+            name: value
             for name in missing
-            if name not in made and name.startswith(begins)
+            if name not in made and (value := _value_in(name, column)) is not None
         }
-        if {*map(_plain, own.values())} & {*map(_plain, cells.get(column, ()))}:
+        there = [*map(_as_read, cells.get(column, ()))]
+        if any(_meant(name, value, column, there) in there for name, value in own.items()):
             made |= {name: (column, value) for name, value in own.items()}
     for name in missing:
         if name not in made:  # as of one column alone, which pandas names after its values
@@ -579,9 +577,47 @@ def _as_read(cell: str) -> str:
     return word
 
 
+def _value_in(name: str, column: str) -> str | None:
+    """Return the value of a column whose dummy has a name; None where that is of another."""
+    for own in _spellings(column):
+        for mark in ENCODER_MARKS:
+            if name.casefold().startswith((own + mark).casefold()):
+                return _as_read(name[len(own) + 1 :])
+    return None
+
+
+def _spellings(column: str) -> tuple[str, ...]:
+    """Return the name of a column, also as it is without its marks."""
+    return column, re.sub(r"\W", "_", column), re.sub(r"\W", "", column)
+
+
+def _meant(name: str, value: str, column: str, known: Sequence[str]) -> str:
+    """Return the one of a column's values that the name of a dummy means, marks aside.
+
+    Case does not count where that of the column's own name was changed.
+    """
+    if value in known:
+        return value
+    kept = name.startswith(_spellings(column))
+    for fold in (_plain, _letters, *[_small_letters][kept:]):
+        alike = [one for one in known if fold(one) == fold(value)]
+        if len(alike) == 1 and fold(value):
+            return alike[0]
+    return value
+
+
 def _plain(value: str) -> str:
     """Write a value as names have it: 3.0 as 3, and marks as LightGBM writes them."""
     return re.sub(r"\W", "_", _as_read(value))
+
+
+def _letters(value: str) -> str:
+    """Leave the marks of a word out; of a number they are a part."""
+    return "" if NUMBER.fullmatch(value) else re.sub(r"[\W_]", "", value)
+
+
+def _small_letters(value: str) -> str:
+    return _letters(value).casefold()
 
 
 def _coded(name: str, column: NDArray[Any], codes: Mapping[str, float]) -> NDArray[Any]:

@@ -31,7 +31,7 @@ from lime_cli.tabular.doubts import (
     unknown_categories,
 )
 from lime_cli.tabular.groups import Dummies, Feature, Group, digest_of_features, dummies_of
-from lime_cli.tabular.names import ID, INDEX, called, is_label
+from lime_cli.tabular.names import ID, INDEX, called, is_label, numbers_only
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
 from lime_cli.tabular.reading import AS_SPELLED, Reading, spelling_of
 from lime_cli.tabular.row import CellWords, RowInstance, row_of, table_of
@@ -243,6 +243,8 @@ class TabularModality:
         nameless = not self.dialect.header or numbered
         if nameless and model_input.columns is not None:
             warnings += (NAMELESS,)
+        elif not self.renamed and numbers_only(columns):
+            warnings += self._by_number(model_input, profile, columns)
         if not self.schema.order:
             warnings += by_position(columns, model_input) + label_like(columns, model_input)
         background = _with_moments(background, self.schema)
@@ -474,6 +476,21 @@ class TabularModality:
             numbered = any(old != new and old.isdecimal() for old, new in seen.renamed)
             columns = columns_for(seen, model_input, self.drop, self.schema.order)
             return seen.header, columns, numbered and not self.renamed
+
+    def _by_number(
+        self, model_input: ModelInput, profile: Profile | None, columns: Sequence[str]
+    ) -> tuple[CodedWarning, ...]:
+        """Say which columns were given to a model that only numbers its own."""
+        with self._opened(model_input, profile) as seen:
+            own = {new: old for old, new in seen.renamed if old != new}
+        if not {*columns} <= {*own}:
+            return ()
+        listed = and_so_on([own[name] for name in columns], NAMED)
+        words = (
+            f"the model only numbers its columns; it gets, in this order: {listed}; "
+            f"--rename 'NAME={columns[0]}', and so on, sets another order"
+        )
+        return (CodedWarning("by_position", words),)
 
     def _dummies(self, model_input: ModelInput, profile: Profile | None) -> Dummies | None:
         """Find out whether the model was fitted on dummies of columns that the table has."""

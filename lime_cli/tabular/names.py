@@ -44,7 +44,31 @@ def called(
         found |= {
             at[fold(name)]: name for name in missing if wanted[fold(name)] == 1 and fold(name) in at
         }
+    if not found and numbers_only(names) and not {*header} & {*names}:
+        found = _by_number(header, names, drop)
     return tuple(found.get(name, name) for name in header)
+
+
+def numbers_only(names: Sequence[str]) -> bool:
+    """Tell names that do no more than number a model's columns: f0, f1 or x1, x2, x3."""
+    starts = {re.sub(r"\d+$", "", name) for name in names}
+    begin = min(starts)
+    if len(names) < 2 or len(starts) > 1 or not NUMBERING.fullmatch(begin):
+        return False
+    numbers = [name.removeprefix(begin) for name in names]
+    return any(numbers == [str(i + first) for i in range(len(names))] for first in (0, 1))
+
+
+NUMBERING = re.compile(r"(?i)f|x|v|c|(?:features?|col(?:umn)?s?|var(?:iable)?s?)[_ ]?")
+"""What stands before the number of a column that has no name of its own."""
+
+
+def _by_number(header: Sequence[str], names: Sequence[str], drop: Sequence[str]) -> dict[str, str]:
+    """Give a model's columns to those of a table in their order, where their number fits."""
+    left = [name for name in header if name not in drop]
+    own = [name for name in left if not (is_label(name) or INDEX.fullmatch(name))]
+    fitting = next((one for one in (left, own) if len(one) == len(names)), [])
+    return dict(zip(fitting, names, strict=False))
 
 
 def _has_dummies(name: str, missing: Sequence[str]) -> bool:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
-from lime_cli.errors import InputError, SettingsError
+from lime_cli.errors import InputError, SettingsError, in_words
 from lime_cli.files import digest_of, read_small
 from lime_cli.tables.cells import date_of
 from lime_cli.tables.dialect import Dialect
@@ -231,7 +231,7 @@ def read_profile(path: str | None) -> Profile:
             raise ValueError("its content was changed")
         return _profile(name, data)
     except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-        words = " ".join(str(error).split())[:100]
+        words = in_words(error)
         raise InputError(f"{name}: the profile is damaged ({words})", AGAIN) from None
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import regex
 
-from lime_cli.errors import MissingDependency, SettingsError
+from lime_cli.errors import MissingDependency, SettingsError, in_words
 
 Span = tuple[int, int]
 
@@ -140,7 +140,7 @@ def _compiled(unit: str) -> regex.Pattern[str]:
     try:
         return regex.compile(unit.removeprefix(PREFIX))
     except (regex.error, RecursionError, OverflowError) as error:
-        words = " ".join(str(error).split())
+        words = in_words(error)
         raise SettingsError(f"--unit {unit}: is not a regular expression ({words})") from None
 
 

@@ -1,11 +1,13 @@
 """A page of HTML needs nothing but itself, and shows every name as text."""
 
+import base64
 import io
 import json
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -13,8 +15,17 @@ import pytest
 from lime_cli.engine.explanation import AtRadius, Interval, Weight
 from lime_cli.engine.instance import Component, Segment, SegmentedImage, Spans
 from lime_cli.engine.model import CodedWarning
-from lime_cli.formats.html import LISTED, middle, outlines, part, write_page
-from lime_cli.formats.story import STRONGEST
+from lime_cli.formats.html import (
+    ASKED,
+    ASKED_OF_A_TREE,
+    LISTED,
+    fragment,
+    middle,
+    outlines,
+    part,
+    write_page,
+)
+from lime_cli.formats.story import STRONGEST, unit_of
 from tests.formats.test_json import explanation, written
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
@@ -168,12 +179,8 @@ def test_the_page_alone_answers_what_a_reader_asks(limex, tmp_path, words):
         assert limex("explain", *words, "--samples", "256", "-q", "-o", path).code == 0
     found, made = Reader(page.read_bytes()), json.loads(record.read_text())
     text = " ".join(found.texts)
-    for asked in (
-        "What is explained, and how",
-        "What does a weight compare with?",
-        "Do the parts add up?",
-        "How sure is it?",
-    ):
+    asked_of = ASKED_OF_A_TREE if "tree" in words else ASKED
+    for asked in ("What is explained, and how", *asked_of, "How sure is it?"):
         assert asked in text
     changes = made["counterfactuals"] is not None or made["targets"][0]["components"]
     assert ("What would change the answer?" in text) == bool(changes)
@@ -192,6 +199,38 @@ def test_the_page_alone_answers_what_a_reader_asks(limex, tmp_path, words):
         else:
             assert row[1] == ("missing" if value is None else str(value))
     assert "script" not in [tag for tag, _ in found.elements]
+
+
+STRIPPED = re.compile(r"<(style|svg)\b.*?</\1>", re.DOTALL)
+"""What JupyterLab removes from the output of a notebook that is not trusted, and GitHub."""
+
+
+@pytest.mark.parametrize(
+    "one", [explanation("age > 40"), of_text("so good", [(3, 7)], [0.3]), of_picture()]
+)
+def test_a_part_without_styles_and_drawings_still_shows_its_picture(one):
+    part_ = fragment([one], [])
+    bare = STRIPPED.sub("", part_)
+    (encoded,) = re.findall(
+        r'<img class="still" alt="" src="data:image/svg\+xml;base64,([^"]+)"', bare
+    )
+    picture = ElementTree.fromstring(base64.b64decode(encoded))
+    said = "".join(picture.itertext())
+    assert unit_of(one, one.surrogates[0]).value(one.surrogates[0].model_prediction) in said
+    assert ".still{display:none}" in part_.replace(bare, "")
+
+
+def test_a_part_of_a_notebook_has_the_colours_of_its_theme():
+    style = re.search(r"(?s)<style>(.*?)</style>", fragment([explanation()], []))[1]
+    for scheme, mark in (("dark", "[data-jp-theme-light=false]"), ("light", ".vscode-light")):
+        (rule,) = [
+            found[2]
+            for found in re.finditer(r":is\(([^)]*)\) \.limex\{([^}]*)\}", style)
+            if mark in found[1]
+        ]
+        ground = re.search(r"--ground:#(\w+)", rule)[1]
+        assert (ground[0] == "f") == (scheme == "light")
+        assert f"color-scheme:{scheme}" in rule
 
 
 def test_a_number_of_a_superpixel_lies_in_it():

@@ -85,7 +85,7 @@ def test_an_input_s_name_that_is_too_long_is_one_line(limex, place):
     names[place] = "é" * 130 + (".txt" if place else ".joblib")
     done = limex("explain", "text", *names)
     assert done.code == 3
-    assert done.err == f"limex: {'é' * 20}...: is longer than the name of a file may be; check it\n"
+    assert done.err == f"limex: {'é' * 20}...: is too long for the name of a file; check it\n"
 
 
 def test_a_name_that_is_too_long_is_one_line(limex, tmp_path):

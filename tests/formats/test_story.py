@@ -3,6 +3,8 @@
 import json
 import re
 from dataclasses import replace
+from decimal import Decimal
+from random import Random
 
 import pytest
 
@@ -13,8 +15,10 @@ from lime_cli.formats.story import (
     FAINTEST,
     STRONGEST,
     bounds,
+    certainty_said,
     changes_said,
     comparison_said,
+    legend,
     nearest_said,
     numbers_of,
     sentence,
@@ -96,7 +100,7 @@ def test_the_numbers_of_the_sentence_are_those_of_the_record(limex, tmp_path, wo
     weights = {
         re.sub(r" \(.*", "", one.components[w.component].name): w.weight for w in surrogate.weights
     }
-    clauses = re.search(r"Kept rather than masked, (.*?)\. (?:The|They)", said)
+    clauses = re.search(r"(?:Kept rather than|Compared with) [^,]*, (.*?)\. (?:The|They)", said)
     assert clauses
     counted = 0
     for clause in clauses[1].split("; "):
@@ -149,7 +153,7 @@ def test_scores_and_quantities_are_no_percentages():
 
 
 def test_a_flat_response_and_a_tree_are_told_as_they_are():
-    assert "masking parts does not change the prediction" in told(of(fidelity=None))
+    assert "No part has a weight. Masking parts has no effect" in told(of(fidelity=None))
     tree = of(rules=(Rule(((0, True), (1, True)), 0.9, 0.5), Rule(((0, False),), 0.1, 0.5)))
     tree = replace(tree, components=of(0.1, 0.1).components)
     assert waterfall(tree, tree.surrogates[0]) == ()
@@ -162,8 +166,91 @@ def test_what_is_not_shown_and_what_is_not_explained_have_steps_of_their_own():
     kinds = [step.kind for step in waterfall(one, one.surrogates[0])]
     assert kinds == ["intercept", "weight", "others", "local", "gap", "model"]
     said = sum_said(one, one.surrogates[0])
-    assert said.startswith("0.1000 (all parts masked) + 0.3000 (weights shown) + 0.1000 (others)")
-    assert said.endswith("+ 0.3000 (gap) = 0.8000, the model's.")
+    assert said.startswith("0.100 (all parts masked) + 0.300 (weights shown) + 0.100 (others)")
+    assert said.endswith("+ 0.300 (gap) = 0.800, the model's.")
+
+
+NUMBER = r"[−+]? ?\d[\d,]*(?:\.\d+)?"
+
+
+def read(number):
+    return Decimal(number.replace("−", "-").replace(",", "").replace(" ", ""))
+
+
+@pytest.mark.parametrize("scale", [0.3, 40.0, 9000.0])
+def test_the_sum_adds_up_as_it_is_written_or_says_that_it_is_rounded(scale):
+    random = Random(1)
+    found = [_told_as_it_adds_up(random, scale) for _ in range(40)]
+    assert len(set(found)) == 2
+    assert sum(found) > 20
+
+
+def _told_as_it_adds_up(random, scale):
+    """Check what is said of random weights, and return whether their sum adds up as written."""
+    weights = [random.gauss(0, scale) for _ in range(4)]
+    intercept, rest, gap = (random.gauss(0, scale) for _ in range(3))
+    local = intercept + sum(weights) + rest
+    given = {"intercept": intercept, "local_prediction": local, "model_prediction": local + gap}
+    one = of(*weights, others=Others(2, rest, None, None), **given)
+    said = sum_said(one, one.surrogates[0])
+    base, shown, others, total, apart, model = map(read, re.findall(NUMBER, said)[:6])
+    adds_up = base + shown + others == total and total + apart == model
+    assert adds_up != ("all numbers rounded" in said)
+    told = adds_up
+    assert total == pytest.approx(Decimal(local), abs=Decimal(scale) / 100)
+    steps = waterfall(one, one.surrogates[0])
+    numbers = [read(re.match(NUMBER, said)[0]) for said in numbers_of(steps)]
+    adds_up = sum(numbers[:6]) == numbers[6] and numbers[6] + numbers[7] == numbers[8]
+    assert adds_up != ("Numbers are rounded" in legend(one, one.surrogates[0]))
+    return told
+
+
+def test_a_sum_that_would_not_add_up_gets_more_decimals():
+    parts = {"intercept": 1287.6, "local_prediction": 1630.2, "model_prediction": 1630.2}
+    one = of(342.6, **parts)
+    assert "1,287.6 (all parts masked) + 342.6 (weights shown) = 1,630.2" in sum_said(
+        one, one.surrogates[0]
+    )
+
+
+def test_weights_without_a_sampling_error_have_no_whiskers():
+    one = of(0.3, error=0.0, fidelity=1.0)
+    one = replace(one, stop="exhaustive")
+    assert "±" not in "".join(numbers_of(waterfall(one, one.surrogates[0])))
+    sure = " ".join(certainty_said(one, one.surrogates[0]))
+    assert "no sampling error" in sure
+    assert "hisker" not in sure + legend(one, one.surrogates[0])
+
+
+def test_hatched_others_are_explained_where_every_weight_is_certain():
+    others = Others(6, 0.001, 0.01, Interval(-0.02, 0.02))
+    one = of(0.3, others=others)
+    assert "hatched bars have no certain sign" in legend(one, one.surrogates[0])
+    one = of(0.3, others=others._replace(weight=0.1, interval=Interval(0.08, 0.12)))
+    assert "hatched" not in legend(one, one.surrogates[0])
+
+
+def test_a_group_is_named_once_and_a_missing_value_is_read_as_a_word():
+    name = "address: street = A, city = B"
+    group = Component(name, "A, B", Column("address", name))
+    gone = Component("age is missing", None, Column("age"))
+    one = replace(of(0.3, -0.2), components=(group, gone))
+    said = told(one)
+    assert (
+        "the group address raises it by 30.0 points; a missing age lowers it by 20.0 points" in said
+    )
+    steps = waterfall(one, one.surrogates[0])
+    assert (steps[1].name, steps[1].beside) == ("address", "street = A, city = B")
+
+
+def test_two_classes_compared_are_named_as_a_pair():
+    one = of(0.3, against=0, target=1)
+    names = one.model.targets
+    assert f"the difference between “{names[1]}” and “{names[0]}”" in comparison_said(
+        one, one.surrogates[0]
+    )
+    assert [step.name for step in waterfall(one, one.surrogates[0])][-1] == "difference"
+    assert legend(one, one.surrogates[0]).startswith("Blue raises the difference")
 
 
 def test_words_of_one_name_are_told_apart():
@@ -194,6 +281,7 @@ def test_shades_are_the_text_and_as_strong_as_the_weights():
         ((*LOAN, "--kernel", "shapley"), "Shapley value"),
         (REVIEW, "it is removed"),
         ((*REVIEW, "--mask", "UNK"), "replaced by UNK"),
+        ((*LOAN, "--surrogate", "tree"), "Each line gives the prediction for"),
         (SCENE, "filled with its mean colour"),
         ((*SCENE, "--fill", "black"), "filled with black"),
     ],
@@ -261,7 +349,7 @@ def test_a_record_of_schema_1_is_still_drawn(limex, tmp_path, form):
     assert out.stat().st_size > 500
     if form in ("html", "svg"):
         text = out.read_text()
-        assert "Kept rather than masked" in text
+        assert "Compared with other values" in text
         assert "points" not in text.split("The weights")[0]  # whether they are odds is not known
 
 

@@ -381,7 +381,7 @@ def test_fidelity_in_words(fidelity, words):
     ],
 )
 def test_values_stand_beside_names_that_do_not_say_them(name, value, beside):
-    assert value_beside(name, value) == beside
+    assert value_beside(Component(name, value, Column("x"))) == beside
 
 
 def test_words_whose_sign_is_not_certain_are_marked_apart(limex):

@@ -111,9 +111,8 @@ def test_the_same_grey_picture_is_the_same_model_input_whatever_its_type(tmp_pat
     Image.fromarray(unit.astype(np.float32)).save(tmp_path / "a.tif")
     paths.append(tmp_path / "a.tif")
     for channels in (1, 3):
-        first, *others = (
-            instance(path, ModelInput(size=(9, 11), channels=channels)) for path in paths
-        )
+        network = ModelInput(kind="image", size=(9, 11), channels=channels)
+        first, *others = (instance(path, network) for path in paths)
         for other in others:
             np.testing.assert_array_equal(first.original(), other.original())
             np.testing.assert_array_equal(first.labels, other.labels)
@@ -130,15 +129,58 @@ def test_the_same_colours_are_the_same_model_input_whatever_their_type(tmp_path:
         npy(tmp_path, np.asfortranarray(unit), "fortran.npy"),
         tiff(tmp_path, unit, photometric="rgb"),
     ]
-    first, *others = (instance(path, ModelInput(size=(12, 12), channels=3)) for path in paths)
+    network = ModelInput(kind="image", size=(12, 12), channels=3)
+    first, *others = (instance(path, network) for path in paths)
     for other in others:
         np.testing.assert_array_equal(first.original(), other.original())
         assert first.pool == other.pool
 
 
+@pytest.mark.parametrize(
+    ("kind", "scale", "dtype", "factor"),
+    [
+        (None, 1, np.int64, 1),
+        (None, 1, np.uint8, 1),
+        (None, 1, np.float32, 1),
+        (None, 1 / 255, float, 1),
+        (None, 15 / 255, float, 1),
+        ("image", 1, np.uint8, 1 / 255),
+        ("image", 1, np.float32, 1),
+        ("image", 1 / 255, np.float32, 1),
+    ],
+    ids=["integers", "bytes", "floats", "unit", "digits", "of a network", "its floats", "its unit"],
+)
+def test_a_model_that_says_nothing_is_given_the_own_numbers_of_an_array(
+    tmp_path: Path, kind: str | None, scale: float, dtype: type, factor: float
+) -> None:
+    array = (COLOUR * scale).astype(dtype)
+    array.flat[0] = array.dtype.type(255 * scale)
+    found = instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3))
+    np.testing.assert_allclose(found.original()[0], array * factor, rtol=1e-6)
+    assert "as in the array" in str(found.warnings) or factor != 1
+    as_held = np.uint8 if dtype is np.uint8 and kind is None else np.float32
+    codes = np.zeros((2, len(found.components)))
+    assert {found.original().dtype, found.model_inputs(codes).dtype} == {np.dtype(as_held)}
+    if dtype is not np.int64:  # of these a person must say what white is
+        told = instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3), preprocess="unit")
+        assert told.original().max() <= 1
+
+
+@pytest.mark.parametrize("kind", [None, "image"])
+def test_a_model_that_says_nothing_is_given_normalised_floats_as_they_are(
+    tmp_path: Path, kind: str | None
+) -> None:
+    array = (COLOUR / 255 - 0.45) / 0.22
+    found = instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3))
+    np.testing.assert_allclose(found.original()[0], array, atol=1e-5)
+    assert f"{array.min():.4g} to {array.max():.4g} in RGB, as in the array" in str(found.warnings)
+    with pytest.raises(InputError, match=r"outside 0\.\.1"):
+        instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3), preprocess="imagenet")
+
+
 def test_what_8_bits_cannot_hold_reaches_the_model(tmp_path: Path) -> None:
     deep = np.arange(20 * 20, dtype=np.uint16).reshape(20, 20)  # all of it is black in 8 bits
-    found = instance(npy(tmp_path, deep), ModelInput(channels=1))
+    found = instance(npy(tmp_path, deep), ModelInput(kind="image", channels=1))
     np.testing.assert_allclose(found.original()[0, ..., 0], deep / 65535, atol=1e-8)
     assert len(np.unique(found.original())) == 400
 

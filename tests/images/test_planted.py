@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ import tifffile
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from lime_cli.errors import InputError
+from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.images.modality import ImageModality
 from lime_cli.images.numbers import ImageReading
 from lime_cli.images.pixels import read_image
@@ -445,6 +446,25 @@ PROCESSORS = {
              - [0.1, 0.2, 0.3]) / [0.5, 0.6, 0.7] / [0.5, 0.6, 0.7]
         ),
     ),
+    "efficientnet, not normalized": (
+        {"image_processor_type": "EfficientNetImageProcessor", "size": {"height": 32, "width": 32},
+         "resample": 0, "include_top": True, "do_normalize": False, "image_std": [0.5, 0.6, 0.7]},
+        lambda image: (
+            np.asarray(image.resize((32, 32), Image.Resampling.NEAREST)) / 255 / [0.5, 0.6, 0.7]
+        ),
+    ),
+    "of no kind that is known": (
+        {"image_processor_type": "AcmeImageProcessor", "size": {"shortest_edge": 40},
+         "crop_size": {"height": 32, "width": 32}, "do_center_crop": True, "do_normalize": False,
+         "resample": 3, "do_pad": False, "pad_size": None, "size_divisor": 1},
+        lambda image: np.asarray(image.resize((50, 40), Image.Resampling.BICUBIC))[4:36, 9:41]
+        / 255,
+    ),
+    "convnext, not resized": (
+        {"image_processor_type": "ConvNextImageProcessor", "size": {"shortest_edge": 28},
+         "crop_pct": 0.875, "do_resize": False, "do_normalize": False},
+        lambda image: np.asarray(image) / 255,
+    ),
     "not resized": (
         {"image_processor_type": "ViTImageProcessor", "size": {"height": 32, "width": 32},
          "do_resize": False, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
@@ -459,30 +479,70 @@ PROCESSORS = {
         ({"image_processor_type": "DonutImageProcessor", "do_thumbnail": True}, "do_thumbnail"),
         ({"image_processor_type": "PerceiverImageProcessor"}, "'perceiver'"),
         ({"image_processor_type": "ViTImageProcessor", "do_pad": True}, "do_pad"),
+        ({"do_gamma": True, "gamma": 2.2}, "do_gamma, gamma"),
+        ({"auto_map": {"AutoImageProcessor": "own.Processor"}}, "auto_map"),
+        ({"size": {"shortest_edge": 32, "longest_edge": 40}}, "size.longest_edge"),
+        ({"size": {"shortest_edge": 32}, "do_center_crop": False},
+         "size.shortest_edge without do_center_crop"),
+        ({"size": {"height": 40, "width": 48}, "crop_size": 32, "do_center_crop": True},
+         "do_center_crop of sides that differ"),
+        ({"image_processor_type": "AcmeImageProcessor", "size": 40, "crop_size": 32,
+          "do_center_crop": True}, "size 40 without saying of which side"),
         ({"do_resize": False, "do_center_crop": True}, "do_center_crop"),
         ({"do_center_crop": True, "crop_size": 64}, "a crop_size larger than size"),
-        ({"image_processor_type": "ViTImageProcessor", "do_convert_rgb": True}, None),
     ],
-)
-def test_what_a_folder_asks_for_that_is_not_done_is_told(tmp_path, said, named):
+)  # fmt: skip
+def test_what_a_folder_asks_for_that_is_not_done_is_refused_by_name(limex, tmp_path, said, named):
     whole = {"size": {"height": 32, "width": 32}, "do_normalize": False, **said}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps(whole))
     redness(tmp_path / "model.onnx", ("batch_size", "num_channels", "height", "width"))
-    model = ModelFile(str(tmp_path)).load()
-    modality = ImageModality((str(saved(tmp_path, "png")),), segmenter="grid").fitted(model.input)
-    told = [one.message for one in modality.read(next(modality.sources())).warnings]
-    assert len(told) == (named is not None)
-    assert named is None or f"asks for {named}" in told[0] or f", {named}," in told[0]
+    model, path = ModelFile(str(tmp_path)).load(), str(saved(tmp_path, "png"))
+    with pytest.raises(ModelError, match=re.escape(f"asks for {named}, which limex does not do")):
+        ImageModality((path,), segmenter="grid").fitted(model.input)
+    typed = ImageModality((path,), segmenter="grid", preprocess="unit", size=(32, 32))
+    assert typed.fitted(model.input).read(next(typed.sources())).original().shape[1:3] == (32, 32)
 
 
 def test_padding_may_be_white(tmp_path):
     path = str(saved(tmp_path, "png"))
     found = {}
-    for way in ("pad", "pad-white"):
+    for way in ("pad", "pad-white", "pad:#727273"):
         modality = ImageModality((path,), size=(40, 20), resize=way, preprocess="unit")
         found[way] = modality.read(next(modality.sources())).original()[0]
     assert (found["pad"][0].max(), found["pad-white"][0].min()) == (0, 1)
-    np.testing.assert_array_equal(found["pad"][12:28], found["pad-white"][12:28])
+    assert found["pad:#727273"][0, 0] * 255 == pytest.approx([114, 114, 115])
+    for way in found:
+        np.testing.assert_array_equal(found["pad"][12:28], found[way][12:28])
+    with pytest.raises(SettingsError, match=r"--resize: 'pad-red' is unknown.*pad:#RRGGBB"):
+        ImageModality((path,), size=(40, 20), resize="pad-red")
+
+
+@pytest.mark.parametrize("way", ["pad", "pad-white", "pad:#727272", "crop"])
+def test_a_red_quarter_is_found_beside_what_is_padded_or_cropped(limex, tmp_path, way):
+    """All of the weight is on the cells that show red; nothing of the padding is a component."""
+    wide = np.full((SIDE, 2 * SIDE, 3), 80, np.uint8)
+    wide[:, SIDE // 2 : -SIDE // 2] = image()
+    Image.fromarray(wide).save(tmp_path / "wide.png")
+    model = redness(tmp_path / "m.onnx")
+    words = ("--segmenter", "grid", "--segments", 32, "--fill", "black", "-f", "json")
+    shown = ("--resize", way, "--preprocess", "unit", "--features", 32, "--target", 1)
+    done = limex("explain", "image", model, tmp_path / "wide.png", *words, *shown)
+    assert done.code == 0, done.err
+    parts = json.loads(done.out)["targets"][0]["components"]
+    red = [one for one in parts if _shows(one, (SIDE // 2, 0, SIDE, SIDE // 2))]
+    others = [one for one in parts if one not in red]
+    assert len(red) == {"crop": 9}.get(way, 4)
+    assert min(one["weight"] for one in red) > 5 * max(abs(one["weight"]) for one in others)
+    boxes = np.array([one["where"]["box"] for one in parts])
+    assert boxes.min() >= 0
+    assert (boxes[:, 2:] <= [2 * SIDE, SIDE]).all()
+
+
+def _shows(component: dict, box: tuple[int, ...]) -> bool:
+    """Tell whether half of a component or more lies in a box: left, top, right, bottom."""
+    left, top, right, bottom = component["where"]["box"]
+    inside = (min(right, box[2]) - max(left, box[0]), min(bottom, box[3]) - max(top, box[1]))
+    return min(inside) > 0 and 2 * inside[0] * inside[1] >= (right - left) * (bottom - top)
 
 
 @pytest.mark.parametrize("kind", PROCESSORS)

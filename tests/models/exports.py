@@ -191,7 +191,7 @@ def logits(folder, texts, limit=64, place="", **fed):
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    if limit and tokenizer.truncation is None:
+    if limit != 64 or tokenizer.truncation is None:
         tokenizer.enable_truncation(limit)
     session = onnxruntime.InferenceSession(str(folder / place / "model.onnx"))
     found = []

@@ -110,7 +110,7 @@ LIBRARIES = (
     "imblearn.under_sampling", "lightgbm", "xgboost",
 )  # fmt: skip
 # A table in a model file: its parts index memory unchecked and take any attribute. What is on the
-# list of them was put there by hand, and is made by frames.py.
+# list of them was put there by hand, and is made by building.py.
 BARRED_MODULES = ("pandas._libs.internals", "pandas.core.internals")
 # Apply what their parameters name, or call it.
 BARRED_NAMES = {

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import BaggingClassifier, RandomForestClassifier, VotingClassifier
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import RBF, CompoundKernel
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
@@ -58,6 +60,16 @@ def its_own_part() -> Any:
     model = VotingClassifier([("a", LogisticRegression())]).fit(X, Y)
     model.estimators_ = [Pipeline([("a", StandardScaler()), ("b", model)])]
     return model
+
+
+def kernels(n: int, twice: Callable[[Any], Any] = lambda one: one + one) -> Any:
+    model = GaussianProcessRegressor(RBF()).fit(X, Y)
+    for _ in range(n):
+        model.kernel_ = twice(model.kernel_)
+    return model
+
+
+WORDS = b"".join(b"\x8c\x05w%04d\x94" % n for n in range(3000))
 
 
 def nothings(kind: str, shape: tuple[int, ...]) -> Made:
@@ -115,6 +127,19 @@ BOMBS: dict[str, tuple[Callable[[], bytes], str]] = {
     ),
     "members of members": (dumped(lambda: doubled(25)), "an endless number of combinations"),
     "a part of itself": (dumped(its_own_part), "a part of itself"),
+    "kernels of kernels": (dumped(lambda: kernels(40)), "an endless number of combinations"),
+    "kernels in lists": (
+        dumped(lambda: kernels(20, lambda one: CompoundKernel([one, one, one]))),
+        "an endless number of combinations",
+    ),
+    "a number beyond the file": (
+        lambda: b"\x80\x04Nr\xf0\xff\xff\x7f0]\x94(%be." % WORDS,
+        "numbers its objects beyond",
+    ),
+    "a number beyond all files": (
+        lambda: b"\x80\x04Np99999999999\n0]\x94(%be." % WORDS,
+        "numbers its objects beyond",
+    ),
     "keys in keys": (dumped(lambda: [{nested(18): 1} for _ in range(3)]), "as a key"),
     "keys again and again": (
         dumped(lambda: [{key: 1} for key in [nested(8)] * 20_000]),

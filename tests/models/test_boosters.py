@@ -179,6 +179,46 @@ def test_catboost_classifiers_give_their_probabilities(tmp_path, y):
     assert model.identity.targets == tuple(map(str, fitted.classes_))
 
 
+def test_a_plain_catboost_says_that_its_probabilities_are_not_what_it_predicts(tmp_path):
+    catboost = pytest.importorskip("catboost")
+    fitted = catboost.CatBoost(
+        {"loss_function": "MultiClass", "iterations": 4, "verbose": 0, "allow_writing_files": False}
+    ).fit(FRAME, THREE)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(fitted))
+    model = loaded(tmp_path / "m.pkl")
+    assert model.predict(TABLE) == pytest.approx(
+        fitted.predict(FRAME, prediction_type="Probability")
+    )
+    assert "probabilities_behind" in [one.code for one in model.warnings]
+
+
+@pytest.mark.parametrize("save", ["m.cbm", "m.pkl"])
+@pytest.mark.parametrize("written", [str, lambda one: str(np.array(one)), lambda one: f"({one})"])
+def test_catboost_s_texts_and_embeddings_are_read_out_of_cells(tmp_path, save, written):
+    catboost = pytest.importorskip("catboost")
+    n = len(FRAME)
+    rng = np.random.default_rng(3)
+    vectors = rng.normal(size=(n, 3)).round(2).tolist()
+    words = [" ".join(rng.choice(["hot", "cold", "noisy", "left"], 3)) for _ in range(n)]
+    held = {"note": words, "x": X[:, 0], "vector": [np.array(one) for one in vectors]}
+    y = [int("noisy" in one) for one in words]
+    fitted = catboost.CatBoostClassifier(
+        iterations=4,
+        verbose=0,
+        allow_writing_files=False,
+        text_features=["note"],
+        embedding_features=["vector"],
+    ).fit(pd.DataFrame(held), y)
+    if save == "m.cbm":
+        fitted.save_model(str(tmp_path / save))
+    else:
+        (tmp_path / save).write_bytes(pickle.dumps(fitted))
+    cells = np.array([written(one) for one in vectors], object)
+    table = Table(("note", "x", "vector"), (np.array(words, object), X[:, 0], cells))
+    found = loaded(tmp_path / save).predict(table)
+    assert found == pytest.approx(fitted.predict_proba(pd.DataFrame(held)))
+
+
 def test_catboost_takes_words_and_regressions(tmp_path):
     catboost = pytest.importorskip("catboost")
     quiet = {"verbose": 0, "allow_writing_files": False}
@@ -448,6 +488,18 @@ def test_a_booster_in_skops_is_checked_before_its_library_reads_it(tmp_path):
     (tmp_path / "m.skops").write_bytes(content)
     with pytest.raises(ModelError, match="is damaged: boosted trees"):
         loaded(tmp_path / "m.skops")
+
+
+@pytest.mark.parametrize("held", [None, 65, 1.5, [1, 2], np.zeros(9, "u1")], ids=type)
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_a_booster_of_anything_but_what_its_library_wrote_is_damaged(library, held, tmp_path):
+    pytest.importorskip(library)
+    state = {"handle": held} if library == "xgboost" else {"_handle": held, "handle": "tree"}
+    place = {"xgboost": b"cxgboost.core", "lightgbm": b"clightgbm.basic"}[library]
+    program = b"\x80\x02" + place + b"\nBooster\n)\x81" + pickle.dumps(state, 2)[2:-1] + b"b."
+    (tmp_path / "m.pkl").write_bytes(program)
+    with pytest.raises(ModelError, match="is damaged: a booster without its trees"):
+        loaded(tmp_path / "m.pkl")
 
 
 @pytest.mark.filterwarnings("ignore:.*Text file input")

@@ -1,5 +1,6 @@
 """Files that hold more than a model, or something else: opened, or told what to do."""
 
+import gzip
 import os
 import pickle
 import re
@@ -14,15 +15,18 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.cluster import KMeans
+from sklearn.cluster import DBSCAN, KMeans
+from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
-from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
     LabelEncoder,
+    MinMaxScaler,
     OneHotEncoder,
     PolynomialFeatures,
     StandardScaler,
@@ -159,7 +163,7 @@ def test_a_key_leaves_the_transformers_out_and_that_is_said(tmp_path):
 
 def test_parts_that_do_not_fit_each_other_are_told(tmp_path):
     held = {"model": SCALED, "scaler": StandardScaler().fit(X[:, :2])}
-    with pytest.raises(ModelError, match="'scaler', 'model'; save them as one pipeline; --key"):
+    with pytest.raises(ModelError, match=r"'scaler', 'model'; save them as one pipeline; or .*py:"):
         ModelFile(saved(tmp_path, held)).load()
 
 
@@ -237,6 +241,7 @@ def test_columns_that_hold_missing_values_are_named(tmp_path):
 ZIPS = {
     "PyTorch": ["archive/data.pkl", "archive/data/0"],
     "Keras": ["config.json", "model.weights.h5"],
+    "H2O": ["model.ini", "trees/t00_000.bin"],
     "zip archive without": ["notes.txt"],
 }
 
@@ -246,7 +251,7 @@ def test_archives_of_other_frameworks_say_how_to_export(tmp_path, word):
     with zipfile.ZipFile(tmp_path / "m.pt", "w") as archive:
         for name in ZIPS[word]:
             archive.writestr(name, "x")
-    with pytest.raises(ModelError, match=rf"^m\.pt: is a .*{word}"):
+    with pytest.raises(ModelError, match=rf"^m\.pt: is an? .*{word}"):
         format_of(tmp_path / "m.pt")
 
 
@@ -261,6 +266,13 @@ def test_archives_of_other_frameworks_say_how_to_export(tmp_path, word):
         (b"\x89PNG\r\n\x1a\n" + b"\0" * 40, r"is not a model file \(it looks like a PNG image"),
         (b"version https://git-lfs.github.com/spec/v1\n", "git lfs pull"),
         (b"<!DOCTYPE html><html>", "a web page"),
+        (
+            b"booster[0]:\n0:[a<1] yes=1",
+            r"a dump of an XGBoost .*: model\.save_model\('model.json'",
+        ),
+        (b'[\n  { "nodeid": 0, "depth": 0', "a dump of an XGBoost model"),
+        (b'{"name": "tree", "version": "v4"', r"a dump of a LightGBM .*booster_\.save_model"),
+        (b'{"input": "double"}', "is not a model file .*; or explain a function .*py:module"),
     ],
 )
 def test_other_files_are_told_apart_by_their_first_bytes(tmp_path, content, message):
@@ -275,10 +287,15 @@ def test_other_files_are_told_apart_by_their_first_bytes(tmp_path, content, mess
         ("m.mlmodel", "is a Core ML model; export the model"),
         ("m.pb", r"is a TensorFlow graph; convert it: python -m tf2onnx\.convert --graphdef"),
         ("m.engine", "is a TensorRT engine; explain the ONNX model"),
+        ("m.cpp", "is source code; save the model that it was made from"),
+        ("m.bentomodel", "is an archive of BentoML; unpack it"),
+        ("m.rds", "is an R object; explain a function"),
     ],
 )
 def test_what_only_a_suffix_tells_is_named(tmp_path, name, message):
-    (tmp_path / name).write_bytes(b"\x08\x04\x12\x10" if name == "m.mlmodel" else b"\n\x40\n\x0b")
+    packed = gzip.compress(b"RDX3\nX\n" + bytes(range(256)))
+    heads = {"m.mlmodel": b"\x08\x04\x12\x10", "m.rds": packed, "m.bentomodel": packed}
+    (tmp_path / name).write_bytes(heads.get(name, b"\n\x40\n\x0b"))
     with pytest.raises(ModelError, match=message):
         format_of(tmp_path / name)
 
@@ -286,6 +303,13 @@ def test_what_only_a_suffix_tells_is_named(tmp_path, name, message):
 def test_a_saved_model_s_folder_says_how_to_convert_it(tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"x")
     with pytest.raises(ModelError, match=r"is a TensorFlow SavedModel; convert it: .*tf2onnx"):
+        format_of(tmp_path)
+
+
+def test_a_folder_of_spark_says_how_to_convert_it(tmp_path):
+    (tmp_path / "metadata").mkdir()
+    (tmp_path / "metadata" / "part-00000").write_text('{"class":"org.apache.spark.ml"}')
+    with pytest.raises(ModelError, match=r"is a Spark ML model; convert it .*; or .*py:module"):
         format_of(tmp_path)
 
 
@@ -440,7 +464,7 @@ def test_columns_that_lie_beside_an_encoder_are_taken_as_they_are(tmp_path, firs
 def test_parts_that_do_not_make_the_model_s_columns_are_told(tmp_path, key):
     rows = np.hstack([SCALER.transform(FRAME[["u", "v"]]), DROPPING.transform(FRAME[["sex"]])])
     held = {"scaler": SCALER, "encoder": ENCODER, "model": LogisticRegression().fit(rows, Y)}
-    with pytest.raises(ModelError, match="side by side, the columns of the parts are not those"):
+    with pytest.raises(ModelError, match="side by side are the columns of the parts those"):
         ModelFile(saved(tmp_path, held), key=key).load()
 
 
@@ -464,3 +488,154 @@ def test_an_encoder_whose_columns_the_model_names_is_applied(tmp_path, used):
     table = Table(names, tuple(np.array(FRAME[one]) for one in names))
     assert found.predict(table) == pytest.approx(model.predict_proba(rows))
     assert "chained" in [one.code for one in found.warnings]
+
+
+ROWS = pd.DataFrame(X, columns=["u", "v", "w"])
+COST = pd.DataFrame({"cost": 50 + 9 * X[:, 0] + X[:, 1]})
+OF_COST = StandardScaler().fit(COST)
+OF_ROWS = StandardScaler().fit(X)
+OF_NAMED = StandardScaler().fit(ROWS)
+OF_NAMED_ROWS = OF_NAMED.transform(ROWS)
+SCALED_COST = OF_COST.transform(COST)
+SCALED_BY = LogisticRegression().fit(OF_ROWS.transform(X), Y)
+REDUCED = PCA(2, random_state=0).fit(OF_ROWS.transform(X))
+COSTS = LinearRegression().fit(OF_ROWS.transform(X), OF_COST.transform(COST))
+ON_TWO = Ridge().fit(REDUCED.transform(OF_ROWS.transform(X)), OF_COST.transform(COST).ravel())
+PLAIN = Ridge().fit(X, MinMaxScaler().fit_transform(COST).ravel())
+OF_TARGET = {
+    "named": ({"model": COSTS, "x_scaler": OF_ROWS, "y_scaler": OF_COST}, COSTS, OF_ROWS),
+    "first": ({"scaler_y": OF_COST, "scaler_X": OF_ROWS, "model": COSTS}, COSTS, OF_ROWS),
+    "alone": ({"model": PLAIN, "target_scaler": MinMaxScaler().fit(COST)}, PLAIN, None),
+    "reduced": (
+        {"s": OF_ROWS, "pca": REDUCED, "model": ON_TWO, "label_scaler": OF_COST},
+        ON_TWO,
+        make_pipeline(OF_ROWS, REDUCED),
+    ),
+    "array": (
+        {"sc_X": OF_ROWS, "sc_y": StandardScaler().fit(COST.values), "svr": COSTS},
+        COSTS,
+        OF_ROWS,
+    ),
+    "its column": (
+        {"a": OF_NAMED, "b": OF_COST, "model": LinearRegression().fit(OF_NAMED_ROWS, SCALED_COST)},
+        LinearRegression().fit(OF_NAMED_ROWS, SCALED_COST),
+        OF_NAMED,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OF_TARGET)
+def test_a_scaler_of_the_target_beside_a_regression_is_undone(tmp_path, name):
+    held, model, before = OF_TARGET[name]
+    found = ModelFile(saved(tmp_path, held)).load()
+    rows = X if before is None else before.transform(X if name != "its column" else ROWS)
+    scaler = MinMaxScaler().fit(COST.values) if name == "alone" else OF_COST
+    own = scaler.inverse_transform(model.predict(rows).reshape(-1, 1))
+    assert found.predict(TABLE) == pytest.approx(own)
+    said = " ".join(one.message for one in found.warnings)
+    assert "is applied backwards to what" in said
+
+
+def test_a_scaler_of_one_column_is_not_taken_for_one_of_a_class(tmp_path):
+    one = X[:, :1]
+    scaler = StandardScaler().fit(one)
+    model = LogisticRegression().fit(scaler.transform(one), Y)
+    found = ModelFile(saved(tmp_path, {"model": model, "label_scaler": scaler})).load()
+    table = Table(("u",), (X[:, 0],))
+    assert found.predict(table) == pytest.approx(model.predict_proba(scaler.transform(one)))
+
+
+def test_parts_that_were_fitted_on_arrays_get_the_columns_that_lie_beside_them(tmp_path):
+    numbers = StandardScaler().fit(FRAME[["u", "v"]].to_numpy())
+    words = OneHotEncoder(sparse_output=False).fit(FRAME[["sex", "port"]].to_numpy())
+    rows = np.hstack(
+        [
+            numbers.transform(FRAME[["u", "v"]].values),
+            words.transform(FRAME[["sex", "port"]].values),
+        ]
+    )
+    model = LogisticRegression().fit(rows, Y)
+    parts = {"scaler": numbers, "ohe": words, "model": model}
+    lists = {"num_cols": ["u", "v"], "cat_cols": ["sex", "port"]}
+    path = saved(tmp_path, {**parts, **lists})
+    with pytest.raises(ModelError, match="side by side: --key scaler,ohe,model"):
+        ModelFile(path).load()
+    found = ModelFile(path, key="scaler,ohe,model").load()
+    table = Table(tuple(FRAME), tuple(np.array(FRAME[one]) for one in FRAME))
+    names = found.input.columns
+    table = Table(names, tuple(np.array(FRAME[one]) for one in names))
+    assert found.predict(table) == pytest.approx(model.predict_proba(rows))
+    with pytest.raises(ModelError, match=r"one pipeline; or explain a function .*py:module:"):
+        ModelFile(saved(tmp_path, parts)).load()
+
+
+def test_models_deeper_in_a_file_are_named_with_what_fits_before_them(tmp_path):
+    wider = LogisticRegression().fit(np.hstack([X, X]), Y)
+    held = {"models": {"lr": SCALED_BY, "two": {"wide": wider}}, "scaler": OF_ROWS, "best": "lr"}
+    path = saved(tmp_path, held)
+    with pytest.raises(ModelError) as caught:
+        ModelFile(path).load()
+    assert "--key scaler,models.lr or --key models.two.wide" in str(caught.value)
+    found = ModelFile(path, key="scaler,models.lr").load()
+    assert found.predict(TABLE) == pytest.approx(SCALED_BY.predict_proba(OF_ROWS.transform(X)))
+    alone = ModelFile(path, key="models.lr").load()
+    assert "--key scaler,models.lr applies it first" in alone.warnings[0].message
+
+
+@pytest.mark.parametrize("kind", [list, tuple, lambda folds: dict(enumerate(folds))])
+def test_the_models_of_folds_are_explained_together(tmp_path, kind):
+    folds = [LogisticRegression(C=10.0**i).fit(X[i::3], Y[i::3]) for i in range(3)]
+    path = saved(tmp_path, kind(folds))
+    with pytest.raises(ModelError, match="--key mean explains the mean of what they predict"):
+        ModelFile(path).load()
+    found = ModelFile(path, key="mean").load()
+    own = np.mean([one.predict_proba(X) for one in folds], axis=0)
+    assert found.predict(TABLE) == pytest.approx(own)
+    assert found.identity.targets == ("0", "1")
+
+
+def test_only_models_that_are_alike_have_a_mean(tmp_path):
+    other = LogisticRegression().fit(X, Y + 1)
+    path = saved(tmp_path, [FITTED, other])
+    with pytest.raises(ModelError) as caught:
+        ModelFile(path).load()
+    assert "--key mean" not in str(caught.value)
+    with pytest.raises(ModelError, match="without 'mean'"):
+        ModelFile(path, key="mean").load()
+
+
+def test_a_threshold_beside_a_chain_is_said_to_be_left_out(tmp_path):
+    held = {"model": SCALED_BY, "scaler": OF_ROWS, "threshold": 0.3, "auc": 0.9}
+    (said,) = ModelFile(saved(tmp_path, held)).load().warnings
+    assert said.message.endswith(
+        "; 'threshold' beside it is not applied: the class is the most probable one"
+    )
+
+
+def test_a_model_s_file_in_a_file_is_written_out_by_the_command_that_is_named(
+    tmp_path, monkeypatch
+):
+    path = saved(tmp_path, {"model_bytes": pickle.dumps(FITTED), "version": "1.2"})
+    with pytest.raises(
+        ModelError, match="holds the file of a pickle under 'model_bytes'"
+    ) as caught:
+        ModelFile(path).load()
+    monkeypatch.chdir(tmp_path)
+    _, *command = shlex.split(str(caught.value).partition("explain that: ")[2])
+    subprocess.run([sys.executable, *command], check=True, timeout=60)
+    assert np.array_equal(ModelFile("model.pkl").load().predict(TABLE), FITTED.predict_proba(X))
+    words = "tree\nversion=v4\nnum_class=1\n" + "x" * 600
+    with pytest.raises(ModelError, match=r"the file of a LightGBM model .*open.*model.txt"):
+        ModelFile(saved(tmp_path, {"model_str": words})).load()
+
+
+@pytest.mark.parametrize(
+    ("model", "way"),
+    [
+        (DBSCAN().fit(X), "save a classifier that was fitted on its labels"),
+        (LocalOutlierFactor().fit(X), "fit it with novelty=True"),
+    ],
+)
+def test_what_labels_only_its_own_rows_says_what_to_save_instead(tmp_path, model, way):
+    with pytest.raises(ModelError, match=f"labels only the rows that it was fitted on; {way}"):
+        ModelFile(saved(tmp_path, model)).load()

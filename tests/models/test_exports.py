@@ -78,6 +78,8 @@ def test_what_is_typed_wins_over_what_the_folder_says(tmp_path):
         ("bert", {"tokens": {"model_max_length": 1e30}}, 64),
         ("roberta", {}, 64),
         ("bert", {"change": lambda one: one.enable_truncation(12)}, 12),
+        ("bert", {"change": lambda one: one.enable_truncation(12),
+                  "tokens": {"model_max_length": 20}}, 20),
         ("bert", {"config": {"max_position_embeddings": ""}}, 64),
         ("bert", {"config": {"max_position_embeddings": ""}, "positions": 48}, 48),
         ("bert", {"shape": ("batch", 20)}, 20),
@@ -97,6 +99,67 @@ def test_texts_are_cut_where_their_owner_would_cut_them(tmp_path, kind, choices,
     if "shape" not in choices and "change" not in choices:
         expected = softmax(logits(folder, TEXTS, 9))
         assert shorter.predict(list(TEXTS)) == pytest.approx(expected, abs=1e-6)
+
+
+def bert_said(**said):
+    return {"tokenizer_class": "BertTokenizer", **said}
+
+
+def normalized(**choices):
+    from tokenizers import normalizers
+
+    return lambda one: setattr(one, "normalizer", normalizers.BertNormalizer(**choices))
+
+
+def spaced(one):
+    from tokenizers import pre_tokenizers
+
+    one.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+
+
+def marked(one):
+    from tokenizers import processors
+
+    numbers = [("</s>", one.token_to_id("</s>"))]
+    one.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=numbers)
+
+
+CONFIGURED = {
+    "case kept": ("bert", bert_said(do_lower_case=False), normalized(lowercase=False)),
+    "accents kept": (
+        "bert", bert_said(strip_accents=False), normalized(strip_accents=False, lowercase=True),
+    ),
+    "Chinese together": (
+        "bert", bert_said(tokenize_chinese_chars=False),
+        normalized(handle_chinese_chars=False, lowercase=True),
+    ),
+    "of no kind": (
+        "bert", {"tokenizer_class": "PreTrainedTokenizerFast", "do_lower_case": False},
+        lambda one: None,
+    ),
+    "a blank before": ("roberta", {"add_prefix_space": True}, spaced),
+    "an end and no beginning": (
+        "roberta",
+        {"tokenizer_class": "LlamaTokenizerFast", "add_bos_token": False, "add_eos_token": True},
+        marked,
+    ),
+    "a token more": (
+        "bert", {"added_tokens_decoder": {"3": {"content": "[SEP]", "special": True},
+                                          "119": {"content": "fantastic", "normalized": True}}},
+        lambda one: one.add_tokens(["fantastic"]),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", CONFIGURED)
+def test_a_tokenizer_is_changed_where_its_configuration_says_otherwise(tmp_path, kind):
+    tokenizer, said, change = CONFIGURED[kind]
+    texts = ["Great FILM", "naïve Café 電影 was", "a fantastic film", "film"]
+    folder = export(tmp_path / "said", tokenizer, tokens={"model_max_length": 60, **said})
+    same = export(tmp_path / "same", tokenizer, change=change, tokens={"model_max_length": 60})
+    (folder / "model.onnx").write_bytes((same / "model.onnx").read_bytes())
+    expected = softmax(logits(same, texts, 60))
+    assert ModelFile(str(folder)).load().predict(texts) == pytest.approx(expected, abs=1e-6)
 
 
 def test_too_few_tokens_are_refused(limex, tmp_path):

@@ -1,13 +1,14 @@
 """What a model was fitted on, and that it is fed so: categories, names, links, rounds."""
 
 import pickle
+import types
 
 import numpy as np
 import pandas as pd
 import pytest
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.cluster import KMeans
-from sklearn.compose import make_column_transformer
+from sklearn.compose import TransformedTargetRegressor, make_column_transformer
 from sklearn.ensemble import (
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
@@ -24,7 +25,10 @@ from sklearn.svm import SVC
 from sklearn.tree import DecisionTreeClassifier
 
 import lime_cli
+from lime_cli.models.fitted import fitted
 from lime_cli.models.model_file import ModelFile
+from lime_cli.models.sklearn import limit_threads
+from lime_cli.models.walking import objects
 from lime_cli.tabular.row import Table
 
 RANDOM = np.random.default_rng(0)
@@ -408,3 +412,27 @@ def test_missing_values_that_a_model_never_met_are_told(tmp_path, kind, filled):
     found = explained(path, tmp_path / "d.csv")
     codes = [one["code"] for one in found.record["warnings"]]
     assert ("gaps_unseen" in codes) == filled
+
+
+def test_what_a_model_of_a_changed_target_was_fitted_on_is_that_of_the_model_inside():
+    zips = np.array(["01067", "04109", "80331"], object)[FRAME.pclass - 1]
+    frame = FRAME[["age"]].assign(zip=zips)
+    inside = make_pipeline(
+        make_column_transformer((OneHotEncoder(), ["zip"]), remainder="passthrough"),
+        LinearRegression(),
+    )
+    model = TransformedTargetRegressor(inside, func=np.log1p, inverse_func=np.expm1)
+    told = fitted(model.fit(frame, FRAME.age + 3 * FRAME.pclass))
+    assert told.columns == ("age", "zip")
+    assert told.words == (1,)
+    assert told.known[1].values == ("01067", "04109", "80331")
+
+
+def test_a_module_that_a_model_holds_is_no_part_of_it():
+    module = types.ModuleType("settings")
+    module.n_jobs, module.inside = 3, LinearRegression()
+    model = LinearRegression()
+    model.namespace = {"np": np, "settings": module}
+    assert module.inside not in list(objects(model))
+    limit_threads(model, 1)
+    assert module.n_jobs == 3

@@ -17,6 +17,7 @@ import lime_cli
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.checkpoints import check_weights
 from lime_cli.models.model_file import ModelFile, columns_beside
+from lime_cli.tabular.row import Table
 
 RANDOM = np.random.default_rng(0)
 X = RANDOM.normal(size=(80, 3))
@@ -94,6 +95,25 @@ def test_a_model_of_its_own_columns_keeps_them(tmp_path):
     named = LogisticRegression().fit(pd.DataFrame(X, columns=["u", "v", "w"]), Y)
     path = folder(tmp_path / "m", SKLEARN + SIGNATURE, content=pickle.dumps(named))
     assert ModelFile(str(path)).load().input.columns == ("u", "v", "w")
+
+
+@pytest.mark.parametrize("place", ["artifacts/model", "artifacts"])
+def test_the_only_model_of_a_run_is_found_in_its_folder(tmp_path, place):
+    run = tmp_path / "0a1b"
+    (run / place).parent.mkdir(parents=True)
+    folder(run / place, SKLEARN + SIGNATURE)
+    found = ModelFile(str(run)).load()
+    assert found.input.columns == ("a", "the b", "it's c")
+    table = Table(found.input.columns, tuple(X.T))
+    assert np.array_equal(found.predict(table), MODEL.predict_proba(X))
+
+
+def test_of_several_models_of_a_run_one_is_to_be_named(tmp_path):
+    (tmp_path / "artifacts").mkdir()
+    for name in ("model", "second"):
+        folder(tmp_path / "artifacts" / name, SKLEARN)
+    with pytest.raises(ModelError, match=r"holds 2 models; name one of them: artifacts.model, "):
+        ModelFile(str(tmp_path)).load()
 
 
 @pytest.mark.parametrize("flavour", ["xgboost", "lightgbm", "catboost"])

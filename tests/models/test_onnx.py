@@ -9,6 +9,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from lime_cli.errors import InputError, ModelError, PredictionError, SettingsError, UntrustedModel
 from lime_cli.models.model_file import ModelFile
+from lime_cli.models.onnx.graph import Graph, _attribute, read_graph
 from lime_cli.tabular.row import Table
 
 
@@ -859,3 +860,53 @@ def test_a_rewritten_graph_is_the_same_but_for_the_locale(samples):
     assert before == after
     scenes = samples / "scenes.onnx"
     assert onnx.load(scenes) == onnx.load_from_string(with_locale(mapped(scenes)))
+
+
+def spelled(number, kind, content):
+    """Write one field of a message as protobuf does."""
+    key = bytes([number << 3 | kind])
+    return key + bytes([len(content)]) + content if kind == 2 else key + content
+
+
+ITEMS = {
+    "numbers": spelled(8, 0, b"\xff\xff\x01"),
+    "negative numbers": spelled(8, 0, b"\xff" * 9 + b"\x01"),
+    "floats": spelled(7, 5, b"JJJJ"),
+    "words": spelled(9, 2, b"BRANCH_LEQ"),
+    "no words": spelled(9, 2, b""),
+    "long words": spelled(9, 2, b"w" * 100),
+}
+
+
+@pytest.mark.parametrize("items", ITEMS.values(), ids=ITEMS)
+@pytest.mark.parametrize("n", [0, 1, 999, 1000, 1001, 20_000])
+def test_an_operator_inside_of_an_attribute_is_found_whatever_long_list_is_around_it(items, n):
+    node = helper.make_node("Spy", ["x"], ["y"], domain="evil")
+    body = helper.make_graph([node], "body", [], [])
+    inner = onnx.AttributeProto(name="body", g=body, type=onnx.AttributeProto.GRAPH)
+    around = n * items
+    attribute = around + inner.SerializeToString() + around
+    found = Graph()
+    _attribute(memoryview(attribute), found)
+    assert found.domains == {"evil"}
+    with pytest.raises((ValueError, IndexError)):
+        _attribute(memoryview(attribute + items[:-1] if len(items) > 2 else items[:1]), found)
+
+
+def test_the_classes_of_a_forest_are_read_among_its_nodes(tmp_path):
+    many, domain = list(range(10_000)), "ai.onnx.ml"
+    node = helper.make_node(
+        "TreeEnsembleClassifier",
+        ["x"],
+        ["label", "scores"],
+        domain=domain,
+        nodes_treeids=many,
+        nodes_values=[0.5] * len(many),
+        nodes_modes=["BRANCH_LEQ"] * len(many),
+        classlabels_int64s=[7, 8, -9],
+    )
+    outputs = [value("label", ["n"], TensorProto.INT64), value("scores", ["n", 3])]
+    saved(tmp_path / "m.onnx", [node], [value("x", ["n", 1])], outputs, domains=[domain])
+    graph = read_graph(tmp_path / "m.onnx")
+    assert graph.classes == ("7", "8", "-9")
+    assert graph.domains == {domain}

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.cluster import KMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import IsolationForest, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
@@ -43,6 +44,61 @@ def test_an_outlier_detector_has_a_score_as_its_pickle(tmp_path, model):
     assert found.predict(TABLE)[:, 0] == pytest.approx(model.decision_function(X[:20]), abs=1e-4)
     assert found.identity.task == "regression"
     assert found.identity.targets == ("prediction",)
+
+
+def test_a_clustering_votes_for_the_group_of_the_nearest_centre_as_its_pickle(tmp_path):
+    model = KMeans(3, n_init=1, random_state=0).fit(X)
+    found = exported(tmp_path, model)
+    votes = model.predict(X[:20])[:, None] == np.arange(3)
+    assert np.array_equal(found.predict(TABLE), votes)
+    assert found.identity.targets == ("0", "1", "2")
+    assert [one.code for one in found.warnings] == ["coarse_output"]
+
+
+class OneRow:
+    """An instance without components: the row itself."""
+
+    components = ()
+
+    def __init__(self, row):
+        self._row = row
+
+    def model_inputs(self, masks):
+        return Table(("a", "b", "c"), tuple(self._row[:, None]))
+
+
+def test_the_class_that_a_graph_names_counts_though_another_is_more_probable(tmp_path):
+    import onnx
+    from onnx import TensorProto, helper
+    from skl2onnx import to_onnx
+
+    model = LogisticRegression().fit(X, np.where(X[:, 0] > 0, "ill", "well"))
+    made = to_onnx(model, X[:1], options={"zipmap": False}, target_opset=15)
+    shares = made.graph.output[1].name
+    of = onnx.numpy_helper.from_array
+    made.graph.initializer.extend(
+        [
+            of(np.array(0, np.int64), "first"),
+            of(np.array(0.1, np.float32), "least"),
+            of(np.array(["ill"], object), "is ill"),
+            of(np.array(["well"], object), "is well"),
+        ]
+    )
+    made.graph.node.extend(
+        [
+            helper.make_node("Gather", [shares, "first"], ["share"], axis=1),
+            helper.make_node("Greater", ["share", "least"], ["above"]),
+            helper.make_node("Where", ["above", "is ill", "is well"], ["named"]),
+        ]
+    )
+    made.graph.output[0].CopyFrom(
+        helper.make_tensor_value_info("named", TensorProto.STRING, [None])
+    )
+    (tmp_path / "model.onnx").write_bytes(made.SerializeToString())
+    found = ModelFile(str(tmp_path / "model.onnx")).load()
+    shares = model.predict_proba(X)[:, 0]
+    rows = [X[shares < 0.09][0], X[(shares > 0.11) & (shares < 0.49)][0], X[shares > 0.51][0]]
+    assert found.named([OneRow(one) for one in rows]) == {1: "ill"}
 
 
 def in_blocks(folder, kinds, order=(0, 1, 2, 3)):

@@ -100,6 +100,64 @@ def test_a_function_of_the_system_is_refused_even_with_its_module_trusted(tmp_pa
         ModelFile(path, trust_modules=("os",)).load()
 
 
+def plain(value):
+    return {
+        "__class__": "str",
+        "__module__": "builtins",
+        "__loader__": "JsonNode",
+        "content": json.dumps(value),
+    }
+
+
+def node(loader, module, name, content, **more):
+    return dict(
+        __class__=name, __module__=module, __loader__=loader, content=content, is_json=False, **more
+    )
+
+
+FORGED = {"__array_interface__": {"shape": [4], "typestr": "<f8", "data": [65, False]}}
+PLACE = "sklearn.linear_model._logistic", "LogisticRegression"
+WRITTEN = {
+    "attributes as text": node("ObjectNode", *PLACE, plain(FORGED)),
+    "attributes in a list": node(
+        "ObjectNode", *PLACE, node("ListNode", "builtins", "list", [plain(FORGED)])
+    ),
+    "attributes in pairs": node(
+        "ObjectNode", *PLACE, node("TupleNode", "builtins", "tuple", [plain(["a", 1])])
+    ),
+    "a class that is called with items": node("ListNode", *PLACE, [plain(1)]),
+    "a set of another class": node("SetNode", *PLACE, [plain(1)]),
+    "a dictionary of another class": node(
+        "DictNode", *PLACE, {}, key_types=node("ListNode", "builtins", "list", [])
+    ),
+    "a function that is called with items": node("ListNode", "numpy", "tanh", [plain(1)]),
+    "a function that is called with an array": node(
+        "NdArrayNode", "scipy.special", "expit", [], type="json", shape=plain([1])
+    ),
+    "keys of another class": node(
+        "DictNode", "builtins", "dict", {"a": plain(1)},
+        key_types=node("ListNode", "builtins", "list", [node("TypeNode", *PLACE, None)]),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_a_description_that_calls_a_class_or_sets_unseen_attributes_is_refused(tmp_path, name):
+    fitted = make_pipeline(FunctionTransformer(np.tanh), LogisticRegression()).fit(X, Y)
+    path = saved(tmp_path, fitted)
+    with zipfile.ZipFile(path) as archive:
+        schema = json.loads(archive.read("schema.json"))
+        rest = {name: archive.read(name) for name in archive.namelist() if name != "schema.json"}
+    model = next(one for one in _nodes(schema) if one["__class__"] == "LogisticRegression")
+    model["content"]["content"]["coef_"] = WRITTEN[name]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("schema.json", json.dumps(schema))
+        for entry, content in rest.items():
+            archive.writestr(entry, content)
+    with pytest.raises(UntrustedModel, match=r"(calls a class|attributes in no dictionary)"):
+        ModelFile(path).load()
+
+
 def test_texts_named_as_files_are_refused(tmp_path):
     fitted = make_pipeline(TfidfVectorizer(), LogisticRegression())
     fitted.fit(["good film", "bad film"] * 3, [1, 0] * 3)
@@ -113,6 +171,14 @@ def test_a_file_that_expands_too_far_is_refused(tmp_path, monkeypatch):
     monkeypatch.setattr("lime_cli.models.skops.MAX_BYTES", 100)
     with pytest.raises(ModelError, match="expands beyond"):
         ModelFile(path).load()
+
+
+def test_a_small_file_may_not_become_a_large_one(tmp_path):
+    fitted = LogisticRegression().fit(X, Y)
+    fitted.coef_ = np.zeros((3, 1 << 21))
+    sio.dump(fitted, tmp_path / "m.skops", compression=zipfile.ZIP_DEFLATED, compresslevel=9)
+    with pytest.raises(ModelError, match="expands beyond 32 MiB"):
+        ModelFile(str(tmp_path / "m.skops")).load()
 
 
 def test_a_file_cut_short_is_told(tmp_path):

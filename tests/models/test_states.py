@@ -24,12 +24,18 @@ from sklearn.ensemble import (
     VotingClassifier,
 )
 from sklearn.ensemble._hist_gradient_boosting.predictor import TreePredictor
+from sklearn.experimental import enable_iterative_imputer  # noqa: F401
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.feature_extraction.text import CountVectorizer, HashingVectorizer
-from sklearn.feature_selection import SelectFromModel
+from sklearn.feature_selection import SelectFromModel, SelectKBest
 from sklearn.gaussian_process.kernels import RBF
+from sklearn.impute import IterativeImputer
 from sklearn.linear_model import LogisticRegression
-from sklearn.metrics.pairwise import pairwise_distances
+from sklearn.metrics.pairwise import (
+    linear_kernel,
+    pairwise_distances,
+    pairwise_distances_argmin_min,
+)
 from sklearn.model_selection import GridSearchCV
 from sklearn.multioutput import ClassifierChain
 from sklearn.naive_bayes import MultinomialNB
@@ -37,6 +43,7 @@ from sklearn.neighbors import KernelDensity, KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import (
     FunctionTransformer,
+    MultiLabelBinarizer,
     OneHotEncoder,
     PolynomialFeatures,
     SplineTransformer,
@@ -91,6 +98,11 @@ def constant_path(path: str) -> list[tuple[str, Model]]:
 CONTENT = np.array([b"anything"], "S8")
 
 
+def imputer(rounds: Any = None) -> Model:
+    model = fitted(IterativeImputer(tol=100, random_state=0))
+    return model if rounds is None else with_state(model, imputation_sequence_=rounds)
+
+
 ACTING: dict[str, Callable[[], Model]] = {
     # the reproducers
     "a pipeline that keeps files, asked to fit": lambda: Pipeline(
@@ -101,6 +113,9 @@ ACTING: dict[str, Callable[[], Model]] = {
     ),
     "an array in a stack": lambda: stack([CONTENT], ["tofile"]),
     "memory": lambda: Pipeline([("z", fitted(LogisticRegression()))], memory="cache"),
+    "an imputer that asks an array": lambda: imputer([(0, np.arange(1, 4), CONTENT)]),
+    "an imputer that asks a function": lambda: imputer([(0, np.arange(1, 4), np.max)]),
+    "an imputer of other rounds": lambda: imputer([CONTENT]),
     # neighbours: other methods, other attributes, other places
     "fit_predict": lambda: stack([fitted(LogisticRegression())], ["fit_predict"]),
     "a method in an array": lambda: stack(
@@ -231,9 +246,9 @@ def test_a_model_that_would_act_is_refused(
 
 
 IN_SKOPS = [
-    "an array asked to write a file", "an array in a stack", "memory", "fit_predict", "a chain",
-    "a getter of importances", "a method replaced", "an array as a step", "a vote of arrays",
-    "a masked array",
+    "an array asked to write a file", "an array in a stack", "memory", "fit_predict",
+    "a chain", "a getter of importances", "a method replaced", "an array as a step",
+    "a vote of arrays", "a masked array",
 ]  # fmt: skip
 
 
@@ -299,6 +314,27 @@ def encoder(**state: Any) -> Model:
     return make_pipeline(
         with_state(OneHotEncoder().fit(THREE[:, None]), **state), fitted(LogisticRegression())
     )
+
+
+def rare(places: list[int], indices: object = np.array([1, 2])) -> Model:
+    """Give an encoder that puts its rare categories elsewhere."""
+    return encoder(
+        _infrequent_enabled=True, _infrequent_indices=[indices], _n_features_outs=[2],
+        _default_to_infrequent_mappings=[np.array(places)],
+    )  # fmt: skip
+
+
+def bounded(kind: str, n: int) -> Model:
+    """Give neighbours in a tree whose nodes have so many bounds."""
+    model = fitted(KNeighborsClassifier(algorithm=kind, leaf_size=5))
+    make, given, state = model._tree.__reduce__()
+    bounds = np.resize(state[3], (n, *state[3].shape[1:]))
+    return with_state(model, _tree=Remade(make, given, (*state[:3], bounds, *state[4:])))
+
+
+def by_columns(name: str) -> Model:
+    model = machine(sparse=True)
+    return with_state(model, **{name: scipy.sparse.csc_matrix(getattr(model, name))})
 
 
 def products(**state: Any) -> Model:
@@ -437,6 +473,39 @@ UNFIT: dict[str, Callable[[], Model]] = {
     "columns without end": lambda: with_state(
         fitted(LogisticRegression()), n_features_in_=float("inf")
     ),
+    "an encoder that drops what it does not have": lambda: encoder(
+        drop_idx_=np.array([9], object),
+        _drop_idx_after_grouping=np.array([9], object),
+        _n_features_outs=[2],
+    ),
+    "an encoder that drops before the first": lambda: encoder(
+        _drop_idx_after_grouping=np.array([-1], object), _n_features_outs=[2]
+    ),
+    "an encoder of numbers in no order": lambda: encoder(categories_=[np.array([2, 0, 1])]),
+    "an encoder of one number twice": lambda: encoder(categories_=[np.array([0, 1, 1])]),
+    "an encoder of truths in no order": lambda: encoder(categories_=[np.array([1, 0, 2]) > 0]),
+    "an encoder of gaps among numbers": lambda: encoder(categories_=[np.array([0.0, np.nan, 1.0])]),
+    "rare categories in no column": lambda: rare([5, 5, 0]),
+    "rare categories before the first column": lambda: rare([-1, 0, 0]),
+    "rare categories of too few": lambda: rare([0]),
+    "rare categories that nothing counts": lambda: rare([0, 1, 1], None),
+    "a label beyond the last column": lambda: with_state(
+        MultiLabelBinarizer().fit([["a"], ["b"]]), _cached_dict={"a": 10**7, "b": 1}
+    ),
+    "a label before the first column": lambda: with_state(
+        MultiLabelBinarizer().fit([["a"], ["b"]]), _cached_dict={"a": -(10**6), "b": 1}
+    ),
+    "a search tree of one bound": lambda: bounded("kd_tree", 1),
+    "a search tree of three bounds": lambda: bounded("kd_tree", 3),
+    "balls without a centre": lambda: bounded("ball_tree", 0),
+    "numbers that are split by category": lambda: histogram(
+        lambda model: model._predictors[0][0].nodes.__setitem__("is_categorical", 1)
+    ),
+    "vectors by columns": lambda: by_columns("support_vectors_"),
+    "weights of vectors by columns": lambda: by_columns("_dual_coef_"),
+    "a kernel with no value for each pair": lambda: with_state(
+        fitted(SVC(kernel=linear_kernel)), kernel=pairwise_distances_argmin_min
+    ),
     "a spline of a negative degree": lambda: splines(k=-5),
     "a spline of a huge degree": lambda: splines(k=10**6),
     "a spline without knots": lambda: splines(t=np.zeros(2)),
@@ -462,8 +531,70 @@ def test_boosting_looks_at_the_answers_that_it_begins_with(begins: str, tmp_path
         "a table": with_state(fitted(DummyClassifier(), THREE), class_prior_=np.ones(2) / 2),
     }[begins]  # fmt: skip
     model: Any = unpickle(written(boosting(init_=other), tmp_path / "m.pkl", 4))
-    with pytest.raises(ValueError, match="initial model of the boosting"):
+    with pytest.raises(ValueError, match="a model that the boosting relies on"):
         model.predict_proba(X)
+
+
+@pytest.mark.skipif(
+    not hasattr(HistGradientBoostingClassifier, "_preprocess_X"), reason="scikit-learn before 1.4"
+)
+@pytest.mark.parametrize("before", [SelectKBest(k=1), FunctionTransformer(np.ravel)], ids=str)
+def test_boosting_by_histograms_looks_at_the_columns_that_it_is_given(
+    before: Model, tmp_path: Path
+) -> None:
+    """Compiled code takes as many from every row as its trees know of."""
+    model = histogram(lambda model: with_state(model, _preprocessor=before.fit(X, Y)))
+    loaded: Any = unpickle(written(model, tmp_path / "m.pkl", 4))
+    with pytest.raises(ValueError, match="a model that the boosting relies on"):
+        loaded.predict_proba(X)
+
+
+def test_boosting_by_histograms_encodes_its_categories_as_before(tmp_path: Path) -> None:
+    rows = np.c_[THREE, X]
+    model = HistGradientBoostingClassifier(max_iter=2, categorical_features=[0]).fit(rows, Y)
+    loaded: Any = unpickle(written(model, tmp_path / "m.pkl", 4))
+    assert np.array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        OneHotEncoder(min_frequency=15, drop="first"),
+        OneHotEncoder(max_categories=2, handle_unknown="infrequent_if_exist"),
+        OneHotEncoder(drop="if_binary"),
+        OneHotEncoder(categories=[["b", "a", "c"]]),
+    ],
+    ids=str,
+)
+def test_encoders_of_every_kind_load(model: Model, tmp_path: Path) -> None:
+    rows = np.array(list("aab" * 10 + "c" * 3), object)[:, None]
+    loaded: Any = unpickle(written(model.fit(rows), tmp_path / "m.pkl", 4))
+    assert (loaded.transform(rows) != model.transform(rows)).nnz == 0
+
+
+@pytest.mark.parametrize("protocol", [0, 2, 4])
+def test_an_imputer_that_asks_a_model_for_each_column_loads(protocol: int, tmp_path: Path) -> None:
+    rows = np.where(np.random.default_rng(1).random(X.shape) < 0.2, np.nan, X)
+    model = make_pipeline(IterativeImputer(tol=100, random_state=0), LogisticRegression())
+    model.fit(rows, Y)
+    loaded: Any = unpickle(written(model, tmp_path / "m.pkl", protocol))
+    assert np.array_equal(loaded.predict_proba(rows), model.predict_proba(rows))
+    triplet = loaded[0].imputation_sequence_[0]
+    assert triplet.estimator is triplet[2]
+
+
+def test_a_round_of_an_imputer_has_three_parts(tmp_path: Path) -> None:
+    place = b"csklearn.impute._iterative\n_ImputerTriplet\n"
+    (tmp_path / "m.pkl").write_bytes(b"\x80\x02" + place + b"K\x01K\x02\x86\x81.")
+    with pytest.raises(UntrustedModel, match="of other parts than it has"):
+        unpickle(tmp_path / "m.pkl")
+
+
+def test_labels_that_were_already_looked_up_load(tmp_path: Path) -> None:
+    model = MultiLabelBinarizer().fit([["a"], ["b", "c"]])
+    expected = model.transform([["c"]])
+    loaded: Any = unpickle(written(model, tmp_path / "m.pkl", 4))
+    assert np.array_equal(loaded.transform([["c"]]), expected)
 
 
 @pytest.mark.parametrize("target", [Y, THREE], ids=["two", "three"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import copyreg
+import gzip
 import os
 import pickle
 import pickletools
@@ -271,6 +272,14 @@ def test_flags_that_no_numpy_writes_are_refused(fields: dict[str, Any], flags: i
         stated(fields, flags)
 
 
+def test_fields_of_a_dtype_do_not_change_with_what_they_were_read_from() -> None:
+    """numpy keeps the dictionary of fields, and reads memory where it says."""
+    fields = dict(PADDED)
+    found = stated(fields, 16)
+    fields["b"] = np.dtype("u1"), 1 << 28
+    assert found.fields["b"] == (np.dtype("u1"), 8)
+
+
 def test_a_dtype_that_is_not_aligned_may_not_say_so() -> None:
     with pytest.raises(Refused, match="damaged fields"):
         stated({"a": (np.dtype("u1"), 0), "b": (np.dtype("i8"), 1)}, 144)
@@ -520,7 +529,7 @@ def test_a_bomb_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_small_file_may_not_become_a_large_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(archive, "KEPT_BYTES", 1 << 18)
+    monkeypatch.setattr(archive, "FREE_BYTES", 1 << 18)
     path = tmp_path / "model.joblib"
     joblib.dump(np.zeros(1 << 17), path, compress=("gzip", 9))
     assert path.stat().st_size * archive.MOST_TIMES < 1 << 20
@@ -528,6 +537,18 @@ def test_a_small_file_may_not_become_a_large_one(
     assert "--trust" not in said(path)[2]
     joblib.dump(np.random.default_rng(0).random(1 << 17), path, compress=("gzip", 9))
     assert "holds a numpy array" in said(path)[1]
+
+
+def test_few_bytes_may_not_become_instructions_that_take_a_minute(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl.gz"
+    with gzip.open(path, "wb", 6) as file:
+        file.write(b"\x80\x04")
+        for _ in range(40):
+            file.write(b"N0" * (1 << 19))
+        file.write(b"N.")
+    _, text, hint = said(path)
+    assert "expands beyond 32 MiB" in text
+    assert "unpack the file" in hint
 
 
 def test_lengths_beyond_the_end_ask_for_no_memory(tmp_path: Path) -> None:

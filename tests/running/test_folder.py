@@ -1,9 +1,13 @@
 """A batch drawn as HTML gets an index that leads to the page of every instance."""
 
+import base64
+import io
 import json
 import re
 
+import numpy as np
 import pytest
+from PIL import Image
 
 TEXT = ("explain", "text", "sample_models/reviews.onnx")
 
@@ -82,3 +86,22 @@ def test_pages_lead_to_their_neighbours_and_the_list_shows_values(limex, tmp_pat
             value = values[name]
             number = isinstance(value, float)
             assert cell == ("missing" if value is None else f"{value:g}" if number else str(value))
+
+
+def test_an_index_of_images_shows_each_of_them_small(limex, tmp_path):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    colours = {"a": (200, 40, 40), "b": (30, 60, 190)}
+    for name, colour in colours.items():
+        Image.new("RGB", (80, 60), colour).save(folder / f"{name}.png")
+    out = tmp_path / "out"
+    model = "sample_models/scenes.onnx"
+    given = ("--samples", "32", "--segmenter", "grid", "--segments", "4", "-f", "html", "-q")
+    assert limex("explain", "image", model, folder, "-o", out, *given).code == 0
+    index = (out / "index.html").read_text()
+    found = re.findall(r'<img class="thumb" src="data:image/jpeg;base64,([^"]+)"', index)
+    assert len(found) == 2
+    for encoded, colour in zip(found, colours.values(), strict=True):
+        small = Image.open(io.BytesIO(base64.b64decode(encoded)))
+        assert max(small.size) <= 64
+        assert np.asarray(small).mean(axis=(0, 1)) == pytest.approx(colour, abs=6)

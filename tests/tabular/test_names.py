@@ -15,7 +15,7 @@ from lime_cli.models.model_file import ModelFile
 from lime_cli.options.inputs import _renamed
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tabular.modality import TabularModality
-from lime_cli.tabular.names import called
+from lime_cli.tabular.names import called, numbers_only
 from lime_cli.tabular.schema import Schema
 
 RANDOM = np.random.default_rng(0)
@@ -122,6 +122,64 @@ def test_columns_that_are_taken_by_position_are_listed(tmp_path):
     frame = pd.DataFrame(VALUES, columns=["a", "b"])
     _, table = answers(path, LogisticRegression().fit(frame, LABELS))
     assert "by_position" not in [one.code for one in table.fitted_warnings]
+
+
+NUMBERED = LogisticRegression().fit(pd.DataFrame(VALUES, columns=["f0", "f1"]), LABELS)
+
+
+@pytest.mark.parametrize(
+    ("header", "options", "said"),
+    [
+        (["b", "a"], {}, True),
+        (["b", "a", "target"], {}, True),
+        (["b", "id", "a"], {"drop": ("id",)}, True),
+        (["f1", "f0"], {}, False),
+        (["u", "v"], {"renamed": (("u", "f1"), ("v", "f0"))}, False),
+    ],
+)
+def test_a_model_that_only_numbers_its_columns_gets_those_of_a_table_in_order(
+    tmp_path, header, options, said
+):
+    path, x = tmp_path / "d.csv", VALUES
+    places = [one for one in header if one not in ("target", "id")]
+    swapped = header in (["f1", "f0"], ["u", "v"])
+    columns = dict(zip(places, x.T[::-1] if swapped else x.T, strict=True))
+    table = pd.DataFrame({one: columns.get(one, LABELS) for one in header})
+    table.to_csv(path, index=False)
+    found, fitted = answers(path, NUMBERED, **options)
+    assert found == pytest.approx(NUMBERED.predict_proba(pd.DataFrame(x, columns=["f0", "f1"])))
+    messages = {one.code: one.message for one in fitted.fitted_warnings}
+    assert ("by_position" in messages) == said
+    assert not said or "in this order: b, a; --rename 'NAME=f0'" in messages["by_position"]
+
+
+def test_a_table_of_more_columns_than_a_model_numbers_says_how_many_to_leave_out(tmp_path):
+    path = tmp_path / "d.csv"
+    pd.DataFrame(VALUES, columns=["b", "a"]).assign(u=1, v=2).to_csv(path, index=False)
+    with pytest.raises(ModelError, match=r"leave 2 of b, a, u, v out with --drop$"):
+        answers(path, NUMBERED)
+    found, _ = answers(path, NUMBERED, drop=("u", "v"))
+    assert found == pytest.approx(
+        NUMBERED.predict_proba(pd.DataFrame(VALUES, columns=["f0", "f1"]))
+    )
+
+
+@pytest.mark.parametrize(
+    ("names", "number"),
+    [
+        (("f0", "f1"), True),
+        (("x1", "x2", "x3"), True),
+        (("feature_0", "feature_1"), True),
+        (("Col 1", "Col 2"), True),
+        (("f1", "f0"), False),
+        (("f2", "f3"), False),
+        (("f0", "g1"), False),
+        (("q1", "q2"), False),
+        (("f0",), False),
+    ],
+)
+def test_names_that_do_no_more_than_number_are_told(names, number):
+    assert numbers_only(names) == number
 
 
 PREDICTED = LogisticRegression().fit(VALUES, LABELS).predict_proba(VALUES)

@@ -89,10 +89,15 @@ class Export(NamedTuple):
         return "softmax"
 
     @property
+    def tokens_limit(self) -> int | None:
+        """Tokens after which tokenizer_config.json says that texts are cut."""
+        said = self.tokens.get("model_max_length")
+        return int(said) if isinstance(said, (int, float)) and 0 < said < NO_LIMIT else None
+
+    @property
     def limit(self) -> int | None:
         """Tokens of a text that the model takes, special ones included; None for any number."""
-        said = self.tokens.get("model_max_length")
-        known = [int(said)] if isinstance(said, (int, float)) and 0 < said < NO_LIMIT else []
+        known = [] if self.tokens_limit is None else [self.tokens_limit]
         relative = self.config.get("position_biased_input") is False
         if not relative or not known:
             found = next((self.config[key] for key in POSITIONS if key in self.config), None)
@@ -117,7 +122,7 @@ class Export(NamedTuple):
     def pixels(self) -> PixelsInput | None:
         """What becomes of an image's pixels, by ``preprocessor_config.json``."""
         said = self.processor
-        if "image_mean" not in said and "size" not in said:
+        if not OF_IMAGES & set(said):
             return None
         kind, fast = self._processor
         shown, sides, shorter = _fitted(said, kind)
@@ -125,11 +130,12 @@ class Export(NamedTuple):
         scale = scale if isinstance(scale, float) else 1 / 255
         normal = said.get("do_normalize", True)
         mean = _numbers(said.get("image_mean") if normal else None) or (0.0,)
-        std = _numbers(said.get("image_std") if normal else None) or (1.0,)
-        if said.get("rescale_offset"):
+        deviation = _numbers(said.get("image_std")) or (1.0,)
+        std = deviation if normal else (1.0,)
+        if said.get("rescale_offset") and said.get("do_rescale", True):
             mean = tuple(one + 1 for one in mean)
-        if normal and said.get("include_top"):  # of EfficientNet, which divides twice
-            std = tuple(one * one for one in std)
+        if said.get("include_top"):  # of EfficientNet, which divides again
+            std = tuple(one * (std[0] if len(std) == 1 else one) for one in deviation)
         flipped = said.get("do_flip_channel_order", kind == "mobilevit")
         resample = said.get("resample", 3 if kind in BICUBIC else 2)
         return PixelsInput(
@@ -142,7 +148,7 @@ class Export(NamedTuple):
             resample if resample in range(6) else 2,
             "BGR" if flipped else None,
             floored=not fast,
-            unread=(*self._unread(kind), *_padded(shown, sides, shorter)),
+            unread=(*_unread(said, kind), *_padded(shown, sides, shorter)),
         )
 
     @property
@@ -152,13 +158,6 @@ class Export(NamedTuple):
         named = said.get("image_processor_type") or said.get("feature_extractor_type") or ""
         found = PROCESSOR.fullmatch(str(named))
         return (found[1].lower(), found[2] == "Fast") if found else (str(named).lower(), False)
-
-    def _unread(self, kind: str) -> tuple[str, ...]:
-        """Name what the processor does that nothing here follows."""
-        strange = [f"{kind!r}"] if kind not in KNOWN_PROCESSORS else []
-        cropping = not self.processor.get("do_resize", True) and "do_center_crop"
-        steps = (key for key, done in self.processor.items() if done is True and key[:3] == "do_")
-        return (*strange, *(one for one in steps if one not in KNOWN_STEPS or one == cropping))
 
     @property
     def pad(self) -> str | None:
@@ -242,16 +241,22 @@ def _folders(model: Path) -> list[Path]:
 
 PROCESSOR = re.compile(r"(\w*?)(?:ImageProcessor|FeatureExtractor)(Fast|Pil)?")
 
-KNOWN_PROCESSORS = (
-    "", "vit", "deit", "beit", "convnext", "clip", "chineseclip", "siglip", "mobilenetv1",
-    "mobilenetv2", "mobilevit", "efficientnet", "poolformer", "levit", "bit", "pvt",
-)  # fmt: skip
-"""Kinds of transformers' image processors whose steps are followed."""
+OF_IMAGES = {"image_mean", "size", "do_resize", "do_rescale"}
 
-KNOWN_STEPS = (
-    "do_resize", "do_rescale", "do_normalize", "do_center_crop", "do_convert_rgb",
+FOLLOWED = {
+    "do_resize", "size", "resample", "do_center_crop", "crop_size", "crop_pct", "do_rescale",
+    "rescale_factor", "rescale_offset", "do_normalize", "image_mean", "image_std", "include_top",
     "do_flip_channel_order",
-)  # fmt: skip
+}  # fmt: skip
+"""Keys of an image processor that are done as they say."""
+
+IDLE = {
+    "image_processor_type", "feature_extractor_type", "processor_class", "do_convert_rgb",
+    "do_reduce_labels", "reduce_labels", "do_convert_annotations", "default_to_square", "format",
+    "input_data_format", "data_format", "return_tensors", "device", "disable_grouping",
+    "num_channels", "_valid_processor_keys", "model_input_names",
+}  # fmt: skip
+"""Keys that change no pixel of a photo."""
 
 BICUBIC = ("clip", "chineseclip", "deit", "beit", "siglip", "poolformer", "levit", "bit")
 """Kinds that resize so where their files do not say it."""
@@ -259,10 +264,44 @@ BICUBIC = ("clip", "chineseclip", "deit", "beit", "siglip", "poolformer", "levit
 WHOLE, SHARE = 384, 224 / 256
 """Of ConvNext: from which size on images are stretched, not cropped; what is kept of others."""
 
-SQUARE = ("deit", "beit")
+SQUARE = ("deit", "beit", "efficientformer", "owlvit")
 """Kinds to which one number means both sides, though they crop."""
 
+SHORTER = (
+    "", "clip", "chineseclip", "bit", "levit", "poolformer", "mobilenetv1", "mobilenetv2",
+    "mobilevit", "vithybrid", "convnext", "vit",
+)  # fmt: skip
+"""Kinds to which one number means the shorter side, if they crop."""
+
 Sides = tuple[int, int] | None
+
+
+def _unread(said: dict[str, Any], kind: str) -> tuple[str, ...]:
+    """Name what the processor does that nothing here follows: a multiple of 1 changes nothing."""
+    own = {key: one for key, one in said.items() if key not in FOLLOWED | IDLE}
+    found = [key for key, one in own.items() if one is True or one not in (None, False, 0, 1, "")]
+    sizes = said.get("size")
+    named = sizes if isinstance(sizes, dict) else {}
+    found += [f"size.{key}" for key in named if key not in SIDES]
+    cropping, sides = said.get("do_center_crop"), _sides(sizes)
+    if kind in ODD:
+        found.append(repr(kind))
+    if not said.get("do_resize", True):
+        return (*found, "do_center_crop") if cropping else tuple(found)
+    if cropping is False and "shortest_edge" in named:
+        found.append("size.shortest_edge without do_center_crop")
+    if cropping and sides is not None and sides[0] != sides[1]:
+        found.append("do_center_crop of sides that differ")
+    told = SHORTER if cropping else ("", "vit")
+    if cropping is not None and isinstance(sizes, int) and kind not in (*SQUARE, *told):
+        found.append(f"size {sizes} without saying of which side")
+    return tuple(found)
+
+
+SIDES = ("height", "width", "shortest_edge")
+
+ODD = ("perceiver",)
+"""Kinds that mean something else by the same keys: a crop before the image is resized."""
 
 
 def _padded(shown: Sides, sides: Sides, shorter: int | None) -> tuple[str, ...]:
@@ -276,6 +315,8 @@ def _fitted(said: dict[str, Any], kind: str) -> tuple[Sides, Sides, int | None]:
     """Return the sides that are cropped to, those that are resized to, or the shorter of these."""
     sides, crop = _sides(said.get("size")), _sides(said.get("crop_size"))
     share, older = said.get("crop_pct"), not isinstance(said.get("size"), dict)
+    if not said.get("do_resize", True):
+        return crop if said.get("do_center_crop") else None, None, None
     cropping = bool(said.get("do_center_crop") or share)
     shorter = None
     if not older or (cropping and kind not in SQUARE):  # one number has either meaning
@@ -290,7 +331,7 @@ def _fitted(said: dict[str, Any], kind: str) -> tuple[Sides, Sides, int | None]:
     elif shorter and kind == "levit":
         shorter = int(256 / 224 * shorter)
     shown = crop if said.get("do_center_crop", bool(shorter)) else None
-    return (shown, sides, shorter) if said.get("do_resize", True) else (shown, None, None)
+    return shown, sides, shorter
 
 
 def _sides(size: Any) -> tuple[int, int] | None:

@@ -14,7 +14,7 @@ import onnxruntime
 
 from lime_cli.cores import usable_cores
 from lime_cli.engine.model import CodedWarning
-from lime_cli.errors import ModelError, SettingsError
+from lime_cli.errors import ModelError, SettingsError, said_by, shortened
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.onnx.graph import (
     ATTRIBUTE_NAME,
@@ -158,7 +158,7 @@ def opened(file: ModelFile, path: Path, data: bytes) -> tuple[Any, tuple[CodedWa
 
 
 def _refusal(path: Path, error: Exception) -> ModelError:
-    words = " ".join(str(error).split())
+    words = said_by(error)
     if "locale" in words.lower():
         return ModelError(*failure(path.name, error))
     if "opset" in words.lower() or "IR version" in words:
@@ -173,7 +173,7 @@ def _refusal(path: Path, error: Exception) -> ModelError:
 
 def failure(name: str, error: Exception) -> tuple[str, str]:
     """Word why a session did not run: message and hint."""
-    words = " ".join(str(error).split())
+    words = said_by(error)
     if "locale" in words.lower():
         return (
             f"{name}: it lower-cases texts, for which the system lacks the locale en_US.UTF-8",
@@ -188,5 +188,4 @@ def failure(name: str, error: Exception) -> tuple[str, str]:
 
 def _short(words: str) -> str:
     """Return the sentence of a runtime's message, without its prefix of codes."""
-    words = words.split(" : ", 3)[-1]
-    return words if len(words) <= 160 else words[:157] + "..."
+    return shortened(words.split(" : ", 3)[-1])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -222,7 +223,8 @@ def predictor_of(
     """Return what asks the session; ``warnings`` are what opening it brought up."""
     origin = Origin("onnx", content.digest_in_thread(), content.name, warnings)
     way = Way(origin, session.predict, session.stated(), session.input, session.method)
-    return Predictor(session.file, way._replace(warnings=session.warnings, trial=session.trial))
+    way = way._replace(warnings=session.warnings, trial=session.trial, decide=session.decide)
+    return Predictor(session.file, way)
 
 
 def one_for_each_class(outputs: Sequence[Any], classes: Sequence[str] | None) -> list[Any]:
@@ -306,13 +308,23 @@ class Session:
 
     def predict(self, inputs: Any) -> Any:
         """Return what the graph answers to a modality's batch."""
+        return self._ask(inputs, self._output)
+
+    @property
+    def decide(self) -> Callable[[Any], Any] | None:
+        """Return what asks a classifier's graph for the class that it names; None for no such."""
+        names = [one for one in self._outputs if one.type in LABELS and one is not self._output]
+        listed = self._graph.classes is not None and self.file.output is None
+        return partial(self._ask, output=names[0]) if listed and len(names) == 1 else None
+
+    def _ask(self, inputs: Any, output: Any) -> Any:
         if self._tokens is not None:
-            return self._tokens.predict(inputs, self._run)
+            return self._tokens.predict(inputs, lambda feeds: self._run(feeds, output))
         try:
             feeds = feed(inputs, self._inputs, self.input.layout)
         except PredictionError as error:
             raise PredictionError(f"{self._name}: {error.message}", error.hint) from None
-        return self._run(feeds)
+        return self._run(feeds, output)
 
     def trial(self) -> Any:
         """Ask with an input of zeros, for the shape of the answer."""
@@ -330,6 +342,8 @@ class Session:
         named = "map" in self._output.type or any(one.type in LABELS for one in others)
         ending = self._graph.ends_in(self._output.name)
         classes = self._classes(others)
+        if classes is None and ending == NEAREST:
+            classes = self._groups(others)
         numbered = self.input.kind == "image" or self._tokens is not None
         labels = self._output.type in LABELS and (classes is not None or numbered)
         activation, said = self.file.activation, self._export.activation
@@ -364,6 +378,11 @@ class Session:
         whole = any(one.type == LABELS[1] for one in others)
         return classes is None and width == 1 and whole and "map" not in self._output.type
 
+    def _groups(self, others: list[Any]) -> tuple[str, ...] | None:
+        """Number the groups of a clustering, of which an output holds a distance each."""
+        widths = [n for one in others for n in one.shape[1:2] if isinstance(n, int)]
+        return tuple(map(str, range(max(widths)))) if widths else None
+
     def _classes(self, others: list[Any]) -> tuple[str, ...] | None:
         """Return names from the metadata, a classifier's operator, or an output that lists them."""
         metadata = self._graph.metadata
@@ -388,9 +407,8 @@ class Session:
             return None
         return tuple(map(str, np.ravel(names)))
 
-    def _run(self, feeds: dict[str, NDArray[Any]], output: Any = None) -> Any:
+    def _run(self, feeds: dict[str, NDArray[Any]], output: Any) -> Any:
         """Run the session, in pieces of the graph's own batch size where that is fixed."""
-        output = output or self._output
         n = len(next(iter(feeds.values())))
         fixed = self._inputs[0].shape[0] if self._inputs[0].shape else None
         if not isinstance(fixed, int) or fixed == n:
@@ -429,6 +447,9 @@ class Session:
 LABELS = ("tensor(string)", "tensor(int64)")
 """Types of an output that names classes."""
 
+NEAREST = "ArgMin"
+"""The operator that names the group of which an input is nearest to the centre."""
+
 PROBABLE = ("Softmax", "LogSoftmax", "Sigmoid")
 """Operators that end in probabilities."""
 
@@ -454,6 +475,9 @@ def choose(
     """
     if wanted is not None:
         return _wanted(name, outputs, wanted), ()
+    nearest = [one for one in outputs if graph.ends_in(one.name) == NEAREST]
+    if nearest and nearest[0].type in LABELS:
+        return nearest[0], ()  # of a clustering, whose numbers are distances
     numbers = [one for one in outputs if one.type not in LABELS] or list(outputs[:1])
     named = any(graph.ends_in(one.name) == "ArgMax" for one in outputs)
     largest = ("TopK", "ReduceMax") if named else ("TopK",)

@@ -25,14 +25,16 @@ from lime_cli.errors import (
     ModelError,
     PredictionError,
     SettingsError,
+    in_words,
+    last_line,
 )
 from lime_cli.files import nearest_file
-from lime_cli.models.failures import is_of_model, last_line
+from lime_cli.models.failures import is_of_model
 from lime_cli.models.input_forms import DTYPES
 from lime_cli.models.model_file import TextReading
 from lime_cli.models.onnx.export import Export
 from lime_cli.models.onnx.graph import Graph
-from lime_cli.models.onnx.vocabularies import made
+from lime_cli.models.onnx.vocabularies import configured, made
 
 PADS = ("[PAD]", "<pad>", "<|endoftext|>")
 
@@ -100,12 +102,13 @@ class Tokens:
         """Raise MissingDependency, InputError or ModelError for what does not fit together."""
         self._model, self._export = model, export
         with _readable():
-            self._tokenizer = made(export) if export.tokenizer is None else _read(export.tokenizer)
+            own = export.tokenizer
+            self._tokenizer = configured(_read(own), export) if own is not None else made(export)
         self._wanted = {one.name: np.dtype(DTYPES[one.type]) for one in wanted}
         self._parts = self._named(wanted)
         known = self._tokenizer.padding or {}
         self._pad = self._padding_of(known)
-        self._left = known.get("direction", export.tokens.get("padding_side")) == "left"
+        self._left = (export.tokens.get("padding_side") or known.get("direction")) == "left"
         self._multiple = known.get("pad_to_multiple_of") or 1
         self._length = known.get("length") or 0
         ids = next(one for one in wanted if self._parts[one.name] == "ids")
@@ -143,10 +146,13 @@ class Tokens:
         return int(number), int(known.get("pad_type_id", 0))
 
     def _set_limit(self, graph: Graph, max_tokens: int | None) -> int | None:
-        """Let texts be cut: at the length said, else at the least that anything beside it says."""
+        """Let texts be cut: at the length said, else at the least that anything beside it says.
+
+        What tokenizer_config.json says goes before the truncation that tokenizer.json holds.
+        """
         tokenizer, export = self._tokenizer, self._export
         known = tokenizer.truncation or {}
-        limits = [known.get("max_length"), export.limit]
+        limits = [known.get("max_length") if export.tokens_limit is None else None, export.limit]
         if export.limit is None and graph.positions:
             limits.append(graph.positions - (2 if graph.positions % USUAL_LIMIT == 2 else 0))
         found = min((one for one in limits if one), default=None)
@@ -163,12 +169,12 @@ class Tokens:
                 f"--max-tokens {found}: the tokenizer adds {n_special} tokens of its own",
                 f"give {n_special + 1} or more",
             )
-        side = export.tokens.get("truncation_side") or "right"
+        side = export.tokens.get("truncation_side") or known.get("direction", "right")
         self._cutting = {
             "max_length": found,
             "stride": 0,
             "strategy": known.get("strategy", "longest_first"),
-            "direction": str(known.get("direction", side)).lower(),
+            "direction": str(side).lower(),
         }
         tokenizer.enable_truncation(**self._cutting)
         return int(found)
@@ -317,7 +323,7 @@ def _read(path: Path) -> Any:
     except BaseException as error:  # plain Exception for every fault, and panics, which are none
         if not is_of_model(error):
             raise
-        words = " ".join(str(error).split())[:120]
         raise InputError(
-            f"{path.name}: is not a tokenizer.json ({words})", "save one with tokenizer.save"
+            f"{path.name}: is not a tokenizer.json ({in_words(error)})",
+            "save one with tokenizer.save",
         ) from None

@@ -1,9 +1,11 @@
-"""Tokenizers of older exports, made of their vocabularies as the transformers library makes them:
-``vocab.txt`` of BERT and its kind, ``vocab.json`` with ``merges.txt`` of GPT-2 and RoBERTa.
+"""Tokenizers as the transformers library makes them: of a ``tokenizer.json`` with what
+``tokenizer_config.json`` says otherwise, and of the vocabularies of older exports, ``vocab.txt`` of
+BERT and its kind, ``vocab.json`` with ``merges.txt`` of GPT-2 and RoBERTa.
 """
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +26,19 @@ LIKE_ROBERTA = ("roberta", "longformer", "bart", "led", "ibert", "data2vec-text"
 
 LIKE_GPT2 = ("gpt2", "gpt_neo", "gptj")
 
+GENERIC = ("", "PreTrainedTokenizer", "PreTrainedTokenizerFast")
+"""Classes of tokenizers that leave the normalizer as it is."""
+
+OF_WORDS = {
+    "do_lower_case": "lowercase",
+    "strip_accents": "strip_accents",
+    "tokenize_chinese_chars": "handle_chinese_chars",
+}
+"""Keys of tokenizer_config.json, and what BERT's normalizer calls them."""
+
+MARKED = ("LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "CohereTokenizer")
+"""Classes that put marks around a text as ``add_bos_token`` and ``add_eos_token`` say."""
+
 
 def is_made(export: Export) -> bool:
     """Tell whether the vocabulary beside a graph is one of those that limex knows to read."""
@@ -43,6 +58,50 @@ def made(export: Export) -> Any:
         raise InputError(
             f"{path}: is not a vocabulary ({error})", "save the tokenizer again: save_pretrained"
         ) from None
+
+
+def configured(found: Any, export: Export) -> Any:
+    """Return a tokenizer.json's tokenizer, changed where tokenizer_config.json says otherwise."""
+    said = export.tokens
+    kind = str(said.get("tokenizer_class") or "").removesuffix("Fast")
+    whole = json.loads(found.to_str())
+    changed = {name: said[key] for key, name in OF_WORDS.items() if key in said}
+    if kind not in GENERIC and (whole["normalizer"] or {}).get("type") == "BertNormalizer":
+        whole["normalizer"].update(changed)
+    spaced = said.get("add_prefix_space")
+    if isinstance(spaced, bool) and "add_prefix_space" in (whole["pre_tokenizer"] or {}):
+        whole["pre_tokenizer"]["add_prefix_space"] = spaced
+    found = found.from_str(json.dumps(whole))
+    if kind in MARKED and {"add_bos_token", "add_eos_token"} & set(said):
+        _mark(found, export)
+    _add(found, said.get("added_tokens_decoder"))
+    return found
+
+
+def _mark(found: Any, export: Export) -> None:
+    """Put the mark of the beginning, that of the end, or both around texts."""
+    from tokenizers import processors
+
+    start, end = _marks(export, ("bos", "<s>"), ("eos", "</s>"))
+    begins = [start] if export.tokens.get("add_bos_token", True) else []
+    ends = [end] if export.tokens.get("add_eos_token", False) else []
+    numbers = [(one, found.token_to_id(one)) for one in (*begins, *ends)]
+    if all(number is not None for _, number in numbers):
+        order = [*begins, "$A", *ends]
+        found.post_processor = processors.TemplateProcessing(order, special_tokens=numbers)
+
+
+def _add(found: Any, decoder: Any) -> None:
+    """Add the tokens that only tokenizer_config.json lists."""
+    from tokenizers import AddedToken
+
+    known = {str(one) for one in found.get_added_tokens_decoder().values()}
+    listed = decoder.items() if isinstance(decoder, dict) else ()
+    for _, one in sorted((int(key), one) for key, one in listed if str(key).isdecimal()):
+        if isinstance(one, dict) and one.get("content") not in (*known, None):
+            flags = ("single_word", "lstrip", "rstrip", "normalized", "special")
+            held = {name: bool(one[name]) for name in flags if name in one}
+            found.add_tokens([AddedToken(str(one["content"]), **held)])
 
 
 def _of_words(path: Path, export: Export) -> Any:

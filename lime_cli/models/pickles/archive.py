@@ -17,7 +17,9 @@ from lime_cli.models.content import Content
 MAX_BYTES = 8 << 30  # after decompression
 
 MOST_TIMES = 100
-"""As large as the packed file, for what unpacks to more than ``KEPT_BYTES``."""
+"""As large as the packed file, for what unpacks to more than ``FREE_BYTES``."""
+
+FREE_BYTES = 32 << 20  # whatever the packed size: as many instructions take seconds
 
 KEPT_BYTES = 512 << 20  # unpacked once up to here, twice beyond
 
@@ -86,7 +88,7 @@ class TooLarge(Exception):
 
 def most_bytes(n_packed: int) -> int:
     """Return to how much a file of a size may unpack: what is all zeros is no model."""
-    return min(MAX_BYTES, max(KEPT_BYTES, MOST_TIMES * n_packed))
+    return min(MAX_BYTES, max(FREE_BYTES, MOST_TIMES * n_packed))
 
 
 def archive(content: Content) -> Archive:

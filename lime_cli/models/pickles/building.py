@@ -390,6 +390,10 @@ class Builder(Machine):
         if named.key in STAND_INS:
             self.has_frames = True
             return self._note(cls())
+        if issubclass(cls, tuple):  # with names, which hold anything and do nothing
+            if kwargs or len(args) != len(getattr(cls, "_fields", ())):
+                raise Refused(f"makes a {cls.__name__} of other parts than it has")
+            return self._note(tuple.__new__(cls, args))
         check_plain(args)
         check_plain(kwargs.values())
         return self._note(cast(Any, cls).__new__(cls, *args, **kwargs))

@@ -63,7 +63,10 @@ def fill_dtype(dtype: np.dtype, state: object) -> None:
         raise Refused("holds a numpy dtype with a forged size")
     if alignment not in (-1, 1, 2, 4, 8, 16, 32):
         raise Refused("holds a numpy dtype with a forged alignment")
-    dtype.__setstate__((*state[:7], expected.flags, *state[8:]))  # type: ignore[attr-defined]
+    if type(fields) is dict:
+        fields = dict(fields)  # numpy keeps it, and the file could still change its own
+    parts = (*state[:4], fields, *state[5:7], expected.flags, *state[8:])
+    dtype.__setstate__(parts)  # type: ignore[attr-defined]
 
 
 def _expected(

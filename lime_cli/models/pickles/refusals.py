@@ -10,7 +10,7 @@ import numpy as np
 
 from lime_cli.errors import ModelError, UntrustedModel, and_more
 from lime_cli.models.containers import EXPORTS, export_of, what
-from lime_cli.models.pickles.archive import looks_like, most_bytes
+from lime_cli.models.pickles.archive import MAX_BYTES, looks_like, most_bytes
 from lime_cli.models.pickles.building import Inert, Missing
 from lime_cli.models.pickles.policy import Bomb, Global, Refused, is_danger, listed
 
@@ -96,8 +96,12 @@ def cut_short(path: Path) -> ModelError:
 
 def too_large(path: Path) -> ModelError:
     """Word that a compressed file is a bomb, or too much for this program."""
-    most = most_bytes(path.stat().st_size) >> 20
-    return ModelError(f"{path.name}: expands beyond {most:,} MiB", "a model is smaller")
+    n_packed = path.stat().st_size
+    text = f"{path.name}: expands beyond {most_bytes(n_packed) >> 20:,} MiB"
+    if n_packed >= MAX_BYTES:
+        return ModelError(text, "a model is smaller")
+    hint = f"{n_packed:,} bytes that unpack to so many may be a bomb; if this is your model"
+    return ModelError(text, f"{hint}, unpack the file, or save the model again without compression")
 
 
 def damaged(path: Path, what: str) -> ModelError:

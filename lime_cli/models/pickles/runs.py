@@ -17,6 +17,8 @@ from itertools import islice
 from operator import is_
 from typing import Any, NamedTuple, cast
 
+from lime_cli.models.pickles.policy import Bomb
+
 _LEAST_BYTES = 1000
 """Shorter runs cost more to hand over than to run."""
 
@@ -54,6 +56,8 @@ class Memo(dict[int, object]):
         self.is_in_order = True
         """Whether every number is one more than the last, as it is without a say of the file."""
         self._n_given = 0
+        self._most_number = _LEAST_FILE
+        """Of a file of so many bytes: C makes room for all smaller numbers."""
         self._engine = _Engine()
 
     def __missing__(self, number: int) -> object:
@@ -78,6 +82,7 @@ class Memo(dict[int, object]):
         """
         if len(data) < _LEAST_FILE:
             return None
+        self._most_number = len(data)
         size = _Size(data[:1] == b"\x80" and data[1] >= 4, (len(data) >> 16).bit_length())
         found = _pairs(size).match(data, at)
         if found is not None and found.end() - at >= _LEAST_BYTES:
@@ -162,7 +167,10 @@ class Memo(dict[int, object]):
         """Have C run what an expression matched, with all numbers that were given out."""
         n_new = len(self) - self._n_given
         if n_new:
-            self._engine.give(list(islice(reversed(self.items()), n_new)))
+            given_out = list(islice(reversed(self.items()), n_new))
+            if max(number for number, _ in given_out) > self._most_number:
+                raise Bomb("numbers its objects beyond the size of the file")
+            self._engine.give(given_out)
             self._n_given = len(self)
         return self._engine.answer(program, given)
 

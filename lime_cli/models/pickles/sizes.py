@@ -6,6 +6,7 @@ and numpy look for themselves, so that only what compiled code is given is check
 
 from __future__ import annotations
 
+import re
 import sys
 from array import array
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
@@ -20,7 +21,8 @@ from lime_cli.models.xgboost_trees import check_xgboost
 
 TREE = ("sklearn.tree._tree", "Tree")
 
-_SPATIAL = ("sklearn.neighbors._kd_tree", "sklearn.neighbors._ball_tree")
+_SPATIAL = {"sklearn.neighbors._kd_tree": 2, "sklearn.neighbors._ball_tree": 1}
+"""Modules of search trees, and how many points bound each of their nodes."""
 
 _DISTANCES = "sklearn.metrics._dist_metrics"
 
@@ -35,6 +37,10 @@ _GROUP = 1 << 14  # nodes checked at once: enough for many small trees, little b
 _HIGHEST_DEGREE = 100
 
 _WORDS_OF_SET = 8  # of 32 bits, for 256 categories
+
+_BY_ROWS = {"csr_matrix", "csr_array"}
+
+_BY_PAIRS = re.compile(r"(?!paired_)\w+_(kernels?|distances|similarity)")
 
 _DRAWN_BY_TWISTER = 624
 
@@ -72,35 +78,38 @@ def _state_check(kind: Any) -> Callable[[object], None] | None:
     if (kind.__module__, kind.__name__) == TREE:
         return _check_nodes
     if kind.__module__ in _SPATIAL:
-        return _check_search_tree
+        return partial(_check_search_tree, _SPATIAL[kind.__module__])
     if kind.__module__ == _DISTANCES:
         return _check_distance
-    if kind.__name__ == "Booster" and kind.__module__ in ("xgboost.core", "lightgbm.basic"):
-        return _check_booster
-    if kind.__module__ == "catboost.core":
-        return _check_booster
+    if kind.__module__ in _BOOSTERS:
+        return partial(_check_booster, kind.__module__)
     return _check_spline if kind.__name__ == "BSpline" else None
 
 
-def _check_booster(state: object) -> None:
-    """Check what a booster wrote of itself, as bytes (XGBoost, CatBoost) or text (LightGBM)."""
+_BOOSTERS: Mapping[str, tuple[tuple[str, ...], tuple[type, ...], Callable[[Any], None]]] = {
+    "catboost.core": (("__model",), (bytes, bytearray), lambda held: check_catboost(bytes(held))),
+    "lightgbm.basic": (("_handle", "handle"), (str,), check_lightgbm),
+    "xgboost.core": (("handle",), (bytes, bytearray), check_xgboost),
+}
+"""Under which names a library keeps what it wrote of a model, as what, and how that is checked."""
+
+
+def _check_booster(module: str, state: object) -> None:
+    """Check what a booster wrote of itself: its library reads that, and nothing less plain."""
     held: dict[str, object] = state if type(state) is dict else {}
-    of_catboost = held.get("__model")
-    written = held.get("handle", held.get("_handle"))
-    try:
-        if isinstance(written, (bytes, bytearray)):
-            check_xgboost(written)
-        elif isinstance(written, str):
-            check_lightgbm(written)
-        if isinstance(of_catboost, (bytes, bytearray)):
-            check_catboost(bytes(of_catboost))
-    except Unfit as error:
-        raise Damaged(str(error)) from None
+    names, kinds, check = _BOOSTERS[module]
+    for name in held.keys() & names:
+        _fits(type(held[name]) in kinds, "a booster without its trees")
+        try:
+            check(held[name])
+        except Unfit as error:
+            raise Damaged(str(error)) from None
 
 
-def _check_search_tree(state: object) -> None:
+def _check_search_tree(n_bounds: int, state: object) -> None:
     if type(state) is not tuple or len(state) < 12:
         raise Damaged("a search tree with missing parts")
+    _fits(np.shape(state[3])[:1] == (n_bounds,), "a search tree with missing bounds")
     _check_spatial(state[11], *state[:7])
     weights = state[12] if len(state) > 12 else None
     _fits(weights is None or np.shape(weights) == (len(state[0]),), "a search tree without weights")
@@ -322,13 +331,13 @@ def _check_boosted(thing: Any, held: dict[str, Any]) -> None:
     begins, loss = held["init_"], held.get("_loss", held.get("loss_"))
     several = getattr(loss, "is_multiclass", getattr(loss, "is_multi_class", per_stage > 1))
     _fits(bool(several) == (per_stage > 1), "boosting with stages of different sizes")
-    if not isinstance(begins, (str, _Beginning)):
-        thing.init_ = _Beginning(begins, int(per_stage))
+    if not isinstance(begins, (str, _LookedAt)):
+        thing.init_ = _LookedAt(begins, int(per_stage))
 
 
-class _Beginning:
-    """Asks the model that boosting begins with, and looks at its answers: what compiled code adds
-    to them has their places from the stages.
+class _LookedAt:
+    """Asks a model that boosting relies on, and looks at its answers: compiled code takes from
+    elsewhere how many values there are in a row of them.
     """
 
     def __init__(self, estimator: Any, n_values: int) -> None:
@@ -339,7 +348,7 @@ class _Beginning:
         if name.startswith("__") or "estimator" not in vars(self):
             raise AttributeError(name)
         found = getattr(self.estimator, name)
-        if name not in ("predict", "predict_proba"):
+        if name not in ("predict", "predict_proba", "transform"):
             return found
 
         def asked(rows: Any) -> Any:
@@ -347,16 +356,19 @@ class _Beginning:
             n = 1 if answers.ndim == 1 else answers.shape[1]
             n -= name == "predict_proba" and self._n_values == 1  # of which the second is taken
             if answers.ndim > 2 or len(answers) != rows.shape[0] or n != self._n_values:
-                raise ValueError("the initial model of the boosting has different outputs")
+                raise ValueError("a model that the boosting relies on has different outputs")
             return answers
 
         return asked
 
 
-def _check_histogram_boosting(_thing: Any, held: dict[str, Any]) -> None:
+def _check_histogram_boosting(thing: Any, held: dict[str, Any]) -> None:
     if "_predictors" not in held:
         return
     width = _width(held)
+    before = held.get("_preprocessor")
+    if before is not None and not isinstance(before, _LookedAt):
+        thing._preprocessor = _LookedAt(before, width)
     mapper = vars(held["_bin_mapper"])
     known, edges = mapper["is_categorical_"], mapper["bin_thresholds_"]
     _fits(_numbers(known, 1) and len(known) == width, "boosting with a different number of columns")
@@ -372,7 +384,7 @@ def _check_histogram_boosting(_thing: Any, held: dict[str, Any]) -> None:
     rounds = held["_predictors"]
     _fits(all(len(one) == n_values for one in rounds), "boosting with stages of different sizes")
     trees = [predictor for one in rounds for predictor in one]
-    _check_histogram_trees(trees, width) if trees else None
+    _check_histogram_trees(trees, known) if trees else None
 
 
 def _check_machine(thing: Any, held: dict[str, Any]) -> None:
@@ -399,15 +411,15 @@ def _check_machine(thing: Any, held: dict[str, Any]) -> None:
     by_matrix = kernel == "precomputed" or callable(kernel)
     if callable(kernel):
         known = getattr(kernel, "__module__", "") == "sklearn.metrics.pairwise"
-        _fits(known, "a support vector machine with an unknown kernel")
+        by_pairs = _BY_PAIRS.fullmatch(getattr(kernel, "__name__", ""))  # a value for each pair
+        _fits(known and by_pairs, "a support vector machine with an unknown kernel")
         _fits(len(held["_BaseLibSVM__Xfit"]) == rows, words)
     if kernel == "precomputed":
         _fits(rows == columns == _width(held), words)
     if not by_matrix:
         _fits(vectors.shape == (n, columns) and columns == _width(held), words)
     if is_sparse:
-        _fits(type(weights).__module__.startswith("scipy.sparse"), words)
-        _fits(type(vectors).__module__.startswith("scipy.sparse"), words)
+        _fits(type(weights).__name__ in _BY_ROWS and type(vectors).__name__ in _BY_ROWS, words)
         _fits(weights.data.shape == ((n_classes - 1) * n,), words)
     else:
         _fits(_numbers(weights, 2) and (by_matrix or _numbers(vectors, 2)), words)
@@ -492,13 +504,44 @@ def _check_hasher(_thing: Any, held: dict[str, Any]) -> None:
 
 def _check_encoder(thing: Any, held: dict[str, Any]) -> None:
     """Check that every category has a column."""
-    if type(thing).__name__ == "OneHotEncoder" and "_n_features_outs" in held:
-        said, counted = held["_n_features_outs"], thing._compute_n_features_outs()
-        _fits(list(said) == list(counted), "an encoder with categories beyond its last column")
-        _fits(
-            len(counted) == len(held["categories_"]),
-            "an encoder with a different number of columns",
-        )
+    if type(thing).__name__ != "OneHotEncoder" or "_n_features_outs" not in held:
+        return
+    words = "an encoder with categories beyond its last column"
+    categories, said = held["categories_"], held["_n_features_outs"]
+    _fits(list(said) == list(thing._compute_n_features_outs()), words)
+    _fits(len(said) == len(categories), "an encoder with a different number of columns")
+    dropped = held["_drop_idx_after_grouping"]
+    none = [None] * len(said)
+    groups = held.get("_infrequent_enabled")
+    rarest = held["_infrequent_indices"] if groups else none
+    grouped = held["_default_to_infrequent_mappings"] if groups else none
+    parts = (categories, rarest, grouped, none if dropped is None else dropped)
+    for one, rare, places, left_out in zip(*parts, strict=True):
+        _fits(type(one) is np.ndarray and one.ndim == 1 and len(one), words)
+        if one.dtype.kind in "biuf":  # of which each is looked for by halves
+            known = one[one == one]  # but a missing value, which is the last
+            _fits(len(known) >= len(one) - 1 and np.all(known[1:] > known[:-1]), words)
+            _fits(np.all(one[: len(known)] == known), words)
+        n = len(one)
+        if rare is not None or places is not None:
+            n -= len(rare) - 1
+            _fits(_inside(rare, len(one)) and _inside(places, n) and len(places) == len(one), words)
+        _fits(left_out is None or _inside(np.array([left_out]), n), words)
+
+
+def _inside(places: object, end: int) -> bool:
+    """Tell whole numbers of which there is one, and that are from 0 to below an end."""
+    whole = type(places) is np.ndarray and places.dtype.kind in "iu" and places.ndim == 1
+    held = cast("np.ndarray", places)
+    return whole and len(held) > 0 and bool(held.min() >= 0 and held.max() < end)
+
+
+def _check_labels(_thing: Any, held: dict[str, Any]) -> None:
+    """Check that every label has a column."""
+    places = held.get("_cached_dict")
+    if places is not None:
+        fits = isinstance(places, dict) and sorted(places.values()) == list(range(len(places)))
+        _fits(fits, "labels beyond the last column")
 
 
 def _check_polynomials(thing: Any, held: dict[str, Any]) -> None:
@@ -535,13 +578,17 @@ _CHECKS: Mapping[str, Callable[[Any, dict[str, Any]], None]] = {
     "sklearn.feature_extraction._hash": _check_hasher,
     "sklearn.feature_extraction.text": _check_hasher,
     "sklearn.preprocessing._encoders": _check_encoder,
+    "sklearn.preprocessing._label": _check_labels,
     "sklearn.preprocessing._polynomial": _check_polynomials,
 }
 """By the beginning of a class's module: what its compiled code believes."""
 
 
-def _check_histogram_trees(trees: list[Any], n_features: int) -> None:
-    """Check trees laid end to end: links go down inside of one, columns and categories exist."""
+def _check_histogram_trees(trees: list[Any], is_category: np.ndarray) -> None:
+    """Check trees laid end to end: links go down inside of one, columns and categories exist.
+
+    ``is_category`` tells for each column whether it holds categories.
+    """
     for tree in trees:
         words, binned = tree.raw_left_cat_bitsets, tree.binned_left_cat_bitsets
         for sets in (words, binned):
@@ -558,8 +605,11 @@ def _check_histogram_trees(trees: list[Any], n_features: int) -> None:
         below = nodes[child].take(inner).astype(np.int64)
         if np.any(below >= counts.take(owner)) or np.any(below <= place):
             raise Damaged("a decision tree with branches that lead nowhere")
-    _check_range(nodes["feature_idx"].take(inner), n_features)
+    column = nodes["feature_idx"].take(inner)
+    _check_range(column, len(is_category))
     by_set = np.flatnonzero(nodes["is_categorical"].take(inner) != 0)
+    known = np.all(is_category.take(column.take(by_set)))
+    _fits(known, "a decision tree that splits numbers by categories")
     _check_range(nodes["bitset_idx"].take(inner).take(by_set), sets.take(owner.take(by_set)))
 
 

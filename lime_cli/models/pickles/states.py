@@ -50,6 +50,9 @@ _MEMBERS = frozenset(
 )
 """Attributes whose values are asked as models are."""
 
+_ASKED = _MEMBERS | {"imputation_sequence_", "kernel", "kernel_", "kernels", "k1", "k2"}
+"""Attributes whose values are asked for each answer: models, and kernels of kernels."""
+
 _OF_COLUMNS = frozenset({"transformers", "transformers_"})
 
 _CALLED = re.compile(
@@ -204,6 +207,14 @@ def _refuse_memory(thing: Any, _name: str, _value: Any) -> None:
     raise Refused(f"keeps files, by the attribute memory of a {type(thing).__name__}")
 
 
+def _check_imputations(thing: Any, name: str, value: Any) -> None:
+    """Check rounds of an imputer: a column, those it is told from, and the model that tells it."""
+    rounds = value if isinstance(value, list) else [value]
+    if not all(isinstance(one, tuple) and len(one) == 3 for one in rounds):
+        raise Refused(f"has rounds that are not (column, columns, model), in {name}")
+    _check_members(thing, name, [one[2] for one in rounds])
+
+
 def _check_input(thing: Any, _name: str, value: Any) -> None:
     reads = hasattr(type(thing), "build_analyzer") or hasattr(type(thing), "build_tokenizer")
     if reads and not isinstance(value, dict) and value != "content":
@@ -308,7 +319,7 @@ def _parts_asked(one: Any) -> Sequence[Any]:
 
 @lru_cache(maxsize=4096)
 def _members(names: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple(name for name in names if name in _MEMBERS)
+    return tuple(name for name in names if name in _ASKED)
 
 
 @cache
@@ -395,6 +406,7 @@ def _acts(kind: type) -> bool:
 
 _CHECKS: Mapping[str, _Check] = {
     "memory": _refuse_memory,
+    "imputation_sequence_": _check_imputations,
     "input": _check_input,
     "importance_getter": _check_getter,
     "n_features_in_": _check_width,

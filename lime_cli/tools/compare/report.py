@@ -183,10 +183,8 @@ def _instances(comparison: Comparison) -> Grid:
             one.rank_correlation,
             one.overlap,
             one.flips,
-            "-"
-            if one.largest is None
-            else f"{one.largest.errors:.1f} errors: {one.largest.feature}",
+            "-" if one.largest is None else f"{one.largest.errors:.1f} SE: {one.largest.feature}",
         )
         for one in comparison.listed()
     )
-    return Grid("instances", "Changed most", columns, rows, SHOWN)
+    return Grid("instances", "Changed most (SE: joint standard errors)", columns, rows, SHOWN)

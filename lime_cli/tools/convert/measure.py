@@ -15,7 +15,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from lime_cli.engine.model import FloatArray
-from lime_cli.errors import LimexError, MissingDependency, ModelError, SettingsError
+from lime_cli.errors import (
+    LimexError,
+    MissingDependency,
+    ModelError,
+    SettingsError,
+    said_by,
+    shortened,
+)
 from lime_cli.models.model_file import ModelFile
 from lime_cli.models.predictor import Predictor
 from lime_cli.tabular.row import Table
@@ -31,10 +38,6 @@ from lime_cli.tools.inspect.measure import (
 from lime_cli.version import __version__
 
 NAME, NUMBER = "limex/conversion", 1
-
-REASON = 160
-"""Characters of a library's own words, at most."""
-
 
 CLOSE = 0.01
 """Share of the largest prediction up to which a difference may be taken as one of rounding."""
@@ -184,9 +187,9 @@ def _require(*packages: str) -> None:
 
 def _reason(error: Exception) -> str:
     """Return a library's own words on one line."""
-    words = " ".join(re.sub(r"<class '([^']+)'>", r"\1", str(error)).split())
+    words = re.sub(r"<class '([^']+)'>", r"\1", said_by(error))
     words = words.partition(" This usually means")[0].partition(" Check that")[0]
-    shown = words[:REASON] + ("..." if len(words) > REASON else "")
+    shown = shortened(words)
     return f"{type(error).__name__}: {shown}" if shown else type(error).__name__
 
 

@@ -28,12 +28,17 @@ if TYPE_CHECKING:
 FORMATS = ("table", "json", "jsonl", "png")
 
 
-class EvaluationOptions(ReportOptions):
-    """How many seeds are compared, and where the verdict goes, as typed."""
+class VerdictOptions(ReportOptions):
+    """Where the verdict goes, as typed."""
 
     formats: tuple[str, ...] = FORMATS
 
     format_name: str | None = format_option(formats)
+
+
+class RepeatedOptions(EngineOptions):
+    """How an instance is explained, and how often, as typed."""
+
     seeds: int = option(
         "--seeds",
         "Number of explanations to compare: with --seed and the R - 1 seeds after it.",
@@ -64,12 +69,12 @@ def evaluate() -> None:
 
 
 @evaluate.command(cls=ModelCommand, short_help="Evaluate explanations of rows of a table.")
-@options(ModelOptions, TableOptions, EngineOptions, EvaluationOptions, ClockOptions)
+@options(ModelOptions, TableOptions, RepeatedOptions, VerdictOptions, ClockOptions)
 def tabular(
     model: ModelOptions,
     table: TableOptions,
-    engine: EngineOptions,
-    report: EvaluationOptions,
+    engine: RepeatedOptions,
+    report: VerdictOptions,
     _limits: ClockOptions,
 ) -> int:
     """Evaluate the explanations of rows of a table: DATA is a CSV, JSON, Parquet or Excel file.
@@ -83,12 +88,12 @@ def tabular(
 
 
 @evaluate.command(cls=ModelCommand, short_help="Evaluate explanations of texts.")
-@options(ModelOptions, TextOptions, EngineOptions, EvaluationOptions, ClockOptions)
+@options(ModelOptions, TextOptions, RepeatedOptions, VerdictOptions, ClockOptions)
 def text(
     model: ModelOptions,
     texts: TextOptions,
-    engine: EngineOptions,
-    report: EvaluationOptions,
+    engine: RepeatedOptions,
+    report: VerdictOptions,
     _limits: ClockOptions,
 ) -> int:
     """Evaluate the explanations of texts: files, folders of files, or standard input.
@@ -102,12 +107,12 @@ def text(
 
 
 @evaluate.command(cls=ModelCommand, short_help="Evaluate explanations of images.")
-@options(ImageModelOptions, ImageOptions, EngineOptions, EvaluationOptions, ClockOptions)
+@options(ImageModelOptions, ImageOptions, RepeatedOptions, VerdictOptions, ClockOptions)
 def image(
     model: ImageModelOptions,
     images: ImageOptions,
-    engine: EngineOptions,
-    report: EvaluationOptions,
+    engine: RepeatedOptions,
+    report: VerdictOptions,
     _limits: ClockOptions,
 ) -> int:
     """Evaluate the explanations of images: PNG, JPEG, WebP, BMP, GIF or TIFF files.
@@ -121,7 +126,7 @@ def image(
 
 
 def _run(
-    model: ModelFile, modality: Modality, engine: EngineOptions, report: EvaluationOptions
+    model: ModelFile, modality: Modality, engine: RepeatedOptions, report: VerdictOptions
 ) -> int:
     """Explain what the modality finds with every seed, judge and write; return the exit code."""
     if engine.like_lime:
@@ -138,7 +143,7 @@ def _run(
     warnings: list[tuple[str, str]] = []
 
     def judged() -> Iterator[Judged]:
-        for outcome in replicated(Job(model, modality, settings, sources), report.seeds):
+        for outcome in replicated(Job(model, modality, settings, sources), engine.seeds):
             if isinstance(outcome, Replicated):
                 explanations = [one.explanation for one in outcome.replicates]
                 drawn = [one.neighbourhood for one in outcome.replicates]

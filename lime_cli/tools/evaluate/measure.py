@@ -133,10 +133,11 @@ def held_out_fidelity(
     """Return for each seed the fidelity of its surrogate on the samples of all other seeds.
 
     That is the share of what masking decides that the surrogate explains: products of the errors
-    of twins leave out which replacement was drawn. Where replacements are not random it is the
-    weighted R². The instance itself, which every fit has seen, is left out. Fidelity compares with
-    the mean of the samples judged; None where masking decides nothing, where no sample is near
-    enough to count, and for a response that the explanation finds constant.
+    of samples of one mask leave out which replacement was drawn. Where replacements are not random
+    it is the weighted R². The instance itself counts with its weight, as in the fidelity that is
+    reported. Fidelity compares with the mean of the samples judged; None where masking decides
+    nothing, where no sample is near enough to count, and for a response that the explanation finds
+    constant.
     """
     drawn = np.arange(len(neighbourhoods))
     target = surrogates[0].target
@@ -146,16 +147,38 @@ def held_out_fidelity(
     shift = neighbourhoods[0].predictions[0, target]
     moments, losses = np.zeros((len(drawn), 3)), np.zeros((len(drawn), len(drawn)))
     for t, one in enumerate(neighbourhoods):
-        a, b = one.twins.T if len(one.twins) else 2 * (np.arange(1, len(one.weights)),)
-        weights, moved = one.weights[a], one.predictions[:, target] - shift
+        moved = one.predictions[:, target] - shift
         residual = (moved + shift)[:, None] - (one.interpretable @ coefficients + intercepts)
-        losses[:, t] = weights @ (residual[a] * residual[b])
-        middle, product = (moved[a] + moved[b]) / 2, moved[a] * moved[b]
-        moments[t] = weights.sum(), weights @ middle, weights @ product
+        mass, means, squares = _decided(one, np.column_stack([moved, residual]))
+        moments[t] = mass.sum(), mass @ means[:, 0], mass @ squares[:, 0]
+        losses[:, t] = mass @ squares[:, 1:]
     return [
         None if one.fidelity is None else _r_squared(losses[s], moments, shift, drawn != s)
         for s, one in enumerate(surrogates)
     ]
+
+
+def _decided(one: Neighbourhood, values: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Return the weights of m masks (m,), the means of ``values`` (n, k) by mask, and the squares
+    of their expected values (m, k), without bias: of products of different samples of a mask.
+
+    Where replacements are not random every sample stands for itself, and so does the instance.
+    """
+    if not len(one.twins):
+        return one.weights, values, values**2
+    _, mask, n = np.unique(one.interpretable[1:], axis=0, return_inverse=True, return_counts=True)
+    mask = mask.reshape(-1)
+    sums, squares = np.zeros((2, len(n), values.shape[1]))
+    np.add.at(sums, mask, values[1:])
+    np.add.at(squares, mask, values[1:] ** 2)
+    means = sums / n[:, None]
+    products = (sums * means - squares / n[:, None]) / np.maximum(n - 1, 1)[:, None]
+    weights = np.where(n > 1, np.bincount(mask, one.weights[1:]), 0.0)
+    return (
+        np.append(weights, one.weights[0]),
+        np.concatenate([means, values[:1]]),
+        np.concatenate([products, values[:1] ** 2]),
+    )
 
 
 def _coefficients(surrogate: Surrogate, d: int) -> FloatArray:

@@ -274,7 +274,7 @@ def _components(verdict: Verdict, components: Sequence[Component], page: Page) -
 
 
 def _cells(one: Stability, component: Component, form: Numbers) -> tuple[str, ...]:
-    beside = value_beside(component.name, component.value)
+    beside = value_beside(component)
     if isinstance(component.where, Segment):
         left, top, right, bottom = component.where.box
         beside = f"x {left}-{right}, y {top}-{bottom}"

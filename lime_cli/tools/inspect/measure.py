@@ -455,7 +455,7 @@ def sidecar(report: ModelReport) -> str:
     name = re.sub(r"[\x00-\x1f\x7f]", "?", Path(report.path).name)
     lines = [
         f"# Options of limex explain for {name}; the command line and LIMEX_... win.",
-        "# Paths are relative to this file. limex explain --help lists all options.",
+        "# Paths are relative to this file. limex explain --help-all lists all options.",
         "",
     ]
     table = ""

@@ -386,7 +386,7 @@ def draw(summary: ResultSummary, canvas: Canvas) -> None:
         if aspect.turned is not None:
             name, n = aspect.turned
             canvas.paragraph(
-                f"Of {n:,} of them “{literal(name)}” was explained, the only other class: their "
+                f"For {n:,} of them, the only other class “{literal(name)}” was explained; their "
                 "weights are shown with the opposite sign.",
                 SMALL,
                 "faint",

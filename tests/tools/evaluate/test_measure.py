@@ -120,7 +120,7 @@ def test_held_out_fidelity_is_the_weighted_r_squared_of_the_others_samples():
     drawn = [
         Neighbourhood(
             interpretable=rng.random((9, 2)) < 0.5,
-            predictions=rng.normal(5, 1, (9, 1)),
+            predictions=np.append(6.0, rng.normal(5, 1, 8))[:, None],
             weights=rng.random(9),
             block=np.arange(-1, 8) % 2,
             n_blocks=2,
@@ -131,12 +131,19 @@ def test_held_out_fidelity_is_the_weighted_r_squared_of_the_others_samples():
     ]
     for s, found in enumerate(held_out_fidelity(surrogates, drawn)):
         others = [drawn[t] for t in range(3) if t != s]
-        w = np.concatenate([one.weights[1:] for one in others])
-        y = np.concatenate([one.predictions[1:, 0] for one in others])
-        z = np.concatenate([one.interpretable[1:, 0] for one in others])
+        w = np.concatenate([one.weights for one in others])
+        y = np.concatenate([one.predictions[:, 0] for one in others])
+        z = np.concatenate([one.interpretable[:, 0] for one in others])
         guess = surrogates[s].intercept + z * (0.0 if s == 2 else s + 1.0)
         total = w @ (y - np.average(y, weights=w)) ** 2
         assert found == pytest.approx(1 - w @ (y - guess) ** 2 / total)
+
+
+@pytest.mark.parametrize("radius", [0.1, 0.25])
+def test_held_out_and_reported_fidelity_agree_where_the_instance_is_much_of_what_is_near(radius):
+    explanations, drawn = runs(lambda z: np.tanh(3 * z @ BETA[:5]), d=5, radius=radius)
+    (verdict,) = evaluate(explanations, drawn)
+    assert verdict.held_out.mean == pytest.approx(verdict.fidelity.mean, abs=0.01)
 
 
 def test_held_out_fidelity_leaves_out_which_replacement_was_drawn():
@@ -148,7 +155,7 @@ def test_held_out_fidelity_leaves_out_which_replacement_was_drawn():
     drawn = Neighbourhood(
         interpretable=kept,
         predictions=predictions,
-        weights=np.ones(len(kept)),
+        weights=np.append(0.0, np.ones(len(kept) - 1)),
         block=np.zeros(len(kept), int),
         n_blocks=1,
         twins=places,
