@@ -62,7 +62,7 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         first, lines = _first_line(name, lines, first.count("\n"))
     known, begin = dialect.separator is not None or said is not None, first.count("\n")
     if dialect.skip is None:
-        marks = [separator] if known else [separator, *LIKELY[:-1]]
+        marks = [separator] if known else [separator, *LIKELY]
         first, lines = _without_title(name, first, lines, marks, dialect)
     assumed = []
     if (n := first.count("\n")) > begin:
@@ -77,7 +77,8 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
             words = f"the cells of {name} are taken to be separated by {mark}; --sep changes this"
             assumed.append(("separator_found", words))
     if separator == BLANKS:
-        first, lines = _single_blanks(first), map(_single_blanks, lines)
+        above = first[: len(first) - len(first.lstrip("\r\n"))]
+        first, lines = above + _single_blanks(first), map(_single_blanks, lines)
     if first.count(separator) >= MANY_COLUMNS and '"' not in first:
         raise too_many(name, first.count(separator) + 1)
     _check_quotes(name, ahead, separator, dialect)
@@ -118,21 +119,18 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
 
 
 def _guessed(first: str, ahead: list[str], separator: str, dialect: Dialect) -> str:
-    """Return what separates cells where the header has no ``separator``; nothing if unclear.
+    """Return what separates cells where that is not a ``separator``; nothing if unclear.
 
-    It is clear where the header and all rows looked at have the same number of cells, two or more.
+    It is clear where the header and all rows looked at have the same number of cells, two or more,
+    and more than the header has otherwise: a name may hold the usual mark.
     """
-    if len(_cut(first, separator, dialect)) > 1:
-        return ""
+    usual = len(_cut(first.lstrip("\r\n"), separator, dialect))
     found: dict[str, int] = {}
-    for mark in LIKELY:
+    for mark in LIKELY if usual < 2 else LIKELY[:-1]:
         rows = _rows_of([first.lstrip("\r\n"), *ahead], mark, dialect)
         n = len(rows[0]) if rows else 0
-        if (
-            n > 1
-            and {len(row) for row in rows} <= {n, 0}
-            and (mark != BLANKS or _numbered(rows[1:]))
-        ):
+        even = n > usual and {len(row) for row in rows} <= {n, 0}
+        if even and (mark != BLANKS or _numbered(rows[1:])):
             found[mark] = n
     lines = [line for line in ahead if line.strip()]
     padded = all("  " in line for line in (first, *lines))
@@ -183,7 +181,11 @@ def _without_title(
             header = marked[-1] if len(marked) == 1 else _uncommented(marked[-1])
             return header, chain([first[above:]], ahead, lines)
     if dialect.header:
-        above = max(_heading(first, ahead, mark, dialect).above for mark in separators)
+        above = max(
+            _heading(first, ahead, mark, dialect).above
+            for mark in separators
+            if mark != BLANKS or len(separators) == 1  # which titles have as well
+        )
         if above:
             first = "\n" * (first.count("\n") + above - 1) + ahead[above - 1]
             ahead = ahead[above:]

@@ -63,7 +63,7 @@ def _above(rows: Sequence[Sequence[str]]) -> int:
 
 def _is_title(row: Sequence[str], n: int) -> bool:
     filled = sum(map(_filled, row))
-    return filled <= max(1, n // 2) and len(row) <= n and all(map(_filled, row[:filled]))
+    return filled <= max(1, n // 2) and all(map(_filled, row[:filled]))
 
 
 def _are_units(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:

@@ -24,6 +24,7 @@ from lime_cli.tables.cells import Cells
 from lime_cli.tables.dialect import MISSING, NUMBER
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.groups import Codes, Dummies, Feature, is_missing, word_of
+from lime_cli.tabular.names import typed
 from lime_cli.tabular.reading import UNIT, in_words, plainly
 from lime_cli.tabular.row import row_of, table_of
 from lime_cli.tabular.schema import OPEN, Maps, map_option
@@ -499,7 +500,7 @@ def without_words(
     if not needed and united:
         raise WordsForNumbers(
             f"{some.name}: the model takes numbers in {in_words(united)}, whose cells have units",
-            f"--numeric '{','.join(united)}' gives it the numbers alone",
+            f"--numeric {typed(united)} gives it the numbers alone",
         )
     if not needed or any(map(_is_odd, needed)):  # told by what asks the model about each row
         return background, ()
@@ -510,7 +511,7 @@ def without_words(
         numbers, more = without_words(background, some, given, (*maps, *pairs))
         return numbers, (*said(codes, None), *more)
     if united:
-        raise _asked_for(some.name, needed, f" --numeric '{','.join(united)}'")
+        raise _asked_for(some.name, needed, f" --numeric {typed(united)}")
     found = _by_rows(background, some, given, needed, told)
     if found is not None and len(found[0]) == len(needed):
         return with_codes(background, {**told, **found[0]}), said(*found)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import islice
@@ -18,7 +17,7 @@ from lime_cli.tables.readers import Stream, open_table, read_evenly
 from lime_cli.tables.rows import is_data, require
 from lime_cli.tabular.background import Background, build_background
 from lime_cli.tabular.doubts import numbers_for_gaps
-from lime_cli.tabular.names import ID, INDEX, is_label, numbers_only
+from lime_cli.tabular.names import ID, INDEX, is_label, numbers_only, typed
 from lime_cli.tabular.reading import Reading, chooser_of, dates_of
 from lime_cli.tabular.schema import Schema, check_names
 
@@ -99,11 +98,6 @@ def _check_dropped(stream: Stream, drop: Sequence[str]) -> None:
     """Raise SettingsError for a column to leave out that there is none of, under either name."""
     known = dict.fromkeys((*stream.header, *(old for old, _ in stream.renamed)))
     check_names((("--drop", name) for name in drop), [*known], f"{stream.name} has no column")
-
-
-def typed(names: Sequence[str]) -> str:
-    """Write names as an option takes them, quoted for a shell."""
-    return shlex.quote(",".join(f'"{one}"' if "," in one else one for one in names))
 
 
 def _of_other_width(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -109,3 +110,8 @@ LABELS = frozenset(
 def is_label(name: str) -> bool:
     """Tell whether a column is called as true answers are."""
     return _plainly(name) in LABELS
+
+
+def typed(names: Sequence[str]) -> str:
+    """Write names as an option takes them, quoted for a shell."""
+    return shlex.quote(",".join(f'"{one}"' if "," in one else one for one in names))

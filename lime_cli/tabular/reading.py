@@ -37,6 +37,9 @@ FILLED = (
 )
 """Words that people put in the place of missing values."""
 
+GAPS = frozenset(one for one in FILLED if one.isalpha())
+"""Those among them that are words."""
+
 ENOUGH = 0.01
 """Share of the rows from which what a model does not know counts."""
 
@@ -458,7 +461,7 @@ class Chooser:
         return likely[0] if len(likely) == 1 else ""
 
     def _marks(self, place: int, counts: Counter[str]) -> Iterator[str]:
-        """Yield cells of marks alone, where the model knows others and fills what is missing."""
+        """Yield cells of marks, or words for none, where the model knows others and fills gaps."""
         one = self.known.get(place)
         if not self.like_pandas or one is None:
             return
@@ -466,7 +469,8 @@ class Chooser:
             return
         for cell in counts:
             mark = cell.strip()
-            if mark and not any(map(str.isalnum, mark)) and not {cell, mark} & {*one.values}:
+            odd = not any(map(str.isalnum, mark)) or mark in GAPS
+            if mark and odd and not {cell, mark} & {*one.values}:
                 yield mark
 
     def _rules(self, counts: Counter[str], known: frozenset[object]) -> Rules:

@@ -35,6 +35,7 @@ def codes(path, dialect=PLAIN):
         ("Levels of May,,\n\n", 4),
         ("Levels of May\nby hand,,\n,,\n", 5),
         ("station,,\n", 3),
+        ("station,,,,\n", 3),
         ("# a\nLevels of May\n", 4),
     ],
 )
@@ -49,8 +50,10 @@ def test_comments_and_titles_above_the_names_are_left_out(tmp_path, above, line,
         assert f"begin on line {line - 1}," in stream.assumed[0][1]
 
 
-def test_the_header_may_be_the_last_of_several_comments(tmp_path):
-    path = written(tmp_path, "# by numpy\n# day,level,note\n" + TABLE.split("\n", 1)[1])
+@pytest.mark.parametrize("mark", [",", " "])
+def test_the_header_may_be_the_last_of_several_comments(tmp_path, mark):
+    rows = "day,level,note\n" + TABLE.split("\n", 1)[1].replace(",\n", ",low\n")
+    path = written(tmp_path, "# by numpy\n# " + rows.replace(",", mark))
     cells = read_cells(path)
     assert (cells.header, cells.rows[0], cells.lines[0]) == (HEADER, FIRST, 3)
 
@@ -122,6 +125,21 @@ def test_the_separator_is_found_where_cells_hold_line_ends(tmp_path, mark):
     cells = read_cells(path)
     assert cells.header == ("n", "text", "half")
     assert cells.rows[29] == ("29", f"a{mark}b\n, 29", "14.5")
+
+
+@pytest.mark.parametrize("mark", [";", "|", "\t"])
+def test_the_separator_is_found_where_a_name_holds_a_comma(tmp_path, mark):
+    rows = [mark.join((f"{i}", f"{i},5", f"1,{i}00")) for i in range(9)]
+    path = written(tmp_path, "\n".join([mark.join(("n", "half, or so", "p")), *rows]) + "\n")
+    assert read_cells(path).header == ("n", "half, or so", "p")
+    assert codes(path) == ["separator_found"]
+
+
+def test_a_comma_stays_the_separator_where_cells_hold_others(tmp_path):
+    rows = [f"{i},a;b;c|d;e" for i in range(9)]
+    path = written(tmp_path, "\n".join(["n,tags", *rows]) + "\n")
+    assert read_cells(path).header == ("n", "tags")
+    assert codes(path) == []
 
 
 @pytest.mark.parametrize("above", [[], [["Levels of May"]], [["Levels"], [], ["by hand", "Ada"]]])

@@ -96,7 +96,7 @@ def test_a_word_that_an_encoder_knows_is_no_missing_value(tmp_path):
     assert case.codes == []
 
 
-@pytest.mark.parametrize("mark", ["?", "-", "--", " ? "])
+@pytest.mark.parametrize("mark", ["?", "-", "--", " ? ", "unknown", "Missing"])
 def test_marks_are_missing_where_the_model_fills_gaps_and_knows_other_words(tmp_path, mark):
     words = choice("Private", "Gov", mark)
     kind = pd.Series([np.nan if one == mark else one for one in words], dtype=object)
