@@ -1,36 +1,35 @@
-"""How many explanations a second, beside a loop over marcotcr/lime: ``python -m benchmarks.batch``.
+"""What a row costs among many, and one more of an ``Explainer``: ``python -m benchmarks.batch``.
 
-Tables: 30 columns, 2,000 rows, 5,000 samples, the default K-LASSO with error bars, records written
-as JSON lines. Both sides run alternately in this process and on one thread, so that whatever else
-the machine does falls on both; the median of five turns counts.
-
-With ``--jobs 2`` limex is the whole command, ``limex explain tabular ... --all -o DIR -j 2`` over
-20,000 rows: start, both workers, their models and the finished file are in its time.
+30 columns, in this process, on one thread; milliseconds of the processor a row, the median of some
+turns. *bare* is a loop that makes as many inputs with NumPy and asks the model about them; *rows*
+are explained as a batch does it, records written as JSON lines; *further* is ``Explainer.explain``
+of one row, all learned, and *beyond* what of it is above 1.5 times the calls of the model.
+Goals: 3 ms a row, and at most 1.5 times bare, of the pipeline at 1,024 samples; 3 ms beyond.
 """
 
 from __future__ import annotations
 
 import argparse
-import csv
 import io
-import subprocess
-import sys
-import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from tempfile import TemporaryDirectory
+from typing import Any
 
 import joblib
 import numpy as np
-from lime.lime_tabular import LimeTabularExplainer
+import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from threadpoolctl import threadpool_limits
 
+import lime_cli
 from lime_cli.formats import Look
 from lime_cli.formats.json import write_lines
 from lime_cli.models.model_file import ModelFile
@@ -38,137 +37,107 @@ from lime_cli.running.job import Explained, Job, run
 from lime_cli.settings import Settings
 from lime_cli.tabular.modality import TabularModality
 
-N_COLUMNS, N_ROWS, N_SAMPLES, TURNS = 30, 2_000, 5_000, 5
-MANY = 20_000
-"""Rows of the whole command."""
+COLUMNS = [f"c{i}" for i in range(30)]
+SAMPLES, MOST = 1_024, 16_384
 AT_ONCE = 256
 """Rows in a job, as batches hand them out."""
-SLOW = 1e-3
-"""Seconds that the slow model takes for a row."""
-GOALS = {"forest": 60, "logistic": 60, "slow": 500}
+
+MODELS: dict[str, Callable[[], Any]] = {
+    "pipeline": lambda: make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()),
+    "steep": lambda: make_pipeline(StandardScaler(), LogisticRegression(C=1e4)),
+    "forest": lambda: RandomForestClassifier(100, random_state=0, n_jobs=1),
+}
 
 
-def slow(frame: object) -> np.ndarray:
-    """Answer as a model that takes a millisecond for every row."""
-    values = np.asarray(frame, float)
-    time.sleep(SLOW * len(values))
-    chance = 1 / (1 + np.exp(-values[:, 0] - values[:, 1] * values[:, 2]))
-    return np.stack([1 - chance, chance], axis=1)
-
-
-slow.classes = ("no", "yes")  # type: ignore[attr-defined]
-
-
-def main() -> None:
-    """Print rows a second of both and their ratio, by model."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("models", nargs="*", default=list(GOALS), metavar="forest|logistic|slow")
-    parser.add_argument("--jobs", type=int, default=0, metavar="N")
-    warnings.simplefilter("ignore")
-    X, y = data()
-    choices = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder, threadpool_limits(1):
-        for name in choices.models:
-            path, predict = model(name, X, y, Path(folder))
-            way = command(choices.jobs) if choices.jobs else in_process
-            ours, theirs = measured(name, path, predict, X, (Path(folder), way))
-            print(
-                f"{name:9} limex {1e3 * ours:8.3f} ms a row ({1 / ours:6.0f} rows/s)   "
-                f"lime {1e3 * theirs:8.1f} ms a row   {theirs / ours:5.0f} times, "
-                f"goal {GOALS[name]}",
-                flush=True,
-            )
-
-
-def data() -> tuple[np.ndarray, np.ndarray]:
+def data() -> tuple[pd.DataFrame, np.ndarray]:
     """Return 4,000 rows of 30 related columns, and classes that bend with them."""
     rng = np.random.default_rng(0)
-    mixing = rng.normal(size=(N_COLUMNS, N_COLUMNS))
-    X = 0.3 * rng.normal(size=(2 * N_ROWS, N_COLUMNS)) @ mixing
+    X = 0.3 * rng.normal(size=(4_000, 30)) @ rng.normal(size=(30, 30))
     X = np.round(X + rng.normal(size=X.shape), 4)
     bent = X[:, 0] + X[:, 1] * X[:, 2] + np.sin(X[:, 3]) + 0.4 * X[:, 4:10].sum(axis=1)
-    return X, (bent + 0.5 * rng.normal(size=len(X)) > 0).astype(int)
+    classes = bent + 0.5 * rng.normal(size=len(X)) > 0
+    return pd.DataFrame(X, columns=COLUMNS), classes.astype(int)
 
 
-def model(
-    name: str, X: np.ndarray, y: np.ndarray, folder: Path
-) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
-    """Return where limex finds a model, and the same one as marcotcr/lime asks it."""
-    if name == "slow":
-        return "py:benchmarks.batch:slow", slow
-    fitted = {
-        "forest": lambda: RandomForestClassifier(100, random_state=0, n_jobs=1),
-        "logistic": lambda: make_pipeline(StandardScaler(), LogisticRegression()),
-    }[name]().fit(X, y)
-    path = folder / f"{name}.pkl"
-    joblib.dump(fitted, path)
-    return str(path), fitted.predict_proba
+class Counted:
+    """A model that knows how long it was asked."""
+
+    def __init__(self, model: Any) -> None:
+        self.classes_, self.feature_names_in_ = model.classes_, model.feature_names_in_
+        self._model, self.seconds = model, 0.0
+
+    def predict_proba(self, rows: pd.DataFrame) -> np.ndarray:
+        began = time.process_time()
+        answers = self._model.predict_proba(rows)
+        self.seconds += time.process_time() - began
+        return answers
 
 
-def measured(
-    name: str,
-    path: str,
-    predict: Callable[[np.ndarray], np.ndarray],
-    X: np.ndarray,
-    where: tuple[Path, Callable[[str, Path, int], float]],
-) -> tuple[float, float]:
-    """Return the median seconds a row of limex, all answers of the model counted, and of lime."""
-    folder, way = where
-    many = np.tile(X[:N_ROWS], (MANY // N_ROWS, 1))
-    for file, rows in (("background.csv", X), ("rows.csv", X[:N_ROWS]), ("many.csv", many)):
-        with (folder / file).open("w", newline="") as stream:
-            header = [f"c{i}" for i in range(N_COLUMNS)]
-            csv.writer(stream).writerows([header, *rows.tolist()])
-    explainer = LimeTabularExplainer(X, random_state=0)
-    per_turn = 1 if name == "slow" else 4
-    next(iter(lines(path, folder, 1)))
-    ours, theirs = [], []
-    for turn in range(TURNS):
-        ours.append(way(path, folder, turn + 1))
-        began = time.perf_counter()
-        for row in X[turn * per_turn : (turn + 1) * per_turn]:
-            explainer.explain_instance(row, predict, num_features=10, num_samples=N_SAMPLES)
-        theirs.append((time.perf_counter() - began) / per_turn)
-    return median(ours), median(theirs)
+def bare(model: Any, X: pd.DataFrame, n: int) -> None:
+    """Mask components of n rows, draw others in their place, and ask the model."""
+    rng, values, columns = np.random.default_rng(0), X.to_numpy(), np.arange(30)
+    masked = rng.random((SAMPLES, 30)) < 0.25
+    for row in values[:n]:
+        drawn = values[rng.integers(0, len(values), masked.shape), columns]
+        model.predict_proba(pd.DataFrame(np.where(masked, drawn, row), columns=COLUMNS))
 
 
-def in_process(path: str, folder: Path, seed: int) -> float:
-    """Return the seconds a row of explaining all in this process."""
-    began = time.perf_counter()
-    size = sum(lines(path, folder, N_ROWS, seed))
-    took = time.perf_counter() - began
-    assert size > 1000 * N_ROWS
-    return took / N_ROWS
-
-
-def command(jobs: int) -> Callable[[str, Path, int], float]:
-    """Return what tells the seconds a row of the whole command with so many workers."""
-
-    def way(path: str, folder: Path, seed: int) -> float:
-        words = f"explain tabular {path} {folder}/many.csv --all -o {folder}/out --restart"
-        more = f"--background {folder}/background.csv --samples {N_SAMPLES} --seed {seed} -j {jobs}"
-        asked = [sys.executable, "-m", "lime_cli", *words.split(), *more.split(), "-q"]
-        began = time.perf_counter()
-        subprocess.run(asked, check=True, capture_output=True)
-        return (time.perf_counter() - began) / MANY
-
-    return way
-
-
-def lines(path: str, folder: Path, n: int, seed: int = 0) -> Iterator[int]:
-    """Explain rows in jobs, a new seed asking anew; yield the bytes of each job's records."""
+def rows(folder: Path, n: int, settings: Settings) -> None:
+    """Explain n rows in jobs, and write their records."""
     modality = TabularModality(
-        str(folder / "rows.csv"), rows=f"0-{n - 1}", background=str(folder / "background.csv")
+        str(folder / "table.csv"), rows=f"0-{n - 1}", background=str(folder / "table.csv")
     )
     sources = tuple(modality.sources())
     for start in range(0, n, AT_ONCE):
-        some = sources[start : start + AT_ONCE]
-        job = Job(ModelFile(path), modality, Settings(samples=N_SAMPLES, seed=seed), some)
-        found = (one.explanation for one in run(job) if isinstance(one, Explained))
-        stream = io.BytesIO()
-        write_lines(found, stream, Look())
-        yield len(stream.getvalue())
+        file = ModelFile(str(folder / "model.pkl"))
+        job = Job(file, modality, settings, sources[start : start + AT_ONCE])
+        found = [one.explanation for one in run(job) if isinstance(one, Explained)]
+        assert len(found) == min(AT_ONCE, n - start)
+        write_lines(iter(found), io.BytesIO(), Look())
+
+
+def took(work: Callable[[], object], n: int) -> float:
+    """Return the milliseconds of the processor that each of n rows takes."""
+    began = time.process_time()
+    work()
+    return 1e3 * (time.process_time() - began) / n
+
+
+def main() -> None:
+    """Print a line for each model."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("models", nargs="*", default=list(MODELS), metavar="|".join(MODELS))
+    parser.add_argument("--rows", type=int, default=512)
+    parser.add_argument("--turns", type=int, default=3)
+    chosen = parser.parse_args()
+    X, y = data()
+    names = ("bare", "rows", "to bare", "auto", "further", "beyond")
+    print(f"{'ms a row':<10}" + "".join(f"{name:>9}" for name in names), flush=True)
+    for name in chosen.models:
+        model = MODELS[name]().fit(X, y)
+        with TemporaryDirectory() as place, threadpool_limits(1):
+            X.to_csv(Path(place) / "table.csv", index=False)
+            joblib.dump(model, Path(place) / "model.pkl")
+            rows(Path(place), 8, Settings(samples=SAMPLES))
+            found = [turn(model, X, Path(place), chosen.rows) for _ in range(chosen.turns)]
+        medians = [median(column) for column in zip(*found, strict=True)]
+        print(f"{name:<10}" + "".join(f"{one:>9.2f}" for one in medians), flush=True)
+
+
+def turn(model: Any, X: pd.DataFrame, folder: Path, n: int) -> tuple[float, ...]:
+    """Return the figures of one turn, in the order of the headings."""
+    few = max(1, n // 8)
+    loop = took(lambda: bare(model, X, few), few)
+    many = took(lambda: rows(folder, n, Settings(samples=SAMPLES)), n)
+    auto = took(lambda: rows(folder, few, Settings(samples=SAMPLES, max_samples=MOST)), few)
+    counted = Counted(model)
+    explainer = lime_cli.Explainer(counted, background=X, samples=SAMPLES)
+    explainer.explain(X.iloc[[n]])
+    counted.seconds = 0.0
+    one = took(lambda: [explainer.explain(X.iloc[[i]]) for i in range(few)], few)
+    return loop, many, many / loop, auto, one, one - 1.5e3 * counted.seconds / few
 
 
 if __name__ == "__main__":
+    warnings.simplefilter("ignore")
     main()

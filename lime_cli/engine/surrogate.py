@@ -41,8 +41,8 @@ SMALL_GAP, NEAR_BEST = 0.05, 0.03
 """Of the range of the predictions; of fidelity: what the choice of the radius calls small."""
 OF_A_SIZE = 4
 """Samples for each block and unknown, from which those that weigh the same are taken together."""
-TOGETHER = 2**20
-"""Numbers that are worked on in one go."""
+TOGETHER = 2**18
+"""Numbers that are worked on in one go, few enough for a cache of the processor."""
 
 
 @dataclass(frozen=True, eq=False)

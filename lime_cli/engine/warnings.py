@@ -23,6 +23,7 @@ SMALL = 0.1
 NOISY = 0.5
 """Spread from which a sentence on fidelity says what it is a share of."""
 NOTHING_HELPS = "no other radius, no pairs and no tree explain much more"
+WITHOUT_LIME = "leave out --like-lime to let limex choose a radius"
 LARGER = {
     "tabular": "try --group for columns that act together",
     "text": "try longer components, such as --unit sentence",
@@ -192,7 +193,9 @@ def _of_surrogate(
             verdict = f"the {parts} do not describe the model here"
         else:
             verdict = "interpret them with care"
-        if not tried or tried == NOTHING_HELPS:
+        if settings.like_lime:
+            tried = WITHOUT_LIME
+        elif not tried or tried == NOTHING_HELPS:
             larger = LARGER.get(instance.subject.modality, "").format(facts.d // 2)
             tried = "; ".join(filter(None, [tried or "try more --samples", larger]))
         sentence = f"{named}the {parts} explain {share}; {verdict}; {tried}"
@@ -203,7 +206,7 @@ def _of_surrogate(
             "large_gap",
             f"{named}the model predicts {surrogate.model_prediction:.3g} where the {parts} "
             f"{'give' if surrogate.rules else 'add up to'} {surrogate.local_prediction:.3g}; "
-            "try a smaller --radius",
+            f"{WITHOUT_LIME if settings.like_lime else 'try a smaller --radius'}",
         )
     small = all(abs(one.weight) < SMALL for one in surrogate.weights)
     if model.probabilities and surrogate.model_prediction > SATURATED and small:

@@ -482,6 +482,10 @@ def _values(explanation: Explanation) -> Iterator[Item]:
         yield {"name": literal(str(key)), "value": literal(shown), "sign": signs.get(str(key), "")}
 
 
+SPELLED = {None: "none", True: "yes", False: "no"}
+"""Values that a card shows as words."""
+
+
 def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
     """Yield what was explained, of which model, against what, and how it is made again."""
     subject, model = explanation.subject, explanation.model
@@ -500,7 +504,8 @@ def _card(explanation: Explanation) -> Iterator[tuple[str, str]]:
         yield "background", literal(described)
     for key, value in facts.items():
         if key != "text" and not isinstance(value, dict | list):
-            yield literal(str(key)), literal(str(value))
+            said = SPELLED[value] if value is None or isinstance(value, bool) else str(value)
+            yield literal(str(key).replace("_", " ")), literal(said)
     yield "samples", f"{explanation.samples:,}: {STOPS.get(explanation.stop, explanation.stop)}"
     numbers = explanation.settings.numbers()
     for key in ("seed", "features", "selection", "surrogate"):

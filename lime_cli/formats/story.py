@@ -61,8 +61,8 @@ class WaterfallStep(NamedTuple):
 
     @property
     def certain(self) -> bool:
-        """Whether its sign is certain."""
-        return self.interval is None or not self.interval.holds_zero
+        """Whether its sign is certain; of 0 that is exact, too."""
+        return self.interval is None or not self.interval.holds_zero or not self.interval.half_width
 
     @property
     def reach(self) -> tuple[float, float]:
@@ -90,7 +90,8 @@ def waterfall(explanation: Explanation, surrogate: Surrogate) -> tuple[Waterfall
     rest = local - level
     if others is not None and others.components:
         name = f"{others.components:,} other {'part' if others.components == 1 else 'parts'}"
-        steps.append(WaterfallStep("others", name, "together", level, local, others.interval))
+        beside = "together" if others.components > 1 else ""
+        steps.append(WaterfallStep("others", name, beside, level, local, others.interval))
     elif abs(rest) > TINY * _size(surrogate):
         steps.append(WaterfallStep("others", "others", "together", level, local))
     what = "prediction" if surrogate.against is None else "difference"
@@ -177,8 +178,8 @@ def legend(explanation: Explanation, surrogate: Surrogate) -> str:
     said[0] += f", compared with the part masked ({masking_said(explanation)})" if signs else ""
     steps = waterfall(explanation, surrogate)
     marks = ["whiskers are 95% intervals"] if any(one.half_width for one in weights) else []
-    text = any(isinstance(one.where, Spans) for one in explanation.components)
-    words = " and dotted words" if text and any(not one.certain for one in weights) else ""
+    dotted = any(not piece.certain for piece in shades(explanation, surrogate))
+    words = " and dotted words" if dotted else ""
     if any(not one.certain for one in steps):
         marks.append(f"hatched bars{words} have no certain sign")
     said.append("; ".join(marks))
@@ -556,7 +557,9 @@ def masking_said(explanation: Explanation) -> str:
             return f"its value is drawn again from {source}, and can be the same one"
         if background.get("bins") == "none":
             return f"its value is replaced by another one from {source}, drawn by frequency"
-        return f"its value is replaced by one from {source} that is outside its bin or category"
+        said = f"its value is replaced by one from {source} that is outside its bin or category"
+        words = any(isinstance(one.where, Spans) for one in explanation.components)
+        return f"{said}, and a word is removed" if words else said
     if modality == "text":
         mask = facts.get("mask")
         return "it is removed" if mask is None else f"it is replaced by {literal(mask)}"

@@ -18,6 +18,7 @@ from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError
 from lime_cli.files import digest_of, nearest_file
 from lime_cli.images.numbers import (
+    SAVE_ONE,
     ArrayNumbers,
     ImageReading,
     channels_last,
@@ -63,9 +64,8 @@ their plugins are imported for them alone.
 
 WANTED = "give a PNG, JPEG, WebP, BMP, GIF, TIFF or NPY file"
 
-AS_IMAGE, AS_NUMBERS, AS_FRAME, AS_SPECTRUM = (
+AS_IMAGE, AS_FRAME, AS_SPECTRUM = (
     "convert it to PNG, TIFF or NPY",
-    "save one array of numbers: numpy.save",
     "save a frame of it as PNG",
     "save the spectrum that the model is given: numpy.save",
 )
@@ -96,14 +96,14 @@ FOREIGN = (
     (b"\0\0\0\x0cJXL ", "JPEG XL", AS_IMAGE),
     (b"\xff\x0a", "JPEG XL", AS_IMAGE),
     (b"version https://git-lfs", "a pointer of Git LFS, not the image", "git lfs pull"),
-    (b"SIMPLE  =", "FITS", AS_NUMBERS),
+    (b"SIMPLE  =", "FITS", SAVE_ONE),
     (
         NIFTI,
         "NIfTI",
         "save a slice: numpy.save('slice.npy', nibabel.load(...).get_fdata()[:, :, i])",
     ),
-    (b"\x89HDF", "HDF5", AS_NUMBERS),
-    (ARCHIVE, "an archive", f"unpack it; of an NPZ file {AS_NUMBERS}"),
+    (b"\x89HDF", "HDF5", SAVE_ONE),
+    (ARCHIVE, "an archive", f"unpack it; of an NPZ file {SAVE_ONE}"),
     (GZIP, "packed with gzip", "unpack it"),
 )
 """What stands in the first bytes of files people take for images, what they are, what to do."""

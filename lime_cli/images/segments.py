@@ -29,17 +29,13 @@ from lime_cli.registry import SEGMENTERS
 MIN_SEGMENTS = 3
 
 
-def segment(pixels: Pixels, segmenter: str, n_segments: int | None, seed: int) -> IntArray:
-    """Return the label map of RGB ``pixels``; ``n_segments`` is a wish, 3 to 500 are given."""
-    return segment_counted(pixels, segmenter, n_segments, seed)[0]
-
-
-def segment_counted(
+def segment(
     pixels: Pixels, segmenter: str, n_segments: int | None, seed: int
 ) -> tuple[IntArray, int]:
-    """Return the label map, and how many segments were found before their number was adjusted.
+    """Return the label map of RGB ``pixels``, and how many segments were found at first.
 
-    Too many are merged; where nearly nothing was told apart, the image is cut into a grid.
+    ``n_segments`` is a wish, 3 to 500 are given: too many are merged; where nearly nothing was told
+    apart, the image is cut into a grid.
     """
     wish = None if n_segments is None else max(MIN_SEGMENTS, min(n_segments, MAX_SEGMENTS))
     labels = numbered(SEGMENTERS[segmenter](pixels, wish, seed))
@@ -205,7 +201,7 @@ def cut_up(pixels: Pixels, view: View, cutter: Cutter) -> Cut:
     counts: list[int] = []
 
     def cut(seen: Pixels) -> IntArray:
-        labels, found = segment_counted(seen, cutter.segmenter, cutter.n_segments, cutter.seed)
+        labels, found = segment(seen, cutter.segmenter, cutter.n_segments, cutter.seed)
         counts.append(found)
         return labels
 

@@ -25,7 +25,7 @@ from lime_cli.models.encoders import (
     width_of,
 )
 from lime_cli.models.fitted import fitted
-from lime_cli.models.model_file import FUNCTION, HEAD_BYTES, NAMES, SUFFIXES, kind_of
+from lime_cli.models.model_file import FUNCTION, HEAD_BYTES, NAMES, NAMES_CLASSES, SUFFIXES, kind_of
 from lime_cli.models.sklearn import final
 
 ANSWERS = ("predict_proba", "decision_function", "predict")
@@ -292,9 +292,34 @@ def _transforms_inputs(one: Any) -> bool:
     return hasattr(one, "transform") and not can_predict(one) and not labels
 
 
+def classes_in(held: Any, model: Any) -> tuple[str, tuple[str, ...]] | None:
+    """Return the key of the only encoder of labels that numbered a model's classes, and its names.
+
+    It is called as such are, and the model knows as many classes as 0, 1, ...
+    """
+    children = {} if held is model else _children(held)
+    found = [key for key, one in children.items() if _names_classes(key, one, model)]
+    return (
+        (str(found[0]), tuple(map(str, children[found[0]].classes_))) if len(found) == 1 else None
+    )
+
+
+def _names_classes(key: Any, one: Any, model: Any) -> bool:
+    classes = getattr(model, "classes_", None)
+    if type(one).__name__ != "LabelEncoder" or not hasattr(one, "classes_") or classes is None:
+        return False
+    numbers = [str(each) for each in classes] == [str(i) for i in range(len(one.classes_))]
+    return numbers and re.search(NAMES_CLASSES, f"_{key}_") is not None
+
+
 def _taken(held: Any, key: Any) -> tuple[CodedWarning, ...]:
-    others = ((one, child) for one, child in _children(held).items() if one != key)
-    beside = [one for one, child in others if not _are_names(child)]
+    children = _children(held)
+    others = ((one, child) for one, child in children.items() if one != key)
+    beside = [
+        one
+        for one, child in others
+        if not _are_names(child) and not _names_classes(one, child, children[key])
+    ]
     if not beside:
         return ()
     names = and_more([repr(str(one)) for one in beside], SHOWN, " and ")

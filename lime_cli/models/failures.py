@@ -72,7 +72,7 @@ def failure(
         return PredictionError(
             f"{name}: the model is not fitted", "call fit before it is saved or explained"
         )
-    known = _of_inputs(name, words, inputs, given)
+    known = _of_inputs(name, words, inputs, given, warnings)
     if known is not None:
         return known
     where = _where(error) if name.startswith(PYTHON_PREFIX) else ""
@@ -139,6 +139,12 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
         )
     if hasattr(inputs, "names") and re.search(OF_FRAME, words):
         return "it gets a data frame; --input-form array gives it an array"
+    if isinstance(inputs, np.ndarray) and inputs.ndim == 4 and inputs.size:
+        size = " x ".join(map(str, inputs.shape))
+        return (
+            f"it gets {size} numbers of type {inputs.dtype}, from {inputs.min():.4g} to "
+            f"{inputs.max():.4g}; --layout, --size and --preprocess change them"
+        )
     return ""
 
 
@@ -148,7 +154,11 @@ def explains(error: ModelError) -> bool:
 
 
 def _of_inputs(
-    name: str, words: str, inputs: Any, given: ModelInput | None
+    name: str,
+    words: str,
+    inputs: Any,
+    given: ModelInput | None,
+    warnings: tuple[CodedWarning, ...],
 ) -> PredictionError | InputError | None:
     """Word what is wrong with the inputs themselves, where the words tell."""
     if "contains NaN" in words or "missing values" in words:
@@ -158,10 +168,11 @@ def _of_inputs(
         )
     if _are_texts(inputs) and re.search(SHAPES, words):
         n = (given.n_columns or len(given.columns or ())) if given else 0
-        return PredictionError(
-            f"{name}: takes {f'{n:,} ' if n else ''}numbers, not a text",
-            "save the vectorizer and the model as one pipeline: make_pipeline(vectorizer, model)",
+        saved = (
+            "save the vectorizer and the model as one pipeline: make_pipeline(vectorizer, model)"
         )
+        beside = next((one.message for one in warnings if one.code == "not_applied"), saved)
+        return PredictionError(f"{name}: takes {f'{n:,} ' if n else ''}numbers, not a text", beside)
     if not hasattr(inputs, "names"):
         return None
     accessor = re.search(r"Can only use \.(dt|str) accessor", words)

@@ -6,6 +6,7 @@ import contextlib
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -351,7 +352,7 @@ def _typed_array(table: Any, given: ModelInput) -> Any:
 
 def _typed_frame(frame: Any, given: ModelInput) -> Any:
     """Give a data frame the types and names that the model's owner has in hand, where they fit."""
-    types = set(frame.dtypes)
+    types = set(frame.dtypes) if given.dtypes else set()
     if any(one not in types for one in given.dtypes.values()) or len(types) > 1:
         _retype(frame, given)
     return frame.rename(columns=dict(given.labels)) if given.labels else frame
@@ -399,7 +400,7 @@ def as_frame(table: Any, known: Mapping[int, Known] = NOTHING, dates: Sequence[s
     types = {column.dtype for column in table.columns}
     if len(types) == 1 and types <= PLAIN and not any(one.category for one in known.values()):
         block = np.array(table.columns).T
-        return pandas.DataFrame(block, columns=list(table.names), copy=False)
+        return pandas.DataFrame(block, columns=_header(tuple(table.names)).view(), copy=False)
     columns = {}
     for place, (name, column) in enumerate(zip(table.names, table.columns, strict=True)):
         if place in known and known[place].category:
@@ -411,6 +412,14 @@ def as_frame(table: Any, known: Mapping[int, Known] = NOTHING, dates: Sequence[s
         else:
             columns[name] = column
     return pandas.DataFrame(columns)
+
+
+@lru_cache(maxsize=8)
+def _header(names: tuple[str, ...]) -> Any:
+    """Return names of columns as a data frame has them: making these takes longer than the rest."""
+    import pandas
+
+    return pandas.Index(list(names))
 
 
 def _category(column: NDArray[Any], known: Known) -> Any:

@@ -138,18 +138,21 @@ def _of_mlflow(path: str, folder: Path) -> Path:
 APPLIED_FIRST = r"(?i)scal|standardi|minmax|normali|preproc|transformer|pca|vectori|tfidf"
 """How files are called that hold what is applied to rows before a model."""
 
+NAMES_CLASSES = r"(?i)label|target|class_?names|classes|binari[sz]er|(?:^|[_.-])(?:le|lb|mlb)[_.-]"
+"""How files are called that hold the names of a model's classes."""
+
 PICKLED = (".pkl", ".pickle", ".joblib", ".sav")
 """What the names of pickles end with."""
 
 
-def applied_first(path: str) -> tuple[str, ...]:
-    """Name the files beside a model that most likely hold what was applied before it."""
+def pickles_beside(path: str, called: str) -> tuple[str, ...]:
+    """Name the pickles beside a model that are ``called`` so (``APPLIED_FIRST``, say)."""
     own = Path(path)
     try:
         beside = sorted(one.name for one in own.parent.iterdir() if one.suffix in PICKLED)
     except OSError:
         return ()
-    return tuple(one for one in beside if one != own.name and re.search(APPLIED_FIRST, one))
+    return tuple(one for one in beside if one != own.name and re.search(called, one))
 
 
 def columns_beside(path: str) -> tuple[str, ...] | None:

@@ -29,9 +29,9 @@ def read_names(words: str) -> tuple[str, ...]:
     """Return the names that ``--classes`` gives: a comma list, or a file of names.
 
     A file holds one name a line, bare or behind its index or its WordNet id, or is a table with a
-    column of names, or is JSON: a list,
-    ``{index: name}``, ``{index: [id, name]}``, ``{name: index}``, or a configuration that holds
-    one of these as ``id2label``. Raises InputError for a file that cannot be read so.
+    column of names, or is JSON, or the same as Python writes it: a list, ``{index: name}``,
+    ``{index: [id, name]}``, ``{name: index}``, or a configuration that holds one of these as
+    ``id2label``. Raises InputError for a file that cannot be read so.
     """
     path = Path(words)
     if not path.is_file() and ("," in words or not path.suffix):
@@ -119,7 +119,10 @@ def _from_json(name: str, text: str) -> tuple[str, ...]:
     try:
         held = from_json(text)
     except ValueError as error:
-        raise InputError(f"{name}: is not JSON ({error})", "write one name per line") from None
+        names = names_in(text)  # as Python writes a dictionary or a list
+        if names is None:
+            raise InputError(f"{name}: is not JSON ({error})", "write one name per line") from None
+        return names
     if isinstance(held, dict) and isinstance(held.get("id2label"), dict):
         held = held["id2label"]
     if isinstance(held, list) and all(isinstance(one, (str, int, float)) for one in held):
@@ -170,5 +173,7 @@ def names_in(text: str) -> tuple[str, ...] | None:
             return tuple(pairs[i] for i in range(len(pairs))) if pairs and whole else None
         if isinstance(held, (list, tuple)) and all(isinstance(one, (str, int)) for one in held):
             return tuple(map(str, held)) or None
+        return None
+    if text.lstrip()[:1] in ("[", "{"):
         return None
     return tuple(word.strip() for word in text.split(",")) if "," in text else None

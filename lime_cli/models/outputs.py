@@ -300,7 +300,11 @@ def _sparse(output: RawOutput, stated: Stated) -> RawOutput | None:
 
 def _dictionaries(output: RawOutput, stated: Stated) -> RawOutput | None:
     raw = output.raw
-    if not isinstance(raw, (list, tuple)) or not raw or not isinstance(raw[0], dict):
+    if not isinstance(raw, (list, tuple)) or not raw:
+        return None
+    if isinstance(raw, list) and all(hasattr(one, "_asdict") for one in raw):  # named tuples
+        raw = [one._asdict() for one in raw]
+    if not isinstance(raw[0], dict):
         return None
     keys = tuple(raw[0])
     rows = [[one.get(key, np.nan) for key in keys] for one in raw]
@@ -640,7 +644,7 @@ INDEPENDENT = CodedWarning(
 )
 
 EMBEDDING = CodedWarning(
-    "output_assumed",
+    "embedding",
     "output {!r} is a vector that stands for the input, by its name: each of its numbers is "
     "explained as if it were a class; explain a function that compares or classifies such vectors: "
     "py:module:function",

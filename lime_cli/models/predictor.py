@@ -12,7 +12,7 @@ import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -278,8 +278,10 @@ class Predictor:
         return True
 
     def _predict_once(self, inputs: Any) -> FloatArray:
-        raw = self._guarded(lambda: self._way.predict(inputs), inputs)
-        outputs: FloatArray = self._guarded(lambda: self._read(raw, len(inputs)), inputs)
+        def predict() -> FloatArray:
+            return self._read(self._way.predict(inputs), len(inputs))
+
+        outputs: FloatArray = self._guarded(predict, inputs)
         return outputs
 
     def _read(self, raw: Any, n: int) -> FloatArray:
@@ -390,6 +392,33 @@ def _folder() -> str | None:
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Send what a stranger's code prints to standard error: standard output is for results."""
+    """Send what a stranger's code prints to standard error: standard output is for results.
+
+    So does what libraries in C print, past Python's own stream.
+    """
+    flush_all = _flush_c()  # before anything is watched
     with contextlib.redirect_stdout(sys.stderr):
-        yield
+        try:
+            if sys.__stdout__ is not None:
+                sys.__stdout__.flush()
+            kept = os.dup(1)
+        except (OSError, ValueError):  # there is none
+            yield
+            return
+        os.dup2(2, 1)
+        try:
+            yield
+        finally:
+            flush_all()
+            os.dup2(kept, 1)
+            os.close(kept)
+
+
+@cache
+def _flush_c() -> Callable[[], Any]:
+    """Return what writes all that C has kept of what was printed."""
+    if os.name != "posix":
+        return lambda: None
+    import ctypes
+
+    return partial(ctypes.CDLL(None).fflush, None)

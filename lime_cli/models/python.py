@@ -119,7 +119,7 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
         if isinstance(inputs, np.ndarray):
             return _of_each(function, np.ascontiguousarray(handed(inputs, None, given)), origin)
         if isinstance(inputs, list):
-            return _of_each(function, inputs, origin)
+            return _of_each(function, list(inputs), origin)  # some empty what they are given
         return function(handed(inputs, "frame", given))
 
     return Way(origin, predict, stated, given)
@@ -446,7 +446,9 @@ def load(file: ModelFile, _content: None = None) -> Predictor:
     """
     module, _, attribute = file.path.removeprefix(PYTHON_PREFIX).partition(":")
     if not module or not attribute:
-        raise ModelError(f"{file.path}: does not name a function", FORM)
+        package, _, last = module.rpartition(".")
+        form = f"write py:{package}:{last}" if package and last != "py" else FORM
+        raise ModelError(f"{file.path}: does not name a function", form)
     if module.endswith(".py"):
         plain = module.removesuffix(".py").strip("./").replace("/", ".")
         raise ModelError(
@@ -479,6 +481,13 @@ def _imported(module: str, name: str) -> Any:
 def _attribute(module: Any, path: str, name: str) -> Any:
     found = module
     for part in path.split("."):
+        if isinstance(found, type) and inspect.isfunction(inspect.getattr_static(found, part, 0)):
+            made = f"{found.__name__.lower()} = {found.__name__}()"
+            raise ModelError(
+                f"{name}: {part} is a method of the class {found.__name__}",
+                f"make an object of it in the module, {made}, and explain "
+                f"py:{module.__name__}:{found.__name__.lower()}.{part}",
+            )
         try:
             found = getattr(found, part)
         except AttributeError:

@@ -110,10 +110,11 @@ def command_line(ctx: click.Context) -> str:
     words = ["limex", *ctx.command_path.split()[1:]]
     arguments: list[str] = []
     options: list[str] = []
-    for one in dict.fromkeys(order):
+    for one in dict.fromkeys(order):  # an argument that is not given has a mark of click's
         value = values.get(str(one.name))
         if isinstance(one, click.Argument):
-            arguments += map(_last_name, value if isinstance(value, tuple | list) else [value])
+            given = value if isinstance(value, tuple | list) else [value]
+            arguments += [_last_name(one) for one in given if isinstance(one, str)]
         elif isinstance(one, Option) and not {one.heading, one.name} & {*LEFT_OUT}:
             long = max(one.opts, key=len)
             if one.is_flag:

@@ -226,26 +226,31 @@ def _of_frame(frame: Any) -> HeldTable:
 
 def _column(series: Any) -> Any:
     """Return a column as an array of numbers, or as a list of what it holds; days as their date."""
+    if _is_plain(series.dtype):
+        return series.to_numpy()
     from pandas.api import types
 
-    if isinstance(series.dtype, np.dtype) and series.dtype.kind in "biuf":
-        return series.to_numpy()
     if types.is_datetime64_any_dtype(series.dtype):
         whole = (series.dropna() == series.dropna().dt.normalize()).all()
         return [None if one != one else str(one)[: 10 if whole else None] for one in series]
     return list(series.astype(object))
 
 
+def _is_plain(dtype: Any) -> bool:
+    """Tell whether a column holds numbers or truth values as NumPy has them."""
+    return isinstance(dtype, np.dtype) and dtype.kind in "biuf"
+
+
 def _is_text(series: Any) -> bool:
     """Tell whether a column holds neither numbers nor truth values."""
+    dtype = series.dtype
+    if _is_plain(dtype):
+        return False
     from pandas import CategoricalDtype
     from pandas.api import types
 
-    dtype = series.dtype
     if isinstance(dtype, CategoricalDtype):
         return _is_text(dtype.categories)
-    if isinstance(dtype, np.dtype) and dtype.kind in "biuf":
-        return False
     if types.is_bool_dtype(dtype) or types.is_numeric_dtype(dtype):
         return False
     kind = types.infer_dtype(series, skipna=True)

@@ -327,7 +327,7 @@ class Single:
 
     def drawn(self, categories: IntArray) -> Iterator[NDArray[Any]]:
         """Yield the values (n,) of each column for categories (n,)."""
-        yield self.feature.values[categories]
+        yield self.feature.values.take(categories)
 
 
 @dataclass(frozen=True, eq=False)

@@ -53,6 +53,7 @@ class Files:
         shown = "stdin" if name == "-" else Path(name).name
         most = WIDEST * (self.max_characters + 1)  # one for the mark of the byte order
         data = _data(name, most + 1)
+        _check_plain(data, shown)
         text = "" if len(data) > most else self._decoded(data, shown)
         if len(data) > most or len(text) > self.max_characters:
             raise InputError(
@@ -75,14 +76,38 @@ class Files:
         if name == "utf-8" and data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             with contextlib.suppress(UnicodeError):  # bytes that say so, which UTF-8 has nowhere
                 return data.decode("utf-16")
-        hint = "latin-1, say"
         raise InputError(
             f"{shown}: is not {name.upper()} at byte {place}",
-            f"name its encoding, such as --encoding {hint}, or save it as UTF-8",
+            "name its encoding, such as --encoding latin-1, or save it as UTF-8",
         )
 
 
 FILES = Files()
+
+ARCHIVE = "unpack it, and give the plain texts in it"
+
+FOREIGN = (
+    (b"%PDF", "a PDF", "save its text: pdftotext FILE"),
+    (b"{\\rtf", "a document of a word processor (RTF)", "save it as plain text"),
+    (b"\xd0\xcf\x11\xe0", "a document of Microsoft Office", "save it as plain text"),
+    (
+        b"PK\x03\x04",
+        "a document of a word processor, or an archive",
+        f"save its text; or {ARCHIVE}",
+    ),
+    (b"\x1f\x8b", "packed with gzip", ARCHIVE),
+    (b"\x89PNG", "an image", "use limex explain image"),
+    (b"\xff\xd8\xff", "an image", "use limex explain image"),
+    (b"version https://git-lfs", "a pointer of Git LFS, not the text", "git lfs pull"),
+)
+"""What stands first in files that are no plain text, what they are, and what to do."""
+
+
+def _check_plain(data: bytes, shown: str) -> None:
+    """Raise InputError for a file that is known by its first bytes to be no plain text."""
+    for sign, kind, hint in FOREIGN:
+        if data.startswith(sign):
+            raise InputError(f"{shown}: is {kind}", hint)
 
 
 def _data(name: str, most: int) -> bytes:

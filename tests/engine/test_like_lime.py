@@ -1,5 +1,6 @@
 """marcotcr/lime's published-by-running reference numbers: cases A to S of its semantics."""
 
+import json
 from functools import partial
 
 import numpy as np
@@ -358,3 +359,12 @@ def test_case_s_a_picture_on_means():
     assert surrogate.intercept == pytest.approx(0.424280558597, rel=PRINTED)
     assert surrogate.fit_r2 == pytest.approx(0.999604627367, rel=PRINTED)
     assert surrogate.local_prediction == pytest.approx(0.45345853199, rel=PRINTED)
+
+
+def test_a_low_fidelity_of_limes_samples_does_not_advise_options_that_they_do_not_have(limex):
+    forest = ("sample_models/cancer_forest.onnx", "sample_data/breast_cancer.csv", "--row", "5")
+    done = limex("explain", "tabular", *forest, "--drop", "diagnosis", "--like-lime", "-f", "json")
+    said = {one["code"]: one["message"] for one in json.loads(done.out)["warnings"]}
+    assert {"low_fidelity", "large_gap"} <= set(said)
+    for code in ("low_fidelity", "large_gap"):
+        assert said[code].endswith("leave out --like-lime to let limex choose a radius")

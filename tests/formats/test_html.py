@@ -160,6 +160,7 @@ CASES = {
     "row": ("tabular", "sample_models/zoo_mlp.onnx", "sample_data/zoo.csv", "--row", "84"),
     "quantity": ("tabular", "sample_models/diabetes.pkl", "sample_data/diabetes.csv", "--row", "3"),
     "text": ("text", "sample_models/reviews.onnx", "sample_data/review.txt"),
+    "typed text": ("text", "sample_models/reviews.onnx", "--text", "slow,wonderful"),
     "image": ("image", "sample_models/scenes.onnx", "sample_data/scene.png"),
     "tree": (
         *("tabular", "sample_models/loans.pkl", "sample_data/loans.csv", "--row", "3"),

@@ -222,6 +222,16 @@ def test_weights_without_a_sampling_error_have_no_whiskers():
     assert "hisker" not in sure + legend(one, one.surrogates[0])
 
 
+def test_dotted_words_are_explained_where_there_are_some():
+    open_ = Interval(-0.1, 0.2)
+    one = review()
+    weights = tuple(weight._replace(interval=open_) for weight in one.surrogates[0].weights)
+    assert "dotted" not in legend(one, one.surrogates[0])
+    assert "dotted words have no certain sign" in legend(
+        one, replace(one.surrogates[0], weights=weights)
+    )
+
+
 def test_hatched_others_are_explained_where_every_weight_is_certain():
     others = Others(6, 0.001, 0.01, Interval(-0.02, 0.02))
     one = of(0.3, others=others)
@@ -279,6 +289,7 @@ def test_shades_are_the_text_and_as_strong_as_the_weights():
         (LOAN, "replaced by one from loans.csv"),
         ((*LOAN, "--bins", "none"), "replaced by another one from loans.csv"),
         ((*LOAN, "--kernel", "shapley"), "Shapley value"),
+        ((*LOAN, "--text-column", "city"), "and a word is removed"),
         (REVIEW, "it is removed"),
         ((*REVIEW, "--mask", "UNK"), "replaced by UNK"),
         ((*LOAN, "--surrogate", "tree"), "Each line gives the prediction for"),

@@ -178,7 +178,7 @@ def test_a_record_keeps_the_labels_of_every_pixel(
     from lime_cli.images.segments import segment, segment_view
 
     view = Preprocessing(size=(side, side + 3), resize=resize).view(size)
-    labels, _ = segment_view(blobs(*size), view, lambda seen: segment(seen, "grid", 30, 0))
+    labels, _ = segment_view(blobs(*size), view, lambda seen: segment(seen, "grid", 30, 0)[0])
     kept = kept_map(labels, view)
     np.testing.assert_array_equal(labels_of(kept, size), view.labels_on_image(labels))
 

@@ -476,8 +476,10 @@ PROCESSORS = {
 @pytest.mark.parametrize(
     ("said", "named"),
     [
-        ({"image_processor_type": "DonutImageProcessor", "do_thumbnail": True}, "do_thumbnail"),
+        ({"image_processor_type": "DonutImageProcessor", "do_thumbnail": True},
+         "do_thumbnail, 'donut'"),
         ({"image_processor_type": "PerceiverImageProcessor"}, "'perceiver'"),
+        ({"image_processor_type": "DonutImageProcessor", "do_pad": False}, "'donut'"),
         ({"image_processor_type": "ViTImageProcessor", "do_pad": True}, "do_pad"),
         ({"do_gamma": True, "gamma": 2.2}, "do_gamma, gamma"),
         ({"auto_map": {"AutoImageProcessor": "own.Processor"}}, "auto_map"),

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,9 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lime_cli.images import segments
-from lime_cli.images.segments import MAX_SEGMENTS, places, segment, segment_view
+from lime_cli.images.segments import MAX_SEGMENTS, places, segment_view
 from lime_cli.images.view import Preprocessing
 from lime_cli.registry import SEGMENTERS
+
+
+def segment(*choices: Any) -> np.ndarray:
+    return segments.segment(*choices)[0]
 
 
 def blobs(height: int, width: int) -> np.ndarray:

@@ -157,4 +157,4 @@ def test_a_vector_that_stands_for_the_input_is_said_to_be_one(tmp_path, name, wh
     model.predict(TABLE)
     warned = [one for one in model.warnings if "stands for the input" in one.message]
     assert bool(warned) is said
-    assert all(repr(name) in one.message for one in warned)
+    assert all(repr(name) in one.message and one.code == "embedding" for one in warned)

@@ -32,7 +32,7 @@ from sklearn.preprocessing import (
     StandardScaler,
 )
 
-from lime_cli.errors import ModelError
+from lime_cli.errors import ModelError, PredictionError
 from lime_cli.models.model_file import ModelFile, format_of
 from lime_cli.tabular.row import Table
 
@@ -57,7 +57,7 @@ def saved(tmp_path, held):
         ((FITTED, {"note": 1}), "0", "'1'"),
         ({"v1": {"clf": FITTED}, "clf": FITTED}, "v1.clf", "'v1'"),
         ({7: FITTED}, "7", ""),
-        ({"model": FITTED, "labels": LabelEncoder().fit(["a", "b"])}, "model", "'labels'"),
+        ({"model": FITTED, "towns": LabelEncoder().fit(["a", "b"])}, "model", "'towns'"),
     ],
     ids=["dict", "dated", "list", "tuple", "nested", "number", "labels"],
 )
@@ -401,6 +401,65 @@ def test_a_scaler_in_a_file_beside_the_model_is_told_with_what_applies_it(
     table = Table(TABLE.names, tuple(rows.T))
     assert found.predict(table) == pytest.approx(model.predict_proba(scaler.transform(rows)))
     assert "not_applied" not in [one.code for one in found.warnings]
+
+
+def test_a_vectorizer_in_a_file_beside_the_model_is_told_with_what_applies_it(
+    tmp_path, monkeypatch
+):
+    monkeypatch.chdir(tmp_path)
+    texts, labels = ["good film", "bad film", "good one", "bad one"], [1, 0, 1, 0]
+    vectorizer = TfidfVectorizer().fit(texts)
+    model = LogisticRegression().fit(vectorizer.transform(texts), labels)
+    joblib.dump(vectorizer, "vectorizer.pkl")
+    joblib.dump(model, "model.pkl")
+    with pytest.raises(PredictionError, match="takes 4 numbers, not a text") as caught:
+        ModelFile("model.pkl").load().predict(texts)
+    typed = shlex.split(re.search("(python -c .*) makes both", caught.value.hint)[1])
+    subprocess.run([sys.executable, *typed[1:]], check=True)
+    expected = model.predict_proba(vectorizer.transform(texts))
+    assert ModelFile("both.joblib").load().predict(texts) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("name", ["label_encoder.pkl", "le_final.joblib"])
+def test_an_encoder_of_labels_beside_a_model_of_texts_is_told_with_what_prints_names(
+    tmp_path, monkeypatch, name
+):
+    monkeypatch.chdir(tmp_path)
+    texts, encoder = ["good film", "bad film", "dull film"], LabelEncoder()
+    labels = encoder.fit_transform(["praise", "blame", "none"])
+    model = make_pipeline(TfidfVectorizer(), LogisticRegression()).fit(texts, labels)
+    joblib.dump(encoder, name)
+    joblib.dump(model, "model.pkl")
+    (said,) = ModelFile("model.pkl").load().warnings
+    assert (said.code, "called 0 to 2" in said.message) == ("classes_assumed", True)
+    typed = shlex.split(re.search("(python -c .*) prints", said.message)[1])
+    done = subprocess.run([sys.executable, *typed[1:]], check=True, capture_output=True, text=True)
+    assert done.stdout.strip() == "blame,none,praise"
+    named = ModelFile("model.pkl", classes=("blame", "none", "praise")).load()
+    assert named.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("called", "names"),
+    [("label_encoder", ["blame", "praise"]), ("le", ["blame", "praise"]),
+     ("gender", ["blame", "praise"]), ("target_encoder", ["a", "b", "c"])],
+)  # fmt: skip
+def test_an_encoder_of_labels_in_the_file_names_the_classes_that_it_numbered(
+    tmp_path, called, names
+):
+    texts, numbers = ["good film", "bad film", "good one"], [1, 0, 1]
+    vectorizer, encoder = TfidfVectorizer().fit(texts), LabelEncoder().fit(names)
+    model = LogisticRegression().fit(vectorizer.transform(texts), numbers)
+    held = {"vectorizer": vectorizer, "model": model, called: encoder}
+    found = ModelFile(saved(tmp_path, held)).load()
+    found.predict(texts)
+    told = [one.message for one in found.warnings if one.code == "classes_assumed"]
+    named = called != "gender" and len(names) == 2
+    assert found.identity.targets == (("blame", "praise") if named else ("0", "1"))
+    assert [f"as {called!r} of the file has them" in one for one in told] == [True] * named
+    typed = ModelFile(saved(tmp_path, held), classes=("x", "y")).load()
+    typed.predict(texts)
+    assert typed.identity.targets == ("x", "y")
 
 
 def test_files_of_other_names_beside_a_model_are_none_of_its_business(tmp_path):

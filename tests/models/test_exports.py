@@ -44,6 +44,7 @@ def test_the_graph_of_a_folder_named_by_itself_finds_what_lies_beside_it(tmp_pat
     [
         ({"problem_type": "multi_label_classification"}, 3, ("a", "b", "c"), "sigmoid"),
         ({"problem_type": "regression"}, 1, ("a",), "none"),
+        ({"function_to_apply": "sigmoid"}, 3, ("a", "b", "c"), "softmax"),
         ({}, 1, ("not a", "a"), "one"),
         ({"id2label": ""}, 2, ("LABEL_0", "LABEL_1"), "softmax"),
         ({"architectures": ["BertModel"], "id2label": ""}, 2, ("0", "1"), "none"),
@@ -124,6 +125,12 @@ def marked(one):
     one.post_processor = processors.TemplateProcessing("$A </s>", special_tokens=numbers)
 
 
+def unmarked(one):
+    from tokenizers import processors
+
+    one.post_processor = processors.TemplateProcessing("$A", special_tokens=[])
+
+
 CONFIGURED = {
     "case kept": ("bert", bert_said(do_lower_case=False), normalized(lowercase=False)),
     "accents kept": (
@@ -138,6 +145,12 @@ CONFIGURED = {
         lambda one: None,
     ),
     "a blank before": ("roberta", {"add_prefix_space": True}, spaced),
+    "Chinese of MPNet": (
+        "bert", {"tokenizer_class": "MPNetTokenizer", "tokenize_chinese_chars": False,
+                 "do_lower_case": True},
+        lambda one: None,
+    ),
+    "no mark": ("roberta", {"tokenizer_class": "GPTNeoXTokenizer"}, unmarked),
     "an end and no beginning": (
         "roberta",
         {"tokenizer_class": "LlamaTokenizerFast", "add_bos_token": False, "add_eos_token": True},

@@ -81,11 +81,17 @@ def test_json_is_read_in_either_direction(tmp_path, held):
     assert read(tmp_path, json.dumps(held), "names.json") == ("a", "b", "c")
 
 
+@pytest.mark.parametrize("text", ["{0: 'a',\n 1: \"b's\",\n 2: 'c, d'}", "['a', \"b's\", 'c, d',]"])
+def test_names_are_read_as_python_writes_them(tmp_path, text):
+    assert read(tmp_path, text) == ("a", "b's", "c, d")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         ("", "holds no names"),
         ("[1, 2", "is not JSON"),
+        ("{a, b}", "is not JSON"),
         ('{"a": "b"}', "not a list of names"),
         ('{"0": "a", "2": "b"}', "none for index 1"),
     ],

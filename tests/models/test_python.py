@@ -66,7 +66,13 @@ def test_what_a_function_prints_goes_to_standard_error(capsys):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("py:tests.models.python_functions", "does not name a function"),
+        ("py:tests.models.python_functions", "write py:tests.models:python_functions"),
+        ("py:functions", "does not name a function; write py:package.module:function"),
+        (
+            PLACE + "Service.predict",
+            r"a method of the class Service; make an object of it in the "
+            r"module, service = Service\(\), and explain py:tests.*:service.predict",
+        ),
         (PLACE + "nothing", r"has no nothing; it has .*brightness"),
         (PLACE + "number", "number is a int, not a function"),
         (PLACE + "unfitted", "is not fitted"),
@@ -210,6 +216,19 @@ def test_whatever_a_library_answers_with_is_read(name):
     assert any("its first part" in one for one in said) == (name.startswith("pair"))
 
 
+def test_a_function_may_empty_what_it_is_given():
+    texts = list(TEXTS)
+    expected = python_functions.scores_of(TEXTS)
+    assert loaded("emptied").predict(texts) == pytest.approx(expected, abs=1e-6)
+    assert texts == TEXTS
+
+
+def test_what_is_printed_past_python_goes_to_standard_error_too(capfd):
+    loaded("printed_in_c").predict(TEXTS)
+    found = capfd.readouterr()
+    assert (found.out, found.err[:10]) == ("", "no result\n")
+
+
 def test_an_async_function_is_called_what_it_is():
     with pytest.raises(PredictionError, match=r"is an async function; name one that calls it"):
         loaded("later").predict(TEXTS)
@@ -221,6 +240,14 @@ def test_a_function_of_one_text_is_told_that_it_is_given_a_list():
     words = "1 predictions for 5 inputs; the function is given several inputs"
     with pytest.raises(PredictionError, match=words):
         model.predict(TEXTS)
+
+
+def test_a_function_that_wants_other_images_is_told_what_it_is_given():
+    words = (
+        r"AssertionError: float32\); it gets 2 x 9 x 8 x 3 numbers of type float32, from 0.5 to 0.5"
+    )
+    with pytest.raises(PredictionError, match=words):
+        loaded("bytes_only").predict(IMAGES)
 
 
 GIVEN = {

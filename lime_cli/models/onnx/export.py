@@ -84,8 +84,6 @@ class Export(NamedTuple):
             return "none"
         if said == "multi_label_classification" or n == 1:
             return "sigmoid"
-        if said is None and self.config.get("function_to_apply") in ("none", "sigmoid", "softmax"):
-            return str(self.config["function_to_apply"])
         return "softmax"
 
     @property
@@ -300,8 +298,8 @@ def _unread(said: dict[str, Any], kind: str) -> tuple[str, ...]:
 
 SIDES = ("height", "width", "shortest_edge")
 
-ODD = ("perceiver",)
-"""Kinds that mean something else by the same keys: a crop before the image is resized."""
+ODD = ("perceiver", "donut", "nougat", "pixtral", "imagegpt", "layoutlmv2")
+"""Kinds that mean something else by the same keys: by sides, by a crop, or by scaling."""
 
 
 def _padded(shown: Sides, sides: Sides, shorter: int | None) -> tuple[str, ...]:

@@ -36,8 +36,21 @@ OF_WORDS = {
 }
 """Keys of tokenizer_config.json, and what BERT's normalizer calls them."""
 
-MARKED = ("LlamaTokenizer", "CodeLlamaTokenizer", "GemmaTokenizer", "CohereTokenizer")
-"""Classes that put marks around a text as ``add_bos_token`` and ``add_eos_token`` say."""
+AS_JSON_CHINESE = (
+    "MPNetTokenizer", "RoFormerTokenizer", "LayoutLMv2Tokenizer", "SplinterTokenizer",
+)  # fmt: skip
+"""Classes that take no notice of ``tokenize_chinese_chars``."""
+
+MARKED = {
+    "LlamaTokenizer": True,
+    "CodeLlamaTokenizer": True,
+    "GemmaTokenizer": True,
+    "CohereTokenizer": True,
+    "GPTNeoXTokenizer": False,
+}
+"""Classes that put marks around a text as ``add_bos_token`` and ``add_eos_token`` say; whether the
+first is the usual one.
+"""
 
 
 def is_made(export: Export) -> bool:
@@ -66,24 +79,26 @@ def configured(found: Any, export: Export) -> Any:
     kind = str(said.get("tokenizer_class") or "").removesuffix("Fast")
     whole = json.loads(found.to_str())
     changed = {name: said[key] for key, name in OF_WORDS.items() if key in said}
+    if kind in AS_JSON_CHINESE:
+        changed.pop("handle_chinese_chars", None)
     if kind not in GENERIC and (whole["normalizer"] or {}).get("type") == "BertNormalizer":
         whole["normalizer"].update(changed)
     spaced = said.get("add_prefix_space")
     if isinstance(spaced, bool) and "add_prefix_space" in (whole["pre_tokenizer"] or {}):
         whole["pre_tokenizer"]["add_prefix_space"] = spaced
     found = found.from_str(json.dumps(whole))
-    if kind in MARKED and {"add_bos_token", "add_eos_token"} & set(said):
-        _mark(found, export)
+    if kind in MARKED:
+        _mark(found, export, MARKED[kind])
     _add(found, said.get("added_tokens_decoder"))
     return found
 
 
-def _mark(found: Any, export: Export) -> None:
-    """Put the mark of the beginning, that of the end, or both around texts."""
+def _mark(found: Any, export: Export, usual: bool) -> None:
+    """Put the mark of the beginning, that of the end, both or none around texts."""
     from tokenizers import processors
 
     start, end = _marks(export, ("bos", "<s>"), ("eos", "</s>"))
-    begins = [start] if export.tokens.get("add_bos_token", True) else []
+    begins = [start] if export.tokens.get("add_bos_token", usual) else []
     ends = [end] if export.tokens.get("add_eos_token", False) else []
     numbers = [(one, found.token_to_id(one)) for one in (*begins, *ends)]
     if all(number is not None for _, number in numbers):

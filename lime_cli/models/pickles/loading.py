@@ -19,9 +19,15 @@ import joblib
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.boosters import as_estimator, read_no_files
-from lime_cli.models.containers import check_fitted, opened
+from lime_cli.models.containers import check_fitted, classes_in, opened
 from lime_cli.models.content import Content
-from lime_cli.models.model_file import ModelFile, applied_first, columns_beside
+from lime_cli.models.model_file import (
+    APPLIED_FIRST,
+    NAMES_CLASSES,
+    ModelFile,
+    columns_beside,
+    pickles_beside,
+)
 from lime_cli.models.pickles import refusals, tripwire
 from lime_cli.models.pickles.archive import (
     HEAD_BYTES,
@@ -37,7 +43,7 @@ from lime_cli.models.pickles.dry_run import Survey, Surveyor
 from lime_cli.models.pickles.policy import AllowList, Global, Refused
 from lime_cli.models.pickles.sizes import Damaged
 from lime_cli.models.pickles.states import check_model
-from lime_cli.models.predictor import Origin, Predictor, guarded, looked_at, quiet
+from lime_cli.models.predictor import Origin, Predictor, Way, guarded, looked_at, quiet
 from lime_cli.models.sklearn import way_of
 
 _LOST_CLASS = re.compile(
@@ -292,13 +298,37 @@ def predictor_of(
     digest = content.digest_in_thread()
     _count_processors()
     read_no_files()
-    beside, first = columns_beside(file.path), applied_first(file.path)
+    beside, first = columns_beside(file.path), pickles_beside(file.path, APPLIED_FIRST)
+    naming = pickles_beside(file.path, NAMES_CLASSES)
     with looked_at(name), guarded(file, kind):  # what a model has and can is asked of the model
         model, said, columns = opened(held, file.key, name)
+        naming_it = None if file.classes else classes_in(held, model)
+        if naming_it is not None:
+            key, names = naming_it
+            file = file._replace(classes=names)
+            words = f"classes are called as {key!r} of the file has them; --classes changes this"
+            said = (*said, CodedWarning("classes_assumed", words))
         check_fitted(model, name)
         before = _applied_first(file.path, first, model)
         origin = Origin(kind, digest, name, (*_version_gap(name, heard), *said, *before))
-        return Predictor(file, way_of(as_estimator(model), file, origin, columns or beside))
+        way = way_of(as_estimator(model), file, origin, columns or beside)
+        named = _names_beside(file, naming, way)
+        return Predictor(file, way._replace(warnings=(*way.warnings, *named)))
+
+
+def _names_beside(file: ModelFile, found: Sequence[str], way: Way) -> Iterator[CodedWarning]:
+    """Say what lies beside a model of texts, whose classes are numbers, and may name them."""
+    classes = way.stated.classes or ()
+    numbers = tuple(map(str, range(len(classes))))
+    if not found or file.classes or way.input.kind != "text" or classes != numbers or not classes:
+        return
+    place = str(Path(file.path).with_name(found[0]))
+    code = f"import joblib; print(*joblib.load({place!r}).classes_, sep=',')"
+    yield CodedWarning(
+        "classes_assumed",
+        f"classes are called {classes[0]} to {classes[-1]}; if {found[0]!r} beside the model holds "
+        f'their names, python -c "{code}" prints them for --classes',
+    )
 
 
 def _applied_first(path: str, found: Sequence[str], model: Any) -> Iterator[CodedWarning]:
