@@ -157,7 +157,7 @@ def test_numbers_with_units_are_read_or_a_person_is_asked(tmp_path, unit):
         table.to_csv(tmp_path / "d.csv", index=False)
         (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
         loaded = ModelFile(str(tmp_path / "m.pkl")).load()
-        with pytest.raises(LimexError, match="numeric 'size' gives it the numbers alone"):
+        with pytest.raises(LimexError, match="numeric size gives it the numbers alone"):
             TabularModality(str(tmp_path / "d.csv")).fitted(loaded.asked)
         options = {"numeric": ["size"]}
     found, codes = asked(tmp_path, model, table, **options)
