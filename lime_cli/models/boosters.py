@@ -21,6 +21,7 @@ from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import MissingDependency, ModelError, in_words
 from lime_cli.models.booster_files import Unfit, check_catboost, check_lightgbm
 from lime_cli.models.content import Content
+from lime_cli.models.encoders import FittedBefore
 from lime_cli.models.fitted import UNNAMED
 from lime_cli.models.model_file import ModelFile, columns_beside
 from lime_cli.models.outputs import softmax
@@ -52,7 +53,7 @@ BEHIND_RAW = CodedWarning(
 )
 
 
-class Boosted:
+class Boosted(FittedBefore):
     """A booster that answers the scikit-learn way."""
 
     def __init__(self, booster: Any, method: str, predict: Callable[[Any], Any]) -> None:
@@ -332,7 +333,7 @@ CONSTANT = "const"
 """What ``add_constant`` calls its column of ones."""
 
 
-class Statistics:
+class Statistics(FittedBefore):
     """A result of statsmodels that answers the scikit-learn way."""
 
     def __init__(self, results: Any) -> None:

@@ -16,6 +16,7 @@ from lime_cli.models.boosters import as_estimator
 from lime_cli.models.encoders import (
     AsTheyAre,
     Averaged,
+    Calibrated,
     OfColumns,
     SideBySide,
     encoders_of,
@@ -96,8 +97,11 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
         return _with_columns(*chained, held)
     if "," in key:
         return _behind(held, key.split(","), name)
-    if key == MEAN and _child(held, key, None) is None and _are_alike(held):
-        return ModelInside(Averaged([as_estimator(one) for one in _children(held).values()]))
+    above, _, last = key.rpartition(".")
+    if last == MEAN and _child(held, key, None) is None:
+        several = _under(held, above, name) if above else held
+        if _are_alike(several):
+            return ModelInside(Averaged([as_estimator(one) for one in _children(several).values()]))
     found = _under(held, key, name)
     if not can_predict(found):
         raise ModelError(
@@ -131,8 +135,13 @@ def _behind(held: Any, keys: list[str], name: str) -> ModelInside:
             "columns of the parts those of a model that comes last",
             _keys(held),
         )
+    words = (
+        f"{_quoted(keys[:-1])} stand side by side before {keys[-1]!r} in the order of --key; the "
+        "model does not tell whether it was fitted so"
+    )
+    before = SideBySide([one for _, one in steps])
     return ModelInside(
-        _pipeline([(_listed(keys[:-1]), SideBySide([one for _, one in steps])), model])
+        _pipeline([(_listed(keys[:-1]), before), model]), (CodedWarning("chained", words),)
     )
 
 
@@ -213,6 +222,9 @@ def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
     None where there is no model or more than one, or where the parts do not fit.
     """
     models = [(key, one) for key, one in _children(held).items() if can_predict(one)]
+    pair = _calibrated(held, models)
+    if pair is not None:
+        return pair
     if len(models) != 1 or not isinstance(held, (Mapping, list, tuple)):
         return None
     key, model = models[0][0], as_estimator(models[0][1])
@@ -246,15 +258,44 @@ def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
         return None
     words = f"{_quoted([one for one, _ in parts[:-1]])} is applied before {str(key)!r}; "
     words += f"--key {key} gives the model alone"
-    cut = [str(one) for one, child in children.items() if _is_threshold(one, child)]
-    if cut:
-        words += f"; {_quoted(cut)} beside it is not applied: the class is the most probable one"
-    return _pipeline(parts), (CodedWarning("chained", words),)
+    return _pipeline(parts), (CodedWarning("chained", words), *_left_out(children))
 
 
-def _is_threshold(key: Any, child: Any) -> bool:
-    number = isinstance(child, (float, np.floating)) and bool(0 < child < 1)
-    return number and re.search(r"(?i)thr|cut", str(key)) is not None
+AFTER = re.compile(r"(?i)thr|cut|log|exp|transform|inverse|offset|shift")
+"""How a value is called that its owner applies to what a model predicts."""
+
+
+def _left_out(children: Mapping[Any, Any]) -> tuple[CodedWarning, ...]:
+    """Say what else lies there that may have to be applied after the model."""
+    plain = (bool, int, float, str, np.generic)
+    kept = [one for one, child in children.items() if isinstance(child, plain) and child]
+    found = [one for one in kept if AFTER.search(str(one))]
+    if not found:
+        return ()
+    words = f"{_quoted(found)} beside the model is not applied to what it predicts"
+    return (CodedWarning("not_applied", f"{words}; explain a function that does: py:module:name"),)
+
+
+def _calibrated(
+    held: Any, models: list[tuple[Any, Any]]
+) -> tuple[Any, tuple[CodedWarning, ...]] | None:
+    """Chain a classifier of two classes and what calibrates its probabilities; None without."""
+    last = [one for one in models if re.search("(?i)calib|platt|isotonic", str(one[0]))]
+    if len(models) != 2 or len(last) != 1:
+        return None
+    key, calibrator = last[0]
+    ((before, model),) = [one for one in models if one[0] != key]
+    one_column = getattr(calibrator, "n_features_in_", 1) == 1
+    if not one_column or len(getattr(model, "classes_", ())) != 2:
+        return None
+    rest = {one: child for one, child in _children(held).items() if one != key}
+    chained = _chained({**rest, before: Calibrated(as_estimator(model), calibrator)})
+    if chained is None:
+        return None
+    words = f"{str(key)!r} is applied to the probabilities of {str(before)!r}"
+    words += f"; --key {before} gives the model alone"
+    said = [one for one in chained[1] if one.code != "taken_from"]
+    return chained[0], (*said, CodedWarning("chained", words))
 
 
 OF_TARGET = re.compile(r"(?i)(?:^|_)(?:y|targets?|labels?|outputs?|prices?)(?:_|$)")
@@ -264,17 +305,21 @@ OF_TARGET = re.compile(r"(?i)(?:^|_)(?:y|targets?|labels?|outputs?|prices?)(?:_|
 def _scales_back(held: Any, model: Any, steps: list[tuple[Any, Any]]) -> Any:
     """Return the key of the scaler of a regression's target; None where there is none.
 
-    Its name says so, or it names a column that neither the model nor what comes before it takes.
+    Its name says so, or it names a column that neither the model nor what comes before it takes,
+    or the others fit the model without it.
     """
     if hasattr(model, "classes_"):
         return None
     for key, one in steps:
+        others = [pair for pair in steps if pair[0] != key]
+        spare = bool(others) and _line([*others, (None, model)])
+        spare = spare and not _line([*steps, (None, model)])
         if getattr(one, "n_features_in_", 0) != 1 or not hasattr(one, "inverse_transform"):
             continue
-        rest = [part for other, part in steps if other != key]
-        columns = _columns_of(held, [model, *rest])
+        columns = _columns_of(held, [model, *(part for _, part in others)])
         own = [str(name) for name in getattr(one, "feature_names_in_", ())]
-        if OF_TARGET.search(str(key)) or (own and columns and own[0] not in columns):
+        foreign = own[0] not in columns if own and columns else spare
+        if OF_TARGET.search(str(key)) or foreign:
             return key
     return None
 
@@ -289,7 +334,8 @@ def _columns_of(held: Any, models: list[Any]) -> tuple[str, ...] | None:
 def _transforms_inputs(one: Any) -> bool:
     """Tell what may have to be applied before the model; encoders of labels come after it."""
     labels = type(one).__name__ in ("LabelEncoder", "LabelBinarizer", "MultiLabelBinarizer")
-    return hasattr(one, "transform") and not can_predict(one) and not labels
+    table = type(one).__module__.partition(".")[0] in ("pandas", "polars")
+    return hasattr(one, "transform") and not can_predict(one) and not labels and not table
 
 
 def classes_in(held: Any, model: Any) -> tuple[str, tuple[str, ...]] | None:
@@ -447,9 +493,11 @@ def _no_model(held: Any, name: str) -> ModelError:
             if _beside(_with_lists([*named, *more]), model)
         ]
         if fitting:
+            *parts, last = fitting[0]
+            ways = [[*parts, last], [*reversed(parts), last]]
             way = (
                 "or, in the order in which the model was fitted on their columns side by side: "
-                f"--key {','.join(fitting[0])}"
+                + " or ".join(f"--key {_listed(one)}" for one in ways)
             )
         return ModelError(
             f"{name}: holds {what(held)} whose parts do not fit each other: "
@@ -509,9 +557,11 @@ def _nothing_there(held: Any, name: str) -> ModelError:
     if deeper:
         before = [key for key, one in _transformers(held)]
         ways = [
-            _listed(before, key) if _line([*_transformers(held), (key, one)]) else key
+            _listed(before, key) if before and _line([*_transformers(held), (key, one)]) else key
             for key, one in deeper
         ]
+        for above in dict.fromkeys(key.rpartition(".")[0] for key, _ in deeper):
+            ways += [f"{above}.{MEAN}, their mean"] * _are_alike(_under(held, above, name))
         return ModelError(
             f"{name}: holds {what(held)} with models deeper inside",
             "use " + " or ".join(f"--key {one}" for one in ways),

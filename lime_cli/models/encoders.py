@@ -25,11 +25,19 @@ Itself = TypeVar("Itself")
 
 
 class FittedBefore:
-    """A transformer of data frames that needs no ``fit``."""
+    """A part of a pipeline of scikit-learn that needs no ``fit``."""
 
     def fit(self: Itself, rows: Any, labels: Any = None) -> Itself:
         """Return itself: all that it knows was fitted before."""
         return self
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.base import BaseEstimator
+
+        return BaseEstimator().__sklearn_tags__()
 
 
 class Encoders(FittedBefore):
@@ -109,7 +117,7 @@ class AsTheyAre(FittedBefore):
         return rows.to_numpy(float)
 
 
-class Averaged:
+class Averaged(FittedBefore):
     """Models of one kind that answer with the mean of what each of them predicts."""
 
     def __init__(self, models: Sequence[Any]) -> None:
@@ -124,6 +132,23 @@ class Averaged:
 
     def _mean_of(self, method: str) -> Callable[[Any], Any]:
         return lambda rows: np.mean([getattr(one, method)(rows) for one in self.estimators_], 0)
+
+
+class Calibrated(FittedBefore):
+    """A classifier of two classes whose probabilities something else was fitted to correct."""
+
+    def __init__(self, model: Any, calibrator: Any) -> None:
+        """``calibrator`` takes the probability of the second class, as a column or a vector."""
+        self.estimators_, self.classes_ = [model], model.classes_
+        self._calibrator = calibrator
+
+    def predict_proba(self, rows: Any) -> Any:
+        """Return (n, 2) probabilities."""
+        share, asked = np.asarray(self.estimators_[0].predict_proba(rows))[:, 1:], self._calibrator
+        if hasattr(asked, "predict_proba"):
+            return asked.predict_proba(share)
+        found = np.ravel(asked.predict(share))
+        return np.stack([1 - found, found], axis=1)
 
 
 class OfColumns(FittedBefore):

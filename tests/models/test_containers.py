@@ -20,8 +20,9 @@ from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.impute import SimpleImputer
+from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
-from sklearn.model_selection import GridSearchCV
+from sklearn.model_selection import GridSearchCV, cross_validate
 from sklearn.neighbors import LocalOutlierFactor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import (
@@ -500,6 +501,8 @@ def test_parts_that_were_stacked_by_hand_are_put_side_by_side_in_the_order_said(
     names = found.input.columns
     table = Table(names, tuple(np.array(FRAME[one]) for one in names))
     assert found.predict(table) == pytest.approx(model.predict_proba(rows))
+    (said,) = [one.message for one in found.warnings if one.code == "chained"]
+    assert "in the order of --key; the model does not tell whether it was fitted so" in said
 
 
 @pytest.mark.parametrize("first", ["encoder", "numbers"])
@@ -663,12 +666,78 @@ def test_only_models_that_are_alike_have_a_mean(tmp_path):
         ModelFile(path, key="mean").load()
 
 
-def test_a_threshold_beside_a_chain_is_said_to_be_left_out(tmp_path):
-    held = {"model": SCALED_BY, "scaler": OF_ROWS, "threshold": 0.3, "auc": 0.9}
-    (said,) = ModelFile(saved(tmp_path, held)).load().warnings
-    assert said.message.endswith(
-        "; 'threshold' beside it is not applied: the class is the most probable one"
-    )
+@pytest.mark.parametrize("beside", [{"threshold": 0.3}, {"log_target": True}, {"inverse": "exp"}])
+def test_what_is_applied_after_a_chain_is_said_to_be_left_out(tmp_path, beside):
+    held = {"model": SCALED_BY, "scaler": OF_ROWS, **beside, "auc": 0.9, "log": ""}
+    (_, said) = ModelFile(saved(tmp_path, held)).load().warnings
+    (name,) = beside
+    assert said.code == "not_applied"
+    assert said.message.startswith(f"{name!r} beside the model is not applied to what it predicts")
+
+
+SHARES = FITTED.predict_proba(X)[:, 1]
+CALIBRATORS = {
+    "isotonic": IsotonicRegression(out_of_bounds="clip").fit(SHARES, 1 - Y),
+    "platt": LogisticRegression().fit(SHARES[:, None], 1 - Y),
+}
+
+
+@pytest.mark.parametrize("scaled", [False, True])
+@pytest.mark.parametrize("name", CALIBRATORS)
+def test_what_calibrates_a_classifier_beside_it_is_applied_after_it(tmp_path, name, scaled):
+    calibrator = CALIBRATORS[name]
+    model, before = (SCALED_BY, {"scaler": OF_ROWS}) if scaled else (FITTED, {})
+    held = {"model": model, f"{name}_calibrator": calibrator, **before}
+    found = ModelFile(saved(tmp_path, held)).load()
+    shares = model.predict_proba(OF_ROWS.transform(X) if scaled else X)[:, 1]
+    if name == "isotonic":
+        own = calibrator.predict(shares)
+    else:
+        own = calibrator.predict_proba(shares[:, None])[:, 1]
+    assert found.predict(TABLE) == pytest.approx(np.stack([1 - own, own], axis=1))
+    assert f"'{name}_calibrator' is applied to the prob" in found.warnings[-1].message
+
+
+def test_tables_beside_a_model_are_no_part_of_it(tmp_path):
+    held = {"model": FITTED, "X_train": ROWS, "y_train": pd.Series(Y)}
+    found = ModelFile(saved(tmp_path, held)).load()
+    assert np.array_equal(found.predict(TABLE), FITTED.predict_proba(X))
+    assert "'X_train' and 'y_train' beside it is not applied" in found.warnings[0].message
+
+
+def test_the_models_of_a_cross_validation_have_a_mean(tmp_path):
+    done = cross_validate(LogisticRegression(), X, Y, cv=3, return_estimator=True)
+    path = saved(tmp_path, done)
+    with pytest.raises(
+        ModelError, match=r"--key estimator\.2 or --key estimator\.mean, their mean"
+    ):
+        ModelFile(path).load()
+    own = np.mean([one.predict_proba(X) for one in done["estimator"]], axis=0)
+    assert ModelFile(path, key="estimator.mean").load().predict(TABLE) == pytest.approx(own)
+
+
+def test_a_scaler_of_one_number_that_fits_nowhere_else_is_that_of_the_target(tmp_path):
+    of_target = StandardScaler().fit(COST.values)
+    model = Ridge().fit(OF_ROWS.transform(X), of_target.transform(COST.values).ravel())
+    found = ModelFile(saved(tmp_path, (OF_ROWS, of_target, model))).load()
+    own = of_target.inverse_transform(model.predict(OF_ROWS.transform(X))[:, None])
+    assert found.predict(TABLE) == pytest.approx(own)
+
+
+@pytest.mark.parametrize("library", ["xgboost", "lightgbm"])
+def test_a_booster_behind_a_scaler_answers_as_its_own(tmp_path, library):
+    package = pytest.importorskip(library)
+    rows = OF_ROWS.transform(X)
+    if library == "xgboost":
+        matrix = package.DMatrix(rows, Y)
+        booster = package.train({"objective": "binary:logistic"}, matrix, 3)
+        own = booster.predict(package.DMatrix(rows))
+    else:
+        said = {"objective": "binary", "verbose": -1, "min_data_in_leaf": 3}
+        booster = package.train(said, package.Dataset(rows, Y), 3)
+        own = booster.predict(rows)
+    found = ModelFile(saved(tmp_path, {"model": booster, "scaler": OF_ROWS})).load()
+    assert found.predict(TABLE) == pytest.approx(np.stack([1 - own, own], axis=1), abs=1e-6)
 
 
 def test_a_model_s_file_in_a_file_is_written_out_by_the_command_that_is_named(

@@ -1,5 +1,8 @@
 """ONNX models of tables that name no classes: several values, scores of outliers."""
 
+import pickle
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +12,7 @@ from sklearn.ensemble import IsolationForest, RandomForestRegressor
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
-from sklearn.svm import OneClassSVM
+from sklearn.svm import SVC, NuSVC, OneClassSVM
 
 from lime_cli.models.model_file import ModelFile
 from lime_cli.tabular.modality import TabularModality
@@ -53,6 +56,27 @@ def test_a_clustering_votes_for_the_group_of_the_nearest_centre_as_its_pickle(tm
     assert np.array_equal(found.predict(TABLE), votes)
     assert found.identity.targets == ("0", "1", "2")
     assert [one.code for one in found.warnings] == ["coarse_output"]
+
+
+@pytest.mark.filterwarnings("ignore:Attribute `prob")
+@pytest.mark.parametrize("zipmap", [True, False])
+@pytest.mark.parametrize("shape", ["ovr", "ovo"])
+@pytest.mark.parametrize("k", [2, 3])
+@pytest.mark.parametrize("kind", [SVC, partial(NuSVC, nu=0.1)])
+def test_margins_of_support_vectors_have_the_sign_of_their_pickle(tmp_path, kind, k, shape, zipmap):
+    from skl2onnx import to_onnx
+
+    words = np.array(["well", "ill", "dead"])[(X[:, 0] > 0) + 0 + (X[:, 1] > 0.5) * (k > 2)]
+    model = kind(decision_function_shape=shape).fit(X, words)
+    opset = {"": 15, "ai.onnx.ml": 3}
+    made = to_onnx(model, X[:1], options={id(model): {"zipmap": zipmap}}, target_opset=opset)
+    (tmp_path / "model.onnx").write_bytes(made.SerializeToString())
+    found = ModelFile(str(tmp_path / "model.onnx")).load()
+    (tmp_path / "model.pkl").write_bytes(pickle.dumps(model))
+    own = ModelFile(str(tmp_path / "model.pkl")).load()
+    assert found.predict(TABLE) == pytest.approx(own.predict(TABLE), abs=1e-4)
+    assert found.identity.targets == tuple(model.classes_)
+    assert found.named([OneRow(one) for one in X[:20]]) == {}
 
 
 class OneRow:

@@ -245,6 +245,7 @@ class Session:
         self._session, self._graph, self._name = session, graph, path.name
         self._inputs = session.get_inputs()
         group = one_for_each_class(session.get_outputs(), graph.classes)
+        self._turned = False
         self._columns = [one.name for one in group if file.output is None]
         """Outputs that are read together."""
         self._outputs = [one for one in session.get_outputs() if one.name not in self._columns[1:]]
@@ -261,9 +262,34 @@ class Session:
         self._output, self.warnings = choose(
             self._name, self._outputs, file.output, graph, n, self._nothing
         )
+        self._margins, self._turned = self._of_vectors()
         self.file = self._completed()
         if self._tokens is not None and self._is_of_each_token():
             raise ModelError(*each_token(self._name))
+
+    def _of_vectors(self) -> tuple[bool, bool]:
+        """Tell whether a support vector classifier gives margins, and whether these are turned.
+
+        Those of two classes have the sign of the other class, whatever class it names.
+        """
+        names = [one for one in self._outputs if one.type in LABELS]
+        classes = self._graph.classes or ()
+        if self._graph.ends_in(self._output.name) != "SVMClassifier" or len(names) != 1:
+            return False, False
+        try:
+            label, raw = np.ravel(self._nothing(names[0])), self._get(self._output, self._zeros)
+        except PredictionError:  # not every model takes zeros
+            return False, False
+        first = np.array([*raw[0].values()] if isinstance(raw[0], dict) else raw[0])
+        turned = first.shape == (2,) and first[0] == -first[1] and len(classes) == 2
+        return (
+            not (abs(first.sum() - 1) < 1e-3 and (first >= 0).all()),
+            bool(turned and classes[first.argmax()] != str(label[0])),
+        )
+
+    @property
+    def _zeros(self) -> dict[str, NDArray[Any]]:
+        return zeros(self._inputs, self.input)
 
     def _is_of_each_token(self) -> bool:
         """Tell an output that has an axis of the same name as that of the tokens."""
@@ -334,7 +360,7 @@ class Session:
         """Return what the graph answers at an output to zeros, or to next to no text."""
         if self._tokens is not None:
             return self._tokens.predict(["a"], lambda feeds: self._run(feeds, output))
-        return self._get(output, zeros(self._inputs, self.input))
+        return self._get(output, self._zeros)
 
     def stated(self) -> Stated:
         """Read task and classes: a label beside the scores, or scores by class, mean classes."""
@@ -355,6 +381,8 @@ class Session:
         return Stated(
             task,
             classes,
+            margins=self._margins,
+            pairs=self._margins,
             independent="Sigmoid" in (ending, activation.capitalize()),
             labels=labels,
             output=self._output.name,
@@ -402,7 +430,7 @@ class Session:
         if not listing:
             return None
         try:
-            names = self._get(listing[0], zeros(self._inputs, self.input))
+            names = self._get(listing[0], self._zeros)
         except PredictionError:  # not every model takes zeros
             return None
         return tuple(map(str, np.ravel(names)))
@@ -425,6 +453,8 @@ class Session:
         together = output.name in self._columns
         try:
             found = self._session.run(self._columns if together else [output.name], feeds)
+            if output is self._output and self._turned:
+                return _negated(found[0])
             return np.stack(found, axis=1) if together else found[0]
         except Exception as error:  # as above
             if is_shortage(error):
@@ -442,6 +472,12 @@ class Session:
             height, width = shape[2:] if given.layout == "NCHW" else shape[1:3]
             return f"images of {height} x {width} may not fit it: --size 224, say"
         return ""
+
+
+def _negated(found: Any) -> Any:
+    if isinstance(found, list):
+        return [{key: -value for key, value in one.items()} for one in found]
+    return -found
 
 
 LABELS = ("tensor(string)", "tensor(int64)")
