@@ -169,7 +169,7 @@ def test_the_numbers_in_words_and_units_beside_them_are_advised(tmp_path):
     with pytest.raises(InputError) as caught:
         answers(tmp_path, frame, model)
     assert "--map 'stops=1 stop:?,2 stops:?,non-stop:?'" in str(caught.value)
-    assert "--numeric 'rate'" in str(caught.value)
+    assert "--numeric rate" in str(caught.value)
     maps = parse_maps(("stops=non-stop:0,1 stop:1,2 stops:2", "sex=male:0,female:1"))
     found, _ = answers(tmp_path, frame, model, schema=Schema(maps=maps, numeric=("rate",)))
     assert found[:, 0] == pytest.approx(model.predict(columns))

@@ -533,8 +533,8 @@ def test_numbers_in_the_only_spelling_they_can_have_are_read(tmp_path, spell, se
     ("spell", "hint"),
     [
         (lambda number: f"{number / 1000:.3f}".replace(".", ","), "--thousands ','"),
-        (lambda number: f"{number:.0f}%", "--numeric 'sales,n'"),
-        (lambda number: f"{number:.0f}k", "--numeric 'sales,n'"),
+        (lambda number: f"{number:.0f}%", "--numeric sales,n"),
+        (lambda number: f"{number:.0f}k", "--numeric sales,n"),
         (lambda number: f"{number:.0f}" + (" km" if number % 2 else " mi"), "--numeric"),
     ],
     ids=["thousands or decimals", "percent", "thousands", "two units"],
