@@ -301,7 +301,7 @@ class TableOptions(Options, heading="Input"):
 class FolderOptions(Options, heading="Input"):
     """Which files of folders are meant, as typed."""
 
-    recursive: bool = flag("--recursive", "Include files in subfolders.", common=True)
+    recursive: bool = flag("--recursive", "Include files in subfolders.")
     glob: str | None = option(
         "--glob", "Files to take from folders, such as '2024-*'.", metavar="PATTERN"
     )
