@@ -12,7 +12,9 @@ process, as a second one finds its memory ready. All run from byte code, which p
 installs. Goals: at most 1.3 for pickles, 1.15 for ONNX, 2 for the unpickling.
 
 With --kinds: what unpickling costs for every kind of model, in one process that has done it before:
-the least processor time of many runs, beside pickle.load or joblib.load.
+the least processor time of many runs, beside pickle.load, joblib.load or skops.io.load. Bound:
+twice that or 3 ms more, whichever is larger; beside pickle.load, which is all in C and checks
+nothing, three times or 3 ms more. A line beyond its bound ends with a mark.
 """
 
 from __future__ import annotations
@@ -36,6 +38,8 @@ import numpy as np
 ROOT = Path(__file__).parents[1]
 ENV = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
 ROWS, COLUMNS, LAYERS, WIDTH = 20000, 20, 5, 1024
+MORE = 3.0
+"""Milliseconds that small models may take more, however soon they load without checks."""
 
 BARE = """
 import joblib, numpy
@@ -147,8 +151,11 @@ def compare_kinds(folder: Path, runs: int) -> None:
                     least[place] = min(least[place], 1000 * (time.process_time() - began))
             kilobytes = path.stat().st_size / 1000
             ratio = least[1] / least[0]
+            most = (3 if form.endswith(".pkl") else 2) * least[0]
+            mark = " beyond" if least[1] > max(most, least[0] + MORE) else ""
             print(
-                f"{path.name:<32}{kilobytes:>8.0f}{least[0]:>10.2f}{least[1]:>10.2f}{ratio:>8.2f}",
+                f"{path.name:<32}{kilobytes:>8.0f}{least[0]:>10.2f}{least[1]:>10.2f}{ratio:>8.2f}"
+                f"{mark}",
                 flush=True,
             )
 

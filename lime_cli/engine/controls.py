@@ -70,10 +70,8 @@ def without_tails(
             continue
         r = int(radius[p])
         weights = ground.w[r].reshape(-1)[ground.slot_of]
-        left = residuals(ground, r, fits, p, (data[0][p], float(data[1][p])))
-        left = (left - ground.X[..., 1 + ground.d :] @ fits.controls[p, r, 0]).reshape(-1)[
-            ground.slot_of
-        ]
+        own = data[0][p], float(data[1][p])
+        left = residuals(ground, r, fits, p, own, controlled=True).reshape(-1)[ground.slot_of]
         pull, squares = weights * left, tail**2
         along = pull @ tail
         share = along**2 / np.maximum(along**2 + pull**2 @ squares, 1e-300)
@@ -91,8 +89,7 @@ def needy(
     for r in sorted(set(radius.tolist())):
         some = np.flatnonzero(radius == r)
         y = ground.sorted_predictions(data[0][some] - data[1][some, None])
-        own = [fits.offsets[some, r, :1], fits.slopes[some, r, 0], fits.controls[some, r, 0]]
-        fitted = np.matmul(ground.X, np.concatenate(own, axis=1)[:, None, :, None])[..., 0]
+        fitted = np.matmul(ground.X, fits.predicting[some, r, :1, :, None])[..., 0]
         left[some] = np.einsum("pbl,bl->p", (y - fitted) ** 2, ground.w[r])
     n = ground.effective[radius]
     freedom = np.maximum(n - ground.X.shape[2], n / 4)
@@ -169,10 +166,10 @@ class _Controls:
         self.pull = ground.w[r] * left
         """Weighted residuals, (B, L)."""
         self.random = random and ground.masks.uniforms is not None
-        shared = fits.controls[p, r, 0].reshape(-1, d)
-        size = variance * fits.slopes[p, r, 0] ** 2 + self.mean * (shared**2).sum(axis=0)
+        own = fits.predicting[p, r, 0, 1:].reshape(-1, d)
+        size = variance * own[0] ** 2 + self.mean * (own[1:] ** 2).sum(axis=0)
         alone: list[tuple[float, int, int]] = []
-        for degree in range(len(shared) + 1, 1 + DEGREES * self.random):
+        for degree in range(len(own), 1 + DEGREES * self.random):
             slopes, scores = self._alone(degree)
             clear = scores > CLEAR
             size += np.where(clear, self.mean * slopes**2, 0.0)

@@ -28,8 +28,9 @@ CONDITIONING = 1e-12
 SEEN = 32.0
 """Effective samples that mask a component, at least, of a radius that is chosen for more than MOST;
 for fewer components one a block."""
-SCREENED = 64
-"""Components, at most, of the control that is fitted to the strongest of more than MOST."""
+SCREENED, SPARE = 64, 4.0
+"""Regressors, at most, that are fitted where few of them may predict better than all; effective
+samples a regressor from which that is not tried."""
 DEGREES, ROOM = 2, 4
 """Of the polynomials of what was drawn, at most; samples a regressor, at least."""
 SHRINK = 0.5
@@ -39,6 +40,8 @@ CERTAIN = 3.0
 all: by chance at none of the radii."""
 SMALL_GAP, NEAR_BEST = 0.05, 0.03
 """Of the range of the predictions; of fidelity: what the choice of the radius calls small."""
+KEPT_WHOLE = 256
+"""Regressors, at most, of which the Gram matrices at every radius are kept."""
 OF_A_SIZE = 4
 """Samples for each block and unknown, from which those that weigh the same are taken together."""
 TOGETHER = 2**18
@@ -53,8 +56,9 @@ class Fits:
     """(P, R, F, d): g of every fold."""
     offsets: FloatArray
     """(P, R, F): a of every fold."""
-    controls: FloatArray
-    """(P, R, F, c): coefficients of the control variates of every fold."""
+    predicting: FloatArray
+    """(P, R, F, p): coefficients of what is regressed, of every fold, that predict other blocks
+    best; of few samples a component those of the strongest, which slopes and offsets correct."""
     fidelity: FloatArray
     """(P, R): of the effect of masking, the share that the surrogate explains, or nan."""
     fidelity_error: FloatArray
@@ -142,7 +146,12 @@ class Ground:
         random = masks.uniforms is not None
         self.blind = (masked < least) & (masked.max() >= least) & random
         """(R,): where samples mask each component too seldom, for random replacements."""
+        p = self.X.shape[2]
+        spare = (self.effective < SPARE * p) & (np.minimum(SCREENED, self.effective / 8) < p - 1)
+        self.few = spare & ~self.blind & (self.B > 1)
+        """(R,): where few regressors may predict better than all."""
         self._grams: dict[int, FloatArray] = {}
+        self._whole: dict[int, FloatArray] = {}
         self._least: dict[int, FloatArray] = {}
         self._place_twins(order)
 
@@ -169,7 +178,8 @@ class Ground:
     def bytes(self) -> int:
         """How much memory it comes to take, about."""
         p = self.X.shape[2]
-        return 8 * (self.X.size + len(self.w) * self.F * (p * p + (1 + self.d) ** 2))
+        kept = p * p * (1 + (p <= KEPT_WHOLE)) + (1 + self.d) ** 2
+        return 8 * (self.X.size + len(self.w) * self.F * kept)
 
     @property
     def controlled(self) -> bool:
@@ -192,17 +202,27 @@ class Ground:
     def gram(self, r: int) -> FloatArray:
         """Return the Gram matrices of (1, the masks) of one radius, (F, d + 1, d + 1)."""
         if r not in self._grams:
-            self._grams[r] = self._systems([r], 1 + self.d)[0]
+            self._grams[r] = self._systems([r], slice(1 + self.d))[0]
         return self._grams[r]
 
-    def _systems(self, radii: Sequence[int], p: int) -> FloatArray:
-        """Return the Gram matrices of the first p of (1, x) at some radii, (radii, F, p, p), the
-        instance counted.
+    def part(self, r: int, columns: IntArray) -> FloatArray:
+        """Return the Gram matrices of some of (1, x) at one radius, of every fold, (F, m, m)."""
+        p = self.X.shape[2]
+        if p > KEPT_WHOLE:
+            return np.asarray(self._systems([r], columns)[0])
+        if r not in self._whole:
+            self._whole[r] = self._systems([r], slice(p))[0]
+        return self._whole[r][:, columns[:, None], columns]
+
+    def _systems(self, radii: Sequence[int], columns: slice | IntArray) -> FloatArray:
+        """Return the Gram matrices of some of (1, x), of which 1 is the first, at some radii,
+        (radii, F, m, m), the instance counted.
         """
-        if self.masks.n >= OF_A_SIZE * self.B * p:
-            blocks = self._by_size(radii, p)
+        x = self.X[..., columns]
+        if self.masks.n >= OF_A_SIZE * self.B * x.shape[2]:
+            blocks = self._by_size(radii, x)
         else:
-            halves = (self.X[..., :p] * np.sqrt(self.w[r])[:, :, None] for r in radii)
+            halves = (x * np.sqrt(self.w[r])[:, :, None] for r in radii)
             blocks = np.stack([half.transpose(0, 2, 1) @ half for half in halves])
         folds = blocks.sum(axis=1, keepdims=True)
         if self.F > 1:
@@ -210,18 +230,19 @@ class Ground:
         folds[:, :, 0, 0] += self.own[radii][:, None] * np.r_[1.0, self.rest]
         return np.asarray(folds)
 
-    def _by_size(self, radii: Sequence[int], p: int) -> FloatArray:
-        """Return the Gram matrices of every block at some radii, (radii, B, p, p).
+    def _by_size(self, radii: Sequence[int], x: FloatArray) -> FloatArray:
+        """Return the Gram matrices of x (B, L, p) of every block at some radii, (radii, B, p, p).
 
         All samples that mask as many components weigh the same: of many, each is multiplied once,
         however many radii there are.
         """
+        p = x.shape[2]
         blocks = np.zeros((len(radii), self.B, p * p))
         for b, slots in enumerate(np.split(np.arange(self.masks.n), np.cumsum(self.counts)[:-1])):
             sizes = self.masks.sizes[self.order[slots]]
             order = np.argsort(sizes, kind="stable")
             first = np.flatnonzero(np.diff(sizes[order], prepend=-1))
-            parts = np.split(self.X[b, order, :p], first[1:])
+            parts = np.split(x[b, order], first[1:])
             some = max(1, TOGETHER // p**2)
             weights = self.w[radii, b][:, order[first]]
             for k in range(0, len(parts), some):
@@ -234,8 +255,10 @@ class Ground:
         """What turns correlations into coefficients, (R, F, p, p)."""
         p, d = self.X.shape[2], self.d
         inverses = np.empty((len(self.w), self.F, p, p))
-        systems = self._systems(range(len(self.w)), p)
+        systems = self._systems(range(len(self.w)), slice(p))
         self._grams.update(enumerate(systems[:, :, : 1 + d, : 1 + d].copy()))
+        if self.few.any() and p <= KEPT_WHOLE:
+            self._whole.update(enumerate(systems.copy()))
         for r, (kernel, system) in enumerate(zip(self.kernels, systems, strict=True)):
             scale = np.einsum("fii->f", system) / p
             ridge = np.repeat(CONDITIONING * scale[:, None], p, axis=1)
@@ -301,6 +324,9 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     left_out = coefficients[:, :, 1:] if ground.F > 1 else coefficients
     fitted = np.matmul(ground.X, left_out.transpose(0, 2, 3, 1))  # (P, B, L, R)
     missed = y[..., None] - fitted
+    corrected = np.repeat(ground.thin[None], len(y), axis=0)
+    for r in np.flatnonzero(ground.few & (ground.d <= MOST)).tolist():
+        corrected[:, r] |= _few(ground, r, c[:, r], y, (coefficients[:, r], missed[..., r]))
     means = everything[:, :, 0] / (ground.w.sum(axis=(1, 2)) + ground.own)
     about = y[..., None] - means[:, None, None, :]
     raw = np.einsum("pblr,rbl->pr", about**2, ground.w) + ground.own * means**2
@@ -314,13 +340,14 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     lost += (own * at_itself / B)[..., None]
     total += (own * means**2 / B)[..., None]
     fidelity, error = _ratio(lost, total)
-    steering = fidelity.copy()
-    for r in np.flatnonzero(ground.thin).tolist():
-        coefficients[:, r] = _corrected(ground, r, coefficients[:, r], missed[..., r])
+    steering, predicting = fidelity.copy(), coefficients.copy()
+    for r in np.flatnonzero(corrected.any(axis=0)).tolist():
+        some = corrected[:, r]
+        coefficients[some, r] = _corrected(ground, r, coefficients[some, r], missed[some, ..., r])
         with np.errstate(divide="ignore", invalid="ignore"):
-            steering[:, r] = _decided(ground, r, blocks[:, r]) / total[:, r].sum(axis=1)
+            steering[some, r] = _decided(ground, r, blocks[some, r]) / total[some, r].sum(axis=1)
     end = 1 + ground.d
-    coefficients, controls = coefficients[..., :end], coefficients[..., end:]
+    coefficients = coefficients[..., :end]
     in_sample = y[..., None] - np.matmul(
         ground.X[..., :end], coefficients[:, :, :1].transpose(0, 2, 3, 1)
     )
@@ -336,7 +363,7 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
         return Fits(
             slopes=coefficients[..., 1:],
             offsets=coefficients[..., 0],
-            controls=controls,
+            predicting=predicting,
             fidelity=np.where(flat, np.nan, fidelity),
             fidelity_error=np.where(flat, np.nan, error),
             steering=np.where(flat, np.nan, steering),
@@ -353,29 +380,49 @@ def _solved(ground: Ground, c: FloatArray) -> FloatArray:
     """Return the coefficients (P, R, F, p) of least squares, or of what stands in for it."""
     if ground.d <= MOST:
         return np.asarray(np.matmul(ground.inverses, c[..., None])[..., 0])
-    coefficients = np.zeros_like(c)
-    for problem, r, fold in np.ndindex(c.shape[:3]):
-        coefficients[problem, r, fold] = _strongest(ground, r, fold, c[problem, r, fold])
-    return coefficients
+    return np.stack([_strongest(ground, r, c[:, r]) for r in range(c.shape[1])], axis=1)
 
 
-def _strongest(ground: Ground, r: int, fold: int, wanted: FloatArray) -> FloatArray:
-    """Fit the components that go along most with the predictions, (p,); the others get nothing."""
-    weights = ground.w[r].copy()
-    if fold:
-        weights[fold - 1] = 0.0
-    weights = weights.reshape(-1)
-    sums = ground.sums[r].sum(axis=0) - (ground.sums[r, fold - 1] if fold else 0.0)
-    means = sums / (sums[0] + ground.own[r])
-    along = np.abs(wanted - means * wanted[0])[1:]
+def _few(
+    ground: Ground,
+    r: int,
+    c: FloatArray,
+    y: FloatArray,
+    whole: tuple[FloatArray, FloatArray],
+) -> BoolArray:
+    """Tell for which of P problems few regressors predict better than all at one radius; put these
+    coefficients (P, F, p) in the place of the ``whole`` ones, and what they miss, (P, B, L).
+    """
+    few = _strongest(ground, r, c)
+    missed = y - np.matmul(ground.X, few[:, 1:, :, None])[..., 0]
+    losses = [np.einsum("pbl,pbl,bl->p", one, one, ground.w[r]) for one in (missed, whole[1])]
+    better = losses[0] < losses[1]
+    whole[0][better], whole[1][better] = few[better], missed[better]
+    return np.asarray(better)
+
+
+def _strongest(ground: Ground, r: int, c: FloatArray) -> FloatArray:
+    """Fit what goes along most with the predictions, (P, F, p), by products with these, (P, F, p);
+    the others get nothing.
+    """
     n = int(min(SCREENED, max(1, ground.effective[r] / 8)))
-    columns = np.r_[0, 1 + np.sort(np.argsort(-along, kind="stable")[:n])]
-    part = ground.X.reshape(-1, ground.d + 1)[:, columns]
-    gram = (part * weights[:, None]).T @ part
-    gram[0, 0] += ground.own[r]
-    gram[np.arange(len(gram)), np.arange(len(gram))] += CONDITIONING * np.trace(gram)
-    coefficients = np.zeros(ground.d + 1)
-    coefficients[columns] = np.linalg.solve(gram, wanted[columns])
+    own = ground.own[r] * np.concatenate([[1.0], ground.rest])
+    sums = ground.sums[r].sum(axis=0) - np.concatenate([0 * ground.sums[r, :1], ground.sums[r]])
+    sums = sums[: ground.F]
+    along = np.abs(c - sums / (sums[:, :1] + own[:, None]) * c[..., :1])[..., 1:]
+    columns = 1 + np.sort(np.argsort(-along, axis=-1, kind="stable")[..., :n])
+    columns = np.concatenate([np.zeros_like(columns[..., :1]), columns], axis=-1)
+    coefficients = np.zeros_like(c)
+    for p, folds in enumerate(columns):
+        every, places = np.unique(folds, return_inverse=True)
+        grams = ground.part(r, every)
+        places = places.reshape(folds.shape)
+        some = grams[np.arange(len(grams))[:, None, None], places[:, :, None], places[:, None]]
+        ridge = CONDITIONING * np.einsum("fii->f", some)
+        some[:, np.arange(1 + n), np.arange(1 + n)] += ridge[:, None]
+        wanted = np.take_along_axis(c[p], folds, -1)
+        solved = np.linalg.solve(some, wanted[..., None])[..., 0]
+        np.put_along_axis(coefficients[p], folds, solved, axis=-1)
     return coefficients
 
 
@@ -493,14 +540,17 @@ def refitted(ground: Ground, r: int, y: FloatArray) -> FloatArray:
     blocks = np.matmul(ground.XT, (y * ground.w[r])[..., None])[..., 0]
     everything = blocks.sum(axis=0)
     c = np.concatenate([everything[None], everything - blocks])[: ground.F]
+    few = ground.thin[r]
     if ground.d > MOST:
-        coefficients = np.stack([_strongest(ground, r, f, one) for f, one in enumerate(c)])
+        coefficients = _strongest(ground, r, c[None])
     else:
-        coefficients = np.matmul(ground.inverses[r], c[..., None])[..., 0]
-    if ground.thin[r]:
-        missed = y - np.matmul(ground.X, coefficients[1:, :, None])[..., 0]
-        coefficients = _corrected(ground, r, coefficients[None], missed[None])[0]
-    return np.asarray(coefficients[:, : 1 + ground.d])
+        coefficients = np.matmul(ground.inverses[r], c[..., None])[None, ..., 0]
+    missed = y - np.matmul(ground.X, coefficients[:, 1:, :, None])[..., 0]
+    if ground.few[r] and ground.d <= MOST:
+        few |= _few(ground, r, c[None], y[None], (coefficients, missed))[0]
+    if few:
+        coefficients = _corrected(ground, r, coefficients, missed)
+    return np.asarray(coefficients[0, :, : 1 + ground.d])
 
 
 def halved(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
@@ -551,13 +601,9 @@ def residuals(
     Each block is judged by the fit without it.
     """
     y = ground.sorted_predictions((data[0] - data[1])[None])[0]
-    first = 1 if ground.F > 1 else 0
-    slopes, offsets = fits.slopes[problem, r, first:], fits.offsets[problem, r, first:]
-    end = 1 + ground.d
-    missed = y - np.matmul(ground.X[..., 1:end], slopes[..., None])[..., 0] - offsets[:, None]
-    if controlled and ground.controlled:
-        controls = fits.controls[problem, r, first:]
-        missed -= np.matmul(ground.X[..., end:], controls[..., None])[..., 0]
+    first, end = 1 if ground.F > 1 else 0, None if controlled else 1 + ground.d
+    own = fits.predicting[problem, r, first:, :end]
+    missed = y - np.matmul(ground.X[..., :end], own[..., None])[..., 0]
     flat = missed.reshape(-1)
     held = np.zeros(len(flat), bool)
     held[ground.slot] = True

@@ -36,6 +36,7 @@ from lime_cli.formats.story import (
     comparison_said,
     legend,
     listed,
+    members_of,
     numbers_of,
     outline,
     pair_of,
@@ -476,7 +477,8 @@ def _values(explanation: Explanation) -> Iterator[Item]:
         if isinstance(where, Column):
             certain = weight.certain
             sign = "for" if weight.weight > 0 else "against"
-            signs[where.column] = sign if certain else f"{sign} open"
+            for column in members_of(explanation, where.column):
+                signs[column] = sign if certain else f"{sign} open"
     for key, value in (values if isinstance(values, dict) else {}).items():
         shown = "missing" if value is None else shown_value(value)
         yield {"name": literal(str(key)), "value": literal(shown), "sign": signs.get(str(key), "")}

@@ -694,6 +694,14 @@ def _change_said(explanation: Explanation, surrogate: Surrogate, one: Counterfac
     return f"With {many} the model predicts “{in_order(literal(one.name))}”, {value}: {said}."
 
 
+def members_of(explanation: Explanation, name: str) -> Sequence[str]:
+    """Return the columns of a group of that name, else the column of that name itself."""
+    background = explanation.subject.facts.get("background")
+    groups = background.get("groups") if isinstance(background, dict) else None
+    found = groups.get(name) if isinstance(groups, dict) else None
+    return found if isinstance(found, list) else [name]
+
+
 def _replaced_said(explanation: Explanation, part: Replaced) -> str:
     component = explanation.components[part.component]
     match component.where:

@@ -172,6 +172,27 @@ def wide_row(d, seed=4):
     return RowInstance(Source("0", "w.csv", 0), background, tuple(wide[0].tolist()), ()), wide[0]
 
 
+@pytest.mark.parametrize(("d", "samples", "certain"), [(120, 768, 5), (300, 2048, 5)])
+def test_the_few_that_are_read_of_hundreds_of_columns_are_named_by_few_samples(d, samples, certain):
+    instance, own = wide_row(d)
+    beta = np.zeros(d)
+    places = np.argsort(-np.abs(own), kind="stable")[:6]
+    beta[places] = np.sign(own[places]) * (2.0, 2.0, 1.5, 1.5, 1.5, 1.0)
+    model = FunctionModel(lambda table: np.stack(table.columns, axis=1) @ beta)
+    settings = Settings(samples=samples, features=6)
+    (explanation,) = explain([instance], model, settings)
+    surrogate = explanation.surrogates[0]
+    assert {one.component for one in surrogate.weights} == set(places.tolist())
+    assert sum(one.interval[0] > 0 for one in surrogate.weights) >= certain
+    assert surrogate.fidelity > 0.9
+    for one in surrogate.weights:
+        feature = instance.background.features[one.component]
+        outside = feature.bins != feature.bin_of(own[one.component])
+        others = np.average(feature.values[outside], weights=feature.frequencies[outside])
+        truth = beta[one.component] * (own[one.component] - others)
+        assert one.interval[0] <= truth <= one.interval[1]
+
+
 def test_too_few_samples_for_the_columns_are_not_taken_for_a_model_that_is_not_linear():
     instance, _ = wide_row(700)
     beta = np.random.default_rng(0).normal(size=700)

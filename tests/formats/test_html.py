@@ -202,6 +202,16 @@ def test_the_page_alone_answers_what_a_reader_asks(limex, tmp_path, words):
     assert "script" not in [tag for tag, _ in found.elements]
 
 
+def test_the_values_of_a_group_carry_the_sign_of_its_weight(limex):
+    loans = ("tabular", "sample_models/loans.pkl", "sample_data/loans.csv", "--row", "3")
+    given = ("--group", "home=city,owns_home", "--samples", "256", "-f", "html")
+    page = limex("explain", *loans, *given).out
+    (values,) = re.findall(r'<table class="values">.*?</table>', page, re.DOTALL)
+    found = re.findall(r'<tr class="([^"]*)"><th[^>]*>([^<]*)<', values)
+    signs = {name: sign for sign, name in found}
+    assert signs["city"] == signs["owns_home"] != ""
+
+
 STRIPPED = re.compile(r"<(style|svg)\b.*?</\1>", re.DOTALL)
 """What JupyterLab removes from the output of a notebook that is not trusted, and GitHub."""
 

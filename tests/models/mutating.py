@@ -188,6 +188,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=10_000)
     parser.add_argument("--seed", type=int, default=0)
     given = parser.parse_args()
+    resource.setrlimit(resource.RLIMIT_AS, (2 * ROOM, 2 * ROOM))  # a change may be endless, too
     counts: Counter[int] = Counter()
     folder = Path(tempfile.mkdtemp(prefix="limex-mutated-"))
     for name, outcome, content in trials(given.count, given.seed, folder / "m.pkl"):

@@ -1,6 +1,7 @@
 """Models in memory of every library answer as their library does, and stay as they are."""
 
 import warnings
+from dataclasses import replace
 
 import joblib
 import numpy as np
@@ -389,3 +390,80 @@ def test_a_tokenizer_that_has_nothing_to_pad_with_is_asked_text_by_text():
     tokenizer.pad_token = None
     found = lime_cli.explain(model, text, tokenizer=tokenizer, samples=64).record["outputs"]
     assert found == pytest.approx(expected, abs=1e-6)
+
+
+PROCESSORS = (
+    "BeitImageProcessor", "BitImageProcessor", "CLIPImageProcessor", "ConvNextImageProcessor",
+    "DeiTImageProcessor", "EfficientFormerImageProcessor", "EfficientNetImageProcessor",
+    "LevitImageProcessor", "MobileNetV2ImageProcessor", "MobileViTImageProcessor",
+    "PoolFormerImageProcessor", "PvtImageProcessor", "SegformerImageProcessor",
+    "SiglipImageProcessor", "ViTHybridImageProcessor", "ViTImageProcessor",
+)  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PROCESSORS)
+def test_an_image_processor_is_read_as_it_works(tmp_path, name):
+    transformers = pytest.importorskip("transformers")
+    from PIL import Image
+
+    from lime_cli.images.modality import ImageModality
+    from lime_cli.models.onnx.export import Export
+
+    kind = getattr(transformers, name, None)
+    if kind is None or kind.__module__.endswith("_fast"):
+        pytest.skip("this version has only one that needs torchvision")
+    grid = np.mgrid[:90, :140].sum(axis=0) / 9
+    image = np.stack([np.sin(grid + i) * 120 + 128 for i in range(3)], axis=-1).astype(np.uint8)
+    Image.fromarray(image).save(tmp_path / "a.png")
+    for choices in ({}, {"do_normalize": False}, {"resample": 1}):
+        processor = kind(**{**_small(kind), **choices})
+        expected = processor(Image.fromarray(image), return_tensors="np")["pixel_values"][0]
+        given = Export(processor=processor.to_dict()).pixels
+        assert given is not None
+        assert given.unread == ()
+        modality = ImageModality((str(tmp_path / "a.png"),), segmenter="grid", given=given)
+        sized = replace(modality, size=given.size)
+        found = sized.read(next(sized.sources())).original()[0]
+        assert np.abs(found - expected.transpose(1, 2, 0)).mean() < 0.01 * np.ptp(expected)
+
+
+def _small(kind):
+    """Return sides for an image processor as its own defaults spell them."""
+    usual = kind()
+    crop = getattr(usual, "crop_size", None)
+    sides = {"shortest_edge": 48} if "shortest_edge" in usual.size else {"height": 48, "width": 48}
+    return {"size": sides, **({"crop_size": {"height": 48, "width": 48}} if crop else {})}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("bert", {"tokenizer_class": "BertTokenizer", "do_lower_case": False}),
+        ("bert", {"tokenizer_class": "DistilBertTokenizer", "strip_accents": False}),
+        ("bert", {"tokenizer_class": "ElectraTokenizer", "tokenize_chinese_chars": False}),
+        ("roberta", {"tokenizer_class": "RobertaTokenizer", "add_prefix_space": True}),
+        ("roberta", {"tokenizer_class": "GPTNeoXTokenizer", "truncation_side": "left"}),
+    ],
+)  # fmt: skip
+def test_texts_become_the_tokens_of_the_transformers_library(tmp_path, kind, said):
+    transformers = pytest.importorskip("transformers")
+    if transformers.__version__.startswith("5"):
+        pytest.skip("it makes tokenizers otherwise")
+    import onnxruntime
+
+    from tests.models.exports import export, softmax
+
+    unknown = {"unk_token": "[UNK]" if kind == "bert" else "<unk>"}
+    folder = export(tmp_path / "m", kind, tokens={"model_max_length": 12, **unknown, **said})
+    owner = transformers.AutoTokenizer.from_pretrained(folder)
+    session = onnxruntime.InferenceSession(str(folder / "model.onnx"))
+    texts = ["Great FILM", "naïve Café 電影", "a fantastic film but the ending was awful", "é"]
+    expected = []
+    for text in texts:
+        ids = np.array([owner(text, truncation=True)["input_ids"]], np.int64)
+        feeds = {"input_ids": ids, "attention_mask": np.ones_like(ids)}
+        expected.append(softmax(session.run(None, feeds)[0])[0])
+    found = ModelFile(str(folder)).load().predict(texts)
+    assert found == pytest.approx(np.array(expected), abs=1e-6)

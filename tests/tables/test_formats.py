@@ -20,6 +20,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import Ridge
 
 from lime_cli import sources
 from lime_cli.errors import InputError, MissingDependency, SettingsError
@@ -533,3 +534,36 @@ def test_a_url_is_fetched_before_the_model_is_fenced_off_the_network(served):
     assert "s3cr3t" not in done.stdout
     name = json.loads(done.stdout)["instance"]["source"]
     assert name.startswith("zoo.csv")
+
+
+def endless():
+    """Give a list that is short to keep and endless to write."""
+    held = [1]
+    for _ in range(60):
+        held = [held, held]
+    return held
+
+
+@pytest.mark.parametrize(
+    ("cell", "gist"),
+    [
+        (endless(), "column 'c' has a cell of more than 1,000,000 parts"),
+        ({"a": (endless(), 1)}, "column 'c' has a cell of more than 1,000,000 parts"),
+        (Ridge(), "column 'c' has a Ridge for a cell"),
+        ([1, {"a": Ridge()}], "column 'c' has a Ridge for a cell"),
+    ],
+    ids=["a list", "in a dictionary", "a model", "a model in a list"],
+)
+def test_a_cell_of_a_pickle_that_is_no_value_is_refused(tmp_path, cell, gist):
+    cells = np.empty(2, object)
+    cells[0], cells[1] = "x", cell
+    pd.DataFrame({"a": [1, 2], "c": cells}).to_pickle(tmp_path / "t.pkl")
+    with pytest.raises(InputError, match=gist):
+        open_table(str(tmp_path / "t.pkl"))
+
+
+def test_cells_of_a_pickle_may_be_lists_and_days(tmp_path):
+    cells = np.empty(3, object)
+    cells[:] = [[1, "a"], datetime.date(2020, 1, 31), None]
+    pd.DataFrame({"c": cells}).to_pickle(tmp_path / "t.pkl")
+    assert read_cells(str(tmp_path / "t.pkl")).column("c") == ['[1, "a"]', "2020-01-31", ""]

@@ -13,7 +13,7 @@ import math
 import types
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any, BinaryIO, cast
 
 import numpy as np
@@ -335,11 +335,7 @@ class Builder(Machine):
         self._roles: dict[Global, frozenset[str]] = {}
         self._unfilled: dict[int, object] = {}
         self._given: dict[int, object] = {}
-        self.repeats = Repeats(self._key_of)
-
-    def _key_of(self, thing: object) -> Global | None:
-        named = self.names.get(identity(thing))
-        return named.key if named is not None and named.thing is thing else None
+        self.repeats = Repeats(partial(_key_of, self.names))
 
     def find(self, module: str, name: str) -> Named:
         key = module, name
@@ -486,6 +482,11 @@ class Builder(Machine):
             if not n_bytes:
                 raise EOFError
             filled += n_bytes
+
+
+def _key_of(names: Mapping[int, Named], thing: object) -> Global | None:
+    named = names.get(identity(thing))
+    return named.key if named is not None and named.thing is thing else None
 
 
 def _thing(key: Global, policy: AllowList) -> object:

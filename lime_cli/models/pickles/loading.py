@@ -221,7 +221,6 @@ def _build(packed: Archive, policy: AllowList) -> object:
         if builder.has_frames:
             check_gone(loaded)
         check_model(loaded, *builder.made, trusted=policy.modules)
-        builder.repeats = None  # which refers to it: what was read of the file is let go now
     return loaded
 
 

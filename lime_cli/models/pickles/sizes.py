@@ -300,8 +300,9 @@ def _members(thing: object, held: Mapping[str, Any]) -> Iterator[tuple[Any, int]
     """Yield every tree that an ensemble hands its rows to, and the width of those rows."""
     members, module = held["estimators_"], type(thing).__module__
     if members is not None and module in _FORESTS:
+        width = _width(held)
         for member in members.ravel() if isinstance(members, np.ndarray) else members:
-            yield _tree_in(member), _width(held)
+            yield _tree_in(member), width
     if module == "sklearn.ensemble._iforest":
         columns = held.get("_estimators_features", held.get("estimators_features_", ()))
         for member, used in zip(members, columns, strict=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,6 +17,14 @@ from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import STDIN
+
+_MOST_PARTS = 1_000_000
+
+_VALUES = (
+    *(str, bytes, bool, int, float, complex, type(None), np.generic),
+    *(datetime.date, datetime.time, datetime.timedelta),  # of which pandas' own are kinds
+)
+"""Kinds of cells that are written in words."""
 
 
 class Typed(NamedTuple):
@@ -43,10 +52,37 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
         raise InputError(
             f"{file.name}: holds a {type(held).__name__}, not a table", "pickle a data frame"
         )
+    _check_cells(file.name, "the name of a column", held.columns.tolist())
     header = checked_header(file.name, [str(name) for name in held.columns])
     columns = [held.iloc[:, place] for place in range(held.shape[1])]
+    for name, one in zip(header, columns, strict=True):
+        if one.dtype == object:
+            _check_cells(file.name, f"column {name!r}", one.tolist())
     words = {name for name, one in zip(header, columns, strict=True) if not _is_number(one)}
     return TableContent(header, _records(header, columns, dialect), Typed(frozenset(words)))
+
+
+def _check_cells(file: str, where: str, cells: list[Any]) -> None:
+    """Refuse cells that are no values, and those whose lists repeat so often that no text ends."""
+    import pandas
+
+    plain = (*_VALUES, type(pandas.NA))
+    if set(map(type, cells)) <= set(plain):
+        return
+    for cell in cells:
+        todo, n_parts = [cell], 0
+        while todo:
+            one, n_parts = todo.pop(), n_parts + 1
+            if n_parts > _MOST_PARTS:
+                raise InputError(f"{file}: {where} has a cell of more than {_MOST_PARTS:,} parts")
+            if isinstance(one, dict):
+                todo += [*one.keys(), *one.values()]
+            elif isinstance(one, (list, tuple, set, frozenset)):
+                todo += one
+            elif isinstance(one, np.ndarray):
+                todo += one.ravel().tolist() if one.dtype.hasobject else ()
+            elif not isinstance(one, plain):
+                raise InputError(f"{file}: {where} has a {type(one).__name__} for a cell")
 
 
 def _is_number(column: Any) -> bool:
