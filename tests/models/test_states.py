@@ -465,6 +465,8 @@ UNFIT: dict[str, Callable[[], Model]] = {
     "a word without a column": lambda: vocabulary(good="7"),
     "an encoder of fewer columns": lambda: encoder(_n_features_outs=[1]),
     "more products than are filled": lambda: products(n_output_features_=16),
+    "products of which none is counted": lambda: products(n_output_features_=None, _max_degree=0),
+    "products of a degree that is not said": lambda: products(_min_degree=None),
     "products of a huge degree": lambda: products(degree=900, _max_degree=900),
     "products of a word": lambda: products(interaction_only="False"),
     "more columns than any table": lambda: with_state(
