@@ -38,6 +38,9 @@ from threadpoolctl import threadpool_limits
 
 from benchmarks import problems_local as local
 from benchmarks.problems_local import Effects, Predict, Problem
+from lime_cli import engine
+from lime_cli.engine.masks import every_mask
+from lime_cli.engine.model import Identity
 from lime_cli.engine.neighbourhood import ladder
 from lime_cli.formats import Look
 from lime_cli.images.modality import ImageModality
@@ -555,7 +558,7 @@ def images(size: Size) -> None:
 class Truth:
     """True weights of one row or text, by radius, each computed once."""
 
-    def __init__(self, explain: Callable[..., Found], effects: Effects | None) -> None:
+    def __init__(self, explain: Callable[..., Any], effects: Effects | Enumerated | None) -> None:
         self.explain, self.effects = explain, effects
         self.known: dict[tuple[float, int | None], np.ndarray] = {}
 
@@ -582,8 +585,9 @@ def coverage(size: Size) -> None:
     """Print how often intervals hold the truth, and how wide they are."""
     lines = []
     numbers = (256, 1024) if size.quick else (256, 1024, 4096, None)
-    for modality, cases in {"tables": _table_cases(size), "texts": _text_cases(size)}.items():
-        for n in numbers:
+    every = {"tables": _table_cases, "texts": _text_cases, "images": _image_cases}
+    for modality, cases in ((name, make(size)) for name, make in every.items()):
+        for n in (256, 512, 1024, None) if modality == "images" else numbers:
             for features in (None, 5):
                 hits, widths, calls = [], [], []
                 for _, explain, truths in cases:
@@ -651,6 +655,69 @@ def _text_cases(size: Size) -> list[Case]:
                 return explain_text(ask, text, **choices)
 
             found.append((name, lambda one=one, **c: [one(**c)], [Truth(one, None)]))
+    return found
+
+
+@dataclass(frozen=True, eq=False)
+class Enumerated:
+    """An image of few superpixels whose every mask was asked about: a model asked by codes."""
+
+    image: Any
+    answers: np.ndarray
+    """(2^d,): by what is masked, in binary."""
+
+    identity = Identity("function", "", "regression", ("p",))
+    probabilities = False
+    warnings = ()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.image, name)
+
+    def model_inputs(self, codes: np.ndarray) -> np.ndarray:
+        """Return the codes (n, d) themselves."""
+        return codes
+
+    def original(self) -> np.ndarray:
+        """Return the code of the image."""
+        return np.ones((1, len(self.image.components)), np.int8)
+
+    def predict(self, codes: np.ndarray) -> np.ndarray:
+        """Look the answers up, (n, 1)."""
+        return self.answers[(1 - codes.astype(int)) @ (1 << np.arange(codes.shape[1]))][:, None]
+
+    def weights(self, rho: float, draws: int = 0) -> np.ndarray:
+        """Return the weights (d,) over all masks; nothing is drawn."""
+        d = len(self.image.components)
+        masked = (np.arange(2**d)[:, None] >> np.arange(d) & 1).astype(bool)
+        share = np.where(masked, rho, 1 - rho).prod(axis=1)
+        return (share * self.answers) @ np.where(masked, -1 / rho, 1 / (1 - rho))
+
+    def explain(self, n: int | None, seed: int, features: int | None = None) -> list[Found]:
+        """Explain the image by limex."""
+        modality = ImageModality(())
+        settings = _settings(modality, n, seed, features or 500)
+        return [_read(one, None) for one in engine.explain([self], self, settings)]
+
+
+def _image_cases(size: Size) -> list[Case]:
+    network = ModelFile(str(local.ROOT / "sample_models" / "scenes.onnx"), threads=1).load()
+    path, found = str(local.ROOT / "sample_data" / "scene.png"), []
+    kinds = [
+        ("grid", 12, "mean"),
+        ("grid", 12, "black"),
+        ("slic", 18, "mean"),
+        ("slic", 18, "blur"),
+    ]
+    for segmenter, n, fill in kinds[:1] if size.quick else kinds:
+        modality = ImageModality((path,), segmenter=segmenter, n_segments=n, fill=fill)
+        modality = modality.fitted(network.input)
+        image = modality.read(next(modality.sources()))
+        k = int(network.predict(image.original())[0].argmax())
+        codes = image.codes(every_mask(len(image.components)))
+        parts = [image.model_inputs(codes[i : i + 64]) for i in range(0, len(codes), 64)]
+        answers = [network.predict(image.original()), *map(network.predict, parts)]
+        case = Enumerated(image, np.concatenate(answers)[:, k])
+        found.append((f"{segmenter} {fill}", case.explain, [Truth(case.explain, case)]))
     return found
 
 

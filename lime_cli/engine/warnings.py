@@ -24,6 +24,8 @@ NOISY = 0.5
 """Spread from which a sentence on fidelity says what it is a share of."""
 NOTHING_HELPS = "no other radius, no pairs and no tree explain much more"
 WITHOUT_LIME = "leave out --like-lime to let limex choose a radius"
+GROUPED = "try --group auto, which keeps together the columns that determine each other"
+"""What helps most where there are such columns; trying it takes other samples."""
 LARGER = {
     "tabular": "try --group for columns that act together",
     "text": "try longer components, such as --unit sentence",
@@ -195,6 +197,8 @@ def _of_surrogate(
             verdict = "interpret them with care"
         if settings.like_lime:
             tried = WITHOUT_LIME
+        elif any(one.code == "dependent_columns" for one in instance.warnings):
+            tried = "; ".join([GROUPED, *({tried} - {NOTHING_HELPS, ""})])
         elif not tried or tried == NOTHING_HELPS:
             larger = LARGER.get(instance.subject.modality, "").format(facts.d // 2)
             tried = "; ".join(filter(None, [tried or "try more --samples", larger]))

@@ -47,10 +47,14 @@ def fitted(model: Any) -> ModelInput:
         if not any(isinstance(value, str) for value in one.values):
             known.setdefault(place, one)
     told = ModelInput(columns=names, n_columns=n_columns, words=tuple(sorted(words)), known=known)
-    ranges, gapless = _ranges(model, n_columns), _gapless(model)
+    ranges, (gapless, gapful) = _ranges(model, n_columns, names or ()), _gaps(model)
     hashed = _hashed(model, names or ())
     return told._replace(
-        ranges=ranges, unlisted=_unlisted(model), gapless=gapless, hashed=hashed - words
+        ranges=ranges,
+        unlisted=_unlisted(model),
+        gapless=gapless,
+        gapful=gapful,
+        hashed=hashed - words,
     )
 
 
@@ -124,23 +128,34 @@ def _library(thing: Any) -> str:
 KnownColumns = Iterator[tuple[int, Known]]
 
 
-def _places(step: Any, places: list[int], names: Sequence[str]) -> KnownColumns:
-    """Yield what is known of the columns that a step is given, which stand at ``places``."""
+def _leaves(step: Any, places: list[int], names: Sequence[str]) -> Iterator[tuple[Any, list[int]]]:
+    """Yield the steps that are given columns as they are, and the places of these columns."""
     steps, parts = getattr(step, "steps", None), getattr(step, "transformers_", None)
     union = getattr(step, "transformer_list", None)
     if isinstance(steps, list):
         yield from _along(steps, places, names)
     elif isinstance(parts, list):
         for _, part, columns in parts:
-            yield from _places(part, _chosen(columns, places, names), names)
+            yield from _leaves(part, _chosen(columns, places, names), names)
     elif isinstance(union, list):
         for _, part in union:
-            yield from _places(part, places, names)
-    elif (booster := _booster(step)) is not None:
+            yield from _leaves(part, places, names)
+    elif _booster(step) is None and (held := _held(step)) is not None:
+        yield from _leaves(held, places, names)
+    else:
+        yield step, places
+
+
+def _places(step: Any, places: list[int], names: Sequence[str]) -> KnownColumns:
+    """Yield what is known of the columns that a step is given, which stand at ``places``."""
+    for leaf, own in _leaves(step, places, names):
+        yield from _of_leaf(leaf, own, names)
+
+
+def _of_leaf(step: Any, places: list[int], names: Sequence[str]) -> KnownColumns:
+    if (booster := _booster(step)) is not None:
         found = _of_booster(booster)
         yield from ((places[i], one) for i, one in found.items() if i < len(places))
-    elif (held := _held(step)) is not None:
-        yield from _places(held, places, names)
     elif getattr(step, "vocabulary_", None) is not None:
         yield from ((place, Known(("",), filling=True)) for place in places[:1])
     elif (preprocessor := getattr(step, "_preprocessor", None)) is not None:  # histogram trees
@@ -163,19 +178,22 @@ def _of_transformer(step: Any, places: list[int]) -> KnownColumns:
         for place, one in zip(places, known, strict=True):
             values = tuple(np.ravel(one).tolist())
             gaps = not filling and any(map(_is_gap, values))
-            yield place, Known(values, filling=filling, gaps=gaps)
+            strategy = str(getattr(step, "strategy", "")) if filling else ""
+            yield place, Known(values, filling=filling, gaps=gaps, strategy=strategy)
 
 
 def _is_gap(value: Any) -> bool:
     return value is None or bool(value != value)
 
 
-def _along(steps: list[Any], places: list[int], names: Sequence[str]) -> KnownColumns:
+def _along(
+    steps: list[Any], places: list[int], names: Sequence[str]
+) -> Iterator[tuple[Any, list[int]]]:
     """Go through a pipeline as long as its steps keep the columns as they are."""
     for _, step in steps:
         if step in (None, "passthrough"):
             continue
-        yield from _places(step, places, names)
+        yield from _leaves(step, places, names)
         if not hasattr(step, "statistics_") or getattr(step, "indicator_", None) is not None:
             return
 
@@ -321,17 +339,46 @@ KEPT_MEANS = ("cluster_centers_", "theta_", "means_")
 """Where they keep means of rows."""
 
 
-def _ranges(model: Any, n_columns: int) -> dict[int, Reach]:
+def _ranges(model: Any, n_columns: int, names: Sequence[str]) -> dict[int, Reach]:
     """Return between which numbers a model tells rows apart, by column."""
     found: dict[int, Reach] = {}
+    for step, places in _leaves(model, list(range(n_columns)), names):
+        scaled = _scaled(step)
+        if len(scaled) == len(places):
+            spans = zip(places, scaled, strict=True)
+            found |= {place: one for place, one in spans if one.low <= one.high}
+    if found:
+        return found
     for one in _layers(model):
         for rows, places, numbers in _numbers(one, n_columns):
             for place, number in zip(places.tolist(), numbers.tolist(), strict=True):
-                low, high, _ = found.get(place, (number, number, rows))
+                low, high, *_ = found.get(place, (number, number, rows))
                 found[place] = Reach(min(low, number), max(high, number), rows)
         if found:
             return found
     return found
+
+
+SPREAD = 3.0
+"""Standard deviations around a mean between which most numbers lie."""
+
+
+def _scaled(step: Any) -> list[Reach]:
+    """Return the smallest and the largest number of each column that a scaler was fitted on."""
+    if _library(step) != "sklearn":
+        return []
+    low, high = getattr(step, "data_min_", None), getattr(step, "data_max_", None)
+    quantiles, scale = getattr(step, "quantiles_", None), getattr(step, "scale_", None)
+    centre = getattr(step, "mean_", getattr(step, "center_", None))
+    exact = True
+    if isinstance(quantiles, np.ndarray) and quantiles.ndim == 2:
+        low, high = quantiles[0], quantiles[-1]
+    elif isinstance(centre, np.ndarray) and isinstance(scale, np.ndarray) and centre.ndim == 1:
+        low, high, exact = centre - SPREAD * scale, centre + SPREAD * scale, False
+    if not (isinstance(low, np.ndarray) and isinstance(high, np.ndarray)):
+        return []
+    pairs = zip(low.tolist(), high.tolist(), strict=True)
+    return [Reach(one, other, True, exact) for one, other in pairs]
 
 
 Numbers = Iterator[tuple[bool, Any, Any]]
@@ -357,9 +404,25 @@ def _numbers(one: Any, n_columns: int) -> Numbers:
                 yield True, np.array([place, place]), np.array(said.strip("[]").split(":"), float)
     elif _library(booster) == "xgboost":
         yield from _of_rounds(booster)
+    elif (borders := _borders(one)) is not None:
+        for place, held in borders.items():
+            there = [number for number in held if abs(number) < HUGE]
+            yield False, np.full(len(there), place), np.array(there)
+
+
+def _borders(one: Any) -> dict[int, list[float]] | None:
+    """Return the numbers at which CatBoost's trees split columns; None for another model."""
+    borders = getattr(getattr(one, "booster", one), "get_borders", None)
+    if borders is None or _library(one) not in ("catboost", "lime_cli"):
+        return None
+    return {int(place): list(held) for place, held in borders().items()}
 
 
 def _of_trees(one: Any, n_columns: int) -> Numbers:
+    mapper = getattr(one, "_bin_mapper", None)
+    if mapper is not None and getattr(one, "_preprocessor", None) is None:  # of histogram trees
+        for place, held in enumerate(mapper.bin_thresholds_):
+            yield False, np.full(len(held), place), held
     trees = np.ravel(np.array(getattr(one, "estimators_", [one]), object))[:MOST_TREES]
     chosen = getattr(one, "estimators_features_", None)
     for i, tree in enumerate(trees):
@@ -399,24 +462,25 @@ FEWEST_SPLITS = 12
 """Splits of a column, at least, that tell whether there were missing values in it."""
 
 
-def _gapless(model: Any) -> frozenset[int]:
-    """Return the columns in which a model met no missing value, as far as its trees tell.
+def _gaps(model: Any) -> tuple[frozenset[int], frozenset[int]]:
+    """Return the columns in which a model met no missing value, and some in which it did.
 
-    Those of scikit-learn send what is missing to the larger part then, those of XGBoost to the
-    right; LightGBM and CatBoost say it.
+    Trees of scikit-learn send what is missing to the larger part where there was none, those of
+    XGBoost to the right; LightGBM and CatBoost say it.
     """
     for one in _layers(model):
-        borders = getattr(getattr(one, "booster", one), "get_borders", None)
-        if borders is not None and _library(one) in ("catboost", "lime_cli"):
-            pairs = borders().items()  # missing values are split off by the largest numbers
-            return frozenset(int(i) for i, held in pairs if held and max(map(abs, held)) < HUGE)
+        borders = _borders(one)
+        if borders is not None:  # missing values are split off by the largest numbers
+            met = {place for place, held in borders.items() if held and max(map(abs, held)) > HUGE}
+            return frozenset(place for place, held in borders.items() if held) - met, frozenset(met)
         n, odd = Counter[int](), set[int]()
         for places, plain in _gap_splits(one):
             n.update(places.tolist())
             odd.update(places[~plain].tolist())
         if n:
-            return frozenset(one for one in n if n[one] >= FEWEST_SPLITS and one not in odd)
-    return frozenset()
+            gapless = frozenset(one for one in n if n[one] >= FEWEST_SPLITS and one not in odd)
+            return gapless, frozenset(odd if _library(_booster(one)) == "lightgbm" else ())
+    return frozenset(), frozenset()
 
 
 def _gap_splits(one: Any) -> Iterator[tuple[NDArray[Any], NDArray[np.bool_]]]:

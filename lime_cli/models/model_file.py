@@ -293,6 +293,8 @@ class Known(NamedTuple):
     """Whether the model may know others too, which it does not list."""
     fill: str = ""
     """What stands for a missing value, where its answers tell."""
+    strategy: str = ""
+    """What an imputer fills in, as scikit-learn calls it: ``mean``, ``median`` ..."""
 
 
 class Reach(NamedTuple):
@@ -302,6 +304,8 @@ class Reach(NamedTuple):
     high: float
     rows: bool
     """Whether rows that it was fitted on held these, rather than splits between rows."""
+    exact: bool = True
+    """Whether these are such numbers, rather than between which most numbers lie."""
 
 
 NOTHING: Mapping[Any, Any] = {}
@@ -331,6 +335,8 @@ class ModelInput(NamedTuple):
     """Of columns of numbers, by place, what the model compares them with, where that is known."""
     gapless: frozenset[int] = frozenset()
     """Places of the columns in which the model most likely met no missing value."""
+    gapful: frozenset[int] = frozenset()
+    """Places of the columns in which it met missing values."""
     pandas: bool = False
     """Whether it was most likely fitted on what pandas had read."""
     size: tuple[int, int] | None = None

@@ -48,6 +48,12 @@ class DialectOptions(Options, heading="Table format"):
     no_header: bool = flag(
         "--no-header", "The first row is data; columns get the model's names, or numbers from 0."
     )
+    skip: int | None = option(
+        "--skip",
+        "Lines above the names of columns; by default, those of comments and a title.",
+        type=click.IntRange(min=0),
+        metavar="N",
+    )
     read_as: str = option(
         "--read-as",
         "Whether NA, null and the like are missing values (pandas) or words (plain); auto: "
@@ -85,6 +91,7 @@ class DialectOptions(Options, heading="Table format"):
             self.strip,
             self.sheet,
             self.sql,
+            skip=self.skip,
             max_input=self.max_input or MAX_INPUT,
         )
 
@@ -294,7 +301,7 @@ class TableOptions(Options, heading="Input"):
 class FolderOptions(Options, heading="Input"):
     """Which files of folders are meant, as typed."""
 
-    recursive: bool = flag("--recursive", "Include files in subfolders.", common=True)
+    recursive: bool = flag("--recursive", "Include files in subfolders.")
     glob: str | None = option(
         "--glob", "Files to take from folders, such as '2024-*'.", metavar="PATTERN"
     )

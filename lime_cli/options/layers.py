@@ -45,8 +45,8 @@ DESCRIBING = frozenset((
     "numeric", "onehot", "penalty", "pixel-range", "positive", "preprocess", "quote", "radius",
     "read-as",
     "refit", "rename", "resize", "samples", "scale", "seed", "segment-seed", "segmenter",
-    "segments", "selection", "sep", "sheet", "show", "size", "std", "strings", "strip", "style",
-    "surrogate", "target", "task", "text-column", "thousands", "tokenizer", "tolerance",
+    "segments", "selection", "sep", "sheet", "show", "size", "skip", "std", "strings", "strip",
+    "style", "surrogate", "target", "task", "text-column", "thousands", "tokenizer", "tolerance",
     "top", "unit", "weight-scale",
 ))
 # fmt: on

@@ -61,11 +61,7 @@ class RunOptions(ClockOptions):
     scheduler: str | None = option(
         "--scheduler", "Address of the dask scheduler, or its file.", metavar="ADDRESS"
     )
-    restart: bool = flag(
-        "--restart",
-        "Start a batch over; without this option, it is continued.",
-        common=True,
-    )
+    restart: bool = flag("--restart", "Start a batch over; without this option, it is continued.")
     retry_failed: bool = flag("--retry-failed", "Explain the failed instances of a batch again.")
     max_failures: int | None = option(
         "--max-failures",

@@ -6,22 +6,23 @@ import csv
 import io
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Collection, Iterator
 from functools import partial
 from itertools import chain, islice, takewhile
 from typing import IO, Any
 
 from lime_cli.errors import InputError
 from lime_cli.sources import Record
-from lime_cli.tables.columnar import Written, sampled_lines
+from lime_cli.tables.columnar import Sample, Written, sampled_lines
 from lime_cli.tables.dialect import NUMBER, PLAIN, Dialect
+from lime_cli.tables.heading import LOOKED_AT, Heading, heading_of, units_said
 from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import FIELD_CHARACTERS, text_lines
 
 MANY_COLUMNS = 20_000
 
-LOOKED_AT = 20
-"""Lines that tell which quotes are in use."""
+MOST_COMMENTS = 1_000
+"""Lines of comments above a table, at most."""
 
 BLANKS = " "
 """The separator of cells between which any number of blanks and tabs stands."""
@@ -53,23 +54,31 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
     """
     csv.field_size_limit(FIELD_CHARACTERS)
     lines = text_lines(name, stream, dialect)
-    first, lines = _first_line(name, lines)
+    skipped = sum(1 for _ in islice(lines, dialect.skip or 0))
+    first, lines = _first_line(name, lines, skipped)
     said = SAYS_SEPARATOR.fullmatch(first)
     if said is not None:
         separator = dialect.separator or said[1]
-        above = "\n" * first.count("\n")  # so that lines are counted as they stand in the file
-        first, lines = _first_line(name, lines)
-        first = above + first
+        first, lines = _first_line(name, lines, first.count("\n"))
+    known, begin = dialect.separator is not None or said is not None, first.count("\n")
+    if dialect.skip is None:
+        marks = [separator] if known else [separator, *LIKELY]
+        first, lines = _without_title(name, first, lines, marks, dialect)
+    assumed = []
+    if (n := first.count("\n")) > begin:
+        words = f"the table in {name} is taken to begin on line {n}, below a title or comments"
+        assumed.append(("lines_skipped", f"{words}; --skip 0 begins with the first line"))
     ahead = list(islice(lines, LOOKED_AT))
-    lines, assumed = chain(ahead, lines), []
-    if dialect.separator is None and said is None:
+    lines = chain(ahead, lines)
+    if not known:
         guessed = _guessed(first, ahead, separator, dialect)
         if guessed:
             separator, mark = guessed, CALLED.get(guessed, repr(guessed))
             words = f"the cells of {name} are taken to be separated by {mark}; --sep changes this"
             assumed.append(("separator_found", words))
     if separator == BLANKS:
-        first, lines = _single_blanks(first), map(_single_blanks, lines)
+        above = first[: len(first) - len(first.lstrip("\r\n"))]
+        first, lines = above + _single_blanks(first), map(_single_blanks, lines)
     if first.count(separator) >= MANY_COLUMNS and '"' not in first:
         raise too_many(name, first.count(separator) + 1)
     _check_quotes(name, ahead, separator, dialect)
@@ -86,6 +95,7 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
     if isinstance(names, str):
         raise InputError(f"{name}: {names}", "the first line must name the columns")
     written = Written(names, len(names), separator, dialect, separator == BLANKS)
+    sampled: Callable[[int, Collection[int]], Sample | None] | None
     if not dialect.header:
         header = tuple(map(str, range(len(names))))
         again: list[Any] = [(1, names)]
@@ -98,35 +108,98 @@ def read_delimited(name: str, stream: IO[bytes], dialect: Dialect, separator: st
         assumed.append(("row_names", words))
     written, names = written._replace(n=len(longer)), longer
     header = checked_header(name, names)
-    spare = len(list(takewhile(lambda cell: not cell.strip(), reversed(names))))
     sampled = partial(sampled_lines, stream, written)
+    if dialect.skip is None and _heading(first, ahead, separator, dialect).units:
+        line, units = next(rows)
+        assumed.append(units_said(name, "line", line, units))
+        sampled = None
+    spare = len(list(takewhile(lambda cell: not cell.strip(), reversed(names))))
     records = _records(name, header, rows, spare)
     return TableContent(header, records, sampled=sampled, assumed=tuple(assumed))
 
 
 def _guessed(first: str, ahead: list[str], separator: str, dialect: Dialect) -> str:
-    """Return what separates cells where the header has no ``separator``; nothing if unclear.
+    """Return what separates cells where that is not a ``separator``; nothing if unclear.
 
-    It is clear where the header and all rows looked at have the same number of cells, two or more.
+    It is clear where the header and all rows looked at have the same number of cells, two or more,
+    and more than the header has otherwise: a name may hold the usual mark.
     """
-    if len(_cut(first, separator, dialect)) > 1:
-        return ""
+    usual = len(_cut(first.lstrip("\r\n"), separator, dialect))
     found: dict[str, int] = {}
-    lines = [line for line in ahead if line.strip()]
-    for mark in LIKELY:
-        n = len(_cut(first, mark, dialect))
-        rows = [_cut(line, mark, dialect) for line in lines]
-        if n > 1 and {len(row) for row in rows} == {n} and (mark != BLANKS or _numbered(rows)):
+    for mark in LIKELY if usual < 2 else LIKELY[:-1]:
+        rows = _rows_of([first.lstrip("\r\n"), *ahead], mark, dialect)
+        n = len(rows[0]) if rows else 0
+        even = n > usual and {len(row) for row in rows} <= {n, 0}
+        if even and (mark != BLANKS or _numbered(rows[1:])):
             found[mark] = n
+    lines = [line for line in ahead if line.strip()]
     padded = all("  " in line for line in (first, *lines))
     if padded and found.get(BLANKS, 0) > found.get("\t", 0) and len(found) <= 2:
         return BLANKS
     return next(iter(found), "")
 
 
+def _rows_of(lines: list[str], separator: str, dialect: Dialect) -> list[list[str]]:
+    """Cut the first lines of a table into rows, empty where they are blank.
+
+    The last one is left out where it may be cut short.
+    """
+    if separator == BLANKS:
+        return [_cut(line, separator, dialect) if line.strip() else [] for line in lines]
+    try:
+        rows = list(csv.reader(lines, delimiter=separator, quotechar=dialect.quote))
+    except csv.Error:
+        return []
+    return rows[:-1] if len(lines) > LOOKED_AT and len(rows[-1]) != len(rows[0]) else rows
+
+
+def _heading(first: str, ahead: list[str], separator: str, dialect: Dialect) -> Heading:
+    return heading_of(_rows_of([first.lstrip("\r\n"), *ahead], separator, dialect))
+
+
+def _without_title(
+    name: str, first: str, lines: Iterator[str], separators: list[str], dialect: Dialect
+) -> tuple[str, Iterator[str]]:
+    """Find the line with which a table begins, below comments or a title, and those after it.
+
+    Lines before it are counted, as blank ones are. A line that begins as a comment is the header
+    where it is the only one and has as many cells as what follows; of several, the last one is.
+    """
+    marked: list[str] = []
+    while first.lstrip().startswith("#") and len(marked) < MOST_COMMENTS:
+        marked.append(first)
+        above = first.count("\n")
+        first, lines = _first_line(name, lines, above)
+    ahead = list(islice(lines, LOOKED_AT))
+    below = [first.lstrip("\r\n"), *ahead]
+    for mark in separators if marked and dialect.header else ():
+        last, rows = (
+            _cut(marked[-1].lstrip("# \r\n"), mark, dialect),
+            _rows_of(below, mark, dialect),
+        )
+        if rows and len(last) == len(rows[0]) > 1 and any(map(NUMBER.fullmatch, rows[0])):
+            header = marked[-1] if len(marked) == 1 else _uncommented(marked[-1])
+            return header, chain([first[above:]], ahead, lines)
+    if dialect.header:
+        above = max(
+            _heading(first, ahead, mark, dialect).above
+            for mark in separators
+            if mark != BLANKS or len(separators) == 1  # which titles have as well
+        )
+        if above:
+            first = "\n" * (first.count("\n") + above - 1) + ahead[above - 1]
+            ahead = ahead[above:]
+    return first, chain(ahead, lines)
+
+
+def _uncommented(line: str) -> str:
+    start = len(line) - len(line.lstrip())
+    return line[:start] + line[start:].lstrip("# ")
+
+
 def _numbered(rows: list[list[str]]) -> bool:
     """Tell rows with a number in each, three cells or more, from lines of prose."""
-    return all(len(row) > 2 and any(map(NUMBER.fullmatch, row)) for row in rows)
+    return all(len(row) > 2 and any(map(NUMBER.fullmatch, row)) for row in rows if row)
 
 
 def _cut(line: str, separator: str, dialect: Dialect) -> list[str]:
@@ -212,9 +285,12 @@ def too_many(name: str, n: int) -> InputError:
     )
 
 
-def _first_line(name: str, lines: Iterator[str]) -> tuple[str, Iterator[str]]:
-    """Find the line with the header, counting the blank ones before it as lines of the file."""
-    blank: list[str] = []
+def _first_line(name: str, lines: Iterator[str], above: int = 0) -> tuple[str, Iterator[str]]:
+    """Find the line with the header, counting the blank ones before it as lines of the file.
+
+    So are the ``above`` that were left out before.
+    """
+    blank = ["\n"] * above
     for line in lines:
         if line.strip():
             return "".join(blank) + line, lines
@@ -247,7 +323,7 @@ def _check_title(name: str, first: str, separator: str, ahead: list[str]) -> Non
             n = first.count("\n") + place + 1
             raise InputError(
                 f"{name}: has {rest[0]} columns from line {n} on, one above it",
-                f"remove the lines above the header: tail -n +{n} {name} > table.csv",
+                f"--skip {n - 1} leaves out the lines above the header",
             )
 
 

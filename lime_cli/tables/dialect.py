@@ -54,6 +54,8 @@ class Dialect:
     """Of a file with several sheets or tables, the one that is read."""
     sql: str | None = None
     """What a database is asked."""
+    skip: int | None = None
+    """Lines, or rows of a sheet, above the names of columns; None to look for a title."""
     max_input: int = MAX_INPUT
     """Bytes that are read of what is no plain file: a pipe, a device."""
 
@@ -79,8 +81,8 @@ class Dialect:
             )
 
     def of_another(self) -> Dialect:
-        """Return how another file is spelled: alike, but its sheet is not said."""
-        return replace(self, sheet=None, sql=None)
+        """Return how another file is spelled: alike, but its sheet and its title are its own."""
+        return replace(self, sheet=None, sql=None, skip=None)
 
     def plain(self, cell: str) -> str:
         """Return the cell of a number as Python spells it; another cell as something that is none.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Iterator
-from itertools import chain
+from itertools import chain, dropwhile, islice
 from typing import IO, Any
 from xml.etree import ElementTree
 
@@ -13,6 +13,7 @@ from lime_cli.errors import InputError, MissingDependency, SettingsError
 from lime_cli.sources import Record
 from lime_cli.tables.delimited import checked_header
 from lime_cli.tables.dialect import Dialect
+from lime_cli.tables.heading import LOOKED_AT, Heading, heading_of, units_said
 from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import damaged
 
@@ -43,19 +44,31 @@ def read(file: TableFile, dialect: Dialect) -> TableContent:
         sheet = _sheet(file.name, book, dialect)
         _check_computed(file, sheet.name)
         rows = _without_margins(sheet.iter_rows())
-        first = next(rows, None)
+        ahead = list(islice(rows, dialect.skip or 0, (dialect.skip or 0) + 1 + LOOKED_AT))
     except broken as error:
         if "password" in str(error).lower():
             raise InputError(f"{file.name}: needs a password", "save it without one") from None
         raise InputError(f"{file.name}: is cut short or damaged", "save it again") from None
-    if first is None:
+    if not ahead:
         raise InputError(f"{file.name}: sheet {sheet.name!r} is empty", "name another --sheet")
-    names = [_spelled(cell, dialect) for cell in first]
+    found, assumed = Heading(), []
+    if dialect.skip is None and dialect.header:
+        width = max(len(_cut(row)) for row in ahead)
+        found = heading_of([[_spelled(cell, dialect) for cell in row[:width]] for row in ahead])
+    if found.above:
+        words = f"the table in {file.name} is taken to begin on row {found.above + 1}"
+        words += ", below a title; --skip 0 begins with the first row"
+        assumed.append(("lines_skipped", words))
+    names = [_spelled(cell, dialect) for cell in _cut(ahead[found.above])]
+    rows = chain(ahead[found.above + 1 :], rows)
     if not dialect.header:
         header = tuple(map(str, range(len(names))))
-        return TableContent(header, _records(header, chain([first], rows), dialect))
+        return TableContent(header, _records(header, chain(ahead[:1], rows), dialect))
     header = checked_header(file.name, names)
-    return TableContent(header, _records(header, rows, dialect))
+    if found.units:
+        units = [_spelled(cell, dialect) for cell in next(rows)]
+        assumed.append(units_said(file.name, "row", found.above + 2, units))
+    return TableContent(header, _records(header, rows, dialect), assumed=tuple(assumed))
 
 
 def _sheet(name: str, book: Any, dialect: Dialect) -> Any:
@@ -80,18 +93,29 @@ def _sheet(name: str, book: Any, dialect: Dialect) -> Any:
 def _without_margins(rows: Iterator[list[Any]]) -> Iterator[list[Any]]:
     """Leave out the blank rows before and behind all others, and blank columns before them."""
     blank: list[list[Any]] = []
-    margin: int | None = None
-    for row in rows:
-        if all(cell == "" for cell in row):
-            if margin is not None:
-                blank.append(row[margin:])
+    rows = dropwhile(_is_blank, rows)
+    ahead = list(islice(rows, LOOKED_AT))
+    margin = min((_filled(row)[0] for row in ahead if not _is_blank(row)), default=0)
+    for row in chain(ahead, rows):
+        if _is_blank(row):
+            blank.append(row[margin:])
             continue
-        if margin is None:
-            margin = next(place for place, cell in enumerate(row) if cell != "")
-            width = max(place for place, cell in enumerate(row) if cell != "") + 1
         yield from blank
         blank.clear()
-        yield row[margin:width] if all(cell == "" for cell in row[width:]) else row[margin:]
+        yield row[margin:]
+
+
+def _is_blank(row: list[Any]) -> bool:
+    return not _filled(row)
+
+
+def _filled(row: list[Any]) -> list[int]:
+    return [place for place, cell in enumerate(row) if cell != ""]
+
+
+def _cut(row: list[Any]) -> list[Any]:
+    """Leave the blank cells at the end of a row out."""
+    return row[: max(_filled(row), default=-1) + 1]
 
 
 def _records(
@@ -99,7 +123,8 @@ def _records(
 ) -> Iterator[Record]:
     n = len(header)
     for number, row in enumerate(rows):
-        cells = tuple(_spelled(cell, dialect) for cell in row)
+        cut = row[:n] if all(cell == "" for cell in row[n:]) else row
+        cells = tuple(_spelled(cell, dialect) for cell in cut)
         if len(cells) > n:
             said = f"row {number}: holds cells beyond the last column that has a name"
             yield Record(header, (), number, unit="row", fault=said)

@@ -67,6 +67,9 @@ HEAD = 16
 TEXTS = ("csv", "tsv", "tab", "jsonl", "ndjson", "json")
 """What the names of tables end with that are text files."""
 
+SHEETS = ("xlsx", "xlsm", "xls", "xlsb", "ods")
+"""What the names of spreadsheets end with."""
+
 COLUMNAR = ("parquet", "pq", "feather", "arrow")
 """What the names of files of typed columns end with."""
 
@@ -278,6 +281,8 @@ def _by_format(path: str, stream: IO[bytes], dialect: Dialect) -> Stream:
     if (dialect.sheet is not None or dialect.sql is not None) and kind in (*TEXTS, *COLUMNAR):
         option = "--sql" if dialect.sheet is None else "--sheet"
         raise SettingsError(f"{option}: {name} holds one table only", f"leave {option} out")
+    if dialect.skip and kind not in (*SHEETS, "csv", "tsv", "tab"):
+        raise SettingsError(f"--skip: {name} has no lines above its columns", "leave --skip out")
     content = TABLES[kind](TableFile(name, str(local(path)), stream), dialect)
     return _stream(name, content, dialect, found)
 

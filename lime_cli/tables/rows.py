@@ -22,6 +22,7 @@ from lime_cli.errors import InputError, SettingsError, and_so_on
 from lime_cli.sources import Record, Source
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.dialect import MISSING, NUMBER, PLAIN, TRUE_FALSE, Dialect
+from lime_cli.tables.heading import LOOKED_AT
 from lime_cli.tables.readers import Stream, open_table
 from lime_cli.tables.streams import name_of
 
@@ -337,7 +338,7 @@ def require(
 ) -> None:
     """Raise InputError where a table lacks columns, with the one that was likely meant.
 
-    ``records`` are its rows, the first of which may be where the names stand; ``renames`` says
+    ``records`` are its rows, among the first of which may be the names; ``renames`` says
     whether columns can be renamed.
     """
     has = set(header)
@@ -355,10 +356,11 @@ def require(
             f"it has {len(header)} columns, the model {len(columns)}, which are taken in its order"
             + (f"; leave others out by number: --drop {spare} those at the end" if spare else "")
         )
-    second = next(records, None) if records is not None else None
-    if second is not None and {*missing} <= {cell.strip() for cell in second.cells}:
-        n = second.line
-        hint = f"they stand on line {n}: tail -n +{n} {name} > table.csv leaves out what is above"
+    names = next((one for one in islice(records or (), LOOKED_AT) if _holds(one, missing)), None)
+    if names is not None:
+        n = names.line
+        above = n - 1 if names.unit == "line" else n + 1
+        hint = f"they stand on {names.unit} {n}: --skip {above} leaves out what is above"
     elif not has & set(columns) and is_data(header):
         hint = f"its first line is {shown}; if that is a row, use --no-header"
     elif len(missing) > 1 and (base := _base_of(missing, header)) is not None:
@@ -378,6 +380,10 @@ def require(
         )
     lost = and_so_on(list(map(repr, missing)), 5)
     raise InputError(f"{name}: lacks column{'s' * (len(missing) > 1)} {lost}", hint)
+
+
+def _holds(record: Record, names: Sequence[str]) -> bool:
+    return {*names} <= {cell.strip() for cell in record.cells}
 
 
 def _is_made_of(name: str, other: str) -> bool:

@@ -24,7 +24,8 @@ from lime_cli.tables.cells import Cells
 from lime_cli.tables.dialect import MISSING, NUMBER
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.groups import Codes, Dummies, Feature, is_missing, word_of
-from lime_cli.tabular.reading import UNIT, plainly
+from lime_cli.tabular.names import typed
+from lime_cli.tabular.reading import UNIT, in_words, plainly
 from lime_cli.tabular.row import row_of, table_of
 from lime_cli.tabular.schema import OPEN, Maps, map_option
 
@@ -90,6 +91,8 @@ class Worded(NamedTuple):
     """In the order in which the table has them."""
     reach: Reach | None = None
     """What the model compares the numbers with, where that is known."""
+    shares: tuple[float, ...] = ()
+    """Of the rows, of each word."""
 
     @property
     def ways(self) -> list[Numbering]:
@@ -122,10 +125,21 @@ class Worded(NamedTuple):
     def is_within(self, way: Numbering) -> bool:
         """Tell whether the model can have learnt from these numbers what it compares them with."""
         there = [number for number in way if number == number]
-        if self.reach is None:
+        if self.reach is None or not self.reach.exact:
             return True
+        ends = (self.reach.low, self.reach.high)
+        if all(map(float.is_integer, there)) and not all(map(_is_half, ends)):
+            return False  # splits lie halfway between numbers, or on them
         low, high = min(there) - self.reach.low, self.reach.high - max(there)
         return low <= 0 and high <= 0 and (self.reach.rows or low < 0 or high < 0)
+
+    @property
+    def by_reach(self) -> Numbering | None:
+        """The only way of which the model can have learnt what it compares the numbers with."""
+        if self.reach is None or not self.reach.exact or word_of(None) in self.words:
+            return None
+        within = [way for way in (*self.ways, self.shares) if way and self.is_within(way)]
+        return within[0] if len(within) == 1 else None
 
     def is_shifted(self, way: Numbering) -> bool:
         """Tell numbers that hardly anybody gives: two that are not 0 and 1, or below 0."""
@@ -169,6 +183,14 @@ class Worded(NamedTuple):
             yield tuple(numbering)
 
 
+def _is_half(number: float) -> bool:
+    return abs(2 * number - round(2 * number)) < ROUGHLY
+
+
+ROUGHLY = 1e-3
+"""By how much a split may lie beside the half of a whole number."""
+
+
 def _scale(line: str) -> list[str]:
     for words, joined in TWO_WORDS.items():
         line = line.replace(words, joined)
@@ -192,7 +214,9 @@ def worded(features: Sequence[Feature], some: Cells, given: ModelInput) -> list[
         seen = map(word_of, (cell.strip() or None for cell in some.column(one.name)))
         order = dict.fromkeys(cell for cell in seen if cell in words)
         order |= dict.fromkeys(words)
-        found.append(Worded(place, one.name, words, tuple(order), given.ranges.get(place)))
+        shares = tuple(one.frequencies.tolist())
+        reach = given.ranges.get(place)
+        found.append(Worded(place, one.name, words, tuple(order), reach, shares))
     return found
 
 
@@ -209,10 +233,11 @@ def _pairs(words: Iterable[str], numbering: Iterable[float]) -> str:
     return ",".join(f"{word}:{number:g}" for word, number in pairs if number == number)
 
 
-def said(codes: Codes, label: str) -> tuple[CodedWarning, ...]:
-    """Say which numbers stand for words, and what they were found by."""
+def said(codes: Codes, label: str | None) -> tuple[CodedWarning, ...]:
+    """Say which numbers stand for words, and what they were found by: answers, else trees."""
     listed = "; ".join(f"{name} {_pairs(held, held.values())}" for name, held in codes.items())
-    words = f"words are given to the model as the numbers that fit column {label!r}: {listed}"
+    fit = "what the model compares them with" if label is None else f"column {label!r}"
+    words = f"words are given to the model as the numbers that fit {fit}: {listed}"
     return (CodedWarning("words_numbered", f"{words}; --map sets other numbers"),)
 
 
@@ -472,10 +497,21 @@ def without_words(
     needed = [one for one in columns if not taken([other for other in columns if other != one])]
     united = [one.name for one in needed if _has_units(one)]
     needed = [one for one in needed if one.name not in united]
+    if not needed and united:
+        raise WordsForNumbers(
+            f"{some.name}: the model takes numbers in {in_words(united)}, whose cells have units",
+            f"--numeric {typed(united)} gives it the numbers alone",
+        )
     if not needed or any(map(_is_odd, needed)):  # told by what asks the model about each row
         return background, ()
+    by_reach = {one: way for one in needed if (way := one.by_reach) is not None}
+    if by_reach:
+        codes = numbered([*by_reach], [*by_reach.values()])
+        pairs = ((name, tuple(held.items())) for name, held in codes.items())
+        numbers, more = without_words(background, some, given, (*maps, *pairs))
+        return numbers, (*said(codes, None), *more)
     if united:
-        raise _asked_for(some.name, needed, f" --numeric '{','.join(united)}'")
+        raise _asked_for(some.name, needed, f" --numeric {typed(united)}")
     found = _by_rows(background, some, given, needed, told)
     if found is not None and len(found[0]) == len(needed):
         return with_codes(background, {**told, **found[0]}), said(*found)

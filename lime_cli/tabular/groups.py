@@ -480,6 +480,7 @@ class Dummies(NamedTuple):
             known={moved[i]: one for i, one in given.known.items() if i in moved},
             ranges={moved[i]: one for i, one in given.ranges.items() if i in moved},
             gapless=frozenset(moved[i] for i in given.gapless if i in moved),
+            gapful=frozenset(moved[i] for i in given.gapful if i in moved),
         )
 
     def resolved(self, features: Iterable[Feature]) -> Dummies:
@@ -563,7 +564,7 @@ def dummies_of(
 
 def _is_binary(reach: Reach | None) -> bool:
     """Tell whether what a model compares a column with may be 0 and 1."""
-    return reach is None or (reach.low >= 0 and reach.high <= 1)
+    return reach is None or not reach.exact or (reach.low >= 0 and reach.high <= 1)
 
 
 def _as_read(cell: str) -> str:

@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.engine.model import CodedWarning, different
+from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, LimexError, ModelError, SettingsError, and_more, and_so_on
 from lime_cli.models.model_file import ModelInput
 from lime_cli.sources import Record, Source
-from lime_cli.tables.cells import Cells
 from lime_cli.tables.dialect import PLAIN, Dialect
 from lime_cli.tables.readers import Stream, open_table
 from lime_cli.tables.rows import Rows, cells_of, is_data, require
@@ -22,26 +21,19 @@ from lime_cli.tables.streams import Watch, is_once
 from lime_cli.tabular.answering import answered_words
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.codes import WordsForNumbers, fit_of, without_words
-from lime_cli.tabular.columns import (
-    ID,
-    INDEX,
-    Learned,
-    called,
-    columns_for,
-    is_label,
-    learn,
-    numbers_only,
-)
-from lime_cli.tabular.groups import Dummies, Feature, Group, digest_of_features, dummies_of
-from lime_cli.tabular.profile import Profile, is_profile, read_profile
-from lime_cli.tabular.reading import (
-    AS_SPELLED,
-    Reading,
+from lime_cli.tabular.columns import Learned, columns_for, learn
+from lime_cli.tabular.doubts import (
+    far_numbers,
     gaps_unseen,
+    missed_answers,
     other_scale,
-    spelling_of,
+    predicted_like,
     unknown_categories,
 )
+from lime_cli.tabular.groups import Dummies, Feature, Group, digest_of_features, dummies_of
+from lime_cli.tabular.names import ID, INDEX, called, is_label, numbers_only
+from lime_cli.tabular.profile import Profile, is_profile, read_profile
+from lime_cli.tabular.reading import AS_SPELLED, Reading, spelling_of
 from lime_cli.tabular.row import CellWords, RowInstance, row_of, table_of
 from lime_cli.tabular.schema import Schema, check_names
 
@@ -86,52 +78,15 @@ def label_like(columns: Sequence[str], model_input: ModelInput) -> tuple[CodedWa
     return (CodedWarning("label_like", f"{words}; --drop {','.join(found)} leaves it out"),)
 
 
+TOLD = frozenset(("other_scale", "far_numbers", "unknown_category", "gaps_unseen"))
+"""Warnings that say why a model predicts worse than it did."""
+
 LOOKED_AT = 1_000
 """Rows that tell whether a model's columns are dummies of those of a table."""
 
 FITS = 0.3
 """Share of the spread of a column that predictions explain, at least, where it is what the model
 predicts; and by how much more than that of another."""
-
-COMPARED = 60
-"""Rows, at most, that tell whether a column holds what the model predicts."""
-
-
-def predicted_like(
-    background: Background, some: Cells | None, given: ModelInput
-) -> tuple[CodedWarning, ...]:
-    """Warn of columns by position that hold the very classes that a model predicts.
-
-    The model is asked about two rows at a time, while there is a column that may be one.
-    """
-    if some is None or given.columns is not None or given.predictions is None:
-        return ()
-    rows = different(np.linspace(0, len(some.rows) - 1, COMPARED).astype(int)).tolist()
-    features = background.features
-    classes: dict[int, dict[str, int]] = {place: {} for place in range(len(features))}
-    for start in range(0, len(rows) - 1, 2):
-        pair = rows[start : start + 2]
-        try:
-            cells = [[parse_cell(one, some, row) for row in pair] for one in features]
-            columns = [one.column(held) for one, held in zip(features, cells, strict=True)]
-            answers = given.predictions(table_of(background, columns))
-        except LimexError:  # told where it matters
-            return ()
-        if answers.shape[1] < 2:
-            return ()
-        for place, known in list(classes.items()):
-            for value, chosen in zip(map(str, cells[place]), answers.argmax(axis=1), strict=True):
-                known.setdefault(value, int(chosen))
-                if known[value] != chosen or len(set(known.values())) < len(known):
-                    classes.pop(place, None)
-        if not classes:
-            return ()
-    alike = [features[place].name for place, known in classes.items() if len(known) > 1]
-    if len(alike) != 1 or is_label(alike[0]):
-        return ()
-    words = f"{alike[0]!r} agrees with the model in every row compared; if it holds the "
-    return (CodedWarning("label_like", f"{words}true classes, --drop {alike[0]!r} leaves it out"),)
-
 
 Takes = Callable[[Any], bool]
 """Tells whether a model answers to a batch."""
@@ -283,6 +238,7 @@ class TabularModality:
             *unknown_categories(background, model_input.known),
             *gaps_unseen(background, model_input.gapless),
             *other_scale(background, model_input.ranges),
+            *far_numbers(background, model_input),
         )
         nameless = not self.dialect.header or numbered
         if nameless and model_input.columns is not None:
@@ -302,6 +258,8 @@ class TabularModality:
             said = tuple(one for one in self.schema.dates if one[1])
             reading = Reading(dates=said)
         warnings += predicted_like(background, some, model_input)
+        if not {one.code for one in warnings} & TOLD:
+            warnings += missed_answers(background, some, model_input)
         background, refused = without_refused_gaps(background, model_input.takes)
         return replace(
             self,

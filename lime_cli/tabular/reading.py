@@ -11,19 +11,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, time
+from decimal import Decimal
 from functools import lru_cache
 from itertools import chain, count, product
 from typing import NamedTuple
 
-import numpy as np
-
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, and_more
-from lime_cli.models.model_file import Known, ModelInput, Reach
+from lime_cli.models.model_file import Known, ModelInput
 from lime_cli.tables.cells import Cells, days_of, shortened
 from lime_cli.tables.dialect import MISSING, NUMBER, TRUE_FALSE, Dialect
-from lime_cli.tabular.background import Background
-from lime_cli.tabular.groups import Feature, is_missing
 from lime_cli.tabular.schema import Schema, check_names
 
 PANDAS_MISSING = frozenset(
@@ -39,6 +36,9 @@ FILLED = (
     *("MISSING", "unknown", "Unknown", "UNKNOWN", "empty", "-999"),
 )
 """Words that people put in the place of missing values."""
+
+GAPS = frozenset(one for one in FILLED if one.isalpha())
+"""Those among them that are words."""
 
 ENOUGH = 0.01
 """Share of the rows from which what a model does not know counts."""
@@ -78,8 +78,24 @@ UNIT = re.compile(
 
 @lru_cache(maxsize=4096)
 def _unitless(cell: str) -> str:
+    """Return a number without what it counts; in parentheses, as accountants write it, negative."""
     found = UNIT.fullmatch(cell.strip())
-    return cell if found is None else found["number"]
+    if found is None:
+        return cell
+    negative = "(" in (found["before"] or "") and (found["after"] or "").strip() == ")"
+    return "-" * negative + found["number"]
+
+
+MULTIPLE = re.compile(r"(?P<number>\d+(\.\d+)?)\s?(?P<mark>[kKMB])", re.ASCII)
+"""A number of thousands, millions or billions."""
+
+TIMES = {"k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9}
+
+
+@lru_cache(maxsize=4096)
+def _multiplied(cell: str) -> str:
+    found = MULTIPLE.fullmatch(cell.strip().strip("$\u20ac\u00a3"))
+    return cell if found is None else str(Decimal(found["number"]) * TIMES[found["mark"]])
 
 
 MULTIPLES = frozenset(
@@ -107,7 +123,7 @@ class Spelling(NamedTuple):
             return ()  # units are told by what cuts them off
         marks = [f"{self.decimal!r} before decimals"] if self.decimal == "," else []
         marks += [f"{self.thousands!r} between thousands"] if self.thousands else []
-        words = f"numbers in {_listed(self.columns)} are read with {' and '.join(marks)}"
+        words = f"numbers in {in_words(self.columns)} are read with {' and '.join(marks)}"
         return (CodedWarning("numbers_read", f"{words}; --decimal and --thousands change this"),)
 
 
@@ -125,7 +141,8 @@ def spelling_of(columns: Mapping[str, Iterable[str]]) -> Spelling | None:
         if not cells or all(map(NUMBER.fullmatch, cells)):
             continue
         units = {_unit(cell) for cell in cells}
-        united = len(units) == 1 and units != {("", "")}
+        units = units - {("(", ")")} or units  # which say that a number is negative
+        united = any(map(_is_negative, cells)) or (len(units) == 1 and units != {("", "")})
         if None in units or len(units) > 1 or any({*one} & MULTIPLES for one in units if one):
             continue
         bare = [_unitless(cell) for cell in cells] if united else cells
@@ -172,6 +189,11 @@ def _unit(cell: str) -> tuple[str, str] | None:
     return (found["before"] or "").strip().casefold(), (found["after"] or "").strip().casefold()
 
 
+def _is_negative(cell: str) -> bool:
+    """Tell a number that stands in parentheses."""
+    return _unit(cell) == ("(", ")")
+
+
 def _marks(cell: str) -> tuple[str, str] | None:
     """Return the decimal mark and that of thousands, as far as a number alone tells them."""
     blanks = "\u00a0\u202f"
@@ -200,6 +222,7 @@ RULES: dict[str, Callable[[str], str]] = {
     "raised": str.upper,
     "whole": _whole,
     "pointed": _pointed,
+    "multiplied": _multiplied,
     "unitless": _unitless,
 }
 """What is done to a cell, in this order."""
@@ -210,6 +233,7 @@ SAID = {
     "raised": "words of {} are read in upper case, as the model knows them",
     "whole": "numbers in {} are words without a point, such as '3', as the model knows them",
     "pointed": "numbers in {} are words with a point, such as '3.0', as the model knows them",
+    "multiplied": "k, M and B in {} are read as thousands, millions and billions",
     "unitless": "only the numbers in {} are read, without their units",
 }
 
@@ -246,6 +270,8 @@ class Reading:
     """Columns that the file has as text and the model as numbers."""
     dates: tuple[tuple[str, str], ...] = ()
     """Columns of dates that are not written as ISO has them, with their format."""
+    gaps: tuple[tuple[str, float], ...] = ()
+    """Columns of numbers, with the one that stands for a missing value."""
 
     def applied(self, cells: Cells) -> Cells:
         """Return a table with its cells respelled; raise InputError for what is no date."""
@@ -255,7 +281,31 @@ class Reading:
             for name, rules in self.rules
             if name in cells.places and not cells.is_array(name)
         }
-        return replace(cells.changed(found), texts=cells.texts - {*self.numbers})
+        cells = replace(cells.changed(found), texts=cells.texts - {*self.numbers})
+        emptied = {
+            name: [
+                "" if _is_number(cell, gap, cells.dialect) else cell for cell in cells.column(name)
+            ]
+            for name, gap in self.gaps
+            if name in cells.places
+        }
+        return cells.changed(emptied)
+
+    def said(self) -> tuple[CodedWarning, ...]:
+        """Say which numbers stand for missing values."""
+        if not self.gaps:
+            return ()
+        numbers = " and ".join(f"{one:g}" for one in dict.fromkeys(one for _, one in self.gaps))
+        words = (
+            f"{numbers} in {in_words([name for name, _ in self.gaps])} is read as a missing value"
+        )
+        hint = "as the model was most likely fitted; --read-as plain keeps the number"
+        return (CodedWarning("read_as_missing", f"{words}, {hint}"),)
+
+
+def _is_number(cell: str, number: float, dialect: Dialect) -> bool:
+    plain = dialect.plain(cell)
+    return NUMBER.fullmatch(plain) is not None and float(plain) == number
 
 
 AS_SPELLED = Reading()
@@ -365,7 +415,10 @@ class Chooser:
             fill = self._fill(place, counts)
             rules[name] = self._rules(counts, known)._replace(marks=own, fill=fill)
             if name in self.numeric and _have_units(counts):
-                rules[name] = rules[name]._replace(names=(*rules[name].names, "unitless"))
+                rule = (
+                    "multiplied" if any(_multiplied(one) != one for one in counts) else "unitless"
+                )
+                rules[name] = rules[name]._replace(names=(*rules[name].names, rule))
         found = {name: one for name, one in rules.items() if one.names or one.marks or one.fill}
         said = (*self._said(cells, found), *self._hashed(cells))
         return Reading(tuple(found.items()), tuple(numbers)), said
@@ -408,7 +461,7 @@ class Chooser:
         return likely[0] if len(likely) == 1 else ""
 
     def _marks(self, place: int, counts: Counter[str]) -> Iterator[str]:
-        """Yield cells of marks alone, where the model knows others and fills what is missing."""
+        """Yield cells of marks, or words for none, where the model knows others and fills gaps."""
         one = self.known.get(place)
         if not self.like_pandas or one is None:
             return
@@ -416,7 +469,8 @@ class Chooser:
             return
         for cell in counts:
             mark = cell.strip()
-            if mark and not any(map(str.isalnum, mark)) and not {cell, mark} & {*one.values}:
+            odd = not any(map(str.isalnum, mark)) or mark in GAPS
+            if mark and odd and not {cell, mark} & {*one.values}:
                 yield mark
 
     def _rules(self, counts: Counter[str], known: frozenset[object]) -> Rules:
@@ -444,7 +498,7 @@ class Chooser:
         for rule, sentence in SAID.items():
             names = [name for name, one in rules.items() if rule in one.names]
             if names and not (rule == "stripped" and self.strip):
-                yield CodedWarning(f"read_{rule}", sentence.format(_listed(names)))
+                yield CodedWarning(f"read_{rule}", sentence.format(in_words(names)))
         fills = {name: one.fill for name, one in rules.items() if one.fill}
         if fills:
             listed = ", ".join(f"{word!r} in {name!r}" for name, word in fills.items())
@@ -464,9 +518,9 @@ class Chooser:
         if words:
             yield CodedWarning(
                 "read_as_missing",
-                f"{' and '.join(repr(one) for one, _ in words.most_common(2))} in {_listed(names)} "
-                "is read as a missing value, as the model was most likely fitted; --read-as plain "
-                "keeps the word",
+                f"{' and '.join(repr(one) for one, _ in words.most_common(2))} in "
+                f"{in_words(names)} is read as a missing value, as the model was most likely "
+                "fitted; --read-as plain keeps the word",
             )
 
 
@@ -524,7 +578,7 @@ def _have_units(counts: Counter[str]) -> bool:
     """Tell whether most cells are numbers with a unit."""
     words = [cell.strip() for cell in counts if cell.strip() not in MISSING]
     united = sum(NUMBER.fullmatch(one) is None and _unitless(one) != one for one in words)
-    return united > len(words) / 2
+    return united > len(words) / 2 or any(map(_is_negative, words))
 
 
 def _fills_numbers(known: Known, counts: Counter[str]) -> bool:
@@ -534,91 +588,6 @@ def _fills_numbers(known: Known, counts: Counter[str]) -> bool:
     return numbers and all(isinstance(one, (int, float)) for one in known.values)
 
 
-def _listed(names: Sequence[str]) -> str:
+def in_words(names: Sequence[str]) -> str:
+    """Name columns for a sentence."""
     return f"column{'s' * (len(names) > 1)} {and_more(list(map(repr, names)), NAMED)}"
-
-
-def unknown_categories(
-    background: Background, known: Mapping[int, Known]
-) -> tuple[CodedWarning, ...]:
-    """Warn of categories of the background that the model does not know."""
-    said: list[tuple[float, str]] = []
-    for place, one in known.items():
-        if one.filling or place >= len(background.features):
-            continue
-        feature, values = background.features[place], set(one.values)
-        pairs = zip(feature.values.tolist(), feature.frequencies.tolist(), strict=True)
-        unknown = [
-            (category, share)
-            for category, share in pairs
-            if (not one.gaps if is_missing(category) else category not in values)
-        ]
-        new = [pair for pair in unknown if not one.some or is_missing(pair[0])]
-        share = sum(one for _, one in new)
-        if share >= ENOUGH:
-            category, _ = max(new, key=lambda pair: pair[1])
-            others = f" and {len(new) - 1} more" if len(new) > 1 else ""
-            word = "a missing value" if is_missing(category) else repr(category)
-            said.append((share, f"{feature.name} {word}{others} ({share:.0%} of rows)"))
-    if not said:
-        return ()
-    said.sort(key=lambda pair: -pair[0])
-    words = and_more([one for _, one in said], NAMED, "; ")
-    return (
-        CodedWarning(
-            "unknown_category",
-            f"the model does not know these categories: {words}; see --read-as, --strip, "
-            "--strings, --na-values",
-        ),
-    )
-
-
-def gaps_unseen(background: Background, gapless: Iterable[int]) -> tuple[CodedWarning, ...]:
-    """Warn of missing values in columns in which a model met none: they may have been filled."""
-    said = []
-    for feature in (background.features[i] for i in gapless if i < len(background.features)):
-        pairs = zip(feature.values.tolist(), feature.frequencies.tolist(), strict=True)
-        share = sum(one for value, one in pairs if is_missing(value))
-        if share > 0 and not feature.constant:
-            said.append((share, feature.name))
-    if not said:
-        return ()
-    said.sort(key=lambda pair: (-pair[0], pair[1]))
-    listed = ", ".join(f"{name!r} ({share:.0%} of rows)" for share, name in said[:NAMED])
-    more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
-    words = f"values of {listed}{more} are missing, and the model most likely met none when it was "
-    return (
-        CodedWarning("gaps_unseen", f"{words}fitted; if its owner fills them in first, do so too"),
-    )
-
-
-def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[CodedWarning, ...]:
-    """Warn of columns of numbers that lie far from all that a model compares them with.
-
-    A model that was fitted on scaled columns tells no two rows of such a table apart.
-    """
-    far = []
-    for place, one in ranges.items():
-        feature = background.features[place] if place < len(background.features) else None
-        if feature is None or feature.constant or feature.values.dtype.kind not in "if":
-            continue
-        first, middle, last = _ends(feature)
-        reach = max(one.high - one.low, abs(one.low) / 2, abs(one.high) / 2, 1e-300)
-        above, below = (middle, middle) if one.rows else (first, last)
-        if above > one.high + reach or below < one.low - reach:
-            words = f"{feature.name} {first:.4g} to {last:.4g} for {one.low:.3g} to {one.high:.3g}"
-            far.append(words)
-    if not far:
-        return ()
-    words = "columns lie far from everything that the model compares them with: "
-    words += and_more(far, NAMED, "; ")
-    hint = "was it fitted behind a scaler? save both as one pipeline"
-    return (CodedWarning("other_scale", f"{words}; {hint}"),)
-
-
-def _ends(feature: Feature) -> tuple[float, float, float]:
-    """Return the smallest, the middle and the largest number of a column."""
-    present = ~np.isnan(feature.values.astype(float))
-    values, frequencies = feature.values[present].astype(float), feature.frequencies[present]
-    reached = np.cumsum(frequencies) >= frequencies.sum() / 2
-    return float(values[0]), float(values[np.argmax(reached)]), float(values[-1])

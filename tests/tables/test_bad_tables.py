@@ -115,20 +115,20 @@ REFUSED = {
         "line 2: 5 fields, expected 4",
     ),
     "10 all rows are too long": (longer, (), "line 2: 5 fields, expected 4; check the separator"),
-    "10 a title above the header": (
-        lambda good: "Passengers of 2024\n\n" + good,
+    "10 a title above words": (
+        lambda good: "Passengers of 2024\n\nsex,city\nm,Oslo\nf,Rome\n",
         (),
-        "has 4 columns from line 3 on, one above it; remove the lines above the header: tail -n +3",
+        "has 2 columns from line 3 on, one above it; --skip 2 leaves out the lines above",
     ),
-    "10 a comment above the header": (
-        lambda good: "# exported\n" + good,
-        (),
-        "tail -n +2",
+    "10 a title that is taken for names": (
+        lambda good: "Passengers of 2024\n\n" + good,
+        ("--skip", "0"),
+        "has 4 columns from line 3 on, one above it; --skip 2 leaves out the lines above",
     ),
     "10 two lines of names": (
         lambda good: "a,a,b,b\n" + good,
         (),
-        "they stand on line 2: tail -n +2",
+        "they stand on line 2: --skip 1 leaves out what is above",
     ),
     "10 semicolons in some rows only": (
         lambda good: good.replace(",", ";", 7),

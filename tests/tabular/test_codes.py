@@ -11,7 +11,7 @@ from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 from sklearn.impute import SimpleImputer
 from sklearn.linear_model import LinearRegression, LogisticRegression
 from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import LabelEncoder, OneHotEncoder
+from sklearn.preprocessing import LabelEncoder, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
 from lime_cli.errors import InputError, ModelError, SettingsError
@@ -169,7 +169,7 @@ def test_the_numbers_in_words_and_units_beside_them_are_advised(tmp_path):
     with pytest.raises(InputError) as caught:
         answers(tmp_path, frame, model)
     assert "--map 'stops=1 stop:?,2 stops:?,non-stop:?'" in str(caught.value)
-    assert "--numeric 'rate'" in str(caught.value)
+    assert "--numeric rate" in str(caught.value)
     maps = parse_maps(("stops=non-stop:0,1 stop:1,2 stops:2", "sex=male:0,female:1"))
     found, _ = answers(tmp_path, frame, model, schema=Schema(maps=maps, numeric=("rate",)))
     assert found[:, 0] == pytest.approx(model.predict(columns))
@@ -358,3 +358,31 @@ def test_columns_may_be_named_as_the_table_has_them(tmp_path):
         model.predict_proba(columns.rename(columns=lambda one: one.replace("size", "the_size")))
     )
     assert fitted.fitted_background.names == ("both",) or "both" in fitted.fitted_background.names
+
+
+@pytest.mark.parametrize("label", [False, True])
+@pytest.mark.parametrize(
+    "model", [RandomForestClassifier(9, random_state=0), DecisionTreeClassifier(max_depth=5)]
+)
+def test_shares_of_rows_are_taken_where_they_alone_fit_a_model_s_trees(tmp_path, model, label):
+    place = np.array(["north", "south", "east"])[
+        1 * (np.arange(N) % 10 > 1) + (np.arange(N) % 10 > 4)
+    ]
+    share = pd.Series(place).map(pd.Series(place).value_counts(normalize=True))
+    given = pd.DataFrame({"place": share, "age": FRAME["age"]})
+    true = (share == share.median()) ^ (RANDOM.random(N) < 0.1)
+    model.fit(given, true)
+    beside = {"y": true * 1} if label else {}
+    found, fitted = answers(tmp_path, given.assign(place=place, **beside), model)
+    assert found == pytest.approx(model.predict_proba(given))
+    said = {one.code: one.message for one in fitted.fitted_warnings}["words_numbered"]
+    assert "what the model compares them with" in said
+    assert "--map" in said
+
+
+def test_codes_behind_a_scaler_are_found_by_the_answers(tmp_path):
+    given = coded(FRAME[["size", "age"]], {"size": MAPS["size"]})
+    true = given["size"] * 3 + given["age"] / 9
+    model = make_pipeline(StandardScaler(), LinearRegression()).fit(given, true)
+    found, _ = answers(tmp_path, FRAME[["size", "age"]].assign(y=true), model)
+    assert found.ravel() == pytest.approx(model.predict(given))

@@ -106,6 +106,30 @@ def test_group_auto_keeps_them_together_and_the_model_on_rows_that_exist(limex, 
     assert largest(together) < 1.5
 
 
+def broken(table):
+    """Count the pairs of columns that do not belong together, modulo 2, and add the last column."""
+    V = table.to_numpy(float)
+    return (np.abs(V[:, 0:12:2] - V[:, 1:12:2]) > 0.5).sum(axis=1) % 2 * 4.0 + V[:, 12]
+
+
+def test_a_low_fidelity_of_columns_replaced_apart_names_what_helps(limex, tmp_path):
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(300, 14)).round(3)
+    X[:, 1:12:2] = (X[:, 0:12:2] + 0.05 * rng.normal(size=(300, 6))).round(3)
+    path = written(tmp_path, [f"c{j}" for j in range(14)], X.tolist())
+    model = "py:tests.tabular.test_dependence:broken"
+    options = ("--row", "0", "--samples", "1024", "-f", "json")
+    apart, together = (
+        json.loads(limex("explain", "tabular", model, path, *options, *more).out)
+        for more in ((), ("--group", "auto"))
+    )
+    (said,) = [one["message"] for one in apart["warnings"] if one["code"] == "low_fidelity"]
+    assert "try --group auto, which keeps together" in said
+    assert apart["targets"][0]["fidelity"] < 0.5
+    assert together["targets"][0]["fidelity"] > 0.95
+    assert "low_fidelity" not in {one["code"] for one in together["warnings"]}
+
+
 def test_a_profile_remembers_the_sets_and_holds_the_groups(limex, tmp_path):
     path = people(tmp_path)
     plain, grouped = tmp_path / "plain.profile.json", tmp_path / "grouped.profile.json"

@@ -14,8 +14,8 @@ from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.options.inputs import _renamed
 from lime_cli.tables.dialect import Dialect
-from lime_cli.tabular.columns import called, numbers_only
 from lime_cli.tabular.modality import TabularModality
+from lime_cli.tabular.names import called, numbers_only
 from lime_cli.tabular.schema import Schema
 
 RANDOM = np.random.default_rng(0)

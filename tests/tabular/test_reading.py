@@ -96,7 +96,7 @@ def test_a_word_that_an_encoder_knows_is_no_missing_value(tmp_path):
     assert case.codes == []
 
 
-@pytest.mark.parametrize("mark", ["?", "-", "--", " ? "])
+@pytest.mark.parametrize("mark", ["?", "-", "--", " ? ", "unknown", "Missing"])
 def test_marks_are_missing_where_the_model_fills_gaps_and_knows_other_words(tmp_path, mark):
     words = choice("Private", "Gov", mark)
     kind = pd.Series([np.nan if one == mark else one for one in words], dtype=object)
@@ -154,8 +154,11 @@ def test_numbers_with_units_are_read_or_a_person_is_asked(tmp_path, unit):
     model = LogisticRegression().fit(pd.DataFrame({"size": numbers, "other": SIZE}), LABELS)
     table, options = pd.DataFrame({"size": cells, "other": SIZE}), {}
     if unit == "percent":  # a hundredth, or not
-        with pytest.raises(LimexError, match="numeric 'size' gives it the numbers alone"):
-            asked(tmp_path, model, table)
+        table.to_csv(tmp_path / "d.csv", index=False)
+        (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+        loaded = ModelFile(str(tmp_path / "m.pkl")).load()
+        with pytest.raises(LimexError, match="numeric size gives it the numbers alone"):
+            TabularModality(str(tmp_path / "d.csv")).fitted(loaded.asked)
         options = {"numeric": ["size"]}
     found, codes = asked(tmp_path, model, table, **options)
     assert found == pytest.approx(
@@ -530,8 +533,8 @@ def test_numbers_in_the_only_spelling_they_can_have_are_read(tmp_path, spell, se
     ("spell", "hint"),
     [
         (lambda number: f"{number / 1000:.3f}".replace(".", ","), "--thousands ','"),
-        (lambda number: f"{number:.0f}%", "--numeric 'sales,n'"),
-        (lambda number: f"{number:.0f}k", "--numeric 'sales,n'"),
+        (lambda number: f"{number:.0f}%", "--numeric sales,n"),
+        (lambda number: f"{number:.0f}k", "--numeric sales,n"),
         (lambda number: f"{number:.0f}" + (" km" if number % 2 else " mi"), "--numeric"),
     ],
     ids=["thousands or decimals", "percent", "thousands", "two units"],
@@ -554,3 +557,39 @@ def test_words_that_the_model_cuts_itself_stay_words(tmp_path):
     loaded = ModelFile(str(where)).load()
     found = first_answer(TabularModality(str(path)), loaded)
     assert found == pytest.approx(model.predict_proba(frame[:1]))
+
+
+@pytest.mark.parametrize(
+    ("spell", "times"),
+    [
+        (lambda number: f"{number:.0f}k", 1_000),
+        (lambda number: f"{number:.0f}K" if number % 2 else f"{number / 1000:.3f}M", 1_000),
+        (lambda number: f"${number:.0f}M", 1_000_000),
+    ],
+)
+def test_thousands_and_millions_of_a_numeric_column_are_multiplied(tmp_path, spell, times):
+    *_, path = money(tmp_path, spell, SALES.round(), ";")
+    frame = pd.DataFrame({"sales": SALES.round(), "n": np.arange(60) * 613 % 4099 + 1000}) * times
+    model = make_pipeline(StandardScaler(), LogisticRegression()).fit(frame, np.arange(60) % 3 == 0)
+    (tmp_path / "m.pkl").write_bytes(pickle.dumps(model))
+    loaded = ModelFile(str(tmp_path / "m.pkl")).load()
+    schema = Schema(numeric=("sales", "n"))
+    table = TabularModality(str(path), schema=schema, dialect=Dialect(";")).fitted(loaded.asked)
+    codes = np.zeros((1, 2), np.int32)
+    inputs = [table.read(source).model_inputs(codes) for source in table.sources()]
+    found = np.vstack([loaded.predict(one) for one in inputs])
+    assert found == pytest.approx(model.predict_proba(frame))
+    assert "read_multiplied" in {one.code for one in table.fitted_warnings}
+
+
+@pytest.mark.parametrize("numeric", [(), ("sales", "n")])
+def test_numbers_in_parentheses_are_negative(tmp_path, numeric):
+    def spell(number):
+        return f"({-number:,})" if number < 0 else f"{number:,}"
+
+    loaded, true, path = money(tmp_path, spell, (SALES - 4000).round(2))
+    dialect = Dialect(";", thousands="," if numeric else None)
+    table = TabularModality(str(path), schema=Schema(numeric=numeric), dialect=dialect)
+    table, codes = table.fitted(loaded.asked), np.zeros((1, 2), np.int32)
+    inputs = [table.read(source).model_inputs(codes) for source in table.sources()]
+    assert np.vstack([loaded.predict(one) for one in inputs]) == pytest.approx(true)

@@ -274,7 +274,7 @@ class Session:
         """
         names = [one for one in self._outputs if one.type in LABELS]
         classes = self._graph.classes or ()
-        if self._graph.ends_in(self._output.name) != "SVMClassifier" or len(names) != 1:
+        if len(names) != 1 or all(one != VECTORS for one, _ in self._graph.makers.values()):
             return False, False
         try:
             label, raw = np.ravel(self._nothing(names[0])), self._get(self._output, self._zeros)
@@ -382,7 +382,7 @@ class Session:
             task,
             classes,
             margins=self._margins,
-            pairs=self._margins,
+            pairs=self._margins and ending == VECTORS,
             independent="Sigmoid" in (ending, activation.capitalize()),
             labels=labels,
             output=self._output.name,
@@ -453,9 +453,8 @@ class Session:
         together = output.name in self._columns
         try:
             found = self._session.run(self._columns if together else [output.name], feeds)
-            if output is self._output and self._turned:
-                return _negated(found[0])
-            return np.stack(found, axis=1) if together else found[0]
+            answer = np.stack(found, axis=1) if together else found[0]
+            return _negated(answer) if output is self._output and self._turned else answer
         except Exception as error:  # as above
             if is_shortage(error):
                 raise OutOfMemory(f"{self._name}: the model ran out of memory") from None
@@ -482,6 +481,9 @@ def _negated(found: Any) -> Any:
 
 LABELS = ("tensor(string)", "tensor(int64)")
 """Types of an output that names classes."""
+
+VECTORS = "SVMClassifier"
+"""The operator of support vectors that tell classes apart."""
 
 NEAREST = "ArgMin"
 """The operator that names the group of which an input is nearest to the centre."""

@@ -1,0 +1,108 @@
+"""Where the names of a table's columns stand: below titles and comments, above a row of units."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from lime_cli.errors import and_so_on
+from lime_cli.tables.dialect import MISSING, NUMBER
+
+LOOKED_AT = 20
+"""Rows below the first one that are looked at."""
+
+FEWEST_ROWS = 3
+"""Rows of a table, at least, that show what its columns hold."""
+
+
+NUMBERED = re.compile(r"[A-Za-z]{0,4}\d+|")
+"""A name that says so little, such as ``X1``, that the row below it may hold the true ones."""
+
+
+class Heading(NamedTuple):
+    """What stands around the names of columns."""
+
+    above: int = 0
+    """Rows above them, blank ones among them."""
+    units: bool = False
+    """Whether the row below them tells units."""
+
+
+def heading_of(rows: Sequence[Sequence[str]]) -> Heading:
+    """Look at the first rows of a table, blank ones empty, of which the last may be cut short."""
+    above = _above(rows)
+    below = [row for row in rows[above:] if row]
+    if len(below) < FEWEST_ROWS + 2:
+        return Heading(above)
+    numbered = sum(NUMBERED.fullmatch(name.strip()) is not None for name in below[0])
+    if numbered > len(below[0]) / 2 or len({*below[0]}) < len(below[0]):
+        return Heading(above)  # there may be several rows of names
+    return Heading(above, _are_units(below[1], below[2:]))
+
+
+def _above(rows: Sequence[Sequence[str]]) -> int:
+    """Return how many rows of a title stand above the names; 0 where that is not certain.
+
+    A title fills the first cells of a row, half of them at most; names fill each cell, and stand
+    above numbers.
+    """
+    place = 0
+    while place < len(rows) and (not any(map(_filled, rows[place])) or len(rows[place]) == 1):
+        place += 1
+    for start in range(place, len(rows)):
+        n = len(rows[start])
+        below = [row for row in rows[start + 1 :] if row]
+        if n < 2 or len(below) < FEWEST_ROWS or any(len(row) != n for row in below):
+            continue
+        named = all(map(_filled, rows[start])) and not any(map(_is_number, rows[start]))
+        if named and any(map(_are_numbers, zip(*below[1:], strict=True))):
+            return start if all(_is_title(row, n) for row in rows[:start]) else 0
+    return 0
+
+
+def _is_title(row: Sequence[str], n: int) -> bool:
+    filled = sum(map(_filled, row))
+    return filled <= max(1, n // 2) and all(map(_filled, row[:filled]))
+
+
+def _are_units(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
+    """Tell a row that has words above all numbers, and nothing above words that comes again."""
+    if any(len(row) != len(first) for row in others[:-1]):
+        return False
+    columns = list(zip(*others[: max(1, len(others) - 1)], strict=True))
+    pairs = list(zip(first, columns, strict=True))
+    numbers = [cell for cell, column in pairs if _are_numbers(column)]
+    words = [(cell, column) for cell, column in pairs if not _are_numbers(column)]
+    units = [cell for cell in numbers if _is_unit(cell)]
+    if not units or any(_filled(cell) and not _is_unit(cell) for cell in numbers):
+        return False
+    if len(units) == 1 and any(_filled(cell) for cell in first if cell is not units[0]):
+        return False
+    return not any(_filled(cell) and cell in column for cell, column in words)
+
+
+def _is_unit(cell: str) -> bool:
+    cell = cell.strip()
+    marked = any(one.isalpha() or one in "%\u2030\u00b0" for one in cell)
+    return marked and cell not in MISSING and not _is_number(cell)
+
+
+def _are_numbers(column: Sequence[str]) -> bool:
+    present = [cell for cell in column if cell.strip() not in MISSING]
+    return len(present) >= FEWEST_ROWS - 1 and all(map(_is_number, present))
+
+
+def _filled(cell: str) -> bool:
+    return bool(cell.strip())
+
+
+def _is_number(cell: str) -> bool:
+    return NUMBER.fullmatch(cell.strip().replace(",", ".", 1)) is not None
+
+
+def units_said(name: str, unit: str, number: int, row: Sequence[str]) -> tuple[str, str]:
+    """Say that a row is taken to tell units."""
+    listed = and_so_on([cell.strip() for cell in row if _filled(cell)], 4)
+    words = f"{unit} {number} of {name} is taken to tell units ({listed}), not a row"
+    return ("units_skipped", f"{words}; --skip 0 makes it one")

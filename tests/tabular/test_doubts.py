@@ -1,0 +1,194 @@
+"""What speaks against a table: numbers for gaps, other scales, predictions that miss answers."""
+
+import pickle
+from itertools import islice
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.compose import make_column_transformer
+from sklearn.ensemble import HistGradientBoostingClassifier, RandomForestClassifier
+from sklearn.impute import SimpleImputer
+from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.naive_bayes import GaussianNB
+from sklearn.neural_network import MLPClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import (
+    MinMaxScaler,
+    OneHotEncoder,
+    QuantileTransformer,
+    RobustScaler,
+    StandardScaler,
+)
+
+from lime_cli.models.model_file import ModelFile
+from lime_cli.tables.dialect import PLAIN, Dialect
+from lime_cli.tabular.modality import TabularModality
+
+N, FIRST = 400, 12
+RANDOM = np.random.default_rng(5)
+HEAT = RANDOM.uniform(2, 30, N).round(1)
+WET = RANDOM.integers(20, 90, N).astype(float)
+LABELS = (HEAT / 28 + WET / 70 + RANDOM.normal(0, 0.2, N) > 1.3).astype(int)
+LOST = RANDOM.random(N) < 0.09
+
+
+def table(heat=HEAT, wet=WET):
+    return pd.DataFrame({"heat": heat, "wet": wet})
+
+
+def met(folder, model, frame, dialect=PLAIN, **columns):
+    """Return what is warned of, by its code, and the predictions of the first rows."""
+    frame.assign(**columns).to_csv(folder / "t.csv", index=False)
+    (folder / "m.pkl").write_bytes(pickle.dumps(model))
+    loaded = ModelFile(str(folder / "m.pkl")).load()
+    given = loaded.input._replace(takes=loaded.takes, predictions=loaded.predict)
+    modality = TabularModality(str(folder / "t.csv"), dialect=dialect).fitted(given)
+    rows = [modality.read(one) for one in islice(modality.sources(), FIRST)]
+    codes = np.zeros((1, 2), np.int32)
+    predicted = np.vstack([loaded.predict(one.model_inputs(codes)) for one in rows])
+    return {one.code: one.message for one in modality.fitted_warnings}, predicted
+
+
+IMPUTED = {
+    "mean": lambda: make_pipeline(SimpleImputer(), LogisticRegression(max_iter=900)),
+    "median": lambda: make_pipeline(SimpleImputer(strategy="median"), GaussianNB()),
+    "scaled": lambda: make_pipeline(SimpleImputer(), StandardScaler(), LogisticRegression()),
+    "by column": lambda: make_pipeline(
+        make_column_transformer((SimpleImputer(strategy="median"), ["wet", "heat"])), GaussianNB()
+    ),
+}
+
+
+@pytest.mark.parametrize("name", IMPUTED)
+@pytest.mark.parametrize("number", [-200, 0, 9999])
+@pytest.mark.parametrize("fitted_on", ["all", "half"])
+def test_a_number_that_an_imputer_left_out_is_a_missing_value(tmp_path, name, number, fitted_on):
+    frame = table(np.where(LOST, np.nan, HEAT), np.where(LOST[::-1], np.nan, WET))
+    rows = slice(None) if fitted_on == "all" else slice(0, N, 2)
+    model = IMPUTED[name]().fit(frame[rows], LABELS[rows])
+    codes, predicted = met(tmp_path, model, frame.fillna(number))
+    if fitted_on == "half" and (number == 0 or name in ("median", "by column")):
+        if number:  # of few rows, medians may be so by chance
+            assert f"wet {number}" in codes["far_numbers"] + codes.get("read_as_missing", "")
+        return
+    assert predicted == pytest.approx(model.predict_proba(frame[:FIRST]))
+    assert f"{number} in columns" in codes["read_as_missing"]
+    assert "--read-as plain" in codes["read_as_missing"]
+
+
+def test_read_as_plain_keeps_such_numbers(tmp_path):
+    frame = table(np.where(LOST, np.nan, HEAT))
+    model, kept = IMPUTED["mean"]().fit(frame, LABELS), frame.fillna(-200)
+    codes, predicted = met(tmp_path, model, kept, Dialect(reading="plain"))
+    assert "read_as_missing" not in codes
+    assert predicted == pytest.approx(model.predict_proba(kept[:FIRST]))
+
+
+@pytest.mark.parametrize("name", IMPUTED)
+@pytest.mark.parametrize("number", [-200, 0, 9999])
+def test_a_number_that_was_there_in_training_stays_one(tmp_path, name, number):
+    frame = table(np.where(LOST, number, HEAT), np.where(LOST[::-1], number, WET))
+    holes = frame.mask(RANDOM.random((N, 2)) < 0.05)
+    model = IMPUTED[name]().fit(holes[: N // 2], LABELS[: N // 2])
+    codes, predicted = met(tmp_path, model, frame)
+    assert predicted == pytest.approx(model.predict_proba(frame[:FIRST]))
+    asked = {"far_numbers"} if name in ("median", "by column") and number else set()
+    assert codes.keys() - asked == {"background_is_input"}
+
+
+TREES = {
+    "forest": lambda: RandomForestClassifier(9, random_state=0),
+    "histogram": lambda: HistGradientBoostingClassifier(max_iter=20),
+}
+
+
+@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("number", [-200, 9999])
+def test_numbers_that_trees_do_not_tell_from_others_are_named(tmp_path, name, number):
+    days = np.where(RANDOM.random(N) < 0.3, number, WET)
+    filled = table(wet=np.where(days == number, WET.mean(), days))
+    model = TREES[name]().fit(filled, LABELS)
+    codes, _ = met(tmp_path, model, table(wet=days))
+    assert f"wet {number}" in codes["far_numbers"]
+    assert f"--na-values {number}" in codes["far_numbers"]
+
+
+@pytest.mark.parametrize("name", TREES)
+@pytest.mark.parametrize("number", [-200, 0, 999])
+def test_numbers_that_trees_tell_from_others_are_not(tmp_path, name, number):
+    days = np.where(RANDOM.random(N) < 0.3, number, WET)
+    model = TREES[name]().fit(table(wet=days), (days == number) ^ (RANDOM.random(N) < 0.1))
+    codes, _ = met(tmp_path, model, table(wet=days))
+    assert codes.keys() == {"background_is_input"}
+
+
+def test_numbers_beyond_what_lightgbm_met_are_missing_where_it_met_missing_values(tmp_path):
+    lightgbm = pytest.importorskip("lightgbm")
+    frame = table(np.where(LOST, np.nan, HEAT))
+    model = lightgbm.LGBMClassifier(n_estimators=9, verbose=-1).fit(frame, LABELS)
+    codes, predicted = met(tmp_path, model, frame.fillna(-200))
+    assert predicted == pytest.approx(model.predict_proba(frame[:FIRST]))
+    assert "-200 in column 'heat'" in codes["read_as_missing"]
+
+
+SCALERS = [StandardScaler, MinMaxScaler, RobustScaler, lambda: QuantileTransformer(n_quantiles=9)]
+
+
+@pytest.mark.parametrize("scaler", SCALERS)
+@pytest.mark.parametrize("inside", [False, True])
+def test_a_scaler_tells_that_a_logarithm_was_lost(tmp_path, scaler, inside):
+    frame = table(wet=np.exp(WET / 10))
+    first = make_column_transformer((scaler(), ["wet"]), remainder="drop") if inside else scaler()
+    model = make_pipeline(first, GaussianNB()).fit(np.log1p(frame), LABELS)
+    assert "wet" in met(tmp_path, model, frame)[0]["other_scale"]
+    model = make_pipeline(first, GaussianNB()).fit(frame, LABELS)
+    assert met(tmp_path, model, frame)[0].keys() == {"background_is_input"}
+
+
+MISFED = {
+    "logarithm": (np.log1p, lambda: LogisticRegression(max_iter=900)),
+    "scale": (lambda frame: frame / 1000, lambda: LogisticRegression(C=1e6, max_iter=900)),
+    "network": (
+        lambda frame: (frame - frame.mean()) / frame.std(),
+        lambda: MLPClassifier((8,), max_iter=200, random_state=0, learning_rate_init=0.01),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MISFED)
+@pytest.mark.parametrize("label", ["y", "Survived"])
+def test_predictions_worse_than_a_guess_are_told_where_the_table_has_the_answers(
+    tmp_path, name, label
+):
+    lost, made = MISFED[name]
+    frame = table(wet=np.exp(WET / 10))
+    with pytest.warns() if name == "network" else pytest.MonkeyPatch.context():
+        model = made().fit(lost(frame), LABELS)
+    codes, _ = met(tmp_path, model, frame, **{label: LABELS})
+    assert repr(label) in codes["answers_missed"]
+    codes, _ = met(tmp_path, model, lost(frame), **{label: LABELS})
+    assert codes.keys() == {"background_is_input"}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_an_honest_model_of_noise_is_not_suspected(tmp_path, seed):
+    noise = np.random.default_rng(seed).integers(0, 2, N)
+    model = LogisticRegression().fit(table(), noise)
+    other = np.random.default_rng(seed + 9).integers(0, 2, N)
+    assert "answers_missed" not in met(tmp_path, model, table(), y=other)[0]
+
+
+@pytest.mark.parametrize("made", [lambda y: np.log1p(y), lambda y: y, lambda y: y / 1000])
+def test_a_regression_may_predict_another_scale(tmp_path, made):
+    price = 100 + 30 * HEAT
+    model = LinearRegression().fit(table(), made(price))
+    assert "answers_missed" not in met(tmp_path, model, table(), y=price)[0]
+
+
+def test_whole_numbers_beyond_floats_are_known_as_categories(tmp_path):
+    codes = RANDOM.choice([2**53 + 1, 2**53 + 3, 2**60 + 9], N)
+    frame = pd.DataFrame({"heat": HEAT, "account": codes})
+    encoder = make_column_transformer((OneHotEncoder(), ["account"]), remainder="passthrough")
+    model = make_pipeline(encoder, LogisticRegression(max_iter=900)).fit(frame, LABELS)
+    assert "unknown_category" not in met(tmp_path, model, frame)[0]
