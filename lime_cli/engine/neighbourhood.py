@@ -19,6 +19,10 @@ from lime_cli.engine.model import BoolArray, FloatArray, IntArray
 
 LADDER = (0.5, 0.35, 0.25, 0.15, 0.1, 0.05)
 """Radii that ``auto`` compares; it goes on by halves while one component is masked on average."""
+SPARSE = (0.25, 0.1)
+"""Those of more than MOST components, which go on by quarters where nothing is random. The numbers
+that two radii mask of so many hardly overlap: every radius needs samples of its own.
+"""
 ENOUGH = 2.0
 """Effective samples a component, at least, for plain least squares."""
 MOST = 600
@@ -74,13 +78,15 @@ def binomial(d: int, radius: float) -> FloatArray:
 def ladder(d: int, random: bool = False) -> tuple[float, ...]:
     """Return the radii that are compared for d components, falling.
 
-    Where replacements are ``random``, those of many components end where LADDER does.
+    Where replacements are ``random``, those of many components end where SPARSE does.
     """
-    radii = [radius for radius in LADDER if radius * d >= 1]
-    further = d <= MOST or not random
-    while further and radii and radii[-1] <= LADDER[-1] and radii[-1] / 2 * d >= 1:
-        radii.append(radii[-1] / 2)
-    return tuple(radii) or LADDER[:1]
+    many = d > MOST
+    rungs, step = (SPARSE, 4) if many else (LADDER, 2)
+    radii = [radius for radius in rungs if radius * d >= 1]
+    further = not (many and random) and radii[-1:] == [rungs[-1]]
+    while further and radii[-1] / step * d >= 1:
+        radii.append(radii[-1] / step)
+    return tuple(radii) or rungs[:1]
 
 
 class Moments(NamedTuple):

@@ -12,7 +12,7 @@ nothing was drawn).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -28,6 +28,8 @@ CONDITIONING = 1e-12
 SEEN = 32.0
 """Effective samples that mask a component, at least, of a radius that is chosen for more than MOST;
 for fewer components one a block."""
+STEPS, CLOSE = 100, 1e-7
+"""Steps, at most, by which more than MOST components are fitted; what is left of the products."""
 SCREENED, SPARE = 64, 4.0
 """Regressors, at most, that are fitted where few of them may predict better than all; effective
 samples a regressor from which that is not tried."""
@@ -325,7 +327,7 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     fitted = np.matmul(ground.X, left_out.transpose(0, 2, 3, 1))  # (P, B, L, R)
     missed = y[..., None] - fitted
     corrected = np.repeat(ground.thin[None], len(y), axis=0)
-    for r in np.flatnonzero(ground.few & (ground.d <= MOST)).tolist():
+    for r in np.flatnonzero(ground.few).tolist():
         corrected[:, r] |= _few(ground, r, c[:, r], y, (coefficients[:, r], missed[..., r]))
     means = everything[:, :, 0] / (ground.w.sum(axis=(1, 2)) + ground.own)
     about = y[..., None] - means[:, None, None, :]
@@ -380,7 +382,58 @@ def _solved(ground: Ground, c: FloatArray) -> FloatArray:
     """Return the coefficients (P, R, F, p) of least squares, or of what stands in for it."""
     if ground.d <= MOST:
         return np.asarray(np.matmul(ground.inverses, c[..., None])[..., 0])
-    return np.stack([_strongest(ground, r, c[:, r]) for r in range(c.shape[1])], axis=1)
+    return np.stack([_iterated(ground, r, c[:, r]) for r in range(c.shape[1])], axis=1)
+
+
+def _iterated(ground: Ground, r: int, c: FloatArray) -> FloatArray:
+    """Fit all components at one radius, (P, F, p), by products with these, (P, F, p), without a
+    Gram matrix.
+
+    The normal equations, from which the intercept is eliminated, are solved by conjugate gradients
+    (Hestenes & Stiefel 1952): components are masked nearly independently, so few steps do.
+    """
+    folds, d = np.arange(c.shape[1]), ground.d
+    x = ground.X.reshape(-1, 1 + d)[:, 1:]
+    weights = np.repeat(ground.w[r][..., None], len(folds), axis=-1)  # (B, L, F)
+    weights[folds[1:] - 1, :, folds[1:]] = 0.0
+    weights = weights.reshape(len(x), -1)
+    mass = weights.sum(axis=0) + ground.own[r] * np.append(1.0, ground.rest)
+    sums = x.T @ weights
+    _, variance, _ = moments(ground.kernels[r].sizes(d))
+    thin = variance * d if ground.thin[r] else 0.0
+    ridge = (thin + ground.penalty) / ground.effective[r] + CONDITIONING
+
+    def spread(slopes: FloatArray) -> FloatArray:
+        """Multiply what ``x`` varies by with slopes, both (d, F)."""
+        found = x.T @ (weights * (x @ slopes))
+        return np.asarray(found - sums * ((sums * slopes).sum(axis=0) / mass) + ridge * slopes)
+
+    found = np.empty_like(c)
+    for problem, products in enumerate(c):
+        level, wanted = products[:, 0], products[:, 1:].T
+        slopes = _conjugate(spread, wanted - sums * (level / mass))
+        found[problem, :, 0] = (level - (sums * slopes).sum(axis=0)) / mass
+        found[problem, :, 1:] = slopes.T
+    return found
+
+
+def _conjugate(product: Callable[[FloatArray], FloatArray], wanted: FloatArray) -> FloatArray:
+    """Solve positive definite systems by conjugate gradients, one a column of ``wanted`` (d, F)."""
+    found, left, direction = np.zeros_like(wanted), wanted.copy(), wanted.copy()
+    squares = (left**2).sum(axis=0)
+    least = CLOSE**2 * squares
+    for _ in range(STEPS):
+        if (squares <= least).all():
+            break
+        turned = product(direction)
+        along = (direction * turned).sum(axis=0)
+        step = np.divide(squares, along, out=np.zeros_like(along), where=squares > least)
+        found += step * direction
+        left -= step * turned
+        before, squares = squares, (left**2).sum(axis=0)
+        share = np.divide(squares, before, out=np.zeros_like(before), where=before > least)
+        direction = left + share * direction
+    return found
 
 
 def _few(
@@ -542,11 +595,11 @@ def refitted(ground: Ground, r: int, y: FloatArray) -> FloatArray:
     c = np.concatenate([everything[None], everything - blocks])[: ground.F]
     few = ground.thin[r]
     if ground.d > MOST:
-        coefficients = _strongest(ground, r, c[None])
+        coefficients = _iterated(ground, r, c[None])
     else:
         coefficients = np.matmul(ground.inverses[r], c[..., None])[None, ..., 0]
     missed = y - np.matmul(ground.X, coefficients[:, 1:, :, None])[..., 0]
-    if ground.few[r] and ground.d <= MOST:
+    if ground.few[r]:
         few |= _few(ground, r, c[None], y[None], (coefficients, missed))[0]
     if few:
         coefficients = _corrected(ground, r, coefficients, missed)

@@ -259,6 +259,31 @@ def test_of_hundreds_of_columns_that_all_count_a_little_the_strongest_are_certai
     assert surrogate.radius >= 0.05
 
 
+def test_hundreds_of_words_that_all_count_are_fitted_together():
+    rng = np.random.default_rng(3)
+    beta = rng.normal(size=700)
+    settings = Settings(samples=8192, features=700)
+    (linear,) = explain([MaskInstance(700)], FunctionModel(lambda z: z @ beta), settings)
+    found = {one.component: one.weight for one in linear.surrogates[0].weights}
+    assert [found[j] for j in range(700)] == pytest.approx(beta, abs=1e-5)
+    steep = FunctionModel(lambda z: np.tanh(z @ beta / 40))
+    (curved,) = explain([MaskInstance(700)], steep, settings)
+    surrogate = curved.surrogates[0]
+    assert surrogate.fidelity > 0.98
+    near = 1 / np.cosh(beta.sum() / 40) ** 2 * beta / 40
+    error = [one.weight - near[one.component] for one in surrogate.weights]
+    assert np.std(error) < 0.05 * np.std(near)
+
+
+def test_thousands_of_columns_that_all_count_explain_most_of_the_model():
+    instance, _ = wide_row(1000)
+    beta = np.random.default_rng(0).normal(size=1000)
+    model = FunctionModel(lambda table: np.stack(table.columns, axis=1) @ beta)
+    (explanation,) = explain([instance], model, Settings(samples=8192))
+    surrogate = explanation.surrogates[0]
+    assert surrogate.fidelity > 0.7
+
+
 @pytest.mark.parametrize("unread", [(), (11,), (3, 4, 9)])
 @pytest.mark.parametrize("samples", [1024, 300])
 def test_where_all_may_be_shown_the_path_is_walked_only_if_one_may_have_no_weight(

@@ -49,9 +49,12 @@ def test_radius_and_width_say_the_same(radius):
 def test_the_ladder_falls_to_about_one_component(d):
     radii = ladder(d)
     assert list(radii) == sorted(radii, reverse=True)
-    assert radii[0] == 0.5
+    many = d > 600
+    assert radii[0] == (0.25 if many else 0.5)
     assert all(one * d >= 1 for one in radii) or radii == (0.5,)
-    assert len(radii) == 1 or radii[-1] * d < 2.5
+    assert len(radii) == 1 or radii[-1] * d < (5 if many else 2.5)
+    assert len(radii) < 11
+    assert ladder(d, random=True) == ((0.25, 0.1) if many else radii)
 
 
 def drawn(d=12, n=512, seed=0, random=True, radii=None):
