@@ -499,7 +499,8 @@ def without_words(
     needed = [one for one in needed if one.name not in united]
     if not needed and united:
         raise WordsForNumbers(
-            f"{some.name}: the model takes numbers in {columns_said(united)}, whose cells have units",
+            f"{some.name}: the model takes numbers in {columns_said(united)}, "
+            "whose cells have units",
             f"--numeric {typed(united)} gives it the numbers alone",
         )
     if not needed or any(map(_is_odd, needed)):  # told by what asks the model about each row
