@@ -10,7 +10,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -604,7 +604,7 @@ def _in_words() -> Iterator[None]:
         raise in_python(error) from error.__cause__
 
 
-def _warn(explanations: Iterable[Explanation], failed: list[Failure], told: set[str]) -> None:
+def _warn(explanations: list[Explanation], failed: list[Failure], told: set[str]) -> None:
     """Warn once of each kind of thing, and of what failed, but not again of what was ``told``."""
     first: dict[str, str] = {}
     counts: Counter[str] = Counter()
@@ -619,7 +619,7 @@ def _warn(explanations: Iterable[Explanation], failed: list[Failure], told: set[
         more = f" ({counts[code]} times)" if counts[code] > 1 else ""
         sentence = f"{keyworded(message)} [{code}]{more}"
         warnings.warn(sentence, LimexWarning, stacklevel=_depth())
-    if failed:
+    if failed and len(explanations) + len(failed) > 1:  # else it is raised
         sentence = f"{len(failed)} of the instances failed, the first: {in_python(failed[0].error)}"
         warnings.warn(sentence, LimexWarning, stacklevel=_depth())
 

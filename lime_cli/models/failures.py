@@ -58,10 +58,12 @@ def failure(
     inputs: Any,
     warnings: tuple[CodedWarning, ...] = (),
     given: ModelInput | None = None,
+    is_function: bool = False,
 ) -> ModelError | InputError:
     """Word why a model did not answer to ``inputs``.
 
-    ``warnings`` are what loading it brought up, ``given`` what it says of its input.
+    ``warnings`` are what loading it brought up, ``given`` what it says of its input. What it was
+    given is told of a function alone, which can be changed.
     """
     words = said_by(error)
     if is_shortage(error):
@@ -84,7 +86,7 @@ def failure(
             f"pip install scikit-learn=={gap[1]}, or save it again",
         )
     layout = given.layout if given else None
-    hint = _given(words, inputs, layout) if name.startswith(PYTHON_PREFIX) else ""
+    hint = _given(words, inputs, layout) if is_function else ""
     return PredictionError(
         f"{name}: the model failed on its input ({where}{last_line(error)})", hint
     )
