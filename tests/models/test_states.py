@@ -465,6 +465,8 @@ UNFIT: dict[str, Callable[[], Model]] = {
     "a word without a column": lambda: vocabulary(good="7"),
     "an encoder of fewer columns": lambda: encoder(_n_features_outs=[1]),
     "more products than are filled": lambda: products(n_output_features_=16),
+    "products of which none is counted": lambda: products(n_output_features_=None, _max_degree=0),
+    "products of a degree that is not said": lambda: products(_min_degree=None),
     "products of a huge degree": lambda: products(degree=900, _max_degree=900),
     "products of a word": lambda: products(interaction_only="False"),
     "more columns than any table": lambda: with_state(
@@ -538,7 +540,9 @@ def test_boosting_looks_at_the_answers_that_it_begins_with(begins: str, tmp_path
 @pytest.mark.skipif(
     not hasattr(HistGradientBoostingClassifier, "_preprocess_X"), reason="scikit-learn before 1.4"
 )
-@pytest.mark.parametrize("before", [SelectKBest(k=1), FunctionTransformer(np.ravel)], ids=str)
+@pytest.mark.parametrize(
+    "before", [SelectKBest(k=1), FunctionTransformer(np.ravel)], ids=["fewer", "flat"]
+)
 def test_boosting_by_histograms_looks_at_the_columns_that_it_is_given(
     before: Model, tmp_path: Path
 ) -> None:

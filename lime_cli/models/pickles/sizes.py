@@ -549,7 +549,7 @@ def _check_polynomials(thing: Any, held: dict[str, Any]) -> None:
     """Check splines, and that every column of products is filled: others are whatever was there."""
     lowest: Any = held.get("_min_degree")
     highest: Any = held.get("_max_degree")
-    if held.get("n_output_features_") is not None and lowest is not None:
+    if lowest is not None or highest is not None:
         given = {name: held[name] for name in ("interaction_only", "include_bias")}
         plain = all(isinstance(one, (bool, np.bool_)) for one in given.values())
         _fits(
@@ -562,7 +562,7 @@ def _check_polynomials(thing: Any, held: dict[str, Any]) -> None:
             )
             for degree in (lowest, 0)
         ]
-        said = [held["n_output_features_"], held.get("_n_out_full", counts[1])]
+        said = [held.get("n_output_features_"), held.get("_n_out_full", counts[1])]
         _fits(said == counts, "polynomial features with a different number of columns")
     for spline in held.get("bsplines_", ()):
         _fits(type(spline).__name__ == "BSpline", "damaged splines")
