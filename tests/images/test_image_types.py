@@ -460,7 +460,7 @@ def test_a_grey_netpbm_and_an_avif_file_are_read(tmp_path: Path) -> None:
     [
         ({"x": COLOUR, "y": GREY}, r"holds 2 arrays \(x, y\); save one array"),
         ({"x": np.array(["a"])}, "holds <U1, not numbers"),
-        ({"x": np.zeros((2, 3, 9, 9))}, "2 x 3 x 9 x 9 is not an image"),
+        ({"x": np.zeros((2, 3, 9, 9))}, "is a batch of 2 images"),
     ],
 )
 def test_an_archive_of_something_else_is_named(tmp_path: Path, held: dict, words: str) -> None:
