@@ -472,24 +472,33 @@ def _asked(
     return _Asked(Job(file, modality, settings, ()), running, held.labels)
 
 
+ID = ("id", "ids")
+"""Names of the option that chooses rows by their ids."""
+
+
 def _by_label(keywords: dict[str, Any], labels: tuple[str, ...]) -> dict[str, Any]:
     """Return options that name by number the rows that are asked for by the labels of an index.
 
     Raises SettingsError for a label that no row has.
     """
-    asked = [keywords.pop(word) for word in ("id", "ids") if word in keywords]
-    if not asked:
+    given = [word for word, one in keywords.items() if one is not None and one is not False]
+    asked = [keywords[word] for word in ID if word in given]
+    # that rows are chosen twice is said where options are read
+    if len(asked) != 1 or not {"row", "rows", "where", "all"}.isdisjoint(given):
         return keywords
-    rows = []
+    numbers: dict[str, list[int]] = {}
+    for row, label in enumerate(labels):
+        numbers.setdefault(label, []).append(row)
+    rows: list[int] = []
     for label in map(str, asked[0] if is_list(asked[0]) else asked):
-        found = [row for row, one in enumerate(labels) if one == label]
-        if not found:
+        if label not in numbers:
             raise SettingsError(
                 f"id: the index of the data frame has no {label!r}",
                 "give a label of the index, or name the column of the ids with id_column",
             )
-        rows += found
-    return {**keywords, "rows": rows}
+        rows += numbers[label]
+    others = {word: one for word, one in keywords.items() if word not in ID}
+    return {**others, "rows": rows}
 
 
 TIMEOUTS = ("item_timeout", "load_timeout")
@@ -561,7 +570,7 @@ def _inputs_of(kind: str) -> type[Options]:
 
 def _is_one(kind: str, data: Any, options: Mapping[str, Any]) -> bool:
     """Tell whether one instance is asked for, by what is asked, not by what is found."""
-    name = options.get("id", options.get("ids"))
+    name = next((options[word] for word in ID if options.get(word) is not None), None)
     if name is not None:
         return not is_list(name)
     row = options.get("row", options.get("rows"))

@@ -32,7 +32,7 @@ class ImageReading:
     channels: str = "RGB"
     """``RGB``, ``BGR``, ``L``, or the number of channels that a file must have."""
     pixel_range: tuple[float, float] | None = None
-    """ArrayNumbers that are black and white in files of numbers; None goes by their type."""
+    """Numbers that are black and white in files of numbers; None goes by their type."""
     shown: tuple[int, ...] = ()
     """Channels, from 0, drawn as red, green and blue, or as grey; empty for the first ones."""
     as_held: bool = False
@@ -162,7 +162,7 @@ def channels_last(
 
 
 RANGES = {"b1": (0, 1), "u1": (0, 255), "u2": (0, 65_535), "f": (0, 1)}
-"""ArrayNumbers that are black and white, by type; of other types a person must say it."""
+"""Numbers that are black and white, by type; of other types a person must say it."""
 
 NEARLY = 1e-3
 """Of 255: what rounding to float32 may take from a whole number, and more."""
@@ -358,7 +358,13 @@ def _range(array: NDArray[Any], reading: ImageReading) -> tuple[float, float] | 
     usual = (0, 255) if known is None else known
     if low >= usual[0] and high <= usual[1]:
         return usual
-    return (low, max(high, low + 1)) if known or reading.whole_too else None
+    if known is None and not reading.whole_too:
+        return None
+    return low, high if high > low else low + max(1.0, abs(low))
+
+
+LARGEST = float(np.finfo(np.float32).max) / 4
+"""Half of what the numbers of an array may span, so that none is infinite on its way to a model."""
 
 
 def _check_floats(name: str, array: NDArray[Any], in_unit: bool) -> None:
@@ -366,6 +372,8 @@ def _check_floats(name: str, array: NDArray[Any], in_unit: bool) -> None:
         raise InputError(f"{name}: holds NaN pixels", "fill them first")
     if not np.isfinite(array).all():
         raise InputError(f"{name}: holds infinite pixels", "replace them first")
+    if float(array.max()) / 2 - float(array.min()) / 2 > LARGEST:
+        raise InputError(f"{name}: holds pixels beyond those of float32", "scale them first")
     if in_unit and (array.min() < 0 or array.max() > 1):
         raise InputError(
             f"{name}: float pixels outside 0..1",

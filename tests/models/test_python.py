@@ -1,8 +1,10 @@
 """Python callables as models, and the probe that looks at their first answers."""
 
+import os
 import re
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pandas as pd
@@ -13,7 +15,7 @@ import lime_cli
 from lime_cli.errors import ModelError, PredictionError, SettingsError
 from lime_cli.models.failures import failure
 from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile
-from lime_cli.models.predictor import rows
+from lime_cli.models.predictor import quiet, rows
 from lime_cli.tabular.row import Table
 from tests.models import python_functions
 
@@ -63,6 +65,29 @@ def test_a_fitted_model_in_a_module_is_asked_like_one_in_a_file():
 def test_what_a_function_prints_goes_to_standard_error(capsys):
     assert loaded("squeezed").predict(TABLE).tolist() == [[0.2, 0.8]] * 3
     assert capsys.readouterr().out == ""
+
+
+def test_threads_that_overlap_leave_standard_output_where_it_was(capfd):
+    inside, over = threading.Event(), threading.Event()
+
+    def earlier():
+        with quiet():
+            inside.set()
+            over.wait()
+
+    def later():
+        inside.wait()
+        with quiet():
+            over.set()
+            first.join()
+
+    first, second = (threading.Thread(target=one) for one in (earlier, later))
+    for one in (first, second):
+        one.start()
+    second.join()
+    print("of Python")
+    os.write(1, b"of C")
+    assert capfd.readouterr().out == "of Python\nof C"
 
 
 @pytest.mark.parametrize(
