@@ -446,7 +446,7 @@ LIVE = {
     "layout": (
         lambda images: 1 / (images.shape[1] == 3),
         np.zeros((3, 20, 24)),
-        "it gets 1 x 20 x 24 x 3 numbers of type float32, from 0 to 0; layout, size and preprocess",
+        "it gets 1 x 20 x 24 x 3 numbers of type float32, from 0 to 0; layout, channels, size",
     ),
     "bytes": (
         lambda images: [np.mean(Image.fromarray(one)) for one in images],
