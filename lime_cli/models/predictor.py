@@ -320,7 +320,9 @@ class Predictor:
             if not is_of_model(error):
                 raise
             way = self._way
-            raise failure(way.origin.name, error, inputs, way.origin.warnings, way.input) from error
+            raise failure(
+                way.origin.name, error, inputs, way.origin.warnings, way.input, way.stated.column
+            ) from error
 
 
 @contextlib.contextmanager
