@@ -251,8 +251,6 @@ def parsed(cells: Sequence[str], dialect: Dialect = PLAIN) -> tuple[Numbers, set
     except ValueError:  # an empty cell, or several numbers in one
         pass
     gaps = {cell for cell in set(cells) if cell in MISSING}
-    if not gaps:
-        return None
     present = [cell not in gaps for cell in cells]
     others = [cell for cell in cells if cell not in gaps]
     if any(NUMBER.fullmatch(cell) is None for cell in others):

@@ -354,3 +354,11 @@ def test_no_table_is_read_by_column_as_something_else(tmp_path_factory, data, qu
     if found is not None:
         with open_table(path) as stream:
             assert_same(stream.cells_of(found, PLAIN), by_row)
+
+
+def test_a_column_that_begins_with_an_exponent_holds_numbers():
+    found = columnar.parsed(["7.5e-05", "-1E3", "0.25"])
+    assert found is not None
+    assert (found[0].tolist(), found[1]) == ([7.5e-05, -1000.0, 0.25], set())
+    assert columnar.parsed(["7.5e-05", "AB12"]) is None
+    assert columnar.parsed(["1e400", "2"]) is None
