@@ -155,7 +155,8 @@ def date_in_numbers(column: str, cell: str, needed: bool = False) -> InputError 
         return None
     return InputError(
         f"column {column!r} holds dates such as {cell[:30]!r}; the model wants numbers",
-        "leave it out with --drop; or " * (not needed)
+        "leave it out with --drop; or "
+        * (not needed)
         + "explain a function, py:module:function, that gives the model the number it was fitted "
         f"on: model.predict(table.assign(**{{{column!r}: pd.to_datetime(table[{column!r}])"
         ".map(pd.Timestamp.toordinal)}))",
