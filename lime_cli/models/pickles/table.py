@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Iterator
+from datetime import date, time, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -22,7 +22,7 @@ _MOST_PARTS = 1_000_000
 
 _VALUES = (
     *(str, bytes, bool, int, float, complex, type(None), np.generic),
-    *(datetime.date, datetime.time, datetime.timedelta),  # of which pandas' own are kinds
+    *(date, time, timedelta),  # of which pandas' own are kinds
 )
 """Kinds of cells that are written in words."""
 
