@@ -175,7 +175,7 @@ def _enough(instance: Instance, facts: Facts, settings: Settings) -> int:
     own = settings.chosen_radius(facts.d)
     radii = ladder(facts.d, instance.random) if own is None else (own,)
     each = least_effective(facts.d, radii) if settings.kernel == "product" else 1.0
-    return 2 ** ceil(log2(ENOUGH * facts.d / each))
+    return int(2 ** ceil(log2(ENOUGH * facts.d / each)))
 
 
 def _of_surrogate(
