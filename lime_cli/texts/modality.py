@@ -475,7 +475,8 @@ def _check_prose(name: str) -> None:
     try:
         with open_table(name, PLAIN) as stream:
             header = stream.header
-            rows = next(iter(stream.records), None) is not None  # one line alone may be a text
+            named = suffix_of(name) in LINES or len(header[0].split()) == 1  # prose has more words
+            rows = named and next(iter(stream.records), None) is not None
     except (InputError, SettingsError):  # it is not a table, whatever its name is
         return
     if len(header) > 1 or rows:

@@ -261,11 +261,6 @@ def test_a_table_of_one_column_is_not_read_as_one_text(limex, tmp_path, name):
     assert json.loads(done.out)["outputs"] == json.loads(alone.out)["outputs"]
 
 
-def test_one_line_without_commas_is_a_text_whatever_its_name(limex, tmp_path):
-    (tmp_path / "t.csv").write_text("a good film\n")
-    assert limex(*REVIEW, tmp_path / "t.csv").code == 0
-
-
 @pytest.mark.parametrize("words", ['["a good film", "a bad one"]', '"a good film"', '"a"\n"b"\n'])
 def test_strings_in_json_are_not_read_as_one_text(limex, tmp_path, words):
     (tmp_path / "t.json").write_text(words)
