@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import decimal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +24,7 @@ _MOST_PARTS = 1_000_000
 _VALUES = (
     *(str, bytes, bool, int, float, complex, type(None), np.generic),
     *(datetime.date, datetime.time, datetime.timedelta),  # of which pandas' own are kinds
+    decimal.Decimal,
 )
 """Kinds of cells that are written in words."""
 
