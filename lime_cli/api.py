@@ -10,7 +10,7 @@ import os
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +21,7 @@ from lime_cli.models.model_file import ModelFile
 from lime_cli.options.engine import EngineOptions
 from lime_cli.options.groups import Options
 from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions
-from lime_cli.options.keywords import in_python, is_list, keyworded, read_keywords
+from lime_cli.options.keywords import in_python, is_list, keyworded, only_for, read_keywords
 from lime_cli.options.model import ImageModelOptions, ModelOptions
 from lime_cli.options.running import RunOptions
 from lime_cli.registry import MODALITY_PLUGINS, plugins
@@ -66,8 +66,9 @@ def explain(
     with _in_words():
         kind = modality or modality_of(data, options, background is not None)
         held = _held(kind, data, options)
-        prepared = _asked(kind, model, held, background, options)
-        explanations, failed = prepared.explained()
+        with _or_an_image(data, modality is None):
+            prepared = _asked(kind, model, held, background, options)
+            explanations, failed = prepared.explained()
         return (
             _one(explanations, failed, "pass a list to explain all of them")
             if _is_one(kind, data, options)
@@ -153,6 +154,8 @@ def modality_of(data: object, options: Mapping[str, Any], background: bool = Fal
         return _modality_of_frame(data, options, background)
     if shape is not None:
         n = len(shape)
+        if n == 2 and any(only_for(one) == "images" for one in options):
+            return IMAGE
         words = n == 1 and getattr(getattr(data, "dtype", None), "kind", "") in "OUST"
         return TEXT if words and _are_texts(data) else IMAGE if n in (3, 4) else TABULAR
     if isinstance(data, (list, tuple)) and data:
@@ -288,6 +291,10 @@ def _image_bytes(image: Any) -> bytes:
         return stream.getvalue()
     if hasattr(image, "detach"):
         image = image.detach().cpu().numpy()
+    if isinstance(image, np.ma.MaskedArray) and np.ma.is_masked(image):
+        raise InputError(
+            "an array with masked pixels: limex needs them all", "fill them: .filled(0)"
+        )
     array = np.asarray(image)
     if array.dtype.kind not in "buif" or array.ndim not in (2, 3):
         raise InputError(
@@ -465,24 +472,33 @@ def _asked(
     return _Asked(Job(file, modality, settings, ()), running, held.labels)
 
 
+ID = ("id", "ids")
+"""Names of the option that chooses rows by their ids."""
+
+
 def _by_label(keywords: dict[str, Any], labels: tuple[str, ...]) -> dict[str, Any]:
     """Return options that name by number the rows that are asked for by the labels of an index.
 
     Raises SettingsError for a label that no row has.
     """
-    asked = [keywords.pop(word) for word in ("id", "ids") if word in keywords]
-    if not asked:
+    given = [word for word, one in keywords.items() if one is not None and one is not False]
+    asked = [keywords[word] for word in ID if word in given]
+    # that rows are chosen twice is said where options are read
+    if len(asked) != 1 or not {"row", "rows", "where", "all"}.isdisjoint(given):
         return keywords
-    rows = []
+    numbers: dict[str, list[int]] = {}
+    for row, label in enumerate(labels):
+        numbers.setdefault(label, []).append(row)
+    rows: list[int] = []
     for label in map(str, asked[0] if is_list(asked[0]) else asked):
-        found = [row for row, one in enumerate(labels) if one == label]
-        if not found:
+        if label not in numbers:
             raise SettingsError(
                 f"id: the index of the data frame has no {label!r}",
                 "give a label of the index, or name the column of the ids with id_column",
             )
-        rows += found
-    return {**keywords, "rows": rows}
+        rows += numbers[label]
+    others = {word: one for word, one in keywords.items() if word not in ID}
+    return {**others, "rows": rows}
 
 
 TIMEOUTS = ("item_timeout", "load_timeout")
@@ -554,7 +570,7 @@ def _inputs_of(kind: str) -> type[Options]:
 
 def _is_one(kind: str, data: Any, options: Mapping[str, Any]) -> bool:
     """Tell whether one instance is asked for, by what is asked, not by what is found."""
-    name = options.get("id", options.get("ids"))
+    name = next((options[word] for word in ID if options.get(word) is not None), None)
     if name is not None:
         return not is_list(name)
     row = options.get("row", options.get("rows"))
@@ -604,7 +620,7 @@ def _in_words() -> Iterator[None]:
         raise in_python(error) from error.__cause__
 
 
-def _warn(explanations: Iterable[Explanation], failed: list[Failure], told: set[str]) -> None:
+def _warn(explanations: list[Explanation], failed: list[Failure], told: set[str]) -> None:
     """Warn once of each kind of thing, and of what failed, but not again of what was ``told``."""
     first: dict[str, str] = {}
     counts: Counter[str] = Counter()
@@ -619,9 +635,22 @@ def _warn(explanations: Iterable[Explanation], failed: list[Failure], told: set[
         more = f" ({counts[code]} times)" if counts[code] > 1 else ""
         sentence = f"{keyworded(message)} [{code}]{more}"
         warnings.warn(sentence, LimexWarning, stacklevel=_depth())
-    if failed:
+    if failed and len(explanations) + len(failed) > 1:  # else it is raised
         sentence = f"{len(failed)} of the instances failed, the first: {in_python(failed[0].error)}"
         warnings.warn(sentence, LimexWarning, stacklevel=_depth())
+
+
+@contextmanager
+def _or_an_image(data: Any, guessed: bool) -> Iterator[None]:
+    """Let the error of an array that was guessed to be a table say what else it may be."""
+    try:
+        yield
+    except SettingsError as error:
+        if not guessed or _dimensions(data) != 2 or "too few rows" not in error.message:
+            raise
+        raise SettingsError(
+            error.message, f"{error.hint}; if it is an image, use limex explain image"
+        ) from None
 
 
 def _tell(words: str) -> None:

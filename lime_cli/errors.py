@@ -112,11 +112,11 @@ def and_so_on(names: Sequence[str], most: int) -> str:
 
 
 SECRETS = (
-    (r"(\w+://)[^\s/@]+@", r"\1***@"),
-    (r"(\w+://[^\s?#'\"]*)\?[^\s'\")]+", r"\1?***"),
+    (r"\b(\w+://)[^\s/@]+@", r"\1***@"),
+    (r"\b(\w+://[^\s?#'\"]{0,2000})\?[^\s'\")]+", r"\1?***"),
     (
         (
-            r"(?i)\b((?:[\w-]*(?:key|token|secret|passw(?:or)?d)|authorization)['\"]?\s*[=:]\s*"
+            r"(?i)(?<![\w-])([\w-]*(?:key|token|secret|passw(?:or)?d|authorization)['\"]?\s*[=:]\s*"
             r"['\"]?)(?:bearer\s+|basic\s+)?[^\s'\",;)]+"
         ),
         r"\1***",
@@ -124,7 +124,9 @@ SECRETS = (
     (r"(?i)\b(bearer\s+)[\w.~+/=-]{8,}", r"\1***"),
     (r"\b(sk-|hf_|ghp_|AKIA)[\w-]{8,}", r"\1***"),
 )
-"""What may open a door and stands in the words of exceptions; records are shown to others."""
+"""Patterns of credentials in the words of exceptions, and what is written instead, as results are
+shared. None may begin inside of a word: the time would grow with the square of its length.
+"""
 
 BEGINNING, END, LEFT_OUT = 130, 60, " ... "
 """Characters of a library's words that are kept where there are more."""

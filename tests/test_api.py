@@ -154,6 +154,32 @@ def test_labels_of_an_index_choose_rows():
         lime_cli.explain(model, twice, id="p7", background=frame, samples=64)
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"id": "p7", "row": 3}, "rows are chosen twice; give one of row, id, where and all"),
+        ({"ids": ["p7"], "where": "age > 40"}, "rows are chosen twice"),
+        ({"id": "p7", "ids": ["p8"]}, "ids and id: mean the same; give one of them"),
+        ({"row": 7, "rows": "8-9"}, "rows and row: mean the same"),
+        ({"zzz": 1}, "no such option; limex explain --help-all lists options"),
+    ],
+)
+def test_a_choice_of_rows_is_made_once(options, said):
+    frame = FRAME.set_index(pd.Index([f"p{i}" for i in range(len(FRAME))]))
+    with pytest.raises(SettingsError) as caught:
+        lime_cli.explain(pipeline(), frame, background=frame, samples=64, **options)
+    assert said in str(caught.value)
+
+
+def test_an_option_that_is_none_is_not_given():
+    frame = FRAME.set_index(pd.Index([f"p{i}" for i in range(len(FRAME))]))
+    given = {"background": frame, "samples": 64}
+    one = lime_cli.explain(pipeline(), frame, id=None, ids="p7", all=False, **given)
+    assert one.id == "p7"
+    found = lime_cli.explain(pipeline(), frame.iloc[[5]], id=None, **given)
+    assert [one.id for one in found] == ["p5"]
+
+
 def test_a_truth_value_names_a_class():
     names = FRAME[["age"]]
     model = LogisticRegression().fit(names, RICH == "yes")
@@ -174,6 +200,24 @@ def test_a_function_is_given_the_own_numbers_of_an_image(white):
     image[8:, 8:] = white / 4
     found = lime_cli.explain(bright, image, samples=64)
     assert found.prediction == pytest.approx(1)
+
+
+@pytest.mark.parametrize("scale", [1e-30, 1.0, 1e20, 1e37])
+@pytest.mark.parametrize("flat", [False, True])
+def test_numbers_of_any_size_reach_a_function(scale, flat):
+    image = np.full((32, 32, 3), -scale)
+    image[:16] = -scale if flat else scale
+
+    def upper(images):
+        return images[:, :16].astype(float).mean(axis=(1, 2, 3)) / scale
+
+    found = lime_cli.explain(upper, image, samples=64)
+    assert found.prediction == pytest.approx(-1 if flat else 1)
+
+
+def test_numbers_that_float32_cannot_hold_are_refused():
+    with pytest.raises(InputError, match=r"image: holds pixels beyond those of float32"):
+        lime_cli.explain(len, np.linspace(-1e300, 1e300, 3072).reshape(32, 32, 3), samples=64)
 
 
 def test_rows_are_called_by_a_range_that_does_not_begin_at_0():

@@ -18,6 +18,7 @@ from lime_cli.errors import last_line, said_by
         ('{"api_key": "abc", "x": 1}', '{"api_key": "***", "x": 1}'),
         ("Incorrect API key provided: sk-abcdefghij", "Incorrect API key provided: sk-***"),
         ("Authorization: Bearer abcdefghijk", "Authorization: ***"),
+        ("Proxy-Authorization: Basic abc", "Proxy-Authorization: ***"),
         ("the key 'logits' is missing", "the key 'logits' is missing"),
         ("token id 7 is out of range", "token id 7 is out of range"),
     ],
@@ -31,6 +32,12 @@ def test_long_words_keep_their_beginning_and_their_end():
     assert said.startswith("ValueError: begins xxx")
     assert said.endswith("xxx ends here")
     assert len(said) < 230
+
+
+@pytest.mark.parametrize("part", ["a", "a-", "key", "aé"])
+def test_a_word_without_end_is_read_once(part):
+    said = last_line(ValueError(part * 1_000_000 + " key=abc"))  # took hours
+    assert said.endswith(" key=***")
 
 
 def test_words_can_be_written_in_the_place_of_others():

@@ -136,6 +136,8 @@ class ImageModality(OfFiles):
     """Pattern of the names taken from folders."""
     assumed: bool = False
     """Whether neither the user nor the model said how pixels become numbers."""
+    open: bool = False
+    """Whether an array may have other channels than RGB, as neither of them said which."""
     network: bool = False
     """Whether the model is known to take images, which whole numbers are scaled for."""
     given: PixelsInput | None = None
@@ -241,6 +243,8 @@ class ImageModality(OfFiles):
             )
         ways = (self.preprocess, model_input.preprocess, scale, self.mean, self.std)
         named = self.preprocess or model_input.preprocess or "unit"
+        assumed = all(way is None for way in (*ways, pixels))
+        counted = n_channels is not None or self.channels is not None
         fitted = replace(
             self,
             size=self.size or size,
@@ -248,7 +252,8 @@ class ImageModality(OfFiles):
             layout=model_input.layout or self.layout,
             precision=model_input.precision or self.precision,
             preprocess=self.preprocess or model_input.preprocess,
-            assumed=all(way is None for way in (*ways, pixels)),
+            assumed=assumed,
+            open=assumed and not counted and not network and self.pixel_range is None,
             network=network,
             given=pixels,
             predictions=model_input.predictions,
@@ -268,14 +273,25 @@ class ImageModality(OfFiles):
         """Read and segment one image; raise InputError when it cannot be used."""
         preprocessing = self.preprocessing
         reading = ImageReading(
-            self.max_pixels, preprocessing.channels, self.pixel_range, self.show, self.assumed
+            self.max_pixels,
+            preprocessing.channels,
+            self.pixel_range,
+            self.show,
+            as_held=self.assumed,
+            whole_too=not self.network,
+            own_channels=self.open,
         )
         path = source.path if isinstance(source.path, Held) else local(source.path)
         photo = read_image(path, reading)
         held = self._as_held(photo)
         if held is not None:
             scale = (held.high - held.low) / 255
-            preprocessing = replace(preprocessing, scale=scale, mean=(-held.low or 0.0,))
+            preprocessing = replace(
+                preprocessing, scale=scale, mean=(-held.low or 0.0,), channels=held.channels
+            )
+            if held.channels not in MODES and self.fill not in (AUTO_FILL, *FILLS, LIKE_LIME):
+                words = f"--fill {self.fill}: the {held.channels} channels of the array"
+                raise SettingsError(f"{words} are not colours", "give a fill other than a colour")
         precision = "uint8" if held is not None and held.bytes else self.precision
         view = preprocessing.view(photo.pixels.shape[:2])
         cut = self._cut(photo.pixels, view)
@@ -337,8 +353,12 @@ class ImageModality(OfFiles):
             return self.said
         numbers = "0 to 1" if held is None else f"{held.low:.4g} to {held.high:.4g}"
         own = "" if held is None else ", as in the array,"
-        colours = " in RGB" if self.preprocessing.channels == "RGB" else ""
-        words = ASSUMED.message.format(f"{numbers}{colours}{own}")
+        channels = self.preprocessing.channels if held is None else held.channels
+        colours = {"RGB": " in RGB", "L": " in grey"}.get(channels, f" in {channels} channels")
+        shown = self.open or channels == "RGB"
+        words = ASSUMED.message.format(f"{numbers}{colours if shown else ''}{own}")
+        if held is None:
+            words += ", --preprocess raw to 0 to 255"
         return (*self.said, ASSUMED._replace(message=words))
 
     @property

@@ -10,7 +10,7 @@ import logging
 import struct
 import zipfile
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -32,11 +32,15 @@ class ImageReading:
     channels: str = "RGB"
     """``RGB``, ``BGR``, ``L``, or the number of channels that a file must have."""
     pixel_range: tuple[float, float] | None = None
-    """ArrayNumbers that are black and white in files of numbers; None goes by their type."""
+    """Numbers that are black and white in files of numbers; None goes by their type."""
     shown: tuple[int, ...] = ()
     """Channels, from 0, drawn as red, green and blue, or as grey; empty for the first ones."""
     as_held: bool = False
     """Whether the model may be given an array's own numbers, so that none is out of range."""
+    whole_too: bool = False
+    """Whether that holds of whole numbers too."""
+    own_channels: bool = False
+    """Whether it is given as many channels as an array has that has an axis of them."""
 
 
 def check_size(name: str, n_pixels: int, limit: int) -> None:
@@ -120,6 +124,8 @@ class ArrayNumbers:
     """Whether they are whole numbers, as pictures have them."""
     bytes: bool
     """Whether they are those of a picture in type too."""
+    channels: str
+    """How many there are, as in ``ImageReading``."""
 
     @classmethod
     def of(cls, array: NDArray[Any], reading: ImageReading) -> ArrayNumbers | None:
@@ -128,8 +134,16 @@ class ArrayNumbers:
         return (
             None
             if known is None
-            else cls(*known, whole=array.dtype.kind != "f", bytes=array.dtype == np.uint8)
+            else cls(*known, array.dtype.kind != "f", array.dtype == np.uint8, reading.channels)
         )
+
+
+def with_own_channels(shape: tuple[int, ...], reading: ImageReading) -> ImageReading:
+    """Return how an array of a shape is read where its own channels are kept: grey, or 2 or 4."""
+    if not reading.own_channels or len(shape) != 3 or 3 in (shape[0], shape[2]):
+        return reading
+    n = shape[2] if shape[2] in (1, 2, 4) else shape[0] if shape[0] in (1, 4) else None
+    return reading if n is None else replace(reading, channels="L" if n == 1 else str(n))
 
 
 def channels_last(
@@ -148,7 +162,7 @@ def channels_last(
 
 
 RANGES = {"b1": (0, 1), "u1": (0, 255), "u2": (0, 65_535), "f": (0, 1)}
-"""ArrayNumbers that are black and white, by type; of other types a person must say it."""
+"""Numbers that are black and white, by type; of other types a person must say it."""
 
 NEARLY = 1e-3
 """Of 255: what rounding to float32 may take from a whole number, and more."""
@@ -158,7 +172,9 @@ STRETCH = (1, 99)
 
 
 def read_npy(name: str, data: bytes, max_pixels: int) -> NDArray[Any]:
-    """Return (h, w, c) numbers; raise InputError for what is cut short, too large or no image."""
+    """Return (h, w) or (h, w, c) numbers; raise InputError for what is cut short, too large or no
+    image.
+    """
     stream = io.BytesIO(data)
     try:
         version = np.lib.format.read_magic(stream)
@@ -169,6 +185,9 @@ def read_npy(name: str, data: bytes, max_pixels: int) -> NDArray[Any]:
     if dtype.hasobject or dtype.kind not in "buif":
         raise InputError(f"{name}: holds {dtype}, not numbers", "save an array of numbers")
     alone = len(shape) == 4 and shape[0] == 1  # a batch of one
+    if len(shape) == 4 and shape[0] > 1:
+        words = f"{name}: is a batch of {shape[0]:,} images"
+        raise InputError(words, "save one of them: numpy.save('one.npy', batch[0])")
     n_pixels = _n_pixels(name, shape[1:] if alone else shape)
     check_size(name, n_pixels, max_pixels)
     n_bytes = int(np.prod(shape, dtype=object)) * dtype.itemsize
@@ -176,7 +195,8 @@ def read_npy(name: str, data: bytes, max_pixels: int) -> NDArray[Any]:
         raise _damaged(name)
     stream.seek(0)
     array = np.lib.format.read_array(stream, allow_pickle=False)
-    return _with_channels(array[0] if alone else array)
+    one: NDArray[Any] = array[0] if alone else array
+    return one
 
 
 def read_tiff(name: str, data: bytes, max_pixels: int) -> tuple[NDArray[Any], int]:
@@ -210,7 +230,7 @@ def read_tiff(name: str, data: bytes, max_pixels: int) -> tuple[NDArray[Any], in
     finally:
         logging.getLogger("tifffile").setLevel(level)
     _n_pixels(name, array.shape)
-    return _turned(_as_light(name, _with_channels(array), kind), int(turned)), n_pages
+    return _turned(_as_light(name, with_channels(array), kind), int(turned)), n_pages
 
 
 LZW = 5
@@ -338,7 +358,13 @@ def _range(array: NDArray[Any], reading: ImageReading) -> tuple[float, float] | 
     usual = (0, 255) if known is None else known
     if low >= usual[0] and high <= usual[1]:
         return usual
-    return None if known is None else (low, max(high, low + 1))
+    if known is None and not reading.whole_too:
+        return None
+    return low, high if high > low else low + max(1.0, abs(low))
+
+
+LARGEST = float(np.finfo(np.float32).max) / 4
+"""Half of what the numbers of an array may span, so that none is infinite on its way to a model."""
 
 
 def _check_floats(name: str, array: NDArray[Any], in_unit: bool) -> None:
@@ -346,6 +372,8 @@ def _check_floats(name: str, array: NDArray[Any], in_unit: bool) -> None:
         raise InputError(f"{name}: holds NaN pixels", "fill them first")
     if not np.isfinite(array).all():
         raise InputError(f"{name}: holds infinite pixels", "replace them first")
+    if float(array.max()) / 2 - float(array.min()) / 2 > LARGEST:
+        raise InputError(f"{name}: holds pixels beyond those of float32", "scale them first")
     if in_unit and (array.min() < 0 or array.max() > 1):
         raise InputError(
             f"{name}: float pixels outside 0..1",
@@ -402,7 +430,8 @@ def _n_pixels(name: str, shape: tuple[int, ...]) -> int:
     return shape[0] * shape[1]
 
 
-def _with_channels(array: NDArray[Any]) -> NDArray[Any]:
+def with_channels(array: NDArray[Any]) -> NDArray[Any]:
+    """Return (h, w, c) of an array that may have no axis of channels."""
     return array[..., None] if array.ndim == 2 else array
 
 

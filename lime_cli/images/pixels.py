@@ -29,6 +29,8 @@ from lime_cli.images.numbers import (
     read_npy,
     read_npz,
     read_tiff,
+    with_channels,
+    with_own_channels,
 )
 from lime_cli.images.view import MODES, Pixels, Values
 from lime_cli.sources import Held
@@ -133,9 +135,9 @@ def read_image(file: Path | Held, reading: ImageReading | None = None) -> Photo:
     packed = whole.startswith(ARCHIVE)
     data = (read_npz(path.name, whole, reading.max_pixels) if packed else None) or whole
     if data.startswith(NPY):
-        numbers, said = channels_last(
-            path.name, read_npy(path.name, data, reading.max_pixels), reading
-        )
+        array = read_npy(path.name, data, reading.max_pixels)
+        reading = with_own_channels(array.shape, reading)
+        numbers, said = channels_last(path.name, with_channels(array), reading)
         found = Decoded(
             *from_numbers(path.name, numbers, reading),
             1,

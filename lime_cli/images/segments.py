@@ -20,7 +20,7 @@ from lime_cli.engine.instance import Segment
 from lime_cli.engine.model import CodedWarning, FloatArray, IntArray
 from lime_cli.errors import InputError
 from lime_cli.images.fills import means, touching
-from lime_cli.images.numbers import MAX_PIXELS, check_size, read_npy
+from lime_cli.images.numbers import MAX_PIXELS, check_size, read_npy, with_channels
 from lime_cli.images.pixels import NPY, bytes_of, quietly
 from lime_cli.images.segmenters import MAX_SEGMENTS, grid, numbered
 from lime_cli.images.view import Axis, Pixels, View
@@ -93,7 +93,7 @@ def read_map(path: Path) -> IntArray:
     """
     data = bytes_of(path)
     if data.startswith(NPY):
-        numbers = read_npy(path.name, data, MAX_PIXELS)
+        numbers = with_channels(read_npy(path.name, data, MAX_PIXELS))
         if numbers.shape[2] != 1 or numbers.dtype.kind not in "bui":
             said = f"{path.name}: is {numbers.dtype} of {numbers.shape[2]} channels, not labels"
             raise InputError(said, "save whole numbers, height x width")

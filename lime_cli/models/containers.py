@@ -98,7 +98,7 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
     if "," in key:
         return _behind(held, key.split(","), name)
     above, _, last = key.rpartition(".")
-    if last == MEAN and _child(held, key, None) is None:
+    if last == MEAN and _at(held, key, None) is None:
         several = _under(held, above, name) if above else held
         if _are_alike(several):
             return ModelInside(Averaged([as_estimator(one) for one in _children(several).values()]))
@@ -292,7 +292,8 @@ def _calibrated(
     chained = _chained({**rest, before: Calibrated(as_estimator(model), calibrator)})
     if chained is None:
         return None
-    words = f"{str(key)!r} is applied to the probabilities of {str(before)!r}"
+    takes = "probabilities" if hasattr(model, "predict_proba") else "decision values"
+    words = f"{str(key)!r} is applied to the {takes} of {str(before)!r}"
     words += f"; --key {before} gives the model alone"
     said = [one for one in chained[1] if one.code != "taken_from"]
     return chained[0], (*said, CodedWarning("chained", words))
@@ -435,13 +436,21 @@ def what(thing: Any) -> str:
 
 def _under(held: Any, key: str, name: str) -> Any:
     missing = object()
-    found = _child(held, key, missing)
+    found = _at(held, key, missing)
     if found is missing:
+        raise ModelError(f"{name}: holds {what(held)} without {key!r}", _keys(held))
+    return found
+
+
+def _at(held: Any, key: str, default: Any) -> Any:
+    """Return what stands under a key, or under keys in keys joined by points."""
+    found = _child(held, key, default)
+    if found is default:
         found = held
         for part in key.split("."):
-            found = _child(found, part, missing)
-            if found is missing:
-                raise ModelError(f"{name}: holds {what(held)} without {key!r}", _keys(held))
+            found = _child(found, part, default)
+            if found is default:
+                break
     return found
 
 

@@ -135,19 +135,25 @@ class Averaged(FittedBefore):
 
 
 class Calibrated(FittedBefore):
-    """A classifier of two classes whose probabilities something else was fitted to correct."""
+    """A classifier of two classes whose answers something else was fitted to correct."""
 
     def __init__(self, model: Any, calibrator: Any) -> None:
-        """``calibrator`` takes the probability of the second class, as a column or a vector."""
+        """``calibrator`` takes the probability of the second class, as a column or a vector; of a
+        model without probabilities the decision value.
+        """
         self.estimators_, self.classes_ = [model], model.classes_
         self._calibrator = calibrator
 
     def predict_proba(self, rows: Any) -> Any:
         """Return (n, 2) probabilities."""
-        share, asked = np.asarray(self.estimators_[0].predict_proba(rows))[:, 1:], self._calibrator
+        model, asked = self.estimators_[0], self._calibrator
+        if hasattr(model, "predict_proba"):
+            given = np.asarray(model.predict_proba(rows))[:, 1:]
+        else:
+            given = np.reshape(model.decision_function(rows), (-1, 1))
         if hasattr(asked, "predict_proba"):
-            return asked.predict_proba(share)
-        found = np.ravel(asked.predict(share))
+            return asked.predict_proba(given)
+        found = np.ravel(asked.predict(given))
         return np.stack([1 - found, found], axis=1)
 
 

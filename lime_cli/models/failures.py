@@ -58,10 +58,12 @@ def failure(
     inputs: Any,
     warnings: tuple[CodedWarning, ...] = (),
     given: ModelInput | None = None,
+    is_function: bool = False,
 ) -> ModelError | InputError:
     """Word why a model did not answer to ``inputs``.
 
-    ``warnings`` are what loading it brought up, ``given`` what it says of its input.
+    ``warnings`` are what loading it brought up, ``given`` what it says of its input. What it was
+    given is told of a function alone, which can be changed.
     """
     words = said_by(error)
     if is_shortage(error):
@@ -72,7 +74,7 @@ def failure(
         return PredictionError(
             f"{name}: the model is not fitted", "call fit before it is saved or explained"
         )
-    known = _of_inputs(name, words, inputs, given, warnings)
+    known = _of_inputs(name, words, inputs, given, warnings, is_function)
     if known is not None:
         return known
     where = _where(error) if name.startswith(PYTHON_PREFIX) else ""
@@ -84,7 +86,7 @@ def failure(
             f"pip install scikit-learn=={gap[1]}, or save it again",
         )
     layout = given.layout if given else None
-    hint = _given(words, inputs, layout) if name.startswith(PYTHON_PREFIX) else ""
+    hint = _given(words, inputs, layout) if is_function else ""
     return PredictionError(
         f"{name}: the model failed on its input ({where}{last_line(error)})", hint
     )
@@ -92,7 +94,7 @@ def failure(
 
 OF_LIST = (
     r"'list' object has no attribute|(?:got|not) '?list\b|unhashable type: 'list'"
-    r"|list indices must be integers"
+    r"|list indices must be integers|too many indices for array"
 )
 
 AS_FRAME = (
@@ -119,6 +121,12 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
             "it gets a list of texts, not a column of a data frame: begin with "
             "texts = pandas.Series(texts)"
         )
+    if _are_texts(inputs) and re.search(SHAPES, words):
+        return (
+            "it gets a list of texts; where the model takes a table, begin with "
+            "texts = pandas.DataFrame({'COLUMN': texts}); where it takes numbers, with the "
+            "vectorizer"
+        )
     if _are_texts(inputs) and re.search(OF_LIST, words):
         return "it gets a list of texts: it must return a prediction for each of them"
     if isinstance(inputs, np.ndarray) and re.search(OF_FLOATS, words):
@@ -127,6 +135,10 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
             "images = images.round().astype('uint8'), and say --preprocess raw, so that they run "
             "from 0 to 255"
         )
+    counts = re.search(r"to have (1|3) channels, but got (\d+)", words)
+    if counts and isinstance(inputs, np.ndarray) and int(counts[2]) == inputs.shape[-1]:
+        wanted = {"1": "--channels L gives it grey", "3": "--channels RGB gives it colours"}
+        return f"it gets images of {counts[2]} channels; {wanted[counts[1]]}"
     last = isinstance(inputs, np.ndarray) and layout != "NCHW"
     if last and (re.search(OF_CHANNELS, words) or str(inputs.shape) in words):
         return "it gets (n, height, width, channels); --layout NCHW puts the channels first"
@@ -143,7 +155,7 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
         size = " x ".join(map(str, inputs.shape))
         return (
             f"it gets {size} numbers of type {inputs.dtype}, from {inputs.min():.4g} to "
-            f"{inputs.max():.4g}; --layout, --size and --preprocess change them"
+            f"{inputs.max():.4g}; --layout, --channels, --size and --preprocess change them"
         )
     return ""
 
@@ -159,6 +171,7 @@ def _of_inputs(
     inputs: Any,
     given: ModelInput | None,
     warnings: tuple[CodedWarning, ...],
+    is_function: bool,
 ) -> PredictionError | InputError | None:
     """Word what is wrong with the inputs themselves, where the words tell."""
     if "contains NaN" in words or "missing values" in words:
@@ -166,7 +179,7 @@ def _of_inputs(
             f"{name}: the model does not accept missing values{_with_missing(inputs)}",
             "fill them in, or put an imputer into the pipeline",
         )
-    if _are_texts(inputs) and re.search(SHAPES, words):
+    if _are_texts(inputs) and re.search(SHAPES, words) and not is_function:
         n = (given.n_columns or len(given.columns or ())) if given else 0
         saved = (
             "save the vectorizer and the model as one pipeline: make_pipeline(vectorizer, model)"

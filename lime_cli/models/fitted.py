@@ -178,8 +178,14 @@ def _of_transformer(step: Any, places: list[int]) -> KnownColumns:
         for place, one in zip(places, known, strict=True):
             values = tuple(np.ravel(one).tolist())
             gaps = not filling and any(map(_is_gap, values))
-            strategy = str(getattr(step, "strategy", "")) if filling else ""
+            strategy = str(getattr(step, "strategy", "")) if filling and _fills_nan(step) else ""
             yield place, Known(values, filling=filling, gaps=gaps, strategy=strategy)
+
+
+def _fills_nan(step: Any) -> bool:
+    """Tell whether an imputer takes NaN for a missing value, not a number or a word of its own."""
+    own = getattr(step, "missing_values", None)
+    return not isinstance(own, (int, float, str)) or own != own
 
 
 def _is_gap(value: Any) -> bool:

@@ -105,16 +105,16 @@ def located(path: str) -> str:
             return str(folder / place / GRAPH)
     if (folder / MLMODEL).is_file():
         return str(_of_mlflow(path, folder))
-    deeper = (one for depth in ("*", "*/*") for one in folder.glob(f"{depth}/{MLMODEL}"))
-    below = sorted({one.parent for one in deeper})
-    if len(below) == 1:  # of a run, whose artifacts lie deeper
-        return str(_of_mlflow(str(below[0]), below[0]))
     graphs = sorted(one for place in PLACES for one in (folder / place).glob("*.onnx"))
     if len(graphs) == 1:
         return str(graphs[0])
     weights = [folder / name for name in WEIGHTS if (folder / name).is_file()]
     if weights and not graphs and (folder / "config.json").is_file():
         return str(weights[0])
+    deeper = (one for depth in ("*", "*/*") for one in folder.glob(f"{depth}/{MLMODEL}"))
+    below = sorted({one.parent for one in deeper})
+    if len(below) == 1 and not graphs:  # of a run, whose artifacts lie deeper
+        return str(_of_mlflow(str(below[0]), below[0]))
     raise _no_model(path, folder, [*graphs, *below])
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, partial
@@ -319,7 +320,9 @@ class Predictor:
             if not is_of_model(error):
                 raise
             way = self._way
-            raise failure(way.origin.name, error, inputs, way.origin.warnings, way.input) from error
+            raise failure(
+                way.origin.name, error, inputs, way.origin.warnings, way.input, way.stated.column
+            ) from error
 
 
 @contextlib.contextmanager
@@ -390,28 +393,55 @@ def _folder() -> str | None:
         return None  # it is gone
 
 
+_quieting = threading.Lock()
+_quieted = 0
+"""How many are inside of ``quiet`` at this moment, in all threads."""
+
+_unquieted = contextlib.ExitStack()
+"""What the last one to leave ``quiet`` undoes."""
+
+
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """Send what a stranger's code prints to standard error: standard output is for results.
 
-    So does what libraries in C print, past Python's own stream.
+    So does what libraries in C print, past Python's own stream. Threads may overlap: the first
+    one to come moves the stream, and the last one to leave puts it back.
     """
-    flush_all = _flush_c()  # before anything is watched
-    with contextlib.redirect_stdout(sys.stderr):
-        try:
-            if sys.__stdout__ is not None:
-                sys.__stdout__.flush()
-            kept = os.dup(1)
-        except (OSError, ValueError):  # there is none
-            yield
-            return
-        os.dup2(2, 1)
-        try:
-            yield
-        finally:
-            flush_all()
-            os.dup2(kept, 1)
-            os.close(kept)
+    global _quieted
+    with _quieting:
+        if not _quieted:
+            _unquieted.enter_context(contextlib.redirect_stdout(sys.stderr))
+            _unquieted.enter_context(_c_to_stderr())
+        _quieted += 1
+    try:
+        yield
+    finally:
+        with _quieting:
+            _quieted -= 1
+            if not _quieted:
+                _unquieted.close()
+
+
+@contextlib.contextmanager
+def _c_to_stderr() -> Iterator[None]:
+    """Send what is written to file 1 to file 2, where there are such files."""
+    flush_all = _flush_c()
+    try:
+        if sys.__stdout__ is not None:
+            sys.__stdout__.flush()
+        kept = os.dup(1)
+    except (OSError, ValueError):
+        yield
+        return
+    try:
+        with contextlib.suppress(OSError):
+            os.dup2(2, 1)
+        yield
+    finally:
+        flush_all()
+        os.dup2(kept, 1)
+        os.close(kept)
 
 
 @cache

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from lime_cli.errors import ModelError, PredictionError, last_line
+from lime_cli.errors import ModelError, PredictionError, last_line, said_by
 from lime_cli.files import digest_of
 from lime_cli.models.boosters import as_estimator
 from lime_cli.models.containers import can_predict, check_fitted, what
@@ -127,18 +127,37 @@ def way_of_function(function: Any, file: ModelFile, origin: Origin) -> Way:
 
 def _of_each(function: Any, inputs: Any, origin: Origin) -> Any:
     """Return what a function answers to a batch; raise PredictionError for one that answers to a
-    single input alone.
+    single input alone, or to smaller batches.
     """
     try:
         return function(inputs)
-    except (AssertionError, AttributeError, IndexError, TypeError, ValueError) as error:
-        known = re.search(OF_FLOATS, str(error)) or re.search(OF_CHANNELS, str(error))
-        if known or _answers(function, inputs[:1]) or not _answers(function, inputs[0]):
+    except Exception as error:  # a stranger's function may raise anything
+        known = any(re.search(one, said_by(error)) for one in (OF_FLOATS, OF_CHANNELS))
+        if known or is_shortage(error):
+            raise
+        if _answers(function, inputs[:1]):
+            most = _most_at_once(function, inputs)
+            words, hint = f"{most} at a time", f"--batch-size {most} gives it no more"
+        else:
+            most = int(_answers(function, inputs[0]))
+            words, hint = (
+                "a single input",
+                "write def each(batch): return [f(one) for one in batch], and explain that",
+            )
+        if not most:
             raise
         raise PredictionError(
-            f"{origin.name}: fails on a batch ({last_line(error)}), but works on a single input",
-            "write def each(batch): return [f(one) for one in batch], and explain that",
+            f"{origin.name}: fails on a batch ({last_line(error)}), but works on {words}", hint
         ) from error
+
+
+def _most_at_once(function: Any, inputs: Any) -> int:
+    """Return the power of two in whose batches a function answers to all inputs, else 0."""
+    n = len(inputs)
+    sizes = (1 << power for power in reversed(range((n - 1).bit_length())))
+    most = next((size for size in sizes if _answers(function, inputs[:size])), n)
+    rest = range(most, n, most)
+    return most if rest and all(_answers(function, inputs[i : i + most]) for i in rest) else 0
 
 
 def _answers(function: Any, inputs: Any) -> bool:

@@ -30,11 +30,12 @@ _NUMBER = re.compile(r"[0-9.]+")
 
 _GIVEN = re.compile(
     r"(?<![\w-])--([a-z][a-z0-9-]*) "
-    r"([0-9.]*[0-9]|#[0-9a-f]{6}|softmax|sigmoid|classification|regression|tree|none|decile|auto|raw)\b"
+    r"([0-9.]*[0-9]|#[0-9a-f]{6}|softmax|sigmoid|classification|regression|tree|none|decile|auto|raw"
+    r"|NHWC|NCHW|RGB|L)\b"
 )
 """An option with a value that is no word of a sentence."""
 
-_OPTION = re.compile(r"(?<![\w-])--([a-z][a-z0-9]*(?:-[a-z0-9]+)*)")
+_OPTION = re.compile(r"(?<![\w-])--(?!help)([a-z][a-z0-9]*(?:-[a-z0-9]+)*)")
 
 
 class _Called(click.Command):
@@ -80,6 +81,8 @@ def read_keywords(
     given: dict[str, Any] = dict(places)
     for word, value in keywords.items():
         switch = _switch(word, known)
+        if value is not None and keywords.get(ALIASES.get(word, "")) is not None:
+            raise SettingsError(f"{word} and {ALIASES[word]}: mean the same", "give one of them")
         found = None if value is None else _spelled(switch, word, value)
         if found is not None:
             given[switch.name] = found
@@ -128,18 +131,21 @@ def _switch(word: str, known: Mapping[str, Switch]) -> Switch:
     found = known.get(long)
     if found is not None and not getattr(found.option, "hidden", False):
         return found
-    if kinds := _kinds_with(long):
+    if kinds := only_for(word):
         raise SettingsError(f"{word}: is an option for {kinds} only", "leave it out")
     names = [one.replace("-", "_") for one, switch in known.items() if not switch.option.hidden]
     near = get_close_matches(word, names, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]}?" if near else "see limex explain --help-all"
+    hint = f"did you mean {near[0]}?" if near else "limex explain --help-all lists options"
     raise SettingsError(f"{word}: there is no such option", hint)
 
 
-def _kinds_with(long: str) -> str:
-    """Name the kinds of input that have an option."""
+def only_for(word: str) -> str:
+    """Name the kinds of input that have an option of their own: ``images``, ``tables and texts``,
+    or nothing.
+    """
     from lime_cli.options.inputs import ImageOptions, TableOptions, TextOptions
 
+    long = ALIASES.get(word, word).replace("_", "-")
     groups = {"tables": TableOptions, "texts": TextOptions, "images": ImageOptions}
     return " and ".join(
         kind

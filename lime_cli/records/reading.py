@@ -384,6 +384,8 @@ def _said(subject: Subject) -> tuple[tuple[int, int], Any, ImageReading]:
             channels=str(facts["input"]["channels"]),
             pixel_range=None if low_high is None else (float(low_high[0]), float(low_high[1])),
             shown=tuple(map(int, facts.get("show", ()))),
+            as_held=True,
+            whole_too=True,
         )
     except KeyError as error:
         words = f"{subject.source}: the record lacks {error.args[0]!r}"

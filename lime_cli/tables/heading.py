@@ -79,13 +79,32 @@ def _are_units(first: Sequence[str], others: Sequence[Sequence[str]]) -> bool:
         return False
     if len(units) == 1 and any(_filled(cell) for cell in first if cell is not units[0]):
         return False
-    return not any(_filled(cell) and cell in column for cell, column in words)
+    return not any(_filled(cell) and _is_word_of(cell, column) for cell, column in words)
+
+
+def _is_word_of(cell: str, column: Sequence[str]) -> bool:
+    """Tell a word that may be one of a column's own: of words without digits, any word may be."""
+    if cell in column:
+        return True
+    others = not any(map(str.isdigit, "".join(column)))
+    return others and any(map(str.isalpha, cell)) and cell.strip().casefold() not in KINDS
 
 
 def _is_unit(cell: str) -> bool:
     cell = cell.strip()
     marked = any(one.isalpha() or one in "%\u2030\u00b0" for one in cell)
-    return marked and cell not in MISSING and not _is_number(cell)
+    value = VALUE.match(cell) is not None or cell in MISSING or cell.casefold() in UNKNOWN
+    return marked and not value
+
+
+VALUE = re.compile(r"(?!1/|10\^)[^\w]{0,3}\d")
+"""How a number begins that has its unit beside it; ``1/s`` and ``10^6 m`` are units alone."""
+
+UNKNOWN = ("unknown", "missing", "none", "empty", "not available", "not known")
+"""Words for a missing value that are no units."""
+
+KINDS = ("text", "string", "str", "name", "category", "factor", "code")
+"""What a row of units says of a column of words."""
 
 
 def _are_numbers(column: Sequence[str]) -> bool:

@@ -25,7 +25,7 @@ from lime_cli.tables.dialect import MISSING, NUMBER
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.groups import Codes, Dummies, Feature, is_missing, word_of
 from lime_cli.tabular.names import typed
-from lime_cli.tabular.reading import UNIT, in_words, plainly
+from lime_cli.tabular.reading import UNIT, columns_said, plainly
 from lime_cli.tabular.row import row_of, table_of
 from lime_cli.tabular.schema import OPEN, Maps, map_option
 
@@ -499,7 +499,8 @@ def without_words(
     needed = [one for one in needed if one.name not in united]
     if not needed and united:
         raise WordsForNumbers(
-            f"{some.name}: the model takes numbers in {in_words(united)}, whose cells have units",
+            f"{some.name}: the model takes numbers in {columns_said(united)}, "
+            "whose cells have units",
             f"--numeric {typed(united)} gives it the numbers alone",
         )
     if not needed or any(map(_is_odd, needed)):  # told by what asks the model about each row

@@ -53,10 +53,9 @@ def called(
 def numbers_only(names: Sequence[str]) -> bool:
     """Tell names that do no more than number a model's columns: f0, f1 or x1, x2, x3."""
     starts = {re.sub(r"\d+$", "", name) for name in names}
-    begin = min(starts)
-    if len(names) < 2 or len(starts) > 1 or not NUMBERING.fullmatch(begin):
+    if len(names) < 2 or len(starts) > 1 or not NUMBERING.fullmatch(min(starts)):
         return False
-    numbers = [name.removeprefix(begin) for name in names]
+    numbers = [name.removeprefix(min(starts)) for name in names]
     return any(numbers == [str(i + first) for i in range(len(names))] for first in (0, 1))
 
 

@@ -123,7 +123,7 @@ class Spelling(NamedTuple):
             return ()  # units are told by what cuts them off
         marks = [f"{self.decimal!r} before decimals"] if self.decimal == "," else []
         marks += [f"{self.thousands!r} between thousands"] if self.thousands else []
-        words = f"numbers in {in_words(self.columns)} are read with {' and '.join(marks)}"
+        words = f"numbers in {columns_said(self.columns)} are read with {' and '.join(marks)}"
         return (CodedWarning("numbers_read", f"{words}; --decimal and --thousands change this"),)
 
 
@@ -296,9 +296,8 @@ class Reading:
         if not self.gaps:
             return ()
         numbers = " and ".join(f"{one:g}" for one in dict.fromkeys(one for _, one in self.gaps))
-        words = (
-            f"{numbers} in {in_words([name for name, _ in self.gaps])} is read as a missing value"
-        )
+        columns = columns_said([name for name, _ in self.gaps])
+        words = f"limex reads {numbers} in {columns} as missing"
         hint = "as the model was most likely fitted; --read-as plain keeps the number"
         return (CodedWarning("read_as_missing", f"{words}, {hint}"),)
 
@@ -498,7 +497,7 @@ class Chooser:
         for rule, sentence in SAID.items():
             names = [name for name, one in rules.items() if rule in one.names]
             if names and not (rule == "stripped" and self.strip):
-                yield CodedWarning(f"read_{rule}", sentence.format(in_words(names)))
+                yield CodedWarning(f"read_{rule}", sentence.format(columns_said(names)))
         fills = {name: one.fill for name, one in rules.items() if one.fill}
         if fills:
             listed = ", ".join(f"{word!r} in {name!r}" for name, word in fills.items())
@@ -519,7 +518,7 @@ class Chooser:
             yield CodedWarning(
                 "read_as_missing",
                 f"{' and '.join(repr(one) for one, _ in words.most_common(2))} in "
-                f"{in_words(names)} is read as a missing value, as the model was most likely "
+                f"{columns_said(names)} is read as a missing value, as the model was most likely "
                 "fitted; --read-as plain keeps the word",
             )
 
@@ -588,6 +587,6 @@ def _fills_numbers(known: Known, counts: Counter[str]) -> bool:
     return numbers and all(isinstance(one, (int, float)) for one in known.values)
 
 
-def in_words(names: Sequence[str]) -> str:
+def columns_said(names: Sequence[str]) -> str:
     """Name columns for a sentence."""
     return f"column{'s' * (len(names) > 1)} {and_more(list(map(repr, names)), NAMED)}"

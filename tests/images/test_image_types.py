@@ -274,7 +274,7 @@ def test_a_model_of_4_channels_gets_transparency_as_it_is(tmp_path: Path) -> Non
         (np.full((4, 4), np.inf), "holds infinite pixels"),
         (np.full((4, 4), 300.0), r"float pixels outside 0\.\.1"),
         (np.zeros((4, 4, 13)), "has 13 channels, the model gets RGB"),
-        (np.zeros((2, 4, 4, 3)), "2 x 4 x 4 x 3 is not an image"),
+        (np.zeros((2, 4, 4, 3)), "is a batch of 2 images"),
         (np.zeros(7), "7 is not an image"),
         (np.zeros((0, 3)), "0 x 3 is not an image"),
         (np.zeros((4, 4), np.complex64), "holds complex64, not numbers"),
@@ -460,7 +460,7 @@ def test_a_grey_netpbm_and_an_avif_file_are_read(tmp_path: Path) -> None:
     [
         ({"x": COLOUR, "y": GREY}, r"holds 2 arrays \(x, y\); save one array"),
         ({"x": np.array(["a"])}, "holds <U1, not numbers"),
-        ({"x": np.zeros((2, 3, 9, 9))}, "2 x 3 x 9 x 9 is not an image"),
+        ({"x": np.zeros((2, 3, 9, 9))}, "is a batch of 2 images"),
     ],
 )
 def test_an_archive_of_something_else_is_named(tmp_path: Path, held: dict, words: str) -> None:

@@ -32,6 +32,7 @@ from sklearn.preprocessing import (
     PolynomialFeatures,
     StandardScaler,
 )
+from sklearn.svm import SVC, LinearSVC
 
 from lime_cli.errors import ModelError, PredictionError
 from lime_cli.models.model_file import ModelFile, format_of
@@ -696,6 +697,23 @@ def test_what_calibrates_a_classifier_beside_it_is_applied_after_it(tmp_path, na
         own = calibrator.predict_proba(shares[:, None])[:, 1]
     assert found.predict(TABLE) == pytest.approx(np.stack([1 - own, own], axis=1))
     assert f"'{name}_calibrator' is applied to the prob" in found.warnings[-1].message
+
+
+@pytest.mark.parametrize("kind", [LinearSVC, SVC])
+def test_what_calibrates_decision_values_is_applied_to_them(tmp_path, kind):
+    model = kind().fit(X, Y)
+    values = model.decision_function(X)[:, None]
+    calibrator = LogisticRegression().fit(values, Y)
+    found = ModelFile(saved(tmp_path, {"svm": model, "platt": calibrator})).load()
+    assert found.predict(TABLE) == pytest.approx(calibrator.predict_proba(values))
+    assert "'platt' is applied to the decision values of 'svm'" in found.warnings[-1].message
+
+
+def test_a_model_that_is_called_mean_is_itself(tmp_path):
+    other = LogisticRegression(C=1e-3).fit(X, Y)
+    path = saved(tmp_path, {"models": {"mean": FITTED, "other": other}})
+    found = ModelFile(path, key="models.mean").load()
+    assert found.predict(TABLE) == pytest.approx(FITTED.predict_proba(X))
 
 
 def test_tables_beside_a_model_are_no_part_of_it(tmp_path):

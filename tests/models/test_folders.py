@@ -16,7 +16,7 @@ from sklearn.linear_model import LogisticRegression
 import lime_cli
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.checkpoints import check_weights
-from lime_cli.models.model_file import ModelFile, columns_beside
+from lime_cli.models.model_file import ModelFile, columns_beside, located
 from lime_cli.tabular.row import Table
 
 RANDOM = np.random.default_rng(0)
@@ -206,3 +206,12 @@ def test_an_adapter_without_its_model_is_told_what_merges_them(tmp_path):
 def test_a_function_in_a_named_file_is_told_its_module(name):
     with pytest.raises(ModelError, match=r"names a file, not a module; write py:ef:p$"):
         ModelFile(name).load()
+
+
+def test_a_graph_goes_before_what_lies_deeper(tmp_path):
+    (tmp_path / "net.onnx").write_bytes(b"")
+    flavour = "flavors:\n  sklearn:\n    pickled_model: model.pkl\n"
+    folder(tmp_path / "model", flavour)
+    assert located(str(tmp_path)) == str(tmp_path / "net.onnx")
+    (tmp_path / "net.onnx").unlink()
+    assert located(str(tmp_path)) == str(tmp_path / "model" / "model.pkl")

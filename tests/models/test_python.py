@@ -1,17 +1,21 @@
 """Python callables as models, and the probe that looks at their first answers."""
 
+import os
 import re
 import subprocess
 import sys
+import threading
 
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+import lime_cli
 from lime_cli.errors import ModelError, PredictionError, SettingsError
 from lime_cli.models.failures import failure
 from lime_cli.models.model_file import PYTHON_PREFIX, ModelFile
-from lime_cli.models.predictor import rows
+from lime_cli.models.predictor import quiet, rows
 from lime_cli.tabular.row import Table
 from tests.models import python_functions
 
@@ -61,6 +65,29 @@ def test_a_fitted_model_in_a_module_is_asked_like_one_in_a_file():
 def test_what_a_function_prints_goes_to_standard_error(capsys):
     assert loaded("squeezed").predict(TABLE).tolist() == [[0.2, 0.8]] * 3
     assert capsys.readouterr().out == ""
+
+
+def test_threads_that_overlap_leave_standard_output_where_it_was(capfd):
+    inside, over = threading.Event(), threading.Event()
+
+    def earlier():
+        with quiet():
+            inside.set()
+            over.wait()
+
+    def later():
+        inside.wait()
+        with quiet():
+            over.set()
+            first.join()
+
+    first, second = (threading.Thread(target=one) for one in (earlier, later))
+    for one in (first, second):
+        one.start()
+    second.join()
+    print("of Python")
+    os.write(1, b"of C")
+    assert capfd.readouterr().out == "of Python\nof C"
 
 
 @pytest.mark.parametrize(
@@ -264,7 +291,7 @@ def test_a_function_that_expects_something_else_is_told_what_it_is_given(name):
     path = f"{PYTHON_PREFIX}m:f"
     with pytest.raises((AttributeError, TypeError, pd.errors.InvalidIndexError)) as error:
         function(inputs if name != "array" else pd.DataFrame({"a": [0.0]}))
-    assert words in failure(path, error.value, inputs).hint
+    assert words in failure(path, error.value, inputs, is_function=True).hint
 
 
 @pytest.mark.parametrize("name", ["listed", "by_dictionary"])
@@ -388,3 +415,49 @@ def test_two_rows_of_two_numbers_are_rows():
     model = loaded("two_numbers")
     found = model.predict(TEXTS[1:3])
     assert found == pytest.approx(python_functions.scores_of(TEXTS[1:3])[:, 1:] / 2)
+
+
+@pytest.mark.parametrize(("limit", "told"), [(1, 1), (7, 4), (16, 16), (32, 32)])
+def test_a_function_of_small_batches_is_told_the_size_that_it_takes(limit, told):
+    def few(texts):
+        if len(texts) > limit:
+            raise RuntimeError("max_batch_size")
+        return [[len(text) / 99, 1 - len(text) / 99] for text in texts]
+
+    text = "one two three four five six seven"
+    with pytest.raises(lime_cli.LimexError, match=f"batch_size={told} gives it no more"):
+        lime_cli.explain(few, text, samples=100)
+    found = lime_cli.explain(few, text, samples=100, batch_size=told)
+    assert found.record["outputs"] == pytest.approx(few([text])[0])
+
+
+def test_a_function_that_fails_on_one_input_is_told_of_no_size():
+    def choosy(texts):
+        if any("three" not in text for text in texts):
+            raise RuntimeError("no three")
+        return [[len(text) / 99] for text in texts]
+
+    with pytest.raises(lime_cli.LimexError, match=r"failed on its input \(RuntimeError: no three"):
+        lime_cli.explain(choosy, "one two three four", samples=64)
+
+
+LIVE = {
+    "texts": (lambda texts: texts.astype(str), "one two", "it gets a list of texts, not a column"),
+    "layout": (
+        lambda images: 1 / (images.shape[1] == 3),
+        np.zeros((3, 20, 24)),
+        "it gets 1 x 20 x 24 x 3 numbers of type float32, from 0 to 0; layout, channels, size",
+    ),
+    "bytes": (
+        lambda images: [np.mean(Image.fromarray(one)) for one in images],
+        Image.new("RGB", (24, 20)),
+        r"images.round().astype('uint8'), and say preprocess=\"raw\"",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", list(LIVE))
+def test_a_live_function_is_told_what_it_is_given_too(name):
+    function, data, words = LIVE[name]
+    with pytest.raises(lime_cli.LimexError, match=re.escape(words.replace("\\", ""))):
+        lime_cli.explain(function, data, samples=32)

@@ -540,7 +540,9 @@ def test_boosting_looks_at_the_answers_that_it_begins_with(begins: str, tmp_path
 @pytest.mark.skipif(
     not hasattr(HistGradientBoostingClassifier, "_preprocess_X"), reason="scikit-learn before 1.4"
 )
-@pytest.mark.parametrize("before", [SelectKBest(k=1), FunctionTransformer(np.ravel)], ids=["fewer", "flat"])
+@pytest.mark.parametrize(
+    "before", [SelectKBest(k=1), FunctionTransformer(np.ravel)], ids=["fewer", "flat"]
+)
 def test_boosting_by_histograms_looks_at_the_columns_that_it_is_given(
     before: Model, tmp_path: Path
 ) -> None:

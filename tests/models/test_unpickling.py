@@ -790,7 +790,8 @@ def _levels(codes: Any, level: Any = None, names: Any = ("a",)) -> Forged:
 def _backed(kind: type, numbers: Any, dtype: Any) -> Forged:
     from pandas._libs.arrays import __pyx_unpickle_NDArrayBacked as unpickle_backed
 
-    return Forged(unpickle_backed, (kind, 0, None), (dtype, numbers))
+    checksum = pd.array(["a"], dtype="string[python]").__reduce__()[1][1]
+    return Forged(unpickle_backed, (kind, checksum, None), (dtype, numbers))
 
 
 def _periods(*numbers: int, freq: str = "M") -> Forged:
@@ -819,6 +820,15 @@ def _arrow(kind: str, *buffers: bytes | None, n: int = 3) -> Forged:
 
     held = [one if one is None else pa.py_buffer(one) for one in buffers]
     return Forged(pa.lib._restore_array, ((pa.lib.type_for_alias(kind), n, 0, 0, held, [], None),))
+
+
+WORDS_DTYPE = pd.StringDtype("python")
+
+
+def _words(*state: Any) -> Forged:
+    parts = _backed(pd.arrays.StringArray, None, None).parts
+    filled = (*parts[:2], state[::-1]) if state else parts[:2]
+    return _index(pd.Index, data=Forged(*filled))
 
 
 BROKEN = {
@@ -887,18 +897,9 @@ BROKEN = {
         lambda: _arrow("string", None, np.array([0, 1, 2, 99], "i4").tobytes(), b"abc"),
         "damaged words",
     ),
-    "words of none": (
-        lambda: _backed(pd.arrays.StringArray, None, pd.StringDtype("python")),
-        "a damaged column",
-    ),
-    "words of numbers": (
-        lambda: _backed(pd.arrays.StringArray, np.zeros(3), pd.StringDtype("python")),
-        "a damaged column",
-    ),
-    "words never filled": (
-        lambda: Forged(*_backed(pd.arrays.StringArray, 0, 0).parts[:2]),
-        "a damaged column",
-    ),
+    "words of none": (lambda: _words(None, WORDS_DTYPE), "column of a data frame"),
+    "words of numbers": (lambda: _words(np.zeros(3), WORDS_DTYPE), "damaged"),
+    "words never filled": (lambda: _words(), "column of a data frame"),
     "how far days lie apart": (lambda: pd.offsets.Day(2), "part of a data frame outside of one"),
 }
 OBJECTS = pd.Index([[1], [2], [3]], dtype=object)

@@ -182,4 +182,5 @@ def test_a_page_from_workers_shows_the_pictures_too(limex, scene, tmp_path):
         done = limex(*explained, *workers, "-o", tmp_path / f"{number}.html")
         assert done.code == 0, done.err
         page = (tmp_path / f"{number}.html").read_text()
-        assert page.count("data:image/") == 4  # of two images, for each of two classes
+        # of two images an overlay for each of two classes, and a small one in the list
+        assert page.count("data:image/") == 8

@@ -593,6 +593,8 @@ PICKLED = {
     "amounts": ([decimal.Decimal("1.50"), None], "1.50", ""),
 }
 
+NUMBERS = ("numbers with gaps", "truth with gaps", "numbers of pyarrow", "amounts")
+
 PICKLED_ROWS = {
     "days": pd.date_range("2020-01-01", periods=2, freq="B", name="when"),
     "a zone": pd.date_range("2020-01-01", periods=2, tz=ZoneInfo("Asia/Tokyo")),
@@ -610,3 +612,5 @@ def test_columns_of_a_pickle_are_read_whatever_names_the_rows(tmp_path, kind, pr
         frame.to_pickle(tmp_path / "t.pkl", protocol=protocol)
         read = read_cells(str(tmp_path / "t.pkl"))
         assert (read.header, read.column("a"), read.column("c")) == (("a", "c"), ["1", "2"], cells)
+        with open_table(str(tmp_path / "t.pkl")) as stream:
+            assert ("c" in stream.texts) == (kind not in NUMBERS)

@@ -86,6 +86,11 @@ UNITS = {
     "a number": ("1,m,", False),
     "one word in a row": ("1,unknown,low", False),
     "a wrong cell": (",m,low", False),
+    "words for gaps": ("unknown,unknown,", False),
+    "a new word": ("nobody knows,nobody knows,high", False),
+    "values with units": ("12%,3.5k,", False),
+    "prices": ("$1,-$2.5 M,", False),
+    "a rate": ("1/s,10^6 m,", True),
 }
 
 

@@ -77,6 +77,17 @@ def test_a_number_that_an_imputer_left_out_is_a_missing_value(tmp_path, name, nu
     assert "--read-as plain" in codes["read_as_missing"]
 
 
+@pytest.mark.parametrize("number", [-200, 0])
+def test_a_number_that_an_imputer_itself_fills_in_is_left_to_it(tmp_path, number):
+    imputer = SimpleImputer(missing_values=number)
+    frame = table(np.where(LOST, number, HEAT))
+    model = make_pipeline(imputer, LogisticRegression(max_iter=900)).fit(frame, LABELS)
+    codes, predicted = met(tmp_path, model, frame)
+    assert LOST[:FIRST].any()
+    assert "read_as_missing" not in codes
+    assert predicted == pytest.approx(model.predict_proba(frame[:FIRST]))
+
+
 def test_read_as_plain_keeps_such_numbers(tmp_path):
     frame = table(np.where(LOST, np.nan, HEAT))
     model, kept = IMPUTED["mean"]().fit(frame, LABELS), frame.fillna(-200)

@@ -245,6 +245,7 @@ class Session:
         self._session, self._graph, self._name = session, graph, path.name
         self._inputs = session.get_inputs()
         group = one_for_each_class(session.get_outputs(), graph.classes)
+        self._output: Any = None
         self._turned = False
         self._columns = [one.name for one in group if file.output is None]
         """Outputs that are read together."""

@@ -177,7 +177,10 @@ class Arrow:
         held: Any = self.held.get("_pa_array", self.held.get("_data"))
         if type(held).__module__ != "pyarrow.lib" or not hasattr(held, "to_pylist"):
             raise Refused(_DAMAGED_COLUMN)
-        return pandas.array(held.to_pylist(), dtype=pandas.ArrowDtype(held.type))
+        dtype = self.held.get("_dtype")
+        words = isinstance(dtype, Parts) and "pyarrow_dtype" not in dtype.held
+        kind: Any = "string[pyarrow]" if words else pandas.ArrowDtype(held.type)
+        return pandas.array(held.to_pylist(), dtype=kind)
 
 
 @dataclass(eq=False)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
-import decimal
 from collections.abc import Iterator
+from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -23,8 +23,8 @@ _MOST_PARTS = 1_000_000
 
 _VALUES = (
     *(str, bytes, bool, int, float, complex, type(None), np.generic),
-    *(datetime.date, datetime.time, datetime.timedelta),  # of which pandas' own are kinds
-    decimal.Decimal,
+    *(date, time, timedelta),  # of which pandas' own are kinds
+    Decimal,
 )
 """Kinds of cells that are written in words."""
 
@@ -91,7 +91,8 @@ def _is_number(column: Any) -> bool:
     from pandas.api import types
 
     dtype = getattr(column.dtype, "categories", column).dtype
-    return bool(types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype))
+    amounts = dtype.kind == "O" and types.infer_dtype(column) == "decimal"
+    return bool(types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype) or amounts)
 
 
 def _records(header: tuple[str, ...], columns: list[Any], dialect: Dialect) -> Iterator[Record]:

@@ -194,7 +194,7 @@ def test_the_model_is_asked_as_often_as_explaining_with_every_seed_asks(job, mon
     for i in range(2):
         settings = Settings(samples=64, max_samples=256, seed=2 + i)
         list(run(Job(job.model, job.modality, settings, job.sources)))
-    explaining = sum(method)
+    explaining, asked_first = sum(method), method[0]
     method.clear()
     found = list(replicated(job, 2))
     draws = DRAWS if len(job.sources) > 1 else 1
@@ -202,6 +202,8 @@ def test_the_model_is_asked_as_often_as_explaining_with_every_seed_asks(job, mon
     curves = (2 + ORDERS) * draws * points
     # an image, and the image without its superpixels, are asked about once to judge the fill
     explaining -= 2 * len(job.sources) if hasattr(job.modality, "fill") else 0
+    # whether the model knows the answers in the table is asked about once
+    explaining -= asked_first if hasattr(job.modality, "background") else 0
     assert sum(method) == explaining + curves
 
 

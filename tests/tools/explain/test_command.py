@@ -241,6 +241,31 @@ def test_a_full_device_is_told_in_one_line():
     assert b"standard output" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("closed", "code", "out", "said"),
+    [
+        ("<&-", 0, "wonderful", ""),
+        ("2>&-", 0, "wonderful", ""),
+        (">&-", 5, "", "limex: standard output: cannot be written (Bad file descriptor)"),
+    ],
+)
+def test_a_shell_may_close_the_standard_streams(closed, code, out, said):
+    words = (
+        f"explain text sample_models/reviews.onnx --text 'a wonderful film' --samples 64 {closed}"
+    )
+    done = subprocess.run(
+        ["sh", "-c", f"{sys.executable} -m lime_cli {words}"],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        check=False,
+    )
+    assert done.returncode == code, done.stderr
+    assert out in done.stdout
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_an_ascii_terminal_gets_ascii(limex):
     done = subprocess.run(
         [
