@@ -562,6 +562,21 @@ def test_a_cell_of_a_pickle_that_is_no_value_is_refused(tmp_path, cell, gist):
         open_table(str(tmp_path / "t.pkl"))
 
 
+def test_cells_of_a_pickle_that_are_one_and_the_same_are_counted_each(tmp_path):
+    cells = np.empty(200, object)
+    cells[:] = [[["x"] * 900] * 900] * len(cells)
+    pd.DataFrame({"c": cells}).to_pickle(tmp_path / "t.pkl")
+    assert (tmp_path / "t.pkl").stat().st_size < 20_000
+    with pytest.raises(InputError, match="column 'c' has more than 100,000,000 parts in its cells"):
+        open_table(str(tmp_path / "t.pkl"))
+    held = []
+    held.append(held)
+    cells[:] = [held] * len(cells)
+    pd.DataFrame({"c": cells}).to_pickle(tmp_path / "u.pkl")
+    with pytest.raises(InputError, match="column 'c' has a cell of more than 1,000,000 parts"):
+        open_table(str(tmp_path / "u.pkl"))
+
+
 def test_cells_of_a_pickle_may_be_lists_and_days(tmp_path):
     cells = np.empty(3, object)
     cells[:] = [[1, "a"], datetime.date(2020, 1, 31), None]
