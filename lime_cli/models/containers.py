@@ -111,10 +111,7 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
     if not beside:
         return _with_columns(found, (), held)
     keys = [one for one, _ in beside]
-    words = (
-        f"{_quoted(keys)} beside the model {_are(keys)} not applied, as --key {key} asks for the "
-    )
-    words += "model"
+    words = f"{_quoted(keys)} beside the model {_are(keys)} not applied, as --key {key} names it"
     if _line([*beside, (key, found)]):
         words += f"; --key {_listed(keys, key)} applies it first"
     return ModelInside(found, (CodedWarning("not_applied", words),))
