@@ -26,7 +26,6 @@ from lime_cli.formats.wording import (
     Numbers,
     closing,
     explaining_said,
-    fidelity_in_words,
     finer,
     in_order,
     literal,
@@ -34,6 +33,7 @@ from lime_cli.formats.wording import (
     numbers_for,
     source_said,
     value_beside,
+    verdict_said,
 )
 
 LEVELS = ("intercept", "local", "model")
@@ -442,7 +442,7 @@ def trust_said(explanation: Explanation, surrogate: Surrogate) -> str:
         return "Masking parts has no effect that could be told from chance."
     share = f"{max(0.0, surrogate.fidelity):.0%}"
     said = f"The {what} {share} of the effect of masking parts"
-    return f"{said} ({fidelity_in_words(surrogate.fidelity)})."
+    return f"{said} ({verdict_said(explanation, surrogate)})."
 
 
 NAMED_WARNINGS = {

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lime_cli.engine.explanation import Explanation, Surrogate, Weight, called
+from lime_cli.engine.explanation import POOR, Explanation, Surrogate, Weight, called
 from lime_cli.engine.instance import Column, Component
 from lime_cli.sources import ARRAY, FRAME, ROW
 
@@ -73,23 +73,36 @@ SMALL_SPREAD = 0.05
 """Share of the variation that is not worth a word."""
 
 
-def explaining_said(explanation: Explanation, surrogate: Surrogate) -> str:
-    """Say what explains the share that the fidelity is.
+def verdict_said(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say how far a surrogate may be trusted, where there are samples enough to tell."""
+    low = surrogate.fidelity is not None and surrogate.fidelity < POOR
+    if low and of_a_fit(explanation):
+        return "too few samples to tell"
+    return fidelity_in_words(surrogate.fidelity)
+
+
+def of_a_fit(explanation: Explanation) -> bool:
+    """Tell whether fidelity is not that of the weights shown.
 
     Weights of too few samples are not what predicts best: they are corrected without bias, and
     noisy.
     """
+    few = any(one.code == "few_effective_samples" for one in explanation.warnings)
+    return few and explanation.settings.full_surrogate
+
+
+def explaining_said(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say what explains the share that the fidelity is."""
     if surrogate.rules:
         return "tree explains"
-    few = any(one.code == "few_effective_samples" for one in explanation.warnings)
-    if few and explanation.settings.full_surrogate:
+    if of_a_fit(explanation):
         return "best linear fit to so few samples explains"
     return "weights explain"
 
 
 def fidelity_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say how much a surrogate explains, of what, and what to call that."""
-    words = fidelity_in_words(surrogate.fidelity)
+    words = verdict_said(explanation, surrogate)
     if surrogate.fidelity is None:
         return words
     said = f"{surrogate.fidelity:.2f}, {words}"

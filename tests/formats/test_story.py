@@ -174,6 +174,9 @@ def test_of_too_few_samples_it_is_not_the_weights_shown_that_explain(settings, s
     one = replace(of(0.3, fidelity=0.84), warnings=(few,), settings=settings)
     assert said in told(one)
     assert "The weights explain 84%" in told(of(0.3, fidelity=0.84))
+    low = told(replace(one, surrogates=of(0.3, fidelity=0.08).surrogates))
+    assert ("too few samples to tell" in low) == settings.full_surrogate
+    assert ("does not describe the model" in low) != settings.full_surrogate
 
 
 def test_what_is_not_shown_and_what_is_not_explained_have_steps_of_their_own():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,6 +25,7 @@ _MOST_PARTS, _MOST_IN_ALL = 1_000_000, 100_000_000
 _VALUES = (
     *(str, bytes, bool, int, float, complex, type(None), np.generic),
     *(date, time, timedelta),  # of which pandas' own are kinds
+    Decimal,
 )
 """Kinds of cells that are written in words."""
 
@@ -109,7 +111,8 @@ def _is_number(column: Any) -> bool:
     from pandas.api import types
 
     dtype = getattr(column.dtype, "categories", column).dtype
-    return bool(types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype))
+    amounts = dtype.kind == "O" and types.infer_dtype(column) == "decimal"
+    return bool(types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype) or amounts)
 
 
 def _records(header: tuple[str, ...], columns: list[Any], dialect: Dialect) -> Iterator[Record]:
