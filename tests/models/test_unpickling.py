@@ -929,6 +929,22 @@ def test_categories_that_are_no_index_are_refused(tmp_path: Path) -> None:
     assert "holds damaged categories" in said(path)[1]
 
 
+def test_a_memory_that_keeps_no_files_loads_and_no_other(tmp_path: Path) -> None:
+    path = tmp_path / "model.pkl"
+    model = make_pipeline(StandardScaler(), LogisticRegression(), memory=joblib.Memory(None))
+    model.fit(TABLE, CLASSES)
+    path.write_bytes(pickle.dumps(model))
+    assert np.array_equal(predictions(unpickle(path), TABLE), predictions(model, TABLE))
+    model.memory = joblib.Memory(tmp_path / "cache", verbose=0)
+    path.write_bytes(pickle.dumps(model))
+    assert "is not safe to load" in said(path)[1]
+    model.memory = joblib.Memory(None)
+    model.memory.location = str(tmp_path / "other")
+    path.write_bytes(pickle.dumps(model))
+    assert "keeps files, by a Memory of joblib's" in said(path)[1]
+    assert not (tmp_path / "other").exists()
+
+
 def test_partials_of_listed_functions_load(tmp_path: Path) -> None:
     path = tmp_path / "model.pkl"
     cut = FunctionTransformer(partial(np.clip, a_min=0.2, a_max=0.8))
@@ -1115,7 +1131,7 @@ def test_a_function_that_is_not_listed_is_refused(tmp_path: Path) -> None:
 
 def test_the_list_holds_no_danger_and_nothing_unreviewed() -> None:
     assert "REVIEW" not in LIST.read_text("utf-8")
-    plain = {"builtins", "copyreg", "joblib.numpy_pickle"}
+    plain = {"builtins", "copyreg", "joblib.memory", "joblib.numpy_pickle"}
     assert [key for key in listed() if is_danger(*key) and key[0] not in plain] == []
     builtin = {name for module, name in listed() if module == "builtins"}
     assert not builtin & {"eval", "exec", "map", "open", "type", "vars", "print"}

@@ -16,6 +16,7 @@ from lime_cli.models.pickles import tripwire
 from lime_cli.models.pickles.constructors import (
     BUFFER,
     SCALAR,
+    NoMemory,
     call,
     check_keys,
     check_names,
@@ -36,6 +37,7 @@ from lime_cli.models.pickles.policy import (
     CALL,
     GETATTR,
     INERT_MODULES,
+    MEMORY,
     AllowList,
     Global,
     Refused,
@@ -190,6 +192,9 @@ class Builder(Machine):
             raise Refused(f"gives a {kind.__name__} the state of another object")
         if self.open:
             self.check_finished(_values(state))
+        if isinstance(instance, NoMemory):
+            instance.check(state)
+            return
         if fill_stand_in(instance, state):
             self.open.pop(identity(instance), None)
             return
@@ -258,6 +263,8 @@ def _thing(key: Global, policy: AllowList) -> object:
     module, name = key
     if key == ARRAY_WRAPPER:
         return ArrayWrapper
+    if key == MEMORY:
+        return NoMemory
     if key == GETATTR:
         return method_of_words
     if INERT_MODULES.match(module):

@@ -143,6 +143,17 @@ _STAMP_UNITS = range(7, _NANOSECONDS + 1)
 _DECIMAL = re.compile(r"-?\d{1,99}(\.\d{1,99})?(E[+-]\d{1,3})?|NaN")
 
 
+class NoMemory:
+    """Stands for a memory of joblib's that keeps no files, which nothing asks for an answer."""
+
+    @staticmethod
+    def check(state: object) -> None:
+        """Raise Refused for the state of a memory that has a place to keep files in."""
+        held: dict[object, object] = state if type(state) is dict else {"location": ""}
+        if held.get("location") is not None or held.get("store_backend") is not None:
+            raise Refused("keeps files, by a Memory of joblib's")
+
+
 class Collisions:
     """Counts keys that share their hash with another: numbers can be chosen so, words cannot.
 

@@ -73,6 +73,10 @@ GETATTR: Global = ("builtins", "getattr")
 """Methods of words are pickled by it; it is never taken itself."""
 
 
+MEMORY: Global = ("joblib.memory", "Memory")
+"""Something stands for it that keeps no files; it is never made itself."""
+
+
 class Refused(Exception):
     """The file asks for something that no model needs; the text completes `it ...`."""
 
