@@ -442,7 +442,13 @@ class TextModality(OfFiles):
         record = source.record or self.table.record(source.row or 0)
         cells = cells_of(source, record, self.table.dialect)
         require(cells.name, cells.header, (self.column,))
-        return cells.column(self.column)[0]
+        text: str = cells.column(self.column)[0]
+        if suffix_of(source.path) in LINES and text.startswith("{") and _is_object(text):
+            raise InputError(
+                f"{self._name(source)}: column {self.column!r} holds an object, not a text",
+                "write the text in it on a level of its own: pandas.json_normalize",
+            )
+        return text
 
     def _name(self, source: Source) -> str:
         record = source.record
@@ -486,6 +492,13 @@ def _check_prose(name: str) -> None:
             f"name the column that holds the texts: --column NAME, one of {columns}; or use "
             "limex explain tabular",
         )
+
+
+def _is_object(words: str) -> bool:
+    try:
+        return isinstance(json.loads(words), dict)
+    except ValueError:
+        return False
 
 
 def _are_strings(name: str) -> bool:

@@ -261,6 +261,14 @@ def test_a_table_of_one_column_is_not_read_as_one_text(limex, tmp_path, name):
     assert json.loads(done.out)["outputs"] == json.loads(alone.out)["outputs"]
 
 
+def test_an_object_in_a_column_is_not_read_as_a_text(limex, tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"a": {"text": "a good film"}}\n{"a": "a bad film"}\n')
+    done = limex(*REVIEW, tmp_path / "t.jsonl", "--column", "a", "--row", 0)
+    assert done.code == 3
+    assert "t.jsonl: line 1: column 'a' holds an object, not a text" in done.err
+    assert limex(*REVIEW, tmp_path / "t.jsonl", "--column", "a", "--row", 1).code == 0
+
+
 @pytest.mark.parametrize("words", ['["a good film", "a bad one"]', '"a good film"', '"a"\n"b"\n'])
 def test_strings_in_json_are_not_read_as_one_text(limex, tmp_path, words):
     (tmp_path / "t.json").write_text(words)
