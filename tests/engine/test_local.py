@@ -295,6 +295,7 @@ def test_of_hundreds_of_columns_that_all_count_a_little_the_strongest_are_certai
     assert surrogate.radius >= 0.05
 
 
+@pytest.mark.slow
 def test_hundreds_of_words_that_all_count_are_fitted_together():
     rng = np.random.default_rng(3)
     beta = rng.normal(size=700)
