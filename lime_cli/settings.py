@@ -154,6 +154,12 @@ class Settings:
         """The number of samples to stop at."""
         return self.max_samples or self.samples
 
+    @property
+    def full_surrogate(self) -> bool:
+        """Whether weights are those of a linear surrogate of all components near the instance."""
+        weights = self.surrogate == "linear" and self.kernel == "product" and not self.like_lime
+        return weights and not self.refit and self.penalty_kind == "ridge"
+
     def chosen_radius(self, d: int) -> float | None:
         """Return the radius asked for, of d components; None for one from the data.
 

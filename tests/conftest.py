@@ -31,6 +31,21 @@ ROOT = Path(__file__).parents[1]
 SHARED = ROOT.parent / "shared" / "data"
 
 
+_generators: dict[str, dict[str, object]] = {}
+"""By module, the states of its generators of random numbers once it is imported."""
+
+
+@pytest.fixture(autouse=True)
+def _order_does_not_count(request):
+    """Begin every test with the same random numbers, whichever tests ran before it."""
+    held = vars(request.module)
+    found = {name: one for name, one in held.items() if isinstance(one, np.random.Generator)}
+    states = {name: one.bit_generator.state for name, one in found.items()}
+    states = _generators.setdefault(request.module.__name__, states)
+    for name, one in found.items():
+        one.bit_generator.state = states[name]
+
+
 class FunctionModel:
     """A model that is a function of the masks themselves: (n, d) floats in, (n, k) out."""
 

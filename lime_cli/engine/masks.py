@@ -132,6 +132,17 @@ def mixture(d: int, radii: Sequence[float]) -> FloatArray:
     return np.asarray(distribution / distribution.sum())
 
 
+def least_effective(d: int, radii: Sequence[float]) -> float:
+    """Return the effective samples of one sample, sized by the mixture, at the radius that it tells
+    least of.
+    """
+    wanted = np.stack([binomial(d, radius)[1:] for radius in radii])
+    drawn = mixture(d, radii)[1:]
+    squares = np.divide(wanted**2, drawn, out=np.zeros_like(wanted), where=drawn > 0)
+    share = wanted.sum(axis=1) ** 2 / squares.sum(axis=1)
+    return float(share.min())
+
+
 @lru_cache(maxsize=8)
 def every_mask(d: int) -> Masks:
     """Return all masks of d components but the empty one."""

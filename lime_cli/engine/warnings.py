@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import ceil, log2
 from typing import NamedTuple
 
 import numpy as np
 
 from lime_cli.engine.explanation import POOR, Surrogate
 from lime_cli.engine.instance import Instance
+from lime_cli.engine.masks import least_effective
 from lime_cli.engine.model import BoolArray, CodedWarning, FloatArray, Model
-from lime_cli.engine.neighbourhood import ENOUGH, MOST, ROUNDING
+from lime_cli.engine.neighbourhood import ENOUGH, MOST, ROUNDING, ladder
 from lime_cli.settings import Settings
 
 LOW_FIDELITY = 0.5
@@ -73,7 +75,7 @@ def judge(
     """Judge an explanation: the instance, the model, the samples, and each surrogate."""
     yield from instance.warnings
     yield from of_model(model, facts.original)
-    yield from _of_samples(facts, settings)
+    yield from _of_samples(instance, facts, settings)
     for place, surrogate in enumerate(surrogates):
         yield from _of_surrogate(instance, surrogate, place, facts, model, settings)
         if facts.stop in ("max_samples", "time") and (
@@ -96,7 +98,7 @@ def _not_converged(surrogate: Surrogate, model: Model, n: int, stop: str) -> Ite
     if surrogate.rules:
         yield CodedWarning(
             "unresolved_top",
-            f"{named}the rules are not converged after {n} samples; others may fit as "
+            f"{named}the rules are not converged after {n:,} samples; others may fit as "
             f"well; {remedy}",
         )
         return
@@ -107,7 +109,7 @@ def _not_converged(surrogate: Surrogate, model: Model, n: int, stop: str) -> Ite
         what = "all signs are certain, but sizes and order may still change"
     yield CodedWarning(
         "unresolved_top",
-        f"{named}not converged after {n} samples; {what}; {remedy}",
+        f"{named}not converged after {n:,} samples; {what}; {remedy}",
     )
 
 
@@ -132,7 +134,7 @@ def of_model(model: Model, prediction: FloatArray) -> Iterator[CodedWarning]:
         )
 
 
-def _of_samples(facts: Facts, settings: Settings) -> Iterator[CodedWarning]:
+def _of_samples(instance: Instance, facts: Facts, settings: Settings) -> Iterator[CodedWarning]:
     """Judge the samples and their weights."""
     if facts.n_failed:
         yield CodedWarning(
@@ -141,10 +143,19 @@ def _of_samples(facts: Facts, settings: Settings) -> Iterator[CodedWarning]:
             "or infinity for them",
         )
     if facts.thin and not facts.flat.all():
+        enough = _enough(instance, facts, settings)
+        larger = LARGER.get(instance.subject.modality, "").format(max(1, facts.d // 2))
+        noisy = ""
+        if settings.full_surrogate:
+            noisy = (
+                ", so the weights are noisy, and fidelity is that of a fit that predicts better "
+                "than they do"
+            )
+        remedies = [f"try --samples {enough}", larger.replace("try ", "or ", 1)]
         yield CodedWarning(
             "few_effective_samples",
             f"the effective sample size is {facts.effective_samples:.0f} for {facts.d:,} "
-            "components; raise --samples, or choose coarser components",
+            f"components{noisy}; {', '.join(filter(None, remedies))}",
         )
     ended = facts.stop in ("samples", "max_samples", "time")
     if ended and not facts.converged and settings.chosen_radius(facts.d) is None:
@@ -157,6 +168,14 @@ def _of_samples(facts: Facts, settings: Settings) -> Iterator[CodedWarning]:
         yield CodedWarning(
             "one_component", "the instance has only one component, which gets all the weight"
         )
+
+
+def _enough(instance: Instance, facts: Facts, settings: Settings) -> int:
+    """Count the samples that are enough for so many components, whichever radius they choose."""
+    own = settings.chosen_radius(facts.d)
+    radii = ladder(facts.d, instance.random) if own is None else (own,)
+    each = least_effective(facts.d, radii) if settings.kernel == "product" else 1.0
+    return int(2 ** ceil(log2(ENOUGH * facts.d / each)))
 
 
 def _of_surrogate(
@@ -176,7 +195,7 @@ def _of_surrogate(
         yield CodedWarning(
             "flat_response",
             f"{named}masking components has no effect that {facts.n:,} samples can tell from "
-            "chance; the weights are unresolved",
+            "chance; the weights are unresolved; if they should not be, raise --samples",
         )
         return
     parts = "rules" if surrogate.rules else "weights"
@@ -202,15 +221,21 @@ def _of_surrogate(
         elif not tried or tried == NOTHING_HELPS:
             larger = LARGER.get(instance.subject.modality, "").format(facts.d // 2)
             tried = "; ".join(filter(None, [tried or "try more --samples", larger]))
-        sentence = f"{named}the {parts} explain {share}; {verdict}; {tried}"
+        explain = f"the {parts} explain"
+        if facts.thin and settings.full_surrogate:
+            explain = "the best linear fit to so few samples explains"
+        sentence = f"{named}{explain} {share}; {verdict}; {tried}"
         yield CodedWarning("low_fidelity", sentence)
     reach = float(facts.reach[place])
     if abs(surrogate.gap) > LARGE_GAP * reach > 0:
+        remedy = WITHOUT_LIME if settings.like_lime else "try a smaller --radius"
+        if facts.thin and settings.full_surrogate:
+            remedy = "try more --samples"
         yield CodedWarning(
             "large_gap",
             f"{named}the model predicts {surrogate.model_prediction:.3g} where the {parts} "
             f"{'give' if surrogate.rules else 'add up to'} {surrogate.local_prediction:.3g}; "
-            f"{WITHOUT_LIME if settings.like_lime else 'try a smaller --radius'}",
+            f"{remedy}",
         )
     small = all(abs(one.weight) < SMALL for one in surrogate.weights)
     if model.probabilities and surrogate.model_prediction > SATURATED and small:

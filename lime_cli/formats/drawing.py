@@ -575,7 +575,7 @@ def _outlined(explanation: Explanation, image: SegmentedImage) -> str:
         for one in target["image"]
     )
     surrogate = explanation.surrogates[0]
-    lines = [prediction_said(explanation, surrogate), trust_said(surrogate)]
+    lines = [prediction_said(explanation, surrogate), trust_said(explanation, surrogate)]
     lines.append(f"Blue raises {target['prediction']}, orange lowers it; dashed: sign not certain.")
     caution = caution_said(explanation)
     lines += filter(None, [caution])

@@ -97,9 +97,17 @@ def thumb_uri(image: Image.Image) -> str:
 
 
 def thumb_of_page(page: bytes) -> str:
-    """Return a small copy of the image that a page of an explanation shows; "" without one."""
+    """Return a small copy of the image that a page of an explanation shows.
+
+    "" for a page without one, or whose image was changed and cannot be read.
+    """
     found = SHOWN_IMAGE.search(page)
-    return thumb_uri(Image.open(io.BytesIO(base64.b64decode(found[1])))) if found else ""
+    if found is None:
+        return ""
+    try:
+        return thumb_uri(Image.open(io.BytesIO(base64.b64decode(found[1]))))
+    except (OSError, ValueError):
+        return ""
 
 
 def _uri(kind: str, stream: io.BytesIO) -> str:

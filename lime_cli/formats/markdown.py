@@ -9,12 +9,12 @@ from typing import IO, TYPE_CHECKING
 from lime_cli.formats.story import nearest_said, sentence
 from lime_cli.formats.wording import (
     STOPS,
-    fidelity_in_words,
     literal,
     numbers_for,
     other_outputs,
     radius_said,
     value_beside,
+    verdict_said,
 )
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def _lines(explanation: Explanation) -> Iterator[str]:
 
 def _target(explanation: Explanation, surrogate: Surrogate) -> Iterator[str]:
     form = numbers_for((surrogate.model_prediction, surrogate.local_prediction))
-    fidelity = fidelity_in_words(surrogate.fidelity)
+    fidelity = verdict_said(explanation, surrogate)
     if surrogate.fidelity is not None:
         fidelity = f"{surrogate.fidelity:.2f} ({fidelity})"
     intercept = "" if surrogate.rules else f" (intercept {form.plain(surrogate.intercept)})"

@@ -25,7 +25,7 @@ from lime_cli.formats.wording import (
     NOISE,
     Numbers,
     closing,
-    fidelity_in_words,
+    explaining_said,
     finer,
     in_order,
     literal,
@@ -33,6 +33,7 @@ from lime_cli.formats.wording import (
     numbers_for,
     source_said,
     value_beside,
+    verdict_said,
 )
 
 LEVELS = ("intercept", "local", "model")
@@ -310,7 +311,7 @@ NAMED_UP, NAMED_DOWN = 3, 2
 def sentence(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say in words what the model predicts, what moves it most, and how far to trust that."""
     said = [prediction_said(explanation, surrogate), *_moves(explanation, surrogate)]
-    return " ".join([*said, trust_said(surrogate)])
+    return " ".join([*said, trust_said(explanation, surrogate)])
 
 
 def prediction_said(explanation: Explanation, surrogate: Surrogate) -> str:
@@ -434,14 +435,14 @@ def _are(names: Sequence[str]) -> str:
     return "is" if len(names) == 1 else "are"
 
 
-def trust_said(surrogate: Surrogate) -> str:
+def trust_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say how much of the effect of masking the surrogate explains."""
-    what = "tree explains" if surrogate.rules else "weights explain"
+    what = explaining_said(explanation, surrogate)
     if surrogate.fidelity is None:
         return "Masking parts has no effect that could be told from chance."
     share = f"{max(0.0, surrogate.fidelity):.0%}"
     said = f"The {what} {share} of the effect of masking parts"
-    return f"{said} ({fidelity_in_words(surrogate.fidelity)})."
+    return f"{said} ({verdict_said(explanation, surrogate)})."
 
 
 NAMED_WARNINGS = {
@@ -629,7 +630,7 @@ def certainty_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[s
             )
         if any(one.half_width for one in surrogate.weights):
             yield f"{said}; the whiskers show the sampling error."
-    yield trust_said(surrogate)
+    yield trust_said(explanation, surrogate)
     n, worth = f"{explanation.samples:,}", f"{explanation.effective_samples:,.0f}"
     if explanation.stop == "exhaustive":
         yield (

@@ -283,7 +283,7 @@ def _sums(explanation: Explanation, surrogate: Surrogate, page: Page) -> Iterato
         yield from page.row("together", said)
     if others := _others(surrogate, page):
         yield from page.row("others", others)
-    yield from page.row("fidelity", fidelity_said(surrogate))
+    yield from page.row("fidelity", fidelity_said(explanation, surrogate))
     if radius := radius_said(surrogate):
         yield from page.row("radius", radius)
     if choice := choice_said(explanation, surrogate):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from lime_cli.engine.explanation import Explanation, Surrogate, Weight, called
+from lime_cli.engine.explanation import POOR, Explanation, Surrogate, Weight, called
 from lime_cli.engine.instance import Column, Component
 from lime_cli.sources import ARRAY, FRAME, ROW
 
@@ -40,7 +40,7 @@ JOINERS = "\u200c\u200d" + LEFT_TO_RIGHT
 def fidelity_in_words(fidelity: float | None) -> str:
     """Say how far a surrogate may be trusted; None is the fidelity to a constant response."""
     if fidelity is None:
-        return "undefined: masking components has no effect"
+        return "undefined: no effect of masking can be told from chance"
     return called(fidelity)
 
 
@@ -50,7 +50,7 @@ STOPS = {
     "samples": "the requested number was reached",
     "max_samples": "the limit was reached",
     "time": "the time limit was reached",
-    "flat": "masking has no effect",
+    "flat": "no effect of masking can be told from chance",
     "no_linear_fit": "no linear model fits",
 }
 """Why sampling stopped, as pages say it."""
@@ -73,9 +73,36 @@ SMALL_SPREAD = 0.05
 """Share of the variation that is not worth a word."""
 
 
-def fidelity_said(surrogate: Surrogate) -> str:
+def verdict_said(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say how far a surrogate may be trusted, where there are samples enough to tell."""
+    low = surrogate.fidelity is not None and surrogate.fidelity < POOR
+    if low and of_a_fit(explanation):
+        return "too few samples to tell"
+    return fidelity_in_words(surrogate.fidelity)
+
+
+def of_a_fit(explanation: Explanation) -> bool:
+    """Tell whether fidelity is not that of the weights shown.
+
+    Weights of too few samples are not what predicts best: they are corrected without bias, and
+    noisy.
+    """
+    few = any(one.code == "few_effective_samples" for one in explanation.warnings)
+    return few and explanation.settings.full_surrogate
+
+
+def explaining_said(explanation: Explanation, surrogate: Surrogate) -> str:
+    """Say what explains the share that the fidelity is."""
+    if surrogate.rules:
+        return "tree explains"
+    if of_a_fit(explanation):
+        return "best linear fit to so few samples explains"
+    return "weights explain"
+
+
+def fidelity_said(explanation: Explanation, surrogate: Surrogate) -> str:
     """Say how much a surrogate explains, of what, and what to call that."""
-    words = fidelity_in_words(surrogate.fidelity)
+    words = verdict_said(explanation, surrogate)
     if surrogate.fidelity is None:
         return words
     said = f"{surrogate.fidelity:.2f}, {words}"
@@ -83,7 +110,7 @@ def fidelity_said(surrogate: Surrogate) -> str:
         said += f", {surrogate.pairs_fidelity:.2f} with the pairs"
     if surrogate.spread is None or surrogate.spread < SMALL_SPREAD or surrogate.fidelity <= 0:
         return said
-    what = "tree explains" if surrogate.rules else "weights explain"
+    what = explaining_said(explanation, surrogate)
     return (
         f"{said}: the {what} {surrogate.fidelity:.0%} of what masking does; "
         f"{surrogate.spread:.0%} of the variation comes from the values drawn as replacements"

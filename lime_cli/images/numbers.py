@@ -377,7 +377,8 @@ def _check_floats(name: str, array: NDArray[Any], in_unit: bool) -> None:
     if in_unit and (array.min() < 0 or array.max() > 1):
         raise InputError(
             f"{name}: float pixels outside 0..1",
-            "give the numbers that mean black and white: --pixel-range LOW,HIGH",
+            "give the numbers that mean black and white: --pixel-range LOW,HIGH; if the model "
+            "takes them as they are, --preprocess raw --pixel-range 0,255",
         )
 
 

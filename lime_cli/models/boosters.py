@@ -206,6 +206,7 @@ def _xgboost(booster: Any) -> Boosted:
     boosted.multilabel_ = probable and n_targets > 1
     if raw:
         boosted.said = (BEHIND,) if objective == "multi:softmax" else (LOG_ODDS,)
+    boosted.said += _of_all_rounds(booster) if rounds == (0, 0) else ()
     classes = range(max(n_classes, 2)) if classified and n_targets == 1 else None
     return boosted.describe(booster.feature_names, booster.num_features(), classes)
 
@@ -220,6 +221,17 @@ def _best_rounds(booster: Any, learner: Any) -> tuple[int, int]:
     if best is None or learner["gradient_booster"]["name"] == "gblinear":
         return (0, 0)
     return (0, int(best) + 1)
+
+
+def _of_all_rounds(booster: Any) -> tuple[CodedWarning, ...]:
+    """Say that a booster which stopped early answers with the rounds after its best one too."""
+    said, n_rounds = booster.attributes(), booster.num_boosted_rounds()
+    best = said.get("best_iteration")
+    if best is None or "scikit_learn" in said or int(best) + 1 >= n_rounds:
+        return ()
+    words = f"all {n_rounds} rounds of the booster answer, as in Booster.predict, though the best"
+    hint = f"model = model[:{int(best) + 1}] before it is saved keeps those up to the best"
+    return (CodedWarning("all_rounds", f"{words} is round {int(best) + 1}; {hint}"),)
 
 
 def _matrix(booster: Any, inputs: Any, categories: bool) -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sized
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -111,10 +111,15 @@ def opened(held: Any, key: str | None, name: str) -> ModelInside:
     if not beside:
         return _with_columns(found, (), held)
     keys = [one for one, _ in beside]
-    words = f"{_quoted(keys)} beside the model is not applied, as --key {key} asks for the model"
+    words = f"{_quoted(keys)} beside the model {_are(keys)} not applied, as --key {key} names it"
     if _line([*beside, (key, found)]):
         words += f"; --key {_listed(keys, key)} applies it first"
     return ModelInside(found, (CodedWarning("not_applied", words),))
+
+
+def _are(names: Sized) -> str:
+    """Return the verb that one name has, or several."""
+    return "is" if len(names) == 1 else "are"
 
 
 def _listed(keys: Iterable[Any], *more: Any) -> str:
@@ -256,7 +261,8 @@ def _chained(held: Any) -> tuple[Any, tuple[CodedWarning, ...]] | None:
         parts = [(encoders.called, encoders), *parts]
     elif not steps:
         return None
-    words = f"{_quoted([one for one, _ in parts[:-1]])} is applied before {str(key)!r}; "
+    first = [one for one, _ in parts[:-1]]
+    words = f"{_quoted(first)} {_are(first)} applied before {str(key)!r}; "
     words += f"--key {key} gives the model alone"
     return _pipeline(parts), (CodedWarning("chained", words), *_left_out(children))
 
@@ -272,7 +278,7 @@ def _left_out(children: Mapping[Any, Any]) -> tuple[CodedWarning, ...]:
     found = [one for one in kept if AFTER.search(str(one))]
     if not found:
         return ()
-    words = f"{_quoted(found)} beside the model is not applied to what it predicts"
+    words = f"{_quoted(found)} beside the model {_are(found)} not applied to what it predicts"
     return (CodedWarning("not_applied", f"{words}; explain a function that does: py:module:name"),)
 
 
@@ -370,7 +376,7 @@ def _taken(held: Any, key: Any) -> tuple[CodedWarning, ...]:
     if not beside:
         return ()
     names = and_more([repr(str(one)) for one in beside], SHOWN, " and ")
-    words = f"{names} beside it is not applied"
+    words = f"{names} beside it {_are(beside)} not applied"
     return (CodedWarning("taken_from", f"{str(key)!r} of the file is explained; {words}"),)
 
 

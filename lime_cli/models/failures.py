@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import signal
 from pathlib import Path
 from typing import Any
@@ -177,7 +178,7 @@ def _of_inputs(
     if "contains NaN" in words or "missing values" in words:
         return PredictionError(
             f"{name}: the model does not accept missing values{_with_missing(inputs)}",
-            "fill them in, or put an imputer into the pipeline",
+            f"fill them in{_as_filled(inputs)}, or put an imputer into the pipeline",
         )
     if _are_texts(inputs) and re.search(SHAPES, words) and not is_function:
         n = (given.n_columns or len(given.columns or ())) if given else 0
@@ -293,6 +294,16 @@ def _with_missing(inputs: Any) -> str:
     found = [name for name, gap in gaps.items() if (gap[first] if places else any(gap))]
     where = [", ".join(found[:5]), *places[first : first + 1]]
     return f" (column{'s' * (len(found) > 1)} {', '.join(where)})"
+
+
+def _as_filled(inputs: Any) -> str:
+    """Write the options that put a number into the gaps of columns of numbers."""
+    if not hasattr(inputs, "names"):
+        return ""
+    pairs = zip(inputs.names, inputs.columns, strict=True)
+    gaps = [name for name, held in pairs if held.dtype.kind == "f" and np.isnan(held).any()]
+    options = " ".join(f"--map {shlex.quote(f'{name}=:N')}" for name in gaps[:5])
+    return f" with {options}" * bool(options)
 
 
 def _where(error: BaseException) -> str:

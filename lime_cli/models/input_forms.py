@@ -155,8 +155,11 @@ def date_in_numbers(column: str, cell: str, needed: bool = False) -> InputError 
         return None
     return InputError(
         f"column {column!r} holds dates such as {cell[:30]!r}; the model wants numbers",
-        "turn it into the number that the model was fitted on"
-        + ", or leave it out with --drop" * (not needed),
+        "leave it out with --drop; or "
+        * (not needed)
+        + "explain a function, py:module:function, that gives the model the number it was fitted "
+        f"on: model.predict(table.assign(**{{{column!r}: pd.to_datetime(table[{column!r}])"
+        ".map(pd.Timestamp.toordinal)}))",
     )
 
 

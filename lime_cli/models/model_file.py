@@ -207,6 +207,15 @@ def _no_model(path: str, folder: Path, graphs: list[Path]) -> ModelError:
             f"{path}: holds weights of the transformers library without their config.json",
             "copy it beside them",
         )
+    copies = sorted(one.parent for one in folder.glob("snapshots/*/config.json"))
+    if copies:
+        ref = folder / "refs" / "main"
+        main = ref.read_text("utf-8", "replace").strip() if ref.is_file() else ""
+        last = next((one for one in copies if one.name == main), copies[-1])
+        return ModelError(
+            f"{path}: is a repository in the cache of the Hugging Face Hub",
+            f"name the snapshot in it: {Path(path) / 'snapshots' / last.name}",
+        )
     kept = [one.parent for one in folder.glob("checkpoint-*/config.json")]
     if kept:
         last = max(kept, key=lambda one: (len(one.name), one.name))

@@ -178,6 +178,9 @@ def _decides(model: Any, stated: Stated) -> bool:
 def _stated(model: Any, chosen: str) -> Stated:
     ending = final(model)
     classes = getattr(model, "classes_", getattr(ending, "classes_", None))
+    if classes is None and chosen == "probabilities":
+        own = getattr(model, "classes", None)  # of a stranger's object, as of functions
+        classes = own if isinstance(own, (list, tuple)) and all(map(_is_word, own)) else None
     if classes is not None and len(classes) == 0:  # of CatBoost's regressors
         classes = None
     if classes is None and chosen == "labels":
@@ -193,6 +196,10 @@ def _stated(model: Any, chosen: str) -> Stated:
         independent=_multilabel(ending) or several,
         labels=chosen == "labels" and classes is not None and not several,
     )
+
+
+def _is_word(name: object) -> bool:
+    return isinstance(name, str)
 
 
 def _task(ending: Any, chosen: str, has_classes: bool) -> str | None:

@@ -133,7 +133,7 @@ class Holding(Enum):
 def _holding(kind: Any) -> Holding:
     if issubclass(kind, (dict, list, tuple, set, frozenset, np.ndarray, partial)):
         return Holding.OTHERWISE
-    if issubclass(kind, FUNCTIONS):
+    if issubclass(kind, FUNCTIONS) or (_is_of_pandas(kind) and kind.__name__ == "NAType"):
         return Holding.NOTHING
     descriptors = [vars(base)["__dict__"] for base in kind.__mro__ if "__dict__" in vars(base)]
     if issubclass(kind, type) or _is_of_pandas(kind) or _slots(kind):

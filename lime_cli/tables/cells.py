@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
@@ -218,7 +219,9 @@ def numbers(cells: Cells, column: str, rows: Sequence[int]) -> NDArray[np.float6
         elif NUMBER.fullmatch(plain) is None:
             raise InputError(
                 f"{where}: {shortened(cell)} is not a number",
-                _advice(cell) or "correct it, or name the word for missing values with --na-values",
+                _advice(cell)
+                or "correct it, name the word for missing values with --na-values, or give its "
+                f"number: --map {shlex.quote(f'{column}={cell}:N')}",
             )
         else:
             values[i] = float(plain)

@@ -534,8 +534,9 @@ def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> WordsForN
         return WordsForNumbers(
             f"{name}: the model takes numbers in {columns}, and among them stands "
             f"{' and '.join(map(repr, words))}",
-            f"if that is a missing value, --na-values {shlex.quote(','.join(words))}; "
-            "or correct the cells",
+            f"if that is a missing value, --na-values {shlex.quote(','.join(words))}; else give "
+            f"its number, --map {shlex.quote(f'{next(iter(strays))}={words[0]}:N')}, or correct "
+            "the cells",
         )
     listed = ", ".join(repr(one.name) for one in needed)
     options = " ".join(

@@ -18,7 +18,7 @@ from lime_cli.tables.rows import is_data, require
 from lime_cli.tabular.background import Background, build_background
 from lime_cli.tabular.doubts import numbers_for_gaps
 from lime_cli.tabular.names import ID, INDEX, is_label, numbers_only, typed
-from lime_cli.tabular.reading import Reading, chooser_of, dates_of
+from lime_cli.tabular.reading import Reading, among_numbers, chooser_of, dates_of
 from lime_cli.tabular.schema import Schema, check_names
 
 NEARLY_ALL = 0.9
@@ -255,9 +255,11 @@ def learn(
         warnings += (CodedWarning("background_sampled", f"{words}, evenly spaced"),)
     dates, written = dates_of(schema, cells)
     typed = seen.typed is not None
+    told = Reading(told=among_numbers(schema.maps, cells))
+    cells = told.applied(cells)
     chooser = chooser_of(columns, dialect, model_input, typed, schema.numeric, schema.strings)
     reading, said = chooser.chosen(cells)
-    reading = replace(reading, dates=dates)
+    reading = replace(reading, dates=dates, told=told.told)
     cells = sifted(reading.applied(cells), columns, schema, strict=not own)
     warnings = (*warnings, *written, *said)
     background = build_background(cells, columns, schema)

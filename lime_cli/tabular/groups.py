@@ -622,7 +622,7 @@ def _small_letters(value: str) -> str:
 
 def _coded(name: str, column: NDArray[Any], codes: Mapping[str, float]) -> NDArray[Any]:
     """Return the numbers that stand for words; raise InputError for a word that has none."""
-    known = {word_of(None): np.nan, **codes}
+    known = {MISSING: codes.get("", np.nan), **codes}
     words = list(map(word_of, column.tolist()))
     lacking = sorted({*words} - {*known})
     if lacking:

@@ -33,7 +33,7 @@ from lime_cli.tabular.doubts import (
 from lime_cli.tabular.groups import Dummies, Feature, Group, digest_of_features, dummies_of
 from lime_cli.tabular.names import ID, INDEX, called, is_label, numbers_only
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
-from lime_cli.tabular.reading import AS_SPELLED, Reading, spelling_of
+from lime_cli.tabular.reading import AS_SPELLED, Reading, are_words, spelling_of
 from lime_cli.tabular.row import CellWords, RowInstance, row_of, table_of
 from lime_cli.tabular.schema import Schema, check_names
 
@@ -252,11 +252,14 @@ class TabularModality:
             dummies = dummies.resolved(background.features)
             background = replace(background, dummies=dummies)
             warnings += dummies.said(background.features)
-        background, coded = without_words(background, some, model_input, self.schema.maps)
-        warnings += coded
         if profile is not None:
+            plain = {one.name for one in background.features if one.values.dtype != object}
+            told = (one for one in self.schema.maps if one[0] in plain and are_words(one[1]))
             said = tuple(one for one in self.schema.dates if one[1])
-            reading = Reading(dates=said)
+            reading = Reading(dates=said, told=tuple(told))
+        maps = tuple(one for one in self.schema.maps if one not in reading.told)
+        background, coded = without_words(background, some, model_input, maps)
+        warnings += coded
         warnings += predicted_like(background, some, model_input)
         if not {one.code for one in warnings} & TOLD:
             warnings += missed_answers(background, some, model_input)
@@ -418,13 +421,14 @@ class TabularModality:
         Words may be ``numbered`` for that.
         """
         try:
-            background, _, _, some = self._learned(model_input, columns)
+            background, _, reading, some = self._learned(model_input, columns)
             dummies = self._dummies(given, None)
             if dummies is not None:
                 dummies = dummies.resolved(background.features)
                 background = replace(background, dummies=dummies)
-            if numbered or self.schema.maps:
-                background, _ = without_words(background, some, model_input, self.schema.maps)
+            maps = tuple(one for one in self.schema.maps if one not in reading.told)
+            if numbered or maps:
+                background, _ = without_words(background, some, model_input, maps)
         except WordsForNumbers:
             return True
         except LimexError:

@@ -19,9 +19,9 @@ from typing import NamedTuple
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import InputError, and_more
 from lime_cli.models.model_file import Known, ModelInput
-from lime_cli.tables.cells import Cells, days_of, shortened
+from lime_cli.tables.cells import Cells, days_of, is_number, shortened
 from lime_cli.tables.dialect import MISSING, NUMBER, TRUE_FALSE, Dialect
-from lime_cli.tabular.schema import Schema, check_names
+from lime_cli.tabular.schema import Maps, Schema, check_names
 
 PANDAS_MISSING = frozenset(
     (
@@ -272,16 +272,20 @@ class Reading:
     """Columns of dates that are not written as ISO has them, with their format."""
     gaps: tuple[tuple[str, float], ...] = ()
     """Columns of numbers, with the one that stands for a missing value."""
+    told: Maps = ()
+    """Columns of numbers, with those that a person gave for what stands among them."""
 
     def applied(self, cells: Cells) -> Cells:
         """Return a table with its cells respelled; raise InputError for what is no date."""
         cells = _dated(cells, self.dates) if self.dates else cells
+        cells = self._numbered(cells)
         found = {
             name: tuple(rules(cell) for cell in cells.column(name))
             for name, rules in self.rules
             if name in cells.places and not cells.is_array(name)
         }
         cells = replace(cells.changed(found), texts=cells.texts - {*self.numbers})
+        cells = self._numbered(cells)  # what was just read as missing
         emptied = {
             name: [
                 "" if _is_number(cell, gap, cells.dialect) else cell for cell in cells.column(name)
@@ -290,6 +294,18 @@ class Reading:
             if name in cells.places
         }
         return cells.changed(emptied)
+
+    def _numbered(self, cells: Cells) -> Cells:
+        """Write the numbers that a person gave."""
+        found = {}
+        for name, pairs in self.told:
+            if name in cells.places:
+                known = {word: cells.dialect.spelled(number) for word, number in pairs}
+                gap = next((known[word] for word in known if word in MISSING), None)
+                known = {**(dict.fromkeys(MISSING, gap) if gap is not None else {}), **known}
+                found[name] = [known.get(cell.strip(), cell) for cell in cells.column(name)]
+        texts = cells.texts - {name for name, _ in self.told}
+        return replace(cells.changed(found), texts=texts)
 
     def said(self) -> tuple[CodedWarning, ...]:
         """Say which numbers stand for missing values."""
@@ -308,6 +324,23 @@ def _is_number(cell: str, number: float, dialect: Dialect) -> bool:
 
 
 AS_SPELLED = Reading()
+
+
+def among_numbers(maps: Maps, cells: Cells) -> Maps:
+    """Return which words and gaps, given numbers by a person, stand in columns of other numbers."""
+    found = []
+    for name, pairs in maps:
+        words = {word for word, _ in pairs}
+        if name in cells.places and are_words(pairs):
+            others = {cell.strip() for cell in cells.column(name)} - words - PANDAS_MISSING
+            if others - MISSING and all(is_number(one, cells.dialect) for one in others):
+                found.append((name, pairs))
+    return tuple(found)
+
+
+def are_words(pairs: Iterable[tuple[str, float]]) -> bool:
+    """Tell whether no number is given for another number."""
+    return not any(NUMBER.fullmatch(word) for word, _ in pairs)
 
 
 Dates = tuple[tuple[tuple[str, str], ...], tuple[CodedWarning, ...]]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import contextlib
+import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -441,7 +442,13 @@ class TextModality(OfFiles):
         record = source.record or self.table.record(source.row or 0)
         cells = cells_of(source, record, self.table.dialect)
         require(cells.name, cells.header, (self.column,))
-        return cells.column(self.column)[0]
+        text: str = cells.column(self.column)[0]
+        if suffix_of(source.path) in LINES and text.startswith("{") and _is_object(text):
+            raise InputError(
+                f"{self._name(source)}: column {self.column!r} holds an object, not a text",
+                "write the text in it on a level of its own: pandas.json_normalize",
+            )
+        return text
 
     def _name(self, source: Source) -> str:
         record = source.record
@@ -466,18 +473,46 @@ def _check_prose(name: str) -> None:
     """Raise InputError for a table that would be read as one text, its commas and all."""
     if name == "-" or not is_table(name):
         return
+    if suffix_of(name) in LINES and _are_strings(name):
+        raise InputError(
+            f"{Path(name).name}: holds strings in JSON, not a text",
+            'write each on a line of its own as {"text": ...}, and say --column text',
+        )
     try:
         with open_table(name, PLAIN) as stream:
             header = stream.header
+            named = suffix_of(name) in LINES or len(header[0].split()) == 1  # prose has more words
+            rows = named and next(iter(stream.records), None) is not None
     except (InputError, SettingsError):  # it is not a table, whatever its name is
         return
-    if len(header) > 1:
+    if len(header) > 1 or rows:
         columns = ", ".join(header[:12]) + (", ..." if len(header) > 12 else "")
         raise InputError(
             f"{Path(name).name}: is a table, not a text",
             f"name the column that holds the texts: --column NAME, one of {columns}; or use "
             "limex explain tabular",
         )
+
+
+def _is_object(words: str) -> bool:
+    try:
+        return isinstance(json.loads(words), dict)
+    except ValueError:
+        return False
+
+
+def _are_strings(name: str) -> bool:
+    """Tell whether a file of JSON holds nothing but strings: one, a list, or one on each line."""
+    try:
+        words = Path(name).read_text("utf-8-sig")
+    except (OSError, ValueError):
+        return False
+    for parts in ([words], words.splitlines()):
+        with contextlib.suppress(ValueError):
+            held = [json.loads(part) for part in parts if part.strip()]
+            flat = held[0] if len(held) == 1 and isinstance(held[0], list) else held
+            return bool(flat) and all(isinstance(one, str) for one in flat)
+    return False
 
 
 def _typed(text: str | None) -> str:

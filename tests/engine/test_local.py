@@ -1,13 +1,15 @@
 """Explanations are of the model near the instance: planted switches, gaps, unread columns."""
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from lime_cli.engine import explain, weights
-from lime_cli.engine.masks import given
+from lime_cli.engine.masks import Stage, draw, given
+from lime_cli.engine.neighbourhood import Product
 from lime_cli.settings import Settings
 from lime_cli.sources import Source
 from lime_cli.tables.cells import Cells
@@ -193,6 +195,40 @@ def test_the_few_that_are_read_of_hundreds_of_columns_are_named_by_few_samples(d
         assert one.interval[0] <= truth <= one.interval[1]
 
 
+def fidelity_outside(instance, model, surrogate):
+    """The share of what masking does that all weights explain of samples of their own."""
+    masks = draw(99, surrogate.n_components, (Stage(8192, (surrogate.radius,)),), True)
+    w, own = masks.weights(Product(surrogate.radius))
+    y = model.predict(instance.model_inputs(instance.codes(masks)))[:, 0]
+    local = surrogate.local_prediction - masks.masked @ np.array(surrogate.every_weight)
+    mean = (w @ y + own * surrogate.model_prediction) / (w.sum() + own)
+    first, second = masks.twins.T
+    lost = w[first] @ ((y - local)[first] * (y - local)[second])
+    return 1 - lost / (w[first] @ ((y - mean)[first] * (y - mean)[second]))
+
+
+@pytest.mark.parametrize("d", [80, 120])
+def test_fidelity_is_of_the_weights_or_a_warning_says_of_what_and_how_many_samples_do(d):
+    instance, _ = wide_row(d)
+    beta = np.random.default_rng(0).normal(size=d)
+    model = FunctionModel(lambda table: np.stack(table.columns, axis=1) @ beta)
+    (noisy,) = explain([instance], model, Settings(samples=512))
+    said = {one.code: one.message for one in noisy.warnings}
+    surrogate = noisy.surrogates[0]
+    assert fidelity_outside(instance, model, surrogate) < surrogate.fidelity - 0.2
+    assert (
+        "so the weights are noisy, and fidelity is that of a fit" in said["few_effective_samples"]
+    )
+    assert "the best linear fit to so few samples explains" in said["low_fidelity"]
+    (enough,) = re.findall(r"try --samples (\d+)", said["few_effective_samples"])
+    (explanation,) = explain([instance], model, Settings(samples=int(enough)))
+    assert "few_effective_samples" not in {one.code for one in explanation.warnings}
+    surrogate = explanation.surrogates[0]
+    assert surrogate.fidelity > 0.7
+    outside = fidelity_outside(instance, model, surrogate)
+    assert outside == pytest.approx(surrogate.fidelity, abs=0.1)
+
+
 def test_too_few_samples_for_the_columns_are_not_taken_for_a_model_that_is_not_linear():
     instance, _ = wide_row(700)
     beta = np.random.default_rng(0).normal(size=700)
@@ -259,6 +295,7 @@ def test_of_hundreds_of_columns_that_all_count_a_little_the_strongest_are_certai
     assert surrogate.radius >= 0.05
 
 
+@pytest.mark.slow
 def test_hundreds_of_words_that_all_count_are_fitted_together():
     rng = np.random.default_rng(3)
     beta = rng.normal(size=700)

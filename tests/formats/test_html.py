@@ -23,6 +23,7 @@ from lime_cli.formats.html import (
     middle,
     outlines,
     part,
+    thumb_of_page,
     write_page,
 )
 from lime_cli.formats.story import STRONGEST, unit_of
@@ -229,6 +230,11 @@ def test_a_part_without_styles_and_drawings_still_shows_its_picture(one):
     said = "".join(picture.itertext())
     assert unit_of(one, one.surrogates[0]).value(one.surrogates[0].model_prediction) in said
     assert ".still{display:none}" in part_.replace(bare, "")
+
+
+@pytest.mark.parametrize("changed", [b"AAAA", b"AAA"])
+def test_a_page_whose_image_was_changed_is_listed_without_one(changed):
+    assert thumb_of_page(b'<img src="data:image/png;base64,' + changed + b'">') == ""
 
 
 def test_a_part_of_a_notebook_has_the_colours_of_its_theme():

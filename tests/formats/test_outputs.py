@@ -242,6 +242,40 @@ def test_a_table_is_not_read_as_one_text(limex, tmp_path, name):
     assert limex(*REVIEW, table, "--column", "text", "--row", 0, "-f", "json").code == 0
 
 
+ONE_COLUMN = {
+    "one.csv": "film\na good film\na bad film\n",
+    "one.jsonl": '{"film": "a good film"}\n{"film": "a bad film"}\n',
+    "list.json": '[{"film": "a good film"}, {"film": "a bad film"}]',
+    "object.json": '{"film": "a good film"}',
+}
+
+
+@pytest.mark.parametrize("name", list(ONE_COLUMN))
+def test_a_table_of_one_column_is_not_read_as_one_text(limex, tmp_path, name):
+    (tmp_path / name).write_text(ONE_COLUMN[name])
+    done = limex(*REVIEW, tmp_path / name)
+    assert (done.code, "--column NAME, one of film" in done.err) == (3, True)
+    done = limex(*REVIEW, tmp_path / name, "--column", "film", "--row", 0, "-f", "json")
+    assert done.code == 0
+    alone = limex(*REVIEW, "--text", "a good film", "-f", "json")
+    assert json.loads(done.out)["outputs"] == json.loads(alone.out)["outputs"]
+
+
+def test_an_object_in_a_column_is_not_read_as_a_text(limex, tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"a": {"text": "a good film"}}\n{"a": "a bad film"}\n')
+    done = limex(*REVIEW, tmp_path / "t.jsonl", "--column", "a", "--row", 0)
+    assert done.code == 3
+    assert "t.jsonl: line 1: column 'a' holds an object, not a text" in done.err
+    assert limex(*REVIEW, tmp_path / "t.jsonl", "--column", "a", "--row", 1).code == 0
+
+
+@pytest.mark.parametrize("words", ['["a good film", "a bad one"]', '"a good film"', '"a"\n"b"\n'])
+def test_strings_in_json_are_not_read_as_one_text(limex, tmp_path, words):
+    (tmp_path / "t.json").write_text(words)
+    done = limex(*REVIEW, tmp_path / "t.json")
+    assert (done.code, "holds strings in JSON, not a text" in done.err) == (3, True)
+
+
 def test_prose_has_no_column_to_name(limex, tmp_path):
     (tmp_path / "t.txt").write_text("a good film, and a great one\n")
     done = limex(*REVIEW, tmp_path / "t.txt", "--column", "text")

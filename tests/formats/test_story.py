@@ -11,6 +11,7 @@ import pytest
 from lime_cli.engine import explain
 from lime_cli.engine.explanation import Interval, Others, Rule, Weight
 from lime_cli.engine.instance import Column, Component, Spans
+from lime_cli.engine.model import CodedWarning
 from lime_cli.formats.story import (
     FAINTEST,
     STRONGEST,
@@ -158,6 +159,24 @@ def test_a_flat_response_and_a_tree_are_told_as_they_are():
     tree = replace(tree, components=of(0.1, 0.1).components)
     assert waterfall(tree, tree.surrogates[0]) == ()
     assert "The tree gives 90.0% if c0 = 1 and c1 = 1 are kept" in told(tree)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        (Settings(), "The best linear fit to so few samples explains 84%"),
+        (Settings(refit=True), "The weights explain 84%"),
+        (Settings(kernel="shapley"), "The weights explain 84%"),
+    ],
+)
+def test_of_too_few_samples_it_is_not_the_weights_shown_that_explain(settings, said):
+    few = CodedWarning("few_effective_samples", "")
+    one = replace(of(0.3, fidelity=0.84), warnings=(few,), settings=settings)
+    assert said in told(one)
+    assert "The weights explain 84%" in told(of(0.3, fidelity=0.84))
+    low = told(replace(one, surrogates=of(0.3, fidelity=0.08).surrogates))
+    assert ("too few samples to tell" in low) == settings.full_surrogate
+    assert ("does not describe the model" in low) != settings.full_surrogate
 
 
 def test_what_is_not_shown_and_what_is_not_explained_have_steps_of_their_own():

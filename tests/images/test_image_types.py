@@ -174,8 +174,12 @@ def test_a_model_that_says_nothing_is_given_normalised_floats_as_they_are(
     found = instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3))
     np.testing.assert_allclose(found.original()[0], array, atol=1e-5)
     assert f"{array.min():.4g} to {array.max():.4g} in RGB, as in the array" in str(found.warnings)
-    with pytest.raises(InputError, match=r"outside 0\.\.1"):
-        instance(npy(tmp_path, array), ModelInput(kind=kind, channels=3), preprocess="imagenet")
+    model = ModelInput(kind=kind, channels=3)
+    with pytest.raises(InputError, match=r"outside 0\.\.1") as raised:
+        instance(npy(tmp_path, array), model, preprocess="imagenet")
+    assert "as they are, --preprocess raw --pixel-range 0,255" in raised.value.hint
+    told = instance(npy(tmp_path, array), model, preprocess="raw", pixel_range=(0, 255))
+    np.testing.assert_allclose(told.original()[0], array, atol=1e-5)
 
 
 def test_what_8_bits_cannot_hold_reaches_the_model(tmp_path: Path) -> None:

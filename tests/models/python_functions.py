@@ -291,3 +291,13 @@ def _columns(pairs):
 
 def places(texts):
     return [len(one) % 3 for one in texts]
+
+
+class Stranger:
+    classes = ("poor", "good")
+
+    def predict_proba(self, texts):
+        return [[1 / (2 + len(one)), 1 - 1 / (2 + len(one))] for one in texts]
+
+
+stranger = Stranger()

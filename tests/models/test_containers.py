@@ -720,7 +720,7 @@ def test_tables_beside_a_model_are_no_part_of_it(tmp_path):
     held = {"model": FITTED, "X_train": ROWS, "y_train": pd.Series(Y)}
     found = ModelFile(saved(tmp_path, held)).load()
     assert np.array_equal(found.predict(TABLE), FITTED.predict_proba(X))
-    assert "'X_train' and 'y_train' beside it is not applied" in found.warnings[0].message
+    assert "'X_train' and 'y_train' beside it are not applied" in found.warnings[0].message
 
 
 def test_the_models_of_a_cross_validation_have_a_mean(tmp_path):

@@ -197,6 +197,26 @@ def test_early_stopping_is_heeded_as_the_estimator_does(tmp_path, suffix, kind):
     assert predicted(path, used) == pytest.approx(expected[:30], abs=1e-6)
 
 
+@pytest.mark.parametrize("suffix", ["pkl", "json", "ubj"])
+@pytest.mark.parametrize("kept", ["all", "best"])
+def test_a_booster_that_stopped_early_answers_as_its_own_predict(tmp_path, suffix, kept):
+    xgboost = pytest.importorskip("xgboost")
+    used = FRAME[["age", "pclass"]]
+    matrix = xgboost.DMatrix(used, LABELS)
+    other = xgboost.DMatrix(used, RANDOM.integers(0, 2, N))
+    said = {"evals": [(other, "v")], "early_stopping_rounds": 5, "verbose_eval": False}
+    model = xgboost.train({"objective": "reg:squarederror"}, matrix, 40, **said)
+    assert model.best_iteration + 1 < model.num_boosted_rounds()
+    model = model if kept == "all" else model[: model.best_iteration + 1]
+    path = pickled(tmp_path, model)
+    if suffix != "pkl":
+        path = tmp_path / f"model.{suffix}"
+        model.save_model(path)
+    assert predicted(path, used)[:, 0] == pytest.approx(model.predict(matrix)[:30], abs=1e-6)
+    codes = [one.code for one in ModelFile(str(path)).load().warnings]
+    assert codes.count("all_rounds") == (kept == "all")
+
+
 @pytest.mark.parametrize("kind", ["CatBoostClassifier", "CatBoostRegressor", "CatBoostRanker"])
 def test_a_pickled_catboost_needs_no_trust(tmp_path, kind):
     catboost = pytest.importorskip("catboost")

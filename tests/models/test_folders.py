@@ -196,6 +196,18 @@ def test_a_folder_of_checkpoints_names_the_last_of_them(tmp_path):
         ModelFile(str(tmp_path)).load()
 
 
+@pytest.mark.parametrize("main", [None, "a1"])
+def test_a_repository_of_the_hub_s_cache_names_its_snapshot(tmp_path, main):
+    for commit in ("a1", "b2"):
+        (tmp_path / "snapshots" / commit).mkdir(parents=True)
+        (tmp_path / "snapshots" / commit / "config.json").write_text("{}")
+    (tmp_path / "refs").mkdir()
+    if main:
+        (tmp_path / "refs" / "main").write_text(main)
+    with pytest.raises(ModelError, match=rf"name the snapshot in it: .*{main or 'b2'}$"):
+        ModelFile(str(tmp_path)).load()
+
+
 def test_an_adapter_without_its_model_is_told_what_merges_them(tmp_path):
     (tmp_path / "adapter_config.json").write_text("{}")
     with pytest.raises(ModelError, match=r"an adapter without its model; .*merge_and_unload\(\)"):

@@ -32,6 +32,13 @@ def codes(model):
     return [one.code for one in model.warnings if not one.code.endswith("_assumed")]
 
 
+def test_an_object_s_classes_are_named_as_a_function_s_are():
+    model = loaded("stranger")
+    assert model.identity.targets == ("poor", "good")
+    found = model.predict(TEXTS)
+    assert found == pytest.approx(np.array(python_functions.stranger.predict_proba(TEXTS)))
+
+
 def test_a_function_s_attributes_name_its_classes_and_columns():
     model = loaded("chance")
     assert model.input.columns == ("age",)

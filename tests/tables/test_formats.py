@@ -2,6 +2,7 @@
 
 import bz2
 import datetime
+import decimal
 import gzip
 import io
 import json
@@ -15,6 +16,7 @@ import tracemalloc
 import zipfile
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from zoneinfo import ZoneInfo
 
 import joblib
 import numpy as np
@@ -562,8 +564,68 @@ def test_a_cell_of_a_pickle_that_is_no_value_is_refused(tmp_path, cell, gist):
         open_table(str(tmp_path / "t.pkl"))
 
 
+def test_cells_of_a_pickle_that_are_one_and_the_same_are_counted_each(tmp_path):
+    cells = np.empty(200, object)
+    cells[:] = [[["x"] * 900] * 900] * len(cells)
+    pd.DataFrame({"c": cells}).to_pickle(tmp_path / "t.pkl")
+    assert (tmp_path / "t.pkl").stat().st_size < 20_000
+    with pytest.raises(InputError, match="column 'c' has more than 100,000,000 parts in its cells"):
+        open_table(str(tmp_path / "t.pkl"))
+    held = []
+    held.append(held)
+    cells[:] = [held] * len(cells)
+    pd.DataFrame({"c": cells}).to_pickle(tmp_path / "u.pkl")
+    with pytest.raises(InputError, match="column 'c' has a cell of more than 1,000,000 parts"):
+        open_table(str(tmp_path / "u.pkl"))
+
+
 def test_cells_of_a_pickle_may_be_lists_and_days(tmp_path):
     cells = np.empty(3, object)
     cells[:] = [[1, "a"], datetime.date(2020, 1, 31), None]
     pd.DataFrame({"c": cells}).to_pickle(tmp_path / "t.pkl")
     assert read_cells(str(tmp_path / "t.pkl")).column("c") == ['[1, "a"]', "2020-01-31", ""]
+
+
+PICKLED = {
+    "moments": (
+        pd.date_range("2020-01-31", periods=2),
+        "2020-01-31 00:00:00",
+        "2020-02-01 00:00:00",
+    ),
+    "summer time": (
+        pd.date_range("2020-03-29 01:00", periods=2, freq="h", tz=ZoneInfo("Europe/Berlin")),
+        "2020-03-29 01:00:00+01:00",
+        "2020-03-29 03:00:00+02:00",
+    ),
+    "months": (pd.period_range("2020-12", periods=2, freq="M"), "2020-12", "2021-01"),
+    "bins": (pd.cut(np.array([0.5, 3]), [0, 1, 4]), "(0, 1]", "(1, 4]"),
+    "ranges": (pd.arrays.IntervalArray.from_breaks([0, 1, 4], "left"), "[0, 1)", "[1, 4)"),
+    "numbers with gaps": (pd.array([7, None], dtype="Int16"), "7", ""),
+    "truth with gaps": (pd.array([True, None], dtype="boolean"), "True", ""),
+    "words": (pd.array(["007", None], dtype="string[python]"), "007", ""),
+    "words of pyarrow": (pd.array(["007", None], dtype="string[pyarrow]"), "007", ""),
+    "numbers of pyarrow": (pd.array([7, None], dtype="int32[pyarrow]"), "7", ""),
+    "amounts": ([decimal.Decimal("1.50"), None], "1.50", ""),
+}
+
+NUMBERS = ("numbers with gaps", "truth with gaps", "numbers of pyarrow", "amounts")
+
+PICKLED_ROWS = {
+    "days": pd.date_range("2020-01-01", periods=2, freq="B", name="when"),
+    "a zone": pd.date_range("2020-01-01", periods=2, tz=ZoneInfo("Asia/Tokyo")),
+    "levels": pd.MultiIndex.from_tuples([("u", 1), ("v", 2)], names=["p", "q"]),
+    "quarters": pd.period_range("2020Q1", periods=2, freq="Q"),
+}
+
+
+@pytest.mark.parametrize("protocol", [2, 5])
+@pytest.mark.parametrize("kind", list(PICKLED))
+def test_columns_of_a_pickle_are_read_whatever_names_the_rows(tmp_path, kind, protocol):
+    held, *cells = PICKLED[kind]
+    for rows in PICKLED_ROWS.values():
+        frame = pd.DataFrame({"a": [1, 2], "c": pd.Series(held)}).set_axis(rows)
+        frame.to_pickle(tmp_path / "t.pkl", protocol=protocol)
+        read = read_cells(str(tmp_path / "t.pkl"))
+        assert (read.header, read.column("a"), read.column("c")) == (("a", "c"), ["1", "2"], cells)
+        with open_table(str(tmp_path / "t.pkl")) as stream:
+            assert ("c" in stream.texts) == (kind not in NUMBERS)

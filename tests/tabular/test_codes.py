@@ -1,6 +1,7 @@
 """Words that a model takes as numbers: numbered as it was, where the table's answers tell how."""
 
 import pickle
+import re
 import shlex
 
 import numpy as np
@@ -313,6 +314,65 @@ def test_maps_are_parsed(typed, found):
 def test_maps_that_give_no_number_are_told(typed):
     with pytest.raises(SettingsError, match="write --map 'sex=female:0,male:1'"):
         parse_maps((typed,))
+
+
+def among_numbers(mark, kind):
+    age = FRAME["age"].mask(RANDOM.random(N) < 0.2)
+    filled = FRAME[["month"]].assign(month=FRAME["month"].map(MAPS["month"]), age=age.fillna(31.5))
+    price = filled["month"] + filled["age"] + RANDOM.normal(0, 0.5, N)
+    model = {
+        "linear": LinearRegression(),
+        "forest": RandomForestRegressor(9, random_state=0),
+        "imputer": make_pipeline(SimpleImputer(), LinearRegression()),  # a person's number wins
+    }[kind].fit(filled, price)
+    cells = age.map(lambda one: mark if one != one else f"{one:.1f}").astype(object)
+    return FRAME[["month"]].assign(age=cells), model, model.predict(filled)
+
+
+@pytest.mark.parametrize("kind", ["linear", "forest", "imputer"])
+@pytest.mark.parametrize("mark", ["", "?", "NA", "n.a.", "not known, yet", " "])
+def test_what_stands_among_numbers_is_given_one(tmp_path, mark, kind):
+    table, model, true = among_numbers(mark, kind)
+    maps = parse_maps((f"age={mark.strip()}:31.5", "month=January:1,March:3,July:7,December:12"))
+    found, fitted = answers(tmp_path, table, model, schema=Schema(maps=maps))
+    assert found[:, 0] == pytest.approx(true)
+    assert "read_as_missing" not in codes_of(fitted)
+    (age,) = (one for one in fitted.fitted_background.features if one.name == "age")
+    assert not age.gaps
+    assert 31.5 in age.values.tolist()
+
+
+def test_a_number_is_given_in_the_spelling_of_the_table(tmp_path):
+    table, model, true = among_numbers("?", "forest")
+    table["age"] = table["age"].str.replace(".", ",")
+    maps = parse_maps(("age=?:31.5", "month=January:1,March:3,July:7,December:12"))
+    said = {"schema": Schema(maps=maps), "dialect": Dialect(decimal=",")}
+    found, _ = answers(tmp_path, table, model, **said)
+    assert found[:, 0] == pytest.approx(true)
+
+
+def test_a_gap_among_words_is_given_a_number(tmp_path):
+    table = FRAME[["sex", "age"]].assign(sex=FRAME["sex"].mask(RANDOM.random(N) < 0.2))
+    columns = table.assign(sex=table["sex"].map(MAPS["sex"]).fillna(2))
+    model = DecisionTreeRegressor(random_state=0).fit(columns, columns["sex"] * 9 + columns["age"])
+    maps = parse_maps(("sex=male:0,female:1,:2",))
+    found, _ = answers(tmp_path, table, model, schema=Schema(maps=maps))
+    assert found[:, 0] == pytest.approx(model.predict(columns))
+
+
+def test_numbers_for_some_numbers_are_asked_for_all(tmp_path):
+    _, model = fitted_on_sex()
+    maps = parse_maps(("age=18:1",))
+    with pytest.raises(InputError, match=r"'age' holds '.*', to which --map gives no number"):
+        answers(tmp_path, coded(FRAME, MAPS), model, schema=Schema(maps=maps))
+
+
+@pytest.mark.parametrize("mark", ["?", ""])
+def test_a_refused_cell_among_numbers_says_what_to_type(tmp_path, mark):
+    table, model, _ = among_numbers(mark, "linear")
+    maps = parse_maps(("month=January:1,March:3,July:7,December:12",))
+    with pytest.raises((InputError, ModelError), match=rf"--map '?age={re.escape(mark)}:N'?"):
+        answers(tmp_path, table, model, schema=Schema(maps=maps))
 
 
 def test_a_column_that_the_model_is_not_given_is_told(tmp_path):

@@ -6,7 +6,7 @@ import re
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Mapping
-from datetime import timedelta, timezone
+from datetime import timedelta, timezone, tzinfo
 from functools import partial
 from typing import Any, cast
 
@@ -133,6 +133,25 @@ _SIMPLE = frozenset({str, int, float, bool, complex, bytes, type(None)})
 _FACTORIES = frozenset({int, float, str, list, dict, set, tuple, bool, OrderedDict})
 
 _BIT_GENERATORS = frozenset({"MT19937", "PCG64", "PCG64DXSM", "Philox", "SFC64"})
+
+
+_NANOSECONDS = 10
+
+_STAMP_UNITS = range(7, _NANOSECONDS + 1)
+"""Seconds, milliseconds, microseconds and nanoseconds, as pandas numbers them."""
+
+_DECIMAL = re.compile(r"-?\d{1,99}(\.\d{1,99})?(E[+-]\d{1,3})?|NaN")
+
+
+class NoMemory:
+    """Stands for a memory of joblib's that keeps no files, which nothing asks for an answer."""
+
+    @staticmethod
+    def check(state: object) -> None:
+        """Raise Refused for the state of a memory that has a place to keep files in."""
+        held: dict[object, object] = state if type(state) is dict else {"location": ""}
+        if held.get("location") is not None or held.get("store_backend") is not None:
+            raise Refused("keeps files, by a Memory of joblib's")
 
 
 class Collisions:
@@ -317,17 +336,6 @@ def _tree(n_features: object, n_classes: object, n_outputs: object) -> bool:
     return whole and counts and len(cast("np.ndarray", n_classes)) == n_outputs
 
 
-def _index(cls: object, parts: object) -> bool:
-    """Check the columns of a table, as column transformers keep them."""
-    if type(parts) is not dict or not _is_pandas(cls, "Index", "RangeIndex"):
-        return False
-    data = parts.get("data")
-    words = _is_pandas(type(data), "StringArray", "ArrowStringArray")
-    plain = data is None or isinstance(data, np.ndarray) or words
-    check_plain(value for key, value in parts.items() if key != "data")
-    return plain and set(parts) <= {"data", "name", "start", "stop", "step"}
-
-
 def _partial(*args: object) -> bool:
     """Check the function of a partial; its arguments come with its state."""
     return len(args) == 1 and isinstance(args[0], FUNCTIONS)
@@ -379,12 +387,30 @@ def _moment(*args: object) -> bool:
     return all(type(one) in (bytes, str, int, timedelta, timezone) for one in args)
 
 
+def _stamp(value: object, _apart: object, zone: object, unit: object = _NANOSECONDS) -> bool:
+    known = zone is None or isinstance(zone, tzinfo)
+    return type(value) is int and abs(value) < 1 << 63 and known and unit in _STAMP_UNITS
+
+
+def _decimal(text: object) -> bool:
+    return type(text) is str and _DECIMAL.fullmatch(text) is not None
+
+
 def _text_array(cls: object, checksum: object, state: object) -> bool:
     return _is_pandas(cls, "StringArray") and type(checksum) is int and state is None
 
 
+def _string_dtype(storage: object = None, missing: object = None) -> bool:
+    gap = missing is None or type(missing) is float or _is_pandas(type(missing), "NAType")
+    return gap and (storage is None or type(storage) is str)
+
+
 def _arrow_type(name: object) -> bool:
-    return type(name) is str and name in ("string", "large_string")
+    return type(name) is str and name in _BUFFERS
+
+
+def _arrow_timestamp(unit: object, zone: object = None) -> bool:
+    return unit in ("s", "ms", "us", "ns") and (zone is None or type(zone) is str)
 
 
 def _arrow_buffer(data: object) -> bool:
@@ -392,14 +418,32 @@ def _arrow_buffer(data: object) -> bool:
 
 
 def _arrow_array(parts: object) -> bool:
-    """Check an array of words: its type, three counts, and buffers for gaps, ends and letters."""
+    """Check an array of numbers or words: its type, three counts, and buffers for gaps and values.
+
+    Words have a third buffer: where they end.
+    """
     if type(parts) is not tuple or len(parts) != 7:
         return False
     kind, *counts, buffers, children, dictionary = cast("tuple[object, ...]", parts)
+    name = str(kind).partition("[")[0]
+    known = _is_of_arrow(kind, "DataType", "TimestampType") and name in _BUFFERS
     whole = all(type(one) is int and -1 <= one < 2**40 for one in counts)
-    held = type(buffers) is list and len(cast("list[object]", buffers)) == 3
+    held = type(buffers) is list and len(cast("list[object]", buffers)) == _BUFFERS.get(name)
     alone = children == [] and type(children) is list and dictionary is None
-    return held and whole and alone and str(kind) in ("string", "large_string")
+    return known and held and whole and alone
+
+
+def _arrow_chunks(chunks: object, kind: object = None) -> bool:
+    known = kind is None or _is_of_arrow(kind, "DataType", "TimestampType")
+    return (
+        known
+        and type(chunks) is list
+        and all(type(one).__module__ == "pyarrow.lib" for one in cast("list[object]", chunks))
+    )
+
+
+def _is_of_arrow(thing: object, *names: str) -> bool:
+    return type(thing).__module__ == "pyarrow.lib" and type(thing).__name__ in names
 
 
 def _validate(array: object) -> None:
@@ -432,6 +476,14 @@ SCALAR = ("numpy._core.multiarray", "scalar")
 
 BUFFER = ("numpy._core.numeric", "_frombuffer")
 
+_NUMBERS = ("int8", "int16", "int32", "int64", "float", "double", "bool", "date32", "timestamp")
+
+_BUFFERS = {
+    **dict.fromkeys((*_NUMBERS, *(f"u{name}" for name in _NUMBERS[:4])), 2),
+    **dict.fromkeys(("string", "large_string"), 3),
+}
+"""How many buffers pyarrow has for a column of a type."""
+
 _ARROW_ARRAY = ("pyarrow.lib", "_restore_array")
 
 
@@ -445,6 +497,7 @@ GUARDS: Mapping[Global, Callable[..., bool]] = {
     ("builtins", "set"): _set,
     ("collections", "defaultdict"): _factory,
     PARTIAL: _partial,
+    ("decimal", "Decimal"): _decimal,
     ("datetime", "datetime"): _moment,
     ("datetime", "time"): _moment,
     ("datetime", "timezone"): _moment,
@@ -455,8 +508,12 @@ GUARDS: Mapping[Global, Callable[..., bool]] = {
     ("numpy.random._pickle", "__bit_generator_ctor"): _bit_generator,
     ("numpy.random._pickle", "__generator_ctor"): _generator,
     ("pandas._libs.arrays", "__pyx_unpickle_NDArrayBacked"): _text_array,
-    ("pandas.core.indexes.base", "_new_Index"): _index,
+    ("pandas._libs.tslibs.nattype", "_nat_unpickle"): lambda *_: True,  # there is one only
+    ("pandas._libs.tslibs.timestamps", "_unpickle_timestamp"): _stamp,
     ("numpy.random._pickle", "__randomstate_ctor"): _generator,
+    ("pandas", "StringDtype"): _string_dtype,
+    ("pyarrow.lib", "chunked_array"): _arrow_chunks,
+    ("pyarrow.lib", "timestamp"): _arrow_timestamp,
     ("pyarrow.lib", "type_for_alias"): _arrow_type,
     ("pyarrow.lib", "py_buffer"): _arrow_buffer,
     _ARROW_ARRAY: _arrow_array,

@@ -38,8 +38,9 @@ from lime_cli.models.pickles.archive import (
     looks_like,
     looks_pickled,
 )
-from lime_cli.models.pickles.building import Builder, Missing, check_gone
+from lime_cli.models.pickles.building import Builder, Missing
 from lime_cli.models.pickles.dry_run import Survey, Surveyor
+from lime_cli.models.pickles.frames import check_gone
 from lime_cli.models.pickles.policy import AllowList, Global, Refused
 from lime_cli.models.pickles.sizes import Damaged
 from lime_cli.models.pickles.states import check_model
@@ -219,7 +220,7 @@ def _build(packed: Archive, policy: AllowList) -> object:
             with tripwire.armed():
                 loaded = builder.load()
         if builder.has_frames:
-            check_gone(loaded)
+            check_gone(loaded, builder.made)
         check_model(loaded, *builder.made, trusted=policy.modules)
     return loaded
 

@@ -28,6 +28,15 @@ NOTHING: frozenset[str] = frozenset()
 INERT_MODULES = re.compile(r"scipy\.stats(\.|$)")
 
 
+OFFSETS = "pandas._libs.tslibs.offsets"
+"""How far apart the rows of a data frame lie, for which something stands that does nothing."""
+
+ZONE = ("zoneinfo", "ZoneInfo")
+
+ZONE_OF = ("zoneinfo", "_unpickle")
+"""A method of ``ZONE``, which pickles take by getattr."""
+
+
 _PLAIN_NAME = re.compile(r"(?!__)[^\W\d]\w*")
 
 _DOTTED_MODULE = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*")
@@ -64,6 +73,10 @@ GETATTR: Global = ("builtins", "getattr")
 """Methods of words are pickled by it; it is never taken itself."""
 
 
+MEMORY: Global = ("joblib.memory", "Memory")
+"""Something stands for it that keeps no files; it is never made itself."""
+
+
 class Refused(Exception):
     """The file asks for something that no model needs; the text completes `it ...`."""
 
@@ -82,7 +95,7 @@ class AllowList:
         """Give the roles in which a global may be used; none if it may not appear."""
         if not _DOTTED_MODULE.fullmatch(module):
             return NOTHING
-        if INERT_MODULES.match(module):
+        if INERT_MODULES.match(module) or module == OFFSETS:
             return EVERY_ROLE if _PLAIN_NAME.fullmatch(name) else NOTHING
         if _PLAIN_NAME.fullmatch(name):
             if module in self.modules and not is_danger(module, name):

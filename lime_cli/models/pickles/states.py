@@ -12,6 +12,7 @@ import numpy as np
 
 from lime_cli.models.pickles.constructors import (
     MOST_NUMBERS,
+    NoMemory,
     check_names,
     check_partial,
     is_plain_class,
@@ -203,7 +204,9 @@ def _refuse_name(_thing: Any, name: str, _value: Any) -> None:
     raise Refused(f"sets {name}")
 
 
-def _refuse_memory(thing: Any, _name: str, _value: Any) -> None:
+def _refuse_memory(thing: Any, _name: str, value: Any) -> None:
+    if type(value) is NoMemory:
+        return
     raise Refused(f"keeps files, by the attribute memory of a {type(thing).__name__}")
 
 

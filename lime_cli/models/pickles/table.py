@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, time, timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,11 +19,13 @@ from lime_cli.tables.dialect import Dialect
 from lime_cli.tables.readers import TableContent, TableFile
 from lime_cli.tables.streams import STDIN
 
-_MOST_PARTS = 1_000_000
+_MOST_PARTS, _MOST_IN_ALL = 1_000_000, 100_000_000
+"""Of a cell, and of a column."""
 
 _VALUES = (
     *(str, bytes, bool, int, float, complex, type(None), np.generic),
     *(date, time, timedelta),  # of which pandas' own are kinds
+    Decimal,
 )
 """Kinds of cells that are written in words."""
 
@@ -69,27 +72,47 @@ def _check_cells(file: str, where: str, cells: list[Any]) -> None:
     plain = (*_VALUES, type(pandas.NA))
     if set(map(type, cells)) <= set(plain):
         return
+    known: dict[int, int] = {}
+    """By identity, how many parts a container has in all: a file may name it again and again."""
+    total = 0
     for cell in cells:
-        todo, n_parts = [cell], 0
+        todo: list[tuple[Any, list[Any] | None]] = [(cell, None)]
         while todo:
-            one, n_parts = todo.pop(), n_parts + 1
-            if n_parts > _MOST_PARTS:
-                raise InputError(f"{file}: {where} has a cell of more than {_MOST_PARTS:,} parts")
-            if isinstance(one, dict):
-                todo += [*one.keys(), *one.values()]
-            elif isinstance(one, (list, tuple, set, frozenset)):
-                todo += one
-            elif isinstance(one, np.ndarray):
-                todo += one.ravel().tolist() if one.dtype.hasobject else ()
-            elif not isinstance(one, plain):
-                raise InputError(f"{file}: {where} has a {type(one).__name__} for a cell")
+            one, parts = todo.pop()
+            if parts is not None:  # of which all are counted by now
+                n = 1 + sum(known.get(id(part), 1) for part in parts)
+                known[id(one)] = min(n, _MOST_PARTS + 1)
+            elif id(one) not in known and not isinstance(one, plain):
+                inside = _parts_of(one)
+                if inside is None:
+                    raise InputError(f"{file}: {where} has a {type(one).__name__} for a cell")
+                known[id(one)] = _MOST_PARTS  # for its own parts: those that hold it have no end
+                todo += [(one, inside), *((part, None) for part in inside)]
+        n_parts = known.get(id(cell), 1)
+        total += n_parts
+        if n_parts > _MOST_PARTS:
+            raise InputError(f"{file}: {where} has a cell of more than {_MOST_PARTS:,} parts")
+        if total > _MOST_IN_ALL:
+            raise InputError(f"{file}: {where} has more than {_MOST_IN_ALL:,} parts in its cells")
+
+
+def _parts_of(one: Any) -> list[Any] | None:
+    """Return what a container holds; None for another thing."""
+    if isinstance(one, dict):
+        return [*one.keys(), *one.values()]
+    if isinstance(one, (list, tuple, set, frozenset)):
+        return list(one)
+    if isinstance(one, np.ndarray):
+        return one.ravel().tolist() if one.dtype.hasobject else []
+    return None
 
 
 def _is_number(column: Any) -> bool:
     from pandas.api import types
 
     dtype = getattr(column.dtype, "categories", column).dtype
-    return bool(types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype))
+    amounts = dtype.kind == "O" and types.infer_dtype(column) == "decimal"
+    return bool(types.is_numeric_dtype(dtype) or types.is_bool_dtype(dtype) or amounts)
 
 
 def _records(header: tuple[str, ...], columns: list[Any], dialect: Dialect) -> Iterator[Record]:

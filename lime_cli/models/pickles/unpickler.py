@@ -25,7 +25,17 @@ from lime_cli.models.pickles.constructors import (
     fill_dtype,
     make_dtype,
 )
-from lime_cli.models.pickles.policy import CALL, NEW, Bomb, Global, Refused, canonical
+from lime_cli.models.pickles.policy import (
+    CALL,
+    GETATTR,
+    NEW,
+    ZONE,
+    ZONE_OF,
+    Bomb,
+    Global,
+    Refused,
+    canonical,
+)
 from lime_cli.models.pickles.repeats import Repeats
 from lime_cli.models.pickles.runs import STARTS, Memo, Values
 from lime_cli.models.walking import identity
@@ -532,9 +542,12 @@ class Machine(Reader):
             self.append(self.fault("computes the names that it uses"))
 
     def _push(self, module: str, name: str) -> None:
-        named = self.find(*canonical(module, name, self.proto))
+        self.append(self._find(*canonical(module, name, self.proto)))
+
+    def _find(self, module: str, name: str) -> object:
+        named = self.find(module, name)
         self.names[identity(named.thing)] = named
-        self.append(named.thing)
+        return named.thing
 
     def load_reduce(self) -> None:
         args = self.stack.pop()
@@ -550,11 +563,20 @@ class Machine(Reader):
         for arg in args:
             if type(arg) is dict:
                 self.check_finished(arg.values())
+        if named.key == GETATTR and self._is_zone(args):
+            return self._find(*ZONE_OF)
         if named.key != DTYPE:
             return self.make(named, args)
         dtype = make_dtype(args)
         self.open[identity(dtype)] = dtype
         return dtype
+
+    def _is_zone(self, args: Arguments) -> bool:
+        """Tell that an attribute is asked for by which time zones are pickled."""
+        held = self.names.get(identity(args[0])) if len(args) == 2 else None
+        return (
+            held is not None and held.thing is args[0] and (held.key, args[1]) == (ZONE, ZONE_OF[1])
+        )
 
     def _reconstructed(self, cls: object, base: object, state: object) -> object:
         """Do for protocols 0 and 1 what NEWOBJ does later: a class, its base, the base's state."""
