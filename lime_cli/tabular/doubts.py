@@ -5,6 +5,7 @@ Nothing is refused for it: a reader is told what it is, and which option may hel
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -76,21 +77,23 @@ HUGE = 10**300
 
 def gaps_unseen(background: Background, gapless: Iterable[int]) -> tuple[CodedWarning, ...]:
     """Warn of missing values in columns in which a model met none: they may have been filled."""
-    said = []
+    said, numbers = [], set()
     for feature in (background.features[i] for i in gapless if i < len(background.features)):
         pairs = zip(feature.values.tolist(), feature.frequencies.tolist(), strict=True)
         share = sum(one for value, one in pairs if is_missing(value))
         if share > 0 and not feature.constant:
             said.append((share, feature.name))
+            numbers |= {feature.name} if feature.values.dtype != object else set()
     if not said:
         return ()
     said.sort(key=lambda pair: (-pair[0], pair[1]))
     listed = ", ".join(f"{name!r} ({share:.0%} of rows)" for share, name in said[:NAMED])
     more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
     words = f"values of {listed}{more} are missing, and the model most likely met none when it was "
-    return (
-        CodedWarning("gaps_unseen", f"{words}fitted; if its owner fills them in first, do so too"),
-    )
+    hint = "if its owner fills them in first, do so too"
+    typed = next((shlex.quote(f"{name}=:N") for _, name in said if name in numbers), "")
+    hint += f", as with --map {typed}" * bool(typed)
+    return (CodedWarning("gaps_unseen", f"{words}fitted; {hint}"),)
 
 
 def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[CodedWarning, ...]:

@@ -22,8 +22,12 @@ from sklearn.preprocessing import (
 )
 
 from lime_cli.models.model_file import ModelFile
+from lime_cli.tables.cells import Cells
 from lime_cli.tables.dialect import PLAIN, Dialect
+from lime_cli.tabular.background import build_background
+from lime_cli.tabular.doubts import gaps_unseen
 from lime_cli.tabular.modality import TabularModality
+from lime_cli.tabular.schema import Schema
 
 N, FIRST = 400, 12
 RANDOM = np.random.default_rng(5)
@@ -203,3 +207,15 @@ def test_whole_numbers_beyond_floats_are_known_as_categories(tmp_path):
     encoder = make_column_transformer((OneHotEncoder(), ["account"]), remainder="passthrough")
     model = make_pipeline(encoder, LogisticRegression(max_iter=900)).fit(frame, LABELS)
     assert "unknown_category" not in met(tmp_path, model, frame)[0]
+
+
+@pytest.mark.parametrize(("gap", "typed"), [("age", "--map age=:N"), ("home", "")])
+def test_a_gap_that_the_model_never_met_says_how_it_is_filled(gap, typed):
+    whole = {"age": [31.0, 40.0, 52.0], "home": ["own", "rent", "own"]}
+    cells = [[str(one) for one in whole["age"]], whole["home"]]
+    cells[[*whole].index(gap)][0] = ""
+    rows = Cells("t.csv", tuple(whole), tuple(zip(*cells, strict=True)), range(2, 5))
+    (said,) = gaps_unseen(build_background(rows, tuple(whole), Schema()), [0, 1])
+    assert said.message.startswith(f"values of {gap!r} (33% of rows) are missing")
+    assert ("--map" in said.message) == bool(typed)
+    assert said.message.endswith(typed)
