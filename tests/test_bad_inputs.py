@@ -4,6 +4,7 @@ import ast
 import csv
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
