@@ -15,6 +15,7 @@ import joblib
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 from sklearn.cluster import DBSCAN, KMeans
 from sklearn.decomposition import PCA
 from sklearn.ensemble import RandomForestClassifier
@@ -699,9 +700,9 @@ def test_what_calibrates_a_classifier_beside_it_is_applied_after_it(tmp_path, na
     assert f"'{name}_calibrator' is applied to the prob" in found.warnings[-1].message
 
 
-@pytest.mark.parametrize("kind", [LinearSVC, SVC])
-def test_what_calibrates_decision_values_is_applied_to_them(tmp_path, kind):
-    model = kind().fit(X, Y)
+@pytest.mark.parametrize("machine", [LinearSVC(dual=True), SVC()], ids=["linear", "kernel"])
+def test_what_calibrates_decision_values_is_applied_to_them(tmp_path, machine):
+    model = clone(machine).fit(X, Y)
     values = model.decision_function(X)[:, None]
     calibrator = LogisticRegression().fit(values, Y)
     found = ModelFile(saved(tmp_path, {"svm": model, "platt": calibrator})).load()
