@@ -322,7 +322,7 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
     everything = blocks.sum(axis=2)
     c = np.concatenate([everything[:, :, None], everything[:, :, None] - blocks], axis=2)
     c = c[:, :, : ground.F]
-    coefficients = _solved(ground, c)
+    coefficients = np.stack([_solved(ground, r, c[:, r]) for r in range(c.shape[1])], axis=1)
     left_out = coefficients[:, :, 1:] if ground.F > 1 else coefficients
     fitted = np.matmul(ground.X, left_out.transpose(0, 2, 3, 1))  # (P, B, L, R)
     missed = y[..., None] - fitted
@@ -378,11 +378,11 @@ def _fit(ground: Ground, predictions: FloatArray, original: FloatArray) -> Fits:
         )
 
 
-def _solved(ground: Ground, c: FloatArray) -> FloatArray:
-    """Return the coefficients (P, R, F, p) of least squares, or of what stands in for it."""
-    if ground.d <= MOST:
-        return np.asarray(np.matmul(ground.inverses, c[..., None])[..., 0])
-    return np.stack([_iterated(ground, r, c[:, r]) for r in range(c.shape[1])], axis=1)
+def _solved(ground: Ground, r: int, c: FloatArray) -> FloatArray:
+    """Return the coefficients (P, F, p) of least squares at one radius, by products (P, F, p)."""
+    if ground.d > MOST:
+        return _iterated(ground, r, c)
+    return np.asarray(np.matmul(ground.inverses[r], c[..., None])[..., 0])
 
 
 def _iterated(ground: Ground, r: int, c: FloatArray) -> FloatArray:
@@ -594,10 +594,7 @@ def refitted(ground: Ground, r: int, y: FloatArray) -> FloatArray:
     everything = blocks.sum(axis=0)
     c = np.concatenate([everything[None], everything - blocks])[: ground.F]
     few = ground.thin[r]
-    if ground.d > MOST:
-        coefficients = _iterated(ground, r, c[None])
-    else:
-        coefficients = np.matmul(ground.inverses[r], c[..., None])[None, ..., 0]
+    coefficients = _solved(ground, r, c[None])
     missed = y - np.matmul(ground.X, coefficients[:, 1:, :, None])[..., 0]
     if ground.few[r]:
         few |= _few(ground, r, c[None], y[None], (coefficients, missed))[0]

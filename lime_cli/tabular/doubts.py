@@ -6,8 +6,8 @@ Nothing is refused for it: a reader is told what it is, and which option may hel
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -301,9 +301,7 @@ def predicted_like(
     for start in range(0, len(rows) - 1, 2):
         pair = rows[start : start + 2]
         try:
-            cells = [[parse_cell(one, some, row) for row in pair] for one in features]
-            columns = [one.column(held) for one, held in zip(features, cells, strict=True)]
-            answers = given.predictions(table_of(background, columns))
+            cells, answers = _asked(background, some, given.predictions, pair)
         except LimexError:  # told where it matters
             return ()
         if answers.shape[1] < 2:
@@ -320,6 +318,15 @@ def predicted_like(
         return ()
     words = f"{alike[0]!r} agrees with the model in every row compared; if it holds the "
     return (CodedWarning("label_like", f"{words}true classes, --drop {alike[0]!r} leaves it out"),)
+
+
+def _asked(
+    background: Background, some: Cells, predictions: Callable[[Any], Any], rows: Sequence[int]
+) -> tuple[list[list[Any]], FloatArray]:
+    """Return the values of some rows by column, and what the model predicts for them, (rows, k)."""
+    cells = [[parse_cell(one, some, row) for row in rows] for one in background.features]
+    columns = [one.column(held) for one, held in zip(background.features, cells, strict=True)]
+    return cells, np.asarray(predictions(table_of(background, columns)), float)
 
 
 MISSED = 1.5
@@ -339,9 +346,7 @@ def missed_answers(
         return ()
     rows = different(np.linspace(0, len(some.rows) - 1, COMPARED * 2).astype(int)).tolist()
     try:
-        cells = [[parse_cell(one, some, row) for row in rows] for one in background.features]
-        columns = [one.column(held) for one, held in zip(background.features, cells, strict=True)]
-        predicted = np.asarray(given.predictions(table_of(background, columns)), float)
+        _, predicted = _asked(background, some, given.predictions, rows)
         losses = [
             float(one.losses(predicted[one.rows]).mean())
             for one in answers_of(some.chosen(rows), spare, predicted.shape[1])

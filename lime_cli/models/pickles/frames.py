@@ -114,14 +114,18 @@ class Backed:
 
 
 @dataclass(eq=False)
-class Masked:
-    """An array of numbers or truth values beside a mask of its gaps."""
+class _Held:
+    """What is made of a dictionary of parts, which it holds until then."""
 
     held: Mapping[object, object] = field(default_factory=dict)
 
     def fill(self, state: object) -> None:
-        """Take numbers and mask; raise Refused for anything else."""
+        """Take the parts; raise Refused for anything else."""
         self.held = _dictionary(state)
+
+
+class Masked(_Held):
+    """An array of numbers or truth values beside a mask of its gaps."""
 
     def array(self) -> Any:
         """Make the array; pandas checks that the parts fit."""
@@ -132,26 +136,16 @@ class Masked:
         return getattr(pandas.arrays, kind)(numbers, gaps)
 
 
-@dataclass(eq=False)
-class Parts:
+class Parts(_Held):
     """The type of a column: moments of a time zone, or intervals."""
 
-    held: Mapping[object, object] = field(default_factory=dict)
 
-    def fill(self, state: object) -> None:
-        """Take the parts; raise Refused for anything else."""
-        self.held = _dictionary(state)
-
-
-@dataclass(eq=False)
-class Intervals:
+class Intervals(_Held):
     """An array of intervals: where they begin, where they end, and which ends they include."""
 
-    held: Mapping[object, object] = field(default_factory=dict)
-
     def fill(self, state: object) -> None:
         """Take the parts; raise Refused for anything else."""
-        self.held = _dictionary(state[0] if type(state) is tuple and state else state)
+        super().fill(state[0] if type(state) is tuple and state else state)
 
     def array(self) -> Any:
         """Make the array; pandas checks that the ends fit."""
@@ -160,15 +154,8 @@ class Intervals:
         return _intervals(self.held.get("_left"), self.held.get("_right"), closed).array
 
 
-@dataclass(eq=False)
-class Arrow:
+class Arrow(_Held):
     """A column that pyarrow holds: its chunks, which are checked when they are made."""
-
-    held: Mapping[object, object] = field(default_factory=dict)
-
-    def fill(self, state: object) -> None:
-        """Take the parts; raise Refused for anything else."""
-        self.held = _dictionary(state)
 
     def array(self) -> Any:
         """Make the array."""
