@@ -674,10 +674,8 @@ def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str
         )
         return
     yield from (_change_said(explanation, surrogate, one) for one in found)
-    yield (
-        f"These are the samples with the fewest changes among {explanation.samples:,}, each "
-        "predicted by the model."
-    )
+    they = "This is the sample" if len(found) == 1 else "These are the samples"
+    yield f"{they} with the fewest changes among {explanation.samples:,}, predicted by the model."
 
 
 MOST_CHANGES = 5

@@ -23,7 +23,6 @@ import numpy as np
 from lime_cli.errors import ModelError, PredictionError, last_line, said_by
 from lime_cli.files import digest_of
 from lime_cli.models.boosters import as_estimator
-from lime_cli.models.containers import can_predict, check_fitted, what
 from lime_cli.models.failures import (
     OF_CHANNELS,
     OF_FLOATS,
@@ -41,6 +40,7 @@ from lime_cli.models.model_file import (
 )
 from lime_cli.models.onnx.export import NO_LIMIT, Export
 from lime_cli.models.outputs import Stated, written_out
+from lime_cli.models.parts import can_predict, check_fitted, what
 from lime_cli.models.predictor import Origin, Predictor, Way, at_home, quiet
 from lime_cli.models.sklearn import METHODS, way_of
 

@@ -19,7 +19,8 @@ import joblib
 from lime_cli.engine.model import CodedWarning
 from lime_cli.errors import ModelError, UntrustedModel
 from lime_cli.models.boosters import as_estimator, read_no_files
-from lime_cli.models.containers import check_fitted, classes_in, opened
+from lime_cli.models.chains import classes_in
+from lime_cli.models.containers import opened
 from lime_cli.models.content import Content
 from lime_cli.models.model_file import (
     APPLIED_FIRST,
@@ -28,6 +29,7 @@ from lime_cli.models.model_file import (
     columns_beside,
     pickles_beside,
 )
+from lime_cli.models.parts import check_fitted
 from lime_cli.models.pickles import refusals, tripwire
 from lime_cli.models.pickles.archive import (
     HEAD_BYTES,
