@@ -510,7 +510,7 @@ def _is_limited(file: ModelFile) -> bool:
 
     Networks and functions keep theirs: they are any program's.
     """
-    from lime_cli.models.containers import can_predict
+    from lime_cli.models.parts import can_predict
 
     if file.threads is not None:
         return True
@@ -522,7 +522,7 @@ def _is_limited(file: ModelFile) -> bool:
 
 def _form_for(model: Any, form: str) -> str:
     """Return in what form a function is given a table: as its owner has it in hand."""
-    from lime_cli.models.containers import can_predict
+    from lime_cli.models.parts import can_predict
 
     function = callable(model) and not can_predict(model) and not hasattr(model, "parameters")
     return form if form == "sparse" or (function and form == "array") else "auto"

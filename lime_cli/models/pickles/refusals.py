@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from lime_cli.errors import ModelError, UntrustedModel, and_more
-from lime_cli.models.containers import EXPORTS, export_of, what
+from lime_cli.models.containers import EXPORTS, export_of
+from lime_cli.models.parts import what
 from lime_cli.models.pickles.archive import MAX_BYTES, looks_like, most_bytes
 from lime_cli.models.pickles.building import Inert, Missing
 from lime_cli.models.pickles.policy import Bomb, Global, Refused, is_danger, listed

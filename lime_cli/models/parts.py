@@ -1,0 +1,84 @@
+"""The things that a file holds: what they are, and what is in them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from lime_cli.errors import ModelError
+from lime_cli.models.sklearn import final
+
+SHOWN = 8
+"""Names of what a file holds that one sentence lists."""
+
+ANSWERS = ("predict_proba", "decision_function", "predict")
+
+
+def can_predict(thing: Any) -> bool:
+    """Tell whether a thing answers the scikit-learn way."""
+    return not isinstance(thing, type) and any(hasattr(thing, method) for method in ANSWERS)
+
+
+def what(thing: Any) -> str:
+    """Name a thing: ``a sklearn StandardScaler``, ``a dict``."""
+    kind = type(thing)
+    if thing is None:
+        return "nothing"
+    if kind.__module__ == "builtins":
+        return f"an {kind.__name__}" if kind is int else f"a {kind.__name__}"
+    return f"a {kind.__module__.split('.')[0]} {kind.__name__}"
+
+
+def children_of(held: Any) -> dict[Any, Any]:
+    """Return what is in a thing, by key, place or attribute."""
+    if isinstance(held, Mapping):
+        return dict(held)
+    if isinstance(held, (list, tuple)):
+        return dict(enumerate(held))
+    return dict(getattr(held, "__dict__", {}))
+
+
+def transformers_of(held: Any) -> list[tuple[Any, Any]]:
+    """List the fitted transformers of inputs that a file holds, in its order."""
+    return [
+        (key, one)
+        for key, one in children_of(held).items()
+        if hasattr(one, "transform")
+        and not isinstance(one, type)
+        and not can_predict(one)
+        and (hasattr(one, "n_features_in_") or hasattr(one, "vocabulary_"))
+    ]
+
+
+def are_names(thing: Any) -> bool:
+    """Tell a list, an array or an index of different words."""
+    if isinstance(thing, (str, bytes, Mapping)) or not hasattr(thing, "__len__"):
+        return False
+    listed = thing.tolist() if hasattr(thing, "tolist") else thing
+    if not isinstance(listed, (list, tuple)) or not listed:
+        return False
+    words = all(isinstance(one, str) for one in listed)
+    return words and len(set(listed)) == len(listed)
+
+
+def check_fitted(model: Any, name: str) -> None:
+    """Raise ModelError for a scikit-learn model that was saved before ``fit``."""
+    if not type(final(model)).__module__.startswith("sklearn."):
+        return
+    from sklearn.exceptions import NotFittedError
+    from sklearn.utils.validation import check_is_fitted
+
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        raise ModelError(
+            f"{name}: the model is not fitted ({type(model).__name__})",
+            "call fit before it is saved or explained",
+        ) from None
+    except Exception:  # a wrapper that cannot tell will say so when it predicts
+        return
+
+
+def quoted(names: list[Any]) -> str:
+    """Word names: ``'scaler' and 'model'``."""
+    return " and ".join(repr(str(one)) for one in names)
