@@ -289,8 +289,9 @@ class _Feed:
     def __init__(self) -> None:
         self.pieces: list[bytes | memoryview] = []
 
-    def read(self, _n_bytes: int) -> Any:
-        return self.pieces.pop()
+    def read(self, n_bytes: int) -> Any:
+        # C asks for the nothing that is in an empty bytearray where that ends a piece.
+        return self.pieces.pop() if n_bytes else b""
 
     def readline(self) -> bytes:
         raise EOFError
