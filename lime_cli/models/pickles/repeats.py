@@ -53,12 +53,16 @@ _EMPTY_ARRAY = ("numpy._core.multiarray", "_reconstruct")
 _NATIVE = ("pandas", "xgboost", "lightgbm", "catboost", "lime_cli")
 """Packages whose objects are filled in ways of their own, as is what stands in for a class."""
 
-_FIXED, _NUMBER, _DATA, _COUNT = range(4)
+_FIXED, _NUMBER, _DATA, _COUNT, _PUT = range(5)
 
 _FRAME, _FRAME_BYTES = 0x95, 9
 
 _NUMBERS = {0x4B: 2, 0x4D: 3, 0x4A: 5, 0x47: 9, 0x4E: 1, 0x88: 1, 0x89: 1}
 """Instructions that push a number, a truth value or nothing, and how many bytes they take."""
+
+
+_PUTS = {0x71: 2, 0x72: 5}
+"""Instructions that give out a number that they say, and how many bytes they take."""
 
 
 class _Odd(Exception):
@@ -185,7 +189,9 @@ class Repeats:
         if type(args) is not tuple or not (is_empty_array(*args) if is_array else not args):
             return None
         if known.template is not None:
-            found = _matched(known.pieces, data, start, _gaps(stack, metastack))
+            first = len(memo) + memo.n_in_runs - known.template.n_begun
+            counted = first, known.template.n_numbers
+            found = _matched(known.pieces, data, start, counted, _gaps(stack, metastack))
             made = _made(known, found, len(begin) - 1, memo, stack, metastack)
             if made is not None:
                 known.tries = _TRIES
@@ -307,14 +313,19 @@ def _gaps(stack: list[object], metastack: list[list[object]]) -> frozenset[bytes
     return frozenset([_NEXT_LIST] * alone + [_NEXT_LISTS] * several)
 
 
-def _matched(pieces: list[_Piece], data: bytes, start: int, gaps: frozenset[bytes]) -> _Match:
-    """Return the objects that begin at a place, with one of the gaps or none between them."""
+def _matched(
+    pieces: list[_Piece], data: bytes, start: int, counted: tuple[int, int], gaps: frozenset[bytes]
+) -> _Match:
+    """Return the objects that begin at a place, with one of the gaps or none between them.
+
+    ``counted`` is the first number that is given out, and how many each object gives out.
+    """
     n, gap, n_gaps, end, frames = 0, b"", 0, start, list[int]()
     whole = n, n_gaps, end  # lists that are complete
     may_be_several = _NEXT_LISTS in gaps
     at, begins = start, data.startswith
     while at - start <= _AT_ONCE:
-        after = _end(pieces, data, at, frames)
+        after = _end(pieces, data, at, counted[0] + n * counted[1] + n_gaps, frames)
         if after is None:
             break
         n, at, end = n + 1, after, after
@@ -341,10 +352,10 @@ def _matched(pieces: list[_Piece], data: bytes, start: int, gaps: frozenset[byte
     return _Match(n, gap, n_gaps, program, end)
 
 
-def _end(pieces: list[_Piece], data: bytes, at: int, frames: list[int]) -> int | None:
+def _end(pieces: list[_Piece], data: bytes, at: int, number: int, frames: list[int]) -> int | None:
     """Return where an object ends that begins at a place; None for one that is made otherwise.
 
-    Where frames begin in it is noted.
+    It gives out numbers from some number on. Where frames begin in it is noted.
     """
     begins = data.startswith
     count = b""  # of the nodes of a tree: what it says is how many there are
@@ -364,12 +375,17 @@ def _end(pieces: list[_Piece], data: bytes, at: int, frames: list[int]) -> int |
                 at += _FRAME_BYTES
             if varies == _NUMBER:
                 at += _NUMBERS[data[at]]
-            elif varies == _COUNT:
-                number = data[at : at + _NUMBERS[data[at]]]
-                at += len(number)
-                if count and number != count:
+            elif varies == _PUT:
+                length = _PUTS[data[at]]
+                if int.from_bytes(data[at + 1 : at + length], "little") != number:
                     return None
-                count = b"" if count else number
+                number, at = number + 1, at + length
+            elif varies == _COUNT:
+                said = data[at : at + _NUMBERS[data[at]]]
+                at += len(said)
+                if count and said != count:
+                    return None
+                count = b"" if count else said
             elif data[at] == 0x42:  # BINBYTES
                 at += 5 + int.from_bytes(data[at + 1 : at + 5], "little")
             elif data[at] == 0x43:  # SHORT_BINBYTES
@@ -447,18 +463,18 @@ class _Learner:
         """Tell what varies in most models, which need not be learned from one more object."""
         often = place in self._often or self._codes[place][:1] == b"J"  # as seeds are
         may_vary = self._may_vary[place]
-        return may_vary in (_DATA, _COUNT) or (may_vary == _NUMBER and often)
+        return may_vary in (_DATA, _COUNT, _PUT) or (may_vary == _NUMBER and often)
 
     def _n_bytes(self, code: int, at: int) -> int:
         if code in _NUMBERS:
             return _NUMBERS[code]
         if code in (0x8C, 0x43):  # SHORT_BINUNICODE, SHORT_BINBYTES
             return 2 + self._data[at + 1]
-        if code == 0x42:  # BINBYTES
+        if code in (0x42, 0x58):  # BINBYTES, BINUNICODE
             return 5 + int.from_bytes(self._data[at + 1 : at + 5], "little")
         if code == 0x96:  # BYTEARRAY8
             return 9 + int.from_bytes(self._data[at + 1 : at + 9], "little")
-        return {0x68: 2, 0x6A: 5}.get(code, 1)
+        return {0x68: 2, 0x71: 2, 0x6A: 5, 0x72: 5}.get(code, 1)
 
     def _step(self, code: int, instruction: bytes) -> None:
         stack, last = self._stack, len(self._codes) - 1
@@ -469,10 +485,14 @@ class _Learner:
             stack.append(_Part("got", last, self._got[instruction]))
         elif code == 0x94:  # MEMOIZE
             self._n_numbers += 1
+        elif code in (0x71, 0x72):  # BINPUT, LONG_BINPUT
+            self._n_numbers += 1
+            self._may_vary[last] = _PUT
         elif code in (0x42, 0x43, 0x96):
             stack.append(_Part("bytes", last))
-        elif code == 0x8C:
-            stack.append(_Part("got", last, str(instruction[2:], "utf-8", "replace")))
+        elif code in (0x8C, 0x58):
+            words = instruction[2 if code == 0x8C else 5 :]
+            stack.append(_Part("got", last, str(words, "utf-8", "replace")))
         elif code == 0x5D:  # EMPTY_LIST
             stack.append(_Part("list", last))
         elif code == 0x7D:  # EMPTY_DICT
@@ -538,7 +558,8 @@ class _Learner:
         if callee.kind != "got" or args.kind != "tuple":
             raise _Odd
         for place in range(args.first, len(self._codes)):
-            self._may_vary[place] = _FIXED
+            if self._may_vary[place] != _PUT:
+                self._may_vary[place] = _FIXED
         key = self._key_of(callee.held)
         if key == BUFFER:
             self._loosen_array(args.held[0], args.held[2])

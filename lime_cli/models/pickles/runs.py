@@ -22,6 +22,9 @@ from lime_cli.models.pickles.policy import Bomb
 _LEAST_BYTES = 1000
 """Shorter runs cost more to hand over than to run."""
 
+_LEAST_BYTES_GOT = 100
+"""Of what only asks for what C has, and may not have given to the machine yet."""
+
 _MOST_STEPS = 4000
 """Matched at once: the expression keeps a place for each."""
 
@@ -57,7 +60,7 @@ class Memo(dict[int, object]):
         super().__init__()
         self.n_in_runs = 0
         self.is_in_order = True
-        """Whether every number is one more than the last, as it is without a say of the file."""
+        """Whether every number is one more than the last, so that none stands for two things."""
         self._n_given = 0
         self._most_number = _LEAST_FILE
         """Of a file of so many bytes: C makes room for all smaller numbers."""
@@ -70,6 +73,11 @@ class Memo(dict[int, object]):
         self[number] = value = _alone(value)
         self.n_in_runs -= 1
         return value
+
+    def put(self, number: int, value: object) -> None:
+        """Give a value a number that the file chose."""
+        self.is_in_order &= number == len(self) + self.n_in_runs
+        self[number] = value
 
     def memoize(self, value: object) -> None:
         """Give a value the next number."""
@@ -90,17 +98,25 @@ class Memo(dict[int, object]):
         found = _pairs(size).match(data, at)
         if found is not None and found.end() - at >= _LEAST_BYTES:
             return self._paired(found, 1, size, target)
+        found = _words(size).match(data, at)
+        if found is not None and found.end() - at >= _LEAST_BYTES:
+            values = self._values(found[0])
+            self.n_in_runs += len(values)
+            self.is_in_order &= size.is_short
+            return values, found.end()
+        found = _GETS.match(data, at)
+        if found is not None and found.end() - at >= _LEAST_BYTES_GOT:
+            return _each_alone(self._values(found[0])), found.end()
         found = _plain(size).match(data, at)
         if found is not None and found.end() - at >= _LEAST_BYTES:
             values = self._values(found[0])
             kinds = list(map(type, values))
+            self.is_in_order &= size.is_short or found["new"] is None
             if found["new"] is not None and found["got"] is None:
                 self.n_in_runs += kinds.count(str)
             elif found["new"] is not None:
                 self.n_in_runs += sum(map(len, _steps(size).findall(found[0])))
-            if found["got"] is not None and not {bytes, bytearray}.isdisjoint(kinds):
-                values = tuple(map(_alone, values))
-            return values, found.end()
+            return _each_alone(values) if found["got"] is not None else values, found.end()
         call = _call(size).match(data, at)
         if call is None:
             return None
@@ -114,6 +130,7 @@ class Memo(dict[int, object]):
             return None
         if has_words:  # which is numbered, as are the bytes, the arguments and the scalar
             return self._paired(found, 4, size, target)
+        self.is_in_order &= size.is_short
         values = self._values(found[0])
         self.n_in_runs += 3 * len(values)
         return values, found.end()
@@ -138,6 +155,7 @@ class Memo(dict[int, object]):
         self, found: re.Match[bytes], n_numbers: int, size: _Size, target: Target
     ) -> tuple[Values | None, int]:
         """Run pairs of a word and a value, each of which gives out so many numbers."""
+        self.is_in_order &= size.is_short
         batches, end = _batches(found, size)
         into = target() if batches else None
         if into is None:
@@ -171,6 +189,12 @@ class Memo(dict[int, object]):
 def _alone(value: object) -> object:
     """Return bytes that no array has that was made in C: arrays share what they are made of."""
     return type(value)(memoryview(value)) if isinstance(value, (bytes, bytearray)) else value
+
+
+def _each_alone(values: Values) -> Values:
+    if {bytes, bytearray}.isdisjoint(map(type, values)):
+        return values
+    return tuple(map(_alone, values))
 
 
 class _Size(NamedTuple):
@@ -248,6 +272,14 @@ def _batches(found: re.Match[bytes], size: _Size) -> tuple[list[memoryview], int
             else:
                 break
     return pieces[:n_whole], whole_until
+
+
+@cache
+def _words(size: _Size) -> re.Pattern[bytes]:
+    return re.compile(rb"(?:%b){1,%d}" % (_word(size), _MOST_STEPS), re.DOTALL)
+
+
+_GETS = re.compile(rb"(?:%b){1,%d}" % (_WHERE, _MOST_STEPS), re.DOTALL)
 
 
 @cache

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from functools import cache, cached_property, lru_cache, partial
 from typing import Any, NamedTuple, cast
@@ -295,10 +295,15 @@ def _asked(one: Any) -> tuple[int, dict[int, tuple[int, Any]]]:
     parts = [part for part in _parts_asked(one) if type(part) not in PLAIN]
     if len(parts) > _MOST_CALLS:
         raise Bomb("holds more members than any model has")
-    asking = [part for part in parts if _asks(part)]
-    numbers = list(map(identity, asking))
-    often, each = Counter(numbers), dict(zip(numbers, asking, strict=True))
-    return len(parts) - len(asking), {number: (often[number], each[number]) for number in each}
+    n_leaves = 0
+    asking: dict[int, tuple[int, Any]] = {}
+    for part in parts:
+        if _asks(part):
+            number = identity(part)
+            asking[number] = (asking[number][0] + 1 if number in asking else 1, part)
+        else:
+            n_leaves += 1
+    return n_leaves, asking
 
 
 def _asks(part: Any) -> bool:

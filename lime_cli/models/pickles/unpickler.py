@@ -202,13 +202,11 @@ class Reader(pickle._Unpickler):
                     push(None)
                     at += 1
                 elif code == 0x71:  # BINPUT
-                    memo.is_in_order = False
-                    memo[data[at + 1]] = stack[-1]
+                    memo.put(data[at + 1], stack[-1])
                     at += 2
                 elif code == 0x72:  # LONG_BINPUT
                     at += 5
-                    memo.is_in_order = False
-                    memo[int.from_bytes(data[at - 4 : at], "little")] = stack[-1]
+                    memo.put(int.from_bytes(data[at - 4 : at], "little"), stack[-1])
                 elif code == 0x58:  # BINUNICODE
                     start = at + 5
                     at = start + int.from_bytes(data[at + 1 : start], "little")
@@ -273,14 +271,6 @@ class Reader(pickle._Unpickler):
     def load_put(self) -> None:
         self.memo.is_in_order = False
         super().load_put()  # type: ignore[misc]
-
-    def load_binput(self) -> None:
-        self.memo.is_in_order = False
-        super().load_binput()  # type: ignore[misc]
-
-    def load_long_binput(self) -> None:
-        self.memo.is_in_order = False
-        super().load_long_binput()  # type: ignore[misc]
 
     def load_stop(self) -> None:
         raise _Done
