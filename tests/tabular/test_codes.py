@@ -1,7 +1,6 @@
 """Words that a model takes as numbers: numbered as it was, where the table's answers tell how."""
 
 import pickle
-import re
 import shlex
 
 import numpy as np
