@@ -182,7 +182,10 @@ def _without_title(
             _cut(marked[-1].lstrip("# \r\n"), mark, dialect),
             _rows_of(below, mark, dialect),
         )
-        if rows and len(last) == len(rows[0]) > 1 and any(map(NUMBER.fullmatch, rows[0])):
+        whole = _cut(marked[-1].lstrip("\r\n"), mark, dialect)
+        named = mark != BLANKS and whole[0].strip() == "#"  # a column's name
+        filled = named or (bool(rows) and any(map(NUMBER.fullmatch, rows[0])))
+        if rows and filled and len(last) == len(rows[0]) > 1:
             header = marked[-1] if len(marked) == 1 else _uncommented(marked[-1])
             return header, chain([first[above:]], ahead, lines)
     if dialect.header:

@@ -173,6 +173,12 @@ def test_a_file_of_typed_columns_has_no_lines_to_skip(tmp_path):
         read_cells(str(tmp_path / "t.jsonl"), Dialect(skip=1))
 
 
+@pytest.mark.parametrize("rows", ["1,x,y\n2,x,\n", ",x,y\n,,\n", "a,b,c\nd,e,f\n"])
+def test_a_column_may_be_called_by_the_mark_of_comments(tmp_path, rows):
+    path = written(tmp_path, "#,kind,note\n" + rows)
+    assert (read_cells(path).header, len(read_cells(path).rows)) == (("#", "kind", "note"), 2)
+
+
 FIRST_ROWS = {
     "numbers": (True, "6,148,72,35,0,33.6,0.627,50,1\n1,85,66,29,0,26.6,0.351,31,0\n"),
     "fractions in order": (True, "5.1,3.5,1.4,0.2,setosa\n4.9,3.0,1.4,0.2,setosa\n"),
