@@ -171,6 +171,13 @@ def _without_title(
     where it is the only one and has as many cells as what follows; of several, the last one is.
     """
     marked: list[str] = []
+    second = next(lines, "")
+    lines = chain([second] * bool(second), lines)
+    for mark in separators:
+        names = _cut(first.lstrip("\r\n"), mark, dialect)
+        if mark != BLANKS and len(names) == len(_cut(second, mark, dialect)) > 1:
+            if names[0].strip() == "#":  # the name of a column
+                return first, lines
     while first.lstrip().startswith("#") and len(marked) < MOST_COMMENTS:
         marked.append(first)
         above = first.count("\n")
@@ -182,10 +189,7 @@ def _without_title(
             _cut(marked[-1].lstrip("# \r\n"), mark, dialect),
             _rows_of(below, mark, dialect),
         )
-        whole = _cut(marked[-1].lstrip("\r\n"), mark, dialect)
-        named = mark != BLANKS and whole[0].strip() == "#"  # a column's name
-        filled = named or (bool(rows) and any(map(NUMBER.fullmatch, rows[0])))
-        if rows and filled and len(last) == len(rows[0]) > 1:
+        if rows and len(last) == len(rows[0]) > 1 and any(map(NUMBER.fullmatch, rows[0])):
             header = marked[-1] if len(marked) == 1 else _uncommented(marked[-1])
             return header, chain([first[above:]], ahead, lines)
     if dialect.header:
