@@ -175,9 +175,9 @@ def _without_title(
     lines = chain([second] * bool(second), lines)
     for mark in separators:
         names = _cut(first.lstrip("\r\n"), mark, dialect)
-        if mark != BLANKS and len(names) == len(_cut(second, mark, dialect)) > 1:
-            if names[0].strip() == "#":  # the name of a column
-                return first, lines
+        alike = len(names) == len(_cut(second, mark, dialect)) > 1
+        if mark != BLANKS and alike and names[0].strip() == "#":  # the name of a column
+            return first, lines
     while first.lstrip().startswith("#") and len(marked) < MOST_COMMENTS:
         marked.append(first)
         above = first.count("\n")
