@@ -78,6 +78,10 @@ def _run(columns: Sequence[NDArray[np.uint8]]) -> int:
     return 0
 
 
+ROUNDING = 1e-9
+"""By how much a sum of frequencies may be off."""
+
+
 @dataclass(frozen=True, eq=False)
 class Feature:
     """One column: its different values, how often each occurs, and which bin each lies in."""
@@ -119,6 +123,17 @@ class Feature:
     def gaps(self) -> bool:
         """Whether the background lacks a value somewhere."""
         return is_missing(self.values[-1])
+
+    @cached_property
+    def middle(self) -> float:
+        """The median of a column of numbers, its gaps aside; NaN for none."""
+        values = self.sizes[~np.isnan(self.sizes)]
+        below = np.cumsum(self.frequencies[: len(values)])
+        if not len(values):
+            return np.nan
+        place = int(np.argmax(below >= (0.5 - ROUNDING) * below[-1]))
+        halved = below[place] <= (0.5 + ROUNDING) * below[-1] and place + 1 < len(values)
+        return float(values[place : place + 1 + halved].mean())
 
     @cached_property
     def sizes(self) -> FloatArray:
