@@ -675,16 +675,14 @@ def nearest(
     original, predictions, masked = found.original, found.samples, masks.masked
     if identity.task != "classification" or len(original) < 2:
         return None
-    own = int(np.argmax(original))
-    top = predictions.argmax(axis=1)
-    n_masked = masks.sizes
+    top, n_masked = predictions.argmax(axis=1), masks.sizes
     few = (n_masked > 0) & (n_masked <= MOST_CHANGED)
-    others = np.isfinite(predictions).all(axis=1) & (top != own) & few
+    others = np.flatnonzero((top != np.argmax(original)) & few & ~found.failed)
     chosen = []
     for target in sorted(set(top[others].tolist())):
-        rows = np.flatnonzero(others & (top == target))
-        order = np.lexsort((rows, -predictions[rows, target], n_masked[rows]))
-        chosen.append(int(rows[order[0]]))
+        rows = others[top[others] == target]
+        rows = rows[n_masked[rows] == n_masked[rows].min()]
+        chosen.append(int(rows[predictions[rows, target].argmax()]))
     chosen.sort(key=lambda i: (n_masked[i], -predictions[i, top[i]], i))
     return tuple(
         Counterfactual(

@@ -146,6 +146,11 @@ class Instance(Protocol):
         """Return (n, m): whatever determines the input of each sample."""
         ...
 
+    @property
+    def itself(self) -> IntArray:
+        """The codes of the instance itself, (1, m)."""
+        ...
+
     def tails(self, masks: Masks) -> FloatArray | None:
         """Return control variates (n, q): what was drawn in columns of few extreme values.
 

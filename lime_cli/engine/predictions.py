@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any, NamedTuple
 from weakref import finalize
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lime_cli import clock
-from lime_cli.engine.instance import Instance, join
+from lime_cli.engine.instance import Instance
 from lime_cli.engine.model import BoolArray, FloatArray, IntArray, Model
 from lime_cli.errors import NotFinite, OutOfMemory, PredictionError
 from lime_cli.settings import Settings
@@ -144,9 +144,9 @@ def distinct(codes: IntArray) -> tuple[IntArray, IntArray]:
     n, m = codes.shape
     if n == 0 or m == 0:
         return np.zeros(min(n, 1), np.int64), np.zeros(n, np.int64)
-    rows = _packed(codes) if codes.max() <= 1 and codes.min() >= 0 else codes
-    if rows.shape[1] > FEW and _all_differ(_hashes(rows[:, :FEW])):
+    if m > FEW and _all_differ(_hashes(codes[:, :FEW])):
         return np.arange(n), np.arange(n)
+    rows = _packed(codes) if codes.max() <= 1 and codes.min() >= 0 else codes
     hashes = _hashes(rows)
     if _all_differ(hashes):
         return np.arange(n), np.arange(n)
@@ -200,10 +200,11 @@ class Predictions:
     samples: FloatArray
     """(n, k); NaN or infinity where the model failed and samples may be left out."""
 
-    @property
+    @cached_property
     def failed(self) -> BoolArray:
         """Which samples the model gave no finite prediction to, (n,)."""
-        return np.asarray(~np.isfinite(self.samples).all(axis=1))
+        finite = np.isfinite(self.samples)
+        return np.zeros(len(finite), bool) if finite.all() else np.asarray(~finite.all(axis=1))
 
 
 def predict_original(instance: Instance, model: Model, settings: Settings) -> FloatArray:
@@ -259,15 +260,9 @@ def _with_itself(
         original = predict_original(instance, model, settings)
         return original, predict_codes(instance, model, codes, settings)
 
-    def inputs(start: int, n: int) -> Any:
-        if start:
-            return instance.model_inputs(codes[start - 1 : start - 1 + n])
-        if n == 1:
-            return instance.original()
-        return join([instance.original(), instance.model_inputs(codes[: n - 1])])
-
     try:
-        predictions = put(Question(instance, 1 + len(codes), inputs), model, settings)
+        both = np.concatenate([instance.itself, codes])
+        predictions = predict_codes(instance, model, both, settings)
     except PredictionError:
         original = predict_original(instance, model, settings)
         return original, predict_codes(instance, model, codes, settings)
@@ -279,7 +274,7 @@ def _with_itself(
 
 def _checked(predictions: Predictions, settings: Settings, source: str) -> Predictions:
     """Return the predictions; raise PredictionError where more failed than may be left out."""
-    n, failed = len(predictions.samples), int(predictions.failed.sum())
+    n, failed = len(predictions.samples), int(np.count_nonzero(predictions.failed))
     if failed > settings.drop_failed * n:
         words = NotFinite.words(source, failed, n)
         allowed = f"--drop-failed {100 * settings.drop_failed:.3g}%"

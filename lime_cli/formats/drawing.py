@@ -28,7 +28,7 @@ from lime_cli.formats.canvas import FONTS, UNIT, Canvas
 from lime_cli.formats.chart import FAINTEST, save
 from lime_cli.formats.story import caution_said, prediction_said, trust_said
 from lime_cli.formats.terminal import MARGIN, Page
-from lime_cli.formats.wording import MINUS, PLAIN_MARKS, fidelity_in_words, literal, numbers_for
+from lime_cli.formats.wording import MINUS, PLAIN_MARKS, literal, numbers_for, verdict_said
 
 if TYPE_CHECKING:
     from lime_cli.engine.explanation import Explanation, Surrogate
@@ -117,25 +117,27 @@ CHARACTERS = 27
 
 
 def legend(
-    surrogate: Surrogate, task: str, scale: float, width: int, caution: str = "", dashes: str = ""
+    explanation: Explanation, surrogate: Surrogate, scale: float, width: int, dashes: str = ""
 ) -> Image.Image:
     """Draw the target, what the model predicts, the fidelity, and what the colours mean.
 
-    What the ``dashes`` mean and the ``caution`` stand below in lines of their own.
+    What the ``dashes`` mean and what there are warnings about stand below in lines of their own.
     """
-    unit = width // CHARACTERS
+    unit, caution = width // CHARACTERS, caution_said(explanation)
     notes = [one for one in ((dashes, FAINT), (caution, CAUTION)) if one[0]]
     strip = Image.new("RGB", (width, round((6.1 + 1.3 * len(notes)) * unit)), "white")
     draw = ImageDraw.Draw(strip)
     name, large = drawable(surrogate.name, 1.15 * unit)
     small = ImageFont.load_default(0.85 * unit)
     number = numbers_for([surrogate.model_prediction]).plain(surrogate.model_prediction)
-    said = f"{'probability' if task == 'classification' else 'prediction'} {number}"
+    said = (
+        f"{'probability' if explanation.model.task == 'classification' else 'prediction'} {number}"
+    )
     left, right = unit // 2, width - unit // 2
     draw.text((right, 1.6 * unit), said, FAINT, small, anchor="rs")
     room = right - left - unit - draw.textlength(said, small)
     draw.text((left, 1.6 * unit), _cut(draw, name, large, room), INK, large, anchor="ls")
-    draw.text((left, 3.0 * unit), _fidelity(surrogate), FAINT, small, anchor="ls")
+    draw.text((left, 3.0 * unit), _fidelity(explanation, surrogate), FAINT, small, anchor="ls")
     strip.paste(_bar(right - left, round(0.6 * unit)), (left, round(3.6 * unit)))
     end = numbers_for([scale]).plain(scale)
     for x, text, anchor in (
@@ -151,10 +153,10 @@ def legend(
     return strip
 
 
-def _fidelity(surrogate: Surrogate) -> str:
+def _fidelity(explanation: Explanation, surrogate: Surrogate) -> str:
     if surrogate.fidelity is None:
         return "fidelity undefined: flat response"
-    return f"fidelity {surrogate.fidelity:.2f}, {fidelity_in_words(surrogate.fidelity)}"
+    return f"fidelity {surrogate.fidelity:.2f}, {verdict_said(explanation, surrogate)}"
 
 
 def _bar(width: int, height: int) -> Image.Image:
@@ -241,14 +243,14 @@ def _titled(
     shades = shades_of(explanation, surrogate, image, scale, look)
     drawn = bleached(STYLES[look.style](image, shades), image)
     height, width = image.labels.shape
-    wide, caution = max(width, SMALLEST_WIDTH), caution_said(explanation)
+    wide = max(width, SMALLEST_WIDTH)
     dashes = ""
     if look.style != "heat" and any(  # of all targets: their drawings have one size
         np.any(one.visible & ~one.certain)
         for one in (shades_of(explanation, s, image, scale, look) for s in explanation.surrogates)
     ):
         dashes = "dashed: the sign is not certain"
-    strip = legend(surrogate, explanation.model.task, scale, wide, caution, dashes)
+    strip = legend(explanation, surrogate, scale, wide, dashes)
     panel = Image.new("RGB", (strip.width, height + strip.height), "white")
     panel.paste(Image.fromarray(drawn), ((strip.width - width) // 2, 0))
     panel.paste(strip, (0, height))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -170,20 +169,21 @@ class Numbers(NamedTuple):
     The minus is U+2212; `Glyphs.minus` is what a terminal has for it. No zero has a sign.
     """
 
-    form: str
-    """A format of Python: ``.3f``, ``,.0f``, ``.2e``, ``.0%``."""
+    decimals: int
+    kind: str = "f"
+    """As in formats of Python: ``f``, with commas between thousands, ``e`` or ``%``."""
 
     def plain(self, number: float) -> str:
         """Write a number: ``0.214``, ``−0.023``, ``0.000``."""
-        return self._written(f"{number:{self.form}}")
+        return self._written(self._in_full(number))
 
     def signed(self, number: float) -> str:
         """Write a change: ``+0.214``, ``−0.023``, ``0.000``."""
-        return self._written(f"{number:+{self.form}}")
+        return self._written(self._in_full(number, "+"))
 
     def read(self, number: float) -> float:
         """Return a number as a reader of what is written takes it."""
-        return float(f"{number:{self.form.removeprefix(',')}}")
+        return float(self._in_full(number).replace(",", ""))
 
     def least(self, number: float) -> str:
         """Write an amount; one that is more than 0 is not written as 0: ``<0.001``."""
@@ -194,8 +194,11 @@ class Numbers(NamedTuple):
 
     def term(self, number: float) -> str:
         """Write a number as a term of a sum: ``+ 0.214``, ``− 0.023``."""
-        size = f"{abs(number):{self.form}}"
+        size = self._in_full(abs(number))
         return f"{MINUS if number < 0 and _counts(size) else '+'} {size}"
+
+    def _in_full(self, number: float, sign: str = "") -> str:
+        return f"{number:{sign}{',' * (self.kind == 'f')}.{self.decimals}{self.kind}}"
 
     def _written(self, said: str) -> str:
         return said.replace("-", MINUS) if _counts(said) else said.lstrip("+-")
@@ -206,7 +209,7 @@ def _counts(said: str) -> bool:
     return any(digit in said.partition("e")[0] for digit in "123456789")
 
 
-SHARE, COUNT = Numbers(".0%"), Numbers(",d")
+SHARE, COUNT = Numbers(0, "%"), Numbers(0)
 
 
 def numbers_for(
@@ -219,21 +222,19 @@ def numbers_for(
     """
     largest = max((abs(number) for number in numbers), default=0.0)
     if largest <= NOISE * scale:
-        return Numbers(f".{digits - 1}f")
+        return Numbers(digits - 1)
     if not SMALLEST <= largest < LARGEST:
-        return Numbers(f".{digits - 1}e")
+        return Numbers(digits - 1, "e")
     decimals = _decimals(largest, digits)
     error = max(errors, default=0.0)
     if error > NOISE * largest:
         decimals = max(decimals, min(_decimals(error, 1), decimals + 2))
-    return Numbers(f",.{max(0, decimals)}f")
+    return Numbers(max(0, decimals))
 
 
 def finer(one: Numbers, other: Numbers) -> Numbers:
     """Return the way that writes more decimals; ``one`` where an exponent is written."""
-    ways = [re.fullmatch(r",?\.(\d+)f", way.form) for way in (one, other)]
-    places = [int(way[1]) for way in ways if way]
-    return other if len(places) == 2 and places[1] > places[0] else one
+    return other if one.kind == other.kind == "f" and other.decimals > one.decimals else one
 
 
 MORE_DECIMALS = 2
@@ -245,9 +246,8 @@ def closing(form: Numbers, sums: Sequence[tuple[Sequence[float], float]]) -> tup
 
     Each sum is its terms and their total.
     """
-    fixed = re.fullmatch(r"(,?)\.(\d+)f", form.form)
-    more = range(MORE_DECIMALS + 1 if fixed else 1)
-    for way in [Numbers(f"{fixed[1]}.{int(fixed[2]) + i}f") if fixed else form for i in more]:
+    for more in range(MORE_DECIMALS + 1 if form.kind == "f" else 1):
+        way = form._replace(decimals=form.decimals + more)
         if all(way.read(sum(map(way.read, terms)) - way.read(total)) == 0 for terms, total in sums):
             return way, False
     return form, True
@@ -366,7 +366,7 @@ class Bars:
     """Of weights and of half widths."""
     weight: int
     interval: int
-    """0 where no weight has an interval."""
+    """0 where no weight has an error."""
 
     @property
     def width(self) -> int:
@@ -413,7 +413,7 @@ class Bars:
         mark = "~" if not one.certain else ""
         text = (mark + self.form.signed(one.weight)).rjust(self.weight)
         beside = ""
-        if one.interval is not None:
+        if self.interval:
             beside = f" {self.glyphs.plus_minus}{self.form.plain(one.half_width)}"
         return text.replace(MINUS, self.glyphs.minus) + beside.ljust(self.interval)
 
@@ -432,7 +432,7 @@ def bars_of(
     parts of.
     """
     width, names = room
-    halves = [one.half_width for one in weights if one.interval is not None]
+    halves = [one.half_width for one in weights if one.half_width]
     form = numbers_for((one.weight for one in weights), errors=halves, scale=level)
     signed = [len(form.signed(one.weight)) + (not one.certain) for one in weights]
     heading = f" {glyphs.plus_minus} 95%"

@@ -31,6 +31,8 @@ IMAGE_SUFFIXES = (
 
 TEXT_SUFFIXES = (".txt", ".md", ".text", ".eml", ".log", ".rst")
 
+NUMPY_MAGIC = b"\x93NUMPY"
+
 IMAGE_MAGIC = (
     b"\x89PNG",
     b"\xff\xd8\xff",
@@ -38,7 +40,7 @@ IMAGE_MAGIC = (
     b"GIF89a",
     b"II*\x00",
     b"MM\x00*",
-    b"\x93NUMPY",
+    NUMPY_MAGIC,
 )
 
 TABLE_MAGIC = (b"PAR1", b"SQLite format 3", b"ARROW1", b"FEA1")
@@ -47,7 +49,7 @@ READ_BYTES, READ_LINES, LISTED = 65_536, 20, 200
 
 
 class Guess(NamedTuple):
-    """A kind of input, and what tells it; nothing where the options typed leave no choice."""
+    """A kind of input, and a word of it where neither options, name nor first bytes tell."""
 
     modality: str
     reason: str = ""
@@ -185,9 +187,10 @@ def kind_of(path: str) -> Guess | None:
     webp = head[:4] == b"RIFF" and head[8:12] == b"WEBP"
     bitmap = head[:2] == b"BM" and head[6:10] == bytes(4)
     if webp or bitmap or head.startswith(IMAGE_MAGIC) or (not head and suffix in IMAGE_SUFFIXES):
-        return Guess("image", f"{name} is an image")
+        array = head.startswith(NUMPY_MAGIC)  # of pixels, or of rows
+        return Guess("image", f"{name} is an image" if array else "")
     if suffix[1:] in TABLES.own or head.startswith(TABLE_MAGIC):
-        return Guess("tabular", f"{name} is a table")
+        return Guess("tabular")
     return _kind_of_characters(name, suffix, head) if head else None
 
 
@@ -210,7 +213,7 @@ def _kind_of_characters(name: str, suffix: str, head: bytes) -> Guess | None:
     lines = head.decode("utf-8", "replace").splitlines()[:READ_LINES]
     if any(_is_table(lines, mark) for mark in ",;\t|"):
         return None if suffix in TEXT_SUFFIXES else Guess("tabular", f"{name} is a table")
-    return Guess("text", f"{name} is a text")
+    return Guess("text", "" if suffix in TEXT_SUFFIXES else f"{name} is a text")
 
 
 def _is_table(lines: list[str], separator: str) -> bool:

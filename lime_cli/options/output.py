@@ -42,11 +42,16 @@ class ReportOptions(Options, heading="Output"):
     quiet: bool = flag("-q", "--quiet", "Print no warnings.", common=True)
     no_color: bool = flag("--no-color", "Print without colours.")
 
+    @property
+    def path(self) -> str | None:
+        """The file or folder to write; None for standard output."""
+        return None if self.output == "-" else self.output
+
     def destination(self) -> Output:
         """Return where the result goes; raise SettingsError for a suffix that is no format."""
-        chosen = self.format_name or format_of(self.output, self.formats)
+        chosen = self.format_name or format_of(self.path, self.formats)
         self.tell_of_suffix()
-        return Output(self.output, chosen, self.force, Console(self.quiet), self.no_color)
+        return Output(self.path, chosen, self.force, Console(self.quiet), self.no_color)
 
     def tell_of_suffix(self) -> None:
         """Warn of a file that is named as one of another format; any text may be ``.txt``."""
@@ -81,9 +86,9 @@ class OutputOptions(ReportOptions):
         """Return where explanations go; a folder's name may have any suffix."""
         self.tell_of_suffix()
         name = self.format_name
-        suffix = Path(self.output).suffix.lower() if self.output else ""
+        suffix = Path(self.path or "").suffix.lower()
         return Output(
-            self.output,
+            self.path,
             name or SUFFIXES.get(suffix, "table"),
             self.force,
             Console(self.quiet, self.verbose),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import stat
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -77,7 +78,8 @@ class Output:
         _check_length(self.path)
         if self.path.endswith(("/", os.sep)) or Path(self.path).is_dir():
             return True
-        return several and Path(self.path).suffix.lower() not in SUFFIXES
+        suffix = Path(self.path).suffix.lower()
+        return several and suffix not in SUFFIXES and not _is_of_files(suffix)
 
     def check(self, n_instances: int, folders: bool = False) -> None:
         """Refuse, before any model work, what cannot be written.
@@ -134,6 +136,8 @@ class Output:
         path = Path(name)
         if path.is_dir():
             raise OutputError(f"{name}: is a folder", "name a file")
+        if is_stream(path):
+            return
         if path.exists() and not self.force:
             raise OutputError(f"{name}: exists already", "choose another name, or add --force")
         if not path.parent.is_dir():
@@ -288,9 +292,13 @@ class _StandardOutput:
 
 @contextlib.contextmanager
 def whole(name: str) -> Iterator[IO[bytes]]:
-    """Open a file beside ``name`` that takes its place when all went well."""
+    """Open a file beside ``name`` that takes its place when all went well; or a device itself."""
     path, mode = Path(name), 0o666 & ~_umask()  # of now: a model may set another
     try:
+        if is_stream(path):
+            with path.open("ab") as stream:  # what a log holds already stays
+                yield stream
+            return
         import tempfile
 
         with tempfile.NamedTemporaryFile(
@@ -307,6 +315,26 @@ def whole(name: str) -> Iterator[IO[bytes]]:
                 raise
     except OSError as error:
         raise OutputError(f"{name}: cannot be written ({error.strerror})") from None
+
+
+def is_stream(path: Path) -> bool:
+    """Tell a device, a pipe or an open file, which is written to and never replaced."""
+    with contextlib.suppress(OSError):
+        mode = path.stat().st_mode
+        kept = stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+        return not kept or (path.is_symlink() and path.parent.parts[:2] in _OPEN_FILES)
+    return False
+
+
+_OPEN_FILES = (("/", "dev"), ("/", "proc"))
+"""Where the system has links such as /dev/stdout, which lead to whatever file that is."""
+
+
+def _is_of_files(suffix: str) -> bool:
+    """Tell a suffix of files, such as .pdf, from what a folder's name may end in: ``out.v2``."""
+    import mimetypes
+
+    return mimetypes.MimeTypes().guess_type(f"result{suffix}") != (None, None)
 
 
 def _umask() -> int:

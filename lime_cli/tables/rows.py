@@ -12,7 +12,7 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from itertools import islice, pairwise
@@ -145,11 +145,7 @@ class _Parser:
         return lambda cells: value
 
     def _cell(self, column: str, other: Any) -> Operand:
-        if column not in self._places:
-            near = get_close_matches(column, list(self._places), n=1)
-            listed = ", ".join(list(self._places)[:12])
-            hint = f"did you mean {near[0]!r}?" if near else f"it has {listed}"
-            raise SettingsError(f"--where: {self._name} has no column {column!r}", hint)
+        check_names([("--where", column)], [*self._places], f"{self._name} has no column")
         place, dialect = self._places[column], self._dialect
         if isinstance(other, str):
             return lambda cells: cells[place].strip() or None
@@ -240,7 +236,8 @@ class Rows:
     def _named(self, stream: Stream) -> Iterator[Source]:
         place = None
         if self.id_column is not None:
-            require(stream.name, stream.header, (self.id_column,))
+            whose = f"{stream.name} has no column"
+            check_names([("--id-column", self.id_column)], stream.header, whose)
             place = stream.header.index(self.id_column)
         seen: set[str] = set()
         for number, record in enumerate(stream.records):
@@ -327,6 +324,21 @@ def parse_ranges(words: str) -> list[range]:
             raise SettingsError(f"--row {part.strip()}: runs backwards", "write 10-20")
         found.append(range(start, stop))
     return found
+
+
+def check_names(pairs: Iterable[tuple[str, str]], known: Sequence[str], whose: str) -> None:
+    """Raise SettingsError for an option that names what is not among ``known``, with the nearest.
+
+    ``whose`` says whose names these are: ``rows.csv: has no column``.
+    """
+    has = set(known)
+    for option, name in pairs:
+        if name not in has:
+            near = next((one for one in known if one.casefold() == name.casefold()), None) or next(
+                iter(get_close_matches(name, known, n=1)), None
+            )
+            hint = f"did you mean {near!r}?" if near else f"it has {and_so_on(known, 12)}"
+            raise SettingsError(f"{option}: {whose} {name!r}", hint)
 
 
 def require(

@@ -14,6 +14,7 @@ from lime_cli.engine.model import BoolArray, FloatArray, IntArray, different
 from lime_cli.errors import InputError, SettingsError
 from lime_cli.tables.cells import DAY, Cells, are_dates, days_of, number, shortened
 from lime_cli.tables.dialect import MISSING, TRUE_FALSE
+from lime_cli.tables.rows import check_names
 from lime_cli.tabular.groups import (
     Dummies,
     Feature,
@@ -25,7 +26,7 @@ from lime_cli.tabular.groups import (
     frequencies_of,
     is_missing,
 )
-from lime_cli.tabular.schema import NAMED_BINS, UNCUT, Schema, check_names
+from lime_cli.tabular.schema import NAMED_BINS, UNCUT, Schema
 
 DEPENDENCE_ROWS = 500
 """Rows that are looked at, at most, evenly spaced."""

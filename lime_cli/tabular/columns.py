@@ -14,12 +14,12 @@ from lime_cli.models.model_file import ModelInput
 from lime_cli.tables.cells import Cells, are_dates, is_number, kind_of, misspelled, numbers
 from lime_cli.tables.dialect import MISSING, Dialect
 from lime_cli.tables.readers import Stream, open_table, read_evenly
-from lime_cli.tables.rows import is_data, require
+from lime_cli.tables.rows import check_names, is_data, require
 from lime_cli.tabular.background import Background, build_background
 from lime_cli.tabular.doubts import numbers_for_gaps
 from lime_cli.tabular.names import ID, INDEX, is_label, numbers_only, typed
 from lime_cli.tabular.reading import Reading, among_numbers, chooser_of, dates_of
-from lime_cli.tabular.schema import Schema, check_names
+from lime_cli.tabular.schema import Schema
 
 NEARLY_ALL = 0.9
 """Share of a column's different cells that are numbers, from which the others are mistakes."""

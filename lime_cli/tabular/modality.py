@@ -16,7 +16,7 @@ from lime_cli.models.model_file import ModelInput
 from lime_cli.sources import Record, Source
 from lime_cli.tables.dialect import PLAIN, Dialect
 from lime_cli.tables.readers import Stream, open_table
-from lime_cli.tables.rows import Rows, cells_of, is_data, require
+from lime_cli.tables.rows import Rows, cells_of, check_names, is_data, require
 from lime_cli.tables.streams import Watch, is_once
 from lime_cli.tabular.answering import answered_words
 from lime_cli.tabular.background import Background, parse_cell
@@ -35,7 +35,7 @@ from lime_cli.tabular.names import ID, INDEX, called, is_label, numbers_only
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
 from lime_cli.tabular.reading import AS_SPELLED, Reading, are_words, spelling_of
 from lime_cli.tabular.row import CellWords, RowInstance, row_of, table_of
-from lime_cli.tabular.schema import Schema, check_names
+from lime_cli.tabular.schema import Schema
 
 
 def warnings_of(record: Record) -> tuple[CodedWarning, ...]:

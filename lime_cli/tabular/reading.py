@@ -21,7 +21,8 @@ from lime_cli.errors import InputError, and_more
 from lime_cli.models.model_file import Known, ModelInput
 from lime_cli.tables.cells import Cells, days_of, is_number, shortened
 from lime_cli.tables.dialect import MISSING, NUMBER, TRUE_FALSE, Dialect
-from lime_cli.tabular.schema import Maps, Schema, check_names
+from lime_cli.tables.rows import check_names
+from lime_cli.tabular.schema import Maps, Schema
 
 PANDAS_MISSING = frozenset(
     (
@@ -88,6 +89,9 @@ def _unitless(cell: str) -> str:
 
 MULTIPLE = re.compile(r"(?P<number>\d+(\.\d+)?)\s?(?P<mark>[kKMB])", re.ASCII)
 """A number of thousands, millions or billions."""
+
+KELVIN = re.compile(r"[\d.,]+\s+K", re.ASCII)
+"""A temperature: a unit stands apart from its number, a K of thousands does not."""
 
 TIMES = {"k": 10**3, "K": 10**3, "M": 10**6, "B": 10**9}
 
@@ -447,9 +451,9 @@ class Chooser:
             fill = self._fill(place, counts)
             rules[name] = self._rules(counts, known)._replace(marks=own, fill=fill)
             if name in self.numeric and _have_units(counts):
-                rule = (
-                    "multiplied" if any(_multiplied(one) != one for one in counts) else "unitless"
-                )
+                marked = [one for one in counts if _multiplied(one) != one]
+                times = not all(KELVIN.fullmatch(one.strip()) for one in marked)
+                rule = "multiplied" if times else "unitless"
                 rules[name] = rules[name]._replace(names=(*rules[name].names, rule))
         found = {name: one for name, one in rules.items() if one.names or one.marks or one.fill}
         said = (*self._said(cells, found), *self._hashed(cells))

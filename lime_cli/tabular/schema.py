@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from types import MappingProxyType
 
-from lime_cli.errors import SettingsError, and_so_on
+from lime_cli.errors import SettingsError
 from lime_cli.tables.dialect import NUMBER
 
 NAMED_BINS = {"quartile": 4, "decile": 10}
@@ -210,18 +209,3 @@ def parse_groups(words: Sequence[str]) -> tuple[tuple[str, tuple[str, ...]], ...
         columns = (rest if mark else word).split(",")
         found[-1][1].extend(one.strip() for one in columns if one.strip())
     return tuple((name, tuple(columns)) for name, columns in found)
-
-
-def check_names(pairs: Iterable[tuple[str, str]], known: Sequence[str], whose: str) -> None:
-    """Raise SettingsError for an option that names what is not among ``known``, with the nearest.
-
-    ``whose`` says whose names these are: ``rows.csv: has no column``.
-    """
-    has = set(known)
-    for option, name in pairs:
-        if name not in has:
-            near = next((one for one in known if one.casefold() == name.casefold()), None) or next(
-                iter(get_close_matches(name, known, n=1)), None
-            )
-            hint = f"did you mean {near!r}?" if near else f"it has {and_so_on(known, 12)}"
-            raise SettingsError(f"{option}: {whose} {name!r}", hint)

@@ -242,7 +242,7 @@ def test_a_part_of_a_notebook_has_the_colours_of_its_theme():
     for scheme, mark in (("dark", "[data-jp-theme-light=false]"), ("light", ".vscode-light")):
         (rule,) = [
             found[2]
-            for found in re.finditer(r":is\(([^)]*)\) \.limex\{([^}]*)\}", style)
+            for found in re.finditer(r":is\(([^)]*)\) [.limex]+\{([^}]*)\}", style)
             if mark in found[1]
         ]
         ground = re.search(r"--ground:#(\w+)", rule)[1]
@@ -265,7 +265,9 @@ def test_a_weight_without_a_certain_sign_is_marked_in_the_list(limex, tmp_path):
     words = ("explain", "tabular", *table, "--row", "1,3", "--samples", "32", "-q")
     for path in (page, record):
         assert limex(*words, "-o", path).code == 0
-    shown = re.findall(r"~[+−]", page.read_text().partition("</table>")[0])
+    shown = re.findall(
+        r"~[+−]", page.read_text().partition('<table class="list">')[2].partition("</table>")[0]
+    )
     records = map(json.loads, record.read_text().splitlines())
     first = [part for one in records for part in one["targets"][0]["components"][:3]]
     wide = [one for one in first if one["interval"][0] <= 0 <= one["interval"][1]]

@@ -172,6 +172,14 @@ def test_the_legend_says_what_dashes_mean(style: str, said: bool) -> None:
     assert dashed.shape[1] == plain.shape[1]
 
 
+@pytest.mark.parametrize(("fidelity", "differs"), [(0.08, True), (0.8, False)])
+def test_the_legend_tells_too_few_samples_from_a_poor_fit(fidelity: float, differs: bool) -> None:
+    few = (CodedWarning("few_effective_samples", ""),)
+    thin = replace(explanation(surrogates=(surrogate(fidelity=fidelity),)), warnings=few)
+    poor = replace(thin, settings=Settings(refit=True))  # whose weights are those that fit best
+    assert (drawn(thin) != drawn(poor)).any() == differs
+
+
 @pytest.mark.parametrize("style", STYLES)
 def test_equal_explanations_give_equal_bytes(style: str) -> None:
     outs = [io.BytesIO(), io.BytesIO()]

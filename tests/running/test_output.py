@@ -1,12 +1,17 @@
-"""``--save-samples``: what an instance was explained by, as arrays."""
+"""Where results go, and ``--save-samples``: what an instance was explained by, as arrays."""
 
 import json
+import os
+import stat
+from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
 
 from lime_cli.models.model_file import ModelFile
 from lime_cli.running.job import Job, call_counter, run
+from lime_cli.running.output import whole
 from lime_cli.settings import Settings
 from lime_cli.texts.modality import TextModality
 from tests.conftest import ROOT
@@ -92,3 +97,42 @@ def test_a_suffix_without_a_format_is_refused_with_the_list(limex, tmp_path, nam
     assert (result.code, path.exists()) == (2, False)
     assert f"there is no format {path.suffix} for this result" in result.err
     assert limex(*command, "--row", "3", "--samples", "16", "-o", path, "-f", "json").code == 0
+
+
+FOUR = ("explain", "tabular", "sample_models/zoo_mlp.onnx", "sample_data/zoo.csv", "--row", "3-6")
+
+
+@pytest.mark.parametrize(
+    ("name", "folder"), [("a.pdf", False), ("a.gif", False), ("a.v2", True), ("a", True)]
+)
+def test_a_folder_is_not_named_like_a_file_of_another_kind(limex, tmp_path, name, folder):
+    path = tmp_path / name
+    result = limex(*FOUR, "--samples", "16", "-o", path)
+    assert (result.code, path.is_dir()) == ((0, True) if folder else (2, False))
+    assert ("there is no format" in result.err) != folder
+
+
+def test_standard_output_may_be_called_by_a_mark(limex, tmp_path, monkeypatch):
+    plain = limex("explain", *ROW, "--samples", "64", "-f", "csv")
+    marked = limex("explain", *ROW, "--samples", "64", "-f", "csv", "-o", "-")
+    assert (marked.code, marked.out) == (0, plain.out)
+    assert not Path("-").exists()
+
+
+def test_a_pipe_or_device_is_written_to_and_never_replaced(limex, tmp_path):
+    pipe, log, link = tmp_path / "pipe", tmp_path / "log", tmp_path / "link"
+    os.mkfifo(pipe)
+    link.symlink_to(pipe)
+    for name in (pipe, link):
+        found = []
+        reader = Thread(target=lambda kept=found: kept.append(pipe.read_text()))
+        reader.start()
+        result = limex("explain", *ROW, "--samples", "64", "-f", "csv", "-o", name)
+        reader.join()
+        assert result.code == 0, result.err
+        assert found == [limex("explain", *ROW, "--samples", "64", "-f", "csv").out]
+        assert stat.S_ISFIFO(pipe.stat().st_mode)
+    log.write_text("held\n")
+    with log.open("ab") as stream, whole(f"/dev/fd/{stream.fileno()}") as out:
+        out.write(b"more\n")
+    assert log.read_text() == "held\nmore\n"

@@ -560,14 +560,21 @@ def test_words_that_the_model_cuts_itself_stay_words(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("spell", "times"),
+    ("spell", "times", "said"),
     [
-        (lambda number: f"{number:.0f}k", 1_000),
-        (lambda number: f"{number:.0f}K" if number % 2 else f"{number / 1000:.3f}M", 1_000),
-        (lambda number: f"${number:.0f}M", 1_000_000),
+        (lambda number: f"{number:.0f}k", 1_000, "multiplied"),
+        (
+            lambda number: f"{number:.0f}K" if number % 2 else f"{number / 1000:.3f}M",
+            1_000,
+            "multiplied",
+        ),
+        (lambda number: f"${number:.0f} K", 1_000, "multiplied"),
+        (lambda number: f"${number:.0f}M", 1_000_000, "multiplied"),
+        (lambda number: f"{number:.0f} K", 1, "unitless"),
     ],
+    ids=["k", "K and M", "$ K", "M", "kelvin"],
 )
-def test_thousands_and_millions_of_a_numeric_column_are_multiplied(tmp_path, spell, times):
+def test_thousands_and_millions_of_a_numeric_column_are_multiplied(tmp_path, spell, times, said):
     *_, path = money(tmp_path, spell, SALES.round(), ";")
     frame = pd.DataFrame({"sales": SALES.round(), "n": np.arange(60) * 613 % 4099 + 1000}) * times
     model = make_pipeline(StandardScaler(), LogisticRegression()).fit(frame, np.arange(60) % 3 == 0)
@@ -579,7 +586,7 @@ def test_thousands_and_millions_of_a_numeric_column_are_multiplied(tmp_path, spe
     inputs = [table.read(source).model_inputs(codes) for source in table.sources()]
     found = np.vstack([loaded.predict(one) for one in inputs])
     assert found == pytest.approx(model.predict_proba(frame))
-    assert "read_multiplied" in {one.code for one in table.fitted_warnings}
+    assert f"read_{said}" in {one.code for one in table.fitted_warnings}
 
 
 @pytest.mark.parametrize("numeric", [(), ("sales", "n")])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -155,8 +155,32 @@ def _of_images(
         layout=layout,
         precision="float16" if one.type == "tensor(float16)" else None,
         preprocess=graph.metadata.get("limex.preprocess", raw),
-        pixels=pixels if raw is None and "limex.preprocess" not in graph.metadata else None,
+        pixels=(pixels or _told(graph.metadata))
+        if raw is None and "limex.preprocess" not in graph.metadata
+        else None,
     )
+
+
+RANGES = {
+    "NominalRange_0_255": (1.0, 0.0, 1.0),
+    "Normalized_0_1": (1 / 255, 0.0, 1.0),
+    "Normalized_1_1": (1 / 255, 0.5, 0.5),
+    "NominalRange_16_235": (219 / 255, -16.0, 1.0),
+}
+"""What ONNX calls how pixels become numbers: their scale, mean and deviation."""
+
+
+def _told(metadata: Mapping[str, str]) -> PixelsInput | None:
+    """Return what a graph's own metadata say of pixels, as ONNX or Ultralytics spell it."""
+    form = metadata.get("Image.BitmapPixelFormat", "")
+    flipped = "BGR" if form.startswith("Bgr") else None
+    known = RANGES.get(metadata.get("Image.NominalPixelRange", "NominalRange_0_255" * bool(form)))
+    if known is not None:
+        scale, mean, std = known
+        return PixelsInput(scale=scale, mean=(mean,), std=(std,), channels=flipped)
+    if metadata.get("author") == "Ultralytics" and metadata.get("task") == "classify":
+        return PixelsInput(resize="crop")
+    return None
 
 
 def _is_grey(shape: list[Any]) -> bool:

@@ -170,7 +170,7 @@ def _instances(comparison: Comparison) -> Grid:
         SheetColumn("instance"),
         SheetColumn("target"),
         SheetColumn("prediction", moved.signed),
-        SheetColumn("ranks", Numbers(".2f").plain),
+        SheetColumn("ranks", Numbers(2).plain),
         SheetColumn("overlap", SHARE.plain),
         SheetColumn("flips", COUNT.plain),
         SheetColumn("largest change"),

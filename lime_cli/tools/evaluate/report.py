@@ -314,7 +314,7 @@ def _spread(spread: Spread, page: Page) -> str:
     return _number(spread.mean, THREE.plain) + beside
 
 
-THREE = Numbers(".3f")
+THREE = Numbers(3)
 """Of fidelities."""
 
 
