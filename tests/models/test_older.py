@@ -291,7 +291,7 @@ def test_losses_go_by_their_names_of_today(tmp_path, monkeypatch) -> None:
 
 
 @pytest.mark.filterwarnings("ignore:Trying to unpickle")
-def test_what_is_asked_otherwise_today_names_its_version(tmp_path, monkeypatch) -> None:
+def test_what_predicts_otherwise_today_names_its_version(tmp_path, monkeypatch) -> None:
     if sklearn.__version__ < "1.5":
         pytest.skip("this scikit-learn asks it as older ones did")
     path = written(PLSRegression(1).fit(X, AMOUNTS), tmp_path / "m.pkl", monkeypatch, "1.4.2")

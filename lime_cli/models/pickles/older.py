@@ -114,7 +114,7 @@ def bring_up(made: Iterable[object], version: str) -> None:
             continue
         name, held = type(one).__name__, vars(one)
         if name in _PROJECTIONS and is_older(version, "1.5"):
-            raise NeedsVersion(f"holds a {name}, which is asked otherwise since 1.5")
+            raise NeedsVersion(f"holds a {name}, which predicts otherwise since 1.5")
         for old, new in _RENAMED.items():
             if old in held and new not in held:
                 held[new] = held[old]
