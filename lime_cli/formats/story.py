@@ -674,8 +674,11 @@ def changes_said(explanation: Explanation, surrogate: Surrogate) -> Iterator[str
         )
         return
     yield from (_change_said(explanation, surrogate, one) for one in found)
-    they = "This is the sample" if len(found) == 1 else "These are the samples"
-    yield f"{they} with the fewest changes among {explanation.samples:,}, predicted by the model."
+    among = f"among the {explanation.samples:,} samples, each predicted by the model"
+    if len(found) == 1:
+        yield f"No smaller change was found {among}."
+    else:
+        yield f"These are the smallest changes {among}."
 
 
 MOST_CHANGES = 5

@@ -30,7 +30,7 @@ from lime_cli.formats.story import (
 from lime_cli.records.record import explanation_of
 from lime_cli.settings import Settings
 from tests.conftest import MaskInstance, turning_at
-from tests.formats.test_json import explanation
+from tests.formats.test_json import explanation, written
 from tests.formats.test_table import review
 
 ZOO = ("tabular", "sample_models/zoo_mlp.onnx", "sample_data/zoo.csv", "--row", "84")
@@ -239,6 +239,8 @@ def test_weights_without_a_sampling_error_have_no_whiskers():
     sure = " ".join(certainty_said(one, one.surrogates[0]))
     assert "no sampling error" in sure
     assert "hisker" not in sure + legend(one, one.surrogates[0])
+    for form in ("table", "md"):
+        assert "±" not in written(form, [one]).decode()
 
 
 def test_dotted_words_are_explained_where_there_are_some():
@@ -345,6 +347,7 @@ def test_a_change_of_many_parts_is_kept_but_not_told(needed, told):
     assert bool(nearest_said(one)) == told
     said = " ".join(changes_said(one, one.surrogates[0]))
     assert ("the model predicts “b”" in said) == told
+    assert ("No smaller change was found among" in said) == told
     assert ("none with at most 5 changes is predicted as another class" in said) != told
 
 

@@ -360,6 +360,10 @@ PROCESSORS = {
             - [0.1, 0.2, 0.3]
         ) / [1, 2, 3],
     ),
+    "a filter by its name": (
+        {"size": {"height": 32, "width": 32}, "resample": "bicubic", "do_normalize": False},
+        lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BICUBIC)) / 255,
+    ),
     "older": (
         {"size": 32, "image_mean": [0.5] * 3, "image_std": [0.5] * 3},
         lambda image: np.asarray(image.resize((32, 32), Image.Resampling.BILINEAR)) / 127.5 - 1,
@@ -616,3 +620,63 @@ def test_inspect_leaves_to_the_folder_what_it_says_of_pixels(limex, tmp_path):
     words = ("--segmenter", "grid", "--samples", 20, "-f", "json")
     record = json.loads(limex("explain", "image", tmp_path, saved(tmp_path, "png"), *words).out)
     assert record["instance"]["facts"]["input"]["std"] == [0.5] * 3
+
+
+TOLD = {
+    "bytes, blue first": (
+        {"Image.BitmapPixelFormat": "Bgr8", "Image.NominalPixelRange": "NominalRange_0_255"},
+        lambda pixels: pixels[..., ::-1],
+    ),
+    "bytes, blue first, the range left out": (
+        {"Image.BitmapPixelFormat": "Bgr8"},
+        lambda pixels: pixels[..., ::-1],
+    ),
+    "0 to 1": (
+        {"Image.BitmapPixelFormat": "Rgb8", "Image.NominalPixelRange": "Normalized_0_1"},
+        lambda pixels: pixels / 255,
+    ),
+    "-1 to 1": (
+        {"Image.BitmapPixelFormat": "Rgb8", "Image.NominalPixelRange": "Normalized_1_1"},
+        lambda pixels: pixels / 127.5 - 1,
+    ),
+    "16 to 235": (
+        {"Image.NominalPixelRange": "NominalRange_16_235"},
+        lambda pixels: 16 + pixels * (219 / 255),
+    ),
+    "Ultralytics": ({"author": "Ultralytics", "task": "classify"}, lambda pixels: pixels / 255),
+}
+
+
+@pytest.mark.parametrize("name", list(TOLD))
+def test_what_the_metadata_of_a_graph_say_of_pixels_is_done(tmp_path, name):
+    said, expected = TOLD[name]
+    redness(tmp_path / "model.onnx", (1, 3, 32, 32))
+    model = onnx.load(tmp_path / "model.onnx")
+    onnx.helper.set_model_props(model, said)
+    onnx.save(model, tmp_path / "model.onnx")
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    given = ModelFile(str(tmp_path / "model.onnx")).load().input
+    modality = ImageModality((str(tmp_path / "a.png"),), segmenter="grid").fitted(given)
+    found = modality.read(next(modality.sources()))
+    assert found.original()[0] == pytest.approx(expected(noise), abs=1e-4)
+    assert "preprocessing_assumed" not in [one.code for one in found.warnings]
+
+
+def test_a_mean_of_whole_pixels_is_taken_from_whole_pixels(tmp_path):
+    redness(tmp_path / "model.onnx", (1, 3, 32, 32))
+    noise = np.random.default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    Image.fromarray(noise).save(tmp_path / "a.png")
+    given = ModelFile(str(tmp_path / "model.onnx")).load().input
+    for options, expected in (
+        ({"mean": (127.0,), "std": (128.0,)}, (noise - 127.0) / 128),
+        ({"std": (255.0,)}, noise / 255),
+        ({"mean": (0.5,), "std": (0.25,)}, (noise / 255 - 0.5) / 0.25),
+        ({"mean": (127.0,), "scale": 1 / 255}, noise / 255 - 127.0),
+    ):
+        modality = ImageModality((str(tmp_path / "a.png"),), segmenter="grid", **options)
+        fitted = modality.fitted(given)
+        found = fitted.read(next(fitted.sources()))
+        assert found.original()[0] == pytest.approx(expected, abs=1e-4)
+        whole = "scale" not in options and max(*options.get("mean", (0,)), *options["std"]) > 2
+        assert ("preprocessing_assumed" in [one.code for one in fitted.said]) == whole

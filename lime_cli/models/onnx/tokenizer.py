@@ -307,7 +307,7 @@ def _readable() -> Iterator[None]:
         yield
     except ImportError:
         raise MissingDependency(
-            "--tokenizer: tokenizers is not installed", "pip install 'limex[tokenizers]'"
+            "reading a tokenizer requires the package tokenizers", "pip install 'limex[tokenizers]'"
         ) from None
 
 

@@ -1,0 +1,169 @@
+"""Pickles beside a model: the vectorizer of its texts, the names of its classes, and others.
+
+Nobody named these files, so they are loaded only if all that is in them is on the list of what is
+safe, however much the model's own file is trusted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from lime_cli.engine.model import CodedWarning
+from lime_cli.errors import LimexError
+from lime_cli.models.bag_of_words import is_vectorizer
+from lime_cli.models.encoders import width_of
+from lime_cli.models.model_file import (
+    APPLIED_FIRST,
+    NAMES_CLASSES,
+    VECTORIZERS,
+    ModelFile,
+    pickles_beside,
+)
+from lime_cli.models.parts import can_predict, children_of
+from lime_cli.models.predictor import Way
+
+Load = Callable[[Path], object]
+"""Loads a file that nobody named; raises LimexError for what may not be loaded."""
+
+TRIED = 4
+"""Files beside a model that are opened."""
+
+Said = tuple[CodedWarning, ...]
+
+
+def takes_an_array(model: Any) -> bool:
+    """Tell a model that was fitted on an array of columns, and of which nothing says where from."""
+    named = getattr(model, "feature_names_in_", None) is not None
+    return (
+        bool(getattr(model, "n_features_in_", None)) and not named and not hasattr(model, "steps")
+    )
+
+
+def opened_beside(file: ModelFile, load: Load) -> list[tuple[str, Any]]:
+    """Return what lies beside a model and may stand before it, by the files' names: transformers,
+    a vectorizer of texts first; nothing where there is no vectorizer.
+    """
+    named = pickles_beside(file.path, VECTORIZERS)[:TRIED]
+    found = [(name, one) for name in named for one in _inside(_opened(file, name, load))]
+    if not any(is_vectorizer(one) for _, one in found):
+        return []
+    more = [name for name in pickles_beside(file.path, APPLIED_FIRST) if name not in named]
+    found += [(name, one) for name in more for one in _inside(_opened(file, name, load))]
+    return sorted(found, key=lambda one: not is_vectorizer(one[1]))
+
+
+def behind_vectorizer(
+    model: Any, file: ModelFile, beside: list[tuple[str, Any]], others: tuple[str, ...]
+) -> tuple[Any, ModelFile, Said]:
+    """Put a model of an array's columns behind the only vectorizer ``beside`` it that makes as
+    many, with what lies there and fits between them.
+
+    Else say which ``others`` beside it may belong before it.
+    """
+    if not takes_an_array(model):
+        return model, file, ()
+    n = int(model.n_features_in_)
+    steps = _steps(beside, n) if file.key is None else []
+    if not steps:
+        return model, file, _not_applied(file.path, others)
+    from sklearn.pipeline import Pipeline
+
+    listed, several = " and ".join(repr(name) for name, _ in steps), len(steps) > 1
+    words = (
+        f"{listed} beside the model {'are' if several else 'is'} applied before it, as "
+        f"{'they make' if several else 'it makes'} the {n:,} numbers that the model takes; texts "
+        "go in as they are: what a program does to texts first is not known"
+    )
+    file = file._replace(vectorizers=tuple(_beside(file, name) for name, _ in steps))
+    return Pipeline([*steps, ("model", model)]), file, (CodedWarning("chained", words),)
+
+
+def _steps(beside: list[tuple[str, Any]], n: int) -> list[tuple[str, Any]]:
+    """Return what makes n columns of texts, by the files' names; nothing if that is not clear."""
+    found = [(name, one) for name, one in beside if is_vectorizer(one)]
+    if len(found) != 1:
+        return []
+    width = _width(found[0][1])
+    between = [
+        (name, one)
+        for name, one in beside
+        if not is_vectorizer(one) and getattr(one, "n_features_in_", None) in (width, n)
+    ]
+    widths = [width, *(width_of(one) for _, one in between)]
+    taken = [*(one.n_features_in_ for _, one in between), n]
+    return [*found, *between] if len(between) < 2 and widths == taken else []
+
+
+def with_names(way: Way, file: ModelFile, load: Load) -> tuple[ModelFile, Said]:
+    """Name the classes of a model of texts, where they are numbers, as the only fitting label
+    encoder beside it does; else say which file may name them.
+    """
+    classes = way.stated.classes or ()
+    numbers = tuple(map(str, range(len(classes))))
+    found = pickles_beside(file.path, NAMES_CLASSES)
+    if not found or file.classes or way.input.kind != "text" or classes != numbers or not classes:
+        return file, ()
+    naming = {
+        name: names
+        for name in found[:TRIED]
+        if (names := _names_in(_opened(file, name, load))) and len(names) == len(classes)
+    }
+    if len(naming) == 1:
+        ((name, names),) = naming.items()
+        words = f"classes are called as {name!r} beside the model has them; --classes changes this"
+        return file._replace(classes=names), (CodedWarning("classes_assumed", words),)
+    place = str(Path(file.path).with_name(found[0]))
+    code = f"import joblib; print(*joblib.load({place!r}).classes_, sep=',')"
+    words = (
+        f"classes are called {classes[0]} to {classes[-1]}; if {found[0]!r} beside the model holds "
+        f'their names, python -c "{code}" prints them for --classes'
+    )
+    return file, (CodedWarning("classes_assumed", words),)
+
+
+def _beside(file: ModelFile, name: str) -> str:
+    return str(Path(file.path).with_name(name))
+
+
+def _opened(file: ModelFile, name: str, load: Load) -> object:
+    try:
+        return load(Path(_beside(file, name)))
+    except LimexError:
+        return None
+
+
+def _inside(held: Any) -> list[Any]:
+    """Return the transformers that a file is, or holds in a tuple or under keys."""
+    inside = children_of(held).values() if isinstance(held, (dict, list, tuple)) else ()
+    return [one for one in (held, *inside) if hasattr(one, "transform") and not can_predict(one)]
+
+
+def _width(vectorizer: Any) -> int | None:
+    words = getattr(vectorizer, "vocabulary_", None)
+    return len(words) if words is not None else getattr(vectorizer, "n_features", None)
+
+
+def _names_in(held: Any) -> tuple[str, ...] | None:
+    """Return the words that a label encoder stands for, in its order."""
+    names = getattr(held, "classes_", None)
+    encoder = type(held).__name__ == "LabelEncoder" and isinstance(names, np.ndarray)
+    words = names.tolist() if encoder and names is not None else []
+    return tuple(words) if words and all(isinstance(one, str) for one in words) else None
+
+
+def _not_applied(path: str, found: Sequence[str]) -> Said:
+    """Say what lies beside a model that may belong before it."""
+    if not found:
+        return ()
+    places = (str(Path(path).with_name(found[0])), path)
+    held = ", ".join(f"joblib.load({place!r})" for place in places)
+    code = f"joblib.dump(make_pipeline({held}), 'both.joblib')"
+    made = f'python -c "import joblib; from sklearn.pipeline import make_pipeline; {code}"'
+    listed = " and ".join(map(repr, found[:2]))
+    words = f"nothing of {listed} beside the model is applied; if it was fitted behind it, {made}"
+    words += " makes both.joblib, which you can explain instead"
+    return (CodedWarning("not_applied", words),)
