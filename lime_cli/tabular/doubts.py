@@ -77,13 +77,14 @@ HUGE = 10**300
 
 def gaps_unseen(background: Background, gapless: Iterable[int]) -> tuple[CodedWarning, ...]:
     """Warn of missing values in columns in which a model met none: they may have been filled."""
-    said, numbers = [], set()
+    said, medians = [], {}
     for feature in (background.features[i] for i in gapless if i < len(background.features)):
         pairs = zip(feature.values.tolist(), feature.frequencies.tolist(), strict=True)
         share = sum(one for value, one in pairs if is_missing(value))
         if share > 0 and not feature.constant:
             said.append((share, feature.name))
-            numbers |= {feature.name} if feature.values.dtype != object else set()
+            if feature.values.dtype != object:
+                medians[feature.name] = feature.middle
     if not said:
         return ()
     said.sort(key=lambda pair: (-pair[0], pair[1]))
@@ -91,9 +92,16 @@ def gaps_unseen(background: Background, gapless: Iterable[int]) -> tuple[CodedWa
     more = f" and {len(said) - NAMED} more" if len(said) > NAMED else ""
     words = f"values of {listed}{more} are missing, and the model most likely met none when it was "
     hint = "if its owner fills them in first, do so too"
-    typed = next((shlex.quote(f"{name}=:N") for _, name in said if name in numbers), "")
-    hint += f", as with --map {typed}" * bool(typed)
+    first = next((name for _, name in said if name in medians), None)
+    if first is not None:
+        hint += f", as with the median, {filled_with({first: medians[first]})}"
     return (CodedWarning("gaps_unseen", f"{words}fitted; {hint}"),)
+
+
+def filled_with(numbers: Mapping[str, float]) -> str:
+    """Write the options that put a number into the gaps of each column."""
+    pairs = (f"{name}=:{number:.15g}" for name, number in numbers.items())
+    return " ".join(f"--map {shlex.quote(one)}" for one in pairs)
 
 
 def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[CodedWarning, ...]:

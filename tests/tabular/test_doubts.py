@@ -221,7 +221,7 @@ def test_whole_numbers_beyond_floats_are_known_as_categories(tmp_path):
     assert "unknown_category" not in met(tmp_path, model, frame)[0]
 
 
-@pytest.mark.parametrize(("gap", "typed"), [("age", "--map age=:N"), ("home", "")])
+@pytest.mark.parametrize(("gap", "typed"), [("age", "--map age=:46"), ("home", "")])
 def test_a_gap_that_the_model_never_met_says_how_it_is_filled(gap, typed):
     whole = {"age": [31.0, 40.0, 52.0], "home": ["own", "rent", "own"]}
     cells = [[str(one) for one in whole["age"]], whole["home"]]

@@ -161,6 +161,8 @@ class Repeats:
     def __init__(self, key_of: KeyOf) -> None:
         self._key_of = key_of
         self._classes: dict[int, _Class] = {}
+        self.is_older = False
+        """Whether objects are given other states than the file has, which is not repeated."""
         self.n_steps = 0
         """Instructions that were looked at to learn."""
         self.watched: list[Watched] = []
@@ -210,7 +212,7 @@ class Repeats:
             return  # arrays are learned where another comes next
         known = self._classes[identity(maker)]
         known.tries -= 1
-        if end - start > _MOST_BYTES or self.n_steps > _MOST_STEPS:
+        if self.is_older or end - start > _MOST_BYTES or self.n_steps > _MOST_STEPS:
             return
         learner = _Learner(data[start:end], memo, self._key_of)
         try:
