@@ -43,6 +43,7 @@ from lime_cli.models.pickles.beside import (
 from lime_cli.models.pickles.building import Builder, Missing
 from lime_cli.models.pickles.dry_run import Survey, Surveyor
 from lime_cli.models.pickles.frames import check_gone
+from lime_cli.models.pickles.older import NeedsVersion, bring_up
 from lime_cli.models.pickles.policy import AllowList, Global, Refused
 from lime_cli.models.pickles.sizes import Damaged
 from lime_cli.models.pickles.states import check_model
@@ -211,6 +212,8 @@ def _refusal(inspected: _Inspected, policy: AllowList, error: Exception) -> Exce
             return refusals.damaged(path, str(error))
         case EOFError():
             return refusals.cut_short(path)
+        case NeedsVersion():
+            return refusals.other_version(path, str(error), version)
     # Whatever the classes of the file raise on a state that is not theirs.
     return refusals.unbuildable(path, error, version)
 
@@ -221,6 +224,7 @@ def _build(packed: Archive, policy: AllowList) -> object:
             builder = Builder(stream, packed.size(), policy)
             with tripwire.armed():
                 loaded = builder.load()
+        bring_up(builder.made, builder.sklearn_version)
         if builder.has_frames:
             check_gone(loaded, builder.made)
         check_model(loaded, *builder.made, trusted=policy.modules)

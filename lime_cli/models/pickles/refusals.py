@@ -10,6 +10,7 @@ import numpy as np
 
 from lime_cli.errors import ModelError, UntrustedModel, and_more
 from lime_cli.models.containers import EXPORTS, export_of
+from lime_cli.models.failures import with_version
 from lime_cli.models.parts import what
 from lime_cli.models.pickles.archive import MAX_BYTES, looks_like, most_bytes
 from lime_cli.models.pickles.building import Inert, Missing
@@ -141,8 +142,7 @@ def other_version(path: Path, what: str, sklearn_version: str) -> ModelError:
         text = (
             f"{path.name}: was written by scikit-learn {sklearn_version} and {what} (here: {here})"
         )
-        hint = f"pip install scikit-learn=={sklearn_version}, or save the model again with {here}"
-        return ModelError(text, hint)
+        return ModelError(text, f"{with_version(sklearn_version)}, or save it again with {here}")
     text = f"{path.name}: {what}, which scikit-learn {here} does not have"
     return ModelError(text, "save the model again with the installed version of scikit-learn")
 

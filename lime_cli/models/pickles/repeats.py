@@ -131,6 +131,8 @@ class Repeats:
     def __init__(self, key_of: KeyOf) -> None:
         self._key_of = key_of
         self._classes: dict[int, _Class] = {}
+        self.is_older = False
+        """Whether objects are given other states than the file has, which is not repeated."""
         self.n_steps = 0
         """Instructions that were looked at to learn."""
         self.watched: list[Watched] = []
@@ -179,7 +181,7 @@ class Repeats:
         start, cls, *_ = self.watched.pop()
         known = self._classes[identity(cls)]
         known.tries -= 1
-        if end - start > _MOST_BYTES or self.n_steps > _MOST_STEPS:
+        if self.is_older or end - start > _MOST_BYTES or self.n_steps > _MOST_STEPS:
             return
         learner = _Learner(data[start:end], memo, self._key_of)
         try:

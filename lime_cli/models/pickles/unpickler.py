@@ -25,6 +25,7 @@ from lime_cli.models.pickles.constructors import (
     fill_dtype,
     make_dtype,
 )
+from lime_cli.models.pickles.older import moved
 from lime_cli.models.pickles.policy import (
     CALL,
     GETATTR,
@@ -542,7 +543,7 @@ class Machine(Reader):
             self.append(self.fault("computes the names that it uses"))
 
     def _push(self, module: str, name: str) -> None:
-        self.append(self._find(*canonical(module, name, self.proto)))
+        self.append(self._find(*moved(canonical(module, name, self.proto))))
 
     def _find(self, module: str, name: str) -> object:
         named = self.find(module, name)
