@@ -22,6 +22,7 @@ from lime_cli.tabular.answering import answered_words
 from lime_cli.tabular.background import Background, parse_cell
 from lime_cli.tabular.codes import WordsForNumbers, fit_of, without_words
 from lime_cli.tabular.columns import Learned, columns_for, learn
+from lime_cli.tabular.date_parts import DateParts, parts_of
 from lime_cli.tabular.doubts import (
     far_numbers,
     filled_with,
@@ -40,7 +41,6 @@ from lime_cli.tabular.groups import (
     is_missing,
 )
 from lime_cli.tabular.names import ID, INDEX, called, is_label, numbers_only
-from lime_cli.tabular.parts import Parts, parts_of
 from lime_cli.tabular.profile import Profile, is_profile, read_profile
 from lime_cli.tabular.reading import AS_SPELLED, Reading, are_words, spelling_of
 from lime_cli.tabular.row import CellWords, RowInstance, row_of, table_of
@@ -184,7 +184,7 @@ class TabularModality:
     """Which rows, as a condition."""
     dialect: Dialect = PLAIN
     """How the cells of all files are spelled."""
-    parts: Parts | None = None
+    parts: DateParts | None = None
     """Which columns of the model are parts of a date of the table."""
     fitted_background: Background | None = None
     fitted_names: tuple[str, ...] | None = None
@@ -324,7 +324,7 @@ class TabularModality:
             check_names([] if found else parts, [*known, *dict(schema.groups)], whose)
         return schema.called(names)
 
-    def _parts(self, given: ModelInput) -> Parts | None:
+    def _parts(self, given: ModelInput) -> DateParts | None:
         """Find columns of the model that are parts of the table's dates."""
         if given.columns is None:
             return None

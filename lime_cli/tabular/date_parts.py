@@ -19,7 +19,7 @@ from lime_cli.tabular.names import bare
 from lime_cli.tabular.reading import forms_of
 
 
-class Part(NamedTuple):
+class DatePart(NamedTuple):
     """What may be taken from a date."""
 
     of: Callable[[datetime], int]
@@ -27,32 +27,32 @@ class Part(NamedTuple):
     high: int
 
 
-PARTS: Mapping[str, Part] = {
-    "year": Part(lambda one: one.year, 1, 9999),
-    "month": Part(lambda one: one.month, 1, 12),
-    "day": Part(lambda one: one.day, 1, 31),
-    "hour": Part(lambda one: one.hour, 0, 23),
-    "minute": Part(lambda one: one.minute, 0, 59),
-    "second": Part(lambda one: one.second, 0, 59),
-    "quarter": Part(lambda one: (one.month + 2) // 3, 1, 4),
-    "dayofweek": Part(datetime.weekday, 0, 6),
-    "dayofyear": Part(lambda one: one.timetuple().tm_yday, 1, 366),
-    "week": Part(lambda one: one.isocalendar()[1], 1, 53),
-    "isweekend": Part(lambda one: int(one.weekday() >= 5), 0, 1),
+PARTS: Mapping[str, DatePart] = {
+    "year": DatePart(lambda one: one.year, 1, 9999),
+    "month": DatePart(lambda one: one.month, 1, 12),
+    "day": DatePart(lambda one: one.day, 1, 31),
+    "hour": DatePart(lambda one: one.hour, 0, 23),
+    "minute": DatePart(lambda one: one.minute, 0, 59),
+    "second": DatePart(lambda one: one.second, 0, 59),
+    "quarter": DatePart(lambda one: (one.month + 2) // 3, 1, 4),
+    "dayofweek": DatePart(datetime.weekday, 0, 6),
+    "dayofyear": DatePart(lambda one: one.timetuple().tm_yday, 1, 366),
+    "week": DatePart(lambda one: one.isocalendar()[1], 1, 53),
+    "isweekend": DatePart(lambda one: int(one.weekday() >= 5), 0, 1),
 }
-"""Parts by name, as pandas counts them: Monday is 0."""
+"""DateParts by name, as pandas counts them: Monday is 0."""
 
 ALSO = {"weekday": "dayofweek", "dayofmonth": "day", "weekofyear": "week", "weekend": "isweekend"}
 """Other names of parts."""
 
 VAGUE = frozenset(("year", "day", "week", "second", "minute"))
-"""Parts whose names say too little where a model lacks no other one."""
+"""DateParts whose names say too little where a model lacks no other one."""
 
 NAMED = 6
 """Columns that a warning names, at most."""
 
 
-class Parts(NamedTuple):
+class DateParts(NamedTuple):
     """Which columns of a model are made of a table's column of dates."""
 
     column: str
@@ -90,7 +90,7 @@ class Parts(NamedTuple):
 
 def parts_of(
     cells: Mapping[str, Sequence[str]], given: ModelInput, forms: Mapping[str, str]
-) -> Parts | None:
+) -> DateParts | None:
     """Find what a model has of dates that a table only has whole; None for nothing, or doubt.
 
     ``cells`` are those of the table's first rows, by column, ``forms`` how a person said that its
@@ -110,7 +110,7 @@ def parts_of(
     for column, form in dates.items():
         pairs = [(name, _part(name, column) or _part(name, "")) for name in likely]
         made = tuple((name, part) for name, part in pairs if part)
-        parts = Parts(column, form, made)
+        parts = DateParts(column, form, made)
         if made and not ({part for _, part in made} <= VAGUE and len(made) == 1):
             places = [columns.index(name) for name in parts.names]
             reaches = zip(map(given.ranges.get, places), made, strict=True)
@@ -150,6 +150,6 @@ def _moment(cell: str, form: str) -> datetime | None:
         return None
 
 
-def _is_within(reach: Reach | None, part: Part) -> bool:
+def _is_within(reach: Reach | None, part: DatePart) -> bool:
     """Tell whether a part has all numbers that a model compares a column with."""
     return reach is None or not reach.exact or part.low <= reach.low <= reach.high <= part.high
