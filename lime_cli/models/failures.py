@@ -161,7 +161,8 @@ def _given(words: str, inputs: Any, layout: str | None) -> str:
         return f"it gets images of {counts[2]} channels; {wanted[counts[1]]}"
     last = isinstance(inputs, np.ndarray) and layout != "NCHW"
     if last and (re.search(OF_CHANNELS, words) or str(inputs.shape) in words):
-        return "it gets (n, height, width, channels); --layout NCHW puts the channels first"
+        grey = "; --channels L gives it grey images" if inputs.shape[-1] == 3 else ""
+        return f"it gets (n, height, width, channels); --layout NCHW puts the channels first{grey}"
     if isinstance(inputs, np.ndarray) and re.search(OF_ARRAY, words) and "Tensor" in words:
         return "it gets a NumPy array: let it begin with images = torch.from_numpy(images)"
     if isinstance(inputs, np.ndarray) and re.search(OF_ARRAY, words):

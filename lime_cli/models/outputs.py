@@ -59,6 +59,12 @@ class RawOutput(NamedTuple):
 
 UNSTATED = Stated()
 
+OF_AXES = {
+    3: ", a row of numbers for each token or box of an input",
+    4: ", a map of each input, such as a class for each pixel",
+}
+"""What answers of so many axes are."""
+
 MOST_OUTPUTS = 1 << 18
 """Of a prediction; vocabularies of language models are no larger."""
 
@@ -90,8 +96,9 @@ def as_matrix(
         # skl2onnx writes the outputs of a network one after the other, those of an input together
         values = values.reshape(n, -1) if len(values) % n == 0 else values
     if values.ndim != 2 or values.shape[1] == 0:
+        kind = OF_AXES.get(values.ndim, "")
         raise PredictionError(
-            f"{name}: the model returned shape {values.shape}, not (samples, outputs)",
+            f"{name}: the model returned shape {values.shape}{kind}, not (samples, outputs)",
             _otherwise(stated),
         )
     if values.shape[1] > MOST_OUTPUTS:
