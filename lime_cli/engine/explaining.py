@@ -217,7 +217,9 @@ def _predict(state: State, model: Model, settings: Settings, d: int) -> None:
     began = time.monotonic()
     masks = _masks(settings, d, state.stages, state.instance.random)
     codes = state.instance.codes(masks)
-    state.predictions = predict_samples(state.instance, model, codes, settings, state.predictions)
+    state.predictions = predict_samples(
+        state.instance, model, codes, settings, state.predictions, masks
+    )
     state.counterfactuals = nearest(state.instance, model.identity, codes, masks, _raw(state))
     if not state.targets:
         _choose(state, model, settings, state.predictions.original)
@@ -360,8 +362,9 @@ def _conclude(
         half = choose_radius(halved(ground, values, originals), ground.blind)[0]
     solve = partial(_solved, ground, fits, radius, (values, originals), settings)
     written: list[tuple[State, list[int]]] = []
+    end = 0
     for i, state in enumerate(states):
-        own = [p for p, (owner, _) in enumerate(pairs) if owner == i]
+        own = list(range(end, end := end + len(state.targets)))
         state.radii.append(radius[own])
         neighbourhoods = _neighbourhoods(
             state, ground, predictions[i], radius[own], settings, watched

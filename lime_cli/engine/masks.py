@@ -193,6 +193,9 @@ class KeptOrMasked:
         """Return what each sample keeps."""
         return np.asarray((~masks.masked).astype(np.int8))
 
+    def inputs(self, _masks: Masks) -> None:
+        """Samples of an instance have nothing in common with another's."""
+
     def joint(self, masked: BoolArray, _row: FloatArray) -> IntArray:
         """Return what is kept where ``masked`` (n, d) is masked."""
         return np.asarray((~masked).astype(np.int8))

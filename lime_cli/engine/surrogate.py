@@ -33,7 +33,7 @@ STEPS, CLOSE = 100, 1e-7
 SCREENED, SPARE = 64, 4.0
 """Regressors, at most, that are fitted where few of them may predict better than all; effective
 samples a regressor from which that is not tried."""
-UNSETTLED = 0.1
+UNSETTLED = 0.2
 """Share of the variance that a fit to all leaves in other blocks, from which that is tried."""
 DEGREES, ROOM = 2, 4
 """Of the polynomials of what was drawn, at most; samples a regressor, at least."""
@@ -107,7 +107,7 @@ class Fits:
             merged[name][problems] = getattr(others, name)
         return Fits(**merged)
 
-    @property
+    @cached_property
     def gaps(self) -> FloatArray:
         """What the model predicts of the instance minus what the surrogates say, (P, R)."""
         return -self.offsets[:, :, 0]

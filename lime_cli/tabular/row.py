@@ -217,6 +217,15 @@ def varying_of(background: Background) -> tuple[IntArray, tuple[tuple[int, Part]
     return np.array([part.places[0] for part in parts], np.int64), tuple(groups)
 
 
+class Drawn(NamedTuple):
+    """What replaces a column in samples, whatever row is explained that lies in the same bin."""
+
+    codes: IntArray
+    """(n,): 0 where the row's own is kept."""
+    values: NDArray[Any] | None
+    """(n,), anything where it is kept; None where not all columns are numbers of one type."""
+
+
 @dataclass(frozen=True, eq=False)
 class Lump:
     """Columns of numbers of one type, q of them, whose samples are made together."""
@@ -278,6 +287,13 @@ def lumps_of(background: Background) -> tuple[Lump, ...]:
     return tuple(lumps)
 
 
+def whole_of(background: Background) -> Lump | None:
+    """Return the lump of all columns, where there is one."""
+    lumps = lumps_of(background)
+    whole = len(lumps) == 1 and lumps[0].places == list(range(len(background.features)))
+    return lumps[0] if whole else None
+
+
 LEAST_REACH = 0.25
 """Standard deviations of the background between a number and the mean of what replaces it, at
 least, for a weight per unit to say anything."""
@@ -309,8 +325,10 @@ def _size(part: Part, value: Any) -> float:
 STRAIGHT, TAIL_VALUES = 0.8, 4
 """Share of a column's variance that polynomials of ranks explain, and values that may replace one,
 from which nothing is said of its tails."""
-SEEN, BACKGROUNDS = 4096, 4
-"""Columns of one set of masks that are remembered, at most, and backgrounds."""
+SEEN, BACKGROUNDS = 2**22, 4
+"""Values drawn with one set of masks that are remembered, at most, and backgrounds."""
+KEPT = "kept"
+"""Under what masks remember which columns each sample keeps, (d, n)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -448,30 +466,56 @@ class RowInstance:
         """Return (n, d): 0 where the row's own is kept, else 1 + category; of words 1 if masked."""
         if masks.parts:
             return np.concatenate([self.codes(part) for part in masks.parts])
-        drawn, memo = [], self._memo(masks)
-        for own in enumerate(self.own_bins.tolist()):
-            codes = memo.get(own)
-            if codes is None:
-                if len(memo) >= SEEN:
-                    memo.clear()
-                codes = memo[own] = _drawn(*self._alternatives[own[0]], masks, own[0])
-            drawn.append(codes)
+        drawn = [one.codes for one in self._drawn(masks)]
         drawn += list(masks.masked[:, len(drawn) :].T)
         return np.array(drawn, np.int32).T
+
+    def inputs(self, masks: Masks) -> Table | None:
+        """Return the row itself, then the samples of its codes, at once; None for what is not made
+        of numbers of one type alone, and of several stages.
+        """
+        lump = whole_of(self.background)
+        if lump is None or masks.parts or not lump.types.issuperset(map(type, self.values)):
+            return None
+        if KEPT not in masks.memo:
+            masks.memo[KEPT] = np.ascontiguousarray(~masks.masked.T)
+        found = np.empty((len(self.values), 1 + masks.n), lump.values.dtype)
+        found[:, 0] = self.values
+        for column, one in zip(found, self._drawn(masks), strict=True):
+            column[1:] = one.values
+        np.copyto(found[:, 1:], found[:, :1], where=masks.memo[KEPT])
+        return self.table(found)
+
+    def _drawn(self, masks: Masks) -> list[Drawn]:
+        """Return what is drawn for each column that varies, also with these masks for other
+        rows.
+        """
+        found, memo = [], self._memo(masks)
+        for own in enumerate(self.own_bins.tolist()):
+            drawn = memo.get(own)
+            if drawn is None:
+                if len(memo) >= SEEN // masks.n:
+                    memo.clear()
+                codes, values = _drawn(*self._alternatives[own[0]], masks, own[0]), None
+                if whole_of(self.background) is not None:
+                    values = self.background.features[own[0]].values.take(codes - 1)
+                drawn = memo[own] = Drawn(codes, values)
+            found.append(drawn)
+        return found
 
     @property
     def itself(self) -> IntArray:
         """The codes of the row itself, (1, d)."""
         return np.zeros((1, len(self.components)), np.int32)
 
-    def _memo(self, masks: Masks) -> dict[Any, IntArray]:
+    def _memo(self, masks: Masks) -> dict[Any, Drawn]:
         """Return what was drawn with these masks for other rows, by column and bin."""
         key = self.background.digest, self.background.bins, self.background.varying
         if key not in masks.memo:
             if len(masks.memo) >= BACKGROUNDS:
                 masks.memo.clear()
             masks.memo[key] = {}
-        found: dict[Any, IntArray] = masks.memo[key]
+        found: dict[Any, Drawn] = masks.memo[key]
         return found
 
     def tails(self, masks: Masks) -> FloatArray | None:
@@ -526,7 +570,7 @@ class RowInstance:
             own = [self.values[place] for place in lump.places]
             if lump.types.issuperset(map(type, own)):
                 drawn = lump.drawn(codes, own)
-                if len(own) == len(background.features):
+                if lump is whole_of(background):
                     return self.table(drawn)
                 columns.update(zip(lump.places, drawn, strict=True))
         for j, i in enumerate(background.varying):
@@ -557,12 +601,11 @@ class RowInstance:
 
     def replacements(self, code: IntArray) -> dict[int, Any]:
         """Return what stands for each column that a sample of this code (d,) masks."""
-        found = {}
-        for j, i in enumerate(self.background.varying):
-            if code[j]:
-                part = self.background.drawn[i]
-                drawn = [one.tolist()[0] for one in part.drawn(code[j : j + 1] - 1)]
-                found[j] = part.value(drawn)
+        found, background = {}, self.background
+        for j in np.flatnonzero(code[: len(background.varying)]).tolist():
+            part = background.drawn[background.varying[j]]
+            drawn = [one.tolist()[0] for one in part.drawn(code[j : j + 1] - 1)]
+            found[j] = part.value(drawn)
         return found
 
     def table(self, columns: Sequence[NDArray[Any]] | NDArray[Any]) -> Table:
