@@ -137,8 +137,12 @@ def _of_mlflow(path: str, folder: Path) -> Path:
 
 APPLIED_FIRST = (
     r"(?i)scal|standardi|minmax|normali|preproc|transformer|pca|vectori|tfidf|select|svd|lsa|kbest"
+    r"|encoders|one_?hot|ohe|ordinal"
 )
 """How files are called that hold what is applied to rows before a model."""
+
+LISTS_COLUMNS = r"(?i)columns|features|feature_names"
+"""How files are called that hold the names of the columns that a model was fitted on."""
 
 VECTORIZERS = r"(?i)vect|tf-?idf|count|bow|trans?form|(?:^|[_.-])(?:cv|vec)[_.-]"
 """How files are called that hold the vectorizer of texts before a model."""

@@ -113,7 +113,8 @@ def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[Co
     for feature, one in _ranged(background, ranges):
         first, middle, last = _ends(feature)
         above, below = (middle, middle) if one.rows else (first, last)
-        if above > one.high + _reach(one) or below < one.low - _reach(one):
+        apart = above > one.high + _reach(one) or below < one.low - _reach(one)
+        if apart or (not one.rows and _is_beside(one, first, middle, last)):
             words = f"{feature.name} {first:.4g} to {last:.4g} for {one.low:.3g} to {one.high:.3g}"
             far.append(words)
     if not far:
@@ -122,6 +123,16 @@ def other_scale(background: Background, ranges: Mapping[int, Reach]) -> tuple[Co
     words += and_more(far, NAMED, "; ")
     hint = "was it fitted behind a scaler? save both as one pipeline"
     return (CodedWarning("other_scale", f"{words}; {hint}"),)
+
+
+def _is_beside(one: Reach, first: float, middle: float, last: float) -> bool:
+    """Tell splits close together, some outside of a column, and all on one side of its middle.
+
+    A tree splits between the numbers that it was fitted on: those were others.
+    """
+    close = one.high - one.low < (last - first) / 4
+    outside = (one.low < first and middle > one.high) or (one.high > last and middle < one.low)
+    return close and outside
 
 
 def _ends(feature: Feature) -> tuple[float, float, float]:

@@ -18,6 +18,7 @@ from lime_cli.models.bag_of_words import is_vectorizer
 from lime_cli.models.encoders import width_of
 from lime_cli.models.model_file import (
     APPLIED_FIRST,
+    LISTS_COLUMNS,
     NAMES_CLASSES,
     VECTORIZERS,
     ModelFile,
@@ -43,6 +44,32 @@ def takes_an_array(model: Any) -> bool:
     )
 
 
+def own_columns(model: Any) -> frozenset[str]:
+    """Return the names of columns that a model takes, of which nothing in it makes others."""
+    inner = getattr(model, "best_estimator_", model)
+    names = () if hasattr(inner, "steps") else getattr(model, "feature_names_in_", ())
+    return frozenset(map(str, names))
+
+
+def belonging(file: ModelFile, columns: frozenset[str], load: Load) -> tuple[str, ...]:
+    """Name the files beside a model that may belong before it.
+
+    Before one that names its ``columns`` it is what takes some of them, each into one.
+    """
+    found = pickles_beside(file.path, APPLIED_FIRST)
+    if not columns:
+        lists = pickles_beside(file.path, LISTS_COLUMNS) if found else ()
+        return tuple(dict.fromkeys((*found, *lists)))
+    return tuple(one for one in found[:TRIED] if _takes(_opened(file, one, load), columns))
+
+
+def _takes(held: Any, columns: frozenset[str]) -> bool:
+    if isinstance(held, dict) and {*map(str, held)} & columns:
+        return True
+    names = [{*map(str, getattr(one, "feature_names_in_", ()))} for one in _inside(held)]
+    return any(one and one <= columns for one in names)
+
+
 def opened_beside(file: ModelFile, load: Load) -> list[tuple[str, Any]]:
     """Return what lies beside a model and may stand before it, by the files' names: transformers,
     a vectorizer of texts first; nothing where there is no vectorizer.
@@ -65,7 +92,7 @@ def behind_vectorizer(
     Else say which ``others`` beside it may belong before it.
     """
     if not takes_an_array(model):
-        return model, file, ()
+        return model, file, _not_applied(file.path, others)
     n = int(model.n_features_in_)
     steps = _steps(beside, n) if file.key is None else []
     if not steps:
@@ -156,14 +183,14 @@ def _names_in(held: Any) -> tuple[str, ...] | None:
 
 
 def _not_applied(path: str, found: Sequence[str]) -> Said:
-    """Say what lies beside a model that may belong before it."""
+    """Say what lies beside a model that may belong before it, and how all become one file."""
     if not found:
         return ()
-    places = (str(Path(path).with_name(found[0])), path)
-    held = ", ".join(f"joblib.load({place!r})" for place in places)
-    code = f"joblib.dump(make_pipeline({held}), 'both.joblib')"
-    made = f'python -c "import joblib; from sklearn.pipeline import make_pipeline; {code}"'
-    listed = " and ".join(map(repr, found[:2]))
+    parts = {Path(one).stem: str(Path(path).with_name(one)) for one in found[:TRIED]}
+    parts["model"] = path
+    held = ", ".join(f"{name!r}: joblib.load({place!r})" for name, place in parts.items())
+    made = f"python -c \"import joblib; joblib.dump({{{held}}}, 'both.joblib')\""
+    listed = " and ".join(repr(one) for one in found[:TRIED])
     words = f"nothing of {listed} beside the model is applied; if it was fitted behind it, {made}"
     words += " makes both.joblib, which you can explain instead"
     return (CodedWarning("not_applied", words),)
