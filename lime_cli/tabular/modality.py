@@ -393,15 +393,19 @@ class TabularModality:
         wanted = given.n_columns if given.columns is None else len(given.columns)
         nameless = [name for name in left if INDEX.fullmatch(name)]
         ids = [name for name in left if ID.fullmatch(name)]
+        tried = []
         for spare in ([], nameless, [*nameless, *ids]):
             rest = [name for name in left if name not in spare]
             if len(rest) - 1 == wanted and len(rest) > 1:
+                tried = [(rest[-1], spare), (rest[0], spare)]
                 break
-        else:
-            return None
-        fits = {}
-        for name in (rest[-1], rest[0]):
-            kept = given.columns or tuple(one for one in rest if one != name)
+        first, last = left[:1], left[-1:]
+        if counted and not tried and len(left) - 2 == wanted and wanted > 1:  # an id, say
+            tried = [(left[1], first), (left[-1], first), (left[-2], last)]
+        fits, others = {}, {}
+        for name, spare in tried:
+            others[name] = spare
+            kept = given.columns or tuple(one for one in left if one not in (*spare, name))
             with suppress(LimexError):
                 other = replace(self, drop=(*self.drop, *spare, name))
                 learned = other._learned(given, kept)
@@ -419,8 +423,9 @@ class TabularModality:
             return None
         if fits[best] < FITS:
             return None
-        chosen = replace(self, drop=(*self.drop, *spare, best)).fitted(given)
+        chosen = replace(self, drop=(*self.drop, *others[best], best)).fitted(given)
         words = f"{best!r} is most likely the model's target, and is left out"
+        words += f", as {others[best][0]!r} is" if counted and others[best] else ""
         said = CodedWarning("answers_left_out", f"{words}; --columns changes this")
         return replace(chosen, fitted_warnings=(said, *chosen.fitted_warnings))
 
