@@ -288,7 +288,14 @@ class TabularModality:
             said = tuple(one for one in self.schema.dates if one[1])
             reading = Reading(dates=said, told=tuple(told))
         maps = tuple(one for one in self.schema.maps if one not in reading.told)
-        background, coded = without_words(background, some, model_input, maps)
+        try:
+            background, coded = without_words(background, some, model_input, maps)
+        except WordsForNumbers as error:
+            if not nameless or model_input.columns is None:
+                raise
+            words = f"{error.message}, if the table's columns are the model's, in its order"
+            hint = f"if not, name them: --columns A,B,... with {len(header)} names"
+            raise InputError(words, hint) from None
         warnings += coded
         warnings += predicted_like(background, some, model_input)
         if not {one.code for one in warnings} & TOLD:
@@ -527,7 +534,8 @@ class TabularModality:
         )
 
     def _called(self, header: tuple[str, ...], names: tuple[str, ...] | None) -> tuple[str, ...]:
-        return called(header, names, self.drop, _are_counted(header), self.renamed)
+        numbered = _are_counted(header) and not {*header} & {*dict(self.renamed)}
+        return called(header, names, self.drop, numbered, self.renamed)
 
     @property
     def _options_given(self) -> tuple[str | None, ...]:

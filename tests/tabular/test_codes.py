@@ -531,3 +531,48 @@ def test_a_model_of_as_many_numbers_as_a_table_has_is_told_their_names(tmp_path,
     typed = re.search(r"--columns (\S+?)[;,]? ", str(caught.value))[1].rstrip(";")
     found, _ = answers(tmp_path, table, model, schema=Schema(order=tuple(typed.split(","))))
     assert found[:, 0] == pytest.approx(model.predict(numbers))
+
+
+BESIDE = {
+    "other names": lambda one, two, model: {"model": model, "enc1": one, "enc2": two},
+    "alike": lambda one, two, model: {"model": model, "le_gender": one, "le_where": two},
+    "a list": lambda one, two, model: {"model": model, "encoders": [one, two]},
+    "a tuple": lambda one, two, model: (model, one, two),
+    "another dictionary": lambda one, two, model: {"m": model, "le": {"g": one, "where": two}},
+}
+
+
+@pytest.mark.parametrize("name", BESIDE)
+def test_encoders_beside_a_model_number_the_words_that_they_know(tmp_path, name):
+    columns = ["sex", "home", "age"]
+    one, two = (LabelEncoder().fit(FRAME[column]) for column in columns[:2])
+    coded_ = FRAME[columns].assign(sex=one.transform(FRAME.sex), home=two.transform(FRAME.home))
+    model = LinearRegression().fit(coded_, coded_ @ [3, 2, 1])
+    found, fitted = answers(tmp_path, FRAME[columns], BESIDE[name](one, two, model))
+    assert found[:, 0] == pytest.approx(model.predict(coded_))
+    assert "words_numbered" in codes_of(fitted)
+
+
+@pytest.mark.parametrize("other", [["a", "b"], ["free", "other", "own", "rent", "tent"]])
+def test_encoders_of_other_words_or_of_the_same_in_two_orders_number_nothing(tmp_path, other):
+    coded_ = FRAME[["home", "age"]].assign(home=LabelEncoder().fit_transform(FRAME.home))
+    model = LinearRegression().fit(coded_, coded_ @ [3, 1])
+    beside = [LabelEncoder().fit(other)]
+    if len(other) > 2:
+        beside += [LabelEncoder().fit(FRAME.home)]
+    with pytest.raises(InputError, match="--map 'home="):
+        answers(tmp_path, FRAME[["home", "age"]], {"model": model, "encoders": beside})
+
+
+@pytest.mark.parametrize(("key", "assumed"), [("le_where", False), ("target_encoder", True)])
+def test_one_of_several_encoders_of_columns_names_no_classes(tmp_path, key, assumed):
+    one, two = (LabelEncoder().fit(FRAME[column]) for column in ("sex", "home"))
+    coded_ = FRAME[["sex", "home"]].assign(sex=one.transform(FRAME.sex))
+    coded_["home"] = two.transform(FRAME.home)
+    true = (coded_["home"] > 1).astype(int)
+    held = {"model": LogisticRegression().fit(coded_, true), "le_gender": one, key: two}
+    held |= {key: LabelEncoder().fit(["no", "yes"])} if assumed else {}
+    where = tmp_path / "m.pkl"
+    where.write_bytes(pickle.dumps(held))
+    said = {one.code for one in ModelFile(str(where)).load().warnings}
+    assert ("classes_assumed" in said) == assumed
