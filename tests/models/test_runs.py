@@ -23,6 +23,7 @@ from sklearn.ensemble import (
     ExtraTreesClassifier,
     GradientBoostingClassifier,
     HistGradientBoostingClassifier,
+    IsolationForest,
     RandomForestRegressor,
 )
 
@@ -233,12 +234,25 @@ REPEATING: dict[str, Any] = {
     "boosting": GradientBoostingClassifier(n_estimators=20, max_depth=2, random_state=0),
     "histogram boosting": HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=5),
     "bagging": BaggingClassifier(n_estimators=20, random_state=0),
+    "isolation": IsolationForest(n_estimators=20, random_state=0),
+    "several classes": HistGradientBoostingClassifier(max_iter=20, min_samples_leaf=5),
 }
 
 
 @pytest.fixture(scope="module")
 def repeating() -> dict[str, Any]:
-    return {name: model.fit(TABLE, CLASSES) for name, model in REPEATING.items()}
+    classes = {"several classes": np.arange(80) % 3}
+    return {name: model.fit(TABLE, classes.get(name, CLASSES)) for name, model in REPEATING.items()}
+
+
+def framed(content: bytes, dice: random.Random) -> bytes:
+    """Have frames begin before many instructions; what they say of their lengths is not read."""
+    starts = [at for _, _, at in pickletools.genops(content)][2:]
+    pieces, last = [], 0
+    for at in sorted(dice.sample(starts, len(starts) // dice.choice([20, 100, 400]))):
+        pieces.append(content[last:at])
+        last = at
+    return (b"\x95" + bytes(8)).join([*pieces, content[last:]])
 
 
 def outcome(content: bytes, *, by_repeats: bool) -> object:
@@ -266,7 +280,33 @@ def test_objects_that_repeat_are_what_they_are_one_by_one(
     assert outcome(content, by_repeats=True) == outcome(content, by_repeats=False)
 
 
-@pytest.mark.parametrize("protocol", [4, 5])
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", REPEATING)
+def test_frames_begin_anywhere_in_objects_that_repeat(
+    repeating: dict[str, Any], name: str, seed: int
+) -> None:
+    content = pickle.dumps(repeating[name], 3 + seed % 3)
+    within = framed(content, random.Random(seed))
+    assert outcome(within, by_repeats=True) == outcome(content, by_repeats=False)
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("name", ["words and numbers", "words and scalars", "several", "twice"])
+def test_frames_begin_anywhere_in_words(name: str, seed: int) -> None:
+    dice = random.Random(seed)
+    several = [{f"{word}{at}": at for word in WORDS[at:][:2500]} for at in (0, 3000, 1)]
+    content = pickle.dumps({"several": several, "twice": several}.get(name) or HELD[name](), 4)
+    if name == "twice":  # the dictionary before gets the items of the next ones
+        content = content.replace(b"u}\x94(", b"uN\x940(").replace(b"1K\x01", b"0K\x00")
+    n_numbers = sum(code.name == "MEMOIZE" for code, _, _ in pickletools.genops(content))
+    gets = [b"j%b" % dice.randrange(n_numbers).to_bytes(4, "little") for _ in range(50)]
+    content = b"%b(%bt\x86." % (content[:-1], b"".join(gets))
+    within = framed(content, dice)
+    assert alike(built(within), pickle.loads(content))
+    assert alike(built(content), pickle.loads(content))
+
+
+@pytest.mark.parametrize("protocol", [3, 4, 5])
 @pytest.mark.parametrize("name", REPEATING)
 def test_c_makes_objects_that_repeat(
     repeating: dict[str, Any], name: str, protocol: int, monkeypatch: pytest.MonkeyPatch
@@ -277,13 +317,26 @@ def test_c_makes_objects_that_repeat(
     assert len(made) < 16
 
 
-@pytest.mark.parametrize("seed", range(60))
+@pytest.mark.parametrize("several", [False, True])
+def test_c_makes_arrays_that_repeat(several: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    arrays = [np.arange(n, dtype=np.int64) for n in range(3, 60)]
+    held = [arrays[n : n + 4] for n in range(0, 57, 4)] if several else arrays
+    made, make = [], Builder.make
+    monkeypatch.setattr(Builder, "make", lambda *args: made.append(args) or make(*args))
+    loaded: Any = built(pickle.dumps(held, 4))
+    assert len(made) < 12
+    flat = [one for part in loaded for one in part] if several else loaded
+    assert [one.tolist() for one in flat] == [one.tolist() for one in arrays]
+    assert not any(np.shares_memory(one, other) for one, other in itertools.pairwise(flat))
+
+
+@pytest.mark.parametrize("seed", range(90))
 def test_damaged_repetitions_end_as_they_do_one_by_one(
     repeating: dict[str, Any], seed: int
 ) -> None:
     dice = random.Random(seed)
-    content = bytearray(pickle.dumps(repeating[dice.choice([*REPEATING])], dice.choice([4, 5])))
-    codes = b"h)\x81\x94}(KMJNubRt\x85\x86\x87CB\x96]ae0q"
+    content = bytearray(pickle.dumps(repeating[dice.choice([*REPEATING])], dice.choice([3, 4, 5])))
+    codes = b"h)\x81\x94}(KMJNubRt\x85\x86\x87CB\x96]ae0qrX\x95"
     for _ in range(dice.choice([1, 1, 3])):
         place, other = (dice.randrange(len(content) // 3, len(content)) for _ in "ab")
         kind = dice.choice(["byte", "code", "cut", "codes", "moved"])

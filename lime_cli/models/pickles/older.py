@@ -30,6 +30,9 @@ _BOOSTING_LOSSES = "sklearn.ensemble._gb_losses"
 
 _DESCENT_LOSSES = "sklearn.linear_model._sgd_fast"
 
+_LABELS: Global = ("xgboost.compat", "XGBoostLabelEncoder")
+"""What XGBoost before 1.6 numbered classes with."""
+
 _SCORER: Global = ("sklearn.metrics._scorer", "_passthrough_scorer")
 """How a search compares models when nothing else is said."""
 
@@ -70,6 +73,10 @@ def gone(key: Global) -> object:
         return Remainder
     if key == _SCORER:
         return Unneeded()
+    if key == _LABELS:
+        from sklearn.preprocessing import LabelEncoder
+
+        return type(name, (LabelEncoder,), {"__module__": module})
     return Unneeded if module in (_BOOSTING_LOSSES, _DESCENT_LOSSES) else None
 
 
