@@ -206,12 +206,12 @@ def classes_in(held: Any, model: Any) -> tuple[str, tuple[str, ...]] | None:
     """
     children = {} if held is model else children_of(held)
     found = [key for key, one in children.items() if _names_classes(key, one, model)]
-    if len(found) != 1:
-        return None
     alike = [key for key in children if re.match(OF_A_COLUMN, str(key))]
-    if found[0] in alike and len(alike) > 1:  # each is of a column
-        return None
-    return str(found[0]), tuple(map(str, children[found[0]].classes_))
+    if len(alike) > 1 or len(found) > 1:
+        found = [key for key in found if key not in alike]
+    return (
+        (str(found[0]), tuple(map(str, children[found[0]].classes_))) if len(found) == 1 else None
+    )
 
 
 OF_A_COLUMN = r"(?i)(le|lb|enc|encoder)[_.-](?!y$|target|label|class)."
