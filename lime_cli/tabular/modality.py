@@ -97,6 +97,9 @@ FITS = 0.3
 """Share of the spread of a column that predictions explain, at least, where it is what the model
 predicts; and by how much more than that of another."""
 
+LARGE = 10_000
+"""What numbers that stand for dates are beyond."""
+
 Takes = Callable[[Any], bool]
 """Tells whether a model answers to a batch."""
 
@@ -335,8 +338,9 @@ class TabularModality:
         """Find columns of the model that are parts of the table's dates."""
         if given.columns is None:
             return None
+        large = any(one.exact and one.low > LARGE for one in given.ranges.values())
         with self._opened(given, None) as seen:
-            if {*given.columns} <= {*seen.header}:
+            if not large and {*given.columns} <= {*seen.header}:
                 return None
             cells = _first_cells(seen)
         return parts_of(cells, given, dict(self.schema.dates))
@@ -599,10 +603,8 @@ class TabularModality:
         features = self.fitted_background.features
         cells = replace(cells, header=self._called(cells.header, self.fitted_names))
         if self.parts is not None and self.parts.column in cells.places:
-            made = self.parts.of(cells.column(self.parts.column)[0])
-            cells = replace(
-                cells, header=(*cells.header, *self.parts.names), rows=((*cells.rows[0], *made),)
-            )
+            row = self.parts.row(cells.rows[0], cells.header.index(self.parts.column))
+            cells = replace(cells, header=(*cells.header, *self.parts.names), rows=(row,))
         if not all(one.name in cells.places for one in features):
             require(cells.name, cells.header, [one.name for one in features])
         cells = self.fitted_reading.applied(cells)

@@ -142,3 +142,32 @@ def test_a_missing_date_has_no_parts(tmp_path):
     model = HistGradientBoostingRegressor(max_iter=5).fit(columns, RANDOM.normal(size=N))
     found, _ = answers(tmp_path, pd.DataFrame({"sold": when.dt.strftime(ISO)}), model)
     assert found == pytest.approx(model.predict(columns))
+
+
+DAYS = {
+    "ordinal": lambda when: when.map(pd.Timestamp.toordinal),
+    "days": lambda when: (when - pd.Timestamp("1970-01-01")).dt.days,
+    "seconds": lambda when: (when - pd.Timestamp("1970-01-01")).dt.total_seconds(),
+    "nanoseconds": lambda when: when.astype("datetime64[ns]").astype("int64"),
+    "digits": lambda when: when.dt.strftime("%Y%m%d").astype(int),
+}
+
+
+@pytest.mark.parametrize("name", DAYS)
+@pytest.mark.parametrize("form", [ISO, "%d/%m/%Y %H:%M:%S"])
+def test_dates_are_the_numbers_that_are_as_large_as_those_of_the_trees(tmp_path, name, form):
+    when = WHEN.dt.floor("s")
+    columns = pd.DataFrame({"sold": DAYS[name](when), "size": RANDOM.normal(size=N)})
+    model = RandomForestRegressor(5, random_state=0).fit(columns, np.arange(N) + columns["size"])
+    table = pd.DataFrame({"sold": when.dt.strftime(form), "size": columns["size"]})
+    found, fitted = answers(tmp_path, table, model)
+    assert found == pytest.approx(model.predict(columns))
+    assert "date_parts" in {one.code for one in fitted.fitted_warnings}
+
+
+def test_dates_of_a_model_of_no_such_numbers_stay_words(tmp_path):
+    columns = pd.DataFrame({"sold": np.arange(N), "size": RANDOM.normal(size=N)})
+    model = RandomForestRegressor(5, random_state=0).fit(columns, np.arange(N))
+    table = pd.DataFrame({"sold": WHEN.dt.strftime(ISO), "size": columns["size"]})
+    with pytest.raises(InputError, match="holds dates such as"):
+        answers(tmp_path, table, model)
