@@ -323,6 +323,8 @@ def predictor_of(
         model, file, before = behind_vectorizer(model, file, beside, others)
         origin = Origin(kind, digest, name, (*_version_gap(name, heard), *said, *before))
         way = way_of(as_estimator(model), file, origin, columns or columns_said)
+        told = next((one.message for one in before if one.code == "not_applied"), "")
+        way = way._replace(input=way.input._replace(beside=told))
     file, named = with_names(way, file, _strictly)
     return Predictor(file, way._replace(warnings=(*way.warnings, *named)))
 
