@@ -354,6 +354,8 @@ class ModelInput(NamedTuple):
     """Places of the columns of which it hashes each value as it is spelled."""
     ranges: Mapping[int, Reach] = NOTHING
     """Of columns of numbers, by place, what the model compares them with, where that is known."""
+    scales: tuple[tuple[str, ...], ...] = ()
+    """The words that encoders beside it number from 0, whose columns nobody knows."""
     gapless: frozenset[int] = frozenset()
     """Places of the columns in which the model most likely met no missing value."""
     gapful: frozenset[int] = frozenset()

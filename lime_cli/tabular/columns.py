@@ -48,7 +48,9 @@ def columns_for(
             raise SettingsError(said, f"--fixed {needed[0]} keeps its value")
         if numbers_only(model_input.columns) and not {*stream.header} & {*model_input.columns}:
             left = [name for name in stream.header if name not in drop]
-            raise _of_other_width(stream, left, len(model_input.columns), [], "")
+            numbered = stream.header == tuple(map(str, range(len(stream.header))))
+            other = "; or give the numbers of the model's own with --columns" if numbered else ""
+            raise _of_other_width(stream, left, len(model_input.columns), [], other)
         require(stream.name, stream.header, model_input.columns, stream.records)
         _check_dropped(stream, drop)
         return model_input.columns
@@ -137,6 +139,8 @@ def _of_other_width(
         likely = ()
     elif n == 1:
         hint = f"--drop one of {listed}{more}"
+    elif other and (numeric := _of_numbers(stream, columns, wanted)):
+        hint = f"if it takes all of numbers, --columns {typed(numeric)}; it has {listed}{more}"
     else:
         hint = f"leave {n} of {listed}{more} out with --drop"
     hint += f", {' and '.join(map(repr, likely))} most likely" if likely else ""
@@ -145,6 +149,14 @@ def _of_other_width(
 
 def _plain(name: str) -> str:
     return re.sub(r"[\W_]", "", name).casefold()
+
+
+def _of_numbers(stream: Stream, columns: Sequence[str], wanted: int) -> list[str]:
+    """Return the columns of numbers, of which there are as many as wanted; else nothing."""
+    held = zip(*(one.cells for one in islice(stream.records, LOOKED_AT) if one.cells), strict=False)
+    kinds = dict(zip(stream.header, map(kind_of, held), strict=False))
+    found = [name for name in columns if kinds.get(name) in ("number", "bool")]
+    return found if len(found) == wanted else []
 
 
 SHOWN = 12

@@ -25,8 +25,9 @@ from sklearn.impute import SimpleImputer
 from sklearn.isotonic import IsotonicRegression
 from sklearn.linear_model import LinearRegression, LogisticRegression, Ridge
 from sklearn.model_selection import GridSearchCV, cross_validate
+from sklearn.naive_bayes import GaussianNB
 from sklearn.neighbors import LocalOutlierFactor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import (
     LabelEncoder,
     MaxAbsScaler,
@@ -479,6 +480,8 @@ BESIDE = {
     "count_vect.pkl tfidf_transformer.pkl": [COUNTS, SCALES],
     "vectorizer.pkl selector.pkl": [WEIGHTS, CHOICE],
     "tfidf_vectorizer.sav svd.sav": [WEIGHTS, SHORT],
+    "union_vectorizer.pkl": [FeatureUnion([("counts", COUNTS), ("weights", WEIGHTS)])],
+    "vectorizer_pipeline.pkl": [make_pipeline(COUNTS, SCALES)],
 }
 
 
@@ -507,6 +510,15 @@ def test_a_vectorizer_beside_a_model_may_lie_in_a_file_of_several_things(tmp_pat
     whole = behind([WEIGHTS], ["vectorizer.pkl"], tmp_path, held)
     found = ModelFile(str(tmp_path / "model.pkl")).load()
     assert found.predict(COMMENTS) == pytest.approx(whole.predict_proba(COMMENTS))
+
+
+def test_a_model_that_takes_no_sparse_matrix_gets_a_dense_one(tmp_path):
+    rows = COUNTS.transform(COMMENTS).toarray()
+    model = GaussianNB().fit(rows, PRAISED)
+    joblib.dump(COUNTS, tmp_path / "cv.pkl")
+    joblib.dump(model, tmp_path / "model.pkl")
+    found = ModelFile(str(tmp_path / "model.pkl")).load()
+    assert found.predict(COMMENTS) == pytest.approx(model.predict_proba(rows))
 
 
 def test_another_vectorizer_makes_another_model(tmp_path):
@@ -568,7 +580,7 @@ class Writes:
         return open, (self.path, "w")
 
 
-@pytest.mark.parametrize("name", ["label_encoder.pkl", "le_final.joblib"])
+@pytest.mark.parametrize("name", ["label_encoder.pkl", "le_final.joblib", "encoder.pkl"])
 def test_an_encoder_of_labels_beside_a_model_of_texts_names_its_classes(tmp_path, name):
     encoder = LabelEncoder()
     labels = encoder.fit_transform(["praise", "blame", "none"])
