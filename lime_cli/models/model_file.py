@@ -153,6 +153,9 @@ VECTORIZERS = r"(?i)vect|tf-?idf|count|bow|trans?form|(?:^|[_.-])(?:cv|vec)[_.-]
 NAMES_CLASSES = r"(?i)label|target|class_?names|classes|binari[sz]er|(?:^|[_.-])(?:le|lb|mlb)[_.-]"
 """How files are called that hold the names of a model's classes."""
 
+ENCODERS = f"{NAMES_CLASSES}|encod"
+"""The same, and how label encoders of any name are called."""
+
 PICKLED = (".pkl", ".pickle", ".joblib", ".sav")
 """What the names of pickles end with."""
 
@@ -507,12 +510,15 @@ class ModelFile(NamedTuple):
         return tuple(n for one in found for n in (one.st_ino, one.st_size, one.st_mtime_ns))
 
 
-def digests_of_vectorizers(model: str) -> dict[str, str]:
-    """Return the digests of the vectorizers that lie beside a model, by the files' names."""
-    if Path(model).suffix not in PICKLED:
+def digests_of_pickles_beside(model: str) -> dict[str, str]:
+    """Return the digests of what may be read beside a model where a vectorizer lies there, by the
+    files' names.
+    """
+    if Path(model).suffix not in PICKLED or not pickles_beside(model, VECTORIZERS):
         return {}
-    names = pickles_beside(model, VECTORIZERS)
-    return {name: digest_of_file(Path(model).with_name(name)) for name in names}
+    called = (VECTORIZERS, APPLIED_FIRST, ENCODERS)
+    names = {name for one in called for name in pickles_beside(model, one)}
+    return {name: digest_of_file(Path(model).with_name(name)) for name in sorted(names)}
 
 
 @lru_cache(maxsize=2)
