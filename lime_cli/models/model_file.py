@@ -141,6 +141,9 @@ APPLIED_FIRST = (
 )
 """How files are called that hold what is applied to rows before a model."""
 
+ENCODES = r"(?i)encod|one_?hot|ohe|ordinal|preproc|transformer"
+"""How those of them are called that may make numbers of words."""
+
 LISTS_COLUMNS = r"(?i)columns|features|feature_names"
 """How files are called that hold the names of the columns that a model was fitted on."""
 
@@ -391,6 +394,8 @@ class ModelInput(NamedTuple):
     """Of a text: what is behind them the model does not see."""
     reading: Callable[[str], TextReading] | None = None
     """Tells what the model sees of a text."""
+    beside: str = ""
+    """What lies beside its file and may belong before it, in words; empty for nothing."""
 
     @property
     def spelled(self) -> tuple[int, ...]:
