@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from lime_cli.engine.model import CodedWarning, FloatArray
 from lime_cli.errors import InputError, LimexError
-from lime_cli.models.model_file import ModelInput, Reach
+from lime_cli.models.model_file import ENCODES, ModelInput, Reach
 from lime_cli.tables.cells import Cells
 from lime_cli.tables.dialect import MISSING, NUMBER
 from lime_cli.tabular.background import Background, parse_cell
@@ -525,21 +525,24 @@ def without_words(
         numbers, more = without_words(background, some, given, (*maps, *pairs))
         return numbers, (*said(codes, BESIDE if by_scale else FIT), *more)
     if united:
-        raise _asked_for(some.name, needed, f" --numeric {typed(united)}")
+        raise _asked_for(some.name, needed, given.beside, f" --numeric {typed(united)}")
     found = _by_rows(background, some, given, needed, told)
     if found is not None and len(found[0]) == len(needed):
         return with_codes(background, {**told, **found[0]}), said(found[0], f"column {found[1]!r}")
     known = {} if found is None else found[0]
     needed = [one for one in needed if one.name not in known]
-    raise _asked_for(some.name, needed)
+    raise _asked_for(some.name, needed, given.beside)
 
 
 class WordsForNumbers(InputError):
     """Words stand for numbers that nobody knows; but for those, the model takes the table."""
 
 
-def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> WordsForNumbers:
-    """Word which columns of words need numbers; ``more`` are options for others."""
+def _asked_for(name: str, needed: Sequence[Worded], beside: str, more: str = "") -> WordsForNumbers:
+    """Word which columns of words need numbers; ``more`` are options for others.
+
+    ``beside`` says what lies beside the model, which may be what numbered them.
+    """
     strays = {one.name: found for one in needed if (found := _strays(one))}
     if strays:
         words = list(dict.fromkeys(chain.from_iterable(strays.values())))
@@ -559,7 +562,9 @@ def _asked_for(name: str, needed: Sequence[Worded], more: str = "") -> WordsForN
     return WordsForNumbers(
         f"{name}: the model takes numbers in column{'s' * (len(needed) > 1)} {listed}, which "
         f"hold{'s' * (len(needed) == 1)} words",
-        f"replace each {OPEN} by the number that stands for the word: "
+        f"{beside}; or "
+        * bool(re.search(ENCODES, beside))
+        + f"replace each {OPEN} by the number that stands for the word: "
         f"{options}{more}; or give the table that it was made for",
     )
 

@@ -4,6 +4,7 @@ import pickle
 import re
 import shlex
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,6 +16,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import LabelEncoder, OneHotEncoder, StandardScaler
 from sklearn.tree import DecisionTreeClassifier, DecisionTreeRegressor
 
+import lime_cli
 from lime_cli.errors import InputError, ModelError, SettingsError
 from lime_cli.models.model_file import ModelFile
 from lime_cli.tables.dialect import Dialect
@@ -518,6 +520,22 @@ def test_codes_behind_a_scaler_are_found_by_the_answers(tmp_path):
     model = make_pipeline(StandardScaler(), LinearRegression()).fit(given, true)
     found, _ = answers(tmp_path, FRAME[["size", "age"]].assign(y=true), model)
     assert found.ravel() == pytest.approx(model.predict(given))
+
+
+def test_encoders_beside_the_model_are_named_before_the_numbers_are_asked_for(tmp_path):
+    encoders = {name: LabelEncoder().fit(FRAME[name]) for name in ("sex", "size")}
+    fed = FRAME[["sex", "size", "age"]].copy()
+    for name, one in encoders.items():
+        fed[name] = one.transform(fed[name])
+    joblib.dump(encoders, tmp_path / "label_encoders.pkl")
+    model = LogisticRegression().fit(fed, FRAME["age"] > 40)
+    joblib.dump(model, tmp_path / "model.pkl")
+    rows = tmp_path / "rows.csv"
+    FRAME[["sex", "size", "age"]].to_csv(rows, index=False)
+    with pytest.raises(InputError, match="which hold words") as error:
+        lime_cli.explain(str(tmp_path / "model.pkl"), str(rows), row=0)
+    assert "'label_encoders.pkl' beside the model" in error.value.hint
+    assert "or replace each ? by the number" in error.value.hint
 
 
 @pytest.mark.parametrize("words", [["home"], ["home", "size"]])

@@ -323,7 +323,9 @@ def predictor_of(
         model, file, before = behind_vectorizer(model, file, beside, others)
         origin = Origin(kind, digest, name, (*_version_gap(name, heard), *said, *before))
         way = way_of(as_estimator(model), file, origin, columns or columns_said)
-        way = way._replace(input=way.input._replace(scales=scales_in(held, model)))
+        told = next((one.message for one in before if one.code == "not_applied"), "")
+        more = way.input._replace(beside=told, scales=scales_in(held, model))
+        way = way._replace(input=more)
     file, named = with_names(way, file, _strictly)
     return Predictor(file, way._replace(warnings=(*way.warnings, *named)))
 
