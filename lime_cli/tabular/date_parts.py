@@ -41,7 +41,7 @@ PARTS: Mapping[str, DatePart] = {
     "week": DatePart(lambda one: one.isocalendar()[1], 1, 53),
     "isweekend": DatePart(lambda one: int(one.weekday() >= 5), 0, 1),
 }
-"""DateParts by name, as pandas counts them: Monday is 0."""
+"""Parts by name, as pandas counts them: Monday is 0."""
 
 
 def _micros(one: datetime) -> int:
@@ -63,7 +63,7 @@ ALSO = {"weekday": "dayofweek", "dayofmonth": "day", "weekofyear": "week", "week
 """Other names of parts."""
 
 VAGUE = frozenset(("year", "day", "week", "second", "minute"))
-"""DateParts whose names say too little where a model lacks no other one."""
+"""Parts whose names say too little where a model lacks no other one."""
 
 NAMED = 6
 """Columns that a warning names, at most."""
